@@ -1,0 +1,158 @@
+package flowdef
+
+import (
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// Emit says when a window's result is written.
+type Emit string
+
+// The ways to emit.
+const (
+	EmitUpdate Emit = "update" // closed windows, and the earliest open one as provisional
+	EmitClose  Emit = "close"  // closed windows only
+)
+
+// Late says what happens to samples that reach a closed window.
+type Late string
+
+// LateRecompute computes the window again from raw samples.
+const LateRecompute Late = "recompute"
+
+// Backfill says which windows of the time before a flow's creation are
+// computed.
+type Backfill struct {
+	All      bool
+	Duration int64 // ms; 0 with !All means none
+}
+
+// Trigger says when a flow's group starts a round. Exactly one field is set;
+// the zero Trigger is not valid (parsing sets the default, Interval 1000).
+type Trigger struct {
+	Interval  int64  `json:"interval,omitempty"`  // ms between rounds at least, when something changed
+	Cron      string `json:"cron,omitempty"`      // standard five fields
+	Samples   int64  `json:"samples,omitempty"`   // a round when so many samples are pending
+	Sequences int64  `json:"sequences,omitempty"` // a round when so many flushes are pending
+}
+
+// Label is a name and value.
+type Label struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Flow is a definition that has passed validation. All durations are
+// milliseconds. It is a value: it is not changed after it was made.
+type Flow struct {
+	Name           string
+	StaticLabels   []Label // sorted by name; from a rule's labels
+	PromQL         string
+	Every          int64 // step between window ends
+	Table          string
+	Group          string // fence group: flows of one group see one vector
+	Trigger        Trigger
+	WatermarkDelay int64
+	Emit           Emit
+	Late           Late
+	Backfill       Backfill
+	Keep           int64 // 0: for ever
+
+	File string // where it stands; "" when it came out of the catalogue
+	Line int
+
+	Expr Compiled // compiled from PromQL
+}
+
+// Func is the function a leaf applies to one series in one window.
+type Func int
+
+// The functions that have a mergeable partial.
+const (
+	FuncInstant Func = iota // newest sample in the lookback, unless a stale marker
+	FuncSumOverTime
+	FuncAvgOverTime
+	FuncMinOverTime
+	FuncMaxOverTime
+	FuncCountOverTime
+	FuncLastOverTime
+	FuncStddevOverTime
+	FuncStdvarOverTime
+	FuncPresentOverTime
+	FuncRate
+	FuncIncrease
+	FuncDelta
+)
+
+// State is the kind of partial a function needs per series and pane.
+type State int
+
+// The kinds of state.
+const (
+	StateSimple  State = iota // partial.Simple
+	StateMoments              // partial.Moments
+	StateCounter              // partial.Counter
+	StateLast                 // partial.Last
+)
+
+// Agg is the aggregation of a leaf over the series of a group.
+type Agg int
+
+// The aggregations over series.
+const (
+	AggNone Agg = iota // every series is a group of its own
+	AggSum
+	AggAvg
+	AggMin
+	AggMax
+	AggCount
+	AggGroup
+	AggStddev
+	AggStdvar
+)
+
+// Leaf is `aggregate by (...) (function(selector[range] offset o))`, the part
+// of an expression that is kept incrementally.
+type Leaf struct {
+	Index    int // its number in Compiled.Leaves
+	Func     Func
+	State    State
+	Range    int64 // ms; an instant selector's lookback
+	Offset   int64 // ms; may be negative
+	Pane     int64 // ms: width of the panes, divides Range, Offset and the step
+	Panes    int64 // Range / Pane; over MaxPanes the window is computed in batch
+	Batch    bool  // Panes > MaxPanes: no pane state, windows are computed from raw
+	Matchers []*labels.Matcher
+	Metric   string // the metric name when a matcher demands exactly one, else ""
+	Agg      Agg
+	Without  bool
+	Grouping []string // sorted
+	Text     string   // PromQL of the leaf, for people
+}
+
+// MaxPanes is the largest number of panes of a window that is kept as pane
+// state.
+const MaxPanes = 1000
+
+// Compiled is an expression taken apart into leaves and what is left over.
+type Compiled struct {
+	Leaves []Leaf
+
+	// Residual is the expression over the leaves' vectors, each leaf replaced
+	// by the selector LeafSelector(i); nil when the expression is leaf 0.
+	Residual parser.Expr
+
+	// LabelsKnown says that the expression decides which labels a result can
+	// have; they are ResultLabels, sorted. Otherwise results are stored with
+	// one labels column.
+	LabelsKnown  bool
+	ResultLabels []string
+
+	// ByGroup says that each result depends on one group of leaf 0 only, and
+	// has its labels: then one group can be evaluated, or deleted, alone.
+	ByGroup bool
+
+	MaxRange  int64 // ms: the largest Range of a leaf; the step for instant selectors
+	MaxReach  int64 // ms: the largest Offset + Range, how far back of its end a window reads
+	MinOffset int64 // ms: the smallest Offset; negative: a window reads beyond its end
+}

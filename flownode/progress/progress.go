@@ -1,0 +1,137 @@
+// Package progress is what a flow has reached and what one round of the
+// coordinator makes of it: vector, emitted-until, watermark, dirty list,
+// result rows, job progress. All of it commits in one transaction (I4).
+//
+// The package is pure data: no SQL, no clock, no goroutines.
+package progress
+
+import (
+	"laminar/flownode/flowdef"
+	"laminar/sequence"
+)
+
+// FlowID names a flow in the database.
+type FlowID int32
+
+// Unset stands for a time that is not known yet; every real time is >= 0.
+const Unset int64 = -1
+
+// Progress is how far a flow is. Times are milliseconds since the epoch or
+// Unset.
+//
+//	P1  Vector.At(r) <= last committed sequence of r
+//	P2  EmittedUntil <= Watermark, rounded down to a window end
+//	P3  every window with an end <= EmittedUntil that a sample up to Vector
+//	    touches is in the result table, on the dirty list, or not to be
+//	    rebuilt any more (I6)
+type Progress struct {
+	Vector       sequence.Vector
+	Flushes      map[sequence.Region]sequence.FlushID // the flush that took Vector.At(r)
+	EmittedUntil int64
+	NewestT      int64 // newest sample seen, capped by the database's clock
+	NewestAt     int64 // database clock when NewestT last grew
+	Watermark    int64
+}
+
+// Flow is a flow of the catalogue, owned at Epoch.
+type Flow struct {
+	ID    FlowID
+	Epoch int64
+	Def   flowdef.Flow
+	Progress
+	Dirty []Dirty
+}
+
+// AllGroups as a Dirty.Group says that the whole window is dirty.
+const AllGroups = ""
+
+// Dirty is one closed window still to be recomputed: all of it, or one group.
+type Dirty struct {
+	WindowEnd int64  // milliseconds since the epoch
+	Group     string // AllGroups, or flowdef.GroupKey of the group's labels
+	Reason    string // flowplan.Reason
+	Since     sequence.Vector
+	FirstAt   int64 // database clock, ms: first became dirty
+	LastAt    int64 // database clock, ms: last became dirty
+}
+
+// DirtyKey names an entry of the dirty list.
+type DirtyKey struct {
+	WindowEnd int64
+	Group     string
+}
+
+// Row is one result. Columns stand in the order of the result table's label
+// columns; a label that is missing is "". Where the table has one labels
+// column, Columns holds exactly that: a JSON object text with sorted keys.
+type Row struct {
+	Columns []string
+	Value   float64
+}
+
+// Window is what a round found for one window. Rows are upserted; then, if
+// Complete, every other row of the window with the flow's static labels is
+// deleted; otherwise just the rows named in Gone.
+type Window struct {
+	Start, End int64 // milliseconds since the epoch
+	Complete   bool
+	Rows       []Row
+	Gone       [][]string // label columns of rows that must not be there
+}
+
+// JobStep moves a job forward together with the windows it computed.
+type JobStep struct {
+	ID          int64
+	NextT       int64
+	WindowsDone int64 // to add
+	RowsWritten int64 // set by the store: rows of these windows that changed
+	Done        bool
+	Error       string // not empty: the job failed and stops
+}
+
+// Round is everything one round changes for one flow, in one transaction. It
+// starts from From and Epoch: when the stored flow has another vector or
+// epoch, another owner was there, nothing is written and sequence.ErrFenced
+// comes back.
+type Round struct {
+	Flow    FlowID
+	Epoch   int64
+	From    sequence.Vector
+	To      Progress
+	Windows []Window
+	Add     []Dirty // inserted; on conflict reason and Since stay, LastAt moves
+	Remove  []DirtyKey
+	Job     *JobStep
+	Error   string // why the flow stands still; "" clears it
+}
+
+// Job is a refill asked for by a person or a schedule.
+type Job struct {
+	ID          int64
+	Flow        FlowID
+	FlowName    string
+	Kind        string // "refill"
+	From, To    int64  // windows with From < end <= To, ms since the epoch
+	NextT       int64  // windows with an end <= NextT are done
+	State       string // queued, running, done, failed, cancelled
+	WindowsDone int64
+	RowsWritten int64
+	Error       string
+	CreatedAt   int64 // ms since the epoch
+	StartedAt   int64 // Unset before
+	FinishedAt  int64 // Unset before
+}
+
+// Head is what tells whether a flow came, went or changed.
+type Head struct {
+	ID    FlowID
+	Name  string
+	Group string
+	Hash  [32]byte // of the normalized definition
+}
+
+// Outcome is what became of one Round.
+type Outcome struct {
+	RowsWritten int64 // rows inserted, changed or deleted
+	Err         error // sequence.ErrFenced, or why this flow's round was not written; nil when it was
+}

@@ -1,0 +1,59 @@
+-- Flows: the catalogue, their progress, their dirty list, and jobs.
+
+-- A flow's identity is (name, static labels). vector, flushes, emitted_until,
+-- watermark and the dirty list move in one transaction with its results (I4),
+-- which begins with: update flow ... where vector = A and epoch = E.
+create table flow (
+    id integer generated always as identity primary key,
+    name text not null,
+    static_labels jsonb not null default '{}',
+    definition jsonb not null,     -- normalized definition; see flowdef
+    definition_hash bytea not null,
+    fence_group text not null,     -- flows of one group see one vector
+    table_name text not null,
+    epoch bigint not null default 0,       -- grows when a flownode takes the flow over
+    vector jsonb not null default '{}',    -- {"region": sequence} the results stand for
+    flushes jsonb not null default '{}',   -- {"region": flush id} of vector, to notice a changed history
+    emitted_until bigint,  -- ms: every window with an end up to here is in the table, on the dirty list, or empty; null before the first sample
+    newest_t bigint,       -- ms: newest sample seen, not beyond the database's clock
+    newest_at bigint,      -- ms: the database's clock when newest_t last grew
+    watermark bigint,      -- ms: at vector; windows with an end up to here are closed
+    error text,            -- why the flow stands still, null when it does not
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    constraint flow_identity unique (name, static_labels),
+    constraint flow_name_not_empty check (name <> '')
+) with (fillfactor = 50);
+
+-- Closed windows still to be recomputed. An empty groups_key says the whole
+-- window; otherwise groups holds the label sets, one row each.
+create table flow_dirty (
+    flow_id integer not null references flow (id) on delete cascade,
+    window_end bigint not null,    -- ms since the epoch
+    group_key text not null,       -- '' for all groups, else the group's labels as a JSON object text with sorted keys
+    reason text not null,          -- flowplan.Reason
+    since_vector jsonb not null,   -- the flow's vector before the sequences that made it dirty
+    first_at bigint not null,      -- ms, database clock: when it first became dirty
+    last_at bigint not null,       -- ms, database clock: when it last became dirty
+    primary key (flow_id, window_end, group_key)
+);
+
+create table job (
+    id bigint generated always as identity primary key,
+    flow_id integer not null references flow (id) on delete cascade,
+    kind text not null,
+    from_t bigint not null,     -- windows with from_t < end <= to_t (ms)
+    to_t bigint not null,
+    next_t bigint not null,     -- every window with an end up to here is done
+    state text not null default 'queued',
+    windows_done bigint not null default 0,
+    rows_written bigint not null default 0,
+    error text,
+    created_at timestamptz not null default now(),
+    started_at timestamptz,
+    finished_at timestamptz,
+    constraint job_kind_known check (kind in ('refill')),
+    constraint job_state_known check (state in ('queued', 'running', 'done', 'failed', 'cancelled')),
+    constraint job_span_ordered check (from_t < to_t and next_t between from_t and to_t)
+);
+create index job_unfinished on job (flow_id, id) where state in ('queued', 'running');

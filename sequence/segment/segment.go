@@ -1,0 +1,88 @@
+// Package segment is what one region holds of one metric: raw samples as
+// parallel arrays, the unit that is written, read and sealed.
+//
+// A hot segment belongs to one flush and carries its exact sequence. A sealed
+// segment merges the hot segments of a generation; of its samples' sequences
+// it keeps only the smallest and the largest.
+//
+// The package is pure: no SQL, no clock, no goroutines.
+package segment
+
+import (
+	"math"
+	"time"
+
+	"laminar/sequence"
+)
+
+// BucketMillis is the width of a time bucket: no segment crosses a multiple of
+// it, so a time offset inside a segment fits 32 bits and retention can drop
+// whole buckets.
+const BucketMillis = int64(24 * time.Hour / time.Millisecond)
+
+// Bucket is the start of the time bucket that t (milliseconds since the epoch,
+// from 0) lies in.
+func Bucket(t int64) int64 { return t - t%BucketMillis }
+
+// SeriesID names a series in the database; 0 means not yet stored.
+type SeriesID int32
+
+// MetricID names a metric in the database; 0 means not yet stored.
+type MetricID int32
+
+// staleBits is Prometheus's staleness marker (model/value.StaleNaN): a NaN
+// that says the series has ended, and no value.
+const staleBits uint64 = 0x7ff0000000000002
+
+// IsStale reports whether v is a stale marker and not a value. Every other NaN
+// is an ordinary value.
+func IsStale(v float64) bool { return math.Float64bits(v) == staleBits }
+
+// Stale is the stale marker.
+func Stale() float64 { return math.Float64frombits(staleBits) }
+
+// Segment is samples of one metric in one region within one time bucket, as
+// parallel arrays: sample i is (Series[i], Base+Offsets[i], Values[i]).
+//
+//	S1  len(Series) == len(Offsets) == len(Values) > 0
+//	S2  MinT, MaxT are the smallest and largest sample time, in one bucket
+//	S3  Base <= MinT and Offsets[i] >= 0
+//	S4  hot: MinSeq == MaxSeq == the sequence of its flush
+//	S5  Ordered (hot only): every sample is strictly newer than all earlier
+//	    samples of its series, those before it in the arrays included
+//	S6  sealed: sorted by (series, time), no (series, time) twice
+//	S7  HasStale is true if any value is a stale marker
+//
+// A segment read from the store may share memory with a buffer of the reader:
+// it is valid only until the next one is read.
+type Segment struct {
+	Region         sequence.Region
+	MinSeq, MaxSeq sequence.Seq
+	Metric         MetricID
+	Ordered        bool
+	Sealed         bool
+	HasStale       bool
+	MinT, MaxT     int64 // milliseconds since the epoch
+	Base           int64 // milliseconds since the epoch
+	Series         []SeriesID
+	Offsets        []int32 // milliseconds since Base
+	Values         []float64
+}
+
+// Len is the number of samples.
+func (s *Segment) Len() int { return len(s.Series) }
+
+// Time is the time of sample i in milliseconds since the epoch.
+func (s *Segment) Time(i int) int64 { return s.Base + int64(s.Offsets[i]) }
+
+// Info is what is known of a segment without reading its samples: enough for
+// the decision what to do about it.
+type Info struct {
+	Region         sequence.Region
+	MinSeq, MaxSeq sequence.Seq
+	Metric         MetricID
+	Ordered        bool
+	Sealed         bool
+	MinT, MaxT     int64 // milliseconds since the epoch
+	Samples        int64
+}
