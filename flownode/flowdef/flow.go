@@ -118,7 +118,7 @@ type Leaf struct {
 	Func     Func
 	State    State
 	Range    int64 // ms; an instant selector's lookback
-	Offset   int64 // ms; may be negative
+	Offset   int64 // ms, not negative
 	Pane     int64 // ms: width of the panes, divides Range, Offset and the step
 	Panes    int64 // Range / Pane; over MaxPanes the window is computed in batch
 	Batch    bool  // Panes > MaxPanes: no pane state, windows are computed from raw
@@ -148,11 +148,16 @@ type Compiled struct {
 	LabelsKnown  bool
 	ResultLabels []string
 
+	// KeepName says that results may differ in nothing but __name__, so that a
+	// labels column has to hold it. Otherwise the flow's name stands in its
+	// place and it is not stored. Where LabelsKnown, ResultLabels decides.
+	KeepName bool
+
 	// ByGroup says that each result depends on one group of leaf 0 only, and
 	// has its labels: then one group can be evaluated, or deleted, alone.
 	ByGroup bool
 
-	MaxRange  int64 // ms: the largest Range of a leaf; the step for instant selectors
+	MaxRange  int64 // ms: the largest Range of a leaf; for an instant selector the step counts
 	MaxReach  int64 // ms: the largest Offset + Range, how far back of its end a window reads
-	MinOffset int64 // ms: the smallest Offset; negative: a window reads beyond its end
+	MinOffset int64 // ms: the smallest Offset
 }

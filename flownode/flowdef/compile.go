@@ -1,0 +1,249 @@
+package flowdef
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// ExprError says what is wrong with an expression, and where.
+type ExprError struct {
+	Pos     int // byte offset in the expression
+	Message string
+}
+
+func (e ExprError) Error() string { return e.Message }
+
+// ExprErrors is everything found wrong with an expression, at least one thing.
+type ExprErrors []ExprError
+
+func (e ExprErrors) Error() string {
+	texts := make([]string, len(e))
+	for i, one := range e {
+		texts[i] = one.Message
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Compile takes an expression apart into leaves and a residual for windows
+// that end every so many ms, and returns the step in use: every itself or, when
+// it is 0, the one range that all leaves have. It reports all faults at once,
+// as ExprErrors.
+func Compile(promql string, every int64) (Compiled, int64, error) {
+	c, _, step, err := compileText(promql, every)
+	return c, step, err
+}
+
+// compileText is Compile; it also returns the expression's normal spelling.
+func compileText(promql string, every int64) (c Compiled, normal string, step int64, err error) {
+	expr, err := parseExpr(promql)
+	if err != nil {
+		return Compiled{}, "", 0, err
+	}
+	normal = expr.String()
+	comp := compiler{byText: map[string]int{}}
+	comp.checkResult(expr)
+	residual := comp.rewrite(expr)
+	if len(comp.leaves) == 0 && len(comp.errs) == 0 {
+		comp.refuse(expr, "selects no series, so there is nothing to keep up to date")
+	}
+	if len(comp.errs) > 0 {
+		return Compiled{}, "", 0, comp.errs
+	}
+	c = Compiled{Leaves: comp.leaves}
+	if step, err = c.cut(every); err != nil {
+		return Compiled{}, "", 0, ExprErrors{{Message: err.Error()}}
+	}
+	if err := c.infer(residual); err != nil {
+		return Compiled{}, "", 0, ExprErrors{{Message: err.Error()}}
+	}
+	if _, ok := leafAt(residual); !ok {
+		c.Residual = residual
+	}
+	return c, normal, step, nil
+}
+
+// promParser accepts what a stock Prometheus does: nothing experimental.
+var promParser = parser.NewParser(parser.Options{})
+
+func parseExpr(promql string) (parser.Expr, error) {
+	expr, err := promParser.ParseExpr(promql)
+	if err == nil {
+		return expr, nil
+	}
+	if at, ok := bareRangeVector(expr); ok {
+		return nil, ExprErrors{{Pos: at, Message: "range vector directly under an aggregation is not built yet: " +
+			"name the function over the range, such as sum(rate(x[5m])) or sum(sum_over_time(x[5m]))"}}
+	}
+	var several parser.ParseErrors
+	if !errors.As(err, &several) || len(several) == 0 {
+		return nil, ExprErrors{{Message: err.Error()}}
+	}
+	out := make(ExprErrors, len(several))
+	for i, one := range several {
+		out[i] = ExprError{Pos: int(one.PositionRange.Start), Message: one.Err.Error()}
+	}
+	return nil, out
+}
+
+// bareRangeVector finds an aggregation straight over a range selector, in an
+// expression that did not pass the parser's type check.
+func bareRangeVector(expr parser.Expr) (pos int, found bool) {
+	if expr == nil {
+		return 0, false
+	}
+	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+		if agg, ok := n.(*parser.AggregateExpr); ok && !found {
+			if m, ok := stripParens(agg.Expr).(*parser.MatrixSelector); ok {
+				pos, found = int(m.PositionRange().Start), true
+			}
+		}
+		return nil
+	})
+	return pos, found
+}
+
+// compiler collects leaves and refusals while it rewrites an expression.
+type compiler struct {
+	leaves []Leaf
+	byText map[string]int // leaves of equal text are one
+	errs   ExprErrors
+}
+
+func (c *compiler) refuse(at parser.Node, format string, args ...any) {
+	c.errs = append(c.errs, ExprError{Pos: int(at.PositionRange().Start), Message: fmt.Sprintf(format, args...)})
+}
+
+// checkResult refuses expressions that give no vector.
+func (c *compiler) checkResult(expr parser.Expr) {
+	switch t := expr.Type(); t {
+	case parser.ValueTypeVector, parser.ValueTypeScalar:
+	case parser.ValueTypeMatrix:
+		c.refuse(expr, "gives a range vector, not one value per series: apply a function to it, such as rate(...)")
+	default:
+		c.refuse(expr, "gives a %s, not numbers", parser.DocumentedType(t))
+	}
+}
+
+// rewrite replaces the leaves in e by their selectors, from the top down, so
+// that each leaf is as large as it can be.
+func (c *compiler) rewrite(e parser.Expr) parser.Expr {
+	if sel, ok := c.leaf(e); ok {
+		return sel
+	}
+	switch n := e.(type) {
+	case *parser.ParenExpr:
+		n.Expr = c.rewrite(n.Expr)
+	case *parser.UnaryExpr:
+		n.Expr = c.rewrite(n.Expr)
+	case *parser.StepInvariantExpr:
+		n.Expr = c.rewrite(n.Expr)
+	case *parser.BinaryExpr:
+		n.LHS, n.RHS = c.rewrite(n.LHS), c.rewrite(n.RHS)
+	case *parser.AggregateExpr:
+		if n.Param != nil {
+			n.Param = c.rewrite(n.Param)
+		}
+		n.Expr = c.rewrite(n.Expr)
+		c.checkCountValues(n)
+	case *parser.Call:
+		if reason := refusedCall(n.Func.Name); reason != "" {
+			c.refuse(n, "%s: %s", n.Func.Name, reason)
+			return n
+		}
+		for i := range n.Args {
+			n.Args[i] = c.rewrite(n.Args[i])
+		}
+		c.checkLabelCall(n)
+	case *parser.SubqueryExpr:
+		c.refuse(n, "subqueries cannot be kept incrementally: define the inner expression as a flow of its own")
+	case *parser.MatrixSelector, *parser.NumberLiteral, *parser.StringLiteral:
+	default:
+		c.refuse(n, "%T is not known", n)
+	}
+	return e
+}
+
+// leaf makes a leaf of e if it has the form of one, and returns the selector
+// that stands for it.
+func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
+	var leaf Leaf
+	inner := e
+	if agg, ok := e.(*parser.AggregateExpr); ok {
+		kind, known := aggs[agg.Op]
+		if !known {
+			return nil, false
+		}
+		slices.Sort(agg.Grouping)
+		agg.Grouping = slices.Compact(agg.Grouping)
+		agg.Expr = stripParens(agg.Expr)
+		inner = agg.Expr
+		leaf.Agg, leaf.Without, leaf.Grouping = kind, agg.Without, agg.Grouping
+	}
+	var sel *parser.VectorSelector
+	switch n := inner.(type) {
+	case *parser.VectorSelector:
+		leaf.Func, leaf.State, leaf.Range = FuncInstant, StateLast, Lookback
+		sel = n
+	case *parser.Call:
+		known, ok := funcs[n.Func.Name]
+		if !ok || len(n.Args) != 1 {
+			return nil, false
+		}
+		m, ok := stripParens(n.Args[0]).(*parser.MatrixSelector)
+		if !ok {
+			return nil, false
+		}
+		n.Args[0] = m
+		leaf.Func, leaf.State, leaf.Range = known.fn, known.state, millis(m.Range)
+		sel = m.VectorSelector.(*parser.VectorSelector)
+	default:
+		return nil, false
+	}
+	c.checkSelector(sel)
+	leaf.Offset = millis(sel.OriginalOffset)
+	leaf.Matchers = sel.LabelMatchers
+	leaf.Metric = metricName(sel.LabelMatchers)
+	leaf.Text = e.String()
+	i, ok := c.byText[leaf.Text]
+	if !ok {
+		i = len(c.leaves)
+		leaf.Index = i
+		c.byText[leaf.Text] = i
+		c.leaves = append(c.leaves, leaf)
+	}
+	return LeafSelector(i), true
+}
+
+// metricName returns the one metric name that the matchers demand, or "".
+func metricName(ms []*labels.Matcher) string {
+	for _, m := range ms {
+		if m.Name != labels.MetricName || m.Value == "" {
+			continue
+		}
+		if m.Type == labels.MatchEqual {
+			return m.Value
+		}
+		if set := m.SetMatches(); m.Type == labels.MatchRegexp && len(set) == 1 {
+			return set[0]
+		}
+	}
+	return ""
+}
+
+func stripParens(e parser.Expr) parser.Expr {
+	for {
+		switch n := e.(type) {
+		case *parser.ParenExpr:
+			e = n.Expr
+		case *parser.StepInvariantExpr:
+			e = n.Expr
+		default:
+			return e
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package flowdef
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/common/model"
+	"go.yaml.in/yaml/v3"
+)
+
+// fields is the keys of one mapping.
+type fields map[string]*yaml.Node
+
+// fields reads a mapping's keys. Keys that are not among the known ones are
+// problems, and so are keys given twice.
+func (p *fileParser) fields(n *yaml.Node, what string, known ...string) fields {
+	if n = resolve(n); n.Kind != yaml.MappingNode {
+		p.addf(n, "%s: want keys and values", what)
+		return nil
+	}
+	out := fields{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], resolve(n.Content[i+1])
+		switch _, twice := out[key.Value]; {
+		case twice:
+			p.addf(key, "%s: key %q is given twice", what, key.Value)
+		case !slices.Contains(known, key.Value):
+			p.addf(key, "%s: unknown key %q; known are %s", what, key.Value, strings.Join(known, ", "))
+		default:
+			out[key.Value] = value
+		}
+	}
+	return out
+}
+
+// text reads a key's scalar; a missing key is "".
+func (p *fileParser) text(f fields, what, key string) string {
+	n, ok := f[key]
+	switch {
+	case !ok:
+		return ""
+	case n.Kind != yaml.ScalarNode:
+		p.addf(n, "%s: %s: want one value", what, key)
+		return ""
+	case n.Value == "" || n.Tag == "!!null":
+		p.addf(n, "%s: %s is empty", what, key)
+		return ""
+	case !utf8.ValidString(n.Value) || strings.ContainsRune(n.Value, 0):
+		p.addf(n, "%s: %s holds a zero byte or is not UTF-8", what, key)
+		return ""
+	}
+	return n.Value
+}
+
+// needText is text for a key that must be there.
+func (p *fileParser) needText(at *yaml.Node, f fields, what, key string) string {
+	if _, ok := f[key]; !ok {
+		p.addf(at, "%s: %s is missing", what, key)
+	}
+	return p.text(f, what, key)
+}
+
+// duration reads a key as a duration of at least least ms, in Prometheus's
+// notation; a missing key is fallback.
+func (p *fileParser) duration(f fields, what, key string, least, fallback int64) int64 {
+	s := p.text(f, what, key)
+	if s == "" {
+		return fallback
+	}
+	d, err := model.ParseDuration(s)
+	switch ms := millis(time.Duration(d)); {
+	case err != nil:
+		p.addf(f[key], "%s: %s: %q is not a duration such as 30s, 5m or 1h30m", what, key, s)
+	case ms < least:
+		p.addf(f[key], "%s: %s: %s is too short, want at least %s", what, key, s, formatMillis(least))
+	default:
+		return ms
+	}
+	return fallback
+}
+
+// number reads a key as a whole number of at least least.
+func (p *fileParser) number(f fields, what, key string, least int64) int64 {
+	s := p.text(f, what, key)
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < least {
+		p.addf(f[key], "%s: %s: want a whole number from %d, not %q", what, key, least, s)
+		return 0
+	}
+	return n
+}
+
+// oneOf reads a key as one of some words; built are those that can be used,
+// planned those that have a meaning but are refused for now. A missing key is
+// the first of built.
+func (p *fileParser) oneOf(f fields, what, key string, built, planned []string) string {
+	s := p.text(f, what, key)
+	switch {
+	case s == "" || slices.Contains(built, s):
+	case slices.Contains(planned, s):
+		p.addf(f[key], "%s: %s: %s is not built yet; use %s", what, key, s, strings.Join(built, " or "))
+	default:
+		p.addf(f[key], "%s: %s: want %s, not %q", what, key, strings.Join(built, " or "), s)
+	}
+	if s == "" {
+		return built[0]
+	}
+	return s
+}
+
+// onlyZero refuses a key that has a meaning but is not built, unless its value
+// is the one that switches it off.
+func (p *fileParser) onlyZero(f fields, what, key, why string) {
+	n, ok := f[key]
+	if !ok || n.Kind == yaml.ScalarNode && (n.Value == "0" || n.Value == "0s") {
+		return
+	}
+	p.addf(n, "%s: %s is not built yet: %s", what, key, why)
+}

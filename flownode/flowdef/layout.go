@@ -1,0 +1,133 @@
+package flowdef
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// Layout is how a flow's results become rows of its table. It is not changed
+// after NewLayout and may be used by several goroutines at once.
+type Layout struct {
+	Names    []string // label columns in their order, as Columns returns them
+	PerLabel bool     // a text column per label, or one jsonb column
+
+	labels   []string // PerLabel: the label of each column
+	static   map[string]string
+	keepName bool
+}
+
+// NewLayout is the layout of a flow's result table.
+func NewLayout(f Flow) *Layout {
+	l := &Layout{static: make(map[string]string, len(f.StaticLabels)), keepName: f.Expr.KeepName}
+	for _, s := range f.StaticLabels {
+		l.static[s.Name] = s.Value
+	}
+	if l.labels, l.PerLabel = resultLabelNames(f); l.PerLabel {
+		l.Names = columnNames(l.labels)
+	} else {
+		l.labels, l.Names = nil, []string{LabelsColumn}
+	}
+	return l
+}
+
+// Row is the label columns of the result with the label set: what
+// progress.Row.Columns and progress.Window.Gone hold. Static labels win over
+// labels of the result, as in Prometheus; a label that is missing is "".
+func (l *Layout) Row(lset labels.Labels) []string {
+	if !l.PerLabel {
+		return []string{GroupKey(l.stored(lset))}
+	}
+	out := make([]string, len(l.labels))
+	for i, name := range l.labels {
+		if v, ok := l.static[name]; ok {
+			out[i] = v
+		} else {
+			out[i] = lset.Get(name)
+		}
+	}
+	return out
+}
+
+func (l *Layout) stored(lset labels.Labels) labels.Labels {
+	if l.keepName && len(l.static) == 0 {
+		return lset
+	}
+	b := labels.NewBuilder(lset)
+	if !l.keepName {
+		b.Del(model.MetricNameLabel)
+	}
+	for name, value := range l.static {
+		b.Set(name, value)
+	}
+	return b.Labels()
+}
+
+// Static is the columns that hold the flow's static labels, and their values,
+// in the order of Names: rows of the table with these values are the flow's,
+// and no other flow's. It is empty where labels have one column; there
+// StaticJSON is what the flow's rows contain.
+func (l *Layout) Static() (names, values []string) {
+	for i, label := range l.labels {
+		if v, ok := l.static[label]; ok {
+			names = append(names, l.Names[i])
+			values = append(values, v)
+		}
+	}
+	return names, values
+}
+
+// StaticJSON is the static labels as a JSON object; "{}" when there are none.
+func (l *Layout) StaticJSON() string { return GroupKey(labels.FromMap(l.static)) }
+
+// GroupKey is a label set as a JSON object text with sorted keys and no white
+// space: equal texts are equal sets. The empty set is "{}".
+func GroupKey(lset labels.Labels) string {
+	buf := make([]byte, 1, 128)
+	buf[0] = '{'
+	lset.Range(func(l labels.Label) {
+		if len(buf) > 1 {
+			buf = append(buf, ',')
+		}
+		buf = appendJSON(buf, l.Name)
+		buf = append(buf, ':')
+		buf = appendJSON(buf, l.Value)
+	})
+	return string(append(buf, '}'))
+}
+
+// ParseGroupKey reads what GroupKey writes.
+func ParseGroupKey(key string) (labels.Labels, error) {
+	var m map[string]string
+	if err := json.Unmarshal([]byte(key), &m); err != nil {
+		return labels.EmptyLabels(), fmt.Errorf("read group key %q: %w", key, err)
+	}
+	return labels.FromMap(m), nil
+}
+
+// appendJSON appends s as a JSON string.
+func appendJSON(buf []byte, s string) []byte {
+	plain := !strings.ContainsFunc(s, func(r rune) bool {
+		return r < 0x20 || r == '"' || r == '\\' || r == utf8.RuneError || r == '\u2028' || r == '\u2029'
+	})
+	if plain {
+		buf = append(buf, '"')
+		buf = append(buf, s...)
+		return append(buf, '"')
+	}
+	text, err := json.Marshal(s)
+	if err != nil { // strings always have a JSON form
+		panic(fmt.Sprintf("json of string %q: %v", s, err))
+	}
+	return append(buf, text...)
+}
+
+// sameLayout reports whether two flows' tables would be the same.
+func sameLayout(a, b *Layout) bool {
+	return a.PerLabel == b.PerLabel && slices.Equal(a.Names, b.Names) && slices.Equal(a.labels, b.labels)
+}

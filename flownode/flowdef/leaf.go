@@ -1,0 +1,127 @@
+package flowdef
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/schema"
+)
+
+// LeafLabel is the label by which a residual's selectors name their leaf. No
+// expression may use it itself.
+const LeafLabel = "__laminar_leaf__"
+
+// Lookback is how far back an instant selector looks for a sample, ms.
+const Lookback = int64(5 * time.Minute / time.Millisecond)
+
+// LeafSelector is the selector that stands for leaf i in a residual.
+func LeafSelector(i int) *parser.VectorSelector {
+	return &parser.VectorSelector{
+		LabelMatchers: []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, LeafLabel, strconv.Itoa(i))},
+	}
+}
+
+// LeafOf returns the number of the leaf that the matchers of a residual's
+// selector stand for.
+func LeafOf(matchers []*labels.Matcher) (int, bool) {
+	for _, m := range matchers {
+		if m.Name == LeafLabel && m.Type == labels.MatchEqual {
+			i, err := strconv.Atoi(m.Value)
+			return i, err == nil && i >= 0
+		}
+	}
+	return 0, false
+}
+
+// Matches reports whether the leaf selects the series whose label of a name is
+// what get returns ("" when it has none).
+func (l *Leaf) Matches(get func(name string) string) bool {
+	for _, m := range l.Matchers {
+		if !m.Matches(get(m.Name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Names lists the metric names the leaf can select, sorted; nil when its
+// matchers leave that open.
+func (l *Leaf) Names() []string {
+	if l.Metric != "" {
+		return []string{l.Metric}
+	}
+	for _, m := range l.Matchers {
+		if m.Name == model.MetricNameLabel && m.Type == labels.MatchRegexp {
+			if set := m.SetMatches(); len(set) > 0 {
+				set = slices.Clone(set)
+				slices.Sort(set)
+				return slices.Compact(set)
+			}
+		}
+	}
+	return nil
+}
+
+// GroupLabels is the label set of the group that a series falls into, which is
+// also the label set of the leaf's sample for it. A function that drops the
+// metric name does so before the aggregation looks at labels, as in
+// Prometheus.
+func (l *Leaf) GroupLabels(lset labels.Labels) labels.Labels {
+	if !l.Func.KeepsName() {
+		lset = lset.DropReserved(schema.IsMetadataLabel)
+	}
+	switch {
+	case l.Agg == AggNone:
+		return lset
+	case l.Without:
+		return labels.NewBuilder(lset).Del(l.Grouping...).Del(model.MetricNameLabel).Labels()
+	case len(l.Grouping) == 0:
+		return labels.EmptyLabels()
+	default:
+		return labels.NewBuilder(lset).Keep(l.Grouping...).Labels()
+	}
+}
+
+// Span is how much time one result of the leaf covers, ms: its range, and for
+// an instant selector the step.
+func (l *Leaf) Span(step int64) int64 {
+	if l.Func == FuncInstant {
+		return step
+	}
+	return l.Range
+}
+
+// Describe says in one line how the leaf is kept, for people.
+func (l *Leaf) Describe() string {
+	how := fmt.Sprintf("kept as %s state in %d panes of %s", l.State, l.Panes, formatMillis(l.Pane))
+	if l.Batch {
+		how = fmt.Sprintf("computed from raw samples for each window, because %d panes of %s are more than %d",
+			l.Panes, formatMillis(l.Pane), MaxPanes)
+	}
+	return l.Text + ": " + how
+}
+
+// WindowStart is where the window that ends at end begins, ms: the earliest
+// time any leaf's result stands for. end is a multiple of Every.
+func (f Flow) WindowStart(end int64) int64 {
+	start := int64(math.MaxInt64)
+	for i := range f.Expr.Leaves {
+		l := &f.Expr.Leaves[i]
+		start = min(start, end-l.Offset-l.Span(f.Every))
+	}
+	return start
+}
+
+// millis is a duration in milliseconds.
+func millis(d time.Duration) int64 { return int64(d / time.Millisecond) }
+
+// formatMillis spells a duration as Prometheus does.
+func formatMillis(ms int64) string {
+	return model.Duration(time.Duration(ms) * time.Millisecond).String()
+}

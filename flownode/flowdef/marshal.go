@@ -1,0 +1,90 @@
+package flowdef
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// stored is the form in which the catalogue keeps a flow. Durations are ms.
+type stored struct {
+	Name           string  `json:"name"`
+	StaticLabels   []Label `json:"static_labels,omitempty"`
+	PromQL         string  `json:"promql"`
+	Every          int64   `json:"every"`
+	Table          string  `json:"table"`
+	Group          string  `json:"group,omitempty"`
+	Trigger        Trigger `json:"trigger"`
+	WatermarkDelay int64   `json:"watermark_delay"`
+	Emit           Emit    `json:"emit"`
+	Late           Late    `json:"late"`
+	BackfillAll    bool    `json:"backfill_all,omitempty"`
+	Backfill       int64   `json:"backfill,omitempty"`
+	Keep           int64   `json:"keep,omitempty"`
+}
+
+func store(f Flow) stored {
+	return stored{
+		Name: f.Name, StaticLabels: f.StaticLabels, PromQL: f.PromQL, Every: f.Every, Table: f.Table,
+		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
+		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
+	}
+}
+
+// Marshal is the flow's normalized definition for the catalogue, a JSON
+// object. Where the flow was defined (File, Line) and what was compiled from it
+// (Expr) are not part of it.
+func Marshal(f Flow) ([]byte, error) {
+	data, err := json.Marshal(store(f))
+	if err != nil {
+		return nil, fmt.Errorf("encode flow %s: %w", f.Title(), err)
+	}
+	return data, nil
+}
+
+// Unmarshal reads what Marshal wrote, key order and white space aside, and
+// compiles the expression again. Keys it does not know, from a newer Laminar,
+// are an error: they would change what the flow means.
+func Unmarshal(data []byte) (Flow, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	var s stored
+	if err := dec.Decode(&s); err != nil {
+		return Flow{}, fmt.Errorf("decode flow: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return Flow{}, errors.New("decode flow: more than one JSON value")
+	}
+	f := Flow{
+		Name: s.Name, StaticLabels: s.StaticLabels, PromQL: s.PromQL, Every: s.Every, Table: s.Table,
+		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
+		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
+	}
+	if f.Name == "" || f.Table == "" || f.Every <= 0 {
+		return Flow{}, fmt.Errorf("decode flow %q: name, table or step is missing", f.Name)
+	}
+	if err := f.Trigger.check(); err != nil {
+		return Flow{}, fmt.Errorf("decode flow %s: trigger: %w", f.Title(), err)
+	}
+	var err error
+	if f.Expr, _, err = Compile(f.PromQL, f.Every); err != nil {
+		return Flow{}, fmt.Errorf("decode flow %s: compile %s: %w", f.Title(), f.PromQL, err)
+	}
+	return f, nil
+}
+
+// Hash tells whether two definitions mean the same. The fence group is left
+// out: it comes from the name of a file, and renaming a file changes no
+// result.
+func Hash(f Flow) ([32]byte, error) {
+	s := store(f)
+	s.Group = ""
+	data, err := json.Marshal(s)
+	if err != nil {
+		return [32]byte{}, fmt.Errorf("hash flow %s: %w", f.Title(), err)
+	}
+	return sha256.Sum256(data), nil
+}

@@ -1,0 +1,99 @@
+package flowdef
+
+import (
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// flowKeys is the keys of a native flow beside those that name it.
+var flowKeys = []string{
+	"every", "table", "trigger", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups",
+}
+
+// maxName is the longest flow name, in bytes: names are keys of an index.
+const maxName = 500
+
+// native reads the form with `flows:` at the top level.
+func (p *fileParser) native(root *yaml.Node) {
+	top := p.fields(root, "file", "flows")
+	list := top["flows"]
+	if list == nil {
+		return
+	}
+	if list.Kind != yaml.SequenceNode {
+		p.addf(list, "flows: want a list of flows")
+		return
+	}
+	for _, n := range list.Content {
+		p.flow(resolve(n), "name")
+	}
+}
+
+// bareList reads the form that is a list of expressions and names. Its items
+// may have the keys of native flows too.
+func (p *fileParser) bareList(root *yaml.Node) {
+	for _, n := range root.Content {
+		p.flow(resolve(n), "as")
+	}
+}
+
+// flow reads one item of the native form or of a bare list, in which nameKey
+// holds its name.
+func (p *fileParser) flow(n *yaml.Node, nameKey string) {
+	since := len(p.problems)
+	what := "flow"
+	f := p.fields(n, what, append([]string{nameKey, "promql"}, flowKeys...)...)
+	if f == nil {
+		return
+	}
+	out := Flow{File: p.file, Line: n.Line, Name: p.needText(n, f, what, nameKey)}
+	if out.Name != "" {
+		what = "flow " + out.Name
+	}
+	if len(out.Name) > maxName {
+		p.addf(f[nameKey], "flow name is longer than %d bytes", maxName)
+	}
+	p.needText(n, f, what, "promql")
+	out.Every = p.duration(f, what, "every", 1, 0)
+	out.Trigger = p.trigger(f["trigger"], what)
+	out.WatermarkDelay = p.duration(f, what, "watermark_delay", 0, DefaultWatermarkDelay)
+	out.Emit = Emit(p.oneOf(f, what, "emit", []string{string(EmitUpdate), string(EmitClose)}, nil))
+	out.Late = Late(p.oneOf(f, what, "late", []string{string(LateRecompute)}, []string{"drop", "side_output"}))
+	out.Backfill = p.backfill(f, what)
+	out.Keep = p.duration(f, what, "keep", 0, 0)
+	p.onlyZero(f, what, "max_groups", "only 0, no limit, can be used")
+	out.Table = p.table(f, what, out.Name)
+	out.Group = p.fenceGroup("", out.Trigger)
+	p.finish(out, scalarOf(f, "promql"), since)
+}
+
+// scalarOf is a key's value if it is one that text accepts.
+func scalarOf(f fields, key string) *yaml.Node {
+	if n := f[key]; n != nil && n.Kind == yaml.ScalarNode && strings.TrimSpace(n.Value) != "" {
+		return n
+	}
+	return nil
+}
+
+func (p *fileParser) table(f fields, what, name string) string {
+	table := p.text(f, what, "table")
+	if table == "" {
+		return TableName(name)
+	}
+	if want := TableName(table); want != table {
+		p.addf(f["table"], "%s: table: %q is not a table name of lower case letters, digits and _; for example %s", what, table, want)
+	}
+	return table
+}
+
+func (p *fileParser) backfill(f fields, what string) Backfill {
+	switch p.text(f, what, "backfill") {
+	case "", "none":
+		return Backfill{}
+	case "all":
+		return Backfill{All: true}
+	default:
+		return Backfill{Duration: p.duration(f, what, "backfill", 1, 0)}
+	}
+}

@@ -1,0 +1,31 @@
+package flowdef
+
+import "fmt"
+
+// Problem is one fault of a definition, at its place.
+type Problem struct {
+	File    string
+	Line    int // from 1; 0 when it is about no line in particular
+	Message string
+}
+
+// String spells the problem "file:line: message", as compilers do. File and
+// line are left out where they are not known.
+func (p Problem) String() string {
+	switch {
+	case p.File == "":
+		return p.Message
+	case p.Line == 0:
+		return fmt.Sprintf("%s: %s", p.File, p.Message)
+	default:
+		return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Message)
+	}
+}
+
+// Error makes a Problem an error with the text of String.
+func (p Problem) Error() string { return p.String() }
+
+// problemf makes a problem at the place where f stands.
+func problemf(f Flow, format string, args ...any) Problem {
+	return Problem{File: f.File, Line: f.Line, Message: "flow " + f.Title() + ": " + fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,138 @@
+package flowdef
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/common/model"
+	"go.yaml.in/yaml/v3"
+)
+
+// ruleFile reads the recording rules of a Prometheus rule file.
+func (p *fileParser) ruleFile(root *yaml.Node) {
+	top := p.fields(root, "rule file", "groups")
+	groups := top["groups"]
+	if groups == nil {
+		return
+	}
+	if groups.Kind != yaml.SequenceNode {
+		p.addf(groups, "groups: want a list of rule groups")
+		return
+	}
+	seen := map[string]bool{}
+	for _, n := range groups.Content {
+		p.ruleGroup(resolve(n), seen)
+	}
+}
+
+func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
+	what := "group"
+	f := p.fields(n, what, "name", "interval", "limit", "query_offset", "labels", "rules")
+	if f == nil {
+		return
+	}
+	name := p.needText(n, f, what, "name")
+	what = "group " + name
+	if seen[name] {
+		p.addf(n, "%s is there twice", what)
+	}
+	seen[name] = true
+	since := len(p.problems)
+	every := p.duration(f, what, "interval", 1, DefaultRuleInterval)
+	p.onlyZero(f, what, "limit", "it would throw away all results of a rule")
+	p.onlyZero(f, what, "query_offset", "use an offset in the expression, or watermark_delay in a native flow")
+	common := p.labels(f["labels"], what)
+	groupOK := len(p.problems) == since
+	rules := f["rules"]
+	if rules == nil || rules.Kind != yaml.SequenceNode {
+		p.addf(n, "%s: rules: want a list of rules", what)
+		return
+	}
+	for _, r := range rules.Content {
+		kept := len(p.flows)
+		p.rule(resolve(r), name, every, common)
+		if !groupOK {
+			p.flows = p.flows[:kept] // the rule was read for its own problems only
+		}
+	}
+}
+
+func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Label) {
+	since := len(p.problems)
+	what := "rule"
+	if keys := topKeys(n); slices.Contains(keys, "alert") {
+		p.addf(n, "group %s: alerting rules are not built yet: keep them in a file of their own", group)
+		return
+	}
+	f := p.fields(n, what, "record", "expr", "labels")
+	if f == nil {
+		return
+	}
+	out := Flow{
+		File: p.file, Line: n.Line, Name: p.needText(n, f, what, "record"),
+		Every: every, Trigger: Trigger{Interval: DefaultTriggerInterval}, WatermarkDelay: DefaultWatermarkDelay,
+		Emit: EmitUpdate, Late: LateRecompute,
+	}
+	if out.Name != "" {
+		what = "rule " + out.Name
+		if !model.UTF8Validation.IsValidMetricName(out.Name) {
+			p.addf(f["record"], "%s: record: not a metric name", what)
+		}
+	}
+	if len(out.Name) > maxName {
+		p.addf(f["record"], "rule name is longer than %d bytes", maxName)
+	}
+	p.needText(n, f, what, "expr")
+	out.StaticLabels = mergeLabels(common, p.labels(f["labels"], what))
+	out.Table = TableName(out.Name)
+	out.Group = p.fenceGroup(group, out.Trigger)
+	p.finish(out, scalarOf(f, "expr"), since)
+}
+
+// labels reads static labels, sorted by name.
+func (p *fileParser) labels(n *yaml.Node, what string) []Label {
+	if n == nil {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		p.addf(n, "%s: labels: want names and values", what)
+		return nil
+	}
+	f := p.fields(n, what+": labels", topKeys(n)...)
+	var out []Label
+	for name, value := range f {
+		if err := checkLabel(name, value.Value); err != nil {
+			p.addf(value, "%s: labels: %v", what, err)
+		} else if value.Kind != yaml.ScalarNode {
+			p.addf(value, "%s: labels: %s: want one value", what, name)
+		}
+		out = append(out, Label{Name: name, Value: value.Value})
+	}
+	slices.SortFunc(out, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func checkLabel(name, value string) error {
+	switch {
+	case !model.UTF8Validation.IsValidLabelName(name) || name == model.MetricNameLabel || strings.ContainsRune(name, 0):
+		return fmt.Errorf("%q cannot be the name of a static label", name)
+	case value == "":
+		return fmt.Errorf("%s: an empty value would take the label off the results, which is not built yet", name)
+	case strings.ContainsRune(value, 0):
+		return fmt.Errorf("%s: value holds a zero byte", name)
+	}
+	return nil
+}
+
+// mergeLabels adds the labels of a rule to those of its group; the rule's win.
+func mergeLabels(group, rule []Label) []Label {
+	out := slices.Clone(rule)
+	for _, l := range group {
+		if !slices.ContainsFunc(rule, func(r Label) bool { return r.Name == l.Name }) {
+			out = append(out, l)
+		}
+	}
+	slices.SortFunc(out, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}

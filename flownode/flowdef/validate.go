@@ -1,0 +1,144 @@
+package flowdef
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// Validate checks what flows do to each other: flows that write the same rows
+// or disagree on their table, and flows that read what a flow writes. existing
+// are the flows of the catalogue; those with the identity of one of flows are
+// about to be replaced and do not count.
+func Validate(flows, existing []Flow) []Problem {
+	var problems []Problem
+	all := make([]Flow, 0, len(flows)+len(existing))
+	byTitle := map[string]Flow{}
+	for _, f := range flows {
+		if other, twice := byTitle[f.Title()]; twice {
+			problems = append(problems, problemf(f, "is defined twice%s", where(other)))
+			continue
+		}
+		byTitle[f.Title()] = f
+		all = append(all, f)
+	}
+	fresh := len(all)
+	for _, f := range existing {
+		if _, replaced := byTitle[f.Title()]; !replaced {
+			all = append(all, f)
+		}
+	}
+	problems = append(problems, tableClashes(all, fresh)...)
+	return append(problems, cascades(all, fresh)...)
+}
+
+// where is a flow's place for use in a message about another.
+func where(f Flow) string {
+	if f.File == "" {
+		return ""
+	}
+	return ", also at " + strings.TrimSuffix(Problem{File: f.File, Line: f.Line}.String(), ": ")
+}
+
+// tableClashes compares each of the first fresh flows with those before it and
+// with the catalogue's.
+func tableClashes(all []Flow, fresh int) []Problem {
+	var problems []Problem
+	byTable := map[string][]int{}
+	for i, f := range all {
+		byTable[f.Table] = append(byTable[f.Table], i)
+	}
+	for i, f := range all[:fresh] {
+		for _, j := range byTable[f.Table] {
+			if j >= i && j < fresh {
+				continue
+			}
+			if reason := clash(f, all[j]); reason != "" {
+				problems = append(problems, problemf(f, "shares table %s with flow %s, but %s%s",
+					f.Table, all[j].Title(), reason, where(all[j])))
+				break
+			}
+		}
+	}
+	return problems
+}
+
+// clash says why two flows cannot write one table, "" if they can: their
+// columns are the same, and their rows are kept apart by static labels of the
+// same names and other values.
+func clash(a, b Flow) string {
+	la, lb := NewLayout(a), NewLayout(b)
+	names := func(l *Layout) []string { return slices.Sorted(maps.Keys(l.static)) }
+	switch {
+	case !slices.Equal(names(la), names(lb)):
+		return "their static labels have not the same names, so their rows could not be told apart"
+	case !sameLayout(la, lb):
+		return "their results have not the same label columns: " + strings.Join(la.Names, ", ") +
+			" here, " + strings.Join(lb.Names, ", ") + " there"
+	case maps.Equal(la.static, lb.static):
+		return "both would write the same rows"
+	}
+	return ""
+}
+
+// cascades refuses fresh flows that select a metric that is a flow's name.
+func cascades(all []Flow, fresh int) []Problem {
+	var problems []Problem
+	names := map[string]bool{}
+	for _, f := range all {
+		names[f.Name] = true
+	}
+	for _, f := range all[:fresh] {
+		if name, reads := readsFlow(f, names); reads {
+			problems = append(problems, problemf(f,
+				"reads %s, which is a flow: a flow over the results of a flow is not built yet; write its expression out here", name))
+		}
+	}
+	// A fresh flow's name can also be what a flow of the catalogue reads.
+	own := map[string]bool{}
+	for _, f := range all[:fresh] {
+		own[f.Name] = true
+	}
+	for _, old := range all[fresh:] {
+		if name, reads := readsFlow(old, own); reads {
+			i := slices.IndexFunc(all[:fresh], func(f Flow) bool { return f.Name == name })
+			problems = append(problems, problemf(all[i],
+				"is read by flow %s: a flow over the results of a flow is not built yet; choose another name", old.Title()))
+		}
+	}
+	return problems
+}
+
+// readsFlow looks among the names for one that a leaf of f selects by name.
+// Selectors that leave the name open read raw metrics only.
+func readsFlow(f Flow, names map[string]bool) (string, bool) {
+	for i := range f.Expr.Leaves {
+		l := &f.Expr.Leaves[i]
+		for _, name := range l.Names() {
+			if names[name] && l.admitsName(name) {
+				return name, true
+			}
+		}
+	}
+	return "", false
+}
+
+func (l *Leaf) admitsName(name string) bool {
+	return !slices.ContainsFunc(l.Matchers, func(m *labels.Matcher) bool {
+		return m.Name == model.MetricNameLabel && !m.Matches(name)
+	})
+}
+
+// CheckRetention returns a problem when the flow's windows reach further back
+// than raw samples are kept (ms): then they could never be computed whole.
+func CheckRetention(f Flow, retention int64) *Problem {
+	if f.Expr.MaxReach <= retention {
+		return nil
+	}
+	p := problemf(f, "its windows reach back %s (range and offset), but raw samples are kept for %s only",
+		formatMillis(f.Expr.MaxReach), formatMillis(retention))
+	return &p
+}

@@ -1,0 +1,85 @@
+package flowdef
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// lineOf returns the line of the file on which byte pos of a scalar's value
+// stands. Folding and indentation change the white space of a value only, so
+// the place is found by counting what is not white space.
+func (p *fileParser) lineOf(n *yaml.Node, pos int) int {
+	want := 0
+	for _, r := range n.Value[:min(max(pos, 0), len(n.Value))] {
+		if !unicode.IsSpace(r) {
+			want++
+		}
+	}
+	line, rest := n.Line, ""
+	switch {
+	case line < 1 || line > len(p.lines):
+		return n.Line
+	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+		if line == len(p.lines) {
+			return n.Line
+		}
+		line++ // the indicator has a line of its own
+		rest = p.lines[line-1]
+	default:
+		rest = fromColumn(p.lines[line-1], n.Column)
+	}
+	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 && rest != "" {
+		rest = rest[1:]
+	}
+	for {
+		seen, found := skip(rest, want, n.Style)
+		if found || line == len(p.lines) {
+			return line
+		}
+		want -= seen
+		line++
+		rest = p.lines[line-1]
+	}
+}
+
+// skip counts the characters of s that stand for something other than white
+// space in a scalar of the style, and reports whether there is one more than
+// want of them.
+func skip(s string, want int, style yaml.Style) (seen int, found bool) {
+	for s != "" {
+		r, size := utf8.DecodeRuneInString(s)
+		s = s[size:]
+		switch {
+		case unicode.IsSpace(r):
+			continue
+		case style&yaml.SingleQuotedStyle != 0 && r == '\'' && strings.HasPrefix(s, "'"):
+			s = s[1:]
+		case style&yaml.DoubleQuotedStyle != 0 && r == '\\' && s != "":
+			blank := strings.ContainsRune("nrt ", rune(s[0]))
+			s = s[1:]
+			if blank {
+				continue
+			}
+		case style&yaml.DoubleQuotedStyle != 0 && r == '\\':
+			continue // an escaped line break
+		}
+		if seen == want {
+			return seen, true
+		}
+		seen++
+	}
+	return seen, false
+}
+
+// fromColumn is the part of a line from a column on, counted in characters
+// from 1.
+func fromColumn(line string, column int) string {
+	for ; column > 1 && line != ""; column-- {
+		_, size := utf8.DecodeRuneInString(line)
+		line = line[size:]
+	}
+	return line
+}
