@@ -1,0 +1,116 @@
+package localpg
+
+import (
+	"fmt"
+	"strings"
+)
+
+// LockedError says that another Laminar owns the data directory. Nothing was
+// changed.
+type LockedError struct {
+	Dir string
+	PID int // process id of the owner; 0 if it has not written it yet
+}
+
+func (e *LockedError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("data directory %s is in use by another laminar process", e.Dir)
+	}
+	return fmt.Sprintf("data directory %s is in use by laminar process %d", e.Dir, e.PID)
+}
+
+// Hint tells the user what to do instead.
+func (e *LockedError) Hint() string {
+	if e.PID == 0 {
+		return "another --data-dir, or stop the other process"
+	}
+	return fmt.Sprintf("another --data-dir, or stop the other process: kill %d", e.PID)
+}
+
+// UnreachableError says that the OS user that PostgreSQL has to run as cannot
+// enter the data directory.
+type UnreachableError struct {
+	Dir     string
+	User    string
+	Blocked string // the outermost directory the user cannot enter
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("--data-dir %s: PostgreSQL does not run as root and the OS user %s cannot enter %s", e.Dir, e.User, e.Blocked)
+}
+
+// Hint tells the user what to type instead.
+func (e *UnreachableError) Hint() string {
+	return fmt.Sprintf("--data-dir /var/lib/laminar, or chmod o+x %s", e.Blocked)
+}
+
+// NotFoundError says that there are no PostgreSQL server binaries that can be
+// used, and where they were looked for.
+type NotFoundError struct {
+	Want   int      // the major version an existing cluster needs; 0 if any will do
+	Looked []string // what was found there, one place each
+}
+
+func (e *NotFoundError) Error() string {
+	what := fmt.Sprintf("PostgreSQL %d or newer", MinMajor)
+	if e.Want != 0 {
+		what = fmt.Sprintf("PostgreSQL %d, which made the cluster in the data directory,", e.Want)
+	}
+	return fmt.Sprintf("no server binaries of %s were found (%s)", what, strings.Join(e.Looked, "; "))
+}
+
+// Hint tells the user what to do about it.
+func (e *NotFoundError) Hint() string {
+	if e.Want != 0 {
+		return fmt.Sprintf("apt install postgresql-%d, or set LAMINAR_PG_BIN to the directory of its binaries", e.Want)
+	}
+	return "apt install postgresql, set LAMINAR_PG_BIN to the directory of the binaries, or give a --database-url"
+}
+
+// NotRunningError says that no PostgreSQL answers in the data directory.
+type NotRunningError struct {
+	Dir string
+	Err error // what was tried last; may be nil
+}
+
+func (e *NotRunningError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("no private PostgreSQL is running in %s", e.Dir)
+	}
+	return fmt.Sprintf("no private PostgreSQL is running in %s: %v", e.Dir, e.Err)
+}
+
+// Unwrap returns what was tried last.
+func (e *NotRunningError) Unwrap() error { return e.Err }
+
+// Hint tells the user what to type instead.
+func (e *NotRunningError) Hint() string {
+	return fmt.Sprintf("laminar serve --data-dir %s, or give the --data-dir or --database-url of one that runs", e.Dir)
+}
+
+// StartError says that the server, or initdb, ended instead of becoming ready.
+type StartError struct {
+	Program string   // postgres or initdb
+	Log     string   // the file to read; empty if Tail is all there is
+	Tail    []string // the last lines it wrote
+	Err     error
+}
+
+func (e *StartError) Error() string {
+	text := fmt.Sprintf("%s: %v", e.Program, e.Err)
+	if len(e.Tail) > 0 {
+		text += ": " + strings.Join(e.Tail, " | ")
+	}
+	return text
+}
+
+// Unwrap returns how the program ended.
+func (e *StartError) Unwrap() error { return e.Err }
+
+// Hint tells the user where to read more.
+func (e *StartError) Hint() string {
+	if e.Log == "" {
+		return ""
+	}
+	return "read " + e.Log
+}
