@@ -1,0 +1,107 @@
+package pane
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// TestGridEnd walks up from far below, one pane at a time, to the pane that
+// holds t.
+func TestGridEnd(t *testing.T) {
+	for width := int64(1); width <= 7; width++ {
+		g := Grid{Width: width}
+		for at := int64(-30); at <= 30; at++ {
+			want := -40 * width
+			for want < at {
+				want += width
+			}
+			if got := g.End(at); got != want {
+				t.Fatalf("width %d: End(%d) = %d, want %d", width, at, got, want)
+			}
+		}
+	}
+}
+
+// TestWindowsOfSample compares with asking every window end whether its window
+// holds the sample.
+func TestWindowsOfSample(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		var (
+			step   = 1 + rnd.Int64N(9)
+			rng    = 1 + rnd.Int64N(20)
+			offset = rnd.Int64N(21) - 10
+			at     = rnd.Int64N(60)
+		)
+		var want []int64
+		for end := -20 * step; end <= 120*step; end += step {
+			if end-offset-rng < at && at <= end-offset {
+				want = append(want, end)
+			}
+		}
+		got := slices.Collect(Ends(at, rng, offset, step))
+		if !slices.Equal(got, want) {
+			t.Fatalf("range %d offset %d step %d: windows of a sample at %d are %d, want %d", rng, offset, step, at, got, want)
+		}
+		first, last := FirstEnd(at, offset, step), LastEnd(at, rng, offset, step)
+		if len(want) == 0 {
+			if last >= first {
+				t.Fatalf("range %d offset %d step %d: no window holds %d, but first %d <= last %d", rng, offset, step, at, first, last)
+			}
+			continue
+		}
+		if first != want[0] || last != want[len(want)-1] {
+			t.Fatalf("range %d offset %d step %d: first and last window of %d are %d and %d, want %d and %d",
+				rng, offset, step, at, first, last, want[0], want[len(want)-1])
+		}
+	}
+}
+
+func TestFloorEnd(t *testing.T) {
+	for step := int64(1); step <= 7; step++ {
+		for at := int64(-30); at <= 30; at++ {
+			want := 40 * step
+			for want > at {
+				want -= step
+			}
+			if got := FloorEnd(at, step); got != want {
+				t.Fatalf("step %d: FloorEnd(%d) = %d, want %d", step, at, got, want)
+			}
+		}
+	}
+}
+
+// TestPanesMakeWindow: with panes of Width, a sample is in a window exactly
+// when its pane is one of the window's panes, and a window has range/width of
+// them.
+func TestPanesMakeWindow(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for range 5_000 {
+		var (
+			unit   = 1 + rnd.Int64N(4)
+			step   = unit * (1 + rnd.Int64N(6))
+			rng    = unit * (1 + rnd.Int64N(12))
+			offset = unit * (rnd.Int64N(9) - 4)
+			grid   = Grid{Width: Width(rng, offset, step)}
+			end    = step * rnd.Int64N(20)
+		)
+		if grid.Width < unit || rng%grid.Width != 0 || step%grid.Width != 0 || offset%grid.Width != 0 {
+			t.Fatalf("width of range %d offset %d step %d is %d", rng, offset, step, grid.Width)
+		}
+		after, upTo := Bounds(end, rng, offset)
+		panes := slices.Collect(grid.Between(after, upTo))
+		if int64(len(panes)) != rng/grid.Width {
+			t.Fatalf("range %d has %d panes of %d", rng, len(panes), grid.Width)
+		}
+		for at := after - 5; at <= upTo+5; at++ {
+			in := after < at && at <= upTo
+			if slices.Contains(panes, grid.End(at)) != in {
+				t.Fatalf("sample at %d, window (%d,%d], pane %d of %d", at, after, upTo, grid.End(at), panes)
+			}
+			if slices.Contains(slices.Collect(Ends(at, rng, offset, step)), end) != in {
+				t.Fatalf("sample at %d, window (%d,%d]: Ends disagrees", at, after, upTo)
+			}
+		}
+	}
+}
