@@ -1,8 +1,10 @@
 package flowdef
 
 import (
-	"github.com/prometheus/common/model"
+	"slices"
+
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/schema"
 )
 
 // elementwise is the functions that turn each sample of their first argument
@@ -20,65 +22,58 @@ var elementwise = map[string]bool{
 }
 
 // byGroup proves D3 of an expression with its leaves replaced, or returns
-// false: there is one leaf, used once, and everything above it looks at one
-// sample at a time.
+// false: there is one leaf, used once, everything above it looks at one sample
+// at a time, and no label is taken off on the way.
 func (c *Compiled) byGroup(e parser.Expr) bool {
 	if len(c.Leaves) != 1 {
 		return false
 	}
-	if _, ok := leafAt(e); ok {
-		return true
-	}
-	// Above the leaf, most operations drop the metric name, and then samples of
-	// two groups can come to have equal labels, which is an error of the whole
-	// window. With one metric name, or none in the leaf's labels, they cannot.
-	if l := &c.Leaves[0]; l.Metric == "" && l.Func.KeepsName() && l.mayKeepName() {
-		return false
-	}
-	return perSample(e)
+	ok, drops := perSample(e)
+	return ok && !(drops && c.Leaves[0].mayCarryMetadata())
 }
 
-// mayKeepName reports whether the aggregation of the leaf lets the metric name
-// through.
-func (l *Leaf) mayKeepName() bool {
-	if l.Agg == AggNone {
-		return true
+// mayCarryMetadata reports whether GroupLabels can hold the metric's name,
+// type or unit, which most operations take off.
+func (l *Leaf) mayCarryMetadata() bool {
+	if !l.Func.KeepsName() {
+		return false
 	}
-	for _, name := range l.Grouping {
-		if name == model.MetricNameLabel {
-			return !l.Without
-		}
-	}
-	return false
+	return l.Agg == AggNone || l.Without || slices.ContainsFunc(l.Grouping, schema.IsMetadataLabel)
 }
 
 // perSample reports whether e is a vector that holds, for each sample of the
-// leaf, nothing or one sample that depends on it and on the time only.
-func perSample(e parser.Expr) bool {
-	if _, ok := leafAt(e); ok {
-		return true
+// leaf, nothing or one sample that depends on it and on the time only; and
+// whether metric name, type and unit are dropped.
+func perSample(e parser.Expr) (ok, drops bool) {
+	if _, leaf := leafAt(e); leaf {
+		return true, false
 	}
 	switch n := e.(type) {
 	case *parser.ParenExpr:
 		return perSample(n.Expr)
 	case *parser.UnaryExpr:
-		return perSample(n.Expr)
+		ok, drops = perSample(n.Expr)
+		return ok, drops || n.Op == parser.SUB
 	case *parser.BinaryExpr:
-		return constant(n.LHS) && perSample(n.RHS) || perSample(n.LHS) && constant(n.RHS)
+		switch {
+		case constant(n.LHS):
+			ok, drops = perSample(n.RHS)
+		case constant(n.RHS):
+			ok, drops = perSample(n.LHS)
+		}
+		return ok, drops || dropsName(n)
 	case *parser.Call:
-		if !elementwise[n.Func.Name] || len(n.Args) == 0 {
-			return false
+		if !elementwise[n.Func.Name] || len(n.Args) == 0 || slices.ContainsFunc(n.Args[1:], notConstant) {
+			return false, false
 		}
-		for _, a := range n.Args[1:] {
-			if !constant(a) {
-				return false
-			}
-		}
-		return perSample(n.Args[0])
+		ok, drops = perSample(n.Args[0])
+		return ok, drops || n.Func.Name != "sort" && n.Func.Name != "sort_desc"
 	default:
-		return false
+		return false, false
 	}
 }
+
+func notConstant(e parser.Expr) bool { return !constant(e) }
 
 // constant reports whether e is a scalar that depends on no leaf.
 func constant(e parser.Expr) bool {

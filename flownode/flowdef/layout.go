@@ -54,6 +54,9 @@ func (l *Layout) Row(lset labels.Labels) []string {
 	return out
 }
 
+// RowColumns is NewLayout(f).Row(lset), for when a row is wanted now and then.
+func RowColumns(f Flow, lset labels.Labels) []string { return NewLayout(f).Row(lset) }
+
 func (l *Layout) stored(lset labels.Labels) labels.Labels {
 	if l.keepName && len(l.static) == 0 {
 		return lset
@@ -101,13 +104,14 @@ func GroupKey(lset labels.Labels) string {
 	return string(append(buf, '}'))
 }
 
-// ParseGroupKey reads what GroupKey writes.
-func ParseGroupKey(key string) (labels.Labels, error) {
+// GroupKeyLabels is the label set whose GroupKey the text is. A text that is
+// none, such as progress.AllGroups, is the empty set.
+func GroupKeyLabels(key string) labels.Labels {
 	var m map[string]string
 	if err := json.Unmarshal([]byte(key), &m); err != nil {
-		return labels.EmptyLabels(), fmt.Errorf("read group key %q: %w", key, err)
+		return labels.EmptyLabels()
 	}
-	return labels.FromMap(m), nil
+	return labels.FromMap(m)
 }
 
 // appendJSON appends s as a JSON string.

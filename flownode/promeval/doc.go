@@ -1,0 +1,15 @@
+// Package promeval is Prometheus's query engine behind two questions:
+//
+//   - Residual: what does an expression over the vectors of a flow's leaves
+//     give? (D1 of package flowdef)
+//   - Whole: what does an expression give over raw samples? This is the oracle
+//     that results are held against, and it computes windows whose state is not
+//     kept.
+//
+// Both run the same engine with the settings of a stock Prometheus 3: lookback
+// 5 minutes, left-open ranges, no start timestamps, the metric name removed at
+// once and not at the end of the query.
+//
+// The package reads no clock: every evaluation time is given. It starts no
+// goroutines and keeps nothing between calls but parsed expressions.
+package promeval

@@ -1,0 +1,86 @@
+package promeval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+
+	"laminar/flownode/flowdef"
+)
+
+// Sample is one element of an instant vector. NaN and infinities are ordinary
+// values.
+type Sample struct {
+	Metric labels.Labels
+	Value  float64
+}
+
+// Engine evaluates expressions. It may be used by several goroutines at once.
+type Engine struct {
+	engine *promql.Engine
+	parser *cachingParser
+}
+
+// Vector is an instant vector. Its label sets are distinct; their order has no
+// meaning.
+type Vector []Sample
+
+// New returns an engine that is ready for use; it holds nothing that must be
+// closed.
+func New() *Engine {
+	p := newCachingParser()
+	return &Engine{
+		parser: p,
+		engine: promql.NewEngine(promql.EngineOpts{
+			MaxSamples:           math.MaxInt,
+			Timeout:              365 * 24 * time.Hour, // the caller's context decides
+			LookbackDelta:        time.Duration(flowdef.Lookback) * time.Millisecond,
+			EnableAtModifier:     true,
+			EnableNegativeOffset: true,
+			Parser:               p,
+			NoStepSubqueryIntervalFn: func(int64) int64 {
+				return int64(time.Minute / time.Millisecond)
+			},
+		}),
+	}
+}
+
+// instant evaluates an expression at one time.
+func (e *Engine) instant(ctx context.Context, from storage.Queryable, expr string, t int64) (Vector, error) {
+	q, err := e.engine.NewInstantQuery(ctx, from, nil, expr, time.UnixMilli(t))
+	if err != nil {
+		return nil, err
+	}
+	defer q.Close()
+	res := q.Exec(ctx)
+	if res.Err != nil {
+		return nil, res.Err
+	}
+	return vector(res)
+}
+
+// vector is a result as samples. A scalar is one sample without labels.
+func vector(res *promql.Result) (Vector, error) {
+	switch v := res.Value.(type) {
+	case promql.Vector:
+		out := make(Vector, 0, len(v))
+		for i := range v {
+			if v[i].H != nil {
+				return nil, errors.New("result is a native histogram")
+			}
+			out = append(out, Sample{Metric: v[i].Metric, Value: v[i].F})
+		}
+		return out, nil
+	case promql.Scalar:
+		return Vector{{Metric: labels.EmptyLabels(), Value: v.V}}, nil
+	default:
+		return nil, fmt.Errorf("result is a %s, not a vector", parser.DocumentedType(res.Value.Type()))
+	}
+}

@@ -1,0 +1,69 @@
+package promeval
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+
+	"laminar/flownode/flowdef"
+)
+
+// Residual evaluates the residual of a compiled expression over its leaves'
+// complete vectors at t (ms since the epoch): leaves[i] is the vector of leaf
+// i, with the labels of Leaf.GroupLabels, each label set once. A scalar result
+// is one sample without labels. Results with equal labels are an error, as in
+// Prometheus. A nil residual is leaf 0, which is returned as it is.
+func (e *Engine) Residual(ctx context.Context, residual parser.Expr, leaves []Vector, t int64) (Vector, error) {
+	if residual == nil {
+		return leaves[0], nil
+	}
+	text := residual.String()
+	out, err := e.instant(ctx, leafVectors{leaves: leaves, t: t}, text, t)
+	if err != nil {
+		return nil, fmt.Errorf("evaluate residual %s: %w", text, err)
+	}
+	return out, nil
+}
+
+// leafVectors is a storage in which the series of the selector of leaf i are
+// the samples of its vector, all at one time.
+type leafVectors struct {
+	noLabelNames
+	leaves []Vector
+	t      int64
+}
+
+func (v leafVectors) Querier(int64, int64) (storage.Querier, error) { return v, nil }
+
+func (v leafVectors) Select(_ context.Context, _ bool, _ *storage.SelectHints, ms ...*labels.Matcher) storage.SeriesSet {
+	i, ok := flowdef.LeafOf(ms)
+	if !ok || i >= len(v.leaves) {
+		return storage.ErrSeriesSet(fmt.Errorf("no leaf for the selector %v", ms))
+	}
+	return &leafSet{samples: v.leaves[i], t: v.t}
+}
+
+// leafSet iterates over a leaf's vector.
+type leafSet struct {
+	noWarnings
+	samples Vector
+	t       int64
+	next    int
+}
+
+func (s *leafSet) Next() bool {
+	s.next++
+	return s.next <= len(s.samples)
+}
+
+func (s *leafSet) At() storage.Series {
+	one := s.samples[s.next-1]
+	return promql.NewStorageSeries(promql.Series{
+		Metric: one.Metric,
+		Floats: []promql.FPoint{{T: s.t, F: one.Value}},
+	})
+}

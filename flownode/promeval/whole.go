@@ -1,0 +1,131 @@
+package promeval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/storage"
+)
+
+// Series is raw samples of one series: Values[i] at Times[i], in milliseconds
+// since the epoch, strictly ascending. Stale markers are among the values.
+type Series struct {
+	Labels labels.Labels // __name__ included
+	Times  []int64
+	Values []float64
+}
+
+// Samples is the raw samples that an evaluation may see. Series have distinct
+// labels. It is only read.
+type Samples []Series
+
+// Whole evaluates an expression over raw samples at t (ms since the epoch).
+func (e *Engine) Whole(ctx context.Context, expr string, samples Samples, t int64) (Vector, error) {
+	out, err := e.instant(ctx, samples, expr, t)
+	if err != nil {
+		return nil, fmt.Errorf("evaluate %s at %d: %w", expr, t, err)
+	}
+	return out, nil
+}
+
+// WholeRange evaluates an expression at start, start+step, ... up to end (ms),
+// in one pass over the samples, which is much faster than as many calls of
+// Whole. The result has one vector for each of these times. An error at one of
+// them fails all.
+func (e *Engine) WholeRange(ctx context.Context, expr string, samples Samples, start, end, step int64) ([]Vector, error) {
+	out, err := e.wholeRange(ctx, expr, samples, start, end, step)
+	if err != nil {
+		return nil, fmt.Errorf("evaluate %s from %d to %d: %w", expr, start, end, err)
+	}
+	return out, nil
+}
+
+func (e *Engine) wholeRange(ctx context.Context, expr string, samples Samples, start, end, step int64) ([]Vector, error) {
+	if step <= 0 || end < start {
+		return nil, fmt.Errorf("there are no times with step %d", step)
+	}
+	q, err := e.engine.NewRangeQuery(ctx, samples, nil, expr,
+		time.UnixMilli(start), time.UnixMilli(end), time.Duration(step)*time.Millisecond)
+	if err != nil {
+		return nil, err
+	}
+	defer q.Close()
+	res := q.Exec(ctx)
+	if res.Err != nil {
+		return nil, res.Err
+	}
+	m, err := res.Matrix()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Vector, (end-start)/step+1)
+	for _, s := range m {
+		if len(s.Histograms) > 0 {
+			return nil, errors.New("result is a native histogram")
+		}
+		for _, p := range s.Floats {
+			i := (p.T - start) / step
+			out[i] = append(out[i], Sample{Metric: s.Metric, Value: p.F})
+		}
+	}
+	return out, nil
+}
+
+// Querier makes Samples a storage.Queryable.
+func (s Samples) Querier(int64, int64) (storage.Querier, error) {
+	return samplesQuerier{samples: s}, nil
+}
+
+type samplesQuerier struct {
+	noLabelNames
+	samples Samples
+}
+
+func (q samplesQuerier) Select(_ context.Context, sorted bool, _ *storage.SelectHints, ms ...*labels.Matcher) storage.SeriesSet {
+	set := &sampleSet{}
+	for i := range q.samples {
+		if s := &q.samples[i]; matches(s.Labels, ms) {
+			set.series = append(set.series, s)
+		}
+	}
+	if sorted {
+		sort.Slice(set.series, func(i, j int) bool {
+			return labels.Compare(set.series[i].Labels, set.series[j].Labels) < 0
+		})
+	}
+	return set
+}
+
+func matches(lset labels.Labels, ms []*labels.Matcher) bool {
+	for _, m := range ms {
+		if !m.Matches(lset.Get(m.Name)) {
+			return false
+		}
+	}
+	return true
+}
+
+type sampleSet struct {
+	noWarnings
+	series []*Series
+	next   int
+}
+
+func (s *sampleSet) Next() bool {
+	s.next++
+	return s.next <= len(s.series)
+}
+
+func (s *sampleSet) At() storage.Series {
+	one := s.series[s.next-1]
+	points := make([]promql.FPoint, len(one.Times))
+	for i, t := range one.Times {
+		points[i] = promql.FPoint{T: t, F: one.Values[i]}
+	}
+	return promql.NewStorageSeries(promql.Series{Metric: one.Labels, Floats: points})
+}
