@@ -1,0 +1,29 @@
+# `make` alone lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test build lint bench tools clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## start Laminar with a private PostgreSQL and a simulated fleet; DURATION=2m ends it by itself
+	@scripts/demo.sh $(if $(DURATION),--duration $(DURATION))
+
+test: ## set up what is missing and run all tests; PKG=./flownode/... for some of them
+	@scripts/test.sh $(PKG)
+
+build: ## build bin/laminar
+	go build -o bin/laminar ./cmd/laminar
+
+lint: ## formatting, vet, golangci-lint, staticcheck, shellcheck
+	@scripts/lint.sh
+
+bench: ## run the benchmarks six times, for benchstat; BENCH=regexp for some of them
+	@scripts/bench.sh $(BENCH)
+
+tools: ## only set up what the tests need: PostgreSQL binaries, prometheus, vmagent
+	@scripts/setup-senders.sh
+	@scripts/setup-postgres.sh
+
+clean: ## remove what was built and fetched; data directories stay
+	rm -rf bin .build .tools

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Formatting, vet, golangci-lint, staticcheck and shellcheck over everything.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+. "$(dirname "$0")/common.sh"
+cd "$root"
+scripts/setup-lint.sh
+PATH=$tools/bin:$PATH
+
+unformatted=$(git ls-files '*.go' | xargs gofmt -l)
+[ -z "$unformatted" ] || die "not formatted: $unformatted" "gofmt -w $unformatted"
+go vet ./...
+golangci-lint run ./...
+staticcheck ./...
+if have shellcheck; then
+  shellcheck -x scripts/*.sh .ci/run
+else
+  say 'shellcheck is not here: the scripts were not checked'
+fi
