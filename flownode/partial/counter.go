@@ -1,0 +1,123 @@
+package partial
+
+import "time"
+
+// Counter is the partial of one series for functions that see counter resets:
+// rate, increase and delta. For its samples v1..vn in time order:
+//
+//	K1  Count == n, and Count == 0 exactly for the zero Counter
+//	K2  FirstT <= LastT, equal exactly when Count == 1
+//	K3  Lost == sum of v(i-1) over all i with v(i) < v(i-1)
+//
+// Hence the counter grew by LastV - FirstV + Lost, however the stretch was cut
+// up. It is ordered: Add and Merge take only what is later than all before.
+type Counter struct {
+	Count         int64
+	FirstT, LastT int64 // milliseconds since the epoch
+	FirstV, LastV float64
+	Lost          float64 // what the counter stood at, at each reset
+}
+
+// Empty reports whether no sample was added.
+func (p *Counter) Empty() bool { return p.Count == 0 }
+
+// Add folds in the sample at t, which must be later than LastT.
+func (p *Counter) Add(t int64, v float64) {
+	if p.Count == 0 {
+		*p = Counter{Count: 1, FirstT: t, LastT: t, FirstV: v, LastV: v}
+		return
+	}
+	if v < p.LastV {
+		p.Lost += p.LastV
+	}
+	p.Count++
+	p.LastT, p.LastV = t, v
+}
+
+// Merge extends p by later, whose samples must all be later than p's. It is
+// associative and the zero Counter is its identity; it does not commute. The
+// reset that falls between the two parts is seen here and nowhere else.
+func (p *Counter) Merge(later *Counter) {
+	switch {
+	case later.Count == 0:
+		return
+	case p.Count == 0:
+		*p = *later
+		return
+	}
+	if later.FirstV < p.LastV {
+		p.Lost += p.LastV
+	}
+	p.Lost += later.Lost
+	p.Count += later.Count
+	p.LastT, p.LastV = later.LastT, later.LastV
+}
+
+// Rate is what rate() says of the window after < t <= upTo, per second; ok is
+// false when there are too few samples to say anything.
+func (p *Counter) Rate(after, upTo int64) (v float64, ok bool) {
+	if p.Count < 2 {
+		return 0, false
+	}
+	grown := p.LastV - p.FirstV + p.Lost
+	seconds := (time.Duration(upTo-after) * time.Millisecond).Seconds()
+	return grown * (p.extrapolate(after, upTo, p.toZero(grown)) / seconds), true
+}
+
+// Increase is what increase() says of the window after < t <= upTo.
+func (p *Counter) Increase(after, upTo int64) (v float64, ok bool) {
+	if p.Count < 2 {
+		return 0, false
+	}
+	grown := p.LastV - p.FirstV + p.Lost
+	return grown * p.extrapolate(after, upTo, p.toZero(grown)), true
+}
+
+// Delta is what delta() says of the window after < t <= upTo: a gauge, to
+// which going down is no reset.
+func (p *Counter) Delta(after, upTo int64) (v float64, ok bool) {
+	if p.Count < 2 {
+		return 0, false
+	}
+	return (p.LastV - p.FirstV) * p.extrapolate(after, upTo, unbounded), true
+}
+
+// unbounded is a time to the zero point that never limits extrapolation.
+const unbounded = float64(1 << 62)
+
+// toZero is how long before its first sample a counter that grew so much in
+// Count samples stood at zero, in seconds: further back it cannot be
+// extrapolated, since counters are not negative.
+func (p *Counter) toZero(grown float64) float64 {
+	if grown > 0 && p.FirstV >= 0 {
+		return float64(p.LastT-p.FirstT) / 1000 * (p.FirstV / grown)
+	}
+	return unbounded
+}
+
+// extrapolate is the factor from what happened between the first and the last
+// sample to the whole window after < t <= upTo. A border of the window that is
+// no further from a sample than the samples are from each other on average
+// (and a tenth more) is taken to be reached by the series; towards a border
+// further away half such a distance is assumed. toZero, in seconds, limits how
+// far back. Count >= 2. The arithmetic is the engine's, operation by
+// operation, so that results agree to the bit where Lost does.
+func (p *Counter) extrapolate(after, upTo int64, toZero float64) float64 {
+	var (
+		toStart   = float64(p.FirstT-after) / 1000
+		toEnd     = float64(upTo-p.LastT) / 1000
+		sampled   = float64(p.LastT-p.FirstT) / 1000
+		between   = sampled / float64(p.Count-1)
+		threshold = between * 1.1
+	)
+	if toStart >= threshold {
+		toStart = between / 2
+	}
+	if toZero < toStart {
+		toStart = toZero
+	}
+	if toEnd >= threshold {
+		toEnd = between / 2
+	}
+	return (sampled + toStart + toEnd) / sampled
+}
