@@ -1,0 +1,127 @@
+package flowplan
+
+import (
+	"maps"
+	"slices"
+
+	"laminar/sequence"
+)
+
+// When a dirty window is recomputed: once nothing has touched it for
+// DirtyQuiet, at latest DirtyAtLatest after it became dirty. So hours of
+// backlog cost a window once or twice and not once per flush.
+const (
+	DirtyQuiet    int64 = 2_000
+	DirtyAtLatest int64 = 30_000
+)
+
+// MaxDirtyGroups is how many groups of one window are listed one by one; more
+// make the whole window dirty.
+const MaxDirtyGroups = 256
+
+// DirtyWindow is a closed window to be recomputed: all of it, or some groups.
+type DirtyWindow struct {
+	End     int64
+	All     bool
+	Groups  map[string]struct{} // empty when All
+	Reason  Reason              // of the first touch
+	Since   sequence.Vector     // the flow's vector before the first touch
+	FirstAt int64               // database clock, ms
+	LastAt  int64               // database clock, ms
+}
+
+// Ready reports whether the window should be recomputed now.
+func (w *DirtyWindow) Ready(now int64) bool {
+	return now-w.LastAt >= DirtyQuiet || now-w.FirstAt >= DirtyAtLatest
+}
+
+// DirtyList is a flow's dirty windows in memory, and what of it changed since
+// it was last stored.
+type DirtyList struct {
+	windows map[int64]*DirtyWindow
+	changed map[int64]struct{}
+}
+
+// NewDirtyList returns an empty list.
+func NewDirtyList() *DirtyList {
+	return &DirtyList{windows: map[int64]*DirtyWindow{}, changed: map[int64]struct{}{}}
+}
+
+// Len is the number of dirty windows.
+func (l *DirtyList) Len() int { return len(l.windows) }
+
+// Restore puts an entry back as it was stored; group "" is the whole window.
+func (l *DirtyList) Restore(end int64, group string, reason Reason, since sequence.Vector, firstAt, lastAt int64) {
+	w := l.windows[end]
+	if w == nil {
+		w = &DirtyWindow{End: end, Groups: map[string]struct{}{}, Reason: reason, Since: since, FirstAt: firstAt, LastAt: lastAt}
+		l.windows[end] = w
+	}
+	w.FirstAt, w.LastAt = min(w.FirstAt, firstAt), max(w.LastAt, lastAt)
+	if group == "" {
+		w.All = true
+	} else {
+		w.Groups[group] = struct{}{}
+	}
+}
+
+// Touch makes one group of a window dirty, or with group "" all of it.
+func (l *DirtyList) Touch(end int64, group string, reason Reason, since sequence.Vector, now int64) {
+	w := l.windows[end]
+	if w == nil {
+		w = &DirtyWindow{End: end, Groups: map[string]struct{}{}, Reason: reason, Since: since, FirstAt: now}
+		l.windows[end] = w
+	}
+	w.LastAt = now
+	switch {
+	case w.All:
+	case group == "" || len(w.Groups) >= MaxDirtyGroups:
+		w.All = true
+	default:
+		w.Groups[group] = struct{}{}
+	}
+	l.changed[end] = struct{}{}
+}
+
+// Ready lists the windows to recompute now, oldest end first, at most limit.
+func (l *DirtyList) Ready(now int64, limit int) []*DirtyWindow {
+	var out []*DirtyWindow
+	for _, end := range slices.Sorted(maps.Keys(l.windows)) {
+		if w := l.windows[end]; w.Ready(now) {
+			if out = append(out, w); len(out) == limit {
+				break
+			}
+		}
+	}
+	return out
+}
+
+// NextReady is when, by the database's clock, the next window becomes ready;
+// Unset when there is none.
+func (l *DirtyList) NextReady() int64 {
+	next := Unset
+	for _, w := range l.windows {
+		at := min(w.LastAt+DirtyQuiet, w.FirstAt+DirtyAtLatest)
+		if next == Unset || at < next {
+			next = at
+		}
+	}
+	return next
+}
+
+// Remove takes a window off the list: it was recomputed, or cannot be.
+func (l *DirtyList) Remove(end int64) {
+	delete(l.windows, end)
+	delete(l.changed, end)
+}
+
+// TakeChanged returns the windows touched since the last call, oldest end
+// first. The caller stores them.
+func (l *DirtyList) TakeChanged() []*DirtyWindow {
+	out := make([]*DirtyWindow, 0, len(l.changed))
+	for _, end := range slices.Sorted(maps.Keys(l.changed)) {
+		out = append(out, l.windows[end])
+	}
+	clear(l.changed)
+	return out
+}

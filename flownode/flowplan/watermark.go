@@ -1,0 +1,56 @@
+package flowplan
+
+// Unset stands for a time that is not known; every real time is >= 0.
+const Unset int64 = -1
+
+// QuietAfter is how long a flow's newest sample may stay the newest before the
+// watermark follows the database's clock, so that windows of quiet sources
+// close too.
+const QuietAfter int64 = 60_000
+
+// Clock is what the watermark is computed from.
+type Clock struct {
+	Newest   int64 // newest sample time seen, capped by the database's clock; or Unset
+	NewestAt int64 // database clock when Newest last grew; or Unset
+}
+
+// See takes note of a sample time. A sender with a fast clock must not close
+// windows early, so what lies beyond now counts as now.
+func (c Clock) See(t, now int64) Clock {
+	if t = min(t, now); t > c.Newest {
+		c.Newest, c.NewestAt = t, now
+	}
+	return c
+}
+
+// Watermark is the time up to which windows are closed: newest minus delay,
+// or the database's clock minus delay after QuietAfter without anything newer.
+// It never falls below before. Unset before the first sample.
+func (c Clock) Watermark(now, delay, before int64) int64 {
+	if c.Newest == Unset {
+		return before
+	}
+	w := c.Newest - delay
+	if now-c.NewestAt >= QuietAfter {
+		w = max(w, now-delay)
+	}
+	return max(w, before, 0)
+}
+
+// QuietDeadline is when, by the database's clock, the watermark starts to
+// follow that clock; Unset before the first sample.
+func (c Clock) QuietDeadline() int64 {
+	if c.Newest == Unset {
+		return Unset
+	}
+	return c.NewestAt + QuietAfter
+}
+
+// NextEnd is the first window end after t: the smallest multiple of step that
+// is greater than t.
+func NextEnd(t, step int64) int64 {
+	if t < 0 {
+		return 0
+	}
+	return t - t%step + step
+}

@@ -1,0 +1,197 @@
+package flownode
+
+import (
+	"fmt"
+	"time"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowplan"
+	"laminar/flownode/pane"
+	"laminar/flownode/progress"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// flowRun is a flow this flownode owns: what is stored of it, and its caches.
+// It belongs to the worker of its group.
+//
+//	F1  flow.Progress is what is stored, as of the last commit at flow.Epoch
+//	F2  every leaf's state, where it exists, stands at flow.Vector between rounds
+//	F3  all windows with an end <= EmittedUntil are closed
+type flowRun struct {
+	flow   progress.Flow
+	hash   [32]byte // of the definition, as the catalogue's head had it
+	layout *flowdef.Layout
+	leaves []*leafRun
+	dirty  *flowplan.DirtyList
+	clock  flowplan.Clock
+	open   openWindow
+	errs   string // error text as stored
+	broken bool   // its last round was not committed: load it again
+
+	membersAt sequence.Vector // every leaf's members are complete up to here; nil before the first reading
+	stored    sequence.Vector // the vector as stored; flow.Vector may be ahead while nothing but it moved
+	storedAt  time.Time       // when it was stored
+	notBefore time.Time       // when a costly provisional window may be computed again
+}
+
+// leafRun is one leaf of a flow: its members and pane state.
+type leafRun struct {
+	leaf    *flowdef.Leaf
+	step    int64
+	builder builder
+	members *members
+	state   store // nil when not in memory
+
+	grid     pane.Grid // of panes
+	stepGrid pane.Grid // of window ends
+
+	// Within one round:
+	plan      flowplan.Leaf
+	closed    int64   // samples up to this time reach closed windows
+	pushed    bool    // the ordered delta is aggregated by the database
+	late      touches // ordered samples of the delta that reach closed windows
+	unordered touches // unordered ones
+	repair    touches // unordered samples that fall in panes in memory
+}
+
+func newFlowRun(f progress.Flow) (*flowRun, error) {
+	run := &flowRun{
+		flow: f, layout: flowdef.NewLayout(f.Def),
+		dirty:  flowplan.NewDirtyList(),
+		clock:  flowplan.Clock{Newest: f.NewestT, NewestAt: f.NewestAt},
+		errs:   f.Error,
+		stored: f.Vector,
+	}
+	run.open.reset(progress.Unset)
+	for i := range f.Def.Expr.Leaves {
+		leaf := &f.Def.Expr.Leaves[i]
+		b, err := builderOf(leaf)
+		if err != nil {
+			return nil, fmt.Errorf("flow %s: %w", f.Def.Name, err)
+		}
+		run.leaves = append(run.leaves, &leafRun{
+			leaf: leaf, step: f.Def.Every, builder: b, members: newMembers(leaf),
+			grid: pane.Grid{Width: leaf.Pane}, stepGrid: pane.Grid{Width: f.Def.Every},
+		})
+	}
+	for _, d := range f.Dirty {
+		reason, err := flowplan.ParseReason(d.Reason)
+		if err != nil {
+			return nil, fmt.Errorf("flow %s: dirty window %d: %w", f.Def.Name, d.WindowEnd, err)
+		}
+		run.dirty.Restore(d.WindowEnd, d.Group, reason, d.Since, d.FirstAt, d.LastAt)
+	}
+	return run, nil
+}
+
+// dropState forgets all pane state; it is built again when needed (I7).
+func (f *flowRun) dropState() {
+	for _, l := range f.leaves {
+		l.state = nil
+	}
+}
+
+// stateBytes is about how much memory the pane state takes.
+func (f *flowRun) stateBytes() int64 {
+	var n int64
+	for _, l := range f.leaves {
+		if l.state != nil {
+			n += l.state.bytes()
+		}
+	}
+	return n
+}
+
+// addSeries extends the members of all leaves.
+func (f *flowRun) addSeries(series []segment.Series) {
+	for i := range series {
+		for _, l := range f.leaves {
+			l.members.add(&series[i])
+		}
+	}
+}
+
+// selects reports whether any leaf reads the metric.
+func (f *flowRun) selects(metric segment.MetricID) bool {
+	for _, l := range f.leaves {
+		if l.members.selects(metric) {
+			return true
+		}
+	}
+	return false
+}
+
+// rebuildable reports whether no raw sample of the window is gone (I6).
+func (f *flowRun) rebuildable(end, earliest int64) bool {
+	return earliest == 0 || end-f.flow.Def.Expr.MaxReach >= earliest-1
+}
+
+// closedT is the newest sample time that reaches a window with an end up to
+// emitted: t + offset <= emitted.
+func (l *leafRun) closedT(emitted int64) int64 {
+	if emitted == progress.Unset {
+		return -1
+	}
+	return emitted - l.leaf.Offset
+}
+
+// span is the stretch of sample time the window with this end reads:
+// after < t <= upTo.
+func (l *leafRun) span(end int64) (after, upTo int64) {
+	return end - l.leaf.Offset - l.leaf.Range, end - l.leaf.Offset
+}
+
+// windowsOf is the first and last window end that a sample at t reaches.
+func (l *leafRun) windowsOf(t int64) (first, last int64) {
+	return pane.FirstEnd(t, l.leaf.Offset, l.step), pane.LastEnd(t, l.leaf.Range, l.leaf.Offset, l.step)
+}
+
+// touches is a set of (pane, group).
+type touches struct {
+	byPane map[int64][]uint64 // pane end -> bit set of groups
+	end    int64              // the pane last touched,
+	bits   []uint64           // and its bits
+}
+
+func (s *touches) add(end int64, g int32) {
+	if s.byPane == nil {
+		s.byPane = map[int64][]uint64{}
+		s.end = -1
+	}
+	if end != s.end || int(g)/64 >= len(s.bits) {
+		s.end, s.bits = end, s.byPane[end]
+		for int(g)/64 >= len(s.bits) {
+			s.bits = append(s.bits, 0)
+		}
+		s.byPane[end] = s.bits
+	}
+	s.bits[g/64] |= 1 << (g % 64)
+}
+
+func (s *touches) reset() { *s = touches{} }
+
+func (s *touches) empty() bool { return len(s.byPane) == 0 }
+
+// groups calls fn for every group of a pane's bit set.
+func groups(bits []uint64, fn func(g int32)) {
+	for i, word := range bits {
+		for b := 0; word != 0; b++ {
+			if word&1 != 0 {
+				fn(int32(i*64 + b))
+			}
+			word >>= 1
+		}
+	}
+}
+
+// openWindow is the provisional result of the earliest open window as it was
+// last written, so that only what changed is written again.
+type openWindow struct {
+	end    int64
+	values map[string]progress.Row // by rowKey; nil when not known
+}
+
+func (o *openWindow) reset(end int64) {
+	o.end, o.values = end, nil
+}

@@ -1,0 +1,155 @@
+package flownode
+
+import (
+	"slices"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"laminar/flownode/flowdef"
+	"laminar/sequence/segment"
+)
+
+// members is the series that a leaf selects, and how they fall into slots and
+// groups. Matchers and grouping labels are evaluated here, once per series,
+// never per sample.
+//
+// A slot is what pane state is kept for: one per series, or one per group
+// where the function and the aggregation commute (mergesByGroup).
+//
+//	M1  len(groupOf) is the number of slots; groupOf[s] is the group of slot s
+//	M2  series[i] folds into slots[i]; index holds the same
+//	M3  groups only grow, so slots and groups keep their numbers
+type members struct {
+	leaf    *flowdef.Leaf
+	byGroup bool
+
+	series  []segment.SeriesID
+	slots   []int32
+	index   slotIndex
+	metrics []segment.MetricID // ascending
+
+	groupOf  []int32
+	groups   []memberGroup
+	groupNum map[string]int32 // group key -> group
+}
+
+// memberGroup is one group of a leaf.
+type memberGroup struct {
+	labels labels.Labels
+	key    string  // flowdef.GroupKey of labels
+	slots  []int32 // ascending
+}
+
+func newMembers(leaf *flowdef.Leaf) *members {
+	return &members{leaf: leaf, byGroup: mergesByGroup(leaf), groupNum: map[string]int32{}}
+}
+
+// mergesByGroup reports whether the partials of all series of a group can be
+// merged into one before the window is finished, so that state is kept per
+// group: f over the union of the series' samples equals the aggregation of f
+// over each.
+func mergesByGroup(l *flowdef.Leaf) bool {
+	switch l.Agg {
+	case flowdef.AggSum:
+		return l.Func == flowdef.FuncSumOverTime || l.Func == flowdef.FuncCountOverTime
+	case flowdef.AggMin:
+		return l.Func == flowdef.FuncMinOverTime
+	case flowdef.AggMax:
+		return l.Func == flowdef.FuncMaxOverTime
+	default:
+		return false
+	}
+}
+
+// add takes a series in if the leaf selects it and it is not a member yet.
+func (m *members) add(s *segment.Series) bool {
+	lset := toLabels(s.Labels)
+	if !m.leaf.Matches(lset.Get) || m.index.get(s.ID) != noSlot {
+		return false
+	}
+	g := m.group(m.leaf.GroupLabels(lset))
+	slot := noSlot
+	if m.byGroup && len(m.groups[g].slots) > 0 {
+		slot = m.groups[g].slots[0]
+	} else {
+		slot = int32(len(m.groupOf))
+		m.groupOf = append(m.groupOf, g)
+		m.groups[g].slots = append(m.groups[g].slots, slot)
+	}
+	m.series = append(m.series, s.ID)
+	m.slots = append(m.slots, slot)
+	m.index.set(s.ID, slot)
+	if at, found := slices.BinarySearch(m.metrics, s.Metric); !found {
+		m.metrics = slices.Insert(m.metrics, at, s.Metric)
+	}
+	return true
+}
+
+// group returns the number of the group with these labels, making it if needed.
+func (m *members) group(lset labels.Labels) int32 {
+	key := flowdef.GroupKey(lset)
+	g, ok := m.groupNum[key]
+	if !ok {
+		g = int32(len(m.groups))
+		m.groups = append(m.groups, memberGroup{labels: lset, key: key})
+		m.groupNum[key] = g
+	}
+	return g
+}
+
+// seriesOf lists the series that fold into one of the wanted groups.
+func (m *members) seriesOf(want groupSet) []segment.SeriesID {
+	if want.all {
+		return m.series
+	}
+	var out []segment.SeriesID
+	for i, id := range m.series {
+		if want.has(m.groupOf[m.slots[i]]) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// selects reports whether samples of the metric can be samples of members.
+func (m *members) selects(metric segment.MetricID) bool {
+	_, found := slices.BinarySearch(m.metrics, metric)
+	return found
+}
+
+func toLabels(in []segment.Label) labels.Labels {
+	b := labels.NewScratchBuilder(len(in))
+	for _, l := range in {
+		b.Add(l.Name, l.Value)
+	}
+	b.Sort()
+	return b.Labels()
+}
+
+// groupSet is some groups of a leaf, or all of them.
+type groupSet struct {
+	all bool
+	set map[int32]struct{}
+}
+
+func allGroups() groupSet { return groupSet{all: true} }
+
+func (s groupSet) has(g int32) bool {
+	if s.all {
+		return true
+	}
+	_, ok := s.set[g]
+	return ok
+}
+
+// resolve turns group keys of a dirty window into the leaf's group numbers.
+// Keys without a member any more select nothing.
+func (m *members) resolve(keys map[string]struct{}) groupSet {
+	out := groupSet{set: make(map[int32]struct{}, len(keys))}
+	for k := range keys {
+		if g, ok := m.groupNum[k]; ok {
+			out.set[g] = struct{}{}
+		}
+	}
+	return out
+}

@@ -1,0 +1,412 @@
+package flownode
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"sync"
+
+	"laminar/flownode/partial"
+	"laminar/flownode/progress"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// memStore is the raw data, the catalogue and the result tables in memory: all
+// ports of the coordinator, with a clock that tests move. It keeps the same
+// promises as the store on PostgreSQL and is as dumb as possible.
+type memStore struct {
+	mu       sync.Mutex
+	now      int64
+	earliest int64
+	vec      sequence.Vector
+	flushes  map[sequence.Region][]sequence.FlushID // of sequence i+1
+	series   []segment.Series
+	hot      []segment.Segment
+	sealed   []segment.Segment
+	sealedTo sequence.Vector
+
+	flows map[progress.FlowID]*memFlow
+	jobs  []progress.Job
+
+	failCommit func() error // called before a commit; an error makes it fail
+	forget     bool         // the next commit is stored but reported unknown
+	rowsSent   int
+}
+
+type memFlow struct {
+	flow  progress.Flow
+	rows  map[int64]map[string]progress.Row
+	dirty map[progress.DirtyKey]progress.Dirty
+}
+
+func newMemStore(regions int) *memStore {
+	s := &memStore{vec: sequence.Vector{}, flushes: map[sequence.Region][]sequence.FlushID{}, sealedTo: sequence.Vector{}, flows: map[progress.FlowID]*memFlow{}}
+	for r := 1; r <= regions; r++ {
+		s.vec[sequence.Region(r)] = 0
+	}
+	return s
+}
+
+// append commits one flush of a region: ordered and unordered samples.
+func (s *memStore) append(r sequence.Region, segs ...segment.Segment) {
+	s.vec[r]++
+	var id sequence.FlushID
+	id[0], id[1], id[2] = byte(r), byte(s.vec[r]), byte(s.vec[r]>>8)
+	s.flushes[r] = append(s.flushes[r], id)
+	for _, seg := range segs {
+		seg.Region, seg.MinSeq, seg.MaxSeq = r, s.vec[r], s.vec[r]
+		s.hot = append(s.hot, seg)
+	}
+}
+
+// seal merges all hot segments; sequence precision up to here is lost.
+func (s *memStore) seal() {
+	type key struct {
+		r sequence.Region
+		m segment.MetricID
+		b int64
+	}
+	merged := map[key][]segment.Segment{}
+	for _, seg := range s.hot {
+		k := key{seg.Region, seg.Metric, segment.Bucket(seg.MinT)}
+		merged[k] = append(merged[k], seg)
+	}
+	for k, segs := range merged {
+		sort.SliceStable(segs, func(i, j int) bool { return segs[i].MinSeq < segs[j].MinSeq })
+		type point struct {
+			id segment.SeriesID
+			t  int64
+		}
+		vals := map[point]float64{}
+		out := segment.Segment{Region: k.r, Metric: k.m, Sealed: true, MinSeq: segs[0].MinSeq, Base: k.b}
+		for i := range segs {
+			out.MaxSeq = max(out.MaxSeq, segs[i].MaxSeq)
+			for j := range segs[i].Series {
+				vals[point{segs[i].Series[j], segs[i].Time(j)}] = segs[i].Values[j]
+			}
+		}
+		points := make([]point, 0, len(vals))
+		for p := range vals {
+			points = append(points, p)
+		}
+		slices.SortFunc(points, func(a, b point) int {
+			if a.id != b.id {
+				return int(a.id - b.id)
+			}
+			return int(a.t - b.t)
+		})
+		out.MinT, out.MaxT = points[0].t, points[0].t
+		for _, p := range points {
+			out.MinT, out.MaxT = min(out.MinT, p.t), max(out.MaxT, p.t)
+			out.Series = append(out.Series, p.id)
+			out.Offsets = append(out.Offsets, int32(p.t-k.b))
+			out.Values = append(out.Values, vals[p])
+		}
+		s.sealed = append(s.sealed, out)
+	}
+	s.hot = nil
+	s.sealedTo = s.vec.Clone()
+}
+
+func (s *memStore) Snapshot(context.Context) (Snapshot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pos := segment.Position{Vector: s.vec.Clone(), Flushes: map[sequence.Region]sequence.FlushID{}, Now: s.now, Earliest: s.earliest}
+	for r, ids := range s.flushes {
+		pos.Flushes[r] = ids[len(ids)-1]
+	}
+	return &memSnapshot{
+		pos: pos, flushes: s.flushes, series: slices.Clone(s.series),
+		hot: slices.Clone(s.hot), sealed: slices.Clone(s.sealed),
+	}, nil
+}
+
+type memSnapshot struct {
+	pos     segment.Position
+	flushes map[sequence.Region][]sequence.FlushID
+	series  []segment.Series
+	hot     []segment.Segment
+	sealed  []segment.Segment
+	closed  bool
+}
+
+func (s *memSnapshot) Position() segment.Position { return s.pos }
+
+func (s *memSnapshot) CheckHistory(_ context.Context, vec sequence.Vector, flushes map[sequence.Region]sequence.FlushID) error {
+	for r, id := range flushes {
+		seq := vec.At(r)
+		if seq == 0 {
+			continue
+		}
+		if int(seq) > len(s.flushes[r]) || s.flushes[r][seq-1] != id {
+			return fmt.Errorf("region %d sequence %d: %w", r, seq, sequence.ErrHistoryChanged)
+		}
+	}
+	return nil
+}
+
+func (s *memSnapshot) Series(_ context.Context, metrics []string, after sequence.Vector) ([]segment.Series, error) {
+	var out []segment.Series
+	for _, x := range s.series {
+		var name string
+		for _, l := range x.Labels {
+			if l.Name == segment.MetricName {
+				name = l.Value
+			}
+		}
+		if x.Seq > after.At(x.Region) && x.Seq <= s.pos.Vector.At(x.Region) && (metrics == nil || slices.Contains(metrics, name)) {
+			out = append(out, x)
+		}
+	}
+	return out, nil
+}
+
+func info(seg *segment.Segment) segment.Info {
+	return segment.Info{
+		Region: seg.Region, MinSeq: seg.MinSeq, MaxSeq: seg.MaxSeq, Metric: seg.Metric, Ordered: seg.Ordered,
+		Sealed: seg.Sealed, MinT: seg.MinT, MaxT: seg.MaxT, Samples: int64(seg.Len()),
+	}
+}
+
+func (s *memSnapshot) each(metrics []segment.MetricID, fn func(*segment.Segment) error) error {
+	for _, set := range [][]segment.Segment{s.sealed, s.hot} {
+		sort.SliceStable(set, func(i, j int) bool { return set[i].MaxSeq < set[j].MaxSeq })
+		for i := range set {
+			if slices.Contains(metrics, set[i].Metric) {
+				if err := fn(&set[i]); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (s *memSnapshot) Infos(_ context.Context, metrics []segment.MetricID, after sequence.Vector) ([]segment.Info, error) {
+	var out []segment.Info
+	err := s.each(metrics, func(seg *segment.Segment) error {
+		if seg.MaxSeq > after.At(seg.Region) {
+			out = append(out, info(seg))
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (s *memSnapshot) ReadDelta(_ context.Context, metrics []segment.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
+	return s.each(metrics, func(seg *segment.Segment) error {
+		if seg.Sealed || !ranges[seg.Region].Contains(seg.MinSeq) ||
+			pick == segment.PickOrdered && !seg.Ordered || pick == segment.PickUnordered && seg.Ordered {
+			return nil
+		}
+		return fn(seg)
+	})
+}
+
+func overlaps(seg *segment.Segment, sel segment.Select) bool {
+	return seg.MaxT > sel.After && (sel.UpTo == 0 || seg.MinT <= sel.UpTo)
+}
+
+func (s *memSnapshot) ReadRaw(_ context.Context, sel segment.Select, fn func(*segment.Segment) error) error {
+	return s.each(sel.Metrics, func(seg *segment.Segment) error {
+		if !overlaps(seg, sel) {
+			return nil
+		}
+		return fn(seg)
+	})
+}
+
+func (s *memSnapshot) Spans(_ context.Context, sel segment.Select) ([]segment.Span, error) {
+	var out []segment.Span
+	err := s.each(sel.Metrics, func(seg *segment.Segment) error {
+		if overlaps(seg, sel) {
+			out = append(out, segment.Span{MinT: seg.MinT, MaxT: seg.MaxT})
+		}
+		return nil
+	})
+	slices.SortFunc(out, func(a, b segment.Span) int { return int(a.MinT - b.MinT) })
+	merged := out[:0]
+	for _, x := range out {
+		if n := len(merged); n > 0 && x.MinT <= merged[n-1].MaxT {
+			merged[n-1].MaxT = max(merged[n-1].MaxT, x.MaxT)
+		} else {
+			merged = append(merged, x)
+		}
+	}
+	return merged, err
+}
+
+// aggregate is the database's part of pushdown, done naively.
+func (s *memSnapshot) aggregate(q SimpleQuery, use func(*segment.Segment) bool, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error {
+	type point struct {
+		id segment.SeriesID
+		t  int64
+	}
+	vals := map[point]float64{}
+	_ = s.each(q.Metrics, func(seg *segment.Segment) error {
+		if use(seg) {
+			for i := range seg.Series {
+				if t := seg.Time(i); t > after && t <= upTo {
+					vals[point{seg.Series[i], t}] = seg.Values[i]
+				}
+			}
+		}
+		return nil
+	})
+	type cellKey struct {
+		end  int64
+		slot int32
+	}
+	cells := map[cellKey]*partial.Simple{}
+	for p, v := range vals {
+		i := slices.Index(q.Series, p.id)
+		if i < 0 || segment.IsStale(v) {
+			continue
+		}
+		k := cellKey{p.t + (q.Pane-p.t%q.Pane)%q.Pane, q.Slots[i]}
+		if cells[k] == nil {
+			cells[k] = &partial.Simple{}
+		}
+		cells[k].Add(p.t, v)
+	}
+	for k, c := range cells {
+		if err := fn(k.end, k.slot, *c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *memSnapshot) AggregateDelta(_ context.Context, q SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(pane int64, slot int32, part partial.Simple) error) error {
+	return s.aggregate(q, func(seg *segment.Segment) bool {
+		return !seg.Sealed && seg.Ordered && ranges[seg.Region].Contains(seg.MinSeq)
+	}, q.After, 1<<62, fn)
+}
+
+func (s *memSnapshot) AggregateRaw(_ context.Context, q SimpleQuery, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error {
+	return s.aggregate(q, func(*segment.Segment) bool { return true }, after, upTo, fn)
+}
+
+func (s *memSnapshot) Close(context.Context) error {
+	s.closed = true
+	return nil
+}
+
+func (s *memStore) Heads(context.Context) ([]progress.Head, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []progress.Head
+	for id, f := range s.flows {
+		out = append(out, progress.Head{ID: id, Name: f.flow.Def.Name, Group: f.flow.Def.Group})
+	}
+	return out, nil
+}
+
+func (s *memStore) Take(_ context.Context, id progress.FlowID) (progress.Flow, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.flows[id]
+	f.flow.Epoch++
+	out := f.flow
+	out.Dirty = nil
+	for _, d := range f.dirty {
+		out.Dirty = append(out.Dirty, d)
+	}
+	return out, nil
+}
+
+func (s *memStore) Commit(_ context.Context, rounds []progress.Round) ([]progress.Outcome, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failCommit != nil {
+		if err := s.failCommit(); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]progress.Outcome, len(rounds))
+	for i := range rounds {
+		out[i] = s.commitOne(&rounds[i])
+	}
+	if s.forget {
+		s.forget = false
+		return nil, sequence.ErrCommitUnknown
+	}
+	return out, nil
+}
+
+func (s *memStore) commitOne(r *progress.Round) progress.Outcome {
+	f := s.flows[r.Flow]
+	if f.flow.Epoch != r.Epoch || !f.flow.Vector.Equal(r.From) {
+		return progress.Outcome{Err: sequence.ErrFenced}
+	}
+	seen := map[string]bool{}
+	for _, w := range r.Windows {
+		if f.rows[w.End] == nil || w.Complete {
+			f.rows[w.End] = map[string]progress.Row{}
+		}
+		for _, row := range w.Rows {
+			key := fmt.Sprint(w.End, row.Columns)
+			if seen[key] {
+				return progress.Outcome{Err: fmt.Errorf("row %s stands twice in a round", key)}
+			}
+			seen[key] = true
+			f.rows[w.End][rowKey(row.Columns)] = row
+			s.rowsSent++
+		}
+		for _, cols := range w.Gone {
+			delete(f.rows[w.End], rowKey(cols))
+		}
+	}
+	for _, d := range r.Add {
+		k := progress.DirtyKey{WindowEnd: d.WindowEnd, Group: d.Group}
+		if old, ok := f.dirty[k]; ok {
+			d.Reason, d.Since, d.FirstAt = old.Reason, old.Since, old.FirstAt
+		}
+		f.dirty[k] = d
+	}
+	for _, k := range r.Remove {
+		delete(f.dirty, k)
+	}
+	if r.Job != nil {
+		for i := range s.jobs {
+			if j := &s.jobs[i]; j.ID == r.Job.ID {
+				j.NextT, j.Error = r.Job.NextT, r.Job.Error
+				j.WindowsDone += r.Job.WindowsDone
+				switch {
+				case r.Job.Error != "":
+					j.State = "failed"
+				case r.Job.Done:
+					j.State = "done"
+				default:
+					j.State = "running"
+				}
+			}
+		}
+	}
+	f.flow.Progress = r.To
+	f.flow.Vector = r.To.Vector.Clone()
+	f.flow.Error = r.Error
+	return progress.Outcome{}
+}
+
+func (s *memStore) NextJobs(_ context.Context, flows []progress.FlowID) ([]progress.Job, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []progress.Job
+	for _, id := range flows {
+		for _, j := range s.jobs {
+			if j.Flow == id && (j.State == "queued" || j.State == "running") {
+				out = append(out, j)
+				break
+			}
+		}
+	}
+	return out, nil
+}
+
+// Campaign is won at once.
+func (s *memStore) Campaign(context.Context) (<-chan struct{}, func(), error) {
+	return make(chan struct{}), func() {}, nil
+}

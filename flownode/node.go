@@ -1,0 +1,218 @@
+package flownode
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"laminar/flownode/progress"
+	"laminar/flownode/promeval"
+)
+
+// Executor is how partials of a delta are computed.
+type Executor string
+
+// The executors. Both give the same partials; see doc.go.
+const (
+	ExecutorColumnar Executor = "columnar" // segments are read and folded here
+	ExecutorPushdown Executor = "pushdown" // simple partials are aggregated by the database
+)
+
+// Config is what a Node needs. All ports are required.
+type Config struct {
+	Snapshots Snapshotter
+	Catalog   Catalog
+	Results   Materializer
+	Jobs      JobQueue
+	Elector   Elector
+
+	Executor      Executor      // default ExecutorColumnar
+	RoundBudget   time.Duration // after which work that can wait goes on in the next round; default 1 s
+	MaxStateBytes int64         // pane state of one leaf at most; default 1 GiB
+	PollInterval  time.Duration // how often the catalogue and the regions are looked at without a hint; default 1 s
+
+	Logger  *slog.Logger
+	Metrics *Metrics // default: not registered anywhere
+}
+
+func (c *Config) setDefaults() error {
+	if c.Snapshots == nil || c.Catalog == nil || c.Results == nil || c.Jobs == nil || c.Elector == nil {
+		return fmt.Errorf("flownode: every port must be given")
+	}
+	if c.Executor == "" {
+		c.Executor = ExecutorColumnar
+	}
+	if c.Executor != ExecutorColumnar && c.Executor != ExecutorPushdown {
+		return fmt.Errorf("flownode: executor %q: want %q or %q", c.Executor, ExecutorColumnar, ExecutorPushdown)
+	}
+	if c.RoundBudget == 0 {
+		c.RoundBudget = time.Second
+	}
+	if c.MaxStateBytes == 0 {
+		c.MaxStateBytes = 1 << 30
+	}
+	if c.PollInterval == 0 {
+		c.PollInterval = time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(nil)
+	}
+	return nil
+}
+
+// Node is a flownode: it keeps all flows of the catalogue up to date while it
+// is the leader, and stands by otherwise.
+type Node struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *Metrics
+	eval    *promeval.Engine
+	nudge   chan struct{} // holds one token: the catalogue may have changed
+
+	mu     sync.Mutex
+	groups map[string]*group // while leading; guarded by mu
+}
+
+// New returns a node that does nothing until Run.
+func New(cfg Config) (*Node, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	return &Node{
+		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics, eval: promeval.New(),
+		nudge: make(chan struct{}, 1), groups: map[string]*group{},
+	}, nil
+}
+
+// Wake is the mirror write: something was committed. It only makes rounds
+// begin sooner (I5), may be called by any goroutine and never blocks.
+func (n *Node) Wake() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, g := range n.groups {
+		g.poke()
+	}
+}
+
+// Nudge says that the catalogue or the job queue may have changed. It never
+// blocks.
+func (n *Node) Nudge() {
+	select {
+	case n.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Run campaigns for leadership and keeps the flows up to date while it leads,
+// until ctx ends. It returns only when all goroutines it started are gone.
+func (n *Node) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		lost, resign, err := n.cfg.Elector.Campaign(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			n.log.Warn("cannot campaign for leadership", "err", err)
+			if !sleep(ctx, n.cfg.PollInterval) {
+				return nil
+			}
+			continue
+		}
+		n.log.Info("this flownode leads")
+		n.metrics.leader.Set(1)
+		n.lead(ctx, lost)
+		n.metrics.leader.Set(0)
+		resign()
+	}
+	return nil
+}
+
+// lead works all groups until ctx ends or leadership is lost.
+func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var workers errgroup.Group
+	defer func() {
+		cancel()
+		_ = workers.Wait() // workers report their errors themselves
+		n.mu.Lock()
+		clear(n.groups)
+		n.mu.Unlock()
+	}()
+	stops := map[string]context.CancelFunc{}
+	ticker := time.NewTicker(n.cfg.PollInterval)
+	defer ticker.Stop()
+	for {
+		heads, err := n.cfg.Catalog.Heads(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			n.log.Warn("cannot read the catalogue", "err", err)
+		} else {
+			n.assign(ctx, &workers, stops, heads)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-lost:
+			n.log.Warn("leadership lost; standing by")
+			return
+		case <-n.nudge:
+		case <-ticker.C:
+		}
+		// Whatever hints were dropped, every group looks again now (I5).
+		n.Wake()
+	}
+}
+
+// assign starts, feeds and stops group workers as the catalogue says.
+func (n *Node) assign(ctx context.Context, workers *errgroup.Group, stops map[string]context.CancelFunc, heads []progress.Head) {
+	byGroup := map[string][]progress.Head{}
+	for _, h := range heads {
+		byGroup[h.Group] = append(byGroup[h.Group], h)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for name, own := range byGroup {
+		g := n.groups[name]
+		if g == nil {
+			g = newGroup(n, name)
+			n.groups[name] = g
+			groupCtx, stop := context.WithCancel(ctx)
+			stops[name] = stop
+			workers.Go(func() error { return g.run(groupCtx) })
+			g.assign(own)
+			g.known = headSum(own)
+		} else if sum := headSum(own); sum != g.known {
+			g.assign(own)
+			g.known = sum
+		}
+	}
+	for name := range n.groups {
+		if byGroup[name] == nil {
+			stops[name]()
+			delete(stops, name)
+			delete(n.groups, name)
+		}
+	}
+}
+
+// sleep waits for d and reports whether ctx is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

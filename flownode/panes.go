@@ -1,0 +1,205 @@
+package flownode
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"unsafe"
+
+	"laminar/flownode/flowplan"
+	"laminar/flownode/pane"
+	"laminar/flownode/partial"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// cell is what the fold and the merge need of a kind of partial.
+type cell[P any] interface {
+	*P
+	Add(t int64, v float64)
+	Merge(later *P) // later holds only samples after the receiver's, or order does not matter
+	Empty() bool
+}
+
+// panes is the pane state of one leaf: for every pane a dense array of
+// partials, indexed by slot. It is a cache (I7): it can be dropped at any time.
+//
+//	C1  every pane with an end > from holds exactly the samples up to at; a
+//	    pane that is missing holds none
+//	C2  it is advanced only by a delta that begins at at
+//	C3  len(p) <= number of slots for every pane p; slots beyond are empty
+type panes[P any, PP cell[P]] struct {
+	kind[P]
+	grid pane.Grid
+	from int64
+	at   sequence.Vector
+	byT  map[int64][]P // by the pane's right end
+	free [][]P         // dropped panes, for reuse
+	acc  []P           // scratch of window
+}
+
+// store is panes of any kind of partial.
+type store interface {
+	position() (at sequence.Vector, from int64)
+	advance(rng map[sequence.Region]sequence.Range, to sequence.Vector) error
+	fold(seg *segment.Segment, m *members, closedT int64, touched func(t int64, slot int32))
+	foldSorted(slot int32, ts []int64, vs []float64)
+	clearCells(end int64, slots []int32)
+	trim(from int64)
+	mergeSimple(end int64, slot int32, slots int, part partial.Simple)
+	bytes() int64
+	occupied() []int64
+	windowSource
+}
+
+func (s *panes[P, PP]) position() (sequence.Vector, int64) { return s.at, s.from }
+
+// advance moves the state to the position to, after the delta rng was folded.
+// A delta that does not begin where the state stands is refused (C2): the
+// caller drops the state and builds it again.
+func (s *panes[P, PP]) advance(rng map[sequence.Region]sequence.Range, to sequence.Vector) error {
+	for r, x := range rng {
+		if x.After != s.at.At(r) {
+			return fmt.Errorf("advance pane state of region %d by %s: it stands at %d (%s)",
+				r, x, s.at.At(r), flowplan.ReaderDisagrees)
+		}
+	}
+	s.at = to
+	return nil
+}
+
+// cells returns the pane with room for slot, making or growing it.
+func (s *panes[P, PP]) cells(end int64, slot int32, slots int) []P {
+	c := s.byT[end]
+	if int(slot) < len(c) {
+		return c
+	}
+	if c == nil && len(s.free) > 0 {
+		c = s.free[len(s.free)-1]
+		s.free = s.free[:len(s.free)-1]
+	}
+	if n := max(slots, int(slot)+1); n <= cap(c) {
+		c = c[:n]
+	} else {
+		grown := make([]P, n)
+		copy(grown, c)
+		c = grown
+	}
+	s.byT[end] = c
+	return c
+}
+
+// fold adds the member samples of a hot ordered segment. touched is called for
+// samples with t <= closedT, which reach closed windows; those at or before
+// from are not kept.
+func (s *panes[P, PP]) fold(seg *segment.Segment, m *members, closedT int64, touched func(t int64, slot int32)) {
+	if seg.MaxT <= s.from && seg.MinT > closedT {
+		return
+	}
+	var (
+		cur  []P
+		last = int64(-1)
+	)
+	for i, id := range seg.Series {
+		slot := m.index.get(id)
+		if slot == noSlot {
+			continue
+		}
+		v := seg.Values[i]
+		t := seg.Base + int64(seg.Offsets[i])
+		if t <= closedT {
+			touched(t, slot)
+		}
+		if t <= s.from || !s.keep(v) {
+			continue
+		}
+		if t > last || t <= last-s.grid.Width || last < 0 {
+			last, cur = s.grid.End(t), nil
+		}
+		if int(slot) >= len(cur) {
+			cur = s.cells(last, slot, len(m.groupOf))
+		}
+		PP(&cur[slot]).Add(t, v)
+	}
+}
+
+// foldSorted adds samples of one slot, in time order, each time once per
+// series.
+func (s *panes[P, PP]) foldSorted(slot int32, ts []int64, vs []float64) {
+	var (
+		cur  []P
+		last = int64(-1)
+	)
+	for i, t := range ts {
+		if t <= s.from || !s.keep(vs[i]) {
+			continue
+		}
+		if t > last || last < 0 {
+			last = s.grid.End(t)
+			cur = s.cells(last, slot, int(slot)+1)
+		}
+		PP(&cur[slot]).Add(t, vs[i])
+	}
+}
+
+// clearCells empties cells of a pane, before they are folded again from raw.
+func (s *panes[P, PP]) clearCells(end int64, slots []int32) {
+	c := s.byT[end]
+	var zero P
+	for _, slot := range slots {
+		if int(slot) < len(c) {
+			c[slot] = zero
+		}
+	}
+}
+
+// trim drops panes with an end up to from.
+func (s *panes[P, PP]) trim(from int64) {
+	if from <= s.from {
+		return
+	}
+	for end, c := range s.byT {
+		if end <= from {
+			delete(s.byT, end)
+			if len(s.free) < 4 {
+				clear(c)
+				s.free = append(s.free, c[:0])
+			}
+		}
+	}
+	s.from = from
+}
+
+// occupied lists the panes that hold samples, ascending.
+func (s *panes[P, PP]) occupied() []int64 { return slices.Sorted(maps.Keys(s.byT)) }
+
+// holds reports whether a pane in after < end <= upTo holds samples.
+func (s *panes[P, PP]) holds(after, upTo int64) bool {
+	for end := after + s.grid.Width; end <= upTo; end += s.grid.Width {
+		if s.byT[end] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// mergeSimple merges a partial that the database aggregated. Only state of
+// simple partials is ever asked.
+func (s *panes[P, PP]) mergeSimple(end int64, slot int32, slots int, part partial.Simple) {
+	if p, ok := any(&s.cells(end, slot, slots)[slot]).(*partial.Simple); ok {
+		p.Merge(&part)
+	}
+}
+
+// bytes is about how much memory the state takes.
+func (s *panes[P, PP]) bytes() int64 {
+	var n int64
+	for _, c := range s.byT {
+		n += int64(cap(c))
+	}
+	for _, c := range s.free {
+		n += int64(cap(c))
+	}
+	var zero P
+	return n * int64(unsafe.Sizeof(zero))
+}

@@ -1,0 +1,93 @@
+package flownode
+
+import (
+	"context"
+
+	"laminar/flownode/flowplan"
+	"laminar/flownode/pane"
+	"laminar/flownode/progress"
+)
+
+// refillWindows is how many windows a refill job computes from one reading of
+// raw samples at least.
+const refillWindows = 128
+
+// refill moves a job of the flow forward, inside the flow's round and at its
+// vector: one owner writes results, so a refill can neither overwrite newer
+// values nor merge anything twice. Windows are computed from raw samples alone
+// and written whole.
+func (s *stepping) refill(ctx context.Context, job *progress.Job) (*progress.JobStep, error) {
+	step := &progress.JobStep{ID: job.ID, NextT: job.NextT}
+	limit := s.to.EmittedUntil
+	if limit == progress.Unset {
+		limit = s.r.pos.Now - s.flow.Def.WatermarkDelay
+	}
+	// Windows that are not closed yet come with the ordinary emission.
+	limit = pane.FloorEnd(min(limit, job.To), s.step1())
+	for {
+		first := flowplan.NextEnd(step.NextT, s.step1())
+		if first > limit {
+			step.NextT, step.Done = job.To, true
+			break
+		}
+		if !s.rebuildable(first, s.r.pos.Earliest) {
+			// Retention has overtaken the job. What is stored stays (I6).
+			err := &progress.RetentionError{Flow: s.flow.Def.Name, From: first, Earliest: s.earliestEnd(s.r.pos.Earliest)}
+			step.Error = err.Error()
+			break
+		}
+		if s.r.overBudget() && step.WindowsDone > 0 {
+			s.more = true
+			break
+		}
+		last := min(limit, first+(max(refillWindows, int64(s.chunk()))-1)*s.step1())
+		if err := s.refillChunk(ctx, first, last); err != nil {
+			return nil, err
+		}
+		step.WindowsDone += (last-first)/s.step1() + 1
+		step.NextT = last
+	}
+	s.r.node.metrics.refills.WithLabelValues(string(flowplan.Requested)).Inc()
+	return step, nil
+}
+
+// refillChunk computes the windows with ends from first to last from raw.
+// Windows without samples are written too, as empty: what may be stored for
+// them must go. Pane state that the chunk overlaps is dropped, so that a refill
+// replaces it as well.
+func (s *stepping) refillChunk(ctx context.Context, first, last int64) error {
+	all := wanted{all: true}
+	src, err := s.sources(ctx, s.r, first, last, all, true)
+	if err != nil {
+		return err
+	}
+	for end := first; end <= last; end += s.step1() {
+		res, err := s.window(ctx, src, end, all)
+		if err != nil {
+			return err
+		}
+		s.put(s.complete(res))
+	}
+	for _, l := range s.leaves {
+		if l.state == nil {
+			continue
+		}
+		if _, upTo := l.span(last); upTo > l.from() {
+			l.state = nil
+		}
+	}
+	s.r.node.metrics.windows.WithLabelValues("refilled").Add(float64((last-first)/s.step1() + 1))
+	return nil
+}
+
+// earliestEnd is the end of the first window all of whose raw samples are
+// there.
+func (f *flowRun) earliestEnd(earliest int64) int64 {
+	return flowplan.NextEnd(earliest+f.flow.Def.Expr.MaxReach-2, f.flow.Def.Every)
+}
+
+// from is where the leaf's pane state begins.
+func (l *leafRun) from() int64 {
+	_, from := l.state.position()
+	return from
+}

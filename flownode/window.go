@@ -1,0 +1,112 @@
+package flownode
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/partial"
+)
+
+// windowSource gives the value of every slot in one window of a leaf.
+type windowSource interface {
+	// window calls emit for each wanted slot that has a value over the samples
+	// with after < t <= upTo, slots ascending within a group.
+	window(after, upTo int64, m *members, want groupSet, emit func(slot int32, v float64))
+	// holds reports whether any sample lies in after < t <= upTo.
+	holds(after, upTo int64) bool
+}
+
+// window merges the panes of the window slot by slot and finishes them.
+func (s *panes[P, PP]) window(after, upTo int64, m *members, want groupSet, emit func(slot int32, v float64)) {
+	if want.all {
+		acc := s.scratch(len(m.groupOf))
+		for end := after + s.grid.Width; end <= upTo; end += s.grid.Width {
+			for i, c := range s.byT[end] {
+				if part := PP(&c); !part.Empty() {
+					PP(&acc[i]).Merge(&c)
+				}
+			}
+		}
+		for slot := range acc {
+			if v, ok := s.finish(&acc[slot], after, upTo); ok {
+				emit(int32(slot), v)
+			}
+		}
+		return
+	}
+	for g := range want.set {
+		for _, slot := range m.groups[g].slots {
+			var acc P
+			for end := after + s.grid.Width; end <= upTo; end += s.grid.Width {
+				if c := s.byT[end]; int(slot) < len(c) && !PP(&c[slot]).Empty() {
+					PP(&acc).Merge(&c[slot])
+				}
+			}
+			if v, ok := s.finish(&acc, after, upTo); ok {
+				emit(slot, v)
+			}
+		}
+	}
+}
+
+// scratch returns n empty partials that are valid until the next call.
+func (s *panes[P, PP]) scratch(n int) []P {
+	if cap(s.acc) < n {
+		s.acc = make([]P, n)
+	}
+	s.acc = s.acc[:n]
+	clear(s.acc)
+	return s.acc
+}
+
+// leafSample is the value of one group of a leaf in one window.
+type leafSample struct {
+	group int32
+	value float64
+}
+
+// duplicateError says that two series of a leaf have one label set in a
+// window, which Prometheus refuses too.
+type duplicateError struct {
+	leaf   string
+	labels labels.Labels
+}
+
+func (e *duplicateError) Error() string {
+	return fmt.Sprintf("%s: more than one series has the labels %s", e.leaf, e.labels)
+}
+
+// Hint tells what to change in the definition.
+func (e *duplicateError) Hint() string {
+	return "select one metric name, or aggregate with sum by (...) (...)"
+}
+
+// leafVector computes a leaf's vector in one window: the values of its slots,
+// aggregated by group, groups ascending.
+func leafVector(src windowSource, m *members, after, upTo int64, want groupSet) ([]leafSample, error) {
+	aggs := make(map[int32]*partial.Aggregator)
+	var dup *duplicateError
+	src.window(after, upTo, m, want, func(slot int32, v float64) {
+		g := m.groupOf[slot]
+		agg := aggs[g]
+		if agg == nil {
+			agg = partial.NewAggregator(aggOf(m.leaf.Agg))
+			aggs[g] = agg
+		} else if m.leaf.Agg == flowdef.AggNone && dup == nil {
+			dup = &duplicateError{leaf: m.leaf.Text, labels: m.groups[g].labels}
+		}
+		agg.Add(v)
+	})
+	if dup != nil {
+		return nil, dup
+	}
+	out := make([]leafSample, 0, len(aggs))
+	for g, agg := range aggs {
+		out = append(out, leafSample{group: g, value: agg.Result()})
+	}
+	slices.SortFunc(out, func(a, b leafSample) int { return int(a.group) - int(b.group) })
+	return out, nil
+}
