@@ -123,6 +123,12 @@ func (s *memStore) Snapshot(context.Context) (Snapshot, error) {
 	}, nil
 }
 
+func (s *memStore) CurrentVector(context.Context) (sequence.Vector, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.vec.Clone(), nil
+}
+
 type memSnapshot struct {
 	pos     segment.Position
 	flushes map[sequence.Region][]sequence.FlushID

@@ -11,6 +11,7 @@ import (
 
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
+	"laminar/sequence"
 )
 
 // Executor is how partials of a delta are computed.
@@ -149,16 +150,16 @@ func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
 	stops := map[string]context.CancelFunc{}
 	ticker := time.NewTicker(n.cfg.PollInterval)
 	defer ticker.Stop()
+	var seen sequence.Vector
 	for {
-		heads, err := n.cfg.Catalog.Heads(ctx)
-		if err != nil {
-			if ctx.Err() != nil {
-				return
-			}
-			n.log.Warn("cannot read the catalogue", "err", err)
-		} else {
-			n.assign(ctx, &workers, stops, heads)
+		vec, err := n.poll(ctx, &workers, stops, seen)
+		if ctx.Err() != nil {
+			return
 		}
+		if err != nil {
+			n.log.Warn("cannot look for work; trying again", "err", err)
+		}
+		seen = vec
 		select {
 		case <-ctx.Done():
 			return
@@ -168,9 +169,42 @@ func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
 		case <-n.nudge:
 		case <-ticker.C:
 		}
-		// Whatever hints were dropped, every group looks again now (I5).
+	}
+}
+
+// poll looks for what hints may have missed (I5): flows that came, went or
+// changed, refill jobs, and commits since seen. It returns where the regions
+// stand.
+func (n *Node) poll(ctx context.Context, workers *errgroup.Group, stops map[string]context.CancelFunc, seen sequence.Vector) (sequence.Vector, error) {
+	heads, err := n.cfg.Catalog.Heads(ctx)
+	if err != nil {
+		return seen, fmt.Errorf("read the catalogue: %w", err)
+	}
+	n.assign(ctx, workers, stops, heads)
+	vec, err := n.cfg.Snapshots.CurrentVector(ctx)
+	if err != nil {
+		return seen, fmt.Errorf("read where the regions stand: %w", err)
+	}
+	if seen == nil || !vec.Equal(seen) {
 		n.Wake()
 	}
+	ids := make([]progress.FlowID, len(heads))
+	groupOf := make(map[progress.FlowID]string, len(heads))
+	for i, h := range heads {
+		ids[i], groupOf[h.ID] = h.ID, h.Group
+	}
+	jobs, err := n.cfg.Jobs.NextJobs(ctx, ids)
+	if err != nil {
+		return vec, fmt.Errorf("look for refill jobs: %w", err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, j := range jobs {
+		if g := n.groups[groupOf[j.Flow]]; g != nil {
+			g.poke()
+		}
+	}
+	return vec, nil
 }
 
 // assign starts, feeds and stops group workers as the catalogue says.

@@ -3,7 +3,6 @@ package flownode
 import (
 	"context"
 
-	"laminar/flownode/flowdef"
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
 	"laminar/sequence"
@@ -17,6 +16,10 @@ type Snapshotter interface {
 	// read from being dropped. Close it within a few seconds: it holds back
 	// vacuum and drops.
 	Snapshot(ctx context.Context) (Snapshot, error)
+
+	// CurrentVector is where the regions stand: cheap enough to ask every
+	// second.
+	CurrentVector(ctx context.Context) (sequence.Vector, error)
 }
 
 // Snapshot reads the raw data at one position. It is for one goroutine.
@@ -95,5 +98,3 @@ type Elector interface {
 	// channel is closed when leadership is lost; resign gives it up.
 	Campaign(ctx context.Context) (lost <-chan struct{}, resign func(), err error)
 }
-
-var _ = flowdef.MaxPanes

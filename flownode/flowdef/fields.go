@@ -36,6 +36,18 @@ func (p *fileParser) fields(n *yaml.Node, what string, known ...string) fields {
 	return out
 }
 
+// titled is what with the item's name, where it has one, for messages.
+func titled(what string, n *yaml.Node, nameKey string) string {
+	if n.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if v := resolve(n.Content[i+1]); n.Content[i].Value == nameKey && v.Kind == yaml.ScalarNode && v.Value != "" {
+				return what + " " + v.Value
+			}
+		}
+	}
+	return what
+}
+
 // text reads a key's scalar; a missing key is "".
 func (p *fileParser) text(f fields, what, key string) string {
 	n, ok := f[key]

@@ -42,15 +42,12 @@ func (p *fileParser) bareList(root *yaml.Node) {
 // holds its name.
 func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	since := len(p.problems)
-	what := "flow"
+	what := titled("flow", n, nameKey)
 	f := p.fields(n, what, append([]string{nameKey, "promql"}, flowKeys...)...)
 	if f == nil {
 		return
 	}
 	out := Flow{File: p.file, Line: n.Line, Name: p.needText(n, f, what, nameKey)}
-	if out.Name != "" {
-		what = "flow " + out.Name
-	}
 	if len(out.Name) > maxName {
 		p.addf(f[nameKey], "flow name is longer than %d bytes", maxName)
 	}

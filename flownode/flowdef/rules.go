@@ -27,13 +27,12 @@ func (p *fileParser) ruleFile(root *yaml.Node) {
 }
 
 func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
-	what := "group"
+	what := titled("group", n, "name")
 	f := p.fields(n, what, "name", "interval", "limit", "query_offset", "labels", "rules")
 	if f == nil {
 		return
 	}
 	name := p.needText(n, f, what, "name")
-	what = "group " + name
 	if seen[name] {
 		p.addf(n, "%s is there twice", what)
 	}
@@ -60,7 +59,7 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 
 func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Label) {
 	since := len(p.problems)
-	what := "rule"
+	what := titled("rule", n, "record")
 	if keys := topKeys(n); slices.Contains(keys, "alert") {
 		p.addf(n, "group %s: alerting rules are not built yet: keep them in a file of their own", group)
 		return
@@ -73,12 +72,6 @@ func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Labe
 		File: p.file, Line: n.Line, Name: p.needText(n, f, what, "record"),
 		Every: every, Trigger: Trigger{Interval: DefaultTriggerInterval}, WatermarkDelay: DefaultWatermarkDelay,
 		Emit: EmitUpdate, Late: LateRecompute,
-	}
-	if out.Name != "" {
-		what = "rule " + out.Name
-		if !model.UTF8Validation.IsValidMetricName(out.Name) {
-			p.addf(f["record"], "%s: record: not a metric name", what)
-		}
 	}
 	if len(out.Name) > maxName {
 		p.addf(f["record"], "rule name is longer than %d bytes", maxName)
@@ -102,10 +95,10 @@ func (p *fileParser) labels(n *yaml.Node, what string) []Label {
 	f := p.fields(n, what+": labels", topKeys(n)...)
 	var out []Label
 	for name, value := range f {
-		if err := checkLabel(name, value.Value); err != nil {
-			p.addf(value, "%s: labels: %v", what, err)
-		} else if value.Kind != yaml.ScalarNode {
+		if value.Kind != yaml.ScalarNode {
 			p.addf(value, "%s: labels: %s: want one value", what, name)
+		} else if err := checkLabel(name, value.Value); err != nil {
+			p.addf(value, "%s: labels: %v", what, err)
 		}
 		out = append(out, Label{Name: name, Value: value.Value})
 	}

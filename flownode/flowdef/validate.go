@@ -92,7 +92,10 @@ func cascades(all []Flow, fresh int) []Problem {
 		names[f.Name] = true
 	}
 	for _, f := range all[:fresh] {
-		if name, reads := readsFlow(f, names); reads {
+		switch name, reads := readsFlow(f, names); {
+		case reads && name == f.Name:
+			problems = append(problems, problemf(f, "has the name of a metric that it reads: choose another name"))
+		case reads:
 			problems = append(problems, problemf(f,
 				"reads %s, which is a flow: a flow over the results of a flow is not built yet; write its expression out here", name))
 		}

@@ -40,6 +40,7 @@ type Flow struct {
 	Def   flowdef.Flow
 	Progress
 	Dirty []Dirty
+	Error string // why it stands still or lacks windows; "" when it does not
 }
 
 // AllGroups as a Dirty.Group says that the whole window is dirty.

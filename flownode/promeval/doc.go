@@ -11,5 +11,5 @@
 // once and not at the end of the query.
 //
 // The package reads no clock: every evaluation time is given. It starts no
-// goroutines and keeps nothing between calls but parsed expressions.
+// goroutines and keeps nothing between calls.
 package promeval

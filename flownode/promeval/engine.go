@@ -25,7 +25,6 @@ type Sample struct {
 // Engine evaluates expressions. It may be used by several goroutines at once.
 type Engine struct {
 	engine *promql.Engine
-	parser *cachingParser
 }
 
 // Vector is an instant vector. Its label sets are distinct; their order has no
@@ -35,16 +34,14 @@ type Vector []Sample
 // New returns an engine that is ready for use; it holds nothing that must be
 // closed.
 func New() *Engine {
-	p := newCachingParser()
 	return &Engine{
-		parser: p,
 		engine: promql.NewEngine(promql.EngineOpts{
 			MaxSamples:           math.MaxInt,
 			Timeout:              365 * 24 * time.Hour, // the caller's context decides
 			LookbackDelta:        time.Duration(flowdef.Lookback) * time.Millisecond,
 			EnableAtModifier:     true,
 			EnableNegativeOffset: true,
-			Parser:               p,
+			Parser:               parser.NewParser(parser.Options{}),
 			NoStepSubqueryIntervalFn: func(int64) int64 {
 				return int64(time.Minute / time.Millisecond)
 			},

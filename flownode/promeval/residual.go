@@ -44,14 +44,18 @@ func (v leafVectors) Select(_ context.Context, _ bool, _ *storage.SelectHints, m
 	if !ok || i >= len(v.leaves) {
 		return storage.ErrSeriesSet(fmt.Errorf("no leaf for the selector %v", ms))
 	}
-	return &leafSet{samples: v.leaves[i], t: v.t}
+	set := &leafSet{samples: v.leaves[i], points: make([]promql.FPoint, len(v.leaves[i]))}
+	for j, one := range set.samples {
+		set.points[j] = promql.FPoint{T: v.t, F: one.Value}
+	}
+	return set
 }
 
-// leafSet iterates over a leaf's vector.
+// leafSet iterates over a leaf's vector, as series of one point each.
 type leafSet struct {
 	noWarnings
 	samples Vector
-	t       int64
+	points  []promql.FPoint
 	next    int
 }
 
@@ -61,9 +65,9 @@ func (s *leafSet) Next() bool {
 }
 
 func (s *leafSet) At() storage.Series {
-	one := s.samples[s.next-1]
+	i := s.next - 1
 	return promql.NewStorageSeries(promql.Series{
-		Metric: one.Metric,
-		Floats: []promql.FPoint{{T: s.t, F: one.Value}},
+		Metric: s.samples[i].Metric,
+		Floats: s.points[i : i+1 : i+1],
 	})
 }

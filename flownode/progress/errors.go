@@ -1,0 +1,27 @@
+package progress
+
+import (
+	"fmt"
+	"time"
+)
+
+// RetentionError says that a refill asked for windows whose raw samples are no
+// longer all there. Nothing was changed: a refill never destroys what it
+// cannot rebuild (I6).
+type RetentionError struct {
+	Flow     string
+	From     int64 // ms since the epoch: what was asked for
+	Earliest int64 // ms since the epoch: end of the first window that can be rebuilt
+}
+
+func (e *RetentionError) Error() string {
+	return fmt.Sprintf("refill %s from %s: raw samples of windows ending before %s are gone",
+		e.Flow, FormatTime(e.From), FormatTime(e.Earliest))
+}
+
+// Hint tells what to type instead. A refill's --from is open: the first window
+// that is computed ends after it.
+func (e *RetentionError) Hint() string { return "--from " + FormatTime(e.Earliest-1) }
+
+// FormatTime spells a time (ms since the epoch) for people.
+func FormatTime(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }

@@ -1,0 +1,82 @@
+package progress
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrNeedsColumnar: PostgreSQL cannot compute these partials within the bound
+// (a sum overflows, or has so many terms that its rounding shows). Whatever
+// was handed out already must be dropped; read the columns instead. The
+// snapshot stays usable.
+var ErrNeedsColumnar = errors.New("not computable in the database within the bound")
+
+// ErrFlowGone: the flow is not in the catalogue any more.
+var ErrFlowGone = errors.New("flow does not exist")
+
+// UnknownFlowError says that no flow has the name that was asked for.
+type UnknownFlowError struct {
+	Name    string
+	Similar string // the name that was perhaps meant, "" when none is near
+}
+
+func (e *UnknownFlowError) Error() string { return fmt.Sprintf("there is no flow %q", e.Name) }
+
+// Unwrap makes it an ErrFlowGone.
+func (e *UnknownFlowError) Unwrap() error { return ErrFlowGone }
+
+// Hint tells the user what to type instead.
+func (e *UnknownFlowError) Hint() string {
+	if e.Similar == "" {
+		return "laminar flow list"
+	}
+	return fmt.Sprintf("did you mean %q?", e.Similar)
+}
+
+// AmbiguousFlowError says that several flows have the name: rules of one
+// record with different static labels.
+type AmbiguousFlowError struct {
+	Name   string
+	Titles []string // sorted
+}
+
+func (e *AmbiguousFlowError) Error() string {
+	return fmt.Sprintf("%d flows are named %q", len(e.Titles), e.Name)
+}
+
+// Hint tells the user what to type instead.
+func (e *AmbiguousFlowError) Hint() string { return "one of: " + strings.Join(e.Titles, " ") }
+
+// UnknownFlow makes the error for a name that none of the flows has, and looks
+// among their names for the one that was perhaps meant.
+func UnknownFlow(name string, names []string) *UnknownFlowError {
+	e := &UnknownFlowError{Name: name}
+	best := max(2, len(name)/4) + 1
+	for _, n := range names {
+		if d := distance(name, n); d < best {
+			best, e.Similar = d, n
+		}
+	}
+	return e
+}
+
+// distance is the number of bytes to insert, delete or replace to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
