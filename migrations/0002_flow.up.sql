@@ -11,6 +11,8 @@ create table flow (
     definition_hash bytea not null,
     fence_group text not null,     -- flows of one group see one vector
     table_name text not null,
+    step bigint not null,          -- ms between window ends
+    window_length bigint not null, -- ms from a result's window_start to its window_end
     epoch bigint not null default 0,       -- grows when a flownode takes the flow over
     vector jsonb not null default '{}',    -- {"region": sequence} the results stand for
     flushes jsonb not null default '{}',   -- {"region": flush id} of vector, to notice a changed history
@@ -22,11 +24,13 @@ create table flow (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     constraint flow_identity unique (name, static_labels),
-    constraint flow_name_not_empty check (name <> '')
+    constraint flow_name_not_empty check (name <> ''),
+    constraint flow_step_positive check (step > 0 and window_length > 0),
+    constraint flow_vector_is_object check (jsonb_typeof(vector) = 'object' and jsonb_typeof(flushes) = 'object')
 ) with (fillfactor = 50);
 
--- Closed windows still to be recomputed. An empty groups_key says the whole
--- window; otherwise groups holds the label sets, one row each.
+-- Closed windows still to be recomputed. An empty group_key says the whole
+-- window, otherwise there is one row for each group.
 create table flow_dirty (
     flow_id integer not null references flow (id) on delete cascade,
     window_end bigint not null,    -- ms since the epoch

@@ -1,0 +1,16 @@
+-- read_raw_hot: the hot segments of the metrics $1 in the regions $2 that
+-- overlap ($3, $4] ms, ascending by (sequence, segment) within a region and
+-- metric. hot_template stands for the unsealed generations' tables; all of
+-- them are newer than what is sealed, because generations are sealed oldest
+-- first.
+select h.*
+from unnest($1::integer[]) as m(id)
+cross join unnest($2::integer[]) as w(region)
+cross join lateral (
+    select h.region, h.metric_id, h.seq as min_seq, h.seq as max_seq, h.ordered, h.has_stale,
+           h.base_t, h.min_t, h.max_t, h.series_ids, h.offsets, h.vals
+    from hot_template h
+    where h.metric_id = m.id and h.region = w.region
+      and h.max_t > $3::bigint and h.min_t <= $4::bigint
+    order by h.seq, h.segment
+) h

@@ -1,0 +1,15 @@
+-- segment_infos: every segment of the metrics $1 that may hold samples after
+-- sequence $3[i] of region $2[i]. Of a sealed segment only the largest
+-- sequence is certain to count: it may reach back before the position.
+-- hot_template stands for the unsealed generations' tables.
+-- Reads by the indexes hot (metric_id, region, seq) and sealed (metric_id,
+-- region, max_seq); no sample is touched.
+select h.region, h.seq as min_seq, h.seq as max_seq, h.metric_id, h.ordered, false as sealed, h.min_t, h.max_t, h.samples
+from unnest($1::integer[]) as m(id)
+cross join unnest($2::integer[], $3::bigint[]) as w(region, after)
+join hot_template h on h.metric_id = m.id and h.region = w.region and h.seq > w.after
+union all
+select s.region, s.min_seq, s.max_seq, s.metric_id, false, true, s.min_t, s.max_t, s.samples
+from unnest($1::integer[]) as m(id)
+cross join unnest($2::integer[], $3::bigint[]) as w(region, after)
+join sealed s on s.metric_id = m.id and s.region = w.region and s.max_seq > w.after

@@ -1,0 +1,24 @@
+-- simple_delta: simple partials by pane and slot of the ordered hot segments of
+-- the metrics $1 in the sequences ($3[i], $4[i]] of region $2[i]. The samples of
+-- series $5[i] go to slot $6[i], those of other series are left out. Panes are
+-- $7 ms wide and named by their right, closed end; samples with t <= $8 ms are
+-- left out, and so are stale markers. min and max are null when every value is
+-- NaN (PostgreSQL sorts NaN above all numbers, PromQL ignores it).
+-- hot_template stands for the unsealed generations' tables.
+-- Ordered segments repeat nothing, so there is nothing to deduplicate. All
+-- unnests stand in one select list: PostgreSQL then walks the arrays in step
+-- (ProjectSet), 1.6 times faster than unnest(a, b, c) in the from list.
+select x.pane, x.slot, count(*), sum(x.v), min(x.v) filter (where x.v <> 'NaN'), max(x.v) filter (where x.v <> 'NaN')
+from (
+    select (s.base_t + s.off + $7::bigint - 1) / $7::bigint * $7::bigint as pane, m.slot, s.v
+    from (
+        select h.base_t, h.has_stale, unnest(h.series_ids) as series_id, unnest(h.offsets) as off, unnest(h.vals) as v
+        from unnest($2::integer[], $3::bigint[], $4::bigint[]) as w(region, after, upto)
+        join hot_template h on h.region = w.region and h.seq > w.after and h.seq <= w.upto
+        where h.metric_id = any($1::integer[]) and h.ordered
+    ) s
+    join unnest($5::integer[], $6::integer[]) as m(series_id, slot) on m.series_id = s.series_id
+    where s.base_t + s.off > $8::bigint
+      and not (s.has_stale and float8send(s.v) = '\x7ff0000000000002'::bytea)
+) x
+group by x.pane, x.slot

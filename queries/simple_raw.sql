@@ -1,0 +1,32 @@
+-- simple_raw: simple partials by pane and slot of all samples of the metrics $1
+-- in the regions $2 with $3 < t <= $4 ms, each (series, time) once: hot before
+-- sealed, then the highest sequence, as I3 says. The samples of series $5[i] go
+-- to slot $6[i], those of other series are left out. Panes are $7 ms wide and
+-- named by their right, closed end. A stale marker takes part in the choice,
+-- since it overwrites and is overwritten, and is left out after it. min and max
+-- are null when every value is NaN.
+-- hot_template stands for the unsealed generations' tables.
+select x.pane, x.slot, count(*), sum(x.v), min(x.v) filter (where x.v <> 'NaN'), max(x.v) filter (where x.v <> 'NaN')
+from (
+    select distinct on (s.series_id, s.base_t + s.off)
+           (s.base_t + s.off + $7::bigint - 1) / $7::bigint * $7::bigint as pane, m.slot, s.v,
+           s.has_stale and float8send(s.v) = '\x7ff0000000000002'::bytea as stale
+    from (
+        select h.base_t, h.has_stale, unnest(h.series_ids) as series_id, unnest(h.offsets) as off, unnest(h.vals) as v,
+               true as hot, h.seq, h.segment
+        from hot_template h
+        where h.metric_id = any($1::integer[]) and h.region = any($2::integer[])
+          and h.max_t > $3::bigint and h.min_t <= $4::bigint
+        union all
+        select z.base_t, z.has_stale, unnest(z.series_ids), unnest(z.offsets), unnest(z.vals), false, z.max_seq, 0
+        from sealed z
+        where z.metric_id = any($1::integer[]) and z.region = any($2::integer[])
+          and z.max_t > $3::bigint and z.min_t <= $4::bigint
+          and z.bucket > $3::bigint - 86400000 and z.bucket <= $4::bigint
+    ) s
+    join unnest($5::integer[], $6::integer[]) as m(series_id, slot) on m.series_id = s.series_id
+    where s.base_t + s.off > $3::bigint and s.base_t + s.off <= $4::bigint
+    order by s.series_id, s.base_t + s.off, s.hot desc, s.seq desc, s.segment desc
+) x
+where not x.stale
+group by x.pane, x.slot

@@ -1,0 +1,180 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	"laminar/queries"
+)
+
+// querier is what a pool, a connection and a transaction have in common.
+type querier interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// Heads lists all flows, in the order in which they were made, with what tells
+// whether one came, went or changed.
+func (s *Store) Heads(ctx context.Context) ([]progress.Head, error) {
+	rows, err := s.pool.Query(ctx, queries.FlowHeads)
+	if err != nil {
+		return nil, fmt.Errorf("list flows: %w", interpret(err))
+	}
+	heads, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h progress.Head, err error) {
+		var hash, static []byte
+		if err := row.Scan((*int32)(&h.ID), &h.Name, &h.Group, &hash, &static); err != nil {
+			return h, err
+		}
+		copy(h.Hash[:], hash)
+		h.Name, err = titleOf(h.Name, static)
+		return h, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list flows: %w", interpret(err))
+	}
+	return heads, nil
+}
+
+// Take makes the caller the owner of a flow: it raises the epoch, which fences
+// every earlier owner (I4), makes the result table if it is not there, and
+// loads definition, progress and dirty list. progress.ErrFlowGone when there is
+// no such flow.
+func (s *Store) Take(ctx context.Context, id progress.FlowID) (progress.Flow, error) {
+	var (
+		flow  progress.Flow
+		table *resultTable
+	)
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		var name string
+		var err error
+		if flow, name, err = takeFlow(ctx, tx, id); err != nil {
+			return err
+		}
+		table = newResultTable(s.cfg.ResultSchema, flow.Def)
+		if err := table.ensure(ctx, tx, name); err != nil {
+			return err
+		}
+		flow.Dirty, err = dirtyList(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return progress.Flow{}, fmt.Errorf("take flow %d: %w", id, interpret(err))
+	}
+	s.targets.put(id, table)
+	return flow, nil
+}
+
+func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress.Flow, name string, err error) {
+	var definition, vector, flushes []byte
+	flow.ID = id
+	err = tx.QueryRow(ctx, queries.FlowTake, int32(id)).Scan(&name, &flow.Epoch, &definition, &vector, &flushes,
+		&flow.EmittedUntil, &flow.NewestT, &flow.NewestAt, &flow.Watermark, &flow.Error)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return flow, "", progress.ErrFlowGone
+	case err != nil:
+		return flow, "", fmt.Errorf("raise the epoch: %w", err)
+	}
+	if flow.Def, err = flowdef.Unmarshal(definition); err != nil {
+		return flow, "", err
+	}
+	if flow.Vector, err = decodeVector(vector); err != nil {
+		return flow, "", err
+	}
+	flow.Flushes, err = decodeFlushes(flushes)
+	return flow, name, err
+}
+
+func dirtyList(ctx context.Context, tx pgx.Tx, id progress.FlowID) ([]progress.Dirty, error) {
+	rows, err := tx.Query(ctx, queries.FlowDirty, int32(id))
+	if err != nil {
+		return nil, fmt.Errorf("read the dirty list: %w", err)
+	}
+	dirty, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d progress.Dirty, err error) {
+		var since []byte
+		if err := row.Scan(&d.WindowEnd, &d.Group, &d.Reason, &since, &d.FirstAt, &d.LastAt); err != nil {
+			return d, err
+		}
+		d.Since, err = decodeVector(since)
+		return d, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the dirty list: %w", err)
+	}
+	return dirty, nil
+}
+
+// entry is a flow as it stands in the catalogue.
+type entry struct {
+	id    int32
+	group string
+	def   flowdef.Flow
+	hash  [32]byte
+}
+
+// readCatalogue lists the flows in the order in which they were made.
+func readCatalogue(ctx context.Context, q querier) ([]entry, error) {
+	rows, err := q.Query(ctx, queries.FlowCatalogue)
+	if err != nil {
+		return nil, fmt.Errorf("read the catalogue: %w", err)
+	}
+	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e entry, err error) {
+		var name string
+		var static, definition, hash []byte
+		if err := row.Scan(&e.id, &name, &static, &e.group, &definition, &hash); err != nil {
+			return e, err
+		}
+		copy(e.hash[:], hash)
+		e.def, err = flowdef.Unmarshal(definition)
+		return e, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the catalogue: %w", err)
+	}
+	return entries, nil
+}
+
+// find picks the flows of a name: the one with that title, or else all rules of
+// that record. An UnknownFlowError when there is none.
+func find(entries []entry, name string) ([]entry, error) {
+	var found []entry
+	var names []string
+	for _, e := range entries {
+		if e.def.Title() == name {
+			return []entry{e}, nil
+		}
+		if e.def.Name == name {
+			found = append(found, e)
+		}
+		names = append(names, e.def.Title())
+	}
+	if len(found) == 0 {
+		return nil, progress.UnknownFlow(name, names)
+	}
+	return found, nil
+}
+
+// findOne picks the flow of a name; an AmbiguousFlowError when it is several.
+func findOne(entries []entry, name string) (entry, error) {
+	found, err := find(entries, name)
+	if err != nil {
+		return entry{}, err
+	}
+	if len(found) > 1 {
+		var titles []string
+		for _, e := range found {
+			titles = append(titles, e.def.Title())
+		}
+		slices.Sort(titles)
+		return entry{}, &progress.AmbiguousFlowError{Name: name, Titles: titles}
+	}
+	return found[0], nil
+}

@@ -1,0 +1,89 @@
+package sqlstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"laminar/flownode/flowdef"
+	"laminar/sequence"
+)
+
+// Vectors are stored as {"region": sequence}, regions at 0 left out: then
+// equal vectors are equal jsonb values, which the fence relies on (I4).
+
+func encodeVector(v sequence.Vector) string {
+	buf := []byte{'{'}
+	for _, r := range v.Regions() {
+		if v[r] == 0 {
+			continue
+		}
+		if len(buf) > 1 {
+			buf = append(buf, ',')
+		}
+		buf = append(buf, '"')
+		buf = strconv.AppendInt(buf, int64(r), 10)
+		buf = append(buf, '"', ':')
+		buf = strconv.AppendInt(buf, int64(v[r]), 10)
+	}
+	return string(append(buf, '}'))
+}
+
+func decodeVector(doc []byte) (sequence.Vector, error) {
+	v := sequence.Vector{}
+	if err := json.Unmarshal(doc, &v); err != nil {
+		return nil, fmt.Errorf("read vector %q: %w", doc, err)
+	}
+	return v, nil
+}
+
+func encodeFlushes(m map[sequence.Region]sequence.FlushID) (string, error) {
+	ids := make(map[sequence.Region]uuid.UUID, len(m))
+	for r, id := range m {
+		ids[r] = uuid.UUID(id)
+	}
+	doc, err := json.Marshal(ids)
+	if err != nil {
+		return "", fmt.Errorf("write flush ids: %w", err)
+	}
+	return string(doc), nil
+}
+
+func decodeFlushes(doc []byte) (map[sequence.Region]sequence.FlushID, error) {
+	var ids map[sequence.Region]uuid.UUID
+	if err := json.Unmarshal(doc, &ids); err != nil {
+		return nil, fmt.Errorf("read flush ids %q: %w", doc, err)
+	}
+	m := make(map[sequence.Region]sequence.FlushID, len(ids))
+	for r, id := range ids {
+		m[r] = sequence.FlushID(id)
+	}
+	return m, nil
+}
+
+// titleOf is the identity of a flow for people from its columns.
+func titleOf(name string, staticLabels []byte) (string, error) {
+	labels, err := parseLabels(staticLabels)
+	if err != nil {
+		return "", err
+	}
+	f := flowdef.Flow{Name: name}
+	for _, l := range labels {
+		f.StaticLabels = append(f.StaticLabels, flowdef.Label{Name: l.Name, Value: l.Value})
+	}
+	return f.Title(), nil
+}
+
+func encodeStatic(labels []flowdef.Label) (string, error) {
+	m := make(map[string]string, len(labels))
+	for _, l := range labels {
+		m[l.Name] = l.Value
+	}
+	doc, err := json.Marshal(m)
+	if err != nil {
+		return "", fmt.Errorf("write static labels: %w", err)
+	}
+	return string(doc), nil
+}

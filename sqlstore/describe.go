@@ -1,0 +1,131 @@
+package sqlstore
+
+import (
+	"context"
+	"math"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/queries"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// Series lists the series created after the vector whose metric has one of the
+// names; nil names mean every metric. The order is not defined.
+func (s *Snapshot) Series(ctx context.Context, metrics []string, after sequence.Vector) ([]segment.Series, error) {
+	regions, seqs := s.afterColumns(after)
+	if len(regions) == 0 {
+		return nil, nil
+	}
+	rows, err := s.conn.Query(ctx, queries.SeriesAfter, regions, seqs, metrics)
+	if err != nil {
+		return nil, readError("list series", err)
+	}
+	var (
+		out []segment.Series
+		one segment.Series
+		doc []byte
+	)
+	_, err = pgx.ForEachRow(rows, []any{(*int32)(&one.ID), (*int32)(&one.Metric), (*int32)(&one.Region), (*int64)(&one.Seq), &doc}, func() error {
+		var err error
+		if one.Labels, err = parseLabels(doc); err != nil {
+			return err
+		}
+		out = append(out, one)
+		return nil
+	})
+	if err != nil {
+		return nil, readError("list series", err)
+	}
+	return out, nil
+}
+
+// Infos describes every segment of the metrics that may hold samples after the
+// vector: hot ones with a sequence after it, sealed ones with MaxSeq after it.
+// The order is not defined.
+func (s *Snapshot) Infos(ctx context.Context, metrics []segment.MetricID, after sequence.Vector) ([]segment.Info, error) {
+	regions, seqs := s.afterColumns(after)
+	if len(regions) == 0 || len(metrics) == 0 {
+		return nil, nil
+	}
+	rows, err := s.conn.Query(ctx, s.bind(queries.SegmentInfos), metricIDs(metrics), regions, seqs)
+	if err != nil {
+		return nil, readError("describe segments", err)
+	}
+	var (
+		out []segment.Info
+		one segment.Info
+	)
+	_, err = pgx.ForEachRow(rows, []any{
+		(*int32)(&one.Region), (*int64)(&one.MinSeq), (*int64)(&one.MaxSeq), (*int32)(&one.Metric),
+		&one.Ordered, &one.Sealed, &one.MinT, &one.MaxT, &one.Samples,
+	}, func() error {
+		out = append(out, one)
+		return nil
+	})
+	if err != nil {
+		return nil, readError("describe segments", err)
+	}
+	return out, nil
+}
+
+// Spans lists the time spans of the segments that overlap the selection,
+// sorted by MinT, merged where they touch. Select.Series is not looked at.
+func (s *Snapshot) Spans(ctx context.Context, sel segment.Select) ([]segment.Span, error) {
+	if len(sel.Metrics) == 0 {
+		return nil, nil
+	}
+	after, upTo := spanOf(sel)
+	rows, err := s.conn.Query(ctx, s.bind(queries.SegmentSpans), metricIDs(sel.Metrics), after, upTo)
+	if err != nil {
+		return nil, readError("list time spans", err)
+	}
+	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sp segment.Span, err error) {
+		return sp, row.Scan(&sp.MinT, &sp.MaxT)
+	})
+	if err != nil {
+		return nil, readError("list time spans", err)
+	}
+	return out, nil
+}
+
+// afterColumns lists the regions in which the snapshot is ahead of a vector,
+// with the vector's sequence: in the others there is nothing to look for.
+func (s *Snapshot) afterColumns(after sequence.Vector) (regions []int32, seqs []int64) {
+	for _, r := range s.pos.Vector.Regions() {
+		if s.pos.Vector.At(r) > after.At(r) {
+			regions, seqs = append(regions, int32(r)), append(seqs, int64(after.At(r)))
+		}
+	}
+	return regions, seqs
+}
+
+// regionColumn lists the regions that hold anything.
+func (s *Snapshot) regionColumn() []int32 {
+	out := make([]int32, 0, len(s.pos.Vector))
+	for _, r := range s.pos.Vector.Regions() {
+		out = append(out, int32(r))
+	}
+	return out
+}
+
+// spanOf gives the bounds of a selection with the unrestricted ones spelled out.
+func spanOf(sel segment.Select) (after, upTo int64) {
+	after, upTo = sel.After, sel.UpTo
+	if after == 0 {
+		after = -1 // the epoch itself is a valid time
+	}
+	if upTo == 0 {
+		upTo = math.MaxInt64
+	}
+	return after, upTo
+}
+
+func metricIDs(metrics []segment.MetricID) []int32 {
+	out := make([]int32, len(metrics))
+	for i, m := range metrics {
+		out[i] = int32(m)
+	}
+	return out
+}

@@ -1,0 +1,125 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/pane"
+	"laminar/flownode/progress"
+	"laminar/queries"
+)
+
+// ErrNoJob: there is no job with that id.
+var ErrNoJob = errors.New("job does not exist")
+
+// NextJobs returns the oldest unfinished job of each of the flows that has
+// one, with its position.
+func (s *Store) NextJobs(ctx context.Context, flows []progress.FlowID) ([]progress.Job, error) {
+	ids := make([]int32, len(flows))
+	for i, f := range flows {
+		ids[i] = int32(f)
+	}
+	jobs, err := s.queryJobs(ctx, queries.JobNext, ids)
+	if err != nil {
+		return nil, fmt.Errorf("look for jobs: %w", err)
+	}
+	return jobs, nil
+}
+
+// CreateRefill asks for the windows of a flow with from < end <= to (ms since
+// the epoch) to be computed again, and returns the job's id. The flownode runs
+// it within the flow's rounds.
+//
+// It refuses with a progress.RetentionError when raw samples of such a window
+// have been given up (I6), with a progress.UnknownFlowError when there is no
+// such flow, and when no window ends in the span.
+func (s *Store) CreateRefill(ctx context.Context, name string, from, to int64) (int64, error) {
+	var id int64
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		entries, err := readCatalogue(ctx, tx)
+		if err != nil {
+			return err
+		}
+		flow, err := findOne(entries, name)
+		if err != nil {
+			return err
+		}
+		var earliest int64
+		if err := tx.QueryRow(ctx, queries.RetentionEarliest).Scan(&earliest); err != nil {
+			return fmt.Errorf("look how far back raw samples go: %w", err)
+		}
+		first := pane.FirstEnd(from+1, 0, flow.def.Every)
+		if first > to {
+			return withHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, progress.FormatTime(from), progress.FormatTime(to)),
+				"--to %s or later", progress.FormatTime(first))
+		}
+		if rebuildable := firstRebuildable(flow.def, earliest); first < rebuildable {
+			return &progress.RetentionError{Flow: flow.def.Title(), From: from, Earliest: rebuildable}
+		}
+		return tx.QueryRow(ctx, queries.JobInsert, flow.id, from, to).Scan(&id)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("create a refill: %w", interpret(err))
+	}
+	return id, nil
+}
+
+// ListJobs returns at most limit jobs, newest first.
+func (s *Store) ListJobs(ctx context.Context, limit int) ([]progress.Job, error) {
+	jobs, err := s.queryJobs(ctx, queries.JobList, nil, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	return jobs, nil
+}
+
+// ShowJob returns one job. ErrNoJob when there is none with the id.
+func (s *Store) ShowJob(ctx context.Context, id int64) (progress.Job, error) {
+	jobs, err := s.queryJobs(ctx, queries.JobList, id, 1)
+	if err != nil {
+		return progress.Job{}, fmt.Errorf("show job %d: %w", id, err)
+	}
+	if len(jobs) == 0 {
+		return progress.Job{}, noJob(id)
+	}
+	return jobs[0], nil
+}
+
+// CancelJob ends a job that is not finished; the windows it has computed stay
+// as they are. A job that is finished is left as it is, without an error.
+// ErrNoJob when there is none with the id.
+func (s *Store) CancelJob(ctx context.Context, id int64) error {
+	tag, err := s.pool.Exec(ctx, queries.JobCancel, id)
+	if err != nil {
+		return fmt.Errorf("cancel job %d: %w", id, interpret(err))
+	}
+	if tag.RowsAffected() == 0 {
+		_, err = s.ShowJob(ctx, id)
+	}
+	return err
+}
+
+func noJob(id int64) error {
+	return withHint(fmt.Errorf("job %s: %w", strconv.FormatInt(id, 10), ErrNoJob), "laminar job list")
+}
+
+func (s *Store) queryJobs(ctx context.Context, query string, args ...any) ([]progress.Job, error) {
+	rows, err := s.pool.Query(ctx, query, args...)
+	if err != nil {
+		return nil, interpret(err)
+	}
+	jobs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (j progress.Job, err error) {
+		var static []byte
+		if err := row.Scan(&j.ID, (*int32)(&j.Flow), &j.FlowName, &static, &j.Kind, &j.From, &j.To, &j.NextT, &j.State,
+			&j.WindowsDone, &j.RowsWritten, &j.Error, &j.CreatedAt, &j.StartedAt, &j.FinishedAt); err != nil {
+			return j, err
+		}
+		j.FlowName, err = titleOf(j.FlowName, static)
+		return j, err
+	})
+	return jobs, interpret(err)
+}

@@ -1,0 +1,231 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/progress"
+	"laminar/queries"
+	"laminar/sequence"
+)
+
+// Commit writes the rounds of several flows in one transaction: result rows,
+// dirty list, job step and progress of each (I4). A flow may have one round.
+//
+// It begins by locking the flows that still are at their round's epoch and
+// vector; the others come back with sequence.ErrFenced and nothing of them is
+// written. A round that PostgreSQL refuses for a reason of its own, a result
+// table that was changed by hand say, comes back with that reason and leaves
+// the other rounds alone.
+//
+// An error means that nothing was written, or with sequence.ErrCommitUnknown
+// perhaps everything: then load the flows again.
+func (s *Store) Commit(ctx context.Context, rounds []progress.Round) ([]progress.Outcome, error) {
+	out := make([]progress.Outcome, len(rounds))
+	if len(rounds) == 0 {
+		return out, nil
+	}
+	err := s.commit(ctx, rounds, out)
+	if err != nil {
+		return nil, fmt.Errorf("commit %d rounds: %w", len(rounds), err)
+	}
+	return out, nil
+}
+
+func (s *Store) commit(ctx context.Context, rounds []progress.Round, out []progress.Outcome) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return interpret(err)
+	}
+	defer conn.Release()
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return interpret(err)
+	}
+	// After a commit it does nothing; the context may have ended.
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+
+	writes, err := s.fence(ctx, tx, rounds, out)
+	if err != nil {
+		return fmt.Errorf("lock flows: %w", interpret(err))
+	}
+	if len(writes) == 0 {
+		return nil
+	}
+	if err := writeResults(ctx, tx, writes); err != nil {
+		return err
+	}
+	if err := writeProgress(ctx, tx, writes); err != nil {
+		return fmt.Errorf("write progress: %w", interpret(err))
+	}
+	if err := tx.Commit(ctx); err != nil {
+		if errors.Is(err, pgx.ErrTxCommitRollback) {
+			return err
+		}
+		return interpretCommit(err)
+	}
+	return nil
+}
+
+// write is one round on its way.
+type write struct {
+	round *progress.Round
+	out   *progress.Outcome
+	table *resultTable
+}
+
+// fence locks the flows and returns what may be written. A flow that this
+// store has not taken is somebody else's.
+func (s *Store) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round, out []progress.Outcome) ([]write, error) {
+	var (
+		ids     []int32
+		epochs  []int64
+		vectors []string
+		byID    = make(map[progress.FlowID]write, len(rounds))
+	)
+	for i := range rounds {
+		r := &rounds[i]
+		if _, twice := byID[r.Flow]; twice {
+			return nil, fmt.Errorf("flow %d has two rounds", r.Flow)
+		}
+		out[i].Err = fmt.Errorf("flow %d at epoch %d, vector %s: %w", r.Flow, r.Epoch, r.From, sequence.ErrFenced)
+		table, taken := s.targets.get(r.Flow)
+		if !taken {
+			continue
+		}
+		byID[r.Flow] = write{round: r, out: &out[i], table: table}
+		ids, epochs, vectors = append(ids, int32(r.Flow)), append(epochs, r.Epoch), append(vectors, encodeVector(r.From))
+	}
+	batch := &pgx.Batch{}
+	// Another's lock on a result table must hold up that flow and not all of
+	// them; for the join methods see writeStatement.
+	batch.Queue("set local lock_timeout = '2s'")
+	batch.Queue("set local enable_nestloop = off")
+	batch.Queue("set local jit = off")
+	var owned []int32
+	batch.Queue(queries.FlowFence, ids, epochs, vectors).Query(func(rows pgx.Rows) (err error) {
+		owned, err = pgx.CollectRows(rows, pgx.RowTo[int32])
+		return err
+	})
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, err
+	}
+	writes := make([]write, 0, len(owned))
+	for _, id := range owned {
+		w := byID[progress.FlowID(id)]
+		w.out.Err = nil
+		writes = append(writes, w)
+	}
+	return writes, nil
+}
+
+// writeResults writes result rows and dirty lists: all rounds in one trip to
+// the server, and if one of them is refused, each behind a savepoint of its
+// own. Refusals are in the outcomes.
+func writeResults(ctx context.Context, tx pgx.Tx, writes []write) error {
+	err := writeBatch(ctx, tx, writes)
+	if err == nil {
+		return nil
+	}
+	if len(writes) > 1 && refused(err) {
+		for i := range writes {
+			if err := writeResults(ctx, tx, writes[i:i+1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if refused(err) {
+		writes[0].out.Err = fmt.Errorf("write results to %s: %w", writes[0].table.ident(), interpret(err))
+		return nil
+	}
+	return fmt.Errorf("write results: %w", interpret(err))
+}
+
+// refused reports whether an error is about a round's own data or table, so
+// that the other rounds can go on: the server has answered, and not that it
+// has no time, space or wish to work.
+func refused(err error) bool {
+	if sqlState(err) == "" {
+		var bad *badRoundError
+		return errors.As(err, &bad)
+	}
+	return lockTimedOut(err) || !errors.Is(interpret(err), sequence.ErrUnavailable)
+}
+
+// badRoundError says that a round does not fit its table.
+type badRoundError struct{ err error }
+
+func (e *badRoundError) Error() string { return e.err.Error() }
+func (e *badRoundError) Unwrap() error { return e.err }
+
+// writeBatch writes rounds behind one savepoint. On an error nothing of them
+// is written and the transaction is as before.
+func writeBatch(ctx context.Context, tx pgx.Tx, writes []write) error {
+	rows := make([]int64, len(writes))
+	batch := &pgx.Batch{}
+	for i, w := range writes {
+		if err := w.queue(batch, &rows[i]); err != nil {
+			return &badRoundError{err}
+		}
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	sub, err := tx.Begin(ctx) // a savepoint
+	if err != nil {
+		return err
+	}
+	if err := sub.SendBatch(ctx, batch).Close(); err != nil {
+		if undo := sub.Rollback(ctx); undo != nil {
+			return errors.Join(undo, err)
+		}
+		return err
+	}
+	if err := sub.Commit(ctx); err != nil {
+		return err
+	}
+	for i := range writes {
+		writes[i].out.RowsWritten = rows[i]
+	}
+	return nil
+}
+
+// queue adds the statements of a round: what came off the dirty list first, so
+// that what became dirty again since stays on it.
+func (w write) queue(batch *pgx.Batch, rows *int64) error {
+	r := w.round
+	if len(r.Windows) > 0 {
+		args, err := w.table.writeArgs(r.Windows)
+		if err != nil {
+			return err
+		}
+		batch.Queue(w.table.writeSQL, args...).QueryRow(func(row pgx.Row) error { return row.Scan(rows) })
+	}
+	if len(r.Remove) > 0 {
+		ends, groups := make([]int64, len(r.Remove)), make([]string, len(r.Remove))
+		for i, k := range r.Remove {
+			ends[i], groups[i] = k.WindowEnd, k.Group
+		}
+		batch.Queue(queries.DirtyRemove, int32(r.Flow), ends, groups)
+	}
+	if len(r.Add) > 0 {
+		batch.Queue(queries.DirtyAdd, dirtyColumns(r)...)
+	}
+	return nil
+}
+
+func dirtyColumns(r *progress.Round) []any {
+	n := len(r.Add)
+	ends, first, last := make([]int64, n), make([]int64, n), make([]int64, n)
+	groups, reasons, since := make([]string, n), make([]string, n), make([]string, n)
+	for i := range r.Add {
+		d := &r.Add[i]
+		ends[i], first[i], last[i] = d.WindowEnd, d.FirstAt, d.LastAt
+		groups[i], reasons[i], since[i] = d.Group, d.Reason, encodeVector(d.Since)
+	}
+	return []any{int32(r.Flow), ends, groups, reasons, since, first, last}
+}
