@@ -67,6 +67,7 @@ func Parse(file string, data []byte) ([]Flow, []Problem) {
 	default:
 		p.addf(root, "want `flows:`, `groups:` (a Prometheus rule file) or a list of `- promql:` at the top level")
 	}
+	slices.SortStableFunc(p.problems, func(a, b Problem) int { return a.Line - b.Line })
 	return p.flows, p.problems
 }
 

@@ -1,6 +1,7 @@
 package flowdef
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func where(f Flow) string {
 	if f.File == "" {
 		return ""
 	}
-	return ", also at " + strings.TrimSuffix(Problem{File: f.File, Line: f.Line}.String(), ": ")
+	return fmt.Sprintf(", also at %s:%d", f.File, f.Line)
 }
 
 // tableClashes compares each of the first fresh flows with those before it and
@@ -76,12 +77,18 @@ func clash(a, b Flow) string {
 	case !slices.Equal(names(la), names(lb)):
 		return "their static labels have not the same names, so their rows could not be told apart"
 	case !sameLayout(la, lb):
-		return "their results have not the same label columns: " + strings.Join(la.Names, ", ") +
-			" here, " + strings.Join(lb.Names, ", ") + " there"
+		return "their results have not the same label columns: " + listed(la.Names) + " here, " + listed(lb.Names) + " there"
 	case maps.Equal(la.static, lb.static):
 		return "both would write the same rows"
 	}
 	return ""
+}
+
+func listed(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
 }
 
 // cascades refuses fresh flows that select a metric that is a flow's name.

@@ -1,0 +1,206 @@
+package flowdef
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// corpusFlows makes a flow of every expression of testdata/promql.
+func corpusFlows(t *testing.T) []Flow {
+	t.Helper()
+	data, err := os.ReadFile("../../testdata/promql/corpus.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var flows []Flow
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		text, err := json.Marshal(line) // a JSON string is a YAML one
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, problems := Parse("corpus.yml", []byte("flows:\n- {name: f, every: 1m, promql: "+string(text)+"}\n"))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		flows = append(flows, got...)
+	}
+	return flows
+}
+
+// sampleFlows is the flows of testdata/flows.
+func sampleFlows(t *testing.T) []Flow {
+	t.Helper()
+	files, err := filepath.Glob("../../testdata/flows/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no sample definitions: %v", err)
+	}
+	var sources []Source
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources = append(sources, Source{file, data})
+	}
+	flows, problems := ParseAll(sources)
+	for _, p := range problems {
+		t.Error(p)
+	}
+	if len(flows) < 12 {
+		t.Errorf("samples have %d flows, want at least 12", len(flows))
+	}
+	return flows
+}
+
+// TestMarshalRoundTrip: a flow that comes back from the catalogue is the flow
+// that went in, file and line aside, whatever the catalogue did to key order
+// and white space.
+func TestMarshalRoundTrip(t *testing.T) {
+	for _, f := range append(corpusFlows(t), sampleFlows(t)...) {
+		data, err := Marshal(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := Unmarshal(reorder(t, data))
+		if err != nil {
+			t.Fatalf("%s: %v", f.PromQL, err)
+		}
+		again, err := Marshal(back)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(data, again) {
+			t.Errorf("%s: %s became %s", f.PromQL, data, again)
+		}
+		if a, b := mustHash(t, f), mustHash(t, back); a != b {
+			t.Errorf("%s: hash changed", f.PromQL)
+		}
+		if a, b := compiledText(&f), compiledText(&back); a != b {
+			t.Errorf("%s: compiled\n%s\nbecame\n%s", f.PromQL, a, b)
+		}
+		f.File, f.Line, f.Expr, back.Expr = "", 0, Compiled{}, Compiled{}
+		if !reflect.DeepEqual(f, back) {
+			t.Errorf("%+v became %+v", f, back)
+		}
+	}
+}
+
+func compiledText(f *Flow) string { return printCompiled(&f.Expr, f.Every) }
+
+// reorder spells a JSON object with other white space and key order, as jsonb
+// does.
+func reorder(t *testing.T, data []byte) []byte {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal(data, &m); err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func mustHash(t *testing.T, f Flow) [32]byte {
+	t.Helper()
+	h, err := Hash(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// TestHash: what is the same definition has the same hash, and nothing else.
+func TestHash(t *testing.T) {
+	base := "flows:\n- name: a\n  promql: sum by (job) (rate(x[5m]))\n  every: 1m\n"
+	hash := func(file, text string) [32]byte {
+		flows, problems := Parse(file, []byte(text))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		return mustHash(t, flows[0])
+	}
+	want := hash("f.yml", base)
+	same := map[string]string{
+		"other file":   base,
+		"other layout": "# comment\nflows:\n- every: 60s\n  name: a\n  emit: update\n  promql: |\n    sum by (job) (\n      rate(x[5m]) # why\n    )\n",
+	}
+	for name, text := range same {
+		if hash("other.yml", text) != want {
+			t.Errorf("%s: another hash", name)
+		}
+	}
+	seen := map[[32]byte]string{want: "base"}
+	for _, change := range [][2]string{
+		{"name: a", "name: b"}, {"(job)", "(job, code)"}, {"[5m]", "[10m]"}, {"every: 1m", "every: 5m"},
+		{"every: 1m", "every: 1m\n  table: t"}, {"every: 1m", "every: 1m\n  trigger: {samples: 5}"},
+		{"every: 1m", "every: 1m\n  watermark_delay: 5s"}, {"every: 1m", "every: 1m\n  emit: close"},
+		{"every: 1m", "every: 1m\n  backfill: all"}, {"every: 1m", "every: 1m\n  backfill: 1h"},
+		{"every: 1m", "every: 1m\n  keep: 1h"},
+	} {
+		h := hash("f.yml", strings.Replace(base, change[0], change[1], 1))
+		if other, twice := seen[h]; twice {
+			t.Errorf("%q has the hash of %q", change[1], other)
+		}
+		seen[h] = change[1]
+	}
+}
+
+func TestUnmarshalRefuses(t *testing.T) {
+	good := `{"name":"a","promql":"sum(x)","every":1000,"table":"a","trigger":{"interval":1000},"watermark_delay":0,"emit":"update","late":"recompute"}`
+	if _, err := Unmarshal([]byte(good)); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"not JSON":         "flows:",
+		"a newer key":      strings.Replace(good, `"name"`, `"max_groups":5,"name"`, 1),
+		"no name":          strings.Replace(good, `"a"`, `""`, 1),
+		"no step":          strings.Replace(good, "1000", "0", 1),
+		"no trigger":       strings.Replace(good, `{"interval":1000}`, `{}`, 1),
+		"bad expression":   strings.Replace(good, "sum(x)", "irate(x[5m])", 1),
+		"two values":       good + good,
+		"something behind": good + "x",
+	} {
+		if _, err := Unmarshal([]byte(text)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestNormalSpelling: the spelling that is stored compiles to the same, and is
+// its own spelling.
+func TestNormalSpelling(t *testing.T) {
+	for _, f := range corpusFlows(t) {
+		c, normal, step, err := compileText(f.PromQL, f.Every)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if normal != f.PromQL {
+			t.Errorf("%s is spelled %s", f.PromQL, normal)
+		}
+		if a, b := compiledText(&f), printCompiled(&c, step); a != b {
+			t.Errorf("%s: compiled\n%s\nthen\n%s", f.PromQL, a, b)
+		}
+	}
+}
+
+func TestCheckRetention(t *testing.T) {
+	f := mustParse(t, "flows:\n- {name: a, every: 1m, promql: 'sum(rate(x[1h] offset 30m))'}\n")
+	if p := CheckRetention(f, 90*60_000); p != nil {
+		t.Error(p)
+	}
+	p := CheckRetention(f, 90*60_000-1)
+	if want := "f.yml:2: flow a: its windows reach back 1h30m (range and offset), but raw samples are kept for 1h29m59s999ms only"; p == nil || p.String() != want {
+		t.Errorf("got %v, want %s", p, want)
+	}
+}
