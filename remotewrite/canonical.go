@@ -1,0 +1,112 @@
+package remotewrite
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"laminar/sequence/segment"
+)
+
+// canonicalize sorts labels by name, leaves out those with an empty value
+// (which means that the series has no such label) and appends the canonical
+// bytes of the rest to dst (segment.CanonicalLabels). It returns the metric's
+// name, or the reason why the labels are refused: what would poison a region
+// or a flow for ever must not get in.
+func canonicalize(dst []byte, labels []rawLabel, l Limits) (canonical, metric []byte, refused Reason) {
+	if len(labels) > l.Labels {
+		return dst, nil, TooManyLabels
+	}
+	size := 0
+	for _, lb := range labels {
+		size += len(lb.name) + len(lb.value)
+	}
+	if size > l.LabelBytes {
+		return dst, nil, LabelsTooLong
+	}
+	if !slices.IsSortedFunc(labels, byName) {
+		slices.SortFunc(labels, byName)
+	}
+	for i, lb := range labels {
+		switch {
+		case i > 0 && bytes.Equal(lb.name, labels[i-1].name):
+			return dst, nil, DuplicateLabel
+		case !utf8.Valid(lb.name) || !utf8.Valid(lb.value):
+			return dst, nil, InvalidUTF8
+		case bytes.IndexByte(lb.name, 0) >= 0 || bytes.IndexByte(lb.value, 0) >= 0:
+			return dst, nil, ZeroByte
+		case len(lb.value) == 0:
+			continue
+		case len(lb.name) == 0:
+			return dst, nil, EmptyLabelName
+		case string(lb.name) == segment.MetricName:
+			metric = lb.value
+		}
+		dst = append(dst, lb.name...)
+		dst = append(dst, 0xff)
+		dst = append(dst, lb.value...)
+		dst = append(dst, 0xff)
+	}
+	if metric == nil {
+		return dst, nil, NoName
+	}
+	return dst, metric, ""
+}
+
+func byName(a, b rawLabel) int { return bytes.Compare(a.name, b.name) }
+
+// labelsOf is the label set that has these canonical bytes. The labels share
+// memory with the argument.
+func labelsOf(canonical string) []segment.Label {
+	labels := make([]segment.Label, 0, strings.Count(canonical, "\xff")/2)
+	for canonical != "" {
+		name, rest, _ := strings.Cut(canonical, "\xff")
+		value, rest, _ := strings.Cut(rest, "\xff")
+		labels = append(labels, segment.Label{Name: name, Value: value})
+		canonical = rest
+	}
+	return labels
+}
+
+// spell writes labels the way PromQL does, for texts people read.
+func spell(labels []rawLabel) string {
+	var b strings.Builder
+	for _, lb := range labels {
+		if string(lb.name) == segment.MetricName {
+			b.Write(lb.value)
+			break
+		}
+	}
+	b.WriteByte('{')
+	first := true
+	for _, lb := range labels {
+		if string(lb.name) == segment.MetricName {
+			continue
+		}
+		if !first {
+			b.WriteString(", ")
+		}
+		first = false
+		b.Write(lb.name)
+		b.WriteString(`="`)
+		b.Write(lb.value)
+		b.WriteByte('"')
+		if b.Len() > maxExampleBytes {
+			b.WriteString(", ...")
+			break
+		}
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+// spellCanonical does the same from canonical bytes.
+func spellCanonical(canonical string) string {
+	labels := labelsOf(canonical)
+	raw := make([]rawLabel, len(labels))
+	for i, l := range labels {
+		raw[i] = rawLabel{[]byte(l.Name), []byte(l.Value)}
+	}
+	return spell(raw)
+}

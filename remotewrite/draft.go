@@ -1,0 +1,183 @@
+package remotewrite
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"laminar/sequence/segment"
+)
+
+// draft is the next flush of a region while it is being filled.
+//
+//	D1  at most one sample per (series, time) once it is settled: the last to
+//	    arrive
+//	D2  the samples of a series ascend in time once it is settled
+//	D3  slots[s.slot] is the metric of sample s
+//
+// Both hold from the start for series whose samples arrive in order, which is
+// checked against the series itself in a few nanoseconds; settle sees to the
+// others.
+type draft struct {
+	epoch     uint64 // grows with every draft of the region; marks series and metrics
+	samples   []draftSample
+	slots     []slot
+	irregular map[*series]struct{} // series whose samples did not arrive in order
+	batches   []*batch
+	opened    time.Time // when the first batch came
+}
+
+// draftSample is one sample of a draft; series is nil when another of the same
+// series and time has taken its place.
+type draftSample struct {
+	series *series
+	t      int64 // milliseconds since the epoch
+	v      float64
+	slot   int32
+}
+
+// slot counts the samples of one metric in a draft.
+type slot struct {
+	metric     *metric
+	id         segment.MetricID // set by the flusher
+	samples    int
+	minT, maxT int64 // of all samples that came, replaced ones too
+}
+
+func (d *draft) reset(epoch uint64) {
+	d.epoch = epoch
+	clear(d.samples)
+	clear(d.slots)
+	clear(d.batches)
+	clear(d.irregular)
+	d.samples, d.slots, d.batches = d.samples[:0], d.slots[:0], d.batches[:0]
+}
+
+// add appends a batch. The caller holds the buffer's mutex, which guards the
+// marks on series and metrics; revive replaces series that were forgotten
+// since the batch looked them up.
+func (d *draft) add(b *batch, revive func(*series) *series) {
+	d.batches = append(d.batches, b)
+	d.samples = slices.Grow(d.samples, len(b.samples))
+	for i := range b.samples {
+		smp := &b.samples[i]
+		s := smp.series
+		if s.dead {
+			s = revive(s)
+			smp.series = s
+		}
+		if s.epoch == d.epoch && smp.t <= s.draftT {
+			if smp.t == s.draftT {
+				d.samples[s.draftPos].v = smp.v // the last to arrive wins
+				continue
+			}
+			if d.irregular == nil {
+				d.irregular = make(map[*series]struct{})
+			}
+			d.irregular[s] = struct{}{}
+		} else {
+			s.epoch, s.draftT, s.draftPos = d.epoch, smp.t, int32(len(d.samples))
+		}
+		m := s.metric
+		if m.epoch != d.epoch {
+			m.epoch, m.slot = d.epoch, int32(len(d.slots))
+			d.slots = append(d.slots, slot{metric: m, minT: smp.t, maxT: smp.t})
+		}
+		d.count(m.slot, smp.t)
+		d.samples = append(d.samples, draftSample{series: s, t: smp.t, v: smp.v, slot: m.slot})
+	}
+}
+
+// count adds a sample at t to a slot.
+func (d *draft) count(slot int32, t int64) {
+	sl := &d.slots[slot]
+	sl.samples++
+	sl.minT, sl.maxT = min(sl.minT, t), max(sl.maxT, t)
+}
+
+// refill makes the draft anew from the given batches, without the marks on
+// series and metrics, which by now belong to a later draft. Every series
+// counts as irregular until the draft is settled.
+func (d *draft) refill(batches []*batch) {
+	ids := make(map[*metric]segment.MetricID, len(d.slots))
+	for _, sl := range d.slots {
+		ids[sl.metric] = sl.id
+	}
+	d.batches = append([]*batch(nil), batches...)
+	d.samples, d.slots = d.samples[:0], d.slots[:0]
+	d.irregular = make(map[*series]struct{})
+	bySlot := make(map[*metric]int32)
+	for _, b := range batches {
+		for _, smp := range b.samples {
+			m := smp.series.metric
+			n, ok := bySlot[m]
+			if !ok {
+				n = int32(len(d.slots))
+				bySlot[m] = n
+				d.slots = append(d.slots, slot{metric: m, id: ids[m], minT: smp.t, maxT: smp.t})
+			}
+			d.count(n, smp.t)
+			d.irregular[smp.series] = struct{}{}
+			d.samples = append(d.samples, draftSample{series: smp.series, t: smp.t, v: smp.v, slot: n})
+		}
+	}
+}
+
+// settle brings the samples of irregular series into the order of time and
+// leaves of several at one time only the last to arrive. The samples of one
+// flush have no order among themselves but that one, so what came out of order
+// within the flush is not late.
+func (d *draft) settle() {
+	if len(d.irregular) == 0 {
+		return
+	}
+	var places []int
+	var found []draftSample
+	for i := range d.samples {
+		if _, ok := d.irregular[d.samples[i].series]; ok {
+			places = append(places, i)
+			found = append(found, d.samples[i])
+		}
+	}
+	slices.SortStableFunc(found, func(a, b draftSample) int {
+		if c := cmp.Compare(a.series.order, b.series.order); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.t, b.t)
+	})
+	for i, place := range places {
+		smp := found[i]
+		if i+1 < len(found) && found[i+1].series == smp.series && found[i+1].t == smp.t {
+			smp.series = nil
+		}
+		d.samples[place] = smp
+	}
+	clear(d.irregular)
+}
+
+// refuseOutside leaves out the samples with a time before earliest or after
+// latest and tells their requests. It is the exception: requests check against
+// what is known of both before they come here.
+func (d *draft) refuseOutside(earliest, latest int64, count func(Reason, int)) {
+	outside := func(t int64) bool { return t < earliest || t > latest }
+	if !slices.ContainsFunc(d.slots, func(sl slot) bool { return outside(sl.minT) || outside(sl.maxT) }) {
+		return
+	}
+	for _, b := range d.batches {
+		b.samples = slices.DeleteFunc(b.samples, func(smp batchSample) bool {
+			if !outside(smp.t) {
+				return false
+			}
+			reason := TooOld
+			if smp.t > latest {
+				reason = TooFarAhead
+			}
+			b.request.refuse(reason, 1, func() example {
+				return example{series: spellCanonical(smp.series.canonical), t: smp.t, hasT: true}
+			})
+			count(reason, 1)
+			return true
+		})
+	}
+	d.refill(d.batches)
+}

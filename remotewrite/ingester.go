@@ -1,0 +1,145 @@
+package remotewrite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"laminar/sequence"
+)
+
+// Ingester takes remote write requests in and lands their samples in a Store.
+// Its handlers answer when the samples are durable, so they need Run.
+type Ingester struct {
+	cfg          Config
+	store        Store
+	log          *slog.Logger
+	metrics      *metrics
+	registry     *registry
+	budget       *budget
+	clock        dbClock
+	decompressor *decompressor
+	flushers     []*flusher    // by region - 1
+	history      atomic.Uint64 // grows when every region's caches are to be dropped
+	dropLogged   atomic.Int64  // process's clock, ns: when dropped samples were last logged
+}
+
+// New prepares an ingester. It starts nothing; Run does.
+func New(store Store, cfg Config) (*Ingester, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	g := &Ingester{
+		cfg:      cfg,
+		store:    store,
+		log:      cfg.Logger,
+		registry: newRegistry(cfg.Regions, cfg.Limits),
+		budget:   &budget{max: cfg.BufferBytes},
+	}
+	if g.decompressor, err = newDecompressor(cfg.Limits.DecodedBytes); err != nil {
+		return nil, fmt.Errorf("ingest: %w", err)
+	}
+	if g.metrics, err = newMetrics(cfg.Registerer, g.budget.used.Load, g.registry.count.Load); err != nil {
+		return nil, fmt.Errorf("ingest: register metrics: %w", err)
+	}
+	for r := range cfg.Regions {
+		region := sequence.Region(r + 1)
+		g.flushers = append(g.flushers, &flusher{
+			Ingester: g,
+			region:   region,
+			buf:      newBuffer(region, cfg.FlushSamples, g.registry.revive),
+			known:    newKnown(),
+		})
+	}
+	return g, nil
+}
+
+// Run writes what the handlers take in, one goroutine per region, until ctx
+// ends. Then it refuses new requests, writes what is buffered for at most
+// Config.DrainTimeout, and returns nil when every request has its answer. It
+// is to be called once.
+func (g *Ingester) Run(ctx context.Context) error {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var group errgroup.Group
+	for _, f := range g.flushers {
+		group.Go(func() error {
+			f.run(ctx, work)
+			return nil
+		})
+	}
+	ended := make(chan struct{})
+	var watch errgroup.Group
+	watch.Go(func() error {
+		g.bound(ctx, ended, cancel)
+		return nil
+	})
+	err := group.Wait()
+	close(ended)
+	return errors.Join(err, watch.Wait())
+}
+
+// bound closes every buffer when ctx ends, so that no request waits for a
+// region that takes nothing any more, and cancels the last flushes when they
+// take too long.
+func (g *Ingester) bound(ctx context.Context, ended <-chan struct{}, cancel context.CancelFunc) {
+	select {
+	case <-ctx.Done():
+	case <-ended:
+		return
+	}
+	for _, f := range g.flushers {
+		f.buf.close()
+	}
+	timer := time.NewTimer(g.cfg.DrainTimeout)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		cancel()
+	case <-ended:
+	}
+}
+
+// submit hands a request's batches to their regions' buffers and waits until
+// all have committed. The error is one that sending again may cure; what was
+// refused is added to refused.
+func (g *Ingester) submit(ctx context.Context, in *intake, refused *refusals) error {
+	req := newRequest()
+	held := int64(in.samples) * bytesPerSample
+	if held == 0 {
+		return nil
+	}
+	if !g.budget.take(held) {
+		return errBusy
+	}
+	// One more than there are batches, so that the request cannot be done
+	// before the last is handed over.
+	req.pending.Store(1)
+	for _, f := range g.flushers {
+		b := in.take(f.region)
+		if b == nil {
+			continue
+		}
+		b.request, b.budget, b.held = req, g.budget, int64(len(b.samples))*bytesPerSample
+		req.pending.Add(1)
+		if !f.buf.add(b) {
+			b.finish(errClosed)
+		}
+	}
+	if req.pending.Add(-1) == 0 {
+		close(req.done)
+	}
+	select {
+	case <-req.done:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the commit: %w", context.Cause(ctx))
+	}
+	refused.merge(&req.refused)
+	return req.err
+}

@@ -1,0 +1,139 @@
+package remotewrite
+
+import (
+	"sync"
+
+	"laminar/sequence"
+)
+
+// intake turns decoded time series into one batch per region, leaving out what
+// is refused. It belongs to one request and is used again for later ones.
+type intake struct {
+	registry *registry
+	limits   Limits
+	earliest int64 // samples must lie in [earliest, latest], ms since the epoch
+	latest   int64
+	batches  []*batch // by region - 1, nil where nothing came
+	samples  int      // accepted
+	refused  refusals
+	v1       v1Decoder
+	labels   []rawLabel
+	scratch  []byte
+}
+
+var intakePool = sync.Pool{New: func() any { return new(intake) }}
+
+func newIntake(g *registry, regions int, limits Limits, earliest, latest int64) *intake {
+	in := intakePool.Get().(*intake)
+	in.registry, in.limits, in.earliest, in.latest = g, limits, earliest, latest
+	in.samples, in.refused = 0, refusals{}
+	if len(in.batches) != regions {
+		in.batches = make([]*batch, regions)
+	}
+	return in
+}
+
+// release gives the intake's memory back. Batches that were not handed to a
+// buffer go with it.
+func (in *intake) release() {
+	for i, b := range in.batches {
+		if b != nil {
+			b.release()
+			in.batches[i] = nil
+		}
+	}
+	in.v1.reset(nil)
+	in.v1.series = timeSeries{samples: in.v1.series.samples[:0]}
+	clear(in.labels)
+	in.registry = nil
+	intakePool.Put(in)
+}
+
+// readV1 takes in a whole remote write 1.0 message. On an error nothing of it
+// is to be written.
+func (in *intake) readV1(body []byte) error {
+	in.v1.reset(body)
+	for {
+		more, err := in.v1.next()
+		if err != nil || !more {
+			return err
+		}
+		if err := in.addV1(&in.v1.series); err != nil {
+			return err
+		}
+	}
+}
+
+// addV1 takes in one time series. Entries without samples (a stock Prometheus
+// sends exemplars that way) are checked for being well formed and left.
+func (in *intake) addV1(ts *timeSeries) error {
+	s := in.registry.table.lookup(ts.labels)
+	if s == nil {
+		var err error
+		if in.labels, err = appendLabelsV1(in.labels[:0], ts.labels); err != nil {
+			return err
+		}
+		if len(ts.samples)+ts.histograms == 0 {
+			return nil
+		}
+		var refused Reason
+		s, in.scratch, refused = in.registry.resolve(ts.labels, in.labels, in.scratch)
+		if refused != "" {
+			in.refused.add(refused, len(ts.samples)+ts.histograms, func() example {
+				return example{series: spell(in.labels)}
+			})
+			return nil
+		}
+	}
+	if ts.histograms > 0 {
+		in.refused.add(Histogram, ts.histograms, func() example {
+			return example{series: spellCanonical(s.canonical)}
+		})
+	}
+	in.add(s, ts.samples)
+	return nil
+}
+
+// add puts samples of a series into its region's batch.
+func (in *intake) add(s *series, samples []sample) {
+	if len(samples) == 0 {
+		return
+	}
+	b := in.batches[s.region-1]
+	if b == nil {
+		b = newBatch(s.region)
+		in.batches[s.region-1] = b
+	}
+	for _, smp := range samples {
+		if smp.t < in.earliest || smp.t > in.latest {
+			in.refuseTime(s, smp.t)
+			continue
+		}
+		b.samples = append(b.samples, batchSample{series: s, t: smp.t, v: smp.v})
+		in.samples++
+	}
+}
+
+func (in *intake) refuseTime(s *series, t int64) {
+	reason := TooOld
+	switch {
+	case t < 0 || t > maxTime:
+		reason = TimeRange
+	case t > in.latest:
+		reason = TooFarAhead
+	}
+	in.refused.add(reason, 1, func() example {
+		return example{series: spellCanonical(s.canonical), t: t, hasT: true}
+	})
+}
+
+// take hands over the batch of a region, nil when nothing came for it.
+func (in *intake) take(region sequence.Region) *batch {
+	b := in.batches[region-1]
+	in.batches[region-1] = nil
+	if b != nil && len(b.samples) == 0 {
+		b.release()
+		return nil
+	}
+	return b
+}

@@ -1,0 +1,161 @@
+package remotewrite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// errForgotten says that history was not the one remembered: everything cached
+// has been dropped and the flush is to begin again.
+var errForgotten = errors.New("history of the region has changed")
+
+// known is what a flusher knows of its region. It is a cache of what stands in
+// the database at one position, and owned by the flusher.
+//
+//	O1  it is true at (seq, id): the newest samples of byID and others are the
+//	    newest committed up to seq, or upper bounds where not exact
+//	O2  a series that is in neither has no sample later than its metric's
+//	    floor, and none at all when there is no floor
+//	O3  it changes only by commits known to have happened, and by what was
+//	    read under the region's lock
+type known struct {
+	seq     sequence.Seq
+	id      sequence.FlushID
+	metrics map[string]segment.MetricID
+	byID    map[segment.SeriesID]*series
+	others  map[segment.SeriesID]segment.Last // written by others, not asked for here
+	floors  map[segment.MetricID]int64        // milliseconds since the epoch
+}
+
+func newKnown() *known {
+	k := &known{byID: make(map[segment.SeriesID]*series)}
+	k.forget()
+	return k
+}
+
+// forget drops everything: position, ids, newest samples and floors.
+func (k *known) forget() {
+	for _, s := range k.byID {
+		s.id, s.lastT, s.exact = 0, noSample, false
+	}
+	k.seq, k.id = 0, sequence.FlushID{}
+	k.metrics = make(map[string]segment.MetricID)
+	k.byID = make(map[segment.SeriesID]*series)
+	k.others = make(map[segment.SeriesID]segment.Last)
+	k.floors = make(map[segment.MetricID]int64)
+}
+
+// catchUp moves the knowledge to the position just before the flush, which
+// holds the region's lock. It returns errForgotten when the position known is
+// not in the region's history any more. missed says whether others wrote.
+func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error) {
+	fl := tx.Flush()
+	if fl.Seq == k.seq+1 && fl.PrevID == k.id {
+		return false, nil
+	}
+	if fl.Seq <= k.seq+1 {
+		return false, k.lost(fl)
+	}
+	m, err := tx.Missed(ctx, k.seq, fl.Seq-1)
+	if errors.Is(err, sequence.ErrHistoryChanged) {
+		return false, k.lost(fl)
+	}
+	if err != nil {
+		return false, fmt.Errorf("read what others wrote in %v: %w", sequence.Range{After: k.seq, UpTo: fl.Seq - 1}, err)
+	}
+	k.merge(m)
+	k.seq, k.id = fl.Seq-1, fl.PrevID
+	return true, nil
+}
+
+// lost drops everything and says so.
+func (k *known) lost(fl segment.Flush) error {
+	err := fmt.Errorf("%w: sequence %d was seen, the next one is %d", errForgotten, k.seq, fl.Seq)
+	k.forget()
+	return err
+}
+
+// merge takes in what others wrote.
+func (k *known) merge(m segment.Missed) {
+	for _, last := range m.Lasts {
+		if s := k.byID[last.Series]; s != nil {
+			s.see(last.T, last.Value)
+			continue
+		}
+		if old, ok := k.others[last.Series]; !ok || last.T >= old.T {
+			k.others[last.Series] = last
+		}
+	}
+	if len(m.Floors) == 0 {
+		return
+	}
+	for id, t := range m.Floors {
+		k.raiseFloor(id, t)
+	}
+	// What is not listed may have samples up to the floor.
+	for _, s := range k.byID {
+		if t, ok := m.Floors[k.metrics[s.metric.name]]; ok {
+			s.raise(t)
+		}
+	}
+}
+
+func (k *known) raiseFloor(id segment.MetricID, t int64) {
+	if old, ok := k.floors[id]; !ok || t > old {
+		k.floors[id] = t
+	}
+}
+
+// found gives a series that a flush just created or found its id and bounds.
+// It stays provisional until the flush has committed: unfound undoes it.
+func (k *known) found(s *series, id segment.MetricID, answer segment.CreatedSeries) {
+	s.id, s.lastT, s.exact = answer.ID, noSample, false
+	if answer.Created {
+		return // it has no earlier samples
+	}
+	if last, ok := k.others[answer.ID]; ok {
+		s.see(last.T, last.Value)
+	}
+	if t, ok := k.floors[id]; ok {
+		s.raise(t)
+	}
+}
+
+func (k *known) unfound(s *series) { s.id, s.lastT, s.exact = 0, noSample, false }
+
+// apply takes in a flush that is known to have committed: its position, its
+// series' ids and its samples.
+func (k *known) apply(fl segment.Flush, d *draft, found []*series, now int64) {
+	k.seq, k.id = fl.Seq, fl.ID
+	for _, sl := range d.slots {
+		k.metrics[sl.metric.name] = sl.id
+	}
+	for _, s := range found {
+		k.byID[s.id] = s
+		delete(k.others, s.id)
+	}
+	for i := range d.samples {
+		if smp := &d.samples[i]; smp.series != nil {
+			smp.series.see(smp.t, smp.v)
+			smp.series.seenAt = now
+		}
+	}
+}
+
+// evict drops series that have been killed. What they may have is kept as
+// their metric's floor, so O2 goes on to hold.
+func (k *known) evict(dead []*series) {
+	for _, s := range dead {
+		if s.id == 0 {
+			continue
+		}
+		delete(k.byID, s.id)
+		if s.lastT != noSample {
+			k.raiseFloor(k.metrics[s.metric.name], s.lastT)
+		}
+	}
+}

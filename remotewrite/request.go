@@ -1,0 +1,116 @@
+package remotewrite
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"laminar/sequence"
+)
+
+// request is one HTTP request that waits for the commits of the regions it
+// touched. Its sender is answered when none is pending (I2).
+type request struct {
+	pending atomic.Int32 // batches that have not finished
+	done    chan struct{}
+
+	mu      sync.Mutex
+	err     error    // a failure that sending again may cure; the first one
+	refused refusals // what sending again cannot cure
+}
+
+func newRequest() *request { return &request{done: make(chan struct{})} }
+
+// refuse takes note of samples that a flush had to leave out.
+func (r *request) refuse(reason Reason, n int, describe func() example) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused.add(reason, n, describe)
+}
+
+// batch is what one request brought for one region, in the order it came. The
+// request's goroutine fills it; once it is in a buffer the region's flusher
+// owns it and gives it back to the pool, whether or not the sender still
+// waits.
+type batch struct {
+	region  sequence.Region
+	samples []batchSample
+	request *request
+	budget  *budget // where held is given back
+	held    int64   // bytes the batch counts against the budget
+}
+
+type batchSample struct {
+	series *series
+	t      int64 // milliseconds since the epoch
+	v      float64
+}
+
+// bytesPerSample is about what one sample takes from its decoding to its
+// commit: in the batch, in the draft and in a segment's arrays.
+const bytesPerSample = 72
+
+var batchPool = sync.Pool{New: func() any { return new(batch) }}
+
+func newBatch(region sequence.Region) *batch {
+	b := batchPool.Get().(*batch)
+	b.region, b.samples = region, b.samples[:0]
+	return b
+}
+
+// release gives the batch's memory back for the next request.
+func (b *batch) release() {
+	clear(b.samples) // forgotten series must not be held by the pool
+	b.request, b.budget, b.held = nil, nil, 0
+	batchPool.Put(b)
+}
+
+// finish ends the batch's part of its request: with nil when its samples are
+// durable, with sequence.ErrBadContent when the database refuses them for
+// good, with any other error when sending them again may help.
+func (b *batch) finish(err error) {
+	r := b.request
+	switch {
+	case err == nil:
+	case errors.Is(err, sequence.ErrBadContent):
+		r.refuse(Refused, len(b.samples), func() example {
+			ex := example{detail: err.Error()}
+			if len(b.samples) > 0 {
+				ex.series = spellCanonical(b.samples[0].series.canonical)
+			}
+			return ex
+		})
+	default:
+		r.mu.Lock()
+		if r.err == nil {
+			r.err = err
+		}
+		r.mu.Unlock()
+	}
+	b.budget.give(b.held)
+	b.release()
+	if r.pending.Add(-1) == 0 {
+		close(r.done)
+	}
+}
+
+// budget bounds the bytes of requests under way, across all regions: a region
+// that stands still fills it, which is right, because most requests touch
+// every region.
+type budget struct {
+	max  int64
+	used atomic.Int64
+}
+
+// take reserves n bytes, or returns false. A single request may exceed the
+// budget when nothing else is under way, else it could never be accepted.
+func (b *budget) take(n int64) bool {
+	if used := b.used.Add(n); used > b.max && used > n {
+		b.used.Add(-n)
+		return false
+	}
+	return true
+}
+
+// give returns n bytes.
+func (b *budget) give(n int64) { b.used.Add(-n) }

@@ -1,0 +1,237 @@
+package remotewrite
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// sample is one value at one time, as it stands on the wire.
+type sample struct {
+	t int64 // milliseconds since the epoch
+	v float64
+}
+
+// timeSeries is one entry of a write request. It is valid until the next one
+// is read.
+type timeSeries struct {
+	// labels is the label fields as they stand in the message, tags and
+	// lengths included: the key under which the series is remembered, so that
+	// labels are decoded once per series and not once per sample.
+	labels     []byte
+	samples    []sample
+	histograms int
+	exemplars  int
+}
+
+// v1Decoder reads a remote write 1.0 request (prometheus.WriteRequest) in
+// place. It accepts fields in any order and skips unknown ones, as Prometheus
+// does, and rejects what Prometheus's decoder rejects with one exception:
+// exemplars, native histograms and metadata are skipped by their length and
+// not looked into.
+//
+// The zero value with body set is ready to use; reset reuses its memory.
+type v1Decoder struct {
+	body    []byte
+	at      int
+	series  timeSeries
+	scratch []byte // label fields that do not stand together in the message
+	skipped int    // exemplars, histograms and metadata entries seen
+}
+
+func (d *v1Decoder) reset(body []byte) {
+	d.body, d.at, d.skipped = body, 0, 0
+}
+
+// next reads the next time series into d.series. It returns false at the end
+// of the body and on an error.
+func (d *v1Decoder) next() (bool, error) {
+	for d.at < len(d.body) {
+		field, wire, i, err := tag(d.body, d.at)
+		if err != nil {
+			return false, err
+		}
+		switch field {
+		case 1, 3: // timeseries, metadata
+			if wire != wireBytes {
+				return false, wrongWire("write request", field, wire)
+			}
+			start, end, err := chunk(d.body, i)
+			if err != nil {
+				return false, err
+			}
+			d.at = end
+			if field == 3 {
+				d.skipped++
+				continue
+			}
+			return true, d.readSeries(d.body[start:end])
+		default:
+			if d.at, err = skip(d.body, i, wire); err != nil {
+				return false, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// readSeries reads one TimeSeries message into d.series.
+func (d *v1Decoder) readSeries(msg []byte) error {
+	ts := &d.series
+	ts.samples, ts.histograms, ts.exemplars = ts.samples[:0], 0, 0
+	first, last := -1, -1 // the stretch of label fields that stand together
+	d.scratch = d.scratch[:0]
+	split := false
+	for i := 0; i < len(msg); {
+		at := i
+		field, wire, next, err := tag(msg, i)
+		if err != nil {
+			return err
+		}
+		if field < 1 || field > 4 {
+			if i, err = skip(msg, next, wire); err != nil {
+				return err
+			}
+			continue
+		}
+		if wire != wireBytes {
+			return wrongWire("time series", field, wire)
+		}
+		start, end, err := chunk(msg, next)
+		if err != nil {
+			return err
+		}
+		i = end
+		switch field {
+		case 1: // labels
+			if first < 0 {
+				first, last = at, end
+				continue
+			}
+			if at != last && !split {
+				split = true
+				d.scratch = append(d.scratch, msg[first:last]...)
+			}
+			if split {
+				d.scratch = append(d.scratch, msg[at:end]...)
+			}
+			last = end
+		case 2: // samples
+			if ts.samples, err = appendSampleV1(ts.samples, msg[start:end]); err != nil {
+				return err
+			}
+		case 3:
+			ts.exemplars++
+		case 4:
+			ts.histograms++
+		}
+	}
+	d.skipped += ts.exemplars + ts.histograms
+	switch {
+	case split:
+		ts.labels = d.scratch
+	case first < 0:
+		ts.labels = nil
+	default:
+		ts.labels = msg[first:last]
+	}
+	return nil
+}
+
+// appendSampleV1 reads one Sample message.
+func appendSampleV1(dst []sample, msg []byte) ([]sample, error) {
+	var s sample
+	// Every sender writes the value and then the time; a time from 2006 to
+	// 2109 has six bytes.
+	if len(msg) == 16 && msg[0] == 1<<3|wireFixed64 && msg[9] == 2<<3|wireVarint {
+		if t, end, err := uvarint(msg, 10); err == nil && end == len(msg) {
+			s.v = math.Float64frombits(binary.LittleEndian.Uint64(msg[1:]))
+			s.t = int64(t)
+			return append(dst, s), nil
+		}
+	}
+	for i := 0; i < len(msg); {
+		field, wire, next, err := tag(msg, i)
+		if err != nil {
+			return dst, err
+		}
+		switch field {
+		case 1: // value
+			if wire != wireFixed64 {
+				return dst, wrongWire("sample", field, wire)
+			}
+			bits, end, err := fixed64(msg, next)
+			if err != nil {
+				return dst, err
+			}
+			s.v, i = math.Float64frombits(bits), end
+		case 2: // timestamp
+			if wire != wireVarint {
+				return dst, wrongWire("sample", field, wire)
+			}
+			t, end, err := uvarint(msg, next)
+			if err != nil {
+				return dst, err
+			}
+			s.t, i = int64(t), end
+		default:
+			if i, err = skip(msg, next, wire); err != nil {
+				return dst, err
+			}
+		}
+	}
+	return append(dst, s), nil
+}
+
+// rawLabel is a label that shares memory with the message it was read from.
+type rawLabel struct{ name, value []byte }
+
+// appendLabelsV1 reads label fields as timeSeries.labels holds them.
+func appendLabelsV1(dst []rawLabel, fields []byte) ([]rawLabel, error) {
+	for i := 0; i < len(fields); {
+		_, _, next, err := tag(fields, i)
+		if err != nil {
+			return dst, err
+		}
+		start, end, err := chunk(fields, next)
+		if err != nil {
+			return dst, err
+		}
+		l, err := labelV1(fields[start:end])
+		if err != nil {
+			return dst, err
+		}
+		dst = append(dst, l)
+		i = end
+	}
+	return dst, nil
+}
+
+// labelV1 reads one Label message.
+func labelV1(msg []byte) (l rawLabel, err error) {
+	for i := 0; i < len(msg); {
+		field, wire, next, err := tag(msg, i)
+		if err != nil {
+			return l, err
+		}
+		if field != 1 && field != 2 {
+			if i, err = skip(msg, next, wire); err != nil {
+				return l, err
+			}
+			continue
+		}
+		if wire != wireBytes {
+			return l, wrongWire("label", field, wire)
+		}
+		start, end, err := chunk(msg, next)
+		if err != nil {
+			return l, err
+		}
+		if field == 1 {
+			l.name = msg[start:end]
+		} else {
+			l.value = msg[start:end]
+		}
+		i = end
+	}
+	return l, nil
+}
