@@ -1,0 +1,68 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// RunOptions say when a fleet sends.
+type RunOptions struct {
+	// History is how far in the past the first scrape is. The past is sent as
+	// fast as it is taken.
+	History time.Duration
+	// Duration is how long to go on after now; 0 means until ctx ends,
+	// negative means to send the history only.
+	Duration time.Duration
+	// Progress is called after every answer, with the time of the newest
+	// scrape and what was refused for good, if anything. It may be nil.
+	Progress func(newest time.Time, err error)
+}
+
+// Run lets the fleet send through the client: its history, then live, every
+// scrape when its time has come. It returns nil when the duration is over or
+// ctx ends. What the receiver refuses for good is reported to Progress and does
+// not end it.
+func Run(ctx context.Context, f *Fleet, c *Client, opts RunOptions) error {
+	began := time.Now()
+	interval := f.opts.Interval
+	next := began.Add(-opts.History).Truncate(interval).Add(interval)
+	end := began.Add(max(opts.Duration, 0))
+	var points []Point
+	for opts.Duration == 0 || !next.After(end) {
+		if err := waitUntil(ctx, next); err != nil {
+			return nil //nolint:nilerr // the end of ctx is the usual end
+		}
+		points = f.Scrape(points[:0], next)
+		newest := next
+		// The past goes out in full requests.
+		for next = next.Add(interval); !next.After(time.Now()) && !next.After(end) && len(points) < c.connections*c.perRequest; next = next.Add(interval) {
+			points = f.Scrape(points, next)
+			newest = next
+		}
+		err := c.Send(ctx, f.series, points)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if no := (*RejectedError)(nil); err != nil && !errors.As(err, &no) {
+			return fmt.Errorf("send the scrape of %s: %w", newest.Format(time.RFC3339), err)
+		}
+		if opts.Progress != nil {
+			opts.Progress(newest, err)
+		}
+	}
+	return nil
+}
+
+// waitUntil returns at the time t, at once if that is past, or when ctx ends.
+func waitUntil(ctx context.Context, t time.Time) error {
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
