@@ -40,10 +40,11 @@ func (s *Server) launch(ctx context.Context) error {
 	cmd := s.account.command(context.WithoutCancel(ctx), s.layout.cluster(), s.binaries.program("postgres"),
 		"-D", s.layout.cluster(), "-k", s.socketDir, "-p", socketPort)
 	cmd.Stdout, cmd.Stderr = log, log
-	if s.proc, err = startProcess(cmd, !s.opts.outlive); err != nil {
-		s.proc = nil
+	proc, err := startProcess(cmd, !s.opts.outlive)
+	if err != nil {
 		return &StartError{Program: "postgres", Err: err}
 	}
+	s.proc = proc
 	if err := s.awaitReadyLocked(ctx); err != nil {
 		if s.proc.ended() {
 			return &StartError{Program: "postgres", Log: s.layout.logFile(), Tail: tail(s.layout.logFile(), logStart), Err: s.proc.err}

@@ -77,7 +77,7 @@ func startHelper(t *testing.T, dir string, outlive bool) (*exec.Cmd, int) {
 // enter; those of t.TempDir cannot be, when the tests run as root.
 func dataDir(t *testing.T) string {
 	t.Helper()
-	base, err := os.MkdirTemp("/tmp", "localpg")
+	base, err := os.MkdirTemp("/tmp", "localpg") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}

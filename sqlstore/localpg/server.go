@@ -183,17 +183,20 @@ func (s *Server) Supervise(ctx context.Context) error {
 			return nil
 		case <-time.After(pause):
 		}
-		if err := s.launch(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		err := s.launch(ctx)
+		switch {
+		case ended(ctx):
+			return nil
+		case err != nil:
 			s.log.Error("cannot start the private PostgreSQL", "err", err)
 			pause = min(max(2*pause, time.Second), longest)
-			continue
+		default:
+			pause = 0
 		}
-		pause = 0
 	}
 }
+
+func ended(ctx context.Context) bool { return ctx.Err() != nil }
 
 // Stop shuts the server down in order (open transactions are rolled back, a
 // checkpoint is written), waits until it is gone and gives the data directory

@@ -30,7 +30,7 @@ func New(opts Options) *Fleet {
 	}
 	f := &Fleet{
 		opts:      opts,
-		rng:       rand.New(rand.NewPCG(opts.Seed, 0x1a31a4)), //nolint:gosec // repeatable on purpose
+		rng:       rand.New(rand.NewPCG(opts.Seed, 0x1a31a4)),
 		instances: make([]instance, opts.Instances),
 		held:      make([][]Point, 2+int(opts.MaxDelay/opts.Interval)),
 	}

@@ -31,8 +31,8 @@ func Run(ctx context.Context, f *Fleet, c *Client, opts RunOptions) error {
 	end := began.Add(max(opts.Duration, 0))
 	var points []Point
 	for opts.Duration == 0 || !next.After(end) {
-		if err := waitUntil(ctx, next); err != nil {
-			return nil //nolint:nilerr // the end of ctx is the usual end
+		if !waitUntil(ctx, next) {
+			return nil
 		}
 		points = f.Scrape(points[:0], next)
 		newest := next
@@ -42,7 +42,7 @@ func Run(ctx context.Context, f *Fleet, c *Client, opts RunOptions) error {
 			newest = next
 		}
 		err := c.Send(ctx, f.series, points)
-		if ctx.Err() != nil {
+		if ended(ctx) {
 			return nil
 		}
 		if no := (*RejectedError)(nil); err != nil && !errors.As(err, &no) {
@@ -55,14 +55,17 @@ func Run(ctx context.Context, f *Fleet, c *Client, opts RunOptions) error {
 	return nil
 }
 
-// waitUntil returns at the time t, at once if that is past, or when ctx ends.
-func waitUntil(ctx context.Context, t time.Time) error {
+// waitUntil returns true at the time t, at once if that is past, or false when
+// ctx ends.
+func waitUntil(ctx context.Context, t time.Time) bool {
 	timer := time.NewTimer(time.Until(t))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return false
 	case <-timer.C:
-		return nil
+		return !ended(ctx)
 	}
 }
+
+func ended(ctx context.Context) bool { return ctx.Err() != nil }

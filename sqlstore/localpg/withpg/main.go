@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return 1, err
 	}
-	defer os.RemoveAll(base) // what cannot be removed from /tmp does no harm
+	defer os.RemoveAll(base)                      // what cannot be removed from /tmp does no harm
 	if err := os.Chmod(base, 0o711); err != nil { // as root the server is another user
 		return 1, err
 	}
