@@ -25,9 +25,6 @@ var elementwise = map[string]bool{
 // false: there is one leaf, used once, everything above it looks at one sample
 // at a time, and no label is taken off on the way.
 func (c *Compiled) byGroup(e parser.Expr) bool {
-	if len(c.Leaves) != 1 {
-		return false
-	}
 	ok, drops := perSample(e)
 	return ok && !(drops && c.Leaves[0].mayCarryMetadata())
 }
@@ -41,9 +38,9 @@ func (l *Leaf) mayCarryMetadata() bool {
 	return l.Agg == AggNone || l.Without || slices.ContainsFunc(l.Grouping, schema.IsMetadataLabel)
 }
 
-// perSample reports whether e is a vector that holds, for each sample of the
-// leaf, nothing or one sample that depends on it and on the time only; and
-// whether metric name, type and unit are dropped.
+// perSample reports whether e has one leaf and is a vector that holds, for each
+// sample of it, nothing or one sample that depends on it and on the time only;
+// and whether metric name, type and unit are dropped.
 func perSample(e parser.Expr) (ok, drops bool) {
 	if _, leaf := leafAt(e); leaf {
 		return true, false
