@@ -97,7 +97,7 @@ func (c *cohort) readDelta(ctx context.Context, r *round) error {
 	if len(ranges) == 0 {
 		return nil
 	}
-	read := func(want map[segment.MetricID]struct{}, pick segment.Pick) error {
+	read := func(want map[segment.MetricID]struct{}, pick segment.Pick, use func(*segment.Segment)) error {
 		if len(want) == 0 {
 			return nil
 		}
@@ -108,18 +108,30 @@ func (c *cohort) readDelta(ctx context.Context, r *round) error {
 		slices.Sort(ids)
 		return r.snap.ReadDelta(ctx, ids, ranges, pick, func(seg *segment.Segment) error {
 			r.readSamples += int64(seg.Len())
-			for _, l := range byMetric[seg.Metric] {
-				l.take(seg)
-			}
+			use(seg)
 			return nil
 		})
 	}
 	// Ordered first: a repair afterwards reads raw, which holds both.
-	if err := read(ordered, segment.PickOrdered); err != nil {
+	err := read(ordered, segment.PickOrdered, func(seg *segment.Segment) {
+		for _, l := range byMetric[seg.Metric] {
+			l.take(seg)
+		}
+	})
+	if err != nil {
 		return fmt.Errorf("read delta after %s: %w", c.after, err)
 	}
-	if err := read(unordered, segment.PickUnordered); err != nil {
+	late := newLateSamples(c.after)
+	if err := read(unordered, segment.PickUnordered, late.add); err != nil {
 		return fmt.Errorf("read unordered delta after %s: %w", c.after, err)
+	}
+	if err := late.dropRepeats(ctx, r); err != nil {
+		return err
+	}
+	for key := range late.values {
+		for _, l := range byMetric[late.metric[key.series]] {
+			l.noteLate(key)
+		}
 	}
 	for _, f := range c.flows {
 		for _, l := range f.leaves {
@@ -188,46 +200,37 @@ func (l *leafRun) wouldGrow(minT, maxT int64) int64 {
 	return (maxT - max(minT, from) + l.leaf.Pane) / l.leaf.Pane * int64(len(l.members.groupOf)) * l.builder.cellBytes
 }
 
-// take uses one hot segment of the delta.
+// take uses one hot ordered segment of the delta: it is folded into pane state,
+// and where it reaches closed windows that is noted.
 func (l *leafRun) take(seg *segment.Segment) {
 	switch {
-	case seg.Ordered && l.pushed:
-	case seg.Ordered && l.state != nil:
+	case l.pushed || !l.plan.Ordered:
+	case l.state != nil:
 		l.state.fold(seg, l.members, l.closed, func(t int64, slot int32) {
 			l.late.add(l.touchEnd(t), l.members.groupOf[slot])
 		})
-	case seg.Ordered:
-		if l.plan.Ordered && seg.MinT <= l.closed {
-			l.note(seg, &l.late)
+	case seg.MinT <= l.closed:
+		for i, id := range seg.Series {
+			if slot := l.members.index.get(id); slot != noSlot && seg.Time(i) <= l.closed {
+				l.late.add(l.touchEnd(seg.Time(i)), l.members.groupOf[slot])
+			}
 		}
-	default:
-		l.note(seg, &l.unordered)
 	}
 }
 
-// note records which panes and groups a segment's samples fall in: into set
-// those that reach closed windows, for repair those in memory that only raw
-// samples can tell the truth about.
-func (l *leafRun) note(seg *segment.Segment, set *touches) {
-	from := int64(math.MaxInt64)
-	if l.state != nil && !seg.Ordered {
-		_, from = l.state.position()
-	}
-	if seg.MinT > l.closed && seg.MaxT <= from {
+// noteLate records which pane and group an unordered sample falls in: it may
+// reach closed windows, and of panes in memory only raw samples can tell the
+// truth now.
+func (l *leafRun) noteLate(key lateKey) {
+	slot := l.members.index.get(key.series)
+	if slot == noSlot {
 		return
 	}
-	for i, id := range seg.Series {
-		slot := l.members.index.get(id)
-		if slot == noSlot {
-			continue
-		}
-		t := seg.Time(i)
-		if t <= l.closed {
-			set.add(l.touchEnd(t), l.members.groupOf[slot])
-		}
-		if t > from {
-			l.repair.add(l.grid.End(t), l.members.groupOf[slot])
-		}
+	if key.t <= l.closed {
+		l.unordered.add(l.touchEnd(key.t), l.members.groupOf[slot])
+	}
+	if l.state != nil && key.t > l.from() {
+		l.repair.add(l.grid.End(key.t), l.members.groupOf[slot])
 	}
 }
 
