@@ -60,6 +60,18 @@ func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error
 	if fl.Seq <= k.seq+1 {
 		return false, k.lost(fl)
 	}
+	if k.seq > 0 {
+		// The flush before this one is not the one remembered, so its id says
+		// nothing of where we stood: a restore may have taken our sequence back
+		// and others may have gone past it since.
+		id, err := tx.Took(ctx, k.seq)
+		if err != nil {
+			return false, fmt.Errorf("look up sequence %d: %w", k.seq, err)
+		}
+		if id != k.id {
+			return false, k.lost(fl)
+		}
+	}
 	m, err := tx.Missed(ctx, k.seq, fl.Seq-1)
 	if errors.Is(err, sequence.ErrHistoryChanged) {
 		return false, k.lost(fl)

@@ -29,6 +29,9 @@ type FlushTx interface {
 	// Flush is where the flush stands.
 	Flush() segment.Flush
 
+	// Took is the id of the flush that took seq, the zero id when none did.
+	Took(ctx context.Context, seq sequence.Seq) (sequence.FlushID, error)
+
 	// Missed is what other writers did to the region in (after, upTo].
 	Missed(ctx context.Context, after, upTo sequence.Seq) (segment.Missed, error)
 
