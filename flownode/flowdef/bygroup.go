@@ -26,7 +26,7 @@ var elementwise = map[string]bool{
 // at a time, and no label is taken off on the way.
 func (c *Compiled) byGroup(e parser.Expr) bool {
 	ok, drops := perSample(e)
-	return ok && !(drops && c.Leaves[0].mayCarryMetadata())
+	return ok && (!drops || !c.Leaves[0].mayCarryMetadata())
 }
 
 // mayCarryMetadata reports whether GroupLabels can hold the metric's name,

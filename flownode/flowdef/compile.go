@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -222,7 +223,7 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 // metricName returns the one metric name that the matchers demand, or "".
 func metricName(ms []*labels.Matcher) string {
 	for _, m := range ms {
-		if m.Name != labels.MetricName || m.Value == "" {
+		if m.Name != model.MetricNameLabel || m.Value == "" {
 			continue
 		}
 		if m.Type == labels.MatchEqual {

@@ -1,6 +1,7 @@
 package flowdef
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -19,8 +20,10 @@ import (
 //	columns             definitions -> table and columns of each flow
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "../../testdata/flowdef", func(t *testing.T, path string) {
+		t.Helper()
 		var catalogue []Flow
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			t.Helper()
 			switch d.Cmd {
 			case "parse":
 				flows, problems := ParseAll([]Source{{fileArg(d), []byte(d.Input)}})
@@ -77,7 +80,11 @@ func compileScript(d *datadriven.TestData) string {
 		fmt.Fprintf(&b, "%s\n", line)
 		c, step, err := Compile(line, every)
 		if err != nil {
-			for _, one := range err.(ExprErrors) {
+			var faults ExprErrors
+			if !errors.As(err, &faults) {
+				return err.Error()
+			}
+			for _, one := range faults {
 				fmt.Fprintf(&b, "  refused at %d: %s\n", one.Pos, one.Message)
 			}
 			continue

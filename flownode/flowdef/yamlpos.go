@@ -18,7 +18,8 @@ func (p *fileParser) lineOf(n *yaml.Node, pos int) int {
 			want++
 		}
 	}
-	line, rest := n.Line, ""
+	line := n.Line
+	var rest string
 	switch {
 	case line < 1 || line > len(p.lines):
 		return n.Line

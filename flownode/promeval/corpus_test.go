@@ -20,11 +20,11 @@ const (
 )
 
 // corpus reads the expressions of testdata/promql/corpus.txt.
-func corpus(t testing.TB) []string {
-	t.Helper()
+func corpus(tb testing.TB) []string {
+	tb.Helper()
 	data, err := os.ReadFile("../../testdata/promql/corpus.txt")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var exprs []string
 	for line := range strings.Lines(string(data)) {
@@ -33,7 +33,7 @@ func corpus(t testing.TB) []string {
 		}
 	}
 	if len(exprs) < 80 {
-		t.Fatalf("corpus has %d expressions, want at least 80", len(exprs))
+		tb.Fatalf("corpus has %d expressions, want at least 80", len(exprs))
 	}
 	return exprs
 }

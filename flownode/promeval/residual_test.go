@@ -38,6 +38,7 @@ func leafVectors(e *promeval.Engine, c *flowdef.Compiled, samples promeval.Sampl
 func TestCorpus(t *testing.T) {
 	e := promeval.New()
 	ctx := context.Background()
+	fleets := []promeval.Samples{makeSamples(0), makeSamples(1)}
 	for _, expr := range corpus(t) {
 		t.Run(expr, func(t *testing.T) {
 			c, _, err := flowdef.Compile(expr, minute)
@@ -45,8 +46,7 @@ func TestCorpus(t *testing.T) {
 				t.Fatal(err)
 			}
 			results := 0
-			for seed := range uint64(3) {
-				samples := makeSamples(seed)
+			for seed, samples := range fleets {
 				for _, at := range evalTimes() {
 					want, wantErr := e.Whole(ctx, expr, samples, at)
 					leaves, err := leafVectors(e, &c, samples, at)
