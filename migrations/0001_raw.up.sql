@@ -19,7 +19,8 @@ create table installation (
 create table region (
     id integer primary key,
     last_seq bigint not null default 0,
-    last_flush uuid,
+    last_flush uuid,  -- the flush that took last_seq
+    prev_flush uuid,  -- the flush before it
     generation integer not null default 1,
     constraint region_id_positive check (id > 0),
     constraint region_seq_positive check (last_seq >= 0)
@@ -34,6 +35,7 @@ create table generation (
     created_at timestamptz not null default now(),
     frozen_at timestamptz,
     sealed_at timestamptz,
+    dropped_at timestamptz,
     frozen_vector jsonb, -- {"region": last sequence that could be in it}
     constraint generation_state_known check (state in ('current', 'frozen', 'sealed', 'dropped')),
     constraint generation_frozen_has_vector check (state = 'current' or frozen_vector is not null)
@@ -42,13 +44,39 @@ create unique index generation_one_current on generation (state) where state = '
 
 -- One row per flush: which commit took a sequence. Tells whether a commit of
 -- unknown outcome happened (I2), and whether history changed under a cache.
+-- The arrays sum up its segments by metric, so that what a flush brought is
+-- known without reading the hot table. Regions are never deleted: a foreign key
+-- would cost every flush a look-up and guard nothing.
 create table flush (
-    region integer not null references region (id),
+    region integer not null,
     seq bigint not null,
     id uuid not null,
     committed_at timestamptz not null default clock_timestamp(),
+    metric_ids integer[] not null default '{}',
+    samples bigint[] not null default '{}',  -- by metric
+    max_ts bigint[] not null default '{}',   -- by metric: newest sample, ms since the epoch
     primary key (region, seq),
-    constraint flush_seq_positive check (seq > 0)
+    constraint flush_seq_positive check (seq > 0),
+    constraint flush_arrays_same_length check (cardinality(metric_ids) = cardinality(samples)
+        and cardinality(metric_ids) = cardinality(max_ts))
+);
+
+-- Tables that no new reader needs: hot tables of sealed generations, expired
+-- partitions. readers are the virtual transactions that were running when the
+-- table had stopped being needed, null before they were listed; the table is
+-- dropped when none of them runs any more, because a drop is not MVCC-safe: an
+-- older snapshot would find its rows nowhere.
+create table unused_table (
+    name text primary key,
+    since timestamptz not null default clock_timestamp(),
+    readers text[]
+);
+
+-- The views and functions in queries/ that were installed last.
+create table installed_code (
+    only_row boolean primary key default true,
+    sha256 bytea not null,
+    constraint installed_code_one_row check (only_row)
 );
 
 create table metric (
@@ -59,10 +87,12 @@ create table metric (
 
 -- A series belongs to one region for ever; (region, seq) is the flush that
 -- created it, so a reader at a vector sees exactly the series up to there.
+-- Metrics and regions are never deleted, so there are no foreign keys: their row
+-- locks would make the flushes of different regions share tuple locks.
 create table series (
     id integer generated always as identity primary key,
-    metric_id integer not null references metric (id),
-    region integer not null references region (id),
+    metric_id integer not null,
+    region integer not null,
     seq bigint not null,
     sha256 bytea not null unique,
     labels jsonb not null, -- {"name": "value"}, __name__ included
@@ -75,8 +105,8 @@ create index series_by_metric on series (metric_id, region, seq);
 -- Sealing keeps it up to date, retention never lowers it: it is the floor for
 -- the ordered decision about series that an ingester knows nothing of.
 create table metric_floor (
-    region integer not null references region (id),
-    metric_id integer not null references metric (id),
+    region integer not null,
+    metric_id integer not null,
     max_t bigint not null, -- milliseconds since the epoch
     primary key (region, metric_id)
 );
@@ -105,6 +135,7 @@ create table hot_template (
     constraint hot_arrays_same_length check (samples > 0 and cardinality(series_ids) = samples
         and cardinality(offsets) = samples and cardinality(vals) = samples)
 );
+create index hot_template_by_metric on hot_template (metric_id, region, seq);
 
 -- Sealed segments, by time bucket. Partitions are made standalone and attached;
 -- there is no default partition. Sorted by (series, time), no (series, time)
@@ -140,3 +171,17 @@ create table retention (
     constraint retention_one_row check (only_row)
 );
 insert into retention default values;
+
+-- lz4 packs and unpacks several times faster than pglz, where the server has it
+-- (14 and later, if built with it). Hot tables and partitions take it over.
+do $$
+declare
+    target text;
+begin
+    if exists (select from pg_settings where name = 'default_toast_compression' and 'lz4' = any(enumvals)) then
+        foreach target in array array['hot_template', 'sealed'] loop
+            execute format('alter table %I alter series_ids set compression lz4,
+                alter offsets set compression lz4, alter vals set compression lz4', target);
+        end loop;
+    end if;
+end $$;

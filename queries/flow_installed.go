@@ -1,0 +1,4 @@
+package queries
+
+// installedFlow are the views about flows, see Installed.
+var installedFlow []string

@@ -1,0 +1,41 @@
+-- metric_samples(metric, from, to): every sample of a metric with
+-- from <= t <= to (ms; null does not restrict), each (series, time) once: hot
+-- before sealed, then the highest sequence (I3). A stale marker has the value
+-- null. seq of a sealed sample is an upper bound.
+-- Stable: it reads in the snapshot of the query that calls it, the list of
+-- generations and their tables alike, so it sees every sample exactly once
+-- across freezes, seals and drops. Reads by the indexes hot (metric_id, region,
+-- seq) and sealed (metric_id, region, max_seq), partitions pruned by bucket.
+create or replace function metric_samples(metric integer, from_t bigint, to_t bigint)
+returns table (series_id integer, t bigint, value double precision, region integer, seq bigint)
+language plpgsql stable rows 10000
+set search_path from current
+as $$
+declare
+    hot text;
+    first_t bigint;
+    last_t bigint := coalesce(to_t, 9223372036854775807);
+begin
+    select greatest(coalesce(from_t, 0), r.earliest_t) into first_t from retention r;
+    select string_agg(format(
+        'select region, seq, segment, true as hot, has_stale, base_t,
+                unnest(series_ids) as series_id, unnest(offsets) as off, unnest(vals) as val
+         from %I where metric_id = $1 and max_t >= $2 and min_t <= $3 union all ', 'hot_' || g.id), '')
+    into hot
+    from generation g where g.state in ('current', 'frozen');
+    return query execute
+        'select distinct on (s.series_id, s.base_t + s.off)
+                s.series_id, s.base_t + s.off,
+                case when s.has_stale and float8send(s.val) = ''\x7ff0000000000002'' then null else s.val end,
+                s.region, s.seq
+         from (' || coalesce(hot, '') || '
+             select region, max_seq, 0, false, has_stale, base_t,
+                    unnest(series_ids) as series_id, unnest(offsets) as off, unnest(vals) as val
+             from sealed
+             where metric_id = $1 and max_t >= $2 and min_t <= $3 and bucket > $2 - 86400000 and bucket <= $3
+         ) s
+         where s.base_t + s.off between $2 and $3
+         order by s.series_id, s.base_t + s.off, s.hot desc, s.seq desc, s.segment desc'
+    using metric, first_t, last_t;
+end
+$$

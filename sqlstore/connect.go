@@ -1,0 +1,163 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"laminar/queries"
+)
+
+const (
+	oldestServer   = 13 // the oldest PostgreSQL that works
+	serverChecking = 14 // the first with client_connection_check_interval
+)
+
+// serverInfo is what Open found out about the server.
+type serverInfo struct {
+	major    int
+	version  string
+	fsync    bool
+	database string
+	role     string
+	encoding string
+	standby  bool
+	lz4      bool // arrays can be compressed with lz4
+}
+
+func (i serverInfo) warnings() []string {
+	var out []string
+	if !i.fsync {
+		out = append(out, "the server runs with fsync=off: a crash of its machine loses acknowledged samples")
+	}
+	return out
+}
+
+// newPool makes a pool whose every session has the store's settings.
+//
+// They are set with a statement after connecting and not as startup
+// parameters, which session poolers refuse.
+func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
+	pc, err := pgxpool.ParseConfig(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read the database URL: %w", err)
+	}
+	pc.MaxConns = cfg.MaxConns
+	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
+		pc.ConnConfig.RuntimeParams["application_name"] = "laminar"
+	}
+	searchPath := pgx.Identifier{cfg.Schema}.Sanitize() + ", pg_temp"
+	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if _, err := conn.Exec(ctx, queries.SessionSettings, pgx.QueryExecModeExec, searchPath); err != nil {
+			return fmt.Errorf("set the session's parameters: %w", err)
+		}
+		if majorVersion(conn) < serverChecking {
+			return nil
+		}
+		// Ends the wait for a region's lock of a client that is gone.
+		_, err := conn.Exec(ctx, "set client_connection_check_interval = '10s'")
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, interpret(err)
+	}
+	return pool, nil
+}
+
+func majorVersion(conn *pgx.Conn) int {
+	// "15.5 (Debian 15.5-1)", "17beta1".
+	version := conn.PgConn().ParameterStatus("server_version")
+	end := strings.IndexFunc(version, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 {
+		end = len(version)
+	}
+	n, err := strconv.Atoi(version[:end])
+	if err != nil {
+		return 0 // an unknown server gets no setting that it might not know
+	}
+	return n
+}
+
+// inspect looks at the server and refuses one that cannot work.
+func inspect(ctx context.Context, pool *pgxpool.Pool) (serverInfo, error) {
+	var info serverInfo
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return info, fmt.Errorf("connect to the database: %w", interpret(err))
+	}
+	defer conn.Release()
+	var version int
+	err = conn.QueryRow(ctx, queries.ServerInfo).Scan(&version, &info.version, &info.fsync,
+		&info.database, &info.role, &info.encoding, &info.standby, &info.lz4)
+	if err != nil {
+		return info, fmt.Errorf("look at the server: %w", interpret(err))
+	}
+	info.major = version / 10000
+	switch {
+	case info.major < oldestServer:
+		return info, withHint(fmt.Errorf("the server is PostgreSQL %s: %d or newer is needed", info.version, oldestServer),
+			"upgrade the server, or use another one with --database-url")
+	case info.encoding != "UTF8":
+		return info, withHint(fmt.Errorf("database %s has encoding %s: labels are Unicode, it must be UTF8", info.database, info.encoding),
+			"create database laminar encoding 'UTF8' template template0")
+	case info.standby:
+		return info, withHint(errors.New("the server is a read-only standby"),
+			"connect to the primary, or list both hosts in the URL with target_session_attrs=read-write")
+	}
+	if err := detectPooler(ctx, pool, conn); err != nil {
+		return info, err
+	}
+	return info, nil
+}
+
+// detectPooler refuses a transaction pooler. Behind one, a session's settings,
+// its advisory locks and its exported snapshots belong to nobody: a second
+// client that begins a transaction is handed the server session that the first
+// one was using a moment ago.
+func detectPooler(ctx context.Context, pool *pgxpool.Pool, first *pgxpool.Conn) error {
+	before, err := backend(ctx, first)
+	if err != nil {
+		return err
+	}
+	second, err := pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to the database: %w", interpret(err))
+	}
+	defer second.Release()
+	tx, err := second.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("begin a transaction: %w", interpret(err))
+	}
+	defer func() { _ = tx.Rollback(ctx) }()
+	other, err := backend(ctx, tx)
+	if err != nil {
+		return err
+	}
+	after, err := backend(ctx, first)
+	if err != nil {
+		return err
+	}
+	if before == after && other != before {
+		return nil
+	}
+	return withHint(errors.New("the database is behind a transaction pooler: statements of one session reach different server processes"),
+		"connect directly, or set the pooler to session pooling")
+}
+
+// backend is the server process behind a connection. It takes no prepared
+// statement, which a transaction pooler might not find again.
+func backend(ctx context.Context, q interface {
+	QueryRow(context.Context, string, ...any) pgx.Row
+}) (pid int32, err error) {
+	err = q.QueryRow(ctx, "select pg_backend_pid()", pgx.QueryExecModeSimpleProtocol).Scan(&pid)
+	if err != nil {
+		return 0, fmt.Errorf("look for a pooler: %w", interpret(err))
+	}
+	return pid, nil
+}

@@ -1,0 +1,196 @@
+package sqltest
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"laminar/migrations"
+	"laminar/queries"
+	"laminar/sqlstore"
+)
+
+// Regions is how many regions Store installs.
+const Regions = 2
+
+// DB is a database that belongs to one test.
+type DB struct {
+	// URL connects to the database.
+	URL string
+	// Name is the database's name.
+	Name string
+}
+
+// New makes a database with Laminar's schema, of which nothing is installed
+// yet. It is dropped when the test ends.
+func New(t testing.TB) *DB {
+	t.Helper()
+	admin := serverURL(t)
+	template := migratedTemplate(t, admin)
+	name := "laminar_test_" + strings.ToLower(rand.Text()[:16])
+	create(t, admin, name, template)
+	return &DB{URL: withDatabase(t, admin, name), Name: name}
+}
+
+// NewEmpty makes a database with nothing in it, in the encoding; "" is UTF8.
+func NewEmpty(t testing.TB, encoding string) *DB {
+	t.Helper()
+	admin := serverURL(t)
+	name := "laminar_test_" + strings.ToLower(rand.Text()[:16])
+	text := "template0"
+	if encoding != "" {
+		text += " encoding '" + encoding + "' lc_collate 'C' lc_ctype 'C'"
+	}
+	create(t, admin, name, text)
+	return &DB{URL: withDatabase(t, admin, name), Name: name}
+}
+
+// Store opens the database as one process of Laminar would: migrated and
+// installed, with Regions regions and tables dropped without grace. Each call
+// gives a store of its own, closed when the test ends.
+func (db *DB) Store(t testing.TB, change ...func(*sqlstore.Config)) *sqlstore.Store {
+	t.Helper()
+	cfg := sqlstore.Config{URL: db.URL, DropGrace: 0}
+	for _, fn := range change {
+		fn(&cfg)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	store, err := sqlstore.Open(ctx, cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	if err := store.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Install(ctx, Regions); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// Pool connects as a person would, with Laminar's schema on the search path.
+func (db *DB) Pool(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(db.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.ConnConfig.RuntimeParams["search_path"] = sqlstore.DefaultSchema
+	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// create makes a database and drops it when the test ends.
+func create(t testing.TB, admin, name, template string) {
+	t.Helper()
+	run(t, admin, "create database "+name+" template "+template)
+	t.Cleanup(func() { run(t, admin, "drop database if exists "+name+" with (force)") })
+}
+
+// migratedTemplate is the name of a migrated database to clone. One process
+// makes it, others wait for that.
+func migratedTemplate(t testing.TB, admin string) string {
+	t.Helper()
+	name := "laminar_template_" + schemaHash(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "select pg_advisory_lock(hashtext($1))", name); err != nil {
+		t.Fatal(err)
+	}
+	var there bool
+	if err := conn.QueryRow(ctx, "select exists (select from pg_database where datname = $1)", name).Scan(&there); err != nil {
+		t.Fatal(err)
+	}
+	if there {
+		return name
+	}
+	// Under another name until it is complete: a test that is killed while it
+	// builds leaves no template that looks finished.
+	building := name + "_building"
+	run(t, admin, "drop database if exists "+building+" with (force)")
+	run(t, admin, "create database "+building+" template template0 encoding 'UTF8'")
+	store, err := sqlstore.Open(ctx, sqlstore.Config{URL: withDatabase(t, admin, building)}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = store.Migrate(ctx)
+	store.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, admin, "alter database "+building+" rename to "+name)
+	return name
+}
+
+// schemaHash stands for everything that a migrated database holds.
+func schemaHash(t testing.TB) string {
+	t.Helper()
+	h := sha256.New()
+	names, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		text, err := fs.ReadFile(migrations.FS, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(h, "%s %d\n%s", name, len(text), text)
+	}
+	for _, text := range queries.Installed() {
+		fmt.Fprintf(h, "%d\n%s", len(text), text)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// run runs one statement on a connection of its own.
+func run(t testing.TB, url, sql string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// withDatabase is the connection string, of either form, for another database.
+func withDatabase(t testing.TB, conn, name string) string {
+	t.Helper()
+	if !strings.Contains(conn, "://") {
+		return conn + " dbname=" + name
+	}
+	u, err := url.Parse(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
