@@ -12,8 +12,8 @@ import (
 
 // importRule is what testdata/imports.txt says about one package.
 type importRule struct {
-	may  []string // packages of this module
-	must []string // prefixes of import paths it must not import
+	may   []string // packages of this module
+	never []string // prefixes of import paths it must not import
 }
 
 // TestImports holds the import table: the direction of imports is the
@@ -51,14 +51,14 @@ func (r importRule) faults(imports []string) []string {
 		if own, ok := strings.CutPrefix(path, "laminar/"); ok {
 			return slices.Contains(r.may, own)
 		}
-		return !slices.ContainsFunc(r.must, func(prefix string) bool {
+		return !slices.ContainsFunc(r.never, func(prefix string) bool {
 			return path == prefix || strings.HasPrefix(path, prefix+"/")
 		})
 	})
 }
 
 func TestImportRuleFaults(t *testing.T) {
-	rule := importRule{may: []string{"sequence"}, must: []string{"net/http", "github.com/jackc"}}
+	rule := importRule{may: []string{"sequence"}, never: []string{"net/http", "github.com/jackc"}}
 	got := rule.faults([]string{
 		"fmt", "net", "net/http", "net/http/httptest", "net/httpx", "github.com/jackc/pgx/v5", "laminar/sequence", "laminar/sqlstore",
 	})
@@ -88,7 +88,7 @@ func readImportRules(t *testing.T, path string) map[string]importRule {
 		case ':':
 			rule.may = words[1:]
 		case '!':
-			rule.must = words[1:]
+			rule.never = words[1:]
 		default:
 			t.Fatalf("%s: cannot read %q", path, lines.Text())
 		}
