@@ -32,7 +32,7 @@ type flusher struct {
 // work bounds the flushes themselves and outlives ctx, so that what is
 // buffered when ctx ends is still written.
 func (f *flusher) run(ctx, work context.Context) {
-	idle := time.NewTicker(max(f.cfg.SeriesIdle/evictionsPerIdle, time.Second))
+	idle := time.NewTicker(max(f.cfg.SeriesIdle/evictionsPerIdle, time.Millisecond))
 	defer idle.Stop()
 	for {
 		select {
