@@ -1,0 +1,286 @@
+package sqlstore_test
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"laminar/sequence"
+	"laminar/sequence/segment"
+	"laminar/sqlstore"
+)
+
+// rawDB writes raw data with plain SQL, so that what readers are held against
+// does not come from the code that they share with the writers.
+type rawDB struct {
+	*testing.T
+	store *sqlstore.Store
+
+	gen     int32 // current generation
+	regions int
+	now     int64       // time of the newest sample that scatter wrote
+	samples []rawSample // everything ever written, in order
+}
+
+// rawSample is a written sample with where it landed.
+type rawSample struct {
+	series  segment.SeriesID
+	metric  segment.MetricID
+	region  sequence.Region
+	seq     sequence.Seq
+	t       int64
+	v       float64
+	ordered bool
+	gen     int32
+}
+
+// points is the samples of one segment to be written.
+type points struct {
+	metric    segment.MetricID
+	unordered bool
+	series    []segment.SeriesID
+	times     []int64
+	values    []float64
+}
+
+func newRawDB(t *testing.T, regions int) *rawDB {
+	t.Helper()
+	store := openStore(t, regions)
+	return &rawDB{T: t, store: store, gen: 1, regions: regions}
+}
+
+func (db *rawDB) exec(sql string, args ...any) {
+	db.Helper()
+	if _, err := db.store.Pool().Exec(db.Context(), sql, args...); err != nil {
+		db.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func scanOne[T any](db *rawDB, sql string, args ...any) T {
+	db.Helper()
+	var v T
+	if err := db.store.Pool().QueryRow(db.Context(), sql, args...).Scan(&v); err != nil {
+		db.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}
+
+// addMetric makes a metric with n series in a region, labelled i="0".. and
+// created by the region's next flush, which the caller has to write.
+func (db *rawDB) addMetric(name string, region sequence.Region, n int) (segment.MetricID, []segment.SeriesID) {
+	db.Helper()
+	metric := scanOne[int32](db, "insert into metric (name) values ($1) on conflict (name) do update set name = excluded.name returning id", name)
+	seq := scanOne[int64](db, "select last_seq + 1 from region where id = $1", int32(region))
+	var ids []segment.SeriesID
+	for i := range n {
+		labels, err := json.Marshal(map[string]string{"__name__": name, "i": fmt.Sprint(i), "r": fmt.Sprint(region)})
+		if err != nil {
+			db.Fatal(err)
+		}
+		sum := sha256.Sum256(labels)
+		ids = append(ids, segment.SeriesID(scanOne[int32](db,
+			"insert into series (metric_id, region, seq, sha256, labels) values ($1, $2, $3, $4, $5) returning id",
+			metric, int32(region), seq, sum[:], string(labels))))
+	}
+	return segment.MetricID(metric), ids
+}
+
+// flush writes segments as the region's next flush.
+func (db *rawDB) flush(region sequence.Region, segs ...points) sequence.Seq {
+	db.Helper()
+	var seq sequence.Seq
+	err := pgx.BeginFunc(db.Context(), db.store.Pool(), func(tx pgx.Tx) error {
+		id := uuid.New()
+		var gen int32
+		if err := tx.QueryRow(db.Context(), "update region set last_seq = last_seq + 1, last_flush = $2 where id = $1 returning last_seq, generation",
+			int32(region), id).Scan((*int64)(&seq), &gen); err != nil {
+			return err
+		}
+		for n, p := range segs {
+			if err := insertHot(db.Context(), tx, gen, region, seq, n, p); err != nil {
+				return err
+			}
+			for i := range p.series {
+				db.samples = append(db.samples, rawSample{series: p.series[i], metric: p.metric, region: region, seq: seq,
+					t: p.times[i], v: p.values[i], ordered: !p.unordered, gen: gen})
+			}
+		}
+		_, err := tx.Exec(db.Context(), "insert into flush (region, seq, id) values ($1, $2, $3)", int32(region), int64(seq), id)
+		return err
+	})
+	if err != nil {
+		db.Fatalf("flush region %d: %v", region, err)
+	}
+	return seq
+}
+
+func insertHot(ctx context.Context, tx pgx.Tx, gen int32, region sequence.Region, seq sequence.Seq, n int, p points) error {
+	minT, maxT := slices.Min(p.times), slices.Max(p.times)
+	offsets := make([]int32, len(p.times))
+	for i, at := range p.times {
+		offsets[i] = int32(at - minT)
+	}
+	stale := slices.ContainsFunc(p.values, segment.IsStale)
+	_, err := tx.Exec(ctx, fmt.Sprintf(`insert into hot_%d (seq, base_t, min_t, max_t, region, metric_id, segment, samples, ordered, has_stale, series_ids, offsets, vals)
+		values ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, gen),
+		int64(seq), minT, maxT, int32(region), int32(p.metric), n, len(p.times), !p.unordered, stale, ids32(p.series), offsets, p.values)
+	return err
+}
+
+func ids32(ids []segment.SeriesID) []int32 {
+	out := make([]int32, len(ids))
+	for i, id := range ids {
+		out[i] = int32(id)
+	}
+	return out
+}
+
+// freeze moves the current generation on.
+func (db *rawDB) freeze() {
+	db.Helper()
+	err := pgx.BeginFunc(db.Context(), db.store.Pool(), func(tx pgx.Tx) error {
+		for _, stmt := range []string{
+			"select id from region order by id for update",
+			fmt.Sprintf("create table hot_%d (like hot_template including all)", db.gen+1),
+			"update generation set state = 'frozen', frozen_at = now(), frozen_vector = '{}' where state = 'current'",
+			fmt.Sprintf("insert into generation (id) values (%d)", db.gen+1),
+			fmt.Sprintf("update region set generation = %d", db.gen+1),
+		} {
+			if _, err := tx.Exec(db.Context(), stmt); err != nil {
+				return fmt.Errorf("%s: %w", stmt, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		db.Fatalf("freeze: %v", err)
+	}
+	db.gen++
+}
+
+// seal merges a frozen generation: one sealed segment per region, metric and
+// time bucket.
+func (db *rawDB) seal(gen int32) {
+	db.Helper()
+	type key struct {
+		region sequence.Region
+		metric segment.MetricID
+		bucket int64
+	}
+	groups := map[key][]rawSample{}
+	for _, s := range db.samples {
+		if s.gen == gen {
+			k := key{s.region, s.metric, segment.Bucket(s.t)}
+			groups[k] = append(groups[k], s)
+		}
+	}
+	err := pgx.BeginFunc(db.Context(), db.store.Pool(), func(tx pgx.Tx) error {
+		for k, samples := range groups {
+			part := fmt.Sprintf("sealed_%d", k.bucket)
+			if err := ensurePartition(db.Context(), tx, part, k.bucket); err != nil {
+				return err
+			}
+			if err := insertSealed(db.Context(), tx, k.bucket, samples); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(db.Context(), "update generation set state = 'sealed', sealed_at = now() where id = $1 and state = 'frozen'", gen)
+		return err
+	})
+	if err != nil {
+		db.Fatalf("seal generation %d: %v", gen, err)
+	}
+}
+
+// ensurePartition makes a partition standalone and attaches it, which readers
+// of the parent do not hold up.
+func ensurePartition(ctx context.Context, tx pgx.Tx, part string, bucket int64) error {
+	var exists bool
+	if err := tx.QueryRow(ctx, "select to_regclass($1) is not null", part).Scan(&exists); err != nil || exists {
+		return err
+	}
+	for _, stmt := range []string{
+		fmt.Sprintf("create table %s (like sealed including all)", part),
+		fmt.Sprintf("alter table sealed attach partition %s for values from (%d) to (%d)", part, bucket, bucket+segment.BucketMillis),
+	} {
+		if _, err := tx.Exec(ctx, stmt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func insertSealed(ctx context.Context, tx pgx.Tx, bucket int64, samples []rawSample) error {
+	minSeq, maxSeq := samples[0].seq, samples[len(samples)-1].seq
+	newest := latest(samples)
+	var p points
+	minT, maxT := newest[0].t, newest[0].t
+	for _, s := range newest {
+		p.series, p.times, p.values = append(p.series, s.series), append(p.times, s.t), append(p.values, s.v)
+		minT, maxT = min(minT, s.t), max(maxT, s.t)
+	}
+	offsets := make([]int32, len(p.times))
+	for i, at := range p.times {
+		offsets[i] = int32(at - minT)
+	}
+	_, err := tx.Exec(ctx, `insert into sealed (bucket, min_seq, max_seq, base_t, min_t, max_t, region, metric_id, samples, has_stale, series_ids, offsets, vals)
+		values ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		bucket, int64(minSeq), int64(maxSeq), minT, maxT, int32(newest[0].region), int32(newest[0].metric), len(newest),
+		slices.ContainsFunc(p.values, segment.IsStale), ids32(p.series), offsets, p.values)
+	return err
+}
+
+// latest keeps one sample per (series, time), the one written last, sorted by
+// (series, time).
+func latest(samples []rawSample) []rawSample {
+	type key struct {
+		series segment.SeriesID
+		t      int64
+	}
+	last := map[key]rawSample{}
+	for _, s := range samples {
+		last[key{s.series, s.t}] = s
+	}
+	out := make([]rawSample, 0, len(last))
+	for _, s := range last {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b rawSample) int {
+		return cmp.Or(cmp.Compare(a.series, b.series), cmp.Compare(a.t, b.t))
+	})
+	return out
+}
+
+// drop drops the hot table of a sealed generation.
+func (db *rawDB) drop(gen int32) error {
+	return pgx.BeginFunc(db.Context(), db.store.Pool(), func(tx pgx.Tx) error {
+		for _, stmt := range []string{
+			"set local lock_timeout = '50ms'",
+			fmt.Sprintf("drop table hot_%d", gen),
+			fmt.Sprintf("update generation set state = 'dropped' where id = %d", gen),
+		} {
+			if _, err := tx.Exec(db.Context(), stmt); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// snapshot takes a snapshot that is closed at the end of the test at the latest.
+func (db *rawDB) snapshot() *sqlstore.Snapshot {
+	db.Helper()
+	snap, err := db.store.Snapshot(db.Context())
+	if err != nil {
+		db.Fatal(err)
+	}
+	db.Cleanup(func() { _ = snap.Close(context.Background()) })
+	return snap
+}
