@@ -286,33 +286,55 @@ func TestPendingSeriesIsNotForgotten(t *testing.T) {
 func TestRestoreIsNoticedBehindAGap(t *testing.T) {
 	store := newMemStore(1)
 	a, b := newTestIngester(t, store, Config{}), newTestIngester(t, store, Config{})
-	write := func(g *Ingester, at int64) {
-		s, _, _ := g.registry.resolve([]byte("spelling"), slices.Clone(modelLabels[0]), nil)
-		in := newIntake(g.registry, 1, g.cfg.Limits, 0, maxTime)
-		defer in.release()
-		in.add(s, []sample{{at, 1}})
-		bt := in.take(1)
-		bt.request, bt.budget = newRequest(), g.budget
-		bt.request.pending.Store(1)
-		req := bt.request
-		f := g.flushers[0]
-		f.buf.add(bt)
-		f.flush(context.Background(), f.buf.take())
-		if <-req.done; req.err != nil {
-			t.Fatal(req.err)
-		}
-	}
-	write(a, 100)
-	write(a, 200)
+	writeOne(t, a, 100)
+	writeOne(t, a, 200)
 	store.truncate(1, 1)
-	write(b, 150)
-	write(b, 160)
-	write(a, 180)
+	writeOne(t, b, 150)
+	writeOne(t, b, 160)
+	writeOne(t, a, 180)
 	if n := testutil.ToFloat64(a.metrics.historyChanges); n != 1 {
 		t.Errorf("%v history changes noticed, want 1", n)
 	}
 	if n := testutil.ToFloat64(a.metrics.unordered); n != 0 {
 		t.Errorf("%v unordered samples, want 0: 200 is not there any more", n)
+	}
+}
+
+// TestLongIdleWriterCatchesUp: a process that wrote nothing for so long that
+// its last flush is not remembered reads everything again, and that is no
+// change of history.
+func TestLongIdleWriterCatchesUp(t *testing.T) {
+	store := newMemStore(1)
+	a, b := newTestIngester(t, store, Config{}), newTestIngester(t, store, Config{})
+	writeOne(t, a, 100)
+	writeOne(t, b, 200)
+	store.regions[1].pruned = 1
+	writeOne(t, a, 150)
+	writeOne(t, a, 300)
+	if n := testutil.ToFloat64(a.metrics.historyChanges); n != 0 {
+		t.Errorf("%v history changes noticed, want none", n)
+	}
+	if n := testutil.ToFloat64(a.metrics.unordered); n != 1 {
+		t.Errorf("%v unordered samples, want 1: 150 is behind 200", n)
+	}
+}
+
+// writeOne writes one sample of one series through the only flusher.
+func writeOne(t *testing.T, g *Ingester, at int64) {
+	t.Helper()
+	s, _, _ := g.registry.resolve([]byte("spelling"), slices.Clone(modelLabels[0]), nil)
+	in := newIntake(g.registry, 1, g.cfg.Limits, 0, maxTime)
+	defer in.release()
+	in.add(s, []sample{{at, 1}})
+	bt := in.take(1)
+	bt.request, bt.budget = newRequest(), g.budget
+	bt.request.pending.Store(1)
+	req := bt.request
+	f := g.flushers[0]
+	f.buf.add(bt)
+	f.flush(context.Background(), f.buf.take())
+	if <-req.done; req.err != nil {
+		t.Fatal(req.err)
 	}
 }
 

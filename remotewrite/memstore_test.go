@@ -34,6 +34,8 @@ type memStore struct {
 type memRegion struct {
 	lock chan struct{} // held by the flush under way
 	log  []memFlush
+	// The ids of flushes up to here are not remembered any more.
+	pruned sequence.Seq
 }
 
 type memFlush struct {
@@ -141,7 +143,7 @@ type memTx struct {
 func (t *memTx) Flush() segment.Flush { return t.flush }
 
 func (t *memTx) Took(_ context.Context, seq sequence.Seq) (sequence.FlushID, error) {
-	if int(seq) > len(t.region.log) {
+	if int(seq) > len(t.region.log) || seq <= t.region.pruned {
 		return sequence.FlushID{}, nil
 	}
 	return t.region.log[seq-1].id, nil

@@ -13,6 +13,11 @@ import (
 // has been dropped and the flush is to begin again.
 var errForgotten = errors.New("history of the region has changed")
 
+// errTooLongAgo says that the position remembered can be compared with nothing
+// any more, since flushes are remembered for a time only: everything cached of
+// the region has been dropped and the flush is to begin again.
+var errTooLongAgo = errors.New("the region's last known flush is not remembered any more")
+
 // known is what a flusher knows of its region. It is a cache of what stands in
 // the database at one position, and owned by the flusher.
 //
@@ -51,7 +56,8 @@ func (k *known) forget() {
 
 // catchUp moves the knowledge to the position just before the flush, which
 // holds the region's lock. It returns errForgotten when the position known is
-// not in the region's history any more. missed says whether others wrote.
+// not in the region's history any more, errTooLongAgo when that cannot be told.
+// missed says whether others wrote.
 func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error) {
 	fl := tx.Flush()
 	if fl.Seq == k.seq+1 && fl.PrevID == k.id {
@@ -68,7 +74,12 @@ func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error
 		if err != nil {
 			return false, fmt.Errorf("look up sequence %d: %w", k.seq, err)
 		}
-		if id != k.id {
+		switch id {
+		case k.id:
+		case sequence.FlushID{}:
+			k.forget()
+			return false, errTooLongAgo
+		default:
 			return false, k.lost(fl)
 		}
 	}

@@ -35,6 +35,7 @@ func status(err error) (code int, retry bool) {
 		return http.StatusRequestEntityTooLarge, false
 	case errors.Is(err, errBusy), // back-pressure
 		errors.Is(err, errClosed),                  // another process may take it
+		errors.Is(err, errTooLongAgo),              // the caches are new the next time
 		errors.Is(err, errForgotten),               // the caches are new the next time
 		errors.Is(err, sequence.ErrUnavailable),    // no database
 		errors.Is(err, sequence.ErrCommitUnknown),  // resending is harmless (I2)

@@ -32,6 +32,7 @@ func TestStatus(t *testing.T) {
 		{"errBusy", errBusy, 503, true},
 		{"errClosed", errClosed, 503, true},
 		{"errForgotten", errForgotten, 503, true},
+		{"errTooLongAgo", errTooLongAgo, 503, true},
 		{"deadline", context.DeadlineExceeded, 503, true},
 		{"canceled", context.Canceled, 503, true},
 		{"body cut off", io.ErrUnexpectedEOF, 500, true},

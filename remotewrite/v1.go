@@ -83,20 +83,7 @@ func (d *v1Decoder) readSeries(msg []byte) error {
 	split := false
 	for i := 0; i < len(msg); {
 		at := i
-		field, wire, next, err := tag(msg, i)
-		if err != nil {
-			return err
-		}
-		if field < 1 || field > 4 {
-			if i, err = skip(msg, next, wire); err != nil {
-				return err
-			}
-			continue
-		}
-		if wire != wireBytes {
-			return wrongWire("time series", field, wire)
-		}
-		start, end, err := chunk(msg, next)
+		field, start, end, err := seriesField(msg, i)
 		if err != nil {
 			return err
 		}
@@ -135,6 +122,33 @@ func (d *v1Decoder) readSeries(msg []byte) error {
 		ts.labels = msg[first:last]
 	}
 	return nil
+}
+
+// seriesField reads the tag and the length of the field of a TimeSeries at i
+// and returns where its content begins and ends. Field 0 stands for an unknown
+// one.
+func seriesField(msg []byte, i int) (field int32, start, end int, err error) {
+	// Nearly every label and every sample: one byte of tag, one of length.
+	if i+1 < len(msg) && (msg[i] == 1<<3|wireBytes || msg[i] == 2<<3|wireBytes) && msg[i+1] < 0x80 {
+		start = i + 2
+		if end = start + int(msg[i+1]); end <= len(msg) {
+			return int32(msg[i] >> 3), start, end, nil
+		}
+		return 0, 0, 0, errTruncated
+	}
+	field, wire, next, err := tag(msg, i)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	if field < 1 || field > 4 {
+		end, err = skip(msg, next, wire)
+		return 0, next, end, err
+	}
+	if wire != wireBytes {
+		return 0, 0, 0, wrongWire("time series", field, wire)
+	}
+	start, end, err = chunk(msg, next)
+	return field, start, end, err
 }
 
 // appendSampleV1 reads one Sample message.
@@ -180,58 +194,4 @@ func appendSampleV1(dst []sample, msg []byte) ([]sample, error) {
 		}
 	}
 	return append(dst, s), nil
-}
-
-// rawLabel is a label that shares memory with the message it was read from.
-type rawLabel struct{ name, value []byte }
-
-// appendLabelsV1 reads label fields as timeSeries.labels holds them.
-func appendLabelsV1(dst []rawLabel, fields []byte) ([]rawLabel, error) {
-	for i := 0; i < len(fields); {
-		_, _, next, err := tag(fields, i)
-		if err != nil {
-			return dst, err
-		}
-		start, end, err := chunk(fields, next)
-		if err != nil {
-			return dst, err
-		}
-		l, err := labelV1(fields[start:end])
-		if err != nil {
-			return dst, err
-		}
-		dst = append(dst, l)
-		i = end
-	}
-	return dst, nil
-}
-
-// labelV1 reads one Label message.
-func labelV1(msg []byte) (l rawLabel, err error) {
-	for i := 0; i < len(msg); {
-		field, wire, next, err := tag(msg, i)
-		if err != nil {
-			return l, err
-		}
-		if field != 1 && field != 2 {
-			if i, err = skip(msg, next, wire); err != nil {
-				return l, err
-			}
-			continue
-		}
-		if wire != wireBytes {
-			return l, wrongWire("label", field, wire)
-		}
-		start, end, err := chunk(msg, next)
-		if err != nil {
-			return l, err
-		}
-		if field == 1 {
-			l.name = msg[start:end]
-		} else {
-			l.value = msg[start:end]
-		}
-		i = end
-	}
-	return l, nil
 }

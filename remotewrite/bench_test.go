@@ -1,0 +1,164 @@
+package remotewrite
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/golang/snappy"
+	"github.com/prometheus/prometheus/prompb"
+)
+
+// The shape the design's figure is about: 10,000 series, 2,000 samples per
+// request.
+const (
+	benchSeries  = 10_000
+	benchRequest = 2_000
+)
+
+// benchBodies makes one scrape of a fleet: decoded requests that hold every
+// series once, at the given time.
+func benchBodies(tb testing.TB, at int64) (bodies [][]byte) {
+	var list []prompb.TimeSeries
+	for i := range benchSeries {
+		list = append(list, prompb.TimeSeries{
+			Labels: []prompb.Label{
+				{Name: "__name__", Value: fmt.Sprintf("node_metric_%d_total", i/50%100)},
+				{Name: "cpu", Value: fmt.Sprint(i % 50)},
+				{Name: "instance", Value: fmt.Sprintf("host-%d.example.org:9100", i/5000)},
+				{Name: "job", Value: "node"},
+				{Name: "mode", Value: "idle"},
+			},
+			Samples: []prompb.Sample{{Timestamp: at, Value: float64(i) * 1.5}},
+		})
+		if len(list) == benchRequest {
+			bodies = append(bodies, message(tb, list...))
+			list = nil
+		}
+	}
+	return bodies
+}
+
+func perSample(b *testing.B, samples int) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(samples), "ns/sample")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkDecompress is snappy alone.
+func BenchmarkDecompress(b *testing.B) {
+	body := snappy.Encode(nil, benchBodies(b, 1_700_000_000_000)[0])
+	d, err := newDecompressor(32 << 20)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var dst []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		if dst, err = d.decompress(dst, body, encodingSnappy); err != nil {
+			b.Fatal(err)
+		}
+	}
+	perSample(b, benchRequest)
+}
+
+// BenchmarkDecode reads the protobuf and nothing else.
+func BenchmarkDecode(b *testing.B) {
+	body := benchBodies(b, 1_700_000_000_000)[0]
+	var d v1Decoder
+	b.ReportAllocs()
+	for b.Loop() {
+		d.reset(body)
+		for {
+			more, err := d.next()
+			if err != nil {
+				b.Fatal(err)
+			}
+			if !more {
+				break
+			}
+		}
+	}
+	perSample(b, benchRequest)
+}
+
+// BenchmarkIntake decodes, looks the series up and makes batches.
+func BenchmarkIntake(b *testing.B) {
+	bodies := benchBodies(b, 1_700_000_000_000)
+	g := newTestIngester(b, newMemStore(2), Config{Regions: 2})
+	i := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		in := newIntake(g.registry, 2, g.cfg.Limits, 0, maxTime)
+		if err := in.readV1(bodies[i%len(bodies)]); err != nil {
+			b.Fatal(err)
+		}
+		in.release()
+		i++
+	}
+	perSample(b, benchRequest)
+}
+
+// BenchmarkDraft fills drafts of 10,000 samples.
+func BenchmarkDraft(b *testing.B) {
+	g, batches := benchBatches(b)
+	var d draft
+	epoch := uint64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		epoch++
+		d.reset(epoch)
+		for _, bt := range batches {
+			d.add(bt, g.registry.revive)
+		}
+	}
+	perSample(b, benchSeries)
+}
+
+// BenchmarkBuild decides the order and makes segments of 10,000 samples.
+func BenchmarkBuild(b *testing.B) {
+	g, batches := benchBatches(b)
+	f := g.flushers[0]
+	var d draft
+	d.reset(1)
+	for _, bt := range batches {
+		d.add(bt, g.registry.revive)
+	}
+	tx, err := f.store.BeginFlush(context.Background(), 1, [16]byte{1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := f.nameMetrics(context.Background(), &d); err != nil {
+		b.Fatal(err)
+	}
+	found, err := f.findSeries(context.Background(), tx, &d)
+	if err != nil {
+		b.Fatal(err)
+	}
+	fl := tx.Flush()
+	b.ReportAllocs()
+	for b.Loop() {
+		if segs := f.builder.build(&d, fl); len(segs) != 100 {
+			b.Fatalf("%d segments", len(segs))
+		}
+		f.known.apply(fl, &d, found, 0)
+		for i := range d.samples {
+			d.samples[i].series.lastT = noSample
+		}
+	}
+	perSample(b, benchSeries)
+}
+
+// benchBatches makes the batches of one scrape, for one region.
+func benchBatches(b *testing.B) (*Ingester, []*batch) {
+	g := newTestIngester(b, newMemStore(1), Config{})
+	var batches []*batch
+	for _, body := range benchBodies(b, 1_700_000_000_000) {
+		in := newIntake(g.registry, 1, g.cfg.Limits, 0, maxTime)
+		if err := in.readV1(body); err != nil {
+			b.Fatal(err)
+		}
+		batches = append(batches, in.take(1))
+		in.release()
+	}
+	return g, batches
+}
