@@ -17,3 +17,11 @@ if have shellcheck; then
 else
   say 'shellcheck is not here: the scripts were not checked'
 fi
+
+if docker compose version >/dev/null 2>&1; then
+  docker compose -f docker-compose.yml config -q
+elif have docker-compose; then
+  docker-compose -f docker-compose.yml config -q
+else
+  say 'docker compose is not here: docker-compose.yml was not checked'
+fi

@@ -21,6 +21,7 @@ with_file() (
   shift 2
   saved=
   if [ -e "$file" ]; then saved=$(mktemp) && cp -p "$file" "$saved"; fi
+  # shellcheck disable=SC2317 # the trap calls it
   restore() { if [ -n "$saved" ]; then cp -p "$saved" "$file" && rm -f "$saved"; else rm -f "$file"; fi; }
   trap restore EXIT
   printf '%s\n' "$text" >"$file"

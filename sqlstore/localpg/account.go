@@ -90,7 +90,8 @@ func (a account) command(ctx context.Context, dir, program string, args ...strin
 }
 
 // reach checks that the account can run the binaries and enter the directory,
-// by doing both: modes alone do not tell (access lists, mounts, namespaces).
+// as far as it exists, by doing both: modes alone do not tell (access lists,
+// mounts, namespaces).
 func (a account) reach(ctx context.Context, b Binaries, dir string) error {
 	if a.credential == nil {
 		return nil
@@ -99,6 +100,9 @@ func (a account) reach(ctx context.Context, b Binaries, dir string) error {
 		return fmt.Errorf("run %s as OS user %s: %w: %s", b.program("postgres"), a.name, err, out)
 	}
 	for _, d := range withParents(dir) {
+		if _, err := os.Stat(d); errors.Is(err, fs.ErrNotExist) {
+			return nil // what Start makes it can enter
+		}
 		if err := a.command(ctx, d, b.program("postgres"), "--version").Run(); err != nil {
 			return &UnreachableError{Dir: dir, User: a.name, Blocked: d}
 		}

@@ -79,14 +79,10 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 }
 
 // Check tells whether Start could use the data directory as far as OS users
-// and server binaries are concerned, without starting anything. It creates the
-// directory if it is missing.
+// and server binaries are concerned. It starts and changes nothing.
 func Check(ctx context.Context, opts Options) error {
 	l, err := newLayout(opts.Dir)
 	if err != nil {
-		return err
-	}
-	if err := l.create(os.Geteuid() == 0); err != nil {
 		return err
 	}
 	s := &Server{opts: opts, layout: l}
