@@ -1,0 +1,295 @@
+package sqlstore_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/progress"
+	"laminar/sequence"
+)
+
+const minute = int64(60_000)
+
+// row is a result with one label.
+func row(label string, v float64) progress.Row {
+	return progress.Row{Columns: []string{label}, Value: v}
+}
+
+// window is a complete window of a minute.
+func window(end int64, rows ...progress.Row) progress.Window {
+	return progress.Window{Start: end - minute, End: end, Complete: true, Rows: rows}
+}
+
+// rounds makes the next round of a flow whenever it is asked.
+type rounds struct{ flow progress.Flow }
+
+func (r *rounds) next(windows ...progress.Window) progress.Round {
+	round := progress.Round{Flow: r.flow.ID, Epoch: r.flow.Epoch, From: r.flow.Vector.Clone(), To: r.flow.Progress, Windows: windows}
+	round.To.Vector = r.flow.Vector.Clone()
+	round.To.Vector[1]++
+	r.flow.Vector = round.To.Vector
+	return round
+}
+
+// table spells a result table: "end label=value", sorted, ends in minutes.
+func (db *rawDB) table(name, label string) string {
+	db.Helper()
+	rows, err := db.store.Pool().Query(db.Context(), fmt.Sprintf(
+		`select extract(epoch from window_end)::bigint / 60, %s::text, value from flow.%s order by 1, 2`, pgx.Identifier{label}.Sanitize(), name))
+	if err != nil {
+		db.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
+		var end int64
+		var l string
+		var v float64
+		err := row.Scan(&end, &l, &v)
+		return fmt.Sprintf("%d %s=%g", end, l, v), err
+	})
+	if err != nil {
+		db.Fatal(err)
+	}
+	return strings.Join(lines, ", ")
+}
+
+func TestCommitWritesOnlyWhatChanged(t *testing.T) {
+	db := newRawDB(t, 2)
+	db.apply(flowFor(t, "f", "sum by (i) (m)"))
+	r := rounds{db.take("f")}
+	partly := func(end int64, rows ...progress.Row) progress.Window {
+		return progress.Window{Start: end - minute, End: end, Rows: rows}
+	}
+	for i, c := range []struct {
+		windows []progress.Window
+		changed int64
+		table   string
+	}{
+		{[]progress.Window{window(minute, row("a", 1), row("b", 2)), window(2*minute, row("a", 3))}, 3, "1 a=1, 1 b=2, 2 a=3"},
+		{[]progress.Window{window(minute, row("a", 1), row("b", 2))}, 0, "1 a=1, 1 b=2, 2 a=3"},
+		{[]progress.Window{window(minute, row("a", 1), row("b", 5))}, 1, "1 a=1, 1 b=5, 2 a=3"},
+		{[]progress.Window{window(minute, row("b", 5), row("c", 0))}, 2, "1 b=5, 1 c=0, 2 a=3"},
+		{[]progress.Window{partly(minute, row("c", math.Copysign(0, -1)))}, 0, "1 b=5, 1 c=0, 2 a=3"},
+		{[]progress.Window{partly(minute, row("c", math.NaN()))}, 1, "1 b=5, 1 c=NaN, 2 a=3"},
+		{[]progress.Window{partly(minute, row("c", math.NaN()))}, 0, "1 b=5, 1 c=NaN, 2 a=3"},
+		{[]progress.Window{{Start: 0, End: minute, Gone: [][]string{{"c"}, {"never"}}}}, 1, "1 b=5, 2 a=3"},
+		{[]progress.Window{{Start: 0, End: minute, Gone: [][]string{{"b"}}, Rows: []progress.Row{row("d", 1)}}}, 2, "1 d=1, 2 a=3"},
+		{[]progress.Window{window(minute)}, 1, "2 a=3"},
+		{[]progress.Window{window(2*minute, row("a", math.Inf(1)))}, 1, "2 a=+Inf"},
+		{[]progress.Window{{Start: 2*minute - 7, End: 2 * minute, Rows: []progress.Row{row("a", math.Inf(1))}}}, 1, "2 a=+Inf"},
+		{nil, 0, "2 a=+Inf"},
+	} {
+		out := commitOne(t, db.store, r.next(c.windows...))
+		if got := db.table("f", "i"); out.RowsWritten != c.changed || got != c.table {
+			t.Errorf("step %d: %d rows changed, table %s; want %d and %s", i, out.RowsWritten, got, c.changed, c.table)
+		}
+	}
+	if got := scanOne[float64](db, "select extract(epoch from window_start)::float8 from flow.f"); got != 119.993 {
+		t.Errorf("window_start %v, want the new one, to the millisecond", got)
+	}
+}
+
+// TestCommitDeletesOnlyOwnRows: two rules of one record share a table; a
+// complete window of one says nothing about rows of the other.
+func TestCommitDeletesOnlyOwnRows(t *testing.T) {
+	for name, promql := range map[string]string{"columns": "sum by (i) (m)", "labels": "m"} {
+		db := newRawDB(t, 2)
+		db.apply(record(t, "r", promql, "prod", "test")...)
+		prod, test := rounds{db.take(`r{env="prod"}`)}, rounds{db.take(`r{env="test"}`)}
+		cols := func(env, i string) []string {
+			if name == "labels" {
+				return []string{fmt.Sprintf(`{"env":%q,"i":%q}`, env, i)}
+			}
+			return []string{env, i}
+		}
+		commitOne(t, db.store, prod.next(window(minute, progress.Row{Columns: cols("prod", "a"), Value: 1})))
+		commitOne(t, db.store, test.next(window(minute, progress.Row{Columns: cols("test", "a"), Value: 2})))
+		out := commitOne(t, db.store, prod.next(window(minute, progress.Row{Columns: cols("prod", "b"), Value: 3})))
+		if out.RowsWritten != 2 {
+			t.Errorf("%s: %d rows changed, want one gone and one new", name, out.RowsWritten)
+		}
+		if got := scanOne[string](db, "select string_agg(value::text, ',' order by value) from flow.r"); got != "2,3" {
+			t.Errorf("%s: values %s, want 2,3", name, got)
+		}
+	}
+}
+
+// TestCommitFences: whoever takes a flow stops its earlier owner, and nothing
+// of the earlier owner's round is written.
+func TestCommitFences(t *testing.T) {
+	db := newRawDB(t, 2)
+	db.apply(flowFor(t, "f", "sum by (i) (m)"), flowFor(t, "g", "sum by (i) (m)"))
+	old, other := rounds{db.take("f")}, rounds{db.take("g")}
+	current := rounds{db.take("f")}
+	stale := old.next(window(minute, row("a", 666)))
+	stale.Add = []progress.Dirty{{WindowEnd: minute, Reason: "unordered"}}
+	out, err := db.store.Commit(t.Context(), []progress.Round{stale, other.next(window(minute, row("a", 2)))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(out[0].Err, sequence.ErrFenced) || out[1].Err != nil {
+		t.Errorf("outcomes %v and %v, want the first fenced and the second written", out[0].Err, out[1].Err)
+	}
+	if f, g := db.table("f", "i"), db.table("g", "i"); f != "" || g != "1 a=2" {
+		t.Errorf("tables %q and %q", f, g)
+	}
+	if n := scanOne[int64](db, "select count(*) from flow_dirty"); n != 0 {
+		t.Errorf("%d dirty windows of a fenced round", n)
+	}
+	commitOne(t, db.store, current.next(window(minute, row("a", 1))))
+	repeated := current.next()
+	repeated.From = sequence.Vector{} // where the flow was before
+	if out, err := db.store.Commit(t.Context(), []progress.Round{repeated}); err != nil || !errors.Is(out[0].Err, sequence.ErrFenced) {
+		t.Errorf("a round from an old vector: %v, %v", out, err)
+	}
+}
+
+// TestCommitRace lets two owners of one flow commit at the same moment, many
+// times: exactly one wins each time, and the table is the winner's.
+func TestCommitRace(t *testing.T) {
+	db := newRawDB(t, 2)
+	db.apply(flowFor(t, "f", "sum by (i) (m)"))
+	flow := db.take("f")
+	for i := range 20 {
+		var wg sync.WaitGroup
+		outs := make([]progress.Outcome, 2)
+		for k := range outs {
+			r := rounds{flow}
+			round := r.next(window(minute, row("a", float64(10*i+k))))
+			round.To.Vector = sequence.Vector{1: sequence.Seq(i + 1)}
+			wg.Go(func() {
+				out, err := db.store.Commit(t.Context(), []progress.Round{round})
+				if err != nil {
+					t.Errorf("commit: %v", err)
+					return
+				}
+				outs[k] = out[0]
+			})
+		}
+		wg.Wait()
+		if (outs[0].Err == nil) == (outs[1].Err == nil) {
+			t.Fatalf("outcomes %v and %v: want exactly one written", outs[0].Err, outs[1].Err)
+		}
+		winner := 0
+		if outs[0].Err != nil {
+			winner = 1
+		}
+		if got, want := db.table("f", "i"), fmt.Sprintf("1 a=%d", 10*i+winner); got != want {
+			t.Fatalf("table %s, want the winner's %s", got, want)
+		}
+		flow.Vector = sequence.Vector{1: sequence.Seq(i + 1)}
+	}
+}
+
+// TestCommitIsolatesFailures: a flow whose table is gone, bent or locked by
+// somebody must not hold up the others of its group.
+func TestCommitIsolatesFailures(t *testing.T) {
+	db := newRawDB(t, 2)
+	names := []string{"gone", "bent", "twice", "short", "fine"}
+	var flows []rounds
+	for _, name := range names {
+		db.apply(flowFor(t, name, "sum by (i) (m)"))
+		flows = append(flows, rounds{db.take(name)})
+	}
+	for range 2 { // with and without the statements in the connection's cache
+		for k := range flows {
+			commitOne(t, db.store, flows[k].next(window(minute, row("a", 1))))
+		}
+	}
+	db.exec("drop table flow.gone")
+	db.exec("alter table flow.bent rename column i to j")
+	batch := make([]progress.Round, len(flows))
+	for k := range flows {
+		batch[k] = flows[k].next(window(2*minute, row("a", 2)))
+		batch[k].Add = []progress.Dirty{{WindowEnd: minute, Reason: "late"}}
+	}
+	batch[2].Windows[0].Rows = append(batch[2].Windows[0].Rows, row("a", 3)) // one key twice
+	batch[3].Windows[0].Rows[0].Columns = nil
+	out, err := db.store.Commit(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, name := range names {
+		if written := out[k].Err == nil; written != (name == "fine") {
+			t.Errorf("%s: %v", name, out[k].Err)
+		}
+		if errors.Is(out[k].Err, sequence.ErrFenced) {
+			t.Errorf("%s counts as fenced", name)
+		}
+	}
+	if got := db.table("fine", "i"); got != "1 a=1, 2 a=2" {
+		t.Errorf("table of the sound flow: %s", got)
+	}
+	moved := scanOne[string](db, "select string_agg(name, ',') from flow where vector = '{\"1\": 3}'")
+	dirty := scanOne[string](db, "select string_agg(distinct f.name, ',') from flow f join flow_dirty d on d.flow_id = f.id")
+	if moved != "fine" || dirty != "fine" {
+		t.Errorf("progress of %s and dirty lists of %s moved, want fine's only", moved, dirty)
+	}
+
+	// What is broken can still be told, in a round that writes no results.
+	told := progress.Round{Flow: flows[0].flow.ID, Epoch: flows[0].flow.Epoch, From: sequence.Vector{1: 2}, To: flows[0].flow.Progress, Error: "table is gone"}
+	commitOne(t, db.store, told)
+	if got := db.take("gone"); got.Error != "table is gone" || db.table("gone", "i") != "" {
+		t.Errorf("error %q; taking the flow must have made its table again", got.Error)
+	}
+}
+
+func TestDirtyList(t *testing.T) {
+	db := newRawDB(t, 2)
+	db.apply(flowFor(t, "f", "sum by (i) (m)"))
+	r := rounds{db.take("f")}
+	dirty := func(end int64, group, reason string, since sequence.Seq, at int64) progress.Dirty {
+		return progress.Dirty{WindowEnd: end, Group: group, Reason: reason, Since: sequence.Vector{1: since}, FirstAt: at, LastAt: at}
+	}
+	round := r.next()
+	round.Add = []progress.Dirty{dirty(minute, "", "late", 1, 100), dirty(2*minute, `{"i":"a"}`, "unordered", 2, 100), dirty(2*minute, `{"i":"b"}`, "unordered", 2, 100)}
+	commitOne(t, db.store, round)
+	round = r.next()
+	round.Add = []progress.Dirty{dirty(minute, "", "precision_lost", 9, 200)}
+	commitOne(t, db.store, round)
+	flow := db.take("f")
+	if len(flow.Dirty) != 3 {
+		t.Fatalf("dirty list %+v", flow.Dirty)
+	}
+	if d := flow.Dirty[0]; d.Reason != "late" || !d.Since.Equal(sequence.Vector{1: 1}) || d.FirstAt != 100 || d.LastAt != 200 {
+		t.Errorf("touched again: %+v; want the first reason and since, and the last time", d)
+	}
+	r = rounds{flow}
+	round = r.next()
+	round.Remove = []progress.DirtyKey{{WindowEnd: minute}, {WindowEnd: 2 * minute, Group: `{"i":"a"}`}}
+	round.Add = []progress.Dirty{dirty(minute, "", "late", 12, 300)}
+	commitOne(t, db.store, round)
+	flow = db.take("f")
+	if len(flow.Dirty) != 2 || flow.Dirty[0].FirstAt != 300 || flow.Dirty[1].Group != `{"i":"b"}` {
+		t.Errorf("after removing two and adding one again: %+v", flow.Dirty)
+	}
+	r = rounds{flow}
+	round = r.next()
+	round.Remove = []progress.DirtyKey{{WindowEnd: 2 * minute}}
+	commitOne(t, db.store, round)
+	if flow = db.take("f"); len(flow.Dirty) != 1 {
+		t.Errorf("a window removed as a whole keeps entries of groups: %+v", flow.Dirty)
+	}
+}
+
+func TestCommitOfNothing(t *testing.T) {
+	db := newRawDB(t, 2)
+	if out, err := db.store.Commit(t.Context(), nil); err != nil || len(out) != 0 {
+		t.Errorf("no rounds: %v, %v", out, err)
+	}
+	db.apply(flowFor(t, "f", "sum(m)"))
+	r := rounds{db.take("f")}
+	twice := []progress.Round{r.next(), r.next()}
+	if _, err := db.store.Commit(t.Context(), twice); err == nil {
+		t.Error("two rounds of one flow in one commit were accepted")
+	}
+	never := progress.Round{Flow: 999, From: sequence.Vector{}, To: r.flow.Progress}
+	if out, err := db.store.Commit(t.Context(), []progress.Round{never}); err != nil || !errors.Is(out[0].Err, sequence.ErrFenced) {
+		t.Errorf("a flow that was never taken: %v, %v", out, err)
+	}
+}
