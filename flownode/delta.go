@@ -299,7 +299,7 @@ func (l *leafRun) repairCells(ctx context.Context, r *round) error {
 				j++
 			}
 			if l.repair.byPane[end] != nil {
-				l.state.foldSorted(slot, ts[i:j], vs[i:j])
+				l.state.foldSorted(slot, len(l.members.groupOf), ts[i:j], vs[i:j])
 			}
 			i = j
 		}

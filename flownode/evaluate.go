@@ -51,7 +51,7 @@ func (f *flowRun) sources(ctx context.Context, r *round, first, last int64, want
 			continue
 		}
 		transient := l.builder.panes(after, r.pos.Vector)
-		raw.foldInto(transient)
+		raw.foldInto(transient, len(l.members.groupOf))
 		out[i] = transient
 	}
 	return out, nil

@@ -43,7 +43,7 @@ type store interface {
 	position() (at sequence.Vector, from int64)
 	advance(rng map[sequence.Region]sequence.Range, to sequence.Vector) error
 	fold(seg *segment.Segment, m *members, closedT int64, touched func(t int64, slot int32))
-	foldSorted(slot int32, ts []int64, vs []float64)
+	foldSorted(slot int32, slots int, ts []int64, vs []float64)
 	clearCells(end int64, slots []int32)
 	trim(from int64)
 	mergeSimple(end int64, slot int32, slots int, part partial.Simple)
@@ -123,9 +123,9 @@ func (s *panes[P, PP]) fold(seg *segment.Segment, m *members, closedT int64, tou
 	}
 }
 
-// foldSorted adds samples of one slot, in time order, each time once per
-// series.
-func (s *panes[P, PP]) foldSorted(slot int32, ts []int64, vs []float64) {
+// foldSorted adds samples of one of slots slots, in time order, each time once
+// per series.
+func (s *panes[P, PP]) foldSorted(slot int32, slots int, ts []int64, vs []float64) {
 	var (
 		cur  []P
 		last = int64(-1)
@@ -136,7 +136,7 @@ func (s *panes[P, PP]) foldSorted(slot int32, ts []int64, vs []float64) {
 		}
 		if t > last || last < 0 {
 			last = s.grid.End(t)
-			cur = s.cells(last, slot, int(slot)+1)
+			cur = s.cells(last, slot, slots)
 		}
 		PP(&cur[slot]).Add(t, vs[i])
 	}

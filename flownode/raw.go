@@ -95,10 +95,10 @@ func (c *columns) Swap(i, j int) {
 	c.vs[i], c.vs[j] = c.vs[j], c.vs[i]
 }
 
-// foldInto adds all samples to pane state.
-func (r *rawColumns) foldInto(s store) {
+// foldInto adds all samples to pane state of slots slots.
+func (r *rawColumns) foldInto(s store, slots int) {
 	for c, slot := range r.slot {
-		s.foldSorted(slot, r.ts[c], r.vs[c])
+		s.foldSorted(slot, slots, r.ts[c], r.vs[c])
 	}
 }
 

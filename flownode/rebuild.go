@@ -36,6 +36,6 @@ func (l *leafRun) buildState(ctx context.Context, r *round, from int64) (store, 
 		return nil, err
 	}
 	r.readSamples += raw.samples()
-	raw.foldInto(state)
+	raw.foldInto(state, len(l.members.groupOf))
 	return state, nil
 }

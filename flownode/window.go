@@ -2,7 +2,6 @@ package flownode
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -24,10 +23,12 @@ func (s *panes[P, PP]) window(after, upTo int64, m *members, want groupSet, emit
 	if want.all {
 		acc := s.scratch(len(m.groupOf))
 		for end := after + s.grid.Width; end <= upTo; end += s.grid.Width {
-			for i, c := range s.byT[end] {
-				if part := PP(&c); !part.Empty() {
-					PP(&acc[i]).Merge(&c)
+			cells := s.byT[end]
+			for i := range cells {
+				if PP(&cells[i]).Empty() {
+					continue
 				}
+				PP(&acc[i]).Merge(&cells[i])
 			}
 		}
 		for slot := range acc {
@@ -39,13 +40,13 @@ func (s *panes[P, PP]) window(after, upTo int64, m *members, want groupSet, emit
 	}
 	for g := range want.set {
 		for _, slot := range m.groups[g].slots {
-			var acc P
+			acc := s.scratch(1)
 			for end := after + s.grid.Width; end <= upTo; end += s.grid.Width {
-				if c := s.byT[end]; int(slot) < len(c) && !PP(&c[slot]).Empty() {
-					PP(&acc).Merge(&c[slot])
+				if cells := s.byT[end]; int(slot) < len(cells) && !PP(&cells[slot]).Empty() {
+					PP(&acc[0]).Merge(&cells[slot])
 				}
 			}
-			if v, ok := s.finish(&acc, after, upTo); ok {
+			if v, ok := s.finish(&acc[0], after, upTo); ok {
 				emit(slot, v)
 			}
 		}
@@ -87,14 +88,16 @@ func (e *duplicateError) Hint() string {
 // leafVector computes a leaf's vector in one window: the values of its slots,
 // aggregated by group, groups ascending.
 func leafVector(src windowSource, m *members, after, upTo int64, want groupSet) ([]leafSample, error) {
-	aggs := make(map[int32]*partial.Aggregator)
+	aggs := make([]partial.Aggregator, len(m.groups))
+	fresh := *partial.NewAggregator(aggOf(m.leaf.Agg))
+	valued := 0
 	var dup *duplicateError
 	src.window(after, upTo, m, want, func(slot int32, v float64) {
 		g := m.groupOf[slot]
-		agg := aggs[g]
-		if agg == nil {
-			agg = partial.NewAggregator(aggOf(m.leaf.Agg))
-			aggs[g] = agg
+		agg := &aggs[g]
+		if agg.Empty() {
+			*agg = fresh
+			valued++
 		} else if m.leaf.Agg == flowdef.AggNone && dup == nil {
 			dup = &duplicateError{leaf: m.leaf.Text, labels: m.groups[g].labels}
 		}
@@ -103,10 +106,11 @@ func leafVector(src windowSource, m *members, after, upTo int64, want groupSet) 
 	if dup != nil {
 		return nil, dup
 	}
-	out := make([]leafSample, 0, len(aggs))
-	for g, agg := range aggs {
-		out = append(out, leafSample{group: g, value: agg.Result()})
+	out := make([]leafSample, 0, valued)
+	for g := range aggs {
+		if !aggs[g].Empty() {
+			out = append(out, leafSample{group: int32(g), value: aggs[g].Result()})
+		}
 	}
-	slices.SortFunc(out, func(a, b leafSample) int { return int(a.group) - int(b.group) })
 	return out, nil
 }
