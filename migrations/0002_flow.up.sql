@@ -7,10 +7,13 @@ create table flow (
     id integer generated always as identity primary key,
     name text not null,
     static_labels jsonb not null default '{}',
+    title text not null,           -- name, and the static labels where there are any: the flow for people
     definition jsonb not null,     -- normalized definition; see flowdef
     definition_hash bytea not null,
     fence_group text not null,     -- flows of one group see one vector
+    table_schema text not null,
     table_name text not null,
+    own_columns jsonb not null default '{}', -- what only this flow's rows have in the table: {"column": value}
     step bigint not null,          -- ms between window ends
     window_length bigint not null, -- ms from a result's window_start to its window_end
     epoch bigint not null default 0,       -- grows when a flownode takes the flow over

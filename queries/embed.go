@@ -34,6 +34,90 @@ var (
 	HotTableCreate string
 )
 
+// Flushes.
+var (
+	//go:embed flush_begin.sql
+	FlushBegin string
+	//go:embed hot_copy.sql
+	HotCopy string
+	//go:embed flush_insert.sql
+	FlushInsert string
+	//go:embed flush_took.sql
+	FlushTook string
+	//go:embed region_lock.sql
+	RegionLock string
+	//go:embed series_find.sql
+	SeriesFind string
+	//go:embed series_insert.sql
+	SeriesInsert string
+	//go:embed metric_find.sql
+	MetricFind string
+	//go:embed metric_insert.sql
+	MetricInsert string
+	//go:embed missed_generations.sql
+	MissedGenerations string
+	//go:embed missed_flushes.sql
+	MissedFlushes string
+	//go:embed missed_hot.sql
+	MissedHot string
+	//go:embed missed_floors.sql
+	MissedFloors string
+)
+
+// Freezing and sealing.
+var (
+	//go:embed generation_current.sql
+	GenerationCurrent string
+	//go:embed generation_frozen.sql
+	GenerationFrozen string
+	//go:embed hot_any.sql
+	HotAny string
+	//go:embed freeze_regions.sql
+	FreezeRegions string
+	//go:embed generation_freeze.sql
+	GenerationFreeze string
+	//go:embed region_move.sql
+	RegionMove string
+	//go:embed seal_behind.sql
+	SealBehind string
+	//go:embed seal_units.sql
+	SealUnits string
+	//go:embed seal_lock.sql
+	SealLock string
+	//go:embed seal_read.sql
+	SealRead string
+	//go:embed seal_series.sql
+	SealSeries string
+	//go:embed sealed_copy.sql
+	SealedCopy string
+	//go:embed seal_floors.sql
+	SealFloors string
+	//go:embed generation_seal.sql
+	GenerationSeal string
+	//go:embed sealed_partitions.sql
+	SealedPartitions string
+	//go:embed partition_create.sql
+	PartitionCreate string
+)
+
+// Retention, and dropping what is unused.
+var (
+	//go:embed retention_raise.sql
+	RetentionRaise string
+	//go:embed unused_add.sql
+	UnusedAdd string
+	//go:embed unused_readers.sql
+	UnusedReaders string
+	//go:embed unused_due.sql
+	UnusedDue string
+	//go:embed unused_remove.sql
+	UnusedRemove string
+	//go:embed generation_drop.sql
+	GenerationDrop string
+	//go:embed flush_prune.sql
+	FlushPrune string
+)
+
 // Views and functions, for people. They are made again when their text changed.
 var (
 	//go:embed function_metric_samples.sql

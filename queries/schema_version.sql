@@ -1,0 +1,2 @@
+-- schema_version: the version that the migrations have brought this schema to.
+select coalesce(max(version), 0) from schema_migrations

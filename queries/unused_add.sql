@@ -1,0 +1,3 @@
+-- unused_add: the tables $1 are not read by any snapshot that is taken after
+-- this commits.
+insert into unused_table (name) select unnest($1::text[]) on conflict do nothing

@@ -1,0 +1,194 @@
+package sqlstore
+
+import (
+	"encoding/binary"
+	"io"
+	"math"
+
+	"laminar/sequence/segment"
+)
+
+// copyChunk is how much a copyStream encodes at a time, in bytes, at least.
+const copyChunk = 256 << 10
+
+// rowSource appends rows in PostgreSQL's binary COPY format.
+type rowSource interface {
+	rows() int
+	appendRow(dst []byte, row int) []byte
+}
+
+// copyStream is a binary COPY as a reader. It encodes as it is read, so that
+// encoding, sending and the server's work overlap and memory stays bounded by
+// the largest row. Its buffer is kept between uses: a warm stream allocates
+// nothing.
+//
+// The format: a signature, flags and an empty extension; for each row the
+// number of fields, then each field with its length; -1 at the end. All
+// integers are big-endian.
+type copyStream struct {
+	src     rowSource
+	buf     []byte
+	off     int
+	next    int
+	started bool
+	ended   bool
+}
+
+var copySignature = append([]byte("PGCOPY\n\xff\r\n\x00"), make([]byte, 8)...)
+
+// reset begins a new COPY of the source's rows.
+func (c *copyStream) reset(src rowSource) {
+	*c = copyStream{src: src, buf: c.buf[:0]}
+}
+
+// Read implements io.Reader.
+func (c *copyStream) Read(p []byte) (int, error) {
+	if c.off == len(c.buf) {
+		if c.ended {
+			return 0, io.EOF
+		}
+		c.fill()
+	}
+	n := copy(p, c.buf[c.off:])
+	c.off += n
+	return n, nil
+}
+
+func (c *copyStream) fill() {
+	c.buf, c.off = c.buf[:0], 0
+	if !c.started {
+		c.started = true
+		c.buf = append(c.buf, copySignature...)
+	}
+	for ; c.next < c.src.rows() && len(c.buf) < copyChunk; c.next++ {
+		c.buf = c.src.appendRow(c.buf, c.next)
+	}
+	if c.next == c.src.rows() {
+		c.ended = true
+		c.buf = appendInt2(c.buf, -1)
+	}
+}
+
+// hotRows are the segments of one flush, for queries.HotCopy.
+type hotRows struct {
+	flush    segment.Flush
+	segments []segment.Segment
+}
+
+const hotColumns = 13
+
+func (h *hotRows) rows() int { return len(h.segments) }
+
+func (h *hotRows) appendRow(dst []byte, row int) []byte {
+	seg := &h.segments[row]
+	dst = appendInt2(dst, hotColumns)
+	dst = appendInt8Field(dst, int64(h.flush.Seq))
+	dst = appendInt8Field(dst, seg.Base)
+	dst = appendInt8Field(dst, seg.MinT)
+	dst = appendInt8Field(dst, seg.MaxT)
+	dst = appendInt4Field(dst, int32(h.flush.Region))
+	dst = appendInt4Field(dst, int32(seg.Metric))
+	dst = appendInt4Field(dst, int32(row))
+	dst = appendInt4Field(dst, int32(seg.Len()))
+	dst = appendBoolField(dst, seg.Ordered)
+	dst = appendBoolField(dst, seg.HasStale)
+	return appendArrays(dst, seg)
+}
+
+// sealedRows are merged segments, for queries.SealedCopy.
+type sealedRows struct{ segments []segment.Segment }
+
+const sealedColumns = 13
+
+func (s *sealedRows) rows() int { return len(s.segments) }
+
+func (s *sealedRows) appendRow(dst []byte, row int) []byte {
+	seg := &s.segments[row]
+	dst = appendInt2(dst, sealedColumns)
+	dst = appendInt8Field(dst, segment.Bucket(seg.MinT))
+	dst = appendInt8Field(dst, int64(seg.MinSeq))
+	dst = appendInt8Field(dst, int64(seg.MaxSeq))
+	dst = appendInt8Field(dst, seg.Base)
+	dst = appendInt8Field(dst, seg.MinT)
+	dst = appendInt8Field(dst, seg.MaxT)
+	dst = appendInt4Field(dst, int32(seg.Region))
+	dst = appendInt4Field(dst, int32(seg.Metric))
+	dst = appendInt4Field(dst, int32(seg.Len()))
+	dst = appendBoolField(dst, seg.HasStale)
+	return appendArrays(dst, seg)
+}
+
+// appendArrays appends the three arrays that hold a segment's samples.
+func appendArrays(dst []byte, seg *segment.Segment) []byte {
+	dst = appendInt4Array(dst, seg.Series)
+	dst = appendInt4Array(dst, seg.Offsets)
+	return appendFloat8Array(dst, seg.Values)
+}
+
+func appendInt2(dst []byte, v int16) []byte { return binary.BigEndian.AppendUint16(dst, uint16(v)) }
+
+func appendInt4Field(dst []byte, v int32) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, 4)
+	return binary.BigEndian.AppendUint32(dst, uint32(v))
+}
+
+func appendInt8Field(dst []byte, v int64) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, 8)
+	return binary.BigEndian.AppendUint64(dst, uint64(v))
+}
+
+func appendBoolField(dst []byte, v bool) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, 1)
+	if v {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
+}
+
+// arrayHead is the bytes of an array before its elements: dimensions, whether
+// there are nulls, element type, length, lower bound.
+const arrayHead = 20
+
+func appendArrayHead(dst []byte, oid uint32, n, width int) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, uint32(arrayHead+n*(4+width)))
+	dst = binary.BigEndian.AppendUint32(dst, 1)
+	dst = binary.BigEndian.AppendUint32(dst, 0)
+	dst = binary.BigEndian.AppendUint32(dst, oid)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(n))
+	return binary.BigEndian.AppendUint32(dst, 1)
+}
+
+func appendInt4Array[T ~int32](dst []byte, vals []T) []byte {
+	dst = appendArrayHead(dst, oidInt4, len(vals), 4)
+	dst, body := extend(dst, 8*len(vals))
+	for _, v := range vals {
+		// The length, 4, and the element in one store.
+		binary.BigEndian.PutUint64(body, 4<<32|uint64(uint32(v)))
+		body = body[8:]
+	}
+	return dst
+}
+
+func appendFloat8Array(dst []byte, vals []float64) []byte {
+	dst = appendArrayHead(dst, oidFloat8, len(vals), 8)
+	dst, body := extend(dst, 12*len(vals))
+	for _, v := range vals {
+		// The bits as they are: a stale marker is a NaN of its own.
+		binary.BigEndian.PutUint32(body, 8)
+		binary.BigEndian.PutUint64(body[4:], math.Float64bits(v))
+		body = body[12:]
+	}
+	return dst
+}
+
+// extend makes dst longer by n bytes and returns it and the new part. It grows
+// to at least twice the size, so that a stream warms up quickly.
+func extend(dst []byte, n int) (all, added []byte) {
+	end := len(dst) + n
+	if end > cap(dst) {
+		grown := make([]byte, len(dst), max(end, 2*cap(dst)))
+		copy(grown, dst)
+		dst = grown
+	}
+	return dst[:end], dst[end-n : end]
+}

@@ -1,0 +1,157 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/queries"
+	"laminar/sequence/segment"
+)
+
+// sealBatch is how many merged samples are written by one COPY, about.
+const sealBatch = 1_000_000
+
+// merger merges one generation within the transaction that seals it. It holds
+// at most Config.MergeSamples samples to be merged, and a batch of merged ones.
+type merger struct {
+	store      *Store
+	tx         pgx.Tx
+	generation int32
+	earliest   int64 // ms: samples before it are left out
+	report     *SealReport
+
+	out     []segment.Segment // merged, not written yet
+	samples int               // in out
+}
+
+func (m *merger) mergeAll(ctx context.Context, units []sealUnit) error {
+	for _, u := range units {
+		if u.newest < m.earliest {
+			continue
+		}
+		if err := m.mergeUnit(ctx, u); err != nil {
+			return fmt.Errorf("merge metric %d of region %d: %w", u.metric, u.region, err)
+		}
+		if m.samples >= sealBatch {
+			if err := m.write(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return m.write(ctx)
+}
+
+// seriesRange is the series with from <= id < to.
+type seriesRange struct{ from, to segment.SeriesID }
+
+const endOfSeries = segment.SeriesID(1<<31 - 1)
+
+// mergeUnit merges a unit at once, or, when it is too much, some series at a
+// time, each time reading all of it.
+func (m *merger) mergeUnit(ctx context.Context, u sealUnit) error {
+	parts := []seriesRange{{0, endOfSeries}}
+	if u.samples > m.store.cfg.MergeSamples {
+		var err error
+		if parts, err = m.split(ctx, u); err != nil {
+			return err
+		}
+	}
+	for _, part := range parts {
+		hot, err := m.read(ctx, u, part)
+		if err != nil {
+			return err
+		}
+		merged := segment.Merge(hot, m.earliest, sealedSegment)
+		for i := range merged {
+			m.samples += merged[i].Len()
+		}
+		m.out = append(m.out, merged...)
+		if len(parts) > 1 {
+			if err := m.write(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// split cuts a unit by series, so that no part has more samples than the limit
+// unless one series alone has.
+func (m *merger) split(ctx context.Context, u sealUnit) ([]seriesRange, error) {
+	rows, err := m.tx.Query(ctx, onHot(queries.SealSeries, m.generation), u.metric, u.region, u.bucket, segment.BucketMillis)
+	if err != nil {
+		return nil, err
+	}
+	var parts []seriesRange
+	var id int32
+	var n, held int64
+	part := seriesRange{}
+	_, err = pgx.ForEachRow(rows, []any{&id, &n}, func() error {
+		if held > 0 && held+n > m.store.cfg.MergeSamples {
+			part.to = segment.SeriesID(id)
+			parts = append(parts, part)
+			part, held = seriesRange{from: part.to}, 0
+		}
+		held += n
+		return nil
+	})
+	part.to = endOfSeries
+	return append(parts, part), err
+}
+
+// read gives the hot segments of a unit, in the order in which they were
+// written, with the samples of the part's series.
+func (m *merger) read(ctx context.Context, u sealUnit, part seriesRange) ([]segment.Segment, error) {
+	rows, err := m.tx.Query(ctx, onHot(queries.SealRead, m.generation), pgx.QueryResultFormats{pgx.BinaryFormatCode},
+		u.metric, u.region, u.bucket, segment.BucketMillis)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []segment.Segment
+	for rows.Next() {
+		var seg segment.Segment // with arrays of its own: all are held until they are merged
+		if err := decodeSegment(rows.RawValues(), &seg); err != nil {
+			return nil, err
+		}
+		keep(&seg, part)
+		out = append(out, seg)
+	}
+	return out, rows.Err()
+}
+
+// keep leaves out the samples of other series. A segment that is left empty
+// still counts for the merge's sequences.
+func keep(seg *segment.Segment, part seriesRange) {
+	if part == (seriesRange{0, endOfSeries}) {
+		return
+	}
+	n := 0
+	for i, id := range seg.Series {
+		if part.from <= id && id < part.to {
+			seg.Series[n], seg.Offsets[n], seg.Values[n] = id, seg.Offsets[i], seg.Values[i]
+			n++
+		}
+	}
+	seg.Series, seg.Offsets, seg.Values = seg.Series[:n:n], seg.Offsets[:n:n], seg.Values[:n:n]
+}
+
+// write copies what has been merged into sealed.
+func (m *merger) write(ctx context.Context) error {
+	if len(m.out) == 0 {
+		return nil
+	}
+	stream := m.store.stream()
+	defer m.store.copies.Put(stream)
+	stream.reset(&sealedRows{segments: m.out})
+	defer stream.reset(nil)
+	if _, err := m.tx.Conn().PgConn().CopyFrom(ctx, stream, queries.SealedCopy); err != nil {
+		return fmt.Errorf("write %d sealed segments: %w", len(m.out), err)
+	}
+	m.report.Samples += int64(m.samples)
+	m.report.Segments += int64(len(m.out))
+	m.out, m.samples = nil, 0
+	return nil
+}
