@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// bar shows how far long work is: as a progress bar on a terminal, else as a
+// plain line whenever a tenth more is done.
+type bar struct {
+	w     io.Writer
+	what  string
+	total int64
+	shown int64                    // tenths, or -1
+	live  *progressbar.ProgressBar // nil unless on a terminal
+}
+
+func newBar(w io.Writer, what string, total int64) *bar {
+	b := &bar{w: w, what: what, total: max(total, 1), shown: -1}
+	if isTerminal(w) {
+		b.live = progressbar.NewOptions64(b.total,
+			progressbar.OptionSetWriter(w),
+			progressbar.OptionSetDescription(what),
+			progressbar.OptionShowCount(),
+			progressbar.OptionOnCompletion(func() { fmt.Fprintln(w) }),
+		)
+	}
+	return b
+}
+
+// set shows that done of the total is done.
+func (b *bar) set(done int64) {
+	done = min(done, b.total)
+	if b.live != nil {
+		_ = b.live.Set64(done) // a bar that cannot be drawn must not stop the work
+		return
+	}
+	if tenths := done * 10 / b.total; tenths != b.shown {
+		b.shown = tenths
+		fmt.Fprintf(b.w, "%s: %d of %d (%d%%)\n", b.what, done, b.total, done*100/b.total)
+	}
+}
+
+// isTerminal reports whether somebody watches what is written to w.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

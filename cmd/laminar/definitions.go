@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"laminar/flownode/flowdef"
+)
+
+// readDefinitions reads definition files. A path is a file, a directory (its
+// .yaml and .yml files), a pattern, or - for standard input.
+func (a *app) readDefinitions(paths []string) ([]flowdef.Source, error) {
+	var sources []flowdef.Source
+	seen := map[string]bool{}
+	for _, path := range paths {
+		if path == "-" {
+			data, err := io.ReadAll(a.stdin)
+			if err != nil {
+				return nil, fmt.Errorf("read definitions: %w", err)
+			}
+			sources = append(sources, flowdef.Source{File: "stdin", Data: data})
+			continue
+		}
+		files, err := definitionFiles(path)
+		if err != nil {
+			return nil, fmt.Errorf("read definitions: %w", err)
+		}
+		for _, file := range files {
+			if seen[file] {
+				continue
+			}
+			seen[file] = true
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return nil, fmt.Errorf("read definitions: %w", err)
+			}
+			sources = append(sources, flowdef.Source{File: file, Data: data})
+		}
+	}
+	return sources, nil
+}
+
+func definitionFiles(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			return nil, err
+		}
+		var files []string
+		for _, e := range entries {
+			if ext := filepath.Ext(e.Name()); !e.IsDir() && (ext == ".yaml" || ext == ".yml") {
+				files = append(files, filepath.Join(path, e.Name()))
+			}
+		}
+		if len(files) == 0 {
+			return nil, fmt.Errorf("%s holds no .yaml file", path)
+		}
+		return files, nil
+	case err == nil:
+		return []string{path}, nil
+	case strings.ContainsAny(path, "*?["):
+		files, globErr := filepath.Glob(path)
+		if globErr != nil {
+			return nil, fmt.Errorf("%s: %w", path, globErr)
+		}
+		if len(files) == 0 {
+			return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+		}
+		slices.Sort(files)
+		return files, nil
+	default:
+		return nil, err
+	}
+}
+
+// parseDefinitions reads and checks definitions; all faults come back as one
+// problemsError.
+func (a *app) parseDefinitions(paths []string) ([]flowdef.Flow, error) {
+	sources, err := a.readDefinitions(paths)
+	if err != nil {
+		return nil, err
+	}
+	flows, problems := flowdef.ParseAll(sources)
+	if len(problems) > 0 {
+		return nil, problemsError(problems)
+	}
+	return flows, nil
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	_ "embed" // for the sample flows
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"laminar/cmd/laminar/fleet"
+	"laminar/flownode/flowdef"
+	"laminar/sqlstore"
+	"laminar/sqlstore/localpg"
+)
+
+//go:embed demo.yaml
+var demoFlows []byte
+
+const (
+	demoFallbackDir = "/var/lib/laminar-demo"
+	demoHistory     = 5 * time.Minute
+	demoInterval    = 2 * time.Second
+	demoMaxDelay    = 30 * time.Second
+)
+
+func (a *app) demoCommand() *cobra.Command {
+	var duration string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show Laminar at work: a private PostgreSQL, a simulated fleet, tables that fill",
+		Args:  takes(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			limit, err := parseDuration(duration)
+			if err != nil {
+				return fmt.Errorf("--duration: %w", err)
+			}
+			c, err := a.load(cmd)
+			if err != nil {
+				return err
+			}
+			if !a.given(cmd, &c, "log.level") {
+				c.Log.Level = "warn" // the tables are what there is to see
+			}
+			if err := a.demoPlaces(cmd, &c); err != nil {
+				return err
+			}
+			return a.demo(cmd.Context(), &c, limit)
+		},
+	}
+	cmd.Flags().StringVar(&duration, "duration", "0s", "end after this long; 0s until Ctrl-C")
+	addSettingFlags(cmd.Flags(), serving)
+	return cmd
+}
+
+// demo serves in this process, sends it the metrics of a simulated fleet and
+// shows the result tables until limit is over or ctx ends.
+func (a *app) demo(ctx context.Context, c *config, limit time.Duration) error {
+	log := a.logger(c)
+	fmt.Fprintln(a.stdout, "starting ...")
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	err := a.serve(ctx, c, log, func(ctx context.Context, svc service) error {
+		return a.demonstrate(ctx, c, svc, log)
+	})
+	if err == nil || errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+		fmt.Fprintf(a.stdout, "\nThe demo has ended; nothing of it runs any more. Its data stays in %s.\n", c.DataDir)
+		return nil
+	}
+	return err
+}
+
+// demoPlaces finds a data directory and an address that can be used, where the
+// user did not name any.
+func (a *app) demoPlaces(cmd *cobra.Command, c *config) error {
+	if !a.given(cmd, c, "listen") {
+		// Taken by somebody else's Laminar, or by this demo in another window.
+		l, err := net.Listen("tcp", c.Listen)
+		if err != nil {
+			fmt.Fprintf(a.stdout, "%s is taken; another port is used\n", c.Listen)
+			c.Listen = "127.0.0.1:0"
+		} else if err := l.Close(); err != nil {
+			return err
+		}
+	}
+	if c.Database.URL != "" || c.Database.URLFile != "" || a.given(cmd, c, "data_dir") {
+		return nil
+	}
+	var unreachable *localpg.UnreachableError
+	dir, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return err
+	}
+	err = localpg.Check(cmd.Context(), localpg.Options{Dir: dir})
+	if errors.As(err, &unreachable) && os.Geteuid() == 0 {
+		fmt.Fprintf(a.stdout, "PostgreSQL cannot run as root, and its user %s cannot reach %s: the data goes to %s\n",
+			unreachable.User, dir, demoFallbackDir)
+		c.DataDir = demoFallbackDir
+		return nil
+	}
+	return err
+}
+
+// given reports whether a setting was named as a flag or in the environment, or
+// has another value than its default.
+func (a *app) given(cmd *cobra.Command, c *config, key string) bool {
+	return slices.ContainsFunc(settings, func(s setting) bool {
+		if s.key != key {
+			return false
+		}
+		_, found := a.environ(s.env())
+		return found || s.typed(cmd) != nil || s.bind(c).String() != s.defaultText()
+	})
+}
+
+// demonstrate is the part of the service that only a demo has. It returns nil
+// when ctx ends.
+func (a *app) demonstrate(ctx context.Context, c *config, svc service, log *slog.Logger) error {
+	flows, problems := flowdef.Parse("demo.yaml", demoFlows)
+	if len(problems) > 0 {
+		return problemsError(problems)
+	}
+	if _, err := svc.store.Apply(ctx, flows, sqlstore.ApplyOptions{Replace: true, Retention: c.Raw.Retention.Milliseconds()}); err != nil {
+		return err
+	}
+	opts := fleet.DefaultOptions()
+	opts.Interval, opts.MaxDelay = demoInterval, demoMaxDelay
+	client, err := fleet.NewClient("http://"+svc.address+"/api/v1/write", fleetConnections, fleetPerRequest, log)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	view := &demoView{app: a, config: c, service: svc, client: client, flows: flows, redraw: isTerminal(a.stdout)}
+	var group errgroup.Group
+	group.Go(func() error {
+		return fleet.Run(ctx, fleet.New(opts), client, fleet.RunOptions{History: demoHistory})
+	})
+	group.Go(func() error { return view.run(ctx) })
+	return group.Wait()
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"laminar/cmd/laminar/fleet"
+	"laminar/flownode/flowdef"
+	"laminar/sequence"
+	"laminar/sqlstore"
+)
+
+// How often the demo looks at its tables: often where it can redraw them in
+// place, seldom where every look makes new lines.
+const (
+	redrawEvery = time.Second
+	printEvery  = 5 * time.Second
+	demoRows    = 5 // of each table
+)
+
+// Control sequences of terminals.
+const (
+	toTopLeft  = "\x1b[H"
+	clearBelow = "\x1b[J"
+	clearAll   = "\x1b[2J"
+)
+
+// demoView shows result tables while they fill.
+type demoView struct {
+	*app
+	config  *config
+	service service
+	client  *fleet.Client
+	flows   []flowdef.Flow
+	redraw  bool
+	shown   map[string]time.Time // without redrawing: newest window printed, by flow
+}
+
+// run shows the tables until ctx ends.
+func (v *demoView) run(ctx context.Context) error {
+	every := printEvery
+	v.shown = map[string]time.Time{}
+	if v.redraw {
+		every = redrawEvery
+		fmt.Fprint(v.stdout, clearAll)
+	} else {
+		fmt.Fprint(v.stdout, v.where())
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if err := v.show(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, sequence.ErrUnavailable) {
+			return err
+		}
+	}
+}
+
+// where says where to look oneself.
+func (v *demoView) where() string {
+	database := "--data-dir " + v.config.DataDir
+	if v.config.Database.URL != "" || v.config.Database.URLFile != "" {
+		database = "--database-url ..."
+	}
+	return fmt.Sprintf(`Laminar takes samples at http://%s/api/v1/write; its own metrics are at http://%s/metrics.
+In another window:
+  bin/laminar status %s
+  bin/laminar psql %s -c 'select * from flow.http_requests_rate1m order by window_end desc limit 5'
+  bin/laminar refill http_requests:rate1m --from -5m %s
+`, v.service.address, v.service.address, database, database, database)
+}
+
+func (v *demoView) show(ctx context.Context) error {
+	states, err := v.service.store.ListFlows(ctx)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if v.redraw {
+		fmt.Fprintf(&out, "%s%s%s\n%d samples taken in, of a simulated fleet; Ctrl-C ends it.\n\n",
+			toTopLeft, clearBelow, v.where(), v.client.Sent())
+	}
+	for _, f := range v.flows {
+		i := slices.IndexFunc(states, func(s sqlstore.FlowStatus) bool { return s.Def.Title() == f.Title() })
+		if i < 0 {
+			continue // deleted in another window
+		}
+		rows, err := v.service.store.LatestResults(ctx, states[i], demoRows)
+		if err != nil {
+			return err
+		}
+		if v.redraw {
+			err = v.draw(&out, states[i], rows)
+		} else {
+			v.line(&out, states[i], rows)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err = v.stdout.Write(out.Bytes())
+	return err
+}
+
+// draw writes the newest rows of one table.
+func (v *demoView) draw(out *bytes.Buffer, state sqlstore.FlowStatus, rows []sqlstore.Result) error {
+	fmt.Fprintf(out, "%s   %s\n", plainName(state.Table), strings.Join(strings.Fields(state.Def.PromQL), " "))
+	t := table{head: []string{"window_start", "window_end", "labels", "value"}}
+	for _, r := range rows {
+		t.rows = append(t.rows, []string{clock(r.Start), clock(r.End), spellLabels(r.Labels), spellValue(r.Value)})
+	}
+	if err := writeTable(out, t); err != nil {
+		return err
+	}
+	out.WriteByte('\n')
+	return nil
+}
+
+// line writes the rows of the newest window in one line, if it has not been
+// written yet.
+func (v *demoView) line(out *bytes.Buffer, state sqlstore.FlowStatus, rows []sqlstore.Result) {
+	if len(rows) == 0 || !rows[0].End.After(v.shown[state.Table]) {
+		return
+	}
+	v.shown[state.Table] = rows[0].End
+	fmt.Fprintf(out, "%s  %-28s", clock(rows[0].End), plainName(state.Table))
+	for _, r := range rows {
+		if r.End.Equal(rows[0].End) {
+			fmt.Fprintf(out, "  %s %s", spellLabels(r.Labels), spellValue(r.Value))
+		}
+	}
+	out.WriteByte('\n')
+}
+
+func clock(t time.Time) string { return t.Local().Format(time.TimeOnly) }
+
+func spellLabels(labels map[string]string) string {
+	words := make([]string, 0, len(labels))
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		words = append(words, name+"="+labels[name])
+	}
+	return strings.Join(words, " ")
+}
+
+// spellValue spells a value with as many digits as one can take in at a look.
+func spellValue(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }

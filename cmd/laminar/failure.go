@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"laminar/flownode/flowdef"
+	"laminar/sequence"
+	"laminar/sqlstore"
+	"laminar/sqlstore/localpg"
+)
+
+// Exit codes, part of the public contract.
+const (
+	exitOK          = 0
+	exitFault       = 1 // a fault, or a difference where one was looked for
+	exitUsage       = 2
+	exitTimeout     = 3
+	exitUnreachable = 4 // the database is out of reach
+)
+
+// usageError says that what was typed, or set, cannot be meant.
+type usageError struct {
+	err  error
+	hint string
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+func (e *usageError) Hint() string  { return e.hint }
+
+func usagef(format string, args ...any) error { return &usageError{err: fmt.Errorf(format, args...)} }
+
+// timeoutError says that what a command waited for did not come in time.
+type timeoutError struct{ err error }
+
+func (e *timeoutError) Error() string { return e.err.Error() }
+func (e *timeoutError) Unwrap() error { return e.err }
+
+// problemsError is faults of definitions. They are printed one to a line, as
+// compilers print theirs, so that editors can jump to them.
+type problemsError []flowdef.Problem
+
+func (e problemsError) Error() string {
+	lines := make([]string, len(e))
+	for i, p := range e {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// quietError ends the program with a code and says nothing: whoever ran has
+// said it already.
+type quietError int
+
+func (e quietError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// report prints an error for people and returns the exit code that goes with
+// it.
+func report(w io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var quiet quietError
+	if errors.As(err, &quiet) {
+		return int(quiet)
+	}
+	var (
+		faults problemsError
+		store  *sqlstore.ProblemsError
+	)
+	switch {
+	case errors.As(err, &faults):
+		fmt.Fprintln(w, faults)
+	case errors.As(err, &store):
+		fmt.Fprintln(w, store)
+	default:
+		fmt.Fprintf(w, "Error: %v\n", err)
+	}
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) && hinted.Hint() != "" {
+		fmt.Fprintf(w, "Try: %s\n", hinted.Hint())
+	}
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	var (
+		usage      *usageError
+		timeout    *timeoutError
+		notRunning *localpg.NotRunningError
+	)
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &timeout):
+		return exitTimeout
+	// Before the deadline: a connection attempt that times out is both.
+	case errors.Is(err, sequence.ErrUnavailable), errors.As(err, &notRunning):
+		return exitUnreachable
+	case errors.Is(err, context.DeadlineExceeded):
+		return exitTimeout
+	default:
+		return exitFault
+	}
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"laminar/flownode/flowdef"
+	"laminar/sqlstore"
+)
+
+func (a *app) flowCommand() *cobra.Command {
+	cmd := a.group(&cobra.Command{Use: "flow", Short: "Check, apply and look at flows"})
+	cmd.AddCommand(a.flowValidateCommand(), a.flowApplyCommand(), a.flowListCommand(),
+		a.flowShowCommand(), a.flowDeleteCommand(), a.flowWaitCommand())
+	return cmd
+}
+
+// addFilesFlag adds -f, which is required.
+func addFilesFlag(cmd *cobra.Command, files *[]string) {
+	cmd.Flags().StringArrayVarP(files, "file", "f", nil, "file, directory or pattern of definitions, - for standard input; may be repeated")
+	inner := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if len(*files) == 0 {
+			return &usageError{err: fmt.Errorf("%s: no definitions given", cmd.CommandPath()), hint: cmd.CommandPath() + " -f flows.yaml"}
+		}
+		if inner != nil {
+			return inner(cmd, args)
+		}
+		return nil
+	}
+}
+
+func (a *app) flowValidateCommand() *cobra.Command {
+	var files []string
+	cmd := &cobra.Command{
+		Use:   "validate -f FILE",
+		Short: "Check definitions without a database, and say how each is kept",
+		Args:  takes(0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			flows, err := a.parseDefinitions(files)
+			if err != nil {
+				return err
+			}
+			return a.print(validated(flows))
+		},
+	}
+	addFilesFlag(cmd, &files)
+	a.addOutputFlag(cmd)
+	return cmd
+}
+
+// validatedFlow is a flow as `flow validate --output json` shows it.
+type validatedFlow struct {
+	Flow   string   `json:"flow"`
+	Table  string   `json:"table"`
+	Every  string   `json:"every"`
+	Group  string   `json:"group"`
+	PromQL string   `json:"promql"`
+	Kept   []string `json:"kept"` // how each leaf is kept
+}
+
+func validated(flows []flowdef.Flow) table {
+	t := table{head: []string{"flow", "table", "every", "how it is kept"}}
+	data := make([]validatedFlow, len(flows))
+	for i, f := range flows {
+		v := validatedFlow{
+			Flow: f.Title(), Table: f.Table, Every: formatMillis(f.Every), Group: f.Group,
+			PromQL: f.PromQL, Kept: kept(f),
+		}
+		data[i] = v
+		for j, how := range v.Kept {
+			if j == 0 {
+				t.rows = append(t.rows, []string{v.Flow, v.Table, v.Every, how})
+			} else {
+				t.rows = append(t.rows, []string{"", "", "", how})
+			}
+		}
+	}
+	t.data = data
+	t.note = fmt.Sprintf("%d definitions, no faults", len(flows))
+	return t
+}
+
+// kept says how each leaf of a flow is kept.
+func kept(f flowdef.Flow) []string {
+	out := make([]string, len(f.Expr.Leaves))
+	for i := range f.Expr.Leaves {
+		out[i] = f.Expr.Leaves[i].Describe()
+	}
+	return out
+}
+
+func formatMillis(ms int64) string { return formatDuration(time.Duration(ms) * time.Millisecond) }
+
+func (a *app) flowApplyCommand() *cobra.Command {
+	var files []string
+	var replace bool
+	cmd := &cobra.Command{
+		Use:   "apply -f FILE",
+		Short: "Make the catalogue hold the definitions; others stay as they are",
+		Args:  takes(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			flows, err := a.parseDefinitions(files)
+			if err != nil {
+				return err
+			}
+			return a.withStore(cmd, func(ctx context.Context, c *config, store *sqlstore.Store) error {
+				results, err := store.Apply(ctx, flows, sqlstore.ApplyOptions{
+					Replace: replace, Retention: c.Raw.Retention.Milliseconds(),
+				})
+				if err != nil {
+					return err
+				}
+				return a.print(applied(results))
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&replace, "replace", false, "let changed definitions drop and rebuild their results")
+	addFilesFlag(cmd, &files)
+	a.addOutputFlag(cmd)
+	return cmd
+}
+
+// appliedFlow is a flow as `flow apply --output json` shows it.
+type appliedFlow struct {
+	Flow   string `json:"flow"`
+	Table  string `json:"table"`
+	Action string `json:"action"`
+}
+
+func applied(results []sqlstore.ApplyResult) table {
+	t := table{head: []string{"flow", "table", "action"}}
+	data := make([]appliedFlow, len(results))
+	for i, r := range results {
+		data[i] = appliedFlow{Flow: r.Flow, Table: plainName(r.Table), Action: string(r.Action)}
+		t.rows = append(t.rows, []string{data[i].Flow, data[i].Table, data[i].Action})
+	}
+	t.data = data
+	return t
+}
+
+func (a *app) flowListCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List all flows and how far they are",
+		Args:  takes(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+				flows, err := store.ListFlows(ctx)
+				if err != nil {
+					return err
+				}
+				return a.print(flowTable(flows))
+			})
+		},
+	}
+	a.addOutputFlag(cmd)
+	return cmd
+}
+
+func (a *app) flowShowCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show one flow: its definition, how it is kept and how far it is",
+		Args:  takes(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+				flows, err := store.ShowFlow(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				return a.print(flowDetails(flows))
+			})
+		},
+	}
+	a.addOutputFlag(cmd)
+	return cmd
+}
+
+func (a *app) flowDeleteCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "delete NAME",
+		Short: "Forget a flow and drop its results",
+		Args:  takes(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+				if err := store.Delete(ctx, args[0]); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(a.stdout, "%s is gone, and its results\n", args[0])
+				return err
+			})
+		},
+	}
+}

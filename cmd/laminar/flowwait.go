@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"laminar/sequence"
+	"laminar/sqlstore"
+)
+
+// pollEvery is how often waiting commands look again.
+const pollEvery = 200 * time.Millisecond
+
+func (a *app) flowWaitCommand() *cobra.Command {
+	var timeout string
+	cmd := &cobra.Command{
+		Use:   "wait [NAME...]",
+		Short: "Wait until flows show everything that is committed now",
+		Long: "Wait until the tables of the named flows (of all, without a name) show every sample\n" +
+			"that is committed at the time of the call, in all windows that are closed. Windows\n" +
+			"that are still open are not waited for.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			limit, err := parseDuration(timeout)
+			if err != nil {
+				return err
+			}
+			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+				return a.waitForFlows(ctx, store, args, limit)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&timeout, "timeout", "0s", "give up after this long, with exit code 3; 0s never")
+	return cmd
+}
+
+func (a *app) waitForFlows(ctx context.Context, store *sqlstore.Store, names []string, limit time.Duration) error {
+	vec, err := store.CurrentVector(ctx)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		names = nil // all of them
+	}
+	var behind []sqlstore.Behind
+	err = poll(ctx, limit, func(ctx context.Context) (bool, error) {
+		var err error
+		behind, err = store.FlowsBehind(ctx, names, vec)
+		return len(behind) == 0, err
+	})
+	if errors.Is(err, errTooLong) {
+		return &timeoutError{err: fmt.Errorf("not caught up with %s after %s: %s", vec, formatDuration(limit), describeBehind(behind))}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "caught up with %s\n", vec)
+	return err
+}
+
+func describeBehind(behind []sqlstore.Behind) string {
+	words := make([]string, len(behind))
+	for i, b := range behind {
+		words[i] = b.Flow + " " + b.Reason
+		if b.Error != "" {
+			words[i] += " (" + b.Error + ")"
+		}
+	}
+	return strings.Join(words, "; ")
+}
+
+var errTooLong = errors.New("took too long")
+
+// poll asks done again and again until it says yes, which is nil; errTooLong
+// comes after limit, if that is not 0. A database that is away for a moment is
+// waited for.
+func poll(ctx context.Context, limit time.Duration, done func(context.Context) (bool, error)) error {
+	var deadline <-chan time.Time
+	if limit > 0 {
+		timer := time.NewTimer(limit)
+		defer timer.Stop()
+		deadline = timer.C
+	}
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for {
+		ok, err := done(ctx)
+		if err != nil && !errors.Is(err, sequence.ErrUnavailable) {
+			return err
+		}
+		if ok {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-deadline:
+			return errTooLong
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"laminar/sequence"
+	"laminar/sqlstore"
+	"laminar/sqlstore/localpg"
+)
+
+// Times of starting and stopping.
+const (
+	connectEvery = 500 * time.Millisecond
+	stopTimeout  = time.Minute
+)
+
+// host is the database a serving process works on: the private server, which
+// it then owns, or one that was named, and the store over it.
+type host struct {
+	store   *sqlstore.Store
+	url     string
+	private *localpg.Server // nil when the database was named
+	log     *slog.Logger
+}
+
+// openHost starts the private PostgreSQL if no database was named, waits for
+// the database, and brings it to this binary's schema. Close the host when
+// done.
+func openHost(ctx context.Context, c *config, log *slog.Logger) (*host, error) {
+	url, err := c.databaseURL()
+	if err != nil {
+		return nil, err
+	}
+	h := &host{url: url, log: log}
+	if url == "" {
+		log.Info("starting the private PostgreSQL", "data_dir", c.DataDir)
+		if h.private, err = localpg.Start(ctx, localpg.Options{Dir: c.DataDir, Logger: log}); err != nil {
+			return nil, err
+		}
+		h.url = h.private.URL()
+	}
+	if h.store, err = connect(ctx, c.storeConfig(h.url), c.Database.StartTimeout, log); err == nil {
+		if err = h.store.Migrate(ctx); err == nil {
+			_, err = h.store.Install(ctx, c.Raw.Regions)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, h.close(ctx))
+	}
+	return h, nil
+}
+
+// connect opens the store; a database that is out of reach is waited for.
+func connect(ctx context.Context, cfg sqlstore.Config, patience time.Duration, log *slog.Logger) (*sqlstore.Store, error) {
+	deadline := time.Now().Add(patience)
+	for said := false; ; said = true {
+		store, err := sqlstore.Open(ctx, cfg, log)
+		if !errors.Is(err, sequence.ErrUnavailable) || !time.Now().Before(deadline) {
+			return store, err
+		}
+		if !said {
+			log.Warn("waiting for the database", "err", err)
+		}
+		timer := time.NewTimer(connectEvery)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, fmt.Errorf("wait for the database: %w", ctx.Err())
+		case <-timer.C:
+		}
+	}
+}
+
+// supervise keeps the private PostgreSQL running until ctx ends.
+func (h *host) supervise(ctx context.Context) error {
+	if h.private == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return h.private.Supervise(ctx)
+}
+
+// close gives everything back. The private PostgreSQL is stopped in order even
+// when ctx has ended already: that is usually why it is stopped.
+func (h *host) close(ctx context.Context) error {
+	if h.store != nil {
+		h.store.Close()
+	}
+	if h.private == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := h.private.Stop(ctx); err != nil {
+		return fmt.Errorf("stop the private PostgreSQL: %w", err)
+	}
+	h.log.Info("the private PostgreSQL has stopped")
+	return nil
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"laminar/flownode/progress"
+	"laminar/sqlstore"
+)
+
+func (a *app) jobCommand() *cobra.Command {
+	cmd := a.group(&cobra.Command{Use: "job", Short: "Look at refills and other long work"})
+	cmd.AddCommand(a.jobListCommand(), a.jobShowCommand(), a.jobCancelCommand())
+	return cmd
+}
+
+func (a *app) jobListCommand() *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List jobs, newest first",
+		Args:  takes(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+				jobs, err := store.ListJobs(ctx, limit)
+				if err != nil {
+					return err
+				}
+				return a.print(jobTable(jobs))
+			})
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 50, "how many")
+	a.addOutputFlag(cmd)
+	return cmd
+}
+
+func (a *app) jobShowCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show one job",
+		Args:  takes(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := jobID(args[0])
+			if err != nil {
+				return err
+			}
+			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+				job, err := store.ShowJob(ctx, id)
+				if err != nil {
+					return err
+				}
+				return a.print(jobTable([]progress.Job{job}))
+			})
+		},
+	}
+	a.addOutputFlag(cmd)
+	return cmd
+}
+
+func (a *app) jobCancelCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "cancel ID",
+		Short: "End a job; the windows it has computed stay",
+		Args:  takes(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := jobID(args[0])
+			if err != nil {
+				return err
+			}
+			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+				if err := store.CancelJob(ctx, id); err != nil {
+					return err
+				}
+				job, err := store.ShowJob(ctx, id)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(a.stdout, "job %d is %s\n", id, job.State)
+				return err
+			})
+		},
+	}
+}
+
+func jobID(text string) (int64, error) {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id < 1 {
+		return 0, &usageError{err: fmt.Errorf("%q is not the number of a job", text), hint: "laminar job list"}
+	}
+	return id, nil
+}
+
+// jobState is a job as --output json shows it. Times are RFC 3339, "-" where
+// there is none.
+type jobState struct {
+	ID       int64  `json:"id"`
+	Kind     string `json:"kind"`
+	Flow     string `json:"flow"`
+	From     string `json:"from"`
+	To       string `json:"to"`
+	DoneUpTo string `json:"done_up_to"`
+	State    string `json:"state"`
+	Windows  int64  `json:"windows"`
+	Rows     int64  `json:"rows"`
+	Created  string `json:"created"`
+	Started  string `json:"started"`
+	Finished string `json:"finished"`
+	Error    string `json:"error,omitempty"`
+}
+
+func jobTable(jobs []progress.Job) table {
+	t := table{head: []string{"id", "kind", "flow", "from", "to", "done up to", "windows", "rows", "state"}}
+	data := make([]jobState, len(jobs))
+	for i, j := range jobs {
+		s := jobState{
+			ID: j.ID, Kind: j.Kind, Flow: j.FlowName, From: formatTime(j.From), To: formatTime(j.To),
+			DoneUpTo: formatTime(j.NextT), State: j.State, Windows: j.WindowsDone, Rows: j.RowsWritten,
+			Created: formatTime(j.CreatedAt), Started: formatTime(j.StartedAt), Finished: formatTime(j.FinishedAt), Error: j.Error,
+		}
+		data[i] = s
+		how := s.State
+		if s.Error != "" {
+			how += ": " + s.Error
+		}
+		t.rows = append(t.rows, []string{
+			strconv.FormatInt(s.ID, 10), s.Kind, s.Flow, s.From, s.To, s.DoneUpTo,
+			strconv.FormatInt(s.Windows, 10), strconv.FormatInt(s.Rows, 10), how,
+		})
+	}
+	t.data = data
+	return t
+}

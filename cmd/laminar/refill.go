@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"laminar/flownode/progress"
+	"laminar/sqlstore"
+)
+
+func (a *app) refillCommand() *cobra.Command {
+	var from, to string
+	var noWait bool
+	cmd := &cobra.Command{
+		Use:   "refill NAME --from T --to T",
+		Short: "Compute a flow's windows again from all raw samples",
+		Long: "Compute the windows with from < end <= to again from all raw samples, replacing what\n" +
+			"is stored. The work is a durable job that the flownode runs beside its other work; it\n" +
+			"goes on after a crash, and also when this command is interrupted.\n\n" +
+			"T is RFC 3339, now, or a time before now such as -2h.",
+		Args: takes(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			now := a.now()
+			first, err := parseTime(from, now)
+			if err != nil {
+				return fmt.Errorf("--from: %w", err)
+			}
+			last, err := parseTime(to, now)
+			if err != nil {
+				return fmt.Errorf("--to: %w", err)
+			}
+			if !first.Before(last) {
+				return usagef("--from %s is not before --to %s", from, to)
+			}
+			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+				id, err := store.CreateRefill(ctx, args[0], first.UnixMilli(), last.UnixMilli())
+				if err != nil {
+					return err
+				}
+				if noWait {
+					_, err := fmt.Fprintf(a.stdout, "job %d\n", id)
+					return err
+				}
+				return a.followJob(ctx, store, id)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "start of the span, itself excluded")
+	cmd.Flags().StringVar(&to, "to", "now", "end of the span, included")
+	cmd.Flags().BoolVar(&noWait, "no-wait", false, "print the job's number and leave it to the flownode")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if from == "" {
+			return &usageError{err: errors.New("refill: --from is missing"), hint: cmd.UseLine()}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// followJob shows a job until it is finished.
+func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) error {
+	var (
+		job progress.Job
+		b   *bar
+	)
+	err := poll(ctx, 0, func(ctx context.Context) (bool, error) {
+		var err error
+		if job, err = store.ShowJob(ctx, id); err != nil {
+			return false, err
+		}
+		if b == nil {
+			b = newBar(a.stderr, fmt.Sprintf("refill %s (job %d)", job.FlowName, id), seconds(job.To-job.From))
+		}
+		b.set(seconds(job.NextT - job.From))
+		return finished(job), nil
+	})
+	if ctx.Err() != nil {
+		return fmt.Errorf("job %d goes on without this command: %w", id, ctx.Err())
+	}
+	if err != nil {
+		return err
+	}
+	switch job.State {
+	case "done":
+		_, err := fmt.Fprintf(a.stdout, "job %d: %d windows computed, %d rows changed\n", id, job.WindowsDone, job.RowsWritten)
+		return err
+	case "cancelled":
+		return fmt.Errorf("job %d was cancelled", id)
+	default:
+		return fmt.Errorf("job %d: %s", id, job.Error)
+	}
+}
+
+// seconds is what the bar counts in: milliseconds would only look precise.
+func seconds(ms int64) int64 { return ms / 1000 }
+
+func finished(job progress.Job) bool {
+	return job.State == "done" || job.State == "failed" || job.State == "cancelled"
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+var rewriteDocs = flag.Bool("rewrite-docs", false, "write the table of settings into docs/settings.md")
+
+// TestSettingsDocument compares the table in docs/settings.md with the one the
+// program works by.
+func TestSettingsDocument(t *testing.T) {
+	const file, begin, end = "../../docs/settings.md", "<!-- settings -->\n", "<!-- end of settings -->\n"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, found := strings.Cut(string(text), begin)
+	_, tail, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		t.Fatalf("%s does not hold the lines %q and %q", file, begin, end)
+	}
+	want := head + begin + settingsTable() + end + tail
+	if *rewriteDocs {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if want != string(text) {
+		t.Errorf("%s does not hold the settings as they are; go test ./cmd/laminar -run TestSettingsDocument -rewrite-docs writes it:\n%s", file, settingsTable())
+	}
+}
+
+func settingsTable() string {
+	var b strings.Builder
+	b.WriteString("| key | environment | flag | default | unit | meaning |\n|---|---|---|---|---|---|\n")
+	for _, s := range settings {
+		initial := s.defaultText()
+		if initial != "" {
+			initial = "`" + initial + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` | `--%s` | %s | %s | %s |\n", s.key, s.env(), s.flag(), initial, s.unit, s.help)
+	}
+	return b.String()
+}
+
+// TestPrecedence: file < environment < flags, setting by setting.
+func TestPrecedence(t *testing.T) {
+	t.Chdir(t.TempDir())
+	file := "raw:\n  retention: 30d\n  regions: 7\nlisten: 127.0.0.1:1\nflows: [a.yaml, b.yaml]\ndatabase:\n  url_file: secret\n"
+	if err := os.WriteFile("laminar.yaml", []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("LAMINAR_CONFIG", "laminar.yaml")
+	t.Setenv("LAMINAR_RAW_REGIONS", "8")
+	t.Setenv("LAMINAR_LISTEN", "127.0.0.1:2")
+	c := loadWith(t, "--listen", "127.0.0.1:3", "--database-url", "postgres://x")
+	for what, pair := range map[string][2]any{
+		"default":         {c.Seal.After, 2 * time.Hour},
+		"file":            {c.Raw.Retention, 30 * 24 * time.Hour},
+		"environment":     {c.Raw.Regions, 8},
+		"flag":            {c.Listen, "127.0.0.1:3"},
+		"list":            {strings.Join(c.Flows, " "), "a.yaml b.yaml"},
+		"the other place": {c.Database.URL + c.Database.URLFile, "postgres://x"},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s: got %v, want %v", what, pair[0], pair[1])
+		}
+	}
+	if c := loadWith(t, "--flows", "x.yaml", "--flows", "y.yaml,z.yaml"); strings.Join(c.Flows, " ") != "x.yaml y.yaml z.yaml" {
+		t.Errorf("repeated flag: flows are %q", c.Flows)
+	}
+}
+
+// loadWith loads the settings as serve does with the flags.
+func loadWith(t *testing.T, args ...string) config {
+	t.Helper()
+	a := &app{stderr: t.Output(), stdout: t.Output(), environ: os.LookupEnv}
+	root := a.root()
+	cmd, rest, err := root.Find(append([]string{"serve"}, args...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.ParseFlags(rest); err != nil {
+		t.Fatal(err)
+	}
+	c, err := a.load(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestEverySettingComesFromEverywhere sets each one to something else than its
+// default and back, by each of its names.
+func TestEverySettingComesFromEverywhere(t *testing.T) {
+	other := map[string]string{
+		"string": "other", "bool": "true", "int": "17", "duration": "3h", "bytes": "5MiB", "strings": "p,q",
+	}
+	for _, s := range settings {
+		c := defaultConfig()
+		v := s.bind(&c)
+		initial := v.String()
+		if err := v.Set(other[v.Type()]); err != nil {
+			t.Errorf("%s: %v", s.key, err)
+		}
+		if got := s.bind(&c).String(); got != other[v.Type()] || got == initial {
+			t.Errorf("%s: set to %q it is %q", s.key, other[v.Type()], got)
+		}
+		if err := v.Set(initial); err != nil {
+			t.Errorf("%s: its own default %q is refused: %v", s.key, initial, err)
+		}
+	}
+}
+
+func TestParseTime(t *testing.T) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	for text, want := range map[string]time.Time{
+		"now":                       now,
+		"-2h":                       now.Add(-2 * time.Hour),
+		"-1d12h":                    now.Add(-36 * time.Hour),
+		"+10m":                      now.Add(10 * time.Minute),
+		"2026-01-02T03:04:05Z":      time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		"2026-01-02T03:04:05+01:00": time.Date(2026, 1, 2, 2, 4, 5, 0, time.UTC),
+		"2026-01-02T03:04:05.25Z":   time.Date(2026, 1, 2, 3, 4, 5, 250e6, time.UTC),
+	} {
+		got, err := parseTime(text, now)
+		if err != nil || !got.Equal(want) {
+			t.Errorf("%q is %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "yesterday", "2h", "-2", "2026-01-02", "--2h"} {
+		if got, err := parseTime(text, now); err == nil {
+			t.Errorf("%q is taken for %v", text, got)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]int64{"0": 0, "17": 17, "17B": 17, "2KiB": 2048, "32MiB": 32 << 20, "1 GiB": 1 << 30} {
+		var v bytesValue
+		if err := v.Set(text); err != nil || int64(v) != want {
+			t.Errorf("%q is %d, %v; want %d", text, v, err, want)
+		}
+	}
+	for _, text := range []string{"", "-1", "1.5MiB", "1MB", "9999999999GiB"} {
+		var v bytesValue
+		if err := v.Set(text); err == nil {
+			t.Errorf("%q is taken for %d", text, v)
+		}
+	}
+}
+
+func TestWithoutPassword(t *testing.T) {
+	for url, want := range map[string][2]string{
+		"postgres://u:s%40cret@h:5/db?sslmode=disable":   {"postgres://u@h:5/db?sslmode=disable", "s@cret"},
+		"postgres://h/db?password=x&user=u":              {"postgres://h/db?user=u", "x"},
+		`host=h user=u password='a b\'c' dbname=db`:      {"host=h user=u dbname=db", "a b'c"},
+		"host=h user=u password=plain dbname=db":         {"host=h user=u dbname=db", "plain"},
+		"host=h user=u dbname=db sslmode=disable port=1": {"host=h user=u dbname=db sslmode=disable port=1", ""},
+	} {
+		open, password, err := withoutPassword(url)
+		if err != nil || open != want[0] || password != want[1] {
+			t.Errorf("%s is %q and %q (%v), want %q", url, open, password, err, want)
+		}
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	for address, want := range map[string]bool{
+		"127.0.0.1:1": true, "[::1]:1": true, "localhost:1": true, "127.9.9.9:1": true,
+		":1": false, "0.0.0.0:1": false, "[::]:1": false, "10.0.0.1:1": false, "example.org:1": false,
+	} {
+		if got := loopback(address); got != want {
+			t.Errorf("%s: loopback is %v, want %v", address, got, want)
+		}
+	}
+}

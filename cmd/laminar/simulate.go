@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"laminar/cmd/laminar/fleet"
+)
+
+// How a simulated fleet sends.
+const (
+	fleetConnections = 4
+	fleetPerRequest  = 2000
+)
+
+func (a *app) simulateCommand() *cobra.Command {
+	opts := fleet.DefaultOptions()
+	var url, interval, history, duration, delay string
+	cmd := &cobra.Command{
+		Use:   "simulate --url URL",
+		Short: "Send the metrics of a small simulated fleet to any remote write receiver",
+		Long: "Send the metrics of a small simulated fleet to any remote write receiver: counters that\n" +
+			"reset now and then, gauges, a histogram; some samples late, repeated or overwritten.",
+		Args: takes(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			run := fleet.RunOptions{}
+			for _, d := range []struct {
+				flag, text string
+				into       *time.Duration
+			}{
+				{"interval", interval, &opts.Interval}, {"max-delay", delay, &opts.MaxDelay},
+				{"history", history, &run.History}, {"duration", duration, &run.Duration},
+			} {
+				var err error
+				if *d.into, err = parseDuration(d.text); err != nil {
+					return fmt.Errorf("--%s: %w", d.flag, err)
+				}
+			}
+			if err := opts.Validate(); err != nil {
+				return &usageError{err: err}
+			}
+			if run.History > 0 && !cmd.Flags().Changed("duration") {
+				run.Duration = -1
+			}
+			c, err := a.load(cmd)
+			if err != nil {
+				return err
+			}
+			return a.simulate(cmd.Context(), url, opts, run, a.logger(&c))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&url, "url", "http://127.0.0.1:9201/api/v1/write", "where to send; may hold user and password")
+	f.IntVar(&opts.Instances, "instances", opts.Instances, fmt.Sprintf("machines, of %d series each", fleet.SeriesPerInstance))
+	f.StringVar(&interval, "interval", formatDuration(opts.Interval), "time between two scrapes of a machine")
+	f.StringVar(&history, "history", "0s", "send so much of the past first, as fast as it is taken; then end, unless a duration is given")
+	f.StringVar(&duration, "duration", "0s", "how long to go on; 0s until Ctrl-C")
+	f.StringVar(&delay, "max-delay", formatDuration(opts.MaxDelay), "the longest that a late sample is late")
+	f.Float64Var(&opts.Late, "late", opts.Late, "share of samples that come late")
+	f.Float64Var(&opts.Repeated, "repeated", opts.Repeated, "share of samples that come twice")
+	f.Float64Var(&opts.Overwritten, "overwritten", opts.Overwritten, "share of samples that come again with another value")
+	f.Float64Var(&opts.Restarts, "restarts", opts.Restarts, "chance of a restart of a machine, per scrape")
+	f.Uint64Var(&opts.Seed, "seed", opts.Seed, "the same seed gives the same values")
+	return cmd
+}
+
+// simulate lets a fleet send until it is done or ctx ends, and says how much
+// was acknowledged.
+func (a *app) simulate(ctx context.Context, url string, opts fleet.Options, run fleet.RunOptions, log *slog.Logger) error {
+	client, err := fleet.NewClient(url, fleetConnections, fleetPerRequest, log)
+	if err != nil {
+		return &usageError{err: err, hint: "--url http://127.0.0.1:9201/api/v1/write"}
+	}
+	defer client.Close()
+	var refused error
+	run.Progress = func(_ time.Time, err error) {
+		if err != nil {
+			refused = err
+			log.Warn("the receiver refused samples", "err", err)
+		}
+	}
+	if err := fleet.Run(ctx, fleet.New(opts), client, run); err != nil {
+		return fmt.Errorf("simulate: %w", err)
+	}
+	fmt.Fprintf(a.stdout, "%d samples acknowledged, %d requests sent again\n", client.Sent(), client.Retries())
+	if refused != nil {
+		return fmt.Errorf("some samples were refused, at last: %w", refused)
+	}
+	return nil
+}

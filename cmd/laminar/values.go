@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// value reads and spells one kind of setting. Set replaces what was there.
+type value interface {
+	String() string
+	Set(text string) error
+	Type() string // for people, in the help and the table of settings
+}
+
+type textValue string
+
+func (v *textValue) String() string        { return string(*v) }
+func (v *textValue) Set(text string) error { *v = textValue(text); return nil }
+func (v *textValue) Type() string          { return "string" }
+
+type boolValue bool
+
+func (v *boolValue) String() string { return strconv.FormatBool(bool(*v)) }
+func (v *boolValue) Type() string   { return "bool" }
+
+func (v *boolValue) Set(text string) error {
+	b, err := strconv.ParseBool(text)
+	if err != nil {
+		return fmt.Errorf("%q is neither true nor false", text)
+	}
+	*v = boolValue(b)
+	return nil
+}
+
+type intValue int
+
+func (v *intValue) String() string { return strconv.Itoa(int(*v)) }
+func (v *intValue) Type() string   { return "int" }
+
+func (v *intValue) Set(text string) error {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return fmt.Errorf("%q is not a whole number", text)
+	}
+	*v = intValue(n)
+	return nil
+}
+
+// durationValue is spelled as Prometheus does: 30s, 1h30m, 15d.
+type durationValue time.Duration
+
+func (v *durationValue) String() string { return formatDuration(time.Duration(*v)) }
+func (v *durationValue) Type() string   { return "duration" }
+
+func (v *durationValue) Set(text string) error {
+	d, err := parseDuration(text)
+	if err != nil {
+		return err
+	}
+	*v = durationValue(d)
+	return nil
+}
+
+// bytesValue is a size: a number, or one with KiB, MiB or GiB behind it.
+type bytesValue int64
+
+var byteUnits = []struct {
+	name string
+	size int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
+
+func (v *bytesValue) Type() string { return "bytes" }
+
+func (v *bytesValue) String() string {
+	for _, u := range byteUnits {
+		if n := int64(*v); u.size > 1 && n >= u.size && n%u.size == 0 {
+			return strconv.FormatInt(n/u.size, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(int64(*v), 10)
+}
+
+func (v *bytesValue) Set(text string) error {
+	number, size := text, int64(1)
+	for _, u := range byteUnits {
+		if rest, found := strings.CutSuffix(text, u.name); found {
+			number, size = strings.TrimSpace(rest), u.size
+			break
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || n > (1<<62)/size {
+		return fmt.Errorf("%q is not a size: want a number, or one such as 32MiB", text)
+	}
+	*v = bytesValue(n * size)
+	return nil
+}
+
+// listValue is words with commas between them.
+type listValue []string
+
+func (v *listValue) String() string { return strings.Join(*v, ",") }
+func (v *listValue) Type() string   { return "strings" }
+
+func (v *listValue) Set(text string) error {
+	*v = nil
+	for word := range strings.SplitSeq(text, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			*v = append(*v, word)
+		}
+	}
+	return nil
+}
+
+// atLeast refuses a number below least.
+func atLeast(key string, v value, least int64) error {
+	var n, low int64
+	switch v := v.(type) {
+	case *intValue:
+		n, low = int64(*v), least
+	case *bytesValue:
+		n, low = int64(*v), least
+	case *durationValue:
+		n, low = int64(*v), least
+	default:
+		return nil
+	}
+	if n >= low {
+		return nil
+	}
+	want := strconv.FormatInt(low, 10)
+	switch v.(type) {
+	case *durationValue:
+		want = formatDuration(time.Duration(low))
+	case *bytesValue:
+		size := bytesValue(low)
+		want = size.String()
+	}
+	return usagef("%s is %s: want %s at least", key, v, want)
+}
