@@ -33,6 +33,7 @@ type flowRun struct {
 	stored    sequence.Vector // the vector as stored; flow.Vector may be ahead while nothing but it moved
 	storedAt  time.Time       // when it was stored
 	notBefore time.Time       // when a costly provisional window may be computed again
+	postponed bool            // it was not, and something has changed
 }
 
 // leafRun is one leaf of a flow: its members and pane state.

@@ -149,6 +149,9 @@ func (g *group) nextRound(last time.Time, pending bool, now time.Time) (at time.
 // the end of a window. Unset when it never does.
 func (f *flowRun) deadline() int64 {
 	next := f.dirty.NextReady()
+	if at := f.notBefore.UnixMilli(); f.postponed && (next == flowplan.Unset || at < next) {
+		next = at
+	}
 	if q := f.clock.QuietDeadline(); q != flowplan.Unset && f.flow.EmittedUntil != progress.Unset && f.pendingOpen() {
 		close := max(q, flowplan.NextEnd(f.flow.EmittedUntil, f.flow.Def.Every)+f.flow.Def.WatermarkDelay)
 		if next == flowplan.Unset || close < next {

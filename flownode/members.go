@@ -28,6 +28,13 @@ type members struct {
 	index   slotIndex
 	metrics []segment.MetricID // ascending
 
+	// Series of different metrics can be told apart by their name alone, which
+	// most functions drop: then two of them with a value in one window are an
+	// error, as in Prometheus. setOf is, by slot, the label set without name;
+	// nil where that cannot happen.
+	setOf  []int32
+	setNum map[string]int32 // key of the label set -> its number
+
 	groupOf  []int32
 	groups   []memberGroup
 	groupNum map[string]int32 // group key -> group
@@ -41,7 +48,11 @@ type memberGroup struct {
 }
 
 func newMembers(leaf *flowdef.Leaf) *members {
-	return &members{leaf: leaf, byGroup: mergesByGroup(leaf), groupNum: map[string]int32{}}
+	m := &members{leaf: leaf, byGroup: mergesByGroup(leaf), groupNum: map[string]int32{}}
+	if names := leaf.Names(); leaf.Agg != flowdef.AggNone && !leaf.Func.KeepsName() && len(names) != 1 {
+		m.setNum, m.byGroup = map[string]int32{}, false
+	}
+	return m
 }
 
 // mergesByGroup reports whether the partials of all series of a group can be
@@ -75,6 +86,9 @@ func (m *members) add(s *segment.Series) bool {
 		slot = int32(len(m.groupOf))
 		m.groupOf = append(m.groupOf, g)
 		m.groups[g].slots = append(m.groups[g].slots, slot)
+		if m.setNum != nil {
+			m.setOf = append(m.setOf, number(m.setNum, flowdef.GroupKey(lset.DropReserved(isMetricName))))
+		}
 	}
 	m.series = append(m.series, s.ID)
 	m.slots = append(m.slots, slot)
@@ -83,6 +97,18 @@ func (m *members) add(s *segment.Series) bool {
 		m.metrics = slices.Insert(m.metrics, at, s.Metric)
 	}
 	return true
+}
+
+func isMetricName(name string) bool { return name == segment.MetricName }
+
+// number returns the key's number, giving it the next one if it has none.
+func number(of map[string]int32, key string) int32 {
+	n, ok := of[key]
+	if !ok {
+		n = int32(len(of))
+		of[key] = n
+	}
+	return n
 }
 
 // group returns the number of the group with these labels, making it if needed.

@@ -182,6 +182,11 @@ func (s *script) report() string {
 			fmt.Fprintf(&b, "job %d failed: %s\n", j.ID, j.Error)
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(s.store.flows)) {
+		if f := s.store.flows[id].flow; f.Error != "" {
+			fmt.Fprintf(&b, "error: %s\n", f.Error)
+		}
+	}
 	s.reportDirty(&b)
 	s.reportRows(&b)
 	if b.Len() == 0 {

@@ -308,13 +308,16 @@ func (s *stepping) provisional(ctx context.Context) error {
 	if s.more || s.flow.Def.Emit != flowdef.EmitUpdate || end <= pane.FloorEnd(s.to.Watermark, s.step1()) {
 		return nil
 	}
-	changed := s.open.end != end
+	changed := s.postponed || s.open.end != end
 	costly := false
 	for _, l := range s.leaves {
 		changed = changed || l.plan.Samples > 0
 		costly = costly || l.state == nil && len(l.members.series) > 0
 	}
-	if !changed || costly && time.Now().Before(s.notBefore) {
+	if !changed {
+		return nil
+	}
+	if s.postponed = costly && time.Now().Before(s.notBefore); s.postponed {
 		return nil
 	}
 	began := time.Now()

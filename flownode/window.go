@@ -92,8 +92,16 @@ func leafVector(src windowSource, m *members, after, upTo int64, want groupSet) 
 	fresh := *partial.NewAggregator(aggOf(m.leaf.Agg))
 	valued := 0
 	var dup *duplicateError
+	seen := make([]bool, len(m.setNum))
 	src.window(after, upTo, m, want, func(slot int32, v float64) {
 		g := m.groupOf[slot]
+		if m.setOf != nil {
+			if set := m.setOf[slot]; !seen[set] {
+				seen[set] = true
+			} else if dup == nil {
+				dup = &duplicateError{leaf: m.leaf.Text, labels: m.groups[g].labels}
+			}
+		}
 		agg := &aggs[g]
 		if agg.Empty() {
 			*agg = fresh
