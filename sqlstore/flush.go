@@ -117,12 +117,8 @@ func (tx *FlushTx) copyIn(ctx context.Context, segments []segment.Segment) error
 			return fmt.Errorf("segment %d: %w", i, err)
 		}
 	}
-	stream := tx.store.stream()
-	defer tx.store.copies.Put(stream)
-	stream.reset(&hotRows{flush: tx.flush, segments: segments})
-	defer stream.reset(nil)
-	_, err := tx.conn.Conn().PgConn().CopyFrom(ctx, stream, strings.ReplaceAll(queries.HotCopy, "hot_new", hotTable(tx.flush.Generation)))
-	return err
+	sql := strings.ReplaceAll(queries.HotCopy, "hot_new", hotTable(tx.flush.Generation))
+	return tx.store.copyRows(ctx, tx.conn.Conn().PgConn(), sql, &hotRows{flush: tx.flush, segments: segments})
 }
 
 func (s *Store) stream() *copyStream {

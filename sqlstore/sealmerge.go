@@ -143,11 +143,7 @@ func (m *merger) write(ctx context.Context) error {
 	if len(m.out) == 0 {
 		return nil
 	}
-	stream := m.store.stream()
-	defer m.store.copies.Put(stream)
-	stream.reset(&sealedRows{segments: m.out})
-	defer stream.reset(nil)
-	if _, err := m.tx.Conn().PgConn().CopyFrom(ctx, stream, queries.SealedCopy); err != nil {
+	if err := m.store.copyRows(ctx, m.tx.Conn().PgConn(), queries.SealedCopy, &sealedRows{segments: m.out}); err != nil {
 		return fmt.Errorf("write %d sealed segments: %w", len(m.out), err)
 	}
 	m.report.Samples += int64(m.samples)
