@@ -26,7 +26,10 @@ type flaky struct {
 	calm    atomic.Bool  // no more cuts
 	refuse  atomic.Int32 // connections still to refuse
 	commits atomic.Int64 // cuts between a commit and its answer
+	unheard atomic.Int64 // cuts that kept a commit from the server
 	others  atomic.Int64 // cuts at any other moment
+
+	commitName atomic.Pointer[string] // of the prepared statement
 
 	mu   sync.Mutex
 	open map[net.Conn]bool
@@ -117,12 +120,33 @@ func (f *flaky) pass(from, to net.Conn, cut func([]byte) bool) {
 }
 
 // onRequest cuts before the server hears of it.
-func (f *flaky) onRequest([]byte) bool {
+func (f *flaky) onRequest(request []byte) bool {
+	if f.isCommit(request) {
+		if rand.IntN(8) == 0 {
+			f.unheard.Add(1)
+			return true
+		}
+		return false
+	}
 	if rand.IntN(100) != 0 {
 		return false
 	}
 	f.others.Add(1)
 	return true
+}
+
+// isCommit reports whether a request holds a COMMIT. It is sent as text once
+// and as the name of a prepared statement from then on, which is learnt here.
+func (f *flaky) isCommit(request []byte) bool {
+	if end := bytes.Index(request, []byte("\x00commit\x00")); end >= 0 {
+		if begin := bytes.LastIndex(request[:end], []byte("stmtcache_")); begin >= 0 {
+			name := string(request[begin:end])
+			f.commitName.Store(&name)
+		}
+		return true
+	}
+	name := f.commitName.Load()
+	return name != nil && bytes.Contains(request, []byte(*name))
 }
 
 // onAnswer cuts when the server has done it and nobody hears.
