@@ -100,7 +100,7 @@ func defaultConfig() config {
 	c.Ingest.FlushSamples = 200_000
 	c.Ingest.Linger = 2 * time.Millisecond
 	c.Seal.After = 2 * time.Hour
-	c.Seal.MaxWait = time.Hour
+	c.Seal.MaxWait = 10 * time.Minute
 	c.Seal.MaxHot = 8 << 30
 	c.Maintenance = "@every 5m"
 	c.Flownode.Executor = string(flownode.ExecutorColumnar)

@@ -2,19 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/robfig/cron/v3"
+	"golang.org/x/sync/errgroup"
 
+	"laminar/sequence"
 	"laminar/sqlstore"
 )
 
-// maintenance does what is due by schedules, one thing after the other: the
-// raw data is looked after, and planned refills are asked for.
+// maintenance does what is due by schedules: the raw data is looked after, and
+// planned refills are asked for. Each task has a goroutine of its own, so that
+// sealing, which may wait for flows, holds up nothing else.
 type maintenance struct {
 	tasks    []*task
 	log      *slog.Logger
@@ -26,7 +29,6 @@ type maintenance struct {
 type task struct {
 	name     string
 	schedule cron.Schedule
-	next     time.Time
 	do       func(ctx context.Context, due time.Time) error
 }
 
@@ -43,6 +45,13 @@ func newMaintenance(c *config, store *sqlstore.Store, log *slog.Logger, reg prom
 			Namespace: "laminar", Subsystem: "maintenance", Name: "last_success_timestamp_seconds",
 			Help: "When scheduled work last succeeded.",
 		}, []string{"task"}),
+	}
+	keeper := &rawKeeper{config: c, store: store, log: log}
+	if err := m.add("seal", c.Maintenance, keeper.seal); err != nil {
+		return nil, err
+	}
+	if err := m.add("retain", c.Maintenance, keeper.retain); err != nil {
+		return nil, err
 	}
 	for _, plan := range c.Refills {
 		if err := m.add("refill "+plan.Flow, plan.Schedule, plan.asker(store, log)); err != nil {
@@ -65,39 +74,47 @@ func (m *maintenance) add(name, schedule string, do func(context.Context, time.T
 	return nil
 }
 
-// run does what is due until ctx ends. What became due while something else
-// was done is done once, late.
+// run does what is due until ctx ends. It returns when all tasks have.
 func (m *maintenance) run(ctx context.Context) error {
-	now := time.Now()
+	var tasks errgroup.Group
 	for _, t := range m.tasks {
-		t.next = t.schedule.Next(now)
-	}
-	for {
-		if len(m.tasks) == 0 {
-			<-ctx.Done()
+		tasks.Go(func() error {
+			m.loop(ctx, t)
 			return nil
-		}
-		t := slices.MinFunc(m.tasks, func(a, b *task) int { return a.next.Compare(b.next) })
-		timer := time.NewTimer(time.Until(t.next))
+		})
+	}
+	return tasks.Wait()
+}
+
+// loop does one task whenever it is due. What became due again while it was
+// done is done once, late.
+func (m *maintenance) loop(ctx context.Context, t *task) {
+	due := t.schedule.Next(time.Now())
+	for {
+		timer := time.NewTimer(time.Until(due))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return nil
+			return
 		case <-timer.C:
 		}
-		m.do(ctx, t)
-		t.next = t.schedule.Next(time.Now())
+		m.do(ctx, t, due)
+		due = t.schedule.Next(time.Now())
 	}
 }
 
-func (m *maintenance) do(ctx context.Context, t *task) {
-	err := t.do(ctx, t.next)
+func (m *maintenance) do(ctx context.Context, t *task, due time.Time) {
+	err := t.do(ctx, due)
 	switch {
 	case err == nil:
 		m.last.WithLabelValues(t.name).SetToCurrentTime()
 	case ctx.Err() == nil:
 		m.failures.WithLabelValues(t.name).Inc()
-		m.log.Error("maintenance failed; it is tried again when it is due again", "task", t.name, "err", err)
+		level := slog.LevelError
+		if errors.Is(err, sequence.ErrUnavailable) { // or another process is at it
+			level = slog.LevelWarn
+		}
+		m.log.Log(ctx, level, "maintenance failed; it is tried again when it is due again", "task", t.name, "err", err)
 	}
 }
 

@@ -40,7 +40,7 @@ func (a *app) root() *cobra.Command {
 	addSettingFlags(cmd.PersistentFlags(), everywhere)
 	cmd.PersistentFlags().StringVar(&a.config, "config", "", "YAML file with settings")
 	cmd.AddCommand(
-		a.serveCommand(), a.flowCommand(), a.refillCommand(), a.jobCommand(),
+		a.serveCommand(), a.flowCommand(), a.refillCommand(), a.jobCommand(), a.sealCommand(),
 		a.statusCommand(), a.psqlCommand(), a.simulateCommand(), a.demoCommand(), a.versionCommand(),
 	)
 	return cmd

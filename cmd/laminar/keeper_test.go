@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"laminar/sqlstore"
+)
+
+// fakeRaw is a store of which only the age and size matter.
+type fakeRaw struct {
+	status  sqlstore.Status
+	sealed  []sqlstore.SealOptions
+	before  []int64
+	cleared int
+}
+
+func (f *fakeRaw) Status(context.Context) (sqlstore.Status, error) { return f.status, nil }
+
+func (f *fakeRaw) Seal(_ context.Context, opts sqlstore.SealOptions) (sqlstore.SealReport, error) {
+	f.sealed = append(f.sealed, opts)
+	return sqlstore.SealReport{}, nil
+}
+
+func (f *fakeRaw) Retain(_ context.Context, before int64) (sqlstore.RetainReport, error) {
+	f.before = append(f.before, before)
+	return sqlstore.RetainReport{}, nil
+}
+
+func (f *fakeRaw) DropUnused(context.Context) (sqlstore.DropReport, error) {
+	f.cleared++
+	return sqlstore.DropReport{}, nil
+}
+
+// TestWhenToSeal: by age or by size, and by size without waiting for flows.
+func TestWhenToSeal(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	for _, c := range []struct {
+		name  string
+		age   time.Duration
+		bytes int64
+		want  bool
+		force bool
+	}{
+		{"young and small", time.Hour, 1 << 20, false, false},
+		{"old", 2 * time.Hour, 1 << 20, true, false},
+		{"young and large", time.Minute, 8 << 30, true, true},
+		{"old and large", 3 * time.Hour, 9 << 30, true, true},
+	} {
+		store := &fakeRaw{}
+		store.status.Storage.CurrentSince = now.Add(-c.age).UnixMilli()
+		store.status.Storage.HotBytes = c.bytes
+		cfg := defaultConfig()
+		k := &rawKeeper{config: &cfg, store: store, log: slog.New(slog.DiscardHandler)}
+		if err := k.seal(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(store.sealed) == 1; got != c.want {
+			t.Errorf("%s: sealed is %v, want %v", c.name, got, c.want)
+			continue
+		}
+		if c.want && store.sealed[0] != (sqlstore.SealOptions{Wait: cfg.Seal.MaxWait, Force: c.force}) {
+			t.Errorf("%s: sealed with %+v, want force %v", c.name, store.sealed[0], c.force)
+		}
+	}
+}
+
+// TestRetention: samples are given up only when there is a retention.
+func TestRetention(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	cfg := defaultConfig()
+	store := &fakeRaw{}
+	k := &rawKeeper{config: &cfg, store: store, log: slog.New(slog.DiscardHandler)}
+	if err := k.retain(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Raw.Retention = 0
+	if err := k.retain(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	if want := now.Add(-15 * 24 * time.Hour).UnixMilli(); len(store.before) != 1 || store.before[0] != want || store.cleared != 1 {
+		t.Errorf("gave up samples before %v and cleared away %d times, want %d once and once", store.before, store.cleared, want)
+	}
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"laminar/sqlstore"
+)
+
+func (a *app) sealCommand() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "seal",
+		Short: "Merge the hot segments now",
+		Long: "Merge the hot segments now, rather than when they are old enough. Flows that have not\n" +
+			"read them yet are waited for (seal.max_wait); with --force they are not, and compute\n" +
+			"what they missed again from raw samples.",
+		Args: takes(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd, func(ctx context.Context, c *config, store *sqlstore.Store) error {
+				report, err := store.Seal(ctx, sqlstore.SealOptions{Wait: c.Seal.MaxWait, Force: force})
+				if err != nil {
+					return err
+				}
+				return a.print(sealed(report))
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "do not wait for flows")
+	a.addOutputFlag(cmd)
+	return cmd
+}
+
+// sealState is what a seal did as --output json shows it.
+type sealState struct {
+	Generations []int32  `json:"generations"`
+	Samples     int64    `json:"samples"`
+	Segments    int64    `json:"segments"`
+	FlowsBehind int      `json:"flows_behind"` // that compute what they missed again
+	Dropped     []string `json:"dropped"`
+	Waiting     int      `json:"waiting"` // tables to be dropped when nobody reads them any more
+}
+
+func sealed(r sqlstore.SealReport) table {
+	s := sealState{
+		Generations: append([]int32{}, r.Sealed...), Samples: r.Samples, Segments: r.Segments, FlowsBehind: r.Behind,
+		Dropped: append([]string{}, r.Drop.Dropped...), Waiting: r.Drop.Waiting,
+	}
+	generations := make([]string, len(r.Sealed))
+	for i, g := range r.Sealed {
+		generations[i] = strconv.Itoa(int(g))
+	}
+	t := table{data: s}
+	if len(generations) == 0 {
+		t.note = "nothing to seal"
+		return t
+	}
+	t.note = fmt.Sprintf("sealed generation %s: %d samples in %d segments", strings.Join(generations, ", "), s.Samples, s.Segments)
+	if s.FlowsBehind > 0 {
+		t.note += fmt.Sprintf("; %d flows had not read it and compute what they missed again", s.FlowsBehind)
+	}
+	return t
+}
