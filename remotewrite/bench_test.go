@@ -19,6 +19,7 @@ const (
 // benchBodies makes one scrape of a fleet: decoded requests that hold every
 // series once, at the given time.
 func benchBodies(tb testing.TB, at int64) (bodies [][]byte) {
+	tb.Helper()
 	var list []prompb.TimeSeries
 	for i := range benchSeries {
 		list = append(list, prompb.TimeSeries{
@@ -40,6 +41,7 @@ func benchBodies(tb testing.TB, at int64) (bodies [][]byte) {
 }
 
 func perSample(b *testing.B, samples int) {
+	b.Helper()
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(samples), "ns/sample")
 	b.ReportMetric(0, "ns/op")
 }
@@ -150,6 +152,7 @@ func BenchmarkBuild(b *testing.B) {
 
 // benchBatches makes the batches of one scrape, for one region.
 func benchBatches(b *testing.B) (*Ingester, []*batch) {
+	b.Helper()
 	g := newTestIngester(b, newMemStore(1), Config{})
 	var batches []*batch
 	for _, body := range benchBodies(b, 1_700_000_000_000) {

@@ -90,6 +90,7 @@ func message(t testing.TB, series ...prompb.TimeSeries) []byte {
 }
 
 func packSnappy(t testing.TB, series ...prompb.TimeSeries) []byte {
+	t.Helper()
 	return snappy.Encode(nil, message(t, series...))
 }
 

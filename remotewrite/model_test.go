@@ -57,6 +57,7 @@ type arrival struct {
 }
 
 func newHistory(t *testing.T, seed uint64, exact bool) *history {
+	t.Helper()
 	h := &history{t: t, rng: rand.New(rand.NewPCG(seed, 1)), exact: exact, store: newMemStore(1)}
 	h.store.floors = !exact
 	h.store.onCommit = h.onCommit

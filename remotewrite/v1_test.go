@@ -87,6 +87,7 @@ func sampleField(t int64, v float64) []byte {
 
 // odd messages that senders may send, or that only an attacker would.
 func oddMessages(tb testing.TB) map[string][]byte {
+	tb.Helper()
 	name, job, smp := labelField("__name__", "up"), labelField("job", "a"), sampleField(1_700_000_000_000, 1.5)
 	unknown := []byte{9<<3 | wireVarint, 0x80, 0x01}
 	group := []byte{10<<3 | wireStartGroup, 1<<3 | wireVarint, 5, 2<<3 | wireStartGroup, 2<<3 | wireEndGroup, 10<<3 | wireEndGroup}

@@ -120,6 +120,7 @@ type scrapes struct {
 }
 
 func newScrapes(b *testing.B) *scrapes {
+	b.Helper()
 	s := &scrapes{b: b, parts: make([]prompb.WriteRequest, loadSeries/loadPerRequest), started: time.Now().Add(-24 * time.Hour).UnixMilli()}
 	for i := range loadSeries {
 		part := &s.parts[i/loadPerRequest]
