@@ -1,0 +1,237 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestCommands walks through what a user does, with the program as it is
+// installed: serve, simulate, wait, look, refill, seal, apply, delete.
+func TestCommands(t *testing.T) {
+	definitions := filepath.Join(t.TempDir(), "demo.yaml")
+	if err := os.WriteFile(definitions, demoFlows, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := newInstallation(t, "--flows", definitions, "--log-level", "warn")
+	in.serve()
+	out := in.must("simulate", "--url", "http://"+in.addr+"/api/v1/write", "--history", "6m", "--instances", "3")
+	if !strings.Contains(out, "samples acknowledged") {
+		t.Errorf("simulate says %q", out)
+	}
+	in.must("flow", "wait", "--timeout", "60s")
+
+	t.Run("status", func(t *testing.T) {
+		var st struct {
+			Regions []regionState
+			Raw     storageState
+			Flows   []flowState
+			Jobs    []jobState
+		}
+		decode(t, in.must("status", "--output", "json"), &st)
+		if len(st.Regions) != 2 || st.Regions[0].Sequence == 0 || st.Raw.HotBytes == 0 || len(st.Flows) != 4 {
+			t.Errorf("status is %+v", st)
+		}
+		for _, f := range st.Flows {
+			if f.StoredUntil == "-" || f.Error != "" || f.LagSequences != 0 {
+				t.Errorf("after flow wait: %+v", f)
+			}
+		}
+		text := in.must("status")
+		for _, want := range []string{"REGION", "RAW DATA", "flow.http_requests_rate1m", "no jobs"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("status lacks %q:\n%s", want, text)
+			}
+		}
+	})
+
+	t.Run("results", func(t *testing.T) {
+		count := strings.TrimSpace(in.psql("-tAc", "select count(*) from flow.http_requests_rate1m"))
+		if count == "0" || count == "" {
+			t.Errorf("the rate's table has %q rows", count)
+		}
+	})
+
+	t.Run("refill", func(t *testing.T) {
+		// What a refill computes again is what is there already: nothing changes.
+		out := in.must("refill", "http_requests:rate1m", "--from", "-5m", "--to", "-1m")
+		if !strings.Contains(out, "0 rows changed") || strings.Contains(out, ": 0 windows") {
+			t.Errorf("refill says %q", out)
+		}
+		// What somebody has changed is put right.
+		in.psql("-c", "update flow.http_requests_rate1m set value = -1")
+		in.must("refill", "http_requests:rate1m", "--from", "-20m", "--to", "now")
+		if left := strings.TrimSpace(in.psql("-tAc", "select count(*) from flow.http_requests_rate1m where value = -1 and window_end <= now() - interval '1 minute'")); left != "0" {
+			t.Errorf("%s rows are still wrong after a refill", left)
+		}
+		id := strings.TrimSpace(strings.TrimPrefix(in.must("refill", "http_requests:rate1m", "--from", "-5m", "--to", "-1m", "--no-wait"), "job"))
+		var jobs []jobState
+		decode(t, in.must("job", "list", "--output", "json"), &jobs)
+		if len(jobs) != 3 || jobs[0].Flow != "http_requests:rate1m" {
+			t.Errorf("jobs are %+v", jobs)
+		}
+		in.must("job", "cancel", id)
+		if out := in.must("job", "show", id); !strings.Contains(out, "cancelled") && !strings.Contains(out, "done") {
+			t.Errorf("a cancelled job is\n%s", out)
+		}
+	})
+
+	t.Run("seal", func(t *testing.T) {
+		if out := in.must("seal", "--force"); !strings.Contains(out, "sealed generation 1") {
+			t.Errorf("seal says %q", out)
+		}
+		if out := in.must("seal"); !strings.Contains(out, "nothing to seal") {
+			t.Errorf("a second seal says %q", out)
+		}
+		in.must("flow", "wait", "--timeout", "60s")
+	})
+
+	t.Run("definitions", func(t *testing.T) {
+		if out := in.must("flow", "apply", "-f", definitions); strings.Count(out, "unchanged") != 4 {
+			t.Errorf("applying again says\n%s", out)
+		}
+		changed := strings.ReplaceAll(string(demoFlows), "sum by (code)", "sum by (code, method)")
+		if err := os.WriteFile(definitions, []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		in.wantFailure(t, exitFault, "Try: --replace", "flow", "apply", "-f", definitions)
+		if out := in.must("flow", "apply", "-f", definitions, "--replace"); !strings.Contains(out, "replaced") {
+			t.Errorf("replacing says\n%s", out)
+		}
+		in.wantFailure(t, exitFault, `did you mean "temperature:avg30s"?`, "flow", "delete", "temperature:avg30")
+		in.must("flow", "delete", "temperature:avg30s")
+		if out := in.must("flow", "list"); strings.Contains(out, "temperature") {
+			t.Errorf("a deleted flow is listed:\n%s", out)
+		}
+		if out := in.psql("-tAc", "select to_regclass('flow.temperature_avg30s') is null"); strings.TrimSpace(out) != "t" {
+			t.Errorf("its table is still there: %s", out)
+		}
+		if out := in.must("flow", "show", "http_errors:ratio1m"); !strings.Contains(out, "kept") {
+			t.Errorf("flow show says\n%s", out)
+		}
+	})
+
+	t.Run("failures", func(t *testing.T) {
+		in.wantFailure(t, exitFault, "in use by laminar process", "serve", "--listen", "127.0.0.1:0")
+		in.wantFailure(t, exitUsage, "listen on "+in.addr, "serve", "--listen", in.addr)
+		in.wantFailure(t, exitFault, "did you mean", "refill", "http_request:rate1m", "--from", "-5m")
+		in.wantFailure(t, exitFault, "Try: laminar job list", "job", "show", "99")
+		out, err := exec.Command(in.bin, "psql", "--data-dir", in.dir, "-c", "select * from nothing").CombinedOutput()
+		if exitOf(err) != exitFault || !strings.Contains(string(out), "does not exist") {
+			t.Errorf("psql with a fault: %v\n%s", err, out)
+		}
+	})
+
+	t.Run("timeout", func(t *testing.T) {
+		// A flow that another session keeps from committing cannot catch up.
+		pool := in.pool()
+		tx, err := pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), "select * from laminar.flow for update"); err != nil {
+			t.Fatal(err)
+		}
+		in.must("simulate", "--url", "http://"+in.addr+"/api/v1/write", "--history", "10s", "--instances", "1", "--late", "0")
+		in.wantFailure(t, exitTimeout, "not caught up", "flow", "wait", "--timeout", "1s")
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		in.must("flow", "wait", "--timeout", "60s")
+	})
+
+	in.stop()
+	if out, err := in.run("status"); exitOf(err) != exitUnreachable || !strings.Contains(out, "laminar serve --data-dir") {
+		t.Errorf("status without a server: %v\n%s", err, out)
+	}
+}
+
+// TestExposure: nobody who is not meant to can write to a Laminar that others
+// can reach.
+func TestExposure(t *testing.T) {
+	in := newInstallation(t)
+	in.wantFailure(t, exitUsage, "--allow-unauthenticated", "serve", "--listen", "0.0.0.0:0")
+
+	web := filepath.Join(t.TempDir(), "web.yml")
+	// The password is "test".
+	users := "basic_auth_users:\n  writer: $2a$04$TxMt4MvUw4RmTsqA70U4pOJljSdW.rRrE7DxYPdpH9LYKswlEfupq\n"
+	if err := os.WriteFile(web, []byte(users), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := strings.Cut(in.addr, ":")
+	in.cmd = exec.Command(in.bin, "serve", "--data-dir", in.dir, "--listen", "0.0.0.0:"+port, "--web.config.file", web)
+	in.done = make(chan error, 1)
+	if err := in.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func(cmd *exec.Cmd, done chan error) { done <- cmd.Wait() }(in.cmd, in.done)
+	get := func(user string) (int, error) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+in.addr+"/-/ready", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if user != "" {
+			req.SetBasicAuth(user, "test")
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		return resp.StatusCode, resp.Body.Close()
+	}
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		if _, err := get(""); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond) // between two questions
+	}
+	for user, want := range map[string]int{"": http.StatusUnauthorized, "writer": http.StatusOK, "reader": http.StatusUnauthorized} {
+		if code, err := get(user); err != nil || code != want {
+			t.Errorf("as user %q: %d, %v; want %d", user, code, err, want)
+		}
+	}
+}
+
+// psql runs psql on the installation.
+func (in *installation) psql(args ...string) string {
+	in.t.Helper()
+	out, err := exec.Command(in.bin, append([]string{"psql", "--data-dir", in.dir, "-X"}, args...)...).CombinedOutput()
+	if err != nil {
+		in.t.Fatalf("psql %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// wantFailure runs a command that has to fail with a code, saying what is
+// wanted.
+func (in *installation) wantFailure(t *testing.T, code int, want string, args ...string) {
+	t.Helper()
+	out, err := in.run(args...)
+	if exitOf(err) != code || !strings.Contains(out, want) {
+		t.Errorf("laminar %v: %v, want exit code %d and %q:\n%s", args, err, code, want, out)
+	}
+}
+
+func exitOf(err error) int {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	return exitOK
+}
+
+func decode(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("%v:\n%s", err, text)
+	}
+}
