@@ -8,7 +8,7 @@
 //	     -> v1.go         protobuf, read in place
 //	     -> registry.go   label bytes -> series; validated once per series
 //	     -> buffer.go     one buffer per region: the draft of its next flush
-//	     -> flusher.go    one transaction per flush: lock, decide, write, commit
+//	     -> attempt.go    one transaction per flush: lock, decide, write, commit
 //	     <- request.go    the answer, when every region has committed
 //
 // Who is authoritative for what: the database for everything. The process

@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 
 	"laminar/remotewrite"
-	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
@@ -73,17 +72,6 @@ func TestIngestersShareRegions(t *testing.T) {
 	checkRaw(t, db, want)
 }
 
-// ingestStoreForTest is the store as the ingester wants it.
-type ingestStoreForTest struct{ *sqlstore.Store }
-
-func (s ingestStoreForTest) BeginFlush(ctx context.Context, region sequence.Region, id sequence.FlushID) (remotewrite.FlushTx, error) {
-	tx, err := s.Store.BeginFlush(ctx, region, id)
-	if err != nil {
-		return nil, err
-	}
-	return tx, nil
-}
-
 // runIngester runs an ingester with a pool of its own until the test ends.
 func runIngester(t testing.TB, url string) *remotewrite.Ingester {
 	t.Helper()
@@ -91,7 +79,7 @@ func runIngester(t testing.TB, url string) *remotewrite.Ingester {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ing, err := remotewrite.New(ingestStoreForTest{store}, remotewrite.Config{
+	ing, err := remotewrite.New(ingestStore{store}, remotewrite.Config{
 		Regions: sqltest.Regions, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	})
 	if err != nil {
