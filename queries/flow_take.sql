@@ -2,5 +2,5 @@
 -- whoever owned it before (I4).
 update flow set epoch = epoch + 1, updated_at = clock_timestamp()
 where id = $1::integer
-returning name, epoch, definition, vector, flushes, coalesce(emitted_until, -1), coalesce(newest_t, -1),
+returning name, table_schema, epoch, definition, vector, flushes, coalesce(emitted_until, -1), coalesce(newest_t, -1),
     coalesce(newest_at, -1), coalesce(watermark, -1), coalesce(error, '')

@@ -2,7 +2,7 @@
 -- it stands, how many windows on its dirty list are due to sequences up to $1,
 -- and how far results are stored. A window belongs to later sequences only if
 -- the flow's vector covered $1 before they made it dirty.
-select f.id, f.name, f.static_labels, f.vector, f.step, coalesce(f.emitted_until, -1), coalesce(f.watermark, -1), coalesce(f.error, ''),
+select f.id, f.name, f.title, f.vector, f.step, coalesce(f.emitted_until, -1), coalesce(f.watermark, -1), coalesce(f.error, ''),
        (select count(distinct d.window_end) from flow_dirty d
         where d.flow_id = f.id and exists (
             select from jsonb_each_text($1::text::jsonb) as v(region, seq)

@@ -1,6 +1,6 @@
 -- job_list: jobs, newest first: all, or with $1 the one with that id; at most $2.
 select
-    j.id, j.flow_id, f.name, f.static_labels, j.kind, j.from_t, j.to_t, j.next_t, j.state, j.windows_done, j.rows_written, coalesce(j.error, ''),
+    j.id, j.flow_id, f.title, j.kind, j.from_t, j.to_t, j.next_t, j.state, j.windows_done, j.rows_written, coalesce(j.error, ''),
     (extract(epoch from j.created_at) * 1000)::bigint,
     coalesce((extract(epoch from j.started_at) * 1000)::bigint, -1),
     coalesce((extract(epoch from j.finished_at) * 1000)::bigint, -1)

@@ -177,6 +177,10 @@ func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 	if err != nil {
 		return err
 	}
+	own, err := newResultTable(c.schema, f).ownColumns()
+	if err != nil {
+		return err
+	}
 	flushes, err := encodeFlushes(c.pos.Flushes)
 	if err != nil {
 		return err
@@ -191,7 +195,8 @@ func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 	}
 	var id int32
 	err = c.conn.QueryRow(ctx, queries.FlowInsert, f.Name, static, string(definition), hash[:], f.Group, f.Table,
-		f.Every, windowLength(f), encodeVector(c.pos.Vector), flushes, start, newest, newestAt).Scan(&id)
+		f.Every, windowLength(f), encodeVector(c.pos.Vector), flushes, start, newest, newestAt,
+		f.Title(), c.schema, own).Scan(&id)
 	if err != nil {
 		return fmt.Errorf("store the definition: %w", err)
 	}

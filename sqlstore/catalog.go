@@ -29,12 +29,9 @@ func (s *Store) Heads(ctx context.Context) ([]progress.Head, error) {
 		return nil, fmt.Errorf("list flows: %w", interpret(err))
 	}
 	heads, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h progress.Head, err error) {
-		var hash, static []byte
-		if err := row.Scan((*int32)(&h.ID), &h.Name, &h.Group, &hash, &static); err != nil {
-			return h, err
-		}
+		var hash []byte
+		err = row.Scan((*int32)(&h.ID), &h.Name, &h.Group, &hash)
 		copy(h.Hash[:], hash)
-		h.Name, err = titleOf(h.Name, static)
 		return h, err
 	})
 	if err != nil {
@@ -53,12 +50,12 @@ func (s *Store) Take(ctx context.Context, id progress.FlowID) (progress.Flow, er
 		table *resultTable
 	)
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		var name string
+		var name, schema string
 		var err error
-		if flow, name, err = takeFlow(ctx, tx, id); err != nil {
+		if flow, name, schema, err = takeFlow(ctx, tx, id); err != nil {
 			return err
 		}
-		table = newResultTable(s.cfg.ResultSchema, flow.Def)
+		table = newResultTable(schema, flow.Def)
 		if err := table.ensure(ctx, tx, name); err != nil {
 			return err
 		}
@@ -72,25 +69,25 @@ func (s *Store) Take(ctx context.Context, id progress.FlowID) (progress.Flow, er
 	return flow, nil
 }
 
-func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress.Flow, name string, err error) {
+func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress.Flow, name, schema string, err error) {
 	var definition, vector, flushes []byte
 	flow.ID = id
-	err = tx.QueryRow(ctx, queries.FlowTake, int32(id)).Scan(&name, &flow.Epoch, &definition, &vector, &flushes,
+	err = tx.QueryRow(ctx, queries.FlowTake, int32(id)).Scan(&name, &schema, &flow.Epoch, &definition, &vector, &flushes,
 		&flow.EmittedUntil, &flow.NewestT, &flow.NewestAt, &flow.Watermark, &flow.Error)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return flow, "", progress.ErrFlowGone
+		return flow, "", "", progress.ErrFlowGone
 	case err != nil:
-		return flow, "", fmt.Errorf("raise the epoch: %w", err)
+		return flow, "", "", fmt.Errorf("raise the epoch: %w", err)
 	}
 	if flow.Def, err = flowdef.Unmarshal(definition); err != nil {
-		return flow, "", err
+		return flow, "", "", err
 	}
 	if flow.Vector, err = decodeVector(vector); err != nil {
-		return flow, "", err
+		return flow, "", "", err
 	}
 	flow.Flushes, err = decodeFlushes(flushes)
-	return flow, name, err
+	return flow, name, schema, err
 }
 
 func dirtyList(ctx context.Context, tx pgx.Tx, id progress.FlowID) ([]progress.Dirty, error) {
@@ -114,10 +111,11 @@ func dirtyList(ctx context.Context, tx pgx.Tx, id progress.FlowID) ([]progress.D
 
 // entry is a flow as it stands in the catalogue.
 type entry struct {
-	id    int32
-	group string
-	def   flowdef.Flow
-	hash  [32]byte
+	id     int32
+	schema string // of the result table
+	group  string
+	def    flowdef.Flow
+	hash   [32]byte
 }
 
 // readCatalogue lists the flows in the order in which they were made.
@@ -127,9 +125,8 @@ func readCatalogue(ctx context.Context, q querier) ([]entry, error) {
 		return nil, fmt.Errorf("read the catalogue: %w", err)
 	}
 	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e entry, err error) {
-		var name string
-		var static, definition, hash []byte
-		if err := row.Scan(&e.id, &name, &static, &e.group, &definition, &hash); err != nil {
+		var definition, hash []byte
+		if err := row.Scan(&e.id, &e.schema, &e.group, &definition, &hash); err != nil {
 			return e, err
 		}
 		copy(e.hash[:], hash)

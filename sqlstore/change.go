@@ -67,9 +67,9 @@ func (c *catalogueChange) remove(ctx context.Context, gone []entry) error {
 	}
 	for _, e := range gone {
 		shared := slices.ContainsFunc(c.known, func(k entry) bool {
-			return k.def.Table == e.def.Table && !slices.Contains(ids, k.id)
+			return k.schema == e.schema && k.def.Table == e.def.Table && !slices.Contains(ids, k.id)
 		})
-		table := newResultTable(c.schema, e.def)
+		table := newResultTable(e.schema, e.def)
 		owned, err := table.owned(ctx, c.conn)
 		if err != nil {
 			return err

@@ -63,19 +63,6 @@ func decodeFlushes(doc []byte) (map[sequence.Region]sequence.FlushID, error) {
 	return m, nil
 }
 
-// titleOf is the identity of a flow for people from its columns.
-func titleOf(name string, staticLabels []byte) (string, error) {
-	labels, err := parseLabels(staticLabels)
-	if err != nil {
-		return "", err
-	}
-	f := flowdef.Flow{Name: name}
-	for _, l := range labels {
-		f.StaticLabels = append(f.StaticLabels, flowdef.Label{Name: l.Name, Value: l.Value})
-	}
-	return f.Title(), nil
-}
-
 func encodeStatic(labels []flowdef.Label) (string, error) {
 	m := make(map[string]string, len(labels))
 	for _, l := range labels {

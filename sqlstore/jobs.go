@@ -113,13 +113,8 @@ func (s *Store) queryJobs(ctx context.Context, query string, args ...any) ([]pro
 		return nil, interpret(err)
 	}
 	jobs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (j progress.Job, err error) {
-		var static []byte
-		if err := row.Scan(&j.ID, (*int32)(&j.Flow), &j.FlowName, &static, &j.Kind, &j.From, &j.To, &j.NextT, &j.State,
-			&j.WindowsDone, &j.RowsWritten, &j.Error, &j.CreatedAt, &j.StartedAt, &j.FinishedAt); err != nil {
-			return j, err
-		}
-		j.FlowName, err = titleOf(j.FlowName, static)
-		return j, err
+		return j, row.Scan(&j.ID, (*int32)(&j.Flow), &j.FlowName, &j.Kind, &j.From, &j.To, &j.NextT, &j.State,
+			&j.WindowsDone, &j.RowsWritten, &j.Error, &j.CreatedAt, &j.StartedAt, &j.FinishedAt)
 	})
 	return jobs, interpret(err)
 }

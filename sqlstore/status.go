@@ -89,11 +89,11 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 // ListFlows lists all flows with how far they are, in the order in which they
 // were made.
 func (s *Store) ListFlows(ctx context.Context) ([]FlowStatus, error) {
-	rows, err := s.pool.Query(ctx, queries.StatusFlows, s.cfg.ResultSchema)
+	rows, err := s.pool.Query(ctx, queries.StatusFlows)
 	if err != nil {
 		return nil, fmt.Errorf("read the state of flows: %w", interpret(err))
 	}
-	flows, err := pgx.CollectRows(rows, s.scanFlow)
+	flows, err := pgx.CollectRows(rows, scanFlow)
 	if err != nil {
 		return nil, fmt.Errorf("read the state of flows: %w", interpret(err))
 	}
@@ -124,13 +124,13 @@ func (s *Store) ShowFlow(ctx context.Context, name string) ([]FlowStatus, error)
 	return found, nil
 }
 
-func (s *Store) scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
+func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
 	var (
 		f                                  FlowStatus
 		definition, vector, flushes, dirty []byte
-		table                              string
+		schema, table                      string
 	)
-	err := row.Scan((*int32)(&f.ID), &f.Group, &definition, &table, &f.Epoch, &vector, &flushes,
+	err := row.Scan((*int32)(&f.ID), &f.Group, &definition, &schema, &table, &f.Epoch, &vector, &flushes,
 		&f.EmittedUntil, &f.NewestT, &f.NewestAt, &f.Watermark, &f.Error, &f.CreatedAt, &f.UpdatedAt,
 		&f.LagSequences, &f.LagMillis, &dirty, &f.Jobs, &f.TableBytes)
 	if err != nil {
@@ -148,6 +148,6 @@ func (s *Store) scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
 	if err := json.Unmarshal(dirty, &f.Dirty); err != nil {
 		return f, fmt.Errorf("read dirty counts %q: %w", dirty, err)
 	}
-	f.Table = pgx.Identifier{s.cfg.ResultSchema, table}.Sanitize()
+	f.Table = pgx.Identifier{schema, table}.Sanitize()
 	return f, nil
 }

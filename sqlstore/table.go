@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -157,6 +158,23 @@ func (t *resultTable) staticCond(alias string, first int) (string, []any) {
 		args = append(args, t.static[i])
 	}
 	return b.String(), args
+}
+
+// ownColumns is what only this flow's rows have in the table, as a JSON object
+// of columns: text for label columns, an object for what the one labels column
+// contains. "{}" when all rows are the flow's.
+func (t *resultTable) ownColumns() (string, error) {
+	own := make(map[string]any, len(t.staticNames))
+	for i, c := range t.staticNames {
+		if own[c] = t.static[i]; !t.perLabel {
+			own[c] = json.RawMessage(t.static[i])
+		}
+	}
+	doc, err := json.Marshal(own)
+	if err != nil {
+		return "", fmt.Errorf("write own columns: %w", err)
+	}
+	return string(doc), nil
 }
 
 func quoteName(name string) string { return pgx.Identifier{name}.Sanitize() }

@@ -49,11 +49,8 @@ func (s *Store) FlowsBehind(ctx context.Context, names []string, vec sequence.Ve
 		return nil, fmt.Errorf("look how far flows are: %w", interpret(err))
 	}
 	flows, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (w waiting, err error) {
-		var static, at []byte
-		if err := row.Scan(&w.id, &w.name, &static, &at, &w.step, &w.emittedUntil, &w.watermark, &w.err, &w.dirty); err != nil {
-			return w, err
-		}
-		if w.title, err = titleOf(w.name, static); err != nil {
+		var at []byte
+		if err := row.Scan(&w.id, &w.name, &w.title, &at, &w.step, &w.emittedUntil, &w.watermark, &w.err, &w.dirty); err != nil {
 			return w, err
 		}
 		w.vector, err = decodeVector(at)

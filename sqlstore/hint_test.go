@@ -1,0 +1,144 @@
+package sqlstore_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"laminar/sequence"
+	"laminar/sqlstore"
+)
+
+// run runs fn until the test ends, and waits for it.
+func run(t *testing.T, fn func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = fn(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		wg.Wait()
+	})
+}
+
+// TestHints sends from one process and listens in another, also after the
+// server has cut both connections.
+func TestHints(t *testing.T) {
+	db := newRawDB(t, 2)
+	heard := make(chan sequence.Vector, 1000)
+	notifier, listener := db.store.NewNotifier(), db.store.NewListener()
+	run(t, notifier.Run)
+	run(t, func(ctx context.Context) error {
+		return listener.Run(ctx, func(r sequence.Region, seq sequence.Seq) { heard <- sequence.Vector{r: seq} })
+	})
+	// Listening begins at some moment; until then hints are lost, as they may be.
+	hear := func(want sequence.Vector, send func()) {
+		t.Helper()
+		got := sequence.Vector{}
+		deadline := time.After(20 * time.Second)
+		for !got.Covers(want) {
+			send()
+			select {
+			case v := <-heard:
+				got = got.Max(v)
+			case <-time.After(50 * time.Millisecond):
+			case <-deadline:
+				t.Fatalf("heard %s, want %s", got, want)
+			}
+		}
+	}
+	hear(sequence.Vector{1: 7, 2: 3}, func() {
+		notifier.Send(1, 7)
+		notifier.Send(2, 3)
+		notifier.Send(1, 5) // an older one does not replace a newer one
+	})
+	db.exec("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+	hear(sequence.Vector{1: 8}, func() { notifier.Send(1, 8) })
+}
+
+// TestHintsAreGathered: however many are sent at once, few messages go out.
+func TestHintsAreGathered(t *testing.T) {
+	db := newRawDB(t, 2)
+	notifier := db.store.NewNotifier()
+	conn, err := db.store.Pool().Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(t.Context(), `listen "laminar_hint_laminar"`); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = conn.Exec(context.Background(), "unlisten *") }()
+	for i := range 1000 {
+		notifier.Send(1, sequence.Seq(i))
+		notifier.Send(2, sequence.Seq(i))
+	}
+	run(t, notifier.Run)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	msg, err := conn.Conn().WaitForNotification(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if msg.Payload != "{1:999 2:999}" {
+		t.Errorf("first message %q, want all in one", msg.Payload)
+	}
+}
+
+// TestElection: one of two leads; when it resigns, or its connection is cut,
+// the other does.
+func TestElection(t *testing.T) {
+	db := newRawDB(t, 2)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	lost, resign, err := db.store.Campaign(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type won struct {
+		lost   <-chan struct{}
+		resign func()
+	}
+	second := make(chan won, 1)
+	campaign := func(s *sqlstore.Store) {
+		lost, resign, err := s.Campaign(ctx)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		second <- won{lost, resign}
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { campaign(db.store) })
+	select {
+	case <-second:
+		t.Fatal("two leaders at once")
+	case <-lost:
+		t.Fatal("leadership lost for no reason")
+	case <-time.After(1500 * time.Millisecond): // longer than a candidate's pause
+	}
+	resign()
+	wg.Wait()
+	leader := <-second
+	defer leader.resign()
+
+	db.exec(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`)
+	select {
+	case <-leader.lost:
+	case <-ctx.Done():
+		t.Fatal("a leader whose connection was cut does not notice")
+	}
+	again, resignAgain, err := db.store.Campaign(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resignAgain()
+	<-again
+
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, _, err := db.store.Campaign(ended); err == nil {
+		t.Error("a campaign whose context has ended was won")
+	}
+}
