@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -87,7 +88,11 @@ func TestTwelveFlows(t *testing.T) {
 	opts.Interval = 5 * time.Second
 	f := fleet.New(opts)
 	sent := newDelivered(f.Series())
-	client := &fleet.Client{URL: "http://" + in.addr + "/api/v1/write", Connections: 1, PerRequest: 500}
+	client, err := fleet.NewClient("http://"+in.addr+"/api/v1/write", 1, 500, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 
@@ -131,14 +136,7 @@ func TestTwelveFlows(t *testing.T) {
 
 	pool := in.pool()
 	requireRaw(t, pool, sent)
-	data, err := os.ReadFile(definitions)
-	if err != nil {
-		t.Fatal(err)
-	}
-	flows, problems := flowdef.Parse(definitions, data)
-	if len(problems) > 0 {
-		t.Fatal(problems)
-	}
+	flows := parseFlows(t, definitions)
 	windows := requireTables(t, pool, flows, sent.engineSamples(), start.UnixMilli())
 	t.Logf("%d windows of %d flows equal the engine over %d samples", windows, len(flows), sent.count())
 	if windows < 12*10 {
@@ -301,4 +299,85 @@ func rowText(v any, perLabel bool) (string, error) {
 // relative to the value, or to what terms that cancel out may leave.
 func near(a, b float64) bool {
 	return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= 1e-9*math.Max(math.Abs(b), 100)
+}
+
+// TestRefillBesideLiveRounds asks for refills of all flows over and over while
+// samples arrive, late ones among them: a refill must neither overwrite newer
+// values nor merge anything twice.
+func TestRefillBesideLiveRounds(t *testing.T) {
+	const definitions = "../../testdata/flows/twelve.yml"
+	in := newInstallation(t, "--flows", definitions)
+	in.serve()
+	flows := parseFlows(t, definitions)
+
+	opts := fleet.DefaultOptions()
+	f := fleet.New(opts)
+	sent := newDelivered(f.Series())
+	client, err := fleet.NewClient("http://"+in.addr+"/api/v1/write", 1, 500, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+
+	const scrapes = 360 // half an hour
+	start := time.Now().Add(-scrapes * opts.Interval).Truncate(opts.Interval)
+	refilling := make(chan error, 1)
+	stop := make(chan struct{})
+	var points []fleet.Point
+	for i := 1; i <= scrapes; i++ {
+		points = f.Scrape(points[:0], start.Add(time.Duration(i)*opts.Interval))
+		if i == scrapes {
+			points = append(points, f.Pending()...)
+		}
+		if i == scrapes/3 {
+			go func() { refilling <- refillAll(in, flows, stop) }()
+		}
+		if err := client.Send(ctx, f.Series(), points); err != nil {
+			t.Fatalf("scrape %d: %v", i, err)
+		}
+		sent.add(points)
+	}
+	close(stop)
+	if err := <-refilling; err != nil {
+		t.Fatal(err)
+	}
+	in.must("flow", "wait", "--timeout", "2m")
+	pool := in.pool()
+	var unfinished int
+	if err := pool.QueryRow(ctx, "select count(*) from laminar.job where state <> 'done'").Scan(&unfinished); err != nil || unfinished > 0 {
+		t.Errorf("%d refill jobs are not done (%v)", unfinished, err)
+	}
+	requireTables(t, pool, flows, sent.engineSamples(), start.UnixMilli())
+}
+
+// refillAll refills every flow, waiting for each, until stop is closed; at
+// least once.
+func refillAll(in *installation, flows []flowdef.Flow, stop <-chan struct{}) error {
+	for {
+		for _, f := range flows {
+			if out, err := in.run("refill", f.Name, "--from", "-40m", "--to", "now"); err != nil {
+				return fmt.Errorf("refill %s: %w\n%s", f.Name, err, out)
+			}
+		}
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+	}
+}
+
+func parseFlows(t *testing.T, path string) []flowdef.Flow {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flows, problems := flowdef.Parse(path, data)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return flows
 }
