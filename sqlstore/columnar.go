@@ -55,8 +55,8 @@ func (s *Snapshot) ReadRaw(ctx context.Context, sel segment.Select, fn func(*seg
 // readSegments runs a query that gives segments and hands them on one by one.
 // The arrays arrive in PostgreSQL's binary format and are decoded by hand into
 // buffers that live as long as the snapshot: once these are warm a segment
-// costs no allocation, and 100,000 samples in segments of 200 take about as
-// long as the server needs to send them (BenchmarkReadDelta).
+// costs no allocation. 100,000 samples in segments of 200 take 30 ms on 2 busy
+// cores, nearly all of it in the server (BenchmarkReadDelta).
 func (s *Snapshot) readSegments(ctx context.Context, doing, query string, sealed bool, fn func(*segment.Segment) error, args ...any) error {
 	args = append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)
 	rows, err := s.conn.Query(ctx, query, args...)

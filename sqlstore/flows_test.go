@@ -264,7 +264,7 @@ func TestVectorsAreExact(t *testing.T) {
 }
 
 // commitOne commits a round that must be written.
-func commitOne(t *testing.T, store *sqlstore.Store, round progress.Round) progress.Outcome {
+func commitOne(t testing.TB, store *sqlstore.Store, round progress.Round) progress.Outcome {
 	t.Helper()
 	out, err := store.Commit(t.Context(), []progress.Round{round})
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // rawDB writes raw data with plain SQL, so that what readers are held against
 // does not come from the code that they share with the writers.
 type rawDB struct {
-	*testing.T
+	testing.TB
 	store *sqlstore.Store
 
 	gen     int32 // current generation
@@ -50,10 +50,10 @@ type points struct {
 	values    []float64
 }
 
-func newRawDB(t *testing.T, regions int) *rawDB {
+func newRawDB(t testing.TB, regions int) *rawDB {
 	t.Helper()
 	store := openStore(t, regions)
-	return &rawDB{T: t, store: store, gen: 1, regions: regions}
+	return &rawDB{TB: t, store: store, gen: 1, regions: regions}
 }
 
 func (db *rawDB) exec(sql string, args ...any) {
