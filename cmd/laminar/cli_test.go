@@ -58,6 +58,19 @@ func TestCLI(t *testing.T) {
 	})
 }
 
+// TestUnreachableDatabase: scripts tell a database that is away from a fault.
+func TestUnreachableDatabase(t *testing.T) {
+	for _, args := range [][]string{
+		{"status"}, {"flow", "list"}, {"seal"}, {"serve", "--listen", "127.0.0.1:0", "--database-start-timeout", "0s"},
+	} {
+		args = append(args, "--database-url", "host="+t.TempDir()+" user=x dbname=x")
+		code, _, stderr := invoke(t.Context(), "", args...)
+		if code != exitUnreachable || !strings.Contains(stderr, "database is not available") {
+			t.Errorf("laminar %v: exit code %d, want %d:\n%s", args, code, exitUnreachable, stderr)
+		}
+	}
+}
+
 // invoke runs the program in this process.
 func invoke(ctx context.Context, stdin string, args ...string) (code int, stdout, stderr string) {
 	var out, err bytes.Buffer

@@ -119,7 +119,7 @@ func TestCommands(t *testing.T) {
 
 	t.Run("failures", func(t *testing.T) {
 		in.wantFailure(t, exitFault, "in use by laminar process", "serve", "--listen", "127.0.0.1:0")
-		in.wantFailure(t, exitUsage, "listen on "+in.addr, "serve", "--listen", in.addr)
+		in.wantFailure(t, exitFault, "listen on "+in.addr, "serve", "--listen", in.addr)
 		in.wantFailure(t, exitFault, "did you mean", "refill", "http_request:rate1m", "--from", "-5m")
 		in.wantFailure(t, exitFault, "Try: laminar job list", "job", "show", "99")
 		out, err := exec.Command(in.bin, "psql", "--data-dir", in.dir, "-c", "select * from nothing").CombinedOutput()

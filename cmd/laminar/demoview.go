@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -22,7 +23,7 @@ import (
 const (
 	redrawEvery = time.Second
 	printEvery  = 5 * time.Second
-	demoRows    = 5 // of each table
+	demoRows    = 5 // of each table at most
 )
 
 // Control sequences of terminals.
@@ -76,7 +77,7 @@ func (v *demoView) where() string {
 	return fmt.Sprintf(`Laminar takes samples at http://%s/api/v1/write; its own metrics are at http://%s/metrics.
 In another window:
   bin/laminar status %s
-  bin/laminar psql %s -c 'select * from flow.http_requests_rate1m order by window_end desc limit 5'
+  bin/laminar psql %s -c 'table flow.http_requests_rate1m'
   bin/laminar refill http_requests:rate1m --from -5m %s
 `, v.service.address, v.service.address, database, database, database)
 }
@@ -87,16 +88,18 @@ func (v *demoView) show(ctx context.Context) error {
 		return err
 	}
 	var out bytes.Buffer
+	width, height := 0, 0
 	if v.redraw {
-		fmt.Fprintf(&out, "%s%s%s\n%d samples taken in, of a simulated fleet; Ctrl-C ends it.\n\n",
-			toTopLeft, clearBelow, v.where(), v.client.Sent())
+		width, height = terminalSize(v.stdout)
+		fmt.Fprintf(&out, "%s\n%d samples taken in, of a simulated fleet; Ctrl-C ends it.\n\n",
+			v.where(), v.client.Sent())
 	}
 	for _, f := range v.flows {
 		i := slices.IndexFunc(states, func(s sqlstore.FlowStatus) bool { return s.Def.Title() == f.Title() })
 		if i < 0 {
 			continue // deleted in another window
 		}
-		rows, err := v.service.store.LatestResults(ctx, states[i], demoRows)
+		rows, err := v.service.store.LatestResults(ctx, states[i], rowsThatFit(height, len(v.flows)))
 		if err != nil {
 			return err
 		}
@@ -109,8 +112,34 @@ func (v *demoView) show(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err = v.stdout.Write(out.Bytes())
+	text := out.String()
+	if v.redraw {
+		text = toTopLeft + clearBelow + cutLines(text, width)
+	}
+	_, err = io.WriteString(v.stdout, text)
 	return err
+}
+
+// rowsThatFit is how many rows each of n tables can have on a terminal so high;
+// 0 stands for endless paper.
+func rowsThatFit(height, n int) int {
+	const around, perTable = 9, 3 // lines that are no rows
+	if height == 0 {
+		return demoRows
+	}
+	return max(1, min(demoRows, (height-around)/n-perTable))
+}
+
+// cutLines cuts what is wider than the terminal: a line that wraps would push
+// the rest down with every look.
+func cutLines(text string, width int) string {
+	lines := strings.SplitAfter(text, "\n")
+	for i, line := range lines {
+		if runes := []rune(line); len(runes) > width+1 {
+			lines[i] = string(runes[:width]) + "\n"
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 // draw writes the newest rows of one table.

@@ -34,6 +34,16 @@ func (e *usageError) Hint() string  { return e.hint }
 
 func usagef(format string, args ...any) error { return &usageError{err: fmt.Errorf(format, args...)} }
 
+// hintedError is any other error about which one can say what to type.
+type hintedError struct {
+	err  error
+	hint string
+}
+
+func (e *hintedError) Error() string { return e.err.Error() }
+func (e *hintedError) Unwrap() error { return e.err }
+func (e *hintedError) Hint() string  { return e.hint }
+
 // timeoutError says that what a command waited for did not come in time.
 type timeoutError struct{ err error }
 

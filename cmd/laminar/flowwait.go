@@ -73,11 +73,15 @@ func describeBehind(behind []sqlstore.Behind) string {
 	return strings.Join(words, "; ")
 }
 
-var errTooLong = errors.New("took too long")
+// How waiting can end early.
+var (
+	errTooLong     = errors.New("took too long")
+	errInterrupted = errors.New("interrupted")
+)
 
 // poll asks done again and again until it says yes, which is nil; errTooLong
-// comes after limit, if that is not 0. A database that is away for a moment is
-// waited for.
+// comes after limit, if that is not 0, errInterrupted when ctx ends. A database
+// that is away for a moment is waited for.
 func poll(ctx context.Context, limit time.Duration, done func(context.Context) (bool, error)) error {
 	var deadline <-chan time.Time
 	if limit > 0 {
@@ -97,7 +101,7 @@ func poll(ctx context.Context, limit time.Duration, done func(context.Context) (
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return errInterrupted
 		case <-deadline:
 			return errTooLong
 		case <-ticker.C:

@@ -84,7 +84,7 @@ func (a *app) runPsql(cmd *cobra.Command, databaseURL string, args []string) err
 			program, err = found.Psql()
 		}
 		if err != nil {
-			return &usageError{err: errors.New("there is no psql on this machine"), hint: "apt install postgresql-client"}
+			return &hintedError{err: errors.New("there is no psql on this machine"), hint: "apt install postgresql-client"}
 		}
 	}
 	open, password, err := withoutPassword(databaseURL)

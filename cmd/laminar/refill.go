@@ -78,7 +78,7 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) er
 		return finished(job), nil
 	})
 	if ctx.Err() != nil {
-		return fmt.Errorf("job %d goes on without this command: %w", id, ctx.Err())
+		return &hintedError{err: fmt.Errorf("job %d goes on without this command", id), hint: fmt.Sprintf("laminar job show %d, or laminar job cancel %d", id, id)}
 	}
 	if err != nil {
 		return err

@@ -53,7 +53,7 @@ func (a *app) serve(ctx context.Context, c *config, log *slog.Logger, beside fun
 	}
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return &usageError{err: fmt.Errorf("listen on %s: %w", c.Listen, err), hint: "another --listen address"}
+		return &hintedError{err: fmt.Errorf("listen on %s: %w", c.Listen, err), hint: "another --listen address"}
 	}
 	h, err := openHost(ctx, c, log)
 	if err != nil {
