@@ -293,3 +293,26 @@ func TestCommitOfNothing(t *testing.T) {
 		t.Errorf("a flow that was never taken: %v, %v", out, err)
 	}
 }
+
+// TestCommitOfUnknownOutcome cuts the connection while COMMIT is under way: it
+// is neither done nor undone to the caller.
+func TestCommitOfUnknownOutcome(t *testing.T) {
+	db := newRawDB(t, 2)
+	db.apply(flowFor(t, "f", "sum by (i) (m)"))
+	r := rounds{db.take("f")}
+	db.exec(`create function cut() returns trigger language plpgsql as $$ begin
+		perform pg_terminate_backend(pg_backend_pid()); return null; end $$`)
+	db.exec(`create constraint trigger cut after update on flow deferrable initially deferred for each row execute function cut()`)
+	_, err := db.store.Commit(t.Context(), []progress.Round{r.next(window(minute, row("a", 1)))})
+	if !errors.Is(err, sequence.ErrCommitUnknown) {
+		t.Errorf("got %v, want ErrCommitUnknown", err)
+	}
+	db.exec("drop trigger cut on flow")
+	db.exec(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$`)
+	db.exec(`create constraint trigger refuse after update on flow deferrable initially deferred for each row execute function refuse()`)
+	r = rounds{flow: r.flow}
+	r.flow.Vector = sequence.Vector{}
+	if _, err := db.store.Commit(t.Context(), []progress.Round{r.next()}); err == nil || errors.Is(err, sequence.ErrCommitUnknown) {
+		t.Errorf("got %v, want the server's refusal, which is no unknown outcome", err)
+	}
+}
