@@ -140,7 +140,7 @@ func (l *leafRun) closedT(emitted int64) int64 {
 // span is the stretch of sample time the window with this end reads:
 // after < t <= upTo.
 func (l *leafRun) span(end int64) (after, upTo int64) {
-	return end - l.leaf.Offset - l.leaf.Range, end - l.leaf.Offset
+	return pane.Bounds(end, l.leaf.Range, l.leaf.Offset)
 }
 
 // windowsOf is the first and last window end that a sample at t reaches.

@@ -27,8 +27,10 @@ func TestCLI(t *testing.T) {
 		t.Fatal(err)
 	}
 	datadriven.Walk(t, scripts, func(t *testing.T, path string) {
+		t.Helper()
 		t.Chdir(t.TempDir())
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			t.Helper()
 			switch d.Cmd {
 			case "file":
 				var name string

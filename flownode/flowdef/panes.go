@@ -1,6 +1,10 @@
 package flowdef
 
-import "errors"
+import (
+	"errors"
+
+	"laminar/flownode/pane"
+)
 
 // errNoStep says that windows have no step.
 var errNoStep = errors.New("`every` is missing: it says how far apart windows end, " +
@@ -19,7 +23,7 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 	c.MaxRange, c.MaxReach, c.MinOffset = 0, 0, c.Leaves[0].Offset
 	for i := range c.Leaves {
 		l := &c.Leaves[i]
-		l.Pane = gcd(gcd(l.Range, step), l.Offset)
+		l.Pane = pane.Width(l.Range, l.Offset, step)
 		l.Panes = l.Range / l.Pane
 		l.Batch = l.Panes > MaxPanes
 		c.MaxRange = max(c.MaxRange, l.Span(step))
@@ -37,12 +41,4 @@ func (c *Compiled) oneRange() int64 {
 		}
 	}
 	return c.Leaves[0].Range
-}
-
-// gcd is the greatest common divisor of a > 0 and b >= 0; gcd(a, 0) is a.
-func gcd(a, b int64) int64 {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }

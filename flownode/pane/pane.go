@@ -1,25 +1,11 @@
 package pane
 
-import "iter"
-
 // Grid is all panes of one width. Width > 0, in milliseconds.
 type Grid struct{ Width int64 }
 
 // End is the right end of the pane that holds t: the smallest multiple of the
 // width that is not below t.
 func (g Grid) End(t int64) int64 { return ceil(t, g.Width) }
-
-// Between yields the ends of the panes that lie in after < t <= upTo,
-// ascending. Both bounds must be borders of the grid.
-func (g Grid) Between(after, upTo int64) iter.Seq[int64] {
-	return func(yield func(int64) bool) {
-		for end := after + g.Width; end <= upTo; end += g.Width {
-			if !yield(end) {
-				return
-			}
-		}
-	}
-}
 
 // Width is the widest pane that divides range, offset and step, all in
 // milliseconds: range and step positive, offset of any sign.

@@ -1,7 +1,5 @@
 package pane
 
-import "iter"
-
 // FirstEnd is the end of the first window that holds a sample at t: the
 // smallest multiple T of step with T-offset >= t.
 func FirstEnd(t, offset, step int64) int64 { return ceil(t+offset, step) }
@@ -10,18 +8,6 @@ func FirstEnd(t, offset, step int64) int64 { return ceil(t+offset, step) }
 // multiple T of step with T-offset-rng < t. It is below FirstEnd when the step
 // is wider than the range and the sample falls in the gap between two windows.
 func LastEnd(t, rng, offset, step int64) int64 { return floor(t+offset+rng-1, step) }
-
-// Ends yields the ends of all windows that hold a sample at t, ascending.
-func Ends(t, rng, offset, step int64) iter.Seq[int64] {
-	return func(yield func(int64) bool) {
-		last := LastEnd(t, rng, offset, step)
-		for end := FirstEnd(t, offset, step); end <= last; end += step {
-			if !yield(end) {
-				return
-			}
-		}
-	}
-}
 
 // FloorEnd is the largest window end that is not after t.
 func FloorEnd(t, step int64) int64 { return floor(t, step) }

@@ -10,6 +10,7 @@ import (
 // benchmarkAdd folds what a flush of 10,000 series with 10 samples each folds:
 // 100,000 samples, sample by sample into a dense array of partials.
 func benchmarkAdd[P any, PP partialtest.Partial[P]](b *testing.B) {
+	b.Helper()
 	const series, rounds = 10_000, 10
 	cells := make([]P, series)
 	b.ReportAllocs()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -188,7 +189,7 @@ func (s *seriesSet) Warnings() annotations.Annotations { return nil }
 func (s *seriesSet) At() storage.Series {
 	v := s.samples[s.at].V
 	return &storage.SeriesEntry{
-		Lset: labels.FromStrings(labels.MetricName, "x", "n", fmt.Sprintf("%04d", s.at)),
+		Lset: labels.FromStrings(model.MetricNameLabel, "x", "n", fmt.Sprintf("%04d", s.at)),
 		SampleIteratorFn: func(chunkenc.Iterator) chunkenc.Iterator {
 			chunk := chunkenc.NewXORChunk()
 			app, err := chunk.Appender()
