@@ -88,6 +88,7 @@ func (db *DB) Pool(t testing.TB) *pgxpool.Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.MaxConns = 20
 	cfg.ConnConfig.RuntimeParams["search_path"] = sqlstore.DefaultSchema
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
