@@ -126,7 +126,7 @@ func (l *Listener) Run(ctx context.Context, fn func(sequence.Region, sequence.Se
 			return err
 		}
 		defer closeConn(conn)
-		if _, err := conn.Exec(ctx, "listen "+quoteName(l.store.hintChannel())); err != nil {
+		if _, err := conn.Exec(ctx, "listen "+quoted(l.store.hintChannel())); err != nil {
 			return err
 		}
 		for {

@@ -13,7 +13,7 @@ import (
 	"laminar/queries"
 )
 
-// ErrNoJob: there is no job with that id.
+// ErrNoJob says that there is no job with that id.
 var ErrNoJob = errors.New("job does not exist")
 
 // NextJobs returns the oldest unfinished job of each of the flows that has

@@ -63,7 +63,7 @@ const tableMark = "Laminar flow "
 func (t *resultTable) create(flow string) []string {
 	var cols strings.Builder
 	for _, c := range t.columns {
-		fmt.Fprintf(&cols, "    %s %s not null default %s,\n", quoteName(c), t.columnType(), map[bool]string{true: "''", false: "'{}'"}[t.perLabel])
+		fmt.Fprintf(&cols, "    %s %s not null default %s,\n", quoted(c), t.columnType(), map[bool]string{true: "''", false: "'{}'"}[t.perLabel])
 	}
 	return []string{
 		"create table " + t.ident() + " (\n" +
@@ -154,7 +154,7 @@ func (t *resultTable) staticCond(alias string, first int) (string, []any) {
 		op = "@>"
 	}
 	for i, c := range t.staticNames {
-		fmt.Fprintf(&b, " and %s.%s %s $%d::%s", alias, quoteName(c), op, first+i, t.columnType())
+		fmt.Fprintf(&b, " and %s.%s %s $%d::%s", alias, quoted(c), op, first+i, t.columnType())
 		args = append(args, t.static[i])
 	}
 	return b.String(), args
@@ -177,12 +177,10 @@ func (t *resultTable) ownColumns() (string, error) {
 	return string(doc), nil
 }
 
-func quoteName(name string) string { return pgx.Identifier{name}.Sanitize() }
-
 func quoteNames(names []string) []string {
 	out := make([]string, len(names))
 	for i, n := range names {
-		out[i] = quoteName(n)
+		out[i] = quoted(n)
 	}
 	return out
 }
