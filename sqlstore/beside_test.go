@@ -133,3 +133,45 @@ func TestSnapshotsBesideWriters(t *testing.T) {
 		t.Errorf("%d snapshots were read and %d generations sealed: too few to say anything", snapshots, sealed)
 	}
 }
+
+// TestSnapshotLocksWhatItMayRead makes a generation appear between the moment
+// a snapshot lists the hot tables and the moment it is taken: it must hold the
+// lock of that one's table too, or it could be dropped under the reader.
+func TestSnapshotLocksWhatItMayRead(t *testing.T) {
+	db := newRawDB(t, 1)
+	blocker, err := db.store.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = blocker.Rollback(context.Background()) }()
+	if _, err := blocker.Exec(t.Context(), "lock table sealed in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	taken := make(chan *sqlstore.Snapshot, 1)
+	go func() {
+		snap, err := db.store.Snapshot(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		taken <- snap
+	}()
+	deadline := time.Now().Add(10 * time.Second)
+	for !scanOne[bool](db, "select exists (select from pg_locks where relation = 'sealed'::regclass and not granted)") {
+		if time.Now().After(deadline) {
+			t.Fatal("the snapshot does not wait for the lock")
+		}
+	}
+	db.freeze()
+	if err := blocker.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	snap := <-taken
+	if snap == nil {
+		t.FailNow()
+	}
+	defer func() { _ = snap.Close(context.Background()) }()
+	if got := scanOne[int](db, `select count(*) from pg_locks where mode = 'AccessShareLock' and granted and pid <> pg_backend_pid()
+		and relation in ('hot_1'::regclass, 'hot_2'::regclass, 'sealed'::regclass)`); got != 3 {
+		t.Errorf("the snapshot holds %d of 3 locks", got)
+	}
+}
