@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +150,33 @@ func TestCommands(t *testing.T) {
 	in.stop()
 	if out, err := in.run("status"); exitOf(err) != exitUnreachable || !strings.Contains(out, "laminar serve --data-dir") {
 		t.Errorf("status without a server: %v\n%s", err, out)
+	}
+}
+
+// TestPlannedRefill: a refill in the configuration is asked for when its
+// schedule says so, and done.
+func TestPlannedRefill(t *testing.T) {
+	dir := t.TempDir()
+	file := "flows: [" + filepath.Join(dir, "demo.yaml") + "]\n" +
+		"refills:\n  - {flow: 'http_requests:rate1m', schedule: '@every 1s', from: -5m}\n"
+	for name, text := range map[string]string{"laminar.yaml": file, "demo.yaml": string(demoFlows)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := newInstallation(t, "--config", filepath.Join(dir, "laminar.yaml"))
+	in.serve()
+	in.must("simulate", "--url", "http://"+in.addr+"/api/v1/write", "--history", "3m", "--instances", "1")
+	for deadline := time.Now().Add(60 * time.Second); ; {
+		var jobs []jobState
+		decode(t, in.must("job", "list", "--output", "json"), &jobs)
+		if slices.ContainsFunc(jobs, func(j jobState) bool { return j.State == "done" && j.Windows > 0 }) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no planned refill was done: %+v", jobs)
+		}
+		time.Sleep(100 * time.Millisecond) // between two questions
 	}
 }
 
