@@ -334,7 +334,7 @@ func (l *leafRun) pushDelta(ctx context.Context, r *round, ranges map[sequence.R
 		}
 		return nil
 	})
-	if errors.Is(err, sequence.ErrBadContent) {
+	if errors.Is(err, progress.ErrNeedsColumnar) {
 		r.node.log.Warn("the database cannot aggregate this delta; reading raw samples instead", "leaf", l.leaf.Text, "err", err)
 		l.pushed, l.state = false, nil
 		return r.snap.ReadDelta(ctx, l.members.metrics, ranges, segment.PickOrdered, func(seg *segment.Segment) error {

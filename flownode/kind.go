@@ -76,6 +76,20 @@ func builderOf(l *flowdef.Leaf) (builder, error) {
 		return counter(l, (*partial.Counter).Increase), nil
 	case flowdef.FuncDelta:
 		return counter(l, (*partial.Counter).Delta), nil
+	case flowdef.FuncFirstOverTime:
+		return build[partial.First](l.Pane, values(func(p *partial.First, _, _ int64) float64 { return p.V }, (*partial.First).Empty)), nil
+	case flowdef.FuncIrate:
+		return pair(l, (*partial.Pair).Irate), nil
+	case flowdef.FuncIdelta:
+		return pair(l, (*partial.Pair).Idelta), nil
+	case flowdef.FuncChanges:
+		return turns(l, func(p *partial.Turns) float64 { return float64(p.Changes) }), nil
+	case flowdef.FuncResets:
+		return turns(l, func(p *partial.Turns) float64 { return float64(p.Resets) }), nil
+	case flowdef.FuncDeriv:
+		return regression(l, func(p *partial.Regression, _ int64) (float64, bool) { return p.Slope() }), nil
+	case flowdef.FuncPredictLinear:
+		return regression(l, func(p *partial.Regression, now int64) (float64, bool) { return p.Predict(now, l.Param) }), nil
 	default:
 		return builder{}, fmt.Errorf("leaf %s: function %d has no mergeable partial", l.Text, l.Func)
 	}
@@ -107,6 +121,25 @@ func counter(l *flowdef.Leaf, value func(p *partial.Counter, rangeStart, rangeEn
 	return build[partial.Counter](l.Pane, kind[partial.Counter]{
 		keep:   func(v float64) bool { return !segment.IsStale(v) },
 		finish: value,
+	})
+}
+
+func turns(l *flowdef.Leaf, value func(*partial.Turns) float64) builder {
+	return build[partial.Turns](l.Pane, values(func(p *partial.Turns, _, _ int64) float64 { return value(p) }, (*partial.Turns).Empty))
+}
+
+func pair(l *flowdef.Leaf, value func(*partial.Pair) (float64, bool)) builder {
+	return build[partial.Pair](l.Pane, kind[partial.Pair]{
+		keep:   func(v float64) bool { return !segment.IsStale(v) },
+		finish: func(p *partial.Pair, _, _ int64) (float64, bool) { return value(p) },
+	})
+}
+
+// regression passes the window's end on, which lies an offset after its samples.
+func regression(l *flowdef.Leaf, value func(p *partial.Regression, now int64) (float64, bool)) builder {
+	return build[partial.Regression](l.Pane, kind[partial.Regression]{
+		keep:   func(v float64) bool { return !segment.IsStale(v) },
+		finish: func(p *partial.Regression, _, upTo int64) (float64, bool) { return value(p, upTo+l.Offset) },
 	})
 }
 

@@ -39,7 +39,7 @@ type Snapshot interface {
 	Infos(ctx context.Context, metrics []segment.MetricID, after sequence.Vector) ([]segment.Info, error)
 
 	// ReadDelta calls fn for every hot segment in the ranges, in ascending
-	// (sequence, segment number) within a region.
+	// (sequence, segment number) within a region and metric.
 	ReadDelta(ctx context.Context, metrics []segment.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error
 
 	// ReadRaw calls fn for every segment, sealed and hot, that overlaps the
@@ -52,7 +52,9 @@ type Snapshot interface {
 	Spans(ctx context.Context, sel segment.Select) ([]segment.Span, error)
 
 	// AggregateDelta folds the ordered hot segments in the ranges to simple
-	// partials in the database. Slots[i] is the slot of Series[i].
+	// partials in the database. Slots[i] is the slot of Series[i]. Where SQL
+	// cannot (a sum that overflows is an error in SQL), it returns
+	// progress.ErrNeedsColumnar, perhaps after some calls of fn.
 	AggregateDelta(ctx context.Context, q SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(pane int64, slot int32, part partial.Simple) error) error
 
 	// AggregateRaw does the same for all samples in (After, UpTo], each

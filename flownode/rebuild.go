@@ -7,7 +7,7 @@ import (
 	"math"
 
 	"laminar/flownode/partial"
-	"laminar/sequence"
+	"laminar/flownode/progress"
 )
 
 // buildState builds pane state that begins at from, with everything the
@@ -25,7 +25,7 @@ func (l *leafRun) buildState(ctx context.Context, r *round, from int64) (store, 
 		switch {
 		case err == nil:
 			return state, nil
-		case !errors.Is(err, sequence.ErrBadContent):
+		case !errors.Is(err, progress.ErrNeedsColumnar):
 			return nil, fmt.Errorf("aggregate raw samples of %s: %w", l.leaf.Text, err)
 		}
 		r.node.log.Warn("the database cannot aggregate these samples; reading them instead", "leaf", l.leaf.Text, "err", err)

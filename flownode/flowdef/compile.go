@@ -156,6 +156,10 @@ func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 			c.refuse(n, "%s: %s", n.Func.Name, reason)
 			return n
 		}
+		if _, known := funcs[n.Func.Name]; known && len(n.Args) == 2 {
+			c.refuse(n.Args[1], "%s: looks ahead by something that is no constant number", n.Func.Name)
+			return n
+		}
 		for i := range n.Args {
 			n.Args[i] = c.rewrite(n.Args[i])
 		}
@@ -192,12 +196,17 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 		sel = n
 	case *parser.Call:
 		known, ok := funcs[n.Func.Name]
-		if !ok || len(n.Args) != 1 {
+		if !ok {
 			return nil, false
 		}
 		m, ok := stripParens(n.Args[0]).(*parser.MatrixSelector)
 		if !ok {
 			return nil, false
+		}
+		if len(n.Args) == 2 {
+			if leaf.Param, ok = number(n.Args[1]); !ok {
+				return nil, false
+			}
 		}
 		n.Args[0] = m
 		leaf.Func, leaf.State, leaf.Range = known.fn, known.state, millis(m.Range)

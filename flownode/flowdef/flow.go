@@ -82,6 +82,13 @@ const (
 	FuncRate
 	FuncIncrease
 	FuncDelta
+	FuncFirstOverTime
+	FuncIrate
+	FuncIdelta
+	FuncChanges
+	FuncResets
+	FuncDeriv
+	FuncPredictLinear // by Leaf.Param seconds
 )
 
 // State is the kind of partial a function needs per series and pane.
@@ -89,10 +96,14 @@ type State int
 
 // The kinds of state.
 const (
-	StateSimple  State = iota // partial.Simple
-	StateMoments              // partial.Moments
-	StateCounter              // partial.Counter
-	StateLast                 // partial.Last
+	StateSimple     State = iota // partial.Simple
+	StateMoments                 // partial.Moments
+	StateCounter                 // partial.Counter
+	StateLast                    // partial.Last
+	StateFirst                   // partial.First
+	StatePair                    // partial.Pair
+	StateTurns                   // partial.Turns
+	StateRegression              // partial.Regression
 )
 
 // Agg is the aggregation of a leaf over the series of a group.
@@ -117,11 +128,12 @@ type Leaf struct {
 	Index    int // its number in Compiled.Leaves
 	Func     Func
 	State    State
-	Range    int64 // ms; an instant selector's lookback
-	Offset   int64 // ms, not negative
-	Pane     int64 // ms: width of the panes, divides Range, Offset and the step
-	Panes    int64 // Range / Pane; over MaxPanes the window is computed in batch
-	Batch    bool  // Panes > MaxPanes: no pane state, windows are computed from raw
+	Param    float64 // FuncPredictLinear: seconds after the window's end
+	Range    int64   // ms; an instant selector's lookback
+	Offset   int64   // ms, not negative
+	Pane     int64   // ms: width of the panes, divides Range, Offset and the step
+	Panes    int64   // Range / Pane; over MaxPanes the window is computed in batch
+	Batch    bool    // Panes > MaxPanes: no pane state, windows are computed from raw
 	Matchers []*labels.Matcher
 	Metric   string // the metric name when a matcher demands exactly one, else ""
 	Agg      Agg

@@ -168,7 +168,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"no name":          strings.Replace(good, `"a"`, `""`, 1),
 		"no step":          strings.Replace(good, "1000", "0", 1),
 		"no trigger":       strings.Replace(good, `{"interval":1000}`, `{}`, 1),
-		"bad expression":   strings.Replace(good, "sum(x)", "irate(x[5m])", 1),
+		"bad expression":   strings.Replace(good, "sum(x)", "x @ 1000", 1),
 		"two values":       good + good,
 		"something behind": good + "x",
 	} {

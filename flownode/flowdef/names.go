@@ -23,6 +23,13 @@ var funcs = map[string]struct {
 	"rate":              {FuncRate, StateCounter},
 	"increase":          {FuncIncrease, StateCounter},
 	"delta":             {FuncDelta, StateCounter},
+	"first_over_time":   {FuncFirstOverTime, StateFirst},
+	"irate":             {FuncIrate, StatePair},
+	"idelta":            {FuncIdelta, StatePair},
+	"changes":           {FuncChanges, StateTurns},
+	"resets":            {FuncResets, StateTurns},
+	"deriv":             {FuncDeriv, StateRegression},
+	"predict_linear":    {FuncPredictLinear, StateRegression},
 }
 
 // aggs is every aggregation that a leaf can end in.
@@ -49,7 +56,9 @@ func (f Func) String() string {
 
 // KeepsName reports whether the function's result keeps the metric name of the
 // series, as Prometheus 3 has it.
-func (f Func) KeepsName() bool { return f == FuncInstant || f == FuncLastOverTime }
+func (f Func) KeepsName() bool {
+	return f == FuncInstant || f == FuncLastOverTime || f == FuncFirstOverTime
+}
 
 // String is the aggregation's name in PromQL; "none" for AggNone.
 func (a Agg) String() string {
@@ -72,6 +81,14 @@ func (s State) String() string {
 		return "counter"
 	case StateLast:
 		return "last"
+	case StateFirst:
+		return "first"
+	case StatePair:
+		return "pair"
+	case StateTurns:
+		return "turns"
+	case StateRegression:
+		return "regression"
 	default:
 		return "unknown"
 	}

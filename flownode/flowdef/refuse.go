@@ -23,22 +23,12 @@ var refusals = map[string]string{
 
 	"quantile_over_time": "needs every sample of the window: no partial of bounded size gives the exact quantile",
 	"mad_over_time":      "needs every sample of the window: no partial of bounded size gives the exact median",
-	"irate":              "its partial, the last two samples, is not built yet: use rate",
-	"idelta":             "its partial, the last two samples, is not built yet: use delta",
-	"resets":             notBuilt,
-	"changes":            notBuilt,
-	"first_over_time":    notBuilt,
-	"deriv":              notBuilt,
-	"predict_linear":     notBuilt,
 
 	"double_exponential_smoothing": "depends on the order of all samples of the window and has no mergeable partial",
 	"info":                         "reads other series than the ones it names, so its changes cannot be followed",
 }
 
-const (
-	needsNative = "works on native histograms, which are not stored"
-	notBuilt    = "its mergeable partial is not built yet"
-)
+const needsNative = "works on native histograms, which are not stored"
 
 // refusedCall says why a function is refused, "" when it is not. Functions
 // with a partial are no leaf here only when their argument is a subquery, which

@@ -51,8 +51,8 @@ func TestRegressionLaws(t *testing.T) {
 			n := float64(len(s))
 			spread := float64(s[len(s)-1].T-s[0].T) / 1000
 			reach := float64(upTo-s[0].T)/1000 + seconds
-			// Within a series times lie at least a thousandth of the reach to
-			// upTo apart, whose square the engine's sums hold.
+			// The engine's squares are of distances to upTo, and lose in
+			// proportion to those of what the samples are apart.
 			slope := 100 * n * size / spread * tolerance * math.Pow(max(1, float64(upTo-s[0].T)/1000/spread), 2)
 			if len(s) < 2 || size-size != 0 {
 				slope = 0
