@@ -303,10 +303,10 @@ func near(a, b float64) bool {
 
 // TestRefillBesideLiveRounds asks for refills of all flows over and over while
 // samples arrive, late ones among them: a refill must neither overwrite newer
-// values nor merge anything twice.
+// values nor merge anything twice. The database aggregates what it can.
 func TestRefillBesideLiveRounds(t *testing.T) {
 	const definitions = "../../testdata/flows/twelve.yml"
-	in := newInstallation(t, "--flows", definitions)
+	in := newInstallation(t, "--flows", definitions, "--flownode-executor", "pushdown")
 	in.serve()
 	flows := parseFlows(t, definitions)
 
