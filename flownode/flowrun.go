@@ -19,15 +19,16 @@ import (
 //	F2  every leaf's state, where it exists, stands at flow.Vector between rounds
 //	F3  all windows with an end <= EmittedUntil are closed
 type flowRun struct {
-	flow   progress.Flow
-	hash   [32]byte // of the definition, as the catalogue's head had it
-	layout *flowdef.Layout
-	leaves []*leafRun
-	dirty  *flowplan.DirtyList
-	clock  flowplan.Clock
-	open   openWindow
-	errs   string // error text as stored
-	broken bool   // its last round was not committed: load it again
+	flow      progress.Flow
+	hash      [32]byte // of the definition, as the catalogue's head had it
+	layout    *flowdef.Layout
+	leaves    []*leafRun
+	dirty     *flowplan.DirtyList
+	clock     flowplan.Clock
+	open      openWindow
+	errs      string    // error text as stored
+	takeAfter time.Time // when a flow that could not be taken over is tried again
+	broken    bool      // its last round was not committed: load it again
 
 	membersAt sequence.Vector // every leaf's members are complete up to here; nil before the first reading
 	stored    sequence.Vector // the vector as stored; flow.Vector may be ahead while nothing but it moved

@@ -145,10 +145,17 @@ func (g *group) nextRound(last time.Time, pending bool, now time.Time) (at time.
 }
 
 // deadline is when, by the database's clock, time alone brings work for the
-// flow: dirty windows become ready, or the watermark follows the clock past
-// the end of a window. Unset when it never does.
+// flow: it is to be loaded again, its vector to be stored, dirty windows become
+// ready, or the watermark follows the clock past the end of a window. Unset when
+// it never does.
 func (f *flowRun) deadline() int64 {
+	if f.broken {
+		return max(0, f.takeAfter.UnixMilli())
+	}
 	next := f.dirty.NextReady()
+	if at := f.storedAt.Add(storeIdleAfter).UnixMilli(); !f.stored.Equal(f.flow.Vector) && (next == flowplan.Unset || at < next) {
+		next = at
+	}
 	if at := f.notBefore.UnixMilli(); f.postponed && (next == flowplan.Unset || at < next) {
 		next = at
 	}
@@ -207,23 +214,45 @@ func (g *group) reload(ctx context.Context) error {
 		if !f.broken {
 			continue
 		}
-		loaded, err := g.node.cfg.Catalog.Take(ctx, id)
-		if err != nil {
-			return fmt.Errorf("take over flow %d: %w", id, err)
+		if time.Now().Before(f.takeAfter) {
+			continue
 		}
-		run, err := newFlowRun(loaded)
-		if err != nil {
+		run, err := g.take(ctx, id)
+		switch {
+		case errors.Is(err, sequence.ErrUnavailable) || ctx.Err() != nil:
 			return err
+		case err != nil:
+			// One flow that cannot be taken over must not hold up the others.
+			g.node.log.Error("flow stands still; trying again", "flow", id, "group", g.name, "err", err)
+			g.node.metrics.roundErrors.WithLabelValues(g.name).Inc()
+			f.takeAfter = time.Now().Add(takeAgainAfter)
+			continue
 		}
 		run.hash = f.hash
 		g.flows[id] = run
-		if g.trigger, err = newTrigger(loaded.Def.Trigger); err != nil {
-			return fmt.Errorf("flow %s: %w", loaded.Def.Name, err)
-		}
-		g.node.log.Info("took over flow", "flow", loaded.Def.Name, "group", g.name, "epoch", loaded.Epoch,
-			"vector", loaded.Vector.String(), "dirty", len(loaded.Dirty))
 	}
 	return nil
+}
+
+// takeAgainAfter is how long a flow that cannot be taken over is left alone.
+const takeAgainAfter = 5 * time.Second
+
+// take becomes the owner of a flow and loads it.
+func (g *group) take(ctx context.Context, id progress.FlowID) (*flowRun, error) {
+	loaded, err := g.node.cfg.Catalog.Take(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("take over flow %d: %w", id, err)
+	}
+	run, err := newFlowRun(loaded)
+	if err != nil {
+		return nil, err
+	}
+	if g.trigger, err = newTrigger(loaded.Def.Trigger); err != nil {
+		return nil, fmt.Errorf("flow %s: %w", loaded.Def.Name, err)
+	}
+	g.node.log.Info("took over flow", "flow", loaded.Def.Name, "group", g.name, "epoch", loaded.Epoch,
+		"vector", loaded.Vector.String(), "dirty", len(loaded.Dirty))
+	return run, nil
 }
 
 // headSum is equal for equal lists of heads.

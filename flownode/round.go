@@ -195,7 +195,8 @@ func (g *group) nextJobs(ctx context.Context) (map[progress.FlowID]*progress.Job
 }
 
 // storeIdleAfter is how long the vector of a flow that nothing touched may stay
-// unstored in a large group. flow wait waits as long at most.
+// unstored in a large group, of which not every flow then writes every round.
+// flow wait waits as long at most.
 const storeIdleAfter = 5 * time.Second
 
 // smallGroup is up to how many flows of a group store their vector every round.

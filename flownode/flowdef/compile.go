@@ -48,28 +48,37 @@ func compileText(promql string, every int64) (c Compiled, normal string, step in
 	normal = expr.String()
 	comp := compiler{byText: map[string]int{}}
 	comp.checkResult(expr)
+	comp.selections = selections(expr)
 	residual := comp.rewrite(expr)
-	if len(comp.leaves) == 0 && len(comp.errs) == 0 {
+	if len(comp.selections) == 0 && len(comp.errs) == 0 {
 		comp.refuse(expr, "selects no series, so there is nothing to keep up to date")
 	}
 	if len(comp.errs) > 0 {
 		return Compiled{}, "", 0, comp.errs
 	}
 	c = Compiled{Leaves: comp.leaves}
+	if len(comp.batch) > 0 {
+		c = Compiled{Leaves: comp.selections, Batch: true, Why: strings.Join(comp.batch, "; ")}
+		// What is evaluated is the expression as it was.
+		if residual, err = parseExpr(normal); err != nil {
+			return Compiled{}, "", 0, err
+		}
+	}
 	if step, err = c.cut(every); err != nil {
 		return Compiled{}, "", 0, ExprErrors{{Message: err.Error()}}
 	}
 	if err := c.infer(residual); err != nil {
 		return Compiled{}, "", 0, ExprErrors{{Message: err.Error()}}
 	}
-	if _, ok := leafAt(residual); !ok {
+	if _, ok := leafAt(residual); !ok && !c.Batch {
 		c.Residual = residual
 	}
 	return c, normal, step, nil
 }
 
-// promParser accepts what a stock Prometheus does: nothing experimental.
-var promParser = parser.NewParser(parser.Options{})
+// promParser accepts what a stock Prometheus does, and experimental functions
+// in order to say more of them than that they are.
+var promParser = parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
 
 func parseExpr(promql string) (parser.Expr, error) {
 	expr, err := promParser.ParseExpr(promql)
@@ -113,6 +122,16 @@ type compiler struct {
 	leaves []Leaf
 	byText map[string]int // leaves of equal text are one
 	errs   ExprErrors
+
+	batch      []string // why the expression cannot be kept incrementally
+	selections []Leaf   // its leaves in that case
+}
+
+// whole notes a reason to evaluate the expression whole.
+func (c *compiler) whole(reason string) {
+	if !slices.Contains(c.batch, reason) {
+		c.batch = append(c.batch, reason)
+	}
 }
 
 func (c *compiler) refuse(at parser.Node, format string, args ...any) {
@@ -150,23 +169,26 @@ func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 			n.Param = c.rewrite(n.Param)
 		}
 		n.Expr = c.rewrite(n.Expr)
-		c.checkCountValues(n)
+		c.checkAggregation(n)
 	case *parser.Call:
 		if reason := refusedCall(n.Func.Name); reason != "" {
 			c.refuse(n, "%s: %s", n.Func.Name, reason)
 			return n
 		}
-		if _, known := funcs[n.Func.Name]; known && len(n.Args) == 2 {
-			c.refuse(n.Args[1], "%s: looks ahead by something that is no constant number", n.Func.Name)
-			return n
+		if reason := wholeCall(n); reason != "" {
+			c.whole(n.Func.Name + " " + reason)
 		}
 		for i := range n.Args {
 			n.Args[i] = c.rewrite(n.Args[i])
 		}
 		c.checkLabelCall(n)
 	case *parser.SubqueryExpr:
-		c.refuse(n, "subqueries cannot be kept incrementally: define the inner expression as a flow of its own")
-	case *parser.MatrixSelector, *parser.NumberLiteral, *parser.StringLiteral:
+		c.whole("the expression inside a subquery has no state of its own")
+		c.checkTime(n, n.Timestamp, n.StartOrEnd, n.OriginalOffset)
+		n.Expr = c.rewrite(n.Expr)
+	case *parser.MatrixSelector:
+		c.checkSelector(n.VectorSelector.(*parser.VectorSelector))
+	case *parser.NumberLiteral, *parser.StringLiteral:
 	default:
 		c.refuse(n, "%T is not known", n)
 	}

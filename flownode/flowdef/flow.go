@@ -67,7 +67,7 @@ type Flow struct {
 // Func is the function a leaf applies to one series in one window.
 type Func int
 
-// The functions that have a mergeable partial.
+// The functions that have a mergeable partial, and FuncSamples.
 const (
 	FuncInstant Func = iota // newest sample in the lookback, unless a stale marker
 	FuncSumOverTime
@@ -89,6 +89,7 @@ const (
 	FuncResets
 	FuncDeriv
 	FuncPredictLinear // by Leaf.Param seconds
+	FuncSamples       // no function: the samples that a selector of a batch expression reads
 )
 
 // State is the kind of partial a function needs per series and pane.
@@ -104,6 +105,7 @@ const (
 	StatePair                    // partial.Pair
 	StateTurns                   // partial.Turns
 	StateRegression              // partial.Regression
+	StateNone                    // nothing is kept
 )
 
 // Agg is the aggregation of a leaf over the series of a group.
@@ -123,17 +125,19 @@ const (
 )
 
 // Leaf is `aggregate by (...) (function(selector[range] offset o))`, the part
-// of an expression that is kept incrementally.
+// of an expression that is kept incrementally. In a batch expression it is a
+// selector alone, with how far back it reads, subqueries around it included.
 type Leaf struct {
 	Index    int // its number in Compiled.Leaves
 	Func     Func
 	State    State
 	Param    float64 // FuncPredictLinear: seconds after the window's end
 	Range    int64   // ms; an instant selector's lookback
+	Cover    int64   // FuncSamples: Range without lookbacks, ms
 	Offset   int64   // ms, not negative
 	Pane     int64   // ms: width of the panes, divides Range, Offset and the step
 	Panes    int64   // Range / Pane; over MaxPanes the window is computed in batch
-	Batch    bool    // Panes > MaxPanes: no pane state, windows are computed from raw
+	Batch    bool    // no pane state, windows are computed from raw: Panes > MaxPanes or Compiled.Batch
 	Matchers []*labels.Matcher
 	Metric   string // the metric name when a matcher demands exactly one, else ""
 	Agg      Agg
@@ -149,6 +153,12 @@ const MaxPanes = 1000
 // Compiled is an expression taken apart into leaves and what is left over.
 type Compiled struct {
 	Leaves []Leaf
+
+	// Batch says that something in the expression has no mergeable partial, so
+	// that it is evaluated whole, over raw samples, for every window. Leaves
+	// then only say what it selects, and Residual is nil.
+	Batch bool
+	Why   string // what that is, for people
 
 	// Residual is the expression over the leaves' vectors, each leaf replaced
 	// by the selector LeafSelector(i); nil when the expression is leaf 0.

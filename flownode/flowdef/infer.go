@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/schema"
 )
@@ -35,7 +36,7 @@ func (c *Compiled) infer(e parser.Expr) error {
 	c.LabelsKnown = set.known
 	c.ResultLabels = set.names
 	c.KeepName = c.mayDifferInName(e)
-	c.ByGroup = c.byGroup(e)
+	c.ByGroup = !c.Batch && c.byGroup(e)
 	for _, name := range c.ResultLabels {
 		if strings.ContainsRune(name, 0) {
 			return errors.New("label " + quote(name) + " has a zero byte in its name, which PostgreSQL cannot hold")
@@ -61,8 +62,12 @@ func (c *Compiled) labelsOf(e parser.Expr) labelSet {
 		}
 		return c.labelsOf(n.Expr)
 	case *parser.VectorSelector:
-		i, _ := LeafOf(n.LabelMatchers)
-		return c.Leaves[i].resultLabels()
+		if i, ok := LeafOf(n.LabelMatchers); ok {
+			return c.Leaves[i].resultLabels()
+		}
+		return anyLabels // in a batch expression
+	case *parser.SubqueryExpr:
+		return c.labelsOf(n.Expr)
 	case *parser.AggregateExpr:
 		return aggregateLabels(n, c.labelsOf(n.Expr))
 	case *parser.Call:
@@ -110,15 +115,36 @@ func (c *Compiled) callLabels(n *parser.Call) labelSet {
 		return c.labelsOf(n.Args[len(n.Args)-1]).drop(model.BucketLabel).withoutName()
 	case "label_replace", "label_join":
 		return c.labelsOf(n.Args[0]).union(knownLabels(stringOf(n.Args[1])))
-	case "sort", "sort_desc":
+	case "sort", "sort_desc", "last_over_time", "first_over_time":
 		return c.labelsOf(n.Args[0])
+	case "absent", "absent_over_time":
+		return absentLabels(n.Args[0])
 	}
 	for _, a := range n.Args {
-		if a.Type() == parser.ValueTypeVector {
+		if t := a.Type(); t == parser.ValueTypeVector || t == parser.ValueTypeMatrix {
 			return c.labelsOf(a).withoutName()
 		}
 	}
 	return noLabels // minute() and its like, of the time alone
+}
+
+// absentLabels is the labels that the engine gives the absence of something:
+// those that its matchers settle.
+func absentLabels(e parser.Expr) labelSet {
+	sel, ok := e.(*parser.VectorSelector)
+	if m, matrix := e.(*parser.MatrixSelector); matrix {
+		sel, ok = m.VectorSelector.(*parser.VectorSelector)
+	}
+	if !ok {
+		return noLabels
+	}
+	var names []string
+	for _, m := range sel.LabelMatchers {
+		if m.Type == labels.MatchEqual && m.Name != model.MetricNameLabel {
+			names = append(names, m.Name)
+		}
+	}
+	return knownLabels(names...)
 }
 
 func (c *Compiled) binaryLabels(n *parser.BinaryExpr) labelSet {
@@ -168,6 +194,8 @@ func (c *Compiled) mayDifferInName(e parser.Expr) bool {
 	found := false
 	parser.Inspect(e, func(n parser.Node, _ []parser.Node) error {
 		switch n := n.(type) {
+		case *parser.SubqueryExpr:
+			found = true // at different times it may give different names
 		case *parser.AggregateExpr:
 			found = found || slices.Contains(n.Grouping, model.MetricNameLabel) || n.Op == parser.COUNT_VALUES && stringOf(n.Param) == model.MetricNameLabel
 		case *parser.BinaryExpr:

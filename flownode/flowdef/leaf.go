@@ -91,20 +91,55 @@ func (l *Leaf) GroupLabels(lset labels.Labels) labels.Labels {
 // Span is how much time one result of the leaf covers, ms: its range, and for
 // an instant selector the step.
 func (l *Leaf) Span(step int64) int64 {
-	if l.Func == FuncInstant {
+	switch {
+	case l.Func == FuncInstant, l.Func == FuncSamples && l.Cover == 0:
 		return step
+	case l.Func == FuncSamples:
+		return l.Cover
+	default:
+		return l.Range
 	}
-	return l.Range
 }
 
 // Describe says in one line how the leaf is kept, for people.
 func (l *Leaf) Describe() string {
 	how := fmt.Sprintf("kept as %s state in %d panes of %s", l.State, l.Panes, formatMillis(l.Pane))
-	if l.Batch {
+	switch {
+	case l.Func == FuncSamples:
+		how = "samples of " + formatMillis(l.Range) + " are read for each window"
+	case l.Batch:
 		how = fmt.Sprintf("computed from raw samples for each window, because %d panes of %s are more than %d",
 			l.Panes, formatMillis(l.Pane), MaxPanes)
 	}
 	return l.Text + ": " + how
+}
+
+// The modes of a flow.
+const (
+	ModeIncremental = "incremental" // partials are kept and merged
+	ModeBatch       = "batch"       // windows that changed are computed from raw samples
+)
+
+// Mode is how results are computed: ModeBatch when that is so of the whole
+// expression or of a leaf.
+func (c *Compiled) Mode() string {
+	if c.Batch || slices.ContainsFunc(c.Leaves, func(l Leaf) bool { return l.Batch }) {
+		return ModeBatch
+	}
+	return ModeIncremental
+}
+
+// Describe says in a few lines how the expression is kept, for people: why not
+// incrementally, if so, and then each leaf.
+func (c *Compiled) Describe() []string {
+	var lines []string
+	if c.Batch {
+		lines = append(lines, "computed whole from raw samples for each window: "+c.Why)
+	}
+	for i := range c.Leaves {
+		lines = append(lines, c.Leaves[i].Describe())
+	}
+	return lines
 }
 
 // WindowStart is where the window that ends at end begins, ms: the earliest

@@ -44,8 +44,12 @@ var aggs = map[parser.ItemType]Agg{
 	parser.STDVAR: AggStdvar,
 }
 
-// String is the function's name in PromQL; "instant" for an instant selector.
+// String is the function's name in PromQL; "instant" for an instant selector
+// and "samples" for FuncSamples.
 func (f Func) String() string {
+	if f == FuncSamples {
+		return "samples"
+	}
 	for name, known := range funcs {
 		if known.fn == f {
 			return name
@@ -57,7 +61,7 @@ func (f Func) String() string {
 // KeepsName reports whether the function's result keeps the metric name of the
 // series, as Prometheus 3 has it.
 func (f Func) KeepsName() bool {
-	return f == FuncInstant || f == FuncLastOverTime || f == FuncFirstOverTime
+	return f == FuncInstant || f == FuncLastOverTime || f == FuncFirstOverTime || f == FuncSamples
 }
 
 // String is the aggregation's name in PromQL; "none" for AggNone.
@@ -89,6 +93,8 @@ func (s State) String() string {
 		return "turns"
 	case StateRegression:
 		return "regression"
+	case StateNone:
+		return "no"
 	default:
 		return "unknown"
 	}

@@ -25,7 +25,7 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 		l := &c.Leaves[i]
 		l.Pane = pane.Width(l.Range, l.Offset, step)
 		l.Panes = l.Range / l.Pane
-		l.Batch = l.Panes > MaxPanes
+		l.Batch = c.Batch || l.Panes > MaxPanes
 		c.MaxRange = max(c.MaxRange, l.Span(step))
 		c.MaxReach = max(c.MaxReach, l.Offset+l.Range)
 		c.MinOffset = min(c.MinOffset, l.Offset)
@@ -35,10 +35,11 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 
 // oneRange is the range that all leaves have, or 0.
 func (c *Compiled) oneRange() int64 {
+	one := c.Leaves[0].Span(0)
 	for i := range c.Leaves {
-		if l := &c.Leaves[i]; l.Func == FuncInstant || l.Range != c.Leaves[0].Range {
+		if c.Leaves[i].Span(0) != one {
 			return 0
 		}
 	}
-	return c.Leaves[0].Range
+	return one
 }

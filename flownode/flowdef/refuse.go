@@ -3,66 +3,44 @@ package flowdef
 import (
 	"fmt"
 	"regexp"
+	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// refusals is why a function is refused. What stands here has no mergeable
-// partial, or none that is built, or needs more of a leaf than its values.
+// refusals is why a function is refused.
 var refusals = map[string]string{
-	"absent":           "tells of windows without samples, which a flow passes over",
-	"absent_over_time": "tells of windows without samples, which a flow passes over",
-	"timestamp":        "needs the times of samples; a leaf has values only",
-
 	"histogram_avg":    needsNative,
 	"histogram_count":  needsNative,
 	"histogram_sum":    needsNative,
 	"histogram_stddev": needsNative,
 	"histogram_stdvar": needsNative,
 
-	"quantile_over_time": "needs every sample of the window: no partial of bounded size gives the exact quantile",
-	"mad_over_time":      "needs every sample of the window: no partial of bounded size gives the exact median",
-
-	"double_exponential_smoothing": "depends on the order of all samples of the window and has no mergeable partial",
-	"info":                         "reads other series than the ones it names, so its changes cannot be followed",
+	"info": "reads other series than the ones it names, so its changes cannot be followed",
 }
 
 const needsNative = "works on native histograms, which are not stored"
 
-// refusedCall says why a function is refused, "" when it is not. Functions
-// with a partial are no leaf here only when their argument is a subquery, which
-// is refused where it stands.
+// refusedCall says why a function is refused, "" when it is not.
 func refusedCall(name string) string {
 	if reason, ok := refusals[name]; ok {
 		return reason
-	}
-	if _, ok := funcs[name]; ok {
-		return ""
 	}
 	fn, ok := parser.Functions[name]
 	switch {
 	case !ok:
 		return "is not known"
-	case fn.Experimental:
+	case fn.Experimental && wholeCalls[name] == "":
 		return "is experimental in Prometheus"
-	}
-	for _, t := range fn.ArgTypes {
-		if t == parser.ValueTypeMatrix {
-			return "has no mergeable partial"
-		}
 	}
 	return ""
 }
 
 // checkSelector refuses modifiers of a selector that cannot be kept.
 func (c *compiler) checkSelector(s *parser.VectorSelector) {
-	switch {
-	case s.Timestamp != nil || s.StartOrEnd != 0:
-		c.refuse(s, "@ pins the time, so windows would not move: use offset")
-	case s.OriginalOffset < 0:
-		c.refuse(s, "a negative offset reads beyond the end of the window, which is not built yet")
-	case s.Anchored || s.Smoothed:
+	c.checkTime(s, s.Timestamp, s.StartOrEnd, s.OriginalOffset)
+	if s.Anchored || s.Smoothed {
 		c.refuse(s, "anchored and smoothed are experimental in Prometheus")
 	}
 	for _, m := range s.LabelMatchers {
@@ -72,11 +50,28 @@ func (c *compiler) checkSelector(s *parser.VectorSelector) {
 	}
 }
 
-// checkCountValues refuses a count_values that the engine would refuse in
-// every window.
-func (c *compiler) checkCountValues(n *parser.AggregateExpr) {
-	if n.Op == parser.COUNT_VALUES {
+// checkTime refuses modifiers that take a selector or subquery away from its
+// window. @ start() and @ end() are the window's end, also within a subquery.
+func (c *compiler) checkTime(at parser.Node, timestamp *int64, startOrEnd parser.ItemType, offset time.Duration) {
+	switch {
+	case startOrEnd != 0:
+		c.whole("@ " + startOrEnd.String() + "() holds a selector at the window's end")
+	case timestamp != nil:
+		c.refuse(at, "@ pins the time, so windows would not move: use offset")
+	}
+	if offset < 0 {
+		c.refuse(at, "a negative offset reads beyond the end of the window, which is not built yet")
+	}
+}
+
+// checkAggregation refuses what the engine would refuse in every window, and
+// what may change with the next Prometheus.
+func (c *compiler) checkAggregation(n *parser.AggregateExpr) {
+	switch {
+	case n.Op == parser.COUNT_VALUES:
 		c.checkLabelName(n.Param)
+	case n.Op.IsExperimentalAggregator():
+		c.refuse(n, "%s: is experimental in Prometheus", n.Op)
 	}
 }
 

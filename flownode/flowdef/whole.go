@@ -1,0 +1,99 @@
+package flowdef
+
+import (
+	"fmt"
+
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// wholeCalls is why an expression with such a call is evaluated whole, over raw
+// samples.
+var wholeCalls = map[string]string{
+	"absent":           "tells of series that are not there",
+	"absent_over_time": "tells of series that are not there",
+	"timestamp":        "needs the times of samples, of which leaves have none",
+
+	"quantile_over_time":           "needs every sample of the window",
+	"mad_over_time":                "needs every sample of the window",
+	"double_exponential_smoothing": "depends on all samples of the window in their order",
+
+	"ts_of_first_over_time": "needs the times of samples, of which leaves have none",
+	"ts_of_last_over_time":  "needs the times of samples, of which leaves have none",
+	"ts_of_max_over_time":   "needs the times of samples, of which leaves have none",
+	"ts_of_min_over_time":   "needs the times of samples, of which leaves have none",
+}
+
+// wholeCall says why a call that is no leaf cannot stand in a residual, "" when
+// it can: it looks at more than the values of one moment.
+func wholeCall(n *parser.Call) string {
+	if reason, ok := wholeCalls[n.Func.Name]; ok {
+		return reason
+	}
+	if _, ok := funcs[n.Func.Name]; ok {
+		if len(n.Args) == 2 {
+			if _, constant := number(n.Args[1]); !constant {
+				return "is asked for something that is no constant number"
+			}
+		}
+		return "" // over a subquery, which gives the reason itself
+	}
+	for _, t := range n.Func.ArgTypes {
+		if t == parser.ValueTypeMatrix {
+			return "has no mergeable partial"
+		}
+	}
+	return ""
+}
+
+// selections lists what the selectors of an expression read, as leaves of a
+// batch expression: a subquery around a selector makes it read further back, by
+// its range and offset. @ start() and @ end() put a selector back at the end of
+// the window.
+func selections(e parser.Expr) []Leaf {
+	var out []Leaf
+	seen := map[string]bool{}
+	parser.Inspect(e, func(n parser.Node, path []parser.Node) error {
+		sel, ok := n.(*parser.VectorSelector)
+		if !ok {
+			return nil
+		}
+		leaf := Leaf{Index: len(out), Func: FuncSamples, State: StateNone, Matchers: sel.LabelMatchers, Metric: metricName(sel.LabelMatchers)}
+		text := sel.String()
+		for _, above := range path {
+			switch n := above.(type) {
+			case *parser.SubqueryExpr:
+				if n.StartOrEnd != 0 {
+					leaf.Cover, leaf.Offset = 0, 0
+				}
+				leaf.Cover += millis(n.Range)
+				leaf.Offset += millis(n.OriginalOffset)
+			case *parser.MatrixSelector:
+				text = n.String()
+			}
+		}
+		if sel.StartOrEnd != 0 {
+			leaf.Cover, leaf.Offset = 0, 0
+		}
+		leaf.Offset += millis(sel.OriginalOffset)
+		leaf.Range = leaf.Cover + Lookback
+		if m, ok := parentOf(path).(*parser.MatrixSelector); ok {
+			leaf.Cover += millis(m.Range)
+			leaf.Range = leaf.Cover
+		}
+		leaf.Text = text
+		key := fmt.Sprint(text, leaf.Range, leaf.Offset)
+		if !seen[key] {
+			seen[key] = true
+			out = append(out, leaf)
+		}
+		return nil
+	})
+	return out
+}
+
+func parentOf(path []parser.Node) parser.Node {
+	if len(path) == 0 {
+		return nil
+	}
+	return path[len(path)-1]
+}
