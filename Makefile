@@ -1,16 +1,19 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint bench tools clean
+.PHONY: help demo test test-matrix build lint bench tools clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## start Laminar with a private PostgreSQL and a simulated fleet; DURATION=2m ends it by itself
 	@scripts/demo.sh $(if $(DURATION),--duration $(DURATION))
 
 test: ## set up what is missing and run all tests; PKG=./flownode/... for some of them
 	@scripts/test.sh $(PKG)
+
+test-matrix: ## run the store's tests on PostgreSQL 14 to 18
+	@scripts/test-matrix.sh
 
 build: ## build bin/laminar
 	go build -o bin/laminar ./cmd/laminar

