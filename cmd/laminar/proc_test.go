@@ -20,13 +20,23 @@ import (
 	"laminar/sqlstore/localpg"
 )
 
-// binary builds bin/laminar once for all tests that run it as a user would.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "laminar-bin-")
-	if err != nil {
+// binaryDir holds what binary built, if it was called.
+var binaryDir string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if binaryDir != "" {
+		_ = os.RemoveAll(binaryDir) // what cannot be removed from /tmp does no harm
+	}
+	os.Exit(code)
+}
+
+// binary builds laminar once for all tests that run it as a user would.
+var binary = sync.OnceValues(func() (path string, err error) {
+	if binaryDir, err = os.MkdirTemp("", "laminar-bin-"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "laminar")
+	path = filepath.Join(binaryDir, "laminar")
 	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build laminar: %w\n%s", err, out)
 	}
