@@ -27,10 +27,21 @@ type windowResult struct {
 	rows    map[string]progress.Row
 }
 
+// inputs is what some windows of a flow can be computed from.
+type inputs struct {
+	leaves []windowSource // by leaf
+	whole  *selection     // of a batch flow, instead
+}
+
 // sources gives every leaf a source that can answer the windows from first to
 // last: its pane state where that reaches back far enough, else panes or raw
-// columns read now from raw samples of the wanted groups.
-func (f *flowRun) sources(ctx context.Context, r *round, first, last int64, want wanted, fresh bool) ([]windowSource, error) {
+// columns read now from raw samples of the wanted groups. A batch flow gets all
+// samples that its selectors read.
+func (f *flowRun) sources(ctx context.Context, r *round, first, last int64, want wanted, fresh bool) (inputs, error) {
+	if f.flow.Def.Expr.Batch {
+		whole, err := f.readSelection(ctx, r, first, last)
+		return inputs{whole: whole}, err
+	}
 	out := make([]windowSource, len(f.leaves))
 	for i, l := range f.leaves {
 		after, _ := l.span(first)
@@ -43,7 +54,7 @@ func (f *flowRun) sources(ctx context.Context, r *round, first, last int64, want
 		}
 		raw, err := readRaw(ctx, r.snap, l.members, l.want(want), after, upTo)
 		if err != nil {
-			return nil, err
+			return inputs{}, err
 		}
 		r.readSamples += raw.samples()
 		if l.leaf.Batch {
@@ -54,7 +65,7 @@ func (f *flowRun) sources(ctx context.Context, r *round, first, last int64, want
 		raw.foldInto(transient, len(l.members.groupOf))
 		out[i] = transient
 	}
-	return out, nil
+	return inputs{leaves: out}, nil
 }
 
 // want translates wanted groups to the leaf's groups. Keys are those of leaf 0,
@@ -69,37 +80,24 @@ func (l *leafRun) want(w wanted) groupSet {
 // evaluate computes the flow's expression for the window with this end.
 // An error of the expression itself (labels that clash, say) is a value of
 // type *EvalError: the window then has no result, as in Prometheus.
-func (f *flowRun) evaluate(ctx context.Context, r *round, src []windowSource, end int64, want wanted) (windowResult, error) {
+func (f *flowRun) evaluate(ctx context.Context, r *round, src inputs, end int64, want wanted) (windowResult, error) {
 	res := windowResult{end: end}
-	vectors := make([]promeval.Vector, len(f.leaves))
-	for i, l := range f.leaves {
-		after, upTo := l.span(end)
-		if !src[i].holds(after, upTo) {
-			continue
-		}
-		res.touched = true
-		samples, err := leafVector(src[i], l.members, after, upTo, l.want(want))
-		if err != nil {
-			return res, &EvalError{Flow: f.flow.Def.Name, End: end, Err: err}
-		}
-		vec := make(promeval.Vector, len(samples))
-		for j, s := range samples {
-			vec[j] = promeval.Sample{Metric: l.members.groups[s.group].labels, Value: s.value}
-		}
-		vectors[i] = vec
+	var (
+		out promeval.Vector
+		err error
+	)
+	if src.whole != nil {
+		out, res.touched, err = f.evaluateWhole(ctx, r, src.whole, end)
+	} else {
+		out, res.touched, err = f.evaluateLeaves(ctx, r, src.leaves, end, want)
 	}
-	if !res.touched {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return res, err
+	case err != nil:
+		return res, &EvalError{Flow: f.flow.Def.Name, End: end, Err: err}
+	case !res.touched:
 		return res, nil
-	}
-	out := vectors[0]
-	if residual := f.flow.Def.Expr.Residual; residual != nil {
-		var err error
-		if out, err = r.node.eval.Residual(ctx, residual, vectors, end); err != nil {
-			if ctx.Err() != nil {
-				return res, err
-			}
-			return res, &EvalError{Flow: f.flow.Def.Name, End: end, Err: err}
-		}
 	}
 	res.rows = make(map[string]progress.Row, len(out))
 	for _, s := range out {
@@ -112,6 +110,34 @@ func (f *flowRun) evaluate(ctx context.Context, r *round, src []windowSource, en
 		res.rows[key] = progress.Row{Columns: cols, Value: s.Value}
 	}
 	return res, nil
+}
+
+// evaluateLeaves merges every leaf's partials and evaluates the residual over
+// them. touched says that some leaf holds a sample; else there is no result.
+func (f *flowRun) evaluateLeaves(ctx context.Context, r *round, src []windowSource, end int64, want wanted) (out promeval.Vector, touched bool, err error) {
+	vectors := make([]promeval.Vector, len(f.leaves))
+	for i, l := range f.leaves {
+		after, upTo := l.span(end)
+		if !src[i].holds(after, upTo) {
+			continue
+		}
+		touched = true
+		samples, err := leafVector(src[i], l.members, after, upTo, l.want(want))
+		if err != nil {
+			return nil, true, err
+		}
+		vec := make(promeval.Vector, len(samples))
+		for j, s := range samples {
+			vec[j] = promeval.Sample{Metric: l.members.groups[s.group].labels, Value: s.value}
+		}
+		vectors[i] = vec
+	}
+	residual := f.flow.Def.Expr.Residual
+	if !touched || residual == nil {
+		return vectors[0], touched, nil
+	}
+	out, err = r.node.eval.Residual(ctx, residual, vectors, end)
+	return out, true, err
 }
 
 // rowKey names a row of a window by its label columns. 0xff occurs in no UTF-8

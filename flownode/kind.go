@@ -42,7 +42,8 @@ func build[P any, PP cell[P]](width int64, k kind[P]) builder {
 
 // builderOf returns the builder for a leaf's function. Stale markers are left
 // out before a function sees them, except by instant selectors, for which a
-// marker as newest sample ends the series.
+// marker as newest sample ends the series. Of the leaves of a batch expression
+// nothing is built.
 func builderOf(l *flowdef.Leaf) (builder, error) {
 	switch l.Func {
 	case flowdef.FuncInstant:
@@ -90,6 +91,8 @@ func builderOf(l *flowdef.Leaf) (builder, error) {
 		return regression(l, func(p *partial.Regression, _ int64) (float64, bool) { return p.Slope() }), nil
 	case flowdef.FuncPredictLinear:
 		return regression(l, func(p *partial.Regression, now int64) (float64, bool) { return p.Predict(now, l.Param) }), nil
+	case flowdef.FuncSamples:
+		return builder{}, nil
 	default:
 		return builder{}, fmt.Errorf("leaf %s: function %d has no mergeable partial", l.Text, l.Func)
 	}

@@ -328,7 +328,7 @@ func (w *world) touched(def flowdef.Flow, end int64) bool {
 				continue
 			}
 			for t, v := range s.samples {
-				if t > end-l.Offset-l.Range && t <= end-l.Offset && (l.Func == flowdef.FuncInstant || !segment.IsStale(v)) {
+				if t > end-l.Offset-l.Range && t <= end-l.Offset && (l.Func == flowdef.FuncInstant || l.Func == flowdef.FuncSamples || !segment.IsStale(v)) {
 					return true
 				}
 			}
@@ -347,6 +347,8 @@ func close9(a, b float64) bool {
 // apart minutes before, it loses ten digits, which the partial does not.
 func closeLine(a, b float64) bool { return math.Abs(a-b) <= 1e-3*(1+math.Abs(b)) }
 
+// Flows that are computed from raw samples have emit: close, since their open
+// window is computed again only now and then, by the clock.
 const oracleFlows = `
 flows:
   - {name: rate5m, promql: 'sum by (job) (rate(requests_total[5m]))', every: 1m}
@@ -370,6 +372,13 @@ flows:
   - {name: slopes, promql: 'max by (job) (deriv(temperature[3m]))', every: 1m}
   - {name: predicted, promql: 'min by (job) (predict_linear(temperature[3m] offset 1m, 60))', every: 1m}
   - {name: spreads, promql: 'stddev_over_time(requests_total[4m]) + stdvar_over_time(errors_total[4m])', every: 1m}
+  - {name: quantiles, promql: 'max by (job) (quantile_over_time(0.7, temperature[4m]))', every: 1m, emit: close}
+  - {name: peak, promql: 'max_over_time(sum by (job) (rate(requests_total[2m]))[10m:1m] offset 1m)', every: 1m, emit: close}
+  - {name: ages, promql: 'time() - timestamp({job="j0"})', every: 2m, emit: close}
+  - {name: gone, promql: 'absent(temperature{job="j0"} offset 5m) or absent_over_time(errors_total{job="j1"}[1m])', every: 1m, emit: close}
+  - {name: smooth, promql: 'double_exponential_smoothing(errors_total[5m], 0.3, 0.4) + on (n) group_left mad_over_time(errors_total[2m])', every: 1m, emit: close}
+  - {name: named, promql: 'last_over_time({job="j1", instance="i0"}[6m:90s])', every: 3m, emit: close}
+  - {name: against_end, promql: 'max_over_time((temperature - temperature @ end())[5m:1m])', every: 1m, emit: close}
   - {name: batch, promql: 'sum(rate(requests_total[1007s]))', every: 1m, emit: close}
 `
 

@@ -115,10 +115,9 @@ func (w *rawWindows[P, PP]) window(after, upTo int64, m *members, want groupSet,
 		if !want.has(m.groupOf[slot]) {
 			continue
 		}
-		ts := w.raw.ts[c]
-		lo, _ := slices.BinarySearch(ts, after+1)
-		for i := lo; i < len(ts) && ts[i] <= upTo; i++ {
-			if v := w.raw.vs[c][i]; w.kind.keep(v) {
+		ts, vs := w.raw.within(c, after, upTo)
+		for i, v := range vs {
+			if w.kind.keep(v) {
 				PP(&acc[slot]).Add(ts[i], v)
 			}
 		}
@@ -131,12 +130,22 @@ func (w *rawWindows[P, PP]) window(after, upTo int64, m *members, want groupSet,
 }
 
 func (w *rawWindows[P, PP]) holds(after, upTo int64) bool {
-	for _, ts := range w.raw.ts {
-		if i, _ := slices.BinarySearch(ts, after+1); i < len(ts) && ts[i] <= upTo {
+	for c := range w.raw.ts {
+		_, vs := w.raw.within(c, after, upTo)
+		if slices.ContainsFunc(vs, w.kind.keep) {
 			return true
 		}
 	}
 	return false
+}
+
+// within is the samples of a column with after < t <= upTo.
+func (r *rawColumns) within(column int, after, upTo int64) ([]int64, []float64) {
+	ts := r.ts[column]
+	lo, _ := slices.BinarySearch(ts, after+1)
+	hi, _ := slices.BinarySearch(ts, upTo+1)
+	hi = max(lo, hi)
+	return ts[lo:hi], r.vs[column][lo:hi]
 }
 
 // samples is how many samples there are.

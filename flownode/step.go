@@ -214,7 +214,7 @@ func (s *stepping) emit(ctx context.Context) error {
 
 // window evaluates one window; an expression that cannot be evaluated leaves
 // it without a result and is remembered as the flow's error.
-func (s *stepping) window(ctx context.Context, src []windowSource, end int64, want wanted) (windowResult, error) {
+func (s *stepping) window(ctx context.Context, src inputs, end int64, want wanted) (windowResult, error) {
 	s.tried = true
 	res, err := s.evaluate(ctx, s.r, src, end, want)
 	var evalErr *EvalError

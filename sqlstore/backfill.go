@@ -62,11 +62,7 @@ func windowLength(f flowdef.Flow) int64 {
 	length := int64(0)
 	for i := range f.Expr.Leaves {
 		l := &f.Expr.Leaves[i]
-		of := l.Range
-		if l.Func == flowdef.FuncInstant {
-			of = f.Every
-		}
-		length = max(length, l.Offset+of)
+		length = max(length, l.Offset+l.Span(f.Every))
 	}
 	return length
 }

@@ -101,6 +101,9 @@ func printCompiled(c *Compiled, step int64) string {
 		fmt.Fprintf(&b, "    %s of %s, %s state, metric %q, range %s offset %s pane %s panes %d batch %v\n", l.Agg, l.Func, l.State,
 			l.Metric, formatMillis(l.Range), formatMillis(l.Offset), formatMillis(l.Pane), l.Panes, l.Batch)
 	}
+	if c.Batch {
+		fmt.Fprintf(&b, "  batch: %s\n", c.Why)
+	}
 	if c.Residual != nil {
 		fmt.Fprintf(&b, "  residual: %s\n", c.Residual)
 	}

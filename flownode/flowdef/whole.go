@@ -81,7 +81,7 @@ func selections(e parser.Expr) []Leaf {
 			leaf.Range = leaf.Cover
 		}
 		leaf.Text = text
-		key := fmt.Sprint(text, leaf.Range, leaf.Offset)
+		key := fmt.Sprint(leaf.Matchers, leaf.Range, leaf.Cover, leaf.Offset)
 		if !seen[key] {
 			seen[key] = true
 			out = append(out, leaf)

@@ -19,10 +19,20 @@ const (
 	minute = 60 * second
 )
 
-// corpus reads the expressions of testdata/promql/corpus.txt.
+// corpus is the expressions of testdata/promql/corpus.txt.
 func corpus(tb testing.TB) []string {
 	tb.Helper()
-	data, err := os.ReadFile("../../testdata/promql/corpus.txt")
+	exprs := expressions(tb, "corpus.txt")
+	if len(exprs) < 80 {
+		tb.Fatalf("corpus has %d expressions, want at least 80", len(exprs))
+	}
+	return exprs
+}
+
+// expressions reads a file of testdata/promql: one expression per line.
+func expressions(tb testing.TB, file string) []string {
+	tb.Helper()
+	data, err := os.ReadFile("../../testdata/promql/" + file)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -31,9 +41,6 @@ func corpus(tb testing.TB) []string {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 			exprs = append(exprs, line)
 		}
-	}
-	if len(exprs) < 80 {
-		tb.Fatalf("corpus has %d expressions, want at least 80", len(exprs))
 	}
 	return exprs
 }

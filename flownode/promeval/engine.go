@@ -41,7 +41,7 @@ func New() *Engine {
 			LookbackDelta:        time.Duration(flowdef.Lookback) * time.Millisecond,
 			EnableAtModifier:     true,
 			EnableNegativeOffset: true,
-			Parser:               parser.NewParser(parser.Options{}),
+			Parser:               parser.NewParser(parser.Options{EnableExperimentalFunctions: true}),
 			NoStepSubqueryIntervalFn: func(int64) int64 {
 				return int64(time.Minute / time.Millisecond)
 			},
