@@ -2,7 +2,9 @@ package sqltest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +25,7 @@ var private struct {
 	mu     sync.Mutex
 	server *localpg.Server
 	dir    string
+	watch  io.Closer // held open as long as this process lives
 }
 
 // serverURL is a connection string to some database of the server.
@@ -54,7 +57,7 @@ func serverURL(t testing.TB) string {
 		t.Fatalf("start a private PostgreSQL for tests: %v", err)
 	}
 	private.server, private.dir = server, dir
-	if err := removeAfterwards(dir); err != nil {
+	if private.watch, err = removeAfterwards(dir); err != nil {
 		t.Fatal(err)
 	}
 	return server.URL()
@@ -62,16 +65,20 @@ func serverURL(t testing.TB) string {
 
 // removeAfterwards starts a child that outlives this process, however it ends,
 // and then removes the directory when the server is gone from it. The child
-// notices by the end of its standard input.
-func removeAfterwards(dir string) error {
+// notices by the end of its standard input, which is returned.
+func removeAfterwards(dir string) (io.Closer, error) {
 	const script = `cat >/dev/null; n=0
 while [ -e "$0/data/postgres/postmaster.pid" ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n+1)); done
 rm -rf "$0"`
 	cmd := exec.Command("sh", "-c", script, dir)
-	if _, err := cmd.StdinPipe(); err != nil {
-		return fmt.Errorf("watch over %s: %w", dir, err)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("watch over %s: %w", dir, err)
 	}
-	return cmd.Start()
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("watch over %s: %w", dir, err)
+	}
+	return stdin, nil
 }
 
 // Stop stops the private server of this process, if there is one. A test that
@@ -86,10 +93,7 @@ func Stop() error {
 	defer cancel()
 	err := private.server.Stop(ctx)
 	private.server = nil
-	if removeErr := os.RemoveAll(private.dir); err == nil {
-		err = removeErr
-	}
-	return err
+	return errors.Join(err, os.RemoveAll(private.dir), private.watch.Close())
 }
 
 // VerifyTestMain runs the tests, stops the private server and fails if a
