@@ -49,6 +49,7 @@ type installation struct {
 	t    testing.TB
 	bin  string
 	dir  string // --data-dir
+	url  string // --database-url; then there is no private PostgreSQL
 	addr string // --listen
 	args []string
 
@@ -103,7 +104,8 @@ func tail(b []byte, n int) []byte {
 // serve starts the process and waits until it is ready.
 func (in *installation) serve() {
 	in.t.Helper()
-	args := append([]string{"serve", "--data-dir", in.dir, "--listen", in.addr}, in.args...)
+	args := append([]string{"serve", "--listen", in.addr}, in.args...)
+	args = append(args, in.database()...)
 	in.cmd = exec.Command(in.bin, args...)
 	in.log = &bytes.Buffer{}
 	in.cmd.Stdout, in.cmd.Stderr = in.log, in.log
@@ -130,6 +132,14 @@ func (in *installation) serve() {
 			in.t.Fatalf("serve is not ready after a minute\n%s", in.log)
 		}
 	}
+}
+
+// database is the flags that say which database is in use.
+func (in *installation) database() []string {
+	if in.url != "" {
+		return []string{"--database-url", in.url}
+	}
+	return []string{"--data-dir", in.dir}
 }
 
 // kill ends the process as a crash would.
@@ -185,7 +195,7 @@ func (in *installation) stop() {
 
 // run runs another command of the binary on this installation.
 func (in *installation) run(args ...string) (string, error) {
-	cmd := exec.Command(in.bin, append(args, "--data-dir", in.dir)...)
+	cmd := exec.Command(in.bin, append(args, in.database()...)...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -200,12 +210,15 @@ func (in *installation) must(args ...string) string {
 	return out
 }
 
-// pool connects to the private PostgreSQL.
+// pool connects to the database.
 func (in *installation) pool() *pgxpool.Pool {
 	in.t.Helper()
-	url, err := localpg.Running(in.dir)
-	if err != nil {
-		in.t.Fatal(err)
+	url := in.url
+	if url == "" {
+		var err error
+		if url, err = localpg.Running(in.dir); err != nil {
+			in.t.Fatal(err)
+		}
 	}
 	pool, err := pgxpool.New(context.Background(), url)
 	if err != nil {

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"laminar/cmd/laminar/fleet"
+	"laminar/sqlstore/sqltest"
+)
+
+// TestStandbyTakesOver runs two processes on one database, both taking in
+// samples, one of them keeping the flows. The leader is killed, again and
+// again: the other must go on with its flows, and nothing may be lost or
+// counted twice.
+func TestStandbyTakesOver(t *testing.T) {
+	const definitions = "../../testdata/flows/twelve.yml"
+	db := sqltest.New(t)
+	var procs [2]*installation
+	var clients [2]*fleet.Client
+	for i := range procs {
+		procs[i] = newInstallation(t, "--flows", definitions)
+		procs[i].url = db.URL
+		procs[i].serve()
+		var err error
+		clients[i], err = fleet.NewClient("http://"+procs[i].addr+"/api/v1/write", 1, 500, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer clients[i].Close()
+	}
+	opts := fleet.DefaultOptions()
+	f := fleet.New(opts)
+	sent := newDelivered(f.Series())
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+
+	const scrapes = 240 // twenty minutes
+	start := time.Now().Add(-scrapes * opts.Interval).Truncate(opts.Interval)
+	var points []fleet.Point
+	for i := 1; i <= scrapes; i++ {
+		points = f.Scrape(points[:0], start.Add(time.Duration(i)*opts.Interval))
+		if i == scrapes {
+			points = append(points, f.Pending()...)
+		}
+		if i%(scrapes/4) == 0 && i < scrapes {
+			p := procs[i/(scrapes/4)%2]
+			p.kill()
+			p.serve()
+		}
+		// The same series come in by either door in turn.
+		if err := clients[i%2].Send(ctx, f.Series(), points); err != nil {
+			t.Fatalf("scrape %d: %v", i, err)
+		}
+		sent.add(points)
+	}
+	procs[0].must("flow", "wait", "--timeout", "2m")
+	pool := procs[0].pool()
+	requireRaw(t, pool, sent)
+	requireTables(t, pool, parseFlows(t, definitions), sent.engineSamples(), start.UnixMilli())
+}
