@@ -59,38 +59,30 @@ type validatedFlow struct {
 	Every  string   `json:"every"`
 	Group  string   `json:"group"`
 	PromQL string   `json:"promql"`
-	Kept   []string `json:"kept"` // how each leaf is kept
+	Mode   string   `json:"mode"` // incremental or batch
+	Kept   []string `json:"kept"` // why batch, and how each leaf is kept
 }
 
 func validated(flows []flowdef.Flow) table {
-	t := table{head: []string{"flow", "table", "every", "how it is kept"}}
+	t := table{head: []string{"flow", "table", "every", "mode", "how it is kept"}}
 	data := make([]validatedFlow, len(flows))
 	for i, f := range flows {
 		v := validatedFlow{
 			Flow: f.Title(), Table: f.Table, Every: formatMillis(f.Every), Group: f.Group,
-			PromQL: f.PromQL, Kept: kept(f),
+			PromQL: f.PromQL, Mode: f.Expr.Mode(), Kept: f.Expr.Describe(),
 		}
 		data[i] = v
 		for j, how := range v.Kept {
 			if j == 0 {
-				t.rows = append(t.rows, []string{v.Flow, v.Table, v.Every, how})
+				t.rows = append(t.rows, []string{v.Flow, v.Table, v.Every, v.Mode, how})
 			} else {
-				t.rows = append(t.rows, []string{"", "", "", how})
+				t.rows = append(t.rows, []string{"", "", "", "", how})
 			}
 		}
 	}
 	t.data = data
 	t.note = "no faults"
 	return t
-}
-
-// kept says how each leaf of a flow is kept.
-func kept(f flowdef.Flow) []string {
-	out := make([]string, len(f.Expr.Leaves))
-	for i := range f.Expr.Leaves {
-		out[i] = f.Expr.Leaves[i].Describe()
-	}
-	return out
 }
 
 func formatMillis(ms int64) string { return formatDuration(time.Duration(ms) * time.Millisecond) }

@@ -31,7 +31,8 @@ func newFlowState(f sqlstore.FlowStatus) flowState {
 	return flowState{
 		validatedFlow: validatedFlow{
 			Flow: f.Def.Title(), Table: plainName(f.Table), Every: formatMillis(f.Def.Every),
-			Group: f.Group, PromQL: f.Def.PromQL, Kept: kept(f.Def),
+			Group: f.Group, PromQL: f.Def.PromQL,
+			Mode: f.Def.Expr.Mode(), Kept: f.Def.Expr.Describe(),
 		},
 		Watermark: formatTime(f.Watermark), StoredUntil: formatTime(f.EmittedUntil), NewestSample: formatTime(f.NewestT),
 		Vector: f.Vector.String(), LagSequences: f.LagSequences, LagSeconds: float64(f.LagMillis) / 1000,
@@ -40,7 +41,7 @@ func newFlowState(f sqlstore.FlowStatus) flowState {
 }
 
 func flowTable(flows []sqlstore.FlowStatus) table {
-	t := table{head: []string{"flow", "table", "every", "stored until", "lag", "dirty", "size", "state"}}
+	t := table{head: []string{"flow", "table", "every", "mode", "stored until", "lag", "dirty", "size", "state"}}
 	data := make([]flowState, len(flows))
 	for i, f := range flows {
 		s := newFlowState(f)
@@ -50,7 +51,7 @@ func flowTable(flows []sqlstore.FlowStatus) table {
 			dirty += n
 		}
 		t.rows = append(t.rows, []string{
-			s.Flow, s.Table, s.Every, s.StoredUntil, lag(f), strconv.FormatInt(dirty, 10), formatBytes(s.Bytes), state(f),
+			s.Flow, s.Table, s.Every, s.Mode, s.StoredUntil, lag(f), strconv.FormatInt(dirty, 10), formatBytes(s.Bytes), state(f),
 		})
 	}
 	t.data = data
@@ -88,7 +89,8 @@ func flowDetails(flows []sqlstore.FlowStatus) table {
 			t.rows = append(t.rows, []string{""})
 		}
 		t.rows = append(t.rows,
-			[]string{"flow", s.Flow}, []string{"table", s.Table}, []string{"promql", s.PromQL}, []string{"every", s.Every})
+			[]string{"flow", s.Flow}, []string{"table", s.Table}, []string{"promql", s.PromQL}, []string{"every", s.Every},
+			[]string{"mode", s.Mode})
 		for _, how := range s.Kept {
 			t.rows = append(t.rows, []string{"kept", how})
 		}

@@ -144,6 +144,8 @@ type Leaf struct {
 	Without  bool
 	Grouping []string // sorted
 	Text     string   // PromQL of the leaf, for people
+
+	nested bool // FuncSamples: within a subquery, so that its range is not the one of the window
 }
 
 // MaxPanes is the largest number of panes of a window that is kept as pane

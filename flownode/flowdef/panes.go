@@ -8,7 +8,7 @@ import (
 
 // errNoStep says that windows have no step.
 var errNoStep = errors.New("`every` is missing: it says how far apart windows end, " +
-	"and can be left out only where every selector has a range and all ranges are equal")
+	"and can be left out only where every selector has a range, all ranges are equal, and none is a subquery's")
 
 // cut settles the step and cuts every leaf's window into panes: the pane width
 // is the largest that divides range, offset and step, so that the window of
@@ -37,7 +37,7 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 func (c *Compiled) oneRange() int64 {
 	one := c.Leaves[0].Span(0)
 	for i := range c.Leaves {
-		if c.Leaves[i].Span(0) != one {
+		if c.Leaves[i].Span(0) != one || c.Leaves[i].nested {
 			return 0
 		}
 	}

@@ -65,6 +65,7 @@ func selections(e parser.Expr) []Leaf {
 				if n.StartOrEnd != 0 {
 					leaf.Cover, leaf.Offset = 0, 0
 				}
+				leaf.nested = true
 				leaf.Cover += millis(n.Range)
 				leaf.Offset += millis(n.OriginalOffset)
 			case *parser.MatrixSelector:
