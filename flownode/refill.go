@@ -23,9 +23,9 @@ func (s *stepping) refill(ctx context.Context, job *progress.Job) (*progress.Job
 		limit = s.r.pos.Now - s.flow.Def.WatermarkDelay
 	}
 	// Windows that are not closed yet come with the ordinary emission.
-	limit = pane.FloorEnd(min(limit, job.To), s.step1())
+	limit = pane.FloorEnd(min(limit, job.To), s.every())
 	for {
-		first := flowplan.NextEnd(step.NextT, s.step1())
+		first := flowplan.NextEnd(step.NextT, s.every())
 		if first > limit {
 			step.NextT, step.Done = job.To, true
 			break
@@ -40,11 +40,11 @@ func (s *stepping) refill(ctx context.Context, job *progress.Job) (*progress.Job
 			s.more = true
 			break
 		}
-		last := min(limit, first+(max(refillWindows, int64(s.chunk()))-1)*s.step1())
+		last := min(limit, first+(max(refillWindows, int64(s.chunk()))-1)*s.every())
 		if err := s.refillChunk(ctx, first, last); err != nil {
 			return nil, err
 		}
-		step.WindowsDone += (last-first)/s.step1() + 1
+		step.WindowsDone += (last-first)/s.every() + 1
 		step.NextT = last
 	}
 	s.r.node.metrics.refills.WithLabelValues(string(flowplan.Requested)).Inc()
@@ -61,7 +61,7 @@ func (s *stepping) refillChunk(ctx context.Context, first, last int64) error {
 	if err != nil {
 		return err
 	}
-	for end := first; end <= last; end += s.step1() {
+	for end := first; end <= last; end += s.every() {
 		res, err := s.window(ctx, src, end, all)
 		if err != nil {
 			return err
@@ -76,7 +76,7 @@ func (s *stepping) refillChunk(ctx context.Context, first, last int64) error {
 			l.state = nil
 		}
 	}
-	s.r.node.metrics.windows.WithLabelValues("refilled").Add(float64((last-first)/s.step1() + 1))
+	s.r.node.metrics.windows.WithLabelValues("refilled").Add(float64((last-first)/s.every() + 1))
 	return nil
 }
 

@@ -1,0 +1,122 @@
+package flownode
+
+import (
+	"context"
+	"maps"
+
+	"laminar/flownode/flowplan"
+	"laminar/flownode/progress"
+)
+
+// touchWidth is the width of what touches are counted by.
+func (l *leafRun) touchWidth() int64 {
+	if l.leaf.Batch {
+		return l.step
+	}
+	return l.leaf.Pane
+}
+
+// touch puts the closed windows that the delta reaches on the dirty list.
+func (s *stepping) touch() {
+	emitted := s.to.EmittedUntil
+	for _, l := range s.leaves {
+		for _, set := range []struct {
+			*touches
+			reason flowplan.Reason
+		}{{&l.late, flowplan.LateOrdered}, {&l.unordered, flowplan.Unordered}} {
+			for end, bits := range set.byPane {
+				first, _ := l.windowsOf(end - l.touchWidth() + 1)
+				_, last := l.windowsOf(end)
+				for w := first; w <= min(last, emitted); w += l.step {
+					s.touchGroups(l, w, bits, set.reason)
+				}
+			}
+		}
+		for _, span := range l.plan.Spans {
+			first, _ := l.windowsOf(span.Span.MinT)
+			_, last := l.windowsOf(span.Span.MaxT)
+			for w := first; w <= min(last, emitted); w += l.step {
+				s.dirty.Touch(w, progress.AllGroups, span.Reason, s.flow.Vector, s.r.pos.Now)
+			}
+		}
+	}
+}
+
+func (s *stepping) touchGroups(l *leafRun, end int64, bits []uint64, reason flowplan.Reason) {
+	if !s.flow.Def.Expr.ByGroup {
+		s.dirty.Touch(end, progress.AllGroups, reason, s.flow.Vector, s.r.pos.Now)
+		return
+	}
+	groups(bits, func(g int32) {
+		s.dirty.Touch(end, l.members.groups[g].key, reason, s.flow.Vector, s.r.pos.Now)
+	})
+}
+
+// dirtyPerRound bounds how many dirty windows are looked at in a round.
+const dirtyPerRound = 512
+
+// recompute computes dirty windows that have been quiet for long enough, as
+// far as the round's budget reaches.
+func (s *stepping) recompute(ctx context.Context) error {
+	ready := s.dirty.Ready(s.r.pos.Now, dirtyPerRound)
+	for len(ready) > 0 {
+		if s.r.overBudget() {
+			s.more = true
+			return nil
+		}
+		batch, want := s.dirtyBatch(ready)
+		ready = ready[len(batch):]
+		first, last := batch[0].End, batch[len(batch)-1].End
+		src, err := s.sources(ctx, s.r, first, last, want, false)
+		if err != nil {
+			return err
+		}
+		for _, d := range batch {
+			if s.rebuildable(d.End, s.r.pos.Earliest) && !s.expired(d.End) {
+				res, err := s.window(ctx, src, d.End, want)
+				if err != nil {
+					return err
+				}
+				if want.all {
+					s.put(s.complete(res))
+				} else {
+					s.put(s.some(res, want))
+				}
+				s.r.node.metrics.refills.WithLabelValues(string(d.Reason)).Inc()
+			} else {
+				s.r.node.metrics.unrebuildable.Inc()
+			}
+			s.forget(d)
+		}
+		s.r.node.metrics.windows.WithLabelValues("recomputed").Add(float64(len(batch)))
+	}
+	return nil
+}
+
+// dirtyBatch takes from the front of ready the windows that are best computed
+// from one reading: near each other, and all whole or all by group.
+func (s *stepping) dirtyBatch(ready []*flowplan.DirtyWindow) ([]*flowplan.DirtyWindow, wanted) {
+	want := wanted{all: ready[0].All || !s.flow.Def.Expr.ByGroup, keys: map[string]struct{}{}}
+	gap := max(s.flow.Def.Expr.MaxReach, 16*s.every())
+	n := 0
+	for n < len(ready) && n < s.chunk() {
+		d := ready[n]
+		if (d.All || !s.flow.Def.Expr.ByGroup) != want.all || n > 0 && d.End-ready[n-1].End > gap {
+			break
+		}
+		maps.Copy(want.keys, d.Groups)
+		n++
+	}
+	return ready[:n], want
+}
+
+// forget takes a window off the dirty list.
+func (s *stepping) forget(d *flowplan.DirtyWindow) {
+	if d.All {
+		s.remove = append(s.remove, progress.DirtyKey{WindowEnd: d.End, Group: progress.AllGroups})
+	}
+	for key := range d.Groups {
+		s.remove = append(s.remove, progress.DirtyKey{WindowEnd: d.End, Group: key})
+	}
+	s.dirty.Remove(d.End)
+}
