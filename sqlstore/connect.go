@@ -93,7 +93,8 @@ func inspect(ctx context.Context, pool *pgxpool.Pool) (serverInfo, error) {
 	}
 	defer conn.Release()
 	var version int
-	err = conn.QueryRow(ctx, queries.ServerInfo).Scan(&version, &info.version, &info.fsync,
+	// Nothing is prepared before it is known that a session is one.
+	err = conn.QueryRow(ctx, queries.ServerInfo, pgx.QueryExecModeExec).Scan(&version, &info.version, &info.fsync,
 		&info.database, &info.role, &info.encoding, &info.standby, &info.lz4)
 	if err != nil {
 		return info, fmt.Errorf("look at the server: %w", interpret(err))
@@ -117,33 +118,34 @@ func inspect(ctx context.Context, pool *pgxpool.Pool) (serverInfo, error) {
 }
 
 // detectPooler refuses a transaction pooler. Behind one, a session's settings,
-// its advisory locks and its exported snapshots belong to nobody: a second
-// client that begins a transaction is handed the server session that the first
-// one was using a moment ago.
+// its advisory locks and its exported snapshots belong to nobody.
+//
+// A pooler that hands out the session given back last gives a second client
+// that begins a transaction the one the first client has just used; one that
+// hands out the oldest gives the first client another one each time.
 func detectPooler(ctx context.Context, pool *pgxpool.Pool, first *pgxpool.Conn) error {
-	before, err := backend(ctx, first)
-	if err != nil {
-		return err
-	}
 	second, err := pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("connect to the database: %w", interpret(err))
 	}
 	defer second.Release()
-	tx, err := second.Begin(ctx)
-	if err != nil {
-		return fmt.Errorf("begin a transaction: %w", interpret(err))
+	var pids [3]int32 // of the first client's session
+	for i := range pids {
+		if i == len(pids)-1 {
+			tx, err := second.Begin(ctx)
+			if err != nil {
+				return fmt.Errorf("begin a transaction: %w", interpret(err))
+			}
+			defer func() { _ = tx.Rollback(ctx) }()
+			if _, err := backend(ctx, tx); err != nil {
+				return err
+			}
+		}
+		if pids[i], err = backend(ctx, first); err != nil {
+			return err
+		}
 	}
-	defer func() { _ = tx.Rollback(ctx) }()
-	other, err := backend(ctx, tx)
-	if err != nil {
-		return err
-	}
-	after, err := backend(ctx, first)
-	if err != nil {
-		return err
-	}
-	if before == after && other != before {
+	if pids[0] == pids[1] && pids[1] == pids[2] {
 		return nil
 	}
 	return withHint(errors.New("the database is behind a transaction pooler: statements of one session reach different server processes"),

@@ -60,10 +60,7 @@ func (db *DB) Proxy(t testing.TB) *Proxy {
 	if cfg.Password != "" {
 		u.User = url.UserPassword(cfg.User, cfg.Password)
 	}
-	network, address := "tcp", fmt.Sprintf("%s:%d", cfg.Host, cfg.Port)
-	if strings.HasPrefix(cfg.Host, "/") {
-		network, address = "unix", fmt.Sprintf("%s/.s.PGSQL.%d", cfg.Host, cfg.Port)
-	}
+	network, address := serverAddress(cfg)
 	p := &Proxy{
 		URL: u.String(), listener: listener, released: make(chan struct{}), conns: make(map[net.Conn]struct{}),
 		dial: func() (net.Conn, error) { return net.Dial(network, address) },

@@ -1,0 +1,175 @@
+package sqltest
+
+import (
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// TransactionPooler starts a pooler before the database that gives a server
+// session to a client for one transaction only, as the common ones do in their
+// transaction mode, and returns a connection string to it. It ends with the
+// test. Each client's login makes one more server session.
+func (db *DB) TransactionPooler(t testing.TB) string {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(db.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pooler{}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return // the test is over
+			}
+			p.track(client)
+			wg.Go(func() { p.serve(client, cfg) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		p.closeAll()
+		wg.Wait()
+	})
+	u := url.URL{Scheme: "postgres", Host: listener.Addr().String(), Path: "/" + cfg.Database, RawQuery: "sslmode=disable"}
+	u.User = url.UserPassword(cfg.User, cfg.Password)
+	return u.String()
+}
+
+// pooler hands out the session that was given back last.
+type pooler struct {
+	mu   sync.Mutex
+	idle []net.Conn
+	all  []net.Conn
+}
+
+func (p *pooler) track(conn net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all = append(p.all, conn)
+}
+
+func (p *pooler) closeAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range p.all {
+		_ = conn.Close()
+	}
+}
+
+func (p *pooler) take() net.Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle) - 1
+	if n < 0 {
+		return nil
+	}
+	conn := p.idle[n]
+	p.idle = p.idle[:n]
+	return conn
+}
+
+func (p *pooler) give(conn net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = append(p.idle, conn)
+}
+
+// serve logs a client in to a session of its own, which then belongs to all,
+// and carries each of its transactions out on the session that comes to hand.
+func (p *pooler) serve(client net.Conn, cfg *pgx.ConnConfig) {
+	defer client.Close()
+	startup, err := readStartup(client)
+	if err != nil || isCancel(startup) {
+		return
+	}
+	network, address := serverAddress(cfg)
+	server, err := net.Dial(network, address)
+	if err != nil {
+		return
+	}
+	p.track(server)
+	if _, err := server.Write(startup); err != nil {
+		return
+	}
+	for {
+		ready, err := p.relay(client, server)
+		if err != nil {
+			return
+		}
+		if ready {
+			p.give(server)
+			server = nil
+		}
+		msg, err := readMessage(client)
+		if err != nil || msg[0] == 'X' {
+			return // a session in the middle of a transaction is lost with its client
+		}
+		if server == nil {
+			if server = p.take(); server == nil {
+				return
+			}
+		}
+		if _, err := server.Write(msg); err != nil {
+			return
+		}
+		for msg[0] != 'Q' && msg[0] != 'S' && msg[0] != 'p' { // the rest of what the server answers to
+			if msg, err = readMessage(client); err != nil {
+				return
+			}
+			if _, err := server.Write(msg); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// relay passes on answers until the server wants to hear something. ready says
+// that it is outside a transaction.
+func (p *pooler) relay(client, server net.Conn) (ready bool, err error) {
+	for {
+		msg, err := readMessage(server)
+		if err != nil {
+			return false, err
+		}
+		if _, err := client.Write(msg); err != nil {
+			return false, err
+		}
+		switch {
+		case msg[0] == 'Z':
+			return msg[5] == 'I', nil
+		case msg[0] == 'R' && wantsAnswer(msg):
+			return false, nil
+		}
+	}
+}
+
+// wantsAnswer tells the requests for authentication that the client answers.
+func wantsAnswer(msg []byte) bool {
+	switch msg[8] {
+	case 3, 5, 10, 11: // password in clear, MD5, SASL, SASL continued
+		return true
+	}
+	return false
+}
+
+// serverAddress is where the server of a configuration listens.
+func serverAddress(cfg *pgx.ConnConfig) (network, address string) {
+	if strings.HasPrefix(cfg.Host, "/") {
+		return "unix", cfg.Host + "/.s.PGSQL." + portOf(cfg)
+	}
+	return "tcp", net.JoinHostPort(cfg.Host, portOf(cfg))
+}
+
+func portOf(cfg *pgx.ConnConfig) string { return strconv.Itoa(int(cfg.Port)) }
