@@ -35,8 +35,8 @@ type FlushTx struct {
 // which waits for the flush before, and takes the next sequence (I1). The
 // caller must end it with Commit or Rollback.
 //
-// Everything a flush decides with must be read after this has returned: the
-// time that retention has given up is, in a statement of its own.
+// What retention has given up is read by a statement of its own behind that
+// lock: one that had to wait for the lock would see it as of before the wait.
 func (s *Store) BeginFlush(ctx context.Context, region sequence.Region, id sequence.FlushID) (*FlushTx, error) {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {

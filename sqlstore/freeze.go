@@ -16,8 +16,9 @@ import (
 const (
 	// sealLock is the purpose of the lock under which generations move on.
 	sealLock = "seal"
-	// sealLockWait is how long a seal waits for another process that seals.
-	sealLockWait = 5 * time.Minute
+	// sealLockWait is how long a freeze or a seal waits for another process that
+	// merges a generation.
+	sealLockWait = 30 * time.Minute
 	// freezeLockTimeout is how long a freeze waits for a flush. While it waits
 	// it holds the regions before that one, so no longer than a flush takes.
 	freezeLockTimeout = 2 * time.Second
@@ -78,9 +79,9 @@ func (s *Store) tryFreeze(ctx context.Context) (int32, error) {
 func (s *Store) hotEmpty(ctx context.Context, q interface {
 	QueryRow(context.Context, string, ...any) pgx.Row
 }, generation int32) (bool, error) {
-	var any bool
-	err := q.QueryRow(ctx, onHot(queries.HotAny, generation)).Scan(&any)
-	return !any, err
+	var holds bool
+	err := q.QueryRow(ctx, onHot(queries.HotAny, generation)).Scan(&holds)
+	return !holds, err
 }
 
 // moveOn closes the current generation. Since every flush reads the generation

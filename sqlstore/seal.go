@@ -37,20 +37,19 @@ type SealReport struct {
 	Drop     DropReport
 }
 
+// errNotToSeal says that a generation is not the oldest closed one any more:
+// another process was quicker.
+var errNotToSeal = errors.New("it is not the oldest closed generation any more")
+
 // Seal closes the current generation, merges all closed ones, and drops the
-// tables that no reader needs any more. One process does it at a time; another
-// one waits.
+// tables that no reader needs any more. One process merges at a time, and none
+// holds the others up while it waits for flows: a forced seal overtakes.
 //
 // Each generation is one transaction, which writes the merged segments and
 // marks it sealed: a crash leaves it as it was.
 func (s *Store) Seal(ctx context.Context, opts SealOptions) (SealReport, error) {
 	var report SealReport
-	unlock, err := s.lockOut(ctx, sealLock, sealLockWait)
-	if err != nil {
-		return report, fmt.Errorf("seal: %w", err)
-	}
-	defer unlock()
-	if _, err := s.freeze(ctx); err != nil {
+	if _, err := s.Freeze(ctx); err != nil {
 		return report, err
 	}
 	frozen, err := s.frozen(ctx)
@@ -62,14 +61,31 @@ func (s *Store) Seal(ctx context.Context, opts SealOptions) (SealReport, error) 
 		if err != nil {
 			return report, fmt.Errorf("wait for flows to read generation %d: %w", generation, interpret(err))
 		}
-		if err := s.sealGeneration(ctx, generation, &report); err != nil {
+		written, err := s.sealAlone(ctx, generation)
+		if errors.Is(err, errNotToSeal) {
+			continue
+		}
+		if err != nil {
 			return report, fmt.Errorf("seal generation %d: %w", generation, interpret(err))
 		}
-		report.Behind = max(report.Behind, behind)
 		report.Sealed = append(report.Sealed, generation)
+		report.Behind = max(report.Behind, behind)
+		report.Samples += written.samples
+		report.Segments += written.segments
 	}
 	report.Drop, err = s.DropUnused(ctx)
 	return report, err
+}
+
+// sealAlone seals a generation as the only process that seals. The lock saves
+// work; that no generation is sealed twice is seen to by the transaction.
+func (s *Store) sealAlone(ctx context.Context, generation int32) (written, error) {
+	unlock, err := s.lockOut(ctx, sealLock, sealLockWait)
+	if err != nil {
+		return written{}, err
+	}
+	defer unlock()
+	return s.sealGeneration(ctx, generation)
 }
 
 func (s *Store) frozen(ctx context.Context) ([]int32, error) {
@@ -105,19 +121,27 @@ type sealUnit struct {
 	newest         int64 // ms since the epoch
 }
 
-func (s *Store) sealGeneration(ctx context.Context, generation int32, report *SealReport) error {
+// written is what a merge wrote.
+type written struct{ samples, segments int64 }
+
+func (s *Store) sealGeneration(ctx context.Context, generation int32) (written, error) {
 	units, err := s.sealUnits(ctx, generation)
+	if sqlState(err) == stateUndefinedTable {
+		return written{}, errNotToSeal // sealed by another process, and dropped
+	}
 	if err != nil {
-		return fmt.Errorf("look through it: %w", err)
+		return written{}, fmt.Errorf("look through it: %w", err)
 	}
 	earliest, err := s.earliest(ctx, s.pool)
 	if err != nil {
-		return err
+		return written{}, err
 	}
 	if err := s.makePartitions(ctx, units, earliest); err != nil {
-		return err
+		return written{}, err
 	}
-	return s.inTx(ctx, func(tx pgx.Tx) error {
+	m := merger{store: s, generation: generation}
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		m.tx = tx
 		// Partitions stay while we write to them; whatever was dropped before
 		// this lock is older than the time that is read after it.
 		if _, err := tx.Exec(ctx, "lock table sealed in row exclusive mode"); err != nil {
@@ -126,12 +150,11 @@ func (s *Store) sealGeneration(ctx context.Context, generation int32, report *Se
 		var id int32
 		err := tx.QueryRow(ctx, queries.SealLock, generation).Scan(&id)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return errors.New("it is not the oldest closed generation any more")
+			return errNotToSeal
 		}
 		if err != nil {
 			return err
 		}
-		m := merger{store: s, tx: tx, generation: generation, report: report}
 		if m.earliest, err = s.earliest(ctx, tx); err != nil {
 			return err
 		}
@@ -140,6 +163,7 @@ func (s *Store) sealGeneration(ctx context.Context, generation int32, report *Se
 		}
 		return finishSeal(ctx, tx, generation, units)
 	})
+	return m.written, err
 }
 
 // finishSeal does what makes the merged segments count.

@@ -20,7 +20,7 @@ type merger struct {
 	tx         pgx.Tx
 	generation int32
 	earliest   int64 // ms: samples before it are left out
-	report     *SealReport
+	written    written
 
 	out     []segment.Segment // merged, not written yet
 	samples int               // in out
@@ -146,8 +146,8 @@ func (m *merger) write(ctx context.Context) error {
 	if err := m.store.copyRows(ctx, m.tx.Conn().PgConn(), queries.SealedCopy, &sealedRows{segments: m.out}); err != nil {
 		return fmt.Errorf("write %d sealed segments: %w", len(m.out), err)
 	}
-	m.report.Samples += int64(m.samples)
-	m.report.Segments += int64(len(m.out))
+	m.written.samples += int64(m.samples)
+	m.written.segments += int64(len(m.out))
 	m.out, m.samples = nil, 0
 	return nil
 }
