@@ -114,16 +114,6 @@ func (f *flowRun) addSeries(series []segment.Series) {
 	}
 }
 
-// selects reports whether any leaf reads the metric.
-func (f *flowRun) selects(metric segment.MetricID) bool {
-	for _, l := range f.leaves {
-		if l.members.selects(metric) {
-			return true
-		}
-	}
-	return false
-}
-
 // rebuildable reports whether no raw sample of the window is gone (I6).
 func (f *flowRun) rebuildable(end, earliest int64) bool {
 	return earliest == 0 || end-f.flow.Def.Expr.MaxReach >= earliest-1

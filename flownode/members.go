@@ -79,7 +79,7 @@ func (m *members) add(s *segment.Series) bool {
 		return false
 	}
 	g := m.group(m.leaf.GroupLabels(lset))
-	slot := noSlot
+	var slot int32
 	if m.byGroup && len(m.groups[g].slots) > 0 {
 		slot = m.groups[g].slots[0]
 	} else {

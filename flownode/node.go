@@ -118,12 +118,10 @@ func (n *Node) Run(ctx context.Context) error {
 		lost, resign, err := n.cfg.Elector.Campaign(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil
+				break
 			}
 			n.log.Warn("cannot campaign for leadership", "err", err)
-			if !sleep(ctx, n.cfg.PollInterval) {
-				return nil
-			}
+			sleep(ctx, n.cfg.PollInterval)
 			continue
 		}
 		n.log.Info("this flownode leads")
@@ -239,14 +237,12 @@ func (n *Node) assign(ctx context.Context, workers *errgroup.Group, stops map[st
 	}
 }
 
-// sleep waits for d and reports whether ctx is still alive.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return false
 	case <-t.C:
-		return true
 	}
 }

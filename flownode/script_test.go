@@ -36,11 +36,13 @@ import (
 // script asks or not.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "../testdata/flownode", func(t *testing.T, path string) {
+		t.Helper()
 		var s *script
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			t.Helper()
 			if d.Cmd == "define" {
 				s = &script{world: newWorld(t, 1, 1, ExecutorColumnar, d.Input), counted: map[string]float64{}, rows: map[string]float64{}}
-				s.world.series = nil
+				s.series = nil
 				return ""
 			}
 			return s.run(t, d)
@@ -55,6 +57,7 @@ type script struct {
 }
 
 func (s *script) run(t *testing.T, d *datadriven.TestData) string {
+	t.Helper()
 	switch d.Cmd {
 	case "append":
 		return s.append(t, d)

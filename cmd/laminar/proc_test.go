@@ -66,7 +66,7 @@ func newInstallation(t testing.TB, args ...string) *installation {
 		t.Fatal(err)
 	}
 	// Not t.TempDir: as root the server's OS user must reach it.
-	dir, err := os.MkdirTemp("", "laminar-e2e-")
+	dir, err := os.MkdirTemp("", "laminar-e2e-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}

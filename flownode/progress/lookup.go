@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// ErrNeedsColumnar: PostgreSQL cannot compute these partials within the bound
+// ErrNeedsColumnar says that PostgreSQL cannot compute these partials within the bound
 // (a sum overflows, or has so many terms that its rounding shows). Whatever
 // was handed out already must be dropped; read the columns instead. The
 // snapshot stays usable.
 var ErrNeedsColumnar = errors.New("not computable in the database within the bound")
 
-// ErrFlowGone: the flow is not in the catalogue any more.
+// ErrFlowGone says that the flow is not in the catalogue any more.
 var ErrFlowGone = errors.New("flow does not exist")
 
 // UnknownFlowError says that no flow has the name that was asked for.
