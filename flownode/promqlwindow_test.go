@@ -1,0 +1,184 @@
+package flownode
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/promeval"
+	"laminar/sequence/segment"
+)
+
+// cuts is into how many panes the leaves' windows were cut, and in how many of
+// them there were samples, for the leaf with the fewest.
+type cuts struct{ panes, occupied int64 }
+
+// window computes the expression at t, with panes of a random width.
+func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut cuts, err error) {
+	if t < 0 {
+		return nil, cut, errUnsupported
+	}
+	c := q.cut(t)
+	if c.Batch {
+		sel := &selection{at: map[segment.SeriesID]int{}}
+		for i := range c.Leaves {
+			m, raw, err := q.read(ctx, &c.Leaves[i], t)
+			if err != nil {
+				return nil, cut, err
+			}
+			sel.add(m, raw)
+		}
+		samples := make(promeval.Samples, len(sel.series))
+		for i := range sel.series {
+			samples[i] = sel.series[i].Series
+		}
+		vec, err = q.a.eval.Whole(ctx, q.String(), samples, t)
+		return vec, cut, err
+	}
+	cut = cuts{math.MaxInt64, math.MaxInt64}
+	vectors := make([]promeval.Vector, len(c.Leaves))
+	for i := range c.Leaves {
+		l := &c.Leaves[i]
+		m, raw, err := q.read(ctx, l, t)
+		if err != nil {
+			return nil, cut, err
+		}
+		b, err := builderOf(l)
+		if err != nil {
+			return nil, cut, err
+		}
+		after, upTo := t-l.Offset-l.Range, t-l.Offset
+		panes := b.panes(after, nil)
+		raw.foldInto(panes, len(m.groupOf))
+		cut.panes, cut.occupied = min(cut.panes, l.Panes), min(cut.occupied, int64(len(panes.occupied())))
+		samples, err := leafVector(panes, m, after, upTo, allGroups())
+		if err != nil {
+			return nil, cut, err
+		}
+		for _, s := range samples {
+			vectors[i] = append(vectors[i], promeval.Sample{Metric: m.groups[s.group].labels, Value: s.value})
+		}
+	}
+	vec, err = q.a.eval.Residual(ctx, c.Residual, vectors, t)
+	return vec, cut, err
+}
+
+// cut compiles the expression for a random step that t is a multiple of, so
+// that windows are cut into panes in another way each time.
+func (q *adapted) cut(t int64) flowdef.Compiled {
+	base := t
+	if base == 0 {
+		base = 60_000
+	}
+	for range 50 {
+		k := 1 + q.a.rng.Int64N(200)
+		if base%k != 0 {
+			continue
+		}
+		c, _, err := flowdef.Compile(q.String(), base/k)
+		if one := func(l flowdef.Leaf) bool { return l.Panes == 1 }; err == nil && (c.Batch ||
+			c.Mode() == flowdef.ModeIncremental && !slices.ContainsFunc(c.Leaves, one)) {
+			return c
+		}
+	}
+	c, _, err := flowdef.Compile(q.String(), base)
+	if err != nil {
+		panic(err) // it compiled for a minute
+	}
+	return c
+}
+
+// read is what the leaf selects in the window that ends at t.
+func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*members, *rawColumns, error) {
+	after, upTo := t-l.Offset-l.Range, t-l.Offset
+	querier, err := q.from.Querier(after+1, upTo)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = querier.Close() }()
+	m, raw := newMembers(l), &rawColumns{}
+	set := querier.Select(ctx, true, nil, l.Matchers...)
+	for set.Next() {
+		ts, vs, err := floats(set.At().Iterator(nil), after, upTo)
+		if err != nil {
+			return nil, nil, err
+		}
+		series := segment.Series{ID: segment.SeriesID(len(m.series) + 1), Metric: 1}
+		set.At().Labels().Range(func(x labels.Label) {
+			series.Labels = append(series.Labels, segment.Label{Name: x.Name, Value: x.Value})
+		})
+		if l.Func == flowdef.FuncSamples {
+			series.ID = q.a.idOf(set.At().Labels())
+		}
+		if !m.add(&series) {
+			return nil, nil, fmt.Errorf("leaf %s does not take series %s", l.Text, set.At().Labels())
+		}
+		raw.slot = append(raw.slot, m.slots[len(m.slots)-1])
+		raw.ts, raw.vs = append(raw.ts, ts), append(raw.vs, vs)
+	}
+	return m, raw, set.Err()
+}
+
+// idOf gives a series of any leaf one id.
+func (a *adapter) idOf(lset labels.Labels) segment.SeriesID {
+	key := lset.String()
+	if a.ids[key] == 0 {
+		a.ids[key] = segment.SeriesID(len(a.ids) + 1)
+	}
+	return a.ids[key]
+}
+
+// floats reads the samples with after < t <= upTo.
+func floats(it chunkenc.Iterator, after, upTo int64) (ts []int64, vs []float64, err error) {
+	for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
+		if t := it.AtT(); t <= after || t > upTo {
+			continue
+		} else if kind != chunkenc.ValFloat || it.AtST() != 0 || t < 0 {
+			return nil, nil, errUnsupported
+		}
+		t, v := it.At()
+		ts, vs = append(ts, t), append(vs, v)
+	}
+	return ts, vs, it.Err()
+}
+
+// value is the vectors in the form of the engine's value.
+func (q *adapted) value(vectors []promeval.Vector, want *promql.Result) parser.Value {
+	if q.isRange {
+		return q.matrix(vectors)
+	}
+	if _, ok := want.Value.(promql.Scalar); ok {
+		return promql.Scalar{T: q.start, V: vectors[0][0].Value}
+	}
+	out := make(promql.Vector, len(vectors[0]))
+	for i, s := range vectors[0] {
+		out[i] = promql.Sample{Metric: s.Metric, T: q.start, F: s.Value}
+	}
+	return out
+}
+
+func (q *adapted) matrix(vectors []promeval.Vector) promql.Matrix {
+	var out promql.Matrix
+	at := map[string]int{}
+	for i, vec := range vectors {
+		for _, s := range vec {
+			key := s.Metric.String()
+			n, ok := at[key]
+			if !ok {
+				n = len(out)
+				at[key] = n
+				out = append(out, promql.Series{Metric: s.Metric})
+			}
+			out[n].Floats = append(out[n].Floats, promql.FPoint{T: q.start + int64(i)*q.step, F: s.Value})
+		}
+	}
+	slices.SortFunc(out, func(a, b promql.Series) int { return labels.Compare(a.Metric, b.Metric) })
+	return out
+}
