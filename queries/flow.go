@@ -39,6 +39,8 @@ var (
 	FlowCatalogue string
 	//go:embed flow_take.sql
 	FlowTake string
+	//go:embed flow_stored.sql
+	FlowStored string
 	//go:embed flow_dirty.sql
 	FlowDirty string
 	//go:embed flow_insert.sql
@@ -67,6 +69,8 @@ var (
 	JobInsert string
 	//go:embed job_next.sql
 	JobNext string
+	//go:embed job_pending.sql
+	JobPending string
 	//go:embed job_list.sql
 	JobList string
 	//go:embed job_cancel.sql

@@ -5,7 +5,7 @@
 --   refilling  an unfinished refill has yet to compute it
 --   dirty      closed, and to be computed again
 --   closed     computed, after the watermark passed its end
---   open       provisional
+--   open       provisional; a flow that has no sample of its own yet has none
 -- Distinct ends are found by jumping along the result table's primary key,
 -- which begins with window_end: some 20 us for each window, however many rows
 -- it has. A table that the flownode has not made yet has no windows.
@@ -45,6 +45,6 @@ begin
               from (%s union
                     select timestamptz ''epoch'' + d.window_end * interval ''1 millisecond'' from flow_dirty d where d.flow_id = $1) u(e)
              ) w', '(' || ends || ')')
-    using $1, f.window_length, coalesce(f.emitted_until, -1);
+    using $1, f.window_length, coalesce(f.emitted_until, 9223372036854775807);
 end
 $$

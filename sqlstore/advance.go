@@ -16,6 +16,7 @@ func writeProgress(ctx context.Context, tx pgx.Tx, writes []write) error {
 		ids                              []int32
 		vectors, flushes, errs           []string
 		emitted, newest, newestAt, marks []int64
+		begins                           []int64
 	)
 	batch := &pgx.Batch{}
 	for _, w := range writes {
@@ -31,6 +32,7 @@ func writeProgress(ctx context.Context, tx pgx.Tx, writes []write) error {
 		vectors, flushes, errs = append(vectors, encodeVector(to.Vector)), append(flushes, doc), append(errs, w.round.Error)
 		emitted, newest = append(emitted, to.EmittedUntil), append(newest, to.NewestT)
 		newestAt, marks = append(newestAt, to.NewestAt), append(marks, to.Watermark)
+		begins = append(begins, to.BeginsAfter)
 		if j := w.round.Job; j != nil {
 			j.RowsWritten = w.out.RowsWritten
 			batch.Queue(queries.JobStep, j.ID, int32(w.round.Flow), j.NextT, j.WindowsDone, j.RowsWritten, j.Done, j.Error)
@@ -39,6 +41,6 @@ func writeProgress(ctx context.Context, tx pgx.Tx, writes []write) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	batch.Queue(queries.FlowProgress, ids, vectors, flushes, emitted, newest, newestAt, marks, errs)
+	batch.Queue(queries.FlowProgress, ids, vectors, flushes, emitted, newest, newestAt, marks, errs, begins)
 	return tx.SendBatch(ctx, batch).Close()
 }

@@ -189,14 +189,14 @@ func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 	if err != nil {
 		return fmt.Errorf("find where the backfill starts: %w", err)
 	}
-	newestAt := progress.Unset
+	newestAt, watermark := progress.Unset, progress.Unset
 	if newest != progress.Unset {
-		newestAt = c.pos.Now
+		newestAt, watermark = c.pos.Now, max(start, newest-f.WatermarkDelay)
 	}
 	var id int32
 	err = c.conn.QueryRow(ctx, queries.FlowInsert, f.Name, static, string(definition), hash[:], f.Group, f.Table,
 		f.Every, windowLength(f), encodeVector(c.pos.Vector), flushes, start, newest, newestAt,
-		f.Title(), c.schema, own).Scan(&id)
+		f.Title(), c.schema, own, watermark).Scan(&id)
 	if err != nil {
 		return fmt.Errorf("store the definition: %w", err)
 	}

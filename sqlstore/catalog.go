@@ -73,7 +73,7 @@ func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress
 	var definition, vector, flushes []byte
 	flow.ID = id
 	err = tx.QueryRow(ctx, queries.FlowTake, int32(id)).Scan(&name, &schema, &flow.Epoch, &definition, &vector, &flushes,
-		&flow.EmittedUntil, &flow.NewestT, &flow.NewestAt, &flow.Watermark, &flow.Error)
+		&flow.EmittedUntil, &flow.NewestT, &flow.NewestAt, &flow.Watermark, &flow.BeginsAfter, &flow.Error)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return flow, "", "", progress.ErrFlowGone
@@ -90,7 +90,7 @@ func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress
 	return flow, name, schema, err
 }
 
-func dirtyList(ctx context.Context, tx pgx.Tx, id progress.FlowID) ([]progress.Dirty, error) {
+func dirtyList(ctx context.Context, tx querier, id progress.FlowID) ([]progress.Dirty, error) {
 	rows, err := tx.Query(ctx, queries.FlowDirty, int32(id))
 	if err != nil {
 		return nil, fmt.Errorf("read the dirty list: %w", err)

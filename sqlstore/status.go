@@ -148,6 +148,7 @@ func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
 	if err := json.Unmarshal(dirty, &f.Dirty); err != nil {
 		return f, fmt.Errorf("read dirty counts %q: %w", dirty, err)
 	}
+	f.BeginsAfter = progress.Unset // not among what is shown
 	f.Table = pgx.Identifier{schema, table}.Sanitize()
 	return f, nil
 }

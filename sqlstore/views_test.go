@@ -53,7 +53,8 @@ func TestWindowState(t *testing.T) {
 	}
 }
 
-// TestWindowStateOfSharedTable: each rule sees the windows of its own rows.
+// TestWindowStateOfSharedTable: each rule sees the windows of its own rows,
+// closed because the flows have no open window before their first sample.
 func TestWindowStateOfSharedTable(t *testing.T) {
 	for name, promql := range map[string]string{"columns": "sum by (i) (m)", "labels": "m"} {
 		db := newRawDB(t, 2)
@@ -67,7 +68,7 @@ func TestWindowStateOfSharedTable(t *testing.T) {
 		}
 		commitOne(t, db.store, first.next(window(minute, progress.Row{Columns: cols("it's")})))
 		commitOne(t, db.store, second.next(window(2*minute, progress.Row{Columns: cols("test")})))
-		if got, want := db.states(), `r{env="it's"} 1-60s open, r{env="test"} 2-60s open`; got != want {
+		if got, want := db.states(), `r{env="it's"} 1-60s closed, r{env="test"} 2-60s closed`; got != want {
 			t.Errorf("%s: states %s, want %s", name, got, want)
 		}
 	}

@@ -36,6 +36,7 @@ func (s *Store) CurrentVector(ctx context.Context) (sequence.Vector, error) {
 // FlowsBehind lists those of the named flows (nil: of all) whose tables do not
 // yet show everything up to the vector. A flow has caught up when
 //
+//   - a flownode has taken it over, so that its table is there,
 //   - its vector covers vec,
 //   - no window on its dirty list is due to sequences up to vec, and
 //   - every window that its watermark closes is stored: emitted-until is at
@@ -50,7 +51,7 @@ func (s *Store) FlowsBehind(ctx context.Context, names []string, vec sequence.Ve
 	}
 	flows, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (w waiting, err error) {
 		var at []byte
-		if err := row.Scan(&w.id, &w.name, &w.title, &at, &w.step, &w.emittedUntil, &w.watermark, &w.err, &w.dirty); err != nil {
+		if err := row.Scan(&w.id, &w.name, &w.title, &w.taken, &at, &w.step, &w.emittedUntil, &w.watermark, &w.err, &w.dirty); err != nil {
 			return w, err
 		}
 		w.vector, err = decodeVector(at)
@@ -76,6 +77,7 @@ func (s *Store) FlowsBehind(ctx context.Context, names []string, vec sequence.Ve
 type waiting struct {
 	id                            int32
 	name, title, err              string
+	taken                         bool // by a flownode, which has made the table
 	vector                        sequence.Vector
 	step, emittedUntil, watermark int64
 	dirty                         int64 // windows due to sequences waited for
@@ -85,6 +87,8 @@ type waiting struct {
 func (w *waiting) reason(vec sequence.Vector) string {
 	closed := w.watermark - max(w.watermark, 0)%w.step
 	switch {
+	case !w.taken:
+		return "has not been taken over by a flownode yet: is laminar serve running?"
 	case !w.vector.Covers(vec):
 		return fmt.Sprintf("has read up to %s of %s", w.vector, vec)
 	case w.dirty > 0:
