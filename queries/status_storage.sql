@@ -1,6 +1,7 @@
 -- status_storage: sizes of the raw data, from PostgreSQL's own statistics where
 -- counting would read it all. Hot and sealed in bytes with indexes and TOAST;
--- segments as estimated by the last analyze, at least 0.
+-- segments as estimated by the last analyze, at least 0; series too, once there
+-- was one.
 with hot as (
     select c.oid, c.reltuples from generation g
     join pg_class c on c.relname = 'hot_' || g.id and c.relnamespace = current_schema()::regnamespace
@@ -15,7 +16,7 @@ select (select count(*) from generation where state in ('current', 'frozen')),
        (select count(*) from sealed_part),
        (select coalesce(sum(pg_total_relation_size(oid)), 0) from sealed_part)::bigint,
        (select coalesce(sum(greatest(reltuples, 0)), 0) from sealed_part)::bigint,
-       (select greatest(reltuples, 0)::bigint from pg_class where oid = to_regclass('series')),
+       (select case when reltuples > 0 then reltuples::bigint else (select count(*) from series) end from pg_class where oid = to_regclass('series')),
        (select count(*) from metric),
        coalesce((select earliest_t from retention), 0),
        coalesce((select (extract(epoch from created_at) * 1000)::bigint from generation where state = 'current'), -1)

@@ -72,7 +72,7 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) er
 			return false, err
 		}
 		if b == nil {
-			b = newBar(a.stderr, fmt.Sprintf("refill %s (job %d)", job.FlowName, id), seconds(job.To-job.From))
+			b = newBar(a.stderr, fmt.Sprintf("refill %s (job %d), seconds of window time", job.FlowName, id), seconds(job.To-job.From))
 		}
 		b.set(seconds(job.NextT - job.From))
 		return finished(job), nil
