@@ -151,20 +151,7 @@ func (g *group) extendMembers(ctx context.Context, r *round) error {
 		byVector[key].flows = append(byVector[key].flows, f)
 	}
 	for _, s := range byVector {
-		var names []string
-		anyName := false
-		for _, f := range s.flows {
-			for _, l := range f.leaves {
-				own := l.leaf.Names()
-				anyName = anyName || own == nil
-				names = append(names, own...)
-			}
-		}
-		slices.Sort(names)
-		if names = slices.Compact(names); anyName {
-			names = nil
-		}
-		series, err := r.snap.Series(ctx, names, s.after)
+		series, err := r.snap.Series(ctx, metricNames(s.flows...), s.after)
 		if err != nil {
 			return fmt.Errorf("list series created after %s: %w", s.after, err)
 		}
@@ -174,6 +161,22 @@ func (g *group) extendMembers(ctx context.Context, r *round) error {
 		}
 	}
 	return nil
+}
+
+// metricNames is the metrics that the flows can select; nil for any.
+func metricNames(flows ...*flowRun) []string {
+	var names []string
+	for _, f := range flows {
+		for _, l := range f.leaves {
+			own := l.leaf.Names()
+			if own == nil {
+				return nil
+			}
+			names = append(names, own...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // nextJobs looks for refill jobs of the group's flows.

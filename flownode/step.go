@@ -91,6 +91,9 @@ func (s *stepping) start(ctx context.Context) (bool, error) {
 		}
 		s.to.EmittedUntil = first - s.every()
 	}
+	if s.to.BeginsAfter == progress.Unset {
+		s.to.BeginsAfter = s.to.EmittedUntil
+	}
 	if s.clock.Newest == progress.Unset {
 		// A backfill: what it starts from was stored before the flow was.
 		for _, l := range s.leaves {

@@ -77,17 +77,22 @@ func (f *flowRun) evaluateWhole(ctx context.Context, r *round, sel *selection, e
 	if !touched {
 		return nil, false, nil
 	}
-	samples := make(promeval.Samples, 0, len(sel.series))
-	for i := range sel.series {
-		x := &sel.series[i]
-		from, _ := slices.BinarySearch(x.Times, lo+1)
-		to, _ := slices.BinarySearch(x.Times, hi+1)
+	out, err = r.node.eval.Whole(ctx, f.flow.Def.PromQL, sel.within(lo, hi), end)
+	return out, true, err
+}
+
+// within is the samples with after < t <= upTo.
+func (s *selection) within(after, upTo int64) promeval.Samples {
+	samples := make(promeval.Samples, 0, len(s.series))
+	for i := range s.series {
+		x := &s.series[i]
+		from, _ := slices.BinarySearch(x.Times, after+1)
+		to, _ := slices.BinarySearch(x.Times, upTo+1)
 		if from < to {
 			samples = append(samples, promeval.Series{Labels: x.Labels, Times: x.Times[from:to], Values: x.Values[from:to]})
 		}
 	}
-	out, err = r.node.eval.Whole(ctx, f.flow.Def.PromQL, samples, end)
-	return out, true, err
+	return samples
 }
 
 // holds reports whether any sample lies in after < t <= upTo.

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"laminar/flownode/progress"
 	"laminar/queries"
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -35,6 +36,8 @@ type Snapshot struct {
 	pos  segment.Position
 	hot  string          // what stands in queries for hot_template
 	seg  segment.Segment // reused for every segment read
+
+	tables map[progress.FlowID]*resultTable // of the flows that Flow loaded
 }
 
 // errMoved says that a generation came or went between looking and locking.

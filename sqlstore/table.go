@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -140,6 +141,27 @@ func (t *resultTable) owned(ctx context.Context, q querier) (bool, error) {
 func (t *resultTable) clear() (string, []any) {
 	cond, args := t.staticCond("r", 1)
 	return "delete from " + t.ident() + " r where true" + cond, args
+}
+
+// oldest is the query for the end of the flow's oldest window, ms; -1 for none.
+func (t *resultTable) oldest() (string, []any) {
+	cond, args := t.staticCond("r", 1)
+	return "select coalesce((select (extract(epoch from r.window_end) * 1000)::bigint from " + t.ident() +
+		" r where true" + cond + " order by r.window_end limit 1), -1)", args
+}
+
+// read is the query for the flow's rows with after < window_end <= upTo (ms):
+// start and end (ms), value, label columns.
+func (t *resultTable) read(after, upTo int64) (string, []any) {
+	cond, args := t.staticCond("r", 3)
+	cols := make([]string, len(t.columns))
+	for i, c := range quoteNames(t.columns) {
+		cols[i] = "r." + c + "::text"
+	}
+	return "select (extract(epoch from r.window_start) * 1000)::bigint, (extract(epoch from r.window_end) * 1000)::bigint, r.value,\n" +
+		"    array[" + strings.Join(cols, ", ") + "]::text[]\n" +
+		"from " + t.ident() + " r where r.window_end > $1::timestamptz and r.window_end <= $2::timestamptz" + cond + "\n" +
+		"order by r.window_end, r.window_start", append([]any{time.UnixMilli(after).UTC(), time.UnixMilli(upTo).UTC()}, args...)
 }
 
 // staticCond is " and <row is this flow's>" with parameters from $first on,

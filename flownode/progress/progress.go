@@ -28,6 +28,7 @@ type Progress struct {
 	Vector       sequence.Vector
 	Flushes      map[sequence.Region]sequence.FlushID // the flush that took Vector.At(r)
 	EmittedUntil int64
+	BeginsAfter  int64 // windows with an end after it are all computed, older ones only where asked for or touched
 	NewestT      int64 // newest sample seen, capped by the database's clock
 	NewestAt     int64 // database clock when NewestT last grew
 	Watermark    int64
