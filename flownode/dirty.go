@@ -56,22 +56,30 @@ func (s *stepping) touchGroups(l *leafRun, end int64, bits []uint64, reason flow
 const dirtyPerRound = 512
 
 // recompute computes dirty windows that have been quiet for long enough, as
-// far as the round's budget reaches.
+// far as the round's budget reaches, but one at least.
 func (s *stepping) recompute(ctx context.Context) error {
 	ready := s.dirty.Ready(s.r.pos.Now, dirtyPerRound)
-	for len(ready) > 0 {
+	for begun := false; len(ready) > 0; begun = true {
+		most := len(ready)
 		if s.r.overBudget() {
-			s.more = true
-			return nil
+			if begun {
+				s.more = true
+				return nil
+			}
+			most = 1
 		}
-		batch, want := s.dirtyBatch(ready)
+		batch, want := s.dirtyBatch(ready[:most])
 		ready = ready[len(batch):]
 		first, last := batch[0].End, batch[len(batch)-1].End
 		src, err := s.sources(ctx, s.r, first, last, want, false)
 		if err != nil {
 			return err
 		}
-		for _, d := range batch {
+		for i, d := range batch {
+			if i > 0 && src.whole != nil && s.r.overBudget() {
+				batch, s.more = batch[:i], true
+				break
+			}
 			if s.rebuildable(d.End, s.r.pos.Earliest) && !s.expired(d.End) {
 				res, err := s.window(ctx, src, d.End, want)
 				if err != nil {
@@ -89,6 +97,9 @@ func (s *stepping) recompute(ctx context.Context) error {
 			s.forget(d)
 		}
 		s.r.node.metrics.windows.WithLabelValues("recomputed").Add(float64(len(batch)))
+		if s.more {
+			return nil
+		}
 	}
 	return nil
 }

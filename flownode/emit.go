@@ -16,7 +16,8 @@ import (
 const maxCatchUp = 120
 
 // emit computes the windows in (emitted-until, watermark], oldest first, as
-// far as the round's budget reaches.
+// far as the round's budget reaches, but one at least: rounds that are long for
+// other reasons must not hold results up for ever.
 func (s *stepping) emit(ctx context.Context) error {
 	closed := pane.FloorEnd(s.to.Watermark, s.every())
 	if closed <= s.to.EmittedUntil {
@@ -27,11 +28,15 @@ func (s *stepping) emit(ctx context.Context) error {
 			return err
 		}
 	}
-	for s.to.EmittedUntil < closed {
-		if s.more = s.r.overBudget(); s.more {
-			return nil
+	for begun := false; s.to.EmittedUntil < closed; begun = true {
+		limit := s.chunk()
+		if s.r.overBudget() {
+			if s.more = begun; s.more {
+				return nil
+			}
+			limit = 1
 		}
-		ends, err := s.candidates(ctx, s.r, s.to.EmittedUntil, closed, s.chunk())
+		ends, err := s.candidates(ctx, s.r, s.to.EmittedUntil, closed, limit)
 		if err != nil {
 			return err
 		}
@@ -44,7 +49,11 @@ func (s *stepping) emit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, end := range ends {
+		for i, end := range ends {
+			if i > 0 && src.whole != nil && s.r.overBudget() {
+				ends, s.more = ends[:i], true // each window costs the whole expression
+				break
+			}
 			if !s.rebuildable(end, s.r.pos.Earliest) || s.expired(end) {
 				continue
 			}
@@ -58,6 +67,9 @@ func (s *stepping) emit(ctx context.Context) error {
 		}
 		s.to.EmittedUntil = ends[len(ends)-1]
 		s.r.node.metrics.windows.WithLabelValues("closed").Add(float64(len(ends)))
+		if s.more {
+			return nil
+		}
 	}
 	return s.ensureState(ctx)
 }
@@ -77,11 +89,14 @@ func (s *stepping) window(ctx context.Context, src inputs, end int64, want wante
 }
 
 // chunk is how many windows are computed from one reading of raw samples: at
-// least as many as make re-reading their overlap cheap.
+// least as many as make re-reading their overlap cheap. Windows of a batch leaf
+// are each computed from all their samples, which costs more than reading them.
 func (s *stepping) chunk() int {
 	n := int64(32)
 	for _, l := range s.leaves {
-		n = max(n, l.leaf.Range/l.step)
+		if !l.leaf.Batch {
+			n = max(n, l.leaf.Range/l.step)
+		}
 	}
 	return int(min(n, 1000))
 }

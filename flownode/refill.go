@@ -9,7 +9,7 @@ import (
 )
 
 // refillWindows is how many windows a refill job computes from one reading of
-// raw samples at least.
+// raw samples at least, unless the whole expression is computed for each.
 const refillWindows = 128
 
 // refill moves a job of the flow forward, inside the flow's round and at its
@@ -40,7 +40,11 @@ func (s *stepping) refill(ctx context.Context, job *progress.Job) (*progress.Job
 			s.more = true
 			break
 		}
-		last := min(limit, first+(max(refillWindows, int64(s.chunk()))-1)*s.every())
+		windows := int64(s.chunk())
+		if !s.flow.Def.Expr.Batch {
+			windows = max(refillWindows, windows)
+		}
+		last := min(limit, first+(windows-1)*s.every())
 		if err := s.refillChunk(ctx, first, last); err != nil {
 			return nil, err
 		}
