@@ -36,11 +36,21 @@ func (s nodeStore) Snapshot(ctx context.Context) (flownode.Snapshot, error) {
 	return snap, nil
 }
 
+// StoredSnapshot is Store.Snapshot, which also shows what is stored of flows.
+func (s nodeStore) StoredSnapshot(ctx context.Context) (flownode.StoredSnapshot, error) {
+	snap, err := s.Store.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return snap, nil
+}
+
 var (
-	_ remotewrite.Store     = ingestStore{}
-	_ flownode.Snapshotter  = nodeStore{}
-	_ flownode.Catalog      = (*sqlstore.Store)(nil)
-	_ flownode.Materializer = (*sqlstore.Store)(nil)
-	_ flownode.JobQueue     = (*sqlstore.Store)(nil)
-	_ flownode.Elector      = (*sqlstore.Store)(nil)
+	_ remotewrite.Store          = ingestStore{}
+	_ flownode.Snapshotter       = nodeStore{}
+	_ flownode.StoredSnapshotter = nodeStore{}
+	_ flownode.Catalog           = (*sqlstore.Store)(nil)
+	_ flownode.Materializer      = (*sqlstore.Store)(nil)
+	_ flownode.JobQueue          = (*sqlstore.Store)(nil)
+	_ flownode.Elector           = (*sqlstore.Store)(nil)
 )

@@ -57,6 +57,11 @@ type config struct {
 
 	Maintenance string
 
+	Verify struct {
+		Schedule string // "" is never
+		Sample   string
+	}
+
 	Flownode struct {
 		Executor    string
 		RoundBudget time.Duration
@@ -103,6 +108,7 @@ func defaultConfig() config {
 	c.Seal.MaxWait = 10 * time.Minute
 	c.Seal.MaxHot = 8 << 30
 	c.Maintenance = "@every 5m"
+	c.Verify.Sample = "1%"
 	c.Flownode.Executor = string(flownode.ExecutorColumnar)
 	c.Flownode.RoundBudget = time.Second
 	c.Flownode.MaxState = 1 << 30
@@ -138,6 +144,12 @@ func (c *config) Validate() error {
 	}
 	if _, err := cron.ParseStandard(c.Maintenance); err != nil {
 		return usagef("maintenance.schedule is %q: %v", c.Maintenance, err)
+	}
+	if _, err := cron.ParseStandard(c.Verify.Schedule); c.Verify.Schedule != "" && err != nil {
+		return usagef("verify.schedule is %q: %v", c.Verify.Schedule, err)
+	}
+	if _, err := parsePart(c.Verify.Sample); err != nil {
+		return usagef("verify.sample: %v", err)
 	}
 	for i, r := range c.Refills {
 		if err := r.validate(); err != nil {

@@ -53,6 +53,15 @@ func newMaintenance(c *config, store *sqlstore.Store, log *slog.Logger, reg prom
 	if err := m.add("retain", c.Maintenance, keeper.retain); err != nil {
 		return nil, err
 	}
+	if c.Verify.Schedule != "" {
+		part, err := parsePart(c.Verify.Sample)
+		if err != nil {
+			return nil, fmt.Errorf("verify.sample: %w", err)
+		}
+		if err := m.add("verify", c.Verify.Schedule, newDriftWatch(store, part, log, reg).run); err != nil {
+			return nil, err
+		}
+	}
 	for _, plan := range c.Refills {
 		if err := m.add("refill "+plan.Flow, plan.Schedule, plan.asker(store, log)); err != nil {
 			return nil, err

@@ -88,6 +88,11 @@ var settings = []setting{
 	{key: "maintenance.schedule", scope: serving, help: "when sealing, retention and clearing away are looked after (cron, or @every 5m)",
 		bind: func(c *config) value { return (*textValue)(&c.Maintenance) }},
 
+	{key: "verify.schedule", scope: serving, help: "when result tables are compared with the raw samples (cron, or @every 1h); empty is never",
+		bind: func(c *config) value { return (*textValue)(&c.Verify.Schedule) }},
+	{key: "verify.sample", scope: serving, help: "part of the windows that each of these comparisons takes",
+		bind: func(c *config) value { return (*textValue)(&c.Verify.Sample) }},
+
 	{key: "flownode.executor", scope: serving, help: "how partials are computed: columnar here, or pushdown to the database",
 		bind: func(c *config) value { return (*textValue)(&c.Flownode.Executor) }},
 	{key: "flownode.round_budget", scope: serving, least: 1e6, unit: "duration", help: "time after which a round leaves what can wait to the next",

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"laminar/flownode"
+	"laminar/flownode/progress"
+	"laminar/sqlstore"
+)
+
+func (a *app) verifyCommand() *cobra.Command {
+	var from, to, sample, seed string
+	cmd := &cobra.Command{
+		Use:   "verify [FLOW...]",
+		Short: "Compare result tables with what Prometheus's engine gives",
+		Long: "Compute closed windows with from < end <= to again, with Prometheus's own engine from the\n" +
+			"raw samples, and report every cell of the flows' tables (of all flows, without a name)\n" +
+			"that differs. The exit code is 1 when any does. Nothing is changed: `laminar refill`\n" +
+			"puts right what is wrong.\n\n" +
+			"Windows that may rightly differ at the moment, or whose raw samples are gone, are left\n" +
+			"out and counted. T is RFC 3339, now, or a time before now such as -2h.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts, err := verifyOptions(from, to, sample, seed, a.now())
+			if err != nil {
+				return err
+			}
+			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+				return a.verify(ctx, store, args, opts)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "start of the span, itself excluded; without it the oldest window")
+	cmd.Flags().StringVar(&to, "to", "", "end of the span, included; without it the newest closed window")
+	cmd.Flags().StringVar(&sample, "sample", "100%", "part of the windows to compare, chosen by the seed")
+	cmd.Flags().StringVar(&seed, "seed", "", "number that chooses the windows; without it another one each time")
+	a.addOutputFlag(cmd)
+	return cmd
+}
+
+// verifyOptions reads what was typed.
+func verifyOptions(from, to, sample, seed string, now time.Time) (flownode.VerifyOptions, error) {
+	opts := flownode.VerifyOptions{From: progress.Unset, To: progress.Unset, Seed: rand.Uint64() >> 12} // short enough for every JSON reader
+	for _, bound := range []struct {
+		flag, text string
+		to         *int64
+	}{{"--from", from, &opts.From}, {"--to", to, &opts.To}} {
+		if bound.text == "" {
+			continue
+		}
+		t, err := parseTime(bound.text, now)
+		if err != nil {
+			return opts, fmt.Errorf("%s: %w", bound.flag, err)
+		}
+		*bound.to = max(0, t.UnixMilli())
+	}
+	if opts.From != progress.Unset && opts.To != progress.Unset && opts.From >= opts.To {
+		return opts, usagef("--from %s is not before --to %s", from, to)
+	}
+	var err error
+	if opts.Sample, err = parsePart(sample); err != nil {
+		return opts, fmt.Errorf("--sample: %w", err)
+	}
+	if seed != "" {
+		if opts.Seed, err = strconv.ParseUint(seed, 10, 64); err != nil {
+			return opts, usagef("--seed %s: want a whole number, not negative", seed)
+		}
+	}
+	return opts, nil
+}
+
+// parsePart reads a part of the whole, 1% or 0.01, above 0 and at most all.
+func parsePart(text string) (float64, error) {
+	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	part, err := strconv.ParseFloat(number, 64)
+	if percent {
+		part /= 100
+	}
+	if err != nil || !(part > 0 && part <= 1) {
+		return 0, usagef("%q is not a part: want 1%% or 0.01, above 0 and at most 100%%", text)
+	}
+	return part, nil
+}
+
+// verify compares the flows with the names, or all, and prints what it finds.
+func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string, opts flownode.VerifyOptions) error {
+	flows, err := namedFlows(ctx, store, names)
+	if err != nil {
+		return err
+	}
+	if opts.Sample < 1 {
+		fmt.Fprintf(a.stderr, "comparing %g%% of the windows, --seed %d\n", opts.Sample*100, opts.Seed)
+	}
+	verifier := flownode.NewVerify(nodeStore{store})
+	out := verifyState{Seed: opts.Seed, Flows: []verifiedFlow{}}
+	found := int64(0)
+	for _, f := range flows {
+		var b *bar
+		opts.Progress = func(done, total int64) {
+			if b == nil {
+				b = newBar(a.stderr, "verify "+f.Def.Title(), total)
+			}
+			b.set(done)
+		}
+		report, err := verifier.Flow(ctx, f.ID, opts)
+		if err != nil {
+			return fmt.Errorf("flow %s: %w", f.Def.Title(), err)
+		}
+		found += report.Found
+		out.Flows = append(out.Flows, verified(f.Def, report))
+	}
+	if err := a.printVerified(out); err != nil {
+		return err
+	}
+	if found > 0 {
+		return quietError(exitFault)
+	}
+	return nil
+}
+
+// namedFlows is the flows of the names, each once, or all flows.
+func namedFlows(ctx context.Context, store *sqlstore.Store, names []string) ([]sqlstore.FlowStatus, error) {
+	if len(names) == 0 {
+		return store.ListFlows(ctx)
+	}
+	var out []sqlstore.FlowStatus
+	seen := map[progress.FlowID]bool{}
+	for _, name := range names {
+		found, err := store.ShowFlow(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range found {
+			if !seen[f.ID] {
+				seen[f.ID] = true
+				out = append(out, f)
+			}
+		}
+	}
+	return out, nil
+}
+
+// verifyFlows compares all flows for a schedule. A flow that goes or is replaced
+// meanwhile is left out; tell gets what is found of the others.
+func verifyFlows(ctx context.Context, store *sqlstore.Store, opts flownode.VerifyOptions, tell func(sqlstore.FlowStatus, flownode.VerifyReport)) error {
+	flows, err := store.ListFlows(ctx)
+	if err != nil {
+		return err
+	}
+	verifier := flownode.NewVerify(nodeStore{store})
+	var failed error
+	for _, f := range flows {
+		report, err := verifier.Flow(ctx, f.ID, opts)
+		switch {
+		case err == nil:
+			tell(f, report)
+		case errors.Is(err, progress.ErrFlowGone), errors.Is(err, flownode.ErrFlowReplaced):
+		case ctx.Err() != nil:
+			return err
+		default: // what is wrong with one flow must not hide the others
+			failed = errors.Join(failed, fmt.Errorf("flow %s: %w", f.Def.Title(), err))
+		}
+	}
+	return failed
+}
