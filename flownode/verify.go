@@ -122,9 +122,9 @@ func (v *Verify) Flow(ctx context.Context, id progress.FlowID, opts VerifyOption
 		if more, err = run.pass(ctx); err != nil {
 			return run.report, fmt.Errorf("verify flow %d: %w", id, err)
 		}
-		if opts.Progress != nil && run.flow != nil {
+		if opts.Progress != nil && run.first <= run.last {
 			every := run.flow.flow.Def.Every
-			opts.Progress(max(0, run.next-run.first)/every, max(0, run.last-run.first)/every+1)
+			opts.Progress((run.next-run.first)/every, (run.last-run.first)/every+1)
 		}
 	}
 	return run.report, nil

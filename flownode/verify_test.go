@@ -37,6 +37,7 @@ type memStored struct {
 	*memSnapshot
 	flows map[progress.FlowID]memFlow
 	jobs  []progress.Job
+	shift int64 // of every window_start, ms
 }
 
 func (s *memStored) Flow(_ context.Context, id progress.FlowID) (progress.Flow, error) {
@@ -69,7 +70,7 @@ func (s *memStored) Results(_ context.Context, id progress.FlowID, after, upTo i
 	rows := s.flows[id].rows
 	for _, end := range slices.Sorted(maps.Keys(rows)) {
 		if after < end && end <= upTo {
-			w := progress.Window{Start: s.flows[id].flow.Def.WindowStart(end), End: end}
+			w := progress.Window{Start: s.flows[id].flow.Def.WindowStart(end) + s.shift, End: end}
 			for _, key := range slices.Sorted(maps.Keys(rows[end])) {
 				w.Rows = append(w.Rows, rows[end][key])
 			}
@@ -181,6 +182,62 @@ func TestVerifyNamesChangedCells(t *testing.T) {
 		if got, want := spell(w, w.verify(1, opts)), "missing 4 j1\nextra 5 j7\n"; got != want {
 			t.Errorf("%s: from 3 to 5:\n%swant\n%s", promql, got, want)
 		}
+	}
+}
+
+// shifted shows every window_start a second late.
+type shifted struct{ *memStore }
+
+func (s shifted) StoredSnapshot(ctx context.Context) (StoredSnapshot, error) {
+	snap, err := s.memStore.StoredSnapshot(ctx)
+	if err == nil {
+		snap.(*memStored).shift = 1000
+	}
+	return snap, err
+}
+
+func TestVerifyNamesShiftedWindows(t *testing.T) {
+	w := settled(t, "sum by (job) (rate(requests_total[2m]))")
+	r, err := NewVerify(shifted{w.store}).Flow(context.Background(), 1, everything())
+	if err != nil || r.Found == 0 || r.Found != r.Rows {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	def := w.store.flows[1].flow.Def
+	for _, d := range r.Differences {
+		if d.Kind != CellShifted || d.StoredStart != def.WindowStart(d.End)+1000 {
+			t.Errorf("got %+v", d)
+		}
+	}
+}
+
+// TestVerifyBound: a billionth is rounding, a millionth is not; where terms
+// cancel out their size counts, but only that of the row's own group.
+func TestVerifyBound(t *testing.T) {
+	w := newWorld(t, 5, 1, ExecutorColumnar, "flows:\n  - {name: f, promql: 'sum by (job) (sum_over_time(temperature[1m]))', every: 1m, emit: close}\n")
+	points := map[*worldSeries]map[int64]float64{}
+	for _, s := range w.series {
+		if s.metric == 3 {
+			points[s] = map[int64]float64{w.base + 10_000: 7, w.base + 600_000: 7}
+			if s.labels[2].Value == "j1" {
+				points[s] = map[int64]float64{w.base + 10_000: 1e12, w.base + 20_000: -1e12, w.base + 30_000: 1}
+			}
+		}
+	}
+	w.flush(1, points)
+	w.store.now = w.base + 600_000
+	w.tick()
+	for _, c := range []struct {
+		job  string
+		by   float64 // relative
+		want int64
+	}{{"j0", 1e-10, 0}, {"j0", 1e-8, 1}, {"j1", 1e-4, 0}, {"j1", 1, 1}} {
+		at := w.store.flows[1].rows[w.base+60_000]
+		old := at[c.job]
+		at[c.job] = progress.Row{Columns: old.Columns, Value: old.Value * (1 + c.by)}
+		if r := w.verify(1, everything()); r.Found != c.want {
+			t.Errorf("%s changed by %g: %d differences, want %d\n%s", c.job, c.by, r.Found, c.want, spell(w, r))
+		}
+		at[c.job] = old
 	}
 }
 

@@ -1,8 +1,8 @@
 package flownode
 
 import (
+	"cmp"
 	"context"
-	"maps"
 	"slices"
 
 	"laminar/flownode/flowdef"
@@ -136,6 +136,7 @@ func (r *verifying) rows(vec promeval.Vector) map[string]progress.Row {
 // beginning rows may be missing: there only late samples have made some.
 func (r *verifying) compareWindow(in *reading, end int64, computed map[string]progress.Row, stored []progress.Window) {
 	r.report.Windows++
+	var diffs []Difference
 	start := r.def.WindowStart(end)
 	seen := make(map[string]struct{}, len(computed))
 	for _, w := range stored {
@@ -146,33 +147,35 @@ func (r *verifying) compareWindow(in *reading, end int64, computed map[string]pr
 			switch {
 			case !known || w.End != end: // no window ends between two steps
 				d.Kind, d.End, d.Computed = CellExtra, w.End, 0
-			case w.Start != start:
-				d.Kind, d.StoredStart = CellShifted, w.Start
 			case !r.same(in, end, key, row.Value, want.Value):
 				d.Kind = CellDiffers
+			case w.Start != start:
+				d.Kind, d.StoredStart = CellShifted, w.Start
 			}
 			if w.End == end {
 				seen[key] = struct{}{}
 			}
 			r.report.Rows++
 			if d.Kind != "" {
-				r.found(d)
+				diffs = append(diffs, d)
 			}
 		}
 	}
-	if end <= r.flow.flow.BeginsAfter {
-		return
-	}
-	for _, key := range slices.Sorted(maps.Keys(computed)) {
-		if _, there := seen[key]; !there {
+	for key, want := range computed {
+		if _, there := seen[key]; !there && end > r.flow.flow.BeginsAfter {
 			r.report.Rows++
-			r.found(Difference{Kind: CellMissing, End: end, Columns: computed[key].Columns, Computed: computed[key].Value})
+			diffs = append(diffs, Difference{Kind: CellMissing, End: end, Columns: want.Columns, Computed: want.Value})
 		}
 	}
+	r.found(diffs)
 }
 
-func (r *verifying) found(d Difference) {
-	if r.report.Found++; r.report.Found <= maxDifferences {
-		r.report.Differences = append(r.report.Differences, d)
-	}
+// found reports the differences of one window, by time and labels.
+func (r *verifying) found(list []Difference) {
+	slices.SortStableFunc(list, func(a, b Difference) int {
+		return cmp.Or(cmp.Compare(a.End, b.End), slices.Compare(a.Columns, b.Columns))
+	})
+	r.report.Found += int64(len(list))
+	room := maxDifferences - len(r.report.Differences)
+	r.report.Differences = append(r.report.Differences, list[:min(room, len(list))]...)
 }

@@ -1,6 +1,7 @@
 package flownode
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"hash/fnv"
 	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"laminar/flownode/flowdef"
@@ -95,7 +97,7 @@ func (r *verifying) skips(ctx context.Context, snap StoredSnapshot) (func(end in
 	for _, d := range f.flow.Dirty {
 		dirty[d.WindowEnd] = true
 	}
-	var changing []segment.Span // of window ends
+	var ends []segment.Span // of windows that may be changing
 	for _, l := range f.leaves {
 		if len(l.members.metrics) == 0 {
 			continue
@@ -107,11 +109,11 @@ func (r *verifying) skips(ctx context.Context, snap StoredSnapshot) (func(end in
 		for i := range infos {
 			from, _ := l.windowsOf(infos[i].MinT)
 			_, to := l.windowsOf(infos[i].MaxT)
-			changing = append(changing, segment.Span{MinT: from, MaxT: to})
+			ends = append(ends, segment.Span{MinT: from, MaxT: to})
 		}
 	}
+	changing := mergeSpans(ends)
 	return func(end int64) Skip {
-		holds := func(s segment.Span) bool { return s.MinT <= end && end <= s.MaxT }
 		switch {
 		case !f.rebuildable(end, pos.Earliest):
 			return SkipRawGone
@@ -123,11 +125,31 @@ func (r *verifying) skips(ctx context.Context, snap StoredSnapshot) (func(end in
 			return SkipDirty
 		case slices.ContainsFunc(jobs, func(j progress.Job) bool { return j.NextT < end && end <= j.To }):
 			return SkipRefilling
-		case slices.ContainsFunc(changing, holds):
+		case spansHold(changing, end):
 			return SkipChanging
 		}
 		return ""
 	}, nil
+}
+
+// mergeSpans sorts spans and makes one of those that overlap.
+func mergeSpans(spans []segment.Span) []segment.Span {
+	slices.SortFunc(spans, func(a, b segment.Span) int { return cmp.Compare(a.MinT, b.MinT) })
+	out := spans[:0]
+	for _, s := range spans {
+		if n := len(out); n > 0 && s.MinT <= out[n-1].MaxT {
+			out[n-1].MaxT = max(out[n-1].MaxT, s.MaxT)
+		} else {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// spansHold reports whether t lies in one of the spans, which mergeSpans made.
+func spansHold(spans []segment.Span, t int64) bool {
+	i := sort.Search(len(spans), func(i int) bool { return spans[i].MaxT >= t })
+	return i < len(spans) && spans[i].MinT <= t
 }
 
 // pick takes the next windows to compare, near each other and not too many.
