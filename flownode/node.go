@@ -115,21 +115,25 @@ func (n *Node) Nudge() {
 // until ctx ends. It returns only when all goroutines it started are gone.
 func (n *Node) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		lost, resign, err := n.cfg.Elector.Campaign(ctx)
-		if err != nil {
-			if ctx.Err() != nil {
-				break
-			}
+		if err := n.term(ctx); err != nil && ctx.Err() == nil {
 			n.log.Warn("cannot campaign for leadership", "err", err)
 			sleep(ctx, n.cfg.PollInterval)
-			continue
 		}
-		n.log.Info("this flownode leads")
-		n.metrics.leader.Set(1)
-		n.lead(ctx, lost)
-		n.metrics.leader.Set(0)
-		resign()
 	}
+	return nil
+}
+
+// term is one leadership: it waits for it, leads, and gives it up.
+func (n *Node) term(ctx context.Context) error {
+	lost, resign, err := n.cfg.Elector.Campaign(ctx)
+	if err != nil {
+		return err
+	}
+	defer resign()
+	n.log.Info("this flownode leads")
+	n.metrics.leader.Set(1)
+	defer n.metrics.leader.Set(0)
+	n.lead(ctx, lost)
 	return nil
 }
 

@@ -99,6 +99,7 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 }
 
 func (s *script) at(t *testing.T, text string) int64 {
+	t.Helper()
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +109,7 @@ func (s *script) at(t *testing.T, text string) int64 {
 
 // append commits one flush of region 1.
 func (s *script) append(t *testing.T, d *datadriven.TestData) string {
+	t.Helper()
 	var at string
 	d.ScanArgs(t, "at", &at)
 	ts := s.at(t, at)
@@ -130,6 +132,7 @@ func (s *script) append(t *testing.T, d *datadriven.TestData) string {
 
 // find returns the series with these labels, making it if needed.
 func (s *script) find(t *testing.T, text string) *worldSeries {
+	t.Helper()
 	lset, err := parser.NewParser(parser.Options{}).ParseMetric(text)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -109,7 +110,7 @@ func BenchmarkCopyStream(b *testing.B) {
 			for b.Loop() {
 				stream.reset(rows)
 				for {
-					if _, err := stream.Read(chunk); err == io.EOF {
+					if _, err := stream.Read(chunk); errors.Is(err, io.EOF) {
 						break
 					}
 				}

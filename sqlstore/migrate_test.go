@@ -40,9 +40,9 @@ func hint(err error) string {
 	return ""
 }
 
-func exec(t testing.TB, url, sql string) {
+func exec(t testing.TB, database, sql string) {
 	t.Helper()
-	conn, err := pgx.Connect(context.Background(), url)
+	conn, err := pgx.Connect(context.Background(), database)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -168,11 +168,11 @@ func schemaHash(t testing.TB) string {
 }
 
 // run runs one statement on a connection of its own.
-func run(t testing.TB, url, sql string) {
+func run(t testing.TB, database, sql string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := pgx.Connect(ctx, database)
 	if err != nil {
 		t.Fatal(err)
 	}
