@@ -98,14 +98,21 @@ func TestSealsAtOnce(t *testing.T) {
 			}
 		})
 	}
-	for range 60 {
+	count := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(sealed)
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	flushes := 0
+	for ; flushes < 60 || count() < 2 && time.Now().Before(deadline); flushes++ {
 		m.flush()
 	}
 	close(stop)
 	wg.Wait()
 	m.close(m.reader("a reader", true))
-	if len(sealed) < 2 {
-		t.Errorf("%d generations were sealed while 60 flushes were written", len(sealed))
+	if count() < 2 {
+		t.Errorf("%d generations were sealed while %d flushes were written", count(), flushes)
 	}
 	for g, n := range sealed {
 		if n != 1 {
