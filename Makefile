@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix build lint bench tools clean
+.PHONY: help demo test torture test-matrix build lint bench tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,9 @@ demo: ## start Laminar with a private PostgreSQL and a simulated fleet; DURATION
 
 test: ## set up what is missing and run all tests; PKG=./flownode/... for some of them
 	@scripts/test.sh $(PKG)
+
+torture: ## random histories for DURATION (default 5m), the first with SEED
+	@LAMINAR_TORTURE_SEED=$(SEED) LAMINAR_TORTURE_DURATION=$(or $(DURATION),5m) scripts/test.sh -v -timeout 0 -count=1 -run 'TestTorture$$' ./cmd/laminar
 
 test-matrix: ## run the store's tests on PostgreSQL 14 to 18
 	@scripts/test-matrix.sh

@@ -244,15 +244,20 @@ func requireTables(t *testing.T, pool *pgxpool.Pool, flows []flowdef.Flow, sampl
 	return windows
 }
 
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
 // storedRows reads a result table: window end (ms) -> label columns -> value.
-func storedRows(ctx context.Context, pool *pgxpool.Pool, f flowdef.Flow) (map[int64]map[string]float64, error) {
+func storedRows(ctx context.Context, db querier, f flowdef.Flow) (map[int64]map[string]float64, error) {
 	layout := flowdef.NewLayout(f)
 	cols := make([]string, len(layout.Names))
 	for i, name := range layout.Names {
 		cols[i] = pgx.Identifier{name}.Sanitize() + "::text"
 	}
 	cols = append(cols, "(extract(epoch from window_end) * 1000)::bigint", "value")
-	rows, err := pool.Query(ctx, fmt.Sprintf("select %s from %s", strings.Join(cols, ", "), pgx.Identifier{"flow", f.Table}.Sanitize()))
+	rows, err := db.Query(ctx, fmt.Sprintf("select %s from %s", strings.Join(cols, ", "), pgx.Identifier{"flow", f.Table}.Sanitize()))
 	if err != nil {
 		return nil, err
 	}
