@@ -197,7 +197,9 @@ func (g *group) adopt(heads []progress.Head) {
 		if h, ok := keep[id]; !ok {
 			delete(g.flows, id)
 			g.node.metrics.forget(f.flow.Def.Name)
-		} else if h.Hash != f.hash {
+		} else if h.Hash != f.hash || h.Epoch > f.flow.Epoch {
+			// A higher epoch: another owner was there, perhaps by mistake, and
+			// left a dirty list that is not in memory here.
 			f.broken, f.hash = true, h.Hash
 		}
 	}
@@ -259,7 +261,7 @@ func (g *group) take(ctx context.Context, id progress.FlowID) (*flowRun, error) 
 func headSum(heads []progress.Head) string {
 	sum := make([]string, len(heads))
 	for i, h := range heads {
-		sum[i] = fmt.Sprintf("%d:%x", h.ID, h.Hash)
+		sum[i] = fmt.Sprintf("%d:%x:%d", h.ID, h.Hash, h.Epoch)
 	}
 	slices.Sort(sum)
 	return strings.Join(sum, " ")

@@ -75,3 +75,29 @@ func TestOneFlowStandsStill(t *testing.T) {
 	w.tick()
 	w.check()
 }
+
+// TestOtherOwnerIsNoticed holds that an owner whose flow somebody else took
+// loads it again without waiting for samples: the other may have left windows
+// on the dirty list.
+func TestOtherOwnerIsNoticed(t *testing.T) {
+	w := newWorld(t, 1, 1, ExecutorColumnar, oracleFlows)
+	w.scrape(120_000, false)
+	w.tick()
+	if _, err := w.store.Take(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	w.store.flows[1].dirty[progress.DirtyKey{WindowEnd: w.base}] = progress.Dirty{WindowEnd: w.base, Reason: string(flowplan.Unordered)}
+	heads, err := w.store.Heads(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.group.adopt(heads)
+	for range 2 {
+		w.store.now += flowplan.DirtyAtLatest
+		w.tick()
+	}
+	if n := len(w.store.flows[1].dirty); n > 0 {
+		t.Errorf("%d windows that the other owner left are still dirty", n)
+	}
+	w.check()
+}

@@ -305,7 +305,7 @@ func (s *memStore) Heads(context.Context) ([]progress.Head, error) {
 	defer s.mu.Unlock()
 	var out []progress.Head
 	for id, f := range s.flows {
-		out = append(out, progress.Head{ID: id, Name: f.flow.Def.Name, Group: f.flow.Def.Group})
+		out = append(out, progress.Head{ID: id, Name: f.flow.Def.Name, Group: f.flow.Def.Group, Epoch: f.flow.Epoch})
 	}
 	return out, nil
 }

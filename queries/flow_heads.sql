@@ -1,2 +1,3 @@
--- flow_heads: all flows with what tells whether one came, went or changed.
-select id, title, fence_group, definition_hash from flow order by id
+-- flow_heads: all flows with what tells whether one came, went, changed or got
+-- another owner.
+select id, title, fence_group, definition_hash, epoch from flow order by id

@@ -22,7 +22,7 @@ type querier interface {
 }
 
 // Heads lists all flows, in the order in which they were made, with what tells
-// whether one came, went or changed.
+// whether one came, went, changed or got another owner.
 func (s *Store) Heads(ctx context.Context) ([]progress.Head, error) {
 	rows, err := s.pool.Query(ctx, queries.FlowHeads)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Store) Heads(ctx context.Context) ([]progress.Head, error) {
 	}
 	heads, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h progress.Head, err error) {
 		var hash []byte
-		err = row.Scan((*int32)(&h.ID), &h.Name, &h.Group, &hash)
+		err = row.Scan((*int32)(&h.ID), &h.Name, &h.Group, &hash, &h.Epoch)
 		copy(h.Hash[:], hash)
 		return h, err
 	})

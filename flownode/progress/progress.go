@@ -124,12 +124,13 @@ type Job struct {
 	FinishedAt  int64 // Unset before
 }
 
-// Head is what tells whether a flow came, went or changed.
+// Head is what tells whether a flow came, went, changed or got another owner.
 type Head struct {
 	ID    FlowID
 	Name  string
 	Group string
 	Hash  [32]byte // of the normalized definition
+	Epoch int64    // grows with every owner
 }
 
 // Outcome is what became of one Round.
