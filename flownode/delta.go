@@ -13,11 +13,12 @@ import (
 	"laminar/sequence/segment"
 )
 
-// cohort is the flows of a round that stand at one vector: they share the
-// reading of the delta.
+// cohort is the flows of a round that stand at one vector, taken by the same
+// flushes: they share the reading of the delta.
 type cohort struct {
-	after sequence.Vector
-	flows []*flowRun
+	after   sequence.Vector
+	changed bool // what they have read is not in the history any more; after is zero
+	flows   []*flowRun
 }
 
 // cohorts sorts the flows by where they stand. Flows whose history changed
@@ -29,7 +30,7 @@ func (g *group) cohorts(ctx context.Context, r *round) ([]*cohort, error) {
 		if f.broken {
 			continue
 		}
-		key := f.flow.Vector.String()
+		key := fmt.Sprint(f.flow.Vector, f.flow.Flushes)
 		c := byVector[key]
 		if c == nil {
 			c = &cohort{after: f.flow.Vector}
@@ -37,14 +38,14 @@ func (g *group) cohorts(ctx context.Context, r *round) ([]*cohort, error) {
 			if errors.Is(err, sequence.ErrHistoryChanged) {
 				g.node.log.Warn("committed sequences have disappeared or changed: computing again from all raw samples",
 					"group", g.name, "vector", f.flow.Vector.String(), "reason", string(flowplan.HistoryChanged))
-				c.after = sequence.Vector{}
+				c.after, c.changed = sequence.Vector{}, true
 			} else if err != nil {
-				return nil, fmt.Errorf("check that %s is still in the history: %w", key, err)
+				return nil, fmt.Errorf("check that %s is still in the history: %w", f.flow.Vector, err)
 			}
 			byVector[key] = c
 			out = append(out, c)
 		}
-		if len(c.after) == 0 && len(f.flow.Vector) > 0 {
+		if c.changed {
 			f.forgetHistory()
 			g.node.metrics.refills.WithLabelValues(string(flowplan.HistoryChanged)).Inc()
 		}

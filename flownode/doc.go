@@ -35,8 +35,9 @@
 //	refill    a requested job moves on
 //	commit    all of it in one transaction, for all flows of the group
 //
-// The last four stop when the round's budget is used up and go on in the next
-// round, which then begins at once.
+// Emitting, recomputing and refilling stop when the round's budget is used up,
+// after one window each at least, and go on in the next round, which then begins
+// at once.
 //
 // # Pane state
 //

@@ -75,7 +75,6 @@ type Node struct {
 	log     *slog.Logger
 	metrics *Metrics
 	eval    *promeval.Engine
-	nudge   chan struct{} // holds one token: the catalogue may have changed
 
 	mu     sync.Mutex
 	groups map[string]*group // while leading; guarded by mu
@@ -88,7 +87,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	return &Node{
 		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics, eval: promeval.New(),
-		nudge: make(chan struct{}, 1), groups: map[string]*group{},
+		groups: map[string]*group{},
 	}, nil
 }
 
@@ -99,15 +98,6 @@ func (n *Node) Wake() {
 	defer n.mu.Unlock()
 	for _, g := range n.groups {
 		g.poke()
-	}
-}
-
-// Nudge says that the catalogue or the job queue may have changed. It never
-// blocks.
-func (n *Node) Nudge() {
-	select {
-	case n.nudge <- struct{}{}:
-	default:
 	}
 }
 
@@ -168,7 +158,6 @@ func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
 		case <-lost:
 			n.log.Warn("leadership lost; standing by")
 			return
-		case <-n.nudge:
 		case <-ticker.C:
 		}
 	}

@@ -54,9 +54,6 @@ func (l *Layout) Row(lset labels.Labels) []string {
 	return out
 }
 
-// RowColumns is NewLayout(f).Row(lset), for when a row is wanted now and then.
-func RowColumns(f Flow, lset labels.Labels) []string { return NewLayout(f).Row(lset) }
-
 func (l *Layout) stored(lset labels.Labels) labels.Labels {
 	if l.keepName && len(l.static) == 0 {
 		return lset

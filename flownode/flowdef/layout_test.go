@@ -37,7 +37,7 @@ func TestRow(t *testing.T) {
 		{"an empty labels column", rule("m", ""), labels.FromStrings("__name__", "m"), []string{`{}`}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := RowColumns(tc.flow, tc.lset); !slices.Equal(got, tc.want) {
+			if got := NewLayout(tc.flow).Row(tc.lset); !slices.Equal(got, tc.want) {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
