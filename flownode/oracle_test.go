@@ -300,7 +300,7 @@ func (w *world) compare(def flowdef.Flow, end int64, all promeval.Samples, got m
 	w.t.Helper()
 	want := map[string]float64{}
 	if w.touched(def, end) {
-		vec, err := w.engine.Whole(context.Background(), def.PromQL, all, end)
+		vec, err := w.engine.WithLookback(def.Lookback).Whole(context.Background(), def.PromQL, all, end)
 		if err != nil && !strings.Contains(err.Error(), "same labelset") {
 			w.t.Fatalf("%s at %d: %v", def.PromQL, end, err)
 		}
@@ -361,6 +361,8 @@ flows:
   - {name: counts, promql: 'sum(count_over_time({job="j0"}[2m]))', every: 1m}
   - {name: lasts, promql: 'count by (job) (last_over_time(temperature[3m])) > 1', every: 1m, emit: close}
   - {name: instant, promql: 'sum by (job) (temperature)', every: 1m}
+  - {name: instant_short, promql: 'sum by (job) (temperature offset 1m)', every: 1m, lookback: 90s}
+  - {name: topmost, promql: 'topk(2, temperature)', every: 1m, lookback: 100s, emit: close}
   - {name: spread, promql: 'stddev by (job) (requests_total) + stdvar by (job) (requests_total)', every: 1m}
   - {name: gauge_delta, promql: 'max(delta(temperature[10m])) - scalar(count(requests_total))', every: 5m}
   - {name: avgs, promql: 'avg by (job) (avg_over_time(errors_total[100s]))', every: 40s}

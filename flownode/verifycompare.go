@@ -66,9 +66,10 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 	out := make([]promeval.Vector, len(ends))
 	first, last := ends[0], ends[len(ends)-1]
 	inOne := false
+	eval := r.v.eval.WithLookback(r.def.Lookback)
 	if !r.def.Expr.Batch && len(ends) > 1 {
 		after, upTo := r.span(first, last)
-		all, err := r.v.eval.WholeRange(ctx, r.def.PromQL, in.samples.within(after, upTo), first, last, r.def.Every)
+		all, err := eval.WholeRange(ctx, r.def.PromQL, in.samples.within(after, upTo), first, last, r.def.Every)
 		if ctx.Err() != nil {
 			return nil, err
 		}
@@ -82,7 +83,7 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 			out[i] = nil
 		case !inOne:
 			after, upTo := r.span(end, end)
-			one, err := r.v.eval.Whole(ctx, r.def.PromQL, in.samples.within(after, upTo), end)
+			one, err := eval.Whole(ctx, r.def.PromQL, in.samples.within(after, upTo), end)
 			if ctx.Err() != nil {
 				return nil, err
 			}

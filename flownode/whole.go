@@ -77,7 +77,7 @@ func (f *flowRun) evaluateWhole(ctx context.Context, r *round, sel *selection, e
 	if !touched {
 		return nil, false, nil
 	}
-	out, err = r.node.eval.Whole(ctx, f.flow.Def.PromQL, sel.within(lo, hi), end)
+	out, err = r.node.eval.WithLookback(f.flow.Def.Lookback).Whole(ctx, f.flow.Def.PromQL, sel.within(lo, hi), end)
 	return out, true, err
 }
 

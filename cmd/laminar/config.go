@@ -8,6 +8,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"laminar/flownode"
+	"laminar/flownode/flowdef"
 	"laminar/sqlstore"
 )
 
@@ -36,6 +37,7 @@ type config struct {
 	Raw struct {
 		Regions   int
 		Retention time.Duration
+		Lookback  time.Duration
 	}
 
 	Ingest struct {
@@ -96,6 +98,7 @@ func defaultConfig() config {
 	c.Listen = "127.0.0.1:9201"
 	c.Raw.Regions = 2
 	c.Raw.Retention = 15 * 24 * time.Hour
+	c.Raw.Lookback = time.Duration(flowdef.DefaultLookback) * time.Millisecond
 	c.Ingest.MaxBody = 32 << 20
 	c.Ingest.MaxDecoded = 32 << 20
 	c.Ingest.MaxLabels = 64
@@ -129,6 +132,8 @@ func (c *config) Validate() error {
 		return usagef("raw.regions is %d: want 1 to 1024", c.Raw.Regions)
 	case c.Raw.Retention != 0 && c.Raw.Retention < time.Hour:
 		return usagef("raw.retention is %s: want an hour at least, or 0 to keep samples for ever", formatDuration(c.Raw.Retention))
+	case c.Raw.Lookback < time.Millisecond:
+		return usagef("raw.lookback is %s: want a millisecond at least", formatDuration(c.Raw.Lookback))
 	case c.Flownode.Executor != string(flownode.ExecutorColumnar) && c.Flownode.Executor != string(flownode.ExecutorPushdown):
 		return usagef("flownode.executor is %q: want %s or %s", c.Flownode.Executor, flownode.ExecutorColumnar, flownode.ExecutorPushdown)
 	case c.Log.Format != "text" && c.Log.Format != "json":

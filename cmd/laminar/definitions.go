@@ -13,8 +13,10 @@ import (
 )
 
 // readDefinitions reads definition files. A path is a file, a directory (its
-// .yaml and .yml files), a pattern, or - for standard input.
-func (a *app) readDefinitions(paths []string) ([]flowdef.Source, error) {
+// .yaml and .yml files), a pattern, or - for standard input. Their flows look
+// back as far as the settings say.
+func (a *app) readDefinitions(c *config, paths []string) ([]flowdef.Source, error) {
+	lookback := c.Raw.Lookback.Milliseconds()
 	var sources []flowdef.Source
 	seen := map[string]bool{}
 	for _, path := range paths {
@@ -23,7 +25,7 @@ func (a *app) readDefinitions(paths []string) ([]flowdef.Source, error) {
 			if err != nil {
 				return nil, fmt.Errorf("read definitions: %w", err)
 			}
-			sources = append(sources, flowdef.Source{File: "stdin", Data: data})
+			sources = append(sources, flowdef.Source{File: "stdin", Data: data, Lookback: lookback})
 			continue
 		}
 		files, err := definitionFiles(path)
@@ -39,7 +41,7 @@ func (a *app) readDefinitions(paths []string) ([]flowdef.Source, error) {
 			if err != nil {
 				return nil, fmt.Errorf("read definitions: %w", err)
 			}
-			sources = append(sources, flowdef.Source{File: file, Data: data})
+			sources = append(sources, flowdef.Source{File: file, Data: data, Lookback: lookback})
 		}
 	}
 	return sources, nil
@@ -82,8 +84,8 @@ func definitionFiles(path string) ([]string, error) {
 
 // parseDefinitions reads and checks definitions; all faults come back as one
 // problemsError.
-func (a *app) parseDefinitions(paths []string) ([]flowdef.Flow, error) {
-	sources, err := a.readDefinitions(paths)
+func (a *app) parseDefinitions(c *config, paths []string) ([]flowdef.Flow, error) {
+	sources, err := a.readDefinitions(c, paths)
 	if err != nil {
 		return nil, err
 	}

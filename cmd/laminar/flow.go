@@ -39,8 +39,12 @@ func (a *app) flowValidateCommand() *cobra.Command {
 		Use:   "validate -f FILE",
 		Short: "Check definitions without a database, and say how each is kept",
 		Args:  takes(0, 0),
-		RunE: func(*cobra.Command, []string) error {
-			flows, err := a.parseDefinitions(files)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.load(cmd)
+			if err != nil {
+				return err
+			}
+			flows, err := a.parseDefinitions(&c, files)
 			if err != nil {
 				return err
 			}
@@ -95,11 +99,15 @@ func (a *app) flowApplyCommand() *cobra.Command {
 		Short: "Make the catalogue hold the definitions; others stay as they are",
 		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			flows, err := a.parseDefinitions(files)
+			c, err := a.load(cmd)
 			if err != nil {
 				return err
 			}
-			return a.withStore(cmd, func(ctx context.Context, c *config, store *sqlstore.Store) error {
+			flows, err := a.parseDefinitions(&c, files)
+			if err != nil {
+				return err
+			}
+			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
 				results, err := store.Apply(ctx, flows, sqlstore.ApplyOptions{
 					Replace: replace, Retention: c.Raw.Retention.Milliseconds(),
 				})

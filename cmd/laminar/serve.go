@@ -157,7 +157,7 @@ func (a *app) applyConfigured(ctx context.Context, c *config, store *sqlstore.St
 	if len(c.Flows) == 0 {
 		return nil
 	}
-	flows, err := a.parseDefinitions(c.Flows)
+	flows, err := a.parseDefinitions(c, c.Flows)
 	if err != nil {
 		return err
 	}

@@ -60,6 +60,8 @@ var settings = []setting{
 		bind: func(c *config) value { return (*intValue)(&c.Raw.Regions) }},
 	{key: "raw.retention", scope: everywhere, unit: "duration", help: "how long raw samples are kept; 0 is for ever",
 		bind: func(c *config) value { return (*durationValue)(&c.Raw.Retention) }},
+	{key: "raw.lookback", scope: everywhere, unit: "duration", help: "how far back instant selectors look for a sample, in flows that do not say",
+		bind: func(c *config) value { return (*durationValue)(&c.Raw.Lookback) }},
 
 	{key: "ingest.max_body", scope: serving, least: 1, unit: "bytes", help: "size of a request as sent at most",
 		bind: func(c *config) value { return (*bytesValue)(&c.Ingest.MaxBody) }},

@@ -32,23 +32,23 @@ func (e ExprErrors) Error() string {
 
 // Compile takes an expression apart into leaves and a residual for windows
 // that end every so many ms, and returns the step in use: every itself or, when
-// it is 0, the one range that all leaves have. It reports all faults at once,
-// as ExprErrors.
+// it is 0, the one range that all leaves have. Instant selectors look back
+// DefaultLookback. It reports all faults at once, as ExprErrors.
 func Compile(promql string, every int64) (Compiled, int64, error) {
-	c, _, step, err := compileText(promql, every)
+	c, _, step, err := compileText(promql, every, DefaultLookback)
 	return c, step, err
 }
 
-// compileText is Compile; it also returns the expression's normal spelling.
-func compileText(promql string, every int64) (c Compiled, normal string, step int64, err error) {
+// compileText is Compile with another lookback, ms; it also returns the expression's normal spelling.
+func compileText(promql string, every, lookback int64) (c Compiled, normal string, step int64, err error) {
 	expr, err := parseExpr(promql)
 	if err != nil {
 		return Compiled{}, "", 0, err
 	}
 	normal = expr.String()
-	comp := compiler{byText: map[string]int{}}
+	comp := compiler{byText: map[string]int{}, lookback: lookback}
 	comp.checkResult(expr)
-	comp.selections = selections(expr)
+	comp.selections = selections(expr, lookback)
 	residual := comp.rewrite(expr)
 	if len(comp.selections) == 0 && len(comp.errs) == 0 {
 		comp.refuse(expr, "selects no series, so there is nothing to keep up to date")
@@ -119,9 +119,10 @@ func bareRangeVector(expr parser.Expr) (pos int, found bool) {
 
 // compiler collects leaves and refusals while it rewrites an expression.
 type compiler struct {
-	leaves []Leaf
-	byText map[string]int // leaves of equal text are one
-	errs   ExprErrors
+	lookback int64
+	leaves   []Leaf
+	byText   map[string]int // leaves of equal text are one
+	errs     ExprErrors
 
 	batch      []string // why the expression cannot be kept incrementally
 	selections []Leaf   // its leaves in that case
@@ -214,7 +215,7 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 	var sel *parser.VectorSelector
 	switch n := inner.(type) {
 	case *parser.VectorSelector:
-		leaf.Func, leaf.State, leaf.Range = FuncInstant, StateLast, Lookback
+		leaf.Func, leaf.State, leaf.Range = FuncInstant, StateLast, c.lookback
 		sel = n
 	case *parser.Call:
 		known, ok := funcs[n.Func.Name]

@@ -26,7 +26,7 @@ func TestScripts(t *testing.T) {
 			t.Helper()
 			switch d.Cmd {
 			case "parse":
-				flows, problems := ParseAll([]Source{{fileArg(d), []byte(d.Input)}})
+				flows, problems := ParseAll([]Source{{File: fileArg(d), Data: []byte(d.Input)}})
 				return printProblems(problems) + printFlows(flows)
 			case "add":
 				flows, problems := Parse(fileArg(d), []byte(d.Input))
@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 			case "compile":
 				return compileScript(d)
 			case "columns":
-				flows, problems := ParseAll([]Source{{fileArg(d), []byte(d.Input)}})
+				flows, problems := ParseAll([]Source{{File: fileArg(d), Data: []byte(d.Input)}})
 				var b strings.Builder
 				b.WriteString(printProblems(problems))
 				for _, f := range flows {

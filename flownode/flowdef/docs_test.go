@@ -27,7 +27,7 @@ func TestDocs(t *testing.T) {
 			t.Errorf("line %d: no text block behind this one", b.line)
 			continue
 		}
-		flows, problems := ParseAll([]Source{{"docs/definitions.md", []byte(b.text)}})
+		flows, problems := ParseAll([]Source{{File: "docs/definitions.md", Data: []byte(b.text)}})
 		var got strings.Builder
 		for _, p := range problems {
 			p.File = "definitions.md"

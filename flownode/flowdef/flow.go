@@ -57,6 +57,7 @@ type Flow struct {
 	Late           Late
 	Backfill       Backfill
 	Keep           int64 // 0: for ever
+	Lookback       int64 // how far back instant selectors look for a sample
 
 	File string // where it stands; "" when it came out of the catalogue
 	Line int

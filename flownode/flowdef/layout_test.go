@@ -11,7 +11,7 @@ import (
 
 func mustParse(t *testing.T, yaml string) Flow {
 	t.Helper()
-	flows, problems := ParseAll([]Source{{"f.yml", []byte(yaml)}})
+	flows, problems := ParseAll([]Source{{File: "f.yml", Data: []byte(yaml)}})
 	if len(problems) > 0 || len(flows) != 1 {
 		t.Fatalf("%d flows, problems %v", len(flows), problems)
 	}

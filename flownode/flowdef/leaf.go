@@ -17,8 +17,9 @@ import (
 // expression may use it itself.
 const LeafLabel = "__laminar_leaf__"
 
-// Lookback is how far back an instant selector looks for a sample, ms.
-const Lookback = int64(5 * time.Minute / time.Millisecond)
+// DefaultLookback is how far back an instant selector looks for a sample where
+// neither the flow nor the settings say, ms. It is Prometheus's.
+const DefaultLookback = int64(5 * time.Minute / time.Millisecond)
 
 // LeafSelector is the selector that stands for leaf i in a residual.
 func LeafSelector(i int) *parser.VectorSelector {

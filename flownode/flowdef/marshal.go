@@ -24,13 +24,19 @@ type stored struct {
 	BackfillAll    bool    `json:"backfill_all,omitempty"`
 	Backfill       int64   `json:"backfill,omitempty"`
 	Keep           int64   `json:"keep,omitempty"`
+	Lookback       int64   `json:"lookback,omitempty"` // 0 is DefaultLookback
 }
 
 func store(f Flow) stored {
+	lookback := f.Lookback
+	if lookback == DefaultLookback {
+		lookback = 0
+	}
 	return stored{
 		Name: f.Name, StaticLabels: f.StaticLabels, PromQL: f.PromQL, Every: f.Every, Table: f.Table,
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
+		Lookback: lookback,
 	}
 }
 
@@ -62,6 +68,10 @@ func Unmarshal(data []byte) (Flow, error) {
 		Name: s.Name, StaticLabels: s.StaticLabels, PromQL: s.PromQL, Every: s.Every, Table: s.Table,
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
+		Lookback: s.Lookback,
+	}
+	if f.Lookback == 0 {
+		f.Lookback = DefaultLookback
 	}
 	if f.Name == "" || f.Table == "" || f.Every <= 0 {
 		return Flow{}, fmt.Errorf("decode flow %q: name, table or step is missing", f.Name)
@@ -70,7 +80,7 @@ func Unmarshal(data []byte) (Flow, error) {
 		return Flow{}, fmt.Errorf("decode flow %s: trigger: %w", f.Title(), err)
 	}
 	var err error
-	if f.Expr, _, err = Compile(f.PromQL, f.Every); err != nil {
+	if f.Expr, _, _, err = compileText(f.PromQL, f.Every, f.Lookback); err != nil {
 		return Flow{}, fmt.Errorf("decode flow %s: compile %s: %w", f.Title(), f.PromQL, err)
 	}
 	return f, nil

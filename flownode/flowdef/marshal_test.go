@@ -50,7 +50,7 @@ func sampleFlows(t *testing.T) []Flow {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, problems := ParseAll([]Source{{file, data}})
+		got, problems := ParseAll([]Source{{File: file, Data: data}})
 		for _, p := range problems {
 			t.Error(p)
 		}
@@ -147,7 +147,7 @@ func TestHash(t *testing.T) {
 		{"every: 1m", "every: 1m\n  table: t"}, {"every: 1m", "every: 1m\n  trigger: {samples: 5}"},
 		{"every: 1m", "every: 1m\n  watermark_delay: 5s"}, {"every: 1m", "every: 1m\n  emit: close"},
 		{"every: 1m", "every: 1m\n  backfill: all"}, {"every: 1m", "every: 1m\n  backfill: 1h"},
-		{"every: 1m", "every: 1m\n  keep: 1h"},
+		{"every: 1m", "every: 1m\n  keep: 1h"}, {"every: 1m", "every: 1m\n  lookback: 1m"},
 	} {
 		h := hash("f.yml", strings.Replace(base, change[0], change[1], 1))
 		if other, twice := seen[h]; twice {
@@ -182,7 +182,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 // its own spelling.
 func TestNormalSpelling(t *testing.T) {
 	for _, f := range corpusFlows(t) {
-		c, normal, step, err := compileText(f.PromQL, f.Every)
+		c, normal, step, err := compileText(f.PromQL, f.Every, f.Lookback)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,7 @@ import (
 
 // flowKeys is the keys of a native flow beside those that name it.
 var flowKeys = []string{
-	"every", "table", "trigger", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups",
+	"every", "table", "trigger", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups", "lookback",
 }
 
 // maxName is the longest flow name, in bytes: names are keys of an index.
@@ -59,6 +59,7 @@ func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	out.Late = Late(p.oneOf(f, what, "late", []string{string(LateRecompute)}, []string{"drop", "side_output"}))
 	out.Backfill = p.backfill(f, what)
 	out.Keep = p.duration(f, what, "keep", 0, 0)
+	out.Lookback = p.duration(f, what, "lookback", 1, p.lookback)
 	p.onlyZero(f, what, "max_groups", "only 0, no limit, can be used")
 	out.Table = p.table(f, what, out.Name)
 	out.Group = p.fenceGroup("", out.Trigger)

@@ -26,6 +26,8 @@ const (
 type Source struct {
 	File string
 	Data []byte
+
+	Lookback int64 // of flows that state none, ms; 0 is DefaultLookback
 }
 
 // ParseAll reads several files and checks their flows together (Validate).
@@ -34,7 +36,7 @@ func ParseAll(sources []Source) ([]Flow, []Problem) {
 	var flows []Flow
 	var problems []Problem
 	for _, s := range sources {
-		f, p := Parse(s.File, s.Data)
+		f, p := s.parse()
 		flows = append(flows, f...)
 		problems = append(problems, p...)
 	}
@@ -52,8 +54,15 @@ func ParseAll(sources []Source) ([]Flow, []Problem) {
 // It returns the flows without a problem, in their order, and every problem it
 // found. What flows do to each other is for Validate.
 func Parse(file string, data []byte) ([]Flow, []Problem) {
-	p := &fileParser{file: file, lines: strings.Split(string(data), "\n")}
-	root := p.root(data)
+	return Source{File: file, Data: data}.parse()
+}
+
+func (s Source) parse() ([]Flow, []Problem) {
+	p := &fileParser{file: s.File, lines: strings.Split(string(s.Data), "\n"), lookback: s.Lookback}
+	if p.lookback == 0 {
+		p.lookback = DefaultLookback
+	}
+	root := p.root(s.Data)
 	if root == nil {
 		return nil, p.problems
 	}
@@ -75,6 +84,7 @@ func Parse(file string, data []byte) ([]Flow, []Problem) {
 type fileParser struct {
 	file     string
 	lines    []string
+	lookback int64 // ms
 	flows    []Flow
 	problems []Problem
 }
@@ -164,7 +174,7 @@ func (p *fileParser) finish(f Flow, expr *yaml.Node, since int) {
 }
 
 func (p *fileParser) compile(f *Flow, expr *yaml.Node) {
-	c, normal, step, err := compileText(expr.Value, f.Every)
+	c, normal, step, err := compileText(expr.Value, f.Every, f.Lookback)
 	if err == nil {
 		f.Expr, f.PromQL, f.Every = c, normal, step
 		return

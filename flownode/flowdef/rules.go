@@ -71,7 +71,7 @@ func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Labe
 	out := Flow{
 		File: p.file, Line: n.Line, Name: p.needText(n, f, what, "record"),
 		Every: every, Trigger: Trigger{Interval: DefaultTriggerInterval}, WatermarkDelay: DefaultWatermarkDelay,
-		Emit: EmitUpdate, Late: LateRecompute,
+		Emit: EmitUpdate, Late: LateRecompute, Lookback: p.lookback,
 	}
 	if len(out.Name) > maxName {
 		p.addf(f["record"], "rule name is longer than %d bytes", maxName)

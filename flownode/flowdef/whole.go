@@ -49,7 +49,7 @@ func wholeCall(n *parser.Call) string {
 // batch expression: a subquery around a selector makes it read further back, by
 // its range and offset. @ start() and @ end() put a selector back at the end of
 // the window.
-func selections(e parser.Expr) []Leaf {
+func selections(e parser.Expr, lookback int64) []Leaf {
 	var out []Leaf
 	seen := map[string]bool{}
 	parser.Inspect(e, func(n parser.Node, path []parser.Node) error {
@@ -76,7 +76,7 @@ func selections(e parser.Expr) []Leaf {
 			leaf.Cover, leaf.Offset = 0, 0
 		}
 		leaf.Offset += millis(sel.OriginalOffset)
-		leaf.Range = leaf.Cover + Lookback
+		leaf.Range = leaf.Cover + lookback
 		if m, ok := parentOf(path).(*parser.MatrixSelector); ok {
 			leaf.Cover += millis(m.Range)
 			leaf.Range = leaf.Cover

@@ -7,8 +7,8 @@
 //     kept.
 //
 // Both run the same engine with the settings of a stock Prometheus 3: lookback
-// 5 minutes, left-open ranges, no start timestamps, the metric name removed at
-// once and not at the end of the query.
+// 5 minutes unless the flow says otherwise, left-open ranges, no start
+// timestamps, the metric name removed at once and not at the end of the query.
 //
 // The package reads no clock: every evaluation time is given. It starts no
 // goroutines and keeps nothing between calls.

@@ -24,7 +24,8 @@ type Sample struct {
 
 // Engine evaluates expressions. It may be used by several goroutines at once.
 type Engine struct {
-	engine *promql.Engine
+	engine   *promql.Engine
+	lookback time.Duration
 }
 
 // Vector is an instant vector. Its label sets are distinct; their order has no
@@ -32,13 +33,13 @@ type Engine struct {
 type Vector []Sample
 
 // New returns an engine that is ready for use; it holds nothing that must be
-// closed.
+// closed. Its lookback is flowdef.DefaultLookback.
 func New() *Engine {
 	return &Engine{
+		lookback: time.Duration(flowdef.DefaultLookback) * time.Millisecond,
 		engine: promql.NewEngine(promql.EngineOpts{
 			MaxSamples:           math.MaxInt,
 			Timeout:              365 * 24 * time.Hour, // the caller's context decides
-			LookbackDelta:        time.Duration(flowdef.Lookback) * time.Millisecond,
 			EnableAtModifier:     true,
 			EnableNegativeOffset: true,
 			Parser:               parser.NewParser(parser.Options{EnableExperimentalFunctions: true}),
@@ -49,9 +50,19 @@ func New() *Engine {
 	}
 }
 
+// WithLookback returns an engine whose instant selectors look back so far, ms.
+// It shares everything else.
+func (e *Engine) WithLookback(ms int64) *Engine {
+	return &Engine{engine: e.engine, lookback: time.Duration(ms) * time.Millisecond}
+}
+
+func (e *Engine) options() promql.QueryOpts {
+	return promql.NewPrometheusQueryOpts(false, e.lookback)
+}
+
 // instant evaluates an expression at one time.
 func (e *Engine) instant(ctx context.Context, from storage.Queryable, expr string, t int64) (Vector, error) {
-	q, err := e.engine.NewInstantQuery(ctx, from, nil, expr, time.UnixMilli(t))
+	q, err := e.engine.NewInstantQuery(ctx, from, e.options(), expr, time.UnixMilli(t))
 	if err != nil {
 		return nil, err
 	}

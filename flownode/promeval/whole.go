@@ -49,7 +49,7 @@ func (e *Engine) wholeRange(ctx context.Context, expr string, samples Samples, s
 	if step <= 0 || end < start {
 		return nil, fmt.Errorf("there are no times with step %d", step)
 	}
-	q, err := e.engine.NewRangeQuery(ctx, samples, nil, expr,
+	q, err := e.engine.NewRangeQuery(ctx, samples, e.options(), expr,
 		time.UnixMilli(start), time.UnixMilli(end), time.Duration(step)*time.Millisecond)
 	if err != nil {
 		return nil, err
