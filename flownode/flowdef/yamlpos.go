@@ -10,14 +10,19 @@ import (
 
 // lineOf returns the line of the file on which byte pos of a scalar's value
 // stands. Folding and indentation change the white space of a value only, so
-// the place is found by counting what is not white space.
+// the place is found by counting what is not white space. A place behind the
+// last of it is that last one's.
 func (p *fileParser) lineOf(n *yaml.Node, pos int) int {
-	want := 0
-	for _, r := range n.Value[:min(max(pos, 0), len(n.Value))] {
+	want, last := 0, 0
+	for i, r := range n.Value {
 		if !unicode.IsSpace(r) {
-			want++
+			if i < pos {
+				want++
+			}
+			last++
 		}
 	}
+	want = min(want, max(last-1, 0))
 	line := n.Line
 	var rest string
 	switch {
