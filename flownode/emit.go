@@ -3,7 +3,6 @@ package flownode
 import (
 	"context"
 	"errors"
-	"time"
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/pane"
@@ -144,17 +143,20 @@ func (s *stepping) provisional(ctx context.Context) error {
 	if !changed {
 		return nil
 	}
-	if s.postponed = costly && time.Now().Before(s.notBefore); s.postponed {
+	if s.postponed = costly && s.r.node.cfg.Now().Before(s.notBefore); s.postponed {
 		return nil
 	}
-	began := time.Now()
+	began := s.r.node.cfg.Now()
 	src, err := s.sources(ctx, s.r, end, end, wanted{all: true}, false)
 	if err != nil {
 		return err
 	}
 	if costly {
 		// A window that is read from raw every time gets a fifth of the time.
-		defer func() { s.notBefore = time.Now().Add(4 * time.Since(began)) }()
+		defer func() {
+			now := s.r.node.cfg.Now()
+			s.notBefore = now.Add(4 * now.Sub(began))
+		}()
 	}
 	if s.open.end != end {
 		s.open.reset(end)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,12 +26,15 @@ type group struct {
 	heads   chan []progress.Head // what the catalogue says, newest only
 	skew    time.Duration        // database clock minus ours, as of the last round
 	known   string               // the heads it was told last; belongs to the node
+
+	last    time.Time // when the last round began
+	pending bool      // something may have changed since
 }
 
 func newGroup(n *Node, name string) *group {
 	return &group{
 		node: n, name: name, flows: map[progress.FlowID]*flowRun{},
-		wake: make(chan struct{}, 1), heads: make(chan []progress.Head, 1),
+		wake: make(chan struct{}, 1), heads: make(chan []progress.Head, 1), pending: true,
 	}
 }
 
@@ -65,51 +69,56 @@ const retryAfter = time.Second
 func (g *group) run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var last time.Time // when the last round began
-	pending := true
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case heads := <-g.heads:
 			g.adopt(heads)
-			pending = true
 		case <-g.wake:
-			pending = true
+			g.pending = true
 		case <-timer.C:
 		}
-		now := time.Now()
-		at, ok := g.nextRound(last, pending, now)
-		if !ok {
-			timer.Reset(time.Hour)
-			continue
-		}
-		if wait := at.Sub(now); wait > 0 {
-			timer.Reset(wait)
-			continue
-		}
-		last, pending = now, false
-		more, err := g.round(ctx)
-		switch {
-		case ctx.Err() != nil:
+		wait := g.turn(ctx)
+		if ctx.Err() != nil {
 			return nil
-		case err != nil:
-			level := g.node.log.Error
-			if errors.Is(err, sequence.ErrUnavailable) || errors.Is(err, sequence.ErrSnapshotGone) {
-				level = g.node.log.Warn
-			}
-			level("round failed; the flows are loaded again", "group", g.name, "err", err)
-			g.node.metrics.roundErrors.WithLabelValues(g.name).Inc()
-			pending = true
-			last = time.Now().Add(retryAfter) // counts as begun later, so the next one waits
-			timer.Reset(retryAfter)
-		case more:
-			pending, last = true, time.Time{}
-			timer.Reset(0)
-		default:
-			timer.Reset(0)
 		}
+		timer.Reset(wait)
 	}
+}
+
+// idleTurn is how long a group that waits for nothing but a wake waits.
+const idleTurn = time.Hour
+
+// turn makes a round if one is due, and says how long until one can be due
+// without a wake.
+func (g *group) turn(ctx context.Context) (wait time.Duration) {
+	now := g.node.cfg.Now()
+	at, ok := g.nextRound(g.last, g.pending, now)
+	if !ok {
+		return idleTurn
+	}
+	if wait := at.Sub(now); wait > 0 {
+		return wait
+	}
+	g.last, g.pending = now, false
+	more, err := g.round(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		level := g.node.log.Error
+		if errors.Is(err, sequence.ErrUnavailable) || errors.Is(err, sequence.ErrSnapshotGone) {
+			level = g.node.log.Warn
+		}
+		level("round failed; the flows are loaded again", "group", g.name, "err", err)
+		g.node.metrics.roundErrors.WithLabelValues(g.name).Inc()
+		g.pending = true
+		g.last = g.node.cfg.Now().Add(retryAfter) // counts as begun later, so the next one waits
+		return retryAfter
+	case more:
+		g.pending, g.last = true, time.Time{}
+	}
+	return 0
 }
 
 // nextRound is when the next round begins: as the trigger says when something
@@ -189,6 +198,7 @@ func (f *flowRun) pendingOpen() bool {
 // adopt takes note of which flows the group has now: new and changed ones are
 // loaded by the next round.
 func (g *group) adopt(heads []progress.Head) {
+	g.pending = true
 	keep := make(map[progress.FlowID]progress.Head, len(heads))
 	for _, h := range heads {
 		keep[h.ID] = h
@@ -212,11 +222,12 @@ func (g *group) adopt(heads []progress.Head) {
 
 // reload loads flows whose state cannot be trusted, becoming their owner.
 func (g *group) reload(ctx context.Context) error {
-	for id, f := range g.flows {
+	for _, id := range slices.Sorted(maps.Keys(g.flows)) {
+		f := g.flows[id]
 		if !f.broken {
 			continue
 		}
-		if time.Now().Before(f.takeAfter) {
+		if g.node.cfg.Now().Before(f.takeAfter) {
 			continue
 		}
 		run, err := g.take(ctx, id)
@@ -227,7 +238,7 @@ func (g *group) reload(ctx context.Context) error {
 			// One flow that cannot be taken over must not hold up the others.
 			g.node.log.Error("flow stands still; trying again", "flow", id, "group", g.name, "err", err)
 			g.node.metrics.roundErrors.WithLabelValues(g.name).Inc()
-			f.takeAfter = time.Now().Add(takeAgainAfter)
+			f.takeAfter = g.node.cfg.Now().Add(takeAgainAfter)
 			continue
 		}
 		run.hash = f.hash

@@ -36,6 +36,10 @@ type Config struct {
 	MaxStateBytes int64         // pane state of one leaf at most; default 1 GiB
 	PollInterval  time.Duration // how often the catalogue and the regions are looked at without a hint; default 1 s
 
+	// Now is this process's clock: rounds, budgets and retries go by it.
+	// Windows go by the database's clock. Default time.Now.
+	Now func() time.Time
+
 	Logger  *slog.Logger
 	Metrics *Metrics // default: not registered anywhere
 }
@@ -58,6 +62,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.PollInterval == 0 {
 		c.PollInterval = time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -144,7 +151,7 @@ func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
 	defer ticker.Stop()
 	var seen sequence.Vector
 	for {
-		vec, err := n.poll(ctx, &workers, stops, seen)
+		vec, err := n.poll(ctx, workers.Go, stops, seen)
 		if ctx.Err() != nil {
 			return
 		}
@@ -166,12 +173,12 @@ func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
 // poll looks for what hints may have missed (I5): flows that came, went or
 // changed, refill jobs, and commits since seen. It returns where the regions
 // stand.
-func (n *Node) poll(ctx context.Context, workers *errgroup.Group, stops map[string]context.CancelFunc, seen sequence.Vector) (sequence.Vector, error) {
+func (n *Node) poll(ctx context.Context, start func(func() error), stops map[string]context.CancelFunc, seen sequence.Vector) (sequence.Vector, error) {
 	heads, err := n.cfg.Catalog.Heads(ctx)
 	if err != nil {
 		return seen, fmt.Errorf("read the catalogue: %w", err)
 	}
-	n.assign(ctx, workers, stops, heads)
+	n.assign(ctx, start, stops, heads)
 	vec, err := n.cfg.Snapshots.CurrentVector(ctx)
 	if err != nil {
 		return seen, fmt.Errorf("read where the regions stand: %w", err)
@@ -199,7 +206,7 @@ func (n *Node) poll(ctx context.Context, workers *errgroup.Group, stops map[stri
 }
 
 // assign starts, feeds and stops group workers as the catalogue says.
-func (n *Node) assign(ctx context.Context, workers *errgroup.Group, stops map[string]context.CancelFunc, heads []progress.Head) {
+func (n *Node) assign(ctx context.Context, start func(func() error), stops map[string]context.CancelFunc, heads []progress.Head) {
 	byGroup := map[string][]progress.Head{}
 	for _, h := range heads {
 		byGroup[h.Group] = append(byGroup[h.Group], h)
@@ -213,7 +220,7 @@ func (n *Node) assign(ctx context.Context, workers *errgroup.Group, stops map[st
 			n.groups[name] = g
 			groupCtx, stop := context.WithCancel(ctx)
 			stops[name] = stop
-			workers.Go(func() error { return g.run(groupCtx) })
+			start(func() error { return g.run(groupCtx) })
 			g.assign(own)
 			g.known = headSum(own)
 		} else if sum := headSum(own); sum != g.known {

@@ -30,7 +30,7 @@ type spanKey struct {
 
 // overBudget reports whether work that can wait should go on in the next
 // round: a snapshot lives a few seconds at most.
-func (r *round) overBudget() bool { return !time.Now().Before(r.deadline) }
+func (r *round) overBudget() bool { return !r.node.cfg.Now().Before(r.deadline) }
 
 // spans lists when the metrics have stored samples in (after, upTo].
 func (r *round) spans(ctx context.Context, metrics []segment.MetricID, after, upTo int64) ([]segment.Span, error) {
@@ -49,7 +49,7 @@ func (r *round) spans(ctx context.Context, metrics []segment.MetricID, after, up
 // round brings the group's flows to the position of a new snapshot and commits
 // what that changes. more says that work is left that need not wait.
 func (g *group) round(ctx context.Context) (more bool, err error) {
-	began := time.Now()
+	began := g.node.cfg.Now()
 	if err := g.reload(ctx); err != nil {
 		return false, err
 	}
@@ -89,7 +89,7 @@ func (g *group) round(ctx context.Context) (more bool, err error) {
 		return false, fmt.Errorf("close the snapshot: %w", err)
 	}
 	more, err = g.commit(ctx, results)
-	g.node.metrics.observeRound(g, r, time.Since(began))
+	g.node.metrics.observeRound(g, r, g.node.cfg.Now().Sub(began))
 	return more, err
 }
 
@@ -212,7 +212,7 @@ func (g *group) commit(ctx context.Context, results []flowResult) (more bool, er
 		rounds []progress.Round
 		owners []*flowRun
 	)
-	now := time.Now()
+	now := g.node.cfg.Now()
 	for _, res := range results {
 		more = more || res.more
 		if res.idle && (res.flow.stored.Equal(res.round.To.Vector) || len(g.flows) > smallGroup && now.Sub(res.flow.storedAt) < storeIdleAfter) {
