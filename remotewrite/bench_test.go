@@ -3,10 +3,12 @@ package remotewrite
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"testing"
 
 	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/prompb"
+	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 )
 
 // The shape the design's figure is about: 10,000 series, 2,000 samples per
@@ -98,6 +100,99 @@ func BenchmarkIntake(b *testing.B) {
 		i++
 	}
 	perSample(b, benchRequest)
+}
+
+// BenchmarkDecodeV2 reads the protobuf of 2.0, symbols included, and nothing
+// else.
+func BenchmarkDecodeV2(b *testing.B) {
+	body := benchBodiesV2(b, 1_700_000_000_000)[0]
+	seed := maphash.MakeSeed()
+	var d v2Decoder
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := d.reset(body, seed); err != nil {
+			b.Fatal(err)
+		}
+		for {
+			more, err := d.next()
+			if err != nil {
+				b.Fatal(err)
+			}
+			if !more {
+				break
+			}
+		}
+	}
+	perSample(b, benchRequest)
+}
+
+// BenchmarkIntakeV2 is BenchmarkIntake for the same samples in 2.0.
+func BenchmarkIntakeV2(b *testing.B) {
+	bodies := benchBodiesV2(b, 1_700_000_000_000)
+	g := newTestIngester(b, newMemStore(2), Config{Regions: 2})
+	i := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		in := newIntake(g.registry, 2, g.cfg.Limits, 0, maxTime)
+		if err := in.readV2(bodies[i%len(bodies)]); err != nil {
+			b.Fatal(err)
+		}
+		in.release()
+		i++
+	}
+	perSample(b, benchRequest)
+}
+
+// benchBodiesV2 is benchBodies in 2.0, as Prometheus writes it: with type, help
+// and unit in every series.
+func benchBodiesV2(tb testing.TB, at int64) (bodies [][]byte) {
+	tb.Helper()
+	for _, body := range benchBodies(tb, at) {
+		var v1 prompb.WriteRequest
+		if err := v1.Unmarshal(body); err != nil {
+			tb.Fatal(err)
+		}
+		var entries []entryV2
+		for _, ts := range v1.Timeseries {
+			e := entryV2{help: "Seconds spent in " + ts.Labels[0].Value, unit: "seconds"}
+			for _, l := range ts.Labels {
+				e.labels = append(e.labels, l.Name, l.Value)
+			}
+			e.series.Metadata.Type = writev2.Metadata_METRIC_TYPE_COUNTER
+			for _, s := range ts.Samples {
+				e.series.Samples = append(e.series.Samples, atV2(s.Timestamp, s.Value, 0))
+			}
+			entries = append(entries, e)
+		}
+		bodies = append(bodies, messageV2Of(tb, requestV2(entries...)))
+	}
+	return bodies
+}
+
+// TestKnownSeriesCostNoAllocation: neither version takes memory per sample or
+// per series once a series is known.
+func TestKnownSeriesCostNoAllocation(t *testing.T) {
+	g := newTestIngester(t, newMemStore(2), Config{Regions: 2})
+	v1, v2 := benchBodies(t, 1_700_000_000_000)[0], benchBodiesV2(t, 1_700_000_000_000)[0]
+	take := func(read func(*intake) error) func() {
+		return func() {
+			in := newIntake(g.registry, 2, g.cfg.Limits, 0, maxTime)
+			if err := read(in); err != nil || in.samples != benchRequest {
+				t.Fatalf("%d samples: %v", in.samples, err)
+			}
+			in.release()
+		}
+	}
+	for name, once := range map[string]func(){
+		"1.0": take(func(in *intake) error { return in.readV1(v1) }),
+		"2.0": take(func(in *intake) error { return in.readV2(v2) }),
+	} {
+		once()
+		// A pool may be emptied at any time, so single allocations are allowed.
+		if n := testing.AllocsPerRun(20, once); n > benchRequest/100 {
+			t.Errorf("%s: %v allocations for %d samples of known series", name, n, benchRequest)
+		}
+	}
 }
 
 // BenchmarkDraft fills drafts of 10,000 samples.

@@ -5,7 +5,7 @@
 // The way of a request:
 //
 //	body -> encoding.go   snappy or zstd, sizes checked before memory is taken
-//	     -> v1.go         protobuf, read in place
+//	     -> v1.go, v2.go  protobuf, read in place
 //	     -> registry.go   label bytes -> series; validated once per series
 //	     -> buffer.go     one buffer per region: the draft of its next flush
 //	     -> attempt.go    one transaction per flush: lock, decide, write, commit

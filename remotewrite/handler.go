@@ -7,22 +7,18 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
 
-// protoV2 is the message type of remote write 2.0.
-const protoV2 = "io.prometheus.write.v2.Request"
-
 // maxPooledBytes bounds the body buffers that are kept for later requests.
 const maxPooledBytes = 4 << 20
 
-// Write handles POST /api/v1/write: remote write 1.0, snappy unless the header
-// says zstd, and VictoriaMetrics' handshake.
+// Write handles POST /api/v1/write: remote write 1.0 and 2.0, snappy unless the
+// header says zstd, and VictoriaMetrics' handshake.
 func (g *Ingester) Write() http.Handler { return g.handler(encodingSnappy) }
 
-// Import handles POST /api/v1/import: the same message, zstd unless the header
+// Import handles POST /api/v1/import: the same messages, zstd unless the header
 // says snappy.
 func (g *Ingester) Import() http.Handler { return g.handler(encodingZstd) }
 
@@ -33,8 +29,25 @@ func (g *Ingester) handler(byDefault encoding) http.Handler {
 			_, _ = io.WriteString(w, "1") // a sender that is gone needs no answer
 			return
 		}
-		g.answer(w, g.serve(r, byDefault))
+		ver, enc, err := negotiate(r, byDefault)
+		if err != nil {
+			g.answer(w, err)
+			return
+		}
+		written, err := g.serve(r, ver, enc)
+		if ver == version2 {
+			// Whatever became of the request; a 1.0 answer must not have them.
+			written.setHeaders(w.Header())
+		}
+		g.answer(w, err)
 	})
+}
+
+// setHeaders confirms what was written, as 2.0 asks for.
+func (n tally) setHeaders(h http.Header) {
+	h.Set("X-Prometheus-Remote-Write-Samples-Written", strconv.Itoa(n.samples))
+	h.Set("X-Prometheus-Remote-Write-Histograms-Written", strconv.Itoa(n.histograms))
+	h.Set("X-Prometheus-Remote-Write-Exemplars-Written", strconv.Itoa(n.exemplars))
 }
 
 // answer writes what became of a request.
@@ -54,96 +67,54 @@ func (g *Ingester) answer(w http.ResponseWriter, err error) {
 	w.WriteHeader(code)
 }
 
-// serve takes one request in and returns when it is durable, or why it is not.
-func (g *Ingester) serve(r *http.Request, byDefault encoding) error {
-	enc, err := negotiate(r, byDefault)
-	if err != nil {
-		return err
-	}
+// serve takes one request in and returns when it is durable, or why it is not,
+// and how much of it is durable.
+func (g *Ingester) serve(r *http.Request, ver version, enc encoding) (written tally, err error) {
 	bufs := bodyPool.Get().(*bodyBuffers)
 	defer bufs.release()
 	if err := g.readBody(r, bufs); err != nil {
-		return err
+		return tally{}, err
 	}
 	earliest, latest := g.clock.span(g.cfg.Limits.Ahead)
 	in := newIntake(g.registry, g.cfg.Regions, g.cfg.Limits, earliest, latest)
 	defer in.release()
-	if enc, err = g.decode(bufs, enc, in); err != nil {
-		return err
+	if enc, err = g.decode(bufs, ver, enc, in); err != nil {
+		return tally{}, err
 	}
 	// The intake's own refusals are counted here, a flush counts its own.
 	for reason, n := range in.refused.count {
 		g.metrics.refuse(reason, n)
 	}
-	if err := g.submit(r.Context(), in, &in.refused); err != nil {
-		return err
+	g.metrics.exemplars.Add(float64(in.accepted.exemplars))
+	written.samples, err = g.submit(r.Context(), in, &in.refused)
+	if err != nil {
+		return written, err
 	}
+	written.add(in.accepted)
 	if in.refused.total() == 0 {
-		return nil
+		return written, nil
 	}
-	return g.partly(enc, &in.refused)
+	return written, g.partly(ver, enc, &in.refused)
 }
 
-// partly answers a request some samples of which were refused. A sender of
-// zstd blocks takes a 400 for a sign to pack the block again as snappy and to
-// stay with that, so it is told nothing and the log is.
-func (g *Ingester) partly(enc encoding, refused *refusals) error {
+func (n *tally) add(other tally) {
+	n.samples += other.samples
+	n.histograms += other.histograms
+	n.exemplars += other.exemplars
+}
+
+// partly answers a request some samples of which were refused. A sender of 1.0
+// in zstd blocks (vmagent) takes a 400 for a sign to pack the block again as
+// snappy and to stay with that, so it is told nothing and the log is.
+func (g *Ingester) partly(ver version, enc encoding, refused *refusals) error {
 	text := refused.text(g.cfg.Limits)
-	if enc != encodingZstd {
+	if ver != version1 || enc != encodingZstd {
 		return fmt.Errorf("%w: %s", errRefused, text)
 	}
 	const every = int64(time.Second)
 	now := time.Now().UnixNano()
 	if last := g.dropLogged.Load(); now-last >= every && g.dropLogged.CompareAndSwap(last, now) {
 		g.log.Warn("samples of a zstd request were dropped", "samples", refused.total(), "why", text)
-	}
-	return nil
-}
-
-// negotiate checks method, type and encoding. The message type decides how a
-// body is read: a 2.0 message read as 1.0 is an empty one, not an error.
-func negotiate(r *http.Request, byDefault encoding) (encoding, error) {
-	if r.Method != http.MethodPost {
-		return 0, errMethod
-	}
-	if err := checkType(r.Header.Get("Content-Type")); err != nil {
-		return 0, err
-	}
-	switch enc := r.Header.Get("Content-Encoding"); enc {
-	case "":
-		return byDefault, nil
-	case "snappy":
-		return encodingSnappy, nil
-	case "zstd":
-		return encodingZstd, nil
-	default:
-		return 0, fmt.Errorf("%w: content encoding %q, want snappy or zstd", errUnsupported, enc)
-	}
-}
-
-func checkType(header string) error {
-	if header == "" {
-		return nil
-	}
-	parts := strings.Split(header, ";")
-	if kind := strings.TrimSpace(parts[0]); !strings.EqualFold(kind, "application/x-protobuf") {
-		return fmt.Errorf("%w: content type %q, want application/x-protobuf", errUnsupported, kind)
-	}
-	for _, part := range parts[1:] {
-		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
-		if !ok {
-			return fmt.Errorf("%w: content type %q has a malformed parameter", errUnsupported, header)
-		}
-		if !strings.EqualFold(strings.TrimSpace(name), "proto") {
-			continue
-		}
-		switch value = strings.Trim(strings.TrimSpace(value), `"`); value {
-		case "prometheus.WriteRequest":
-		case protoV2:
-			return fmt.Errorf("%w: remote write 2.0 (%s) is not accepted yet; send prometheus.WriteRequest", errUnsupported, protoV2)
-		default:
-			return fmt.Errorf("%w: message %q, want prometheus.WriteRequest", errUnsupported, value)
-		}
 	}
 	return nil
 }
@@ -190,13 +161,13 @@ func (g *Ingester) readBody(r *http.Request, bufs *bodyBuffers) error {
 // decode decompresses the body and takes the message in. It returns the
 // encoding the body really has: when the one of the header does not fit, the
 // other is tried.
-func (g *Ingester) decode(bufs *bodyBuffers, enc encoding, in *intake) (encoding, error) {
-	err := g.decodeAs(bufs, enc, in)
+func (g *Ingester) decode(bufs *bodyBuffers, ver version, enc encoding, in *intake) (encoding, error) {
+	err := g.decodeAs(bufs, ver, enc, in)
 	if err == nil || !errors.Is(err, errNotEncoded) {
 		return enc, err
 	}
 	if other := enc.other(); plausible(bufs.sent, other) {
-		if otherErr := g.decodeAs(bufs, other, in); !errors.Is(otherErr, errNotEncoded) {
+		if otherErr := g.decodeAs(bufs, ver, other, in); !errors.Is(otherErr, errNotEncoded) {
 			return other, otherErr
 		}
 	}
@@ -205,7 +176,7 @@ func (g *Ingester) decode(bufs *bodyBuffers, enc encoding, in *intake) (encoding
 
 // decodeAs decodes a body of a known encoding. The memory it takes counts
 // against the budget while it is in use.
-func (g *Ingester) decodeAs(bufs *bodyBuffers, enc encoding, in *intake) error {
+func (g *Ingester) decodeAs(bufs *bodyBuffers, ver version, enc encoding, in *intake) error {
 	size, err := g.decompressor.declared(bufs.sent, enc)
 	if err != nil {
 		return err
@@ -216,6 +187,9 @@ func (g *Ingester) decodeAs(bufs *bodyBuffers, enc encoding, in *intake) error {
 	defer g.budget.give(size)
 	if bufs.decoded, err = g.decompressor.decompress(bufs.decoded, bufs.sent, enc); err != nil {
 		return err
+	}
+	if ver == version2 {
+		return in.readV2(bufs.decoded)
 	}
 	return in.readV1(bufs.decoded)
 }

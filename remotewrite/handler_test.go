@@ -119,7 +119,7 @@ func TestAnswers(t *testing.T) {
 	for i := range 70 {
 		many += fmt.Sprintf(" l%d x", i)
 	}
-	v1, v2 := "application/x-protobuf;proto=prometheus.WriteRequest", "application/x-protobuf; proto=io.prometheus.write.v2.Request"
+	v1 := "application/x-protobuf;proto=prometheus.WriteRequest"
 	stale := prompb.Sample{Timestamp: 1000, Value: math.Float64frombits(0x7ff0000000000002)}
 	unsorted := prompb.TimeSeries{Samples: good.Samples, Labels: []prompb.Label{{Name: "job", Value: "a"}, {Name: "__name__", Value: "up"}}}
 	for _, row := range []struct {
@@ -147,13 +147,13 @@ func TestAnswers(t *testing.T) {
 		{"type yolo", packSnappy(t, good), []string{"Content-Type", "yolo"}, 415, "yolo", 0},
 		{"proto yolo", packSnappy(t, good), []string{"Content-Type", "application/x-protobuf;proto=yolo"}, 415, "yolo", 0},
 		{"malformed parameter", packSnappy(t, good), []string{"Content-Type", "application/x-protobuf;proto"}, 415, "malformed", 0},
-		{"remote write 2.0", packSnappy(t, good), []string{"Content-Type", v2}, 415, "2.0", 0},
 
 		{"empty body", nil, nil, 400, "decoded", 0},
 		{"noise", []byte("this is not compressed"), nil, 400, "snappy", 0},
 		{"noise as zstd", []byte("this is not compressed"), []string{"Content-Encoding", "zstd"}, 400, "zstd", 0},
 		{"damaged zstd", packZstd(t, good)[:12], []string{"Content-Encoding", "zstd"}, 400, "zstd", 0},
 		{"not protobuf", snappy.Encode(nil, []byte("\xff\xff")), nil, 400, "protobuf", 0},
+		{"a 2.0 message said to be 1.0", packV2(t, seriesV2("__name__ up", atV2(1000, 1, 0))), nil, 400, "Content-Type", 0},
 		{"malformed after good", snappy.Encode(nil, append(message(t, good), 0x0a, 0x7f)), nil, 400, "protobuf", 0},
 
 		{"too large as sent", make([]byte, 9<<10), nil, 413, "9216", 0},

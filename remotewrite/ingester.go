@@ -107,16 +107,17 @@ func (g *Ingester) bound(ctx context.Context, ended <-chan struct{}, cancel cont
 }
 
 // submit hands a request's batches to their regions' buffers and waits until
-// all have committed. The error is one that sending again may cure; what was
-// refused is added to refused.
-func (g *Ingester) submit(ctx context.Context, in *intake, refused *refusals) error {
+// all have committed. The error is one that sending again may cure; written is
+// how many samples are known to be durable all the same, repeats that needed no
+// writing among them. What was refused is added to refused.
+func (g *Ingester) submit(ctx context.Context, in *intake, refused *refusals) (written int, err error) {
 	req := newRequest()
 	held := int64(in.samples) * bytesPerSample
 	if held == 0 {
-		return nil
+		return 0, nil
 	}
 	if !g.budget.take(held) {
-		return errBusy
+		return 0, errBusy
 	}
 	// One more than there are batches, so that the request cannot be done
 	// before the last is handed over.
@@ -138,8 +139,8 @@ func (g *Ingester) submit(ctx context.Context, in *intake, refused *refusals) er
 	select {
 	case <-req.done:
 	case <-ctx.Done():
-		return fmt.Errorf("wait for the commit: %w", context.Cause(ctx))
+		return 0, fmt.Errorf("wait for the commit: %w", context.Cause(ctx))
 	}
 	refused.merge(&req.refused)
-	return req.err
+	return req.written, req.err
 }

@@ -16,17 +16,23 @@ type intake struct {
 	batches  []*batch // by region - 1, nil where nothing came
 	samples  int      // accepted
 	refused  refusals
+	accepted tally // what is answered for as written though no flush counts it
 	v1       v1Decoder
+	v2       v2Decoder
 	labels   []rawLabel
 	scratch  []byte
+	key      []byte
 }
+
+// tally counts the elements that remote write 2.0 asks to be confirmed.
+type tally struct{ samples, histograms, exemplars int }
 
 var intakePool = sync.Pool{New: func() any { return new(intake) }}
 
 func newIntake(g *registry, regions int, limits Limits, earliest, latest int64) *intake {
 	in := intakePool.Get().(*intake)
 	in.registry, in.limits, in.earliest, in.latest = g, limits, earliest, latest
-	in.samples, in.refused = 0, refusals{}
+	in.samples, in.refused, in.accepted = 0, refusals{}, tally{}
 	if len(in.batches) != regions {
 		in.batches = make([]*batch, regions)
 	}
@@ -44,6 +50,7 @@ func (in *intake) release() {
 	}
 	in.v1.reset(nil)
 	in.v1.series = timeSeries{samples: in.v1.series.samples[:0]}
+	in.v2.release()
 	clear(in.labels)
 	in.registry = nil
 	intakePool.Put(in)
@@ -53,10 +60,16 @@ func (in *intake) release() {
 // is to be written.
 func (in *intake) readV1(body []byte) error {
 	in.v1.reset(body)
-	for {
+	for empty := true; ; empty = false {
 		more, err := in.v1.next()
-		if err != nil || !more {
+		if err != nil {
 			return err
+		}
+		if !more {
+			if empty && in.v1.foreign && in.v1.skipped == 0 {
+				return errForeign
+			}
+			return nil
 		}
 		if err := in.addV1(&in.v1.series); err != nil {
 			return err
@@ -67,8 +80,12 @@ func (in *intake) readV1(body []byte) error {
 // addV1 takes in one time series. Entries without samples (a stock Prometheus
 // sends exemplars that way) are checked for being well formed and left.
 func (in *intake) addV1(ts *timeSeries) error {
-	s := in.registry.table.lookup(ts.labels)
-	if s == nil {
+	var s *series
+	table := in.registry.v1
+	hash := table.hash(ts.labels)
+	if sp := table.lookup(ts.labels, hash); sp != nil {
+		s = sp.series
+	} else {
 		var err error
 		if in.labels, err = appendLabelsV1(in.labels[:0], ts.labels); err != nil {
 			return err
@@ -77,7 +94,7 @@ func (in *intake) addV1(ts *timeSeries) error {
 			return nil
 		}
 		var refused Reason
-		s, in.scratch, refused = in.registry.resolve(ts.labels, in.labels, in.scratch)
+		s, in.scratch, refused = in.registry.resolve(table, hash, ts.labels, in.labels, in.scratch)
 		if refused != "" {
 			in.refused.add(refused, len(ts.samples)+ts.histograms, func() example {
 				return example{series: spell(in.labels)}

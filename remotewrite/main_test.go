@@ -33,3 +33,16 @@ func newTestIngester(tb testing.TB, store Store, cfg Config) *Ingester {
 	}
 	return g
 }
+
+// spelled is resolve for a key of remote write 1.0.
+func (g *registry) spelled(key []byte, labels []rawLabel, scratch []byte) (*series, []byte, Reason) {
+	return g.resolve(g.v1, g.v1.hash(key), key, labels, scratch)
+}
+
+// known is the series of a key of remote write 1.0, nil when it is not known.
+func (g *registry) known(key []byte) *series {
+	if sp := g.v1.lookup(key, g.v1.hash(key)); sp != nil {
+		return sp.series
+	}
+	return nil
+}

@@ -17,6 +17,7 @@ type metrics struct {
 	rejected       *prometheus.CounterVec
 	repeats        prometheus.Counter
 	unordered      prometheus.Counter
+	exemplars      prometheus.Counter
 	flushes        *prometheus.CounterVec
 	flushSeconds   prometheus.Histogram
 	missed         prometheus.Counter
@@ -40,6 +41,7 @@ func newMetrics(reg prometheus.Registerer, bufferBytes, activeSeries func() int6
 		rejected:       vec("rejected_samples_total", "Samples refused for good, by reason.", "reason"),
 		repeats:        counter("repeated_samples_total", "Samples dropped because they equal the newest committed one of their series."),
 		unordered:      counter("unordered_samples_total", "Samples written to unordered segments: late, repeated or overwriting."),
+		exemplars:      counter("exemplars_total", "Exemplars of remote write 2.0 that were accepted. They are not kept."),
 		flushes:        vec("flushes_total", "Flushes by outcome: committed, empty, refused, failed, unknown.", "outcome"),
 		missed:         counter("missed_reads_total", "Times a region's cache had to catch up with other writers or with the database at start."),
 		historyChanges: counter("history_changes_total", "Times committed flushes had disappeared and every cache was dropped."),
@@ -53,7 +55,7 @@ func newMetrics(reg prometheus.Registerer, bufferBytes, activeSeries func() int6
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.samples, m.requests, m.rejected, m.repeats, m.unordered, m.flushes, m.flushSeconds, m.missed, m.historyChanges,
+		m.samples, m.requests, m.rejected, m.repeats, m.unordered, m.exemplars, m.flushes, m.flushSeconds, m.missed, m.historyChanges,
 		gauge("buffer_bytes", "Bytes of requests that are being decoded or wait for their commit.", bufferBytes),
 		gauge("active_series", "Series remembered.", activeSeries),
 	} {

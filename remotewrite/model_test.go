@@ -133,7 +133,7 @@ func (h *history) randomBatch(w *Ingester) *batch {
 	}
 	for range h.rng.IntN(8) {
 		labels := append([]rawLabel(nil), modelLabels[h.rng.IntN(len(modelLabels))]...)
-		s, _, refused := w.registry.resolve([]byte(spell(labels)), labels, nil)
+		s, _, refused := w.registry.spelled([]byte(spell(labels)), labels, nil)
 		if refused != "" {
 			h.t.Fatalf("labels refused: %s", refused)
 		}
@@ -148,7 +148,7 @@ func (h *history) randomBatch(w *Ingester) *batch {
 			old := h.kept[h.rng.IntN(len(h.kept))]
 			labels := append([]rawLabel(nil), rawLabelsOf(old.series.canonical)...)
 			smp = old
-			smp.series, _, _ = w.registry.resolve([]byte(spell(labels)), labels, nil)
+			smp.series, _, _ = w.registry.spelled([]byte(spell(labels)), labels, nil)
 		}
 		h.kept = append(h.kept, smp)
 		b.samples = append(b.samples, smp)

@@ -18,6 +18,7 @@ const (
 	ZeroByte       Reason = "zero_byte"        // U+0000, which PostgreSQL cannot store
 	TooManyLabels  Reason = "too_many_labels"  // more than Limits.Labels
 	LabelsTooLong  Reason = "labels_too_long"  // more than Limits.LabelBytes
+	BadReferences  Reason = "bad_references"   // 2.0: numbers that name no symbol, or not in pairs
 	Histogram      Reason = "histogram"        // native histograms are not kept
 	TimeRange      Reason = "time_range"       // before 1970 or after 9999
 	TooOld         Reason = "too_old"          // before what retention has given up
@@ -42,6 +43,8 @@ func (r Reason) explain(l Limits) string {
 		return fmt.Sprintf("series has more than %d labels", l.Labels)
 	case LabelsTooLong:
 		return fmt.Sprintf("labels are longer than %d bytes together", l.LabelBytes)
+	case BadReferences:
+		return "references to symbols do not come in pairs, or name no symbol"
 	case Histogram:
 		return "native histograms are not accepted yet"
 	case TimeRange:

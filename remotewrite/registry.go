@@ -1,6 +1,7 @@
 package remotewrite
 
 import (
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 
@@ -9,15 +10,20 @@ import (
 
 // maxSpellings bounds how many ways to write one series' labels are
 // remembered. Senders use one each; whoever uses more pays for decoding.
-const maxSpellings = 4
+const maxSpellings = 8
 
 // registry finds the series that label bytes stand for. A sender writes a
 // series' labels the same way every time, so the bytes as they stand in the
 // message are looked up first, without a lock and without decoding them; only
 // a spelling that is new is decoded, validated and made canonical.
+//
+// Both versions of the protocol lead to the same series; each has a table,
+// because they write labels in other bytes.
 type registry struct {
 	limits Limits
-	table  *spellings
+	seed   maphash.Seed
+	v1     *spellings // key: the label fields as they stand in the message
+	v2     *spellings // key: names and values in the sender's order, 0xff behind each
 
 	mu        sync.Mutex
 	canonical map[string]*series
@@ -28,9 +34,12 @@ type registry struct {
 }
 
 func newRegistry(regions int, limits Limits) *registry {
+	seed := maphash.MakeSeed()
 	g := &registry{
 		limits:    limits,
-		table:     newSpellings(),
+		seed:      seed,
+		v1:        newSpellings(seed),
+		v2:        newSpellings(seed),
 		canonical: make(map[string]*series),
 		metrics:   make([]map[string]*metric, regions),
 		fresh:     make([][]*series, regions),
@@ -41,10 +50,10 @@ func newRegistry(regions int, limits Limits) *registry {
 	return g
 }
 
-// resolve finds or creates the series of a spelling that is not in the table.
+// resolve finds or creates the series of a spelling that is not in its table.
 // labels are what key decodes to; they are sorted in place. scratch is memory
 // to work in and is returned for the next call.
-func (g *registry) resolve(key []byte, labels []rawLabel, scratch []byte) (*series, []byte, Reason) {
+func (g *registry) resolve(table *spellings, hash uint32, key []byte, labels []rawLabel, scratch []byte) (*series, []byte, Reason) {
 	canonical, name, refused := canonicalize(scratch[:0], labels, g.limits)
 	if refused != "" {
 		return nil, canonical, refused
@@ -55,8 +64,14 @@ func (g *registry) resolve(key []byte, labels []rawLabel, scratch []byte) (*seri
 	if s == nil {
 		s = g.createLocked(string(canonical), string(name))
 	}
-	if s.spellings < maxSpellings && g.table.insertLocked(key, s) {
-		s.spellings++
+	if s.spellings < maxSpellings {
+		spelled := s.canonical // which is what most senders of 2.0 write
+		if spelled != string(key) {
+			spelled = string(key)
+		}
+		if table.insertLocked(&spelling{hash: hash, key: spelled, series: s}) {
+			s.spellings++
+		}
 	}
 	return s, canonical, ""
 }
@@ -113,6 +128,7 @@ func (g *registry) forget(region sequence.Region, dead []*series) {
 			delete(g.metrics[region-1], s.metric.name)
 		}
 	}
-	g.table.removeLocked(func(s *series) bool { return gone[s] })
+	g.v1.removeLocked(func(s *series) bool { return gone[s] })
+	g.v2.removeLocked(func(s *series) bool { return gone[s] })
 	g.count.Store(int64(len(g.canonical)))
 }

@@ -67,7 +67,7 @@ func TestSpellings(t *testing.T) {
 	g := newRegistry(2, Limits{Labels: 64, LabelBytes: 2000})
 	var first *series
 	for i := range 100 {
-		s, _, refused := g.resolve(fmt.Appendf(nil, "spelling %d", i), slices.Clone(modelLabels[0]), nil)
+		s, _, refused := g.spelled(fmt.Appendf(nil, "spelling %d", i), slices.Clone(modelLabels[0]), nil)
 		if refused != "" || first != nil && s != first {
 			t.Fatalf("spelling %d leads elsewhere (%s)", i, refused)
 		}
@@ -75,7 +75,7 @@ func TestSpellings(t *testing.T) {
 	}
 	known := 0
 	for i := range 100 {
-		if g.table.lookup(fmt.Appendf(nil, "spelling %d", i)) == first {
+		if g.known(fmt.Appendf(nil, "spelling %d", i)) == first {
 			known++
 		}
 	}
@@ -90,10 +90,10 @@ func TestRegistryConcurrently(t *testing.T) {
 	g := newRegistry(1, Limits{Labels: 64, LabelBytes: 2000})
 	look := func(i int) *series {
 		spelling := fmt.Appendf(nil, "spelling %d", i)
-		if s := g.table.lookup(spelling); s != nil {
+		if s := g.known(spelling); s != nil {
 			return s
 		}
-		s, _, _ := g.resolve(spelling, []rawLabel{{[]byte("__name__"), []byte("m")}, {[]byte("i"), fmt.Append(nil, i)}}, nil)
+		s, _, _ := g.spelled(spelling, []rawLabel{{[]byte("__name__"), []byte("m")}, {[]byte("i"), fmt.Append(nil, i)}}, nil)
 		return s
 	}
 	var group sync.WaitGroup

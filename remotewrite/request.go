@@ -15,6 +15,7 @@ type request struct {
 	done    chan struct{}
 
 	mu      sync.Mutex
+	written int      // samples of batches that have committed
 	err     error    // a failure that sending again may cure; the first one
 	refused refusals // what sending again cannot cure
 }
@@ -72,6 +73,9 @@ func (b *batch) finish(err error) {
 	r := b.request
 	switch {
 	case err == nil:
+		r.mu.Lock()
+		r.written += len(b.samples)
+		r.mu.Unlock()
 	case errors.Is(err, sequence.ErrBadContent):
 		r.refuse(Refused, len(b.samples), func() example {
 			ex := example{detail: err.Error()}

@@ -17,40 +17,54 @@ type spellings struct {
 	used  int
 }
 
+// spelling is one way to write the labels of a series.
 type spelling struct {
-	hash   uint64
+	hash   uint32
 	key    string
 	series *series
 }
 
 const minSpellingSlots = 1024
 
-func newSpellings() *spellings {
-	t := &spellings{seed: maphash.MakeSeed()}
+func newSpellings(seed maphash.Seed) *spellings {
+	t := &spellings{seed: seed}
 	slots := make([]atomic.Pointer[spelling], minSpellingSlots)
 	t.slots.Store(&slots)
 	return t
 }
 
-// lookup returns the series that key stands for, nil when it is not known.
-func (t *spellings) lookup(key []byte) *series {
-	hash := maphash.Bytes(t.seed, key)
+// hash is where a key that stands in one piece is looked for.
+func (t *spellings) hash(key []byte) uint32 { return uint32(maphash.Bytes(t.seed, key)) }
+
+// lookup returns the spelling with this key, nil when it is not known.
+func (t *spellings) lookup(key []byte, hash uint32) *spelling {
 	slots := *t.slots.Load()
-	mask := uint64(len(slots) - 1)
+	mask := uint32(len(slots) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		sp := slots[i].Load()
-		if sp == nil {
-			return nil
+		if sp == nil || sp.hash == hash && sp.key == string(key) {
+			return sp
 		}
-		if sp.hash == hash && sp.key == string(key) {
-			return sp.series
+	}
+}
+
+// lookupRefs returns the spelling whose key is the symbols that refs name, each
+// with 0xff behind it; nil when it is not known. No symbol may hold 0xff, else
+// two label sets could have one key.
+func (t *spellings) lookupRefs(symbols *symbolTable, refs []uint32, hash uint32) *spelling {
+	slots := *t.slots.Load()
+	mask := uint32(len(slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		sp := slots[i].Load()
+		if sp == nil || sp.hash == hash && symbols.spells(sp.key, refs) {
+			return sp
 		}
 	}
 }
 
 // insertLocked adds a spelling; false says that it was there already.
-func (t *spellings) insertLocked(key []byte, s *series) bool {
-	if t.lookup(key) != nil {
+func (t *spellings) insertLocked(sp *spelling) bool {
+	if t.lookup([]byte(sp.key), sp.hash) != nil {
 		return false
 	}
 	slots := *t.slots.Load()
@@ -58,7 +72,7 @@ func (t *spellings) insertLocked(key []byte, s *series) bool {
 		t.rebuildLocked(2*len(slots), func(*series) bool { return false })
 		slots = *t.slots.Load()
 	}
-	t.put(slots, &spelling{hash: maphash.Bytes(t.seed, key), key: string(key), series: s})
+	t.put(slots, sp)
 	return true
 }
 
@@ -82,7 +96,7 @@ func (t *spellings) rebuildLocked(size int, gone func(*series) bool) {
 // put fills the first free slot; there always is one, since at most half are
 // used.
 func (t *spellings) put(slots []atomic.Pointer[spelling], sp *spelling) {
-	mask := uint64(len(slots) - 1)
+	mask := uint32(len(slots) - 1)
 	i := sp.hash & mask
 	for slots[i].Load() != nil {
 		i = (i + 1) & mask

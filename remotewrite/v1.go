@@ -36,10 +36,11 @@ type v1Decoder struct {
 	series  timeSeries
 	scratch []byte // label fields that do not stand together in the message
 	skipped int    // exemplars, histograms and metadata entries seen
+	foreign bool   // fields of a 2.0 request were seen
 }
 
 func (d *v1Decoder) reset(body []byte) {
-	d.body, d.at, d.skipped = body, 0, 0
+	d.body, d.at, d.skipped, d.foreign = body, 0, 0, false
 }
 
 // next reads the next time series into d.series. It returns false at the end
@@ -66,6 +67,7 @@ func (d *v1Decoder) next() (bool, error) {
 			}
 			return true, d.readSeries(d.body[start:end])
 		default:
+			d.foreign = d.foreign || (field == 4 || field == 5) && wire == wireBytes
 			if d.at, err = skip(d.body, i, wire); err != nil {
 				return false, err
 			}

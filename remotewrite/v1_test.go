@@ -158,11 +158,16 @@ func FuzzDecoder(f *testing.F) {
 // must neither panic nor take memory beyond the limit, and what it accepts it
 // must store.
 func FuzzBody(f *testing.F) {
-	f.Add(packSnappy(f, good), true)
-	f.Add(packZstd(f, good), false)
-	f.Add(zstdBomb(), true)
+	f.Add(packSnappy(f, good), true, false)
+	f.Add(packZstd(f, good), false, false)
+	f.Add(zstdBomb(), true, false)
+	f.Add(packV2(f, seriesV2("__name__ up job a", atV2(1000, 1, 0))), true, true)
 	g := newTestIngester(f, newMemStore(1), Config{Limits: Limits{DecodedBytes: 1 << 16}})
-	f.Fuzz(func(t *testing.T, body []byte, isSnappy bool) {
+	f.Fuzz(func(t *testing.T, body []byte, isSnappy, isV2 bool) {
+		ver := version1
+		if isV2 {
+			ver = version2
+		}
 		enc := encodingZstd
 		if isSnappy {
 			enc = encodingSnappy
@@ -170,7 +175,7 @@ func FuzzBody(f *testing.F) {
 		in := newIntake(g.registry, 1, g.cfg.Limits, 0, maxTime)
 		defer in.release()
 		bufs := &bodyBuffers{sent: body}
-		_, err := g.decode(bufs, enc, in)
+		_, err := g.decode(bufs, ver, enc, in)
 		if code, _ := status(err); err != nil && code != 400 && code != 413 {
 			t.Errorf("answered %d: %v", code, err)
 		}

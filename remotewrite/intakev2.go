@@ -1,0 +1,102 @@
+package remotewrite
+
+// readV2 takes in a whole remote write 2.0 message. On an error nothing of it
+// is to be written.
+func (in *intake) readV2(body []byte) error {
+	d := &in.v2
+	if err := d.reset(body, in.registry.seed); err != nil {
+		return err
+	}
+	empty := d.symbols.len() == 0
+	for {
+		more, err := d.next()
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+		empty = false
+		in.addV2(&d.series)
+	}
+	if empty && d.foreign {
+		return errForeign
+	}
+	return nil
+}
+
+// addV2 takes in one time series. Entries with only exemplars or metadata are
+// accepted, though the protocol lets a receiver refuse them: a stock Prometheus
+// sends exemplars that way, and would lose the batch.
+func (in *intake) addV2(ts *timeSeriesV2) {
+	symbols := &in.v2.symbols
+	if !symbols.has(ts.metadata.help) || !symbols.has(ts.metadata.unit) {
+		in.refuseV2(ts, BadReferences, "in its metadata")
+		return
+	}
+	s, _, ok := in.findV2(ts)
+	if !ok {
+		return
+	}
+	for _, ex := range ts.exemplars {
+		if in.labels, ok = symbols.appendLabels(in.labels[:0], in.v2.refs[ex.from:ex.to]); !ok {
+			in.refused.add(BadReferences, 1, func() example {
+				return example{series: symbols.spell(ts.refs), detail: "in an exemplar"}
+			})
+			continue
+		}
+		// Taken and not kept. Prometheus, too, answers for exemplars as
+		// written when it keeps none; else a sender would take every request
+		// with one for data loss.
+		in.accepted.exemplars++
+	}
+	if s == nil {
+		return
+	}
+	if len(ts.histograms) > 0 {
+		in.refused.add(Histogram, len(ts.histograms), func() example {
+			return example{series: spellCanonical(s.canonical)}
+		})
+	}
+	in.add(s, ts.samples)
+}
+
+// findV2 returns the series of an entry and the name of its metric. The series
+// is nil when it is not known and the entry brings nothing to store. ok is
+// false when the entry is refused.
+func (in *intake) findV2(ts *timeSeriesV2) (s *series, metric string, ok bool) {
+	table, symbols := in.registry.v2, &in.v2.symbols
+	hash, hashed := symbols.hash(ts.refs)
+	if hashed {
+		if sp := table.lookupRefs(symbols, ts.refs, hash); sp != nil {
+			return sp.series, sp.series.metric.name, true
+		}
+	}
+	if in.labels, ok = symbols.appendLabels(in.labels[:0], ts.refs); !ok {
+		in.refuseV2(ts, BadReferences, "")
+		return nil, "", false
+	}
+	var refused Reason
+	if len(ts.samples)+len(ts.histograms) == 0 {
+		var name []byte
+		if in.scratch, name, refused = canonicalize(in.scratch[:0], in.labels, in.limits); refused == "" {
+			return nil, string(name), true
+		}
+	} else {
+		in.key = symbols.appendKey(in.key[:0], ts.refs)
+		if s, in.scratch, refused = in.registry.resolve(table, hash, in.key, in.labels, in.scratch); refused == "" {
+			return s, s.metric.name, true
+		}
+	}
+	in.refuseV2(ts, refused, "")
+	return nil, "", false
+}
+
+// refuseV2 refuses a whole entry; one that brings nothing counts as a sample,
+// so that the sender is told.
+func (in *intake) refuseV2(ts *timeSeriesV2, reason Reason, detail string) {
+	n := max(1, len(ts.samples)+len(ts.histograms)+len(ts.exemplars))
+	in.refused.add(reason, n, func() example {
+		return example{series: in.v2.symbols.spell(ts.refs), detail: detail}
+	})
+}
