@@ -47,6 +47,11 @@
 // windows have too many panes; then windows are computed from raw samples, and
 // the state is built again when the flow is near its watermark.
 //
+// Panes are arrays indexed by slot. Beside them stand arrays of what the panes
+// of the current window merge to, so that computing it again after one more
+// scrape, or a step later, costs a few merges per slot however many panes it
+// has (slide.go).
+//
 // # Failures
 //
 //	a round fails              nothing is stored; its flows are loaded again

@@ -68,7 +68,7 @@ func newFlowRun(f progress.Flow) (*flowRun, error) {
 	run.open.reset(progress.Unset)
 	for i := range f.Def.Expr.Leaves {
 		leaf := &f.Def.Expr.Leaves[i]
-		b, err := builderOf(leaf)
+		b, err := builderOf(leaf, f.Def.Every)
 		if err != nil {
 			return nil, fmt.Errorf("flow %s: %w", f.Def.Name, err)
 		}

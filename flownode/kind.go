@@ -14,9 +14,13 @@ import (
 // kind is how a leaf uses a kind of partial: which samples enter it, and what
 // a window's partial says.
 type kind[P any] struct {
-	keep   func(v float64) bool
-	finish func(p *P, after, upTo int64) (float64, bool)
+	column  partial.Column[P]
+	markers bool // stale markers are samples too
+	finish  func(p *P, after, upTo int64) (float64, bool)
 }
+
+// keep reports whether a sample with the value enters a partial.
+func (k *kind[P]) keep(v float64) bool { return k.markers || !segment.IsStale(v) }
 
 // builder makes the pane state or the raw windows of a leaf without its caller
 // knowing the kind of partial.
@@ -27,12 +31,16 @@ type builder struct {
 	cellBytes int64 // size of one partial
 }
 
-func build[P any, PP cell[P]](width int64, k kind[P]) builder {
+func build[P any, PP cell[P]](l *flowdef.Leaf, step int64, k kind[P]) builder {
 	var zero P
+	width := l.Pane
 	return builder{
 		cellBytes: int64(unsafe.Sizeof(zero)),
 		panes: func(from int64, at sequence.Vector) store {
-			return &panes[P, PP]{kind: k, grid: pane.Grid{Width: width}, from: from, at: at, byT: map[int64][]P{}}
+			return &panes[P, PP]{
+				kind: k, grid: pane.Grid{Width: width}, from: from, at: at, byT: map[int64][]P{},
+				slide: newSlide[P, PP](k.column, width, l.Range, step),
+			}
 		},
 		raw: func(raw *rawColumns) windowSource {
 			return &rawWindows[P, PP]{raw: raw, kind: k}
@@ -43,54 +51,54 @@ func build[P any, PP cell[P]](width int64, k kind[P]) builder {
 // builderOf returns the builder for a leaf's function. Stale markers are left
 // out before a function sees them, except by instant selectors, for which a
 // marker as newest sample ends the series. Of the leaves of a batch expression
-// nothing is built.
-func builderOf(l *flowdef.Leaf) (builder, error) {
+// nothing is built. step is the distance of window ends, ms.
+func builderOf(l *flowdef.Leaf, step int64) (builder, error) {
 	switch l.Func {
 	case flowdef.FuncInstant:
-		return build[partial.Last](l.Pane, kind[partial.Last]{
-			keep: func(float64) bool { return true },
+		return build[partial.Last](l, step, kind[partial.Last]{
+			column: partial.LastColumn, markers: true,
 			finish: func(p *partial.Last, _, _ int64) (float64, bool) {
 				return p.V, !p.Empty() && !segment.IsStale(p.V)
 			},
 		}), nil
 	case flowdef.FuncLastOverTime:
-		return build[partial.Last](l.Pane, values(func(p *partial.Last, _, _ int64) float64 { return p.V }, (*partial.Last).Empty)), nil
+		return build[partial.Last](l, step, values(partial.LastColumn, func(p *partial.Last, _, _ int64) float64 { return p.V }, (*partial.Last).Empty)), nil
 	case flowdef.FuncSumOverTime:
-		return simple(l, (*partial.Simple).Total), nil
+		return simple(l, step, (*partial.Simple).Total), nil
 	case flowdef.FuncAvgOverTime:
-		return simple(l, (*partial.Simple).Avg), nil
+		return simple(l, step, (*partial.Simple).Avg), nil
 	case flowdef.FuncMinOverTime:
-		return simple(l, func(p *partial.Simple) float64 { return p.Min }), nil
+		return simple(l, step, func(p *partial.Simple) float64 { return p.Min }), nil
 	case flowdef.FuncMaxOverTime:
-		return simple(l, func(p *partial.Simple) float64 { return p.Max }), nil
+		return simple(l, step, func(p *partial.Simple) float64 { return p.Max }), nil
 	case flowdef.FuncCountOverTime:
-		return simple(l, func(p *partial.Simple) float64 { return float64(p.Count) }), nil
+		return simple(l, step, func(p *partial.Simple) float64 { return float64(p.Count) }), nil
 	case flowdef.FuncPresentOverTime:
-		return simple(l, func(*partial.Simple) float64 { return 1 }), nil
+		return simple(l, step, func(*partial.Simple) float64 { return 1 }), nil
 	case flowdef.FuncStddevOverTime:
-		return moments(l, (*partial.Moments).Stddev), nil
+		return moments(l, step, (*partial.Moments).Stddev), nil
 	case flowdef.FuncStdvarOverTime:
-		return moments(l, (*partial.Moments).Stdvar), nil
+		return moments(l, step, (*partial.Moments).Stdvar), nil
 	case flowdef.FuncRate:
-		return counter(l, (*partial.Counter).Rate), nil
+		return counter(l, step, (*partial.Counter).Rate), nil
 	case flowdef.FuncIncrease:
-		return counter(l, (*partial.Counter).Increase), nil
+		return counter(l, step, (*partial.Counter).Increase), nil
 	case flowdef.FuncDelta:
-		return counter(l, (*partial.Counter).Delta), nil
+		return counter(l, step, (*partial.Counter).Delta), nil
 	case flowdef.FuncFirstOverTime:
-		return build[partial.First](l.Pane, values(func(p *partial.First, _, _ int64) float64 { return p.V }, (*partial.First).Empty)), nil
+		return build[partial.First](l, step, values(partial.FirstColumn, func(p *partial.First, _, _ int64) float64 { return p.V }, (*partial.First).Empty)), nil
 	case flowdef.FuncIrate:
-		return pair(l, (*partial.Pair).Irate), nil
+		return pair(l, step, (*partial.Pair).Irate), nil
 	case flowdef.FuncIdelta:
-		return pair(l, (*partial.Pair).Idelta), nil
+		return pair(l, step, (*partial.Pair).Idelta), nil
 	case flowdef.FuncChanges:
-		return turns(l, func(p *partial.Turns) float64 { return float64(p.Changes) }), nil
+		return turns(l, step, func(p *partial.Turns) float64 { return float64(p.Changes) }), nil
 	case flowdef.FuncResets:
-		return turns(l, func(p *partial.Turns) float64 { return float64(p.Resets) }), nil
+		return turns(l, step, func(p *partial.Turns) float64 { return float64(p.Resets) }), nil
 	case flowdef.FuncDeriv:
-		return regression(l, func(p *partial.Regression, _ int64) (float64, bool) { return p.Slope() }), nil
+		return regression(l, step, func(p *partial.Regression, _ int64) (float64, bool) { return p.Slope() }), nil
 	case flowdef.FuncPredictLinear:
-		return regression(l, func(p *partial.Regression, now int64) (float64, bool) { return p.Predict(now, l.Param) }), nil
+		return regression(l, step, func(p *partial.Regression, now int64) (float64, bool) { return p.Predict(now, l.Param) }), nil
 	case flowdef.FuncSamples:
 		return builder{}, nil
 	default:
@@ -100,9 +108,9 @@ func builderOf(l *flowdef.Leaf) (builder, error) {
 
 // values is a kind that leaves stale markers out and has a value whenever it
 // holds a sample.
-func values[P any](value func(p *P, after, upTo int64) float64, empty func(*P) bool) kind[P] {
+func values[P any](column partial.Column[P], value func(p *P, after, upTo int64) float64, empty func(*P) bool) kind[P] {
 	return kind[P]{
-		keep: func(v float64) bool { return !segment.IsStale(v) },
+		column: column,
 		finish: func(p *P, after, upTo int64) (float64, bool) {
 			if empty(p) {
 				return 0, false
@@ -112,36 +120,36 @@ func values[P any](value func(p *P, after, upTo int64) float64, empty func(*P) b
 	}
 }
 
-func simple(l *flowdef.Leaf, value func(*partial.Simple) float64) builder {
-	return build[partial.Simple](l.Pane, values(func(p *partial.Simple, _, _ int64) float64 { return value(p) }, (*partial.Simple).Empty))
+func simple(l *flowdef.Leaf, step int64, value func(*partial.Simple) float64) builder {
+	return build[partial.Simple](l, step, values(partial.SimpleColumn, func(p *partial.Simple, _, _ int64) float64 { return value(p) }, (*partial.Simple).Empty))
 }
 
-func moments(l *flowdef.Leaf, value func(*partial.Moments) float64) builder {
-	return build[partial.Moments](l.Pane, values(func(p *partial.Moments, _, _ int64) float64 { return value(p) }, (*partial.Moments).Empty))
+func moments(l *flowdef.Leaf, step int64, value func(*partial.Moments) float64) builder {
+	return build[partial.Moments](l, step, values(partial.MomentsColumn, func(p *partial.Moments, _, _ int64) float64 { return value(p) }, (*partial.Moments).Empty))
 }
 
-func counter(l *flowdef.Leaf, value func(p *partial.Counter, rangeStart, rangeEnd int64) (float64, bool)) builder {
-	return build[partial.Counter](l.Pane, kind[partial.Counter]{
-		keep:   func(v float64) bool { return !segment.IsStale(v) },
+func counter(l *flowdef.Leaf, step int64, value func(p *partial.Counter, rangeStart, rangeEnd int64) (float64, bool)) builder {
+	return build[partial.Counter](l, step, kind[partial.Counter]{
+		column: partial.CounterColumn,
 		finish: value,
 	})
 }
 
-func turns(l *flowdef.Leaf, value func(*partial.Turns) float64) builder {
-	return build[partial.Turns](l.Pane, values(func(p *partial.Turns, _, _ int64) float64 { return value(p) }, (*partial.Turns).Empty))
+func turns(l *flowdef.Leaf, step int64, value func(*partial.Turns) float64) builder {
+	return build[partial.Turns](l, step, values(partial.TurnsColumn, func(p *partial.Turns, _, _ int64) float64 { return value(p) }, (*partial.Turns).Empty))
 }
 
-func pair(l *flowdef.Leaf, value func(*partial.Pair) (float64, bool)) builder {
-	return build[partial.Pair](l.Pane, kind[partial.Pair]{
-		keep:   func(v float64) bool { return !segment.IsStale(v) },
+func pair(l *flowdef.Leaf, step int64, value func(*partial.Pair) (float64, bool)) builder {
+	return build[partial.Pair](l, step, kind[partial.Pair]{
+		column: partial.PairColumn,
 		finish: func(p *partial.Pair, _, _ int64) (float64, bool) { return value(p) },
 	})
 }
 
 // regression passes the window's end on, which lies an offset after its samples.
-func regression(l *flowdef.Leaf, value func(p *partial.Regression, now int64) (float64, bool)) builder {
-	return build[partial.Regression](l.Pane, kind[partial.Regression]{
-		keep:   func(v float64) bool { return !segment.IsStale(v) },
+func regression(l *flowdef.Leaf, step int64, value func(p *partial.Regression, now int64) (float64, bool)) builder {
+	return build[partial.Regression](l, step, kind[partial.Regression]{
+		column: partial.RegressionColumn,
 		finish: func(p *partial.Regression, _, upTo int64) (float64, bool) { return value(p, upTo+l.Offset) },
 	})
 }

@@ -38,6 +38,8 @@ type members struct {
 	groupOf  []int32
 	groups   []memberGroup
 	groupNum map[string]int32 // group key -> group
+
+	scratch slotValues // of leafVector
 }
 
 // memberGroup is one group of a leaf.

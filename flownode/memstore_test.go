@@ -118,7 +118,7 @@ func (s *memStore) Snapshot(context.Context) (Snapshot, error) {
 		pos.Flushes[r] = ids[len(ids)-1]
 	}
 	return &memSnapshot{
-		pos: pos, flushes: s.flushes, series: slices.Clone(s.series),
+		pos: pos, flushes: s.flushes, series: slices.Clip(s.series), // appended to only
 		hot: slices.Clone(s.hot), sealed: slices.Clone(s.sealed),
 	}, nil
 }
@@ -156,13 +156,16 @@ func (s *memSnapshot) CheckHistory(_ context.Context, vec sequence.Vector, flush
 func (s *memSnapshot) Series(_ context.Context, metrics []string, after sequence.Vector) ([]segment.Series, error) {
 	var out []segment.Series
 	for _, x := range s.series {
+		if x.Seq <= after.At(x.Region) || x.Seq > s.pos.Vector.At(x.Region) {
+			continue
+		}
 		var name string
 		for _, l := range x.Labels {
 			if l.Name == segment.MetricName {
 				name = l.Value
 			}
 		}
-		if x.Seq > after.At(x.Region) && x.Seq <= s.pos.Vector.At(x.Region) && (metrics == nil || slices.Contains(metrics, name)) {
+		if metrics == nil || slices.Contains(metrics, name) {
 			out = append(out, x)
 		}
 	}

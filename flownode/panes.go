@@ -30,13 +30,25 @@ type cell[P any] interface {
 //	C3  len(p) <= number of slots for every pane p; slots beyond are empty
 type panes[P any, PP cell[P]] struct {
 	kind[P]
-	grid pane.Grid
-	from int64
-	at   sequence.Vector
-	byT  map[int64][]P // by the pane's right end
-	free [][]P         // dropped panes, for reuse
-	acc  []P           // scratch of window
+	grid  pane.Grid
+	from  int64
+	at    sequence.Vector
+	byT   map[int64][]P // by the pane's right end
+	slide slide[P, PP]  // what the panes of the current window merge to
+	acc   []P           // scratch of window
+	run   run           // scratch of fold
 }
+
+// run is some samples of one pane, by slot.
+type run struct {
+	slots []int32
+	times []int64
+	vals  []float64
+}
+
+// runLength is after how many samples a run is folded: few enough to stay in
+// the nearest cache.
+const runLength = 256
 
 // store is panes of any kind of partial.
 type store interface {
@@ -74,17 +86,11 @@ func (s *panes[P, PP]) cells(end int64, slot int32, slots int) []P {
 	if int(slot) < len(c) {
 		return c
 	}
-	if c == nil && len(s.free) > 0 {
-		c = s.free[len(s.free)-1]
-		s.free = s.free[:len(s.free)-1]
+	n := max(slots, int(slot)+1)
+	if c == nil {
+		c = s.slide.take(n)
 	}
-	if n := max(slots, int(slot)+1); n <= cap(c) {
-		c = c[:n]
-	} else {
-		grown := make([]P, n)
-		copy(grown, c)
-		c = grown
-	}
+	c = s.slide.grow(c, n)
 	s.byT[end] = c
 	return c
 }
@@ -97,9 +103,10 @@ func (s *panes[P, PP]) fold(seg *segment.Segment, m *members, closedT int64, tou
 		return
 	}
 	var (
-		cur  []P
-		last = int64(-1)
+		end   = int64(-1)
+		width = s.grid.Width
 	)
+	s.run.slots, s.run.times, s.run.vals = s.run.slots[:0], s.run.times[:0], s.run.vals[:0]
 	for i, id := range seg.Series {
 		slot := m.index.get(id)
 		if slot == noSlot {
@@ -110,17 +117,33 @@ func (s *panes[P, PP]) fold(seg *segment.Segment, m *members, closedT int64, tou
 		if t <= closedT {
 			touched(t, slot)
 		}
-		if t <= s.from || !s.keep(v) {
+		if t <= s.from || !s.markers && segment.IsStale(v) {
 			continue
 		}
-		if t > last || t <= last-s.grid.Width || last < 0 {
-			last, cur = s.grid.End(t), nil
+		if t > end || t <= end-width || len(s.run.slots) == runLength {
+			s.foldRun(end, len(m.groupOf))
+			end = s.grid.End(t)
 		}
-		if int(slot) >= len(cur) {
-			cur = s.cells(last, slot, len(m.groupOf))
-		}
-		PP(&cur[slot]).Add(t, v)
+		s.run.slots = append(s.run.slots, slot)
+		s.run.times = append(s.run.times, t)
+		s.run.vals = append(s.run.vals, v)
 	}
+	s.foldRun(end, len(m.groupOf))
+}
+
+// foldRun adds the run to the pane it is of.
+func (s *panes[P, PP]) foldRun(end int64, slots int) {
+	if len(s.run.slots) == 0 {
+		return
+	}
+	cells := s.cells(end, int32(slots-1), slots)
+	s.column.Add(cells, s.run.slots, s.run.times, s.run.vals)
+	if s.slide.changing(end) {
+		for _, slot := range s.run.slots {
+			s.slide.stale.add(slot)
+		}
+	}
+	s.run.slots, s.run.times, s.run.vals = s.run.slots[:0], s.run.times[:0], s.run.vals[:0]
 }
 
 // foldSorted adds samples of one of slots slots, in time order, each time once
@@ -131,14 +154,22 @@ func (s *panes[P, PP]) foldSorted(slot int32, slots int, ts []int64, vs []float6
 		last = int64(-1)
 	)
 	for i, t := range ts {
-		if t <= s.from || !s.keep(vs[i]) {
+		if t <= s.from || !s.markers && segment.IsStale(vs[i]) {
 			continue
 		}
 		if t > last || last < 0 {
 			last = s.grid.End(t)
 			cur = s.cells(last, slot, slots)
+			s.changing(last, slot)
 		}
 		PP(&cur[slot]).Add(t, vs[i])
+	}
+}
+
+// changing notes that a cell of the pane changes.
+func (s *panes[P, PP]) changing(end int64, slot int32) {
+	if s.slide.changing(end) {
+		s.slide.stale.add(slot)
 	}
 }
 
@@ -149,6 +180,7 @@ func (s *panes[P, PP]) clearCells(end int64, slots []int32) {
 	for _, slot := range slots {
 		if int(slot) < len(c) {
 			c[slot] = zero
+			s.changing(end, slot)
 		}
 	}
 }
@@ -161,13 +193,13 @@ func (s *panes[P, PP]) trim(from int64) {
 	for end, c := range s.byT {
 		if end <= from {
 			delete(s.byT, end)
-			if len(s.free) < 4 {
-				clear(c)
-				s.free = append(s.free, c[:0])
-			}
+			s.slide.recycle(c)
 		}
 	}
 	s.from = from
+	if s.slide.after < from {
+		s.slide.reset() // it could not be computed again from panes
+	}
 }
 
 // occupied lists the panes that hold samples, ascending.
@@ -187,17 +219,15 @@ func (s *panes[P, PP]) holds(after, upTo int64) bool {
 // simple partials is ever asked.
 func (s *panes[P, PP]) mergeSimple(end int64, slot int32, slots int, part partial.Simple) {
 	if p, ok := any(&s.cells(end, slot, slots)[slot]).(*partial.Simple); ok {
+		s.changing(end, slot)
 		p.Merge(&part)
 	}
 }
 
 // bytes is about how much memory the state takes.
 func (s *panes[P, PP]) bytes() int64 {
-	var n int64
+	n := s.slide.cells() + int64(cap(s.acc))
 	for _, c := range s.byT {
-		n += int64(cap(c))
-	}
-	for _, c := range s.free {
 		n += int64(cap(c))
 	}
 	var zero P

@@ -50,7 +50,7 @@ func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut
 		if err != nil {
 			return nil, cut, err
 		}
-		b, err := builderOf(l)
+		b, err := builderOf(l, l.Range)
 		if err != nil {
 			return nil, cut, err
 		}

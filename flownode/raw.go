@@ -109,7 +109,7 @@ type rawWindows[P any, PP cell[P]] struct {
 	kind kind[P]
 }
 
-func (w *rawWindows[P, PP]) window(after, upTo int64, m *members, want groupSet, emit func(slot int32, v float64)) {
+func (w *rawWindows[P, PP]) window(after, upTo int64, m *members, want groupSet, out *slotValues) {
 	acc := make([]P, len(m.groupOf))
 	for c, slot := range w.raw.slot {
 		if !want.has(m.groupOf[slot]) {
@@ -124,7 +124,7 @@ func (w *rawWindows[P, PP]) window(after, upTo int64, m *members, want groupSet,
 	}
 	for slot := range acc {
 		if v, ok := w.kind.finish(&acc[slot], after, upTo); ok {
-			emit(int32(slot), v)
+			out.add(int32(slot), v)
 		}
 	}
 }

@@ -11,27 +11,39 @@ import "time"
 //
 // Hence the counter grew by LastV - FirstV + Lost, however the stretch was cut
 // up. It is ordered: Add and Merge take only what is later than all before.
+//
+// There is one per series and pane, so it is kept small (40 bytes): times have
+// 48 bits, which reach beyond the year 10,000, and Count 32, which a series
+// with a sample every millisecond fills in 49 days.
 type Counter struct {
-	Count         int64
-	FirstT, LastT int64 // milliseconds since the epoch
-	FirstV, LastV float64
-	Lost          float64 // what the counter stood at, at each reset
+	FirstV, LastV   float64
+	Lost            float64 // what the counter stood at, at each reset
+	Count           uint32
+	firstLo, lastLo uint32 // times, the lower 32 bits
+	firstHi, lastHi uint16 // and the upper 16
 }
+
+// FirstT is the time of the first sample, milliseconds since the epoch.
+func (p *Counter) FirstT() int64 { return int64(p.firstHi)<<32 | int64(p.firstLo) }
+
+// LastT is the time of the last sample, milliseconds since the epoch.
+func (p *Counter) LastT() int64 { return int64(p.lastHi)<<32 | int64(p.lastLo) }
 
 // Empty reports whether no sample was added.
 func (p *Counter) Empty() bool { return p.Count == 0 }
 
-// Add folds in the sample at t, which must be later than LastT.
+// Add folds in the sample at 0 <= t < 2^48, which must be later than LastT.
 func (p *Counter) Add(t int64, v float64) {
+	lo, hi := uint32(t), uint16(t>>32)
 	if p.Count == 0 {
-		*p = Counter{Count: 1, FirstT: t, LastT: t, FirstV: v, LastV: v}
+		*p = Counter{Count: 1, firstLo: lo, firstHi: hi, lastLo: lo, lastHi: hi, FirstV: v, LastV: v}
 		return
 	}
 	if v < p.LastV {
 		p.Lost += p.LastV
 	}
 	p.Count++
-	p.LastT, p.LastV = t, v
+	p.lastLo, p.lastHi, p.LastV = lo, hi, v
 }
 
 // Merge extends p by later, whose samples must all be later than p's. It is
@@ -50,7 +62,7 @@ func (p *Counter) Merge(later *Counter) {
 	}
 	p.Lost += later.Lost
 	p.Count += later.Count
-	p.LastT, p.LastV = later.LastT, later.LastV
+	p.lastLo, p.lastHi, p.LastV = later.lastLo, later.lastHi, later.LastV
 }
 
 // Rate is what rate() says of the window after < t <= upTo, per second; ok is
@@ -90,7 +102,7 @@ const unbounded = float64(1 << 62)
 // extrapolated, since counters are not negative.
 func (p *Counter) toZero(grown float64) float64 {
 	if grown > 0 && p.FirstV >= 0 {
-		return float64(p.LastT-p.FirstT) / 1000 * (p.FirstV / grown)
+		return float64(p.LastT()-p.FirstT()) / 1000 * (p.FirstV / grown)
 	}
 	return unbounded
 }
@@ -104,9 +116,9 @@ func (p *Counter) toZero(grown float64) float64 {
 // operation, so that results agree to the bit where Lost does.
 func (p *Counter) extrapolate(after, upTo int64, toZero float64) float64 {
 	var (
-		toStart   = float64(p.FirstT-after) / 1000
-		toEnd     = float64(upTo-p.LastT) / 1000
-		sampled   = float64(p.LastT-p.FirstT) / 1000
+		toStart   = float64(p.FirstT()-after) / 1000
+		toEnd     = float64(upTo-p.LastT()) / 1000
+		sampled   = float64(p.LastT()-p.FirstT()) / 1000
 		between   = sampled / float64(p.Count-1)
 		threshold = between * 1.1
 	)

@@ -1,0 +1,368 @@
+package flownode
+
+import (
+	"math"
+
+	"laminar/flownode/partial"
+)
+
+// slide holds what the panes of a leaf's current window merge to, so that a
+// window that is computed again after one more scrape costs one merge per slot,
+// and one that has moved on a few, amortized, however many panes it has. There
+// is no inverse of a merge to take an expired pane out with; so time is cut
+// into blocks, on whose borders windows begin, and of the block in which the
+// window begins there is one merged array for each place it may begin at:
+//
+//	after           split                     merged      upTo
+//	|-- suffixes -----|-- block --|-- block --|-- panes --|
+//	                  |-- tail ---------------|
+//	|-- base ---------------------------------|
+//
+// An array is indexed by slot; slots beyond its end are empty. Between calls,
+// for every slot that is not stale:
+//
+//	W1  base == the merge of the panes in (after, merged]
+//	W2  tail == the merge of the panes in (split, merged]
+//	W3  suffixes[i] == the merge of the panes in (split-(i+1)*step, split],
+//	    of which the last begins at after+step
+//	W4  blocks[b] == the merge of the panes in (b-block, b], for borders
+//	    split < b <= merged of which it was needed
+//
+// A block has about as many places as a window has blocks, so there are two
+// roots of the window's panes more arrays than panes. When the window leaves a
+// block, the suffixes of the next are computed (a merge per pane), and the tail
+// from blocks; every other step costs a merge into the tail and one into base.
+type slide[P any, PP cell[P]] struct {
+	column partial.Column[P]
+	width  int64 // of panes, ms
+	step   int64 // windows begin multiples of it apart; a multiple of width
+	block  int64 // a multiple of step
+
+	set                  bool // the rest holds something
+	after, split, merged int64
+	base, tail           []P
+	suffixes             [][]P
+	blocks               map[int64][]P
+	stale                slotSet // slots of which a pane in (after, merged] has changed
+
+	// Panes that the window has reached the end of are merged as they come,
+	// those of its last step as soon as a round leaves them alone: with many
+	// panes in a step that matters. wary says that this was wrong once, and is
+	// not done any more.
+	hottest int64 // smallest pane end above merged that changed since asked
+	asked   bool  // a window was computed since the last change
+	wary    bool
+
+	free [][]P
+}
+
+// blockPlaces is about how many steps a block has for windows of rng: the root
+// of how many a window has, which balances suffixes against blocks.
+func blockPlaces(rng, step int64) int64 {
+	return max(1, int64(math.Round(math.Sqrt(float64(rng/step)))))
+}
+
+func newSlide[P any, PP cell[P]](column partial.Column[P], width, rng, step int64) slide[P, PP] {
+	return slide[P, PP]{
+		column: column, width: width, step: step, block: step * blockPlaces(rng, step),
+		hottest: math.MaxInt64, blocks: map[int64][]P{},
+	}
+}
+
+// reset forgets everything that is merged; the arrays are used again.
+func (w *slide[P, PP]) reset() {
+	if !w.set {
+		return
+	}
+	w.set = false
+	w.recycle(w.base)
+	w.recycle(w.tail)
+	w.base, w.tail = nil, nil
+	w.dropSuffixes()
+	for b := range w.blocks {
+		w.dropBlock(b)
+	}
+	w.stale.reset()
+}
+
+func (w *slide[P, PP]) dropSuffixes() {
+	for _, a := range w.suffixes {
+		w.recycle(a)
+	}
+	w.suffixes = w.suffixes[:0]
+}
+
+func (w *slide[P, PP]) dropBlock(b int64) {
+	w.recycle(w.blocks[b])
+	delete(w.blocks, b)
+}
+
+// changing is told before samples are added to a pane, and reports whether the
+// slots that they fall in become stale.
+func (w *slide[P, PP]) changing(end int64) bool {
+	if w.asked {
+		w.asked, w.hottest = false, math.MaxInt64
+	}
+	if !w.set || end > w.merged {
+		w.hottest = min(w.hottest, end)
+		return false
+	}
+	return end > w.after
+}
+
+// follow makes base that of a window (after, upTo], from the panes that byT
+// holds. It reports false for a window that lies behind the current one, for
+// which nothing is kept.
+func (w *slide[P, PP]) follow(byT map[int64][]P, slots int, after, upTo int64) bool {
+	if w.set && (after < w.after || upTo < w.merged) {
+		return false
+	}
+	if n := w.stale.len(); n > 0 && w.set {
+		if n > slots/4 {
+			w.wary = true
+			w.reset()
+		} else {
+			w.refresh(byT, slots)
+		}
+	}
+	w.asked = true
+	merged := max(upTo-w.step, after)
+	if !w.wary && w.hottest > merged {
+		merged = min(upTo, w.hottest-w.width)
+	}
+	switch {
+	case !w.set:
+		w.set, w.after, w.merged = true, after, after
+		w.rebuild(byT, max(merged, after))
+	case after == w.after:
+		w.extend(byT, merged, true)
+	default:
+		w.move(byT, after, max(merged, w.merged))
+	}
+	return true
+}
+
+// extend merges the panes up to merged into the tail, and into base if it is
+// to stay.
+func (w *slide[P, PP]) extend(byT map[int64][]P, merged int64, base bool) {
+	for end := w.merged + w.width; end <= merged; end += w.width {
+		if p := byT[end]; p != nil {
+			if w.split != w.after {
+				w.tail = w.merge(w.tail, p)
+			}
+			if base {
+				w.base = w.merge(w.base, p)
+			}
+		}
+	}
+	w.merged = max(w.merged, merged)
+}
+
+// move makes base that of a window that begins at a later after.
+func (w *slide[P, PP]) move(byT map[int64][]P, after, merged int64) {
+	if after >= w.split {
+		w.after = after
+		w.rebuild(byT, merged)
+		return
+	}
+	w.extend(byT, merged, false)
+	i := int((w.split-after)/w.step) - 1
+	for j := i + 1; j < len(w.suffixes); j++ {
+		w.recycle(w.suffixes[j])
+	}
+	w.recycle(w.base)
+	w.after, w.base = after, w.merge(w.suffixes[i], w.tail)
+	w.suffixes = w.suffixes[:i]
+}
+
+// rebuild computes everything for a window that begins at after, with blocks
+// that are known where there are such.
+func (w *slide[P, PP]) rebuild(byT map[int64][]P, merged int64) {
+	w.recycle(w.base)
+	w.recycle(w.tail)
+	w.base, w.tail = nil, nil
+	w.dropSuffixes()
+	// The border of blocks above after; the grid of borders is given by where
+	// windows begin.
+	phase := w.after % w.step
+	w.split = w.after - (w.after-phase)%w.block + w.block
+	for b := range w.blocks {
+		if b <= w.split {
+			w.dropBlock(b)
+		}
+	}
+	w.merged = merged
+	if w.split > merged || w.block <= w.step {
+		w.split = w.after
+	}
+	for end := w.split; end < merged; {
+		if next := end + w.block; w.split != w.after && next <= merged {
+			if _, ok := w.blocks[next]; !ok {
+				w.blocks[next] = w.mergePanes(byT, nil, end, next)
+			}
+			w.tail = w.merge(w.tail, w.blocks[next])
+			end = next
+			continue
+		}
+		w.tail = w.mergePanes(byT, w.tail, end, merged)
+		break
+	}
+	if w.split == w.after {
+		w.base, w.tail = w.tail, nil
+		return
+	}
+	var later []P
+	for begin := w.split - w.step; begin >= w.after; begin -= w.step {
+		a := w.mergePanes(byT, nil, begin, begin+w.step)
+		a = w.merge(a, later)
+		w.suffixes = append(w.suffixes, a)
+		later = a
+	}
+	last := len(w.suffixes) - 1
+	w.base = w.merge(w.suffixes[last], w.tail)
+	w.suffixes = w.suffixes[:last]
+}
+
+// mergePanes merges the panes in (after, upTo] into an array that ends where
+// they begin.
+func (w *slide[P, PP]) mergePanes(byT map[int64][]P, into []P, after, upTo int64) []P {
+	for end := after + w.width; end <= upTo; end += w.width {
+		if p := byT[end]; p != nil {
+			into = w.merge(into, p)
+		}
+	}
+	return into
+}
+
+// merge joins later to into, which is made or grown where needed; later stays
+// as it is.
+func (w *slide[P, PP]) merge(into, later []P) []P {
+	if len(later) == 0 {
+		return into
+	}
+	if into == nil {
+		into = append(w.take(len(later)), later...)
+		return into
+	}
+	into = w.grow(into, len(later))
+	w.column.Merge(into, later)
+	return into
+}
+
+// grow makes the array have n slots at least.
+func (w *slide[P, PP]) grow(a []P, n int) []P {
+	if n <= len(a) {
+		return a
+	}
+	if n <= cap(a) {
+		clear(a[len(a):n])
+		return a[:n]
+	}
+	grown := make([]P, n)
+	copy(grown, a)
+	return grown
+}
+
+// take returns an array without slots but room for n, where there is one.
+func (w *slide[P, PP]) take(n int) []P {
+	if i := len(w.free) - 1; i >= 0 {
+		a := w.free[i]
+		w.free = w.free[:i]
+		if cap(a) >= n {
+			return a[:0]
+		}
+	}
+	return make([]P, 0, n)
+}
+
+// recycle keeps an array that is not used any more for take, a few at most.
+func (w *slide[P, PP]) recycle(a []P) {
+	if cap(a) > 0 && int64(len(w.free)) < 2+w.block/w.step/2 {
+		w.free = append(w.free, a[:0])
+	}
+}
+
+// refresh computes all merged arrays again for the stale slots.
+func (w *slide[P, PP]) refresh(byT map[int64][]P, slots int) {
+	w.base = w.grow(w.base, slots)
+	if w.split != w.after {
+		w.tail = w.grow(w.tail, slots)
+	}
+	for i := range w.suffixes {
+		w.suffixes[i] = w.grow(w.suffixes[i], slots)
+	}
+	for b := range w.blocks {
+		w.blocks[b] = w.grow(w.blocks[b], slots)
+	}
+	for _, slot := range w.stale.slots {
+		if w.split == w.after {
+			w.base[slot] = w.mergeSlot(byT, slot, w.after, w.merged)
+			continue
+		}
+		w.tail[slot] = w.mergeSlot(byT, slot, w.split, w.merged)
+		for b := range w.blocks {
+			w.blocks[b][slot] = w.mergeSlot(byT, slot, b-w.block, b)
+		}
+		var later P
+		for i := 0; ; i++ {
+			begin := w.split - int64(i+1)*w.step
+			a := w.mergeSlot(byT, slot, begin, begin+w.step)
+			PP(&a).Merge(&later)
+			if later = a; i == len(w.suffixes) {
+				break
+			}
+			w.suffixes[i][slot] = a
+		}
+		PP(&later).Merge(&w.tail[slot])
+		w.base[slot] = later
+	}
+	w.stale.reset()
+}
+
+// mergeSlot merges one slot of the panes in (after, upTo].
+func (w *slide[P, PP]) mergeSlot(byT map[int64][]P, slot int32, after, upTo int64) P {
+	var acc P
+	for end := after + w.width; end <= upTo; end += w.width {
+		if p := byT[end]; int(slot) < len(p) {
+			PP(&acc).Merge(&p[slot])
+		}
+	}
+	return acc
+}
+
+// cells is for how many partials the arrays have room.
+func (w *slide[P, PP]) cells() int64 {
+	n := int64(cap(w.base) + cap(w.tail))
+	for _, set := range [][][]P{w.suffixes, w.free} {
+		for _, a := range set {
+			n += int64(cap(a))
+		}
+	}
+	for _, a := range w.blocks {
+		n += int64(cap(a))
+	}
+	return n
+}
+
+// slotSet is a set of slots that is cheap to add the same slot to again.
+type slotSet struct {
+	slots []int32
+	has   []uint64
+}
+
+func (s *slotSet) add(slot int32) {
+	for int(slot)/64 >= len(s.has) {
+		s.has = append(s.has, 0)
+	}
+	if word := &s.has[slot/64]; *word&(1<<(slot%64)) == 0 {
+		*word |= 1 << (slot % 64)
+		s.slots = append(s.slots, slot)
+	}
+}
+
+func (s *slotSet) len() int { return len(s.slots) }
+
+func (s *slotSet) reset() {
+	s.slots = s.slots[:0]
+	clear(s.has)
+}

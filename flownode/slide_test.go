@@ -1,0 +1,361 @@
+package flownode
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/partial"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// sliding drives the pane state of one leaf through scrapes, late changes,
+// trims and evictions, and knows every sample.
+type sliding struct {
+	rng     *rand.Rand
+	leaf    *flowdef.Leaf
+	step    int64
+	builder builder
+	state   store
+	members *members
+	samples []map[int64]float64 // by slot
+	newest  []int64             // by slot
+	clock   int64
+	end     int64 // of the newest window asked for
+	from    int64 // where the state begins
+	log     []string
+}
+
+// slidingLeaves is every kind of partial, with ranges and steps of all sorts:
+// overlapping or not, many panes in a step, offsets.
+var slidingLeaves = []struct {
+	promql string
+	every  int64 // ms
+}{
+	{"rate(m[10m])", 60_000},
+	{"increase(m[1h])", 60_000},
+	{"rate(m[7m])", 120_000},
+	{"delta(m[10m] offset 90s)", 60_000},
+	{"rate(m[2m])", 300_000},
+	{"sum_over_time(m[12m])", 60_000},
+	{"avg_over_time(m[20m])", 240_000},
+	{"min_over_time(m[5m])", 60_000},
+	{"max_over_time(m[6m])", 90_000},
+	{"count_over_time(m[3m])", 180_000},
+	{"stddev_over_time(m[9m])", 60_000},
+	{"last_over_time(m[8m])", 60_000},
+	{"first_over_time(m[16m])", 60_000},
+	{"m", 60_000},
+	{"irate(m[5m])", 30_000},
+	{"idelta(m[4m])", 60_000},
+	{"changes(m[30m])", 60_000},
+	{"resets(m[10m] offset 1m)", 30_000},
+	{"deriv(m[11m])", 60_000},
+	{"predict_linear(m[10m], 60)", 60_000},
+}
+
+func newSliding(t testing.TB, seed uint64, promql string, every int64) *sliding {
+	t.Helper()
+	flows, problems := flowdef.Parse("", fmt.Appendf(nil, "flows: [{name: f, promql: '%s', every: %dms}]", promql, every))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	s := &sliding{rng: rand.New(rand.NewPCG(seed, 21)), leaf: &flows[0].Expr.Leaves[0], step: every}
+	s.members = newMembers(s.leaf)
+	s.clock = 1_700_000_000_000 - 1_700_000_000_000%3_600_000
+	s.end = s.clock + s.step
+	var err error
+	if s.builder, err = builderOf(s.leaf, every); err != nil {
+		t.Fatal(err)
+	}
+	for range 1 + s.rng.IntN(8) {
+		s.grow()
+	}
+	s.from = s.clock - s.leaf.Range - s.leaf.Offset - 10*s.leaf.Pane
+	s.from -= s.from % s.leaf.Pane
+	s.build()
+	return s
+}
+
+func (s *sliding) note(format string, args ...any) {
+	s.log = append(s.log, fmt.Sprintf(format, args...))
+}
+
+// grow adds a series.
+func (s *sliding) grow() {
+	n := len(s.samples)
+	s.members.add(&segment.Series{ID: segment.SeriesID(n + 1), Metric: 1, Labels: []segment.Label{
+		{Name: segment.MetricName, Value: "m"}, {Name: "n", Value: fmt.Sprint(n)},
+	}})
+	s.samples = append(s.samples, map[int64]float64{})
+	s.newest = append(s.newest, 0)
+}
+
+// build makes the state from all samples.
+func (s *sliding) build() {
+	s.state = s.builder.panes(s.from, sequence.Vector{})
+	for slot := range s.samples {
+		s.foldSorted(int32(slot), s.from, math.MaxInt64)
+	}
+}
+
+func (s *sliding) foldSorted(slot int32, after, upTo int64) {
+	ts, vs := s.within(slot, after, upTo)
+	s.state.foldSorted(slot, len(s.samples), ts, vs)
+}
+
+// within is the samples of a slot with after < t <= upTo, in time order.
+func (s *sliding) within(slot int32, after, upTo int64) (ts []int64, vs []float64) {
+	for t := range s.samples[slot] {
+		if after < t && t <= upTo {
+			ts = append(ts, t)
+		}
+	}
+	slices.Sort(ts)
+	for _, t := range ts {
+		vs = append(vs, s.samples[slot][t])
+	}
+	return ts, vs
+}
+
+func (s *sliding) value() float64 {
+	switch p := s.rng.IntN(40); p {
+	case 0:
+		return segment.Stale()
+	case 1:
+		return math.NaN()
+	case 2:
+		return math.Inf(1)
+	default:
+		return float64(s.rng.IntN(1000))
+	}
+}
+
+// scrape folds samples of most series, each later than its series' last.
+func (s *sliding) scrape() {
+	s.clock += s.rng.Int64N(2 * s.step)
+	seg := segment.Segment{Metric: 1, Ordered: true, Base: segment.Bucket(s.clock), MinT: math.MaxInt64}
+	for slot := range s.samples {
+		for t := s.clock - s.rng.Int64N(3*s.step); s.rng.IntN(3) > 0; t += 1 + s.rng.Int64N(s.step) {
+			if t <= s.newest[slot] {
+				continue
+			}
+			s.newest[slot], s.samples[slot][t] = t, s.value()
+			seg.Series = append(seg.Series, segment.SeriesID(slot+1))
+			seg.Offsets = append(seg.Offsets, int32(t-seg.Base))
+			seg.Values = append(seg.Values, s.samples[slot][t])
+			seg.MinT, seg.MaxT = min(seg.MinT, t), max(seg.MaxT, t)
+		}
+	}
+	if seg.Len() > 0 {
+		s.state.fold(&seg, s.members, -1, nil)
+	}
+}
+
+// late changes some samples of a few series in an old pane, which is folded
+// again.
+func (s *sliding) late() {
+	ago := s.rng.Int64N(s.leaf.Range + 3*s.step)
+	end := (s.clock - ago) / s.leaf.Pane * s.leaf.Pane
+	if end-s.leaf.Pane < s.from {
+		return
+	}
+	for range 1 + s.rng.IntN(3) {
+		slot := int32(s.rng.IntN(len(s.samples)))
+		for range 1 + s.rng.IntN(3) {
+			t := end - s.rng.Int64N(s.leaf.Pane)
+			if _, ok := s.samples[slot][t]; ok && s.rng.IntN(2) == 0 {
+				delete(s.samples[slot], t)
+			} else {
+				s.samples[slot][t] = s.value()
+				s.newest[slot] = max(s.newest[slot], t)
+			}
+		}
+		s.state.clearCells(end, []int32{slot})
+		s.foldSorted(slot, end-s.leaf.Pane, end)
+	}
+}
+
+// check compares a window of all groups, or of some, with folding its samples
+// in one go.
+func (s *sliding) check(end int64, want groupSet) error {
+	after, upTo := end-s.leaf.Offset-s.leaf.Range, end-s.leaf.Offset
+	if after < s.from {
+		return nil
+	}
+	raw := &rawColumns{}
+	for slot := range s.samples {
+		ts, vs := s.within(int32(slot), after, upTo)
+		raw.slot, raw.ts, raw.vs = append(raw.slot, int32(slot)), append(raw.ts, ts), append(raw.vs, vs)
+	}
+	expected, err := leafVector(s.builder.raw(raw), s.members, after, upTo, want)
+	if err != nil {
+		return err
+	}
+	got, err := leafVector(s.state, s.members, after, upTo, want)
+	if err != nil {
+		return err
+	}
+	if len(got) != len(expected) {
+		return fmt.Errorf("window %d: %v, want %v", end, got, expected)
+	}
+	for i := range got {
+		a, b := got[i], expected[i]
+		if a.group != b.group || !sameValue(a.value, b.value) && !(math.Abs(a.value-b.value) <= 1e-9*(1000+math.Abs(b.value))) {
+			return fmt.Errorf("window %d: %v, want %v", end, a, b)
+		}
+	}
+	return nil
+}
+
+func (s *sliding) event() error {
+	all := allGroups()
+	switch p := s.rng.IntN(100); {
+	case p < 40:
+		s.note("scrape")
+		s.scrape()
+	case p < 50:
+		s.note("late")
+		s.late()
+	case p < 53:
+		s.note("new series")
+		s.grow()
+	case p < 56:
+		s.note("trim")
+		s.from = max(s.from, (s.end-s.leaf.Offset-s.leaf.Range-s.rng.Int64N(5*s.step)+s.step)/s.leaf.Pane*s.leaf.Pane)
+		s.state.trim(s.from)
+	case p < 58:
+		s.note("evict")
+		s.build()
+	case p < 62:
+		s.note("older window")
+		return s.check(s.end-s.step*s.rng.Int64N(5), all)
+	case p < 66:
+		s.note("some groups")
+		return s.check(s.end-s.step*s.rng.Int64N(3), groupSet{set: map[int32]struct{}{int32(s.rng.IntN(len(s.samples))): {}}})
+	case p < 68:
+		s.note("gap")
+		s.clock += s.leaf.Range
+		s.end += s.rng.Int64N(s.leaf.Range/s.step+3) * s.step
+	case p < 85:
+		s.note("next window")
+		if s.end < s.clock+s.leaf.Offset+2*s.step {
+			s.end += s.step
+		}
+		return s.check(s.end, all)
+	default:
+		s.note("window again")
+		return s.check(s.end, all)
+	}
+	return nil
+}
+
+// TestSlidingWindows compares windows that slide over panes with folding their
+// samples in one go, for every kind of partial.
+func TestSlidingWindows(t *testing.T) {
+	for _, l := range slidingLeaves {
+		t.Run(l.promql, func(t *testing.T) {
+			for seed := range uint64(40) {
+				s := newSliding(t, seed, l.promql, l.every)
+				for range 150 {
+					if err := s.event(); err != nil {
+						t.Fatalf("seed %d: %v\n%v", seed, err, s.log)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestSlideCost counts merges of whole arrays: what a step of the window costs
+// must not grow with the number of its panes, nor what a window costs that is
+// computed again after a change in its newest pane.
+func TestSlideCost(t *testing.T) {
+	const width, slots = 1000, 4
+	for _, panes := range []int64{5, 60, 1000} {
+		merges := 0
+		column := partial.CounterColumn
+		column.Merge = func(into, later []partial.Counter) {
+			merges++
+			partial.CounterColumn.Merge(into, later)
+		}
+		s := &panesOf{kind: kind[partial.Counter]{column: column}, byT: map[int64][]partial.Counter{}}
+		s.slide = newSlide[partial.Counter, *partial.Counter](column, width, panes*width, width)
+		s.grid.Width = width
+		const steps = 5000
+		for end := int64(width); end <= steps*width; end += width {
+			for slot := range int32(slots) {
+				s.foldSorted(slot, slots, []int64{end - 1}, []float64{1})
+			}
+			for range 4 {
+				s.slide.follow(s.byT, slots, max(0, end-panes*width), end)
+				s.foldSorted(0, slots, []int64{end}, []float64{1})
+			}
+			if s.slide.merged < end-width {
+				t.Fatalf("%d panes: at %d merged up to %d", panes, end, s.slide.merged)
+			}
+			s.trim(end - panes*width)
+		}
+		if per := float64(merges) / steps; per > 8 {
+			t.Errorf("%d panes: %.1f merges per step", panes, per)
+		}
+	}
+}
+
+type panesOf = panes[partial.Counter, *partial.Counter]
+
+// stateBytes is the most bytes per series and pane of its window that the state
+// of a leaf takes while its window slides over all blocks.
+func stateBytes(t testing.TB, promql string, every int64, series int) (perPane, bytes float64) {
+	t.Helper()
+	s := newSliding(t, 1, promql, every)
+	for len(s.samples) < series {
+		s.grow()
+	}
+	panes := s.leaf.Range / s.leaf.Pane
+	s.from = s.clock - s.leaf.Range
+	s.build()
+	var most int64
+	seg := segment.Segment{Metric: 1, Ordered: true, Base: segment.Bucket(s.clock)}
+	for slot := range s.samples {
+		seg.Series, seg.Values = append(seg.Series, segment.SeriesID(slot+1)), append(seg.Values, 1)
+	}
+	var out slotValues
+	for step := range 3 * panes {
+		at := s.clock + (step+1)*s.leaf.Pane
+		seg.Base, seg.MinT, seg.MaxT = at, at, at
+		seg.Offsets = make([]int32, len(seg.Series))
+		s.state.fold(&seg, s.members, -1, nil)
+		if at%every == 0 {
+			out = slotValues{}
+			s.state.window(at-s.leaf.Range, at, s.members, allGroups(), &out)
+			s.state.trim(at - s.leaf.Range)
+		}
+		most = max(most, s.state.bytes())
+	}
+	return float64(most) / float64(int64(series)*panes), float64(most)
+}
+
+// TestStateBytes holds down what state takes, with everything that sliding
+// windows need beside the panes.
+func TestStateBytes(t *testing.T) {
+	for _, c := range []struct {
+		promql string
+		every  int64
+		most   float64
+	}{
+		{"rate(m[1h])", 60_000, 60},
+		{"rate(m[15m])", 60_000, 80},
+		{"rate(m[1h])", 300_000, 70},
+		{"rate(m[24h])", 300_000, 60},
+		{"sum_over_time(m[1h])", 60_000, 60},
+	} {
+		if got, _ := stateBytes(t, c.promql, c.every, 1000); got > c.most {
+			t.Errorf("%s every %d s: %.1f bytes per series and pane, want %.0f at most", c.promql, c.every/1000, got, c.most)
+		}
+	}
+}
