@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"laminar/flownode/flowdef"
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
 	"laminar/sequence"
@@ -104,39 +103,46 @@ func BenchmarkPushdown(b *testing.B) {
 	}
 }
 
-// BenchmarkWriteWindow commits a window of 100,000 rows with two labels.
+// BenchmarkWriteWindow commits a window of 100,000 rows with two labels, in the
+// order of the primary key, as the coordinator does.
 func BenchmarkWriteWindow(b *testing.B) {
 	const n = 100_000
 	db := newRawDB(b, 2)
-	flows, problems := flowdef.Parse("", []byte("flows: [{name: f, promql: 'sum by (i, j) (m)', every: 1m}]"))
-	if len(problems) > 0 {
-		b.Fatal(problems)
-	}
-	db.apply(flows...)
+	db.apply(flowFor(b, "f", "sum by (i, j) (m)"))
 	r := rounds{db.take("f")}
 	rows := func(prefix string, add float64) []progress.Row {
 		out := make([]progress.Row, n)
 		for i := range out {
-			out[i] = progress.Row{Columns: []string{fmt.Sprint(prefix, i%1000), fmt.Sprint("host-", i)}, Value: float64(i) + add}
+			out[i] = progress.Row{Columns: []string{fmt.Sprintf("%s%04d", prefix, i/100), fmt.Sprintf("host-%06d", i)}, Value: float64(i) + add}
 		}
 		return out
 	}
 	end, add := int64(0), 0.0
-	for name, next := range map[string]func() []progress.Row{
-		"1new":       func() []progress.Row { end += minute; return rows("a", 0) },
-		"2unchanged": func() []progress.Row { return rows("a", 0) },
-		"3changed":   func() []progress.Row { add++; return rows("a", add) },
-		"4replaced":  func() []progress.Row { add++; return rows(fmt.Sprint("x", add), 0) },
+	for _, c := range []struct {
+		name string
+		next func() progress.Window
+	}{
+		{"new", func() progress.Window { end += minute; return window(end, rows("a", add)...) }},
+		{"unchanged", func() progress.Window { return window(end, rows("a", add)...) }},
+		{"changed", func() progress.Window { add++; return window(end, rows("a", add)...) }},
+		{"changedRows", func() progress.Window {
+			add++
+			w := window(end, rows("a", add)...)
+			w.Complete = false
+			return w
+		}},
+		{"changedFew", func() progress.Window {
+			add++
+			w := window(end, rows("a", add)[:1000]...)
+			w.Complete = false
+			return w
+		}},
+		{"replaced", func() progress.Window { add++; return window(end, rows(fmt.Sprint("x", add), 0)...) }},
 	} {
-		if end == 0 {
-			end = minute
-			commitOne(b, db.store, r.next(window(end, rows("a", 0)...)))
-		}
-		b.Run(name, func(b *testing.B) {
+		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
-				w := window(end, next()...)
-				w.Start, w.End = end-minute, end
+				w := c.next()
 				b.StartTimer()
 				commitOne(b, db.store, r.next(w))
 			}

@@ -145,6 +145,23 @@ func appendBoolField(dst []byte, v bool) []byte {
 	return append(dst, 0)
 }
 
+func appendFloat8Field(dst []byte, v float64) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, 8)
+	return binary.BigEndian.AppendUint64(dst, math.Float64bits(v))
+}
+
+// appendTextField appends a text, or with jsonb a JSON text, which begins with
+// the number of its format.
+func appendTextField(dst []byte, v string, jsonb bool) []byte {
+	if !jsonb {
+		dst = binary.BigEndian.AppendUint32(dst, uint32(len(v)))
+		return append(dst, v...)
+	}
+	dst = binary.BigEndian.AppendUint32(dst, uint32(1+len(v)))
+	dst = append(dst, 1)
+	return append(dst, v...)
+}
+
 // arrayHead is the bytes of an array before its elements: dimensions, whether
 // there are nulls, element type, length, lower bound.
 const arrayHead = 20

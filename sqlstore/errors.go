@@ -28,6 +28,7 @@ const (
 	stateObjectInUse          = "55006"
 	stateDuplicateTable       = "42P07"
 	stateSerializationFailure = "40001"
+	stateUniqueViolation      = "23505"
 )
 
 // sentinels are the answers of a store that callers tell apart.

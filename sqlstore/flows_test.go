@@ -15,7 +15,7 @@ import (
 )
 
 // define makes flows from native definitions.
-func define(t *testing.T, yaml string) []flowdef.Flow {
+func define(t testing.TB, yaml string) []flowdef.Flow {
 	t.Helper()
 	flows, problems := flowdef.Parse("flows.yaml", []byte(yaml))
 	if len(problems) > 0 {
@@ -25,7 +25,7 @@ func define(t *testing.T, yaml string) []flowdef.Flow {
 }
 
 // flowFor is one flow with a step of a minute.
-func flowFor(t *testing.T, name, promql string, more ...string) flowdef.Flow {
+func flowFor(t testing.TB, name, promql string, more ...string) flowdef.Flow {
 	t.Helper()
 	yaml := "flows:\n  - name: " + name + "\n    promql: " + promql + "\n    every: 1m\n"
 	for _, line := range more {

@@ -55,7 +55,7 @@ func (s *Store) commit(ctx context.Context, rounds []progress.Round, out []progr
 	if len(writes) == 0 {
 		return nil
 	}
-	if err := writeResults(ctx, tx, writes); err != nil {
+	if err := s.writeResults(ctx, tx, writes); err != nil {
 		return err
 	}
 	if err := writeProgress(ctx, tx, writes); err != nil {
@@ -101,7 +101,7 @@ func (s *Store) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round, o
 	}
 	batch := &pgx.Batch{}
 	// Another's lock on a result table must hold up that flow and not all of
-	// them; for the join methods see writeStatement.
+	// them; for the join methods see rows.go.
 	batch.Queue("set local lock_timeout = '2s'")
 	batch.Queue("set local enable_nestloop = off")
 	batch.Queue("set local jit = off")
@@ -125,14 +125,18 @@ func (s *Store) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round, o
 // writeResults writes result rows and dirty lists: all rounds in one trip to
 // the server, and if one of them is refused, each behind a savepoint of its
 // own. Refusals are in the outcomes.
-func writeResults(ctx context.Context, tx pgx.Tx, writes []write) error {
-	err := writeBatch(ctx, tx, writes)
+func (s *Store) writeResults(ctx context.Context, tx pgx.Tx, writes []write) error {
+	err := s.writeBatch(ctx, tx, writes, true)
+	if sqlState(err) == stateUniqueViolation {
+		// Somebody's hand has put rows into a window that was new.
+		err = s.writeBatch(ctx, tx, writes, false)
+	}
 	if err == nil {
 		return nil
 	}
 	if len(writes) > 1 && refused(err) {
 		for i := range writes {
-			if err := writeResults(ctx, tx, writes[i:i+1]); err != nil {
+			if err := s.writeResults(ctx, tx, writes[i:i+1]); err != nil {
 				return err
 			}
 		}
@@ -162,24 +166,23 @@ type badRoundError struct{ err error }
 func (e *badRoundError) Error() string { return e.err.Error() }
 func (e *badRoundError) Unwrap() error { return e.err }
 
-// writeBatch writes rounds behind one savepoint. On an error nothing of them
-// is written and the transaction is as before.
-func writeBatch(ctx context.Context, tx pgx.Tx, writes []write) error {
+// writeBatch writes rounds behind one savepoint; with copyNew, rows of windows that
+// have none are copied. On an error nothing is written and the transaction is as
+// before.
+func (s *Store) writeBatch(ctx context.Context, tx pgx.Tx, writes []write, copyNew bool) error {
 	rows := make([]int64, len(writes))
-	batch := &pgx.Batch{}
-	for i, w := range writes {
-		if err := w.queue(batch, &rows[i]); err != nil {
-			return &badRoundError{err}
-		}
+	empty := true
+	for _, w := range writes {
+		empty = empty && len(w.round.Windows) == 0 && len(w.round.Remove) == 0 && len(w.round.Add) == 0
 	}
-	if batch.Len() == 0 {
+	if empty {
 		return nil
 	}
 	sub, err := tx.Begin(ctx) // a savepoint
 	if err != nil {
 		return err
 	}
-	if err := sub.SendBatch(ctx, batch).Close(); err != nil {
+	if err := s.writeRounds(ctx, sub, writes, rows, copyNew); err != nil {
 		if undo := sub.Rollback(ctx); undo != nil {
 			return errors.Join(undo, err)
 		}
@@ -194,16 +197,45 @@ func writeBatch(ctx context.Context, tx pgx.Tx, writes []write) error {
 	return nil
 }
 
-// queue adds the statements of a round: what came off the dirty list first, so
+// writeRounds copies what is new and sends the statements of all rounds
+// together.
+func (s *Store) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, rows []int64, copyNew bool) error {
+	batch := &pgx.Batch{}
+	for i, w := range writes {
+		windows := w.round.Windows
+		if copyNew {
+			var err error
+			if windows, rows[i], err = s.writeNew(ctx, tx, w.table, windows); err != nil {
+				return err
+			}
+		}
+		if err := w.queue(batch, windows, &rows[i]); err != nil {
+			return &badRoundError{err}
+		}
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+// queue adds the statements of a round, for the given windows of it: what came off the dirty list first, so
 // that what became dirty again since stays on it.
-func (w write) queue(batch *pgx.Batch, rows *int64) error {
+func (w write) queue(batch *pgx.Batch, windows []progress.Window, rows *int64) error {
 	r := w.round
-	if len(r.Windows) > 0 {
-		args, err := w.table.writeArgs(r.Windows)
+	if len(windows) > 0 {
+		stmts, err := w.table.statements(windows)
 		if err != nil {
 			return err
 		}
-		batch.Queue(w.table.writeSQL, args...).QueryRow(func(row pgx.Row) error { return row.Scan(rows) })
+		for _, stmt := range stmts {
+			batch.Queue(stmt.sql, stmt.args...).QueryRow(func(row pgx.Row) error {
+				var n int64
+				err := row.Scan(&n)
+				*rows += n
+				return err
+			})
+		}
 	}
 	if len(r.Remove) > 0 {
 		ends, groups := make([]int64, len(r.Remove)), make([]string, len(r.Remove))

@@ -24,7 +24,8 @@ type resultTable struct {
 	staticNames  []string // label columns that tell this flow's rows from others'
 	static       []string // and their values; with one jsonb column: its contents
 	title        string   // of the flow, for messages
-	writeSQL     string   // writeStatement, made once
+
+	wholeSQL, manySQL, fewSQL string // the statements of rows.go, made once
 }
 
 func newResultTable(schema string, def flowdef.Flow) *resultTable {
@@ -34,7 +35,7 @@ func newResultTable(schema string, def flowdef.Flow) *resultTable {
 	if !t.perLabel && len(def.StaticLabels) > 0 {
 		t.staticNames, t.static = []string{flowdef.LabelsColumn}, []string{layout.StaticJSON()}
 	}
-	t.writeSQL = t.writeStatement()
+	t.wholeSQL, t.manySQL, t.fewSQL = t.wholeStatement(), t.manyStatement(), t.fewStatement()
 	return t
 }
 

@@ -1,0 +1,296 @@
+package flownode
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+	"laminar/sqlstore"
+	"laminar/sqlstore/sqltest"
+)
+
+// storePorts is the store as the coordinator wants it.
+type storePorts struct{ *sqlstore.Store }
+
+func (s storePorts) Snapshot(ctx context.Context) (Snapshot, error) { return s.Store.Snapshot(ctx) }
+
+// storeWorld drives a group over a real PostgreSQL.
+type storeWorld struct {
+	testing.TB
+	store  *sqlstore.Store
+	node   *Node
+	group  *group
+	metric segment.MetricID
+	ids    []segment.SeriesID // series n lives in region 1 + n%2
+	base   int64              // where event time begins: a whole hour
+}
+
+// storeStep is how far apart scrapes are, in ms.
+const storeStep = 15_000
+
+// storeJobs is how many jobs the series belong to.
+const storeJobs = 50
+
+// newStoreWorld makes so many series of the metric m, labelled instance and job,
+// of which nothing is stored yet.
+func newStoreWorld(t testing.TB, series int) *storeWorld {
+	t.Helper()
+	w := &storeWorld{TB: t, store: sqltest.New(t).Store(t)}
+	now := time.Now().UnixMilli()
+	w.base = now - now%3_600_000 - 4*3_600_000
+	metrics, err := w.store.Metrics(t.Context(), []string{"m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.metric = metrics[0]
+	w.ids = make([]segment.SeriesID, series)
+	for r := range 2 {
+		var fresh []segment.NewSeries
+		for n := r; n < series; n += 2 {
+			labels := []segment.Label{{Name: segment.MetricName, Value: "m"}, {Name: "instance", Value: fmt.Sprint("host-", n)}, {Name: "job", Value: fmt.Sprint("job-", n%storeJobs)}}
+			fresh = append(fresh, segment.NewSeries{Metric: w.metric, SHA256: sha256.Sum256(fmt.Append(nil, labels)), Labels: labels})
+		}
+		w.inFlush(sequence.Region(r+1), func(tx *sqlstore.FlushTx) []segment.Segment {
+			made, err := tx.CreateSeries(t.Context(), fresh)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range made {
+				w.ids[r+2*i] = made[i].ID
+			}
+			return nil
+		})
+	}
+	return w
+}
+
+// apply makes the catalogue hold the flows, and a flownode take them.
+func (w *storeWorld) apply(defs string) {
+	w.Helper()
+	flows, problems := flowdef.Parse("", []byte(defs))
+	if len(problems) > 0 {
+		w.Fatal(problems)
+	}
+	if _, err := w.store.Apply(w.Context(), flows, sqlstore.ApplyOptions{}); err != nil {
+		w.Fatal(err)
+	}
+	w.restart()
+}
+
+// restart is a flownode that begins with nothing in memory.
+func (w *storeWorld) restart() {
+	w.Helper()
+	ports := storePorts{w.store}
+	var err error
+	w.node, err = New(Config{Snapshots: ports, Catalog: w.store, Results: w.store, Jobs: w.store, Elector: w.store, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		w.Fatal(err)
+	}
+	heads, err := w.store.Heads(w.Context())
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.group = newGroup(w.node, "test")
+	w.group.adopt(heads)
+}
+
+func (w *storeWorld) inFlush(region sequence.Region, build func(tx *sqlstore.FlushTx) []segment.Segment) {
+	w.Helper()
+	tx, err := w.store.BeginFlush(w.Context(), region, sequence.FlushID(uuid.New()))
+	if err != nil {
+		w.Fatal(err)
+	}
+	if err := tx.Commit(w.Context(), build(tx)); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// at is the time of a scrape.
+func (w *storeWorld) at(scrape int) int64 { return w.base + int64(scrape+1)*storeStep }
+
+// value is what series n has in a scrape.
+func (w *storeWorld) value(n, scrape int) float64 { return float64(scrape*10 + n%7) }
+
+// scrapes commits the scrapes from first on, count of them, one flush of each
+// region per scrape.
+func (w *storeWorld) scrapes(first, count int) {
+	w.Helper()
+	for s := first; s < first+count; s++ {
+		t := w.at(s)
+		for r := range 2 {
+			seg := segment.Segment{Metric: w.metric, Ordered: true, Base: t, MinT: t, MaxT: t}
+			for n := r; n < len(w.ids); n += 2 {
+				seg.Series = append(seg.Series, w.ids[n])
+				seg.Offsets = append(seg.Offsets, 0)
+				seg.Values = append(seg.Values, w.value(n, s))
+			}
+			w.inFlush(sequence.Region(r+1), func(*sqlstore.FlushTx) []segment.Segment { return []segment.Segment{seg} })
+		}
+	}
+}
+
+func (w *storeWorld) seal() {
+	w.Helper()
+	if _, err := w.store.Seal(w.Context(), sqlstore.SealOptions{Force: true}); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *storeWorld) exec(sql string, args ...any) {
+	w.Helper()
+	if _, err := w.store.Pool().Exec(w.Context(), sql, args...); err != nil {
+		w.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// count is what a query counts.
+func (w *storeWorld) count(sql string, args ...any) int {
+	w.Helper()
+	var n int
+	if err := w.store.Pool().QueryRow(w.Context(), sql, args...).Scan(&n); err != nil {
+		w.Fatalf("%s: %v", sql, err)
+	}
+	return n
+}
+
+// round runs one round.
+func (w *storeWorld) round() (more bool) {
+	w.Helper()
+	more, err := w.group.round(w.Context())
+	if err != nil {
+		w.Fatal(err)
+	}
+	return more
+}
+
+// refill refills the windows of a flow with from < end <= to and returns the
+// job when it is done.
+func (w *storeWorld) refill(flow string, from, to int64) progress.Job {
+	w.Helper()
+	id, err := w.store.CreateRefill(w.Context(), flow, from, to)
+	if err != nil {
+		w.Fatal(err)
+	}
+	for {
+		w.round()
+		job, err := w.store.ShowJob(w.Context(), id)
+		if err != nil {
+			w.Fatal(err)
+		}
+		switch job.State {
+		case "done":
+			return job
+		case "failed":
+			w.Fatal(job.Error)
+		}
+	}
+}
+
+// rowTable puts the same samples into a table of one row per sample, indexed by
+// time, as one would without Laminar.
+func (w *storeWorld) rowTable(scrapes int) {
+	w.Helper()
+	w.exec("create table row_series (id int primary key, job text not null, instance text not null)")
+	w.exec("create table row_sample (ts timestamptz not null, series int not null, value float8 not null)")
+	w.exec("insert into row_series select n, 'job-' || n % $2::int, 'host-' || n from generate_series(0, $1::int - 1) n", len(w.ids), storeJobs)
+	w.exec(`insert into row_sample select to_timestamp($1::float8 + s * $2::float8), n, s * 10 + n % 7
+		from generate_series(0, $3::int - 1) s, generate_series(0, $4::int - 1) n`, float64(w.at(0))/1000, storeStep/1000.0, scrapes, len(w.ids))
+	w.exec("create index on row_sample (ts)")
+	w.exec("vacuum analyze row_series, row_sample")
+}
+
+// cron is the statement that a person would run by hand, over (from, to].
+func (w *storeWorld) cron(by string, from, to int64) {
+	w.Helper()
+	columns := map[string]string{"job": "job", "series": "instance, job"}[by]
+	w.exec("create table if not exists cron_" + by + " (window_end timestamptz not null, job text not null" +
+		map[string]string{"series": ", instance text not null"}[by] + ", value float8 not null, primary key (window_end, " + columns + "))")
+	w.exec("insert into cron_"+by+" (window_end, "+columns+", value)\n"+
+		"select date_bin('1 minute', x.ts - interval '1 ms', 'epoch') + interval '1 minute', "+columns+", sum(x.value)\n"+
+		"from row_sample x join row_series s on s.id = x.series where x.ts > $1 and x.ts <= $2 group by 1, "+columns+"\n"+
+		"on conflict (window_end, "+columns+") do update set value = excluded.value", time.UnixMilli(from), time.UnixMilli(to))
+}
+
+const storeFlows = "flows: [{name: by_job, promql: 'sum by (job) (sum_over_time(m[1m]))', every: 1m}," +
+	" {name: by_series, promql: 'sum by (instance, job) (sum_over_time(m[1m]))', every: 1m}]"
+
+// BenchmarkRefill is a refill of 3 M samples, 75 minutes of 10,000 series, by
+// job (3,750 rows) and by series (750,000 rows), into empty tables; beside it
+// the statement that does the same over a table with a row per sample, and
+// reading the segments and throwing them away. The server runs without fsync
+// for all of them.
+func BenchmarkRefill(b *testing.B) {
+	const series, scrapes = 10_000, 300
+	for _, kind := range []string{"hot", "sealed"} {
+		b.Run(kind, func(b *testing.B) {
+			w := newStoreWorld(b, series)
+			w.scrapes(0, scrapes)
+			w.apply(storeFlows)
+			if kind == "sealed" {
+				w.seal()
+			}
+			w.rowTable(scrapes)
+			w.exec("vacuum analyze")
+			w.round()
+			from, to := w.base, w.at(scrapes-1)
+			b.Run("read", func(b *testing.B) {
+				snap, err := w.store.Snapshot(b.Context())
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer snap.Close(b.Context())
+				for b.Loop() {
+					n := 0
+					err := snap.ReadRaw(b.Context(), segment.Select{Metrics: []segment.MetricID{w.metric}, After: from, UpTo: to}, func(seg *segment.Segment) error {
+						n += seg.Len()
+						return nil
+					})
+					if err != nil || n != series*scrapes {
+						b.Fatal(n, err)
+					}
+				}
+			})
+			for _, by := range []string{"job", "series"} {
+				rows := map[string]int{"job": storeJobs, "series": series}[by] * scrapes / 4
+				b.Run("by="+by+"/cron", func(b *testing.B) {
+					for b.Loop() {
+						b.StopTimer()
+						w.exec("drop table if exists cron_" + by)
+						b.StartTimer()
+						w.cron(by, from, to)
+					}
+				})
+				b.Run("by="+by+"/refill", func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						b.StopTimer()
+						w.exec("truncate flow.by_" + by)
+						b.StartTimer()
+						w.refill("by_"+by, from, to)
+					}
+					b.StopTimer()
+					if n := w.count("select count(*) from flow.by_" + by); n != rows {
+						b.Fatalf("%d rows, want %d", n, rows)
+					}
+					if n := w.count("select count(*) from flow.by_" + by + " natural join cron_" + by); n != rows {
+						b.Fatalf("%d rows are equal to the statement's, want %d", n, rows)
+					}
+				})
+				b.Run("by="+by+"/again", func(b *testing.B) {
+					for b.Loop() {
+						w.refill("by_"+by, from, to)
+					}
+				})
+			}
+		})
+	}
+}
