@@ -120,6 +120,12 @@ var (
 
 // Views and functions, for people. They are made again when their text changed.
 var (
+	//go:embed function_unpack_ints.sql
+	FunctionUnpackInts string
+	//go:embed function_float8_of_bits.sql
+	FunctionFloat8OfBits string
+	//go:embed function_unpack_segment.sql
+	FunctionUnpackSegment string
 	//go:embed function_metric_samples.sql
 	FunctionMetricSamples string
 	//go:embed view_sample.sql
@@ -129,5 +135,5 @@ var (
 // Installed are the views and functions in the order in which they are made,
 // each after what it uses. Every text can be run again: create or replace.
 func Installed() []string {
-	return append([]string{FunctionMetricSamples, ViewSample}, installedFlow...)
+	return append([]string{FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionMetricSamples, ViewSample}, installedFlow...)
 }

@@ -10,6 +10,7 @@ create or replace function metric_samples(metric integer, from_t bigint, to_t bi
 returns table (series_id integer, t bigint, value double precision, region integer, seq bigint)
 language plpgsql stable rows 10000
 set search_path from current
+set jit = off -- compiling takes longer than most of these queries
 as $$
 declare
     hot text;
@@ -18,24 +19,30 @@ declare
 begin
     select greatest(coalesce(from_t, 0), r.earliest_t) into first_t from retention r;
     select string_agg(format(
-        'select region, seq, segment, true as hot, has_stale, base_t,
-                unnest(series_ids) as series_id, unnest(offsets) as off, unnest(vals) as val
-         from %I where metric_id = $1 and max_t >= $2 and min_t <= $3 union all ', 'hot_' || g.id), '')
+        'select true as hot, region, seq, segment, series_id, base_t + off as t,
+                case when has_stale and float8send(val) = ''\x7ff0000000000002'' then null else val end as value
+         from (select region, seq, segment, has_stale, base_t,
+                      unnest(series_ids) as series_id, unnest(offsets) as off, unnest(vals) as val
+               from %I where metric_id = $1 and max_t >= $2 and min_t <= $3) h union all ', 'hot_' || g.id), '')
     into hot
     from generation g where g.state in ('current', 'frozen');
     return query execute
-        'select distinct on (s.series_id, s.base_t + s.off)
-                s.series_id, s.base_t + s.off,
-                case when s.has_stale and float8send(s.val) = ''\x7ff0000000000002'' then null else s.val end,
-                s.region, s.seq
+        'select distinct on (s.series_id, s.t) s.series_id, s.t, s.value, s.region, s.seq
          from (' || coalesce(hot, '') || '
-             select region, max_seq, 0, false, has_stale, base_t,
-                    unnest(series_ids) as series_id, unnest(offsets) as off, unnest(vals) as val
-             from sealed
-             where metric_id = $1 and max_t >= $2 and min_t <= $3 and bucket > $2 - 86400000 and bucket <= $3
+             select false as hot, z.region, z.max_seq as seq, 0 as segment, x.series_id, x.t, x.value
+             from sealed z cross join lateral unpack_segment(z.packed, z.base_t) x
+             where z.metric_id = $1 and z.max_t >= $2 and z.min_t <= $3 and z.bucket > $2 - 86400000 and z.bucket <= $3
+             union all
+             select false, region, max_seq, 0, series_id, base_t + off,
+                    case when has_stale and float8send(val) = ''\x7ff0000000000002'' then null else val end
+             from (select region, max_seq, has_stale, base_t,
+                          unnest(series_ids) as series_id, unnest(offsets) as off, unnest(vals) as val
+                   from sealed
+                   where metric_id = $1 and max_t >= $2 and min_t <= $3 and bucket > $2 - 86400000 and bucket <= $3
+                     and packed is null) z
          ) s
-         where s.base_t + s.off between $2 and $3
-         order by s.series_id, s.base_t + s.off, s.hot desc, s.seq desc, s.segment desc'
+         where s.t between $2 and $3
+         order by s.series_id, s.t, s.hot desc, s.seq desc, s.segment desc'
     using metric, first_t, last_t;
 end
 $$

@@ -4,13 +4,14 @@
 -- sequence ranges (or disjoint series), so of two samples of one series and
 -- time the newer comes later.
 -- Partitions are pruned by bucket; within one the index (metric_id, region,
--- max_seq) gives the order.
+-- max_seq) gives the order. Samples are packed, or arrays in what was sealed
+-- before there were packed segments.
 select s.*
 from unnest($1::integer[]) as m(id)
 cross join unnest($2::integer[]) as w(region)
 cross join lateral (
     select s.region, s.metric_id, s.min_seq, s.max_seq, false as ordered, s.has_stale,
-           s.base_t, s.min_t, s.max_t, s.series_ids, s.offsets, s.vals
+           s.base_t, s.min_t, s.max_t, s.series_ids, s.offsets, s.vals, s.packed, s.samples
     from sealed s
     where s.metric_id = m.id and s.region = w.region
       and s.max_t > $3::bigint and s.min_t <= $4::bigint

@@ -11,25 +11,35 @@
 -- cores). It pays only over a slow link.
 select x.pane, x.slot, count(*), sum(x.v), min(x.v) filter (where x.v <> 'NaN'), max(x.v) filter (where x.v <> 'NaN')
 from (
-    select distinct on (s.series_id, s.base_t + s.off)
-           (s.base_t + s.off + $7::bigint - 1) / $7::bigint * $7::bigint as pane, m.slot, s.v,
-           s.has_stale and float8send(s.v) = '\x7ff0000000000002'::bytea as stale
+    select distinct on (s.series_id, s.t)
+           (s.t + $7::bigint - 1) / $7::bigint * $7::bigint as pane, m.slot, s.v
     from (
-        select h.base_t, h.has_stale, unnest(h.series_ids) as series_id, unnest(h.offsets) as off, unnest(h.vals) as v,
-               true as hot, h.seq, h.segment
-        from hot_template h
-        where h.metric_id = any($1::integer[]) and h.region = any($2::integer[])
-          and h.max_t > $3::bigint and h.min_t <= $4::bigint
+        select h.series_id, h.base_t + h.off as t,
+               case when h.has_stale and float8send(h.v) = '\x7ff0000000000002'::bytea then null else h.v end as v,
+               h.hot, h.seq, h.segment
+        from (
+            select h.base_t, h.has_stale, unnest(h.series_ids) as series_id, unnest(h.offsets) as off, unnest(h.vals) as v,
+                   true as hot, h.seq, h.segment
+            from hot_template h
+            where h.metric_id = any($1::integer[]) and h.region = any($2::integer[])
+              and h.max_t > $3::bigint and h.min_t <= $4::bigint
+            union all
+            select z.base_t, z.has_stale, unnest(z.series_ids), unnest(z.offsets), unnest(z.vals), false, z.max_seq, 0
+            from sealed z
+            where z.metric_id = any($1::integer[]) and z.region = any($2::integer[])
+              and z.max_t > $3::bigint and z.min_t <= $4::bigint
+              and z.bucket > $3::bigint - 86400000 and z.bucket <= $4::bigint and z.packed is null
+        ) h
         union all
-        select z.base_t, z.has_stale, unnest(z.series_ids), unnest(z.offsets), unnest(z.vals), false, z.max_seq, 0
-        from sealed z
+        select x.series_id, x.t, x.value, false, z.max_seq, 0
+        from sealed z cross join lateral unpack_segment(z.packed, z.base_t) x
         where z.metric_id = any($1::integer[]) and z.region = any($2::integer[])
           and z.max_t > $3::bigint and z.min_t <= $4::bigint
           and z.bucket > $3::bigint - 86400000 and z.bucket <= $4::bigint
     ) s
     join unnest($5::integer[], $6::integer[]) as m(series_id, slot) on m.series_id = s.series_id
-    where s.base_t + s.off > $3::bigint and s.base_t + s.off <= $4::bigint
-    order by s.series_id, s.base_t + s.off, s.hot desc, s.seq desc, s.segment desc
+    where s.t > $3::bigint and s.t <= $4::bigint
+    order by s.series_id, s.t, s.hot desc, s.seq desc, s.segment desc
 ) x
-where not x.stale
+where x.v is not null
 group by x.pane, x.slot

@@ -65,10 +65,16 @@ func (s *Snapshot) readSegments(ctx context.Context, doing, query string, sealed
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := decodeSegment(rows.RawValues(), &s.seg); err != nil {
+		var err error
+		if sealed {
+			err = decodeSealed(rows.RawValues(), &s.seg, &s.unpacker)
+		} else {
+			s.seg.Sealed = false
+			err = decodeSegment(rows.RawValues(), &s.seg)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
-		s.seg.Sealed = sealed
 		if err := fn(&s.seg); err != nil {
 			return err
 		}

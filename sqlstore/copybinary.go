@@ -95,15 +95,23 @@ func (h *hotRows) appendRow(dst []byte, row int) []byte {
 	return appendArrays(dst, seg)
 }
 
-// sealedRows are merged segments, for queries.SealedCopy.
-type sealedRows struct{ segments []segment.Segment }
+// sealedRow is a merged segment: what is known of it, with its samples packed.
+type sealedRow struct {
+	head    segment.Segment // without samples
+	samples int
+	packed  []byte
+}
 
-const sealedColumns = 13
+// sealedRows are merged segments, for queries.SealedCopy.
+type sealedRows struct{ segments []sealedRow }
+
+const sealedColumns = 11
 
 func (s *sealedRows) rows() int { return len(s.segments) }
 
 func (s *sealedRows) appendRow(dst []byte, row int) []byte {
-	seg := &s.segments[row]
+	r := &s.segments[row]
+	seg := &r.head
 	dst = appendInt2(dst, sealedColumns)
 	dst = appendInt8Field(dst, segment.Bucket(seg.MinT))
 	dst = appendInt8Field(dst, int64(seg.MinSeq))
@@ -113,9 +121,10 @@ func (s *sealedRows) appendRow(dst []byte, row int) []byte {
 	dst = appendInt8Field(dst, seg.MaxT)
 	dst = appendInt4Field(dst, int32(seg.Region))
 	dst = appendInt4Field(dst, int32(seg.Metric))
-	dst = appendInt4Field(dst, int32(seg.Len()))
+	dst = appendInt4Field(dst, int32(r.samples))
 	dst = appendBoolField(dst, seg.HasStale)
-	return appendArrays(dst, seg)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(r.packed)))
+	return append(dst, r.packed...)
 }
 
 // appendArrays appends the three arrays that hold a segment's samples.

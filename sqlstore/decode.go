@@ -25,6 +25,11 @@ const (
 	colOffsets
 	colValues
 	segmentColumnCount
+
+	// Sealed segments have two more; where they are packed the arrays are null.
+	colPacked = iota - 1
+	colSamples
+	sealedColumnCount
 )
 
 // OIDs of the element types, from PostgreSQL's pg_type.
@@ -40,6 +45,43 @@ func decodeSegment(cols [][]byte, seg *segment.Segment) error {
 	if len(cols) != segmentColumnCount {
 		return fmt.Errorf("decode segment: %d columns, want %d", len(cols), segmentColumnCount)
 	}
+	if err := decodeHead(cols, seg); err != nil {
+		return err
+	}
+	return decodeArrays(cols, seg)
+}
+
+// decodeSealed is decodeSegment for a sealed segment, which is packed or, if it
+// was sealed before there were packed ones, arrays.
+func decodeSealed(cols [][]byte, seg *segment.Segment, u *segment.Unpacker) error {
+	if len(cols) != sealedColumnCount {
+		return fmt.Errorf("decode sealed segment: %d columns, want %d", len(cols), sealedColumnCount)
+	}
+	if err := decodeHead(cols, seg); err != nil {
+		return err
+	}
+	seg.Sealed = true
+	if cols[colPacked] == nil {
+		return decodeArrays(cols, seg)
+	}
+	d := rowDecoder{cols: cols}
+	samples := int(d.int4(colSamples))
+	err := d.err
+	if err == nil {
+		err = u.Unpack(cols[colPacked], seg)
+	}
+	if err == nil && seg.Len() != samples {
+		err = fmt.Errorf("it has %d samples, its row says %d", seg.Len(), samples)
+	}
+	if err != nil {
+		return fmt.Errorf("sealed segment of metric %d in region %d, sequences %d to %d, times %d to %d: %w",
+			seg.Metric, seg.Region, seg.MinSeq, seg.MaxSeq, seg.MinT, seg.MaxT, err)
+	}
+	return nil
+}
+
+// decodeHead reads what segments have beside their samples.
+func decodeHead(cols [][]byte, seg *segment.Segment) error {
 	d := rowDecoder{cols: cols}
 	seg.Region = sequence.Region(d.int4(colRegion))
 	seg.Metric = segment.MetricID(d.int4(colMetric))
@@ -53,6 +95,10 @@ func decodeSegment(cols [][]byte, seg *segment.Segment) error {
 	if d.err != nil {
 		return fmt.Errorf("decode segment: %w", d.err)
 	}
+	return nil
+}
+
+func decodeArrays(cols [][]byte, seg *segment.Segment) error {
 	var err error
 	if seg.Series, err = decodeInt4s(cols[colSeries], seg.Series); err != nil {
 		return fmt.Errorf("decode series ids: %w", err)

@@ -217,23 +217,32 @@ func ensurePartition(ctx context.Context, tx pgx.Tx, part string, bucket int64) 
 	return nil
 }
 
+// insertSealed writes one sealed segment: packed, or as arrays, as it was before
+// there were packed ones, by turns.
 func insertSealed(ctx context.Context, tx pgx.Tx, bucket int64, samples []rawSample) error {
-	minSeq, maxSeq := samples[0].seq, samples[len(samples)-1].seq
 	newest := latest(samples)
-	var p points
-	minT, maxT := newest[0].t, newest[0].t
+	seg := segment.Segment{Region: newest[0].region, Metric: newest[0].metric, MinSeq: samples[0].seq, MaxSeq: samples[len(samples)-1].seq,
+		MinT: newest[0].t, MaxT: newest[0].t}
 	for _, s := range newest {
-		p.series, p.times, p.values = append(p.series, s.series), append(p.times, s.t), append(p.values, s.v)
-		minT, maxT = min(minT, s.t), max(maxT, s.t)
+		seg.Series, seg.Values = append(seg.Series, s.series), append(seg.Values, s.v)
+		seg.MinT, seg.MaxT = min(seg.MinT, s.t), max(seg.MaxT, s.t)
+		seg.HasStale = seg.HasStale || segment.IsStale(s.v)
 	}
-	offsets := make([]int32, len(p.times))
-	for i, at := range p.times {
-		offsets[i] = int32(at - minT)
+	seg.Base = seg.MinT
+	for _, s := range newest {
+		seg.Offsets = append(seg.Offsets, int32(s.t-seg.Base))
 	}
-	_, err := tx.Exec(ctx, `insert into sealed (bucket, min_seq, max_seq, base_t, min_t, max_t, region, metric_id, samples, has_stale, series_ids, offsets, vals)
-		values ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		bucket, int64(minSeq), int64(maxSeq), minT, maxT, int32(newest[0].region), int32(newest[0].metric), len(newest),
-		slices.ContainsFunc(p.values, segment.IsStale), ids32(p.series), offsets, p.values)
+	columns, values, args := "series_ids, offsets, vals", "$11, $12, $13", []any{ids32(seg.Series), seg.Offsets, seg.Values}
+	if seg.MaxSeq%2 == 0 {
+		packed, err := new(segment.Packer).Append(nil, &seg)
+		if err != nil {
+			return err
+		}
+		columns, values, args = "packed", "$11", []any{packed}
+	}
+	_, err := tx.Exec(ctx, `insert into sealed (bucket, min_seq, max_seq, base_t, min_t, max_t, region, metric_id, samples, has_stale, `+columns+`)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, `+values+`)`,
+		append([]any{bucket, int64(seg.MinSeq), int64(seg.MaxSeq), seg.Base, seg.MinT, seg.MaxT, int32(seg.Region), int32(seg.Metric), seg.Len(), seg.HasStale}, args...)...)
 	return err
 }
 

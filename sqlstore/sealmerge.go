@@ -22,8 +22,9 @@ type merger struct {
 	earliest   int64 // ms: samples before it are left out
 	written    written
 
-	out     []segment.Segment // merged, not written yet
-	samples int               // in out
+	packer  segment.Packer
+	out     []sealedRow // merged, not written yet
+	samples int         // in out
 }
 
 func (m *merger) mergeAll(ctx context.Context, units []sealUnit) error {
@@ -41,6 +42,22 @@ func (m *merger) mergeAll(ctx context.Context, units []sealUnit) error {
 		}
 	}
 	return m.write(ctx)
+}
+
+// pack adds merged segments to those to be written.
+func (m *merger) pack(merged []segment.Segment) error {
+	for i := range merged {
+		seg := &merged[i]
+		packed, err := m.packer.Append(nil, seg)
+		if err != nil {
+			return err
+		}
+		row := sealedRow{head: *seg, samples: seg.Len(), packed: packed}
+		row.head.Series, row.head.Offsets, row.head.Values = nil, nil, nil
+		m.out = append(m.out, row)
+		m.samples += row.samples
+	}
+	return nil
 }
 
 // seriesRange is the series with from <= id < to.
@@ -63,11 +80,9 @@ func (m *merger) mergeUnit(ctx context.Context, u sealUnit) error {
 		if err != nil {
 			return err
 		}
-		merged := segment.Merge(hot, m.earliest, sealedSegment)
-		for i := range merged {
-			m.samples += merged[i].Len()
+		if err := m.pack(segment.Merge(hot, m.earliest, sealedSegment)); err != nil {
+			return err
 		}
-		m.out = append(m.out, merged...)
 		if len(parts) > 1 {
 			if err := m.write(ctx); err != nil {
 				return err

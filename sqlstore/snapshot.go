@@ -37,6 +37,8 @@ type Snapshot struct {
 	hot  string          // what stands in queries for hot_template
 	seg  segment.Segment // reused for every segment read
 
+	unpacker segment.Unpacker
+
 	tables map[progress.FlowID]*resultTable // of the flows that Flow loaded
 }
 

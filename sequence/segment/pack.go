@@ -1,0 +1,222 @@
+package segment
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+
+	"laminar/sequence/segment/bitpack"
+)
+
+// Packer packs sealed segments. It keeps its scratch memory, about 40 bytes per
+// sample of the largest segment, between uses; the zero Packer is ready. It is
+// for one goroutine.
+type Packer struct {
+	enc     bitpack.Encoder
+	streams [packedStreams][]int64
+	ints    []int64 // one series' values
+	odd     []int   // which of them are exceptions
+	at      int     // sample index that the next exception is counted from
+	lastID  SeriesID
+}
+
+// Append appends the packed samples of a sealed segment to dst, which allocates
+// nothing when dst and the scratch memory are large enough. The segment must
+// keep S1, S3 and S6.
+func (p *Packer) Append(dst []byte, seg *Segment) ([]byte, error) {
+	for i := range p.streams {
+		p.streams[i] = p.streams[i][:0]
+	}
+	p.at, p.lastID = 0, 0
+	if n := seg.Len(); n == 0 || n > maxPacked {
+		return dst, fmt.Errorf("pack segment of metric %d: %d samples, want 1 to %d", seg.Metric, n, maxPacked)
+	}
+	for from := 0; from < seg.Len(); {
+		to := from + 1
+		for to < seg.Len() && seg.Series[to] == seg.Series[from] {
+			to++
+		}
+		if err := p.series(seg, from, to); err != nil {
+			return dst, fmt.Errorf("pack segment of metric %d: %w", seg.Metric, err)
+		}
+		from = to
+	}
+	start := len(dst)
+	dst = append(dst, make([]byte, packedHeader)...)
+	for i, stream := range p.streams {
+		before := len(dst)
+		dst = p.enc.Append(dst, stream)
+		binary.BigEndian.PutUint32(dst[start+17+4*i:], uint32(len(dst)-before))
+	}
+	head := dst[start:]
+	head[0] = packedVersion
+	binary.BigEndian.PutUint32(head[5:], uint32(seg.Len()))
+	binary.BigEndian.PutUint32(head[9:], uint32(len(p.streams[streamIDs])))
+	binary.BigEndian.PutUint32(head[13:], uint32(len(p.streams[streamWhere])))
+	binary.BigEndian.PutUint32(head[1:], crc32.Checksum(head[5:], castagnoli))
+	return dst, nil
+}
+
+func (p *Packer) put(stream int, v int64) { p.streams[stream] = append(p.streams[stream], v) }
+
+// series puts the samples [from, to), which are all of one series.
+func (p *Packer) series(seg *Segment, from, to int) error {
+	offsets, vals := seg.Offsets[from:to], seg.Values[from:to]
+	id := seg.Series[from]
+	if id <= p.lastID || offsets[0] < 0 {
+		return fmt.Errorf("series %d at %d ms stands after series %d", id, offsets[0], p.lastID)
+	}
+	m := p.toInts(vals)
+	for _, i := range p.odd {
+		p.put(streamWhere, int64(from+i-p.at))
+		p.put(streamBits, int64(math.Float64bits(vals[i])))
+		p.at = from + i
+	}
+	if absolute(p.ints) {
+		m |= modeAbsolute
+	}
+	cutGaps := rare(countGaps(offsets), len(offsets))
+	cutDrops := m&modeAbsolute == 0 && rare(countDrops(p.ints), len(p.ints))
+	start := 0
+	p.run(id, m, offsets[0], p.ints[0])
+	step := int32(math.MaxInt32)
+	for i := 1; i < len(offsets); i++ {
+		dt := offsets[i] - offsets[i-1]
+		if dt <= 0 {
+			return fmt.Errorf("series %d at %d ms stands after %d ms", id, offsets[i], offsets[i-1])
+		}
+		gap := isGap(dt, step)
+		if !gap {
+			step = dt
+		}
+		if cutGaps && gap || cutDrops && p.ints[i] < p.ints[i-1] {
+			p.put(streamCounts, int64(i-start))
+			p.run(id, m, offsets[i], p.ints[i])
+			start = i
+			continue
+		}
+		p.put(streamDTimes, int64(dt))
+		if m&modeAbsolute == 0 {
+			p.put(streamDValues, p.ints[i]-p.ints[i-1])
+		} else {
+			p.put(streamDValues, p.ints[i])
+		}
+	}
+	p.put(streamCounts, int64(len(offsets)-start))
+	return nil
+}
+
+// run begins a run; its count is put when it ends.
+func (p *Packer) run(id SeriesID, m mode, offset int32, value int64) {
+	p.put(streamIDs, int64(id-p.lastID))
+	p.put(streamModes, int64(m))
+	p.put(streamTimes, int64(offset))
+	p.put(streamValues, value)
+	p.lastID = id
+}
+
+// toInts fills p.ints and p.odd from one series' values and returns the mode.
+func (p *Packer) toInts(vals []float64) mode {
+	if scale, ok := chooseScale(vals); ok && p.scaledInts(vals, scale) {
+		p.fill()
+		return scale
+	}
+	p.ints, p.odd = p.ints[:0], p.odd[:0]
+	for i, v := range vals {
+		if isSpecial(v) {
+			p.odd = append(p.odd, i)
+		}
+		p.ints = append(p.ints, bitsToInt(math.Float64bits(v)))
+	}
+	if fewExceptions(len(p.odd), len(vals)) {
+		p.fill()
+	} else {
+		p.odd = p.odd[:0]
+	}
+	return modeBits
+}
+
+// scaledInts fills p.ints and p.odd, unless too many values do not scale.
+func (p *Packer) scaledInts(vals []float64, scale mode) bool {
+	p.ints, p.odd = p.ints[:0], p.odd[:0]
+	for i, v := range vals {
+		n, ok := scaled(v, scale)
+		if !ok {
+			p.odd = append(p.odd, i)
+			if !fewExceptions(len(p.odd), len(vals)) {
+				return false
+			}
+		}
+		p.ints = append(p.ints, n)
+	}
+	return true
+}
+
+// fill gives exceptions the integer of the sample before, and leading ones that
+// of the first one that is none.
+func (p *Packer) fill() {
+	for _, i := range p.odd {
+		if i > 0 {
+			p.ints[i] = p.ints[i-1]
+		}
+	}
+	lead := 0
+	for lead < len(p.odd) && p.odd[lead] == lead {
+		lead++
+	}
+	for i := range lead {
+		p.ints[i] = p.ints[lead] // lead < len(p.ints): not all are exceptions
+	}
+}
+
+// absolute reports whether integers pack better as they are than as differences.
+func absolute(ints []int64) bool {
+	var plain, diff int
+	var d [bitpack.BlockLen]int64
+	for from := 1; from < len(ints); from += bitpack.BlockLen {
+		now := ints[from:min(from+bitpack.BlockLen, len(ints))]
+		for i, v := range now {
+			before := ints[from+i-1]
+			d[i] = v - before
+			if (v > before) != (d[i] > 0) {
+				return true // the difference overflows
+			}
+		}
+		plain += bitpack.Width(now) * len(now)
+		diff += bitpack.Width(d[:len(now)]) * len(now)
+	}
+	// Where little is gained the differences win: blocks hold several short
+	// series, and differences of several series resemble one another.
+	return plain+len(ints)/2 < diff && len(ints) >= bitpack.BlockLen
+}
+
+// isGap reports whether a sample dt after the one before comes after a gap,
+// when those before it came about step apart.
+func isGap(dt, step int32) bool { return dt/2 > step/2+step/4 }
+
+func countGaps(offsets []int32) (gaps int) {
+	step := int32(math.MaxInt32)
+	for i := 1; i < len(offsets); i++ {
+		dt := offsets[i] - offsets[i-1]
+		if isGap(dt, step) {
+			gaps++
+		} else {
+			step = dt
+		}
+	}
+	return gaps
+}
+
+func countDrops(ints []int64) (drops int) {
+	for i := 1; i < len(ints); i++ {
+		if ints[i] < ints[i-1] {
+			drops++
+		}
+	}
+	return drops
+}
+
+// rare reports whether it pays to begin a run at each of n events among the
+// samples of a series: a run costs about as much as widening half a block.
+func rare(n, samples int) bool { return n > 0 && n*bitpack.BlockLen/2 <= samples }

@@ -1,0 +1,226 @@
+package sqlstore_test
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"laminar/migrations"
+	"laminar/sequence/segment"
+	"laminar/sqlstore"
+	"laminar/sqlstore/sqltest"
+)
+
+// packedValues makes series of values of every kind that packing tells apart,
+// and those at its edges.
+func packedValues(rnd *rand.Rand) (next func() float64) {
+	v := 0.0
+	edges := []float64{0, math.Copysign(0, -1), 0.1, -0.1, 1<<53 - 1, 1 << 53, math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64,
+		0x1p-1022, -0x1p-1023, 0x1.fffffffffffffp-1023, math.Inf(1), math.Inf(-1), math.NaN(), segment.Stale()}
+	switch rnd.IntN(7) {
+	case 0: // counter with resets
+		return func() float64 {
+			if v += float64(rnd.IntN(1000)); rnd.IntN(50) == 0 {
+				v = 0
+			}
+			return v
+		}
+	case 1: // decimals
+		scale := math.Pow10(rnd.IntN(16))
+		return func() float64 { return math.Round(rnd.NormFloat64()*1e6) / scale }
+	case 2: // walk
+		return func() float64 { v += rnd.NormFloat64(); return v }
+	case 3: // noise of both signs
+		return func() float64 { return 1000 * rnd.NormFloat64() }
+	case 4: // any bits
+		return func() float64 { return math.Float64frombits(rnd.Uint64()) }
+	case 5: // any exponent
+		return func() float64 { return math.Ldexp(1+rnd.Float64(), rnd.IntN(2098)-1074) }
+	default:
+		return func() float64 { return edges[rnd.IntN(len(edges))] }
+	}
+}
+
+// randomPackable makes a segment as the sealing merge does.
+func randomPackable(rnd *rand.Rand, metric segment.MetricID) segment.Segment {
+	seg := segment.Segment{Metric: metric, Region: 1, MinSeq: 1, MaxSeq: 1, Sealed: true, Base: day, MinT: math.MaxInt64}
+	for id := range 1 + rnd.IntN(8) {
+		next, t := packedValues(rnd), rnd.Int32N(1000)
+		for range 1 + rnd.IntN(1<<rnd.IntN(9)) {
+			v := next()
+			if rnd.IntN(30) == 0 {
+				v = segment.Stale()
+			}
+			seg.Series, seg.Offsets, seg.Values = append(seg.Series, segment.SeriesID(1+100*id)), append(seg.Offsets, t), append(seg.Values, v)
+			seg.MinT, seg.MaxT = min(seg.MinT, day+int64(t)), max(seg.MaxT, day+int64(t))
+			seg.HasStale = seg.HasStale || segment.IsStale(v)
+			if t += 5000; rnd.IntN(30) == 0 {
+				t += rnd.Int32N(40_000)
+			}
+		}
+	}
+	return seg
+}
+
+// TestUnpackInSQL: SQL undoes what Go packed, bit for bit but for what NaN is
+// which, of which SQL knows one; a stale marker is null.
+func TestUnpackInSQL(t *testing.T) {
+	pool := sqltest.New(t).Pool(t)
+	var p segment.Packer
+	for seed := range uint64(150) {
+		seg := randomPackable(rand.New(rand.NewPCG(seed, 9)), 1)
+		packed, err := p.Append(nil, &seg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := pool.Query(t.Context(), "select series_id, t, value from unpack_segment($1, $2)", packed, seg.Base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var id int32
+		var at int64
+		var v *float64
+		i := 0
+		if _, err := pgx.ForEachRow(rows, []any{&id, &at, &v}, func() error {
+			if i >= seg.Len() || segment.SeriesID(id) != seg.Series[i] || at != seg.Time(i) || !sameInSQL(seg.Values[i], v) {
+				return fmt.Errorf("sample %d of %d is (%d, %d, %v), want (%d, %d, %x)", i, seg.Len(), id, at, v, seg.Series[i], seg.Time(i), seg.Values[i])
+			}
+			i++
+			return nil
+		}); err != nil || i != seg.Len() {
+			t.Fatalf("seed %d: %d samples of %d: %v", seed, i, seg.Len(), err)
+		}
+	}
+}
+
+// sameInSQL reports whether v is shown as got.
+func sameInSQL(v float64, got *float64) bool {
+	switch {
+	case segment.IsStale(v) || got == nil:
+		return segment.IsStale(v) && got == nil
+	case math.IsNaN(v):
+		return math.IsNaN(*got)
+	default:
+		return math.Float64bits(v) == math.Float64bits(*got)
+	}
+}
+
+// TestSealedBeforePacking: what a Laminar of schema version 3 sealed is read as
+// before, by every way of reading, after the migration and beside packed
+// segments; and migrating back is refused while there are any of those.
+func TestSealedBeforePacking(t *testing.T) {
+	bucket := segment.Bucket(day)
+	db := sqltest.NewEmpty(t, "")
+	pool := db.Pool(t)
+	for _, file := range []string{"0001_raw", "0002_flow", "0003_flow_begin"} {
+		text, err := fs.ReadFile(migrations.FS, file+".up.sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec(t, db.URL, "create schema if not exists laminar; set search_path = laminar; "+string(text))
+	}
+	exec(t, db.URL, fmt.Sprintf(`set search_path = laminar;
+		create table schema_migrations (version bigint not null primary key, dirty boolean not null);
+		insert into schema_migrations values (3, false);
+		insert into installation (regions) values (2);
+		insert into generation (id, state, sealed_at, frozen_vector) values (1, 'sealed', now(), '{"1": 1}'), (2, 'current', null, null);
+		create table hot_2 (like hot_template including all);
+		insert into region (id, last_seq, generation) values (1, 1, 2), (2, 0, 2);
+		insert into metric (name) values ('up');
+		insert into series (metric_id, region, seq, sha256, labels) select 1, 1, 1, sha256(i::text::bytea), jsonb_build_object('i', i::text) from generate_series(1, 2) i;
+		create table sealed_%[2]s (like sealed including all);
+		alter table sealed attach partition sealed_%[2]s for values from (%[1]d) to (%[1]d + 86400000);
+		insert into sealed (bucket, min_seq, max_seq, base_t, min_t, max_t, region, metric_id, samples, has_stale, series_ids, offsets, vals)
+		values (%[1]d, 1, 1, %[1]d, %[1]d, %[1]d + 7, 1, 1, 3, false, '{1,1,2}', '{0,7,5}', '{1.5,NaN,-0}')`,
+		bucket, time.UnixMilli(bucket).UTC().Format("20060102")))
+	store := db.Store(t)
+	tx := begin(t, store, 1)
+	commit(t, tx, seg(1, [3]float64{1, float64(bucket + 7), 4}, [3]float64{2, float64(bucket + 9), 6})) // over the NaN
+	if _, err := store.Seal(t.Context(), sqlstore.SealOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	var forms string
+	if err := pool.QueryRow(t.Context(), "select string_agg(case when packed is null then 'arrays' else 'packed' end, ' ' order by max_seq) from sealed").Scan(&forms); err != nil || forms != "arrays packed" {
+		t.Fatalf("segments are %q, %v", forms, err)
+	}
+	const want = "1@0=1.5 1@7=4 2@5=-0 2@9=6"
+	var view string
+	if err := pool.QueryRow(t.Context(), `select string_agg(format('%s@%s=%s', series_id, (extract(epoch from ts) * 1000)::bigint - $1, value), ' ' order by series_id, ts)
+		from sample where metric = 'up'`, bucket).Scan(&view); err != nil || view != want {
+		t.Errorf("the view shows %s, %v, want %s", view, err, want)
+	}
+	snap, err := store.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close(t.Context())
+	samples := map[string]float64{}
+	if err := snap.ReadRaw(t.Context(), segment.Select{Metrics: []segment.MetricID{1}}, func(seg *segment.Segment) error {
+		for i, id := range seg.Series {
+			samples[fmt.Sprintf("%d@%d", id, seg.Time(i)-bucket)] = seg.Values[i]
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(samples); got != "map[1@0:1.5 1@7:4 2@5:-0 2@9:6]" {
+		t.Errorf("read %s", got)
+	}
+	if err := snap.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	down, err := fs.ReadFile(migrations.FS, "0004_packed.down.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := runAll(t, pool, string(down)); err == nil || !strings.Contains(err.Error(), "packed segments") {
+		t.Errorf("migrating back with packed segments: %v", err)
+	}
+	if err := runAll(t, pool, "delete from sealed where packed is not null;"+string(down)); err != nil {
+		t.Errorf("migrating back without: %v", err)
+	}
+}
+
+// runAll runs statements as one transaction.
+func runAll(t *testing.T, pool *pgxpool.Pool, sql string) error {
+	t.Helper()
+	conn, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	_, err = conn.Conn().PgConn().Exec(t.Context(), sql).ReadAll()
+	return err
+}
+
+// TestDamagedSegment: a damaged segment is an error that names it, and not other
+// samples.
+func TestDamagedSegment(t *testing.T) {
+	m := newRawModel(t, 1)
+	for len(m.truth) < 30 {
+		m.flush()
+	}
+	if _, err := m.store.Seal(t.Context(), sqlstore.SealOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.people.Exec(t.Context(), `update sealed set packed = set_byte(packed, octet_length(packed) - 1, get_byte(packed, octet_length(packed) - 1) # 64)
+		where ctid = (select min(ctid) from sealed)`); err != nil {
+		t.Fatal(err)
+	}
+	snap, err := m.store.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close(t.Context())
+	err = snap.ReadRaw(t.Context(), segment.Select{Metrics: []segment.MetricID{m.metric}}, func(*segment.Segment) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("sealed segment of metric %d in region", m.metric)) || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("reading a damaged segment: %v", err)
+	}
+}
