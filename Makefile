@@ -1,10 +1,10 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture test-matrix build lint bench tools clean
+.PHONY: help demo test torture test-matrix build lint bench bench-scale bench-profile bench-docs bench-go tools clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## start Laminar with a private PostgreSQL and a simulated fleet; DURATION=2m ends it by itself
 	@scripts/demo.sh $(if $(DURATION),--duration $(DURATION))
@@ -24,8 +24,20 @@ build: ## build bin/laminar
 lint: ## formatting, vet, golangci-lint, staticcheck, shellcheck
 	@scripts/lint.sh
 
-bench: ## run the benchmarks six times, for benchstat; BENCH=regexp for some of them
-	@scripts/bench.sh $(BENCH)
+bench: ## measure Laminar beside its peers; ARGS='-only 1,3 -quick' goes to the harness
+	@scripts/bench.sh $(ARGS)
+
+bench-scale: ## measure how figures grow: series, flows, stored samples
+	@scripts/bench.sh -scale $(ARGS)
+
+bench-profile: ## leave CPU, heap and mutex profiles of ingest and ticks in bench-results
+	@scripts/bench.sh -profile $(ARGS)
+
+bench-docs: ## write the results of bench and bench-scale into docs/benchmarks.md
+	@scripts/bench.sh -docs
+
+bench-go: ## run the Go benchmarks six times, for benchstat; BENCH=regexp for some of them
+	@scripts/bench-go.sh $(BENCH)
 
 tools: ## only set up what the tests need: PostgreSQL binaries, prometheus, vmagent
 	@scripts/setup-senders.sh

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Runs the Go benchmarks six times beside a throw-away PostgreSQL and leaves
-# what they say in bench-results, a file per commit, for benchstat to compare.
+# Sets up what is missing and measures Laminar beside its peers. Arguments go to
+# cmd/bench; results are left in bench-results.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
 cd "$root"
+need_go
+scripts/setup-peers.sh
 LAMINAR_PG_BIN=$(scripts/setup-postgres.sh)
 export LAMINAR_PG_BIN
-mkdir -p bench-results
-out=bench-results/$(git rev-parse --short HEAD 2>/dev/null || echo unknown).txt
-.build/withpg go test -run '^$' -bench "${1:-.}" -benchmem -count 6 -timeout 60m ./... | tee "$out"
-say "kept in $out; compare two with: benchstat OLD NEW"
+say 'building bin/laminar and the harness'
+go build -o bin/laminar ./cmd/laminar
+go build -o .build/bench ./cmd/bench
+exec .build/bench "$@"

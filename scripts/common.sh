@@ -54,6 +54,17 @@ unpack_debs() {
 # link_tool NAME PATH: makes PATH available as .tools/bin/NAME.
 link_tool() { ln -sfn "$2" "$tools/bin/$1"; }
 
+# from_distribution NAME PACKAGE: takes the program from a package.
+from_distribution() {
+  local target=$tools/bin/$1
+  if [ -x "$target" ] && "$target" --version >/dev/null 2>&1; then return; fi
+  say "unpacking $1 of the package $2 (once)"
+  unpack_debs "$2" || die "cannot get $1: the package $2 cannot be downloaded" \
+    "on Debian or Ubuntu, apt update and again" "put a $1 at $target"
+  link_tool "$1" "../deb/usr/bin/$1"
+  "$target" --version >/dev/null 2>&1 || die "$1 of the package $2 does not run: $("$target" --version 2>&1 | head -1)"
+}
+
 # build_tool MODULE PACKAGE NAME: builds a pinned program of the tools module
 # testdata/tools/MODULE as .tools/bin/NAME, unless the one there is of the same
 # go.mod. go build alone would link it anew in every run.

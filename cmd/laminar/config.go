@@ -30,6 +30,7 @@ type config struct {
 
 	Listen               string
 	WebConfigFile        string
+	WebPprof             bool
 	AllowUnauthenticated bool
 
 	Flows []string

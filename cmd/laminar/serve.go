@@ -136,7 +136,7 @@ func (a *app) assemble(ctx context.Context, c *config, h *host, listener net.Lis
 	if err := a.applyConfigured(ctx, c, store, log); err != nil {
 		return nil, err
 	}
-	server := newHTTPServer(listener, routes(ingester.Write(), ingester.Import(), reg, store.Ping), c.WebConfigFile, log)
+	server := newHTTPServer(listener, routes(ingester.Write(), ingester.Import(), reg, c.WebPprof, store.Ping), c.WebConfigFile, log)
 	return []part{
 		{"private PostgreSQL", h.supervise},
 		{"ingest", ingester.Run},

@@ -50,6 +50,8 @@ var settings = []setting{
 		bind: func(c *config) value { return (*textValue)(&c.Listen) }},
 	{key: "web.config_file", scope: serving, help: "file with TLS and users, in the form of Prometheus's exporters",
 		bind: func(c *config) value { return (*textValue)(&c.WebConfigFile) }},
+	{key: "web.pprof", scope: serving, help: "serve Go profiles under /debug/pprof, those of locks included",
+		bind: func(c *config) value { return (*boolValue)(&c.WebPprof) }},
 	{key: "allow_unauthenticated", scope: serving, help: "listen on other than loopback addresses without authentication",
 		bind: func(c *config) value { return (*boolValue)(&c.AllowUnauthenticated) }},
 

@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,15 +29,25 @@ const (
 	readyTimeout    = 2 * time.Second
 )
 
+// mutexFraction is which part of the contended locks a profile of them counts:
+// one in so many.
+const mutexFraction = 100
+
 // routes is the HTTP interface. ready says why requests cannot be served, nil
-// when they can.
-func routes(write, imports http.Handler, reg *prometheus.Registry, ready func(context.Context) error) http.Handler {
+// when they can. profiles adds Go's own.
+func routes(write, imports http.Handler, reg *prometheus.Registry, profiles bool, ready func(context.Context) error) http.Handler {
 	mux := http.NewServeMux()
 	// Without a method in the pattern: the handlers answer 405 themselves, and
 	// VictoriaMetrics' handshake is a GET.
 	mux.Handle("/api/v1/write", write)
 	mux.Handle("/api/v1/import", imports)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	if profiles {
+		runtime.SetMutexProfileFraction(mutexFraction)
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "healthy\n") // whoever asked and left needs no answer
 	})

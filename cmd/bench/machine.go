@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"laminar/cmd/bench/report"
+	"laminar/sqlstore/localpg"
+)
+
+// describe puts into the report where and with what the run takes place.
+func (b *bench) describe(ctx context.Context) error {
+	m := &b.report.Machine
+	m.Cores = runtime.NumCPU()
+	m.CPU = procField("/proc/cpuinfo", "model name")
+	m.Go = runtime.Version()
+	m.System = osRelease() + ", " + kernel()
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return fmt.Errorf("read the size of memory: %w", err)
+	}
+	m.MemoryGB = float64(info.Totalram) * float64(info.Unit) / (1 << 30)
+	load, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return err
+	}
+	m.Load = strings.Join(strings.Fields(string(load))[:3], " ")
+	if m.Disk, err = fileSystem(b.dir); err != nil {
+		return err
+	}
+	if m.FsyncMS, err = fsyncTime(b.dir); err != nil {
+		return err
+	}
+	if b.report.Commit, err = commit(ctx); err != nil {
+		return err
+	}
+	prom, err := output(ctx, b.tools.prometheus, "--version")
+	if err != nil {
+		return err
+	}
+	first, _, _ := strings.Cut(prom, " (")
+	b.report.Peers = []string{
+		"PostgreSQL " + b.tools.postgresVersion, strings.Replace(first, ", version", "", 1), "victoria-metrics " + victoriaVersion,
+	}
+	return nil
+}
+
+// victoriaVersion is of Debian's package, whose program does not tell its own.
+const victoriaVersion = "1.79 (Debian)"
+
+func localpgFind(ctx context.Context) (string, error) {
+	found, err := localpg.Find(ctx)
+	return found.Version, err
+}
+
+// commit names the commit of the working copy, with a + where it was changed.
+func commit(ctx context.Context) (string, error) {
+	head, err := output(ctx, "git", "rev-parse", "--short", "HEAD")
+	if err != nil {
+		return "unknown", nil //nolint:nilerr // a released archive has no history
+	}
+	changed, err := output(ctx, "git", "status", "--porcelain", "--untracked-files=no")
+	if err != nil {
+		return "", err
+	}
+	head = strings.TrimSpace(head)
+	if changed != "" {
+		head += "+"
+	}
+	return head, nil
+}
+
+// procField is the value of the first line "name : value".
+func procField(file, name string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "unknown"
+	}
+	for line := range strings.Lines(string(text)) {
+		if key, v, found := strings.Cut(line, ":"); found && strings.TrimSpace(key) == name {
+			return strings.TrimSpace(v)
+		}
+	}
+	return "unknown"
+}
+
+func osRelease() string {
+	text, err := os.ReadFile("/etc/os-release")
+	if err != nil {
+		return runtime.GOOS
+	}
+	for line := range strings.Lines(string(text)) {
+		if v, found := strings.CutPrefix(line, "PRETTY_NAME="); found {
+			return strings.Trim(strings.TrimSpace(v), `"`)
+		}
+	}
+	return runtime.GOOS
+}
+
+func kernel() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "unknown kernel"
+	}
+	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
+}
+
+// fileSystem names the device and file system that holds a directory.
+func fileSystem(dir string) (string, error) {
+	text, err := os.ReadFile("/proc/mounts")
+	if err != nil {
+		return "", err
+	}
+	best, name := "", "unknown"
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) < 3 || len(f[1]) < len(best) {
+			continue
+		}
+		if rel, err := filepath.Rel(f[1], dir); err == nil && !strings.HasPrefix(rel, "..") {
+			best, name = f[1], f[0]+" ("+f[2]+")"
+		}
+	}
+	return name, nil
+}
+
+// fsyncTime is the median time, in ms, that 8 KiB take to be durable: what a
+// commit costs at least.
+func fsyncTime(dir string) (float64, error) {
+	file, err := os.Create(filepath.Join(dir, "fsync"))
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	var took []float64
+	block := make([]byte, 8192)
+	for range 50 {
+		began := time.Now()
+		if _, err := file.Write(block); err != nil {
+			return 0, err
+		}
+		if err := unix.Fdatasync(int(file.Fd())); err != nil {
+			return 0, fmt.Errorf("fdatasync: %w", err)
+		}
+		took = append(took, time.Since(began).Seconds()*1000)
+	}
+	return report.Median(took), os.Remove(file.Name())
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sys/unix"
+
+	"laminar/sqlstore/localpg"
+)
+
+// serverSettings are what the server runs with beside localpg's own, which are
+// those of a private PostgreSQL. Laminar and the hand-written statements share
+// the one server, so they are the same for both.
+var serverSettings = map[string]string{
+	"shared_buffers":       "1GB",
+	"max_wal_size":         "8GB",
+	"effective_cache_size": "8GB",
+}
+
+// postgres is the one server all scenarios use, durable and on a real disk.
+type postgres struct {
+	server *localpg.Server
+}
+
+func startPostgres(ctx context.Context, dir string) (*postgres, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return nil, fmt.Errorf("look at the file system of %s: %w", dir, err)
+	}
+	if fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC {
+		return nil, fmt.Errorf("%s is in memory: durable commits would cost nothing there; give another place with -dir", dir)
+	}
+	server, err := localpg.Start(ctx, localpg.Options{Dir: filepath.Join(dir, "postgres"), Settings: serverSettings})
+	if err != nil {
+		return nil, err
+	}
+	return &postgres{server}, nil
+}
+
+func (p *postgres) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return p.server.Stop(ctx)
+}
+
+// database is a database of its own.
+type database struct {
+	pg   *postgres
+	name string
+	url  string
+	conn *pgx.Conn // for one statement at a time
+}
+
+// create makes an empty database; drop it when done.
+func (p *postgres) create(ctx context.Context, name string) (*database, error) {
+	if err := p.exec(ctx, "drop database if exists "+pgx.Identifier{name}.Sanitize()+" with (force)",
+		"create database "+pgx.Identifier{name}.Sanitize()); err != nil {
+		return nil, fmt.Errorf("create database %s: %w", name, err)
+	}
+	u, err := url.Parse(p.server.URL())
+	if err != nil {
+		return nil, err
+	}
+	u.Path = "/" + name
+	d := &database{pg: p, name: name, url: u.String()}
+	d.conn, err = pgx.Connect(ctx, d.url)
+	return d, err
+}
+
+// drop removes the database with all it holds.
+func (d *database) drop(ctx context.Context) error {
+	if err := d.conn.Close(ctx); err != nil {
+		return err
+	}
+	return d.pg.exec(ctx, "drop database "+pgx.Identifier{d.name}.Sanitize()+" with (force)")
+}
+
+// exec runs statements outside of the databases of the scenarios.
+func (p *postgres) exec(ctx context.Context, statements ...string) error {
+	conn, err := pgx.Connect(ctx, p.server.URL())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	for _, statement := range statements {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
+		}
+	}
+	return nil
+}
+
+// checkpoint writes what is dirty to disk, so that no measurement pays for an
+// earlier one's pages, and all write the same full-page images.
+func (d *database) checkpoint(ctx context.Context) error {
+	_, err := d.conn.Exec(ctx, "checkpoint")
+	return err
+}
+
+// wal is how many bytes the server has written ahead since it was made.
+func (d *database) wal(ctx context.Context) (bytes float64, err error) {
+	err = d.conn.QueryRow(ctx, "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8").Scan(&bytes)
+	return bytes, err
+}
+
+// number runs a query that gives one number.
+func (d *database) number(ctx context.Context, sql string, args ...any) (n float64, err error) {
+	if err := d.conn.QueryRow(ctx, sql, args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("%s: %w", sql, err)
+	}
+	return n, nil
+}
+
+// until asks a query again and again until it gives true, and returns when it
+// did, by our clock.
+func (d *database) until(ctx context.Context, every, limit time.Duration, sql string, args ...any) (time.Time, error) {
+	deadline := time.Now().Add(limit)
+	for {
+		var done bool
+		if err := d.conn.QueryRow(ctx, sql, args...).Scan(&done); err != nil {
+			return time.Time{}, fmt.Errorf("%s: %w", sql, err)
+		}
+		now := time.Now()
+		if done {
+			return now, nil
+		}
+		if now.After(deadline) {
+			return now, fmt.Errorf("after %s it is still not true that: %s %v", limit, sql, args)
+		}
+		select {
+		case <-ctx.Done():
+			return now, ctx.Err()
+		case <-time.After(every):
+		}
+	}
+}
+
+// timed runs a statement in a transaction of its own and returns how long it
+// took, its commit included.
+func (d *database) timed(ctx context.Context, sql string, args ...any) (time.Duration, error) {
+	began := time.Now()
+	_, err := d.conn.Exec(ctx, sql, args...)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", sql, err)
+	}
+	return time.Since(began), nil
+}
+
+// makeWorkDir makes a directory that the server's OS user can enter.
+func makeWorkDir(parent string) (string, error) {
+	dir, err := os.MkdirTemp(parent, "laminar-bench-")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o755)
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// process is a program that serves HTTP: Laminar or a peer.
+type process struct {
+	name    string
+	address string // host:port
+	started time.Time
+	log     string // file
+	cmd     *exec.Cmd
+	ended   chan error
+}
+
+// startProcess starts a program, whose arguments are made for the address it
+// is to listen on, and returns at once; see awaitReady. What it says goes to a
+// file in dir.
+func startProcess(dir, name, program string, args func(address string) []string) (*process, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{name: name, address: address, log: filepath.Join(dir, name+".log"), ended: make(chan error, 1)}
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close() // the child has its own descriptor
+	p.cmd = exec.Command(program, args(address)...)
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	// Ctrl-C is for us; we end what we have started.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.started = time.Now()
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	go func() { p.ended <- p.cmd.Wait() }() // stop and kill wait for it
+	return p, nil
+}
+
+// freeAddress is a loopback address that nothing listens on now.
+func freeAddress() (string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return ln.Addr().String(), ln.Close()
+}
+
+func (p *process) url(path string) string { return "http://" + p.address + path }
+
+// awaitReady waits until path answers 200 and returns the time since the start.
+func (p *process) awaitReady(ctx context.Context, path string) (time.Duration, error) {
+	deadline := time.Now().Add(3 * time.Minute)
+	for {
+		if status, _, err := get(ctx, p.url(path)); err == nil && status == http.StatusOK {
+			return time.Since(p.started), nil
+		}
+		select {
+		case err := <-p.ended:
+			p.ended <- err
+			return 0, fmt.Errorf("%s ended before it was ready: %w\n%s", p.name, err, p.lastWords())
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(2 * time.Millisecond): // between two questions
+		}
+		if time.Now().After(deadline) {
+			return 0, fmt.Errorf("%s is not ready after %s\n%s", p.name, time.Since(p.started).Round(time.Second), p.lastWords())
+		}
+	}
+}
+
+// lastWords is the end of the process's log.
+func (p *process) lastWords() string {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(text[max(0, len(text)-2000):]))
+}
+
+// stop ends the process in order.
+func (p *process) stop() error {
+	if p == nil {
+		return nil
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGINT) // it may be gone already
+	select {
+	case err := <-p.ended:
+		p.ended <- err
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() > 0 {
+			return fmt.Errorf("%s ended with code %d\n%s", p.name, exit.ExitCode(), p.lastWords())
+		}
+		return nil
+	case <-time.After(time.Minute):
+		p.kill()
+		return fmt.Errorf("%s did not end within a minute of an interrupt\n%s", p.name, p.lastWords())
+	}
+}
+
+// kill ends the process as a crash would.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may be gone already
+	p.ended <- <-p.ended
+}
+
+// metrics reads the process's own metrics: the sum over all series of each
+// metric, for histograms of their sums as NAME_sum and counts as NAME_count.
+func (p *process) metrics(ctx context.Context) (map[string]float64, error) {
+	status, text, err := get(ctx, p.url("/metrics"))
+	if err != nil || status != http.StatusOK {
+		return nil, fmt.Errorf("read the metrics of %s: answer %d: %w", p.name, status, err)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("read the metrics of %s: %w", p.name, err)
+	}
+	sums := make(map[string]float64, len(families))
+	for name, family := range families {
+		for _, m := range family.Metric {
+			sums[name] += m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetUntyped().GetValue()
+			if h := m.GetHistogram(); h != nil {
+				sums[name+"_sum"] += h.GetSampleSum()
+				sums[name+"_count"] += float64(h.GetSampleCount())
+			}
+		}
+	}
+	return sums, nil
+}
+
+func get(ctx context.Context, url string) (status int, text []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	text, err = io.ReadAll(resp.Body)
+	return resp.StatusCode, text, err
+}
+
+// discard ends a peer and removes its data.
+func (b *bench) discard(p *process, dir string) error {
+	return errors.Join(p.stop(), os.RemoveAll(dir))
+}

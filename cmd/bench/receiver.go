@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// receiver is a running program that takes remote write.
+type receiver interface {
+	writeURL() string
+	// taken is how many samples it says it has taken in since its start.
+	taken(ctx context.Context) (float64, error)
+	stop() error
+}
+
+// prometheus is Debian's Prometheus as a remote write receiver.
+type prometheusServer struct {
+	*process
+	dir string
+}
+
+// startPrometheus starts one on a new directory, or on that of an earlier one.
+func (b *bench) startPrometheus(ctx context.Context, dir string) (*prometheusServer, error) {
+	p, err := b.launchPrometheus(dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := p.awaitReady(ctx, "/-/ready"); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// launchPrometheus starts one without waiting until it is ready.
+func (b *bench) launchPrometheus(dir string) (*prometheusServer, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	config := filepath.Join(dir, "prometheus.yml")
+	if err := os.WriteFile(config, []byte("global:\n  scrape_interval: 15s\n"), 0o644); err != nil {
+		return nil, err
+	}
+	p, err := startProcess(b.dir, "prometheus", b.tools.prometheus, func(address string) []string {
+		return []string{
+			"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(dir, "data"), "--web.listen-address=" + address,
+			"--web.enable-remote-write-receiver", "--log.level=info",
+		}
+	})
+	return &prometheusServer{p, dir}, err
+}
+
+func (p *prometheusServer) writeURL() string { return p.url("/api/v1/write") }
+
+func (p *prometheusServer) taken(ctx context.Context) (float64, error) {
+	m, err := p.metrics(ctx)
+	return m["prometheus_tsdb_head_samples_appended_total"], err
+}
+
+// victoria is Debian's single-node VictoriaMetrics.
+type victoria struct{ *process }
+
+func (b *bench) startVictoria(ctx context.Context, dir string) (*victoria, error) {
+	p, err := startProcess(b.dir, "victoria-metrics", b.tools.victoria, func(address string) []string {
+		return []string{"-storageDataPath=" + dir, "-httpListenAddr=" + address, "-retentionPeriod=1", "-loggerLevel=WARN"}
+	})
+	if err != nil {
+		return nil, err
+	}
+	_, err = p.awaitReady(ctx, "/health")
+	return &victoria{p}, err
+}
+
+func (v *victoria) writeURL() string { return v.url("/api/v1/write") }
+
+func (v *victoria) taken(ctx context.Context) (float64, error) {
+	m, err := v.metrics(ctx)
+	return m["vm_rows_inserted_total"], err
+}
+
+// laminar is bin/laminar as users run it, on a database of its own.
+type laminar struct {
+	*process
+	db *database
+	b  *bench
+}
+
+// startLaminar starts one on a database, with definitions of flows ("" for
+// none) and settings as flags.
+func (b *bench) startLaminar(ctx context.Context, db *database, flows string, flags ...string) (*laminar, error) {
+	l, err := b.launchLaminar(db, flows, flags...)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := l.awaitReady(ctx, "/-/ready"); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// launchLaminar starts one without waiting until it is ready.
+func (b *bench) launchLaminar(db *database, flows string, flags ...string) (*laminar, error) {
+	if flows != "" {
+		file, err := b.writeFlows(flows)
+		if err != nil {
+			return nil, err
+		}
+		flags = append(flags, "--flows", file)
+	}
+	p, err := startProcess(b.dir, "laminar", b.tools.laminar, func(address string) []string {
+		return append([]string{"serve", "--database-url", db.url, "--listen", address, "--web-pprof", "--log-level", "warn"}, flags...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &laminar{p, db, b}, nil
+}
+
+// writeFlows puts definitions into a file.
+func (b *bench) writeFlows(flows string) (string, error) {
+	file := filepath.Join(b.dir, "flows.yml")
+	return file, os.WriteFile(file, []byte(flows), 0o644)
+}
+
+func (l *laminar) writeURL() string { return l.url("/api/v1/write") }
+
+func (l *laminar) taken(ctx context.Context) (float64, error) {
+	return l.db.number(ctx, "select coalesce(sum(n), 0)::float8 from laminar.flush, unnest(samples) n")
+}
+
+// run runs another command of the binary on the same database.
+func (l *laminar) run(ctx context.Context, args ...string) (string, error) {
+	return output(ctx, l.b.tools.laminar, append(args, "--database-url", l.db.url)...)
+}
+
+// apply puts flows into the catalogue of the running process.
+func (l *laminar) apply(ctx context.Context, flows string) error {
+	file, err := l.b.writeFlows(flows)
+	if err != nil {
+		return err
+	}
+	_, err = l.run(ctx, "flow", "apply", "-f", file)
+	return err
+}
+
+// caughtUp is true when every flow's table shows every commit.
+const caughtUp = `select not exists (select from laminar.flow f, laminar.region r
+	where r.last_seq > coalesce((f.vector->>(r.id::text))::bigint, 0))
+	and not exists (select from laminar.flow_dirty)
+	and not exists (select from laminar.flow where epoch = 0)`
+
+// awaitFlows waits until all flows have caught up with what is committed, and
+// returns when they had.
+func (l *laminar) awaitFlows(ctx context.Context) (time.Time, error) {
+	at, err := l.db.until(ctx, 5*time.Millisecond, 3*time.Minute, caughtUp)
+	if err != nil {
+		return at, fmt.Errorf("wait for the flows: %w\n%s", err, l.lastWords())
+	}
+	return at, nil
+}
+
+// rounds is how often and how long Laminar has worked on flows since its start:
+// a round is the whole of a tick, from its snapshot to its commit.
+func (l *laminar) rounds(ctx context.Context) (count int, took time.Duration, err error) {
+	m, err := l.metrics(ctx)
+	return int(m["laminar_flow_round_duration_seconds_count"]),
+		time.Duration(m["laminar_flow_round_duration_seconds_sum"] * float64(time.Second)), err
+}
+
+// workedSince is how long rounds have taken since that reading of rounds. What
+// they have done can be seen just before they are counted.
+func (l *laminar) workedSince(ctx context.Context, before time.Duration) (time.Duration, error) {
+	for range 200 {
+		_, after, err := l.rounds(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if after > before {
+			return after - before, nil
+		}
+	}
+	return 0, fmt.Errorf("no round of a flow was counted")
+}
+
+// heap is how many bytes of Go memory are in use after a garbage collection.
+func (l *laminar) heap(ctx context.Context) (float64, error) {
+	for range 2 { // what has a finalizer goes with the second
+		if _, _, err := get(ctx, l.url("/debug/pprof/heap?gc=1")); err != nil {
+			return 0, err
+		}
+	}
+	m, err := l.metrics(ctx)
+	return m["go_memstats_heap_alloc_bytes"], err
+}

@@ -1,0 +1,336 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// tick measures what one more scrape of many series costs: Laminar's round, the
+// statement of a cron job, and Prometheus's own evaluation of the rule.
+//
+// A flow's trigger counts samples, so that exactly one round follows a scrape
+// and begins when all of it has landed; emit is close and the watermark has no
+// delay, so that this round computes the same one window as the peers do. Its
+// duration is what Laminar's own metric of rounds says: from before the
+// snapshot to behind the commit.
+func (b *bench) tick(ctx context.Context) (err error) {
+	t, err := b.newTickWork(ctx)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	for _, span := range []string{"5m", "1h"} {
+		if err := t.measure(ctx, span); err != nil {
+			return err
+		}
+	}
+	if err := t.stop(ctx); err != nil {
+		return err
+	}
+	return b.tickTargets()
+}
+
+// Names of figures of scenario 3; those with a %s are for a range.
+const (
+	tickLaminar    = "Laminar: sum by (job) (rate(m[%s])), a window closes"
+	tickFold       = "Laminar: sum by (job) (rate(m[%s])), no window closes"
+	tickPrometheus = "Prometheus: instant query of sum by (job) (rate(m[%s]))"
+	tickCronRate   = "cron: per series max - min, summed by job, last 5 min"
+	tickCronSum    = "cron: sum and count of values by job, last 5 min"
+)
+
+func (b *bench) tickTargets() error {
+	r := b.report
+	five, hour := fmt.Sprintf(tickLaminar, "5m"), fmt.Sprintf(tickLaminar, "1h")
+	for _, t := range []struct {
+		claim, figure, over string
+		bound               float64
+	}{
+		{"tick [5m] over cron, the rate by hand", five, tickCronRate, 0.1},
+		{"tick [5m] over cron, plain sums", five, tickCronSum, 0.1},
+		{"tick [5m] over Prometheus's evaluation", five, fmt.Sprintf(tickPrometheus, "5m"), 0.5},
+		{"tick [1h] over Prometheus's evaluation", hour, fmt.Sprintf(tickPrometheus, "1h"), 0.1},
+		{"tick [1h] over tick [5m]", hour, five, 1.3},
+	} {
+		if err := r.AtMost(3, t.claim, t.figure, t.over, t.bound); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tickWork is the same history in Laminar, in Prometheus and in a row table.
+type tickWork struct {
+	b       *bench
+	scrapes scrapes
+	next    int64 // scrape
+	laminar *laminar
+	prom    *prometheusServer
+	rows    *database
+	toL     *sender
+	toP     *sender
+}
+
+// newTickWork starts all three and stores the hour before the first tick.
+func (b *bench) newTickWork(ctx context.Context) (_ *tickWork, err error) {
+	t := &tickWork{b: b}
+	defer func() {
+		if err != nil {
+			t.close()
+		}
+	}()
+	// Everything that is sent lies in the past, or windows could not close.
+	ahead := b.plan.tickHour + 2*int64(b.plan.rounds+1)*perMinute
+	start := time.Now().Truncate(time.Minute).Add(-time.Duration(ahead) * scrapeInterval)
+	t.scrapes = scrapes{requestSeries(b.plan.tickSeries), start, scrapeInterval}
+
+	db, err := b.pg.create(ctx, "tick")
+	if err != nil {
+		return nil, err
+	}
+	if t.laminar, err = b.startLaminar(ctx, db, ""); err != nil {
+		return nil, err
+	}
+	dir, err := b.path("prometheus")
+	if err != nil {
+		return nil, err
+	}
+	if t.prom, err = b.startPrometheus(ctx, dir); err != nil {
+		return nil, err
+	}
+	if t.rows, err = b.pg.create(ctx, "tick_rows"); err != nil {
+		return nil, err
+	}
+	if err := t.rows.createTables(ctx, t.scrapes.series, indexByTS); err != nil {
+		return nil, err
+	}
+	for _, statement := range []string{
+		`create table cron_rate (bucket timestamptz, job text, value float8, primary key (bucket, job))`,
+		`create table cron_sum (bucket timestamptz, job text, total float8, samples bigint, primary key (bucket, job))`,
+	} {
+		if _, err := t.rows.conn.Exec(ctx, statement); err != nil {
+			return nil, err
+		}
+	}
+	t.toL, t.toP = newSender(t.laminar.writeURL(), b.plan.connections), newSender(t.prom.writeURL(), b.plan.connections)
+	const portion = 10 // scrapes prepared at once
+	for t.next <= b.plan.tickHour {
+		if err := t.store(ctx, min(portion, b.plan.tickHour+1-t.next)); err != nil {
+			return nil, err
+		}
+	}
+	b.say("   stored %d scrapes of %d series", t.next, t.scrapes.series.len())
+	return t, t.rows.analyze(ctx)
+}
+
+// store sends the next n scrapes to all three.
+func (t *tickWork) store(ctx context.Context, n int64) error {
+	l := t.scrapes.prepare(t.next, t.next+n, t.b.plan.connections)
+	rows := t.scrapes.prepareRows(t.next, t.next+n)
+	t.next += n
+	if _, err := t.toL.send(ctx, l); err != nil {
+		return err
+	}
+	if _, err := t.toP.send(ctx, l); err != nil {
+		return err
+	}
+	_, err := t.rows.copyRows(ctx, rows)
+	return err
+}
+
+// tickFlow is the flow of a range; a round follows every whole scrape.
+func tickFlow(span string, series int) string {
+	return fmt.Sprintf(`flows:
+  - name: tick_%s
+    promql: sum by (job) (rate(http_requests_total[%s]))
+    every: 1m
+    emit: close
+    watermark_delay: 0s
+    trigger: {samples: %d}
+`, span, span, series)
+}
+
+// measure measures the ticks of a range. The first minute builds the state.
+func (t *tickWork) measure(ctx context.Context, span string) error {
+	if err := t.laminar.apply(ctx, tickFlow(span, t.scrapes.series.len())); err != nil {
+		return err
+	}
+	if _, err := t.laminar.awaitFlows(ctx); err != nil {
+		return err
+	}
+	for round := range t.b.plan.rounds + 1 {
+		for i := range perMinute {
+			took, err := t.round(ctx)
+			if err != nil {
+				return err
+			}
+			switch {
+			case round == 0:
+			case i < perMinute-1:
+				t.b.add(3, fmt.Sprintf(tickFold, span), "ms", ms(took))
+			default:
+				t.b.add(3, fmt.Sprintf(tickLaminar, span), "ms", ms(took))
+			}
+		}
+		if round == 0 {
+			continue
+		}
+		if err := t.peers(ctx, span); err != nil {
+			return err
+		}
+	}
+	if span == "1h" {
+		return nil
+	}
+	_, err := t.laminar.run(ctx, "flow", "delete", "tick_"+span)
+	return err
+}
+
+// round stores one more scrape and returns how long Laminar worked on it.
+func (t *tickWork) round(ctx context.Context) (time.Duration, error) {
+	_, before, err := t.laminar.rounds(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := t.store(ctx, 1); err != nil {
+		return 0, err
+	}
+	if _, err := t.laminar.awaitFlows(ctx); err != nil {
+		return 0, err
+	}
+	return t.laminar.workedSince(ctx, before)
+}
+
+// peers measures the same window in the peers, and looks that all computed the
+// same.
+func (t *tickWork) peers(ctx context.Context, span string) error {
+	end := t.scrapes.time(t.next - 1)
+	began := time.Now()
+	byJob, err := t.prom.query(ctx, "sum by (job) (rate(http_requests_total["+span+"]))", end)
+	if err != nil {
+		return err
+	}
+	t.b.add(3, fmt.Sprintf(tickPrometheus, span), "ms", ms(time.Since(began)))
+	if err := t.compare(ctx, span, end, byJob); err != nil {
+		return err
+	}
+	if span != "5m" {
+		return nil
+	}
+	start := end.Add(-5 * time.Minute)
+	took, err := t.rows.timed(ctx, `insert into cron_rate
+select r.bucket, d.job, sum(r.increase) / 300 from (
+	select date_bin('5 minutes', ts, $1::timestamptz + interval '1 ms') as bucket, series, max(value) - min(value) as increase
+	from sample where ts > $1 and ts <= $2 group by 1, 2
+) r join series d on d.id = r.series group by 1, 2
+on conflict (bucket, job) do update set value = excluded.value`, start, end)
+	if err != nil {
+		return err
+	}
+	t.b.add(3, tickCronRate, "ms", ms(took))
+	took, err = t.rows.timed(ctx, `insert into cron_sum
+select date_bin('5 minutes', s.ts, $1::timestamptz + interval '1 ms'), d.job, sum(s.value), count(*)
+from sample s join series d on d.id = s.series where s.ts > $1 and s.ts <= $2 group by 1, 2
+on conflict (bucket, job) do update set total = excluded.total, samples = excluded.samples`, start, end)
+	if err != nil {
+		return err
+	}
+	t.b.add(3, tickCronSum, "ms", ms(took))
+	return nil
+}
+
+// compare refuses to go on when Laminar's results are not Prometheus's. That
+// version takes one sample more, at the window's left end, so they agree to
+// some percent only: enough to see that both did the same work.
+func (t *tickWork) compare(ctx context.Context, span string, end time.Time, want map[string]float64) error {
+	rows, err := t.laminar.db.conn.Query(ctx, "select job, value from flow.tick_"+span+" where window_end = $1", end)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	count := 0
+	for rows.Next() {
+		var (
+			job string
+			got float64
+		)
+		if err := rows.Scan(&job, &got); err != nil {
+			return err
+		}
+		if w, ok := want[job]; !ok || math.Abs(got-w) > 0.1*math.Abs(w) {
+			return fmt.Errorf("window %s of %s: Laminar has %v, Prometheus %v", end, job, got, w)
+		}
+		count++
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if count != len(want) || count == 0 {
+		return fmt.Errorf("window %s: Laminar has %d groups, Prometheus %d", end, count, len(want))
+	}
+	return nil
+}
+
+// query asks for an expression at one time and returns its values by job.
+func (p *prometheusServer) query(ctx context.Context, promql string, at time.Time) (map[string]float64, error) {
+	path := "/api/v1/query?" + url.Values{"query": {promql}, "time": {strconv.FormatInt(at.Unix(), 10)}}.Encode()
+	status, text, err := get(ctx, p.url(path))
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Status string
+		Data   struct {
+			Result []struct {
+				Metric map[string]string
+				Value  [2]any
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &answer); err != nil || answer.Status != "success" {
+		return nil, fmt.Errorf("%s at %s: answer %d: %s: %w", promql, at, status, text, err)
+	}
+	out := make(map[string]float64, len(answer.Data.Result))
+	for _, r := range answer.Data.Result {
+		word, _ := r.Value[1].(string)
+		if out[r.Metric["job"]], err = strconv.ParseFloat(word, 64); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// close ends what runs, whatever state it is in.
+func (t *tickWork) close() {
+	if t.toL != nil {
+		t.toL.close()
+		t.toP.close()
+	}
+	if t.laminar != nil {
+		t.laminar.kill()
+	}
+	if t.prom != nil {
+		t.prom.kill()
+	}
+}
+
+// stop ends everything in order and removes its data.
+func (t *tickWork) stop(ctx context.Context) error {
+	if err := t.laminar.stop(); err != nil {
+		return err
+	}
+	if err := t.laminar.db.drop(ctx); err != nil {
+		return err
+	}
+	if err := t.rows.drop(ctx); err != nil {
+		return err
+	}
+	return t.b.discard(t.prom.process, t.prom.dir)
+}
+
+func ms(d time.Duration) float64 { return d.Seconds() * 1000 }

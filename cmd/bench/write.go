@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"laminar/cmd/bench/report"
+)
+
+// write writes the results beside each other: JSON, Markdown and the chart to
+// files, text to the standard output.
+func (b *bench) write() error {
+	b.report.Seconds = time.Since(b.report.Began).Seconds()
+	if err := os.MkdirAll(b.opts.out, 0o755); err != nil {
+		return err
+	}
+	name := "latest"
+	switch {
+	case b.opts.scale:
+		name = "scale"
+	case b.opts.quick:
+		name = "quick"
+	}
+	for _, f := range []struct {
+		suffix string
+		write  func(*bytes.Buffer) error
+	}{
+		{".json", func(w *bytes.Buffer) error { return b.report.WriteJSON(w) }},
+		{".md", func(w *bytes.Buffer) error { return b.report.WriteMarkdown(w) }},
+		{".svg", func(w *bytes.Buffer) error { return b.report.WriteSVG(w) }},
+	} {
+		var text bytes.Buffer
+		if err := f.write(&text); err != nil {
+			return fmt.Errorf("write the results: %w", err)
+		}
+		if err := os.WriteFile(filepath.Join(b.opts.out, name+f.suffix), text.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	b.say("results are in %s", filepath.Join(b.opts.out, name+".{json,md,svg}"))
+	return b.report.WriteText(os.Stdout)
+}
+
+// docParts are the results that the document holds, each between two markers,
+// and the chart beside it.
+var docParts = []string{"latest", "scale"}
+
+// writeDocs puts the results of the last runs into the document.
+func writeDocs(out, doc string) error {
+	text, err := os.ReadFile(doc)
+	if err != nil {
+		return err
+	}
+	for _, part := range docParts {
+		raw, err := os.ReadFile(filepath.Join(out, part+".json"))
+		if err != nil {
+			return fmt.Errorf("%w: make bench and make bench-scale leave the results there", err)
+		}
+		var r report.Report
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return fmt.Errorf("%s.json: %w", part, err)
+		}
+		var table, chart bytes.Buffer
+		if err := r.WriteMarkdown(&table); err != nil {
+			return err
+		}
+		if err := r.WriteSVG(&chart); err != nil {
+			return err
+		}
+		begin, end := "<!-- "+part+" -->\n", "<!-- end of "+part+" -->\n"
+		head, rest, found := strings.Cut(string(text), begin)
+		_, tail, ended := strings.Cut(rest, end)
+		if !found || !ended {
+			return fmt.Errorf("%s does not hold the lines %q and %q", doc, begin, end)
+		}
+		image := "benchmarks-" + part + ".svg"
+		text = []byte(head + begin + "\n" + table.String() + "\n![" + part + "](" + image + ")\n\n" + end + tail)
+		if err := os.WriteFile(filepath.Join(filepath.Dir(doc), image), chart.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(doc, text, 0o644)
+}
