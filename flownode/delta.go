@@ -59,6 +59,7 @@ func (g *group) cohorts(ctx context.Context, r *round) ([]*cohort, error) {
 func (f *flowRun) forgetHistory() {
 	f.dropState()
 	f.membersAt = nil
+	f.groupRows = groupRows{}
 	for _, l := range f.leaves {
 		l.members = newMembers(l.leaf)
 	}

@@ -165,7 +165,7 @@ func (s *stepping) provisional(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if res.touched || s.open.values != nil {
+	if res.touched || s.open.known {
 		s.put(s.changes(res))
 		s.r.node.metrics.windows.WithLabelValues("provisional").Inc()
 	}

@@ -23,8 +23,8 @@ type wanted struct {
 // windowResult is what a window's expression gives.
 type windowResult struct {
 	end     int64
-	touched bool // some leaf holds a sample in the window
-	rows    map[string]progress.Row
+	touched bool           // some leaf holds a sample in the window
+	rows    []progress.Row // ascending by columns, no two with the same
 }
 
 // inputs is what some windows of a flow can be computed from.
@@ -86,30 +86,55 @@ func (f *flowRun) evaluate(ctx context.Context, r *round, src inputs, end int64,
 		out promeval.Vector
 		err error
 	)
-	if src.whole != nil {
+	switch {
+	case src.whole != nil:
 		out, res.touched, err = f.evaluateWhole(ctx, r, src.whole, end)
-	} else {
+	case f.flow.Def.Expr.Residual == nil:
+		res.rows, res.touched, err = f.evaluateLeaf(src.leaves[0], end, want)
+	default:
 		out, res.touched, err = f.evaluateLeaves(ctx, r, src.leaves, end, want)
 	}
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return res, err
-	case err != nil:
-		return res, &EvalError{Flow: f.flow.Def.Name, End: end, Err: err}
-	case !res.touched:
-		return res, nil
+	if err == nil && out != nil {
+		res.rows, err = f.rowsOf(out)
 	}
-	res.rows = make(map[string]progress.Row, len(out))
-	for _, s := range out {
-		cols := f.layout.Row(s.Metric)
-		key := rowKey(cols)
-		if _, twice := res.rows[key]; twice {
-			return windowResult{end: end, touched: true},
-				&EvalError{Flow: f.flow.Def.Name, End: end, Err: &duplicateError{leaf: f.flow.Def.PromQL, labels: s.Metric}}
+	if err != nil && ctx.Err() == nil {
+		return windowResult{end: end, touched: res.touched}, &EvalError{Flow: f.flow.Def.Name, End: end, Err: err}
+	}
+	return res, err
+}
+
+// rowsOf turns a vector into rows.
+func (f *flowRun) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
+	rows := make([]progress.Row, len(vec))
+	for i := range vec {
+		rows[i] = progress.Row{Columns: f.layout.Row(vec[i].Metric), Value: vec[i].Value}
+	}
+	slices.SortFunc(rows, func(a, b progress.Row) int { return slices.Compare(a.Columns, b.Columns) })
+	for i := 1; i < len(rows); i++ {
+		if slices.Equal(rows[i-1].Columns, rows[i].Columns) {
+			for _, s := range vec {
+				if slices.Equal(f.layout.Row(s.Metric), rows[i].Columns) {
+					return nil, &duplicateError{leaf: f.flow.Def.PromQL, labels: s.Metric}
+				}
+			}
 		}
-		res.rows[key] = progress.Row{Columns: cols, Value: s.Value}
 	}
-	return res, nil
+	return rows, nil
+}
+
+// evaluateLeaf is the rows of a flow that is one leaf and nothing else.
+func (f *flowRun) evaluateLeaf(src windowSource, end int64, want wanted) (rows []progress.Row, touched bool, err error) {
+	l := f.leaves[0]
+	after, upTo := l.span(end)
+	if !src.holds(after, upTo) {
+		return nil, false, nil
+	}
+	samples, err := leafVector(src, l.members, after, upTo, l.want(want))
+	if err != nil {
+		return nil, true, err
+	}
+	rows, err = f.groupRows.rows(f, l.members, samples)
+	return rows, true, err
 }
 
 // evaluateLeaves merges every leaf's partials and evaluates the residual over
@@ -132,11 +157,10 @@ func (f *flowRun) evaluateLeaves(ctx context.Context, r *round, src []windowSour
 		}
 		vectors[i] = vec
 	}
-	residual := f.flow.Def.Expr.Residual
-	if !touched || residual == nil {
-		return vectors[0], touched, nil
+	if !touched {
+		return nil, false, nil
 	}
-	out, err = r.node.eval.Residual(ctx, residual, vectors, end)
+	out, err = r.node.eval.Residual(ctx, f.flow.Def.Expr.Residual, vectors, end)
 	return out, true, err
 }
 
@@ -146,11 +170,7 @@ func rowKey(cols []string) string { return strings.Join(cols, "\xff") }
 
 // complete turns a result of all groups into what is to be stored.
 func (f *flowRun) complete(res windowResult) progress.Window {
-	rows := make([]progress.Row, 0, len(res.rows))
-	for _, key := range slices.Sorted(maps.Keys(res.rows)) {
-		rows = append(rows, res.rows[key])
-	}
-	return progress.Window{Start: f.flow.Def.WindowStart(res.end), End: res.end, Complete: true, Rows: rows}
+	return progress.Window{Start: f.flow.Def.WindowStart(res.end), End: res.end, Complete: true, Rows: res.rows}
 }
 
 // some turns a result of some groups into what is to be stored: wanted groups
@@ -159,8 +179,9 @@ func (f *flowRun) some(res windowResult, want wanted) progress.Window {
 	w := progress.Window{Start: f.flow.Def.WindowStart(res.end), End: res.end}
 	for _, key := range slices.Sorted(maps.Keys(want.keys)) {
 		cols := f.layout.Row(flowdef.GroupKeyLabels(key))
-		if row, ok := res.rows[rowKey(cols)]; ok {
-			w.Rows = append(w.Rows, row)
+		at, ok := slices.BinarySearchFunc(res.rows, cols, func(r progress.Row, cols []string) int { return slices.Compare(r.Columns, cols) })
+		if ok {
+			w.Rows = append(w.Rows, res.rows[at])
 		} else {
 			w.Gone = append(w.Gone, cols)
 		}
@@ -171,27 +192,42 @@ func (f *flowRun) some(res windowResult, want wanted) progress.Window {
 // changes turns a result of all groups of the open window into what differs
 // from what was last written of it, and remembers it.
 func (f *flowRun) changes(res windowResult) progress.Window {
-	if f.open.end != res.end || f.open.values == nil {
-		f.open.end = res.end
-		f.open.values = make(map[string]progress.Row, len(res.rows))
-		maps.Copy(f.open.values, res.rows)
+	old, known := f.open.rows, f.open.end == res.end && f.open.known
+	f.open = openWindow{end: res.end, rows: res.rows, known: true}
+	if !known {
 		return f.complete(res)
 	}
 	w := progress.Window{Start: f.flow.Def.WindowStart(res.end), End: res.end}
-	for _, key := range slices.Sorted(maps.Keys(res.rows)) {
-		row := res.rows[key]
-		if old, ok := f.open.values[key]; !ok || !sameValue(old.Value, row.Value) {
-			w.Rows = append(w.Rows, row)
-			f.open.values[key] = row
+	for _, row := range res.rows {
+		order := 1
+		for len(old) > 0 {
+			if order = compareColumns(old[0].Columns, row.Columns); order >= 0 {
+				break
+			}
+			w.Gone = append(w.Gone, old[0].Columns)
+			old = old[1:]
 		}
+		if len(old) > 0 && order == 0 {
+			same := sameValue(old[0].Value, row.Value)
+			old = old[1:]
+			if same {
+				continue
+			}
+		}
+		w.Rows = append(w.Rows, row)
 	}
-	for key, old := range f.open.values {
-		if _, ok := res.rows[key]; !ok {
-			w.Gone = append(w.Gone, old.Columns)
-			delete(f.open.values, key)
-		}
+	for _, row := range old {
+		w.Gone = append(w.Gone, row.Columns)
 	}
 	return w
+}
+
+// compareColumns orders label columns; nearly always they are the very same.
+func compareColumns(a, b []string) int {
+	if len(a) > 0 && len(a) == len(b) && &a[0] == &b[0] {
+		return 0
+	}
+	return slices.Compare(a, b)
 }
 
 // sameValue says whether two values are one to the result table: NaN equals

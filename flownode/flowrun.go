@@ -26,6 +26,7 @@ type flowRun struct {
 	dirty     *flowplan.DirtyList
 	clock     flowplan.Clock
 	open      openWindow
+	groupRows groupRows
 	errs      string    // error text as stored
 	takeAfter time.Time // when a flow that could not be taken over is tried again
 	broken    bool      // its last round was not committed: load it again
@@ -180,10 +181,9 @@ func groups(bits []uint64, fn func(g int32)) {
 // openWindow is the provisional result of the earliest open window as it was
 // last written, so that only what changed is written again.
 type openWindow struct {
-	end    int64
-	values map[string]progress.Row // by rowKey; nil when not known
+	end   int64
+	rows  []progress.Row // ascending by columns
+	known bool           // rows is what was written
 }
 
-func (o *openWindow) reset(end int64) {
-	o.end, o.values = end, nil
-}
+func (o *openWindow) reset(end int64) { *o = openWindow{end: end} }

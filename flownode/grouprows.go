@@ -1,0 +1,78 @@
+package flownode
+
+import (
+	"slices"
+
+	"laminar/flownode/progress"
+)
+
+// groupRows is the label columns of the groups of a leaf, and their order as
+// rows, for flows that are one leaf and nothing else: they are worked out once
+// for a group and shared by all windows.
+type groupRows struct {
+	rank    []int32    // by group: its place among the rows
+	columns [][]string // by rank, ascending
+
+	values []float64 // by rank; scratch
+	filled []bool    // by rank; scratch
+}
+
+// extend takes in the groups that are new. Members never lose any.
+func (x *groupRows) extend(f *flowRun, m *members) {
+	known := len(x.rank)
+	if known == len(m.groups) {
+		return
+	}
+	byGroup := make([][]string, len(m.groups))
+	order := make([]int32, len(m.groups))
+	for g := range m.groups {
+		order[g] = int32(g)
+		if g < known {
+			byGroup[g] = x.columns[x.rank[g]]
+		} else {
+			byGroup[g] = f.layout.Row(m.groups[g].labels)
+		}
+	}
+	slices.SortFunc(order, func(a, b int32) int { return slices.Compare(byGroup[a], byGroup[b]) })
+	x.rank, x.columns = make([]int32, len(m.groups)), x.columns[:0:0]
+	for _, g := range order {
+		if n := len(x.columns); n == 0 || slices.Compare(x.columns[n-1], byGroup[g]) != 0 {
+			x.columns = append(x.columns, byGroup[g])
+		}
+		x.rank[g] = int32(len(x.columns) - 1)
+	}
+	x.values, x.filled = make([]float64, len(x.columns)), make([]bool, len(x.columns))
+}
+
+// rows turns values of groups into rows. Two groups can have one row: where
+// static labels replace those that tell them apart. That is an error when both
+// have a value.
+func (x *groupRows) rows(f *flowRun, m *members, samples []leafSample) ([]progress.Row, error) {
+	x.extend(f, m)
+	rows := make([]progress.Row, 0, len(samples))
+	// A few groups of many are sorted, many are put in their places.
+	if len(samples) < len(x.columns)/16 {
+		slices.SortFunc(samples, func(a, b leafSample) int { return int(x.rank[a.group]) - int(x.rank[b.group]) })
+		for i, s := range samples {
+			if i > 0 && x.rank[samples[i-1].group] == x.rank[s.group] {
+				return nil, &duplicateError{leaf: f.flow.Def.PromQL, labels: m.groups[s.group].labels}
+			}
+			rows = append(rows, progress.Row{Columns: x.columns[x.rank[s.group]], Value: s.value})
+		}
+		return rows, nil
+	}
+	clear(x.filled)
+	for _, s := range samples {
+		rank := x.rank[s.group]
+		if x.filled[rank] {
+			return nil, &duplicateError{leaf: f.flow.Def.PromQL, labels: m.groups[s.group].labels}
+		}
+		x.values[rank], x.filled[rank] = s.value, true
+	}
+	for rank, filled := range x.filled {
+		if filled {
+			rows = append(rows, progress.Row{Columns: x.columns[rank], Value: x.values[rank]})
+		}
+	}
+	return rows, nil
+}
