@@ -74,6 +74,7 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("flush region %d: %w", f.region, err)
 	}
+	zeros := d.inject(fl.Earliest)
 	segs := f.builder.build(d, fl)
 	f.metrics.repeats.Add(float64(f.builder.repeats))
 	if len(segs) == 0 {
@@ -87,6 +88,7 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 	}
 	committed = true
 	f.known.apply(fl, d, found, time.Now().UnixMilli())
+	f.metrics.zeros.Add(float64(zeros))
 	f.metrics.unordered.Add(float64(f.builder.unordered))
 	return &Commit{
 		Region: f.region, Seq: fl.Seq, Metrics: f.builder.metrics(),

@@ -51,6 +51,11 @@ type Config struct {
 	// Default 6 h.
 	SeriesIdle time.Duration
 
+	// StartZeros puts a zero at the start timestamp of a sample (remote write
+	// 2.0) when that is newer than every other sample of the series, so that
+	// the increase from there counts. Otherwise start timestamps are ignored.
+	StartZeros bool
+
 	// OnCommit, when not nil, is called after the requests of a flush have
 	// been answered. It is called from every region's goroutine and must not
 	// block.

@@ -22,6 +22,7 @@ type draft struct {
 	epoch     uint64 // grows with every draft of the region; marks series and metrics
 	samples   []draftSample
 	slots     []slot
+	zeros     []draftSample        // that may be put before their samples; see inject
 	irregular map[*series]struct{} // series whose samples did not arrive in order
 	batches   []*batch
 	opened    time.Time // when the first batch came
@@ -34,6 +35,7 @@ type draftSample struct {
 	t      int64 // milliseconds since the epoch
 	v      float64
 	slot   int32
+	zero   bool // made of a start timestamp: gives way to any sample of its time
 }
 
 // slot counts the samples of one metric in a draft.
@@ -47,10 +49,11 @@ type slot struct {
 func (d *draft) reset(epoch uint64) {
 	d.epoch = epoch
 	clear(d.samples)
+	clear(d.zeros)
 	clear(d.slots)
 	clear(d.batches)
 	clear(d.irregular)
-	d.samples, d.slots, d.batches = d.samples[:0], d.slots[:0], d.batches[:0]
+	d.samples, d.zeros, d.slots, d.batches = d.samples[:0], d.zeros[:0], d.slots[:0], d.batches[:0]
 }
 
 // add appends a batch. The caller holds the buffer's mutex, which guards the
@@ -59,12 +62,16 @@ func (d *draft) reset(epoch uint64) {
 func (d *draft) add(b *batch, revive func(*series) *series) {
 	d.batches = append(d.batches, b)
 	d.samples = slices.Grow(d.samples, len(b.samples))
+	zeros := b.zeros
 	for i := range b.samples {
 		smp := &b.samples[i]
 		s := smp.series
 		if s.dead {
 			s = revive(s)
 			smp.series = s
+		}
+		if t, ok := takeZero(&zeros, i); ok && (s.epoch != d.epoch || t > s.draftT) {
+			d.zeros = append(d.zeros, draftSample{series: s, t: t, zero: true})
 		}
 		if s.epoch == d.epoch && smp.t <= s.draftT {
 			if smp.t == s.draftT {
@@ -104,11 +111,20 @@ func (d *draft) refill(batches []*batch) {
 		ids[sl.metric] = sl.id
 	}
 	d.batches = append([]*batch(nil), batches...)
-	d.samples, d.slots = d.samples[:0], d.slots[:0]
+	d.samples, d.zeros, d.slots = d.samples[:0], d.zeros[:0], d.slots[:0]
 	d.irregular = make(map[*series]struct{})
 	bySlot := make(map[*metric]int32)
+	newest := make(map[*series]int64)
 	for _, b := range batches {
-		for _, smp := range b.samples {
+		zeros := b.zeros
+		for i, smp := range b.samples {
+			last, seen := newest[smp.series]
+			if t, ok := takeZero(&zeros, i); ok && (!seen || t > last) {
+				d.zeros = append(d.zeros, draftSample{series: smp.series, t: t, zero: true})
+			}
+			if !seen || smp.t > last {
+				newest[smp.series] = smp.t
+			}
 			m := smp.series.metric
 			n, ok := bySlot[m]
 			if !ok {
@@ -124,7 +140,8 @@ func (d *draft) refill(batches []*batch) {
 }
 
 // settle brings the samples of irregular series into the order of time and
-// leaves of several at one time only the last to arrive. The samples of one
+// leaves of several at one time only the last to arrive. A zero made of a start
+// timestamp counts as the first to arrive. The samples of one
 // flush have no order among themselves but that one, so what came out of order
 // within the flush is not late.
 func (d *draft) settle() {
@@ -143,7 +160,13 @@ func (d *draft) settle() {
 		if c := cmp.Compare(a.series.order, b.series.order); c != 0 {
 			return c
 		}
-		return cmp.Compare(a.t, b.t)
+		if c := cmp.Compare(a.t, b.t); c != 0 || a.zero == b.zero {
+			return c
+		}
+		if a.zero {
+			return -1
+		}
+		return 1
 	})
 	for i, place := range places {
 		smp := found[i]
@@ -155,6 +178,38 @@ func (d *draft) settle() {
 	clear(d.irregular)
 }
 
+// inject puts zeros at the start timestamps that are newer than every sample of
+// their series, committed or earlier in the draft: where the series began, or
+// began anew. It is Prometheus's rule for zero samples at start timestamps. The
+// series have their ids and bounds; the draft is settled, before and after. It
+// returns how many zeros there are.
+func (d *draft) inject(earliest int64) (n int) {
+	var slots map[*metric]int32
+	for _, z := range d.zeros {
+		if z.t <= z.series.lastT || z.t < earliest {
+			continue
+		}
+		if slots == nil {
+			slots = make(map[*metric]int32, len(d.slots))
+			for i := range d.slots {
+				slots[d.slots[i].metric] = int32(i)
+			}
+			if d.irregular == nil {
+				d.irregular = make(map[*series]struct{})
+			}
+		}
+		z.slot = slots[z.series.metric]
+		d.count(z.slot, z.t)
+		d.samples = append(d.samples, z)
+		d.irregular[z.series] = struct{}{}
+		n++
+	}
+	if n > 0 {
+		d.settle()
+	}
+	return n
+}
+
 // refuseOutside leaves out the samples with a time before earliest or after
 // latest and tells their requests. It is the exception: requests check against
 // what is known of both before they come here.
@@ -164,7 +219,7 @@ func (d *draft) refuseOutside(earliest, latest int64, count func(Reason, int)) {
 		return
 	}
 	for _, b := range d.batches {
-		b.samples = slices.DeleteFunc(b.samples, func(smp batchSample) bool {
+		b.leaveOut(func(smp *batchSample) bool {
 			if !outside(smp.t) {
 				return false
 			}

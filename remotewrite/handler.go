@@ -78,6 +78,7 @@ func (g *Ingester) serve(r *http.Request, ver version, enc encoding) (written ta
 	earliest, latest := g.clock.span(g.cfg.Limits.Ahead)
 	in := newIntake(g.registry, g.cfg.Regions, g.cfg.Limits, earliest, latest)
 	defer in.release()
+	in.zeros = g.cfg.StartZeros
 	if enc, err = g.decode(bufs, ver, enc, in); err != nil {
 		return tally{}, err
 	}
@@ -86,6 +87,7 @@ func (g *Ingester) serve(r *http.Request, ver version, enc encoding) (written ta
 		g.metrics.refuse(reason, n)
 	}
 	g.metrics.exemplars.Add(float64(in.accepted.exemplars))
+	g.metrics.badStarts.Add(float64(in.badStart))
 	written.samples, err = g.submit(r.Context(), in, &in.refused)
 	if err != nil {
 		return written, err

@@ -112,7 +112,7 @@ func (g *Ingester) bound(ctx context.Context, ended <-chan struct{}, cancel cont
 // writing among them. What was refused is added to refused.
 func (g *Ingester) submit(ctx context.Context, in *intake, refused *refusals) (written int, err error) {
 	req := newRequest()
-	held := int64(in.samples) * bytesPerSample
+	held := in.bytes()
 	if held == 0 {
 		return 0, nil
 	}
@@ -127,7 +127,7 @@ func (g *Ingester) submit(ctx context.Context, in *intake, refused *refusals) (w
 		if b == nil {
 			continue
 		}
-		b.request, b.budget, b.held = req, g.budget, int64(len(b.samples))*bytesPerSample
+		b.request, b.budget, b.held = req, g.budget, b.bytes()
 		req.pending.Add(1)
 		if !f.buf.add(b) {
 			b.finish(errClosed)

@@ -17,6 +17,8 @@ type intake struct {
 	samples  int      // accepted
 	refused  refusals
 	accepted tally // what is answered for as written though no flush counts it
+	zeros    bool  // start timestamps are to become zeros
+	badStart int   // start timestamps that cannot be
 	v1       v1Decoder
 	v2       v2Decoder
 	labels   []rawLabel
@@ -33,6 +35,7 @@ func newIntake(g *registry, regions int, limits Limits, earliest, latest int64) 
 	in := intakePool.Get().(*intake)
 	in.registry, in.limits, in.earliest, in.latest = g, limits, earliest, latest
 	in.samples, in.refused, in.accepted = 0, refusals{}, tally{}
+	in.zeros, in.badStart = false, 0
 	if len(in.batches) != regions {
 		in.batches = make([]*batch, regions)
 	}
@@ -116,11 +119,7 @@ func (in *intake) add(s *series, samples []sample) {
 	if len(samples) == 0 {
 		return
 	}
-	b := in.batches[s.region-1]
-	if b == nil {
-		b = newBatch(s.region)
-		in.batches[s.region-1] = b
-	}
+	b := in.batch(s.region)
 	for _, smp := range samples {
 		if smp.t < in.earliest || smp.t > in.latest {
 			in.refuseTime(s, smp.t)
@@ -129,6 +128,16 @@ func (in *intake) add(s *series, samples []sample) {
 		b.samples = append(b.samples, batchSample{series: s, t: smp.t, v: smp.v})
 		in.samples++
 	}
+}
+
+// batch is what the request has for a region.
+func (in *intake) batch(region sequence.Region) *batch {
+	b := in.batches[region-1]
+	if b == nil {
+		b = newBatch(region)
+		in.batches[region-1] = b
+	}
+	return b
 }
 
 func (in *intake) refuseTime(s *series, t int64) {
@@ -142,6 +151,16 @@ func (in *intake) refuseTime(s *series, t int64) {
 	in.refused.add(reason, 1, func() example {
 		return example{series: spellCanonical(s.canonical), t: t, hasT: true}
 	})
+}
+
+// bytes is what all batches together count against the budget.
+func (in *intake) bytes() (n int64) {
+	for _, b := range in.batches {
+		if b != nil {
+			n += b.bytes()
+		}
+	}
+	return n
 }
 
 // take hands over the batch of a region, nil when nothing came for it.

@@ -58,7 +58,39 @@ func (in *intake) addV2(ts *timeSeriesV2) {
 			return example{series: spellCanonical(s.canonical)}
 		})
 	}
+	if in.zeros && (len(ts.starts) > 0 || ts.created != 0) {
+		in.addStarted(s, ts)
+		return
+	}
 	in.add(s, ts.samples)
+}
+
+// addStarted is add for samples with start timestamps. One that is not before
+// its sample means nothing and is left out of account, as in Prometheus.
+func (in *intake) addStarted(s *series, ts *timeSeriesV2) {
+	if len(ts.samples) == 0 {
+		return
+	}
+	b := in.batch(s.region)
+	for i, smp := range ts.samples {
+		if smp.t < in.earliest || smp.t > in.latest {
+			in.refuseTime(s, smp.t)
+			continue
+		}
+		start := ts.created
+		if len(ts.starts) > 0 && ts.starts[i] != 0 {
+			start = ts.starts[i]
+		}
+		switch {
+		case start == 0:
+		case start < 0 || start >= smp.t:
+			in.badStart++
+		case start >= in.earliest:
+			b.zeros = append(b.zeros, startZero{sample: len(b.samples), t: start})
+		}
+		b.samples = append(b.samples, batchSample{series: s, t: smp.t, v: smp.v})
+		in.samples++
+	}
 }
 
 // findV2 returns the series of an entry and the name of its metric. The series

@@ -18,6 +18,8 @@ type metrics struct {
 	repeats        prometheus.Counter
 	unordered      prometheus.Counter
 	exemplars      prometheus.Counter
+	zeros          prometheus.Counter
+	badStarts      prometheus.Counter
 	flushes        *prometheus.CounterVec
 	flushSeconds   prometheus.Histogram
 	missed         prometheus.Counter
@@ -42,6 +44,8 @@ func newMetrics(reg prometheus.Registerer, bufferBytes, activeSeries func() int6
 		repeats:        counter("repeated_samples_total", "Samples dropped because they equal the newest committed one of their series."),
 		unordered:      counter("unordered_samples_total", "Samples written to unordered segments: late, repeated or overwriting."),
 		exemplars:      counter("exemplars_total", "Exemplars of remote write 2.0 that were accepted. They are not kept."),
+		zeros:          counter("start_zeros_total", "Zeros written at start timestamps."),
+		badStarts:      counter("ignored_start_timestamps_total", "Start timestamps left out of account because they are not before their sample."),
 		flushes:        vec("flushes_total", "Flushes by outcome: committed, empty, refused, failed, unknown.", "outcome"),
 		missed:         counter("missed_reads_total", "Times a region's cache had to catch up with other writers or with the database at start."),
 		historyChanges: counter("history_changes_total", "Times committed flushes had disappeared and every cache was dropped."),
@@ -55,7 +59,7 @@ func newMetrics(reg prometheus.Registerer, bufferBytes, activeSeries func() int6
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.samples, m.requests, m.rejected, m.repeats, m.unordered, m.exemplars, m.flushes, m.flushSeconds, m.missed, m.historyChanges,
+		m.samples, m.requests, m.rejected, m.repeats, m.unordered, m.exemplars, m.zeros, m.badStarts, m.flushes, m.flushSeconds, m.missed, m.historyChanges,
 		gauge("buffer_bytes", "Bytes of requests that are being decoded or wait for their commit.", bufferBytes),
 		gauge("active_series", "Series remembered.", activeSeries),
 	} {

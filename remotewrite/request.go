@@ -36,6 +36,7 @@ func (r *request) refuse(reason Reason, n int, describe func() example) {
 type batch struct {
 	region  sequence.Region
 	samples []batchSample
+	zeros   []startZero // in the order of the samples they belong to
 	request *request
 	budget  *budget // where held is given back
 	held    int64   // bytes the batch counts against the budget
@@ -47,6 +48,13 @@ type batchSample struct {
 	v      float64
 }
 
+// startZero is a zero that may stand at the start timestamp of a sample. The
+// flush decides: only it knows the newest sample of the series.
+type startZero struct {
+	sample int   // index of the sample in the batch
+	t      int64 // milliseconds since the epoch, before the sample's
+}
+
 // bytesPerSample is about what one sample takes from its decoding to its
 // commit: in the batch, in the draft and in a segment's arrays.
 const bytesPerSample = 72
@@ -55,8 +63,40 @@ var batchPool = sync.Pool{New: func() any { return new(batch) }}
 
 func newBatch(region sequence.Region) *batch {
 	b := batchPool.Get().(*batch)
-	b.region, b.samples = region, b.samples[:0]
+	b.region, b.samples, b.zeros = region, b.samples[:0], b.zeros[:0]
 	return b
+}
+
+// bytes is what the batch counts against the budget.
+func (b *batch) bytes() int64 {
+	return int64(len(b.samples)+len(b.zeros)) * bytesPerSample
+}
+
+// leaveOut removes the samples for which gone returns true, and their zeros.
+func (b *batch) leaveOut(gone func(*batchSample) bool) {
+	samples, zeros, rest := b.samples[:0], b.zeros[:0], b.zeros
+	for i := range b.samples {
+		smp := b.samples[i]
+		z, has := takeZero(&rest, i)
+		if gone(&smp) {
+			continue
+		}
+		if has {
+			zeros = append(zeros, startZero{sample: len(samples), t: z})
+		}
+		samples = append(samples, smp)
+	}
+	clear(b.samples[len(samples):])
+	b.samples, b.zeros = samples, zeros
+}
+
+// takeZero takes the zero of a sample from the front of zeros, if it has one.
+func takeZero(zeros *[]startZero, sample int) (t int64, ok bool) {
+	if z := *zeros; len(z) > 0 && z[0].sample == sample {
+		*zeros = z[1:]
+		return z[0].t, true
+	}
+	return 0, false
 }
 
 // release gives the batch's memory back for the next request.

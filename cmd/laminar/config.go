@@ -50,6 +50,7 @@ type config struct {
 		Buffer        int64
 		FlushSamples  int
 		Linger        time.Duration
+		Starts        string // startsIgnored or startsZero
 	}
 
 	Seal struct {
@@ -78,6 +79,12 @@ type config struct {
 
 	Refills []refillPlan // only in the file
 }
+
+// What is done with start timestamps.
+const (
+	startsIgnored = "ignore"
+	startsZero    = "zero_sample"
+)
 
 // refillPlan is a refill that is asked for again and again.
 type refillPlan struct {
@@ -108,6 +115,7 @@ func defaultConfig() config {
 	c.Ingest.Buffer = 128 << 20
 	c.Ingest.FlushSamples = 200_000
 	c.Ingest.Linger = 2 * time.Millisecond
+	c.Ingest.Starts = startsIgnored
 	c.Seal.After = 2 * time.Hour
 	c.Seal.MaxWait = 10 * time.Minute
 	c.Seal.MaxHot = 8 << 30
@@ -135,6 +143,8 @@ func (c *config) Validate() error {
 		return usagef("raw.retention is %s: want an hour at least, or 0 to keep samples for ever", formatDuration(c.Raw.Retention))
 	case c.Raw.Lookback < time.Millisecond:
 		return usagef("raw.lookback is %s: want a millisecond at least", formatDuration(c.Raw.Lookback))
+	case c.Ingest.Starts != startsIgnored && c.Ingest.Starts != startsZero:
+		return usagef("ingest.start_timestamps is %q: want %s or %s", c.Ingest.Starts, startsIgnored, startsZero)
 	case c.Flownode.Executor != string(flownode.ExecutorColumnar) && c.Flownode.Executor != string(flownode.ExecutorPushdown):
 		return usagef("flownode.executor is %q: want %s or %s", c.Flownode.Executor, flownode.ExecutorColumnar, flownode.ExecutorPushdown)
 	case c.Log.Format != "text" && c.Log.Format != "json":

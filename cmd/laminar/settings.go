@@ -81,6 +81,8 @@ var settings = []setting{
 		bind: func(c *config) value { return (*intValue)(&c.Ingest.FlushSamples) }},
 	{key: "ingest.linger", scope: serving, unit: "duration", help: "how long a commit waits for more requests to join it",
 		bind: func(c *config) value { return (*durationValue)(&c.Ingest.Linger) }},
+	{key: "ingest.start_timestamps", scope: serving, help: "start timestamps of remote write 2.0: ignore, or zero_sample to put a 0 there when it is newer than all other samples of its series",
+		bind: func(c *config) value { return (*textValue)(&c.Ingest.Starts) }},
 
 	{key: "seal.after", scope: serving, least: 1e9, unit: "duration", help: "age at which a generation of hot segments is sealed",
 		bind: func(c *config) value { return (*durationValue)(&c.Seal.After) }},
