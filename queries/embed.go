@@ -135,5 +135,5 @@ var (
 // Installed are the views and functions in the order in which they are made,
 // each after what it uses. Every text can be run again: create or replace.
 func Installed() []string {
-	return append([]string{FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionMetricSamples, ViewSample}, installedFlow...)
+	return append([]string{FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionMetricSamples, ViewSample, ViewMetricMetadata}, installedFlow...)
 }

@@ -56,6 +56,9 @@ type Config struct {
 	// the increase from there counts. Otherwise start timestamps are ignored.
 	StartZeros bool
 
+	// Metadata, when not nil, keeps what senders say of metrics.
+	Metadata MetadataStore
+
 	// OnCommit, when not nil, is called after the requests of a flush have
 	// been answered. It is called from every region's goroutine and must not
 	// block.

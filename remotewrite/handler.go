@@ -79,6 +79,9 @@ func (g *Ingester) serve(r *http.Request, ver version, enc encoding) (written ta
 	in := newIntake(g.registry, g.cfg.Regions, g.cfg.Limits, earliest, latest)
 	defer in.release()
 	in.zeros = g.cfg.StartZeros
+	if g.metadata != nil {
+		in.metadata, in.now = g.metadata, g.metadata.now()
+	}
 	if enc, err = g.decode(bufs, ver, enc, in); err != nil {
 		return tally{}, err
 	}

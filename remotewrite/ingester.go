@@ -24,9 +24,10 @@ type Ingester struct {
 	budget       *budget
 	clock        dbClock
 	decompressor *decompressor
-	flushers     []*flusher    // by region - 1
-	history      atomic.Uint64 // grows when every region's caches are to be dropped
-	dropLogged   atomic.Int64  // process's clock, ns: when dropped samples were last logged
+	metadata     *metadataKeeper // nil when it is not kept
+	flushers     []*flusher      // by region - 1
+	history      atomic.Uint64   // grows when every region's caches are to be dropped
+	dropLogged   atomic.Int64    // process's clock, ns: when dropped samples were last logged
 }
 
 // New prepares an ingester. It starts nothing; Run does.
@@ -48,6 +49,9 @@ func New(store Store, cfg Config) (*Ingester, error) {
 	if g.metrics, err = newMetrics(cfg.Registerer, g.budget.used.Load, g.registry.count.Load); err != nil {
 		return nil, fmt.Errorf("ingest: register metrics: %w", err)
 	}
+	if cfg.Metadata != nil {
+		g.metadata = newMetadataKeeper(cfg.Metadata, g.registry.seed, cfg.Logger)
+	}
 	for r := range cfg.Regions {
 		region := sequence.Region(r + 1)
 		g.flushers = append(g.flushers, &flusher{
@@ -60,8 +64,8 @@ func New(store Store, cfg Config) (*Ingester, error) {
 	return g, nil
 }
 
-// Run writes what the handlers take in, one goroutine per region, until ctx
-// ends. Then it refuses new requests, writes what is buffered for at most
+// Run writes what the handlers take in, one goroutine per region and one for
+// metadata, until ctx ends. Then it refuses new requests, writes what is buffered for at most
 // Config.DrainTimeout, and returns nil when every request has its answer. It
 // is to be called once.
 func (g *Ingester) Run(ctx context.Context) error {
@@ -80,6 +84,12 @@ func (g *Ingester) Run(ctx context.Context) error {
 		g.bound(ctx, ended, cancel)
 		return nil
 	})
+	if g.metadata != nil {
+		watch.Go(func() error {
+			g.metadata.run(ctx)
+			return nil
+		})
+	}
 	err := group.Wait()
 	close(ended)
 	return errors.Join(err, watch.Wait())

@@ -16,9 +16,11 @@ type intake struct {
 	batches  []*batch // by region - 1, nil where nothing came
 	samples  int      // accepted
 	refused  refusals
-	accepted tally // what is answered for as written though no flush counts it
-	zeros    bool  // start timestamps are to become zeros
-	badStart int   // start timestamps that cannot be
+	accepted tally           // what is answered for as written though no flush counts it
+	zeros    bool            // start timestamps are to become zeros
+	badStart int             // start timestamps that cannot be
+	metadata *metadataKeeper // nil when it is not kept
+	now      int64           // the keeper's clock
 	v1       v1Decoder
 	v2       v2Decoder
 	labels   []rawLabel
@@ -36,6 +38,7 @@ func newIntake(g *registry, regions int, limits Limits, earliest, latest int64) 
 	in.registry, in.limits, in.earliest, in.latest = g, limits, earliest, latest
 	in.samples, in.refused, in.accepted = 0, refusals{}, tally{}
 	in.zeros, in.badStart = false, 0
+	in.metadata = nil
 	if len(in.batches) != regions {
 		in.batches = make([]*batch, regions)
 	}
@@ -63,6 +66,7 @@ func (in *intake) release() {
 // is to be written.
 func (in *intake) readV1(body []byte) error {
 	in.v1.reset(body)
+	in.v1.metadata = in.metadata
 	for empty := true; ; empty = false {
 		more, err := in.v1.next()
 		if err != nil {

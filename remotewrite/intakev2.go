@@ -34,9 +34,12 @@ func (in *intake) addV2(ts *timeSeriesV2) {
 		in.refuseV2(ts, BadReferences, "in its metadata")
 		return
 	}
-	s, _, ok := in.findV2(ts)
+	s, metric, ok := in.findV2(ts)
 	if !ok {
 		return
+	}
+	if in.metadata != nil && ts.metadata != (metadataV2{}) {
+		in.describe(s, metric, ts.metadata)
 	}
 	for _, ex := range ts.exemplars {
 		if in.labels, ok = symbols.appendLabels(in.labels[:0], in.v2.refs[ex.from:ex.to]); !ok {
@@ -63,6 +66,18 @@ func (in *intake) addV2(ts *timeSeriesV2) {
 		return
 	}
 	in.add(s, ts.samples)
+}
+
+// describe passes on what an entry says of its metric; s is nil when the series
+// is not known.
+func (in *intake) describe(s *series, metric string, m metadataV2) {
+	symbols := &in.v2.symbols
+	hash := hashMetadata(m.kind, symbols.hashOf(m.help), symbols.hashOf(m.unit))
+	if s == nil {
+		in.metadata.take(metric, hash, in.now, m.kind, symbols.text(m.help), symbols.text(m.unit))
+		return
+	}
+	in.metadata.offer(s.metric, hash, in.now, m.kind, symbols, m.help, m.unit)
 }
 
 // addStarted is add for samples with start timestamps. One that is not before

@@ -47,6 +47,13 @@ type FlushTx interface {
 	Rollback(ctx context.Context) error
 }
 
+// MetadataStore keeps what senders say of metrics.
+type MetadataStore interface {
+	// SaveMetadata writes what is not there already; each metric is in the
+	// list once.
+	SaveMetadata(ctx context.Context, list []segment.Metadata) error
+}
+
 // Commit tells what one committed flush brought: the mirror write within the
 // process, a hint and never data (I5).
 type Commit struct {

@@ -2,6 +2,7 @@ package remotewrite
 
 import (
 	"math"
+	"sync/atomic"
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -20,6 +21,11 @@ type metric struct {
 	// draft that is numbered epoch.
 	epoch uint64
 	slot  int32
+
+	// What was last seen of its metadata (hashMetadata) and when, by the
+	// keeper's clock; any goroutine.
+	metadata   atomic.Uint64
+	metadataAt atomic.Int64
 }
 
 // series is what this process knows of one series. There is one object per

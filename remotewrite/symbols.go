@@ -81,6 +81,10 @@ func (t *symbolTable) text(ref uint32) []byte {
 	return t.body[s.start:s.end]
 }
 
+// hashOf is the hash of the symbol with this number, which must be below
+// t.len().
+func (t *symbolTable) hashOf(ref uint32) uint64 { return t.symbols[ref].hash }
+
 func (t *symbolTable) len() int { return len(t.symbols) }
 
 // has reports whether a number names a symbol. 0 stands for the empty string

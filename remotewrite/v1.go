@@ -37,10 +37,12 @@ type v1Decoder struct {
 	scratch []byte // label fields that do not stand together in the message
 	skipped int    // exemplars, histograms and metadata entries seen
 	foreign bool   // fields of a 2.0 request were seen
+
+	metadata *metadataKeeper // takes metadata entries; nil leaves them
 }
 
 func (d *v1Decoder) reset(body []byte) {
-	d.body, d.at, d.skipped, d.foreign = body, 0, 0, false
+	d.body, d.at, d.skipped, d.foreign, d.metadata = body, 0, 0, false, nil
 }
 
 // next reads the next time series into d.series. It returns false at the end
@@ -63,6 +65,11 @@ func (d *v1Decoder) next() (bool, error) {
 			d.at = end
 			if field == 3 {
 				d.skipped++
+				if d.metadata != nil {
+					if err := d.metadata.takeV1(d.body[start:end]); err != nil {
+						return false, err
+					}
+				}
 				continue
 			}
 			return true, d.readSeries(d.body[start:end])

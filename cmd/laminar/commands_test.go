@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -11,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/golang/snappy"
+	"github.com/prometheus/prometheus/prompb"
 )
 
 // TestCommands walks through what a user does, with the program as it is
@@ -56,6 +60,33 @@ func TestCommands(t *testing.T) {
 		count := strings.TrimSpace(in.psql("-tAc", "select count(*) from flow.http_requests_rate1m"))
 		if count == "0" || count == "" {
 			t.Errorf("the rate's table has %q rows", count)
+		}
+	})
+
+	t.Run("metadata", func(t *testing.T) {
+		// As Prometheus says it: of the family, and of all there are.
+		raw, err := (&prompb.WriteRequest{Metadata: []prompb.MetricMetadata{
+			{Type: prompb.MetricMetadata_COUNTER, MetricFamilyName: "http_requests", Help: "Requests served.", Unit: "requests"},
+			{Type: prompb.MetricMetadata_GAUGE, MetricFamilyName: "temperature_celsius", Help: "Not read by the flow."},
+		}}).Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.Post("http://"+in.addr+"/api/v1/write", "application/x-protobuf", bytes.NewReader(snappy.Encode(nil, raw)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.StatusCode != http.StatusNoContent {
+			t.Fatalf("answered %s", resp.Status)
+		}
+		const want = "http_requests_total: counter, requests. Requests served."
+		eventually(t, "flow show tells what the metric is", func() bool {
+			return strings.Contains(in.must("flow", "show", "http_requests:rate1m"), want)
+		})
+		var shown []flowState
+		decode(t, in.must("flow", "show", "http_requests:rate1m", "--output", "json"), &shown)
+		if len(shown) != 1 || len(shown[0].Metrics) != 1 || shown[0].Metrics[0].Unit != "requests" {
+			t.Errorf("flow show says %+v", shown)
 		}
 	})
 

@@ -172,7 +172,11 @@ func (a *app) flowShowCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.print(flowDetails(flows))
+				metadata, err := store.Metadata(ctx, metricsOf(flows))
+				if err != nil {
+					return err
+				}
+				return a.print(flowDetails(flows, metadata))
 			})
 		},
 	}

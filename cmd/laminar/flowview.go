@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"laminar/sequence/segment"
 	"laminar/sqlstore"
 )
 
@@ -25,6 +26,52 @@ type flowState struct {
 	Jobs         int64            `json:"jobs"`
 	Bytes        int64            `json:"bytes"`
 	Error        string           `json:"error,omitempty"`
+	Metrics      []metricState    `json:"metrics,omitempty"` // only flow show
+}
+
+// metricState is a metric that a flow reads, as its senders describe it.
+type metricState struct {
+	Metric string `json:"metric"`
+	Type   string `json:"type"`
+	Help   string `json:"help"`
+	Unit   string `json:"unit"`
+}
+
+// metricsOf lists the metrics that the flows' selectors name, each once.
+func metricsOf(flows []sqlstore.FlowStatus) []string {
+	var names []string
+	for _, f := range flows {
+		for _, leaf := range f.Def.Expr.Leaves {
+			if leaf.Metric != "" {
+				names = append(names, leaf.Metric)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// describe picks what is said of the metrics of one flow.
+func describe(f sqlstore.FlowStatus, metadata []segment.Metadata) (list []metricState) {
+	names := metricsOf([]sqlstore.FlowStatus{f})
+	for _, m := range metadata {
+		if slices.Contains(names, m.Metric) {
+			list = append(list, metricState(m))
+		}
+	}
+	return list
+}
+
+// text is the metric in one line.
+func (m metricState) text() string {
+	words := m.Metric + ": " + m.Type
+	if m.Unit != "" {
+		words += ", " + m.Unit
+	}
+	if m.Help != "" {
+		words += ". " + m.Help
+	}
+	return words
 }
 
 func newFlowState(f sqlstore.FlowStatus) flowState {
@@ -79,11 +126,12 @@ func state(f sqlstore.FlowStatus) string {
 	}
 }
 
-func flowDetails(flows []sqlstore.FlowStatus) table {
+func flowDetails(flows []sqlstore.FlowStatus, metadata []segment.Metadata) table {
 	var t table
 	data := make([]flowState, len(flows))
 	for i, f := range flows {
 		s := newFlowState(f)
+		s.Metrics = describe(f, metadata)
 		data[i] = s
 		if i > 0 {
 			t.rows = append(t.rows, []string{""})
@@ -93,6 +141,9 @@ func flowDetails(flows []sqlstore.FlowStatus) table {
 			[]string{"mode", s.Mode})
 		for _, how := range s.Kept {
 			t.rows = append(t.rows, []string{"kept", how})
+		}
+		for _, m := range s.Metrics {
+			t.rows = append(t.rows, []string{"metric", m.text()})
 		}
 		t.rows = append(t.rows,
 			[]string{"group", s.Group}, []string{"newest sample", s.NewestSample}, []string{"watermark", s.Watermark},

@@ -120,7 +120,7 @@ func (a *app) assemble(ctx context.Context, c *config, h *host, listener net.Lis
 			Labels: c.Ingest.MaxLabels, LabelBytes: int(c.Ingest.MaxLabelBytes), Ahead: c.Ingest.MaxAhead,
 		},
 		BufferBytes: c.Ingest.Buffer, FlushSamples: c.Ingest.FlushSamples, Linger: c.Ingest.Linger,
-		StartZeros: c.Ingest.Starts == startsZero,
+		StartZeros: c.Ingest.Starts == startsZero, Metadata: store,
 		OnCommit: func(commit remotewrite.Commit) {
 			node.Wake()
 			notifier.Send(commit.Region, commit.Seq)

@@ -1,0 +1,2 @@
+drop view if exists metric_metadata;
+drop table metadata;

@@ -1,0 +1,40 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/queries"
+	"laminar/sequence/segment"
+)
+
+// SaveMetadata keeps what senders say of metrics, each metric at most once in
+// the list. What is stored already is not written again.
+func (s *Store) SaveMetadata(ctx context.Context, list []segment.Metadata) error {
+	names, types := make([]string, len(list)), make([]string, len(list))
+	helps, units := make([]string, len(list)), make([]string, len(list))
+	for i, m := range list {
+		names[i], types[i], helps[i], units[i] = m.Metric, m.Type, m.Help, m.Unit
+	}
+	if _, err := s.pool.Exec(ctx, queries.MetadataSave, names, types, helps, units); err != nil {
+		return fmt.Errorf("save the metadata of %d metrics: %w", len(list), interpret(err))
+	}
+	return nil
+}
+
+// Metadata is what senders say of the metrics, in the order of their names;
+// metrics that nobody describes are left out. A metric of a family takes the
+// family's description where it has none of its own.
+func (s *Store) Metadata(ctx context.Context, metrics []string) ([]segment.Metadata, error) {
+	rows, err := s.pool.Query(ctx, queries.MetadataFind, metrics)
+	if err != nil {
+		return nil, fmt.Errorf("read metadata: %w", interpret(err))
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[segment.Metadata])
+	if err != nil {
+		return nil, fmt.Errorf("read metadata: %w", interpret(err))
+	}
+	return list, nil
+}
