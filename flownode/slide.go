@@ -277,7 +277,7 @@ func (w *slide[P, PP]) take(n int) []P {
 
 // recycle keeps an array that is not used any more for take, a few at most.
 func (w *slide[P, PP]) recycle(a []P) {
-	if cap(a) > 0 && int64(len(w.free)) < 2+w.block/w.step/2 {
+	if cap(a) > 0 && int64(len(w.free)) < 3+w.block/w.step {
 		w.free = append(w.free, a[:0])
 	}
 }

@@ -259,7 +259,7 @@ func (s *sliding) event() error {
 func TestSlidingWindows(t *testing.T) {
 	for _, l := range slidingLeaves {
 		t.Run(l.promql, func(t *testing.T) {
-			for seed := range uint64(40) {
+			for seed := range uint64(15) {
 				s := newSliding(t, seed, l.promql, l.every)
 				for range 150 {
 					if err := s.event(); err != nil {
