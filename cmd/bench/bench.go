@@ -30,7 +30,14 @@ type bench struct {
 	tools  tools
 	pg     *postgres
 	report *report.Report
+
+	numbers []int       // of the scenarios of this run
+	ticks   *tickWork   // between scenarios 3 and 8
+	windows *windowWork // between scenarios 5 and 4
 }
+
+// chosen reports whether the run has that scenario.
+func (b *bench) chosen(number int) bool { return slices.Contains(b.numbers, number) }
 
 // scenario measures the figures of one target.
 type scenario struct {
@@ -38,10 +45,17 @@ type scenario struct {
 	run    func(*bench, context.Context) error
 }
 
+// scenarios stand in the order they are run in: some leave data for the next.
 var scenarios = []scenario{
 	{1, (*bench).ingest},
+	{2, (*bench).ingestWithFlows},
+	{6, (*bench).freshness},
 	{3, (*bench).tick},
+	{8, (*bench).restart},
 	{5, (*bench).refill},
+	{4, (*bench).late},
+	{7, (*bench).memory},
+	{9, (*bench).disk},
 }
 
 // measure runs the scenarios and writes the results. What was measured before
@@ -68,6 +82,10 @@ func measure(ctx context.Context, opts options, command string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.pg.stop()) }()
+	defer b.abandon()
+	for _, s := range chosen {
+		b.numbers = append(b.numbers, s.number)
+	}
 	for _, s := range chosen {
 		began := time.Now()
 		b.say("%d  %s", s.number, report.Scenarios[s.number])
@@ -79,21 +97,31 @@ func measure(ctx context.Context, opts options, command string) (err error) {
 	return b.write()
 }
 
+// abandon ends what a scenario that failed has left for the next.
+func (b *bench) abandon() {
+	if b.ticks != nil {
+		b.ticks.close()
+	}
+	if b.windows != nil {
+		b.windows.close()
+	}
+}
+
 // choose picks the scenarios whose numbers are listed.
 func choose(only string) ([]scenario, error) {
 	if only == "" {
 		return scenarios, nil
 	}
-	var out []scenario
+	var numbers []int
 	for _, word := range strings.Split(only, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(word))
 		at := slices.IndexFunc(scenarios, func(s scenario) bool { return s.number == n })
 		if err != nil || at < 0 {
 			return nil, fmt.Errorf("there is no scenario %q", word)
 		}
-		out = append(out, scenarios[at])
+		numbers = append(numbers, n)
 	}
-	return out, nil
+	return slices.DeleteFunc(slices.Clone(scenarios), func(s scenario) bool { return !slices.Contains(numbers, s.number) }), nil
 }
 
 // say tells what is going on, with the time since the start.

@@ -10,12 +10,25 @@ type plan struct {
 	ingestSeries  [2]int // few and many
 	ingestSamples int    // of one measurement
 
+	flowSamples int // of one measurement with flows
+
 	tickSeries int
 	tickHour   int64 // scrapes stored before the first tick: an hour of them
+
+	storedSeries int   // of the tick over few and many stored samples
+	storedFew    int64 // scrapes; many is 100 times that
 
 	refillSeries  int
 	refillWindows int64 // of a minute
 
+	freshFor time.Duration // how long freshness is watched in a round
+
+	memorySeries  int // active series in ingest
+	counterSeries int // with an hour of counter state
+	simpleGroups  int // with a hundred panes of simple state
+
+	fleetInstances int // of 50 series each
+	fleetScrapes   int64
 }
 
 // The interval of a fleet that is scraped as prometheus.yml has it.
@@ -29,13 +42,23 @@ func newPlan(opts options) plan {
 		rounds: 3, connections: 8,
 		ingestSeries: [2]int{10_000, 100_000}, ingestSamples: 3_000_000,
 		tickSeries: 100_000, tickHour: 240,
+		flowSamples:  5_000_000,
+		storedSeries: 10_000, storedFew: 20,
 		refillSeries: 10_000, refillWindows: 75,
+		freshFor:     10 * time.Second,
+		memorySeries: 100_000, counterSeries: 20_000, simpleGroups: 1_000,
+		fleetInstances: 100, fleetScrapes: 480,
 	}
 	if opts.quick {
 		p.rounds = 1
 		p.ingestSeries, p.ingestSamples = [2]int{1_000, 10_000}, 200_000
 		p.tickSeries = 5_000
+		p.flowSamples = 500_000
+		p.storedSeries = 1_000
 		p.refillSeries, p.refillWindows = 1_000, 20
+		p.freshFor = 3 * time.Second
+		p.memorySeries, p.counterSeries = 10_000, 2_000
+		p.fleetInstances, p.fleetScrapes = 10, 100
 	}
 	if opts.rounds > 0 {
 		p.rounds = opts.rounds

@@ -135,13 +135,17 @@ func (l *laminar) run(ctx context.Context, args ...string) (string, error) {
 	return output(ctx, l.b.tools.laminar, append(args, "--database-url", l.db.url)...)
 }
 
-// apply puts flows into the catalogue of the running process.
+// apply puts flows into the catalogue of the running process and waits until
+// they have caught up, their backfill included.
 func (l *laminar) apply(ctx context.Context, flows string) error {
 	file, err := l.b.writeFlows(flows)
 	if err != nil {
 		return err
 	}
-	_, err = l.run(ctx, "flow", "apply", "-f", file)
+	if _, err = l.run(ctx, "flow", "apply", "-f", file); err != nil {
+		return err
+	}
+	_, err = l.run(ctx, "flow", "wait", "--timeout", "5m")
 	return err
 }
 
@@ -158,7 +162,12 @@ func (l *laminar) awaitFlows(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return at, fmt.Errorf("wait for the flows: %w\n%s", err, l.lastWords())
 	}
-	return at, nil
+	var faults string
+	err = l.db.conn.QueryRow(ctx, "select coalesce(string_agg(title || ': ' || error, '; '), '') from laminar.flow").Scan(&faults)
+	if err == nil && faults != "" {
+		err = fmt.Errorf("flows stand still: %s", faults)
+	}
+	return at, err
 }
 
 // rounds is how often and how long Laminar has worked on flows since its start:

@@ -13,11 +13,10 @@ import (
 // into an empty table, and how long it takes to read the same segments and
 // throw them away.
 func (b *bench) refill(ctx context.Context) error {
-	w, err := b.newWindowWork(ctx)
+	w, err := b.windowsOf(ctx)
 	if err != nil {
 		return err
 	}
-	defer w.close()
 	for range b.plan.rounds {
 		for _, by := range []string{"job", "series"} {
 			if err := w.refill(ctx, by); err != nil {
@@ -31,8 +30,10 @@ func (b *bench) refill(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := w.stop(ctx); err != nil {
-		return err
+	if !b.chosen(4) {
+		if err := b.releaseWindows(ctx); err != nil {
+			return err
+		}
 	}
 	for _, t := range []struct {
 		claim, figure, over string
@@ -51,18 +52,18 @@ func (b *bench) refill(ctx context.Context) error {
 
 const refillDiscard = "PostgreSQL: the same segments by COPY, thrown away"
 
-// windowFlows are sums over windows of a minute, by job and by series. The
-// watermark has no delay: the last scrape closes the last window.
-const windowFlows = `flows:
-  - name: window_job
-    promql: sum by (job) (sum_over_time(http_requests_total[1m]))
+// windowFlow is the flow of sums over windows of a minute, by job or by series.
+// The watermark has no delay: the last scrape closes the last window.
+func windowFlow(by string, more string) string {
+	labels := map[string]string{"job": "job", "series": "instance, path"}[by]
+	return fmt.Sprintf(`flows:
+  - name: window_%s
+    promql: sum by (%s) (sum_over_time(http_requests_total[1m]))
     watermark_delay: 0s
     trigger: {interval: 20ms}
-  - name: window_series
-    promql: sum by (instance, path) (sum_over_time(http_requests_total[1m]))
-    watermark_delay: 0s
-    trigger: {interval: 20ms}
-`
+    %s
+`, by, labels, more)
+}
 
 // windowWork is some windows' samples in Laminar and in a row table.
 type windowWork struct {
@@ -70,6 +71,21 @@ type windowWork struct {
 	scrapes scrapes
 	laminar *laminar
 	rows    *database
+}
+
+// windowsOf is the work that scenarios 5 and 4 share.
+func (b *bench) windowsOf(ctx context.Context) (_ *windowWork, err error) {
+	if b.windows == nil {
+		b.windows, err = b.newWindowWork(ctx)
+	}
+	return b.windows, err
+}
+
+// releaseWindows ends it.
+func (b *bench) releaseWindows(ctx context.Context) error {
+	w := b.windows
+	b.windows = nil
+	return w.stop(ctx)
 }
 
 func (b *bench) newWindowWork(ctx context.Context) (_ *windowWork, err error) {
@@ -86,7 +102,10 @@ func (b *bench) newWindowWork(ctx context.Context) (_ *windowWork, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.laminar, err = b.startLaminar(ctx, db, windowFlows); err != nil {
+	if w.laminar, err = b.startLaminar(ctx, db, windowFlow("job", "")); err != nil {
+		return nil, err
+	}
+	if err := w.laminar.apply(ctx, windowFlow("series", "")); err != nil {
 		return nil, err
 	}
 	if w.rows, err = b.pg.create(ctx, "windows_rows"); err != nil {

@@ -24,7 +24,9 @@ type fleetSeries struct {
 const jobCount = 10
 
 // nodeSeries is n series as a node exporter has them: 500 per target, of 100
-// metrics. Targets are scraped at times of their own within an interval.
+// metrics. Targets are scraped at times of their own within an interval. No two
+// series differ in their metric only, so that functions can be computed over
+// all metrics at once.
 func nodeSeries(n int, interval time.Duration) *fleetSeries {
 	const target, metrics = 500, 100
 	f := &fleetSeries{target: target, phase: interval.Milliseconds()}
@@ -32,7 +34,7 @@ func nodeSeries(n int, interval time.Duration) *fleetSeries {
 		host, k := i/target, i%target
 		f.add(host,
 			prompb.Label{Name: "__name__", Value: fmt.Sprintf("node_subsystem%d_events_total", k%metrics)},
-			prompb.Label{Name: "device", Value: fmt.Sprintf("dev%d", k/metrics)},
+			prompb.Label{Name: "device", Value: fmt.Sprintf("dev%d", k)},
 			prompb.Label{Name: "instance", Value: fmt.Sprintf("host-%04d.example.org:9100", host)},
 			prompb.Label{Name: "job", Value: jobName(host)},
 			prompb.Label{Name: "mode", Value: "idle"},

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"laminar/cmd/bench/report"
+	"laminar/cmd/laminar/fleet"
+)
+
+// Names of figures of scenario 9.
+const (
+	diskHot    = "Laminar: hot segments"
+	diskSealed = "Laminar: sealed segments"
+	diskRows   = "rows, index (ts)"
+	diskSeal   = "Laminar: sealing"
+)
+
+// disk measures what a sample of the simulated fleet takes on disk, with all
+// indexes: scrape by scrape, as a fleet sends, then sealed.
+func (b *bench) disk(ctx context.Context) error {
+	db, err := b.pg.create(ctx, "disk")
+	if err != nil {
+		return err
+	}
+	l, err := b.startLaminar(ctx, db, "")
+	if err != nil {
+		return err
+	}
+	defer l.kill()
+	rows, err := b.pg.create(ctx, "disk_rows")
+	if err != nil {
+		return err
+	}
+	client, err := fleet.NewClient(l.writeURL(), 4, samplesPerRequest, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	opts := fleet.DefaultOptions()
+	opts.Instances = b.plan.fleetInstances
+	f := fleet.New(opts)
+	if err := rows.createTables(ctx, &fleetSeries{jobs: make([]string, len(f.Series()))}, indexByTS); err != nil {
+		return err
+	}
+	at := time.Now().Truncate(opts.Interval).Add(-time.Duration(b.plan.fleetScrapes) * opts.Interval)
+	var points []fleet.Point
+	var writer rowWriter
+	for range b.plan.fleetScrapes {
+		at = at.Add(opts.Interval)
+		points = f.Scrape(points[:0], at)
+		if err := client.Send(ctx, f.Series(), points); err != nil {
+			return err
+		}
+		for _, p := range points {
+			writer.add(p.T, p.Series, p.V)
+		}
+	}
+	if _, err := rows.copyRows(ctx, rowLoad{lanes: [][][]byte{writer.finish()}}); err != nil {
+		return err
+	}
+	copied, err := rows.number(ctx, "select count(*)::float8 from sample")
+	if err != nil {
+		return err
+	}
+	size, err := rows.number(ctx, "select pg_total_relation_size('sample')::float8")
+	if err != nil {
+		return err
+	}
+	b.add(9, diskRows, "B/sample", size/copied)
+	if err := b.diskLaminar(ctx, l); err != nil {
+		return err
+	}
+	if err := l.stop(); err != nil {
+		return err
+	}
+	if err := db.drop(ctx); err != nil {
+		return err
+	}
+	if err := rows.drop(ctx); err != nil {
+		return err
+	}
+	if err := b.report.AtMost(9, "hot bytes per sample over rows, index (ts)", diskHot, diskRows, 0.3); err != nil {
+		return err
+	}
+	return b.report.AtMost(9, "sealed bytes per sample over rows, index (ts)", diskSealed, diskRows, 0.1)
+}
+
+// sizes of what holds raw samples, with indexes and what is out of line.
+const (
+	hotSize    = `select coalesce(sum(pg_total_relation_size(format('laminar.hot_%s', id)::regclass)), 0)::float8 from laminar.generation where state in ('current', 'frozen')`
+	sealedSize = `select coalesce(sum(pg_total_relation_size(inhrelid)), 0)::float8 from pg_inherits where inhparent = 'laminar.sealed'::regclass`
+)
+
+func (b *bench) diskLaminar(ctx context.Context, l *laminar) error {
+	hot, err := l.db.number(ctx, hotSize)
+	if err != nil {
+		return err
+	}
+	taken, err := l.taken(ctx)
+	if err != nil {
+		return err
+	}
+	b.add(9, diskHot, "B/sample", hot/taken)
+	before, err := l.db.wal(ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if _, err := l.run(ctx, "seal", "--force"); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	after, err := l.db.wal(ctx)
+	if err != nil {
+		return err
+	}
+	sealed, err := l.db.number(ctx, sealedSize)
+	if err != nil {
+		return err
+	}
+	// What was repeated or overwritten is there once now.
+	distinct, err := l.db.number(ctx, "select sum(samples)::float8 from laminar.sealed")
+	if err != nil {
+		return err
+	}
+	b.add(9, diskSealed, "B/sample", sealed/distinct)
+	b.add(9, diskSeal, "samples/s", taken/took.Seconds())
+	b.add(9, diskSeal+", WAL", "B/sample", (after-before)/taken)
+	b.say("   %s samples, %s after sealing", report.Number(taken), report.Number(distinct))
+	return nil
+}

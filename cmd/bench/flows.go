@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/cmd/bench/report"
+)
+
+// threeFlows aggregate every sample in three ways, with windows of a minute
+// that slide by ten seconds and the default trigger.
+const threeFlows = `flows:
+  - name: three_rate
+    promql: sum by (job) (rate({__name__=~"node_.+"}[1m]))
+    every: 10s
+  - name: three_max
+    promql: max by (instance) (max_over_time({__name__=~"node_.+"}[1m]))
+    every: 10s
+  - name: three_count
+    promql: count by (device) (count_over_time({__name__=~"node_.+"}[1m]))
+    every: 10s
+`
+
+// Names of figures of scenario 2, to which ", N series" is added.
+const (
+	withoutFlows = "Laminar without flows"
+	withFlows    = "Laminar with three flows"
+	flowsLag     = "oldest commit not in the tables, median"
+	flowsLagMost = "oldest commit not in the tables, at most"
+	flowsSettle  = "from the last acknowledgement until the tables show all"
+)
+
+// ingestWithFlows measures how fast samples are taken in while three flows
+// follow, against the same without flows, and how far the flows are behind.
+func (b *bench) ingestWithFlows(ctx context.Context) error {
+	for _, n := range b.plan.ingestSeries {
+		s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}
+		last := 1 + int64(b.plan.flowSamples/n)
+		w := &ingestWork{
+			label: report.Number(float64(n)) + " series", series: s.series,
+			warm: s.prepare(0, 1, b.plan.connections), load: s.prepare(1, last, b.plan.connections),
+		}
+		for round := range b.plan.rounds {
+			for i := range 2 {
+				if err := b.ingestFlows(ctx, w, (i+round)%2 == 1); err != nil {
+					return err
+				}
+			}
+		}
+		if err := b.report.AtLeast(2, "with three flows over without, "+w.label, withFlows+", "+w.label, withoutFlows+", "+w.label, 0.8); err != nil {
+			return err
+		}
+		if err := b.report.Below(2, "lag while taking in, "+w.label, flowsLagMost+", "+w.label, 2); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) ingestFlows(ctx context.Context, w *ingestWork, follow bool) error {
+	db, err := b.pg.create(ctx, "flows")
+	if err != nil {
+		return err
+	}
+	flows, name := "", withoutFlows
+	if follow {
+		flows, name = threeFlows, withFlows
+	}
+	l, err := b.startLaminar(ctx, db, flows)
+	if err != nil {
+		return err
+	}
+	defer l.kill()
+	snd := newSender(l.writeURL(), b.plan.connections)
+	defer snd.close()
+	if _, err := snd.send(ctx, w.warm); err != nil {
+		return err
+	}
+	if _, err := l.awaitFlows(ctx); err != nil { // they know all series, too
+		return err
+	}
+	if err := db.checkpoint(ctx); err != nil {
+		return err
+	}
+	var lags []float64
+	sampling, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		var err error
+		lags, err = sampleLag(sampling, db.url)
+		ended <- err
+	}()
+	took, err := snd.send(ctx, w.load)
+	acknowledged := time.Now()
+	stop()
+	if err := errors.Join(err, <-ended); err != nil {
+		return err
+	}
+	shown, err := l.awaitFlows(ctx)
+	if err != nil {
+		return err
+	}
+	if err := checkTaken(ctx, l, w.warm.samples+w.load.samples); err != nil {
+		return err
+	}
+	b.add(2, name+", "+w.label, "samples/s", float64(w.load.samples)/took.Seconds())
+	if follow {
+		_, most := report.Spread(lags)
+		b.add(2, flowsLag+", "+w.label, "s", report.Median(lags))
+		b.add(2, flowsLagMost+", "+w.label, "s", most)
+		b.add(2, flowsSettle+", "+w.label, "s", shown.Sub(acknowledged).Seconds())
+	}
+	if err := l.stop(); err != nil {
+		return err
+	}
+	return db.drop(ctx)
+}
+
+// lagQuery is the age in seconds of the oldest commit that a flow's table does
+// not show, 0 when all show everything.
+const lagQuery = `select coalesce(max(extract(epoch from clock_timestamp() - c.committed_at)), 0)::float8
+from laminar.flow f cross join laminar.region r
+join laminar.flush c on c.region = r.id and c.seq = coalesce((f.vector->>(r.id::text))::bigint, 0) + 1`
+
+// sampleLag asks for the lag ten times a second until ctx ends.
+func sampleLag(ctx context.Context, url string) (lags []float64, err error) {
+	background := context.WithoutCancel(ctx)
+	conn, err := pgx.Connect(background, url)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(background)
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		var lag float64
+		if err := conn.QueryRow(background, lagQuery).Scan(&lag); err != nil {
+			return nil, err
+		}
+		lags = append(lags, lag)
+		select {
+		case <-ctx.Done():
+			return lags, nil
+		case <-ticker.C:
+		}
+	}
+}

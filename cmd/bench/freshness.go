@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/golang/snappy"
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/prometheus/prompb"
+	"golang.org/x/sync/errgroup"
+
+	"laminar/cmd/bench/report"
+)
+
+// freshFlow follows every sample. Its rounds begin a tenth of a second after
+// the last at the earliest; the default of a second would be most of what is
+// measured. The watermark has no delay: a provisional result is written for the
+// earliest open window, and with a delay that is the one before for as long.
+const freshFlow = `flows:
+  - name: fresh
+    promql: max by (job) (max_over_time({__name__=~"node_.+"}[1m]))
+    every: 1m
+    watermark_delay: 0s
+    trigger: {interval: 100ms}
+`
+
+// Names of figures of scenario 6.
+const (
+	freshRate = "rate of the other samples"
+	freshP50  = "from acknowledgement to the committed row, p50"
+	freshP99  = "from acknowledgement to the committed row, p99"
+)
+
+// freshness measures how long after its acknowledgement a sample shows in a
+// result row, while others come in at half the rate that is possible and in
+// real time. Probes are samples of a series that is alone in its group, with a
+// value that grows; a probe shows when its value is in the table.
+func (b *bench) freshness(ctx context.Context) error {
+	n := b.plan.ingestSeries[1]
+	half, err := b.halfRate(ctx)
+	if err != nil {
+		return err
+	}
+	interval := time.Duration(float64(n) / half * float64(time.Second)).Round(time.Millisecond)
+	for range b.plan.rounds {
+		if err := b.freshRound(ctx, n, interval); err != nil {
+			return err
+		}
+	}
+	if err := b.report.Below(6, "freshness p50", freshP50, 250); err != nil {
+		return err
+	}
+	return b.report.Below(6, "freshness p99", freshP99, 1000)
+}
+
+// halfRate is half the rate of scenario 1 with many series, in samples per
+// second; it is measured if it has not been.
+func (b *bench) halfRate(ctx context.Context) (float64, error) {
+	n := b.plan.ingestSeries[1]
+	label := report.Number(float64(n)) + " series"
+	f, err := b.report.Figure(1, laminarRate+", "+label)
+	if err != nil {
+		s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}
+		w := &ingestWork{
+			label: label, series: s.series, warm: s.prepare(0, 1, b.plan.connections),
+			load: s.prepare(1, 1+int64(b.plan.ingestSamples/n), b.plan.connections),
+		}
+		if err := b.ingestLaminar(ctx, w); err != nil {
+			return 0, err
+		}
+		if f, err = b.report.Figure(1, laminarRate+", "+label); err != nil {
+			return 0, err
+		}
+	}
+	return report.Median(f.Values) / 2, nil
+}
+
+func (b *bench) freshRound(ctx context.Context, n int, interval time.Duration) error {
+	count := max(2, int64(b.plan.freshFor/interval))
+	s := scrapes{nodeSeries(n, interval), time.Now(), interval}
+	warm, l := s.prepare(0, 1, b.plan.connections), s.prepare(1, count, b.plan.connections)
+	db, err := b.pg.create(ctx, "fresh")
+	if err != nil {
+		return err
+	}
+	lam, err := b.startLaminar(ctx, db, freshFlow)
+	if err != nil {
+		return err
+	}
+	defer lam.kill()
+	snd := newSender(lam.writeURL(), b.plan.connections+1)
+	defer snd.close()
+	if _, err := snd.send(ctx, warm); err != nil {
+		return err
+	}
+	if _, err := lam.awaitFlows(ctx); err != nil {
+		return err
+	}
+	// Senders need a moment to fall into step; probes begin then.
+	p := &prober{b: b, sender: snd, behind: time.Since(s.time(1)), after: time.Second}
+	var took []float64
+	group, ctx2 := errgroup.WithContext(ctx)
+	sending, sent := context.WithCancel(ctx2)
+	group.Go(func() error {
+		defer sent()
+		return snd.pace(ctx2, l, time.Duration(count-1)*interval)
+	})
+	group.Go(func() (err error) {
+		took, err = p.run(sending, db.url)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return errors.Join(err, errors.New(lam.lastWords()))
+	}
+	b.add(6, freshRate, "samples/s", float64(n)/interval.Seconds())
+	b.add(6, freshP50, "ms", report.Median(took))
+	b.add(6, freshP99, "ms", report.Quantile(took, 0.99))
+	b.say("   %d probes", len(took))
+	if err := lam.stop(); err != nil {
+		return err
+	}
+	return db.drop(ctx)
+}
+
+// pace sends a load evenly over a stretch of time. It is an error when the
+// receiver does not keep up.
+func (s *sender) pace(ctx context.Context, l load, over time.Duration) error {
+	began := time.Now()
+	group, ctx := errgroup.WithContext(ctx)
+	for _, lane := range l.lanes {
+		group.Go(func() error {
+			for i, r := range lane {
+				due := began.Add(over * time.Duration(i) / time.Duration(len(lane)))
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case <-time.After(time.Until(due)):
+				}
+				if err := s.post(ctx, r.body); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if took := time.Since(began); took > over+over/5+time.Second {
+		return fmt.Errorf("half the rate took %s instead of %s", took.Round(time.Millisecond), over)
+	}
+	return nil
+}
+
+// prober sends probes and looks for them in the table.
+type prober struct {
+	b      *bench
+	sender *sender
+	behind time.Duration // what the samples' times are behind the clock
+	after  time.Duration // when the first is sent
+}
+
+// run sends one probe after the other until ctx ends, and returns in ms how
+// long each took to show.
+func (p *prober) run(ctx context.Context, url string) (took []float64, err error) {
+	background := context.WithoutCancel(ctx)
+	conn, err := pgx.Connect(background, url)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(background)
+	var probe fleetSeries
+	probe.add(0, prompb.Label{Name: "__name__", Value: "node_probe"}, prompb.Label{Name: "job", Value: "probe"})
+	select {
+	case <-ctx.Done():
+	case <-time.After(p.after):
+	}
+	for n := 1; ctx.Err() == nil; n++ {
+		at := time.Now().Add(-p.behind).UnixMilli()
+		body := snappy.Encode(nil, appendSample(nil, probe.labels[0], at, float64(n)))
+		if err := p.sender.post(background, body); err != nil {
+			return nil, err
+		}
+		acknowledged := time.Now()
+		for shown := false; !shown; {
+			err := conn.QueryRow(background, "select coalesce(max(value), 0) >= $1 from flow.fresh where job = 'probe'", float64(n)).Scan(&shown)
+			if err != nil {
+				return nil, err
+			}
+			if time.Since(acknowledged) > 30*time.Second {
+				return nil, fmt.Errorf("probe %d does not show in half a minute", n)
+			}
+			if !shown {
+				time.Sleep(3 * time.Millisecond) // between two looks
+			}
+		}
+		took = append(took, ms(time.Since(acknowledged)))
+		select { // not in step with the rounds
+		case <-ctx.Done():
+		case <-time.After(time.Duration(mix(uint64(n))%100) * time.Millisecond):
+		}
+	}
+	return took, nil
+}

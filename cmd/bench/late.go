@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/golang/snappy"
+)
+
+// The late samples of a round, spread evenly over the windows.
+const (
+	lateSamples = 1000
+	lateWindows = 20
+)
+
+// late measures what samples cost that come when their windows are long closed:
+// the rounds that compute those windows again, against the statement of someone
+// who knows which windows they are.
+//
+// Laminar waits until late samples have stopped coming (2 s) before it computes
+// a window again; that is no cost and not in the figure, but in the one from
+// acknowledgement to the corrected table.
+func (b *bench) late(ctx context.Context) error {
+	w, err := b.windowsOf(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"window_job", "window_series"} {
+		if _, err := w.laminar.run(ctx, "flow", "delete", name); err != nil {
+			return err
+		}
+	}
+	for i, by := range []string{"job", "series"} {
+		if err := w.laminar.apply(ctx, windowFlow(by, "backfill: all")); err != nil {
+			return err
+		}
+		if _, err := w.laminar.awaitFlows(ctx); err != nil {
+			return err
+		}
+		if _, err := w.rows.conn.Exec(ctx, "truncate cron_"+by); err != nil {
+			return err
+		}
+		if _, err := w.rows.timed(ctx, cronStatements[by], w.start(), w.end()); err != nil {
+			return err
+		}
+		if err := w.compare(ctx, by); err != nil {
+			return fmt.Errorf("after the backfill: %w", err)
+		}
+		for round := range b.plan.rounds {
+			if err := w.lateRound(ctx, by, i*b.plan.rounds+round); err != nil {
+				return err
+			}
+		}
+		if _, err := w.laminar.run(ctx, "flow", "delete", "window_"+by); err != nil {
+			return err
+		}
+	}
+	if err := b.releaseWindows(ctx); err != nil {
+		return err
+	}
+	const claim = "late samples over the statement that knows the windows, by "
+	if err := b.report.AtMost(4, claim+"job", "Laminar: rounds, by job", "statement, by job", 0.3); err != nil {
+		return err
+	}
+	return b.report.AtMost(4, claim+"series", "Laminar: rounds, by series", "statement, by series", 0.15)
+}
+
+// lateRound sends late samples to both and lets both correct their tables.
+func (w *windowWork) lateRound(ctx context.Context, by string, round int) error {
+	var (
+		raw    []byte
+		writer rowWriter
+		starts = make([]time.Time, lateWindows)
+		apart  = time.Duration(w.b.plan.refillWindows/lateWindows) * time.Minute
+	)
+	for i := range starts {
+		starts[i] = w.start().Add(time.Duration(i) * apart)
+	}
+	for i := range lateSamples {
+		series := int(mix(uint64(round*lateSamples+i)) % uint64(w.scrapes.series.len()))
+		// A time of its own for every sample, between two scrapes.
+		t := starts[i%lateWindows].UnixMilli() + 2000 + int64(round*lateSamples+i)
+		raw = appendSample(raw, w.scrapes.series.labels[series], t, float64(i))
+		writer.add(t, series, float64(i))
+	}
+	if _, err := w.rows.copyRows(ctx, rowLoad{lanes: [][][]byte{writer.finish()}}); err != nil {
+		return err
+	}
+	if err := w.rows.checkpoint(ctx); err != nil {
+		return err
+	}
+	_, before, err := w.laminar.rounds(ctx)
+	if err != nil {
+		return err
+	}
+	snd := newSender(w.laminar.writeURL(), 1)
+	defer snd.close()
+	if err := snd.post(ctx, snappy.Encode(nil, raw)); err != nil {
+		return err
+	}
+	acknowledged := time.Now()
+	shown, err := w.laminar.awaitFlows(ctx)
+	if err != nil {
+		return err
+	}
+	took, err := w.laminar.workedSince(ctx, before)
+	if err != nil {
+		return err
+	}
+	if err := w.rows.checkpoint(ctx); err != nil {
+		return err
+	}
+	byHand, err := w.rows.timed(ctx, lateStatements[by], starts)
+	if err != nil {
+		return err
+	}
+	w.b.add(4, "Laminar: rounds, by "+by, "ms", ms(took))
+	w.b.add(4, "Laminar: from acknowledgement to the corrected table, by "+by, "ms", ms(shown.Sub(acknowledged)))
+	w.b.add(4, "statement, by "+by, "ms", ms(byHand))
+	return w.compare(ctx, by)
+}
+
+// lateStatements compute the windows that begin at $1 again.
+var lateStatements = map[string]string{
+	"job": `insert into cron_job
+select w.start + interval '1 ms', d.job, sum(s.value)
+from unnest($1::timestamptz[]) w(start)
+join sample s on s.ts > w.start and s.ts <= w.start + interval '1 minute'
+join series d on d.id = s.series group by 1, 2
+on conflict (bucket, job) do update set total = excluded.total`,
+	"series": `insert into cron_series
+select w.start + interval '1 ms', s.series, sum(s.value)
+from unnest($1::timestamptz[]) w(start)
+join sample s on s.ts > w.start and s.ts <= w.start + interval '1 minute' group by 1, 2
+on conflict (bucket, series) do update set total = excluded.total`,
+}
