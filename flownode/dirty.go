@@ -61,7 +61,7 @@ func (s *stepping) recompute(ctx context.Context) error {
 	ready := s.dirty.Ready(s.r.pos.Now, dirtyPerRound)
 	for begun := false; len(ready) > 0; begun = true {
 		most := len(ready)
-		if s.r.overBudget() {
+		if s.r.overBudget() || s.rows >= maxRoundRows {
 			if begun {
 				s.more = true
 				return nil

@@ -29,7 +29,7 @@ func (s *stepping) emit(ctx context.Context) error {
 	}
 	for begun := false; s.to.EmittedUntil < closed; begun = true {
 		limit := s.chunk()
-		if s.r.overBudget() {
+		if s.r.overBudget() || s.rows >= maxRoundRows {
 			if s.more = begun; s.more {
 				return nil
 			}
@@ -97,7 +97,28 @@ func (s *stepping) chunk() int {
 			n = max(n, l.leaf.Range/l.step)
 		}
 	}
-	return int(min(n, 1000))
+	return s.bounded(min(n, 1000))
+}
+
+// What windows may take that are computed from one reading.
+const (
+	maxChunkBytes = int64(256 << 20) // of pane state
+	maxRoundRows  = 500_000          // so many and one chunk more in a round, too
+)
+
+// bounded is how many of n windows can be computed from one reading, so that
+// memory does not grow with how much there is to compute.
+func (s *stepping) bounded(n int64) int {
+	for _, l := range s.leaves {
+		groups := int64(max(1, len(l.members.groups)))
+		n = min(n, maxRoundRows/groups)
+		if l.leaf.Batch {
+			continue
+		}
+		panes := maxChunkBytes / max(1, int64(len(l.members.groupOf))*l.builder.cellBytes)
+		n = min(n, (panes*l.leaf.Pane-l.leaf.Range)/l.step+1)
+	}
+	return int(max(1, n))
 }
 
 // near cuts ends where the next window is so far off that reading raw samples
@@ -118,6 +139,7 @@ func (s *stepping) put(w progress.Window) {
 	if len(w.Rows) == 0 && len(w.Gone) == 0 && !w.Complete {
 		return
 	}
+	s.rows += len(w.Rows) + len(w.Gone)
 	if i, ok := s.byEnd[w.End]; ok {
 		if w.Complete || !s.windows[i].Complete {
 			s.windows[i] = w

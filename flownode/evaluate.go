@@ -52,17 +52,19 @@ func (f *flowRun) sources(ctx context.Context, r *round, first, last int64, want
 				continue
 			}
 		}
-		raw, err := readRaw(ctx, r.snap, l.members, l.want(want), after, upTo)
-		if err != nil {
-			return inputs{}, err
-		}
-		r.readSamples += raw.samples()
 		if l.leaf.Batch {
+			raw, err := readRaw(ctx, r.snap, l.members, l.want(want), after, upTo)
+			if err != nil {
+				return inputs{}, err
+			}
+			r.readSamples += raw.samples()
 			out[i] = l.builder.raw(raw)
 			continue
 		}
 		transient := l.builder.panes(after, r.pos.Vector)
-		raw.foldInto(transient, len(l.members.groupOf))
+		if err := l.foldRaw(ctx, r, transient, l.members.seriesOf(l.want(want)), after, upTo); err != nil {
+			return inputs{}, err
+		}
 		out[i] = transient
 	}
 	return inputs{leaves: out}, nil

@@ -83,6 +83,8 @@ type Node struct {
 	metrics *Metrics
 	eval    *promeval.Engine
 
+	rawAtOnce int // samples held while they are read and folded
+
 	mu     sync.Mutex
 	groups map[string]*group // while leading; guarded by mu
 }
@@ -93,7 +95,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	return &Node{
-		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics, eval: promeval.New(),
+		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics, eval: promeval.New(), rawAtOnce: defaultRawAtOnce,
 		groups: map[string]*group{},
 	}, nil
 }

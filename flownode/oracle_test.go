@@ -77,6 +77,8 @@ func newWorld(t testing.TB, seed uint64, regions int, executor Executor, defs st
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Some worlds fold a few samples at a time.
+	w.node.rawAtOnce = []int{defaultRawAtOnce, 3, 50}[seed%3]
 	w.restart()
 	metrics := []struct {
 		name    string

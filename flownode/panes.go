@@ -56,6 +56,7 @@ type store interface {
 	advance(rng map[sequence.Region]sequence.Range, to sequence.Vector) error
 	fold(seg *segment.Segment, m *members, closedT int64, touched func(t int64, slot int32))
 	foldSorted(slot int32, slots int, ts []int64, vs []float64)
+	foldMixed(slot []int32, slots int, ts []int64, vs []float64)
 	clearCells(end int64, slots []int32)
 	trim(from int64)
 	mergeSimple(end int64, slot int32, slots int, part partial.Simple)

@@ -3,69 +3,184 @@ package flownode
 import (
 	"context"
 	"fmt"
-	"slices"
+	"math"
 	"sort"
+	"sync"
 
 	"laminar/sequence/segment"
 )
 
-// rawColumns is the raw samples of some series over some time, each (series,
-// time) once, in time order: what refills and batch windows are computed from.
-type rawColumns struct {
-	slot []int32     // by column: the slot it folds into
-	ts   [][]int64   // by column
-	vs   [][]float64 // by column
+// rawSamples is raw samples of some series over some time as they were read:
+// what refills and batch windows are computed from. A column is one series.
+//
+// ReadRaw delivers samples so that of two of one series and time the one with
+// the higher sequence comes later: keeping the last is the rule "the highest
+// sequence wins" (I3). Nearly always each series' samples come in time order
+// and each time once. The columns of which that is not so are noted, and put in
+// order before they are used.
+type rawSamples struct {
+	m      *members
+	series []segment.SeriesID // by column
+	slot   []int32            // by column: the slot it folds into
+	index  slotIndex          // of columns by series
+	last   []int64            // by column: its newest time so far
+	odd    map[int32]struct{} // columns that are not in time order
+
+	*rawBuffer
+	count int64 // samples taken in
 }
 
-// readRaw reads the samples with after < t <= upTo of the wanted groups'
-// series in the snapshot. ReadRaw delivers them so that of two samples of one
-// series and time the one with the higher sequence comes later: keeping the
-// last is the rule "the highest sequence wins" (I3).
-func readRaw(ctx context.Context, snap Snapshot, m *members, want groupSet, after, upTo int64) (*rawColumns, error) {
-	ids := m.seriesOf(want)
-	raw := &rawColumns{
-		slot: make([]int32, len(ids)),
-		ts:   make([][]int64, len(ids)),
-		vs:   make([][]float64, len(ids)),
+// rawBuffer is the samples, which are parallel arrays.
+type rawBuffer struct {
+	column []int32
+	ts     []int64
+	vs     []float64
+}
+
+// defaultRawAtOnce is how many samples are held at a time where they are folded
+// as they are read: 10 MB.
+const defaultRawAtOnce = 512 << 10
+
+// rawBuffers keeps buffers, which are large, from one reading to the next.
+var rawBuffers = sync.Pool{New: func() any { return new(rawBuffer) }}
+
+// newRawSamples is for members of m. Give it back with release.
+func newRawSamples(m *members, series []segment.SeriesID) *rawSamples {
+	r := &rawSamples{
+		m: m, series: series,
+		slot: make([]int32, len(series)), last: make([]int64, len(series)), odd: map[int32]struct{}{},
 	}
-	if len(ids) == 0 || upTo <= after {
-		return raw, nil
+	r.rawBuffer, _ = rawBuffers.Get().(*rawBuffer)
+	for c, id := range series {
+		r.slot[c], r.last[c] = m.index.get(id), math.MinInt64
+		r.index.set(id, int32(c))
 	}
-	var column slotIndex
-	for i, id := range ids {
-		raw.slot[i] = m.index.get(id)
-		column.set(id, int32(i))
+	return r
+}
+
+// release gives the buffer back. The samples must not be used any more.
+func (r *rawSamples) release() {
+	r.clear()
+	rawBuffers.Put(r.rawBuffer)
+	r.rawBuffer = nil
+}
+
+// clear forgets the samples, and keeps in mind how far each column has come.
+func (b *rawBuffer) clear() { b.column, b.ts, b.vs = b.column[:0], b.ts[:0], b.vs[:0] }
+
+// take takes the columns' samples with after < t <= upTo in.
+func (r *rawSamples) take(seg *segment.Segment, after, upTo int64) {
+	if seg.MaxT <= after || seg.MinT > upTo {
+		return
 	}
-	sel := segment.Select{Metrics: m.metrics, After: after, UpTo: upTo}
-	if !want.all {
-		sel.Series = ids
+	before := len(r.ts)
+	for i, id := range seg.Series {
+		c := r.index.get(id)
+		if c == noSlot {
+			continue
+		}
+		t := seg.Base + int64(seg.Offsets[i])
+		if t <= after || t > upTo {
+			continue
+		}
+		if t <= r.last[c] {
+			r.odd[c] = struct{}{}
+		} else {
+			r.last[c] = t
+		}
+		r.column = append(r.column, c)
+		r.ts = append(r.ts, t)
+		r.vs = append(r.vs, seg.Values[i])
 	}
-	unsorted := make(map[int32]struct{})
+	r.count += int64(len(r.ts) - before)
+}
+
+// read reads the series' samples with after < t <= upTo in the snapshot. When
+// at least so many are held that it is full, it calls full, which may clear
+// them.
+func (r *rawSamples) read(ctx context.Context, snap Snapshot, after, upTo int64, limit int, full func()) error {
+	if len(r.series) == 0 || upTo <= after {
+		return nil
+	}
+	sel := segment.Select{Metrics: r.m.metrics, After: after, UpTo: upTo}
+	if len(r.series) < len(r.m.series) {
+		sel.Series = r.series
+	}
 	err := snap.ReadRaw(ctx, sel, func(seg *segment.Segment) error {
-		for i, id := range seg.Series {
-			c := column.get(id)
-			if c == noSlot {
-				continue
-			}
-			t := seg.Base + int64(seg.Offsets[i])
-			if t <= after || t > upTo {
-				continue
-			}
-			if n := len(raw.ts[c]); n > 0 && t <= raw.ts[c][n-1] {
-				unsorted[c] = struct{}{}
-			}
-			raw.ts[c] = append(raw.ts[c], t)
-			raw.vs[c] = append(raw.vs[c], seg.Values[i])
+		if r.take(seg, after, upTo); len(r.ts) >= limit {
+			full()
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read raw samples of %s in (%d,%d]: %w", m.leaf.Text, after, upTo, err)
+		return fmt.Errorf("read raw samples of %s in (%d,%d]: %w", r.m.leaf.Text, after, upTo, err)
 	}
-	for c := range unsorted {
-		raw.ts[c], raw.vs[c] = sortKeepLast(raw.ts[c], raw.vs[c])
+	return nil
+}
+
+// readRaw reads the samples with after < t <= upTo of the wanted groups' series
+// by column.
+func readRaw(ctx context.Context, snap Snapshot, m *members, want groupSet, after, upTo int64) (*rawColumns, error) {
+	raw := newRawSamples(m, m.seriesOf(want))
+	defer raw.release()
+	if err := raw.read(ctx, snap, after, upTo, math.MaxInt, nil); err != nil {
+		return nil, err
 	}
-	return raw, nil
+	return raw.columns(), nil
+}
+
+// columns sorts the samples by column.
+func (r *rawSamples) columns() *rawColumns {
+	counts := make([]int, len(r.slot))
+	for _, c := range r.column {
+		counts[c]++
+	}
+	ts, vs := make([]int64, len(r.ts)), make([]float64, len(r.ts))
+	out := &rawColumns{slot: r.slot, ts: make([][]int64, len(r.slot)), vs: make([][]float64, len(r.slot))}
+	for c, n := range counts {
+		out.ts[c], ts = ts[:0:n], ts[n:]
+		out.vs[c], vs = vs[:0:n], vs[n:]
+	}
+	for i, c := range r.column {
+		out.ts[c], out.vs[c] = append(out.ts[c], r.ts[i]), append(out.vs[c], r.vs[i])
+	}
+	for c := range r.odd {
+		out.ts[c], out.vs[c] = sortKeepLast(out.ts[c], out.vs[c])
+	}
+	return out
+}
+
+// foldInto adds all samples to pane state of slots slots.
+func (r *rawSamples) foldInto(s store, slots int) {
+	if len(r.odd) > 0 {
+		r.columns().foldInto(s, slots)
+		return
+	}
+	var crossing []int32 // slots of a stretch in which each sample is of another series
+	for from := 0; from < len(r.column); {
+		to := from + 1
+		for to < len(r.column) && r.column[to] == r.column[from] {
+			to++
+		}
+		if to-from > 1 {
+			s.foldSorted(r.slot[r.column[from]], slots, r.ts[from:to], r.vs[from:to])
+			from = to
+			continue
+		}
+		crossing = crossing[:0]
+		for to = from; to < len(r.column) && (to+1 == len(r.column) || r.column[to+1] != r.column[to]); to++ {
+			crossing = append(crossing, r.slot[r.column[to]])
+		}
+		s.foldMixed(crossing, slots, r.ts[from:to], r.vs[from:to])
+		from = to
+	}
+}
+
+// rawColumns is raw samples by column, each time once, in time order.
+type rawColumns struct {
+	slot []int32     // by column: the slot it folds into
+	ts   [][]int64   // by column
+	vs   [][]float64 // by column
 }
 
 // sortKeepLast sorts samples by time and keeps, of those at one time, the last.
@@ -100,52 +215,6 @@ func (r *rawColumns) foldInto(s store, slots int) {
 	for c, slot := range r.slot {
 		s.foldSorted(slot, slots, r.ts[c], r.vs[c])
 	}
-}
-
-// rawWindows computes windows straight from raw samples: for leaves whose
-// windows have too many panes to keep (batch).
-type rawWindows[P any, PP cell[P]] struct {
-	raw  *rawColumns
-	kind kind[P]
-}
-
-func (w *rawWindows[P, PP]) window(after, upTo int64, m *members, want groupSet, out *slotValues) {
-	acc := make([]P, len(m.groupOf))
-	for c, slot := range w.raw.slot {
-		if !want.has(m.groupOf[slot]) {
-			continue
-		}
-		ts, vs := w.raw.within(c, after, upTo)
-		for i, v := range vs {
-			if w.kind.keep(v) {
-				PP(&acc[slot]).Add(ts[i], v)
-			}
-		}
-	}
-	for slot := range acc {
-		if v, ok := w.kind.finish(&acc[slot], after, upTo); ok {
-			out.add(int32(slot), v)
-		}
-	}
-}
-
-func (w *rawWindows[P, PP]) holds(after, upTo int64) bool {
-	for c := range w.raw.ts {
-		_, vs := w.raw.within(c, after, upTo)
-		if slices.ContainsFunc(vs, w.kind.keep) {
-			return true
-		}
-	}
-	return false
-}
-
-// within is the samples of a column with after < t <= upTo.
-func (r *rawColumns) within(column int, after, upTo int64) ([]int64, []float64) {
-	ts := r.ts[column]
-	lo, _ := slices.BinarySearch(ts, after+1)
-	hi, _ := slices.BinarySearch(ts, upTo+1)
-	hi = max(lo, hi)
-	return ts[lo:hi], r.vs[column][lo:hi]
 }
 
 // samples is how many samples there are.

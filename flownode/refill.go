@@ -9,7 +9,8 @@ import (
 )
 
 // refillWindows is how many windows a refill job computes from one reading of
-// raw samples at least, unless the whole expression is computed for each.
+// raw samples, if that is not too much and not the whole expression is computed
+// for each.
 const refillWindows = 128
 
 // refill moves a job of the flow forward, inside the flow's round and at its
@@ -36,13 +37,13 @@ func (s *stepping) refill(ctx context.Context, job *progress.Job) (*progress.Job
 			step.Error = err.Error()
 			break
 		}
-		if s.r.overBudget() && step.WindowsDone > 0 {
+		if (s.r.overBudget() || s.rows >= maxRoundRows) && step.WindowsDone > 0 {
 			s.more = true
 			break
 		}
 		windows := int64(s.chunk())
 		if !s.flow.Def.Expr.Batch {
-			windows = max(refillWindows, windows)
+			windows = int64(s.bounded(max(refillWindows, windows)))
 		}
 		last := min(limit, first+(windows-1)*s.every())
 		if err := s.refillChunk(ctx, first, last); err != nil {

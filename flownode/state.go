@@ -33,12 +33,9 @@ func (l *leafRun) buildState(ctx context.Context, r *round, from int64) (store, 
 		r.node.log.Warn("the database cannot aggregate these samples; reading them instead", "leaf", l.leaf.Text, "err", err)
 		state = l.builder.panes(from, r.pos.Vector)
 	}
-	raw, err := readRaw(ctx, r.snap, l.members, allGroups(), from, math.MaxInt64)
-	if err != nil {
+	if err := l.foldRaw(ctx, r, state, l.members.series, from, math.MaxInt64); err != nil {
 		return nil, err
 	}
-	r.readSamples += raw.samples()
-	raw.foldInto(state, len(l.members.groupOf))
 	return state, nil
 }
 

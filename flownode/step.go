@@ -57,6 +57,7 @@ type stepping struct {
 	to      progress.Progress
 	windows []progress.Window
 	byEnd   map[int64]int // window end -> index in windows
+	rows    int           // present and gone, in windows
 	remove  []progress.DirtyKey
 	evalErr error
 	tried   bool // a window was evaluated
