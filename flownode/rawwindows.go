@@ -47,4 +47,3 @@ func (r *rawColumns) within(column int, after, upTo int64) ([]int64, []float64) 
 	hi = max(lo, hi)
 	return ts[lo:hi], r.vs[column][lo:hi]
 }
-

@@ -35,8 +35,9 @@ func (s *Snapshot) ReadDelta(ctx context.Context, metrics []segment.MetricID, ra
 // ones by (sequence, segment number). That suffices because a series lives in
 // one region and generations are sealed oldest first.
 //
-// The segment is valid only until fn returns. An error of fn ends the read and
-// is returned as it is. Select.Series is not used: finding out inside
+// The segment is valid only until fn returns, which may be called by another
+// goroutine, never by two at once. An error of fn ends the read and is returned
+// as it is. Select.Series is not used: finding out inside
 // PostgreSQL which segments hold a series unpacks their arrays, which is most
 // of the work of reading them.
 func (s *Snapshot) ReadRaw(ctx context.Context, sel segment.Select, fn func(*segment.Segment) error) error {
@@ -46,10 +47,13 @@ func (s *Snapshot) ReadRaw(ctx context.Context, sel segment.Select, fn func(*seg
 	}
 	after, upTo := spanOf(sel)
 	metrics := metricIDs(sel.Metrics)
-	if err := s.readSegments(ctx, "read sealed segments", queries.ReadRawSealed, true, fn, metrics, regions, after, upTo); err != nil {
-		return err
-	}
-	return s.readSegments(ctx, "read hot segments", s.bind(queries.ReadRawHot), false, fn, metrics, regions, after, upTo)
+	return s.share(ctx, regions, fn, func(ctx context.Context, on *Snapshot, regions []int32, fn func(*segment.Segment) error) error {
+		err := on.readSegments(ctx, "read sealed segments", queries.ReadRawSealed, true, fn, metrics, regions, after, upTo)
+		if err != nil {
+			return err
+		}
+		return on.readSegments(ctx, "read hot segments", on.bind(queries.ReadRawHot), false, fn, metrics, regions, after, upTo)
+	})
 }
 
 // readSegments runs a query that gives segments and hands them on one by one.

@@ -32,12 +32,15 @@ const (
 // keeps the segment tables it may read from being dropped, so it should be
 // closed within a few seconds. It is for one goroutine.
 type Snapshot struct {
+	pool *pgxpool.Pool // for sessions beside
 	conn *pgxpool.Conn
 	pos  segment.Position
 	hot  string          // what stands in queries for hot_template
 	seg  segment.Segment // reused for every segment read
 
 	unpacker segment.Unpacker
+
+	exported string // the snapshot's name for sessions beside; "" before there was one
 
 	tables map[progress.FlowID]*resultTable // of the flows that Flow loaded
 }
@@ -85,7 +88,7 @@ func (s *Store) snapshot(ctx context.Context, to purpose) (*Snapshot, error) {
 		return nil, fmt.Errorf("take snapshot: %w", interpret(err))
 	}
 	for attempt := 1; ; attempt++ {
-		snap, err := beginSnapshot(ctx, conn, to)
+		snap, err := s.beginSnapshot(ctx, conn, to)
 		if err == nil {
 			return snap, nil
 		}
@@ -109,7 +112,7 @@ func snapshotRetry(err error) bool {
 	return errors.Is(err, errMoved) || lockTimedOut(err) || sqlState(err) == stateUndefinedTable
 }
 
-func beginSnapshot(ctx context.Context, conn *pgxpool.Conn, to purpose) (*Snapshot, error) {
+func (s *Store) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, to purpose) (*Snapshot, error) {
 	var locked []int32
 	if err := conn.QueryRow(ctx, queries.SnapshotGenerations).Scan(&locked); err != nil {
 		return nil, fmt.Errorf("list hot tables: %w", err)
@@ -122,7 +125,7 @@ func beginSnapshot(ctx context.Context, conn *pgxpool.Conn, to purpose) (*Snapsh
 	if _, err := conn.Conn().PgConn().Exec(ctx, begin).ReadAll(); err != nil {
 		return nil, fmt.Errorf("lock segment tables: %w", err)
 	}
-	snap := &Snapshot{conn: conn}
+	snap := &Snapshot{pool: s.pool, conn: conn}
 	unsealed, err := snap.readPosition(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read positions: %w", err)
