@@ -59,6 +59,8 @@ type Config struct {
 	// Metadata, when not nil, keeps what senders say of metrics.
 	Metadata MetadataStore
 
+	HA HA
+
 	// OnCommit, when not nil, is called after the requests of a flush have
 	// been answered. It is called from every region's goroutine and must not
 	// block.
@@ -91,6 +93,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.DrainTimeout, 5*time.Second)
 	setDefault(&c.RetryAfter, time.Second)
 	setDefault(&c.SeriesIdle, 6*time.Hour)
+	setDefault(&c.HA.Failover, 30*time.Second)
 	setDefault(&c.Limits.BodyBytes, 32<<20)
 	setDefault(&c.Limits.DecodedBytes, 32<<20)
 	setDefault(&c.Limits.Labels, 64)
@@ -108,6 +111,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"drain timeout", int64(c.DrainTimeout)},
 		{"retry after", int64(c.RetryAfter)},
 		{"series idle", int64(c.SeriesIdle)},
+		{"failover timeout", int64(c.HA.Failover)},
 		{"body bytes", c.Limits.BodyBytes},
 		{"decoded bytes", c.Limits.DecodedBytes},
 		{"labels", int64(c.Limits.Labels)},
@@ -117,6 +121,9 @@ func (c Config) withDefaults() (Config, error) {
 		if f.value < 0 {
 			return c, fmt.Errorf("ingest: %s is negative", f.name)
 		}
+	}
+	if ha := c.HA; (ha.ClusterLabel == "") != (ha.ReplicaLabel == "") || ha.ReplicaLabel != "" && (ha.ReplicaLabel == ha.ClusterLabel || ha.Elector == nil) {
+		return c, fmt.Errorf("ingest: pairs of senders need two labels and an elector, there are %q and %q", ha.ClusterLabel, ha.ReplicaLabel)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

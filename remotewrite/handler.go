@@ -60,7 +60,7 @@ func (g *Ingester) answer(w http.ResponseWriter, err error) {
 	if code == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
 	}
-	if err != nil {
+	if code >= http.StatusBadRequest {
 		http.Error(w, err.Error(), code)
 		return
 	}
@@ -79,6 +79,10 @@ func (g *Ingester) serve(r *http.Request, ver version, enc encoding) (written ta
 	in := newIntake(g.registry, g.cfg.Regions, g.cfg.Limits, earliest, latest)
 	defer in.release()
 	in.zeros = g.cfg.StartZeros
+	ha := g.registry.ha
+	if ha != nil {
+		ha.begin(r.Context(), in)
+	}
 	if g.metadata != nil {
 		in.metadata, in.now = g.metadata, g.metadata.now()
 	}
@@ -96,10 +100,17 @@ func (g *Ingester) serve(r *http.Request, ver version, enc encoding) (written ta
 		return written, err
 	}
 	written.add(in.accepted)
-	if in.refused.total() == 0 {
-		return written, nil
+	dropped := 0
+	if ha != nil {
+		dropped = ha.count(in.verdicts.list)
 	}
-	return written, g.partly(ver, enc, &in.refused)
+	switch {
+	case in.refused.total() > 0:
+		return written, g.partly(ver, enc, &in.refused)
+	case dropped > 0 && in.samples == 0:
+		return written, errNotElected
+	}
+	return written, nil
 }
 
 func (n *tally) add(other tally) {

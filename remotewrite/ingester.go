@@ -49,6 +49,13 @@ func New(store Store, cfg Config) (*Ingester, error) {
 	if g.metrics, err = newMetrics(cfg.Registerer, g.budget.used.Load, g.registry.count.Load); err != nil {
 		return nil, fmt.Errorf("ingest: register metrics: %w", err)
 	}
+	if cfg.HA.ReplicaLabel != "" {
+		m, err := newHAMetrics(cfg.Registerer)
+		if err != nil {
+			return nil, fmt.Errorf("ingest: register metrics: %w", err)
+		}
+		g.registry.ha = newHATracker(cfg.HA, m)
+	}
 	if cfg.Metadata != nil {
 		g.metadata = newMetadataKeeper(cfg.Metadata, g.registry.seed, cfg.Logger)
 	}

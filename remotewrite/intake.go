@@ -16,9 +16,10 @@ type intake struct {
 	batches  []*batch // by region - 1, nil where nothing came
 	samples  int      // accepted
 	refused  refusals
-	accepted tally           // what is answered for as written though no flush counts it
-	zeros    bool            // start timestamps are to become zeros
-	badStart int             // start timestamps that cannot be
+	accepted tally // what is answered for as written though no flush counts it
+	zeros    bool  // start timestamps are to become zeros
+	badStart int   // start timestamps that cannot be
+	verdicts haVerdicts
 	metadata *metadataKeeper // nil when it is not kept
 	now      int64           // the keeper's clock
 	v1       v1Decoder
@@ -57,6 +58,7 @@ func (in *intake) release() {
 	in.v1.reset(nil)
 	in.v1.series = timeSeries{samples: in.v1.series.samples[:0]}
 	in.v2.release()
+	in.verdicts = haVerdicts{list: in.verdicts.list[:0]}
 	clear(in.labels)
 	in.registry = nil
 	intakePool.Put(in)
@@ -87,12 +89,10 @@ func (in *intake) readV1(body []byte) error {
 // addV1 takes in one time series. Entries without samples (a stock Prometheus
 // sends exemplars that way) are checked for being well formed and left.
 func (in *intake) addV1(ts *timeSeries) error {
-	var s *series
 	table := in.registry.v1
 	hash := table.hash(ts.labels)
-	if sp := table.lookup(ts.labels, hash); sp != nil {
-		s = sp.series
-	} else {
+	sp := table.lookup(ts.labels, hash)
+	if sp == nil {
 		var err error
 		if in.labels, err = appendLabelsV1(in.labels[:0], ts.labels); err != nil {
 			return err
@@ -101,7 +101,7 @@ func (in *intake) addV1(ts *timeSeries) error {
 			return nil
 		}
 		var refused Reason
-		s, in.scratch, refused = in.registry.resolve(table, hash, ts.labels, in.labels, in.scratch)
+		sp, in.scratch, refused = in.registry.resolve(table, hash, ts.labels, in.labels, in.scratch)
 		if refused != "" {
 			in.refused.add(refused, len(ts.samples)+ts.histograms, func() example {
 				return example{series: spell(in.labels)}
@@ -109,6 +109,13 @@ func (in *intake) addV1(ts *timeSeries) error {
 			return nil
 		}
 	}
+	if sp.pair != 0 {
+		if v, err := in.verdicts.of(sp.pair); err != nil || !v.elected {
+			in.drop(v, len(ts.samples), ts.histograms, 0)
+			return err
+		}
+	}
+	s := sp.series
 	if ts.histograms > 0 {
 		in.refused.add(Histogram, ts.histograms, func() example {
 			return example{series: spellCanonical(s.canonical)}
@@ -132,6 +139,16 @@ func (in *intake) add(s *series, samples []sample) {
 		b.samples = append(b.samples, batchSample{series: s, t: smp.t, v: smp.v})
 		in.samples++
 	}
+}
+
+// drop leaves out what comes from a replica that is not elected. It is answered
+// for as written: the elected one brings the same.
+func (in *intake) drop(v *haVerdict, samples, histograms, exemplars int) {
+	if v == nil {
+		return
+	}
+	v.dropped += samples + histograms
+	in.accepted.add(tally{samples, histograms, exemplars})
 }
 
 // batch is what the request has for a region.

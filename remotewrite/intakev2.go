@@ -17,7 +17,9 @@ func (in *intake) readV2(body []byte) error {
 			break
 		}
 		empty = false
-		in.addV2(&d.series)
+		if err := in.addV2(&d.series); err != nil {
+			return err
+		}
 	}
 	if empty && d.foreign {
 		return errForeign
@@ -28,15 +30,21 @@ func (in *intake) readV2(body []byte) error {
 // addV2 takes in one time series. Entries with only exemplars or metadata are
 // accepted, though the protocol lets a receiver refuse them: a stock Prometheus
 // sends exemplars that way, and would lose the batch.
-func (in *intake) addV2(ts *timeSeriesV2) {
+func (in *intake) addV2(ts *timeSeriesV2) error {
 	symbols := &in.v2.symbols
 	if !symbols.has(ts.metadata.help) || !symbols.has(ts.metadata.unit) {
 		in.refuseV2(ts, BadReferences, "in its metadata")
-		return
+		return nil
 	}
-	s, metric, ok := in.findV2(ts)
+	s, metric, pair, ok := in.findV2(ts)
 	if !ok {
-		return
+		return nil
+	}
+	if pair != 0 {
+		if v, err := in.verdicts.of(pair); err != nil || !v.elected {
+			in.drop(v, len(ts.samples), len(ts.histograms), len(ts.exemplars))
+			return err
+		}
 	}
 	if in.metadata != nil && ts.metadata != (metadataV2{}) {
 		in.describe(s, metric, ts.metadata)
@@ -54,7 +62,7 @@ func (in *intake) addV2(ts *timeSeriesV2) {
 		in.accepted.exemplars++
 	}
 	if s == nil {
-		return
+		return nil
 	}
 	if len(ts.histograms) > 0 {
 		in.refused.add(Histogram, len(ts.histograms), func() example {
@@ -63,9 +71,10 @@ func (in *intake) addV2(ts *timeSeriesV2) {
 	}
 	if in.zeros && (len(ts.starts) > 0 || ts.created != 0) {
 		in.addStarted(s, ts)
-		return
+		return nil
 	}
 	in.add(s, ts.samples)
+	return nil
 }
 
 // describe passes on what an entry says of its metric; s is nil when the series
@@ -108,35 +117,36 @@ func (in *intake) addStarted(s *series, ts *timeSeriesV2) {
 	}
 }
 
-// findV2 returns the series of an entry and the name of its metric. The series
-// is nil when it is not known and the entry brings nothing to store. ok is
-// false when the entry is refused.
-func (in *intake) findV2(ts *timeSeriesV2) (s *series, metric string, ok bool) {
+// findV2 returns the series of an entry, the name of its metric and who sent it.
+// The series is nil when it is not known and the entry brings nothing to store.
+// ok is false when the entry is refused.
+func (in *intake) findV2(ts *timeSeriesV2) (s *series, metric string, pair pairID, ok bool) {
 	table, symbols := in.registry.v2, &in.v2.symbols
 	hash, hashed := symbols.hash(ts.refs)
 	if hashed {
 		if sp := table.lookupRefs(symbols, ts.refs, hash); sp != nil {
-			return sp.series, sp.series.metric.name, true
+			return sp.series, sp.series.metric.name, sp.pair, true
 		}
 	}
 	if in.labels, ok = symbols.appendLabels(in.labels[:0], ts.refs); !ok {
 		in.refuseV2(ts, BadReferences, "")
-		return nil, "", false
+		return nil, "", 0, false
 	}
 	var refused Reason
 	if len(ts.samples)+len(ts.histograms) == 0 {
 		var name []byte
 		if in.scratch, name, refused = canonicalize(in.scratch[:0], in.labels, in.limits); refused == "" {
-			return nil, string(name), true
+			return nil, string(name), 0, true
 		}
 	} else {
 		in.key = symbols.appendKey(in.key[:0], ts.refs)
-		if s, in.scratch, refused = in.registry.resolve(table, hash, in.key, in.labels, in.scratch); refused == "" {
-			return s, s.metric.name, true
+		var sp *spelling
+		if sp, in.scratch, refused = in.registry.resolve(table, hash, in.key, in.labels, in.scratch); refused == "" {
+			return sp.series, sp.series.metric.name, sp.pair, true
 		}
 	}
 	in.refuseV2(ts, refused, "")
-	return nil, "", false
+	return nil, "", 0, false
 }
 
 // refuseV2 refuses a whole entry; one that brings nothing counts as a sample,

@@ -36,7 +36,11 @@ func newTestIngester(tb testing.TB, store Store, cfg Config) *Ingester {
 
 // spelled is resolve for a key of remote write 1.0.
 func (g *registry) spelled(key []byte, labels []rawLabel, scratch []byte) (*series, []byte, Reason) {
-	return g.resolve(g.v1, g.v1.hash(key), key, labels, scratch)
+	sp, scratch, refused := g.resolve(g.v1, g.v1.hash(key), key, labels, scratch)
+	if refused != "" {
+		return nil, scratch, refused
+	}
+	return sp.series, scratch, ""
 }
 
 // known is the series of a key of remote write 1.0, nil when it is not known.

@@ -11,19 +11,20 @@ type Reason string
 
 // The reasons.
 const (
-	NoName         Reason = "no_name"          // no __name__, or an empty one
-	EmptyLabelName Reason = "empty_label_name" // a label with a value and no name
-	DuplicateLabel Reason = "duplicate_label"  // one label name twice
-	InvalidUTF8    Reason = "invalid_utf8"     // in a label name or value
-	ZeroByte       Reason = "zero_byte"        // U+0000, which PostgreSQL cannot store
-	TooManyLabels  Reason = "too_many_labels"  // more than Limits.Labels
-	LabelsTooLong  Reason = "labels_too_long"  // more than Limits.LabelBytes
-	BadReferences  Reason = "bad_references"   // 2.0: numbers that name no symbol, or not in pairs
-	Histogram      Reason = "histogram"        // native histograms are not kept
-	TimeRange      Reason = "time_range"       // before 1970 or after 9999
-	TooOld         Reason = "too_old"          // before what retention has given up
-	TooFarAhead    Reason = "too_far_ahead"    // more than Limits.Ahead before the database's clock
-	Refused        Reason = "database_refused" // the database refused the content
+	NoName          Reason = "no_name"           // no __name__, or an empty one
+	EmptyLabelName  Reason = "empty_label_name"  // a label with a value and no name
+	DuplicateLabel  Reason = "duplicate_label"   // one label name twice
+	InvalidUTF8     Reason = "invalid_utf8"      // in a label name or value
+	ZeroByte        Reason = "zero_byte"         // U+0000, which PostgreSQL cannot store
+	TooManyLabels   Reason = "too_many_labels"   // more than Limits.Labels
+	LabelsTooLong   Reason = "labels_too_long"   // more than Limits.LabelBytes
+	BadReferences   Reason = "bad_references"    // 2.0: numbers that name no symbol, or not in pairs
+	TooManyReplicas Reason = "too_many_replicas" // more than are remembered
+	Histogram       Reason = "histogram"         // native histograms are not kept
+	TimeRange       Reason = "time_range"        // before 1970 or after 9999
+	TooOld          Reason = "too_old"           // before what retention has given up
+	TooFarAhead     Reason = "too_far_ahead"     // more than Limits.Ahead before the database's clock
+	Refused         Reason = "database_refused"  // the database refused the content
 )
 
 // explain says for people what a reason means.
@@ -45,6 +46,8 @@ func (r Reason) explain(l Limits) string {
 		return fmt.Sprintf("labels are longer than %d bytes together", l.LabelBytes)
 	case BadReferences:
 		return "references to symbols do not come in pairs, or name no symbol"
+	case TooManyReplicas:
+		return fmt.Sprintf("more than %d replicas have written since the start", maxPairs)
 	case Histogram:
 		return "native histograms are not accepted yet"
 	case TimeRange:

@@ -24,6 +24,7 @@ type registry struct {
 	seed   maphash.Seed
 	v1     *spellings // key: the label fields as they stand in the message
 	v2     *spellings // key: names and values in the sender's order, 0xff behind each
+	ha     *haTracker // nil when there are no pairs of senders
 
 	mu        sync.Mutex
 	canonical map[string]*series
@@ -53,7 +54,14 @@ func newRegistry(regions int, limits Limits) *registry {
 // resolve finds or creates the series of a spelling that is not in its table.
 // labels are what key decodes to; they are sorted in place. scratch is memory
 // to work in and is returned for the next call.
-func (g *registry) resolve(table *spellings, hash uint32, key []byte, labels []rawLabel, scratch []byte) (*series, []byte, Reason) {
+func (g *registry) resolve(table *spellings, hash uint32, key []byte, labels []rawLabel, scratch []byte) (*spelling, []byte, Reason) {
+	sp := &spelling{hash: hash}
+	if g.ha != nil {
+		var refused Reason
+		if labels, sp.pair, refused = g.ha.strip(labels); refused != "" {
+			return nil, scratch, refused
+		}
+	}
 	canonical, name, refused := canonicalize(scratch[:0], labels, g.limits)
 	if refused != "" {
 		return nil, canonical, refused
@@ -64,16 +72,17 @@ func (g *registry) resolve(table *spellings, hash uint32, key []byte, labels []r
 	if s == nil {
 		s = g.createLocked(string(canonical), string(name))
 	}
+	sp.series = s
 	if s.spellings < maxSpellings {
-		spelled := s.canonical // which is what most senders of 2.0 write
-		if spelled != string(key) {
-			spelled = string(key)
+		sp.key = s.canonical // which is what most senders of 2.0 write
+		if sp.key != string(key) {
+			sp.key = string(key)
 		}
-		if table.insertLocked(&spelling{hash: hash, key: spelled, series: s}) {
+		if table.insertLocked(sp) {
 			s.spellings++
 		}
 	}
-	return s, canonical, ""
+	return sp, canonical, ""
 }
 
 // revive finds or creates the series that takes the place of one that was

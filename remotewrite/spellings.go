@@ -20,6 +20,7 @@ type spellings struct {
 // spelling is one way to write the labels of a series.
 type spelling struct {
 	hash   uint32
+	pair   pairID // who writes the series this way, where it names a replica
 	key    string
 	series *series
 }

@@ -15,6 +15,7 @@ var (
 	errBusy        = errors.New("too much is waiting to be committed")
 	errClosed      = errors.New("ingest is shutting down")
 	errRefused     = errors.New("samples were refused")
+	errNotElected  = errors.New("all samples come from replicas that are not elected")
 )
 
 // status maps what became of a request to the answer's code. A sender gives up
@@ -27,6 +28,8 @@ func status(err error) (code int, retry bool) {
 	switch {
 	case err == nil:
 		return http.StatusNoContent, false
+	case errors.Is(err, errNotElected):
+		return http.StatusAccepted, false
 	case errors.Is(err, errMethod):
 		return http.StatusMethodNotAllowed, false
 	case errors.Is(err, errUnsupported):

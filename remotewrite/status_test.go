@@ -24,6 +24,7 @@ func TestStatus(t *testing.T) {
 		retry bool
 	}{
 		{"stored", nil, 204, false},
+		{"errNotElected", errNotElected, 202, false},
 		{"errMethod", errMethod, 405, false},
 		{"errUnsupported", errUnsupported, 415, false},
 		{"errTooLarge", errTooLarge, 413, false},

@@ -47,6 +47,8 @@ func (s nodeStore) StoredSnapshot(ctx context.Context) (flownode.StoredSnapshot,
 
 var (
 	_ remotewrite.Store          = ingestStore{}
+	_ remotewrite.MetadataStore  = (*sqlstore.Store)(nil)
+	_ remotewrite.Elector        = (*sqlstore.Store)(nil)
 	_ flownode.Snapshotter       = nodeStore{}
 	_ flownode.StoredSnapshotter = nodeStore{}
 	_ flownode.Catalog           = (*sqlstore.Store)(nil)

@@ -53,6 +53,12 @@ type config struct {
 		Starts        string // startsIgnored or startsZero
 	}
 
+	HA struct {
+		ClusterLabel    string
+		ReplicaLabel    string
+		FailoverTimeout time.Duration
+	}
+
 	Seal struct {
 		After   time.Duration
 		MaxWait time.Duration
@@ -116,6 +122,7 @@ func defaultConfig() config {
 	c.Ingest.FlushSamples = 200_000
 	c.Ingest.Linger = 2 * time.Millisecond
 	c.Ingest.Starts = startsIgnored
+	c.HA.FailoverTimeout = 30 * time.Second
 	c.Seal.After = 2 * time.Hour
 	c.Seal.MaxWait = 10 * time.Minute
 	c.Seal.MaxHot = 8 << 30
@@ -145,6 +152,10 @@ func (c *config) Validate() error {
 		return usagef("raw.lookback is %s: want a millisecond at least", formatDuration(c.Raw.Lookback))
 	case c.Ingest.Starts != startsIgnored && c.Ingest.Starts != startsZero:
 		return usagef("ingest.start_timestamps is %q: want %s or %s", c.Ingest.Starts, startsIgnored, startsZero)
+	case (c.HA.ClusterLabel == "") != (c.HA.ReplicaLabel == ""):
+		return usagef("ha.cluster_label is %q and ha.replica_label is %q: set both or neither", c.HA.ClusterLabel, c.HA.ReplicaLabel)
+	case c.HA.ClusterLabel != "" && c.HA.ClusterLabel == c.HA.ReplicaLabel:
+		return usagef("ha.cluster_label and ha.replica_label are both %q: want two labels", c.HA.ClusterLabel)
 	case c.Flownode.Executor != string(flownode.ExecutorColumnar) && c.Flownode.Executor != string(flownode.ExecutorPushdown):
 		return usagef("flownode.executor is %q: want %s or %s", c.Flownode.Executor, flownode.ExecutorColumnar, flownode.ExecutorPushdown)
 	case c.Log.Format != "text" && c.Log.Format != "json":

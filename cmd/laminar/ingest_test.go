@@ -73,15 +73,19 @@ func TestIngestersShareRegions(t *testing.T) {
 }
 
 // runIngester runs an ingester with a pool of its own until the test ends.
-func runIngester(t testing.TB, url string) *remotewrite.Ingester {
+func runIngester(t testing.TB, url string, change ...func(*remotewrite.Config, *sqlstore.Store)) *remotewrite.Ingester {
 	t.Helper()
 	store, err := sqlstore.Open(context.Background(), sqlstore.Config{URL: url}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ing, err := remotewrite.New(ingestStore{store}, remotewrite.Config{
+	cfg := remotewrite.Config{
 		Regions: sqltest.Regions, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
-	})
+	}
+	for _, fn := range change {
+		fn(&cfg, store)
+	}
+	ing, err := remotewrite.New(ingestStore{store}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

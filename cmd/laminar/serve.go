@@ -121,6 +121,9 @@ func (a *app) assemble(ctx context.Context, c *config, h *host, listener net.Lis
 		},
 		BufferBytes: c.Ingest.Buffer, FlushSamples: c.Ingest.FlushSamples, Linger: c.Ingest.Linger,
 		StartZeros: c.Ingest.Starts == startsZero, Metadata: store,
+		HA: remotewrite.HA{
+			ClusterLabel: c.HA.ClusterLabel, ReplicaLabel: c.HA.ReplicaLabel, Failover: c.HA.FailoverTimeout, Elector: store,
+		},
 		OnCommit: func(commit remotewrite.Commit) {
 			node.Wake()
 			notifier.Send(commit.Region, commit.Seq)

@@ -84,6 +84,13 @@ var settings = []setting{
 	{key: "ingest.start_timestamps", scope: serving, help: "start timestamps of remote write 2.0: ignore, or zero_sample to put a 0 there when it is newer than all other samples of its series",
 		bind: func(c *config) value { return (*textValue)(&c.Ingest.Starts) }},
 
+	{key: "ha.cluster_label", scope: serving, help: "label that says which pair of senders a series comes from; with ha.replica_label, samples of one replica of each pair are stored",
+		bind: func(c *config) value { return (*textValue)(&c.HA.ClusterLabel) }},
+	{key: "ha.replica_label", scope: serving, help: "label that says which of the pair it is; it is not stored",
+		bind: func(c *config) value { return (*textValue)(&c.HA.ReplicaLabel) }},
+	{key: "ha.failover_timeout", scope: serving, least: 1e9, unit: "duration", help: "silence of a replica after which the other one is listened to",
+		bind: func(c *config) value { return (*durationValue)(&c.HA.FailoverTimeout) }},
+
 	{key: "seal.after", scope: serving, least: 1e9, unit: "duration", help: "age at which a generation of hot segments is sealed",
 		bind: func(c *config) value { return (*durationValue)(&c.Seal.After) }},
 	{key: "seal.max_wait", scope: serving, unit: "duration", help: "how long sealing waits for flows that have not read a generation",

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/golang/snappy"
+	"github.com/prometheus/prometheus/prompb"
+
+	"laminar/remotewrite"
+	"laminar/sqlstore"
+	"laminar/sqlstore/sqltest"
+)
+
+// pairFailover is how long a replica must be silent in TestPairOfSenders.
+const pairFailover = 1500 * time.Millisecond
+
+// TestPairOfSenders lets a pair of senders write the same series to two
+// ingesters in turn. The one that is elected falls silent and comes back. In
+// the end the samples in the database, in the order of their commits, are those
+// of the first replica and then those of the second one, every one that was
+// confirmed and no other.
+func TestPairOfSenders(t *testing.T) {
+	db := sqltest.New(t)
+	db.Store(t) // installs
+	var doors []http.Handler
+	for range 2 {
+		doors = append(doors, runIngester(t, db.URL, func(cfg *remotewrite.Config, store *sqlstore.Store) {
+			cfg.HA = remotewrite.HA{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Failover: pairFailover, Elector: store}
+		}).Write())
+	}
+	pair := []*replica{{t: t, name: "a", value: 1, doors: doors}, {t: t, name: "b", value: 2, doors: doors}}
+	var group sync.WaitGroup
+	for _, r := range pair {
+		group.Go(r.run)
+	}
+	defer group.Wait()
+	defer func() { pair[0].stop.Store(true); pair[1].stop.Store(true) }()
+
+	eventually(t, "both replicas have sent a while", func() bool { return pair[0].answers() > 20 && pair[1].answers() > 20 })
+	first, second := pair[0], pair[1]
+	if first.stored.Load() == 0 {
+		first, second = second, first
+	}
+	if n := second.stored.Load(); n != 0 {
+		t.Fatalf("samples of both replicas are stored, %d of the second one", n)
+	}
+	first.silent.Store(true)
+	eventually(t, "the last sample of the first replica is answered", func() bool { return !first.busy.Load() })
+	fellSilent, stored := time.Now(), first.stored.Load()
+	eventually(t, "samples of the second replica are stored", func() bool { return second.stored.Load() > 0 })
+	// What came last was taken note of a third of the timeout before at worst.
+	if waited := time.Since(fellSilent); waited < pairFailover/2 {
+		t.Errorf("failover came after %s, want %s at least", waited, pairFailover/2)
+	}
+	before := first.answers()
+	first.silent.Store(false)
+	eventually(t, "the first replica has sent a while again", func() bool { return first.answers() > before+20 })
+	first.stop.Store(true)
+	second.stop.Store(true)
+	group.Wait()
+	if n := first.stored.Load(); n != stored {
+		t.Errorf("%d samples of the first replica are stored after the failover", n-stored)
+	}
+
+	pool := db.Pool(t)
+	var series, changes, total int64
+	err := pool.QueryRow(t.Context(), `
+		select count(distinct series_id), count(*) filter (where value <> earlier), count(*)
+		from (select series_id, value, lag(value) over (order by seq) as earlier from sample) x`).Scan(&series, &changes, &total)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := first.stored.Load() + second.stored.Load(); series != 1 || changes != 1 || total != want {
+		t.Errorf("%d samples of %d series change replica %d times, want %d samples of one series and one change", total, series, changes, want)
+	}
+	if n := count(t, pool, "select count(*) from series where labels ? '__replica__' or labels->>'cluster' is distinct from 'eu'"); n != 0 {
+		t.Errorf("%d series have the replica label, or no cluster", n)
+	}
+}
+
+// replica sends a sample every 20 ms, to one ingester after the other, with a
+// value that tells where it comes from.
+type replica struct {
+	t     *testing.T
+	name  string
+	value float64
+	doors []http.Handler
+
+	stop, silent, busy atomic.Bool
+	stored, dropped    atomic.Int64
+}
+
+func (r *replica) answers() int64 { return r.stored.Load() + r.dropped.Load() }
+
+func (r *replica) run() {
+	last := int64(0)
+	for n := 0; !r.stop.Load(); n++ {
+		time.Sleep(20 * time.Millisecond) // as a sender does
+		r.busy.Store(true)
+		if !r.silent.Load() {
+			last = max(last+2, time.Now().UnixMilli())
+			r.send(n, last)
+		}
+		r.busy.Store(false)
+	}
+}
+
+func (r *replica) send(n int, at int64) {
+	raw, err := (&prompb.WriteRequest{Timeseries: []prompb.TimeSeries{{
+		Labels:  []prompb.Label{{Name: "__name__", Value: "up"}, {Name: "__replica__", Value: r.name}, {Name: "cluster", Value: "eu"}},
+		Samples: []prompb.Sample{{Timestamp: at - at%2 + int64(r.value) - 1, Value: r.value}}, // each replica has times of its own
+	}}}).Marshal()
+	if err != nil {
+		r.t.Error(err)
+		return
+	}
+	rec := httptest.NewRecorder()
+	req := httptest.NewRequest(http.MethodPost, "/api/v1/write", bytes.NewReader(snappy.Encode(nil, raw)))
+	r.doors[n%len(r.doors)].ServeHTTP(rec, req)
+	switch rec.Code {
+	case http.StatusNoContent:
+		r.stored.Add(1)
+	case http.StatusAccepted:
+		r.dropped.Add(1)
+	default:
+		r.t.Errorf("%s is answered %d %s", r.name, rec.Code, rec.Body)
+	}
+}
