@@ -77,6 +77,9 @@ func measure(ctx context.Context, opts options, command string) (err error) {
 	if err := b.describe(ctx); err != nil {
 		return err
 	}
+	if err := os.MkdirAll(opts.out, 0o755); err != nil {
+		return err
+	}
 	b.say("starting PostgreSQL %s in %s", b.tools.postgresVersion, b.dir)
 	if b.pg, err = startPostgres(ctx, b.dir); err != nil {
 		return err
@@ -85,6 +88,12 @@ func measure(ctx context.Context, opts options, command string) (err error) {
 	defer b.abandon()
 	for _, s := range chosen {
 		b.numbers = append(b.numbers, s.number)
+	}
+	switch {
+	case opts.profile:
+		return b.profiles(ctx)
+	case opts.scale:
+		return errors.Join(b.scale(ctx), b.write())
 	}
 	for _, s := range chosen {
 		began := time.Now()

@@ -40,7 +40,7 @@ func (b *bench) ingestWithFlows(ctx context.Context) error {
 		s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}
 		last := 1 + int64(b.plan.flowSamples/n)
 		w := &ingestWork{
-			label: report.Number(float64(n)) + " series", series: s.series,
+			label: report.Count(float64(n)) + " series", series: s.series,
 			warm: s.prepare(0, 1, b.plan.connections), load: s.prepare(1, last, b.plan.connections),
 		}
 		for round := range b.plan.rounds {

@@ -59,7 +59,7 @@ func (b *bench) freshness(ctx context.Context) error {
 // second; it is measured if it has not been.
 func (b *bench) halfRate(ctx context.Context) (float64, error) {
 	n := b.plan.ingestSeries[1]
-	label := report.Number(float64(n)) + " series"
+	label := report.Count(float64(n)) + " series"
 	f, err := b.report.Figure(1, laminarRate+", "+label)
 	if err != nil {
 		s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}

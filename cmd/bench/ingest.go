@@ -23,7 +23,7 @@ func (b *bench) ingest(ctx context.Context) error {
 		s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}
 		last := 1 + int64(b.plan.ingestSamples/n)
 		w := &ingestWork{
-			label: report.Number(float64(n)) + " series", series: s.series,
+			label: report.Count(float64(n)) + " series", series: s.series,
 			warm: s.prepare(0, 1, b.plan.connections), load: s.prepare(1, last, b.plan.connections),
 			warmRows: s.prepareRows(0, 1), rows: s.prepareRows(1, last),
 		}
@@ -199,7 +199,7 @@ func (b *bench) ingestRows(ctx context.Context, w *ingestWork, index, rate, wal 
 func (b *bench) ingestTargets() error {
 	r := b.report
 	for i, n := range b.plan.ingestSeries {
-		label := ", " + report.Number(float64(n)) + " series"
+		label := ", " + report.Count(float64(n)) + " series"
 		for _, t := range []struct {
 			claim, over string
 			bound       [2]float64

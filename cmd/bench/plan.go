@@ -29,6 +29,14 @@ type plan struct {
 
 	fleetInstances int // of 50 series each
 	fleetScrapes   int64
+
+	scale scalePlan
+}
+
+// scalePlan is the sizes of bench-scale.
+type scalePlan struct {
+	series, flows, stored []int
+	active                int // series at once, with ten flows
 }
 
 // The interval of a fleet that is scraped as prometheus.yml has it.
@@ -49,7 +57,12 @@ func newPlan(opts options) plan {
 		memorySeries: 100_000, counterSeries: 20_000, simpleGroups: 1_000,
 		fleetInstances: 100, fleetScrapes: 480,
 	}
+	p.scale = scalePlan{
+		series: []int{10_000, 100_000, 1_000_000}, flows: []int{1, 10, 100, 1000},
+		stored: []int{2_000_000, 20_000_000, 200_000_000}, active: 1_000_000,
+	}
 	if opts.quick {
+		p.scale = scalePlan{series: []int{1_000, 10_000}, flows: []int{1, 10}, stored: []int{100_000, 1_000_000}, active: 10_000}
 		p.rounds = 1
 		p.ingestSeries, p.ingestSamples = [2]int{1_000, 10_000}, 200_000
 		p.tickSeries = 5_000

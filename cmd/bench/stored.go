@@ -38,7 +38,7 @@ func (b *bench) tickStored(ctx context.Context) error {
 		if _, err := r.minute(ctx); err != nil { // builds the state
 			return err
 		}
-		b.say("   stored %s samples", report.Number(float64(r.next)*float64(series.len())))
+		b.say("   stored %s samples", report.Count(float64(r.next)*float64(series.len())))
 	}
 	for range b.plan.rounds {
 		for i, name := range []string{tickFewStored, tickManyStored} {

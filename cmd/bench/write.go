@@ -16,9 +16,6 @@ import (
 // files, text to the standard output.
 func (b *bench) write() error {
 	b.report.Seconds = time.Since(b.report.Began).Seconds()
-	if err := os.MkdirAll(b.opts.out, 0o755); err != nil {
-		return err
-	}
 	name := "latest"
 	switch {
 	case b.opts.scale:

@@ -3,6 +3,7 @@ package report
 import (
 	"io"
 	"math"
+	"strconv"
 	"text/template"
 )
 
@@ -79,7 +80,7 @@ func (t *Target) bar(y int) bar {
 	return bar{
 		Y: y, X: min(x, chartMiddle), Width: max(1, int(math.Abs(float64(x-chartMiddle)))),
 		Low: position(t.margin(low)), High: position(t.margin(high)),
-		Claim: Number(float64(t.Number)) + "  " + t.Claim,
+		Claim: strconv.Itoa(t.Number) + "  " + t.Claim,
 		Text:  With(m, t.Unit) + " (" + t.operator() + " " + With(t.Bound, t.Unit) + ")",
 		Held:  t.Held(),
 	}
@@ -111,9 +112,9 @@ func (s *Series) plot(y int) plot {
 		if i == 0 {
 			word = "M"
 		}
-		p.Path += word + Number(float64(px)) + " " + Number(float64(py))
+		p.Path += word + strconv.Itoa(px) + " " + strconv.Itoa(py)
 		p.Marks = append(p.Marks, tick{px, py, Number(pt.Value)})
-		p.Sizes = append(p.Sizes, tick{px, p.Bottom + 16, Number(pt.Size)})
+		p.Sizes = append(p.Sizes, tick{px, p.Bottom + 16, Count(pt.Size)})
 	}
 	return p
 }

@@ -151,6 +151,14 @@ func TestChart(t *testing.T) {
 	}
 }
 
+func TestCount(t *testing.T) {
+	for v, want := range map[float64]string{1: "1", 500: "500", 1000: "1000", 10_000: "10k", 105_000: "105k", 1e6: "1M", 2.1e6: "2.1M", 3e9: "3G"} {
+		if got := Count(v); got != want {
+			t.Errorf("%v is written %q, want %q", v, got, want)
+		}
+	}
+}
+
 func TestNumber(t *testing.T) {
 	for v, want := range map[float64]string{
 		0: "0", 0.0123: "0.0123", 1.234: "1.23", 12.34: "12.3", 1234: "1234", 12345: "12.3k", 1_234_567: "1.23M", 2e9: "2.00G", -45.67: "-45.7",

@@ -54,7 +54,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	for _, s := range r.Growth {
 		p.printf("\n**%s**\n\n| %s | %s |\n|---|---|\n", s.Name, s.Size, s.Unit)
 		for _, pt := range s.Points {
-			p.printf("| %s | %s |\n", Number(pt.Size), Number(pt.Value))
+			p.printf("| %s | %s |\n", Count(pt.Size), Number(pt.Value))
 		}
 	}
 	return p.err
@@ -86,7 +86,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	for _, s := range r.Growth {
 		p.printf("\n%s\n", s.Name)
 		for _, pt := range s.Points {
-			p.printf("   %12s %-20s %s\n", Number(pt.Size), s.Size, With(pt.Value, s.Unit))
+			p.printf("   %12s %-20s %s\n", Count(pt.Size), s.Size, With(pt.Value, s.Unit))
 		}
 	}
 	return p.err
@@ -115,6 +115,22 @@ func With(v float64, unit string) string {
 		return Number(v) + "x"
 	}
 	return Number(v) + " " + unit
+}
+
+// Count writes a number of things: 1, 10, 100k, 3M.
+func Count(v float64) string {
+	for _, scale := range []struct {
+		by   float64
+		name string
+	}{{1e9, "G"}, {1e6, "M"}, {1e4, "k"}} {
+		if v >= scale.by {
+			if scale.name == "k" {
+				scale.by = 1e3
+			}
+			return strings.TrimSuffix(strconv.FormatFloat(v/scale.by, 'f', 1, 64), ".0") + scale.name
+		}
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
 // Number writes a number with three digits that count, large ones with k, M or

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"laminar/cmd/bench/report"
+)
+
+// scale measures how figures grow: with series, with flows, with what is
+// stored. Each size is a Laminar on a database of its own.
+func (b *bench) scale(ctx context.Context) error {
+	p := b.plan.scale
+	for _, n := range p.series {
+		if err := b.growSeries(ctx, n); err != nil {
+			return fmt.Errorf("%d series: %w", n, err)
+		}
+	}
+	for _, n := range p.flows {
+		if err := b.growFlows(ctx, n); err != nil {
+			return fmt.Errorf("%d flows: %w", n, err)
+		}
+	}
+	if err := b.growStored(ctx); err != nil {
+		return err
+	}
+	if err := b.millionSeries(ctx); err != nil {
+		return err
+	}
+	few, many := b.growth(tickByStored).Points[0], b.growth(tickByStored).Points[len(p.stored)-1]
+	b.report.Targets = append(b.report.Targets, report.Target{
+		Number: 3, Claim: fmt.Sprintf("tick with %s samples stored over %s", report.Count(many.Size), report.Count(few.Size)),
+		AtMost: true, Bound: 1.1, Unit: "x", Values: []float64{many.Value / few.Value},
+	})
+	return b.report.Below(7, "all of "+report.Count(float64(p.active))+" active series with ten flows, resident", scaleResident, 2)
+}
+
+// Names of what grows.
+const (
+	ingestBySeries  = "acknowledged ingest, by active series"
+	tickBySeries    = "tick of sum by (job) (rate(m[5m])) after one more scrape, by its series"
+	perSeriesTick   = "the same tick per series of the scrape"
+	memoryBySeries  = "heap per active series in ingest"
+	roundByFlows    = "round of all flows after one more scrape of 10,000 series, by flows over it"
+	roundByIdle     = "the same round for one flow, by flows over other metrics beside it"
+	tickByStored    = "tick of sum by (job) (rate(m[5m])) over 100,000 series, by samples stored"
+	scaleResident   = "Laminar: resident memory"
+	scaleHeap       = "Laminar: Go heap in use after a collection"
+	scaleFlowsLag   = "Laminar: round of ten flows after one more scrape"
+	growFlowsSeries = 10_000
+)
+
+// growth finds or makes the series of that name.
+func (b *bench) growth(name string) *report.Series {
+	for i := range b.report.Growth {
+		if s := &b.report.Growth[i]; s.Name == name {
+			return s
+		}
+	}
+	b.report.Growth = append(b.report.Growth, report.Series{Name: name})
+	return &b.report.Growth[len(b.report.Growth)-1]
+}
+
+// grow adds a point.
+func (b *bench) grow(name, size, unit string, at, v float64) {
+	s := b.growth(name)
+	s.Size, s.Unit = size, unit
+	s.Points = append(s.Points, report.Point{Size: at, Value: v})
+	b.say("   %s: %s %s: %s", name, report.Count(at), size, report.With(v, unit))
+}
+
+// growSeries measures ingest, memory and a tick over n active series.
+func (b *bench) growSeries(ctx context.Context, n int) error {
+	db, err := b.pg.create(ctx, "grow")
+	if err != nil {
+		return err
+	}
+	l, err := b.startLaminar(ctx, db, "")
+	if err != nil {
+		return err
+	}
+	defer l.kill()
+	snd := newSender(l.writeURL(), b.plan.connections)
+	defer snd.close()
+	base, err := l.heap(ctx)
+	if err != nil {
+		return err
+	}
+	s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}
+	if _, err := snd.send(ctx, s.prepare(0, 1, b.plan.connections)); err != nil {
+		return err
+	}
+	rest := s.prepare(1, 1+max(2, int64(b.plan.ingestSamples/n)), b.plan.connections)
+	took, err := snd.send(ctx, rest)
+	if err != nil {
+		return err
+	}
+	heap, err := l.heap(ctx)
+	if err != nil {
+		return err
+	}
+	b.grow(ingestBySeries, "series", "samples/s", float64(n), float64(rest.samples)/took.Seconds())
+	b.grow(memoryBySeries, "series", "B", float64(n), (heap-base)/float64(n))
+	if err := l.stop(); err != nil {
+		return err
+	}
+	if err := db.drop(ctx); err != nil {
+		return err
+	}
+	r, err := b.newRig(ctx, "grow", requestSeries(n), 5*perMinute, int64(b.plan.rounds+2)*perMinute)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	if err := r.laminar.apply(ctx, tickFlow("5m", n)); err != nil {
+		return err
+	}
+	took1, err := b.medianMinute(ctx, r)
+	if err != nil {
+		return err
+	}
+	b.grow(tickBySeries, "series", "ms", float64(n), took1)
+	b.grow(perSeriesTick, "series", "us", float64(n), took1*1000/float64(n))
+	return r.stop(ctx)
+}
+
+// medianMinute is the median tick, in ms, that closes a window, after a first
+// minute that builds the state.
+func (b *bench) medianMinute(ctx context.Context, r *rig) (float64, error) {
+	if _, err := r.minute(ctx); err != nil {
+		return 0, err
+	}
+	var took []float64
+	for range b.plan.rounds {
+		d, err := r.minute(ctx)
+		if err != nil {
+			return 0, err
+		}
+		took = append(took, ms(d))
+	}
+	return report.Median(took), nil
+}
+
+// growFlows measures the rounds that follow a scrape, with n flows over it, and
+// with one flow over it and n-1 that have nothing to do.
+func (b *bench) growFlows(ctx context.Context, n int) error {
+	for _, idle := range []bool{false, true} {
+		r, err := b.newRig(ctx, "grow", requestSeries(growFlowsSeries), 5*perMinute, int64(b.plan.rounds+2)*perMinute)
+		if err != nil {
+			return err
+		}
+		defer r.close()
+		var flows strings.Builder
+		flows.WriteString("flows:\n")
+		for i := range n {
+			metric := "http_requests_total"
+			if idle && i > 0 {
+				metric = fmt.Sprintf("other_%d_total", i)
+			}
+			fmt.Fprintf(&flows, "  - {name: grow_%d, promql: 'sum by (job) (increase(%s{path!=\"/%d\"}[5m]))', every: 1m, emit: close, watermark_delay: 0s, trigger: {samples: %d}}\n",
+				i, metric, i, growFlowsSeries)
+		}
+		if err := r.laminar.apply(ctx, flows.String()); err != nil {
+			return err
+		}
+		took, err := b.medianMinute(ctx, r)
+		if err != nil {
+			return err
+		}
+		name := roundByFlows
+		if idle {
+			name = roundByIdle
+		}
+		b.grow(name, "flows", "ms", float64(n), took)
+		if err := r.stop(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// growStored measures the same tick beside ever longer histories.
+func (b *bench) growStored(ctx context.Context) error {
+	n := b.plan.tickSeries
+	for _, stored := range b.plan.scale.stored {
+		history := max(5*perMinute, int64(stored/n))
+		r, err := b.newRig(ctx, "grow", requestSeries(n), history, int64(b.plan.rounds+2)*perMinute)
+		if err != nil {
+			return err
+		}
+		defer r.close()
+		if err := r.laminar.apply(ctx, tickFlow("5m", n)); err != nil {
+			return err
+		}
+		took, err := b.medianMinute(ctx, r)
+		if err != nil {
+			return err
+		}
+		b.grow(tickByStored, "samples", "ms", float64(history+1)*float64(n), took)
+		if err := r.stop(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// millionSeries takes in a million series, ten flows over them, and looks what
+// the process takes of memory.
+func (b *bench) millionSeries(ctx context.Context) error {
+	n := b.plan.scale.active
+	r, err := b.newRig(ctx, "million", requestSeries(n), 0, 8*perMinute)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	var flows strings.Builder
+	flows.WriteString("flows:\n")
+	for i, promql := range []string{
+		"sum by (job) (rate(http_requests_total[5m]))", "sum by (path) (rate(http_requests_total[5m]))",
+		"sum by (job) (increase(http_requests_total[2m]))", "max by (job) (max_over_time(http_requests_total[2m]))",
+		"min by (job) (min_over_time(http_requests_total[2m]))", "sum by (job) (sum_over_time(http_requests_total[2m]))",
+		"count by (job) (count_over_time(http_requests_total[5m]))", "avg by (path) (avg_over_time(http_requests_total[2m]))",
+		"sum by (instance) (sum_over_time(http_requests_total[2m]))", "count by (path) (count_over_time(http_requests_total[2m]))",
+	} {
+		fmt.Fprintf(&flows, "  - {name: million_%d, promql: '%s', every: 1m, watermark_delay: 0s}\n", i, promql)
+	}
+	if err := r.laminar.apply(ctx, flows.String()); err != nil {
+		return err
+	}
+	_, before, err := r.laminar.rounds(ctx)
+	if err != nil {
+		return err
+	}
+	most := 0.0
+	for range 6 * perMinute {
+		if err := r.store(ctx, 1); err != nil {
+			return err
+		}
+		m, err := r.laminar.metrics(ctx)
+		if err != nil {
+			return err
+		}
+		most = max(most, m["process_resident_memory_bytes"])
+		if _, err := r.laminar.awaitFlows(ctx); err != nil {
+			return err
+		}
+		took, err := r.laminar.workedSince(ctx, before)
+		if err != nil {
+			return err
+		}
+		before += took
+		b.add(7, scaleFlowsLag, "ms", ms(took))
+	}
+	m, err := r.laminar.metrics(ctx)
+	if err != nil {
+		return err
+	}
+	b.add(7, scaleResident, "GB", max(most, m["process_resident_memory_bytes"])/1e9)
+	heap, err := r.laminar.heap(ctx)
+	if err != nil {
+		return err
+	}
+	b.add(7, scaleHeap, "GB", heap/1e9)
+	return r.stop(ctx)
+}
