@@ -199,7 +199,7 @@ func TestKnownSeriesCostNoAllocation(t *testing.T) {
 func BenchmarkDraft(b *testing.B) {
 	g, batches := benchBatches(b)
 	var d draft
-	epoch := uint64(0)
+	epoch := uint32(0)
 	b.ReportAllocs()
 	for b.Loop() {
 		epoch++

@@ -21,7 +21,9 @@ type buffer struct {
 	closed bool
 	drafts []*draft // oldest first; batches go to the last
 	spare  []*draft
-	epoch  uint64
+	// epoch numbers the drafts. When it has come round after 2^32 of them, no
+	// series is remembered that has not been in one of the last 2^31.
+	epoch uint32
 }
 
 func newBuffer(region sequence.Region, full int, revive func(*series) *series) *buffer {
@@ -140,13 +142,13 @@ func (b *buffer) close() {
 func (b *buffer) kill(candidates []*series) []*series {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	oldest := b.epoch + 1
+	oldest := b.epoch + 1 // of what drafts may hold
 	if len(b.drafts) > 0 {
 		oldest = b.drafts[0].epoch
 	}
 	var dead []*series
 	for _, s := range candidates {
-		if s.epoch < oldest {
+		if int32(s.epoch-oldest) < 0 {
 			s.dead = true
 			dead = append(dead, s)
 		}

@@ -100,13 +100,3 @@ func spell(labels []rawLabel) string {
 	b.WriteByte('}')
 	return b.String()
 }
-
-// spellCanonical does the same from canonical bytes.
-func spellCanonical(canonical string) string {
-	labels := labelsOf(canonical)
-	raw := make([]rawLabel, len(labels))
-	for i, l := range labels {
-		raw[i] = rawLabel{[]byte(l.Name), []byte(l.Value)}
-	}
-	return spell(raw)
-}

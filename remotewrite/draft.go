@@ -19,11 +19,11 @@ import (
 // checked against the series itself in a few nanoseconds; settle sees to the
 // others.
 type draft struct {
-	epoch     uint64 // grows with every draft of the region; marks series and metrics
+	epoch     uint32 // grows with every draft of the region; marks series and metrics
 	samples   []draftSample
 	slots     []slot
-	zeros     []draftSample        // that may be put before their samples; see inject
-	irregular map[*series]struct{} // series whose samples did not arrive in order
+	zeros     []draftSample   // that may be put before their samples; see inject
+	irregular map[*series]int // series whose samples did not arrive in order, numbered
 	batches   []*batch
 	opened    time.Time // when the first batch came
 }
@@ -46,7 +46,7 @@ type slot struct {
 	minT, maxT int64 // of all samples that came, replaced ones too
 }
 
-func (d *draft) reset(epoch uint64) {
+func (d *draft) reset(epoch uint32) {
 	d.epoch = epoch
 	clear(d.samples)
 	clear(d.zeros)
@@ -78,10 +78,7 @@ func (d *draft) add(b *batch, revive func(*series) *series) {
 				d.samples[s.draftPos].v = smp.v // the last to arrive wins
 				continue
 			}
-			if d.irregular == nil {
-				d.irregular = make(map[*series]struct{})
-			}
-			d.irregular[s] = struct{}{}
+			d.disorder(s)
 		} else {
 			s.epoch, s.draftT, s.draftPos = d.epoch, smp.t, int32(len(d.samples))
 		}
@@ -92,6 +89,16 @@ func (d *draft) add(b *batch, revive func(*series) *series) {
 		}
 		d.count(m.slot, smp.t)
 		d.samples = append(d.samples, draftSample{series: s, t: smp.t, v: smp.v, slot: m.slot})
+	}
+}
+
+// disorder takes note that a series is irregular.
+func (d *draft) disorder(s *series) {
+	if d.irregular == nil {
+		d.irregular = make(map[*series]int)
+	}
+	if _, ok := d.irregular[s]; !ok {
+		d.irregular[s] = len(d.irregular)
 	}
 }
 
@@ -112,7 +119,7 @@ func (d *draft) refill(batches []*batch) {
 	}
 	d.batches = append([]*batch(nil), batches...)
 	d.samples, d.zeros, d.slots = d.samples[:0], d.zeros[:0], d.slots[:0]
-	d.irregular = make(map[*series]struct{})
+	d.irregular = make(map[*series]int)
 	bySlot := make(map[*metric]int32)
 	newest := make(map[*series]int64)
 	for _, b := range batches {
@@ -133,7 +140,7 @@ func (d *draft) refill(batches []*batch) {
 				d.slots = append(d.slots, slot{metric: m, id: ids[m], minT: smp.t, maxT: smp.t})
 			}
 			d.count(n, smp.t)
-			d.irregular[smp.series] = struct{}{}
+			d.disorder(smp.series)
 			d.samples = append(d.samples, draftSample{series: smp.series, t: smp.t, v: smp.v, slot: n})
 		}
 	}
@@ -157,7 +164,7 @@ func (d *draft) settle() {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b draftSample) int {
-		if c := cmp.Compare(a.series.order, b.series.order); c != 0 {
+		if c := cmp.Compare(d.irregular[a.series], d.irregular[b.series]); c != 0 {
 			return c
 		}
 		if c := cmp.Compare(a.t, b.t); c != 0 || a.zero == b.zero {
@@ -194,14 +201,11 @@ func (d *draft) inject(earliest int64) (n int) {
 			for i := range d.slots {
 				slots[d.slots[i].metric] = int32(i)
 			}
-			if d.irregular == nil {
-				d.irregular = make(map[*series]struct{})
-			}
 		}
 		z.slot = slots[z.series.metric]
 		d.count(z.slot, z.t)
 		d.samples = append(d.samples, z)
-		d.irregular[z.series] = struct{}{}
+		d.disorder(z.series)
 		n++
 	}
 	if n > 0 {
@@ -228,7 +232,7 @@ func (d *draft) refuseOutside(earliest, latest int64, count func(Reason, int)) {
 				reason = TooFarAhead
 			}
 			b.request.refuse(reason, 1, func() example {
-				return example{series: spellCanonical(smp.series.canonical), t: smp.t, hasT: true}
+				return example{series: smp.series.spell(), t: smp.t, hasT: true}
 			})
 			count(reason, 1)
 			return true

@@ -6,17 +6,24 @@ import "time"
 // Config.SeriesIdle.
 const evictionsPerIdle = 8
 
+// remembered gives every series of the region that is remembered.
+func (f *flusher) remembered(yield func(*series) bool) {
+	f.all = append(f.all, f.registry.takeFresh(f.region)...)
+	for _, s := range f.all {
+		if !yield(s) {
+			return
+		}
+	}
+}
+
 // evict forgets the series that had no sample for Config.SeriesIdle.
 func (f *flusher) evict(now time.Time) {
-	for _, s := range f.registry.takeFresh(f.region) {
+	limit := now.Add(-f.cfg.SeriesIdle).UnixMilli()
+	var idle []*series
+	for s := range f.remembered {
 		if s.seenAt == 0 { // not flushed yet
 			s.seenAt = now.UnixMilli()
 		}
-		f.all = append(f.all, s)
-	}
-	limit := now.Add(-f.cfg.SeriesIdle).UnixMilli()
-	var idle []*series
-	for _, s := range f.all {
 		if s.seenAt < limit {
 			idle = append(idle, s)
 		}

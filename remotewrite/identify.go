@@ -52,10 +52,11 @@ func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*seri
 	}
 	request := make([]segment.NewSeries, len(found))
 	for i, s := range found {
+		canonical := s.canonical()
 		request[i] = segment.NewSeries{
 			Metric: metrics[i],
-			SHA256: segment.Identity([]byte(s.canonical)),
-			Labels: labelsOf(s.canonical),
+			SHA256: segment.Identity(canonical),
+			Labels: labelsOf(string(canonical)),
 		}
 	}
 	answers, err := tx.CreateSeries(ctx, request)

@@ -61,12 +61,13 @@ func New(store Store, cfg Config) (*Ingester, error) {
 	}
 	for r := range cfg.Regions {
 		region := sequence.Region(r + 1)
-		g.flushers = append(g.flushers, &flusher{
+		f := &flusher{
 			Ingester: g,
 			region:   region,
 			buf:      newBuffer(region, cfg.FlushSamples, g.registry.revive),
-			known:    newKnown(),
-		})
+		}
+		f.known = newKnown(f.remembered)
+		g.flushers = append(g.flushers, f)
 	}
 	return g, nil
 }

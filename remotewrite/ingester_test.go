@@ -228,7 +228,7 @@ func TestForgottenSeriesComesBack(t *testing.T) {
 	f := g.flushers[0]
 	labels := modelLabels[0]
 	look := func() *series {
-		s, _, _ := g.registry.spelled([]byte("spelling"), slices.Clone(labels), nil)
+		s, _ := g.registry.spelled("", labels)
 		return s
 	}
 	write := func(s *series, at int64) {
@@ -246,10 +246,10 @@ func TestForgottenSeriesComesBack(t *testing.T) {
 	old := look()
 	write(old, 100)
 	f.evict(time.Now().Add(24 * time.Hour))
-	if g.registry.count.Load() != 0 || g.registry.known([]byte("spelling")) != nil {
+	if g.registry.count.Load() != 0 || g.registry.known("", labels) != nil {
 		t.Fatal("the idle series is still there")
 	}
-	if len(g.registry.metrics[0]) != 0 || len(f.all) != 0 || len(f.known.byID) != 0 {
+	if len(g.registry.metrics[0]) != 0 || len(f.all) != 0 {
 		t.Fatal("something of the idle series is still there")
 	}
 	write(old, 200) // looked up before the eviction
@@ -267,7 +267,7 @@ func TestForgottenSeriesComesBack(t *testing.T) {
 func TestPendingSeriesIsNotForgotten(t *testing.T) {
 	g := newTestIngester(t, newMemStore(1), Config{})
 	f := g.flushers[0]
-	s, _, _ := g.registry.spelled([]byte("spelling"), slices.Clone(modelLabels[0]), nil)
+	s, _ := g.registry.spelled("", modelLabels[0])
 	b := newBatch(1)
 	b.request, b.budget = newRequest(), g.budget
 	b.request.pending.Store(1)
@@ -322,7 +322,7 @@ func TestLongIdleWriterCatchesUp(t *testing.T) {
 // writeOne writes one sample of one series through the only flusher.
 func writeOne(t *testing.T, g *Ingester, at int64) {
 	t.Helper()
-	s, _, _ := g.registry.spelled([]byte("spelling"), slices.Clone(modelLabels[0]), nil)
+	s, _ := g.registry.spelled("", modelLabels[0])
 	in := newIntake(g.registry, 1, g.cfg.Limits, 0, maxTime)
 	defer in.release()
 	in.add(s, []sample{{at, 1}})

@@ -118,7 +118,7 @@ func (in *intake) addV1(ts *timeSeries) error {
 	s := sp.series
 	if ts.histograms > 0 {
 		in.refused.add(Histogram, ts.histograms, func() example {
-			return example{series: spellCanonical(s.canonical)}
+			return example{series: s.spell()}
 		})
 	}
 	in.add(s, ts.samples)
@@ -130,7 +130,7 @@ func (in *intake) add(s *series, samples []sample) {
 	if len(samples) == 0 {
 		return
 	}
-	b := in.batch(s.region)
+	b := in.batch(s.metric.region)
 	for _, smp := range samples {
 		if smp.t < in.earliest || smp.t > in.latest {
 			in.refuseTime(s, smp.t)
@@ -170,7 +170,7 @@ func (in *intake) refuseTime(s *series, t int64) {
 		reason = TooFarAhead
 	}
 	in.refused.add(reason, 1, func() example {
-		return example{series: spellCanonical(s.canonical), t: t, hasT: true}
+		return example{series: s.spell(), t: t, hasT: true}
 	})
 }
 

@@ -66,7 +66,7 @@ func (in *intake) addV2(ts *timeSeriesV2) error {
 	}
 	if len(ts.histograms) > 0 {
 		in.refused.add(Histogram, len(ts.histograms), func() example {
-			return example{series: spellCanonical(s.canonical)}
+			return example{series: s.spell()}
 		})
 	}
 	if in.zeros && (len(ts.starts) > 0 || ts.created != 0) {
@@ -95,7 +95,7 @@ func (in *intake) addStarted(s *series, ts *timeSeriesV2) {
 	if len(ts.samples) == 0 {
 		return
 	}
-	b := in.batch(s.region)
+	b := in.batch(s.metric.region)
 	for i, smp := range ts.samples {
 		if smp.t < in.earliest || smp.t > in.latest {
 			in.refuseTime(s, smp.t)

@@ -1,9 +1,11 @@
 package remotewrite
 
 import (
+	"encoding/binary"
 	"io"
 	"log/slog"
 	"math"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -34,17 +36,33 @@ func newTestIngester(tb testing.TB, store Store, cfg Config) *Ingester {
 	return g
 }
 
-// spelled is resolve for a key of remote write 1.0.
-func (g *registry) spelled(key []byte, labels []rawLabel, scratch []byte) (*series, []byte, Reason) {
-	sp, scratch, refused := g.resolve(g.v1, g.v1.hash(key), key, labels, scratch)
-	if refused != "" {
-		return nil, scratch, refused
+// keyV1 spells labels as a remote write 1.0 message does, in the order given;
+// with other variants in other bytes.
+func keyV1(variant string, labels []rawLabel) (key []byte) {
+	field := func(dst []byte, tag byte, value []byte) []byte {
+		return append(binary.AppendUvarint(append(dst, tag), uint64(len(value))), value...)
 	}
-	return sp.series, scratch, ""
+	for _, l := range labels {
+		label := field(field(nil, 1<<3|wireBytes, l.name), 2<<3|wireBytes, l.value)
+		key = field(key, 1<<3|wireBytes, field(label, 15<<3|wireBytes, []byte(variant)))
+	}
+	return key
 }
 
-// known is the series of a key of remote write 1.0, nil when it is not known.
-func (g *registry) known(key []byte) *series {
+// spelled finds or creates a series by a spelling of remote write 1.0.
+func (g *registry) spelled(variant string, labels []rawLabel) (*series, Reason) {
+	key := keyV1(variant, labels)
+	sp, _, refused := g.resolve(g.v1, g.v1.hash(key), key, slices.Clone(labels), nil)
+	if refused != "" {
+		return nil, refused
+	}
+	return sp.series, ""
+}
+
+// known is the series of a spelling of remote write 1.0, nil when it is not
+// known.
+func (g *registry) known(variant string, labels []rawLabel) *series {
+	key := keyV1(variant, labels)
 	if sp := g.v1.lookup(key, g.v1.hash(key)); sp != nil {
 		return sp.series
 	}

@@ -102,7 +102,7 @@ func (h *history) step() {
 			b := h.randomBatch(w)
 			requests = append(requests, b.request)
 			for _, smp := range b.samples {
-				h.current = append(h.current, arrival{key{smp.series.canonical, smp.t}, smp.v})
+				h.current = append(h.current, arrival{key{string(smp.series.canonical()), smp.t}, smp.v})
 			}
 			if !f.buf.add(b) {
 				h.t.Fatal("buffer is closed")
@@ -133,7 +133,7 @@ func (h *history) randomBatch(w *Ingester) *batch {
 	}
 	for range h.rng.IntN(8) {
 		labels := append([]rawLabel(nil), modelLabels[h.rng.IntN(len(modelLabels))]...)
-		s, _, refused := w.registry.spelled([]byte(spell(labels)), labels, nil)
+		s, refused := w.registry.spelled("", labels)
 		if refused != "" {
 			h.t.Fatalf("labels refused: %s", refused)
 		}
@@ -146,9 +146,9 @@ func (h *history) randomBatch(w *Ingester) *batch {
 		}
 		if len(h.kept) > 0 && h.rng.IntN(3) == 0 { // a resend, perhaps through another writer
 			old := h.kept[h.rng.IntN(len(h.kept))]
-			labels := append([]rawLabel(nil), rawLabelsOf(old.series.canonical)...)
+			labels := append([]rawLabel(nil), rawLabelsOf(string(old.series.canonical()))...)
 			smp = old
-			smp.series, _, _ = w.registry.spelled([]byte(spell(labels)), labels, nil)
+			smp.series, _ = w.registry.spelled("", labels)
 		}
 		h.kept = append(h.kept, smp)
 		b.samples = append(b.samples, smp)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -21,37 +23,81 @@ var errTooLongAgo = errors.New("the region's last known flush is not remembered 
 // known is what a flusher knows of its region. It is a cache of what stands in
 // the database at one position, and owned by the flusher.
 //
-//	O1  it is true at (seq, id): the newest samples of byID and others are the
-//	    newest committed up to seq, or upper bounds where not exact
+//	O1  it is true at (seq, id): the newest samples of the series that have an
+//	    id here and of others are the newest committed up to seq, or upper
+//	    bounds where not exact
 //	O2  a series that is in neither has no sample later than its metric's
 //	    floor, and none at all when there is no floor
 //	O3  it changes only by commits known to have happened, and by what was
 //	    read under the region's lock
+//	O4  byID, unless nil, is all series that have an id here
 type known struct {
 	seq     sequence.Seq
 	id      sequence.FlushID
 	metrics map[string]segment.MetricID
-	byID    map[segment.SeriesID]*series
 	others  map[segment.SeriesID]segment.Last // written by others, not asked for here
+	most    int                               // the largest that others has been since it was made
 	floors  map[segment.MetricID]int64        // milliseconds since the epoch
+
+	// all gives every series of the region that is remembered. byID finds them
+	// by what others wrote: with millions of series it is large, so it is made
+	// when others do write, and dropped when they have not for some time.
+	all   iter.Seq[*series]
+	byID  map[segment.SeriesID]*series
+	alone int // flushes since others wrote
 }
 
-func newKnown() *known {
-	k := &known{byID: make(map[segment.SeriesID]*series)}
+// aloneAfter is how many flushes without one of another writer make us alone.
+const aloneAfter = 1000
+
+func newKnown(all iter.Seq[*series]) *known {
+	k := &known{all: all}
 	k.forget()
 	return k
 }
 
 // forget drops everything: position, ids, newest samples and floors.
 func (k *known) forget() {
-	for _, s := range k.byID {
-		s.id, s.lastT, s.exact = 0, noSample, false
+	for s := range k.all {
+		if s.id != 0 {
+			s.id, s.lastT, s.exact = 0, noSample, false
+		}
 	}
 	k.seq, k.id = 0, sequence.FlushID{}
 	k.metrics = make(map[string]segment.MetricID)
-	k.byID = make(map[segment.SeriesID]*series)
-	k.others = make(map[segment.SeriesID]segment.Last)
+	k.byID, k.alone = nil, 0
+	k.others, k.most = make(map[segment.SeriesID]segment.Last), 0
 	k.floors = make(map[segment.MetricID]int64)
+}
+
+// index makes byID, unless it is there or there are no series to be in it.
+func (k *known) index() {
+	k.alone = 0
+	if k.byID != nil {
+		return
+	}
+	for s := range k.all {
+		if s.id == 0 {
+			continue
+		}
+		if k.byID == nil {
+			k.byID = make(map[segment.SeriesID]*series)
+		}
+		k.byID[s.id] = s
+	}
+}
+
+// trim gives memory back that is not needed any more: after a start others
+// holds all series of the database, until each has been asked for.
+func (k *known) trim() {
+	if k.alone++; k.alone == aloneAfter {
+		k.byID = nil
+	}
+	if len(k.others) < k.most/4 {
+		left := make(map[segment.SeriesID]segment.Last, len(k.others))
+		maps.Copy(left, k.others)
+		k.others, k.most = left, len(left)
+	}
 }
 
 // catchUp moves the knowledge to the position just before the flush, which
@@ -104,6 +150,7 @@ func (k *known) lost(fl segment.Flush) error {
 
 // merge takes in what others wrote.
 func (k *known) merge(m segment.Missed) {
+	k.index()
 	for _, last := range m.Lasts {
 		if s := k.byID[last.Series]; s != nil {
 			s.see(last.T, last.Value)
@@ -113,6 +160,7 @@ func (k *known) merge(m segment.Missed) {
 			k.others[last.Series] = last
 		}
 	}
+	k.most = max(k.most, len(k.others))
 	if len(m.Floors) == 0 {
 		return
 	}
@@ -158,7 +206,9 @@ func (k *known) apply(fl segment.Flush, d *draft, found []*series, now int64) {
 		k.metrics[sl.metric.name] = sl.id
 	}
 	for _, s := range found {
-		k.byID[s.id] = s
+		if k.byID != nil {
+			k.byID[s.id] = s
+		}
 		delete(k.others, s.id)
 	}
 	for i := range d.samples {
@@ -167,6 +217,7 @@ func (k *known) apply(fl segment.Flush, d *draft, found []*series, now int64) {
 			smp.series.seenAt = now
 		}
 	}
+	k.trim()
 }
 
 // evict drops series that have been killed. What they may have is kept as

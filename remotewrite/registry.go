@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"laminar/sequence"
+	"laminar/sequence/segment"
 )
 
 // maxSpellings bounds how many ways to write one series' labels are
@@ -26,24 +27,32 @@ type registry struct {
 	v2     *spellings // key: names and values in the sender's order, 0xff behind each
 	ha     *haTracker // nil when there are no pairs of senders
 
-	mu        sync.Mutex
-	canonical map[string]*series
-	metrics   []map[string]*metric // by region - 1
-	fresh     [][]*series          // by region - 1: created, not yet taken by the flusher
-	created   uint64
-	count     atomic.Int64 // len(canonical), for the metric
+	mu      sync.Mutex
+	series  map[identity]*series
+	metrics []map[string]*metric // by region - 1
+	fresh   [][]*series          // by region - 1: created, not yet taken by the flusher
+	count   atomic.Int64         // len(series), for the metric
+}
+
+// identity names a series without its labels: half of the SHA-256 that is its
+// unique key in the database.
+type identity [16]byte
+
+func identityOf(canonical []byte) identity {
+	sum := segment.Identity(canonical)
+	return identity(sum[:16])
 }
 
 func newRegistry(regions int, limits Limits) *registry {
 	seed := maphash.MakeSeed()
 	g := &registry{
-		limits:    limits,
-		seed:      seed,
-		v1:        newSpellings(seed),
-		v2:        newSpellings(seed),
-		canonical: make(map[string]*series),
-		metrics:   make([]map[string]*metric, regions),
-		fresh:     make([][]*series, regions),
+		limits:  limits,
+		seed:    seed,
+		v1:      newSpellings(seed),
+		v2:      newSpellings(seed),
+		series:  make(map[identity]*series),
+		metrics: make([]map[string]*metric, regions),
+		fresh:   make([][]*series, regions),
 	}
 	for i := range g.metrics {
 		g.metrics[i] = make(map[string]*metric)
@@ -66,21 +75,22 @@ func (g *registry) resolve(table *spellings, hash uint32, key []byte, labels []r
 	if refused != "" {
 		return nil, canonical, refused
 	}
+	id := identityOf(canonical)
+	sp.key = string(key)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.canonical[string(canonical)]
+	s := g.series[id]
 	if s == nil {
-		s = g.createLocked(string(canonical), string(name))
+		s = g.createLocked(id, RegionOf(canonical, len(g.metrics)), string(name))
+		if s.first, s.v1 = sp, table == g.v1; sp.pair != 0 {
+			// The replica is not a label of the series. Canonical labels are
+			// a spelling of 2.0.
+			s.first, s.v1 = &spelling{key: string(canonical)}, false
+		}
 	}
 	sp.series = s
-	if s.spellings < maxSpellings {
-		sp.key = s.canonical // which is what most senders of 2.0 write
-		if sp.key != string(key) {
-			sp.key = string(key)
-		}
-		if table.insertLocked(sp) {
-			s.spellings++
-		}
+	if s.spellings < maxSpellings && table.insertLocked(sp) {
+		s.spellings++
 	}
 	return sp, canonical, ""
 }
@@ -88,27 +98,29 @@ func (g *registry) resolve(table *spellings, hash uint32, key []byte, labels []r
 // revive finds or creates the series that takes the place of one that was
 // forgotten after it had been looked up.
 func (g *registry) revive(dead *series) *series {
+	id := identityOf(dead.canonical())
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if s := g.canonical[dead.canonical]; s != nil && s != dead {
+	if s := g.series[id]; s != nil && s != dead {
 		return s
 	}
-	return g.createLocked(dead.canonical, dead.metric.name)
+	s := g.createLocked(id, dead.metric.region, dead.metric.name)
+	s.first, s.v1 = &spelling{key: dead.first.key}, dead.v1 // not that one: it leads to the dead one
+	return s
 }
 
-func (g *registry) createLocked(canonical, name string) *series {
-	region := RegionOf([]byte(canonical), len(g.metrics))
+// createLocked creates a series; the caller sets its first spelling.
+func (g *registry) createLocked(id identity, region sequence.Region, name string) *series {
 	m := g.metrics[region-1][name]
 	if m == nil {
-		m = &metric{name: name}
+		m = &metric{name: name, region: region}
 		g.metrics[region-1][name] = m
 	}
 	m.series++
-	g.created++
-	s := &series{canonical: canonical, metric: m, region: region, order: g.created, lastT: noSample}
-	g.canonical[canonical] = s
+	s := &series{metric: m, lastT: noSample}
+	g.series[id] = s
 	g.fresh[region-1] = append(g.fresh[region-1], s)
-	g.count.Store(int64(len(g.canonical)))
+	g.count.Store(int64(len(g.series)))
 	return s
 }
 
@@ -125,13 +137,17 @@ func (g *registry) takeFresh(region sequence.Region) []*series {
 // forget removes series that were marked dead under their buffer's mutex.
 func (g *registry) forget(region sequence.Region, dead []*series) {
 	gone := make(map[*series]bool, len(dead))
+	ids := make([]identity, len(dead))
+	for i, s := range dead {
+		ids[i] = identityOf(s.canonical())
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, s := range dead {
+	for i, s := range dead {
 		gone[s] = true
 		// The place may already belong to a successor.
-		if g.canonical[s.canonical] == s {
-			delete(g.canonical, s.canonical)
+		if g.series[ids[i]] == s {
+			delete(g.series, ids[i])
 		}
 		if s.metric.series--; s.metric.series == 0 {
 			delete(g.metrics[region-1], s.metric.name)
@@ -139,5 +155,5 @@ func (g *registry) forget(region sequence.Region, dead []*series) {
 	}
 	g.v1.removeLocked(func(s *series) bool { return gone[s] })
 	g.v2.removeLocked(func(s *series) bool { return gone[s] })
-	g.count.Store(int64(len(g.canonical)))
+	g.count.Store(int64(len(g.series)))
 }

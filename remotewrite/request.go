@@ -120,7 +120,7 @@ func (b *batch) finish(err error) {
 		r.refuse(Refused, len(b.samples), func() example {
 			ex := example{detail: err.Error()}
 			if len(b.samples) > 0 {
-				ex.series = spellCanonical(b.samples[0].series.canonical)
+				ex.series = b.samples[0].series.spell()
 			}
 			return ex
 		})

@@ -15,11 +15,12 @@ const noSample = int64(math.MinInt64)
 // region, so a draft can count its samples without looking names up.
 type metric struct {
 	name   string
+	region sequence.Region
 	series int // series of it that are remembered; guarded by registry.mu
 
 	// Guarded by the mutex of the region's buffer: the metric's slot in the
 	// draft that is numbered epoch.
-	epoch uint64
+	epoch uint32
 	slot  int32
 
 	// What was last seen of its metadata (hashMetadata) and when, by the
@@ -31,30 +32,47 @@ type metric struct {
 // series is what this process knows of one series. There is one object per
 // label set that is remembered; one that has been forgotten is dead and must
 // be looked up again before samples are added to it.
+//
+// There may be millions: it fits a cache line of 64 bytes, and its labels are
+// kept once, as they were first spelled.
 type series struct {
-	canonical string // canonical labels
-	metric    *metric
-	region    sequence.Region
-	order     uint64 // number of creation within the process
-	spellings int    // entries of the spelling table; guarded by registry.mu
+	first  *spelling // one way to write its labels; v1 says how to read it
+	metric *metric   // of the region that it lives in
 
 	// Guarded by the mutex of the region's buffer: the newest sample of the
 	// series in the draft that is numbered epoch, and where it stands there.
-	dead     bool
-	epoch    uint64
 	draftT   int64
+	epoch    uint32
 	draftPos int32
 
-	// Owned by the region's flusher.
+	// Owned by the region's flusher, but for what stands among them to leave
+	// no gaps.
 	//
 	//	id == 0 until a flush that created or found the series has committed
 	//	lastT is not smaller than the time of any committed sample
 	//	exact: (lastT, lastV) is a committed sample and the one that counts
-	id     segment.SeriesID
-	exact  bool
 	lastT  int64 // milliseconds since the epoch, or noSample
 	lastV  float64
 	seenAt int64 // process's clock, ms: last flush that had samples of it
+	id     segment.SeriesID
+	exact  bool
+
+	v1        bool  // never changes
+	dead      bool  // guarded by the mutex of the region's buffer
+	spellings uint8 // entries of the spelling tables; guarded by registry.mu
+}
+
+// canonical is the canonical labels of the series. They are made anew each
+// time: only creating and forgetting a series and texts for people need them.
+func (s *series) canonical() []byte { return s.first.canonical(s.v1) }
+
+// spell writes the labels the way PromQL does, for texts people read.
+func (s *series) spell() string {
+	var raw []rawLabel
+	for _, l := range labelsOf(string(s.canonical())) {
+		raw = append(raw, rawLabel{[]byte(l.Name), []byte(l.Value)})
+	}
+	return spell(raw)
 }
 
 // see takes note of a newer sample than all before, or of one that replaces

@@ -1,7 +1,9 @@
 package remotewrite
 
 import (
+	"bytes"
 	"hash/maphash"
+	"math"
 	"sync/atomic"
 )
 
@@ -17,13 +19,34 @@ type spellings struct {
 	used  int
 }
 
-// spelling is one way to write the labels of a series.
+// spelling is one way to write the labels of a series. Only the registry sets
+// its fields, before anybody else can see it.
 type spelling struct {
 	hash   uint32
 	pair   pairID // who writes the series this way, where it names a replica
 	key    string
 	series *series
 }
+
+// canonical is the canonical labels that the key spells, of 1.0 or of 2.0. That
+// they were accepted once is what makes a spelling.
+func (sp *spelling) canonical(v1 bool) []byte {
+	var labels []rawLabel
+	if key := []byte(sp.key); v1 {
+		labels, _ = appendLabelsV1(nil, key)
+	} else {
+		for len(key) > 0 {
+			var l rawLabel
+			l.name, key, _ = bytes.Cut(key, separator)
+			l.value, key, _ = bytes.Cut(key, separator)
+			labels = append(labels, l)
+		}
+	}
+	canonical, _, _ := canonicalize(nil, labels, Limits{Labels: math.MaxInt, LabelBytes: math.MaxInt})
+	return canonical
+}
+
+var separator = []byte{0xff}
 
 const minSpellingSlots = 1024
 

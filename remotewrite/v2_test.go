@@ -298,9 +298,9 @@ func TestVersionsShareSeries(t *testing.T) {
 	}
 	want[key{"__name__\xffup\xff", 1}] = bits(1)
 	requireContent(t, d.store, want)
-	for _, s := range d.registry.canonical {
+	for _, s := range d.registry.series {
 		if s.spellings > 4 {
-			t.Errorf("%q has %d spellings", s.canonical, s.spellings)
+			t.Errorf("%q has %d spellings", s.canonical(), s.spellings)
 		}
 	}
 }
