@@ -145,8 +145,13 @@ func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
 		cancel()
 		_ = workers.Wait() // workers report their errors themselves
 		n.mu.Lock()
+		defer n.mu.Unlock()
+		for _, g := range n.groups {
+			for _, f := range g.flows { // whoever leads next says how they stand
+				n.metrics.forget(f.flow.Def.Name)
+			}
+		}
 		clear(n.groups)
-		n.mu.Unlock()
 	}()
 	stops := map[string]context.CancelFunc{}
 	ticker := time.NewTicker(n.cfg.PollInterval)

@@ -13,10 +13,22 @@ import (
 	"laminar/queries"
 )
 
-const (
-	oldestServer   = 13 // the oldest PostgreSQL that works
-	serverChecking = 14 // the first with client_connection_check_interval
-)
+// oldestServer is the oldest major version of PostgreSQL that works.
+const oldestServer = 13
+
+// laterSettings are what session_settings cannot set, because not every server
+// knows them, by the major version that brought them.
+var laterSettings = []struct {
+	since int
+	sql   string
+}{
+	// Ends the wait for a region's lock of a client that is gone.
+	{14, "set client_connection_check_interval = '10s'"},
+	// The locks of leadership and sealing belong to sessions that do nothing,
+	// and so does listening.
+	{14, "set idle_session_timeout = 0"},
+	{17, "set transaction_timeout = 0"},
+}
 
 // serverInfo is what Open found out about the server.
 type serverInfo struct {
@@ -56,12 +68,20 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 		if _, err := conn.Exec(ctx, queries.SessionSettings, pgx.QueryExecModeExec, searchPath); err != nil {
 			return fmt.Errorf("set the session's parameters: %w", err)
 		}
-		if majorVersion(conn) < serverChecking {
+		major := majorVersion(conn)
+		var later []string
+		for _, s := range laterSettings {
+			if major >= s.since {
+				later = append(later, s.sql)
+			}
+		}
+		if len(later) == 0 {
 			return nil
 		}
-		// Ends the wait for a region's lock of a client that is gone.
-		_, err := conn.Exec(ctx, "set client_connection_check_interval = '10s'")
-		return err
+		if _, err := conn.Exec(ctx, strings.Join(later, ";")); err != nil {
+			return fmt.Errorf("set the session's parameters: %w", err)
+		}
+		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -42,6 +43,15 @@ func (d *delivered) add(points []fleet.Point) {
 	for _, p := range points {
 		d.samples[p.Series][p.T] = p.V
 	}
+}
+
+// clone is what was delivered so far.
+func (d *delivered) clone() *delivered {
+	c := &delivered{series: d.series}
+	for _, s := range d.samples {
+		c.samples = append(c.samples, maps.Clone(s))
+	}
+	return c
 }
 
 func (d *delivered) count() (n int) {

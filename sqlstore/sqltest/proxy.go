@@ -1,14 +1,15 @@
 package sqltest
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -33,21 +34,31 @@ type Proxy struct {
 	// URL connects to the database through the proxy.
 	URL string
 
-	dial     func() (net.Conn, error)
 	listener net.Listener
 	released chan struct{}
+	ended    chan struct{} // closed when the test is over
 	wg       sync.WaitGroup
+	filter   atomic.Pointer[Filter]
 
-	mu    sync.Mutex
-	cut   Cut
-	done  chan struct{} // closed when the cut has happened
-	conns map[net.Conn]struct{}
+	mu      sync.Mutex
+	server  [2]string // network and address
+	refused bool      // connections are closed at once
+	cut     Cut
+	done    chan struct{} // closed when the cut has happened
+	conns   map[net.Conn]struct{}
 }
 
 // Proxy starts a proxy before the database. It ends with the test.
 func (db *DB) Proxy(t testing.TB) *Proxy {
 	t.Helper()
-	cfg, err := pgx.ParseConfig(db.URL)
+	return NewProxy(t, db.URL)
+}
+
+// NewProxy starts a proxy before the database that a connection string names.
+// It ends with the test.
+func NewProxy(t testing.TB, direct string) *Proxy {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(direct)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,15 +71,20 @@ func (db *DB) Proxy(t testing.TB) *Proxy {
 	if cfg.Password != "" {
 		u.User = url.UserPassword(cfg.User, cfg.Password)
 	}
-	network, address := serverAddress(cfg)
 	p := &Proxy{
-		URL: u.String(), listener: listener, released: make(chan struct{}), conns: make(map[net.Conn]struct{}),
-		dial: func() (net.Conn, error) { return net.Dial(network, address) },
+		URL: u.String(), listener: listener, released: make(chan struct{}), ended: make(chan struct{}), conns: make(map[net.Conn]struct{}),
 	}
+	p.server[0], p.server[1] = serverAddress(cfg)
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		_ = listener.Close()
+		close(p.ended)
 		p.closeAll()
+		select {
+		case <-p.released:
+		default:
+			p.Release()
+		}
 		p.wg.Wait()
 	})
 	return p
@@ -92,7 +108,14 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return // the test is over
 		}
-		server, err := p.dial()
+		p.mu.Lock()
+		address, refused := p.server, p.refused
+		p.mu.Unlock()
+		if refused {
+			_ = client.Close()
+			continue
+		}
+		server, err := net.Dial(address[0], address[1])
 		if err != nil {
 			_ = client.Close()
 			continue
@@ -106,17 +129,14 @@ func (p *Proxy) accept() {
 	}
 }
 
+// closeAll breaks every connection.
 func (p *Proxy) closeAll() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for conn := range p.conns {
 		_ = conn.Close()
 	}
-	select {
-	case <-p.released:
-	default:
-		close(p.released)
-	}
+	clear(p.conns)
 }
 
 // take says whether this is the point to cut at, once.
@@ -137,10 +157,12 @@ type link struct {
 	proxy          *Proxy
 	client, server net.Conn
 	statements     map[string]string // prepared ones by name
+	copying        string            // the last simple query
 	ended          chan struct{}     // closed when the server says nothing more
 
 	mu      sync.Mutex
 	swallow chan struct{} // not nil: answers are dropped; closed at the server's next ReadyForQuery
+	tx      []string      // statements since the session was last outside a transaction
 }
 
 func (l *link) close() { _, _ = l.client.Close(), l.server.Close() }
@@ -149,8 +171,9 @@ func (l *link) close() { _, _ = l.client.Close(), l.server.Close() }
 func (l *link) answers() {
 	defer close(l.ended)
 	defer l.close()
+	from := bufio.NewReader(l.server)
 	for {
-		msg, err := readMessage(l.server)
+		msg, err := readMessage(from)
 		if err != nil {
 			return
 		}
@@ -159,7 +182,7 @@ func (l *link) answers() {
 		l.mu.Unlock()
 		switch {
 		case swallow == nil:
-			if _, err := l.client.Write(msg); err != nil {
+			if !l.pass(l.client, msg, l.answer(msg)) {
 				return
 			}
 		case msg[0] == 'Z':
@@ -179,11 +202,13 @@ func (l *link) requests() {
 	if _, err := l.server.Write(startup); err != nil {
 		return
 	}
+	from := bufio.NewReader(l.client)
 	for {
-		msg, err := readMessage(l.client)
+		msg, err := readMessage(from)
 		if err != nil {
 			return
 		}
+		about := l.request(msg)
 		if msg[0] == 'd' {
 			if _, done := l.proxy.take(CutCopy); done != nil {
 				_, _ = l.server.Write(msg[:len(msg)/2])
@@ -191,23 +216,23 @@ func (l *link) requests() {
 				return
 			}
 		}
-		if l.commits(msg) {
+		if about.Runs("commit") {
 			if cut, done := l.proxy.take(CutBeforeCommit, CutAfterCommit, CutHoldCommit); done != nil {
-				l.cutCommit(cut, msg, done)
+				l.cutCommit(cut, from, msg, done)
 				return
 			}
 		}
-		if _, err := l.server.Write(msg); err != nil {
+		if !l.pass(l.server, msg, about) {
 			return
 		}
 	}
 }
 
 // cutCommit breaks the connection around a commit, whose first message is msg.
-func (l *link) cutCommit(cut Cut, msg []byte, done chan struct{}) {
+func (l *link) cutCommit(cut Cut, from io.Reader, msg []byte, done chan struct{}) {
 	defer close(done)
 	for msg[0] != 'Q' && !bytes.HasSuffix(msg, syncMessage) {
-		next, err := readMessage(l.client)
+		next, err := readMessage(from)
 		if err != nil {
 			return
 		}
@@ -233,25 +258,6 @@ func (l *link) cutCommit(cut Cut, msg []byte, done chan struct{}) {
 }
 
 var syncMessage = []byte{'S', 0, 0, 0, 4}
-
-// commits says whether a message asks the server to commit, and remembers
-// prepared statements to know.
-func (l *link) commits(msg []byte) bool {
-	body := msg[5:]
-	switch msg[0] {
-	case 'Q':
-		text, _ := cString(body)
-		return strings.EqualFold(strings.Trim(text, " ;"), "commit")
-	case 'P':
-		name, rest := cString(body)
-		l.statements[name], _ = cString(rest)
-	case 'B':
-		_, rest := cString(body)
-		name, _ := cString(rest)
-		return strings.EqualFold(l.statements[name], "commit")
-	}
-	return false
-}
 
 func cString(b []byte) (text string, rest []byte) {
 	before, after, _ := bytes.Cut(b, []byte{0})

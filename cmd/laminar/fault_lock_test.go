@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/sqlstore/sqltest"
+)
+
+// TestFaultLock lets somebody hold a lock that Laminar needs for some seconds.
+// Samples and rounds wait or are told to come back, and go on by themselves.
+func TestFaultLock(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"region_row":   "select from laminar.region where id = 1 for update",
+		"region_table": "lock table laminar.region in access exclusive mode",
+		"hot_table":    "lock table laminar.hot_1 in access exclusive mode",
+		"sealed_table": "lock table laminar.sealed in access exclusive mode",
+		"series_table": "lock table laminar.series in access exclusive mode",
+		"flow_table":   "lock table laminar.flow in access exclusive mode",
+		"result_table": `lock table flow.faults_rate in access exclusive mode`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sealing...)
+			s.serve()
+			wait, stop := s.load()
+			wait(20)
+			s.until("the result table is there", func() bool {
+				var there bool
+				err := s.pool().QueryRow(t.Context(), "select to_regclass('flow.faults_rate') is not null").Scan(&there)
+				return err == nil && there
+			})
+			s.holding(sql, 3*time.Second)
+			wait(20)
+			stop()
+			s.settle()
+		})
+	}
+}
+
+// holding holds the lock that a statement takes.
+func (s *scene) holding(sql string, d time.Duration) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), faultPatience)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.url)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	for _, text := range []string{"begin", sql, fmt.Sprintf("select pg_sleep(%f)", d.Seconds()), "rollback"} {
+		if _, err := conn.Exec(ctx, text); err != nil {
+			s.t.Fatalf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestFaultTimeouts sets every time limit there is for the role and database
+// that Laminar uses, so short that nothing could be done under them. They are
+// for people's sessions: Laminar's have limits of their own.
+func TestFaultTimeouts(t *testing.T) {
+	t.Parallel()
+	db := sqltest.New(t)
+	admin, err := pgx.Connect(t.Context(), db.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(context.Background())
+	var version int
+	if err := admin.QueryRow(t.Context(), "select current_setting('server_version_num')::int").Scan(&version); err != nil {
+		t.Fatal(err)
+	}
+	limits := []string{"statement_timeout = '40ms'", "lock_timeout = '1ms'", "idle_in_transaction_session_timeout = '5ms'"}
+	if version >= 140000 {
+		limits = append(limits, "idle_session_timeout = '100ms'")
+	}
+	if version >= 170000 {
+		limits = append(limits, "transaction_timeout = '50ms'")
+	}
+	limits = append(limits, "default_transaction_isolation = 'serializable'", "synchronous_commit = 'off'", "search_path = 'public'", "timezone = 'Asia/Kathmandu'", "datestyle = 'German'")
+	s := newSceneAt(t, db.URL)
+	for _, limit := range limits {
+		if _, err := admin.Exec(t.Context(), "alter database "+pgx.Identifier{db.Name}.Sanitize()+" set "+limit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Sessions that end by a limit are noticed here.
+	var ended atomic.Int32
+	s.proxy.Filter(func(m sqltest.Message) sqltest.Verdict {
+		if m.FromServer && m.Kind == 'E' {
+			ended.Add(1)
+		}
+		return sqltest.Pass
+	})
+	s.serve()
+	wait, stop := s.load()
+	wait(20)
+	// Longer than any of the limits, in the middle of a flush and of a round.
+	for _, at := range []func(sqltest.Message) bool{commits("flush_begin"), commits("flow_progress")} {
+		trap := s.proxy.Trap(at)
+		s.sprung(trap)
+		time.Sleep(200 * time.Millisecond) // nothing is to happen
+		trap.Release(sqltest.Pass)
+	}
+	wait(20)
+	stop()
+	if n := s.retries.Load(); n > 0 {
+		t.Errorf("%d requests had to be sent again", n)
+	}
+	s.resetLimits(admin, db.Name) // the test's own queries
+	s.settle()
+	if log := s.log.String(); strings.Contains(log, "level=WARN msg=\"round failed") || strings.Contains(log, "leadership lost") {
+		t.Error("rounds failed, or leadership was lost")
+	}
+}
+
+func (s *scene) resetLimits(admin *pgx.Conn, database string) {
+	s.t.Helper()
+	if _, err := admin.Exec(s.t.Context(), "alter database "+pgx.Identifier{database}.Sanitize()+" reset all"); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestFaultSessionsEnded ends all of Laminar's sessions from the server's side,
+// as a limit on idle transactions, an operator or a pooler does, in the middle
+// of a flush and of a round.
+func TestFaultSessionsEnded(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.serve()
+	wait, stop := s.load()
+	wait(20)
+	pool := s.pool()
+	for _, at := range []func(sqltest.Message) bool{commits("flush_begin"), committed("flush_begin"), commits("flow_progress"), committed("flow_progress")} {
+		trap := s.proxy.Trap(at)
+		s.sprung(trap)
+		if _, err := pool.Exec(t.Context(), "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'laminar'"); err != nil {
+			t.Fatal(err)
+		}
+		trap.Release(sqltest.Pass)
+		wait(10)
+	}
+	stop()
+	s.settle()
+}
+
+// TestFaultFrozenProcess stops a process in the middle of a flush, with the
+// region's row locked, and lets another one take the same samples in. When it
+// goes on, hours later for all it knows, nothing may be lost or counted twice.
+func TestFaultFrozenProcess(t *testing.T) {
+	t.Parallel()
+	db := sqltest.New(t)
+	s := newSceneAt(t, db.URL)
+	other := newInstallation(t, "--flows", faultFlows)
+	other.url = db.URL
+	s.serve()
+	other.serve()
+	s.peers = []string{other.addr}
+	s.send(20)
+	trap := s.proxy.Trap(runs("hot_copy"))
+	frozen := make(chan error, 1)
+	s.now = s.now.Add(10 * time.Second)
+	points := s.fleet.Scrape(nil, s.now)
+	go func() { frozen <- s.deliver(s.addr, points) }()
+	s.sprung(trap)
+	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if s.cmd != nil {
+			_ = s.cmd.Process.Signal(syscall.SIGCONT)
+		}
+	})
+	// As the server does after its limit on idle transactions.
+	if _, err := other.pool().Exec(t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity
+		where datname = current_database() and application_name = 'laminar' and state = 'idle in transaction'`); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if err := s.scrape(other.addr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	trap.Release(sqltest.Pass)
+	if err := <-frozen; err != nil {
+		t.Fatal(err)
+	}
+	s.send(20)
+	s.settle()
+}

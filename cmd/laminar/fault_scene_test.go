@@ -1,0 +1,271 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"laminar/cmd/laminar/fleet"
+	"laminar/sqlstore/sqltest"
+)
+
+// How long a scene waits for what must come. What goes well takes a few
+// seconds; these are for machines with much else to do.
+const (
+	faultPatience = 90 * time.Second
+	faultPace     = 10 * time.Millisecond // between two scrapes
+	faultFlows    = "../../testdata/flows/faults.yml"
+)
+
+// scene is a Laminar that is run as a user runs it, on a database behind a
+// proxy, and a sender that remembers what was acknowledged. A fault test
+// breaks something while samples come in; settle then holds everything against
+// what was acknowledged.
+type scene struct {
+	*installation
+	t     *testing.T
+	proxy *sqltest.Proxy
+	http  *http.Client
+	peers []string // addresses of other processes on the same database
+
+	// Belong to whoever sends: the test, or the load while it runs.
+	fleet  *fleet.Fleet
+	sent   *delivered
+	start  time.Time        // event time begins
+	now    time.Time        // event time
+	record *[][]fleet.Point // takes what scrapes were acknowledged, if not nil
+
+	retries atomic.Int64 // requests that were sent again
+	told    atomic.Int64 // of these, answered 5xx with Retry-After
+}
+
+// newScene prepares a scene on a database of its own; nothing runs yet.
+func newScene(t *testing.T, args ...string) *scene {
+	t.Helper()
+	return newSceneAt(t, sqltest.New(t).URL, args...)
+}
+
+// newSceneAt is newScene on a database that is there.
+func newSceneAt(t *testing.T, url string, args ...string) *scene {
+	t.Helper()
+	s := &scene{
+		t: t, proxy: sqltest.NewProxy(t, url),
+		http:         &http.Client{Timeout: faultPatience},
+		installation: newInstallation(t, append([]string{"--flows", faultFlows}, args...)...),
+	}
+	s.url = s.proxy.URL
+	t.Cleanup(s.http.CloseIdleConnections)
+	opts := fleet.DefaultOptions()
+	opts.Instances, opts.Interval = 2, 10*time.Second
+	s.fleet = fleet.New(opts)
+	s.sent = newDelivered(s.fleet.Series())
+	s.start = time.Now().Add(-12 * time.Hour).Truncate(opts.Interval)
+	s.now = s.start
+	return s
+}
+
+// scrape sends what the fleet has next until it is acknowledged.
+func (s *scene) scrape(to string) error {
+	s.now = s.now.Add(10 * time.Second)
+	return s.deliver(to, s.fleet.Scrape(nil, s.now))
+}
+
+// deliver sends points to an address until they are acknowledged.
+func (s *scene) deliver(to string, points []fleet.Point) error {
+	body, err := fleet.Encode(s.fleet.Series(), points)
+	if err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(faultPatience); ; {
+		err := s.post(to, body)
+		if err == nil {
+			s.sent.add(points)
+			if s.record != nil {
+				*s.record = append(*s.record, points)
+			}
+			return nil
+		}
+		if errors.Is(err, errGivenUp) || time.Now().After(deadline) {
+			return fmt.Errorf("not acknowledged: %w", err)
+		}
+		s.retries.Add(1)
+		time.Sleep(2 * faultPace) // as a sender does, only shorter
+	}
+}
+
+// errGivenUp is an answer after which a sender does not send again.
+var errGivenUp = errors.New("answered for good")
+
+// post sends a request once. Nothing that a sender would give up on may be
+// answered.
+func (s *scene) post(to string, body []byte) error {
+	resp, err := s.http.Post("http://"+to+"/api/v1/write", "application/x-protobuf", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	switch {
+	case resp.StatusCode == http.StatusNoContent:
+		return nil
+	case resp.StatusCode < 500:
+		return fmt.Errorf("%w: %s: %s", errGivenUp, resp.Status, text)
+	case resp.Header.Get("Retry-After") == "":
+		s.t.Errorf("answered %s without Retry-After: %s", resp.Status, text)
+	default:
+		s.told.Add(1)
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("answer %s: %s", resp.Status, strings.TrimSpace(string(text)))
+}
+
+// send sends n scrapes.
+func (s *scene) send(n int) {
+	s.t.Helper()
+	for range n {
+		if err := s.scrape(s.addr); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// load sends scrape after scrape in the background until stop is called, which
+// returns when the last one is acknowledged. wait returns after n more scrapes.
+func (s *scene) load() (wait func(n int), stop func()) {
+	ended := make(chan struct{})
+	done := make(chan struct{})
+	var acked atomic.Int64
+	go func() {
+		defer close(done)
+		pace := time.NewTicker(faultPace)
+		defer pace.Stop()
+		for {
+			if err := s.scrape(s.addr); err != nil {
+				s.t.Errorf("a scrape was %v", err)
+				return
+			}
+			acked.Add(1)
+			select {
+			case <-ended:
+				return
+			case <-pace.C:
+			}
+		}
+	}()
+	stop = sync.OnceFunc(func() {
+		close(ended)
+		<-done
+	})
+	s.t.Cleanup(stop)
+	wait = func(n int) {
+		s.t.Helper()
+		target := acked.Load() + int64(n)
+		s.until("scrapes are acknowledged", func() bool { return acked.Load() >= target })
+	}
+	return wait, stop
+}
+
+// until polls for what must come.
+func (s *scene) until(what string, done func() bool) {
+	s.t.Helper()
+	until(s.t, faultPatience, func() string { return "waiting until " + what }, done)
+}
+
+// sprung waits until the trap holds a message.
+func (s *scene) sprung(trap *sqltest.Trap) {
+	s.t.Helper()
+	select {
+	case <-trap.Sprung:
+	case <-time.After(faultPatience):
+		s.t.Fatalf("the point was not reached within %s", faultPatience)
+	}
+}
+
+// settle sends what is still held back, lets the flows catch up by themselves
+// and holds raw samples and tables against what was acknowledged. No load may
+// run.
+func (s *scene) settle() {
+	s.t.Helper()
+	if err := s.deliver(s.addr, s.fleet.Pending()); err != nil {
+		s.t.Fatal(err)
+	}
+	s.check()
+}
+
+// check is settle without sending.
+func (s *scene) check() {
+	s.t.Helper()
+	s.must("flow", "wait", "--timeout", faultPatience.String())
+	pool := s.pool()
+	requireRaw(s.t, pool, s.sent)
+	flows := parseFlows(s.t, faultFlows)
+	windows := requireTables(s.t, pool, flows, s.sent.engineSamples(), s.start.UnixMilli())
+	if windows < 2*len(flows) {
+		s.t.Errorf("only %d windows were compared: the test tests nothing", windows)
+	}
+	s.must("verify")
+	s.requireNoLag()
+	s.t.Logf("%d samples, %d windows; %d requests were sent again, %d of them as they were told to",
+		s.sent.count(), windows, s.retries.Load(), s.told.Load())
+}
+
+// requireNoLag waits until every flow's metrics, at whichever process keeps the
+// flows, say that nothing is pending.
+func (s *scene) requireNoLag() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), faultPatience)
+	defer cancel()
+	s.until("no flow lags", func() bool {
+		found := 0
+		for _, address := range append(s.peers, s.addr) {
+			lags, err := s.metrics(ctx, address, "laminar_flow_lag_sequences{", "laminar_flow_dirty_windows{")
+			if err != nil {
+				return false
+			}
+			found += len(lags)
+			for _, v := range lags {
+				if v != "0" {
+					return false
+				}
+			}
+		}
+		return found > 0
+	})
+}
+
+// metrics is the values of all metrics that begin with one of the prefixes.
+func (s *scene) metrics(ctx context.Context, address string, prefixes ...string) (map[string]string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]string{}
+	for line := range strings.Lines(string(body)) {
+		for _, prefix := range prefixes {
+			if strings.HasPrefix(line, prefix) {
+				name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+				found[name] = value
+			}
+		}
+	}
+	return found, nil
+}
