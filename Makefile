@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture test-matrix build lint bench bench-scale bench-profile bench-docs bench-go tools clean
+.PHONY: help demo test torture faults test-matrix build lint bench bench-scale bench-profile bench-docs bench-go tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ test: ## set up what is missing and run all tests; PKG=./flownode/... for some o
 
 torture: ## random histories for DURATION (default 5m), the first with SEED
 	@LAMINAR_TORTURE_SEED=$(SEED) LAMINAR_TORTURE_DURATION=$(or $(DURATION),5m) scripts/test.sh -v -timeout 0 -count=1 -run 'TestTorture$$' ./cmd/laminar
+
+faults: ## run the fault tests COUNT times in a row (default 1)
+	@scripts/faults.sh $(COUNT)
 
 test-matrix: ## run the store's tests on PostgreSQL 14 to 18
 	@scripts/test-matrix.sh

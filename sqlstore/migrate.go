@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/golang-migrate/migrate/v4"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"laminar/queries"
@@ -33,6 +34,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return err
 	}
 	if err := s.withMigrator(func(m *migrate.Migrate, newest uint) error {
+		if err := s.awaitMigration(ctx); err != nil {
+			return err
+		}
 		version, dirty, err := m.Version()
 		switch {
 		case errors.Is(err, migrate.ErrNilVersion):
@@ -55,6 +59,23 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return err
 	}
 	return s.loadRegions(ctx)
+}
+
+// awaitMigration waits until no migration is under way. One can be, although
+// this process holds the lock for migrating: the server carries on with that of
+// a process that was killed, until it notices or is done.
+func (s *Store) awaitMigration(ctx context.Context) error {
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "set local lock_timeout = "+milliseconds(migrateWait)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "lock table schema_migrations in exclusive mode")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("wait for a migration under way: %w", err)
+	}
+	return nil
 }
 
 // MigrateDown removes everything that Migrate made but the schemas. All data is

@@ -55,14 +55,15 @@ func (d *migrationDriver) SetVersion(version int, dirty bool) error {
 
 // Run runs a file and sets the version, as one transaction, and gives up when
 // it has to wait long for a lock. Nothing adds a line before the file, so line
-// numbers in errors are those of the file.
+// numbers in errors are those of the file. The lock on the table of versions is
+// what awaitMigration waits for.
 func (d *migrationDriver) Run(file io.Reader) error {
 	body, err := io.ReadAll(file)
 	if err != nil {
 		return err
 	}
 	var text bytes.Buffer
-	fmt.Fprintf(&text, "set local lock_timeout = %d; ", migrateWait.Milliseconds())
+	fmt.Fprintf(&text, "set local lock_timeout = %d; lock table %s in exclusive mode; ", migrateWait.Milliseconds(), d.table)
 	text.Write(body)
 	fmt.Fprintf(&text, ";\ndelete from %s;", d.table)
 	if d.pending != database.NilVersion {

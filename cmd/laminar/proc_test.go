@@ -42,8 +42,15 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// binaryEnv names the variable with what binary has built, for tests that run
+// this program again.
+const binaryEnv = "LAMINAR_TEST_BINARY"
+
 // binary builds laminar once for all tests that run it as a user would.
 var binary = sync.OnceValues(func() (path string, err error) {
+	if path := os.Getenv(binaryEnv); path != "" {
+		return path, nil
+	}
 	if binaryDir, err = os.MkdirTemp("", "laminar-bin-"); err != nil {
 		return "", err
 	}
@@ -115,6 +122,13 @@ func tail(b []byte, n int) []byte {
 // serve starts the process and waits until it is ready.
 func (in *installation) serve() {
 	in.t.Helper()
+	in.begin()
+	in.ready()
+}
+
+// begin starts the process.
+func (in *installation) begin() {
+	in.t.Helper()
 	args := append([]string{"serve", "--listen", in.addr}, in.args...)
 	args = append(args, in.database()...)
 	in.cmd = exec.Command(in.bin, args...)
@@ -125,6 +139,11 @@ func (in *installation) serve() {
 	}
 	in.done = make(chan error, 1)
 	go func(cmd *exec.Cmd, done chan error) { done <- cmd.Wait() }(in.cmd, in.done)
+}
+
+// ready waits until the process is ready.
+func (in *installation) ready() {
+	in.t.Helper()
 	deadline := time.Now().Add(60 * time.Second)
 	for {
 		resp, err := http.Get("http://" + in.addr + "/-/ready")
@@ -136,6 +155,7 @@ func (in *installation) serve() {
 		}
 		select {
 		case err := <-in.done:
+			in.cmd = nil
 			in.t.Fatalf("serve ended before it was ready: %v\n%s", err, in.log)
 		case <-time.After(50 * time.Millisecond): // between two questions
 		}
