@@ -127,7 +127,7 @@ func inMountNamespace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=8m")
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$", "-test.timeout=8m")
 	cmd.Env = append(os.Environ(), diskChild+"=1", binaryEnv+"="+bin)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	if uid, gid := os.Getuid(), os.Getgid(); uid != 0 {
@@ -147,5 +147,4 @@ func inMountNamespace(t *testing.T) {
 		t.Fatalf("no mount namespace for a small tmpfs: %v\nThis test runs as root, or as an ordinary user where the kernel lets "+
 			"these make user namespaces (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces).", err)
 	}
-	t.Logf("%s", out)
 }

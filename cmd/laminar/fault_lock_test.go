@@ -169,7 +169,7 @@ func TestFaultFrozenProcess(t *testing.T) {
 	frozen := make(chan error, 1)
 	s.now = s.now.Add(10 * time.Second)
 	points := s.fleet.Scrape(nil, s.now)
-	go func() { frozen <- s.deliver(s.addr, points) }()
+	go func() { frozen <- s.push(s.addr, points) }()
 	s.sprung(trap)
 	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -196,6 +196,7 @@ func TestFaultFrozenProcess(t *testing.T) {
 	if err := <-frozen; err != nil {
 		t.Fatal(err)
 	}
+	s.sent.add(points) // after all that others have sent meanwhile
 	s.send(20)
 	s.settle()
 }
