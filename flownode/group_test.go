@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
+	"laminar/sequence"
 )
 
 // TestIdleVectorIsStored holds that the vector of a flow that nothing touches
@@ -100,4 +102,107 @@ func TestOtherOwnerIsNoticed(t *testing.T) {
 		t.Errorf("%d windows that the other owner left are still dirty", n)
 	}
 	w.check()
+}
+
+// openSnapshots counts the snapshots that are open at one time: each takes a
+// connection.
+type openSnapshots struct {
+	*memStore
+	open, most atomic.Int32
+}
+
+func (s *openSnapshots) Snapshot(ctx context.Context) (Snapshot, error) {
+	if n := s.open.Add(1); n > s.most.Load() {
+		s.most.Store(n)
+	}
+	snap, err := s.memStore.Snapshot(ctx)
+	return &openSnapshot{snap, s}, err
+}
+
+type openSnapshot struct {
+	Snapshot
+	of *openSnapshots
+}
+
+func (s *openSnapshot) Close(ctx context.Context) error {
+	s.of.open.Add(-1)
+	return s.Snapshot.Close(ctx)
+}
+
+// TestRoundsAtOneTime holds that the groups, however many there are, take as
+// many connections as they may, so that samples can still be taken in.
+func TestRoundsAtOneTime(t *testing.T) {
+	var defs strings.Builder
+	defs.WriteString("flows:\n")
+	for i := range 20 {
+		fmt.Fprintf(&defs, "  - {name: f%d, promql: 'sum(requests_total)', every: 1m, trigger: {interval: %dms}}\n", i, 1+i)
+	}
+	w := newWorld(t, 1, 1, ExecutorColumnar, defs.String())
+	w.scrape(120_000, false)
+	snaps := &openSnapshots{memStore: w.store}
+	cfg := w.node.cfg
+	cfg.Snapshots, cfg.MaxRounds = snaps, 2
+	node, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- node.Run(ctx) }()
+	reached := func() bool {
+		w.store.mu.Lock()
+		defer w.store.mu.Unlock()
+		for _, f := range w.store.flows {
+			if !f.flow.Vector.Equal(w.store.vec) {
+				return false
+			}
+		}
+		return true
+	}
+	for deadline := time.Now().Add(20 * time.Second); !reached(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the flows do not reach the vector")
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if n := snaps.most.Load(); n > 2 {
+		t.Errorf("%d snapshots were open at one time", n)
+	}
+}
+
+// TestHintsThatAreNoNews: a commit wakes the groups once, whichever way its
+// hints come, and a region that went back counts anew.
+func TestHintsThatAreNoNews(t *testing.T) {
+	w := newWorld(t, 1, 1, ExecutorColumnar, "flows: [{name: f, promql: 'sum(requests_total)', every: 1m}]")
+	n := w.node
+	n.groups["test"] = w.group
+	for i, step := range []struct {
+		do   func()
+		woke bool
+	}{
+		{func() { n.looked(nil, sequence.Vector{1: 4}) }, true},
+		{func() { n.Hint(1, 4) }, false},
+		{func() { n.Hint(1, 5) }, true},
+		{func() { n.Hint(1, 5) }, false},
+		{func() { n.Hint(2, 1) }, true},
+		{func() { n.looked(sequence.Vector{1: 4}, sequence.Vector{1: 5, 2: 1}) }, false},
+		{func() { n.looked(sequence.Vector{1: 5, 2: 1}, sequence.Vector{1: 6, 2: 1}) }, true},
+		{func() { n.looked(sequence.Vector{1: 6, 2: 1}, sequence.Vector{1: 3, 2: 1}) }, true},
+		{func() { n.Hint(1, 4) }, true},
+	} {
+		step.do()
+		select {
+		case <-w.group.wake:
+			if !step.woke {
+				t.Errorf("step %d woke the group", i)
+			}
+		default:
+			if step.woke {
+				t.Errorf("step %d did not wake the group", i)
+			}
+		}
+	}
 }

@@ -34,6 +34,7 @@ type Config struct {
 	Executor      Executor      // default ExecutorColumnar
 	RoundBudget   time.Duration // after which work that can wait goes on in the next round; default 1 s
 	MaxStateBytes int64         // pane state of one leaf at most; default 1 GiB
+	MaxRounds     int           // fence groups that make a round at one time, each with a connection; default 4
 	PollInterval  time.Duration // how often the catalogue and the regions are looked at without a hint; default 1 s
 
 	// Now is this process's clock: rounds, budgets and retries go by it.
@@ -60,6 +61,9 @@ func (c *Config) setDefaults() error {
 	if c.MaxStateBytes == 0 {
 		c.MaxStateBytes = 1 << 30
 	}
+	if c.MaxRounds == 0 {
+		c.MaxRounds = 4
+	}
 	if c.PollInterval == 0 {
 		c.PollInterval = time.Second
 	}
@@ -82,11 +86,13 @@ type Node struct {
 	log     *slog.Logger
 	metrics *Metrics
 	eval    *promeval.Engine
+	rounds  chan struct{} // one token for each round under way
 
 	rawAtOnce int // samples held while they are read and folded
 
 	mu     sync.Mutex
 	groups map[string]*group // while leading; guarded by mu
+	hinted sequence.Vector   // commits that the groups were woken for; guarded by mu
 }
 
 // New returns a node that does nothing until Run.
@@ -96,12 +102,47 @@ func New(cfg Config) (*Node, error) {
 	}
 	return &Node{
 		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics, eval: promeval.New(), rawAtOnce: defaultRawAtOnce,
-		groups: map[string]*group{},
+		rounds: make(chan struct{}, cfg.MaxRounds),
+		groups: map[string]*group{}, hinted: sequence.Vector{},
 	}, nil
 }
 
-// Wake is the mirror write: something was committed. It only makes rounds
-// begin sooner (I5), may be called by any goroutine and never blocks.
+// Hint is the mirror write: the sequence of a region was committed. It only
+// makes rounds begin sooner (I5); one that is not news, because it has come
+// another way already, does nothing. It may be called by any goroutine and
+// never blocks.
+func (n *Node) Hint(r sequence.Region, seq sequence.Seq) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if seq <= n.hinted[r] {
+		return
+	}
+	n.hinted[r] = seq
+	for _, g := range n.groups {
+		g.poke()
+	}
+}
+
+// looked takes note of where the regions stand, and wakes the groups if hints
+// have not told. before is where they stood at the last look, nil at the first:
+// a region that has gone back since (a restore) begins to count anew.
+func (n *Node) looked(before, now sequence.Vector) {
+	n.mu.Lock()
+	news := before == nil || !n.hinted.Covers(now)
+	for r, seq := range now {
+		if seq < before.At(r) {
+			n.hinted[r], news = seq, true
+		}
+		n.hinted[r] = max(n.hinted[r], seq)
+	}
+	n.mu.Unlock()
+	if news {
+		n.Wake()
+	}
+}
+
+// Wake makes every group look for what has changed. It may be called by any
+// goroutine and never blocks.
 func (n *Node) Wake() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -190,9 +231,7 @@ func (n *Node) poll(ctx context.Context, start func(func() error), stops map[str
 	if err != nil {
 		return seen, fmt.Errorf("read where the regions stand: %w", err)
 	}
-	if seen == nil || !vec.Equal(seen) {
-		n.Wake()
-	}
+	n.looked(seen, vec)
 	ids := make([]progress.FlowID, len(heads))
 	groupOf := make(map[progress.FlowID]string, len(heads))
 	for i, h := range heads {

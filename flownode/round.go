@@ -49,8 +49,20 @@ func (r *round) spans(ctx context.Context, metrics []segment.MetricID, after, up
 // round brings the group's flows to the position of a new snapshot and commits
 // what that changes. more says that work is left that need not wait.
 func (g *group) round(ctx context.Context) (more bool, err error) {
+	select {
+	case g.node.rounds <- struct{}{}:
+		defer func() { <-g.node.rounds }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
 	began := g.node.cfg.Now()
 	if err := g.reload(ctx); err != nil {
+		return false, err
+	}
+	// Before the snapshot: a round that waited for a second connection while it
+	// holds one could wait for others that do the same.
+	jobs, err := g.nextJobs(ctx)
+	if err != nil {
 		return false, err
 	}
 	snap, err := g.node.cfg.Snapshots.Snapshot(ctx)
@@ -78,7 +90,7 @@ func (g *group) round(ctx context.Context) (more bool, err error) {
 	if due, err := g.due(ctx, r); err != nil || !due {
 		return false, err
 	}
-	results, err := g.compute(ctx, r)
+	results, err := g.compute(ctx, r, jobs)
 	if err != nil {
 		// Pane state may be half advanced.
 		g.breakAll()
@@ -100,7 +112,7 @@ type flowResult struct {
 }
 
 // compute reads the delta and works out every flow's changes.
-func (g *group) compute(ctx context.Context, r *round) ([]flowResult, error) {
+func (g *group) compute(ctx context.Context, r *round, jobs map[progress.FlowID]*progress.Job) ([]flowResult, error) {
 	if err := g.extendMembers(ctx, r); err != nil {
 		return nil, err
 	}
@@ -110,10 +122,6 @@ func (g *group) compute(ctx context.Context, r *round) ([]flowResult, error) {
 	}
 	// A changed history has emptied members: read them again.
 	if err := g.extendMembers(ctx, r); err != nil {
-		return nil, err
-	}
-	jobs, err := g.nextJobs(ctx)
-	if err != nil {
 		return nil, err
 	}
 	var out []flowResult

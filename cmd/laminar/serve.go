@@ -14,7 +14,6 @@ import (
 
 	"laminar/flownode"
 	"laminar/remotewrite"
-	"laminar/sequence"
 	"laminar/sqlstore"
 )
 
@@ -107,7 +106,9 @@ func (a *app) assemble(ctx context.Context, c *config, h *host, listener net.Lis
 	node, err := flownode.New(flownode.Config{
 		Snapshots: nodeStore{store}, Catalog: store, Results: store, Jobs: store, Elector: store,
 		Executor: flownode.Executor(c.Flownode.Executor), RoundBudget: c.Flownode.RoundBudget, MaxStateBytes: c.Flownode.MaxState,
-		Logger: log, Metrics: flownode.NewMetrics(reg),
+		// Most connections are for taking samples in, which must not wait.
+		MaxRounds: max(1, c.Database.MaxConnections/4),
+		Logger:    log, Metrics: flownode.NewMetrics(reg),
 	})
 	if err != nil {
 		return nil, err
@@ -125,7 +126,7 @@ func (a *app) assemble(ctx context.Context, c *config, h *host, listener net.Lis
 			ClusterLabel: c.HA.ClusterLabel, ReplicaLabel: c.HA.ReplicaLabel, Failover: c.HA.FailoverTimeout, Elector: store,
 		},
 		OnCommit: func(commit remotewrite.Commit) {
-			node.Wake()
+			node.Hint(commit.Region, commit.Seq)
 			notifier.Send(commit.Region, commit.Seq)
 		},
 		Logger: log, Registerer: reg,
@@ -147,7 +148,7 @@ func (a *app) assemble(ctx context.Context, c *config, h *host, listener net.Lis
 		{"flownode", node.Run},
 		{"mirror writes", notifier.Run},
 		{"mirror writes of others", func(ctx context.Context) error {
-			return hints.Run(ctx, func(sequence.Region, sequence.Seq) { node.Wake() })
+			return hints.Run(ctx, node.Hint)
 		}},
 		{"maintenance", keeper.run},
 		{"http", server.run},
