@@ -16,6 +16,7 @@ import (
 	"github.com/golang/snappy"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/prompb"
+	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"laminar/remotewrite"
 	"laminar/sequence/segment"
@@ -25,7 +26,8 @@ import (
 
 // TestIngestersShareRegions lets two processes' worth of ingest write to the
 // same regions over connections that break, mostly in commits. Senders send
-// late, repeated and overwriting samples and send again what is not
+// late, repeated and overwriting samples, stale markers, infinities and NaN of
+// all kinds, half of them by remote write 2.0, and send again what is not
 // acknowledged. In the end everything acknowledged is there once and nothing
 // else is, and every ordered flag is true (I1, I2).
 func TestIngestersShareRegions(t *testing.T) {
@@ -140,6 +142,8 @@ func (s *sender) run(requests int) {
 				k = s.keys[rand.IntN(len(s.keys))]
 			case dice < 6:
 				v = segment.Stale()
+			case dice < 8:
+				v = oddValues[rand.IntN(len(oddValues))]
 			}
 			batch[k] = v
 		}
@@ -156,26 +160,55 @@ func (s *sender) run(requests int) {
 // own is the time nearest below t that belongs to this sender.
 func (s *sender) own(t int64) int64 { return t - t%int64(s.of) + int64(s.number) }
 
-// deliver sends until it is acknowledged.
-func (s *sender) deliver(batch map[sampleKey]float64) {
-	var req prompb.WriteRequest
+// oddValues are values whose bits are easily lost. Not among them is minus zero,
+// which senders leave out of the message like any zero.
+var oddValues = []float64{
+	math.NaN(), math.Float64frombits(0x7ff8_0000_dead_beef), math.Float64frombits(0xfff0_0000_0000_0001),
+	math.Inf(1), math.Inf(-1), 0, math.SmallestNonzeroFloat64, math.MaxFloat64,
+}
+
+// encode makes a request of a batch: every other sender speaks 2.0.
+func (s *sender) encode(batch map[sampleKey]float64) (body []byte, contentType string) {
+	var v1 prompb.WriteRequest
+	var v2 writev2.Request
+	symbols := writev2.NewSymbolTable()
 	for k, v := range batch {
-		req.Timeseries = append(req.Timeseries, prompb.TimeSeries{
-			Labels:  []prompb.Label{{Name: "__name__", Value: fmt.Sprintf("m%d", k.series%4)}, {Name: "i", Value: fmt.Sprint(k.series)}},
-			Samples: []prompb.Sample{{Timestamp: k.t, Value: v}},
-		})
+		labels := []prompb.Label{{Name: "__name__", Value: fmt.Sprintf("m%d", k.series%4)}, {Name: "i", Value: fmt.Sprint(k.series)}}
+		if s.number%4 > 1 {
+			labels[0], labels[1] = labels[1], labels[0]
+		}
+		v1.Timeseries = append(v1.Timeseries, prompb.TimeSeries{Labels: labels, Samples: []prompb.Sample{{Timestamp: k.t, Value: v}}})
+		ts := writev2.TimeSeries{Samples: []writev2.Sample{{Timestamp: k.t, Value: v, StartTimestamp: k.t - 1}}}
+		for _, l := range labels {
+			ts.LabelsRefs = append(ts.LabelsRefs, symbols.Symbolize(l.Name), symbols.Symbolize(l.Value))
+		}
+		v2.Timeseries = append(v2.Timeseries, ts)
 	}
-	raw, err := req.Marshal()
+	v2.Symbols = symbols.Symbols()
+	raw, err := v1.Marshal()
+	if s.number%2 == 1 {
+		raw, err = v2.Marshal()
+		contentType = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
+	}
 	if err != nil {
 		s.t.Error(err)
-		return
 	}
-	body := snappy.Encode(nil, raw)
+	return snappy.Encode(nil, raw), contentType
+}
+
+// deliver sends until it is acknowledged.
+func (s *sender) deliver(batch map[sampleKey]float64) {
+	body, contentType := s.encode(batch)
 	for deadline := time.Now().Add(time.Minute); ; {
 		rec := httptest.NewRecorder()
-		s.to.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/api/v1/write", bytes.NewReader(body)))
+		req := httptest.NewRequest(http.MethodPost, "/api/v1/write", bytes.NewReader(body))
+		req.Header.Set("Content-Type", contentType)
+		s.to.ServeHTTP(rec, req)
 		switch {
 		case rec.Code == http.StatusNoContent:
+			if written := rec.Header().Get("X-Prometheus-Remote-Write-Samples-Written"); contentType != "" && written != fmt.Sprint(len(batch)) {
+				s.t.Errorf("%q samples are confirmed, want %d", written, len(batch))
+			}
 			return
 		case rec.Code != http.StatusServiceUnavailable, time.Now().After(deadline):
 			s.t.Errorf("answered %d %s", rec.Code, rec.Body)
