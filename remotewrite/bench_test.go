@@ -85,6 +85,39 @@ func BenchmarkDecode(b *testing.B) {
 	perSample(b, benchRequest)
 }
 
+// BenchmarkLookup finds the series of label bytes that are known, 10,000 of them
+// in turn, and nothing else.
+func BenchmarkLookup(b *testing.B) {
+	g := newTestIngester(b, newMemStore(2), Config{Regions: 2})
+	var keys [][]byte
+	for _, body := range benchBodies(b, 1_700_000_000_000) {
+		in := newIntake(g.registry, 2, g.cfg.Limits, 0, maxTime)
+		if err := in.readV1(body); err != nil {
+			b.Fatal(err)
+		}
+		in.release()
+	}
+	table := g.registry.v1
+	slots := *table.slots.Load()
+	for i := range slots {
+		if sp := slots[i].Load(); sp != nil {
+			keys = append(keys, []byte(sp.key))
+		}
+	}
+	if len(keys) != benchSeries {
+		b.Fatalf("%d series are known, want %d", len(keys), benchSeries)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, key := range keys {
+			if table.lookup(key, table.hash(key)) == nil {
+				b.Fatal("a series that is known was not found")
+			}
+		}
+	}
+	perSample(b, len(keys))
+}
+
 // BenchmarkIntake decodes, looks the series up and makes batches.
 func BenchmarkIntake(b *testing.B) {
 	bodies := benchBodies(b, 1_700_000_000_000)

@@ -144,7 +144,7 @@ func (b *bench) ingestPeer(ctx context.Context, w *ingestWork, r receiver, name 
 		return err
 	}
 	b.add(1, name+", "+w.label, "samples/s", float64(w.load.samples)/took.Seconds())
-	return b.discard(p, dir)
+	return discard(p, dir)
 }
 
 // checkTaken compares what was acknowledged with what the receiver says it has.

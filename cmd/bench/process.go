@@ -159,7 +159,9 @@ func get(ctx context.Context, url string) (status int, text []byte, err error) {
 	return resp.StatusCode, text, err
 }
 
-// discard ends a peer and removes its data.
-func (b *bench) discard(p *process, dir string) error {
-	return errors.Join(p.stop(), os.RemoveAll(dir))
+// discard ends a peer, without waiting for what it would still write, and
+// removes its data.
+func discard(p *process, dir string) error {
+	p.kill()
+	return os.RemoveAll(dir)
 }

@@ -113,10 +113,7 @@ func (b *bench) growSeries(ctx context.Context, n int) error {
 		return err
 	}
 	defer r.close()
-	if err := r.laminar.apply(ctx, tickFlow("5m", n)); err != nil {
-		return err
-	}
-	took1, err := b.medianMinute(ctx, r)
+	took1, err := b.medianMinute(ctx, r, tickFlow("5m", n))
 	if err != nil {
 		return err
 	}
@@ -125,10 +122,16 @@ func (b *bench) growSeries(ctx context.Context, n int) error {
 	return r.stop(ctx)
 }
 
-// medianMinute is the median tick, in ms, that closes a window, after a first
-// minute that builds the state.
-func (b *bench) medianMinute(ctx context.Context, r *rig) (float64, error) {
-	if _, err := r.minute(ctx); err != nil {
+// medianMinute applies flows and returns the median tick, in ms, that closes a
+// window, after a first one that builds the state.
+func (b *bench) medianMinute(ctx context.Context, r *rig, flows string) (float64, error) {
+	if err := r.store(ctx, perMinute-1); err != nil {
+		return 0, err
+	}
+	if err := r.laminar.apply(ctx, flows); err != nil {
+		return 0, err
+	}
+	if _, err := r.round(ctx); err != nil {
 		return 0, err
 	}
 	var took []float64
@@ -161,10 +164,7 @@ func (b *bench) growFlows(ctx context.Context, n int) error {
 			fmt.Fprintf(&flows, "  - {name: grow_%d, promql: 'sum by (job) (increase(%s{path!=\"/%d\"}[5m]))', every: 1m, emit: close, watermark_delay: 0s, trigger: {samples: %d}}\n",
 				i, metric, i, growFlowsSeries)
 		}
-		if err := r.laminar.apply(ctx, flows.String()); err != nil {
-			return err
-		}
-		took, err := b.medianMinute(ctx, r)
+		took, err := b.medianMinute(ctx, r, flows.String())
 		if err != nil {
 			return err
 		}
@@ -190,10 +190,7 @@ func (b *bench) growStored(ctx context.Context) error {
 			return err
 		}
 		defer r.close()
-		if err := r.laminar.apply(ctx, tickFlow("5m", n)); err != nil {
-			return err
-		}
-		took, err := b.medianMinute(ctx, r)
+		took, err := b.medianMinute(ctx, r, tickFlow("5m", n))
 		if err != nil {
 			return err
 		}

@@ -29,13 +29,13 @@ func (b *bench) tickStored(ctx context.Context) error {
 			return err
 		}
 		rigs = append(rigs, r)
+		if err := r.store(ctx, perMinute-1); err != nil {
+			return err
+		}
 		if err := r.laminar.apply(ctx, tickFlow("5m", series.len())); err != nil {
 			return err
 		}
-		if _, err := r.laminar.awaitFlows(ctx); err != nil {
-			return err
-		}
-		if _, err := r.minute(ctx); err != nil { // builds the state
+		if _, err := r.round(ctx); err != nil { // builds the state
 			return err
 		}
 		b.say("   stored %s samples", report.Count(float64(r.next)*float64(series.len())))
