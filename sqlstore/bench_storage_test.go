@@ -128,7 +128,7 @@ type storage struct {
 	newest []fleet.Point // by series
 }
 
-func newStorage(b *testing.B, store *sqlstore.Store, f feed) *storage {
+func newStorage(b testing.TB, store *sqlstore.Store, f feed) *storage {
 	b.Helper()
 	s := &storage{TB: b, store: store, ids: make([]segment.SeriesID, len(f.series)), newest: make([]fleet.Point, len(f.series))}
 	fresh := map[sequence.Region][]segment.NewSeries{}
@@ -173,6 +173,7 @@ func (s *storage) write(points []fleet.Point) (written int) {
 	type key struct {
 		metric segment.MetricID
 		late   bool
+		bucket int64
 	}
 	for region := sequence.Region(1); region <= sqltest.Regions; region++ {
 		byKey := map[key][][3]float64{}
@@ -182,7 +183,7 @@ func (s *storage) write(points []fleet.Point) (written int) {
 			if s.region[p.Series] != region || *last == p {
 				continue
 			}
-			k := key{s.metric[p.Series], p.T <= last.T}
+			k := key{s.metric[p.Series], p.T <= last.T, segment.Bucket(p.T)}
 			if byKey[k] == nil {
 				order = append(order, k)
 			}

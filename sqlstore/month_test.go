@@ -1,0 +1,177 @@
+package sqlstore_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"laminar/cmd/laminar/fleet"
+	"laminar/flownode/progress"
+	"laminar/sequence/segment"
+	"laminar/sqlstore"
+)
+
+// TestMonth lives through a month in miniature, day after day: samples come in,
+// a flow writes windows and has a dirty list, segments are sealed, and what is
+// older than five days is given up. In the last eight days nothing may grow, and
+// no table may hold more dead rows than a vacuum leaves.
+//
+// Every day is vacuumed as autovacuum does; that autovacuum itself comes often
+// enough is its settings' affair, and dead rows that it may not remove, because
+// somebody holds an old snapshot, would show here.
+func TestMonth(t *testing.T) {
+	const (
+		days, steady, kept = 26, 18, 5
+		scrapes            = 60 // a day, each a flush of two regions: more than the 1,000 that are remembered
+	)
+	db := newRawDB(t, 2)
+	// Flushes are forgotten an hour after their commit; no time passes here.
+	db.exec("alter table flush alter committed_at set default clock_timestamp() - interval '2 hours'")
+	db.apply(flowFor(t, "f", "sum by (i) (m)"))
+	r := rounds{db.take("f")}
+	opts := fleet.DefaultOptions()
+	opts.Instances, opts.Interval, opts.MaxDelay = 1, 20*time.Minute, time.Hour
+	f := fleet.New(opts)
+	s := newStorage(t, db.store, feed{series: f.Series()})
+
+	sizes := map[int]map[string]int64{}
+	for day := range days {
+		start := int64(20_000+day) * segment.BucketMillis
+		for n := range scrapes {
+			at := time.UnixMilli(start + int64(n+1)*opts.Interval.Milliseconds())
+			s.write(f.Scrape(nil, at))
+			if n%10 == 0 {
+				end := at.Truncate(time.Minute).UnixMilli()
+				round := r.next(window(end, row("a", float64(n)), row("b", float64(day))))
+				round.Add = []progress.Dirty{{WindowEnd: end, Reason: "late"}}
+				commitOne(t, db.store, round)
+				again := r.next(window(end, row("a", float64(n+1)), row("b", float64(day))))
+				again.Remove = []progress.DirtyKey{{WindowEnd: end}}
+				commitOne(t, db.store, again)
+			}
+		}
+		if _, err := db.store.Seal(t.Context(), sqlstore.SealOptions{Force: true}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.store.Retain(t.Context(), start-kept*segment.BucketMillis); err != nil {
+			t.Fatal(err)
+		}
+		db.exec("delete from flow.f where window_end < to_timestamp($1)", float64(start-kept*segment.BucketMillis)/1000) // as keep does
+		db.exec("vacuum")
+		sizes[day] = tableSizes(db)
+	}
+	for _, table := range slices.Sorted(maps.Keys(sizes[days-1])) {
+		before, after := sizes[steady-1][table], sizes[days-1][table]
+		t.Logf("%-12s %8d bytes after %d days, %8d after %d", table, before, steady, after, days)
+		// A page more in the table, in its TOAST and in each index is no trend.
+		if after > before+before/20+4*8192 {
+			t.Errorf("%s grew from %d to %d bytes in the last %d days", table, before, after, days-steady)
+		}
+	}
+	if got := scanOne[int](db, "select count(*) from pg_inherits where inhparent = 'sealed'::regclass"); got != kept+1 {
+		t.Errorf("%d partitions are there, want %d", got, kept+1)
+	}
+	db.requireQuiet(t)
+}
+
+// tableSizes is the bytes of every table with its indexes and TOAST, the hot
+// tables and the partitions together.
+func tableSizes(db *rawDB) map[string]int64 {
+	db.Helper()
+	rows, err := db.store.Pool().Query(db.Context(), `
+		select regexp_replace(relname, '_[0-9]+$', ''), sum(pg_total_relation_size(oid))::bigint from pg_class
+		where relkind = 'r' and relnamespace in ('laminar'::regnamespace, 'flow'::regnamespace) group by 1`)
+	if err != nil {
+		db.Fatal(err)
+	}
+	out := map[string]int64{}
+	var name string
+	var bytes int64
+	if _, err := pgx.ForEachRow(rows, []any{&name, &bytes}, func() error { out[name] = bytes; return nil }); err != nil {
+		db.Fatal(err)
+	}
+	return out
+}
+
+// requireQuiet waits for the server's statistics and holds them to what the
+// layout promises: rows that are updated all the time stay on their page, what
+// is said to be insert-only is never updated or deleted from, and what the last
+// vacuum could have removed is gone.
+func (db *rawDB) requireQuiet(t *testing.T) {
+	t.Helper()
+	type table struct {
+		inserts, updates, hot, deletes, dead int64
+	}
+	read := func() map[string]table {
+		rows, err := db.store.Pool().Query(t.Context(), `select regexp_replace(relname, '_[0-9]+$', ''), sum(n_tup_ins)::bigint, sum(n_tup_upd)::bigint,
+			sum(n_tup_hot_upd)::bigint, sum(n_tup_del)::bigint, sum(n_dead_tup)::bigint from pg_stat_user_tables where schemaname in ('laminar', 'flow') group by 1`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]table{}
+		var name string
+		var x table
+		if _, err := pgx.ForEachRow(rows, []any{&name, &x.inserts, &x.updates, &x.hot, &x.deletes, &x.dead}, func() error { out[name] = x; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) { // sessions report what they did now and then
+		db.exec("vacuum") // what was reported as dead after the last one may have been gone by then
+		stats := read()
+		fault := ""
+		for _, name := range []string{"hot", "sealed", "series", "metric"} {
+			if x := stats[name]; x.inserts == 0 && name != "hot" || x.updates+x.deletes > 0 { // full hot tables are gone
+				fault = fmt.Sprintf("%s is not insert-only: %+v", name, x)
+			}
+		}
+		for name, share := range map[string]int64{"region": 95, "flow": 80} {
+			if x := stats[name]; x.updates == 0 || 100*x.hot < share*x.updates {
+				fault = fmt.Sprintf("%s: under %d %% of the updates stay on their page: %+v", name, share, x)
+			}
+		}
+		for name, x := range stats {
+			if x.dead > 100 {
+				fault = fmt.Sprintf("%s has dead rows that vacuum leaves: %+v", name, x)
+			}
+		}
+		if fault == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(fault)
+		}
+	}
+}
+
+// TestPartitionsFreeze: one vacuum after the inserts leaves nothing of a
+// partition to be frozen later, in TOAST neither.
+func TestPartitionsFreeze(t *testing.T) {
+	m := newRawModel(t, 3)
+	for range 300 {
+		m.flush()
+	}
+	if _, err := m.store.Seal(t.Context(), sqlstore.SealOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := reloptions(t, m.people); got != "autovacuum_freeze_min_age=0" {
+		t.Errorf("partitions and their TOAST tables are made with %q", got)
+	}
+}
+
+// reloptions is the settings that all partitions and their TOAST tables have.
+func reloptions(t *testing.T, pool *pgxpool.Pool) (settings string) {
+	t.Helper()
+	if err := pool.QueryRow(t.Context(), `select coalesce(string_agg(distinct coalesce(o.settings, 'none'), ' '), '')
+		from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class r on r.oid in (c.oid, c.reltoastrelid)
+		cross join lateral (select array_to_string(r.reloptions, ' ') as settings) o
+		where i.inhparent = 'sealed'::regclass`).Scan(&settings); err != nil {
+		t.Fatal(err)
+	}
+	return settings
+}
