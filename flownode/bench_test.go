@@ -14,6 +14,15 @@ import (
 func benchWorld(b *testing.B, promql string, series, scrapes int) *world {
 	b.Helper()
 	w := newWorld(b, 1, 2, ExecutorColumnar, fmt.Sprintf("flows: [{name: f, promql: '%s', every: 1m}]", promql))
+	w.benchSeries(series)
+	for range scrapes {
+		w.benchScrape(series)
+	}
+	return w
+}
+
+// benchSeries creates series of the metric m, in ten jobs.
+func (w *world) benchSeries(series int) {
 	w.series = w.series[:0]
 	for n := range series {
 		w.store.series = append(w.store.series, segment.Series{
@@ -23,10 +32,6 @@ func benchWorld(b *testing.B, promql string, series, scrapes int) *world {
 			},
 		})
 	}
-	for range scrapes {
-		w.benchScrape(series)
-	}
-	return w
 }
 
 // benchScrape commits one sample of every series.

@@ -12,6 +12,7 @@ import (
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 	"laminar/sequence"
+	"laminar/sequence/segment"
 )
 
 // TestIdleVectorIsStored holds that the vector of a flow that nothing touches
@@ -204,5 +205,71 @@ func TestHintsThatAreNoNews(t *testing.T) {
 				t.Errorf("step %d did not wake the group", i)
 			}
 		}
+	}
+}
+
+// countedReads counts the readings of deltas and of raw samples, and the
+// samples they gave.
+type countedReads struct {
+	*memStore
+	deltas, samples int
+}
+
+func (s *countedReads) Snapshot(ctx context.Context) (Snapshot, error) {
+	snap, err := s.memStore.Snapshot(ctx)
+	return &countedSnapshot{snap, s}, err
+}
+
+type countedSnapshot struct {
+	Snapshot
+	of *countedReads
+}
+
+func (s *countedSnapshot) ReadDelta(ctx context.Context, metrics []segment.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
+	s.of.deltas++
+	return s.Snapshot.ReadDelta(ctx, metrics, ranges, pick, func(seg *segment.Segment) error {
+		s.of.samples += seg.Len()
+		return fn(seg)
+	})
+}
+
+func (s *countedSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fn func(*segment.Segment) error) error {
+	return s.Snapshot.ReadRaw(ctx, sel, func(seg *segment.Segment) error {
+		s.of.samples += seg.Len()
+		return fn(seg)
+	})
+}
+
+// TestFlowsShareOneReading holds that flows of one fence group over the same
+// metric read a delta once for all of them, and nothing else while it is
+// ordered.
+func TestFlowsShareOneReading(t *testing.T) {
+	const series, scrapes = 50, 60
+	w := newWorld(t, 1, 1, ExecutorColumnar, `
+flows:
+  - {name: a, promql: 'sum by (job) (rate(m[5m]))', every: 1m}
+  - {name: b, promql: 'max(increase(m[10m] offset 1m))', every: 30s}
+  - {name: c, promql: 'm', every: 1m}
+  - {name: d, promql: 'sum(rate(m[5m])) / count(last_over_time(m[3m]))', every: 1m}
+`)
+	w.benchSeries(series)
+	for range 2 {
+		w.benchScrape(series)
+		w.tick() // builds pane state
+	}
+	counted := &countedReads{memStore: w.store}
+	w.node.cfg.Snapshots = counted
+	for i := range scrapes {
+		w.benchScrape(series)
+		counted.deltas, counted.samples = 0, 0
+		if _, err := w.group.round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if counted.deltas != 1 || counted.samples != series {
+			t.Fatalf("scrape %d: %d readings of deltas gave %d samples in all, %d have landed", i, counted.deltas, counted.samples, series)
+		}
+	}
+	if rows := len(w.store.flows[4].rows); rows < scrapes/4 {
+		t.Errorf("flow d has %d windows", rows)
 	}
 }
