@@ -1,11 +1,13 @@
 package remotewrite
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // HA says how pairs (or more) of senders that send the same samples are told
@@ -95,33 +97,39 @@ func newHATracker(cfg HA, m *haMetrics) *haTracker {
 }
 
 // strip takes the replica label out of the labels of a series that has it and
-// the cluster label, and returns who sent it.
-func (h *haTracker) strip(labels []rawLabel) ([]rawLabel, pairID, Reason) {
-	cluster, replica := -1, -1
-	for i, l := range labels {
-		place := &cluster
-		switch string(l.name) {
+// the cluster label, and returns the values of both; nil where it has not. The
+// order of the labels changes.
+func (h *haTracker) strip(labels []rawLabel, l Limits) (rest []rawLabel, cluster, replica []byte, refused Reason) {
+	at := [2]int{-1, -1} // of cluster and replica
+	for i, lb := range labels {
+		which := 0
+		switch string(lb.name) {
 		case h.ReplicaLabel:
-			place = &replica
+			which = 1
 		case h.ClusterLabel:
 		default:
 			continue
 		}
-		if *place >= 0 {
-			return labels, 0, DuplicateLabel
+		if at[which] >= 0 {
+			return labels, nil, nil, DuplicateLabel
 		}
-		*place = i
+		at[which] = i
 	}
-	if cluster < 0 || replica < 0 || len(labels[cluster].value) == 0 || len(labels[replica].value) == 0 {
-		return labels, 0, ""
+	if at[0] < 0 || at[1] < 0 || len(labels[at[0]].value) == 0 || len(labels[at[1]].value) == 0 {
+		return labels, nil, nil, ""
 	}
-	id := h.pair(string(labels[cluster].value), string(labels[replica].value))
-	if id == 0 {
-		return labels, 0, TooManyReplicas
+	cluster, replica = labels[at[0]].value, labels[at[1]].value
+	switch { // the others are looked at when they are made canonical
+	case !utf8.Valid(replica):
+		return labels, nil, nil, InvalidUTF8
+	case bytes.IndexByte(replica, 0) >= 0:
+		return labels, nil, nil, ZeroByte
+	case len(replica) > l.LabelBytes:
+		return labels, nil, nil, LabelsTooLong
 	}
-	last := len(labels) - 1 // the order does not matter: they are sorted next
-	labels[replica] = labels[last]
-	return labels[:last], id, ""
+	last := len(labels) - 1
+	labels[at[1]] = labels[last]
+	return labels[:last], cluster, replica, ""
 }
 
 // pair finds or makes the id of a replica, 0 when there are too many.

@@ -3,6 +3,7 @@ package remotewrite
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -278,8 +279,35 @@ func TestTooManyReplicas(t *testing.T) {
 			t.Fatalf("id %d is %v", id, h.who(id))
 		}
 	}
-	if _, _, refused := h.strip([]rawLabel{{[]byte("c"), []byte("c")}, {[]byte("r"), []byte("one more")}}); refused != TooManyReplicas {
+	g := newRegistry(1, Limits{Labels: 64, LabelBytes: 2000})
+	g.ha = h
+	series := []rawLabel{{[]byte("c"), []byte("c")}, {[]byte("__name__"), []byte("m")}, {[]byte("r"), []byte("one more")}}
+	if _, refused := g.spelled("x", series); refused != TooManyReplicas || len(g.series) != 0 {
 		t.Errorf("one more is refused for %q", refused)
+	}
+}
+
+// TestBadReplicas: what PostgreSQL would refuse, and the request with it, is
+// refused series by series; nothing of it is remembered.
+func TestBadReplicas(t *testing.T) {
+	e := newMemElector()
+	d := openHADoor(t, e)
+	long := strings.Repeat("x", 2001)
+	code, text, header := d.post(d.Write(), packV2(t, seriesV2("__name__ good", atV2(1, 1, 0)),
+		seriesV2("__name__ m cluster eu __replica__ a\xff", atV2(1, 1, 0)), seriesV2("__name__ m cluster eu __replica__ a\x00", atV2(1, 1, 0)),
+		seriesV2("__name__ m cluster eu __replica__ "+long, atV2(1, 1, 0)), seriesV2("__name__ m cluster \xff __replica__ a", atV2(1, 1, 0)),
+		seriesV2("__name__ m __replica__ a cluster eu __replica__ b", atV2(1, 1, 0)), seriesV2("cluster eu __replica__ a", atV2(1, 1, 0)),
+	), "Content-Type", typeV2)
+	if code != 400 || writtenHeaders(header) != "1 0 0" || !strings.Contains(text, "refused 6 samples") {
+		t.Errorf("answered %d %q, %q written", code, text, writtenHeaders(header))
+	}
+	for reason, want := range map[Reason]float64{InvalidUTF8: 2, ZeroByte: 1, LabelsTooLong: 1, DuplicateLabel: 1, NoName: 1} {
+		if n := testutil.ToFloat64(d.metrics.rejected.WithLabelValues(string(reason))); n != want {
+			t.Errorf("%v samples are refused for %s, want %v", n, reason, want)
+		}
+	}
+	if n := len(*d.registry.ha.pairs.Load()); n != 0 || e.asked != 0 {
+		t.Errorf("%d replicas are remembered, the elector was asked %d times", n, e.asked)
 	}
 }
 

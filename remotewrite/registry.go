@@ -65,15 +65,21 @@ func newRegistry(regions int, limits Limits) *registry {
 // to work in and is returned for the next call.
 func (g *registry) resolve(table *spellings, hash uint32, key []byte, labels []rawLabel, scratch []byte) (*spelling, []byte, Reason) {
 	sp := &spelling{hash: hash}
+	var cluster, replica []byte
 	if g.ha != nil {
 		var refused Reason
-		if labels, sp.pair, refused = g.ha.strip(labels); refused != "" {
+		if labels, cluster, replica, refused = g.ha.strip(labels, g.limits); refused != "" {
 			return nil, scratch, refused
 		}
 	}
 	canonical, name, refused := canonicalize(scratch[:0], labels, g.limits)
 	if refused != "" {
 		return nil, canonical, refused
+	}
+	if replica != nil {
+		if sp.pair = g.ha.pair(string(cluster), string(replica)); sp.pair == 0 {
+			return nil, canonical, TooManyReplicas
+		}
 	}
 	id := identityOf(canonical)
 	sp.key = string(key)

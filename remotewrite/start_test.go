@@ -1,7 +1,7 @@
 package remotewrite
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -110,7 +110,7 @@ func startHistory(t *testing.T, seed uint64) (zeros int) {
 			failure = nil
 			return err == nil, err
 		}
-		refused, unavailable := failure == sequence.ErrBadContent, failure == sequence.ErrUnavailable
+		refused, unavailable := errors.Is(failure, sequence.ErrBadContent), errors.Is(failure, sequence.ErrUnavailable)
 		requests := 1 + rng.IntN(3)
 		if refused {
 			requests = 2 // then each is written by itself, else the only one is lost
@@ -166,7 +166,7 @@ func startHistory(t *testing.T, seed uint64) (zeros int) {
 				flush = map[key]uint64{}
 			}
 		}
-		f.flush(context.Background(), f.buf.take())
+		f.flush(t.Context(), f.buf.take())
 		if !unavailable {
 			commitModel(content, known, flush)
 		}

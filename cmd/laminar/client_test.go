@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -96,7 +95,7 @@ func TestRemoteWriteClient(t *testing.T) {
 	}}
 	bad.Symbols = symbols.Symbols()
 	line.calm.Store(true)
-	stats, err := api.Write(context.Background(), remoteapi.WriteV2MessageType, bad)
+	stats, err := api.Write(t.Context(), remoteapi.WriteV2MessageType, bad)
 	if err == nil || !strings.Contains(err.Error(), "400") || !strings.Contains(err.Error(), "no metric name") || stats.Samples != 1 {
 		t.Errorf("a request with a bad series: %+v, %v", stats, err)
 	}
