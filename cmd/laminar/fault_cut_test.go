@@ -112,6 +112,7 @@ func (s *scene) breakAt(at ...func(sqltest.Message) bool) <-chan struct{} {
 			return sqltest.Pass
 		}
 		if next++; next == len(at) {
+			s.proxy.Filter(nil)
 			close(done)
 		}
 		return sqltest.Break

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"laminar/migrations"
@@ -103,7 +105,27 @@ func (db *DB) Pool(t testing.TB) *pgxpool.Pool {
 func create(t testing.TB, admin, name, template string) {
 	t.Helper()
 	run(t, admin, "create database "+name+" template "+template)
-	t.Cleanup(func() { run(t, admin, "drop database if exists "+name+" with (force)") })
+	t.Cleanup(func() { drop(t, admin, name) })
+}
+
+// drop drops a database. PostgreSQL gives the sessions it ends 5 s to go, which
+// is not always enough on a machine with much else to do.
+func drop(t testing.TB, admin, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	const objectInUse = "55006"
+	for {
+		err := tryRun(ctx, admin, "drop database if exists "+name+" with (force)")
+		var answer *pgconn.PgError
+		if err != nil && ctx.Err() == nil && errors.As(err, &answer) && answer.Code == objectInUse {
+			continue
+		}
+		if err != nil {
+			t.Errorf("drop database %s: %v", name, err)
+		}
+		return
+	}
 }
 
 // migratedTemplate is the name of a migrated database to clone. One process
@@ -172,14 +194,19 @@ func run(t testing.TB, database, sql string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, sql); err != nil {
+	if err := tryRun(ctx, database, sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
+}
+
+func tryRun(ctx context.Context, database, sql string) error {
+	conn, err := pgx.Connect(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, sql)
+	return err
 }
 
 // withDatabase is the connection string, of either form, for another database.

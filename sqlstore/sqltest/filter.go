@@ -1,7 +1,7 @@
 package sqltest
 
 import (
-	"net"
+	"bufio"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -85,10 +85,12 @@ type Trap struct {
 // messages behind it on its connection, until Release. It replaces the filter.
 func (p *Proxy) Trap(match func(Message) bool) *Trap {
 	trap := &Trap{Sprung: make(chan struct{}), verdict: make(chan Verdict, 1)}
-	p.Filter(func(m Message) Verdict {
+	var self *Filter
+	filter := Filter(func(m Message) Verdict {
 		if !match(m) || !trap.taken.CompareAndSwap(false, true) {
 			return Pass
 		}
+		p.filter.CompareAndSwap(self, nil)
 		close(trap.Sprung)
 		select {
 		case v := <-trap.verdict:
@@ -97,6 +99,8 @@ func (p *Proxy) Trap(match func(Message) bool) *Trap {
 			return Break
 		}
 	})
+	self = &filter
+	p.filter.Store(self)
 	return trap
 }
 
@@ -128,22 +132,28 @@ func (p *Proxy) Target(direct string) error {
 }
 
 // pass asks the filter about a message and does what it says. It reports
-// whether the connection goes on.
-func (l *link) pass(to net.Conn, msg []byte, about Message) bool {
+// whether the connection goes on. Messages that came together are sent
+// together, but none waits for a filter.
+func (l *link) pass(from *bufio.Reader, to *bufio.Writer, msg []byte, about Message) bool {
 	v := Pass
 	if filter := l.proxy.filter.Load(); filter != nil {
+		if to.Flush() != nil {
+			return false
+		}
 		v = (*filter)(about)
 	}
 	switch v {
 	case Break:
 		return false
 	case Drop:
-		return true
+		return from.Buffered() > 0 || to.Flush() == nil
 	case Twice:
 		msg = append(msg[:len(msg):len(msg)], msg...)
 	}
-	_, err := to.Write(msg)
-	return err == nil
+	if _, err := to.Write(msg); err != nil {
+		return false
+	}
+	return from.Buffered() > 0 || to.Flush() == nil
 }
 
 // request tells what a message of the client is, and remembers prepared

@@ -171,7 +171,7 @@ func (l *link) close() { _, _ = l.client.Close(), l.server.Close() }
 func (l *link) answers() {
 	defer close(l.ended)
 	defer l.close()
-	from := bufio.NewReader(l.server)
+	from, to := bufio.NewReader(l.server), bufio.NewWriter(l.client)
 	for {
 		msg, err := readMessage(from)
 		if err != nil {
@@ -182,7 +182,7 @@ func (l *link) answers() {
 		l.mu.Unlock()
 		switch {
 		case swallow == nil:
-			if !l.pass(l.client, msg, l.answer(msg)) {
+			if !l.pass(from, to, msg, l.answer(msg)) {
 				return
 			}
 		case msg[0] == 'Z':
@@ -202,7 +202,7 @@ func (l *link) requests() {
 	if _, err := l.server.Write(startup); err != nil {
 		return
 	}
-	from := bufio.NewReader(l.client)
+	from, to := bufio.NewReader(l.client), bufio.NewWriter(l.server)
 	for {
 		msg, err := readMessage(from)
 		if err != nil {
@@ -211,6 +211,7 @@ func (l *link) requests() {
 		about := l.request(msg)
 		if msg[0] == 'd' {
 			if _, done := l.proxy.take(CutCopy); done != nil {
+				_ = to.Flush() // as with the half message, nobody waits for it
 				_, _ = l.server.Write(msg[:len(msg)/2])
 				close(done)
 				return
@@ -218,11 +219,12 @@ func (l *link) requests() {
 		}
 		if about.Runs("commit") {
 			if cut, done := l.proxy.take(CutBeforeCommit, CutAfterCommit, CutHoldCommit); done != nil {
+				_ = to.Flush() // what does not get through now ends the connection below
 				l.cutCommit(cut, from, msg, done)
 				return
 			}
 		}
-		if !l.pass(l.server, msg, about) {
+		if !l.pass(from, to, msg, about) {
 			return
 		}
 	}
