@@ -22,6 +22,7 @@ type intake struct {
 	verdicts haVerdicts
 	metadata *metadataKeeper // nil when it is not kept
 	now      int64           // the keeper's clock
+	prev     *spelling       // of the time series before
 	v1       v1Decoder
 	v2       v2Decoder
 	labels   []rawLabel
@@ -60,7 +61,7 @@ func (in *intake) release() {
 	in.v2.release()
 	in.verdicts = haVerdicts{list: in.verdicts.list[:0]}
 	clear(in.labels)
-	in.registry = nil
+	in.registry, in.prev = nil, nil
 	intakePool.Put(in)
 }
 
@@ -68,6 +69,7 @@ func (in *intake) release() {
 // is to be written.
 func (in *intake) readV1(body []byte) error {
 	in.v1.reset(body)
+	in.prev = nil
 	in.v1.metadata = in.metadata
 	for empty := true; ; empty = false {
 		more, err := in.v1.next()
@@ -90,8 +92,7 @@ func (in *intake) readV1(body []byte) error {
 // sends exemplars that way) are checked for being well formed and left.
 func (in *intake) addV1(ts *timeSeries) error {
 	table := in.registry.v1
-	hash := table.hash(ts.labels)
-	sp := table.lookup(ts.labels, hash)
+	sp, hash := table.follow(in.prev, ts.labels)
 	if sp == nil {
 		var err error
 		if in.labels, err = appendLabelsV1(in.labels[:0], ts.labels); err != nil {
@@ -109,6 +110,7 @@ func (in *intake) addV1(ts *timeSeries) error {
 			return nil
 		}
 	}
+	in.prev = sp
 	if sp.pair != 0 {
 		if v, err := in.verdicts.of(sp.pair); err != nil || !v.elected {
 			in.drop(v, len(ts.samples), ts.histograms, 0)

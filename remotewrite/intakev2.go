@@ -4,6 +4,7 @@ package remotewrite
 // is to be written.
 func (in *intake) readV2(body []byte) error {
 	d := &in.v2
+	in.prev = nil
 	if err := d.reset(body, in.registry.seed); err != nil {
 		return err
 	}
@@ -124,7 +125,8 @@ func (in *intake) findV2(ts *timeSeriesV2) (s *series, metric string, pair pairI
 	table, symbols := in.registry.v2, &in.v2.symbols
 	hash, hashed := symbols.hash(ts.refs)
 	if hashed {
-		if sp := table.lookupRefs(symbols, ts.refs, hash); sp != nil {
+		if sp := table.followRefs(in.prev, symbols, ts.refs, hash); sp != nil {
+			in.prev = sp
 			return sp.series, sp.series.metric.name, sp.pair, true
 		}
 	}

@@ -121,3 +121,55 @@ func TestRegistryConcurrently(t *testing.T) {
 	})
 	group.Wait()
 }
+
+// TestFollow: whatever order series come in, and whichever are forgotten in
+// between, what came behind another one before never leads to a wrong series,
+// and to a forgotten one only until the hints are dropped.
+func TestFollow(t *testing.T) {
+	const count = 200
+	g := newRegistry(1, Limits{Labels: 64, LabelBytes: 2000})
+	labelsOf := func(i int) []rawLabel {
+		return []rawLabel{{[]byte("__name__"), []byte("m")}, {[]byte("i"), fmt.Append(nil, i)}}
+	}
+	key := func(i int) []byte { return keyV1("", labelsOf(i)) }
+	rng := rand.New(rand.NewPCG(1, 2))
+	hints := 0
+	send := func(order []int) {
+		var prev *spelling
+		for _, i := range order {
+			sp, hash := g.v1.follow(prev, key(i))
+			if sp != nil && hash == 0 {
+				hints++
+			}
+			if sp == nil {
+				var refused Reason
+				if sp, _, refused = g.resolve(g.v1, hash, key(i), labelsOf(i), nil); refused != "" {
+					t.Fatal(refused)
+				}
+			}
+			if sp.key != string(key(i)) {
+				t.Fatalf("%s leads to %s", key(i), sp.key)
+			}
+			if sp.series != g.series[identityOf(sp.series.canonical())] {
+				t.Fatalf("%s leads to a series that was forgotten", key(i))
+			}
+			prev = sp
+		}
+	}
+	order := rng.Perm(count)
+	for round := range 20 {
+		send(order) // creates those that are new,
+		send(order) // and this one learns their order
+		before := hints
+		send(order)
+		if hints-before != count-1 {
+			t.Errorf("round %d: %d of %d series are where they were", round, hints-before, count)
+		}
+		fresh := g.takeFresh(1)
+		g.forget(1, fresh[:len(fresh)/3])
+		for range 5 { // some change their place
+			i, j := rng.IntN(count), rng.IntN(count)
+			order[i], order[j] = order[j], order[i]
+		}
+	}
+}

@@ -20,12 +20,17 @@ type spellings struct {
 }
 
 // spelling is one way to write the labels of a series. Only the registry sets
-// its fields, before anybody else can see it.
+// its fields but next, before anybody else can see it.
 type spelling struct {
 	hash   uint32
 	pair   pairID // who writes the series this way, where it names a replica
 	key    string
 	series *series
+
+	// next is the spelling that came behind this one when it was last looked
+	// for: senders write their series in the same order again and again. Only a
+	// hint, and the only field that changes.
+	next atomic.Pointer[spelling]
 }
 
 // canonical is the canonical labels that the key spells, of 1.0 or of 2.0. That
@@ -72,6 +77,24 @@ func (t *spellings) lookup(key []byte, hash uint32) *spelling {
 	}
 }
 
+// follow is lookup where it is known what came before: prev, nil at the
+// beginning of a message. In a table of many series every look-up waits for
+// memory, for its slot and then for the spelling; what came behind prev last
+// time lies where memory is being read already. hash is 0 where it was not
+// needed.
+func (t *spellings) follow(prev *spelling, key []byte) (sp *spelling, hash uint32) {
+	if prev != nil {
+		if sp = prev.next.Load(); sp != nil && sp.key == string(key) {
+			return sp, 0
+		}
+	}
+	hash = t.hash(key)
+	if sp = t.lookup(key, hash); sp != nil && prev != nil {
+		prev.next.Store(sp)
+	}
+	return sp, hash
+}
+
 // lookupRefs returns the spelling whose key is the symbols that refs name, each
 // with 0xff behind it; nil when it is not known. No symbol may hold 0xff, else
 // two label sets could have one key.
@@ -84,6 +107,21 @@ func (t *spellings) lookupRefs(symbols *symbolTable, refs []uint32, hash uint32)
 			return sp
 		}
 	}
+}
+
+// followRefs is follow for the symbols that refs name; their hash says that
+// there are such symbols, and costs little.
+func (t *spellings) followRefs(prev *spelling, symbols *symbolTable, refs []uint32, hash uint32) *spelling {
+	if prev != nil {
+		if sp := prev.next.Load(); sp != nil && sp.hash == hash && symbols.spells(sp.key, refs) {
+			return sp
+		}
+	}
+	sp := t.lookupRefs(symbols, refs, hash)
+	if sp != nil && prev != nil {
+		prev.next.Store(sp)
+	}
+	return sp
 }
 
 // insertLocked adds a spelling; false says that it was there already.
@@ -100,9 +138,17 @@ func (t *spellings) insertLocked(sp *spelling) bool {
 	return true
 }
 
-// removeLocked drops the spellings of series that are gone.
+// removeLocked drops the spellings of series that are gone. A reader that found
+// one of them just before may make a hint of it once more; who follows that
+// finds a series that is dead, as a reader that was slower would.
 func (t *spellings) removeLocked(gone func(*series) bool) {
 	t.rebuildLocked(len(*t.slots.Load()), gone)
+	slots := *t.slots.Load()
+	for i := range slots {
+		if sp := slots[i].Load(); sp != nil {
+			sp.next.Store(nil)
+		}
+	}
 }
 
 func (t *spellings) rebuildLocked(size int, gone func(*series) bool) {

@@ -23,8 +23,7 @@ func (b *bench) profiles(ctx context.Context) error {
 	return b.profileTicks(ctx)
 }
 
-// profileIngest sends prepared scrapes for as long as the profile takes. They
-// come again later, at later times.
+// profileIngest sends prepared scrapes for as long as the profile takes.
 func (b *bench) profileIngest(ctx context.Context) error {
 	series := nodeSeries(b.plan.ingestSeries[1], ingestInterval)
 	db, err := b.pg.create(ctx, "profile")
@@ -39,8 +38,8 @@ func (b *bench) profileIngest(ctx context.Context) error {
 	snd := newSender(l.writeURL(), b.plan.connections)
 	defer snd.close()
 	s := scrapes{series, ingestStart(), ingestInterval}
-	// Twice what the profile is expected to need; what is left is not sent.
-	count := int64(2 * profileSeconds * 1_500_000 / series.len())
+	// More than the profile is expected to need; what is left is not sent.
+	count := int64(profileSeconds * 1_500_000 / series.len())
 	if b.opts.quick {
 		count /= 10
 	}
