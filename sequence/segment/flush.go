@@ -33,9 +33,10 @@ type CreatedSeries struct {
 
 // Last is the newest sample of a series.
 type Last struct {
-	Series SeriesID
-	T      int64 // milliseconds since the epoch
-	Value  float64
+	Series    SeriesID
+	T         int64 // milliseconds since the epoch
+	Value     float64
+	Histogram Digest // of its payload; zero for a float
 }
 
 // Missed is what other writers did to a region between two positions: exact

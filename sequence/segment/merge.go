@@ -6,13 +6,16 @@ import "slices"
 // metric and one time bucket, sorted by (series, time), each (series, time)
 // once. in must stand in ascending (sequence, segment number); of two samples
 // of one series and time the later one wins, so the highest sequence does (I3).
-// A stale marker overwrites and is overwritten like every sample.
+// A stale marker overwrites and is overwritten like every sample, a histogram
+// like a float.
 //
 // Samples before earliest (milliseconds) are left out: retention has given them
 // up. The result has at most limit samples in a segment and is cut between
 // series where the segment before is at least half full, so that segments hold
-// disjoint series unless one series alone is larger. All carry the smallest and
-// the largest sequence of the whole merge, whichever samples they hold.
+// disjoint series unless one series alone is larger; histograms go into segments
+// of their own (S8), in which their bytes end a segment early. All carry the
+// smallest and the largest sequence of the whole merge, whichever samples they
+// hold.
 //
 // It is pure: in is not changed, and the result shares no memory with it.
 func Merge(in []Segment, earliest int64, limit int) []Segment {
@@ -27,37 +30,60 @@ func Merge(in []Segment, earliest int64, limit int) []Segment {
 		lo, hi = min(lo, in[i].MinSeq), max(hi, in[i].MaxSeq)
 	}
 	head := Segment{Region: in[0].Region, Metric: in[0].Metric, MinSeq: lo, MaxSeq: hi, Sealed: true}
-	return cols.cut(head, limit)
+	if cols.hists == nil {
+		return cols.cut(head, limit)
+	}
+	floats, hists := cols.split()
+	return append(floats.cut(head, limit), hists.cut(head, limit)...)
 }
 
-// columns are samples as parallel arrays with absolute times.
+// columns are samples as parallel arrays with absolute times. hists is nil where
+// there are only floats, and holds nil for a float.
 type columns struct {
 	series []SeriesID
 	times  []int64
 	vals   []float64
+	hists  [][]byte
 }
 
-func newColumns(n int) columns {
-	return columns{series: make([]SeriesID, n), times: make([]int64, n), vals: make([]float64, n)}
+func newColumns(n int, hists bool) columns {
+	c := columns{series: make([]SeriesID, n), times: make([]int64, n), vals: make([]float64, n)}
+	if hists {
+		c.hists = make([][]byte, n)
+	}
+	return c
 }
 
 // gather puts all samples that are not before earliest behind one another.
 func gather(in []Segment, earliest int64) columns {
-	n := 0
+	n, hists := 0, false
 	for i := range in {
 		n += in[i].Len()
+		hists = hists || in[i].Histograms != nil
 	}
-	out := newColumns(n)
+	out := newColumns(n, hists)
 	n = 0
 	for i := range in {
 		for j := range in[i].Series {
 			if t := in[i].Time(j); t >= earliest {
 				out.series[n], out.times[n], out.vals[n] = in[i].Series[j], t, in[i].Values[j]
+				if in[i].Histograms != nil {
+					out.hists[n] = in[i].Histograms[j]
+				}
 				n++
 			}
 		}
 	}
-	return columns{out.series[:n], out.times[:n], out.vals[:n]}
+	return out.first(n)
+}
+
+// first is the first n samples.
+func (c columns) first(n int) columns {
+	c.series, c.times, c.vals = c.series[:n], c.times[:n], c.vals[:n]
+	if c.hists != nil {
+		c.hists = c.hists[:n]
+	}
+	return c
 }
 
 // bySeries sorts by series and keeps the order within one: a counting sort, as
@@ -76,11 +102,14 @@ func (c columns) bySeries() columns {
 	for _, id := range ids {
 		at, next[id] = at+next[id], at
 	}
-	out := newColumns(len(c.series))
+	out := newColumns(len(c.series), c.hists != nil)
 	for i, id := range c.series {
 		to := next[id]
 		next[id]++
 		out.series[to], out.times[to], out.vals[to] = id, c.times[i], c.vals[i]
+		if c.hists != nil {
+			out.hists[to] = c.hists[i]
+		}
 	}
 	return out
 }
@@ -96,11 +125,14 @@ func (c *columns) sortRuns() {
 				continue
 			}
 			c.series[kept], c.times[kept], c.vals[kept] = c.series[i], c.times[i], c.vals[i]
+			if c.hists != nil {
+				c.hists[kept] = c.hists[i]
+			}
 			kept++
 		}
 		from = to
 	}
-	*c = columns{c.series[:kept], c.times[:kept], c.vals[:kept]}
+	*c = c.first(kept)
 }
 
 func (c *columns) runEnd(from int) int {
@@ -119,12 +151,16 @@ func (c *columns) sortRun(from, to int) {
 		return
 	}
 	type sample struct {
-		t int64
-		v float64
+		t    int64
+		v    float64
+		hist []byte
 	}
 	run := make([]sample, to-from)
 	for i := range run {
-		run[i] = sample{times[i], c.vals[from+i]}
+		run[i] = sample{t: times[i], v: c.vals[from+i]}
+		if c.hists != nil {
+			run[i].hist = c.hists[from+i]
+		}
 	}
 	slices.SortStableFunc(run, func(a, b sample) int {
 		switch {
@@ -137,7 +173,24 @@ func (c *columns) sortRun(from, to int) {
 	})
 	for i := range run {
 		times[i], c.vals[from+i] = run[i].t, run[i].v
+		if c.hists != nil {
+			c.hists[from+i] = run[i].hist
+		}
 	}
+}
+
+// split parts floats from histograms; both keep their order.
+func (c *columns) split() (floats, hists columns) {
+	hists.hists = [][]byte{}
+	for i, payload := range c.hists {
+		to := &floats
+		if payload != nil {
+			to = &hists
+			to.hists = append(to.hists, payload)
+		}
+		to.series, to.times, to.vals = append(to.series, c.series[i]), append(to.times, c.times[i]), append(to.vals, c.vals[i])
+	}
+	return floats, hists
 }
 
 // cut makes segments of the sorted samples.
@@ -151,8 +204,27 @@ func (c *columns) cut(head Segment, limit int) []Segment {
 	return out
 }
 
+// MaxHistogramBytes bounds the payloads of one segment, so that a reader's
+// buffers stay small; a single histogram may be larger.
+const MaxHistogramBytes = 4 << 20
+
+// HistogramsWithin is how many of the payloads fit into one segment, limit at
+// most and one at least.
+func HistogramsWithin(payloads [][]byte, limit int) int {
+	bytes := 0
+	for n, payload := range payloads[:min(limit, len(payloads))] {
+		if bytes += len(payload); bytes > MaxHistogramBytes && n > 0 {
+			return n
+		}
+	}
+	return min(limit, len(payloads))
+}
+
 // cutPoint is where the segment that begins at from ends.
 func (c *columns) cutPoint(from, limit int) int {
+	if c.hists != nil {
+		limit = HistogramsWithin(c.hists[from:], limit)
+	}
 	if from+limit >= len(c.series) {
 		return len(c.series)
 	}
@@ -171,10 +243,28 @@ func (c *columns) segment(head Segment, from, to int) Segment {
 	seg.Base = seg.MinT
 	seg.Series = slices.Clone(c.series[from:to])
 	seg.Values = slices.Clone(c.vals[from:to])
+	if c.hists != nil {
+		seg.Histograms = cloneBytes(c.hists[from:to])
+	}
 	seg.Offsets = make([]int32, to-from)
 	for i, t := range c.times[from:to] {
 		seg.Offsets[i] = int32(t - seg.Base)
 		seg.HasStale = seg.HasStale || IsStale(seg.Values[i])
 	}
 	return seg
+}
+
+// cloneBytes is a deep copy, in memory of its own.
+func cloneBytes(in [][]byte) [][]byte {
+	n := 0
+	for _, b := range in {
+		n += len(b)
+	}
+	all, out := make([]byte, 0, n), make([][]byte, len(in))
+	for i, b := range in {
+		from := len(all)
+		all = append(all, b...)
+		out[i] = all[from:len(all):len(all)]
+	}
+	return out
 }

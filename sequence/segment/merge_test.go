@@ -16,8 +16,8 @@ type key struct {
 }
 
 // randomHot makes hot segments of one bucket in ascending sequence, with
-// repeats, late samples and stale markers.
-func randomHot(rnd *rand.Rand, n int) []Segment {
+// repeats, late samples and stale markers; with hists, some hold histograms.
+func randomHot(rnd *rand.Rand, n int, hists bool) []Segment {
 	const bucket = 3 * BucketMillis
 	var out []Segment
 	for seq := range n {
@@ -35,6 +35,11 @@ func randomHot(rnd *rand.Rand, n int) []Segment {
 			seg.MinT, seg.MaxT = min(seg.MinT, t), max(seg.MaxT, t)
 			seg.HasStale = seg.HasStale || IsStale(v)
 		}
+		if hists && rnd.IntN(2) == 0 {
+			for range size {
+				seg.Histograms = append(seg.Histograms, []byte{1, byte(rnd.IntN(256))})
+			}
+		}
 		out = append(out, seg)
 	}
 	return out
@@ -44,19 +49,20 @@ func randomHot(rnd *rand.Rand, n int) []Segment {
 // replaces the one before, and its segments keep S1 to S7.
 func TestMerge(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for round := range 2000 {
-		in := randomHot(rnd, 1+rnd.IntN(8))
+	both := 0
+	for round := range 3000 {
+		in := randomHot(rnd, 1+rnd.IntN(8), round%2 == 0)
 		earliest := int64(0)
 		if round%3 == 0 {
 			earliest = 3*BucketMillis + rnd.Int64N(70)
 		}
 		limit := 1 + rnd.IntN(60)
 		before := cloneAll(in)
-		want := map[key]uint64{}
+		want := map[key]stored{}
 		for i := range in {
 			for j := range in[i].Series {
 				if at := in[i].Time(j); at >= earliest {
-					want[key{in[i].Series[j], at}] = math.Float64bits(in[i].Values[j])
+					want[key{in[i].Series[j], at}] = storedAt(&in[i], j)
 				}
 			}
 		}
@@ -64,10 +70,14 @@ func TestMerge(t *testing.T) {
 		if !sameBits(in, before) {
 			t.Fatalf("round %d: the input was changed", round)
 		}
-		got := map[key]uint64{}
+		got := map[key]stored{}
 		last := key{series: -1}
 		for i := range out {
 			seg := &out[i]
+			if i > 0 && (seg.Histograms != nil) != (out[i-1].Histograms != nil) {
+				last = key{series: -1} // histograms come after the floats
+				both++
+			}
 			checkSealed(t, seg, limit)
 			if seg.MinSeq != in[0].MinSeq || seg.MaxSeq != in[len(in)-1].MaxSeq {
 				t.Fatalf("round %d: sequences %d to %d, want %d to %d", round, seg.MinSeq, seg.MaxSeq, in[0].MinSeq, in[len(in)-1].MaxSeq)
@@ -77,12 +87,49 @@ func TestMerge(t *testing.T) {
 				if k.series < last.series || k.series == last.series && k.t <= last.t {
 					t.Fatalf("round %d: %v stands after %v", round, k, last)
 				}
-				last, got[k] = k, math.Float64bits(seg.Values[j])
+				if _, twice := got[k]; twice {
+					t.Fatalf("round %d: %v came out twice", round, k)
+				}
+				last, got[k] = k, storedAt(seg, j)
 			}
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("round %d: merged %d samples, want %d, or other values", round, len(got), len(want))
 		}
+	}
+	if both < 500 {
+		t.Errorf("only %d merges gave floats and histograms", both)
+	}
+}
+
+// stored is what is kept at a key.
+type stored struct {
+	bits uint64
+	hist string
+}
+
+func storedAt(seg *Segment, i int) stored {
+	s := stored{bits: math.Float64bits(seg.Values[i])}
+	if seg.Histograms != nil {
+		s.hist = string(seg.Histograms[i])
+	}
+	return s
+}
+
+// TestMergeCutsByBytes: a segment of large histograms ends early.
+func TestMergeCutsByBytes(t *testing.T) {
+	in := Segment{MinSeq: 1, MaxSeq: 1}
+	for i := range int32(10) {
+		in.Series, in.Offsets, in.Values = append(in.Series, 1), append(in.Offsets, i), append(in.Values, 1)
+		in.Histograms = append(in.Histograms, make([]byte, MaxHistogramBytes/3))
+	}
+	in.Histograms[5] = make([]byte, 2*MaxHistogramBytes)
+	var sizes []int
+	for _, seg := range Merge([]Segment{in}, 0, 100) {
+		sizes = append(sizes, seg.Len())
+	}
+	if !slices.Equal(sizes, []int{3, 2, 1, 3, 1}) {
+		t.Errorf("segments of %v histograms", sizes)
 	}
 }
 
@@ -116,7 +163,7 @@ func TestMergeCutsBetweenSeries(t *testing.T) {
 func checkSealed(t *testing.T, seg *Segment, limit int) {
 	t.Helper()
 	n := seg.Len()
-	if n == 0 || n > limit || n != len(seg.Offsets) || n != len(seg.Values) {
+	if n == 0 || n > limit || n != len(seg.Offsets) || n != len(seg.Values) || seg.Histograms != nil && n != len(seg.Histograms) {
 		t.Fatalf("segment of %d series, %d times, %d values, limit %d", n, len(seg.Offsets), len(seg.Values), limit)
 	}
 	if !seg.Sealed || seg.Region != 2 || seg.Metric != 7 {

@@ -9,6 +9,10 @@ type Position struct {
 	Flushes  map[sequence.Region]sequence.FlushID // the flush that took Vector.At(r)
 	Now      int64                                // the database's clock, ms since the epoch
 	Earliest int64                                // raw samples before this time (ms) have been given up; 0 when none were
+
+	// Histograms is the metrics that hold native histograms, or once did,
+	// ascending. It must not be changed.
+	Histograms []MetricID
 }
 
 // Select says which samples to read. Zero fields do not restrict.

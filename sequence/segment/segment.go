@@ -9,6 +9,7 @@
 package segment
 
 import (
+	"crypto/sha256"
 	"math"
 	"time"
 
@@ -52,6 +53,11 @@ func Stale() float64 { return math.Float64frombits(staleBits) }
 //	    samples of its series, those before it in the arrays included
 //	S6  sealed: sorted by (series, time), no (series, time) twice
 //	S7  HasStale is true if any value is a stale marker
+//	S8  all samples are floats (Histograms is nil), or all are native histograms:
+//	    len(Histograms) == len(Values), Values[i] is the sum of histogram i and
+//	    Histograms[i] the rest of it (package nativehist), never empty
+//
+// Floats and histograms share the key (series, time): they overwrite each other.
 //
 // A segment read from the store may share memory with a buffer of the reader:
 // it is valid only until the next one is read.
@@ -67,6 +73,7 @@ type Segment struct {
 	Series         []SeriesID
 	Offsets        []int32 // milliseconds since Base
 	Values         []float64
+	Histograms     [][]byte // nil for floats
 }
 
 // Len is the number of samples.
@@ -74,6 +81,19 @@ func (s *Segment) Len() int { return len(s.Series) }
 
 // Time is the time of sample i in milliseconds since the epoch.
 func (s *Segment) Time(i int) int64 { return s.Base + int64(s.Offsets[i]) }
+
+// Digest stands for a histogram's payload where only equality matters: the first
+// half of its SHA-256. That of a float sample is zero.
+type Digest [16]byte
+
+// DigestOf is the digest of a payload; of none, as floats have, it is zero.
+func DigestOf(payload []byte) Digest {
+	if len(payload) == 0 {
+		return Digest{}
+	}
+	sum := sha256.Sum256(payload)
+	return Digest(sum[:16])
+}
 
 // Info is what is known of a segment without reading its samples: enough for
 // the decision what to do about it.
