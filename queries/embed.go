@@ -42,6 +42,8 @@ var (
 	HotCopy string
 	//go:embed flush_insert.sql
 	FlushInsert string
+	//go:embed histogram_metrics.sql
+	HistogramMetrics string
 	//go:embed flush_took.sql
 	FlushTook string
 	//go:embed region_lock.sql
@@ -130,10 +132,21 @@ var (
 	FunctionMetricSamples string
 	//go:embed view_sample.sql
 	ViewSample string
+	//go:embed function_histogram_bound.sql
+	FunctionHistogramBound string
+	//go:embed function_histogram_json.sql
+	FunctionHistogramJSON string
+	//go:embed function_metric_histograms.sql
+	FunctionMetricHistograms string
+	//go:embed view_histogram_sample.sql
+	ViewHistogramSample string
 )
 
 // Installed are the views and functions in the order in which they are made,
 // each after what it uses. Every text can be run again: create or replace.
 func Installed() []string {
-	return append([]string{FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionMetricSamples, ViewSample, ViewMetricMetadata}, installedFlow...)
+	return append([]string{
+		FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionMetricSamples, ViewSample, ViewMetricMetadata,
+		FunctionHistogramBound, FunctionHistogramJSON, FunctionMetricHistograms, ViewHistogramSample,
+	}, installedFlow...)
 }

@@ -2,6 +2,8 @@
 -- from <= t <= to (ms; null does not restrict), each (series, time) once: hot
 -- before sealed, then the highest sequence (I3). A stale marker has the value
 -- null. seq of a sealed sample is an upper bound.
+-- A native histogram takes part in the choice, since it overwrites and is
+-- overwritten, and is left out after it: metric_histograms has them.
 -- Stable: it reads in the snapshot of the query that calls it, the list of
 -- generations and their tables alike, so it sees every sample exactly once
 -- across freezes, seals and drops. Reads by the indexes hot (metric_id, region,
@@ -20,21 +22,22 @@ begin
     select greatest(coalesce(from_t, 0), r.earliest_t) into first_t from retention r;
     select string_agg(format(
         'select true as hot, region, seq, segment, series_id, base_t + off as t,
-                case when has_stale and float8send(val) = ''\x7ff0000000000002'' then null else val end as value
-         from (select region, seq, segment, has_stale, base_t,
+                case when has_stale and float8send(val) = ''\x7ff0000000000002'' then null else val end as value, histogram
+         from (select region, seq, segment, has_stale, base_t, histograms is not null as histogram,
                       unnest(series_ids) as series_id, unnest(offsets) as off, unnest(vals) as val
                from %I where metric_id = $1 and max_t >= $2 and min_t <= $3) h union all ', 'hot_' || g.id), '')
     into hot
     from generation g where g.state in ('current', 'frozen');
     return query execute
-        'select distinct on (s.series_id, s.t) s.series_id, s.t, s.value, s.region, s.seq
+        'select x.series_id, x.t, x.value, x.region, x.seq from (
+         select distinct on (s.series_id, s.t) s.series_id, s.t, s.value, s.region, s.seq, s.histogram
          from (' || coalesce(hot, '') || '
-             select false as hot, z.region, z.max_seq as seq, 0 as segment, x.series_id, x.t, x.value
+             select false as hot, z.region, z.max_seq as seq, 0 as segment, x.series_id, x.t, x.value, z.histograms is not null as histogram
              from sealed z cross join lateral unpack_segment(z.packed, z.base_t) x
              where z.metric_id = $1 and z.max_t >= $2 and z.min_t <= $3 and z.bucket > $2 - 86400000 and z.bucket <= $3
              union all
              select false, region, max_seq, 0, series_id, base_t + off,
-                    case when has_stale and float8send(val) = ''\x7ff0000000000002'' then null else val end
+                    case when has_stale and float8send(val) = ''\x7ff0000000000002'' then null else val end, false
              from (select region, max_seq, has_stale, base_t,
                           unnest(series_ids) as series_id, unnest(offsets) as off, unnest(vals) as val
                    from sealed
@@ -42,7 +45,8 @@ begin
                      and packed is null) z
          ) s
          where s.t between $2 and $3
-         order by s.series_id, s.t, s.hot desc, s.seq desc, s.segment desc'
+         order by s.series_id, s.t, s.hot desc, s.seq desc, s.segment desc
+         ) x where not x.histogram'
     using metric, first_t, last_t;
 end
 $$

@@ -1,8 +1,8 @@
 -- read_raw_sealed: the sealed segments of the metrics $1 in the regions $2 that
 -- overlap ($3, $4] ms, ascending by largest sequence within a region and
 -- metric: sealed segments of one region, metric and bucket have disjoint
--- sequence ranges (or disjoint series), so of two samples of one series and
--- time the newer comes later.
+-- sequence ranges (or come from one merge and share no sample), so of two
+-- samples of one series and time the newer comes later.
 -- Partitions are pruned by bucket; within one the index (metric_id, region,
 -- max_seq) gives the order. Samples are packed, or arrays in what was sealed
 -- before there were packed segments.
@@ -11,7 +11,7 @@ from unnest($1::integer[]) as m(id)
 cross join unnest($2::integer[]) as w(region)
 cross join lateral (
     select s.region, s.metric_id, s.min_seq, s.max_seq, false as ordered, s.has_stale,
-           s.base_t, s.min_t, s.max_t, s.series_ids, s.offsets, s.vals, s.packed, s.samples
+           s.base_t, s.min_t, s.max_t, s.series_ids, s.offsets, s.vals, s.histograms, s.packed, s.samples
     from sealed s
     where s.metric_id = m.id and s.region = w.region
       and s.max_t > $3::bigint and s.min_t <= $4::bigint

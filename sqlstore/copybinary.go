@@ -75,7 +75,7 @@ type hotRows struct {
 	segments []segment.Segment
 }
 
-const hotColumns = 13
+const hotColumns = 14
 
 func (h *hotRows) rows() int { return len(h.segments) }
 
@@ -97,7 +97,7 @@ func (h *hotRows) appendRow(dst []byte, row int) []byte {
 
 // sealedRow is a merged segment: what is known of it, with its samples packed.
 type sealedRow struct {
-	head    segment.Segment // without samples
+	head    segment.Segment // without samples, but with the payloads of histograms
 	samples int
 	packed  []byte
 }
@@ -105,7 +105,7 @@ type sealedRow struct {
 // sealedRows are merged segments, for queries.SealedCopy.
 type sealedRows struct{ segments []sealedRow }
 
-const sealedColumns = 11
+const sealedColumns = 12
 
 func (s *sealedRows) rows() int { return len(s.segments) }
 
@@ -124,15 +124,28 @@ func (s *sealedRows) appendRow(dst []byte, row int) []byte {
 	dst = appendInt4Field(dst, int32(r.samples))
 	dst = appendBoolField(dst, seg.HasStale)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(r.packed)))
-	return append(dst, r.packed...)
+	dst = append(dst, r.packed...)
+	return appendHistograms(dst, seg)
 }
 
-// appendArrays appends the three arrays that hold a segment's samples.
+// appendArrays appends the arrays that hold a segment's samples; the last is
+// null for floats.
 func appendArrays(dst []byte, seg *segment.Segment) []byte {
 	dst = appendInt4Array(dst, seg.Series)
 	dst = appendInt4Array(dst, seg.Offsets)
-	return appendFloat8Array(dst, seg.Values)
+	dst = appendFloat8Array(dst, seg.Values)
+	return appendHistograms(dst, seg)
 }
+
+func appendHistograms(dst []byte, seg *segment.Segment) []byte {
+	if seg.Histograms == nil {
+		return binary.BigEndian.AppendUint32(dst, nullField)
+	}
+	return appendByteaArray(dst, seg.Histograms)
+}
+
+// nullField is the length of a field that is null: -1.
+const nullField = 1<<32 - 1
 
 func appendInt2(dst []byte, v int16) []byte { return binary.BigEndian.AppendUint16(dst, uint16(v)) }
 
@@ -176,7 +189,13 @@ func appendTextField(dst []byte, v string, jsonb bool) []byte {
 const arrayHead = 20
 
 func appendArrayHead(dst []byte, oid uint32, n, width int) []byte {
-	dst = binary.BigEndian.AppendUint32(dst, uint32(arrayHead+n*(4+width)))
+	return appendArrayHeadOf(dst, oid, n, n*(4+width))
+}
+
+// appendArrayHeadOf is appendArrayHead for n elements that take size bytes with
+// their lengths.
+func appendArrayHeadOf(dst []byte, oid uint32, n, size int) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, uint32(arrayHead+size))
 	dst = binary.BigEndian.AppendUint32(dst, 1)
 	dst = binary.BigEndian.AppendUint32(dst, 0)
 	dst = binary.BigEndian.AppendUint32(dst, oid)
@@ -203,6 +222,19 @@ func appendFloat8Array(dst []byte, vals []float64) []byte {
 		binary.BigEndian.PutUint32(body, 8)
 		binary.BigEndian.PutUint64(body[4:], math.Float64bits(v))
 		body = body[12:]
+	}
+	return dst
+}
+
+func appendByteaArray(dst []byte, vals [][]byte) []byte {
+	size := 4 * len(vals)
+	for _, v := range vals {
+		size += len(v)
+	}
+	dst = appendArrayHeadOf(dst, oidBytea, len(vals), size)
+	for _, v := range vals {
+		dst = binary.BigEndian.AppendUint32(dst, uint32(len(v)))
+		dst = append(dst, v...)
 	}
 	return dst
 }

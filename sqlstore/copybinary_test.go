@@ -21,6 +21,9 @@ func someSegments(n, samples int) []segment.Segment {
 			out[i].Series = append(out[i].Series, segment.SeriesID(j+1))
 			out[i].Offsets = append(out[i].Offsets, int32(j))
 			out[i].Values = append(out[i].Values, float64(j)*1.25)
+			if i%3 == 2 { // of histograms
+				out[i].Histograms = append(out[i].Histograms, bytes.Repeat([]byte{byte(j)}, 1+j%50))
+			}
 		}
 	}
 	return out
@@ -75,7 +78,11 @@ func cutRow(t *testing.T, b []byte) (fields [][]byte, rest []byte) {
 	b = b[2:]
 	for range n {
 		size := int(b[0])<<24 | int(b[1])<<16 | int(b[2])<<8 | int(b[3])
-		fields, b = append(fields, b[4:4+size]), b[4+size:]
+		if b = b[4:]; uint32(size) == nullField {
+			fields = append(fields, nil)
+			continue
+		}
+		fields, b = append(fields, b[:size]), b[size:]
 	}
 	return fields, b
 }
@@ -83,14 +90,15 @@ func cutRow(t *testing.T, b []byte) (fields [][]byte, rest []byte) {
 func checkRow(t *testing.T, f [][]byte, row int, want *segment.Segment) {
 	t.Helper()
 	// The reading side's columns, taken from those of COPY.
-	cols := [][]byte{f[4], f[5], f[0], f[0], f[8], f[9], f[1], f[2], f[3], f[10], f[11], f[12]}
+	cols := [][]byte{f[4], f[5], f[0], f[0], f[8], f[9], f[1], f[2], f[3], f[10], f[11], f[12], f[13]}
 	var got segment.Segment
 	if err := decodeSegment(cols, &got); err != nil {
 		t.Fatal(err)
 	}
 	same := got.Region == 3 && got.MinSeq == 12 && got.Metric == want.Metric && got.Ordered == want.Ordered && got.Base == want.Base &&
 		got.MinT == want.MinT && got.MaxT == want.MaxT && slices.Equal(got.Series, want.Series) && slices.Equal(got.Offsets, want.Offsets) &&
-		slices.EqualFunc(got.Values, want.Values, func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) })
+		slices.EqualFunc(got.Values, want.Values, func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }) &&
+		(got.Histograms == nil) == (want.Histograms == nil) && slices.EqualFunc(got.Histograms, want.Histograms, bytes.Equal)
 	if !same {
 		t.Errorf("row %d came back as %+v, want %+v", row, got, want)
 	}

@@ -24,6 +24,7 @@ const (
 	colSeries
 	colOffsets
 	colValues
+	colHistograms
 	segmentColumnCount
 
 	// Sealed segments have two more; where they are packed the arrays are null.
@@ -34,13 +35,15 @@ const (
 
 // OIDs of the element types, from PostgreSQL's pg_type.
 const (
+	oidBytea  = 17
 	oidInt4   = 23
 	oidFloat8 = 701
 )
 
 // decodeSegment reads one row in binary format into seg, whose arrays are used
-// again when they are large enough. It checks everything it relies on: what
-// does not look like a segment is an error, never a panic.
+// again when they are large enough; histograms share the row's memory. It checks
+// everything it relies on: what does not look like a segment is an error, never a
+// panic.
 func decodeSegment(cols [][]byte, seg *segment.Segment) error {
 	if len(cols) != segmentColumnCount {
 		return fmt.Errorf("decode segment: %d columns, want %d", len(cols), segmentColumnCount)
@@ -48,7 +51,10 @@ func decodeSegment(cols [][]byte, seg *segment.Segment) error {
 	if err := decodeHead(cols, seg); err != nil {
 		return err
 	}
-	return decodeArrays(cols, seg)
+	if err := decodeArrays(cols, seg); err != nil {
+		return err
+	}
+	return decodeHistograms(cols, seg)
 }
 
 // decodeSealed is decodeSegment for a sealed segment, which is packed or, if it
@@ -62,6 +68,7 @@ func decodeSealed(cols [][]byte, seg *segment.Segment, u *segment.Unpacker) erro
 	}
 	seg.Sealed = true
 	if cols[colPacked] == nil {
+		seg.Histograms = nil // there were none before there were packed segments
 		return decodeArrays(cols, seg)
 	}
 	d := rowDecoder{cols: cols}
@@ -77,7 +84,7 @@ func decodeSealed(cols [][]byte, seg *segment.Segment, u *segment.Unpacker) erro
 		return fmt.Errorf("sealed segment of metric %d in region %d, sequences %d to %d, times %d to %d: %w",
 			seg.Metric, seg.Region, seg.MinSeq, seg.MaxSeq, seg.MinT, seg.MaxT, err)
 	}
-	return nil
+	return decodeHistograms(cols, seg)
 }
 
 // decodeHead reads what segments have beside their samples.
@@ -116,6 +123,22 @@ func decodeArrays(cols [][]byte, seg *segment.Segment) error {
 	return nil
 }
 
+// decodeHistograms reads the payloads of a segment of histograms; one of floats
+// has none.
+func decodeHistograms(cols [][]byte, seg *segment.Segment) error {
+	if seg.Histograms = nil; cols[colHistograms] == nil {
+		return nil
+	}
+	var err error
+	if seg.Histograms, err = decodeByteas(cols[colHistograms]); err != nil {
+		return fmt.Errorf("decode histograms: %w", err)
+	}
+	if len(seg.Histograms) != len(seg.Values) {
+		return fmt.Errorf("decode segment: %d histograms of %d samples", len(seg.Histograms), len(seg.Values))
+	}
+	return nil
+}
+
 // rowDecoder reads fixed-width columns and keeps the first error.
 type rowDecoder struct {
 	cols [][]byte
@@ -138,7 +161,8 @@ func (d *rowDecoder) bool(col int) bool  { return d.fixed(col, 1)[0] != 0 }
 
 // arrayElements checks the head of a binary array: one dimension (or none, when
 // empty), no nulls, elements of the type, and each width bytes long. It
-// returns what follows: n times a length and an element.
+// returns what follows: n times a length and an element. width < 0 lets each
+// element have its own length, which the caller checks.
 //
 //	int32 dimensions, int32 has nulls, int32 element type,
 //	int32 length, int32 lower bound, then per element int32 width and bytes
@@ -160,6 +184,12 @@ func arrayElements(b []byte, oid uint32, width int) (body []byte, n int, err err
 		return nil, 0, fmt.Errorf("array of %d bytes has no dimension", len(b))
 	}
 	count, body := int64(binary.BigEndian.Uint32(b[12:])), b[20:]
+	if width < 0 {
+		if count > int64(len(body)/4) {
+			return nil, 0, fmt.Errorf("array of %d elements has %d bytes", count, len(body))
+		}
+		return body, int(count), nil
+	}
 	if int64(len(body)) != count*int64(4+width) {
 		return nil, 0, fmt.Errorf("array of %d elements has %d bytes, want %d", count, len(body), count*int64(4+width))
 	}
@@ -197,4 +227,27 @@ func decodeFloat8s(b []byte, dst []float64) ([]float64, error) {
 		dst[i] = math.Float64frombits(binary.BigEndian.Uint64(e[4:]))
 	}
 	return dst, nil
+}
+
+// decodeByteas reads a bytea[] without nulls; its elements share b's memory.
+func decodeByteas(b []byte) ([][]byte, error) {
+	body, n, err := arrayElements(b, oidBytea, -1)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]byte, n)
+	for i := range out {
+		if len(body) < 4 {
+			return nil, fmt.Errorf("element %d is cut off", i)
+		}
+		size := int64(binary.BigEndian.Uint32(body))
+		if size > int64(len(body)-4) {
+			return nil, fmt.Errorf("element %d of %d bytes is cut off", i, size)
+		}
+		out[i], body = body[4:4+size:4+size], body[4+size:]
+	}
+	if len(body) > 0 {
+		return nil, fmt.Errorf("%d bytes behind the last element", len(body))
+	}
+	return out, nil
 }

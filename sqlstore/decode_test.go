@@ -32,9 +32,10 @@ func twoSamples() [][]byte {
 	return [][]byte{
 		colRegion: be4(3), colMetric: be4(4), colMinSeq: be8(5), colMaxSeq: be8(6),
 		colOrdered: {1}, colHasStale: {1}, colBase: be8(1000), colMinT: be8(1000), colMaxT: be8(1007),
-		colSeries:  pgArray(oidInt4, be4(8), be4(9)),
-		colOffsets: pgArray(oidInt4, be4(0), be4(7)),
-		colValues:  pgArray(oidFloat8, be8(int64(math.Float64bits(1.5))), be8(int64(math.Float64bits(segment.Stale())))),
+		colSeries:     pgArray(oidInt4, be4(8), be4(9)),
+		colOffsets:    pgArray(oidInt4, be4(0), be4(7)),
+		colValues:     pgArray(oidFloat8, be8(int64(math.Float64bits(1.5))), be8(int64(math.Float64bits(segment.Stale())))),
+		colHistograms: nil,
 	}
 }
 
@@ -63,6 +64,23 @@ func TestDecodeSegment(t *testing.T) {
 	}
 }
 
+// TestDecodeHistograms: a segment of histograms, then one of floats in the same
+// buffers.
+func TestDecodeHistograms(t *testing.T) {
+	var seg segment.Segment
+	row := twoSamples()
+	row[colHistograms] = pgArray(oidBytea, []byte{1, 2, 3}, []byte{1})
+	if err := decodeSegment(row, &seg); err != nil {
+		t.Fatal(err)
+	}
+	if len(seg.Histograms) != 2 || string(seg.Histograms[0]) != "\x01\x02\x03" || string(seg.Histograms[1]) != "\x01" {
+		t.Errorf("decoded %x", seg.Histograms)
+	}
+	if err := decodeSegment(twoSamples(), &seg); err != nil || seg.Histograms != nil {
+		t.Errorf("floats decoded with histograms %x, %v", seg.Histograms, err)
+	}
+}
+
 // TestDecodeRefuses changes one thing of a good row at a time.
 func TestDecodeRefuses(t *testing.T) {
 	nulls := pgArray(oidInt4, be4(8), be4(9))
@@ -74,6 +92,8 @@ func TestDecodeRefuses(t *testing.T) {
 	shortElem[23] = 3
 	null := pgArray(oidFloat8, be8(1), be8(2))
 	binary.BigEndian.PutUint32(null[20:], math.MaxUint32) // as a null element is written
+	nullBytea := pgArray(oidBytea, []byte{1}, []byte{2})
+	binary.BigEndian.PutUint32(nullBytea[20:], math.MaxUint32)
 	huge := pgArray(oidInt4, be4(8), be4(9))
 	binary.BigEndian.PutUint32(huge[12:], math.MaxUint32)
 	for name, change := range map[string]func(row [][]byte) [][]byte{
@@ -90,7 +110,21 @@ func TestDecodeRefuses(t *testing.T) {
 		"value is null":            func(row [][]byte) [][]byte { row[colValues] = null; return row },
 		"more elements than bytes": func(row [][]byte) [][]byte { row[colSeries] = huge; return row },
 		"fewer values":             func(row [][]byte) [][]byte { row[colValues] = pgArray(oidFloat8, be8(1)); return row },
-		"fewer times":              func(row [][]byte) [][]byte { row[colOffsets] = pgArray(oidInt4, be4(1)); return row },
+		"fewer histograms":         func(row [][]byte) [][]byte { row[colHistograms] = pgArray(oidBytea, []byte{1}); return row },
+		"a histogram is null": func(row [][]byte) [][]byte {
+			row[colHistograms] = nullBytea
+			return row
+		},
+		"a histogram is cut off": func(row [][]byte) [][]byte {
+			row[colHistograms] = pgArray(oidBytea, []byte{1}, []byte{1, 2})
+			row[colHistograms] = row[colHistograms][:len(row[colHistograms])-1]
+			return row
+		},
+		"bytes behind the histograms": func(row [][]byte) [][]byte {
+			row[colHistograms] = append(pgArray(oidBytea, []byte{1}, []byte{1, 2}), 0)
+			return row
+		},
+		"fewer times": func(row [][]byte) [][]byte { row[colOffsets] = pgArray(oidInt4, be4(1)); return row },
 	} {
 		var seg segment.Segment
 		if err := decodeSegment(change(twoSamples()), &seg); err == nil {

@@ -135,6 +135,8 @@ func checkShape(seg *segment.Segment) error {
 	switch {
 	case n == 0 || n != len(seg.Offsets) || n != len(seg.Values):
 		return fmt.Errorf("%d series, %d times and %d values: want as many of each, and some", n, len(seg.Offsets), len(seg.Values))
+	case seg.Histograms != nil && len(seg.Histograms) != n:
+		return fmt.Errorf("%d histograms of %d samples", len(seg.Histograms), n)
 	case segment.Bucket(seg.MinT) != segment.Bucket(seg.MaxT):
 		return fmt.Errorf("times %d and %d lie in different time buckets", seg.MinT, seg.MaxT)
 	}
@@ -146,11 +148,17 @@ func (tx *FlushTx) commit(ctx context.Context, segments []segment.Segment) error
 	metrics, samples, newest := sumUp(segments)
 	var batch pgx.Batch
 	batch.Queue(queries.FlushInsert, int32(tx.flush.Region), int64(tx.flush.Seq), [16]byte(tx.flush.ID), metrics, samples, newest)
+	withHistograms := histogramMetrics(segments)
+	if len(withHistograms) > 0 {
+		batch.Queue(queries.HistogramMetrics, withHistograms)
+	}
 	batch.Queue("commit")
 	results := tx.conn.SendBatch(ctx, &batch)
 	defer results.Close()
-	if _, err := results.Exec(); err != nil {
-		return err
+	for range batch.Len() - 1 {
+		if _, err := results.Exec(); err != nil {
+			return err
+		}
 	}
 	tag, err := results.Exec()
 	if err != nil {
@@ -160,6 +168,19 @@ func (tx *FlushTx) commit(ctx context.Context, segments []segment.Segment) error
 		return fmt.Errorf("the server answered COMMIT with %s", tag)
 	}
 	return results.Close()
+}
+
+// histogramMetrics lists the metrics of the segments that hold histograms, in
+// ascending order.
+func histogramMetrics(segments []segment.Segment) []int32 {
+	var out []int32
+	for i := range segments {
+		if segments[i].Histograms != nil {
+			out = append(out, int32(segments[i].Metric))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // sumUp gives the segments' metrics in ascending order, and for each the number

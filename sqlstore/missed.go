@@ -136,7 +136,11 @@ func (m *missedReader) readHot(ctx context.Context, generation int32, exact sequ
 			t := seg.Time(i)
 			// Segments come oldest first: at one time the later one wins (I3).
 			if old, known := m.lasts[id]; !known || t >= old.T {
-				m.lasts[id] = segment.Last{Series: id, T: t, Value: seg.Values[i]}
+				last := segment.Last{Series: id, T: t, Value: seg.Values[i]}
+				if seg.Histograms != nil {
+					last.Histogram = segment.DigestOf(seg.Histograms[i])
+				}
+				m.lasts[id] = last
 				m.metricOf[id] = seg.Metric
 			}
 		}

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -24,7 +25,7 @@ type merger struct {
 
 	packer  segment.Packer
 	out     []sealedRow // merged, not written yet
-	samples int         // in out
+	samples int         // in out, as weight counts them
 }
 
 func (m *merger) mergeAll(ctx context.Context, units []sealUnit) error {
@@ -55,9 +56,20 @@ func (m *merger) pack(merged []segment.Segment) error {
 		row := sealedRow{head: *seg, samples: seg.Len(), packed: packed}
 		row.head.Series, row.head.Offsets, row.head.Values = nil, nil, nil
 		m.out = append(m.out, row)
-		m.samples += row.samples
+		m.samples += weight(seg)
+		m.written.samples += int64(row.samples)
 	}
 	return nil
+}
+
+// weight is how many samples a segment counts for: 24 bytes of histograms count
+// as one more, as in queries.SealUnits.
+func weight(seg *segment.Segment) int {
+	n := seg.Len()
+	for _, payload := range seg.Histograms {
+		n += len(payload) / 24
+	}
+	return n
 }
 
 // seriesRange is the series with from <= id < to.
@@ -131,6 +143,9 @@ func (m *merger) read(ctx context.Context, u sealUnit, part seriesRange) ([]segm
 		if err := decodeSegment(rows.RawValues(), &seg); err != nil {
 			return nil, err
 		}
+		for i, payload := range seg.Histograms {
+			seg.Histograms[i] = bytes.Clone(payload) // the row's memory goes with it
+		}
 		keep(&seg, part)
 		out = append(out, seg)
 	}
@@ -147,10 +162,16 @@ func keep(seg *segment.Segment, part seriesRange) {
 	for i, id := range seg.Series {
 		if part.from <= id && id < part.to {
 			seg.Series[n], seg.Offsets[n], seg.Values[n] = id, seg.Offsets[i], seg.Values[i]
+			if seg.Histograms != nil {
+				seg.Histograms[n] = seg.Histograms[i]
+			}
 			n++
 		}
 	}
 	seg.Series, seg.Offsets, seg.Values = seg.Series[:n:n], seg.Offsets[:n:n], seg.Values[:n:n]
+	if seg.Histograms != nil {
+		seg.Histograms = seg.Histograms[:n:n]
+	}
 }
 
 // write copies what has been merged into sealed.
@@ -161,7 +182,6 @@ func (m *merger) write(ctx context.Context) error {
 	if err := m.store.copyRows(ctx, m.tx.Conn().PgConn(), queries.SealedCopy, &sealedRows{segments: m.out}); err != nil {
 		return fmt.Errorf("write %d sealed segments: %w", len(m.out), err)
 	}
-	m.written.samples += int64(m.samples)
 	m.written.segments += int64(len(m.out))
 	m.out, m.samples = nil, 0
 	return nil

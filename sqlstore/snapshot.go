@@ -143,13 +143,17 @@ func (s *Store) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, to purpos
 func (s *Snapshot) readPosition(ctx context.Context) ([]int32, error) {
 	var (
 		regions, unsealed []int32
+		histograms        []int32
 		seqs              []int64
 		flushes           []pgtype.UUID
 	)
 	err := s.conn.QueryRow(ctx, queries.SnapshotPosition).
-		Scan(&regions, &seqs, &flushes, &s.pos.Now, &s.pos.Earliest, &unsealed)
+		Scan(&regions, &seqs, &flushes, &s.pos.Now, &s.pos.Earliest, &unsealed, &histograms)
 	if err != nil {
 		return nil, err
+	}
+	for _, id := range histograms {
+		s.pos.Histograms = append(s.pos.Histograms, segment.MetricID(id))
 	}
 	s.pos.Vector, s.pos.Flushes = positionOf(regions, seqs, flushes)
 	return unsealed, nil
