@@ -15,6 +15,7 @@ import (
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"laminar/sequence"
+	"laminar/sequence/nativehist/nativehisttest"
 	"laminar/sequence/segment"
 )
 
@@ -66,8 +67,16 @@ func TestAnswersV2(t *testing.T) {
 	metadata.help = "about up"
 	badMetadata := requestV2(goodV2, seriesV2("__name__ m", atV2(1, 1, 0)))
 	badMetadata.Timeseries[1].Metadata.HelpRef = 77
-	histogram := goodV2
-	histogram.series.Histograms = []writev2.Histogram{{Timestamp: 1}, {Timestamp: 2}}
+	hists, badHists, oldHists := histogramsV2(2000, 3000), histogramsV2(2000, 3000), histogramsV2(499, 3000)
+	badHists.series.Histograms[0].PositiveSpans[0].Length++
+	withHists := func(at ...int64) map[key]uint64 {
+		want := stored(1000)
+		for _, t := range at {
+			payload, sum := nativehisttest.Encode(histogramAt(t), nil)
+			want[key{up.labels, t}] = stamp(sum, payload)
+		}
+		return want
+	}
 	shuffled := requestV2(goodV2)
 	shuffled.Symbols[0] = "x"
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
@@ -128,7 +137,12 @@ func TestAnswersV2(t *testing.T) {
 		{"labels too long", packV2(t, goodV2, seriesV2("__name__ m a "+strings.Repeat("x", 2001), atV2(1, 1, 0))), nil, 400, "longer than 2000", "1 0 0", one},
 		{"too far ahead", packV2(t, seriesV2("__name__ up job a", atV2(1000, 1, 0), atV2(now+601_000, 1, 0))), nil, 400, "ahead", "1 0 0", one},
 		{"too old", packV2(t, seriesV2("__name__ up job a", atV2(499, 1, 0), atV2(1000, 1, 0))), nil, 400, "retention", "1 0 0", one},
-		{"native histograms", packV2(t, histogram), nil, 400, "refused 2 samples", "1 0 0", one},
+		{"native histograms", packV2(t, goodV2, hists), nil, 204, "", "1 2 0", withHists(2000, 3000)},
+		{"native histogram that is not valid", packV2(t, goodV2, badHists), nil, 400, "spans need", "1 1 0", withHists(3000)},
+		{"native histogram that is too old", packV2(t, goodV2, oldHists), nil, 400, "retention", "1 1 0", withHists(3000)},
+		{"native histogram over a sample", packV2(t, seriesV2("__name__ up job a", atV2(2000, 1, 0), atV2(3000, 1, 0)), goodV2, hists), nil, 204, "", "3 2 0", withHists(2000, 3000)},
+		{"sample over a native histogram", packV2(t, hists, seriesV2("__name__ up job a", atV2(2000, 2, 0), atV2(3000, 3, 0)), goodV2), nil, 204, "", "3 2 0", stored(1000, 2000, 3000)},
+		{"native histogram that cannot be read", snappy.Encode(nil, slices.Concat(messageV2Of(t, requestV2(goodV2)), field(5, varintField(1, 1), varintField(1, 2), field(3, []byte{histSum<<3 | wireVarint, 1})))), nil, 400, "wire type", "0 0 0", nothing},
 		{"zstd with a refused sample", packZstdV2(goodV2, seriesV2("job a", atV2(1, 1, 0))), []string{"Content-Encoding", "zstd"}, 400, "no metric name", "1 0 0", one},
 	} {
 		t.Run(row.name, func(t *testing.T) {

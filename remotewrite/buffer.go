@@ -39,7 +39,7 @@ func (b *buffer) add(bt *batch) bool {
 		return false
 	}
 	var d *draft
-	if n := len(b.drafts); n > 0 && len(b.drafts[n-1].samples) < b.full {
+	if n := len(b.drafts); n > 0 && b.drafts[n-1].size() < b.full {
 		d = b.drafts[n-1]
 	} else {
 		d = b.openLocked()
@@ -93,7 +93,7 @@ func (b *buffer) linger(ctx context.Context, d time.Duration, enough int) {
 	for {
 		b.mu.Lock()
 		var rest time.Duration
-		if len(b.drafts) > 0 && !b.closed && len(b.drafts[0].samples) < enough {
+		if len(b.drafts) > 0 && !b.closed && b.drafts[0].size() < enough {
 			rest = d - time.Since(b.drafts[0].opened)
 		}
 		b.mu.Unlock()

@@ -14,13 +14,18 @@ const maxSegmentSamples = 1 << 16
 // builder turns a settled draft into segments. Its arrays are used again for
 // the next flush, so segments are valid until then.
 type builder struct {
-	ids      []segment.SeriesID
-	offsets  []int32
-	values   []float64
-	columns  []column
-	spilled  []spill
-	segments []segment.Segment
+	ids        []segment.SeriesID
+	offsets    []int32
+	values     []float64
+	histograms [][]byte // as long as values where the draft holds histograms, else empty
+	columns    []column
+	spilled    []spill
+	segments   []segment.Segment
 	built
+
+	// repeated says whether a sample at its series' newest time is there
+	// already, see known.repeated.
+	repeated func(s *series, v float64, h *nativeHistogram) bool
 }
 
 // built counts what became of a draft's samples.
@@ -40,6 +45,7 @@ type column struct {
 	minT, maxT  int64
 	oneBucket   bool
 	stale       bool
+	histogram   bool // values are numbers of histograms until fill
 }
 
 // spill is a sample that goes into a segment off the straight way: late ones,
@@ -74,7 +80,7 @@ func (b *builder) build(d *draft, fl segment.Flush) []segment.Segment {
 			continue
 		}
 		late := smp.t <= s.lastT
-		if late && smp.t == s.lastT && s.exact && math.Float64bits(smp.v) == math.Float64bits(s.lastV) {
+		if late && smp.t == s.lastT && b.repeated(s, smp.v, d.histogram(smp)) {
 			b.repeats++
 			continue
 		}
@@ -90,9 +96,10 @@ func (b *builder) build(d *draft, fl segment.Flush) []segment.Segment {
 		c.stale = c.stale || segment.IsStale(smp.v)
 	}
 	for i := range b.columns {
+		b.fill(d, &b.columns[i])
 		b.cut(&b.columns[i], true)
 	}
-	b.cutSpilled()
+	b.cutSpilled(d)
 	for i := range b.segments {
 		seg := &b.segments[i]
 		seg.Region, seg.MinSeq, seg.MaxSeq = fl.Region, fl.Seq, fl.Seq
@@ -111,24 +118,49 @@ func (b *builder) layOut(d *draft) {
 			metric: sl.id, start: total, next: total, base: sl.minT,
 			minT: math.MaxInt64, maxT: math.MinInt64,
 			oneBucket: segment.Bucket(sl.minT) == segment.Bucket(sl.maxT),
+			histogram: sl.histogram,
 		})
 		total += sl.samples
 	}
 	b.ids = slices.Grow(b.ids[:0], total)[:total]
 	b.offsets = slices.Grow(b.offsets[:0], total)[:total]
 	b.values = slices.Grow(b.values[:0], total)[:total]
+	b.histograms = b.histograms[:0]
+	if len(d.histograms) > 0 {
+		b.histograms = slices.Grow(b.histograms, total)[:total]
+	}
+}
+
+// fill puts sums and payloads in the place of the numbers of histograms, in a
+// column that has them.
+func (b *builder) fill(d *draft, c *column) {
+	if !c.histogram {
+		return
+	}
+	c.stale = false
+	for i := c.start; i < c.next; i++ {
+		h := &d.histograms[int(b.values[i])]
+		b.values[i], b.histograms[i] = h.sum, h.payload
+		c.stale = c.stale || segment.IsStale(h.sum)
+	}
 }
 
 // cut makes segments of what is in a column.
 func (b *builder) cut(c *column, ordered bool) {
-	for start := c.start; start < c.next; start += maxSegmentSamples {
-		end := min(start+maxSegmentSamples, c.next)
+	for start, end := c.start, 0; start < c.next; start = end {
+		end = min(start+maxSegmentSamples, c.next)
+		if c.histogram {
+			end = start + segment.HistogramsWithin(b.histograms[start:end], maxSegmentSamples)
+		}
 		seg := segment.Segment{
 			Metric: c.metric, Ordered: ordered, HasStale: c.stale,
 			MinT: c.minT, MaxT: c.maxT, Base: c.base,
 			Series:  b.ids[start:end:end],
 			Offsets: b.offsets[start:end:end],
 			Values:  b.values[start:end:end],
+		}
+		if c.histogram {
+			seg.Histograms = b.histograms[start:end:end]
 		}
 		if end-start < c.next-c.start { // one of several: its own bounds
 			seg.MinT = c.base + int64(slices.Min(seg.Offsets))
@@ -142,7 +174,7 @@ func (b *builder) cut(c *column, ordered bool) {
 // cutSpilled makes segments of the spilled samples: the ordered ones by metric
 // and bucket, older buckets first, then the late ones. Samples keep the
 // draft's order within a segment.
-func (b *builder) cutSpilled() {
+func (b *builder) cutSpilled(d *draft) {
 	if len(b.spilled) == 0 {
 		return
 	}
@@ -167,7 +199,8 @@ func (b *builder) cutSpilled() {
 			minT, maxT = min(minT, sp.t), max(maxT, sp.t)
 			n++
 		}
-		c := column{metric: b.columns[head.column].metric, start: len(b.ids), base: minT, minT: minT, maxT: maxT}
+		from := &b.columns[head.column]
+		c := column{metric: from.metric, histogram: from.histogram, start: len(b.ids), base: minT, minT: minT, maxT: maxT}
 		for _, sp := range rest[:n] {
 			b.ids = append(b.ids, sp.series)
 			b.offsets = append(b.offsets, int32(sp.t-minT))
@@ -175,6 +208,10 @@ func (b *builder) cutSpilled() {
 			c.stale = c.stale || segment.IsStale(sp.v)
 		}
 		c.next = len(b.ids)
+		if len(b.histograms) > 0 {
+			b.histograms = slices.Grow(b.histograms, n)[:c.next]
+		}
+		b.fill(d, &c)
 		if head.late {
 			b.unordered += n
 		}

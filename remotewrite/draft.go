@@ -13,19 +13,22 @@ import (
 //	D1  at most one sample per (series, time) once it is settled: the last to
 //	    arrive
 //	D2  the samples of a series ascend in time once it is settled
-//	D3  slots[s.slot] is the metric of sample s
+//	D3  slots[s.slot] is the metric of sample s, and whether s is a native
+//	    histogram; then its value is its number in histograms
 //
 // Both hold from the start for series whose samples arrive in order, which is
 // checked against the series itself in a few nanoseconds; settle sees to the
 // others.
 type draft struct {
-	epoch     uint32 // grows with every draft of the region; marks series and metrics
-	samples   []draftSample
-	slots     []slot
-	zeros     []draftSample   // that may be put before their samples; see inject
-	irregular map[*series]int // series whose samples did not arrive in order, numbered
-	batches   []*batch
-	opened    time.Time // when the first batch came
+	epoch      uint32 // grows with every draft of the region; marks series and metrics
+	samples    []draftSample
+	slots      []slot
+	histograms []nativeHistogram
+	payloads   int             // bytes of the histograms that came
+	zeros      []draftSample   // that may be put before their samples; see inject
+	irregular  map[*series]int // series whose samples did not arrive in order, numbered
+	batches    []*batch
+	opened     time.Time // when the first batch came
 }
 
 // draftSample is one sample of a draft; series is nil when another of the same
@@ -38,9 +41,11 @@ type draftSample struct {
 	zero   bool // made of a start timestamp: gives way to any sample of its time
 }
 
-// slot counts the samples of one metric in a draft.
+// slot counts the samples of one metric in a draft: the floats, or the native
+// histograms.
 type slot struct {
 	metric     *metric
+	histogram  bool
 	id         segment.MetricID // set by the flusher
 	samples    int
 	minT, maxT int64 // of all samples that came, replaced ones too
@@ -53,8 +58,22 @@ func (d *draft) reset(epoch uint32) {
 	clear(d.slots)
 	clear(d.batches)
 	clear(d.irregular)
+	clear(d.histograms)
 	d.samples, d.zeros, d.slots, d.batches = d.samples[:0], d.zeros[:0], d.slots[:0], d.batches[:0]
+	d.histograms, d.payloads = d.histograms[:0], 0
 }
+
+// histogram is the native histogram that a sample is, nil for a float.
+func (d *draft) histogram(smp *draftSample) *nativeHistogram {
+	if !d.slots[smp.slot].histogram {
+		return nil
+	}
+	return &d.histograms[int(smp.v)]
+}
+
+// size is how many samples the draft holds, for the decision whether it is full:
+// 24 bytes of histograms count as one more.
+func (d *draft) size() int { return len(d.samples) + d.payloads/24 }
 
 // add appends a batch. The caller holds the buffer's mutex, which guards the
 // marks on series and metrics; revive replaces series that were forgotten
@@ -63,19 +82,33 @@ func (d *draft) add(b *batch, revive func(*series) *series) {
 	d.batches = append(d.batches, b)
 	d.samples = slices.Grow(d.samples, len(b.samples))
 	zeros := b.zeros
-	for i := range b.samples {
+	from := 0
+	for i := range b.histograms {
+		h := &b.histograms[i]
+		d.addFloats(b, from, h.sample, &zeros, revive)
+		d.addHistogram(&b.samples[h.sample], h.nativeHistogram, revive)
+		from = h.sample + 1
+	}
+	d.addFloats(b, from, len(b.samples), &zeros, revive)
+	d.payloads += len(b.arena)
+}
+
+// addFloats adds the samples [from, to) of a batch, none of which is a
+// histogram.
+func (d *draft) addFloats(b *batch, from, to int, zeros *[]startZero, revive func(*series) *series) {
+	for i := from; i < to; i++ {
 		smp := &b.samples[i]
 		s := smp.series
 		if s.dead {
 			s = revive(s)
 			smp.series = s
 		}
-		if t, ok := takeZero(&zeros, i); ok && (s.epoch != d.epoch || t > s.draftT) {
+		if t, ok := takeZero(zeros, i); ok && (s.epoch != d.epoch || t > s.draftT) {
 			d.zeros = append(d.zeros, draftSample{series: s, t: t, zero: true})
 		}
 		if s.epoch == d.epoch && smp.t <= s.draftT {
 			if smp.t == s.draftT {
-				d.samples[s.draftPos].v = smp.v // the last to arrive wins
+				d.replace(s, smp.v, false)
 				continue
 			}
 			d.disorder(s)
@@ -90,6 +123,50 @@ func (d *draft) add(b *batch, revive func(*series) *series) {
 		d.count(m.slot, smp.t)
 		d.samples = append(d.samples, draftSample{series: s, t: smp.t, v: smp.v, slot: m.slot})
 	}
+}
+
+// addHistogram is addFloats for one histogram.
+func (d *draft) addHistogram(smp *batchSample, h nativeHistogram, revive func(*series) *series) {
+	s := smp.series
+	if s.dead {
+		s = revive(s)
+		smp.series = s
+	}
+	number := float64(len(d.histograms))
+	d.histograms = append(d.histograms, h)
+	if s.epoch == d.epoch && smp.t <= s.draftT {
+		if smp.t == s.draftT {
+			d.replace(s, number, true)
+			return
+		}
+		d.disorder(s)
+	} else {
+		s.epoch, s.draftT, s.draftPos = d.epoch, smp.t, int32(len(d.samples))
+	}
+	slot := d.slotOf(s.metric, smp.t, true)
+	d.count(slot, smp.t)
+	d.samples = append(d.samples, draftSample{series: s, t: smp.t, v: number, slot: slot})
+}
+
+// replace puts another sample in the place of the newest of a series, at the
+// same time: the last to arrive wins.
+func (d *draft) replace(s *series, v float64, histogram bool) {
+	slot := d.slotOf(s.metric, s.draftT, histogram)
+	d.count(slot, s.draftT)
+	d.samples[s.draftPos].v, d.samples[s.draftPos].slot = v, slot
+}
+
+// slotOf is the metric's slot for floats or for histograms.
+func (d *draft) slotOf(m *metric, t int64, histogram bool) int32 {
+	epoch, number := &m.epoch, &m.slot
+	if histogram {
+		epoch, number = &m.histogramEpoch, &m.histogramSlot
+	}
+	if *epoch != d.epoch {
+		*epoch, *number = d.epoch, int32(len(d.slots))
+		d.slots = append(d.slots, slot{metric: m, histogram: histogram, minT: t, maxT: t})
+	}
+	return *number
 }
 
 // disorder takes note that a series is irregular.
@@ -120,10 +197,15 @@ func (d *draft) refill(batches []*batch) {
 	d.batches = append([]*batch(nil), batches...)
 	d.samples, d.zeros, d.slots = d.samples[:0], d.zeros[:0], d.slots[:0]
 	d.irregular = make(map[*series]int)
-	bySlot := make(map[*metric]int32)
+	d.histograms = d.histograms[:0]
+	type kind struct {
+		metric    *metric
+		histogram bool
+	}
+	bySlot := make(map[kind]int32)
 	newest := make(map[*series]int64)
 	for _, b := range batches {
-		zeros := b.zeros
+		zeros, hists := b.zeros, b.histograms
 		for i, smp := range b.samples {
 			last, seen := newest[smp.series]
 			if t, ok := takeZero(&zeros, i); ok && (!seen || t > last) {
@@ -132,16 +214,20 @@ func (d *draft) refill(batches []*batch) {
 			if !seen || smp.t > last {
 				newest[smp.series] = smp.t
 			}
-			m := smp.series.metric
-			n, ok := bySlot[m]
+			k, v := kind{metric: smp.series.metric}, smp.v
+			if h := takeHistogram(&hists, i); h != nil {
+				k.histogram, v = true, float64(len(d.histograms))
+				d.histograms = append(d.histograms, *h)
+			}
+			n, ok := bySlot[k]
 			if !ok {
 				n = int32(len(d.slots))
-				bySlot[m] = n
-				d.slots = append(d.slots, slot{metric: m, id: ids[m], minT: smp.t, maxT: smp.t})
+				bySlot[k] = n
+				d.slots = append(d.slots, slot{metric: k.metric, histogram: k.histogram, id: ids[k.metric], minT: smp.t, maxT: smp.t})
 			}
 			d.count(n, smp.t)
 			d.disorder(smp.series)
-			d.samples = append(d.samples, draftSample{series: smp.series, t: smp.t, v: smp.v, slot: n})
+			d.samples = append(d.samples, draftSample{series: smp.series, t: smp.t, v: v, slot: n})
 		}
 	}
 }
@@ -199,7 +285,9 @@ func (d *draft) inject(earliest int64) (n int) {
 		if slots == nil {
 			slots = make(map[*metric]int32, len(d.slots))
 			for i := range d.slots {
-				slots[d.slots[i].metric] = int32(i)
+				if !d.slots[i].histogram {
+					slots[d.slots[i].metric] = int32(i)
+				}
 			}
 		}
 		z.slot = slots[z.series.metric]

@@ -75,6 +75,7 @@ func (f *flusher) flush(ctx context.Context, d *draft) {
 func (f *flusher) finish(b *batch, err error) {
 	if err == nil {
 		f.metrics.samples.Add(float64(len(b.samples)))
+		f.metrics.histograms.Add(float64(len(b.histograms)))
 	} else if errors.Is(err, sequence.ErrBadContent) {
 		f.metrics.refuse(Refused, len(b.samples))
 	}

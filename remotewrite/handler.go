@@ -95,7 +95,7 @@ func (g *Ingester) serve(r *http.Request, ver version, enc encoding) (written ta
 	}
 	g.metrics.exemplars.Add(float64(in.accepted.exemplars))
 	g.metrics.badStarts.Add(float64(in.badStart))
-	written.samples, err = g.submit(r.Context(), in, &in.refused)
+	written, err = g.submit(r.Context(), in, &in.refused)
 	if err != nil {
 		return written, err
 	}

@@ -174,7 +174,11 @@ func TestAnswers(t *testing.T) {
 		{"too far ahead", packSnappy(t, good, ts("__name__ m", at(now+601_000, 1))), nil, 400, "ahead", 1},
 		{"just not too far ahead", packSnappy(t, good, ts("__name__ m", at(now+600_000, 1))), nil, 204, "", 2},
 		{"too old", packSnappy(t, good, ts("__name__ m", at(499, 1))), nil, 400, "retention", 1},
-		{"native histogram", packSnappy(t, good, prompb.TimeSeries{Labels: good.Labels, Histograms: []prompb.Histogram{{Timestamp: 1}}}), nil, 400, "histograms", 1},
+		{"native histograms", packSnappy(t, good, histogramsV1(t, 2000, 3000)), nil, 204, "", 3},
+		{"native histogram that is too old", packSnappy(t, good, histogramsV1(t, 1, 2000)), nil, 400, "retention", 2},
+		{"native histogram that is not valid", packSnappy(t, good, spoilt(histogramsV1(t, 2000, 3000, 4000))), nil, 400,
+			`up{job="a"}: native histogram is not valid (timestamp 3000): `, 3},
+		{"native histogram that cannot be read", snappy.Encode(nil, append(message(t, good), field(1, labelField("__name__", "m"), field(4, []byte{histSum<<3 | wireVarint, 1}))...)), nil, 400, "wire type", 0},
 		{"zstd with a refused sample", packZstd(t, good, ts("job a", at(1, 1))), []string{"Content-Encoding", "zstd"}, 204, "", 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {

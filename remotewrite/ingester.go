@@ -67,6 +67,7 @@ func New(store Store, cfg Config) (*Ingester, error) {
 			buf:      newBuffer(region, cfg.FlushSamples, g.registry.revive),
 		}
 		f.known = newKnown(f.remembered)
+		f.builder.repeated = f.known.repeated
 		g.flushers = append(g.flushers, f)
 	}
 	return g, nil
@@ -126,16 +127,16 @@ func (g *Ingester) bound(ctx context.Context, ended <-chan struct{}, cancel cont
 
 // submit hands a request's batches to their regions' buffers and waits until
 // all have committed. The error is one that sending again may cure; written is
-// how many samples are known to be durable all the same, repeats that needed no
-// writing among them. What was refused is added to refused.
-func (g *Ingester) submit(ctx context.Context, in *intake, refused *refusals) (written int, err error) {
+// how much is known to be durable all the same, repeats that needed no writing
+// among it. What was refused is added to refused.
+func (g *Ingester) submit(ctx context.Context, in *intake, refused *refusals) (written tally, err error) {
 	req := newRequest()
 	held := in.bytes()
 	if held == 0 {
-		return 0, nil
+		return tally{}, nil
 	}
 	if !g.budget.take(held) {
-		return 0, errBusy
+		return tally{}, errBusy
 	}
 	// One more than there are batches, so that the request cannot be done
 	// before the last is handed over.
@@ -157,7 +158,7 @@ func (g *Ingester) submit(ctx context.Context, in *intake, refused *refusals) (w
 	select {
 	case <-req.done:
 	case <-ctx.Done():
-		return 0, fmt.Errorf("wait for the commit: %w", context.Cause(ctx))
+		return tally{}, fmt.Errorf("wait for the commit: %w", context.Cause(ctx))
 	}
 	refused.merge(&req.refused)
 	return req.written, req.err

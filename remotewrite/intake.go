@@ -14,7 +14,7 @@ type intake struct {
 	earliest int64 // samples must lie in [earliest, latest], ms since the epoch
 	latest   int64
 	batches  []*batch // by region - 1, nil where nothing came
-	samples  int      // accepted
+	samples  int      // accepted, histograms among them
 	refused  refusals
 	accepted tally // what is answered for as written though no flush counts it
 	zeros    bool  // start timestamps are to become zeros
@@ -25,6 +25,7 @@ type intake struct {
 	prev     *spelling       // of the time series before
 	v1       v1Decoder
 	v2       v2Decoder
+	message  histogramMessage
 	labels   []rawLabel
 	scratch  []byte
 	key      []byte
@@ -57,7 +58,8 @@ func (in *intake) release() {
 		}
 	}
 	in.v1.reset(nil)
-	in.v1.series = timeSeries{samples: in.v1.series.samples[:0]}
+	clear(in.v1.series.histograms)
+	in.v1.series = timeSeries{samples: in.v1.series.samples[:0], histograms: in.v1.series.histograms[:0]}
 	in.v2.release()
 	in.verdicts = haVerdicts{list: in.verdicts.list[:0]}
 	clear(in.labels)
@@ -98,13 +100,13 @@ func (in *intake) addV1(ts *timeSeries) error {
 		if in.labels, err = appendLabelsV1(in.labels[:0], ts.labels); err != nil {
 			return err
 		}
-		if len(ts.samples)+ts.histograms == 0 {
+		if len(ts.samples)+len(ts.histograms) == 0 {
 			return nil
 		}
 		var refused Reason
 		sp, in.scratch, refused = in.registry.resolve(table, hash, ts.labels, in.labels, in.scratch)
 		if refused != "" {
-			in.refused.add(refused, len(ts.samples)+ts.histograms, func() example {
+			in.refused.add(refused, len(ts.samples)+len(ts.histograms), func() example {
 				return example{series: spell(in.labels)}
 			})
 			return nil
@@ -113,17 +115,17 @@ func (in *intake) addV1(ts *timeSeries) error {
 	in.prev = sp
 	if sp.pair != 0 {
 		if v, err := in.verdicts.of(sp.pair); err != nil || !v.elected {
-			in.drop(v, len(ts.samples), ts.histograms, 0)
+			in.drop(v, len(ts.samples), len(ts.histograms), 0)
 			return err
 		}
 	}
 	s := sp.series
-	if ts.histograms > 0 {
-		in.refused.add(Histogram, ts.histograms, func() example {
-			return example{series: s.spell()}
-		})
-	}
 	in.add(s, ts.samples)
+	for _, msg := range ts.histograms {
+		if err := in.addHistogram(s, msg); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -161,6 +163,32 @@ func (in *intake) batch(region sequence.Region) *batch {
 		in.batches[region-1] = b
 	}
 	return b
+}
+
+// addHistogram puts a native histogram of a series into its region's batch. The
+// error is that the message cannot be read; one that is not valid is refused.
+func (in *intake) addHistogram(s *series, msg []byte) error {
+	h := &in.message
+	if err := h.read(msg); err != nil {
+		return err
+	}
+	if h.t < in.earliest || h.t > in.latest {
+		in.refuseTime(s, h.t)
+		return nil
+	}
+	b := in.batch(s.metric.region)
+	from := len(b.arena)
+	var err error
+	if b.arena, err = h.appendPayload(b.arena); err != nil {
+		in.refused.add(InvalidHistogram, 1, func() example {
+			return example{series: s.spell(), t: h.t, hasT: true, detail: err.Error()}
+		})
+		return nil
+	}
+	to := len(b.arena)
+	b.addHistogram(s, h.t, h.sum(), b.arena[from:to:to])
+	in.samples++
+	return nil
 }
 
 func (in *intake) refuseTime(s *series, t int64) {

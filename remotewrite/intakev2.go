@@ -30,7 +30,8 @@ func (in *intake) readV2(body []byte) error {
 
 // addV2 takes in one time series. Entries with only exemplars or metadata are
 // accepted, though the protocol lets a receiver refuse them: a stock Prometheus
-// sends exemplars that way, and would lose the batch.
+// sends exemplars that way, and would lose the batch. The error is one of an
+// election, or that a histogram cannot be read.
 func (in *intake) addV2(ts *timeSeriesV2) error {
 	symbols := &in.v2.symbols
 	if !symbols.has(ts.metadata.help) || !symbols.has(ts.metadata.unit) {
@@ -65,16 +66,16 @@ func (in *intake) addV2(ts *timeSeriesV2) error {
 	if s == nil {
 		return nil
 	}
-	if len(ts.histograms) > 0 {
-		in.refused.add(Histogram, len(ts.histograms), func() example {
-			return example{series: s.spell()}
-		})
-	}
 	if in.zeros && (len(ts.starts) > 0 || ts.created != 0) {
 		in.addStarted(s, ts)
-		return nil
+	} else {
+		in.add(s, ts.samples)
 	}
-	in.add(s, ts.samples)
+	for i := range ts.histograms {
+		if err := in.addHistogram(s, ts.histograms[i].message); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -130,7 +130,7 @@ func benchSeriesMemory(b *testing.B, version string, n int) {
 			b.Fatal(err)
 		}
 		var refused refusals
-		if written, err := g.submit(b.Context(), in, &refused); err != nil || written != benchRequest {
+		if written, err := g.submit(b.Context(), in, &refused); err != nil || written.samples != benchRequest {
 			b.Fatal(written, err)
 		}
 		in.release()

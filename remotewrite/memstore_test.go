@@ -1,8 +1,11 @@
 package remotewrite
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 
 	"laminar/sequence"
@@ -158,7 +161,7 @@ func (t *memTx) Missed(_ context.Context, after, upTo sequence.Seq) (segment.Mis
 			for j, id := range seg.Series {
 				metric[id] = seg.Metric
 				if old, ok := lasts[id]; !ok || seg.Time(j) >= old.T {
-					lasts[id] = segment.Last{Series: id, T: seg.Time(j), Value: seg.Values[j]}
+					lasts[id] = lastOf(seg, j)
 				}
 			}
 		}
@@ -213,6 +216,10 @@ func (t *memTx) Commit(_ context.Context, segs []segment.Segment) error {
 			seg.Series = append([]segment.SeriesID(nil), seg.Series...)
 			seg.Offsets = append([]int32(nil), seg.Offsets...)
 			seg.Values = append([]float64(nil), seg.Values...)
+			seg.Histograms = slices.Clone(seg.Histograms)
+			for i, payload := range seg.Histograms {
+				seg.Histograms[i] = bytes.Clone(payload)
+			}
 			fl.segments = append(fl.segments, seg)
 		}
 		t.region.log = append(t.region.log, fl)
@@ -240,6 +247,25 @@ func (t *memTx) endLocked() {
 	<-t.region.lock
 }
 
+// lastOf is sample j of a segment as a series' newest.
+func lastOf(seg *segment.Segment, j int) segment.Last {
+	return segment.Last{Series: seg.Series[j], T: seg.Time(j), Value: seg.Values[j], Histogram: segment.DigestOf(payloadOf(seg, j))}
+}
+
+func payloadOf(seg *segment.Segment, j int) []byte {
+	if seg.Histograms == nil {
+		return nil
+	}
+	return seg.Histograms[j]
+}
+
+// stamp tells samples apart: it is the bits of a float, and for a histogram
+// those of its sum mixed with its payload.
+func stamp(v float64, payload []byte) uint64 {
+	digest := segment.DigestOf(payload)
+	return bits(v) ^ binary.BigEndian.Uint64(digest[:])
+}
+
 // key names a sample.
 type key struct {
 	labels string // canonical
@@ -261,7 +287,7 @@ func (s *memStore) content() map[key]uint64 {
 			for i := range fl.segments {
 				seg := &fl.segments[i]
 				for j, id := range seg.Series {
-					out[key{names[id], seg.Time(j)}] = bits(seg.Values[j])
+					out[key{names[id], seg.Time(j)}] = stamp(seg.Values[j], payloadOf(seg, j))
 				}
 			}
 		}

@@ -17,6 +17,7 @@ type metrics struct {
 	rejected       *prometheus.CounterVec
 	repeats        prometheus.Counter
 	unordered      prometheus.Counter
+	histograms     prometheus.Counter
 	exemplars      prometheus.Counter
 	zeros          prometheus.Counter
 	badStarts      prometheus.Counter
@@ -43,6 +44,7 @@ func newMetrics(reg prometheus.Registerer, bufferBytes, activeSeries func() int6
 		rejected:       vec("rejected_samples_total", "Samples refused for good, by reason.", "reason"),
 		repeats:        counter("repeated_samples_total", "Samples dropped because they equal the newest committed one of their series."),
 		unordered:      counter("unordered_samples_total", "Samples written to unordered segments: late, repeated or overwriting."),
+		histograms:     counter("histograms_total", "Native histograms committed, dropped repeats included. They count as samples too."),
 		exemplars:      counter("exemplars_total", "Exemplars of remote write 2.0 that were accepted. They are not kept."),
 		zeros:          counter("start_zeros_total", "Zeros written at start timestamps."),
 		badStarts:      counter("ignored_start_timestamps_total", "Start timestamps left out of account because they are not before their sample."),
@@ -59,7 +61,7 @@ func newMetrics(reg prometheus.Registerer, bufferBytes, activeSeries func() int6
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.samples, m.requests, m.rejected, m.repeats, m.unordered, m.exemplars, m.zeros, m.badStarts, m.flushes, m.flushSeconds, m.missed, m.historyChanges,
+		m.samples, m.requests, m.rejected, m.repeats, m.unordered, m.histograms, m.exemplars, m.zeros, m.badStarts, m.flushes, m.flushSeconds, m.missed, m.historyChanges,
 		gauge("buffer_bytes", "Bytes of requests that are being decoded or wait for their commit.", bufferBytes),
 		gauge("active_series", "Series remembered.", activeSeries),
 	} {

@@ -4,22 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"laminar/sequence"
+	"laminar/sequence/nativehist"
+	"laminar/sequence/nativehist/nativehisttest"
 	"laminar/sequence/segment"
 )
 
 // TestHistoriesAgainstModel runs random histories of several writers to one
 // region, with commits in doubt, restores, evictions, repeats, late and
-// overwriting samples, and holds every commit against a naive model:
+// overwriting samples, floats and histograms, and holds every commit against a naive model:
 //
 //   - the content is what the arrivals of the committed flushes give, the
 //     last to arrive winning;
-//   - no flush holds a (series, time) twice, and S1 to S5 and S7 hold;
+//   - no flush holds a (series, time) twice, and S1 to S5, S7 and S8 hold;
 //   - an ordered sample is newer than all earlier ones of its series;
 //   - where the writer's knowledge is exact, the converse holds too, and a
 //     sample bit-equal to the newest committed one of its series is not
@@ -46,19 +49,27 @@ type history struct {
 	writers []*Ingester
 	log     []arrivals // of the committed flushes, in commit order
 	current arrivals   // of the flush being written
-	kept    []batchSample
+	kept    []sent
+	hists   *nativehisttest.Generator
+}
+
+// sent is a sample that was sent; payload is not nil for a histogram.
+type sent struct {
+	batchSample
+	payload []byte
 }
 
 type arrivals []arrival
 
 type arrival struct {
 	key
-	v float64
+	stamp uint64
 }
 
 func newHistory(t *testing.T, seed uint64, exact bool) *history {
 	t.Helper()
 	h := &history{t: t, rng: rand.New(rand.NewPCG(seed, 1)), exact: exact, store: newMemStore(1)}
+	h.hists = nativehisttest.New(h.rng)
 	h.store.floors = !exact
 	h.store.onCommit = h.onCommit
 	for range 1 + h.rng.IntN(3) {
@@ -101,8 +112,13 @@ func (h *history) step() {
 		for range 1 + h.rng.IntN(3) {
 			b := h.randomBatch(w)
 			requests = append(requests, b.request)
-			for _, smp := range b.samples {
-				h.current = append(h.current, arrival{key{string(smp.series.canonical()), smp.t}, smp.v})
+			hists := b.histograms
+			for i, smp := range b.samples {
+				v, payload := smp.v, []byte(nil)
+				if h := takeHistogram(&hists, i); h != nil {
+					v, payload = h.sum, h.payload
+				}
+				h.current = append(h.current, arrival{key{string(smp.series.canonical()), smp.t}, stamp(v, payload)})
 			}
 			if !f.buf.add(b) {
 				h.t.Fatal("buffer is closed")
@@ -137,12 +153,14 @@ func (h *history) randomBatch(w *Ingester) *batch {
 		if refused != "" {
 			h.t.Fatalf("labels refused: %s", refused)
 		}
-		smp := batchSample{series: s, t: base + int64(h.rng.IntN(12)), v: float64(h.rng.IntN(3))}
+		smp := sent{batchSample: batchSample{series: s, t: base + int64(h.rng.IntN(12)), v: float64(h.rng.IntN(3))}}
 		switch h.rng.IntN(12) {
 		case 0:
 			smp.v = segment.Stale()
 		case 1:
 			smp.v = math.NaN()
+		case 2, 3, 4:
+			smp.payload, smp.v = h.hists.Payload()
 		}
 		if len(h.kept) > 0 && h.rng.IntN(3) == 0 { // a resend, perhaps through another writer
 			old := h.kept[h.rng.IntN(len(h.kept))]
@@ -151,7 +169,13 @@ func (h *history) randomBatch(w *Ingester) *batch {
 			smp.series, _ = w.registry.spelled("", labels)
 		}
 		h.kept = append(h.kept, smp)
-		b.samples = append(b.samples, smp)
+		if smp.payload == nil {
+			b.samples = append(b.samples, smp.batchSample)
+			continue
+		}
+		from := len(b.arena)
+		b.arena = append(b.arena, smp.payload...)
+		b.addHistogram(smp.series, smp.t, smp.v, b.arena[from:])
 	}
 	return b
 }
@@ -194,6 +218,7 @@ func (h *history) checkFlush(fl segment.Flush, segs []segment.Segment) {
 	for id, last := range newest {
 		before[id] = last
 	}
+	floats, hists := newest, maps.Clone(newest) // within the flush each kind is in order
 	type place struct {
 		id segment.SeriesID
 		t  int64
@@ -202,6 +227,10 @@ func (h *history) checkFlush(fl segment.Flush, segs []segment.Segment) {
 	for i := range segs {
 		seg := &segs[i]
 		checkSegment(h.t, fl, seg)
+		newest := floats
+		if seg.Histograms != nil {
+			newest = hists
+		}
 		for j, id := range seg.Series {
 			at := seg.Time(j)
 			if seen[place{id, at}] {
@@ -216,11 +245,11 @@ func (h *history) checkFlush(fl segment.Flush, segs []segment.Segment) {
 			if h.exact && !seg.Ordered && (!ok || at > old.T) {
 				h.t.Fatalf("sequence %d: series %d at %d is newer than all (%d, %v) and marked unordered", fl.Seq, id, at, old.T, ok)
 			}
-			if h.exact && ok && at == old.T && bits(seg.Values[j]) == bits(old.Value) {
+			if h.exact && ok && at == old.T && bits(seg.Values[j]) == bits(old.Value) && lastOf(seg, j).Histogram == old.Histogram {
 				h.t.Fatalf("sequence %d: series %d at %d is written again", fl.Seq, id, at)
 			}
 			if !ok || at >= last.T {
-				newest[id] = segment.Last{Series: id, T: at, Value: seg.Values[j]}
+				newest[id] = lastOf(seg, j)
 			}
 		}
 	}
@@ -229,7 +258,7 @@ func (h *history) checkFlush(fl segment.Flush, segs []segment.Segment) {
 func note(newest map[segment.SeriesID]segment.Last, seg *segment.Segment) {
 	for j, id := range seg.Series {
 		if last, ok := newest[id]; !ok || seg.Time(j) >= last.T {
-			newest[id] = segment.Last{Series: id, T: seg.Time(j), Value: seg.Values[j]}
+			newest[id] = lastOf(seg, j)
 		}
 	}
 }
@@ -260,6 +289,11 @@ func checkSegment(t *testing.T, fl segment.Flush, seg *segment.Segment) {
 	if seg.HasStale != stale {
 		t.Fatalf("S7: says %v, holds %v", seg.HasStale, stale)
 	}
+	for j, payload := range seg.Histograms {
+		if _, err := nativehist.Decode(payload, seg.Values[j]); err != nil || len(seg.Histograms) != n {
+			t.Fatalf("S8: histogram %d of %d, %d samples: %v", j, len(seg.Histograms), n, err)
+		}
+	}
 }
 
 // requireStored fails unless everything that arrived is in the content.
@@ -268,7 +302,7 @@ func (h *history) requireStored(a arrivals) {
 	content := h.store.content()
 	want := make(map[key]uint64)
 	for _, x := range a {
-		want[x.key] = bits(x.v)
+		want[x.key] = x.stamp
 	}
 	for k, v := range want {
 		if got, ok := content[k]; !ok || got != v {
@@ -281,7 +315,7 @@ func (h *history) checkContent() {
 	want := make(map[key]uint64)
 	for _, a := range h.log {
 		for _, x := range a {
-			want[x.key] = bits(x.v)
+			want[x.key] = x.stamp
 		}
 	}
 	got := h.store.content()

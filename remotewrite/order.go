@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -39,6 +40,10 @@ type known struct {
 	most    int                               // the largest that others has been since it was made
 	floors  map[segment.MetricID]int64        // milliseconds since the epoch
 
+	// histograms is the payloads of the newest samples that are exactly known
+	// and native histograms.
+	histograms map[segment.SeriesID]segment.Digest
+
 	// all gives every series of the region that is remembered. byID finds them
 	// by what others wrote: with millions of series it is large, so it is made
 	// when others do write, and dropped when they have not for some time.
@@ -60,7 +65,7 @@ func newKnown(all iter.Seq[*series]) *known {
 func (k *known) forget() {
 	for s := range k.all {
 		if s.id != 0 {
-			s.id, s.lastT, s.exact = 0, noSample, false
+			s.id, s.lastT, s.exact = 0, noSample, notExact
 		}
 	}
 	k.seq, k.id = 0, sequence.FlushID{}
@@ -68,6 +73,37 @@ func (k *known) forget() {
 	k.byID, k.alone = nil, 0
 	k.others, k.most = make(map[segment.SeriesID]segment.Last), 0
 	k.floors = make(map[segment.MetricID]int64)
+	k.histograms = make(map[segment.SeriesID]segment.Digest)
+}
+
+// see takes note of what the database says of a series' newest sample.
+func (k *known) see(s *series, last segment.Last) {
+	if last.Histogram == (segment.Digest{}) {
+		s.see(last.T, last.Value)
+	} else {
+		k.seeHistogram(s, last.T, last.Value, last.Histogram)
+	}
+}
+
+// seeHistogram is series.see for a native histogram.
+func (k *known) seeHistogram(s *series, t int64, sum float64, payload segment.Digest) {
+	if t >= s.lastT {
+		s.lastT, s.lastV, s.exact = t, sum, exactHistogram
+		k.histograms[s.id] = payload
+	}
+}
+
+// repeated reports whether a sample at a series' newest time is bit-equal to the
+// one there; h is nil for a float of the value v.
+func (k *known) repeated(s *series, v float64, h *nativeHistogram) bool {
+	switch s.exact {
+	case exactFloat:
+		return h == nil && math.Float64bits(v) == math.Float64bits(s.lastV)
+	case exactHistogram:
+		return h != nil && math.Float64bits(h.sum) == math.Float64bits(s.lastV) && segment.DigestOf(h.payload) == k.histograms[s.id]
+	default:
+		return false
+	}
 }
 
 // index makes byID, unless it is there or there are no series to be in it.
@@ -153,7 +189,7 @@ func (k *known) merge(m segment.Missed) {
 	k.index()
 	for _, last := range m.Lasts {
 		if s := k.byID[last.Series]; s != nil {
-			s.see(last.T, last.Value)
+			k.see(s, last)
 			continue
 		}
 		if old, ok := k.others[last.Series]; !ok || last.T >= old.T {
@@ -184,19 +220,22 @@ func (k *known) raiseFloor(id segment.MetricID, t int64) {
 // found gives a series that a flush just created or found its id and bounds.
 // It stays provisional until the flush has committed: unfound undoes it.
 func (k *known) found(s *series, id segment.MetricID, answer segment.CreatedSeries) {
-	s.id, s.lastT, s.exact = answer.ID, noSample, false
+	s.id, s.lastT, s.exact = answer.ID, noSample, notExact
 	if answer.Created {
 		return // it has no earlier samples
 	}
 	if last, ok := k.others[answer.ID]; ok {
-		s.see(last.T, last.Value)
+		k.see(s, last)
 	}
 	if t, ok := k.floors[id]; ok {
 		s.raise(t)
 	}
 }
 
-func (k *known) unfound(s *series) { s.id, s.lastT, s.exact = 0, noSample, false }
+func (k *known) unfound(s *series) {
+	delete(k.histograms, s.id)
+	s.id, s.lastT, s.exact = 0, noSample, notExact
+}
 
 // apply takes in a flush that is known to have committed: its position, its
 // series' ids and its samples.
@@ -217,7 +256,24 @@ func (k *known) apply(fl segment.Flush, d *draft, found []*series, now int64) {
 			smp.series.seenAt = now
 		}
 	}
+	if len(d.histograms) > 0 {
+		k.applyHistograms(d)
+	}
 	k.trim()
+}
+
+// applyHistograms goes over the numbers that stand for histograms in a draft,
+// which have been seen as if they were values.
+func (k *known) applyHistograms(d *draft) {
+	for i := range d.samples {
+		smp := &d.samples[i]
+		if smp.series == nil {
+			continue
+		}
+		if h := d.histogram(smp); h != nil {
+			k.seeHistogram(smp.series, smp.t, h.sum, segment.DigestOf(h.payload))
+		}
+	}
 }
 
 // evict drops series that have been killed. What they may have is kept as
@@ -228,6 +284,7 @@ func (k *known) evict(dead []*series) {
 			continue
 		}
 		delete(k.byID, s.id)
+		delete(k.histograms, s.id)
 		if s.lastT != noSample {
 			k.raiseFloor(k.metrics[s.metric.name], s.lastT)
 		}

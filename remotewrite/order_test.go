@@ -29,7 +29,7 @@ func TestKnownAlone(t *testing.T) {
 	for id := segment.SeriesID(1); id <= 8; id++ {
 		s := &series{metric: m}
 		k.found(s, 1, segment.CreatedSeries{ID: id})
-		if s.lastT != int64(id)*10 || !s.exact {
+		if s.lastT != int64(id)*10 || s.exact != exactFloat {
 			t.Errorf("series %d is known up to %d", id, s.lastT)
 		}
 		all = append(all, s)

@@ -20,11 +20,12 @@ const (
 	LabelsTooLong   Reason = "labels_too_long"   // more than Limits.LabelBytes
 	BadReferences   Reason = "bad_references"    // 2.0: numbers that name no symbol, or not in pairs
 	TooManyReplicas Reason = "too_many_replicas" // more than are remembered
-	Histogram       Reason = "histogram"         // native histograms are not kept
-	TimeRange       Reason = "time_range"        // before 1970 or after 9999
-	TooOld          Reason = "too_old"           // before what retention has given up
-	TooFarAhead     Reason = "too_far_ahead"     // more than Limits.Ahead before the database's clock
-	Refused         Reason = "database_refused"  // the database refused the content
+	// InvalidHistogram is one that Prometheus refuses too.
+	InvalidHistogram Reason = "invalid_histogram"
+	TimeRange        Reason = "time_range"       // before 1970 or after 9999
+	TooOld           Reason = "too_old"          // before what retention has given up
+	TooFarAhead      Reason = "too_far_ahead"    // more than Limits.Ahead before the database's clock
+	Refused          Reason = "database_refused" // the database refused the content
 )
 
 // explain says for people what a reason means.
@@ -48,8 +49,8 @@ func (r Reason) explain(l Limits) string {
 		return "references to symbols do not come in pairs, or name no symbol"
 	case TooManyReplicas:
 		return fmt.Sprintf("more than %d replicas have written since the start", maxPairs)
-	case Histogram:
-		return "native histograms are not accepted yet"
+	case InvalidHistogram:
+		return "native histogram is not valid"
 	case TimeRange:
 		return "timestamp is outside the years 1970 to 9999"
 	case TooOld:

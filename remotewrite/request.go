@@ -15,7 +15,7 @@ type request struct {
 	done    chan struct{}
 
 	mu      sync.Mutex
-	written int      // samples of batches that have committed
+	written tally    // samples and histograms of batches that have committed
 	err     error    // a failure that sending again may cure; the first one
 	refused refusals // what sending again cannot cure
 }
@@ -37,9 +37,12 @@ type batch struct {
 	region  sequence.Region
 	samples []batchSample
 	zeros   []startZero // in the order of the samples they belong to
-	request *request
-	budget  *budget // where held is given back
-	held    int64   // bytes the batch counts against the budget
+	// histograms says which of the samples are native histograms, ascending.
+	histograms []batchHistogram
+	arena      []byte // what their payloads stand in
+	request    *request
+	budget     *budget // where held is given back
+	held       int64   // bytes the batch counts against the budget
 }
 
 type batchSample struct {
@@ -55,6 +58,40 @@ type startZero struct {
 	t      int64 // milliseconds since the epoch, before the sample's
 }
 
+// batchHistogram is a native histogram: of a sample it replaces the value.
+type batchHistogram struct {
+	sample int // index of the sample in the batch
+	nativeHistogram
+}
+
+// nativeHistogram is a histogram as it is stored, see package nativehist.
+type nativeHistogram struct {
+	sum     float64
+	payload []byte
+}
+
+// addHistogram appends a histogram whose payload stands in the arena.
+func (b *batch) addHistogram(s *series, t int64, sum float64, payload []byte) {
+	b.histograms = append(b.histograms, batchHistogram{len(b.samples), nativeHistogram{sum, payload}})
+	b.samples = append(b.samples, batchSample{series: s, t: t})
+}
+
+// takeHistogram takes the histogram that a sample is from the front of
+// histograms; nil for a float.
+func takeHistogram(histograms *[]batchHistogram, sample int) *nativeHistogram {
+	if h := *histograms; len(h) > 0 && h[0].sample == sample {
+		*histograms = h[1:]
+		native := h[0].nativeHistogram
+		return &native
+	}
+	return nil
+}
+
+// tally counts the batch's samples and histograms.
+func (b *batch) tally() tally {
+	return tally{samples: len(b.samples) - len(b.histograms), histograms: len(b.histograms)}
+}
+
 // bytesPerSample is about what one sample takes from its decoding to its
 // commit: in the batch, in the draft and in a segment's arrays.
 const bytesPerSample = 72
@@ -64,30 +101,39 @@ var batchPool = sync.Pool{New: func() any { return new(batch) }}
 func newBatch(region sequence.Region) *batch {
 	b := batchPool.Get().(*batch)
 	b.region, b.samples, b.zeros = region, b.samples[:0], b.zeros[:0]
+	b.histograms, b.arena = b.histograms[:0], b.arena[:0]
 	return b
 }
 
-// bytes is what the batch counts against the budget.
+// bytes is what the batch counts against the budget. The payloads of histograms
+// are in the batch, copied into the database's buffers, and once more while they
+// are sent.
 func (b *batch) bytes() int64 {
-	return int64(len(b.samples)+len(b.zeros)) * bytesPerSample
+	return int64(len(b.samples)+len(b.zeros))*bytesPerSample + 3*int64(len(b.arena))
 }
 
 // leaveOut removes the samples for which gone returns true, and their zeros.
 func (b *batch) leaveOut(gone func(*batchSample) bool) {
 	samples, zeros, rest := b.samples[:0], b.zeros[:0], b.zeros
+	hists, from := b.histograms[:0], b.histograms
 	for i := range b.samples {
 		smp := b.samples[i]
 		z, has := takeZero(&rest, i)
+		h := takeHistogram(&from, i)
 		if gone(&smp) {
 			continue
 		}
 		if has {
 			zeros = append(zeros, startZero{sample: len(samples), t: z})
 		}
+		if h != nil {
+			hists = append(hists, batchHistogram{len(samples), *h})
+		}
 		samples = append(samples, smp)
 	}
 	clear(b.samples[len(samples):])
-	b.samples, b.zeros = samples, zeros
+	clear(b.histograms[len(hists):])
+	b.samples, b.zeros, b.histograms = samples, zeros, hists
 }
 
 // takeZero takes the zero of a sample from the front of zeros, if it has one.
@@ -102,6 +148,10 @@ func takeZero(zeros *[]startZero, sample int) (t int64, ok bool) {
 // release gives the batch's memory back for the next request.
 func (b *batch) release() {
 	clear(b.samples) // forgotten series must not be held by the pool
+	clear(b.histograms)
+	if cap(b.arena) > maxPooledBytes {
+		b.arena = nil
+	}
 	b.request, b.budget, b.held = nil, nil, 0
 	batchPool.Put(b)
 }
@@ -114,7 +164,7 @@ func (b *batch) finish(err error) {
 	switch {
 	case err == nil:
 		r.mu.Lock()
-		r.written += len(b.samples)
+		r.written.add(b.tally())
 		r.mu.Unlock()
 	case errors.Is(err, sequence.ErrBadContent):
 		r.refuse(Refused, len(b.samples), func() example {

@@ -23,6 +23,10 @@ type metric struct {
 	epoch uint32
 	slot  int32
 
+	// The same for its native histograms, which go into segments of their own.
+	histogramEpoch uint32
+	histogramSlot  int32
+
 	// What was last seen of its metadata (hashMetadata) and when, by the
 	// keeper's clock; any goroutine.
 	metadata   atomic.Uint64
@@ -50,17 +54,27 @@ type series struct {
 	//
 	//	id == 0 until a flush that created or found the series has committed
 	//	lastT is not smaller than the time of any committed sample
-	//	exact: (lastT, lastV) is a committed sample and the one that counts
+	//	exact: (lastT, lastV) is a committed float, or a committed histogram and
+	//	its sum (known.histograms has the rest), and the sample that counts
 	lastT  int64 // milliseconds since the epoch, or noSample
 	lastV  float64
 	seenAt int64 // process's clock, ms: last flush that had samples of it
 	id     segment.SeriesID
-	exact  bool
+	exact  exactness
 
 	v1        bool  // never changes
 	dead      bool  // guarded by the mutex of the region's buffer
 	spellings uint8 // entries of the spelling tables; guarded by registry.mu
 }
+
+// exactness is what is known of a series' newest sample.
+type exactness uint8
+
+const (
+	notExact exactness = iota // lastT is a bound, or there is no sample
+	exactFloat
+	exactHistogram
+)
 
 // canonical is the canonical labels of the series. They are made anew each
 // time: only creating and forgetting a series and texts for people need them.
@@ -79,7 +93,7 @@ func (s *series) spell() string {
 // the newest. Older ones change nothing.
 func (s *series) see(t int64, v float64) {
 	if t >= s.lastT {
-		s.lastT, s.lastV, s.exact = t, v, true
+		s.lastT, s.lastV, s.exact = t, v, exactFloat
 	}
 }
 
@@ -87,6 +101,6 @@ func (s *series) see(t int64, v float64) {
 // not known.
 func (s *series) raise(t int64) {
 	if t >= s.lastT {
-		s.lastT, s.exact = t, false
+		s.lastT, s.exact = t, notExact
 	}
 }

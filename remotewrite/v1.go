@@ -19,15 +19,15 @@ type timeSeries struct {
 	// labels are decoded once per series and not once per sample.
 	labels     []byte
 	samples    []sample
-	histograms int
+	histograms [][]byte // prometheus.Histogram messages; share memory with the body
 	exemplars  int
 }
 
 // v1Decoder reads a remote write 1.0 request (prometheus.WriteRequest) in
 // place. It accepts fields in any order and skips unknown ones, as Prometheus
 // does, and rejects what Prometheus's decoder rejects with one exception:
-// exemplars, native histograms and metadata are skipped by their length and
-// not looked into.
+// exemplars and metadata are skipped by their length and not looked into. Nor
+// are native histograms here: histogramMessage reads them.
 //
 // The zero value with body set is ready to use; reset reuses its memory.
 type v1Decoder struct {
@@ -35,7 +35,7 @@ type v1Decoder struct {
 	at      int
 	series  timeSeries
 	scratch []byte // label fields that do not stand together in the message
-	skipped int    // exemplars, histograms and metadata entries seen
+	skipped int    // exemplars, histograms and metadata entries seen: not looked into here
 	foreign bool   // fields of a 2.0 request were seen
 
 	metadata *metadataKeeper // takes metadata entries; nil leaves them
@@ -86,7 +86,7 @@ func (d *v1Decoder) next() (bool, error) {
 // readSeries reads one TimeSeries message into d.series.
 func (d *v1Decoder) readSeries(msg []byte) error {
 	ts := &d.series
-	ts.samples, ts.histograms, ts.exemplars = ts.samples[:0], 0, 0
+	ts.samples, ts.histograms, ts.exemplars = ts.samples[:0], ts.histograms[:0], 0
 	first, last := -1, -1 // the stretch of label fields that stand together
 	d.scratch = d.scratch[:0]
 	split := false
@@ -118,10 +118,10 @@ func (d *v1Decoder) readSeries(msg []byte) error {
 		case 3:
 			ts.exemplars++
 		case 4:
-			ts.histograms++
+			ts.histograms = append(ts.histograms, msg[start:end])
 		}
 	}
-	d.skipped += ts.exemplars + ts.histograms
+	d.skipped += ts.exemplars + len(ts.histograms)
 	switch {
 	case split:
 		ts.labels = d.scratch

@@ -49,8 +49,9 @@ func Stale() float64 { return math.Float64frombits(staleBits) }
 //	S2  MinT, MaxT are the smallest and largest sample time, in one bucket
 //	S3  Base <= MinT and Offsets[i] >= 0
 //	S4  hot: MinSeq == MaxSeq == the sequence of its flush
-//	S5  Ordered (hot only): every sample is strictly newer than all earlier
-//	    samples of its series, those before it in the arrays included
+//	S5  Ordered (hot only): every sample is strictly newer than all samples of
+//	    its series in earlier flushes, and than those of its kind (S8) before it
+//	    in its own, in the arrays and in segments before
 //	S6  sealed: sorted by (series, time), no (series, time) twice
 //	S7  HasStale is true if any value is a stale marker
 //	S8  all samples are floats (Histograms is nil), or all are native histograms:
