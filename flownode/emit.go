@@ -78,6 +78,10 @@ func (s *stepping) emit(ctx context.Context) error {
 func (s *stepping) window(ctx context.Context, src inputs, end int64, want wanted) (windowResult, error) {
 	s.tried = true
 	res, err := s.evaluate(ctx, s.r, src, end, want)
+	if res.histograms > 0 {
+		s.evalErr = &HistogramResultError{Flow: s.flow.Def.Name, End: end, Results: res.histograms}
+		s.r.node.metrics.histogramResults.Add(float64(res.histograms))
+	}
 	var evalErr *EvalError
 	if errors.As(err, &evalErr) {
 		s.evalErr = err

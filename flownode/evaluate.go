@@ -25,6 +25,8 @@ type windowResult struct {
 	end     int64
 	touched bool           // some leaf holds a sample in the window
 	rows    []progress.Row // ascending by columns, no two with the same
+
+	histograms int // results that are native histograms, which are left out
 }
 
 // inputs is what some windows of a flow can be computed from.
@@ -97,12 +99,20 @@ func (f *flowRun) evaluate(ctx context.Context, r *round, src inputs, end int64,
 		out, res.touched, err = f.evaluateLeaves(ctx, r, src.leaves, end, want)
 	}
 	if err == nil && out != nil {
+		out, res.histograms = floatsOf(out)
 		res.rows, err = f.rowsOf(out)
 	}
 	if err != nil && ctx.Err() == nil {
 		return windowResult{end: end, touched: res.touched}, &EvalError{Flow: f.flow.Def.Name, End: end, Err: err}
 	}
 	return res, err
+}
+
+// floatsOf is the elements of a vector that are numbers, and how many are not:
+// native histograms have no place in a result table.
+func floatsOf(vec promeval.Vector) (floats promeval.Vector, histograms int) {
+	floats = slices.DeleteFunc(vec, func(s promeval.Sample) bool { return s.Histogram != nil })
+	return floats, len(vec) - len(floats)
 }
 
 // rowsOf turns a vector into rows.

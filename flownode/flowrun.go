@@ -67,17 +67,11 @@ func newFlowRun(f progress.Flow) (*flowRun, error) {
 		stored: f.Vector,
 	}
 	run.open.reset(progress.Unset)
-	for i := range f.Def.Expr.Leaves {
-		leaf := &f.Def.Expr.Leaves[i]
-		b, err := builderOf(leaf, f.Def.Every)
-		if err != nil {
-			return nil, fmt.Errorf("flow %s: %w", f.Def.Name, err)
-		}
-		run.leaves = append(run.leaves, &leafRun{
-			leaf: leaf, step: f.Def.Every, builder: b, members: newMembers(leaf),
-			grid: pane.Grid{Width: leaf.Pane}, stepGrid: pane.Grid{Width: f.Def.Every},
-		})
+	leaves, err := newLeafRuns(f.Def)
+	if err != nil {
+		return nil, err
 	}
+	run.leaves = leaves
 	for _, d := range f.Dirty {
 		reason, err := flowplan.ParseReason(d.Reason)
 		if err != nil {
@@ -86,6 +80,23 @@ func newFlowRun(f progress.Flow) (*flowRun, error) {
 		run.dirty.Restore(d.WindowEnd, d.Group, reason, d.Since, d.FirstAt, d.LastAt)
 	}
 	return run, nil
+}
+
+// newLeafRuns is the leaves of a definition, without members.
+func newLeafRuns(def flowdef.Flow) ([]*leafRun, error) {
+	out := make([]*leafRun, 0, len(def.Expr.Leaves))
+	for i := range def.Expr.Leaves {
+		leaf := &def.Expr.Leaves[i]
+		b, err := builderOf(leaf, def.Every)
+		if err != nil {
+			return nil, fmt.Errorf("flow %s: %w", def.Name, err)
+		}
+		out = append(out, &leafRun{
+			leaf: leaf, step: def.Every, builder: b, members: newMembers(leaf),
+			grid: pane.Grid{Width: leaf.Pane}, stepGrid: pane.Grid{Width: def.Every},
+		})
+	}
+	return out, nil
 }
 
 // dropState forgets all pane state; it is built again when needed (I7).

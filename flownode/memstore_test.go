@@ -80,11 +80,16 @@ func (s *memStore) seal() {
 			t  int64
 		}
 		vals := map[point]float64{}
+		hists := map[point][]byte{}
 		out := segment.Segment{Region: k.r, Metric: k.m, Sealed: true, MinSeq: segs[0].MinSeq, Base: k.b}
 		for i := range segs {
 			out.MaxSeq = max(out.MaxSeq, segs[i].MaxSeq)
 			for j := range segs[i].Series {
-				vals[point{segs[i].Series[j], segs[i].Time(j)}] = segs[i].Values[j]
+				p := point{segs[i].Series[j], segs[i].Time(j)}
+				vals[p] = segs[i].Values[j]
+				if delete(hists, p); segs[i].Histograms != nil {
+					hists[p] = segs[i].Histograms[j]
+				}
 			}
 		}
 		points := make([]point, 0, len(vals))
@@ -97,14 +102,26 @@ func (s *memStore) seal() {
 			}
 			return int(a.t - b.t)
 		})
-		out.MinT, out.MaxT = points[0].t, points[0].t
+		both := [2]segment.Segment{out, out} // floats and histograms
 		for _, p := range points {
-			out.MinT, out.MaxT = min(out.MinT, p.t), max(out.MaxT, p.t)
-			out.Series = append(out.Series, p.id)
-			out.Offsets = append(out.Offsets, int32(p.t-k.b))
-			out.Values = append(out.Values, vals[p])
+			to := &both[0]
+			if hists[p] != nil {
+				to = &both[1]
+				to.Histograms = append(to.Histograms, hists[p])
+			}
+			if to.Len() == 0 {
+				to.MinT, to.MaxT = p.t, p.t
+			}
+			to.MinT, to.MaxT = min(to.MinT, p.t), max(to.MaxT, p.t)
+			to.Series = append(to.Series, p.id)
+			to.Offsets = append(to.Offsets, int32(p.t-k.b))
+			to.Values = append(to.Values, vals[p])
 		}
-		s.sealed = append(s.sealed, out)
+		for _, out := range both {
+			if out.Len() > 0 {
+				s.sealed = append(s.sealed, out)
+			}
+		}
 	}
 	s.hot = nil
 	s.sealedTo = s.vec.Clone()
@@ -117,6 +134,15 @@ func (s *memStore) Snapshot(context.Context) (Snapshot, error) {
 	for r, ids := range s.flushes {
 		pos.Flushes[r] = ids[len(ids)-1]
 	}
+	for _, set := range [][]segment.Segment{s.hot, s.sealed} {
+		for i := range set {
+			if set[i].Histograms != nil {
+				pos.Histograms = append(pos.Histograms, set[i].Metric)
+			}
+		}
+	}
+	slices.Sort(pos.Histograms)
+	pos.Histograms = slices.Compact(pos.Histograms)
 	return &memSnapshot{
 		pos: pos, flushes: s.flushes, series: slices.Clip(s.series), // appended to only
 		hot: slices.Clone(s.hot), sealed: slices.Clone(s.sealed),

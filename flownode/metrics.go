@@ -11,20 +11,21 @@ import (
 
 // Metrics is what a flownode tells of itself.
 type Metrics struct {
-	leader        prometheus.Gauge
-	rounds        *prometheus.HistogramVec
-	roundErrors   *prometheus.CounterVec
-	refills       *prometheus.CounterVec
-	windows       *prometheus.CounterVec
-	rows          prometheus.Counter
-	samples       prometheus.Counter
-	evalErrors    prometheus.Counter
-	unrebuildable prometheus.Counter
-	stateBytes    *prometheus.GaugeVec
-	members       *prometheus.GaugeVec
-	dirty         *prometheus.GaugeVec
-	lag           *prometheus.GaugeVec
-	sequenceLag   *prometheus.GaugeVec
+	leader           prometheus.Gauge
+	rounds           *prometheus.HistogramVec
+	roundErrors      *prometheus.CounterVec
+	refills          *prometheus.CounterVec
+	windows          *prometheus.CounterVec
+	rows             prometheus.Counter
+	samples          prometheus.Counter
+	evalErrors       prometheus.Counter
+	histogramResults prometheus.Counter
+	unrebuildable    prometheus.Counter
+	stateBytes       *prometheus.GaugeVec
+	members          *prometheus.GaugeVec
+	dirty            *prometheus.GaugeVec
+	lag              *prometheus.GaugeVec
+	sequenceLag      *prometheus.GaugeVec
 }
 
 // NewMetrics makes the metrics and registers them; reg nil registers nowhere.
@@ -44,18 +45,19 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Namespace: "laminar", Subsystem: "flow", Name: "round_duration_seconds",
 			Help: "How long rounds took, by fence group.", Buckets: prometheus.ExponentialBuckets(0.002, 2, 13),
 		}, []string{"group"}),
-		roundErrors:   counter("round_errors_total", "Rounds that failed, by fence group.", "group"),
-		refills:       counter("refills_total", "Pieces of state and windows computed again from raw samples, by reason.", "reason"),
-		windows:       counter("windows_total", "Windows computed: closed, provisional, recomputed, refilled.", "kind"),
-		rows:          prometheus.NewCounter(prometheus.CounterOpts(name("rows_written_total", "Result rows inserted, changed or deleted."))),
-		samples:       prometheus.NewCounter(prometheus.CounterOpts(name("samples_read_total", "Raw samples read."))),
-		evalErrors:    prometheus.NewCounter(prometheus.CounterOpts(name("evaluation_errors_total", "Windows whose expression could not be evaluated."))),
-		unrebuildable: prometheus.NewCounter(prometheus.CounterOpts(name("windows_kept_total", "Dirty windows kept as they are because raw samples of theirs are gone."))),
-		stateBytes:    gauge("state_bytes", "Pane state in memory."),
-		members:       gauge("series", "Series that the flow's leaves select."),
-		dirty:         gauge("dirty_windows", "Closed windows still to be recomputed."),
-		lag:           gauge("lag_seconds", "Database clock minus the watermark."),
-		sequenceLag:   gauge("lag_sequences", "Commits the stored vector is behind the last round's snapshot."),
+		roundErrors:      counter("round_errors_total", "Rounds that failed, by fence group.", "group"),
+		refills:          counter("refills_total", "Pieces of state and windows computed again from raw samples, by reason.", "reason"),
+		windows:          counter("windows_total", "Windows computed: closed, provisional, recomputed, refilled.", "kind"),
+		rows:             prometheus.NewCounter(prometheus.CounterOpts(name("rows_written_total", "Result rows inserted, changed or deleted."))),
+		samples:          prometheus.NewCounter(prometheus.CounterOpts(name("samples_read_total", "Raw samples read."))),
+		evalErrors:       prometheus.NewCounter(prometheus.CounterOpts(name("evaluation_errors_total", "Windows whose expression could not be evaluated."))),
+		histogramResults: prometheus.NewCounter(prometheus.CounterOpts(name("histogram_results_total", "Results left out because they are native histograms."))),
+		unrebuildable:    prometheus.NewCounter(prometheus.CounterOpts(name("windows_kept_total", "Dirty windows kept as they are because raw samples of theirs are gone."))),
+		stateBytes:       gauge("state_bytes", "Pane state in memory."),
+		members:          gauge("series", "Series that the flow's leaves select."),
+		dirty:            gauge("dirty_windows", "Closed windows still to be recomputed."),
+		lag:              gauge("lag_seconds", "Database clock minus the watermark."),
+		sequenceLag:      gauge("lag_sequences", "Commits the stored vector is behind the last round's snapshot."),
 	}
 	for _, r := range flowplan.Reasons() {
 		m.refills.WithLabelValues(string(r))
@@ -64,7 +66,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		m.windows.WithLabelValues(k)
 	}
 	if reg != nil {
-		reg.MustRegister(m.leader, m.rounds, m.roundErrors, m.refills, m.windows, m.rows, m.samples, m.evalErrors,
+		reg.MustRegister(m.leader, m.rounds, m.roundErrors, m.refills, m.windows, m.rows, m.samples, m.evalErrors, m.histogramResults,
 			m.unrebuildable, m.stateBytes, m.members, m.dirty, m.lag, m.sequenceLag)
 	}
 	return m

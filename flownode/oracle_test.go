@@ -45,6 +45,7 @@ type worldSeries struct {
 	counter bool
 	samples map[int64]float64
 	value   float64
+	hists   nativeSamples
 	created bool
 }
 
@@ -129,9 +130,10 @@ func (w *world) value(s *worldSeries) float64 {
 // as an ingester does.
 func (w *world) flush(r sequence.Region, samples map[*worldSeries]map[int64]float64) {
 	type key struct {
-		m       segment.MetricID
-		bucket  int64
-		ordered bool
+		m         segment.MetricID
+		bucket    int64
+		ordered   bool
+		histogram bool
 	}
 	segs := map[key]*segment.Segment{}
 	for _, s := range w.series {
@@ -147,7 +149,8 @@ func (w *world) flush(r sequence.Region, samples map[*worldSeries]map[int64]floa
 		}
 		for _, t := range times {
 			last, known := w.last[s.id]
-			k := key{s.metric, segment.Bucket(t), !known || t > last}
+			payload := s.hists.pending[t]
+			k := key{s.metric, segment.Bucket(t), !known || t > last, payload != nil}
 			if k.ordered {
 				w.last[s.id] = t
 			}
@@ -160,7 +163,11 @@ func (w *world) flush(r sequence.Region, samples map[*worldSeries]map[int64]floa
 			seg.Series = append(seg.Series, s.id)
 			seg.Offsets = append(seg.Offsets, int32(t-k.bucket))
 			seg.Values = append(seg.Values, points[t])
+			if payload != nil {
+				seg.Histograms = append(seg.Histograms, payload)
+			}
 			s.samples[t] = points[t]
+			s.hists.commit(t)
 		}
 	}
 	list := make([]segment.Segment, 0, len(segs))
@@ -190,7 +197,7 @@ func (w *world) scrape(span int64, late bool) {
 			if w.rng.IntN(5) == 0 {
 				at = t - t%60_000 // exactly on a border
 			}
-			points[at] = w.value(s)
+			points[at] = w.point(s, at)
 		}
 		perRegion[s.region][s] = points
 	}
@@ -211,7 +218,9 @@ func (w *world) overwrite() {
 	for t, v := range s.samples {
 		if w.rng.IntN(10) == 0 {
 			if points[t] = v; w.rng.IntN(2) == 0 {
-				points[t] = w.value(s)
+				points[t] = w.point(s, t)
+			} else {
+				s.hists.again(t)
 			}
 		}
 	}
@@ -256,7 +265,7 @@ func (w *world) samples() promeval.Samples {
 		for _, t := range x.Times {
 			x.Values = append(x.Values, s.samples[t])
 		}
-		out = append(out, x)
+		out = append(out, s.hists.part(w.t, x))
 	}
 	return out
 }
@@ -308,7 +317,9 @@ func (w *world) compare(def flowdef.Flow, end int64, all promeval.Samples, got m
 		}
 		layout := flowdef.NewLayout(def)
 		for _, s := range vec {
-			want[rowKey(layout.Row(s.Metric))] = s.Value
+			if s.Histogram == nil {
+				want[rowKey(layout.Row(s.Metric))] = s.Value
+			}
 		}
 	}
 	bad := len(want) != len(got)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -13,12 +14,38 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/promeval"
+	"laminar/sequence/nativehist"
 	"laminar/sequence/segment"
 )
 
 // cuts is into how many panes the leaves' windows were cut, and in how many of
-// them there were samples, for the leaf with the fewest.
-type cuts struct{ panes, occupied int64 }
+// them there were samples, for the leaf with the fewest. A window with native
+// histograms in it is not cut.
+type cuts struct {
+	panes, occupied int64
+	histograms      bool
+}
+
+// whole computes the expression from the samples that it is said to read.
+func (q *adapted) whole(ctx context.Context, c *flowdef.Compiled, t int64) (vec promeval.Vector, cut cuts, err error) {
+	sel := &selection{at: map[segment.SeriesID]int{}}
+	for i := range c.Leaves {
+		m, raw, err := q.read(ctx, &c.Leaves[i], t)
+		if err != nil {
+			return nil, cut, err
+		}
+		cut.histograms = cut.histograms || slices.ContainsFunc(raw.hs, func(column [][]byte) bool { return column != nil })
+		if err := sel.add(m, raw); err != nil {
+			return nil, cut, err
+		}
+	}
+	samples := make(promeval.Samples, len(sel.series))
+	for i := range sel.series {
+		samples[i] = sel.series[i].Series
+	}
+	vec, err = q.a.eval.Whole(ctx, q.String(), samples, t)
+	return vec, cut, err
+}
 
 // window computes the expression at t, with panes of a random width.
 func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut cuts, err error) {
@@ -27,28 +54,20 @@ func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut
 	}
 	c := q.cut(t)
 	if c.Batch {
-		sel := &selection{at: map[segment.SeriesID]int{}}
-		for i := range c.Leaves {
-			m, raw, err := q.read(ctx, &c.Leaves[i], t)
-			if err != nil {
-				return nil, cut, err
-			}
-			sel.add(m, raw)
-		}
-		samples := make(promeval.Samples, len(sel.series))
-		for i := range sel.series {
-			samples[i] = sel.series[i].Series
-		}
-		vec, err = q.a.eval.Whole(ctx, q.String(), samples, t)
-		return vec, cut, err
+		return q.whole(ctx, &c, t)
 	}
-	cut = cuts{math.MaxInt64, math.MaxInt64}
+	cut = cuts{panes: math.MaxInt64, occupied: math.MaxInt64}
 	vectors := make([]promeval.Vector, len(c.Leaves))
 	for i := range c.Leaves {
 		l := &c.Leaves[i]
 		m, raw, err := q.read(ctx, l, t)
 		if err != nil {
 			return nil, cut, err
+		}
+		if slices.ContainsFunc(raw.hs, func(column [][]byte) bool { return column != nil }) {
+			// What becomes of a flow when a metric turns out to hold histograms.
+			c = c.Whole("histograms")
+			return q.whole(ctx, &c, t)
 		}
 		b, err := builderOf(l, l.Range)
 		if err != nil {
@@ -96,17 +115,17 @@ func (q *adapted) cut(t int64) flowdef.Compiled {
 }
 
 // read is what the leaf selects in the window that ends at t.
-func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*members, *rawColumns, error) {
+func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*members, *mixedColumns, error) {
 	after, upTo := t-l.Offset-l.Range, t-l.Offset
 	querier, err := q.from.Querier(after+1, upTo)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { _ = querier.Close() }()
-	m, raw := newMembers(l), &rawColumns{}
+	m, raw := newMembers(l), &mixedColumns{rawColumns: &rawColumns{}}
 	set := querier.Select(ctx, true, nil, l.Matchers...)
 	for set.Next() {
-		ts, vs, err := floats(set.At().Iterator(nil), after, upTo)
+		ts, vs, hs, err := samplesOf(set.At().Iterator(nil), after, upTo)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -121,7 +140,7 @@ func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*members,
 			return nil, nil, fmt.Errorf("leaf %s does not take series %s", l.Text, set.At().Labels())
 		}
 		raw.slot = append(raw.slot, m.slots[len(m.slots)-1])
-		raw.ts, raw.vs = append(raw.ts, ts), append(raw.vs, vs)
+		raw.ts, raw.vs, raw.hs = append(raw.ts, ts), append(raw.vs, vs), append(raw.hs, hs)
 	}
 	return m, raw, set.Err()
 }
@@ -135,36 +154,77 @@ func (a *adapter) idOf(lset labels.Labels) segment.SeriesID {
 	return a.ids[key]
 }
 
-// floats reads the samples with after < t <= upTo.
-func floats(it chunkenc.Iterator, after, upTo int64) (ts []int64, vs []float64, err error) {
+// samplesOf reads the samples with after < t <= upTo; hs is nil where there is no
+// histogram, which goes through the form in which it is stored.
+func samplesOf(it chunkenc.Iterator, after, upTo int64) (ts []int64, vs []float64, hs [][]byte, err error) {
 	for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
 		if t := it.AtT(); t <= after || t > upTo {
 			continue
-		} else if kind != chunkenc.ValFloat || it.AtST() != 0 || t < 0 {
-			return nil, nil, errUnsupported
+		} else if it.AtST() != 0 || t < 0 {
+			return nil, nil, nil, errUnsupported
 		}
-		t, v := it.At()
-		ts, vs = append(ts, t), append(vs, v)
+		var (
+			v       float64
+			payload []byte
+		)
+		switch kind {
+		case chunkenc.ValFloat:
+			_, v = it.At()
+		case chunkenc.ValHistogram:
+			_, h := it.AtHistogram(nil)
+			v = h.Sum
+			payload, err = nativehist.Append(nil, h)
+		default:
+			_, h := it.AtFloatHistogram(nil)
+			v = h.Sum
+			payload, err = nativehist.AppendFloat(nil, h)
+		}
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		ts, vs = append(ts, it.AtT()), append(vs, v)
+		if payload != nil || hs != nil {
+			for len(hs) < len(vs)-1 {
+				hs = append(hs, nil)
+			}
+			hs = append(hs, payload)
+		}
 	}
-	return ts, vs, it.Err()
+	return ts, vs, hs, it.Err()
 }
 
 // value is the vectors in the form of the engine's value.
 func (q *adapted) value(vectors []promeval.Vector, want *promql.Result) parser.Value {
 	if q.isRange {
-		return q.matrix(vectors)
+		wanted, _ := want.Value.(promql.Matrix)
+		return q.matrix(vectors, wanted)
 	}
 	if _, ok := want.Value.(promql.Scalar); ok {
 		return promql.Scalar{T: q.start, V: vectors[0][0].Value}
 	}
+	wanted, _ := want.Value.(promql.Vector)
 	out := make(promql.Vector, len(vectors[0]))
 	for i, s := range vectors[0] {
-		out[i] = promql.Sample{Metric: s.Metric, T: q.start, F: s.Value}
+		out[i] = promql.Sample{Metric: s.Metric, T: q.start, F: s.Value, H: s.Histogram}
+		for _, w := range wanted {
+			if labels.Equal(w.Metric, s.Metric) {
+				sayNoReset(s.Histogram, w.H)
+			}
+		}
 	}
 	return out
 }
 
-func (q *adapted) matrix(vectors []promeval.Vector) promql.Matrix {
+// sayNoReset makes a histogram say that no counter reset comes before it where
+// the wanted one says so: that is not kept, because late samples can make it
+// untrue. No number depends on it.
+func sayNoReset(h, wanted *histogram.FloatHistogram) {
+	if h != nil && wanted != nil && wanted.CounterResetHint == histogram.NotCounterReset && h.CounterResetHint == histogram.UnknownCounterReset {
+		h.CounterResetHint = histogram.NotCounterReset
+	}
+}
+
+func (q *adapted) matrix(vectors []promeval.Vector, want promql.Matrix) promql.Matrix {
 	var out promql.Matrix
 	at := map[string]int{}
 	for i, vec := range vectors {
@@ -176,7 +236,18 @@ func (q *adapted) matrix(vectors []promeval.Vector) promql.Matrix {
 				at[key] = n
 				out = append(out, promql.Series{Metric: s.Metric})
 			}
-			out[n].Floats = append(out[n].Floats, promql.FPoint{T: q.start + int64(i)*q.step, F: s.Value})
+			if at := q.start + int64(i)*q.step; s.Histogram != nil {
+				out[n].Histograms = append(out[n].Histograms, promql.HPoint{T: at, H: s.Histogram})
+				for _, w := range want {
+					for _, p := range w.Histograms {
+						if p.T == at && labels.Equal(w.Metric, s.Metric) {
+							sayNoReset(s.Histogram, p.H)
+						}
+					}
+				}
+			} else {
+				out[n].Floats = append(out[n].Floats, promql.FPoint{T: at, F: s.Value})
+			}
 		}
 	}
 	slices.SortFunc(out, func(a, b promql.Series) int { return labels.Compare(a.Metric, b.Metric) })

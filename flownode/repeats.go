@@ -15,6 +15,7 @@ import (
 type lateSamples struct {
 	after  sequence.Vector
 	values map[lateKey]float64
+	hists  map[lateKey]segment.Digest // of those that are native histograms
 	metric map[segment.SeriesID]segment.MetricID
 }
 
@@ -28,15 +29,21 @@ type lateKey struct {
 const maxLateSamples = 1 << 20
 
 func newLateSamples(after sequence.Vector) *lateSamples {
-	return &lateSamples{after: after, values: map[lateKey]float64{}, metric: map[segment.SeriesID]segment.MetricID{}}
+	return &lateSamples{after: after, values: map[lateKey]float64{}, hists: map[lateKey]segment.Digest{}, metric: map[segment.SeriesID]segment.MetricID{}}
 }
 
 // add takes the samples of an unordered segment; segments of a region come in
 // the order of their sequences.
 func (s *lateSamples) add(seg *segment.Segment) {
 	for i, id := range seg.Series {
-		s.values[lateKey{id, seg.Time(i)}] = seg.Values[i]
+		key := lateKey{id, seg.Time(i)}
+		s.values[key] = seg.Values[i]
 		s.metric[id] = seg.Metric
+		if seg.Histograms != nil {
+			s.hists[key] = segment.DigestOf(seg.Histograms[i])
+		} else if len(s.hists) > 0 {
+			delete(s.hists, key)
+		}
 	}
 }
 
@@ -58,7 +65,7 @@ func (s *lateSamples) dropRepeats(ctx context.Context, r *round) error {
 	slices.Sort(series)
 	slices.Sort(metrics)
 	sel := segment.Select{Metrics: slices.Compact(metrics), Series: series}
-	before := make(map[lateKey]float64, len(s.values))
+	before := make(map[lateKey]earlier, len(s.values))
 	for _, span := range s.spans() {
 		sel.After, sel.UpTo = span.MinT-1, span.MaxT
 		err := r.snap.ReadRaw(ctx, sel, func(seg *segment.Segment) error {
@@ -74,9 +81,13 @@ func (s *lateSamples) dropRepeats(ctx context.Context, r *round) error {
 				}
 				if seg.MaxSeq > at {
 					delete(before, key)
-				} else {
-					before[key] = seg.Values[i]
+					continue
 				}
+				old := earlier{value: seg.Values[i]}
+				if seg.Histograms != nil {
+					old.hist = segment.DigestOf(seg.Histograms[i])
+				}
+				before[key] = old
 			}
 			return nil
 		})
@@ -84,12 +95,18 @@ func (s *lateSamples) dropRepeats(ctx context.Context, r *round) error {
 			return fmt.Errorf("compare repeated samples with what is stored: %w", err)
 		}
 	}
-	for key, v := range before {
-		if math.Float64bits(s.values[key]) == math.Float64bits(v) {
+	for key, old := range before {
+		if math.Float64bits(s.values[key]) == math.Float64bits(old.value) && s.hists[key] == old.hist {
 			delete(s.values, key)
 		}
 	}
 	return nil
+}
+
+// earlier is what stood at a time of a series; hist is zero for a float.
+type earlier struct {
+	value float64
+	hist  segment.Digest
 }
 
 // lateGap is how far apart times are read for separately.

@@ -120,7 +120,14 @@ func (g *group) compute(ctx context.Context, r *round, jobs map[progress.FlowID]
 	if err != nil {
 		return nil, err
 	}
-	// A changed history has emptied members: read them again.
+	// A changed history has emptied members: read them again. So has the change
+	// to computing windows whole.
+	if err := g.extendMembers(ctx, r); err != nil {
+		return nil, err
+	}
+	if err := g.noticeHistograms(r); err != nil {
+		return nil, err
+	}
 	if err := g.extendMembers(ctx, r); err != nil {
 		return nil, err
 	}

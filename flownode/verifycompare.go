@@ -5,11 +5,9 @@ import (
 	"context"
 	"slices"
 
-	"laminar/flownode/flowdef"
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
-	"laminar/sequence/segment"
 )
 
 // DifferenceKind says how a stored cell differs from the computed one.
@@ -104,25 +102,15 @@ func (r *verifying) span(first, last int64) (after, upTo int64) {
 // result, even where the engine would give one. A stale marker is a sample for
 // instant selectors and in batch, where no function has left it out.
 func (r *verifying) touched(sel *selection, end int64) bool {
-	for i, l := range r.flow.leaves {
-		after, upTo := l.span(end)
-		raw := sel.leaves[i]
-		markers := r.def.Expr.Batch || r.def.Expr.Leaves[i].Func == flowdef.FuncInstant
-		for c := range raw.ts {
-			_, vs := raw.within(c, after, upTo)
-			if markers && len(vs) > 0 || slices.ContainsFunc(vs, func(v float64) bool { return !segment.IsStale(v) }) {
-				return true
-			}
-		}
-	}
-	return false
+	return r.flow.touches(sel, end)
 }
 
 // rows is a window's result by row. None where two results would be one row:
 // that is an error, and the window then has no result.
 func (r *verifying) rows(vec promeval.Vector) map[string]progress.Row {
 	out := make(map[string]progress.Row, len(vec))
-	for _, s := range vec {
+	floats, _ := floatsOf(vec)
+	for _, s := range floats {
 		cols := r.flow.layout.Row(s.Metric)
 		key := rowKey(cols)
 		if _, twice := out[key]; twice {

@@ -3,8 +3,11 @@ package flownode
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"slices"
+
+	"github.com/prometheus/prometheus/promql"
 
 	"laminar/flownode/promeval"
 	"laminar/sequence/segment"
@@ -13,7 +16,7 @@ import (
 // selection is the raw samples that the selectors of a batch flow read for some
 // windows.
 type selection struct {
-	leaves []*rawColumns // by leaf
+	leaves []*mixedColumns // by leaf
 
 	// The same by series, of all leaves that select it.
 	series []selected
@@ -31,13 +34,15 @@ func (f *flowRun) readSelection(ctx context.Context, r *round, first, last int64
 	for _, l := range f.leaves {
 		after, _ := l.span(first)
 		_, upTo := l.span(last)
-		raw, err := readRaw(ctx, r.snap, l.members, allGroups(), after, upTo)
+		raw, err := readMixed(ctx, r.snap, l.members, after, upTo)
 		if err != nil {
 			return nil, err
 		}
 		r.readSamples += raw.samples()
 		sel.leaves = append(sel.leaves, raw)
-		sel.add(l.members, raw)
+		if err := sel.add(l.members, raw); err != nil {
+			return nil, fmt.Errorf("read raw samples of %s: %w", l.leaf.Text, err)
+		}
 	}
 	// The engine shall see series always in the same order.
 	slices.SortFunc(sel.series, func(a, b selected) int { return cmp.Compare(a.id, b.id) })
@@ -46,39 +51,58 @@ func (f *flowRun) readSelection(ctx context.Context, r *round, first, last int64
 
 // add takes in the samples of a leaf. Leaves can read the same samples: they
 // all read one snapshot, so of two at one time either will do.
-func (s *selection) add(m *members, raw *rawColumns) {
+func (s *selection) add(m *members, raw *mixedColumns) error {
 	for c, id := range m.series {
 		if len(raw.ts[c]) == 0 {
 			continue
+		}
+		ts, vs, hists, err := raw.parted(c)
+		if err != nil {
+			return fmt.Errorf("series %d: %w", id, err)
 		}
 		i, found := s.at[id]
 		if !found {
 			s.at[id] = len(s.series)
 			s.series = append(s.series, selected{id, promeval.Series{
-				Labels: m.groups[m.groupOf[raw.slot[c]]].labels, Times: raw.ts[c], Values: raw.vs[c],
+				Labels: m.groups[m.groupOf[raw.slot[c]]].labels, Times: ts, Values: vs, Histograms: hists,
 			}})
 			continue
 		}
 		x := &s.series[i]
-		x.Times, x.Values = sortKeepLast(slices.Concat(x.Times, raw.ts[c]), slices.Concat(x.Values, raw.vs[c]))
+		x.Times, x.Values = sortKeepLast(slices.Concat(x.Times, ts), slices.Concat(x.Values, vs))
+		x.Histograms = slices.Concat(x.Histograms, hists)
+		slices.SortStableFunc(x.Histograms, func(a, b promql.HPoint) int { return cmp.Compare(a.T, b.T) })
+		x.Histograms = slices.CompactFunc(x.Histograms, func(a, b promql.HPoint) bool { return a.T == b.T })
 	}
+	return nil
 }
 
 // evaluateWhole evaluates the expression of a batch flow over raw samples.
-// touched says that some selector reads a sample, be it a stale marker;
-// windows without any have no result, even where the engine would give one.
+// touched says that some selector reads a sample; windows without any have no
+// result, even where the engine would give one.
 func (f *flowRun) evaluateWhole(ctx context.Context, r *round, sel *selection, end int64) (out promeval.Vector, touched bool, err error) {
 	lo, hi := int64(math.MaxInt64), int64(math.MinInt64)
-	for i, l := range f.leaves {
+	for _, l := range f.leaves {
 		after, upTo := l.span(end)
 		lo, hi = min(lo, after), max(hi, upTo)
-		touched = touched || sel.leaves[i].holds(after, upTo)
 	}
-	if !touched {
+	if !f.touches(sel, end) {
 		return nil, false, nil
 	}
 	out, err = r.node.eval.WithLookback(f.flow.Def.Lookback).Whole(ctx, f.flow.Def.PromQL, sel.within(lo, hi), end)
 	return out, true, err
+}
+
+// touches reports whether some selector reads a sample in the window. What a
+// stale marker counts for depends on the expression.
+func (f *flowRun) touches(sel *selection, end int64) bool {
+	for i, l := range f.leaves {
+		after, upTo := l.span(end)
+		if sel.leaves[i].occupied(after, upTo, l.leaf.Markers) {
+			return true
+		}
+	}
+	return false
 }
 
 // within is the samples with after < t <= upTo.
@@ -88,19 +112,14 @@ func (s *selection) within(after, upTo int64) promeval.Samples {
 		x := &s.series[i]
 		from, _ := slices.BinarySearch(x.Times, after+1)
 		to, _ := slices.BinarySearch(x.Times, upTo+1)
-		if from < to {
-			samples = append(samples, promeval.Series{Labels: x.Labels, Times: x.Times[from:to], Values: x.Values[from:to]})
+		byTime := func(p promql.HPoint, t int64) int { return cmp.Compare(p.T, t) }
+		hFrom, _ := slices.BinarySearchFunc(x.Histograms, after+1, byTime)
+		hTo, _ := slices.BinarySearchFunc(x.Histograms, upTo+1, byTime)
+		if from < to || hFrom < hTo {
+			samples = append(samples, promeval.Series{
+				Labels: x.Labels, Times: x.Times[from:max(from, to)], Values: x.Values[from:max(from, to)], Histograms: x.Histograms[hFrom:max(hFrom, hTo)],
+			})
 		}
 	}
 	return samples
-}
-
-// holds reports whether any sample lies in after < t <= upTo.
-func (r *rawColumns) holds(after, upTo int64) bool {
-	for c := range r.ts {
-		if ts, _ := r.within(c, after, upTo); len(ts) > 0 {
-			return true
-		}
-	}
-	return false
 }

@@ -135,6 +135,7 @@ type Leaf struct {
 	Param    float64 // FuncPredictLinear: seconds after the window's end
 	Range    int64   // ms; an instant selector's lookback
 	Cover    int64   // FuncSamples: Range without lookbacks, ms
+	Markers  bool    // FuncSamples: a stale marker alone makes a window that is evaluated
 	Offset   int64   // ms, not negative
 	Pane     int64   // ms: width of the panes, divides Range, Offset and the step
 	Panes    int64   // Range / Pane; over MaxPanes the window is computed in batch

@@ -11,16 +11,8 @@ import (
 
 // refusals is why a function is refused.
 var refusals = map[string]string{
-	"histogram_avg":    needsNative,
-	"histogram_count":  needsNative,
-	"histogram_sum":    needsNative,
-	"histogram_stddev": needsNative,
-	"histogram_stdvar": needsNative,
-
 	"info": "reads other series than the ones it names, so its changes cannot be followed",
 }
-
-const needsNative = "works on native histograms, which are not stored"
 
 // refusedCall says why a function is refused, "" when it is not.
 func refusedCall(name string) string {

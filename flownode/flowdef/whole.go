@@ -2,6 +2,7 @@ package flowdef
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -17,11 +18,19 @@ var wholeCalls = map[string]string{
 	"mad_over_time":                "needs every sample of the window",
 	"double_exponential_smoothing": "depends on all samples of the window in their order",
 
+	"histogram_avg":    needsNative,
+	"histogram_count":  needsNative,
+	"histogram_sum":    needsNative,
+	"histogram_stddev": needsNative,
+	"histogram_stdvar": needsNative,
+
 	"ts_of_first_over_time": "needs the times of samples, of which leaves have none",
 	"ts_of_last_over_time":  "needs the times of samples, of which leaves have none",
 	"ts_of_max_over_time":   "needs the times of samples, of which leaves have none",
 	"ts_of_min_over_time":   "needs the times of samples, of which leaves have none",
 }
+
+const needsNative = "works on native histograms, of which no partial is kept"
 
 // wholeCall says why a call that is no leaf cannot stand in a residual, "" when
 // it can: it looks at more than the values of one moment.
@@ -57,7 +66,7 @@ func selections(e parser.Expr, lookback int64) []Leaf {
 		if !ok {
 			return nil
 		}
-		leaf := Leaf{Index: len(out), Func: FuncSamples, State: StateNone, Matchers: sel.LabelMatchers, Metric: metricName(sel.LabelMatchers)}
+		leaf := Leaf{Index: len(out), Func: FuncSamples, State: StateNone, Markers: true, Matchers: sel.LabelMatchers, Metric: metricName(sel.LabelMatchers)}
 		text := sel.String()
 		for _, above := range path {
 			switch n := above.(type) {
@@ -89,6 +98,27 @@ func selections(e parser.Expr, lookback int64) []Leaf {
 		}
 		return nil
 	})
+	return out
+}
+
+// Whole is the expression as a batch expression, for a reason that is found at
+// run time or to be checked: leaves become the samples that they read. Ranges,
+// labels, and which windows have results stay as they are.
+func (c *Compiled) Whole(why string) Compiled {
+	if c.Batch {
+		return *c
+	}
+	out := *c
+	out.Batch, out.Why, out.Residual, out.ByGroup = true, why, nil, false
+	out.Leaves = slices.Clone(c.Leaves)
+	for i := range out.Leaves {
+		l := &out.Leaves[i]
+		if l.Markers = l.Func == FuncInstant; !l.Markers {
+			l.Cover = l.Range
+		}
+		l.Agg, l.Without, l.Grouping = AggNone, false, nil
+		l.Func, l.State, l.Batch = FuncSamples, StateNone, true
+	}
 	return out
 }
 

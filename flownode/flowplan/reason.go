@@ -24,13 +24,16 @@ const (
 	HistoryChanged Reason = "history_changed"
 	// ReaderDisagrees: a delta did not continue where the state stands.
 	ReaderDisagrees Reason = "reader_disagrees"
+	// Histogram: a metric of the flow turned out to hold native histograms, of
+	// which no partial is kept: windows are computed whole, over raw samples.
+	Histogram Reason = "histogram"
 	// Requested: somebody asked for a refill.
 	Requested Reason = "requested"
 )
 
 // Reasons lists all reasons, for metrics that want every label from the start.
 func Reasons() []Reason {
-	return []Reason{PrecisionLost, Unordered, LateOrdered, NoState, BeyondHorizon, HistoryChanged, ReaderDisagrees, Requested}
+	return []Reason{PrecisionLost, Unordered, LateOrdered, NoState, BeyondHorizon, HistoryChanged, ReaderDisagrees, Histogram, Requested}
 }
 
 // ParseReason reads a reason back from the dirty list.

@@ -2,11 +2,11 @@ package promeval
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
 
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -16,10 +16,11 @@ import (
 )
 
 // Sample is one element of an instant vector. NaN and infinities are ordinary
-// values.
+// values. A result that is a native histogram has it, and no value.
 type Sample struct {
-	Metric labels.Labels
-	Value  float64
+	Metric    labels.Labels
+	Value     float64
+	Histogram *histogram.FloatHistogram
 }
 
 // Engine evaluates expressions. It may be used by several goroutines at once.
@@ -80,10 +81,7 @@ func vector(res *promql.Result) (Vector, error) {
 	case promql.Vector:
 		out := make(Vector, 0, len(v))
 		for i := range v {
-			if v[i].H != nil {
-				return nil, errors.New("result is a native histogram")
-			}
-			out = append(out, Sample{Metric: v[i].Metric, Value: v[i].F})
+			out = append(out, Sample{Metric: v[i].Metric, Value: v[i].F, Histogram: v[i].H})
 		}
 		return out, nil
 	case promql.Scalar:

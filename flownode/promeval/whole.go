@@ -2,7 +2,6 @@ package promeval
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sort"
 	"time"
@@ -13,11 +12,14 @@ import (
 )
 
 // Series is raw samples of one series: Values[i] at Times[i], in milliseconds
-// since the epoch, strictly ascending. Stale markers are among the values.
+// since the epoch, strictly ascending. Stale markers are among the values, and
+// among the native histograms, which are strictly ascending too and at other
+// times than the values.
 type Series struct {
-	Labels labels.Labels // __name__ included
-	Times  []int64
-	Values []float64
+	Labels     labels.Labels // __name__ included
+	Times      []int64
+	Values     []float64
+	Histograms []promql.HPoint
 }
 
 // Samples is the raw samples that an evaluation may see. Series have distinct
@@ -65,12 +67,13 @@ func (e *Engine) wholeRange(ctx context.Context, expr string, samples Samples, s
 	}
 	out := make([]Vector, (end-start)/step+1)
 	for _, s := range m {
-		if len(s.Histograms) > 0 {
-			return nil, errors.New("result is a native histogram")
-		}
 		for _, p := range s.Floats {
 			i := (p.T - start) / step
 			out[i] = append(out[i], Sample{Metric: s.Metric, Value: p.F})
+		}
+		for _, p := range s.Histograms {
+			i := (p.T - start) / step
+			out[i] = append(out[i], Sample{Metric: s.Metric, Histogram: p.H})
 		}
 	}
 	return out, nil
@@ -127,5 +130,5 @@ func (s *sampleSet) At() storage.Series {
 	for i, t := range one.Times {
 		points[i] = promql.FPoint{T: t, F: one.Values[i]}
 	}
-	return promql.NewStorageSeries(promql.Series{Metric: one.Labels, Floats: points})
+	return promql.NewStorageSeries(promql.Series{Metric: one.Labels, Floats: points, Histograms: one.Histograms})
 }
