@@ -87,6 +87,8 @@ var (
 	FlowWaits string
 	//go:embed status_flows.sql
 	StatusFlows string
+	//go:embed histogram_names.sql
+	HistogramNames string
 	//go:embed status_regions.sql
 	StatusRegions string
 	//go:embed status_storage.sql

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,7 +31,8 @@ type RegionStatus struct {
 	LastFlush  int64 // when Seq was committed
 }
 
-// FlowStatus is one flow of the catalogue with how far it is.
+// FlowStatus is one flow of the catalogue with how far it is. Def.Expr is as the
+// flow is computed: whole, where metrics that it reads hold native histograms.
 type FlowStatus struct {
 	ID    progress.FlowID
 	Def   flowdef.Flow
@@ -97,7 +100,32 @@ func (s *Store) ListFlows(ctx context.Context) ([]FlowStatus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the state of flows: %w", interpret(err))
 	}
+	rows, err = s.pool.Query(ctx, queries.HistogramNames)
+	if err != nil {
+		return nil, fmt.Errorf("list the metrics with native histograms: %w", interpret(err))
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("list the metrics with native histograms: %w", interpret(err))
+	}
+	for i := range flows {
+		noteHistograms(&flows[i].Def.Expr, names)
+	}
 	return flows, nil
+}
+
+// noteHistograms says of an expression that it is computed whole where a metric
+// of the names, which hold native histograms, is among those that it can select.
+func noteHistograms(expr *flowdef.Compiled, names []string) {
+	var selected []string
+	for _, name := range names {
+		if slices.ContainsFunc(expr.Leaves, func(l flowdef.Leaf) bool { return l.MaySelect(name) }) {
+			selected = append(selected, name)
+		}
+	}
+	if len(selected) > 0 {
+		*expr = expr.Whole("native histograms in " + strings.Join(selected, ", ") + ", of which no partial is kept")
+	}
 }
 
 // ShowFlow returns the flows of a name: the one with that title, or else all

@@ -245,6 +245,9 @@ func requireTables(t *testing.T, pool *pgxpool.Pool, flows []flowdef.Flow, sampl
 			windows++
 			got := stored[end]
 			for _, s := range vec {
+				if s.Histogram != nil {
+					continue // has no place in a table
+				}
 				key := strings.Join(layout.Row(s.Metric), "\xff")
 				v, ok := got[key]
 				delete(got, key)

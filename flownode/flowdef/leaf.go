@@ -51,6 +51,12 @@ func (l *Leaf) Matches(get func(name string) string) bool {
 	return true
 }
 
+// MaySelect reports whether the leaf's matchers let series of a metric through,
+// as far as its name tells.
+func (l *Leaf) MaySelect(metric string) bool {
+	return !slices.ContainsFunc(l.Matchers, func(m *labels.Matcher) bool { return m.Name == model.MetricNameLabel && !m.Matches(metric) })
+}
+
 // Names lists the metric names the leaf can select, sorted; nil when its
 // matchers leave that open.
 func (l *Leaf) Names() []string {

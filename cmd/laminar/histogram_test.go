@@ -1,0 +1,338 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang/snappy"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/prompb"
+	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
+	"github.com/prometheus/prometheus/promql"
+
+	"laminar/flownode/promeval"
+)
+
+const nativeFlows = `
+flows:
+  - {name: latency:p90, promql: 'histogram_quantile(0.9, sum by (job) (rate(latency[5m])))', every: 1m}
+  - {name: latency:count, promql: 'histogram_count(sum by (job) (increase(latency[2m])))', every: 1m}
+  - {name: latency:fast, promql: 'histogram_fraction(0, 0.5, rate(latency[3m] offset 1m))', every: 30s}
+  - {name: latency:avg, promql: 'histogram_avg(latency)', every: 1m}
+  - {name: latency:rate, promql: 'sum by (job) (rate(latency[2m]))', every: 1m}
+  - {name: latency:series, promql: 'count by (job) (latency)', every: 1m}
+  - {name: load:max, promql: 'max by (job) (max_over_time(load[2m]))', every: 1m}
+`
+
+// nativeSender makes histograms of some series and sends them by both versions
+// of remote write until they are acknowledged.
+type nativeSender struct {
+	t      *testing.T
+	url    string
+	rng    *rand.Rand
+	series []*nativeSeries
+}
+
+// nativeSeries is a series with everything of it that was acknowledged.
+type nativeSeries struct {
+	labels labels.Labels
+	v2     bool
+	h      *histogram.Histogram
+	float  bool
+	hists  map[int64]*histogram.FloatHistogram
+	floats map[int64]float64
+}
+
+// nativePoint is a sample to be sent: a histogram, or a float.
+type nativePoint struct {
+	t int64
+	h *histogram.Histogram // nil for a float
+	v float64
+}
+
+func newNativeSender(t *testing.T, url string) *nativeSender {
+	s := &nativeSender{t: t, url: url, rng: rand.New(rand.NewPCG(11, 12))}
+	for i := range 6 {
+		h := &histogram.Histogram{Schema: int32(i%3) + 1, ZeroThreshold: 1e-128, PositiveSpans: []histogram.Span{{Offset: -3, Length: 3}, {Offset: 1, Length: 3}}}
+		if i%3 == 2 {
+			h.Schema, h.ZeroThreshold, h.CustomValues = histogram.CustomBucketsSchema, 0, []float64{0.1, 0.25, 0.5, 1, 2.5, 5}
+			h.PositiveSpans = []histogram.Span{{Length: 6}}
+		}
+		h.PositiveBuckets = make([]int64, 6)
+		s.series = append(s.series, &nativeSeries{
+			labels: labels.FromStrings("__name__", "latency", "job", fmt.Sprintf("j%d", i/3), "instance", fmt.Sprint(i)),
+			v2:     i%2 == 1, float: i%4 == 3, h: h, hists: map[int64]*histogram.FloatHistogram{}, floats: map[int64]float64{},
+		})
+	}
+	return s
+}
+
+// next is the next histogram of a series: it counts on, or begins anew.
+func (s *nativeSender) next(x *nativeSeries) *histogram.Histogram {
+	counts := make([]int64, len(x.h.PositiveBuckets))
+	last := int64(0)
+	for i, d := range x.h.PositiveBuckets {
+		last += d
+		counts[i] = last
+	}
+	if s.rng.IntN(40) == 0 {
+		clear(counts)
+		x.h.Count, x.h.Sum = 0, 0
+	}
+	for range s.rng.IntN(30) {
+		i := s.rng.IntN(len(counts))
+		counts[i]++
+		x.h.Count++
+		x.h.Sum += float64(i) / 4
+	}
+	last = 0
+	for i, c := range counts {
+		x.h.PositiveBuckets[i], last = c-last, c
+	}
+	return x.h.Copy()
+}
+
+// send delivers points of a series.
+func (s *nativeSender) send(x *nativeSeries, points ...nativePoint) {
+	s.t.Helper()
+	body, kind := s.encode(x, points)
+	deadline := time.Now().Add(time.Minute)
+	for {
+		req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url, bytes.NewReader(body))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", kind)
+		req.Header.Set("Content-Encoding", "snappy")
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil {
+			text, _ := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusNoContent {
+				break
+			}
+			if resp.StatusCode/100 == 4 {
+				s.t.Fatalf("answered %d %s", resp.StatusCode, text)
+			}
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("not taken within a minute: %v", err)
+		}
+		time.Sleep(20 * time.Millisecond) // the receiver was killed and comes back
+	}
+	for _, p := range points {
+		delete(x.hists, p.t)
+		delete(x.floats, p.t)
+		if p.h != nil {
+			x.hists[p.t] = p.h.ToFloat(nil)
+		} else {
+			x.floats[p.t] = p.v
+		}
+	}
+}
+
+func (s *nativeSender) encode(x *nativeSeries, points []nativePoint) (body []byte, kind string) {
+	var err error
+	if x.v2 {
+		table := writev2.NewSymbolTable()
+		var ts writev2.TimeSeries
+		x.labels.Range(func(l labels.Label) {
+			ts.LabelsRefs = append(ts.LabelsRefs, table.Symbolize(l.Name), table.Symbolize(l.Value))
+		})
+		for _, p := range points {
+			switch {
+			case p.h == nil:
+				ts.Samples = append(ts.Samples, writev2.Sample{Timestamp: p.t, Value: p.v})
+			case x.float:
+				ts.Histograms = append(ts.Histograms, writev2.FromFloatHistogram(0, p.t, p.h.ToFloat(nil)))
+			default:
+				ts.Histograms = append(ts.Histograms, writev2.FromIntHistogram(0, p.t, p.h))
+			}
+		}
+		req := writev2.Request{Symbols: table.Symbols(), Timeseries: []writev2.TimeSeries{ts}}
+		body, err = req.Marshal()
+		kind = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
+	} else {
+		var ts prompb.TimeSeries
+		x.labels.Range(func(l labels.Label) { ts.Labels = append(ts.Labels, prompb.Label{Name: l.Name, Value: l.Value}) })
+		for _, p := range points {
+			if p.h == nil {
+				ts.Samples = append(ts.Samples, prompb.Sample{Timestamp: p.t, Value: p.v})
+			} else {
+				ts.Histograms = append(ts.Histograms, prompb.FromIntHistogram(p.t, p.h))
+			}
+		}
+		req := prompb.WriteRequest{Timeseries: []prompb.TimeSeries{ts}}
+		body, err = req.Marshal()
+		kind = "application/x-protobuf"
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return snappy.Encode(nil, body), kind
+}
+
+// engineSamples is what was acknowledged, as Prometheus's engine wants it.
+func (s *nativeSender) engineSamples() promeval.Samples {
+	var out promeval.Samples
+	for _, x := range s.series {
+		one := promeval.Series{Labels: x.labels}
+		for t := range x.floats {
+			one.Times = append(one.Times, t)
+		}
+		slices.Sort(one.Times)
+		for _, t := range one.Times {
+			one.Values = append(one.Values, x.floats[t])
+		}
+		for t, h := range x.hists {
+			one.Histograms = append(one.Histograms, promql.HPoint{T: t, H: h})
+		}
+		slices.SortFunc(one.Histograms, func(a, b promql.HPoint) int { return int(a.T - b.T) })
+		out = append(out, one)
+	}
+	return out
+}
+
+// TestNativeHistograms sends native histograms of all kinds by both versions of
+// remote write, late and overwritten ones and floats among them, while Laminar
+// is killed and sealed by force. Then every closed window of flows over them must
+// be what Prometheus's engine computes from what was acknowledged, verify must
+// find nothing, and SQL must read the same counts.
+func TestNativeHistograms(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "native.yml")
+	writeFile(t, path, nativeFlows)
+	in := newInstallation(t, "--flows", path)
+	in.serve()
+	s := newNativeSender(t, "http://"+in.addr+"/api/v1/write")
+	load := &nativeSeries{ // of a metric that turns out to hold histograms
+		labels: labels.FromStrings("__name__", "load", "job", "j0"), h: s.series[0].h.Copy(),
+		hists: map[int64]*histogram.FloatHistogram{}, floats: map[int64]float64{},
+	}
+
+	const scrapes, interval = 80, 15 * time.Second
+	start := time.Now().Add(-scrapes * interval).Truncate(time.Minute)
+	held := map[*nativeSeries][]nativePoint{}
+	for i := range scrapes {
+		at := start.Add(time.Duration(i+1) * interval).UnixMilli()
+		for n, x := range s.series {
+			p := nativePoint{t: at + int64(n), h: s.next(x)}
+			switch dice := s.rng.IntN(20); {
+			case dice == 0: // late
+				held[x] = append(held[x], p)
+				continue
+			case dice == 1: // a float among them
+				p = nativePoint{t: p.t, v: float64(i)}
+			case dice == 2 && len(x.hists) > 0: // over an older one
+				old := slices.Sorted(func(yield func(int64) bool) {
+					for t := range x.hists {
+						if !yield(t) {
+							return
+						}
+					}
+				})
+				s.send(x, p, nativePoint{t: old[s.rng.IntN(len(old))], h: p.h})
+				continue
+			case dice == 3 && len(held[x]) > 0:
+				s.send(x, held[x]...)
+				held[x] = nil
+			}
+			s.send(x, p)
+		}
+		p := nativePoint{t: at, v: float64(i % 13)}
+		if i > scrapes/2 && i%3 == 0 {
+			p = nativePoint{t: at, h: s.next(load)}
+		}
+		s.send(load, p)
+		switch i {
+		case scrapes / 4:
+			in.kill()
+			in.serve()
+		case scrapes / 3, scrapes * 4 / 5:
+			in.must("seal", "--force")
+		case scrapes * 3 / 5:
+			in.killAll()
+			in.serve()
+		}
+	}
+	for x, points := range held {
+		if len(points) > 0 {
+			s.send(x, points...)
+		}
+	}
+	s.series = append(s.series, load)
+	in.must("flow", "wait", "--timeout", "90s")
+
+	pool := in.pool()
+	requireHistograms(t, pool, s)
+	windows := requireTables(t, pool, parseFlows(t, path), s.engineSamples(), start.UnixMilli())
+	if windows < 7*15 {
+		t.Errorf("only %d windows were compared", windows)
+	}
+	if state, stderr, code := in.verify(); code != exitOK || len(state.Flows) != 7 {
+		t.Errorf("verify: exit code %d, %+v\n%s", code, state, stderr)
+	}
+	if list := in.must("flow", "list"); !strings.Contains(list, "histogram_quantile") {
+		t.Errorf("flow list says nothing of results that are histograms:\n%s", list)
+	}
+	if show := in.must("flow", "show", "load:max"); !strings.Contains(show, "native histograms in load") {
+		t.Errorf("flow show says nothing of why the flow is computed whole:\n%s", show)
+	}
+	in.must("refill", "latency:count", "--from", "-30m", "--to", "now")
+	requireTables(t, pool, parseFlows(t, path), s.engineSamples(), start.UnixMilli())
+}
+
+// requireHistograms holds the view against what was acknowledged.
+func requireHistograms(t *testing.T, pool *pgxpool.Pool, s *nativeSender) {
+	t.Helper()
+	want := map[string]*histogram.FloatHistogram{}
+	key := func(metric, instance string, at int64) string { return fmt.Sprint(metric, " ", instance, " ", at) }
+	for _, x := range s.series {
+		for at, h := range x.hists {
+			want[key(x.labels.Get("__name__"), x.labels.Get("instance"), at)] = h
+		}
+	}
+	rows, err := pool.Query(context.Background(), `select metric, coalesce(labels->>'instance', ''), (extract(epoch from ts) * 1000)::bigint,
+			(histogram->>'count')::float8, (histogram->>'sum')::float8,
+			(select coalesce(sum((b->>2)::float8), 0) from jsonb_array_elements(histogram->'buckets') b)
+		from laminar.histogram_sample`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	n := 0
+	for rows.Next() {
+		var metric, instance string
+		var at int64
+		var count, sum, buckets float64
+		if err := rows.Scan(&metric, &instance, &at, &count, &sum, &buckets); err != nil {
+			t.Fatal(err)
+		}
+		n++
+		h := want[key(metric, instance, at)]
+		if h == nil || count != h.Count || sum != h.Sum || math.Abs(buckets-h.Count) > 1e-9 {
+			t.Errorf("%s of %s at %d: %v observations, %v in buckets, sum %v; want %v", metric, instance, at, count, buckets, sum, h)
+		}
+	}
+	if err := rows.Err(); err != nil || n != len(want) {
+		t.Errorf("%d histograms in the view, want %d, %v", n, len(want), err)
+	}
+	floats := 0
+	for _, x := range s.series {
+		floats += len(x.floats)
+	}
+	if n := count(t, pool, "select count(*) from laminar.sample where metric in ('latency', 'load')"); n != floats {
+		t.Errorf("%d floats in the view, want %d", n, floats)
+	}
+}
