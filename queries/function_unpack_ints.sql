@@ -19,7 +19,6 @@ with s as materialized (
            9 + ((n + 63) / 64) * (7 + b) + 64 * (sum(w) over (order by block) - w)::integer as first_bit
     from head
 )
-select coalesce(array_agg(base + substring(bits from first_bit + i % 64 * w for w)::bigint order by i), '{}')
-from generate_series(0, n - 1) i
-join frame on block = i / 64, s
+select coalesce(array_agg(base + substring(bits from first_bit + i * w for w)::bigint order by block, i), '{}')
+from frame cross join lateral generate_series(0, least(64, n - 64 * block) - 1) i, s
 $$

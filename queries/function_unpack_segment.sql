@@ -31,16 +31,16 @@ with bytes as materialized (
 ), step as (
     -- The run's first sample stands in run, its others in the streams 5 and 6.
     select r, j, before + j as sample, run.series_id, kind, absolute,
-           case when j = 0 then first_t else (select ints from stream where k = 5)[before - r + 1 + j] end as dt,
+           (case when j = 0 then first_t else (select ints from stream where k = 5)[before - r + 1 + j] end)::integer as dt,
            case when j = 0 then first_i else (select ints from stream where k = 6)[before - r + 1 + j] end as di
     from run, generate_series(0, count - 1) j
 ), sample as (
-    select sample, step.series_id, kind, base_t + (sum(dt) over up_to_here)::bigint as t,
+    select sample, step.series_id, kind, base_t + sum(dt) over up_to_here as t,
            case when absolute then di else (sum(di) over up_to_here)::bigint end as i
     from step
     window up_to_here as (partition by r order by j rows unbounded preceding)
 ), exception as materialized (
-    select sum(diff) over (order by nr) as sample, bits
+    select (sum(diff) over (order by nr))::bigint as sample, bits
     from unnest((select ints from stream where k = 7), (select ints from stream where k = 8)) with ordinality as u(diff, bits, nr)
 )
 select s.series_id, s.t,

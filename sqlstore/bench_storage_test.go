@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,7 +57,8 @@ func plainFeed(name string, scrapes int, first, step func(*rand.Rand) float64) f
 // BenchmarkStorage stores the same samples as Laminar does, hot and then
 // sealed, and as a table with a row per sample and an index on its time. It
 // reports bytes per sample on disk with indexes and TOAST, bytes of WAL per
-// sample, their ratios, and how fast samples are sealed. Every flush is one
+// sample, their ratios, and how fast samples are sealed, read by flows, and read
+// through the view. Every flush is one
 // commit in both. WAL is counted for the whole server: run it alone.
 func BenchmarkStorage(b *testing.B) {
 	zero := func(*rand.Rand) float64 { return 0 }
@@ -106,6 +108,7 @@ func benchStorage(b *testing.B, f feed) {
 	took := time.Since(start)
 	sealWAL := walAt(b, pool) - at
 	sealed := per(size(b, pool, "select sum(pg_total_relation_size(inhrelid)) from pg_inherits where inhparent = 'sealed'::regclass"), int(report.Samples))
+	read, asked := s.read(b), s.ask(b, pool)
 	b.ReportMetric(row, "row-B/sample")
 	b.ReportMetric(hot, "hot-B/sample")
 	b.ReportMetric(sealed, "sealed-B/sample")
@@ -116,6 +119,38 @@ func benchStorage(b *testing.B, f feed) {
 	b.ReportMetric(per(sealWAL, int(report.Samples)), "seal-WAL-B/sample")
 	b.ReportMetric(per(hotWAL, samples)/per(rowWAL, rows), "hot-WAL/row-WAL")
 	b.ReportMetric(float64(report.Samples)/took.Seconds()/1e6, "sealed-Msamples/s")
+	b.ReportMetric(read/1e6, "read-Msamples/s")
+	b.ReportMetric(asked/1e6, "view-Msamples/s")
+}
+
+// read reads everything as flows do and returns samples per second.
+func (s *storage) read(b *testing.B) float64 {
+	b.Helper()
+	snap, err := s.store.Snapshot(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer snap.Close(b.Context())
+	n, start := 0, time.Now()
+	metrics := slices.Compact(slices.Sorted(slices.Values(s.metric)))
+	if err := snap.ReadRaw(b.Context(), segment.Select{Metrics: metrics}, func(seg *segment.Segment) error {
+		n += seg.Len()
+		return nil
+	}); err != nil || n == 0 {
+		b.Fatal(n, err)
+	}
+	return float64(n) / time.Since(start).Seconds()
+}
+
+// ask reads one metric through the view and returns samples per second.
+func (s *storage) ask(b *testing.B, pool *pgxpool.Pool) float64 {
+	b.Helper()
+	var n int
+	start := time.Now()
+	if err := pool.QueryRow(b.Context(), "select count(value) from sample where metric = (select name from metric where id = $1)", int32(s.metric[0])).Scan(&n); err != nil || n == 0 {
+		b.Fatal(n, err)
+	}
+	return float64(n) / time.Since(start).Seconds()
 }
 
 // storage writes points as an ingester does, in flushes of a scrape.
