@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,9 +60,7 @@ func newPostgresIn(t *testing.T, dir string, settings map[string]string) *postgr
 	p := &postgres{t: t, dir: dir, settings: map[string]string{
 		"shared_buffers": "16MB", "max_wal_size": "64MB", "min_wal_size": "32MB", "max_connections": "60",
 	}}
-	for k, v := range settings {
-		p.settings[k] = v
-	}
+	maps.Copy(p.settings, settings)
 	t.Cleanup(p.stop)
 	p.start()
 	return p
