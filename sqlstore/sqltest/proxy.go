@@ -35,7 +35,6 @@ type Proxy struct {
 	URL string
 
 	listener net.Listener
-	released chan struct{}
 	ended    chan struct{} // closed when the test is over
 	wg       sync.WaitGroup
 	filter   atomic.Pointer[Filter]
@@ -46,6 +45,8 @@ type Proxy struct {
 	cut     Cut
 	done    chan struct{} // closed when the cut has happened
 	conns   map[net.Conn]struct{}
+
+	released chan struct{} // closed when the commits that are held may go on
 }
 
 // Proxy starts a proxy before the database. It ends with the test.
@@ -80,11 +81,6 @@ func NewProxy(t testing.TB, direct string) *Proxy {
 		_ = listener.Close()
 		close(p.ended)
 		p.closeAll()
-		select {
-		case <-p.released:
-		default:
-			p.Release()
-		}
 		p.wg.Wait()
 	})
 	return p
@@ -99,8 +95,13 @@ func (p *Proxy) CutNext(cut Cut) <-chan struct{} {
 	return p.done
 }
 
-// Release lets a held commit go on to the server. It may be called once.
-func (p *Proxy) Release() { close(p.released) }
+// Release lets the commits that are held go on to the server.
+func (p *Proxy) Release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.released)
+	p.released = make(chan struct{})
+}
 
 func (p *Proxy) accept() {
 	for {
@@ -248,8 +249,14 @@ func (l *link) cutCommit(cut Cut, from io.Reader, msg []byte, done chan struct{}
 	l.swallow = answered
 	l.mu.Unlock()
 	if cut == CutHoldCommit {
+		l.proxy.mu.Lock()
+		released := l.proxy.released
+		l.proxy.mu.Unlock()
 		_ = l.client.Close()
-		<-l.proxy.released
+		select {
+		case <-released:
+		case <-l.proxy.ended:
+		}
 	}
 	if _, err := l.server.Write(msg); err == nil {
 		select {
