@@ -59,6 +59,7 @@ const dirtyPerRound = 512
 // far as the round's budget reaches, but one at least.
 func (s *stepping) recompute(ctx context.Context) error {
 	ready := s.dirty.Ready(s.r.pos.Now, dirtyPerRound)
+	full := len(ready) == dirtyPerRound
 	for begun := false; len(ready) > 0; begun = true {
 		most := len(ready)
 		if s.r.overBudget() || s.rows >= maxRoundRows {
@@ -101,6 +102,7 @@ func (s *stepping) recompute(ctx context.Context) error {
 			return nil
 		}
 	}
+	s.more = s.more || full // the rest need not wait for the trigger
 	return nil
 }
 
