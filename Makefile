@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture faults test-matrix build lint bench bench-scale bench-profile bench-docs bench-go tools clean
+.PHONY: help demo test torture torture-bugs faults test-matrix build lint bench bench-scale bench-profile bench-docs bench-go tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,8 +12,12 @@ demo: ## start Laminar with a private PostgreSQL and a simulated fleet; DURATION
 test: ## set up what is missing and run all tests; PKG=./flownode/... for some of them
 	@scripts/test.sh $(PKG)
 
-torture: ## random histories for DURATION (default 5m), the first with SEED
-	@LAMINAR_TORTURE_SEED=$(SEED) LAMINAR_TORTURE_DURATION=$(or $(DURATION),5m) scripts/test.sh -v -timeout 0 -count=1 -run 'TestTorture$$' ./cmd/laminar
+torture: ## random histories for DURATION (default 5m), the first with SEED; SEEDS=100 for as many; HISTORY=file repeats one
+	@LAMINAR_TORTURE_SEED=$(SEED) LAMINAR_TORTURE_SEEDS=$(SEEDS) LAMINAR_TORTURE_HISTORY=$(if $(HISTORY),$(abspath $(HISTORY))) LAMINAR_TORTURE_DURATION=$(or $(DURATION),5m) \
+		scripts/test.sh -v -timeout 0 -count=1 -run 'TestTorture$$' ./cmd/laminar/torture
+
+torture-bugs: ## see that the torture finds the bugs of testdata/torture within a minute each; BUG=name for one
+	@SEED=$(or $(SEED),1) scripts/torture-bugs.sh $(BUG)
 
 faults: ## run the fault tests COUNT times in a row (default 1)
 	@scripts/faults.sh $(COUNT)

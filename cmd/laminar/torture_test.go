@@ -20,7 +20,7 @@ const (
 // waiting, for dirty windows to be quiet above all.
 const tortureBeside = 2
 
-// TestTorture sends the real pieces, two doors and two flownodes on one
+// TestTortureAtOnce sends the real pieces, two doors and two flownodes on one
 // PostgreSQL, through random histories: late, repeated and overwriting samples
 // from several senders at once, resends, connections cut around commits,
 // freezes, forced seals and retention under old snapshots held open, refills
@@ -32,9 +32,9 @@ const tortureBeside = 2
 // A seed determines the operations and their data, apart from the day that the
 // data begins on. It does not determine when rounds happen in between: a
 // failure that depends on that may take several runs of its seed to come back.
-func TestTorture(t *testing.T) {
+func TestTortureAtOnce(t *testing.T) {
 	first, duration := tortureSettings(t)
-	t.Logf("repeat with: make torture SEED=%d", first)
+	t.Logf("repeat with: %s=%d go test -race -run TestTortureAtOnce ./cmd/laminar", envTortureSeed, first)
 	until := time.Now().Add(duration)
 	var next atomic.Uint64
 	var beside sync.WaitGroup
@@ -52,7 +52,7 @@ func TestTorture(t *testing.T) {
 // tortureSettings is the first seed and how long new operations are begun.
 func tortureSettings(t *testing.T) (seed uint64, duration time.Duration) {
 	t.Helper()
-	seed, duration = uint64(time.Now().UnixMilli()%1e9), 30*time.Second
+	seed, duration = uint64(time.Now().UnixMilli()%1e9), 10*time.Second
 	if testing.Short() {
 		duration = 5 * time.Second
 	}

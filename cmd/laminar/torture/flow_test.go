@@ -1,0 +1,196 @@
+package torture
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/pane"
+	"laminar/flownode/promeval"
+	"laminar/sequence"
+)
+
+// flowsFile holds the flows that histories apply.
+var flowsFile = filepath.Join("..", "..", "..", "testdata", "torture", "flows.yml")
+
+func definitions(t testing.TB) []flowdef.Flow {
+	t.Helper()
+	data, err := os.ReadFile(flowsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flows, problems := flowdef.Parse(flowsFile, data)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return flows
+}
+
+// values is a window's rows: label columns -> value.
+type values map[string]float64
+
+func (v values) String() string {
+	out := make([]string, 0, len(v))
+	for _, key := range slices.Sorted(maps.Keys(v)) {
+		out = append(out, fmt.Sprintf("{%s} %v", strings.ReplaceAll(key, "\xff", ","), v[key]))
+	}
+	return "[" + strings.Join(out, " ") + "]"
+}
+
+// flow is an applied flow and what its table must hold.
+type flow struct {
+	def    flowdef.Flow
+	layout *flowdef.Layout
+	after  sequence.Vector // where the regions were when it was applied
+	asked  []span          // window ends that refills were asked for
+	bound  float64         // relative, of what values may differ by
+
+	// What the engine gives at the vector at, by window end. It follows the
+	// model's log.
+	at       sequence.Vector
+	read     int // everything in the log before it is at or before at
+	expected map[int64]values
+
+	kept    map[int64]values // windows that cannot be rebuilt, as they must stay
+	checked string           // when it was last stored, as of the last check
+}
+
+type span struct{ first, last int64 } // both included
+
+func newFlow(def flowdef.Flow, m *model) *flow {
+	// The design's bound. A line through samples that are near each other can be
+	// off by more in the engine itself, which counts time from the window's end.
+	bound := 1e-9
+	if strings.Contains(def.PromQL, "deriv") || strings.Contains(def.PromQL, "predict_linear") {
+		bound = 1e-6
+	}
+	return &flow{
+		bound: bound, def: def, layout: flowdef.NewLayout(def), after: m.vector.Clone(),
+		at: sequence.Vector{}, expected: map[int64]values{}, kept: map[int64]values{},
+	}
+}
+
+// near reports whether a stored value is what the engine says, for terms up to
+// some thousands.
+func (f *flow) near(a, b float64) bool {
+	return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= f.bound*(1e4+math.Abs(b))
+}
+
+// follow brings what is expected to a vector: the engine is asked for the
+// windows that samples since then reach.
+func (f *flow) follow(w *world, vec sequence.Vector) {
+	var touched []span
+	gap := false
+	for i := f.read; i < len(w.model.log); i++ {
+		l := w.model.log[i]
+		region := w.model.series[l.series].region
+		switch {
+		case l.seq > vec.At(region):
+			gap = true
+			continue
+		case l.seq > f.at.At(region):
+			touched = append(touched, span{
+				max(0, pane.FirstEnd(l.t, f.def.Expr.MinOffset, f.def.Every)), pane.FloorEnd(l.t+f.def.Expr.MaxReach, f.def.Every),
+			})
+		}
+		if !gap {
+			f.read = i + 1
+		}
+	}
+	f.at = vec.Clone()
+	for _, s := range mergeSpans(touched, f.def.Every) {
+		f.ask(w, s)
+	}
+}
+
+func mergeSpans(in []span, gap int64) []span {
+	slices.SortFunc(in, func(a, b span) int { return int(a.first - b.first) })
+	var out []span
+	for _, s := range in {
+		if n := len(out); n > 0 && s.first <= out[n-1].last+gap {
+			out[n-1].last = max(out[n-1].last, s.last)
+		} else if s.first <= s.last {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// engine evaluates what tables are compared with.
+var engine = promeval.New()
+
+func (f *flow) ask(w *world, s span) {
+	samples := w.model.samples(s.first-f.def.Expr.MaxReach-1, s.last, f.at)
+	vectors, err := engine.WholeRange(w.t.ctx, f.def.PromQL, samples, s.first, s.last, f.def.Every)
+	if err != nil {
+		w.t.Fatalf("the engine on %s: %v", f.def.PromQL, err)
+	}
+	for i, vec := range vectors {
+		end := s.first + int64(i)*f.def.Every
+		delete(f.expected, end)
+		if len(vec) == 0 {
+			continue
+		}
+		rows := make(values, len(vec))
+		for _, v := range vec {
+			rows[strings.Join(f.layout.Row(v.Metric), "\xff")] = v.Value
+		}
+		f.expected[end] = rows
+	}
+}
+
+// stored is all rows of the flow's table, by window end.
+func (f *flow) stored(w *world) map[int64]values {
+	cols := make([]string, len(f.layout.Names))
+	for i, name := range f.layout.Names {
+		cols[i] = pgx.Identifier{name}.Sanitize() + "::text"
+	}
+	cols = append(cols, "(extract(epoch from window_end) * 1000)::bigint", "value")
+	rows, err := w.pool.Query(w.t.ctx, fmt.Sprintf("select %s from %s", strings.Join(cols, ", "), pgx.Identifier{"flow", f.def.Table}.Sanitize()))
+	w.must(err)
+	defer rows.Close()
+	n := len(f.layout.Names)
+	texts, into := make([]string, n), make([]any, n+2)
+	for i := range texts {
+		into[i] = &texts[i]
+	}
+	var end int64
+	var value float64
+	into[n], into[n+1] = &end, &value
+	out := map[int64]values{}
+	for rows.Next() {
+		w.must(rows.Scan(into...))
+		if !f.layout.PerLabel {
+			for i := range texts {
+				texts[i], err = canonicalJSON(texts[i])
+				w.must(err)
+			}
+		}
+		if out[end] == nil {
+			out[end] = values{}
+		}
+		out[end][strings.Join(texts, "\xff")] = value
+	}
+	w.must(rows.Err())
+	return out
+}
+
+// canonicalJSON spells a column of labels as flowdef does: jsonb prints with
+// blanks.
+func canonicalJSON(text string) (string, error) {
+	var set map[string]string
+	if err := json.Unmarshal([]byte(text), &set); err != nil {
+		return "", err
+	}
+	return flowdef.GroupKey(labels.FromMap(set)), nil
+}

@@ -1,0 +1,163 @@
+package torture
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/golang/snappy"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/prompb"
+
+	"laminar/flownode/promeval"
+	"laminar/remotewrite"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+	"laminar/sqlstore/sqltest"
+)
+
+// The series of all histories.
+const (
+	seriesCount = 24
+	origin      = int64(1_748_736_000_000) // midnight before every history, ms since the epoch: 2025-06-01
+	day         = segment.BucketMillis
+)
+
+// series is what a sample belongs to.
+type series struct {
+	labels  labels.Labels
+	region  sequence.Region
+	counter bool
+}
+
+// allSeries is the series that histories use: two counters and a gauge of eight
+// instances of two jobs.
+func allSeries() []series {
+	out := make([]series, seriesCount)
+	names := []string{"requests_total", "errors_total", "temperature"}
+	for n := range out {
+		ls := labels.FromStrings("__name__", names[n%3], "instance", fmt.Sprint("i", n/6), "job", fmt.Sprint("j", n%2), "n", fmt.Sprint(n))
+		var canonical []segment.Label
+		ls.Range(func(l labels.Label) { canonical = append(canonical, segment.Label{Name: l.Name, Value: l.Value}) })
+		out[n] = series{
+			labels: ls, counter: n%3 < 2,
+			region: remotewrite.RegionOf(segment.CanonicalLabels(nil, canonical), sqltest.Regions),
+		}
+	}
+	return out
+}
+
+// encode is a remote write 1.0 request, its samples in this order.
+func encode(all []series, ps points) ([]byte, error) {
+	var req prompb.WriteRequest
+	for _, p := range ps {
+		req.Timeseries = append(req.Timeseries, prompb.TimeSeries{
+			Labels:  prompb.FromLabels(all[p.series].labels, nil),
+			Samples: []prompb.Sample{{Timestamp: origin + p.t, Value: p.v}},
+		})
+	}
+	raw, err := req.Marshal()
+	return snappy.Encode(nil, raw), err
+}
+
+// model is what the database must hold: every acknowledged sample with its
+// sequence. Times are milliseconds since the epoch.
+type model struct {
+	series   []series
+	versions []map[int64][]version // by series and time; ascending sequences
+	log      []landed              // as they were acknowledged
+	vector   sequence.Vector       // where the regions are
+	earliest int64                 // samples before it have been given up; 0 when none were
+}
+
+type version struct {
+	seq sequence.Seq
+	v   float64
+}
+
+// landed is one acknowledged sample.
+type landed struct {
+	series int
+	t      int64
+	seq    sequence.Seq
+}
+
+func newModel() *model {
+	m := &model{series: allSeries(), vector: sequence.Vector{}}
+	for range m.series {
+		m.versions = append(m.versions, map[int64][]version{})
+	}
+	return m
+}
+
+// acknowledged takes in a delivery that has landed: at seqs, by region.
+func (m *model) acknowledged(ps points, seqs sequence.Vector) {
+	for _, p := range ps {
+		t, seq := origin+p.t, seqs.At(m.series[p.series].region)
+		vs := m.versions[p.series][t]
+		if n := len(vs); n > 0 && vs[n-1].seq == seq {
+			vs[n-1].v = p.v
+		} else {
+			m.versions[p.series][t] = append(vs, version{seq, p.v})
+		}
+		m.log = append(m.log, landed{p.series, t, seq})
+	}
+}
+
+// at is the value of a sample at a vector.
+func (m *model) at(s int, t int64, vec sequence.Vector) (v float64, ok bool) {
+	vs := m.versions[s][t]
+	upTo := vec.At(m.series[s].region)
+	for i := len(vs) - 1; i >= 0; i-- {
+		if vs[i].seq <= upTo {
+			return vs[i].v, true
+		}
+	}
+	return 0, false
+}
+
+// all is the samples that have not been given up, by series.
+func (m *model) all() []map[int64]float64 {
+	out := make([]map[int64]float64, len(m.versions))
+	for s, byT := range m.versions {
+		out[s] = make(map[int64]float64, len(byT))
+		for t, vs := range byT {
+			if t >= m.earliest {
+				out[s][t] = vs[len(vs)-1].v
+			}
+		}
+	}
+	return out
+}
+
+// samples is those in (after, upTo] at a vector, as Prometheus's engine wants
+// them.
+func (m *model) samples(after, upTo int64, vec sequence.Vector) promeval.Samples {
+	var out promeval.Samples
+	for s, byT := range m.versions {
+		one := promeval.Series{Labels: m.series[s].labels}
+		var times []int64
+		for t := range byT {
+			if after < t && t <= upTo {
+				times = append(times, t)
+			}
+		}
+		slices.Sort(times)
+		for _, t := range times {
+			if v, ok := m.at(s, t, vec); ok {
+				one.Times, one.Values = append(one.Times, t), append(one.Values, v)
+			}
+		}
+		if len(one.Times) > 0 {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// same reports whether two values are the same sample: bits, except that one
+// NaN is as good as another.
+func same(a, b float64) bool {
+	return math.Float64bits(a) == math.Float64bits(b) ||
+		math.IsNaN(a) && math.IsNaN(b) && segment.IsStale(a) == segment.IsStale(b)
+}

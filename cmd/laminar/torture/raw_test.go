@@ -1,0 +1,155 @@
+package torture
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/sequence/segment"
+	"laminar/sqlstore"
+)
+
+// heldSnapshot is a snapshot held open while freezes, seals and retention go
+// on, and what it must still show at its end.
+type heldSnapshot struct {
+	snap *sqlstore.Snapshot // of the store, or
+	tx   pgx.Tx             // of a person
+	want []map[int64]float64
+}
+
+// heldAtMost is how many are held at once: each has a connection.
+const heldAtMost = 3
+
+func (w *world) hold(person bool) {
+	if len(w.held) == heldAtMost {
+		w.letGo()
+	}
+	s := heldSnapshot{want: w.model.all()}
+	var err error
+	if person {
+		s.tx, err = w.pool.BeginTx(w.t.ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+		w.must(err)
+		_, err = s.tx.Exec(w.t.ctx, "select from region") // the first statement takes the snapshot
+	} else {
+		s.snap, err = w.store.Snapshot(w.t.ctx)
+	}
+	w.must(err)
+	w.held = append(w.held, s)
+}
+
+// letGo reads the oldest snapshot that is held and gives it back.
+func (w *world) letGo() {
+	if len(w.held) == 0 {
+		return
+	}
+	s := w.held[0]
+	w.held = w.held[1:]
+	if s.tx != nil {
+		got := w.view(s.tx)
+		w.must(s.tx.Rollback(w.t.ctx))
+		w.requireSame("a transaction held open", got, s.want)
+		return
+	}
+	got, err := w.readSnapshot(s.snap)
+	w.must(errors.Join(err, s.snap.Close(w.t.ctx)))
+	w.requireSame("a snapshot held open", got, s.want)
+}
+
+// letAllGo gives back what a failure has left open.
+func (w *world) letAllGo() {
+	w.unhang()
+	for _, s := range w.stuck {
+		<-s.ended
+	}
+	for _, s := range w.held {
+		if s.tx != nil {
+			_ = s.tx.Rollback(context.Background())
+		} else {
+			_ = s.snap.Close(context.Background())
+		}
+	}
+}
+
+// readSnapshot is all samples as flownodes read them.
+func (w *world) readSnapshot(snap *sqlstore.Snapshot) ([]map[int64]float64, error) {
+	listed, err := snap.Series(w.t.ctx, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	number := map[segment.SeriesID]int{}
+	metrics := map[segment.MetricID]bool{}
+	sel := segment.Select{}
+	for _, s := range listed {
+		if !metrics[s.Metric] {
+			metrics[s.Metric] = true
+			sel.Metrics = append(sel.Metrics, s.Metric)
+		}
+		for _, l := range s.Labels {
+			if l.Name == "n" {
+				number[s.ID], err = strconv.Atoi(l.Value)
+			}
+		}
+	}
+	got := noSamples()
+	if err != nil || len(listed) == 0 {
+		return got, err
+	}
+	return got, snap.ReadRaw(w.t.ctx, sel, func(seg *segment.Segment) error {
+		for i, id := range seg.Series {
+			if t := seg.Time(i); t >= snap.Position().Earliest { // whole segments are read
+				got[number[id]][t] = seg.Values[i]
+			}
+		}
+		return nil
+	})
+}
+
+// view is all samples as people read them.
+func (w *world) view(db querier) []map[int64]float64 {
+	rows, err := db.Query(w.t.ctx, "select (labels->>'n')::int, (extract(epoch from ts) * 1000)::bigint, value from sample")
+	w.must(err)
+	got := noSamples()
+	var n int
+	var t int64
+	var v *float64
+	_, err = pgx.ForEachRow(rows, []any{&n, &t, &v}, func() error {
+		if _, twice := got[n][t]; twice {
+			w.t.broken("I2", "series %d has two samples at %s", n, when(t))
+		}
+		got[n][t] = segment.Stale()
+		if v != nil {
+			got[n][t] = *v
+		}
+		return nil
+	})
+	w.must(err)
+	return got
+}
+
+func noSamples() []map[int64]float64 {
+	out := make([]map[int64]float64, seriesCount)
+	for i := range out {
+		out[i] = map[int64]float64{}
+	}
+	return out
+}
+
+// requireSame compares samples, by series (I2).
+func (w *world) requireSame(what string, got, want []map[int64]float64) {
+	for i := range want {
+		for t, v := range want[i] {
+			if stored, ok := got[i][t]; !ok {
+				w.t.broken("I2", "%s: series %d at %s: %v was acknowledged and is not there", what, i, when(t), v)
+			} else if !same(stored, v) {
+				w.t.broken("I2", "%s: series %d at %s: %v is stored, %v was acknowledged last", what, i, when(t), stored, v)
+			}
+		}
+		for t, v := range got[i] {
+			if _, ok := want[i][t]; !ok {
+				w.t.broken("I2", "%s: series %d at %s: %v was not acknowledged", what, i, when(t), v)
+			}
+		}
+	}
+}
