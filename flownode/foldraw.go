@@ -15,35 +15,53 @@ import (
 // When that is known only later of a series that its samples do not come in time
 // order, its cells are emptied and folded again, from half of the time at a time.
 func (l *leafRun) foldRaw(ctx context.Context, r *round, into store, series []segment.SeriesID, after, upTo int64) error {
-	raw := newRawSamples(l.members, series)
-	defer raw.release()
-	slots := len(l.members.groupOf)
-	limit := r.node.rawAtOnce
+	x := newRawFold(l, r, into, series)
+	defer x.raw.release()
 	if upTo-after <= l.leaf.Pane {
-		limit = math.MaxInt
+		x.limit = math.MaxInt
 	}
-	var folded bool
-	spoilt := map[int32]struct{}{} // slots that hold samples in the wrong order
-	fold := func() {
-		if folded {
-			for c := range raw.odd {
-				spoilt[raw.slot[c]] = struct{}{}
-			}
-		}
-		raw.foldInto(into, slots)
-		raw.clear()
-		clear(raw.odd)
-		folded = true
-	}
-	err := raw.read(ctx, r.snap, after, upTo, limit, fold)
-	r.readSamples += raw.count
+	err := x.raw.read(ctx, r.snap, after, upTo, x.limit, x.fold)
+	r.readSamples += x.raw.count
 	if err != nil {
 		return err
 	}
-	if fold(); len(spoilt) == 0 {
+	return x.finish(ctx, r, after, upTo)
+}
+
+// rawFold is raw samples on their way into a leaf's cells.
+type rawFold struct {
+	l      *leafRun
+	raw    *rawSamples
+	into   store
+	limit  int                // samples held at a time
+	folded bool               // some are in cells
+	spoilt map[int32]struct{} // slots whose cells hold samples in the wrong order
+}
+
+func newRawFold(l *leafRun, r *round, into store, series []segment.SeriesID) *rawFold {
+	return &rawFold{l: l, raw: newRawSamples(l.members, series), into: into, limit: r.node.rawAtOnce, spoilt: map[int32]struct{}{}}
+}
+
+// fold moves the samples that are held into cells.
+func (x *rawFold) fold() {
+	if x.folded {
+		for c := range x.raw.odd {
+			x.spoilt[x.raw.slot[c]] = struct{}{}
+		}
+	}
+	x.raw.foldInto(x.into, len(x.l.members.groupOf))
+	x.raw.clear()
+	clear(x.raw.odd)
+	x.folded = true
+}
+
+// finish folds what is still held, and again what was not in time order.
+func (x *rawFold) finish(ctx context.Context, r *round, after, upTo int64) error {
+	l, into, spoilt := x.l, x.into, x.spoilt
+	if x.fold(); len(spoilt) == 0 {
 		return nil
 	}
-	again := slices.DeleteFunc(slices.Clone(series), func(id segment.SeriesID) bool {
+	again := slices.DeleteFunc(slices.Clone(x.raw.series), func(id segment.SeriesID) bool {
 		_, ok := spoilt[l.members.index.get(id)]
 		return !ok
 	})

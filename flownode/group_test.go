@@ -212,7 +212,7 @@ func TestHintsThatAreNoNews(t *testing.T) {
 // samples they gave.
 type countedReads struct {
 	*memStore
-	deltas, samples int
+	deltas, raws, samples int
 }
 
 func (s *countedReads) Snapshot(ctx context.Context) (Snapshot, error) {
@@ -234,6 +234,7 @@ func (s *countedSnapshot) ReadDelta(ctx context.Context, metrics []segment.Metri
 }
 
 func (s *countedSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fn func(*segment.Segment) error) error {
+	s.of.raws++
 	return s.Snapshot.ReadRaw(ctx, sel, func(seg *segment.Segment) error {
 		s.of.samples += seg.Len()
 		return fn(seg)
@@ -242,7 +243,7 @@ func (s *countedSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fn fu
 
 // TestFlowsShareOneReading holds that flows of one fence group over the same
 // metric read a delta once for all of them, and nothing else while it is
-// ordered.
+// ordered, and that after a start their pane state comes from one reading too.
 func TestFlowsShareOneReading(t *testing.T) {
 	const series, scrapes = 50, 60
 	w := newWorld(t, 1, 1, ExecutorColumnar, `
@@ -268,6 +269,12 @@ flows:
 		if counted.deltas != 1 || counted.samples != series {
 			t.Fatalf("scrape %d: %d readings of deltas gave %d samples in all, %d have landed", i, counted.deltas, counted.samples, series)
 		}
+	}
+	w.restart()
+	counted.raws = 0
+	w.tick()
+	if counted.raws != 1 {
+		t.Errorf("after a start raw samples were read %d times", counted.raws)
 	}
 	if rows := len(w.store.flows[4].rows); rows < scrapes/4 {
 		t.Errorf("flow d has %d windows", rows)

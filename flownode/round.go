@@ -131,11 +131,20 @@ func (g *group) compute(ctx context.Context, r *round, jobs map[progress.FlowID]
 	if err := g.extendMembers(ctx, r); err != nil {
 		return nil, err
 	}
-	var out []flowResult
+	var (
+		out   []flowResult
+		flows []*flowRun
+	)
 	for _, c := range cohorts {
 		if err := c.readDelta(ctx, r); err != nil {
 			return nil, err
 		}
+		flows = append(flows, c.flows...)
+	}
+	if err := buildStates(ctx, r, flows); err != nil {
+		return nil, err
+	}
+	for _, c := range cohorts {
 		for _, f := range c.flows {
 			res, err := f.step(ctx, r, jobs[f.flow.ID])
 			if err != nil {

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"laminar/flownode/flowplan"
+	"laminar/flownode/pane"
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
+	"laminar/sequence/segment"
 )
 
 // buildState builds pane state that begins at from, with everything the
@@ -43,18 +45,8 @@ func (l *leafRun) buildState(ctx context.Context, r *round, from int64) (store, 
 // it is missing and small enough to keep.
 func (s *stepping) ensureState(ctx context.Context) error {
 	for _, l := range s.leaves {
-		if l.leaf.Batch || len(l.members.series) == 0 && l.state != nil {
-			continue
-		}
-		need, _ := l.span(s.to.EmittedUntil + l.step)
-		if l.state != nil {
-			if _, from := l.state.position(); from <= need {
-				continue
-			}
-		}
-		from := need - l.lateKeep()
-		ahead := s.r.pos.Now + aheadOfClock
-		if (ahead-from)/l.leaf.Pane*int64(len(l.members.groupOf))*l.builder.cellBytes > s.r.node.cfg.MaxStateBytes {
+		from, missing := l.stateMissing(s.r, s.to.EmittedUntil)
+		if !missing {
 			continue
 		}
 		var err error
@@ -62,6 +54,78 @@ func (s *stepping) ensureState(ctx context.Context) error {
 			return err
 		}
 		s.r.node.metrics.refills.WithLabelValues(string(flowplan.NoState)).Inc()
+	}
+	return nil
+}
+
+// stateMissing reports whether the leaf is to have pane state that reaches back
+// to the earliest open window but has not, and from where on.
+func (l *leafRun) stateMissing(r *round, emittedUntil int64) (from int64, missing bool) {
+	if l.leaf.Batch || len(l.members.series) == 0 && l.state != nil {
+		return 0, false
+	}
+	need, _ := l.span(emittedUntil + l.step)
+	if l.state != nil && l.from() <= need {
+		return 0, false
+	}
+	from = need - l.lateKeep()
+	ahead := r.pos.Now + aheadOfClock
+	return from, (ahead-from)/l.leaf.Pane*int64(len(l.members.groupOf))*l.builder.cellBytes <= r.node.cfg.MaxStateBytes
+}
+
+// buildStates builds the pane state of all leaves of the flows that lack it and
+// select the same metrics from one reading: after a start that is all of them.
+// What is left, ensureState builds.
+func buildStates(ctx context.Context, r *round, flows []*flowRun) error {
+	type missing struct {
+		leaf *leafRun
+		from int64
+	}
+	together := map[string][]missing{}
+	for _, f := range flows {
+		closed := pane.FloorEnd(f.clock.Watermark(r.pos.Now, f.flow.Def.WatermarkDelay, f.flow.Watermark), f.flow.Def.Every)
+		if f.flow.EmittedUntil == progress.Unset || f.clock.Newest == progress.Unset || (closed-f.flow.EmittedUntil)/f.flow.Def.Every > maxCatchUp {
+			continue
+		}
+		for _, l := range f.leaves {
+			if from, ok := l.stateMissing(r, f.flow.EmittedUntil); ok && len(l.members.series) > 0 && !l.pushable(r) {
+				key := fmt.Sprint(l.members.metrics)
+				together[key] = append(together[key], missing{l, from})
+			}
+		}
+	}
+	for _, leaves := range together {
+		if len(leaves) < 2 {
+			continue
+		}
+		folds := make([]*rawFold, len(leaves))
+		first := leaves[0].from
+		for i, m := range leaves {
+			folds[i] = newRawFold(m.leaf, r, m.leaf.builder.panes(m.from, r.pos.Vector), m.leaf.members.series)
+			first = min(first, m.from)
+		}
+		err := r.snap.ReadRaw(ctx, segment.Select{Metrics: leaves[0].leaf.members.metrics, After: first}, func(seg *segment.Segment) error {
+			r.readSamples += int64(seg.Len())
+			for i, x := range folds {
+				if x.raw.take(seg, leaves[i].from, math.MaxInt64); len(x.raw.ts) >= x.limit {
+					x.fold()
+				}
+			}
+			return nil
+		})
+		for i, x := range folds {
+			if err == nil {
+				err = x.finish(ctx, r, leaves[i].from, math.MaxInt64)
+			}
+			x.raw.release()
+		}
+		if err != nil {
+			return fmt.Errorf("build pane state of %d leaves: %w", len(leaves), err)
+		}
+		for i, m := range leaves {
+			m.leaf.state = folds[i].into
+			r.node.metrics.refills.WithLabelValues(string(flowplan.NoState)).Inc()
+		}
 	}
 	return nil
 }
