@@ -24,7 +24,8 @@ type Config struct {
 
 	// MissedSamples is how many samples a flush reads at most, newest first,
 	// to learn exactly what other writers did; beyond that it learns a floor
-	// by metric. 0 means 2,000,000.
+	// by metric. A process that has just started has missed everything, so this
+	// is most of what its first acknowledgement waits for. 0 means 250,000.
 	MissedSamples int64
 
 	// DropGrace is how long a table that is no longer needed is kept before it
@@ -61,7 +62,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.MaxConns = DefaultMaxConns
 	}
 	if c.MissedSamples == 0 {
-		c.MissedSamples = 2_000_000
+		c.MissedSamples = 250_000
 	}
 	if c.MergeSamples == 0 {
 		c.MergeSamples = 8_000_000

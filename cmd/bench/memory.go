@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // memory measures what Laminar keeps in memory: Go memory in use after a
@@ -71,7 +70,7 @@ func (b *bench) memoryCounter(ctx context.Context) error {
     watermark_delay: 0s
     trigger: {samples: %d}
 `, series.len())
-	grown, _, err := b.stateMemory(ctx, series, panes*perMinute, flow)
+	grown, err := b.stateMemory(ctx, series, panes*perMinute, flow)
 	if err != nil {
 		return err
 	}
@@ -89,7 +88,7 @@ func (b *bench) memorySimple(ctx context.Context) error {
     watermark_delay: 0s
     trigger: {samples: %d}
 `, series.len())
-	grown, _, err := b.stateMemory(ctx, series, 100*perMinute, flow)
+	grown, err := b.stateMemory(ctx, series, 100*perMinute, flow)
 	if err != nil {
 		return err
 	}
@@ -98,37 +97,36 @@ func (b *bench) memorySimple(ctx context.Context) error {
 }
 
 // stateMemory stores history, applies a flow, sends one more scrape so that its
-// state is built, and returns by how many bytes that made memory grow, and how
-// long the round took.
-func (b *bench) stateMemory(ctx context.Context, series *fleetSeries, history int64, flow string) (grown float64, took time.Duration, err error) {
+// state is built, and returns by how many bytes that made memory grow.
+func (b *bench) stateMemory(ctx context.Context, series *fleetSeries, history int64, flow string) (grown float64, err error) {
 	r, err := b.newRig(ctx, "memory_state", series, history, 2*perMinute)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	defer r.close()
 	before, err := r.laminar.heap(ctx)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	if err := r.laminar.apply(ctx, flow); err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	if _, err := r.laminar.awaitFlows(ctx); err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	if took, err = r.round(ctx); err != nil {
-		return 0, 0, err
+	if _, err := r.round(ctx); err != nil {
+		return 0, err
 	}
 	state, err := r.laminar.metrics(ctx)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	if state["laminar_flow_state_bytes"] == 0 {
-		return 0, 0, fmt.Errorf("the flow keeps no state: there is nothing to measure")
+		return 0, fmt.Errorf("the flow keeps no state: there is nothing to measure")
 	}
 	after, err := r.laminar.heap(ctx)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	return after - before, took, r.stop(ctx)
+	return after - before, r.stop(ctx)
 }

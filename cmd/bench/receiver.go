@@ -13,10 +13,9 @@ type receiver interface {
 	writeURL() string
 	// taken is how many samples it says it has taken in since its start.
 	taken(ctx context.Context) (float64, error)
-	stop() error
 }
 
-// prometheus is Debian's Prometheus as a remote write receiver.
+// prometheusServer is Debian's Prometheus as a remote write receiver.
 type prometheusServer struct {
 	*process
 	dir string

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// rowTable is what a user has without Laminar: a row per sample and a table of
+// What a user has without Laminar: a row per sample and a table of
 // series to join it with.
 const (
 	createRows    = `create table sample (ts timestamptz not null, series integer not null, value double precision not null)`
