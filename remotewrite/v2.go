@@ -9,6 +9,9 @@ import (
 // as an empty one and its samples be lost.
 var errForeign = fmt.Errorf("%w: the body is not the message that Content-Type names", errMalformed)
 
+// errPacked says that packed references do not end where their field does.
+var errPacked = fmt.Errorf("%w: protobuf: packed references are cut off or too long", errMalformed)
+
 // timeSeriesV2 is one TimeSeries of a remote write 2.0 request. It is valid
 // until the next one is read.
 type timeSeriesV2 struct {
@@ -181,7 +184,7 @@ func appendRefs(dst []uint32, msg []byte, i, wire int) ([]uint32, int, error) {
 		}
 		var ref uint64
 		if ref, at, err = uvarint(packed, at); err != nil {
-			return dst, 0, err
+			return dst, 0, errPacked
 		}
 		dst = append(dst, uint32(ref))
 	}

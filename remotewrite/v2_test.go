@@ -3,6 +3,7 @@ package remotewrite
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/maphash"
 	"math"
 	"math/rand/v2"
@@ -116,7 +117,9 @@ func compareV2(t *testing.T, body []byte) {
 	wantErr := want.Unmarshal(body)
 	got, err := decodeAllV2(body)
 	if err != nil {
-		if wantErr == nil && (len(want.Symbols) == 0 || want.Symbols[0] == "") {
+		// Prometheus's decoder reads a number that begins in a packed field
+		// beyond the end of the field.
+		if wantErr == nil && !errors.Is(err, errPacked) && (len(want.Symbols) == 0 || want.Symbols[0] == "") {
 			t.Fatalf("body %x: error %v, Prometheus's decoder accepts it", body, err)
 		}
 		return
@@ -187,6 +190,7 @@ func oddMessagesV2(tb testing.TB) map[string][]byte {
 		"reference of 5 bytes":         join(symbols, field(5, field(1, packed(1, 1<<32|2)), smp)),
 		"reference beyond 64 bits":     join(symbols, field(5, field(1, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}))),
 		"reference cut off":            join(symbols, field(5, field(1, []byte{0x80}))),
+		"reference across the end":     join(symbols, field(5, field(1, []byte{1, 0x82}), smp)),
 		"references as fixed 32":       join(symbols, field(5, []byte{1<<3 | wireFixed32, 1, 0, 0, 0})),
 		"start timestamp":              join(symbols, field(5, refs, smp, started, smp)),
 		"start timestamp first":        join(symbols, field(5, refs, field(2, varintField(3, 500), smp[2:]))),
