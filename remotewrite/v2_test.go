@@ -342,4 +342,17 @@ func TestSymbolsDoNotSpellOtherSeries(t *testing.T) {
 			t.Errorf("%q: %d samples accepted", labels, in.samples)
 		}
 	}
+	// Hashes nearly always tell them apart first, but are not what it rests on.
+	var table symbolTable
+	req := requestV2(seriesV2("__name__ m a b\xffc\xffd"))
+	if err := table.read(messageV2Of(t, req), g.seed); err != nil {
+		t.Fatal(err)
+	}
+	refs := req.Timeseries[0].LabelsRefs
+	if !table.spells("__name__\xffm\xffa\xffb\xffc\xffd\xff", refs) {
+		t.Error("the symbols do not look like those of another series: the test tests nothing")
+	}
+	if _, ok := table.hash(refs); ok {
+		t.Error("a symbol that holds 0xff is looked up")
+	}
 }
