@@ -15,6 +15,6 @@ alter table sealed
 do $$
 begin
     if exists (select from pg_settings where name = 'default_toast_compression' and 'lz4' = any(enumvals)) then
-        alter table sealed alter packed set compression lz4;
+        execute 'alter table sealed alter packed set compression lz4'; -- no syntax of PostgreSQL 13
     end if;
 end $$;

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"math"
 	"math/rand/v2"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +99,39 @@ func TestUnpackInSQL(t *testing.T) {
 		}); err != nil || i != seg.Len() {
 			t.Fatalf("seed %d: %d samples of %d: %v", seed, i, seg.Len(), err)
 		}
+	}
+}
+
+// TestStorageExample: the example of docs/storage.md is what packing gives, and
+// what SQL says of it.
+func TestStorageExample(t *testing.T) {
+	text, err := os.ReadFile("../docs/storage.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const base = 1_700_006_400_000
+	ex := segment.Segment{Base: base, Series: []segment.SeriesID{7, 7, 7, 9, 9}, Offsets: []int32{0, 5000, 10000, 1000, 6000}, Values: []float64{0.5, 0.75, 0.25, 100, 103}}
+	packed, err := new(segment.Packer).Append(nil, &ex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf(`unpack_segment('\x%x', %d)`, packed, int64(base)); !strings.Contains(string(text), want) {
+		t.Errorf("docs/storage.md does not have %s", want)
+	}
+	pool := sqltest.New(t).Pool(t)
+	var rows, ints string
+	if err := pool.QueryRow(t.Context(), "select string_agg(format('%s | %s | %s', series_id, t, value), E'\n') from unpack_segment($1, $2)", packed, int64(base)).Scan(&rows); err != nil {
+		t.Fatal(err)
+	}
+	spaces := regexp.MustCompile(" +")
+	shown := spaces.ReplaceAllString(string(text), " ")
+	for line := range strings.Lines(rows) {
+		if want := "-- " + strings.TrimSpace(line); !strings.Contains(shown, want+"\n") {
+			t.Errorf("docs/storage.md does not have %q", want)
+		}
+	}
+	if err := pool.QueryRow(t.Context(), `select unpack_ints('\x070f8e5806a0', 3)::text`).Scan(&ints); err != nil || !strings.Contains(string(text), ints) || !strings.Contains(string(packed), "\x07\x0f\x8e\x58\x06\xa0") {
+		t.Errorf("docs/storage.md does not have %s, %v", ints, err)
 	}
 }
 
