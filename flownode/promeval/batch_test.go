@@ -61,7 +61,16 @@ func read(c *flowdef.Compiled, samples promeval.Samples, end int64) promeval.Sam
 				}
 			}
 		}
-		if len(kept.Times) > 0 {
+		for _, p := range s.Histograms {
+			for j := range c.Leaves {
+				l := &c.Leaves[j]
+				if l.Matches(s.Labels.Get) && p.T > end-l.Offset-l.Range && p.T <= end-l.Offset {
+					kept.Histograms = append(kept.Histograms, p)
+					break
+				}
+			}
+		}
+		if len(kept.Times)+len(kept.Histograms) > 0 {
 			out = append(out, kept)
 		}
 	}

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
 
 	"laminar/flownode/promeval"
 	"laminar/sequence/segment"
@@ -70,6 +72,9 @@ func makeSamples(seed uint64) promeval.Samples {
 	g.constant(0.3, "__name__", "probability")
 	g.gauge(5, "__name__", "odd_labels", "xmin", "a", "value", "b", "dotted.name", "c", "__type__", "gauge")
 	g.gauge(5, "__name__", "odd_labels", "xmin", "", "value", "ü\"\\", "dotted.name", "d", "__type__", "gauge")
+	for i := range 4 {
+		g.native("__name__", "native", "job", []string{"api", "db"}[i%2], "instance", fmt.Sprintf("i%d", i))
+	}
 	return g.out
 }
 
@@ -138,6 +143,33 @@ func (g *generator) gauge(mean float64, lset ...string) {
 
 func (g *generator) constant(v float64, lset ...string) {
 	g.series(func(int64) float64 { return v }, lset...)
+}
+
+// native makes a series of native histograms that count on, with a few floats
+// and stale markers among them.
+func (g *generator) native(lset ...string) {
+	first := len(g.out)
+	g.constant(1, lset...)
+	h := &histogram.FloatHistogram{Schema: 1, ZeroThreshold: 0.001, PositiveSpans: []histogram.Span{{Offset: -2, Length: 5}}, PositiveBuckets: make([]float64, 5)}
+	made := promeval.Series{Labels: g.out[first].Labels}
+	for i, t := range g.out[first].Times {
+		if v := g.out[first].Values[i]; g.rng.IntN(30) == 0 || segment.IsStale(v) {
+			made.Times, made.Values = append(made.Times, t), append(made.Values, v)
+			continue
+		}
+		if g.rng.IntN(50) == 0 {
+			clear(h.PositiveBuckets)
+			h.Count, h.Sum = 0, 0
+		}
+		for b := range h.PositiveBuckets {
+			n := float64(g.rng.IntN(4))
+			h.PositiveBuckets[b] += n
+			h.Count += n
+			h.Sum += n * float64(b)
+		}
+		made.Histograms = append(made.Histograms, promql.HPoint{T: t, H: h.Copy()})
+	}
+	g.out[first] = made
 }
 
 // histogram makes the cumulative buckets of one classic histogram. The buckets
