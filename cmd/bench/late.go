@@ -90,7 +90,7 @@ func (w *windowWork) lateRound(ctx context.Context, by string, round int) error 
 	if err := w.rows.checkpoint(ctx); err != nil {
 		return err
 	}
-	_, before, err := w.laminar.rounds(ctx)
+	begun, before, err := w.laminar.rounds(ctx)
 	if err != nil {
 		return err
 	}
@@ -108,6 +108,11 @@ func (w *windowWork) lateRound(ctx context.Context, by string, round int) error 
 	if err != nil {
 		return err
 	}
+	ended, _, err := w.laminar.rounds(ctx)
+	if err != nil {
+		return err
+	}
+	w.b.say("   in %d rounds", ended-begun)
 	if err := w.rows.checkpoint(ctx); err != nil {
 		return err
 	}

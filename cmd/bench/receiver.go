@@ -148,16 +148,20 @@ func (l *laminar) apply(ctx context.Context, flows string) error {
 	return err
 }
 
-// caughtUp is true when every flow's table shows every commit.
+// caughtUp is true when the tables of the flows $1, of all when it is empty, show
+// every commit.
 const caughtUp = `select not exists (select from laminar.flow f, laminar.region r
-	where r.last_seq > coalesce((f.vector->>(r.id::text))::bigint, 0))
-	and not exists (select from laminar.flow_dirty)
-	and not exists (select from laminar.flow where epoch = 0)`
+	where (cardinality($1::text[]) = 0 or f.name = any($1))
+	and (f.epoch = 0 or r.last_seq > coalesce((f.vector->>(r.id::text))::bigint, 0)))
+	and not exists (select from laminar.flow_dirty)`
 
-// awaitFlows waits until all flows have caught up with what is committed, and
-// returns when they had.
-func (l *laminar) awaitFlows(ctx context.Context) (time.Time, error) {
-	at, err := l.db.until(ctx, 5*time.Millisecond, 3*time.Minute, caughtUp)
+// awaitFlows waits until the named flows, or all, have caught up with what is
+// committed, and returns when they had.
+func (l *laminar) awaitFlows(ctx context.Context, names ...string) (time.Time, error) {
+	if names == nil {
+		names = []string{} // NULL would match nothing
+	}
+	at, err := l.db.until(ctx, 5*time.Millisecond, 3*time.Minute, caughtUp, names)
 	if err != nil {
 		return at, fmt.Errorf("wait for the flows: %w\n%s", err, l.lastWords())
 	}

@@ -12,6 +12,7 @@ type rig struct {
 	next    int64 // scrape
 	laminar *laminar
 	sender  *sender
+	watch   []string // flows that rounds are awaited of; none is all
 }
 
 // newRig starts one and stores history scrapes, so that at least ahead more can
@@ -56,7 +57,7 @@ func (r *rig) round(ctx context.Context) (time.Duration, error) {
 	if err := r.store(ctx, 1); err != nil {
 		return 0, err
 	}
-	if _, err := r.laminar.awaitFlows(ctx); err != nil {
+	if _, err := r.laminar.awaitFlows(ctx, r.watch...); err != nil {
 		return 0, err
 	}
 	return r.laminar.workedSince(ctx, before)
