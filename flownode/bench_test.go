@@ -11,7 +11,7 @@ import (
 
 // benchWorld is a flow over many series with one scrape per 15 s for the
 // length of its range.
-func benchWorld(b *testing.B, promql string, series, scrapes int) *world {
+func benchWorld(b testing.TB, promql string, series, scrapes int) *world {
 	b.Helper()
 	w := newWorld(b, 1, 2, ExecutorColumnar, fmt.Sprintf("flows: [{name: f, promql: '%s', every: 1m}]", promql))
 	w.benchSeries(series)

@@ -125,12 +125,12 @@ func (c *cohort) readDelta(ctx context.Context, r *round) error {
 	if err := read(unordered, segment.PickUnordered, late.add); err != nil {
 		return fmt.Errorf("read unordered delta after %s: %w", c.after, err)
 	}
-	if err := late.dropRepeats(ctx, r); err != nil {
+	if err := late.compare(ctx, r); err != nil {
 		return err
 	}
-	for key := range late.values {
+	for key, v := range late.values {
 		for _, l := range byMetric[late.metric[key.series]] {
-			l.noteLate(key)
+			l.noteLate(key, v, late.isNew(key))
 		}
 	}
 	for _, f := range c.flows {

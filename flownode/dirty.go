@@ -71,8 +71,12 @@ func (s *stepping) recompute(ctx context.Context) error {
 		}
 		batch, want := s.dirtyBatch(ready[:most])
 		ready = ready[len(batch):]
-		first, last := batch[0].End, batch[len(batch)-1].End
-		src, err := s.sources(ctx, s.r, first, last, want, false)
+		ends := make([]int64, len(batch))
+		want.byEnd = make(map[int64]map[string]struct{}, len(batch))
+		for i, d := range batch {
+			ends[i], want.byEnd[d.End] = d.End, d.Groups
+		}
+		src, err := s.sources(ctx, s.r, ends, want, false)
 		if err != nil {
 			return err
 		}
@@ -82,14 +86,15 @@ func (s *stepping) recompute(ctx context.Context) error {
 				break
 			}
 			if s.rebuildable(d.End, s.r.pos.Earliest) && !s.expired(d.End) {
-				res, err := s.window(ctx, src, d.End, want)
+				own := wanted{all: want.all, keys: d.Groups}
+				res, err := s.window(ctx, src, d.End, own)
 				if err != nil {
 					return err
 				}
-				if want.all {
+				if own.all {
 					s.put(s.complete(res))
 				} else {
-					s.put(s.some(res, want))
+					s.put(s.some(res, own))
 				}
 				s.r.node.metrics.refills.WithLabelValues(string(d.Reason)).Inc()
 			} else {
@@ -107,7 +112,8 @@ func (s *stepping) recompute(ctx context.Context) error {
 }
 
 // dirtyBatch takes from the front of ready the windows that are best computed
-// from one reading: near each other, and all whole or all by group.
+// from one reading, of the groups that any of them wants: near each other, and
+// all whole or all by group.
 func (s *stepping) dirtyBatch(ready []*flowplan.DirtyWindow) ([]*flowplan.DirtyWindow, wanted) {
 	want := wanted{all: ready[0].All || !s.flow.Def.Expr.ByGroup, keys: map[string]struct{}{}}
 	gap := max(s.flow.Def.Expr.MaxReach, 16*s.every())

@@ -27,8 +27,8 @@
 //	delta     hot ordered segments of (A, B] are folded into pane state; what
 //	          reaches closed windows, and what is unordered, is noted; sealed
 //	          segments of the delta make their whole time range dirty
-//	repair    panes in memory that unordered samples fall in are folded again
-//	          from raw, for the touched groups
+//	repair    cells in memory that unordered samples fall in take those that are
+//	          new where order does not matter, else are folded again from raw
 //	emit      windows in (emitted-until, watermark] are computed, oldest first
 //	open      the earliest open window is computed as provisional
 //	dirty     closed windows that have been quiet are recomputed
@@ -41,8 +41,8 @@
 //
 // # Pane state
 //
-// State covers the panes that the earliest open window needs, and a little more
-// for late samples. It is missing after a start, after any failure, after a
+// State covers the panes that the earliest open window needs, and for late
+// samples older ones as long as they are few and small. It is missing after a start, after any failure, after a
 // refill of its time, when sealing overtook the flow, and for leaves whose
 // windows have too many panes; then windows are computed from raw samples, and
 // the state is built again when the flow is near its watermark.

@@ -44,7 +44,7 @@ func (s *stepping) emit(ctx context.Context) error {
 			s.to.EmittedUntil = closed
 			break
 		}
-		src, err := s.sources(ctx, s.r, ends[0], ends[len(ends)-1], wanted{all: true}, false)
+		src, err := s.sources(ctx, s.r, ends, wanted{all: true}, false)
 		if err != nil {
 			return err
 		}
@@ -173,7 +173,7 @@ func (s *stepping) provisional(ctx context.Context) error {
 		return nil
 	}
 	began := s.r.node.cfg.Now()
-	src, err := s.sources(ctx, s.r, end, end, wanted{all: true}, false)
+	src, err := s.sources(ctx, s.r, []int64{end}, wanted{all: true}, false)
 	if err != nil {
 		return err
 	}

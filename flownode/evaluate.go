@@ -11,13 +11,15 @@ import (
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
+	"laminar/sequence/segment"
 )
 
 // wanted is which groups of a window to compute: all, or those with the keys
 // (for flows whose results each depend on one group, Compiled.ByGroup).
 type wanted struct {
-	all  bool
-	keys map[string]struct{}
+	all   bool
+	keys  map[string]struct{}
+	byEnd map[int64]map[string]struct{} // which of them each of several windows wants, by its end
 }
 
 // windowResult is what a window's expression gives.
@@ -35,11 +37,12 @@ type inputs struct {
 	whole  *selection     // of a batch flow, instead
 }
 
-// sources gives every leaf a source that can answer the windows from first to
-// last: its pane state where that reaches back far enough, else panes or raw
-// columns read now from raw samples of the wanted groups. A batch flow gets all
-// samples that its selectors read.
-func (f *flowRun) sources(ctx context.Context, r *round, first, last int64, want wanted, fresh bool) (inputs, error) {
+// sources gives every leaf a source that can answer the windows with these ends,
+// which ascend: its pane state where that reaches back far enough, else panes or
+// raw columns read now from raw samples of the wanted groups. A batch flow gets
+// all samples that its selectors read.
+func (f *flowRun) sources(ctx context.Context, r *round, ends []int64, want wanted, fresh bool) (inputs, error) {
+	first, last := ends[0], ends[len(ends)-1]
 	if f.flow.Def.Expr.Batch {
 		whole, err := f.readSelection(ctx, r, first, last)
 		return inputs{whole: whole}, err
@@ -47,15 +50,19 @@ func (f *flowRun) sources(ctx context.Context, r *round, first, last int64, want
 	out := make([]windowSource, len(f.leaves))
 	for i, l := range f.leaves {
 		after, _ := l.span(first)
-		_, upTo := l.span(last)
 		if !fresh && l.state != nil {
 			if _, from := l.state.position(); from <= after {
 				out[i] = l.state
 				continue
 			}
 		}
+		spans := make([]segment.Span, 0, len(ends))
+		for _, end := range ends {
+			spans = append(spans, spanOf(l.span(end))...)
+		}
+		spans, series := joinSpans(spans), l.members.seriesOf(l.want(want))
 		if l.leaf.Batch {
-			raw, err := readRaw(ctx, r.snap, l.members, l.want(want), after, upTo)
+			raw, err := readRaw(ctx, r.snap, l.members, series, spans, nil)
 			if err != nil {
 				return inputs{}, err
 			}
@@ -64,7 +71,7 @@ func (f *flowRun) sources(ctx context.Context, r *round, first, last int64, want
 			continue
 		}
 		transient := l.builder.panes(after, r.pos.Vector)
-		if err := l.foldRaw(ctx, r, transient, l.members.seriesOf(l.want(want)), after, upTo); err != nil {
+		if err := l.foldRaw(ctx, r, transient, series, spans, l.only(want)); err != nil {
 			return inputs{}, err
 		}
 		out[i] = transient
@@ -79,6 +86,23 @@ func (l *leafRun) want(w wanted) groupSet {
 		return allGroups()
 	}
 	return l.members.resolve(w.keys)
+}
+
+// only says which samples windows with groups of their own are computed from.
+func (l *leafRun) only(w wanted) func(slot int32, t int64) bool {
+	if w.all || len(w.byEnd) < 2 {
+		return nil
+	}
+	var cells touches // by group
+	for end, keys := range w.byEnd {
+		after, upTo := l.span(end)
+		for p := after + l.leaf.Pane; p <= upTo; p += l.leaf.Pane {
+			for g := range l.members.resolve(keys).set {
+				cells.add(p, g)
+			}
+		}
+	}
+	return func(slot int32, t int64) bool { return cells.has(l.grid.End(t), l.members.groupOf[slot]) }
 }
 
 // evaluate computes the flow's expression for the window with this end.

@@ -55,7 +55,7 @@ type leafRun struct {
 	pushed    bool    // the ordered delta is aggregated by the database
 	late      touches // ordered samples of the delta that reach closed windows
 	unordered touches // unordered ones
-	repair    touches // unordered samples that fall in panes in memory
+	repair    touches // unordered samples that fall in panes in memory, by slot
 }
 
 func newFlowRun(f progress.Flow) (*flowRun, error) {
@@ -151,7 +151,7 @@ func (l *leafRun) windowsOf(t int64) (first, last int64) {
 	return pane.FirstEnd(t, l.leaf.Offset, l.step), pane.LastEnd(t, l.leaf.Range, l.leaf.Offset, l.step)
 }
 
-// touches is a set of (pane, group).
+// touches is a set of (pane, group), or of (pane, slot).
 type touches struct {
 	byPane map[int64][]uint64 // pane end -> bit set of groups
 	end    int64              // the pane last touched,
@@ -171,6 +171,11 @@ func (s *touches) add(end int64, g int32) {
 		s.byPane[end] = s.bits
 	}
 	s.bits[g/64] |= 1 << (g % 64)
+}
+
+func (s *touches) has(end int64, g int32) bool {
+	bits := s.byPane[end]
+	return int(g)/64 < len(bits) && bits[g/64]&(1<<(g%64)) != 0
 }
 
 func (s *touches) reset() { *s = touches{} }

@@ -1,31 +1,43 @@
 package flownode
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"maps"
 	"math"
 	"slices"
 
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
-// foldRaw folds the raw samples of the series with after < t <= upTo, both on
-// borders of panes, into cells of into that are empty, while they are read: at
-// most rawAtOnce samples are held at a time, however many there are.
+// foldRaw folds the raw samples of the series in the spans, whose borders are
+// those of panes, into cells of into that are empty, while they are read: about
+// rawAtOnce samples are held at a time, however many there are.
+//
+// Only, if not nil, says which samples are wanted, all of a cell or none.
 //
 // When that is known only later of a series that its samples do not come in time
 // order, its cells are emptied and folded again, from half of the time at a time.
-func (l *leafRun) foldRaw(ctx context.Context, r *round, into store, series []segment.SeriesID, after, upTo int64) error {
+func (l *leafRun) foldRaw(ctx context.Context, r *round, into store, series []segment.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) error {
 	x := newRawFold(l, r, into, series)
 	defer x.raw.release()
-	if upTo-after <= l.leaf.Pane {
+	x.raw.only = only
+	if len(spans) == 1 && spans[0].MaxT-spans[0].MinT < l.leaf.Pane {
 		x.limit = math.MaxInt
+	} else if l.likely(r, len(series), spans) > int64(x.limit) {
+		if err := l.holdLate(ctx, r, x.raw, spans); err != nil {
+			return err
+		}
 	}
-	err := x.raw.read(ctx, r.snap, after, upTo, x.limit, x.fold)
+	err := x.raw.read(ctx, r.snap, spans, x.limit, x.fold)
 	r.readSamples += x.raw.count
 	if err != nil {
 		return err
 	}
-	return x.finish(ctx, r, after, upTo)
+	return x.finish(ctx, r, spans)
 }
 
 // rawFold is raw samples on their way into a leaf's cells.
@@ -56,28 +68,91 @@ func (x *rawFold) fold() {
 }
 
 // finish folds what is still held, and again what was not in time order.
-func (x *rawFold) finish(ctx context.Context, r *round, after, upTo int64) error {
-	l, into, spoilt := x.l, x.into, x.spoilt
-	if x.fold(); len(spoilt) == 0 {
+func (x *rawFold) finish(ctx context.Context, r *round, spans []segment.Span) error {
+	l := x.l
+	if x.fold(); x.raw.hold != nil {
+		x.raw.unhold()
+		x.raw.foldInto(x.into, len(l.members.groupOf))
+	}
+	if len(x.spoilt) == 0 {
 		return nil
 	}
 	again := slices.DeleteFunc(slices.Clone(x.raw.series), func(id segment.SeriesID) bool {
-		_, ok := spoilt[l.members.index.get(id)]
+		_, ok := x.spoilt[l.members.index.get(id)]
 		return !ok
 	})
-	upTo = min(upTo, l.grid.End(r.pos.Now+aheadOfClock))
-	for _, end := range into.occupied() {
-		if end > after && end <= upTo {
-			for slot := range spoilt {
-				into.clearCells(end, []int32{slot})
-			}
+	cleared := slices.Collect(maps.Keys(x.spoilt))
+	for _, end := range x.into.occupied() {
+		if inSpans(spans, end) {
+			x.into.clearCells(end, cleared)
 		}
 	}
-	middle := after + max(1, (upTo-after)/l.leaf.Pane/2)*l.leaf.Pane
-	if err := l.foldRaw(ctx, r, into, again, after, min(middle, upTo)); err != nil {
-		return err
+	for _, half := range l.halves(spans, r.pos.Now+aheadOfClock) {
+		if err := l.foldRaw(ctx, r, x.into, again, half, x.raw.only); err != nil {
+			return err
+		}
 	}
-	return l.foldRaw(ctx, r, into, again, min(middle, upTo), upTo)
+	return nil
+}
+
+// likely is about how many samples of so many series lie in the spans: as if
+// each pane had one.
+func (l *leafRun) likely(r *round, series int, spans []segment.Span) int64 {
+	panes := int64(0)
+	for _, s := range spans {
+		panes += (min(s.MaxT, max(s.MinT, r.pos.Now)) - s.MinT) / l.leaf.Pane
+	}
+	return panes * int64(series)
+}
+
+// errManyLate ends the reading of late samples.
+var errManyLate = errors.New("too many late samples")
+
+// holdLate finds the series of which hot unordered samples lie in the spans and
+// lets them be held until all is read: they come last, whatever their time. Of
+// too many nothing is said: they are folded again where that turns out to be
+// necessary.
+func (l *leafRun) holdLate(ctx context.Context, r *round, raw *rawSamples, spans []segment.Span) error {
+	hold, n := make([]bool, len(raw.series)), 0
+	err := r.snap.ReadDelta(ctx, l.members.metrics, sequence.Vector{}.Delta(r.pos.Vector), segment.PickUnordered, func(seg *segment.Segment) error {
+		for i, id := range seg.Series {
+			c := raw.index.get(id)
+			if c == noSlot || hold[c] || !inSpans(spans, seg.Time(i)) {
+				continue
+			}
+			hold[c] = true
+			if n++; n > max(2, len(raw.series)/8) {
+				return errManyLate
+			}
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errManyLate):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for late samples of %s: %w", l.leaf.Text, err)
+	case n > 0:
+		raw.hold = hold
+	}
+	return nil
+}
+
+// inSpans reports whether a time lies in one of the spans.
+func inSpans(spans []segment.Span, t int64) bool {
+	n, _ := slices.BinarySearchFunc(spans, t, func(s segment.Span, t int64) int { return cmp.Compare(s.MaxT, t) })
+	return n < len(spans) && t >= spans[n].MinT
+}
+
+// halves splits spans on borders of panes; nothing is stored beyond horizon.
+func (l *leafRun) halves(spans []segment.Span, horizon int64) [][]segment.Span {
+	if n := len(spans); n > 1 {
+		return [][]segment.Span{spans[:n/2], spans[n/2:]}
+	}
+	after, upTo := spans[0].MinT-1, spans[0].MaxT
+	panes := (min(upTo, max(horizon, spans[0].MinT)) - after + l.leaf.Pane - 1) / l.leaf.Pane
+	middle := after + max(1, panes/2)*l.leaf.Pane
+	return [][]segment.Span{spanOf(after, min(middle, upTo)), spanOf(min(middle, upTo), upTo)}
 }
 
 // foldMixed adds samples of any of slots slots, those of one series in time

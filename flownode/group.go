@@ -188,7 +188,7 @@ func (f *flowRun) pendingOpen() bool {
 			continue
 		}
 		after, _ := l.span(f.flow.EmittedUntil + l.step)
-		if ends := l.state.occupied(); len(ends) > 0 && ends[len(ends)-1] > after {
+		if l.state.beyond(after) {
 			return true
 		}
 	}

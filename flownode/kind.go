@@ -29,6 +29,7 @@ type builder struct {
 	raw   func(raw *rawColumns) windowSource
 
 	cellBytes int64 // size of one partial
+	commutes  bool  // the order in which samples are added does not matter
 }
 
 func build[P any, PP cell[P]](l *flowdef.Leaf, step int64, k kind[P]) builder {
@@ -121,11 +122,15 @@ func values[P any](column partial.Column[P], value func(p *P, after, upTo int64)
 }
 
 func simple(l *flowdef.Leaf, step int64, value func(*partial.Simple) float64) builder {
-	return build[partial.Simple](l, step, values(partial.SimpleColumn, func(p *partial.Simple, _, _ int64) float64 { return value(p) }, (*partial.Simple).Empty))
+	b := build[partial.Simple](l, step, values(partial.SimpleColumn, func(p *partial.Simple, _, _ int64) float64 { return value(p) }, (*partial.Simple).Empty))
+	b.commutes = true
+	return b
 }
 
 func moments(l *flowdef.Leaf, step int64, value func(*partial.Moments) float64) builder {
-	return build[partial.Moments](l, step, values(partial.MomentsColumn, func(p *partial.Moments, _, _ int64) float64 { return value(p) }, (*partial.Moments).Empty))
+	b := build[partial.Moments](l, step, values(partial.MomentsColumn, func(p *partial.Moments, _, _ int64) float64 { return value(p) }, (*partial.Moments).Empty))
+	b.commutes = true
+	return b
 }
 
 func counter(l *flowdef.Leaf, step int64, value func(p *partial.Counter, rangeStart, rangeEnd int64) (float64, bool)) builder {

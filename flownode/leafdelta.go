@@ -2,7 +2,8 @@ package flownode
 
 import (
 	"context"
-	"math"
+	"maps"
+	"slices"
 
 	"laminar/flownode/flowplan"
 	"laminar/sequence"
@@ -34,10 +35,11 @@ func (l *leafRun) take(seg *segment.Segment) {
 	}
 }
 
-// noteLate records which pane and group an unordered sample falls in: it may
-// reach closed windows, and of panes in memory only raw samples can tell the
-// truth now.
-func (l *leafRun) noteLate(key lateKey) {
+// noteLate takes an unordered sample: it may reach closed windows, and the panes
+// in memory must have it. Where nothing else is stored at its time, and order
+// does not matter to the pane, it is folded as it is; else only raw samples can
+// tell the truth now.
+func (l *leafRun) noteLate(key lateKey, v float64, isNew bool) {
 	slot := l.members.index.get(key.series)
 	if slot == noSlot {
 		return
@@ -45,9 +47,14 @@ func (l *leafRun) noteLate(key lateKey) {
 	if key.t <= l.closed {
 		l.unordered.add(l.touchEnd(key.t), l.members.groupOf[slot])
 	}
-	if l.state != nil && key.t > l.from() {
-		l.repair.add(l.grid.End(key.t), l.members.groupOf[slot])
+	if l.state == nil || key.t <= l.from() {
+		return
 	}
+	if isNew && l.builder.commutes {
+		l.state.foldSorted(slot, len(l.members.groupOf), []int64{key.t}, []float64{v})
+		return
+	}
+	l.repair.add(l.grid.End(key.t), slot)
 }
 
 // touchEnd names the stretch of time that touches are counted by: the pane, or
@@ -84,41 +91,34 @@ func (l *leafRun) finishDelta(ctx context.Context, r *round, ranges map[sequence
 	return nil
 }
 
-// repairCells folds the touched panes of the touched groups again from raw.
-// All touched groups are repaired in all touched panes: more than needed, and
-// one read.
+// repairCells folds the touched slots of the touched panes again from raw.
 func (l *leafRun) repairCells(ctx context.Context, r *round) error {
-	want := groupSet{set: map[int32]struct{}{}}
-	first, last := int64(math.MaxInt64), int64(0)
-	for end, bits := range l.repair.byPane {
-		first, last = min(first, end), max(last, end)
-		groups(bits, func(g int32) { want.set[g] = struct{}{} })
+	var (
+		touched = map[int32]struct{}{}
+		spans   []segment.Span
+	)
+	for _, end := range slices.Sorted(maps.Keys(l.repair.byPane)) {
+		var slots []int32
+		groups(l.repair.byPane[end], func(slot int32) {
+			touched[slot] = struct{}{}
+			slots = append(slots, slot)
+		})
+		l.state.clearCells(end, slots)
+		spans = append(spans, spanOf(end-l.leaf.Pane, end)...)
 	}
-	raw, err := readRaw(ctx, r.snap, l.members, want, first-l.leaf.Pane, last)
+	var series []segment.SeriesID
+	for i, id := range l.members.series {
+		if _, ok := touched[l.members.slots[i]]; ok {
+			series = append(series, id)
+		}
+	}
+	raw, err := readRaw(ctx, r.snap, l.members, series, joinSpans(spans), func(slot int32, t int64) bool {
+		return l.repair.has(l.grid.End(t), slot)
+	})
 	if err != nil {
 		return err
 	}
 	r.readSamples += raw.samples()
-	var slots []int32
-	for g := range want.set {
-		slots = append(slots, l.members.groups[g].slots...)
-	}
-	for end := range l.repair.byPane {
-		l.state.clearCells(end, slots)
-	}
-	for c, slot := range raw.slot {
-		ts, vs := raw.ts[c], raw.vs[c]
-		for i := 0; i < len(ts); {
-			end := l.grid.End(ts[i])
-			j := i + 1
-			for j < len(ts) && ts[j] <= end {
-				j++
-			}
-			if l.repair.byPane[end] != nil {
-				l.state.foldSorted(slot, len(l.members.groupOf), ts[i:j], vs[i:j])
-			}
-			i = j
-		}
-	}
+	raw.foldInto(l.state, len(l.members.groupOf))
 	return nil
 }

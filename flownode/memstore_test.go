@@ -241,7 +241,8 @@ func (s *memSnapshot) ReadDelta(_ context.Context, metrics []segment.MetricID, r
 }
 
 func overlaps(seg *segment.Segment, sel segment.Select) bool {
-	return seg.MaxT > sel.After && (sel.UpTo == 0 || seg.MinT <= sel.UpTo)
+	return seg.MaxT > sel.After && (sel.UpTo == 0 || seg.MinT <= sel.UpTo) &&
+		(sel.Spans == nil || slices.ContainsFunc(sel.Spans, func(s segment.Span) bool { return seg.MaxT >= s.MinT && seg.MinT <= s.MaxT }))
 }
 
 func (s *memSnapshot) ReadRaw(_ context.Context, sel segment.Select, fn func(*segment.Segment) error) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -88,7 +89,8 @@ type Node struct {
 	eval    *promeval.Engine
 	rounds  chan struct{} // one token for each round under way
 
-	rawAtOnce int // samples held while they are read and folded
+	rawAtOnce int          // samples held while they are read and folded
+	flows     atomic.Int64 // of all groups, as of the last poll
 
 	mu     sync.Mutex
 	groups map[string]*group // while leading; guarded by mu
@@ -257,6 +259,7 @@ func (n *Node) assign(ctx context.Context, start func(func() error), stops map[s
 	for _, h := range heads {
 		byGroup[h.Group] = append(byGroup[h.Group], h)
 	}
+	n.flows.Store(int64(len(heads)))
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for name, own := range byGroup {

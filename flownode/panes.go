@@ -62,6 +62,7 @@ type store interface {
 	mergeSimple(end int64, slot int32, slots int, part partial.Simple)
 	bytes() int64
 	occupied() []int64
+	beyond(after int64) bool
 	windowSource
 }
 
@@ -205,6 +206,16 @@ func (s *panes[P, PP]) trim(from int64) {
 
 // occupied lists the panes that hold samples, ascending.
 func (s *panes[P, PP]) occupied() []int64 { return slices.Sorted(maps.Keys(s.byT)) }
+
+// beyond reports whether a pane with a later end holds samples.
+func (s *panes[P, PP]) beyond(after int64) bool {
+	for end := range s.byT {
+		if end > after {
+			return true
+		}
+	}
+	return false
+}
 
 // holds reports whether a pane in after < end <= upTo holds samples.
 func (s *panes[P, PP]) holds(after, upTo int64) bool {

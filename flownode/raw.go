@@ -1,9 +1,11 @@
 package flownode
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"sync"
 
@@ -20,14 +22,20 @@ import (
 // order before they are used.
 type rawSamples struct {
 	m      *members
-	series []segment.SeriesID // by column
-	slot   []int32            // by column: the slot it folds into
-	index  slotIndex          // of columns by series
-	last   []int64            // by column: its newest time so far
-	odd    map[int32]struct{} // columns that are not in time order
+	series []segment.SeriesID             // by column
+	slot   []int32                        // by column: the slot it folds into
+	index  slotIndex                      // of columns by series
+	last   []int64                        // by column: its newest time so far
+	odd    map[int32]struct{}             // columns that are not in time order
+	only   func(slot int32, t int64) bool // which samples are wanted; nil for all
 
 	*rawBuffer
 	count int64 // samples taken in
+
+	// Columns that are known not to come in time order, and their samples, which
+	// clear does not forget.
+	hold []bool // by column; nil for none
+	held rawBuffer
 }
 
 // rawBuffer is the samples, which are parallel arrays.
@@ -60,19 +68,30 @@ func newRawSamples(m *members, series []segment.SeriesID) *rawSamples {
 
 // release gives the buffer back. The samples must not be used any more.
 func (r *rawSamples) release() {
+	if cap(r.held.ts) > cap(r.ts) {
+		*r.rawBuffer = r.held
+	}
 	r.clear()
 	rawBuffers.Put(r.rawBuffer)
 	r.rawBuffer = nil
 }
 
+func (b *rawBuffer) add(column int32, t int64, v float64) {
+	b.column = append(b.column, column)
+	b.ts = append(b.ts, t)
+	b.vs = append(b.vs, v)
+}
+
 // clear forgets the samples, and keeps in mind how far each column has come.
 func (b *rawBuffer) clear() { b.column, b.ts, b.vs = b.column[:0], b.ts[:0], b.vs[:0] }
 
-// take takes the columns' samples with after < t <= upTo in.
-func (r *rawSamples) take(seg *segment.Segment, after, upTo int64) {
-	if seg.MaxT <= after || seg.MinT > upTo {
+// take takes the columns' samples that lie in a span in.
+func (r *rawSamples) take(seg *segment.Segment, spans []segment.Span) {
+	n, _ := slices.BinarySearchFunc(spans, seg.MinT, func(s segment.Span, t int64) int { return cmp.Compare(s.MaxT, t) })
+	if n == len(spans) || spans[n].MinT > seg.MaxT {
 		return
 	}
+	span := spans[n]
 	before := len(r.ts)
 	for i, id := range seg.Series {
 		c := r.index.get(id)
@@ -80,7 +99,18 @@ func (r *rawSamples) take(seg *segment.Segment, after, upTo int64) {
 			continue
 		}
 		t := seg.Base + int64(seg.Offsets[i])
-		if t <= after || t > upTo {
+		if t < span.MinT || t > span.MaxT {
+			if n, _ = slices.BinarySearchFunc(spans, t, func(s segment.Span, t int64) int { return cmp.Compare(s.MaxT, t) }); n == len(spans) || t < spans[n].MinT {
+				continue
+			}
+			span = spans[n]
+		}
+		if r.only != nil && !r.only(r.slot[c], t) {
+			continue
+		}
+		if r.hold != nil && r.hold[c] {
+			r.held.add(c, t, seg.Values[i])
+			r.count++
 			continue
 		}
 		if t <= r.last[c] {
@@ -88,45 +118,79 @@ func (r *rawSamples) take(seg *segment.Segment, after, upTo int64) {
 		} else {
 			r.last[c] = t
 		}
-		r.column = append(r.column, c)
-		r.ts = append(r.ts, t)
-		r.vs = append(r.vs, seg.Values[i])
+		r.rawBuffer.add(c, t, seg.Values[i])
 	}
 	r.count += int64(len(r.ts) - before)
 }
 
-// read reads the series' samples with after < t <= upTo in the snapshot. When
-// at least so many are held that it is full, it calls full, which may clear
-// them.
-func (r *rawSamples) read(ctx context.Context, snap Snapshot, after, upTo int64, limit int, full func()) error {
-	if len(r.series) == 0 || upTo <= after {
+// read reads the series' samples in the spans, which are disjoint and
+// ascending, in the snapshot. When at least so many are held that it is full,
+// it calls full, which may clear them.
+func (r *rawSamples) read(ctx context.Context, snap Snapshot, spans []segment.Span, limit int, full func()) error {
+	if len(r.series) == 0 || len(spans) == 0 {
 		return nil
 	}
-	sel := segment.Select{Metrics: r.m.metrics, After: after, UpTo: upTo}
+	sel := segment.Select{Metrics: r.m.metrics, After: spans[0].MinT - 1, UpTo: spans[len(spans)-1].MaxT}
+	if len(spans) > 1 {
+		sel.Spans = spans
+	}
 	if len(r.series) < len(r.m.series) {
 		sel.Series = r.series
 	}
 	err := snap.ReadRaw(ctx, sel, func(seg *segment.Segment) error {
-		if r.take(seg, after, upTo); len(r.ts) >= limit {
+		if r.take(seg, spans); len(r.ts) >= limit {
 			full()
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("read raw samples of %s in (%d,%d]: %w", r.m.leaf.Text, after, upTo, err)
+		return fmt.Errorf("read raw samples of %s from %d to %d: %w", r.m.leaf.Text, spans[0].MinT, sel.UpTo, err)
 	}
 	return nil
 }
 
-// readRaw reads the samples with after < t <= upTo of the wanted groups' series
-// by column.
-func readRaw(ctx context.Context, snap Snapshot, m *members, want groupSet, after, upTo int64) (*rawColumns, error) {
-	raw := newRawSamples(m, m.seriesOf(want))
+// readRaw reads the series' samples in the spans by column; only, if not nil,
+// says which are wanted.
+func readRaw(ctx context.Context, snap Snapshot, m *members, series []segment.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) (*rawColumns, error) {
+	raw := newRawSamples(m, series)
+	raw.only = only
 	defer raw.release()
-	if err := raw.read(ctx, snap, after, upTo, math.MaxInt, nil); err != nil {
+	if err := raw.read(ctx, snap, spans, math.MaxInt, nil); err != nil {
 		return nil, err
 	}
 	return raw.columns(), nil
+}
+
+// spanOf is the samples with after < t <= upTo; none when there is no such time.
+func spanOf(after, upTo int64) []segment.Span {
+	if after >= upTo {
+		return nil
+	}
+	return []segment.Span{{MinT: after + 1, MaxT: upTo}}
+}
+
+// joinSpans joins spans, which ascend by MinT, where they touch or overlap.
+func joinSpans(spans []segment.Span) []segment.Span {
+	out := spans[:0]
+	for _, s := range spans {
+		if n := len(out); n > 0 && s.MinT <= out[n-1].MaxT+1 {
+			out[n-1].MaxT = max(out[n-1].MaxT, s.MaxT)
+		} else {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// unhold makes what is held the samples, of columns that are in no order.
+func (r *rawSamples) unhold() {
+	*r.rawBuffer, r.held = r.held, *r.rawBuffer
+	for c, hold := range r.hold {
+		if hold {
+			r.odd[int32(c)] = struct{}{}
+		}
+	}
+	r.hold = nil
 }
 
 // columns sorts the samples by column.

@@ -62,11 +62,15 @@ func (s *stepping) refill(ctx context.Context, job *progress.Job) (*progress.Job
 // replaces it as well.
 func (s *stepping) refillChunk(ctx context.Context, first, last int64) error {
 	all := wanted{all: true}
-	src, err := s.sources(ctx, s.r, first, last, all, true)
+	var ends []int64
+	for end := first; end <= last; end += s.every() {
+		ends = append(ends, end)
+	}
+	src, err := s.sources(ctx, s.r, ends, all, true)
 	if err != nil {
 		return err
 	}
-	for end := first; end <= last; end += s.every() {
+	for _, end := range ends {
 		res, err := s.window(ctx, src, end, all)
 		if err != nil {
 			return err

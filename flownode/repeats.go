@@ -17,6 +17,11 @@ type lateSamples struct {
 	values map[lateKey]float64
 	hists  map[lateKey]segment.Digest // of those that are native histograms
 	metric map[segment.SeriesID]segment.MetricID
+
+	// Keys of values of which something else is stored, or may be: they
+	// overwrite. The others are new.
+	overwrites map[lateKey]struct{}
+	uncompared bool // all may overwrite
 }
 
 type lateKey struct {
@@ -29,7 +34,10 @@ type lateKey struct {
 const maxLateSamples = 1 << 20
 
 func newLateSamples(after sequence.Vector) *lateSamples {
-	return &lateSamples{after: after, values: map[lateKey]float64{}, hists: map[lateKey]segment.Digest{}, metric: map[segment.SeriesID]segment.MetricID{}}
+	return &lateSamples{
+		after: after, values: map[lateKey]float64{}, hists: map[lateKey]segment.Digest{},
+		metric: map[segment.SeriesID]segment.MetricID{}, overwrites: map[lateKey]struct{}{},
+	}
 }
 
 // add takes the samples of an unordered segment; segments of a region come in
@@ -47,53 +55,71 @@ func (s *lateSamples) add(seg *segment.Segment) {
 	}
 }
 
-// dropRepeats leaves out the samples that are bit-equal to what was there at
-// the flow's vector: they change nothing (a sender that repeats a request it
-// got no answer to must not make windows dirty). Where a sealed segment holds
-// samples from both sides of the vector, nothing can be said and the sample
-// counts as a change.
-func (s *lateSamples) dropRepeats(ctx context.Context, r *round) error {
-	if len(s.values) == 0 || len(s.values) > maxLateSamples {
+// isNew reports whether nothing else is stored of the key.
+func (s *lateSamples) isNew(key lateKey) bool {
+	_, overwrites := s.overwrites[key]
+	_, hist := s.hists[key]
+	return !overwrites && !hist && !s.uncompared
+}
+
+// compare looks what is stored at the samples' times. It leaves out those that
+// are bit-equal to what was there at the flow's vector: they change nothing (a
+// sender that repeats a request it got no answer to must not make windows
+// dirty). Where a sealed segment holds samples from both sides of the vector,
+// nothing can be said and the sample counts as a change.
+func (s *lateSamples) compare(ctx context.Context, r *round) error {
+	if len(s.values) == 0 {
 		return nil
 	}
-	var metrics []segment.MetricID
-	series := make([]segment.SeriesID, 0, len(s.metric))
-	for id, m := range s.metric {
-		series = append(series, id)
-		metrics = append(metrics, m)
+	if s.uncompared = len(s.values) > maxLateSamples; s.uncompared {
+		return nil
 	}
-	slices.Sort(series)
-	slices.Sort(metrics)
-	sel := segment.Select{Metrics: slices.Compact(metrics), Series: series}
-	before := make(map[lateKey]earlier, len(s.values))
-	for _, span := range s.spans() {
-		sel.After, sel.UpTo = span.MinT-1, span.MaxT
-		err := r.snap.ReadRaw(ctx, sel, func(seg *segment.Segment) error {
-			at := s.after.At(seg.Region)
-			if seg.MinSeq > at {
-				return nil
+	var sel segment.Select
+	for id, m := range s.metric {
+		sel.Series = append(sel.Series, id)
+		sel.Metrics = append(sel.Metrics, m)
+	}
+	slices.Sort(sel.Series)
+	slices.Sort(sel.Metrics)
+	sel.Metrics = slices.Compact(sel.Metrics)
+	sel.Spans = s.spans()
+	sel.After, sel.UpTo = sel.Spans[0].MinT-1, sel.Spans[len(sel.Spans)-1].MaxT
+	var index slotIndex // of the late series
+	for i, id := range sel.Series {
+		index.set(id, int32(i))
+	}
+	before := make(map[lateKey]earlier)
+	err := r.snap.ReadRaw(ctx, sel, func(seg *segment.Segment) error {
+		at := s.after.At(seg.Region)
+		if seg.MinSeq > at && !seg.Ordered && !seg.Sealed {
+			return nil // the late samples themselves
+		}
+		for i, id := range seg.Series {
+			if index.get(id) == noSlot {
+				continue
 			}
-			r.readSamples += int64(seg.Len())
-			for i, id := range seg.Series {
-				key := lateKey{id, seg.Time(i)}
-				if _, ok := s.values[key]; !ok {
-					continue
-				}
-				if seg.MaxSeq > at {
-					delete(before, key)
-					continue
-				}
+			key := lateKey{id, seg.Time(i)}
+			if _, ok := s.values[key]; !ok {
+				continue
+			}
+			r.readSamples++
+			s.overwrites[key] = struct{}{}
+			switch {
+			case seg.MinSeq > at:
+			case seg.MaxSeq > at:
+				delete(before, key)
+			default:
 				old := earlier{value: seg.Values[i]}
 				if seg.Histograms != nil {
 					old.hist = segment.DigestOf(seg.Histograms[i])
 				}
 				before[key] = old
 			}
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("compare repeated samples with what is stored: %w", err)
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("compare repeated samples with what is stored: %w", err)
 	}
 	for key, old := range before {
 		if math.Float64bits(s.values[key]) == math.Float64bits(old.value) && s.hists[key] == old.hist {
@@ -109,10 +135,8 @@ type earlier struct {
 	hist  segment.Digest
 }
 
-// lateGap is how far apart times are read for separately.
-const lateGap = int64(10 * 60 * 1000)
-
-// spans is the stretches of time the samples fall in.
+// spans is the times of the samples, those that follow one another closely as
+// one: samples of one scrape have nearly one time.
 func (s *lateSamples) spans() []segment.Span {
 	times := make([]int64, 0, len(s.values))
 	for key := range s.values {
@@ -129,3 +153,6 @@ func (s *lateSamples) spans() []segment.Span {
 	}
 	return out
 }
+
+// lateGap is up to how far apart times are looked for as one span, in ms.
+const lateGap = int64(100)

@@ -35,7 +35,7 @@ func (l *leafRun) buildState(ctx context.Context, r *round, from int64) (store, 
 		r.node.log.Warn("the database cannot aggregate these samples; reading them instead", "leaf", l.leaf.Text, "err", err)
 		state = l.builder.panes(from, r.pos.Vector)
 	}
-	if err := l.foldRaw(ctx, r, state, l.members.series, from, math.MaxInt64); err != nil {
+	if err := l.foldRaw(ctx, r, state, l.members.series, spanOf(from, math.MaxInt64), nil); err != nil {
 		return nil, err
 	}
 	return state, nil
@@ -107,7 +107,7 @@ func buildStates(ctx context.Context, r *round, flows []*flowRun) error {
 		err := r.snap.ReadRaw(ctx, segment.Select{Metrics: leaves[0].leaf.members.metrics, After: first}, func(seg *segment.Segment) error {
 			r.readSamples += int64(seg.Len())
 			for i, x := range folds {
-				if x.raw.take(seg, leaves[i].from, math.MaxInt64); len(x.raw.ts) >= x.limit {
+				if x.raw.take(seg, spanOf(leaves[i].from, math.MaxInt64)); len(x.raw.ts) >= x.limit {
 					x.fold()
 				}
 			}
@@ -115,7 +115,7 @@ func buildStates(ctx context.Context, r *round, flows []*flowRun) error {
 		})
 		for i, x := range folds {
 			if err == nil {
-				err = x.finish(ctx, r, leaves[i].from, math.MaxInt64)
+				err = x.finish(ctx, r, spanOf(leaves[i].from, math.MaxInt64))
 			}
 			x.raw.release()
 		}
@@ -141,12 +141,25 @@ func (l *leafRun) lateKeep() int64 {
 	return min((late+l.leaf.Pane-1)/l.leaf.Pane, 60) * l.leaf.Pane
 }
 
-// trim drops panes that no open window needs.
+// Panes that no open window needs stay longer where that is cheap: samples that
+// are late by less then cost only their own cells, and windows are computed again
+// without reading raw samples.
+const (
+	latePanes = 256              // of a leaf
+	lateBytes = int64(256 << 20) // of all flows of the node
+)
+
+// trim drops panes that no open window needs and that are too old, or too large,
+// to be kept for late samples. It never begins earlier than it did: what was
+// dropped would be missing.
 func (s *stepping) trim() {
+	share := lateBytes / max(1, s.r.node.flows.Load()*int64(len(s.leaves)))
 	for _, l := range s.leaves {
-		if l.state != nil {
-			need, _ := l.span(s.to.EmittedUntil + l.step)
-			l.state.trim(need - l.lateKeep())
+		if l.state == nil {
+			continue
 		}
+		need, _ := l.span(s.to.EmittedUntil + l.step)
+		panes := share / max(1, int64(len(l.members.groupOf))*l.builder.cellBytes)
+		l.state.trim(need - max(l.lateKeep(), min(panes, latePanes)*l.leaf.Pane))
 	}
 }

@@ -46,13 +46,14 @@ func (s *Snapshot) ReadRaw(ctx context.Context, sel segment.Select, fn func(*seg
 		return nil
 	}
 	after, upTo := spanOf(sel)
+	minT, maxT := spanColumns(sel.Spans)
 	metrics := metricIDs(sel.Metrics)
 	return s.share(ctx, regions, fn, func(ctx context.Context, on *Snapshot, regions []int32, fn func(*segment.Segment) error) error {
-		err := on.readSegments(ctx, "read sealed segments", queries.ReadRawSealed, true, fn, metrics, regions, after, upTo)
+		err := on.readSegments(ctx, "read sealed segments", queries.ReadRawSealed, true, fn, metrics, regions, after, upTo, minT, maxT)
 		if err != nil {
 			return err
 		}
-		return on.readSegments(ctx, "read hot segments", on.bind(queries.ReadRawHot), false, fn, metrics, regions, after, upTo)
+		return on.readSegments(ctx, "read hot segments", on.bind(queries.ReadRawHot), false, fn, metrics, regions, after, upTo, minT, maxT)
 	})
 }
 

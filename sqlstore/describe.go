@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -120,6 +121,35 @@ func spanOf(sel segment.Select) (after, upTo int64) {
 		upTo = math.MaxInt64
 	}
 	return after, upTo
+}
+
+// maxSpans is how many spans the server compares each segment with at most.
+const maxSpans = 128
+
+// spanColumns is the spans as columns, nil for none. Of too many those are
+// joined that are nearest to each other.
+func spanColumns(spans []segment.Span) (minT, maxT []int64) {
+	if spans == nil {
+		return nil, nil
+	}
+	gap := int64(-1) // gaps up to this are joined
+	if n := len(spans); n > maxSpans {
+		gaps := make([]int64, n-1)
+		for i := range gaps {
+			gaps[i] = spans[i+1].MinT - spans[i].MaxT
+		}
+		slices.Sort(gaps)
+		gap = gaps[n-1-maxSpans]
+	}
+	minT, maxT = []int64{}, []int64{}
+	for _, s := range spans {
+		if n := len(maxT); n > 0 && s.MinT-maxT[n-1] <= gap {
+			maxT[n-1] = s.MaxT
+			continue
+		}
+		minT, maxT = append(minT, s.MinT), append(maxT, s.MaxT)
+	}
+	return minT, maxT
 }
 
 func metricIDs(metrics []segment.MetricID) []int32 {

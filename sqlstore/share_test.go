@@ -9,6 +9,56 @@ import (
 	"laminar/sequence/segment"
 )
 
+// TestReadRawSpans: with spans only segments that overlap one of them are read,
+// and of spans too many to compare none is lost.
+func TestReadRawSpans(t *testing.T) {
+	db := newRawDB(t, 2)
+	metric, ids := db.addMetric("m", 1, 3)
+	for n := range 400 {
+		at := int64(n) * 1000
+		db.flush(1, points{metric: metric, series: ids, times: []int64{at, at + 1, at + 2}, values: []float64{1, 2, 3}})
+		if n == 199 {
+			db.freeze()
+			db.seal(1)
+		}
+	}
+	read := func(spans []segment.Span) map[int64]bool {
+		t.Helper()
+		hot := map[int64]bool{}
+		sel := segment.Select{Metrics: []segment.MetricID{metric}, Spans: spans}
+		if err := db.snapshot().ReadRaw(t.Context(), sel, func(seg *segment.Segment) error {
+			if hot[seg.MinT] = true; seg.Sealed {
+				hot[-1] = true
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return hot
+	}
+	if got := read([]segment.Span{{MinT: 250_002, MaxT: 250_002}, {MinT: 300_003, MaxT: 300_999}, {MinT: 350_500, MaxT: 351_000}}); len(got) != 2 || !got[250_000] || !got[351_000] {
+		t.Errorf("segments at %v were read, want those at 250000 and 351000", got)
+	}
+	if got := read([]segment.Span{{MinT: 5, MaxT: 5}}); !got[-1] || len(got) != 2 {
+		t.Errorf("segments at %v were read, want the sealed one", got)
+	}
+	var many []segment.Span
+	for n := 200; n < 400; n++ {
+		if n < 300 || n%3 == 0 {
+			many = append(many, segment.Span{MinT: int64(n)*1000 + 1, MaxT: int64(n)*1000 + 1})
+		}
+	}
+	got := read(many)
+	for _, s := range many {
+		if !got[s.MinT-1] {
+			t.Errorf("the segment at %d was not read", s.MinT-1)
+		}
+	}
+	if len(got) == 200 {
+		t.Error("all segments were read: none of the spans counted")
+	}
+}
+
 // TestReadRawShared reads so much that two sessions share it: all samples come
 // once, those of a series in order, as of the snapshot.
 func TestReadRawShared(t *testing.T) {

@@ -25,6 +25,9 @@ type Select struct {
 	// segments are read: samples outside the span come too and are for the
 	// reader to leave out.
 	After, UpTo int64
+	// Spans, when not nil, is a hint like Series: segments that overlap none of
+	// these may be left out. They are disjoint and ascending.
+	Spans []Span
 }
 
 // Pick chooses segments by their order.

@@ -1,0 +1,117 @@
+package flownode
+
+import (
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"laminar/flownode/flowplan"
+)
+
+// settleAll lets all dirty windows be computed, and compares.
+func (w *world) settleAll() {
+	w.t.Helper()
+	for range 3 {
+		w.store.now += flowplan.DirtyAtLatest
+		w.tick()
+	}
+	w.check()
+}
+
+// TestWindowEdges puts samples exactly on the borders of windows of a second to
+// a month, and a millisecond beside them, some of them late.
+func TestWindowEdges(t *testing.T) {
+	const second, hour, day = int64(1000), int64(3_600_000), int64(86_400_000)
+	for _, c := range []struct {
+		name, defs  string
+		apart, span int64
+	}{
+		{"seconds", `flows:
+  - {name: a, promql: 'sum by (job) (sum_over_time(temperature[1s]))', every: 1s}
+  - {name: b, promql: 'sum by (job) (rate(requests_total[3s]))', every: 2s}
+  - {name: c, promql: 'max by (job) (max_over_time(temperature[1s] offset 1s))', every: 1s}`, second, 90 * second},
+		{"no multiple of the step", `flows:
+  - {name: a, promql: 'max by (job) (max_over_time(temperature[7m30s]))', every: 4m}
+  - {name: b, promql: 'sum by (job) (increase(requests_total[95s] offset 35s))', every: 1m}
+  - {name: c, promql: 'sum by (job) (count_over_time(temperature[1m1s]))', every: 5m}`, 30 * second, hour},
+		{"a month", `flows:
+  - {name: a, promql: 'sum by (job) (increase(requests_total[31d]))', every: 1d}
+  - {name: b, promql: 'avg by (job) (avg_over_time(temperature[31d]))', every: 7d}
+  - {name: c, promql: 'sum by (job) (count_over_time(temperature[1d]))', every: 1d}`, 12 * hour, 40 * day},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, 3, 2, ExecutorColumnar, c.defs)
+			for at, n := w.base, 0; at <= w.base+c.span; at, n = at+c.apart, n+1 {
+				for _, s := range w.series {
+					points := map[int64]float64{at + int64(n%3-1): w.value(s)}
+					if n%5 == 4 {
+						// On the border before: late.
+						points[at-c.apart] = w.value(s)
+					}
+					w.flush(s.region, map[*worldSeries]map[int64]float64{s: points})
+				}
+				w.store.now = max(w.store.now, at+1)
+				w.clock = at
+				if n%4 == 0 {
+					w.tick()
+				}
+				if n == 40 {
+					w.store.seal()
+				}
+			}
+			w.tick()
+			w.settleAll()
+		})
+	}
+}
+
+// TestBacklogOfADay sends a day of samples in random order within 20 seconds, as
+// queues of several senders do, while the flow is at the present: windows are
+// touched all the time, and each is computed twice at most.
+func TestBacklogOfADay(t *testing.T) {
+	const day, step, flushes = int64(86_400_000), int64(20_000), 100
+	w := newWorld(t, 3, 2, ExecutorColumnar, `flows:
+  - {name: a, promql: 'sum by (job) (sum_over_time(temperature[5m]))', every: 5m}
+  - {name: b, promql: 'sum by (instance) (rate(requests_total[10m]))', every: 5m}`)
+	for _, s := range w.series {
+		w.flush(s.region, map[*worldSeries]map[int64]float64{s: {w.base + day + 1: w.value(s)}})
+	}
+	w.store.now = w.base + day + 1
+	w.tick()
+	type sample struct {
+		s *worldSeries
+		t int64
+	}
+	var queue []sample
+	for _, s := range w.series {
+		for at := w.base; at < w.base+day; at += step {
+			queue = append(queue, sample{s, at})
+		}
+	}
+	w.rng.Shuffle(len(queue), func(i, j int) { queue[i], queue[j] = queue[j], queue[i] })
+	before := testutil.ToFloat64(w.node.metrics.windows.WithLabelValues("recomputed"))
+	for n := range flushes {
+		for region := range w.store.vec {
+			points := map[*worldSeries]map[int64]float64{}
+			for _, x := range queue[n*len(queue)/flushes : (n+1)*len(queue)/flushes] {
+				if x.s.region != region {
+					continue
+				}
+				if points[x.s] == nil {
+					points[x.s] = map[int64]float64{}
+				}
+				points[x.s][x.t] = w.value(x.s)
+			}
+			w.flush(region, points)
+		}
+		w.store.now += 200
+		w.tick()
+	}
+	w.settleAll()
+	// A sample at the day's beginning reaches the windows that end from then on
+	// until 10 minutes after its end.
+	const windows = float64(day/300_000 + 1 + day/300_000 + 2)
+	if n := testutil.ToFloat64(w.node.metrics.windows.WithLabelValues("recomputed")) - before; n < windows-4 || n > 2*windows {
+		t.Errorf("%v windows were computed again, want each of %v once or twice", n, windows)
+	}
+}
