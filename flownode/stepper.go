@@ -29,7 +29,10 @@ func NewStepper(cfg Config) (*Stepper, error) {
 	return &Stepper{node: n, stops: map[string]context.CancelFunc{}}, nil
 }
 
-// Wake is the mirror write, as Node.Wake.
+// Hint is the mirror write, as Node.Hint.
+func (s *Stepper) Hint(r sequence.Region, seq sequence.Seq) { s.node.Hint(r, seq) }
+
+// Wake is as Node.Wake.
 func (s *Stepper) Wake() { s.node.Wake() }
 
 // Poll looks for what hints may have missed, as Run does every

@@ -61,7 +61,7 @@ func generate(seed uint64, names []string) []op {
 		g.apply(names[i])
 	}
 	for n := range nodes {
-		if n == 0 || rng.IntN(4) == 0 {
+		if n == 0 || rng.IntN(2) == 0 {
 			g.start(n)
 		}
 	}

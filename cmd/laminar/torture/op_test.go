@@ -54,7 +54,7 @@ const (
 	doRestart = "restart" // Door ends as by a crash and begins cold
 	doClock   = "clock"   // time passes: By
 	doTick    = "tick"    // Node looks at the catalogue and the regions, and makes the rounds that are due
-	doHint    = "hint"    // Node gets a mirror write, and makes the rounds that are due
+	doHint    = "hint"    // Node is woken, and makes the rounds that are due
 	doStep    = "step"    // Node makes the rounds that are due
 	doStart   = "start"   // Node ends as by a crash and another begins: Executor, State, Tight
 	doStop    = "stop"    // Node ends

@@ -256,7 +256,9 @@ func (w *world) send(o op) {
 	w.model.acknowledged(ps, w.position())
 	if o.Hint {
 		for _, k := range w.running() {
-			k.steps.Wake()
+			for region, seq := range w.model.vector {
+				k.steps.Hint(region, seq)
+			}
 		}
 	}
 }
