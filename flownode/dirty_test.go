@@ -27,3 +27,29 @@ func TestManyDirtyWindowsNeedNoTrigger(t *testing.T) {
 		}
 	}
 }
+
+// TestProvisionalWindowIsKept holds that an open window some of whose samples
+// are given up stays as it is (I6): no later round could put it right.
+func TestProvisionalWindowIsKept(t *testing.T) {
+	w := newWorld(t, 1, 1, ExecutorColumnar, `flows: [{name: total, promql: 'sum(count_over_time(temperature[2h]))', every: 1h}]`)
+	w.scrape(600_000, false)
+	w.tick()
+	mf := w.store.flows[1]
+	end := mf.flow.EmittedUntil + 3_600_000
+	before := len(mf.rows[end])
+	w.store.earliest = w.clock
+	w.scrape(600_000, false)
+	held := map[string]progress.Row{}
+	for key, row := range mf.rows[end] {
+		held[key] = row
+	}
+	w.tick()
+	if before == 0 || len(mf.rows[end]) != before {
+		t.Fatalf("%d rows of the open window became %d", before, len(mf.rows[end]))
+	}
+	for key, row := range mf.rows[end] {
+		if row.Value != held[key].Value {
+			t.Errorf("the open window, whose samples are gone, changed from %v to %v", held[key].Value, row.Value)
+		}
+	}
+}

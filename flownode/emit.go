@@ -160,6 +160,9 @@ func (s *stepping) provisional(ctx context.Context) error {
 	if s.more || s.flow.Def.Emit != flowdef.EmitUpdate || end <= pane.FloorEnd(s.to.Watermark, s.every()) {
 		return nil
 	}
+	if !s.rebuildable(end, s.r.pos.Earliest) {
+		return nil // what is stored stays (I6)
+	}
 	changed := s.postponed || s.open.end != end
 	costly := false
 	for _, l := range s.leaves {
