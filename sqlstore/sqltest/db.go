@@ -109,10 +109,11 @@ func create(t testing.TB, admin, name, template string) {
 }
 
 // drop drops a database. PostgreSQL gives the sessions it ends 5 s to go, which
-// is not always enough on a machine with much else to do.
+// is not always enough on a machine with much else to do, and the checkpoint that
+// a drop waits for can take minutes there.
 func drop(t testing.TB, admin, name string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	const objectInUse = "55006"
 	for {
