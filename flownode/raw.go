@@ -118,7 +118,7 @@ func (r *rawSamples) take(seg *segment.Segment, spans []segment.Span) {
 		} else {
 			r.last[c] = t
 		}
-		r.rawBuffer.add(c, t, seg.Values[i])
+		r.add(c, t, seg.Values[i])
 	}
 	r.count += int64(len(r.ts) - before)
 }

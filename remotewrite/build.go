@@ -147,7 +147,8 @@ func (b *builder) fill(d *draft, c *column) {
 
 // cut makes segments of what is in a column.
 func (b *builder) cut(c *column, ordered bool) {
-	for start, end := c.start, 0; start < c.next; start = end {
+	var end int
+	for start := c.start; start < c.next; start = end {
 		end = min(start+maxSegmentSamples, c.next)
 		if c.histogram {
 			end = start + segment.HistogramsWithin(b.histograms[start:end], maxSegmentSamples)

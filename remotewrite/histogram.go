@@ -192,7 +192,7 @@ func unzigzag32(v uint64) int32 { return int32(uint32(v)>>1) ^ -int32(v&1) }
 
 // appendZigzags reads a repeated sint64, packed or one by one.
 func appendZigzags(dst []int64, msg []byte, i int, field int32, wire int) ([]int64, int, error) {
-	from, to := i, len(msg)
+	var from, to int
 	switch wire {
 	case wireVarint:
 		v, next, err := uvarint(msg, i)

@@ -178,10 +178,10 @@ func (in *intake) addHistogram(s *series, msg []byte) error {
 	}
 	b := in.batch(s.metric.region)
 	from := len(b.arena)
-	var err error
-	if b.arena, err = h.appendPayload(b.arena); err != nil {
+	var invalid error // of this sample alone: the request goes on
+	if b.arena, invalid = h.appendPayload(b.arena); invalid != nil {
 		in.refused.add(InvalidHistogram, 1, func() example {
-			return example{series: s.spell(), t: h.t, hasT: true, detail: err.Error()}
+			return example{series: s.spell(), t: h.t, hasT: true, detail: invalid.Error()}
 		})
 		return nil
 	}

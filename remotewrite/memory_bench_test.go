@@ -93,6 +93,7 @@ func BenchmarkSeriesMemory(b *testing.B) {
 }
 
 func benchSeriesMemory(b *testing.B, version string, n int) {
+	b.Helper()
 	store := &forgetful{metrics: map[string]segment.MetricID{}, regions: map[sequence.Region]segment.Flush{}}
 	g := newTestIngester(b, store, Config{Regions: 2, FlushSamples: 5_000})
 	ctx, stop := context.WithCancel(b.Context())

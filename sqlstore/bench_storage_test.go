@@ -81,6 +81,7 @@ func BenchmarkStorage(b *testing.B) {
 }
 
 func benchStorage(b *testing.B, f feed) {
+	b.Helper()
 	db := sqltest.New(b)
 	store, pool := db.Store(b), db.Pool(b)
 	s := newStorage(b, store, f)

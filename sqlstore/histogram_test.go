@@ -294,7 +294,7 @@ func TestHistogramJSONLimits(t *testing.T) {
 		{Schema: 8, Count: 1, NegativeSpans: []histogram.Span{{Offset: 1024 * 256, Length: 2}}, NegativeBuckets: []float64{0.1, math.NaN()}},
 		{Schema: 0, PositiveSpans: []histogram.Span{{Offset: -1080, Length: 10}}, PositiveBuckets: []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
 		(&histogram.Histogram{Schema: 2, Count: math.MaxUint64, Sum: math.NaN(), ZeroCount: math.MaxUint64 - 3}).ToFloat(nil),
-		{Schema: histogram.CustomBucketsSchema, CustomValues: []float64{math.Inf(-1), -0.0, 1e308}, PositiveSpans: []histogram.Span{{Length: 4}}, PositiveBuckets: []float64{1, 1, 1, 1}},
+		{Schema: histogram.CustomBucketsSchema, CustomValues: []float64{math.Inf(-1), math.Copysign(0, -1), 1e308}, PositiveSpans: []histogram.Span{{Length: 4}}, PositiveBuckets: []float64{1, 1, 1, 1}},
 	} {
 		payload, sum := nativehisttest.Encode(nil, h)
 		var doc string

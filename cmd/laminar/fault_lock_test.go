@@ -115,7 +115,7 @@ func TestFaultTimeouts(t *testing.T) {
 	}
 	s.resetLimits(admin, db.Name) // the test's own queries
 	s.settle()
-	s.installation.stop() // its log is whole then
+	s.stop() // its log is whole then
 	if log := s.log.String(); strings.Contains(log, "level=WARN msg=\"round failed") || strings.Contains(log, "leadership lost") {
 		t.Error("rounds failed, or leadership was lost")
 	}

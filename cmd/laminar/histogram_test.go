@@ -63,6 +63,7 @@ type nativePoint struct {
 }
 
 func newNativeSender(t *testing.T, url string) *nativeSender {
+	t.Helper()
 	s := &nativeSender{t: t, url: url, rng: rand.New(rand.NewPCG(11, 12))}
 	for i := range 6 {
 		h := &histogram.Histogram{Schema: int32(i%3) + 1, ZeroThreshold: 1e-128, PositiveSpans: []histogram.Span{{Offset: -3, Length: 3}, {Offset: 1, Length: 3}}}

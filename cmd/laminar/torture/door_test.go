@@ -40,7 +40,6 @@ type door struct {
 	armed  sqltest.Cut // of the next commit or COPY in region
 	region sequence.Region
 	gate   chan struct{} // not nil: the next commit in region waits until it is closed
-	crash  chan struct{} // closed when the process ends
 	held   chan struct{} // told when a commit waits or is in limbo
 }
 

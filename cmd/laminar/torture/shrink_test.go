@@ -15,6 +15,7 @@ const shrinkFor = 75 * time.Second
 // it leaves out operations, first many at once, then one by one, also those
 // that happen within another, and then samples. It ends after the limit.
 func shrink(t *testing.T, history []op, fail *failure, limit time.Duration) (small []op, last *failure, tries int) {
+	t.Helper()
 	s := &shrinker{until: time.Now().Add(limit), kind: fail.kind, small: history, last: fail, try: func(ops []op) *failure {
 		_, fail := try(t, ops)
 		return fail

@@ -78,6 +78,7 @@ func TestTorture(t *testing.T) {
 
 // report prints the smallest history that still fails so, and writes it down.
 func report(t *testing.T, name string, history []op, fail *failure) {
+	t.Helper()
 	d := shrinkFor
 	if text := os.Getenv(envShrink); text != "" {
 		var err error

@@ -35,6 +35,7 @@ type failure struct {
 // try carries out a history. It returns how many windows were compared with the
 // engine, and no failure when nothing failed.
 func try(tb testing.TB, ops []op) (windows int, fail *failure) {
+	tb.Helper()
 	began := time.Now()
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &trial{TB: tb, ctx: ctx}

@@ -33,7 +33,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 	for width := range 65 {
 		for _, n := range []int{1, 2, 63, 64, 65, 128, 200} {
-			cases = append(cases, random(rnd, n, width, int64(rnd.Uint64()>>rnd.IntN(64))-int64(rnd.Uint64()>>rnd.IntN(64))))
+			cases = append(cases, random(rnd, n, width, anySize(rnd)-anySize(rnd)))
 		}
 	}
 	var enc Encoder
@@ -148,3 +148,6 @@ func BenchmarkDecode(b *testing.B) {
 		})
 	}
 }
+
+// anySize makes an integer of any number of bits; with 64 it can be negative.
+func anySize(rnd *rand.Rand) int64 { return int64(rnd.Uint64() >> rnd.IntN(64)) }
