@@ -49,6 +49,7 @@ func (n *nativeSamples) again(t int64) {
 
 // part parts a series' histograms from its floats.
 func (n *nativeSamples) part(t testing.TB, x promeval.Series) promeval.Series {
+	t.Helper()
 	out := promeval.Series{Labels: x.Labels}
 	for i, at := range x.Times {
 		payload := n.stored[at]

@@ -178,12 +178,12 @@ func (in *intake) addHistogram(s *series, msg []byte) error {
 	}
 	b := in.batch(s.metric.region)
 	from := len(b.arena)
-	var invalid error // of this sample alone: the request goes on
-	if b.arena, invalid = h.appendPayload(b.arena); invalid != nil {
+	var err error
+	if b.arena, err = h.appendPayload(b.arena); err != nil {
 		in.refused.add(InvalidHistogram, 1, func() example {
-			return example{series: s.spell(), t: h.t, hasT: true, detail: invalid.Error()}
+			return example{series: s.spell(), t: h.t, hasT: true, detail: err.Error()}
 		})
-		return nil
+		return nil //nolint:nilerr // this sample is refused, the request goes on
 	}
 	to := len(b.arena)
 	b.addHistogram(s, h.t, h.sum(), b.arena[from:to:to])

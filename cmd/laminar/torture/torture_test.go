@@ -99,6 +99,7 @@ func report(t *testing.T, name string, history []op, fail *failure) {
 
 // replay carries out a history that was written down, and shrinks it further.
 func replay(t *testing.T, path string) {
+	t.Helper()
 	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)

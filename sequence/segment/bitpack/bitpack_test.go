@@ -33,7 +33,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 	for width := range 65 {
 		for _, n := range []int{1, 2, 63, 64, 65, 128, 200} {
-			cases = append(cases, random(rnd, n, width, anySize(rnd)-anySize(rnd)))
+			up, down := anySize(rnd), anySize(rnd)
+			cases = append(cases, random(rnd, n, width, up-down))
 		}
 	}
 	var enc Encoder
