@@ -400,7 +400,7 @@ flows:
 // TestTablesEqualEngine drives flows of many shapes through random histories
 // and compares every window with Prometheus's engine after every step.
 func TestTablesEqualEngine(t *testing.T) {
-	seeds := uint64(12)
+	seeds := uint64(6)
 	if testing.Short() {
 		seeds = 3
 	}

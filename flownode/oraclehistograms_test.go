@@ -139,11 +139,7 @@ flows:
 // histograms: of a metric that has hardly anything else, and of one that turns
 // out to hold some in the middle of everything.
 func TestHistogramTablesEqualEngine(t *testing.T) {
-	seeds := uint64(6)
-	if testing.Short() {
-		seeds = 3
-	}
-	for seed := uint64(1); seed <= seeds; seed++ {
+	for seed := uint64(1); seed <= 3; seed++ { // as many as there are ways to set a world up
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			executor := ExecutorColumnar
 			if seed%3 == 0 {

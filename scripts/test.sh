@@ -13,4 +13,4 @@ if [ $# = 0 ]; then set -- ./...; fi
 say 'go vet'
 go vet ./...
 say "go test -race $*, with the PostgreSQL of $LAMINAR_PG_BIN"
-.build/withpg go test -race -timeout 9m "$@"
+.build/withpg go test -race -timeout 12m "$@"
