@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,17 +49,23 @@ func (b *bench) write() error {
 // and the chart beside it.
 var docParts = []string{"latest", "scale"}
 
-// writeDocs puts the results of the last runs into the document.
+// writeDocs puts the results of the last runs into the document. Those of a run
+// that left none stay as they are there.
 func writeDocs(out, doc string) error {
 	text, err := os.ReadFile(doc)
 	if err != nil {
 		return err
 	}
+	found := false
 	for _, part := range docParts {
 		raw, err := os.ReadFile(filepath.Join(out, part+".json"))
-		if err != nil {
-			return fmt.Errorf("%w: make bench and make bench-scale leave the results there", err)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
+		if err != nil {
+			return err
+		}
+		found = true
 		var r report.Report
 		if err := json.Unmarshal(raw, &r); err != nil {
 			return fmt.Errorf("%s.json: %w", part, err)
@@ -70,9 +78,9 @@ func writeDocs(out, doc string) error {
 			return err
 		}
 		begin, end := "<!-- "+part+" -->\n", "<!-- end of "+part+" -->\n"
-		head, rest, found := strings.Cut(string(text), begin)
+		head, rest, begun := strings.Cut(string(text), begin)
 		_, tail, ended := strings.Cut(rest, end)
-		if !found || !ended {
+		if !begun || !ended {
 			return fmt.Errorf("%s does not hold the lines %q and %q", doc, begin, end)
 		}
 		image := "benchmarks-" + part + ".svg"
@@ -80,6 +88,9 @@ func writeDocs(out, doc string) error {
 		if err := os.WriteFile(filepath.Join(filepath.Dir(doc), image), chart.Bytes(), 0o644); err != nil {
 			return err
 		}
+	}
+	if !found {
+		return fmt.Errorf("there are no results in %s: make bench and make bench-scale leave them there", out)
 	}
 	return os.WriteFile(doc, text, 0o644)
 }
