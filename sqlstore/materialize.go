@@ -219,8 +219,8 @@ func (s *Store) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, rows
 	return tx.SendBatch(ctx, batch).Close()
 }
 
-// queue adds the statements of a round, for the given windows of it: what came off the dirty list first, so
-// that what became dirty again since stays on it.
+// queue adds the statements of a round, for the given windows of it: what came
+// off the dirty list first, so that what became dirty again since stays on it.
 func (w write) queue(batch *pgx.Batch, windows []progress.Window, rows *int64) error {
 	r := w.round
 	if len(windows) > 0 {

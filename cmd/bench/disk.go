@@ -20,11 +20,7 @@ const (
 // disk measures what a sample of the simulated fleet takes on disk, with all
 // indexes: scrape by scrape, as a fleet sends, then sealed.
 func (b *bench) disk(ctx context.Context) error {
-	db, err := b.pg.create(ctx, "disk")
-	if err != nil {
-		return err
-	}
-	l, err := b.startLaminar(ctx, db, "")
+	l, err := b.newLaminar(ctx, "disk", "")
 	if err != nil {
 		return err
 	}
@@ -72,10 +68,7 @@ func (b *bench) disk(ctx context.Context) error {
 	if err := b.diskLaminar(ctx, l); err != nil {
 		return err
 	}
-	if err := l.stop(); err != nil {
-		return err
-	}
-	if err := db.drop(ctx); err != nil {
+	if err := l.remove(ctx); err != nil {
 		return err
 	}
 	if err := rows.drop(ctx); err != nil {

@@ -61,15 +61,11 @@ func (b *bench) ingestWithFlows(ctx context.Context) error {
 }
 
 func (b *bench) ingestFlows(ctx context.Context, w *ingestWork, follow bool) error {
-	db, err := b.pg.create(ctx, "flows")
-	if err != nil {
-		return err
-	}
 	flows, name := "", withoutFlows
 	if follow {
 		flows, name = threeFlows, withFlows
 	}
-	l, err := b.startLaminar(ctx, db, flows)
+	l, err := b.newLaminar(ctx, "flows", flows)
 	if err != nil {
 		return err
 	}
@@ -82,7 +78,7 @@ func (b *bench) ingestFlows(ctx context.Context, w *ingestWork, follow bool) err
 	if _, err := l.awaitFlows(ctx); err != nil { // they know all series, too
 		return err
 	}
-	if err := db.checkpoint(ctx); err != nil {
+	if err := l.db.checkpoint(ctx); err != nil {
 		return err
 	}
 	var lags []float64
@@ -90,7 +86,7 @@ func (b *bench) ingestFlows(ctx context.Context, w *ingestWork, follow bool) err
 	ended := make(chan error, 1)
 	go func() {
 		var err error
-		lags, err = sampleLag(sampling, db.url)
+		lags, err = sampleLag(sampling, l.db.url)
 		ended <- err
 	}()
 	took, err := snd.send(ctx, w.load)
@@ -113,10 +109,7 @@ func (b *bench) ingestFlows(ctx context.Context, w *ingestWork, follow bool) err
 		b.add(2, flowsLagMost+", "+w.label, "s", most)
 		b.add(2, flowsSettle+", "+w.label, "s", shown.Sub(acknowledged).Seconds())
 	}
-	if err := l.stop(); err != nil {
-		return err
-	}
-	return db.drop(ctx)
+	return l.remove(ctx)
 }
 
 // lagQuery is the age in seconds of the oldest commit that a flow's table does

@@ -81,11 +81,7 @@ func (b *bench) freshRound(ctx context.Context, n int, interval time.Duration) e
 	count := max(2, int64(b.plan.freshFor/interval))
 	s := scrapes{nodeSeries(n, interval), time.Now(), interval}
 	warm, l := s.prepare(0, 1, b.plan.connections), s.prepare(1, count, b.plan.connections)
-	db, err := b.pg.create(ctx, "fresh")
-	if err != nil {
-		return err
-	}
-	lam, err := b.startLaminar(ctx, db, freshFlow)
+	lam, err := b.newLaminar(ctx, "fresh", freshFlow)
 	if err != nil {
 		return err
 	}
@@ -108,7 +104,7 @@ func (b *bench) freshRound(ctx context.Context, n int, interval time.Duration) e
 		return snd.pace(ctx2, l, time.Duration(count-1)*interval)
 	})
 	group.Go(func() (err error) {
-		took, err = p.run(sending, db.url)
+		took, err = p.run(sending, lam.db.url)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -118,10 +114,7 @@ func (b *bench) freshRound(ctx context.Context, n int, interval time.Duration) e
 	b.add(6, freshP50, "ms", report.Median(took))
 	b.add(6, freshP99, "ms", report.Quantile(took, 0.99))
 	b.say("   %d probes", len(took))
-	if err := lam.stop(); err != nil {
-		return err
-	}
-	return db.drop(ctx)
+	return lam.remove(ctx)
 }
 
 // pace sends a load evenly over a stretch of time. It is an error when the

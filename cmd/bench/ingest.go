@@ -64,11 +64,7 @@ const (
 )
 
 func (b *bench) ingestLaminar(ctx context.Context, w *ingestWork) error {
-	db, err := b.pg.create(ctx, "ingest")
-	if err != nil {
-		return err
-	}
-	l, err := b.startLaminar(ctx, db, "")
+	l, err := b.newLaminar(ctx, "ingest", "")
 	if err != nil {
 		return err
 	}
@@ -78,18 +74,7 @@ func (b *bench) ingestLaminar(ctx context.Context, w *ingestWork) error {
 	if _, err := snd.send(ctx, w.warm); err != nil {
 		return err
 	}
-	if err := db.checkpoint(ctx); err != nil {
-		return err
-	}
-	before, err := db.wal(ctx)
-	if err != nil {
-		return err
-	}
-	took, err := snd.send(ctx, w.load)
-	if err != nil {
-		return err
-	}
-	after, err := db.wal(ctx)
+	took, wal, err := l.db.written(ctx, func() (time.Duration, error) { return snd.send(ctx, w.load) })
 	if err != nil {
 		return err
 	}
@@ -97,11 +82,8 @@ func (b *bench) ingestLaminar(ctx context.Context, w *ingestWork) error {
 		return err
 	}
 	b.add(1, laminarRate+", "+w.label, "samples/s", float64(w.load.samples)/took.Seconds())
-	b.add(1, laminarWAL+", "+w.label, "B/sample", (after-before)/float64(w.load.samples))
-	if err := l.stop(); err != nil {
-		return err
-	}
-	return db.drop(ctx)
+	b.add(1, laminarWAL+", "+w.label, "B/sample", wal/float64(w.load.samples))
+	return l.remove(ctx)
 }
 
 func (b *bench) ingestVictoria(ctx context.Context, w *ingestWork) error {
@@ -175,23 +157,12 @@ func (b *bench) ingestRows(ctx context.Context, w *ingestWork, index, rate, wal 
 	if _, err := db.copyRows(ctx, w.warmRows); err != nil {
 		return err
 	}
-	if err := db.checkpoint(ctx); err != nil {
-		return err
-	}
-	before, err := db.wal(ctx)
-	if err != nil {
-		return err
-	}
-	took, err := db.copyRows(ctx, w.rows)
-	if err != nil {
-		return err
-	}
-	after, err := db.wal(ctx)
+	took, written, err := db.written(ctx, func() (time.Duration, error) { return db.copyRows(ctx, w.rows) })
 	if err != nil {
 		return err
 	}
 	b.add(1, rate+", "+w.label, "samples/s", float64(w.rows.rows)/took.Seconds())
-	b.add(1, wal+", "+w.label, "B/sample", (after-before)/float64(w.rows.rows))
+	b.add(1, wal+", "+w.label, "B/sample", written/float64(w.rows.rows))
 	return db.drop(ctx)
 }
 

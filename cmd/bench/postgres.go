@@ -109,6 +109,23 @@ func (d *database) wal(ctx context.Context) (bytes float64, err error) {
 	return bytes, err
 }
 
+// written runs write, which returns how long it took, behind a checkpoint, and
+// adds how many bytes the server has written ahead meanwhile.
+func (d *database) written(ctx context.Context, write func() (time.Duration, error)) (took time.Duration, bytes float64, err error) {
+	if err := d.checkpoint(ctx); err != nil {
+		return 0, 0, err
+	}
+	before, err := d.wal(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	if took, err = write(); err != nil {
+		return 0, 0, err
+	}
+	after, err := d.wal(ctx)
+	return took, after - before, err
+}
+
 // number runs a query that gives one number.
 func (d *database) number(ctx context.Context, sql string, args ...any) (n float64, err error) {
 	if err := d.conn.QueryRow(ctx, sql, args...).Scan(&n); err != nil {

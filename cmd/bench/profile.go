@@ -26,11 +26,7 @@ func (b *bench) profiles(ctx context.Context) error {
 // profileIngest sends prepared scrapes for as long as the profile takes.
 func (b *bench) profileIngest(ctx context.Context) error {
 	series := nodeSeries(b.plan.ingestSeries[1], ingestInterval)
-	db, err := b.pg.create(ctx, "profile")
-	if err != nil {
-		return err
-	}
-	l, err := b.startLaminar(ctx, db, "")
+	l, err := b.newLaminar(ctx, "profile", "")
 	if err != nil {
 		return err
 	}
@@ -49,7 +45,7 @@ func (b *bench) profileIngest(ctx context.Context) error {
 	rest := s.prepare(1, count, b.plan.connections)
 	sending, stop := context.WithCancel(ctx)
 	defer stop()
-	group, ctx := errgroup.WithContext(ctx)
+	group, taking := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if _, err := snd.send(sending, rest); err != nil && sending.Err() == nil {
 			return err
@@ -58,12 +54,12 @@ func (b *bench) profileIngest(ctx context.Context) error {
 	})
 	group.Go(func() error {
 		defer stop()
-		return b.takeProfiles(ctx, l, "ingest", profileSeconds)
+		return b.takeProfiles(taking, l, "ingest", profileSeconds)
 	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return l.stop()
+	return l.remove(ctx)
 }
 
 // profileTicks sends scrape after scrape to two flows of rates.

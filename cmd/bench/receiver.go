@@ -86,6 +86,23 @@ type laminar struct {
 	b  *bench
 }
 
+// newLaminar starts one on a new database; see remove.
+func (b *bench) newLaminar(ctx context.Context, name, flows string, flags ...string) (*laminar, error) {
+	db, err := b.pg.create(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return b.startLaminar(ctx, db, flows, flags...)
+}
+
+// remove ends it in order and removes its database.
+func (l *laminar) remove(ctx context.Context) error {
+	if err := l.stop(); err != nil {
+		return err
+	}
+	return l.db.drop(ctx)
+}
+
 // startLaminar starts one on a database, with definitions of flows ("" for
 // none) and settings as flags.
 func (b *bench) startLaminar(ctx context.Context, db *database, flows string, flags ...string) (*laminar, error) {

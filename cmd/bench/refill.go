@@ -100,11 +100,7 @@ func (b *bench) newWindowWork(ctx context.Context) (_ *windowWork, err error) {
 	length := time.Duration(b.plan.refillWindows) * time.Minute
 	start := time.Now().Truncate(time.Minute).Add(-length - 10*time.Minute)
 	w.scrapes = scrapes{requestSeries(b.plan.refillSeries), start, scrapeInterval}
-	db, err := b.pg.create(ctx, "windows")
-	if err != nil {
-		return nil, err
-	}
-	if w.laminar, err = b.startLaminar(ctx, db, windowFlow("job", "")); err != nil {
+	if w.laminar, err = b.newLaminar(ctx, "windows", windowFlow("job", "")); err != nil {
 		return nil, err
 	}
 	if err := w.laminar.apply(ctx, windowFlow("series", "")); err != nil {
@@ -273,10 +269,7 @@ func (w *windowWork) close() {
 }
 
 func (w *windowWork) stop(ctx context.Context) error {
-	if err := w.laminar.stop(); err != nil {
-		return err
-	}
-	if err := w.laminar.db.drop(ctx); err != nil {
+	if err := w.laminar.remove(ctx); err != nil {
 		return err
 	}
 	return w.rows.drop(ctx)

@@ -20,11 +20,7 @@ type rig struct {
 func (b *bench) newRig(ctx context.Context, name string, series *fleetSeries, history, ahead int64, flags ...string) (_ *rig, err error) {
 	start := time.Now().Truncate(time.Minute).Add(-time.Duration(history+ahead) * scrapeInterval).Truncate(time.Minute)
 	r := &rig{b: b, scrapes: scrapes{series, start, scrapeInterval}}
-	db, err := b.pg.create(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if r.laminar, err = b.startLaminar(ctx, db, "", flags...); err != nil {
+	if r.laminar, err = b.newLaminar(ctx, name, "", flags...); err != nil {
 		return nil, err
 	}
 	r.sender = newSender(r.laminar.writeURL(), b.plan.connections)
@@ -83,8 +79,5 @@ func (r *rig) close() {
 // stop ends it in order and removes its data.
 func (r *rig) stop(ctx context.Context) error {
 	r.sender.close()
-	if err := r.laminar.stop(); err != nil {
-		return err
-	}
-	return r.laminar.db.drop(ctx)
+	return r.laminar.remove(ctx)
 }

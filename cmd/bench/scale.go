@@ -72,11 +72,7 @@ func (b *bench) grow(name, size, unit string, at, v float64) {
 
 // growSeries measures ingest, memory and a tick over n active series.
 func (b *bench) growSeries(ctx context.Context, n int) error {
-	db, err := b.pg.create(ctx, "grow")
-	if err != nil {
-		return err
-	}
-	l, err := b.startLaminar(ctx, db, "")
+	l, err := b.newLaminar(ctx, "grow", "")
 	if err != nil {
 		return err
 	}
@@ -102,10 +98,7 @@ func (b *bench) growSeries(ctx context.Context, n int) error {
 	}
 	b.grow(ingestBySeries, "series", "samples/s", float64(n), float64(rest.samples)/took.Seconds())
 	b.grow(memoryBySeries, "series", "B", float64(n), (heap-base)/float64(n))
-	if err := l.stop(); err != nil {
-		return err
-	}
-	if err := db.drop(ctx); err != nil {
+	if err := l.remove(ctx); err != nil {
 		return err
 	}
 	r, err := b.newRig(ctx, "grow", requestSeries(n), 5*perMinute, int64(b.plan.rounds+2)*perMinute)

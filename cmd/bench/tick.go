@@ -109,11 +109,7 @@ func (b *bench) newTickWork(ctx context.Context) (_ *tickWork, err error) {
 	start := time.Now().Truncate(time.Minute).Add(-time.Duration(ahead) * scrapeInterval)
 	t.scrapes = scrapes{requestSeries(b.plan.tickSeries), start, scrapeInterval}
 
-	db, err := b.pg.create(ctx, "tick")
-	if err != nil {
-		return nil, err
-	}
-	if t.laminar, err = b.startLaminar(ctx, db, ""); err != nil {
+	if t.laminar, err = b.newLaminar(ctx, "tick", ""); err != nil {
 		return nil, err
 	}
 	dir, err := b.path("prometheus")
@@ -349,10 +345,7 @@ func (t *tickWork) close() {
 
 // stop ends everything in order and removes its data.
 func (t *tickWork) stop(ctx context.Context) error {
-	if err := t.laminar.stop(); err != nil {
-		return err
-	}
-	if err := t.laminar.db.drop(ctx); err != nil {
+	if err := t.laminar.remove(ctx); err != nil {
 		return err
 	}
 	if err := t.rows.drop(ctx); err != nil {
