@@ -62,9 +62,11 @@ var scenarios = []scenario{
 // an error or an interrupt is written too.
 func measure(ctx context.Context, opts options, command string) (err error) {
 	b := &bench{opts: opts, plan: newPlan(opts)}
-	chosen, err := choose(opts.only)
-	if err != nil {
-		return err
+	chosen := scenarios
+	if !opts.scale {
+		if chosen, err = choose(opts.only); err != nil {
+			return err
+		}
 	}
 	if b.tools, err = findTools(ctx); err != nil {
 		return err
@@ -93,7 +95,7 @@ func measure(ctx context.Context, opts options, command string) (err error) {
 	case opts.profile:
 		return b.profiles(ctx)
 	case opts.scale:
-		return errors.Join(b.scale(ctx), b.write())
+		return errors.Join(b.scale(ctx, opts.only), b.write())
 	}
 	for _, s := range chosen {
 		began := time.Now()

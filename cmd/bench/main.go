@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string) error {
 	flags.BoolVar(&opts.quick, "quick", false, "small sizes and one round: for debugging the harness")
 	flags.BoolVar(&opts.scale, "scale", false, "measure how figures grow, with large sizes")
 	flags.BoolVar(&opts.profile, "profile", false, "leave profiles of ingest and ticks")
-	flags.StringVar(&opts.only, "only", "", "numbers of the scenarios to run, with commas between; empty is all")
+	flags.StringVar(&opts.only, "only", "", "numbers of the scenarios to run, with commas between; with -scale series, flows, stored or active; empty is all")
 	flags.IntVar(&opts.rounds, "rounds", 0, "how often each scenario is run; 0 is as many as are meant")
 	flags.StringVar(&opts.parent, "dir", "/var/tmp", "where to put data while it runs; must be on a disk and reachable by the server's OS user")
 	flags.StringVar(&opts.out, "out", "bench-results", "where to put results")

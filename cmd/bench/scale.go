@@ -3,37 +3,57 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"laminar/cmd/bench/report"
 )
 
-// scale measures how figures grow: with series, with flows, with what is
-// stored. Each size is a Laminar on a database of its own.
-func (b *bench) scale(ctx context.Context) error {
-	p := b.plan.scale
-	for _, n := range p.series {
-		if err := b.growSeries(ctx, n); err != nil {
-			return fmt.Errorf("%d series: %w", n, err)
+// growth is a part of bench-scale.
+type growth struct {
+	name string
+	run  func(*bench, context.Context) error
+}
+
+// growths are the parts of bench-scale: with what figures are to grow.
+var growths = []growth{
+	{"series", func(b *bench, ctx context.Context) error { return b.eachSize(ctx, b.plan.scale.series, b.growSeries) }},
+	{"flows", func(b *bench, ctx context.Context) error { return b.eachSize(ctx, b.plan.scale.flows, b.growFlows) }},
+	{"stored", (*bench).growStored},
+	{"active", (*bench).millionSeries},
+}
+
+// scale measures how figures grow: by all parts, or those that only names. Each
+// size is a Laminar on a database of its own.
+func (b *bench) scale(ctx context.Context, only string) error {
+	var chosen []string
+	if only != "" {
+		chosen = strings.Split(only, ",")
+	}
+	for _, name := range chosen {
+		if !slices.ContainsFunc(growths, func(g growth) bool { return g.name == name }) {
+			return fmt.Errorf("there is no growth with %q", name)
 		}
 	}
-	for _, n := range p.flows {
-		if err := b.growFlows(ctx, n); err != nil {
-			return fmt.Errorf("%d flows: %w", n, err)
+	for _, g := range growths {
+		if chosen != nil && !slices.Contains(chosen, g.name) {
+			continue
+		}
+		if err := g.run(b, ctx); err != nil {
+			return fmt.Errorf("growth with %s: %w", g.name, err)
 		}
 	}
-	if err := b.growStored(ctx); err != nil {
-		return err
+	return nil
+}
+
+// eachSize measures one growth at each of its sizes.
+func (b *bench) eachSize(ctx context.Context, sizes []int, measure func(context.Context, int) error) error {
+	for _, n := range sizes {
+		if err := measure(ctx, n); err != nil {
+			return fmt.Errorf("%d: %w", n, err)
+		}
 	}
-	if err := b.millionSeries(ctx); err != nil {
-		return err
-	}
-	few, many := b.growth(tickByStored).Points[0], b.growth(tickByStored).Points[len(p.stored)-1]
-	b.report.Targets = append(b.report.Targets, report.Target{
-		Number: 3, Claim: fmt.Sprintf("tick with %s samples stored over %s", report.Count(many.Size), report.Count(few.Size)),
-		AtMost: true, Bound: 1.1, Unit: "x", Values: []float64{many.Value / few.Value},
-	})
-	return b.report.Below(7, "all of "+report.Count(float64(p.active))+" active series with ten flows, resident", scaleResident, 2)
+	return nil
 }
 
 // Names of what grows.
@@ -51,8 +71,8 @@ const (
 	growFlowsSeries = 10_000
 )
 
-// growth finds or makes the series of that name.
-func (b *bench) growth(name string) *report.Series {
+// grown finds or makes the series of that name.
+func (b *bench) grown(name string) *report.Series {
 	for i := range b.report.Growth {
 		if s := &b.report.Growth[i]; s.Name == name {
 			return s
@@ -64,7 +84,7 @@ func (b *bench) growth(name string) *report.Series {
 
 // grow adds a point.
 func (b *bench) grow(name, size, unit string, at, v float64) {
-	s := b.growth(name)
+	s := b.grown(name)
 	s.Size, s.Unit = size, unit
 	s.Points = append(s.Points, report.Point{Size: at, Value: v})
 	b.say("   %s: %s %s: %s", name, report.Count(at), size, report.With(v, unit))
@@ -196,6 +216,12 @@ func (b *bench) growStored(ctx context.Context) error {
 			return err
 		}
 	}
+	points := b.grown(tickByStored).Points
+	few, many := points[0], points[len(points)-1]
+	b.report.Targets = append(b.report.Targets, report.Target{
+		Number: 3, Claim: fmt.Sprintf("tick with %s samples stored over %s", report.Count(many.Size), report.Count(few.Size)),
+		AtMost: true, Bound: 1.1, Unit: "x", Values: []float64{many.Value / few.Value},
+	})
 	return nil
 }
 
@@ -256,5 +282,8 @@ func (b *bench) millionSeries(ctx context.Context) error {
 		return err
 	}
 	b.add(7, scaleHeap, "GB", heap/1e9)
-	return r.stop(ctx)
+	if err := r.stop(ctx); err != nil {
+		return err
+	}
+	return b.report.Below(7, "all of "+report.Count(float64(n))+" active series with ten flows, resident", scaleResident, 2)
 }
