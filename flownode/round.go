@@ -131,27 +131,29 @@ func (g *group) compute(ctx context.Context, r *round, jobs map[progress.FlowID]
 	if err := g.extendMembers(ctx, r); err != nil {
 		return nil, err
 	}
-	var (
-		out   []flowResult
-		flows []*flowRun
-	)
+	var steps []*stepping
 	for _, c := range cohorts {
 		if err := c.readDelta(ctx, r); err != nil {
 			return nil, err
 		}
-		flows = append(flows, c.flows...)
-	}
-	if err := buildStates(ctx, r, flows); err != nil {
-		return nil, err
-	}
-	for _, c := range cohorts {
 		for _, f := range c.flows {
-			res, err := f.step(ctx, r, jobs[f.flow.ID])
+			s, err := f.begin(ctx, r)
 			if err != nil {
 				return nil, fmt.Errorf("flow %s: %w", f.flow.Def.Name, err)
 			}
-			out = append(out, flowResult{f, res})
+			steps = append(steps, s)
 		}
+	}
+	if err := buildStates(ctx, r, steps); err != nil {
+		return nil, err
+	}
+	out := make([]flowResult, 0, len(steps))
+	for _, s := range steps {
+		res, err := s.step(ctx, jobs[s.flow.ID])
+		if err != nil {
+			return nil, fmt.Errorf("flow %s: %w", s.flow.Def.Name, err)
+		}
+		out = append(out, flowResult{s.flowRun, res})
 	}
 	return out, nil
 }

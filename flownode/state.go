@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"laminar/flownode/flowplan"
@@ -76,59 +77,80 @@ func (l *leafRun) stateMissing(r *round, emittedUntil int64) (from int64, missin
 // buildStates builds the pane state of all leaves of the flows that lack it and
 // select the same metrics from one reading: after a start that is all of them.
 // What is left, ensureState builds.
-func buildStates(ctx context.Context, r *round, flows []*flowRun) error {
-	type missing struct {
-		leaf *leafRun
-		from int64
-	}
-	together := map[string][]missing{}
-	for _, f := range flows {
-		closed := pane.FloorEnd(f.clock.Watermark(r.pos.Now, f.flow.Def.WatermarkDelay, f.flow.Watermark), f.flow.Def.Every)
-		if f.flow.EmittedUntil == progress.Unset || f.clock.Newest == progress.Unset || (closed-f.flow.EmittedUntil)/f.flow.Def.Every > maxCatchUp {
+func buildStates(ctx context.Context, r *round, steps []*stepping) error {
+	together := map[string][]missingState{}
+	for _, s := range steps {
+		if !s.started || (pane.FloorEnd(s.watermark(), s.every())-s.to.EmittedUntil)/s.every() > maxCatchUp {
 			continue
 		}
-		for _, l := range f.leaves {
-			if from, ok := l.stateMissing(r, f.flow.EmittedUntil); ok && len(l.members.series) > 0 && !l.pushable(r) {
+		for _, l := range s.leaves {
+			if from, ok := l.stateMissing(r, s.to.EmittedUntil); ok && len(l.members.series) > 0 && !l.pushable(r) {
 				key := fmt.Sprint(l.members.metrics)
-				together[key] = append(together[key], missing{l, from})
+				together[key] = append(together[key], missingState{l, from})
 			}
 		}
 	}
 	for _, leaves := range together {
-		if len(leaves) < 2 {
-			continue
-		}
-		folds := make([]*rawFold, len(leaves))
-		first := leaves[0].from
-		for i, m := range leaves {
-			folds[i] = newRawFold(m.leaf, r, m.leaf.builder.panes(m.from, r.pos.Vector), m.leaf.members.series)
-			first = min(first, m.from)
-		}
-		err := r.snap.ReadRaw(ctx, segment.Select{Metrics: leaves[0].leaf.members.metrics, After: first}, func(seg *segment.Segment) error {
-			r.readSamples += int64(seg.Len())
-			for i, x := range folds {
-				if x.raw.take(seg, spanOf(leaves[i].from, math.MaxInt64)); len(x.raw.ts) >= x.limit {
-					x.fold()
-				}
+		for some := range slices.Chunk(leaves, maxTogether) {
+			if err := buildTogether(ctx, r, some); err != nil {
+				return fmt.Errorf("build pane state of %d leaves: %w", len(some), err)
 			}
-			return nil
-		})
-		for i, x := range folds {
-			if err == nil {
-				err = x.finish(ctx, r, spanOf(leaves[i].from, math.MaxInt64))
-			}
-			x.raw.release()
-		}
-		if err != nil {
-			return fmt.Errorf("build pane state of %d leaves: %w", len(leaves), err)
-		}
-		for i, m := range leaves {
-			m.leaf.state = folds[i].into
-			r.node.metrics.refills.WithLabelValues(string(flowplan.NoState)).Inc()
 		}
 	}
 	return nil
 }
+
+// missingState is a leaf that lacks pane state, and from where on.
+type missingState struct {
+	leaf *leafRun
+	from int64
+}
+
+// maxTogether is how many leaves fold what one reading gives: while they do, each
+// takes about 20 bytes per series beside its state.
+const maxTogether = 64
+
+// buildTogether builds the pane state of leaves that select the same metrics.
+func buildTogether(ctx context.Context, r *round, leaves []missingState) error {
+	if len(leaves) < 2 {
+		return nil
+	}
+	folds, spans := make([]*rawFold, len(leaves)), make([][]segment.Span, len(leaves))
+	first := leaves[0].from
+	for i, m := range leaves {
+		x := newRawFold(m.leaf, r, m.leaf.builder.panes(m.from, r.pos.Vector), m.leaf.members.series)
+		defer x.raw.release()
+		x.limit = max(x.limit/len(leaves), min(x.limit, minRawAtOnce))
+		folds[i], spans[i] = x, spanOf(m.from, math.MaxInt64)
+		first = min(first, m.from)
+	}
+	err := r.snap.ReadRaw(ctx, segment.Select{Metrics: leaves[0].leaf.members.metrics, After: first}, func(seg *segment.Segment) error {
+		r.readSamples += int64(seg.Len())
+		for i, x := range folds {
+			if x.raw.take(seg, spans[i]); len(x.raw.ts) >= x.limit {
+				x.fold()
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, x := range folds {
+		if err := x.finish(ctx, r, spans[i]); err != nil {
+			return err
+		}
+	}
+	for i, m := range leaves {
+		m.leaf.state = folds[i].into
+		r.node.metrics.refills.WithLabelValues(string(flowplan.NoState)).Inc()
+	}
+	return nil
+}
+
+// minRawAtOnce is how many samples a leaf holds at a time when many leaves fold
+// the same samples: enough that folding, and not beginning to, is the work.
+const minRawAtOnce = 4 << 10
 
 // aheadOfClock is how far beyond the database's clock panes may lie; samples
 // further ahead are refused at the door.

@@ -17,18 +17,21 @@ type stepResult struct {
 	more  bool // there is work left that need not wait for a trigger
 }
 
-// step computes what the round changes for the flow, at the round's vector.
-// The delta has been read: pane state, where it exists, stands there already.
-func (f *flowRun) step(ctx context.Context, r *round, job *progress.Job) (stepResult, error) {
+// begin begins the work of a round on the flow, at the round's vector. The
+// delta has been read: pane state, where it exists, stands there already.
+func (f *flowRun) begin(ctx context.Context, r *round) (*stepping, error) {
 	s := &stepping{flowRun: f, r: r, to: f.flow.Progress, byEnd: map[int64]int{}}
 	s.to.Vector, s.to.Flushes = r.pos.Vector, r.pos.Flushes
-	started, err := s.start(ctx)
-	if err != nil {
-		return stepResult{}, err
-	}
-	if started {
+	var err error
+	s.started, err = s.start(ctx)
+	return s, err
+}
+
+// step computes what the round changes for the flow.
+func (s *stepping) step(ctx context.Context, job *progress.Job) (stepResult, error) {
+	if s.started {
 		s.touch()
-		s.to.Watermark = f.clock.Watermark(r.pos.Now, f.flow.Def.WatermarkDelay, s.to.Watermark)
+		s.to.Watermark = s.watermark()
 		if err := s.emit(ctx); err != nil {
 			return stepResult{}, err
 		}
@@ -42,11 +45,12 @@ func (f *flowRun) step(ctx context.Context, r *round, job *progress.Job) (stepRe
 	}
 	var jobStep *progress.JobStep
 	if job != nil {
+		var err error
 		if jobStep, err = s.refill(ctx, job); err != nil {
 			return stepResult{}, err
 		}
 	}
-	s.to.NewestT, s.to.NewestAt = f.clock.Newest, f.clock.NewestAt
+	s.to.NewestT, s.to.NewestAt = s.clock.Newest, s.clock.NewestAt
 	return s.result(jobStep), nil
 }
 
@@ -55,6 +59,7 @@ type stepping struct {
 	*flowRun
 	r       *round
 	to      progress.Progress
+	started bool // its windows have begun
 	windows []progress.Window
 	byEnd   map[int64]int // window end -> index in windows
 	rows    int           // present and gone, in windows
@@ -111,6 +116,11 @@ func (s *stepping) start(ctx context.Context) (bool, error) {
 		}
 	}
 	return s.clock.Newest != progress.Unset, nil
+}
+
+// watermark is the flow's watermark at the round's vector.
+func (s *stepping) watermark() int64 {
+	return s.clock.Watermark(s.r.pos.Now, s.flow.Def.WatermarkDelay, s.to.Watermark)
 }
 
 // every is the distance of window ends.
