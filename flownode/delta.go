@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -21,18 +22,24 @@ type cohort struct {
 	flows   []*flowRun
 }
 
+// holds reports whether a flow stands where the cohort's others do.
+func (c *cohort) holds(f *flowRun) bool {
+	first := &c.flows[0].flow
+	return first.Vector.Equal(f.flow.Vector) && maps.Equal(first.Flushes, f.flow.Flushes)
+}
+
 // cohorts sorts the flows by where they stand. Flows whose history changed
 // start from nothing: everything stored is their delta.
 func (g *group) cohorts(ctx context.Context, r *round) ([]*cohort, error) {
 	var out []*cohort
-	byVector := map[string]*cohort{}
 	for _, f := range g.flows {
 		if f.broken {
 			continue
 		}
-		key := fmt.Sprint(f.flow.Vector, f.flow.Flushes)
-		c := byVector[key]
-		if c == nil {
+		var c *cohort
+		if i := slices.IndexFunc(out, func(c *cohort) bool { return c.holds(f) }); i >= 0 {
+			c = out[i]
+		} else {
 			c = &cohort{after: f.flow.Vector}
 			err := r.snap.CheckHistory(ctx, f.flow.Vector, f.flow.Flushes)
 			if errors.Is(err, sequence.ErrHistoryChanged) {
@@ -42,7 +49,6 @@ func (g *group) cohorts(ctx context.Context, r *round) ([]*cohort, error) {
 			} else if err != nil {
 				return nil, fmt.Errorf("check that %s is still in the history: %w", f.flow.Vector, err)
 			}
-			byVector[key] = c
 			out = append(out, c)
 		}
 		if c.changed {
