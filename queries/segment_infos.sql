@@ -3,13 +3,24 @@
 -- sequence is certain to count: it may reach back before the position.
 -- hot_template stands for the unsealed generations' tables.
 -- Reads by the indexes hot (metric_id, region, seq) and sealed (metric_id,
--- region, max_seq); no sample is touched.
-select h.region, h.seq as min_seq, h.seq as max_seq, h.metric_id, h.ordered, false as sealed, h.min_t, h.max_t, h.samples
+-- region, max_seq); no sample is touched. The lateral subqueries, which have an
+-- order, are planned by themselves and so always read by the index.
+select i.*
 from unnest($1::integer[]) as m(id)
 cross join unnest($2::integer[], $3::bigint[]) as w(region, after)
-join hot_template h on h.metric_id = m.id and h.region = w.region and h.seq > w.after
+cross join lateral (
+    select h.region, h.seq as min_seq, h.seq as max_seq, h.metric_id, h.ordered, false as sealed, h.min_t, h.max_t, h.samples
+    from hot_template h
+    where h.metric_id = m.id and h.region = w.region and h.seq > w.after
+    order by h.seq
+) i
 union all
-select s.region, s.min_seq, s.max_seq, s.metric_id, false, true, s.min_t, s.max_t, s.samples
+select i.*
 from unnest($1::integer[]) as m(id)
 cross join unnest($2::integer[], $3::bigint[]) as w(region, after)
-join sealed s on s.metric_id = m.id and s.region = w.region and s.max_seq > w.after
+cross join lateral (
+    select s.region, s.min_seq, s.max_seq, s.metric_id, false as ordered, true as sealed, s.min_t, s.max_t, s.samples
+    from sealed s
+    where s.metric_id = m.id and s.region = w.region and s.max_seq > w.after
+    order by s.max_seq
+) i
