@@ -153,8 +153,13 @@ func (t *tickWork) connect() {
 // the last five minutes by an index, so what is older would only cost loading.
 const rowScrapes = 10 * perMinute
 
-// store sends the next n scrapes to all three.
+// store sends the next n scrapes to all three, one after the other.
 func (t *tickWork) store(ctx context.Context, n int64) error {
+	return t.storeThen(ctx, n, func() error { return nil })
+}
+
+// storeThen is store with something done between Laminar and the peers.
+func (t *tickWork) storeThen(ctx context.Context, n int64, then func() error) error {
 	l := t.scrapes.prepare(t.next, t.next+n, t.b.plan.connections)
 	var rows rowLoad
 	if t.next+n > t.b.plan.tickHour-rowScrapes {
@@ -162,6 +167,9 @@ func (t *tickWork) store(ctx context.Context, n int64) error {
 	}
 	t.next += n
 	if _, err := t.toL.send(ctx, l); err != nil {
+		return err
+	}
+	if err := then(); err != nil {
 		return err
 	}
 	if _, err := t.toP.send(ctx, l); err != nil {
@@ -215,19 +223,22 @@ func (t *tickWork) measure(ctx context.Context, span string) error {
 	return err
 }
 
-// round stores one more scrape and returns how long Laminar worked on it.
-func (t *tickWork) round(ctx context.Context) (time.Duration, error) {
+// round stores one more scrape and returns how long Laminar worked on it. The
+// peers get it when that is over, so that Laminar has the machine to itself as
+// they have it when they are measured.
+func (t *tickWork) round(ctx context.Context) (took time.Duration, err error) {
 	_, before, err := t.laminar.rounds(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if err := t.store(ctx, 1); err != nil {
-		return 0, err
-	}
-	if _, err := t.laminar.awaitFlows(ctx); err != nil {
-		return 0, err
-	}
-	return t.laminar.workedSince(ctx, before)
+	err = t.storeThen(ctx, 1, func() error {
+		if _, err := t.laminar.awaitFlows(ctx); err != nil {
+			return err
+		}
+		took, err = t.laminar.workedSince(ctx, before)
+		return err
+	})
+	return took, err
 }
 
 // peers measures the same window in the peers, and looks that all computed the
