@@ -284,3 +284,45 @@ flows:
 		t.Errorf("flow d has %d windows", rows)
 	}
 }
+
+// TestLook holds that a node that was told to look takes up a refill without
+// waiting until it polls.
+func TestLook(t *testing.T) {
+	w := newWorld(t, 1, 1, ExecutorColumnar, `flows: [{name: total, promql: 'sum(requests_total)', every: 1m, trigger: {interval: 1ms}}]`)
+	w.scrape(120_000, false)
+	cfg := w.node.cfg
+	cfg.PollInterval = time.Hour
+	node, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- node.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	await := func(what string, reached func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+			w.store.mu.Lock()
+			ok := reached()
+			w.store.mu.Unlock()
+			if ok {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatal(what)
+			}
+		}
+	}
+	await("the flow does not catch up", func() bool { return w.store.flows[1].flow.Vector.Equal(w.store.vec) })
+	w.store.mu.Lock()
+	w.store.jobs = append(w.store.jobs, progress.Job{ID: 1, Flow: 1, State: "queued", From: w.base, To: w.base + 60_000, NextT: w.base})
+	w.store.mu.Unlock()
+	node.Look()
+	await("the refill is not taken up", func() bool { return w.store.jobs[0].State == "done" })
+}

@@ -88,6 +88,7 @@ type Node struct {
 	metrics *Metrics
 	eval    *promeval.Engine
 	rounds  chan struct{} // one token for each round under way
+	look    chan struct{} // holds one token: the catalogue or the jobs may have changed
 
 	rawAtOnce int          // samples held while they are read and folded
 	flows     atomic.Int64 // of all groups, as of the last poll
@@ -104,7 +105,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	return &Node{
 		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics, eval: promeval.New(), rawAtOnce: defaultRawAtOnce,
-		rounds: make(chan struct{}, cfg.MaxRounds),
+		rounds: make(chan struct{}, cfg.MaxRounds), look: make(chan struct{}, 1),
 		groups: map[string]*group{}, hinted: sequence.Vector{},
 	}, nil
 }
@@ -140,6 +141,16 @@ func (n *Node) looked(before, now sequence.Vector) {
 	n.mu.Unlock()
 	if news {
 		n.Wake()
+	}
+}
+
+// Look makes the node look at the catalogue and at the jobs now, as it does
+// every Config.PollInterval: a hint, too. It may be called by any goroutine and
+// never blocks.
+func (n *Node) Look() {
+	select {
+	case n.look <- struct{}{}:
+	default:
 	}
 }
 
@@ -216,6 +227,7 @@ func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
 			n.log.Warn("leadership lost; standing by")
 			return
 		case <-ticker.C:
+		case <-n.look:
 		}
 	}
 }

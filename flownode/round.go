@@ -87,7 +87,7 @@ func (g *group) round(ctx context.Context) (more bool, err error) {
 		spanCache: map[spanKey][]segment.Span{},
 	}
 	g.skew = time.UnixMilli(r.pos.Now).Sub(began)
-	if due, err := g.due(ctx, r); err != nil || !due {
+	if due, err := g.due(ctx, r, len(jobs)); err != nil || !due {
 		return false, err
 	}
 	results, err := g.compute(ctx, r, jobs)

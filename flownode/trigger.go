@@ -46,10 +46,11 @@ func (t trigger) next(last time.Time) time.Time {
 }
 
 // due decides, in the round's snapshot, whether a trigger that counts what is
-// pending has been reached. Other triggers are due whenever a round begins.
-func (g *group) due(ctx context.Context, r *round) (bool, error) {
+// pending has been reached. Other triggers are due whenever a round begins, and
+// so is a group that has refill jobs.
+func (g *group) due(ctx context.Context, r *round, jobs int) (bool, error) {
 	def := g.trigger.def
-	if g.trigger.cron != nil || def.Samples == 0 && def.Sequences == 0 || g.pressing(r) {
+	if jobs > 0 || g.trigger.cron != nil || def.Samples == 0 && def.Sequences == 0 || g.pressing(r) {
 		return true, nil
 	}
 	var pending int64

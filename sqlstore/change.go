@@ -30,6 +30,9 @@ func (s *Store) changeCatalogue(ctx context.Context, fn func(*catalogueChange) e
 	if err := fn(&catalogueChange{Snapshot: snap, known: known, schema: s.cfg.ResultSchema}); err != nil {
 		return interpret(err)
 	}
+	if err := s.hintLook(ctx, snap.conn); err != nil {
+		return interpret(err)
+	}
 	if _, err := snap.conn.Exec(ctx, "commit"); err != nil {
 		return interpretCommit(err)
 	}

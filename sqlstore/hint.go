@@ -2,12 +2,14 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 	"hash/fnv"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"laminar/queries"
 	"laminar/sequence"
@@ -23,6 +25,20 @@ const (
 	hintRetry    = time.Second
 	hintRetryMax = 30 * time.Second
 )
+
+// lookHint is the message that the catalogue or the list of jobs has changed. It
+// goes out with the transaction that changes them; these are rare.
+const lookHint = "look"
+
+// hintLook sends lookHint when the transaction commits.
+func (s *Store) hintLook(ctx context.Context, tx interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}) error {
+	if _, err := tx.Exec(ctx, queries.Notify, s.hintChannel(), lookHint); err != nil {
+		return fmt.Errorf("tell the flownode: %w", err)
+	}
+	return nil
+}
 
 // hintChannel is the name of the channel, which is the database's and so holds
 // the name of the schema; what PostgreSQL would refuse as too long gets a hash
@@ -116,10 +132,12 @@ type Listener struct{ store *Store }
 // NewListener makes a listener; nothing happens until Run is called.
 func (s *Store) NewListener() *Listener { return &Listener{store: s} }
 
-// Run calls fn for every hint until ctx ends, and returns its error. fn must
-// not block for long. While nothing can be heard it keeps trying, with growing
-// pauses; its caller polls in any case, so only latency suffers.
-func (l *Listener) Run(ctx context.Context, fn func(sequence.Region, sequence.Seq)) error {
+// Run calls fn for every committed sequence that is hinted, and look when the
+// catalogue or the list of jobs has changed, until ctx ends, and returns its
+// error. They must not block for long. While nothing can be heard it keeps
+// trying, with growing pauses; its caller polls in any case, so only latency
+// suffers.
+func (l *Listener) Run(ctx context.Context, fn func(sequence.Region, sequence.Seq), look func()) error {
 	return persist(ctx, func() error {
 		conn, err := l.store.dedicated(ctx)
 		if err != nil {
@@ -133,6 +151,10 @@ func (l *Listener) Run(ctx context.Context, fn func(sequence.Region, sequence.Se
 			msg, err := conn.WaitForNotification(ctx)
 			if err != nil {
 				return err
+			}
+			if msg.Payload == lookHint {
+				look()
+				continue
 			}
 			vec, err := sequence.ParseVector(msg.Payload)
 			if err != nil {

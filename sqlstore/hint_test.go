@@ -30,7 +30,7 @@ func TestHints(t *testing.T) {
 	notifier, listener := db.store.NewNotifier(), db.store.NewListener()
 	run(t, notifier.Run)
 	run(t, func(ctx context.Context) error {
-		return listener.Run(ctx, func(r sequence.Region, seq sequence.Seq) { heard <- sequence.Vector{r: seq} })
+		return listener.Run(ctx, func(r sequence.Region, seq sequence.Seq) { heard <- sequence.Vector{r: seq} }, func() {})
 	})
 	// Listening begins at some moment; until then hints are lost, as they may be.
 	hear := func(want sequence.Vector, send func()) {
@@ -55,6 +55,46 @@ func TestHints(t *testing.T) {
 	})
 	db.exec("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
 	hear(sequence.Vector{1: 8}, func() { notifier.Send(1, 8) })
+}
+
+// TestLookHints: whoever changes the catalogue or asks for a refill tells the
+// listeners.
+func TestLookHints(t *testing.T) {
+	db := newRawDB(t, 1)
+	looked := make(chan struct{}, 1000)
+	listener := db.store.NewListener()
+	run(t, func(ctx context.Context) error {
+		return listener.Run(ctx, func(sequence.Region, sequence.Seq) {}, func() { looked <- struct{}{} })
+	})
+	// Listening begins at some moment; until then nothing is heard.
+	hear := func(what string, do func()) {
+		t.Helper()
+		deadline := time.After(20 * time.Second)
+		for {
+			do()
+			select {
+			case <-looked:
+				return
+			case <-time.After(50 * time.Millisecond):
+			case <-deadline:
+				t.Fatalf("nothing was heard of %s", what)
+			}
+		}
+	}
+	hear("an apply", func() { db.apply(flowFor(t, "f", "sum by (i) (m)")) })
+	for {
+		select {
+		case <-looked:
+			continue
+		case <-time.After(200 * time.Millisecond): // longer than a message of the applies takes
+		}
+		break
+	}
+	hear("a refill", func() {
+		if _, err := db.store.CreateRefill(t.Context(), "f", 0, 10*minute); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // TestHintsAreGathered: however many are sent at once, few messages go out.

@@ -60,7 +60,10 @@ func (s *Store) CreateRefill(ctx context.Context, name string, from, to int64) (
 		if rebuildable := firstRebuildable(flow.def, earliest); first < rebuildable {
 			return &progress.RetentionError{Flow: flow.def.Title(), From: from, Earliest: rebuildable}
 		}
-		return tx.QueryRow(ctx, queries.JobInsert, flow.id, from, to).Scan(&id)
+		if err := tx.QueryRow(ctx, queries.JobInsert, flow.id, from, to).Scan(&id); err != nil {
+			return err
+		}
+		return s.hintLook(ctx, tx)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("create a refill: %w", interpret(err))

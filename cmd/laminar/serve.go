@@ -148,7 +148,7 @@ func (a *app) assemble(ctx context.Context, c *config, h *host, listener net.Lis
 		{"flownode", node.Run},
 		{"mirror writes", notifier.Run},
 		{"mirror writes of others", func(ctx context.Context) error {
-			return hints.Run(ctx, node.Hint)
+			return hints.Run(ctx, node.Hint, node.Look)
 		}},
 		{"maintenance", keeper.run},
 		{"http", server.run},
