@@ -60,6 +60,8 @@ var (
 	MissedGenerations string
 	//go:embed missed_flushes.sql
 	MissedFlushes string
+	//go:embed missed_newest.sql
+	MissedNewest string
 	//go:embed missed_hot.sql
 	MissedHot string
 	//go:embed missed_floors.sql

@@ -74,8 +74,19 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("flush region %d: %w", f.region, err)
 	}
+	if f.known.owed > 0 && d.doubtfulZeros() {
+		if err := f.known.readOwed(ctx, tx, d, found); err != nil {
+			return nil, fmt.Errorf("flush region %d: %w", f.region, err)
+		}
+	}
 	zeros := d.inject(fl.Earliest)
 	segs := f.builder.build(d, fl)
+	if f.known.owed > 0 && f.builder.doubtful {
+		if err := f.known.readOwed(ctx, tx, d, found); err != nil {
+			return nil, fmt.Errorf("flush region %d: %w", f.region, err)
+		}
+		segs = f.builder.build(d, fl)
+	}
 	f.metrics.repeats.Add(float64(f.builder.repeats))
 	if len(segs) == 0 {
 		return nil, nil // all of it is in the database already

@@ -33,6 +33,7 @@ type built struct {
 	written    int
 	unordered  int
 	repeats    int   // bit-equal to the newest committed sample of their series
+	doubtful   bool  // a sample is late by a bound that may be too high
 	minT, maxT int64 // of the written samples, milliseconds since the epoch
 }
 
@@ -80,6 +81,7 @@ func (b *builder) build(d *draft, fl segment.Flush) []segment.Segment {
 			continue
 		}
 		late := smp.t <= s.lastT
+		b.doubtful = b.doubtful || late && s.exact == notExact
 		if late && smp.t == s.lastT && b.repeated(s, smp.v, d.histogram(smp)) {
 			b.repeats++
 			continue

@@ -60,6 +60,10 @@ func (tx *forgetfulTx) Took(context.Context, sequence.Seq) (sequence.FlushID, er
 	return sequence.FlushID{}, nil
 }
 
+func (tx *forgetfulTx) Floors(context.Context, sequence.Seq) (map[segment.MetricID]int64, error) {
+	return nil, nil
+}
+
 func (tx *forgetfulTx) Missed(context.Context, sequence.Seq, sequence.Seq) (segment.Missed, error) {
 	return segment.Missed{}, nil
 }

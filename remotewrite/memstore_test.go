@@ -32,6 +32,7 @@ type memStore struct {
 	onCommit func(segment.Flush, []segment.Segment) (applied bool, err error)
 	floors   bool // answer Missed with floors instead of some of the lasts
 	commits  int
+	reads    int // of Missed
 }
 
 type memRegion struct {
@@ -152,7 +153,21 @@ func (t *memTx) Took(_ context.Context, seq sequence.Seq) (sequence.FlushID, err
 	return t.region.log[seq-1].id, nil
 }
 
+func (t *memTx) Floors(_ context.Context, upTo sequence.Seq) (map[segment.MetricID]int64, error) {
+	floors := make(map[segment.MetricID]int64)
+	for _, fl := range t.region.log[:upTo] {
+		for i := range fl.segments {
+			id := fl.segments[i].Metric
+			floors[id] = max(floors[id], fl.segments[i].MaxT)
+		}
+	}
+	return floors, nil
+}
+
 func (t *memTx) Missed(_ context.Context, after, upTo sequence.Seq) (segment.Missed, error) {
+	t.store.mu.Lock()
+	t.store.reads++
+	t.store.mu.Unlock()
 	lasts := make(map[segment.SeriesID]segment.Last)
 	metric := make(map[segment.SeriesID]segment.MetricID)
 	for _, fl := range t.region.log[after:upTo] {

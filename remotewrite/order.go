@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"math"
+	"slices"
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -28,7 +29,7 @@ var errTooLongAgo = errors.New("the region's last known flush is not remembered 
 //	    id here and of others are the newest committed up to seq, or upper
 //	    bounds where not exact
 //	O2  a series that is in neither has no sample later than its metric's
-//	    floor, and none at all when there is no floor
+//	    floor, in floors or in owedFloors, and none at all when it has neither
 //	O3  it changes only by commits known to have happened, and by what was
 //	    read under the region's lock
 //	O4  byID, unless nil, is all series that have an id here
@@ -39,6 +40,12 @@ type known struct {
 	others  map[segment.SeriesID]segment.Last // written by others, not asked for here
 	most    int                               // the largest that others has been since it was made
 	floors  map[segment.MetricID]int64        // milliseconds since the epoch
+
+	// What stood in the region when the first flush began is known by its
+	// floors only, so that this flush need not read samples: nearly always
+	// all that comes is newer. The rest is read when a sample is not.
+	owed       sequence.Seq // up to this sequence; 0 when nothing is owed
+	owedFloors map[segment.MetricID]int64
 
 	// histograms is the payloads of the newest samples that are exactly known
 	// and native histograms.
@@ -73,6 +80,7 @@ func (k *known) forget() {
 	k.byID, k.alone = nil, 0
 	k.others, k.most = make(map[segment.SeriesID]segment.Last), 0
 	k.floors = make(map[segment.MetricID]int64)
+	k.owed, k.owedFloors = 0, nil
 	k.histograms = make(map[segment.SeriesID]segment.Digest)
 }
 
@@ -164,6 +172,14 @@ func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error
 		default:
 			return false, k.lost(fl)
 		}
+	} else {
+		floors, err := tx.Floors(ctx, fl.Seq-1)
+		if err != nil {
+			return false, fmt.Errorf("read how far the region's metrics have come: %w", err)
+		}
+		k.owed, k.owedFloors = fl.Seq-1, floors
+		k.seq, k.id = fl.Seq-1, fl.PrevID
+		return true, nil
 	}
 	m, err := tx.Missed(ctx, k.seq, fl.Seq-1)
 	if errors.Is(err, sequence.ErrHistoryChanged) {
@@ -175,6 +191,57 @@ func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error
 	k.merge(m)
 	k.seq, k.id = fl.Seq-1, fl.PrevID
 	return true, nil
+}
+
+// readOwed reads what is owed, within the flush that writes the draft: bounds that
+// were floors become what the series' newest samples are, as far as these can be
+// read. The draft's series have their ids; those that were found for it are
+// provisional, so what is read of them is kept for when they are found again.
+func (k *known) readOwed(ctx context.Context, tx FlushTx, d *draft, found []*series) error {
+	m, err := tx.Missed(ctx, 0, k.owed)
+	if errors.Is(err, sequence.ErrHistoryChanged) {
+		return k.lost(tx.Flush())
+	}
+	if err != nil {
+		return fmt.Errorf("read what was written up to sequence %d: %w", k.owed, err)
+	}
+	k.owed, k.owedFloors = 0, nil
+	// Whatever was committed here since was newer than the floor, and so is
+	// exactly known: else this would have been read before.
+	for s := range k.all {
+		if s.id != 0 && s.exact == notExact {
+			s.lastT = noSample
+		}
+	}
+	k.index()
+	for _, s := range found {
+		delete(k.byID, s.id)
+	}
+	k.merge(m)
+	metrics := make(map[string]segment.MetricID, len(k.metrics)+len(d.slots))
+	maps.Copy(metrics, k.metrics)
+	for _, sl := range d.slots {
+		metrics[sl.metric.name] = sl.id
+	}
+	for s := range k.all {
+		if s.id == 0 {
+			continue
+		}
+		if last, ok := k.others[s.id]; ok {
+			k.see(s, last)
+		}
+		if t, ok := k.floors[metrics[s.metric.name]]; ok {
+			s.raise(t)
+		}
+	}
+	return nil
+}
+
+// doubtfulZeros reports whether a start timestamp is not newer than a bound.
+func (d *draft) doubtfulZeros() bool {
+	return slices.ContainsFunc(d.zeros, func(z draftSample) bool {
+		return z.t <= z.series.lastT && z.series.exact == notExact
+	})
 }
 
 // lost drops everything and says so.
@@ -227,8 +294,10 @@ func (k *known) found(s *series, id segment.MetricID, answer segment.CreatedSeri
 	if last, ok := k.others[answer.ID]; ok {
 		k.see(s, last)
 	}
-	if t, ok := k.floors[id]; ok {
-		s.raise(t)
+	for _, floors := range []map[segment.MetricID]int64{k.floors, k.owedFloors} {
+		if t, ok := floors[id]; ok {
+			s.raise(t)
+		}
 	}
 }
 

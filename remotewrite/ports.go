@@ -33,6 +33,11 @@ type FlushTx interface {
 	// Took is the id of the flush that took seq, the zero id when none did.
 	Took(ctx context.Context, seq sequence.Seq) (sequence.FlushID, error)
 
+	// Floors is for each metric of the region a time, in milliseconds since the
+	// epoch, that no sample of it up to sequence upTo is later than; metrics
+	// without a sample are not in it. It is much cheaper than Missed.
+	Floors(ctx context.Context, upTo sequence.Seq) (map[segment.MetricID]int64, error)
+
 	// Missed is what other writers did to the region in (after, upTo].
 	Missed(ctx context.Context, after, upTo sequence.Seq) (segment.Missed, error)
 

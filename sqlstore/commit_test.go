@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -299,6 +300,9 @@ func TestMissed(t *testing.T) {
 	} {
 		checkMissed(t, store, c.name, c.after, c.upTo, c.lasts, c.floors)
 	}
+	checkFloors(t, store, 0, nil)
+	checkFloors(t, store, 2, map[segment.MetricID]int64{a: day + 90, b: day + 500})
+	checkFloors(t, store, 4, map[segment.MetricID]int64{a: day + 100, b: day + 500})
 	if _, err := store.Seal(ctx, sqlstore.SealOptions{Force: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -306,6 +310,20 @@ func TestMissed(t *testing.T) {
 	sealed := map[segment.MetricID]int64{a: day + 100, b: day + 500}
 	checkMissed(t, store, "sealed, and late behind the floor", 0, 5, nil, sealed)
 	checkMissed(t, store, "hot only", 4, 5, []segment.Last{{Series: 9, T: day + 400, Value: 7}}, nil)
+	checkMissed(t, store, "sealed only", 0, 2, nil, sealed)
+	checkFloors(t, store, 5, sealed)
+	write(seg(b, [3]float64{9, at(600), 8})) // 6
+	checkFloors(t, store, 6, map[segment.MetricID]int64{a: day + 100, b: day + 600})
+}
+
+func checkFloors(t *testing.T, store *sqlstore.Store, upTo sequence.Seq, want map[segment.MetricID]int64) {
+	t.Helper()
+	tx := begin(t, store, 1)
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	got, err := tx.Floors(t.Context(), upTo)
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("floors up to sequence %d: %v, %v; want %v", upTo, got, err, want)
+	}
 }
 
 func checkMissed(t *testing.T, store *sqlstore.Store, name string, after, upTo sequence.Seq, lasts []segment.Last, floors map[segment.MetricID]int64) {

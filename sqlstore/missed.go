@@ -38,6 +38,30 @@ func (tx *FlushTx) Missed(ctx context.Context, after, upTo sequence.Seq) (segmen
 	return m.result(), nil
 }
 
+// Floors is for each metric that samples of the region have come of a time, ms,
+// that none of those up to sequence upTo is later than: from the summaries of
+// its flushes and, where these are sealed, from the floors of what is.
+func (tx *FlushTx) Floors(ctx context.Context, upTo sequence.Seq) (map[segment.MetricID]int64, error) {
+	m := missedReader{tx: tx, floors: make(map[segment.MetricID]int64)}
+	if err := m.readNewest(ctx, upTo); err != nil {
+		return nil, fmt.Errorf("read how far the metrics of region %d have come: %w", tx.flush.Region, interpret(err))
+	}
+	return m.floors, nil
+}
+
+func (m *missedReader) readNewest(ctx context.Context, upTo sequence.Seq) error {
+	region := int32(m.tx.flush.Region)
+	var unsealed []int32
+	var sealed sequence.Seq
+	if err := m.tx.conn.QueryRow(ctx, queries.MissedGenerations, region).Scan(&unsealed, (*int64)(&sealed)); err != nil {
+		return err
+	}
+	if err := m.readFloors(ctx, queries.MissedFloors, region); err != nil {
+		return err
+	}
+	return m.readFloors(ctx, queries.MissedNewest, region, int64(sealed), int64(upTo))
+}
+
 type missedReader struct {
 	tx       *FlushTx
 	lasts    map[segment.SeriesID]segment.Last
@@ -53,10 +77,10 @@ func (m *missedReader) read(ctx context.Context, after, upTo sequence.Seq) error
 		return err
 	}
 	if after < sealed {
-		if err := m.readFloors(ctx, region); err != nil {
+		if err := m.readFloors(ctx, queries.MissedFloors, region); err != nil {
 			return err
 		}
-		after = sealed
+		after = min(sealed, upTo)
 	}
 	exact, metrics, err := m.readSummaries(ctx, sequence.Range{After: after, UpTo: upTo})
 	if err != nil || exact.Empty() {
@@ -70,8 +94,9 @@ func (m *missedReader) read(ctx context.Context, after, upTo sequence.Seq) error
 	return nil
 }
 
-func (m *missedReader) readFloors(ctx context.Context, region int32) error {
-	rows, err := m.tx.conn.Query(ctx, queries.MissedFloors, region)
+// readFloors runs a query that gives floors of metrics.
+func (m *missedReader) readFloors(ctx context.Context, query string, args ...any) error {
+	rows, err := m.tx.conn.Query(ctx, query, args...)
 	if err != nil {
 		return err
 	}
