@@ -130,6 +130,8 @@ var (
 	FunctionFloat8OfBits string
 	//go:embed function_unpack_segment.sql
 	FunctionUnpackSegment string
+	//go:embed function_unpack_columns.sql
+	FunctionUnpackColumns string
 	//go:embed function_metric_samples.sql
 	FunctionMetricSamples string
 	//go:embed view_sample.sql
@@ -148,7 +150,7 @@ var (
 // each after what it uses. Every text can be run again: create or replace.
 func Installed() []string {
 	return append([]string{
-		FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionMetricSamples, ViewSample, ViewMetricMetadata,
+		FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionUnpackColumns, FunctionMetricSamples, ViewSample, ViewMetricMetadata,
 		FunctionHistogramBound, FunctionHistogramJSON, FunctionMetricHistograms, ViewHistogramSample,
 	}, installedFlow...)
 }

@@ -19,10 +19,15 @@ begin
     end if;
     select greatest(coalesce(from_t, 0), r.earliest_t) into first_t from retention r;
     select string_agg(format(
-        'select true as hot, region, seq, segment, series_id, base_t + off as t, val, payload
+        'select true as hot, h.region, h.seq, h.segment, x.series_id, x.t, x.val, x.payload
+         from %1$I h
+         cross join lateral rows from (unpack_columns(h.packed, h.base_t), unnest(h.histograms)) as x(series_id, t, val, payload)
+         where h.metric_id = $1 and h.max_t >= $2 and h.min_t <= $3 and h.packed is not null
+         union all
+         select true, region, seq, segment, series_id, base_t + off, val, payload
          from (select region, seq, segment, base_t, unnest(series_ids) as series_id, unnest(offsets) as off,
                       unnest(vals) as val, unnest(histograms) as payload
-               from %I where metric_id = $1 and max_t >= $2 and min_t <= $3) h union all ', 'hot_' || g.id), '')
+               from %1$I where metric_id = $1 and max_t >= $2 and min_t <= $3 and packed is null) h union all ', 'hot_' || g.id), '')
     into hot
     from generation g where g.state in ('current', 'frozen');
     return query execute

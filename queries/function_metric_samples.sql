@@ -21,11 +21,15 @@ declare
 begin
     select greatest(coalesce(from_t, 0), r.earliest_t) into first_t from retention r;
     select string_agg(format(
-        'select true as hot, region, seq, segment, series_id, base_t + off as t,
+        'select true as hot, h.region, h.seq, h.segment, x.series_id, x.t, x.value, h.histograms is not null as histogram
+         from %1$I h cross join lateral unpack_columns(h.packed, h.base_t) x
+         where h.metric_id = $1 and h.max_t >= $2 and h.min_t <= $3 and h.packed is not null
+         union all
+         select true, region, seq, segment, series_id, base_t + off,
                 case when has_stale and float8send(val) = ''\x7ff0000000000002'' then null else val end as value, histogram
          from (select region, seq, segment, has_stale, base_t, histograms is not null as histogram,
                       unnest(series_ids) as series_id, unnest(offsets) as off, unnest(vals) as val
-               from %I where metric_id = $1 and max_t >= $2 and min_t <= $3) h union all ', 'hot_' || g.id), '')
+               from %1$I where metric_id = $1 and max_t >= $2 and min_t <= $3 and packed is null) h union all ', 'hot_' || g.id), '')
     into hot
     from generation g where g.state in ('current', 'frozen');
     return query execute

@@ -9,7 +9,7 @@ from unnest($1::integer[]) as m(id)
 cross join unnest($2::integer[]) as w(region)
 cross join lateral (
     select h.region, h.metric_id, h.seq as min_seq, h.seq as max_seq, h.ordered, h.has_stale,
-           h.base_t, h.min_t, h.max_t, h.series_ids, h.offsets, h.vals, h.histograms
+           h.base_t, h.min_t, h.max_t, h.series_ids, h.offsets, h.vals, h.histograms, h.packed, h.samples
     from hot_template h
     where h.metric_id = m.id and h.region = w.region
       and h.max_t > $3::bigint and h.min_t <= $4::bigint

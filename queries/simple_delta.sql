@@ -13,15 +13,23 @@
 -- of the same takes 30 ms (BenchmarkReadDelta) and sends 2.8 MB.
 select x.pane, x.slot, count(*), sum(x.v), min(x.v) filter (where x.v <> 'NaN'), max(x.v) filter (where x.v <> 'NaN')
 from (
-    select (s.base_t + s.off + $7::bigint - 1) / $7::bigint * $7::bigint as pane, m.slot, s.v
+    select (s.t + $7::bigint - 1) / $7::bigint * $7::bigint as pane, m.slot, s.v
     from (
-        select h.base_t, h.has_stale, unnest(h.series_ids) as series_id, unnest(h.offsets) as off, unnest(h.vals) as v
+        select u.series_id, u.t, u.value as v
         from unnest($2::integer[], $3::bigint[], $4::bigint[]) as w(region, after, upto)
         join hot_template h on h.region = w.region and h.seq > w.after and h.seq <= w.upto
-        where h.metric_id = any($1::integer[]) and h.ordered
+        cross join lateral unpack_columns(h.packed, h.base_t) u
+        where h.metric_id = any($1::integer[]) and h.ordered and h.packed is not null
+        union all
+        select a.series_id, a.base_t + a.off, case when a.has_stale and float8send(a.v) = '\x7ff0000000000002'::bytea then null else a.v end
+        from (
+            select h.base_t, h.has_stale, unnest(h.series_ids) as series_id, unnest(h.offsets) as off, unnest(h.vals) as v
+            from unnest($2::integer[], $3::bigint[], $4::bigint[]) as w(region, after, upto)
+            join hot_template h on h.region = w.region and h.seq > w.after and h.seq <= w.upto
+            where h.metric_id = any($1::integer[]) and h.ordered and h.packed is null
+        ) a
     ) s
     join unnest($5::integer[], $6::integer[]) as m(series_id, slot) on m.series_id = s.series_id
-    where s.base_t + s.off > $8::bigint
-      and not (s.has_stale and float8send(s.v) = '\x7ff0000000000002'::bytea)
+    where s.t > $8::bigint and s.v is not null
 ) x
 group by x.pane, x.slot

@@ -23,7 +23,7 @@ from (
                    true as hot, h.seq, h.segment
             from hot_template h
             where h.metric_id = any($1::integer[]) and h.region = any($2::integer[])
-              and h.max_t > $3::bigint and h.min_t <= $4::bigint
+              and h.max_t > $3::bigint and h.min_t <= $4::bigint and h.packed is null
             union all
             select z.base_t, z.has_stale, unnest(z.series_ids), unnest(z.offsets), unnest(z.vals), false, z.max_seq, 0
             from sealed z
@@ -31,6 +31,11 @@ from (
               and z.max_t > $3::bigint and z.min_t <= $4::bigint
               and z.bucket > $3::bigint - 86400000 and z.bucket <= $4::bigint and z.packed is null
         ) h
+        union all
+        select x.series_id, x.t, x.value, true, h.seq, h.segment
+        from hot_template h cross join lateral unpack_columns(h.packed, h.base_t) x
+        where h.metric_id = any($1::integer[]) and h.region = any($2::integer[])
+          and h.max_t > $3::bigint and h.min_t <= $4::bigint and h.packed is not null
         union all
         select x.series_id, x.t, x.value, false, z.max_seq, 0
         from sealed z cross join lateral unpack_segment(z.packed, z.base_t) x

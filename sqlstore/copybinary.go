@@ -11,10 +11,11 @@ import (
 // copyChunk is how much a copyStream encodes at a time, in bytes, at least.
 const copyChunk = 256 << 10
 
-// rowSource appends rows in PostgreSQL's binary COPY format.
+// rowSource appends rows in PostgreSQL's binary COPY format. An error ends the
+// COPY, and nothing of it is written.
 type rowSource interface {
 	rows() int
-	appendRow(dst []byte, row int) []byte
+	appendRow(dst []byte, row int) ([]byte, error)
 }
 
 // copyStream is a binary COPY as a reader. It encodes as it is read, so that
@@ -47,39 +48,45 @@ func (c *copyStream) Read(p []byte) (int, error) {
 		if c.ended {
 			return 0, io.EOF
 		}
-		c.fill()
+		if err := c.fill(); err != nil {
+			return 0, err
+		}
 	}
 	n := copy(p, c.buf[c.off:])
 	c.off += n
 	return n, nil
 }
 
-func (c *copyStream) fill() {
+func (c *copyStream) fill() (err error) {
 	c.buf, c.off = c.buf[:0], 0
 	if !c.started {
 		c.started = true
 		c.buf = append(c.buf, copySignature...)
 	}
 	for ; c.next < c.src.rows() && len(c.buf) < copyChunk; c.next++ {
-		c.buf = c.src.appendRow(c.buf, c.next)
+		if c.buf, err = c.src.appendRow(c.buf, c.next); err != nil {
+			return err
+		}
 	}
 	if c.next == c.src.rows() {
 		c.ended = true
 		c.buf = appendInt2(c.buf, -1)
 	}
+	return nil
 }
 
 // hotRows are the segments of one flush, for queries.HotCopy.
 type hotRows struct {
 	flush    segment.Flush
 	segments []segment.Segment
+	packer   *segment.Packer
 }
 
-const hotColumns = 14
+const hotColumns = 12
 
 func (h *hotRows) rows() int { return len(h.segments) }
 
-func (h *hotRows) appendRow(dst []byte, row int) []byte {
+func (h *hotRows) appendRow(dst []byte, row int) ([]byte, error) {
 	seg := &h.segments[row]
 	dst = appendInt2(dst, hotColumns)
 	dst = appendInt8Field(dst, int64(h.flush.Seq))
@@ -92,7 +99,14 @@ func (h *hotRows) appendRow(dst []byte, row int) []byte {
 	dst = appendInt4Field(dst, int32(seg.Len()))
 	dst = appendBoolField(dst, seg.Ordered)
 	dst = appendBoolField(dst, seg.HasStale)
-	return appendArrays(dst, seg)
+	at := len(dst)
+	dst = append(dst, 0, 0, 0, 0) // the length of what follows
+	dst, err := h.packer.AppendColumns(dst, seg)
+	if err != nil {
+		return dst, err
+	}
+	binary.BigEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
+	return appendHistograms(dst, seg), nil
 }
 
 // sealedRow is a merged segment: what is known of it, with its samples packed.
@@ -109,7 +123,7 @@ const sealedColumns = 12
 
 func (s *sealedRows) rows() int { return len(s.segments) }
 
-func (s *sealedRows) appendRow(dst []byte, row int) []byte {
+func (s *sealedRows) appendRow(dst []byte, row int) ([]byte, error) {
 	r := &s.segments[row]
 	seg := &r.head
 	dst = appendInt2(dst, sealedColumns)
@@ -125,18 +139,10 @@ func (s *sealedRows) appendRow(dst []byte, row int) []byte {
 	dst = appendBoolField(dst, seg.HasStale)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(r.packed)))
 	dst = append(dst, r.packed...)
-	return appendHistograms(dst, seg)
+	return appendHistograms(dst, seg), nil
 }
 
-// appendArrays appends the arrays that hold a segment's samples; the last is
-// null for floats.
-func appendArrays(dst []byte, seg *segment.Segment) []byte {
-	dst = appendInt4Array(dst, seg.Series)
-	dst = appendInt4Array(dst, seg.Offsets)
-	dst = appendFloat8Array(dst, seg.Values)
-	return appendHistograms(dst, seg)
-}
-
+// appendHistograms appends the payloads of histograms; null for floats.
 func appendHistograms(dst []byte, seg *segment.Segment) []byte {
 	if seg.Histograms == nil {
 		return binary.BigEndian.AppendUint32(dst, nullField)
@@ -188,13 +194,9 @@ func appendTextField(dst []byte, v string, jsonb bool) []byte {
 // there are nulls, element type, length, lower bound.
 const arrayHead = 20
 
-func appendArrayHead(dst []byte, oid uint32, n, width int) []byte {
-	return appendArrayHeadOf(dst, oid, n, n*(4+width))
-}
-
-// appendArrayHeadOf is appendArrayHead for n elements that take size bytes with
-// their lengths.
-func appendArrayHeadOf(dst []byte, oid uint32, n, size int) []byte {
+// appendArrayHead begins an array of n elements that take size bytes with their
+// lengths.
+func appendArrayHead(dst []byte, oid uint32, n, size int) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(arrayHead+size))
 	dst = binary.BigEndian.AppendUint32(dst, 1)
 	dst = binary.BigEndian.AppendUint32(dst, 0)
@@ -203,50 +205,15 @@ func appendArrayHeadOf(dst []byte, oid uint32, n, size int) []byte {
 	return binary.BigEndian.AppendUint32(dst, 1)
 }
 
-func appendInt4Array[T ~int32](dst []byte, vals []T) []byte {
-	dst = appendArrayHead(dst, oidInt4, len(vals), 4)
-	dst, body := extend(dst, 8*len(vals))
-	for _, v := range vals {
-		// The length, 4, and the element in one store.
-		binary.BigEndian.PutUint64(body, 4<<32|uint64(uint32(v)))
-		body = body[8:]
-	}
-	return dst
-}
-
-func appendFloat8Array(dst []byte, vals []float64) []byte {
-	dst = appendArrayHead(dst, oidFloat8, len(vals), 8)
-	dst, body := extend(dst, 12*len(vals))
-	for _, v := range vals {
-		// The bits as they are: a stale marker is a NaN of its own.
-		binary.BigEndian.PutUint32(body, 8)
-		binary.BigEndian.PutUint64(body[4:], math.Float64bits(v))
-		body = body[12:]
-	}
-	return dst
-}
-
 func appendByteaArray(dst []byte, vals [][]byte) []byte {
 	size := 4 * len(vals)
 	for _, v := range vals {
 		size += len(v)
 	}
-	dst = appendArrayHeadOf(dst, oidBytea, len(vals), size)
+	dst = appendArrayHead(dst, oidBytea, len(vals), size)
 	for _, v := range vals {
 		dst = binary.BigEndian.AppendUint32(dst, uint32(len(v)))
 		dst = append(dst, v...)
 	}
 	return dst
-}
-
-// extend makes dst longer by n bytes and returns it and the new part. It grows
-// to at least twice the size, so that a stream warms up quickly.
-func extend(dst []byte, n int) (all, added []byte) {
-	end := len(dst) + n
-	if end > cap(dst) {
-		grown := make([]byte, len(dst), max(end, 2*cap(dst)))
-		copy(grown, dst)
-		dst = grown
-	}
-	return dst[:end], dst[end-n : end]
 }

@@ -25,12 +25,9 @@ const (
 	colOffsets
 	colValues
 	colHistograms
-	segmentColumnCount
-
-	// Sealed segments have two more; where they are packed the arrays are null.
-	colPacked = iota - 1
+	colPacked // null where the samples are in the three arrays, which are null where not
 	colSamples
-	sealedColumnCount
+	segmentColumnCount
 )
 
 // OIDs of the element types, from PostgreSQL's pg_type.
@@ -43,48 +40,41 @@ const (
 // decodeSegment reads one row in binary format into seg, whose arrays are used
 // again when they are large enough; histograms share the row's memory. It checks
 // everything it relies on: what does not look like a segment is an error, never a
-// panic.
-func decodeSegment(cols [][]byte, seg *segment.Segment) error {
+// panic. seg.Sealed says which kind it is.
+//
+// Samples are packed or, in what was written before they were, arrays.
+func decodeSegment(cols [][]byte, seg *segment.Segment, u *segment.Unpacker) error {
 	if len(cols) != segmentColumnCount {
 		return fmt.Errorf("decode segment: %d columns, want %d", len(cols), segmentColumnCount)
 	}
 	if err := decodeHead(cols, seg); err != nil {
 		return err
 	}
-	if err := decodeArrays(cols, seg); err != nil {
-		return err
-	}
-	return decodeHistograms(cols, seg)
-}
-
-// decodeSealed is decodeSegment for a sealed segment, which is packed or, if it
-// was sealed before there were packed ones, arrays.
-func decodeSealed(cols [][]byte, seg *segment.Segment, u *segment.Unpacker) error {
-	if len(cols) != sealedColumnCount {
-		return fmt.Errorf("decode sealed segment: %d columns, want %d", len(cols), sealedColumnCount)
-	}
-	if err := decodeHead(cols, seg); err != nil {
-		return err
-	}
-	seg.Sealed = true
-	if cols[colPacked] == nil {
-		seg.Histograms = nil // there were none before there were packed segments
-		return decodeArrays(cols, seg)
-	}
 	d := rowDecoder{cols: cols}
 	samples := int(d.int4(colSamples))
 	err := d.err
-	if err == nil {
+	switch {
+	case err != nil:
+	case cols[colPacked] != nil:
 		err = u.Unpack(cols[colPacked], seg)
+	default:
+		err = decodeArrays(cols, seg)
 	}
 	if err == nil && seg.Len() != samples {
 		err = fmt.Errorf("it has %d samples, its row says %d", seg.Len(), samples)
 	}
-	if err != nil {
-		return fmt.Errorf("sealed segment of metric %d in region %d, sequences %d to %d, times %d to %d: %w",
-			seg.Metric, seg.Region, seg.MinSeq, seg.MaxSeq, seg.MinT, seg.MaxT, err)
+	if err == nil {
+		err = decodeHistograms(cols, seg)
 	}
-	return decodeHistograms(cols, seg)
+	if err != nil {
+		kind := "hot"
+		if seg.Sealed {
+			kind = "sealed"
+		}
+		return fmt.Errorf("%s segment of metric %d in region %d, sequences %d to %d, times %d to %d: %w",
+			kind, seg.Metric, seg.Region, seg.MinSeq, seg.MaxSeq, seg.MinT, seg.MaxT, err)
+	}
+	return nil
 }
 
 // decodeHead reads what segments have beside their samples.

@@ -36,12 +36,35 @@ func twoSamples() [][]byte {
 		colOffsets:    pgArray(oidInt4, be4(0), be4(7)),
 		colValues:     pgArray(oidFloat8, be8(int64(math.Float64bits(1.5))), be8(int64(math.Float64bits(segment.Stale())))),
 		colHistograms: nil,
+		colPacked:     nil,
+		colSamples:    be4(2),
 	}
 }
 
+// twoPacked is twoSamples with the samples packed.
+func twoPacked(t *testing.T) [][]byte {
+	t.Helper()
+	row := twoSamples()
+	packed, err := new(segment.Packer).AppendColumns(nil, &segment.Segment{Base: 1000, MinT: 1000, MaxT: 1007, Series: []segment.SeriesID{8, 9},
+		Offsets: []int32{0, 7}, Values: []float64{1.5, segment.Stale()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row[colSeries], row[colOffsets], row[colValues], row[colPacked] = nil, nil, nil, packed
+	return row
+}
+
+// TestDecodeSegment: arrays and packed samples are read alike.
 func TestDecodeSegment(t *testing.T) {
+	for name, row := range map[string][][]byte{"arrays": twoSamples(), "packed": twoPacked(t)} {
+		t.Run(name, func(t *testing.T) { testDecode(t, row) })
+	}
+}
+
+func testDecode(t *testing.T, row [][]byte) {
 	var seg segment.Segment
-	if err := decodeSegment(twoSamples(), &seg); err != nil {
+	var u segment.Unpacker
+	if err := decodeSegment(row, &seg, &u); err != nil {
 		t.Fatal(err)
 	}
 	if seg.Region != 3 || seg.Metric != 4 || seg.MinSeq != 5 || seg.MaxSeq != 6 || !seg.Ordered || !seg.HasStale ||
@@ -51,9 +74,8 @@ func TestDecodeSegment(t *testing.T) {
 		t.Errorf("decoded %+v", seg)
 	}
 	before := &seg.Values[0]
-	row := twoSamples()
 	if n := testing.AllocsPerRun(10, func() {
-		if err := decodeSegment(row, &seg); err != nil {
+		if err := decodeSegment(row, &seg, &u); err != nil {
 			t.Fatal(err)
 		}
 	}); n != 0 {
@@ -68,15 +90,16 @@ func TestDecodeSegment(t *testing.T) {
 // buffers.
 func TestDecodeHistograms(t *testing.T) {
 	var seg segment.Segment
+	var u segment.Unpacker
 	row := twoSamples()
 	row[colHistograms] = pgArray(oidBytea, []byte{1, 2, 3}, []byte{1})
-	if err := decodeSegment(row, &seg); err != nil {
+	if err := decodeSegment(row, &seg, &u); err != nil {
 		t.Fatal(err)
 	}
 	if len(seg.Histograms) != 2 || string(seg.Histograms[0]) != "\x01\x02\x03" || string(seg.Histograms[1]) != "\x01" {
 		t.Errorf("decoded %x", seg.Histograms)
 	}
-	if err := decodeSegment(twoSamples(), &seg); err != nil || seg.Histograms != nil {
+	if err := decodeSegment(twoSamples(), &seg, &u); err != nil || seg.Histograms != nil {
 		t.Errorf("floats decoded with histograms %x, %v", seg.Histograms, err)
 	}
 }
@@ -124,10 +147,16 @@ func TestDecodeRefuses(t *testing.T) {
 			row[colHistograms] = append(pgArray(oidBytea, []byte{1}, []byte{1, 2}), 0)
 			return row
 		},
-		"fewer times": func(row [][]byte) [][]byte { row[colOffsets] = pgArray(oidInt4, be4(1)); return row },
+		"fewer times":        func(row [][]byte) [][]byte { row[colOffsets] = pgArray(oidInt4, be4(1)); return row },
+		"samples are null":   func(row [][]byte) [][]byte { row[colSamples] = nil; return row },
+		"more samples":       func(row [][]byte) [][]byte { row[colSamples] = be4(3); return row },
+		"packed is empty":    func(row [][]byte) [][]byte { row[colPacked] = []byte{}; return row },
+		"packed is cut off":  func([][]byte) [][]byte { row := twoPacked(t); row[colPacked] = row[colPacked][:20]; return row },
+		"more packed ones":   func([][]byte) [][]byte { row := twoPacked(t); row[colSamples] = be4(1); return row },
+		"packed lie outside": func([][]byte) [][]byte { row := twoPacked(t); row[colMaxT] = be8(1006); return row },
 	} {
 		var seg segment.Segment
-		if err := decodeSegment(change(twoSamples()), &seg); err == nil {
+		if err := decodeSegment(change(twoSamples()), &seg, new(segment.Unpacker)); err == nil {
 			t.Errorf("%s: accepted as %+v", name, seg)
 		}
 	}

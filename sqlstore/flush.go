@@ -118,7 +118,17 @@ func (tx *FlushTx) copyIn(ctx context.Context, segments []segment.Segment) error
 		}
 	}
 	sql := strings.ReplaceAll(queries.HotCopy, "hot_new", hotTable(tx.flush.Generation))
-	return tx.store.copyRows(ctx, tx.conn.Conn().PgConn(), sql, &hotRows{flush: tx.flush, segments: segments})
+	packer := tx.store.packer()
+	err := tx.store.copyRows(ctx, tx.conn.Conn().PgConn(), sql, &hotRows{flush: tx.flush, segments: segments, packer: packer})
+	tx.store.packers.Put(packer)
+	return err
+}
+
+func (s *Store) packer() *segment.Packer {
+	if p, ok := s.packers.Get().(*segment.Packer); ok {
+		return p
+	}
+	return new(segment.Packer)
 }
 
 func (s *Store) stream() *copyStream {

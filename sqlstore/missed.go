@@ -153,8 +153,9 @@ func (m *missedReader) readHot(ctx context.Context, generation int32, exact sequ
 	}
 	defer rows.Close()
 	var seg segment.Segment
+	var unpacker segment.Unpacker
 	for rows.Next() {
-		if err := decodeSegment(rows.RawValues(), &seg); err != nil {
+		if err := decodeSegment(rows.RawValues(), &seg, &unpacker); err != nil {
 			return err
 		}
 		for i, id := range seg.Series {

@@ -121,6 +121,8 @@ func (db *rawDB) flush(region sequence.Region, segs ...points) sequence.Seq {
 	return seq
 }
 
+// insertHot writes a hot segment: packed, or as arrays, as it was before there
+// were packed ones, by turns.
 func insertHot(ctx context.Context, tx pgx.Tx, gen int32, region sequence.Region, seq sequence.Seq, n int, p points) error {
 	minT, maxT := slices.Min(p.times), slices.Max(p.times)
 	offsets := make([]int32, len(p.times))
@@ -128,9 +130,17 @@ func insertHot(ctx context.Context, tx pgx.Tx, gen int32, region sequence.Region
 		offsets[i] = int32(at - minT)
 	}
 	stale := slices.ContainsFunc(p.values, segment.IsStale)
-	_, err := tx.Exec(ctx, fmt.Sprintf(`insert into hot_%d (seq, base_t, min_t, max_t, region, metric_id, segment, samples, ordered, has_stale, series_ids, offsets, vals)
-		values ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, gen),
-		int64(seq), minT, maxT, int32(region), int32(p.metric), n, len(p.times), !p.unordered, stale, ids32(p.series), offsets, p.values)
+	columns, values, args := "series_ids, offsets, vals", "$10, $11, $12", []any{ids32(p.series), offsets, p.values}
+	if (int(seq)+n)%2 == 0 {
+		packed, err := new(segment.Packer).AppendColumns(nil, &segment.Segment{Series: p.series, Offsets: offsets, Values: p.values})
+		if err != nil {
+			return err
+		}
+		columns, values, args = "packed", "$10", []any{packed}
+	}
+	_, err := tx.Exec(ctx, fmt.Sprintf(`insert into hot_%d (seq, base_t, min_t, max_t, region, metric_id, segment, samples, ordered, has_stale, `+columns+`)
+		values ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, `+values+`)`, gen),
+		append([]any{int64(seq), minT, maxT, int32(region), int32(p.metric), n, len(p.times), !p.unordered, stale}, args...)...)
 	return err
 }
 

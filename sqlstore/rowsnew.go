@@ -97,7 +97,7 @@ func (c *resultRows) add(w *progress.Window) {
 func (c *resultRows) rows() int { return c.n }
 
 // appendRow implements rowSource; rows are asked for one after the other.
-func (c *resultRows) appendRow(dst []byte, _ int) []byte {
+func (c *resultRows) appendRow(dst []byte, _ int) ([]byte, error) {
 	w := c.windows[c.window]
 	r := &w.Rows[c.row]
 	if c.row == 0 {
@@ -113,7 +113,7 @@ func (c *resultRows) appendRow(dst []byte, _ int) []byte {
 	if c.row++; c.row == len(w.Rows) {
 		c.window, c.row = c.window+1, 0
 	}
-	return dst
+	return dst, nil
 }
 
 // postgresEpoch is 2000-01-01, which PostgreSQL's timestamps count from, in ms

@@ -138,9 +138,10 @@ func (m *merger) read(ctx context.Context, u sealUnit, part seriesRange) ([]segm
 	}
 	defer rows.Close()
 	var out []segment.Segment
+	var unpacker segment.Unpacker
 	for rows.Next() {
 		var seg segment.Segment // with arrays of its own: all are held until they are merged
-		if err := decodeSegment(rows.RawValues(), &seg); err != nil {
+		if err := decodeSegment(rows.RawValues(), &seg, &unpacker); err != nil {
 			return nil, err
 		}
 		for i, payload := range seg.Histograms {

@@ -19,6 +19,7 @@ type Store struct {
 	server  serverInfo
 	regions atomic.Int32
 	copies  sync.Pool // of *copyStream
+	packers sync.Pool // of *segment.Packer
 
 	targets targets // result tables of the flows this store has taken
 }

@@ -86,23 +86,13 @@ func TestUnpackInSQL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var id int32
-		var at int64
-		var v *float64
-		i := 0
-		if _, err := pgx.ForEachRow(rows, []any{&id, &at, &v}, func() error {
-			if i >= seg.Len() || segment.SeriesID(id) != seg.Series[i] || at != seg.Time(i) || !sameInSQL(seg.Values[i], v) {
-				return fmt.Errorf("sample %d of %d is (%d, %d, %v), want (%d, %d, %x)", i, seg.Len(), id, at, v, seg.Series[i], seg.Time(i), seg.Values[i])
-			}
-			i++
-			return nil
-		}); err != nil || i != seg.Len() {
+		if i, err := compareInSQL(rows, &seg); err != nil || i != seg.Len() {
 			t.Fatalf("seed %d: %d samples of %d: %v", seed, i, seg.Len(), err)
 		}
 	}
 }
 
-// TestStorageExample: the example of docs/storage.md is what packing gives, and
+// TestStorageExample: the examples of docs/storage.md is what packing gives, and
 // what SQL says of it.
 func TestStorageExample(t *testing.T) {
 	text, err := os.ReadFile("../docs/storage.md")
@@ -118,14 +108,23 @@ func TestStorageExample(t *testing.T) {
 	if want := fmt.Sprintf(`unpack_segment('\x%x', %d)`, packed, int64(base)); !strings.Contains(string(text), want) {
 		t.Errorf("docs/storage.md does not have %s", want)
 	}
+	hot := segment.Segment{Base: base, Series: []segment.SeriesID{7, 9}, Offsets: []int32{0, 5000}, Values: []float64{0.5, 100.25}}
+	columns, err := new(segment.Packer).AppendColumns(nil, &hot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf(`unpack_columns('\x%x', %d)`, columns, int64(base)); !strings.Contains(string(text), want) {
+		t.Errorf("docs/storage.md does not have %s", want)
+	}
 	pool := sqltest.New(t).Pool(t)
-	var rows, ints string
-	if err := pool.QueryRow(t.Context(), "select string_agg(format('%s | %s | %s', series_id, t, value), E'\n') from unpack_segment($1, $2)", packed, int64(base)).Scan(&rows); err != nil {
+	var rows, more, ints string
+	if err := pool.QueryRow(t.Context(), `select (select string_agg(format('%s | %s | %s', series_id, t, value), E'\n') from unpack_segment($1, $3)),
+		(select string_agg(format('%s | %s | %s', series_id, t, value), E'\n') from unpack_columns($2, $3))`, packed, columns, int64(base)).Scan(&rows, &more); err != nil {
 		t.Fatal(err)
 	}
 	spaces := regexp.MustCompile(" +")
 	shown := spaces.ReplaceAllString(string(text), " ")
-	for line := range strings.Lines(rows) {
+	for line := range strings.Lines(rows + "\n" + more) {
 		if want := "-- " + strings.TrimSpace(line); !strings.Contains(shown, want+"\n") {
 			t.Errorf("docs/storage.md does not have %q", want)
 		}
@@ -191,25 +190,8 @@ func TestSealedBeforePacking(t *testing.T) {
 		from sample where metric = 'up'`, bucket).Scan(&view); err != nil || view != want {
 		t.Errorf("the view shows %s, %v, want %s", view, err, want)
 	}
-	snap, err := store.Snapshot(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer snap.Close(t.Context())
-	samples := map[string]float64{}
-	if err := snap.ReadRaw(t.Context(), segment.Select{Metrics: []segment.MetricID{1}}, func(seg *segment.Segment) error {
-		for i, id := range seg.Series {
-			samples[fmt.Sprintf("%d@%d", id, seg.Time(i)-bucket)] = seg.Values[i]
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if got := fmt.Sprint(samples); got != "map[1@0:1.5 1@7:4 2@5:-0 2@9:6]" {
+	if got := fmt.Sprint(readAll(t, store, 1, bucket)); got != "map[1@0:1.5 1@7:4 2@5:-0 2@9:6]" {
 		t.Errorf("read %s", got)
-	}
-	if err := snap.Close(t.Context()); err != nil {
-		t.Fatal(err)
 	}
 	down, err := fs.ReadFile(migrations.FS, "0004_packed.down.sql")
 	if err != nil {
@@ -221,6 +203,96 @@ func TestSealedBeforePacking(t *testing.T) {
 	if err := runAll(t, pool, "delete from sealed where packed is not null;"+string(down)); err != nil {
 		t.Errorf("migrating back without: %v", err)
 	}
+}
+
+// TestHotBeforePacking: what a Laminar of schema version 7 wrote and did not seal
+// is read as before, by every way of reading, after the migration and beside
+// packed segments in the same table; both are sealed; and migrating back is
+// refused while there are any packed ones.
+func TestHotBeforePacking(t *testing.T) {
+	bucket := segment.Bucket(day)
+	db := sqltest.NewEmpty(t, "")
+	pool := db.Pool(t)
+	for _, file := range []string{"0001_raw", "0002_flow", "0003_flow_begin", "0004_packed", "0005_metadata", "0006_ha_election", "0007_histogram"} {
+		text, err := fs.ReadFile(migrations.FS, file+".up.sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec(t, db.URL, "create schema if not exists laminar; set search_path = laminar; "+string(text))
+	}
+	exec(t, db.URL, fmt.Sprintf(`set search_path = laminar;
+		create table schema_migrations (version bigint not null primary key, dirty boolean not null);
+		insert into schema_migrations values (7, false);
+		insert into installation (regions) values (2);
+		insert into generation (id) values (1);
+		create table hot_1 (like hot_template including all);
+		insert into region (id, last_seq, last_flush, generation) values (1, 1, '00000000-0000-0000-0000-000000000001', 1), (2, 0, null, 1);
+		insert into flush (region, seq, id, metric_ids, samples, max_ts) values (1, 1, '00000000-0000-0000-0000-000000000001', '{1}', '{3}', '{%[1]d}');
+		insert into metric (name) values ('up');
+		insert into series (metric_id, region, seq, sha256, labels) select 1, 1, 1, sha256(i::text::bytea), jsonb_build_object('i', i::text) from generate_series(1, 2) i;
+		insert into hot_1 (seq, base_t, min_t, max_t, region, metric_id, segment, samples, ordered, has_stale, series_ids, offsets, vals)
+		values (1, %[1]d, %[1]d, %[1]d + 7, 1, 1, 0, 3, true, false, '{1,1,2}', '{0,7,5}', '{1.5,NaN,-0}')`, bucket))
+	store := db.Store(t)
+	tx := begin(t, store, 1)
+	missed, err := tx.Missed(t.Context(), 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(missed.Lasts); len(missed.Lasts) != 2 || missed.Lasts[0].T != bucket+7 || missed.Lasts[1].T != bucket+5 {
+		t.Errorf("missed %s", got)
+	}
+	commit(t, tx, seg(1, [3]float64{1, float64(bucket + 7), 4}, [3]float64{2, float64(bucket + 9), 6})) // over the NaN
+	var forms string
+	if err := pool.QueryRow(t.Context(), "select string_agg(case when packed is null then 'arrays' else 'packed' end, ' ' order by seq) from hot_1").Scan(&forms); err != nil || forms != "arrays packed" {
+		t.Fatalf("segments are %q, %v", forms, err)
+	}
+	check := func(when string) {
+		t.Helper()
+		const want = "1@0=1.5 1@7=4 2@5=-0 2@9=6"
+		var view string
+		if err := pool.QueryRow(t.Context(), `select string_agg(format('%s@%s=%s', series_id, (extract(epoch from ts) * 1000)::bigint - $1, value), ' ' order by series_id, ts)
+			from sample where metric = 'up'`, bucket).Scan(&view); err != nil || view != want {
+			t.Errorf("%s: the view shows %s, %v, want %s", when, view, err, want)
+		}
+		if got := fmt.Sprint(readAll(t, store, 1, bucket)); got != "map[1@0:1.5 1@7:4 2@5:-0 2@9:6]" {
+			t.Errorf("%s: read %s", when, got)
+		}
+	}
+	check("hot")
+	down, err := fs.ReadFile(migrations.FS, "0008_hot_packed.down.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := runAll(t, pool, string(down)); err == nil || !strings.Contains(err.Error(), "packed hot segments") {
+		t.Errorf("migrating back with packed segments: %v", err)
+	}
+	if report, err := store.Seal(t.Context(), sqlstore.SealOptions{Force: true}); err != nil || report.Samples != 4 {
+		t.Fatalf("sealed %+v, %v", report, err)
+	}
+	check("sealed")
+	if err := runAll(t, pool, string(down)); err != nil {
+		t.Errorf("migrating back without: %v", err)
+	}
+}
+
+// readAll reads a metric's samples as flows do.
+func readAll(t *testing.T, store *sqlstore.Store, metric segment.MetricID, base int64) map[string]float64 {
+	t.Helper()
+	snap, err := store.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close(t.Context())
+	samples := map[string]float64{}
+	if err := snap.ReadRaw(t.Context(), segment.Select{Metrics: []segment.MetricID{metric}}, func(seg *segment.Segment) error {
+		for i, id := range seg.Series {
+			samples[fmt.Sprintf("%d@%d", id, seg.Time(i)-base)] = seg.Values[i]
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return samples
 }
 
 // runAll runs statements as one transaction.
@@ -258,4 +330,59 @@ func TestDamagedSegment(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("sealed segment of metric %d in region", m.metric)) || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("reading a damaged segment: %v", err)
 	}
+}
+
+// TestUnpackColumnsInSQL is TestUnpackInSQL for hot segments, whose samples stand
+// in any order.
+func TestUnpackColumnsInSQL(t *testing.T) {
+	pool := sqltest.New(t).Pool(t)
+	var p segment.Packer
+	for seed := range uint64(150) {
+		rnd := rand.New(rand.NewPCG(seed, 9))
+		seg := randomColumns(rnd)
+		packed, err := p.AppendColumns(nil, &seg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := pool.Query(t.Context(), "select series_id, t, value from unpack_columns($1, $2)", packed, seg.Base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i, err := compareInSQL(rows, &seg); err != nil || i != seg.Len() {
+			t.Fatalf("seed %d: %d samples of %d: %v", seed, i, seg.Len(), err)
+		}
+	}
+}
+
+// randomColumns makes a hot segment with ids, times and values of every width.
+func randomColumns(rnd *rand.Rand) segment.Segment {
+	seg := segment.Segment{Metric: 1, Region: 1, MinSeq: 1, MaxSeq: 1, Base: day}
+	next := packedValues(rnd)
+	ids, times, values := rnd.IntN(32), rnd.IntN(28), rnd.IntN(64)
+	for range 1 + rnd.IntN(1<<rnd.IntN(9)) {
+		v := next()
+		if values > 30 { // whole numbers of so many bits
+			v = math.Trunc(float64(rnd.Int64N(1<<(values-10))) - float64(int64(1)<<20))
+		}
+		seg.Series = append(seg.Series, segment.SeriesID(min(1+rnd.Int64N(1<<ids), math.MaxInt32)))
+		seg.Offsets = append(seg.Offsets, int32(rnd.Int64N(1<<times)%segment.BucketMillis))
+		seg.Values = append(seg.Values, v)
+	}
+	return seg
+}
+
+// compareInSQL holds rows of (series, time, value) against a segment and returns
+// how many there are.
+func compareInSQL(rows pgx.Rows, seg *segment.Segment) (i int, err error) {
+	var id int32
+	var at int64
+	var v *float64
+	_, err = pgx.ForEachRow(rows, []any{&id, &at, &v}, func() error {
+		if i >= seg.Len() || segment.SeriesID(id) != seg.Series[i] || at != seg.Time(i) || !sameInSQL(seg.Values[i], v) {
+			return fmt.Errorf("sample %d of %d is (%d, %d, %v), want (%d, %d, %x)", i, seg.Len(), id, at, v, seg.Series[i], seg.Time(i), seg.Values[i])
+		}
+		i++
+		return nil
+	})
+	return i, err
 }

@@ -241,7 +241,7 @@ func checkRaw(t *testing.T, db *sqltest.DB, want map[sampleKey]float64) {
 	if rows.Err() != nil || len(numbers) != sharedSeries {
 		t.Fatalf("%d series, want %d: %v", len(numbers), sharedSeries, rows.Err())
 	}
-	rows, err = pool.Query(ctx, `select region, seq, ordered, base_t, series_ids, offsets, vals from hot_1 order by region, seq, segment`)
+	rows, err = pool.Query(ctx, `select region, seq, ordered, base_t, min_t, max_t, packed from hot_1 order by region, seq, segment`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,17 +253,20 @@ func checkRaw(t *testing.T, db *sqltest.DB, want map[sampleKey]float64) {
 	newest := make(map[segment.SeriesID]int64)
 	once := make(map[inFlush]bool)
 	unordered, total := 0, 0
+	var seg segment.Segment
+	var unpacker segment.Unpacker
 	for rows.Next() {
-		var region, seq, base int64
+		var region, seq int64
 		var ordered bool
-		var ids []segment.SeriesID
-		var offsets []int32
-		var values []float64
-		if err := rows.Scan(&region, &seq, &ordered, &base, &ids, &offsets, &values); err != nil {
+		var packed []byte
+		if err := rows.Scan(&region, &seq, &ordered, &seg.Base, &seg.MinT, &seg.MaxT, &packed); err != nil {
 			t.Fatal(err)
 		}
-		for i, id := range ids {
-			at := base + int64(offsets[i])
+		if err := unpacker.Unpack(packed, &seg); err != nil {
+			t.Fatal(err)
+		}
+		for i, id := range seg.Series {
+			at := seg.Time(i)
 			k := sampleKey{numbers[id], at}
 			if ordered && at <= newest[id] {
 				t.Errorf("region %d sequence %d: series %d at %d is marked ordered behind %d", region, seq, id, at, newest[id])
@@ -274,7 +277,7 @@ func checkRaw(t *testing.T, db *sqltest.DB, want map[sampleKey]float64) {
 				once[f] = true
 			}
 			newest[id] = max(newest[id], at)
-			got[k] = values[i]
+			got[k] = seg.Values[i]
 			total++
 			if !ordered {
 				unordered++

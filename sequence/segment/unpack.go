@@ -23,6 +23,12 @@ type Unpacker struct {
 // is damaged, or holds samples outside MinT to MaxT, is an error, never a panic
 // and never another sample; then the arrays hold nothing of use.
 func (u *Unpacker) Unpack(packed []byte, seg *Segment) error {
+	if err := checkPacked(packed); err != nil {
+		return err
+	}
+	if packed[0] == columnsVersion {
+		return u.unpackColumns(packed, seg)
+	}
 	n, err := u.decode(packed)
 	if err != nil {
 		return err
@@ -35,15 +41,23 @@ func (u *Unpacker) Unpack(packed []byte, seg *Segment) error {
 
 var errDamaged = errors.New("packed segment is damaged")
 
+// checkPacked checks what all versions have in common.
+func checkPacked(packed []byte) error {
+	switch {
+	case len(packed) < 5:
+		return fmt.Errorf("%w: %d bytes", errDamaged, len(packed))
+	case packed[0] != packedVersion && packed[0] != columnsVersion:
+		return fmt.Errorf("packed segment has version %d, this binary reads versions %d and %d", packed[0], packedVersion, columnsVersion)
+	case crc32.Checksum(packed[5:], castagnoli) != binary.BigEndian.Uint32(packed[1:]):
+		return fmt.Errorf("%w: wrong checksum", errDamaged)
+	}
+	return nil
+}
+
 // decode reads the streams and returns how many samples they are of.
 func (u *Unpacker) decode(packed []byte) (samples int, err error) {
-	switch {
-	case len(packed) < packedHeader:
+	if len(packed) < packedHeader {
 		return 0, fmt.Errorf("%w: %d bytes", errDamaged, len(packed))
-	case packed[0] != packedVersion:
-		return 0, fmt.Errorf("packed segment has version %d, this binary reads version %d", packed[0], packedVersion)
-	case crc32.Checksum(packed[5:], castagnoli) != binary.BigEndian.Uint32(packed[1:]):
-		return 0, fmt.Errorf("%w: wrong checksum", errDamaged)
 	}
 	samples, runs, exceptions, lengths := headerOf(packed)
 	// A stream of width 0 holds any number of integers in a few bytes, so the
