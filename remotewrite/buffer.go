@@ -56,7 +56,6 @@ func (b *buffer) openLocked() *draft {
 	}
 	b.epoch++
 	d.reset(b.epoch)
-	d.opened = time.Now()
 	b.drafts = append(b.drafts, d)
 	return d
 }
@@ -83,18 +82,20 @@ func (b *buffer) take() *draft {
 	return d
 }
 
-// linger waits until the oldest draft is as old as d or has enough samples, so
-// that one commit serves several requests.
-func (b *buffer) linger(ctx context.Context, d time.Duration, enough int) {
+// linger waits, for d at most, until the oldest draft has enough samples or
+// nobody is left out of it who is likely to come, so that one commit serves
+// several requests.
+func (b *buffer) linger(ctx context.Context, d time.Duration, enough int, crowd *crowd) {
 	if d <= 0 {
 		return
 	}
+	began := time.Now()
 	var timer *time.Timer
 	for {
 		b.mu.Lock()
 		var rest time.Duration
-		if len(b.drafts) > 0 && !b.closed && b.drafts[0].size() < enough {
-			rest = d - time.Since(b.drafts[0].opened)
+		if len(b.drafts) > 0 && !b.closed && b.drafts[0].size() < enough && !crowd.complete() {
+			rest = d - time.Since(began)
 		}
 		b.mu.Unlock()
 		if rest <= 0 {

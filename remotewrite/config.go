@@ -24,8 +24,10 @@ type Config struct {
 	// wait for the next. Default 200,000.
 	FlushSamples int
 
-	// Linger is how long the first request of a flush waits for others, so
-	// that one commit serves many. Default 2 ms; negative means not at all.
+	// Linger is how long a flush that could begin waits at most for others to
+	// join it, so that one commit serves many: as long as requests are being
+	// decoded, or fewer are under way than were a moment ago. A sender that is
+	// alone does not wait. Default 5 ms; negative means not at all.
 	Linger time.Duration
 
 	// LingerSamples ends the lingering early. Default 20,000.
@@ -86,7 +88,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	setDefault(&c.BufferBytes, 128<<20)
 	setDefault(&c.FlushSamples, 200_000)
-	setDefault(&c.Linger, 2*time.Millisecond)
+	setDefault(&c.Linger, 5*time.Millisecond)
 	setDefault(&c.LingerSamples, 20_000)
 	setDefault(&c.FlushTimeout, 30*time.Second)
 	setDefault(&c.ResolveTimeout, 5*time.Second)

@@ -3,7 +3,6 @@ package remotewrite
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"laminar/sequence/segment"
 )
@@ -28,7 +27,6 @@ type draft struct {
 	zeros      []draftSample   // that may be put before their samples; see inject
 	irregular  map[*series]int // series whose samples did not arrive in order, numbered
 	batches    []*batch
-	opened     time.Time // when the first batch came
 }
 
 // draftSample is one sample of a draft; series is nil when another of the same

@@ -37,7 +37,8 @@ func (f *flusher) run(ctx, work context.Context) {
 		case <-idle.C:
 			f.evict(time.Now())
 		case <-f.buf.ready:
-			f.buf.linger(ctx, f.cfg.Linger, f.cfg.LingerSamples)
+			f.buf.linger(ctx, f.cfg.Linger, f.cfg.LingerSamples, &f.crowd)
+			f.crowd.forget(time.Now())
 			if d := f.buf.take(); d != nil {
 				f.flush(work, d)
 			}

@@ -70,9 +70,12 @@ func (g *Ingester) answer(w http.ResponseWriter, err error) {
 // serve takes one request in and returns when it is durable, or why it is not,
 // and how much of it is durable.
 func (g *Ingester) serve(r *http.Request, ver version, enc encoding) (written tally, err error) {
+	g.crowd.enter()
+	defer g.crowd.leave()
 	bufs := bodyPool.Get().(*bodyBuffers)
 	defer bufs.release()
 	if err := g.readBody(r, bufs); err != nil {
+		g.arrive()
 		return tally{}, err
 	}
 	earliest, latest := g.clock.span(g.cfg.Limits.Ahead)
@@ -87,6 +90,7 @@ func (g *Ingester) serve(r *http.Request, ver version, enc encoding) (written ta
 		in.metadata, in.now = g.metadata, g.metadata.now()
 	}
 	if enc, err = g.decode(bufs, ver, enc, in); err != nil {
+		g.arrive()
 		return tally{}, err
 	}
 	// The intake's own refusals are counted here, a flush counts its own.

@@ -22,6 +22,7 @@ type Ingester struct {
 	metrics      *metrics
 	registry     *registry
 	budget       *budget
+	crowd        crowd
 	clock        dbClock
 	decompressor *decompressor
 	metadata     *metadataKeeper // nil when it is not kept
@@ -125,6 +126,17 @@ func (g *Ingester) bound(ctx context.Context, ended <-chan struct{}, cancel cont
 	}
 }
 
+// arrive takes note that a request has come to the buffers. When no other is
+// coming, flushes that linger have waited long enough, whichever regions it was
+// for.
+func (g *Ingester) arrive() {
+	if g.crowd.arrive() {
+		for _, f := range g.flushers {
+			f.buf.signal()
+		}
+	}
+}
+
 // submit hands a request's batches to their regions' buffers and waits until
 // all have committed. The error is one that sending again may cure; written is
 // how much is known to be durable all the same, repeats that needed no writing
@@ -133,9 +145,11 @@ func (g *Ingester) submit(ctx context.Context, in *intake, refused *refusals) (w
 	req := newRequest()
 	held := in.bytes()
 	if held == 0 {
+		g.arrive()
 		return tally{}, nil
 	}
 	if !g.budget.take(held) {
+		g.arrive()
 		return tally{}, errBusy
 	}
 	// One more than there are batches, so that the request cannot be done
@@ -152,6 +166,7 @@ func (g *Ingester) submit(ctx context.Context, in *intake, refused *refusals) (w
 			b.finish(errClosed)
 		}
 	}
+	g.arrive()
 	if req.pending.Add(-1) == 0 {
 		close(req.done)
 	}

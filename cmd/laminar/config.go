@@ -120,7 +120,7 @@ func defaultConfig() config {
 	c.Ingest.MaxAhead = 10 * time.Minute
 	c.Ingest.Buffer = 128 << 20
 	c.Ingest.FlushSamples = 200_000
-	c.Ingest.Linger = 2 * time.Millisecond
+	c.Ingest.Linger = 5 * time.Millisecond
 	c.Ingest.Starts = startsIgnored
 	c.HA.FailoverTimeout = 30 * time.Second
 	c.Seal.After = 2 * time.Hour

@@ -79,7 +79,7 @@ var settings = []setting{
 		bind: func(c *config) value { return (*bytesValue)(&c.Ingest.Buffer) }},
 	{key: "ingest.flush_samples", scope: serving, least: 1, unit: "samples", help: "samples after which one commit is full",
 		bind: func(c *config) value { return (*intValue)(&c.Ingest.FlushSamples) }},
-	{key: "ingest.linger", scope: serving, unit: "duration", help: "how long a commit waits for more requests to join it",
+	{key: "ingest.linger", scope: serving, unit: "duration", help: "how long a commit waits at most for requests that are likely to join it",
 		bind: func(c *config) value { return (*durationValue)(&c.Ingest.Linger) }},
 	{key: "ingest.start_timestamps", scope: serving, help: "start timestamps of remote write 2.0: ignore, or zero_sample to put a 0 there when it is newer than all other samples of its series",
 		bind: func(c *config) value { return (*textValue)(&c.Ingest.Starts) }},
