@@ -2,6 +2,8 @@ package flownode
 
 import (
 	"context"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -99,5 +101,26 @@ func (w *world) quiesce(sink *counting) (samples int64, rows int) {
 			return int64(testutil.ToFloat64(w.node.metrics.samples) - read), sink.rows - sent
 		}
 		w.store.now += flowplan.DirtyQuiet
+	}
+}
+
+// TestSpanFinder holds looking times up in spans against asking each span.
+func TestSpanFinder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		var spans []segment.Span
+		for at := int64(rng.IntN(5)); len(spans) < rng.IntN(6); {
+			s := segment.Span{MinT: at, MaxT: at + int64(rng.IntN(4))}
+			spans = append(spans, s)
+			at = s.MaxT + 1 + int64(rng.IntN(4))
+		}
+		f := spanFinder{spans: spans}
+		for range 50 {
+			at := int64(rng.IntN(40)) - 2
+			want := slices.ContainsFunc(spans, func(s segment.Span) bool { return s.MinT <= at && at <= s.MaxT })
+			if f.holds(at) != want {
+				t.Fatalf("%d in %v: want %t", at, spans, want)
+			}
+		}
 	}
 }

@@ -36,6 +36,7 @@ type Snapshot interface {
 
 	// Infos describes every segment that may hold samples after the vector:
 	// hot ones with a sequence after it, sealed ones with MaxSeq after it.
+	// Ordered hot ones of a region and metric may be described as one.
 	Infos(ctx context.Context, metrics []segment.MetricID, after sequence.Vector) ([]segment.Info, error)
 
 	// ReadDelta calls fn for every hot segment in the ranges, in ascending

@@ -1,6 +1,7 @@
 package flownode
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -88,14 +89,18 @@ func (s *lateSamples) compare(ctx context.Context, r *round) error {
 	for i, id := range sel.Series {
 		index.set(id, int32(i))
 	}
-	before := make(map[lateKey]earlier)
+	var (
+		before = make(map[lateKey]earlier)
+		times  = spanFinder{spans: sel.Spans}
+	)
 	err := r.snap.ReadRaw(ctx, sel, func(seg *segment.Segment) error {
 		at := s.after.At(seg.Region)
 		if seg.MinSeq > at && !seg.Ordered && !seg.Sealed {
 			return nil // the late samples themselves
 		}
 		for i, id := range seg.Series {
-			if index.get(id) == noSlot {
+			// Most samples of these segments are of other times.
+			if !times.holds(seg.Time(i)) || index.get(id) == noSlot {
 				continue
 			}
 			key := lateKey{id, seg.Time(i)}
@@ -152,6 +157,34 @@ func (s *lateSamples) spans() []segment.Span {
 		}
 	}
 	return out
+}
+
+// spanFinder looks times up in spans, which ascend, fast where one time lies near
+// the last: by the stretch, a span or a gap, that that one was in.
+type spanFinder struct {
+	spans    []segment.Span
+	from, to int64 // the stretch from <= t < to
+	in       bool  // it is a span
+}
+
+// holds reports whether t lies in a span.
+func (f *spanFinder) holds(t int64) bool {
+	if t >= f.from && t < f.to {
+		return f.in
+	}
+	n, _ := slices.BinarySearchFunc(f.spans, t, func(s segment.Span, t int64) int { return cmp.Compare(s.MaxT, t) })
+	f.in = n < len(f.spans) && f.spans[n].MinT <= t
+	f.from, f.to = math.MinInt64, math.MaxInt64
+	if n > 0 {
+		f.from = f.spans[n-1].MaxT + 1
+	}
+	switch {
+	case f.in:
+		f.from, f.to = f.spans[n].MinT, f.spans[n].MaxT+1
+	case n < len(f.spans):
+		f.to = f.spans[n].MinT
+	}
+	return f.in
 }
 
 // lateGap is up to how far apart times are looked for as one span, in ms.

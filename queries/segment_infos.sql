@@ -1,26 +1,32 @@
 -- segment_infos: every segment of the metrics $1 that may hold samples after
--- sequence $3[i] of region $2[i]. Of a sealed segment only the largest
--- sequence is certain to count: it may reach back before the position.
+-- sequence $3[i] of region $2[i]; ordered hot ones of a metric and region as if
+-- they were one: a busy second has thousands. Of a sealed segment only the
+-- largest sequence is certain to count: it may reach back before the position.
 -- hot_template stands for the unsealed generations' tables.
 -- Reads by the indexes hot (metric_id, region, seq) and sealed (metric_id,
 -- region, max_seq); no sample is touched. The lateral subqueries, which have an
 -- order, are planned by themselves and so always read by the index.
-select i.*
+select w.region, i.min_seq, i.max_seq, m.id as metric_id, i.ordered, i.sealed, i.min_t, i.max_t, i.samples
 from unnest($1::integer[]) as m(id)
 cross join unnest($2::integer[], $3::bigint[]) as w(region, after)
 cross join lateral (
-    select h.region, h.seq as min_seq, h.seq as max_seq, h.metric_id, h.ordered, false as sealed, h.min_t, h.max_t, h.samples
-    from hot_template h
-    where h.metric_id = m.id and h.region = w.region and h.seq > w.after
-    order by h.seq
+    select min(h.seq) as min_seq, max(h.seq) as max_seq, h.ordered, false as sealed,
+           min(h.min_t) as min_t, max(h.max_t) as max_t, sum(h.samples) as samples
+    from (
+        select h.seq, h.segment, h.ordered, h.min_t, h.max_t, h.samples
+        from hot_template h
+        where h.metric_id = m.id and h.region = w.region and h.seq > w.after
+        order by h.seq
+    ) h
+    group by h.ordered, case when not h.ordered then h.seq end, case when not h.ordered then h.segment end
 ) i
 union all
-select i.*
+select s.region, s.min_seq, s.max_seq, s.metric_id, false, true, s.min_t, s.max_t, s.samples
 from unnest($1::integer[]) as m(id)
 cross join unnest($2::integer[], $3::bigint[]) as w(region, after)
 cross join lateral (
-    select s.region, s.min_seq, s.max_seq, s.metric_id, false as ordered, true as sealed, s.min_t, s.max_t, s.samples
+    select s.region, s.min_seq, s.max_seq, s.metric_id, s.min_t, s.max_t, s.samples
     from sealed s
     where s.metric_id = m.id and s.region = w.region and s.max_seq > w.after
     order by s.max_seq
-) i
+) s

@@ -44,7 +44,8 @@ func (s *Snapshot) Series(ctx context.Context, metrics []string, after sequence.
 
 // Infos describes every segment of the metrics that may hold samples after the
 // vector: hot ones with a sequence after it, sealed ones with MaxSeq after it.
-// The order is not defined.
+// Ordered hot ones of a region and metric are described as one. The order is not
+// defined.
 func (s *Snapshot) Infos(ctx context.Context, metrics []segment.MetricID, after sequence.Vector) ([]segment.Info, error) {
 	regions, seqs := s.afterColumns(after)
 	if len(regions) == 0 || len(metrics) == 0 {

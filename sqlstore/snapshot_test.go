@@ -409,7 +409,7 @@ func TestInfosAndSpans(t *testing.T) {
 	if want := []segment.Span{{MinT: 8000, MaxT: 8500}}; !slices.Equal(spans, want) {
 		t.Errorf("spans %v, want %v", spans, want)
 	}
-	for after, want := range map[sequence.Seq]int{0: 3, 1: 3, 2: 2, 3: 1, 4: 0} {
+	for after, want := range map[sequence.Seq]int{0: 2, 1: 2, 2: 1, 3: 1, 4: 0} {
 		infos, err := snap.Infos(t.Context(), metrics, sequence.Vector{1: after})
 		if err != nil {
 			t.Fatal(err)
@@ -422,5 +422,21 @@ func TestInfosAndSpans(t *testing.T) {
 				t.Errorf("sealed segment %+v", in)
 			}
 		}
+	}
+	// Ordered segments are described together, others one by one.
+	at(10_000, 10_500)
+	at(11_000)
+	db.flush(1, points{metric: metric, series: ids, times: []int64{10_200}, values: []float64{1}, unordered: true})
+	infos, err := db.snapshot().Infos(t.Context(), metrics, sequence.Vector{1: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []segment.Info{
+		{Region: 1, MinSeq: 5, MaxSeq: 6, Metric: metric, Ordered: true, MinT: 10_000, MaxT: 11_000, Samples: 3},
+		{Region: 1, MinSeq: 7, MaxSeq: 7, Metric: metric, MinT: 10_200, MaxT: 10_200, Samples: 1},
+	}
+	slices.SortFunc(infos, func(a, b segment.Info) int { return int(a.MinSeq) - int(b.MinSeq) })
+	if !slices.Equal(infos, want) {
+		t.Errorf("described as %+v, want %+v", infos, want)
 	}
 }

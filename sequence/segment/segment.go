@@ -96,8 +96,8 @@ func DigestOf(payload []byte) Digest {
 	return Digest(sum[:16])
 }
 
-// Info is what is known of a segment without reading its samples: enough for
-// the decision what to do about it.
+// Info is what is known of a segment, or of several that are ordered, without
+// reading their samples: enough for the decision what to do about them.
 type Info struct {
 	Region         sequence.Region
 	MinSeq, MaxSeq sequence.Seq
