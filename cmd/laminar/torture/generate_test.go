@@ -6,16 +6,17 @@ import (
 	"slices"
 
 	"laminar/flownode"
+	"laminar/flownode/flowdef"
 	"laminar/sequence/segment"
 	"laminar/sqlstore/sqltest"
 )
 
 // How histories are made.
 const (
-	opsPerHistory = 90
-	flowsAtFirst  = 14
-	doors         = 2
-	nodes         = 2
+	stepsPerHistory = 26 // beside the scenes
+	flowsAtFirst    = 12
+	doors           = 2
+	nodes           = 2
 )
 
 // generator makes a history from a seed. It knows nothing of what happens when
@@ -24,7 +25,8 @@ const (
 type generator struct {
 	rng    *rand.Rand
 	series []series
-	names  []string // of the flows of flows.yml
+	defs   map[string]flowdef.Flow // of flows.yml
+	names  []string                // those of defs that this history may apply
 	ops    []op
 	now    int64 // ms since origin: the clock of the history
 	begin  int64
@@ -43,30 +45,38 @@ type generator struct {
 // have them.
 var costly = []string{"many_panes"}
 
-// generate is the history of a seed over the named flows.
-func generate(seed uint64, names []string) []op {
+// generate is the history of a seed over the flows.
+func generate(seed uint64, flows []flowdef.Flow) []op {
 	rng := rand.New(rand.NewPCG(seed, 2))
-	if rng.IntN(8) > 0 {
-		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(costly, name) })
-	}
 	g := &generator{
-		rng: rng, series: allSeries(), names: names, active: 8,
+		rng: rng, series: allSeries(), defs: map[string]flowdef.Flow{}, active: 8,
 		value: make([]float64, seriesCount), past: make([][]point, seriesCount),
 	}
+	all := rng.IntN(8) == 0
+	for _, f := range flows {
+		g.defs[f.Name] = f
+		if all || !slices.Contains(costly, f.Name) {
+			g.names = append(g.names, f.Name)
+		}
+	}
 	// So that a day's border is crossed: sealed samples are in partitions by day.
-	g.begin = 24*3_600_000 - rng.Int64N(40*60_000)
+	g.begin = day - rng.Int64N(40*60_000)
 	g.now = g.begin
 	g.add(op{Do: doClock, By: g.now})
-	for _, i := range rng.Perm(len(names))[:min(flowsAtFirst, len(names))] {
-		g.apply(names[i])
+	for _, i := range rng.Perm(len(g.names))[:min(flowsAtFirst, len(g.names))] {
+		g.apply(g.names[i])
 	}
 	for n := range nodes {
 		if n == 0 || rng.IntN(2) == 0 {
 			g.start(n)
 		}
 	}
-	for len(g.ops) < opsPerHistory {
+	when := rng.Perm(stepsPerHistory)[:scenesPerHistory]
+	for i := range stepsPerHistory {
 		g.step()
+		if k := slices.Index(when, i); k >= 0 {
+			scenes[(seed*scenesPerHistory+uint64(k))%uint64(len(scenes))](g)
+		}
 	}
 	g.add(op{Do: doRest})
 	return g.ops
@@ -145,28 +155,26 @@ func (g *generator) work() {
 
 // during is what happens in the middle of a round of a flownode.
 func (g *generator) during(n int) {
-	ops := g.ops
-	g.ops, g.nested = nil, true
-	for range 1 + g.rng.IntN(3) {
-		switch p := g.rng.IntN(100); {
-		case p < 30:
-			g.ingest()
-		case p < 50:
-			g.add(op{Do: doTick, Node: 1 - n})
-		case p < 75:
-			g.storage()
-		case p < 83:
-			g.refill()
-		case p < 90:
-			g.start(n) // it ends in the middle of the round
-		case p < 95:
-			g.retain()
-		default:
-			g.catalogue()
+	then := g.within(func() {
+		for range 1 + g.rng.IntN(3) {
+			switch p := g.rng.IntN(100); {
+			case p < 30:
+				g.ingest()
+			case p < 50:
+				g.add(op{Do: doTick, Node: 1 - n})
+			case p < 75:
+				g.storage()
+			case p < 83:
+				g.refill()
+			case p < 90:
+				g.start(n) // it ends in the middle of the round
+			case p < 95:
+				g.retain()
+			default:
+				g.catalogue()
+			}
 		}
-	}
-	then := g.ops
-	g.ops, g.nested = ops, false
+	})
 	g.add(op{Do: doDuring, Node: n, At: []string{"snapshot", "read", "commit", "committed"}[g.rng.IntN(4)], Then: then})
 }
 

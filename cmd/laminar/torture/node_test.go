@@ -127,6 +127,7 @@ func (k *node) reach(place string) error {
 		k.at, k.then = "", nil
 		for _, o := range then {
 			k.w.do(o)
+			k.w.checkAllProgress()
 		}
 	}
 	if k.w.restart[k] != nil {

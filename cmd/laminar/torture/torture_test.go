@@ -35,10 +35,7 @@ func TestTorture(t *testing.T) {
 		replay(t, path)
 		return
 	}
-	var names []string
-	for _, f := range definitions(t) {
-		names = append(names, f.Name)
-	}
+	flows := definitions(t)
 	first, duration, seeds := settings(t)
 	t.Logf("repeat with: make torture SEED=%d", first)
 	start := time.Now()
@@ -53,7 +50,7 @@ func TestTorture(t *testing.T) {
 					return
 				}
 				began := time.Now()
-				history := generate(first+n, names)
+				history := generate(first+n, flows)
 				compared, fail := try(t, history)
 				if fail == nil {
 					windows.Add(uint64(compared))

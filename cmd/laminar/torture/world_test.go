@@ -64,7 +64,7 @@ func run(t *trial, ops []op) {
 	for i, o := range ops {
 		t.at = i
 		w.do(o)
-		w.check()
+		w.check(o)
 		t.stop()
 	}
 }
@@ -436,7 +436,7 @@ func (w *world) rest() {
 }
 
 const (
-	pollInterval = int64(1000) // ms between two looks of a leader
+	pollInterval = int64(2000) // ms between two looks of a leader
 	// restAtMost is how long it takes, at most, until all is in the tables: dirty
 	// windows wait 30 s, sources are quiet after a minute, the slowest trigger has
 	// a minute, and rounds that failed are tried again after some seconds.

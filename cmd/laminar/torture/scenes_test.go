@@ -1,0 +1,188 @@
+package torture
+
+import "laminar/flownode/pane"
+
+// scenes are operations in an order in which they hurt, one invariant or another,
+// that chance alone seldom brings. Every history has a few of them among its
+// other operations; those of seeds that follow each other have all.
+var scenes = []func(*generator){
+	(*generator).twoOwners,
+	(*generator).silence,
+	(*generator).giveUp,
+	(*generator).readers,
+	(*generator).overwrites,
+	(*generator).forgotten,
+	(*generator).overtaken,
+}
+
+const scenesPerHistory = 3
+
+// twoOwners: another node takes the flows over while a round is at its commit,
+// and goes further. The round must not be committed any more (I4).
+func (g *generator) twoOwners() {
+	a := g.rng.IntN(nodes)
+	if a > 0 {
+		g.start(a)
+	}
+	g.add(op{Do: doTick, Node: a})
+	g.scrape()
+	g.advance(8_000) // a round is due whatever the trigger's interval
+	then := g.within(func() {
+		if g.rng.IntN(2) == 0 {
+			g.overwrite(0, g.now, 4)
+		}
+		g.scrape()
+		g.start(1 - a)
+		g.add(op{Do: doTick, Node: 1 - a})
+	})
+	g.add(op{Do: doDuring, Node: a, At: []string{"commit", "commit", "read"}[g.rng.IntN(3)], Then: then})
+	g.add(op{Do: doTick, Node: a})
+	g.scrape()
+	g.add(op{Do: doTick, Node: 1 - a})
+	g.add(op{Do: doTick, Node: a})
+}
+
+// silence: all windows are closed and nothing goes on any more, so no deadline
+// is left to begin a round. Then samples come, and their mirror write is lost
+// (I5).
+func (g *generator) silence() {
+	before := g.now
+	g.add(op{Do: doRest})
+	g.advance(150*60_000 + g.rng.Int64N(60*60_000))
+	g.add(op{Do: doRest})
+	if g.rng.IntN(3) == 0 {
+		g.scrape()
+	} else {
+		g.overwrite(before-10*60_000, before, 6)
+	}
+	g.lost()
+	g.add(op{Do: doRest})
+}
+
+// giveUp: samples on both sides of a border are sealed, and those before it are
+// given up. Then late ones come, and refills are asked for, just behind it,
+// where windows reach across (I6).
+func (g *generator) giveUp() {
+	if late := day + 15*60_000 - g.now; late > 0 {
+		g.advance(late + g.rng.Int64N(60_000))
+	}
+	if g.border == 0 {
+		var ps points
+		for s := range g.active {
+			for t := int64(day - 8*60_000 + g.rng.Int64N(30_000)); t < day+8*60_000; t += 30_000 {
+				ps = append(ps, point{s, t, g.next(s)})
+			}
+		}
+		g.send(ps)
+		g.add(op{Do: doRest})
+		g.add(op{Do: doSeal, Force: true})
+		g.border = day
+		g.add(op{Do: doRetain, To: day})
+	}
+	for range 2 {
+		g.overwrite(day, day+4*60_000, 8)
+		g.send(g.stretch(day+g.rng.Int64N(3*60_000), 40_000))
+	}
+	g.add(op{Do: doTick, Node: 0})
+	for range 6 {
+		g.refillFromBorder()
+	}
+	g.add(op{Do: doRest})
+}
+
+// refillFromBorder asks for windows beginning with the first of a flow that can
+// be rebuilt, or one or two before it.
+func (g *generator) refillFromBorder() {
+	def := g.defs[g.flows[g.rng.IntN(len(g.flows))]]
+	first := pane.FirstEnd(origin+g.border-1, def.Expr.MaxReach, def.Every) - origin
+	from := first - g.rng.Int64N(3)*def.Every
+	g.add(op{Do: doRefill, Flow: def.Name, From: from - 1, To: from + g.rng.Int64N(5)*def.Every})
+}
+
+// readers: a person's transaction, which has touched no table yet, and a
+// snapshot are held while what they see is sealed and its tables dropped.
+func (g *generator) readers() {
+	g.scrape()
+	g.add(op{Do: doHold, Tx: true})
+	g.add(op{Do: doHold})
+	g.scrape()
+	for range 2 {
+		g.add(op{Do: doSeal, Force: true})
+	}
+	g.add(op{Do: doDrop})
+	for range heldAtMost {
+		g.add(op{Do: doLetGo})
+	}
+}
+
+// overwrites: samples are overwritten before sealing merges them (I3).
+func (g *generator) overwrites() {
+	from := g.now
+	g.scrape()
+	for range 1 + g.rng.IntN(2) {
+		g.overwrite(from, g.now+1, 12)
+	}
+	g.add(op{Do: doSeal, Force: true})
+}
+
+// forgotten: the owner of flows with dirty windows ends before these are ready
+// to be recomputed (I4).
+func (g *generator) forgotten() {
+	g.scrape()
+	g.add(op{Do: doRest})
+	g.overwrite(g.now-20*60_000, g.now-60_000, 6)
+	g.advance(8_000)
+	g.add(op{Do: doTick})
+	g.start(0)
+	g.add(op{Do: doRest})
+}
+
+// overtaken: state is in memory when samples that reach it are sealed unread
+// (I7).
+func (g *generator) overtaken() {
+	g.scrape()
+	g.add(op{Do: doTick})
+	g.scrape()
+	g.lost()
+	g.add(op{Do: doSeal, Force: true})
+	g.scrape()
+	g.advance(8_000)
+	g.add(op{Do: doTick})
+	g.scrape()
+	g.add(op{Do: doTick})
+}
+
+// within is the operations that fn makes, for the middle of a round.
+func (g *generator) within(fn func()) []op {
+	ops, nested := g.ops, g.nested
+	g.ops, g.nested = nil, true
+	fn()
+	then := g.ops
+	g.ops, g.nested = ops, nested
+	return then
+}
+
+// lost makes the last delivery one whose mirror write does not come.
+func (g *generator) lost() {
+	if o := &g.ops[len(g.ops)-1]; o.Do == doSend {
+		o.Hint = false
+	}
+}
+
+// overwrite is other values, at most n, for samples that were sent with
+// from <= time < to.
+func (g *generator) overwrite(from, to int64, n int) {
+	var ps points
+	for _, s := range g.rng.Perm(g.active) {
+		for _, i := range g.rng.Perm(len(g.past[s]))[:min(len(g.past[s]), 40)] {
+			if p := g.past[s][i]; from <= p.t && p.t < to && len(ps) < n {
+				p.v = g.next(s)
+				ps = append(ps, p)
+				if g.rng.IntN(2) == 0 {
+					break // another series
+				}
+			}
+		}
+	}
+	g.send(ps)
+}
