@@ -44,15 +44,16 @@ func (w *world) letGo() {
 	if len(w.held) == 0 {
 		return
 	}
-	s := w.held[0]
-	w.held = w.held[1:]
+	s := w.held[0] // it stays there for letAllGo until it has been read
 	if s.tx != nil {
 		got := w.view(s.tx)
+		w.held = w.held[1:]
 		w.must(s.tx.Rollback(w.t.ctx))
 		w.requireSame("a transaction held open", got, s.want)
 		return
 	}
 	got, err := w.readSnapshot(s.snap)
+	w.held = w.held[1:]
 	w.must(errors.Join(err, s.snap.Close(w.t.ctx)))
 	w.requireSame("a snapshot held open", got, s.want)
 }
