@@ -19,7 +19,7 @@ import (
 
 // patience is how long, by the real clock, anything that must come to an end
 // may take.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // resolveTimeout is how long a door asks what became of a commit in doubt.
 const resolveTimeout = 100 * time.Millisecond

@@ -35,6 +35,7 @@ type generator struct {
 	past   [][]point // by series: what was sent
 	sent   []points
 	flows  []string // that are applied
+	mixed  bool     // gauges turn into native histograms now and then
 	border int64    // samples before it have been given up
 	paused int      // region of the flush that is paused or in limbo, 0 for none
 	door   int      // of that flush
@@ -59,6 +60,7 @@ func generate(seed uint64, flows []flowdef.Flow) []op {
 			g.names = append(g.names, f.Name)
 		}
 	}
+	g.mixed = rng.IntN(4) == 0
 	// So that a day's border is crossed: sealed samples are in partitions by day.
 	g.begin = day - rng.Int64N(40*60_000)
 	g.now = g.begin
@@ -330,14 +332,24 @@ func (g *generator) deliver(ps points) {
 }
 
 // next is what a series says next: counters with resets, gauges of eighths
-// (their sums are exact), and now and then what is no number.
+// (their sums are exact), native histograms, and now and then what is no number.
 func (g *generator) next(s int) float64 {
 	v := &g.value[s]
 	switch p := g.rng.IntN(100); {
 	case p < 2:
 		return segment.Stale()
-	case p < 4 && !g.series[s].counter:
+	case p < 4 && g.gauge(s):
 		return []float64{math.NaN(), math.Inf(1), math.Inf(-1)}[g.rng.IntN(3)]
+	case g.series[s].histogram && p < 5 || g.mixed && g.gauge(s) && p > 94: // the other kind
+		*v = float64(g.rng.IntN(200))
+		if g.gauge(s) {
+			return histogramValue(uint32(*v))
+		}
+	case g.series[s].histogram:
+		if *v += float64(g.rng.IntN(50)); p < 12 {
+			*v = float64(g.rng.IntN(5))
+		}
+		return histogramValue(uint32(*v))
 	case g.series[s].counter && p < 10:
 		*v = float64(g.rng.IntN(5))
 	case g.series[s].counter:
@@ -347,6 +359,8 @@ func (g *generator) next(s int) float64 {
 	}
 	return *v
 }
+
+func (g *generator) gauge(s int) bool { return !g.series[s].counter && !g.series[s].histogram }
 
 // stretch is samples of most series in (from, from+span], some exactly on a
 // border of windows.

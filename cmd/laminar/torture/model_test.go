@@ -6,8 +6,10 @@ import (
 	"slices"
 
 	"github.com/golang/snappy"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
+	"github.com/prometheus/prometheus/promql"
 
 	"laminar/flownode/promeval"
 	"laminar/remotewrite"
@@ -18,29 +20,40 @@ import (
 
 // The series of all histories.
 const (
-	seriesCount = 24
+	seriesCount = 29
 	origin      = int64(1_748_736_000_000) // midnight before every history, ms since the epoch: 2025-06-01
 	day         = segment.BucketMillis
 )
 
 // series is what a sample belongs to.
 type series struct {
-	labels  labels.Labels
-	region  sequence.Region
-	counter bool
+	labels    labels.Labels
+	region    sequence.Region
+	counter   bool
+	histogram bool // mostly native histograms
 }
 
-// allSeries is the series that histories use: two counters and a gauge of eight
-// instances of two jobs.
+// allSeries is the series that histories use: two counters and a gauge of four
+// instances of two jobs, and among them five of native histograms, which have
+// instances and jobs of their own. The first six are those of instance i0.
 func allSeries() []series {
 	out := make([]series, seriesCount)
 	names := []string{"requests_total", "errors_total", "temperature"}
+	floats, histograms := 0, 0
 	for n := range out {
-		ls := labels.FromStrings("__name__", names[n%3], "instance", fmt.Sprint("i", n/6), "job", fmt.Sprint("j", n%2), "n", fmt.Sprint(n))
+		histogram := n > 5 && n%5 == 2
+		name, instance, job := names[floats%3], fmt.Sprint("i", floats/6), fmt.Sprint("j", floats%2)
+		if histogram {
+			name, instance, job = "latency_seconds", fmt.Sprint("h", histograms/2), fmt.Sprint("h", histograms%2)
+			histograms++
+		} else {
+			floats++
+		}
+		ls := labels.FromStrings("__name__", name, "instance", instance, "job", job, "n", fmt.Sprint(n))
 		var canonical []segment.Label
 		ls.Range(func(l labels.Label) { canonical = append(canonical, segment.Label{Name: l.Name, Value: l.Value}) })
 		out[n] = series{
-			labels: ls, counter: n%3 < 2,
+			labels: ls, histogram: histogram, counter: !histogram && name != "temperature",
 			region: remotewrite.RegionOf(segment.CanonicalLabels(nil, canonical), sqltest.Regions),
 		}
 	}
@@ -51,10 +64,17 @@ func allSeries() []series {
 func encode(all []series, ps points) ([]byte, error) {
 	var req prompb.WriteRequest
 	for _, p := range ps {
-		req.Timeseries = append(req.Timeseries, prompb.TimeSeries{
-			Labels:  prompb.FromLabels(all[p.series].labels, nil),
-			Samples: []prompb.Sample{{Timestamp: origin + p.t, Value: p.v}},
-		})
+		ts := prompb.TimeSeries{Labels: prompb.FromLabels(all[p.series].labels, nil)}
+		k, ok := histogramNumber(p.v)
+		switch {
+		case ok:
+			ts.Histograms = []prompb.Histogram{encodeHistogram(origin+p.t, k)}
+		case segment.IsStale(p.v) && all[p.series].histogram && p.t%2 == 0: // it may come in either form
+			ts.Histograms = []prompb.Histogram{prompb.FromFloatHistogram(origin+p.t, &histogram.FloatHistogram{Sum: p.v})}
+		default:
+			ts.Samples = []prompb.Sample{{Timestamp: origin + p.t, Value: p.v}}
+		}
+		req.Timeseries = append(req.Timeseries, ts)
 	}
 	raw, err := req.Marshal()
 	return snappy.Encode(nil, raw), err
@@ -144,11 +164,17 @@ func (m *model) samples(after, upTo int64, vec sequence.Vector) promeval.Samples
 		}
 		slices.Sort(times)
 		for _, t := range times {
-			if v, ok := m.at(s, t, vec); ok {
+			v, ok := m.at(s, t, vec)
+			if !ok {
+				continue
+			}
+			if k, ok := histogramNumber(v); ok {
+				one.Histograms = append(one.Histograms, promql.HPoint{T: t, H: histogramOf(k)})
+			} else {
 				one.Times, one.Values = append(one.Times, t), append(one.Values, v)
 			}
 		}
-		if len(one.Times) > 0 {
+		if len(one.Times)+len(one.Histograms) > 0 {
 			out = append(out, one)
 		}
 	}
@@ -158,6 +184,10 @@ func (m *model) samples(after, upTo int64, vec sequence.Vector) promeval.Samples
 // same reports whether two values are the same sample: bits, except that one
 // NaN is as good as another.
 func same(a, b float64) bool {
-	return math.Float64bits(a) == math.Float64bits(b) ||
-		math.IsNaN(a) && math.IsNaN(b) && segment.IsStale(a) == segment.IsStale(b)
+	return math.Float64bits(a) == math.Float64bits(b) || plainNaN(a) && plainNaN(b)
+}
+
+func plainNaN(v float64) bool {
+	_, histogram := histogramNumber(v)
+	return math.IsNaN(v) && !segment.IsStale(v) && !histogram
 }

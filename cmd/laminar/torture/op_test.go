@@ -80,7 +80,8 @@ type point struct {
 	v      float64
 }
 
-// MarshalText spells points as series@t=v, with blanks between them.
+// MarshalText spells points as series@t=v, with blanks between them; v is a
+// number, stale, or h and the number of a native histogram.
 func (ps points) MarshalText() ([]byte, error) {
 	var b strings.Builder
 	for i, p := range ps {
@@ -95,6 +96,9 @@ func (ps points) MarshalText() ([]byte, error) {
 func spell(v float64) string {
 	if segment.IsStale(v) {
 		return "stale"
+	}
+	if k, ok := histogramNumber(v); ok {
+		return fmt.Sprint("h", k)
 	}
 	return strconv.FormatFloat(v, 'g', -1, 64)
 }
@@ -111,7 +115,13 @@ func (ps *points) UnmarshalText(text []byte) error {
 		if p.series < 0 || p.series >= seriesCount {
 			return fmt.Errorf("sample %q: there are %d series", field, seriesCount)
 		}
-		if p.v = segment.Stale(); value != "stale" {
+		if number, ok := strings.CutPrefix(value, "h"); ok {
+			k, err := strconv.ParseUint(number, 10, 32)
+			if err != nil {
+				return fmt.Errorf("sample %q: %w", field, err)
+			}
+			p.v = histogramValue(uint32(k))
+		} else if p.v = segment.Stale(); value != "stale" {
 			var err error
 			if p.v, err = strconv.ParseFloat(value, 64); err != nil {
 				return fmt.Errorf("sample %q: %w", field, err)

@@ -3,6 +3,7 @@ package torture
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
@@ -99,9 +100,16 @@ func (w *world) readSnapshot(snap *sqlstore.Snapshot) ([]map[int64]float64, erro
 	}
 	return got, snap.ReadRaw(w.t.ctx, sel, func(seg *segment.Segment) error {
 		for i, id := range seg.Series {
-			if t := seg.Time(i); t >= snap.Position().Earliest { // whole segments are read
-				got[number[id]][t] = seg.Values[i]
+			t, v := seg.Time(i), seg.Values[i]
+			if t < snap.Position().Earliest { // whole segments are read
+				continue
 			}
+			if seg.Histograms != nil {
+				if v, err = readPayload(seg.Histograms[i], v); err != nil {
+					return fmt.Errorf("series %d at %s: %w", number[id], when(t), err)
+				}
+			}
+			got[number[id]][t] = v
 		}
 		return nil
 	})
@@ -126,6 +134,17 @@ func (w *world) view(db querier) []map[int64]float64 {
 		return nil
 	})
 	w.must(err)
+	rows, err = db.Query(w.t.ctx, "select (labels->>'n')::int, (extract(epoch from ts) * 1000)::bigint, histogram from histogram_sample")
+	w.must(err)
+	var text []byte
+	_, err = pgx.ForEachRow(rows, []any{&n, &t, &text}, func() (err error) {
+		if _, twice := got[n][t]; twice {
+			w.t.broken("I2", "series %d has a histogram and another sample at %s", n, when(t))
+		}
+		got[n][t], err = readJSON(text)
+		return err
+	})
+	w.must(err)
 	return got
 }
 
@@ -142,14 +161,14 @@ func (w *world) requireSame(what string, got, want []map[int64]float64) {
 	for i := range want {
 		for t, v := range want[i] {
 			if stored, ok := got[i][t]; !ok {
-				w.t.broken("I2", "%s: series %d at %s: %v was acknowledged and is not there", what, i, when(t), v)
+				w.t.broken("I2", "%s: series %d at %s: %s was acknowledged and is not there", what, i, when(t), spell(v))
 			} else if !same(stored, v) {
-				w.t.broken("I2", "%s: series %d at %s: %v is stored, %v was acknowledged last", what, i, when(t), stored, v)
+				w.t.broken("I2", "%s: series %d at %s: %s is stored, %s was acknowledged last", what, i, when(t), spell(stored), spell(v))
 			}
 		}
 		for t, v := range got[i] {
 			if _, ok := want[i][t]; !ok {
-				w.t.broken("I2", "%s: series %d at %s: %v was not acknowledged", what, i, when(t), v)
+				w.t.broken("I2", "%s: series %d at %s: %s was not acknowledged", what, i, when(t), spell(v))
 			}
 		}
 	}

@@ -50,10 +50,8 @@ func (g *generator) silence() {
 	g.add(op{Do: doRest})
 	g.advance(150*60_000 + g.rng.Int64N(60*60_000))
 	g.add(op{Do: doRest})
-	if g.rng.IntN(3) == 0 {
+	if g.rng.IntN(3) == 0 || !g.overwrite(before-10*60_000, before, 6) {
 		g.scrape()
-	} else {
-		g.overwrite(before-10*60_000, before, 6)
 	}
 	g.lost()
 	g.add(op{Do: doRest})
@@ -130,7 +128,9 @@ func (g *generator) overwrites() {
 func (g *generator) forgotten() {
 	g.scrape()
 	g.add(op{Do: doRest})
-	g.overwrite(g.now-20*60_000, g.now-60_000, 6)
+	if !g.overwrite(g.now-20*60_000, g.now-60_000, 6) {
+		g.late()
+	}
 	g.advance(8_000)
 	g.add(op{Do: doTick})
 	g.start(0)
@@ -170,8 +170,8 @@ func (g *generator) lost() {
 }
 
 // overwrite is other values, at most n, for samples that were sent with
-// from <= time < to.
-func (g *generator) overwrite(from, to int64, n int) {
+// from <= time < to. It reports whether there were any.
+func (g *generator) overwrite(from, to int64, n int) bool {
 	var ps points
 	for _, s := range g.rng.Perm(g.active) {
 		for _, i := range g.rng.Perm(len(g.past[s]))[:min(len(g.past[s]), 40)] {
@@ -185,4 +185,5 @@ func (g *generator) overwrite(from, to int64, n int) {
 		}
 	}
 	g.send(ps)
+	return len(ps) > 0
 }
