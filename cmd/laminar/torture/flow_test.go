@@ -55,8 +55,6 @@ type flow struct {
 	asked  []span          // window ends that refills were asked for
 	bound  float64         // relative, of what values may differ by
 
-	histograms bool // among the engine's results, so the flow may complain
-
 	// What the engine gives at the vector at, by window end. It follows the
 	// model's log.
 	at       sequence.Vector
@@ -146,7 +144,6 @@ func (f *flow) ask(w *world, s span) {
 		rows := make(values, len(vec))
 		for _, v := range vec {
 			if v.Histogram != nil { // it is left out of the table
-				f.histograms = true
 				continue
 			}
 			rows[strings.Join(f.layout.Row(v.Metric), "\xff")] = v.Value

@@ -41,9 +41,9 @@ func allSeries() []series {
 	names := []string{"requests_total", "errors_total", "temperature"}
 	floats, histograms := 0, 0
 	for n := range out {
-		histogram := n > 5 && n%5 == 2
+		native := n > 5 && n%5 == 2
 		name, instance, job := names[floats%3], fmt.Sprint("i", floats/6), fmt.Sprint("j", floats%2)
-		if histogram {
+		if native {
 			name, instance, job = "latency_seconds", fmt.Sprint("h", histograms/2), fmt.Sprint("h", histograms%2)
 			histograms++
 		} else {
@@ -53,7 +53,7 @@ func allSeries() []series {
 		var canonical []segment.Label
 		ls.Range(func(l labels.Label) { canonical = append(canonical, segment.Label{Name: l.Name, Value: l.Value}) })
 		out[n] = series{
-			labels: ls, histogram: histogram, counter: !histogram && name != "temperature",
+			labels: ls, histogram: native, counter: !native && name != "temperature",
 			region: remotewrite.RegionOf(segment.CanonicalLabels(nil, canonical), sqltest.Regions),
 		}
 	}
@@ -124,6 +124,17 @@ func (m *model) acknowledged(ps points, seqs sequence.Vector) {
 	}
 }
 
+// histogramsFor reports whether a flow has native histograms to read, of which
+// it may say that they have no place in its table.
+func (m *model) histogramsFor(f *flow) bool {
+	for _, l := range m.log {
+		if f.selects(m.series[l.series]) && slices.ContainsFunc(m.versions[l.series][l.t], func(v version) bool { _, ok := histogramNumber(v.v); return ok }) {
+			return true
+		}
+	}
+	return false
+}
+
 // at is the value of a sample at a vector.
 func (m *model) at(s int, t int64, vec sequence.Vector) (v float64, ok bool) {
 	vs := m.versions[s][t]
@@ -188,6 +199,6 @@ func same(a, b float64) bool {
 }
 
 func plainNaN(v float64) bool {
-	_, histogram := histogramNumber(v)
-	return math.IsNaN(v) && !segment.IsStale(v) && !histogram
+	_, native := histogramNumber(v)
+	return math.IsNaN(v) && !segment.IsStale(v) && !native
 }

@@ -74,6 +74,23 @@ func (w *world) letAllGo() {
 	}
 }
 
+// checkSamples: all samples that were acknowledged are there (I2). They are read
+// as people do where they were moved, or all has come to rest, and as flownodes
+// do, which takes less time, where some landed. The other operations touch none.
+func (w *world) checkSamples(o op) {
+	switch o.Do {
+	case doClock, doTick, doHint, doStep, doStart, doStop, doFault, doHold, doRefill, doCancel:
+	case doSeal, doRetain, doDrop, doDuring, doRest:
+		w.requireSame("laminar.sample", w.view(w.pool), w.model.all())
+	default:
+		snap, err := w.store.Snapshot(w.t.ctx)
+		w.must(err)
+		got, err := w.readSnapshot(snap)
+		w.must(errors.Join(err, snap.Close(w.t.ctx)))
+		w.requireSame("what flownodes read", got, w.model.all())
+	}
+}
+
 // readSnapshot is all samples as flownodes read them.
 func (w *world) readSnapshot(snap *sqlstore.Snapshot) ([]map[int64]float64, error) {
 	listed, err := snap.Series(w.t.ctx, nil, nil)

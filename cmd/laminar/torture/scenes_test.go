@@ -67,7 +67,7 @@ func (g *generator) giveUp() {
 	if g.border == 0 {
 		var ps points
 		for s := range g.active {
-			for t := int64(day - 8*60_000 + g.rng.Int64N(30_000)); t < day+8*60_000; t += 30_000 {
+			for t := day - 8*60_000 + g.rng.Int64N(30_000); t < day+8*60_000; t += 30_000 {
 				ps = append(ps, point{s, t, g.next(s)})
 			}
 		}
@@ -97,20 +97,24 @@ func (g *generator) refillFromBorder() {
 	g.add(op{Do: doRefill, Flow: def.Name, From: from - 1, To: from + g.rng.Int64N(5)*def.Every})
 }
 
-// readers: a person's transaction, which has touched no table yet, and a
-// snapshot are held while what they see is sealed and its tables dropped.
+// readers: a person's transaction, which has touched no table yet, is held while
+// what it sees is sealed and its tables are due to be dropped. A snapshot of the
+// store has locks on them, so in most of these scenes there is none.
 func (g *generator) readers() {
+	for range heldAtMost {
+		g.add(op{Do: doLetGo})
+	}
 	g.scrape()
 	g.add(op{Do: doHold, Tx: true})
-	g.add(op{Do: doHold})
+	if g.rng.IntN(4) == 0 {
+		g.add(op{Do: doHold})
+	}
 	g.scrape()
 	for range 2 {
 		g.add(op{Do: doSeal, Force: true})
 	}
 	g.add(op{Do: doDrop})
-	for range heldAtMost {
-		g.add(op{Do: doLetGo})
-	}
+	g.add(op{Do: doLetGo})
 }
 
 // overwrites: samples are overwritten before sealing merges them (I3).
@@ -172,6 +176,7 @@ func (g *generator) lost() {
 // overwrite is other values, at most n, for samples that were sent with
 // from <= time < to. It reports whether there were any.
 func (g *generator) overwrite(from, to int64, n int) bool {
+	from = max(from, g.border)
 	var ps points
 	for _, s := range g.rng.Perm(g.active) {
 		for _, i := range g.rng.Perm(len(g.past[s]))[:min(len(g.past[s]), 40)] {
