@@ -99,7 +99,7 @@ func (c *cohort) readDelta(ctx context.Context, r *round) error {
 			return fmt.Errorf("list segments after %s: %w", c.after, err)
 		}
 	}
-	ordered, unordered := c.plan(r, infos)
+	ordered, unordered := c.plan(r, infos, byMetric)
 	if len(ranges) == 0 {
 		return nil
 	}
@@ -151,8 +151,12 @@ func (c *cohort) readDelta(ctx context.Context, r *round) error {
 
 // plan asks flowplan about every leaf and says of which metrics ordered and
 // unordered segments must be read.
-func (c *cohort) plan(r *round, infos []segment.Info) (ordered, unordered map[segment.MetricID]struct{}) {
+func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[segment.MetricID][]*leafRun) (ordered, unordered map[segment.MetricID]struct{}) {
 	ordered, unordered = map[segment.MetricID]struct{}{}, map[segment.MetricID]struct{}{}
+	var (
+		leaves   []*leafRun // with ordered segments to be read
+		readings []flowplan.Reading
+	)
 	for _, f := range c.flows {
 		for _, l := range f.leaves {
 			own := infos[:0:0]
@@ -182,17 +186,25 @@ func (c *cohort) plan(r *round, infos []segment.Info) (ordered, unordered map[se
 				}
 				l.state = nil
 			}
-			l.pushed = l.pushable(r) && l.plan.Ordered
+			if l.pushed = false; l.plan.Ordered {
+				leaves, readings = append(leaves, l), append(readings, l.orderedReading(own))
+			}
 			for i := range own {
-				if own[i].Sealed {
-					continue
-				}
-				if own[i].Ordered && l.plan.Ordered && !l.pushed {
-					ordered[own[i].Metric] = struct{}{}
-				}
-				if !own[i].Ordered && l.plan.Unordered {
+				if !own[i].Sealed && !own[i].Ordered && l.plan.Unordered {
 					unordered[own[i].Metric] = struct{}{}
 				}
+			}
+		}
+	}
+	chooseExecutors(r, leaves, readings)
+	for i := range infos {
+		if infos[i].Sealed || !infos[i].Ordered {
+			continue
+		}
+		for _, l := range byMetric[infos[i].Metric] {
+			if l.plan.Ordered && !l.pushed {
+				ordered[infos[i].Metric] = struct{}{}
+				break
 			}
 		}
 	}

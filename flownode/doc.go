@@ -52,6 +52,14 @@
 // scrape, or a step later, costs a few merges per slot however many panes it
 // has (slide.go).
 //
+// # Executors
+//
+// Partials of ordered deltas and of pane state are computed by one of two
+// executors, chosen leaf by leaf and round by round (flowplan.ChooseExecutor):
+// columns are read once for all leaves of a cohort and folded here, or the
+// database aggregates. What the rule needs to know of the connection, the node's
+// reads tell (link.go).
+//
 // # Failures
 //
 //	a round fails              nothing is stored; its flows are loaded again

@@ -40,14 +40,17 @@ type flowRun struct {
 
 // leafRun is one leaf of a flow: its members and pane state.
 type leafRun struct {
-	leaf    *flowdef.Leaf
-	step    int64
-	builder builder
-	members *members
-	state   store // nil when not in memory
+	leaf     *flowdef.Leaf
+	step     int64
+	executor Executor // what the flow says; "" for nothing
+	builder  builder
+	members  *members
+	state    store // nil when not in memory
 
 	grid     pane.Grid // of panes
 	stepGrid pane.Grid // of window ends
+
+	columnarUntil time.Time // the database could not aggregate its samples: not tried again before
 
 	// Within one round:
 	plan      flowplan.Leaf
@@ -92,7 +95,7 @@ func newLeafRuns(def flowdef.Flow) ([]*leafRun, error) {
 			return nil, fmt.Errorf("flow %s: %w", def.Name, err)
 		}
 		out = append(out, &leafRun{
-			leaf: leaf, step: def.Every, builder: b, members: newMembers(leaf),
+			leaf: leaf, step: def.Every, executor: def.Executor, builder: b, members: newMembers(leaf),
 			grid: pane.Grid{Width: leaf.Pane}, stepGrid: pane.Grid{Width: def.Every},
 		})
 	}

@@ -201,7 +201,7 @@ func (s *memSnapshot) Series(_ context.Context, metrics []string, after sequence
 func info(seg *segment.Segment) segment.Info {
 	return segment.Info{
 		Region: seg.Region, MinSeq: seg.MinSeq, MaxSeq: seg.MaxSeq, Metric: seg.Metric, Ordered: seg.Ordered,
-		Sealed: seg.Sealed, MinT: seg.MinT, MaxT: seg.MaxT, Samples: int64(seg.Len()),
+		Sealed: seg.Sealed, MinT: seg.MinT, MaxT: seg.MaxT, Samples: int64(seg.Len()), Bytes: int64(seg.Len()) * segment.ArrayBytes, Segments: 1,
 	}
 }
 

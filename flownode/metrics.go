@@ -15,6 +15,9 @@ type Metrics struct {
 	rounds           *prometheus.HistogramVec
 	roundErrors      *prometheus.CounterVec
 	refills          *prometheus.CounterVec
+	reads            *prometheus.CounterVec
+	roundTrip        prometheus.Gauge
+	perByte          prometheus.Gauge
 	windows          *prometheus.CounterVec
 	rows             prometheus.Counter
 	samples          prometheus.Counter
@@ -47,6 +50,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"group"}),
 		roundErrors:      counter("round_errors_total", "Rounds that failed, by fence group.", "group"),
 		refills:          counter("refills_total", "Pieces of state and windows computed again from raw samples, by reason.", "reason"),
+		reads:            counter("reads_total", "Deltas and states of leaves computed, by executor and why it was chosen.", "executor", "reason"),
+		roundTrip:        prometheus.NewGauge(prometheus.GaugeOpts(name("link_round_trip_seconds", "Moving average of how long a short statement takes."))),
+		perByte:          prometheus.NewGauge(prometheus.GaugeOpts(name("link_seconds_per_byte", "Moving average of how long a byte takes from the database, as far as reads have told."))),
 		windows:          counter("windows_total", "Windows computed: closed, provisional, recomputed, refilled.", "kind"),
 		rows:             prometheus.NewCounter(prometheus.CounterOpts(name("rows_written_total", "Result rows inserted, changed or deleted."))),
 		samples:          prometheus.NewCounter(prometheus.CounterOpts(name("samples_read_total", "Raw samples read."))),
@@ -66,10 +72,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		m.windows.WithLabelValues(k)
 	}
 	if reg != nil {
-		reg.MustRegister(m.leader, m.rounds, m.roundErrors, m.refills, m.windows, m.rows, m.samples, m.evalErrors, m.histogramResults,
+		reg.MustRegister(m.leader, m.rounds, m.roundErrors, m.refills, m.reads, m.roundTrip, m.perByte, m.windows, m.rows, m.samples, m.evalErrors, m.histogramResults,
 			m.unrebuildable, m.stateBytes, m.members, m.dirty, m.lag, m.sequenceLag)
 	}
 	return m
+}
+
+// read counts a reading of a leaf's samples.
+func (m *Metrics) read(choice flowplan.ExecutorChoice) {
+	m.reads.WithLabelValues(string(choice.Executor), string(choice.Reason)).Inc()
 }
 
 // observeRound notes a round that was committed.

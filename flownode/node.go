@@ -10,18 +10,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/sequence"
-)
-
-// Executor is how partials of a delta are computed.
-type Executor string
-
-// The executors. Both give the same partials; see doc.go.
-const (
-	ExecutorColumnar Executor = "columnar" // segments are read and folded here
-	ExecutorPushdown Executor = "pushdown" // simple partials are aggregated by the database
 )
 
 // Config is what a Node needs. All ports are required.
@@ -32,7 +24,7 @@ type Config struct {
 	Jobs      JobQueue
 	Elector   Elector
 
-	Executor      Executor      // default ExecutorColumnar
+	Executor      Executor      // of flows that do not say; default ExecutorAuto
 	RoundBudget   time.Duration // after which work that can wait goes on in the next round; default 1 s
 	MaxStateBytes int64         // pane state of one leaf at most; default 1 GiB
 	MaxRounds     int           // fence groups that make a round at one time, each with a connection; default 4
@@ -51,10 +43,10 @@ func (c *Config) setDefaults() error {
 		return fmt.Errorf("flownode: every port must be given")
 	}
 	if c.Executor == "" {
-		c.Executor = ExecutorColumnar
+		c.Executor = ExecutorAuto
 	}
-	if c.Executor != ExecutorColumnar && c.Executor != ExecutorPushdown {
-		return fmt.Errorf("flownode: executor %q: want %q or %q", c.Executor, ExecutorColumnar, ExecutorPushdown)
+	if !c.Executor.Known() {
+		return fmt.Errorf("flownode: executor %q: want one of %q", c.Executor, flowdef.Executors())
 	}
 	if c.RoundBudget == 0 {
 		c.RoundBudget = time.Second
@@ -89,6 +81,7 @@ type Node struct {
 	eval    *promeval.Engine
 	rounds  chan struct{} // one token for each round under way
 	look    chan struct{} // holds one token: the catalogue or the jobs may have changed
+	link    *link
 
 	rawAtOnce int          // samples held while they are read and folded
 	flows     atomic.Int64 // of all groups, as of the last poll
@@ -105,7 +98,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	return &Node{
 		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics, eval: promeval.New(), rawAtOnce: defaultRawAtOnce,
-		rounds: make(chan struct{}, cfg.MaxRounds), look: make(chan struct{}, 1),
+		rounds: make(chan struct{}, cfg.MaxRounds), look: make(chan struct{}, 1), link: newLink(cfg.Now, cfg.Metrics),
 		groups: map[string]*group{}, hinted: sequence.Vector{},
 	}, nil
 }

@@ -6,18 +6,11 @@ import (
 	"fmt"
 	"math"
 
-	"laminar/flownode/flowdef"
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
-
-// pushable reports whether the leaf's partials may be aggregated in the
-// database.
-func (l *leafRun) pushable(r *round) bool {
-	return r.node.cfg.Executor == ExecutorPushdown && l.leaf.State == flowdef.StateSimple && !l.leaf.Batch
-}
 
 // simpleQuery asks for the leaf's partials of samples after from.
 func (l *leafRun) simpleQuery(after int64) SimpleQuery {
@@ -41,7 +34,7 @@ func (l *leafRun) pushDelta(ctx context.Context, r *round, ranges map[sequence.R
 		return nil
 	})
 	if errors.Is(err, progress.ErrNeedsColumnar) {
-		r.node.log.Warn("the database cannot aggregate this delta; reading raw samples instead", "leaf", l.leaf.Text, "err", err)
+		l.fellBack(r, err)
 		l.pushed, l.state = false, nil
 		return r.snap.ReadDelta(ctx, l.members.metrics, ranges, segment.PickOrdered, func(seg *segment.Segment) error {
 			l.take(seg)

@@ -21,6 +21,7 @@ type round struct {
 	deadline    time.Time // for work that can go on in the next round
 	readSamples int64
 	spanCache   map[spanKey][]segment.Span
+	storedCache map[string][]segment.Info // of stored, by metrics
 }
 
 type spanKey struct {
@@ -83,7 +84,7 @@ func (g *group) round(ctx context.Context) (more bool, err error) {
 		}
 	}()
 	r := &round{
-		node: g.node, snap: snap, pos: snap.Position(), deadline: began.Add(g.node.cfg.RoundBudget),
+		node: g.node, snap: &watchedSnapshot{snap, g.node.link}, pos: snap.Position(), deadline: began.Add(g.node.cfg.RoundBudget),
 		spanCache: map[spanKey][]segment.Span{},
 	}
 	g.skew = time.UnixMilli(r.pos.Now).Sub(began)

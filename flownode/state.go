@@ -22,7 +22,12 @@ func (l *leafRun) buildState(ctx context.Context, r *round, from int64) (store, 
 	if len(l.members.series) == 0 {
 		return state, nil
 	}
-	if l.pushable(r) {
+	choice, err := l.chooseRaw(ctx, r, from, 1, false)
+	if err != nil {
+		return nil, err
+	}
+	r.node.metrics.read(choice)
+	if choice.Executor == ExecutorPushdown {
 		err := r.snap.AggregateRaw(ctx, l.simpleQuery(from), from, math.MaxInt64, func(end int64, slot int32, part partial.Simple) error {
 			state.mergeSimple(end, slot, len(l.members.groupOf), part)
 			return nil
@@ -33,7 +38,7 @@ func (l *leafRun) buildState(ctx context.Context, r *round, from int64) (store, 
 		case !errors.Is(err, progress.ErrNeedsColumnar):
 			return nil, fmt.Errorf("aggregate raw samples of %s: %w", l.leaf.Text, err)
 		}
-		r.node.log.Warn("the database cannot aggregate these samples; reading them instead", "leaf", l.leaf.Text, "err", err)
+		l.fellBack(r, err)
 		state = l.builder.panes(from, r.pos.Vector)
 	}
 	if err := l.foldRaw(ctx, r, state, l.members.series, spanOf(from, math.MaxInt64), nil); err != nil {
@@ -84,13 +89,17 @@ func buildStates(ctx context.Context, r *round, steps []*stepping) error {
 			continue
 		}
 		for _, l := range s.leaves {
-			if from, ok := l.stateMissing(r, s.to.EmittedUntil); ok && len(l.members.series) > 0 && !l.pushable(r) {
+			if from, ok := l.stateMissing(r, s.to.EmittedUntil); ok && len(l.members.series) > 0 {
 				key := fmt.Sprint(l.members.metrics)
-				together[key] = append(together[key], missingState{l, from})
+				together[key] = append(together[key], missingState{leaf: l, from: from})
 			}
 		}
 	}
 	for _, leaves := range together {
+		leaves, err := readTogether(ctx, r, leaves)
+		if err != nil {
+			return err
+		}
 		for some := range slices.Chunk(leaves, maxTogether) {
 			if err := buildTogether(ctx, r, some); err != nil {
 				return fmt.Errorf("build pane state of %d leaves: %w", len(some), err)
@@ -100,10 +109,31 @@ func buildStates(ctx context.Context, r *round, steps []*stepping) error {
 	return nil
 }
 
+// readTogether is those of the leaves, which select the same metrics, whose
+// state is not computed by the database.
+func readTogether(ctx context.Context, r *round, leaves []missingState) ([]missingState, error) {
+	shared := slices.ContainsFunc(leaves, func(m missingState) bool {
+		return !m.leaf.byCost(r.node.cfg.Executor) && m.leaf.choose(r, flowplan.Reading{}).Executor == ExecutorColumnar
+	})
+	var out []missingState
+	for _, m := range leaves {
+		choice, err := m.leaf.chooseRaw(ctx, r, m.from, int64(len(leaves)), shared)
+		if err != nil {
+			return nil, err
+		}
+		if choice.Executor == ExecutorColumnar {
+			m.choice = choice
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
+
 // missingState is a leaf that lacks pane state, and from where on.
 type missingState struct {
-	leaf *leafRun
-	from int64
+	leaf   *leafRun
+	from   int64
+	choice flowplan.ExecutorChoice // who computes it
 }
 
 // maxTogether is how many leaves fold what one reading gives: while they do, each
@@ -143,6 +173,7 @@ func buildTogether(ctx context.Context, r *round, leaves []missingState) error {
 	}
 	for i, m := range leaves {
 		m.leaf.state = folds[i].into
+		r.node.metrics.read(m.choice)
 		r.node.metrics.refills.WithLabelValues(string(flowplan.NoState)).Inc()
 	}
 	return nil

@@ -1,3 +1,7 @@
 -- flow_regroup: puts flow $1 into fence group $2, with the definition $3 that
--- says so. Nothing of its results changes.
-update flow set fence_group = $2::text, definition = $3::text::jsonb, updated_at = clock_timestamp() where id = $1::integer
+-- says so, and how it is computed. Nothing of its results changes.
+-- The higher epoch makes its owner load it again. That of a flow that nobody
+-- has taken over yet stays 0: flow wait tells by it.
+update flow set fence_group = $2::text, definition = $3::text::jsonb,
+    epoch = case when epoch > 0 then epoch + 1 else 0 end, updated_at = clock_timestamp()
+where id = $1::integer

@@ -28,6 +28,7 @@ const (
 	Created   Applied = "created"
 	Unchanged Applied = "unchanged"
 	Regrouped Applied = "regrouped" // only its fence group changed
+	Retuned   Applied = "retuned"   // only its executor changed, and perhaps its group
 	Replaced  Applied = "replaced"
 )
 
@@ -108,6 +109,8 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 		case old.hash != hash:
 			results[i].Action = Replaced
 			changed, replaced = append(changed, f.Title()), append(replaced, old)
+		case old.def.Executor != f.Executor:
+			results[i].Action = Retuned
 		case old.group != f.Group:
 			results[i].Action = Regrouped
 		default:
@@ -125,7 +128,7 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 		switch results[i].Action {
 		case Created, Replaced:
 			err = c.insert(ctx, f)
-		case Regrouped:
+		case Regrouped, Retuned:
 			err = c.regroup(ctx, byTitle[f.Title()].id, f)
 		}
 		if err != nil {

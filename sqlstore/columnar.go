@@ -72,6 +72,7 @@ func (s *Snapshot) readSegments(ctx context.Context, doing, query string, sealed
 		if err := decodeSegment(rows.RawValues(), &s.seg, &s.unpacker); err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
+		s.seg.Wire = wireBytes(rows.RawValues())
 		if err := fn(&s.seg); err != nil {
 			return err
 		}
@@ -80,6 +81,15 @@ func (s *Snapshot) readSegments(ctx context.Context, doing, query string, sealed
 		return readError(doing, err)
 	}
 	return nil
+}
+
+// wireBytes is what a row's values take on the connection.
+func wireBytes(cols [][]byte) int {
+	n := 0
+	for _, c := range cols {
+		n += len(c)
+	}
+	return n
 }
 
 // rangeColumns lists the non-empty ranges by region, ascending.

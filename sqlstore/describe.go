@@ -61,7 +61,7 @@ func (s *Snapshot) Infos(ctx context.Context, metrics []segment.MetricID, after 
 	)
 	_, err = pgx.ForEachRow(rows, []any{
 		(*int32)(&one.Region), (*int64)(&one.MinSeq), (*int64)(&one.MaxSeq), (*int32)(&one.Metric),
-		&one.Ordered, &one.Sealed, &one.MinT, &one.MaxT, &one.Samples,
+		&one.Ordered, &one.Sealed, &one.MinT, &one.MaxT, &one.Samples, &one.Packed, &one.Bytes, &one.Segments,
 	}, func() error {
 		out = append(out, one)
 		return nil

@@ -98,6 +98,25 @@ func TestApply(t *testing.T) {
 		t.Errorf("apply with another group: %s", got)
 	}
 
+	retuned := regrouped
+	retuned.Executor = flowdef.ExecutorPushdown
+	if got := actions(db.apply(retuned)); got != "b retuned" {
+		t.Errorf("apply with another executor: %s", got)
+	}
+	if epoch := scanOne[int64](db, "select epoch from laminar.flow where name = 'b'"); epoch != 0 {
+		t.Errorf("nobody has taken b, its epoch is %d", epoch)
+	}
+	if got := db.take("b"); got.Def.Executor != flowdef.ExecutorPushdown || got.Epoch != 1 {
+		t.Errorf("taken with executor %q at epoch %d", got.Def.Executor, got.Epoch)
+	}
+	retuned.Executor = ""
+	if got := actions(db.apply(retuned)); got != "b retuned" {
+		t.Errorf("apply without an executor: %s", got)
+	}
+	if got := db.take("b"); got.Def.Executor != "" || got.Epoch != 3 {
+		t.Errorf("retuned, then taken: executor %q at epoch %d, want none at 3", got.Def.Executor, got.Epoch)
+	}
+
 	flow := db.take("a")
 	if flow.Vector.String() != "{1:1}" || len(flow.Flushes) != 1 || flow.EmittedUntil != progress.Unset || flow.Epoch != 1 {
 		t.Errorf("new flow stands at %s, flushes %v, emitted %d, epoch %d", flow.Vector, flow.Flushes, flow.EmittedUntil, flow.Epoch)

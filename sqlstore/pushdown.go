@@ -58,14 +58,18 @@ func seriesIDs(q partial.SimpleQuery) []int32 {
 // aggregate runs a query that gives simple partials. It runs behind a
 // savepoint, sent along in the same round trip, because PostgreSQL answers a
 // sum that overflows with an error, which would otherwise end the snapshot.
+// It is planned for the arrays that it gets: a plan for any would join their
+// 100,000 series with the samples in a nested loop.
 func (s *Snapshot) aggregate(ctx context.Context, doing string, fn func(pane int64, slot int32, part partial.Simple) error, query string, args ...any) error {
 	var fnErr error
 	batch := &pgx.Batch{}
 	batch.Queue("savepoint pushdown")
+	batch.Queue("set local plan_cache_mode = force_custom_plan")
 	batch.Queue(query, args...).Query(func(rows pgx.Rows) error {
 		fnErr = eachSimple(rows, fn)
 		return fnErr
 	})
+	batch.Queue("rollback to savepoint pushdown") // nothing was written; the setting ends
 	batch.Queue("release savepoint pushdown")
 	err := s.conn.SendBatch(ctx, batch).Close()
 	switch {

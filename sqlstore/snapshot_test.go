@@ -432,8 +432,8 @@ func TestInfosAndSpans(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []segment.Info{
-		{Region: 1, MinSeq: 5, MaxSeq: 6, Metric: metric, Ordered: true, MinT: 10_000, MaxT: 11_000, Samples: 3},
-		{Region: 1, MinSeq: 7, MaxSeq: 7, Metric: metric, MinT: 10_200, MaxT: 10_200, Samples: 1},
+		{Region: 1, MinSeq: 5, MaxSeq: 6, Metric: metric, Ordered: true, MinT: 10_000, MaxT: 11_000, Samples: 3, Packed: 1, Bytes: 81, Segments: 2},
+		{Region: 1, MinSeq: 7, MaxSeq: 7, Metric: metric, MinT: 10_200, MaxT: 10_200, Samples: 1, Bytes: 28, Segments: 1},
 	}
 	slices.SortFunc(infos, func(a, b segment.Info) int { return int(a.MinSeq) - int(b.MinSeq) })
 	if !slices.Equal(infos, want) {

@@ -128,7 +128,7 @@ func defaultConfig() config {
 	c.Seal.MaxHot = 8 << 30
 	c.Maintenance = "@every 5m"
 	c.Verify.Sample = "1%"
-	c.Flownode.Executor = string(flownode.ExecutorColumnar)
+	c.Flownode.Executor = string(flownode.ExecutorAuto)
 	c.Flownode.RoundBudget = time.Second
 	c.Flownode.MaxState = 1 << 30
 	c.Log.Level = "info"
@@ -156,8 +156,8 @@ func (c *config) Validate() error {
 		return usagef("ha.cluster_label is %q and ha.replica_label is %q: set both or neither", c.HA.ClusterLabel, c.HA.ReplicaLabel)
 	case c.HA.ClusterLabel != "" && c.HA.ClusterLabel == c.HA.ReplicaLabel:
 		return usagef("ha.cluster_label and ha.replica_label are both %q: want two labels", c.HA.ClusterLabel)
-	case c.Flownode.Executor != string(flownode.ExecutorColumnar) && c.Flownode.Executor != string(flownode.ExecutorPushdown):
-		return usagef("flownode.executor is %q: want %s or %s", c.Flownode.Executor, flownode.ExecutorColumnar, flownode.ExecutorPushdown)
+	case !flownode.Executor(c.Flownode.Executor).Known():
+		return usagef("flownode.executor is %q: want %s, %s or %s", c.Flownode.Executor, flownode.ExecutorAuto, flownode.ExecutorColumnar, flownode.ExecutorPushdown)
 	case c.Log.Format != "text" && c.Log.Format != "json":
 		return usagef("log.format is %q: want text or json", c.Log.Format)
 	}

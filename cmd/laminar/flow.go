@@ -73,7 +73,7 @@ func validated(flows []flowdef.Flow) table {
 	for i, f := range flows {
 		v := validatedFlow{
 			Flow: f.Title(), Table: f.Table, Every: formatMillis(f.Every), Group: f.Group,
-			PromQL: f.PromQL, Mode: f.Expr.Mode(), Kept: f.Expr.Describe(),
+			PromQL: f.PromQL, Mode: f.Expr.Mode(), Kept: f.Describe(),
 		}
 		data[i] = v
 		for j, how := range v.Kept {

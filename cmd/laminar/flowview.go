@@ -79,7 +79,7 @@ func newFlowState(f sqlstore.FlowStatus) flowState {
 		validatedFlow: validatedFlow{
 			Flow: f.Def.Title(), Table: plainName(f.Table), Every: formatMillis(f.Def.Every),
 			Group: f.Group, PromQL: f.Def.PromQL,
-			Mode: f.Def.Expr.Mode(), Kept: f.Def.Expr.Describe(),
+			Mode: f.Def.Expr.Mode(), Kept: f.Def.Describe(),
 		},
 		Watermark: formatTime(f.Watermark), StoredUntil: formatTime(f.EmittedUntil), NewestSample: formatTime(f.NewestT),
 		Vector: f.Vector.String(), LagSequences: f.LagSequences, LagSeconds: float64(f.LagMillis) / 1000,

@@ -106,7 +106,7 @@ var settings = []setting{
 	{key: "verify.sample", scope: serving, help: "part of the windows that each of these comparisons takes",
 		bind: func(c *config) value { return (*textValue)(&c.Verify.Sample) }},
 
-	{key: "flownode.executor", scope: serving, help: "how partials are computed: columnar here, or pushdown to the database",
+	{key: "flownode.executor", scope: serving, help: "how partials are computed in flows that do not say: columnar here, pushdown to the database, or auto, whichever is expected to be cheaper",
 		bind: func(c *config) value { return (*textValue)(&c.Flownode.Executor) }},
 	{key: "flownode.round_budget", scope: serving, least: 1e6, unit: "duration", help: "time after which a round leaves what can wait to the next",
 		bind: func(c *config) value { return (*durationValue)(&c.Flownode.RoundBudget) }},

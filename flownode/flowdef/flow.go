@@ -56,8 +56,9 @@ type Flow struct {
 	Emit           Emit
 	Late           Late
 	Backfill       Backfill
-	Keep           int64 // 0: for ever
-	Lookback       int64 // how far back instant selectors look for a sample
+	Keep           int64    // 0: for ever
+	Lookback       int64    // how far back instant selectors look for a sample
+	Executor       Executor // "": as the setting says; changes no result
 
 	File string // where it stands; "" when it came out of the catalogue
 	Line int

@@ -25,6 +25,8 @@ type stored struct {
 	Backfill       int64   `json:"backfill,omitempty"`
 	Keep           int64   `json:"keep,omitempty"`
 	Lookback       int64   `json:"lookback,omitempty"` // 0 is DefaultLookback
+
+	Executor Executor `json:"executor,omitempty"`
 }
 
 func store(f Flow) stored {
@@ -36,7 +38,7 @@ func store(f Flow) stored {
 		Name: f.Name, StaticLabels: f.StaticLabels, PromQL: f.PromQL, Every: f.Every, Table: f.Table,
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
-		Lookback: lookback,
+		Lookback: lookback, Executor: f.Executor,
 	}
 }
 
@@ -68,7 +70,7 @@ func Unmarshal(data []byte) (Flow, error) {
 		Name: s.Name, StaticLabels: s.StaticLabels, PromQL: s.PromQL, Every: s.Every, Table: s.Table,
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
-		Lookback: s.Lookback,
+		Lookback: s.Lookback, Executor: s.Executor,
 	}
 	if f.Lookback == 0 {
 		f.Lookback = DefaultLookback
@@ -79,6 +81,9 @@ func Unmarshal(data []byte) (Flow, error) {
 	if err := f.Trigger.check(); err != nil {
 		return Flow{}, fmt.Errorf("decode flow %s: trigger: %w", f.Title(), err)
 	}
+	if f.Executor != "" && !f.Executor.Known() {
+		return Flow{}, fmt.Errorf("decode flow %s: executor is %q", f.Title(), f.Executor)
+	}
 	var err error
 	if f.Expr, _, _, err = compileText(f.PromQL, f.Every, f.Lookback); err != nil {
 		return Flow{}, fmt.Errorf("decode flow %s: compile %s: %w", f.Title(), f.PromQL, err)
@@ -86,12 +91,12 @@ func Unmarshal(data []byte) (Flow, error) {
 	return f, nil
 }
 
-// Hash tells whether two definitions mean the same. The fence group is left
-// out: it comes from the name of a file, and renaming a file changes no
-// result.
+// Hash tells whether two definitions mean the same. Left out are the fence
+// group, which comes from the name of a file, and the executor: neither changes
+// a result.
 func Hash(f Flow) ([32]byte, error) {
 	s := store(f)
-	s.Group = ""
+	s.Group, s.Executor = "", ""
 	data, err := json.Marshal(s)
 	if err != nil {
 		return [32]byte{}, fmt.Errorf("hash flow %s: %w", f.Title(), err)

@@ -66,7 +66,8 @@ func sampleFlows(t *testing.T) []Flow {
 // that went in, file and line aside, whatever the catalogue did to key order
 // and white space.
 func TestMarshalRoundTrip(t *testing.T) {
-	for _, f := range append(corpusFlows(t), sampleFlows(t)...) {
+	for i, f := range append(corpusFlows(t), sampleFlows(t)...) {
+		f.Executor = append(Executors(), "")[i%4]
 		data, err := Marshal(f)
 		if err != nil {
 			t.Fatal(err)
@@ -135,6 +136,9 @@ func TestHash(t *testing.T) {
 	same := map[string]string{
 		"other file":   base,
 		"other layout": "# comment\nflows:\n- every: 60s\n  name: a\n  emit: update\n  promql: |\n    sum by (job) (\n      rate(x[5m]) # why\n    )\n",
+	}
+	for _, e := range Executors() {
+		same["executor "+string(e)] = base + "  executor: " + string(e) + "\n"
 	}
 	for name, text := range same {
 		if hash("other.yml", text) != want {

@@ -8,7 +8,7 @@ import (
 
 // flowKeys is the keys of a native flow beside those that name it.
 var flowKeys = []string{
-	"every", "table", "trigger", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups", "lookback",
+	"every", "table", "trigger", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups", "lookback", "executor",
 }
 
 // maxName is the longest flow name, in bytes: names are keys of an index.
@@ -60,6 +60,7 @@ func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	out.Backfill = p.backfill(f, what)
 	out.Keep = p.duration(f, what, "keep", 0, 0)
 	out.Lookback = p.duration(f, what, "lookback", 1, p.lookback)
+	out.Executor = p.executor(f, what)
 	p.onlyZero(f, what, "max_groups", "only 0, no limit, can be used")
 	out.Table = p.table(f, what, out.Name)
 	out.Group = p.fenceGroup("", out.Trigger)
@@ -94,4 +95,16 @@ func (p *fileParser) backfill(f fields, what string) Backfill {
 	default:
 		return Backfill{Duration: p.duration(f, what, "backfill", 1, 0)}
 	}
+}
+
+// executor reads the key of that name; without it the setting decides.
+func (p *fileParser) executor(f fields, what string) Executor {
+	if _, ok := f["executor"]; !ok {
+		return ""
+	}
+	words := make([]string, len(Executors()))
+	for i, e := range Executors() {
+		words[i] = string(e)
+	}
+	return Executor(p.oneOf(f, what, "executor", words, nil))
 }

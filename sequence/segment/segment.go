@@ -75,7 +75,14 @@ type Segment struct {
 	Offsets        []int32 // milliseconds since Base
 	Values         []float64
 	Histograms     [][]byte // nil for floats
+
+	// Wire is how many bytes it took to come from the store; 0 where it did not.
+	Wire int
 }
+
+// ArrayBytes is what a float sample of a segment of arrays takes on the way from
+// PostgreSQL: three elements of 4, 4 and 8 bytes, each with its length.
+const ArrayBytes = 3*4 + 16
 
 // Len is the number of samples.
 func (s *Segment) Len() int { return len(s.Series) }
@@ -106,4 +113,7 @@ type Info struct {
 	Sealed         bool
 	MinT, MaxT     int64 // milliseconds since the epoch
 	Samples        int64
+	Packed         int64 // of the samples: as columns (hot) or runs (sealed), not as arrays
+	Bytes          int64 // of the samples when they are read, about
+	Segments       int64 // that it is known of
 }

@@ -1,0 +1,265 @@
+package flownode
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowplan"
+	"laminar/flownode/partial"
+	"laminar/flownode/progress"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// farStore is a memStore at the end of a link: its reads move a clock. Each
+// sample counts as many, so that a few of them are a load.
+type farStore struct {
+	*memStore
+	clock     time.Time
+	trip      time.Duration
+	perByte   float64 // seconds
+	many      int     // samples that one stands for
+	fail      *rand.Rand
+	pushdowns int // that failed
+}
+
+func (s *farStore) took(bytes int) {
+	s.clock = s.clock.Add(time.Duration(float64(bytes) * s.perByte * float64(time.Second)))
+}
+
+func (s *farStore) Snapshot(ctx context.Context) (Snapshot, error) {
+	snap, err := s.memStore.Snapshot(ctx)
+	return &farSnapshot{snap, s}, err
+}
+
+type farSnapshot struct {
+	Snapshot
+	far *farStore
+}
+
+func (s *farSnapshot) CheckHistory(ctx context.Context, vec sequence.Vector, flushes map[sequence.Region]sequence.FlushID) error {
+	s.far.clock = s.far.clock.Add(s.far.trip)
+	return s.Snapshot.CheckHistory(ctx, vec, flushes)
+}
+
+func (s *farSnapshot) Infos(ctx context.Context, metrics []segment.MetricID, after sequence.Vector) ([]segment.Info, error) {
+	infos, err := s.Snapshot.Infos(ctx, metrics, after)
+	for i := range infos {
+		infos[i].Samples *= int64(s.far.many)
+		infos[i].Bytes *= int64(s.far.many)
+	}
+	return infos, err
+}
+
+func (s *farSnapshot) sent(fn func(*segment.Segment) error) func(*segment.Segment) error {
+	return func(seg *segment.Segment) error {
+		seg.Wire = seg.Len() * segment.ArrayBytes * s.far.many
+		s.far.took(seg.Wire)
+		return fn(seg)
+	}
+}
+
+func (s *farSnapshot) ReadDelta(ctx context.Context, metrics []segment.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
+	s.far.clock = s.far.clock.Add(s.far.trip)
+	return s.Snapshot.ReadDelta(ctx, metrics, ranges, pick, s.sent(fn))
+}
+
+func (s *farSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fn func(*segment.Segment) error) error {
+	s.far.clock = s.far.clock.Add(s.far.trip)
+	return s.Snapshot.ReadRaw(ctx, sel, s.sent(fn))
+}
+
+// partials gives a partial back, or fails after it did.
+func (s *farSnapshot) partials(fn func(int64, int32, partial.Simple) error) func(int64, int32, partial.Simple) error {
+	return func(end int64, slot int32, part partial.Simple) error {
+		s.far.took(64)
+		if err := fn(end, slot, part); err != nil {
+			return err
+		}
+		if s.far.fail != nil && s.far.fail.IntN(4) == 0 {
+			s.far.pushdowns++
+			return fmt.Errorf("injected: %w", progress.ErrNeedsColumnar)
+		}
+		return nil
+	}
+}
+
+func (s *farSnapshot) AggregateDelta(ctx context.Context, q SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(int64, int32, partial.Simple) error) error {
+	s.far.clock = s.far.clock.Add(s.far.trip)
+	return s.Snapshot.AggregateDelta(ctx, q, ranges, s.partials(fn))
+}
+
+func (s *farSnapshot) AggregateRaw(ctx context.Context, q SimpleQuery, after, upTo int64, fn func(int64, int32, partial.Simple) error) error {
+	s.far.clock = s.far.clock.Add(s.far.trip)
+	return s.Snapshot.AggregateRaw(ctx, q, after, upTo, s.partials(fn))
+}
+
+// newFarWorld is a world whose node reads over a link of so many bytes a second.
+func newFarWorld(t *testing.T, seed uint64, executor Executor, bytesPerSecond float64, defs string) (*world, *farStore) {
+	t.Helper()
+	w := newWorld(t, seed, 2, executor, defs)
+	far := &farStore{memStore: w.store, clock: time.Unix(1_700_000_000, 0), trip: time.Millisecond, perByte: 1 / bytesPerSecond, many: 10_000}
+	var err error
+	w.node, err = New(Config{
+		Snapshots: far, Catalog: far, Results: far, Jobs: far, Elector: far, Executor: executor,
+		Now: func() time.Time { return far.clock }, Metrics: NewMetrics(prometheus.NewRegistry()),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.restart()
+	return w, far
+}
+
+// reads is how many readings of leaves an executor did for a reason.
+func (w *world) reads(e Executor, reason flowplan.ExecutorReason) int {
+	return int(testutil.ToFloat64(w.node.metrics.reads.WithLabelValues(string(e), string(reason))))
+}
+
+const executorFlows = `flows:
+  - {name: total, promql: 'sum(sum_over_time(temperature[5m]))', every: 1m}
+  - {name: largest, promql: 'max by (job) (max_over_time(temperature[2m]))', every: 1m}
+  - {name: samples, promql: 'count_over_time(requests_total[3m])', every: 1m}
+`
+
+// TestEveryExecutorGivesTheSameTables: whoever computes the partials, by word or
+// by cost, over a link that is fast, slow, or changes, and when the database
+// fails halfway, the tables are what the engine gives.
+func TestEveryExecutorGivesTheSameTables(t *testing.T) {
+	const fast, slow = 1e9, 2e6
+	overridden := `flows:
+  - {name: total, promql: 'sum(sum_over_time(temperature[5m]))', every: 1m, executor: pushdown}
+  - {name: largest, promql: 'max by (job) (max_over_time(temperature[2m]))', every: 1m, executor: columnar}
+  - {name: rate, promql: 'sum by (job) (rate(requests_total[5m]))', every: 1m, executor: pushdown}
+  - {name: samples, promql: 'count_over_time(requests_total[3m])', every: 1m, executor: auto}
+`
+	for _, c := range []struct {
+		name     string
+		executor Executor
+		speed    float64
+		defs     string
+		faults   bool
+		turns    bool // the link is fast and slow by turns
+		want     []flowplan.ExecutorChoice
+		never    []flowplan.ExecutorChoice
+	}{
+		{name: "near", executor: ExecutorAuto, speed: fast, defs: executorFlows,
+			want:  []flowplan.ExecutorChoice{{Executor: ExecutorColumnar, Reason: flowplan.ExecutorByCost}},
+			never: []flowplan.ExecutorChoice{{Executor: ExecutorPushdown, Reason: flowplan.ExecutorByCost}}},
+		{name: "far", executor: ExecutorAuto, speed: slow, defs: executorFlows,
+			want: []flowplan.ExecutorChoice{{Executor: ExecutorPushdown, Reason: flowplan.ExecutorByCost}}},
+		{name: "near and far by turns", executor: ExecutorAuto, speed: slow, defs: executorFlows, turns: true,
+			want: []flowplan.ExecutorChoice{{Executor: ExecutorPushdown, Reason: flowplan.ExecutorByCost}, {Executor: ExecutorColumnar, Reason: flowplan.ExecutorByCost}}},
+		{name: "far, beside a leaf that needs columns", executor: ExecutorAuto, speed: slow,
+			defs: executorFlows + "  - {name: newest, promql: 'sum(last_over_time(temperature[2m]))', every: 1m}\n",
+			want: []flowplan.ExecutorChoice{{Executor: ExecutorColumnar, Reason: flowplan.ExecutorShared}, {Executor: ExecutorColumnar, Reason: flowplan.ExecutorCannotPush}}},
+		{name: "by the setting", executor: ExecutorPushdown, speed: fast, defs: executorFlows,
+			want:  []flowplan.ExecutorChoice{{Executor: ExecutorPushdown, Reason: flowplan.ExecutorBySetting}},
+			never: []flowplan.ExecutorChoice{{Executor: ExecutorColumnar, Reason: flowplan.ExecutorByCost}}},
+		{name: "by the flows", executor: ExecutorColumnar, speed: slow, defs: overridden,
+			want: []flowplan.ExecutorChoice{
+				{Executor: ExecutorPushdown, Reason: flowplan.ExecutorByFlow}, {Executor: ExecutorColumnar, Reason: flowplan.ExecutorByFlow},
+				{Executor: ExecutorColumnar, Reason: flowplan.ExecutorCannotPush},
+			},
+			never: []flowplan.ExecutorChoice{{Executor: ExecutorColumnar, Reason: flowplan.ExecutorBySetting}}},
+		{name: "the database fails", executor: ExecutorPushdown, speed: fast, defs: executorFlows, faults: true,
+			want: []flowplan.ExecutorChoice{{Executor: ExecutorColumnar, Reason: flowplan.ExecutorFallback}}},
+		{name: "the database fails, far", executor: ExecutorAuto, speed: slow, defs: executorFlows, faults: true,
+			want: []flowplan.ExecutorChoice{{Executor: ExecutorColumnar, Reason: flowplan.ExecutorFallback}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, far := newFarWorld(t, 4, c.executor, c.speed, c.defs)
+			if c.faults {
+				far.fail = rand.New(rand.NewPCG(7, 1))
+			}
+			for n := range 50 {
+				if c.turns && n%25 == 0 {
+					far.perByte = 1 / []float64{slow, fast}[n/25]
+				}
+				w.step()
+				far.clock = far.clock.Add(15 * time.Second)
+			}
+			w.check()
+			for _, want := range c.want {
+				if w.reads(want.Executor, want.Reason) == 0 {
+					t.Errorf("nothing was read by %s because of %s", want.Executor, want.Reason)
+				}
+			}
+			for _, never := range c.never {
+				if n := w.reads(never.Executor, never.Reason); n > 0 {
+					t.Errorf("%d readings by %s because of %s", n, never.Executor, never.Reason)
+				}
+			}
+			if c.faults && far.pushdowns == 0 {
+				t.Error("no pushdown failed")
+			}
+		})
+	}
+}
+
+// TestLinkLearns: a link is what the last reads say, and what nobody has
+// measured for long is forgotten.
+func TestLinkLearns(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	l := newLink(func() time.Time { return now }, NewMetrics(nil))
+	read := func(n int, perByte float64) {
+		m := l.begin()
+		use := m.through(func(*segment.Segment) error { now = now.Add(time.Hour); return nil }) // ours, not the link's
+		seg := segment.Segment{Series: make([]segment.SeriesID, n), Wire: n * segment.ArrayBytes}
+		now = now.Add(time.Duration(perByte * float64(seg.Wire) * 1e9))
+		if err := use(&seg); err != nil {
+			t.Fatal(err)
+		}
+		l.tookRead(m)
+	}
+	if got := l.current(); l.measured() || got.PerByte != assumedByte {
+		t.Errorf("nothing was measured, but the link is %+v", got)
+	}
+	read(100, 1e-3)
+	if l.measured() {
+		t.Error("a small read was taken for a measurement")
+	}
+	for range 40 {
+		read(100_000, 1e-5)
+	}
+	if got := l.current().PerByte; got < 0.9e-5 || got > 1.1e-5 {
+		t.Errorf("a link of 100 kB/s was found to take %g s a byte", got)
+	}
+	slow := l.current()
+	now = now.Add(10 * linkHalfLife)
+	if got := l.current().PerByte; got > slow.PerByte/500 || got < assumedByte {
+		t.Errorf("after ten half-lives %g s a byte are left of %g", got, slow.PerByte)
+	}
+	for range 20 {
+		l.tookTrip(80 * time.Millisecond)
+	}
+	if got := l.current().RoundTrip; got < 70*time.Millisecond || got > 80*time.Millisecond {
+		t.Errorf("a round trip of 80 ms was found to take %s", got)
+	}
+	for range 8 {
+		l.tookTrip(time.Millisecond)
+	}
+	if got := l.current().RoundTrip; got > 2*time.Millisecond {
+		t.Errorf("after some round trips of 1 ms it is still %s", got)
+	}
+}
+
+// TestConfigRefusesExecutors: what is no executor is not taken for one.
+func TestConfigRefusesExecutors(t *testing.T) {
+	s := newMemStore(1)
+	cfg := Config{Snapshots: s, Catalog: s, Results: s, Jobs: s, Elector: s, Executor: "fast"}
+	if _, err := New(cfg); err == nil {
+		t.Error("executor fast was taken")
+	}
+	cfg.Executor = ""
+	if n, err := New(cfg); err != nil || n.cfg.Executor != flowdef.ExecutorAuto {
+		t.Errorf("without an executor: %v", err)
+	}
+}

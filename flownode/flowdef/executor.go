@@ -1,0 +1,76 @@
+package flowdef
+
+import "slices"
+
+// Executor is who computes the partials of a leaf.
+type Executor string
+
+// The executors, and the choice between them.
+const (
+	ExecutorAuto     Executor = "auto"     // whichever is expected to be cheaper, round by round
+	ExecutorColumnar Executor = "columnar" // segments are read in columns and folded by the flownode
+	ExecutorPushdown Executor = "pushdown" // the database aggregates, and sends partials
+)
+
+// Executors lists them, ExecutorAuto first.
+func Executors() []Executor {
+	return []Executor{ExecutorAuto, ExecutorColumnar, ExecutorPushdown}
+}
+
+// Known reports whether e is one of Executors.
+func (e Executor) Known() bool { return slices.Contains(Executors(), e) }
+
+// NoPush says why a leaf's partials cannot be computed by the database.
+type NoPush string
+
+// The reasons. The empty one says that they can.
+const (
+	NoPushState NoPush = "state_not_simple" // only count, sum, min and max have an SQL aggregate within the bound
+	NoPushWhole NoPush = "whole_expression" // the engine evaluates the expression over raw samples
+	NoPushPanes NoPush = "too_many_panes"   // windows are computed from raw samples
+)
+
+// Text is the reason in words.
+func (n NoPush) Text() string {
+	switch n {
+	case NoPushState:
+		return "only simple state is aggregated by SQL"
+	case NoPushWhole:
+		return "the engine evaluates the expression over raw samples"
+	case NoPushPanes:
+		return "windows of so many panes are computed from raw samples"
+	default:
+		return ""
+	}
+}
+
+// CannotPush is why the leaf's partials cannot be computed by the database, ""
+// if they can.
+func (l *Leaf) CannotPush() NoPush {
+	switch {
+	case l.Func == FuncSamples:
+		return NoPushWhole
+	case l.Batch:
+		return NoPushPanes
+	case l.State != StateSimple:
+		return NoPushState
+	default:
+		return ""
+	}
+}
+
+// Describe says in a few lines how the flow is kept, for people: the
+// expression, and where its executor cannot be had.
+func (f Flow) Describe() []string {
+	lines := f.Expr.Describe()
+	if f.Executor != ExecutorPushdown {
+		return lines
+	}
+	for i := range f.Expr.Leaves {
+		l := &f.Expr.Leaves[i]
+		if no := l.CannotPush(); no != "" {
+			lines = append(lines, l.Text+": executor pushdown is not possible ("+string(no)+"): "+no.Text())
+		}
+	}
+	return lines
+}

@@ -1,0 +1,178 @@
+package flowplan
+
+import (
+	"time"
+
+	"laminar/flownode/flowdef"
+)
+
+// ExecutorReason says why one of the executors computes a leaf's partials.
+type ExecutorReason string
+
+// The reasons.
+const (
+	ExecutorCannotPush ExecutorReason = "cannot_push"    // columnar: SQL has no such partial (flowdef.NoPush)
+	ExecutorByFlow     ExecutorReason = "flow_override"  // the definition says so
+	ExecutorBySetting  ExecutorReason = "setting"        // the setting says so
+	ExecutorShared     ExecutorReason = "shared_read"    // columnar: the columns are read for another leaf anyway
+	ExecutorByCost     ExecutorReason = "cost"           // it is expected to be cheaper
+	ExecutorFallback   ExecutorReason = "needs_columnar" // columnar: the database began and could not
+)
+
+// ExecutorReasons lists them.
+func ExecutorReasons() []ExecutorReason {
+	return []ExecutorReason{ExecutorCannotPush, ExecutorByFlow, ExecutorBySetting, ExecutorShared, ExecutorByCost, ExecutorFallback}
+}
+
+// Link is the connection to the database.
+type Link struct {
+	RoundTrip time.Duration // of a statement with a short answer
+	PerByte   float64       // seconds that each further byte takes; 0 for no time
+}
+
+// Samples is how many samples there are of each form.
+type Samples struct {
+	Arrays  int64 // in segments of arrays
+	Columns int64 // in hot segments packed as columns
+	Packed  int64 // in sealed segments packed as runs
+}
+
+// Add counts n samples of segments, of which so many are not in arrays.
+func (s *Samples) Add(n, packed int64, sealed bool) {
+	s.Arrays += n - packed
+	if sealed {
+		s.Packed += packed
+	} else {
+		s.Columns += packed
+	}
+}
+
+// Total is all of them.
+func (s Samples) Total() int64 { return s.Arrays + s.Columns + s.Packed }
+
+// ReadSeconds is how long PostgreSQL is expected to take to send the samples
+// over a link that takes no time.
+func (s Samples) ReadSeconds() float64 {
+	return float64(s.Arrays)*readArrays + float64(s.Columns)*readColumns + float64(s.Packed)*readPacked
+}
+
+// aggSeconds is how long it is expected to take to aggregate them.
+func (s Samples) aggSeconds() float64 {
+	return float64(s.Arrays)*aggArrays + float64(s.Columns)*aggColumns + float64(s.Packed)*aggPacked
+}
+
+// Reading is samples of which a leaf's partials are to be computed. No count is
+// negative.
+type Reading struct {
+	Raw bool // of samples stored at one time the newest must be picked: state is built
+	Samples
+	Bytes int64 // that reading all these segments sends
+
+	Series   int64 // of the leaf: pushing down sends for each which slot it is
+	Partials int64 // that the database would send back at most
+	Sharers  int64 // leaves that would share the columns, this one among them
+	Shared   bool  // the columns are read for another leaf anyway
+}
+
+// What the parts of the work cost, in seconds. All but foldSample are what
+// PostgreSQL takes, decoding included, as measured by
+//
+//	go test ./sqlstore -run '^$' -bench BenchmarkExecutors
+//
+// with PostgreSQL 15 over a Unix socket, on a machine with 2 cores and nothing
+// else to do. Only how they stand to each other matters.
+const (
+	readArrays  = 0.29e-6  // a sample of arrays
+	readColumns = 0.033e-6 // a sample of columns
+	readPacked  = 0.032e-6 // a sample of runs
+	aggArrays   = 0.8e-6   // a sample of arrays aggregated
+	aggColumns  = 1.25e-6  // a sample of columns, unpacked by SQL
+	aggPacked   = 5.1e-6   // a sample of runs, unpacked by SQL
+	pickNewest  = 1.45e-6  // more for each, where of several the newest is picked
+	sendPartial = 0.28e-6  // a partial
+	mapSeries   = 0.65e-6  // a series that is sent with its slot
+	foldSample  = 0.03e-6  // a sample folded here, about: BenchmarkTick of package flownode
+)
+
+// Bytes on the connection, in PostgreSQL's binary format.
+const (
+	partialBytes = 64 // a row: pane, slot, count, sum, min, max
+	seriesBytes  = 16 // an element of two arrays
+)
+
+// pushMargin is by how much pushing down must be expected to be cheaper. What is
+// known of the link is good within a factor at best, a busy machine makes it
+// look slow, and aggregating takes of the database what reading takes of us.
+const pushMargin = 1.5
+
+// Columnar is how long reading the samples in columns and folding them is
+// expected to take: this leaf's part of it.
+func (r Reading) Columnar(l Link) time.Duration { return seconds(r.columnar(l)) }
+
+func (r Reading) columnar(l Link) float64 {
+	read := l.RoundTrip.Seconds() + float64(r.Bytes)*l.PerByte + r.ReadSeconds()
+	if r.Shared {
+		read = 0
+	}
+	return read/float64(max(1, r.Sharers)) + float64(r.Total())*foldSample
+}
+
+// Pushdown is how long it is expected to take to have the database aggregate
+// the samples.
+func (r Reading) Pushdown(l Link) time.Duration { return seconds(r.pushdown(l)) }
+
+func (r Reading) pushdown(l Link) float64 {
+	pick := 0.0
+	if r.Raw {
+		pick = float64(r.Total()) * pickNewest
+	}
+	return l.RoundTrip.Seconds() + r.aggSeconds() + pick +
+		float64(r.Partials)*(sendPartial+partialBytes*l.PerByte) +
+		float64(r.Series)*(mapSeries+seriesBytes*l.PerByte)
+}
+
+// seconds is a duration, the longest there is where s is longer.
+func seconds(s float64) time.Duration {
+	const longest = time.Duration(1<<63 - 1)
+	if s >= longest.Seconds() {
+		return longest
+	}
+	return time.Duration(s * float64(time.Second))
+}
+
+// ExecutorChoice is who computes a leaf's partials, and why.
+type ExecutorChoice struct {
+	Executor flowdef.Executor // never ExecutorAuto
+	Reason   ExecutorReason
+	Refused  flowdef.NoPush // why it is not ExecutorPushdown though that was asked for; "" otherwise
+}
+
+// ChooseExecutor decides who computes a leaf's partials: the flow's word (""
+// for none) before the setting's, and what costs less where both leave that
+// open. What SQL cannot aggregate is never pushed down.
+//
+// The choice changes at most once as any one of the counts, or the slowness of
+// the link, grows; more partials or series never make it ExecutorPushdown, more
+// bytes to read never ExecutorColumnar.
+func ChooseExecutor(no flowdef.NoPush, flow, setting flowdef.Executor, r Reading, l Link) ExecutorChoice {
+	want, by := flow, ExecutorByFlow
+	if want == "" {
+		want, by = setting, ExecutorBySetting
+	}
+	switch {
+	case no != "":
+		out := ExecutorChoice{Executor: flowdef.ExecutorColumnar, Reason: ExecutorCannotPush}
+		if want == flowdef.ExecutorPushdown {
+			out.Refused = no
+		}
+		return out
+	case want == flowdef.ExecutorColumnar, want == flowdef.ExecutorPushdown:
+		return ExecutorChoice{Executor: want, Reason: by}
+	case r.Shared:
+		return ExecutorChoice{Executor: flowdef.ExecutorColumnar, Reason: ExecutorShared}
+	case pushMargin*r.pushdown(l) < r.columnar(l):
+		return ExecutorChoice{Executor: flowdef.ExecutorPushdown, Reason: ExecutorByCost}
+	default:
+		return ExecutorChoice{Executor: flowdef.ExecutorColumnar, Reason: ExecutorByCost}
+	}
+}

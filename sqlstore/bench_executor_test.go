@@ -1,0 +1,96 @@
+package sqlstore_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"laminar/flownode/partial"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// BenchmarkExecutors measures what the parts of computing partials cost, which
+// package flowplan holds as constants: each metric is the time of one sample,
+// partial or series more.
+func BenchmarkExecutors(b *testing.B) {
+	const flushes, series = 500, 200
+	const samples = flushes * series
+	db := newRawDB(b, 2)
+	arrays, arraysIDs := db.addMetric("arrays", 1, series)
+	packed, packedIDs := db.addMetric("columns", 1, series)
+	for n := range flushes {
+		a, p := points{metric: arrays, series: arraysIDs}, points{metric: packed, series: packedIDs}
+		for i := range series {
+			a.times, a.values = append(a.times, int64(n+1)*15_000), append(a.values, float64(n*i))
+		}
+		p.times, p.values = a.times, a.values
+		if n%2 == 0 { // insertHot writes both forms by turns
+			a, p = p, a
+		}
+		db.flush(1, p, a)
+	}
+	db.freeze()
+	db.exec("analyze")
+	if n := scanOne[int64](db, "select count(*) from hot_1 where (metric_id = $1) = (packed is null)", int32(packed)); n > 0 {
+		b.Fatalf("%d segments have the other form", n)
+	}
+	ranges := map[sequence.Region]sequence.Range{1: {After: 0, UpTo: flushes}}
+	q := func(metric segment.MetricID, ids []segment.SeriesID, pane int64) partial.SimpleQuery {
+		return partial.SimpleQuery{Metrics: []segment.MetricID{metric}, Series: ids, Slots: make([]int32, len(ids)), Pane: pane}
+	}
+	snap := db.snapshot()
+	partials := 0
+	count := func(int64, int32, partial.Simple) error { partials++; return nil }
+	// each runs fn and reports, per unit, how much longer than base it takes.
+	each := func(name, unit string, base time.Duration, units func() int, fn func() error) (per time.Duration) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				partials = 0
+				if err := fn(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			per = b.Elapsed() / time.Duration(b.N)
+			b.ReportMetric(float64(per-base)/float64(units()), "ns/"+unit)
+		})
+		return per
+	}
+	all := func() int { return samples }
+	read := func(metric segment.MetricID) func() error {
+		return func() error {
+			return snap.ReadRaw(b.Context(), segment.Select{Metrics: []segment.MetricID{metric}}, func(*segment.Segment) error { return nil })
+		}
+	}
+	delta := func(q partial.SimpleQuery) func() error {
+		return func() error { return snap.AggregateDelta(b.Context(), q, ranges, count) }
+	}
+	const day = 24 * 60 * minute
+	few, many := q(arrays, arraysIDs, day), q(arrays, arraysIDs, minute)
+	for i := range many.Slots {
+		many.Slots[i] = int32(i)
+	}
+	wide := q(arrays, arraysIDs, day)
+	for i := range samples {
+		wide.Series, wide.Slots = append(wide.Series, segment.SeriesID(math.MaxInt32-i)), append(wide.Slots, 0)
+	}
+	raw := func(q partial.SimpleQuery) func() error {
+		return func() error { return snap.AggregateRaw(b.Context(), q, -1, math.MaxInt64, count) }
+	}
+
+	each("readArrays", "sample", 0, all, read(arrays))
+	each("readColumns", "sample", 0, all, read(packed))
+	base := each("aggArrays", "sample", 0, all, delta(few))
+	each("aggColumns", "sample", 0, all, delta(q(packed, packedIDs, day)))
+	each("sendPartial", "partial", base, func() int { return partials }, delta(many))
+	each("mapSeries", "series", base, all, delta(wide))
+	each("pickNewest", "sample", base, all, raw(few))
+	if err := snap.Close(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	db.seal(1)
+	db.exec("analyze")
+	snap = db.snapshot()
+	each("readPacked", "sample", 0, all, read(arrays))
+	each("aggPacked and pickNewest", "sample", 0, all, raw(few))
+}
