@@ -3,6 +3,7 @@ package flownode
 import (
 	"context"
 	"maps"
+	"math"
 
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
@@ -17,9 +18,15 @@ func (l *leafRun) touchWidth() int64 {
 }
 
 // touch puts the closed windows that the delta reaches on the dirty list.
-func (s *stepping) touch() {
+func (s *stepping) touch(ctx context.Context) error {
 	emitted := s.to.EmittedUntil
 	for _, l := range s.leaves {
+		if l.leaf.Pinned {
+			if err := s.touchPinned(ctx, l); err != nil {
+				return err
+			}
+			continue
+		}
 		for _, set := range []struct {
 			*touches
 			reason flowplan.Reason
@@ -40,6 +47,51 @@ func (s *stepping) touch() {
 			}
 		}
 	}
+	return nil
+}
+
+// touchPinned makes every closed window dirty, if the delta holds something that
+// a pinned leaf reads: all that can be computed and in which another leaf may
+// hold a sample, for no others have results. How many these are is bounded where
+// the flow is applied (flowdef.CheckRaw).
+func (s *stepping) touchPinned(ctx context.Context, l *leafRun) error {
+	reason := flowplan.Reason("")
+	switch {
+	case !l.unordered.empty():
+		reason = flowplan.Unordered
+	case !l.late.empty():
+		reason = flowplan.LateOrdered
+	}
+	for _, span := range l.plan.Spans {
+		if l.pins(span.Span.MaxT) {
+			reason = span.Reason
+		}
+	}
+	if reason == "" || s.flow.Def.Expr.PinnedGone(s.r.pos.Earliest) {
+		return nil
+	}
+	after := max(0, s.earliestEnd(s.r.pos.Earliest)) - s.every()
+	if s.r.pos.Earliest == 0 {
+		after = -1
+	}
+	ends, err := s.candidates(ctx, s.r, after, s.to.EmittedUntil, math.MaxInt)
+	if err != nil {
+		return err
+	}
+	for _, end := range ends {
+		s.dirty.Touch(end, progress.AllGroups, reason, s.flow.Vector, s.r.pos.Now)
+	}
+	return nil
+}
+
+// pins reports, of a time up to which samples of a delta reach closed windows,
+// whether a pinned leaf reads it; other leaves read it anyway.
+func (l *leafRun) pins(t int64) bool {
+	if !l.leaf.Pinned {
+		return true
+	}
+	after, _ := l.span(0)
+	return t > after
 }
 
 func (s *stepping) touchGroups(l *leafRun, end int64, bits []uint64, reason flowplan.Reason) {

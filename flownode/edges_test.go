@@ -34,6 +34,12 @@ func TestWindowEdges(t *testing.T) {
   - {name: a, promql: 'max by (job) (max_over_time(temperature[7m30s]))', every: 4m}
   - {name: b, promql: 'sum by (job) (increase(requests_total[95s] offset 35s))', every: 1m}
   - {name: c, promql: 'sum by (job) (count_over_time(temperature[1m1s]))', every: 5m}`, 30 * second, hour},
+		{"beyond the end", `flows:
+  - {name: a, promql: 'sum by (job) (sum_over_time(temperature[1m] offset -1m))', every: 1m}
+  - {name: b, promql: 'max by (job) (temperature offset -2m)', every: 30s, lookback: 30s}
+  - {name: c, promql: 'sum by (job) (max_over_time(temperature[2m:30s] offset -1m))', every: 1m, emit: close}
+  - {name: d, promql: 'sum(temperature) - sum(count_over_time(temperature[5m] @ 1700000100))', every: 1m, emit: close}
+  - {name: e, promql: 'sum(temperature) - sum(temperature @ 1700000400)', every: 1m, emit: close, lookback: 30s}`, 30 * second, hour},
 		{"a month", `flows:
   - {name: a, promql: 'sum by (job) (increase(requests_total[31d]))', every: 1d}
   - {name: b, promql: 'avg by (job) (avg_over_time(temperature[31d]))', every: 7d}

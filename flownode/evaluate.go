@@ -270,12 +270,15 @@ func compareColumns(a, b []string) int {
 // NaN, and zero equals minus zero.
 func sameValue(a, b float64) bool { return a == b || (a != a && b != b) }
 
-// candidates lists the window ends in (after, upTo] in which some leaf may
-// hold a sample, ascending, at most limit: from pane state where every leaf has
+// candidates lists the window ends in (after, upTo] in which some leaf that is
+// not pinned may hold a sample, ascending, at most limit: from pane state where every leaf has
 // it, else from the time spans of the stored segments.
 func (f *flowRun) candidates(ctx context.Context, r *round, after, upTo int64, limit int) ([]int64, error) {
 	seen := map[int64]struct{}{}
 	for _, l := range f.leaves {
+		if l.leaf.Pinned {
+			continue
+		}
 		lo, _ := l.span(after + l.step)
 		_, hi := l.span(upTo)
 		if l.state != nil {

@@ -36,6 +36,8 @@ type flowRun struct {
 	storedAt  time.Time       // when it was stored
 	notBefore time.Time       // when a costly provisional window may be computed again
 	postponed bool            // it was not, and something has changed
+
+	pinnedGone bool // no window can be computed any more: what all of them read is given up
 }
 
 // leafRun is one leaf of a flow: its members and pane state.
@@ -131,7 +133,7 @@ func (f *flowRun) addSeries(series []segment.Series) {
 
 // rebuildable reports whether no raw sample of the window is gone (I6).
 func (f *flowRun) rebuildable(end, earliest int64) bool {
-	return earliest == 0 || end-f.flow.Def.Expr.MaxReach >= earliest-1
+	return f.flow.Def.Expr.Rebuildable(end, earliest)
 }
 
 // closedT is the newest sample time that reaches a window with an end up to
@@ -140,18 +142,19 @@ func (l *leafRun) closedT(emitted int64) int64 {
 	if emitted == progress.Unset {
 		return -1
 	}
-	return emitted - l.leaf.Offset
+	_, upTo := l.span(emitted)
+	return upTo
 }
 
 // span is the stretch of sample time the window with this end reads:
 // after < t <= upTo.
-func (l *leafRun) span(end int64) (after, upTo int64) {
-	return pane.Bounds(end, l.leaf.Range, l.leaf.Offset)
-}
+func (l *leafRun) span(end int64) (after, upTo int64) { return l.leaf.Bounds(end) }
 
-// windowsOf is the first and last window end that a sample at t reaches.
+// windowsOf is the first and last window end that a sample at t reaches; last
+// is before first when there is none. Windows end from 1970 on. It is not for
+// pinned leaves, of which a sample reaches all windows or none.
 func (l *leafRun) windowsOf(t int64) (first, last int64) {
-	return pane.FirstEnd(t, l.leaf.Offset, l.step), pane.LastEnd(t, l.leaf.Range, l.leaf.Offset, l.step)
+	return max(0, pane.FirstEnd(t, l.leaf.Offset, l.step)), pane.LastEnd(t, l.leaf.Range, l.leaf.Offset, l.step)
 }
 
 // touches is a set of (pane, group), or of (pane, slot).

@@ -168,8 +168,9 @@ func (f *flowRun) deadline() int64 {
 	if at := f.notBefore.UnixMilli(); f.postponed && (next == flowplan.Unset || at < next) {
 		next = at
 	}
-	if q := f.clock.QuietDeadline(); q != flowplan.Unset && f.flow.EmittedUntil != progress.Unset && f.pendingOpen() {
-		close := max(q, flowplan.NextEnd(f.flow.EmittedUntil, f.flow.Def.Every)+f.flow.Def.WatermarkDelay)
+	if q := f.clock.QuietDeadline(); q != flowplan.Unset && f.flow.EmittedUntil != progress.Unset && !f.pinnedGone && f.pendingOpen() {
+		def := &f.flow.Def
+		close := max(q, flowplan.NextEnd(f.flow.EmittedUntil, def.Every)+def.CloseDelay(), def.ClosesFrom())
 		if next == flowplan.Unset || close < next {
 			next = close
 		}

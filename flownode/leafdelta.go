@@ -28,7 +28,7 @@ func (l *leafRun) take(seg *segment.Segment) {
 		})
 	case seg.MinT <= l.closed:
 		for i, id := range seg.Series {
-			if slot := l.members.index.get(id); slot != noSlot && seg.Time(i) <= l.closed {
+			if slot := l.members.index.get(id); slot != noSlot && seg.Time(i) <= l.closed && l.pins(seg.Time(i)) {
 				l.late.add(l.touchEnd(seg.Time(i)), l.members.groupOf[slot])
 			}
 		}
@@ -44,7 +44,7 @@ func (l *leafRun) noteLate(key lateKey, v float64, isNew bool) {
 	if slot == noSlot {
 		return
 	}
-	if key.t <= l.closed {
+	if key.t <= l.closed && l.pins(key.t) {
 		l.unordered.add(l.touchEnd(key.t), l.members.groupOf[slot])
 	}
 	if l.state == nil || key.t <= l.from() {

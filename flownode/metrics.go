@@ -62,7 +62,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		stateBytes:       gauge("state_bytes", "Pane state in memory."),
 		members:          gauge("series", "Series that the flow's leaves select."),
 		dirty:            gauge("dirty_windows", "Closed windows still to be recomputed."),
-		lag:              gauge("lag_seconds", "Database clock minus the watermark."),
+		lag:              gauge("lag_seconds", "Database clock minus the watermark, less what windows read beyond their end."),
 		sequenceLag:      gauge("lag_sequences", "Commits the stored vector is behind the last round's snapshot."),
 	}
 	for _, r := range flowplan.Reasons() {
@@ -100,7 +100,7 @@ func (m *Metrics) observeRound(g *group, r *round, took time.Duration) {
 		m.stateBytes.WithLabelValues(name).Set(float64(f.stateBytes()))
 		m.dirty.WithLabelValues(name).Set(float64(f.dirty.Len()))
 		if f.flow.Watermark != progress.Unset {
-			m.lag.WithLabelValues(name).Set(float64(r.pos.Now-f.flow.Watermark) / 1000)
+			m.lag.WithLabelValues(name).Set(float64(r.pos.Now-f.flow.Watermark-f.flow.Def.Expr.Ahead()) / 1000)
 		}
 		var behind int64
 		for _, rng := range f.stored.Delta(r.pos.Vector) {

@@ -341,7 +341,7 @@ func (w *world) touched(def flowdef.Flow, end int64) bool {
 				continue
 			}
 			for t, v := range s.samples {
-				if t > end-l.Offset-l.Range && t <= end-l.Offset && (l.Func == flowdef.FuncInstant || l.Func == flowdef.FuncSamples || !segment.IsStale(v)) {
+				if !l.Pinned && l.Reads(t, end) && (l.Func == flowdef.FuncInstant || l.Func == flowdef.FuncSamples || !segment.IsStale(v)) {
 					return true
 				}
 			}
@@ -395,6 +395,18 @@ flows:
   - {name: named, promql: 'last_over_time({job="j1", instance="i0"}[6m:90s])', every: 3m, emit: close}
   - {name: against_end, promql: 'max_over_time((temperature - temperature @ end())[5m:1m])', every: 1m, emit: close}
   - {name: batch, promql: 'sum(rate(requests_total[1007s]))', every: 1m, emit: close}
+  - {name: ahead, promql: 'sum by (job) (rate(requests_total[5m] offset -3m))', every: 1m}
+  - {name: ahead_instant, promql: 'temperature offset -90s', every: 1m, lookback: 50s}
+  - {name: ahead_odd, promql: 'max by (job) (predict_linear(temperature[3m] offset -37s, 60))', every: 1m, emit: close, watermark_delay: 0s}
+  - {name: around, promql: 'sum by (job) (errors_total offset -4m) - sum by (job) (errors_total offset 4m)', every: 2m}
+  - {name: ahead_batch, promql: 'max_over_time(sum by (job) (rate(requests_total[2m] offset 30s))[4m:1m] offset -6m)', every: 1m, emit: close}
+  - {name: since, promql: 'temperature - on (n) (temperature @ 1700000600)', every: 2m, emit: close}
+  - {name: since_range, promql: 'sum by (job) (rate(requests_total[2m])) / on (job) sum by (job) (rate(requests_total[10m] @ 1700001000 offset -1m)) or on (job) max by (job) (temperature)', every: 1m, emit: close}
+  - {name: info, promql: 'info(sum by (instance, job) (rate(requests_total[2m])), {__name__="temperature", n=~".+"})', every: 1m, emit: close}
+  - {name: info_offset, promql: 'info(sum by (instance, job) (errors_total offset 3m), {__name__=~"temp.*"})', every: 1m, emit: close}
+  - {name: info_sub, promql: 'max_over_time(info(sum by (instance, job) (errors_total), {__name__="temperature"})[4m:1m] offset 1m)', every: 2m, emit: close}
+  - {name: fixed, promql: 'sum by (job) (temperature @ 1700000900)', every: 2m, emit: close}
+  - {name: since_sub, promql: 'sum(errors_total) + sum(max_over_time((errors_total offset 1m)[5m:1m] @ 1700000400))', every: 3m, emit: close}
 `
 
 // TestTablesEqualEngine drives flows of many shapes through random histories

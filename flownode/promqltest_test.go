@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -32,7 +33,7 @@ func TestPrometheusSuite(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := &adapter{
-		tb: t, rng: rand.New(rand.NewPCG(1, 2)), eval: promeval.New(), counts: map[outcome]int{}, written: map[string]bool{},
+		tb: t, rng: rand.New(rand.NewPCG(1, 2)), eval: promeval.New(), counts: map[outcome]int{}, why: map[string]int{}, written: map[string]bool{},
 		ids:  map[string]segment.SeriesID{},
 		test: promqltest.NewTestEngine(t, false, 0, promqltest.DefaultMaxSamplesPerQuery),
 		stock: promqltest.NewTestEngineWithOpts(t, promql.EngineOpts{
@@ -49,6 +50,9 @@ func TestPrometheusSuite(t *testing.T) {
 		"%d refused, %d on start times, %d that depend on settings, %d that are errors",
 		a.counts[incremental], a.merged, a.mixed, a.counts[batch], a.counts[batchHistograms], a.counts[histogramResults],
 		a.counts[refused], a.counts[unsupported], a.counts[settings], a.counts[failed])
+	for _, why := range slices.Sorted(maps.Keys(a.why)) {
+		t.Logf("refused %d: %s", a.why[why], why)
+	}
 	if a.merged < 600 || a.mixed < 180 || a.counts[batch] < 90 || a.counts[batchHistograms] < 1 {
 		t.Error("too few evaluations ran through panes: want 600, of which 180 with samples in several, and 90 in batch")
 	}
@@ -92,7 +96,8 @@ type adapter struct {
 	merged  int // evaluations that cut the window of every leaf
 	mixed   int // and found samples in two or more panes of every leaf
 	ids     map[string]segment.SeriesID
-	last    string // the instant evaluation that the next range query repeats
+	why     map[string]int // refused evaluations by reason
+	last    string         // the instant evaluation that the next range query repeats
 }
 
 func (a *adapter) NewInstantQuery(ctx context.Context, from storage.Queryable, opts promql.QueryOpts, qs string, ts time.Time) (promql.Query, error) {
@@ -153,11 +158,13 @@ func (q *adapted) Exec(ctx context.Context) *promql.Result {
 }
 
 func (q *adapted) compute(ctx context.Context, want *promql.Result) (got parser.Value, how outcome, most cuts) {
-	c, ok := q.compile()
-	if !ok {
+	c, err := q.compile()
+	if err != nil {
+		q.refused(err.Error())
 		return nil, refused, most
 	}
 	if q.isRange && (strings.Contains(q.String(), "start()") || strings.Contains(q.String(), "end()")) {
+		q.refused("@ start() and @ end() of a range query")
 		return nil, refused, most // they are not the end of each window
 	}
 	same, err := q.sameAsStock(ctx, want)
@@ -195,9 +202,17 @@ func (q *adapted) compute(ctx context.Context, want *promql.Result) (got parser.
 }
 
 // compile takes the expression apart for windows that end at q.start.
-func (q *adapted) compile() (c flowdef.Compiled, ok bool) {
+func (q *adapted) compile() (flowdef.Compiled, error) {
 	c, _, err := flowdef.Compile(q.String(), 60_000)
-	return c, err == nil
+	return c, err
+}
+
+// refused counts why an evaluation was, by the first reason.
+func (q *adapted) refused(why string) {
+	if q.counted {
+		why, _, _ = strings.Cut(why, "; ")
+		q.a.why[why]++
+	}
 }
 
 // sameAsStock reports whether the engine with a stock Prometheus's settings

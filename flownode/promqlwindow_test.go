@@ -73,7 +73,7 @@ func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut
 		if err != nil {
 			return nil, cut, err
 		}
-		after, upTo := t-l.Offset-l.Range, t-l.Offset
+		after, upTo := l.Bounds(t)
 		panes := b.panes(after, nil)
 		raw.foldInto(panes, len(m.groupOf))
 		cut.panes, cut.occupied = min(cut.panes, l.Panes), min(cut.occupied, int64(len(panes.occupied())))
@@ -116,7 +116,7 @@ func (q *adapted) cut(t int64) flowdef.Compiled {
 
 // read is what the leaf selects in the window that ends at t.
 func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*members, *mixedColumns, error) {
-	after, upTo := t-l.Offset-l.Range, t-l.Offset
+	after, upTo := l.Bounds(t)
 	querier, err := q.from.Querier(after+1, upTo)
 	if err != nil {
 		return nil, nil, err

@@ -21,7 +21,7 @@ func (s *stepping) refill(ctx context.Context, job *progress.Job) (*progress.Job
 	step := &progress.JobStep{ID: job.ID, NextT: job.NextT}
 	limit := s.to.EmittedUntil
 	if limit == progress.Unset {
-		limit = s.r.pos.Now - s.flow.Def.WatermarkDelay
+		limit = s.r.pos.Now - s.flow.Def.CloseDelay()
 	}
 	// Windows that are not closed yet come with the ordinary emission.
 	limit = pane.FloorEnd(min(limit, job.To), s.every())
@@ -33,8 +33,7 @@ func (s *stepping) refill(ctx context.Context, job *progress.Job) (*progress.Job
 		}
 		if !s.rebuildable(first, s.r.pos.Earliest) {
 			// Retention has overtaken the job. What is stored stays (I6).
-			err := &progress.RetentionError{Flow: s.flow.Def.Name, From: first, Earliest: s.earliestEnd(s.r.pos.Earliest)}
-			step.Error = err.Error()
+			step.Error = s.unrebuildable(first).Error()
 			break
 		}
 		if (s.r.overBudget() || s.rows >= maxRoundRows) && step.WindowsDone > 0 {
@@ -87,6 +86,15 @@ func (s *stepping) refillChunk(ctx context.Context, first, last int64) error {
 	}
 	s.r.node.metrics.windows.WithLabelValues("refilled").Add(float64((last-first)/s.every() + 1))
 	return nil
+}
+
+// unrebuildable says why the window with this end cannot be computed.
+func (s *stepping) unrebuildable(end int64) error {
+	earliest := s.r.pos.Earliest
+	if s.flow.Def.Expr.PinnedGone(earliest) {
+		return &progress.PinnedGoneError{Flow: s.flow.Def.Name, Earliest: earliest}
+	}
+	return &progress.RetentionError{Flow: s.flow.Def.Name, From: end, Earliest: s.earliestEnd(earliest)}
 }
 
 // earliestEnd is the end of the first window all of whose raw samples are

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 )
 
@@ -30,8 +29,12 @@ func (f *flowRun) begin(ctx context.Context, r *round) (*stepping, error) {
 // step computes what the round changes for the flow.
 func (s *stepping) step(ctx context.Context, job *progress.Job) (stepResult, error) {
 	if s.started {
-		s.touch()
-		s.to.Watermark = s.watermark()
+		if err := s.touch(ctx); err != nil {
+			return stepResult{}, err
+		}
+		if s.to.Watermark = s.watermark(); s.pinnedGone {
+			s.evalErr = &progress.PinnedGoneError{Flow: s.flow.Def.Name, Earliest: s.r.pos.Earliest}
+		}
 		if err := s.emit(ctx); err != nil {
 			return stepResult{}, err
 		}
@@ -83,12 +86,18 @@ func (s *stepping) start(ctx context.Context) (bool, error) {
 		for _, l := range s.leaves {
 			for _, set := range []*touches{&l.late, &l.unordered} {
 				for end := range set.byPane {
-					first = min(first, pane.FirstEnd(end-l.touchWidth()+1, l.leaf.Offset, l.step))
+					if !l.leaf.Pinned {
+						begin, _ := l.windowsOf(end - l.touchWidth() + 1)
+						first = min(first, begin)
+					}
 				}
 				set.reset()
 			}
 			for _, span := range l.plan.Spans {
-				first = min(first, pane.FirstEnd(span.Span.MinT, l.leaf.Offset, l.step))
+				if !l.leaf.Pinned {
+					begin, _ := l.windowsOf(span.Span.MinT)
+					first = min(first, begin)
+				}
 			}
 			l.plan.Spans = nil
 		}
@@ -118,9 +127,16 @@ func (s *stepping) start(ctx context.Context) (bool, error) {
 	return s.clock.Newest != progress.Unset, nil
 }
 
-// watermark is the flow's watermark at the round's vector.
+// watermark is the time up to which the flow's windows are closed, at the
+// round's vector. It stands still while samples that every window reads are due,
+// or given up.
 func (s *stepping) watermark() int64 {
-	return s.clock.Watermark(s.r.pos.Now, s.flow.Def.WatermarkDelay, s.to.Watermark)
+	before, now, def := s.to.Watermark, s.r.pos.Now, &s.flow.Def
+	newest := s.clock.Watermark(now, 0, progress.Unset)
+	if s.pinnedGone = def.Expr.PinnedGone(s.r.pos.Earliest); s.pinnedGone || newest < def.ClosesFrom() {
+		return before
+	}
+	return s.clock.Watermark(now, def.CloseDelay(), before)
 }
 
 // every is the distance of window ends.

@@ -93,9 +93,14 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 	return out, nil
 }
 
-// span is the stretch of sample time that the windows from first to last read.
+// span is the stretch of sample time that the windows from first to last read,
+// and what lies between.
 func (r *verifying) span(first, last int64) (after, upTo int64) {
-	return first - r.def.Expr.MaxReach, last - r.def.Expr.MinOffset
+	after, upTo = first-r.def.Expr.MaxReach, last-r.def.Expr.MinOffset
+	if from, to, ok := r.def.Expr.Pinned(); ok {
+		after, upTo = min(after, from), max(upTo, to)
+	}
+	return after, upTo
 }
 
 // touched reports whether the window holds a sample: without any it has no

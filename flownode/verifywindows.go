@@ -40,7 +40,7 @@ func (r *verifying) bounds(ctx context.Context, in *round, snap StoredSnapshot) 
 		first = pane.FirstEnd(oldest, 0, every)
 	}
 	for _, l := range f.leaves {
-		if len(l.members.metrics) == 0 {
+		if len(l.members.metrics) == 0 || l.leaf.Pinned {
 			continue
 		}
 		spans, err := in.spans(ctx, l.members.metrics, -1, in.pos.Now+aheadOfClock)
@@ -100,6 +100,12 @@ func (r *verifying) skips(ctx context.Context, snap StoredSnapshot) (func(end in
 			return nil, fmt.Errorf("list segments after %s: %w", f.flow.Vector, err)
 		}
 		for i := range infos {
+			if l.leaf.Pinned {
+				if after, upTo := l.span(0); infos[i].MaxT > after && infos[i].MinT <= upTo {
+					ends = append(ends, segment.Span{MinT: 0, MaxT: math.MaxInt64})
+				}
+				continue
+			}
 			from, _ := l.windowsOf(infos[i].MinT)
 			_, to := l.windowsOf(infos[i].MaxT)
 			ends = append(ends, segment.Span{MinT: from, MaxT: to})

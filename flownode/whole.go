@@ -93,10 +93,14 @@ func (f *flowRun) evaluateWhole(ctx context.Context, r *round, sel *selection, e
 	return out, true, err
 }
 
-// touches reports whether some selector reads a sample in the window. What a
-// stale marker counts for depends on the expression.
+// touches reports whether some selector reads a sample in the window; those that
+// read a fixed time do not count. What a stale marker counts for depends on the
+// expression.
 func (f *flowRun) touches(sel *selection, end int64) bool {
 	for i, l := range f.leaves {
+		if l.leaf.Pinned {
+			continue
+		}
 		after, upTo := l.span(end)
 		if sel.leaves[i].occupied(after, upTo, l.leaf.Markers) {
 			return true

@@ -147,7 +147,7 @@ func (c *catalogueChange) check(flows []flowdef.Flow, opts ApplyOptions) error {
 	problems := flowdef.Validate(flows, existing)
 	for _, f := range flows {
 		if opts.Retention > 0 {
-			if p := flowdef.CheckRetention(f, opts.Retention); p != nil {
+			if p := flowdef.CheckRaw(f, opts.Retention, c.pos.Earliest, c.pos.Now); p != nil {
 				problems = append(problems, *p)
 			}
 		}
@@ -194,11 +194,13 @@ func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 	}
 	newestAt, watermark := progress.Unset, progress.Unset
 	if newest != progress.Unset {
-		newestAt, watermark = c.pos.Now, max(start, newest-f.WatermarkDelay)
+		if newestAt, watermark = c.pos.Now, start; newest >= f.ClosesFrom() {
+			watermark = max(start, newest-f.CloseDelay())
+		}
 	}
 	var id int32
 	err = c.conn.QueryRow(ctx, queries.FlowInsert, f.Name, static, string(definition), hash[:], f.Group, f.Table,
-		f.Every, windowLength(f), encodeVector(c.pos.Vector), flushes, start, newest, newestAt,
+		f.Every, f.WindowLength(), encodeVector(c.pos.Vector), flushes, start, newest, newestAt,
 		f.Title(), c.schema, own, watermark).Scan(&id)
 	if err != nil {
 		return fmt.Errorf("store the definition: %w", err)

@@ -55,14 +55,3 @@ func firstRebuildable(f flowdef.Flow, earliest int64) int64 {
 	}
 	return pane.FirstEnd(earliest-1, f.Expr.MaxReach, f.Every)
 }
-
-// windowLength is how long a result's window is, offset included: from
-// window_start to window_end. An instant selector's window is a step long.
-func windowLength(f flowdef.Flow) int64 {
-	length := int64(0)
-	for i := range f.Expr.Leaves {
-		l := &f.Expr.Leaves[i]
-		length = max(length, l.Offset+l.Span(f.Every))
-	}
-	return length
-}

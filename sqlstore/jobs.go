@@ -52,6 +52,9 @@ func (s *Store) CreateRefill(ctx context.Context, name string, from, to int64) (
 		if err := tx.QueryRow(ctx, queries.RetentionEarliest).Scan(&earliest); err != nil {
 			return fmt.Errorf("look how far back raw samples go: %w", err)
 		}
+		if flow.def.Expr.PinnedGone(earliest) {
+			return &progress.PinnedGoneError{Flow: flow.def.Title(), Earliest: earliest}
+		}
 		first := pane.FirstEnd(from+1, 0, flow.def.Every)
 		if first > to {
 			return withHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, progress.FormatTime(from), progress.FormatTime(to)),

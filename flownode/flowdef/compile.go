@@ -238,7 +238,11 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 		return nil, false
 	}
 	c.checkSelector(sel)
-	leaf.Offset = millis(sel.OriginalOffset)
+	if leaf.Offset = millis(sel.OriginalOffset); leaf.Func == FuncPredictLinear && leaf.Offset < 0 {
+		// The engine takes times from the window's end: with samples on both
+		// sides of it, infinite values come out in another way.
+		c.whole("predict_linear with a negative offset has the window's end among its samples")
+	}
 	leaf.Matchers = sel.LabelMatchers
 	leaf.Metric = metricName(sel.LabelMatchers)
 	leaf.Text = e.String()

@@ -137,7 +137,9 @@ type Leaf struct {
 	Range    int64   // ms; an instant selector's lookback
 	Cover    int64   // FuncSamples: Range without lookbacks, ms
 	Markers  bool    // FuncSamples: a stale marker alone makes a window that is evaluated
-	Offset   int64   // ms, not negative
+	Offset   int64   // ms; a negative one reads beyond the end of the window
+	Pinned   bool    // FuncSamples: all windows read as if they ended at PinnedAt (a fixed `@`)
+	PinnedAt int64   // ms since the epoch, from 1970 to 9999
 	Pane     int64   // ms: width of the panes, divides Range, Offset and the step
 	Panes    int64   // Range / Pane; over MaxPanes the window is computed in batch
 	Batch    bool    // no pane state, windows are computed from raw: Panes > MaxPanes or Compiled.Batch
@@ -184,7 +186,8 @@ type Compiled struct {
 	// has its labels: then one group can be evaluated, or deleted, alone.
 	ByGroup bool
 
-	MaxRange  int64 // ms: the largest Range of a leaf; for an instant selector the step counts
+	// Of the leaves that are not pinned:
+	MaxRange  int64 // ms: the largest Range; for an instant selector the step counts
 	MaxReach  int64 // ms: the largest Offset + Range, how far back of its end a window reads
 	MinOffset int64 // ms: the smallest Offset
 }

@@ -117,6 +117,8 @@ func (c *Compiled) callLabels(n *parser.Call) labelSet {
 		return c.labelsOf(n.Args[0]).union(knownLabels(stringOf(n.Args[1])))
 	case "sort", "sort_desc", "last_over_time", "first_over_time":
 		return c.labelsOf(n.Args[0])
+	case "info":
+		return anyLabels
 	case "absent", "absent_over_time":
 		return absentLabels(n.Args[0])
 	}

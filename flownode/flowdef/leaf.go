@@ -2,7 +2,6 @@ package flowdef
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -112,6 +111,8 @@ func (l *Leaf) Span(step int64) int64 {
 func (l *Leaf) Describe() string {
 	how := fmt.Sprintf("kept as %s state in %d panes of %s", l.State, l.Panes, formatMillis(l.Pane))
 	switch {
+	case l.Pinned:
+		how = fmt.Sprintf("samples of %s up to %s are read for every window", formatMillis(l.Range), formatTime(l.PinnedAt-l.Offset))
 	case l.Func == FuncSamples:
 		how = "samples of " + formatMillis(l.Range) + " are read for each window"
 	case l.Batch:
@@ -146,18 +147,10 @@ func (c *Compiled) Describe() []string {
 	for i := range c.Leaves {
 		lines = append(lines, c.Leaves[i].Describe())
 	}
-	return lines
-}
-
-// WindowStart is where the window that ends at end begins, ms: the earliest
-// time any leaf's result stands for. end is a multiple of Every.
-func (f Flow) WindowStart(end int64) int64 {
-	start := int64(math.MaxInt64)
-	for i := range f.Expr.Leaves {
-		l := &f.Expr.Leaves[i]
-		start = min(start, end-l.Offset-l.Span(f.Every))
+	if ahead := c.Ahead(); ahead > 0 {
+		lines = append(lines, "windows close "+formatMillis(ahead)+" later than others: so far beyond its end a negative offset makes each read")
 	}
-	return start
+	return lines
 }
 
 // millis is a duration in milliseconds.
@@ -167,3 +160,6 @@ func millis(d time.Duration) int64 { return int64(d / time.Millisecond) }
 func formatMillis(ms int64) string {
 	return model.Duration(time.Duration(ms) * time.Millisecond).String()
 }
+
+// formatTime spells a time, ms since the epoch.
+func formatTime(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }

@@ -90,6 +90,11 @@ func TestWindowStart(t *testing.T) {
 		{"m offset 5m", 94 * minute},
 		{"m + rate(m[2m])", 98 * minute},
 		{"rate(m[2m] offset 10m) + rate(m[5m])", 88 * minute},
+		{"rate(m[5m] offset -2m)", 97 * minute},
+		{"rate(m[5m] offset -5m)", 99 * minute},
+		{"m offset -1h", 99 * minute},
+		{"m offset -1h - m offset 1h", 39 * minute},
+		{"m + rate(m[2m] @ 1000 offset 1h)", 99 * minute},
 	} {
 		f := Flow{Every: minute, Expr: mustCompile(t, tc.expr, minute)}
 		if got := f.WindowStart(100 * minute); got != tc.want {

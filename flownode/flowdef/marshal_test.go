@@ -172,7 +172,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"no name":          strings.Replace(good, `"a"`, `""`, 1),
 		"no step":          strings.Replace(good, "1000", "0", 1),
 		"no trigger":       strings.Replace(good, `{"interval":1000}`, `{}`, 1),
-		"bad expression":   strings.Replace(good, "sum(x)", "x @ 1000", 1),
+		"bad expression":   strings.Replace(good, "sum(x)", "x @ -1", 1),
 		"two values":       good + good,
 		"something behind": good + "x",
 	} {
@@ -199,13 +199,46 @@ func TestNormalSpelling(t *testing.T) {
 	}
 }
 
-func TestCheckRetention(t *testing.T) {
-	f := mustParse(t, "flows:\n- {name: a, every: 1m, promql: 'sum(rate(x[1h] offset 30m))'}\n")
-	if p := CheckRetention(f, 90*60_000); p != nil {
-		t.Error(p)
-	}
-	p := CheckRetention(f, 90*60_000-1)
-	if want := "f.yml:2: flow a: its windows reach back 1h30m (range and offset), but raw samples are kept for 1h29m59s999ms only"; p == nil || p.String() != want {
-		t.Errorf("got %v, want %s", p, want)
+// TestCheckRaw: what is refused at apply is what could not be computed at all,
+// or only for want of samples that are going.
+func TestCheckRaw(t *testing.T) {
+	const minute, day = int64(60_000), int64(86_400_000)
+	for _, tc := range []struct {
+		promql                   string
+		every                    string
+		retention, earliest, now int64
+		want                     string
+	}{
+		{promql: "sum(rate(x[1h] offset 30m))", retention: 90 * minute},
+		{promql: "sum(rate(x[1h] offset 30m))", retention: 90*minute - 1,
+			want: "its windows reach back 1h30m (range and offset), but raw samples are kept for 1h29m59s999ms only"},
+		{promql: "x offset -1w", retention: 5 * minute},
+		{promql: "x - x offset -1h", retention: 65 * minute},
+		{promql: "x - x offset -1h", retention: 65*minute - 1,
+			want: "its windows reach back 5m and ahead 1h (range and offsets), but raw samples are kept for 1h4m59s999ms only"},
+		{promql: "x - x @ 86400", retention: day, now: 2*day - 5*minute + 1},
+		{promql: "x - x @ 86400", retention: day, now: 2*day - 5*minute + 2,
+			want: "with @ it reads samples from 1970-01-01T23:55:00.001Z on, but raw samples are kept for 1d only"},
+		{promql: "x - x @ 86400", retention: 10 * day, now: 2 * day, earliest: day - 5*minute + 1},
+		{promql: "x - x @ 86400", retention: 10 * day, now: 2 * day, earliest: day - 5*minute + 2,
+			want: "with @ it reads samples from 1970-01-01T23:55:00.001Z on, but raw samples are kept for 10d only"},
+		{promql: "x - x @ 86400", every: "10s", retention: 20 * day},
+		{promql: "x - x @ 86400", every: "5s", retention: 20 * day,
+			want: "a late sample at a fixed time would change 345600 windows, more than 200000: choose a larger `every`"},
+	} {
+		if tc.every == "" {
+			tc.every = "1m"
+		}
+		f := mustParse(t, "flows:\n- {name: a, every: "+tc.every+", promql: '"+tc.promql+"'}\n")
+		if tc.want != "" {
+			tc.want = "f.yml:2: flow a: " + tc.want
+		}
+		got := ""
+		if p := CheckRaw(f, tc.retention, tc.earliest, tc.now); p != nil {
+			got = p.String()
+		}
+		if got != tc.want {
+			t.Errorf("%+v\ngot  %q\nwant %q", tc, got, tc.want)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package flowdef
 
 import (
 	"errors"
+	"math"
 
 	"laminar/flownode/pane"
 )
@@ -20,12 +21,15 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 			return 0, errNoStep
 		}
 	}
-	c.MaxRange, c.MaxReach, c.MinOffset = 0, 0, c.Leaves[0].Offset
+	c.MaxRange, c.MaxReach, c.MinOffset = 0, math.MinInt64, math.MaxInt64
 	for i := range c.Leaves {
 		l := &c.Leaves[i]
 		l.Pane = pane.Width(l.Range, l.Offset, step)
 		l.Panes = l.Range / l.Pane
 		l.Batch = c.Batch || l.Panes > MaxPanes
+		if l.Pinned {
+			continue
+		}
 		c.MaxRange = max(c.MaxRange, l.Span(step))
 		c.MaxReach = max(c.MaxReach, l.Offset+l.Range)
 		c.MinOffset = min(c.MinOffset, l.Offset)
@@ -35,11 +39,15 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 
 // oneRange is the range that all leaves have, or 0.
 func (c *Compiled) oneRange() int64 {
-	one := c.Leaves[0].Span(0)
+	one := int64(-1)
 	for i := range c.Leaves {
-		if c.Leaves[i].Span(0) != one || c.Leaves[i].nested {
+		switch l := &c.Leaves[i]; {
+		case l.Pinned:
+		case l.nested, one >= 0 && l.Span(0) != one:
 			return 0
+		default:
+			one = l.Span(0)
 		}
 	}
-	return one
+	return max(0, one)
 }

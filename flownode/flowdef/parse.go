@@ -177,6 +177,10 @@ func (p *fileParser) compile(f *Flow, expr *yaml.Node) {
 	c, normal, step, err := compileText(expr.Value, f.Every, f.Lookback)
 	if err == nil {
 		f.Expr, f.PromQL, f.Every = c, normal, step
+		if f.Keep > 0 && f.Keep <= f.CloseDelay() {
+			p.add(f.Line, "flow %s: keep: results are to go after %s, but windows close %s after their end",
+				f.Title(), formatMillis(f.Keep), formatMillis(f.CloseDelay()))
+		}
 		return
 	}
 	var faults ExprErrors

@@ -9,16 +9,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// refusals is why a function is refused.
-var refusals = map[string]string{
-	"info": "reads other series than the ones it names, so its changes cannot be followed",
-}
-
 // refusedCall says why a function is refused, "" when it is not.
 func refusedCall(name string) string {
-	if reason, ok := refusals[name]; ok {
-		return reason
-	}
 	fn, ok := parser.Functions[name]
 	switch {
 	case !ok:
@@ -42,17 +34,23 @@ func (c *compiler) checkSelector(s *parser.VectorSelector) {
 	}
 }
 
-// checkTime refuses modifiers that take a selector or subquery away from its
-// window. @ start() and @ end() are the window's end, also within a subquery.
+// maxTime is the last millisecond of 9999: samples beyond are refused at the door.
+const maxTime = int64(253402300799999)
+
+// checkTime looks at the modifiers that take a selector or subquery away from
+// its window. @ start() and @ end() are the window's end, also within a subquery.
 func (c *compiler) checkTime(at parser.Node, timestamp *int64, startOrEnd parser.ItemType, offset time.Duration) {
 	switch {
 	case startOrEnd != 0:
 		c.whole("@ " + startOrEnd.String() + "() holds a selector at the window's end")
 	case timestamp != nil:
-		c.refuse(at, "@ pins the time, so windows would not move: use offset")
+		if *timestamp < 0 || *timestamp > maxTime {
+			c.refuse(at, "@ names a time at which no sample can be: from 1970 to 9999")
+		}
+		c.whole("@ holds a selector at a fixed time")
 	}
-	if offset < 0 {
-		c.refuse(at, "a negative offset reads beyond the end of the window, which is not built yet")
+	if reach := int64(100 * 365 * 24 * time.Hour / time.Millisecond); millis(offset) < -reach {
+		c.refuse(at, "a negative offset of more than 100 years leaves windows open for as long")
 	}
 }
 

@@ -142,13 +142,32 @@ func (l *Leaf) admitsName(name string) bool {
 	})
 }
 
-// CheckRetention returns a problem when the flow's windows reach further back
-// than raw samples are kept (ms): then they could never be computed whole.
-func CheckRetention(f Flow, retention int64) *Problem {
-	if f.Expr.MaxReach <= retention {
+// maxPinnedWindows is how many windows may depend on what is stored at a fixed
+// time: a late sample there makes all of them dirty, with a row each.
+const maxPinnedWindows = 200_000
+
+// CheckRaw returns a problem when there are not the raw samples that the flow's
+// windows need: when they reach further back than samples are kept (retention,
+// ms), seen from when they close, or read a fixed time that is gone or going
+// at now. Samples before earliest are given up. All times are ms since the epoch.
+func CheckRaw(f Flow, retention, earliest, now int64) *Problem {
+	var p Problem
+	after, _, pinned := f.Expr.Pinned()
+	switch reach, ahead := f.Expr.MaxReach, f.Expr.Ahead(); {
+	case reach > retention:
+		p = problemf(f, "its windows reach back %s (range and offset), but raw samples are kept for %s only",
+			formatMillis(reach), formatMillis(retention))
+	case reach+ahead > retention:
+		p = problemf(f, "its windows reach back %s and ahead %s (range and offsets), but raw samples are kept for %s only",
+			formatMillis(reach), formatMillis(ahead), formatMillis(retention))
+	case pinned && after+1 < max(earliest, now-retention):
+		p = problemf(f, "with @ it reads samples from %s on, but raw samples are kept for %s only",
+			formatTime(after+1), formatMillis(retention))
+	case pinned && retention/f.Every > maxPinnedWindows:
+		p = problemf(f, "a late sample at a fixed time would change %d windows, more than %d: choose a larger `every`",
+			retention/f.Every, maxPinnedWindows)
+	default:
 		return nil
 	}
-	p := problemf(f, "its windows reach back %s (range and offset), but raw samples are kept for %s only",
-		formatMillis(f.Expr.MaxReach), formatMillis(retention))
 	return &p
 }

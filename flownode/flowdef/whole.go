@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -23,6 +24,8 @@ var wholeCalls = map[string]string{
 	"histogram_sum":    needsNative,
 	"histogram_stddev": needsNative,
 	"histogram_stdvar": needsNative,
+
+	"info": "joins other series than the ones that it is applied to",
 
 	"ts_of_first_over_time": "needs the times of samples, of which leaves have none",
 	"ts_of_last_over_time":  "needs the times of samples, of which leaves have none",
@@ -57,48 +60,85 @@ func wholeCall(n *parser.Call) string {
 // selections lists what the selectors of an expression read, as leaves of a
 // batch expression: a subquery around a selector makes it read further back, by
 // its range and offset. @ start() and @ end() put a selector back at the end of
-// the window.
+// the window, @ with a fixed time at that.
 func selections(e parser.Expr, lookback int64) []Leaf {
 	var out []Leaf
 	seen := map[string]bool{}
-	parser.Inspect(e, func(n parser.Node, path []parser.Node) error {
-		sel, ok := n.(*parser.VectorSelector)
-		if !ok {
-			return nil
-		}
-		leaf := Leaf{Index: len(out), Func: FuncSamples, State: StateNone, Markers: true, Matchers: sel.LabelMatchers, Metric: metricName(sel.LabelMatchers)}
-		text := sel.String()
-		for _, above := range path {
-			switch n := above.(type) {
-			case *parser.SubqueryExpr:
-				if n.StartOrEnd != 0 {
-					leaf.Cover, leaf.Offset = 0, 0
-				}
-				leaf.nested = true
-				leaf.Cover += millis(n.Range)
-				leaf.Offset += millis(n.OriginalOffset)
-			case *parser.MatrixSelector:
-				text = n.String()
-			}
-		}
-		if sel.StartOrEnd != 0 {
-			leaf.Cover, leaf.Offset = 0, 0
-		}
-		leaf.Offset += millis(sel.OriginalOffset)
-		leaf.Range = leaf.Cover + lookback
-		if m, ok := parentOf(path).(*parser.MatrixSelector); ok {
-			leaf.Cover += millis(m.Range)
-			leaf.Range = leaf.Cover
-		}
-		leaf.Text = text
-		key := fmt.Sprint(leaf.Matchers, leaf.Range, leaf.Cover, leaf.Offset)
+	add := func(leaf Leaf) {
+		key := fmt.Sprint(leaf.Matchers, leaf.Range, leaf.Cover, leaf.Offset, leaf.Pinned, leaf.PinnedAt)
 		if !seen[key] {
 			seen[key] = true
+			leaf.Index = len(out)
 			out = append(out, leaf)
+		}
+	}
+	parser.Inspect(e, func(n parser.Node, path []parser.Node) error {
+		switch n := n.(type) {
+		case *parser.Call:
+			if n.Func.Name == "info" {
+				for _, leaf := range infoSelections(n, path, lookback) {
+					add(leaf)
+				}
+			}
+		case *parser.VectorSelector:
+			if ofInfo(n, path) {
+				return nil
+			}
+			leaf := selection(n.LabelMatchers, n.String())
+			leaf.within(path)
+			leaf.hold(n.Timestamp, n.StartOrEnd)
+			leaf.Offset += millis(n.OriginalOffset)
+			leaf.Range = leaf.Cover + lookback
+			if m, ok := parentOf(path).(*parser.MatrixSelector); ok {
+				leaf.Cover += millis(m.Range)
+				leaf.Range, leaf.Text = leaf.Cover, m.String()
+			}
+			add(leaf)
 		}
 		return nil
 	})
-	return out
+	return unpinned(out)
+}
+
+// selection is a leaf that selects samples, at the end of the window.
+func selection(matchers []*labels.Matcher, text string) Leaf {
+	return Leaf{Func: FuncSamples, State: StateNone, Markers: true, Matchers: matchers, Metric: metricName(matchers), Text: text}
+}
+
+// within lets a leaf read as far back as the subqueries around it make it.
+func (l *Leaf) within(path []parser.Node) {
+	for _, above := range path {
+		if n, ok := above.(*parser.SubqueryExpr); ok {
+			l.hold(n.Timestamp, n.StartOrEnd)
+			l.nested = true
+			l.Cover += millis(n.Range)
+			l.Offset += millis(n.OriginalOffset)
+		}
+	}
+}
+
+// unpinned adds, where all selectors are pinned, what they would read without @:
+// it says which windows have results.
+func unpinned(leaves []Leaf) []Leaf {
+	if slices.ContainsFunc(leaves, func(l Leaf) bool { return !l.Pinned }) {
+		return leaves
+	}
+	for _, l := range leaves {
+		l.Index, l.Pinned, l.PinnedAt, l.Text = len(leaves), false, 0, "windows of "+l.Text+" without @"
+		leaves = append(leaves, l)
+	}
+	return leaves
+}
+
+// hold applies an @ modifier: whatever stands around it, it is from there that
+// offset and range count.
+func (l *Leaf) hold(timestamp *int64, startOrEnd parser.ItemType) {
+	switch {
+	case startOrEnd != 0:
+		l.Cover, l.Offset, l.Pinned, l.PinnedAt = 0, 0, false, 0
+	case timestamp != nil:
+		l.Cover, l.Offset, l.Pinned, l.PinnedAt = 0, 0, true, *timestamp
+	}
 }
 
 // Whole is the expression as a batch expression, for a reason that is found at

@@ -23,5 +23,22 @@ func (e *RetentionError) Error() string {
 // that is computed ends after it.
 func (e *RetentionError) Hint() string { return "--from " + FormatTime(e.Earliest-1) }
 
+// PinnedGoneError says that no window of a flow can be computed any more,
+// because raw samples are gone of a fixed time that all of them read. What is
+// stored stays (I6).
+type PinnedGoneError struct {
+	Flow     string
+	Earliest int64 // ms since the epoch: raw samples before it are gone
+}
+
+func (e *PinnedGoneError) Error() string {
+	return fmt.Sprintf("no window of %s can be computed any more: with @ it reads samples from before %s, which are gone", e.Flow, FormatTime(e.Earliest))
+}
+
+// Hint tells what to do instead.
+func (e *PinnedGoneError) Hint() string {
+	return "name a later time after @ and apply the flow anew; its table keeps what it has until then"
+}
+
 // FormatTime spells a time (ms since the epoch) for people.
 func FormatTime(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }

@@ -55,7 +55,7 @@ func read(c *flowdef.Compiled, samples promeval.Samples, end int64) promeval.Sam
 		for i, t := range s.Times {
 			for j := range c.Leaves {
 				l := &c.Leaves[j]
-				if l.Matches(s.Labels.Get) && t > end-l.Offset-l.Range && t <= end-l.Offset {
+				if l.Matches(s.Labels.Get) && l.Reads(t, end) {
 					kept.Times, kept.Values = append(kept.Times, t), append(kept.Values, s.Values[i])
 					break
 				}
@@ -64,7 +64,7 @@ func read(c *flowdef.Compiled, samples promeval.Samples, end int64) promeval.Sam
 		for _, p := range s.Histograms {
 			for j := range c.Leaves {
 				l := &c.Leaves[j]
-				if l.Matches(s.Labels.Get) && p.T > end-l.Offset-l.Range && p.T <= end-l.Offset {
+				if l.Matches(s.Labels.Get) && l.Reads(p.T, end) {
 					kept.Histograms = append(kept.Histograms, p)
 					break
 				}

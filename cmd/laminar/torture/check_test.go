@@ -289,7 +289,7 @@ func (w *world) lagging() string {
 			continue // it counts what is pending, or unrest has said so
 		}
 		f.follow(w, s.vector)
-		closed := pane.FloorEnd(w.clock.Load()-f.def.WatermarkDelay, f.def.Every)
+		closed := pane.FloorEnd(w.clock.Load()-f.def.CloseDelay(), f.def.Every)
 		for end, rows := range f.expected {
 			if end > max(s.emitted, s.begins) && end <= closed && len(rows) > 0 && w.rebuildable(f, end) && (s.emitted >= 0 || zero(f.after)) {
 				return fmt.Sprintf("flow %s lacks the window that ended at %s: it is %s", name, when(end), s)

@@ -130,7 +130,7 @@ func mergeSpans(in []span, gap int64) []span {
 var engine = promeval.New()
 
 func (f *flow) ask(w *world, s span) {
-	samples := w.model.samples(s.first-f.def.Expr.MaxReach-1, s.last, f.at)
+	samples := w.model.samples(s.first-f.def.Expr.MaxReach-1, s.last+f.def.Expr.Ahead(), f.at)
 	vectors, err := engine.WholeRange(w.t.ctx, f.def.PromQL, samples, s.first, s.last, f.def.Every)
 	if err != nil {
 		w.t.Fatalf("the engine on %s: %v", f.def.PromQL, err)

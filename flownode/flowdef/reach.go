@@ -1,0 +1,87 @@
+package flowdef
+
+import "laminar/flownode/pane"
+
+// Bounds is the stretch of sample time that the leaf reads in the window with
+// this end: after < t <= upTo. A pinned leaf reads the same in all windows.
+func (l *Leaf) Bounds(end int64) (after, upTo int64) {
+	if l.Pinned {
+		end = l.PinnedAt
+	}
+	return pane.Bounds(end, l.Range, l.Offset)
+}
+
+// Reads reports whether the leaf reads samples at t in the window with this end.
+func (l *Leaf) Reads(t, end int64) bool {
+	after, upTo := l.Bounds(end)
+	return after < t && t <= upTo
+}
+
+// Ahead is how far beyond its end a window reads, ms: the largest negative
+// offset of a leaf that is not pinned. Never negative.
+func (c *Compiled) Ahead() int64 { return max(0, -c.MinOffset) }
+
+// Pinned is the stretch of sample time that the pinned leaves read, and what
+// lies between them: after < t <= upTo. ok is false when no leaf is pinned.
+func (c *Compiled) Pinned() (after, upTo int64, ok bool) {
+	for i := range c.Leaves {
+		l := &c.Leaves[i]
+		if !l.Pinned {
+			continue
+		}
+		from, to := l.Bounds(0)
+		if !ok {
+			after, upTo, ok = from, to, true
+		}
+		after, upTo = min(after, from), max(upTo, to)
+	}
+	return after, upTo, ok
+}
+
+// PinnedGone reports whether raw samples that every window needs are given up,
+// when all samples before earliest are (0: none): then no window can be
+// computed any more, now or later.
+func (c *Compiled) PinnedGone(earliest int64) bool {
+	after, _, ok := c.Pinned()
+	return ok && earliest > after+1
+}
+
+// Rebuildable reports whether no raw sample of the window with this end is
+// given up (I6), when all before earliest are (0: none).
+func (c *Compiled) Rebuildable(end, earliest int64) bool {
+	return earliest == 0 || end-c.MaxReach >= earliest-1 && !c.PinnedGone(earliest)
+}
+
+// CloseDelay is how long after its end, by the flow's newest sample, a window
+// closes at the earliest, ms: once everything is due that it reads.
+func (f Flow) CloseDelay() int64 { return f.WatermarkDelay + f.Expr.Ahead() }
+
+// ClosesFrom is the newest sample time below which no window closes, because
+// samples of a fixed time that all of them read are still due; 0 without such.
+func (f Flow) ClosesFrom() int64 {
+	_, upTo, ok := f.Expr.Pinned()
+	if !ok {
+		return 0
+	}
+	return upTo + f.WatermarkDelay
+}
+
+// WindowStart is where the window that ends at end begins, ms: the earliest
+// time any leaf's result stands for. end is a multiple of Every.
+func (f Flow) WindowStart(end int64) int64 { return end - f.WindowLength() }
+
+// WindowLength is how long a result's window is, offset included, ms: from
+// window_start to window_end. An instant selector's is a step long, and so is
+// one that reads beyond its end only. What is pinned does not count.
+func (f Flow) WindowLength() int64 {
+	length := int64(0)
+	for i := range f.Expr.Leaves {
+		if l := &f.Expr.Leaves[i]; !l.Pinned {
+			length = max(length, l.Offset+l.Span(f.Every))
+		}
+	}
+	if length == 0 {
+		return f.Every
+	}
+	return length
+}
