@@ -62,6 +62,7 @@ func TestDecodeSegment(t *testing.T) {
 }
 
 func testDecode(t *testing.T, row [][]byte) {
+	t.Helper()
 	var seg segment.Segment
 	var u segment.Unpacker
 	if err := decodeSegment(row, &seg, &u); err != nil {

@@ -180,12 +180,12 @@ func (u *Unpacker) unpackColumns(packed []byte, seg *Segment) error {
 	ints := slices.Grow(u.streams[0][:0], n)[:n]
 	u.streams[0] = ints
 	takeColumn(ints, packed, at, f.widths[2], f.low)
-	switch {
-	case f.mode == modeBits:
+	switch f.mode {
+	case modeBits:
 		for i, v := range ints {
 			seg.Values[i] = math.Float64frombits(uint64(v))
 		}
-	case f.mode == 0:
+	case 0:
 		for i, v := range ints {
 			seg.Values[i] = float64(v)
 		}
