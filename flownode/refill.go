@@ -20,7 +20,8 @@ const refillWindows = 128
 func (s *stepping) refill(ctx context.Context, job *progress.Job) (*progress.JobStep, error) {
 	step := &progress.JobStep{ID: job.ID, NextT: job.NextT}
 	limit := s.to.EmittedUntil
-	if limit == progress.Unset {
+	// Before samples are there that all windows read, none can be computed.
+	if limit == progress.Unset && s.r.pos.Now >= s.flow.Def.ClosesFrom() {
 		limit = s.r.pos.Now - s.flow.Def.CloseDelay()
 	}
 	// Windows that are not closed yet come with the ordinary emission.
