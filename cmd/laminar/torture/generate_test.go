@@ -259,10 +259,10 @@ func (g *generator) advance(by int64) {
 // seldom is what changes the rest of a history.
 func (g *generator) seldom() {
 	switch g.rng.IntN(3) {
-	case 0: // a day's backlog of some series arrives at once
+	case 0: // hours of backlog of some series arrive at once
 		from := g.begin + g.rng.Int64N(3_600_000)
 		if g.rng.IntN(2) == 0 {
-			g.advance(g.rng.Int64N(20 * 3_600_000))
+			g.advance(g.rng.Int64N(5 * 3_600_000))
 		}
 		var ps points
 		every := max(15_000, (g.now-from)/30)
