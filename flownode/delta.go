@@ -196,7 +196,10 @@ func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[segment.Metri
 			}
 		}
 	}
-	chooseExecutors(r, leaves, readings)
+	for i, choice := range chooseExecutors(r, leaves, readings) {
+		leaves[i].pushed = choice.Executor == ExecutorPushdown
+		r.node.metrics.read(choice)
+	}
 	for i := range infos {
 		if infos[i].Sealed || !infos[i].Ordered {
 			continue

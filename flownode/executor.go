@@ -75,7 +75,7 @@ func (l *leafRun) orderedReading(infos []segment.Info) flowplan.Reading {
 
 // partials is how many partials samples from minT to maxT give at most.
 func (l *leafRun) partials(of flowplan.Reading, minT, maxT int64) int64 {
-	if maxT < minT {
+	if maxT < minT || l.leaf.CannotPush() != "" {
 		return 0
 	}
 	panes := (l.grid.End(maxT)-l.grid.End(minT))/l.leaf.Pane + 1
@@ -84,8 +84,8 @@ func (l *leafRun) partials(of flowplan.Reading, minT, maxT int64) int64 {
 
 // chooseExecutors decides of the leaves who computes the partials of their
 // ordered deltas, given what reading each takes. Leaves that are read in columns
-// in any case share that with the others on their metrics.
-func chooseExecutors(r *round, leaves []*leafRun, readings []flowplan.Reading) {
+// in any case share that with the others on their metrics: that is filled in.
+func chooseExecutors(r *round, leaves []*leafRun, readings []flowplan.Reading) []flowplan.ExecutorChoice {
 	var (
 		read    = map[segment.MetricID]bool{}  // in columns, whatever the others cost
 		sharers = map[segment.MetricID]int64{} // leaves that might be
@@ -100,17 +100,20 @@ func chooseExecutors(r *round, leaves []*leafRun, readings []flowplan.Reading) {
 			read[m] = read[m] || !l.byCost(setting)
 		}
 	}
+	out := make([]flowplan.ExecutorChoice, len(leaves))
 	for i, l := range leaves {
-		reading := readings[i]
+		reading := &readings[i]
 		reading.Shared, reading.Sharers = true, math.MaxInt64
 		for _, m := range l.members.metrics {
 			reading.Shared = reading.Shared && read[m]
 			reading.Sharers = min(reading.Sharers, sharers[m])
 		}
-		choice := l.choose(r, reading)
-		l.pushed = choice.Executor == ExecutorPushdown
-		r.node.metrics.read(choice)
+		if len(l.members.metrics) == 0 {
+			reading.Shared, reading.Sharers = false, 1
+		}
+		out[i] = l.choose(r, *reading)
 	}
+	return out
 }
 
 // chooseRaw decides who computes the pane state of a leaf from raw samples after

@@ -27,6 +27,7 @@ type link struct {
 	roundTrip float64   // seconds; guarded by mu
 	perByte   float64   // seconds; guarded by mu
 	at        time.Time // when perByte was measured, zero for never; guarded by mu
+	trips     bool      // roundTrip was measured; guarded by mu
 }
 
 const (
@@ -77,6 +78,9 @@ func follow(average, measured float64) float64 {
 func (l *link) tookTrip(took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.trips {
+		l.roundTrip, l.trips = took.Seconds(), true
+	}
 	l.roundTrip = follow(l.roundTrip, took.Seconds())
 	l.metrics.roundTrip.Set(l.roundTrip)
 }
@@ -90,7 +94,12 @@ func (l *link) tookRead(m *readTime) {
 	defer l.mu.Unlock()
 	now := l.now()
 	sending := now.Sub(m.began).Seconds() - m.inside.Seconds() - l.roundTrip - m.samples.ReadSeconds()
-	l.perByte = follow(l.fadedLocked(m.began), max(0, sending)/float64(m.bytes))
+	measured := max(0, sending) / float64(m.bytes)
+	if l.at.IsZero() {
+		l.perByte = measured
+	} else {
+		l.perByte = follow(l.fadedLocked(m.began), measured)
+	}
 	l.at = now
 	l.metrics.perByte.Set(l.perByte)
 }

@@ -88,6 +88,19 @@ func TestCommands(t *testing.T) {
 		if len(shown) != 1 || len(shown[0].Metrics) != 1 || shown[0].Metrics[0].Unit != "requests" {
 			t.Errorf("flow show says %+v", shown)
 		}
+		var taken []explainedFlow
+		decode(t, in.must("flow", "explain", "http_requests:rate1m", "--output", "json"), &taken)
+		if len(taken) != 1 || len(taken[0].Leaves) != 1 || taken[0].Data == nil || taken[0].Data.RoundTrip <= 0 || taken[0].SaidBy != "setting" {
+			t.Fatalf("flow explain says %+v", taken)
+		}
+		if l := taken[0].Leaves[0]; l.CannotPush != "state_not_simple" || l.Executor != "columnar" || l.Read == nil ||
+			l.Read.Series == 0 || l.Read.Groups == 0 || l.Read.Samples == 0 || l.Read.Bytes == 0 || l.Read.Columnar <= 0 || l.Read.Pushdown != 0 {
+			t.Errorf("flow explain says of the leaf %+v, read %+v", l, l.Read)
+		}
+		if out := in.must("flow", "explain", "http_requests:rate1m"); !strings.Contains(out, "cannot_push, state_not_simple") || !strings.Contains(out, "a round trip") {
+			t.Errorf("flow explain says\n%s", out)
+		}
+		in.wantFailure(t, exitFault, `did you mean`, "flow", "explain", "http_request:rate1m")
 	})
 
 	t.Run("refill", func(t *testing.T) {

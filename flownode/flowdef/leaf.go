@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -151,6 +152,20 @@ func (c *Compiled) Describe() []string {
 		lines = append(lines, "windows close "+formatMillis(ahead)+" later than others: so far beyond its end a negative offset makes each read")
 	}
 	return lines
+}
+
+// ResidualText is the expression over the leaves' results, which stand in it as
+// leaf_1, leaf_2 and so on; "" where the expression is its only leaf or is
+// evaluated whole.
+func (c *Compiled) ResidualText() string {
+	if c.Residual == nil {
+		return ""
+	}
+	text := c.Residual.String()
+	for i := range c.Leaves {
+		text = strings.ReplaceAll(text, LeafSelector(i).String(), "leaf_"+strconv.Itoa(i+1))
+	}
+	return text
 }
 
 // millis is a duration in milliseconds.

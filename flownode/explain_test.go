@@ -1,0 +1,59 @@
+package flownode
+
+import (
+	"errors"
+	"testing"
+
+	"laminar/flownode/flowplan"
+	"laminar/flownode/progress"
+	"laminar/sequence/segment"
+)
+
+// TestExplainSaysWhatARoundReads: the counts are those of the samples that have
+// come since the flow's vector, by leaf, and afterwards those of the newest
+// commits; who is to aggregate follows word and possibility.
+func TestExplainSaysWhatARoundReads(t *testing.T) {
+	w := newWorld(t, 1, 2, ExecutorColumnar, `flows:
+  - {name: f, every: 1m, executor: pushdown, promql: 'sum by (job) (rate(requests_total[5m])) / on (job) sum by (job) (count_over_time(temperature[5m]))'}
+`)
+	explain := func() Explanation {
+		t.Helper()
+		x, err := Explain(t.Context(), w.store, 1, ExecutorColumnar)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	for range 3 {
+		w.scrape(15_000, false)
+	}
+	want := map[segment.MetricID]int64{}
+	for i := range w.store.hot {
+		want[w.store.hot[i].Metric] += int64(w.store.hot[i].Len())
+	}
+	x := explain()
+	if len(x.Leaves) != 2 || x.Idle || len(x.Since) != 0 || x.Def.Expr.ResidualText() != "leaf_1 / on (job) leaf_2" {
+		t.Fatalf("explained as %+v, residual %s", x, x.Def.Expr.ResidualText())
+	}
+	for i, metric := range []segment.MetricID{1, 3} {
+		l := x.Leaves[i]
+		if l.Samples != want[metric] || l.Bytes != want[metric]*segment.ArrayBytes || l.Metrics != 1 || l.Groups != 2 || l.Series == 0 || l.Columnar <= 0 {
+			t.Errorf("leaf %d is %+v, want %d samples", i+1, l, want[metric])
+		}
+	}
+	if c := x.Leaves[0].Choice; c.Executor != ExecutorColumnar || c.Refused == "" {
+		t.Errorf("a counter is computed by %+v", c)
+	}
+	if c := x.Leaves[1].Choice; c.Executor != ExecutorPushdown || c.Reason != flowplan.ExecutorByFlow {
+		t.Errorf("a count is computed by %+v", c)
+	}
+
+	w.tick()
+	x = explain()
+	if !x.Idle || !x.Vector.Equal(x.Position) || x.Leaves[0].Samples == 0 || x.Leaves[0].Samples > want[1] {
+		t.Errorf("of a flow that has read everything: %+v", x)
+	}
+	if _, err := Explain(t.Context(), w.store, 99, ExecutorAuto); !errors.Is(err, progress.ErrFlowGone) {
+		t.Errorf("explain a flow that is not there: %v", err)
+	}
+}
