@@ -91,7 +91,7 @@ const (
 	pickNewest  = 1.45e-6  // more for each, where of several the newest is picked
 	sendPartial = 0.28e-6  // a partial
 	mapSeries   = 0.65e-6  // a series that is sent with its slot
-	foldSample  = 0.03e-6  // a sample folded here, about: BenchmarkTick of package flownode
+	foldSample  = 0.03e-6  // a sample folded here, about: docs/benchmarks.md
 )
 
 // Bytes on the connection, in PostgreSQL's binary format.
