@@ -20,6 +20,13 @@ func (l *leafRun) touchWidth() int64 {
 // touch puts the closed windows that the delta reaches on the dirty list.
 func (s *stepping) touch(ctx context.Context) error {
 	emitted := s.to.EmittedUntil
+	if s.changed {
+		// Which groups of a window hold values of samples that are gone nobody can
+		// tell any more.
+		if err := s.touchAll(ctx, flowplan.HistoryChanged); err != nil {
+			return err
+		}
+	}
 	for _, l := range s.leaves {
 		if l.leaf.Pinned {
 			if err := s.touchPinned(ctx, l); err != nil {
@@ -51,9 +58,8 @@ func (s *stepping) touch(ctx context.Context) error {
 }
 
 // touchPinned makes every closed window dirty, if the delta holds something that
-// a pinned leaf reads: all that can be computed and in which another leaf may
-// hold a sample, for no others have results. How many these are is bounded where
-// the flow is applied (flowdef.CheckRaw).
+// a pinned leaf reads. How many these are is bounded where the flow is applied
+// (flowdef.CheckRaw).
 func (s *stepping) touchPinned(ctx context.Context, l *leafRun) error {
 	reason := flowplan.Reason("")
 	switch {
@@ -70,6 +76,12 @@ func (s *stepping) touchPinned(ctx context.Context, l *leafRun) error {
 	if reason == "" || s.flow.Def.Expr.PinnedGone(s.r.pos.Earliest) {
 		return nil
 	}
+	return s.touchAll(ctx, reason)
+}
+
+// touchAll makes every closed window dirty that can be computed and in which
+// some leaf may hold a sample, with all its groups.
+func (s *stepping) touchAll(ctx context.Context, reason flowplan.Reason) error {
 	after := max(0, s.earliestEnd(s.r.pos.Earliest)) - s.every()
 	if s.r.pos.Earliest == 0 {
 		after = -1

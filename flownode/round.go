@@ -138,7 +138,7 @@ func (g *group) compute(ctx context.Context, r *round, jobs map[progress.FlowID]
 			return nil, err
 		}
 		for _, f := range c.flows {
-			s, err := f.begin(ctx, r)
+			s, err := f.begin(ctx, r, c.changed)
 			if err != nil {
 				return nil, fmt.Errorf("flow %s: %w", f.flow.Def.Name, err)
 			}

@@ -18,8 +18,9 @@ type stepResult struct {
 
 // begin begins the work of a round on the flow, at the round's vector. The
 // delta has been read: pane state, where it exists, stands there already.
-func (f *flowRun) begin(ctx context.Context, r *round) (*stepping, error) {
-	s := &stepping{flowRun: f, r: r, to: f.flow.Progress, byEnd: map[int64]int{}}
+// changed says that what it had read is not in the history any more.
+func (f *flowRun) begin(ctx context.Context, r *round, changed bool) (*stepping, error) {
+	s := &stepping{flowRun: f, r: r, to: f.flow.Progress, changed: changed, byEnd: map[int64]int{}}
 	s.to.Vector, s.to.Flushes = r.pos.Vector, r.pos.Flushes
 	var err error
 	s.started, err = s.start(ctx)
@@ -63,6 +64,7 @@ type stepping struct {
 	r       *round
 	to      progress.Progress
 	started bool // its windows have begun
+	changed bool // the history has changed
 	windows []progress.Window
 	byEnd   map[int64]int // window end -> index in windows
 	rows    int           // present and gone, in windows
