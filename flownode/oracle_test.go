@@ -412,7 +412,7 @@ flows:
 // TestTablesEqualEngine drives flows of many shapes through random histories
 // and compares every window with Prometheus's engine after every step.
 func TestTablesEqualEngine(t *testing.T) {
-	seeds := uint64(6)
+	seeds := uint64(4)
 	if testing.Short() {
 		seeds = 3
 	}
