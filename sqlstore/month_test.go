@@ -62,6 +62,7 @@ func TestMonth(t *testing.T) {
 			t.Fatal(err)
 		}
 		db.exec("delete from flow.f where window_end < to_timestamp($1)", float64(start-kept*segment.BucketMillis)/1000) // as keep does
+		db.dropAll(t)
 		db.exec("vacuum")
 		sizes[day] = tableSizes(db)
 	}
@@ -77,6 +78,20 @@ func TestMonth(t *testing.T) {
 		t.Errorf("%d partitions are there, want %d", got, kept+1)
 	}
 	db.requireQuiet(t)
+}
+
+// dropAll waits until the tables that are not used any more are dropped: whoever
+// was reading them, the server's own workers among them, must have ended.
+func (db *rawDB) dropAll(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); scanOne[int](db, "select count(*) from unused_table") > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("tables that nobody uses are still there")
+		}
+		if _, err := db.store.DropUnused(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // tableSizes is the bytes of every table with its indexes and TOAST, the hot
