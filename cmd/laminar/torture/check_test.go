@@ -134,14 +134,21 @@ func (w *world) checkProgress(name string, s stand) {
 
 // rebuildable reports whether all samples that a window reads are still there.
 func (w *world) rebuildable(f *flow, end int64) bool {
-	return w.model.earliest == 0 || end-f.def.Expr.MaxReach >= w.model.earliest-1
+	return w.model.earliest == 0 || end-f.def.Expr.MaxReach >= w.model.earliest-1 && !w.pinnedGone(f.def)
+}
+
+// pinnedGone reports whether retention gave up what every window of the flow
+// reads at a fixed time.
+func (w *world) pinnedGone(def flowdef.Flow) bool {
+	after, _, ok := def.Expr.Pinned()
+	return ok && w.model.earliest > after+1
 }
 
 // checkTable: the closed windows that are not dirty are what Prometheus's engine
 // gives on the samples up to the flow's vector (I3, I4); those that cannot be
 // rebuilt are as they were (I6).
 func (w *world) checkTable(f *flow, s stand) {
-	if s.err != "" && (!strings.Contains(s.err, "are native histograms") || !w.model.histogramsFor(f)) {
+	if s.err != "" && !w.pinnedGone(f.def) && (!strings.Contains(s.err, "are native histograms") || !w.model.histogramsFor(f)) {
 		w.t.broken("I3", "flow %s: %s", f.def.Name, s.err)
 	}
 	f.follow(w, s.vector)
@@ -290,6 +297,9 @@ func (w *world) lagging() string {
 		}
 		f.follow(w, s.vector)
 		closed := pane.FloorEnd(w.clock.Load()-f.def.CloseDelay(), f.def.Every)
+		if _, upTo, ok := f.def.Expr.Pinned(); ok && w.clock.Load() < upTo+f.def.WatermarkDelay {
+			continue // every window waits for samples of a fixed time
+		}
 		for end, rows := range f.expected {
 			if end > max(s.emitted, s.begins) && end <= closed && len(rows) > 0 && w.rebuildable(f, end) && (s.emitted >= 0 || zero(f.after)) {
 				return fmt.Sprintf("flow %s lacks the window that ended at %s: it is %s", name, when(end), s)

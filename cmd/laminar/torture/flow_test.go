@@ -102,6 +102,9 @@ func (f *flow) follow(w *world, vec sequence.Vector) {
 			touched = append(touched, span{
 				max(0, pane.FirstEnd(l.t, f.def.Expr.MinOffset, f.def.Every)), pane.FloorEnd(l.t+f.def.Expr.MaxReach, f.def.Every),
 			})
+			if f.pins(l.t) {
+				touched = append(touched, f.reached(w))
+			}
 		}
 		if !gap {
 			f.read = i + 1
@@ -110,6 +113,24 @@ func (f *flow) follow(w *world, vec sequence.Vector) {
 	f.at = vec.Clone()
 	for _, s := range mergeSpans(touched, f.def.Every) {
 		f.ask(w, s)
+	}
+}
+
+// pins reports whether every window reads samples at t: at a fixed time.
+func (f *flow) pins(t int64) bool {
+	after, upTo, ok := f.def.Expr.Pinned()
+	return ok && after < t && t <= upTo
+}
+
+// reached is the window ends that any sample reaches otherwise than by a fixed
+// time: no expression of flowsFile has a value in others.
+func (f *flow) reached(w *world) span {
+	first, last := int64(math.MaxInt64), int64(0)
+	for _, l := range w.model.log {
+		first, last = min(first, l.t), max(last, l.t)
+	}
+	return span{
+		max(0, pane.FirstEnd(first, f.def.Expr.MinOffset, f.def.Every)), pane.FloorEnd(last+f.def.Expr.MaxReach, f.def.Every),
 	}
 }
 
@@ -130,7 +151,11 @@ func mergeSpans(in []span, gap int64) []span {
 var engine = promeval.New()
 
 func (f *flow) ask(w *world, s span) {
-	samples := w.model.samples(s.first-f.def.Expr.MaxReach-1, s.last+f.def.Expr.Ahead(), f.at)
+	after, upTo := s.first-f.def.Expr.MaxReach-1, s.last+f.def.Expr.Ahead()
+	if from, to, ok := f.def.Expr.Pinned(); ok {
+		after, upTo = min(after, from), max(upTo, to)
+	}
+	samples := w.model.samples(after, upTo, f.at)
 	vectors, err := engine.WholeRange(w.t.ctx, f.def.PromQL, samples, s.first, s.last, f.def.Every)
 	if err != nil {
 		w.t.Fatalf("the engine on %s: %v", f.def.PromQL, err)

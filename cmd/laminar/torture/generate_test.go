@@ -93,7 +93,7 @@ func (g *generator) apply(name string) {
 
 func (g *generator) start(n int) {
 	g.add(op{Do: doStart, Node: n,
-		Executor: string([]flownode.Executor{flownode.ExecutorColumnar, flownode.ExecutorPushdown}[g.rng.IntN(2)]),
+		Executor: string([]flownode.Executor{flownode.ExecutorColumnar, flownode.ExecutorPushdown, flownode.ExecutorAuto}[g.rng.IntN(3)]),
 		State:    []int64{0, 0, 3 << 10}[g.rng.IntN(3)],
 		Tight:    g.rng.IntN(4) == 0,
 	})

@@ -384,9 +384,10 @@ func (w *world) refill(o op) {
 	}
 	id, err := w.store.CreateRefill(w.t.ctx, o.Flow, from, to)
 	var gone *progress.RetentionError
+	var pinnedGone *progress.PinnedGoneError
 	tooEarly := !w.rebuildable(f, first)
 	switch {
-	case errors.As(err, &gone) && tooEarly:
+	case (errors.As(err, &gone) || errors.As(err, &pinnedGone)) && tooEarly:
 	case err == nil && tooEarly:
 		w.t.broken("I6", "a refill of %s from %d is accepted, whose samples are gone", o.Flow, o.From)
 	case err != nil:
