@@ -79,7 +79,10 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 			return nil, fmt.Errorf("flush region %d: %w", f.region, err)
 		}
 	}
-	zeros := d.inject(fl.Earliest)
+	zeros, err := d.inject(fl.Earliest)
+	if err != nil {
+		return nil, fmt.Errorf("flush region %d: %w", f.region, err)
+	}
 	segs := f.builder.build(d, fl)
 	if f.known.owed > 0 && f.builder.doubtful {
 		if err := f.known.readOwed(ctx, tx, d, found); err != nil {

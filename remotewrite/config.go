@@ -53,9 +53,10 @@ type Config struct {
 	// Default 6 h.
 	SeriesIdle time.Duration
 
-	// StartZeros puts a zero at the start timestamp of a sample (remote write
-	// 2.0) when that is newer than every other sample of the series, so that
-	// the increase from there counts. Otherwise start timestamps are ignored.
+	// StartZeros puts a zero, of a native histogram an empty one, at the start
+	// timestamp of a sample (remote write 2.0) when that is newer than every
+	// other sample of the series, so that the increase from there counts.
+	// Otherwise start timestamps are ignored.
 	StartZeros bool
 
 	// Metadata, when not nil, keeps what senders say of metrics.

@@ -2,8 +2,10 @@ package remotewrite
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
+	"laminar/sequence/nativehist"
 	"laminar/sequence/segment"
 )
 
@@ -24,7 +26,7 @@ type draft struct {
 	slots      []slot
 	histograms []nativeHistogram
 	payloads   int             // bytes of the histograms that came
-	zeros      []draftSample   // that may be put before their samples; see inject
+	zeros      []draftSample   // that may be put before their samples, whose slots they have; see inject
 	irregular  map[*series]int // series whose samples did not arrive in order, numbered
 	batches    []*batch
 }
@@ -84,7 +86,7 @@ func (d *draft) add(b *batch, revive func(*series) *series) {
 	for i := range b.histograms {
 		h := &b.histograms[i]
 		d.addFloats(b, from, h.sample, &zeros, revive)
-		d.addHistogram(&b.samples[h.sample], h.nativeHistogram, revive)
+		d.addHistogram(b, h.sample, h.nativeHistogram, &zeros, revive)
 		from = h.sample + 1
 	}
 	d.addFloats(b, from, len(b.samples), &zeros, revive)
@@ -101,9 +103,8 @@ func (d *draft) addFloats(b *batch, from, to int, zeros *[]startZero, revive fun
 			s = revive(s)
 			smp.series = s
 		}
-		if t, ok := takeZero(zeros, i); ok && (s.epoch != d.epoch || t > s.draftT) {
-			d.zeros = append(d.zeros, draftSample{series: s, t: t, zero: true})
-		}
+		start, started := takeZero(zeros, i)
+		started = started && d.newest(s, start)
 		if s.epoch == d.epoch && smp.t <= s.draftT {
 			if smp.t == s.draftT {
 				d.replace(s, smp.v, false)
@@ -120,16 +121,26 @@ func (d *draft) addFloats(b *batch, from, to int, zeros *[]startZero, revive fun
 		}
 		d.count(m.slot, smp.t)
 		d.samples = append(d.samples, draftSample{series: s, t: smp.t, v: smp.v, slot: m.slot})
+		if started {
+			d.zeros = append(d.zeros, draftSample{series: s, t: start, slot: m.slot, zero: true})
+		}
 	}
 }
 
-// addHistogram is addFloats for one histogram.
-func (d *draft) addHistogram(smp *batchSample, h nativeHistogram, revive func(*series) *series) {
+// newest reports whether a time is newer than every sample of a series in the
+// draft.
+func (d *draft) newest(s *series, t int64) bool { return s.epoch != d.epoch || t > s.draftT }
+
+// addHistogram is addFloats for the histogram that sample i of a batch is.
+func (d *draft) addHistogram(b *batch, i int, h nativeHistogram, zeros *[]startZero, revive func(*series) *series) {
+	smp := &b.samples[i]
 	s := smp.series
 	if s.dead {
 		s = revive(s)
 		smp.series = s
 	}
+	start, started := takeZero(zeros, i)
+	started = started && d.newest(s, start)
 	number := float64(len(d.histograms))
 	d.histograms = append(d.histograms, h)
 	if s.epoch == d.epoch && smp.t <= s.draftT {
@@ -144,6 +155,9 @@ func (d *draft) addHistogram(smp *batchSample, h nativeHistogram, revive func(*s
 	slot := d.slotOf(s.metric, smp.t, true)
 	d.count(slot, smp.t)
 	d.samples = append(d.samples, draftSample{series: s, t: smp.t, v: number, slot: slot})
+	if started {
+		d.zeros = append(d.zeros, draftSample{series: s, t: start, v: number, slot: slot, zero: true})
+	}
 }
 
 // replace puts another sample in the place of the newest of a series, at the
@@ -206,9 +220,8 @@ func (d *draft) refill(batches []*batch) {
 		zeros, hists := b.zeros, b.histograms
 		for i, smp := range b.samples {
 			last, seen := newest[smp.series]
-			if t, ok := takeZero(&zeros, i); ok && (!seen || t > last) {
-				d.zeros = append(d.zeros, draftSample{series: smp.series, t: t, zero: true})
-			}
+			start, started := takeZero(&zeros, i)
+			started = started && (!seen || start > last)
 			if !seen || smp.t > last {
 				newest[smp.series] = smp.t
 			}
@@ -226,6 +239,13 @@ func (d *draft) refill(batches []*batch) {
 			d.count(n, smp.t)
 			d.disorder(smp.series)
 			d.samples = append(d.samples, draftSample{series: smp.series, t: smp.t, v: v, slot: n})
+			if started {
+				zero := draftSample{series: smp.series, t: start, slot: n, zero: true}
+				if k.histogram {
+					zero.v = v
+				}
+				d.zeros = append(d.zeros, zero)
+			}
 		}
 	}
 }
@@ -271,24 +291,24 @@ func (d *draft) settle() {
 
 // inject puts zeros at the start timestamps that are newer than every sample of
 // their series, committed or earlier in the draft: where the series began, or
-// began anew. It is Prometheus's rule for zero samples at start timestamps. The
-// series have their ids and bounds; the draft is settled, before and after. It
-// returns how many zeros there are.
-func (d *draft) inject(earliest int64) (n int) {
-	var slots map[*metric]int32
+// began anew. It is Prometheus's rule for zero samples at start timestamps. Of a
+// histogram the zero is an empty histogram of its kind. The series have their
+// ids and bounds; the draft is settled, before and after. It returns how many
+// zeros there are.
+func (d *draft) inject(earliest int64) (n int, err error) {
 	for _, z := range d.zeros {
 		if z.t <= z.series.lastT || z.t < earliest {
 			continue
 		}
-		if slots == nil {
-			slots = make(map[*metric]int32, len(d.slots))
-			for i := range d.slots {
-				if !d.slots[i].histogram {
-					slots[d.slots[i].metric] = int32(i)
-				}
+		if h := d.histogram(&z); h != nil {
+			empty, err := nativehist.Zero(h.payload, h.sum)
+			if err != nil {
+				return 0, fmt.Errorf("start of %s: %w", z.series.spell(), err)
 			}
+			z.v = float64(len(d.histograms))
+			d.histograms = append(d.histograms, nativeHistogram{payload: empty})
+			d.payloads += len(empty)
 		}
-		z.slot = slots[z.series.metric]
 		d.count(z.slot, z.t)
 		d.samples = append(d.samples, z)
 		d.disorder(z.series)
@@ -297,7 +317,7 @@ func (d *draft) inject(earliest int64) (n int) {
 	if n > 0 {
 		d.settle()
 	}
-	return n
+	return n, nil
 }
 
 // refuseOutside leaves out the samples with a time before earliest or after

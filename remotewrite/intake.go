@@ -122,7 +122,7 @@ func (in *intake) addV1(ts *timeSeries) error {
 	s := sp.series
 	in.add(s, ts.samples)
 	for _, msg := range ts.histograms {
-		if err := in.addHistogram(s, msg); err != nil {
+		if err := in.addHistogram(s, msg, 0); err != nil {
 			return err
 		}
 	}
@@ -165,9 +165,10 @@ func (in *intake) batch(region sequence.Region) *batch {
 	return b
 }
 
-// addHistogram puts a native histogram of a series into its region's batch. The
-// error is that the message cannot be read; one that is not valid is refused.
-func (in *intake) addHistogram(s *series, msg []byte) error {
+// addHistogram puts a native histogram of a series into its region's batch, with
+// its start timestamp, 0 for none. The error is that the message cannot be read;
+// one that is not valid is refused.
+func (in *intake) addHistogram(s *series, msg []byte, start int64) error {
 	h := &in.message
 	if err := h.read(msg); err != nil {
 		return err
@@ -186,6 +187,7 @@ func (in *intake) addHistogram(s *series, msg []byte) error {
 		return nil //nolint:nilerr // this sample is refused, the request goes on
 	}
 	to := len(b.arena)
+	in.start(b, start, h.t)
 	b.addHistogram(s, h.t, h.sum(), b.arena[from:to:to])
 	in.samples++
 	return nil

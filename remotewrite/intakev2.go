@@ -1,5 +1,7 @@
 package remotewrite
 
+import "cmp"
+
 // readV2 takes in a whole remote write 2.0 message. On an error nothing of it
 // is to be written.
 func (in *intake) readV2(body []byte) error {
@@ -72,7 +74,11 @@ func (in *intake) addV2(ts *timeSeriesV2) error {
 		in.add(s, ts.samples)
 	}
 	for i := range ts.histograms {
-		if err := in.addHistogram(s, ts.histograms[i].message); err != nil {
+		start := int64(0)
+		if in.zeros {
+			start = cmp.Or(ts.histograms[i].start, ts.created)
+		}
+		if err := in.addHistogram(s, ts.histograms[i].message, start); err != nil {
 			return err
 		}
 	}
@@ -91,8 +97,20 @@ func (in *intake) describe(s *series, metric string, m metadataV2) {
 	in.metadata.offer(s.metric, hash, in.now, m.kind, symbols, m.help, m.unit)
 }
 
-// addStarted is add for samples with start timestamps. One that is not before
-// its sample means nothing and is left out of account, as in Prometheus.
+// start takes note of the start timestamp of the sample that comes next into a
+// batch; 0 is none. One that is not before its sample means nothing and is left
+// out of account, as in Prometheus.
+func (in *intake) start(b *batch, start, t int64) {
+	switch {
+	case start == 0:
+	case start < 0 || start >= t:
+		in.badStart++
+	case start >= in.earliest:
+		b.zeros = append(b.zeros, startZero{sample: len(b.samples), t: start})
+	}
+}
+
+// addStarted is add for samples with start timestamps.
 func (in *intake) addStarted(s *series, ts *timeSeriesV2) {
 	if len(ts.samples) == 0 {
 		return
@@ -107,13 +125,7 @@ func (in *intake) addStarted(s *series, ts *timeSeriesV2) {
 		if len(ts.starts) > 0 && ts.starts[i] != 0 {
 			start = ts.starts[i]
 		}
-		switch {
-		case start == 0:
-		case start < 0 || start >= smp.t:
-			in.badStart++
-		case start >= in.earliest:
-			b.zeros = append(b.zeros, startZero{sample: len(b.samples), t: start})
-		}
+		in.start(b, start, smp.t)
 		b.samples = append(b.samples, batchSample{series: s, t: smp.t, v: smp.v})
 		in.samples++
 	}

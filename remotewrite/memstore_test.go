@@ -290,22 +290,28 @@ type key struct {
 // content is what a reader sees: one value per series and time, the highest
 // sequence winning.
 func (s *memStore) content() map[key]uint64 {
+	out := make(map[key]uint64)
+	s.each(func(k key, v float64, payload []byte) { out[k] = stamp(v, payload) })
+	return out
+}
+
+// each calls take with every sample that was written, in the order of sequences;
+// the payload of a float is nil.
+func (s *memStore) each(take func(k key, v float64, payload []byte)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	names := make(map[segment.SeriesID]string)
 	for _, ser := range s.series {
 		names[ser.id] = string(segment.CanonicalLabels(nil, ser.labels))
 	}
-	out := make(map[key]uint64)
 	for _, r := range s.regions {
 		for _, fl := range r.log {
 			for i := range fl.segments {
 				seg := &fl.segments[i]
 				for j, id := range seg.Series {
-					out[key{names[id], seg.Time(j)}] = stamp(seg.Values[j], payloadOf(seg, j))
+					take(key{names[id], seg.Time(j)}, seg.Values[j], payloadOf(seg, j))
 				}
 			}
 		}
 	}
-	return out
 }

@@ -7,13 +7,67 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/prometheus/model/histogram"
+	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"laminar/sequence"
+	"laminar/sequence/nativehist/nativehisttest"
 	"laminar/sequence/segment"
 )
 
+// startKind is a kind of samples that may have start timestamps.
+type startKind struct {
+	name string
+	add  func(e *entryV2, at, v, start int64)
+	// stamp is what is stored of a sample; that of a zero where v is 0.
+	stamp func(v int64) uint64
+}
+
+// startKinds are floats, and native histograms of which 0 is the empty one that
+// Prometheus puts at a start timestamp.
+func startKinds() []startKind {
+	of := func(v int64) *histogram.Histogram {
+		h := histogramAt(v)
+		if v == 0 {
+			h = &histogram.Histogram{CounterResetHint: histogram.CounterReset, Schema: h.Schema, ZeroThreshold: h.ZeroThreshold}
+		}
+		return h
+	}
+	custom := func(v int64) *histogram.FloatHistogram {
+		h := &histogram.FloatHistogram{Schema: histogram.CustomBucketsSchema, CustomValues: []float64{0.5, 2.5}}
+		if v == 0 {
+			h.CounterResetHint = histogram.CounterReset
+			return h
+		}
+		h.Count, h.Sum = float64(v)+0.5, 3
+		h.PositiveSpans, h.PositiveBuckets = []histogram.Span{{Offset: 1, Length: 1}}, []float64{h.Count}
+		return h
+	}
+	encoded := func(payload []byte, sum float64) uint64 { return stamp(sum, payload) }
+	return []startKind{
+		{
+			"floats", func(e *entryV2, at, v, start int64) {
+				e.series.Samples = append(e.series.Samples, atV2(at, float64(v), start))
+			},
+			func(v int64) uint64 { return bits(float64(v)) },
+		},
+		{
+			"histograms", func(e *entryV2, at, v, start int64) {
+				e.series.Histograms = append(e.series.Histograms, writev2.FromIntHistogram(start, at, of(v)))
+			},
+			func(v int64) uint64 { return encoded(nativehisttest.Encode(of(v), nil)) },
+		},
+		{
+			"histograms with float counts and custom bounds", func(e *entryV2, at, v, start int64) {
+				e.series.Histograms = append(e.series.Histograms, writev2.FromFloatHistogram(start, at, custom(v)))
+			},
+			func(v int64) uint64 { return encoded(nativehisttest.Encode(nil, custom(v))) },
+		},
+	}
+}
+
 // TestStartTimestamps has a row for every way a start timestamp can stand to
-// the samples of its series. Each inner list is one request; "" is committed
+// the samples of its series. Each inner list is one request; it is committed
 // before the next begins.
 func TestStartTimestamps(t *testing.T) {
 	type sample struct{ t, v, start int64 }
@@ -41,30 +95,40 @@ func TestStartTimestamps(t *testing.T) {
 		{"a day before", [][]sample{{{200_000_000, 7, 1000}}}, map[int64]float64{1000: 0, 200_000_000: 7}},
 		{"of a refused sample", [][]sample{{{1000, 1, 0}}, {{499, 5, 400}}}, map[int64]float64{1000: 1}},
 	} {
-		t.Run(row.name, func(t *testing.T) {
-			for _, mode := range []bool{true, false} {
-				d := openDoor(t, Config{StartZeros: mode}, func(s *memStore) { s.earliest = 500 })
-				// The door learns what retention has given up from its first flush.
-				d.post(d.Write(), packV2(t, seriesV2("__name__ other", atV2(1000, 1, 0))), "Content-Type", typeV2)
-				want := map[key]uint64{{"__name__\xffother\xff", 1000}: bits(1)}
-				for _, samples := range row.requests {
-					e := seriesV2("__name__ m")
-					for _, s := range samples {
-						e.series.Samples = append(e.series.Samples, atV2(s.t, float64(s.v), s.start))
-						if !mode && s.t >= 500 {
-							want[key{"__name__\xffm\xff", s.t}] = bits(float64(s.v))
+		for _, kind := range startKinds() {
+			for _, zeros := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s/%s/%v", row.name, kind.name, zeros), func(t *testing.T) {
+					d := openDoor(t, Config{StartZeros: zeros}, func(s *memStore) { s.earliest = 500 })
+					// The door learns what retention has given up from its first flush.
+					d.post(d.Write(), packV2(t, seriesV2("__name__ other", atV2(1000, 1, 0))), "Content-Type", typeV2)
+					want := map[key]uint64{{"__name__\xffother\xff", 1000}: bits(1)}
+					for _, samples := range row.requests {
+						e, taken := seriesV2("__name__ m"), 0
+						for _, s := range samples {
+							kind.add(&e, s.t, s.v, s.start)
+							if s.t >= 500 {
+								taken++
+								want[key{"__name__\xffm\xff", s.t}] = kind.stamp(s.v)
+							}
+						}
+						confirmed := fmt.Sprintf("%d 0 0", taken)
+						if len(e.series.Histograms) > 0 {
+							confirmed = fmt.Sprintf("0 %d 0", taken)
+						}
+						_, _, header := d.post(d.Write(), packV2(t, e), "Content-Type", typeV2)
+						if written := writtenHeaders(header); written != confirmed {
+							t.Errorf("%q is confirmed as written, want %q", written, confirmed)
 						}
 					}
-					d.post(d.Write(), packV2(t, e), "Content-Type", typeV2)
-				}
-				if mode {
 					for at, v := range row.want {
-						want[key{"__name__\xffm\xff", at}] = bits(v)
+						if zeros && v == 0 {
+							want[key{"__name__\xffm\xff", at}] = kind.stamp(0)
+						}
 					}
-				}
-				requireContent(t, d.store, want)
+					requireContent(t, d.store, want)
+				})
 			}
-		})
+		}
 	}
 }
 
@@ -95,6 +159,7 @@ func startHistory(t *testing.T, seed uint64) (zeros int) {
 	f := g.flushers[0]
 	content, known := map[key]uint64{}, map[string]modelSeries{}
 	clock := int64(1000)
+	kinds := startKinds()
 	for range 30 {
 		clock += 100
 		store.earliest = max(store.earliest, rng.Int64N(clock/2))
@@ -125,10 +190,11 @@ func startHistory(t *testing.T, seed uint64) (zeros int) {
 			for range 1 + rng.IntN(3) {
 				labels := fmt.Sprintf("__name__ m%d", rng.IntN(4))
 				canonical := fmt.Sprintf("__name__\xff%s\xff", labels[len("__name__ "):])
-				e := seriesV2(labels)
+				e, kind := seriesV2(labels), kinds[rng.IntN(len(kinds))]
 				for range 1 + rng.IntN(2) {
-					s := atV2(clock+rng.Int64N(200)-150, rng.Float64(), clock-rng.Int64N([]int64{400, clock}[rng.IntN(2)]))
-					e.series.Samples = append(e.series.Samples, s)
+					v := 1 + rng.Int64N(1<<40)
+					s := atV2(clock+rng.Int64N(200)-150, float64(v), clock-rng.Int64N([]int64{400, clock}[rng.IntN(2)]))
+					kind.add(&e, s.Timestamp, v, s.StartTimestamp)
 					if s.Timestamp < store.earliest {
 						continue
 					}
@@ -138,11 +204,11 @@ func startHistory(t *testing.T, seed uint64) (zeros int) {
 					}
 					if z := s.StartTimestamp; z > 0 && z < s.Timestamp && z >= store.earliest && (!last.written || z > last.newest) {
 						if _, taken := flush[key{canonical, z}]; !taken {
-							flush[key{canonical, z}] = bits(0)
+							flush[key{canonical, z}] = kind.stamp(0)
 							zeros++
 						}
 					}
-					flush[key{canonical, s.Timestamp}] = bits(s.Value)
+					flush[key{canonical, s.Timestamp}] = kind.stamp(v)
 					if in := newest[canonical]; !in.written || s.Timestamp > in.newest {
 						newest[canonical] = modelSeries{s.Timestamp, true}
 					}

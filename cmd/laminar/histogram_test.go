@@ -43,6 +43,7 @@ type nativeSender struct {
 	url    string
 	rng    *rand.Rand
 	series []*nativeSeries
+	begun  int // empty histograms there should be
 }
 
 // nativeSeries is a series with everything of it that was acknowledged.
@@ -51,15 +52,37 @@ type nativeSeries struct {
 	v2     bool
 	h      *histogram.Histogram
 	float  bool
+	start  int64 // its start timestamp, where it has one
 	hists  map[int64]*histogram.FloatHistogram
 	floats map[int64]float64
 }
 
+// begin is an empty histogram of the series' kind, as it is put at a start
+// timestamp.
+func (x *nativeSeries) begin() *histogram.FloatHistogram {
+	return &histogram.FloatHistogram{
+		CounterResetHint: histogram.CounterReset,
+		Schema:           x.h.Schema, ZeroThreshold: x.h.ZeroThreshold, CustomValues: x.h.CustomValues,
+	}
+}
+
+// newest is the time of its newest sample, 0 where it has none.
+func (x *nativeSeries) newest() (t int64) {
+	for at := range x.hists {
+		t = max(t, at)
+	}
+	for at := range x.floats {
+		t = max(t, at)
+	}
+	return t
+}
+
 // nativePoint is a sample to be sent: a histogram, or a float.
 type nativePoint struct {
-	t int64
-	h *histogram.Histogram // nil for a float
-	v float64
+	t     int64
+	h     *histogram.Histogram // nil for a float
+	v     float64
+	start int64 // start timestamp, 0 for none
 }
 
 func newNativeSender(t *testing.T, url string) *nativeSender {
@@ -80,17 +103,21 @@ func newNativeSender(t *testing.T, url string) *nativeSender {
 	return s
 }
 
-// next is the next histogram of a series: it counts on, or begins anew.
-func (s *nativeSender) next(x *nativeSeries) *histogram.Histogram {
+// next is the histogram of a series at a time: it counts on, or begins anew,
+// where the senders of 2.0 say when.
+func (s *nativeSender) next(x *nativeSeries, at int64) nativePoint {
 	counts := make([]int64, len(x.h.PositiveBuckets))
 	last := int64(0)
 	for i, d := range x.h.PositiveBuckets {
 		last += d
 		counts[i] = last
 	}
-	if s.rng.IntN(40) == 0 {
+	if x.h.Count == 0 || s.rng.IntN(40) == 0 {
 		clear(counts)
 		x.h.Count, x.h.Sum = 0, 0
+		if x.v2 {
+			x.start = at - 1 - s.rng.Int64N(10_000)
+		}
 	}
 	for range s.rng.IntN(30) {
 		i := s.rng.IntN(len(counts))
@@ -102,7 +129,7 @@ func (s *nativeSender) next(x *nativeSeries) *histogram.Histogram {
 	for i, c := range counts {
 		x.h.PositiveBuckets[i], last = c-last, c
 	}
-	return x.h.Copy()
+	return nativePoint{t: at, h: x.h.Copy(), start: x.start}
 }
 
 // send delivers points of a series.
@@ -134,6 +161,10 @@ func (s *nativeSender) send(x *nativeSeries, points ...nativePoint) {
 		time.Sleep(20 * time.Millisecond) // the receiver was killed and comes back
 	}
 	for _, p := range points {
+		if p.start > x.newest() {
+			x.hists[p.start] = x.begin()
+			s.begun++
+		}
 		delete(x.hists, p.t)
 		delete(x.floats, p.t)
 		if p.h != nil {
@@ -157,9 +188,9 @@ func (s *nativeSender) encode(x *nativeSeries, points []nativePoint) (body []byt
 			case p.h == nil:
 				ts.Samples = append(ts.Samples, writev2.Sample{Timestamp: p.t, Value: p.v})
 			case x.float:
-				ts.Histograms = append(ts.Histograms, writev2.FromFloatHistogram(0, p.t, p.h.ToFloat(nil)))
+				ts.Histograms = append(ts.Histograms, writev2.FromFloatHistogram(p.start, p.t, p.h.ToFloat(nil)))
 			default:
-				ts.Histograms = append(ts.Histograms, writev2.FromIntHistogram(0, p.t, p.h))
+				ts.Histograms = append(ts.Histograms, writev2.FromIntHistogram(p.start, p.t, p.h))
 			}
 		}
 		req := writev2.Request{Symbols: table.Symbols(), Timeseries: []writev2.TimeSeries{ts}}
@@ -207,14 +238,14 @@ func (s *nativeSender) engineSamples() promeval.Samples {
 }
 
 // TestNativeHistograms sends native histograms of all kinds by both versions of
-// remote write, late and overwritten ones and floats among them, while Laminar
-// is killed and sealed by force. Then every closed window of flows over them must
-// be what Prometheus's engine computes from what was acknowledged, verify must
-// find nothing, and SQL must read the same counts.
+// remote write, late and overwritten ones and floats among them, some with start
+// timestamps, while Laminar is killed and sealed by force. Then every closed
+// window of flows over them must be what Prometheus's engine computes from what
+// was acknowledged, verify must find nothing, and SQL must read the same counts.
 func TestNativeHistograms(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "native.yml")
 	writeFile(t, path, nativeFlows)
-	in := newInstallation(t, "--flows", path)
+	in := newInstallation(t, "--flows", path, "--ingest-start-timestamps", "zero_sample")
 	in.serve()
 	s := newNativeSender(t, "http://"+in.addr+"/api/v1/write")
 	load := &nativeSeries{ // of a metric that turns out to hold histograms
@@ -228,7 +259,7 @@ func TestNativeHistograms(t *testing.T) {
 	for i := range scrapes {
 		at := start.Add(time.Duration(i+1) * interval).UnixMilli()
 		for n, x := range s.series {
-			p := nativePoint{t: at + int64(n), h: s.next(x)}
+			p := s.next(x, at+int64(n))
 			switch dice := s.rng.IntN(20); {
 			case dice == 0: // late
 				held[x] = append(held[x], p)
@@ -253,7 +284,7 @@ func TestNativeHistograms(t *testing.T) {
 		}
 		p := nativePoint{t: at, v: float64(i % 13)}
 		if i > scrapes/2 && i%3 == 0 {
-			p = nativePoint{t: at, h: s.next(load)}
+			p = s.next(load, at)
 		}
 		s.send(load, p)
 		switch i {
@@ -278,6 +309,9 @@ func TestNativeHistograms(t *testing.T) {
 	pool := in.pool()
 	requireHistograms(t, pool, s)
 	windows := requireTables(t, pool, parseFlows(t, path), s.engineSamples(), start.UnixMilli())
+	if s.begun < 4 {
+		t.Errorf("only %d series began at a start timestamp", s.begun)
+	}
 	if windows < 7*15 {
 		t.Errorf("only %d windows were compared", windows)
 	}
