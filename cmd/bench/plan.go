@@ -13,10 +13,11 @@ type plan struct {
 	flowSamples int // of one measurement with flows
 
 	tickSeries int
-	tickHour   int64 // scrapes stored before the first tick: an hour of them
+	tickHour   int64 // scrapes stored before the ticks of [1h]: an hour of them
 
 	storedSeries int   // of the tick over few and many stored samples
-	storedFew    int64 // scrapes; many is 100 times that
+	storedFew    int64 // scrapes before the first tick; many is 100 times what few is after the last
+	storedTicks  int   // that a round's figure is the median of
 
 	refillSeries  int
 	refillWindows int64 // of a minute
@@ -51,7 +52,7 @@ func newPlan(opts options) plan {
 		ingestSeries: [2]int{10_000, 100_000}, ingestSamples: 3_000_000,
 		tickSeries: 100_000, tickHour: 240,
 		flowSamples:  5_000_000,
-		storedSeries: 10_000, storedFew: 20,
+		storedSeries: 10_000, storedFew: 20, storedTicks: 7,
 		refillSeries: 10_000, refillWindows: 75,
 		freshFor:     10 * time.Second,
 		memorySeries: 100_000, counterSeries: 20_000, simpleGroups: 1_000,

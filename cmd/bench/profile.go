@@ -70,7 +70,7 @@ func (b *bench) profileTicks(ctx context.Context) error {
 	}
 	defer r.close()
 	for _, span := range []string{"5m", "1h"} {
-		if err := r.laminar.apply(ctx, tickFlow(span, b.plan.tickSeries)); err != nil {
+		if err := r.laminar.apply(ctx, tickFlow(span, time.Minute, b.plan.tickSeries)); err != nil {
 			return err
 		}
 	}

@@ -34,6 +34,9 @@ func (b *bench) restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := t.fill(ctx, b.plan.tickHour); err != nil { // ticks have done it, if they were measured
+		return err
+	}
 	if err := t.laminar.apply(ctx, restartFlows); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"laminar/cmd/bench/report"
 )
@@ -126,7 +127,7 @@ func (b *bench) growSeries(ctx context.Context, n int) error {
 		return err
 	}
 	defer r.close()
-	took1, err := b.medianMinute(ctx, r, tickFlow("5m", n))
+	took1, err := b.medianMinute(ctx, r, tickFlow("5m", time.Minute, n))
 	if err != nil {
 		return err
 	}
@@ -207,7 +208,7 @@ func (b *bench) growStored(ctx context.Context) error {
 			return err
 		}
 		defer r.close()
-		took, err := b.medianMinute(ctx, r, tickFlow("5m", n))
+		took, err := b.medianMinute(ctx, r, tickFlow("5m", time.Minute, n))
 		if err != nil {
 			return err
 		}

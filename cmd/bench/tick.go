@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"laminar/cmd/bench/report"
 )
 
 // tick measures what one more scrape of many series costs: Laminar's round, the
@@ -38,6 +40,10 @@ func (b *bench) tick(ctx context.Context) error {
 	}
 	return b.tickTargets()
 }
+
+// ticksPerRound is how many ticks a round's figure of a range is the median of.
+// A single one takes as long as its durable write happens to.
+const ticksPerRound = 5
 
 // Names of figures of scenario 3; those with a %s are for a range.
 const (
@@ -74,6 +80,9 @@ type tickWork struct {
 	b       *bench
 	scrapes scrapes
 	next    int64 // scrape
+
+	rowsFrom int64 // about the scrape from which on the row table has them
+
 	laminar *laminar
 	prom    *prometheusServer
 	rows    *database
@@ -96,7 +105,8 @@ func (b *bench) releaseTicks(ctx context.Context) error {
 	return t.stop(ctx)
 }
 
-// newTickWork starts all three and stores the hour before the first tick.
+// newTickWork starts all three and stores what is before the first tick, such
+// that with the ticks of the first range it is an hour.
 func (b *bench) newTickWork(ctx context.Context) (_ *tickWork, err error) {
 	t := &tickWork{b: b}
 	defer func() {
@@ -104,10 +114,13 @@ func (b *bench) newTickWork(ctx context.Context) (_ *tickWork, err error) {
 			t.close()
 		}
 	}()
+	ofRange := (1 + int64(b.plan.rounds*ticksPerRound)) * perMinute
+	before := max(b.plan.tickHour-ofRange, rowScrapes)
 	// Everything that is sent lies in the past, or windows could not close.
-	ahead := b.plan.tickHour + (3*int64(b.plan.rounds)+6)*perMinute
+	ahead := before + 2*ofRange + 6*perMinute
 	start := time.Now().Truncate(time.Minute).Add(-time.Duration(ahead) * scrapeInterval)
 	t.scrapes = scrapes{requestSeries(b.plan.tickSeries), start, scrapeInterval}
+	t.rowsFrom = before - rowScrapes
 
 	if t.laminar, err = b.newLaminar(ctx, "tick", ""); err != nil {
 		return nil, err
@@ -134,14 +147,22 @@ func (b *bench) newTickWork(ctx context.Context) (_ *tickWork, err error) {
 		}
 	}
 	t.connect()
+	return t, t.fill(ctx, before)
+}
+
+// fill stores scrapes, up to that one.
+func (t *tickWork) fill(ctx context.Context, last int64) error {
+	if t.next > last {
+		return nil
+	}
 	const portion = 10 // scrapes prepared at once
-	for t.next <= b.plan.tickHour {
-		if err := t.store(ctx, min(portion, b.plan.tickHour+1-t.next)); err != nil {
-			return nil, err
+	for t.next <= last {
+		if err := t.store(ctx, min(portion, last+1-t.next)); err != nil {
+			return err
 		}
 	}
-	b.say("   stored %d scrapes of %d series", t.next, t.scrapes.series.len())
-	return t, t.rows.analyze(ctx)
+	t.b.say("   stored %d scrapes of %d series", t.next, t.scrapes.series.len())
+	return t.rows.analyze(ctx)
 }
 
 // connect makes senders for the processes that run now.
@@ -149,8 +170,9 @@ func (t *tickWork) connect() {
 	t.toL, t.toP = newSender(t.laminar.writeURL(), t.b.plan.connections), newSender(t.prom.writeURL(), t.b.plan.connections)
 }
 
-// rowScrapes is how much of the hour the row table holds: the statements read
-// the last five minutes by an index, so what is older would only cost loading.
+// rowScrapes is how much of what is before the first tick the row table holds:
+// the statements read the last five minutes by an index, so what is older would
+// only cost loading.
 const rowScrapes = 10 * perMinute
 
 // store sends the next n scrapes to all three, one after the other.
@@ -162,7 +184,7 @@ func (t *tickWork) store(ctx context.Context, n int64) error {
 func (t *tickWork) storeThen(ctx context.Context, n int64, then func() error) error {
 	l := t.scrapes.prepare(t.next, t.next+n, t.b.plan.connections)
 	var rows rowLoad
-	if t.next+n > t.b.plan.tickHour-rowScrapes {
+	if t.next+n > t.rowsFrom {
 		rows = t.scrapes.prepareRows(t.next, t.next+n)
 	}
 	t.next += n
@@ -179,25 +201,31 @@ func (t *tickWork) storeThen(ctx context.Context, n int64, then func() error) er
 	return err
 }
 
-// tickFlow is the flow of a range; a round follows every whole scrape.
-func tickFlow(span string, series int) string {
+// tickFlow is the flow of a range, with a window that ends every so often; a
+// round follows every whole scrape.
+func tickFlow(span string, every time.Duration, series int) string {
 	return fmt.Sprintf(`flows:
   - name: tick_%s
     promql: sum by (job) (rate(http_requests_total[%s]))
-    every: 1m
+    every: %s
     emit: close
     watermark_delay: 0s
     trigger: {samples: %d}
-`, span, span, series)
+`, span, span, every, series)
 }
 
 // measure measures the ticks of a range: those of the scrapes that complete a
 // minute.
 func (t *tickWork) measure(ctx context.Context, span string) error {
+	if span == "1h" {
+		if err := t.fill(ctx, t.b.plan.tickHour); err != nil {
+			return err
+		}
+	}
 	if err := t.store(ctx, perMinute-1); err != nil {
 		return err
 	}
-	if err := t.laminar.apply(ctx, tickFlow(span, t.scrapes.series.len())); err != nil {
+	if err := t.laminar.apply(ctx, tickFlow(span, time.Minute, t.scrapes.series.len())); err != nil {
 		return err
 	}
 	if _, err := t.laminar.awaitFlows(ctx); err != nil {
@@ -207,14 +235,18 @@ func (t *tickWork) measure(ctx context.Context, span string) error {
 		return err
 	}
 	for range t.b.plan.rounds {
-		var took time.Duration
-		for range perMinute {
-			var err error
-			if took, err = t.round(ctx); err != nil {
-				return err
+		var ticks []float64
+		for range ticksPerRound {
+			var took time.Duration
+			for range perMinute {
+				var err error
+				if took, err = t.round(ctx); err != nil {
+					return err
+				}
 			}
+			ticks = append(ticks, ms(took))
 		}
-		t.b.add(3, fmt.Sprintf(tickLaminar, span), "ms", ms(took))
+		t.b.add(3, fmt.Sprintf(tickLaminar, span), "ms", report.Median(ticks))
 		if err := t.peers(ctx, span); err != nil {
 			return err
 		}
