@@ -71,9 +71,13 @@ func (s *farSnapshot) ReadDelta(ctx context.Context, metrics []segment.MetricID,
 	return s.Snapshot.ReadDelta(ctx, metrics, ranges, pick, s.sent(fn))
 }
 
-func (s *farSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fn func(*segment.Segment) error) error {
+func (s *farSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
 	s.far.clock = s.far.clock.Add(s.far.trip)
-	return s.Snapshot.ReadRaw(ctx, sel, s.sent(fn))
+	sent := make([]func(*segment.Segment) error, len(fns))
+	for i, fn := range fns {
+		sent[i] = s.sent(fn)
+	}
+	return s.Snapshot.ReadRaw(ctx, sel, sent...)
 }
 
 // partials gives a partial back, or fails after it did.
@@ -114,6 +118,7 @@ func newFarWorld(t *testing.T, seed uint64, executor Executor, bytesPerSecond fl
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.node.foldLanes = 1 // the link's clock is for one goroutine
 	w.restart()
 	return w, far
 }

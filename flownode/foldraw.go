@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 
@@ -17,82 +16,34 @@ import (
 // those of panes, into cells of into that are empty, while they are read: about
 // rawAtOnce samples are held at a time, however many there are.
 //
-// Only, if not nil, says which samples are wanted, all of a cell or none.
+// Only, if not nil, says which samples are wanted, all of a cell or none. It may
+// be called by several goroutines.
 //
 // When that is known only later of a series that its samples do not come in time
 // order, its cells are emptied and folded again, from half of the time at a time.
 func (l *leafRun) foldRaw(ctx context.Context, r *round, into store, series []segment.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) error {
-	x := newRawFold(l, r, into, series)
-	defer x.raw.release()
-	x.raw.only = only
-	if len(spans) == 1 && spans[0].MaxT-spans[0].MinT < l.leaf.Pane {
-		x.limit = math.MaxInt
-	} else if l.likely(r, len(series), spans) > int64(x.limit) {
-		if err := l.holdLate(ctx, r, x.raw, spans); err != nil {
-			return err
-		}
-	}
-	err := x.raw.read(ctx, r.snap, spans, x.limit, x.fold)
-	r.readSamples += x.raw.count
-	if err != nil {
-		return err
-	}
-	return x.finish(ctx, r, spans)
-}
-
-// rawFold is raw samples on their way into a leaf's cells.
-type rawFold struct {
-	l      *leafRun
-	raw    *rawSamples
-	into   store
-	limit  int                // samples held at a time
-	folded bool               // some are in cells
-	spoilt map[int32]struct{} // slots whose cells hold samples in the wrong order
-}
-
-func newRawFold(l *leafRun, r *round, into store, series []segment.SeriesID) *rawFold {
-	return &rawFold{l: l, raw: newRawSamples(l.members, series), into: into, limit: r.node.rawAtOnce, spoilt: map[int32]struct{}{}}
-}
-
-// fold moves the samples that are held into cells.
-func (x *rawFold) fold() {
-	if x.folded {
-		for c := range x.raw.odd {
-			x.spoilt[x.raw.slot[c]] = struct{}{}
-		}
-	}
-	x.raw.foldInto(x.into, len(x.l.members.groupOf))
-	x.raw.clear()
-	clear(x.raw.odd)
-	x.folded = true
-}
-
-// finish folds what is still held, and again what was not in time order.
-func (x *rawFold) finish(ctx context.Context, r *round, spans []segment.Span) error {
-	l := x.l
-	if x.fold(); x.raw.hold != nil {
-		x.raw.unhold()
-		x.raw.foldInto(x.into, len(l.members.groupOf))
-	}
-	if len(x.spoilt) == 0 {
+	if len(series) == 0 || len(spans) == 0 {
 		return nil
 	}
-	again := slices.DeleteFunc(slices.Clone(x.raw.series), func(id segment.SeriesID) bool {
-		_, ok := x.spoilt[l.members.index.get(id)]
-		return !ok
-	})
-	cleared := slices.Collect(maps.Keys(x.spoilt))
-	for _, end := range x.into.occupied() {
-		if inSpans(spans, end) {
-			x.into.clearCells(end, cleared)
-		}
-	}
-	for _, half := range l.halves(spans, r.pos.Now+aheadOfClock) {
-		if err := l.foldRaw(ctx, r, x.into, again, half, x.raw.only); err != nil {
+	raw := newRawSamples(l.members, series)
+	raw.only = only
+	limit := r.node.rawAtOnce
+	if len(spans) == 1 && spans[0].MaxT-spans[0].MinT < l.leaf.Pane {
+		limit = math.MaxInt
+	} else if l.likely(r, len(series), spans) > int64(limit) {
+		if err := l.holdLate(ctx, r, raw, spans); err != nil {
+			raw.release()
 			return err
 		}
 	}
-	return nil
+	x := newRawFold(l, r, into, raw, limit)
+	defer x.release()
+	err := r.snap.ReadRaw(ctx, raw.selection(spans), x.takers(spans)...)
+	r.readSamples += x.count()
+	if err != nil {
+		return raw.readError(spans, err)
+	}
+	return x.finish(ctx, r, spans)
 }
 
 // likely is about how many samples of so many series lie in the spans: as if
@@ -158,22 +109,25 @@ func (l *leafRun) halves(spans []segment.Span, horizon int64) [][]segment.Span {
 // foldMixed adds samples of any of slots slots, those of one series in time
 // order, each time once per series.
 func (s *panes[P, PP]) foldMixed(slot []int32, slots int, ts []int64, vs []float64) {
-	var (
-		end   = int64(-1)
-		width = s.grid.Width
-	)
-	for i, t := range ts {
-		v := vs[i]
-		if t <= s.from || !s.markers && segment.IsStale(v) {
+	for from := 0; from < len(ts); {
+		if !s.keeps(ts[from], vs[from]) {
+			from++
 			continue
 		}
-		if t > end || t <= end-width || len(s.run.slots) == runLength {
-			s.foldRun(end, slots)
-			end = s.grid.End(t)
+		end := s.grid.End(ts[from])
+		begin, to := max(s.from, end-s.grid.Width), from+1
+		for to < len(ts) && ts[to] > begin && ts[to] <= end && (s.markers || !segment.IsStale(vs[to])) {
+			to++
 		}
-		s.run.slots = append(s.run.slots, slot[i])
-		s.run.times = append(s.run.times, t)
-		s.run.vals = append(s.run.vals, v)
+		s.column.Add(s.cells(end, int32(slots-1), slots), slot[from:to], ts[from:to], vs[from:to])
+		if s.slide.changing(end) {
+			for _, x := range slot[from:to] {
+				s.slide.stale.add(x)
+			}
+		}
+		from = to
 	}
-	s.foldRun(end, slots)
 }
+
+// keeps reports whether a sample enters a pane.
+func (s *panes[P, PP]) keeps(t int64, v float64) bool { return t > s.from && s.keep(v) }

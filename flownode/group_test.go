@@ -233,12 +233,20 @@ func (s *countedSnapshot) ReadDelta(ctx context.Context, metrics []segment.Metri
 	})
 }
 
-func (s *countedSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fn func(*segment.Segment) error) error {
+func (s *countedSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
 	s.of.raws++
-	return s.Snapshot.ReadRaw(ctx, sel, func(seg *segment.Segment) error {
-		s.of.samples += seg.Len()
-		return fn(seg)
-	})
+	counted, lens := make([]func(*segment.Segment) error, len(fns)), make([]int, len(fns))
+	for i, fn := range fns {
+		counted[i] = func(seg *segment.Segment) error {
+			lens[i] += seg.Len()
+			return fn(seg)
+		}
+	}
+	err := s.Snapshot.ReadRaw(ctx, sel, counted...)
+	for _, n := range lens {
+		s.of.samples += n
+	}
+	return err
 }
 
 // TestFlowsShareOneReading holds that flows of one fence group over the same

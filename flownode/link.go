@@ -87,14 +87,15 @@ func (l *link) tookTrip(took time.Duration) {
 
 // tookRead takes in a read of columns.
 func (l *link) tookRead(m *readTime) {
-	if m.bytes < linkLeast {
+	bytes, inside, making := m.sum()
+	if bytes < linkLeast {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	sending := now.Sub(m.began).Seconds() - m.inside.Seconds() - l.roundTrip - m.samples.ReadSeconds()
-	measured := max(0, sending) / float64(m.bytes)
+	sending := now.Sub(m.began).Seconds() - inside.Seconds() - l.roundTrip - making
+	measured := max(0, sending) / float64(bytes)
 	if l.at.IsZero() {
 		l.perByte = measured
 	} else {
@@ -106,8 +107,13 @@ func (l *link) tookRead(m *readTime) {
 
 // readTime is a read under way.
 type readTime struct {
-	now     func() time.Time
-	began   time.Time
+	now   func() time.Time
+	began time.Time
+	parts []*readPart // by who gets the segments
+}
+
+// readPart is what one who gets segments got. Different ones may at the same time.
+type readPart struct {
 	inside  time.Duration // spent by who gets the segments
 	bytes   int64
 	samples flowplan.Samples
@@ -117,18 +123,31 @@ func (l *link) begin() *readTime { return &readTime{now: l.now, began: l.now()} 
 
 // through takes the time of what fn does with each segment.
 func (m *readTime) through(fn func(*segment.Segment) error) func(*segment.Segment) error {
+	part := &readPart{}
+	m.parts = append(m.parts, part)
 	return func(seg *segment.Segment) error {
-		m.bytes += int64(seg.Wire)
+		part.bytes += int64(seg.Wire)
 		n, packed := int64(seg.Len()), int64(0)
 		if seg.Wire < seg.Len()*segment.ArrayBytes {
 			packed = n
 		}
-		m.samples.Add(n, packed, seg.Sealed)
+		part.samples.Add(n, packed, seg.Sealed)
 		began := m.now()
 		err := fn(seg)
-		m.inside += m.now().Sub(began)
+		part.inside += m.now().Sub(began)
 		return err
 	}
+}
+
+// sum is the bytes of all parts, how long the one that was longest at work was
+// not waiting for segments, and how long the database took to make them.
+func (m *readTime) sum() (bytes int64, inside time.Duration, making float64) {
+	for _, p := range m.parts {
+		bytes += p.bytes
+		inside = max(inside, p.inside)
+		making += p.samples.ReadSeconds()
+	}
+	return bytes, inside, making
 }
 
 // watchedSnapshot is a snapshot whose reads tell the link how long they took.
@@ -161,9 +180,12 @@ func (s *watchedSnapshot) ReadDelta(ctx context.Context, metrics []segment.Metri
 	return err
 }
 
-func (s *watchedSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fn func(*segment.Segment) error) error {
-	m := s.link.begin()
-	err := s.Snapshot.ReadRaw(ctx, sel, m.through(fn))
+func (s *watchedSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
+	m, timed := s.link.begin(), make([]func(*segment.Segment) error, len(fns))
+	for i, fn := range fns {
+		timed[i] = m.through(fn)
+	}
+	err := s.Snapshot.ReadRaw(ctx, sel, timed...)
 	if err == nil {
 		s.link.tookRead(m)
 	}

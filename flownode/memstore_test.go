@@ -7,6 +7,8 @@ import (
 	"sort"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
 	"laminar/sequence"
@@ -245,13 +247,30 @@ func overlaps(seg *segment.Segment, sel segment.Select) bool {
 		(sel.Spans == nil || slices.ContainsFunc(sel.Spans, func(s segment.Span) bool { return seg.MaxT >= s.MinT && seg.MinT <= s.MaxT }))
 }
 
-func (s *memSnapshot) ReadRaw(_ context.Context, sel segment.Select, fn func(*segment.Segment) error) error {
-	return s.each(sel.Metrics, func(seg *segment.Segment) error {
-		if !overlaps(seg, sel) {
-			return nil
+func (s *memSnapshot) ReadRaw(_ context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
+	parts := make([][]*segment.Segment, len(fns))
+	err := s.each(sel.Metrics, func(seg *segment.Segment) error {
+		if overlaps(seg, sel) {
+			to := int(seg.Region) % len(fns)
+			parts[to] = append(parts[to], seg)
 		}
-		return fn(seg)
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	var readers errgroup.Group
+	for i, part := range parts {
+		readers.Go(func() error {
+			for _, seg := range part {
+				if err := fns[i](seg); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return readers.Wait()
 }
 
 func (s *memSnapshot) Spans(_ context.Context, sel segment.Select) ([]segment.Span, error) {

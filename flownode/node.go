@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,6 +85,7 @@ type Node struct {
 	link    *link
 
 	rawAtOnce int          // samples held while they are read and folded
+	foldLanes int          // into how many lanes raw samples are folded at most
 	flows     atomic.Int64 // of all groups, as of the last poll
 
 	mu     sync.Mutex
@@ -98,7 +100,8 @@ func New(cfg Config) (*Node, error) {
 	}
 	return &Node{
 		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics, eval: promeval.New(), rawAtOnce: defaultRawAtOnce,
-		rounds: make(chan struct{}, cfg.MaxRounds), look: make(chan struct{}, 1), link: newLink(cfg.Now, cfg.Metrics),
+		foldLanes: min(runtime.GOMAXPROCS(0), maxFoldLanes),
+		rounds:    make(chan struct{}, cfg.MaxRounds), look: make(chan struct{}, 1), link: newLink(cfg.Now, cfg.Metrics),
 		groups: map[string]*group{}, hinted: sequence.Vector{},
 	}, nil
 }

@@ -80,6 +80,7 @@ func newWorld(t testing.TB, seed uint64, regions int, executor Executor, defs st
 	}
 	// Some worlds fold a few samples at a time.
 	w.node.rawAtOnce = []int{defaultRawAtOnce, 3, 50}[seed%3]
+	w.node.foldLanes = 1 + int(seed/3%3)
 	w.restart()
 	metrics := []struct {
 		name    string

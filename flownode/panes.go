@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"unsafe"
 
 	"laminar/flownode/flowplan"
@@ -37,6 +38,9 @@ type panes[P any, PP cell[P]] struct {
 	slide slide[P, PP]  // what the panes of the current window merge to
 	acc   []P           // scratch of window
 	run   run           // scratch of fold
+
+	whole  *panes[P, PP] // of a lane: whose panes it folds into; else nil
+	making sync.Mutex    // held while a lane looks for a pane
 }
 
 // run is some samples of one pane, by slot.
@@ -53,6 +57,8 @@ const runLength = 256
 // store is panes of any kind of partial.
 type store interface {
 	position() (at sequence.Vector, from int64)
+	lane() store
+	merge(other store)
 	advance(rng map[sequence.Region]sequence.Range, to sequence.Vector) error
 	fold(seg *segment.Segment, m *members, closedT int64, touched func(t int64, slot int32))
 	foldSorted(slot int32, slots int, ts []int64, vs []float64)
@@ -88,11 +94,15 @@ func (s *panes[P, PP]) cells(end int64, slot int32, slots int) []P {
 	if int(slot) < len(c) {
 		return c
 	}
+	if s.whole != nil {
+		return s.laneCells(end, slots)
+	}
 	n := max(slots, int(slot)+1)
 	if c == nil {
-		c = s.slide.take(n)
+		c = s.slide.fresh(n)
+	} else {
+		c = s.slide.grow(c, n)
 	}
-	c = s.slide.grow(c, n)
 	s.byT[end] = c
 	return c
 }

@@ -46,7 +46,12 @@ type Snapshot interface {
 	// ReadRaw calls fn for every segment, sealed and hot, that overlaps the
 	// selection, in such an order that of two samples of one series and time
 	// the one with the higher sequence comes later.
-	ReadRaw(ctx context.Context, sel segment.Select, fn func(*segment.Segment) error) error
+	//
+	// With several functions each gets the segments of regions of its own, always
+	// of the same for as many functions, and different ones may be called at the
+	// same time. One that fails ends the reading; none is called any more when
+	// ReadRaw returns.
+	ReadRaw(ctx context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error
 
 	// Spans lists the time spans of the segments that overlap the selection,
 	// sorted by MinT, merged where they touch.

@@ -52,6 +52,16 @@ const defaultRawAtOnce = 512 << 10
 // rawBuffers keeps buffers, which are large, from one reading to the next.
 var rawBuffers = sync.Pool{New: func() any { return new(rawBuffer) }}
 
+// beside is for samples of others of the same series, which come to another
+// goroutine at the same time: what is kept by column is shared, and each column
+// is one goroutine's own. Settings are copied. Give it back with release, too.
+func (r *rawSamples) beside() *rawSamples {
+	b := *r
+	b.odd, b.count, b.held = map[int32]struct{}{}, 0, rawBuffer{}
+	b.rawBuffer, _ = rawBuffers.Get().(*rawBuffer)
+	return &b
+}
+
 // newRawSamples is for members of m. Give it back with release.
 func newRawSamples(m *members, series []segment.SeriesID) *rawSamples {
 	r := &rawSamples{
@@ -82,6 +92,11 @@ func (b *rawBuffer) add(column int32, t int64, v float64) {
 	b.vs = append(b.vs, v)
 }
 
+// grow makes room for n samples more.
+func (b *rawBuffer) grow(n int) {
+	b.column, b.ts, b.vs = slices.Grow(b.column, n), slices.Grow(b.ts, n), slices.Grow(b.vs, n)
+}
+
 // clear forgets the samples, and keeps in mind how far each column has come.
 func (b *rawBuffer) clear() { b.column, b.ts, b.vs = b.column[:0], b.ts[:0], b.vs[:0] }
 
@@ -89,6 +104,10 @@ func (b *rawBuffer) clear() { b.column, b.ts, b.vs = b.column[:0], b.ts[:0], b.v
 func (r *rawSamples) take(seg *segment.Segment, spans []segment.Span) {
 	n, _ := slices.BinarySearchFunc(spans, seg.MinT, func(s segment.Span, t int64) int { return cmp.Compare(s.MaxT, t) })
 	if n == len(spans) || spans[n].MinT > seg.MaxT {
+		return
+	}
+	if r.only == nil && r.hold == nil && spans[n].MinT <= seg.MinT && seg.MaxT <= spans[n].MaxT {
+		r.takeAll(seg)
 		return
 	}
 	span := spans[n]
@@ -123,13 +142,40 @@ func (r *rawSamples) take(seg *segment.Segment, spans []segment.Span) {
 	r.count += int64(len(r.ts) - before)
 }
 
-// read reads the series' samples in the spans, which are disjoint and
-// ascending, in the snapshot. When at least so many are held that it is full,
-// it calls full, which may clear them.
-func (r *rawSamples) read(ctx context.Context, snap Snapshot, spans []segment.Span, limit int, full func()) error {
-	if len(r.series) == 0 || len(spans) == 0 {
-		return nil
+// takeAll takes all samples of the columns in: nearly all segments of a large
+// reading lie in its span.
+func (r *rawSamples) takeAll(seg *segment.Segment) {
+	n := len(r.ts)
+	r.grow(seg.Len())
+	var (
+		columns = r.column[:n+seg.Len()]
+		ts      = r.ts[:n+seg.Len()]
+		vs      = r.vs[:n+seg.Len()]
+		offsets = seg.Offsets[:len(seg.Series)]
+		values  = seg.Values[:len(seg.Series)]
+		to      = n
+	)
+	for i, id := range seg.Series {
+		c := r.index.get(id)
+		if c == noSlot {
+			continue
+		}
+		t := seg.Base + int64(offsets[i])
+		if t <= r.last[c] {
+			r.odd[c] = struct{}{}
+		} else {
+			r.last[c] = t
+		}
+		columns[to], ts[to], vs[to] = c, t, values[i]
+		to++
 	}
+	r.column, r.ts, r.vs = columns[:to], ts[:to], vs[:to]
+	r.count += int64(to - n)
+}
+
+// selection is what is to be read of the series' samples in the spans, of which
+// there are some.
+func (r *rawSamples) selection(spans []segment.Span) segment.Select {
 	sel := segment.Select{Metrics: r.m.metrics, After: spans[0].MinT - 1, UpTo: spans[len(spans)-1].MaxT}
 	if len(spans) > 1 {
 		sel.Spans = spans
@@ -137,16 +183,12 @@ func (r *rawSamples) read(ctx context.Context, snap Snapshot, spans []segment.Sp
 	if len(r.series) < len(r.m.series) {
 		sel.Series = r.series
 	}
-	err := snap.ReadRaw(ctx, sel, func(seg *segment.Segment) error {
-		if r.take(seg, spans); len(r.ts) >= limit {
-			full()
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read raw samples of %s from %d to %d: %w", r.m.leaf.Text, spans[0].MinT, sel.UpTo, err)
-	}
-	return nil
+	return sel
+}
+
+// readError says which samples could not be read.
+func (r *rawSamples) readError(spans []segment.Span, err error) error {
+	return fmt.Errorf("read raw samples of %s from %d to %d: %w", r.m.leaf.Text, spans[0].MinT, spans[len(spans)-1].MaxT, err)
 }
 
 // readRaw reads the series' samples in the spans by column; only, if not nil,
@@ -155,8 +197,14 @@ func readRaw(ctx context.Context, snap Snapshot, m *members, series []segment.Se
 	raw := newRawSamples(m, series)
 	raw.only = only
 	defer raw.release()
-	if err := raw.read(ctx, snap, spans, math.MaxInt, nil); err != nil {
-		return nil, err
+	if len(series) > 0 && len(spans) > 0 {
+		err := snap.ReadRaw(ctx, raw.selection(spans), func(seg *segment.Segment) error {
+			raw.take(seg, spans)
+			return nil
+		})
+		if err != nil {
+			return nil, raw.readError(spans, err)
+		}
 	}
 	return raw.columns(), nil
 }
@@ -220,23 +268,13 @@ func (r *rawSamples) foldInto(s store, slots int) {
 		r.columns().foldInto(s, slots)
 		return
 	}
-	var crossing []int32 // slots of a stretch in which each sample is of another series
-	for from := 0; from < len(r.column); {
-		to := from + 1
-		for to < len(r.column) && r.column[to] == r.column[from] {
-			to++
+	var slot [4 * runLength]int32
+	for from := 0; from < len(r.column); from += len(slot) {
+		to := min(from+len(slot), len(r.column))
+		for i, c := range r.column[from:to] {
+			slot[i] = r.slot[c]
 		}
-		if to-from > 1 {
-			s.foldSorted(r.slot[r.column[from]], slots, r.ts[from:to], r.vs[from:to])
-			from = to
-			continue
-		}
-		crossing = crossing[:0]
-		for to = from; to < len(r.column) && (to+1 == len(r.column) || r.column[to+1] != r.column[to]); to++ {
-			crossing = append(crossing, r.slot[r.column[to]])
-		}
-		s.foldMixed(crossing, slots, r.ts[from:to], r.vs[from:to])
-		from = to
+		s.foldMixed(slot[:to-from], slots, r.ts[from:to], r.vs[from:to])
 	}
 }
 

@@ -263,6 +263,14 @@ func (w *slide[P, PP]) grow(a []P, n int) []P {
 	return grown
 }
 
+// fresh returns an array of n empty slots.
+func (w *slide[P, PP]) fresh(n int) []P {
+	if len(w.free) == 0 {
+		return make([]P, n)
+	}
+	return w.grow(w.take(n), n)
+}
+
 // take returns an array without slots but room for n, where there is one.
 func (w *slide[P, PP]) take(n int) []P {
 	if i := len(w.free) - 1; i >= 0 {

@@ -145,26 +145,40 @@ func buildTogether(ctx context.Context, r *round, leaves []missingState) error {
 	if len(leaves) < 2 {
 		return nil
 	}
-	folds, spans := make([]*rawFold, len(leaves)), make([][]segment.Span, len(leaves))
-	first := leaves[0].from
+	var (
+		folds  = make([]*rawFold, len(leaves))
+		spans  = make([][]segment.Span, len(leaves))
+		takers = make([][]func(*segment.Segment) error, r.foldLanes()) // by lane, then leaf
+		limit  = max(r.node.rawAtOnce/len(leaves), min(r.node.rawAtOnce, minRawAtOnce))
+		first  = leaves[0].from
+	)
 	for i, m := range leaves {
-		x := newRawFold(m.leaf, r, m.leaf.builder.panes(m.from, r.pos.Vector), m.leaf.members.series)
-		defer x.raw.release()
-		x.limit = max(x.limit/len(leaves), min(x.limit, minRawAtOnce))
-		folds[i], spans[i] = x, spanOf(m.from, math.MaxInt64)
+		raw := newRawSamples(m.leaf.members, m.leaf.members.series)
+		folds[i] = newRawFold(m.leaf, r, m.leaf.builder.panes(m.from, r.pos.Vector), raw, limit)
+		defer folds[i].release()
+		spans[i] = spanOf(m.from, math.MaxInt64)
+		for lane, take := range folds[i].takers(spans[i]) {
+			takers[lane] = append(takers[lane], take)
+		}
 		first = min(first, m.from)
 	}
-	err := r.snap.ReadRaw(ctx, segment.Select{Metrics: leaves[0].leaf.members.metrics, After: first}, func(seg *segment.Segment) error {
-		r.readSamples += int64(seg.Len())
-		for i, x := range folds {
-			if x.raw.take(seg, spans[i]); len(x.raw.ts) >= x.limit {
-				x.fold()
+	all, read := make([]func(*segment.Segment) error, len(takers)), make([]int64, len(takers))
+	for lane, takers := range takers {
+		all[lane] = func(seg *segment.Segment) error {
+			read[lane] += int64(seg.Len())
+			for _, take := range takers {
+				if err := take(seg); err != nil {
+					return err
+				}
 			}
+			return nil
 		}
-		return nil
-	})
-	if err != nil {
+	}
+	if err := r.snap.ReadRaw(ctx, segment.Select{Metrics: leaves[0].leaf.members.metrics, After: first}, all...); err != nil {
 		return err
+	}
+	for _, n := range read {
+		r.readSamples += n
 	}
 	for i, x := range folds {
 		if err := x.finish(ctx, r, spans[i]); err != nil {

@@ -35,12 +35,14 @@ func (s *Snapshot) ReadDelta(ctx context.Context, metrics []segment.MetricID, ra
 // ones by (sequence, segment number). That suffices because a series lives in
 // one region and generations are sealed oldest first.
 //
+// With several functions the segments of a region all go to one, which the
+// number of functions alone decides, and different ones may be called at once.
 // The segment is valid only until fn returns, which may be called by another
 // goroutine, never by two at once. An error of fn ends the read and is returned
-// as it is. Select.Series is not used: finding out inside
+// as it is. At least one is given. Select.Series is not used: finding out inside
 // PostgreSQL which segments hold a series unpacks them, which costs more than
 // reading them.
-func (s *Snapshot) ReadRaw(ctx context.Context, sel segment.Select, fn func(*segment.Segment) error) error {
+func (s *Snapshot) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
 	regions := s.regionColumn()
 	if len(regions) == 0 || len(sel.Metrics) == 0 {
 		return nil
@@ -48,7 +50,7 @@ func (s *Snapshot) ReadRaw(ctx context.Context, sel segment.Select, fn func(*seg
 	after, upTo := spanOf(sel)
 	minT, maxT := spanColumns(sel.Spans)
 	metrics := metricIDs(sel.Metrics)
-	return s.share(ctx, regions, fn, func(ctx context.Context, on *Snapshot, regions []int32, fn func(*segment.Segment) error) error {
+	return s.share(ctx, regions, fns, func(ctx context.Context, on *Snapshot, regions []int32, fn segmentFunc) error {
 		err := on.readSegments(ctx, "read sealed segments", queries.ReadRawSealed, true, fn, metrics, regions, after, upTo, minT, maxT)
 		if err != nil {
 			return err

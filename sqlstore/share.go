@@ -11,25 +11,33 @@ import (
 )
 
 // Sending columns is most of the work of reading them, and one session of
-// PostgreSQL does it on one core. So a large reading is shared between two
+// PostgreSQL does it on one core. So a large reading is shared between
 // sessions in one snapshot, by region: of a series all samples are in one, and
 // their order is kept.
 const (
-	// besideAfter is after how many samples the other session is started.
+	// besideAfter is after how many samples the other sessions are started.
 	besideAfter = 100_000
 	// besideWait is how long to wait for a connection that is free. Without one,
 	// and that can be for as long as others wait for ours, one session reads it all.
 	besideWait = 20 * time.Millisecond
+	// leastSessions is how many sessions share a reading at least, even where what
+	// they read goes to one function.
+	leastSessions = 2
 )
 
-// readFunc reads segments of some regions on a session's connection.
-type readFunc func(ctx context.Context, on *Snapshot, regions []int32, fn func(*segment.Segment) error) error
+// segmentFunc takes a segment, which is valid only until it returns.
+type segmentFunc = func(*segment.Segment) error
 
-// share runs read for all regions, for half of them beside the snapshot's own
-// session once that has proved large. fn is never called by two at once.
-func (s *Snapshot) share(ctx context.Context, regions []int32, fn func(*segment.Segment) error, read readFunc) error {
+// readFunc reads segments of some regions on a session's connection.
+type readFunc func(ctx context.Context, on *Snapshot, regions []int32, fn segmentFunc) error
+
+// share runs read for all regions, for parts of them beside the snapshot's own
+// session once that has proved large. Each region's segments go to one of the
+// functions, which does not depend on who reads them; none is ever called by two
+// at once.
+func (s *Snapshot) share(ctx context.Context, regions []int32, fns []segmentFunc, read readFunc) error {
 	if len(regions) < 2 {
-		return read(ctx, s, regions, fn)
+		return read(ctx, s, regions, fns[0])
 	}
 	if s.exported == "" {
 		// Now, as no statement can be sent while one is being read.
@@ -38,68 +46,110 @@ func (s *Snapshot) share(ctx context.Context, regions []int32, fn func(*segment.
 		}
 	}
 	var (
-		own, others = regions[:len(regions)/2], regions[len(regions)/2:]
-		samples     int
-		beside      sync.WaitGroup
-		started     bool
-		absent      bool // there is no other session; after Wait
-
-		mu     sync.Mutex // held while fn runs
-		failed error      // what ends both readings; guarded by mu
+		r       = newSharedReading(regions, fns)
+		own     = r.parts[0].fn
+		samples int
+		beside  sync.WaitGroup
+		started bool
 	)
-	fail := func(err error) error {
-		if failed == nil {
-			failed = err
-		}
-		return failed
-	}
-	serial := func(seg *segment.Segment) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if failed != nil {
-			return failed
-		}
-		if err := fn(seg); err != nil {
-			return fail(err)
-		}
-		return nil
-	}
 	besideCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err := read(ctx, s, own, func(seg *segment.Segment) error {
+	err := read(ctx, s, r.parts[0].regions, func(seg *segment.Segment) error {
 		if samples += seg.Len(); samples >= besideAfter && !started {
 			started = true
-			beside.Go(func() {
-				err := s.readBeside(besideCtx, others, serial, read)
-				if absent = errors.Is(err, errNotBeside); err != nil && !absent {
-					mu.Lock()
-					defer mu.Unlock()
-					_ = fail(err)
-				}
-			})
+			for i := range r.parts[1:] {
+				part := &r.parts[1+i]
+				beside.Go(func() {
+					err := s.readBeside(besideCtx, part.regions, part.fn, read)
+					if part.read = !errors.Is(err, errNotBeside); err != nil && part.read {
+						_ = r.fail(err)
+						cancel()
+					}
+				})
+			}
 		}
-		return serial(seg)
+		return own(seg)
 	})
 	if err != nil {
 		cancel()
 	}
 	beside.Wait()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case failed != nil:
-		return failed
-	case started && !absent:
-		return nil
 	}
-	return read(ctx, s, others, serial)
+	if err := r.error(); err != nil {
+		return err
+	}
+	for _, part := range r.parts[1:] {
+		if part.read {
+			continue
+		}
+		if err := read(ctx, s, part.regions, part.fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sharedReading is a reading in parts, each of which a session reads.
+type sharedReading struct {
+	parts []readPart
+
+	mu     sync.Mutex
+	failed error // what ends all parts; guarded by mu
+}
+
+type readPart struct {
+	regions []int32
+	fn      segmentFunc
+	read    bool // by a session beside; known when that has ended
+}
+
+// newSharedReading makes parts for the functions. Where there are more parts,
+// those that share a function call it one after the other.
+func newSharedReading(regions []int32, fns []segmentFunc) *sharedReading {
+	r := &sharedReading{parts: make([]readPart, min(len(regions), max(len(fns), leastSessions)))}
+	locks := make([]sync.Mutex, len(fns))
+	for i := range r.parts {
+		from, to := i*len(regions)/len(r.parts), (i+1)*len(regions)/len(r.parts)
+		fn, lock := fns[i%len(fns)], &locks[i%len(fns)]
+		r.parts[i].regions = regions[from:to]
+		r.parts[i].fn = func(seg *segment.Segment) error {
+			if err := r.error(); err != nil {
+				return err
+			}
+			lock.Lock()
+			defer lock.Unlock()
+			if err := fn(seg); err != nil {
+				return r.fail(err)
+			}
+			return nil
+		}
+	}
+	return r
+}
+
+// fail ends all parts; the first error counts.
+func (r *sharedReading) fail(err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil {
+		r.failed = err
+	}
+	return r.failed
+}
+
+func (r *sharedReading) error() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed
 }
 
 // errNotBeside says that there is no other session and nothing was read.
 var errNotBeside = errors.New("no session beside the snapshot's own")
 
 // readBeside reads in a session of its own.
-func (s *Snapshot) readBeside(ctx context.Context, regions []int32, fn func(*segment.Segment) error, read readFunc) error {
+func (s *Snapshot) readBeside(ctx context.Context, regions []int32, fn segmentFunc, read readFunc) error {
 	waiting, cancel := context.WithTimeout(ctx, besideWait)
 	defer cancel()
 	conn, err := s.pool.Acquire(waiting)

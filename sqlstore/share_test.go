@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"laminar/sequence"
@@ -82,6 +83,32 @@ func TestReadRawShared(t *testing.T) {
 	}
 	snap := db.snapshot()
 	db.flush(1, points{metric: sel.Metrics[0], series: []segment.SeriesID{db.samples[0].series}, times: []int64{scrapes * 1000}, values: []float64{1}})
+	// Of two functions each gets a region, whatever session reads it, and perhaps
+	// while the other is called; a third is left over.
+	readByRegion := func(name string) {
+		t.Helper()
+		var counts [3]int
+		var fns []func(*segment.Segment) error
+		for i := range counts {
+			last := map[segment.SeriesID]int64{}
+			fns = append(fns, func(seg *segment.Segment) error {
+				if int(seg.Region) != i+1 {
+					return fmt.Errorf("function %d gets a segment of region %d", i, seg.Region)
+				}
+				for n, id := range seg.Series {
+					if at, ok := last[id]; ok && seg.Time(n) <= at {
+						return fmt.Errorf("series %d at %d comes after %d", id, seg.Time(n), at)
+					}
+					last[id] = seg.Time(n)
+				}
+				counts[i] += seg.Len()
+				return nil
+			})
+		}
+		if err := snap.ReadRaw(t.Context(), sel, fns...); err != nil || counts != [3]int{series * scrapes, series * scrapes, 0} {
+			t.Errorf("%s: %v samples by function and %v, want %d of each of two", name, counts, err, series*scrapes)
+		}
+	}
 	read := func(name string) {
 		t.Helper()
 		n, last := 0, map[segment.SeriesID]int64{}
@@ -100,6 +127,7 @@ func TestReadRawShared(t *testing.T) {
 		}
 	}
 	read("shared")
+	readByRegion("shared")
 
 	// Without a free connection one session reads it all.
 	var held []func()
@@ -116,20 +144,26 @@ func TestReadRawShared(t *testing.T) {
 		held = append(held, func() { conn.Release(); cancel() })
 	}
 	read("alone")
+	readByRegion("alone")
 	for _, release := range held {
 		release()
 	}
 
 	// An error ends both, whichever it comes from.
-	stop := errors.New("enough")
-	for _, region := range []sequence.Region{1, 2} {
+	stop, tried := errors.New("enough"), 0
+	for _, region := range []sequence.Region{1, 2, 1, 2} {
 		another := db.snapshot()
-		err := another.ReadRaw(t.Context(), sel, func(seg *segment.Segment) error {
+		fn := func(seg *segment.Segment) error {
 			if seg.Region == region && seg.MinT > 0 {
 				return stop
 			}
 			return nil
-		})
+		}
+		fns := []func(*segment.Segment) error{fn}
+		if tried++; tried > 2 {
+			fns = append(fns, fn)
+		}
+		err := another.ReadRaw(t.Context(), sel, fns...)
 		if !errors.Is(err, stop) {
 			t.Errorf("region %d: %v, want the error of the function", region, err)
 		}
@@ -137,7 +171,7 @@ func TestReadRawShared(t *testing.T) {
 			t.Errorf("region %d: the snapshot does not read any more: %v", region, err)
 		}
 	}
-	if got := scanOne[int](db, "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%' and application_name = 'laminar'"); got > 3 {
+	if got := scanOne[int](db, "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%' and application_name = 'laminar'"); got > 5 {
 		t.Errorf("%d sessions are still in a transaction", got)
 	}
 }

@@ -3,6 +3,7 @@ package partial_test
 import (
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"testing"
 
 	"laminar/flownode/partial"
@@ -31,6 +32,30 @@ func TestSimpleLaws(t *testing.T) {
 			return []float64{n, sum, sum / n, lo, hi}, []float64{0, size * tolerance, size / n * tolerance, 0, 0}
 		},
 	})
+}
+
+// TestSimpleAddCompensates holds the sum of finite samples against Neumaier's
+// summation written down once more, to the bit.
+func TestSimpleAddCompensates(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for range 2_000 {
+		var p partial.Simple
+		sum, c := 0.0, 0.0
+		for i := range 20 {
+			v := math.Ldexp(rnd.Float64()-0.5, rnd.IntN(120)-60)
+			p.Add(int64(i), v)
+			total := sum + v
+			if math.Abs(sum) >= math.Abs(v) {
+				c += (sum - total) + v
+			} else {
+				c += (v - total) + sum
+			}
+			sum = total
+		}
+		if p.Sum != sum || p.C != c || p.Count != 20 {
+			t.Fatalf("20 samples give %v + %v, want %v + %v", p.Sum, p.C, sum, c)
+		}
+	}
 }
 
 func TestMomentsLaws(t *testing.T) {

@@ -1,5 +1,7 @@
 package partial
 
+import "math"
+
 // Simple is the partial for functions of a set of samples in which order and
 // resets do not matter: sum, avg, min, max, count and present over time.
 //
@@ -26,6 +28,19 @@ func (p *Simple) Empty() bool { return p.Count == 0 }
 func (p *Simple) Add(_ int64, v float64) {
 	if p.Count == 0 {
 		*p = Simple{Count: 1, Sum: v, Min: v, Max: v}
+		return
+	}
+	// Nearly all sums are finite. This is what follows below without asking
+	// again and again what is infinite.
+	if total := float64(p.Sum + v); finite(total) {
+		if math.Abs(p.Sum) >= math.Abs(v) {
+			p.C += float64(float64(p.Sum-total) + v)
+		} else {
+			p.C += float64(float64(v-total) + p.Sum)
+		}
+		p.Count++
+		p.Sum = total
+		p.widen(v, v)
 		return
 	}
 	if sum, c := add(p.Sum, p.C, v); !isInf(sum) && !isInf(p.Sum) {

@@ -209,11 +209,11 @@ func (s *nodeSnapshot) ReadDelta(ctx context.Context, metrics []segment.MetricID
 }
 
 // ReadRaw is Snapshot.ReadRaw.
-func (s *nodeSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fn func(*segment.Segment) error) error {
+func (s *nodeSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
 	if err := s.k.reach("read"); err != nil {
 		return err
 	}
-	return s.Snapshot.ReadRaw(ctx, sel, fn)
+	return s.Snapshot.ReadRaw(ctx, sel, fns...)
 }
 
 // AggregateDelta is Snapshot.AggregateDelta.

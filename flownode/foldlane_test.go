@@ -1,0 +1,135 @@
+package flownode
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+)
+
+// laneLeaves is a leaf of each kind of partial, with slots that are series and
+// slots that are groups.
+var laneLeaves = []string{
+	"sum by (job) (sum_over_time(temperature[3m]))",
+	"max by (job) (max_over_time(temperature[3m]))",
+	"min(min_over_time(temperature[2m]))",
+	"sum(count_over_time(temperature[5m]))",
+	"avg_over_time(temperature[5m])",
+	"stddev_over_time(temperature[5m])",
+	"last_over_time(temperature[4m])",
+	"first_over_time(temperature[4m])",
+	"sum by (job) (temperature)",
+	"sum by (job) (rate(temperature[5m]))",
+	"delta(temperature[3m])",
+	"irate(temperature[5m])",
+	"changes(temperature[5m])",
+	"deriv(temperature[10m])",
+}
+
+// TestLanesFoldTheSame folds the raw samples of random histories (late ones,
+// repeats, markers, sealed and hot segments) in one lane and in several: of
+// series each lane has its own, so their windows agree to the bit; groups are
+// merged from the lanes', so sums agree to rounding. Several lanes give the same
+// bits every time, whichever is faster.
+func TestLanesFoldTheSame(t *testing.T) {
+	var defs strings.Builder
+	defs.WriteString("flows:\n")
+	for i, promql := range laneLeaves {
+		fmt.Fprintf(&defs, "  - {name: f%d, promql: '%s', every: 1m}\n", i, promql)
+	}
+	for seed := range uint64(18) {
+		w := newWorld(t, seed, 3, ExecutorColumnar, defs.String())
+		for range 12 {
+			w.scrape(int64(1+w.rng.IntN(4))*60_000, false)
+			switch w.rng.IntN(4) {
+			case 0:
+				w.scrape(60_000, true)
+			case 1:
+				w.overwrite()
+			case 2:
+				w.store.seal()
+			}
+		}
+		w.tick() // members
+		snap, err := w.store.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &round{node: w.node, snap: snap, pos: snap.Position()}
+		for id, f := range w.group.flows {
+			for _, l := range f.leaves {
+				one, several, again := w.inLanes(r, l, 1, false), w.inLanes(r, l, 3, false), w.inLanes(r, l, 3, true)
+				if len(one) == 0 {
+					t.Fatalf("seed %d: flow %d %s has no windows: nothing is compared", seed, id, l.leaf.Text)
+				}
+				if diff := differ(several, again, 0); diff != "" {
+					t.Fatalf("seed %d: flow %d %s: in three lanes, alone and together: %s", seed, id, l.leaf.Text, diff)
+				}
+				bound := 0.0
+				if l.members.byGroup {
+					bound = 1e-9
+				}
+				if diff := differ(one, several, bound); diff != "" {
+					t.Fatalf("seed %d: flow %d %s: in one lane and in three: %s", seed, id, l.leaf.Text, diff)
+				}
+			}
+		}
+	}
+}
+
+// laneValue is what a slot of a leaf says of a window.
+type laneValue struct {
+	after int64
+	slot  int32
+	value float64
+}
+
+// inLanes builds a leaf's pane state from raw in so many lanes, from the middle
+// of what is stored, and computes windows of it: alone, or together with that of
+// a leaf that begins later.
+func (w *world) inLanes(r *round, l *leafRun, lanes int, together bool) []laneValue {
+	w.t.Helper()
+	w.node.foldLanes = lanes
+	ctx, from := context.Background(), w.base+10*60_000
+	var state store
+	if together {
+		a, b := *l, *l
+		if err := buildTogether(ctx, r, []missingState{{leaf: &a, from: from}, {leaf: &b, from: from + 5*60_000}}); err != nil {
+			w.t.Fatal(err)
+		}
+		state = a.state
+	} else {
+		var err error
+		if state, err = l.buildState(ctx, r, from); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	var out []laneValue
+	for after := from; after < w.clock; after += l.step {
+		var vals slotValues
+		state.window(after, after+l.leaf.Range, l.members, allGroups(), &vals)
+		for i, slot := range vals.slots {
+			out = append(out, laneValue{after, slot, vals.values[i]})
+		}
+	}
+	return out
+}
+
+// differ says how values differ by more than the bound; "" when they do not.
+func differ(a, b []laneValue, bound float64) string {
+	if len(a) != len(b) {
+		return fmt.Sprintf("%d values and %d", len(a), len(b))
+	}
+	for i, x := range a {
+		y := b[i]
+		same := math.Float64bits(x.value) == math.Float64bits(y.value)
+		if bound > 0 {
+			same = same || math.IsNaN(x.value) && math.IsNaN(y.value) || math.Abs(x.value-y.value) <= bound*max(1, math.Abs(x.value))
+		}
+		if x.after != y.after || x.slot != y.slot || !same {
+			return fmt.Sprintf("%+v and %+v", x, y)
+		}
+	}
+	return ""
+}
