@@ -23,6 +23,7 @@ import (
 // TestScripts runs the scenarios under testdata/flownode. Commands:
 //
 //	define             definitions in YAML
+//	apply              the flows are new now: what came before is not theirs
 //	append at=T        samples of one flush of region 1, as series and value;
 //	                   a sample at or before its series' newest is unordered
 //	seal, evict, restart
@@ -68,6 +69,11 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 			f.dropState()
 		}
 	case "restart":
+		s.restart()
+	case "apply":
+		for _, f := range s.store.flows {
+			f.flow.Vector = maps.Clone(s.store.vec)
+		}
 		s.restart()
 	case "clock":
 		s.store.now = s.at(t, d.CmdArgs[0].Key)
