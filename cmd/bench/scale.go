@@ -127,7 +127,7 @@ func (b *bench) growSeries(ctx context.Context, n int) error {
 		return err
 	}
 	defer r.close()
-	took1, err := b.medianMinute(ctx, r, tickFlow("5m", time.Minute, n))
+	took1, err := b.medianMinute(ctx, r, tickFlow("5m", time.Minute, n), b.plan.rounds)
 	if err != nil {
 		return err
 	}
@@ -136,9 +136,9 @@ func (b *bench) growSeries(ctx context.Context, n int) error {
 	return r.stop(ctx)
 }
 
-// medianMinute applies flows and returns the median tick, in ms, that closes a
-// window, after a first one that builds the state.
-func (b *bench) medianMinute(ctx context.Context, r *rig, flows string) (float64, error) {
+// medianMinute applies flows and returns the median of so many ticks, in ms, that
+// close a window, after a first one that builds the state.
+func (b *bench) medianMinute(ctx context.Context, r *rig, flows string, ticks int) (float64, error) {
 	if err := r.store(ctx, perMinute-1); err != nil {
 		return 0, err
 	}
@@ -149,7 +149,7 @@ func (b *bench) medianMinute(ctx context.Context, r *rig, flows string) (float64
 		return 0, err
 	}
 	var took []float64
-	for range b.plan.rounds {
+	for range ticks {
 		d, err := r.minute(ctx)
 		if err != nil {
 			return 0, err
@@ -182,7 +182,7 @@ func (b *bench) growFlows(ctx context.Context, n int) error {
 			// The vectors of flows that nothing touches are stored now and then.
 			r.watch = []string{"grow_0"}
 		}
-		took, err := b.medianMinute(ctx, r, flows.String())
+		took, err := b.medianMinute(ctx, r, flows.String(), b.plan.rounds)
 		if err != nil {
 			return err
 		}
@@ -201,18 +201,20 @@ func (b *bench) growFlows(ctx context.Context, n int) error {
 // growStored measures the same tick beside ever longer histories.
 func (b *bench) growStored(ctx context.Context) error {
 	n := b.plan.tickSeries
+	ticks := b.plan.rounds * ticksPerRound // what they are held against leaves little room
 	for _, stored := range b.plan.scale.stored {
 		history := max(5*perMinute, int64(stored/n))
-		r, err := b.newRig(ctx, "grow", requestSeries(n), history, int64(b.plan.rounds+2)*perMinute)
+		r, err := b.newRig(ctx, "grow", requestSeries(n), history, int64(ticks+2)*perMinute)
 		if err != nil {
 			return err
 		}
 		defer r.close()
-		took, err := b.medianMinute(ctx, r, tickFlow("5m", time.Minute, n))
+		took, err := b.medianMinute(ctx, r, tickFlow("5m", time.Minute, n), ticks)
 		if err != nil {
 			return err
 		}
-		b.grow(tickByStored, "samples", "ms", float64(history+1)*float64(n), took)
+		halfway := history + 1 + int64(ticks/2+1)*perMinute // scrapes
+		b.grow(tickByStored, "samples", "ms", float64(halfway)*float64(n), took)
 		if err := r.stop(ctx); err != nil {
 			return err
 		}
