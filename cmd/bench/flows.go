@@ -41,7 +41,7 @@ func (b *bench) ingestWithFlows(ctx context.Context) error {
 		last := 1 + int64(b.plan.flowSamples/n)
 		w := &ingestWork{
 			label: report.Count(float64(n)) + " series", series: s.series,
-			warm: s.prepare(0, 1, b.plan.connections), load: s.prepare(1, last, b.plan.connections),
+			warm: s.prepare(0, 1, b.plan.shards), load: s.prepare(1, last, b.plan.shards),
 		}
 		for round := range b.plan.rounds {
 			for i := range 2 {
@@ -70,7 +70,7 @@ func (b *bench) ingestFlows(ctx context.Context, w *ingestWork, follow bool) err
 		return err
 	}
 	defer l.kill()
-	snd := newSender(l.writeURL(), b.plan.connections)
+	snd := newSender(l.writeURL(), b.plan.shards)
 	defer snd.close()
 	if _, err := snd.send(ctx, w.warm); err != nil {
 		return err

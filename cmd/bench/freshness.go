@@ -64,8 +64,8 @@ func (b *bench) halfRate(ctx context.Context) (float64, error) {
 	if err != nil {
 		s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}
 		w := &ingestWork{
-			label: label, series: s.series, warm: s.prepare(0, 1, b.plan.connections),
-			load: s.prepare(1, 1+int64(b.plan.ingestSamples/n), b.plan.connections),
+			label: label, series: s.series, warm: s.prepare(0, 1, b.plan.shards),
+			load: s.prepare(1, 1+int64(b.plan.ingestSamples/n), b.plan.shards),
 		}
 		if err := b.ingestLaminar(ctx, w); err != nil {
 			return 0, err
@@ -80,13 +80,13 @@ func (b *bench) halfRate(ctx context.Context) (float64, error) {
 func (b *bench) freshRound(ctx context.Context, n int, interval time.Duration) error {
 	count := max(2, int64(b.plan.freshFor/interval))
 	s := scrapes{nodeSeries(n, interval), time.Now(), interval}
-	warm, l := s.prepare(0, 1, b.plan.connections), s.prepare(1, count, b.plan.connections)
+	warm, l := s.prepare(0, 1, b.plan.shards), s.prepare(1, count, b.plan.shards)
 	lam, err := b.newLaminar(ctx, "fresh", freshFlow)
 	if err != nil {
 		return err
 	}
 	defer lam.kill()
-	snd := newSender(lam.writeURL(), b.plan.connections+1)
+	snd := newSender(lam.writeURL(), b.plan.shards+1)
 	defer snd.close()
 	if _, err := snd.send(ctx, warm); err != nil {
 		return err
@@ -122,10 +122,12 @@ func (b *bench) freshRound(ctx context.Context, n int, interval time.Duration) e
 func (s *sender) pace(ctx context.Context, l load, over time.Duration) error {
 	began := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
-	for _, lane := range l.lanes {
+	for n, lane := range l.lanes {
 		group.Go(func() error {
 			for i, r := range lane {
-				due := began.Add(over * time.Duration(i) / time.Duration(len(lane)))
+				// The lanes take turns: together they would send in bursts.
+				turn := time.Duration(i*len(l.lanes) + n)
+				due := began.Add(over * turn / time.Duration(len(lane)*len(l.lanes)))
 				select {
 				case <-ctx.Done():
 					return ctx.Err()

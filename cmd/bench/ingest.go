@@ -24,7 +24,7 @@ func (b *bench) ingest(ctx context.Context) error {
 		last := 1 + int64(b.plan.ingestSamples/n)
 		w := &ingestWork{
 			label: report.Count(float64(n)) + " series", series: s.series,
-			warm: s.prepare(0, 1, b.plan.connections), load: s.prepare(1, last, b.plan.connections),
+			warm: s.prepare(0, 1, b.plan.shards), load: s.prepare(1, last, b.plan.shards),
 			warmRows: s.prepareRows(0, 1), rows: s.prepareRows(1, last),
 		}
 		contenders := []func(*bench, context.Context, *ingestWork) error{
@@ -69,7 +69,7 @@ func (b *bench) ingestLaminar(ctx context.Context, w *ingestWork) error {
 		return err
 	}
 	defer l.kill()
-	snd := newSender(l.writeURL(), b.plan.connections)
+	snd := newSender(l.writeURL(), b.plan.shards)
 	defer snd.close()
 	if _, err := snd.send(ctx, w.warm); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (b *bench) ingestPrometheus(ctx context.Context, w *ingestWork) error {
 // ingestPeer measures a receiver that is running and removes it.
 func (b *bench) ingestPeer(ctx context.Context, w *ingestWork, r receiver, name string, p *process, dir string) error {
 	defer p.kill()
-	snd := newSender(r.writeURL(), b.plan.connections)
+	snd := newSender(r.writeURL(), b.plan.shards)
 	defer snd.close()
 	if _, err := snd.send(ctx, w.warm); err != nil {
 		return err

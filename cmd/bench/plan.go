@@ -5,7 +5,8 @@ import "time"
 // plan is the sizes of a run.
 type plan struct {
 	rounds      int
-	connections int // of the senders
+	connections int // of senders that send what there is
+	shards      int // connections of senders that never have nothing to send
 
 	ingestSeries  [2]int // few and many
 	ingestSamples int    // of one measurement
@@ -40,6 +41,11 @@ type scalePlan struct {
 	active                int // series at once, with ten flows
 }
 
+// shards is how many connections the senders have that never run out of
+// samples: a Prometheus that has more to send than is taken opens more and more
+// of them by itself, up to 50 (queue_config.max_shards).
+const shards = 32
+
 // The interval of a fleet that is scraped as prometheus.yml has it.
 const scrapeInterval = 15 * time.Second
 
@@ -48,7 +54,7 @@ const perMinute = int64(time.Minute / scrapeInterval)
 
 func newPlan(opts options) plan {
 	p := plan{
-		rounds: 3, connections: 8,
+		rounds: 3, connections: 8, shards: shards,
 		ingestSeries: [2]int{10_000, 100_000}, ingestSamples: 3_000_000,
 		tickSeries: 100_000, tickHour: 240,
 		flowSamples:  5_000_000,

@@ -31,18 +31,18 @@ func (b *bench) profileIngest(ctx context.Context) error {
 		return err
 	}
 	defer l.kill()
-	snd := newSender(l.writeURL(), b.plan.connections)
+	snd := newSender(l.writeURL(), b.plan.shards)
 	defer snd.close()
 	s := scrapes{series, ingestStart(), ingestInterval}
 	// More than the profile is expected to need; what is left is not sent.
-	count := int64(profileSeconds * 1_500_000 / series.len())
+	count := int64(profileSeconds * 2_500_000 / series.len())
 	if b.opts.quick {
 		count /= 10
 	}
-	if _, err := snd.send(ctx, s.prepare(0, 1, b.plan.connections)); err != nil {
+	if _, err := snd.send(ctx, s.prepare(0, 1, b.plan.shards)); err != nil {
 		return err
 	}
-	rest := s.prepare(1, count, b.plan.connections)
+	rest := s.prepare(1, count, b.plan.shards)
 	sending, stop := context.WithCancel(ctx)
 	defer stop()
 	group, taking := errgroup.WithContext(ctx)

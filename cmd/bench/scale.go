@@ -98,17 +98,17 @@ func (b *bench) growSeries(ctx context.Context, n int) error {
 		return err
 	}
 	defer l.kill()
-	snd := newSender(l.writeURL(), b.plan.connections)
+	snd := newSender(l.writeURL(), b.plan.shards)
 	defer snd.close()
 	base, err := l.heap(ctx)
 	if err != nil {
 		return err
 	}
 	s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}
-	if _, err := snd.send(ctx, s.prepare(0, 1, b.plan.connections)); err != nil {
+	if _, err := snd.send(ctx, s.prepare(0, 1, b.plan.shards)); err != nil {
 		return err
 	}
-	rest := s.prepare(1, 1+max(2, int64(b.plan.ingestSamples/n)), b.plan.connections)
+	rest := s.prepare(1, 1+max(2, int64(b.plan.ingestSamples/n)), b.plan.shards)
 	took, err := snd.send(ctx, rest)
 	if err != nil {
 		return err

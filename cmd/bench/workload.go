@@ -151,6 +151,13 @@ func (s scrapes) prepare(from, to int64, lanes int) load {
 	return l
 }
 
+// laneOf is the connection that carries series i. As in a Prometheus, whose
+// shards share series by their numbers, every connection has as many as any
+// other, of all targets; which of them depends on nothing else a series is.
+func laneOf(i, lanes int) int {
+	return (i%lanes + int(mix(uint64(i/lanes))%uint64(lanes))) % lanes
+}
+
 func (s scrapes) lane(n, lanes int, from, to int64) []request {
 	var (
 		out   []request
@@ -165,7 +172,7 @@ func (s scrapes) lane(n, lanes int, from, to int64) []request {
 	}
 	for k := from; k < to; k++ {
 		for i := range s.series.len() {
-			if i/s.series.target%lanes != n {
+			if laneOf(i, lanes) != n {
 				continue
 			}
 			raw = appendSample(raw, s.series.labels[i], s.at(i, k), value(i, k))
