@@ -40,7 +40,14 @@ type members struct {
 	groupNum map[string]int32 // group key -> group
 
 	scratch slotValues // of leafVector
+
+	// Series that share a label set come in stretches.
+	lastSet   *segment.Label // of the series that was looked at last; nil for none
+	lastGroup int32          // its group, or noGroup when the leaf does not select it
 }
+
+// noGroup says that a leaf does not select a series.
+const noGroup int32 = -1
 
 // memberGroup is one group of a leaf.
 type memberGroup struct {
@@ -74,13 +81,35 @@ func mergesByGroup(l *flowdef.Leaf) bool {
 	}
 }
 
+// labels lists the labels that members depend on; nil for all.
+func (m *members) labels() []string {
+	if m.setNum != nil {
+		return nil
+	}
+	return m.leaf.Labels()
+}
+
 // add takes a series in if the leaf selects it and it is not a member yet.
 func (m *members) add(s *segment.Series) bool {
-	lset := toLabels(s.Labels)
-	if !m.leaf.Matches(lset.Get) || m.index.get(s.ID) != noSlot {
+	if m.setNum == nil && len(s.Labels) > 0 && &s.Labels[0] == m.lastSet {
+		return m.lastGroup != noGroup && m.addTo(m.lastGroup, s, labels.EmptyLabels())
+	}
+	lset, g := toLabels(s.Labels), noGroup
+	if m.leaf.Matches(lset.Get) {
+		g = m.group(m.leaf.GroupLabels(lset))
+	}
+	if m.lastSet, m.lastGroup = nil, g; len(s.Labels) > 0 {
+		m.lastSet = &s.Labels[0]
+	}
+	return g != noGroup && m.addTo(g, s, lset)
+}
+
+// addTo takes a series into a group if it is not a member yet. Its labels are
+// needed where series can have one label set but for their names.
+func (m *members) addTo(g int32, s *segment.Series, lset labels.Labels) bool {
+	if m.index.get(s.ID) != noSlot {
 		return false
 	}
-	g := m.group(m.leaf.GroupLabels(lset))
 	var slot int32
 	if m.byGroup && len(m.groups[g].slots) > 0 {
 		slot = m.groups[g].slots[0]

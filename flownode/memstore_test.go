@@ -181,8 +181,11 @@ func (s *memSnapshot) CheckHistory(_ context.Context, vec sequence.Vector, flush
 	return nil
 }
 
-func (s *memSnapshot) Series(_ context.Context, metrics []string, after sequence.Vector) ([]segment.Series, error) {
+// Series gives of the labels those that are asked for and no other, series of one
+// label set the same one.
+func (s *memSnapshot) Series(_ context.Context, metrics []string, after sequence.Vector, only ...string) ([]segment.Series, error) {
 	var out []segment.Series
+	sets := map[string][]segment.Label{}
 	for _, x := range s.series {
 		if x.Seq <= after.At(x.Region) || x.Seq > s.pos.Vector.At(x.Region) {
 			continue
@@ -194,6 +197,14 @@ func (s *memSnapshot) Series(_ context.Context, metrics []string, after sequence
 			}
 		}
 		if metrics == nil || slices.Contains(metrics, name) {
+			if len(only) > 0 {
+				set := slices.DeleteFunc(slices.Clone(x.Labels), func(l segment.Label) bool { return !slices.Contains(only, l.Name) })
+				key := fmt.Sprint(set)
+				if sets[key] == nil {
+					sets[key] = set
+				}
+				x.Labels = sets[key]
+			}
 			out = append(out, x)
 		}
 	}

@@ -31,8 +31,10 @@ type Snapshot interface {
 	CheckHistory(ctx context.Context, vec sequence.Vector, flushes map[sequence.Region]sequence.FlushID) error
 
 	// Series lists the series created after the vector whose metric has one of
-	// the names; nil names mean every metric.
-	Series(ctx context.Context, metrics []string, after sequence.Vector) ([]segment.Series, error)
+	// the names; nil names mean every metric. Of the labels of each only those
+	// named in only have to be given, all if there are none. Label sets may be
+	// shared and are never changed.
+	Series(ctx context.Context, metrics []string, after sequence.Vector, only ...string) ([]segment.Series, error)
 
 	// Infos describes every segment that may hold samples after the vector:
 	// hot ones with a sequence after it, sealed ones with MaxSeq after it.

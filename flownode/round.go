@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"laminar/flownode/progress"
@@ -178,16 +179,42 @@ func (g *group) extendMembers(ctx context.Context, r *round) error {
 		byVector[key].flows = append(byVector[key].flows, f)
 	}
 	for _, s := range byVector {
-		series, err := r.snap.Series(ctx, metricNames(s.flows...), s.after)
+		series, err := r.snap.Series(ctx, metricNames(s.flows...), s.after, labelNames(s.flows...)...)
 		if err != nil {
 			return fmt.Errorf("list series created after %s: %w", s.after, err)
 		}
+		var adding sync.WaitGroup
 		for _, f := range s.flows {
-			f.addSeries(series)
 			f.membersAt = r.pos.Vector
+			if len(series) < manySeries {
+				f.addSeries(series)
+				continue
+			}
+			adding.Go(func() { f.addSeries(series) })
 		}
+		adding.Wait()
 	}
 	return nil
+}
+
+// manySeries is from how many new series on each flow takes them in by a
+// goroutine of its own.
+const manySeries = 10_000
+
+// labelNames is the labels that the flows' members depend on; nil for all.
+func labelNames(flows ...*flowRun) []string {
+	var names []string
+	for _, f := range flows {
+		for _, l := range f.leaves {
+			own := l.members.labels()
+			if own == nil {
+				return nil
+			}
+			names = append(names, own...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // metricNames is the metrics that the flows can select; nil for any.

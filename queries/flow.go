@@ -13,6 +13,8 @@ var (
 	SnapshotFlushes string
 	//go:embed series_after.sql
 	SeriesAfter string
+	//go:embed series_labels.sql
+	SeriesLabels string
 	//go:embed segment_infos.sql
 	SegmentInfos string
 	//go:embed segment_spans.sql

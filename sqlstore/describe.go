@@ -12,36 +12,6 @@ import (
 	"laminar/sequence/segment"
 )
 
-// Series lists the series created after the vector whose metric has one of the
-// names; nil names mean every metric. The order is not defined.
-func (s *Snapshot) Series(ctx context.Context, metrics []string, after sequence.Vector) ([]segment.Series, error) {
-	regions, seqs := s.afterColumns(after)
-	if len(regions) == 0 {
-		return nil, nil
-	}
-	rows, err := s.conn.Query(ctx, queries.SeriesAfter, regions, seqs, metrics)
-	if err != nil {
-		return nil, readError("list series", err)
-	}
-	var (
-		out []segment.Series
-		one segment.Series
-		doc []byte
-	)
-	_, err = pgx.ForEachRow(rows, []any{(*int32)(&one.ID), (*int32)(&one.Metric), (*int32)(&one.Region), (*int64)(&one.Seq), &doc}, func() error {
-		var err error
-		if one.Labels, err = parseLabels(doc); err != nil {
-			return err
-		}
-		out = append(out, one)
-		return nil
-	})
-	if err != nil {
-		return nil, readError("list series", err)
-	}
-	return out, nil
-}
-
 // Infos describes every segment of the metrics that may hold samples after the
 // vector: hot ones with a sequence after it, sealed ones with MaxSeq after it.
 // Ordered hot ones of a region and metric are described as one. The order is not

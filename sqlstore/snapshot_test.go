@@ -348,9 +348,9 @@ func TestSeriesByPosition(t *testing.T) {
 	db.flush(2, one(b, more[0], 2))
 	db.flush(1, one(a, ids[0], 3))
 	snap := db.snapshot()
-	count := func(names []string, after sequence.Vector) string {
+	count := func(names []string, after sequence.Vector, only ...string) string {
 		t.Helper()
-		series, err := snap.Series(t.Context(), names, after)
+		series, err := snap.Series(t.Context(), names, after, only...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -370,6 +370,19 @@ func TestSeriesByPosition(t *testing.T) {
 	}
 	if got := count(nil, sequence.Vector{1: 2}); got != "__name__=b i=0 r=2 " {
 		t.Errorf("series after {1:2}: %s", got)
+	}
+	for _, c := range []struct {
+		only []string
+		want string
+	}{
+		{[]string{"i"}, "i=0 ; i=0 ; i=1 "},
+		{[]string{"r", "no\"ne", "__name__"}, "__name__=a r=1 ; __name__=a r=1 ; __name__=b r=2 "},
+		{[]string{"none"}, "; ; "},
+		{[]string{"i", "r", "x", "y", "z"}, "__name__=a i=0 r=1 ; __name__=a i=1 r=1 ; __name__=b i=0 r=2 "},
+	} {
+		if got := count(nil, nil, c.only...); got != c.want {
+			t.Errorf("series with the labels %q: %s, want %s", c.only, got, c.want)
+		}
 	}
 	if got := count([]string{"nothing"}, nil); got != "" {
 		t.Errorf("series of no metric: %s", got)

@@ -95,6 +95,21 @@ func (l *Leaf) GroupLabels(lset labels.Labels) labels.Labels {
 	}
 }
 
+// Labels lists the labels that decide whether the leaf selects a series and in
+// which group it falls, sorted, the metric's name among them; nil when that can
+// be any label.
+func (l *Leaf) Labels() []string {
+	if l.Agg == AggNone || l.Without {
+		return nil
+	}
+	names := append([]string{model.MetricNameLabel}, l.Grouping...)
+	for _, m := range l.Matchers {
+		names = append(names, m.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // Span is how much time one result of the leaf covers, ms: its range, and for
 // an instant selector the step.
 func (l *Leaf) Span(step int64) int64 {

@@ -35,6 +35,15 @@ func TestGroupLabels(t *testing.T) {
 		if got := c.Leaves[0].GroupLabels(series); !labels.Equal(got, want) {
 			t.Errorf("%s: got %s, want %s", expr, got, want)
 		}
+		// The labels that decide are enough to find the group.
+		if names := c.Leaves[0].Labels(); names != nil {
+			few := labels.NewBuilder(series).Keep(names...).Labels()
+			if got := c.Leaves[0].GroupLabels(few); !labels.Equal(got, want) || few.Len() == series.Len() {
+				t.Errorf("%s: of %s alone the group is %s, want %s", expr, few, got, want)
+			}
+		} else if c.Leaves[0].Agg != AggNone && !c.Leaves[0].Without {
+			t.Errorf("%s depends on all labels", expr)
+		}
 	}
 }
 
@@ -55,6 +64,11 @@ func TestMatchesAndNames(t *testing.T) {
 				labels.FromStrings("__name__", "m", "a", "1", "c", "xy"),
 				labels.FromStrings("__name__", "m", "a", "1", "c", "x", "d", "zz"),
 			},
+		},
+		{
+			`sum by (e) (m{a="1",d!~"z.*"})`, []string{"m"},
+			[]labels.Labels{labels.FromStrings("__name__", "m", "a", "1", "x", "1")},
+			[]labels.Labels{labels.FromStrings("__name__", "m", "a", "2"), labels.FromStrings("__name__", "m", "a", "1", "d", "zz", "x", "1")},
 		},
 		{`{__name__=~"b|a|b"}`, []string{"a", "b"}, []labels.Labels{labels.FromStrings("__name__", "a")}, []labels.Labels{labels.FromStrings("__name__", "ab")}},
 		{`{__name__=~"a.*"}`, nil, []labels.Labels{labels.FromStrings("__name__", "ab")}, []labels.Labels{labels.FromStrings("__name__", "b")}},
