@@ -126,8 +126,8 @@ func (s *sender) pace(ctx context.Context, l load, over time.Duration) error {
 		group.Go(func() error {
 			for i, r := range lane {
 				// The lanes take turns: together they would send in bursts.
-				turn := time.Duration(i*len(l.lanes) + n)
-				due := began.Add(over * turn / time.Duration(len(lane)*len(l.lanes)))
+				turn := float64(i*len(l.lanes)+n) / float64(len(lane)*len(l.lanes))
+				due := began.Add(time.Duration(turn * float64(over)))
 				select {
 				case <-ctx.Done():
 					return ctx.Err()
