@@ -45,14 +45,22 @@ type panes[P any, PP cell[P]] struct {
 
 // run is some samples of one pane, by slot.
 type run struct {
-	slots []int32
-	times []int64
-	vals  []float64
+	n     int
+	slots [runLength]int32
+	times [runLength]int64
+	vals  [runLength]float64
 }
 
 // runLength is after how many samples a run is folded: few enough to stay in
-// the nearest cache.
+// the nearest cache. A power of two.
 const runLength = 256
+
+// add adds a sample to a run that is not full.
+func (r *run) add(slot int32, t int64, v float64) {
+	i := r.n & (runLength - 1)
+	r.slots[i], r.times[i], r.vals[i] = slot, t, v
+	r.n++
+}
 
 // store is panes of any kind of partial.
 type store interface {
@@ -114,48 +122,66 @@ func (s *panes[P, PP]) fold(seg *segment.Segment, m *members, closedT int64, tou
 	if seg.MaxT <= s.from && seg.MinT > closedT {
 		return
 	}
-	var (
-		end   = int64(-1)
-		width = s.grid.Width
-	)
-	s.run.slots, s.run.times, s.run.vals = s.run.slots[:0], s.run.times[:0], s.run.vals[:0]
+	if seg.MinT > max(closedT, s.from) {
+		if end := s.grid.End(seg.MinT); seg.MaxT <= end {
+			s.foldPane(seg, m, end)
+			return
+		}
+	}
+	end, width := int64(-1), s.grid.Width
 	for i, id := range seg.Series {
 		slot := m.index.get(id)
 		if slot == noSlot {
 			continue
 		}
 		v := seg.Values[i]
-		t := seg.Base + int64(seg.Offsets[i])
+		t := seg.Time(i)
 		if t <= closedT {
 			touched(t, slot)
 		}
 		if t <= s.from || !s.markers && segment.IsStale(v) {
 			continue
 		}
-		if t > end || t <= end-width || len(s.run.slots) == runLength {
+		if t > end || t <= end-width || s.run.n == runLength {
 			s.foldRun(end, len(m.groupOf))
 			end = s.grid.End(t)
 		}
-		s.run.slots = append(s.run.slots, slot)
-		s.run.times = append(s.run.times, t)
-		s.run.vals = append(s.run.vals, v)
+		s.run.add(slot, t, v)
+	}
+	s.foldRun(end, len(m.groupOf))
+}
+
+// foldPane is fold for a segment that lies in one pane, the one with this end,
+// and reaches no closed window: nearly all do.
+func (s *panes[P, PP]) foldPane(seg *segment.Segment, m *members, end int64) {
+	values, offsets := seg.Values[:len(seg.Series)], seg.Offsets[:len(seg.Series)]
+	for i, id := range seg.Series {
+		slot := m.index.get(id)
+		if slot == noSlot || !s.markers && segment.IsStale(values[i]) {
+			continue
+		}
+		if s.run.n == runLength {
+			s.foldRun(end, len(m.groupOf))
+		}
+		s.run.add(slot, seg.Base+int64(offsets[i]), values[i])
 	}
 	s.foldRun(end, len(m.groupOf))
 }
 
 // foldRun adds the run to the pane it is of.
 func (s *panes[P, PP]) foldRun(end int64, slots int) {
-	if len(s.run.slots) == 0 {
+	n := s.run.n
+	if n == 0 {
 		return
 	}
 	cells := s.cells(end, int32(slots-1), slots)
-	s.column.Add(cells, s.run.slots, s.run.times, s.run.vals)
+	s.column.Add(cells, s.run.slots[:n], s.run.times[:n], s.run.vals[:n])
 	if s.slide.changing(end) {
-		for _, slot := range s.run.slots {
+		for _, slot := range s.run.slots[:n] {
 			s.slide.stale.add(slot)
 		}
 	}
-	s.run.slots, s.run.times, s.run.vals = s.run.slots[:0], s.run.times[:0], s.run.vals[:0]
+	s.run.n = 0
 }
 
 // foldSorted adds samples of one of slots slots, in time order, each time once

@@ -17,11 +17,11 @@ type slotIndex struct {
 
 // get returns the slot of a series, or noSlot.
 func (x *slotIndex) get(id segment.SeriesID) int32 {
-	p := int(id) / slotPage
-	if p >= len(x.pages) || x.pages[p] == nil {
+	p := uint32(id) / slotPage
+	if p >= uint32(len(x.pages)) || x.pages[p] == nil {
 		return noSlot
 	}
-	return x.pages[p][int(id)%slotPage]
+	return x.pages[p][uint32(id)%slotPage]
 }
 
 // set makes slot the slot of a series.

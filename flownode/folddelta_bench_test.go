@@ -1,0 +1,52 @@
+package flownode
+
+import (
+	"testing"
+
+	"laminar/sequence/segment"
+)
+
+// BenchmarkFoldDelta folds scrapes of 100,000 series into pane state, cut up as
+// a crowd of senders commits them: what a round does with what it reads, for
+// each of its flows.
+func BenchmarkFoldDelta(b *testing.B) {
+	const series, scrapes, segmentLength = 100_000, 4, 160
+	for _, bm := range []struct{ name, promql string }{
+		{"rate_by_job", "sum by (job) (rate(m[5m]))"},
+		{"max_by_job", "max by (job) (max_over_time(m[5m]))"},
+		{"count_by_instance", "count by (instance) (count_over_time(m[5m]))"},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			w := benchWorld(b, bm.promql, series, scrapes)
+			w.node.cfg.Results = discard{}
+			if _, err := w.group.round(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			l := w.group.flows[1].leaves[0]
+			var segments []*segment.Segment
+			for k := range scrapes {
+				at := w.clock + int64(k+1)*15_000
+				for from := 0; from < series; from += segmentLength {
+					seg := &segment.Segment{Metric: 1, Ordered: true, Base: segment.Bucket(at), MinT: at, MaxT: at}
+					for n := from; n < min(from+segmentLength, series); n++ {
+						seg.Series = append(seg.Series, segment.SeriesID(n+1))
+						seg.Offsets = append(seg.Offsets, int32(at-seg.Base))
+						seg.Values = append(seg.Values, float64(at/1000+int64(n)))
+					}
+					segments = append(segments, seg)
+				}
+			}
+			none := func(int64, int32) { b.Fatal("nothing is closed") }
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, seg := range segments {
+					l.state.fold(seg, l.members, 0, none)
+					seg.Base, seg.MinT, seg.MaxT = seg.Base+60_000, seg.MinT+60_000, seg.MaxT+60_000
+				}
+				w.clock += 60_000
+				l.state.trim(w.clock - 300_000)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(series*scrapes), "ns/sample")
+		})
+	}
+}
