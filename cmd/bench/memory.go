@@ -80,7 +80,7 @@ func (b *bench) memoryCounter(ctx context.Context) error {
 
 // memorySimple keeps a hundred panes of a thousand groups of one series.
 func (b *bench) memorySimple(ctx context.Context) error {
-	series := metricSeries("http_requests_total", b.plan.simpleGroups, 1)
+	series := metricSeries(b.plan.simpleGroups, 1, "http_requests_total")
 	flow := fmt.Sprintf(`flows:
   - name: memory_simple
     promql: sum by (instance) (sum_over_time(http_requests_total[100m]))

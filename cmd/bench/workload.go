@@ -45,15 +45,16 @@ func nodeSeries(n int, interval time.Duration) *fleetSeries {
 
 // requestSeries is n series of one metric, http_requests_total, 100 per target,
 // all scraped at one time, so that a scrape completes a window.
-func requestSeries(n int) *fleetSeries { return metricSeries("http_requests_total", n, 100) }
+func requestSeries(n int) *fleetSeries { return metricSeries(n, 100, "http_requests_total") }
 
-// metricSeries is n series of one metric with so many series per target.
-func metricSeries(metric string, n, target int) *fleetSeries {
+// metricSeries is n series with so many per target, the metrics sharing them
+// evenly.
+func metricSeries(n, target int, metrics ...string) *fleetSeries {
 	f := &fleetSeries{target: target}
 	for i := range n {
 		host, k := i/target, i%target
 		f.add(host,
-			prompb.Label{Name: "__name__", Value: metric},
+			prompb.Label{Name: "__name__", Value: metrics[k*len(metrics)/target]},
 			prompb.Label{Name: "instance", Value: fmt.Sprintf("host-%05d.example.org:8080", host)},
 			prompb.Label{Name: "job", Value: jobName(host)},
 			prompb.Label{Name: "path", Value: fmt.Sprintf("/api/v1/resource%d", k)},
