@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture torture-bugs faults test-matrix build lint bench bench-scale bench-profile bench-docs bench-go tools clean
+.PHONY: help demo test torture torture-bugs faults test-matrix build lint structure bench bench-scale bench-profile bench-docs bench-go tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ build: ## build bin/laminar
 
 lint: ## formatting, vet, golangci-lint, staticcheck, shellcheck
 	@scripts/lint.sh
+
+structure: ## lines, methods and references back of each package; ARGS='-v ./flownode' names the references
+	@scripts/structure.sh $(ARGS)
 
 bench: ## measure Laminar beside its peers; ARGS='-only 1,3 -quick' goes to the harness
 	@scripts/bench.sh $(ARGS)
