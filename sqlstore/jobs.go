@@ -39,39 +39,45 @@ func (s *Store) NextJobs(ctx context.Context, flows []progress.FlowID) ([]progre
 // such flow, and when no window ends in the span.
 func (s *Store) CreateRefill(ctx context.Context, name string, from, to int64) (int64, error) {
 	var id int64
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		entries, err := readCatalogue(ctx, tx)
-		if err != nil {
-			return err
-		}
-		flow, err := findOne(entries, name)
-		if err != nil {
-			return err
-		}
-		var earliest int64
-		if err := tx.QueryRow(ctx, queries.RetentionEarliest).Scan(&earliest); err != nil {
-			return fmt.Errorf("look how far back raw samples go: %w", err)
-		}
-		if flow.def.Expr.PinnedGone(earliest) {
-			return &progress.PinnedGoneError{Flow: flow.def.Title(), Earliest: earliest}
-		}
-		first := pane.FirstEnd(from+1, 0, flow.def.Every)
-		if first > to {
-			return withHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, progress.FormatTime(from), progress.FormatTime(to)),
-				"--to %s or later", progress.FormatTime(first))
-		}
-		if rebuildable := firstRebuildable(flow.def, earliest); first < rebuildable {
-			return &progress.RetentionError{Flow: flow.def.Title(), From: from, Earliest: rebuildable}
-		}
-		if err := tx.QueryRow(ctx, queries.JobInsert, flow.id, from, to).Scan(&id); err != nil {
-			return err
-		}
-		return s.hintLook(ctx, tx)
+	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
+		id, err = s.createRefill(ctx, tx, name, from, to)
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("create a refill: %w", interpret(err))
 	}
 	return id, nil
+}
+
+// createRefill is CreateRefill in a transaction of the caller.
+func (s *Store) createRefill(ctx context.Context, tx pgx.Tx, name string, from, to int64) (id int64, err error) {
+	entries, err := readCatalogue(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	flow, err := findOne(entries, name)
+	if err != nil {
+		return 0, err
+	}
+	var earliest int64
+	if err := tx.QueryRow(ctx, queries.RetentionEarliest).Scan(&earliest); err != nil {
+		return 0, fmt.Errorf("look how far back raw samples go: %w", err)
+	}
+	if flow.def.Expr.PinnedGone(earliest) {
+		return 0, &progress.PinnedGoneError{Flow: flow.def.Title(), Earliest: earliest}
+	}
+	first := pane.FirstEnd(from+1, 0, flow.def.Every)
+	if first > to {
+		return 0, withHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, progress.FormatTime(from), progress.FormatTime(to)),
+			"--to %s or later", progress.FormatTime(first))
+	}
+	if rebuildable := firstRebuildable(flow.def, earliest); first < rebuildable {
+		return 0, &progress.RetentionError{Flow: flow.def.Title(), From: from, Earliest: rebuildable}
+	}
+	if err := tx.QueryRow(ctx, queries.JobInsert, flow.id, from, to).Scan(&id); err != nil {
+		return 0, err
+	}
+	return id, s.hintLook(ctx, tx)
 }
 
 // ListJobs returns at most limit jobs, newest first.

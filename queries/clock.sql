@@ -1,0 +1,2 @@
+-- clock: the database's clock, which all processes go by.
+select clock_timestamp()
