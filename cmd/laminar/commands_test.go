@@ -15,6 +15,8 @@ import (
 
 	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/prompb"
+
+	"laminar/server/view"
 )
 
 // TestCommands walks through what a user does, with the program as it is
@@ -34,10 +36,10 @@ func TestCommands(t *testing.T) {
 
 	t.Run("status", func(t *testing.T) {
 		var st struct {
-			Regions []regionState
-			Raw     storageState
-			Flows   []flowState
-			Jobs    []jobState
+			Regions []view.Region
+			Raw     view.Storage
+			Flows   []view.Flow
+			Jobs    []view.Job
 		}
 		decode(t, in.must("status", "--output", "json"), &st)
 		if len(st.Regions) != 2 || st.Regions[0].Sequence == 0 || st.Raw.HotBytes == 0 || len(st.Flows) != 4 {
@@ -83,12 +85,12 @@ func TestCommands(t *testing.T) {
 		eventually(t, "flow show tells what the metric is", func() bool {
 			return strings.Contains(in.must("flow", "show", "http_requests:rate1m"), want)
 		})
-		var shown []flowState
+		var shown []view.Flow
 		decode(t, in.must("flow", "show", "http_requests:rate1m", "--output", "json"), &shown)
 		if len(shown) != 1 || len(shown[0].Metrics) != 1 || shown[0].Metrics[0].Unit != "requests" {
 			t.Errorf("flow show says %+v", shown)
 		}
-		var taken []explainedFlow
+		var taken []view.Explained
 		decode(t, in.must("flow", "explain", "http_requests:rate1m", "--output", "json"), &taken)
 		if len(taken) != 1 || len(taken[0].Leaves) != 1 || taken[0].Data == nil || taken[0].Data.RoundTrip <= 0 || taken[0].SaidBy != "setting" {
 			t.Fatalf("flow explain says %+v", taken)
@@ -116,7 +118,7 @@ func TestCommands(t *testing.T) {
 			t.Errorf("%s rows are still wrong after a refill", left)
 		}
 		id := strings.TrimSpace(strings.TrimPrefix(in.must("refill", "http_requests:rate1m", "--from", "-5m", "--to", "-1m", "--no-wait"), "job"))
-		var jobs []jobState
+		var jobs []view.Job
 		decode(t, in.must("job", "list", "--output", "json"), &jobs)
 		if len(jobs) != 3 || jobs[0].Flow != "http_requests:rate1m" {
 			t.Errorf("jobs are %+v", jobs)
@@ -212,9 +214,9 @@ func TestPlannedRefill(t *testing.T) {
 	in.serve()
 	in.must("simulate", "--url", "http://"+in.addr+"/api/v1/write", "--history", "3m", "--instances", "1")
 	for deadline := time.Now().Add(60 * time.Second); ; {
-		var jobs []jobState
+		var jobs []view.Job
 		decode(t, in.must("job", "list", "--output", "json"), &jobs)
-		if slices.ContainsFunc(jobs, func(j jobState) bool { return j.State == "done" && j.Windows > 0 }) {
+		if slices.ContainsFunc(jobs, func(j view.Job) bool { return j.State == "done" && j.Windows > 0 }) {
 			return
 		}
 		if time.Now().After(deadline) {

@@ -9,6 +9,7 @@ import (
 
 	"laminar/flownode"
 	"laminar/flownode/flowdef"
+	"laminar/server/view"
 	"laminar/sqlstore"
 )
 
@@ -147,9 +148,9 @@ func (c *config) Validate() error {
 	case c.Raw.Regions < 1 || c.Raw.Regions > 1024:
 		return usagef("raw.regions is %d: want 1 to 1024", c.Raw.Regions)
 	case c.Raw.Retention != 0 && c.Raw.Retention < time.Hour:
-		return usagef("raw.retention is %s: want an hour at least, or 0 to keep samples for ever", formatDuration(c.Raw.Retention))
+		return usagef("raw.retention is %s: want an hour at least, or 0 to keep samples for ever", view.FormatDuration(c.Raw.Retention))
 	case c.Raw.Lookback < time.Millisecond:
-		return usagef("raw.lookback is %s: want a millisecond at least", formatDuration(c.Raw.Lookback))
+		return usagef("raw.lookback is %s: want a millisecond at least", view.FormatDuration(c.Raw.Lookback))
 	case c.Ingest.Starts != startsIgnored && c.Ingest.Starts != startsZero:
 		return usagef("ingest.start_timestamps is %q: want %s or %s", c.Ingest.Starts, startsIgnored, startsZero)
 	case (c.HA.ClusterLabel == "") != (c.HA.ReplicaLabel == ""):

@@ -15,6 +15,7 @@ import (
 	"laminar/cmd/laminar/fleet"
 	"laminar/flownode/flowdef"
 	"laminar/sequence"
+	"laminar/server/view"
 	"laminar/sqlstore"
 )
 
@@ -144,7 +145,7 @@ func cutLines(text string, width int) string {
 
 // draw writes the newest rows of one table.
 func (v *demoView) draw(out *bytes.Buffer, state sqlstore.FlowStatus, rows []sqlstore.Result) error {
-	fmt.Fprintf(out, "%s   %s\n", plainName(state.Table), strings.Join(strings.Fields(state.Def.PromQL), " "))
+	fmt.Fprintf(out, "%s   %s\n", view.TableName(state.Table), strings.Join(strings.Fields(state.Def.PromQL), " "))
 	t := table{head: []string{"window_start", "window_end", "labels", "value"}}
 	for _, r := range rows {
 		t.rows = append(t.rows, []string{clock(r.Start), clock(r.End), spellLabels(r.Labels), spellValue(r.Value)})
@@ -163,7 +164,7 @@ func (v *demoView) line(out *bytes.Buffer, state sqlstore.FlowStatus, rows []sql
 		return
 	}
 	v.shown[state.Table] = rows[0].End
-	fmt.Fprintf(out, "%s  %-28s", clock(rows[0].End), plainName(state.Table))
+	fmt.Fprintf(out, "%s  %-28s", clock(rows[0].End), view.TableName(state.Table))
 	for _, r := range rows {
 		if r.End.Equal(rows[0].End) {
 			fmt.Fprintf(out, "  %s %s", spellLabels(r.Labels), spellValue(r.Value))

@@ -10,6 +10,7 @@ import (
 
 	"laminar/flownode"
 	"laminar/flownode/progress"
+	"laminar/server/view"
 	"laminar/sqlstore"
 )
 
@@ -57,10 +58,10 @@ func (w *driftWatch) run(ctx context.Context, _ time.Time) error {
 		}
 		w.differences.WithLabelValues(r.Flow).Add(float64(r.Found))
 		if r.Found > 0 {
-			first := verified(f.Def, r).Cells[0]
+			first := view.NewVerifiedFlow(f.Def, r).Cells[0]
 			w.log.Error("result table differs from the raw samples", "flow", r.Flow, "differences", r.Found, "windows", r.Windows,
-				"kind", first.Kind, "window_end", first.WindowEnd, "labels", describeLabels(first.Labels),
-				"stored", dashed(first.Stored), "computed", dashed(first.Computed), "seed", opts.Seed)
+				"kind", first.Kind, "window_end", first.WindowEnd, "labels", view.FormatLabels(first.Labels),
+				"stored", view.OrNone(first.Stored), "computed", view.OrNone(first.Computed), "seed", opts.Seed)
 		}
 	})
 	w.lastFound.Set(float64(found))

@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"laminar/flownode/flowdef"
+	"laminar/server/view"
 	"laminar/sqlstore"
 )
 
@@ -56,26 +56,10 @@ func (a *app) flowValidateCommand() *cobra.Command {
 	return cmd
 }
 
-// validatedFlow is a flow as `flow validate --output json` shows it.
-type validatedFlow struct {
-	Flow   string   `json:"flow"`
-	Table  string   `json:"table"`
-	Every  string   `json:"every"`
-	Group  string   `json:"group"`
-	PromQL string   `json:"promql"`
-	Mode   string   `json:"mode"` // incremental or batch
-	Kept   []string `json:"kept"` // why batch, and how each leaf is kept
-}
-
 func validated(flows []flowdef.Flow) table {
 	t := table{head: []string{"flow", "table", "every", "mode", "how it is kept"}}
-	data := make([]validatedFlow, len(flows))
-	for i, f := range flows {
-		v := validatedFlow{
-			Flow: f.Title(), Table: f.Table, Every: formatMillis(f.Every), Group: f.Group,
-			PromQL: f.PromQL, Mode: f.Expr.Mode(), Kept: f.Describe(),
-		}
-		data[i] = v
+	data := view.Each(flows, view.NewDefinition)
+	for _, v := range data {
 		for j, how := range v.Kept {
 			if j == 0 {
 				t.rows = append(t.rows, []string{v.Flow, v.Table, v.Every, v.Mode, how})
@@ -88,8 +72,6 @@ func validated(flows []flowdef.Flow) table {
 	t.note = "no faults"
 	return t
 }
-
-func formatMillis(ms int64) string { return formatDuration(time.Duration(ms) * time.Millisecond) }
 
 func (a *app) flowApplyCommand() *cobra.Command {
 	var files []string
@@ -124,19 +106,11 @@ func (a *app) flowApplyCommand() *cobra.Command {
 	return cmd
 }
 
-// appliedFlow is a flow as `flow apply --output json` shows it.
-type appliedFlow struct {
-	Flow   string `json:"flow"`
-	Table  string `json:"table"`
-	Action string `json:"action"`
-}
-
 func applied(results []sqlstore.ApplyResult) table {
 	t := table{head: []string{"flow", "table", "action"}}
-	data := make([]appliedFlow, len(results))
-	for i, r := range results {
-		data[i] = appliedFlow{Flow: r.Flow, Table: plainName(r.Table), Action: string(r.Action)}
-		t.rows = append(t.rows, []string{data[i].Flow, data[i].Table, data[i].Action})
+	data := view.Each(results, view.NewApplied)
+	for _, r := range data {
+		t.rows = append(t.rows, []string{r.Flow, r.Table, r.Action})
 	}
 	t.data = data
 	return t
@@ -172,7 +146,7 @@ func (a *app) flowShowCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				metadata, err := store.Metadata(ctx, metricsOf(flows))
+				metadata, err := store.Metadata(ctx, view.MetricNames(flows))
 				if err != nil {
 					return err
 				}

@@ -11,6 +11,7 @@ import (
 	"laminar/flownode"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
+	"laminar/server/view"
 	"laminar/sqlstore"
 )
 
@@ -38,13 +39,14 @@ func (a *app) flowExplainCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				var out []explainedFlow
+				var out []view.Explained
 				for _, f := range flows {
-					x, err := flownode.Explain(ctx, nodeStore{store}, f.ID, flowdef.Executor(c.Flownode.Executor))
+					setting := flowdef.Executor(c.Flownode.Executor)
+					x, err := flownode.Explain(ctx, nodeStore{store}, f.ID, setting)
 					if err != nil {
 						return fmt.Errorf("explain flow %s: %w", f.Def.Title(), err)
 					}
-					out = append(out, explained(c, x))
+					out = append(out, view.NewExplained(x, setting))
 				}
 				return a.print(explainedTable(out))
 			})
@@ -64,121 +66,13 @@ func (a *app) explainFiles(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
-	out := make([]explainedFlow, len(flows))
-	for i, f := range flows {
-		out[i] = explainedDefinition(&c, f)
-	}
+	out := view.Each(flows, func(f flowdef.Flow) view.Explained {
+		return view.NewExplainedDefinition(f, flowdef.Executor(c.Flownode.Executor))
+	})
 	return a.print(explainedTable(out))
 }
 
-// explainedFlow is a flow as `flow explain --output json` shows it. Without a
-// database there is no Data.
-type explainedFlow struct {
-	Flow     string          `json:"flow"`
-	PromQL   string          `json:"promql"`
-	Every    string          `json:"every"`
-	Mode     string          `json:"mode"`               // incremental or batch
-	Why      string          `json:"why,omitempty"`      // batch, of the whole expression
-	Residual string          `json:"residual,omitempty"` // over leaf_1, leaf_2, ...
-	Executor string          `json:"executor"`           // as the definition or else the setting says
-	SaidBy   string          `json:"said_by"`            // flow or setting
-	Data     *explainedData  `json:"data,omitempty"`
-	Leaves   []explainedLeaf `json:"leaves"`
-}
-
-// explainedData is what is common to all leaves of a flow in a database.
-type explainedData struct {
-	Vector         string  `json:"vector"`
-	Position       string  `json:"position"`
-	Since          string  `json:"since"` // what the leaves' counts begin after
-	Idle           bool    `json:"idle"`  // nothing has come since the vector: since is some commits earlier
-	RoundTrip      float64 `json:"round_trip_seconds"`
-	BytesPerSecond float64 `json:"bytes_per_second"`
-	Measured       bool    `json:"measured"` // or assumed
-}
-
-// explainedLeaf is a leaf, and what the next round does about it.
-type explainedLeaf struct {
-	Leaf       string         `json:"leaf"`
-	State      string         `json:"state"`
-	Range      string         `json:"range"`
-	Offset     string         `json:"offset"`
-	Pane       string         `json:"pane,omitempty"`
-	Panes      int64          `json:"panes,omitempty"`
-	CannotPush string         `json:"cannot_push,omitempty"`
-	Executor   string         `json:"executor"`          // auto where only data tell
-	Reason     string         `json:"reason"`            // of the executor
-	Refused    string         `json:"refused,omitempty"` // why it is not pushdown though that was said
-	Read       *explainedRead `json:"read,omitempty"`
-}
-
-// explainedRead is what the next round reads for a leaf.
-type explainedRead struct {
-	Metrics   int     `json:"metrics"`
-	Series    int     `json:"series"`
-	Groups    int     `json:"groups"`
-	Segments  int64   `json:"segments"`
-	Samples   int64   `json:"samples"`
-	Bytes     int64   `json:"bytes"`
-	Unordered int64   `json:"unordered_samples"`
-	Sealed    int64   `json:"sealed_samples"`
-	Partials  int64   `json:"partials"` // at most
-	Columnar  float64 `json:"columnar_seconds"`
-	Pushdown  float64 `json:"pushdown_seconds,omitempty"` // where it is possible
-}
-
-// explainedDefinition is what a definition alone tells.
-func explainedDefinition(c *config, f flowdef.Flow) explainedFlow {
-	out := explainedFlow{
-		Flow: f.Title(), PromQL: f.PromQL, Every: formatMillis(f.Every), Mode: f.Expr.Mode(), Why: f.Expr.Why,
-		Residual: f.Expr.ResidualText(), Executor: string(f.Executor), SaidBy: "flow", Leaves: []explainedLeaf{},
-	}
-	if f.Executor == "" {
-		out.Executor, out.SaidBy = c.Flownode.Executor, "setting"
-	}
-	for i := range f.Expr.Leaves {
-		l := &f.Expr.Leaves[i]
-		choice := flowplan.ChooseExecutor(l.CannotPush(), f.Executor, flowdef.Executor(c.Flownode.Executor), flowplan.Reading{}, flowplan.Link{})
-		e := explainedLeaf{
-			Leaf: l.Text, State: l.State.String(), Range: formatMillis(l.Range), Offset: formatMillis(l.Offset),
-			CannotPush: string(l.CannotPush()), Executor: string(choice.Executor), Reason: string(choice.Reason), Refused: string(choice.Refused),
-		}
-		if choice.Reason == flowplan.ExecutorByCost {
-			e.Executor = string(flowdef.ExecutorAuto)
-		}
-		if !l.Batch {
-			e.Pane, e.Panes = formatMillis(l.Pane), l.Panes
-		}
-		out.Leaves = append(out.Leaves, e)
-	}
-	return out
-}
-
-// explained is a flow of the catalogue.
-func explained(c *config, x flownode.Explanation) explainedFlow {
-	out := explainedDefinition(c, x.Def)
-	out.Data = &explainedData{
-		Vector: x.Vector.String(), Position: x.Position.String(), Since: x.Since.String(), Idle: x.Idle,
-		RoundTrip: x.Link.RoundTrip.Seconds(), Measured: x.Measured,
-	}
-	if x.Link.PerByte > 0 {
-		out.Data.BytesPerSecond = 1 / x.Link.PerByte
-	}
-	for i := range x.Leaves {
-		in, e := &x.Leaves[i], &out.Leaves[i]
-		e.Executor, e.Reason = string(in.Choice.Executor), string(in.Choice.Reason)
-		e.Read = &explainedRead{
-			Metrics: in.Metrics, Series: in.Series, Groups: in.Groups, Segments: in.Segments, Samples: in.Samples, Bytes: in.Bytes,
-			Unordered: in.Unordered, Sealed: in.Sealed, Partials: in.Reading.Partials, Columnar: in.Columnar.Seconds(),
-		}
-		if e.CannotPush == "" {
-			e.Read.Pushdown = in.Pushdown.Seconds()
-		}
-	}
-	return out
-}
-
-func explainedTable(flows []explainedFlow) table {
+func explainedTable(flows []view.Explained) table {
 	t := table{data: flows}
 	add := func(name, text string) {
 		if text != "" {
@@ -197,23 +91,24 @@ func explainedTable(flows []explainedFlow) table {
 		add("executor", f.Executor+" (the "+f.SaidBy+" says)")
 		if d := f.Data; d != nil {
 			add("vector", d.Vector+" of "+d.Position)
-			add("link", d.text())
+			add("link", linkText(d))
 		}
 		for n, l := range f.Leaves {
 			add(fmt.Sprintf("leaf_%d", n+1), l.Leaf)
-			add("  state", l.stateText())
+			add("  state", stateText(&l))
 			if l.Read != nil {
 				add("  selects", fmt.Sprintf("%d metrics, %d series in %d groups", l.Read.Metrics, l.Read.Series, l.Read.Groups))
-				add("  "+f.Data.readName(), l.Read.text())
-				add("  expected", l.Read.costs())
+				add("  "+readName(f.Data), readText(l.Read))
+				add("  expected", costText(l.Read))
 			}
-			add("  executor", l.choiceText())
+			add("  executor", choiceText(&l))
 		}
 	}
 	return t
 }
 
-func (d *explainedData) text() string {
+// linkText is the connection that reading goes over.
+func linkText(d *view.ExplainedData) string {
 	how := "assumed, too little was read to tell"
 	if d.Measured {
 		how = "measured from here"
@@ -226,14 +121,14 @@ func (d *explainedData) text() string {
 }
 
 // readName says what the counts of what is read are about.
-func (d *explainedData) readName() string {
+func readName(d *view.ExplainedData) string {
 	if d.Idle {
 		return "newest"
 	}
 	return "to read"
 }
 
-func (l *explainedLeaf) stateText() string {
+func stateText(l *view.ExplainedLeaf) string {
 	if l.Pane == "" {
 		return fmt.Sprintf("none: samples of %s before each window's end are read", l.Range)
 	}
@@ -244,11 +139,11 @@ func (l *explainedLeaf) stateText() string {
 	return text
 }
 
-func (r *explainedRead) text() string {
+func readText(r *view.ExplainedRead) string {
 	return fmt.Sprintf("%d samples in %d segments, %s (%d unordered, %d sealed)", r.Samples, r.Segments, formatBytes(r.Bytes), r.Unordered, r.Sealed)
 }
 
-func (r *explainedRead) costs() string {
+func costText(r *view.ExplainedRead) string {
 	text := "columnar " + formatSeconds(r.Columnar)
 	if r.Pushdown > 0 {
 		text += fmt.Sprintf(", pushdown %s to %d partials at most", formatSeconds(r.Pushdown), r.Partials)
@@ -257,7 +152,7 @@ func (r *explainedRead) costs() string {
 }
 
 // choiceText is the executor, and why.
-func (l *explainedLeaf) choiceText() string {
+func choiceText(l *view.ExplainedLeaf) string {
 	why := map[string]string{
 		string(flowplan.ExecutorCannotPush): flowdef.NoPush(l.CannotPush).Text(),
 		string(flowplan.ExecutorByFlow):     "the flow says so",

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/sequence"
+	"laminar/server/view"
 	"laminar/sqlstore"
 )
 
@@ -53,7 +54,7 @@ func (a *app) waitForFlows(ctx context.Context, store *sqlstore.Store, names []s
 		return len(behind) == 0, err
 	})
 	if errors.Is(err, errTooLong) {
-		return &timeoutError{err: fmt.Errorf("not caught up with %s after %s: %s", vec, formatDuration(limit), describeBehind(behind))}
+		return &timeoutError{err: fmt.Errorf("not caught up with %s after %s: %s", vec, view.FormatDuration(limit), describeBehind(behind))}
 	}
 	if err != nil {
 		return err

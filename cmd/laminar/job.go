@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/flownode/progress"
+	"laminar/server/view"
 	"laminar/sqlstore"
 )
 
@@ -94,34 +95,10 @@ func jobID(text string) (int64, error) {
 	return id, nil
 }
 
-// jobState is a job as --output json shows it. Times are RFC 3339, "-" where
-// there is none.
-type jobState struct {
-	ID       int64  `json:"id"`
-	Kind     string `json:"kind"`
-	Flow     string `json:"flow"`
-	From     string `json:"from"`
-	To       string `json:"to"`
-	DoneUpTo string `json:"done_up_to"`
-	State    string `json:"state"`
-	Windows  int64  `json:"windows"`
-	Rows     int64  `json:"rows"`
-	Created  string `json:"created"`
-	Started  string `json:"started"`
-	Finished string `json:"finished"`
-	Error    string `json:"error,omitempty"`
-}
-
 func jobTable(jobs []progress.Job) table {
 	t := table{head: []string{"id", "kind", "flow", "from", "to", "done up to", "windows", "rows", "state"}}
-	data := make([]jobState, len(jobs))
-	for i, j := range jobs {
-		s := jobState{
-			ID: j.ID, Kind: j.Kind, Flow: j.FlowName, From: formatTime(j.From), To: formatTime(j.To),
-			DoneUpTo: formatTime(j.NextT), State: j.State, Windows: j.WindowsDone, Rows: j.RowsWritten,
-			Created: formatTime(j.CreatedAt), Started: formatTime(j.StartedAt), Finished: formatTime(j.FinishedAt), Error: j.Error,
-		}
-		data[i] = s
+	data := view.Each(jobs, view.NewJob)
+	for _, s := range data {
 		how := s.State
 		if s.Error != "" {
 			how += ": " + s.Error

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"laminar/server/view"
 	"laminar/sqlstore"
 )
 
@@ -59,7 +60,7 @@ func (k *rawKeeper) retain(ctx context.Context, now time.Time) error {
 		report.Drop, err = k.store.DropUnused(ctx)
 	}
 	if len(report.Drop.Dropped) > 0 {
-		k.log.Info("dropped", "tables", report.Drop.Dropped, "waiting", report.Drop.Waiting, "samples_from", formatTime(report.Earliest))
+		k.log.Info("dropped", "tables", report.Drop.Dropped, "waiting", report.Drop.Waiting, "samples_from", view.FormatTime(report.Earliest))
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/server/view"
 	"laminar/sqlstore"
 )
 
@@ -35,21 +36,8 @@ func (a *app) sealCommand() *cobra.Command {
 	return cmd
 }
 
-// sealState is what a seal did as --output json shows it.
-type sealState struct {
-	Generations []int32  `json:"generations"`
-	Samples     int64    `json:"samples"`
-	Segments    int64    `json:"segments"`
-	FlowsBehind int      `json:"flows_behind"` // that compute what they missed again
-	Dropped     []string `json:"dropped"`
-	Waiting     int      `json:"waiting"` // tables to be dropped when nobody reads them any more
-}
-
 func sealed(r sqlstore.SealReport) table {
-	s := sealState{
-		Generations: append([]int32{}, r.Sealed...), Samples: r.Samples, Segments: r.Segments, FlowsBehind: r.Behind,
-		Dropped: append([]string{}, r.Drop.Dropped...), Waiting: r.Drop.Waiting,
-	}
+	s := view.NewSealed(r)
 	generations := make([]string, len(r.Sealed))
 	for i, g := range r.Sealed {
 		generations[i] = strconv.Itoa(int(g))

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/fleet"
+	"laminar/server/view"
 )
 
 // How a simulated fleet sends.
@@ -56,10 +57,10 @@ func (a *app) simulateCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&url, "url", "http://127.0.0.1:9201/api/v1/write", "where to send; may hold user and password")
 	f.IntVar(&opts.Instances, "instances", opts.Instances, fmt.Sprintf("machines, of %d series each", fleet.SeriesPerInstance))
-	f.StringVar(&interval, "interval", formatDuration(opts.Interval), "time between two scrapes of a machine")
+	f.StringVar(&interval, "interval", view.FormatDuration(opts.Interval), "time between two scrapes of a machine")
 	f.StringVar(&history, "history", "0s", "send so much of the past first, as fast as it is taken; then end, unless a duration is given")
 	f.StringVar(&duration, "duration", "0s", "how long to go on; 0s until Ctrl-C")
-	f.StringVar(&delay, "max-delay", formatDuration(opts.MaxDelay), "the longest that a late sample is late")
+	f.StringVar(&delay, "max-delay", view.FormatDuration(opts.MaxDelay), "the longest that a late sample is late")
 	f.Float64Var(&opts.Late, "late", opts.Late, "share of samples that come late")
 	f.Float64Var(&opts.Repeated, "repeated", opts.Repeated, "share of samples that come twice")
 	f.Float64Var(&opts.Overwritten, "overwritten", opts.Overwritten, "share of samples that come again with another value")

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/flownode/progress"
+	"laminar/server/view"
 	"laminar/sqlstore"
 )
 
@@ -28,7 +30,7 @@ func (a *app) statusCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.printStatus([]table{regionTable(st.Regions), storageTable(st.Storage), flowTable(st.Flows), jobTable(jobs)})
+				return a.printStatus(st, jobs)
 			})
 		},
 	}
@@ -37,42 +39,33 @@ func (a *app) statusCommand() *cobra.Command {
 }
 
 // printStatus prints the parts one below the other, or as one JSON object.
-func (a *app) printStatus(parts []table) error {
-	names := []string{"regions", "raw", "flows", "jobs"}
+func (a *app) printStatus(st sqlstore.Status, jobs []progress.Job) error {
 	if a.output == "json" {
-		data := make(map[string]any, len(parts))
-		for i, t := range parts {
-			data[names[i]] = t.data
-		}
-		return writeJSON(a.stdout, data)
+		return writeJSON(a.stdout, view.NewStatus(st, jobs))
 	}
-	for i, t := range parts {
+	for i, part := range []struct {
+		name  string
+		table table
+	}{
+		{"regions", regionTable(st.Regions)}, {"raw", storageTable(st.Storage)}, {"flows", flowTable(st.Flows)}, {"jobs", jobTable(jobs)},
+	} {
 		if i > 0 {
 			fmt.Fprintln(a.stdout)
 		}
-		if len(t.rows) == 0 {
-			t = table{note: "no " + names[i]}
+		if len(part.table.rows) == 0 {
+			part.table = table{note: "no " + part.name}
 		}
-		if err := writeTable(a.stdout, t); err != nil {
+		if err := writeTable(a.stdout, part.table); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-type regionState struct {
-	Region     int32  `json:"region"`
-	Sequence   int64  `json:"sequence"`
-	Generation int32  `json:"generation"`
-	LastFlush  string `json:"last_flush"`
-}
-
 func regionTable(regions []sqlstore.RegionStatus) table {
 	t := table{head: []string{"region", "sequence", "generation", "last flush"}}
-	data := make([]regionState, len(regions))
-	for i, r := range regions {
-		s := regionState{Region: int32(r.Region), Sequence: int64(r.Seq), Generation: r.Generation, LastFlush: formatTime(r.LastFlush)}
-		data[i] = s
+	data := view.Each(regions, view.NewRegion)
+	for _, s := range data {
 		t.rows = append(t.rows, []string{
 			strconv.Itoa(int(s.Region)), strconv.FormatInt(s.Sequence, 10), strconv.Itoa(int(s.Generation)), s.LastFlush,
 		})
@@ -81,28 +74,8 @@ func regionTable(regions []sqlstore.RegionStatus) table {
 	return t
 }
 
-type storageState struct {
-	HotBytes       int64  `json:"hot_bytes"`
-	HotTables      int64  `json:"hot_tables"`
-	HotSegments    int64  `json:"hot_segments"`
-	SealedBytes    int64  `json:"sealed_bytes"`
-	SealedTables   int64  `json:"sealed_tables"`
-	SealedSegments int64  `json:"sealed_segments"`
-	Metrics        int64  `json:"metrics"`
-	Series         int64  `json:"series"`
-	Earliest       string `json:"earliest"` // samples before it have been given up; "-" when none were
-}
-
 func storageTable(st sqlstore.StorageStatus) table {
-	earliest := int64(-1)
-	if st.Earliest > 0 {
-		earliest = st.Earliest
-	}
-	s := storageState{
-		HotBytes: st.HotBytes, HotTables: st.HotTables, HotSegments: st.HotSegments,
-		SealedBytes: st.SealedBytes, SealedTables: st.SealedTables, SealedSegments: st.SealedSegments,
-		Metrics: st.Metrics, Series: st.Series, Earliest: formatTime(earliest),
-	}
+	s := view.NewStorage(st)
 	return table{
 		head: []string{"raw data", "size", "tables", "segments (about)"},
 		rows: [][]string{

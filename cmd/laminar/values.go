@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"laminar/server/view"
 )
 
 // value reads and spells one kind of setting. Set replaces what was there.
@@ -51,7 +53,7 @@ func (v *intValue) Set(text string) error {
 // durationValue is spelled as Prometheus does: 30s, 1h30m, 15d.
 type durationValue time.Duration
 
-func (v *durationValue) String() string { return formatDuration(time.Duration(*v)) }
+func (v *durationValue) String() string { return view.FormatDuration(time.Duration(*v)) }
 func (v *durationValue) Type() string   { return "duration" }
 
 func (v *durationValue) Set(text string) error {
@@ -133,7 +135,7 @@ func atLeast(key string, v value, least int64) error {
 	want := strconv.FormatInt(low, 10)
 	switch v.(type) {
 	case *durationValue:
-		want = formatDuration(time.Duration(low))
+		want = view.FormatDuration(time.Duration(low))
 	case *bytesValue:
 		size := bytesValue(low)
 		want = size.String()

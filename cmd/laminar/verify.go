@@ -13,6 +13,7 @@ import (
 
 	"laminar/flownode"
 	"laminar/flownode/progress"
+	"laminar/server/view"
 	"laminar/sqlstore"
 )
 
@@ -99,7 +100,7 @@ func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string,
 		fmt.Fprintf(a.stderr, "comparing %g%% of the windows, --seed %d\n", opts.Sample*100, opts.Seed)
 	}
 	verifier := flownode.NewVerify(nodeStore{store})
-	out := verifyState{Seed: opts.Seed, Flows: []verifiedFlow{}}
+	out := view.Verification{Seed: opts.Seed, Flows: []view.VerifiedFlow{}}
 	found := int64(0)
 	for _, f := range flows {
 		var b *bar
@@ -114,7 +115,7 @@ func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string,
 			return fmt.Errorf("flow %s: %w", f.Def.Title(), err)
 		}
 		found += report.Found
-		out.Flows = append(out.Flows, verified(f.Def, report))
+		out.Flows = append(out.Flows, view.NewVerifiedFlow(f.Def, report))
 	}
 	if err := a.printVerified(out); err != nil {
 		return err

@@ -12,10 +12,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"laminar/server/view"
 )
 
 // verify runs the command and returns what it printed and its exit code.
-func (in *installation) verify(args ...string) (state verifyState, stderr string, code int) {
+func (in *installation) verify(args ...string) (state view.Verification, stderr string, code int) {
 	in.t.Helper()
 	args = append(append([]string{"verify", "--output", "json"}, args...), in.database()...)
 	cmd := exec.Command(in.bin, args...)

@@ -1,0 +1,111 @@
+package view
+
+import (
+	"regexp"
+	"slices"
+
+	"laminar/flownode/flowdef"
+	"laminar/sequence/segment"
+	"laminar/sqlstore"
+)
+
+// Definition is what the definition of a flow says, and how the flow is kept:
+// `flow validate`.
+type Definition struct {
+	Flow   string   `json:"flow"`
+	Table  string   `json:"table"`
+	Every  string   `json:"every"`
+	Group  string   `json:"group"`
+	PromQL string   `json:"promql"`
+	Mode   string   `json:"mode"` // incremental or batch
+	Kept   []string `json:"kept"` // why batch, and how each leaf is kept
+}
+
+// NewDefinition shows a flow that is in no catalogue: its table has no schema
+// yet.
+func NewDefinition(f flowdef.Flow) Definition {
+	return Definition{
+		Flow: f.Title(), Table: f.Table, Every: FormatMillis(f.Every), Group: f.Group,
+		PromQL: f.PromQL, Mode: f.Expr.Mode(), Kept: f.Describe(),
+	}
+}
+
+// Flow is a flow of the catalogue and how far it is: `flow list`, `flow show`
+// and `status`.
+type Flow struct {
+	Definition
+	Watermark    string           `json:"watermark"`
+	StoredUntil  string           `json:"stored_until"` // end of the last closed window that is stored
+	NewestSample string           `json:"newest_sample"`
+	Vector       string           `json:"vector"`
+	LagSequences int64            `json:"lag_sequences"`
+	LagSeconds   float64          `json:"lag_seconds"`
+	Dirty        map[string]int64 `json:"dirty"` // windows to be recomputed, by reason
+	Jobs         int64            `json:"jobs"`
+	Bytes        int64            `json:"bytes"`
+	Error        string           `json:"error,omitempty"`
+	Metrics      []Metric         `json:"metrics,omitempty"` // only flow show
+}
+
+// NewFlow shows a flow of the catalogue.
+func NewFlow(f sqlstore.FlowStatus) Flow {
+	def := NewDefinition(f.Def)
+	def.Table, def.Group = TableName(f.Table), f.Group
+	return Flow{
+		Definition: def,
+		Watermark:  FormatTime(f.Watermark), StoredUntil: FormatTime(f.EmittedUntil), NewestSample: FormatTime(f.NewestT),
+		Vector: f.Vector.String(), LagSequences: f.LagSequences, LagSeconds: float64(f.LagMillis) / 1000,
+		Dirty: f.Dirty, Jobs: f.Jobs, Bytes: f.TableBytes, Error: f.Error,
+	}
+}
+
+// Metric is a metric that a flow reads, as its senders describe it.
+type Metric struct {
+	Metric string `json:"metric"`
+	Type   string `json:"type"`
+	Help   string `json:"help"`
+	Unit   string `json:"unit"`
+}
+
+// Metrics shows those of the metadata that one flow reads.
+func Metrics(f sqlstore.FlowStatus, metadata []segment.Metadata) (list []Metric) {
+	names := MetricNames([]sqlstore.FlowStatus{f})
+	for _, m := range metadata {
+		if slices.Contains(names, m.Metric) {
+			list = append(list, Metric(m))
+		}
+	}
+	return list
+}
+
+// MetricNames lists the metrics that the flows' selectors name, each once and
+// sorted.
+func MetricNames(flows []sqlstore.FlowStatus) []string {
+	var names []string
+	for _, f := range flows {
+		for _, leaf := range f.Def.Expr.Leaves {
+			if leaf.Metric != "" {
+				names = append(names, leaf.Metric)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Applied is what `flow apply` did about one flow.
+type Applied struct {
+	Flow   string `json:"flow"`
+	Table  string `json:"table"`
+	Action string `json:"action"`
+}
+
+// NewApplied shows the outcome for one flow.
+func NewApplied(r sqlstore.ApplyResult) Applied {
+	return Applied{Flow: r.Flow, Table: TableName(r.Table), Action: string(r.Action)}
+}
+
+var quotedName = regexp.MustCompile(`"([a-z_][a-z0-9_]*)"`)
+
+// TableName spells a table's name without the quotes that it does not need.
+func TableName(quoted string) string { return quotedName.ReplaceAllString(quoted, "$1") }

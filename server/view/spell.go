@@ -1,0 +1,89 @@
+package view
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"laminar/flownode/progress"
+)
+
+// None stands where there is no time, value or text.
+const None = "-"
+
+// FormatTime spells a time, ms since the epoch. A time that is not known
+// (progress.Unset) is None.
+func FormatTime(ms int64) string {
+	if ms < 0 {
+		return None
+	}
+	return progress.FormatTime(ms)
+}
+
+// ParseTime reads a time as people type it: what FormatTime spells, any other
+// RFC 3339, `now`, or a duration before or after now such as -2h or +10m.
+func ParseTime(text string, now time.Time) (time.Time, error) {
+	if text == "now" {
+		return now, nil
+	}
+	if rest, before := strings.CutPrefix(text, "-"); before {
+		if d, err := model.ParseDuration(rest); err == nil {
+			return now.Add(-time.Duration(d)), nil
+		}
+	}
+	if rest, after := strings.CutPrefix(text, "+"); after {
+		if d, err := model.ParseDuration(rest); err == nil {
+			return now.Add(time.Duration(d)), nil
+		}
+	}
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return t, nil
+	}
+	return time.Time{}, fmt.Errorf("%q is not a time: want RFC 3339 (2026-01-02T15:04:05Z), now, or -2h", text)
+}
+
+// FormatDuration spells a duration as Prometheus does: 30s, 1h30m, 15d. What is
+// finer than a millisecond is left out.
+func FormatDuration(d time.Duration) string {
+	if d < 0 {
+		return "-" + FormatDuration(-d)
+	}
+	return model.Duration(d.Truncate(time.Millisecond)).String()
+}
+
+// FormatMillis spells a duration in milliseconds.
+func FormatMillis(ms int64) string { return FormatDuration(time.Duration(ms) * time.Millisecond) }
+
+// ParseDuration reads a duration as FormatDuration spells it.
+func ParseDuration(text string) (time.Duration, error) {
+	d, err := model.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a duration: want 30s, 1h30m or 15d", text)
+	}
+	return time.Duration(d), nil
+}
+
+// FormatValue spells a value so that it reads back as the same double.
+func FormatValue(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+// FormatLabels spells labels as a PromQL selector does, sorted by name.
+func FormatLabels(set map[string]string) string {
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		words = append(words, name+"="+strconv.Quote(set[name]))
+	}
+	return "{" + strings.Join(words, ", ") + "}"
+}
+
+// OrNone is the text, or None where it is empty.
+func OrNone(text string) string {
+	if text == "" {
+		return None
+	}
+	return text
+}
