@@ -67,7 +67,7 @@ func (f *flowRun) forgetHistory() {
 	f.membersAt = nil
 	f.groupRows = groupRows{}
 	for _, l := range f.leaves {
-		l.members = newMembers(l.leaf)
+		l.Members = NewMembers(l.Def)
 	}
 }
 
@@ -76,14 +76,14 @@ func (f *flowRun) forgetHistory() {
 // closed windows, unordered ones are noted for repair.
 func (c *cohort) readDelta(ctx context.Context, r *round) error {
 	ranges := c.after.Delta(r.pos.Vector)
-	byMetric := map[segment.MetricID][]*leafRun{}
+	byMetric := map[segment.MetricID][]*Leaf{}
 	var metrics []segment.MetricID
 	for _, f := range c.flows {
 		for _, l := range f.leaves {
-			l.late.reset()
-			l.unordered.reset()
-			l.repair.reset()
-			for _, m := range l.members.metrics {
+			l.late.Reset()
+			l.unordered.Reset()
+			l.repair.Reset()
+			for _, m := range l.Members.Metrics {
 				if byMetric[m] == nil {
 					metrics = append(metrics, m)
 				}
@@ -151,40 +151,40 @@ func (c *cohort) readDelta(ctx context.Context, r *round) error {
 
 // plan asks flowplan about every leaf and says of which metrics ordered and
 // unordered segments must be read.
-func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[segment.MetricID][]*leafRun) (ordered, unordered map[segment.MetricID]struct{}) {
+func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[segment.MetricID][]*Leaf) (ordered, unordered map[segment.MetricID]struct{}) {
 	ordered, unordered = map[segment.MetricID]struct{}{}, map[segment.MetricID]struct{}{}
 	var (
-		leaves   []*leafRun // with ordered segments to be read
+		leaves   []*Leaf // with ordered segments to be read
 		readings []flowplan.Reading
 	)
 	for _, f := range c.flows {
 		for _, l := range f.leaves {
 			own := infos[:0:0]
 			for i := range infos {
-				if l.members.selects(infos[i].Metric) {
+				if l.Members.Selects(infos[i].Metric) {
 					own = append(own, infos[i])
 				}
 			}
 			st := flowplan.State{}
-			if l.state != nil {
+			if l.State != nil {
 				st.Exists = true
-				st.At, st.From = l.state.position()
+				st.At, st.From = l.State.Position()
 			}
-			l.closed = l.closedT(f.flow.EmittedUntil)
+			l.closed = l.ClosedT(f.flow.EmittedUntil)
 			if f.flow.EmittedUntil == progress.Unset {
 				// Where windows begin is found from the first samples.
 				l.closed = math.MaxInt64
 			}
 			l.plan = flowplan.Plan(st, c.after, r.pos.Vector, own, l.closed)
-			if l.state != nil && !l.plan.Rebuild && l.plan.Samples > 0 && l.wouldGrow(l.plan.MinT, l.plan.MaxT) > r.node.cfg.MaxStateBytes {
+			if l.State != nil && !l.plan.Rebuild && l.plan.Samples > 0 && l.wouldGrow(l.plan.MinT, l.plan.MaxT) > r.node.cfg.MaxStateBytes {
 				l.plan.Rebuild, l.plan.Reason = true, flowplan.BeyondHorizon
 				l.plan.Ordered = true
 			}
 			if l.plan.Rebuild {
-				if l.state != nil {
+				if l.State != nil {
 					r.node.metrics.refills.WithLabelValues(string(l.plan.Reason)).Inc()
 				}
-				l.state = nil
+				l.State = nil
 			}
 			if l.pushed = false; l.plan.Ordered {
 				leaves, readings = append(leaves, l), append(readings, l.orderedReading(own))

@@ -9,12 +9,12 @@ import (
 	"laminar/flownode/progress"
 )
 
-// touchWidth is the width of what touches are counted by.
-func (l *leafRun) touchWidth() int64 {
-	if l.leaf.Batch {
-		return l.step
+// TouchWidth is the width of what touches are counted by.
+func (l *Leaf) TouchWidth() int64 {
+	if l.Def.Batch {
+		return l.Step
 	}
-	return l.leaf.Pane
+	return l.Def.Pane
 }
 
 // touch puts the closed windows that the delta reaches on the dirty list.
@@ -28,28 +28,28 @@ func (s *stepping) touch(ctx context.Context) error {
 		}
 	}
 	for _, l := range s.leaves {
-		if l.leaf.Pinned {
+		if l.Def.Pinned {
 			if err := s.touchPinned(ctx, l); err != nil {
 				return err
 			}
 			continue
 		}
 		for _, set := range []struct {
-			*touches
+			*Touches
 			reason flowplan.Reason
 		}{{&l.late, flowplan.LateOrdered}, {&l.unordered, flowplan.Unordered}} {
-			for end, bits := range set.byPane {
-				first, _ := l.windowsOf(end - l.touchWidth() + 1)
-				_, last := l.windowsOf(end)
-				for w := first; w <= min(last, emitted); w += l.step {
+			for end, bits := range set.ByPane {
+				first, _ := l.WindowsOf(end - l.TouchWidth() + 1)
+				_, last := l.WindowsOf(end)
+				for w := first; w <= min(last, emitted); w += l.Step {
 					s.touchGroups(l, w, bits, set.reason)
 				}
 			}
 		}
 		for _, span := range l.plan.Spans {
-			first, _ := l.windowsOf(span.Span.MinT)
-			_, last := l.windowsOf(span.Span.MaxT)
-			for w := first; w <= min(last, emitted); w += l.step {
+			first, _ := l.WindowsOf(span.Span.MinT)
+			_, last := l.WindowsOf(span.Span.MaxT)
+			for w := first; w <= min(last, emitted); w += l.Step {
 				s.dirty.Touch(w, progress.AllGroups, span.Reason, s.flow.Vector, s.r.pos.Now)
 			}
 		}
@@ -60,16 +60,16 @@ func (s *stepping) touch(ctx context.Context) error {
 // touchPinned makes every closed window dirty, if the delta holds something that
 // a pinned leaf reads. How many these are is bounded where the flow is applied
 // (flowdef.CheckRaw).
-func (s *stepping) touchPinned(ctx context.Context, l *leafRun) error {
+func (s *stepping) touchPinned(ctx context.Context, l *Leaf) error {
 	reason := flowplan.Reason("")
 	switch {
-	case !l.unordered.empty():
+	case !l.unordered.Empty():
 		reason = flowplan.Unordered
-	case !l.late.empty():
+	case !l.late.Empty():
 		reason = flowplan.LateOrdered
 	}
 	for _, span := range l.plan.Spans {
-		if l.pins(span.Span.MaxT) {
+		if l.Pins(span.Span.MaxT) {
 			reason = span.Reason
 		}
 	}
@@ -96,23 +96,23 @@ func (s *stepping) touchAll(ctx context.Context, reason flowplan.Reason) error {
 	return nil
 }
 
-// pins reports, of a time up to which samples of a delta reach closed windows,
+// Pins reports, of a time up to which samples of a delta reach closed windows,
 // whether a pinned leaf reads it; other leaves read it anyway.
-func (l *leafRun) pins(t int64) bool {
-	if !l.leaf.Pinned {
+func (l *Leaf) Pins(t int64) bool {
+	if !l.Def.Pinned {
 		return true
 	}
-	after, _ := l.span(0)
+	after, _ := l.Span(0)
 	return t > after
 }
 
-func (s *stepping) touchGroups(l *leafRun, end int64, bits []uint64, reason flowplan.Reason) {
+func (s *stepping) touchGroups(l *Leaf, end int64, bits []uint64, reason flowplan.Reason) {
 	if !s.flow.Def.Expr.ByGroup {
 		s.dirty.Touch(end, progress.AllGroups, reason, s.flow.Vector, s.r.pos.Now)
 		return
 	}
-	groups(bits, func(g int32) {
-		s.dirty.Touch(end, l.members.groups[g].key, reason, s.flow.Vector, s.r.pos.Now)
+	EachGroup(bits, func(g int32) {
+		s.dirty.Touch(end, l.Members.Groups[g].Key, reason, s.flow.Vector, s.r.pos.Now)
 	})
 }
 

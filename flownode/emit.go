@@ -97,8 +97,8 @@ func (s *stepping) window(ctx context.Context, src inputs, end int64, want wante
 func (s *stepping) chunk() int {
 	n := int64(32)
 	for _, l := range s.leaves {
-		if !l.leaf.Batch {
-			n = max(n, l.leaf.Range/l.step)
+		if !l.Def.Batch {
+			n = max(n, l.Def.Range/l.Step)
 		}
 	}
 	return s.bounded(min(n, 1000))
@@ -114,13 +114,13 @@ const (
 // memory does not grow with how much there is to compute.
 func (s *stepping) bounded(n int64) int {
 	for _, l := range s.leaves {
-		groups := int64(max(1, len(l.members.groups)))
+		groups := int64(max(1, len(l.Members.Groups)))
 		n = min(n, maxRoundRows/groups)
-		if l.leaf.Batch {
+		if l.Def.Batch {
 			continue
 		}
-		panes := maxChunkBytes / max(1, int64(len(l.members.groupOf))*l.builder.cellBytes)
-		n = min(n, (panes*l.leaf.Pane-l.leaf.Range)/l.step+1)
+		panes := maxChunkBytes / max(1, int64(len(l.Members.GroupOf))*l.builder.cellBytes)
+		n = min(n, (panes*l.Def.Pane-l.Def.Range)/l.Step+1)
 	}
 	return int(max(1, n))
 }
@@ -167,7 +167,7 @@ func (s *stepping) provisional(ctx context.Context) error {
 	costly := false
 	for _, l := range s.leaves {
 		changed = changed || l.plan.Samples > 0
-		costly = costly || l.state == nil && len(l.members.series) > 0
+		costly = costly || l.State == nil && len(l.Members.Series) > 0
 	}
 	if !changed {
 		return nil

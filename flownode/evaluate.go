@@ -33,7 +33,7 @@ type windowResult struct {
 
 // inputs is what some windows of a flow can be computed from.
 type inputs struct {
-	leaves []windowSource // by leaf
+	leaves []WindowSource // by leaf
 	whole  *selection     // of a batch flow, instead
 }
 
@@ -47,26 +47,26 @@ func (f *flowRun) sources(ctx context.Context, r *round, ends []int64, want want
 		whole, err := f.readSelection(ctx, r, first, last)
 		return inputs{whole: whole}, err
 	}
-	out := make([]windowSource, len(f.leaves))
+	out := make([]WindowSource, len(f.leaves))
 	for i, l := range f.leaves {
-		after, _ := l.span(first)
-		if !fresh && l.state != nil {
-			if _, from := l.state.position(); from <= after {
-				out[i] = l.state
+		after, _ := l.Span(first)
+		if !fresh && l.State != nil {
+			if _, from := l.State.Position(); from <= after {
+				out[i] = l.State
 				continue
 			}
 		}
 		spans := make([]segment.Span, 0, len(ends))
 		for _, end := range ends {
-			spans = append(spans, spanOf(l.span(end))...)
+			spans = append(spans, spanOf(l.Span(end))...)
 		}
-		spans, series := joinSpans(spans), l.members.seriesOf(l.want(want))
-		if l.leaf.Batch {
-			raw, err := readRaw(ctx, r.snap, l.members, series, spans, nil)
+		spans, series := joinSpans(spans), l.Members.SeriesOf(l.want(want))
+		if l.Def.Batch {
+			raw, err := readRaw(ctx, r.snap, l.Members, series, spans, nil)
 			if err != nil {
 				return inputs{}, err
 			}
-			r.readSamples += raw.samples()
+			r.readSamples += raw.Samples()
 			out[i] = l.builder.raw(raw)
 			continue
 		}
@@ -81,28 +81,28 @@ func (f *flowRun) sources(ctx context.Context, r *round, ends []int64, want want
 
 // want translates wanted groups to the leaf's groups. Keys are those of leaf 0,
 // and only single-leaf flows are asked for some groups.
-func (l *leafRun) want(w wanted) groupSet {
+func (l *Leaf) want(w wanted) GroupSet {
 	if w.all {
-		return allGroups()
+		return EveryGroup()
 	}
-	return l.members.resolve(w.keys)
+	return l.Members.Resolve(w.keys)
 }
 
 // only says which samples windows with groups of their own are computed from.
-func (l *leafRun) only(w wanted) func(slot int32, t int64) bool {
+func (l *Leaf) only(w wanted) func(slot int32, t int64) bool {
 	if w.all || len(w.byEnd) < 2 {
 		return nil
 	}
-	var cells touches // by group
+	var cells Touches // by group
 	for end, keys := range w.byEnd {
-		after, upTo := l.span(end)
-		for p := after + l.leaf.Pane; p <= upTo; p += l.leaf.Pane {
-			for g := range l.members.resolve(keys).set {
-				cells.add(p, g)
+		after, upTo := l.Span(end)
+		for p := after + l.Def.Pane; p <= upTo; p += l.Def.Pane {
+			for g := range l.Members.Resolve(keys).Set {
+				cells.Add(p, g)
 			}
 		}
 	}
-	return func(slot int32, t int64) bool { return cells.has(l.grid.End(t), l.members.groupOf[slot]) }
+	return func(slot int32, t int64) bool { return cells.Has(l.grid.End(t), l.Members.GroupOf[slot]) }
 }
 
 // evaluate computes the flow's expression for the window with this end.
@@ -150,7 +150,7 @@ func (f *flowRun) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
 		if slices.Equal(rows[i-1].Columns, rows[i].Columns) {
 			for _, s := range vec {
 				if slices.Equal(f.layout.Row(s.Metric), rows[i].Columns) {
-					return nil, &duplicateError{leaf: f.flow.Def.PromQL, labels: s.Metric}
+					return nil, &DuplicateError{Leaf: f.flow.Def.PromQL, Labels: s.Metric}
 				}
 			}
 		}
@@ -159,37 +159,37 @@ func (f *flowRun) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
 }
 
 // evaluateLeaf is the rows of a flow that is one leaf and nothing else.
-func (f *flowRun) evaluateLeaf(src windowSource, end int64, want wanted) (rows []progress.Row, touched bool, err error) {
+func (f *flowRun) evaluateLeaf(src WindowSource, end int64, want wanted) (rows []progress.Row, touched bool, err error) {
 	l := f.leaves[0]
-	after, upTo := l.span(end)
-	if !src.holds(after, upTo) {
+	after, upTo := l.Span(end)
+	if !src.Holds(after, upTo) {
 		return nil, false, nil
 	}
-	samples, err := leafVector(src, l.members, after, upTo, l.want(want))
+	samples, err := LeafVector(src, l.Members, after, upTo, l.want(want))
 	if err != nil {
 		return nil, true, err
 	}
-	rows, err = f.groupRows.rows(f, l.members, samples)
+	rows, err = f.groupRows.rows(f, l.Members, samples)
 	return rows, true, err
 }
 
 // evaluateLeaves merges every leaf's partials and evaluates the residual over
 // them. touched says that some leaf holds a sample; else there is no result.
-func (f *flowRun) evaluateLeaves(ctx context.Context, r *round, src []windowSource, end int64, want wanted) (out promeval.Vector, touched bool, err error) {
+func (f *flowRun) evaluateLeaves(ctx context.Context, r *round, src []WindowSource, end int64, want wanted) (out promeval.Vector, touched bool, err error) {
 	vectors := make([]promeval.Vector, len(f.leaves))
 	for i, l := range f.leaves {
-		after, upTo := l.span(end)
-		if !src[i].holds(after, upTo) {
+		after, upTo := l.Span(end)
+		if !src[i].Holds(after, upTo) {
 			continue
 		}
 		touched = true
-		samples, err := leafVector(src[i], l.members, after, upTo, l.want(want))
+		samples, err := LeafVector(src[i], l.Members, after, upTo, l.want(want))
 		if err != nil {
 			return nil, true, err
 		}
 		vec := make(promeval.Vector, len(samples))
 		for j, s := range samples {
-			vec[j] = promeval.Sample{Metric: l.members.groups[s.group].labels, Value: s.value}
+			vec[j] = promeval.Sample{Metric: l.Members.Groups[s.Group].Labels, Value: s.Value}
 		}
 		vectors[i] = vec
 	}
@@ -276,23 +276,23 @@ func sameValue(a, b float64) bool { return a == b || (a != a && b != b) }
 func (f *flowRun) candidates(ctx context.Context, r *round, after, upTo int64, limit int) ([]int64, error) {
 	seen := map[int64]struct{}{}
 	for _, l := range f.leaves {
-		if l.leaf.Pinned {
+		if l.Def.Pinned {
 			continue
 		}
-		lo, _ := l.span(after + l.step)
-		_, hi := l.span(upTo)
-		if l.state != nil {
-			if _, from := l.state.position(); from <= lo {
-				for _, end := range l.state.occupied() {
+		lo, _ := l.Span(after + l.Step)
+		_, hi := l.Span(upTo)
+		if l.State != nil {
+			if _, from := l.State.Position(); from <= lo {
+				for _, end := range l.State.Occupied() {
 					l.collect(seen, end, end, after, upTo, limit)
 				}
 				continue
 			}
 		}
-		if len(l.members.metrics) == 0 {
+		if len(l.Members.Metrics) == 0 {
 			continue
 		}
-		spans, err := r.spans(ctx, l.members.metrics, lo, hi)
+		spans, err := r.spans(ctx, l.Members.Metrics, lo, hi)
 		if err != nil {
 			return nil, err
 		}
@@ -306,11 +306,11 @@ func (f *flowRun) candidates(ctx context.Context, r *round, after, upTo int64, l
 
 // collect notes the window ends in (after, upTo] that samples from minT to
 // maxT reach, the limit smallest of them.
-func (l *leafRun) collect(seen map[int64]struct{}, minT, maxT, after, upTo int64, limit int) {
-	first, _ := l.windowsOf(minT)
-	_, last := l.windowsOf(maxT)
-	first = max(first, flowplan.NextEnd(after, l.step))
-	for end, n := first, 0; end <= min(last, upTo) && n < limit; end, n = end+l.step, n+1 {
+func (l *Leaf) collect(seen map[int64]struct{}, minT, maxT, after, upTo int64, limit int) {
+	first, _ := l.WindowsOf(minT)
+	_, last := l.WindowsOf(maxT)
+	first = max(first, flowplan.NextEnd(after, l.Step))
+	for end, n := first, 0; end <= min(last, upTo) && n < limit; end, n = end+l.Step, n+1 {
 		seen[end] = struct{}{}
 	}
 }

@@ -100,7 +100,7 @@ func (x *explaining) load(ctx context.Context) error {
 	}
 	x.run.addSeries(series)
 	for _, l := range x.run.leaves {
-		x.metrics = append(x.metrics, l.members.metrics...)
+		x.metrics = append(x.metrics, l.Members.Metrics...)
 	}
 	slices.Sort(x.metrics)
 	x.metrics = slices.Compact(x.metrics)
@@ -140,10 +140,10 @@ func (x *explaining) delta(ctx context.Context, flow progress.Flow) (since seque
 func (x *explaining) leaves(out *Explanation) {
 	readings := make([]flowplan.Reading, len(x.run.leaves))
 	for i, l := range x.run.leaves {
-		e := LeafExplanation{Metrics: len(l.members.metrics), Series: len(l.members.series), Groups: len(l.members.groups)}
+		e := LeafExplanation{Metrics: len(l.Members.Metrics), Series: len(l.Members.Series), Groups: len(l.Members.Groups)}
 		var own []segment.Info
 		for _, in := range x.infos {
-			if !l.members.selects(in.Metric) {
+			if !l.Members.Selects(in.Metric) {
 				continue
 			}
 			own = append(own, in)

@@ -22,7 +22,7 @@ type flowRun struct {
 	flow      progress.Flow
 	hash      [32]byte // of the definition, as the catalogue's head had it
 	layout    *flowdef.Layout
-	leaves    []*leafRun
+	leaves    []*Leaf
 	dirty     *flowplan.DirtyList
 	clock     flowplan.Clock
 	open      openWindow
@@ -40,27 +40,27 @@ type flowRun struct {
 	pinnedGone bool // no window can be computed any more: what all of them read is given up
 }
 
-// leafRun is one leaf of a flow: its members and pane state.
-type leafRun struct {
-	leaf     *flowdef.Leaf
-	step     int64
-	executor Executor // what the flow says; "" for nothing
+// Leaf is one leaf of a flow: its members and pane state.
+type Leaf struct {
+	Def      *flowdef.Leaf
+	Step     int64
+	Executor Executor // what the flow says; "" for nothing
 	builder  builder
-	members  *members
-	state    store // nil when not in memory
+	Members  *Members
+	State    State // nil when not in memory
 
 	grid     pane.Grid // of panes
 	stepGrid pane.Grid // of window ends
 
-	columnarUntil time.Time // the database could not aggregate its samples: not tried again before
+	ColumnarUntil time.Time // the database could not aggregate its samples: not tried again before
 
 	// Within one round:
 	plan      flowplan.Leaf
 	closed    int64   // samples up to this time reach closed windows
 	pushed    bool    // the ordered delta is aggregated by the database
-	late      touches // ordered samples of the delta that reach closed windows
-	unordered touches // unordered ones
-	repair    touches // unordered samples that fall in panes in memory, by slot
+	late      Touches // ordered samples of the delta that reach closed windows
+	unordered Touches // unordered ones
+	repair    Touches // unordered samples that fall in panes in memory, by slot
 }
 
 func newFlowRun(f progress.Flow) (*flowRun, error) {
@@ -72,7 +72,7 @@ func newFlowRun(f progress.Flow) (*flowRun, error) {
 		stored: f.Vector,
 	}
 	run.open.reset(progress.Unset)
-	leaves, err := newLeafRuns(f.Def)
+	leaves, err := NewLeaves(f.Def)
 	if err != nil {
 		return nil, err
 	}
@@ -87,17 +87,17 @@ func newFlowRun(f progress.Flow) (*flowRun, error) {
 	return run, nil
 }
 
-// newLeafRuns is the leaves of a definition, without members.
-func newLeafRuns(def flowdef.Flow) ([]*leafRun, error) {
-	out := make([]*leafRun, 0, len(def.Expr.Leaves))
+// NewLeaves is the leaves of a definition, without members.
+func NewLeaves(def flowdef.Flow) ([]*Leaf, error) {
+	out := make([]*Leaf, 0, len(def.Expr.Leaves))
 	for i := range def.Expr.Leaves {
 		leaf := &def.Expr.Leaves[i]
 		b, err := builderOf(leaf, def.Every)
 		if err != nil {
 			return nil, fmt.Errorf("flow %s: %w", def.Name, err)
 		}
-		out = append(out, &leafRun{
-			leaf: leaf, step: def.Every, executor: def.Executor, builder: b, members: newMembers(leaf),
+		out = append(out, &Leaf{
+			Def: leaf, Step: def.Every, Executor: def.Executor, builder: b, Members: NewMembers(leaf),
 			grid: pane.Grid{Width: leaf.Pane}, stepGrid: pane.Grid{Width: def.Every},
 		})
 	}
@@ -107,7 +107,7 @@ func newLeafRuns(def flowdef.Flow) ([]*leafRun, error) {
 // dropState forgets all pane state; it is built again when needed (I7).
 func (f *flowRun) dropState() {
 	for _, l := range f.leaves {
-		l.state = nil
+		l.State = nil
 	}
 }
 
@@ -115,8 +115,8 @@ func (f *flowRun) dropState() {
 func (f *flowRun) stateBytes() int64 {
 	var n int64
 	for _, l := range f.leaves {
-		if l.state != nil {
-			n += l.state.bytes()
+		if l.State != nil {
+			n += l.State.Bytes()
 		}
 	}
 	return n
@@ -126,7 +126,7 @@ func (f *flowRun) stateBytes() int64 {
 func (f *flowRun) addSeries(series []segment.Series) {
 	for i := range series {
 		for _, l := range f.leaves {
-			l.members.add(&series[i])
+			l.Members.Add(&series[i])
 		}
 	}
 }
@@ -136,60 +136,60 @@ func (f *flowRun) rebuildable(end, earliest int64) bool {
 	return f.flow.Def.Expr.Rebuildable(end, earliest)
 }
 
-// closedT is the newest sample time that reaches a window with an end up to
+// ClosedT is the newest sample time that reaches a window with an end up to
 // emitted: t + offset <= emitted.
-func (l *leafRun) closedT(emitted int64) int64 {
+func (l *Leaf) ClosedT(emitted int64) int64 {
 	if emitted == progress.Unset {
 		return -1
 	}
-	_, upTo := l.span(emitted)
+	_, upTo := l.Span(emitted)
 	return upTo
 }
 
-// span is the stretch of sample time the window with this end reads:
+// Span is the stretch of sample time the window with this end reads:
 // after < t <= upTo.
-func (l *leafRun) span(end int64) (after, upTo int64) { return l.leaf.Bounds(end) }
+func (l *Leaf) Span(end int64) (after, upTo int64) { return l.Def.Bounds(end) }
 
-// windowsOf is the first and last window end that a sample at t reaches; last
+// WindowsOf is the first and last window end that a sample at t reaches; last
 // is before first when there is none. Windows end from 1970 on. It is not for
 // pinned leaves, of which a sample reaches all windows or none.
-func (l *leafRun) windowsOf(t int64) (first, last int64) {
-	return max(0, pane.FirstEnd(t, l.leaf.Offset, l.step)), pane.LastEnd(t, l.leaf.Range, l.leaf.Offset, l.step)
+func (l *Leaf) WindowsOf(t int64) (first, last int64) {
+	return max(0, pane.FirstEnd(t, l.Def.Offset, l.Step)), pane.LastEnd(t, l.Def.Range, l.Def.Offset, l.Step)
 }
 
-// touches is a set of (pane, group), or of (pane, slot).
-type touches struct {
-	byPane map[int64][]uint64 // pane end -> bit set of groups
+// Touches is a set of (pane, group), or of (pane, slot).
+type Touches struct {
+	ByPane map[int64][]uint64 // pane end -> bit set of groups
 	end    int64              // the pane last touched,
 	bits   []uint64           // and its bits
 }
 
-func (s *touches) add(end int64, g int32) {
-	if s.byPane == nil {
-		s.byPane = map[int64][]uint64{}
+func (s *Touches) Add(end int64, g int32) {
+	if s.ByPane == nil {
+		s.ByPane = map[int64][]uint64{}
 		s.end = -1
 	}
 	if end != s.end || int(g)/64 >= len(s.bits) {
-		s.end, s.bits = end, s.byPane[end]
+		s.end, s.bits = end, s.ByPane[end]
 		for int(g)/64 >= len(s.bits) {
 			s.bits = append(s.bits, 0)
 		}
-		s.byPane[end] = s.bits
+		s.ByPane[end] = s.bits
 	}
 	s.bits[g/64] |= 1 << (g % 64)
 }
 
-func (s *touches) has(end int64, g int32) bool {
-	bits := s.byPane[end]
+func (s *Touches) Has(end int64, g int32) bool {
+	bits := s.ByPane[end]
 	return int(g)/64 < len(bits) && bits[g/64]&(1<<(g%64)) != 0
 }
 
-func (s *touches) reset() { *s = touches{} }
+func (s *Touches) Reset() { *s = Touches{} }
 
-func (s *touches) empty() bool { return len(s.byPane) == 0 }
+func (s *Touches) Empty() bool { return len(s.ByPane) == 0 }
 
-// groups calls fn for every group of a pane's bit set.
-func groups(bits []uint64, fn func(g int32)) {
+// EachGroup calls fn for every group of a pane's bit set.
+func EachGroup(bits []uint64, fn func(g int32)) {
 	for i, word := range bits {
 		for b := 0; word != 0; b++ {
 			if word&1 != 0 {

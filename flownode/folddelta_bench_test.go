@@ -40,11 +40,11 @@ func BenchmarkFoldDelta(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				for _, seg := range segments {
-					l.state.fold(seg, l.members, 0, none)
+					l.State.Fold(seg, l.Members, 0, none)
 					seg.Base, seg.MinT, seg.MaxT = seg.Base+60_000, seg.MinT+60_000, seg.MaxT+60_000
 				}
 				w.clock += 60_000
-				l.state.trim(w.clock - 300_000)
+				l.State.Trim(w.clock - 300_000)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(series*scrapes), "ns/sample")
 		})

@@ -17,15 +17,15 @@ import (
 // So what comes out depends on how many lanes there are, and that only in the
 // last bits of sums, but never on which is faster.
 type rawFold struct {
-	l     *leafRun
-	into  store
+	l     *Leaf
+	into  State
 	lanes []*foldLane
 }
 
 // foldLane is what one goroutine takes. It is for one at a time.
 type foldLane struct {
 	raw    *rawSamples
-	into   store
+	into   State
 	slots  int                // of into
 	limit  int                // samples held at a time
 	folded bool               // some are in cells
@@ -42,19 +42,19 @@ func (r *round) foldLanes() int { return max(1, min(r.node.foldLanes, len(r.pos.
 // newRawFold takes raw, which is empty, over. About limit samples are held at a
 // time. Into holds nothing in the panes that are folded. Give it back with
 // release.
-func newRawFold(l *leafRun, r *round, into store, raw *rawSamples, limit int) *rawFold {
+func newRawFold(l *Leaf, r *round, into State, raw *rawSamples, limit int) *rawFold {
 	x, n := &rawFold{l: l, into: into}, r.foldLanes()
 	for i := range n {
-		lane := &foldLane{raw: raw, into: into, slots: len(l.members.groupOf), limit: max(1, limit/n), spoilt: map[int32]struct{}{}}
+		lane := &foldLane{raw: raw, into: into, slots: len(l.Members.GroupOf), limit: max(1, limit/n), spoilt: map[int32]struct{}{}}
 		if i > 0 {
 			lane.raw = raw.beside()
 		}
 		switch {
 		case n == 1:
-		case !l.members.byGroup:
-			lane.into = into.lane()
+		case !l.Members.ByGroup:
+			lane.into = into.Lane()
 		case i > 0:
-			at, from := into.position()
+			at, from := into.Position()
 			lane.into = l.builder.panes(from, at)
 		}
 		x.lanes = append(x.lanes, lane)
@@ -127,9 +127,9 @@ func (x *rawFold) finish(ctx context.Context, r *round, spans []segment.Span) er
 		}
 		maps.Copy(spoilt, lane.spoilt)
 	}
-	if x.l.members.byGroup {
+	if x.l.Members.ByGroup {
 		for _, lane := range x.lanes[1:] {
-			x.into.merge(lane.into)
+			x.into.Merge(lane.into)
 		}
 	}
 	if len(spoilt) == 0 {
@@ -137,13 +137,13 @@ func (x *rawFold) finish(ctx context.Context, r *round, spans []segment.Span) er
 	}
 	l, raw := x.l, x.lanes[0].raw
 	again := slices.DeleteFunc(slices.Clone(raw.series), func(id segment.SeriesID) bool {
-		_, ok := spoilt[l.members.index.get(id)]
+		_, ok := spoilt[l.Members.Index.Get(id)]
 		return !ok
 	})
 	cleared := slices.Collect(maps.Keys(spoilt))
-	for _, end := range x.into.occupied() {
+	for _, end := range x.into.Occupied() {
 		if inSpans(spans, end) {
-			x.into.clearCells(end, cleared)
+			x.into.ClearCells(end, cleared)
 		}
 	}
 	for _, half := range l.halves(spans, r.pos.Now+aheadOfClock) {

@@ -61,17 +61,17 @@ func TestLanesFoldTheSame(t *testing.T) {
 			for _, l := range f.leaves {
 				one, several, again := w.inLanes(r, l, 1, false), w.inLanes(r, l, 3, false), w.inLanes(r, l, 3, true)
 				if len(one) == 0 {
-					t.Fatalf("seed %d: flow %d %s has no windows: nothing is compared", seed, id, l.leaf.Text)
+					t.Fatalf("seed %d: flow %d %s has no windows: nothing is compared", seed, id, l.Def.Text)
 				}
 				if diff := differ(several, again, 0); diff != "" {
-					t.Fatalf("seed %d: flow %d %s: in three lanes, alone and together: %s", seed, id, l.leaf.Text, diff)
+					t.Fatalf("seed %d: flow %d %s: in three lanes, alone and together: %s", seed, id, l.Def.Text, diff)
 				}
 				bound := 0.0
-				if l.members.byGroup {
+				if l.Members.ByGroup {
 					bound = 1e-9
 				}
 				if diff := differ(one, several, bound); diff != "" {
-					t.Fatalf("seed %d: flow %d %s: in one lane and in three: %s", seed, id, l.leaf.Text, diff)
+					t.Fatalf("seed %d: flow %d %s: in one lane and in three: %s", seed, id, l.Def.Text, diff)
 				}
 			}
 		}
@@ -88,17 +88,17 @@ type laneValue struct {
 // inLanes builds a leaf's pane state from raw in so many lanes, from the middle
 // of what is stored, and computes windows of it: alone, or together with that of
 // a leaf that begins later.
-func (w *world) inLanes(r *round, l *leafRun, lanes int, together bool) []laneValue {
+func (w *world) inLanes(r *round, l *Leaf, lanes int, together bool) []laneValue {
 	w.t.Helper()
 	w.node.foldLanes = lanes
 	ctx, from := context.Background(), w.base+10*60_000
-	var state store
+	var state State
 	if together {
 		a, b := *l, *l
 		if err := buildTogether(ctx, r, []missingState{{leaf: &a, from: from}, {leaf: &b, from: from + 5*60_000}}); err != nil {
 			w.t.Fatal(err)
 		}
-		state = a.state
+		state = a.State
 	} else {
 		var err error
 		if state, err = l.buildState(ctx, r, from); err != nil {
@@ -106,11 +106,11 @@ func (w *world) inLanes(r *round, l *leafRun, lanes int, together bool) []laneVa
 		}
 	}
 	var out []laneValue
-	for after := from; after < w.clock; after += l.step {
-		var vals slotValues
-		state.window(after, after+l.leaf.Range, l.members, allGroups(), &vals)
-		for i, slot := range vals.slots {
-			out = append(out, laneValue{after, slot, vals.values[i]})
+	for after := from; after < w.clock; after += l.Step {
+		var vals SlotValues
+		state.Window(after, after+l.Def.Range, l.Members, EveryGroup(), &vals)
+		for i, slot := range vals.Slots {
+			out = append(out, laneValue{after, slot, vals.Values[i]})
 		}
 	}
 	return out

@@ -21,14 +21,14 @@ import (
 //
 // When that is known only later of a series that its samples do not come in time
 // order, its cells are emptied and folded again, from half of the time at a time.
-func (l *leafRun) foldRaw(ctx context.Context, r *round, into store, series []segment.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) error {
+func (l *Leaf) foldRaw(ctx context.Context, r *round, into State, series []segment.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) error {
 	if len(series) == 0 || len(spans) == 0 {
 		return nil
 	}
-	raw := newRawSamples(l.members, series)
+	raw := newRawSamples(l.Members, series)
 	raw.only = only
 	limit := r.node.rawAtOnce
-	if len(spans) == 1 && spans[0].MaxT-spans[0].MinT < l.leaf.Pane {
+	if len(spans) == 1 && spans[0].MaxT-spans[0].MinT < l.Def.Pane {
 		limit = math.MaxInt
 	} else if l.likely(r, len(series), spans) > int64(limit) {
 		if err := l.holdLate(ctx, r, raw, spans); err != nil {
@@ -48,10 +48,10 @@ func (l *leafRun) foldRaw(ctx context.Context, r *round, into store, series []se
 
 // likely is about how many samples of so many series lie in the spans: as if
 // each pane had one.
-func (l *leafRun) likely(r *round, series int, spans []segment.Span) int64 {
+func (l *Leaf) likely(r *round, series int, spans []segment.Span) int64 {
 	panes := int64(0)
 	for _, s := range spans {
-		panes += (min(s.MaxT, max(s.MinT, r.pos.Now)) - s.MinT) / l.leaf.Pane
+		panes += (min(s.MaxT, max(s.MinT, r.pos.Now)) - s.MinT) / l.Def.Pane
 	}
 	return panes * int64(series)
 }
@@ -63,12 +63,12 @@ var errManyLate = errors.New("too many late samples")
 // lets them be held until all is read: they come last, whatever their time. Of
 // too many nothing is said: they are folded again where that turns out to be
 // necessary.
-func (l *leafRun) holdLate(ctx context.Context, r *round, raw *rawSamples, spans []segment.Span) error {
+func (l *Leaf) holdLate(ctx context.Context, r *round, raw *rawSamples, spans []segment.Span) error {
 	hold, n := make([]bool, len(raw.series)), 0
-	err := r.snap.ReadDelta(ctx, l.members.metrics, sequence.Vector{}.Delta(r.pos.Vector), segment.PickUnordered, func(seg *segment.Segment) error {
+	err := r.snap.ReadDelta(ctx, l.Members.Metrics, sequence.Vector{}.Delta(r.pos.Vector), segment.PickUnordered, func(seg *segment.Segment) error {
 		for i, id := range seg.Series {
-			c := raw.index.get(id)
-			if c == noSlot || hold[c] || !inSpans(spans, seg.Time(i)) {
+			c := raw.index.Get(id)
+			if c == NoSlot || hold[c] || !inSpans(spans, seg.Time(i)) {
 				continue
 			}
 			hold[c] = true
@@ -82,7 +82,7 @@ func (l *leafRun) holdLate(ctx context.Context, r *round, raw *rawSamples, spans
 	case errors.Is(err, errManyLate):
 		return nil
 	case err != nil:
-		return fmt.Errorf("look for late samples of %s: %w", l.leaf.Text, err)
+		return fmt.Errorf("look for late samples of %s: %w", l.Def.Text, err)
 	case n > 0:
 		raw.hold = hold
 	}
@@ -96,19 +96,19 @@ func inSpans(spans []segment.Span, t int64) bool {
 }
 
 // halves splits spans on borders of panes; nothing is stored beyond horizon.
-func (l *leafRun) halves(spans []segment.Span, horizon int64) [][]segment.Span {
+func (l *Leaf) halves(spans []segment.Span, horizon int64) [][]segment.Span {
 	if n := len(spans); n > 1 {
 		return [][]segment.Span{spans[:n/2], spans[n/2:]}
 	}
 	after, upTo := spans[0].MinT-1, spans[0].MaxT
-	panes := (min(upTo, max(horizon, spans[0].MinT)) - after + l.leaf.Pane - 1) / l.leaf.Pane
-	middle := after + max(1, panes/2)*l.leaf.Pane
+	panes := (min(upTo, max(horizon, spans[0].MinT)) - after + l.Def.Pane - 1) / l.Def.Pane
+	middle := after + max(1, panes/2)*l.Def.Pane
 	return [][]segment.Span{spanOf(after, min(middle, upTo)), spanOf(min(middle, upTo), upTo)}
 }
 
-// foldMixed adds samples of any of slots slots, those of one series in time
+// FoldMixed adds samples of any of slots slots, those of one series in time
 // order, each time once per series.
-func (s *panes[P, PP]) foldMixed(slot []int32, slots int, ts []int64, vs []float64) {
+func (s *panes[P, PP]) FoldMixed(slot []int32, slots int, ts []int64, vs []float64) {
 	for from := 0; from < len(ts); {
 		if !s.keeps(ts[from], vs[from]) {
 			from++

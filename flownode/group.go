@@ -182,14 +182,14 @@ func (f *flowRun) deadline() int64 {
 // some pane state reaches beyond what was emitted, or is not in memory.
 func (f *flowRun) pendingOpen() bool {
 	for _, l := range f.leaves {
-		if l.state == nil {
-			if len(l.members.series) > 0 {
-				return pane.FloorEnd(f.clock.Newest, l.step)+f.flow.Def.Expr.MaxReach+l.step >= f.flow.EmittedUntil
+		if l.State == nil {
+			if len(l.Members.Series) > 0 {
+				return pane.FloorEnd(f.clock.Newest, l.Step)+f.flow.Def.Expr.MaxReach+l.Step >= f.flow.EmittedUntil
 			}
 			continue
 		}
-		after, _ := l.span(f.flow.EmittedUntil + l.step)
-		if l.state.beyond(after) {
+		after, _ := l.Span(f.flow.EmittedUntil + l.Step)
+		if l.State.Beyond(after) {
 			return true
 		}
 	}

@@ -18,23 +18,23 @@ type groupRows struct {
 }
 
 // extend takes in the groups that are new. Members never lose any.
-func (x *groupRows) extend(f *flowRun, m *members) {
+func (x *groupRows) extend(f *flowRun, m *Members) {
 	known := len(x.rank)
-	if known == len(m.groups) {
+	if known == len(m.Groups) {
 		return
 	}
-	byGroup := make([][]string, len(m.groups))
-	order := make([]int32, len(m.groups))
-	for g := range m.groups {
+	byGroup := make([][]string, len(m.Groups))
+	order := make([]int32, len(m.Groups))
+	for g := range m.Groups {
 		order[g] = int32(g)
 		if g < known {
 			byGroup[g] = x.columns[x.rank[g]]
 		} else {
-			byGroup[g] = f.layout.Row(m.groups[g].labels)
+			byGroup[g] = f.layout.Row(m.Groups[g].Labels)
 		}
 	}
 	slices.SortFunc(order, func(a, b int32) int { return slices.Compare(byGroup[a], byGroup[b]) })
-	x.rank, x.columns = make([]int32, len(m.groups)), x.columns[:0:0]
+	x.rank, x.columns = make([]int32, len(m.Groups)), x.columns[:0:0]
 	for _, g := range order {
 		if n := len(x.columns); n == 0 || slices.Compare(x.columns[n-1], byGroup[g]) != 0 {
 			x.columns = append(x.columns, byGroup[g])
@@ -47,27 +47,27 @@ func (x *groupRows) extend(f *flowRun, m *members) {
 // rows turns values of groups into rows. Two groups can have one row: where
 // static labels replace those that tell them apart. That is an error when both
 // have a value.
-func (x *groupRows) rows(f *flowRun, m *members, samples []leafSample) ([]progress.Row, error) {
+func (x *groupRows) rows(f *flowRun, m *Members, samples []LeafSample) ([]progress.Row, error) {
 	x.extend(f, m)
 	rows := make([]progress.Row, 0, len(samples))
 	// A few groups of many are sorted, many are put in their places.
 	if len(samples) < len(x.columns)/16 {
-		slices.SortFunc(samples, func(a, b leafSample) int { return int(x.rank[a.group]) - int(x.rank[b.group]) })
+		slices.SortFunc(samples, func(a, b LeafSample) int { return int(x.rank[a.Group]) - int(x.rank[b.Group]) })
 		for i, s := range samples {
-			if i > 0 && x.rank[samples[i-1].group] == x.rank[s.group] {
-				return nil, &duplicateError{leaf: f.flow.Def.PromQL, labels: m.groups[s.group].labels}
+			if i > 0 && x.rank[samples[i-1].Group] == x.rank[s.Group] {
+				return nil, &DuplicateError{Leaf: f.flow.Def.PromQL, Labels: m.Groups[s.Group].Labels}
 			}
-			rows = append(rows, progress.Row{Columns: x.columns[x.rank[s.group]], Value: s.value})
+			rows = append(rows, progress.Row{Columns: x.columns[x.rank[s.Group]], Value: s.Value})
 		}
 		return rows, nil
 	}
 	clear(x.filled)
 	for _, s := range samples {
-		rank := x.rank[s.group]
+		rank := x.rank[s.Group]
 		if x.filled[rank] {
-			return nil, &duplicateError{leaf: f.flow.Def.PromQL, labels: m.groups[s.group].labels}
+			return nil, &DuplicateError{Leaf: f.flow.Def.PromQL, Labels: m.Groups[s.Group].Labels}
 		}
-		x.values[rank], x.filled[rank] = s.value, true
+		x.values[rank], x.filled[rank] = s.Value, true
 	}
 	for rank, filled := range x.filled {
 		if filled {

@@ -37,7 +37,7 @@ func (g *group) noticeHistograms(r *round) error {
 // histograms.
 func (f *flowRun) holdsHistograms(r *round) bool {
 	for _, l := range f.leaves {
-		for _, m := range l.members.metrics {
+		for _, m := range l.Members.Metrics {
 			if _, found := slices.BinarySearch(r.pos.Histograms, m); found {
 				return true
 			}
@@ -51,7 +51,7 @@ func (f *flowRun) holdsHistograms(r *round) bool {
 func (f *flowRun) becomeWhole() error {
 	def := f.flow.Def
 	def.Expr = def.Expr.Whole("a metric that it selects holds native histograms")
-	leaves, err := newLeafRuns(def)
+	leaves, err := NewLeaves(def)
 	if err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ func (k *kind[P]) keep(v float64) bool { return k.markers || !segment.IsStale(v)
 // builder makes the pane state or the raw windows of a leaf without its caller
 // knowing the kind of partial.
 type builder struct {
-	panes func(from int64, at sequence.Vector) store
-	raw   func(raw *rawColumns) windowSource
+	panes func(from int64, at sequence.Vector) State
+	raw   func(raw *Columns) WindowSource
 
 	cellBytes int64 // size of one partial
 	commutes  bool  // the order in which samples are added does not matter
@@ -37,13 +37,13 @@ func build[P any, PP cell[P]](l *flowdef.Leaf, step int64, k kind[P]) builder {
 	width := l.Pane
 	return builder{
 		cellBytes: int64(unsafe.Sizeof(zero)),
-		panes: func(from int64, at sequence.Vector) store {
+		panes: func(from int64, at sequence.Vector) State {
 			return &panes[P, PP]{
 				kind: k, grid: pane.Grid{Width: width}, from: from, at: at, byT: map[int64][]P{},
 				slide: newSlide[P, PP](k.column, width, l.Range, step),
 			}
 		},
-		raw: func(raw *rawColumns) windowSource {
+		raw: func(raw *Columns) WindowSource {
 			return &rawWindows[P, PP]{raw: raw, kind: k}
 		},
 	}

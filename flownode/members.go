@@ -9,7 +9,7 @@ import (
 	"laminar/sequence/segment"
 )
 
-// members is the series that a leaf selects, and how they fall into slots and
+// Members is the series that a leaf selects, and how they fall into slots and
 // groups. Matchers and grouping labels are evaluated here, once per series,
 // never per sample.
 //
@@ -19,14 +19,14 @@ import (
 //	M1  len(groupOf) is the number of slots; groupOf[s] is the group of slot s
 //	M2  series[i] folds into slots[i]; index holds the same
 //	M3  groups only grow, so slots and groups keep their numbers
-type members struct {
-	leaf    *flowdef.Leaf
-	byGroup bool
+type Members struct {
+	Def     *flowdef.Leaf
+	ByGroup bool
 
-	series  []segment.SeriesID
-	slots   []int32
-	index   slotIndex
-	metrics []segment.MetricID // ascending
+	Series  []segment.SeriesID
+	Slots   []int32
+	Index   SlotIndex
+	Metrics []segment.MetricID // ascending
 
 	// Series of different metrics can be told apart by their name alone, which
 	// most functions drop: then two of them with a value in one window are an
@@ -35,11 +35,11 @@ type members struct {
 	setOf  []int32
 	setNum map[string]int32 // key of the label set -> its number
 
-	groupOf  []int32
-	groups   []memberGroup
+	GroupOf  []int32
+	Groups   []LabelGroup
 	groupNum map[string]int32 // group key -> group
 
-	scratch slotValues // of leafVector
+	scratch SlotValues // of leafVector
 
 	// Series that share a label set come in stretches.
 	lastSet   *segment.Label // of the series that was looked at last; nil for none
@@ -49,17 +49,17 @@ type members struct {
 // noGroup says that a leaf does not select a series.
 const noGroup int32 = -1
 
-// memberGroup is one group of a leaf.
-type memberGroup struct {
-	labels labels.Labels
-	key    string  // flowdef.GroupKey of labels
+// LabelGroup is one group of a leaf.
+type LabelGroup struct {
+	Labels labels.Labels
+	Key    string  // flowdef.GroupKey of labels
 	slots  []int32 // ascending
 }
 
-func newMembers(leaf *flowdef.Leaf) *members {
-	m := &members{leaf: leaf, byGroup: mergesByGroup(leaf), groupNum: map[string]int32{}}
+func NewMembers(leaf *flowdef.Leaf) *Members {
+	m := &Members{Def: leaf, ByGroup: mergesByGroup(leaf), groupNum: map[string]int32{}}
 	if names := leaf.Names(); leaf.Agg != flowdef.AggNone && !leaf.Func.KeepsName() && len(names) != 1 {
-		m.setNum, m.byGroup = map[string]int32{}, false
+		m.setNum, m.ByGroup = map[string]int32{}, false
 	}
 	return m
 }
@@ -81,22 +81,22 @@ func mergesByGroup(l *flowdef.Leaf) bool {
 	}
 }
 
-// labels lists the labels that members depend on; nil for all.
-func (m *members) labels() []string {
+// Labels lists the labels that members depend on; nil for all.
+func (m *Members) Labels() []string {
 	if m.setNum != nil {
 		return nil
 	}
-	return m.leaf.Labels()
+	return m.Def.Labels()
 }
 
-// add takes a series in if the leaf selects it and it is not a member yet.
-func (m *members) add(s *segment.Series) bool {
+// Add takes a series in if the leaf selects it and it is not a member yet.
+func (m *Members) Add(s *segment.Series) bool {
 	if m.setNum == nil && len(s.Labels) > 0 && &s.Labels[0] == m.lastSet {
 		return m.lastGroup != noGroup && m.addTo(m.lastGroup, s, labels.EmptyLabels())
 	}
 	lset, g := toLabels(s.Labels), noGroup
-	if m.leaf.Matches(lset.Get) {
-		g = m.group(m.leaf.GroupLabels(lset))
+	if m.Def.Matches(lset.Get) {
+		g = m.group(m.Def.GroupLabels(lset))
 	}
 	if m.lastSet, m.lastGroup = nil, g; len(s.Labels) > 0 {
 		m.lastSet = &s.Labels[0]
@@ -106,26 +106,26 @@ func (m *members) add(s *segment.Series) bool {
 
 // addTo takes a series into a group if it is not a member yet. Its labels are
 // needed where series can have one label set but for their names.
-func (m *members) addTo(g int32, s *segment.Series, lset labels.Labels) bool {
-	if m.index.get(s.ID) != noSlot {
+func (m *Members) addTo(g int32, s *segment.Series, lset labels.Labels) bool {
+	if m.Index.Get(s.ID) != NoSlot {
 		return false
 	}
 	var slot int32
-	if m.byGroup && len(m.groups[g].slots) > 0 {
-		slot = m.groups[g].slots[0]
+	if m.ByGroup && len(m.Groups[g].slots) > 0 {
+		slot = m.Groups[g].slots[0]
 	} else {
-		slot = int32(len(m.groupOf))
-		m.groupOf = append(m.groupOf, g)
-		m.groups[g].slots = append(m.groups[g].slots, slot)
+		slot = int32(len(m.GroupOf))
+		m.GroupOf = append(m.GroupOf, g)
+		m.Groups[g].slots = append(m.Groups[g].slots, slot)
 		if m.setNum != nil {
 			m.setOf = append(m.setOf, number(m.setNum, flowdef.GroupKey(lset.DropReserved(isMetricName))))
 		}
 	}
-	m.series = append(m.series, s.ID)
-	m.slots = append(m.slots, slot)
-	m.index.set(s.ID, slot)
-	if at, found := slices.BinarySearch(m.metrics, s.Metric); !found {
-		m.metrics = slices.Insert(m.metrics, at, s.Metric)
+	m.Series = append(m.Series, s.ID)
+	m.Slots = append(m.Slots, slot)
+	m.Index.Set(s.ID, slot)
+	if at, found := slices.BinarySearch(m.Metrics, s.Metric); !found {
+		m.Metrics = slices.Insert(m.Metrics, at, s.Metric)
 	}
 	return true
 }
@@ -143,34 +143,34 @@ func number(of map[string]int32, key string) int32 {
 }
 
 // group returns the number of the group with these labels, making it if needed.
-func (m *members) group(lset labels.Labels) int32 {
+func (m *Members) group(lset labels.Labels) int32 {
 	key := flowdef.GroupKey(lset)
 	g, ok := m.groupNum[key]
 	if !ok {
-		g = int32(len(m.groups))
-		m.groups = append(m.groups, memberGroup{labels: lset, key: key})
+		g = int32(len(m.Groups))
+		m.Groups = append(m.Groups, LabelGroup{Labels: lset, Key: key})
 		m.groupNum[key] = g
 	}
 	return g
 }
 
-// seriesOf lists the series that fold into one of the wanted groups.
-func (m *members) seriesOf(want groupSet) []segment.SeriesID {
-	if want.all {
-		return m.series
+// SeriesOf lists the series that fold into one of the wanted groups.
+func (m *Members) SeriesOf(want GroupSet) []segment.SeriesID {
+	if want.All {
+		return m.Series
 	}
 	var out []segment.SeriesID
-	for i, id := range m.series {
-		if want.has(m.groupOf[m.slots[i]]) {
+	for i, id := range m.Series {
+		if want.Has(m.GroupOf[m.Slots[i]]) {
 			out = append(out, id)
 		}
 	}
 	return out
 }
 
-// selects reports whether samples of the metric can be samples of members.
-func (m *members) selects(metric segment.MetricID) bool {
-	_, found := slices.BinarySearch(m.metrics, metric)
+// Selects reports whether samples of the metric can be samples of members.
+func (m *Members) Selects(metric segment.MetricID) bool {
+	_, found := slices.BinarySearch(m.Metrics, metric)
 	return found
 }
 
@@ -183,29 +183,29 @@ func toLabels(in []segment.Label) labels.Labels {
 	return b.Labels()
 }
 
-// groupSet is some groups of a leaf, or all of them.
-type groupSet struct {
-	all bool
-	set map[int32]struct{}
+// GroupSet is some groups of a leaf, or all of them.
+type GroupSet struct {
+	All bool
+	Set map[int32]struct{}
 }
 
-func allGroups() groupSet { return groupSet{all: true} }
+func EveryGroup() GroupSet { return GroupSet{All: true} }
 
-func (s groupSet) has(g int32) bool {
-	if s.all {
+func (s GroupSet) Has(g int32) bool {
+	if s.All {
 		return true
 	}
-	_, ok := s.set[g]
+	_, ok := s.Set[g]
 	return ok
 }
 
-// resolve turns group keys of a dirty window into the leaf's group numbers.
+// Resolve turns group keys of a dirty window into the leaf's group numbers.
 // Keys without a member any more select nothing.
-func (m *members) resolve(keys map[string]struct{}) groupSet {
-	out := groupSet{set: make(map[int32]struct{}, len(keys))}
+func (m *Members) Resolve(keys map[string]struct{}) GroupSet {
+	out := GroupSet{Set: make(map[int32]struct{}, len(keys))}
 	for k := range keys {
 		if g, ok := m.groupNum[k]; ok {
-			out.set[g] = struct{}{}
+			out.Set[g] = struct{}{}
 		}
 	}
 	return out

@@ -94,7 +94,7 @@ func (m *Metrics) observeRound(g *group, r *round, took time.Duration) {
 		name := f.flow.Def.Name
 		var series int
 		for _, l := range f.leaves {
-			series += len(l.members.series)
+			series += len(l.Members.Series)
 		}
 		m.members.WithLabelValues(name).Set(float64(series))
 		m.stateBytes.WithLabelValues(name).Set(float64(f.stateBytes()))

@@ -12,55 +12,55 @@ import (
 	"laminar/sequence/segment"
 )
 
-// mixedColumns is rawColumns of floats and native histograms: what batch windows
+// MixedColumns is rawColumns of floats and native histograms: what batch windows
 // are computed from. The values of histograms are their sums.
-type mixedColumns struct {
-	*rawColumns
+type MixedColumns struct {
+	*Columns
 
-	// hs is by column nil, or as long as vs with a payload for each histogram
+	// Histograms is by column nil, or as long as vs with a payload for each histogram
 	// and nil for each float.
-	hs [][][]byte
+	Histograms [][][]byte
 }
 
 // readMixed is readRaw, of all groups, with histograms.
-func readMixed(ctx context.Context, snap Snapshot, m *members, after, upTo int64) (*mixedColumns, error) {
-	n := len(m.series)
-	raw := &mixedColumns{
-		rawColumns: &rawColumns{slot: slices.Clone(m.slots), ts: make([][]int64, n), vs: make([][]float64, n)},
-		hs:         make([][][]byte, n),
+func readMixed(ctx context.Context, snap Snapshot, m *Members, after, upTo int64) (*MixedColumns, error) {
+	n := len(m.Series)
+	raw := &MixedColumns{
+		Columns:    &Columns{Slot: slices.Clone(m.Slots), Times: make([][]int64, n), Values: make([][]float64, n)},
+		Histograms: make([][][]byte, n),
 	}
 	if n == 0 || upTo <= after {
 		return raw, nil
 	}
-	var column slotIndex
-	for i, id := range m.series {
-		column.set(id, int32(i))
+	var column SlotIndex
+	for i, id := range m.Series {
+		column.Set(id, int32(i))
 	}
 	unsorted := map[int32]struct{}{}
-	sel := segment.Select{Metrics: m.metrics, After: after, UpTo: upTo}
+	sel := segment.Select{Metrics: m.Metrics, After: after, UpTo: upTo}
 	err := snap.ReadRaw(ctx, sel, func(seg *segment.Segment) error {
 		for i, id := range seg.Series {
-			c := column.get(id)
-			if c == noSlot {
+			c := column.Get(id)
+			if c == NoSlot {
 				continue
 			}
 			t := seg.Base + int64(seg.Offsets[i])
 			if t <= after || t > upTo {
 				continue
 			}
-			if n := len(raw.ts[c]); n > 0 && t <= raw.ts[c][n-1] {
+			if n := len(raw.Times[c]); n > 0 && t <= raw.Times[c][n-1] {
 				unsorted[c] = struct{}{}
 			}
-			raw.ts[c] = append(raw.ts[c], t)
-			raw.vs[c] = append(raw.vs[c], seg.Values[i])
-			if seg.Histograms != nil || raw.hs[c] != nil {
+			raw.Times[c] = append(raw.Times[c], t)
+			raw.Values[c] = append(raw.Values[c], seg.Values[i])
+			if seg.Histograms != nil || raw.Histograms[c] != nil {
 				raw.add(c, seg, i)
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read raw samples of %s in (%d,%d]: %w", m.leaf.Text, after, upTo, err)
+		return nil, fmt.Errorf("read raw samples of %s in (%d,%d]: %w", m.Def.Text, after, upTo, err)
 	}
 	for c := range unsorted {
 		raw.sortKeepLast(c)
@@ -70,24 +70,24 @@ func readMixed(ctx context.Context, snap Snapshot, m *members, after, upTo int64
 
 // add notes of the newest sample of a column whether it is a histogram. The
 // payload is copied: segments are valid only while they are read.
-func (r *mixedColumns) add(c int32, seg *segment.Segment, i int) {
-	for len(r.hs[c]) < len(r.vs[c])-1 {
-		r.hs[c] = append(r.hs[c], nil) // floats that came before
+func (r *MixedColumns) add(c int32, seg *segment.Segment, i int) {
+	for len(r.Histograms[c]) < len(r.Values[c])-1 {
+		r.Histograms[c] = append(r.Histograms[c], nil) // floats that came before
 	}
 	var payload []byte
 	if seg.Histograms != nil {
 		payload = slices.Clone(seg.Histograms[i])
 	}
-	r.hs[c] = append(r.hs[c], payload)
+	r.Histograms[c] = append(r.Histograms[c], payload)
 }
 
-func (r *mixedColumns) sortKeepLast(c int32) {
-	if r.hs[c] == nil {
-		r.ts[c], r.vs[c] = sortKeepLast(r.ts[c], r.vs[c])
+func (r *MixedColumns) sortKeepLast(c int32) {
+	if r.Histograms[c] == nil {
+		r.Times[c], r.Values[c] = SortKeepLast(r.Times[c], r.Values[c])
 		return
 	}
-	ts, vs, hs := r.ts[c], r.vs[c], r.hs[c]
-	sort.Stable(&mixedOrder{columns{ts, vs}, hs})
+	ts, vs, hs := r.Times[c], r.Values[c], r.Histograms[c]
+	sort.Stable(&mixedOrder{timeOrder{ts, vs}, hs})
 	n := 0
 	for i := range ts {
 		if n > 0 && ts[n-1] == ts[i] {
@@ -96,27 +96,27 @@ func (r *mixedColumns) sortKeepLast(c int32) {
 		ts[n], vs[n], hs[n] = ts[i], vs[i], hs[i]
 		n++
 	}
-	r.ts[c], r.vs[c], r.hs[c] = ts[:n], vs[:n], hs[:n]
+	r.Times[c], r.Values[c], r.Histograms[c] = ts[:n], vs[:n], hs[:n]
 }
 
 // mixedOrder sorts three arrays by the first.
 type mixedOrder struct {
-	columns
+	timeOrder
 	hs [][]byte
 }
 
 func (c *mixedOrder) Swap(i, j int) {
-	c.columns.Swap(i, j)
+	c.timeOrder.Swap(i, j)
 	c.hs[i], c.hs[j] = c.hs[j], c.hs[i]
 }
 
 // parted is a column's floats, and its histograms as the engine takes them.
-func (r *mixedColumns) parted(c int) (ts []int64, vs []float64, hists []promql.HPoint, err error) {
-	if r.hs[c] == nil {
-		return r.ts[c], r.vs[c], nil, nil
+func (r *MixedColumns) parted(c int) (ts []int64, vs []float64, hists []promql.HPoint, err error) {
+	if r.Histograms[c] == nil {
+		return r.Times[c], r.Values[c], nil, nil
 	}
-	for i, payload := range r.hs[c] {
-		t, v := r.ts[c][i], r.vs[c][i]
+	for i, payload := range r.Histograms[c] {
+		t, v := r.Times[c][i], r.Values[c][i]
 		if payload == nil {
 			ts, vs = append(ts, t), append(vs, v)
 			continue
@@ -132,9 +132,9 @@ func (r *mixedColumns) parted(c int) (ts []int64, vs []float64, hists []promql.H
 
 // occupied reports whether a sample lies in after < t <= upTo; stale markers
 // only count if markers says so.
-func (r *mixedColumns) occupied(after, upTo int64, markers bool) bool {
-	for c := range r.ts {
-		_, vs := r.within(c, after, upTo)
+func (r *MixedColumns) occupied(after, upTo int64, markers bool) bool {
+	for c := range r.Times {
+		_, vs := r.Within(c, after, upTo)
 		if markers && len(vs) > 0 || slices.ContainsFunc(vs, func(v float64) bool { return !segment.IsStale(v) }) {
 			return true
 		}

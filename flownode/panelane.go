@@ -1,10 +1,10 @@
 package flownode
 
-// lane is a view of s for a goroutine that folds while others do, each into slots
+// Lane is a view of s for a goroutine that folds while others do, each into slots
 // of its own: the arrays of panes are those of s, which makes them, all with room
 // for every slot, so that none is ever replaced. It is for folding only, until s
 // is used again, and no window of s may have been computed before.
-func (s *panes[P, PP]) lane() store {
+func (s *panes[P, PP]) Lane() State {
 	return &panes[P, PP]{kind: s.kind, grid: s.grid, from: s.from, at: s.at, byT: map[int64][]P{}, whole: s}
 }
 
@@ -18,9 +18,9 @@ func (s *panes[P, PP]) laneCells(end int64, slots int) []P {
 	return c
 }
 
-// merge joins the panes of other, which is of the same kind and holds other
+// Merge joins the panes of other, which is of the same kind and holds other
 // samples, in any order of time: for kinds that commute.
-func (s *panes[P, PP]) merge(other store) {
+func (s *panes[P, PP]) Merge(other State) {
 	o, ok := other.(*panes[P, PP])
 	if !ok {
 		return

@@ -62,30 +62,30 @@ func (r *run) add(slot int32, t int64, v float64) {
 	r.n++
 }
 
-// store is panes of any kind of partial.
-type store interface {
-	position() (at sequence.Vector, from int64)
-	lane() store
-	merge(other store)
-	advance(rng map[sequence.Region]sequence.Range, to sequence.Vector) error
-	fold(seg *segment.Segment, m *members, closedT int64, touched func(t int64, slot int32))
-	foldSorted(slot int32, slots int, ts []int64, vs []float64)
-	foldMixed(slot []int32, slots int, ts []int64, vs []float64)
-	clearCells(end int64, slots []int32)
-	trim(from int64)
-	mergeSimple(end int64, slot int32, slots int, part partial.Simple)
-	bytes() int64
-	occupied() []int64
-	beyond(after int64) bool
-	windowSource
+// State is panes of any kind of partial.
+type State interface {
+	Position() (at sequence.Vector, from int64)
+	Lane() State
+	Merge(other State)
+	Advance(rng map[sequence.Region]sequence.Range, to sequence.Vector) error
+	Fold(seg *segment.Segment, m *Members, closedT int64, touched func(t int64, slot int32))
+	FoldSorted(slot int32, slots int, ts []int64, vs []float64)
+	FoldMixed(slot []int32, slots int, ts []int64, vs []float64)
+	ClearCells(end int64, slots []int32)
+	Trim(from int64)
+	MergeSimple(end int64, slot int32, slots int, part partial.Simple)
+	Bytes() int64
+	Occupied() []int64
+	Beyond(after int64) bool
+	WindowSource
 }
 
-func (s *panes[P, PP]) position() (sequence.Vector, int64) { return s.at, s.from }
+func (s *panes[P, PP]) Position() (sequence.Vector, int64) { return s.at, s.from }
 
-// advance moves the state to the position to, after the delta rng was folded.
+// Advance moves the state to the position to, after the delta rng was folded.
 // A delta that does not begin where the state stands is refused (C2): the
 // caller drops the state and builds it again.
-func (s *panes[P, PP]) advance(rng map[sequence.Region]sequence.Range, to sequence.Vector) error {
+func (s *panes[P, PP]) Advance(rng map[sequence.Region]sequence.Range, to sequence.Vector) error {
 	for r, x := range rng {
 		if x.After != s.at.At(r) {
 			return fmt.Errorf("advance pane state of region %d by %s: it stands at %d (%s)",
@@ -115,10 +115,10 @@ func (s *panes[P, PP]) cells(end int64, slot int32, slots int) []P {
 	return c
 }
 
-// fold adds the member samples of a hot ordered segment. touched is called for
+// Fold adds the member samples of a hot ordered segment. touched is called for
 // samples with t <= closedT, which reach closed windows; those at or before
 // from are not kept.
-func (s *panes[P, PP]) fold(seg *segment.Segment, m *members, closedT int64, touched func(t int64, slot int32)) {
+func (s *panes[P, PP]) Fold(seg *segment.Segment, m *Members, closedT int64, touched func(t int64, slot int32)) {
 	if seg.MaxT <= s.from && seg.MinT > closedT {
 		return
 	}
@@ -130,8 +130,8 @@ func (s *panes[P, PP]) fold(seg *segment.Segment, m *members, closedT int64, tou
 	}
 	end, width := int64(-1), s.grid.Width
 	for i, id := range seg.Series {
-		slot := m.index.get(id)
-		if slot == noSlot {
+		slot := m.Index.Get(id)
+		if slot == NoSlot {
 			continue
 		}
 		v := seg.Values[i]
@@ -143,29 +143,29 @@ func (s *panes[P, PP]) fold(seg *segment.Segment, m *members, closedT int64, tou
 			continue
 		}
 		if t > end || t <= end-width || s.run.n == runLength {
-			s.foldRun(end, len(m.groupOf))
+			s.foldRun(end, len(m.GroupOf))
 			end = s.grid.End(t)
 		}
 		s.run.add(slot, t, v)
 	}
-	s.foldRun(end, len(m.groupOf))
+	s.foldRun(end, len(m.GroupOf))
 }
 
 // foldPane is fold for a segment that lies in one pane, the one with this end,
 // and reaches no closed window: nearly all do.
-func (s *panes[P, PP]) foldPane(seg *segment.Segment, m *members, end int64) {
+func (s *panes[P, PP]) foldPane(seg *segment.Segment, m *Members, end int64) {
 	values, offsets := seg.Values[:len(seg.Series)], seg.Offsets[:len(seg.Series)]
 	for i, id := range seg.Series {
-		slot := m.index.get(id)
-		if slot == noSlot || !s.markers && segment.IsStale(values[i]) {
+		slot := m.Index.Get(id)
+		if slot == NoSlot || !s.markers && segment.IsStale(values[i]) {
 			continue
 		}
 		if s.run.n == runLength {
-			s.foldRun(end, len(m.groupOf))
+			s.foldRun(end, len(m.GroupOf))
 		}
 		s.run.add(slot, seg.Base+int64(offsets[i]), values[i])
 	}
-	s.foldRun(end, len(m.groupOf))
+	s.foldRun(end, len(m.GroupOf))
 }
 
 // foldRun adds the run to the pane it is of.
@@ -184,9 +184,9 @@ func (s *panes[P, PP]) foldRun(end int64, slots int) {
 	s.run.n = 0
 }
 
-// foldSorted adds samples of one of slots slots, in time order, each time once
+// FoldSorted adds samples of one of slots slots, in time order, each time once
 // per series.
-func (s *panes[P, PP]) foldSorted(slot int32, slots int, ts []int64, vs []float64) {
+func (s *panes[P, PP]) FoldSorted(slot int32, slots int, ts []int64, vs []float64) {
 	var (
 		cur  []P
 		last = int64(-1)
@@ -211,8 +211,8 @@ func (s *panes[P, PP]) changing(end int64, slot int32) {
 	}
 }
 
-// clearCells empties cells of a pane, before they are folded again from raw.
-func (s *panes[P, PP]) clearCells(end int64, slots []int32) {
+// ClearCells empties cells of a pane, before they are folded again from raw.
+func (s *panes[P, PP]) ClearCells(end int64, slots []int32) {
 	c := s.byT[end]
 	var zero P
 	for _, slot := range slots {
@@ -223,8 +223,8 @@ func (s *panes[P, PP]) clearCells(end int64, slots []int32) {
 	}
 }
 
-// trim drops panes with an end up to from.
-func (s *panes[P, PP]) trim(from int64) {
+// Trim drops panes with an end up to from.
+func (s *panes[P, PP]) Trim(from int64) {
 	if from <= s.from {
 		return
 	}
@@ -240,11 +240,11 @@ func (s *panes[P, PP]) trim(from int64) {
 	}
 }
 
-// occupied lists the panes that hold samples, ascending.
-func (s *panes[P, PP]) occupied() []int64 { return slices.Sorted(maps.Keys(s.byT)) }
+// Occupied lists the panes that hold samples, ascending.
+func (s *panes[P, PP]) Occupied() []int64 { return slices.Sorted(maps.Keys(s.byT)) }
 
-// beyond reports whether a pane with a later end holds samples.
-func (s *panes[P, PP]) beyond(after int64) bool {
+// Beyond reports whether a pane with a later end holds samples.
+func (s *panes[P, PP]) Beyond(after int64) bool {
 	for end := range s.byT {
 		if end > after {
 			return true
@@ -253,8 +253,8 @@ func (s *panes[P, PP]) beyond(after int64) bool {
 	return false
 }
 
-// holds reports whether a pane in after < end <= upTo holds samples.
-func (s *panes[P, PP]) holds(after, upTo int64) bool {
+// Holds reports whether a pane in after < end <= upTo holds samples.
+func (s *panes[P, PP]) Holds(after, upTo int64) bool {
 	for end := after + s.grid.Width; end <= upTo; end += s.grid.Width {
 		if s.byT[end] != nil {
 			return true
@@ -263,17 +263,17 @@ func (s *panes[P, PP]) holds(after, upTo int64) bool {
 	return false
 }
 
-// mergeSimple merges a partial that the database aggregated. Only state of
+// MergeSimple merges a partial that the database aggregated. Only state of
 // simple partials is ever asked.
-func (s *panes[P, PP]) mergeSimple(end int64, slot int32, slots int, part partial.Simple) {
+func (s *panes[P, PP]) MergeSimple(end int64, slot int32, slots int, part partial.Simple) {
 	if p, ok := any(&s.cells(end, slot, slots)[slot]).(*partial.Simple); ok {
 		s.changing(end, slot)
 		p.Merge(&part)
 	}
 }
 
-// bytes is about how much memory the state takes.
-func (s *panes[P, PP]) bytes() int64 {
+// Bytes is about how much memory the state takes.
+func (s *panes[P, PP]) Bytes() int64 {
 	n := s.slide.cells() + int64(cap(s.acc))
 	for _, c := range s.byT {
 		n += int64(cap(c))

@@ -34,7 +34,7 @@ func (q *adapted) whole(ctx context.Context, c *flowdef.Compiled, t int64) (vec 
 		if err != nil {
 			return nil, cut, err
 		}
-		cut.histograms = cut.histograms || slices.ContainsFunc(raw.hs, func(column [][]byte) bool { return column != nil })
+		cut.histograms = cut.histograms || slices.ContainsFunc(raw.Histograms, func(column [][]byte) bool { return column != nil })
 		if err := sel.add(m, raw); err != nil {
 			return nil, cut, err
 		}
@@ -64,7 +64,7 @@ func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut
 		if err != nil {
 			return nil, cut, err
 		}
-		if slices.ContainsFunc(raw.hs, func(column [][]byte) bool { return column != nil }) {
+		if slices.ContainsFunc(raw.Histograms, func(column [][]byte) bool { return column != nil }) {
 			// What becomes of a flow when a metric turns out to hold histograms.
 			c = c.Whole("histograms")
 			return q.whole(ctx, &c, t)
@@ -75,14 +75,14 @@ func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut
 		}
 		after, upTo := l.Bounds(t)
 		panes := b.panes(after, nil)
-		raw.foldInto(panes, len(m.groupOf))
-		cut.panes, cut.occupied = min(cut.panes, l.Panes), min(cut.occupied, int64(len(panes.occupied())))
-		samples, err := leafVector(panes, m, after, upTo, allGroups())
+		raw.FoldInto(panes, len(m.GroupOf))
+		cut.panes, cut.occupied = min(cut.panes, l.Panes), min(cut.occupied, int64(len(panes.Occupied())))
+		samples, err := LeafVector(panes, m, after, upTo, EveryGroup())
 		if err != nil {
 			return nil, cut, err
 		}
 		for _, s := range samples {
-			vectors[i] = append(vectors[i], promeval.Sample{Metric: m.groups[s.group].labels, Value: s.value})
+			vectors[i] = append(vectors[i], promeval.Sample{Metric: m.Groups[s.Group].Labels, Value: s.Value})
 		}
 	}
 	vec, err = q.a.eval.Residual(ctx, c.Residual, vectors, t)
@@ -115,32 +115,32 @@ func (q *adapted) cut(t int64) flowdef.Compiled {
 }
 
 // read is what the leaf selects in the window that ends at t.
-func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*members, *mixedColumns, error) {
+func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*Members, *MixedColumns, error) {
 	after, upTo := l.Bounds(t)
 	querier, err := q.from.Querier(after+1, upTo)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { _ = querier.Close() }()
-	m, raw := newMembers(l), &mixedColumns{rawColumns: &rawColumns{}}
+	m, raw := NewMembers(l), &MixedColumns{Columns: &Columns{}}
 	set := querier.Select(ctx, true, nil, l.Matchers...)
 	for set.Next() {
 		ts, vs, hs, err := samplesOf(set.At().Iterator(nil), after, upTo)
 		if err != nil {
 			return nil, nil, err
 		}
-		series := segment.Series{ID: segment.SeriesID(len(m.series) + 1), Metric: 1}
+		series := segment.Series{ID: segment.SeriesID(len(m.Series) + 1), Metric: 1}
 		set.At().Labels().Range(func(x labels.Label) {
 			series.Labels = append(series.Labels, segment.Label{Name: x.Name, Value: x.Value})
 		})
 		if l.Func == flowdef.FuncSamples {
 			series.ID = q.a.idOf(set.At().Labels())
 		}
-		if !m.add(&series) {
+		if !m.Add(&series) {
 			return nil, nil, fmt.Errorf("leaf %s does not take series %s", l.Text, set.At().Labels())
 		}
-		raw.slot = append(raw.slot, m.slots[len(m.slots)-1])
-		raw.ts, raw.vs, raw.hs = append(raw.ts, ts), append(raw.vs, vs), append(raw.hs, hs)
+		raw.Slot = append(raw.Slot, m.Slots[len(m.Slots)-1])
+		raw.Times, raw.Values, raw.Histograms = append(raw.Times, ts), append(raw.Values, vs), append(raw.Histograms, hs)
 	}
 	return m, raw, set.Err()
 }

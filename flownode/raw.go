@@ -21,10 +21,10 @@ import (
 // and each time once. The columns of which that is not so are noted, and put in
 // order before they are used.
 type rawSamples struct {
-	m      *members
+	m      *Members
 	series []segment.SeriesID             // by column
 	slot   []int32                        // by column: the slot it folds into
-	index  slotIndex                      // of columns by series
+	index  SlotIndex                      // of columns by series
 	last   []int64                        // by column: its newest time so far
 	odd    map[int32]struct{}             // columns that are not in time order
 	only   func(slot int32, t int64) bool // which samples are wanted; nil for all
@@ -63,15 +63,15 @@ func (r *rawSamples) beside() *rawSamples {
 }
 
 // newRawSamples is for members of m. Give it back with release.
-func newRawSamples(m *members, series []segment.SeriesID) *rawSamples {
+func newRawSamples(m *Members, series []segment.SeriesID) *rawSamples {
 	r := &rawSamples{
 		m: m, series: series,
 		slot: make([]int32, len(series)), last: make([]int64, len(series)), odd: map[int32]struct{}{},
 	}
 	r.rawBuffer, _ = rawBuffers.Get().(*rawBuffer)
 	for c, id := range series {
-		r.slot[c], r.last[c] = m.index.get(id), math.MinInt64
-		r.index.set(id, int32(c))
+		r.slot[c], r.last[c] = m.Index.Get(id), math.MinInt64
+		r.index.Set(id, int32(c))
 	}
 	return r
 }
@@ -113,8 +113,8 @@ func (r *rawSamples) take(seg *segment.Segment, spans []segment.Span) {
 	span := spans[n]
 	before := len(r.ts)
 	for i, id := range seg.Series {
-		c := r.index.get(id)
-		if c == noSlot {
+		c := r.index.Get(id)
+		if c == NoSlot {
 			continue
 		}
 		t := seg.Base + int64(seg.Offsets[i])
@@ -156,8 +156,8 @@ func (r *rawSamples) takeAll(seg *segment.Segment) {
 		to      = n
 	)
 	for i, id := range seg.Series {
-		c := r.index.get(id)
-		if c == noSlot {
+		c := r.index.Get(id)
+		if c == NoSlot {
 			continue
 		}
 		t := seg.Base + int64(offsets[i])
@@ -176,11 +176,11 @@ func (r *rawSamples) takeAll(seg *segment.Segment) {
 // selection is what is to be read of the series' samples in the spans, of which
 // there are some.
 func (r *rawSamples) selection(spans []segment.Span) segment.Select {
-	sel := segment.Select{Metrics: r.m.metrics, After: spans[0].MinT - 1, UpTo: spans[len(spans)-1].MaxT}
+	sel := segment.Select{Metrics: r.m.Metrics, After: spans[0].MinT - 1, UpTo: spans[len(spans)-1].MaxT}
 	if len(spans) > 1 {
 		sel.Spans = spans
 	}
-	if len(r.series) < len(r.m.series) {
+	if len(r.series) < len(r.m.Series) {
 		sel.Series = r.series
 	}
 	return sel
@@ -188,12 +188,12 @@ func (r *rawSamples) selection(spans []segment.Span) segment.Select {
 
 // readError says which samples could not be read.
 func (r *rawSamples) readError(spans []segment.Span, err error) error {
-	return fmt.Errorf("read raw samples of %s from %d to %d: %w", r.m.leaf.Text, spans[0].MinT, spans[len(spans)-1].MaxT, err)
+	return fmt.Errorf("read raw samples of %s from %d to %d: %w", r.m.Def.Text, spans[0].MinT, spans[len(spans)-1].MaxT, err)
 }
 
 // readRaw reads the series' samples in the spans by column; only, if not nil,
 // says which are wanted.
-func readRaw(ctx context.Context, snap Snapshot, m *members, series []segment.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) (*rawColumns, error) {
+func readRaw(ctx context.Context, snap Snapshot, m *Members, series []segment.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) (*Columns, error) {
 	raw := newRawSamples(m, series)
 	raw.only = only
 	defer raw.release()
@@ -242,30 +242,30 @@ func (r *rawSamples) unhold() {
 }
 
 // columns sorts the samples by column.
-func (r *rawSamples) columns() *rawColumns {
+func (r *rawSamples) columns() *Columns {
 	counts := make([]int, len(r.slot))
 	for _, c := range r.column {
 		counts[c]++
 	}
 	ts, vs := make([]int64, len(r.ts)), make([]float64, len(r.ts))
-	out := &rawColumns{slot: r.slot, ts: make([][]int64, len(r.slot)), vs: make([][]float64, len(r.slot))}
+	out := &Columns{Slot: r.slot, Times: make([][]int64, len(r.slot)), Values: make([][]float64, len(r.slot))}
 	for c, n := range counts {
-		out.ts[c], ts = ts[:0:n], ts[n:]
-		out.vs[c], vs = vs[:0:n], vs[n:]
+		out.Times[c], ts = ts[:0:n], ts[n:]
+		out.Values[c], vs = vs[:0:n], vs[n:]
 	}
 	for i, c := range r.column {
-		out.ts[c], out.vs[c] = append(out.ts[c], r.ts[i]), append(out.vs[c], r.vs[i])
+		out.Times[c], out.Values[c] = append(out.Times[c], r.ts[i]), append(out.Values[c], r.vs[i])
 	}
 	for c := range r.odd {
-		out.ts[c], out.vs[c] = sortKeepLast(out.ts[c], out.vs[c])
+		out.Times[c], out.Values[c] = SortKeepLast(out.Times[c], out.Values[c])
 	}
 	return out
 }
 
 // foldInto adds all samples to pane state of slots slots.
-func (r *rawSamples) foldInto(s store, slots int) {
+func (r *rawSamples) foldInto(s State, slots int) {
 	if len(r.odd) > 0 {
-		r.columns().foldInto(s, slots)
+		r.columns().FoldInto(s, slots)
 		return
 	}
 	var slot [4 * runLength]int32
@@ -274,20 +274,20 @@ func (r *rawSamples) foldInto(s store, slots int) {
 		for i, c := range r.column[from:to] {
 			slot[i] = r.slot[c]
 		}
-		s.foldMixed(slot[:to-from], slots, r.ts[from:to], r.vs[from:to])
+		s.FoldMixed(slot[:to-from], slots, r.ts[from:to], r.vs[from:to])
 	}
 }
 
-// rawColumns is raw samples by column, each time once, in time order.
-type rawColumns struct {
-	slot []int32     // by column: the slot it folds into
-	ts   [][]int64   // by column
-	vs   [][]float64 // by column
+// Columns is raw samples by column, each time once, in time order.
+type Columns struct {
+	Slot   []int32     // by column: the slot it folds into
+	Times  [][]int64   // by column
+	Values [][]float64 // by column
 }
 
-// sortKeepLast sorts samples by time and keeps, of those at one time, the last.
-func sortKeepLast(ts []int64, vs []float64) ([]int64, []float64) {
-	sort.Stable(&columns{ts, vs})
+// SortKeepLast sorts samples by time and keeps, of those at one time, the last.
+func SortKeepLast(ts []int64, vs []float64) ([]int64, []float64) {
+	sort.Stable(&timeOrder{ts, vs})
 	n := 0
 	for i := range ts {
 		if n > 0 && ts[n-1] == ts[i] {
@@ -299,30 +299,30 @@ func sortKeepLast(ts []int64, vs []float64) ([]int64, []float64) {
 	return ts[:n], vs[:n]
 }
 
-// columns sorts two arrays by the first.
-type columns struct {
-	ts []int64
-	vs []float64
+// timeOrder sorts two arrays by the first.
+type timeOrder struct {
+	times  []int64
+	values []float64
 }
 
-func (c *columns) Len() int           { return len(c.ts) }
-func (c *columns) Less(i, j int) bool { return c.ts[i] < c.ts[j] }
-func (c *columns) Swap(i, j int) {
-	c.ts[i], c.ts[j] = c.ts[j], c.ts[i]
-	c.vs[i], c.vs[j] = c.vs[j], c.vs[i]
+func (c *timeOrder) Len() int           { return len(c.times) }
+func (c *timeOrder) Less(i, j int) bool { return c.times[i] < c.times[j] }
+func (c *timeOrder) Swap(i, j int) {
+	c.times[i], c.times[j] = c.times[j], c.times[i]
+	c.values[i], c.values[j] = c.values[j], c.values[i]
 }
 
-// foldInto adds all samples to pane state of slots slots.
-func (r *rawColumns) foldInto(s store, slots int) {
-	for c, slot := range r.slot {
-		s.foldSorted(slot, slots, r.ts[c], r.vs[c])
+// FoldInto adds all samples to pane state of slots slots.
+func (r *Columns) FoldInto(s State, slots int) {
+	for c, slot := range r.Slot {
+		s.FoldSorted(slot, slots, r.Times[c], r.Values[c])
 	}
 }
 
-// samples is how many samples there are.
-func (r *rawColumns) samples() int64 {
+// Samples is how many samples there are.
+func (r *Columns) Samples() int64 {
 	var n int64
-	for _, ts := range r.ts {
+	for _, ts := range r.Times {
 		n += int64(len(ts))
 	}
 	return n

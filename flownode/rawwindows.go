@@ -5,17 +5,17 @@ import "slices"
 // rawWindows computes windows straight from raw samples: for leaves whose
 // windows have too many panes to keep (batch).
 type rawWindows[P any, PP cell[P]] struct {
-	raw  *rawColumns
+	raw  *Columns
 	kind kind[P]
 }
 
-func (w *rawWindows[P, PP]) window(after, upTo int64, m *members, want groupSet, out *slotValues) {
-	acc := make([]P, len(m.groupOf))
-	for c, slot := range w.raw.slot {
-		if !want.has(m.groupOf[slot]) {
+func (w *rawWindows[P, PP]) Window(after, upTo int64, m *Members, want GroupSet, out *SlotValues) {
+	acc := make([]P, len(m.GroupOf))
+	for c, slot := range w.raw.Slot {
+		if !want.Has(m.GroupOf[slot]) {
 			continue
 		}
-		ts, vs := w.raw.within(c, after, upTo)
+		ts, vs := w.raw.Within(c, after, upTo)
 		for i, v := range vs {
 			if w.kind.keep(v) {
 				PP(&acc[slot]).Add(ts[i], v)
@@ -29,9 +29,9 @@ func (w *rawWindows[P, PP]) window(after, upTo int64, m *members, want groupSet,
 	}
 }
 
-func (w *rawWindows[P, PP]) holds(after, upTo int64) bool {
-	for c := range w.raw.ts {
-		_, vs := w.raw.within(c, after, upTo)
+func (w *rawWindows[P, PP]) Holds(after, upTo int64) bool {
+	for c := range w.raw.Times {
+		_, vs := w.raw.Within(c, after, upTo)
 		if slices.ContainsFunc(vs, w.kind.keep) {
 			return true
 		}
@@ -39,11 +39,11 @@ func (w *rawWindows[P, PP]) holds(after, upTo int64) bool {
 	return false
 }
 
-// within is the samples of a column with after < t <= upTo.
-func (r *rawColumns) within(column int, after, upTo int64) ([]int64, []float64) {
-	ts := r.ts[column]
+// Within is the samples of a column with after < t <= upTo.
+func (r *Columns) Within(column int, after, upTo int64) ([]int64, []float64) {
+	ts := r.Times[column]
 	lo, _ := slices.BinarySearch(ts, after+1)
 	hi, _ := slices.BinarySearch(ts, upTo+1)
 	hi = max(lo, hi)
-	return ts[lo:hi], r.vs[column][lo:hi]
+	return ts[lo:hi], r.Values[column][lo:hi]
 }

@@ -78,11 +78,11 @@ func (s *stepping) refillChunk(ctx context.Context, first, last int64) error {
 		s.put(s.complete(res))
 	}
 	for _, l := range s.leaves {
-		if l.state == nil {
+		if l.State == nil {
 			continue
 		}
-		if _, upTo := l.span(last); upTo > l.from() {
-			l.state = nil
+		if _, upTo := l.Span(last); upTo > l.From() {
+			l.State = nil
 		}
 	}
 	s.r.node.metrics.windows.WithLabelValues("refilled").Add(float64((last-first)/s.every() + 1))
@@ -104,8 +104,8 @@ func (f *flowRun) earliestEnd(earliest int64) int64 {
 	return flowplan.NextEnd(earliest+f.flow.Def.Expr.MaxReach-2, f.flow.Def.Every)
 }
 
-// from is where the leaf's pane state begins.
-func (l *leafRun) from() int64 {
-	_, from := l.state.position()
+// From is where the leaf's pane state begins.
+func (l *Leaf) From() int64 {
+	_, from := l.State.Position()
 	return from
 }

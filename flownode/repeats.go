@@ -85,9 +85,9 @@ func (s *lateSamples) compare(ctx context.Context, r *round) error {
 	sel.Metrics = slices.Compact(sel.Metrics)
 	sel.Spans = s.spans()
 	sel.After, sel.UpTo = sel.Spans[0].MinT-1, sel.Spans[len(sel.Spans)-1].MaxT
-	var index slotIndex // of the late series
+	var index SlotIndex // of the late series
 	for i, id := range sel.Series {
-		index.set(id, int32(i))
+		index.Set(id, int32(i))
 	}
 	var (
 		before = make(map[lateKey]earlier)
@@ -100,7 +100,7 @@ func (s *lateSamples) compare(ctx context.Context, r *round) error {
 		}
 		for i, id := range seg.Series {
 			// Most samples of these segments are of other times.
-			if !times.holds(seg.Time(i)) || index.get(id) == noSlot {
+			if !times.holds(seg.Time(i)) || index.Get(id) == NoSlot {
 				continue
 			}
 			key := lateKey{id, seg.Time(i)}

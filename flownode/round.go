@@ -206,7 +206,7 @@ func labelNames(flows ...*flowRun) []string {
 	var names []string
 	for _, f := range flows {
 		for _, l := range f.leaves {
-			own := l.members.labels()
+			own := l.Members.Labels()
 			if own == nil {
 				return nil
 			}
@@ -222,7 +222,7 @@ func metricNames(flows ...*flowRun) []string {
 	var names []string
 	for _, f := range flows {
 		for _, l := range f.leaves {
-			own := l.leaf.Names()
+			own := l.Def.Names()
 			if own == nil {
 				return nil
 			}

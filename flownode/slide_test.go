@@ -20,8 +20,8 @@ type sliding struct {
 	leaf    *flowdef.Leaf
 	step    int64
 	builder builder
-	state   store
-	members *members
+	state   State
+	members *Members
 	samples []map[int64]float64 // by slot
 	newest  []int64             // by slot
 	clock   int64
@@ -65,7 +65,7 @@ func newSliding(t testing.TB, seed uint64, promql string, every int64) *sliding 
 		t.Fatal(problems)
 	}
 	s := &sliding{rng: rand.New(rand.NewPCG(seed, 21)), leaf: &flows[0].Expr.Leaves[0], step: every}
-	s.members = newMembers(s.leaf)
+	s.members = NewMembers(s.leaf)
 	s.clock = 1_700_000_000_000 - 1_700_000_000_000%3_600_000
 	s.end = s.clock + s.step
 	var err error
@@ -88,7 +88,7 @@ func (s *sliding) note(format string, args ...any) {
 // grow adds a series.
 func (s *sliding) grow() {
 	n := len(s.samples)
-	s.members.add(&segment.Series{ID: segment.SeriesID(n + 1), Metric: 1, Labels: []segment.Label{
+	s.members.Add(&segment.Series{ID: segment.SeriesID(n + 1), Metric: 1, Labels: []segment.Label{
 		{Name: segment.MetricName, Value: "m"}, {Name: "n", Value: fmt.Sprint(n)},
 	}})
 	s.samples = append(s.samples, map[int64]float64{})
@@ -105,7 +105,7 @@ func (s *sliding) build() {
 
 func (s *sliding) foldSorted(slot int32, after, upTo int64) {
 	ts, vs := s.within(slot, after, upTo)
-	s.state.foldSorted(slot, len(s.samples), ts, vs)
+	s.state.FoldSorted(slot, len(s.samples), ts, vs)
 }
 
 // within is the samples of a slot with after < t <= upTo, in time order.
@@ -152,7 +152,7 @@ func (s *sliding) scrape() {
 		}
 	}
 	if seg.Len() > 0 {
-		s.state.fold(&seg, s.members, -1, nil)
+		s.state.Fold(&seg, s.members, -1, nil)
 	}
 }
 
@@ -175,28 +175,28 @@ func (s *sliding) late() {
 				s.newest[slot] = max(s.newest[slot], t)
 			}
 		}
-		s.state.clearCells(end, []int32{slot})
+		s.state.ClearCells(end, []int32{slot})
 		s.foldSorted(slot, end-s.leaf.Pane, end)
 	}
 }
 
 // check compares a window of all groups, or of some, with folding its samples
 // in one go.
-func (s *sliding) check(end int64, want groupSet) error {
+func (s *sliding) check(end int64, want GroupSet) error {
 	after, upTo := end-s.leaf.Offset-s.leaf.Range, end-s.leaf.Offset
 	if after < s.from {
 		return nil
 	}
-	raw := &rawColumns{}
+	raw := &Columns{}
 	for slot := range s.samples {
 		ts, vs := s.within(int32(slot), after, upTo)
-		raw.slot, raw.ts, raw.vs = append(raw.slot, int32(slot)), append(raw.ts, ts), append(raw.vs, vs)
+		raw.Slot, raw.Times, raw.Values = append(raw.Slot, int32(slot)), append(raw.Times, ts), append(raw.Values, vs)
 	}
-	expected, err := leafVector(s.builder.raw(raw), s.members, after, upTo, want)
+	expected, err := LeafVector(s.builder.raw(raw), s.members, after, upTo, want)
 	if err != nil {
 		return err
 	}
-	got, err := leafVector(s.state, s.members, after, upTo, want)
+	got, err := LeafVector(s.state, s.members, after, upTo, want)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (s *sliding) check(end int64, want groupSet) error {
 	}
 	for i := range got {
 		a, b := got[i], expected[i]
-		if a.group != b.group || !sameValue(a.value, b.value) && !(math.Abs(a.value-b.value) <= 1e-9*(1000+math.Abs(b.value))) {
+		if a.Group != b.Group || !sameValue(a.Value, b.Value) && !(math.Abs(a.Value-b.Value) <= 1e-9*(1000+math.Abs(b.Value))) {
 			return fmt.Errorf("window %d: %v, want %v", end, a, b)
 		}
 	}
@@ -213,7 +213,7 @@ func (s *sliding) check(end int64, want groupSet) error {
 }
 
 func (s *sliding) event() error {
-	all := allGroups()
+	all := EveryGroup()
 	switch p := s.rng.IntN(100); {
 	case p < 40:
 		s.note("scrape")
@@ -227,7 +227,7 @@ func (s *sliding) event() error {
 	case p < 56:
 		s.note("trim")
 		s.from = max(s.from, (s.end-s.leaf.Offset-s.leaf.Range-s.rng.Int64N(5*s.step)+s.step)/s.leaf.Pane*s.leaf.Pane)
-		s.state.trim(s.from)
+		s.state.Trim(s.from)
 	case p < 58:
 		s.note("evict")
 		s.build()
@@ -236,7 +236,7 @@ func (s *sliding) event() error {
 		return s.check(s.end-s.step*s.rng.Int64N(5), all)
 	case p < 66:
 		s.note("some groups")
-		return s.check(s.end-s.step*s.rng.Int64N(3), groupSet{set: map[int32]struct{}{int32(s.rng.IntN(len(s.samples))): {}}})
+		return s.check(s.end-s.step*s.rng.Int64N(3), GroupSet{Set: map[int32]struct{}{int32(s.rng.IntN(len(s.samples))): {}}})
 	case p < 68:
 		s.note("gap")
 		s.clock += s.leaf.Range
@@ -289,16 +289,16 @@ func TestSlideCost(t *testing.T) {
 		const steps = 5000
 		for end := int64(width); end <= steps*width; end += width {
 			for slot := range int32(slots) {
-				s.foldSorted(slot, slots, []int64{end - 1}, []float64{1})
+				s.FoldSorted(slot, slots, []int64{end - 1}, []float64{1})
 			}
 			for range 4 {
 				s.slide.follow(s.byT, slots, max(0, end-panes*width), end)
-				s.foldSorted(0, slots, []int64{end}, []float64{1})
+				s.FoldSorted(0, slots, []int64{end}, []float64{1})
 			}
 			if s.slide.merged < end-width {
 				t.Fatalf("%d panes: at %d merged up to %d", panes, end, s.slide.merged)
 			}
-			s.trim(end - panes*width)
+			s.Trim(end - panes*width)
 		}
 		if per := float64(merges) / steps; per > 8 {
 			t.Errorf("%d panes: %.1f merges per step", panes, per)
@@ -324,18 +324,18 @@ func stateBytes(t testing.TB, promql string, every int64, series int) (perPane, 
 	for slot := range s.samples {
 		seg.Series, seg.Values = append(seg.Series, segment.SeriesID(slot+1)), append(seg.Values, 1)
 	}
-	var out slotValues
+	var out SlotValues
 	for step := range 3 * panes {
 		at := s.clock + (step+1)*s.leaf.Pane
 		seg.Base, seg.MinT, seg.MaxT = at, at, at
 		seg.Offsets = make([]int32, len(seg.Series))
-		s.state.fold(&seg, s.members, -1, nil)
+		s.state.Fold(&seg, s.members, -1, nil)
 		if at%every == 0 {
-			out = slotValues{}
-			s.state.window(at-s.leaf.Range, at, s.members, allGroups(), &out)
-			s.state.trim(at - s.leaf.Range)
+			out = SlotValues{}
+			s.state.Window(at-s.leaf.Range, at, s.members, EveryGroup(), &out)
+			s.state.Trim(at - s.leaf.Range)
 		}
-		most = max(most, s.state.bytes())
+		most = max(most, s.state.Bytes())
 	}
 	return float64(most) / float64(int64(series)*panes), float64(most)
 }

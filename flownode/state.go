@@ -17,9 +17,9 @@ import (
 
 // buildState builds pane state that begins at from, with everything the
 // snapshot holds after it (I3): read in columns, or aggregated by the database.
-func (l *leafRun) buildState(ctx context.Context, r *round, from int64) (store, error) {
+func (l *Leaf) buildState(ctx context.Context, r *round, from int64) (State, error) {
 	state := l.builder.panes(from, r.pos.Vector)
-	if len(l.members.series) == 0 {
+	if len(l.Members.Series) == 0 {
 		return state, nil
 	}
 	choice, err := l.chooseRaw(ctx, r, from, 1, false)
@@ -29,19 +29,19 @@ func (l *leafRun) buildState(ctx context.Context, r *round, from int64) (store, 
 	r.node.metrics.read(choice)
 	if choice.Executor == ExecutorPushdown {
 		err := r.snap.AggregateRaw(ctx, l.simpleQuery(from), from, math.MaxInt64, func(end int64, slot int32, part partial.Simple) error {
-			state.mergeSimple(end, slot, len(l.members.groupOf), part)
+			state.MergeSimple(end, slot, len(l.Members.GroupOf), part)
 			return nil
 		})
 		switch {
 		case err == nil:
 			return state, nil
 		case !errors.Is(err, progress.ErrNeedsColumnar):
-			return nil, fmt.Errorf("aggregate raw samples of %s: %w", l.leaf.Text, err)
+			return nil, fmt.Errorf("aggregate raw samples of %s: %w", l.Def.Text, err)
 		}
 		l.fellBack(r, err)
 		state = l.builder.panes(from, r.pos.Vector)
 	}
-	if err := l.foldRaw(ctx, r, state, l.members.series, spanOf(from, math.MaxInt64), nil); err != nil {
+	if err := l.foldRaw(ctx, r, state, l.Members.Series, spanOf(from, math.MaxInt64), nil); err != nil {
 		return nil, err
 	}
 	return state, nil
@@ -56,7 +56,7 @@ func (s *stepping) ensureState(ctx context.Context) error {
 			continue
 		}
 		var err error
-		if l.state, err = l.buildState(ctx, s.r, from); err != nil {
+		if l.State, err = l.buildState(ctx, s.r, from); err != nil {
 			return err
 		}
 		s.r.node.metrics.refills.WithLabelValues(string(flowplan.NoState)).Inc()
@@ -66,17 +66,17 @@ func (s *stepping) ensureState(ctx context.Context) error {
 
 // stateMissing reports whether the leaf is to have pane state that reaches back
 // to the earliest open window but has not, and from where on.
-func (l *leafRun) stateMissing(r *round, emittedUntil int64) (from int64, missing bool) {
-	if l.leaf.Batch || len(l.members.series) == 0 && l.state != nil {
+func (l *Leaf) stateMissing(r *round, emittedUntil int64) (from int64, missing bool) {
+	if l.Def.Batch || len(l.Members.Series) == 0 && l.State != nil {
 		return 0, false
 	}
-	need, _ := l.span(emittedUntil + l.step)
-	if l.state != nil && l.from() <= need {
+	need, _ := l.Span(emittedUntil + l.Step)
+	if l.State != nil && l.From() <= need {
 		return 0, false
 	}
 	from = need - l.lateKeep()
 	ahead := r.pos.Now + aheadOfClock
-	return from, (ahead-from)/l.leaf.Pane*int64(len(l.members.groupOf))*l.builder.cellBytes <= r.node.cfg.MaxStateBytes
+	return from, (ahead-from)/l.Def.Pane*int64(len(l.Members.GroupOf))*l.builder.cellBytes <= r.node.cfg.MaxStateBytes
 }
 
 // buildStates builds the pane state of all leaves of the flows that lack it and
@@ -89,8 +89,8 @@ func buildStates(ctx context.Context, r *round, steps []*stepping) error {
 			continue
 		}
 		for _, l := range s.leaves {
-			if from, ok := l.stateMissing(r, s.to.EmittedUntil); ok && len(l.members.series) > 0 {
-				key := fmt.Sprint(l.members.metrics)
+			if from, ok := l.stateMissing(r, s.to.EmittedUntil); ok && len(l.Members.Series) > 0 {
+				key := fmt.Sprint(l.Members.Metrics)
 				together[key] = append(together[key], missingState{leaf: l, from: from})
 			}
 		}
@@ -131,7 +131,7 @@ func readTogether(ctx context.Context, r *round, leaves []missingState) ([]missi
 
 // missingState is a leaf that lacks pane state, and from where on.
 type missingState struct {
-	leaf   *leafRun
+	leaf   *Leaf
 	from   int64
 	choice flowplan.ExecutorChoice // who computes it
 }
@@ -153,7 +153,7 @@ func buildTogether(ctx context.Context, r *round, leaves []missingState) error {
 		first  = leaves[0].from
 	)
 	for i, m := range leaves {
-		raw := newRawSamples(m.leaf.members, m.leaf.members.series)
+		raw := newRawSamples(m.leaf.Members, m.leaf.Members.Series)
 		folds[i] = newRawFold(m.leaf, r, m.leaf.builder.panes(m.from, r.pos.Vector), raw, limit)
 		defer folds[i].release()
 		spans[i] = spanOf(m.from, math.MaxInt64)
@@ -174,7 +174,7 @@ func buildTogether(ctx context.Context, r *round, leaves []missingState) error {
 			return nil
 		}
 	}
-	if err := r.snap.ReadRaw(ctx, segment.Select{Metrics: leaves[0].leaf.members.metrics, After: first}, all...); err != nil {
+	if err := r.snap.ReadRaw(ctx, segment.Select{Metrics: leaves[0].leaf.Members.Metrics, After: first}, all...); err != nil {
 		return err
 	}
 	for _, n := range read {
@@ -186,7 +186,7 @@ func buildTogether(ctx context.Context, r *round, leaves []missingState) error {
 		}
 	}
 	for i, m := range leaves {
-		m.leaf.state = folds[i].into
+		m.leaf.State = folds[i].into
 		r.node.metrics.read(m.choice)
 		r.node.metrics.refills.WithLabelValues(string(flowplan.NoState)).Inc()
 	}
@@ -203,9 +203,9 @@ const aheadOfClock = int64(10 * time.Minute / time.Millisecond)
 
 // lateKeep is how much older than the earliest open window needs panes are
 // kept, for the late samples that come any minute; whole panes.
-func (l *leafRun) lateKeep() int64 {
+func (l *Leaf) lateKeep() int64 {
 	const late = int64(2 * time.Minute / time.Millisecond)
-	return min((late+l.leaf.Pane-1)/l.leaf.Pane, 60) * l.leaf.Pane
+	return min((late+l.Def.Pane-1)/l.Def.Pane, 60) * l.Def.Pane
 }
 
 // Panes that no open window needs stay longer where that is cheap: samples that
@@ -222,11 +222,11 @@ const (
 func (s *stepping) trim() {
 	share := lateBytes / max(1, s.r.node.flows.Load()*int64(len(s.leaves)))
 	for _, l := range s.leaves {
-		if l.state == nil {
+		if l.State == nil {
 			continue
 		}
-		need, _ := l.span(s.to.EmittedUntil + l.step)
-		panes := share / max(1, int64(len(l.members.groupOf))*l.builder.cellBytes)
-		l.state.trim(need - max(l.lateKeep(), min(panes, latePanes)*l.leaf.Pane))
+		need, _ := l.Span(s.to.EmittedUntil + l.Step)
+		panes := share / max(1, int64(len(l.Members.GroupOf))*l.builder.cellBytes)
+		l.State.Trim(need - max(l.lateKeep(), min(panes, latePanes)*l.Def.Pane))
 	}
 }

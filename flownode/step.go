@@ -86,18 +86,18 @@ func (s *stepping) start(ctx context.Context) (bool, error) {
 	if s.to.EmittedUntil == progress.Unset {
 		first := int64(math.MaxInt64)
 		for _, l := range s.leaves {
-			for _, set := range []*touches{&l.late, &l.unordered} {
-				for end := range set.byPane {
-					if !l.leaf.Pinned {
-						begin, _ := l.windowsOf(end - l.touchWidth() + 1)
+			for _, set := range []*Touches{&l.late, &l.unordered} {
+				for end := range set.ByPane {
+					if !l.Def.Pinned {
+						begin, _ := l.WindowsOf(end - l.TouchWidth() + 1)
 						first = min(first, begin)
 					}
 				}
-				set.reset()
+				set.Reset()
 			}
 			for _, span := range l.plan.Spans {
-				if !l.leaf.Pinned {
-					begin, _ := l.windowsOf(span.Span.MinT)
+				if !l.Def.Pinned {
+					begin, _ := l.WindowsOf(span.Span.MinT)
 					first = min(first, begin)
 				}
 			}
@@ -114,10 +114,10 @@ func (s *stepping) start(ctx context.Context) (bool, error) {
 	if s.clock.Newest == progress.Unset {
 		// A backfill: what it starts from was stored before the flow was.
 		for _, l := range s.leaves {
-			if len(l.members.metrics) == 0 {
+			if len(l.Members.Metrics) == 0 {
 				continue
 			}
-			spans, err := s.r.spans(ctx, l.members.metrics, -1, s.r.pos.Now)
+			spans, err := s.r.spans(ctx, l.Members.Metrics, -1, s.r.pos.Now)
 			if err != nil {
 				return false, err
 			}

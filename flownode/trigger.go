@@ -69,7 +69,7 @@ func (g *group) due(ctx context.Context, r *round, jobs int) (bool, error) {
 		var n int64
 		var metrics []segment.MetricID
 		for _, l := range f.leaves {
-			metrics = append(metrics, l.members.metrics...)
+			metrics = append(metrics, l.Members.Metrics...)
 		}
 		if len(metrics) == 0 {
 			return true, nil

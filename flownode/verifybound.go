@@ -56,16 +56,16 @@ func (r *verifying) slack(in *reading, leaf int, end int64, key string, larger f
 	}
 	var (
 		sum, squares float64
-		raw, m       = in.samples.leaves[leaf], r.flow.leaves[leaf].members
-		after, upTo  = r.flow.leaves[leaf].span(end)
+		raw, m       = in.samples.leaves[leaf], r.flow.leaves[leaf].Members
+		after, upTo  = r.flow.leaves[leaf].Span(end)
 	)
-	for c, slot := range raw.slot {
-		lset := m.groups[m.groupOf[slot]].labels
+	for c, slot := range raw.Slot {
+		lset := m.Groups[m.GroupOf[slot]].Labels
 		if r.def.Expr.ByGroup && rowKey(r.flow.layout.Row(l.GroupLabels(lset))) != key {
 			continue
 		}
 		largest := 0.0
-		_, vs := raw.within(c, after, upTo)
+		_, vs := raw.Within(c, after, upTo)
 		for _, v := range vs {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				continue

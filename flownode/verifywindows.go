@@ -40,16 +40,16 @@ func (r *verifying) bounds(ctx context.Context, in *round, snap StoredSnapshot) 
 		first = pane.FirstEnd(oldest, 0, every)
 	}
 	for _, l := range f.leaves {
-		if len(l.members.metrics) == 0 || l.leaf.Pinned {
+		if len(l.Members.Metrics) == 0 || l.Def.Pinned {
 			continue
 		}
-		spans, err := in.spans(ctx, l.members.metrics, -1, in.pos.Now+aheadOfClock)
+		spans, err := in.spans(ctx, l.Members.Metrics, -1, in.pos.Now+aheadOfClock)
 		if err != nil {
 			return err
 		}
 		// Windows from before the flow's beginning matter only where rows are.
 		for _, s := range spans {
-			begin, _ := l.windowsOf(max(s.MinT, f.flow.BeginsAfter-l.leaf.Offset+1))
+			begin, _ := l.WindowsOf(max(s.MinT, f.flow.BeginsAfter-l.Def.Offset+1))
 			first = min(first, begin)
 			break
 		}
@@ -92,22 +92,22 @@ func (r *verifying) skips(ctx context.Context, snap StoredSnapshot) (func(end in
 	}
 	var ends []segment.Span // of windows that may be changing
 	for _, l := range f.leaves {
-		if len(l.members.metrics) == 0 {
+		if len(l.Members.Metrics) == 0 {
 			continue
 		}
-		infos, err := snap.Infos(ctx, l.members.metrics, f.flow.Vector)
+		infos, err := snap.Infos(ctx, l.Members.Metrics, f.flow.Vector)
 		if err != nil {
 			return nil, fmt.Errorf("list segments after %s: %w", f.flow.Vector, err)
 		}
 		for i := range infos {
-			if l.leaf.Pinned {
-				if after, upTo := l.span(0); infos[i].MaxT > after && infos[i].MinT <= upTo {
+			if l.Def.Pinned {
+				if after, upTo := l.Span(0); infos[i].MaxT > after && infos[i].MinT <= upTo {
 					ends = append(ends, segment.Span{MinT: 0, MaxT: math.MaxInt64})
 				}
 				continue
 			}
-			from, _ := l.windowsOf(infos[i].MinT)
-			_, to := l.windowsOf(infos[i].MaxT)
+			from, _ := l.WindowsOf(infos[i].MinT)
+			_, to := l.WindowsOf(infos[i].MaxT)
 			ends = append(ends, segment.Span{MinT: from, MaxT: to})
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // selection is the raw samples that the selectors of a batch flow read for some
 // windows.
 type selection struct {
-	leaves []*mixedColumns // by leaf
+	leaves []*MixedColumns // by leaf
 
 	// The same by series, of all leaves that select it.
 	series []selected
@@ -32,16 +32,16 @@ type selected struct {
 func (f *flowRun) readSelection(ctx context.Context, r *round, first, last int64) (*selection, error) {
 	sel := &selection{at: map[segment.SeriesID]int{}}
 	for _, l := range f.leaves {
-		after, _ := l.span(first)
-		_, upTo := l.span(last)
-		raw, err := readMixed(ctx, r.snap, l.members, after, upTo)
+		after, _ := l.Span(first)
+		_, upTo := l.Span(last)
+		raw, err := readMixed(ctx, r.snap, l.Members, after, upTo)
 		if err != nil {
 			return nil, err
 		}
-		r.readSamples += raw.samples()
+		r.readSamples += raw.Samples()
 		sel.leaves = append(sel.leaves, raw)
-		if err := sel.add(l.members, raw); err != nil {
-			return nil, fmt.Errorf("read raw samples of %s: %w", l.leaf.Text, err)
+		if err := sel.add(l.Members, raw); err != nil {
+			return nil, fmt.Errorf("read raw samples of %s: %w", l.Def.Text, err)
 		}
 	}
 	// The engine shall see series always in the same order.
@@ -51,9 +51,9 @@ func (f *flowRun) readSelection(ctx context.Context, r *round, first, last int64
 
 // add takes in the samples of a leaf. Leaves can read the same samples: they
 // all read one snapshot, so of two at one time either will do.
-func (s *selection) add(m *members, raw *mixedColumns) error {
-	for c, id := range m.series {
-		if len(raw.ts[c]) == 0 {
+func (s *selection) add(m *Members, raw *MixedColumns) error {
+	for c, id := range m.Series {
+		if len(raw.Times[c]) == 0 {
 			continue
 		}
 		ts, vs, hists, err := raw.parted(c)
@@ -64,12 +64,12 @@ func (s *selection) add(m *members, raw *mixedColumns) error {
 		if !found {
 			s.at[id] = len(s.series)
 			s.series = append(s.series, selected{id, promeval.Series{
-				Labels: m.groups[m.groupOf[raw.slot[c]]].labels, Times: ts, Values: vs, Histograms: hists,
+				Labels: m.Groups[m.GroupOf[raw.Slot[c]]].Labels, Times: ts, Values: vs, Histograms: hists,
 			}})
 			continue
 		}
 		x := &s.series[i]
-		x.Times, x.Values = sortKeepLast(slices.Concat(x.Times, ts), slices.Concat(x.Values, vs))
+		x.Times, x.Values = SortKeepLast(slices.Concat(x.Times, ts), slices.Concat(x.Values, vs))
 		x.Histograms = slices.Concat(x.Histograms, hists)
 		slices.SortStableFunc(x.Histograms, func(a, b promql.HPoint) int { return cmp.Compare(a.T, b.T) })
 		x.Histograms = slices.CompactFunc(x.Histograms, func(a, b promql.HPoint) bool { return a.T == b.T })
@@ -83,7 +83,7 @@ func (s *selection) add(m *members, raw *mixedColumns) error {
 func (f *flowRun) evaluateWhole(ctx context.Context, r *round, sel *selection, end int64) (out promeval.Vector, touched bool, err error) {
 	lo, hi := int64(math.MaxInt64), int64(math.MinInt64)
 	for _, l := range f.leaves {
-		after, upTo := l.span(end)
+		after, upTo := l.Span(end)
 		lo, hi = min(lo, after), max(hi, upTo)
 	}
 	if !f.touches(sel, end) {
@@ -98,11 +98,11 @@ func (f *flowRun) evaluateWhole(ctx context.Context, r *round, sel *selection, e
 // expression.
 func (f *flowRun) touches(sel *selection, end int64) bool {
 	for i, l := range f.leaves {
-		if l.leaf.Pinned {
+		if l.Def.Pinned {
 			continue
 		}
-		after, upTo := l.span(end)
-		if sel.leaves[i].occupied(after, upTo, l.leaf.Markers) {
+		after, upTo := l.Span(end)
+		if sel.leaves[i].occupied(after, upTo, l.Def.Markers) {
 			return true
 		}
 	}
