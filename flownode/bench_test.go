@@ -6,40 +6,42 @@ import (
 	"testing"
 
 	"laminar/flownode/progress"
+	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // benchWorld is a flow over many series with one scrape per 15 s for the
 // length of its range.
-func benchWorld(b testing.TB, promql string, series, scrapes int) *world {
+func benchWorld(b testing.TB, promql string, count, scrapes int) *world {
 	b.Helper()
 	w := newWorld(b, 1, 2, ExecutorColumnar, fmt.Sprintf("flows: [{name: f, promql: '%s', every: 1m}]", promql))
-	w.benchSeries(series)
+	w.benchSeries(count)
 	for range scrapes {
-		w.benchScrape(series)
+		w.benchScrape(count)
 	}
 	return w
 }
 
 // benchSeries creates series of the metric m, in ten jobs.
-func (w *world) benchSeries(series int) {
+func (w *world) benchSeries(count int) {
 	w.series = w.series[:0]
-	for n := range series {
-		w.store.series = append(w.store.series, segment.Series{
-			ID: segment.SeriesID(n + 1), Metric: 1, Region: 1, Seq: 1,
-			Labels: []segment.Label{
-				{Name: segment.MetricName, Value: "m"}, {Name: "instance", Value: fmt.Sprint(n)}, {Name: "job", Value: fmt.Sprint(n % 10)},
+	for n := range count {
+		w.store.series = append(w.store.series, series.Series{
+			ID: sequence.SeriesID(n + 1), Metric: 1, Region: 1, Seq: 1,
+			Labels: []series.Label{
+				{Name: series.MetricName, Value: "m"}, {Name: "instance", Value: fmt.Sprint(n)}, {Name: "job", Value: fmt.Sprint(n % 10)},
 			},
 		})
 	}
 }
 
 // benchScrape commits one sample of every series.
-func (w *world) benchScrape(series int) {
+func (w *world) benchScrape(count int) {
 	w.clock += 15_000
 	seg := segment.Segment{Metric: 1, Ordered: true, Base: segment.Bucket(w.clock), MinT: w.clock, MaxT: w.clock}
-	for n := range series {
-		seg.Series = append(seg.Series, segment.SeriesID(n+1))
+	for n := range count {
+		seg.Series = append(seg.Series, sequence.SeriesID(n+1))
 		seg.Offsets = append(seg.Offsets, int32(w.clock-seg.Base))
 		seg.Values = append(seg.Values, float64(w.clock/1000+int64(n)))
 	}
@@ -57,7 +59,7 @@ func (discard) Commit(_ context.Context, rounds []progress.Round) ([]progress.Ou
 // BenchmarkTick is one round after one more scrape of 100,000 series, without
 // a database: fold, merge, finish, aggregate.
 func BenchmarkTick(b *testing.B) {
-	const series = 100_000
+	const count = 100_000
 	for _, bm := range []struct {
 		name, promql string
 		scrapes      int
@@ -70,7 +72,7 @@ func BenchmarkTick(b *testing.B) {
 		{"sum5m_by_job", "sum by (job) (sum_over_time(m[5m]))", 20},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
-			w := benchWorld(b, bm.promql, series, bm.scrapes)
+			w := benchWorld(b, bm.promql, count, bm.scrapes)
 			w.node.cfg.Results = discard{}
 			if _, err := w.group.round(context.Background()); err != nil {
 				b.Fatal(err)
@@ -78,7 +80,7 @@ func BenchmarkTick(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				b.StopTimer()
-				w.benchScrape(series)
+				w.benchScrape(count)
 				b.StartTimer()
 				if _, err := w.group.round(context.Background()); err != nil {
 					b.Fatal(err)
@@ -96,12 +98,12 @@ func BenchmarkState(b *testing.B) {
 		every  int64
 	}{{"rate(m[5m])", 60_000}, {"rate(m[1h])", 60_000}, {"rate(m[24h])", 300_000}, {"sum_over_time(m[1m])", 60_000}} {
 		b.Run(bm.promql, func(b *testing.B) {
-			series := 10_000
+			count := 10_000
 			if bm.promql == "sum_over_time(m[1m])" {
-				series = 100_000
+				count = 100_000
 			}
 			for b.Loop() {
-				perPane, bytes := stateBytes(b, bm.promql, bm.every, series)
+				perPane, bytes := stateBytes(b, bm.promql, bm.every, count)
 				b.ReportMetric(perPane, "B/(series*pane)")
 				b.ReportMetric(bytes/1e6, "MB")
 			}

@@ -76,8 +76,8 @@ func (f *flowRun) forgetHistory() {
 // closed windows, unordered ones are noted for repair.
 func (c *cohort) readDelta(ctx context.Context, r *round) error {
 	ranges := c.after.Delta(r.pos.Vector)
-	byMetric := map[segment.MetricID][]*Leaf{}
-	var metrics []segment.MetricID
+	byMetric := map[sequence.MetricID][]*Leaf{}
+	var metrics []sequence.MetricID
 	for _, f := range c.flows {
 		for _, l := range f.leaves {
 			l.late.Reset()
@@ -103,11 +103,11 @@ func (c *cohort) readDelta(ctx context.Context, r *round) error {
 	if len(ranges) == 0 {
 		return nil
 	}
-	read := func(want map[segment.MetricID]struct{}, pick segment.Pick, use func(*segment.Segment)) error {
+	read := func(want map[sequence.MetricID]struct{}, pick segment.Pick, use func(*segment.Segment)) error {
 		if len(want) == 0 {
 			return nil
 		}
-		ids := make([]segment.MetricID, 0, len(want))
+		ids := make([]sequence.MetricID, 0, len(want))
 		for m := range want {
 			ids = append(ids, m)
 		}
@@ -151,8 +151,8 @@ func (c *cohort) readDelta(ctx context.Context, r *round) error {
 
 // plan asks flowplan about every leaf and says of which metrics ordered and
 // unordered segments must be read.
-func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[segment.MetricID][]*Leaf) (ordered, unordered map[segment.MetricID]struct{}) {
-	ordered, unordered = map[segment.MetricID]struct{}{}, map[segment.MetricID]struct{}{}
+func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.MetricID][]*Leaf) (ordered, unordered map[sequence.MetricID]struct{}) {
+	ordered, unordered = map[sequence.MetricID]struct{}{}, map[sequence.MetricID]struct{}{}
 	var (
 		leaves   []*Leaf // with ordered segments to be read
 		readings []flowplan.Reading

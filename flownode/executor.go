@@ -87,8 +87,8 @@ func (l *Leaf) partials(of flowplan.Reading, minT, maxT int64) int64 {
 // in any case share that with the others on their metrics: that is filled in.
 func chooseExecutors(r *round, leaves []*Leaf, readings []flowplan.Reading) []flowplan.ExecutorChoice {
 	var (
-		read    = map[segment.MetricID]bool{}  // in columns, whatever the others cost
-		sharers = map[segment.MetricID]int64{} // leaves that might be
+		read    = map[sequence.MetricID]bool{}  // in columns, whatever the others cost
+		sharers = map[sequence.MetricID]int64{} // leaves that might be
 		setting = r.node.cfg.Executor
 	)
 	for i, l := range leaves {
@@ -144,7 +144,7 @@ func (l *Leaf) chooseRaw(ctx context.Context, r *round, from, sharers int64, sha
 }
 
 // stored describes all segments of the metrics.
-func (r *round) stored(ctx context.Context, metrics []segment.MetricID) ([]segment.Info, error) {
+func (r *round) stored(ctx context.Context, metrics []sequence.MetricID) ([]segment.Info, error) {
 	key := fmt.Sprint(metrics)
 	if infos, ok := r.storedCache[key]; ok {
 		return infos, nil

@@ -49,7 +49,7 @@ func (s *farSnapshot) CheckHistory(ctx context.Context, vec sequence.Vector, flu
 	return s.Snapshot.CheckHistory(ctx, vec, flushes)
 }
 
-func (s *farSnapshot) Infos(ctx context.Context, metrics []segment.MetricID, after sequence.Vector) ([]segment.Info, error) {
+func (s *farSnapshot) Infos(ctx context.Context, metrics []sequence.MetricID, after sequence.Vector) ([]segment.Info, error) {
 	infos, err := s.Snapshot.Infos(ctx, metrics, after)
 	for i := range infos {
 		infos[i].Samples *= int64(s.far.many)
@@ -66,7 +66,7 @@ func (s *farSnapshot) sent(fn func(*segment.Segment) error) func(*segment.Segmen
 	}
 }
 
-func (s *farSnapshot) ReadDelta(ctx context.Context, metrics []segment.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
+func (s *farSnapshot) ReadDelta(ctx context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
 	s.far.clock = s.far.clock.Add(s.far.trip)
 	return s.Snapshot.ReadDelta(ctx, metrics, ranges, pick, s.sent(fn))
 }
@@ -217,7 +217,7 @@ func TestLinkLearns(t *testing.T) {
 	read := func(n int, perByte float64) {
 		m := l.begin()
 		use := m.through(func(*segment.Segment) error { now = now.Add(time.Hour); return nil }) // ours, not the link's
-		seg := segment.Segment{Series: make([]segment.SeriesID, n), Wire: n * segment.ArrayBytes}
+		seg := segment.Segment{Series: make([]sequence.SeriesID, n), Wire: n * segment.ArrayBytes}
 		now = now.Add(time.Duration(perByte * float64(seg.Wire) * 1e9))
 		if err := use(&seg); err != nil {
 			t.Fatal(err)

@@ -88,7 +88,7 @@ func Explain(ctx context.Context, store StoredSnapshotter, id progress.FlowID, s
 type explaining struct {
 	r       *round
 	run     *flowRun
-	metrics []segment.MetricID
+	metrics []sequence.MetricID
 	infos   []segment.Info
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
@@ -27,7 +28,7 @@ func TestExplainSaysWhatARoundReads(t *testing.T) {
 	for range 3 {
 		w.scrape(15_000, false)
 	}
-	want := map[segment.MetricID]int64{}
+	want := map[sequence.MetricID]int64{}
 	for i := range w.store.hot {
 		want[w.store.hot[i].Metric] += int64(w.store.hot[i].Len())
 	}
@@ -35,7 +36,7 @@ func TestExplainSaysWhatARoundReads(t *testing.T) {
 	if len(x.Leaves) != 2 || x.Idle || len(x.Since) != 0 || x.Def.Expr.ResidualText() != "leaf_1 / on (job) leaf_2" {
 		t.Fatalf("explained as %+v, residual %s", x, x.Def.Expr.ResidualText())
 	}
-	for i, metric := range []segment.MetricID{1, 3} {
+	for i, metric := range []sequence.MetricID{1, 3} {
 		l := x.Leaves[i]
 		if l.Samples != want[metric] || l.Bytes != want[metric]*segment.ArrayBytes || l.Metrics != 1 || l.Groups != 2 || l.Series == 0 || l.Columnar <= 0 {
 			t.Errorf("leaf %d is %+v, want %d samples", i+1, l, want[metric])

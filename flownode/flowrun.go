@@ -9,7 +9,7 @@ import (
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/sequence"
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // flowRun is a flow this flownode owns: what is stored of it, and its caches.
@@ -123,10 +123,10 @@ func (f *flowRun) stateBytes() int64 {
 }
 
 // addSeries extends the members of all leaves.
-func (f *flowRun) addSeries(series []segment.Series) {
-	for i := range series {
+func (f *flowRun) addSeries(list []series.Series) {
+	for i := range list {
 		for _, l := range f.leaves {
-			l.Members.Add(&series[i])
+			l.Members.Add(&list[i])
 		}
 	}
 }

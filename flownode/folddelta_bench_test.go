@@ -3,6 +3,7 @@ package flownode
 import (
 	"testing"
 
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
@@ -29,7 +30,7 @@ func BenchmarkFoldDelta(b *testing.B) {
 				for from := 0; from < series; from += segmentLength {
 					seg := &segment.Segment{Metric: 1, Ordered: true, Base: segment.Bucket(at), MinT: at, MaxT: at}
 					for n := from; n < min(from+segmentLength, series); n++ {
-						seg.Series = append(seg.Series, segment.SeriesID(n+1))
+						seg.Series = append(seg.Series, sequence.SeriesID(n+1))
 						seg.Offsets = append(seg.Offsets, int32(at-seg.Base))
 						seg.Values = append(seg.Values, float64(at/1000+int64(n)))
 					}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
@@ -136,7 +137,7 @@ func (x *rawFold) finish(ctx context.Context, r *round, spans []segment.Span) er
 		return nil
 	}
 	l, raw := x.l, x.lanes[0].raw
-	again := slices.DeleteFunc(slices.Clone(raw.series), func(id segment.SeriesID) bool {
+	again := slices.DeleteFunc(slices.Clone(raw.series), func(id sequence.SeriesID) bool {
 		_, ok := spoilt[l.Members.Index.Get(id)]
 		return !ok
 	})

@@ -21,7 +21,7 @@ import (
 //
 // When that is known only later of a series that its samples do not come in time
 // order, its cells are emptied and folded again, from half of the time at a time.
-func (l *Leaf) foldRaw(ctx context.Context, r *round, into State, series []segment.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) error {
+func (l *Leaf) foldRaw(ctx context.Context, r *round, into State, series []sequence.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) error {
 	if len(series) == 0 || len(spans) == 0 {
 		return nil
 	}

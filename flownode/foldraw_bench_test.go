@@ -27,7 +27,7 @@ func BenchmarkFoldRaw(b *testing.B) {
 						for n := int(r); n < series; n += 2 {
 							at := w.clock + (s+1)*15_000
 							seg.Metric, seg.Ordered, seg.Base, seg.MinT, seg.MaxT = 1, true, w.base, w.clock+15_000, at
-							seg.Series = append(seg.Series, segment.SeriesID(n+1))
+							seg.Series = append(seg.Series, sequence.SeriesID(n+1))
 							seg.Offsets = append(seg.Offsets, int32(at-w.base))
 							seg.Values = append(seg.Values, float64(at/1000+int64(n)))
 						}

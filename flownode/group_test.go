@@ -225,7 +225,7 @@ type countedSnapshot struct {
 	of *countedReads
 }
 
-func (s *countedSnapshot) ReadDelta(ctx context.Context, metrics []segment.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
+func (s *countedSnapshot) ReadDelta(ctx context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
 	s.of.deltas++
 	return s.Snapshot.ReadDelta(ctx, metrics, ranges, pick, func(seg *segment.Segment) error {
 		s.of.samples += seg.Len()

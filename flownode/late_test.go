@@ -10,6 +10,7 @@ import (
 
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
@@ -53,7 +54,7 @@ func TestLateCostsItsOwn(t *testing.T) {
 			seg := segment.Segment{Metric: 1, Base: segment.Bucket(w.base), MinT: w.clock}
 			for n := range late {
 				at := w.base + int64(1+n%windows)*60_000 - 30_000 + int64(n)
-				seg.Series = append(seg.Series, segment.SeriesID((n*97+n/windows)%series+1))
+				seg.Series = append(seg.Series, sequence.SeriesID((n*97+n/windows)%series+1))
 				seg.Offsets = append(seg.Offsets, int32(at-seg.Base))
 				seg.Values = append(seg.Values, 1e6)
 				seg.MinT, seg.MaxT = min(seg.MinT, at), max(seg.MaxT, at)

@@ -106,7 +106,7 @@ func (l *Leaf) repairCells(ctx context.Context, r *round) error {
 		l.State.ClearCells(end, slots)
 		spans = append(spans, spanOf(end-l.Def.Pane, end)...)
 	}
-	var series []segment.SeriesID
+	var series []sequence.SeriesID
 	for i, id := range l.Members.Series {
 		if _, ok := touched[l.Members.Slots[i]]; ok {
 			series = append(series, id)

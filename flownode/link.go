@@ -171,7 +171,7 @@ func (s *watchedSnapshot) CheckHistory(ctx context.Context, vec sequence.Vector,
 	return err
 }
 
-func (s *watchedSnapshot) ReadDelta(ctx context.Context, metrics []segment.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
+func (s *watchedSnapshot) ReadDelta(ctx context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
 	m := s.link.begin()
 	err := s.Snapshot.ReadDelta(ctx, metrics, ranges, pick, m.through(fn))
 	if err == nil {

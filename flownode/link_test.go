@@ -13,7 +13,7 @@ import (
 func TestRoundTripIsOfAStatement(t *testing.T) {
 	store := newMemStore(1)
 	for range 2 {
-		store.append(1, segment.Segment{Metric: 1, Ordered: true, Series: []segment.SeriesID{1}, Offsets: []int32{0}, Values: []float64{1}})
+		store.append(1, segment.Segment{Metric: 1, Ordered: true, Series: []sequence.SeriesID{1}, Offsets: []int32{0}, Values: []float64{1}})
 	}
 	snap, err := store.Snapshot(t.Context())
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/flowdef"
-	"laminar/sequence/segment"
+	"laminar/sequence"
+	"laminar/sequence/series"
 )
 
 // Members is the series that a leaf selects, and how they fall into slots and
@@ -23,10 +24,10 @@ type Members struct {
 	Def     *flowdef.Leaf
 	ByGroup bool
 
-	Series  []segment.SeriesID
+	Series  []sequence.SeriesID
 	Slots   []int32
 	Index   SlotIndex
-	Metrics []segment.MetricID // ascending
+	Metrics []sequence.MetricID // ascending
 
 	// Series of different metrics can be told apart by their name alone, which
 	// most functions drop: then two of them with a value in one window are an
@@ -42,8 +43,8 @@ type Members struct {
 	scratch SlotValues // of leafVector
 
 	// Series that share a label set come in stretches.
-	lastSet   *segment.Label // of the series that was looked at last; nil for none
-	lastGroup int32          // its group, or noGroup when the leaf does not select it
+	lastSet   *series.Label // of the series that was looked at last; nil for none
+	lastGroup int32         // its group, or noGroup when the leaf does not select it
 }
 
 // noGroup says that a leaf does not select a series.
@@ -90,7 +91,7 @@ func (m *Members) Labels() []string {
 }
 
 // Add takes a series in if the leaf selects it and it is not a member yet.
-func (m *Members) Add(s *segment.Series) bool {
+func (m *Members) Add(s *series.Series) bool {
 	if m.setNum == nil && len(s.Labels) > 0 && &s.Labels[0] == m.lastSet {
 		return m.lastGroup != noGroup && m.addTo(m.lastGroup, s, labels.EmptyLabels())
 	}
@@ -106,7 +107,7 @@ func (m *Members) Add(s *segment.Series) bool {
 
 // addTo takes a series into a group if it is not a member yet. Its labels are
 // needed where series can have one label set but for their names.
-func (m *Members) addTo(g int32, s *segment.Series, lset labels.Labels) bool {
+func (m *Members) addTo(g int32, s *series.Series, lset labels.Labels) bool {
 	if m.Index.Get(s.ID) != NoSlot {
 		return false
 	}
@@ -130,7 +131,7 @@ func (m *Members) addTo(g int32, s *segment.Series, lset labels.Labels) bool {
 	return true
 }
 
-func isMetricName(name string) bool { return name == segment.MetricName }
+func isMetricName(name string) bool { return name == series.MetricName }
 
 // number returns the key's number, giving it the next one if it has none.
 func number(of map[string]int32, key string) int32 {
@@ -155,11 +156,11 @@ func (m *Members) group(lset labels.Labels) int32 {
 }
 
 // SeriesOf lists the series that fold into one of the wanted groups.
-func (m *Members) SeriesOf(want GroupSet) []segment.SeriesID {
+func (m *Members) SeriesOf(want GroupSet) []sequence.SeriesID {
 	if want.All {
 		return m.Series
 	}
-	var out []segment.SeriesID
+	var out []sequence.SeriesID
 	for i, id := range m.Series {
 		if want.Has(m.GroupOf[m.Slots[i]]) {
 			out = append(out, id)
@@ -169,12 +170,12 @@ func (m *Members) SeriesOf(want GroupSet) []segment.SeriesID {
 }
 
 // Selects reports whether samples of the metric can be samples of members.
-func (m *Members) Selects(metric segment.MetricID) bool {
+func (m *Members) Selects(metric sequence.MetricID) bool {
 	_, found := slices.BinarySearch(m.Metrics, metric)
 	return found
 }
 
-func toLabels(in []segment.Label) labels.Labels {
+func toLabels(in []series.Label) labels.Labels {
 	b := labels.NewScratchBuilder(len(in))
 	for _, l := range in {
 		b.Add(l.Name, l.Value)

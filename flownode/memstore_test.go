@@ -13,6 +13,7 @@ import (
 	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // memStore is the raw data, the catalogue and the result tables in memory: all
@@ -24,7 +25,7 @@ type memStore struct {
 	earliest int64
 	vec      sequence.Vector
 	flushes  map[sequence.Region][]sequence.FlushID // of sequence i+1
-	series   []segment.Series
+	series   []series.Series
 	hot      []segment.Segment
 	sealed   []segment.Segment
 	sealedTo sequence.Vector
@@ -67,7 +68,7 @@ func (s *memStore) append(r sequence.Region, segs ...segment.Segment) {
 func (s *memStore) seal() {
 	type key struct {
 		r sequence.Region
-		m segment.MetricID
+		m sequence.MetricID
 		b int64
 	}
 	merged := map[key][]segment.Segment{}
@@ -78,7 +79,7 @@ func (s *memStore) seal() {
 	for k, segs := range merged {
 		sort.SliceStable(segs, func(i, j int) bool { return segs[i].MinSeq < segs[j].MinSeq })
 		type point struct {
-			id segment.SeriesID
+			id sequence.SeriesID
 			t  int64
 		}
 		vals := map[point]float64{}
@@ -132,7 +133,7 @@ func (s *memStore) seal() {
 func (s *memStore) Snapshot(context.Context) (Snapshot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	pos := segment.Position{Vector: s.vec.Clone(), Flushes: map[sequence.Region]sequence.FlushID{}, Now: s.now, Earliest: s.earliest}
+	pos := sequence.Position{Vector: s.vec.Clone(), Flushes: map[sequence.Region]sequence.FlushID{}, Now: s.now, Earliest: s.earliest}
 	for r, ids := range s.flushes {
 		pos.Flushes[r] = ids[len(ids)-1]
 	}
@@ -158,15 +159,15 @@ func (s *memStore) CurrentVector(context.Context) (sequence.Vector, error) {
 }
 
 type memSnapshot struct {
-	pos     segment.Position
+	pos     sequence.Position
 	flushes map[sequence.Region][]sequence.FlushID
-	series  []segment.Series
+	series  []series.Series
 	hot     []segment.Segment
 	sealed  []segment.Segment
 	closed  bool
 }
 
-func (s *memSnapshot) Position() segment.Position { return s.pos }
+func (s *memSnapshot) Position() sequence.Position { return s.pos }
 
 func (s *memSnapshot) CheckHistory(_ context.Context, vec sequence.Vector, flushes map[sequence.Region]sequence.FlushID) error {
 	for r, id := range flushes {
@@ -183,22 +184,22 @@ func (s *memSnapshot) CheckHistory(_ context.Context, vec sequence.Vector, flush
 
 // Series gives of the labels those that are asked for and no other, series of one
 // label set the same one.
-func (s *memSnapshot) Series(_ context.Context, metrics []string, after sequence.Vector, only ...string) ([]segment.Series, error) {
-	var out []segment.Series
-	sets := map[string][]segment.Label{}
+func (s *memSnapshot) Series(_ context.Context, metrics []string, after sequence.Vector, only ...string) ([]series.Series, error) {
+	var out []series.Series
+	sets := map[string][]series.Label{}
 	for _, x := range s.series {
 		if x.Seq <= after.At(x.Region) || x.Seq > s.pos.Vector.At(x.Region) {
 			continue
 		}
 		var name string
 		for _, l := range x.Labels {
-			if l.Name == segment.MetricName {
+			if l.Name == series.MetricName {
 				name = l.Value
 			}
 		}
 		if metrics == nil || slices.Contains(metrics, name) {
 			if len(only) > 0 {
-				set := slices.DeleteFunc(slices.Clone(x.Labels), func(l segment.Label) bool { return !slices.Contains(only, l.Name) })
+				set := slices.DeleteFunc(slices.Clone(x.Labels), func(l series.Label) bool { return !slices.Contains(only, l.Name) })
 				key := fmt.Sprint(set)
 				if sets[key] == nil {
 					sets[key] = set
@@ -218,7 +219,7 @@ func info(seg *segment.Segment) segment.Info {
 	}
 }
 
-func (s *memSnapshot) each(metrics []segment.MetricID, fn func(*segment.Segment) error) error {
+func (s *memSnapshot) each(metrics []sequence.MetricID, fn func(*segment.Segment) error) error {
 	for _, set := range [][]segment.Segment{s.sealed, s.hot} {
 		sort.SliceStable(set, func(i, j int) bool { return set[i].MaxSeq < set[j].MaxSeq })
 		for i := range set {
@@ -232,7 +233,7 @@ func (s *memSnapshot) each(metrics []segment.MetricID, fn func(*segment.Segment)
 	return nil
 }
 
-func (s *memSnapshot) Infos(_ context.Context, metrics []segment.MetricID, after sequence.Vector) ([]segment.Info, error) {
+func (s *memSnapshot) Infos(_ context.Context, metrics []sequence.MetricID, after sequence.Vector) ([]segment.Info, error) {
 	var out []segment.Info
 	err := s.each(metrics, func(seg *segment.Segment) error {
 		if seg.MaxSeq > after.At(seg.Region) {
@@ -243,7 +244,7 @@ func (s *memSnapshot) Infos(_ context.Context, metrics []segment.MetricID, after
 	return out, err
 }
 
-func (s *memSnapshot) ReadDelta(_ context.Context, metrics []segment.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
+func (s *memSnapshot) ReadDelta(_ context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
 	return s.each(metrics, func(seg *segment.Segment) error {
 		if seg.Sealed || !ranges[seg.Region].Contains(seg.MinSeq) ||
 			pick == segment.PickOrdered && !seg.Ordered || pick == segment.PickUnordered && seg.Ordered {
@@ -307,7 +308,7 @@ func (s *memSnapshot) Spans(_ context.Context, sel segment.Select) ([]segment.Sp
 // aggregate is the database's part of pushdown, done naively.
 func (s *memSnapshot) aggregate(q SimpleQuery, use func(*segment.Segment) bool, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error {
 	type point struct {
-		id segment.SeriesID
+		id sequence.SeriesID
 		t  int64
 	}
 	vals := map[point]float64{}

@@ -18,6 +18,7 @@ import (
 	"laminar/flownode/promeval"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // world drives a group over a memStore and knows every sample that was ever
@@ -31,17 +32,17 @@ type world struct {
 	engine *promeval.Engine
 
 	series []*worldSeries
-	last   map[segment.SeriesID]int64 // newest committed sample, as an ingester knows it
-	base   int64                      // where event time begins
-	clock  int64                      // newest event time generated
+	last   map[sequence.SeriesID]int64 // newest committed sample, as an ingester knows it
+	base   int64                       // where event time begins
+	clock  int64                       // newest event time generated
 	log    []string
 }
 
 type worldSeries struct {
-	id      segment.SeriesID
-	metric  segment.MetricID
+	id      sequence.SeriesID
+	metric  sequence.MetricID
 	region  sequence.Region
-	labels  []segment.Label
+	labels  []series.Label
 	counter bool
 	samples map[int64]float64
 	value   float64
@@ -53,7 +54,7 @@ func newWorld(t testing.TB, seed uint64, regions int, executor Executor, defs st
 	t.Helper()
 	w := &world{
 		t: t, rng: rand.New(rand.NewPCG(seed, 1)), store: newMemStore(regions), engine: promeval.New(),
-		last: map[segment.SeriesID]int64{}, base: 1_700_000_000_000 - 1_700_000_000_000%3_600_000,
+		last: map[sequence.SeriesID]int64{}, base: 1_700_000_000_000 - 1_700_000_000_000%3_600_000,
 	}
 	w.clock = w.base
 	w.store.now = w.base
@@ -88,11 +89,11 @@ func newWorld(t testing.TB, seed uint64, regions int, executor Executor, defs st
 	}{{"requests_total", true}, {"errors_total", true}, {"temperature", false}}
 	for n := range 14 {
 		m := n % len(metrics)
-		id := segment.SeriesID(n + 1)
+		id := sequence.SeriesID(n + 1)
 		w.series = append(w.series, &worldSeries{
-			id: id, metric: segment.MetricID(m + 1), region: sequence.Region(n%regions + 1), counter: metrics[m].counter,
-			labels: []segment.Label{
-				{Name: segment.MetricName, Value: metrics[m].name},
+			id: id, metric: sequence.MetricID(m + 1), region: sequence.Region(n%regions + 1), counter: metrics[m].counter,
+			labels: []series.Label{
+				{Name: series.MetricName, Value: metrics[m].name},
 				{Name: "instance", Value: fmt.Sprintf("i%d", n/6)},
 				{Name: "job", Value: fmt.Sprintf("j%d", n%2)},
 				{Name: "n", Value: fmt.Sprint(n)},
@@ -131,7 +132,7 @@ func (w *world) value(s *worldSeries) float64 {
 // as an ingester does.
 func (w *world) flush(r sequence.Region, samples map[*worldSeries]map[int64]float64) {
 	type key struct {
-		m         segment.MetricID
+		m         sequence.MetricID
 		bucket    int64
 		ordered   bool
 		histogram bool
@@ -146,7 +147,7 @@ func (w *world) flush(r sequence.Region, samples map[*worldSeries]map[int64]floa
 		slices.Sort(times)
 		if len(times) > 0 && !s.created {
 			s.created = true
-			w.store.series = append(w.store.series, segment.Series{ID: s.id, Metric: s.metric, Region: r, Seq: w.store.vec[r] + 1, Labels: s.labels})
+			w.store.series = append(w.store.series, series.Series{ID: s.id, Metric: s.metric, Region: r, Seq: w.store.vec[r] + 1, Labels: s.labels})
 		}
 		for _, t := range times {
 			last, known := w.last[s.id]

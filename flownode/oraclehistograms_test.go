@@ -14,6 +14,7 @@ import (
 	"laminar/sequence/nativehist"
 	"laminar/sequence/nativehist/nativehisttest"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // nativeSamples is what of a series' samples is native histograms: payloads by
@@ -149,8 +150,8 @@ func TestHistogramTablesEqualEngine(t *testing.T) {
 			w := newWorld(t, seed, regions, executor, histogramFlows)
 			for n := range 5 {
 				w.series = append(w.series, &worldSeries{
-					id: segment.SeriesID(100 + n), metric: 4, region: sequence.Region(n%regions + 1), samples: map[int64]float64{},
-					labels: []segment.Label{{Name: segment.MetricName, Value: "latency"}, {Name: "job", Value: fmt.Sprintf("j%d", n%2)}, {Name: "n", Value: fmt.Sprint(n)}},
+					id: sequence.SeriesID(100 + n), metric: 4, region: sequence.Region(n%regions + 1), samples: map[int64]float64{},
+					labels: []series.Label{{Name: series.MetricName, Value: "latency"}, {Name: "job", Value: fmt.Sprintf("j%d", n%2)}, {Name: "n", Value: fmt.Sprint(n)}},
 					hists:  nativeSamples{chance: 95},
 				})
 			}

@@ -7,6 +7,7 @@ import (
 	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // Snapshotter takes snapshots of the raw data.
@@ -24,7 +25,7 @@ type Snapshotter interface {
 
 // Snapshot reads the raw data at one position. It is for one goroutine.
 type Snapshot interface {
-	Position() segment.Position
+	Position() sequence.Position
 
 	// CheckHistory returns sequence.ErrHistoryChanged when the flushes that
 	// took the given sequences are not in the snapshot any more.
@@ -34,16 +35,16 @@ type Snapshot interface {
 	// the names; nil names mean every metric. Of the labels of each only those
 	// named in only have to be given, all if there are none. Label sets may be
 	// shared and are never changed.
-	Series(ctx context.Context, metrics []string, after sequence.Vector, only ...string) ([]segment.Series, error)
+	Series(ctx context.Context, metrics []string, after sequence.Vector, only ...string) ([]series.Series, error)
 
 	// Infos describes every segment that may hold samples after the vector:
 	// hot ones with a sequence after it, sealed ones with MaxSeq after it.
 	// Ordered hot ones of a region and metric may be described as one.
-	Infos(ctx context.Context, metrics []segment.MetricID, after sequence.Vector) ([]segment.Info, error)
+	Infos(ctx context.Context, metrics []sequence.MetricID, after sequence.Vector) ([]segment.Info, error)
 
 	// ReadDelta calls fn for every hot segment in the ranges, in ascending
 	// (sequence, segment number) within a region and metric.
-	ReadDelta(ctx context.Context, metrics []segment.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error
+	ReadDelta(ctx context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error
 
 	// ReadRaw calls fn for every segment, sealed and hot, that overlaps the
 	// selection, in such an order that of two samples of one series and time

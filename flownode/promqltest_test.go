@@ -19,7 +19,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/promeval"
-	"laminar/sequence/segment"
+	"laminar/sequence"
 )
 
 // TestPrometheusSuite runs Prometheus's own acceptance tests through leaves,
@@ -34,7 +34,7 @@ func TestPrometheusSuite(t *testing.T) {
 	}
 	a := &adapter{
 		tb: t, rng: rand.New(rand.NewPCG(1, 2)), eval: promeval.New(), counts: map[outcome]int{}, why: map[string]int{}, written: map[string]bool{},
-		ids:  map[string]segment.SeriesID{},
+		ids:  map[string]sequence.SeriesID{},
 		test: promqltest.NewTestEngine(t, false, 0, promqltest.DefaultMaxSamplesPerQuery),
 		stock: promqltest.NewTestEngineWithOpts(t, promql.EngineOpts{
 			MaxSamples: math.MaxInt, Timeout: time.Minute, EnableAtModifier: true, EnableNegativeOffset: true,
@@ -95,7 +95,7 @@ type adapter struct {
 	counts  map[outcome]int
 	merged  int // evaluations that cut the window of every leaf
 	mixed   int // and found samples in two or more panes of every leaf
-	ids     map[string]segment.SeriesID
+	ids     map[string]sequence.SeriesID
 	why     map[string]int // refused evaluations by reason
 	last    string         // the instant evaluation that the next range query repeats
 }

@@ -14,8 +14,9 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/promeval"
+	"laminar/sequence"
 	"laminar/sequence/nativehist"
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // cuts is into how many panes the leaves' windows were cut, and in how many of
@@ -28,7 +29,7 @@ type cuts struct {
 
 // whole computes the expression from the samples that it is said to read.
 func (q *adapted) whole(ctx context.Context, c *flowdef.Compiled, t int64) (vec promeval.Vector, cut cuts, err error) {
-	sel := &selection{at: map[segment.SeriesID]int{}}
+	sel := &selection{at: map[sequence.SeriesID]int{}}
 	for i := range c.Leaves {
 		m, raw, err := q.read(ctx, &c.Leaves[i], t)
 		if err != nil {
@@ -129,14 +130,14 @@ func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*Members,
 		if err != nil {
 			return nil, nil, err
 		}
-		series := segment.Series{ID: segment.SeriesID(len(m.Series) + 1), Metric: 1}
+		one := series.Series{ID: sequence.SeriesID(len(m.Series) + 1), Metric: 1}
 		set.At().Labels().Range(func(x labels.Label) {
-			series.Labels = append(series.Labels, segment.Label{Name: x.Name, Value: x.Value})
+			one.Labels = append(one.Labels, series.Label{Name: x.Name, Value: x.Value})
 		})
 		if l.Func == flowdef.FuncSamples {
-			series.ID = q.a.idOf(set.At().Labels())
+			one.ID = q.a.idOf(set.At().Labels())
 		}
-		if !m.Add(&series) {
+		if !m.Add(&one) {
 			return nil, nil, fmt.Errorf("leaf %s does not take series %s", l.Text, set.At().Labels())
 		}
 		raw.Slot = append(raw.Slot, m.Slots[len(m.Slots)-1])
@@ -146,10 +147,10 @@ func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*Members,
 }
 
 // idOf gives a series of any leaf one id.
-func (a *adapter) idOf(lset labels.Labels) segment.SeriesID {
+func (a *adapter) idOf(lset labels.Labels) sequence.SeriesID {
 	key := lset.String()
 	if a.ids[key] == 0 {
-		a.ids[key] = segment.SeriesID(len(a.ids) + 1)
+		a.ids[key] = sequence.SeriesID(len(a.ids) + 1)
 	}
 	return a.ids[key]
 }

@@ -9,6 +9,7 @@ import (
 	"sort"
 	"sync"
 
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
@@ -22,7 +23,7 @@ import (
 // order before they are used.
 type rawSamples struct {
 	m      *Members
-	series []segment.SeriesID             // by column
+	series []sequence.SeriesID            // by column
 	slot   []int32                        // by column: the slot it folds into
 	index  SlotIndex                      // of columns by series
 	last   []int64                        // by column: its newest time so far
@@ -63,7 +64,7 @@ func (r *rawSamples) beside() *rawSamples {
 }
 
 // newRawSamples is for members of m. Give it back with release.
-func newRawSamples(m *Members, series []segment.SeriesID) *rawSamples {
+func newRawSamples(m *Members, series []sequence.SeriesID) *rawSamples {
 	r := &rawSamples{
 		m: m, series: series,
 		slot: make([]int32, len(series)), last: make([]int64, len(series)), odd: map[int32]struct{}{},
@@ -193,7 +194,7 @@ func (r *rawSamples) readError(spans []segment.Span, err error) error {
 
 // readRaw reads the series' samples in the spans by column; only, if not nil,
 // says which are wanted.
-func readRaw(ctx context.Context, snap Snapshot, m *Members, series []segment.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) (*Columns, error) {
+func readRaw(ctx context.Context, snap Snapshot, m *Members, series []sequence.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) (*Columns, error) {
 	raw := newRawSamples(m, series)
 	raw.only = only
 	defer raw.release()

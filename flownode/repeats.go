@@ -9,6 +9,7 @@ import (
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // lateSamples is the unordered samples of a delta, each (series, time) once
@@ -16,8 +17,8 @@ import (
 type lateSamples struct {
 	after  sequence.Vector
 	values map[lateKey]float64
-	hists  map[lateKey]segment.Digest // of those that are native histograms
-	metric map[segment.SeriesID]segment.MetricID
+	hists  map[lateKey]series.Digest // of those that are native histograms
+	metric map[sequence.SeriesID]sequence.MetricID
 
 	// Keys of values of which something else is stored, or may be: they
 	// overwrite. The others are new.
@@ -26,7 +27,7 @@ type lateSamples struct {
 }
 
 type lateKey struct {
-	series segment.SeriesID
+	series sequence.SeriesID
 	t      int64
 }
 
@@ -36,8 +37,8 @@ const maxLateSamples = 1 << 20
 
 func newLateSamples(after sequence.Vector) *lateSamples {
 	return &lateSamples{
-		after: after, values: map[lateKey]float64{}, hists: map[lateKey]segment.Digest{},
-		metric: map[segment.SeriesID]segment.MetricID{}, overwrites: map[lateKey]struct{}{},
+		after: after, values: map[lateKey]float64{}, hists: map[lateKey]series.Digest{},
+		metric: map[sequence.SeriesID]sequence.MetricID{}, overwrites: map[lateKey]struct{}{},
 	}
 }
 
@@ -49,7 +50,7 @@ func (s *lateSamples) add(seg *segment.Segment) {
 		s.values[key] = seg.Values[i]
 		s.metric[id] = seg.Metric
 		if seg.Histograms != nil {
-			s.hists[key] = segment.DigestOf(seg.Histograms[i])
+			s.hists[key] = series.DigestOf(seg.Histograms[i])
 		} else if len(s.hists) > 0 {
 			delete(s.hists, key)
 		}
@@ -116,7 +117,7 @@ func (s *lateSamples) compare(ctx context.Context, r *round) error {
 			default:
 				old := earlier{value: seg.Values[i]}
 				if seg.Histograms != nil {
-					old.hist = segment.DigestOf(seg.Histograms[i])
+					old.hist = series.DigestOf(seg.Histograms[i])
 				}
 				before[key] = old
 			}
@@ -137,7 +138,7 @@ func (s *lateSamples) compare(ctx context.Context, r *round) error {
 // earlier is what stood at a time of a series; hist is zero for a float.
 type earlier struct {
 	value float64
-	hist  segment.Digest
+	hist  series.Digest
 }
 
 // spans is the times of the samples, those that follow one another closely as

@@ -18,7 +18,7 @@ import (
 type round struct {
 	node        *Node
 	snap        Snapshot
-	pos         segment.Position
+	pos         sequence.Position
 	deadline    time.Time // for work that can go on in the next round
 	readSamples int64
 	spanCache   map[spanKey][]segment.Span
@@ -35,7 +35,7 @@ type spanKey struct {
 func (r *round) overBudget() bool { return !r.node.cfg.Now().Before(r.deadline) }
 
 // spans lists when the metrics have stored samples in (after, upTo].
-func (r *round) spans(ctx context.Context, metrics []segment.MetricID, after, upTo int64) ([]segment.Span, error) {
+func (r *round) spans(ctx context.Context, metrics []sequence.MetricID, after, upTo int64) ([]segment.Span, error) {
 	key := spanKey{fmt.Sprint(metrics), after, upTo}
 	if s, ok := r.spanCache[key]; ok {
 		return s, nil

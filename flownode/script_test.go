@@ -18,6 +18,7 @@ import (
 	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // TestScripts runs the scenarios under testdata/flownode. Commands:
@@ -122,14 +123,14 @@ func (s *script) append(t *testing.T, d *datadriven.TestData) string {
 	samples := map[*worldSeries]map[int64]float64{}
 	for line := range strings.Lines(d.Input) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		series := s.find(t, name)
+		one := s.find(t, name)
 		v := segment.Stale()
 		if value != "stale" {
 			if _, err := fmt.Sscan(value, &v); err != nil {
 				d.Fatalf(t, "value %q: %v", value, err)
 			}
 		}
-		samples[series] = map[int64]float64{ts: v}
+		samples[one] = map[int64]float64{ts: v}
 	}
 	s.flush(1, samples)
 	s.store.now = max(s.store.now, ts)
@@ -143,28 +144,28 @@ func (s *script) find(t *testing.T, text string) *worldSeries {
 	if err != nil {
 		t.Fatal(err)
 	}
-	metrics := map[string]segment.MetricID{}
+	metrics := map[string]sequence.MetricID{}
 	for _, x := range s.series {
-		if x.labels[0].Value == lset.Get(segment.MetricName) {
+		if x.labels[0].Value == lset.Get(series.MetricName) {
 			metrics[x.labels[0].Value] = x.metric
 		}
 		if slices.Equal(x.labels, toSegment(lset.Map())) {
 			return x
 		}
 	}
-	metric, ok := metrics[lset.Get(segment.MetricName)]
+	metric, ok := metrics[lset.Get(series.MetricName)]
 	if !ok {
-		metric = segment.MetricID(len(s.series) + 1)
+		metric = sequence.MetricID(len(s.series) + 1)
 	}
-	x := &worldSeries{id: segment.SeriesID(len(s.series) + 1), metric: metric, region: 1, labels: toSegment(lset.Map()), samples: map[int64]float64{}}
+	x := &worldSeries{id: sequence.SeriesID(len(s.series) + 1), metric: metric, region: 1, labels: toSegment(lset.Map()), samples: map[int64]float64{}}
 	s.series = append(s.series, x)
 	return x
 }
 
-func toSegment(m map[string]string) []segment.Label {
-	var out []segment.Label
+func toSegment(m map[string]string) []series.Label {
+	var out []series.Label
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		out = append(out, segment.Label{Name: name, Value: m[name]})
+		out = append(out, series.Label{Name: name, Value: m[name]})
 	}
 	return out
 }
@@ -258,7 +259,7 @@ func TestHistoryChanged(t *testing.T) {
 		w.tick()
 	}
 	w.check()
-	hot, series, vec := slices.Clone(w.store.hot), slices.Clone(w.store.series), w.store.vec.Clone()
+	hot, stored, vec := slices.Clone(w.store.hot), slices.Clone(w.store.series), w.store.vec.Clone()
 	flushes := map[sequence.Region][]sequence.FlushID{}
 	for r, ids := range w.store.flushes {
 		flushes[r] = slices.Clone(ids)
@@ -272,7 +273,7 @@ func TestHistoryChanged(t *testing.T) {
 	w.check()
 
 	// Back to before the last scrape; then other commits take the numbers.
-	w.store.hot, w.store.series, w.store.vec, w.store.flushes = hot, series, vec.Clone(), flushes
+	w.store.hot, w.store.series, w.store.vec, w.store.flushes = hot, stored, vec.Clone(), flushes
 	for _, s := range w.series {
 		s.samples = known[s]
 		s.created = len(s.samples) > 0

@@ -11,6 +11,7 @@ import (
 	"laminar/flownode/partial"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // sliding drives the pane state of one leaf through scrapes, late changes,
@@ -88,8 +89,8 @@ func (s *sliding) note(format string, args ...any) {
 // grow adds a series.
 func (s *sliding) grow() {
 	n := len(s.samples)
-	s.members.Add(&segment.Series{ID: segment.SeriesID(n + 1), Metric: 1, Labels: []segment.Label{
-		{Name: segment.MetricName, Value: "m"}, {Name: "n", Value: fmt.Sprint(n)},
+	s.members.Add(&series.Series{ID: sequence.SeriesID(n + 1), Metric: 1, Labels: []series.Label{
+		{Name: series.MetricName, Value: "m"}, {Name: "n", Value: fmt.Sprint(n)},
 	}})
 	s.samples = append(s.samples, map[int64]float64{})
 	s.newest = append(s.newest, 0)
@@ -145,7 +146,7 @@ func (s *sliding) scrape() {
 				continue
 			}
 			s.newest[slot], s.samples[slot][t] = t, s.value()
-			seg.Series = append(seg.Series, segment.SeriesID(slot+1))
+			seg.Series = append(seg.Series, sequence.SeriesID(slot+1))
 			seg.Offsets = append(seg.Offsets, int32(t-seg.Base))
 			seg.Values = append(seg.Values, s.samples[slot][t])
 			seg.MinT, seg.MaxT = min(seg.MinT, t), max(seg.MaxT, t)
@@ -310,10 +311,10 @@ type panesOf = panes[partial.Counter, *partial.Counter]
 
 // stateBytes is the most bytes per series and pane of its window that the state
 // of a leaf takes while its window slides over all blocks.
-func stateBytes(t testing.TB, promql string, every int64, series int) (perPane, bytes float64) {
+func stateBytes(t testing.TB, promql string, every int64, count int) (perPane, bytes float64) {
 	t.Helper()
 	s := newSliding(t, 1, promql, every)
-	for len(s.samples) < series {
+	for len(s.samples) < count {
 		s.grow()
 	}
 	panes := s.leaf.Range / s.leaf.Pane
@@ -322,7 +323,7 @@ func stateBytes(t testing.TB, promql string, every int64, series int) (perPane, 
 	var most int64
 	seg := segment.Segment{Metric: 1, Ordered: true, Base: segment.Bucket(s.clock)}
 	for slot := range s.samples {
-		seg.Series, seg.Values = append(seg.Series, segment.SeriesID(slot+1)), append(seg.Values, 1)
+		seg.Series, seg.Values = append(seg.Series, sequence.SeriesID(slot+1)), append(seg.Values, 1)
 	}
 	var out SlotValues
 	for step := range 3 * panes {
@@ -337,7 +338,7 @@ func stateBytes(t testing.TB, promql string, every int64, series int) (perPane, 
 		}
 		most = max(most, s.state.Bytes())
 	}
-	return float64(most) / float64(int64(series)*panes), float64(most)
+	return float64(most) / float64(int64(count)*panes), float64(most)
 }
 
 // TestStateBytes holds down what state takes, with everything that sliding

@@ -1,6 +1,8 @@
 package flownode
 
-import "laminar/sequence/segment"
+import (
+	"laminar/sequence"
+)
 
 // slotPage is how many series ids one page of a slotIndex covers.
 const slotPage = 1024
@@ -16,7 +18,7 @@ type SlotIndex struct {
 }
 
 // Get returns the slot of a series, or noSlot.
-func (x *SlotIndex) Get(id segment.SeriesID) int32 {
+func (x *SlotIndex) Get(id sequence.SeriesID) int32 {
 	p := uint32(id) / slotPage
 	if p >= uint32(len(x.pages)) || x.pages[p] == nil {
 		return NoSlot
@@ -25,7 +27,7 @@ func (x *SlotIndex) Get(id segment.SeriesID) int32 {
 }
 
 // Set makes slot the slot of a series.
-func (x *SlotIndex) Set(id segment.SeriesID, slot int32) {
+func (x *SlotIndex) Set(id sequence.SeriesID, slot int32) {
 	p := int(id) / slotPage
 	for p >= len(x.pages) {
 		x.pages = append(x.pages, nil)

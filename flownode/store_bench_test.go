@@ -15,6 +15,7 @@ import (
 	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -36,7 +37,7 @@ type aheadSnapshot struct {
 	ahead int64
 }
 
-func (s aheadSnapshot) Position() segment.Position {
+func (s aheadSnapshot) Position() sequence.Position {
 	pos := s.Snapshot.Position()
 	pos.Now += s.ahead
 	return pos
@@ -48,10 +49,10 @@ type storeWorld struct {
 	store  *sqlstore.Store
 	node   *Node
 	group  *group
-	metric segment.MetricID
-	ids    []segment.SeriesID // series n lives in region 1 + n%2
-	base   int64              // where event time begins: a whole hour
-	ahead  int64              // of the database's clock, ms
+	metric sequence.MetricID
+	ids    []sequence.SeriesID // series n lives in region 1 + n%2
+	base   int64               // where event time begins: a whole hour
+	ahead  int64               // of the database's clock, ms
 }
 
 // storeStep is how far apart scrapes are, in ms.
@@ -62,7 +63,7 @@ const storeJobs = 50
 
 // newStoreWorld makes so many series of the metric m, labelled instance and job,
 // of which nothing is stored yet.
-func newStoreWorld(t testing.TB, series int) *storeWorld {
+func newStoreWorld(t testing.TB, count int) *storeWorld {
 	t.Helper()
 	w := &storeWorld{TB: t, store: sqltest.New(t).Store(t)}
 	now := time.Now().UnixMilli()
@@ -72,12 +73,12 @@ func newStoreWorld(t testing.TB, series int) *storeWorld {
 		t.Fatal(err)
 	}
 	w.metric = metrics[0]
-	w.ids = make([]segment.SeriesID, series)
+	w.ids = make([]sequence.SeriesID, count)
 	for r := range 2 {
-		var fresh []segment.NewSeries
-		for n := r; n < series; n += 2 {
-			labels := []segment.Label{{Name: segment.MetricName, Value: "m"}, {Name: "instance", Value: fmt.Sprint("host-", n)}, {Name: "job", Value: fmt.Sprint("job-", n%storeJobs)}}
-			fresh = append(fresh, segment.NewSeries{Metric: w.metric, SHA256: sha256.Sum256(fmt.Append(nil, labels)), Labels: labels})
+		var fresh []series.Wanted
+		for n := r; n < count; n += 2 {
+			labels := []series.Label{{Name: series.MetricName, Value: "m"}, {Name: "instance", Value: fmt.Sprint("host-", n)}, {Name: "job", Value: fmt.Sprint("job-", n%storeJobs)}}
+			fresh = append(fresh, series.Wanted{Metric: w.metric, SHA256: sha256.Sum256(fmt.Append(nil, labels)), Labels: labels})
 		}
 		w.inFlush(sequence.Region(r+1), func(tx *sqlstore.FlushTx) []segment.Segment {
 			made, err := tx.CreateSeries(t.Context(), fresh)
@@ -249,10 +250,10 @@ const storeFlows = "flows: [{name: by_job, promql: 'sum by (job) (sum_over_time(
 // reading the segments and throwing them away. The server runs without fsync
 // for all of them.
 func BenchmarkRefill(b *testing.B) {
-	const series, scrapes = 10_000, 300
+	const count, scrapes = 10_000, 300
 	for _, kind := range []string{"hot", "sealed"} {
 		b.Run(kind, func(b *testing.B) {
-			w := newStoreWorld(b, series)
+			w := newStoreWorld(b, count)
 			w.scrapes(0, scrapes)
 			w.apply(storeFlows)
 			if kind == "sealed" {
@@ -270,17 +271,17 @@ func BenchmarkRefill(b *testing.B) {
 				defer snap.Close(b.Context())
 				for b.Loop() {
 					n := 0
-					err := snap.ReadRaw(b.Context(), segment.Select{Metrics: []segment.MetricID{w.metric}, After: from, UpTo: to}, func(seg *segment.Segment) error {
+					err := snap.ReadRaw(b.Context(), segment.Select{Metrics: []sequence.MetricID{w.metric}, After: from, UpTo: to}, func(seg *segment.Segment) error {
 						n += seg.Len()
 						return nil
 					})
-					if err != nil || n != series*scrapes {
+					if err != nil || n != count*scrapes {
 						b.Fatal(n, err)
 					}
 				}
 			})
 			for _, by := range []string{"job", "series"} {
-				rows := map[string]int{"job": storeJobs, "series": series}[by] * scrapes / 4
+				rows := map[string]int{"job": storeJobs, "series": count}[by] * scrapes / 4
 				b.Run("by="+by+"/cron", func(b *testing.B) {
 					for b.Loop() {
 						b.StopTimer()
@@ -316,16 +317,16 @@ func BenchmarkRefill(b *testing.B) {
 }
 
 // lateFlush commits samples that are late: unordered segments, one per region.
-func (w *storeWorld) lateFlush(at func(n int) (series int, t int64, v float64), samples int) {
+func (w *storeWorld) lateFlush(at func(n int) (place int, t int64, v float64), samples int) {
 	w.Helper()
 	segs := [2]segment.Segment{}
 	for r := range segs {
 		segs[r] = segment.Segment{Metric: w.metric, Base: segment.Bucket(w.base), MinT: 1 << 62}
 	}
 	for n := range samples {
-		series, t, v := at(n)
-		seg := &segs[series%2]
-		seg.Series = append(seg.Series, w.ids[series])
+		place, t, v := at(n)
+		seg := &segs[place%2]
+		seg.Series = append(seg.Series, w.ids[place])
 		seg.Offsets = append(seg.Offsets, int32(t-seg.Base))
 		seg.Values = append(seg.Values, v)
 		seg.MinT, seg.MaxT = min(seg.MinT, t), max(seg.MaxT, t)
@@ -356,10 +357,10 @@ func (w *storeWorld) settle() {
 // quiet; beside it the statement that knows the windows. The windows' panes are
 // in memory, as they are for a while, or not, as after a restart.
 func BenchmarkLate(b *testing.B) {
-	const series, scrapes, samples, windows = 10_000, 300, 1000, 20
+	const count, scrapes, samples, windows = 10_000, 300, 1000, 20
 	for _, by := range []string{"job", "series"} {
 		b.Run("by="+by, func(b *testing.B) {
-			w := newStoreWorld(b, series)
+			w := newStoreWorld(b, count)
 			labels := map[string]string{"job": "job", "series": "instance, job"}[by]
 			w.apply("flows: [{name: by_" + by + ", promql: 'sum by (" + labels + ") (sum_over_time(m[1m]))', every: 1m}]")
 			w.scrapes(0, scrapes)
@@ -377,10 +378,10 @@ func BenchmarkLate(b *testing.B) {
 				first := sent
 				w.lateFlush(func(n int) (int, int64, float64) {
 					n += first
-					return n * 7919 % series, starts[n%windows].UnixMilli() + 2000 + int64(n), 1
+					return n * 7919 % count, starts[n%windows].UnixMilli() + 2000 + int64(n), 1
 				}, samples)
 				w.exec(`insert into row_sample select to_timestamp($1::float8 + (n % $2::int) * 180 + 2 + n * 0.001), n * 7919 % $3::int, 1
-					from generate_series($4::int, $4 + $5::int - 1) n`, float64(w.base)/1000, windows, series, first, samples)
+					from generate_series($4::int, $4 + $5::int - 1) n`, float64(w.base)/1000, windows, count, first, samples)
 				sent += samples
 			}
 			for _, memory := range []string{"inMemory", "fromRaw"} {
@@ -411,7 +412,7 @@ func BenchmarkLate(b *testing.B) {
 				}
 			})
 			w.settle()
-			rows := map[string]int{"job": storeJobs, "series": series}[by] * scrapes / 4
+			rows := map[string]int{"job": storeJobs, "series": count}[by] * scrapes / 4
 			if n := w.count("select count(*) from flow.by_" + by + " natural join cron_" + by); n != rows {
 				b.Fatalf("%d rows are equal to the statement's, want %d", n, rows)
 			}

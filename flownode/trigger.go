@@ -8,7 +8,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"laminar/flownode/flowdef"
-	"laminar/sequence/segment"
+	"laminar/sequence"
 )
 
 // trigger says when a group's next round may begin.
@@ -67,7 +67,7 @@ func (g *group) due(ctx context.Context, r *round, jobs int) (bool, error) {
 			continue
 		}
 		var n int64
-		var metrics []segment.MetricID
+		var metrics []sequence.MetricID
 		for _, l := range f.leaves {
 			metrics = append(metrics, l.Members.Metrics...)
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 
 	"laminar/flownode/promeval"
-	"laminar/sequence/segment"
+	"laminar/sequence"
 )
 
 // selection is the raw samples that the selectors of a batch flow read for some
@@ -20,17 +20,17 @@ type selection struct {
 
 	// The same by series, of all leaves that select it.
 	series []selected
-	at     map[segment.SeriesID]int // index in series, while leaves are added
+	at     map[sequence.SeriesID]int // index in series, while leaves are added
 }
 
 type selected struct {
-	id segment.SeriesID
+	id sequence.SeriesID
 	promeval.Series
 }
 
 // readSelection reads what the windows with ends from first to last need.
 func (f *flowRun) readSelection(ctx context.Context, r *round, first, last int64) (*selection, error) {
-	sel := &selection{at: map[segment.SeriesID]int{}}
+	sel := &selection{at: map[sequence.SeriesID]int{}}
 	for _, l := range f.leaves {
 		after, _ := l.Span(first)
 		_, upTo := l.Span(last)

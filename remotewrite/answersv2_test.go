@@ -17,6 +17,7 @@ import (
 	"laminar/sequence"
 	"laminar/sequence/nativehist/nativehisttest"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 const typeV2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
@@ -204,14 +205,14 @@ func TestFailuresV2(t *testing.T) {
 	for i := range 10 {
 		e := withExemplars(seriesV2(fmt.Sprintf("__name__ up i %d", i), atV2(1000, 1, 0)), []uint32{1, 2})
 		entries = append(entries, e)
-		perRegion[RegionOf([]byte(strings.Join(slices.Concat(e.labels, []string{""}), "\xff")), 2)]++
+		perRegion[series.RegionOf([]byte(strings.Join(slices.Concat(e.labels, []string{""}), "\xff")), 2)]++
 	}
 	if perRegion[1] == 0 || perRegion[2] == 0 {
 		t.Fatalf("all series are in one region: %v", perRegion)
 	}
 	failing := func(region sequence.Region, applied bool, err error) func(*memStore) {
 		return func(s *memStore) {
-			s.onCommit = func(fl segment.Flush, _ []segment.Segment) (bool, error) {
+			s.onCommit = func(fl sequence.Flush, _ []segment.Segment) (bool, error) {
 				if fl.Region == region {
 					return applied, err
 				}

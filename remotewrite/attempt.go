@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"laminar/sequence"
-	"laminar/sequence/segment"
 )
 
 // write writes a draft in one transaction, beginning again when history turns
@@ -114,7 +113,7 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 // requests can be kept. It returns nil when the flush is committed. When the
 // answer does not come, nothing is remembered of the flush: if it did commit,
 // the next one finds it as if another writer had written it (O3).
-func (f *flusher) resolve(ctx context.Context, fl segment.Flush, err error) error {
+func (f *flusher) resolve(ctx context.Context, fl sequence.Flush, err error) error {
 	if !errors.Is(err, sequence.ErrCommitUnknown) {
 		return err
 	}

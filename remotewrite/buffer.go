@@ -13,7 +13,7 @@ import (
 // and one commit serves whoever came in the meantime.
 type buffer struct {
 	region sequence.Region
-	revive func(*series) *series
+	revive func(*knownSeries) *knownSeries
 	full   int           // samples at which a draft takes no more batches
 	ready  chan struct{} // holds a token when a draft may be waiting
 
@@ -26,7 +26,7 @@ type buffer struct {
 	epoch uint32
 }
 
-func newBuffer(region sequence.Region, full int, revive func(*series) *series) *buffer {
+func newBuffer(region sequence.Region, full int, revive func(*knownSeries) *knownSeries) *buffer {
 	return &buffer{region: region, revive: revive, full: full, ready: make(chan struct{}, 1)}
 }
 
@@ -140,14 +140,14 @@ func (b *buffer) close() {
 // kill marks those of the given series dead that no draft holds, and returns
 // them. A request that looked one up meanwhile finds it dead when it adds its
 // samples, and revives it.
-func (b *buffer) kill(candidates []*series) []*series {
+func (b *buffer) kill(candidates []*knownSeries) []*knownSeries {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	oldest := b.epoch + 1 // of what drafts may hold
 	if len(b.drafts) > 0 {
 		oldest = b.drafts[0].epoch
 	}
-	var dead []*series
+	var dead []*knownSeries
 	for _, s := range candidates {
 		if int32(s.epoch-oldest) < 0 {
 			s.dead = true

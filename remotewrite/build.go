@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
@@ -14,7 +15,7 @@ const maxSegmentSamples = 1 << 16
 // builder turns a settled draft into segments. Its arrays are used again for
 // the next flush, so segments are valid until then.
 type builder struct {
-	ids        []segment.SeriesID
+	ids        []sequence.SeriesID
 	offsets    []int32
 	values     []float64
 	histograms [][]byte // as long as values where the draft holds histograms, else empty
@@ -25,7 +26,7 @@ type builder struct {
 
 	// repeated says whether a sample at its series' newest time is there
 	// already, see known.repeated.
-	repeated func(s *series, v float64, h *nativeHistogram) bool
+	repeated func(s *knownSeries, v float64, h *nativeHistogram) bool
 }
 
 // built counts what became of a draft's samples.
@@ -40,7 +41,7 @@ type built struct {
 // column is where the ordered samples of one metric go: arrays[start:next],
 // start+samples at most.
 type column struct {
-	metric      segment.MetricID
+	metric      sequence.MetricID
 	start, next int
 	base        int64 // milliseconds since the epoch
 	minT, maxT  int64
@@ -56,7 +57,7 @@ type spill struct {
 	column int32
 	place  int32 // in the draft
 	bucket int64 // milliseconds since the epoch
-	series segment.SeriesID
+	series sequence.SeriesID
 	t      int64
 	v      float64
 }
@@ -70,7 +71,7 @@ type spill struct {
 // series; within the flush the draft's order (D1, D2) sees to the rest. Others
 // go to segments of their own, behind the ordered ones. A sample bit-equal to
 // the newest committed one of its series is a resend and is not written.
-func (b *builder) build(d *draft, fl segment.Flush) []segment.Segment {
+func (b *builder) build(d *draft, fl sequence.Flush) []segment.Segment {
 	b.built = built{minT: math.MaxInt64, maxT: math.MinInt64}
 	b.spilled, b.segments = b.spilled[:0], b.segments[:0]
 	b.layOut(d)
@@ -224,8 +225,8 @@ func (b *builder) cutSpilled(d *draft) {
 }
 
 // metrics lists the metrics that the built segments hold samples of.
-func (b *builder) metrics() []segment.MetricID {
-	ids := make([]segment.MetricID, 0, len(b.segments))
+func (b *builder) metrics() []sequence.MetricID {
+	ids := make([]sequence.MetricID, 0, len(b.segments))
 	for i := range b.segments {
 		ids = append(ids, b.segments[i].Metric)
 	}

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // canonicalize sorts labels by name, leaves out those with an empty value
 // (which means that the series has no such label) and appends the canonical
-// bytes of the rest to dst (segment.CanonicalLabels). It returns the metric's
+// bytes of the rest to dst (series.CanonicalLabels). It returns the metric's
 // name, or the reason why the labels are refused: what would poison a region
 // or a flow for ever must not get in.
 func canonicalize(dst []byte, labels []rawLabel, l Limits) (canonical, metric []byte, refused Reason) {
@@ -40,7 +40,7 @@ func canonicalize(dst []byte, labels []rawLabel, l Limits) (canonical, metric []
 			continue
 		case len(lb.name) == 0:
 			return dst, nil, EmptyLabelName
-		case string(lb.name) == segment.MetricName:
+		case string(lb.name) == series.MetricName:
 			metric = lb.value
 		}
 		dst = append(dst, lb.name...)
@@ -58,12 +58,12 @@ func byName(a, b rawLabel) int { return bytes.Compare(a.name, b.name) }
 
 // labelsOf is the label set that has these canonical bytes. The labels share
 // memory with the argument.
-func labelsOf(canonical string) []segment.Label {
-	labels := make([]segment.Label, 0, strings.Count(canonical, "\xff")/2)
+func labelsOf(canonical string) []series.Label {
+	labels := make([]series.Label, 0, strings.Count(canonical, "\xff")/2)
 	for canonical != "" {
 		name, rest, _ := strings.Cut(canonical, "\xff")
 		value, rest, _ := strings.Cut(rest, "\xff")
-		labels = append(labels, segment.Label{Name: name, Value: value})
+		labels = append(labels, series.Label{Name: name, Value: value})
 		canonical = rest
 	}
 	return labels
@@ -73,7 +73,7 @@ func labelsOf(canonical string) []segment.Label {
 func spell(labels []rawLabel) string {
 	var b strings.Builder
 	for _, lb := range labels {
-		if string(lb.name) == segment.MetricName {
+		if string(lb.name) == series.MetricName {
 			b.Write(lb.value)
 			break
 		}
@@ -81,7 +81,7 @@ func spell(labels []rawLabel) string {
 	b.WriteByte('{')
 	first := true
 	for _, lb := range labels {
-		if string(lb.name) == segment.MetricName {
+		if string(lb.name) == series.MetricName {
 			continue
 		}
 		if !first {

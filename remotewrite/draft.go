@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"laminar/sequence"
 	"laminar/sequence/nativehist"
-	"laminar/sequence/segment"
 )
 
 // draft is the next flush of a region while it is being filled.
@@ -25,16 +25,16 @@ type draft struct {
 	samples    []draftSample
 	slots      []slot
 	histograms []nativeHistogram
-	payloads   int             // bytes of the histograms that came
-	zeros      []draftSample   // that may be put before their samples, whose slots they have; see inject
-	irregular  map[*series]int // series whose samples did not arrive in order, numbered
+	payloads   int                  // bytes of the histograms that came
+	zeros      []draftSample        // that may be put before their samples, whose slots they have; see inject
+	irregular  map[*knownSeries]int // series whose samples did not arrive in order, numbered
 	batches    []*batch
 }
 
 // draftSample is one sample of a draft; series is nil when another of the same
 // series and time has taken its place.
 type draftSample struct {
-	series *series
+	series *knownSeries
 	t      int64 // milliseconds since the epoch
 	v      float64
 	slot   int32
@@ -46,7 +46,7 @@ type draftSample struct {
 type slot struct {
 	metric     *metric
 	histogram  bool
-	id         segment.MetricID // set by the flusher
+	id         sequence.MetricID // set by the flusher
 	samples    int
 	minT, maxT int64 // of all samples that came, replaced ones too
 }
@@ -78,7 +78,7 @@ func (d *draft) size() int { return len(d.samples) + d.payloads/24 }
 // add appends a batch. The caller holds the buffer's mutex, which guards the
 // marks on series and metrics; revive replaces series that were forgotten
 // since the batch looked them up.
-func (d *draft) add(b *batch, revive func(*series) *series) {
+func (d *draft) add(b *batch, revive func(*knownSeries) *knownSeries) {
 	d.batches = append(d.batches, b)
 	d.samples = slices.Grow(d.samples, len(b.samples))
 	zeros := b.zeros
@@ -95,7 +95,7 @@ func (d *draft) add(b *batch, revive func(*series) *series) {
 
 // addFloats adds the samples [from, to) of a batch, none of which is a
 // histogram.
-func (d *draft) addFloats(b *batch, from, to int, zeros *[]startZero, revive func(*series) *series) {
+func (d *draft) addFloats(b *batch, from, to int, zeros *[]startZero, revive func(*knownSeries) *knownSeries) {
 	for i := from; i < to; i++ {
 		smp := &b.samples[i]
 		s := smp.series
@@ -129,10 +129,10 @@ func (d *draft) addFloats(b *batch, from, to int, zeros *[]startZero, revive fun
 
 // newest reports whether a time is newer than every sample of a series in the
 // draft.
-func (d *draft) newest(s *series, t int64) bool { return s.epoch != d.epoch || t > s.draftT }
+func (d *draft) newest(s *knownSeries, t int64) bool { return s.epoch != d.epoch || t > s.draftT }
 
 // addHistogram is addFloats for the histogram that sample i of a batch is.
-func (d *draft) addHistogram(b *batch, i int, h nativeHistogram, zeros *[]startZero, revive func(*series) *series) {
+func (d *draft) addHistogram(b *batch, i int, h nativeHistogram, zeros *[]startZero, revive func(*knownSeries) *knownSeries) {
 	smp := &b.samples[i]
 	s := smp.series
 	if s.dead {
@@ -162,7 +162,7 @@ func (d *draft) addHistogram(b *batch, i int, h nativeHistogram, zeros *[]startZ
 
 // replace puts another sample in the place of the newest of a series, at the
 // same time: the last to arrive wins.
-func (d *draft) replace(s *series, v float64, histogram bool) {
+func (d *draft) replace(s *knownSeries, v float64, histogram bool) {
 	slot := d.slotOf(s.metric, s.draftT, histogram)
 	d.count(slot, s.draftT)
 	d.samples[s.draftPos].v, d.samples[s.draftPos].slot = v, slot
@@ -182,9 +182,9 @@ func (d *draft) slotOf(m *metric, t int64, histogram bool) int32 {
 }
 
 // disorder takes note that a series is irregular.
-func (d *draft) disorder(s *series) {
+func (d *draft) disorder(s *knownSeries) {
 	if d.irregular == nil {
-		d.irregular = make(map[*series]int)
+		d.irregular = make(map[*knownSeries]int)
 	}
 	if _, ok := d.irregular[s]; !ok {
 		d.irregular[s] = len(d.irregular)
@@ -202,20 +202,20 @@ func (d *draft) count(slot int32, t int64) {
 // series and metrics, which by now belong to a later draft. Every series
 // counts as irregular until the draft is settled.
 func (d *draft) refill(batches []*batch) {
-	ids := make(map[*metric]segment.MetricID, len(d.slots))
+	ids := make(map[*metric]sequence.MetricID, len(d.slots))
 	for _, sl := range d.slots {
 		ids[sl.metric] = sl.id
 	}
 	d.batches = append([]*batch(nil), batches...)
 	d.samples, d.zeros, d.slots = d.samples[:0], d.zeros[:0], d.slots[:0]
-	d.irregular = make(map[*series]int)
+	d.irregular = make(map[*knownSeries]int)
 	d.histograms = d.histograms[:0]
 	type kind struct {
 		metric    *metric
 		histogram bool
 	}
 	bySlot := make(map[kind]int32)
-	newest := make(map[*series]int64)
+	newest := make(map[*knownSeries]int64)
 	for _, b := range batches {
 		zeros, hists := b.zeros, b.histograms
 		for i, smp := range b.samples {

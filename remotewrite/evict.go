@@ -7,7 +7,7 @@ import "time"
 const evictionsPerIdle = 8
 
 // remembered gives every series of the region that is remembered.
-func (f *flusher) remembered(yield func(*series) bool) {
+func (f *flusher) remembered(yield func(*knownSeries) bool) {
 	f.all = append(f.all, f.registry.takeFresh(f.region)...)
 	for _, s := range f.all {
 		if !yield(s) {
@@ -19,7 +19,7 @@ func (f *flusher) remembered(yield func(*series) bool) {
 // evict forgets the series that had no sample for Config.SeriesIdle.
 func (f *flusher) evict(now time.Time) {
 	limit := now.Add(-f.cfg.SeriesIdle).UnixMilli()
-	var idle []*series
+	var idle []*knownSeries
 	for s := range f.remembered {
 		if s.seenAt == 0 { // not flushed yet
 			s.seenAt = now.UnixMilli()
@@ -34,7 +34,7 @@ func (f *flusher) evict(now time.Time) {
 	}
 	f.known.evict(dead)
 	f.registry.forget(f.region, dead)
-	gone := make(map[*series]bool, len(dead))
+	gone := make(map[*knownSeries]bool, len(dead))
 	for _, s := range dead {
 		gone[s] = true
 	}

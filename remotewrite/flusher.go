@@ -16,8 +16,8 @@ type flusher struct {
 	buf     *buffer
 	known   *known
 	builder builder
-	all     []*series // every series of the region that is remembered
-	history uint64    // Ingester.history when known was last made empty
+	all     []*knownSeries // every series of the region that is remembered
+	history uint64         // Ingester.history when known was last made empty
 }
 
 // run flushes what the buffer takes in until the buffer is closed and empty.

@@ -20,6 +20,7 @@ import (
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // door is an ingester that runs over a store in memory.
@@ -80,28 +81,28 @@ func ts(labels string, samples ...prompb.Sample) prompb.TimeSeries {
 
 func at(t int64, v float64) prompb.Sample { return prompb.Sample{Timestamp: t, Value: v} }
 
-func message(t testing.TB, series ...prompb.TimeSeries) []byte {
+func message(t testing.TB, list ...prompb.TimeSeries) []byte {
 	t.Helper()
-	raw, err := (&prompb.WriteRequest{Timeseries: series}).Marshal()
+	raw, err := (&prompb.WriteRequest{Timeseries: list}).Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return raw
 }
 
-func packSnappy(t testing.TB, series ...prompb.TimeSeries) []byte {
+func packSnappy(t testing.TB, list ...prompb.TimeSeries) []byte {
 	t.Helper()
-	return snappy.Encode(nil, message(t, series...))
+	return snappy.Encode(nil, message(t, list...))
 }
 
-func packZstd(t testing.TB, series ...prompb.TimeSeries) []byte {
+func packZstd(t testing.TB, list ...prompb.TimeSeries) []byte {
 	t.Helper()
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer enc.Close()
-	return enc.EncodeAll(message(t, series...), nil)
+	return enc.EncodeAll(message(t, list...), nil)
 }
 
 var good = ts("__name__ up job a", at(1000, 1))
@@ -264,7 +265,7 @@ func TestRefusedAreCounted(t *testing.T) {
 func TestFailures(t *testing.T) {
 	unknown := func(applied bool) func(*memStore) {
 		return func(s *memStore) {
-			s.onCommit = func(segment.Flush, []segment.Segment) (bool, error) {
+			s.onCommit = func(sequence.Flush, []segment.Segment) (bool, error) {
 				return applied, fmt.Errorf("connection lost: %w", sequence.ErrCommitUnknown)
 			}
 		}
@@ -283,10 +284,10 @@ func TestFailures(t *testing.T) {
 		{"a fault of ours", fail(io.ErrClosedPipe), 500, 0},
 		{"metrics cannot be named", func(s *memStore) { s.onMetrics = func() error { return sequence.ErrUnavailable } }, 503, 0},
 		{"series cannot be created", func(s *memStore) {
-			s.onSeries = func([]segment.NewSeries) error { return sequence.ErrUnavailable }
+			s.onSeries = func([]series.Wanted) error { return sequence.ErrUnavailable }
 		}, 503, 0},
 		{"content is refused", func(s *memStore) {
-			s.onSeries = func([]segment.NewSeries) error { return sequence.ErrBadContent }
+			s.onSeries = func([]series.Wanted) error { return sequence.ErrBadContent }
 		}, 400, 0},
 		{"in doubt, committed", unknown(true), 204, 1},
 		{"in doubt, not committed", unknown(false), 503, 0},

@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"laminar/sequence/segment"
+	"laminar/sequence"
+	"laminar/sequence/series"
 )
 
 // nameMetrics gives the draft's slots the ids of their metrics. Ids that were
@@ -34,10 +35,10 @@ func (f *flusher) nameMetrics(ctx context.Context, d *draft) error {
 
 // findSeries creates or finds the series of the draft that have no id yet and
 // returns them; they are provisional until the flush has committed.
-func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*series, error) {
-	var found []*series
-	var metrics []segment.MetricID
-	asked := make(map[*series]bool)
+func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*knownSeries, error) {
+	var found []*knownSeries
+	var metrics []sequence.MetricID
+	asked := make(map[*knownSeries]bool)
 	for i := range d.samples {
 		smp := &d.samples[i]
 		if smp.series == nil || smp.series.id != 0 || asked[smp.series] {
@@ -50,12 +51,12 @@ func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*seri
 	if len(found) == 0 {
 		return nil, nil
 	}
-	request := make([]segment.NewSeries, len(found))
+	request := make([]series.Wanted, len(found))
 	for i, s := range found {
 		canonical := s.canonical()
-		request[i] = segment.NewSeries{
+		request[i] = series.Wanted{
 			Metric: metrics[i],
-			SHA256: segment.Identity(canonical),
+			SHA256: series.Identity(canonical),
 			Labels: labelsOf(string(canonical)),
 		}
 	}

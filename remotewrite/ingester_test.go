@@ -15,6 +15,7 @@ import (
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // eventually polls until ok, or fails after some seconds.
@@ -93,9 +94,9 @@ func TestBackPressure(t *testing.T) {
 // it are written one by one.
 func TestOnlyTheGuiltySuffers(t *testing.T) {
 	d := openDoor(t, Config{Regions: 1}, func(s *memStore) {
-		s.onSeries = func(list []segment.NewSeries) error {
+		s.onSeries = func(list []series.Wanted) error {
 			for _, n := range list {
-				if slices.Contains(n.Labels, segment.Label{Name: "job", Value: "poison"}) {
+				if slices.Contains(n.Labels, series.Label{Name: "job", Value: "poison"}) {
 					return fmt.Errorf("insert: %w", sequence.ErrBadContent)
 				}
 			}
@@ -133,7 +134,7 @@ func TestOnlyTheGuiltySuffers(t *testing.T) {
 func TestOneRegionFails(t *testing.T) {
 	failing := true
 	d := openDoor(t, Config{Regions: 2}, func(s *memStore) {
-		s.onCommit = func(fl segment.Flush, _ []segment.Segment) (bool, error) {
+		s.onCommit = func(fl sequence.Flush, _ []segment.Segment) (bool, error) {
 			if failing && fl.Region == 2 {
 				return false, fmt.Errorf("commit: %w", sequence.ErrUnavailable)
 			}
@@ -215,7 +216,7 @@ func TestHintsFollowTheAnswer(t *testing.T) {
 		t.Fatalf("answered %d %q", code, text)
 	}
 	got := <-hints
-	if got.Region != 1 || got.Seq != 1 || got.MinT != 5 || got.MaxT != 20 || got.Samples != 3 || !slices.Equal(got.Metrics, []segment.MetricID{1, 2}) {
+	if got.Region != 1 || got.Seq != 1 || got.MinT != 5 || got.MaxT != 20 || got.Samples != 3 || !slices.Equal(got.Metrics, []sequence.MetricID{1, 2}) {
 		t.Errorf("hint is %+v", got)
 	}
 }
@@ -227,11 +228,11 @@ func TestForgottenSeriesComesBack(t *testing.T) {
 	g := newTestIngester(t, newMemStore(1), Config{})
 	f := g.flushers[0]
 	labels := modelLabels[0]
-	look := func() *series {
+	look := func() *knownSeries {
 		s, _ := g.registry.spelled("", labels)
 		return s
 	}
-	write := func(s *series, at int64) {
+	write := func(s *knownSeries, at int64) {
 		b := newBatch(1)
 		b.request, b.budget = newRequest(), g.budget
 		b.request.pending.Store(1)
@@ -405,7 +406,7 @@ func TestEndDoesNotWaitForEver(t *testing.T) {
 // regions, while series are evicted; under the race detector.
 func TestConcurrentWriters(t *testing.T) {
 	store := newMemStore(2)
-	store.onCommit = func(fl segment.Flush, segs []segment.Segment) (bool, error) {
+	store.onCommit = func(fl sequence.Flush, segs []segment.Segment) (bool, error) {
 		for i := range segs {
 			checkSegment(t, fl, &segs[i])
 		}

@@ -130,7 +130,7 @@ func (in *intake) addV1(ts *timeSeries) error {
 }
 
 // add puts samples of a series into its region's batch.
-func (in *intake) add(s *series, samples []sample) {
+func (in *intake) add(s *knownSeries, samples []sample) {
 	if len(samples) == 0 {
 		return
 	}
@@ -168,7 +168,7 @@ func (in *intake) batch(region sequence.Region) *batch {
 // addHistogram puts a native histogram of a series into its region's batch, with
 // its start timestamp, 0 for none. The error is that the message cannot be read;
 // one that is not valid is refused.
-func (in *intake) addHistogram(s *series, msg []byte, start int64) error {
+func (in *intake) addHistogram(s *knownSeries, msg []byte, start int64) error {
 	h := &in.message
 	if err := h.read(msg); err != nil {
 		return err
@@ -193,7 +193,7 @@ func (in *intake) addHistogram(s *series, msg []byte, start int64) error {
 	return nil
 }
 
-func (in *intake) refuseTime(s *series, t int64) {
+func (in *intake) refuseTime(s *knownSeries, t int64) {
 	reason := TooOld
 	switch {
 	case t < 0 || t > maxTime:

@@ -87,7 +87,7 @@ func (in *intake) addV2(ts *timeSeriesV2) error {
 
 // describe passes on what an entry says of its metric; s is nil when the series
 // is not known.
-func (in *intake) describe(s *series, metric string, m metadataV2) {
+func (in *intake) describe(s *knownSeries, metric string, m metadataV2) {
 	symbols := &in.v2.symbols
 	hash := hashMetadata(m.kind, symbols.hashOf(m.help), symbols.hashOf(m.unit))
 	if s == nil {
@@ -111,7 +111,7 @@ func (in *intake) start(b *batch, start, t int64) {
 }
 
 // addStarted is add for samples with start timestamps.
-func (in *intake) addStarted(s *series, ts *timeSeriesV2) {
+func (in *intake) addStarted(s *knownSeries, ts *timeSeriesV2) {
 	if len(ts.samples) == 0 {
 		return
 	}
@@ -134,7 +134,7 @@ func (in *intake) addStarted(s *series, ts *timeSeriesV2) {
 // findV2 returns the series of an entry, the name of its metric and who sent it.
 // The series is nil when it is not known and the entry brings nothing to store.
 // ok is false when the entry is refused.
-func (in *intake) findV2(ts *timeSeriesV2) (s *series, metric string, pair pairID, ok bool) {
+func (in *intake) findV2(ts *timeSeriesV2) (s *knownSeries, metric string, pair pairID, ok bool) {
 	table, symbols := in.registry.v2, &in.v2.symbols
 	hash, hashed := symbols.hash(ts.refs)
 	if hashed {

@@ -50,7 +50,7 @@ func keyV1(variant string, labels []rawLabel) (key []byte) {
 }
 
 // spelled finds or creates a series by a spelling of remote write 1.0.
-func (g *registry) spelled(variant string, labels []rawLabel) (*series, Reason) {
+func (g *registry) spelled(variant string, labels []rawLabel) (*knownSeries, Reason) {
 	key := keyV1(variant, labels)
 	sp, _, refused := g.resolve(g.v1, g.v1.hash(key), key, slices.Clone(labels), nil)
 	if refused != "" {
@@ -61,7 +61,7 @@ func (g *registry) spelled(variant string, labels []rawLabel) (*series, Reason) 
 
 // known is the series of a spelling of remote write 1.0, nil when it is not
 // known.
-func (g *registry) known(variant string, labels []rawLabel) *series {
+func (g *registry) known(variant string, labels []rawLabel) *knownSeries {
 	key := keyV1(variant, labels)
 	if sp := g.v1.lookup(key, g.v1.hash(key)); sp != nil {
 		return sp.series

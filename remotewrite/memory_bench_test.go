@@ -12,24 +12,25 @@ import (
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // forgetful is a Store that takes everything and keeps nothing, so that what a
 // benchmark finds in memory is the ingester's.
 type forgetful struct {
 	mu      sync.Mutex
-	metrics map[string]segment.MetricID
-	nextID  segment.SeriesID
-	regions map[sequence.Region]segment.Flush
+	metrics map[string]sequence.MetricID
+	nextID  sequence.SeriesID
+	regions map[sequence.Region]sequence.Flush
 }
 
-func (s *forgetful) Metrics(_ context.Context, names []string) ([]segment.MetricID, error) {
+func (s *forgetful) Metrics(_ context.Context, names []string) ([]sequence.MetricID, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ids := make([]segment.MetricID, len(names))
+	ids := make([]sequence.MetricID, len(names))
 	for i, name := range names {
 		if s.metrics[name] == 0 {
-			s.metrics[name] = segment.MetricID(len(s.metrics) + 1)
+			s.metrics[name] = sequence.MetricID(len(s.metrics) + 1)
 		}
 		ids[i] = s.metrics[name]
 	}
@@ -44,37 +45,37 @@ func (s *forgetful) BeginFlush(_ context.Context, region sequence.Region, id seq
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	last := s.regions[region]
-	now := segment.Flush{Region: region, Seq: last.Seq + 1, ID: id, PrevID: last.ID, Generation: 1, Now: maxTime / 2}
+	now := sequence.Flush{Region: region, Seq: last.Seq + 1, ID: id, PrevID: last.ID, Generation: 1, Now: maxTime / 2}
 	s.regions[region] = now
 	return &forgetfulTx{s, now}, nil
 }
 
 type forgetfulTx struct {
 	store *forgetful
-	flush segment.Flush
+	flush sequence.Flush
 }
 
-func (tx *forgetfulTx) Flush() segment.Flush { return tx.flush }
+func (tx *forgetfulTx) Flush() sequence.Flush { return tx.flush }
 
 func (tx *forgetfulTx) Took(context.Context, sequence.Seq) (sequence.FlushID, error) {
 	return sequence.FlushID{}, nil
 }
 
-func (tx *forgetfulTx) Floors(context.Context, sequence.Seq) (map[segment.MetricID]int64, error) {
+func (tx *forgetfulTx) Floors(context.Context, sequence.Seq) (map[sequence.MetricID]int64, error) {
 	return nil, nil
 }
 
-func (tx *forgetfulTx) Missed(context.Context, sequence.Seq, sequence.Seq) (segment.Missed, error) {
-	return segment.Missed{}, nil
+func (tx *forgetfulTx) Missed(context.Context, sequence.Seq, sequence.Seq) (series.Missed, error) {
+	return series.Missed{}, nil
 }
 
-func (tx *forgetfulTx) CreateSeries(_ context.Context, series []segment.NewSeries) ([]segment.CreatedSeries, error) {
+func (tx *forgetfulTx) CreateSeries(_ context.Context, series []series.Wanted) ([]series.Stored, error) {
 	tx.store.mu.Lock()
 	defer tx.store.mu.Unlock()
-	out := make([]segment.CreatedSeries, len(series))
+	out := make([]series.Stored, len(series))
 	for i := range out {
 		tx.store.nextID++
-		out[i] = segment.CreatedSeries{ID: tx.store.nextID, Created: true}
+		out[i] = series.Stored{ID: tx.store.nextID, Created: true}
 	}
 	return out, nil
 }
@@ -98,7 +99,7 @@ func BenchmarkSeriesMemory(b *testing.B) {
 
 func benchSeriesMemory(b *testing.B, version string, n int) {
 	b.Helper()
-	store := &forgetful{metrics: map[string]segment.MetricID{}, regions: map[sequence.Region]segment.Flush{}}
+	store := &forgetful{metrics: map[string]sequence.MetricID{}, regions: map[sequence.Region]sequence.Flush{}}
 	g := newTestIngester(b, store, Config{Regions: 2, FlushSamples: 5_000})
 	ctx, stop := context.WithCancel(b.Context())
 	ended := make(chan error)

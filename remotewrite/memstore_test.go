@@ -10,6 +10,7 @@ import (
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // memStore is a Store in memory, with the faults a database has. Its answers
@@ -17,19 +18,19 @@ import (
 type memStore struct {
 	mu       sync.Mutex
 	regions  map[sequence.Region]*memRegion
-	metrics  map[string]segment.MetricID
+	metrics  map[string]sequence.MetricID
 	series   map[[32]byte]*memSeries
-	nextID   segment.SeriesID
+	nextID   sequence.SeriesID
 	now      int64
 	earliest int64
 
 	// Faults. Each is asked before the step it is named after; nil means never.
 	onMetrics func() error
 	onBegin   func() error
-	onSeries  func([]segment.NewSeries) error
+	onSeries  func([]series.Wanted) error
 	onResolve func() error
 	// onCommit returns whether the flush is applied, and what is answered.
-	onCommit func(segment.Flush, []segment.Segment) (applied bool, err error)
+	onCommit func(sequence.Flush, []segment.Segment) (applied bool, err error)
 	floors   bool // answer Missed with floors instead of some of the lasts
 	commits  int
 	reads    int // of Missed
@@ -48,17 +49,17 @@ type memFlush struct {
 }
 
 type memSeries struct {
-	id     segment.SeriesID
-	metric segment.MetricID
+	id     sequence.SeriesID
+	metric sequence.MetricID
 	region sequence.Region
 	seq    sequence.Seq
-	labels []segment.Label
+	labels []series.Label
 }
 
 func newMemStore(regions int) *memStore {
 	s := &memStore{
 		regions: make(map[sequence.Region]*memRegion),
-		metrics: make(map[string]segment.MetricID),
+		metrics: make(map[string]sequence.MetricID),
 		series:  make(map[[32]byte]*memSeries),
 		now:     1_700_000_000_000,
 	}
@@ -68,7 +69,7 @@ func newMemStore(regions int) *memStore {
 	return s
 }
 
-func (s *memStore) Metrics(_ context.Context, names []string) ([]segment.MetricID, error) {
+func (s *memStore) Metrics(_ context.Context, names []string) ([]sequence.MetricID, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.onMetrics != nil {
@@ -76,10 +77,10 @@ func (s *memStore) Metrics(_ context.Context, names []string) ([]segment.MetricI
 			return nil, err
 		}
 	}
-	ids := make([]segment.MetricID, len(names))
+	ids := make([]sequence.MetricID, len(names))
 	for i, name := range names {
 		if s.metrics[name] == 0 {
-			s.metrics[name] = segment.MetricID(len(s.metrics) + 1)
+			s.metrics[name] = sequence.MetricID(len(s.metrics) + 1)
 		}
 		ids[i] = s.metrics[name]
 	}
@@ -101,7 +102,7 @@ func (s *memStore) BeginFlush(ctx context.Context, region sequence.Region, id se
 			return nil, err
 		}
 	}
-	tx := &memTx{store: s, region: r, flush: segment.Flush{
+	tx := &memTx{store: s, region: r, flush: sequence.Flush{
 		Region: region, Seq: sequence.Seq(len(r.log) + 1), ID: id, Earliest: s.earliest, Now: s.now,
 	}}
 	if n := len(r.log); n > 0 {
@@ -139,12 +140,12 @@ func (s *memStore) truncate(region sequence.Region, keep int) {
 type memTx struct {
 	store  *memStore
 	region *memRegion
-	flush  segment.Flush
+	flush  sequence.Flush
 	made   [][32]byte
 	ended  bool
 }
 
-func (t *memTx) Flush() segment.Flush { return t.flush }
+func (t *memTx) Flush() sequence.Flush { return t.flush }
 
 func (t *memTx) Took(_ context.Context, seq sequence.Seq) (sequence.FlushID, error) {
 	if int(seq) > len(t.region.log) || seq <= t.region.pruned {
@@ -153,8 +154,8 @@ func (t *memTx) Took(_ context.Context, seq sequence.Seq) (sequence.FlushID, err
 	return t.region.log[seq-1].id, nil
 }
 
-func (t *memTx) Floors(_ context.Context, upTo sequence.Seq) (map[segment.MetricID]int64, error) {
-	floors := make(map[segment.MetricID]int64)
+func (t *memTx) Floors(_ context.Context, upTo sequence.Seq) (map[sequence.MetricID]int64, error) {
+	floors := make(map[sequence.MetricID]int64)
 	for _, fl := range t.region.log[:upTo] {
 		for i := range fl.segments {
 			id := fl.segments[i].Metric
@@ -164,12 +165,12 @@ func (t *memTx) Floors(_ context.Context, upTo sequence.Seq) (map[segment.Metric
 	return floors, nil
 }
 
-func (t *memTx) Missed(_ context.Context, after, upTo sequence.Seq) (segment.Missed, error) {
+func (t *memTx) Missed(_ context.Context, after, upTo sequence.Seq) (series.Missed, error) {
 	t.store.mu.Lock()
 	t.store.reads++
 	t.store.mu.Unlock()
-	lasts := make(map[segment.SeriesID]segment.Last)
-	metric := make(map[segment.SeriesID]segment.MetricID)
+	lasts := make(map[sequence.SeriesID]series.Last)
+	metric := make(map[sequence.SeriesID]sequence.MetricID)
 	for _, fl := range t.region.log[after:upTo] {
 		for i := range fl.segments {
 			seg := &fl.segments[i]
@@ -181,7 +182,7 @@ func (t *memTx) Missed(_ context.Context, after, upTo sequence.Seq) (segment.Mis
 			}
 		}
 	}
-	m := segment.Missed{Floors: make(map[segment.MetricID]int64)}
+	m := series.Missed{Floors: make(map[sequence.MetricID]int64)}
 	for id, last := range lasts {
 		if t.store.floors && id%2 == 0 {
 			m.Floors[metric[id]] = max(m.Floors[metric[id]], last.T)
@@ -192,7 +193,7 @@ func (t *memTx) Missed(_ context.Context, after, upTo sequence.Seq) (segment.Mis
 	return m, nil
 }
 
-func (t *memTx) CreateSeries(_ context.Context, list []segment.NewSeries) ([]segment.CreatedSeries, error) {
+func (t *memTx) CreateSeries(_ context.Context, list []series.Wanted) ([]series.Stored, error) {
 	s := t.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -201,7 +202,7 @@ func (t *memTx) CreateSeries(_ context.Context, list []segment.NewSeries) ([]seg
 			return nil, err
 		}
 	}
-	out := make([]segment.CreatedSeries, len(list))
+	out := make([]series.Stored, len(list))
 	for i, n := range list {
 		ser := s.series[n.SHA256]
 		if ser == nil {
@@ -228,7 +229,7 @@ func (t *memTx) Commit(_ context.Context, segs []segment.Segment) error {
 		s.commits++
 		fl := memFlush{id: t.flush.ID}
 		for _, seg := range segs {
-			seg.Series = append([]segment.SeriesID(nil), seg.Series...)
+			seg.Series = append([]sequence.SeriesID(nil), seg.Series...)
 			seg.Offsets = append([]int32(nil), seg.Offsets...)
 			seg.Values = append([]float64(nil), seg.Values...)
 			seg.Histograms = slices.Clone(seg.Histograms)
@@ -263,8 +264,8 @@ func (t *memTx) endLocked() {
 }
 
 // lastOf is sample j of a segment as a series' newest.
-func lastOf(seg *segment.Segment, j int) segment.Last {
-	return segment.Last{Series: seg.Series[j], T: seg.Time(j), Value: seg.Values[j], Histogram: segment.DigestOf(payloadOf(seg, j))}
+func lastOf(seg *segment.Segment, j int) series.Last {
+	return series.Last{Series: seg.Series[j], T: seg.Time(j), Value: seg.Values[j], Histogram: series.DigestOf(payloadOf(seg, j))}
 }
 
 func payloadOf(seg *segment.Segment, j int) []byte {
@@ -277,7 +278,7 @@ func payloadOf(seg *segment.Segment, j int) []byte {
 // stamp tells samples apart: it is the bits of a float, and for a histogram
 // those of its sum mixed with its payload.
 func stamp(v float64, payload []byte) uint64 {
-	digest := segment.DigestOf(payload)
+	digest := series.DigestOf(payload)
 	return bits(v) ^ binary.BigEndian.Uint64(digest[:])
 }
 
@@ -300,9 +301,9 @@ func (s *memStore) content() map[key]uint64 {
 func (s *memStore) each(take func(k key, v float64, payload []byte)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	names := make(map[segment.SeriesID]string)
+	names := make(map[sequence.SeriesID]string)
 	for _, ser := range s.series {
-		names[ser.id] = string(segment.CanonicalLabels(nil, ser.labels))
+		names[ser.id] = string(series.CanonicalLabels(nil, ser.labels))
 	}
 	for _, r := range s.regions {
 		for _, fl := range r.log {

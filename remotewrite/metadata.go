@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 
 	"laminar/sequence"
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // How metadata is taken in.
@@ -48,7 +48,7 @@ type metadataKeeper struct {
 
 	mu      sync.Mutex
 	taken   map[string]takenMetadata
-	pending map[string]segment.Metadata
+	pending map[string]series.Metadata
 }
 
 // takenMetadata is what was last taken of a metric, and when (ms after began).
@@ -61,7 +61,7 @@ func newMetadataKeeper(store MetadataStore, seed maphash.Seed, log *slog.Logger)
 	return &metadataKeeper{
 		store: store, seed: seed, log: log, began: time.Now(),
 		ready: make(chan struct{}, 1),
-		taken: make(map[string]takenMetadata), pending: make(map[string]segment.Metadata),
+		taken: make(map[string]takenMetadata), pending: make(map[string]series.Metadata),
 	}
 }
 
@@ -114,11 +114,11 @@ func (k *metadataKeeper) take(name string, hash uint64, now int64, kind int32, h
 		clear(k.taken)
 	}
 	k.taken[name] = takenMetadata{hash: hash, at: now}
-	if kind < 0 || int(kind) >= len(segment.MetadataTypes) {
+	if kind < 0 || int(kind) >= len(series.MetadataTypes) {
 		kind = 0
 	}
-	k.pending[name] = segment.Metadata{
-		Metric: name, Type: segment.MetadataTypes[kind], Help: metadataText(help), Unit: metadataText(unit),
+	k.pending[name] = series.Metadata{
+		Metric: name, Type: series.MetadataTypes[kind], Help: metadataText(help), Unit: metadataText(unit),
 	}
 	select {
 	case k.ready <- struct{}{}:
@@ -206,17 +206,17 @@ func (k *metadataKeeper) run(ctx context.Context) {
 	}
 }
 
-func (k *metadataKeeper) save(ctx context.Context, list []segment.Metadata) error {
+func (k *metadataKeeper) save(ctx context.Context, list []series.Metadata) error {
 	ctx, cancel := context.WithTimeout(ctx, metadataTimeout)
 	defer cancel()
 	return k.store.SaveMetadata(ctx, list)
 }
 
 // drain takes what is to be saved next.
-func (k *metadataKeeper) drain() []segment.Metadata {
+func (k *metadataKeeper) drain() []series.Metadata {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	list := make([]segment.Metadata, 0, min(len(k.pending), metadataBatch))
+	list := make([]series.Metadata, 0, min(len(k.pending), metadataBatch))
 	for name, m := range k.pending {
 		if len(list) == metadataBatch {
 			break
@@ -229,7 +229,7 @@ func (k *metadataKeeper) drain() []segment.Metadata {
 
 // giveBack makes pending again what could not be saved, except where something
 // newer is.
-func (k *metadataKeeper) giveBack(list []segment.Metadata) {
+func (k *metadataKeeper) giveBack(list []series.Metadata) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, m := range list {

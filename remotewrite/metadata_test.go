@@ -15,22 +15,22 @@ import (
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"laminar/sequence"
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // memMetadata is a MetadataStore in memory.
 type memMetadata struct {
 	mu     sync.Mutex
-	saved  map[string]segment.Metadata
+	saved  map[string]series.Metadata
 	writes map[string]int
 	fail   error // once
 }
 
 func newMemMetadata() *memMetadata {
-	return &memMetadata{saved: map[string]segment.Metadata{}, writes: map[string]int{}}
+	return &memMetadata{saved: map[string]series.Metadata{}, writes: map[string]int{}}
 }
 
-func (m *memMetadata) SaveMetadata(_ context.Context, list []segment.Metadata) error {
+func (m *memMetadata) SaveMetadata(_ context.Context, list []series.Metadata) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.fail; err != nil {
@@ -44,7 +44,7 @@ func (m *memMetadata) SaveMetadata(_ context.Context, list []segment.Metadata) e
 	return nil
 }
 
-func (m *memMetadata) content() map[string]segment.Metadata {
+func (m *memMetadata) content() map[string]series.Metadata {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return maps.Clone(m.saved)
@@ -105,7 +105,7 @@ func TestMetadata(t *testing.T) {
 			t.Fatalf("answered %d %q", code, text)
 		}
 	}
-	want := map[string]segment.Metadata{
+	want := map[string]series.Metadata{
 		"a":   {Metric: "a", Type: "counter", Help: "about a", Unit: "seconds"},
 		"b":   {Metric: "b", Type: "gauge"},
 		"odd": {Metric: "odd", Type: "unknown", Help: "ab"},
@@ -130,7 +130,7 @@ func TestMetadataLastWriteWins(t *testing.T) {
 	// One series in each region.
 	names := map[sequence.Region]string{}
 	for _, i := range []string{"1", "2", "3", "4", "5", "6", "7", "8"} {
-		names[RegionOf([]byte("__name__\xffm\xffi\xff"+i+"\xff"), 2)] = "__name__ m i " + i
+		names[series.RegionOf([]byte("__name__\xffm\xffi\xff"+i+"\xff"), 2)] = "__name__ m i " + i
 	}
 	say := func(help string, version int, region sequence.Region) {
 		t.Helper()

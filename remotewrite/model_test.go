@@ -14,6 +14,7 @@ import (
 	"laminar/sequence/nativehist"
 	"laminar/sequence/nativehist/nativehisttest"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // TestHistoriesAgainstModel runs random histories of several writers to one
@@ -189,7 +190,7 @@ func rawLabelsOf(canonical string) []rawLabel {
 }
 
 // onCommit is called with what a flush wants to commit.
-func (h *history) onCommit(fl segment.Flush, segs []segment.Segment) (bool, error) {
+func (h *history) onCommit(fl sequence.Flush, segs []segment.Segment) (bool, error) {
 	h.checkFlush(fl, segs)
 	applied := h.rng.IntN(8) != 0
 	if applied {
@@ -207,20 +208,20 @@ func (h *history) onCommit(fl segment.Flush, segs []segment.Segment) (bool, erro
 }
 
 // checkFlush holds a flush against everything committed before it.
-func (h *history) checkFlush(fl segment.Flush, segs []segment.Segment) {
-	newest := make(map[segment.SeriesID]segment.Last)
+func (h *history) checkFlush(fl sequence.Flush, segs []segment.Segment) {
+	newest := make(map[sequence.SeriesID]series.Last)
 	for _, old := range h.store.regions[1].log {
 		for i := range old.segments {
 			note(newest, &old.segments[i])
 		}
 	}
-	before := make(map[segment.SeriesID]segment.Last)
+	before := make(map[sequence.SeriesID]series.Last)
 	for id, last := range newest {
 		before[id] = last
 	}
 	floats, hists := newest, maps.Clone(newest) // within the flush each kind is in order
 	type place struct {
-		id segment.SeriesID
+		id sequence.SeriesID
 		t  int64
 	}
 	seen := make(map[place]bool)
@@ -255,7 +256,7 @@ func (h *history) checkFlush(fl segment.Flush, segs []segment.Segment) {
 	}
 }
 
-func note(newest map[segment.SeriesID]segment.Last, seg *segment.Segment) {
+func note(newest map[sequence.SeriesID]series.Last, seg *segment.Segment) {
 	for j, id := range seg.Series {
 		if last, ok := newest[id]; !ok || seg.Time(j) >= last.T {
 			newest[id] = lastOf(seg, j)
@@ -263,7 +264,7 @@ func note(newest map[segment.SeriesID]segment.Last, seg *segment.Segment) {
 	}
 }
 
-func checkSegment(t *testing.T, fl segment.Flush, seg *segment.Segment) {
+func checkSegment(t *testing.T, fl sequence.Flush, seg *segment.Segment) {
 	t.Helper()
 	n := seg.Len()
 	if n == 0 || len(seg.Offsets) != n || len(seg.Values) != n {

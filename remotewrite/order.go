@@ -10,7 +10,7 @@ import (
 	"slices"
 
 	"laminar/sequence"
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // errForgotten says that history was not the one remembered: everything cached
@@ -36,33 +36,33 @@ var errTooLongAgo = errors.New("the region's last known flush is not remembered 
 type known struct {
 	seq     sequence.Seq
 	id      sequence.FlushID
-	metrics map[string]segment.MetricID
-	others  map[segment.SeriesID]segment.Last // written by others, not asked for here
+	metrics map[string]sequence.MetricID
+	others  map[sequence.SeriesID]series.Last // written by others, not asked for here
 	most    int                               // the largest that others has been since it was made
-	floors  map[segment.MetricID]int64        // milliseconds since the epoch
+	floors  map[sequence.MetricID]int64       // milliseconds since the epoch
 
 	// What stood in the region when the first flush began is known by its
 	// floors only, so that this flush need not read samples: nearly always
 	// all that comes is newer. The rest is read when a sample is not.
 	owed       sequence.Seq // up to this sequence; 0 when nothing is owed
-	owedFloors map[segment.MetricID]int64
+	owedFloors map[sequence.MetricID]int64
 
 	// histograms is the payloads of the newest samples that are exactly known
 	// and native histograms.
-	histograms map[segment.SeriesID]segment.Digest
+	histograms map[sequence.SeriesID]series.Digest
 
 	// all gives every series of the region that is remembered. byID finds them
 	// by what others wrote: with millions of series it is large, so it is made
 	// when others do write, and dropped when they have not for some time.
-	all   iter.Seq[*series]
-	byID  map[segment.SeriesID]*series
+	all   iter.Seq[*knownSeries]
+	byID  map[sequence.SeriesID]*knownSeries
 	alone int // flushes since others wrote
 }
 
 // aloneAfter is how many flushes without one of another writer make us alone.
 const aloneAfter = 1000
 
-func newKnown(all iter.Seq[*series]) *known {
+func newKnown(all iter.Seq[*knownSeries]) *known {
 	k := &known{all: all}
 	k.forget()
 	return k
@@ -76,17 +76,17 @@ func (k *known) forget() {
 		}
 	}
 	k.seq, k.id = 0, sequence.FlushID{}
-	k.metrics = make(map[string]segment.MetricID)
+	k.metrics = make(map[string]sequence.MetricID)
 	k.byID, k.alone = nil, 0
-	k.others, k.most = make(map[segment.SeriesID]segment.Last), 0
-	k.floors = make(map[segment.MetricID]int64)
+	k.others, k.most = make(map[sequence.SeriesID]series.Last), 0
+	k.floors = make(map[sequence.MetricID]int64)
 	k.owed, k.owedFloors = 0, nil
-	k.histograms = make(map[segment.SeriesID]segment.Digest)
+	k.histograms = make(map[sequence.SeriesID]series.Digest)
 }
 
 // see takes note of what the database says of a series' newest sample.
-func (k *known) see(s *series, last segment.Last) {
-	if last.Histogram == (segment.Digest{}) {
+func (k *known) see(s *knownSeries, last series.Last) {
+	if last.Histogram == (series.Digest{}) {
 		s.see(last.T, last.Value)
 	} else {
 		k.seeHistogram(s, last.T, last.Value, last.Histogram)
@@ -94,7 +94,7 @@ func (k *known) see(s *series, last segment.Last) {
 }
 
 // seeHistogram is series.see for a native histogram.
-func (k *known) seeHistogram(s *series, t int64, sum float64, payload segment.Digest) {
+func (k *known) seeHistogram(s *knownSeries, t int64, sum float64, payload series.Digest) {
 	if t >= s.lastT {
 		s.lastT, s.lastV, s.exact = t, sum, exactHistogram
 		k.histograms[s.id] = payload
@@ -103,12 +103,12 @@ func (k *known) seeHistogram(s *series, t int64, sum float64, payload segment.Di
 
 // repeated reports whether a sample at a series' newest time is bit-equal to the
 // one there; h is nil for a float of the value v.
-func (k *known) repeated(s *series, v float64, h *nativeHistogram) bool {
+func (k *known) repeated(s *knownSeries, v float64, h *nativeHistogram) bool {
 	switch s.exact {
 	case exactFloat:
 		return h == nil && math.Float64bits(v) == math.Float64bits(s.lastV)
 	case exactHistogram:
-		return h != nil && math.Float64bits(h.sum) == math.Float64bits(s.lastV) && segment.DigestOf(h.payload) == k.histograms[s.id]
+		return h != nil && math.Float64bits(h.sum) == math.Float64bits(s.lastV) && series.DigestOf(h.payload) == k.histograms[s.id]
 	default:
 		return false
 	}
@@ -125,7 +125,7 @@ func (k *known) index() {
 			continue
 		}
 		if k.byID == nil {
-			k.byID = make(map[segment.SeriesID]*series)
+			k.byID = make(map[sequence.SeriesID]*knownSeries)
 		}
 		k.byID[s.id] = s
 	}
@@ -138,7 +138,7 @@ func (k *known) trim() {
 		k.byID = nil
 	}
 	if len(k.others) < k.most/4 {
-		left := make(map[segment.SeriesID]segment.Last, len(k.others))
+		left := make(map[sequence.SeriesID]series.Last, len(k.others))
 		maps.Copy(left, k.others)
 		k.others, k.most = left, len(left)
 	}
@@ -197,7 +197,7 @@ func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error
 // were floors become what the series' newest samples are, as far as these can be
 // read. The draft's series have their ids; those that were found for it are
 // provisional, so what is read of them is kept for when they are found again.
-func (k *known) readOwed(ctx context.Context, tx FlushTx, d *draft, found []*series) error {
+func (k *known) readOwed(ctx context.Context, tx FlushTx, d *draft, found []*knownSeries) error {
 	m, err := tx.Missed(ctx, 0, k.owed)
 	if errors.Is(err, sequence.ErrHistoryChanged) {
 		return k.lost(tx.Flush())
@@ -218,7 +218,7 @@ func (k *known) readOwed(ctx context.Context, tx FlushTx, d *draft, found []*ser
 		delete(k.byID, s.id)
 	}
 	k.merge(m)
-	metrics := make(map[string]segment.MetricID, len(k.metrics)+len(d.slots))
+	metrics := make(map[string]sequence.MetricID, len(k.metrics)+len(d.slots))
 	maps.Copy(metrics, k.metrics)
 	for _, sl := range d.slots {
 		metrics[sl.metric.name] = sl.id
@@ -245,14 +245,14 @@ func (d *draft) doubtfulZeros() bool {
 }
 
 // lost drops everything and says so.
-func (k *known) lost(fl segment.Flush) error {
+func (k *known) lost(fl sequence.Flush) error {
 	err := fmt.Errorf("%w: sequence %d was seen, the next one is %d", errForgotten, k.seq, fl.Seq)
 	k.forget()
 	return err
 }
 
 // merge takes in what others wrote.
-func (k *known) merge(m segment.Missed) {
+func (k *known) merge(m series.Missed) {
 	k.index()
 	for _, last := range m.Lasts {
 		if s := k.byID[last.Series]; s != nil {
@@ -278,7 +278,7 @@ func (k *known) merge(m segment.Missed) {
 	}
 }
 
-func (k *known) raiseFloor(id segment.MetricID, t int64) {
+func (k *known) raiseFloor(id sequence.MetricID, t int64) {
 	if old, ok := k.floors[id]; !ok || t > old {
 		k.floors[id] = t
 	}
@@ -286,7 +286,7 @@ func (k *known) raiseFloor(id segment.MetricID, t int64) {
 
 // found gives a series that a flush just created or found its id and bounds.
 // It stays provisional until the flush has committed: unfound undoes it.
-func (k *known) found(s *series, id segment.MetricID, answer segment.CreatedSeries) {
+func (k *known) found(s *knownSeries, id sequence.MetricID, answer series.Stored) {
 	s.id, s.lastT, s.exact = answer.ID, noSample, notExact
 	if answer.Created {
 		return // it has no earlier samples
@@ -294,21 +294,21 @@ func (k *known) found(s *series, id segment.MetricID, answer segment.CreatedSeri
 	if last, ok := k.others[answer.ID]; ok {
 		k.see(s, last)
 	}
-	for _, floors := range []map[segment.MetricID]int64{k.floors, k.owedFloors} {
+	for _, floors := range []map[sequence.MetricID]int64{k.floors, k.owedFloors} {
 		if t, ok := floors[id]; ok {
 			s.raise(t)
 		}
 	}
 }
 
-func (k *known) unfound(s *series) {
+func (k *known) unfound(s *knownSeries) {
 	delete(k.histograms, s.id)
 	s.id, s.lastT, s.exact = 0, noSample, notExact
 }
 
 // apply takes in a flush that is known to have committed: its position, its
 // series' ids and its samples.
-func (k *known) apply(fl segment.Flush, d *draft, found []*series, now int64) {
+func (k *known) apply(fl sequence.Flush, d *draft, found []*knownSeries, now int64) {
 	k.seq, k.id = fl.Seq, fl.ID
 	for _, sl := range d.slots {
 		k.metrics[sl.metric.name] = sl.id
@@ -340,14 +340,14 @@ func (k *known) applyHistograms(d *draft) {
 			continue
 		}
 		if h := d.histogram(smp); h != nil {
-			k.seeHistogram(smp.series, smp.t, h.sum, segment.DigestOf(h.payload))
+			k.seeHistogram(smp.series, smp.t, h.sum, series.DigestOf(h.payload))
 		}
 	}
 }
 
 // evict drops series that have been killed. What they may have is kept as
 // their metric's floor, so O2 goes on to hold.
-func (k *known) evict(dead []*series) {
+func (k *known) evict(dead []*knownSeries) {
 	for _, s := range dead {
 		if s.id == 0 {
 			continue

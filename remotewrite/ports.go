@@ -6,6 +6,7 @@ import (
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // Store is what the ingester needs of the database. Errors wrap the sentinels
@@ -22,13 +23,13 @@ type Store interface {
 
 	// Metrics returns the ids of the metrics in the order of their names;
 	// missing ones are created, in a transaction of their own.
-	Metrics(ctx context.Context, names []string) ([]segment.MetricID, error)
+	Metrics(ctx context.Context, names []string) ([]sequence.MetricID, error)
 }
 
 // FlushTx is one flush under way. It is for one goroutine.
 type FlushTx interface {
 	// Flush is where the flush stands.
-	Flush() segment.Flush
+	Flush() sequence.Flush
 
 	// Took is the id of the flush that took seq, the zero id when none did.
 	Took(ctx context.Context, seq sequence.Seq) (sequence.FlushID, error)
@@ -36,13 +37,13 @@ type FlushTx interface {
 	// Floors is for each metric of the region a time, in milliseconds since the
 	// epoch, that no sample of it up to sequence upTo is later than; metrics
 	// without a sample are not in it. It is much cheaper than Missed.
-	Floors(ctx context.Context, upTo sequence.Seq) (map[segment.MetricID]int64, error)
+	Floors(ctx context.Context, upTo sequence.Seq) (map[sequence.MetricID]int64, error)
 
 	// Missed is what other writers did to the region in (after, upTo].
-	Missed(ctx context.Context, after, upTo sequence.Seq) (segment.Missed, error)
+	Missed(ctx context.Context, after, upTo sequence.Seq) (series.Missed, error)
 
 	// CreateSeries creates the series that are not there and answers in order.
-	CreateSeries(ctx context.Context, series []segment.NewSeries) ([]segment.CreatedSeries, error)
+	CreateSeries(ctx context.Context, wanted []series.Wanted) ([]series.Stored, error)
 
 	// Commit writes the segments, numbered as they stand, and commits. It
 	// keeps no reference to them. After sequence.ErrCommitUnknown the flush is
@@ -57,7 +58,7 @@ type FlushTx interface {
 type MetadataStore interface {
 	// SaveMetadata writes what is not there already; each metric is in the
 	// list once.
-	SaveMetadata(ctx context.Context, list []segment.Metadata) error
+	SaveMetadata(ctx context.Context, list []series.Metadata) error
 }
 
 // Elector decides which replica of a cluster of senders is listened to, for all
@@ -75,7 +76,7 @@ type Elector interface {
 type Commit struct {
 	Region     sequence.Region
 	Seq        sequence.Seq
-	Metrics    []segment.MetricID
+	Metrics    []sequence.MetricID
 	MinT, MaxT int64 // milliseconds since the epoch, both included
 	Samples    int
 }

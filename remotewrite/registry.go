@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"laminar/sequence"
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // maxSpellings bounds how many ways to write one series' labels are
@@ -28,9 +28,9 @@ type registry struct {
 	ha     *haTracker // nil when there are no pairs of senders
 
 	mu      sync.Mutex
-	series  map[identity]*series
+	series  map[identity]*knownSeries
 	metrics []map[string]*metric // by region - 1
-	fresh   [][]*series          // by region - 1: created, not yet taken by the flusher
+	fresh   [][]*knownSeries     // by region - 1: created, not yet taken by the flusher
 	count   atomic.Int64         // len(series), for the metric
 }
 
@@ -39,7 +39,7 @@ type registry struct {
 type identity [16]byte
 
 func identityOf(canonical []byte) identity {
-	sum := segment.Identity(canonical)
+	sum := series.Identity(canonical)
 	return identity(sum[:16])
 }
 
@@ -50,9 +50,9 @@ func newRegistry(regions int, limits Limits) *registry {
 		seed:    seed,
 		v1:      newSpellings(seed),
 		v2:      newSpellings(seed),
-		series:  make(map[identity]*series),
+		series:  make(map[identity]*knownSeries),
 		metrics: make([]map[string]*metric, regions),
-		fresh:   make([][]*series, regions),
+		fresh:   make([][]*knownSeries, regions),
 	}
 	for i := range g.metrics {
 		g.metrics[i] = make(map[string]*metric)
@@ -87,7 +87,7 @@ func (g *registry) resolve(table *spellings, hash uint32, key []byte, labels []r
 	defer g.mu.Unlock()
 	s := g.series[id]
 	if s == nil {
-		s = g.createLocked(id, RegionOf(canonical, len(g.metrics)), string(name))
+		s = g.createLocked(id, series.RegionOf(canonical, len(g.metrics)), string(name))
 		if s.first, s.v1 = sp, table == g.v1; sp.pair != 0 {
 			// The replica is not a label of the series. Canonical labels are
 			// a spelling of 2.0.
@@ -103,7 +103,7 @@ func (g *registry) resolve(table *spellings, hash uint32, key []byte, labels []r
 
 // revive finds or creates the series that takes the place of one that was
 // forgotten after it had been looked up.
-func (g *registry) revive(dead *series) *series {
+func (g *registry) revive(dead *knownSeries) *knownSeries {
 	id := identityOf(dead.canonical())
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -116,14 +116,14 @@ func (g *registry) revive(dead *series) *series {
 }
 
 // createLocked creates a series; the caller sets its first spelling.
-func (g *registry) createLocked(id identity, region sequence.Region, name string) *series {
+func (g *registry) createLocked(id identity, region sequence.Region, name string) *knownSeries {
 	m := g.metrics[region-1][name]
 	if m == nil {
 		m = &metric{name: name, region: region}
 		g.metrics[region-1][name] = m
 	}
 	m.series++
-	s := &series{metric: m, lastT: noSample}
+	s := &knownSeries{metric: m, lastT: noSample}
 	g.series[id] = s
 	g.fresh[region-1] = append(g.fresh[region-1], s)
 	g.count.Store(int64(len(g.series)))
@@ -132,7 +132,7 @@ func (g *registry) createLocked(id identity, region sequence.Region, name string
 
 // takeFresh hands over the region's series that were created since the last
 // call.
-func (g *registry) takeFresh(region sequence.Region) []*series {
+func (g *registry) takeFresh(region sequence.Region) []*knownSeries {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	out := g.fresh[region-1]
@@ -141,8 +141,8 @@ func (g *registry) takeFresh(region sequence.Region) []*series {
 }
 
 // forget removes series that were marked dead under their buffer's mutex.
-func (g *registry) forget(region sequence.Region, dead []*series) {
-	gone := make(map[*series]bool, len(dead))
+func (g *registry) forget(region sequence.Region, dead []*knownSeries) {
+	gone := make(map[*knownSeries]bool, len(dead))
 	ids := make([]identity, len(dead))
 	for i, s := range dead {
 		ids[i] = identityOf(s.canonical())
@@ -159,7 +159,7 @@ func (g *registry) forget(region sequence.Region, dead []*series) {
 			delete(g.metrics[region-1], s.metric.name)
 		}
 	}
-	g.v1.removeLocked(func(s *series) bool { return gone[s] })
-	g.v2.removeLocked(func(s *series) bool { return gone[s] })
+	g.v1.removeLocked(func(s *knownSeries) bool { return gone[s] })
+	g.v2.removeLocked(func(s *knownSeries) bool { return gone[s] })
 	g.count.Store(int64(len(g.series)))
 }

@@ -8,24 +8,23 @@ import (
 	"sync"
 	"testing"
 
-	"laminar/sequence"
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // TestCanonicalLabels: any order of a series' labels, with or without empty
-// ones, gives the bytes that package segment defines, and reading them gives
+// ones, gives the bytes that package series defines, and reading them gives
 // the labels back.
 func TestCanonicalLabels(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	limits := Limits{Labels: 64, LabelBytes: 2000}
 	for range 500 {
-		var labels []segment.Label
+		var labels []series.Label
 		for i := range rng.IntN(8) {
-			labels = append(labels, segment.Label{Name: fmt.Sprintf("l%c", 'a'+i), Value: strings.Repeat("ü", rng.IntN(3)+1)})
+			labels = append(labels, series.Label{Name: fmt.Sprintf("l%c", 'a'+i), Value: strings.Repeat("ü", rng.IntN(3)+1)})
 		}
-		labels = append(labels, segment.Label{Name: segment.MetricName, Value: "m"})
-		slices.SortFunc(labels, func(a, b segment.Label) int { return strings.Compare(a.Name, b.Name) })
-		want := string(segment.CanonicalLabels(nil, labels))
+		labels = append(labels, series.Label{Name: series.MetricName, Value: "m"})
+		slices.SortFunc(labels, func(a, b series.Label) int { return strings.Compare(a.Name, b.Name) })
+		want := string(series.CanonicalLabels(nil, labels))
 		raw := rawLabelsOf(want)
 		raw = append(raw, rawLabel{name: []byte("zero")})
 		rng.Shuffle(len(raw), func(i, j int) { raw[i], raw[j] = raw[j], raw[i] })
@@ -39,33 +38,11 @@ func TestCanonicalLabels(t *testing.T) {
 	}
 }
 
-// TestRegionOfIsFixed pins the hash: it decides for ever where a series lives.
-func TestRegionOfIsFixed(t *testing.T) {
-	canonical := segment.CanonicalLabels(nil, []segment.Label{{Name: "__name__", Value: "up"}, {Name: "job", Value: "a"}})
-	for _, row := range []struct {
-		regions int
-		want    sequence.Region
-	}{{1, 1}, {2, 2}, {16, 16}, {1024, 336}} {
-		if got := RegionOf(canonical, row.regions); got != row.want {
-			t.Errorf("of %d regions: %d, want %d", row.regions, got, row.want)
-		}
-	}
-	seen := make(map[sequence.Region]int)
-	for i := range 1000 {
-		seen[RegionOf([]byte(fmt.Sprint(i)), 4)]++
-	}
-	for r := sequence.Region(1); r <= 4; r++ {
-		if seen[r] < 200 {
-			t.Errorf("region %d gets %d of 1,000 series", r, seen[r])
-		}
-	}
-}
-
 // TestSpellings: a series has few remembered spellings, however many are used,
 // and all lead to one object.
 func TestSpellings(t *testing.T) {
 	g := newRegistry(2, Limits{Labels: 64, LabelBytes: 2000})
-	var first *series
+	var first *knownSeries
 	for i := range 100 {
 		s, refused := g.spelled(fmt.Sprint(i), modelLabels[0])
 		if refused != "" || first != nil && s != first {
@@ -88,7 +65,7 @@ func TestSpellings(t *testing.T) {
 // forgotten.
 func TestRegistryConcurrently(t *testing.T) {
 	g := newRegistry(1, Limits{Labels: 64, LabelBytes: 2000})
-	look := func(i int) *series {
+	look := func(i int) *knownSeries {
 		labels := []rawLabel{{[]byte("i"), fmt.Append(nil, i)}, {[]byte("__name__"), []byte("m")}}
 		if s := g.known("", labels); s != nil {
 			return s
@@ -100,7 +77,7 @@ func TestRegistryConcurrently(t *testing.T) {
 	for range 4 {
 		group.Go(func() {
 			for i := range 5000 {
-				want := string(segment.CanonicalLabels(nil, []segment.Label{{Name: "__name__", Value: "m"}, {Name: "i", Value: fmt.Sprint(i)}}))
+				want := string(series.CanonicalLabels(nil, []series.Label{{Name: "__name__", Value: "m"}, {Name: "i", Value: fmt.Sprint(i)}}))
 				if got := string(look(i).canonical()); got != want {
 					t.Errorf("series %d is %q", i, got)
 					return
@@ -110,7 +87,7 @@ func TestRegistryConcurrently(t *testing.T) {
 	}
 	group.Go(func() {
 		for range 20 {
-			var dead []*series
+			var dead []*knownSeries
 			for i, s := range g.takeFresh(1) {
 				if i%2 == 0 {
 					dead = append(dead, s)

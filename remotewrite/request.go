@@ -46,7 +46,7 @@ type batch struct {
 }
 
 type batchSample struct {
-	series *series
+	series *knownSeries
 	t      int64 // milliseconds since the epoch
 	v      float64
 }
@@ -71,7 +71,7 @@ type nativeHistogram struct {
 }
 
 // addHistogram appends a histogram whose payload stands in the arena.
-func (b *batch) addHistogram(s *series, t int64, sum float64, payload []byte) {
+func (b *batch) addHistogram(s *knownSeries, t int64, sum float64, payload []byte) {
 	b.histograms = append(b.histograms, batchHistogram{len(b.samples), nativeHistogram{sum, payload}})
 	b.samples = append(b.samples, batchSample{series: s, t: t})
 }

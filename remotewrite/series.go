@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"laminar/sequence"
-	"laminar/sequence/segment"
 )
 
 // noSample as a series' newest time says that it has no samples.
@@ -33,13 +32,13 @@ type metric struct {
 	metadataAt atomic.Int64
 }
 
-// series is what this process knows of one series. There is one object per
+// knownSeries is what this process knows of one series. There is one object per
 // label set that is remembered; one that has been forgotten is dead and must
 // be looked up again before samples are added to it.
 //
 // There may be millions: it fits a cache line of 64 bytes, and its labels are
 // kept once, as they were first spelled.
-type series struct {
+type knownSeries struct {
 	first  *spelling // one way to write its labels; v1 says how to read it
 	metric *metric   // of the region that it lives in
 
@@ -59,7 +58,7 @@ type series struct {
 	lastT  int64 // milliseconds since the epoch, or noSample
 	lastV  float64
 	seenAt int64 // process's clock, ms: last flush that had samples of it
-	id     segment.SeriesID
+	id     sequence.SeriesID
 	exact  exactness
 
 	v1        bool  // never changes
@@ -78,10 +77,10 @@ const (
 
 // canonical is the canonical labels of the series. They are made anew each
 // time: only creating and forgetting a series and texts for people need them.
-func (s *series) canonical() []byte { return s.first.canonical(s.v1) }
+func (s *knownSeries) canonical() []byte { return s.first.canonical(s.v1) }
 
 // spell writes the labels the way PromQL does, for texts people read.
-func (s *series) spell() string {
+func (s *knownSeries) spell() string {
 	var raw []rawLabel
 	for _, l := range labelsOf(string(s.canonical())) {
 		raw = append(raw, rawLabel{[]byte(l.Name), []byte(l.Value)})
@@ -91,7 +90,7 @@ func (s *series) spell() string {
 
 // see takes note of a newer sample than all before, or of one that replaces
 // the newest. Older ones change nothing.
-func (s *series) see(t int64, v float64) {
+func (s *knownSeries) see(t int64, v float64) {
 	if t >= s.lastT {
 		s.lastT, s.lastV, s.exact = t, v, exactFloat
 	}
@@ -99,7 +98,7 @@ func (s *series) see(t int64, v float64) {
 
 // raise takes note that the series may have samples up to t whose values are
 // not known.
-func (s *series) raise(t int64) {
+func (s *knownSeries) raise(t int64) {
 	if t >= s.lastT {
 		s.lastT, s.exact = t, notExact
 	}

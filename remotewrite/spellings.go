@@ -25,7 +25,7 @@ type spelling struct {
 	hash   uint32
 	pair   pairID // who writes the series this way, where it names a replica
 	key    string
-	series *series
+	series *knownSeries
 
 	// next is the spelling that came behind this one when it was last looked
 	// for: senders write their series in the same order again and again. Only a
@@ -131,7 +131,7 @@ func (t *spellings) insertLocked(sp *spelling) bool {
 	}
 	slots := *t.slots.Load()
 	if 2*(t.used+1) > len(slots) {
-		t.rebuildLocked(2*len(slots), func(*series) bool { return false })
+		t.rebuildLocked(2*len(slots), func(*knownSeries) bool { return false })
 		slots = *t.slots.Load()
 	}
 	t.put(slots, sp)
@@ -141,7 +141,7 @@ func (t *spellings) insertLocked(sp *spelling) bool {
 // removeLocked drops the spellings of series that are gone. A reader that found
 // one of them just before may make a hint of it once more; who follows that
 // finds a series that is dead, as a reader that was slower would.
-func (t *spellings) removeLocked(gone func(*series) bool) {
+func (t *spellings) removeLocked(gone func(*knownSeries) bool) {
 	t.rebuildLocked(len(*t.slots.Load()), gone)
 	slots := *t.slots.Load()
 	for i := range slots {
@@ -151,7 +151,7 @@ func (t *spellings) removeLocked(gone func(*series) bool) {
 	}
 }
 
-func (t *spellings) rebuildLocked(size int, gone func(*series) bool) {
+func (t *spellings) rebuildLocked(size int, gone func(*knownSeries) bool) {
 	old := *t.slots.Load()
 	slots := make([]atomic.Pointer[spelling], size)
 	t.used = 0

@@ -170,7 +170,7 @@ func startHistory(t *testing.T, seed uint64) (zeros int) {
 		case 1:
 			failure = sequence.ErrBadContent // of the flush as a whole
 		}
-		store.onCommit = func(segment.Flush, []segment.Segment) (bool, error) {
+		store.onCommit = func(sequence.Flush, []segment.Segment) (bool, error) {
 			err := failure
 			failure = nil
 			return err == nil, err

@@ -19,6 +19,7 @@ import (
 	"laminar/sequence/nativehist"
 	"laminar/sequence/nativehist/nativehisttest"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // TestStartTimestampsAsPrometheus sends random requests, whose samples are in
@@ -170,11 +171,11 @@ func storedByPrometheus(t *testing.T, prom storage.Queryable) map[key]string {
 	out := map[key]string{}
 	set := querier.Select(t.Context(), false, nil, labels.MustNewMatcher(labels.MatchEqual, "__name__", "m"))
 	for set.Next() {
-		series := set.At()
-		var list []segment.Label
-		series.Labels().Range(func(l labels.Label) { list = append(list, segment.Label{Name: l.Name, Value: l.Value}) })
-		name := string(segment.CanonicalLabels(nil, list))
-		it := series.Iterator(nil)
+		one := set.At()
+		var list []series.Label
+		one.Labels().Range(func(l labels.Label) { list = append(list, series.Label{Name: l.Name, Value: l.Value}) })
+		name := string(series.CanonicalLabels(nil, list))
+		it := one.Iterator(nil)
 		for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
 			if kind == chunkenc.ValFloat {
 				at, v := it.At()

@@ -15,5 +15,12 @@
 // A Range is open below and closed above, After < seq <= UpTo, so adjacent
 // ranges share an endpoint and neither overlap nor leave a gap.
 //
+// Two moments are described by a position and what was known at it: Flush is
+// where a writer stands once it has locked its region, Position where a reader's
+// snapshot stands. They are here, and not with the samples, because they are
+// made of vectors, flush ids and the database's clock only. So are the numbers
+// by which stored samples refer to series and metrics (SeriesID, MetricID);
+// package series says what these are.
+//
 // The package is pure: no SQL, no clock, no goroutines.
 package sequence

@@ -7,7 +7,7 @@ import (
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/queries"
-	"laminar/sequence/segment"
+	"laminar/sequence"
 )
 
 // start is the emitted-until that a flow with a backfill begins with and the
@@ -39,7 +39,7 @@ func (c *catalogueChange) start(ctx context.Context, f flowdef.Flow) (start, new
 // nothing, a multiple of its step: before the first window that a sample
 // reaches, not before the time asked for, and not before the first window of
 // which no sample has been given up (I6).
-func backfillStart(f flowdef.Flow, firstSample int64, pos segment.Position) int64 {
+func backfillStart(f flowdef.Flow, firstSample int64, pos sequence.Position) int64 {
 	end := pane.FirstEnd(firstSample, f.Expr.MinOffset, f.Every)
 	if !f.Backfill.All {
 		end = max(end, pane.FirstEnd(pos.Now-f.Backfill.Duration+1, 0, f.Every))

@@ -36,8 +36,8 @@ func BenchmarkExecutors(b *testing.B) {
 		b.Fatalf("%d segments have the other form", n)
 	}
 	ranges := map[sequence.Region]sequence.Range{1: {After: 0, UpTo: flushes}}
-	q := func(metric segment.MetricID, ids []segment.SeriesID, pane int64) partial.SimpleQuery {
-		return partial.SimpleQuery{Metrics: []segment.MetricID{metric}, Series: ids, Slots: make([]int32, len(ids)), Pane: pane}
+	q := func(metric sequence.MetricID, ids []sequence.SeriesID, pane int64) partial.SimpleQuery {
+		return partial.SimpleQuery{Metrics: []sequence.MetricID{metric}, Series: ids, Slots: make([]int32, len(ids)), Pane: pane}
 	}
 	snap := db.snapshot()
 	partials := 0
@@ -57,9 +57,9 @@ func BenchmarkExecutors(b *testing.B) {
 		return per
 	}
 	all := func() int { return samples }
-	read := func(metric segment.MetricID) func() error {
+	read := func(metric sequence.MetricID) func() error {
 		return func() error {
-			return snap.ReadRaw(b.Context(), segment.Select{Metrics: []segment.MetricID{metric}}, func(*segment.Segment) error { return nil })
+			return snap.ReadRaw(b.Context(), segment.Select{Metrics: []sequence.MetricID{metric}}, func(*segment.Segment) error { return nil })
 		}
 	}
 	delta := func(q partial.SimpleQuery) func() error {
@@ -72,7 +72,7 @@ func BenchmarkExecutors(b *testing.B) {
 	}
 	wide := q(arrays, arraysIDs, day)
 	for i := range samples {
-		wide.Series, wide.Slots = append(wide.Series, segment.SeriesID(math.MaxInt32-i)), append(wide.Slots, 0)
+		wide.Series, wide.Slots = append(wide.Series, sequence.SeriesID(math.MaxInt32-i)), append(wide.Slots, 0)
 	}
 	raw := func(q partial.SimpleQuery) func() error {
 		return func() error { return snap.AggregateRaw(b.Context(), q, -1, math.MaxInt64, count) }

@@ -15,7 +15,7 @@ func benchDelta(b *testing.B) (*rawDB, partial.SimpleQuery, map[sequence.Region]
 	b.Helper()
 	db := newRawDB(b, 2)
 	metric, ids := db.addMetric("m", 1, 200)
-	q := partial.SimpleQuery{Metrics: []segment.MetricID{metric}, Series: ids, Slots: make([]int32, len(ids)), Pane: minute}
+	q := partial.SimpleQuery{Metrics: []sequence.MetricID{metric}, Series: ids, Slots: make([]int32, len(ids)), Pane: minute}
 	for i := range q.Slots {
 		q.Slots[i] = int32(i)
 	}

@@ -14,6 +14,7 @@ import (
 	"laminar/cmd/laminar/fleet"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -21,7 +22,7 @@ import (
 // feed is a source of samples for BenchmarkStorage.
 type feed struct {
 	name     string
-	series   [][]fleet.Label
+	sets     [][]fleet.Label
 	scrapes  int
 	interval time.Duration
 	next     func(dst []fleet.Point, t time.Time) []fleet.Point // one scrape of all series
@@ -37,15 +38,15 @@ func fleetFeed(instances, scrapes int) feed {
 // plainFeed is 100 metrics of 100 series, scraped every 15 s.
 func plainFeed(name string, scrapes int, first, step func(*rand.Rand) float64) feed {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	var series [][]fleet.Label
+	var sets [][]fleet.Label
 	var values []float64
 	for metric := range 100 {
 		for i := range 100 {
-			series = append(series, []fleet.Label{{Name: segment.MetricName, Value: fmt.Sprintf("%s_%d", name, metric)}, {Name: "i", Value: fmt.Sprint(i)}})
+			sets = append(sets, []fleet.Label{{Name: series.MetricName, Value: fmt.Sprintf("%s_%d", name, metric)}, {Name: "i", Value: fmt.Sprint(i)}})
 			values = append(values, first(rnd))
 		}
 	}
-	return feed{name, series, scrapes, 15 * time.Second, func(dst []fleet.Point, t time.Time) []fleet.Point {
+	return feed{name, sets, scrapes, 15 * time.Second, func(dst []fleet.Point, t time.Time) []fleet.Point {
 		for i := range values {
 			values[i] += step(rnd)
 			dst = append(dst, fleet.Point{Series: i, T: t.UnixMilli() - int64(i%7), V: values[i]})
@@ -158,34 +159,34 @@ func (s *storage) ask(b *testing.B, pool *pgxpool.Pool) float64 {
 type storage struct {
 	testing.TB
 	store  *sqlstore.Store
-	ids    []segment.SeriesID
-	metric []segment.MetricID
+	ids    []sequence.SeriesID
+	metric []sequence.MetricID
 	region []sequence.Region
 	newest []fleet.Point // by series
 }
 
 func newStorage(b testing.TB, store *sqlstore.Store, f feed) *storage {
 	b.Helper()
-	s := &storage{TB: b, store: store, ids: make([]segment.SeriesID, len(f.series)), newest: make([]fleet.Point, len(f.series))}
-	fresh := map[sequence.Region][]segment.NewSeries{}
+	s := &storage{TB: b, store: store, ids: make([]sequence.SeriesID, len(f.series)), newest: make([]fleet.Point, len(f.series))}
+	fresh := map[sequence.Region][]series.Wanted{}
 	place := map[sequence.Region][]int{}
-	known := map[string]segment.MetricID{}
+	known := map[string]sequence.MetricID{}
 	for i, set := range f.series {
-		var labels []segment.Label
+		var labels []series.Label
 		var name string
 		for _, l := range set {
-			labels = append(labels, segment.Label(l))
-			if l.Name == segment.MetricName {
+			labels = append(labels, series.Label(l))
+			if l.Name == series.MetricName {
 				name = l.Value
 			}
 		}
 		if known[name] == 0 {
 			known[name] = metricOf(b, store, name)
 		}
-		identity := segment.Identity(segment.CanonicalLabels(nil, labels))
+		identity := series.Identity(series.CanonicalLabels(nil, labels))
 		region := sequence.Region(1 + identity[0]%sqltest.Regions)
 		s.metric, s.region = append(s.metric, known[name]), append(s.region, region)
-		fresh[region] = append(fresh[region], segment.NewSeries{Metric: known[name], SHA256: identity, Labels: labels})
+		fresh[region] = append(fresh[region], series.Wanted{Metric: known[name], SHA256: identity, Labels: labels})
 		place[region] = append(place[region], i)
 	}
 	for region, list := range fresh {
@@ -207,7 +208,7 @@ func newStorage(b testing.TB, store *sqlstore.Store, f feed) *storage {
 // written.
 func (s *storage) write(points []fleet.Point) (written int) {
 	type key struct {
-		metric segment.MetricID
+		metric sequence.MetricID
 		late   bool
 		bucket int64
 	}

@@ -20,7 +20,7 @@ const overwriteAfter = 3
 // writeBeside makes flushes of one region until ctx ends: sequence n holds the
 // sample at time n with the value n, and gives the sample at n-overwriteAfter
 // the value n. So what a snapshot must hold follows from its position alone.
-func writeBeside(ctx context.Context, store *sqlstore.Store, region sequence.Region, metric segment.MetricID, series segment.SeriesID) error {
+func writeBeside(ctx context.Context, store *sqlstore.Store, region sequence.Region, metric sequence.MetricID, series sequence.SeriesID) error {
 	for ctx.Err() == nil {
 		tx, err := store.BeginFlush(ctx, region, sequence.FlushID{byte(region), byte(rand.IntN(256)), byte(rand.IntN(256))})
 		if err != nil {
@@ -29,7 +29,7 @@ func writeBeside(ctx context.Context, store *sqlstore.Store, region sequence.Reg
 		n := int64(tx.Flush().Seq)
 		one := func(t int64, ordered bool) segment.Segment {
 			return segment.Segment{Metric: metric, Ordered: ordered, MinT: t, MaxT: t, Base: t,
-				Series: []segment.SeriesID{series}, Offsets: []int32{0}, Values: []float64{float64(n)}}
+				Series: []sequence.SeriesID{series}, Offsets: []int32{0}, Values: []float64{float64(n)}}
 		}
 		segs := []segment.Segment{one(n, true)}
 		if n > overwriteAfter {
@@ -43,11 +43,11 @@ func writeBeside(ctx context.Context, store *sqlstore.Store, region sequence.Reg
 }
 
 // checkBeside holds what a snapshot reads against what its position says.
-func checkBeside(ctx context.Context, snap *sqlstore.Snapshot, metric segment.MetricID, series map[sequence.Region]segment.SeriesID) error {
+func checkBeside(ctx context.Context, snap *sqlstore.Snapshot, metric sequence.MetricID, series map[sequence.Region]sequence.SeriesID) error {
 	vec := snap.Position().Vector
-	got := map[segment.SeriesID]map[int64]float64{}
+	got := map[sequence.SeriesID]map[int64]float64{}
 	samples := 0
-	err := snap.ReadRaw(ctx, segment.Select{Metrics: []segment.MetricID{metric}}, func(seg *segment.Segment) error {
+	err := snap.ReadRaw(ctx, segment.Select{Metrics: []sequence.MetricID{metric}}, func(seg *segment.Segment) error {
 		for i, id := range seg.Series {
 			if got[id] == nil {
 				got[id] = map[int64]float64{}
@@ -85,7 +85,7 @@ func TestSnapshotsBesideWriters(t *testing.T) {
 	db := newRawDB(t, 2)
 	metric, ids1 := db.addMetric("m", 1, 1)
 	_, ids2 := db.addMetric("m", 2, 1)
-	series := map[sequence.Region]segment.SeriesID{1: ids1[0], 2: ids2[0]}
+	series := map[sequence.Region]sequence.SeriesID{1: ids1[0], 2: ids2[0]}
 
 	// No deadline: a dial that ends by one fails before the context has.
 	ctx, cancel := context.WithCancel(t.Context())

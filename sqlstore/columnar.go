@@ -15,7 +15,7 @@ import (
 // ascending (sequence, segment number) within a region and metric. The segment
 // is valid only until fn returns. An error of fn ends the read and is returned
 // as it is.
-func (s *Snapshot) ReadDelta(ctx context.Context, metrics []segment.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
+func (s *Snapshot) ReadDelta(ctx context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
 	regions, after, upTo := rangeColumns(ranges)
 	if len(regions) == 0 || len(metrics) == 0 {
 		return nil

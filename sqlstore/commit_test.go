@@ -14,6 +14,7 @@ import (
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -25,7 +26,7 @@ func through(t *testing.T, db *sqltest.DB) (*sqlstore.Store, *sqltest.Proxy) {
 	return db.Store(t, func(c *sqlstore.Config) { c.URL = proxy.URL }), proxy
 }
 
-func bigSegment(metric segment.MetricID) segment.Segment {
+func bigSegment(metric sequence.MetricID) segment.Segment {
 	points := make([][3]float64, 50_000)
 	for i := range points {
 		points[i] = [3]float64{1, float64(day + int64(i)), float64(i)}
@@ -289,34 +290,34 @@ func TestMissed(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		after, upTo sequence.Seq
-		lasts       []segment.Last
-		floors      map[segment.MetricID]int64
+		lasts       []series.Last
+		floors      map[sequence.MetricID]int64
 	}{
 		{"nothing", 4, 4, nil, nil},
-		{"one flush", 3, 4, []segment.Last{{Series: 3, T: day + 100, Value: 6}}, nil},
-		{"two flushes, the later of one time", 2, 4, []segment.Last{{Series: 1, T: day + 60, Value: 5}, {Series: 3, T: day + 100, Value: 6}}, nil},
-		{"up to an earlier one, over a freeze", 1, 3, nil, map[segment.MetricID]int64{a: day + 90}},
-		{"all", 0, 4, []segment.Last{{Series: 3, T: day + 100, Value: 6}}, map[segment.MetricID]int64{a: day + 90, b: day + 500}},
+		{"one flush", 3, 4, []series.Last{{Series: 3, T: day + 100, Value: 6}}, nil},
+		{"two flushes, the later of one time", 2, 4, []series.Last{{Series: 1, T: day + 60, Value: 5}, {Series: 3, T: day + 100, Value: 6}}, nil},
+		{"up to an earlier one, over a freeze", 1, 3, nil, map[sequence.MetricID]int64{a: day + 90}},
+		{"all", 0, 4, []series.Last{{Series: 3, T: day + 100, Value: 6}}, map[sequence.MetricID]int64{a: day + 90, b: day + 500}},
 	} {
 		checkMissed(t, store, c.name, c.after, c.upTo, c.lasts, c.floors)
 	}
 	checkFloors(t, store, 0, nil)
-	checkFloors(t, store, 2, map[segment.MetricID]int64{a: day + 90, b: day + 500})
-	checkFloors(t, store, 4, map[segment.MetricID]int64{a: day + 100, b: day + 500})
+	checkFloors(t, store, 2, map[sequence.MetricID]int64{a: day + 90, b: day + 500})
+	checkFloors(t, store, 4, map[sequence.MetricID]int64{a: day + 100, b: day + 500})
 	if _, err := store.Seal(ctx, sqlstore.SealOptions{Force: true}); err != nil {
 		t.Fatal(err)
 	}
 	write(seg(b, [3]float64{9, at(400), 7})) // 5
-	sealed := map[segment.MetricID]int64{a: day + 100, b: day + 500}
+	sealed := map[sequence.MetricID]int64{a: day + 100, b: day + 500}
 	checkMissed(t, store, "sealed, and late behind the floor", 0, 5, nil, sealed)
-	checkMissed(t, store, "hot only", 4, 5, []segment.Last{{Series: 9, T: day + 400, Value: 7}}, nil)
+	checkMissed(t, store, "hot only", 4, 5, []series.Last{{Series: 9, T: day + 400, Value: 7}}, nil)
 	checkMissed(t, store, "sealed only", 0, 2, nil, sealed)
 	checkFloors(t, store, 5, sealed)
 	write(seg(b, [3]float64{9, at(600), 8})) // 6
-	checkFloors(t, store, 6, map[segment.MetricID]int64{a: day + 100, b: day + 600})
+	checkFloors(t, store, 6, map[sequence.MetricID]int64{a: day + 100, b: day + 600})
 }
 
-func checkFloors(t *testing.T, store *sqlstore.Store, upTo sequence.Seq, want map[segment.MetricID]int64) {
+func checkFloors(t *testing.T, store *sqlstore.Store, upTo sequence.Seq, want map[sequence.MetricID]int64) {
 	t.Helper()
 	tx := begin(t, store, 1)
 	defer func() { _ = tx.Rollback(context.Background()) }()
@@ -326,7 +327,7 @@ func checkFloors(t *testing.T, store *sqlstore.Store, upTo sequence.Seq, want ma
 	}
 }
 
-func checkMissed(t *testing.T, store *sqlstore.Store, name string, after, upTo sequence.Seq, lasts []segment.Last, floors map[segment.MetricID]int64) {
+func checkMissed(t *testing.T, store *sqlstore.Store, name string, after, upTo sequence.Seq, lasts []series.Last, floors map[sequence.MetricID]int64) {
 	t.Helper()
 	tx := begin(t, store, 1)
 	defer func() { _ = tx.Rollback(context.Background()) }()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
@@ -77,7 +78,7 @@ func (c *copyStream) fill() (err error) {
 
 // hotRows are the segments of one flush, for queries.HotCopy.
 type hotRows struct {
-	flush    segment.Flush
+	flush    sequence.Flush
 	segments []segment.Segment
 	packer   *segment.Packer
 }

@@ -10,15 +10,16 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
 func someSegments(n, samples int) []segment.Segment {
 	out := make([]segment.Segment, n)
 	for i := range out {
-		out[i] = segment.Segment{Metric: segment.MetricID(i + 1), Ordered: true, MinT: 1000, MaxT: 1000 + int64(samples), Base: 1000}
+		out[i] = segment.Segment{Metric: sequence.MetricID(i + 1), Ordered: true, MinT: 1000, MaxT: 1000 + int64(samples), Base: 1000}
 		for j := range samples {
-			out[i].Series = append(out[i].Series, segment.SeriesID(j+1))
+			out[i].Series = append(out[i].Series, sequence.SeriesID(j+1))
 			out[i].Offsets = append(out[i].Offsets, int32(j))
 			out[i].Values = append(out[i].Values, float64(j)*1.25)
 			if i%3 == 2 { // of histograms
@@ -38,7 +39,7 @@ func TestCopyStream(t *testing.T) {
 		if size.segments > 0 {
 			segs[0].Values[0] = segment.Stale()
 		}
-		stream.reset(&hotRows{flush: segment.Flush{Region: 3, Seq: 12}, segments: segs, packer: new(segment.Packer)})
+		stream.reset(&hotRows{flush: sequence.Flush{Region: 3, Seq: 12}, segments: segs, packer: new(segment.Packer)})
 		if size.samples < 1000 {
 			if err := iotest.TestReader(iotest.OneByteReader(&stream), encodeAll(t, segs)); err != nil {
 				t.Errorf("%+v: %v", size, err)
@@ -64,7 +65,7 @@ func TestCopyStream(t *testing.T) {
 func encodeAll(t *testing.T, segs []segment.Segment) []byte {
 	t.Helper()
 	var stream copyStream
-	stream.reset(&hotRows{flush: segment.Flush{Region: 3, Seq: 12}, segments: segs, packer: new(segment.Packer)})
+	stream.reset(&hotRows{flush: sequence.Flush{Region: 3, Seq: 12}, segments: segs, packer: new(segment.Packer)})
 	all, err := io.ReadAll(&stream)
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ func decodeSegment(cols [][]byte, seg *segment.Segment, u *segment.Unpacker) err
 func decodeHead(cols [][]byte, seg *segment.Segment) error {
 	d := rowDecoder{cols: cols}
 	seg.Region = sequence.Region(d.int4(colRegion))
-	seg.Metric = segment.MetricID(d.int4(colMetric))
+	seg.Metric = sequence.MetricID(d.int4(colMetric))
 	seg.MinSeq = sequence.Seq(d.int8(colMinSeq))
 	seg.MaxSeq = sequence.Seq(d.int8(colMaxSeq))
 	seg.Ordered = d.bool(colOrdered)

@@ -8,6 +8,7 @@ import (
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // pgArray is a one-dimensional array in PostgreSQL's binary format.
@@ -45,7 +46,7 @@ func twoSamples() [][]byte {
 func twoPacked(t *testing.T) [][]byte {
 	t.Helper()
 	row := twoSamples()
-	packed, err := new(segment.Packer).AppendColumns(nil, &segment.Segment{Base: 1000, MinT: 1000, MaxT: 1007, Series: []segment.SeriesID{8, 9},
+	packed, err := new(segment.Packer).AppendColumns(nil, &segment.Segment{Base: 1000, MinT: 1000, MaxT: 1007, Series: []sequence.SeriesID{8, 9},
 		Offsets: []int32{0, 7}, Values: []float64{1.5, segment.Stale()}})
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +71,7 @@ func testDecode(t *testing.T, row [][]byte) {
 	}
 	if seg.Region != 3 || seg.Metric != 4 || seg.MinSeq != 5 || seg.MaxSeq != 6 || !seg.Ordered || !seg.HasStale ||
 		seg.Base != 1000 || seg.MinT != 1000 || seg.MaxT != 1007 ||
-		!slices.Equal(seg.Series, []segment.SeriesID{8, 9}) || !slices.Equal(seg.Offsets, []int32{0, 7}) ||
+		!slices.Equal(seg.Series, []sequence.SeriesID{8, 9}) || !slices.Equal(seg.Offsets, []int32{0, 7}) ||
 		seg.Values[0] != 1.5 || !segment.IsStale(seg.Values[1]) {
 		t.Errorf("decoded %+v", seg)
 	}
@@ -164,7 +165,7 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func TestParseLabels(t *testing.T) {
-	for doc, want := range map[string][]segment.Label{
+	for doc, want := range map[string][]series.Label{
 		`{}`:                               nil,
 		`{"b": "2", "__name__": "m"}`:      {{Name: "__name__", Value: "m"}, {Name: "b", Value: "2"}},
 		`{"a": ""}`:                        {{Name: "a"}},

@@ -16,7 +16,7 @@ import (
 // vector: hot ones with a sequence after it, sealed ones with MaxSeq after it.
 // Ordered hot ones of a region and metric are described as one. The order is not
 // defined.
-func (s *Snapshot) Infos(ctx context.Context, metrics []segment.MetricID, after sequence.Vector) ([]segment.Info, error) {
+func (s *Snapshot) Infos(ctx context.Context, metrics []sequence.MetricID, after sequence.Vector) ([]segment.Info, error) {
 	regions, seqs := s.afterColumns(after)
 	if len(regions) == 0 || len(metrics) == 0 {
 		return nil, nil
@@ -123,7 +123,7 @@ func spanColumns(spans []segment.Span) (minT, maxT []int64) {
 	return minT, maxT
 }
 
-func metricIDs(metrics []segment.MetricID) []int32 {
+func metricIDs(metrics []sequence.MetricID) []int32 {
 	out := make([]int32, len(metrics))
 	for i, m := range metrics {
 		out[i] = int32(m)

@@ -9,7 +9,7 @@ import (
 
 	"laminar/queries"
 	"laminar/sequence"
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // narrowLabels is of how many labels the values can be read instead of all
@@ -20,30 +20,30 @@ const narrowLabels = 4
 // names; nil names mean every metric. Of their labels those named in only are
 // given, all if there are none, and perhaps others. The order is not defined.
 // Series share label sets, which must not be changed.
-func (s *Snapshot) Series(ctx context.Context, metrics []string, after sequence.Vector, only ...string) ([]segment.Series, error) {
+func (s *Snapshot) Series(ctx context.Context, metrics []string, after sequence.Vector, only ...string) ([]series.Series, error) {
 	regions, seqs := s.afterColumns(after)
 	if len(regions) == 0 {
 		return nil, nil
 	}
 	only = slices.Compact(slices.Sorted(slices.Values(only)))
 	var (
-		out  []segment.Series
-		one  segment.Series
+		out  []series.Series
+		one  series.Series
 		scan = []any{(*int32)(&one.ID), (*int32)(&one.Metric), (*int32)(&one.Region), (*int64)(&one.Seq)}
 		rows pgx.Rows
-		read func() ([]segment.Label, error)
+		read func() ([]series.Label, error)
 		err  error
 	)
 	if len(only) == 0 || len(only) > narrowLabels {
 		var doc []byte
-		scan, read = append(scan, &doc), func() ([]segment.Label, error) { return parseLabels(doc) }
+		scan, read = append(scan, &doc), func() ([]series.Label, error) { return parseLabels(doc) }
 		rows, err = s.conn.Query(ctx, queries.SeriesAfter, regions, seqs, metrics)
 	} else {
 		var names [narrowLabels]*string // null where there are fewer
 		for i := range only {
 			names[i] = &only[i]
 		}
-		sets := &labelSets{names: only, known: map[string][]segment.Label{}}
+		sets := &labelSets{names: only, known: map[string][]series.Label{}}
 		for i := range sets.values {
 			scan = append(scan, &sets.values[i])
 		}
@@ -72,7 +72,7 @@ func (s *Snapshot) Series(ctx context.Context, metrics []string, after sequence.
 type labelSets struct {
 	names  []string // ascending
 	values [narrowLabels]labelValue
-	known  map[string][]segment.Label // by the values
+	known  map[string][]series.Label // by the values
 	key    []byte
 }
 
@@ -91,7 +91,7 @@ func (v *labelValue) ScanBytes(text []byte) error {
 var _ pgtype.BytesScanner = (*labelValue)(nil)
 
 // labels is the label set of the values.
-func (s *labelSets) labels() ([]segment.Label, error) {
+func (s *labelSets) labels() ([]series.Label, error) {
 	s.key = s.key[:0]
 	for i := range s.names {
 		// 0xff and 0xfe occur in no UTF-8 text.
@@ -103,10 +103,10 @@ func (s *labelSets) labels() ([]segment.Label, error) {
 	if known, ok := s.known[string(s.key)]; ok {
 		return known, nil
 	}
-	set := []segment.Label{}
+	set := []series.Label{}
 	for i, name := range s.names {
 		if !s.values[i].null {
-			set = append(set, segment.Label{Name: name, Value: string(s.values[i].text)})
+			set = append(set, series.Label{Name: name, Value: string(s.values[i].text)})
 		}
 	}
 	s.known[string(s.key)] = set

@@ -10,7 +10,6 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/sequence"
-	"laminar/sequence/segment"
 	"laminar/sqlstore"
 )
 
@@ -227,7 +226,7 @@ func TestBackfillStart(t *testing.T) {
 	m, ids := db.addMetric("m", 1, 1)
 	other, more := db.addMetric("other", 1, 1)
 	db.flush(1, points{metric: other, series: more, times: []int64{5 * minute}, values: []float64{1}},
-		points{metric: m, series: []segment.SeriesID{ids[0], ids[0]}, times: []int64{10*minute + 1, 70 * minute}, values: []float64{1, 2}})
+		points{metric: m, series: []sequence.SeriesID{ids[0], ids[0]}, times: []int64{10*minute + 1, 70 * minute}, values: []float64{1, 2}})
 	db.freeze()
 	db.seal(1)
 	now := db.snapshot().Position().Now

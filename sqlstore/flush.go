@@ -28,7 +28,7 @@ const endTimeout = 5 * time.Second
 type FlushTx struct {
 	store *Store
 	conn  *pgxpool.Conn // nil once it has ended
-	flush segment.Flush
+	flush sequence.Flush
 }
 
 // BeginFlush begins the transaction of one flush: it locks the region's row,
@@ -42,7 +42,7 @@ func (s *Store) BeginFlush(ctx context.Context, region sequence.Region, id seque
 	if err != nil {
 		return nil, fmt.Errorf("begin a flush of region %d: %w", region, interpret(err))
 	}
-	tx := &FlushTx{store: s, conn: conn, flush: segment.Flush{Region: region, ID: id}}
+	tx := &FlushTx{store: s, conn: conn, flush: sequence.Flush{Region: region, ID: id}}
 	if err := tx.begin(ctx); err != nil {
 		tx.end(ctx)
 		return nil, fmt.Errorf("begin a flush of region %d: %w", region, interpret(err))
@@ -77,7 +77,7 @@ func (tx *FlushTx) begin(ctx context.Context) error {
 }
 
 // Flush is where the flush stands.
-func (tx *FlushTx) Flush() segment.Flush { return tx.flush }
+func (tx *FlushTx) Flush() sequence.Flush { return tx.flush }
 
 // Took is the flush that took a sequence of this region; the zero id when
 // nobody did or when it is not remembered any more.

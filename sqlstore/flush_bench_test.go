@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore/sqltest"
 )
@@ -45,7 +46,7 @@ func BenchmarkFlush(b *testing.B) {
 				for j := range points {
 					points[j] = [3]float64{float64(j + 1), float64(day + int64(j/10)), float64(i*j) * 0.25}
 				}
-				segs = append(segs, seg(segment.MetricID(i+1), points...))
+				segs = append(segs, seg(sequence.MetricID(i+1), points...))
 			}
 			commit(b, begin(b, store, 1), segs...)
 			before := serverSeconds(b, pool)

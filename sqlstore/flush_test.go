@@ -11,6 +11,7 @@ import (
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -32,7 +33,7 @@ func begin(t testing.TB, store *sqlstore.Store, region sequence.Region) *sqlstor
 	return tx
 }
 
-func commit(t testing.TB, tx *sqlstore.FlushTx, segs ...segment.Segment) segment.Flush {
+func commit(t testing.TB, tx *sqlstore.FlushTx, segs ...segment.Segment) sequence.Flush {
 	t.Helper()
 	if err := tx.Commit(context.Background(), segs); err != nil {
 		t.Fatal(err)
@@ -40,7 +41,7 @@ func commit(t testing.TB, tx *sqlstore.FlushTx, segs ...segment.Segment) segment
 	return tx.Flush()
 }
 
-func metricOf(t testing.TB, store *sqlstore.Store, name string) segment.MetricID {
+func metricOf(t testing.TB, store *sqlstore.Store, name string) sequence.MetricID {
 	t.Helper()
 	ids, err := store.Metrics(context.Background(), []string{name})
 	if err != nil {
@@ -50,24 +51,24 @@ func metricOf(t testing.TB, store *sqlstore.Store, name string) segment.MetricID
 }
 
 // newSeries is n series of a metric, numbered from first.
-func newSeries(metric segment.MetricID, name string, first, n int) []segment.NewSeries {
-	out := make([]segment.NewSeries, n)
+func newSeries(metric sequence.MetricID, name string, first, n int) []series.Wanted {
+	out := make([]series.Wanted, n)
 	for i := range out {
-		labels := []segment.Label{{Name: segment.MetricName, Value: name}, {Name: "i", Value: fmt.Sprint(first + i)}}
-		out[i] = segment.NewSeries{Metric: metric, Labels: labels, SHA256: segment.Identity(segment.CanonicalLabels(nil, labels))}
+		labels := []series.Label{{Name: series.MetricName, Value: name}, {Name: "i", Value: fmt.Sprint(first + i)}}
+		out[i] = series.Wanted{Metric: metric, Labels: labels, SHA256: series.Identity(series.CanonicalLabels(nil, labels))}
 	}
 	return out
 }
 
 // seg makes a segment of (series, time, value) triples.
-func seg(metric segment.MetricID, points ...[3]float64) segment.Segment {
+func seg(metric sequence.MetricID, points ...[3]float64) segment.Segment {
 	s := segment.Segment{Metric: metric, Ordered: true, MinT: math.MaxInt64}
 	for _, p := range points {
 		s.MinT, s.MaxT = min(s.MinT, int64(p[1])), max(s.MaxT, int64(p[1]))
 	}
 	s.Base = s.MinT
 	for _, p := range points {
-		s.Series = append(s.Series, segment.SeriesID(p[0]))
+		s.Series = append(s.Series, sequence.SeriesID(p[0]))
 		s.Offsets = append(s.Offsets, int32(int64(p[1])-s.Base))
 		s.Values = append(s.Values, p[2])
 		s.HasStale = s.HasStale || segment.IsStale(p[2])
@@ -137,7 +138,7 @@ func TestFlush(t *testing.T) {
 	}
 	defer snap.Close(ctx)
 	var got []uint64
-	err = snap.ReadRaw(ctx, segment.Select{Metrics: []segment.MetricID{metric}}, func(s *segment.Segment) error {
+	err = snap.ReadRaw(ctx, segment.Select{Metrics: []sequence.MetricID{metric}}, func(s *segment.Segment) error {
 		for _, v := range s.Values {
 			got = append(got, math.Float64bits(v))
 		}
@@ -173,8 +174,8 @@ func TestBadContent(t *testing.T) {
 	metric := metricOf(t, store, "up")
 	for name, value := range map[string]string{"NUL": "a\x00b", "not UTF-8": "a\xffb"} {
 		tx := begin(t, store, 1)
-		labels := []segment.Label{{Name: "l", Value: value}}
-		if _, err := tx.CreateSeries(t.Context(), []segment.NewSeries{{Metric: metric, Labels: labels}}); !errors.Is(err, sequence.ErrBadContent) {
+		labels := []series.Label{{Name: "l", Value: value}}
+		if _, err := tx.CreateSeries(t.Context(), []series.Wanted{{Metric: metric, Labels: labels}}); !errors.Is(err, sequence.ErrBadContent) {
 			t.Errorf("label with %s: %v", name, err)
 		}
 		_ = tx.Rollback(t.Context())

@@ -14,9 +14,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/prometheus/model/histogram"
 
+	"laminar/sequence"
 	"laminar/sequence/nativehist"
 	"laminar/sequence/nativehist/nativehisttest"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -35,8 +37,8 @@ type mixedModel struct {
 	pool   *pgxpool.Pool
 	rnd    *rand.Rand
 	hists  *nativehisttest.Generator
-	metric segment.MetricID
-	series []segment.SeriesID
+	metric sequence.MetricID
+	series []sequence.SeriesID
 	truth  map[point]stored
 }
 
@@ -114,7 +116,7 @@ func TestHistograms(t *testing.T) {
 				m.checkViews(fmt.Sprintf("seed %d, flush %d", seed, i))
 			}
 		}
-		if got := m.snapshot().Position().Histograms; !slices.Equal(got, []segment.MetricID{m.metric}) {
+		if got := m.snapshot().Position().Histograms; !slices.Equal(got, []sequence.MetricID{m.metric}) {
 			t.Errorf("seed %d: metrics with histograms: %v", seed, got)
 		}
 	}
@@ -136,7 +138,7 @@ func (m *mixedModel) checkColumns(when string) {
 	defer func() { _ = snap.Close(context.Background()) }()
 	got := map[point]stored{}
 	kinds := map[[2]bool]int{}
-	err := snap.ReadRaw(context.Background(), segment.Select{Metrics: []segment.MetricID{m.metric}}, func(s *segment.Segment) error {
+	err := snap.ReadRaw(context.Background(), segment.Select{Metrics: []sequence.MetricID{m.metric}}, func(s *segment.Segment) error {
 		kinds[[2]bool{s.Sealed, s.Histograms != nil}]++
 		seen := map[point]bool{}
 		for i, id := range s.Series {
@@ -327,7 +329,7 @@ func TestMissedHistograms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	newest := map[segment.SeriesID]int64{}
+	newest := map[sequence.SeriesID]int64{}
 	for p := range m.truth {
 		newest[p.series] = max(newest[p.series], p.t)
 	}
@@ -336,7 +338,7 @@ func TestMissedHistograms(t *testing.T) {
 	}
 	for _, last := range missed.Lasts {
 		want := m.truth[point{last.Series, newest[last.Series]}]
-		if last.T != newest[last.Series] || math.Float64bits(last.Value) != want.bits || last.Histogram != segment.DigestOf([]byte(want.payload)) {
+		if last.T != newest[last.Series] || math.Float64bits(last.Value) != want.bits || last.Histogram != series.DigestOf([]byte(want.payload)) {
 			t.Errorf("newest of series %d is %+v, want %v at %d", last.Series, last, want, newest[last.Series])
 		}
 	}

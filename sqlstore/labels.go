@@ -7,32 +7,32 @@ import (
 	"slices"
 	"strings"
 
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // parseLabels reads a series' labels from their JSON object, sorted by name.
 // Loading a flow's members reads every series once, so texts without escapes,
 // which is nearly all, are cut out without a general JSON decoder (about eight
 // times faster).
-func parseLabels(doc []byte) ([]segment.Label, error) {
+func parseLabels(doc []byte) ([]series.Label, error) {
 	out, ok := parsePlainLabels(doc)
 	if !ok {
 		var m map[string]string
 		if err := json.Unmarshal(doc, &m); err != nil {
 			return nil, fmt.Errorf("read labels %q: %w", doc, err)
 		}
-		out = make([]segment.Label, 0, len(m))
+		out = make([]series.Label, 0, len(m))
 		for name, value := range m {
-			out = append(out, segment.Label{Name: name, Value: value})
+			out = append(out, series.Label{Name: name, Value: value})
 		}
 	}
-	slices.SortFunc(out, func(a, b segment.Label) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b series.Label) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
 // parsePlainLabels reads {"name": "value", ...} as PostgreSQL prints jsonb; it
 // gives up (false) on anything with a backslash or of another form.
-func parsePlainLabels(doc []byte) ([]segment.Label, bool) {
+func parsePlainLabels(doc []byte) ([]series.Label, bool) {
 	if bytes.IndexByte(doc, '\\') >= 0 {
 		return nil, false
 	}
@@ -44,9 +44,9 @@ func parsePlainLabels(doc []byte) ([]segment.Label, bool) {
 	if rest == "}" {
 		return nil, true
 	}
-	out := make([]segment.Label, 0, strings.Count(rest, `": "`))
+	out := make([]series.Label, 0, strings.Count(rest, `": "`))
 	for {
-		var l segment.Label
+		var l series.Label
 		if l.Name, rest, ok = cutQuoted(rest); !ok {
 			return nil, false
 		}

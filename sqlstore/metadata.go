@@ -7,12 +7,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"laminar/queries"
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // SaveMetadata keeps what senders say of metrics, each metric at most once in
 // the list. What is stored already is not written again.
-func (s *Store) SaveMetadata(ctx context.Context, list []segment.Metadata) error {
+func (s *Store) SaveMetadata(ctx context.Context, list []series.Metadata) error {
 	names, types := make([]string, len(list)), make([]string, len(list))
 	helps, units := make([]string, len(list)), make([]string, len(list))
 	for i, m := range list {
@@ -27,12 +27,12 @@ func (s *Store) SaveMetadata(ctx context.Context, list []segment.Metadata) error
 // Metadata is what senders say of the metrics, in the order of their names;
 // metrics that nobody describes are left out. A metric of a family takes the
 // family's description where it has none of its own.
-func (s *Store) Metadata(ctx context.Context, metrics []string) ([]segment.Metadata, error) {
+func (s *Store) Metadata(ctx context.Context, metrics []string) ([]series.Metadata, error) {
 	rows, err := s.pool.Query(ctx, queries.MetadataFind, metrics)
 	if err != nil {
 		return nil, fmt.Errorf("read metadata: %w", interpret(err))
 	}
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[segment.Metadata])
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[series.Metadata])
 	if err != nil {
 		return nil, fmt.Errorf("read metadata: %w", interpret(err))
 	}

@@ -5,14 +5,14 @@ import (
 	"testing"
 	"time"
 
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // TestMetadata: last write wins, what does not change is not written, and a
 // metric of a family takes the family's description where it has none itself.
 func TestMetadata(t *testing.T) {
 	db := newRawDB(t, 2)
-	save := func(list ...segment.Metadata) {
+	save := func(list ...series.Metadata) {
 		t.Helper()
 		if err := db.store.SaveMetadata(t.Context(), list); err != nil {
 			t.Fatal(err)
@@ -22,8 +22,8 @@ func TestMetadata(t *testing.T) {
 		db.addMetric(name, 1, 1)
 	}
 	save()
-	save(segment.Metadata{Metric: "y", Type: "gauge", Help: "old"}, segment.Metadata{Metric: "without_samples", Type: "gauge"},
-		segment.Metadata{Metric: "x", Type: "histogram", Help: "it's 100 % \"x\"", Unit: "seconds"})
+	save(series.Metadata{Metric: "y", Type: "gauge", Help: "old"}, series.Metadata{Metric: "without_samples", Type: "gauge"},
+		series.Metadata{Metric: "x", Type: "histogram", Help: "it's 100 % \"x\"", Unit: "seconds"})
 	changed := func() (at time.Time) {
 		t.Helper()
 		if err := db.store.Pool().QueryRow(t.Context(), "select changed_at from metadata where metric = 'y'").Scan(&at); err != nil {
@@ -32,11 +32,11 @@ func TestMetadata(t *testing.T) {
 		return at
 	}
 	first := changed()
-	save(segment.Metadata{Metric: "y", Type: "gauge", Help: "old"})
+	save(series.Metadata{Metric: "y", Type: "gauge", Help: "old"})
 	if again := changed(); !again.Equal(first) {
 		t.Errorf("the same metadata was written again at %v, after %v", again, first)
 	}
-	save(segment.Metadata{Metric: "y", Type: "gauge", Help: "new"}, segment.Metadata{Metric: "x_count", Type: "counter"})
+	save(series.Metadata{Metric: "y", Type: "gauge", Help: "new"}, series.Metadata{Metric: "x_count", Type: "counter"})
 	if again := changed(); !again.After(first) {
 		t.Errorf("metadata that changed was written at %v, not after %v", again, first)
 	}
@@ -44,7 +44,7 @@ func TestMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []segment.Metadata{
+	want := []series.Metadata{
 		{Metric: "x_bucket", Type: "histogram", Help: "it's 100 % \"x\"", Unit: "seconds"},
 		{Metric: "x_count", Type: "counter"},
 		{Metric: "y_total", Type: "gauge", Help: "new"},

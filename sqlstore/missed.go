@@ -11,6 +11,7 @@ import (
 	"laminar/queries"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // Missed is what was written to the flush's region in the sequences
@@ -28,11 +29,11 @@ import (
 // dropped beside it: the region's lock keeps the current generation as it is,
 // and tables that were unsealed when they were listed stay as long as this
 // transaction runs.
-func (tx *FlushTx) Missed(ctx context.Context, after, upTo sequence.Seq) (segment.Missed, error) {
-	m := missedReader{tx: tx, lasts: make(map[segment.SeriesID]segment.Last), floors: make(map[segment.MetricID]int64),
-		metricOf: make(map[segment.SeriesID]segment.MetricID)}
+func (tx *FlushTx) Missed(ctx context.Context, after, upTo sequence.Seq) (series.Missed, error) {
+	m := missedReader{tx: tx, lasts: make(map[sequence.SeriesID]series.Last), floors: make(map[sequence.MetricID]int64),
+		metricOf: make(map[sequence.SeriesID]sequence.MetricID)}
 	if err := m.read(ctx, after, upTo); err != nil {
-		return segment.Missed{}, fmt.Errorf("read what sequences %s of region %d brought: %w",
+		return series.Missed{}, fmt.Errorf("read what sequences %s of region %d brought: %w",
 			sequence.Range{After: after, UpTo: upTo}, tx.flush.Region, interpret(err))
 	}
 	return m.result(), nil
@@ -41,8 +42,8 @@ func (tx *FlushTx) Missed(ctx context.Context, after, upTo sequence.Seq) (segmen
 // Floors is for each metric that samples of the region have come of a time, ms,
 // that none of those up to sequence upTo is later than: from the summaries of
 // its flushes and, where these are sealed, from the floors of what is.
-func (tx *FlushTx) Floors(ctx context.Context, upTo sequence.Seq) (map[segment.MetricID]int64, error) {
-	m := missedReader{tx: tx, floors: make(map[segment.MetricID]int64)}
+func (tx *FlushTx) Floors(ctx context.Context, upTo sequence.Seq) (map[sequence.MetricID]int64, error) {
+	m := missedReader{tx: tx, floors: make(map[sequence.MetricID]int64)}
 	if err := m.readNewest(ctx, upTo); err != nil {
 		return nil, fmt.Errorf("read how far the metrics of region %d have come: %w", tx.flush.Region, interpret(err))
 	}
@@ -64,9 +65,9 @@ func (m *missedReader) readNewest(ctx context.Context, upTo sequence.Seq) error 
 
 type missedReader struct {
 	tx       *FlushTx
-	lasts    map[segment.SeriesID]segment.Last
-	metricOf map[segment.SeriesID]segment.MetricID
-	floors   map[segment.MetricID]int64
+	lasts    map[sequence.SeriesID]series.Last
+	metricOf map[sequence.SeriesID]sequence.MetricID
+	floors   map[sequence.MetricID]int64
 }
 
 func (m *missedReader) read(ctx context.Context, after, upTo sequence.Seq) error {
@@ -103,7 +104,7 @@ func (m *missedReader) readFloors(ctx context.Context, query string, args ...any
 	var metric int32
 	var t int64
 	_, err = pgx.ForEachRow(rows, []any{&metric, &t}, func() error {
-		m.raise(segment.MetricID(metric), t)
+		m.raise(sequence.MetricID(metric), t)
 		return nil
 	})
 	return err
@@ -138,7 +139,7 @@ func (m *missedReader) readSummaries(ctx context.Context, rng sequence.Range) (e
 			exact.After = sequence.Seq(seq) // this one and all before it are too much
 		}
 		for i, id := range ids {
-			m.raise(segment.MetricID(id), newst[i])
+			m.raise(sequence.MetricID(id), newst[i])
 		}
 		return nil
 	})
@@ -162,9 +163,9 @@ func (m *missedReader) readHot(ctx context.Context, generation int32, exact sequ
 			t := seg.Time(i)
 			// Segments come oldest first: at one time the later one wins (I3).
 			if old, known := m.lasts[id]; !known || t >= old.T {
-				last := segment.Last{Series: id, T: t, Value: seg.Values[i]}
+				last := series.Last{Series: id, T: t, Value: seg.Values[i]}
 				if seg.Histograms != nil {
-					last.Histogram = segment.DigestOf(seg.Histograms[i])
+					last.Histogram = series.DigestOf(seg.Histograms[i])
 				}
 				m.lasts[id] = last
 				m.metricOf[id] = seg.Metric
@@ -174,20 +175,20 @@ func (m *missedReader) readHot(ctx context.Context, generation int32, exact sequ
 	return rows.Err()
 }
 
-func (m *missedReader) raise(metric segment.MetricID, t int64) {
+func (m *missedReader) raise(metric sequence.MetricID, t int64) {
 	if old, ok := m.floors[metric]; !ok || t > old {
 		m.floors[metric] = t
 	}
 }
 
-func (m *missedReader) result() segment.Missed {
-	out := segment.Missed{Floors: m.floors, Lasts: make([]segment.Last, 0, len(m.lasts))}
+func (m *missedReader) result() series.Missed {
+	out := series.Missed{Floors: m.floors, Lasts: make([]series.Last, 0, len(m.lasts))}
 	for id, last := range m.lasts {
 		if floor, ok := m.floors[m.metricOf[id]]; ok && last.T < floor {
 			continue
 		}
 		out.Lasts = append(out.Lasts, last)
 	}
-	slices.SortFunc(out.Lasts, func(a, b segment.Last) int { return int(a.Series) - int(b.Series) })
+	slices.SortFunc(out.Lasts, func(a, b series.Last) int { return int(a.Series) - int(b.Series) })
 	return out
 }

@@ -76,10 +76,10 @@ func TestExecutorsAgree(t *testing.T) {
 	metric, ids1 := db.addMetric("m", 1, 6)
 	_, ids2 := db.addMetric("m", 2, 5)
 	other, _ := db.addMetric("other", 1, 1)
-	series := map[sequence.Region][]segment.SeriesID{1: ids1, 2: ids2}
-	q := partial.SimpleQuery{Metrics: []segment.MetricID{metric, other}, Pane: width}
-	slotOf := map[segment.SeriesID]int32{}
-	for i, id := range append(append([]segment.SeriesID{}, ids1...), ids2...) {
+	series := map[sequence.Region][]sequence.SeriesID{1: ids1, 2: ids2}
+	q := partial.SimpleQuery{Metrics: []sequence.MetricID{metric, other}, Pane: width}
+	slotOf := map[sequence.SeriesID]int32{}
+	for i, id := range append(append([]sequence.SeriesID{}, ids1...), ids2...) {
 		if i == 3 {
 			continue // not a member: must be left out
 		}
@@ -134,7 +134,7 @@ func collect(into map[cell]partial.Simple) func(int64, int32, partial.Simple) er
 	}
 }
 
-func foldDelta(t *testing.T, snap *sqlstore.Snapshot, q partial.SimpleQuery, ranges map[sequence.Region]sequence.Range, slotOf map[segment.SeriesID]int32) map[cell]*folded {
+func foldDelta(t *testing.T, snap *sqlstore.Snapshot, q partial.SimpleQuery, ranges map[sequence.Region]sequence.Range, slotOf map[sequence.SeriesID]int32) map[cell]*folded {
 	t.Helper()
 	want := map[cell]*folded{}
 	err := snap.ReadDelta(t.Context(), q.Metrics, ranges, segment.PickOrdered, func(seg *segment.Segment) error {
@@ -151,7 +151,7 @@ func foldDelta(t *testing.T, snap *sqlstore.Snapshot, q partial.SimpleQuery, ran
 	return want
 }
 
-func foldRaw(db *rawDB, snap *sqlstore.Snapshot, q partial.SimpleQuery, after, upTo int64, slotOf map[segment.SeriesID]int32) map[cell]*folded {
+func foldRaw(db *rawDB, snap *sqlstore.Snapshot, q partial.SimpleQuery, after, upTo int64, slotOf map[sequence.SeriesID]int32) map[cell]*folded {
 	want := map[cell]*folded{}
 	for id, samples := range readRaw(db, snap, segment.Select{Metrics: q.Metrics}) {
 		for at, bits := range samples {
@@ -170,9 +170,9 @@ func paneEnd(t, width int64) int64 { return (t + width - 1) / width * width }
 func TestOverflowNeedsColumnar(t *testing.T) {
 	db := newRawDB(t, 1)
 	metric, ids := db.addMetric("m", 1, 1)
-	db.flush(1, points{metric: metric, series: []segment.SeriesID{ids[0], ids[0]}, times: []int64{1, 2}, values: []float64{1.7e308, 1.7e308}})
+	db.flush(1, points{metric: metric, series: []sequence.SeriesID{ids[0], ids[0]}, times: []int64{1, 2}, values: []float64{1.7e308, 1.7e308}})
 	snap := db.snapshot()
-	q := partial.SimpleQuery{Metrics: []segment.MetricID{metric}, Series: ids, Slots: []int32{0}, Pane: 1000}
+	q := partial.SimpleQuery{Metrics: []sequence.MetricID{metric}, Series: ids, Slots: []int32{0}, Pane: 1000}
 	ranges := sequence.Vector{}.Delta(snap.Position().Vector)
 	if err := snap.AggregateDelta(t.Context(), q, ranges, collect(map[cell]partial.Simple{})); !errors.Is(err, progress.ErrNeedsColumnar) {
 		t.Errorf("delta: got %v, want ErrNeedsColumnar", err)

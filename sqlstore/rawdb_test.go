@@ -31,8 +31,8 @@ type rawDB struct {
 
 // rawSample is a written sample with where it landed.
 type rawSample struct {
-	series  segment.SeriesID
-	metric  segment.MetricID
+	series  sequence.SeriesID
+	metric  sequence.MetricID
 	region  sequence.Region
 	seq     sequence.Seq
 	t       int64
@@ -43,9 +43,9 @@ type rawSample struct {
 
 // points is the samples of one segment to be written.
 type points struct {
-	metric    segment.MetricID
+	metric    sequence.MetricID
 	unordered bool
-	series    []segment.SeriesID
+	series    []sequence.SeriesID
 	times     []int64
 	values    []float64
 }
@@ -74,22 +74,22 @@ func scanOne[T any](db *rawDB, sql string, args ...any) T {
 
 // addMetric makes a metric with n series in a region, labelled i="0".. and
 // created by the region's next flush, which the caller has to write.
-func (db *rawDB) addMetric(name string, region sequence.Region, n int) (segment.MetricID, []segment.SeriesID) {
+func (db *rawDB) addMetric(name string, region sequence.Region, n int) (sequence.MetricID, []sequence.SeriesID) {
 	db.Helper()
 	metric := scanOne[int32](db, "insert into metric (name) values ($1) on conflict (name) do update set name = excluded.name returning id", name)
 	seq := scanOne[int64](db, "select last_seq + 1 from region where id = $1", int32(region))
-	var ids []segment.SeriesID
+	var ids []sequence.SeriesID
 	for i := range n {
 		labels, err := json.Marshal(map[string]string{"__name__": name, "i": fmt.Sprint(i), "r": fmt.Sprint(region)})
 		if err != nil {
 			db.Fatal(err)
 		}
 		sum := sha256.Sum256(labels)
-		ids = append(ids, segment.SeriesID(scanOne[int32](db,
+		ids = append(ids, sequence.SeriesID(scanOne[int32](db,
 			"insert into series (metric_id, region, seq, sha256, labels) values ($1, $2, $3, $4, $5) returning id",
 			metric, int32(region), seq, sum[:], string(labels))))
 	}
-	return segment.MetricID(metric), ids
+	return sequence.MetricID(metric), ids
 }
 
 // flush writes segments as the region's next flush.
@@ -144,7 +144,7 @@ func insertHot(ctx context.Context, tx pgx.Tx, gen int32, region sequence.Region
 	return err
 }
 
-func ids32(ids []segment.SeriesID) []int32 {
+func ids32(ids []sequence.SeriesID) []int32 {
 	out := make([]int32, len(ids))
 	for i, id := range ids {
 		out[i] = int32(id)
@@ -181,7 +181,7 @@ func (db *rawDB) seal(gen int32) {
 	db.Helper()
 	type key struct {
 		region sequence.Region
-		metric segment.MetricID
+		metric sequence.MetricID
 		bucket int64
 	}
 	groups := map[key][]rawSample{}
@@ -260,7 +260,7 @@ func insertSealed(ctx context.Context, tx pgx.Tx, bucket int64, samples []rawSam
 // (series, time).
 func latest(samples []rawSample) []rawSample {
 	type key struct {
-		series segment.SeriesID
+		series sequence.SeriesID
 		t      int64
 	}
 	last := map[key]rawSample{}

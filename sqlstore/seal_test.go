@@ -21,7 +21,7 @@ import (
 
 // point names a stored sample.
 type point struct {
-	series segment.SeriesID
+	series sequence.SeriesID
 	t      int64
 }
 
@@ -32,8 +32,8 @@ type rawModel struct {
 	store  *sqlstore.Store
 	people *pgxpool.Pool // of the database's other users
 	rnd    *rand.Rand
-	metric segment.MetricID
-	series map[sequence.Region][]segment.SeriesID
+	metric sequence.MetricID
+	series map[sequence.Region][]sequence.SeriesID
 	truth  map[point]uint64
 	gone   int64 // ms: samples before it are given up
 }
@@ -42,7 +42,7 @@ func newRawModel(t testing.TB, seed uint64) *rawModel {
 	t.Helper()
 	db := sqltest.New(t)
 	m := &rawModel{TB: t, store: db.Store(t), people: db.Pool(t), rnd: rand.New(rand.NewPCG(seed, 0)),
-		series: map[sequence.Region][]segment.SeriesID{}, truth: map[point]uint64{}}
+		series: map[sequence.Region][]sequence.SeriesID{}, truth: map[point]uint64{}}
 	m.metric = metricOf(t, m.store, "up")
 	for region := sequence.Region(1); region <= sqltest.Regions; region++ {
 		tx := begin(t, m.store, region)
@@ -125,7 +125,7 @@ func (m *rawModel) check(r *reader) {
 	var stale bool
 	var v float64
 	if _, err := pgx.ForEachRow(rows, []any{&id, &t, &stale, &v}, func() error {
-		p := point{segment.SeriesID(id), t}
+		p := point{sequence.SeriesID(id), t}
 		if _, twice := got[p]; twice {
 			return fmt.Errorf("%v is there twice", p)
 		}

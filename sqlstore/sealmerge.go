@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"laminar/queries"
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
@@ -73,9 +74,9 @@ func weight(seg *segment.Segment) int {
 }
 
 // seriesRange is the series with from <= id < to.
-type seriesRange struct{ from, to segment.SeriesID }
+type seriesRange struct{ from, to sequence.SeriesID }
 
-const endOfSeries = segment.SeriesID(1<<31 - 1)
+const endOfSeries = sequence.SeriesID(1<<31 - 1)
 
 // mergeUnit merges a unit at once, or, when it is too much, some series at a
 // time, each time reading all of it.
@@ -117,7 +118,7 @@ func (m *merger) split(ctx context.Context, u sealUnit) ([]seriesRange, error) {
 	part := seriesRange{}
 	_, err = pgx.ForEachRow(rows, []any{&id, &n}, func() error {
 		if held > 0 && held+n > m.store.cfg.MergeSamples {
-			part.to = segment.SeriesID(id)
+			part.to = sequence.SeriesID(id)
 			parts = append(parts, part)
 			part, held = seriesRange{from: part.to}, 0
 		}

@@ -12,7 +12,7 @@ import (
 
 	"laminar/queries"
 	"laminar/sequence"
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // seriesChunk is how many series are looked up or created by one statement.
@@ -21,7 +21,7 @@ const seriesChunk = 10_000
 // Metrics returns the ids of the metrics in the order of their names and
 // creates those that are missing. That is a transaction of its own: a metric
 // that no sample follows is harmless.
-func (s *Store) Metrics(ctx context.Context, names []string) ([]segment.MetricID, error) {
+func (s *Store) Metrics(ctx context.Context, names []string) ([]sequence.MetricID, error) {
 	ids, err := s.metrics(ctx, names)
 	if err != nil {
 		return nil, fmt.Errorf("look up %d metrics: %w", len(names), interpret(err))
@@ -29,8 +29,8 @@ func (s *Store) Metrics(ctx context.Context, names []string) ([]segment.MetricID
 	return ids, nil
 }
 
-func (s *Store) metrics(ctx context.Context, names []string) ([]segment.MetricID, error) {
-	byName := make(map[string]segment.MetricID, len(names))
+func (s *Store) metrics(ctx context.Context, names []string) ([]sequence.MetricID, error) {
+	byName := make(map[string]sequence.MetricID, len(names))
 	wanted := slices.Compact(slices.Sorted(slices.Values(names)))
 	if err := s.findMetrics(ctx, wanted, byName); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (s *Store) metrics(ctx context.Context, names []string) ([]segment.MetricID
 			return nil, err
 		}
 	}
-	ids := make([]segment.MetricID, len(names))
+	ids := make([]sequence.MetricID, len(names))
 	for i, name := range names {
 		if ids[i] = byName[name]; ids[i] == 0 {
 			return nil, fmt.Errorf("metric %q is not there after it was created", name)
@@ -54,7 +54,7 @@ func (s *Store) metrics(ctx context.Context, names []string) ([]segment.MetricID
 	return ids, nil
 }
 
-func (s *Store) findMetrics(ctx context.Context, names []string, into map[string]segment.MetricID) error {
+func (s *Store) findMetrics(ctx context.Context, names []string, into map[string]sequence.MetricID) error {
 	rows, err := s.pool.Query(ctx, queries.MetricFind, names)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (s *Store) findMetrics(ctx context.Context, names []string, into map[string
 	var id int32
 	var name string
 	_, err = pgx.ForEachRow(rows, []any{&id, &name}, func() error {
-		into[name] = segment.MetricID(id)
+		into[name] = sequence.MetricID(id)
 		return nil
 	})
 	return err
@@ -73,9 +73,9 @@ func (s *Store) findMetrics(ctx context.Context, names []string, into map[string
 // region's row is locked and a series belongs to one region.
 //
 // A created series exists only if the flush commits.
-func (tx *FlushTx) CreateSeries(ctx context.Context, series []segment.NewSeries) ([]segment.CreatedSeries, error) {
-	out := make([]segment.CreatedSeries, 0, len(series))
-	for chunk := range slices.Chunk(series, seriesChunk) {
+func (tx *FlushTx) CreateSeries(ctx context.Context, wanted []series.Wanted) ([]series.Stored, error) {
+	out := make([]series.Stored, 0, len(wanted))
+	for chunk := range slices.Chunk(wanted, seriesChunk) {
 		created, err := tx.createChunk(ctx, chunk)
 		if err != nil {
 			return nil, fmt.Errorf("create series of region %d: %w", tx.flush.Region, interpret(err))
@@ -85,16 +85,16 @@ func (tx *FlushTx) CreateSeries(ctx context.Context, series []segment.NewSeries)
 	return out, nil
 }
 
-func (tx *FlushTx) createChunk(ctx context.Context, series []segment.NewSeries) ([]segment.CreatedSeries, error) {
-	identities := make([][]byte, len(series))
-	for i := range series {
-		identities[i] = series[i].SHA256[:]
+func (tx *FlushTx) createChunk(ctx context.Context, wanted []series.Wanted) ([]series.Stored, error) {
+	identities := make([][]byte, len(wanted))
+	for i := range wanted {
+		identities[i] = wanted[i].SHA256[:]
 	}
 	rows, err := tx.conn.Query(ctx, queries.SeriesFind, identities)
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[[32]byte]segment.CreatedSeries, len(series))
+	known := make(map[[32]byte]series.Stored, len(wanted))
 	if err := collectSeries(rows, false, known); err != nil {
 		return nil, err
 	}
@@ -102,8 +102,8 @@ func (tx *FlushTx) createChunk(ctx context.Context, series []segment.NewSeries) 
 	var missing [][]byte
 	var labels []string
 	asked := make(map[[32]byte]bool)
-	for i := range series {
-		n := &series[i]
+	for i := range wanted {
+		n := &wanted[i]
 		if _, found := known[n.SHA256]; found || asked[n.SHA256] {
 			continue
 		}
@@ -123,24 +123,24 @@ func (tx *FlushTx) createChunk(ctx context.Context, series []segment.NewSeries) 
 			return nil, err
 		}
 	}
-	out := make([]segment.CreatedSeries, len(series))
-	for i := range series {
-		out[i] = known[series[i].SHA256]
+	out := make([]series.Stored, len(wanted))
+	for i := range wanted {
+		out[i] = known[wanted[i].SHA256]
 		if out[i].ID == 0 {
-			return nil, fmt.Errorf("series %x is not there after it was created", series[i].SHA256)
+			return nil, fmt.Errorf("series %x is not there after it was created", wanted[i].SHA256)
 		}
 	}
 	return out, nil
 }
 
-func collectSeries(rows pgx.Rows, created bool, into map[[32]byte]segment.CreatedSeries) error {
+func collectSeries(rows pgx.Rows, created bool, into map[[32]byte]series.Stored) error {
 	var id int32
 	var identity []byte
 	_, err := pgx.ForEachRow(rows, []any{&id, &identity}, func() error {
 		if len(identity) != 32 {
 			return fmt.Errorf("series %d has an identity of %d bytes, want 32", id, len(identity))
 		}
-		into[[32]byte(identity)] = segment.CreatedSeries{ID: segment.SeriesID(id), Created: created}
+		into[[32]byte(identity)] = series.Stored{ID: sequence.SeriesID(id), Created: created}
 		return nil
 	})
 	return err
@@ -148,7 +148,7 @@ func collectSeries(rows pgx.Rows, created bool, into map[[32]byte]segment.Create
 
 // labelsJSON is a label set as a JSON object. Text that is not UTF-8 is refused
 // here, because JSON encoding would quietly replace it.
-func labelsJSON(labels []segment.Label) (string, error) {
+func labelsJSON(labels []series.Label) (string, error) {
 	var b strings.Builder
 	b.WriteByte('{')
 	for i, l := range labels {

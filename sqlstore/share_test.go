@@ -26,7 +26,7 @@ func TestReadRawSpans(t *testing.T) {
 	read := func(spans []segment.Span) map[int64]bool {
 		t.Helper()
 		hot := map[int64]bool{}
-		sel := segment.Select{Metrics: []segment.MetricID{metric}, Spans: spans}
+		sel := segment.Select{Metrics: []sequence.MetricID{metric}, Spans: spans}
 		if err := db.snapshot().ReadRaw(t.Context(), sel, func(seg *segment.Segment) error {
 			if hot[seg.MinT] = true; seg.Sealed {
 				hot[-1] = true
@@ -68,7 +68,7 @@ func TestReadRawShared(t *testing.T) {
 	sel := segment.Select{}
 	for r := range sequence.Region(2) {
 		metric, ids := db.addMetric("m", r+1, series)
-		sel.Metrics = []segment.MetricID{metric}
+		sel.Metrics = []sequence.MetricID{metric}
 		for s := 0; s < scrapes; s += perFlush {
 			p := points{metric: metric}
 			for at := range perFlush {
@@ -82,7 +82,7 @@ func TestReadRawShared(t *testing.T) {
 		}
 	}
 	snap := db.snapshot()
-	db.flush(1, points{metric: sel.Metrics[0], series: []segment.SeriesID{db.samples[0].series}, times: []int64{scrapes * 1000}, values: []float64{1}})
+	db.flush(1, points{metric: sel.Metrics[0], series: []sequence.SeriesID{db.samples[0].series}, times: []int64{scrapes * 1000}, values: []float64{1}})
 	// Of two functions each gets a region, whatever session reads it, and perhaps
 	// while the other is called; a third is left over.
 	readByRegion := func(name string) {
@@ -90,7 +90,7 @@ func TestReadRawShared(t *testing.T) {
 		var counts [3]int
 		var fns []func(*segment.Segment) error
 		for i := range counts {
-			last := map[segment.SeriesID]int64{}
+			last := map[sequence.SeriesID]int64{}
 			fns = append(fns, func(seg *segment.Segment) error {
 				if int(seg.Region) != i+1 {
 					return fmt.Errorf("function %d gets a segment of region %d", i, seg.Region)
@@ -111,7 +111,7 @@ func TestReadRawShared(t *testing.T) {
 	}
 	read := func(name string) {
 		t.Helper()
-		n, last := 0, map[segment.SeriesID]int64{}
+		n, last := 0, map[sequence.SeriesID]int64{}
 		err := snap.ReadRaw(t.Context(), sel, func(seg *segment.Segment) error {
 			for i, id := range seg.Series {
 				if at, ok := last[id]; ok && seg.Time(i) <= at {

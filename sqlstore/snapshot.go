@@ -34,7 +34,7 @@ const (
 type Snapshot struct {
 	pool *pgxpool.Pool // for sessions beside
 	conn *pgxpool.Conn
-	pos  segment.Position
+	pos  sequence.Position
 	hot  string          // what stands in queries for hot_template
 	seg  segment.Segment // reused for every segment read
 
@@ -153,7 +153,7 @@ func (s *Snapshot) readPosition(ctx context.Context) ([]int32, error) {
 		return nil, err
 	}
 	for _, id := range histograms {
-		s.pos.Histograms = append(s.pos.Histograms, segment.MetricID(id))
+		s.pos.Histograms = append(s.pos.Histograms, sequence.MetricID(id))
 	}
 	s.pos.Vector, s.pos.Flushes = positionOf(regions, seqs, flushes)
 	return unsealed, nil
@@ -177,7 +177,7 @@ func positionOf(regions []int32, seqs []int64, flushes []pgtype.UUID) (sequence.
 }
 
 // Position is where the snapshot stands. Its maps must not be changed.
-func (s *Snapshot) Position() segment.Position { return s.pos }
+func (s *Snapshot) Position() sequence.Position { return s.pos }
 
 // Close ends the transaction and gives the connection back. The snapshot must
 // not be used any more. The context is not used: giving back must work when it has ended.

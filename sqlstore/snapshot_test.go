@@ -17,7 +17,7 @@ import (
 // scatter writes random flushes: ordered ones, late and overwriting ones, NaN,
 // infinities and stale markers, over two days, so that segments lie in two
 // time buckets.
-func scatter(db *rawDB, rnd *rand.Rand, metric segment.MetricID, series map[sequence.Region][]segment.SeriesID, flushes int) {
+func scatter(db *rawDB, rnd *rand.Rand, metric sequence.MetricID, series map[sequence.Region][]sequence.SeriesID, flushes int) {
 	db.Helper()
 	if db.now == 0 {
 		db.now = segment.BucketMillis - 600_000
@@ -86,9 +86,9 @@ func value(rnd *rand.Rand) float64 {
 
 // readRaw folds everything a snapshot reads the way readers do: a later sample
 // of a series and time replaces an earlier one.
-func readRaw(db *rawDB, snap *sqlstore.Snapshot, sel segment.Select) map[segment.SeriesID]map[int64]uint64 {
+func readRaw(db *rawDB, snap *sqlstore.Snapshot, sel segment.Select) map[sequence.SeriesID]map[int64]uint64 {
 	db.Helper()
-	out := map[segment.SeriesID]map[int64]uint64{}
+	out := map[sequence.SeriesID]map[int64]uint64{}
 	err := snap.ReadRaw(db.Context(), sel, func(seg *segment.Segment) error {
 		for i := range seg.Series {
 			if out[seg.Series[i]] == nil {
@@ -105,8 +105,8 @@ func readRaw(db *rawDB, snap *sqlstore.Snapshot, sel segment.Select) map[segment
 }
 
 // truth is what readRaw must give at a vector.
-func (db *rawDB) truth(at sequence.Vector) map[segment.SeriesID]map[int64]uint64 {
-	out := map[segment.SeriesID]map[int64]uint64{}
+func (db *rawDB) truth(at sequence.Vector) map[sequence.SeriesID]map[int64]uint64 {
+	out := map[sequence.SeriesID]map[int64]uint64{}
 	for _, s := range db.samples {
 		if s.seq > at.At(s.region) {
 			continue
@@ -119,7 +119,7 @@ func (db *rawDB) truth(at sequence.Vector) map[segment.SeriesID]map[int64]uint64
 	return out
 }
 
-func sameSamples(a, b map[segment.SeriesID]map[int64]uint64) bool {
+func sameSamples(a, b map[sequence.SeriesID]map[int64]uint64) bool {
 	if len(a) != len(b) {
 		return false
 	}
@@ -145,8 +145,8 @@ func TestSnapshotSeesEachSampleOnce(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 11))
 	metric, ids1 := db.addMetric("m", 1, 5)
 	_, ids2 := db.addMetric("m", 2, 4)
-	series := map[sequence.Region][]segment.SeriesID{1: ids1, 2: ids2}
-	sel := segment.Select{Metrics: []segment.MetricID{metric}}
+	series := map[sequence.Region][]sequence.SeriesID{1: ids1, 2: ids2}
+	sel := segment.Select{Metrics: []sequence.MetricID{metric}}
 
 	var held []*sqlstore.Snapshot
 	check := func(when string) {
@@ -197,14 +197,14 @@ func TestReadRawLeavesOutOtherTimes(t *testing.T) {
 	db := newRawDB(t, 1)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	metric, ids := db.addMetric("m", 1, 3)
-	scatter(db, rnd, metric, map[sequence.Region][]segment.SeriesID{1: ids}, 120)
+	scatter(db, rnd, metric, map[sequence.Region][]sequence.SeriesID{1: ids}, 120)
 	db.freeze()
 	db.seal(1)
-	scatter(db, rnd, metric, map[sequence.Region][]segment.SeriesID{1: ids}, 20)
+	scatter(db, rnd, metric, map[sequence.Region][]sequence.SeriesID{1: ids}, 20)
 	snap := db.snapshot()
 	all := db.truth(snap.Position().Vector)
 	for _, span := range []segment.Span{{MinT: segment.BucketMillis, MaxT: segment.BucketMillis + 300_000}, {MinT: segment.BucketMillis - 300_000, MaxT: segment.BucketMillis - 1}} {
-		got := readRaw(db, snap, segment.Select{Metrics: []segment.MetricID{metric}, After: span.MinT, UpTo: span.MaxT})
+		got := readRaw(db, snap, segment.Select{Metrics: []sequence.MetricID{metric}, After: span.MinT, UpTo: span.MaxT})
 		for id, samples := range all {
 			for at, v := range samples {
 				if at > span.MinT && at <= span.MaxT && got[id][at] != v {
@@ -229,7 +229,7 @@ func TestReadDelta(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	metric, ids1 := db.addMetric("m", 1, 4)
 	_, ids2 := db.addMetric("m", 2, 4)
-	series := map[sequence.Region][]segment.SeriesID{1: ids1, 2: ids2}
+	series := map[sequence.Region][]sequence.SeriesID{1: ids1, 2: ids2}
 	scatter(db, rnd, metric, series, 20)
 	db.freeze()
 	scatter(db, rnd, metric, series, 20)
@@ -248,7 +248,7 @@ func TestReadDelta(t *testing.T) {
 			}
 		}
 		last := map[sequence.Region]sequence.Seq{}
-		err := snap.ReadDelta(t.Context(), []segment.MetricID{metric}, ranges, pick, func(seg *segment.Segment) error {
+		err := snap.ReadDelta(t.Context(), []sequence.MetricID{metric}, ranges, pick, func(seg *segment.Segment) error {
 			if seg.MinSeq < last[seg.Region] || seg.MinSeq != seg.MaxSeq {
 				t.Errorf("segment of sequences %d to %d after %d", seg.MinSeq, seg.MaxSeq, last[seg.Region])
 			}
@@ -279,13 +279,13 @@ func TestReadDelta(t *testing.T) {
 func TestReadStopsAtAnError(t *testing.T) {
 	db := newRawDB(t, 1)
 	metric, ids := db.addMetric("m", 1, 2)
-	scatter(db, rand.New(rand.NewPCG(1, 1)), metric, map[sequence.Region][]segment.SeriesID{1: ids}, 5)
+	scatter(db, rand.New(rand.NewPCG(1, 1)), metric, map[sequence.Region][]sequence.SeriesID{1: ids}, 5)
 	snap := db.snapshot()
 	stop := errors.New("stop")
-	if err := snap.ReadRaw(t.Context(), segment.Select{Metrics: []segment.MetricID{metric}}, func(*segment.Segment) error { return stop }); !errors.Is(err, stop) {
+	if err := snap.ReadRaw(t.Context(), segment.Select{Metrics: []sequence.MetricID{metric}}, func(*segment.Segment) error { return stop }); !errors.Is(err, stop) {
 		t.Fatalf("got %v, want the callback's error", err)
 	}
-	if len(readRaw(db, snap, segment.Select{Metrics: []segment.MetricID{metric}})) != 2 {
+	if len(readRaw(db, snap, segment.Select{Metrics: []sequence.MetricID{metric}})) != 2 {
 		t.Error("the snapshot does not read any more")
 	}
 }
@@ -339,8 +339,8 @@ func TestCheckHistory(t *testing.T) {
 
 func TestSeriesByPosition(t *testing.T) {
 	db := newRawDB(t, 2)
-	one := func(m segment.MetricID, id segment.SeriesID, at int64) points {
-		return points{metric: m, series: []segment.SeriesID{id}, times: []int64{at}, values: []float64{1}}
+	one := func(m sequence.MetricID, id sequence.SeriesID, at int64) points {
+		return points{metric: m, series: []sequence.SeriesID{id}, times: []int64{at}, values: []float64{1}}
 	}
 	a, ids := db.addMetric("a", 1, 2)
 	db.flush(1, one(a, ids[0], 1))
@@ -394,7 +394,7 @@ func TestInfosAndSpans(t *testing.T) {
 	metric, ids := db.addMetric("m", 1, 1)
 	at := func(times ...int64) {
 		vals := make([]float64, len(times))
-		series := make([]segment.SeriesID, len(times))
+		series := make([]sequence.SeriesID, len(times))
 		for i := range series {
 			series[i] = ids[0]
 		}
@@ -407,7 +407,7 @@ func TestInfosAndSpans(t *testing.T) {
 	at(9000)
 	at(8000, 8500)
 	snap := db.snapshot()
-	metrics := []segment.MetricID{metric}
+	metrics := []sequence.MetricID{metric}
 	spans, err := snap.Spans(t.Context(), segment.Select{Metrics: metrics})
 	if err != nil {
 		t.Fatal(err)

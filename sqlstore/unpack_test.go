@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"laminar/migrations"
+	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
@@ -51,7 +52,7 @@ func packedValues(rnd *rand.Rand) (next func() float64) {
 }
 
 // randomPackable makes a segment as the sealing merge does.
-func randomPackable(rnd *rand.Rand, metric segment.MetricID) segment.Segment {
+func randomPackable(rnd *rand.Rand, metric sequence.MetricID) segment.Segment {
 	seg := segment.Segment{Metric: metric, Region: 1, MinSeq: 1, MaxSeq: 1, Sealed: true, Base: day, MinT: math.MaxInt64}
 	for id := range 1 + rnd.IntN(8) {
 		next, t := packedValues(rnd), rnd.Int32N(1000)
@@ -60,7 +61,7 @@ func randomPackable(rnd *rand.Rand, metric segment.MetricID) segment.Segment {
 			if rnd.IntN(30) == 0 {
 				v = segment.Stale()
 			}
-			seg.Series, seg.Offsets, seg.Values = append(seg.Series, segment.SeriesID(1+100*id)), append(seg.Offsets, t), append(seg.Values, v)
+			seg.Series, seg.Offsets, seg.Values = append(seg.Series, sequence.SeriesID(1+100*id)), append(seg.Offsets, t), append(seg.Values, v)
 			seg.MinT, seg.MaxT = min(seg.MinT, day+int64(t)), max(seg.MaxT, day+int64(t))
 			seg.HasStale = seg.HasStale || segment.IsStale(v)
 			if t += 5000; rnd.IntN(30) == 0 {
@@ -100,7 +101,7 @@ func TestStorageExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	const base = 1_700_006_400_000
-	ex := segment.Segment{Base: base, Series: []segment.SeriesID{7, 7, 7, 9, 9}, Offsets: []int32{0, 5000, 10000, 1000, 6000}, Values: []float64{0.5, 0.75, 0.25, 100, 103}}
+	ex := segment.Segment{Base: base, Series: []sequence.SeriesID{7, 7, 7, 9, 9}, Offsets: []int32{0, 5000, 10000, 1000, 6000}, Values: []float64{0.5, 0.75, 0.25, 100, 103}}
 	packed, err := new(segment.Packer).Append(nil, &ex)
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +109,7 @@ func TestStorageExample(t *testing.T) {
 	if want := fmt.Sprintf(`unpack_segment('\x%x', %d)`, packed, int64(base)); !strings.Contains(string(text), want) {
 		t.Errorf("docs/storage.md does not have %s", want)
 	}
-	hot := segment.Segment{Base: base, Series: []segment.SeriesID{7, 9}, Offsets: []int32{0, 5000}, Values: []float64{0.5, 100.25}}
+	hot := segment.Segment{Base: base, Series: []sequence.SeriesID{7, 9}, Offsets: []int32{0, 5000}, Values: []float64{0.5, 100.25}}
 	columns, err := new(segment.Packer).AppendColumns(nil, &hot)
 	if err != nil {
 		t.Fatal(err)
@@ -276,7 +277,7 @@ func TestHotBeforePacking(t *testing.T) {
 }
 
 // readAll reads a metric's samples as flows do.
-func readAll(t *testing.T, store *sqlstore.Store, metric segment.MetricID, base int64) map[string]float64 {
+func readAll(t *testing.T, store *sqlstore.Store, metric sequence.MetricID, base int64) map[string]float64 {
 	t.Helper()
 	snap, err := store.Snapshot(t.Context())
 	if err != nil {
@@ -284,7 +285,7 @@ func readAll(t *testing.T, store *sqlstore.Store, metric segment.MetricID, base 
 	}
 	defer snap.Close(t.Context())
 	samples := map[string]float64{}
-	if err := snap.ReadRaw(t.Context(), segment.Select{Metrics: []segment.MetricID{metric}}, func(seg *segment.Segment) error {
+	if err := snap.ReadRaw(t.Context(), segment.Select{Metrics: []sequence.MetricID{metric}}, func(seg *segment.Segment) error {
 		for i, id := range seg.Series {
 			samples[fmt.Sprintf("%d@%d", id, seg.Time(i)-base)] = seg.Values[i]
 		}
@@ -326,7 +327,7 @@ func TestDamagedSegment(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer snap.Close(t.Context())
-	err = snap.ReadRaw(t.Context(), segment.Select{Metrics: []segment.MetricID{m.metric}}, func(*segment.Segment) error { return nil })
+	err = snap.ReadRaw(t.Context(), segment.Select{Metrics: []sequence.MetricID{m.metric}}, func(*segment.Segment) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("sealed segment of metric %d in region", m.metric)) || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("reading a damaged segment: %v", err)
 	}
@@ -364,7 +365,7 @@ func randomColumns(rnd *rand.Rand) segment.Segment {
 		if values > 30 { // whole numbers of so many bits
 			v = math.Trunc(float64(rnd.Int64N(1<<(values-10))) - float64(int64(1)<<20))
 		}
-		seg.Series = append(seg.Series, segment.SeriesID(min(1+rnd.Int64N(1<<ids), math.MaxInt32)))
+		seg.Series = append(seg.Series, sequence.SeriesID(min(1+rnd.Int64N(1<<ids), math.MaxInt32)))
 		seg.Offsets = append(seg.Offsets, int32(rnd.Int64N(1<<times)%segment.BucketMillis))
 		seg.Values = append(seg.Values, v)
 	}
@@ -378,7 +379,7 @@ func compareInSQL(rows pgx.Rows, seg *segment.Segment) (i int, err error) {
 	var at int64
 	var v *float64
 	_, err = pgx.ForEachRow(rows, []any{&id, &at, &v}, func() error {
-		if i >= seg.Len() || segment.SeriesID(id) != seg.Series[i] || at != seg.Time(i) || !sameInSQL(seg.Values[i], v) {
+		if i >= seg.Len() || sequence.SeriesID(id) != seg.Series[i] || at != seg.Time(i) || !sameInSQL(seg.Values[i], v) {
 			return fmt.Errorf("sample %d of %d is (%d, %d, %v), want (%d, %d, %x)", i, seg.Len(), id, at, v, seg.Series[i], seg.Time(i), seg.Values[i])
 		}
 		i++

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 	"laminar/server/view"
 	"laminar/sqlstore"
 )
@@ -62,7 +62,7 @@ func state(f sqlstore.FlowStatus) string {
 	}
 }
 
-func flowDetails(flows []sqlstore.FlowStatus, metadata []segment.Metadata) table {
+func flowDetails(flows []sqlstore.FlowStatus, metadata []series.Metadata) table {
 	var t table
 	data := view.Each(flows, view.NewFlow)
 	for i, f := range flows {

@@ -19,6 +19,7 @@ import (
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"laminar/remotewrite"
+	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
@@ -225,13 +226,13 @@ func checkRaw(t *testing.T, db *sqltest.DB, want map[sampleKey]float64) {
 	t.Helper()
 	ctx := t.Context()
 	pool := db.Pool(t)
-	numbers := make(map[segment.SeriesID]int)
+	numbers := make(map[sequence.SeriesID]int)
 	rows, err := pool.Query(ctx, "select id, (labels->>'i')::int from series")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for rows.Next() {
-		var id segment.SeriesID
+		var id sequence.SeriesID
 		var i int
 		if err := rows.Scan(&id, &i); err != nil {
 			t.Fatal(err)
@@ -250,7 +251,7 @@ func checkRaw(t *testing.T, db *sqltest.DB, want map[sampleKey]float64) {
 		sampleKey
 	}
 	got := make(map[sampleKey]float64)
-	newest := make(map[segment.SeriesID]int64)
+	newest := make(map[sequence.SeriesID]int64)
 	once := make(map[inFlush]bool)
 	unordered, total := 0, 0
 	var seg segment.Segment

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore"
 )
@@ -83,8 +84,8 @@ func (h *history) readSnapshot(ctx context.Context, snap *sqlstore.Snapshot) ([]
 	if err != nil {
 		return nil, err
 	}
-	number := map[segment.SeriesID]int{}
-	metrics := map[segment.MetricID]bool{}
+	number := map[sequence.SeriesID]int{}
+	metrics := map[sequence.MetricID]bool{}
 	sel := segment.Select{}
 	for _, s := range series {
 		if !metrics[s.Metric] {

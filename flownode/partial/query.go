@@ -1,13 +1,15 @@
 package partial
 
-import "laminar/sequence/segment"
+import (
+	"laminar/sequence"
+)
 
 // SimpleQuery asks a database for Simple partials by pane and slot.
 // len(Series) == len(Slots): samples of Series[i] are folded into Slots[i],
 // samples of other series are left out. Stale markers are left out.
 type SimpleQuery struct {
-	Metrics []segment.MetricID
-	Series  []segment.SeriesID
+	Metrics []sequence.MetricID
+	Series  []sequence.SeriesID
 	Slots   []int32
 	Pane    int64 // pane width, ms; a pane is named by its right, closed end
 	After   int64 // samples with t <= After are left out, ms

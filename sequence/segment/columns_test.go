@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"laminar/sequence"
 )
 
 // unsortedSegment makes a segment as a flush does: samples of many series, one or few
@@ -66,17 +68,17 @@ func TestColumns(t *testing.T) {
 
 // TestColumnsSize: what is alike takes no bytes, and the rest whole ones.
 func TestColumnsSize(t *testing.T) {
-	one := []SeriesID{7}
+	one := []sequence.SeriesID{7}
 	for name, c := range map[string]struct {
 		seg  Segment
 		want int
 	}{
 		"one sample":  {Segment{Series: one, Offsets: []int32{0}, Values: []float64{1e9}}, 0},
-		"a scrape":    {Segment{Series: []SeriesID{1000, 1255, 1001}, Offsets: []int32{0, 0, 0}, Values: []float64{70_000, 70_255, 70_001}}, 3 * (1 + 0 + 1)},
-		"hundredths":  {Segment{Series: []SeriesID{1, 257}, Offsets: []int32{0, 255}, Values: []float64{0.01, -655.35}}, 2 * (2 + 1 + 3)},
-		"wide":        {Segment{Series: []SeriesID{1, math.MaxInt32}, Offsets: []int32{0, math.MaxInt32}, Values: []float64{-(1<<53 - 1), 1<<53 - 1}}, 2 * (4 + 4 + 7)},
-		"many digits": {Segment{Series: []SeriesID{1, 2}, Offsets: []int32{0, 0}, Values: []float64{math.Pi, -math.E}}, 2 * (1 + 0 + 7)},
-		"too many":    {Segment{Series: []SeriesID{1, 2}, Offsets: []int32{0, 0}, Values: []float64{math.Pi, -math.E / 1e9}}, 2 * (1 + 0 + 8)},
+		"a scrape":    {Segment{Series: []sequence.SeriesID{1000, 1255, 1001}, Offsets: []int32{0, 0, 0}, Values: []float64{70_000, 70_255, 70_001}}, 3 * (1 + 0 + 1)},
+		"hundredths":  {Segment{Series: []sequence.SeriesID{1, 257}, Offsets: []int32{0, 255}, Values: []float64{0.01, -655.35}}, 2 * (2 + 1 + 3)},
+		"wide":        {Segment{Series: []sequence.SeriesID{1, math.MaxInt32}, Offsets: []int32{0, math.MaxInt32}, Values: []float64{-(1<<53 - 1), 1<<53 - 1}}, 2 * (4 + 4 + 7)},
+		"many digits": {Segment{Series: []sequence.SeriesID{1, 2}, Offsets: []int32{0, 0}, Values: []float64{math.Pi, -math.E}}, 2 * (1 + 0 + 7)},
+		"too many":    {Segment{Series: []sequence.SeriesID{1, 2}, Offsets: []int32{0, 0}, Values: []float64{math.Pi, -math.E / 1e9}}, 2 * (1 + 0 + 8)},
 	} {
 		packed, err := new(Packer).AppendColumns(nil, &c.seg)
 		if err != nil || len(packed) != columnsHeader+c.want {
@@ -90,8 +92,8 @@ func TestColumnsRefuse(t *testing.T) {
 	var p Packer
 	for name, seg := range map[string]Segment{
 		"empty":           {},
-		"negative offset": {Series: []SeriesID{1, 2}, Offsets: []int32{3, -1}, Values: []float64{1, 2}},
-		"series 0":        {Series: []SeriesID{1, 0}, Offsets: []int32{1, 2}, Values: []float64{1, 2}},
+		"negative offset": {Series: []sequence.SeriesID{1, 2}, Offsets: []int32{3, -1}, Values: []float64{1, 2}},
+		"series 0":        {Series: []sequence.SeriesID{1, 0}, Offsets: []int32{1, 2}, Values: []float64{1, 2}},
 	} {
 		if out, err := p.AppendColumns(nil, &seg); err == nil || len(out) > 0 {
 			t.Errorf("%s: %d bytes, %v", name, len(out), err)

@@ -1,6 +1,10 @@
 package segment
 
-import "slices"
+import (
+	"slices"
+
+	"laminar/sequence"
+)
 
 // Merge is the sealing merge: all samples of hot segments of one region, one
 // metric and one time bucket, sorted by (series, time), each (series, time)
@@ -40,14 +44,14 @@ func Merge(in []Segment, earliest int64, limit int) []Segment {
 // columns are samples as parallel arrays with absolute times. hists is nil where
 // there are only floats, and holds nil for a float.
 type columns struct {
-	series []SeriesID
+	series []sequence.SeriesID
 	times  []int64
 	vals   []float64
 	hists  [][]byte
 }
 
 func newColumns(n int, hists bool) columns {
-	c := columns{series: make([]SeriesID, n), times: make([]int64, n), vals: make([]float64, n)}
+	c := columns{series: make([]sequence.SeriesID, n), times: make([]int64, n), vals: make([]float64, n)}
 	if hists {
 		c.hists = make([][]byte, n)
 	}
@@ -89,11 +93,11 @@ func (c columns) first(n int) columns {
 // bySeries sorts by series and keeps the order within one: a counting sort, as
 // segments hold few series many times.
 func (c columns) bySeries() columns {
-	next := make(map[SeriesID]int)
+	next := make(map[sequence.SeriesID]int)
 	for _, id := range c.series {
 		next[id]++
 	}
-	ids := make([]SeriesID, 0, len(next))
+	ids := make([]sequence.SeriesID, 0, len(next))
 	for id := range next {
 		ids = append(ids, id)
 	}

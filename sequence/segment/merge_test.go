@@ -11,7 +11,7 @@ import (
 )
 
 type key struct {
-	series SeriesID
+	series sequence.SeriesID
 	t      int64
 }
 
@@ -29,7 +29,7 @@ func randomHot(rnd *rand.Rand, n int, hists bool) []Segment {
 			if rnd.IntN(20) == 0 {
 				v = Stale()
 			}
-			seg.Series = append(seg.Series, SeriesID(1+rnd.IntN(6)))
+			seg.Series = append(seg.Series, sequence.SeriesID(1+rnd.IntN(6)))
 			seg.Offsets = append(seg.Offsets, int32(t-bucket))
 			seg.Values = append(seg.Values, v)
 			seg.MinT, seg.MaxT = min(seg.MinT, t), max(seg.MaxT, t)
@@ -138,14 +138,14 @@ func TestMergeCutsByBytes(t *testing.T) {
 func TestMergeCutsBetweenSeries(t *testing.T) {
 	var in Segment
 	in.MinSeq, in.MaxSeq = 1, 1
-	for id := range SeriesID(40) {
+	for id := range sequence.SeriesID(40) {
 		for i := range int32(3 + id%8) {
 			in.Series = append(in.Series, id+1)
 			in.Offsets = append(in.Offsets, i)
 			in.Values = append(in.Values, 1)
 		}
 	}
-	seen := map[SeriesID]int{}
+	seen := map[sequence.SeriesID]int{}
 	out := Merge([]Segment{in}, 0, 20)
 	for i := range out {
 		for _, id := range slices.Compact(slices.Clone(out[i].Series)) {
@@ -206,7 +206,7 @@ func BenchmarkMerge(b *testing.B) {
 	for p := range in {
 		in[p].MinSeq, in[p].MaxSeq = sequence.Seq(p+1), sequence.Seq(p+1)
 		for s := range series {
-			in[p].Series = append(in[p].Series, SeriesID(s+1))
+			in[p].Series = append(in[p].Series, sequence.SeriesID(s+1))
 			in[p].Offsets = append(in[p].Offsets, int32(p*1000))
 			in[p].Values = append(in[p].Values, float64(s))
 		}

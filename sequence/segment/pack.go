@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"math"
 
+	"laminar/sequence"
 	"laminar/sequence/segment/bitpack"
 )
 
@@ -18,7 +19,7 @@ type Packer struct {
 	ints    []int64 // one series' values
 	odd     []int   // which of them are exceptions
 	at      int     // sample index that the next exception is counted from
-	lastID  SeriesID
+	lastID  sequence.SeriesID
 }
 
 // Append appends the packed samples of a sealed segment to dst, which allocates
@@ -108,7 +109,7 @@ func (p *Packer) series(seg *Segment, from, to int) error {
 }
 
 // run begins a run; its count is put when it ends.
-func (p *Packer) run(id SeriesID, m mode, offset int32, value int64) {
+func (p *Packer) run(id sequence.SeriesID, m mode, offset int32, value int64) {
 	p.put(streamIDs, int64(id-p.lastID))
 	p.put(streamModes, int64(m))
 	p.put(streamTimes, int64(offset))

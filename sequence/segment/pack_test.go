@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"laminar/sequence"
 )
 
 // kinds of values, each by a series' random source: next gives one after another.
@@ -71,9 +73,9 @@ var kinds = []struct {
 func randomSealed(rnd *rand.Rand, kind, series, samples int) Segment {
 	seg := Segment{Region: 1, Metric: 7, Sealed: true, Base: 3*BucketMillis + rnd.Int64N(1000)}
 	seg.MinT, seg.MaxT = math.MaxInt64, 0
-	id := SeriesID(0)
+	id := sequence.SeriesID(0)
 	for range series {
-		id += 1 + SeriesID(rnd.IntN(1<<rnd.IntN(20)))
+		id += 1 + sequence.SeriesID(rnd.IntN(1<<rnd.IntN(20)))
 		k := kind
 		if k < 0 {
 			k = rnd.IntN(len(kinds))
@@ -137,12 +139,12 @@ func TestPackRefuses(t *testing.T) {
 	var p Packer
 	for name, seg := range map[string]Segment{
 		"empty":           {},
-		"series fall":     {Series: []SeriesID{2, 1}, Offsets: []int32{1, 2}, Values: []float64{1, 2}},
-		"series return":   {Series: []SeriesID{1, 2, 1}, Offsets: []int32{1, 2, 3}, Values: []float64{1, 2, 3}},
-		"times fall":      {Series: []SeriesID{1, 1}, Offsets: []int32{2, 1}, Values: []float64{1, 2}},
-		"time repeats":    {Series: []SeriesID{1, 1}, Offsets: []int32{2, 2}, Values: []float64{1, 2}},
-		"negative offset": {Series: []SeriesID{1}, Offsets: []int32{-1}, Values: []float64{1}},
-		"series 0":        {Series: []SeriesID{0}, Offsets: []int32{1}, Values: []float64{1}},
+		"series fall":     {Series: []sequence.SeriesID{2, 1}, Offsets: []int32{1, 2}, Values: []float64{1, 2}},
+		"series return":   {Series: []sequence.SeriesID{1, 2, 1}, Offsets: []int32{1, 2, 3}, Values: []float64{1, 2, 3}},
+		"times fall":      {Series: []sequence.SeriesID{1, 1}, Offsets: []int32{2, 1}, Values: []float64{1, 2}},
+		"time repeats":    {Series: []sequence.SeriesID{1, 1}, Offsets: []int32{2, 2}, Values: []float64{1, 2}},
+		"negative offset": {Series: []sequence.SeriesID{1}, Offsets: []int32{-1}, Values: []float64{1}},
+		"series 0":        {Series: []sequence.SeriesID{0}, Offsets: []int32{1}, Values: []float64{1}},
 	} {
 		if out, err := p.Append(nil, &seg); err == nil || len(out) > 0 {
 			t.Errorf("%s: %d bytes, %v", name, len(out), err)

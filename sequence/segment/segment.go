@@ -5,11 +5,14 @@
 // segment merges the hot segments of a generation; of its samples' sequences
 // it keeps only the smallest and the largest.
 //
+// A segment names its series and its metric by number. What these are is package
+// series; where a flush or a snapshot stands is package sequence. Select stays
+// here: it chooses segments, not samples.
+//
 // The package is pure: no SQL, no clock, no goroutines.
 package segment
 
 import (
-	"crypto/sha256"
 	"math"
 	"time"
 
@@ -24,12 +27,6 @@ const BucketMillis = int64(24 * time.Hour / time.Millisecond)
 // Bucket is the start of the time bucket that t (milliseconds since the epoch,
 // from 0) lies in.
 func Bucket(t int64) int64 { return t - t%BucketMillis }
-
-// SeriesID names a series in the database; 0 means not yet stored.
-type SeriesID int32
-
-// MetricID names a metric in the database; 0 means not yet stored.
-type MetricID int32
 
 // staleBits is Prometheus's staleness marker (model/value.StaleNaN): a NaN
 // that says the series has ended, and no value.
@@ -65,13 +62,13 @@ func Stale() float64 { return math.Float64frombits(staleBits) }
 type Segment struct {
 	Region         sequence.Region
 	MinSeq, MaxSeq sequence.Seq
-	Metric         MetricID
+	Metric         sequence.MetricID
 	Ordered        bool
 	Sealed         bool
 	HasStale       bool
 	MinT, MaxT     int64 // milliseconds since the epoch
 	Base           int64 // milliseconds since the epoch
-	Series         []SeriesID
+	Series         []sequence.SeriesID
 	Offsets        []int32 // milliseconds since Base
 	Values         []float64
 	Histograms     [][]byte // nil for floats
@@ -90,25 +87,12 @@ func (s *Segment) Len() int { return len(s.Series) }
 // Time is the time of sample i in milliseconds since the epoch.
 func (s *Segment) Time(i int) int64 { return s.Base + int64(s.Offsets[i]) }
 
-// Digest stands for a histogram's payload where only equality matters: the first
-// half of its SHA-256. That of a float sample is zero.
-type Digest [16]byte
-
-// DigestOf is the digest of a payload; of none, as floats have, it is zero.
-func DigestOf(payload []byte) Digest {
-	if len(payload) == 0 {
-		return Digest{}
-	}
-	sum := sha256.Sum256(payload)
-	return Digest(sum[:16])
-}
-
 // Info is what is known of a segment, or of several that are ordered, without
 // reading their samples: enough for the decision what to do about them.
 type Info struct {
 	Region         sequence.Region
 	MinSeq, MaxSeq sequence.Seq
-	Metric         MetricID
+	Metric         sequence.MetricID
 	Ordered        bool
 	Sealed         bool
 	MinT, MaxT     int64 // milliseconds since the epoch

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"laminar/sequence"
 	"laminar/sequence/segment/bitpack"
 )
 
@@ -118,7 +119,7 @@ func (u *Unpacker) undo(seg *Segment) error {
 		id += diff
 		to, others := from+int(count), int(count-1)
 		for i := from; i < to; i++ {
-			seg.Series[i] = SeriesID(id)
+			seg.Series[i] = sequence.SeriesID(id)
 		}
 		var ok bool
 		if newest, ok = undoTimes(seg.Offsets[from:to], first, end, dtimes[:others]); !ok {

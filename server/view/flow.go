@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"laminar/flownode/flowdef"
-	"laminar/sequence/segment"
+	"laminar/sequence/series"
 	"laminar/sqlstore"
 )
 
@@ -68,7 +68,7 @@ type Metric struct {
 }
 
 // Metrics shows those of the metadata that one flow reads.
-func Metrics(f sqlstore.FlowStatus, metadata []segment.Metadata) (list []Metric) {
+func Metrics(f sqlstore.FlowStatus, metadata []series.Metadata) (list []Metric) {
 	names := MetricNames([]sqlstore.FlowStatus{f})
 	for _, m := range metadata {
 		if slices.Contains(names, m.Metric) {

@@ -282,7 +282,7 @@ func (w *world) mayWait(f *flow) bool {
 }
 
 // selects reports whether the flow reads a series, going by its metric alone.
-func (f *flow) selects(s series) bool {
+func (f *flow) selects(s modelSeries) bool {
 	return strings.Contains(f.def.PromQL, s.labels.Get("__name__"))
 }
 

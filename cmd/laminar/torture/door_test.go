@@ -130,7 +130,7 @@ type doorFlush struct {
 }
 
 // Flush has the history's clock.
-func (f doorFlush) Flush() segment.Flush {
+func (f doorFlush) Flush() sequence.Flush {
 	fl := f.FlushTx.Flush()
 	fl.Now = f.store.door.w.clock.Load()
 	return fl

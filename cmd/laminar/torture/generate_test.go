@@ -24,7 +24,7 @@ const (
 // around it.
 type generator struct {
 	rng    *rand.Rand
-	series []series
+	series []modelSeries
 	defs   map[string]flowdef.Flow // of flows.yml
 	names  []string                // those of defs that this history may apply
 	ops    []op

@@ -12,9 +12,9 @@ import (
 	"github.com/prometheus/prometheus/promql"
 
 	"laminar/flownode/promeval"
-	"laminar/remotewrite"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -25,8 +25,8 @@ const (
 	day         = segment.BucketMillis
 )
 
-// series is what a sample belongs to.
-type series struct {
+// modelSeries is what a sample belongs to.
+type modelSeries struct {
 	labels    labels.Labels
 	region    sequence.Region
 	counter   bool
@@ -36,8 +36,8 @@ type series struct {
 // allSeries is the series that histories use: two counters and a gauge of four
 // instances of two jobs, and among them five of native histograms, which have
 // instances and jobs of their own. The first six are those of instance i0.
-func allSeries() []series {
-	out := make([]series, seriesCount)
+func allSeries() []modelSeries {
+	out := make([]modelSeries, seriesCount)
 	names := []string{"requests_total", "errors_total", "temperature"}
 	floats, histograms := 0, 0
 	for n := range out {
@@ -50,18 +50,18 @@ func allSeries() []series {
 			floats++
 		}
 		ls := labels.FromStrings("__name__", name, "instance", instance, "job", job, "n", fmt.Sprint(n))
-		var canonical []segment.Label
-		ls.Range(func(l labels.Label) { canonical = append(canonical, segment.Label{Name: l.Name, Value: l.Value}) })
-		out[n] = series{
+		var canonical []series.Label
+		ls.Range(func(l labels.Label) { canonical = append(canonical, series.Label{Name: l.Name, Value: l.Value}) })
+		out[n] = modelSeries{
 			labels: ls, histogram: native, counter: !native && name != "temperature",
-			region: remotewrite.RegionOf(segment.CanonicalLabels(nil, canonical), sqltest.Regions),
+			region: series.RegionOf(series.CanonicalLabels(nil, canonical), sqltest.Regions),
 		}
 	}
 	return out
 }
 
 // encode is a remote write 1.0 request, its samples in this order.
-func encode(all []series, ps points) ([]byte, error) {
+func encode(all []modelSeries, ps points) ([]byte, error) {
 	var req prompb.WriteRequest
 	for _, p := range ps {
 		ts := prompb.TimeSeries{Labels: prompb.FromLabels(all[p.series].labels, nil)}
@@ -83,7 +83,7 @@ func encode(all []series, ps points) ([]byte, error) {
 // model is what the database must hold: every acknowledged sample with its
 // sequence. Times are milliseconds since the epoch.
 type model struct {
-	series   []series
+	series   []modelSeries
 	versions []map[int64][]version // by series and time; ascending sequences
 	log      []landed              // as they were acknowledged
 	vector   sequence.Vector       // where the regions are

@@ -194,14 +194,14 @@ type nodeSnapshot struct {
 }
 
 // Position has the history's clock.
-func (s *nodeSnapshot) Position() segment.Position {
+func (s *nodeSnapshot) Position() sequence.Position {
 	pos := s.Snapshot.Position()
 	pos.Now = s.now
 	return pos
 }
 
 // ReadDelta is Snapshot.ReadDelta.
-func (s *nodeSnapshot) ReadDelta(ctx context.Context, metrics []segment.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
+func (s *nodeSnapshot) ReadDelta(ctx context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
 	if err := s.k.reach("read"); err != nil {
 		return err
 	}

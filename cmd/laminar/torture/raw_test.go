@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore"
 )
@@ -97,8 +98,8 @@ func (w *world) readSnapshot(snap *sqlstore.Snapshot) ([]map[int64]float64, erro
 	if err != nil {
 		return nil, err
 	}
-	number := map[segment.SeriesID]int{}
-	metrics := map[segment.MetricID]bool{}
+	number := map[sequence.SeriesID]int{}
+	metrics := map[sequence.MetricID]bool{}
 	sel := segment.Select{}
 	for _, s := range listed {
 		if !metrics[s.Metric] {

@@ -1,9 +1,12 @@
-package segment
+package series
 
 import "crypto/sha256"
 
 // MetricName is the label that holds a series' metric name.
 const MetricName = "__name__"
+
+// Label is one name and value of a series.
+type Label struct{ Name, Value string }
 
 // CanonicalLabels appends the canonical bytes of a label set to dst: name,
 // 0xff, value, 0xff for each label, sorted by name. The byte 0xff occurs in no

@@ -1,4 +1,4 @@
-package segment
+package series
 
 // Metadata is what a sender says of a metric, or of a family of them.
 type Metadata struct {
