@@ -22,7 +22,7 @@ import (
 // feed is a source of samples for BenchmarkStorage.
 type feed struct {
 	name     string
-	sets     [][]fleet.Label
+	series   [][]fleet.Label
 	scrapes  int
 	interval time.Duration
 	next     func(dst []fleet.Point, t time.Time) []fleet.Point // one scrape of all series

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"laminar/flownode"
-	"laminar/remotewrite"
+	"laminar/ingest"
 	"laminar/sequence"
 	"laminar/sqlstore"
 )
@@ -16,7 +16,7 @@ import (
 type ingestStore struct{ *sqlstore.Store }
 
 // BeginFlush is Store.BeginFlush.
-func (s ingestStore) BeginFlush(ctx context.Context, region sequence.Region, id sequence.FlushID) (remotewrite.FlushTx, error) {
+func (s ingestStore) BeginFlush(ctx context.Context, region sequence.Region, id sequence.FlushID) (ingest.FlushTx, error) {
 	tx, err := s.Store.BeginFlush(ctx, region, id)
 	if err != nil {
 		return nil, err
@@ -46,9 +46,9 @@ func (s nodeStore) StoredSnapshot(ctx context.Context) (flownode.StoredSnapshot,
 }
 
 var (
-	_ remotewrite.Store          = ingestStore{}
-	_ remotewrite.MetadataStore  = (*sqlstore.Store)(nil)
-	_ remotewrite.Elector        = (*sqlstore.Store)(nil)
+	_ ingest.Store               = ingestStore{}
+	_ ingest.MetadataStore       = (*sqlstore.Store)(nil)
+	_ ingest.Elector             = (*sqlstore.Store)(nil)
 	_ flownode.Snapshotter       = nodeStore{}
 	_ flownode.StoredSnapshotter = nodeStore{}
 	_ flownode.Catalog           = (*sqlstore.Store)(nil)

@@ -13,7 +13,7 @@ import (
 	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
-	"laminar/remotewrite"
+	"laminar/ingest"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -26,7 +26,7 @@ import (
 func TestRemoteWriteClient(t *testing.T) {
 	db := sqltest.New(t)
 	db.Store(t) // installs
-	line := newBadLine(t, runIngester(t, db.URL, func(cfg *remotewrite.Config, store *sqlstore.Store) {
+	line := newBadLine(t, runIngester(t, db.URL, func(cfg *ingest.Config, store *sqlstore.Store) {
 		cfg.StartZeros, cfg.Metadata = true, store
 	}).Write())
 	api, err := remoteapi.NewAPI(line.url, remoteapi.WithAPIPath("api/v1/write"),

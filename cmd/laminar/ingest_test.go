@@ -18,7 +18,7 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
-	"laminar/remotewrite"
+	"laminar/ingest"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore"
@@ -76,19 +76,19 @@ func TestIngestersShareRegions(t *testing.T) {
 }
 
 // runIngester runs an ingester with a pool of its own until the test ends.
-func runIngester(t testing.TB, url string, change ...func(*remotewrite.Config, *sqlstore.Store)) *remotewrite.Ingester {
+func runIngester(t testing.TB, url string, change ...func(*ingest.Config, *sqlstore.Store)) *ingest.Ingester {
 	t.Helper()
 	store, err := sqlstore.Open(context.Background(), sqlstore.Config{URL: url}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := remotewrite.Config{
+	cfg := ingest.Config{
 		Regions: sqltest.Regions, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	}
 	for _, fn := range change {
 		fn(&cfg, store)
 	}
-	ing, err := remotewrite.New(ingestStore{store}, cfg)
+	ing, err := ingest.New(ingestStore{store}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

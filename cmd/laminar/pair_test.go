@@ -12,7 +12,7 @@ import (
 	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/prompb"
 
-	"laminar/remotewrite"
+	"laminar/ingest"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -30,8 +30,8 @@ func TestPairOfSenders(t *testing.T) {
 	db.Store(t) // installs
 	var doors []http.Handler
 	for range 2 {
-		doors = append(doors, runIngester(t, db.URL, func(cfg *remotewrite.Config, store *sqlstore.Store) {
-			cfg.HA = remotewrite.HA{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Failover: pairFailover, Elector: store}
+		doors = append(doors, runIngester(t, db.URL, func(cfg *ingest.Config, store *sqlstore.Store) {
+			cfg.HA = ingest.HA{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Failover: pairFailover, Elector: store}
 		}).Write())
 	}
 	pair := []*replica{{t: t, name: "a", value: 1, doors: doors}, {t: t, name: "b", value: 2, doors: doors}}

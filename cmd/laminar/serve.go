@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/flownode"
-	"laminar/remotewrite"
+	"laminar/ingest"
 	"laminar/sqlstore"
 )
 
@@ -114,18 +114,18 @@ func (a *app) assemble(ctx context.Context, c *config, h *host, listener net.Lis
 		return nil, err
 	}
 	notifier, hints := store.NewNotifier(), store.NewListener()
-	ingester, err := remotewrite.New(ingestStore{store}, remotewrite.Config{
+	ingester, err := ingest.New(ingestStore{store}, ingest.Config{
 		Regions: store.Regions(),
-		Limits: remotewrite.Limits{
+		Limits: ingest.Limits{
 			BodyBytes: c.Ingest.MaxBody, DecodedBytes: c.Ingest.MaxDecoded,
 			Labels: c.Ingest.MaxLabels, LabelBytes: int(c.Ingest.MaxLabelBytes), Ahead: c.Ingest.MaxAhead,
 		},
 		BufferBytes: c.Ingest.Buffer, FlushSamples: c.Ingest.FlushSamples, Linger: c.Ingest.Linger,
 		StartZeros: c.Ingest.Starts == startsZero, Metadata: store,
-		HA: remotewrite.HA{
+		HA: ingest.HA{
 			ClusterLabel: c.HA.ClusterLabel, ReplicaLabel: c.HA.ReplicaLabel, Failover: c.HA.FailoverTimeout, Elector: store,
 		},
-		OnCommit: func(commit remotewrite.Commit) {
+		OnCommit: func(commit ingest.Commit) {
 			node.Hint(commit.Region, commit.Seq)
 			notifier.Send(commit.Region, commit.Seq)
 		},

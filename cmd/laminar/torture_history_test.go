@@ -14,7 +14,7 @@ import (
 
 	"laminar/flownode"
 	"laminar/flownode/flowdef"
-	"laminar/remotewrite"
+	"laminar/ingest"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -74,8 +74,8 @@ func newHistory(t *testing.T, seed uint64, until time.Time) *history {
 		t.Fatal(err)
 	}
 	for range 2 {
-		d := &door{t: t, proxy: db.Proxy(t), cfg: remotewrite.Config{
-			Regions: sqltest.Regions, Logger: quiet, OnCommit: func(remotewrite.Commit) { h.wake() },
+		d := &door{t: t, proxy: db.Proxy(t), cfg: ingest.Config{
+			Regions: sqltest.Regions, Logger: quiet, OnCommit: func(ingest.Commit) { h.wake() },
 			SeriesIdle: []time.Duration{0, 100 * time.Millisecond}[rng.IntN(2)],
 		}}
 		d.open()

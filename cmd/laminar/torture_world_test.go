@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"laminar/flownode"
-	"laminar/remotewrite"
+	"laminar/ingest"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -46,7 +46,7 @@ func openTorture(t testing.TB, url string) *sqlstore.Store {
 type door struct {
 	t     testing.TB
 	proxy *sqltest.Proxy
-	cfg   remotewrite.Config
+	cfg   ingest.Config
 	store *sqlstore.Store
 	in    http.Handler
 	stop  func() // ends it as a crash would: nothing is remembered
@@ -56,7 +56,7 @@ type door struct {
 func (d *door) open() {
 	d.t.Helper()
 	d.store = openTorture(d.t, d.proxy.URL)
-	ing, err := remotewrite.New(ingestStore{d.store}, d.cfg)
+	ing, err := ingest.New(ingestStore{d.store}, d.cfg)
 	if err != nil {
 		d.t.Fatal(err)
 	}

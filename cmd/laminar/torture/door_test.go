@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"laminar/remotewrite"
+	"laminar/ingest"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore"
@@ -54,11 +54,11 @@ func newDoor(w *world) *door {
 func (d *door) open() {
 	store := openStore(d.w.t, d.proxy.URL)
 	crash := make(chan struct{})
-	ing, err := remotewrite.New(doorStore{store, d, crash}, remotewrite.Config{
+	ing, err := ingest.New(doorStore{store, d, crash}, ingest.Config{
 		Regions: sqltest.Regions, Logger: quiet, Linger: -1, ResolveTimeout: resolveTimeout,
 		// Between flushes a door estimates the database's clock by its own, which
 		// knows nothing of the history's: the history sees to the limit.
-		Limits: remotewrite.Limits{Ahead: 365 * 24 * time.Hour},
+		Limits: ingest.Limits{Ahead: 365 * 24 * time.Hour},
 	})
 	if err != nil {
 		d.w.t.Fatal(err)
@@ -116,7 +116,7 @@ type doorStore struct {
 }
 
 // BeginFlush is Store.BeginFlush.
-func (s doorStore) BeginFlush(ctx context.Context, region sequence.Region, id sequence.FlushID) (remotewrite.FlushTx, error) {
+func (s doorStore) BeginFlush(ctx context.Context, region sequence.Region, id sequence.FlushID) (ingest.FlushTx, error) {
 	tx, err := s.Store.BeginFlush(ctx, region, id)
 	if err != nil {
 		return nil, err

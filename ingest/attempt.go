@@ -1,0 +1,137 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"laminar/sequence"
+)
+
+// write writes a draft in one transaction, beginning again when history turns
+// out to have changed. The commit is nil when nothing needed to be written.
+func (f *flusher) write(ctx context.Context, d *draft) (*Commit, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.FlushTimeout)
+	defer cancel()
+	began := time.Now()
+	c, err := f.attempt(ctx, d)
+	switch {
+	case errors.Is(err, errTooLongAgo):
+		c, err = f.attempt(ctx, d)
+	case errors.Is(err, errForgotten):
+		f.history = f.Ingester.history.Add(1) // the other regions forget too
+		f.metrics.historyChanges.Inc()
+		f.log.Warn("committed flushes have disappeared; every cache was dropped", "region", f.region, "error", err)
+		c, err = f.attempt(ctx, d)
+	}
+	f.metrics.flush(time.Since(began), c, err)
+	return c, err
+}
+
+// attempt is one try at writing a draft: metrics, lock, catch up, series,
+// segments, commit. What it learns is kept only if it commits.
+func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
+	if now := f.Ingester.history.Load(); now != f.history {
+		f.known.forget()
+		f.history = now
+	}
+	if err := f.nameMetrics(ctx, d); err != nil {
+		return nil, err
+	}
+	id := sequence.FlushID(uuid.New())
+	tx, err := f.store.BeginFlush(ctx, f.region, id)
+	if err != nil {
+		return nil, fmt.Errorf("begin a flush of region %d: %w", f.region, err)
+	}
+	// Ends the transaction on every way out but a commit; a rollback that
+	// fails leaves a broken connection, which ends it as well.
+	defer func() { _ = tx.Rollback(ctx) }()
+
+	fl := tx.Flush()
+	f.clock.learn(fl.Now, fl.Earliest)
+	missed, err := f.known.catchUp(ctx, tx)
+	if err != nil {
+		return nil, fmt.Errorf("flush region %d: %w", f.region, err)
+	}
+	if missed {
+		f.metrics.missed.Inc()
+	}
+	d.refuseOutside(fl.Earliest, fl.Now+f.cfg.Limits.Ahead.Milliseconds(), f.metrics.refuse)
+	d.settle()
+	found, err := f.findSeries(ctx, tx, d)
+	committed := false
+	defer func() {
+		if !committed {
+			for _, s := range found {
+				f.known.unfound(s)
+			}
+		}
+	}()
+	if err != nil {
+		return nil, fmt.Errorf("flush region %d: %w", f.region, err)
+	}
+	if f.known.owed > 0 && d.doubtfulZeros() {
+		if err := f.known.readOwed(ctx, tx, d, found); err != nil {
+			return nil, fmt.Errorf("flush region %d: %w", f.region, err)
+		}
+	}
+	zeros, err := d.inject(fl.Earliest)
+	if err != nil {
+		return nil, fmt.Errorf("flush region %d: %w", f.region, err)
+	}
+	segs := f.builder.build(d, fl)
+	if f.known.owed > 0 && f.builder.doubtful {
+		if err := f.known.readOwed(ctx, tx, d, found); err != nil {
+			return nil, fmt.Errorf("flush region %d: %w", f.region, err)
+		}
+		segs = f.builder.build(d, fl)
+	}
+	f.metrics.repeats.Add(float64(f.builder.repeats))
+	if len(segs) == 0 {
+		return nil, nil // all of it is in the database already
+	}
+	if err := tx.Commit(ctx, segs); err != nil {
+		err = fmt.Errorf("commit sequence %d of region %d: %w", fl.Seq, f.region, err)
+		if err = f.resolve(ctx, fl, err); err != nil {
+			return nil, err
+		}
+	}
+	committed = true
+	f.known.apply(fl, d, found, time.Now().UnixMilli())
+	f.metrics.zeros.Add(float64(zeros))
+	f.metrics.unordered.Add(float64(f.builder.unordered))
+	return &Commit{
+		Region: f.region, Seq: fl.Seq, Metrics: f.builder.metrics(),
+		MinT: f.builder.minT, MaxT: f.builder.maxT, Samples: f.builder.written,
+	}, nil
+}
+
+// resolve asks what became of a commit in doubt, for as long as the waiting
+// requests can be kept. It returns nil when the flush is committed. When the
+// answer does not come, nothing is remembered of the flush: if it did commit,
+// the next one finds it as if another writer had written it (O3).
+func (f *flusher) resolve(ctx context.Context, fl sequence.Flush, err error) error {
+	if !errors.Is(err, sequence.ErrCommitUnknown) {
+		return err
+	}
+	// The flush's own time may be what ran out.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.cfg.ResolveTimeout)
+	defer cancel()
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		done, askErr := f.store.Resolve(ctx, f.region, fl.Seq, fl.ID)
+		switch {
+		case askErr == nil && done:
+			return nil
+		case askErr == nil:
+			return fmt.Errorf("connection lost, sequence %d of region %d was not committed: %w", fl.Seq, f.region, sequence.ErrUnavailable)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w (asked for %s: %w)", err, f.cfg.ResolveTimeout, askErr)
+		case <-time.After(wait):
+		}
+	}
+}

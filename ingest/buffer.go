@@ -1,0 +1,158 @@
+package ingest
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"laminar/sequence"
+)
+
+// buffer holds what waits for a region's next flushes. While one flush commits,
+// requests fill the draft of the next, so building goes on during the commit
+// and one commit serves whoever came in the meantime.
+type buffer struct {
+	region sequence.Region
+	revive func(*knownSeries) *knownSeries
+	full   int           // samples at which a draft takes no more batches
+	ready  chan struct{} // holds a token when a draft may be waiting
+
+	mu     sync.Mutex
+	closed bool
+	drafts []*draft // oldest first; batches go to the last
+	spare  []*draft
+	// epoch numbers the drafts. When it has come round after 2^32 of them, no
+	// series is remembered that has not been in one of the last 2^31.
+	epoch uint32
+}
+
+func newBuffer(region sequence.Region, full int, revive func(*knownSeries) *knownSeries) *buffer {
+	return &buffer{region: region, revive: revive, full: full, ready: make(chan struct{}, 1)}
+}
+
+// add puts a batch into the draft of the next flush. It returns false when the
+// buffer is closed; the batch is then still the caller's.
+func (b *buffer) add(bt *batch) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	var d *draft
+	if n := len(b.drafts); n > 0 && b.drafts[n-1].size() < b.full {
+		d = b.drafts[n-1]
+	} else {
+		d = b.openLocked()
+	}
+	d.add(bt, b.revive)
+	b.signal()
+	return true
+}
+
+func (b *buffer) openLocked() *draft {
+	d := new(draft)
+	if n := len(b.spare); n > 0 {
+		d, b.spare = b.spare[n-1], b.spare[:n-1]
+	}
+	b.epoch++
+	d.reset(b.epoch)
+	b.drafts = append(b.drafts, d)
+	return d
+}
+
+func (b *buffer) signal() {
+	select {
+	case b.ready <- struct{}{}:
+	default:
+	}
+}
+
+// take hands the oldest draft to the flusher, nil when there is none.
+func (b *buffer) take() *draft {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.drafts) == 0 {
+		return nil
+	}
+	d := b.drafts[0]
+	b.drafts = append(b.drafts[:0], b.drafts[1:]...)
+	if len(b.drafts) > 0 {
+		b.signal()
+	}
+	return d
+}
+
+// linger waits, for d at most, until the oldest draft has enough samples or
+// nobody is left out of it who is likely to come, so that one commit serves
+// several requests.
+func (b *buffer) linger(ctx context.Context, d time.Duration, enough int, crowd *crowd) {
+	if d <= 0 {
+		return
+	}
+	began := time.Now()
+	var timer *time.Timer
+	for {
+		b.mu.Lock()
+		var rest time.Duration
+		if len(b.drafts) > 0 && !b.closed && b.drafts[0].size() < enough && !crowd.complete() {
+			rest = d - time.Since(began)
+		}
+		b.mu.Unlock()
+		if rest <= 0 {
+			if timer != nil {
+				timer.Stop()
+			}
+			return
+		}
+		if timer == nil {
+			timer = time.NewTimer(rest)
+		}
+		select {
+		case <-timer.C:
+			return
+		case <-b.ready:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// recycle keeps a flushed draft's memory for the next one, unless it grew far
+// beyond the usual.
+func (b *buffer) recycle(d *draft) {
+	d.reset(0)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.spare) < 2 && cap(d.samples) <= 2*b.full {
+		b.spare = append(b.spare, d)
+	}
+}
+
+// close refuses batches from now on. Drafts that are there can still be taken.
+func (b *buffer) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	b.signal()
+}
+
+// kill marks those of the given series dead that no draft holds, and returns
+// them. A request that looked one up meanwhile finds it dead when it adds its
+// samples, and revives it.
+func (b *buffer) kill(candidates []*knownSeries) []*knownSeries {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	oldest := b.epoch + 1 // of what drafts may hold
+	if len(b.drafts) > 0 {
+		oldest = b.drafts[0].epoch
+	}
+	var dead []*knownSeries
+	for _, s := range candidates {
+		if int32(s.epoch-oldest) < 0 {
+			s.dead = true
+			dead = append(dead, s)
+		}
+	}
+	return dead
+}

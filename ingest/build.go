@@ -1,0 +1,235 @@
+package ingest
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// maxSegmentSamples bounds one segment, so that a reader's buffers stay small.
+const maxSegmentSamples = 1 << 16
+
+// builder turns a settled draft into segments. Its arrays are used again for
+// the next flush, so segments are valid until then.
+type builder struct {
+	ids        []sequence.SeriesID
+	offsets    []int32
+	values     []float64
+	histograms [][]byte // as long as values where the draft holds histograms, else empty
+	columns    []column
+	spilled    []spill
+	segments   []segment.Segment
+	built
+
+	// repeated says whether a sample at its series' newest time is there
+	// already, see known.repeated.
+	repeated func(s *knownSeries, v float64, h *nativeHistogram) bool
+}
+
+// built counts what became of a draft's samples.
+type built struct {
+	written    int
+	unordered  int
+	repeats    int   // bit-equal to the newest committed sample of their series
+	doubtful   bool  // a sample is late by a bound that may be too high
+	minT, maxT int64 // of the written samples, milliseconds since the epoch
+}
+
+// column is where the ordered samples of one metric go: arrays[start:next],
+// start+samples at most.
+type column struct {
+	metric      sequence.MetricID
+	start, next int
+	base        int64 // milliseconds since the epoch
+	minT, maxT  int64
+	oneBucket   bool
+	stale       bool
+	histogram   bool // values are numbers of histograms until fill
+}
+
+// spill is a sample that goes into a segment off the straight way: late ones,
+// and all of a metric whose samples lie in several time buckets.
+type spill struct {
+	late   bool
+	column int32
+	place  int32 // in the draft
+	bucket int64 // milliseconds since the epoch
+	series sequence.SeriesID
+	t      int64
+	v      float64
+}
+
+// build decides of every sample whether it is ordered and writes it into a
+// segment of its metric (S1 to S5, S7). The draft is settled, every series and
+// metric has its id, and the bounds of the series are those at the position
+// before the flush.
+//
+// A sample is ordered when it is newer than every committed sample of its
+// series; within the flush the draft's order (D1, D2) sees to the rest. Others
+// go to segments of their own, behind the ordered ones. A sample bit-equal to
+// the newest committed one of its series is a resend and is not written.
+func (b *builder) build(d *draft, fl sequence.Flush) []segment.Segment {
+	b.built = built{minT: math.MaxInt64, maxT: math.MinInt64}
+	b.spilled, b.segments = b.spilled[:0], b.segments[:0]
+	b.layOut(d)
+	for i := range d.samples {
+		smp := &d.samples[i]
+		s := smp.series
+		if s == nil {
+			continue
+		}
+		late := smp.t <= s.lastT
+		b.doubtful = b.doubtful || late && s.exact == notExact
+		if late && smp.t == s.lastT && b.repeated(s, smp.v, d.histogram(smp)) {
+			b.repeats++
+			continue
+		}
+		c := &b.columns[smp.slot]
+		if late || !c.oneBucket {
+			b.spilled = append(b.spilled, spill{late: late, column: smp.slot, place: int32(i),
+				bucket: segment.Bucket(smp.t), series: s.id, t: smp.t, v: smp.v})
+			continue
+		}
+		b.ids[c.next], b.offsets[c.next], b.values[c.next] = s.id, int32(smp.t-c.base), smp.v
+		c.next++
+		c.minT, c.maxT = min(c.minT, smp.t), max(c.maxT, smp.t)
+		c.stale = c.stale || segment.IsStale(smp.v)
+	}
+	for i := range b.columns {
+		b.fill(d, &b.columns[i])
+		b.cut(&b.columns[i], true)
+	}
+	b.cutSpilled(d)
+	for i := range b.segments {
+		seg := &b.segments[i]
+		seg.Region, seg.MinSeq, seg.MaxSeq = fl.Region, fl.Seq, fl.Seq
+		b.written += seg.Len()
+		b.minT, b.maxT = min(b.minT, seg.MinT), max(b.maxT, seg.MaxT)
+	}
+	return b.segments
+}
+
+// layOut gives every metric its place in the arrays.
+func (b *builder) layOut(d *draft) {
+	b.columns = b.columns[:0]
+	total := 0
+	for _, sl := range d.slots {
+		b.columns = append(b.columns, column{
+			metric: sl.id, start: total, next: total, base: sl.minT,
+			minT: math.MaxInt64, maxT: math.MinInt64,
+			oneBucket: segment.Bucket(sl.minT) == segment.Bucket(sl.maxT),
+			histogram: sl.histogram,
+		})
+		total += sl.samples
+	}
+	b.ids = slices.Grow(b.ids[:0], total)[:total]
+	b.offsets = slices.Grow(b.offsets[:0], total)[:total]
+	b.values = slices.Grow(b.values[:0], total)[:total]
+	b.histograms = b.histograms[:0]
+	if len(d.histograms) > 0 {
+		b.histograms = slices.Grow(b.histograms, total)[:total]
+	}
+}
+
+// fill puts sums and payloads in the place of the numbers of histograms, in a
+// column that has them.
+func (b *builder) fill(d *draft, c *column) {
+	if !c.histogram {
+		return
+	}
+	c.stale = false
+	for i := c.start; i < c.next; i++ {
+		h := &d.histograms[int(b.values[i])]
+		b.values[i], b.histograms[i] = h.sum, h.payload
+		c.stale = c.stale || segment.IsStale(h.sum)
+	}
+}
+
+// cut makes segments of what is in a column.
+func (b *builder) cut(c *column, ordered bool) {
+	var end int
+	for start := c.start; start < c.next; start = end {
+		end = min(start+maxSegmentSamples, c.next)
+		if c.histogram {
+			end = start + segment.HistogramsWithin(b.histograms[start:end], maxSegmentSamples)
+		}
+		seg := segment.Segment{
+			Metric: c.metric, Ordered: ordered, HasStale: c.stale,
+			MinT: c.minT, MaxT: c.maxT, Base: c.base,
+			Series:  b.ids[start:end:end],
+			Offsets: b.offsets[start:end:end],
+			Values:  b.values[start:end:end],
+		}
+		if c.histogram {
+			seg.Histograms = b.histograms[start:end:end]
+		}
+		if end-start < c.next-c.start { // one of several: its own bounds
+			seg.MinT = c.base + int64(slices.Min(seg.Offsets))
+			seg.MaxT = c.base + int64(slices.Max(seg.Offsets))
+			seg.HasStale = slices.ContainsFunc(seg.Values, segment.IsStale)
+		}
+		b.segments = append(b.segments, seg)
+	}
+}
+
+// cutSpilled makes segments of the spilled samples: the ordered ones by metric
+// and bucket, older buckets first, then the late ones. Samples keep the
+// draft's order within a segment.
+func (b *builder) cutSpilled(d *draft) {
+	if len(b.spilled) == 0 {
+		return
+	}
+	slices.SortFunc(b.spilled, func(x, y spill) int {
+		if x.late != y.late {
+			if x.late {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(cmp.Compare(x.column, y.column), cmp.Compare(x.bucket, y.bucket), cmp.Compare(x.place, y.place))
+	})
+	for rest := b.spilled; len(rest) > 0; {
+		head := rest[0]
+		n := 1
+		minT, maxT := head.t, head.t
+		for n < len(rest) {
+			sp := rest[n]
+			if sp.late != head.late || sp.column != head.column || sp.bucket != head.bucket {
+				break
+			}
+			minT, maxT = min(minT, sp.t), max(maxT, sp.t)
+			n++
+		}
+		from := &b.columns[head.column]
+		c := column{metric: from.metric, histogram: from.histogram, start: len(b.ids), base: minT, minT: minT, maxT: maxT}
+		for _, sp := range rest[:n] {
+			b.ids = append(b.ids, sp.series)
+			b.offsets = append(b.offsets, int32(sp.t-minT))
+			b.values = append(b.values, sp.v)
+			c.stale = c.stale || segment.IsStale(sp.v)
+		}
+		c.next = len(b.ids)
+		if len(b.histograms) > 0 {
+			b.histograms = slices.Grow(b.histograms, n)[:c.next]
+		}
+		b.fill(d, &c)
+		if head.late {
+			b.unordered += n
+		}
+		b.cut(&c, !head.late)
+		rest = rest[n:]
+	}
+}
+
+// metrics lists the metrics that the built segments hold samples of.
+func (b *builder) metrics() []sequence.MetricID {
+	ids := make([]sequence.MetricID, 0, len(b.segments))
+	for i := range b.segments {
+		ids = append(ids, b.segments[i].Metric)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}

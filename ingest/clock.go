@@ -1,0 +1,37 @@
+package ingest
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// maxTime is the end of the year 9999 in milliseconds since the epoch.
+const maxTime = int64(253402300799999)
+
+// dbClock estimates the database's clock between flushes, and remembers what
+// retention has given up. The estimate goes by the monotonic clock, so setting
+// the local clock does not move it.
+type dbClock struct {
+	last atomic.Pointer[reading]
+}
+
+type reading struct {
+	now      int64 // the database's clock, ms since the epoch
+	earliest int64 // samples before it (ms) have been given up
+	at       time.Time
+}
+
+// learn takes what a flush saw.
+func (c *dbClock) learn(now, earliest int64) {
+	c.last.Store(&reading{now: now, earliest: earliest, at: time.Now()})
+}
+
+// span is the time samples may have, both ends included. Before the first
+// flush nothing is known of the database, and the flush decides.
+func (c *dbClock) span(ahead time.Duration) (earliest, latest int64) {
+	r := c.last.Load()
+	if r == nil {
+		return 0, maxTime
+	}
+	return max(r.earliest, 0), min(r.now+(time.Since(r.at)+ahead).Milliseconds(), maxTime)
+}

@@ -1,0 +1,141 @@
+package ingest
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config is how an Ingester works. Regions must be set; every other zero field
+// stands for its default.
+type Config struct {
+	// Regions is the installation's number of regions, 1 to 1024.
+	Regions int
+
+	Limits Limits
+
+	// BufferBytes bounds the memory of requests that are being decoded or wait
+	// for their commit. Beyond it requests are answered 503. Default 128 MiB.
+	BufferBytes int64
+
+	// FlushSamples closes a flush that has as many samples; later requests
+	// wait for the next. Default 200,000.
+	FlushSamples int
+
+	// Linger is how long a flush that could begin waits at most for others to
+	// join it, so that one commit serves many: as long as requests are being
+	// decoded, or fewer are under way than were a moment ago. A sender that is
+	// alone does not wait. Default 5 ms; negative means not at all.
+	Linger time.Duration
+
+	// LingerSamples ends the lingering early. Default 20,000.
+	LingerSamples int
+
+	// FlushTimeout bounds one flush, waiting for the region's lock included.
+	// Default 30 s.
+	FlushTimeout time.Duration
+
+	// ResolveTimeout is how long requests wait to hear what became of a commit
+	// in doubt. Default 5 s.
+	ResolveTimeout time.Duration
+
+	// DrainTimeout is how long Run goes on writing what is buffered after its
+	// context has ended. Default 5 s.
+	DrainTimeout time.Duration
+
+	// RetryAfter is what a 503 tells the sender to wait. Default 1 s; sent in
+	// whole seconds, rounded up.
+	RetryAfter time.Duration
+
+	// SeriesIdle is how long a series is remembered after its last sample.
+	// Default 6 h.
+	SeriesIdle time.Duration
+
+	// StartZeros puts a zero, of a native histogram an empty one, at the start
+	// timestamp of a sample (remote write 2.0) when that is newer than every
+	// other sample of the series, so that the increase from there counts.
+	// Otherwise start timestamps are ignored.
+	StartZeros bool
+
+	// Metadata, when not nil, keeps what senders say of metrics.
+	Metadata MetadataStore
+
+	HA HA
+
+	// OnCommit, when not nil, is called after the requests of a flush have
+	// been answered. It is called from every region's goroutine and must not
+	// block.
+	OnCommit func(Commit)
+
+	Logger     *slog.Logger          // default: slog.Default()
+	Registerer prometheus.Registerer // default: metrics are kept but not registered
+}
+
+// Limits is what is refused at the door.
+type Limits struct {
+	BodyBytes    int64         // size of a request as sent; default 32 MiB
+	DecodedBytes int64         // size of a request decompressed; default 32 MiB
+	Labels       int           // labels of a series, its name included; default 64
+	LabelBytes   int           // all names and values of a series' labels; default 2,000
+	Ahead        time.Duration // how far a sample may be ahead of the database's clock; default 10 min
+}
+
+// withDefaults fills in what is zero.
+func (c Config) withDefaults() (Config, error) {
+	if c.Regions < 1 || c.Regions > 1024 {
+		return c, fmt.Errorf("ingest: regions is %d, want 1 to 1024", c.Regions)
+	}
+	setDefault(&c.BufferBytes, 128<<20)
+	setDefault(&c.FlushSamples, 200_000)
+	setDefault(&c.Linger, 5*time.Millisecond)
+	setDefault(&c.LingerSamples, 20_000)
+	setDefault(&c.FlushTimeout, 30*time.Second)
+	setDefault(&c.ResolveTimeout, 5*time.Second)
+	setDefault(&c.DrainTimeout, 5*time.Second)
+	setDefault(&c.RetryAfter, time.Second)
+	setDefault(&c.SeriesIdle, 6*time.Hour)
+	setDefault(&c.HA.Failover, 30*time.Second)
+	setDefault(&c.Limits.BodyBytes, 32<<20)
+	setDefault(&c.Limits.DecodedBytes, 32<<20)
+	setDefault(&c.Limits.Labels, 64)
+	setDefault(&c.Limits.LabelBytes, 2000)
+	setDefault(&c.Limits.Ahead, 10*time.Minute)
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"buffer bytes", c.BufferBytes},
+		{"flush samples", int64(c.FlushSamples)},
+		{"linger samples", int64(c.LingerSamples)},
+		{"flush timeout", int64(c.FlushTimeout)},
+		{"resolve timeout", int64(c.ResolveTimeout)},
+		{"drain timeout", int64(c.DrainTimeout)},
+		{"retry after", int64(c.RetryAfter)},
+		{"series idle", int64(c.SeriesIdle)},
+		{"failover timeout", int64(c.HA.Failover)},
+		{"body bytes", c.Limits.BodyBytes},
+		{"decoded bytes", c.Limits.DecodedBytes},
+		{"labels", int64(c.Limits.Labels)},
+		{"label bytes", int64(c.Limits.LabelBytes)},
+		{"ahead", int64(c.Limits.Ahead)},
+	} {
+		if f.value < 0 {
+			return c, fmt.Errorf("ingest: %s is negative", f.name)
+		}
+	}
+	if ha := c.HA; (ha.ClusterLabel == "") != (ha.ReplicaLabel == "") || ha.ReplicaLabel != "" && (ha.ReplicaLabel == ha.ClusterLabel || ha.Elector == nil) {
+		return c, fmt.Errorf("ingest: pairs of senders need two labels and an elector, there are %q and %q", ha.ClusterLabel, ha.ReplicaLabel)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c, nil
+}
+
+func setDefault[T int | int64 | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}

@@ -1,0 +1,79 @@
+package ingest
+
+import (
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestCrowd: it is complete when as many are inside as were lately and all have
+// arrived, and what is long ago is forgotten.
+func TestCrowd(t *testing.T) {
+	var c crowd
+	now := time.Unix(1_700_000_000, 0)
+	c.forget(now)
+	want := func(when string, complete bool) {
+		t.Helper()
+		if c.complete() != complete {
+			t.Errorf("%s: complete is %v", when, !complete)
+		}
+	}
+	want("nobody was ever here", true)
+	c.enter()
+	want("one is coming", false)
+	if !c.arrive() {
+		t.Error("the only one is not the last to arrive")
+	}
+	want("one has arrived", true)
+	c.enter()
+	want("another is coming", false)
+	c.arrive()
+	c.leave()
+	want("one of two has left", false)
+	c.enter()
+	want("it is coming back", false)
+	c.arrive()
+	want("it is back", true)
+	c.leave()
+	c.forget(now.Add(crowdMemory - 1))
+	want("not long ago there were two", false)
+	c.forget(now.Add(crowdMemory))
+	want("a while ago there were two", false)
+	c.forget(now.Add(2 * crowdMemory))
+	want("since long there is one", true)
+	c.leave()
+}
+
+// TestLingerForWhoIsLikelyToCome: a flush waits for others as long as they were
+// there a moment ago, and not at all for a sender that is alone. Nothing here
+// waits as long as it may.
+func TestLingerForWhoIsLikelyToCome(t *testing.T) {
+	d := openDoor(t, Config{Regions: 2, Linger: time.Hour}, nil)
+	post := func(i int) {
+		if code, text, _ := d.post(d.Write(), packSnappy(t, ts("__name__ m", at(int64(i), 1)))); code != 204 {
+			t.Errorf("request %d is answered %d %q", i, code, text)
+		}
+	}
+	for i := range 5 {
+		post(i)
+	}
+	// Two at once, so that two are expected from now on.
+	release := []func(){d.hold(1), d.hold(2)}
+	var group sync.WaitGroup
+	for i := range 2 {
+		group.Go(func() { post(10 + i) })
+	}
+	eventually(t, "that both requests wait", func() bool { return d.budget.used.Load() == 2*bytesPerSample })
+	for _, free := range release {
+		free()
+	}
+	group.Wait()
+	before := d.store.commits
+	group.Go(func() { post(20) })
+	eventually(t, "that the first waits", func() bool { return d.budget.used.Load() == bytesPerSample })
+	group.Go(func() { post(21) })
+	group.Wait()
+	if n := d.store.commits - before; n != 1 {
+		t.Errorf("two requests of senders that come together made %d commits", n)
+	}
+}

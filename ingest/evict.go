@@ -1,0 +1,49 @@
+package ingest
+
+import "time"
+
+// evictionsPerIdle is how often idle series are looked for within
+// Config.SeriesIdle.
+const evictionsPerIdle = 8
+
+// remembered gives every series of the region that is remembered.
+func (f *flusher) remembered(yield func(*knownSeries) bool) {
+	f.all = append(f.all, f.registry.takeFresh(f.region)...)
+	for _, s := range f.all {
+		if !yield(s) {
+			return
+		}
+	}
+}
+
+// evict forgets the series that had no sample for Config.SeriesIdle.
+func (f *flusher) evict(now time.Time) {
+	limit := now.Add(-f.cfg.SeriesIdle).UnixMilli()
+	var idle []*knownSeries
+	for s := range f.remembered {
+		if s.seenAt == 0 { // not flushed yet
+			s.seenAt = now.UnixMilli()
+		}
+		if s.seenAt < limit {
+			idle = append(idle, s)
+		}
+	}
+	dead := f.buf.kill(idle)
+	if len(dead) == 0 {
+		return
+	}
+	f.known.evict(dead)
+	f.registry.forget(f.region, dead)
+	gone := make(map[*knownSeries]bool, len(dead))
+	for _, s := range dead {
+		gone[s] = true
+	}
+	kept := f.all[:0]
+	for _, s := range f.all {
+		if !gone[s] {
+			kept = append(kept, s)
+		}
+	}
+	clear(f.all[len(kept):])
+	f.all = kept
+}

@@ -1,0 +1,91 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"laminar/sequence"
+)
+
+// flusher writes one region. Everything in it belongs to its goroutine; the
+// buffer has a mutex of its own.
+type flusher struct {
+	*Ingester
+	region  sequence.Region
+	buf     *buffer
+	known   *known
+	builder builder
+	all     []*knownSeries // every series of the region that is remembered
+	history uint64         // Ingester.history when known was last made empty
+}
+
+// run flushes what the buffer takes in until the buffer is closed and empty.
+// work bounds the flushes themselves and outlives ctx, so that what is
+// buffered when ctx ends is still written.
+func (f *flusher) run(ctx, work context.Context) {
+	idle := time.NewTicker(max(f.cfg.SeriesIdle/evictionsPerIdle, time.Millisecond))
+	defer idle.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			f.buf.close() // nothing comes in any more
+			for d := f.buf.take(); d != nil; d = f.buf.take() {
+				f.flush(work, d)
+			}
+			return
+		case <-idle.C:
+			f.evict(time.Now())
+		case <-f.buf.ready:
+			f.buf.linger(ctx, f.cfg.Linger, f.cfg.LingerSamples, &f.crowd)
+			f.crowd.forget(time.Now())
+			if d := f.buf.take(); d != nil {
+				f.flush(work, d)
+			}
+		}
+	}
+}
+
+// flush writes a draft and finishes its batches. When the database refuses the
+// content, every request's batch is written by itself, so only the guilty one
+// suffers.
+func (f *flusher) flush(ctx context.Context, d *draft) {
+	commit, err := f.write(ctx, d)
+	if errors.Is(err, sequence.ErrBadContent) && len(d.batches) > 1 {
+		f.log.Warn("database refused a flush; writing its requests one by one",
+			"region", f.region, "requests", len(d.batches), "error", err)
+		one := new(draft)
+		for _, b := range d.batches {
+			one.refill([]*batch{b})
+			commit, err := f.write(ctx, one)
+			f.finish(b, err)
+			f.hint(commit)
+		}
+	} else {
+		for _, b := range d.batches {
+			f.finish(b, err)
+		}
+		f.hint(commit)
+	}
+	if err != nil {
+		f.log.Warn("flush was not written", "region", f.region, "samples", len(d.samples), "error", err)
+	}
+	f.buf.recycle(d)
+}
+
+func (f *flusher) finish(b *batch, err error) {
+	if err == nil {
+		f.metrics.samples.Add(float64(len(b.samples)))
+		f.metrics.histograms.Add(float64(len(b.histograms)))
+	} else if errors.Is(err, sequence.ErrBadContent) {
+		f.metrics.refuse(Refused, len(b.samples))
+	}
+	b.finish(err)
+}
+
+// hint passes on a commit, if there was one.
+func (f *flusher) hint(c *Commit) {
+	if c != nil && f.cfg.OnCommit != nil {
+		f.cfg.OnCommit(*c)
+	}
+}

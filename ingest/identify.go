@@ -1,0 +1,71 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+
+	"laminar/sequence"
+	"laminar/sequence/series"
+)
+
+// nameMetrics gives the draft's slots the ids of their metrics. Ids that were
+// not known are not remembered before a flush has used them.
+func (f *flusher) nameMetrics(ctx context.Context, d *draft) error {
+	var names []string
+	var places []int
+	for i := range d.slots {
+		sl := &d.slots[i]
+		if sl.id = f.known.metrics[sl.metric.name]; sl.id == 0 {
+			names = append(names, sl.metric.name)
+			places = append(places, i)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	ids, err := f.store.Metrics(ctx, names)
+	if err != nil {
+		return fmt.Errorf("name %d metrics: %w", len(names), err)
+	}
+	for i, place := range places {
+		d.slots[place].id = ids[i]
+	}
+	return nil
+}
+
+// findSeries creates or finds the series of the draft that have no id yet and
+// returns them; they are provisional until the flush has committed.
+func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*knownSeries, error) {
+	var found []*knownSeries
+	var metrics []sequence.MetricID
+	asked := make(map[*knownSeries]bool)
+	for i := range d.samples {
+		smp := &d.samples[i]
+		if smp.series == nil || smp.series.id != 0 || asked[smp.series] {
+			continue
+		}
+		asked[smp.series] = true
+		found = append(found, smp.series)
+		metrics = append(metrics, d.slots[smp.slot].id)
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	request := make([]series.Wanted, len(found))
+	for i, s := range found {
+		canonical := s.canonical()
+		request[i] = series.Wanted{
+			Metric: metrics[i],
+			SHA256: series.Identity(canonical),
+			Labels: labelsOf(string(canonical)),
+		}
+	}
+	answers, err := tx.CreateSeries(ctx, request)
+	if err != nil {
+		return nil, fmt.Errorf("create %d series: %w", len(found), err)
+	}
+	for i, s := range found {
+		f.known.found(s, metrics[i], answers[i])
+	}
+	return found, nil
+}

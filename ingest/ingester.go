@@ -1,0 +1,180 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"laminar/sequence"
+)
+
+// Ingester takes remote write requests in and lands their samples in a Store.
+// Its handlers answer when the samples are durable, so they need Run.
+type Ingester struct {
+	cfg          Config
+	store        Store
+	log          *slog.Logger
+	metrics      *metrics
+	registry     *registry
+	budget       *budget
+	crowd        crowd
+	clock        dbClock
+	decompressor *decompressor
+	metadata     *metadataKeeper // nil when it is not kept
+	flushers     []*flusher      // by region - 1
+	history      atomic.Uint64   // grows when every region's caches are to be dropped
+	dropLogged   atomic.Int64    // process's clock, ns: when dropped samples were last logged
+}
+
+// New prepares an ingester. It starts nothing; Run does.
+func New(store Store, cfg Config) (*Ingester, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	g := &Ingester{
+		cfg:      cfg,
+		store:    store,
+		log:      cfg.Logger,
+		registry: newRegistry(cfg.Regions, cfg.Limits),
+		budget:   &budget{max: cfg.BufferBytes},
+	}
+	if g.decompressor, err = newDecompressor(cfg.Limits.DecodedBytes); err != nil {
+		return nil, fmt.Errorf("ingest: %w", err)
+	}
+	if g.metrics, err = newMetrics(cfg.Registerer, g.budget.used.Load, g.registry.count.Load); err != nil {
+		return nil, fmt.Errorf("ingest: register metrics: %w", err)
+	}
+	if cfg.HA.ReplicaLabel != "" {
+		m, err := newHAMetrics(cfg.Registerer)
+		if err != nil {
+			return nil, fmt.Errorf("ingest: register metrics: %w", err)
+		}
+		g.registry.ha = newHATracker(cfg.HA, m)
+	}
+	if cfg.Metadata != nil {
+		g.metadata = newMetadataKeeper(cfg.Metadata, g.registry.seed, cfg.Logger)
+	}
+	for r := range cfg.Regions {
+		region := sequence.Region(r + 1)
+		f := &flusher{
+			Ingester: g,
+			region:   region,
+			buf:      newBuffer(region, cfg.FlushSamples, g.registry.revive),
+		}
+		f.known = newKnown(f.remembered)
+		f.builder.repeated = f.known.repeated
+		g.flushers = append(g.flushers, f)
+	}
+	return g, nil
+}
+
+// Run writes what the handlers take in, one goroutine per region and one for
+// metadata, until ctx ends. Then it refuses new requests, writes what is buffered for at most
+// Config.DrainTimeout, and returns nil when every request has its answer. It
+// is to be called once.
+func (g *Ingester) Run(ctx context.Context) error {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var group errgroup.Group
+	for _, f := range g.flushers {
+		group.Go(func() error {
+			f.run(ctx, work)
+			return nil
+		})
+	}
+	ended := make(chan struct{})
+	var watch errgroup.Group
+	watch.Go(func() error {
+		g.bound(ctx, ended, cancel)
+		return nil
+	})
+	if g.metadata != nil {
+		watch.Go(func() error {
+			g.metadata.run(ctx)
+			return nil
+		})
+	}
+	err := group.Wait()
+	close(ended)
+	return errors.Join(err, watch.Wait())
+}
+
+// bound closes every buffer when ctx ends, so that no request waits for a
+// region that takes nothing any more, and cancels the last flushes when they
+// take too long.
+func (g *Ingester) bound(ctx context.Context, ended <-chan struct{}, cancel context.CancelFunc) {
+	select {
+	case <-ctx.Done():
+	case <-ended:
+		return
+	}
+	for _, f := range g.flushers {
+		f.buf.close()
+	}
+	timer := time.NewTimer(g.cfg.DrainTimeout)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		cancel()
+	case <-ended:
+	}
+}
+
+// arrive takes note that a request has come to the buffers. When no other is
+// coming, flushes that linger have waited long enough, whichever regions it was
+// for.
+func (g *Ingester) arrive() {
+	if g.crowd.arrive() {
+		for _, f := range g.flushers {
+			f.buf.signal()
+		}
+	}
+}
+
+// submit hands a request's batches to their regions' buffers and waits until
+// all have committed. The error is one that sending again may cure; written is
+// how much is known to be durable all the same, repeats that needed no writing
+// among it. What was refused is added to refused.
+func (g *Ingester) submit(ctx context.Context, in *intake, refused *refusals) (written tally, err error) {
+	req := newRequest()
+	held := in.bytes()
+	if held == 0 {
+		g.arrive()
+		return tally{}, nil
+	}
+	if !g.budget.take(held) {
+		g.arrive()
+		return tally{}, errBusy
+	}
+	// One more than there are batches, so that the request cannot be done
+	// before the last is handed over.
+	req.pending.Store(1)
+	for _, f := range g.flushers {
+		b := in.take(f.region)
+		if b == nil {
+			continue
+		}
+		b.request, b.budget, b.held = req, g.budget, b.bytes()
+		req.pending.Add(1)
+		if !f.buf.add(b) {
+			b.finish(errClosed)
+		}
+	}
+	g.arrive()
+	if req.pending.Add(-1) == 0 {
+		close(req.done)
+	}
+	select {
+	case <-req.done:
+	case <-ctx.Done():
+		return tally{}, fmt.Errorf("wait for the commit: %w", context.Cause(ctx))
+	}
+	refused.merge(&req.refused)
+	return req.written, req.err
+}

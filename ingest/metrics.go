@@ -1,0 +1,96 @@
+package ingest
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"laminar/sequence"
+)
+
+// metrics is what the ingester tells about itself.
+type metrics struct {
+	samples        prometheus.Counter
+	requests       *prometheus.CounterVec
+	rejected       *prometheus.CounterVec
+	repeats        prometheus.Counter
+	unordered      prometheus.Counter
+	histograms     prometheus.Counter
+	exemplars      prometheus.Counter
+	zeros          prometheus.Counter
+	badStarts      prometheus.Counter
+	flushes        *prometheus.CounterVec
+	flushSeconds   prometheus.Histogram
+	missed         prometheus.Counter
+	historyChanges prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer, bufferBytes, activeSeries func() int64) (*metrics, error) {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "laminar_ingest_" + name, Help: help})
+	}
+	vec := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "laminar_ingest_" + name, Help: help}, []string{label})
+	}
+	gauge := func(name, help string, value func() int64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "laminar_ingest_" + name, Help: help},
+			func() float64 { return float64(value()) })
+	}
+	m := &metrics{
+		samples:        counter("samples_total", "Samples committed, dropped repeats included."),
+		requests:       vec("requests_total", "Requests answered, by HTTP status code.", "code"),
+		rejected:       vec("rejected_samples_total", "Samples refused for good, by reason.", "reason"),
+		repeats:        counter("repeated_samples_total", "Samples dropped because they equal the newest committed one of their series."),
+		unordered:      counter("unordered_samples_total", "Samples written to unordered segments: late, repeated or overwriting."),
+		histograms:     counter("histograms_total", "Native histograms committed, dropped repeats included. They count as samples too."),
+		exemplars:      counter("exemplars_total", "Exemplars of remote write 2.0 that were accepted. They are not kept."),
+		zeros:          counter("start_zeros_total", "Zeros written at start timestamps."),
+		badStarts:      counter("ignored_start_timestamps_total", "Start timestamps left out of account because they are not before their sample."),
+		flushes:        vec("flushes_total", "Flushes by outcome: committed, empty, refused, failed, unknown.", "outcome"),
+		missed:         counter("missed_reads_total", "Times a region's cache had to catch up with other writers or with the database at start."),
+		historyChanges: counter("history_changes_total", "Times committed flushes had disappeared and every cache was dropped."),
+		flushSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "laminar_ingest_flush_duration_seconds",
+			Help:    "Time one flush takes, from naming its metrics to its commit.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+		}),
+	}
+	if reg == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{
+		m.samples, m.requests, m.rejected, m.repeats, m.unordered, m.histograms, m.exemplars, m.zeros, m.badStarts, m.flushes, m.flushSeconds, m.missed, m.historyChanges,
+		gauge("buffer_bytes", "Bytes of requests that are being decoded or wait for their commit.", bufferBytes),
+		gauge("active_series", "Series remembered.", activeSeries),
+	} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) answered(code int) { m.requests.WithLabelValues(strconv.Itoa(code)).Inc() }
+
+func (m *metrics) refuse(reason Reason, n int) {
+	m.rejected.WithLabelValues(string(reason)).Add(float64(n))
+}
+
+// flush takes note of one flush and how it ended.
+func (m *metrics) flush(took time.Duration, c *Commit, err error) {
+	m.flushSeconds.Observe(took.Seconds())
+	outcome := "failed"
+	switch {
+	case err == nil && c == nil:
+		outcome = "empty"
+	case err == nil:
+		outcome = "committed"
+	case errors.Is(err, sequence.ErrBadContent):
+		outcome = "refused"
+	case errors.Is(err, sequence.ErrCommitUnknown):
+		outcome = "unknown"
+	}
+	m.flushes.WithLabelValues(outcome).Inc()
+}

@@ -1,0 +1,361 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"math"
+	"slices"
+
+	"laminar/sequence"
+	"laminar/sequence/series"
+)
+
+// errForgotten says that history was not the one remembered: everything cached
+// has been dropped and the flush is to begin again.
+var errForgotten = errors.New("history of the region has changed")
+
+// errTooLongAgo says that the position remembered can be compared with nothing
+// any more, since flushes are remembered for a time only: everything cached of
+// the region has been dropped and the flush is to begin again.
+var errTooLongAgo = errors.New("the region's last known flush is not remembered any more")
+
+// known is what a flusher knows of its region. It is a cache of what stands in
+// the database at one position, and owned by the flusher.
+//
+//	O1  it is true at (seq, id): the newest samples of the series that have an
+//	    id here and of others are the newest committed up to seq, or upper
+//	    bounds where not exact
+//	O2  a series that is in neither has no sample later than its metric's
+//	    floor, in floors or in owedFloors, and none at all when it has neither
+//	O3  it changes only by commits known to have happened, and by what was
+//	    read under the region's lock
+//	O4  byID, unless nil, is all series that have an id here
+type known struct {
+	seq     sequence.Seq
+	id      sequence.FlushID
+	metrics map[string]sequence.MetricID
+	others  map[sequence.SeriesID]series.Last // written by others, not asked for here
+	most    int                               // the largest that others has been since it was made
+	floors  map[sequence.MetricID]int64       // milliseconds since the epoch
+
+	// What stood in the region when the first flush began is known by its
+	// floors only, so that this flush need not read samples: nearly always
+	// all that comes is newer. The rest is read when a sample is not.
+	owed       sequence.Seq // up to this sequence; 0 when nothing is owed
+	owedFloors map[sequence.MetricID]int64
+
+	// histograms is the payloads of the newest samples that are exactly known
+	// and native histograms.
+	histograms map[sequence.SeriesID]series.Digest
+
+	// all gives every series of the region that is remembered. byID finds them
+	// by what others wrote: with millions of series it is large, so it is made
+	// when others do write, and dropped when they have not for some time.
+	all   iter.Seq[*knownSeries]
+	byID  map[sequence.SeriesID]*knownSeries
+	alone int // flushes since others wrote
+}
+
+// aloneAfter is how many flushes without one of another writer make us alone.
+const aloneAfter = 1000
+
+func newKnown(all iter.Seq[*knownSeries]) *known {
+	k := &known{all: all}
+	k.forget()
+	return k
+}
+
+// forget drops everything: position, ids, newest samples and floors.
+func (k *known) forget() {
+	for s := range k.all {
+		if s.id != 0 {
+			s.id, s.lastT, s.exact = 0, noSample, notExact
+		}
+	}
+	k.seq, k.id = 0, sequence.FlushID{}
+	k.metrics = make(map[string]sequence.MetricID)
+	k.byID, k.alone = nil, 0
+	k.others, k.most = make(map[sequence.SeriesID]series.Last), 0
+	k.floors = make(map[sequence.MetricID]int64)
+	k.owed, k.owedFloors = 0, nil
+	k.histograms = make(map[sequence.SeriesID]series.Digest)
+}
+
+// see takes note of what the database says of a series' newest sample.
+func (k *known) see(s *knownSeries, last series.Last) {
+	if last.Histogram == (series.Digest{}) {
+		s.see(last.T, last.Value)
+	} else {
+		k.seeHistogram(s, last.T, last.Value, last.Histogram)
+	}
+}
+
+// seeHistogram is series.see for a native histogram.
+func (k *known) seeHistogram(s *knownSeries, t int64, sum float64, payload series.Digest) {
+	if t >= s.lastT {
+		s.lastT, s.lastV, s.exact = t, sum, exactHistogram
+		k.histograms[s.id] = payload
+	}
+}
+
+// repeated reports whether a sample at a series' newest time is bit-equal to the
+// one there; h is nil for a float of the value v.
+func (k *known) repeated(s *knownSeries, v float64, h *nativeHistogram) bool {
+	switch s.exact {
+	case exactFloat:
+		return h == nil && math.Float64bits(v) == math.Float64bits(s.lastV)
+	case exactHistogram:
+		return h != nil && math.Float64bits(h.sum) == math.Float64bits(s.lastV) && series.DigestOf(h.payload) == k.histograms[s.id]
+	default:
+		return false
+	}
+}
+
+// index makes byID, unless it is there or there are no series to be in it.
+func (k *known) index() {
+	k.alone = 0
+	if k.byID != nil {
+		return
+	}
+	for s := range k.all {
+		if s.id == 0 {
+			continue
+		}
+		if k.byID == nil {
+			k.byID = make(map[sequence.SeriesID]*knownSeries)
+		}
+		k.byID[s.id] = s
+	}
+}
+
+// trim gives memory back that is not needed any more: after a start others
+// holds all series of the database, until each has been asked for.
+func (k *known) trim() {
+	if k.alone++; k.alone == aloneAfter {
+		k.byID = nil
+	}
+	if len(k.others) < k.most/4 {
+		left := make(map[sequence.SeriesID]series.Last, len(k.others))
+		maps.Copy(left, k.others)
+		k.others, k.most = left, len(left)
+	}
+}
+
+// catchUp moves the knowledge to the position just before the flush, which
+// holds the region's lock. It returns errForgotten when the position known is
+// not in the region's history any more, errTooLongAgo when that cannot be told.
+// missed says whether others wrote.
+func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error) {
+	fl := tx.Flush()
+	if fl.Seq == k.seq+1 && fl.PrevID == k.id {
+		return false, nil
+	}
+	if fl.Seq <= k.seq+1 {
+		return false, k.lost(fl)
+	}
+	if k.seq > 0 {
+		// The flush before this one is not the one remembered, so its id says
+		// nothing of where we stood: a restore may have taken our sequence back
+		// and others may have gone past it since.
+		id, err := tx.Took(ctx, k.seq)
+		if err != nil {
+			return false, fmt.Errorf("look up sequence %d: %w", k.seq, err)
+		}
+		switch id {
+		case k.id:
+		case sequence.FlushID{}:
+			k.forget()
+			return false, errTooLongAgo
+		default:
+			return false, k.lost(fl)
+		}
+	} else {
+		floors, err := tx.Floors(ctx, fl.Seq-1)
+		if err != nil {
+			return false, fmt.Errorf("read how far the region's metrics have come: %w", err)
+		}
+		k.owed, k.owedFloors = fl.Seq-1, floors
+		k.seq, k.id = fl.Seq-1, fl.PrevID
+		return true, nil
+	}
+	m, err := tx.Missed(ctx, k.seq, fl.Seq-1)
+	if errors.Is(err, sequence.ErrHistoryChanged) {
+		return false, k.lost(fl)
+	}
+	if err != nil {
+		return false, fmt.Errorf("read what others wrote in %v: %w", sequence.Range{After: k.seq, UpTo: fl.Seq - 1}, err)
+	}
+	k.merge(m)
+	k.seq, k.id = fl.Seq-1, fl.PrevID
+	return true, nil
+}
+
+// readOwed reads what is owed, within the flush that writes the draft: bounds that
+// were floors become what the series' newest samples are, as far as these can be
+// read. The draft's series have their ids; those that were found for it are
+// provisional, so what is read of them is kept for when they are found again.
+func (k *known) readOwed(ctx context.Context, tx FlushTx, d *draft, found []*knownSeries) error {
+	m, err := tx.Missed(ctx, 0, k.owed)
+	if errors.Is(err, sequence.ErrHistoryChanged) {
+		return k.lost(tx.Flush())
+	}
+	if err != nil {
+		return fmt.Errorf("read what was written up to sequence %d: %w", k.owed, err)
+	}
+	k.owed, k.owedFloors = 0, nil
+	// Whatever was committed here since was newer than the floor, and so is
+	// exactly known: else this would have been read before.
+	for s := range k.all {
+		if s.id != 0 && s.exact == notExact {
+			s.lastT = noSample
+		}
+	}
+	k.index()
+	for _, s := range found {
+		delete(k.byID, s.id)
+	}
+	k.merge(m)
+	metrics := make(map[string]sequence.MetricID, len(k.metrics)+len(d.slots))
+	maps.Copy(metrics, k.metrics)
+	for _, sl := range d.slots {
+		metrics[sl.metric.name] = sl.id
+	}
+	for s := range k.all {
+		if s.id == 0 {
+			continue
+		}
+		if last, ok := k.others[s.id]; ok {
+			k.see(s, last)
+		}
+		if t, ok := k.floors[metrics[s.metric.name]]; ok {
+			s.raise(t)
+		}
+	}
+	return nil
+}
+
+// doubtfulZeros reports whether a start timestamp is not newer than a bound.
+func (d *draft) doubtfulZeros() bool {
+	return slices.ContainsFunc(d.zeros, func(z draftSample) bool {
+		return z.t <= z.series.lastT && z.series.exact == notExact
+	})
+}
+
+// lost drops everything and says so.
+func (k *known) lost(fl sequence.Flush) error {
+	err := fmt.Errorf("%w: sequence %d was seen, the next one is %d", errForgotten, k.seq, fl.Seq)
+	k.forget()
+	return err
+}
+
+// merge takes in what others wrote.
+func (k *known) merge(m series.Missed) {
+	k.index()
+	for _, last := range m.Lasts {
+		if s := k.byID[last.Series]; s != nil {
+			k.see(s, last)
+			continue
+		}
+		if old, ok := k.others[last.Series]; !ok || last.T >= old.T {
+			k.others[last.Series] = last
+		}
+	}
+	k.most = max(k.most, len(k.others))
+	if len(m.Floors) == 0 {
+		return
+	}
+	for id, t := range m.Floors {
+		k.raiseFloor(id, t)
+	}
+	// What is not listed may have samples up to the floor.
+	for _, s := range k.byID {
+		if t, ok := m.Floors[k.metrics[s.metric.name]]; ok {
+			s.raise(t)
+		}
+	}
+}
+
+func (k *known) raiseFloor(id sequence.MetricID, t int64) {
+	if old, ok := k.floors[id]; !ok || t > old {
+		k.floors[id] = t
+	}
+}
+
+// found gives a series that a flush just created or found its id and bounds.
+// It stays provisional until the flush has committed: unfound undoes it.
+func (k *known) found(s *knownSeries, id sequence.MetricID, answer series.Stored) {
+	s.id, s.lastT, s.exact = answer.ID, noSample, notExact
+	if answer.Created {
+		return // it has no earlier samples
+	}
+	if last, ok := k.others[answer.ID]; ok {
+		k.see(s, last)
+	}
+	for _, floors := range []map[sequence.MetricID]int64{k.floors, k.owedFloors} {
+		if t, ok := floors[id]; ok {
+			s.raise(t)
+		}
+	}
+}
+
+func (k *known) unfound(s *knownSeries) {
+	delete(k.histograms, s.id)
+	s.id, s.lastT, s.exact = 0, noSample, notExact
+}
+
+// apply takes in a flush that is known to have committed: its position, its
+// series' ids and its samples.
+func (k *known) apply(fl sequence.Flush, d *draft, found []*knownSeries, now int64) {
+	k.seq, k.id = fl.Seq, fl.ID
+	for _, sl := range d.slots {
+		k.metrics[sl.metric.name] = sl.id
+	}
+	for _, s := range found {
+		if k.byID != nil {
+			k.byID[s.id] = s
+		}
+		delete(k.others, s.id)
+	}
+	for i := range d.samples {
+		if smp := &d.samples[i]; smp.series != nil {
+			smp.series.see(smp.t, smp.v)
+			smp.series.seenAt = now
+		}
+	}
+	if len(d.histograms) > 0 {
+		k.applyHistograms(d)
+	}
+	k.trim()
+}
+
+// applyHistograms goes over the numbers that stand for histograms in a draft,
+// which have been seen as if they were values.
+func (k *known) applyHistograms(d *draft) {
+	for i := range d.samples {
+		smp := &d.samples[i]
+		if smp.series == nil {
+			continue
+		}
+		if h := d.histogram(smp); h != nil {
+			k.seeHistogram(smp.series, smp.t, h.sum, series.DigestOf(h.payload))
+		}
+	}
+}
+
+// evict drops series that have been killed. What they may have is kept as
+// their metric's floor, so O2 goes on to hold.
+func (k *known) evict(dead []*knownSeries) {
+	for _, s := range dead {
+		if s.id == 0 {
+			continue
+		}
+		delete(k.byID, s.id)
+		delete(k.histograms, s.id)
+		if s.lastT != noSample {
+			k.raiseFloor(k.metrics[s.metric.name], s.lastT)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package ingest
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Reason is why samples are refused for good: sending them again cannot help.
+// It is the metric label, the log field and part of the answer's text.
+type Reason string
+
+// The reasons.
+const (
+	NoName          Reason = "no_name"           // no __name__, or an empty one
+	EmptyLabelName  Reason = "empty_label_name"  // a label with a value and no name
+	DuplicateLabel  Reason = "duplicate_label"   // one label name twice
+	InvalidUTF8     Reason = "invalid_utf8"      // in a label name or value
+	ZeroByte        Reason = "zero_byte"         // U+0000, which PostgreSQL cannot store
+	TooManyLabels   Reason = "too_many_labels"   // more than Limits.Labels
+	LabelsTooLong   Reason = "labels_too_long"   // more than Limits.LabelBytes
+	BadReferences   Reason = "bad_references"    // 2.0: numbers that name no symbol, or not in pairs
+	TooManyReplicas Reason = "too_many_replicas" // more than are remembered
+	// InvalidHistogram is one that Prometheus refuses too.
+	InvalidHistogram Reason = "invalid_histogram"
+	TimeRange        Reason = "time_range"       // before 1970 or after 9999
+	TooOld           Reason = "too_old"          // before what retention has given up
+	TooFarAhead      Reason = "too_far_ahead"    // more than Limits.Ahead before the database's clock
+	Refused          Reason = "database_refused" // the database refused the content
+)
+
+// explain says for people what a reason means.
+func (r Reason) explain(l Limits) string {
+	switch r {
+	case NoName:
+		return "series has no metric name"
+	case EmptyLabelName:
+		return "a label has a value but no name"
+	case DuplicateLabel:
+		return "a label name stands twice"
+	case InvalidUTF8:
+		return "labels are not valid UTF-8"
+	case ZeroByte:
+		return "labels hold the character U+0000"
+	case TooManyLabels:
+		return fmt.Sprintf("series has more than %d labels", l.Labels)
+	case LabelsTooLong:
+		return fmt.Sprintf("labels are longer than %d bytes together", l.LabelBytes)
+	case BadReferences:
+		return "references to symbols do not come in pairs, or name no symbol"
+	case TooManyReplicas:
+		return fmt.Sprintf("more than %d replicas have written since the start", maxPairs)
+	case InvalidHistogram:
+		return "native histogram is not valid"
+	case TimeRange:
+		return "timestamp is outside the years 1970 to 9999"
+	case TooOld:
+		return "timestamp is before what retention keeps"
+	case TooFarAhead:
+		return fmt.Sprintf("timestamp is more than %s ahead of the database's clock", l.Ahead)
+	case Refused:
+		return "the database refused the content"
+	}
+	return string(r)
+}
+
+// How much of what was refused is told to the sender and the log.
+const (
+	maxExamples     = 10
+	maxExampleBytes = 300
+)
+
+// refusals collects what one request, or one region's part of it, had refused.
+type refusals struct {
+	count    map[Reason]int // samples by reason
+	examples []example
+}
+
+type example struct {
+	series string
+	t      int64
+	hasT   bool
+	reason Reason
+	detail string
+}
+
+// add counts n samples refused for one reason. describe is called only while
+// an example is still wanted: one per reason first, maxExamples in all.
+func (r *refusals) add(reason Reason, n int, describe func() example) {
+	if r.count == nil {
+		r.count = make(map[Reason]int)
+	}
+	seen := r.count[reason] > 0
+	r.count[reason] += n
+	if seen && len(r.examples) >= maxExamples/2 || len(r.examples) >= maxExamples {
+		return
+	}
+	ex := describe()
+	ex.reason = reason
+	ex.series = shorten(ex.series)
+	ex.detail = shorten(ex.detail)
+	r.examples = append(r.examples, ex)
+}
+
+// merge adds what other collected.
+func (r *refusals) merge(other *refusals) {
+	for reason, n := range other.count {
+		if r.count == nil {
+			r.count = make(map[Reason]int)
+		}
+		r.count[reason] += n
+	}
+	room := max(0, maxExamples-len(r.examples))
+	r.examples = append(r.examples, other.examples[:min(room, len(other.examples))]...)
+}
+
+// total is the number of samples refused.
+func (r *refusals) total() int {
+	n := 0
+	for _, c := range r.count {
+		n += c
+	}
+	return n
+}
+
+// text says how many samples were refused and gives examples, in a few
+// kilobytes at most.
+func (r *refusals) text(l Limits) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "refused %d samples; everything else in the request was stored", r.total())
+	for _, ex := range r.examples {
+		fmt.Fprintf(&b, "\n%s: %s", ex.series, ex.reason.explain(l))
+		if ex.hasT {
+			fmt.Fprintf(&b, " (timestamp %d)", ex.t)
+		}
+		if ex.detail != "" {
+			fmt.Fprintf(&b, ": %s", ex.detail)
+		}
+	}
+	return b.String()
+}
+
+func shorten(s string) string {
+	if len(s) > maxExampleBytes {
+		s = s[:maxExampleBytes] + "..."
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}

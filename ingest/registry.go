@@ -1,0 +1,165 @@
+package ingest
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"laminar/sequence"
+	"laminar/sequence/series"
+)
+
+// maxSpellings bounds how many ways to write one series' labels are
+// remembered. Senders use one each; whoever uses more pays for decoding.
+const maxSpellings = 8
+
+// registry finds the series that label bytes stand for. A sender writes a
+// series' labels the same way every time, so the bytes as they stand in the
+// message are looked up first, without a lock and without decoding them; only
+// a spelling that is new is decoded, validated and made canonical.
+//
+// Both versions of the protocol lead to the same series; each has a table,
+// because they write labels in other bytes.
+type registry struct {
+	limits Limits
+	seed   maphash.Seed
+	v1     *spellings // key: the label fields as they stand in the message
+	v2     *spellings // key: names and values in the sender's order, 0xff behind each
+	ha     *haTracker // nil when there are no pairs of senders
+
+	mu      sync.Mutex
+	series  map[identity]*knownSeries
+	metrics []map[string]*metric // by region - 1
+	fresh   [][]*knownSeries     // by region - 1: created, not yet taken by the flusher
+	count   atomic.Int64         // len(series), for the metric
+}
+
+// identity names a series without its labels: half of the SHA-256 that is its
+// unique key in the database.
+type identity [16]byte
+
+func identityOf(canonical []byte) identity {
+	sum := series.Identity(canonical)
+	return identity(sum[:16])
+}
+
+func newRegistry(regions int, limits Limits) *registry {
+	seed := maphash.MakeSeed()
+	g := &registry{
+		limits:  limits,
+		seed:    seed,
+		v1:      newSpellings(seed),
+		v2:      newSpellings(seed),
+		series:  make(map[identity]*knownSeries),
+		metrics: make([]map[string]*metric, regions),
+		fresh:   make([][]*knownSeries, regions),
+	}
+	for i := range g.metrics {
+		g.metrics[i] = make(map[string]*metric)
+	}
+	return g
+}
+
+// resolve finds or creates the series of a spelling that is not in its table.
+// labels are what key decodes to; they are sorted in place. scratch is memory
+// to work in and is returned for the next call.
+func (g *registry) resolve(table *spellings, hash uint32, key []byte, labels []rawLabel, scratch []byte) (*spelling, []byte, Reason) {
+	sp := &spelling{hash: hash}
+	var cluster, replica []byte
+	if g.ha != nil {
+		var refused Reason
+		if labels, cluster, replica, refused = g.ha.strip(labels, g.limits); refused != "" {
+			return nil, scratch, refused
+		}
+	}
+	canonical, name, refused := canonicalize(scratch[:0], labels, g.limits)
+	if refused != "" {
+		return nil, canonical, refused
+	}
+	if replica != nil {
+		if sp.pair = g.ha.pair(string(cluster), string(replica)); sp.pair == 0 {
+			return nil, canonical, TooManyReplicas
+		}
+	}
+	id := identityOf(canonical)
+	sp.key = string(key)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.series[id]
+	if s == nil {
+		s = g.createLocked(id, series.RegionOf(canonical, len(g.metrics)), string(name))
+		if s.first, s.v1 = sp, table == g.v1; sp.pair != 0 {
+			// The replica is not a label of the series. Canonical labels are
+			// a spelling of 2.0.
+			s.first, s.v1 = &spelling{key: string(canonical)}, false
+		}
+	}
+	sp.series = s
+	if s.spellings < maxSpellings && table.insertLocked(sp) {
+		s.spellings++
+	}
+	return sp, canonical, ""
+}
+
+// revive finds or creates the series that takes the place of one that was
+// forgotten after it had been looked up.
+func (g *registry) revive(dead *knownSeries) *knownSeries {
+	id := identityOf(dead.canonical())
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s := g.series[id]; s != nil && s != dead {
+		return s
+	}
+	s := g.createLocked(id, dead.metric.region, dead.metric.name)
+	s.first, s.v1 = &spelling{key: dead.first.key}, dead.v1 // not that one: it leads to the dead one
+	return s
+}
+
+// createLocked creates a series; the caller sets its first spelling.
+func (g *registry) createLocked(id identity, region sequence.Region, name string) *knownSeries {
+	m := g.metrics[region-1][name]
+	if m == nil {
+		m = &metric{name: name, region: region}
+		g.metrics[region-1][name] = m
+	}
+	m.series++
+	s := &knownSeries{metric: m, lastT: noSample}
+	g.series[id] = s
+	g.fresh[region-1] = append(g.fresh[region-1], s)
+	g.count.Store(int64(len(g.series)))
+	return s
+}
+
+// takeFresh hands over the region's series that were created since the last
+// call.
+func (g *registry) takeFresh(region sequence.Region) []*knownSeries {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := g.fresh[region-1]
+	g.fresh[region-1] = nil
+	return out
+}
+
+// forget removes series that were marked dead under their buffer's mutex.
+func (g *registry) forget(region sequence.Region, dead []*knownSeries) {
+	gone := make(map[*knownSeries]bool, len(dead))
+	ids := make([]identity, len(dead))
+	for i, s := range dead {
+		ids[i] = identityOf(s.canonical())
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, s := range dead {
+		gone[s] = true
+		// The place may already belong to a successor.
+		if g.series[ids[i]] == s {
+			delete(g.series, ids[i])
+		}
+		if s.metric.series--; s.metric.series == 0 {
+			delete(g.metrics[region-1], s.metric.name)
+		}
+	}
+	g.v1.removeLocked(func(s *knownSeries) bool { return gone[s] })
+	g.v2.removeLocked(func(s *knownSeries) bool { return gone[s] })
+	g.count.Store(int64(len(g.series)))
+}

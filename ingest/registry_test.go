@@ -1,0 +1,152 @@
+package ingest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"laminar/sequence/series"
+)
+
+// TestCanonicalLabels: any order of a series' labels, with or without empty
+// ones, gives the bytes that package series defines, and reading them gives
+// the labels back.
+func TestCanonicalLabels(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	limits := Limits{Labels: 64, LabelBytes: 2000}
+	for range 500 {
+		var labels []series.Label
+		for i := range rng.IntN(8) {
+			labels = append(labels, series.Label{Name: fmt.Sprintf("l%c", 'a'+i), Value: strings.Repeat("ü", rng.IntN(3)+1)})
+		}
+		labels = append(labels, series.Label{Name: series.MetricName, Value: "m"})
+		slices.SortFunc(labels, func(a, b series.Label) int { return strings.Compare(a.Name, b.Name) })
+		want := string(series.CanonicalLabels(nil, labels))
+		raw := rawLabelsOf(want)
+		raw = append(raw, rawLabel{name: []byte("zero")})
+		rng.Shuffle(len(raw), func(i, j int) { raw[i], raw[j] = raw[j], raw[i] })
+		got, metric, refused := canonicalize(nil, raw, limits)
+		if refused != "" || string(got) != want || string(metric) != "m" {
+			t.Fatalf("%v: %q %q %q, want %q", labels, got, metric, refused, want)
+		}
+		if back := labelsOf(want); !slices.Equal(back, labels) {
+			t.Fatalf("read back %v, want %v", back, labels)
+		}
+	}
+}
+
+// TestSpellings: a series has few remembered spellings, however many are used,
+// and all lead to one object.
+func TestSpellings(t *testing.T) {
+	g := newRegistry(2, Limits{Labels: 64, LabelBytes: 2000})
+	var first *knownSeries
+	for i := range 100 {
+		s, refused := g.spelled(fmt.Sprint(i), modelLabels[0])
+		if refused != "" || first != nil && s != first {
+			t.Fatalf("spelling %d leads elsewhere (%s)", i, refused)
+		}
+		first = s
+	}
+	known := 0
+	for i := range 100 {
+		if g.known(fmt.Sprint(i), modelLabels[0]) == first {
+			known++
+		}
+	}
+	if known != maxSpellings {
+		t.Errorf("%d spellings are remembered, want %d", known, maxSpellings)
+	}
+}
+
+// TestRegistryConcurrently looks series up while others are created and
+// forgotten.
+func TestRegistryConcurrently(t *testing.T) {
+	g := newRegistry(1, Limits{Labels: 64, LabelBytes: 2000})
+	look := func(i int) *knownSeries {
+		labels := []rawLabel{{[]byte("i"), fmt.Append(nil, i)}, {[]byte("__name__"), []byte("m")}}
+		if s := g.known("", labels); s != nil {
+			return s
+		}
+		s, _ := g.spelled("", labels)
+		return s
+	}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for i := range 5000 {
+				want := string(series.CanonicalLabels(nil, []series.Label{{Name: "__name__", Value: "m"}, {Name: "i", Value: fmt.Sprint(i)}}))
+				if got := string(look(i).canonical()); got != want {
+					t.Errorf("series %d is %q", i, got)
+					return
+				}
+			}
+		})
+	}
+	group.Go(func() {
+		for range 20 {
+			var dead []*knownSeries
+			for i, s := range g.takeFresh(1) {
+				if i%2 == 0 {
+					dead = append(dead, s)
+				}
+			}
+			g.forget(1, dead)
+		}
+	})
+	group.Wait()
+}
+
+// TestFollow: whatever order series come in, and whichever are forgotten in
+// between, what came behind another one before never leads to a wrong series,
+// and to a forgotten one only until the hints are dropped.
+func TestFollow(t *testing.T) {
+	const count = 200
+	g := newRegistry(1, Limits{Labels: 64, LabelBytes: 2000})
+	labelsOf := func(i int) []rawLabel {
+		return []rawLabel{{[]byte("__name__"), []byte("m")}, {[]byte("i"), fmt.Append(nil, i)}}
+	}
+	key := func(i int) []byte { return keyV1("", labelsOf(i)) }
+	rng := rand.New(rand.NewPCG(1, 2))
+	hints := 0
+	send := func(order []int) {
+		var prev *spelling
+		for _, i := range order {
+			sp, hash := g.v1.follow(prev, key(i))
+			if sp != nil && hash == 0 {
+				hints++
+			}
+			if sp == nil {
+				var refused Reason
+				if sp, _, refused = g.resolve(g.v1, hash, key(i), labelsOf(i), nil); refused != "" {
+					t.Fatal(refused)
+				}
+			}
+			if sp.key != string(key(i)) {
+				t.Fatalf("%s leads to %s", key(i), sp.key)
+			}
+			if sp.series != g.series[identityOf(sp.series.canonical())] {
+				t.Fatalf("%s leads to a series that was forgotten", key(i))
+			}
+			prev = sp
+		}
+	}
+	order := rng.Perm(count)
+	for round := range 20 {
+		send(order) // creates those that are new,
+		send(order) // and this one learns their order
+		before := hints
+		send(order)
+		if hints-before != count-1 {
+			t.Errorf("round %d: %d of %d series are where they were", round, hints-before, count)
+		}
+		fresh := g.takeFresh(1)
+		g.forget(1, fresh[:len(fresh)/3])
+		for range 5 { // some change their place
+			i, j := rng.IntN(count), rng.IntN(count)
+			order[i], order[j] = order[j], order[i]
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package ingest
+
+import (
+	"math"
+	"sync/atomic"
+
+	"laminar/sequence"
+)
+
+// noSample as a series' newest time says that it has no samples.
+const noSample = int64(math.MinInt64)
+
+// metric is a metric name within one region. There is one object per name and
+// region, so a draft can count its samples without looking names up.
+type metric struct {
+	name   string
+	region sequence.Region
+	series int // series of it that are remembered; guarded by registry.mu
+
+	// Guarded by the mutex of the region's buffer: the metric's slot in the
+	// draft that is numbered epoch.
+	epoch uint32
+	slot  int32
+
+	// The same for its native histograms, which go into segments of their own.
+	histogramEpoch uint32
+	histogramSlot  int32
+
+	// What was last seen of its metadata (hashMetadata) and when, by the
+	// keeper's clock; any goroutine.
+	metadata   atomic.Uint64
+	metadataAt atomic.Int64
+}
+
+// knownSeries is what this process knows of one series. There is one object per
+// label set that is remembered; one that has been forgotten is dead and must
+// be looked up again before samples are added to it.
+//
+// There may be millions: it fits a cache line of 64 bytes, and its labels are
+// kept once, as they were first spelled.
+type knownSeries struct {
+	first  *spelling // one way to write its labels; v1 says how to read it
+	metric *metric   // of the region that it lives in
+
+	// Guarded by the mutex of the region's buffer: the newest sample of the
+	// series in the draft that is numbered epoch, and where it stands there.
+	draftT   int64
+	epoch    uint32
+	draftPos int32
+
+	// Owned by the region's flusher, but for what stands among them to leave
+	// no gaps.
+	//
+	//	id == 0 until a flush that created or found the series has committed
+	//	lastT is not smaller than the time of any committed sample
+	//	exact: (lastT, lastV) is a committed float, or a committed histogram and
+	//	its sum (known.histograms has the rest), and the sample that counts
+	lastT  int64 // milliseconds since the epoch, or noSample
+	lastV  float64
+	seenAt int64 // process's clock, ms: last flush that had samples of it
+	id     sequence.SeriesID
+	exact  exactness
+
+	v1        bool  // never changes
+	dead      bool  // guarded by the mutex of the region's buffer
+	spellings uint8 // entries of the spelling tables; guarded by registry.mu
+}
+
+// exactness is what is known of a series' newest sample.
+type exactness uint8
+
+const (
+	notExact exactness = iota // lastT is a bound, or there is no sample
+	exactFloat
+	exactHistogram
+)
+
+// canonical is the canonical labels of the series. They are made anew each
+// time: only creating and forgetting a series and texts for people need them.
+func (s *knownSeries) canonical() []byte { return s.first.canonical(s.v1) }
+
+// spell writes the labels the way PromQL does, for texts people read.
+func (s *knownSeries) spell() string {
+	var raw []rawLabel
+	for _, l := range labelsOf(string(s.canonical())) {
+		raw = append(raw, rawLabel{[]byte(l.Name), []byte(l.Value)})
+	}
+	return spell(raw)
+}
+
+// see takes note of a newer sample than all before, or of one that replaces
+// the newest. Older ones change nothing.
+func (s *knownSeries) see(t int64, v float64) {
+	if t >= s.lastT {
+		s.lastT, s.lastV, s.exact = t, v, exactFloat
+	}
+}
+
+// raise takes note that the series may have samples up to t whose values are
+// not known.
+func (s *knownSeries) raise(t int64) {
+	if t >= s.lastT {
+		s.lastT, s.exact = t, notExact
+	}
+}

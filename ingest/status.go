@@ -1,0 +1,59 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"laminar/sequence"
+)
+
+// What the door itself answers with; the others come from package sequence.
+var (
+	errMethod      = errors.New("only POST is accepted here")
+	errUnsupported = errors.New("content is not supported")
+	errBusy        = errors.New("too much is waiting to be committed")
+	errClosed      = errors.New("ingest is shutting down")
+	errRefused     = errors.New("samples were refused")
+	errNotElected  = errors.New("all samples come from replicas that are not elected")
+)
+
+// status maps what became of a request to the answer's code. A sender gives up
+// on a 4xx and sends again after a 5xx, so 4xx is for what sending again
+// cannot cure and for nothing else. 429 is never used: a stock Prometheus does
+// not send again after it and loses the samples.
+//
+// retry says that the answer carries Retry-After.
+func status(err error) (code int, retry bool) {
+	switch {
+	case err == nil:
+		return http.StatusNoContent, false
+	case errors.Is(err, errNotElected):
+		return http.StatusAccepted, false
+	case errors.Is(err, errMethod):
+		return http.StatusMethodNotAllowed, false
+	case errors.Is(err, errUnsupported):
+		return http.StatusUnsupportedMediaType, false
+	case errors.Is(err, errTooLarge):
+		return http.StatusRequestEntityTooLarge, false
+	case errors.Is(err, errBusy), // back-pressure
+		errors.Is(err, errClosed),                  // another process may take it
+		errors.Is(err, errTooLongAgo),              // the caches are new the next time
+		errors.Is(err, errForgotten),               // the caches are new the next time
+		errors.Is(err, sequence.ErrUnavailable),    // no database
+		errors.Is(err, sequence.ErrCommitUnknown),  // resending is harmless (I2)
+		errors.Is(err, sequence.ErrHistoryChanged), // a failover is under way
+		errors.Is(err, sequence.ErrSnapshotGone),   // transient
+		errors.Is(err, sequence.ErrFenced),         // transient
+		errors.Is(err, sequence.ErrRegionGone),     // the operator's fault, and no reason to lose samples
+		errors.Is(err, context.DeadlineExceeded),   // a lock held too long
+		errors.Is(err, context.Canceled):           // shutting down, or the sender left
+		return http.StatusServiceUnavailable, true
+	case errors.Is(err, errMalformed), // undecodable
+		errors.Is(err, errRefused),             // good neighbours are stored
+		errors.Is(err, sequence.ErrBadContent): // the database would refuse it again
+		return http.StatusBadRequest, false
+	}
+	// A fault of ours or the database's: keep the sender trying.
+	return http.StatusInternalServerError, true
+}

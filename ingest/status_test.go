@@ -1,0 +1,76 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"strings"
+	"testing"
+
+	"laminar/sequence"
+)
+
+// TestStatus has a row for every sentinel of package sequence: a new one must
+// not fall through to the default unnoticed.
+func TestStatus(t *testing.T) {
+	rows := []struct {
+		name  string
+		err   error
+		code  int
+		retry bool
+	}{
+		{"stored", nil, 204, false},
+		{"errNotElected", errNotElected, 202, false},
+		{"errMethod", errMethod, 405, false},
+		{"errUnsupported", errUnsupported, 415, false},
+		{"errTooLarge", errTooLarge, 413, false},
+		{"errMalformed", errMalformed, 400, false},
+		{"errRefused", errRefused, 400, false},
+		{"errBusy", errBusy, 503, true},
+		{"errClosed", errClosed, 503, true},
+		{"errForgotten", errForgotten, 503, true},
+		{"errTooLongAgo", errTooLongAgo, 503, true},
+		{"deadline", context.DeadlineExceeded, 503, true},
+		{"canceled", context.Canceled, 503, true},
+		{"body cut off", io.ErrUnexpectedEOF, 500, true},
+		{"anything else", errors.New("a fault of ours"), 500, true},
+		{"ErrCommitUnknown", sequence.ErrCommitUnknown, 503, true},
+		{"ErrSnapshotGone", sequence.ErrSnapshotGone, 503, true},
+		{"ErrRegionGone", sequence.ErrRegionGone, 503, true},
+		{"ErrFenced", sequence.ErrFenced, 503, true},
+		{"ErrHistoryChanged", sequence.ErrHistoryChanged, 503, true},
+		{"ErrUnavailable", sequence.ErrUnavailable, 503, true},
+		{"ErrBadContent", sequence.ErrBadContent, 400, false},
+	}
+	covered := make(map[string]bool)
+	for _, row := range rows {
+		covered[row.name] = true
+		err := row.err
+		if err != nil {
+			err = fmt.Errorf("flush region 1: %w", err)
+		}
+		if code, retry := status(err); code != row.code || retry != row.retry {
+			t.Errorf("%s: %d, retry %v, want %d, %v", row.name, code, retry, row.code, row.retry)
+		}
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "../sequence/errors.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		for _, name := range spec.Names {
+			if strings.HasPrefix(name.Name, "Err") && !covered[name.Name] {
+				t.Errorf("sequence.%s has no row", name.Name)
+			}
+		}
+		return true
+	})
+}

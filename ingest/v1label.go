@@ -1,0 +1,55 @@
+package ingest
+
+// rawLabel is a label that shares memory with the message it was read from.
+type rawLabel struct{ name, value []byte }
+
+// appendLabelsV1 reads label fields as timeSeries.labels holds them.
+func appendLabelsV1(dst []rawLabel, fields []byte) ([]rawLabel, error) {
+	for i := 0; i < len(fields); {
+		_, _, next, err := tag(fields, i)
+		if err != nil {
+			return dst, err
+		}
+		start, end, err := chunk(fields, next)
+		if err != nil {
+			return dst, err
+		}
+		l, err := labelV1(fields[start:end])
+		if err != nil {
+			return dst, err
+		}
+		dst = append(dst, l)
+		i = end
+	}
+	return dst, nil
+}
+
+// labelV1 reads one Label message.
+func labelV1(msg []byte) (l rawLabel, err error) {
+	for i := 0; i < len(msg); {
+		field, wire, next, err := tag(msg, i)
+		if err != nil {
+			return l, err
+		}
+		if field != 1 && field != 2 {
+			if i, err = skip(msg, next, wire); err != nil {
+				return l, err
+			}
+			continue
+		}
+		if wire != wireBytes {
+			return l, wrongWire("label", field, wire)
+		}
+		start, end, err := chunk(msg, next)
+		if err != nil {
+			return l, err
+		}
+		if field == 1 {
+			l.name = msg[start:end]
+		} else {
+			l.value = msg[start:end]
+		}
+		i = end
+	}
+	return l, nil
+}
