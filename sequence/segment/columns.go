@@ -9,14 +9,14 @@ import (
 	"slices"
 )
 
-// The columns of a segment are its samples as bytes in the order in which they
-// stand, in a form that costs little to make and that plain SQL can undo
-// (queries/function_unpack_columns.sql): hot segments hold few samples of each
-// of many series, so runs as in a packed sealed segment would be all heads.
+// Columns are the packed form of a hot segment: its samples as bytes, in their
+// order of arrival, cheap to make and readable in plain SQL (the function
+// unpack_columns). Hot segments hold few samples of each of many series, so the
+// runs of the sealed form (packed.go) would consist of heads only.
 //
 // Each of the three arrays becomes a column of integers of one width. Values
-// become integers as in a run of a packed segment, but in one mode for all, and
-// in modeBits as the bits stand. The bytes, integers big-endian:
+// become integers as in a run of the sealed form, but all in one mode. In
+// modeBits the bits are kept unchanged. The bytes, integers big-endian:
 //
 //	0   1 byte   columnsVersion
 //	1   4 bytes  CRC-32C of all that follows
@@ -35,9 +35,10 @@ const (
 	columnsHeader  = 25
 )
 
-// AppendColumns appends the samples of a segment to dst as columns, which
-// allocates nothing when dst and the scratch memory are large enough. The
-// segment must keep S1 and S3; it may have any order.
+// AppendColumns appends the samples of a segment to dst as columns. It allocates
+// nothing if dst and the scratch memory are large enough. The segment must keep
+// S1 and S3; its samples may be in any order. After an error dst is returned as
+// it was.
 func (p *Packer) AppendColumns(dst []byte, seg *Segment) ([]byte, error) {
 	n := seg.Len()
 	if n == 0 || n > maxPacked {
@@ -55,8 +56,9 @@ func (p *Packer) AppendColumns(dst []byte, seg *Segment) ([]byte, error) {
 		low = 0
 	}
 	start := len(dst)
-	// Eight bytes are stored whatever the width: the next store overwrites what
-	// is too much.
+	// putColumn stores eight bytes whatever the width, and the next store
+	// overwrites the excess. That is faster than a store per width and needs
+	// eight bytes of room after the last.
 	size := columnsHeader + n*(widths[0]+widths[1]+widths[2])
 	dst = slices.Grow(dst, size+8)
 	all := dst[start : start+size+8]
@@ -73,7 +75,7 @@ func (p *Packer) AppendColumns(dst []byte, seg *Segment) ([]byte, error) {
 	return dst[:start+size], nil
 }
 
-// bounds are the smallest and the largest of some integers.
+// bounds are the smallest and the largest of at least one integer.
 func bounds[T ~int32 | ~int64](vals []T) (low, high T) {
 	low, high = vals[0], vals[0]
 	for _, v := range vals[1:] {
@@ -82,11 +84,12 @@ func bounds[T ~int32 | ~int64](vals []T) (low, high T) {
 	return low, high
 }
 
-// byteWidth is how many bytes an integer takes.
+// byteWidth is how many bytes an integer takes, 0 for the integer 0.
 func byteWidth(v uint64) int { return (bits.Len64(v) + 7) / 8 }
 
-// putColumn writes the integers less the base, width bytes each, and returns
-// what is behind them. There is room for eight bytes more.
+// putColumn writes each integer minus the base in width bytes, highest first,
+// and returns what follows them in dst. dst must have room for eight bytes more.
+// A width of 0 writes nothing: all integers equal the base.
 func putColumn[T ~int32 | ~int64](dst []byte, vals []T, base uint64, width int) []byte {
 	if width == 0 {
 		return dst
@@ -99,7 +102,10 @@ func putColumn[T ~int32 | ~int64](dst []byte, vals []T, base uint64, width int) 
 	return dst[at:]
 }
 
-// allInts fills p.ints from the values and returns the mode that suits all.
+// allInts fills p.ints from the values and returns the mode for all of them: the
+// smallest scale in which every value is an integer, else modeBits. Finding a
+// finer scale starts over, at most maxScale times; nearly always the first
+// values show the scale.
 func (p *Packer) allInts(vals []float64) mode {
 	p.ints = slices.Grow(p.ints[:0], len(vals))[:len(vals)]
 	scale := mode(0)
@@ -125,7 +131,7 @@ func (p *Packer) allInts(vals []float64) mode {
 	return scale
 }
 
-// columnsFrame is what the head of columns says.
+// columnsFrame is the head of a segment's columns, checked.
 type columnsFrame struct {
 	samples int
 	mode    mode
@@ -134,6 +140,8 @@ type columnsFrame struct {
 	low     int64
 }
 
+// columnsHead reads the head and checks that it fits the length of packed, so
+// that nothing after it can read beyond the end or allocate without bound.
 func columnsHead(packed []byte) (f columnsFrame, err error) {
 	if len(packed) < columnsHeader {
 		return f, fmt.Errorf("%w: %d bytes", errDamaged, len(packed))
@@ -154,7 +162,9 @@ func columnsHead(packed []byte) (f columnsFrame, err error) {
 	return f, nil
 }
 
-// unpackColumns is Unpack for columns with a right checksum.
+// unpackColumns is Unpack for columns whose checksum is right. It still checks
+// ids and times: a checksum protects against accidents, not against a row that
+// was written wrongly.
 func (u *Unpacker) unpackColumns(packed []byte, seg *Segment) error {
 	f, err := columnsHead(packed)
 	if err != nil {
@@ -198,8 +208,12 @@ func (u *Unpacker) unpackColumns(packed []byte, seg *Segment) error {
 	return nil
 }
 
-// takeColumn undoes putColumn for integers that all are there, and returns the
-// smallest and the largest, wrapped around where damaged ones overflow.
+// takeColumn undoes putColumn: it fills dst from src, beginning at the byte at,
+// and returns the smallest and the largest integer. src must hold all of them.
+// Sums of damaged integers wrap around; callers check the bounds.
+//
+// The first loop loads eight bytes at a time, as long as eight are left in src;
+// the second reads the last few byte by byte.
 func takeColumn[T ~int32 | ~int64](dst []T, src []byte, at, width int, base int64) (low, high int64) {
 	if width == 0 {
 		for i := range dst {

@@ -6,22 +6,24 @@ import (
 	"laminar/sequence"
 )
 
-// Merge is the sealing merge: all samples of hot segments of one region, one
-// metric and one time bucket, sorted by (series, time), each (series, time)
-// once. in must stand in ascending (sequence, segment number); of two samples
-// of one series and time the later one wins, so the highest sequence does (I3).
-// A stale marker overwrites and is overwritten like every sample, a histogram
-// like a float.
+// Merge is the sealing merge. It returns all samples of hot segments of one
+// region, one metric and one time bucket, sorted by (series, time), with each
+// (series, time) once (S6).
 //
-// Samples before earliest (milliseconds) are left out: retention has given them
-// up. The result has at most limit samples in a segment and is cut between
-// series where the segment before is at least half full, so that segments hold
-// disjoint series unless one series alone is larger; histograms go into segments
-// of their own (S8), in which their bytes end a segment early. All carry the
-// smallest and the largest sequence of the whole merge, whichever samples they
-// hold.
+// in must be in ascending (sequence, segment number). Of two samples of one
+// series and time the later one wins, which is the one with the highest
+// sequence (I3). Stale markers and histograms follow the same rule as floats.
+// Samples before earliest (ms since the epoch) are left out, because retention
+// has given them up.
 //
-// It is pure: in is not changed, and the result shares no memory with it.
+// A segment of the result has at most limit samples. It ends at a border
+// between two series once it is half full, so segments hold disjoint series
+// unless one series alone is larger. Histograms go into segments of their own
+// (S8), which their bytes can end earlier. All segments carry the smallest and
+// the largest sequence of the whole merge, whichever samples they hold: which
+// sample had which sequence is what sealing forgets.
+//
+// Merge does not change in, and the result shares no memory with it.
 func Merge(in []Segment, earliest int64, limit int) []Segment {
 	cols := gather(in, earliest)
 	if len(cols.times) == 0 {
@@ -41,8 +43,9 @@ func Merge(in []Segment, earliest int64, limit int) []Segment {
 	return append(floats.cut(head, limit), hists.cut(head, limit)...)
 }
 
-// columns are samples as parallel arrays with absolute times. hists is nil where
-// there are only floats, and holds nil for a float.
+// columns are samples as parallel arrays. times are milliseconds since the
+// epoch. hists is nil if all samples are floats; otherwise it is as long as
+// the others and holds nil for each float.
 type columns struct {
 	series []sequence.SeriesID
 	times  []int64
@@ -58,7 +61,9 @@ func newColumns(n int, hists bool) columns {
 	return c
 }
 
-// gather puts all samples that are not before earliest behind one another.
+// gather concatenates the samples of all segments that are at earliest or
+// later. The order of the segments is kept, so the last of several samples of
+// one time has the highest sequence.
 func gather(in []Segment, earliest int64) columns {
 	n, hists := 0, false
 	for i := range in {
@@ -81,7 +86,7 @@ func gather(in []Segment, earliest int64) columns {
 	return out.first(n)
 }
 
-// first is the first n samples.
+// first returns the first n samples. It shares the memory of c.
 func (c columns) first(n int) columns {
 	c.series, c.times, c.vals = c.series[:n], c.times[:n], c.vals[:n]
 	if c.hists != nil {
@@ -90,8 +95,9 @@ func (c columns) first(n int) columns {
 	return c
 }
 
-// bySeries sorts by series and keeps the order within one: a counting sort, as
-// segments hold few series many times.
+// bySeries returns the samples sorted by series, with the order within each
+// series kept. It is a counting sort, because the segments of a bucket hold few
+// series many times. The result has memory of its own.
 func (c columns) bySeries() columns {
 	next := make(map[sequence.SeriesID]int)
 	for _, id := range c.series {
@@ -118,7 +124,8 @@ func (c columns) bySeries() columns {
 	return out
 }
 
-// sortRuns sorts each series' run by time and keeps the last sample of a time.
+// sortRuns sorts the run of each series by time, in place, and keeps only the
+// last sample of each time. It needs the samples sorted by series.
 func (c *columns) sortRuns() {
 	kept := 0
 	for from := 0; from < len(c.series); {
@@ -139,6 +146,7 @@ func (c *columns) sortRuns() {
 	*c = c.first(kept)
 }
 
+// runEnd is the index after the last sample of the series that begins at from.
 func (c *columns) runEnd(from int) int {
 	to := from + 1
 	for to < len(c.series) && c.series[to] == c.series[from] {
@@ -147,8 +155,9 @@ func (c *columns) runEnd(from int) int {
 	return to
 }
 
-// sortRun sorts the run [from, to) by time, stably. Nearly all runs are sorted
-// already.
+// sortRun sorts the run [from, to) by time. The sort is stable, so that of
+// samples of one time the last stays the last. Nearly all runs are sorted
+// already and cost one look; only others allocate.
 func (c *columns) sortRun(from, to int) {
 	times := c.times[from:to]
 	if slices.IsSorted(times) {
@@ -183,7 +192,8 @@ func (c *columns) sortRun(from, to int) {
 	}
 }
 
-// split parts floats from histograms; both keep their order.
+// split separates floats from histograms (S8). Both keep their order, so both
+// stay sorted by (series, time).
 func (c *columns) split() (floats, hists columns) {
 	hists.hists = [][]byte{}
 	for i, payload := range c.hists {
@@ -197,7 +207,8 @@ func (c *columns) split() (floats, hists columns) {
 	return floats, hists
 }
 
-// cut makes segments of the sorted samples.
+// cut divides the sorted samples into segments of at most limit samples each.
+// head gives the fields that all of them share.
 func (c *columns) cut(head Segment, limit int) []Segment {
 	var out []Segment
 	for from := 0; from < len(c.series); {
@@ -212,8 +223,8 @@ func (c *columns) cut(head Segment, limit int) []Segment {
 // buffers stay small; a single histogram may be larger.
 const MaxHistogramBytes = 4 << 20
 
-// HistogramsWithin is how many of the payloads fit into one segment, limit at
-// most and one at least.
+// HistogramsWithin is how many of the payloads, from the first on, fit into one
+// segment: at most limit and at least one. There must be one.
 func HistogramsWithin(payloads [][]byte, limit int) int {
 	bytes := 0
 	for n, payload := range payloads[:min(limit, len(payloads))] {
@@ -224,7 +235,9 @@ func HistogramsWithin(payloads [][]byte, limit int) int {
 	return min(limit, len(payloads))
 }
 
-// cutPoint is where the segment that begins at from ends.
+// cutPoint is where the segment that begins at from ends, the end excluded. It
+// is the last border between two series in the second half of the segment. If
+// there is none, the segment is full and its last series goes on in the next.
 func (c *columns) cutPoint(from, limit int) int {
 	if c.hists != nil {
 		limit = HistogramsWithin(c.hists[from:], limit)
@@ -241,6 +254,8 @@ func (c *columns) cutPoint(from, limit int) int {
 	return to
 }
 
+// segment copies the samples [from, to) into a segment with head's identity and
+// sets what depends on them: S1 to S3, S7 and S8.
 func (c *columns) segment(head Segment, from, to int) Segment {
 	seg := head
 	seg.MinT, seg.MaxT = slices.Min(c.times[from:to]), slices.Max(c.times[from:to])
@@ -258,7 +273,8 @@ func (c *columns) segment(head Segment, from, to int) Segment {
 	return seg
 }
 
-// cloneBytes is a deep copy, in memory of its own.
+// cloneBytes is a deep copy in one allocation. Each slice ends at its capacity,
+// so appending to one cannot overwrite the next.
 func cloneBytes(in [][]byte) [][]byte {
 	n := 0
 	for _, b := range in {

@@ -10,9 +10,9 @@ import (
 	"laminar/sequence/segment/bitpack"
 )
 
-// Packer packs sealed segments. It keeps its scratch memory, about 40 bytes per
-// sample of the largest segment, between uses; the zero Packer is ready. It is
-// for one goroutine.
+// Packer packs segments: sealed ones with Append, hot ones with AppendColumns.
+// It keeps its scratch memory, about 40 bytes per sample of the largest segment,
+// between uses. The zero Packer is ready. It is for one goroutine.
 type Packer struct {
 	enc     bitpack.Encoder
 	streams [packedStreams][]int64
@@ -22,9 +22,10 @@ type Packer struct {
 	lastID  sequence.SeriesID
 }
 
-// Append appends the packed samples of a sealed segment to dst, which allocates
-// nothing when dst and the scratch memory are large enough. The segment must
-// keep S1, S3 and S6.
+// Append appends the packed samples of a sealed segment to dst. It allocates
+// nothing if dst and the scratch memory are large enough. The segment must keep
+// S1, S3 and S6; a violation that would damage the result is an error. After an
+// error dst is returned as it was.
 func (p *Packer) Append(dst []byte, seg *Segment) ([]byte, error) {
 	for i := range p.streams {
 		p.streams[i] = p.streams[i][:0]
@@ -61,7 +62,9 @@ func (p *Packer) Append(dst []byte, seg *Segment) ([]byte, error) {
 
 func (p *Packer) put(stream int, v int64) { p.streams[stream] = append(p.streams[stream], v) }
 
-// series puts the samples [from, to), which are all of one series.
+// series packs the samples [from, to), which are all of one series, as one run
+// or as several: a gap, or a drop of a counter, begins a new run if these are
+// rare. Then they do not widen the blocks of differences.
 func (p *Packer) series(seg *Segment, from, to int) error {
 	offsets, vals := seg.Offsets[from:to], seg.Values[from:to]
 	id := seg.Series[from]
@@ -108,7 +111,7 @@ func (p *Packer) series(seg *Segment, from, to int) error {
 	return nil
 }
 
-// run begins a run; its count is put when it ends.
+// run begins a run. Its count follows when it ends, into a stream of its own.
 func (p *Packer) run(id sequence.SeriesID, m mode, offset int32, value int64) {
 	p.put(streamIDs, int64(id-p.lastID))
 	p.put(streamModes, int64(m))
@@ -117,7 +120,10 @@ func (p *Packer) run(id sequence.SeriesID, m mode, offset int32, value int64) {
 	p.lastID = id
 }
 
-// toInts fills p.ints and p.odd from one series' values and returns the mode.
+// toInts fills p.ints and p.odd from the values of one series and returns their
+// mode: a decimal scale if nearly all values have one, else modeBits. p.odd is
+// the indices of exceptions, ascending. In modeBits infinities and NaN are
+// exceptions if they are few, because their bits are far from all others.
 func (p *Packer) toInts(vals []float64) mode {
 	if scale, ok := chooseScale(vals); ok && p.scaledInts(vals, scale) {
 		p.fill()
@@ -138,7 +144,8 @@ func (p *Packer) toInts(vals []float64) mode {
 	return modeBits
 }
 
-// scaledInts fills p.ints and p.odd, unless too many values do not scale.
+// scaledInts fills p.ints and p.odd. It reports false if too many values are no
+// integers in this scale; then p.ints and p.odd hold nothing of use.
 func (p *Packer) scaledInts(vals []float64, scale mode) bool {
 	p.ints, p.odd = p.ints[:0], p.odd[:0]
 	for i, v := range vals {
@@ -154,8 +161,9 @@ func (p *Packer) scaledInts(vals []float64, scale mode) bool {
 	return true
 }
 
-// fill gives exceptions the integer of the sample before, and leading ones that
-// of the first one that is none.
+// fill gives each exception the integer of the sample before it, so that it
+// costs no difference. Exceptions at the beginning get the integer of the first
+// sample that is not one.
 func (p *Packer) fill() {
 	for _, i := range p.odd {
 		if i > 0 {
@@ -171,7 +179,9 @@ func (p *Packer) fill() {
 	}
 }
 
-// absolute reports whether integers pack better as they are than as differences.
+// absolute reports whether integers pack better as they are than as differences,
+// by the bits that blocks of them would take. It must report true if a
+// difference overflows. Values that jump around a level are such integers.
 func absolute(ints []int64) bool {
 	var plain, diff int
 	var d [bitpack.BlockLen]int64
@@ -192,10 +202,13 @@ func absolute(ints []int64) bool {
 	return plain+len(ints)/2 < diff && len(ints) >= bitpack.BlockLen
 }
 
-// isGap reports whether a sample dt after the one before comes after a gap,
-// when those before it came about step apart.
+// isGap reports whether dt, the ms since the sample before, is a gap when samples
+// have arrived about step ms apart: it is at least one and a half steps, about.
+// Halves keep the sum within 32 bits.
 func isGap(dt, step int32) bool { return dt/2 > step/2+step/4 }
 
+// countGaps counts the gaps of a series. The samples before the first gap, or
+// between two, set the step.
 func countGaps(offsets []int32) (gaps int) {
 	step := int32(math.MaxInt32)
 	for i := 1; i < len(offsets); i++ {
@@ -209,6 +222,7 @@ func countGaps(offsets []int32) (gaps int) {
 	return gaps
 }
 
+// countDrops counts how often the integers fall, as counters do at a reset.
 func countDrops(ints []int64) (drops int) {
 	for i := 1; i < len(ints); i++ {
 		if ints[i] < ints[i-1] {
@@ -219,5 +233,6 @@ func countDrops(ints []int64) (drops int) {
 }
 
 // rare reports whether it pays to begin a run at each of n events among the
-// samples of a series: a run costs about as much as widening half a block.
+// samples of a series. A run costs about as much as widening half a block, so
+// there must be at least half a block of samples per event.
 func rare(n, samples int) bool { return n > 0 && n*bitpack.BlockLen/2 <= samples }

@@ -6,13 +6,12 @@ import (
 )
 
 // A packed segment is the samples of a sealed segment as bytes, in a form that
-// both Go and plain SQL can undo (queries/function_unpack_segment.sql).
+// both Go and plain SQL can undo (the function unpack_segment).
 //
-// The samples, sorted by (series, time), are cut into runs. A run is some
-// samples of one series; a series is one run, or several where that packs
-// better, as at a counter's reset. A run's values are turned into integers in
-// the run's mode. What distinguishes the runs and the samples then goes into
-// nine streams of integers, each packed by itself (package bitpack):
+// The samples, sorted by (series, time), are cut into runs of one series each.
+// A series is one run, or several if that packs better, as at a counter reset.
+// The mode of a run turns its values into integers. The rest is nine streams of
+// integers, each packed by itself (package bitpack):
 //
 //	ids      per run: series id less that of the run before (the first: from 0)
 //	counts   per run: samples
@@ -26,7 +25,7 @@ import (
 //
 // An exception is a sample whose value the run's mode cannot express, or only
 // at the cost of its neighbours, such as a stale marker. It has an integer too,
-// which means nothing.
+// which has no meaning: undoing overwrites it with the bits.
 //
 // The bytes, integers big-endian:
 //

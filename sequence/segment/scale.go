@@ -11,8 +11,9 @@ const (
 	scaleCost     = 3.32
 )
 
-// scaled returns the integer i with i / 10^scale == v to the bit, if there is
-// one that is exact as a float64.
+// scaled returns the integer i with i / 10^scale == v to the bit. It reports
+// false if there is none below 2^53, where integers stop being exact. Both Go
+// and SQL undo it with one division, so the check divides as they do.
 func scaled(v float64, scale mode) (i int64, ok bool) {
 	x := v
 	if scale > 0 {
@@ -29,7 +30,8 @@ func scaled(v float64, scale mode) (i int64, ok bool) {
 	return i, math.Float64bits(back) == math.Float64bits(v) // -0 is not 0
 }
 
-// smallestScale returns the smallest scale in which v is an integer.
+// smallestScale returns the smallest scale in which v is an integer, if there is
+// one.
 func smallestScale(v float64) (scale mode, ok bool) {
 	for scale = range maxScale + 1 {
 		if _, ok := scaled(v, scale); ok {
@@ -39,8 +41,10 @@ func smallestScale(v float64) (scale mode, ok bool) {
 	return 0, false
 }
 
-// chooseScale looks at some of a series' values and returns the scale that
-// should pack them best; ok is false when too many have none.
+// chooseScale looks at about scaleSamples values of a series, evenly spread, and
+// returns the scale that should pack them best. A larger scale makes every
+// integer longer; a smaller one leaves exceptions. ok is false if too many
+// values have no scale. The caller tries the scale on all values.
 func chooseScale(vals []float64) (scale mode, ok bool) {
 	var counts [maxScale + 1]int
 	looked, none := 0, 0
@@ -72,5 +76,6 @@ func chooseScale(vals []float64) (scale mode, ok bool) {
 // isSpecial reports whether v is an infinity or not a number.
 func isSpecial(v float64) bool { return !(math.Abs(v) <= math.MaxFloat64) }
 
-// fewExceptions reports whether a run of n samples may have that many.
+// fewExceptions reports whether so many of n samples may be exceptions: an
+// eighth of them, or one, but not all.
 func fewExceptions(exceptions, n int) bool { return exceptions <= max(1, n/8) && exceptions < n }

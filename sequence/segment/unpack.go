@@ -12,17 +12,17 @@ import (
 	"laminar/sequence/segment/bitpack"
 )
 
-// Unpacker undoes Packer. It keeps its scratch memory, about 16 bytes per
-// sample of the largest segment, between uses; the zero Unpacker is ready. It
-// is for one goroutine.
+// Unpacker undoes Packer, both forms. It keeps its scratch memory, about 16
+// bytes per sample of the largest segment, between uses. The zero Unpacker is
+// ready. It is for one goroutine.
 type Unpacker struct {
 	streams [packedStreams][]int64
 }
 
-// Unpack fills the arrays of seg, which are used again when they are large
-// enough; its Base, MinT and MaxT must be set. What is not a packed segment, or
-// is damaged, or holds samples outside MinT to MaxT, is an error, never a panic
-// and never another sample; then the arrays hold nothing of use.
+// Unpack fills the arrays of seg and reuses their memory if it is large enough.
+// Base, MinT and MaxT of seg must be set. Bytes that are not a packed segment,
+// are damaged, or hold samples outside MinT to MaxT are an error, never a panic
+// and never a wrong sample. After an error the arrays hold nothing of use.
 func (u *Unpacker) Unpack(packed []byte, seg *Segment) error {
 	if err := checkPacked(packed); err != nil {
 		return err
@@ -42,7 +42,8 @@ func (u *Unpacker) Unpack(packed []byte, seg *Segment) error {
 
 var errDamaged = errors.New("packed segment is damaged")
 
-// checkPacked checks what all versions have in common.
+// checkPacked checks the version and the checksum, which are at the same place
+// in all versions.
 func checkPacked(packed []byte) error {
 	switch {
 	case len(packed) < 5:
@@ -55,7 +56,8 @@ func checkPacked(packed []byte) error {
 	return nil
 }
 
-// decode reads the streams and returns how many samples they are of.
+// decode fills u.streams and returns the number of samples. Afterwards each
+// stream has as many integers as the head says, but their values are unchecked.
 func (u *Unpacker) decode(packed []byte) (samples int, err error) {
 	if len(packed) < packedHeader {
 		return 0, fmt.Errorf("%w: %d bytes", errDamaged, len(packed))
@@ -93,7 +95,9 @@ func (u *Unpacker) decode(packed []byte) (samples int, err error) {
 // maxPacked is how many samples a packed segment has at most.
 const maxPacked = 1 << 24
 
-// undo turns the streams into samples.
+// undo turns the streams into samples. The arrays of seg have the right length.
+// It checks what SQL readers and folds rely on: series ascend, the times of a
+// series ascend within MinT to MaxT (S2, S6), and every count adds up.
 func (u *Unpacker) undo(seg *Segment) error {
 	var (
 		id       int64
@@ -144,7 +148,9 @@ func (u *Unpacker) undo(seg *Segment) error {
 	return nil
 }
 
-// undoTimes fills the offsets of a run: ascending, none after end.
+// undoTimes fills the offsets of a run and returns the last. It reports false
+// unless they ascend and none is after end. The differences are checked all
+// together at the end: a branch for each would cost more than the sum.
 func undoTimes(dst []int32, first, end int64, diffs []int64) (last int64, ok bool) {
 	if first > end {
 		return 0, false
@@ -161,8 +167,10 @@ func undoTimes(dst []int32, first, end int64, diffs []int64) (last int64, ok boo
 	return at, wrong >= 0 && at <= end
 }
 
-// undoValues fills the values of a run, wrapping around where damaged
-// integers overflow.
+// undoValues fills the values of a run from its first integer and the rest, and
+// reports false for a mode that does not exist. Damaged integers wrap around to
+// some value; the checksum is what protects values. One loop per kind of mode
+// keeps the decision out of the loops.
 func undoValues(dst []float64, m mode, first int64, diffs []int64) bool {
 	kind := m & modeKind
 	if m < 0 || m&^(modeKind|modeAbsolute) != 0 || kind > maxScale && kind != modeBits {
