@@ -62,21 +62,20 @@ func newAccount(uid, gid uint32) account {
 	return account{name, &syscall.Credential{Uid: uid, Gid: gid}}
 }
 
-// own gives a file or directory to the account.
-func (a account) own(path string) error {
+// uid is the user id of the account.
+func (a account) uid() uint32 {
+	if a.credential == nil {
+		return uid()
+	}
+	return a.credential.Uid
+}
+
+// ownFile gives an open file or directory to the account.
+func (a account) ownFile(file *os.File) error {
 	if a.credential == nil {
 		return nil
 	}
-	return os.Lchown(path, int(a.credential.Uid), int(a.credential.Gid))
-}
-
-// makeDir makes an empty directory that only the account can enter, or takes
-// the one that is there.
-func (a account) makeDir(path string) error {
-	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return errors.Join(os.Chmod(path, 0o700), a.own(path))
+	return file.Chown(int(a.credential.Uid), int(a.credential.Gid))
 }
 
 // command is exec.Command as the account, in its directory, in a process group

@@ -40,12 +40,12 @@ func TestAsOrdinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return // they run as one already
 	}
-	who, err := chooseAccount(layout{t.TempDir()}, "")
+	who, err := chooseAccount(layout{dir: t.TempDir()}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	program := copyProgram(t)
-	cmd := exec.Command(program, "-test.run", "^(TestStart|TestSecondLaminarIsRefused|TestPostgresKilled|TestLaminarKilled|TestDirectoryThatTheServerCannotEnter)$")
+	cmd := exec.Command(program, "-test.run", "^(TestStart|TestNotOurOwn|TestDirectoryNotOurOwn|TestOpenPasswordIsClosed|TestSecondLaminarIsRefused|TestPostgresKilled|TestLaminarKilled|TestDirectoryThatTheServerCannotEnter)$")
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), "HOME=/", "TMPDIR=/tmp")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential}

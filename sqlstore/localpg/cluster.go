@@ -13,10 +13,10 @@ import (
 // renames it when all is done, so a cluster is there whole or not at all. The
 // caller holds the lock; a directory that an earlier attempt left is removed.
 func createCluster(ctx context.Context, l layout, b Binaries, who account, sync bool) error {
-	if err := os.RemoveAll(l.newCluster()); err != nil {
+	if err := l.home.root.RemoveAll(newName); err != nil {
 		return fmt.Errorf("remove an unfinished cluster: %w", err)
 	}
-	if err := who.makeDir(l.newCluster()); err != nil {
+	if err := l.home.makeDir(newName, who); err != nil {
 		return fmt.Errorf("create cluster directory: %w", err)
 	}
 	passwordCopy, err := lendPassword(l, who)
@@ -31,18 +31,21 @@ func createCluster(ctx context.Context, l layout, b Binaries, who account, sync 
 		args = append(args, "--no-sync")
 	}
 	out, err := who.command(ctx, l.newCluster(), b.program("initdb"), args...).CombinedOutput()
-	err = errors.Join(wrapInitdb(err, out), os.Remove(passwordCopy))
+	err = errors.Join(wrapInitdb(err, out), l.home.root.Remove(filepath.Join(runName, lentName)))
 	if err == nil {
-		err = appendInclude(filepath.Join(l.newCluster(), "postgresql.conf"))
+		err = appendInclude(l.newCluster(), who)
 	}
 	if err == nil {
-		err = os.Rename(l.newCluster(), l.cluster())
+		err = l.home.root.Rename(newName, clusterName)
 	}
 	if err != nil {
-		return fmt.Errorf("create a cluster in %s: %w", l.dir, errors.Join(err, os.RemoveAll(l.newCluster())))
+		return fmt.Errorf("create a cluster in %s: %w", l.dir, errors.Join(err, l.home.root.RemoveAll(newName)))
 	}
-	return syncDir(l.dir)
+	return l.home.sync()
 }
+
+// lentName is the copy of the password in the run directory.
+const lentName = "initdb-password"
 
 // lendPassword puts a copy of the password where the server's OS user can read
 // it: the original belongs to us alone, and initdb takes it from a file only.
@@ -51,17 +54,23 @@ func lendPassword(l layout, who account) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(l.runDir(), "initdb-password")
-	if err := replaceFile(path, []byte(word+"\n")); err != nil {
+	run, err := openFolder(l.runDir(), who.uid())
+	if err != nil {
 		return "", err
 	}
-	return path, who.own(path)
+	err = run.replace(lentName, []byte(word+"\n"), who)
+	return filepath.Join(l.runDir(), lentName), errors.Join(err, run.close())
 }
 
 // appendInclude makes the cluster read our settings, after what initdb found
 // out about the machine and before what a user adds to the file's end.
-func appendInclude(path string) error {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+func appendInclude(cluster string, who account) (err error) {
+	dir, err := openFolder(cluster, who.uid())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.close()) }()
+	file, err := dir.file("postgresql.conf", os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
@@ -83,14 +92,6 @@ func clusterMajor(l layout) (int, error) {
 		return 0, fmt.Errorf("read the cluster's version: %w", err)
 	}
 	return number(string(text)), nil
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // lastLines returns the last few lines that are not empty.

@@ -11,6 +11,11 @@
 //	postgres/        the cluster, made by initdb, mode 0700
 //	run/             the Unix socket, mode 0700
 //
+// The directory and the first four files, and run when it is made, belong to root
+// or to the OS user that runs Laminar, are not links, and nobody else can write
+// to them. What is not so is refused and left as it is (UntrustedError); see
+// folder for why. A password that others can read is closed to them.
+//
 // The server listens on its Unix socket only and wants the password (scram).
 // A socket's path is limited to about a hundred bytes; in a data directory
 // whose path is longer the socket lives in a directory of its own under /tmp.

@@ -27,6 +27,22 @@ func (e *LockedError) Hint() string {
 	return fmt.Sprintf("another --data-dir, or stop the other process: kill %d", e.PID)
 }
 
+// UntrustedError says that somebody else owns, or can change, what Laminar would
+// use as its own: the data directory, or a file or directory in it. Nothing was
+// changed.
+type UntrustedError struct {
+	Path string
+	Why  string // "belongs to alice", "is a link", ...
+	Do   string // what to type instead
+}
+
+func (e *UntrustedError) Error() string {
+	return fmt.Sprintf("%s %s: only root and the user that runs laminar may control it", e.Path, e.Why)
+}
+
+// Hint tells the user what to do instead.
+func (e *UntrustedError) Hint() string { return e.Do }
+
 // UnreachableError says that the OS user that PostgreSQL has to run as cannot
 // enter the data directory.
 type UnreachableError struct {

@@ -31,7 +31,7 @@ func (s *Server) launch(ctx context.Context) error {
 	if err := s.configure(ctx); err != nil {
 		return err
 	}
-	log, logStart, err := openLog(s.layout.logFile())
+	log, logStart, err := openLog(s.layout.home)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (s *Server) launch(ctx context.Context) error {
 	s.proc = proc
 	if err := s.awaitReadyLocked(ctx); err != nil {
 		if s.proc.ended() {
-			return &StartError{Program: "postgres", Log: s.layout.logFile(), Tail: tail(s.layout.logFile(), logStart), Err: s.proc.err}
+			return &StartError{Program: "postgres", Log: s.layout.logFile(), Tail: tail(s.layout.home, logStart), Err: s.proc.err}
 		}
 		cancelled, cancel := context.WithCancel(ctx)
 		cancel()
@@ -129,15 +129,15 @@ func (s *Server) createDatabase(ctx context.Context) error {
 
 // openLog opens the server's log to append, after putting a long one aside,
 // and returns where in it the new server begins.
-func openLog(path string) (*os.File, int64, error) {
-	if info, err := os.Stat(path); err == nil && info.Size() > logLimit {
-		if err := os.Rename(path, path+".old"); err != nil {
+func openLog(home *folder) (*os.File, int64, error) {
+	if info, err := home.root.Lstat(logName); err == nil && info.Size() > logLimit {
+		if err := home.root.Rename(logName, logName+".old"); err != nil {
 			return nil, 0, fmt.Errorf("put the server's log aside: %w", err)
 		}
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, fmt.Errorf("open the server's log: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	file, err := home.file(logName, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, 0, fmt.Errorf("open the server's log: %w", err)
 	}
@@ -148,10 +148,10 @@ func openLog(path string) (*os.File, int64, error) {
 	return file, start, nil
 }
 
-// tail returns the last lines of what was written to a file after start; a
-// file that cannot be read has none.
-func tail(path string, start int64) []string {
-	file, err := os.Open(path)
+// tail returns the last lines of what was written to the server's log after
+// start; a log that cannot be read has none.
+func tail(home *folder, start int64) []string {
+	file, err := home.file(logName, os.O_RDONLY, 0)
 	if err != nil {
 		return nil
 	}

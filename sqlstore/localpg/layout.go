@@ -21,8 +21,23 @@ const (
 	maxSocketPath = 103
 )
 
-// layout names the files of a data directory.
-type layout struct{ dir string } // absolute
+// layout names the files of a data directory. What Laminar itself reads and
+// writes there it opens through home, by the names below.
+type layout struct {
+	dir  string  // absolute
+	home *folder // the directory itself; nil until open
+}
+
+// Names in the data directory.
+const (
+	lockName     = "laminar.lock"
+	passwordName = "password"
+	addressName  = "postgres.json"
+	logName      = "postgres.log"
+	clusterName  = "postgres"
+	newName      = "postgres.new" // a cluster that initdb has not finished
+	runName      = "run"
+)
 
 func newLayout(dir string) (layout, error) {
 	if dir == "" {
@@ -32,22 +47,43 @@ func newLayout(dir string) (layout, error) {
 	if err != nil {
 		return layout{}, fmt.Errorf("data directory %s: %w", dir, err)
 	}
-	return layout{abs}, nil
+	return layout{dir: abs}, nil
 }
 
-func (l layout) lockFile() string     { return filepath.Join(l.dir, "laminar.lock") }
-func (l layout) passwordFile() string { return filepath.Join(l.dir, "password") }
-func (l layout) addressFile() string  { return filepath.Join(l.dir, "postgres.json") }
-func (l layout) logFile() string      { return filepath.Join(l.dir, "postgres.log") }
-func (l layout) cluster() string      { return filepath.Join(l.dir, "postgres") }
-func (l layout) newCluster() string   { return filepath.Join(l.dir, "postgres.new") }
-func (l layout) runDir() string       { return filepath.Join(l.dir, "run") }
+func (l layout) passwordFile() string { return filepath.Join(l.dir, passwordName) }
+func (l layout) addressFile() string  { return filepath.Join(l.dir, addressName) }
+func (l layout) logFile() string      { return filepath.Join(l.dir, logName) }
+func (l layout) cluster() string      { return filepath.Join(l.dir, clusterName) }
+func (l layout) newCluster() string   { return filepath.Join(l.dir, newName) }
+func (l layout) runDir() string       { return filepath.Join(l.dir, runName) }
 func (l layout) pidFile() string      { return filepath.Join(l.cluster(), "postmaster.pid") }
 
 // hasCluster says whether initdb has completed here.
 func (l layout) hasCluster() bool {
 	_, err := os.Stat(filepath.Join(l.cluster(), "PG_VERSION"))
 	return err == nil
+}
+
+// open makes the data directory if it is missing, and opens it for its owner:
+// root or us (T1).
+func (l *layout) open() error {
+	if err := l.create(os.Geteuid() == 0); err != nil {
+		return err
+	}
+	home, err := openFolder(l.dir, 0, uid())
+	if err != nil {
+		return fmt.Errorf("open data directory: %w", err)
+	}
+	l.home = home
+	return nil
+}
+
+// close gives the data directory back.
+func (l layout) close() error {
+	if l.home == nil {
+		return nil
+	}
+	return l.home.close()
 }
 
 // create makes the data directory and what is missing above it. As root they
@@ -66,14 +102,27 @@ func (l layout) create(forOther bool) error {
 		missing = append(missing, dir)
 	}
 	for i := len(missing) - 1; i >= 0; i-- {
-		if err := os.Mkdir(missing[i], mode); err != nil && !errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("create data directory: %w", err)
+		err := os.Mkdir(missing[i], mode)
+		if errors.Is(err, fs.ErrExist) {
+			continue // somebody else was quicker; open looks at whose it is
 		}
-		if err := os.Chmod(missing[i], mode); err != nil { // whatever the umask is
+		if err == nil {
+			err = widen(missing[i], mode)
+		}
+		if err != nil {
 			return fmt.Errorf("create data directory: %w", err)
 		}
 	}
 	return nil
+}
+
+// widen gives a directory that was just made its mode, whatever the umask is.
+func widen(path string, mode fs.FileMode) error {
+	f, err := openFolder(path, uid())
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.root.Chmod(".", mode), f.close())
 }
 
 // address is how the server of a data directory is reached, without its
@@ -84,7 +133,7 @@ type address struct {
 
 func (l layout) readAddress() (address, error) {
 	var a address
-	text, err := os.ReadFile(l.addressFile())
+	text, err := l.home.read(addressName)
 	if err != nil {
 		return a, err
 	}
@@ -99,12 +148,12 @@ func (l layout) writeAddress(a address) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(l.addressFile(), append(text, '\n'))
+	return l.home.replace(addressName, append(text, '\n'), account{})
 }
 
 // password returns the stored password, and makes one if there is none yet.
 func (l layout) password() (string, error) {
-	text, err := os.ReadFile(l.passwordFile())
+	text, err := l.home.read(passwordName)
 	switch {
 	case err == nil:
 		return strings.TrimSpace(string(text)), nil
@@ -114,25 +163,26 @@ func (l layout) password() (string, error) {
 		return "", fmt.Errorf("the file %s with the private PostgreSQL's password is gone: put it back", l.passwordFile())
 	}
 	word := rand.Text()
-	if err := replaceFile(l.passwordFile(), []byte(word+"\n")); err != nil {
+	if err := l.home.replace(passwordName, []byte(word+"\n"), account{}); err != nil {
 		return "", fmt.Errorf("store the private PostgreSQL's password: %w", err)
 	}
 	return word, nil
 }
 
-// replaceFile writes a file that only its owner can read, all or nothing.
-func replaceFile(path string, text []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
+// closePassword takes the password file away from others who could read it,
+// and says what mode it had, 0 when there was nothing to do.
+func (l layout) closePassword() (had fs.FileMode, err error) {
+	file, err := l.home.file(passwordName, os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
+		return 0, fmt.Errorf("read the private PostgreSQL's password: %w", err)
 	}
-	return nil
+	defer func() { err = errors.Join(err, file.Close()) }()
+	info, err := file.Stat()
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return 0, err
+	}
+	return info.Mode().Perm(), file.Chmod(0o600)
 }

@@ -19,6 +19,20 @@ func Running(dir string) (url string, err error) {
 	if err != nil {
 		return "", err
 	}
+	info, err := os.Stat(l.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", &NotRunningError{Dir: dir}
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the private PostgreSQL in %s: %w", dir, err)
+	}
+	// The directory may be another user's: root looks at everybody's Laminar.
+	// Its files must then be that user's, or root would hand out, as a password,
+	// what somebody who cannot read it has linked here.
+	if l.home, err = checkedFolder(l.dir, info, []uint32{ownerOf(info)}); err != nil {
+		return "", fmt.Errorf("find the private PostgreSQL in %s: %w", dir, err)
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
 	addr, err := l.readAddress()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -26,7 +40,7 @@ func Running(dir string) (url string, err error) {
 	case err != nil:
 		return "", fmt.Errorf("find the private PostgreSQL in %s: %w", dir, err)
 	}
-	word, err := os.ReadFile(l.passwordFile())
+	word, err := l.home.read(passwordName)
 	if err != nil {
 		return "", fmt.Errorf("find the private PostgreSQL in %s: %w", dir, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -55,8 +56,8 @@ type Server struct {
 // server that an earlier Laminar left running is stopped first.
 //
 // ctx bounds the start only; crash recovery after an unclean end can take
-// minutes. Errors for people are *LockedError, *UnreachableError,
-// *NotFoundError and *StartError. The caller must call Stop.
+// minutes. Errors for people are *LockedError, *UntrustedError,
+// *UnreachableError, *NotFoundError and *StartError. The caller must call Stop.
 func Start(ctx context.Context, opts Options) (*Server, error) {
 	l, err := newLayout(opts.Dir)
 	if err != nil {
@@ -66,11 +67,20 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if err := l.create(os.Geteuid() == 0); err != nil {
+	if _, err := os.Lstat(l.dir); errors.Is(err, fs.ErrNotExist) {
+		// Before it is made: a directory that cannot be used is not left behind.
+		if err := s.choose(ctx); err != nil {
+			return nil, fmt.Errorf("start the private PostgreSQL: %w", err)
+		}
+	}
+	if err := s.layout.open(); err != nil {
 		return nil, err
 	}
-	if s.lock, err = takeLock(l); err != nil {
-		return nil, err
+	if dir, by := controlled(l.dir); dir != "" {
+		s.log.Warn("the data directory can be renamed and replaced by another user", "dir", l.dir, "below", dir, "by", by)
+	}
+	if s.lock, err = takeLock(s.layout); err != nil {
+		return nil, errors.Join(err, s.layout.close())
 	}
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the private PostgreSQL: %w", err), s.Stop(context.WithoutCancel(ctx)))
@@ -113,8 +123,15 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.choose(ctx); err != nil {
 		return err
 	}
-	if err := s.account.makeDir(s.layout.runDir()); err != nil {
+	if err := s.layout.home.makeDir(runName, s.account); err != nil {
 		return fmt.Errorf("create socket directory: %w", err)
+	}
+	switch had, err := s.layout.closePassword(); {
+	case err != nil:
+		return err
+	case had != 0:
+		s.log.Warn("other users could read the private PostgreSQL's password; its file is closed to them now",
+			"file", s.layout.passwordFile(), "mode_before", fmt.Sprintf("%04o", had))
 	}
 	if !s.layout.hasCluster() {
 		s.log.Info("creating a private PostgreSQL", "dir", s.layout.dir, "version", s.binaries.Version, "os_user", s.account.name)
@@ -209,7 +226,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if s.proc != nil {
 		err = s.endLocked(ctx)
 	}
-	return errors.Join(err, removeSocketDir(s.layout, s.socketDir), s.lock.release())
+	return errors.Join(err, removeSocketDir(s.layout, s.socketDir), s.lock.release(), s.layout.close())
 }
 
 // endLocked ends the server process, in order if ctx allows it, and waits.

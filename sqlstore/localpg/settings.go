@@ -2,6 +2,7 @@ package localpg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -87,11 +88,20 @@ func writeSettings(l layout, who account, layers ...map[string]string) error {
 		value = strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(value)
 		fmt.Fprintf(&text, "%s = '%s'\n", name, value)
 	}
-	path := filepath.Join(l.cluster(), settingsFile)
-	if err := replaceFile(path, []byte(text.String())); err != nil {
+	// The cluster may be a link, to another disk: its name stands in a directory
+	// that only root and we can write to.
+	path, err := filepath.EvalSymlinks(l.cluster())
+	if err != nil {
 		return fmt.Errorf("write PostgreSQL settings: %w", err)
 	}
-	return who.own(path)
+	cluster, err := openFolder(path, who.uid())
+	if err != nil {
+		return fmt.Errorf("write PostgreSQL settings: %w", err)
+	}
+	if err := errors.Join(cluster.replace(settingsFile, []byte(text.String()), who), cluster.close()); err != nil {
+		return fmt.Errorf("write PostgreSQL settings: %w", err)
+	}
+	return nil
 }
 
 // serverEnviron is our environment without the variables that PostgreSQL's

@@ -26,7 +26,11 @@ func chooseSocketDir(l layout, who account) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("create socket directory: %w", err)
 	}
-	if err := who.own(dir); err != nil {
+	made, err := openFolder(dir, uid())
+	if err == nil {
+		err = errors.Join(made.give(who), made.close())
+	}
+	if err != nil {
 		return "", errors.Join(fmt.Errorf("create socket directory: %w", err), os.Remove(dir))
 	}
 	return dir, nil
