@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 
@@ -20,13 +19,13 @@ type bar struct {
 }
 
 func newBar(w io.Writer, what string, total int64) *bar {
-	b := &bar{w: w, what: what, total: max(total, 1), shown: -1}
+	b := &bar{w: w, what: printable(what), total: max(total, 1), shown: -1}
 	if isTerminal(w) {
 		b.live = progressbar.NewOptions64(b.total,
 			progressbar.OptionSetWriter(w),
-			progressbar.OptionSetDescription(what),
+			progressbar.OptionSetDescription(b.what),
 			progressbar.OptionShowCount(),
-			progressbar.OptionOnCompletion(func() { fmt.Fprintln(w) }),
+			progressbar.OptionOnCompletion(func() { _ = say(w, "\n") }),
 		)
 	}
 	return b
@@ -41,7 +40,7 @@ func (b *bar) set(done int64) {
 	}
 	if tenths := done * 10 / b.total; tenths != b.shown {
 		b.shown = tenths
-		fmt.Fprintf(b.w, "%s: %d of %d (%d%%)\n", b.what, done, b.total, done*100/b.total)
+		_ = say(b.w, "%s: %d of %d (%d%%)\n", b.what, done, b.total, done*100/b.total)
 	}
 }
 

@@ -95,10 +95,10 @@ const (
 
 // refillPlan is a refill that is asked for again and again.
 type refillPlan struct {
-	Flow     string `yaml:"flow"`
-	Schedule string `yaml:"schedule"` // cron, five fields, or @every 1h
-	From     string `yaml:"from"`     // as --from, relative to when it runs
-	To       string `yaml:"to"`       // as --to; empty means now
+	Flow     string
+	Schedule string // cron, five fields, or @every 1h
+	From     string // as --from, relative to when it runs
+	To       string // as --to; empty means now
 }
 
 // defaultConfig is what holds where nothing is set.

@@ -64,7 +64,7 @@ func (a *app) demoCommand() *cobra.Command {
 // shows the result tables until limit is over or ctx ends.
 func (a *app) demo(ctx context.Context, c *config, limit time.Duration) error {
 	log := a.logger(c)
-	fmt.Fprintln(a.stdout, "starting ...")
+	_ = say(a.stdout, "starting ...\n")
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
@@ -74,8 +74,7 @@ func (a *app) demo(ctx context.Context, c *config, limit time.Duration) error {
 		return a.demonstrate(ctx, c, svc, log)
 	})
 	if err == nil || errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
-		fmt.Fprintf(a.stdout, "\nThe demo has ended; nothing of it runs any more. Its data stays in %s.\n", c.DataDir)
-		return nil
+		return say(a.stdout, "\nThe demo has ended; nothing of it runs any more. Its data stays in %s.\n", c.DataDir)
 	}
 	return err
 }
@@ -87,7 +86,7 @@ func (a *app) demoPlaces(cmd *cobra.Command, c *config) error {
 		// Taken by somebody else's Laminar, or by this demo in another window.
 		l, err := net.Listen("tcp", c.Listen)
 		if err != nil {
-			fmt.Fprintf(a.stdout, "%s is taken; another port is used\n", c.Listen)
+			_ = say(a.stdout, "%s is taken; another port is used\n", c.Listen)
 			c.Listen = "127.0.0.1:0"
 		} else if err := l.Close(); err != nil {
 			return err
@@ -103,7 +102,7 @@ func (a *app) demoPlaces(cmd *cobra.Command, c *config) error {
 	}
 	err = localpg.Check(cmd.Context(), localpg.Options{Dir: dir})
 	if errors.As(err, &unreachable) && os.Geteuid() == 0 {
-		fmt.Fprintf(a.stdout, "PostgreSQL cannot run as root, and its user %s cannot reach %s: the data goes to %s\n",
+		_ = say(a.stdout, "PostgreSQL cannot run as root, and its user %s cannot reach %s: the data goes to %s\n",
 			unreachable.User, dir, demoFallbackDir)
 		c.DataDir = demoFallbackDir
 		return nil

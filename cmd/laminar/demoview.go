@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -51,9 +50,9 @@ func (v *demoView) run(ctx context.Context) error {
 	v.shown = map[string]time.Time{}
 	if v.redraw {
 		every = redrawEvery
-		fmt.Fprint(v.stdout, clearAll)
+		_ = steer(v.stdout, clearAll)
 	} else {
-		fmt.Fprint(v.stdout, v.where())
+		_ = v.where(v.stdout)
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -70,12 +69,12 @@ func (v *demoView) run(ctx context.Context) error {
 }
 
 // where says where to look oneself.
-func (v *demoView) where() string {
+func (v *demoView) where(w io.Writer) error {
 	database := "--data-dir " + v.config.DataDir
 	if v.config.Database.URL != "" || v.config.Database.URLFile != "" {
 		database = "--database-url ..."
 	}
-	return fmt.Sprintf(`Laminar takes samples at http://%s/api/v1/write; its own metrics are at http://%s/metrics.
+	return say(w, `Laminar takes samples at http://%s/api/v1/write; its own metrics are at http://%s/metrics.
 In another window:
   bin/laminar status %s
   bin/laminar psql %s -c 'table flow.http_requests_rate1m'
@@ -92,8 +91,8 @@ func (v *demoView) show(ctx context.Context) error {
 	width, height := 0, 0
 	if v.redraw {
 		width, height = terminalSize(v.stdout)
-		fmt.Fprintf(&out, "%s\n%d samples taken in, of a simulated fleet; Ctrl-C ends it.\n\n",
-			v.where(), v.client.Sent())
+		_ = v.where(&out) // a buffer takes everything
+		_ = say(&out, "\n%d samples taken in, of a simulated fleet; Ctrl-C ends it.\n\n", v.client.Sent())
 	}
 	for _, f := range v.flows {
 		i := slices.IndexFunc(states, func(s sqlstore.FlowStatus) bool { return s.Def.Title() == f.Title() })
@@ -113,11 +112,16 @@ func (v *demoView) show(ctx context.Context) error {
 			return err
 		}
 	}
-	text := out.String()
 	if v.redraw {
-		text = toTopLeft + clearBelow + cutLines(text, width)
+		return steer(v.stdout, toTopLeft+clearBelow+cutLines(out.String(), width))
 	}
-	_, err = io.WriteString(v.stdout, text)
+	return steer(v.stdout, out.String())
+}
+
+// steer writes what is on its way to a terminal, with control sequences of our
+// own; everything else in it has been through say.
+func steer(w io.Writer, text string) error {
+	_, err := io.WriteString(w, text)
 	return err
 }
 
@@ -145,7 +149,7 @@ func cutLines(text string, width int) string {
 
 // draw writes the newest rows of one table.
 func (v *demoView) draw(out *bytes.Buffer, state sqlstore.FlowStatus, rows []sqlstore.Result) error {
-	fmt.Fprintf(out, "%s   %s\n", view.TableName(state.Table), strings.Join(strings.Fields(state.Def.PromQL), " "))
+	_ = say(out, "%s   %s\n", view.TableName(state.Table), strings.Join(strings.Fields(state.Def.PromQL), " "))
 	t := table{head: []string{"window_start", "window_end", "labels", "value"}}
 	for _, r := range rows {
 		t.rows = append(t.rows, []string{clock(r.Start), clock(r.End), spellLabels(r.Labels), spellValue(r.Value)})
@@ -164,10 +168,10 @@ func (v *demoView) line(out *bytes.Buffer, state sqlstore.FlowStatus, rows []sql
 		return
 	}
 	v.shown[state.Table] = rows[0].End
-	fmt.Fprintf(out, "%s  %-28s", clock(rows[0].End), view.TableName(state.Table))
+	_ = say(out, "%s  %-28s", clock(rows[0].End), view.TableName(state.Table))
 	for _, r := range rows {
 		if r.End.Equal(rows[0].End) {
-			fmt.Fprintf(out, "  %s %s", spellLabels(r.Labels), spellValue(r.Value))
+			_ = say(out, "  %s %s", spellLabels(r.Labels), spellValue(r.Value))
 		}
 	}
 	out.WriteByte('\n')

@@ -62,6 +62,11 @@ func (e problemsError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// linesError is several faults, one to a line; never empty.
+type linesError []string
+
+func (e linesError) Error() string { return strings.Join(e, "\n") }
+
 // quietError ends the program with a code and says nothing: whoever ran has
 // said it already.
 type quietError int
@@ -81,20 +86,42 @@ func report(w io.Writer, err error) int {
 	var (
 		faults problemsError
 		store  *sqlstore.ProblemsError
+		lines  linesError
 	)
 	switch {
 	case errors.As(err, &faults):
-		fmt.Fprintln(w, faults)
+		for _, p := range faults {
+			_ = say(w, "%s\n", p)
+		}
 	case errors.As(err, &store):
-		fmt.Fprintln(w, store)
+		for _, p := range store.Problems {
+			_ = say(w, "%s\n", p)
+		}
+	case errors.As(err, &lines):
+		_ = say(w, "Error: %s\n", lines[0])
+		for _, line := range lines[1:] {
+			_ = say(w, "%s\n", line)
+		}
 	default:
-		fmt.Fprintf(w, "Error: %v\n", err)
+		for i, one := range apart(err) {
+			_ = say(w, map[bool]string{true: "Error: ", false: "  and: "}[i == 0]+"%v\n", one)
+		}
 	}
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) && hinted.Hint() != "" {
-		fmt.Fprintf(w, "Try: %s\n", hinted.Hint())
+		_ = say(w, "Try: %s\n", hinted.Hint())
 	}
 	return exitCode(err)
+}
+
+// apart takes what errors.Join joined apart: each has a line of its own.
+func apart(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this very error, not one that it wraps
+		if all := joined.Unwrap(); errors.Join(all...).Error() == err.Error() {
+			return all
+		}
+	}
+	return []error{err}
 }
 
 func exitCode(err error) int {

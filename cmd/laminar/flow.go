@@ -168,8 +168,7 @@ func (a *app) flowDeleteCommand() *cobra.Command {
 				if err := store.Delete(ctx, args[0]); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(a.stdout, "%s is gone, and its results\n", args[0])
-				return err
+				return say(a.stdout, "%s is gone, and its results\n", args[0])
 			})
 		},
 	}

@@ -59,8 +59,7 @@ func (a *app) waitForFlows(ctx context.Context, store *sqlstore.Store, names []s
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "caught up with %s\n", vec)
-	return err
+	return say(a.stdout, "caught up with %s\n", vec)
 }
 
 func describeBehind(behind []sqlstore.Behind) string {

@@ -80,8 +80,7 @@ func (a *app) jobCancelCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(a.stdout, "job %d is %s\n", id, job.State)
-				return err
+				return say(a.stdout, "job %d is %s\n", id, job.State)
 			})
 		},
 	}

@@ -85,7 +85,7 @@ func readConfigFile(path string, c *config) error {
 		r.read("", doc.Content[0])
 	}
 	if len(r.faults) > 0 {
-		return &usageError{err: errors.New(strings.Join(r.faults, "\n"))}
+		return &usageError{err: linesError(r.faults)}
 	}
 	return nil
 }
@@ -142,15 +142,29 @@ func (r *configReader) set(s setting, n *yaml.Node) {
 }
 
 func (r *configReader) refills(n *yaml.Node) {
-	// Marshalled again, because only a decoder refuses unknown fields.
-	text, err := yaml.Marshal(n)
-	if err == nil {
-		dec := yaml.NewDecoder(bytes.NewReader(text))
-		dec.KnownFields(true)
-		err = dec.Decode(&r.config.Refills)
+	if n.Kind != yaml.SequenceNode {
+		r.faultf(n, "refills: want a list of flow, schedule, from and to")
+		return
 	}
-	if err != nil {
-		r.faultf(n, "refills: want a list of flow, schedule, from and to: %v", err)
+	for _, item := range n.Content {
+		if item.Kind != yaml.MappingNode {
+			r.faultf(item, "refills: want flow, schedule, from and to")
+			continue
+		}
+		var plan refillPlan
+		into := map[string]*string{"flow": &plan.Flow, "schedule": &plan.Schedule, "from": &plan.From, "to": &plan.To}
+		for i := 0; i+1 < len(item.Content); i += 2 {
+			key, value := item.Content[i], item.Content[i+1]
+			switch field := into[key.Value]; {
+			case field == nil:
+				r.faultf(key, "refills: %s is none of flow, schedule, from and to", key.Value)
+			case value.Kind != yaml.ScalarNode:
+				r.faultf(value, "refills: %s: want one value", key.Value)
+			default:
+				*field = value.Value
+			}
+		}
+		r.config.Refills = append(r.config.Refills, plan)
 	}
 }
 

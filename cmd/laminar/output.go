@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
@@ -52,18 +51,28 @@ func writeJSON(w io.Writer, data any) error {
 
 func writeTable(w io.Writer, t table) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	rows := t.rows
 	if len(t.head) > 0 {
-		fmt.Fprintln(tw, strings.ToUpper(strings.Join(t.head, "\t")))
+		head := make([]string, len(t.head))
+		for i, name := range t.head {
+			head[i] = strings.ToUpper(name)
+		}
+		rows = append([][]string{head}, rows...)
 	}
-	for _, row := range t.rows {
-		fmt.Fprintln(tw, strings.Join(row, "\t"))
+	for _, row := range rows {
+		cells := make([]any, len(row))
+		for i, cell := range row {
+			cells[i] = cell
+		}
+		if err := say(tw, strings.TrimSuffix(strings.Repeat("%s\t", len(row)), "\t")+"\n", cells...); err != nil {
+			return err
+		}
 	}
 	if err := tw.Flush(); err != nil {
 		return err
 	}
 	if t.note != "" {
-		_, err := fmt.Fprintln(w, t.note)
-		return err
+		return say(w, "%s\n", t.note)
 	}
 	return nil
 }

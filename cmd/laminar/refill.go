@@ -41,8 +41,7 @@ func (a *app) refillCommand() *cobra.Command {
 					return err
 				}
 				if noWait {
-					_, err := fmt.Fprintf(a.stdout, "job %d\n", id)
-					return err
+					return say(a.stdout, "job %d\n", id)
 				}
 				return a.followJob(ctx, store, id)
 			})
@@ -85,8 +84,7 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) er
 	}
 	switch job.State {
 	case "done":
-		_, err := fmt.Fprintf(a.stdout, "job %d: %d windows computed, %d rows changed\n", id, job.WindowsDone, job.RowsWritten)
-		return err
+		return say(a.stdout, "job %d: %d windows computed, %d rows changed\n", id, job.WindowsDone, job.RowsWritten)
 	case "cancelled":
 		return fmt.Errorf("job %d was cancelled", id)
 	default:

@@ -87,7 +87,7 @@ func (a *app) simulate(ctx context.Context, url string, opts fleet.Options, run 
 	if err := fleet.Run(ctx, fleet.New(opts), client, run); err != nil {
 		return fmt.Errorf("simulate: %w", err)
 	}
-	fmt.Fprintf(a.stdout, "%d samples acknowledged, %d requests sent again\n", client.Sent(), client.Retries())
+	_ = say(a.stdout, "%d samples acknowledged, %d requests sent again\n", client.Sent(), client.Retries())
 	if refused != nil {
 		return fmt.Errorf("some samples were refused, at last: %w", refused)
 	}

@@ -50,7 +50,7 @@ func (a *app) printStatus(st sqlstore.Status, jobs []progress.Job) error {
 		{"regions", regionTable(st.Regions)}, {"raw", storageTable(st.Storage)}, {"flows", flowTable(st.Flows)}, {"jobs", jobTable(jobs)},
 	} {
 		if i > 0 {
-			fmt.Fprintln(a.stdout)
+			_ = say(a.stdout, "\n")
 		}
 		if len(part.table.rows) == 0 {
 			part.table = table{note: "no " + part.name}

@@ -97,7 +97,7 @@ func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string,
 		return err
 	}
 	if opts.Sample < 1 {
-		fmt.Fprintf(a.stderr, "comparing %g%% of the windows, --seed %d\n", opts.Sample*100, opts.Seed)
+		_ = say(a.stderr, "comparing %g%% of the windows, --seed %d\n", opts.Sample*100, opts.Seed)
 	}
 	verifier := flownode.NewVerify(nodeStore{store})
 	out := view.Verification{Seed: opts.Seed, Flows: []view.VerifiedFlow{}}

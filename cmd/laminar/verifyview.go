@@ -35,7 +35,7 @@ func (a *app) printVerified(s view.Verification) error {
 	if err := writeTable(a.stdout, flows); err != nil || len(cells.rows) == 0 {
 		return err
 	}
-	fmt.Fprintln(a.stdout)
+	_ = say(a.stdout, "\n")
 	return writeTable(a.stdout, cells)
 }
 

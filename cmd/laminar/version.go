@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -17,8 +16,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.stdout, "laminar %s%s %s\n", version, revision(), runtime.Version())
-			return err
+			return say(a.stdout, "laminar %s%s %s\n", version, revision(), runtime.Version())
 		},
 	}
 }

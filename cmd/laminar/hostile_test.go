@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang/snappy"
+	"github.com/prometheus/prometheus/prompb"
+	"github.com/spf13/cobra"
+
+	"laminar/server/view"
+	"laminar/sqlstore/sqltest"
+)
+
+// evil is what a sender or a file may hold, and a terminal must not get.
+const evil = "x\x1b]0;PWNED\x07\x1b[31mred\x1b[2J\nFAKE LINE ok\r\u009b31m\u202eabc\u2066\u2028\x7f"
+
+// evilYAML is evil between double quotes of YAML.
+const evilYAML = `x\x1b]0;PWNED\x07\x1b[31mred\x1b[2J\nFAKE LINE ok\r\x9b31m\u202eabc\u2066\u2028\x7f`
+
+// TestHostileNames walks through all commands on a database whose flows, labels,
+// help texts and files hold instructions for terminals. None comes through, in
+// tables, bars and errors; JSON is JSON.
+func TestHostileNames(t *testing.T) {
+	db := sqltest.New(t)
+	addr := freeAddress(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "evil\x1b[31m.yaml")
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(file, fmt.Sprintf("groups:\n- name: \"%[1]s\"\n  rules:\n  - record: \"%[1]s\"\n    expr: sum by (a) (sum_over_time(evil_metric[1m]))\n    labels: {l: \"%[1]s\"}\n", evilYAML))
+	broken := filepath.Join(dir, "broken\x1b[31m.yaml")
+	write(broken, fmt.Sprintf("flows:\n- name: \"%s\"\n  promql: sum(\n  \"%s\": 1\n", evilYAML, evilYAML))
+	settingsFile := filepath.Join(dir, "settings.yaml")
+	write(settingsFile, fmt.Sprintf("\"%s\": 1\nlog: {level: \"%s\"}\n", evilYAML, evilYAML))
+
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if code, _, stderr := invoke(ctx, "", "serve", "--database-url", db.URL, "--listen", addr, "--log-level", "warn"); code != exitOK {
+			t.Errorf("serve ended with %d: %s", code, stderr)
+		}
+	}()
+	defer func() { stop(); <-ended }()
+	eventually(t, "serve is ready", func() bool {
+		resp, err := http.Get("http://" + addr + "/-/ready")
+		return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
+	})
+
+	seen := map[string]bool{}
+	run := func(want int, args ...string) string {
+		t.Helper()
+		cmd, _, err := (&app{}).root().Find(args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[cmd.CommandPath()] = true
+		code, stdout, stderr := invoke(t.Context(), "", append(args, "--database-url", db.URL)...)
+		if code != want {
+			t.Errorf("laminar %q: exit code %d, want %d:\n%s%s", args, code, want, stdout, stderr)
+		}
+		what := fmt.Sprintf("laminar %q", args)
+		harmlessText(t, what, stderr)
+		if args[len(args)-1] == "json" {
+			if !json.Valid([]byte(stdout)) || strings.ContainsRune(stdout, '\x1b') {
+				t.Errorf("%s: not JSON:\n%s", what, stdout)
+			}
+			return stdout
+		}
+		harmlessText(t, what, stdout)
+		if strings.Contains(stdout+stderr, "\nFAKE LINE") {
+			t.Errorf("%s: a line of the sender's own:\n%s%s", what, stdout, stderr)
+		}
+		return stdout
+	}
+
+	run(exitFault, "flow", "validate", "-f", broken)
+	run(exitUsage, "status", "--config", settingsFile)
+	run(exitFault, "flow", "apply", "-f", filepath.Join(dir, "none\x1b[31m.yaml"))
+	run(exitUsage, "flow", evil)
+	run(exitUsage, evil)
+	for _, output := range []string{"table", "json"} {
+		run(exitOK, "flow", "validate", "-f", file, "--output", output)
+		run(exitOK, "flow", "explain", "-f", file, "--output", output)
+		run(exitOK, "flow", "apply", "-f", file, "--output", output)
+	}
+
+	send(t, addr)
+	run(exitOK, "flow", "wait", evil, "--timeout", "60s")
+	run(exitFault, "flow", "wait", evil+"2")
+	if text := run(exitOK, "flow", "show", evil); !strings.Contains(text, `x\x1b]0;PWNED\a`) {
+		t.Errorf("flow show does not spell the name:\n%s", text)
+	}
+	// What is stored is not what is computed, so that verify has something to say.
+	if _, err := db.Pool(t).Exec(t.Context(), "update flow."+tableOf(t, run(exitOK, "flow", "list", "--output", "json"))+" set value = value + 1"); err != nil {
+		t.Fatal(err)
+	}
+	for _, output := range []string{"table", "json"} {
+		run(exitOK, "flow", "list", "--output", output)
+		run(exitOK, "flow", "show", evil, "--output", output)
+		run(exitOK, "flow", "explain", evil, "--output", output)
+		run(exitOK, "status", "--output", output)
+		run(exitFault, "verify", evil, "--output", output)
+		run(exitOK, "job", "list", "--output", output)
+		run(exitOK, "seal", "--force", "--output", output)
+	}
+	run(exitOK, "refill", evil, "--from", "-30m")
+	run(exitFault, "refill", evil+"2", "--from", "-30m")
+	run(exitOK, "job", "show", "1")
+	run(exitOK, "job", "cancel", "1")
+	run(exitUsage, "job", "cancel", evil)
+	run(exitFault, "flow", "delete", evil+"2")
+	run(exitOK, "flow", "delete", evil)
+	run(exitUsage, "simulate", "--url", evil, "--duration", "1s")
+	run(exitOK, "version")
+
+	elsewhere := map[string]string{
+		"laminar serve": "runs above", "laminar demo": "TestDemo", "laminar psql": "prints what psql does",
+		"laminar help": "holds nothing but help", "laminar completion": "a script",
+	}
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for _, below := range cmd.Commands() {
+			walk(below)
+		}
+		if !cmd.HasSubCommands() && !seen[cmd.CommandPath()] && elsewhere[cmd.CommandPath()] == "" {
+			t.Errorf("%s is not walked through: give it hostile names, too", cmd.CommandPath())
+		}
+	}
+	walk((&app{}).root())
+}
+
+// send sends a counter with a hostile label and a hostile help text.
+func send(t *testing.T, addr string) {
+	t.Helper()
+	series := prompb.TimeSeries{Labels: []prompb.Label{{Name: "__name__", Value: "evil_metric"}, {Name: "a", Value: evil}}}
+	now := time.Now().Truncate(time.Minute)
+	for i := range int64(20) {
+		series.Samples = append(series.Samples, prompb.Sample{Timestamp: now.UnixMilli() - (20-i)*60_000, Value: float64(i)})
+	}
+	raw, err := (&prompb.WriteRequest{
+		Timeseries: []prompb.TimeSeries{series},
+		Metadata:   []prompb.MetricMetadata{{Type: prompb.MetricMetadata_COUNTER, MetricFamilyName: "evil_metric", Help: evil, Unit: evil}},
+	}).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Post("http://"+addr+"/api/v1/write", "application/x-protobuf", bytes.NewReader(snappy.Encode(nil, raw)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Body.Close(); resp.StatusCode != http.StatusNoContent {
+		t.Fatalf("answered %s", resp.Status)
+	}
+}
+
+// tableOf is the name of the only flow's table, without its schema.
+func tableOf(t *testing.T, list string) string {
+	t.Helper()
+	var flows []view.Flow
+	decode(t, list, &flows)
+	if len(flows) != 1 {
+		t.Fatalf("flows are %+v", flows)
+	}
+	_, name, _ := strings.Cut(flows[0].Table, ".")
+	return name
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
