@@ -162,16 +162,16 @@ func (f *flowRun) deadline() int64 {
 		return max(0, f.takeAfter.UnixMilli())
 	}
 	next := f.dirty.NextReady()
-	if at := f.storedAt.Add(storeIdleAfter).UnixMilli(); !f.stored.Equal(f.flow.Vector) && (next == flowplan.Unset || at < next) {
+	if at := f.storedAt.Add(storeIdleAfter).UnixMilli(); !f.stored.Equal(f.flow.Vector) && (next == progress.Unset || at < next) {
 		next = at
 	}
-	if at := f.notBefore.UnixMilli(); f.postponed && (next == flowplan.Unset || at < next) {
+	if at := f.notBefore.UnixMilli(); f.postponed && (next == progress.Unset || at < next) {
 		next = at
 	}
-	if q := f.clock.QuietDeadline(); q != flowplan.Unset && f.flow.EmittedUntil != progress.Unset && !f.pinnedGone && f.pendingOpen() {
+	if q := f.clock.QuietDeadline(); q != progress.Unset && f.flow.EmittedUntil != progress.Unset && !f.pinnedGone && f.pendingOpen() {
 		def := &f.flow.Def
 		close := max(q, flowplan.NextEnd(f.flow.EmittedUntil, def.Every)+def.CloseDelay(), def.ClosesFrom())
-		if next == flowplan.Unset || close < next {
+		if next == progress.Unset || close < next {
 			next = close
 		}
 	}

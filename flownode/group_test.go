@@ -35,7 +35,7 @@ func TestIdleVectorIsStored(t *testing.T) {
 			continue
 		}
 		at := f.deadline()
-		if at == flowplan.Unset || at > time.Now().Add(storeIdleAfter).UnixMilli() {
+		if at == progress.Unset || at > time.Now().Add(storeIdleAfter).UnixMilli() {
 			t.Fatalf("flow %d: nothing makes its vector stored (deadline %d)", id, at)
 		}
 		f.storedAt = f.storedAt.Add(-storeIdleAfter)

@@ -9,6 +9,8 @@ import (
 	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
+
+	"laminar/sequence/segment"
 )
 
 // The shape the design's figure is about: 10,000 series, 2,000 samples per
@@ -91,7 +93,7 @@ func BenchmarkLookup(b *testing.B) {
 	g := newTestIngester(b, newMemStore(2), Config{Regions: 2})
 	var keys [][]byte
 	for _, body := range benchBodies(b, 1_700_000_000_000) {
-		in := newIntake(g.registry, 2, g.cfg.Limits, 0, maxTime)
+		in := newIntake(g.registry, 2, g.cfg.Limits, 0, segment.MaxTime)
 		if err := in.readV1(body); err != nil {
 			b.Fatal(err)
 		}
@@ -125,7 +127,7 @@ func BenchmarkIntake(b *testing.B) {
 	i := 0
 	b.ReportAllocs()
 	for b.Loop() {
-		in := newIntake(g.registry, 2, g.cfg.Limits, 0, maxTime)
+		in := newIntake(g.registry, 2, g.cfg.Limits, 0, segment.MaxTime)
 		if err := in.readV1(bodies[i%len(bodies)]); err != nil {
 			b.Fatal(err)
 		}
@@ -166,7 +168,7 @@ func BenchmarkIntakeV2(b *testing.B) {
 	i := 0
 	b.ReportAllocs()
 	for b.Loop() {
-		in := newIntake(g.registry, 2, g.cfg.Limits, 0, maxTime)
+		in := newIntake(g.registry, 2, g.cfg.Limits, 0, segment.MaxTime)
 		if err := in.readV2(bodies[i%len(bodies)]); err != nil {
 			b.Fatal(err)
 		}
@@ -209,7 +211,7 @@ func TestKnownSeriesCostNoAllocation(t *testing.T) {
 	v1, v2 := benchBodies(t, 1_700_000_000_000)[0], benchBodiesV2(t, 1_700_000_000_000)[0]
 	take := func(read func(*intake) error) func() {
 		return func() {
-			in := newIntake(g.registry, 2, g.cfg.Limits, 0, maxTime)
+			in := newIntake(g.registry, 2, g.cfg.Limits, 0, segment.MaxTime)
 			if err := read(in); err != nil || in.samples != benchRequest {
 				t.Fatalf("%d samples: %v", in.samples, err)
 			}
@@ -284,7 +286,7 @@ func benchBatches(b *testing.B) (*Ingester, []*batch) {
 	g := newTestIngester(b, newMemStore(1), Config{})
 	var batches []*batch
 	for _, body := range benchBodies(b, 1_700_000_000_000) {
-		in := newIntake(g.registry, 1, g.cfg.Limits, 0, maxTime)
+		in := newIntake(g.registry, 1, g.cfg.Limits, 0, segment.MaxTime)
 		if err := in.readV1(body); err != nil {
 			b.Fatal(err)
 		}

@@ -3,10 +3,9 @@ package ingest
 import (
 	"sync/atomic"
 	"time"
-)
 
-// maxTime is the end of the year 9999 in milliseconds since the epoch.
-const maxTime = int64(253402300799999)
+	"laminar/sequence/segment"
+)
 
 // dbClock estimates the database's clock between flushes, and remembers what
 // retention has given up. The estimate goes by the monotonic clock, so setting
@@ -31,7 +30,7 @@ func (c *dbClock) learn(now, earliest int64) {
 func (c *dbClock) span(ahead time.Duration) (earliest, latest int64) {
 	r := c.last.Load()
 	if r == nil {
-		return 0, maxTime
+		return 0, segment.MaxTime
 	}
-	return max(r.earliest, 0), min(r.now+(time.Since(r.at)+ahead).Milliseconds(), maxTime)
+	return max(r.earliest, 0), min(r.now+(time.Since(r.at)+ahead).Milliseconds(), segment.MaxTime)
 }

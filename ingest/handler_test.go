@@ -171,7 +171,7 @@ func TestAnswers(t *testing.T) {
 		{"too many labels", packSnappy(t, good, ts(many, at(1, 1))), nil, 400, "more than 64", 1},
 		{"labels too long", packSnappy(t, good, ts("__name__ m a "+strings.Repeat("x", 2001), at(1, 1))), nil, 400, "longer than 2000", 1},
 		{"before 1970", packSnappy(t, good, ts("__name__ m", at(-1, 1))), nil, 400, "1970", 1},
-		{"after 9999", packSnappy(t, good, ts("__name__ m", at(maxTime+1, 1))), nil, 400, "9999", 1},
+		{"after 9999", packSnappy(t, good, ts("__name__ m", at(segment.MaxTime+1, 1))), nil, 400, "9999", 1},
 		{"too far ahead", packSnappy(t, good, ts("__name__ m", at(now+601_000, 1))), nil, 400, "ahead", 1},
 		{"just not too far ahead", packSnappy(t, good, ts("__name__ m", at(now+600_000, 1))), nil, 204, "", 2},
 		{"too old", packSnappy(t, good, ts("__name__ m", at(499, 1))), nil, 400, "retention", 1},

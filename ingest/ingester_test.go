@@ -324,7 +324,7 @@ func TestLongIdleWriterCatchesUp(t *testing.T) {
 func writeOne(t *testing.T, g *Ingester, at int64) {
 	t.Helper()
 	s, _ := g.registry.spelled("", modelLabels[0])
-	in := newIntake(g.registry, 1, g.cfg.Limits, 0, maxTime)
+	in := newIntake(g.registry, 1, g.cfg.Limits, 0, segment.MaxTime)
 	defer in.release()
 	in.add(s, []sample{{at, 1}})
 	bt := in.take(1)

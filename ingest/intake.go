@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"laminar/sequence"
+	"laminar/sequence/segment"
 )
 
 // intake turns decoded time series into one batch per region, leaving out what
@@ -196,7 +197,7 @@ func (in *intake) addHistogram(s *knownSeries, msg []byte, start int64) error {
 func (in *intake) refuseTime(s *knownSeries, t int64) {
 	reason := TooOld
 	switch {
-	case t < 0 || t > maxTime:
+	case t < 0 || t > segment.MaxTime:
 		reason = TimeRange
 	case t > in.latest:
 		reason = TooFarAhead

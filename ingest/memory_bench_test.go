@@ -45,7 +45,7 @@ func (s *forgetful) BeginFlush(_ context.Context, region sequence.Region, id seq
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	last := s.regions[region]
-	now := sequence.Flush{Region: region, Seq: last.Seq + 1, ID: id, PrevID: last.ID, Generation: 1, Now: maxTime / 2}
+	now := sequence.Flush{Region: region, Seq: last.Seq + 1, ID: id, PrevID: last.ID, Generation: 1, Now: segment.MaxTime / 2}
 	s.regions[region] = now
 	return &forgetfulTx{s, now}, nil
 }
@@ -107,7 +107,7 @@ func benchSeriesMemory(b *testing.B, version string, n int) {
 	before := heapInUse()
 	labelBytes := 0
 	for from := 0; from < n; from += benchRequest {
-		in := newIntake(g.registry, 2, g.cfg.Limits, 0, maxTime)
+		in := newIntake(g.registry, 2, g.cfg.Limits, 0, segment.MaxTime)
 		var err error
 		if version == "1.0" {
 			var list []prompb.TimeSeries

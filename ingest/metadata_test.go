@@ -139,7 +139,7 @@ func TestMetadataLastWriteWins(t *testing.T) {
 			k.take("m", hash, clock, 2, []byte(help), nil)
 			return
 		}
-		in := newIntake(g.registry, 2, g.cfg.Limits, 0, maxTime)
+		in := newIntake(g.registry, 2, g.cfg.Limits, 0, segment.MaxTime)
 		defer in.release()
 		in.metadata, in.now = k, clock
 		e := describedV2(names[region], writev2.Metadata_METRIC_TYPE_GAUGE, help, "", atV2(1, 1, 0))

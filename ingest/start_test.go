@@ -215,7 +215,7 @@ func startHistory(t *testing.T, seed uint64) (zeros int) {
 				}
 				entries = append(entries, e)
 			}
-			in := newIntake(g.registry, 1, g.cfg.Limits, 0, maxTime)
+			in := newIntake(g.registry, 1, g.cfg.Limits, 0, segment.MaxTime)
 			in.zeros = true
 			if err := in.readV2(messageV2Of(t, requestV2(entries...))); err != nil {
 				t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/prometheus/prompb"
+
+	"laminar/sequence/segment"
 )
 
 // decodeAll reads a message with the package's decoder into prompb's types.
@@ -178,7 +180,7 @@ func TestDecoderAgreesOnOddMessages(t *testing.T) {
 // TestMalformedLabelsAreSeenWithoutSamples: what nobody asks for is still
 // checked, so that a message is accepted whole or not at all.
 func TestMalformedLabelsAreSeenWithoutSamples(t *testing.T) {
-	in := newIntake(newRegistry(1, Limits{}), 1, Limits{}, 0, maxTime)
+	in := newIntake(newRegistry(1, Limits{}), 1, Limits{}, 0, segment.MaxTime)
 	defer in.release()
 	if err := in.readV1(oddMessages(t)["malformed label, no samples"]); err == nil {
 		t.Error("accepted")
@@ -210,7 +212,7 @@ func FuzzBody(f *testing.F) {
 		if isSnappy {
 			enc = encodingSnappy
 		}
-		in := newIntake(g.registry, 1, g.cfg.Limits, 0, maxTime)
+		in := newIntake(g.registry, 1, g.cfg.Limits, 0, segment.MaxTime)
 		defer in.release()
 		bufs := &bodyBuffers{sent: body}
 		_, err := g.decode(bufs, ver, enc, in)

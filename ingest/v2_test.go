@@ -13,6 +13,8 @@ import (
 
 	"github.com/golang/snappy"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
+
+	"laminar/sequence/segment"
 )
 
 // entryV2 is a series of a 2.0 message whose labels are not yet symbols.
@@ -327,7 +329,7 @@ func requireContent(t *testing.T, store *memStore, want map[key]uint64) {
 func TestSymbolsDoNotSpellOtherSeries(t *testing.T) {
 	g := newRegistry(1, Limits{Labels: 64, LabelBytes: 2000})
 	read := func(entries ...entryV2) *intake {
-		in := newIntake(g, 1, g.limits, 0, maxTime)
+		in := newIntake(g, 1, g.limits, 0, segment.MaxTime)
 		t.Cleanup(in.release)
 		if err := in.readV2(messageV2Of(t, requestV2(entries...))); err != nil {
 			t.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"laminar/flownode/flowdef"
 )
 
 // Config says which database to use and how.
@@ -72,14 +74,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("database.max_connections is %d: at least %d are needed", c.MaxConns, minConns)
 	case c.Schema == c.ResultSchema:
 		return c, fmt.Errorf("database.schema and database.result_schema are both %q: they must differ", c.Schema)
-	case len(c.Schema) > maxIdentifier, len(c.ResultSchema) > maxIdentifier:
-		return c, fmt.Errorf("schema name %q or %q is longer than PostgreSQL's %d bytes", c.Schema, c.ResultSchema, maxIdentifier)
+	case len(c.Schema) > flowdef.MaxIdentifier, len(c.ResultSchema) > flowdef.MaxIdentifier:
+		return c, fmt.Errorf("schema name %q or %q is longer than PostgreSQL's %d bytes", c.Schema, c.ResultSchema, flowdef.MaxIdentifier)
 	case c.MissedSamples < 0, c.MergeSamples < 0, c.DropGrace < 0:
 		return c, errors.New("limits of the store must not be negative")
 	}
 	return c, nil
 }
-
-// maxIdentifier is PostgreSQL's limit for names, in bytes; longer ones would
-// be cut without an error.
-const maxIdentifier = 63

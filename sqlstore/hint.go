@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"laminar/flownode/flowdef"
 	"laminar/queries"
 	"laminar/sequence"
 )
@@ -45,7 +46,7 @@ func (s *Store) hintLook(ctx context.Context, tx interface {
 // of it.
 func (s *Store) hintChannel() string {
 	name := "laminar_hint_" + s.cfg.Schema
-	if len(name) <= maxIdentifier {
+	if len(name) <= flowdef.MaxIdentifier {
 		return name
 	}
 	h := fnv.New64a()

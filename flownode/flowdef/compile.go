@@ -15,9 +15,13 @@ import (
 type ExprError struct {
 	Pos     int // byte offset in the expression
 	Message string
+	reason  error // nil, or what a caller can ask for with errors.Is
 }
 
 func (e ExprError) Error() string { return e.Message }
+
+// Unwrap returns the reason.
+func (e ExprError) Unwrap() error { return e.reason }
 
 // ExprErrors is everything found wrong with an expression, at least one thing.
 type ExprErrors []ExprError
@@ -65,7 +69,7 @@ func compileText(promql string, every, lookback int64) (c Compiled, normal strin
 		}
 	}
 	if step, err = c.cut(every); err != nil {
-		return Compiled{}, "", 0, ExprErrors{{Message: err.Error()}}
+		return Compiled{}, "", 0, ExprErrors{{Message: err.Error(), reason: err}}
 	}
 	if err := c.infer(residual); err != nil {
 		return Compiled{}, "", 0, ExprErrors{{Message: err.Error()}}

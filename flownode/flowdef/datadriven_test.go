@@ -42,8 +42,8 @@ func TestScripts(t *testing.T) {
 				var b strings.Builder
 				b.WriteString(printProblems(problems))
 				for _, f := range flows {
-					names, perLabel := Columns(f)
-					fmt.Fprintf(&b, "%s: %s (%s) per label %v\n", f.Title(), f.Table, strings.Join(names, ", "), perLabel)
+					l := NewLayout(f)
+					fmt.Fprintf(&b, "%s: %s (%s) per label %v\n", f.Title(), f.Table, strings.Join(l.Names, ", "), l.PerLabel)
 				}
 				return b.String()
 			default:

@@ -34,8 +34,7 @@ func TestDocs(t *testing.T) {
 			fmt.Fprintln(&got, p)
 		}
 		for _, f := range flows {
-			names, _ := Columns(f)
-			columns := append([]string{"window_start", "window_end"}, names...)
+			columns := append([]string{"window_start", "window_end"}, NewLayout(f).Names...)
 			fmt.Fprintf(&got, "flow.%s (%s)\n", f.Table, strings.Join(append(columns, "value"), ", "))
 		}
 		if refused := b.info == "yaml refused"; refused != (len(problems) > 0) {

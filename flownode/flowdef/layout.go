@@ -11,11 +11,12 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// Layout is how a flow's results become rows of its table. It is not changed
+// Layout is how a flow's results become rows of its table. Static labels are
+// columns, or keys of the one column, like other labels. A Layout is not changed
 // after NewLayout and may be used by several goroutines at once.
 type Layout struct {
-	Names    []string // label columns in their order, as Columns returns them
-	PerLabel bool     // a text column per label, or one jsonb column
+	Names    []string // label columns in the order of the table
+	PerLabel bool     // a text column per label; else one jsonb column, LabelsColumn
 
 	labels   []string // PerLabel: the label of each column
 	static   map[string]string

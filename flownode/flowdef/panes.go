@@ -7,7 +7,8 @@ import (
 	"laminar/flownode/pane"
 )
 
-// errNoStep says that windows have no step.
+// errNoStep says that an expression leaves open how far apart windows end, and
+// the definition does not say it.
 var errNoStep = errors.New("`every` is missing: it says how far apart windows end, " +
 	"and can be left out only where every selector has a range, all ranges are equal, and none is a subquery's")
 

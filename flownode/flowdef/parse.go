@@ -189,8 +189,8 @@ func (p *fileParser) compile(f *Flow, expr *yaml.Node) {
 	}
 	for _, fault := range faults {
 		line := p.lineOf(expr, fault.Pos)
-		if fault.Message == errNoStep.Error() {
-			line = f.Line
+		if errors.Is(fault, errNoStep) {
+			line = f.Line // the expression is right: a key is missing
 		}
 		p.add(line, "flow %s: %s", f.Title(), describeFault(expr.Value, fault))
 	}

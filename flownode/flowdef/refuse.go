@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"laminar/sequence/segment"
 )
 
 // refusedCall says why a function is refused, "" when it is not.
@@ -34,9 +36,6 @@ func (c *compiler) checkSelector(s *parser.VectorSelector) {
 	}
 }
 
-// maxTime is the last millisecond of 9999: samples beyond are refused at the door.
-const maxTime = int64(253402300799999)
-
 // checkTime looks at the modifiers that take a selector or subquery away from
 // its window. @ start() and @ end() are the window's end, also within a subquery.
 func (c *compiler) checkTime(at parser.Node, timestamp *int64, startOrEnd parser.ItemType, offset time.Duration) {
@@ -44,7 +43,7 @@ func (c *compiler) checkTime(at parser.Node, timestamp *int64, startOrEnd parser
 	case startOrEnd != 0:
 		c.whole("@ " + startOrEnd.String() + "() holds a selector at the window's end")
 	case timestamp != nil:
-		if *timestamp < 0 || *timestamp > maxTime {
+		if *timestamp < 0 || *timestamp > segment.MaxTime {
 			c.refuse(at, "@ names a time at which no sample can be: from 1970 to 9999")
 		}
 		c.whole("@ holds a selector at a fixed time")

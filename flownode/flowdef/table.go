@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// maxIdentifier is the longest name PostgreSQL keeps, in bytes.
-const maxIdentifier = 63
+// MaxIdentifier is the longest name that PostgreSQL keeps, in bytes. It cuts a
+// longer one without an error.
+const MaxIdentifier = 63
 
 // maxLabelColumns is how many label columns a result table can have: its
 // primary key holds them and window_end, and PostgreSQL allows 32 columns in a
@@ -45,24 +46,15 @@ func TableName(flow string) string {
 // cutIdentifier shortens a name that is too long for PostgreSQL; the hash of
 // what it stands for keeps it apart from others with the same beginning.
 func cutIdentifier(name, of string) string {
-	if len(name) <= maxIdentifier {
+	if len(name) <= MaxIdentifier {
 		return name
 	}
 	hash := sha256.Sum256([]byte(of))
-	end := maxIdentifier - 9
+	end := MaxIdentifier - 9
 	for !utf8.RuneStart(name[end]) {
 		end--
 	}
 	return name[:end] + "_" + hex.EncodeToString(hash[:4])
-}
-
-// Columns lists the label columns of a flow's result table, in their order: a
-// text column per label if perLabel, otherwise the one jsonb column
-// LabelsColumn. Static labels are columns, or keys of that one column, like
-// other labels. See Layout for making rows.
-func Columns(f Flow) (names []string, perLabel bool) {
-	l := NewLayout(f)
-	return l.Names, l.PerLabel
 }
 
 // columnNames gives each label a column, in the order of the labels. Labels

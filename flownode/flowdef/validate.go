@@ -5,9 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
 )
 
 // Validate checks what flows do to each other: flows that write the same rows
@@ -128,18 +125,12 @@ func readsFlow(f Flow, names map[string]bool) (string, bool) {
 	for i := range f.Expr.Leaves {
 		l := &f.Expr.Leaves[i]
 		for _, name := range l.Names() {
-			if names[name] && l.admitsName(name) {
+			if names[name] && l.MaySelect(name) {
 				return name, true
 			}
 		}
 	}
 	return "", false
-}
-
-func (l *Leaf) admitsName(name string) bool {
-	return !slices.ContainsFunc(l.Matchers, func(m *labels.Matcher) bool {
-		return m.Name == model.MetricNameLabel && !m.Matches(name)
-	})
 }
 
 // maxPinnedWindows is how many windows may depend on what is stored at a fixed

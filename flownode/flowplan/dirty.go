@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"laminar/flownode/progress"
 	"laminar/sequence"
 )
 
@@ -97,12 +98,12 @@ func (l *DirtyList) Ready(now int64, limit int) []*DirtyWindow {
 }
 
 // NextReady is when, by the database's clock, the next window becomes ready;
-// Unset when there is none.
+// progress.Unset when there is none.
 func (l *DirtyList) NextReady() int64 {
-	next := Unset
+	next := progress.Unset
 	for _, w := range l.windows {
 		at := min(w.LastAt+DirtyQuiet, w.FirstAt+DirtyAtLatest)
-		if next == Unset || at < next {
+		if next == progress.Unset || at < next {
 			next = at
 		}
 	}

@@ -19,11 +19,6 @@ const (
 	ExecutorFallback   ExecutorReason = "needs_columnar" // columnar: the database began and could not
 )
 
-// ExecutorReasons lists them.
-func ExecutorReasons() []ExecutorReason {
-	return []ExecutorReason{ExecutorCannotPush, ExecutorByFlow, ExecutorBySetting, ExecutorShared, ExecutorByCost, ExecutorFallback}
-}
-
 // Link is the connection to the database.
 type Link struct {
 	RoundTrip time.Duration // of a statement with a short answer

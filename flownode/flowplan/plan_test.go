@@ -3,6 +3,7 @@ package flowplan
 import (
 	"testing"
 
+	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
@@ -59,8 +60,8 @@ func TestPlan(t *testing.T) {
 }
 
 func TestWatermark(t *testing.T) {
-	c := Clock{Newest: Unset, NewestAt: Unset}
-	if w := c.Watermark(1_000_000, 10_000, Unset); w != Unset {
+	c := Clock{Newest: progress.Unset, NewestAt: progress.Unset}
+	if w := c.Watermark(1_000_000, 10_000, progress.Unset); w != progress.Unset {
 		t.Errorf("without a sample the watermark is %d", w)
 	}
 	now := int64(1_000_000)
@@ -78,7 +79,7 @@ func TestWatermark(t *testing.T) {
 		{"follows the clock after a minute", 0, now + 1000 + QuietAfter, now + 1000 + QuietAfter - 10_000},
 		{"never falls", 0, now, now + 1000 + QuietAfter - 10_000},
 	}
-	w := Unset
+	w := progress.Unset
 	for _, s := range steps {
 		if s.t != 0 {
 			c = c.See(s.t, s.now)

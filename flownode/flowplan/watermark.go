@@ -1,7 +1,6 @@
 package flowplan
 
-// Unset stands for a time that is not known; every real time is >= 0.
-const Unset int64 = -1
+import "laminar/flownode/progress"
 
 // QuietAfter is how long a flow's newest sample may stay the newest before the
 // watermark follows the database's clock, so that windows of quiet sources
@@ -10,8 +9,8 @@ const QuietAfter int64 = 60_000
 
 // Clock is what the watermark is computed from.
 type Clock struct {
-	Newest   int64 // newest sample time seen, capped by the database's clock; or Unset
-	NewestAt int64 // database clock when Newest last grew; or Unset
+	Newest   int64 // newest sample time seen, capped by the database's clock; or progress.Unset
+	NewestAt int64 // database clock when Newest last grew; or progress.Unset
 }
 
 // See takes note of a sample time. A sender with a fast clock must not close
@@ -25,9 +24,9 @@ func (c Clock) See(t, now int64) Clock {
 
 // Watermark is the time up to which windows are closed: newest minus delay,
 // or the database's clock minus delay after QuietAfter without anything newer.
-// It never falls below before. Unset before the first sample.
+// It never falls below before. progress.Unset before the first sample.
 func (c Clock) Watermark(now, delay, before int64) int64 {
-	if c.Newest == Unset {
+	if c.Newest == progress.Unset {
 		return before
 	}
 	w := c.Newest - delay
@@ -38,10 +37,10 @@ func (c Clock) Watermark(now, delay, before int64) int64 {
 }
 
 // QuietDeadline is when, by the database's clock, the watermark starts to
-// follow that clock; Unset before the first sample.
+// follow that clock; progress.Unset before the first sample.
 func (c Clock) QuietDeadline() int64 {
-	if c.Newest == Unset {
-		return Unset
+	if c.Newest == progress.Unset {
+		return progress.Unset
 	}
 	return c.NewestAt + QuietAfter
 }

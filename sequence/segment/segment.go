@@ -28,6 +28,11 @@ const BucketMillis = int64(24 * time.Hour / time.Millisecond)
 // from 0) lies in.
 func Bucket(t int64) int64 { return t - t%BucketMillis }
 
+// MaxTime is the last time a sample can have, milliseconds since the epoch: the
+// end of the year 9999. The first is 0. PostgreSQL and Go spell every time
+// between them, and a counter's partial packs it into 48 bits.
+const MaxTime = int64(253402300799999)
+
 // staleBits is Prometheus's staleness marker (model/value.StaleNaN): a NaN
 // that says the series has ended, and no value.
 const staleBits uint64 = 0x7ff0000000000002
