@@ -119,7 +119,7 @@ func (s *stepping) bounded(n int64) int {
 		if l.Def.Batch {
 			continue
 		}
-		panes := maxChunkBytes / max(1, int64(len(l.Members.GroupOf))*l.builder.cellBytes)
+		panes := maxChunkBytes / max(1, int64(len(l.Members.GroupOf))*l.builder.CellBytes)
 		n = min(n, (panes*l.Def.Pane-l.Def.Range)/l.Step+1)
 	}
 	return int(max(1, n))

@@ -66,17 +66,13 @@ type Leaf struct {
 func newFlowRun(f progress.Flow) (*flowRun, error) {
 	run := &flowRun{
 		flow: f, layout: flowdef.NewLayout(f.Def),
+		leaves: NewLeaves(f.Def),
 		dirty:  flowplan.NewDirtyList(),
 		clock:  flowplan.Clock{Newest: f.NewestT, NewestAt: f.NewestAt},
 		errs:   f.Error,
 		stored: f.Vector,
 	}
 	run.open.reset(progress.Unset)
-	leaves, err := NewLeaves(f.Def)
-	if err != nil {
-		return nil, err
-	}
-	run.leaves = leaves
 	for _, d := range f.Dirty {
 		reason, err := flowplan.ParseReason(d.Reason)
 		if err != nil {
@@ -88,20 +84,16 @@ func newFlowRun(f progress.Flow) (*flowRun, error) {
 }
 
 // NewLeaves is the leaves of a definition, without members.
-func NewLeaves(def flowdef.Flow) ([]*Leaf, error) {
+func NewLeaves(def flowdef.Flow) []*Leaf {
 	out := make([]*Leaf, 0, len(def.Expr.Leaves))
 	for i := range def.Expr.Leaves {
 		leaf := &def.Expr.Leaves[i]
-		b, err := builderOf(leaf, def.Every)
-		if err != nil {
-			return nil, fmt.Errorf("flow %s: %w", def.Name, err)
-		}
 		out = append(out, &Leaf{
-			Def: leaf, Step: def.Every, Executor: def.Executor, builder: b, Members: NewMembers(leaf),
+			Def: leaf, Step: def.Every, Executor: def.Executor, builder: builderOf(leaf, def.Every), Members: NewMembers(leaf),
 			grid: pane.Grid{Width: leaf.Pane}, stepGrid: pane.Grid{Width: def.Every},
 		})
 	}
-	return out, nil
+	return out
 }
 
 // dropState forgets all pane state; it is built again when needed (I7).

@@ -116,10 +116,10 @@ func (s *panes[P, PP]) FoldMixed(slot []int32, slots int, ts []int64, vs []float
 		}
 		end := s.grid.End(ts[from])
 		begin, to := max(s.from, end-s.grid.Width), from+1
-		for to < len(ts) && ts[to] > begin && ts[to] <= end && (s.markers || !segment.IsStale(vs[to])) {
+		for to < len(ts) && ts[to] > begin && ts[to] <= end && (s.Markers || !segment.IsStale(vs[to])) {
 			to++
 		}
-		s.column.Add(s.cells(end, int32(slots-1), slots), slot[from:to], ts[from:to], vs[from:to])
+		s.Kind.Add(s.cells(end, int32(slots-1), slots), slot[from:to], ts[from:to], vs[from:to])
 		if s.slide.changing(end) {
 			for _, x := range slot[from:to] {
 				s.slide.stale.add(x)

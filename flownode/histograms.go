@@ -15,22 +15,19 @@ import (
 // snapshot says of metrics, in which it comes with the first histogram, so no
 // histogram's sum is ever folded as if it were a float. It stays that way for as
 // long as the process owns the flow, and the next owner finds the same.
-func (g *group) noticeHistograms(r *round) error {
+func (g *group) noticeHistograms(r *round) {
 	if len(r.pos.Histograms) == 0 {
-		return nil
+		return
 	}
 	for _, f := range g.flows {
 		if f.broken || f.flow.Def.Expr.Batch || !f.holdsHistograms(r) {
 			continue
 		}
-		if err := f.becomeWhole(); err != nil {
-			return err
-		}
+		f.becomeWhole()
 		g.node.metrics.refills.WithLabelValues(string(flowplan.Histogram)).Inc()
 		g.node.log.Info("flow is computed whole from now on: a metric that it selects holds native histograms",
 			"flow", f.flow.Def.Name, "group", g.name, "reason", string(flowplan.Histogram))
 	}
-	return nil
 }
 
 // holdsHistograms reports whether a metric of the flow's series holds native
@@ -48,15 +45,10 @@ func (f *flowRun) holdsHistograms(r *round) bool {
 
 // becomeWhole makes the flow one in batch mode. Its progress, its dirty list and
 // the layout of its results stay; members are to be read again.
-func (f *flowRun) becomeWhole() error {
+func (f *flowRun) becomeWhole() {
 	def := f.flow.Def
 	def.Expr = def.Expr.Whole("a metric that it selects holds native histograms")
-	leaves, err := NewLeaves(def)
-	if err != nil {
-		return err
-	}
-	f.flow.Def, f.leaves, f.membersAt = def, leaves, nil
-	return nil
+	f.flow.Def, f.leaves, f.membersAt = def, NewLeaves(def), nil
 }
 
 // HistogramResultError says that results of a window are left out because they

@@ -14,7 +14,7 @@ import (
 // add.
 func (l *Leaf) wouldGrow(minT, maxT int64) int64 {
 	_, from := l.State.Position()
-	return (maxT - max(minT, from) + l.Def.Pane) / l.Def.Pane * int64(len(l.Members.GroupOf)) * l.builder.cellBytes
+	return (maxT - max(minT, from) + l.Def.Pane) / l.Def.Pane * int64(len(l.Members.GroupOf)) * l.builder.CellBytes
 }
 
 // take uses one hot ordered segment of the delta: it is folded into pane state,
@@ -50,7 +50,7 @@ func (l *Leaf) noteLate(key lateKey, v float64, isNew bool) {
 	if l.State == nil || key.t <= l.From() {
 		return
 	}
-	if isNew && l.builder.commutes {
+	if isNew && l.builder.FoldsLate {
 		l.State.FoldSorted(slot, len(l.Members.GroupOf), []int64{key.t}, []float64{v})
 		return
 	}

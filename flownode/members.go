@@ -15,7 +15,7 @@ import (
 // never per sample.
 //
 // A slot is what pane state is kept for: one per series, or one per group
-// where the function and the aggregation commute (mergesByGroup).
+// where the function merges under the aggregation (function.F3).
 //
 //	M1  len(groupOf) is the number of slots; groupOf[s] is the group of slot s
 //	M2  series[i] folds into slots[i]; index holds the same
@@ -58,28 +58,11 @@ type LabelGroup struct {
 }
 
 func NewMembers(leaf *flowdef.Leaf) *Members {
-	m := &Members{Def: leaf, ByGroup: mergesByGroup(leaf), groupNum: map[string]int32{}}
-	if names := leaf.Names(); leaf.Agg != flowdef.AggNone && !leaf.Func.KeepsName() && len(names) != 1 {
+	m := &Members{Def: leaf, ByGroup: leaf.Func.Merges(leaf.Agg), groupNum: map[string]int32{}}
+	if names := leaf.Names(); leaf.Agg != nil && !leaf.KeepsName() && len(names) != 1 {
 		m.setNum, m.ByGroup = map[string]int32{}, false
 	}
 	return m
-}
-
-// mergesByGroup reports whether the partials of all series of a group can be
-// merged into one before the window is finished, so that state is kept per
-// group: f over the union of the series' samples equals the aggregation of f
-// over each.
-func mergesByGroup(l *flowdef.Leaf) bool {
-	switch l.Agg {
-	case flowdef.AggSum:
-		return l.Func == flowdef.FuncSumOverTime || l.Func == flowdef.FuncCountOverTime
-	case flowdef.AggMin:
-		return l.Func == flowdef.FuncMinOverTime
-	case flowdef.AggMax:
-		return l.Func == flowdef.FuncMaxOverTime
-	default:
-		return false
-	}
 }
 
 // Labels lists the labels that members depend on; nil for all.

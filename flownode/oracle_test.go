@@ -343,7 +343,7 @@ func (w *world) touched(def flowdef.Flow, end int64) bool {
 				continue
 			}
 			for t, v := range s.samples {
-				if !l.Pinned && l.Reads(t, end) && (l.Func == flowdef.FuncInstant || l.Func == flowdef.FuncSamples || !segment.IsStale(v)) {
+				if !l.Pinned && l.Reads(t, end) && (l.Func == nil || l.Func.Markers || !segment.IsStale(v)) {
 					return true
 				}
 			}

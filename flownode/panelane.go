@@ -27,7 +27,7 @@ func (s *panes[P, PP]) Merge(other State) {
 	}
 	for end, later := range o.byT {
 		into := s.cells(end, int32(len(later)-1), len(later))
-		s.column.Merge(into, later)
+		s.Kind.Merge(into, later)
 		if s.slide.changing(end) {
 			for slot := range later {
 				if !PP(&later[slot]).Empty() {

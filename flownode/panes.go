@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"unsafe"
 
 	"laminar/flownode/flowplan"
 	"laminar/flownode/pane"
@@ -14,14 +13,6 @@ import (
 	"laminar/sequence/segment"
 )
 
-// cell is what the fold and the merge need of a kind of partial.
-type cell[P any] interface {
-	*P
-	Add(t int64, v float64)
-	Merge(later *P) // later holds only samples after the receiver's, or order does not matter
-	Empty() bool
-}
-
 // panes is the pane state of one leaf: for every pane a dense array of
 // partials, indexed by slot. It is a cache (I7): it can be dropped at any time.
 //
@@ -29,7 +20,7 @@ type cell[P any] interface {
 //	    pane that is missing holds none
 //	C2  it is advanced only by a delta that begins at at
 //	C3  len(p) <= number of slots for every pane p; slots beyond are empty
-type panes[P any, PP cell[P]] struct {
+type panes[P any, PP partial.Cell[P]] struct {
 	kind[P]
 	grid  pane.Grid
 	from  int64
@@ -139,7 +130,7 @@ func (s *panes[P, PP]) Fold(seg *segment.Segment, m *Members, closedT int64, tou
 		if t <= closedT {
 			touched(t, slot)
 		}
-		if t <= s.from || !s.markers && segment.IsStale(v) {
+		if t <= s.from || !s.Markers && segment.IsStale(v) {
 			continue
 		}
 		if t > end || t <= end-width || s.run.n == runLength {
@@ -157,7 +148,7 @@ func (s *panes[P, PP]) foldPane(seg *segment.Segment, m *Members, end int64) {
 	values, offsets := seg.Values[:len(seg.Series)], seg.Offsets[:len(seg.Series)]
 	for i, id := range seg.Series {
 		slot := m.Index.Get(id)
-		if slot == NoSlot || !s.markers && segment.IsStale(values[i]) {
+		if slot == NoSlot || !s.Markers && segment.IsStale(values[i]) {
 			continue
 		}
 		if s.run.n == runLength {
@@ -175,7 +166,7 @@ func (s *panes[P, PP]) foldRun(end int64, slots int) {
 		return
 	}
 	cells := s.cells(end, int32(slots-1), slots)
-	s.column.Add(cells, s.run.slots[:n], s.run.times[:n], s.run.vals[:n])
+	s.Kind.Add(cells, s.run.slots[:n], s.run.times[:n], s.run.vals[:n])
 	if s.slide.changing(end) {
 		for _, slot := range s.run.slots[:n] {
 			s.slide.stale.add(slot)
@@ -192,7 +183,7 @@ func (s *panes[P, PP]) FoldSorted(slot int32, slots int, ts []int64, vs []float6
 		last = int64(-1)
 	)
 	for i, t := range ts {
-		if t <= s.from || !s.markers && segment.IsStale(vs[i]) {
+		if t <= s.from || !s.Markers && segment.IsStale(vs[i]) {
 			continue
 		}
 		if t > last || last < 0 {
@@ -274,10 +265,9 @@ func (s *panes[P, PP]) MergeSimple(end int64, slot int32, slots int, part partia
 
 // Bytes is about how much memory the state takes.
 func (s *panes[P, PP]) Bytes() int64 {
-	n := s.slide.cells() + int64(cap(s.acc))
+	n := s.slide.bytes() + s.Kind.Bytes(s.acc)
 	for _, c := range s.byT {
-		n += int64(cap(c))
+		n += s.Kind.Bytes(c)
 	}
-	var zero P
-	return n * int64(unsafe.Sizeof(zero))
+	return n
 }

@@ -70,12 +70,8 @@ func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut
 			c = c.Whole("histograms")
 			return q.whole(ctx, &c, t)
 		}
-		b, err := builderOf(l, l.Range)
-		if err != nil {
-			return nil, cut, err
-		}
 		after, upTo := l.Bounds(t)
-		panes := b.panes(after, nil)
+		panes := builderOf(l, l.Range).panes(after, nil)
 		raw.FoldInto(panes, len(m.GroupOf))
 		cut.panes, cut.occupied = min(cut.panes, l.Panes), min(cut.occupied, int64(len(panes.Occupied())))
 		samples, err := LeafVector(panes, m, after, upTo, EveryGroup())
@@ -134,7 +130,7 @@ func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*Members,
 		set.At().Labels().Range(func(x labels.Label) {
 			one.Labels = append(one.Labels, series.Label{Name: x.Name, Value: x.Value})
 		})
-		if l.Func == flowdef.FuncSamples {
+		if l.Func == nil {
 			one.ID = q.a.idOf(set.At().Labels())
 		}
 		if !m.Add(&one) {

@@ -1,10 +1,14 @@
 package flownode
 
-import "slices"
+import (
+	"slices"
+
+	"laminar/flownode/partial"
+)
 
 // rawWindows computes windows straight from raw samples: for leaves whose
 // windows have too many panes to keep (batch).
-type rawWindows[P any, PP cell[P]] struct {
+type rawWindows[P any, PP partial.Cell[P]] struct {
 	raw  *Columns
 	kind kind[P]
 }
@@ -22,8 +26,9 @@ func (w *rawWindows[P, PP]) Window(after, upTo int64, m *Members, want GroupSet,
 			}
 		}
 	}
+	win := w.kind.over(after, upTo)
 	for slot := range acc {
-		if v, ok := w.kind.finish(&acc[slot], after, upTo); ok {
+		if v, ok := w.kind.Finish(&acc[slot], win); ok {
 			out.add(int32(slot), v)
 		}
 	}

@@ -127,9 +127,7 @@ func (g *group) compute(ctx context.Context, r *round, jobs map[progress.FlowID]
 	if err := g.extendMembers(ctx, r); err != nil {
 		return nil, err
 	}
-	if err := g.noticeHistograms(r); err != nil {
-		return nil, err
-	}
+	g.noticeHistograms(r)
 	if err := g.extendMembers(ctx, r); err != nil {
 		return nil, err
 	}

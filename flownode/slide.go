@@ -32,11 +32,11 @@ import (
 // roots of the window's panes more arrays than panes. When the window leaves a
 // block, the suffixes of the next are computed (a merge per pane), and the tail
 // from blocks; every other step costs a merge into the tail and one into base.
-type slide[P any, PP cell[P]] struct {
-	column partial.Column[P]
-	width  int64 // of panes, ms
-	step   int64 // windows begin multiples of it apart; a multiple of width
-	block  int64 // a multiple of step
+type slide[P any, PP partial.Cell[P]] struct {
+	kind  *partial.Kind[P]
+	width int64 // of panes, ms
+	step  int64 // windows begin multiples of it apart; a multiple of width
+	block int64 // a multiple of step
 
 	set                  bool // the rest holds something
 	after, split, merged int64
@@ -62,9 +62,9 @@ func blockPlaces(rng, step int64) int64 {
 	return max(1, int64(math.Round(math.Sqrt(float64(rng/step)))))
 }
 
-func newSlide[P any, PP cell[P]](column partial.Column[P], width, rng, step int64) slide[P, PP] {
+func newSlide[P any, PP partial.Cell[P]](kind *partial.Kind[P], width, rng, step int64) slide[P, PP] {
 	return slide[P, PP]{
-		column: column, width: width, step: step, block: step * blockPlaces(rng, step),
+		kind: kind, width: width, step: step, block: step * blockPlaces(rng, step),
 		hottest: math.MaxInt64, blocks: map[int64][]P{},
 	}
 }
@@ -241,11 +241,12 @@ func (w *slide[P, PP]) merge(into, later []P) []P {
 		return into
 	}
 	if into == nil {
-		into = append(w.take(len(later)), later...)
+		into = w.take(len(later))[:len(later)]
+		w.kind.Copy(into, later)
 		return into
 	}
 	into = w.grow(into, len(later))
-	w.column.Merge(into, later)
+	w.kind.Merge(into, later)
 	return into
 }
 
@@ -284,7 +285,11 @@ func (w *slide[P, PP]) take(n int) []P {
 }
 
 // recycle keeps an array that is not used any more for take, a few at most.
+// What its partials point to is let go.
 func (w *slide[P, PP]) recycle(a []P) {
+	if !w.kind.Flat() {
+		clear(a)
+	}
 	if cap(a) > 0 && int64(len(w.free)) < 3+w.block/w.step {
 		w.free = append(w.free, a[:0])
 	}
@@ -319,6 +324,8 @@ func (w *slide[P, PP]) refresh(byT map[int64][]P, slots int) {
 			if later = a; i == len(w.suffixes) {
 				break
 			}
+			// The suffix and later are one partial now, which is only read until
+			// later is the next one.
 			w.suffixes[i][slot] = a
 		}
 		PP(&later).Merge(&w.tail[slot])
@@ -338,16 +345,16 @@ func (w *slide[P, PP]) mergeSlot(byT map[int64][]P, slot int32, after, upTo int6
 	return acc
 }
 
-// cells is for how many partials the arrays have room.
-func (w *slide[P, PP]) cells() int64 {
-	n := int64(cap(w.base) + cap(w.tail))
+// bytes is about how much memory the merged arrays take.
+func (w *slide[P, PP]) bytes() int64 {
+	n := w.kind.Bytes(w.base) + w.kind.Bytes(w.tail)
 	for _, set := range [][][]P{w.suffixes, w.free} {
 		for _, a := range set {
-			n += int64(cap(a))
+			n += w.kind.Bytes(a)
 		}
 	}
 	for _, a := range w.blocks {
-		n += int64(cap(a))
+		n += w.kind.Bytes(a)
 	}
 	return n
 }

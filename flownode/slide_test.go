@@ -69,10 +69,7 @@ func newSliding(t testing.TB, seed uint64, promql string, every int64) *sliding 
 	s.members = NewMembers(s.leaf)
 	s.clock = 1_700_000_000_000 - 1_700_000_000_000%3_600_000
 	s.end = s.clock + s.step
-	var err error
-	if s.builder, err = builderOf(s.leaf, every); err != nil {
-		t.Fatal(err)
-	}
+	s.builder = builderOf(s.leaf, every)
 	for range 1 + s.rng.IntN(8) {
 		s.grow()
 	}
@@ -279,13 +276,14 @@ func TestSlideCost(t *testing.T) {
 	const width, slots = 1000, 4
 	for _, panes := range []int64{5, 60, 1000} {
 		merges := 0
-		column := partial.CounterColumn
-		column.Merge = func(into, later []partial.Counter) {
+		counting := *partial.CounterKind
+		counting.Merge = func(into, later []partial.Counter) {
 			merges++
-			partial.CounterColumn.Merge(into, later)
+			partial.CounterKind.Merge(into, later)
 		}
-		s := &panesOf{kind: kind[partial.Counter]{column: column}, byT: map[int64][]partial.Counter{}}
-		s.slide = newSlide[partial.Counter, *partial.Counter](column, width, panes*width, width)
+		s := &panesOf{byT: map[int64][]partial.Counter{}}
+		s.Kind = &counting
+		s.slide = newSlide[partial.Counter, *partial.Counter](&counting, width, panes*width, width)
 		s.grid.Width = width
 		const steps = 5000
 		for end := int64(width); end <= steps*width; end += width {

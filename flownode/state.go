@@ -76,7 +76,7 @@ func (l *Leaf) stateMissing(r *round, emittedUntil int64) (from int64, missing b
 	}
 	from = need - l.lateKeep()
 	ahead := r.pos.Now + aheadOfClock
-	return from, (ahead-from)/l.Def.Pane*int64(len(l.Members.GroupOf))*l.builder.cellBytes <= r.node.cfg.MaxStateBytes
+	return from, (ahead-from)/l.Def.Pane*int64(len(l.Members.GroupOf))*l.builder.CellBytes <= r.node.cfg.MaxStateBytes
 }
 
 // buildStates builds the pane state of all leaves of the flows that lack it and
@@ -226,7 +226,7 @@ func (s *stepping) trim() {
 			continue
 		}
 		need, _ := l.Span(s.to.EmittedUntil + l.Step)
-		panes := share / max(1, int64(len(l.Members.GroupOf))*l.builder.cellBytes)
+		panes := share / max(1, int64(len(l.Members.GroupOf))*l.builder.CellBytes)
 		l.State.Trim(need - max(l.lateKeep(), min(panes, latePanes)*l.Def.Pane))
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
-	"laminar/flownode/flowdef"
 	"laminar/flownode/partial"
 )
 
@@ -37,11 +36,12 @@ const windowChunk = 512
 
 // Window merges the panes of the window slot by slot and finishes them.
 func (s *panes[P, PP]) Window(after, upTo int64, m *Members, want GroupSet, out *SlotValues) {
+	win := s.over(after, upTo)
 	if !want.All {
 		for g := range want.Set {
 			for _, slot := range m.Groups[g].slots {
 				acc := s.slide.mergeSlot(s.byT, slot, after, upTo)
-				if v, ok := s.finish(&acc, after, upTo); ok {
+				if v, ok := s.Finish(&acc, win); ok {
 					out.add(slot, v)
 				}
 			}
@@ -66,11 +66,11 @@ func (s *panes[P, PP]) Window(after, upTo int64, m *Members, want GroupSet, out 
 		clear(acc)
 		for _, part := range parts {
 			if lo < len(part) {
-				s.column.Merge(acc, part[lo:min(len(part), lo+len(acc))])
+				s.Kind.Merge(acc, part[lo:min(len(part), lo+len(acc))])
 			}
 		}
 		for i := range acc {
-			if v, ok := s.finish(&acc[i], after, upTo); ok {
+			if v, ok := s.Finish(&acc[i], win); ok {
 				out.add(int32(lo+i), v)
 			}
 		}
@@ -104,7 +104,7 @@ func (e *DuplicateError) Hint() string {
 func LeafVector(src WindowSource, m *Members, after, upTo int64, want GroupSet) ([]LeafSample, error) {
 	m.scratch.Slots, m.scratch.Values = m.scratch.Slots[:0], m.scratch.Values[:0]
 	src.Window(after, upTo, m, want, &m.scratch)
-	if m.Def.Agg == flowdef.AggNone && len(m.Groups) == len(m.GroupOf) {
+	if m.Def.Agg == nil && len(m.Groups) == len(m.GroupOf) {
 		// Every slot is a group of its own: they were numbered together.
 		out := make([]LeafSample, len(m.scratch.Slots))
 		for i, slot := range m.scratch.Slots {
@@ -116,7 +116,7 @@ func LeafVector(src WindowSource, m *Members, after, upTo int64, want GroupSet) 
 		return out, nil
 	}
 	aggs := make([]partial.Aggregator, len(m.Groups))
-	fresh := *partial.NewAggregator(aggOf(m.Def.Agg))
+	fresh := m.Def.Agg.Aggregator()
 	valued := 0
 	seen := make([]bool, len(m.setNum))
 	for i, slot := range m.scratch.Slots {
@@ -132,7 +132,7 @@ func LeafVector(src WindowSource, m *Members, after, upTo int64, want GroupSet) 
 		if agg.Empty() {
 			*agg = fresh
 			valued++
-		} else if m.Def.Agg == flowdef.AggNone {
+		} else if m.Def.Agg == nil {
 			return nil, &DuplicateError{Leaf: m.Def.Text, Labels: m.Groups[g].Labels}
 		}
 		agg.Add(m.scratch.Values[i])

@@ -15,6 +15,7 @@ import (
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"laminar/sequence"
+	"laminar/sequence/segment"
 	"laminar/sequence/series"
 )
 

@@ -32,10 +32,10 @@ func (c *Compiled) byGroup(e parser.Expr) bool {
 // mayCarryMetadata reports whether GroupLabels can hold the metric's name,
 // type or unit, which most operations take off.
 func (l *Leaf) mayCarryMetadata() bool {
-	if !l.Func.KeepsName() {
+	if !l.KeepsName() {
 		return false
 	}
-	return l.Agg == AggNone || l.Without || slices.ContainsFunc(l.Grouping, schema.IsMetadataLabel)
+	return l.Agg == nil || l.Without || slices.ContainsFunc(l.Grouping, schema.IsMetadataLabel)
 }
 
 // perSample reports whether e has one leaf and is a vector that holds, for each

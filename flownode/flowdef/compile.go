@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"laminar/flownode/function"
 )
 
 // ExprError says what is wrong with an expression, and where.
@@ -206,8 +208,8 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 	var leaf Leaf
 	inner := e
 	if agg, ok := e.(*parser.AggregateExpr); ok {
-		kind, known := aggs[agg.Op]
-		if !known {
+		kind := function.AggregationNamed(agg.Op.String())
+		if kind == nil {
 			return nil, false
 		}
 		slices.Sort(agg.Grouping)
@@ -219,11 +221,11 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 	var sel *parser.VectorSelector
 	switch n := inner.(type) {
 	case *parser.VectorSelector:
-		leaf.Func, leaf.State, leaf.Range = FuncInstant, StateLast, c.lookback
+		leaf.Func, leaf.Range = function.Instant, c.lookback
 		sel = n
 	case *parser.Call:
-		known, ok := funcs[n.Func.Name]
-		if !ok {
+		known := function.Named(n.Func.Name)
+		if known == nil {
 			return nil, false
 		}
 		m, ok := stripParens(n.Args[0]).(*parser.MatrixSelector)
@@ -236,16 +238,16 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 			}
 		}
 		n.Args[0] = m
-		leaf.Func, leaf.State, leaf.Range = known.fn, known.state, millis(m.Range)
+		leaf.Func, leaf.Range = known, millis(m.Range)
 		sel = m.VectorSelector.(*parser.VectorSelector)
 	default:
 		return nil, false
 	}
 	c.checkSelector(sel)
-	if leaf.Offset = millis(sel.OriginalOffset); leaf.Func == FuncPredictLinear && leaf.Offset < 0 {
-		// The engine takes times from the window's end: with samples on both
-		// sides of it, infinite values come out in another way.
-		c.whole("predict_linear with a negative offset has the window's end among its samples")
+	if leaf.Offset = millis(sel.OriginalOffset); leaf.Func.FromEnd && leaf.Offset < 0 {
+		// With samples on both sides of the moment that the engine counts time
+		// from, infinite values come out differently.
+		c.whole(leaf.Func.Name + " with a negative offset has the window's end among its samples")
 	}
 	leaf.Matchers = sel.LabelMatchers
 	leaf.Metric = metricName(sel.LabelMatchers)

@@ -98,7 +98,7 @@ func printCompiled(c *Compiled, step int64) string {
 	var b strings.Builder
 	for _, l := range c.Leaves {
 		fmt.Fprintf(&b, "  leaf %d: %s\n", l.Index, l.Text)
-		fmt.Fprintf(&b, "    %s of %s, %s state, metric %q, range %s offset %s pane %s panes %d batch %v\n", l.Agg, l.Func, l.State,
+		fmt.Fprintf(&b, "    %s of %s, %s state, metric %q, range %s offset %s pane %s panes %d batch %v\n", l.Agg, l.Func, l.State(),
 			l.Metric, formatMillis(l.Range), formatMillis(l.Offset), formatMillis(l.Pane), l.Panes, l.Batch)
 	}
 	if c.Batch {

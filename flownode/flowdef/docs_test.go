@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"laminar/flownode/function"
 )
 
 // TestDocs checks docs/definitions.md: each yaml block is a definition, and the
@@ -56,15 +58,14 @@ func TestDocs(t *testing.T) {
 // functionNames is every function that is kept, and every one that makes an
 // expression batch.
 func functionNames() []string {
-	var names []string
-	for name := range funcs {
-		names = append(names, name)
+	names := function.UnkeptNames()
+	for _, f := range function.All() {
+		if f != function.Instant {
+			names = append(names, f.Name)
+		}
 	}
-	for name := range wholeCalls {
-		names = append(names, name)
-	}
-	for op := range aggs {
-		names = append(names, op.String())
+	for _, agg := range function.Aggregations() {
+		names = append(names, agg.Name)
 	}
 	return names
 }

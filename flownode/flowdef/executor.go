@@ -48,11 +48,11 @@ func (n NoPush) Text() string {
 // if they can.
 func (l *Leaf) CannotPush() NoPush {
 	switch {
-	case l.Func == FuncSamples:
+	case l.Func == nil:
 		return NoPushWhole
 	case l.Batch:
 		return NoPushPanes
-	case l.State != StateSimple:
+	case !l.Func.Partial().SQL:
 		return NoPushState
 	default:
 		return ""

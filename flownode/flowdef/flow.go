@@ -1,8 +1,12 @@
 package flowdef
 
 import (
+	"strings"
+
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"laminar/flownode/function"
 )
 
 // Emit says when a window's result is written.
@@ -66,91 +70,46 @@ type Flow struct {
 	Expr Compiled // compiled from PromQL
 }
 
-// Func is the function a leaf applies to one series in one window.
-type Func int
-
-// The functions that have a mergeable partial, and FuncSamples.
-const (
-	FuncInstant Func = iota // newest sample in the lookback, unless a stale marker
-	FuncSumOverTime
-	FuncAvgOverTime
-	FuncMinOverTime
-	FuncMaxOverTime
-	FuncCountOverTime
-	FuncLastOverTime
-	FuncStddevOverTime
-	FuncStdvarOverTime
-	FuncPresentOverTime
-	FuncRate
-	FuncIncrease
-	FuncDelta
-	FuncFirstOverTime
-	FuncIrate
-	FuncIdelta
-	FuncChanges
-	FuncResets
-	FuncDeriv
-	FuncPredictLinear // by Leaf.Param seconds
-	FuncSamples       // no function: the samples that a selector of a batch expression reads
-)
-
-// State is the kind of partial a function needs per series and pane.
-type State int
-
-// The kinds of state.
-const (
-	StateSimple     State = iota // partial.Simple
-	StateMoments                 // partial.Moments
-	StateCounter                 // partial.Counter
-	StateLast                    // partial.Last
-	StateFirst                   // partial.First
-	StatePair                    // partial.Pair
-	StateTurns                   // partial.Turns
-	StateRegression              // partial.Regression
-	StateNone                    // nothing is kept
-)
-
-// Agg is the aggregation of a leaf over the series of a group.
-type Agg int
-
-// The aggregations over series.
-const (
-	AggNone Agg = iota // every series is a group of its own
-	AggSum
-	AggAvg
-	AggMin
-	AggMax
-	AggCount
-	AggGroup
-	AggStddev
-	AggStdvar
-)
+// Title is the flow's identity for people: its name, and its static labels
+// where it has some.
+func (f Flow) Title() string {
+	if len(f.StaticLabels) == 0 {
+		return f.Name
+	}
+	var b strings.Builder
+	b.WriteString(f.Name)
+	for i, l := range f.StaticLabels {
+		b.WriteByte("{,"[min(i, 1)])
+		b.WriteString(l.Name + "=" + quote(l.Value))
+	}
+	b.WriteByte('}')
+	return b.String()
+}
 
 // Leaf is `aggregate by (...) (function(selector[range] offset o))`, the part
 // of an expression that is kept incrementally. In a batch expression it is a
 // selector alone, with how far back it reads, subqueries around it included.
 type Leaf struct {
-	Index    int // its number in Compiled.Leaves
-	Func     Func
-	State    State
-	Param    float64 // FuncPredictLinear: seconds after the window's end
-	Range    int64   // ms; an instant selector's lookback
-	Cover    int64   // FuncSamples: Range without lookbacks, ms
-	Markers  bool    // FuncSamples: a stale marker alone makes a window that is evaluated
-	Offset   int64   // ms; a negative one reads beyond the end of the window
-	Pinned   bool    // FuncSamples: all windows read as if they ended at PinnedAt (a fixed `@`)
-	PinnedAt int64   // ms since the epoch, from 1970 to 9999
-	Pane     int64   // ms: width of the panes, divides Range, Offset and the step
-	Panes    int64   // Range / Pane; over MaxPanes the window is computed in batch
-	Batch    bool    // no pane state, windows are computed from raw: Panes > MaxPanes or Compiled.Batch
+	Index    int                // its number in Compiled.Leaves
+	Func     *function.Function // nil: samples, in a batch expression
+	Param    float64            // the function's constant argument; 0 without one
+	Range    int64              // ms; an instant selector's lookback
+	Cover    int64              // samples: Range without lookbacks, ms
+	Markers  bool               // samples: a stale marker alone makes a window that is evaluated
+	Offset   int64              // ms; a negative one reads beyond the end of the window
+	Pinned   bool               // samples: all windows read as if they ended at PinnedAt (a fixed `@`)
+	PinnedAt int64              // ms since the epoch, from 1970 to 9999
+	Pane     int64              // ms: width of the panes, divides Range, Offset and the step
+	Panes    int64              // Range / Pane; over MaxPanes the window is computed in batch
+	Batch    bool               // no pane state, windows are computed from raw: Panes > MaxPanes or Compiled.Batch
 	Matchers []*labels.Matcher
-	Metric   string // the metric name when a matcher demands exactly one, else ""
-	Agg      Agg
+	Metric   string                // the metric name when a matcher demands exactly one, else ""
+	Agg      *function.Aggregation // nil: every series is a group of its own
 	Without  bool
 	Grouping []string // sorted
 	Text     string   // PromQL of the leaf, for people
 
-	nested bool // FuncSamples: within a subquery, so that its range is not the one of the window
+	nested bool // samples: within a subquery, so that its range is not the one of the window
 }
 
 // MaxPanes is the largest number of panes of a window that is kept as pane

@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/schema"
+
+	"laminar/flownode/function"
 )
 
 // labelSet is the labels that the results of an expression can have, or, if
@@ -82,9 +84,9 @@ func (c *Compiled) labelsOf(e parser.Expr) labelSet {
 // resultLabels is what GroupLabels can return.
 func (l *Leaf) resultLabels() labelSet {
 	switch {
-	case l.Agg == AggNone || l.Without:
+	case l.Agg == nil || l.Without:
 		return anyLabels
-	case l.Func.KeepsName():
+	case l.KeepsName():
 		return knownLabels(l.Grouping...)
 	default:
 		return knownLabels(l.Grouping...).withoutName()
@@ -115,12 +117,15 @@ func (c *Compiled) callLabels(n *parser.Call) labelSet {
 		return c.labelsOf(n.Args[len(n.Args)-1]).drop(model.BucketLabel).withoutName()
 	case "label_replace", "label_join":
 		return c.labelsOf(n.Args[0]).union(knownLabels(stringOf(n.Args[1])))
-	case "sort", "sort_desc", "last_over_time", "first_over_time":
+	case "sort", "sort_desc":
 		return c.labelsOf(n.Args[0])
 	case "info":
 		return anyLabels
 	case "absent", "absent_over_time":
 		return absentLabels(n.Args[0])
+	}
+	if f := function.Named(n.Func.Name); f != nil && f.KeepsName {
+		return c.labelsOf(n.Args[0])
 	}
 	for _, a := range n.Args {
 		if t := a.Type(); t == parser.ValueTypeVector || t == parser.ValueTypeMatrix {

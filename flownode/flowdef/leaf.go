@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/schema"
+
+	"laminar/flownode/function"
 )
 
 // LeafLabel is the label by which a residual's selectors name their leaf. No
@@ -75,16 +77,20 @@ func (l *Leaf) Names() []string {
 	return nil
 }
 
+// KeepsName reports whether the metric name is among the labels that the
+// aggregation sees: samples have theirs, a function may drop it.
+func (l *Leaf) KeepsName() bool { return l.Func == nil || l.Func.KeepsName }
+
 // GroupLabels is the label set of the group that a series falls into, which is
 // also the label set of the leaf's sample for it. A function that drops the
 // metric name does so before the aggregation looks at labels, as in
 // Prometheus.
 func (l *Leaf) GroupLabels(lset labels.Labels) labels.Labels {
-	if !l.Func.KeepsName() {
+	if !l.KeepsName() {
 		lset = lset.DropReserved(schema.IsMetadataLabel)
 	}
 	switch {
-	case l.Agg == AggNone:
+	case l.Agg == nil:
 		return lset
 	case l.Without:
 		return labels.NewBuilder(lset).Del(l.Grouping...).Del(model.MetricNameLabel).Labels()
@@ -99,7 +105,7 @@ func (l *Leaf) GroupLabels(lset labels.Labels) labels.Labels {
 // which group it falls, sorted, the metric's name among them; nil when that can
 // be any label.
 func (l *Leaf) Labels() []string {
-	if l.Agg == AggNone || l.Without {
+	if l.Agg == nil || l.Without {
 		return nil
 	}
 	names := append([]string{model.MetricNameLabel}, l.Grouping...)
@@ -114,22 +120,25 @@ func (l *Leaf) Labels() []string {
 // an instant selector the step.
 func (l *Leaf) Span(step int64) int64 {
 	switch {
-	case l.Func == FuncInstant, l.Func == FuncSamples && l.Cover == 0:
+	case l.Func == function.Instant, l.Func == nil && l.Cover == 0:
 		return step
-	case l.Func == FuncSamples:
+	case l.Func == nil:
 		return l.Cover
 	default:
 		return l.Range
 	}
 }
 
+// State names the kind of partial that the leaf is kept as; "no" for samples.
+func (l *Leaf) State() string { return l.Func.Partial().Name }
+
 // Describe says in one line how the leaf is kept, for people.
 func (l *Leaf) Describe() string {
-	how := fmt.Sprintf("kept as %s state in %d panes of %s", l.State, l.Panes, formatMillis(l.Pane))
+	how := fmt.Sprintf("kept as %s state in %d panes of %s", l.State(), l.Panes, formatMillis(l.Pane))
 	switch {
 	case l.Pinned:
 		how = fmt.Sprintf("samples of %s up to %s are read for every window", formatMillis(l.Range), formatTime(l.PinnedAt-l.Offset))
-	case l.Func == FuncSamples:
+	case l.Func == nil:
 		how = "samples of " + formatMillis(l.Range) + " are read for each window"
 	case l.Batch:
 		how = fmt.Sprintf("computed from raw samples for each window, because %d panes of %s are more than %d",

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/prometheus/model/labels"
+
+	"laminar/flownode/function"
 )
 
 func mustCompile(t *testing.T, expr string, every int64) Compiled {
@@ -41,7 +43,7 @@ func TestGroupLabels(t *testing.T) {
 			if got := c.Leaves[0].GroupLabels(few); !labels.Equal(got, want) || few.Len() == series.Len() {
 				t.Errorf("%s: of %s alone the group is %s, want %s", expr, few, got, want)
 			}
-		} else if c.Leaves[0].Agg != AggNone && !c.Leaves[0].Without {
+		} else if c.Leaves[0].Agg != nil && !c.Leaves[0].Without {
 			t.Errorf("%s depends on all labels", expr)
 		}
 	}
@@ -124,7 +126,7 @@ func TestPanes(t *testing.T) {
 		{300_000, 60_000, 0}, {300_000, 45_000, 0}, {7_000, 60_000, 0}, {60_000, 60_000, 1},
 		{60_000, 300_000, 0}, {86_400_000, 1_000, 500}, {1, 1, 0},
 	} {
-		c := Compiled{Leaves: []Leaf{{Func: FuncRate, Range: tc.rng, Offset: tc.offset}}}
+		c := Compiled{Leaves: []Leaf{{Func: function.Named("rate"), Range: tc.rng, Offset: tc.offset}}}
 		step, err := c.cut(tc.step)
 		if err != nil || step != tc.step {
 			t.Fatal(step, err)

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"laminar/flownode/function"
 	"laminar/sequence/segment"
 )
 
@@ -17,7 +18,7 @@ func refusedCall(name string) string {
 	switch {
 	case !ok:
 		return "is not known"
-	case fn.Experimental && wholeCalls[name] == "":
+	case fn.Experimental && function.Unkept(name) == "":
 		return "is experimental in Prometheus"
 	}
 	return ""

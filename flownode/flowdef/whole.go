@@ -6,42 +6,17 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"laminar/flownode/function"
 )
-
-// wholeCalls is why an expression with such a call is evaluated whole, over raw
-// samples.
-var wholeCalls = map[string]string{
-	"absent":           "tells of series that are not there",
-	"absent_over_time": "tells of series that are not there",
-	"timestamp":        "needs the times of samples, of which leaves have none",
-
-	"quantile_over_time":           "needs every sample of the window",
-	"mad_over_time":                "needs every sample of the window",
-	"double_exponential_smoothing": "depends on all samples of the window in their order",
-
-	"histogram_avg":    needsNative,
-	"histogram_count":  needsNative,
-	"histogram_sum":    needsNative,
-	"histogram_stddev": needsNative,
-	"histogram_stdvar": needsNative,
-
-	"info": "joins other series than the ones that it is applied to",
-
-	"ts_of_first_over_time": "needs the times of samples, of which leaves have none",
-	"ts_of_last_over_time":  "needs the times of samples, of which leaves have none",
-	"ts_of_max_over_time":   "needs the times of samples, of which leaves have none",
-	"ts_of_min_over_time":   "needs the times of samples, of which leaves have none",
-}
-
-const needsNative = "works on native histograms, of which no partial is kept"
 
 // wholeCall says why a call that is no leaf cannot stand in a residual, "" when
 // it can: it looks at more than the values of one moment.
 func wholeCall(n *parser.Call) string {
-	if reason, ok := wholeCalls[n.Func.Name]; ok {
+	if reason := function.Unkept(n.Func.Name); reason != "" {
 		return reason
 	}
-	if _, ok := funcs[n.Func.Name]; ok {
+	if function.Named(n.Func.Name) != nil {
 		if len(n.Args) == 2 {
 			if _, constant := number(n.Args[1]); !constant {
 				return "is asked for something that is no constant number"
@@ -102,7 +77,7 @@ func selections(e parser.Expr, lookback int64) []Leaf {
 
 // selection is a leaf that selects samples, at the end of the window.
 func selection(matchers []*labels.Matcher, text string) Leaf {
-	return Leaf{Func: FuncSamples, State: StateNone, Markers: true, Matchers: matchers, Metric: metricName(matchers), Text: text}
+	return Leaf{Markers: true, Matchers: matchers, Metric: metricName(matchers), Text: text}
 }
 
 // within lets a leaf read as far back as the subqueries around it make it.
@@ -153,11 +128,11 @@ func (c *Compiled) Whole(why string) Compiled {
 	out.Leaves = slices.Clone(c.Leaves)
 	for i := range out.Leaves {
 		l := &out.Leaves[i]
-		if l.Markers = l.Func == FuncInstant; !l.Markers {
+		if l.Markers = l.Func.Markers; !l.Markers {
 			l.Cover = l.Range
 		}
-		l.Agg, l.Without, l.Grouping = AggNone, false, nil
-		l.Func, l.State, l.Batch = FuncSamples, StateNone, true
+		l.Agg, l.Without, l.Grouping = nil, false, nil
+		l.Func, l.Batch = nil, true
 	}
 	return out
 }

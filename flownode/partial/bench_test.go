@@ -60,10 +60,10 @@ func perCell(b *testing.B, cells int) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(cells), "ns/cell")
 }
 
-func BenchmarkMergeSimple(b *testing.B)  { benchmarkMerge(b, partial.SimpleColumn) }
-func BenchmarkMergeMoments(b *testing.B) { benchmarkMerge(b, partial.MomentsColumn) }
-func BenchmarkMergeLast(b *testing.B)    { benchmarkMerge(b, partial.LastColumn) }
-func BenchmarkMergeCounter(b *testing.B) { benchmarkMerge(b, partial.CounterColumn) }
+func BenchmarkMergeSimple(b *testing.B)  { benchmarkMerge(b, partial.SimpleKind.Column) }
+func BenchmarkMergeMoments(b *testing.B) { benchmarkMerge(b, partial.MomentsKind.Column) }
+func BenchmarkMergeLast(b *testing.B)    { benchmarkMerge(b, partial.LastKind.Column) }
+func BenchmarkMergeCounter(b *testing.B) { benchmarkMerge(b, partial.CounterKind.Column) }
 
 // BenchmarkFinishRate makes rates of 10,000 merged partials.
 func BenchmarkFinishRate(b *testing.B) {

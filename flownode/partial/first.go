@@ -10,6 +10,9 @@ type First struct {
 	V     float64
 }
 
+// FirstKind is how First partials are kept.
+var FirstKind = flat(Traits{Name: "first"}, firstColumn)
+
 // Empty reports whether no sample was added.
 func (p *First) Empty() bool { return p.Since == 0 }
 

@@ -11,6 +11,9 @@ type Pair struct {
 	Old, New Last
 }
 
+// PairKind is how Pair partials are kept.
+var PairKind = flat(Traits{Name: "pair", Ordered: true}, pairColumn)
+
 // Empty reports whether no sample was added.
 func (p *Pair) Empty() bool { return p.New.Empty() }
 

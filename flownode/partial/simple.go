@@ -21,6 +21,9 @@ type Simple struct {
 	Min, Max float64
 }
 
+// SimpleKind is how Simple partials are kept.
+var SimpleKind = flat(Traits{Name: "simple", FoldsLate: true, SQL: true}, simpleColumn)
+
 // Empty reports whether no sample was added.
 func (p *Simple) Empty() bool { return p.Count == 0 }
 

@@ -77,7 +77,7 @@ func NewExplainedDefinition(f flowdef.Flow, setting flowdef.Executor) Explained 
 		l := &f.Expr.Leaves[i]
 		choice := flowplan.ChooseExecutor(l.CannotPush(), f.Executor, setting, flowplan.Reading{}, flowplan.Link{})
 		e := ExplainedLeaf{
-			Leaf: l.Text, State: l.State.String(), Range: FormatMillis(l.Range), Offset: FormatMillis(l.Offset),
+			Leaf: l.Text, State: l.State(), Range: FormatMillis(l.Range), Offset: FormatMillis(l.Offset),
 			CannotPush: string(l.CannotPush()), Executor: string(choice.Executor), Reason: string(choice.Reason), Refused: string(choice.Refused),
 		}
 		if choice.Reason == flowplan.ExecutorByCost {

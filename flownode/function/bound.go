@@ -1,0 +1,102 @@
+package function
+
+import "math"
+
+// A value of a leaf may differ from what Prometheus computes over the same
+// samples because both round, and add in another order. Both a and b are
+// accepted as one value where
+//
+//	|a-b| <= max(Relative max(|a|,|b|), Slack)
+//
+// The first part is the bound of values whose terms have one sign. Where terms
+// cancel out, what is left of rounding follows the size of the terms and not
+// that of the value: that is Slack.
+const (
+	// Relative is what rounding may make of a value, relative to the larger of
+	// the two that are compared.
+	Relative = 1e-9
+
+	// ofTerms is what rounding may leave of terms that cancel out, relative to
+	// the sum of their absolute values. Doubles have 16 digits, so it allows for
+	// a hundred times the last one. It is far less than Relative of the terms
+	// and hides no change by hand.
+	ofTerms = 1e-14
+
+	// ofForecast stands for both in TermsForecast.
+	ofForecast = 1e-3
+)
+
+// Terms is what the rounding errors of a value are in proportion to. The zero
+// Terms is not valid.
+type Terms int
+
+// The terms of functions and of aggregations.
+const (
+	_                Terms = iota
+	TermsSamples           // the samples
+	TermsDifferences       // differences of samples of a series: none is larger than its largest sample
+	TermsSquares           // the samples' squares
+	TermsRoot              // the samples' squares, of whose sum the value is the root
+
+	// TermsForecast is for a line that is drawn far beyond its samples. Of two
+	// samples a millisecond apart Prometheus loses digits that the partial
+	// keeps, and the distance multiplies that.
+	TermsForecast
+)
+
+// Rounding collects the terms of a leaf's value: those of all samples that it
+// is computed from, series by series.
+type Rounding struct {
+	function, aggregation Terms
+
+	sum     float64 // of the terms' absolute values, squares aside
+	squares float64 // of the samples' squares
+}
+
+// RoundingOf is the Rounding of a function under an aggregation, which is nil
+// for none, before any sample.
+func RoundingOf(f *Function, agg *Aggregation) Rounding {
+	r := Rounding{function: f.Terms, aggregation: TermsSamples}
+	if agg != nil {
+		r.aggregation = agg.Terms
+	}
+	return r
+}
+
+// NeedsSamples reports whether Slack depends on the samples at all.
+func (r *Rounding) NeedsSamples() bool { return r.function != TermsForecast }
+
+// Series adds the samples of one series in the window. Values that are not
+// finite have no rounding errors and are left out.
+func (r *Rounding) Series(values []float64) {
+	largest := 0.0
+	for _, v := range values {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			continue
+		}
+		largest = max(largest, math.Abs(v))
+		r.squares += v * v
+		if r.function != TermsDifferences {
+			r.sum += math.Abs(v)
+		}
+	}
+	if r.function == TermsDifferences {
+		r.sum += largest
+	}
+}
+
+// Slack is how far apart two values may be because terms cancel out; larger is
+// the larger of the two in absolute value. The error of a root is that of the
+// square, divided by the root where that is larger than the error.
+func (r *Rounding) Slack(larger float64) float64 {
+	switch {
+	case r.function == TermsForecast:
+		return ofForecast * (1 + larger)
+	case r.function == TermsRoot, r.aggregation == TermsRoot:
+		return max(ofTerms*r.sum, min(math.Sqrt(ofTerms*r.squares), ofTerms*r.squares/larger))
+	case r.function == TermsSquares, r.aggregation == TermsSquares:
+		return ofTerms * r.squares
+	default:
+		return ofTerms * r.sum
+	}
+}

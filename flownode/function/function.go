@@ -1,0 +1,86 @@
+package function
+
+import (
+	"slices"
+
+	"laminar/flownode/partial"
+)
+
+// Function is one function of the table. Functions are compared by pointer: each
+// has one entry, which is never changed. A nil *Function is no function at all:
+// samples that are read for an expression that is evaluated whole.
+type Function struct {
+	Name string // in PromQL; "instant" for Instant
+
+	// As is the kind of partial that the function is kept as, and what it makes
+	// of one.
+	As kept
+
+	// Markers says that the function sees stale markers. Prometheus takes them
+	// out of ranges, but an instant selector ends a series at one.
+	Markers bool
+
+	// KeepsName says that the metric name stays on the result, as Prometheus 3
+	// has it.
+	KeepsName bool
+
+	// FromEnd says that the function counts time from the window's end. With a
+	// negative offset that end lies among its samples, where Prometheus's
+	// arithmetic differs from that of a partial: then it is not kept.
+	FromEnd bool
+
+	// MergesUnder is the aggregations for which F3 holds: under these one
+	// partial for each group is enough, and not one for each series.
+	MergesUnder []*Aggregation
+
+	// Terms is what rounding errors of the function's value are in proportion
+	// to.
+	Terms Terms
+}
+
+// String is the function's name; "samples" for a nil Function.
+func (f *Function) String() string {
+	if f == nil {
+		return "samples"
+	}
+	return f.Name
+}
+
+// Partial is the traits of the kind of partial that the function is kept as.
+// Those of a nil Function have the name "no".
+func (f *Function) Partial() partial.Traits {
+	if f == nil {
+		return partial.Traits{Name: "no"}
+	}
+	return f.As.traits
+}
+
+// Keep calls the method of k for the function's kind of partial.
+func (f *Function) Keep(k Keeper) { f.As.keep(k, f.Markers) }
+
+// Merges reports whether state of the function under the aggregation, nil for
+// none, needs one partial for each group only (F3).
+func (f *Function) Merges(agg *Aggregation) bool {
+	return agg != nil && slices.Contains(f.MergesUnder, agg)
+}
+
+// All lists the table: Instant, and every function over a range that is kept.
+func All() []*Function { return slices.Clone(table) }
+
+// Named returns the function over a range with this name in PromQL; nil when it
+// is not kept.
+func Named(name string) *Function {
+	f := byName[name]
+	if f == Instant {
+		return nil
+	}
+	return f
+}
+
+var byName = func() map[string]*Function {
+	m := make(map[string]*Function, len(table))
+	for _, f := range table {
+		m[f.Name] = f
+	}
+	return m
+}()

@@ -1,0 +1,67 @@
+package function
+
+import (
+	"laminar/flownode/partial"
+	"laminar/sequence/segment"
+)
+
+// Instant is an instant selector: the newest sample in the lookback, unless it
+// is a stale marker.
+var Instant = &Function{
+	Name: "instant", Markers: true, KeepsName: true, Terms: TermsSamples,
+	As: last(func(p *partial.Last) (float64, bool) {
+		return p.V, !p.Empty() && !segment.IsStale(p.V)
+	}),
+}
+
+// table is every function that is kept, in the order of the documents.
+var table = []*Function{
+	Instant,
+
+	// Of counters and of gauges that are looked at as such: what comes between
+	// two samples counts, the one before and after a cut included.
+	{Name: "rate", As: counter((*partial.Counter).Rate), Terms: TermsDifferences},
+	{Name: "increase", As: counter((*partial.Counter).Increase), Terms: TermsDifferences},
+	{Name: "delta", As: counter((*partial.Counter).Delta), Terms: TermsDifferences},
+	{Name: "irate", As: pair((*partial.Pair).Irate), Terms: TermsDifferences},
+	{Name: "idelta", As: pair((*partial.Pair).Idelta), Terms: TermsDifferences},
+	{Name: "changes", As: turns(func(p *partial.Turns) float64 { return float64(p.Changes) }), Terms: TermsSamples},
+	{Name: "resets", As: turns(func(p *partial.Turns) float64 { return float64(p.Resets) }), Terms: TermsSamples},
+	{Name: "deriv", As: regression(func(p *partial.Regression, _ Window) (float64, bool) { return p.Slope() }), Terms: TermsDifferences},
+	{
+		Name: "predict_linear", FromEnd: true, Terms: TermsForecast,
+		As: regression(func(p *partial.Regression, w Window) (float64, bool) { return p.Predict(w.End, w.Param) }),
+	},
+
+	// Of sets of samples: their order says nothing.
+	{
+		Name: "sum_over_time", Terms: TermsSamples, MergesUnder: []*Aggregation{Sum},
+		As: simple((*partial.Simple).Total),
+	},
+	{Name: "avg_over_time", As: simple((*partial.Simple).Avg), Terms: TermsSamples},
+	{
+		Name: "min_over_time", Terms: TermsSamples, MergesUnder: []*Aggregation{Min},
+		As: simple(func(p *partial.Simple) float64 { return p.Min }),
+	},
+	{
+		Name: "max_over_time", Terms: TermsSamples, MergesUnder: []*Aggregation{Max},
+		As: simple(func(p *partial.Simple) float64 { return p.Max }),
+	},
+	{
+		Name: "count_over_time", Terms: TermsSamples, MergesUnder: []*Aggregation{Sum},
+		As: simple(func(p *partial.Simple) float64 { return float64(p.Count) }),
+	},
+	{Name: "present_over_time", As: simple(func(*partial.Simple) float64 { return 1 }), Terms: TermsSamples},
+	{Name: "stddev_over_time", As: moments((*partial.Moments).Stddev), Terms: TermsRoot},
+	{Name: "stdvar_over_time", As: moments((*partial.Moments).Stdvar), Terms: TermsSquares},
+
+	// One sample out of many.
+	{
+		Name: "first_over_time", KeepsName: true, Terms: TermsSamples,
+		As: first(func(p *partial.First) (float64, bool) { return p.V, !p.Empty() }),
+	},
+	{
+		Name: "last_over_time", KeepsName: true, Terms: TermsSamples,
+		As: last(func(p *partial.Last) (float64, bool) { return p.V, !p.Empty() }),
+	},
+}

@@ -1,0 +1,44 @@
+package function
+
+// unkept is why a function of PromQL is not kept: an expression that holds it is
+// evaluated whole, over raw samples.
+var unkept = map[string]string{
+	"absent":           "tells of series that are not there",
+	"absent_over_time": "tells of series that are not there",
+	"timestamp":        needsTimes,
+
+	"quantile_over_time":           "needs every sample of the window",
+	"mad_over_time":                "needs every sample of the window",
+	"double_exponential_smoothing": "depends on all samples of the window in their order",
+
+	"histogram_avg":    needsNative,
+	"histogram_count":  needsNative,
+	"histogram_sum":    needsNative,
+	"histogram_stddev": needsNative,
+	"histogram_stdvar": needsNative,
+
+	"info": "joins other series than the ones that it is applied to",
+
+	"ts_of_first_over_time": needsTimes,
+	"ts_of_last_over_time":  needsTimes,
+	"ts_of_max_over_time":   needsTimes,
+	"ts_of_min_over_time":   needsTimes,
+}
+
+const (
+	needsNative = "works on native histograms, of which no partial is kept"
+	needsTimes  = "needs the times of samples, of which leaves have none"
+)
+
+// Unkept says why a function is not kept, as the rest of a sentence that begins
+// with its name; "" where it is kept, or where its arguments decide.
+func Unkept(name string) string { return unkept[name] }
+
+// UnkeptNames lists the functions that Unkept knows, in no order.
+func UnkeptNames() []string {
+	names := make([]string, 0, len(unkept))
+	for name := range unkept {
+		names = append(names, name)
+	}
+	return names
+}

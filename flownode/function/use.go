@@ -1,0 +1,109 @@
+package function
+
+import "laminar/flownode/partial"
+
+// Window is what a function is asked about: the samples with
+// After < t <= UpTo, on behalf of the window that ends at End. Times are
+// milliseconds since the epoch.
+type Window struct {
+	After, UpTo int64
+	End         int64   // UpTo + the selector's offset
+	Param       float64 // the function's constant argument; 0 without one
+}
+
+// Use is how a function uses a kind of partial.
+type Use[P any] struct {
+	Kind *partial.Kind[P]
+
+	// Markers says that stale markers are folded into partials like samples.
+	Markers bool
+
+	// Finish is the function's value in a window, of the partial that the
+	// samples of the window merge to. ok is false where it has none: always for
+	// the empty partial. p is not changed.
+	Finish func(p *P, w Window) (v float64, ok bool)
+}
+
+// Keeper keeps partials. It has a method for every kind, because arrays of
+// partials are typed: loops over them must call Add and Merge directly. So a new
+// kind does not compile until every Keeper keeps it.
+type Keeper interface {
+	Simple(use Use[partial.Simple])
+	Moments(use Use[partial.Moments])
+	Counter(use Use[partial.Counter])
+	Last(use Use[partial.Last])
+	First(use Use[partial.First])
+	Pair(use Use[partial.Pair])
+	Turns(use Use[partial.Turns])
+	Regression(use Use[partial.Regression])
+}
+
+// kept is a Use whose kind of partial is not part of its type, so that
+// functions of all kinds stand in one table.
+type kept struct {
+	traits partial.Traits
+	keep   func(k Keeper, markers bool)
+}
+
+// keptAs makes the Use of a kind with a finisher; method is the kind's method
+// of Keeper.
+func keptAs[P any](kind *partial.Kind[P], method func(Keeper, Use[P]), finish func(*P, Window) (float64, bool)) kept {
+	return kept{
+		traits: kind.Traits,
+		keep: func(k Keeper, markers bool) {
+			method(k, Use[P]{Kind: kind, Markers: markers, Finish: finish})
+		},
+	}
+}
+
+// simple is for functions that have a value whenever there is a sample.
+func simple(value func(*partial.Simple) float64) kept {
+	return keptAs(partial.SimpleKind, Keeper.Simple, func(p *partial.Simple, _ Window) (float64, bool) {
+		if p.Empty() {
+			return 0, false
+		}
+		return value(p), true
+	})
+}
+
+func moments(value func(*partial.Moments) float64) kept {
+	return keptAs(partial.MomentsKind, Keeper.Moments, func(p *partial.Moments, _ Window) (float64, bool) {
+		if p.Empty() {
+			return 0, false
+		}
+		return value(p), true
+	})
+}
+
+// counter is for functions that extrapolate to the borders of the window.
+func counter(value func(p *partial.Counter, after, upTo int64) (float64, bool)) kept {
+	return keptAs(partial.CounterKind, Keeper.Counter, func(p *partial.Counter, w Window) (float64, bool) {
+		return value(p, w.After, w.UpTo)
+	})
+}
+
+func last(value func(p *partial.Last) (float64, bool)) kept {
+	return keptAs(partial.LastKind, Keeper.Last, func(p *partial.Last, _ Window) (float64, bool) { return value(p) })
+}
+
+func first(value func(p *partial.First) (float64, bool)) kept {
+	return keptAs(partial.FirstKind, Keeper.First, func(p *partial.First, _ Window) (float64, bool) { return value(p) })
+}
+
+func pair(value func(p *partial.Pair) (float64, bool)) kept {
+	return keptAs(partial.PairKind, Keeper.Pair, func(p *partial.Pair, _ Window) (float64, bool) { return value(p) })
+}
+
+func turns(value func(p *partial.Turns) float64) kept {
+	return keptAs(partial.TurnsKind, Keeper.Turns, func(p *partial.Turns, _ Window) (float64, bool) {
+		if p.Empty() {
+			return 0, false
+		}
+		return value(p), true
+	})
+}
+
+// regression is for functions of a line, which may look from the window's end.
+func regression(value func(p *partial.Regression, w Window) (float64, bool)) kept {
+	return keptAs(partial.RegressionKind, Keeper.Regression, value)
+}
