@@ -19,17 +19,17 @@ const clientConnections = 4
 // databaseURL is the database of a configuration: the one that is named, else
 // "" for the private one.
 func (c *config) databaseURL() (string, error) {
-	if c.Database.URLFile == "" {
+	if c.URLFile == "" {
 		return c.Database.URL, nil
 	}
-	text, err := os.ReadFile(c.Database.URLFile)
+	text, err := os.ReadFile(c.URLFile)
 	if err != nil {
 		return "", fmt.Errorf("read database.url_file: %w", err)
 	}
 	if url := strings.TrimSpace(string(text)); url != "" {
 		return url, nil
 	}
-	return "", usagef("database.url_file: %s is empty", c.Database.URLFile)
+	return "", usagef("database.url_file: %s is empty", c.URLFile)
 }
 
 // runningURL is the database that a command other than serve talks to: the one
@@ -41,17 +41,6 @@ func (c *config) runningURL() (string, error) {
 		return url, err
 	}
 	return localpg.Running(c.DataDir)
-}
-
-// storeConfig is how the store is opened under a URL.
-func (c *config) storeConfig(url string) sqlstore.Config {
-	return sqlstore.Config{
-		URL:          url,
-		Schema:       c.Database.Schema,
-		ResultSchema: c.Database.ResultSchema,
-		MaxConns:     int32(c.Database.MaxConnections),
-		DropGrace:    c.Database.DropGrace,
-	}
 }
 
 // withStore loads the settings and runs fn with the store of a database in use.
@@ -66,7 +55,7 @@ func (a *app) withStore(cmd *cobra.Command, fn func(ctx context.Context, c *conf
 	if err != nil {
 		return err
 	}
-	cfg := c.storeConfig(url)
+	cfg := c.Database.Store(url)
 	cfg.MaxConns = min(cfg.MaxConns, clientConnections)
 	store, err := sqlstore.Open(ctx, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {

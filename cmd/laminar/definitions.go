@@ -16,7 +16,7 @@ import (
 // .yaml and .yml files), a pattern, or - for standard input. Their flows look
 // back as far as the settings say.
 func (a *app) readDefinitions(c *config, paths []string) ([]flowdef.Source, error) {
-	lookback := c.Raw.Lookback.Milliseconds()
+	lookback := c.Lookback.Milliseconds()
 	var sources []flowdef.Source
 	seen := map[string]bool{}
 	for _, path := range paths {

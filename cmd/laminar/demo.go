@@ -17,6 +17,7 @@ import (
 
 	"laminar/cmd/laminar/fleet"
 	"laminar/flownode/flowdef"
+	"laminar/server"
 	"laminar/sqlstore"
 	"laminar/sqlstore/localpg"
 )
@@ -70,9 +71,12 @@ func (a *app) demo(ctx context.Context, c *config, limit time.Duration) error {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	err := a.serve(ctx, c, log, func(ctx context.Context, svc service) error {
-		return a.demonstrate(ctx, c, svc, log)
-	})
+	what, err := a.serving(c)
+	if err != nil {
+		return err
+	}
+	what.Beside = func(ctx context.Context, svc server.Service) error { return a.demonstrate(ctx, c, svc, log) }
+	err = server.Run(ctx, what, log)
 	if err == nil || errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 		return say(a.stdout, "\nThe demo has ended; nothing of it runs any more. Its data stays in %s.\n", c.DataDir)
 	}
@@ -84,15 +88,15 @@ func (a *app) demo(ctx context.Context, c *config, limit time.Duration) error {
 func (a *app) demoPlaces(cmd *cobra.Command, c *config) error {
 	if !a.given(cmd, c, "listen") {
 		// Taken by somebody else's Laminar, or by this demo in another window.
-		l, err := net.Listen("tcp", c.Listen)
+		l, err := net.Listen("tcp", c.Web.Listen)
 		if err != nil {
-			_ = say(a.stdout, "%s is taken; another port is used\n", c.Listen)
-			c.Listen = "127.0.0.1:0"
+			_ = say(a.stdout, "%s is taken; another port is used\n", c.Web.Listen)
+			c.Web.Listen = "127.0.0.1:0"
 		} else if err := l.Close(); err != nil {
 			return err
 		}
 	}
-	if c.Database.URL != "" || c.Database.URLFile != "" || a.given(cmd, c, "data_dir") {
+	if c.Database.URL != "" || c.URLFile != "" || a.given(cmd, c, "data_dir") {
 		return nil
 	}
 	var unreachable *localpg.UnreachableError
@@ -124,17 +128,17 @@ func (a *app) given(cmd *cobra.Command, c *config, key string) bool {
 
 // demonstrate is the part of the service that only a demo has. It returns nil
 // when ctx ends.
-func (a *app) demonstrate(ctx context.Context, c *config, svc service, log *slog.Logger) error {
+func (a *app) demonstrate(ctx context.Context, c *config, svc server.Service, log *slog.Logger) error {
 	flows, problems := flowdef.Parse("demo.yaml", demoFlows)
 	if len(problems) > 0 {
 		return problemsError(problems)
 	}
-	if _, err := svc.store.Apply(ctx, flows, sqlstore.ApplyOptions{Replace: true, Retention: c.Raw.Retention.Milliseconds()}); err != nil {
+	if _, err := svc.Store.Apply(ctx, flows, sqlstore.ApplyOptions{Replace: true, Retention: c.Upkeep.Retention.Milliseconds()}); err != nil {
 		return err
 	}
 	opts := fleet.DefaultOptions()
 	opts.Interval, opts.MaxDelay = demoInterval, demoMaxDelay
-	client, err := fleet.NewClient("http://"+svc.address+"/api/v1/write", fleetConnections, fleetPerRequest, log)
+	client, err := fleet.NewClient("http://"+svc.Address+"/api/v1/write", fleetConnections, fleetPerRequest, log)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"laminar/cmd/laminar/fleet"
 	"laminar/flownode/flowdef"
 	"laminar/sequence"
+	"laminar/server"
 	"laminar/server/view"
 	"laminar/sqlstore"
 )
@@ -37,7 +38,7 @@ const (
 type demoView struct {
 	*app
 	config  *config
-	service service
+	service server.Service
 	client  *fleet.Client
 	flows   []flowdef.Flow
 	redraw  bool
@@ -71,7 +72,7 @@ func (v *demoView) run(ctx context.Context) error {
 // where says where to look oneself.
 func (v *demoView) where(w io.Writer) error {
 	database := "--data-dir " + v.config.DataDir
-	if v.config.Database.URL != "" || v.config.Database.URLFile != "" {
+	if v.config.Database.URL != "" || v.config.URLFile != "" {
 		database = "--database-url ..."
 	}
 	return say(w, `Laminar takes samples at http://%s/api/v1/write; its own metrics are at http://%s/metrics.
@@ -79,11 +80,11 @@ In another window:
   bin/laminar status %s
   bin/laminar psql %s -c 'table flow.http_requests_rate1m'
   bin/laminar refill http_requests:rate1m --from -5m %s
-`, v.service.address, v.service.address, database, database, database)
+`, v.service.Address, v.service.Address, database, database, database)
 }
 
 func (v *demoView) show(ctx context.Context) error {
-	states, err := v.service.store.ListFlows(ctx)
+	states, err := v.service.Store.ListFlows(ctx)
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (v *demoView) show(ctx context.Context) error {
 		if i < 0 {
 			continue // deleted in another window
 		}
-		rows, err := v.service.store.LatestResults(ctx, states[i], rowsThatFit(height, len(v.flows)))
+		rows, err := v.service.Store.LatestResults(ctx, states[i], rowsThatFit(height, len(v.flows)))
 		if err != nil {
 			return err
 		}

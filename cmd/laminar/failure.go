@@ -9,6 +9,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/sequence"
+	"laminar/server/web"
 	"laminar/sqlstore"
 	"laminar/sqlstore/localpg"
 )
@@ -128,10 +129,11 @@ func exitCode(err error) int {
 	var (
 		usage      *usageError
 		timeout    *timeoutError
+		exposed    *web.ExposedError
 		notRunning *localpg.NotRunningError
 	)
 	switch {
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &exposed):
 		return exitUsage
 	case errors.As(err, &timeout):
 		return exitTimeout

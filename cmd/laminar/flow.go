@@ -91,7 +91,7 @@ func (a *app) flowApplyCommand() *cobra.Command {
 			}
 			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
 				results, err := store.Apply(ctx, flows, sqlstore.ApplyOptions{
-					Replace: replace, Retention: c.Raw.Retention.Milliseconds(),
+					Replace: replace, Retention: c.Upkeep.Retention.Milliseconds(),
 				})
 				if err != nil {
 					return err

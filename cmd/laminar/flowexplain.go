@@ -11,6 +11,7 @@ import (
 	"laminar/flownode"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
+	"laminar/server"
 	"laminar/server/view"
 	"laminar/sqlstore"
 )
@@ -41,8 +42,8 @@ func (a *app) flowExplainCommand() *cobra.Command {
 				}
 				var out []view.Explained
 				for _, f := range flows {
-					setting := flowdef.Executor(c.Flownode.Executor)
-					x, err := flownode.Explain(ctx, nodeStore{store}, f.ID, setting)
+					setting := c.Flownode.Executor
+					x, err := flownode.Explain(ctx, server.NodeStore{Store: store}, f.ID, setting)
 					if err != nil {
 						return fmt.Errorf("explain flow %s: %w", f.Def.Title(), err)
 					}
@@ -67,7 +68,7 @@ func (a *app) explainFiles(cmd *cobra.Command, files []string) error {
 		return err
 	}
 	out := view.Each(flows, func(f flowdef.Flow) view.Explained {
-		return view.NewExplainedDefinition(f, flowdef.Executor(c.Flownode.Executor))
+		return view.NewExplainedDefinition(f, c.Flownode.Executor)
 	})
 	return a.print(explainedTable(out))
 }

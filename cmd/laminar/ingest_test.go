@@ -21,6 +21,7 @@ import (
 	"laminar/ingest"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/server"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -88,7 +89,7 @@ func runIngester(t testing.TB, url string, change ...func(*ingest.Config, *sqlst
 	for _, fn := range change {
 		fn(&cfg, store)
 	}
-	ing, err := ingest.New(ingestStore{store}, cfg)
+	ing, err := ingest.New(server.IngestStore{Store: store}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

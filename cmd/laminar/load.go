@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
+
+	"laminar/server/upkeep"
 )
 
 // load makes the configuration of one run of a command: defaults, over them
@@ -59,7 +61,7 @@ func (a *app) load(cmd *cobra.Command) (config, error) {
 func (a *app) settle(c *config, key string) {
 	switch key {
 	case "database.url":
-		c.Database.URLFile = ""
+		c.URLFile = ""
 	case "database.url_file":
 		c.Database.URL = ""
 	}
@@ -151,7 +153,7 @@ func (r *configReader) refills(n *yaml.Node) {
 			r.faultf(item, "refills: want flow, schedule, from and to")
 			continue
 		}
-		var plan refillPlan
+		var plan upkeep.Refill
 		into := map[string]*string{"flow": &plan.Flow, "schedule": &plan.Schedule, "from": &plan.From, "to": &plan.To}
 		for i := 0; i+1 < len(item.Content); i += 2 {
 			key, value := item.Content[i], item.Content[i+1]
@@ -164,7 +166,7 @@ func (r *configReader) refills(n *yaml.Node) {
 				*field = value.Value
 			}
 		}
-		r.config.Refills = append(r.config.Refills, plan)
+		r.config.Upkeep.Refills = append(r.config.Upkeep.Refills, plan)
 	}
 }
 

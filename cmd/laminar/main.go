@@ -1,11 +1,12 @@
 // Command laminar keeps aggregate tables in PostgreSQL up to date while raw
 // metrics stream in.
 //
-// This package parses, wires and prints; no rule of the domain lives here. The
-// files are named after what the user types: serve.go is `laminar serve`.
-// settings.go is the one table of all settings, failure.go decides what is
-// printed and exited with when something goes wrong, adapter.go joins the store
-// to the interfaces of those who use it.
+// This package parses and prints, nothing else: what a serving process is made
+// of stands in server, what --output json shows in server/view. The files are
+// named after what the user types: flow.go is `laminar flow`. settings.go is the
+// one table of all settings, from which the flags, the names in the environment,
+// the keys of the file and docs/settings.md are made; failure.go decides what is
+// printed and exited with when something goes wrong.
 package main
 
 import (

@@ -23,7 +23,7 @@ func (a *app) sealCommand() *cobra.Command {
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, c *config, store *sqlstore.Store) error {
-				report, err := store.Seal(ctx, sqlstore.SealOptions{Wait: c.Seal.MaxWait, Force: force})
+				report, err := store.Seal(ctx, sqlstore.SealOptions{Wait: c.Upkeep.Seal.MaxWait, Force: force})
 				if err != nil {
 					return err
 				}

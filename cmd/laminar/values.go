@@ -100,6 +100,39 @@ func (v *bytesValue) Set(text string) error {
 	return nil
 }
 
+// partValue is a part of the whole: 1% or 0.01.
+type partValue float64
+
+func (v *partValue) Type() string { return "part" }
+
+// String spells the part in percent, without the last digits that the division
+// by 100 makes up.
+func (v *partValue) String() string {
+	return strconv.FormatFloat(float64(*v)*100, 'g', 12, 64) + "%"
+}
+
+func (v *partValue) Set(text string) error {
+	part, err := parsePart(text)
+	if err != nil {
+		return err
+	}
+	*v = partValue(part)
+	return nil
+}
+
+// parsePart reads a part of the whole, 1% or 0.01, above 0 and at most all.
+func parsePart(text string) (float64, error) {
+	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	part, err := strconv.ParseFloat(number, 64)
+	if percent {
+		part /= 100
+	}
+	if err != nil || !(part > 0 && part <= 1) {
+		return 0, usagef("%q is not a part: want 1%% or 0.01, above 0 and at most 100%%", text)
+	}
+	return part, nil
+}
+
 // listValue is words with commas between them.
 type listValue []string
 

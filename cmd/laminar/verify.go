@@ -2,17 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"laminar/flownode"
 	"laminar/flownode/progress"
+	"laminar/server"
 	"laminar/server/view"
 	"laminar/sqlstore"
 )
@@ -77,19 +76,6 @@ func verifyOptions(from, to, sample, seed string, now time.Time) (flownode.Verif
 	return opts, nil
 }
 
-// parsePart reads a part of the whole, 1% or 0.01, above 0 and at most all.
-func parsePart(text string) (float64, error) {
-	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
-	part, err := strconv.ParseFloat(number, 64)
-	if percent {
-		part /= 100
-	}
-	if err != nil || !(part > 0 && part <= 1) {
-		return 0, usagef("%q is not a part: want 1%% or 0.01, above 0 and at most 100%%", text)
-	}
-	return part, nil
-}
-
 // verify compares the flows with the names, or all, and prints what it finds.
 func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string, opts flownode.VerifyOptions) error {
 	flows, err := namedFlows(ctx, store, names)
@@ -99,7 +85,7 @@ func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string,
 	if opts.Sample < 1 {
 		_ = say(a.stderr, "comparing %g%% of the windows, --seed %d\n", opts.Sample*100, opts.Seed)
 	}
-	verifier := flownode.NewVerify(nodeStore{store})
+	verifier := flownode.NewVerify(server.NodeStore{Store: store})
 	out := view.Verification{Seed: opts.Seed, Flows: []view.VerifiedFlow{}}
 	found := int64(0)
 	for _, f := range flows {
@@ -146,28 +132,4 @@ func namedFlows(ctx context.Context, store *sqlstore.Store, names []string) ([]s
 		}
 	}
 	return out, nil
-}
-
-// verifyFlows compares all flows for a schedule. A flow that goes or is replaced
-// meanwhile is left out; tell gets what is found of the others.
-func verifyFlows(ctx context.Context, store *sqlstore.Store, opts flownode.VerifyOptions, tell func(sqlstore.FlowStatus, flownode.VerifyReport)) error {
-	flows, err := store.ListFlows(ctx)
-	if err != nil {
-		return err
-	}
-	verifier := flownode.NewVerify(nodeStore{store})
-	var failed error
-	for _, f := range flows {
-		report, err := verifier.Flow(ctx, f.ID, opts)
-		switch {
-		case err == nil:
-			tell(f, report)
-		case errors.Is(err, progress.ErrFlowGone), errors.Is(err, flownode.ErrFlowReplaced):
-		case ctx.Err() != nil:
-			return err
-		default: // what is wrong with one flow must not hide the others
-			failed = errors.Join(failed, fmt.Errorf("flow %s: %w", f.Def.Title(), err))
-		}
-	}
-	return failed
 }

@@ -1,4 +1,4 @@
-package main
+package upkeep
 
 import (
 	"context"
@@ -9,6 +9,13 @@ import (
 	"laminar/sqlstore"
 )
 
+// Seal says when raw data is sealed.
+type Seal struct {
+	After   time.Duration // age at which a generation is sealed
+	MaxWait time.Duration // how long sealing waits for flows that have not read it
+	MaxHot  int64         // bytes of hot segments from which on nobody is waited for
+}
+
 // rawStore is what looking after the raw data needs of the store.
 type rawStore interface {
 	Status(ctx context.Context) (sqlstore.Status, error)
@@ -18,27 +25,31 @@ type rawStore interface {
 }
 
 // rawKeeper looks after the raw data: it seals what is old, gives up what is
-// older than the retention, and clears away tables nobody needs.
+// older than the retention, and drops tables that no reader needs.
 type rawKeeper struct {
-	config *config
-	store  rawStore
-	log    *slog.Logger
+	when      Seal
+	retention time.Duration // 0: nothing is given up
+	store     rawStore
+	log       *slog.Logger
 }
 
-// seal seals if the current generation is old enough or the hot segments are
-// too many. When they are too many, flows are not waited for: a flow that
-// stands still must not fill the disk.
+// seal seals when the current generation is old enough (age >= After) or the hot
+// segments are too many (bytes >= MaxHot). When they are too many it does not
+// wait for flows: a flow that stands still must not fill the disk, and it can
+// refill what it missed (precision_lost), which only costs time.
+//
+// now is the due time, hence by the database's clock, as the age is.
 func (k *rawKeeper) seal(ctx context.Context, now time.Time) error {
 	st, err := k.store.Status(ctx)
 	if err != nil {
 		return err
 	}
 	age := now.Sub(time.UnixMilli(st.Storage.CurrentSince))
-	full := st.Storage.HotBytes >= k.config.Seal.MaxHot
-	if age < k.config.Seal.After && !full {
+	full := st.Storage.HotBytes >= k.when.MaxHot
+	if age < k.when.After && !full {
 		return nil
 	}
-	report, err := k.store.Seal(ctx, sqlstore.SealOptions{Wait: k.config.Seal.MaxWait, Force: full})
+	report, err := k.store.Seal(ctx, sqlstore.SealOptions{Wait: k.when.MaxWait, Force: full})
 	if err != nil {
 		return err
 	}
@@ -49,13 +60,13 @@ func (k *rawKeeper) seal(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// retain gives up samples older than the retention and drops what nobody can
-// read any more.
+// retain gives up samples older than the retention and drops the tables that
+// no reader can see any more. Without a retention it only drops.
 func (k *rawKeeper) retain(ctx context.Context, now time.Time) error {
 	var report sqlstore.RetainReport
 	var err error
-	if k.config.Raw.Retention > 0 {
-		report, err = k.store.Retain(ctx, now.Add(-k.config.Raw.Retention).UnixMilli())
+	if k.retention > 0 {
+		report, err = k.store.Retain(ctx, now.Add(-k.retention).UnixMilli())
 	} else {
 		report.Drop, err = k.store.DropUnused(ctx)
 	}

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"context"
@@ -18,8 +18,9 @@ const (
 	stopTimeout  = time.Minute
 )
 
-// host is the database a serving process works on: the private server, which
-// it then owns, or one that was named, and the store over it.
+// host is the database that a process works on, and the store over it. The
+// database is the private server, which the process then owns, or one that was
+// named.
 type host struct {
 	store   *sqlstore.Store
 	url     string
@@ -30,22 +31,19 @@ type host struct {
 // openHost starts the private PostgreSQL if no database was named, waits for
 // the database, and brings it to this binary's schema. Close the host when
 // done.
-func openHost(ctx context.Context, c *config, log *slog.Logger) (*host, error) {
-	url, err := c.databaseURL()
-	if err != nil {
-		return nil, err
-	}
-	h := &host{url: url, log: log}
-	if url == "" {
+func openHost(ctx context.Context, c Config, log *slog.Logger) (*host, error) {
+	h := &host{url: c.Database.URL, log: log}
+	var err error
+	if h.url == "" {
 		log.Info("starting the private PostgreSQL", "data_dir", c.DataDir)
 		if h.private, err = localpg.Start(ctx, localpg.Options{Dir: c.DataDir, Logger: log}); err != nil {
 			return nil, err
 		}
 		h.url = h.private.URL()
 	}
-	if h.store, err = connect(ctx, c.storeConfig(h.url), c.Database.StartTimeout, log); err == nil {
+	if h.store, err = connect(ctx, c.Database.Store(h.url), c.Database.StartTimeout, log); err == nil {
 		if err = h.store.Migrate(ctx); err == nil {
-			_, err = h.store.Install(ctx, c.Raw.Regions)
+			_, err = h.store.Install(ctx, c.Regions)
 		}
 	}
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package upkeep
 
 import (
 	"context"
@@ -52,8 +52,7 @@ func TestWhenToSeal(t *testing.T) {
 		store := &fakeRaw{}
 		store.status.Storage.CurrentSince = now.Add(-c.age).UnixMilli()
 		store.status.Storage.HotBytes = c.bytes
-		cfg := defaultConfig()
-		k := &rawKeeper{config: &cfg, store: store, log: slog.New(slog.DiscardHandler)}
+		k := &rawKeeper{when: Seal{After: 2 * time.Hour, MaxWait: time.Minute, MaxHot: 8 << 30}, store: store, log: slog.New(slog.DiscardHandler)}
 		if err := k.seal(t.Context(), now); err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +60,7 @@ func TestWhenToSeal(t *testing.T) {
 			t.Errorf("%s: sealed is %v, want %v", c.name, got, c.want)
 			continue
 		}
-		if c.want && store.sealed[0] != (sqlstore.SealOptions{Wait: cfg.Seal.MaxWait, Force: c.force}) {
+		if c.want && store.sealed[0] != (sqlstore.SealOptions{Wait: k.when.MaxWait, Force: c.force}) {
 			t.Errorf("%s: sealed with %+v, want force %v", c.name, store.sealed[0], c.force)
 		}
 	}
@@ -70,13 +69,12 @@ func TestWhenToSeal(t *testing.T) {
 // TestRetention: samples are given up only when there is a retention.
 func TestRetention(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
-	cfg := defaultConfig()
 	store := &fakeRaw{}
-	k := &rawKeeper{config: &cfg, store: store, log: slog.New(slog.DiscardHandler)}
+	k := &rawKeeper{retention: 15 * 24 * time.Hour, store: store, log: slog.New(slog.DiscardHandler)}
 	if err := k.retain(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Raw.Retention = 0
+	k.retention = 0
 	if err := k.retain(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}

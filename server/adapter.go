@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"context"
@@ -9,14 +9,14 @@ import (
 	"laminar/sqlstore"
 )
 
-// The store returns its own types, those who use it ask for their interfaces,
-// and neither knows the other: here they are joined.
+// The store returns its own types, ingest and the flownode ask for interfaces of
+// theirs, and none knows another: here they are joined.
 
-// ingestStore is the store as the ingester wants it.
-type ingestStore struct{ *sqlstore.Store }
+// IngestStore is the store as ingest asks for it.
+type IngestStore struct{ *sqlstore.Store }
 
 // BeginFlush is Store.BeginFlush.
-func (s ingestStore) BeginFlush(ctx context.Context, region sequence.Region, id sequence.FlushID) (ingest.FlushTx, error) {
+func (s IngestStore) BeginFlush(ctx context.Context, region sequence.Region, id sequence.FlushID) (ingest.FlushTx, error) {
 	tx, err := s.Store.BeginFlush(ctx, region, id)
 	if err != nil {
 		return nil, err
@@ -24,11 +24,11 @@ func (s ingestStore) BeginFlush(ctx context.Context, region sequence.Region, id 
 	return tx, nil
 }
 
-// nodeStore is the store as the flownode wants it.
-type nodeStore struct{ *sqlstore.Store }
+// NodeStore is the store as the flownode asks for it.
+type NodeStore struct{ *sqlstore.Store }
 
 // Snapshot is Store.Snapshot.
-func (s nodeStore) Snapshot(ctx context.Context) (flownode.Snapshot, error) {
+func (s NodeStore) Snapshot(ctx context.Context) (flownode.Snapshot, error) {
 	snap, err := s.Store.Snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (s nodeStore) Snapshot(ctx context.Context) (flownode.Snapshot, error) {
 }
 
 // StoredSnapshot is Store.Snapshot, which also shows what is stored of flows.
-func (s nodeStore) StoredSnapshot(ctx context.Context) (flownode.StoredSnapshot, error) {
+func (s NodeStore) StoredSnapshot(ctx context.Context) (flownode.StoredSnapshot, error) {
 	snap, err := s.Store.Snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -46,11 +46,11 @@ func (s nodeStore) StoredSnapshot(ctx context.Context) (flownode.StoredSnapshot,
 }
 
 var (
-	_ ingest.Store               = ingestStore{}
+	_ ingest.Store               = IngestStore{}
 	_ ingest.MetadataStore       = (*sqlstore.Store)(nil)
 	_ ingest.Elector             = (*sqlstore.Store)(nil)
-	_ flownode.Snapshotter       = nodeStore{}
-	_ flownode.StoredSnapshotter = nodeStore{}
+	_ flownode.Snapshotter       = NodeStore{}
+	_ flownode.StoredSnapshotter = NodeStore{}
 	_ flownode.Catalog           = (*sqlstore.Store)(nil)
 	_ flownode.Materializer      = (*sqlstore.Store)(nil)
 	_ flownode.JobQueue          = (*sqlstore.Store)(nil)

@@ -1,0 +1,92 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"laminar/flownode/flowdef"
+	"laminar/server/upkeep"
+	"laminar/server/web"
+	"laminar/sqlstore"
+)
+
+// Config is what a serving process is to do. The zero value is not usable: every
+// field says how much or how long, and Run takes it literally.
+type Config struct {
+	Version string // for the log
+
+	// DataDir is where the private PostgreSQL lives. It is used when
+	// Database.URL is empty.
+	DataDir  string
+	Database Database
+
+	Regions  int // of a database that is new
+	Web      web.Config
+	Ingest   Ingest
+	HA       HA
+	Flownode Flownode
+	Upkeep   upkeep.Config
+
+	// Flows are written to the catalogue at the start. A flow whose definition in
+	// the catalogue differs stays as it is there.
+	Flows []flowdef.Flow
+
+	// Beside, when not nil, runs as one more part. When it returns the process
+	// ends.
+	Beside func(context.Context, Service) error
+}
+
+// Database says which database to use and how.
+type Database struct {
+	URL            string // as PostgreSQL's own tools take it; "" for the private one
+	Schema         string // of Laminar's own tables
+	ResultSchema   string
+	MaxConnections int
+	DropGrace      time.Duration // how long a table that is no longer needed is kept
+	StartTimeout   time.Duration // how long a database that is out of reach is waited for
+}
+
+// Store is how the store is opened under a URL.
+func (d Database) Store(url string) sqlstore.Config {
+	return sqlstore.Config{
+		URL:          url,
+		Schema:       d.Schema,
+		ResultSchema: d.ResultSchema,
+		MaxConns:     int32(d.MaxConnections),
+		DropGrace:    d.DropGrace,
+	}
+}
+
+// Ingest says what is taken in; the fields are those of ingest's Config.
+type Ingest struct {
+	MaxBody       int64
+	MaxDecoded    int64
+	MaxLabels     int
+	MaxLabelBytes int64
+	MaxAhead      time.Duration
+	Buffer        int64
+	FlushSamples  int
+	Linger        time.Duration
+	Starts        string // StartsIgnored or StartsZero
+}
+
+// What is done with start timestamps.
+const (
+	StartsIgnored = "ignore"
+	StartsZero    = "zero_sample"
+)
+
+// HA says which labels name a pair of senders of which one is stored; both are
+// empty or neither.
+type HA struct {
+	ClusterLabel    string
+	ReplicaLabel    string
+	FailoverTimeout time.Duration
+}
+
+// Flownode says how flows are computed.
+type Flownode struct {
+	Executor    flowdef.Executor // of flows that do not name one
+	RoundBudget time.Duration
+	MaxState    int64 // bytes of pane state of one leaf
+}

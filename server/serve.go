@@ -1,0 +1,158 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"laminar/flownode"
+	"laminar/ingest"
+	"laminar/server/upkeep"
+	"laminar/server/web"
+	"laminar/sqlstore"
+)
+
+// Service is what is known of a serving process once it is up.
+type Service struct {
+	Address string // host:port it listens on
+	Store   *sqlstore.Store
+}
+
+// ListenError says that the address cannot be listened on.
+type ListenError struct {
+	Address string
+	Err     error
+}
+
+func (e *ListenError) Error() string { return fmt.Sprintf("listen on %s: %v", e.Address, e.Err) }
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// Hint tells what to do instead.
+func (e *ListenError) Hint() string { return "another --listen address" }
+
+// Run serves until ctx ends or a part fails, and returns when all of it is gone:
+// the requests under way have been answered, what was buffered is committed, the
+// private PostgreSQL has stopped.
+//
+// It refuses with a web.ExposedError to listen where anyone could write, and with
+// a ListenError when the address is taken.
+func Run(ctx context.Context, c Config, log *slog.Logger) (err error) {
+	if err := c.Web.Check(); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.Web.Listen)
+	if err != nil {
+		return &ListenError{Address: c.Web.Listen, Err: err}
+	}
+	h, err := openHost(ctx, c, log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() { err = errors.Join(err, h.close(ctx)) }()
+	parts, err := assemble(ctx, c, h, listener, log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if c.Beside != nil {
+		svc := Service{Address: listener.Addr().String(), Store: h.store}
+		parts = append(parts, part{"beside", func(ctx context.Context) error { return c.Beside(ctx, svc) }})
+	}
+	log.Info("serving", "listen", listener.Addr().String(), "version", c.Version)
+	return runParts(ctx, parts)
+}
+
+// assemble makes the parts of a process; nothing runs yet. The flows that are
+// configured are written to the catalogue.
+func assemble(ctx context.Context, c Config, h *host, listener net.Listener, log *slog.Logger) ([]part, error) {
+	store := h.store
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	node, err := newNode(c, store, log, reg)
+	if err != nil {
+		return nil, err
+	}
+	notifier, hints := store.NewNotifier(), store.NewListener()
+	ingester, err := newIngester(c, store, log, reg, func(commit ingest.Commit) {
+		node.Hint(commit.Region, commit.Seq)
+		notifier.Send(commit.Region, commit.Seq)
+	})
+	if err != nil {
+		return nil, err
+	}
+	keeper, err := upkeep.New(c.Upkeep, store, flownode.NewVerify(NodeStore{store}), log, reg)
+	if err != nil {
+		return nil, err
+	}
+	if err := apply(ctx, c, store, log); err != nil {
+		return nil, err
+	}
+	routes := web.Routes{
+		Write: ingester.Write(), Import: ingester.Import(), Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof,
+	}
+	return []part{
+		{"private PostgreSQL", h.supervise},
+		{"ingest", ingester.Run},
+		{"flownode", node.Run},
+		{"mirror writes", notifier.Run},
+		{"mirror writes of others", func(ctx context.Context) error {
+			return hints.Run(ctx, node.Hint, node.Look)
+		}},
+		{"maintenance", keeper.Run},
+		{"http", web.New(listener, c.Web, routes.Handler(), log).Run},
+	}, nil
+}
+
+func newNode(c Config, store *sqlstore.Store, log *slog.Logger, reg prometheus.Registerer) (*flownode.Node, error) {
+	return flownode.New(flownode.Config{
+		Snapshots: NodeStore{store}, Catalog: store, Results: store, Jobs: store, Elector: store,
+		Executor: c.Flownode.Executor, RoundBudget: c.Flownode.RoundBudget, MaxStateBytes: c.Flownode.MaxState,
+		// Most connections are for taking samples in, which must not wait.
+		MaxRounds: max(1, c.Database.MaxConnections/4),
+		Logger:    log, Metrics: flownode.NewMetrics(reg),
+	})
+}
+
+func newIngester(c Config, store *sqlstore.Store, log *slog.Logger, reg prometheus.Registerer, committed func(ingest.Commit)) (*ingest.Ingester, error) {
+	return ingest.New(IngestStore{store}, ingest.Config{
+		Regions: store.Regions(),
+		Limits: ingest.Limits{
+			BodyBytes: c.Ingest.MaxBody, DecodedBytes: c.Ingest.MaxDecoded,
+			Labels: c.Ingest.MaxLabels, LabelBytes: int(c.Ingest.MaxLabelBytes), Ahead: c.Ingest.MaxAhead,
+		},
+		BufferBytes: c.Ingest.Buffer, FlushSamples: c.Ingest.FlushSamples, Linger: c.Ingest.Linger,
+		StartZeros: c.Ingest.Starts == StartsZero, Metadata: store,
+		HA: ingest.HA{
+			ClusterLabel: c.HA.ClusterLabel, ReplicaLabel: c.HA.ReplicaLabel, Failover: c.HA.FailoverTimeout, Elector: store,
+		},
+		OnCommit: committed,
+		Logger:   log, Registerer: reg,
+	})
+}
+
+// apply writes the configured flows to the catalogue. Changed definitions do not
+// stop the start, because samples must be taken in whatever becomes of a flow:
+// the old definitions go on.
+func apply(ctx context.Context, c Config, store *sqlstore.Store, log *slog.Logger) error {
+	if len(c.Flows) == 0 {
+		return nil
+	}
+	results, err := store.Apply(ctx, c.Flows, sqlstore.ApplyOptions{Retention: c.Upkeep.Retention.Milliseconds()})
+	var changed *sqlstore.ChangedError
+	if errors.As(err, &changed) {
+		log.Error("definitions are not applied: they have changed", "flows", changed.Flows, "try", "laminar flow apply "+changed.Hint())
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		log.Info("flow applied", "flow", r.Flow, "table", r.Table, "action", string(r.Action))
+	}
+	return nil
+}

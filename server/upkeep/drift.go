@@ -1,0 +1,110 @@
+package upkeep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"laminar/flownode"
+	"laminar/flownode/progress"
+	"laminar/server/view"
+	"laminar/sqlstore"
+)
+
+// Verify says when how much of the result tables is compared with the raw
+// samples.
+type Verify struct {
+	Schedule string  // "" is never
+	Sample   float64 // part of the closed windows, 0 < Sample <= 1
+}
+
+// flowLister lists the flows that there are.
+type flowLister interface {
+	ListFlows(ctx context.Context) ([]sqlstore.FlowStatus, error)
+}
+
+// driftWatch compares a part of the result tables with the raw samples at every
+// due time, other windows each time: over many due times it sees most windows,
+// at the cost of a few. What it finds is logged and counted, never changed.
+type driftWatch struct {
+	flows    flowLister
+	verifier *flownode.Verify
+	part     float64
+	log      *slog.Logger
+
+	windows     prometheus.Counter
+	skipped     *prometheus.CounterVec
+	differences *prometheus.CounterVec
+	lastRun     prometheus.Gauge
+	lastFound   prometheus.Gauge
+}
+
+func newDriftWatch(flows flowLister, verifier *flownode.Verify, part float64, log *slog.Logger, reg prometheus.Registerer) *driftWatch {
+	opts := func(name, help string) prometheus.Opts {
+		return prometheus.Opts{Namespace: "laminar", Subsystem: "verify", Name: name, Help: help}
+	}
+	w := &driftWatch{
+		flows: flows, verifier: verifier, part: part, log: log,
+		windows: prometheus.NewCounter(prometheus.CounterOpts(opts("windows_total", "Windows of result tables compared with the raw samples."))),
+		skipped: prometheus.NewCounterVec(prometheus.CounterOpts(opts("skipped_windows_total",
+			"Windows left out of a comparison, by reason.")), []string{"reason"}),
+		differences: prometheus.NewCounterVec(prometheus.CounterOpts(opts("differences_total",
+			"Cells of result tables that were not what the raw samples give.")), []string{"flow"}),
+		lastRun:   prometheus.NewGauge(prometheus.GaugeOpts(opts("last_run_timestamp_seconds", "When all flows were last compared."))),
+		lastFound: prometheus.NewGauge(prometheus.GaugeOpts(opts("last_differences", "Differences that the last comparison found."))),
+	}
+	reg.MustRegister(w.windows, w.skipped, w.differences, w.lastRun, w.lastFound)
+	return w
+}
+
+// run compares once.
+func (w *driftWatch) run(ctx context.Context, _ time.Time) error {
+	// A seed of 52 bits is a number that every JSON reader takes whole.
+	opts := flownode.VerifyOptions{From: progress.Unset, To: progress.Unset, Sample: w.part, Seed: rand.Uint64() >> 12}
+	flows, err := w.flows.ListFlows(ctx)
+	if err != nil {
+		return err
+	}
+	var found int64
+	var failed error
+	for _, f := range flows {
+		report, err := w.verifier.Flow(ctx, f.ID, opts)
+		switch {
+		case err == nil:
+			found += report.Found
+			w.tell(f, report, opts.Seed)
+		case errors.Is(err, progress.ErrFlowGone), errors.Is(err, flownode.ErrFlowReplaced):
+			// It went or was replaced since it was listed.
+		case ctx.Err() != nil:
+			return err
+		default: // what is wrong with one flow must not hide the others
+			failed = errors.Join(failed, fmt.Errorf("flow %s: %w", f.Def.Title(), err))
+		}
+	}
+	w.lastFound.Set(float64(found))
+	if failed == nil {
+		w.lastRun.SetToCurrentTime()
+	}
+	return failed
+}
+
+// tell counts what was found of one flow, and logs its first difference with
+// the seed, which chooses the same windows in `laminar verify`.
+func (w *driftWatch) tell(f sqlstore.FlowStatus, r flownode.VerifyReport, seed uint64) {
+	w.windows.Add(float64(r.Windows))
+	for why, n := range r.Skipped {
+		w.skipped.WithLabelValues(string(why)).Add(float64(n))
+	}
+	w.differences.WithLabelValues(r.Flow).Add(float64(r.Found))
+	if r.Found > 0 {
+		first := view.NewVerifiedFlow(f.Def, r).Cells[0]
+		w.log.Error("result table differs from the raw samples", "flow", r.Flow, "differences", r.Found, "windows", r.Windows,
+			"kind", first.Kind, "window_end", first.WindowEnd, "labels", view.FormatLabels(first.Labels),
+			"stored", view.OrNone(first.Stored), "computed", view.OrNone(first.Computed), "seed", seed)
+	}
+}

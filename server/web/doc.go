@@ -1,0 +1,13 @@
+// Package web is the HTTP server of a serving process: the routes, who may use
+// them, and how long a request may take.
+//
+// The routes are the public contract: remote write and import (their handlers
+// belong to ingest and are handed in), /metrics, /-/healthy, /-/ready and, where
+// it is asked for, Go's profiles. TLS and users are read from a file in the form
+// of Prometheus's exporters, by their own library. An address that other
+// machines reach needs users, or the setting that says that it needs none
+// (Config.Check).
+//
+// Healthy means that the process runs, ready that requests can be served now:
+// the database answers.
+package web

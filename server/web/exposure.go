@@ -1,0 +1,86 @@
+package web
+
+import (
+	"fmt"
+	"net"
+	"os"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"go.yaml.in/yaml/v3"
+)
+
+// Config says where the server listens, and who may use it.
+type Config struct {
+	Listen string // host:port
+	File   string // TLS and users, in the form of Prometheus's exporters; "" for neither
+	Pprof  bool   // serve Go's profiles
+
+	// AllowUnauthenticated lets the server listen on an address that other
+	// machines reach although no one has to log in.
+	AllowUnauthenticated bool
+}
+
+// ExposedError says that anyone who reaches the address could write.
+type ExposedError struct{ Listen string }
+
+func (e *ExposedError) Error() string {
+	return fmt.Sprintf("listen is %s, which other machines reach, and no authentication is configured", e.Listen)
+}
+
+// Hint tells the two ways out.
+func (e *ExposedError) Hint() string {
+	return "--web.config.file FILE with basic_auth_users, or --allow-unauthenticated"
+}
+
+// Check refuses a file that cannot be used, and with an ExposedError an address
+// that other machines reach when no one has to log in.
+func (c Config) Check() error {
+	if c.File != "" {
+		if err := toolkit.Validate(c.File); err != nil {
+			return fmt.Errorf("web.config_file: %w", err)
+		}
+	}
+	if c.AllowUnauthenticated || loopback(c.Listen) {
+		return nil
+	}
+	known, err := authenticates(c.File)
+	if err != nil {
+		return fmt.Errorf("web.config_file: %w", err)
+	}
+	if !known {
+		return &ExposedError{Listen: c.Listen}
+	}
+	return nil
+}
+
+// loopback reports whether only this machine reaches an address.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// authenticates reports whether a file lets in known users only: by password,
+// or by a certificate that is verified.
+func authenticates(file string) (bool, error) {
+	if file == "" {
+		return false, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return false, err
+	}
+	var cfg struct {
+		Users map[string]string `yaml:"basic_auth_users"`
+		TLS   struct {
+			ClientAuth string `yaml:"client_auth_type"`
+		} `yaml:"tls_server_config"`
+	}
+	if err := yaml.Unmarshal(text, &cfg); err != nil {
+		return false, err
+	}
+	return len(cfg.Users) > 0 || cfg.TLS.ClientAuth == "RequireAndVerifyClientCert", nil
+}

@@ -1,0 +1,59 @@
+package web
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/pprof"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// readyTimeout is how long the database may take to answer before a process is
+// not ready.
+const readyTimeout = 2 * time.Second
+
+// mutexFraction is which part of the contended locks a profile of them counts:
+// one in so many.
+const mutexFraction = 100
+
+// Routes is what answers the requests. All fields but Profiles must be set.
+type Routes struct {
+	Write    http.Handler // remote write
+	Import   http.Handler
+	Metrics  prometheus.Gatherer
+	Ready    func(context.Context) error // why requests cannot be served, nil when they can
+	Profiles bool                        // adds Go's own; those of locks cost a little all the time
+}
+
+// Handler is the HTTP interface.
+func (r Routes) Handler() http.Handler {
+	mux := http.NewServeMux()
+	// Without a method in the pattern: the handlers answer 405 themselves, and
+	// VictoriaMetrics' handshake is a GET.
+	mux.Handle("/api/v1/write", r.Write)
+	mux.Handle("/api/v1/import", r.Import)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(r.Metrics, promhttp.HandlerOpts{}))
+	if r.Profiles {
+		runtime.SetMutexProfileFraction(mutexFraction)
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "healthy\n") // a client that has left needs no answer
+	})
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, req *http.Request) {
+		ctx, cancel := context.WithTimeout(req.Context(), readyTimeout)
+		defer cancel()
+		if err := r.Ready(ctx); err != nil {
+			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ready\n")
+	})
+	return mux
+}

@@ -1,0 +1,65 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+)
+
+// Bounds of the HTTP server. There is none for writing the answer: an answer
+// waits for its commit, which has a limit of its own.
+const (
+	headerTimeout   = 10 * time.Second
+	bodyTimeout     = time.Minute
+	idleTimeout     = 2 * time.Minute
+	shutdownTimeout = 10 * time.Second
+)
+
+// Server serves HTTP on one listener. Its owner calls Run once.
+type Server struct {
+	server   *http.Server
+	listener net.Listener
+	file     string // TLS and users; "" for neither
+	log      *slog.Logger
+}
+
+// New makes a server of a configuration that Check has accepted. Nothing is
+// served before Run, which also closes the listener.
+func New(l net.Listener, c Config, handler http.Handler, log *slog.Logger) *Server {
+	return &Server{
+		server: &http.Server{
+			Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
+			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		},
+		listener: l, file: c.File, log: log,
+	}
+}
+
+// Run serves until ctx ends, and then until the requests under way have their
+// answers or shutdownTimeout is over.
+func (s *Server) Run(ctx context.Context) error {
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		// The context has ended, the requests under way have not.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		stopped <- s.server.Shutdown(ctx)
+	})
+	addresses, systemd := []string{s.listener.Addr().String()}, false
+	err := toolkit.Serve(s.listener, s.server, &toolkit.FlagConfig{
+		WebListenAddresses: &addresses, WebSystemdSocket: &systemd, WebConfigFile: &s.file,
+	}, s.log)
+	if stop() { // it ended by itself
+		return fmt.Errorf("serve HTTP: %w", err)
+	}
+	if err := <-stopped; err != nil {
+		return errors.Join(fmt.Errorf("shut the HTTP server down: %w", err), s.server.Close())
+	}
+	return nil
+}
