@@ -14,7 +14,7 @@ log=.build/faults.log
 
 say "the fault tests $count times, with the PostgreSQL of $LAMINAR_PG_BIN"
 status=0
-.build/withpg go test -race -v -timeout 0 -count="$count" -run '^TestFault' ./cmd/laminar >"$log" 2>&1 || status=$?
+.build/withpg go test -race -v -timeout 0 -count="$count" -run '^TestFault' ./cmd/laminar/faults >"$log" 2>&1 || status=$?
 
 awk '
   $1 == "---" && /\([0-9.]+s\)$/ {

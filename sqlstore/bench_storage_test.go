@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"laminar/cmd/laminar/fleet"
+	"laminar/cmd/fleet"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sequence/series"

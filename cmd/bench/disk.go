@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"laminar/cmd/bench/report"
-	"laminar/cmd/laminar/fleet"
+	"laminar/cmd/fleet"
 )
 
 // Names of figures of scenario 9.

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"laminar/cmd/laminar/fleet"
+	"laminar/cmd/fleet"
 	"laminar/flownode/flowdef"
 	"laminar/server"
 	"laminar/sqlstore"

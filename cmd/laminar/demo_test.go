@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"laminar/cmd/laminar/fleet"
+	"laminar/cmd/fleet"
 	"laminar/flownode/flowdef"
 )
 

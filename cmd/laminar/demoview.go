@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"laminar/cmd/laminar/fleet"
+	"laminar/cmd/fleet"
 	"laminar/flownode/flowdef"
 	"laminar/sequence"
 	"laminar/server"

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/server/view"
 	"laminar/sqlstore/sqltest"
 )
@@ -32,7 +32,7 @@ const evilYAML = `x\x1b]0;PWNED\x07\x1b[31mred\x1b[2J\nFAKE LINE ok\r\x9b31m\u20
 // tables, bars and errors; JSON is JSON.
 func TestHostileNames(t *testing.T) {
 	db := sqltest.New(t)
-	addr := freeAddress(t)
+	addr := laminartest.FreeAddr(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "evil\x1b[31m.yaml")
 	write := func(path, text string) {
@@ -56,7 +56,7 @@ func TestHostileNames(t *testing.T) {
 		}
 	}()
 	defer func() { stop(); <-ended }()
-	eventually(t, "serve is ready", func() bool {
+	laminartest.Until(t, time.Minute, "serve is ready", func() bool {
 		resp, err := http.Get("http://" + addr + "/-/ready")
 		return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
 	})
@@ -172,20 +172,9 @@ func send(t *testing.T, addr string) {
 func tableOf(t *testing.T, list string) string {
 	t.Helper()
 	var flows []view.Flow
-	decode(t, list, &flows)
-	if len(flows) != 1 {
-		t.Fatalf("flows are %+v", flows)
+	if err := json.Unmarshal([]byte(list), &flows); err != nil || len(flows) != 1 {
+		t.Fatalf("flows are %s (%v)", list, err)
 	}
 	_, name, _ := strings.Cut(flows[0].Table, ".")
 	return name
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"laminar/cmd/laminar/fleet"
+	"laminar/cmd/fleet"
 	"laminar/server/view"
 )
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/flownode"
 	"laminar/flownode/flowdef"
 	"laminar/ingest"
@@ -61,7 +62,7 @@ func newHistory(t *testing.T, seed uint64, until time.Time) *history {
 	border := today - day
 	h := &history{
 		tortureModel: newTortureModel(rng, border-rng.Int64N(historyBefore)),
-		t:            t, seed: seed, until: until, border: border, flows: parseFlows(t, tortureFlows),
+		t:            t, seed: seed, until: until, border: border, flows: laminartest.ParseFlows(t, tortureFlows),
 	}
 	t.Cleanup(func() {
 		if t.Failed() {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/promeval"
 )
@@ -37,7 +38,7 @@ func (h *history) retain() {
 	h.giveUp(h.border)
 	h.kept = keptRows{}
 	for _, f := range h.flows {
-		stored, err := storedRows(ctx, h.pool, f)
+		stored, err := laminartest.StoredRows(ctx, h.pool, f)
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -101,7 +102,7 @@ func (h *history) checkTables(atRest bool) (windows int) {
 		if !stand.current || stand.emitted < 0 || len(samples) == 0 {
 			continue
 		}
-		stored, err := storedRows(ctx, tx, f)
+		stored, err := laminartest.StoredRows(ctx, tx, f)
 		if err != nil {
 			h.t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package main
+package faults
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -28,13 +29,13 @@ func TestFaultLock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, sealing...)
-			s.serve()
+			s := newTestbed(t, sealing...)
+			s.Serve()
 			wait, stop := s.load()
 			wait(20)
 			s.until("the result table is there", func() bool {
 				var there bool
-				err := s.pool().QueryRow(t.Context(), "select to_regclass('flow.faults_rate') is not null").Scan(&there)
+				err := s.Pool().QueryRow(t.Context(), "select to_regclass('flow.faults_rate') is not null").Scan(&there)
 				return err == nil && there
 			})
 			s.holding(sql, 3*time.Second)
@@ -46,11 +47,11 @@ func TestFaultLock(t *testing.T) {
 }
 
 // holding holds the lock that a statement takes.
-func (s *scene) holding(sql string, d time.Duration) {
+func (s *testbed) holding(sql string, d time.Duration) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), faultPatience)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, s.url)
+	conn, err := pgx.Connect(ctx, s.URL)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -89,13 +90,13 @@ func TestFaultTimeouts(t *testing.T) {
 		limits = append(limits, "transaction_timeout = '1s'")
 	}
 	limits = append(limits, "default_transaction_isolation = 'serializable'", "synchronous_commit = 'off'", "search_path = 'public'", "timezone = 'Asia/Kathmandu'", "datestyle = 'German'")
-	s := newSceneAt(t, db.URL)
+	s := newTestbedAt(t, db.URL)
 	for _, limit := range limits {
 		if _, err := admin.Exec(t.Context(), "alter database "+pgx.Identifier{db.Name}.Sanitize()+" set "+limit); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.serve()
+	s.Serve()
 	wait, stop := s.load()
 	wait(20)
 	// Longer than any of the limits: sessions that do nothing, in a flush, in a
@@ -115,13 +116,13 @@ func TestFaultTimeouts(t *testing.T) {
 	}
 	s.resetLimits(admin, db.Name) // the test's own queries
 	s.settle()
-	s.stop() // its log is whole then
-	if log := s.log.String(); strings.Contains(log, "level=WARN msg=\"round failed") || strings.Contains(log, "leadership lost") {
+	s.Stop() // its log is whole then
+	if log := s.Log.String(); strings.Contains(log, "level=WARN msg=\"round failed") || strings.Contains(log, "leadership lost") {
 		t.Error("rounds failed, or leadership was lost")
 	}
 }
 
-func (s *scene) resetLimits(admin *pgx.Conn, database string) {
+func (s *testbed) resetLimits(admin *pgx.Conn, database string) {
 	s.t.Helper()
 	if _, err := admin.Exec(s.t.Context(), "alter database "+pgx.Identifier{database}.Sanitize()+" reset all"); err != nil {
 		s.t.Fatal(err)
@@ -133,11 +134,11 @@ func (s *scene) resetLimits(admin *pgx.Conn, database string) {
 // of a flush and of a round.
 func TestFaultSessionsEnded(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	s.serve()
+	s := newTestbed(t)
+	s.Serve()
 	wait, stop := s.load()
 	wait(20)
-	pool := s.pool()
+	pool := s.Pool()
 	for _, at := range []func(sqltest.Message) bool{commits("flush_begin"), committed("flush_begin"), commits("flow_progress"), committed("flow_progress")} {
 		trap := s.proxy.Trap(at)
 		s.sprung(trap)
@@ -157,45 +158,45 @@ func TestFaultSessionsEnded(t *testing.T) {
 func TestFaultFrozenProcess(t *testing.T) {
 	t.Parallel()
 	db := sqltest.New(t)
-	s := newSceneAt(t, db.URL)
-	other := newInstallation(t, "--flows", faultFlows)
-	other.url = db.URL
-	s.serve()
-	other.serve()
-	s.peers = []string{other.addr}
+	s := newTestbedAt(t, db.URL)
+	other := laminartest.New(t, "--flows", faultFlows)
+	other.URL = db.URL
+	s.Serve()
+	other.Serve()
+	s.peers = []string{other.Addr}
 	s.send(20)
 	trap := s.proxy.Trap(runs("hot_copy"))
 	frozen := make(chan error, 1)
 	s.now = s.now.Add(10 * time.Second)
 	points := s.fleet.Scrape(nil, s.now)
-	go func() { frozen <- s.push(s.addr, points) }()
+	go func() { frozen <- s.push(s.Addr, points) }()
 	s.sprung(trap)
-	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := s.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if s.cmd != nil {
-			_ = s.cmd.Process.Signal(syscall.SIGCONT)
+		if s.Cmd != nil {
+			_ = s.Cmd.Process.Signal(syscall.SIGCONT)
 		}
 	})
 	// As the server does after its limit on idle transactions.
-	if _, err := other.pool().Exec(t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity
+	if _, err := other.Pool().Exec(t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity
 		where datname = current_database() and application_name = 'laminar' and state = 'idle in transaction'`); err != nil {
 		t.Fatal(err)
 	}
 	for range 20 {
-		if err := s.scrape(other.addr); err != nil {
+		if err := s.scrape(other.Addr); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := s.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	trap.Release(sqltest.Pass)
 	if err := <-frozen; err != nil {
 		t.Fatal(err)
 	}
-	s.sent.add(points) // after all that others have sent meanwhile
+	s.sent.Add(points) // after all that others have sent meanwhile
 	s.send(20)
 	s.settle()
 }

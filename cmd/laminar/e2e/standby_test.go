@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"laminar/cmd/laminar/fleet"
+	"laminar/cmd/fleet"
+	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -15,16 +16,16 @@ import (
 // again: the other must go on with its flows, and nothing may be lost or
 // counted twice.
 func TestStandbyTakesOver(t *testing.T) {
-	const definitions = "../../testdata/flows/twelve.yml"
+	const definitions = "../../../testdata/flows/twelve.yml"
 	db := sqltest.New(t)
-	var procs [2]*installation
+	var procs [2]*laminartest.Installation
 	var clients [2]*fleet.Client
 	for i := range procs {
-		procs[i] = newInstallation(t, "--flows", definitions)
-		procs[i].url = db.URL
-		procs[i].serve()
+		procs[i] = laminartest.New(t, "--flows", definitions)
+		procs[i].URL = db.URL
+		procs[i].Serve()
 		var err error
-		clients[i], err = fleet.NewClient("http://"+procs[i].addr+"/api/v1/write", 1, 500, slog.New(slog.DiscardHandler))
+		clients[i], err = fleet.NewClient("http://"+procs[i].Addr+"/api/v1/write", 1, 500, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,7 +33,7 @@ func TestStandbyTakesOver(t *testing.T) {
 	}
 	opts := fleet.DefaultOptions()
 	f := fleet.New(opts)
-	sent := newDelivered(f.Series())
+	sent := laminartest.NewAcknowledged(f.Series())
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 
@@ -46,17 +47,17 @@ func TestStandbyTakesOver(t *testing.T) {
 		}
 		if i%(scrapes/4) == 0 && i < scrapes {
 			p := procs[i/(scrapes/4)%2]
-			p.kill()
-			p.serve()
+			p.Kill()
+			p.Serve()
 		}
 		// The same series come in by either door in turn.
 		if err := clients[i%2].Send(ctx, f.Series(), points); err != nil {
 			t.Fatalf("scrape %d: %v", i, err)
 		}
-		sent.add(points)
+		sent.Add(points)
 	}
-	procs[0].must("flow", "wait", "--timeout", "2m")
-	pool := procs[0].pool()
-	requireRaw(t, pool, sent)
-	requireTables(t, pool, parseFlows(t, definitions), sent.engineSamples(), start.UnixMilli())
+	procs[0].Must("flow", "wait", "--timeout", "2m")
+	pool := procs[0].Pool()
+	laminartest.RequireRaw(t, pool, sent)
+	laminartest.RequireTables(t, pool, laminartest.ParseFlows(t, definitions), sent.EngineSamples(), start.UnixMilli())
 }

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"encoding/json"
@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"laminar/cmd/laminar/internal/laminartest"
 )
 
 // TestPrometheus lets a stock Prometheus scrape itself and Laminar and write
@@ -17,9 +19,9 @@ import (
 // Prometheus's own query API gives, and a stale marker for every series of a
 // target that goes away.
 func TestPrometheus(t *testing.T) {
-	in := newInstallation(t)
-	in.serve()
-	dir, addr := t.TempDir(), freeAddr(t)
+	in := laminartest.New(t)
+	in.Serve()
+	dir, addr := t.TempDir(), laminartest.FreeAddr(t)
 	config, targets := filepath.Join(dir, "prometheus.yml"), filepath.Join(dir, "targets.yml")
 	writeFile(t, config, fmt.Sprintf(`
 global: {scrape_interval: 1s}
@@ -31,11 +33,11 @@ scrape_configs:
     static_configs: [{targets: [%q]}]
   - job_name: laminar
     file_sd_configs: [{files: [%q]}]
-`, in.addr, addr, targets))
-	writeFile(t, targets, fmt.Sprintf("- targets: [%q]", in.addr))
+`, in.Addr, addr, targets))
+	writeFile(t, targets, fmt.Sprintf("- targets: [%q]", in.Addr))
 	startSender(t, "prometheus", "http://"+addr+"/-/ready",
 		"--config.file="+config, "--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+addr)
-	pool := in.pool()
+	pool := in.Pool()
 
 	for _, job := range []string{"prometheus", "laminar"} {
 		eventually(t, "ten scrapes of "+job+" have landed", func() bool {

@@ -1,4 +1,4 @@
-package main
+package faults
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"laminar/cmd/laminar/internal/laminartest"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -42,9 +44,9 @@ func TestFaultDiskFull(t *testing.T) {
 		}
 	})
 	p := newPostgresIn(t, filepath.Join(dir, "data"), nil)
-	s := newSceneAt(t, p.url())
+	s := newTestbedAt(t, p.url())
 	p.revive()
-	s.serve()
+	s.Serve()
 	wait, stop := s.load()
 	wait(50)
 	filler := filepath.Join(dir, "filler")
@@ -119,7 +121,7 @@ func writeLog(t *testing.T, url string) {
 // with a mount namespace of its own, else with a user namespace, too.
 func inMountNamespace(t *testing.T) {
 	t.Helper()
-	bin, err := binary()
+	bin, err := laminartest.Binary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +130,7 @@ func inMountNamespace(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$", "-test.timeout=8m")
-	cmd.Env = append(os.Environ(), diskChild+"=1", binaryEnv+"="+bin)
+	cmd.Env = append(os.Environ(), diskChild+"=1", laminartest.BinaryEnv+"="+bin)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	if uid, gid := os.Getuid(), os.Getgid(); uid != 0 {
 		const capSysAdmin = 21

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"encoding/json"
@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"laminar/cmd/laminar/internal/laminartest"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
@@ -21,8 +23,8 @@ import (
 // a program that is instrumented with Prometheus's own library, and write them to
 // Laminar. SQL must read exactly what Prometheus's query API gives.
 func TestPrometheusHistograms(t *testing.T) {
-	in := newInstallation(t)
-	in.serve()
+	in := laminartest.New(t)
+	in.Serve()
 	reg := prometheus.NewRegistry()
 	latency := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "work_seconds", Help: "Time of work.", NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 60,
@@ -40,7 +42,7 @@ func TestPrometheusHistograms(t *testing.T) {
 	}
 	work()
 
-	dir, addr := t.TempDir(), freeAddr(t)
+	dir, addr := t.TempDir(), laminartest.FreeAddr(t)
 	config := filepath.Join(dir, "prometheus.yml")
 	writeFile(t, config, fmt.Sprintf(`
 global: {scrape_interval: 1s}
@@ -51,10 +53,10 @@ remote_write:
 scrape_configs:
   - job_name: work
     static_configs: [{targets: [%q]}]
-`, in.addr, strings.TrimPrefix(program.URL, "http://")))
+`, in.Addr, strings.TrimPrefix(program.URL, "http://")))
 	startSender(t, "prometheus", "http://"+addr+"/-/ready", "--enable-feature=native-histograms",
 		"--config.file="+config, "--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+addr)
-	pool := in.pool()
+	pool := in.Pool()
 	eventually(t, "eight scrapes of both histograms have landed", func() bool {
 		work()
 		return count(t, pool, "select count(*) from laminar.histogram_sample where metric = 'work_seconds'") >= 16

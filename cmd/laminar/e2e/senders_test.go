@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"laminar/cmd/laminar/internal/laminartest"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -118,7 +119,7 @@ func storedSamples(t *testing.T, pool *pgxpool.Pool, until time.Time) samples {
 // returns when ready answers 200.
 func startSender(t *testing.T, name, ready string, args ...string) *exec.Cmd {
 	t.Helper()
-	program, err := filepath.Abs(filepath.Join("..", "..", ".tools", "bin", name))
+	program, err := filepath.Abs(filepath.Join("..", "..", "..", ".tools", "bin", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func startSender(t *testing.T, name, ready string, args ...string) *exec.Cmd {
 		_ = cmd.Process.Kill() // it has nothing to lose
 		_ = cmd.Wait()         // says that it was killed
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", name, tail(log.Bytes(), 4000))
+			t.Logf("log of %s:\n%s", name, laminartest.Tail(log.Bytes(), 4000))
 		}
 	})
 	eventually(t, name+" is ready", func() bool {
@@ -147,17 +148,6 @@ func startSender(t *testing.T, name, ready string, args ...string) *exec.Cmd {
 		return resp.StatusCode == http.StatusOK
 	})
 	return cmd
-}
-
-// freeAddr is a loopback address that nobody listens on.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 func get(t *testing.T, address string) []byte {
@@ -185,14 +175,8 @@ func count(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) int {
 	return n
 }
 
-// eventually polls until the condition holds.
+// eventually polls for what must come within a minute.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within a minute: %s", what)
-		}
-		time.Sleep(100 * time.Millisecond) // what is polled is another process
-	}
+	laminartest.Until(t, time.Minute, what, condition)
 }

@@ -1,12 +1,10 @@
-package main
+package e2e
 
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +14,7 @@ import (
 	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/prompb"
 
+	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/server/view"
 )
 
@@ -23,16 +22,16 @@ import (
 // installed: serve, simulate, wait, look, refill, seal, apply, delete.
 func TestCommands(t *testing.T) {
 	definitions := filepath.Join(t.TempDir(), "demo.yaml")
-	if err := os.WriteFile(definitions, demoFlows, 0o600); err != nil {
+	if err := os.WriteFile(definitions, demoFlows(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	in := newInstallation(t, "--flows", definitions, "--log-level", "warn")
-	in.serve()
-	out := in.must("simulate", "--url", "http://"+in.addr+"/api/v1/write", "--history", "6m", "--instances", "3")
+	in := laminartest.New(t, "--flows", definitions, "--log-level", "warn")
+	in.Serve()
+	out := in.Must("simulate", "--url", in.WriteURL(), "--history", "6m", "--instances", "3")
 	if !strings.Contains(out, "samples acknowledged") {
 		t.Errorf("simulate says %q", out)
 	}
-	in.must("flow", "wait", "--timeout", "60s")
+	in.Must("flow", "wait", "--timeout", "60s")
 
 	t.Run("status", func(t *testing.T) {
 		var st struct {
@@ -41,7 +40,7 @@ func TestCommands(t *testing.T) {
 			Flows   []view.Flow
 			Jobs    []view.Job
 		}
-		decode(t, in.must("status", "--output", "json"), &st)
+		decode(t, in.Must("status", "--output", "json"), &st)
 		if len(st.Regions) != 2 || st.Regions[0].Sequence == 0 || st.Raw.HotBytes == 0 || len(st.Flows) != 4 {
 			t.Errorf("status is %+v", st)
 		}
@@ -50,7 +49,7 @@ func TestCommands(t *testing.T) {
 				t.Errorf("after flow wait: %+v", f)
 			}
 		}
-		text := in.must("status")
+		text := in.Must("status")
 		for _, want := range []string{"REGION", "RAW DATA", "flow.http_requests_rate1m", "no jobs"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("status lacks %q:\n%s", want, text)
@@ -59,7 +58,7 @@ func TestCommands(t *testing.T) {
 	})
 
 	t.Run("results", func(t *testing.T) {
-		count := strings.TrimSpace(in.psql("-tAc", "select count(*) from flow.http_requests_rate1m"))
+		count := strings.TrimSpace(in.PSQL("-tAc", "select count(*) from flow.http_requests_rate1m"))
 		if count == "0" || count == "" {
 			t.Errorf("the rate's table has %q rows", count)
 		}
@@ -74,7 +73,7 @@ func TestCommands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := http.Post("http://"+in.addr+"/api/v1/write", "application/x-protobuf", bytes.NewReader(snappy.Encode(nil, raw)))
+		resp, err := http.Post(in.WriteURL(), "application/x-protobuf", bytes.NewReader(snappy.Encode(nil, raw)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,15 +82,15 @@ func TestCommands(t *testing.T) {
 		}
 		const want = "http_requests_total: counter, requests. Requests served."
 		eventually(t, "flow show tells what the metric is", func() bool {
-			return strings.Contains(in.must("flow", "show", "http_requests:rate1m"), want)
+			return strings.Contains(in.Must("flow", "show", "http_requests:rate1m"), want)
 		})
 		var shown []view.Flow
-		decode(t, in.must("flow", "show", "http_requests:rate1m", "--output", "json"), &shown)
+		decode(t, in.Must("flow", "show", "http_requests:rate1m", "--output", "json"), &shown)
 		if len(shown) != 1 || len(shown[0].Metrics) != 1 || shown[0].Metrics[0].Unit != "requests" {
 			t.Errorf("flow show says %+v", shown)
 		}
 		var taken []view.Explained
-		decode(t, in.must("flow", "explain", "http_requests:rate1m", "--output", "json"), &taken)
+		decode(t, in.Must("flow", "explain", "http_requests:rate1m", "--output", "json"), &taken)
 		if len(taken) != 1 || len(taken[0].Leaves) != 1 || taken[0].Data == nil || taken[0].Data.RoundTrip <= 0 || taken[0].SaidBy != "setting" {
 			t.Fatalf("flow explain says %+v", taken)
 		}
@@ -99,85 +98,82 @@ func TestCommands(t *testing.T) {
 			l.Read.Series == 0 || l.Read.Groups == 0 || l.Read.Samples == 0 || l.Read.Bytes == 0 || l.Read.Columnar <= 0 || l.Read.Pushdown != 0 {
 			t.Errorf("flow explain says of the leaf %+v, read %+v", l, l.Read)
 		}
-		if out := in.must("flow", "explain", "http_requests:rate1m"); !strings.Contains(out, "cannot_push, state_not_simple") || !strings.Contains(out, "a round trip") {
+		if out := in.Must("flow", "explain", "http_requests:rate1m"); !strings.Contains(out, "cannot_push, state_not_simple") || !strings.Contains(out, "a round trip") {
 			t.Errorf("flow explain says\n%s", out)
 		}
-		in.wantFailure(t, exitFault, `did you mean`, "flow", "explain", "http_request:rate1m")
+		in.WantFailure(t, laminartest.ExitFault, `did you mean`, "flow", "explain", "http_request:rate1m")
 	})
 
 	t.Run("refill", func(t *testing.T) {
 		// What a refill computes again is what is there already: nothing changes.
-		out := in.must("refill", "http_requests:rate1m", "--from", "-5m", "--to", "-1m")
+		out := in.Must("refill", "http_requests:rate1m", "--from", "-5m", "--to", "-1m")
 		if !strings.Contains(out, "0 rows changed") || strings.Contains(out, ": 0 windows") {
 			t.Errorf("refill says %q", out)
 		}
 		// What somebody has changed is put right.
-		in.psql("-c", "update flow.http_requests_rate1m set value = -1")
-		in.must("refill", "http_requests:rate1m", "--from", "-20m", "--to", "now")
-		if left := strings.TrimSpace(in.psql("-tAc", "select count(*) from flow.http_requests_rate1m where value = -1 and window_end <= now() - interval '1 minute'")); left != "0" {
+		in.PSQL("-c", "update flow.http_requests_rate1m set value = -1")
+		in.Must("refill", "http_requests:rate1m", "--from", "-20m", "--to", "now")
+		if left := strings.TrimSpace(in.PSQL("-tAc", "select count(*) from flow.http_requests_rate1m where value = -1 and window_end <= now() - interval '1 minute'")); left != "0" {
 			t.Errorf("%s rows are still wrong after a refill", left)
 		}
-		id := strings.TrimSpace(strings.TrimPrefix(in.must("refill", "http_requests:rate1m", "--from", "-5m", "--to", "-1m", "--no-wait"), "job"))
+		id := strings.TrimSpace(strings.TrimPrefix(in.Must("refill", "http_requests:rate1m", "--from", "-5m", "--to", "-1m", "--no-wait"), "job"))
 		var jobs []view.Job
-		decode(t, in.must("job", "list", "--output", "json"), &jobs)
+		decode(t, in.Must("job", "list", "--output", "json"), &jobs)
 		if len(jobs) != 3 || jobs[0].Flow != "http_requests:rate1m" {
 			t.Errorf("jobs are %+v", jobs)
 		}
-		in.must("job", "cancel", id)
-		if out := in.must("job", "show", id); !strings.Contains(out, "cancelled") && !strings.Contains(out, "done") {
+		in.Must("job", "cancel", id)
+		if out := in.Must("job", "show", id); !strings.Contains(out, "cancelled") && !strings.Contains(out, "done") {
 			t.Errorf("a cancelled job is\n%s", out)
 		}
 	})
 
 	t.Run("seal", func(t *testing.T) {
-		if out := in.must("seal", "--force"); !strings.Contains(out, "sealed generation 1") {
+		if out := in.Must("seal", "--force"); !strings.Contains(out, "sealed generation 1") {
 			t.Errorf("seal says %q", out)
 		}
-		if out := in.must("seal"); !strings.Contains(out, "nothing to seal") {
+		if out := in.Must("seal"); !strings.Contains(out, "nothing to seal") {
 			t.Errorf("a second seal says %q", out)
 		}
-		in.must("flow", "wait", "--timeout", "60s")
+		in.Must("flow", "wait", "--timeout", "60s")
 	})
 
 	t.Run("definitions", func(t *testing.T) {
-		if out := in.must("flow", "apply", "-f", definitions); strings.Count(out, "unchanged") != 4 {
+		if out := in.Must("flow", "apply", "-f", definitions); strings.Count(out, "unchanged") != 4 {
 			t.Errorf("applying again says\n%s", out)
 		}
-		changed := strings.ReplaceAll(string(demoFlows), "sum by (code)", "sum by (code, method)")
+		changed := strings.ReplaceAll(string(demoFlows(t)), "sum by (code)", "sum by (code, method)")
 		if err := os.WriteFile(definitions, []byte(changed), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		in.wantFailure(t, exitFault, "Try: --replace", "flow", "apply", "-f", definitions)
-		if out := in.must("flow", "apply", "-f", definitions, "--replace"); !strings.Contains(out, "replaced") {
+		in.WantFailure(t, laminartest.ExitFault, "Try: --replace", "flow", "apply", "-f", definitions)
+		if out := in.Must("flow", "apply", "-f", definitions, "--replace"); !strings.Contains(out, "replaced") {
 			t.Errorf("replacing says\n%s", out)
 		}
-		in.wantFailure(t, exitFault, `did you mean "temperature:avg30s"?`, "flow", "delete", "temperature:avg30")
-		in.must("flow", "delete", "temperature:avg30s")
-		if out := in.must("flow", "list"); strings.Contains(out, "temperature") {
+		in.WantFailure(t, laminartest.ExitFault, `did you mean "temperature:avg30s"?`, "flow", "delete", "temperature:avg30")
+		in.Must("flow", "delete", "temperature:avg30s")
+		if out := in.Must("flow", "list"); strings.Contains(out, "temperature") {
 			t.Errorf("a deleted flow is listed:\n%s", out)
 		}
-		if out := in.psql("-tAc", "select to_regclass('flow.temperature_avg30s') is null"); strings.TrimSpace(out) != "t" {
+		if out := in.PSQL("-tAc", "select to_regclass('flow.temperature_avg30s') is null"); strings.TrimSpace(out) != "t" {
 			t.Errorf("its table is still there: %s", out)
 		}
-		if out := in.must("flow", "show", "http_errors:ratio1m"); !strings.Contains(out, "kept") {
+		if out := in.Must("flow", "show", "http_errors:ratio1m"); !strings.Contains(out, "kept") {
 			t.Errorf("flow show says\n%s", out)
 		}
 	})
 
 	t.Run("failures", func(t *testing.T) {
-		in.wantFailure(t, exitFault, "in use by laminar process", "serve", "--listen", "127.0.0.1:0")
-		in.wantFailure(t, exitFault, "listen on "+in.addr, "serve", "--listen", in.addr)
-		in.wantFailure(t, exitFault, "did you mean", "refill", "http_request:rate1m", "--from", "-5m")
-		in.wantFailure(t, exitFault, "Try: laminar job list", "job", "show", "99")
-		out, err := exec.Command(in.bin, "psql", "--data-dir", in.dir, "-c", "select * from nothing").CombinedOutput()
-		if exitOf(err) != exitFault || !strings.Contains(string(out), "does not exist") {
-			t.Errorf("psql with a fault: %v\n%s", err, out)
-		}
+		in.WantFailure(t, laminartest.ExitFault, "in use by laminar process", "serve", "--listen", "127.0.0.1:0")
+		in.WantFailure(t, laminartest.ExitFault, "listen on "+in.Addr, "serve", "--listen", in.Addr)
+		in.WantFailure(t, laminartest.ExitFault, "did you mean", "refill", "http_request:rate1m", "--from", "-5m")
+		in.WantFailure(t, laminartest.ExitFault, "Try: laminar job list", "job", "show", "99")
+		in.WantPSQLFailure(t, laminartest.ExitFault, "does not exist", "-c", "select * from nothing")
 	})
 
 	t.Run("timeout", func(t *testing.T) {
 		// A flow that another session keeps from committing cannot catch up.
-		pool := in.pool()
+		pool := in.Pool()
 		tx, err := pool.Begin(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -185,16 +181,16 @@ func TestCommands(t *testing.T) {
 		if _, err := tx.Exec(t.Context(), "select * from laminar.flow for update"); err != nil {
 			t.Fatal(err)
 		}
-		in.must("simulate", "--url", "http://"+in.addr+"/api/v1/write", "--history", "10s", "--instances", "1", "--late", "0")
-		in.wantFailure(t, exitTimeout, "not caught up", "flow", "wait", "--timeout", "1s")
+		in.Must("simulate", "--url", in.WriteURL(), "--history", "10s", "--instances", "1", "--late", "0")
+		in.WantFailure(t, laminartest.ExitTimeout, "not caught up", "flow", "wait", "--timeout", "1s")
 		if err := tx.Rollback(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		in.must("flow", "wait", "--timeout", "60s")
+		in.Must("flow", "wait", "--timeout", "60s")
 	})
 
-	in.stop()
-	if out, err := in.run("status"); exitOf(err) != exitUnreachable || !strings.Contains(out, "laminar serve --data-dir") {
+	in.Stop()
+	if out, err := in.Run("status"); laminartest.ExitCode(err) != laminartest.ExitUnreachable || !strings.Contains(out, "laminar serve --data-dir") {
 		t.Errorf("status without a server: %v\n%s", err, out)
 	}
 }
@@ -205,17 +201,17 @@ func TestPlannedRefill(t *testing.T) {
 	dir := t.TempDir()
 	file := "flows: [" + filepath.Join(dir, "demo.yaml") + "]\n" +
 		"refills:\n  - {flow: 'http_requests:rate1m', schedule: '@every 1s', from: -5m}\n"
-	for name, text := range map[string]string{"laminar.yaml": file, "demo.yaml": string(demoFlows)} {
+	for name, text := range map[string]string{"laminar.yaml": file, "demo.yaml": string(demoFlows(t))} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	in := newInstallation(t, "--config", filepath.Join(dir, "laminar.yaml"))
-	in.serve()
-	in.must("simulate", "--url", "http://"+in.addr+"/api/v1/write", "--history", "3m", "--instances", "1")
+	in := laminartest.New(t, "--config", filepath.Join(dir, "laminar.yaml"))
+	in.Serve()
+	in.Must("simulate", "--url", in.WriteURL(), "--history", "3m", "--instances", "1")
 	for deadline := time.Now().Add(60 * time.Second); ; {
 		var jobs []view.Job
-		decode(t, in.must("job", "list", "--output", "json"), &jobs)
+		decode(t, in.Must("job", "list", "--output", "json"), &jobs)
 		if slices.ContainsFunc(jobs, func(j view.Job) bool { return j.State == "done" && j.Windows > 0 }) {
 			return
 		}
@@ -229,8 +225,8 @@ func TestPlannedRefill(t *testing.T) {
 // TestExposure: nobody who is not meant to can write to a Laminar that others
 // can reach.
 func TestExposure(t *testing.T) {
-	in := newInstallation(t)
-	in.wantFailure(t, exitUsage, "--allow-unauthenticated", "serve", "--listen", "0.0.0.0:0")
+	in := laminartest.New(t)
+	in.WantFailure(t, laminartest.ExitUsage, "--allow-unauthenticated", "serve", "--listen", "0.0.0.0:0")
 
 	web := filepath.Join(t.TempDir(), "web.yml")
 	// The password is "test".
@@ -238,15 +234,10 @@ func TestExposure(t *testing.T) {
 	if err := os.WriteFile(web, []byte(users), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, port, _ := strings.Cut(in.addr, ":")
-	in.cmd = exec.Command(in.bin, "serve", "--data-dir", in.dir, "--listen", "0.0.0.0:"+port, "--web.config.file", web)
-	in.done = make(chan error, 1)
-	if err := in.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func(cmd *exec.Cmd, done chan error) { done <- cmd.Wait() }(in.cmd, in.done)
+	_, port, _ := strings.Cut(in.Addr, ":")
+	in.BeginWith("serve", "--data-dir", in.Dir, "--listen", "0.0.0.0:"+port, "--web.config.file", web)
 	get := func(user string) (int, error) {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+in.addr+"/-/ready", http.NoBody)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+in.Addr+"/-/ready", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,37 +266,19 @@ func TestExposure(t *testing.T) {
 	}
 }
 
-// psql runs psql on the installation.
-func (in *installation) psql(args ...string) string {
-	in.t.Helper()
-	out, err := exec.Command(in.bin, append([]string{"psql", "--data-dir", in.dir, "-X"}, args...)...).CombinedOutput()
-	if err != nil {
-		in.t.Fatalf("psql %v: %v\n%s", args, err, out)
-	}
-	return string(out)
-}
-
-// wantFailure runs a command that has to fail with a code, saying what is
-// wanted.
-func (in *installation) wantFailure(t *testing.T, code int, want string, args ...string) {
-	t.Helper()
-	out, err := in.run(args...)
-	if exitOf(err) != code || !strings.Contains(out, want) {
-		t.Errorf("laminar %v: %v, want exit code %d and %q:\n%s", args, err, code, want, out)
-	}
-}
-
-func exitOf(err error) int {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return exit.ExitCode()
-	}
-	return exitOK
-}
-
 func decode(t *testing.T, text string, into any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), into); err != nil {
 		t.Fatalf("%v:\n%s", err, text)
 	}
+}
+
+// demoFlows is the definitions that the demo applies.
+func demoFlows(t *testing.T) []byte {
+	t.Helper()
+	text, err := os.ReadFile("../demo.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

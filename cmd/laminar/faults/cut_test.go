@@ -1,4 +1,4 @@
-package main
+package faults
 
 import (
 	"slices"
@@ -14,8 +14,8 @@ import (
 type cutPoint struct {
 	name   string
 	at     []func(sqltest.Message) bool
-	args   []string       // of serve
-	prompt func(s *scene) // brings the moment about, where samples alone do not
+	args   []string         // of serve
+	prompt func(s *testbed) // brings the moment about, where samples alone do not
 }
 
 func runs(statement string) func(sqltest.Message) bool {
@@ -78,8 +78,8 @@ func TestFaultCut(t *testing.T) {
 	for _, p := range cutPoints {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, p.args...)
-			s.serve()
+			s := newTestbed(t, p.args...)
+			s.Serve()
 			wait, stop := s.load()
 			wait(20)
 			done := s.breakAt(p.at...)
@@ -101,7 +101,7 @@ func TestFaultCut(t *testing.T) {
 
 // breakAt breaks a connection at each of the moments in turn. The channel is
 // closed when the last one has come.
-func (s *scene) breakAt(at ...func(sqltest.Message) bool) <-chan struct{} {
+func (s *testbed) breakAt(at ...func(sqltest.Message) bool) <-chan struct{} {
 	done := make(chan struct{})
 	var mu sync.Mutex
 	next := 0
@@ -124,8 +124,8 @@ func (s *scene) breakAt(at ...func(sqltest.Message) bool) <-chan struct{} {
 // one through for a while.
 func TestFaultDatabaseAway(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	s.serve()
+	s := newTestbed(t)
+	s.Serve()
 	wait, stop := s.load()
 	for range 3 {
 		wait(20)

@@ -1,4 +1,4 @@
-package main
+package faults
 
 import (
 	"context"
@@ -36,13 +36,13 @@ func TestFaultKillInMigration(t *testing.T) {
 	for _, p := range migrationPoints {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			s := newSceneAt(t, sqltest.NewEmpty(t, "").URL)
+			s := newTestbedAt(t, sqltest.NewEmpty(t, "").URL)
 			trap := s.proxy.Trap(p.at)
-			s.begin()
+			s.Begin()
 			s.sprung(trap)
-			s.kill()
+			s.Kill()
 			trap.Release(sqltest.Break)
-			s.serve()
+			s.Serve()
 			s.send(40)
 			s.settle()
 		})
@@ -76,7 +76,7 @@ func TestFaultKillInMigrationStatement(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := newSceneAt(t, db.URL)
+	s := newTestbedAt(t, db.URL)
 	waiting := func(n int) {
 		t.Helper()
 		s.until("sessions wait", func() bool {
@@ -89,15 +89,15 @@ func TestFaultKillInMigrationStatement(t *testing.T) {
 			return waits >= n
 		})
 	}
-	s.begin()
+	s.Begin()
 	waiting(1)
-	s.kill()
-	s.begin()
+	s.Kill()
+	s.Begin()
 	waiting(2)
 	if _, err := conn.Exec(ctx, "select pg_advisory_unlock(4711)"); err != nil {
 		t.Fatal(err)
 	}
-	s.ready()
+	s.Ready()
 	if _, err := conn.Exec(ctx, "drop event trigger stop_at_third; drop function stop_at_third"); err != nil {
 		t.Fatal(err)
 	}

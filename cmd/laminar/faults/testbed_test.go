@@ -1,4 +1,4 @@
-package main
+package faults
 
 import (
 	"bytes"
@@ -13,24 +13,25 @@ import (
 	"testing"
 	"time"
 
-	"laminar/cmd/laminar/fleet"
+	"laminar/cmd/fleet"
+	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/sqlstore/sqltest"
 )
 
-// How long a scene waits for what must come. What goes well takes a few
+// How long a testbed waits for what must come. What goes well takes a few
 // seconds; these are for machines with much else to do.
 const (
 	faultPatience = 90 * time.Second
 	faultPace     = 25 * time.Millisecond // between two scrapes
-	faultFlows    = "../../testdata/flows/faults.yml"
+	faultFlows    = "../../../testdata/flows/faults.yml"
 )
 
-// scene is a Laminar that is run as a user runs it, on a database behind a
+// testbed is a Laminar that is run as a user runs it, on a database behind a
 // proxy, and a sender that remembers what was acknowledged. A fault test
 // breaks something while samples come in; settle then holds everything against
 // what was acknowledged.
-type scene struct {
-	*installation
+type testbed struct {
+	*laminartest.Installation
 	t     *testing.T
 	proxy *sqltest.Proxy
 	http  *http.Client
@@ -38,7 +39,7 @@ type scene struct {
 
 	// Belong to whoever sends: the test, or the load while it runs.
 	fleet  *fleet.Fleet
-	sent   *delivered
+	sent   *laminartest.Acknowledged
 	start  time.Time        // event time begins
 	now    time.Time        // event time
 	record *[][]fleet.Point // takes what scrapes were acknowledged, if not nil
@@ -47,43 +48,43 @@ type scene struct {
 	told    atomic.Int64 // of these, answered 5xx with Retry-After
 }
 
-// newScene prepares a scene on a database of its own; nothing runs yet.
-func newScene(t *testing.T, args ...string) *scene {
+// newTestbed prepares a testbed on a database of its own; nothing runs yet.
+func newTestbed(t *testing.T, args ...string) *testbed {
 	t.Helper()
-	return newSceneAt(t, sqltest.New(t).URL, args...)
+	return newTestbedAt(t, sqltest.New(t).URL, args...)
 }
 
-// newSceneAt is newScene on a database that is there.
-func newSceneAt(t *testing.T, url string, args ...string) *scene {
+// newTestbedAt is newTestbed on a database that is there.
+func newTestbedAt(t *testing.T, url string, args ...string) *testbed {
 	t.Helper()
-	s := &scene{
+	s := &testbed{
 		t: t, proxy: sqltest.NewProxy(t, url),
 		http:         &http.Client{Timeout: faultPatience},
-		installation: newInstallation(t, append([]string{"--flows", faultFlows}, args...)...),
+		Installation: laminartest.New(t, append([]string{"--flows", faultFlows}, args...)...),
 	}
-	s.url = s.proxy.URL
+	s.URL = s.proxy.URL
 	t.Cleanup(s.http.CloseIdleConnections)
 	opts := fleet.DefaultOptions()
 	opts.Instances, opts.Interval = 2, 10*time.Second
 	s.fleet = fleet.New(opts)
-	s.sent = newDelivered(s.fleet.Series())
+	s.sent = laminartest.NewAcknowledged(s.fleet.Series())
 	s.start = time.Now().Add(-12 * time.Hour).Truncate(opts.Interval)
 	s.now = s.start
 	return s
 }
 
 // scrape sends what the fleet has next until it is acknowledged.
-func (s *scene) scrape(to string) error {
+func (s *testbed) scrape(to string) error {
 	s.now = s.now.Add(10 * time.Second)
 	return s.deliver(to, s.fleet.Scrape(nil, s.now))
 }
 
 // deliver sends points to an address until they are acknowledged.
-func (s *scene) deliver(to string, points []fleet.Point) error {
+func (s *testbed) deliver(to string, points []fleet.Point) error {
 	if err := s.push(to, points); err != nil {
 		return err
 	}
-	s.sent.add(points)
+	s.sent.Add(points)
 	if s.record != nil {
 		*s.record = append(*s.record, points)
 	}
@@ -91,7 +92,7 @@ func (s *scene) deliver(to string, points []fleet.Point) error {
 }
 
 // push is deliver without taking note of it. It may run beside anything.
-func (s *scene) push(to string, points []fleet.Point) error {
+func (s *testbed) push(to string, points []fleet.Point) error {
 	body, err := fleet.Encode(s.fleet.Series(), points)
 	if err != nil {
 		return err
@@ -114,7 +115,7 @@ var errGivenUp = errors.New("answered for good")
 
 // post sends a request once. Nothing that a sender would give up on may be
 // answered.
-func (s *scene) post(to string, body []byte) error {
+func (s *testbed) post(to string, body []byte) error {
 	resp, err := s.http.Post("http://"+to+"/api/v1/write", "application/x-protobuf", bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -138,10 +139,10 @@ func (s *scene) post(to string, body []byte) error {
 }
 
 // send sends n scrapes.
-func (s *scene) send(n int) {
+func (s *testbed) send(n int) {
 	s.t.Helper()
 	for range n {
-		if err := s.scrape(s.addr); err != nil {
+		if err := s.scrape(s.Addr); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -149,7 +150,7 @@ func (s *scene) send(n int) {
 
 // load sends scrape after scrape in the background until stop is called, which
 // returns when the last one is acknowledged. wait returns after n more scrapes.
-func (s *scene) load() (wait func(n int), stop func()) {
+func (s *testbed) load() (wait func(n int), stop func()) {
 	ended := make(chan struct{})
 	done := make(chan struct{})
 	var acked atomic.Int64
@@ -158,7 +159,7 @@ func (s *scene) load() (wait func(n int), stop func()) {
 		pace := time.NewTicker(faultPace)
 		defer pace.Stop()
 		for {
-			if err := s.scrape(s.addr); err != nil {
+			if err := s.scrape(s.Addr); err != nil {
 				s.t.Errorf("a scrape was %v", err)
 				return
 			}
@@ -184,13 +185,13 @@ func (s *scene) load() (wait func(n int), stop func()) {
 }
 
 // until polls for what must come.
-func (s *scene) until(what string, done func() bool) {
+func (s *testbed) until(what string, done func() bool) {
 	s.t.Helper()
-	until(s.t, faultPatience, func() string { return "waiting until " + what }, done)
+	laminartest.Until(s.t, faultPatience, what, done)
 }
 
 // sprung waits until the trap holds a message.
-func (s *scene) sprung(trap *sqltest.Trap) {
+func (s *testbed) sprung(trap *sqltest.Trap) {
 	s.t.Helper()
 	select {
 	case <-trap.Sprung:
@@ -202,40 +203,40 @@ func (s *scene) sprung(trap *sqltest.Trap) {
 // settle sends what is still held back, lets the flows catch up by themselves
 // and holds raw samples and tables against what was acknowledged. No load may
 // run.
-func (s *scene) settle() {
+func (s *testbed) settle() {
 	s.t.Helper()
-	if err := s.deliver(s.addr, s.fleet.Pending()); err != nil {
+	if err := s.deliver(s.Addr, s.fleet.Pending()); err != nil {
 		s.t.Fatal(err)
 	}
 	s.check()
 }
 
 // check is settle without sending.
-func (s *scene) check() {
+func (s *testbed) check() {
 	s.t.Helper()
-	s.must("flow", "wait", "--timeout", faultPatience.String())
-	pool := s.pool()
-	requireRaw(s.t, pool, s.sent)
-	flows := parseFlows(s.t, faultFlows)
-	windows := requireTables(s.t, pool, flows, s.sent.engineSamples(), s.start.UnixMilli())
+	s.Must("flow", "wait", "--timeout", faultPatience.String())
+	pool := s.Pool()
+	laminartest.RequireRaw(s.t, pool, s.sent)
+	flows := laminartest.ParseFlows(s.t, faultFlows)
+	windows := laminartest.RequireTables(s.t, pool, flows, s.sent.EngineSamples(), s.start.UnixMilli())
 	if windows < 2*len(flows) {
 		s.t.Errorf("only %d windows were compared: the test tests nothing", windows)
 	}
-	s.must("verify")
+	s.Must("verify")
 	s.requireNoLag()
 	s.t.Logf("%d samples, %d windows; %d requests were sent again, %d of them as they were told to",
-		s.sent.count(), windows, s.retries.Load(), s.told.Load())
+		s.sent.Count(), windows, s.retries.Load(), s.told.Load())
 }
 
 // requireNoLag waits until every flow's metrics, at whichever process keeps the
 // flows, say that nothing is pending.
-func (s *scene) requireNoLag() {
+func (s *testbed) requireNoLag() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), faultPatience)
 	defer cancel()
 	s.until("no flow lags", func() bool {
 		found := 0
-		for _, address := range append(s.peers, s.addr) {
+		for _, address := range append(s.peers, s.Addr) {
 			lags, err := s.metrics(ctx, address, "laminar_flow_lag_sequences{", "laminar_flow_dirty_windows{")
 			if err != nil {
 				return false
@@ -252,7 +253,7 @@ func (s *scene) requireNoLag() {
 }
 
 // metrics is the values of all metrics that begin with one of the prefixes.
-func (s *scene) metrics(ctx context.Context, address string, prefixes ...string) (map[string]string, error) {
+func (s *testbed) metrics(ctx context.Context, address string, prefixes ...string) (map[string]string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
 	if err != nil {
 		return nil, err

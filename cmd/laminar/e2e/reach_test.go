@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -11,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"laminar/cmd/laminar/fleet"
+	"laminar/cmd/fleet"
+	"laminar/cmd/laminar/internal/laminartest"
 )
 
 // TestReach holds flows that read beyond the ends of their windows, and at a
@@ -32,14 +33,14 @@ func TestReach(t *testing.T) {
 	if err := os.WriteFile(definitions, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	in := newInstallation(t, "--flows", definitions)
-	in.serve()
+	in := laminartest.New(t, "--flows", definitions)
+	in.Serve()
 
 	opts := fleet.DefaultOptions()
 	opts.Interval = 10 * time.Second
 	f := fleet.New(opts)
-	sent := newDelivered(f.Series())
-	client, err := fleet.NewClient("http://"+in.addr+"/api/v1/write", 1, 500, slog.New(slog.DiscardHandler))
+	sent := laminartest.NewAcknowledged(f.Series())
+	client, err := fleet.NewClient(in.WriteURL(), 1, 500, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +52,7 @@ func TestReach(t *testing.T) {
 		if err := client.Send(ctx, f.Series(), points); err != nil {
 			t.Fatal(err)
 		}
-		sent.add(points)
+		sent.Add(points)
 	}
 	scrapes := int(20 * time.Minute / opts.Interval)
 	var points []fleet.Point
@@ -59,31 +60,31 @@ func TestReach(t *testing.T) {
 		points = f.Scrape(points[:0], start.Add(time.Duration(i)*opts.Interval))
 		switch i {
 		case scrapes / 2:
-			in.must("seal", "--force")
+			in.Must("seal", "--force")
 		case scrapes * 2 / 3:
-			in.kill()
-			in.serve()
+			in.Kill()
+			in.Serve()
 		case scrapes:
 			points = append(points, f.Pending()...)
 		}
 		send(points)
 	}
-	in.must("flow", "wait", "--timeout", "1m")
+	in.Must("flow", "wait", "--timeout", "1m")
 	compare := func() {
 		t.Helper()
-		flows := parseFlows(t, definitions)
-		windows := requireTables(t, in.pool(), flows, sent.engineSamples(), start.UnixMilli())
+		flows := laminartest.ParseFlows(t, definitions)
+		windows := laminartest.RequireTables(t, in.Pool(), flows, sent.EngineSamples(), start.UnixMilli())
 		if windows < len(flows)*10 {
 			t.Errorf("only %d windows were compared", windows)
 		}
-		in.must("verify")
+		in.Must("verify")
 	}
 	compare()
 
 	// A window that ended three minutes ago is not closed where three more
 	// minutes are read.
 	var ahead, since int64
-	if err := in.pool().QueryRow(ctx, `select (select emitted_until from laminar.flow where name = 'ahead'),
+	if err := in.Pool().QueryRow(ctx, `select (select emitted_until from laminar.flow where name = 'ahead'),
 		(select emitted_until from laminar.flow where name = 'since')`).Scan(&ahead, &since); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func TestReach(t *testing.T) {
 
 	// Late samples at the fixed time: all windows change.
 	points = points[:0]
-	for i, samples := range sent.samples {
+	for i, samples := range sent.Samples {
 		for at, v := range samples {
 			if at > fixed.Add(-10*time.Second).UnixMilli() && at <= fixed.UnixMilli() {
 				points = append(points, fleet.Point{Series: i, T: at, V: v + 1})
@@ -104,17 +105,17 @@ func TestReach(t *testing.T) {
 		t.Fatal("no samples at the fixed time")
 	}
 	send(points)
-	in.must("flow", "wait", "--timeout", "1m")
+	in.Must("flow", "wait", "--timeout", "1m")
 	compare()
 
 	var shown []struct {
 		Mode string `json:"mode"`
 	}
-	out := in.must("flow", "show", "since", "--output", "json")
+	out := in.Must("flow", "show", "since", "--output", "json")
 	if err := json.Unmarshal([]byte(out), &shown); err != nil || len(shown) != 1 || shown[0].Mode != "batch" || !strings.Contains(out, "@ holds a selector at a fixed time") {
 		t.Errorf("flow show says %s (%v)", out, err)
 	}
-	if out := in.must("flow", "show", "ahead"); !strings.Contains(out, "incremental") || !strings.Contains(out, "windows close 3m later") {
+	if out := in.Must("flow", "show", "ahead"); !strings.Contains(out, "incremental") || !strings.Contains(out, "windows close 3m later") {
 		t.Errorf("flow show says %s", out)
 	}
 
@@ -123,5 +124,5 @@ func TestReach(t *testing.T) {
 	if err := os.WriteFile(gone, []byte("- {as: gone, every: 1m, promql: 'node_load1 - node_load1 @ 1600000000'}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	in.wantFailure(t, 1, "with @ it reads samples from 2020-09-13T12:21:40.001Z on, but raw samples are kept for", "flow", "apply", "-f", gone)
+	in.WantFailure(t, 1, "with @ it reads samples from 2020-09-13T12:21:40.001Z on, but raw samples are kept for", "flow", "apply", "-f", gone)
 }

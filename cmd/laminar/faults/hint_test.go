@@ -1,9 +1,10 @@
-package main
+package faults
 
 import (
 	"testing"
 	"time"
 
+	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -24,10 +25,10 @@ func TestFaultHints(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := sqltest.New(t)
-			s := newSceneAt(t, db.URL)
-			s.serve() // it leads: it is the first
+			s := newTestbedAt(t, db.URL)
+			s.Serve() // it leads: it is the first
 			s.until("it leads", func() bool {
-				found, err := s.metrics(t.Context(), s.addr, "laminar_flow_leader ")
+				found, err := s.metrics(t.Context(), s.Addr, "laminar_flow_leader ")
 				return err == nil && found["laminar_flow_leader"] == "1"
 			})
 			seen := make(chan struct{}, 1)
@@ -41,12 +42,12 @@ func TestFaultHints(t *testing.T) {
 				}
 				return tamper()
 			})
-			door := newInstallation(t)
-			door.url = db.URL
-			door.serve()
-			s.peers = []string{s.addr}
-			s.addr, door.addr = door.addr, s.addr // samples go to the door
-			t.Cleanup(func() { s.addr, door.addr = door.addr, s.addr })
+			door := laminartest.New(t)
+			door.URL = db.URL
+			door.Serve()
+			s.peers = []string{s.Addr}
+			s.Addr, door.Addr = door.Addr, s.Addr // samples go to the door
+			t.Cleanup(func() { s.Addr, door.Addr = door.Addr, s.Addr })
 			wait, stop := s.load()
 			wait(100)
 			stop()

@@ -1,4 +1,4 @@
-package main
+package faults
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"laminar/cmd/laminar/fleet"
+	"laminar/cmd/fleet"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -26,9 +26,9 @@ func TestFaultPostgresEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPostgres(t, nil)
-			s := newSceneAt(t, p.url())
+			s := newTestbedAt(t, p.url())
 			p.revive()
-			s.serve()
+			s.Serve()
 			wait, stop := s.load()
 			for range 3 {
 				wait(20)
@@ -46,7 +46,7 @@ func TestFaultPostgresEnds(t *testing.T) {
 func TestFaultFailover(t *testing.T) {
 	t.Parallel()
 	first := newPostgres(t, nil)
-	s := newSceneAt(t, first.url())
+	s := newTestbedAt(t, first.url())
 	secondDir := filepath.Join(filepath.Dir(first.dir), "standby")
 	if err := os.Mkdir(secondDir, 0o755); err != nil {
 		t.Fatal(err)
@@ -87,8 +87,8 @@ func TestFaultFailover(t *testing.T) {
 	}
 	one.Host = two.Host + "," + one.Host // the standby first: it must be passed over
 	one.RawQuery = "sslmode=disable&target_session_attrs=read-write"
-	s.url = one.String()
-	s.serve()
+	s.URL = one.String()
+	s.Serve()
 	wait, stop := s.load()
 	wait(50)
 	first.signal(syscall.SIGKILL)
@@ -106,22 +106,22 @@ func TestFaultFailover(t *testing.T) {
 func TestFaultRestore(t *testing.T) {
 	t.Parallel()
 	p := newPostgres(t, nil)
-	s := newSceneAt(t, p.url())
-	s.serve()
+	s := newTestbedAt(t, p.url())
+	s.Serve()
 	s.send(60)
 	backup := filepath.Join(filepath.Dir(p.dir), "backup")
 	if err := os.Mkdir(backup, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	// What is acknowledged before the backup begins is in it.
-	kept := s.sent.clone()
+	kept := s.sent.Clone()
 	p.backup(backup)
 	var lost [][]fleet.Point
 	s.record = &lost
 	wait, stop := s.load()
 	wait(60)
 	stop()
-	s.must("flow", "wait", "--timeout", faultPatience.String())
+	s.Must("flow", "wait", "--timeout", faultPatience.String())
 	s.record = nil
 
 	p.stop()
@@ -145,31 +145,31 @@ func TestFaultRestore(t *testing.T) {
 	requireMetricAbove(s, "laminar_ingest_history_changes_total")
 
 	for _, points := range lost {
-		if err := s.deliver(s.addr, points); err != nil {
+		if err := s.deliver(s.Addr, points); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.settle()
-	for i, points := range all.samples {
+	for i, points := range all.Samples {
 		for at := range points {
-			if _, there := s.sent.samples[i][at]; !there {
+			if _, there := s.sent.Samples[i][at]; !there {
 				t.Fatalf("series %d has no sample at %d any more", i, at)
 			}
 		}
 	}
 }
 
-func requireMetric(s *scene, name, want string) {
+func requireMetric(s *testbed, name, want string) {
 	s.t.Helper()
-	found, err := s.metrics(s.t.Context(), s.addr, name+" ")
+	found, err := s.metrics(s.t.Context(), s.Addr, name+" ")
 	if err != nil || found[name] != want {
 		s.t.Errorf("%s is %q, want %s (%v)", name, found[name], want, err)
 	}
 }
 
-func requireMetricAbove(s *scene, name string) {
+func requireMetricAbove(s *testbed, name string) {
 	s.t.Helper()
-	found, err := s.metrics(s.t.Context(), s.addr, name+" ")
+	found, err := s.metrics(s.t.Context(), s.Addr, name+" ")
 	if err != nil || found[name] == "" || strings.HasPrefix(found[name], "0") {
 		s.t.Errorf("%s is %q, want more than 0 (%v)", name, found[name], err)
 	}

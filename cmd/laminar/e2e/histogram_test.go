@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -22,6 +22,7 @@ import (
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 	"github.com/prometheus/prometheus/promql"
 
+	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/flownode/promeval"
 )
 
@@ -245,9 +246,9 @@ func (s *nativeSender) engineSamples() promeval.Samples {
 func TestNativeHistograms(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "native.yml")
 	writeFile(t, path, nativeFlows)
-	in := newInstallation(t, "--flows", path, "--ingest-start-timestamps", "zero_sample")
-	in.serve()
-	s := newNativeSender(t, "http://"+in.addr+"/api/v1/write")
+	in := laminartest.New(t, "--flows", path, "--ingest-start-timestamps", "zero_sample")
+	in.Serve()
+	s := newNativeSender(t, in.WriteURL())
 	load := &nativeSeries{ // of a metric that turns out to hold histograms
 		labels: labels.FromStrings("__name__", "load", "job", "j0"), h: s.series[0].h.Copy(),
 		hists: map[int64]*histogram.FloatHistogram{}, floats: map[int64]float64{},
@@ -289,13 +290,13 @@ func TestNativeHistograms(t *testing.T) {
 		s.send(load, p)
 		switch i {
 		case scrapes / 4:
-			in.kill()
-			in.serve()
+			in.Kill()
+			in.Serve()
 		case scrapes / 3, scrapes * 4 / 5:
-			in.must("seal", "--force")
+			in.Must("seal", "--force")
 		case scrapes * 3 / 5:
-			in.killAll()
-			in.serve()
+			in.KillAll()
+			in.Serve()
 		}
 	}
 	for x, points := range held {
@@ -304,28 +305,28 @@ func TestNativeHistograms(t *testing.T) {
 		}
 	}
 	s.series = append(s.series, load)
-	in.must("flow", "wait", "--timeout", "90s")
+	in.Must("flow", "wait", "--timeout", "90s")
 
-	pool := in.pool()
+	pool := in.Pool()
 	requireHistograms(t, pool, s)
-	windows := requireTables(t, pool, parseFlows(t, path), s.engineSamples(), start.UnixMilli())
+	windows := laminartest.RequireTables(t, pool, laminartest.ParseFlows(t, path), s.engineSamples(), start.UnixMilli())
 	if s.begun < 4 {
 		t.Errorf("only %d series began at a start timestamp", s.begun)
 	}
 	if windows < 7*15 {
 		t.Errorf("only %d windows were compared", windows)
 	}
-	if state, stderr, code := in.verify(); code != exitOK || len(state.Flows) != 7 {
+	if state, stderr, code := verify(t, in); code != laminartest.ExitOK || len(state.Flows) != 7 {
 		t.Errorf("verify: exit code %d, %+v\n%s", code, state, stderr)
 	}
-	if list := in.must("flow", "list"); !strings.Contains(list, "histogram_quantile") {
+	if list := in.Must("flow", "list"); !strings.Contains(list, "histogram_quantile") {
 		t.Errorf("flow list says nothing of results that are histograms:\n%s", list)
 	}
-	if show := in.must("flow", "show", "load:max"); !strings.Contains(show, "native histograms in load") {
+	if show := in.Must("flow", "show", "load:max"); !strings.Contains(show, "native histograms in load") {
 		t.Errorf("flow show says nothing of why the flow is computed whole:\n%s", show)
 	}
-	in.must("refill", "latency:count", "--from", "-30m", "--to", "now")
-	requireTables(t, pool, parseFlows(t, path), s.engineSamples(), start.UnixMilli())
+	in.Must("refill", "latency:count", "--from", "-30m", "--to", "now")
+	laminartest.RequireTables(t, pool, laminartest.ParseFlows(t, path), s.engineSamples(), start.UnixMilli())
 }
 
 // requireHistograms holds the view against what was acknowledged.

@@ -1,9 +1,9 @@
-package main
+package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,8 +12,7 @@ import (
 	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/prompb"
 
-	"laminar/ingest"
-	"laminar/sqlstore"
+	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -21,20 +20,21 @@ import (
 const pairFailover = 1500 * time.Millisecond
 
 // TestPairOfSenders lets a pair of senders write the same series to two
-// ingesters in turn. The one that is elected falls silent and comes back. In
+// processes in turn. The one that is elected falls silent and comes back. In
 // the end the samples in the database, in the order of their commits, are those
 // of the first replica and then those of the second one, every one that was
 // confirmed and no other.
 func TestPairOfSenders(t *testing.T) {
 	db := sqltest.New(t)
-	db.Store(t) // installs
-	var doors []http.Handler
+	var urls []string
 	for range 2 {
-		doors = append(doors, runIngester(t, db.URL, func(cfg *ingest.Config, store *sqlstore.Store) {
-			cfg.HA = ingest.HA{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Failover: pairFailover, Elector: store}
-		}).Write())
+		in := laminartest.New(t, "--ha-cluster-label", "cluster", "--ha-replica-label", "__replica__",
+			"--ha-failover-timeout", fmt.Sprintf("%dms", pairFailover.Milliseconds()))
+		in.URL = db.URL
+		in.Serve()
+		urls = append(urls, in.WriteURL())
 	}
-	pair := []*replica{{t: t, name: "a", value: 1, doors: doors}, {t: t, name: "b", value: 2, doors: doors}}
+	pair := []*replica{{t: t, name: "a", value: 1, urls: urls}, {t: t, name: "b", value: 2, urls: urls}}
 	var group sync.WaitGroup
 	for _, r := range pair {
 		group.Go(r.run)
@@ -72,25 +72,25 @@ func TestPairOfSenders(t *testing.T) {
 	var series, changes, total int64
 	err := pool.QueryRow(t.Context(), `
 		select count(distinct series_id), count(*) filter (where value <> earlier), count(*)
-		from (select series_id, value, lag(value) over (order by seq) as earlier from sample) x`).Scan(&series, &changes, &total)
+		from (select series_id, value, lag(value) over (order by seq) as earlier from laminar.sample) x`).Scan(&series, &changes, &total)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := first.stored.Load() + second.stored.Load(); series != 1 || changes != 1 || total != want {
 		t.Errorf("%d samples of %d series change replica %d times, want %d samples of one series and one change", total, series, changes, want)
 	}
-	if n := count(t, pool, "select count(*) from series where labels ? '__replica__' or labels->>'cluster' is distinct from 'eu'"); n != 0 {
+	if n := count(t, pool, "select count(*) from laminar.series where labels ? '__replica__' or labels->>'cluster' is distinct from 'eu'"); n != 0 {
 		t.Errorf("%d series have the replica label, or no cluster", n)
 	}
 }
 
-// replica sends a sample every 20 ms, to one ingester after the other, with a
+// replica sends a sample every 20 ms, to one process after the other, with a
 // value that tells where it comes from.
 type replica struct {
 	t     *testing.T
 	name  string
 	value float64
-	doors []http.Handler
+	urls  []string
 
 	stop, silent, busy atomic.Bool
 	stored, dropped    atomic.Int64
@@ -120,15 +120,23 @@ func (r *replica) send(n int, at int64) {
 		r.t.Error(err)
 		return
 	}
-	rec := httptest.NewRecorder()
-	req := httptest.NewRequest(http.MethodPost, "/api/v1/write", bytes.NewReader(snappy.Encode(nil, raw)))
-	r.doors[n%len(r.doors)].ServeHTTP(rec, req)
-	switch rec.Code {
+	req, err := http.NewRequest(http.MethodPost, r.urls[n%len(r.urls)], bytes.NewReader(snappy.Encode(nil, raw)))
+	if err != nil {
+		r.t.Error(err)
+		return
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.t.Error(err)
+		return
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
 	case http.StatusNoContent:
 		r.stored.Add(1)
 	case http.StatusAccepted:
 		r.dropped.Add(1)
 	default:
-		r.t.Errorf("%s is answered %d %s", r.name, rec.Code, rec.Body)
+		r.t.Errorf("%s is answered %s", r.name, resp.Status)
 	}
 }

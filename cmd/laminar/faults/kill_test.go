@@ -1,4 +1,4 @@
-package main
+package faults
 
 import (
 	"strings"
@@ -12,15 +12,15 @@ import (
 type killPoint struct {
 	name   string
 	at     func(sqltest.Message) bool
-	args   []string       // of serve
-	prompt func(s *scene) // brings the moment about, where samples alone do not
+	args   []string         // of serve
+	prompt func(s *testbed) // brings the moment about, where samples alone do not
 }
 
 // sealing makes serve freeze, seal and drop every second.
 var sealing = []string{"--seal-after", "1s", "--maintenance-schedule", "@every 1s", "--database-drop-grace", "0s"}
 
-func askRefill(s *scene) {
-	s.must("refill", "faults:rate", "--from", "-13h", "--to", "now", "--no-wait")
+func askRefill(s *testbed) {
+	s.Must("refill", "faults:rate", "--from", "-13h", "--to", "now", "--no-wait")
 }
 
 // killPoints are all of them but those of migrations.
@@ -51,13 +51,13 @@ func TestFaultKill(t *testing.T) {
 	for _, p := range killPoints {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, p.args...)
+			s := newTestbed(t, p.args...)
 			first := strings.HasPrefix(p.name, "ingest/series") || strings.HasPrefix(p.name, "flow/taking")
 			var trap *sqltest.Trap
 			if first { // it comes at the start only
 				trap = s.proxy.Trap(p.at)
 			}
-			s.serve()
+			s.Serve()
 			wait, stop := s.load()
 			if !first {
 				wait(20)
@@ -67,9 +67,9 @@ func TestFaultKill(t *testing.T) {
 				p.prompt(s)
 			}
 			s.sprung(trap)
-			s.kill()
+			s.Kill()
 			trap.Release(sqltest.Break)
-			s.serve()
+			s.Serve()
 			wait(20)
 			stop()
 			s.settle()
@@ -79,9 +79,9 @@ func TestFaultKill(t *testing.T) {
 }
 
 // requireRefills waits until every refill that was asked for is done.
-func (s *scene) requireRefills() {
+func (s *testbed) requireRefills() {
 	s.t.Helper()
-	pool := s.pool()
+	pool := s.Pool()
 	s.until("refills are done", func() bool {
 		var open int
 		if err := pool.QueryRow(s.t.Context(), "select count(*) from laminar.job where state <> 'done'").Scan(&open); err != nil {

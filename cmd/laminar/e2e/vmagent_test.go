@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -15,7 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"laminar/cmd/laminar/fleet"
+	"laminar/cmd/fleet"
+	"laminar/cmd/laminar/internal/laminartest"
 )
 
 // TestVmagent pushes samples through vmagent, old (snappy) and new (zstd): what
@@ -26,10 +27,10 @@ func TestVmagent(t *testing.T) {
 		"recent":              {"vmagent-1.150", "zstd"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := newInstallation(t)
-			in.serve()
-			wire := newWire(t, "http://"+in.addr)
-			addr := freeAddr(t)
+			in := laminartest.New(t)
+			in.Serve()
+			wire := newWire(t, "http://"+in.Addr)
+			addr := laminartest.FreeAddr(t)
 			startSender(t, test.program, "http://"+addr+"/health",
 				"-httpListenAddr="+addr, "-remoteWrite.tmpDataPath="+t.TempDir(),
 				"-remoteWrite.flushInterval=200ms", "-remoteWrite.url="+wire.server.URL+"/api/v1/write")
@@ -43,7 +44,7 @@ func TestVmagent(t *testing.T) {
 				cut = begin.Add(time.Duration(i) * opts.Interval)
 				pushThrough(t, addr, f.Series(), f.Scrape(nil, cut), want)
 			}
-			requireStored(t, in.pool(), cut, want)
+			requireStored(t, in.Pool(), cut, want)
 			if seen := wire.encodings(); !slices.Equal(seen, []string{test.encoding}) {
 				t.Errorf("%s sent bodies with encodings %v, want %s: the test tests something else", test.program, seen, test.encoding)
 			}

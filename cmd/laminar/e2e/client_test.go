@@ -1,21 +1,21 @@
-package main
+package e2e
 
 import (
 	"fmt"
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"laminar/cmd/laminar/internal/laminartest"
+
 	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
-
-	"laminar/ingest"
-	"laminar/sqlstore"
-	"laminar/sqlstore/sqltest"
 )
 
 // TestRemoteWriteClient sends with the client library of the Prometheus
@@ -24,11 +24,9 @@ import (
 // everything was written, and the database hold it once: with a zero where each
 // counter began.
 func TestRemoteWriteClient(t *testing.T) {
-	db := sqltest.New(t)
-	db.Store(t) // installs
-	line := newBadLine(t, runIngester(t, db.URL, func(cfg *ingest.Config, store *sqlstore.Store) {
-		cfg.StartZeros, cfg.Metadata = true, store
-	}).Write())
+	in := laminartest.New(t, "--ingest-start-timestamps", "zero_sample")
+	in.Serve()
+	line := newBadLine(t, "http://"+in.Addr)
 	api, err := remoteapi.NewAPI(line.url, remoteapi.WithAPIPath("api/v1/write"),
 		remoteapi.WithAPIBackoff(remoteapi.BackoffConfig{Min: time.Millisecond, Max: 10 * time.Millisecond, MaxRetries: 10}))
 	if err != nil {
@@ -74,10 +72,10 @@ func TestRemoteWriteClient(t *testing.T) {
 	if line.lost.Load() == 0 || line.unheard.Load() == 0 || retries == 0 {
 		t.Errorf("%d requests and %d answers were lost, %d retries: the test tests nothing", line.lost.Load(), line.unheard.Load(), retries)
 	}
-	pool := db.Pool(t)
+	pool := in.Pool()
 	requireStored(t, pool, time.Now(), want)
 	eventually(t, "the metric is described", func() bool {
-		return count(t, pool, `select count(*) from metric_metadata where metric = 'events_total'
+		return count(t, pool, `select count(*) from laminar.metric_metadata where metric = 'events_total'
 			and type = 'counter' and help = 'Events seen.' and unit = 'events'`) == 1
 	})
 
@@ -99,13 +97,13 @@ func TestRemoteWriteClient(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "400") || !strings.Contains(err.Error(), "no metric name") || stats.Samples != 1 {
 		t.Errorf("a request with a bad series: %+v, %v", stats, err)
 	}
-	if n := count(t, pool, "select count(*) from sample where metric = 'good'"); n != 1 {
+	if n := count(t, pool, "select count(*) from laminar.sample where metric = 'good'"); n != 1 {
 		t.Errorf("%d good samples of it are stored, want 1", n)
 	}
 }
 
-// badLine stands before a handler: some requests do not reach it, some answers
-// do not reach the sender.
+// badLine stands before Laminar: some requests do not reach it, some answers do
+// not reach the sender.
 type badLine struct {
 	url           string
 	calm          atomic.Bool
@@ -113,23 +111,27 @@ type badLine struct {
 	lost, unheard atomic.Int64
 }
 
-func newBadLine(t *testing.T, handler http.Handler) *badLine {
+func newBadLine(t *testing.T, target string) *badLine {
 	t.Helper()
-	line := &badLine{}
+	to, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, through := &badLine{}, httputil.NewSingleHostReverseProxy(to)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := line.requests.Add(1)
 		switch {
 		case line.calm.Load():
-			handler.ServeHTTP(w, r)
+			through.ServeHTTP(w, r)
 		case n%5 == 0:
 			line.lost.Add(1)
 			w.WriteHeader(http.StatusServiceUnavailable)
 		case n%7 == 0:
 			line.unheard.Add(1)
-			handler.ServeHTTP(httptest.NewRecorder(), r)
+			through.ServeHTTP(httptest.NewRecorder(), r)
 			w.WriteHeader(http.StatusServiceUnavailable)
 		default:
-			handler.ServeHTTP(w, r)
+			through.ServeHTTP(w, r)
 		}
 	}))
 	t.Cleanup(server.Close)

@@ -1,0 +1,9 @@
+package e2e
+
+import (
+	"testing"
+
+	"laminar/cmd/laminar/internal/laminartest"
+)
+
+func TestMain(m *testing.M) { laminartest.Main(m) }
