@@ -8,16 +8,17 @@ import (
 	"laminar/sequence"
 )
 
-// When a dirty window is recomputed: once nothing has touched it for
-// DirtyQuiet, at latest DirtyAtLatest after it became dirty. So hours of
-// backlog cost a window once or twice and not once per flush.
+// A dirty window is recomputed once nothing has touched it for DirtyQuiet, and
+// at the latest DirtyAtLatest after it became dirty; both in milliseconds. So
+// hours of backlog cost a window one or two computations, not one per flush.
 const (
 	DirtyQuiet    int64 = 2_000
 	DirtyAtLatest int64 = 30_000
 )
 
-// MaxDirtyGroups is how many groups of one window are listed one by one; more
-// make the whole window dirty.
+// MaxDirtyGroups is how many groups of one window are listed one by one. More
+// make the whole window dirty, so that the list stays small in memory and in the
+// database.
 const MaxDirtyGroups = 256
 
 // DirtyWindow is a closed window to be recomputed: all of it, or some groups.
@@ -36,8 +37,10 @@ func (w *DirtyWindow) Ready(now int64) bool {
 	return now-w.LastAt >= DirtyQuiet || now-w.FirstAt >= DirtyAtLatest
 }
 
-// DirtyList is a flow's dirty windows in memory, and what of it changed since
-// it was last stored.
+// DirtyList is the dirty windows of a flow in memory, with the changes since it
+// was last stored. The stored list is the authority (I4): what was changed but
+// never committed is lost with the flow's other state, and loaded again. It is
+// for one goroutine.
 type DirtyList struct {
 	windows map[int64]*DirtyWindow
 	changed map[int64]struct{}
@@ -66,7 +69,9 @@ func (l *DirtyList) Restore(end int64, group string, reason Reason, since sequen
 	}
 }
 
-// Touch makes one group of a window dirty, or with group "" all of it.
+// Touch makes one group of a window dirty, or with group "" all of it. The first
+// touch gives the reason and the vector; every touch moves LastAt to now. So a
+// window that is touched again and again waits, but FirstAt bounds the wait.
 func (l *DirtyList) Touch(end int64, group string, reason Reason, since sequence.Vector, now int64) {
 	w := l.windows[end]
 	if w == nil {
@@ -110,14 +115,16 @@ func (l *DirtyList) NextReady() int64 {
 	return next
 }
 
-// Remove takes a window off the list: it was recomputed, or cannot be.
+// Remove takes a window off the list, because it was recomputed or cannot be
+// (I6). The caller removes it from the stored list in the same commit.
 func (l *DirtyList) Remove(end int64) {
 	delete(l.windows, end)
 	delete(l.changed, end)
 }
 
-// TakeChanged returns the windows touched since the last call, oldest end
-// first. The caller stores them.
+// TakeChanged returns the windows touched since the last call, oldest end first,
+// and forgets that they were. The caller stores them in the round's commit; if
+// that fails, the whole flow is loaded again, so nothing is lost.
 func (l *DirtyList) TakeChanged() []*DirtyWindow {
 	out := make([]*DirtyWindow, 0, len(l.changed))
 	for _, end := range slices.Sorted(maps.Keys(l.changed)) {

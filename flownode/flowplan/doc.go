@@ -1,10 +1,16 @@
-// Package flowplan decides what a round does about a flow: advance, repair or
-// rebuild pane state, which closed windows become dirty and when they are
-// recomputed, how far the watermark is.
+// Package flowplan decides what a round does about a flow.
+//
+//	Plan             is pane state advanced or built again, and which stretches
+//	                 of time became dirty
+//	DirtyList        which closed windows are computed again, and when
+//	Clock            how far the watermark is, and so which windows are closed
+//	ChooseExecutor   who computes partials: this process or the database
 //
 // Every decision other than advance carries a Reason. One enum gives the log
 // field, the metric label, the dirty list's column and the line in tests.
 //
-// The package decides on metadata alone and is pure: no SQL, no clock, no
-// goroutines; times are milliseconds since the epoch.
+// The package sees metadata only, never samples. It relies on I1: what a vector
+// covers is complete. It is pure: no SQL, no clock, no goroutines. Times are
+// milliseconds since the epoch; "now" is always the database's clock, as of the
+// round's snapshot, so that processes with different clocks decide alike.
 package flowplan

@@ -19,7 +19,7 @@ const (
 	ExecutorFallback   ExecutorReason = "needs_columnar" // columnar: the database began and could not
 )
 
-// Link is the connection to the database.
+// Link is what was measured of the connection to the database.
 type Link struct {
 	RoundTrip time.Duration // of a statement with a short answer
 	PerByte   float64       // seconds that each further byte takes; 0 for no time
@@ -32,7 +32,8 @@ type Samples struct {
 	Packed  int64 // in sealed segments packed as runs
 }
 
-// Add counts n samples of segments, of which so many are not in arrays.
+// Add counts n samples of segments. packed of them are not in arrays but in
+// runs, if the segments are sealed, or in columns.
 func (s *Samples) Add(n, packed int64, sealed bool) {
 	s.Arrays += n - packed
 	if sealed {
@@ -45,19 +46,19 @@ func (s *Samples) Add(n, packed int64, sealed bool) {
 // Total is all of them.
 func (s Samples) Total() int64 { return s.Arrays + s.Columns + s.Packed }
 
-// ReadSeconds is how long PostgreSQL is expected to take to send the samples
+// ReadSeconds is how long PostgreSQL should take to read and send the samples
 // over a link that takes no time.
 func (s Samples) ReadSeconds() float64 {
 	return float64(s.Arrays)*readArrays + float64(s.Columns)*readColumns + float64(s.Packed)*readPacked
 }
 
-// aggSeconds is how long it is expected to take to aggregate them.
+// aggSeconds is how long PostgreSQL should take to aggregate them.
 func (s Samples) aggSeconds() float64 {
 	return float64(s.Arrays)*aggArrays + float64(s.Columns)*aggColumns + float64(s.Packed)*aggPacked
 }
 
-// Reading is samples of which a leaf's partials are to be computed. No count is
-// negative.
+// Reading is the input of ChooseExecutor: how many samples a leaf's partials are
+// to be computed from, and what comes of them. No count is negative.
 type Reading struct {
 	Raw bool // of samples stored at one time the newest must be picked: state is built
 	Samples
@@ -69,8 +70,8 @@ type Reading struct {
 	Shared   bool  // the columns are read for another leaf anyway
 }
 
-// What the parts of the work cost, in seconds. All but foldSample are what
-// PostgreSQL takes, decoding included, as measured by
+// The cost of the parts of the work, in seconds. All but foldSample are the time
+// of PostgreSQL, including decoding, as measured by
 //
 //	go test ./sqlstore -run '^$' -bench BenchmarkExecutors
 //
@@ -95,13 +96,14 @@ const (
 	seriesBytes  = 16 // an element of two arrays
 )
 
-// pushMargin is by how much pushing down must be expected to be cheaper. What is
-// known of the link is good within a factor at best, a busy machine makes it
-// look slow, and aggregating takes of the database what reading takes of us.
+// pushMargin is the factor by which pushdown must be expected to be cheaper. The
+// measurement of the link is good within a factor at best, a busy machine makes
+// the link look slow, and pushdown takes the time of the database, which others
+// need too, where reading takes ours.
 const pushMargin = 1.5
 
-// Columnar is how long reading the samples in columns and folding them is
-// expected to take: this leaf's part of it.
+// Columnar is how long reading the samples in columns and folding them should
+// take: this leaf's part, when several leaves share the reading.
 func (r Reading) Columnar(l Link) time.Duration { return seconds(r.columnar(l)) }
 
 func (r Reading) columnar(l Link) float64 {
@@ -112,8 +114,8 @@ func (r Reading) columnar(l Link) float64 {
 	return read/float64(max(1, r.Sharers)) + float64(r.Total())*foldSample
 }
 
-// Pushdown is how long it is expected to take to have the database aggregate
-// the samples.
+// Pushdown is how long the database should take to aggregate the samples and to
+// send the partials.
 func (r Reading) Pushdown(l Link) time.Duration { return seconds(r.pushdown(l)) }
 
 func (r Reading) pushdown(l Link) float64 {
@@ -126,7 +128,7 @@ func (r Reading) pushdown(l Link) float64 {
 		float64(r.Series)*(mapSeries+seriesBytes*l.PerByte)
 }
 
-// seconds is a duration, the longest there is where s is longer.
+// seconds converts to a duration, at most the longest one there is.
 func seconds(s float64) time.Duration {
 	const longest = time.Duration(1<<63 - 1)
 	if s >= longest.Seconds() {
@@ -135,20 +137,22 @@ func seconds(s float64) time.Duration {
 	return time.Duration(s * float64(time.Second))
 }
 
-// ExecutorChoice is who computes a leaf's partials, and why.
+// ExecutorChoice says who computes a leaf's partials, and why.
 type ExecutorChoice struct {
 	Executor flowdef.Executor // never ExecutorAuto
 	Reason   ExecutorReason
 	Refused  flowdef.NoPush // why it is not ExecutorPushdown though that was asked for; "" otherwise
 }
 
-// ChooseExecutor decides who computes a leaf's partials: the flow's word (""
-// for none) before the setting's, and what costs less where both leave that
-// open. What SQL cannot aggregate is never pushed down.
+// ChooseExecutor decides who computes a leaf's partials. The flow's choice ("" if
+// it has none) takes precedence over the setting's; if neither decides, the
+// cheaper executor is chosen. A leaf with a reason not to be pushed down (no) is
+// always read in columns.
 //
-// The choice changes at most once as any one of the counts, or the slowness of
-// the link, grows; more partials or series never make it ExecutorPushdown, more
-// bytes to read never ExecutorColumnar.
+// The rule is monotone. As any one of the counts, or the slowness of the link,
+// grows, the choice changes at most once; more partials or series never make it
+// ExecutorPushdown, and more bytes to read never ExecutorColumnar. So a flow near
+// the border does not switch back and forth as it grows.
 func ChooseExecutor(no flowdef.NoPush, flow, setting flowdef.Executor, r Reading, l Link) ExecutorChoice {
 	want, by := flow, ExecutorByFlow
 	if want == "" {

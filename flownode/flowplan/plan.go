@@ -5,9 +5,12 @@ import (
 	"laminar/sequence/segment"
 )
 
-// State is what is known of a leaf's pane state before a round.
+// State is what Plan knows about the pane state of a leaf before a round.
 //
 //	panes with an end > From are in memory, complete for all groups, at At
+//
+// Panes that no sample has reached yet count as in memory: they are empty, not
+// missing.
 type State struct {
 	Exists bool
 	At     sequence.Vector
@@ -42,10 +45,23 @@ type Leaf struct {
 	MinT, MaxT int64
 }
 
-// Plan decides about a leaf whose flow stands at after and goes to upTo.
-// infos describe the segments of the leaf's metrics that may hold samples of
-// that delta. closedT is the newest sample time that reaches a closed window,
-// or less than any sample when there is none.
+// Plan decides what a round does about a leaf whose flow goes from the vector
+// after to the vector upTo. infos describe the segments of the leaf's metrics
+// that may hold samples of that delta; others are ignored. closedT is the newest
+// sample time that reaches a closed window, or less than any sample if there is
+// none.
+//
+// State is advanced only from where it stands and only over hot segments (I7).
+// The cases, of which several can hold at once:
+//
+//	no state                    build it: NoState
+//	state at another vector     build it: ReaderDisagrees
+//	a hot ordered segment       fold it
+//	a hot unordered segment     read which series and times it holds, repair those
+//	a sealed segment            its sequences are gone, so which of its samples
+//	                            belong to the delta is unknown: build the state
+//	                            if it reaches there, and make every closed
+//	                            window in its time dirty: PrecisionLost
 func Plan(st State, after, upTo sequence.Vector, infos []segment.Info, closedT int64) Leaf {
 	var out Leaf
 	switch {
@@ -91,7 +107,8 @@ func Plan(st State, after, upTo sequence.Vector, infos []segment.Info, closedT i
 }
 
 // orderedReaches reports whether an ordered hot segment of the delta reaches a
-// closed window.
+// closed window. When state is built from raw samples anyway, that is the only
+// reason to read ordered segments: to learn which windows and groups are dirty.
 func orderedReaches(infos []segment.Info, after, upTo sequence.Vector, closedT int64) bool {
 	for i := range infos {
 		in := &infos[i]

@@ -27,7 +27,7 @@ const (
 	// Histogram: a metric of the flow turned out to hold native histograms, of
 	// which no partial is kept: windows are computed whole, over raw samples.
 	Histogram Reason = "histogram"
-	// Requested: somebody asked for a refill.
+	// Requested: a person or a schedule asked for a refill.
 	Requested Reason = "requested"
 )
 

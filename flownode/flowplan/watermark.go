@@ -7,14 +7,15 @@ import "laminar/flownode/progress"
 // close too.
 const QuietAfter int64 = 60_000
 
-// Clock is what the watermark is computed from.
+// Clock is what the watermark is computed from. It is stored with the flow's
+// progress, so a new owner continues with the same watermark.
 type Clock struct {
 	Newest   int64 // newest sample time seen, capped by the database's clock; or progress.Unset
 	NewestAt int64 // database clock when Newest last grew; or progress.Unset
 }
 
-// See takes note of a sample time. A sender with a fast clock must not close
-// windows early, so what lies beyond now counts as now.
+// See returns the clock after a sample at time t has been seen. A sender with a
+// fast clock must not close windows early, so a time beyond now counts as now.
 func (c Clock) See(t, now int64) Clock {
 	if t = min(t, now); t > c.Newest {
 		c.Newest, c.NewestAt = t, now
@@ -22,9 +23,10 @@ func (c Clock) See(t, now int64) Clock {
 	return c
 }
 
-// Watermark is the time up to which windows are closed: newest minus delay,
-// or the database's clock minus delay after QuietAfter without anything newer.
-// It never falls below before. progress.Unset before the first sample.
+// Watermark is the time up to which windows are closed: the newest sample time
+// minus delay, or the database's clock minus delay if nothing newer has arrived
+// for QuietAfter. It never falls below before, the watermark of the last round:
+// a window that was closed stays closed. Until the first sample it is before.
 func (c Clock) Watermark(now, delay, before int64) int64 {
 	if c.Newest == progress.Unset {
 		return before
@@ -36,8 +38,9 @@ func (c Clock) Watermark(now, delay, before int64) int64 {
 	return max(w, before, 0)
 }
 
-// QuietDeadline is when, by the database's clock, the watermark starts to
-// follow that clock; progress.Unset before the first sample.
+// QuietDeadline is when, by the database's clock, the watermark starts to follow
+// that clock: a round must run then even if no sample arrives. It is
+// progress.Unset before the first sample.
 func (c Clock) QuietDeadline() int64 {
 	if c.Newest == progress.Unset {
 		return progress.Unset

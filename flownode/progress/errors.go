@@ -19,13 +19,13 @@ func (e *RetentionError) Error() string {
 		e.Flow, FormatTime(e.From), FormatTime(e.Earliest))
 }
 
-// Hint tells what to type instead. A refill's --from is open: the first window
-// that is computed ends after it.
+// Hint tells what to type instead. --from is excluded: the first window that a
+// refill computes ends after it.
 func (e *RetentionError) Hint() string { return "--from " + FormatTime(e.Earliest-1) }
 
-// PinnedGoneError says that no window of a flow can be computed any more,
-// because raw samples are gone of a fixed time that all of them read. What is
-// stored stays (I6).
+// PinnedGoneError says that no window of a flow can be computed any more: all of
+// them read a fixed time, and raw samples of that time are gone. What is stored
+// stays (I6).
 type PinnedGoneError struct {
 	Flow     string
 	Earliest int64 // ms since the epoch: raw samples before it are gone

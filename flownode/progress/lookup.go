@@ -48,8 +48,9 @@ func (e *AmbiguousFlowError) Error() string {
 // Hint tells the user what to type instead.
 func (e *AmbiguousFlowError) Hint() string { return "one of: " + strings.Join(e.Titles, " ") }
 
-// UnknownFlow makes the error for a name that none of the flows has, and looks
-// among their names for the one that was perhaps meant.
+// UnknownFlow makes the error for a name that none of the flows has. It looks
+// among their names for the one that was probably meant: the nearest, if at
+// most a quarter of the name (and two bytes at least) differs.
 func UnknownFlow(name string, names []string) *UnknownFlowError {
 	e := &UnknownFlowError{Name: name}
 	best := max(2, len(name)/4) + 1
@@ -61,7 +62,7 @@ func UnknownFlow(name string, names []string) *UnknownFlowError {
 	return e
 }
 
-// distance is the number of bytes to insert, delete or replace to make b of a.
+// distance is the number of bytes to insert, delete or replace to turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

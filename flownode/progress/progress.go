@@ -1,6 +1,10 @@
-// Package progress is what a flow has reached and what one round of the
-// coordinator makes of it: vector, emitted-until, watermark, dirty list,
-// result rows, job progress. All of it commits in one transaction (I4).
+// Package progress is how far a flow is, as it is stored, and what one round
+// changes: vector, emitted-until, watermark, dirty list, result rows, position
+// of a job. It is the data that the coordinator and the store exchange; both
+// import it, and neither imports the other.
+//
+// Everything in a Round commits in one transaction (I4). The package does not
+// decide anything and does not check what it is given.
 //
 // The package is pure data: no SQL, no clock, no goroutines.
 package progress
@@ -63,17 +67,19 @@ type DirtyKey struct {
 	Group     string
 }
 
-// Row is one result. Columns stand in the order of the result table's label
-// columns; a label that is missing is "". Where the table has one labels
-// column, Columns holds exactly that: a JSON object text with sorted keys.
+// Row is one result. Columns are in the order of the label columns of the result
+// table; a missing label is "". If the table has a single labels column, Columns
+// holds one text: a JSON object with sorted keys.
 type Row struct {
 	Columns []string
 	Value   float64
 }
 
-// Window is what a round found for one window. Rows are upserted; then, if
-// Complete, every other row of the window with the flow's static labels is
-// deleted; otherwise just the rows named in Gone.
+// Window is what a round found for one window. Rows are inserted or updated.
+// Then, if Complete, every other row of the window with the flow's static labels
+// is deleted; otherwise only the rows in Gone are. A round that knows all groups
+// of the window sets Complete; one that recomputed some groups, or only what has
+// changed since it last wrote, must not.
 type Window struct {
 	Start, End int64 // milliseconds since the epoch
 	Complete   bool
@@ -81,7 +87,8 @@ type Window struct {
 	Gone       [][]string // label columns of rows that must not be there
 }
 
-// JobStep moves a job forward together with the windows it computed.
+// JobStep moves a job forward. It commits together with the windows it computed,
+// so after a crash the job continues exactly where its results end.
 type JobStep struct {
 	ID          int64
 	NextT       int64
@@ -91,10 +98,10 @@ type JobStep struct {
 	Error       string // not empty: the job failed and stops
 }
 
-// Round is everything one round changes for one flow, in one transaction. It
-// starts from From and Epoch: when the stored flow has another vector or
-// epoch, another owner was there, nothing is written and sequence.ErrFenced
-// comes back.
+// Round is everything that one round changes for one flow, in one transaction.
+// From and Epoch are its fence (I4): if the stored flow has another vector or
+// another epoch, another owner has moved it. Then nothing of the round is
+// written, and its outcome is sequence.ErrFenced.
 type Round struct {
 	Flow    FlowID
 	Epoch   int64
@@ -124,7 +131,9 @@ type Job struct {
 	FinishedAt  int64 // Unset before
 }
 
-// Head is what tells whether a flow came, went, changed or got another owner.
+// Head is the part of a flow that shows whether it was created, deleted or
+// changed, or has another owner. It is small enough to read for all flows at
+// every poll.
 type Head struct {
 	ID    FlowID
 	Name  string
@@ -133,7 +142,7 @@ type Head struct {
 	Epoch int64    // grows with every owner
 }
 
-// Outcome is what became of one Round.
+// Outcome is the result of committing one Round.
 type Outcome struct {
 	RowsWritten int64 // rows inserted, changed or deleted
 	Err         error // sequence.ErrFenced, or why this flow's round was not written; nil when it was

@@ -57,11 +57,14 @@ func (e *Engine) WithLookback(ms int64) *Engine {
 	return &Engine{engine: e.engine, lookback: time.Duration(ms) * time.Millisecond}
 }
 
+// options are the settings of one query that differ between flows.
+// options are the settings of one query that differ between flows.
 func (e *Engine) options() promql.QueryOpts {
 	return promql.NewPrometheusQueryOpts(false, e.lookback)
 }
 
-// instant evaluates an expression at one time.
+// instant evaluates an expression at one time, ms since the epoch. Warnings of
+// the engine are dropped; what it refuses is an error.
 func (e *Engine) instant(ctx context.Context, from storage.Queryable, expr string, t int64) (Vector, error) {
 	q, err := e.engine.NewInstantQuery(ctx, from, e.options(), expr, time.UnixMilli(t))
 	if err != nil {
@@ -75,7 +78,8 @@ func (e *Engine) instant(ctx context.Context, from storage.Queryable, expr strin
 	return vector(res)
 }
 
-// vector is a result as samples. A scalar is one sample without labels.
+// vector turns a result into samples of its own memory: the engine may reuse the
+// result after the query is closed. A scalar is one sample without labels.
 func vector(res *promql.Result) (Vector, error) {
 	switch v := res.Value.(type) {
 	case promql.Vector:

@@ -12,11 +12,15 @@ import (
 	"laminar/flownode/flowdef"
 )
 
-// Residual evaluates the residual of a compiled expression over its leaves'
-// complete vectors at t (ms since the epoch): leaves[i] is the vector of leaf
-// i, with the labels of Leaf.GroupLabels, each label set once. A scalar result
-// is one sample without labels. Results with equal labels are an error, as in
-// Prometheus. A nil residual is leaf 0, which is returned as it is.
+// Residual evaluates the residual of a compiled expression at t (ms since the
+// epoch) over the vectors of its leaves. leaves[i] is the vector of leaf i, with
+// the labels of Leaf.GroupLabels and each label set once. The vectors must be
+// complete, with all groups of the window, because scalar, count and group_left
+// look across groups.
+//
+// A scalar result is one sample without labels. Results with equal labels are an
+// error, as in Prometheus. A nil residual means that the expression is leaf 0,
+// whose vector is returned as it is.
 func (e *Engine) Residual(ctx context.Context, residual parser.Expr, leaves []Vector, t int64) (Vector, error) {
 	if residual == nil {
 		return leaves[0], nil
@@ -29,8 +33,9 @@ func (e *Engine) Residual(ctx context.Context, residual parser.Expr, leaves []Ve
 	return out, nil
 }
 
-// leafVectors is a storage in which the series of the selector of leaf i are
-// the samples of its vector, all at one time.
+// leafVectors is a storage for the engine. The residual has a selector in the
+// place of each leaf; the series of the selector of leaf i are the samples of
+// its vector, all at one time.
 type leafVectors struct {
 	noLabelNames
 	leaves []Vector
@@ -51,7 +56,7 @@ func (v leafVectors) Select(_ context.Context, _ bool, _ *storage.SelectHints, m
 	return set
 }
 
-// leafSet iterates over a leaf's vector, as series of one point each.
+// leafSet iterates over the vector of a leaf, as series of one point each.
 type leafSet struct {
 	noWarnings
 	samples Vector

@@ -26,7 +26,9 @@ type Series struct {
 // labels. It is only read.
 type Samples []Series
 
-// Whole evaluates an expression over raw samples at t (ms since the epoch).
+// Whole evaluates an expression over raw samples at t (ms since the epoch). The
+// samples must hold everything that the expression reads at t; they may hold
+// more.
 func (e *Engine) Whole(ctx context.Context, expr string, samples Samples, t int64) (Vector, error) {
 	out, err := e.instant(ctx, samples, expr, t)
 	if err != nil {
@@ -35,10 +37,10 @@ func (e *Engine) Whole(ctx context.Context, expr string, samples Samples, t int6
 	return out, nil
 }
 
-// WholeRange evaluates an expression at start, start+step, ... up to end (ms),
-// in one pass over the samples, which is much faster than as many calls of
-// Whole. The result has one vector for each of these times. An error at one of
-// them fails all.
+// WholeRange evaluates an expression at start, start+step, ... up to end (ms
+// since the epoch), in one pass over the samples. That is much faster than as
+// many calls of Whole. The result has one vector for each of these times. An
+// error at one of them fails all.
 func (e *Engine) WholeRange(ctx context.Context, expr string, samples Samples, start, end, step int64) ([]Vector, error) {
 	out, err := e.wholeRange(ctx, expr, samples, start, end, step)
 	if err != nil {
@@ -104,6 +106,10 @@ func (q samplesQuerier) Select(_ context.Context, sorted bool, _ *storage.Select
 	return set
 }
 
+// matches reports whether a label set satisfies all matchers. A missing label is
+// the empty string, as everywhere in PromQL.
+// matches reports whether a label set satisfies all matchers. A missing label is
+// the empty string, as everywhere in PromQL.
 func matches(lset labels.Labels, ms []*labels.Matcher) bool {
 	for _, m := range ms {
 		if !m.Matches(lset.Get(m.Name)) {
