@@ -36,6 +36,12 @@ type Config struct {
 	Beside func(context.Context, Service) error
 }
 
+// Service is what is known of a serving process once it is up.
+type Service struct {
+	Address string // host:port it listens on
+	Store   *sqlstore.Store
+}
+
 // Database says which database to use and how.
 type Database struct {
 	URL            string // as PostgreSQL's own tools take it; "" for the private one

@@ -17,12 +17,6 @@ import (
 	"laminar/sqlstore"
 )
 
-// Service is what is known of a serving process once it is up.
-type Service struct {
-	Address string // host:port it listens on
-	Store   *sqlstore.Store
-}
-
 // ListenError says that the address cannot be listened on.
 type ListenError struct {
 	Address string

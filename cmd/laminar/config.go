@@ -1,13 +1,10 @@
 package main
 
 import (
-	"net"
 	"time"
 
 	"laminar/flownode/flowdef"
 	"laminar/server"
-	"laminar/server/upkeep"
-	"laminar/server/view"
 	"laminar/sqlstore"
 )
 
@@ -62,54 +59,4 @@ func defaultConfig() config {
 	c.Log.Level = "info"
 	c.Log.Format = "text"
 	return c
-}
-
-// Validate says which field cannot be meant. It looks at what is set, not at
-// the world: whether files and databases are there is found when they are used.
-func (c *config) Validate() error {
-	switch {
-	case c.DataDir == "" && c.Database.URL == "" && c.URLFile == "":
-		return usagef("data_dir and database.url are both empty: one says where the database is")
-	case c.Database.URL != "" && c.URLFile != "":
-		return usagef("database.url and database.url_file are both set: one is enough")
-	case c.Regions < 1 || c.Regions > 1024:
-		return usagef("raw.regions is %d: want 1 to 1024", c.Regions)
-	case c.Upkeep.Retention != 0 && c.Upkeep.Retention < time.Hour:
-		return usagef("raw.retention is %s: want an hour at least, or 0 to keep samples for ever", view.FormatDuration(c.Upkeep.Retention))
-	case c.Lookback < time.Millisecond:
-		return usagef("raw.lookback is %s: want a millisecond at least", view.FormatDuration(c.Lookback))
-	case c.Ingest.Starts != server.StartsIgnored && c.Ingest.Starts != server.StartsZero:
-		return usagef("ingest.start_timestamps is %q: want %s or %s", c.Ingest.Starts, server.StartsIgnored, server.StartsZero)
-	case (c.HA.ClusterLabel == "") != (c.HA.ReplicaLabel == ""):
-		return usagef("ha.cluster_label is %q and ha.replica_label is %q: set both or neither", c.HA.ClusterLabel, c.HA.ReplicaLabel)
-	case c.HA.ClusterLabel != "" && c.HA.ClusterLabel == c.HA.ReplicaLabel:
-		return usagef("ha.cluster_label and ha.replica_label are both %q: want two labels", c.HA.ClusterLabel)
-	case !c.Flownode.Executor.Known():
-		return usagef("flownode.executor is %q: want %s, %s or %s", c.Flownode.Executor, flowdef.ExecutorAuto, flowdef.ExecutorColumnar, flowdef.ExecutorPushdown)
-	case c.Log.Format != "text" && c.Log.Format != "json":
-		return usagef("log.format is %q: want text or json", c.Log.Format)
-	}
-	if _, err := logLevel(c.Log.Level); err != nil {
-		return err
-	}
-	for _, s := range settings {
-		if err := atLeast(s.key, s.bind(c), s.least); err != nil {
-			return err
-		}
-	}
-	if _, err := upkeep.ParseSchedule(c.Upkeep.Schedule); err != nil {
-		return usagef("maintenance.schedule is %q: %v", c.Upkeep.Schedule, err)
-	}
-	if _, err := upkeep.ParseSchedule(c.Upkeep.Verify.Schedule); c.Upkeep.Verify.Schedule != "" && err != nil {
-		return usagef("verify.schedule is %q: %v", c.Upkeep.Verify.Schedule, err)
-	}
-	for i, r := range c.Upkeep.Refills {
-		if err := r.Validate(time.Now()); err != nil {
-			return usagef("refills[%d].%v", i, err)
-		}
-	}
-	if _, _, err := net.SplitHostPort(c.Web.Listen); err != nil {
-		return usagef("listen is %q: want host:port", c.Web.Listen)
-	}
-	return nil
 }

@@ -181,14 +181,6 @@ func didYouMean(key string) string {
 	return ""
 }
 
-func logLevel(name string) (slog.Level, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(name)); err != nil {
-		return level, usagef("log.level is %q: want debug, info, warn or error", name)
-	}
-	return level, nil
-}
-
 // logger is the log of a configuration that is valid.
 func (a *app) logger(c *config) *slog.Logger {
 	level, _ := logLevel(c.Log.Level) // Validate has looked at it
