@@ -28,7 +28,7 @@ test-matrix: ## run the store's tests on PostgreSQL 14 to 18
 build: ## build bin/laminar
 	go build -o bin/laminar ./cmd/laminar
 
-lint: ## formatting, vet, golangci-lint, staticcheck, shellcheck
+lint: ## formatting, vet, golangci-lint, shellcheck
 	@scripts/lint.sh
 
 structure: ## lines, methods and references back of each package; ARGS='-v ./flownode' names the references
