@@ -1,13 +1,19 @@
-// Package segment is what one region holds of one metric: raw samples as
-// parallel arrays, the unit that is written, read and sealed.
+// Package segment holds raw samples of one metric in one region as parallel
+// arrays: the unit that is written, read and sealed.
 //
 // A hot segment belongs to one flush and carries its exact sequence. A sealed
 // segment merges the hot segments of a generation; of its samples' sequences
 // it keeps only the smallest and the largest.
 //
-// A segment names its series and its metric by number. What these are is package
-// series; where a flush or a snapshot stands is package sequence. Select stays
-// here: it chooses segments, not samples.
+// A segment exists in three forms. As a Segment, its arrays are what folds read.
+// As columns (columns.go), hot segments are stored: cheap to make. As runs
+// (packed.go), sealed segments are stored: small. Packer and Unpacker convert,
+// and Merge makes sealed segments of hot ones.
+//
+// Segments name series and metrics by number. Package series says what these
+// are, and package sequence where a flush or a snapshot stands. Select is here
+// because it chooses segments, not samples. The package does not decide which
+// samples are ordered, and does not know flows.
 //
 // The package is pure: no SQL, no clock, no goroutines.
 package segment
@@ -19,9 +25,9 @@ import (
 	"laminar/sequence"
 )
 
-// BucketMillis is the width of a time bucket: no segment crosses a multiple of
-// it, so a time offset inside a segment fits 32 bits and retention can drop
-// whole buckets.
+// BucketMillis is the width of a time bucket, a day. No segment crosses a
+// multiple of it, so a time offset inside a segment fits 32 bits and retention
+// can drop whole buckets.
 const BucketMillis = int64(24 * time.Hour / time.Millisecond)
 
 // Bucket is the start of the time bucket that t (milliseconds since the epoch,
@@ -44,7 +50,7 @@ func IsStale(v float64) bool { return math.Float64bits(v) == staleBits }
 // Stale is the stale marker.
 func Stale() float64 { return math.Float64frombits(staleBits) }
 
-// Segment is samples of one metric in one region within one time bucket, as
+// Segment is samples of one metric, in one region, within one time bucket, as
 // parallel arrays: sample i is (Series[i], Base+Offsets[i], Values[i]).
 //
 //	S1  len(Series) == len(Offsets) == len(Values) > 0
@@ -62,8 +68,11 @@ func Stale() float64 { return math.Float64frombits(staleBits) }
 //
 // Floats and histograms share the key (series, time): they overwrite each other.
 //
+// S5 is what makes folding safe: an ordered segment neither repeats nor precedes
+// anything that state may already hold (I7).
+//
 // A segment read from the store may share memory with a buffer of the reader:
-// it is valid only until the next one is read.
+// it is valid only until the next one is read. It is for one goroutine.
 type Segment struct {
 	Region         sequence.Region
 	MinSeq, MaxSeq sequence.Seq
@@ -82,8 +91,9 @@ type Segment struct {
 	Wire int
 }
 
-// ArrayBytes is what a float sample of a segment of arrays takes on the way from
-// PostgreSQL: three elements of 4, 4 and 8 bytes, each with its length.
+// ArrayBytes is the size of a float sample on the way from PostgreSQL, in a
+// segment stored as arrays: three elements of 4, 4 and 8 bytes, each with its
+// length.
 const ArrayBytes = 3*4 + 16
 
 // Len is the number of samples.
@@ -92,8 +102,9 @@ func (s *Segment) Len() int { return len(s.Series) }
 // Time is the time of sample i in milliseconds since the epoch.
 func (s *Segment) Time(i int) int64 { return s.Base + int64(s.Offsets[i]) }
 
-// Info is what is known of a segment, or of several that are ordered, without
-// reading their samples: enough for the decision what to do about them.
+// Info describes a segment, or several ordered ones together, without their
+// samples. It is enough to decide what to do about them (flowplan.Plan) and how
+// to read them (flowplan.ChooseExecutor).
 type Info struct {
 	Region         sequence.Region
 	MinSeq, MaxSeq sequence.Seq

@@ -2,7 +2,9 @@ package segment
 
 import "laminar/sequence"
 
-// Select says which segments to read. Zero fields do not restrict.
+// Select says which segments to read. Zero fields do not restrict. A selection
+// may yield more than was asked for, never less: readers check each sample that
+// they use.
 type Select struct {
 	Metrics []sequence.MetricID // required
 	// Series, when not nil, is a hint: segments that hold none of these may be
@@ -17,7 +19,7 @@ type Select struct {
 	Spans []Span
 }
 
-// Pick chooses segments by their order.
+// Pick chooses segments by whether they are ordered (S5).
 type Pick int
 
 // The choices.
@@ -27,6 +29,7 @@ const (
 	PickUnordered
 )
 
-// Span is a stretch of time in milliseconds since the epoch, both ends
-// included: MinT <= t <= MaxT.
+// Span is a stretch of sample time in milliseconds since the epoch, both ends
+// included: MinT <= t <= MaxT. It describes samples that are there; stretches
+// that windows read are open below.
 type Span struct{ MinT, MaxT int64 }
