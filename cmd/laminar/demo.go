@@ -56,7 +56,7 @@ func (a *app) demoCommand() *cobra.Command {
 			return a.demo(cmd.Context(), &c, limit)
 		},
 	}
-	cmd.Flags().StringVar(&duration, "duration", "0s", "end after this long; 0s until Ctrl-C")
+	cmd.Flags().StringVar(&duration, "duration", "0s", "stop after this long; 0s runs until Ctrl-C")
 	addSettingFlags(cmd.Flags(), serving)
 	return cmd
 }
@@ -87,10 +87,10 @@ func (a *app) demo(ctx context.Context, c *config, limit time.Duration) error {
 // user did not name any.
 func (a *app) demoPlaces(cmd *cobra.Command, c *config) error {
 	if !a.given(cmd, c, "listen") {
-		// Taken by somebody else's Laminar, or by this demo in another window.
+		// Another Laminar may use it, or this demo in another window.
 		l, err := net.Listen("tcp", c.Web.Listen)
 		if err != nil {
-			_ = say(a.stdout, "%s is taken; another port is used\n", c.Web.Listen)
+			_ = say(a.stdout, "%s is in use; using another port\n", c.Web.Listen)
 			c.Web.Listen = "127.0.0.1:0"
 		} else if err := l.Close(); err != nil {
 			return err

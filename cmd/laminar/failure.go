@@ -68,8 +68,8 @@ type linesError []string
 
 func (e linesError) Error() string { return strings.Join(e, "\n") }
 
-// quietError ends the program with a code and says nothing: whoever ran has
-// said it already.
+// quietError ends the program with a code and says nothing: what there
+// is to say has been said.
 type quietError int
 
 func (e quietError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }

@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) flowCommand() *cobra.Command {
-	cmd := a.group(&cobra.Command{Use: "flow", Short: "Check, apply and look at flows"})
+	cmd := a.group(&cobra.Command{Use: "flow", Short: "Check, apply and inspect flows"})
 	cmd.AddCommand(a.flowValidateCommand(), a.flowApplyCommand(), a.flowListCommand(),
 		a.flowShowCommand(), a.flowExplainCommand(), a.flowDeleteCommand(), a.flowWaitCommand())
 	return cmd
@@ -20,7 +20,7 @@ func (a *app) flowCommand() *cobra.Command {
 
 // addFilesFlag adds -f, which is required.
 func addFilesFlag(cmd *cobra.Command, files *[]string) {
-	cmd.Flags().StringArrayVarP(files, "file", "f", nil, "file, directory or pattern of definitions, - for standard input; may be repeated")
+	cmd.Flags().StringArrayVarP(files, "file", "f", nil, "definition file, directory or glob pattern, or - for standard input; may be repeated")
 	inner := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		if len(*files) == 0 {
@@ -37,7 +37,7 @@ func (a *app) flowValidateCommand() *cobra.Command {
 	var files []string
 	cmd := &cobra.Command{
 		Use:   "validate -f FILE",
-		Short: "Check definitions without a database, and say how each is kept",
+		Short: "Check definitions without a database, and show how each is kept",
 		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load(cmd)
@@ -78,7 +78,7 @@ func (a *app) flowApplyCommand() *cobra.Command {
 	var replace bool
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
-		Short: "Make the catalogue hold the definitions; others stay as they are",
+		Short: "Write definitions to the catalogue; other flows stay as they are",
 		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load(cmd)
@@ -100,7 +100,7 @@ func (a *app) flowApplyCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&replace, "replace", false, "let changed definitions drop and rebuild their results")
+	cmd.Flags().BoolVar(&replace, "replace", false, "drop and rebuild the results of changed definitions")
 	addFilesFlag(cmd, &files)
 	a.addOutputFlag(cmd)
 	return cmd
@@ -119,7 +119,7 @@ func applied(results []sqlstore.ApplyResult) table {
 func (a *app) flowListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List all flows and how far they are",
+		Short: "List all flows and their progress",
 		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
@@ -138,7 +138,7 @@ func (a *app) flowListCommand() *cobra.Command {
 func (a *app) flowShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NAME",
-		Short: "Show one flow: its definition, how it is kept and how far it is",
+		Short: "Show one flow: its definition, how it is kept, and its progress",
 		Args:  takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
@@ -161,7 +161,7 @@ func (a *app) flowShowCommand() *cobra.Command {
 func (a *app) flowDeleteCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "delete NAME",
-		Short: "Forget a flow and drop its results",
+		Short: "Delete a flow and its results",
 		Args:  takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {

@@ -20,12 +20,12 @@ func (a *app) flowExplainCommand() *cobra.Command {
 	var files []string
 	cmd := &cobra.Command{
 		Use:   "explain NAME | -f FILE",
-		Short: "Show how a flow is computed, what its next round reads, and who aggregates",
-		Long: "Take a flow apart: its leaves and what is left of the expression, the state that each\n" +
-			"leaf keeps, the samples that the next round has to read, and what that is expected to\n" +
-			"cost by each executor. The connection's speed is measured from here, by reading the\n" +
-			"newest commits; the flownode measures its own. Nothing is changed.\n\n" +
-			"With -f the flows of files are taken apart without a database.",
+		Short: "Show how a flow is computed, what its next round reads, and which executor aggregates",
+		Long: "Show the leaves of a flow and the rest of its expression, the state that each leaf\n" +
+			"keeps, the samples that the next round has to read, and what each executor is expected\n" +
+			"to cost. This command measures the speed of its own connection by reading the newest\n" +
+			"commits; the flownode measures its own. Nothing is changed.\n\n" +
+			"With -f, explain the flows of definition files, without a database.",
 		Example: "  laminar flow explain http_requests:rate5m",
 		Args:    takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -53,7 +53,7 @@ func (a *app) flowExplainCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "file, directory or pattern of definitions, - for standard input; may be repeated")
+	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "definition file, directory or glob pattern, or - for standard input; may be repeated")
 	a.addOutputFlag(cmd)
 	return cmd
 }

@@ -21,10 +21,10 @@ func (a *app) flowWaitCommand() *cobra.Command {
 	var timeout string
 	cmd := &cobra.Command{
 		Use:   "wait [NAME...]",
-		Short: "Wait until flows show everything that is committed now",
-		Long: "Wait until the tables of the named flows (of all, without a name) show every sample\n" +
-			"that is committed at the time of the call, in all windows that are closed. Windows\n" +
-			"that are still open are not waited for.",
+		Short: "Wait until flows include everything that is committed now",
+		Long: "Wait until the tables of the named flows (by default, of all flows) include every\n" +
+			"sample that is committed at the time of the call, in every closed window. Open\n" +
+			"windows are not waited for.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			limit, err := parseDuration(timeout)
 			if err != nil {
@@ -35,7 +35,7 @@ func (a *app) flowWaitCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&timeout, "timeout", "0s", "give up after this long, with exit code 3; 0s never")
+	cmd.Flags().StringVar(&timeout, "timeout", "0s", "give up after this long, with exit code 3; 0s never gives up")
 	return cmd
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) jobCommand() *cobra.Command {
-	cmd := a.group(&cobra.Command{Use: "job", Short: "Look at refills and other long work"})
+	cmd := a.group(&cobra.Command{Use: "job", Short: "Inspect refills and other long-running work"})
 	cmd.AddCommand(a.jobListCommand(), a.jobShowCommand(), a.jobCancelCommand())
 	return cmd
 }
@@ -34,7 +34,7 @@ func (a *app) jobListCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 50, "how many")
+	cmd.Flags().IntVar(&limit, "limit", 50, "maximum number of jobs to list")
 	a.addOutputFlag(cmd)
 	return cmd
 }
@@ -65,7 +65,7 @@ func (a *app) jobShowCommand() *cobra.Command {
 func (a *app) jobCancelCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "cancel ID",
-		Short: "End a job; the windows it has computed stay",
+		Short: "Cancel a job; the windows that it has computed stay",
 		Args:  takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := jobID(args[0])

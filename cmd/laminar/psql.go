@@ -19,8 +19,8 @@ import (
 func (a *app) psqlCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "psql [ARGS]",
-		Short: "Open psql on whichever database is in use",
-		Long: "Open psql on whichever database is in use. What follows Laminar's own flags is handed\n" +
+		Short: "Open psql on the database in use",
+		Long: "Open psql on the database in use. What follows Laminar's own flags is passed\n" +
 			"to psql: laminar psql --data-dir data -c 'select * from laminar.sample limit 10'",
 		DisableFlagParsing: true, // psql has flags of its own
 		RunE: func(cmd *cobra.Command, args []string) error {

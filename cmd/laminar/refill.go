@@ -16,10 +16,10 @@ func (a *app) refillCommand() *cobra.Command {
 	var noWait bool
 	cmd := &cobra.Command{
 		Use:   "refill NAME --from T --to T",
-		Short: "Compute a flow's windows again from all raw samples",
-		Long: "Compute the windows with from < end <= to again from all raw samples, replacing what\n" +
-			"is stored. The work is a durable job that the flownode runs beside its other work; it\n" +
-			"goes on after a crash, and also when this command is interrupted.\n\n" +
+		Short: "Recompute a flow's windows from all raw samples",
+		Long: "Recompute, from all raw samples, the windows with from < end <= to, and replace what is\n" +
+			"stored. The work is a durable job that the flownode runs beside its other work. It\n" +
+			"continues after a crash, and when this command is interrupted.\n\n" +
 			"T is RFC 3339, now, or a time before now such as -2h.",
 		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,9 +47,9 @@ func (a *app) refillCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "start of the span, itself excluded")
-	cmd.Flags().StringVar(&to, "to", "now", "end of the span, included")
-	cmd.Flags().BoolVar(&noWait, "no-wait", false, "print the job's number and leave it to the flownode")
+	cmd.Flags().StringVar(&from, "from", "", "start of the span, exclusive")
+	cmd.Flags().StringVar(&to, "to", "now", "end of the span, inclusive")
+	cmd.Flags().BoolVar(&noWait, "no-wait", false, "print the job's number and do not wait for it")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if from == "" {
 			return &usageError{err: errors.New("refill: --from is missing"), hint: cmd.UseLine()}

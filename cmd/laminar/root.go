@@ -7,7 +7,7 @@ func (a *app) root() *cobra.Command {
 	cmd := a.group(&cobra.Command{
 		Use:   "laminar",
 		Short: "Aggregate tables in PostgreSQL, kept up to date while metrics stream in",
-		Long: "Laminar takes in metrics by remote write, keeps every raw sample in PostgreSQL, and\n" +
+		Long: "Laminar receives metrics by remote write, keeps every raw sample in PostgreSQL, and\n" +
 			"keeps aggregations written in PromQL up to date as ordinary SQL tables.",
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -17,9 +17,9 @@ func (a *app) sealCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "seal",
 		Short: "Merge the hot segments now",
-		Long: "Merge the hot segments now, rather than when they are old enough. Flows that have not\n" +
-			"read them yet are waited for (seal.max_wait); with --force they are not, and compute\n" +
-			"what they missed again from raw samples.",
+		Long: "Merge the hot segments now, rather than when they are old enough. Sealing waits for\n" +
+			"flows that have not read them yet, for seal.max_wait at most. With --force it does not\n" +
+			"wait, and those flows recompute what they missed from raw samples.",
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, c *config, store *sqlstore.Store) error {

@@ -9,9 +9,9 @@ import (
 func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Take in samples and keep the flows up to date",
-		Long: "Take in samples by remote write and keep the flows up to date, in one process. Without\n" +
-			"a database URL a private PostgreSQL is run in the data directory.",
+		Short: "Receive samples and keep the flows up to date",
+		Long: "Receive samples by remote write and keep the flows up to date, in one process. Without\n" +
+			"a database URL, run a private PostgreSQL in the data directory.",
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load(cmd)

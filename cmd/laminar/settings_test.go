@@ -9,8 +9,6 @@ import (
 	"time"
 )
 
-var rewriteDocs = flag.Bool("rewrite-docs", false, "write the table of settings into docs/settings.md")
-
 // TestSettingsDocument compares the table in docs/settings.md with the one the
 // program works by.
 func TestSettingsDocument(t *testing.T) {
@@ -25,14 +23,15 @@ func TestSettingsDocument(t *testing.T) {
 		t.Fatalf("%s does not hold the lines %q and %q", file, begin, end)
 	}
 	want := head + begin + settingsTable() + end + tail
-	if *rewriteDocs {
+	// The flag of the scripts under testdata, for all that a test can write anew.
+	if flag.Lookup("rewrite").Value.String() == "true" {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	if want != string(text) {
-		t.Errorf("%s does not hold the settings as they are; go test ./cmd/laminar -run TestSettingsDocument -rewrite-docs writes it:\n%s", file, settingsTable())
+		t.Errorf("%s does not hold the settings as they are; go test ./cmd/laminar -run TestSettingsDocument -rewrite writes it:\n%s", file, settingsTable())
 	}
 }
 

@@ -55,17 +55,17 @@ func (a *app) simulateCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&url, "url", "http://127.0.0.1:9201/api/v1/write", "where to send; may hold user and password")
-	f.IntVar(&opts.Instances, "instances", opts.Instances, fmt.Sprintf("machines, of %d series each", fleet.SeriesPerInstance))
+	f.StringVar(&url, "url", "http://127.0.0.1:9201/api/v1/write", "where to send; may include user and password")
+	f.IntVar(&opts.Instances, "instances", opts.Instances, fmt.Sprintf("number of machines, of %d series each", fleet.SeriesPerInstance))
 	f.StringVar(&interval, "interval", view.FormatDuration(opts.Interval), "time between two scrapes of a machine")
-	f.StringVar(&history, "history", "0s", "send so much of the past first, as fast as it is taken; then end, unless a duration is given")
-	f.StringVar(&duration, "duration", "0s", "how long to go on; 0s until Ctrl-C")
-	f.StringVar(&delay, "max-delay", view.FormatDuration(opts.MaxDelay), "the longest that a late sample is late")
-	f.Float64Var(&opts.Late, "late", opts.Late, "share of samples that come late")
-	f.Float64Var(&opts.Repeated, "repeated", opts.Repeated, "share of samples that come twice")
-	f.Float64Var(&opts.Overwritten, "overwritten", opts.Overwritten, "share of samples that come again with another value")
-	f.Float64Var(&opts.Restarts, "restarts", opts.Restarts, "chance of a restart of a machine, per scrape")
-	f.Uint64Var(&opts.Seed, "seed", opts.Seed, "the same seed gives the same values")
+	f.StringVar(&history, "history", "0s", "how much of the past to send first, as fast as it is accepted; then end, unless --duration is given")
+	f.StringVar(&duration, "duration", "0s", "how long to run; 0s runs until Ctrl-C")
+	f.StringVar(&delay, "max-delay", view.FormatDuration(opts.MaxDelay), "maximum delay of a late sample")
+	f.Float64Var(&opts.Late, "late", opts.Late, "share of samples that arrive late")
+	f.Float64Var(&opts.Repeated, "repeated", opts.Repeated, "share of samples that arrive twice")
+	f.Float64Var(&opts.Overwritten, "overwritten", opts.Overwritten, "share of samples that arrive again with a different value")
+	f.Float64Var(&opts.Restarts, "restarts", opts.Restarts, "probability that a machine restarts, per scrape")
+	f.Uint64Var(&opts.Seed, "seed", opts.Seed, "seed of the simulation; the same seed gives the same values")
 	return cmd
 }
 

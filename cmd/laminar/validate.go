@@ -16,13 +16,13 @@ import (
 func (c *config) Validate() error {
 	switch {
 	case c.DataDir == "" && c.Database.URL == "" && c.URLFile == "":
-		return usagef("data_dir and database.url are both empty: one says where the database is")
+		return usagef("data_dir and database.url are both empty: one of them must say where the database is")
 	case c.Database.URL != "" && c.URLFile != "":
-		return usagef("database.url and database.url_file are both set: one is enough")
+		return usagef("database.url and database.url_file are both set: set one of them")
 	case c.Regions < 1 || c.Regions > 1024:
 		return usagef("raw.regions is %d: want 1 to 1024", c.Regions)
 	case c.Upkeep.Retention != 0 && c.Upkeep.Retention < time.Hour:
-		return usagef("raw.retention is %s: want an hour at least, or 0 to keep samples for ever", view.FormatDuration(c.Upkeep.Retention))
+		return usagef("raw.retention is %s: want an hour at least, or 0 to keep all samples", view.FormatDuration(c.Upkeep.Retention))
 	case c.Lookback < time.Millisecond:
 		return usagef("raw.lookback is %s: want a millisecond at least", view.FormatDuration(c.Lookback))
 	case c.Ingest.Starts != server.StartsIgnored && c.Ingest.Starts != server.StartsZero:

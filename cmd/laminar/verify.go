@@ -20,11 +20,11 @@ func (a *app) verifyCommand() *cobra.Command {
 	var from, to, sample, seed string
 	cmd := &cobra.Command{
 		Use:   "verify [FLOW...]",
-		Short: "Compare result tables with what Prometheus's engine gives",
-		Long: "Compute closed windows with from < end <= to again, with Prometheus's own engine from the\n" +
-			"raw samples, and report every cell of the flows' tables (of all flows, without a name)\n" +
-			"that differs. The exit code is 1 when any does. Nothing is changed: `laminar refill`\n" +
-			"puts right what is wrong.\n\n" +
+		Short: "Compare result tables with the results of Prometheus's engine",
+		Long: "Recompute the closed windows with from < end <= to, with Prometheus's own engine on the\n" +
+			"raw samples, and report every cell that differs in the tables of the named flows (by\n" +
+			"default, of all flows). The exit code is 1 if any cell differs. Nothing is changed:\n" +
+			"`laminar refill` corrects what is wrong.\n\n" +
 			"Windows that may rightly differ at the moment, or whose raw samples are gone, are left\n" +
 			"out and counted. T is RFC 3339, now, or a time before now such as -2h.",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,10 +37,10 @@ func (a *app) verifyCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "start of the span, itself excluded; without it the oldest window")
-	cmd.Flags().StringVar(&to, "to", "", "end of the span, included; without it the newest closed window")
-	cmd.Flags().StringVar(&sample, "sample", "100%", "part of the windows to compare, chosen by the seed")
-	cmd.Flags().StringVar(&seed, "seed", "", "number that chooses the windows; without it another one each time")
+	cmd.Flags().StringVar(&from, "from", "", "start of the span, exclusive; by default the oldest window")
+	cmd.Flags().StringVar(&to, "to", "", "end of the span, inclusive; by default the newest closed window")
+	cmd.Flags().StringVar(&sample, "sample", "100%", "share of the windows to compare, selected by the seed")
+	cmd.Flags().StringVar(&seed, "seed", "", "number that selects the windows; by default a different one each time")
 	a.addOutputFlag(cmd)
 	return cmd
 }
