@@ -39,6 +39,12 @@ type Config struct {
 	Metrics *Metrics // default: not registered anywhere
 }
 
+// The defaults that a user sees.
+const (
+	DefaultRoundBudget   = time.Second
+	DefaultMaxStateBytes = 1 << 30
+)
+
 func (c *Config) setDefaults() error {
 	if c.Snapshots == nil || c.Catalog == nil || c.Results == nil || c.Jobs == nil || c.Elector == nil {
 		return fmt.Errorf("flownode: every port must be given")
@@ -50,10 +56,10 @@ func (c *Config) setDefaults() error {
 		return fmt.Errorf("flownode: executor %q: want one of %q", c.Executor, flowdef.Executors())
 	}
 	if c.RoundBudget == 0 {
-		c.RoundBudget = time.Second
+		c.RoundBudget = DefaultRoundBudget
 	}
 	if c.MaxStateBytes == 0 {
-		c.MaxStateBytes = 1 << 30
+		c.MaxStateBytes = DefaultMaxStateBytes
 	}
 	if c.MaxRounds == 0 {
 		c.MaxRounds = 4

@@ -82,26 +82,39 @@ type Limits struct {
 	Ahead        time.Duration // how far a sample may be ahead of the database's clock; default 10 min
 }
 
+// The defaults that a user sees.
+const (
+	DefaultBodyBytes    = 32 << 20
+	DefaultDecodedBytes = 32 << 20
+	DefaultLabels       = 64
+	DefaultLabelBytes   = 2000
+	DefaultAhead        = 10 * time.Minute
+	DefaultBufferBytes  = 128 << 20
+	DefaultFlushSamples = 200_000
+	DefaultLinger       = 5 * time.Millisecond
+	DefaultFailover     = 30 * time.Second
+)
+
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() (Config, error) {
 	if c.Regions < 1 || c.Regions > 1024 {
 		return c, fmt.Errorf("ingest: regions is %d, want 1 to 1024", c.Regions)
 	}
-	setDefault(&c.BufferBytes, 128<<20)
-	setDefault(&c.FlushSamples, 200_000)
-	setDefault(&c.Linger, 5*time.Millisecond)
+	setDefault(&c.BufferBytes, DefaultBufferBytes)
+	setDefault(&c.FlushSamples, DefaultFlushSamples)
+	setDefault(&c.Linger, DefaultLinger)
 	setDefault(&c.LingerSamples, 20_000)
 	setDefault(&c.FlushTimeout, 30*time.Second)
 	setDefault(&c.ResolveTimeout, 5*time.Second)
 	setDefault(&c.DrainTimeout, 5*time.Second)
 	setDefault(&c.RetryAfter, time.Second)
 	setDefault(&c.SeriesIdle, 6*time.Hour)
-	setDefault(&c.HA.Failover, 30*time.Second)
-	setDefault(&c.Limits.BodyBytes, 32<<20)
-	setDefault(&c.Limits.DecodedBytes, 32<<20)
-	setDefault(&c.Limits.Labels, 64)
-	setDefault(&c.Limits.LabelBytes, 2000)
-	setDefault(&c.Limits.Ahead, 10*time.Minute)
+	setDefault(&c.HA.Failover, DefaultFailover)
+	setDefault(&c.Limits.BodyBytes, DefaultBodyBytes)
+	setDefault(&c.Limits.DecodedBytes, DefaultDecodedBytes)
+	setDefault(&c.Limits.Labels, DefaultLabels)
+	setDefault(&c.Limits.LabelBytes, DefaultLabelBytes)
+	setDefault(&c.Limits.Ahead, DefaultAhead)
 	for _, f := range []struct {
 		name  string
 		value int64

@@ -3,7 +3,9 @@ package main
 import (
 	"time"
 
+	"laminar/flownode"
 	"laminar/flownode/flowdef"
+	"laminar/ingest"
 	"laminar/server"
 	"laminar/sqlstore"
 )
@@ -38,24 +40,24 @@ func defaultConfig() config {
 	c.Regions = 2
 	c.Upkeep.Retention = 15 * 24 * time.Hour
 	c.Lookback = time.Duration(flowdef.DefaultLookback) * time.Millisecond
-	c.Ingest.MaxBody = 32 << 20
-	c.Ingest.MaxDecoded = 32 << 20
-	c.Ingest.MaxLabels = 64
-	c.Ingest.MaxLabelBytes = 2000
-	c.Ingest.MaxAhead = 10 * time.Minute
-	c.Ingest.Buffer = 128 << 20
-	c.Ingest.FlushSamples = 200_000
-	c.Ingest.Linger = 5 * time.Millisecond
+	c.Ingest.MaxBody = ingest.DefaultBodyBytes
+	c.Ingest.MaxDecoded = ingest.DefaultDecodedBytes
+	c.Ingest.MaxLabels = ingest.DefaultLabels
+	c.Ingest.MaxLabelBytes = ingest.DefaultLabelBytes
+	c.Ingest.MaxAhead = ingest.DefaultAhead
+	c.Ingest.Buffer = ingest.DefaultBufferBytes
+	c.Ingest.FlushSamples = ingest.DefaultFlushSamples
+	c.Ingest.Linger = ingest.DefaultLinger
 	c.Ingest.Starts = server.StartsIgnored
-	c.HA.FailoverTimeout = 30 * time.Second
+	c.HA.FailoverTimeout = ingest.DefaultFailover
 	c.Upkeep.Seal.After = 2 * time.Hour
 	c.Upkeep.Seal.MaxWait = 10 * time.Minute
 	c.Upkeep.Seal.MaxHot = 8 << 30
 	c.Upkeep.Schedule = "@every 5m"
 	c.Upkeep.Verify.Sample = 0.01
 	c.Flownode.Executor = flowdef.ExecutorAuto
-	c.Flownode.RoundBudget = time.Second
-	c.Flownode.MaxState = 1 << 30
+	c.Flownode.RoundBudget = flownode.DefaultRoundBudget
+	c.Flownode.MaxState = flownode.DefaultMaxStateBytes
 	c.Log.Level = "info"
 	c.Log.Format = "text"
 	return c
