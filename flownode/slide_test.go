@@ -48,6 +48,8 @@ var slidingLeaves = []struct {
 	{"max_over_time(m[6m])", 90_000},
 	{"count_over_time(m[3m])", 180_000},
 	{"stddev_over_time(m[9m])", 60_000},
+	{"stdvar_over_time(m[6m])", 120_000},
+	{"present_over_time(m[4m])", 60_000},
 	{"last_over_time(m[8m])", 60_000},
 	{"first_over_time(m[16m])", 60_000},
 	{"m", 60_000},

@@ -63,24 +63,3 @@ func (f *Function) Keep(k Keeper) { f.As.keep(k, f.Markers) }
 func (f *Function) Merges(agg *Aggregation) bool {
 	return agg != nil && slices.Contains(f.MergesUnder, agg)
 }
-
-// All lists the table: Instant, and every function over a range that is kept.
-func All() []*Function { return slices.Clone(table) }
-
-// Named returns the function over a range with this name in PromQL; nil when it
-// is not kept.
-func Named(name string) *Function {
-	f := byName[name]
-	if f == Instant {
-		return nil
-	}
-	return f
-}
-
-var byName = func() map[string]*Function {
-	m := make(map[string]*Function, len(table))
-	for _, f := range table {
-		m[f.Name] = f
-	}
-	return m
-}()

@@ -1,6 +1,8 @@
 package function
 
 import (
+	"slices"
+
 	"laminar/flownode/partial"
 	"laminar/sequence/segment"
 )
@@ -65,3 +67,24 @@ var table = []*Function{
 		As: last(func(p *partial.Last) (float64, bool) { return p.V, !p.Empty() }),
 	},
 }
+
+// All lists the table: Instant, and every function over a range that is kept.
+func All() []*Function { return slices.Clone(table) }
+
+// Named returns the function over a range with this name in PromQL; nil when it
+// is not kept.
+func Named(name string) *Function {
+	f := byName[name]
+	if f == Instant {
+		return nil
+	}
+	return f
+}
+
+var byName = func() map[string]*Function {
+	m := make(map[string]*Function, len(table))
+	for _, f := range table {
+		m[f.Name] = f
+	}
+	return m
+}()

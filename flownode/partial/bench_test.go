@@ -4,12 +4,11 @@ import (
 	"testing"
 
 	"laminar/flownode/partial"
-	"laminar/flownode/partial/partialtest"
 )
 
 // benchmarkAdd folds what a flush of 10,000 series with 10 samples each folds:
 // 100,000 samples, sample by sample into a dense array of partials.
-func benchmarkAdd[P any, PP partialtest.Partial[P]](b *testing.B) {
+func benchmarkAdd[P any, PP partial.Cell[P]](b *testing.B) {
 	b.Helper()
 	const series, rounds = 10_000, 10
 	cells := make([]P, series)
@@ -31,7 +30,7 @@ func BenchmarkAddLast(b *testing.B)    { benchmarkAdd[partial.Last](b) }
 func BenchmarkAddCounter(b *testing.B) { benchmarkAdd[partial.Counter](b) }
 
 // benchCells is so many partials of a pane that each hold four samples.
-func benchCells[P any, PP partialtest.Partial[P]](pane int64) []P {
+func benchCells[P any, PP partial.Cell[P]](pane int64) []P {
 	cells := make([]P, 10_000)
 	for slot := range cells {
 		for k := range int64(4) {
@@ -43,7 +42,7 @@ func benchCells[P any, PP partialtest.Partial[P]](pane int64) []P {
 
 // benchmarkMerge merges one pane of 10,000 series into what is merged already,
 // as a window that slides on does.
-func benchmarkMerge[P any, PP partialtest.Partial[P]](b *testing.B, column partial.Column[P]) {
+func benchmarkMerge[P any, PP partial.Cell[P]](b *testing.B, column partial.Column[P]) {
 	b.Helper()
 	earlier, later := benchCells[P, PP](0), benchCells[P, PP](1)
 	acc := make([]P, len(earlier))

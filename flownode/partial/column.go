@@ -2,7 +2,7 @@ package partial
 
 // Column is what is done to many partials of one kind at once: one per slot,
 // in arrays indexed by slot. columngen writes these loops for every kind of the
-// package (columns_gen.go): in a generic loop Add and Merge would be called
+// package (kinds_gen.go): in a generic loop Add and Merge would be called
 // through a dictionary, neither directly nor inlined, which costs more than
 // their arithmetic.
 type Column[P any] struct {
@@ -14,4 +14,4 @@ type Column[P any] struct {
 	Merge func(into, later []P)
 }
 
-//go:generate go run ./columngen columns_gen.go
+//go:generate go run ./columngen kinds_gen.go

@@ -23,8 +23,7 @@ type Counter struct {
 	firstHi, lastHi uint16 // and the upper 16
 }
 
-// CounterKind is how Counter partials are kept.
-var CounterKind = flat(Traits{Name: "counter", Ordered: true}, counterColumn)
+var counterTraits = Traits{Name: "counter", Ordered: true}
 
 // FirstT is the time of the first sample, milliseconds since the epoch.
 func (p *Counter) FirstT() int64 { return int64(p.firstHi)<<32 | int64(p.firstLo) }

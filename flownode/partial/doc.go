@@ -9,9 +9,10 @@
 //	L2 associativity  (a + b) + c == a + (b + c)
 //	L3 split          the fold of all samples == the sum of the folds of any
 //	                  way to cut them up, in order
-//	L4 commutativity  a + b == b + a, but for Counter, Turns and Pair
+//	L4 commutativity  a + b == b + a, unless the kind is Ordered
+//	L5 independence   after a += b, a change of one is not seen in the other
 //
-// Those three are ordered: in a + b every sample of b is later than every sample
+// Counter, Turns and Pair are ordered: in a + b every sample of b is later than every sample
 // of a, and in Add every sample is later than those before. Nobody checks that
 // here: only ordered deltas and sorted raw samples are folded (I7), and what
 // is unordered is built again from raw.

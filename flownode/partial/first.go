@@ -10,8 +10,7 @@ type First struct {
 	V     float64
 }
 
-// FirstKind is how First partials are kept.
-var FirstKind = flat(Traits{Name: "first"}, firstColumn)
+var firstTraits = Traits{Name: "first"}
 
 // Empty reports whether no sample was added.
 func (p *First) Empty() bool { return p.Since == 0 }

@@ -40,27 +40,37 @@ type Traits struct {
 	CellBytes int64
 }
 
-// Kind is everything that pane state needs of a kind of partial. It is not
-// changed after it was made and may be used by several goroutines at once.
-type Kind[P any] struct {
-	Traits
-	Column[P]
-
-	// Held is how many bytes some partials point to, beside what their array
-	// takes; nil for a flat kind, whose partials hold no pointer.
+// Memory is how partials that point to memory of their own are measured and
+// copied. It is zero for a flat kind, whose partials hold no pointer: what they
+// take follows from their number, and assignment copies them.
+type Memory[P any] struct {
+	// Held is how many bytes the partials point to, beside what their array
+	// takes.
 	Held func(cells []P) int64
 
 	// Clone copies from into into, which has its length: a change of one is not
-	// seen in the other afterwards. It is nil for a flat kind, whose partials
-	// are copied by assignment.
+	// seen in the other afterwards.
 	Clone func(into, from []P)
 }
 
-// flat completes the traits of a kind whose partials hold no pointer.
-func flat[P any](t Traits, c Column[P]) *Kind[P] {
-	var zero P
-	t.CellBytes = int64(unsafe.Sizeof(zero))
-	return &Kind[P]{Traits: t, Column: c}
+// Kind is everything that pane state needs of a kind of partial. It is not
+// changed after it was made and may be used by several goroutines at once.
+// columngen makes one for every kind of the package, from the Traits that stand
+// beside its type.
+type Kind[P any] struct {
+	Traits
+	Column[P]
+	Memory[P]
+}
+
+// newKind is a kind whose partials take their own size, where t does not say
+// what they are expected to point to.
+func newKind[P any](t Traits, c Column[P], m Memory[P]) *Kind[P] {
+	if t.CellBytes == 0 {
+		var zero P
+		t.CellBytes = int64(unsafe.Sizeof(zero))
+	}
+	return &Kind[P]{Traits: t, Column: c, Memory: m}
 }
 
 // Flat reports whether partials of the kind hold no pointer, so that the memory

@@ -12,8 +12,7 @@ type Last struct {
 	V     float64
 }
 
-// LastKind is how Last partials are kept.
-var LastKind = flat(Traits{Name: "last"}, lastColumn)
+var lastTraits = Traits{Name: "last"}
 
 // Empty reports whether no sample was added.
 func (p *Last) Empty() bool { return p.Until == 0 }

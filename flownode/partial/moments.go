@@ -15,8 +15,7 @@ type Moments struct {
 	M2    float64
 }
 
-// MomentsKind is how Moments partials are kept.
-var MomentsKind = flat(Traits{Name: "moments", FoldsLate: true}, momentsColumn)
+var momentsTraits = Traits{Name: "moments", FoldsLate: true}
 
 // Empty reports whether no sample was added.
 func (p *Moments) Empty() bool { return p.Count == 0 }

@@ -11,8 +11,7 @@ type Pair struct {
 	Old, New Last
 }
 
-// PairKind is how Pair partials are kept.
-var PairKind = flat(Traits{Name: "pair", Ordered: true}, pairColumn)
+var pairTraits = Traits{Name: "pair", Ordered: true}
 
 // Empty reports whether no sample was added.
 func (p *Pair) Empty() bool { return p.New.Empty() }

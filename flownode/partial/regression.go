@@ -22,8 +22,7 @@ type Regression struct {
 	Const        bool
 }
 
-// RegressionKind is how Regression partials are kept.
-var RegressionKind = flat(Traits{Name: "regression"}, regressionColumn)
+var regressionTraits = Traits{Name: "regression"}
 
 // Empty reports whether no sample was added.
 func (p *Regression) Empty() bool { return p.Count == 0 }

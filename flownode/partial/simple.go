@@ -21,8 +21,7 @@ type Simple struct {
 	Min, Max float64
 }
 
-// SimpleKind is how Simple partials are kept.
-var SimpleKind = flat(Traits{Name: "simple", FoldsLate: true, SQL: true}, simpleColumn)
+var simpleTraits = Traits{Name: "simple", FoldsLate: true, SQL: true}
 
 // Empty reports whether no sample was added.
 func (p *Simple) Empty() bool { return p.Count == 0 }

@@ -15,8 +15,7 @@ type Turns struct {
 	Changes, Resets int64
 }
 
-// TurnsKind is how Turns partials are kept.
-var TurnsKind = flat(Traits{Name: "turns", Ordered: true}, turnsColumn)
+var turnsTraits = Traits{Name: "turns", Ordered: true}
 
 // Empty reports whether no sample was added.
 func (p *Turns) Empty() bool { return p.Count == 0 }

@@ -7,15 +7,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-)
 
-// Partial is what every kind can do, P being its type.
-type Partial[P any] interface {
-	*P
-	Add(t int64, v float64)
-	Merge(later *P)
-	Empty() bool
-}
+	"laminar/flownode/partial"
+)
 
 // Kind says how a kind of partial is checked.
 type Kind[P any] struct {
@@ -30,9 +24,12 @@ type Kind[P any] struct {
 	// how far off each value may be. Samples whose values no bound can be
 	// given for (sums that overflow) have an infinite one.
 	Naive func(samples []Sample, after, upTo int64) (values, bounds []float64)
+
+	// Samples makes a series of up to n samples later than after; nil is Random.
+	Samples func(rnd *rand.Rand, n int, after int64) []Sample
 }
 
-// window is long enough for what Random makes of maxSamples.
+// The window is long enough for what Random makes of maxSamples.
 const (
 	maxSamples = 40
 	after      = int64(1_000_000)
@@ -41,7 +38,7 @@ const (
 
 // Laws checks L1 to L4 of a kind on many random series. A failure prints the
 // seed of its series.
-func Laws[P any, PP Partial[P]](t *testing.T, kind Kind[P]) {
+func Laws[P any, PP partial.Cell[P]](t *testing.T, kind Kind[P]) {
 	t.Helper()
 	var zero P
 	if !PP(&zero).Empty() {
@@ -54,9 +51,13 @@ func Laws[P any, PP Partial[P]](t *testing.T, kind Kind[P]) {
 	}
 }
 
-func check[P any, PP Partial[P]](seed uint64, kind Kind[P]) error {
+func check[P any, PP partial.Cell[P]](seed uint64, kind Kind[P]) error {
 	rnd := rand.New(rand.NewPCG(seed, 7))
-	samples := Random(rnd, maxSamples, after)
+	series := kind.Samples
+	if series == nil {
+		series = Random
+	}
+	samples := series(rnd, maxSamples, after)
 	want, bounds := kind.Naive(samples, after, upTo)
 	agree := func(law string, p *P) error {
 		if PP(p).Empty() != (len(samples) == 0) {
@@ -112,7 +113,7 @@ func check[P any, PP Partial[P]](seed uint64, kind Kind[P]) error {
 	return nil
 }
 
-func fold[P any, PP Partial[P]](samples []Sample) *P {
+func fold[P any, PP partial.Cell[P]](samples []Sample) *P {
 	p := new(P)
 	for _, s := range samples {
 		PP(p).Add(s.T, s.V)
@@ -121,7 +122,7 @@ func fold[P any, PP Partial[P]](samples []Sample) *P {
 }
 
 // tree merges neighbours in random order until one is left.
-func tree[P any, PP Partial[P]](rnd *rand.Rand, parts []*P) *P {
+func tree[P any, PP partial.Cell[P]](rnd *rand.Rand, parts []*P) *P {
 	for len(parts) > 1 {
 		i := rnd.IntN(len(parts) - 1)
 		PP(parts[i]).Merge(parts[i+1])

@@ -2,7 +2,8 @@
 
 package partial
 
-var counterColumn = Column[Counter]{
+// CounterKind is what pane state needs of Counter partials.
+var CounterKind = newKind(counterTraits, Column[Counter]{
 	Add: func(cells []Counter, slots []int32, times []int64, values []float64) {
 		for i, s := range slots {
 			cells[s].Add(times[i], values[i])
@@ -16,9 +17,10 @@ var counterColumn = Column[Counter]{
 			}
 		}
 	},
-}
+}, Memory[Counter]{})
 
-var firstColumn = Column[First]{
+// FirstKind is what pane state needs of First partials.
+var FirstKind = newKind(firstTraits, Column[First]{
 	Add: func(cells []First, slots []int32, times []int64, values []float64) {
 		for i, s := range slots {
 			cells[s].Add(times[i], values[i])
@@ -32,9 +34,10 @@ var firstColumn = Column[First]{
 			}
 		}
 	},
-}
+}, Memory[First]{})
 
-var lastColumn = Column[Last]{
+// LastKind is what pane state needs of Last partials.
+var LastKind = newKind(lastTraits, Column[Last]{
 	Add: func(cells []Last, slots []int32, times []int64, values []float64) {
 		for i, s := range slots {
 			cells[s].Add(times[i], values[i])
@@ -48,9 +51,10 @@ var lastColumn = Column[Last]{
 			}
 		}
 	},
-}
+}, Memory[Last]{})
 
-var momentsColumn = Column[Moments]{
+// MomentsKind is what pane state needs of Moments partials.
+var MomentsKind = newKind(momentsTraits, Column[Moments]{
 	Add: func(cells []Moments, slots []int32, times []int64, values []float64) {
 		for i, s := range slots {
 			cells[s].Add(times[i], values[i])
@@ -64,9 +68,10 @@ var momentsColumn = Column[Moments]{
 			}
 		}
 	},
-}
+}, Memory[Moments]{})
 
-var pairColumn = Column[Pair]{
+// PairKind is what pane state needs of Pair partials.
+var PairKind = newKind(pairTraits, Column[Pair]{
 	Add: func(cells []Pair, slots []int32, times []int64, values []float64) {
 		for i, s := range slots {
 			cells[s].Add(times[i], values[i])
@@ -80,9 +85,10 @@ var pairColumn = Column[Pair]{
 			}
 		}
 	},
-}
+}, Memory[Pair]{})
 
-var regressionColumn = Column[Regression]{
+// RegressionKind is what pane state needs of Regression partials.
+var RegressionKind = newKind(regressionTraits, Column[Regression]{
 	Add: func(cells []Regression, slots []int32, times []int64, values []float64) {
 		for i, s := range slots {
 			cells[s].Add(times[i], values[i])
@@ -96,9 +102,10 @@ var regressionColumn = Column[Regression]{
 			}
 		}
 	},
-}
+}, Memory[Regression]{})
 
-var simpleColumn = Column[Simple]{
+// SimpleKind is what pane state needs of Simple partials.
+var SimpleKind = newKind(simpleTraits, Column[Simple]{
 	Add: func(cells []Simple, slots []int32, times []int64, values []float64) {
 		for i, s := range slots {
 			cells[s].Add(times[i], values[i])
@@ -112,9 +119,10 @@ var simpleColumn = Column[Simple]{
 			}
 		}
 	},
-}
+}, Memory[Simple]{})
 
-var turnsColumn = Column[Turns]{
+// TurnsKind is what pane state needs of Turns partials.
+var TurnsKind = newKind(turnsTraits, Column[Turns]{
 	Add: func(cells []Turns, slots []int32, times []int64, values []float64) {
 		for i, s := range slots {
 			cells[s].Add(times[i], values[i])
@@ -128,4 +136,4 @@ var turnsColumn = Column[Turns]{
 			}
 		}
 	},
-}
+}, Memory[Turns]{})
