@@ -60,7 +60,7 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 		f.metrics.missed.Inc()
 	}
 	d.refuseOutside(fl.Earliest, fl.Now+f.cfg.Limits.Ahead.Milliseconds(), f.metrics.refuse)
-	d.settle()
+	d.settle(0)
 	found, err := f.findSeries(ctx, tx, d)
 	committed := false
 	defer func() {

@@ -21,9 +21,10 @@ type buffer struct {
 	closed bool
 	drafts []*draft // oldest first; batches go to the last
 	spare  []*draft
-	// epoch numbers the drafts. When it has come round after 2^32 of them, no
-	// series is remembered that has not been in one of the last 2^31.
-	epoch uint32
+	// opened is the number of the last draft that was opened. It wraps after
+	// 2^32 drafts, when no series is remembered that has not been in one of the
+	// last 2^31.
+	opened uint32
 }
 
 func newBuffer(region sequence.Region, full int, revive func(*knownSeries) *knownSeries) *buffer {
@@ -54,8 +55,8 @@ func (b *buffer) openLocked() *draft {
 	if n := len(b.spare); n > 0 {
 		d, b.spare = b.spare[n-1], b.spare[:n-1]
 	}
-	b.epoch++
-	d.reset(b.epoch)
+	b.opened++
+	d.reset(b.opened)
 	b.drafts = append(b.drafts, d)
 	return d
 }
@@ -143,13 +144,13 @@ func (b *buffer) close() {
 func (b *buffer) kill(candidates []*knownSeries) []*knownSeries {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	oldest := b.epoch + 1 // of what drafts may hold
+	oldest := b.opened + 1 // of what drafts may hold
 	if len(b.drafts) > 0 {
-		oldest = b.drafts[0].epoch
+		oldest = b.drafts[0].number
 	}
 	var dead []*knownSeries
 	for _, s := range candidates {
-		if int32(s.epoch-oldest) < 0 {
+		if int32(s.draft-oldest) < 0 {
 			s.dead = true
 			dead = append(dead, s)
 		}

@@ -18,15 +18,15 @@ type builder struct {
 	ids        []sequence.SeriesID
 	offsets    []int32
 	values     []float64
-	histograms [][]byte // as long as values where the draft holds histograms, else empty
-	columns    []column
+	histograms [][]byte  // as long as values where the draft holds histograms, else empty
+	stretches  []stretch // by draft.metrics
 	spilled    []spill
 	segments   []segment.Segment
 	built
 
 	// repeated says whether a sample at its series' newest time is there
 	// already, see known.repeated.
-	repeated func(s *knownSeries, v float64, h *nativeHistogram) bool
+	repeated func(s *knownSeries, v float64, payload []byte) bool
 }
 
 // built counts what became of a draft's samples.
@@ -38,28 +38,28 @@ type built struct {
 	minT, maxT int64 // of the written samples, milliseconds since the epoch
 }
 
-// column is where the ordered samples of one metric go: arrays[start:next],
+// stretch is where the ordered samples of one metric go: arrays[start:next],
 // start+samples at most.
-type column struct {
+type stretch struct {
 	metric      sequence.MetricID
 	start, next int
 	base        int64 // milliseconds since the epoch
 	minT, maxT  int64
 	oneBucket   bool
 	stale       bool
-	histogram   bool // values are numbers of histograms until fill
+	histogram   bool // of native histograms: values are their sums
 }
 
 // spill is a sample that goes into a segment off the straight way: late ones,
 // and all of a metric whose samples lie in several time buckets.
 type spill struct {
-	late   bool
-	column int32
-	place  int32 // in the draft
-	bucket int64 // milliseconds since the epoch
-	series sequence.SeriesID
-	t      int64
-	v      float64
+	stretch int32
+	place   int32 // in the draft
+	series  sequence.SeriesID
+	late    bool
+	bucket  int64 // milliseconds since the epoch
+	t       int64
+	v       float64
 }
 
 // build decides of every sample whether it is ordered and writes it into a
@@ -83,24 +83,26 @@ func (b *builder) build(d *draft, fl sequence.Flush) []segment.Segment {
 		}
 		late := smp.t <= s.lastT
 		b.doubtful = b.doubtful || late && s.exact == notExact
-		if late && smp.t == s.lastT && b.repeated(s, smp.v, d.histogram(smp)) {
+		if late && smp.t == s.lastT && b.repeated(s, smp.v, d.payload(smp)) {
 			b.repeats++
 			continue
 		}
-		c := &b.columns[smp.slot]
+		c := &b.stretches[smp.metric]
 		if late || !c.oneBucket {
-			b.spilled = append(b.spilled, spill{late: late, column: smp.slot, place: int32(i),
+			b.spilled = append(b.spilled, spill{late: late, stretch: smp.metric, place: int32(i),
 				bucket: segment.Bucket(smp.t), series: s.id, t: smp.t, v: smp.v})
 			continue
 		}
 		b.ids[c.next], b.offsets[c.next], b.values[c.next] = s.id, int32(smp.t-c.base), smp.v
+		if c.histogram {
+			b.histograms[c.next] = d.payloads[smp.payload-1]
+		}
 		c.next++
 		c.minT, c.maxT = min(c.minT, smp.t), max(c.maxT, smp.t)
 		c.stale = c.stale || segment.IsStale(smp.v)
 	}
-	for i := range b.columns {
-		b.fill(d, &b.columns[i])
-		b.cut(&b.columns[i], true)
+	for i := range b.stretches {
+		b.cut(&b.stretches[i], true)
 	}
 	b.cutSpilled(d)
 	for i := range b.segments {
@@ -114,42 +116,28 @@ func (b *builder) build(d *draft, fl sequence.Flush) []segment.Segment {
 
 // layOut gives every metric its place in the arrays.
 func (b *builder) layOut(d *draft) {
-	b.columns = b.columns[:0]
+	b.stretches = b.stretches[:0]
 	total := 0
-	for _, sl := range d.slots {
-		b.columns = append(b.columns, column{
-			metric: sl.id, start: total, next: total, base: sl.minT,
+	for _, m := range d.metrics {
+		b.stretches = append(b.stretches, stretch{
+			metric: m.id, start: total, next: total, base: m.minT,
 			minT: math.MaxInt64, maxT: math.MinInt64,
-			oneBucket: segment.Bucket(sl.minT) == segment.Bucket(sl.maxT),
-			histogram: sl.histogram,
+			oneBucket: segment.Bucket(m.minT) == segment.Bucket(m.maxT),
+			histogram: m.histogram,
 		})
-		total += sl.samples
+		total += m.samples
 	}
 	b.ids = slices.Grow(b.ids[:0], total)[:total]
 	b.offsets = slices.Grow(b.offsets[:0], total)[:total]
 	b.values = slices.Grow(b.values[:0], total)[:total]
 	b.histograms = b.histograms[:0]
-	if len(d.histograms) > 0 {
+	if len(d.payloads) > 0 {
 		b.histograms = slices.Grow(b.histograms, total)[:total]
 	}
 }
 
-// fill puts sums and payloads in the place of the numbers of histograms, in a
-// column that has them.
-func (b *builder) fill(d *draft, c *column) {
-	if !c.histogram {
-		return
-	}
-	c.stale = false
-	for i := c.start; i < c.next; i++ {
-		h := &d.histograms[int(b.values[i])]
-		b.values[i], b.histograms[i] = h.sum, h.payload
-		c.stale = c.stale || segment.IsStale(h.sum)
-	}
-}
-
-// cut makes segments of what is in a column.
-func (b *builder) cut(c *column, ordered bool) {
+// cut makes segments of what is in a stretch.
+func (b *builder) cut(c *stretch, ordered bool) {
 	var end int
 	for start := c.start; start < c.next; start = end {
 		end = min(start+maxSegmentSamples, c.next)
@@ -189,7 +177,7 @@ func (b *builder) cutSpilled(d *draft) {
 			}
 			return -1
 		}
-		return cmp.Or(cmp.Compare(x.column, y.column), cmp.Compare(x.bucket, y.bucket), cmp.Compare(x.place, y.place))
+		return cmp.Or(cmp.Compare(x.stretch, y.stretch), cmp.Compare(x.bucket, y.bucket), cmp.Compare(x.place, y.place))
 	})
 	for rest := b.spilled; len(rest) > 0; {
 		head := rest[0]
@@ -197,25 +185,24 @@ func (b *builder) cutSpilled(d *draft) {
 		minT, maxT := head.t, head.t
 		for n < len(rest) {
 			sp := rest[n]
-			if sp.late != head.late || sp.column != head.column || sp.bucket != head.bucket {
+			if sp.late != head.late || sp.stretch != head.stretch || sp.bucket != head.bucket {
 				break
 			}
 			minT, maxT = min(minT, sp.t), max(maxT, sp.t)
 			n++
 		}
-		from := &b.columns[head.column]
-		c := column{metric: from.metric, histogram: from.histogram, start: len(b.ids), base: minT, minT: minT, maxT: maxT}
+		from := &b.stretches[head.stretch]
+		c := stretch{metric: from.metric, histogram: from.histogram, start: len(b.ids), base: minT, minT: minT, maxT: maxT}
 		for _, sp := range rest[:n] {
 			b.ids = append(b.ids, sp.series)
 			b.offsets = append(b.offsets, int32(sp.t-minT))
 			b.values = append(b.values, sp.v)
 			c.stale = c.stale || segment.IsStale(sp.v)
+			if len(b.histograms) > 0 {
+				b.histograms = append(b.histograms, d.payload(&d.samples[sp.place]))
+			}
 		}
 		c.next = len(b.ids)
-		if len(b.histograms) > 0 {
-			b.histograms = slices.Grow(b.histograms, n)[:c.next]
-		}
-		b.fill(d, &c)
 		if head.late {
 			b.unordered += n
 		}

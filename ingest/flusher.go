@@ -56,7 +56,7 @@ func (f *flusher) flush(ctx context.Context, d *draft) {
 			"region", f.region, "requests", len(d.batches), "error", err)
 		one := new(draft)
 		for _, b := range d.batches {
-			one.refill([]*batch{b})
+			one.remake([]*batch{b})
 			commit, err := f.write(ctx, one)
 			f.finish(b, err)
 			f.hint(commit)
@@ -76,7 +76,7 @@ func (f *flusher) flush(ctx context.Context, d *draft) {
 func (f *flusher) finish(b *batch, err error) {
 	if err == nil {
 		f.metrics.samples.Add(float64(len(b.samples)))
-		f.metrics.histograms.Add(float64(len(b.histograms)))
+		f.metrics.histograms.Add(float64(len(b.payloads)))
 	} else if errors.Is(err, sequence.ErrBadContent) {
 		f.metrics.refuse(Refused, len(b.samples))
 	}

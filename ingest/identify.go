@@ -8,15 +8,15 @@ import (
 	"laminar/sequence/series"
 )
 
-// nameMetrics gives the draft's slots the ids of their metrics. Ids that were
+// nameMetrics gives the metrics of the draft their ids. Ids that were
 // not known are not remembered before a flush has used them.
 func (f *flusher) nameMetrics(ctx context.Context, d *draft) error {
 	var names []string
 	var places []int
-	for i := range d.slots {
-		sl := &d.slots[i]
-		if sl.id = f.known.metrics[sl.metric.name]; sl.id == 0 {
-			names = append(names, sl.metric.name)
+	for i := range d.metrics {
+		m := &d.metrics[i]
+		if m.id = f.known.metrics[m.metric.name]; m.id == 0 {
+			names = append(names, m.metric.name)
 			places = append(places, i)
 		}
 	}
@@ -28,7 +28,7 @@ func (f *flusher) nameMetrics(ctx context.Context, d *draft) error {
 		return fmt.Errorf("name %d metrics: %w", len(names), err)
 	}
 	for i, place := range places {
-		d.slots[place].id = ids[i]
+		d.metrics[place].id = ids[i]
 	}
 	return nil
 }
@@ -46,7 +46,7 @@ func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*know
 		}
 		asked[smp.series] = true
 		found = append(found, smp.series)
-		metrics = append(metrics, d.slots[smp.slot].id)
+		metrics = append(metrics, d.metrics[smp.metric].id)
 	}
 	if len(found) == 0 {
 		return nil, nil

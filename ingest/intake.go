@@ -188,8 +188,9 @@ func (in *intake) addHistogram(s *knownSeries, msg []byte, start int64) error {
 		return nil //nolint:nilerr // this sample is refused, the request goes on
 	}
 	to := len(b.arena)
-	in.start(b, start, h.t)
-	b.addHistogram(s, h.t, h.sum(), b.arena[from:to:to])
+	b.samples = append(b.samples, batchSample{
+		series: s, t: h.t, v: h.sum(), payload: b.addPayload(b.arena[from:to:to]), start: in.start(b, start, h.t),
+	})
 	in.samples++
 	return nil
 }

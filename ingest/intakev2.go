@@ -97,17 +97,18 @@ func (in *intake) describe(s *knownSeries, metric string, m metadataV2) {
 	in.metadata.offer(s.metric, hash, in.now, m.kind, symbols, m.help, m.unit)
 }
 
-// start takes note of the start timestamp of the sample that comes next into a
-// batch; 0 is none. One that is not before its sample means nothing and is left
-// out of account, as in Prometheus.
-func (in *intake) start(b *batch, start, t int64) {
+// start puts the start timestamp of a sample at t into its batch and returns its
+// number there, 0 where it has none. One that is not before its sample means
+// nothing and is ignored, as in Prometheus.
+func (in *intake) start(b *batch, start, t int64) int32 {
 	switch {
 	case start == 0:
 	case start < 0 || start >= t:
 		in.badStart++
 	case start >= in.earliest:
-		b.zeros = append(b.zeros, startZero{sample: len(b.samples), t: start})
+		return b.addStart(start)
 	}
+	return 0
 }
 
 // addStarted is add for samples with start timestamps.
@@ -125,8 +126,7 @@ func (in *intake) addStarted(s *knownSeries, ts *timeSeriesV2) {
 		if len(ts.starts) > 0 && ts.starts[i] != 0 {
 			start = ts.starts[i]
 		}
-		in.start(b, start, smp.t)
-		b.samples = append(b.samples, batchSample{series: s, t: smp.t, v: smp.v})
+		b.samples = append(b.samples, batchSample{series: s, t: smp.t, v: smp.v, start: in.start(b, start, smp.t)})
 		in.samples++
 	}
 }

@@ -113,13 +113,12 @@ func (h *history) step() {
 		for range 1 + h.rng.IntN(3) {
 			b := h.randomBatch(w)
 			requests = append(requests, b.request)
-			hists := b.histograms
-			for i, smp := range b.samples {
-				v, payload := smp.v, []byte(nil)
-				if h := takeHistogram(&hists, i); h != nil {
-					v, payload = h.sum, h.payload
+			for _, smp := range b.samples {
+				var payload []byte
+				if smp.payload != 0 {
+					payload = b.payloads[smp.payload-1]
 				}
-				h.current = append(h.current, arrival{key{string(smp.series.canonical()), smp.t}, stamp(v, payload)})
+				h.current = append(h.current, arrival{key{string(smp.series.canonical()), smp.t}, stamp(smp.v, payload)})
 			}
 			if !f.buf.add(b) {
 				h.t.Fatal("buffer is closed")
@@ -176,7 +175,9 @@ func (h *history) randomBatch(w *Ingester) *batch {
 		}
 		from := len(b.arena)
 		b.arena = append(b.arena, smp.payload...)
-		b.addHistogram(smp.series, smp.t, smp.v, b.arena[from:])
+		one := smp.batchSample
+		one.payload = b.addPayload(b.arena[from:])
+		b.samples = append(b.samples, one)
 	}
 	return b
 }

@@ -102,13 +102,17 @@ func (k *known) seeHistogram(s *knownSeries, t int64, sum float64, payload serie
 }
 
 // repeated reports whether a sample at a series' newest time is bit-equal to the
-// one there; h is nil for a float of the value v.
-func (k *known) repeated(s *knownSeries, v float64, h *nativeHistogram) bool {
+// one there; payload is nil for a float of the value v, and for a histogram v is
+// its sum.
+func (k *known) repeated(s *knownSeries, v float64, payload []byte) bool {
+	if math.Float64bits(v) != math.Float64bits(s.lastV) {
+		return false
+	}
 	switch s.exact {
 	case exactFloat:
-		return h == nil && math.Float64bits(v) == math.Float64bits(s.lastV)
+		return payload == nil
 	case exactHistogram:
-		return h != nil && math.Float64bits(h.sum) == math.Float64bits(s.lastV) && series.DigestOf(h.payload) == k.histograms[s.id]
+		return payload != nil && series.DigestOf(payload) == k.histograms[s.id]
 	default:
 		return false
 	}
@@ -218,10 +222,10 @@ func (k *known) readOwed(ctx context.Context, tx FlushTx, d *draft, found []*kno
 		delete(k.byID, s.id)
 	}
 	k.merge(m)
-	metrics := make(map[string]sequence.MetricID, len(k.metrics)+len(d.slots))
+	metrics := make(map[string]sequence.MetricID, len(k.metrics)+len(d.metrics))
 	maps.Copy(metrics, k.metrics)
-	for _, sl := range d.slots {
-		metrics[sl.metric.name] = sl.id
+	for _, m := range d.metrics {
+		metrics[m.metric.name] = m.id
 	}
 	for s := range k.all {
 		if s.id == 0 {
@@ -310,8 +314,8 @@ func (k *known) unfound(s *knownSeries) {
 // series' ids and its samples.
 func (k *known) apply(fl sequence.Flush, d *draft, found []*knownSeries, now int64) {
 	k.seq, k.id = fl.Seq, fl.ID
-	for _, sl := range d.slots {
-		k.metrics[sl.metric.name] = sl.id
+	for _, m := range d.metrics {
+		k.metrics[m.metric.name] = m.id
 	}
 	for _, s := range found {
 		if k.byID != nil {
@@ -320,29 +324,18 @@ func (k *known) apply(fl sequence.Flush, d *draft, found []*knownSeries, now int
 		delete(k.others, s.id)
 	}
 	for i := range d.samples {
-		if smp := &d.samples[i]; smp.series != nil {
-			smp.series.see(smp.t, smp.v)
-			smp.series.seenAt = now
-		}
-	}
-	if len(d.histograms) > 0 {
-		k.applyHistograms(d)
-	}
-	k.trim()
-}
-
-// applyHistograms goes over the numbers that stand for histograms in a draft,
-// which have been seen as if they were values.
-func (k *known) applyHistograms(d *draft) {
-	for i := range d.samples {
 		smp := &d.samples[i]
 		if smp.series == nil {
 			continue
 		}
-		if h := d.histogram(smp); h != nil {
-			k.seeHistogram(smp.series, smp.t, h.sum, series.DigestOf(h.payload))
+		if smp.payload == 0 {
+			smp.series.see(smp.t, smp.v)
+		} else {
+			k.seeHistogram(smp.series, smp.t, smp.v, series.DigestOf(d.payload(smp)))
 		}
+		smp.series.seenAt = now
 	}
+	k.trim()
 }
 
 // evict drops series that have been killed. What they may have is kept as

@@ -34,74 +34,60 @@ func (r *request) refuse(reason Reason, n int, describe func() example) {
 // owns it and gives it back to the pool, whether or not the sender still
 // waits.
 type batch struct {
-	region  sequence.Region
-	samples []batchSample
-	zeros   []startZero // in the order of the samples they belong to
-	// histograms says which of the samples are native histograms, ascending.
-	histograms []batchHistogram
-	arena      []byte // what their payloads stand in
-	request    *request
-	budget     *budget // where held is given back
-	held       int64   // bytes the batch counts against the budget
+	region   sequence.Region
+	samples  []batchSample
+	starts   []int64  // start timestamps that some of the samples have, milliseconds since the epoch
+	payloads [][]byte // of those samples that are native histograms; they stand in arena
+	arena    []byte
+	request  *request
+	budget   *budget // where held is given back
+	held     int64   // bytes the batch counts against the budget
 }
 
+// batchSample is one sample of a batch, a float or a native histogram.
 type batchSample struct {
 	series *knownSeries
-	t      int64 // milliseconds since the epoch
-	v      float64
+	t      int64   // milliseconds since the epoch
+	v      float64 // of a native histogram its sum
+
+	// payload says that the sample is a native histogram: the rest of it is
+	// payloads[payload-1]. It is 0 for a float.
+	payload int32
+
+	// start says that the sample has a start timestamp, starts[start-1], before
+	// t. Whether a zero stands there is decided by the flush: only it knows the
+	// newest sample of the series. It is 0 where there is none.
+	start int32
 }
 
-// startZero is a zero that may stand at the start timestamp of a sample. The
-// flush decides: only it knows the newest sample of the series.
-type startZero struct {
-	sample int   // index of the sample in the batch
-	t      int64 // milliseconds since the epoch, before the sample's
+// addPayload appends the payload of a native histogram, which stands in the
+// arena, and returns its number for the sample.
+func (b *batch) addPayload(payload []byte) int32 {
+	b.payloads = append(b.payloads, payload)
+	return int32(len(b.payloads))
 }
 
-// batchHistogram is a native histogram: of a sample it replaces the value.
-type batchHistogram struct {
-	sample int // index of the sample in the batch
-	nativeHistogram
-}
-
-// nativeHistogram is a histogram as it is stored, see package nativehist.
-type nativeHistogram struct {
-	sum     float64
-	payload []byte
-}
-
-// addHistogram appends a histogram whose payload stands in the arena.
-func (b *batch) addHistogram(s *knownSeries, t int64, sum float64, payload []byte) {
-	b.histograms = append(b.histograms, batchHistogram{len(b.samples), nativeHistogram{sum, payload}})
-	b.samples = append(b.samples, batchSample{series: s, t: t})
-}
-
-// takeHistogram takes the histogram that a sample is from the front of
-// histograms; nil for a float.
-func takeHistogram(histograms *[]batchHistogram, sample int) *nativeHistogram {
-	if h := *histograms; len(h) > 0 && h[0].sample == sample {
-		*histograms = h[1:]
-		native := h[0].nativeHistogram
-		return &native
-	}
-	return nil
+// addStart appends a start timestamp and returns its number for the sample.
+func (b *batch) addStart(t int64) int32 {
+	b.starts = append(b.starts, t)
+	return int32(len(b.starts))
 }
 
 // tally counts the batch's samples and histograms.
 func (b *batch) tally() tally {
-	return tally{samples: len(b.samples) - len(b.histograms), histograms: len(b.histograms)}
+	return tally{samples: len(b.samples) - len(b.payloads), histograms: len(b.payloads)}
 }
 
 // bytesPerSample is about what one sample takes from its decoding to its
 // commit: in the batch, in the draft and in a segment's arrays.
-const bytesPerSample = 72
+const bytesPerSample = 80
 
 var batchPool = sync.Pool{New: func() any { return new(batch) }}
 
 func newBatch(region sequence.Region) *batch {
 	b := batchPool.Get().(*batch)
-	b.region, b.samples, b.zeros = region, b.samples[:0], b.zeros[:0]
-	b.histograms, b.arena = b.histograms[:0], b.arena[:0]
+	b.region, b.samples, b.starts = region, b.samples[:0], b.starts[:0]
+	b.payloads, b.arena = b.payloads[:0], b.arena[:0]
 	return b
 }
 
@@ -109,46 +95,36 @@ func newBatch(region sequence.Region) *batch {
 // are in the batch, copied into the database's buffers, and once more while they
 // are sent.
 func (b *batch) bytes() int64 {
-	return int64(len(b.samples)+len(b.zeros))*bytesPerSample + 3*int64(len(b.arena))
+	return int64(len(b.samples)+len(b.starts))*bytesPerSample + 3*int64(len(b.arena))
 }
 
-// leaveOut removes the samples for which gone returns true, and their zeros.
+// leaveOut removes the samples for which gone returns true, with their start
+// timestamps and payloads.
 func (b *batch) leaveOut(gone func(*batchSample) bool) {
-	samples, zeros, rest := b.samples[:0], b.zeros[:0], b.zeros
-	hists, from := b.histograms[:0], b.histograms
-	for i := range b.samples {
-		smp := b.samples[i]
-		z, has := takeZero(&rest, i)
-		h := takeHistogram(&from, i)
+	samples, starts, payloads := b.samples[:0], b.starts[:0], b.payloads[:0]
+	for _, smp := range b.samples {
 		if gone(&smp) {
 			continue
 		}
-		if has {
-			zeros = append(zeros, startZero{sample: len(samples), t: z})
+		if smp.start != 0 {
+			starts = append(starts, b.starts[smp.start-1])
+			smp.start = int32(len(starts))
 		}
-		if h != nil {
-			hists = append(hists, batchHistogram{len(samples), *h})
+		if smp.payload != 0 {
+			payloads = append(payloads, b.payloads[smp.payload-1])
+			smp.payload = int32(len(payloads))
 		}
 		samples = append(samples, smp)
 	}
 	clear(b.samples[len(samples):])
-	clear(b.histograms[len(hists):])
-	b.samples, b.zeros, b.histograms = samples, zeros, hists
-}
-
-// takeZero takes the zero of a sample from the front of zeros, if it has one.
-func takeZero(zeros *[]startZero, sample int) (t int64, ok bool) {
-	if z := *zeros; len(z) > 0 && z[0].sample == sample {
-		*zeros = z[1:]
-		return z[0].t, true
-	}
-	return 0, false
+	clear(b.payloads[len(payloads):])
+	b.samples, b.starts, b.payloads = samples, starts, payloads
 }
 
 // release gives the batch's memory back for the next request.
 func (b *batch) release() {
 	clear(b.samples) // forgotten series must not be held by the pool
-	clear(b.histograms)
+	clear(b.payloads)
 	if cap(b.arena) > maxPooledBytes {
 		b.arena = nil
 	}

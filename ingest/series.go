@@ -17,19 +17,22 @@ type metric struct {
 	region sequence.Region
 	series int // series of it that are remembered; guarded by registry.mu
 
-	// Guarded by the mutex of the region's buffer: the metric's slot in the
-	// draft that is numbered epoch.
-	epoch uint32
-	slot  int32
-
-	// The same for its native histograms, which go into segments of their own.
-	histogramEpoch uint32
-	histogramSlot  int32
+	// Where the metric's samples are counted in a draft: floats and native
+	// histograms apart, because they go into segments of their own. Guarded by
+	// the mutex of the region's buffer.
+	floats, histograms draftMark
 
 	// What was last seen of its metadata (hashMetadata) and when, by the
 	// keeper's clock; any goroutine.
 	metadata   atomic.Uint64
 	metadataAt atomic.Int64
+}
+
+// draftMark is where a metric stands in one draft: draft.metrics[place] of the
+// draft with this number.
+type draftMark struct {
+	draft uint32
+	place int32
 }
 
 // knownSeries is what this process knows of one series. There is one object per
@@ -43,9 +46,9 @@ type knownSeries struct {
 	metric *metric   // of the region that it lives in
 
 	// Guarded by the mutex of the region's buffer: the newest sample of the
-	// series in the draft that is numbered epoch, and where it stands there.
+	// series in the draft with the number draft, and where it stands there.
 	draftT   int64
-	epoch    uint32
+	draft    uint32
 	draftPos int32
 
 	// Owned by the region's flusher, but for what stands among them to leave
