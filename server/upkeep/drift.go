@@ -37,10 +37,12 @@ type driftWatch struct {
 	part     float64
 	log      *slog.Logger
 
+	// What this process has compared. Of several processes one takes each due
+	// time, so the counters are to be added up and the newest lastRun counts.
 	windows     prometheus.Counter
-	skipped     *prometheus.CounterVec
-	differences *prometheus.CounterVec
-	lastRun     prometheus.Gauge
+	skipped     *prometheus.CounterVec // windows that may rightly differ just now, by reason
+	differences *prometheus.CounterVec // cells, by flow
+	lastRun     prometheus.Gauge       // only moved when all flows could be compared
 	lastFound   prometheus.Gauge
 }
 
@@ -62,7 +64,8 @@ func newDriftWatch(flows flowLister, verifier *flownode.Verify, part float64, lo
 	return w
 }
 
-// run compares once.
+// run compares each flow once. The due time only says that it is time: what is
+// compared is read in one snapshot per flow.
 func (w *driftWatch) run(ctx context.Context, _ time.Time) error {
 	// A seed of 52 bits is a number that every JSON reader takes whole.
 	opts := flownode.VerifyOptions{From: progress.Unset, To: progress.Unset, Sample: w.part, Seed: rand.Uint64() >> 12}

@@ -9,14 +9,25 @@ import (
 	"laminar/sqlstore"
 )
 
-// Seal says when raw data is sealed.
+// Seal says when raw data is sealed. Sealing makes samples smaller and cheaper
+// to read, at the price of their exact sequences: a flow that has not read a
+// generation when it is sealed has to refill. So there is a time to wait, and
+// two bounds on waiting.
 type Seal struct {
-	After   time.Duration // age at which a generation is sealed
-	MaxWait time.Duration // how long sealing waits for flows that have not read it
-	MaxHot  int64         // bytes of hot segments from which on nobody is waited for
+	// After is the age at which a generation is sealed, counted from when it
+	// was begun.
+	After time.Duration
+	// MaxWait is how long sealing then waits for flows that have not read the
+	// generation.
+	MaxWait time.Duration
+	// MaxHot is the size of all hot segments, in bytes, from which on sealing
+	// neither waits for an age nor for flows.
+	MaxHot int64
 }
 
-// rawStore is what looking after the raw data needs of the store.
+// rawStore is what looking after the raw data needs of the store. Each of its
+// methods may be called by several processes at once: sqlstore keeps a
+// generation from being sealed twice and a time from going back.
 type rawStore interface {
 	Status(ctx context.Context) (sqlstore.Status, error)
 	Seal(ctx context.Context, opts sqlstore.SealOptions) (sqlstore.SealReport, error)
@@ -25,7 +36,8 @@ type rawStore interface {
 }
 
 // rawKeeper looks after the raw data: it seals what is old, gives up what is
-// older than the retention, and drops tables that no reader needs.
+// older than the retention, and drops tables that no reader needs. It has no
+// state: what is to be done is read from the database each time.
 type rawKeeper struct {
 	when      Seal
 	retention time.Duration // 0: nothing is given up
@@ -60,8 +72,14 @@ func (k *rawKeeper) seal(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// retain gives up samples older than the retention and drops the tables that
-// no reader can see any more. Without a retention it only drops.
+// retain gives up samples older than the retention and drops the tables that no
+// reader can see any more. Without a retention it only drops, because sealing and
+// deleted flows leave tables behind as well.
+//
+// Giving up is durable before anything is dropped (I6), so a process that ends
+// between the two leaves tables for the next due time and nothing half gone.
+// now is the due time; whether retention is a little late never matters, because
+// its time only grows.
 func (k *rawKeeper) retain(ctx context.Context, now time.Time) error {
 	var report sqlstore.RetainReport
 	var err error

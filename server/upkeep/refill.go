@@ -14,10 +14,15 @@ import (
 // and To are times as people type them (view.ParseTime), relative to the due
 // time; an empty To is the due time itself. It covers windows with
 // from < end <= to.
+//
+// A plan is there for what live data cannot bring: a flow that drops late
+// samples, or one whose sources are corrected after the fact. Nothing in
+// Laminar needs it.
 type Refill struct {
-	Flow     string
-	Schedule string
-	From, To string
+	Flow     string // as in `laminar refill`: a title, or a name that one flow has
+	Schedule string // see ParseSchedule
+	From     string // the windows' ends are later
+	To       string // and not later than this
 }
 
 // Validate says which field cannot be meant, at a due time like now.
@@ -38,6 +43,8 @@ func (r Refill) Validate(now time.Time) error {
 	return nil
 }
 
+// span is the plan's span at a due time. It is a function of the due time, which
+// all processes share, so they would all ask for the same windows (U1).
 func (r Refill) span(due time.Time) (from, to time.Time, err error) {
 	if from, err = view.ParseTime(r.From, due); err != nil {
 		return from, to, fmt.Errorf("from: %w", err)
@@ -60,8 +67,11 @@ type refillStore interface {
 	CreateDueRefill(ctx context.Context, task string, due time.Time, name string, from, to int64) (id int64, taken bool, err error)
 }
 
-// ask asks for the refill that is due; the flownode does it. Another process may
-// have asked already: taken is false then.
+// ask asks for the refill that is due; the flownode does it, within the flow's
+// rounds. Another process may have asked already: taken is false then.
+//
+// A refill that is refused (there is no such flow, or its raw samples are gone)
+// leaves the due time open, so each process that asks reports it.
 func (r Refill) ask(ctx context.Context, store refillStore, log *slog.Logger, due time.Time) (taken bool, err error) {
 	from, to, err := r.span(due)
 	if err != nil {

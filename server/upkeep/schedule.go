@@ -8,7 +8,16 @@ import (
 )
 
 // Schedule is a set of due times, in whole seconds. It depends on nothing but
-// its text, so that all processes have the same one (U1).
+// its text, so that all processes have the same one (U1). The two things that
+// usually get in otherwise are left out:
+//
+//   - the time zone of the process. Two containers with different TZ would run
+//     "0 3 * * *" at two times and both take it for the night's work;
+//   - the start of the process. With "@every 6h" counted from there, a process
+//     that is restarted every five hours would never do anything, and two
+//     processes would be due at different times.
+//
+// The zero Schedule is of no use.
 type Schedule struct {
 	times cron.Schedule // nil with every
 	every int64         // seconds; 0 with times
@@ -18,7 +27,10 @@ type Schedule struct {
 // CRON_TZ=Europe/Berlin or the like stands before them, or @every and a Go
 // duration of a second at least. The due times of @every are the multiples of
 // the duration since the epoch, not the times at which a process has been
-// running for so long.
+// running for so long. A fraction of a second is dropped.
+//
+// It refuses fields that no day fits, such as 30 February: a task that waits
+// for one would look as if it worked.
 func ParseSchedule(text string) (Schedule, error) {
 	// Only the parser is used: the library's runner has a clock and goroutines
 	// of its own.
@@ -43,6 +55,8 @@ func (s Schedule) Next(t time.Time) time.Time {
 		// Fields without a time zone of their own are read in that of t.
 		return s.times.Next(t.UTC()).UTC()
 	}
-	past := t.Unix() / s.every // no schedule is asked about times before the epoch
+	// Rounded towards zero, which is down: no one asks about times before the
+	// epoch.
+	past := t.Unix() / s.every
 	return time.Unix((past+1)*s.every, 0).UTC()
 }

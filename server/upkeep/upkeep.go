@@ -15,9 +15,14 @@ import (
 	"laminar/sqlstore"
 )
 
-// Config is what is done, and when.
+// Config is what is done, and when. Processes of one installation usually have
+// the same one. Where they differ, each task is due whenever one of them says so,
+// and is done with the bounds of the process that takes it.
 type Config struct {
-	Schedule  string // of sealing, and of giving up and dropping
+	// Schedule is when the raw data is looked at: whether to seal, what is
+	// older than Retention, which tables can be dropped. A look is cheap, so it
+	// should come often against Seal.After and Retention.
+	Schedule  string
 	Seal      Seal
 	Retention time.Duration // of raw samples; 0 keeps them
 	Verify    Verify
@@ -36,7 +41,8 @@ const (
 	setBack = time.Minute
 )
 
-// calendar is the database's clock, and who has taken which due time (U2).
+// calendar is the database's clock, and who has taken which due time (U2). Both
+// may be asked by all tasks at once.
 type calendar interface {
 	Now(ctx context.Context) (time.Time, error)
 	TakeDue(ctx context.Context, task string, due time.Time) (taken bool, err error)
@@ -47,7 +53,7 @@ type calendar interface {
 // nothing else.
 type Upkeep struct {
 	calendar calendar
-	tasks    []*task
+	tasks    []*task // not changed while Run runs
 	log      *slog.Logger
 	failures *prometheus.CounterVec
 	last     *prometheus.GaugeVec
@@ -56,7 +62,7 @@ type Upkeep struct {
 // task is one thing that is done by a schedule. do does what is due at a time,
 // unless another process has taken that.
 type task struct {
-	name     string
+	name     string // for the log and the metrics; plans of one flow share it
 	schedule Schedule
 	do       func(ctx context.Context, due time.Time) (taken bool, err error)
 }
@@ -139,6 +145,14 @@ func (u *Upkeep) Run(ctx context.Context) error {
 
 // loop does one task whenever it is due. What became due again while it was
 // done is left to other processes. It returns when ctx has ended.
+//
+// Each turn reads the database's clock and waits for the next due time by a timer
+// of this process. Timer and clock differ a little, so newest, the last due time,
+// bounds the next one from below: with a timer that was early, now would still
+// be before the due time that has just been looked at. A clock that is set back
+// by more than setBack makes the loop forget newest, and sqlstore forgets what
+// was taken in the future likewise, or nothing would be done until the clock has
+// come there again.
 func (u *Upkeep) loop(ctx context.Context, t *task) {
 	var newest time.Time // the last due time; each is looked at once
 	for {
@@ -182,6 +196,8 @@ func (u *Upkeep) now(ctx context.Context, t *task) (now time.Time, ok bool) {
 	}
 }
 
+// do does what is due. A failure is not repeated before the next due time: work
+// that fails at once would fail again, and all of it is looked at afresh then.
 func (u *Upkeep) do(ctx context.Context, t *task, due time.Time) {
 	taken, err := t.do(ctx, due)
 	switch {
@@ -190,7 +206,9 @@ func (u *Upkeep) do(ctx context.Context, t *task, due time.Time) {
 	case err != nil && ctx.Err() == nil:
 		u.failures.WithLabelValues(t.name).Inc()
 		level := slog.LevelError
-		if errors.Is(err, sequence.ErrUnavailable) { // or another process is at it
+		// The database is away, which others report louder, or another
+		// process holds what is needed.
+		if errors.Is(err, sequence.ErrUnavailable) {
 			level = slog.LevelWarn
 		}
 		u.log.Log(ctx, level, "maintenance failed; it is tried again when it is due again", "task", t.name, "err", err)

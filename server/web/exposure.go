@@ -33,7 +33,9 @@ func (e *ExposedError) Hint() string {
 }
 
 // Check refuses a file that cannot be used, and with an ExposedError an address
-// that other machines reach when no one has to log in.
+// that other machines reach when no one has to log in. Anyone who may write can
+// fill the disk and change every result table, so this is refused and not warned
+// of. It looks at files only and is meant to be called before anything is started.
 func (c Config) Check() error {
 	if c.File != "" {
 		if err := toolkit.Validate(c.File); err != nil {
@@ -53,7 +55,9 @@ func (c Config) Check() error {
 	return nil
 }
 
-// loopback reports whether only this machine reaches an address.
+// loopback reports whether only this machine reaches an address. A name other
+// than localhost is not looked up: what it stands for may change after the
+// check, and one that cannot be told counts as exposed.
 func loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -64,7 +68,12 @@ func loopback(address string) bool {
 }
 
 // authenticates reports whether a file lets in known users only: by password,
-// or by a certificate that is verified.
+// or by a certificate that is verified. TLS alone does not: it hides what is sent
+// and admits every sender. A certificate that is only requested, or not verified,
+// admits every sender too.
+//
+// The toolkit reads the same file again for each request, so users can be
+// changed without a restart; this check is made once, at the start.
 func authenticates(file string) (bool, error) {
 	if file == "" {
 		return false, nil

@@ -13,11 +13,12 @@ import (
 )
 
 // readyTimeout is how long the database may take to answer before a process is
-// not ready.
+// not ready. It is shorter than the timeout that those who probe usually have,
+// so that they get an answer and not silence.
 const readyTimeout = 2 * time.Second
 
 // mutexFraction is which part of the contended locks a profile of them counts:
-// one in so many.
+// one in so many. Counting all would cost as much as the locks.
 const mutexFraction = 100
 
 // Routes is what answers the requests. All fields but Profiles must be set.
@@ -29,7 +30,8 @@ type Routes struct {
 	Profiles bool                        // adds Go's own; those of locks cost a little all the time
 }
 
-// Handler is the HTTP interface.
+// Handler is the HTTP interface. New endpoints are mounted here, and only here;
+// their handlers are packages of their own below server.
 func (r Routes) Handler() http.Handler {
 	mux := http.NewServeMux()
 	// Without a method in the pattern: the handlers answer 405 themselves, and
@@ -43,9 +45,14 @@ func (r Routes) Handler() http.Handler {
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
+	// Without asking anything: who restarts processes by it must not do so
+	// because the database is away.
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "healthy\n") // a client that has left needs no answer
 	})
+	// Asks the database each time: a process that cannot commit must not be
+	// sent samples by a load balancer, and no other part of it would say so
+	// before a sender is told.
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, req *http.Request) {
 		ctx, cancel := context.WithTimeout(req.Context(), readyTimeout)
 		defer cancel()

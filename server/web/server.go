@@ -12,13 +12,15 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
-// Bounds of the HTTP server. There is none for writing the answer: an answer
-// waits for its commit, which has a limit of its own.
+// Bounds of the HTTP server, so that a sender that stalls holds no connection.
+// There is none for writing the answer: an answer waits for its commit, which has
+// a limit of its own, and an answer that is cut off would make the sender send
+// again what is durable.
 const (
 	headerTimeout   = 10 * time.Second
-	bodyTimeout     = time.Minute
-	idleTimeout     = 2 * time.Minute
-	shutdownTimeout = 10 * time.Second
+	bodyTimeout     = time.Minute      // with the header; a request has 32 MiB by default
+	idleTimeout     = 2 * time.Minute  // above the interval of all usual senders
+	shutdownTimeout = 10 * time.Second // above what ingest takes to write its buffer
 )
 
 // Server serves HTTP on one listener. Its owner calls Run once.
@@ -42,7 +44,9 @@ func New(l net.Listener, c Config, handler http.Handler, log *slog.Logger) *Serv
 }
 
 // Run serves until ctx ends, and then until the requests under way have their
-// answers or shutdownTimeout is over.
+// answers or shutdownTimeout is over. Requests that come after ctx has ended find
+// no one listening; their senders come back. It returns nil when all under way
+// were answered.
 func (s *Server) Run(ctx context.Context) error {
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
@@ -55,6 +59,7 @@ func (s *Server) Run(ctx context.Context) error {
 	err := toolkit.Serve(s.listener, s.server, &toolkit.FlagConfig{
 		WebListenAddresses: &addresses, WebSystemdSocket: &systemd, WebConfigFile: &s.file,
 	}, s.log)
+	// Serve returns as soon as Shutdown is called; stopped says when that is done.
 	if stop() { // it ended by itself
 		return fmt.Errorf("serve HTTP: %w", err)
 	}
