@@ -15,6 +15,7 @@ type app struct {
 	stdout  io.Writer
 	stderr  io.Writer
 	environ func(string) (string, bool)
+	listed  func() []string // the whole environment, NAME=value
 
 	config string // --config
 	output string // --output

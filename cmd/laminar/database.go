@@ -24,7 +24,7 @@ func (c *config) databaseURL() (string, error) {
 	}
 	text, err := os.ReadFile(c.URLFile)
 	if err != nil {
-		return "", fmt.Errorf("read database.url_file: %w", err)
+		return "", fmt.Errorf("read database.url_file: %w", missingFile(c.URLFile, err))
 	}
 	if url := strings.TrimSpace(string(text)); url != "" {
 		return url, nil

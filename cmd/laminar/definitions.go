@@ -30,7 +30,7 @@ func (a *app) readDefinitions(c *config, paths []string) ([]flowdef.Source, erro
 		}
 		files, err := definitionFiles(path)
 		if err != nil {
-			return nil, fmt.Errorf("read definitions: %w", err)
+			return nil, fmt.Errorf("read definitions: %w", missingFile(path, err))
 		}
 		for _, file := range files {
 			if seen[file] {

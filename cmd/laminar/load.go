@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"laminar/flownode/flowdef"
 	"laminar/server/upkeep"
 )
 
@@ -52,7 +54,11 @@ func (a *app) load(cmd *cobra.Command) (config, error) {
 		}
 		a.settle(&c, s.key)
 	}
-	return c, c.Validate()
+	if err := c.Validate(); err != nil {
+		return c, err
+	}
+	a.nameStrays(cmd, &c)
+	return c, nil
 }
 
 // settle lets the database that was named last win, whichever of the two
@@ -72,7 +78,7 @@ func (a *app) settle(c *config, key string) {
 func readConfigFile(path string, c *config) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("read settings: %w", err)
+		return fmt.Errorf("read settings: %w", missingFile(path, err))
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
@@ -80,7 +86,8 @@ func readConfigFile(path string, c *config) error {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil:
-		return usagef("%s: %w", path, err)
+		line, text := flowdef.SyntaxFault(data, err)
+		return &usageError{err: fmt.Errorf("%s:%d: not valid YAML: %s", path, line, text)}
 	}
 	r := &configReader{path: path, config: c}
 	if len(doc.Content) == 1 {
@@ -90,6 +97,14 @@ func readConfigFile(path string, c *config) error {
 		return &usageError{err: linesError(r.faults)}
 	}
 	return nil
+}
+
+// target is what a YAML alias stands for.
+func target(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
 }
 
 // configReader walks the YAML tree. Nested keys make one key with dots between.
@@ -104,6 +119,7 @@ func (r *configReader) faultf(n *yaml.Node, format string, args ...any) {
 }
 
 func (r *configReader) read(prefix string, n *yaml.Node) {
+	n = target(n)
 	if n.Kind != yaml.MappingNode {
 		r.faultf(n, "%s: want keys with values", strings.TrimSuffix(prefix, "."))
 		return
@@ -120,12 +136,13 @@ func (r *configReader) read(prefix string, n *yaml.Node) {
 		case slices.ContainsFunc(settings, func(s setting) bool { return strings.HasPrefix(s.key, key+".") }):
 			r.read(key+".", below)
 		default:
-			r.faultf(name, "%s is not a setting%s", key, didYouMean(key))
+			r.faultf(name, "%s is not a setting%s", key, didYouMean(nearestSetting(key)))
 		}
 	}
 }
 
 func (r *configReader) set(s setting, n *yaml.Node) {
+	n = target(n)
 	text := n.Value
 	switch {
 	case n.Kind == yaml.SequenceNode && s.bind(r.config).Type() == "strings":
@@ -159,7 +176,7 @@ func (r *configReader) refills(n *yaml.Node) {
 			key, value := item.Content[i], item.Content[i+1]
 			switch field := into[key.Value]; {
 			case field == nil:
-				r.faultf(key, "refills: %s is none of flow, schedule, from and to", key.Value)
+				r.faultf(key, "refills: %s is none of flow, schedule, from and to%s", key.Value, didYouMean(flowdef.Nearest(key.Value, slices.Sorted(maps.Keys(into)))))
 			case value.Kind != yaml.ScalarNode:
 				r.faultf(value, "refills: %s: want one value", key.Value)
 			default:
@@ -168,17 +185,6 @@ func (r *configReader) refills(n *yaml.Node) {
 		}
 		r.config.Upkeep.Refills = append(r.config.Upkeep.Refills, plan)
 	}
-}
-
-// didYouMean names a setting of the same last word, for a key that is none.
-func didYouMean(key string) string {
-	last := key[strings.LastIndexByte(key, '.')+1:]
-	for _, s := range settings {
-		if strings.HasSuffix(s.key, "."+last) || s.flag() == key {
-			return "; did you mean " + s.key + "?"
-		}
-	}
-	return ""
 }
 
 // logger is the log of a configuration that is valid.

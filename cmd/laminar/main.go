@@ -29,7 +29,7 @@ func main() {
 // that args name and returns the exit code. It returns only when everything the
 // command started is gone.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, environ: os.LookupEnv}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, environ: os.LookupEnv, listed: os.Environ}
 	root := a.root()
 	root.SetArgs(append([]string{}, args...)) // nil would mean the arguments of the process
 	return report(stderr, root.ExecuteContext(ctx))

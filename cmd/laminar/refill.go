@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/flownode/progress"
+	"laminar/server/view"
 	"laminar/sqlstore"
 )
 
@@ -20,7 +21,7 @@ func (a *app) refillCommand() *cobra.Command {
 		Long: "Recompute, from all raw samples, the windows with from < end <= to, and replace what is\n" +
 			"stored. The work is a durable job that the flownode runs beside its other work. It\n" +
 			"continues after a crash, and when this command is interrupted.\n\n" +
-			"T is RFC 3339, now, or a time before now such as -2h.",
+			view.TimeForms,
 		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			now := a.now()
@@ -33,7 +34,7 @@ func (a *app) refillCommand() *cobra.Command {
 				return fmt.Errorf("--to: %w", err)
 			}
 			if !first.Before(last) {
-				return usagef("--from %s is not before --to %s", from, to)
+				return reversed(first, last)
 			}
 			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
 				id, err := store.CreateRefill(ctx, args[0], first.UnixMilli(), last.UnixMilli())

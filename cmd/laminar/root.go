@@ -17,7 +17,7 @@ func (a *app) root() *cobra.Command {
 	cmd.SetOut(a.stdout)
 	cmd.SetErr(a.stderr)
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{err: err, hint: cmd.CommandPath() + " --help"}
+		return &usageError{err: err, hint: flagHint(cmd, err)}
 	})
 	addSettingFlags(cmd.PersistentFlags(), everywhere)
 	cmd.PersistentFlags().StringVar(&a.config, "config", "", "YAML file with settings")

@@ -79,7 +79,7 @@ func TestPrecedence(t *testing.T) {
 // loadWith loads the settings as serve does with the flags.
 func loadWith(t *testing.T, args ...string) config {
 	t.Helper()
-	a := &app{stderr: t.Output(), stdout: t.Output(), environ: os.LookupEnv}
+	a := &app{stderr: t.Output(), stdout: t.Output(), environ: os.LookupEnv, listed: os.Environ}
 	root := a.root()
 	cmd, rest, err := root.Find(append([]string{"serve"}, args...))
 	if err != nil {
@@ -117,37 +117,15 @@ func TestEverySettingComesFromEverywhere(t *testing.T) {
 	}
 }
 
-func TestParseTime(t *testing.T) {
-	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	for text, want := range map[string]time.Time{
-		"now":                       now,
-		"-2h":                       now.Add(-2 * time.Hour),
-		"-1d12h":                    now.Add(-36 * time.Hour),
-		"+10m":                      now.Add(10 * time.Minute),
-		"2026-01-02T03:04:05Z":      time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		"2026-01-02T03:04:05+01:00": time.Date(2026, 1, 2, 2, 4, 5, 0, time.UTC),
-		"2026-01-02T03:04:05.25Z":   time.Date(2026, 1, 2, 3, 4, 5, 250e6, time.UTC),
-	} {
-		got, err := parseTime(text, now)
-		if err != nil || !got.Equal(want) {
-			t.Errorf("%q is %v, %v; want %v", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "yesterday", "2h", "-2", "2026-01-02", "--2h"} {
-		if got, err := parseTime(text, now); err == nil {
-			t.Errorf("%q is taken for %v", text, got)
-		}
-	}
-}
-
 func TestSizes(t *testing.T) {
-	for text, want := range map[string]int64{"0": 0, "17": 17, "17B": 17, "2KiB": 2048, "32MiB": 32 << 20, "1 GiB": 1 << 30} {
+	for text, want := range map[string]int64{"0": 0, "17": 17, "17B": 17, "2KiB": 2048, "32MiB": 32 << 20, "1 GiB": 1 << 30, "1GB": 1e9, "1.5GiB": 3 << 29, "64mb": 64e6,
+		"10 kB": 10_000, "2T": 2e12, "3Mi": 3 << 20, "0.5KiB": 512, "1073741824": 1 << 30} {
 		var v bytesValue
 		if err := v.Set(text); err != nil || int64(v) != want {
 			t.Errorf("%q is %d, %v; want %d", text, v, err, want)
 		}
 	}
-	for _, text := range []string{"", "-1", "1.5MiB", "1MB", "9999999999GiB"} {
+	for _, text := range []string{"", "-1", "1.3B", "0.1KiB", "1PB", "GiB", "1e3", "0x10", "NaN", "inf", "1GiBs", "9999999999GiB"} {
 		var v bytesValue
 		if err := v.Set(text); err == nil {
 			t.Errorf("%q is taken for %d", text, v)

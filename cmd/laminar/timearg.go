@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"laminar/server/view"
@@ -14,6 +15,15 @@ func parseTime(text string, now time.Time) (time.Time, error) {
 		return t, &usageError{err: err}
 	}
 	return t, nil
+}
+
+// reversed says that a span ends before it begins, or is empty.
+func reversed(from, to time.Time) error {
+	e := &usageError{err: fmt.Errorf("--from %s is not before --to %s", view.FormatTime(from.UnixMilli()), view.FormatTime(to.UnixMilli()))}
+	if to.Before(from) {
+		e.hint = fmt.Sprintf("--from %s --to %s", view.FormatTime(to.UnixMilli()), view.FormatTime(from.UnixMilli()))
+	}
+	return e
 }
 
 // parseDuration reads a duration as Prometheus spells it. One that cannot be

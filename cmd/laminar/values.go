@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"laminar/server/view"
 )
@@ -65,7 +67,8 @@ func (v *durationValue) Set(text string) error {
 	return nil
 }
 
-// bytesValue is a size: a number, or one with KiB, MiB or GiB behind it.
+// bytesValue is a size: a number, or one with a unit behind it, of 1024 (KiB,
+// MiB, GiB, TiB) or of 1000 (kB, MB, GB, TB). It is printed in units of 1024.
 type bytesValue int64
 
 var byteUnits = []struct {
@@ -84,17 +87,27 @@ func (v *bytesValue) String() string {
 	return strconv.FormatInt(int64(*v), 10)
 }
 
+// typedUnits are the units of sizes as people type them, in lower case. Those of
+// one letter are of 1000, as Kubernetes reads them.
+var typedUnits = map[string]float64{
+	"": 1, "b": 1,
+	"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40,
+	"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12,
+}
+
 func (v *bytesValue) Set(text string) error {
-	number, size := text, int64(1)
-	for _, u := range byteUnits {
-		if rest, found := strings.CutSuffix(text, u.name); found {
-			number, size = strings.TrimSpace(rest), u.size
-			break
-		}
-	}
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 0 || n > (1<<62)/size {
-		return fmt.Errorf("%q is not a size: want a number, or one such as 32MiB", text)
+	number := strings.TrimRightFunc(strings.TrimSpace(text), unicode.IsLetter)
+	unit := strings.ToLower(strings.TrimSpace(text)[len(number):])
+	number = strings.TrimSpace(number)
+	size, known := typedUnits[unit]
+	n, err := strconv.ParseFloat(number, 64)
+	switch {
+	case err != nil || strings.Trim(number, "0123456789.") != "" || !known:
+		return fmt.Errorf("%q is not a size: want a number of bytes, or one such as 32MiB, 1.5GiB or 1GB", text)
+	case n*size >= 1<<62:
+		return fmt.Errorf("%q is too large", text)
+	case n*size != math.Trunc(n*size):
+		return fmt.Errorf("%q is no whole number of bytes", text)
 	}
 	*v = bytesValue(n * size)
 	return nil

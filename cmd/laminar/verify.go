@@ -26,7 +26,7 @@ func (a *app) verifyCommand() *cobra.Command {
 			"default, of all flows). The exit code is 1 if any cell differs. Nothing is changed:\n" +
 			"`laminar refill` corrects what is wrong.\n\n" +
 			"Windows that may rightly differ at the moment, or whose raw samples are gone, are left\n" +
-			"out and counted. T is RFC 3339, now, or a time before now such as -2h.",
+			"out and counted.\n\n" + view.TimeForms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts, err := verifyOptions(from, to, sample, seed, a.now())
 			if err != nil {
@@ -62,7 +62,7 @@ func verifyOptions(from, to, sample, seed string, now time.Time) (flownode.Verif
 		*bound.to = max(0, t.UnixMilli())
 	}
 	if opts.From != progress.Unset && opts.To != progress.Unset && opts.From >= opts.To {
-		return opts, usagef("--from %s is not before --to %s", from, to)
+		return opts, reversed(time.UnixMilli(opts.From), time.UnixMilli(opts.To))
 	}
 	var err error
 	if opts.Sample, err = parsePart(sample); err != nil {

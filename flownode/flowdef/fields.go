@@ -28,7 +28,7 @@ func (p *fileParser) fields(n *yaml.Node, what string, known ...string) fields {
 		case twice:
 			p.addf(key, "%s: key %q is given twice", what, key.Value)
 		case !slices.Contains(known, key.Value):
-			p.addf(key, "%s: unknown key %q; known are %s", what, key.Value, strings.Join(known, ", "))
+			p.addf(key, "%s: unknown key %q%s; known are %s", what, key.Value, didYouMean(key.Value, known), strings.Join(known, ", "))
 		default:
 			out[key.Value] = value
 		}

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -97,8 +95,6 @@ func (p *fileParser) add(line int, format string, args ...any) {
 	p.problems = append(p.problems, Problem{File: p.file, Line: line, Message: fmt.Sprintf(format, args...)})
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
-
 // root returns the top node of the only document, or nil and a problem.
 func (p *fileParser) root(data []byte) *yaml.Node {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
@@ -109,13 +105,7 @@ func (p *fileParser) root(data []byte) *yaml.Node {
 		p.add(1, "file holds no definitions")
 		return nil
 	case err != nil:
-		line, text := 1, err.Error()
-		if m := yamlLine.FindStringSubmatch(text); m != nil {
-			if n, err := strconv.Atoi(m[1]); err == nil {
-				line = n
-			}
-			text = m[2]
-		}
+		line, text := SyntaxFault(data, err)
 		p.add(line, "not valid YAML: %s", text)
 		return nil
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"laminar/flownode/flowdef"
 )
 
 // ErrNeedsColumnar says that PostgreSQL cannot compute these partials within the bound
@@ -52,32 +54,5 @@ func (e *AmbiguousFlowError) Hint() string { return "one of: " + strings.Join(e.
 // among their names for the one that was probably meant: the nearest, if at
 // most a quarter of the name (and two bytes at least) differs.
 func UnknownFlow(name string, names []string) *UnknownFlowError {
-	e := &UnknownFlowError{Name: name}
-	best := max(2, len(name)/4) + 1
-	for _, n := range names {
-		if d := distance(name, n); d < best {
-			best, e.Similar = d, n
-		}
-	}
-	return e
-}
-
-// distance is the number of bytes to insert, delete or replace to turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
+	return &UnknownFlowError{Name: name, Similar: flowdef.Nearest(name, names)}
 }

@@ -25,28 +25,6 @@ func FormatTime(ms int64) string {
 	return progress.FormatTime(ms)
 }
 
-// ParseTime reads a time as people type it: what FormatTime spells, any other
-// RFC 3339, `now`, or a duration before or after now such as -2h or +10m.
-func ParseTime(text string, now time.Time) (time.Time, error) {
-	if text == "now" {
-		return now, nil
-	}
-	if rest, before := strings.CutPrefix(text, "-"); before {
-		if d, err := model.ParseDuration(rest); err == nil {
-			return now.Add(-time.Duration(d)), nil
-		}
-	}
-	if rest, after := strings.CutPrefix(text, "+"); after {
-		if d, err := model.ParseDuration(rest); err == nil {
-			return now.Add(time.Duration(d)), nil
-		}
-	}
-	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		return t, nil
-	}
-	return time.Time{}, fmt.Errorf("%q is not a time: want RFC 3339 (2026-01-02T15:04:05Z), now, or -2h", text)
-}
-
 // FormatDuration spells a duration as Prometheus does: 30s, 1h30m, 15d. What is
 // finer than a millisecond is left out.
 func FormatDuration(d time.Duration) string {

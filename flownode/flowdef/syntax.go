@@ -1,0 +1,51 @@
+package flowdef
+
+import (
+	"bytes"
+	"regexp"
+	"sort"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+var yamlFault = regexp.MustCompile(`^yaml: (?:line \d+: )?(.*)`)
+
+// scanAhead is how many bytes are parsed behind a fault found by halving, for a
+// construct over several lines that only looks like a fault where it is cut.
+const scanAhead = 2 << 20
+
+// SyntaxFault says where a text is no YAML, and why. err is what the parser
+// said of it, which names the line where the construct began that a fault is
+// in, or the line before it, or none.
+//
+// The fault is in the first line with which the text does not parse, however
+// few lines follow it: everything before that line is YAML by itself. In a
+// construct over several lines that is the line it begins in.
+func SyntaxFault(data []byte, err error) (line int, message string) {
+	message = err.Error()
+	if m := yamlFault.FindStringSubmatch(message); m != nil {
+		message = m[1]
+	}
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	parses := func(n int) bool {
+		var doc yaml.Node
+		return yaml.Unmarshal(bytes.Join(lines[:n], nil), &doc) == nil
+	}
+	good := sort.Search(len(lines)+1, func(n int) bool { return n > 0 && !parses(n) }) - 1
+	size := len(bytes.Join(lines[:good], nil))
+	for n, budget := good+1, scanAhead; n <= len(lines) && budget > 0; n++ {
+		size += len(lines[n-1])
+		budget -= size
+		if parses(n) {
+			good = n
+		}
+	}
+	for good < len(lines)-1 {
+		if text := strings.TrimSpace(string(lines[good])); text != "" && !strings.HasPrefix(text, "#") {
+			break
+		}
+		good++
+	}
+	return good + 1, message
+}
