@@ -1,0 +1,91 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// TestRoutes: each endpoint is there under its method, and a process whose
+// database is away is healthy and not ready.
+func TestRoutes(t *testing.T) {
+	var away error
+	answer := func(code int) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
+	}
+	r := Routes{
+		Write: answer(http.StatusNoContent), Import: answer(http.StatusAccepted), Metrics: prometheus.NewRegistry(),
+		Ready: func(context.Context) error { return away },
+	}
+	get := func(h http.Handler, method, path string) (int, string) {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		return w.Code, w.Body.String()
+	}
+	for _, c := range []struct {
+		method, path string
+		code         int
+	}{
+		{"POST", "/api/v1/write", 204}, {"GET", "/api/v1/write", 204}, {"POST", "/api/v1/import", 202},
+		{"GET", "/metrics", 200}, {"POST", "/metrics", 405}, {"GET", "/-/healthy", 200}, {"GET", "/-/ready", 200},
+		{"GET", "/debug/pprof/", 404}, {"GET", "/", 404},
+	} {
+		if code, _ := get(r.Handler(), c.method, c.path); code != c.code {
+			t.Errorf("%s %s is answered %d, want %d", c.method, c.path, code, c.code)
+		}
+	}
+	away = errors.New("the database is away")
+	if code, text := get(r.Handler(), "GET", "/-/ready"); code != 503 || !strings.Contains(text, "the database is away") {
+		t.Errorf("without a database: ready is answered %d, %q", code, text)
+	}
+	if code, _ := get(r.Handler(), "GET", "/-/healthy"); code != 200 {
+		t.Errorf("without a database: healthy is answered %d", code)
+	}
+	r.Profiles = true
+	if code, _ := get(r.Handler(), "GET", "/debug/pprof/"); code != 200 {
+		t.Errorf("profiles are answered %d", code)
+	}
+}
+
+// TestCheck: an address that others reach needs users, certificates that are
+// verified, or the setting that says that it needs none.
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	users := file("users.yml", "basic_auth_users:\n  writer: $2a$04$TxMt4MvUw4RmTsqA70U4pOJljSdW.rRrE7DxYPdpH9LYKswlEfupq\n")
+	empty := file("empty.yml", "")
+	for _, c := range []struct {
+		config Config
+		ok     bool
+	}{
+		{Config{Listen: "127.0.0.1:1"}, true},
+		{Config{Listen: "0.0.0.0:1"}, false},
+		{Config{Listen: "0.0.0.0:1", AllowUnauthenticated: true}, true},
+		{Config{Listen: "0.0.0.0:1", File: users}, true},
+		{Config{Listen: "0.0.0.0:1", File: empty}, false},
+		{Config{Listen: "127.0.0.1:1", File: empty}, true},
+	} {
+		var exposed *ExposedError
+		if err := c.config.Check(); (err == nil) != c.ok || err != nil && !errors.As(err, &exposed) {
+			t.Errorf("%+v: got %v, want ok %v", c.config, err, c.ok)
+		}
+	}
+	for _, path := range []string{file("broken.yml", "users: [\n"), filepath.Join(dir, "missing.yml")} {
+		if err := (Config{Listen: "127.0.0.1:1", File: path}).Check(); err == nil {
+			t.Errorf("%s is accepted", path)
+		}
+	}
+}
