@@ -22,9 +22,18 @@ var table = []*Function{
 
 	// Of counters and of gauges that are looked at as such: what comes between
 	// two samples counts, the one before and after a cut included.
-	{Name: "rate", As: counter((*partial.Counter).Rate), Terms: TermsDifferences},
-	{Name: "increase", As: counter((*partial.Counter).Increase), Terms: TermsDifferences},
-	{Name: "delta", As: counter((*partial.Counter).Delta), Terms: TermsDifferences},
+	{
+		Name: "rate", Terms: TermsDifferences,
+		As: counter(func(p *partial.Counter, w Window) (float64, bool) { return p.Rate(w.After, w.UpTo) }),
+	},
+	{
+		Name: "increase", Terms: TermsDifferences,
+		As: counter(func(p *partial.Counter, w Window) (float64, bool) { return p.Increase(w.After, w.UpTo) }),
+	},
+	{
+		Name: "delta", Terms: TermsDifferences,
+		As: counter(func(p *partial.Counter, w Window) (float64, bool) { return p.Delta(w.After, w.UpTo) }),
+	},
 	{Name: "irate", As: pair((*partial.Pair).Irate), Terms: TermsDifferences},
 	{Name: "idelta", As: pair((*partial.Pair).Idelta), Terms: TermsDifferences},
 	{Name: "changes", As: turns(func(p *partial.Turns) float64 { return float64(p.Changes) }), Terms: TermsSamples},

@@ -75,11 +75,10 @@ func moments(value func(*partial.Moments) float64) kept {
 	})
 }
 
-// counter is for functions that extrapolate to the borders of the window.
-func counter(value func(p *partial.Counter, after, upTo int64) (float64, bool)) kept {
-	return keptAs(partial.CounterKind, Keeper.Counter, func(p *partial.Counter, w Window) (float64, bool) {
-		return value(p, w.After, w.UpTo)
-	})
+// counter is for functions that extrapolate to the borders of the window. They
+// are finished for every series and window, so they are called directly.
+func counter(finish func(*partial.Counter, Window) (float64, bool)) kept {
+	return keptAs(partial.CounterKind, Keeper.Counter, finish)
 }
 
 func last(value func(p *partial.Last) (float64, bool)) kept {
