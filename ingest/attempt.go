@@ -22,9 +22,9 @@ func (f *flusher) write(ctx context.Context, d *draft) (*Commit, error) {
 	case errors.Is(err, errTooLongAgo):
 		c, err = f.attempt(ctx, d)
 	case errors.Is(err, errForgotten):
-		f.history = f.Ingester.history.Add(1) // the other regions forget too
+		f.forgotten = f.restores.Add(1) // the other regions forget too
 		f.metrics.historyChanges.Inc()
-		f.log.Warn("committed flushes have disappeared; every cache was dropped", "region", f.region, "error", err)
+		f.log.Warn("committed flushes have disappeared; every cache was dropped", "region", f.region, "err", err)
 		c, err = f.attempt(ctx, d)
 	}
 	f.metrics.flush(time.Since(began), c, err)
@@ -34,9 +34,9 @@ func (f *flusher) write(ctx context.Context, d *draft) (*Commit, error) {
 // attempt is one try at writing a draft: metrics, lock, catch up, series,
 // segments, commit. What it learns is kept only if it commits.
 func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
-	if now := f.Ingester.history.Load(); now != f.history {
+	if now := f.restores.Load(); now != f.forgotten {
 		f.known.forget()
-		f.history = now
+		f.forgotten = now
 	}
 	if err := f.nameMetrics(ctx, d); err != nil {
 		return nil, err
@@ -73,8 +73,8 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("flush region %d: %w", f.region, err)
 	}
-	if f.known.owed > 0 && d.doubtfulZeros() {
-		if err := f.known.readOwed(ctx, tx, d, found); err != nil {
+	if f.known.skipped > 0 && d.doubtfulZeros() {
+		if err := f.known.readSkipped(ctx, tx, d, found); err != nil {
 			return nil, fmt.Errorf("flush region %d: %w", f.region, err)
 		}
 	}
@@ -83,8 +83,8 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 		return nil, fmt.Errorf("flush region %d: %w", f.region, err)
 	}
 	segs := f.builder.build(d, fl)
-	if f.known.owed > 0 && f.builder.doubtful {
-		if err := f.known.readOwed(ctx, tx, d, found); err != nil {
+	if f.known.skipped > 0 && f.builder.doubtful {
+		if err := f.known.readSkipped(ctx, tx, d, found); err != nil {
 			return nil, fmt.Errorf("flush region %d: %w", f.region, err)
 		}
 		segs = f.builder.build(d, fl)

@@ -100,9 +100,9 @@ func BenchmarkLookup(b *testing.B) {
 		in.release()
 	}
 	table := g.registry.v1
-	slots := *table.slots.Load()
-	for i := range slots {
-		if sp := slots[i].Load(); sp != nil {
+	entries := *table.entries.Load()
+	for i := range entries {
+		if sp := entries[i].Load(); sp != nil {
 			keys = append(keys, []byte(sp.key))
 		}
 	}

@@ -86,7 +86,7 @@ func (b *buffer) take() *draft {
 // linger waits, for d at most, until the oldest draft has enough samples or
 // nobody is left out of it who is likely to come, so that one commit serves
 // several requests.
-func (b *buffer) linger(ctx context.Context, d time.Duration, enough int, crowd *crowd) {
+func (b *buffer) linger(ctx context.Context, d time.Duration, enough int, traffic *traffic) {
 	if d <= 0 {
 		return
 	}
@@ -95,7 +95,7 @@ func (b *buffer) linger(ctx context.Context, d time.Duration, enough int, crowd 
 	for {
 		b.mu.Lock()
 		var rest time.Duration
-		if len(b.drafts) > 0 && !b.closed && b.drafts[0].size() < enough && !crowd.complete() {
+		if len(b.drafts) > 0 && !b.closed && b.drafts[0].size() < enough && !traffic.complete() {
 			rest = d - time.Since(began)
 		}
 		b.mu.Unlock()

@@ -11,10 +11,11 @@ import (
 // retention has given up. The estimate goes by the monotonic clock, so setting
 // the local clock does not move it.
 type dbClock struct {
-	last atomic.Pointer[reading]
+	last atomic.Pointer[observation]
 }
 
-type reading struct {
+// observation is what one flush saw of the database's clock.
+type observation struct {
 	now      int64 // the database's clock, ms since the epoch
 	earliest int64 // samples before it (ms) have been given up
 	at       time.Time
@@ -22,7 +23,7 @@ type reading struct {
 
 // learn takes what a flush saw.
 func (c *dbClock) learn(now, earliest int64) {
-	c.last.Store(&reading{now: now, earliest: earliest, at: time.Now()})
+	c.last.Store(&observation{now: now, earliest: earliest, at: time.Now()})
 }
 
 // span is the time samples may have, both ends included. Before the first

@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"laminar/sequence"
 )
 
 // Config is how an Ingester works. Regions must be set; every other zero field
 // stands for its default.
 type Config struct {
-	// Regions is the installation's number of regions, 1 to 1024.
+	// Regions is the installation's number of regions, 1 to sequence.MaxRegions.
 	Regions int
 
 	Limits Limits
@@ -97,8 +99,8 @@ const (
 
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() (Config, error) {
-	if c.Regions < 1 || c.Regions > 1024 {
-		return c, fmt.Errorf("ingest: regions is %d, want 1 to 1024", c.Regions)
+	if c.Regions < 1 || c.Regions > sequence.MaxRegions {
+		return c, fmt.Errorf("ingest: regions is %d, want 1 to %d", c.Regions, sequence.MaxRegions)
 	}
 	setDefault(&c.BufferBytes, DefaultBufferBytes)
 	setDefault(&c.FlushSamples, DefaultFlushSamples)

@@ -3,6 +3,8 @@ package ingest
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"laminar/sequence"
@@ -11,13 +13,26 @@ import (
 // flusher writes one region. Everything in it belongs to its goroutine; the
 // buffer has a mutex of its own.
 type flusher struct {
-	*Ingester
 	region  sequence.Region
 	buf     *buffer
 	known   *known
 	builder builder
 	all     []*knownSeries // every series of the region that is remembered
-	history uint64         // Ingester.history when known was last made empty
+
+	// What the flushers of all regions share.
+	cfg      *Config
+	store    Store
+	log      *slog.Logger
+	metrics  *metrics
+	registry *registry
+	traffic  *traffic
+	clock    *dbClock
+
+	// restores grows when a flusher finds that committed flushes have
+	// disappeared: then every region's caches are to be dropped. forgotten is
+	// what it was when known was last made empty for that.
+	restores  *atomic.Uint64
+	forgotten uint64
 }
 
 // run flushes what the buffer takes in until the buffer is closed and empty.
@@ -37,8 +52,8 @@ func (f *flusher) run(ctx, work context.Context) {
 		case <-idle.C:
 			f.evict(time.Now())
 		case <-f.buf.ready:
-			f.buf.linger(ctx, f.cfg.Linger, f.cfg.LingerSamples, &f.crowd)
-			f.crowd.forget(time.Now())
+			f.buf.linger(ctx, f.cfg.Linger, f.cfg.LingerSamples, f.traffic)
+			f.traffic.forget(time.Now())
 			if d := f.buf.take(); d != nil {
 				f.flush(work, d)
 			}
@@ -53,7 +68,7 @@ func (f *flusher) flush(ctx context.Context, d *draft) {
 	commit, err := f.write(ctx, d)
 	if errors.Is(err, sequence.ErrBadContent) && len(d.batches) > 1 {
 		f.log.Warn("database refused a flush; writing its requests one by one",
-			"region", f.region, "requests", len(d.batches), "error", err)
+			"region", f.region, "requests", len(d.batches), "err", err)
 		one := new(draft)
 		for _, b := range d.batches {
 			one.remake([]*batch{b})
@@ -68,7 +83,7 @@ func (f *flusher) flush(ctx context.Context, d *draft) {
 		f.hint(commit)
 	}
 	if err != nil {
-		f.log.Warn("flush was not written", "region", f.region, "samples", len(d.samples), "error", err)
+		f.log.Warn("flush was not written", "region", f.region, "samples", len(d.samples), "err", err)
 	}
 	f.buf.recycle(d)
 }

@@ -24,7 +24,7 @@ type HA struct {
 	Failover time.Duration
 
 	// Elector must be set with the labels.
-	Elector Elector
+	Elector ReplicaElector
 }
 
 const (

@@ -14,7 +14,7 @@ import (
 	"laminar/sequence"
 )
 
-// memElector is an Elector in memory, by a clock of its own. Both the clock and
+// memElector is a ReplicaElector in memory, by a clock of its own. Both the clock and
 // the answers are shared by the processes of a test, as a database is.
 type memElector struct {
 	mu    sync.Mutex

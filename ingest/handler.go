@@ -70,8 +70,8 @@ func (g *Ingester) answer(w http.ResponseWriter, err error) {
 // serve takes one request in and returns when it is durable, or why it is not,
 // and how much of it is durable.
 func (g *Ingester) serve(r *http.Request, ver version, enc encoding) (written tally, err error) {
-	g.crowd.enter()
-	defer g.crowd.leave()
+	g.traffic.enter()
+	defer g.traffic.leave()
 	bufs := bodyPool.Get().(*bodyBuffers)
 	defer bufs.release()
 	if err := g.readBody(r, bufs); err != nil {

@@ -17,17 +17,16 @@ import (
 // Its handlers answer when the samples are durable, so they need Run.
 type Ingester struct {
 	cfg          Config
-	store        Store
 	log          *slog.Logger
 	metrics      *metrics
 	registry     *registry
 	budget       *budget
-	crowd        crowd
+	traffic      traffic
 	clock        dbClock
 	decompressor *decompressor
 	metadata     *metadataKeeper // nil when it is not kept
 	flushers     []*flusher      // by region - 1
-	history      atomic.Uint64   // grows when every region's caches are to be dropped
+	restores     atomic.Uint64   // see flusher
 	dropLogged   atomic.Int64    // process's clock, ns: when dropped samples were last logged
 }
 
@@ -39,7 +38,6 @@ func New(store Store, cfg Config) (*Ingester, error) {
 	}
 	g := &Ingester{
 		cfg:      cfg,
-		store:    store,
 		log:      cfg.Logger,
 		registry: newRegistry(cfg.Regions, cfg.Limits),
 		budget:   &budget{max: cfg.BufferBytes},
@@ -63,9 +61,9 @@ func New(store Store, cfg Config) (*Ingester, error) {
 	for r := range cfg.Regions {
 		region := sequence.Region(r + 1)
 		f := &flusher{
-			Ingester: g,
-			region:   region,
-			buf:      newBuffer(region, cfg.FlushSamples, g.registry.revive),
+			region: region, buf: newBuffer(region, cfg.FlushSamples, g.registry.revive),
+			cfg: &g.cfg, store: store, log: cfg.Logger, metrics: g.metrics, registry: g.registry,
+			traffic: &g.traffic, clock: &g.clock, restores: &g.restores,
 		}
 		f.known = newKnown(f.remembered)
 		f.builder.repeated = f.known.repeated
@@ -130,7 +128,7 @@ func (g *Ingester) bound(ctx context.Context, ended <-chan struct{}, cancel cont
 // coming, flushes that linger have waited long enough, whichever regions it was
 // for.
 func (g *Ingester) arrive() {
-	if g.crowd.arrive() {
+	if g.traffic.arrive() {
 		for _, f := range g.flushers {
 			f.buf.signal()
 		}

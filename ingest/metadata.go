@@ -196,7 +196,7 @@ func (k *metadataKeeper) run(ctx context.Context) {
 				if ctx.Err() != nil {
 					return
 				}
-				k.log.Warn("metadata of metrics was not saved", "metrics", len(list), "error", err)
+				k.log.Warn("metadata of metrics was not saved", "metrics", len(list), "err", err)
 				if !errors.Is(err, sequence.ErrBadContent) {
 					k.giveBack(list)
 					wait = metadataRetry

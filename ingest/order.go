@@ -29,7 +29,7 @@ var errTooLongAgo = errors.New("the region's last known flush is not remembered 
 //	    id here and of others are the newest committed up to seq, or upper
 //	    bounds where not exact
 //	O2  a series that is in neither has no sample later than its metric's
-//	    floor, in floors or in owedFloors, and none at all when it has neither
+//	    floor, in floors or in skippedFloors, and none at all when it has neither
 //	O3  it changes only by commits known to have happened, and by what was
 //	    read under the region's lock
 //	O4  byID, unless nil, is all series that have an id here
@@ -41,11 +41,11 @@ type known struct {
 	most    int                               // the largest that others has been since it was made
 	floors  map[sequence.MetricID]int64       // milliseconds since the epoch
 
-	// What stood in the region when the first flush began is known by its
-	// floors only, so that this flush need not read samples: nearly always
-	// all that comes is newer. The rest is read when a sample is not.
-	owed       sequence.Seq // up to this sequence; 0 when nothing is owed
-	owedFloors map[sequence.MetricID]int64
+	// What stood in the region when the first flush began was skipped: it is
+	// known by its floors only, so that this flush need not read samples. Nearly
+	// always all that comes is newer. The rest is read when a sample is not.
+	skipped       sequence.Seq // up to this sequence; 0 when nothing was skipped
+	skippedFloors map[sequence.MetricID]int64
 
 	// histograms is the payloads of the newest samples that are exactly known
 	// and native histograms.
@@ -80,7 +80,7 @@ func (k *known) forget() {
 	k.byID, k.alone = nil, 0
 	k.others, k.most = make(map[sequence.SeriesID]series.Last), 0
 	k.floors = make(map[sequence.MetricID]int64)
-	k.owed, k.owedFloors = 0, nil
+	k.skipped, k.skippedFloors = 0, nil
 	k.histograms = make(map[sequence.SeriesID]series.Digest)
 }
 
@@ -181,7 +181,7 @@ func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error
 		if err != nil {
 			return false, fmt.Errorf("read how far the region's metrics have come: %w", err)
 		}
-		k.owed, k.owedFloors = fl.Seq-1, floors
+		k.skipped, k.skippedFloors = fl.Seq-1, floors
 		k.seq, k.id = fl.Seq-1, fl.PrevID
 		return true, nil
 	}
@@ -197,19 +197,19 @@ func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error
 	return true, nil
 }
 
-// readOwed reads what is owed, within the flush that writes the draft: bounds that
+// readSkipped reads what was skipped, within the flush that writes the draft: bounds that
 // were floors become what the series' newest samples are, as far as these can be
 // read. The draft's series have their ids; those that were found for it are
 // provisional, so what is read of them is kept for when they are found again.
-func (k *known) readOwed(ctx context.Context, tx FlushTx, d *draft, found []*knownSeries) error {
-	m, err := tx.Missed(ctx, 0, k.owed)
+func (k *known) readSkipped(ctx context.Context, tx FlushTx, d *draft, found []*knownSeries) error {
+	m, err := tx.Missed(ctx, 0, k.skipped)
 	if errors.Is(err, sequence.ErrHistoryChanged) {
 		return k.lost(tx.Flush())
 	}
 	if err != nil {
-		return fmt.Errorf("read what was written up to sequence %d: %w", k.owed, err)
+		return fmt.Errorf("read what was written up to sequence %d: %w", k.skipped, err)
 	}
-	k.owed, k.owedFloors = 0, nil
+	k.skipped, k.skippedFloors = 0, nil
 	// Whatever was committed here since was newer than the floor, and so is
 	// exactly known: else this would have been read before.
 	for s := range k.all {
@@ -298,7 +298,7 @@ func (k *known) found(s *knownSeries, id sequence.MetricID, answer series.Stored
 	if last, ok := k.others[answer.ID]; ok {
 		k.see(s, last)
 	}
-	for _, floors := range []map[sequence.MetricID]int64{k.floors, k.owedFloors} {
+	for _, floors := range []map[sequence.MetricID]int64{k.floors, k.skippedFloors} {
 		if t, ok := floors[id]; ok {
 			s.raise(t)
 		}

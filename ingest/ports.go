@@ -61,9 +61,9 @@ type MetadataStore interface {
 	SaveMetadata(ctx context.Context, list []series.Metadata) error
 }
 
-// Elector decides which replica of a cluster of senders is listened to, for all
+// ReplicaElector decides which replica of a cluster of senders is listened to, for all
 // processes together.
-type Elector interface {
+type ReplicaElector interface {
 	// Elect takes note that data of the replica has come, and elects it when
 	// none is elected or the elected one has been silent for failover. It
 	// returns who is elected, and for how long from the call nobody else can

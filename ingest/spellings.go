@@ -8,15 +8,15 @@ import (
 )
 
 // spellings maps label bytes as senders write them to series. Readers take no
-// lock: the table is open addressed, its slots are only ever filled, and it is
+// lock: the table is open addressed, its entries are only ever filled, and it is
 // replaced as a whole when it grows or when series are forgotten. Writers hold
 // registry.mu.
 //
 // The hash is seeded per process, so no sender can choose bytes that collide.
 type spellings struct {
-	seed  maphash.Seed
-	slots atomic.Pointer[[]atomic.Pointer[spelling]] // length is a power of two
-	used  int
+	seed    maphash.Seed
+	entries atomic.Pointer[[]atomic.Pointer[spelling]] // length is a power of two
+	used    int
 }
 
 // spelling is one way to write the labels of a series. Only the registry sets
@@ -53,12 +53,12 @@ func (sp *spelling) canonical(v1 bool) []byte {
 
 var separator = []byte{0xff}
 
-const minSpellingSlots = 1024
+const minSpellings = 1024
 
 func newSpellings(seed maphash.Seed) *spellings {
 	t := &spellings{seed: seed}
-	slots := make([]atomic.Pointer[spelling], minSpellingSlots)
-	t.slots.Store(&slots)
+	entries := make([]atomic.Pointer[spelling], minSpellings)
+	t.entries.Store(&entries)
 	return t
 }
 
@@ -67,10 +67,10 @@ func (t *spellings) hash(key []byte) uint32 { return uint32(maphash.Bytes(t.seed
 
 // lookup returns the spelling with this key, nil when it is not known.
 func (t *spellings) lookup(key []byte, hash uint32) *spelling {
-	slots := *t.slots.Load()
-	mask := uint32(len(slots) - 1)
+	entries := *t.entries.Load()
+	mask := uint32(len(entries) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
-		sp := slots[i].Load()
+		sp := entries[i].Load()
 		if sp == nil || sp.hash == hash && sp.key == string(key) {
 			return sp
 		}
@@ -79,7 +79,7 @@ func (t *spellings) lookup(key []byte, hash uint32) *spelling {
 
 // follow is lookup where it is known what came before: prev, nil at the
 // beginning of a message. In a table of many series every look-up waits for
-// memory, for its slot and then for the spelling; what came behind prev last
+// memory, for its entry and then for the spelling; what came behind prev last
 // time lies where memory is being read already. hash is 0 where it was not
 // needed.
 func (t *spellings) follow(prev *spelling, key []byte) (sp *spelling, hash uint32) {
@@ -99,10 +99,10 @@ func (t *spellings) follow(prev *spelling, key []byte) (sp *spelling, hash uint3
 // with 0xff behind it; nil when it is not known. No symbol may hold 0xff, else
 // two label sets could have one key.
 func (t *spellings) lookupRefs(symbols *symbolTable, refs []uint32, hash uint32) *spelling {
-	slots := *t.slots.Load()
-	mask := uint32(len(slots) - 1)
+	entries := *t.entries.Load()
+	mask := uint32(len(entries) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
-		sp := slots[i].Load()
+		sp := entries[i].Load()
 		if sp == nil || sp.hash == hash && symbols.spells(sp.key, refs) {
 			return sp
 		}
@@ -129,12 +129,12 @@ func (t *spellings) insertLocked(sp *spelling) bool {
 	if t.lookup([]byte(sp.key), sp.hash) != nil {
 		return false
 	}
-	slots := *t.slots.Load()
-	if 2*(t.used+1) > len(slots) {
-		t.rebuildLocked(2*len(slots), func(*knownSeries) bool { return false })
-		slots = *t.slots.Load()
+	entries := *t.entries.Load()
+	if 2*(t.used+1) > len(entries) {
+		t.rebuildLocked(2*len(entries), func(*knownSeries) bool { return false })
+		entries = *t.entries.Load()
 	}
-	t.put(slots, sp)
+	t.put(entries, sp)
 	return true
 }
 
@@ -142,35 +142,35 @@ func (t *spellings) insertLocked(sp *spelling) bool {
 // one of them just before may make a hint of it once more; who follows that
 // finds a series that is dead, as a reader that was slower would.
 func (t *spellings) removeLocked(gone func(*knownSeries) bool) {
-	t.rebuildLocked(len(*t.slots.Load()), gone)
-	slots := *t.slots.Load()
-	for i := range slots {
-		if sp := slots[i].Load(); sp != nil {
+	t.rebuildLocked(len(*t.entries.Load()), gone)
+	entries := *t.entries.Load()
+	for i := range entries {
+		if sp := entries[i].Load(); sp != nil {
 			sp.next.Store(nil)
 		}
 	}
 }
 
 func (t *spellings) rebuildLocked(size int, gone func(*knownSeries) bool) {
-	old := *t.slots.Load()
-	slots := make([]atomic.Pointer[spelling], size)
+	old := *t.entries.Load()
+	entries := make([]atomic.Pointer[spelling], size)
 	t.used = 0
 	for i := range old {
 		if sp := old[i].Load(); sp != nil && !gone(sp.series) {
-			t.put(slots, sp)
+			t.put(entries, sp)
 		}
 	}
-	t.slots.Store(&slots)
+	t.entries.Store(&entries)
 }
 
-// put fills the first free slot; there always is one, since at most half are
+// put fills the first free entry; there always is one, since at most half are
 // used.
-func (t *spellings) put(slots []atomic.Pointer[spelling], sp *spelling) {
-	mask := uint32(len(slots) - 1)
+func (t *spellings) put(entries []atomic.Pointer[spelling], sp *spelling) {
+	mask := uint32(len(entries) - 1)
 	i := sp.hash & mask
-	for slots[i].Load() != nil {
+	for entries[i].Load() != nil {
 		i = (i + 1) & mask
 	}
-	slots[i].Store(sp)
+	entries[i].Store(sp)
 	t.used++
 }

@@ -9,6 +9,9 @@ import (
 // Region is a shard of the raw data, numbered from 1.
 type Region int32
 
+// MaxRegions is how many regions an installation can have at most.
+const MaxRegions = 1024
+
 // Seq is a region's commit number. The first commit is 1; 0 is the position
 // before any commit.
 type Seq int64

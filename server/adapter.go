@@ -48,7 +48,7 @@ func (s NodeStore) StoredSnapshot(ctx context.Context) (flownode.StoredSnapshot,
 var (
 	_ ingest.Store               = IngestStore{}
 	_ ingest.MetadataStore       = (*sqlstore.Store)(nil)
-	_ ingest.Elector             = (*sqlstore.Store)(nil)
+	_ ingest.ReplicaElector      = (*sqlstore.Store)(nil)
 	_ flownode.Snapshotter       = NodeStore{}
 	_ flownode.StoredSnapshotter = NodeStore{}
 	_ flownode.Catalog           = (*sqlstore.Store)(nil)

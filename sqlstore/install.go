@@ -11,10 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"laminar/queries"
+	"laminar/sequence"
 )
-
-// MaxRegions is the largest number of regions.
-const MaxRegions = 1024
 
 // Install fixes the number of regions, once: it writes the installation's row,
 // the regions and the first generation with its table. Later calls change
@@ -22,8 +20,8 @@ const MaxRegions = 1024
 // asked for, a series would otherwise change its region, so the installed one
 // counts and a warning says so.
 func (s *Store) Install(ctx context.Context, regions int) (int, error) {
-	if regions < 1 || regions > MaxRegions {
-		return 0, fmt.Errorf("regions is %d: want 1 to %d", regions, MaxRegions)
+	if regions < 1 || regions > sequence.MaxRegions {
+		return 0, fmt.Errorf("regions is %d: want 1 to %d", regions, sequence.MaxRegions)
 	}
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, queries.InstallationInsert, regions)

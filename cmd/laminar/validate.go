@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"laminar/flownode/flowdef"
+	"laminar/sequence"
 	"laminar/server"
 	"laminar/server/upkeep"
 	"laminar/server/view"
@@ -19,8 +20,8 @@ func (c *config) Validate() error {
 		return usagef("data_dir and database.url are both empty: one of them must say where the database is")
 	case c.Database.URL != "" && c.URLFile != "":
 		return usagef("database.url and database.url_file are both set: set one of them")
-	case c.Regions < 1 || c.Regions > 1024:
-		return usagef("raw.regions is %d: want 1 to 1024", c.Regions)
+	case c.Regions < 1 || c.Regions > sequence.MaxRegions:
+		return usagef("raw.regions is %d: want 1 to %d", c.Regions, sequence.MaxRegions)
 	case c.Upkeep.Retention != 0 && c.Upkeep.Retention < time.Hour:
 		return usagef("raw.retention is %s: want an hour at least, or 0 to keep all samples", view.FormatDuration(c.Upkeep.Retention))
 	case c.Lookback < time.Millisecond:

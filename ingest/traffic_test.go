@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// TestCrowd: it is complete when as many are inside as were lately and all have
+// TestTraffic: it is complete when as many are inside as were lately and all have
 // arrived, and what is long ago is forgotten.
-func TestCrowd(t *testing.T) {
-	var c crowd
+func TestTraffic(t *testing.T) {
+	var c traffic
 	now := time.Unix(1_700_000_000, 0)
 	c.forget(now)
 	want := func(when string, complete bool) {
@@ -35,11 +35,11 @@ func TestCrowd(t *testing.T) {
 	c.arrive()
 	want("it is back", true)
 	c.leave()
-	c.forget(now.Add(crowdMemory - 1))
+	c.forget(now.Add(trafficMemory - 1))
 	want("not long ago there were two", false)
-	c.forget(now.Add(crowdMemory))
+	c.forget(now.Add(trafficMemory))
 	want("a while ago there were two", false)
-	c.forget(now.Add(2 * crowdMemory))
+	c.forget(now.Add(2 * trafficMemory))
 	want("since long there is one", true)
 	c.leave()
 }

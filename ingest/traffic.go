@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// crowdMemory is how long it is remembered how many requests there were at once,
+// trafficMemory is how long it is remembered how many requests there were at once,
 // at least; at most twice as long.
-const crowdMemory = 250 * time.Millisecond
+const trafficMemory = 250 * time.Millisecond
 
-// crowd counts the requests that are under way, for the decision whether a flush
+// traffic counts the requests that are under way, for the decision whether a flush
 // gains anything by waiting: a sender that waits for its answer sends nothing
 // more, one that was answered just now is likely to come again. It is safe for
 // use from several goroutines, and only a hint.
 //
 //	0 <= coming <= inside, but for moments
-type crowd struct {
+type traffic struct {
 	inside atomic.Int32 // requests that are being read, decoded or wait for their commits
 	coming atomic.Int32 // those of them that have not come to the buffers
 	most   atomic.Int32 // the most that were inside at once, since turned
@@ -24,7 +24,7 @@ type crowd struct {
 }
 
 // enter takes note of a request that begins.
-func (c *crowd) enter() {
+func (c *traffic) enter() {
 	c.coming.Add(1)
 	n := c.inside.Add(1)
 	for {
@@ -37,21 +37,21 @@ func (c *crowd) enter() {
 
 // arrive takes note that a request has put into the buffers whatever it had, and
 // reports whether it was the last that was coming.
-func (c *crowd) arrive() (last bool) { return c.coming.Add(-1) == 0 }
+func (c *traffic) arrive() (last bool) { return c.coming.Add(-1) == 0 }
 
 // leave takes note that a request which has arrived ends.
-func (c *crowd) leave() { c.inside.Add(-1) }
+func (c *traffic) leave() { c.inside.Add(-1) }
 
 // complete reports whether as many are here as were at once of late, and none of
 // them is still coming.
-func (c *crowd) complete() bool {
+func (c *traffic) complete() bool {
 	return c.coming.Load() <= 0 && c.inside.Load() >= max(c.most.Load(), c.before.Load())
 }
 
 // forget forgets what is too long ago at the time now. A flush calls it.
-func (c *crowd) forget(now time.Time) {
+func (c *traffic) forget(now time.Time) {
 	last := c.turned.Load()
-	if at := now.UnixNano(); at-last >= int64(crowdMemory) && c.turned.CompareAndSwap(last, at) {
+	if at := now.UnixNano(); at-last >= int64(trafficMemory) && c.turned.CompareAndSwap(last, at) {
 		c.before.Store(c.most.Swap(c.inside.Load()))
 	}
 }
