@@ -117,7 +117,7 @@ func report(w io.Writer, err error) int {
 
 // apart takes what errors.Join joined apart: each has a line of its own.
 func apart(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this very error, not one that it wraps
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // this very error, not one that it wraps
 		if all := joined.Unwrap(); errors.Join(all...).Error() == err.Error() {
 			return all
 		}

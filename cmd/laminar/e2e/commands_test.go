@@ -16,6 +16,7 @@ import (
 
 	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/server/view"
+	"laminar/sqlstore/sqltest"
 )
 
 // TestCommands walks through what a user does, with the program as it is
@@ -195,8 +196,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestPlannedRefill: a refill in the configuration is asked for when its
-// schedule says so, and done.
+// TestPlannedRefill: a refill in the configuration of two processes is asked for
+// once at each due time, and done.
 func TestPlannedRefill(t *testing.T) {
 	dir := t.TempDir()
 	file := "flows: [" + filepath.Join(dir, "demo.yaml") + "]\n" +
@@ -206,19 +207,25 @@ func TestPlannedRefill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	in := laminartest.New(t, "--config", filepath.Join(dir, "laminar.yaml"))
-	in.Serve()
+	db := sqltest.New(t)
+	var in *laminartest.Installation
+	for range 2 {
+		in = laminartest.New(t, "--config", filepath.Join(dir, "laminar.yaml"))
+		in.URL = db.URL
+		in.Serve()
+	}
 	in.Must("simulate", "--url", in.WriteURL(), "--history", "3m", "--instances", "1")
-	for deadline := time.Now().Add(60 * time.Second); ; {
-		var jobs []view.Job
+	var jobs []view.Job
+	laminartest.Until(t, time.Minute, "a planned refill is done", func() bool {
 		decode(t, in.Must("job", "list", "--output", "json"), &jobs)
-		if slices.ContainsFunc(jobs, func(j view.Job) bool { return j.State == "done" && j.Windows > 0 }) {
-			return
+		return len(jobs) > 5 && slices.ContainsFunc(jobs, func(j view.Job) bool { return j.State == "done" && j.Windows > 0 })
+	})
+	asked := map[string]bool{}
+	for _, j := range jobs {
+		if asked[j.To] {
+			t.Errorf("the refill due at %s was asked for twice", j.To)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no planned refill was done: %+v", jobs)
-		}
-		time.Sleep(100 * time.Millisecond) // between two questions
+		asked[j.To] = true
 	}
 }
 
