@@ -70,23 +70,6 @@ func perSample(e parser.Expr) (ok, drops bool) {
 	}
 }
 
-func notConstant(e parser.Expr) bool { return !constant(e) }
-
-// constant reports whether e is a scalar that depends on no leaf.
-func constant(e parser.Expr) bool {
-	if e.Type() != parser.ValueTypeScalar {
-		return false
-	}
-	ok := true
-	parser.Inspect(e, func(n parser.Node, _ []parser.Node) error {
-		if _, is := n.(*parser.VectorSelector); is {
-			ok = false
-		}
-		return nil
-	})
-	return ok
-}
-
 // leafAt returns the leaf that e is, parentheses aside.
 func leafAt(e parser.Expr) (int, bool) {
 	if sel, ok := stripParens(e).(*parser.VectorSelector); ok {

@@ -2,39 +2,13 @@ package flowdef
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"laminar/flownode/function"
 )
-
-// ExprError says what is wrong with an expression, and where.
-type ExprError struct {
-	Pos     int // byte offset in the expression
-	Message string
-	reason  error // nil, or what a caller can ask for with errors.Is
-}
-
-func (e ExprError) Error() string { return e.Message }
-
-// Unwrap returns the reason.
-func (e ExprError) Unwrap() error { return e.reason }
-
-// ExprErrors is everything found wrong with an expression, at least one thing.
-type ExprErrors []ExprError
-
-func (e ExprErrors) Error() string {
-	texts := make([]string, len(e))
-	for i, one := range e {
-		texts[i] = one.Message
-	}
-	return strings.Join(texts, "; ")
-}
 
 // Compile takes an expression apart into leaves and a residual for windows
 // that end every so many ms, and returns the step in use: every itself or, when
@@ -121,28 +95,6 @@ func bareRangeVector(expr parser.Expr) (pos int, found bool) {
 		return nil
 	})
 	return pos, found
-}
-
-// compiler collects leaves and refusals while it rewrites an expression.
-type compiler struct {
-	lookback int64
-	leaves   []Leaf
-	byText   map[string]int // leaves of equal text are one
-	errs     ExprErrors
-
-	batch      []string // why the expression cannot be kept incrementally
-	selections []Leaf   // its leaves in that case
-}
-
-// whole notes a reason to evaluate the expression whole.
-func (c *compiler) whole(reason string) {
-	if !slices.Contains(c.batch, reason) {
-		c.batch = append(c.batch, reason)
-	}
-}
-
-func (c *compiler) refuse(at parser.Node, format string, args ...any) {
-	c.errs = append(c.errs, ExprError{Pos: int(at.PositionRange().Start), Message: fmt.Sprintf(format, args...)})
 }
 
 // checkResult refuses expressions that give no vector.
@@ -260,33 +212,4 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 		c.leaves = append(c.leaves, leaf)
 	}
 	return LeafSelector(i), true
-}
-
-// metricName returns the one metric name that the matchers demand, or "".
-func metricName(ms []*labels.Matcher) string {
-	for _, m := range ms {
-		if m.Name != model.MetricNameLabel || m.Value == "" {
-			continue
-		}
-		if m.Type == labels.MatchEqual {
-			return m.Value
-		}
-		if set := m.SetMatches(); m.Type == labels.MatchRegexp && len(set) == 1 {
-			return set[0]
-		}
-	}
-	return ""
-}
-
-func stripParens(e parser.Expr) parser.Expr {
-	for {
-		switch n := e.(type) {
-		case *parser.ParenExpr:
-			e = n.Expr
-		case *parser.StepInvariantExpr:
-			e = n.Expr
-		default:
-			return e
-		}
-	}
 }

@@ -58,19 +58,3 @@ func (l *Leaf) CannotPush() NoPush {
 		return ""
 	}
 }
-
-// Describe says in a few lines how the flow is kept, for people: the
-// expression, and where its executor cannot be had.
-func (f Flow) Describe() []string {
-	lines := f.Expr.Describe()
-	if f.Executor != ExecutorPushdown {
-		return lines
-	}
-	for i := range f.Expr.Leaves {
-		l := &f.Expr.Leaves[i]
-		if no := l.CannotPush(); no != "" {
-			lines = append(lines, l.Text+": executor pushdown is not possible ("+string(no)+"): "+no.Text())
-		}
-	}
-	return lines
-}

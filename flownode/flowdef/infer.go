@@ -183,12 +183,6 @@ func (c *Compiled) binaryLabels(n *parser.BinaryExpr) labelSet {
 	return left
 }
 
-// dropsName reports whether a binary operation makes a new quantity of its
-// operands, so that the metric name would be wrong.
-func dropsName(n *parser.BinaryExpr) bool {
-	return n.ReturnBool || !n.Op.IsComparisonOperator() && !n.Op.IsSetOperator()
-}
-
 // mayDifferInName reports whether two results could have equal labels but for
 // __name__: where a selector can find several metrics, or where the expression
 // deals with the name itself.

@@ -1,10 +1,8 @@
 package flowdef
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -22,6 +20,36 @@ const LeafLabel = "__laminar_leaf__"
 // DefaultLookback is how far back an instant selector looks for a sample where
 // neither the flow nor the settings say, ms. It is Prometheus's.
 const DefaultLookback = int64(5 * time.Minute / time.Millisecond)
+
+// MaxPanes is the largest number of panes of a window that is kept as pane
+// state.
+const MaxPanes = 1000
+
+// Leaf is `aggregate by (...) (function(selector[range] offset o))`, the part
+// of an expression that is kept incrementally. In a batch expression it is a
+// selector alone, with how far back it reads, subqueries around it included.
+type Leaf struct {
+	Index    int                // its number in Compiled.Leaves
+	Func     *function.Function // nil: samples, in a batch expression
+	Param    float64            // the function's constant argument; 0 without one
+	Range    int64              // ms; an instant selector's lookback
+	Cover    int64              // samples: Range without lookbacks, ms
+	Markers  bool               // samples: a stale marker alone makes a window that is evaluated
+	Offset   int64              // ms; a negative one reads beyond the end of the window
+	Pinned   bool               // samples: all windows read as if they ended at PinnedAt (a fixed `@`)
+	PinnedAt int64              // ms since the epoch, from 1970 to 9999
+	Pane     int64              // ms: width of the panes, divides Range, Offset and the step
+	Panes    int64              // Range / Pane; over MaxPanes the window is computed in batch
+	Batch    bool               // no pane state, windows are computed from raw: Panes > MaxPanes or Compiled.Batch
+	Matchers []*labels.Matcher
+	Metric   string                // the metric name when a matcher demands exactly one, else ""
+	Agg      *function.Aggregation // nil: every series is a group of its own
+	Without  bool
+	Grouping []string // sorted
+	Text     string   // PromQL of the leaf, for people
+
+	nested bool // samples: within a subquery, so that its range is not the one of the window
+}
 
 // LeafSelector is the selector that stands for leaf i in a residual.
 func LeafSelector(i int) *parser.VectorSelector {
@@ -131,74 +159,3 @@ func (l *Leaf) Span(step int64) int64 {
 
 // State names the kind of partial that the leaf is kept as; "no" for samples.
 func (l *Leaf) State() string { return l.Func.Partial().Name }
-
-// Describe says in one line how the leaf is kept, for people.
-func (l *Leaf) Describe() string {
-	how := fmt.Sprintf("kept as %s state in %d panes of %s", l.State(), l.Panes, formatMillis(l.Pane))
-	switch {
-	case l.Pinned:
-		how = fmt.Sprintf("samples of %s up to %s are read for every window", formatMillis(l.Range), formatTime(l.PinnedAt-l.Offset))
-	case l.Func == nil:
-		how = "samples of " + formatMillis(l.Range) + " are read for each window"
-	case l.Batch:
-		how = fmt.Sprintf("computed from raw samples for each window, because %d panes of %s are more than %d",
-			l.Panes, formatMillis(l.Pane), MaxPanes)
-	}
-	return l.Text + ": " + how
-}
-
-// The modes of a flow.
-const (
-	ModeIncremental = "incremental" // partials are kept and merged
-	ModeBatch       = "batch"       // windows that changed are computed from raw samples
-)
-
-// Mode is how results are computed: ModeBatch when that is so of the whole
-// expression or of a leaf.
-func (c *Compiled) Mode() string {
-	if c.Batch || slices.ContainsFunc(c.Leaves, func(l Leaf) bool { return l.Batch }) {
-		return ModeBatch
-	}
-	return ModeIncremental
-}
-
-// Describe says in a few lines how the expression is kept, for people: why not
-// incrementally, if so, and then each leaf.
-func (c *Compiled) Describe() []string {
-	var lines []string
-	if c.Batch {
-		lines = append(lines, "computed whole from raw samples for each window: "+c.Why)
-	}
-	for i := range c.Leaves {
-		lines = append(lines, c.Leaves[i].Describe())
-	}
-	if ahead := c.Ahead(); ahead > 0 {
-		lines = append(lines, "windows close "+formatMillis(ahead)+" later than others: so far beyond its end a negative offset makes each read")
-	}
-	return lines
-}
-
-// ResidualText is the expression over the leaves' results, which stand in it as
-// leaf_1, leaf_2 and so on; "" where the expression is its only leaf or is
-// evaluated whole.
-func (c *Compiled) ResidualText() string {
-	if c.Residual == nil {
-		return ""
-	}
-	text := c.Residual.String()
-	for i := range c.Leaves {
-		text = strings.ReplaceAll(text, LeafSelector(i).String(), "leaf_"+strconv.Itoa(i+1))
-	}
-	return text
-}
-
-// millis is a duration in milliseconds.
-func millis(d time.Duration) int64 { return int64(d / time.Millisecond) }
-
-// formatMillis spells a duration as Prometheus does.
-func formatMillis(ms int64) string {
-	return model.Duration(time.Duration(ms) * time.Millisecond).String()
-}
-
-// formatTime spells a time, ms since the epoch.
-func formatTime(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }

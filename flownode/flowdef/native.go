@@ -108,3 +108,29 @@ func (p *fileParser) executor(f fields, what string) Executor {
 	}
 	return Executor(p.oneOf(f, what, "executor", words, nil))
 }
+
+// trigger reads the key `trigger`.
+func (p *fileParser) trigger(n *yaml.Node, what string) Trigger {
+	if n == nil {
+		return Trigger{Interval: DefaultTriggerInterval}
+	}
+	what += ": trigger"
+	f := p.fields(n, what, "interval", "cron", "samples", "sequences")
+	if f == nil {
+		return Trigger{}
+	}
+	since := len(p.problems)
+	t := Trigger{
+		Interval:  p.duration(f, what, "interval", 1, 0),
+		Cron:      p.text(f, what, "cron"),
+		Samples:   p.number(f, what, "samples", 1),
+		Sequences: p.number(f, what, "sequences", 1),
+	}
+	if len(p.problems) > since {
+		return t
+	}
+	if err := t.check(); err != nil {
+		p.addf(n, "%s: %v", what, err)
+	}
+	return t
+}

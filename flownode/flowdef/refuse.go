@@ -1,7 +1,6 @@
 package flowdef
 
 import (
-	"fmt"
 	"regexp"
 	"time"
 
@@ -86,13 +85,3 @@ func (c *compiler) checkLabelName(e parser.Expr) {
 		c.refuse(e, "%s is not a label name", quote(name))
 	}
 }
-
-// stringOf is the value of a string literal.
-func stringOf(e parser.Expr) string {
-	if s, ok := stripParens(e).(*parser.StringLiteral); ok {
-		return s.Val
-	}
-	return ""
-}
-
-func quote(s string) string { return fmt.Sprintf("%q", s) }

@@ -4,8 +4,16 @@ import (
 	"fmt"
 
 	"github.com/robfig/cron/v3"
-	"go.yaml.in/yaml/v3"
 )
+
+// Trigger says when a flow's group starts a round. Exactly one field is set;
+// the zero Trigger is not valid (parsing sets the default, Interval 1000).
+type Trigger struct {
+	Interval  int64  `json:"interval,omitempty"`  // ms between rounds at least, when something changed
+	Cron      string `json:"cron,omitempty"`      // standard five fields
+	Samples   int64  `json:"samples,omitempty"`   // a round when so many samples are pending
+	Sequences int64  `json:"sequences,omitempty"` // a round when so many flushes are pending
+}
 
 // String spells the trigger as it is defined, such as "interval 1s".
 func (t Trigger) String() string {
@@ -42,30 +50,4 @@ func (t Trigger) check() error {
 		}
 	}
 	return nil
-}
-
-// trigger reads the key `trigger`.
-func (p *fileParser) trigger(n *yaml.Node, what string) Trigger {
-	if n == nil {
-		return Trigger{Interval: DefaultTriggerInterval}
-	}
-	what += ": trigger"
-	f := p.fields(n, what, "interval", "cron", "samples", "sequences")
-	if f == nil {
-		return Trigger{}
-	}
-	since := len(p.problems)
-	t := Trigger{
-		Interval:  p.duration(f, what, "interval", 1, 0),
-		Cron:      p.text(f, what, "cron"),
-		Samples:   p.number(f, what, "samples", 1),
-		Sequences: p.number(f, what, "sequences", 1),
-	}
-	if len(p.problems) > since {
-		return t
-	}
-	if err := t.check(); err != nil {
-		p.addf(n, "%s: %v", what, err)
-	}
-	return t
 }

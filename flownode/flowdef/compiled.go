@@ -1,0 +1,73 @@
+package flowdef
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// Compiled is an expression taken apart into leaves and what is left over.
+type Compiled struct {
+	Leaves []Leaf
+
+	// Batch says that something in the expression has no mergeable partial, so
+	// that it is evaluated whole, over raw samples, for every window. Leaves
+	// then only say what it selects, and Residual is nil.
+	Batch bool
+	Why   string // what that is, for people
+
+	// Residual is the expression over the leaves' vectors, each leaf replaced
+	// by the selector LeafSelector(i); nil when the expression is leaf 0.
+	Residual parser.Expr
+
+	// LabelsKnown says that the expression decides which labels a result can
+	// have; they are ResultLabels, sorted. Otherwise results are stored with
+	// one labels column.
+	LabelsKnown  bool
+	ResultLabels []string
+
+	// KeepName says that results may differ in nothing but __name__, so that a
+	// labels column has to hold it. Otherwise the flow's name stands in its
+	// place and it is not stored. Where LabelsKnown, ResultLabels decides.
+	KeepName bool
+
+	// ByGroup says that each result depends on one group of leaf 0 only, and
+	// has its labels: then one group can be evaluated, or deleted, alone.
+	ByGroup bool
+
+	// Of the leaves that are not pinned:
+	MaxRange  int64 // ms: the largest Range; for an instant selector the step counts
+	MaxReach  int64 // ms: the largest Offset + Range, how far back of its end a window reads
+	MinOffset int64 // ms: the smallest Offset
+}
+
+// The modes of a flow.
+const (
+	ModeIncremental = "incremental" // partials are kept and merged
+	ModeBatch       = "batch"       // windows that changed are computed from raw samples
+)
+
+// Mode is how results are computed: ModeBatch when that is so of the whole
+// expression or of a leaf.
+func (c *Compiled) Mode() string {
+	if c.Batch || slices.ContainsFunc(c.Leaves, func(l Leaf) bool { return l.Batch }) {
+		return ModeBatch
+	}
+	return ModeIncremental
+}
+
+// ResidualText is the expression over the leaves' results, which stand in it as
+// leaf_1, leaf_2 and so on; "" where the expression is its only leaf or is
+// evaluated whole.
+func (c *Compiled) ResidualText() string {
+	if c.Residual == nil {
+		return ""
+	}
+	text := c.Residual.String()
+	for i := range c.Leaves {
+		text = strings.ReplaceAll(text, LeafSelector(i).String(), "leaf_"+strconv.Itoa(i+1))
+	}
+	return text
+}

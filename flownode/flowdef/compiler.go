@@ -1,0 +1,54 @@
+package flowdef
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// ExprError says what is wrong with an expression, and where.
+type ExprError struct {
+	Pos     int // byte offset in the expression
+	Message string
+	reason  error // nil, or what a caller can ask for with errors.Is
+}
+
+func (e ExprError) Error() string { return e.Message }
+
+// Unwrap returns the reason.
+func (e ExprError) Unwrap() error { return e.reason }
+
+// ExprErrors is everything found wrong with an expression, at least one thing.
+type ExprErrors []ExprError
+
+func (e ExprErrors) Error() string {
+	texts := make([]string, len(e))
+	for i, one := range e {
+		texts[i] = one.Message
+	}
+	return strings.Join(texts, "; ")
+}
+
+// compiler collects leaves and refusals while it rewrites an expression.
+type compiler struct {
+	lookback int64
+	leaves   []Leaf
+	byText   map[string]int // leaves of equal text are one
+	errs     ExprErrors
+
+	batch      []string // why the expression cannot be kept incrementally
+	selections []Leaf   // its leaves in that case
+}
+
+// whole notes a reason to evaluate the expression whole.
+func (c *compiler) whole(reason string) {
+	if !slices.Contains(c.batch, reason) {
+		c.batch = append(c.batch, reason)
+	}
+}
+
+func (c *compiler) refuse(at parser.Node, format string, args ...any) {
+	c.errs = append(c.errs, ExprError{Pos: int(at.PositionRange().Start), Message: fmt.Sprintf(format, args...)})
+}

@@ -1,0 +1,70 @@
+package flowdef
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// fenceGroup names the group of flows that share rounds, and so see one
+// vector: the flows of one file, or of one rule group of it. A round has one
+// trigger, so flows with one of their own are a group of their own.
+func (p *fileParser) fenceGroup(ruleGroup string, t Trigger) string {
+	group := filepath.Base(p.file)
+	if ruleGroup != "" {
+		group += "/" + ruleGroup
+	}
+	if t != (Trigger{Interval: DefaultTriggerInterval}) {
+		group += " " + t.String()
+	}
+	return group
+}
+
+// finish compiles the flow's expression and takes the flow, unless problems
+// were found since the given number of them.
+func (p *fileParser) finish(f Flow, expr *yaml.Node, since int) {
+	if expr != nil {
+		p.compile(&f, expr)
+	}
+	if len(p.problems) == since {
+		p.flows = append(p.flows, f)
+	}
+}
+
+func (p *fileParser) compile(f *Flow, expr *yaml.Node) {
+	c, normal, step, err := compileText(expr.Value, f.Every, f.Lookback)
+	if err == nil {
+		f.Expr, f.PromQL, f.Every = c, normal, step
+		if f.Keep > 0 && f.Keep <= f.CloseDelay() {
+			p.add(f.Line, "flow %s: keep: results are to go after %s, but windows close %s after their end",
+				f.Title(), formatMillis(f.Keep), formatMillis(f.CloseDelay()))
+		}
+		return
+	}
+	var faults ExprErrors
+	if !errors.As(err, &faults) {
+		faults = ExprErrors{{Message: err.Error()}}
+	}
+	for _, fault := range faults {
+		line := p.lineOf(expr, fault.Pos)
+		if errors.Is(fault, errNoStep) {
+			line = f.Line // the expression is right: a key is missing
+		}
+		p.add(line, "flow %s: %s", f.Title(), describeFault(expr.Value, fault))
+	}
+}
+
+// describeFault adds where in the expression a fault is, in line:column as
+// Prometheus counts.
+func describeFault(text string, fault ExprError) string {
+	if fault.Pos <= 0 || fault.Pos > len(text) {
+		return fault.Message
+	}
+	before := text[:fault.Pos]
+	line := 1 + strings.Count(before, "\n")
+	column := fault.Pos - strings.LastIndexByte(before, '\n')
+	return fmt.Sprintf("promql %d:%d: %s", line, column, fault.Message)
+}

@@ -1,0 +1,50 @@
+package flowdef
+
+import "fmt"
+
+// Describe says in one line how the leaf is kept, for people.
+func (l *Leaf) Describe() string {
+	how := fmt.Sprintf("kept as %s state in %d panes of %s", l.State(), l.Panes, formatMillis(l.Pane))
+	switch {
+	case l.Pinned:
+		how = fmt.Sprintf("samples of %s up to %s are read for every window", formatMillis(l.Range), formatTime(l.PinnedAt-l.Offset))
+	case l.Func == nil:
+		how = "samples of " + formatMillis(l.Range) + " are read for each window"
+	case l.Batch:
+		how = fmt.Sprintf("computed from raw samples for each window, because %d panes of %s are more than %d",
+			l.Panes, formatMillis(l.Pane), MaxPanes)
+	}
+	return l.Text + ": " + how
+}
+
+// Describe says in a few lines how the expression is kept, for people: why not
+// incrementally, if so, and then each leaf.
+func (c *Compiled) Describe() []string {
+	var lines []string
+	if c.Batch {
+		lines = append(lines, "computed whole from raw samples for each window: "+c.Why)
+	}
+	for i := range c.Leaves {
+		lines = append(lines, c.Leaves[i].Describe())
+	}
+	if ahead := c.Ahead(); ahead > 0 {
+		lines = append(lines, "windows close "+formatMillis(ahead)+" later than others: so far beyond its end a negative offset makes each read")
+	}
+	return lines
+}
+
+// Describe says in a few lines how the flow is kept, for people: the
+// expression, and where its executor cannot be had.
+func (f Flow) Describe() []string {
+	lines := f.Expr.Describe()
+	if f.Executor != ExecutorPushdown {
+		return lines
+	}
+	for i := range f.Expr.Leaves {
+		l := &f.Expr.Leaves[i]
+		if no := l.CannotPush(); no != "" {
+			lines = append(lines, l.Text+": executor pushdown is not possible ("+string(no)+"): "+no.Text())
+		}
+	}
+	return lines
+}

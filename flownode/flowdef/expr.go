@@ -1,0 +1,117 @@
+package flowdef
+
+import (
+	"math"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+func stripParens(e parser.Expr) parser.Expr {
+	for {
+		switch n := e.(type) {
+		case *parser.ParenExpr:
+			e = n.Expr
+		case *parser.StepInvariantExpr:
+			e = n.Expr
+		default:
+			return e
+		}
+	}
+}
+
+func parentOf(path []parser.Node) parser.Node {
+	if len(path) == 0 {
+		return nil
+	}
+	return path[len(path)-1]
+}
+
+// metricName returns the one metric name that the matchers demand, or "".
+func metricName(ms []*labels.Matcher) string {
+	for _, m := range ms {
+		if m.Name != model.MetricNameLabel || m.Value == "" {
+			continue
+		}
+		if m.Type == labels.MatchEqual {
+			return m.Value
+		}
+		if set := m.SetMatches(); m.Type == labels.MatchRegexp && len(set) == 1 {
+			return set[0]
+		}
+	}
+	return ""
+}
+
+// stringOf is the value of a string literal.
+func stringOf(e parser.Expr) string {
+	if s, ok := stripParens(e).(*parser.StringLiteral); ok {
+		return s.Val
+	}
+	return ""
+}
+
+// number evaluates arithmetic on numbers, as the engine does: `4 * 3600`. ok is
+// false where e is anything else.
+func number(e parser.Expr) (v float64, ok bool) {
+	switch n := stripParens(e).(type) {
+	case *parser.NumberLiteral:
+		return n.Val, true
+	case *parser.UnaryExpr:
+		v, ok = number(n.Expr)
+		if n.Op == parser.SUB {
+			v = -v
+		}
+		return v, ok
+	case *parser.BinaryExpr:
+		l, okL := number(n.LHS)
+		r, okR := number(n.RHS)
+		v, ok = arithmetic(n.Op, l, r)
+		return v, ok && okL && okR
+	default:
+		return 0, false
+	}
+}
+
+func arithmetic(op parser.ItemType, l, r float64) (v float64, ok bool) {
+	switch op {
+	case parser.ADD:
+		return l + r, true
+	case parser.SUB:
+		return l - r, true
+	case parser.MUL:
+		return l * r, true
+	case parser.DIV:
+		return l / r, true
+	case parser.MOD:
+		return math.Mod(l, r), true
+	case parser.POW:
+		return math.Pow(l, r), true
+	default:
+		return 0, false
+	}
+}
+
+func notConstant(e parser.Expr) bool { return !constant(e) }
+
+// constant reports whether e is a scalar that depends on no leaf.
+func constant(e parser.Expr) bool {
+	if e.Type() != parser.ValueTypeScalar {
+		return false
+	}
+	ok := true
+	parser.Inspect(e, func(n parser.Node, _ []parser.Node) error {
+		if _, is := n.(*parser.VectorSelector); is {
+			ok = false
+		}
+		return nil
+	})
+	return ok
+}
+
+// dropsName reports whether a binary operation makes a new quantity of its
+// operands, so that the metric name would be wrong.
+func dropsName(n *parser.BinaryExpr) bool {
+	return n.ReturnBool || !n.Op.IsComparisonOperator() && !n.Op.IsSetOperator()
+}
