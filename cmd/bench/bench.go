@@ -22,7 +22,7 @@ type options struct {
 	parent, out           string
 }
 
-// bench is one run.
+// bench is one run of the harness: its plan, its processes and its report.
 type bench struct {
 	opts   options
 	plan   plan
@@ -45,7 +45,7 @@ type scenario struct {
 	run    func(*bench, context.Context) error
 }
 
-// scenarios stand in the order they are run in: some leave data for the next.
+// scenarios is in running order: some leave data for the next.
 var scenarios = []scenario{
 	{1, (*bench).ingest},
 	{2, (*bench).ingestWithFlows},
@@ -108,7 +108,7 @@ func measure(ctx context.Context, opts options, command string) (err error) {
 	return b.write()
 }
 
-// abandon ends what a scenario that failed has left for the next.
+// abandon ends what a failed scenario has left for the next.
 func (b *bench) abandon() {
 	if b.ticks != nil {
 		b.ticks.close()
@@ -135,12 +135,12 @@ func choose(only string) ([]scenario, error) {
 	return slices.DeleteFunc(slices.Clone(scenarios), func(s scenario) bool { return !slices.Contains(numbers, s.number) }), nil
 }
 
-// say tells what is going on, with the time since the start.
+// say prints a line about the progress, with the time since the start.
 func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(b.report.Began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// add adds a figure and says it.
+// add adds a figure to the report and prints it.
 func (b *bench) add(scenario int, name, unit string, v float64) {
 	b.report.Add(scenario, name, unit, v)
 	b.say("   %-60s %s", name, report.With(v, unit))
@@ -155,8 +155,8 @@ type tools struct {
 	postgresVersion               string
 }
 
-// findTools finds the programs and refuses to begin when one is missing:
-// figures without a peer would say less than they seem to.
+// findTools finds the programs and refuses to begin if one is missing: figures
+// without a peer would mislead.
 func findTools(ctx context.Context) (tools, error) {
 	t := tools{laminar: "bin/laminar", prometheus: ".tools/bin/prometheus", victoria: ".tools/bin/victoria-metrics"}
 	var missing []string

@@ -80,7 +80,7 @@ func (b *bench) disk(ctx context.Context) error {
 	return b.report.AtMost(9, "sealed bytes per sample over rows, index (ts)", diskSealed, diskRows, 0.1)
 }
 
-// sizes of what holds raw samples, with indexes and what is out of line.
+// sizes of the tables that hold raw samples, with indexes and TOAST.
 const (
 	hotSize    = `select coalesce(sum(pg_total_relation_size(format('laminar.hot_%s', id)::regclass)), 0)::float8 from laminar.generation where state in ('current', 'frozen')`
 	sealedSize = `select coalesce(sum(pg_total_relation_size(inhrelid)), 0)::float8 from pg_inherits where inhparent = 'laminar.sealed'::regclass`

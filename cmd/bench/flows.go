@@ -33,8 +33,8 @@ const (
 	flowsSettle  = "from the last acknowledgement until the tables show all"
 )
 
-// ingestWithFlows measures how fast samples are taken in while three flows
-// follow, against the same without flows, and how far the flows are behind.
+// ingestWithFlows measures the rate of ingest while three flows follow, against
+// the same without flows, and how far the flows are behind.
 func (b *bench) ingestWithFlows(ctx context.Context) error {
 	for _, n := range b.plan.ingestSeries {
 		s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}

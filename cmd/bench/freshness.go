@@ -14,10 +14,11 @@ import (
 	"laminar/cmd/bench/report"
 )
 
-// freshFlow follows every sample. Its rounds begin a tenth of a second after
-// the last at the earliest; the default of a second would be most of what is
-// measured. The watermark has no delay: a provisional result is written for the
-// earliest open window, and with a delay that is the one before for as long.
+// freshFlow follows every sample. Its rounds begin at least a tenth of a second
+// apart; the default of a second would be most of what is measured. The watermark
+// has no delay, because a provisional result is written for the earliest open
+// window only: with a delay that would be the window before, for as long as the
+// delay.
 const freshFlow = `flows:
   - name: fresh
     promql: max by (job) (max_over_time({__name__=~"node_.+"}[1m]))
@@ -34,9 +35,9 @@ const (
 )
 
 // freshness measures how long after its acknowledgement a sample shows in a
-// result row, while others come in at half the rate that is possible and in
-// real time. Probes are samples of a series that is alone in its group, with a
-// value that grows; a probe shows when its value is in the table.
+// result row, while others arrive in real time at half the possible rate. Probes
+// are samples of a series that is alone in its group, with a value that grows; a
+// probe shows when its value is in the table.
 func (b *bench) freshness(ctx context.Context) error {
 	n := b.plan.ingestSeries[1]
 	half, err := b.halfRate(ctx)

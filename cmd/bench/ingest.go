@@ -15,9 +15,9 @@ const ingestInterval = time.Second
 // ingestStart leaves room before the present for what the scenarios send.
 func ingestStart() time.Time { return time.Now().Add(-time.Hour).Truncate(time.Minute) }
 
-// ingest measures how fast samples are taken in: by the acknowledgement of the
-// last request where they come by HTTP, by the last commit where they are
-// copied. All series are known before the clock starts.
+// ingest measures the rate of ingest: until the acknowledgement of the last
+// request for receivers of HTTP, until the last commit for rows that are copied.
+// All series are known before the clock starts.
 func (b *bench) ingest(ctx context.Context) error {
 	for _, n := range b.plan.ingestSeries {
 		s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}
@@ -41,7 +41,7 @@ func (b *bench) ingest(ctx context.Context) error {
 	return b.ingestTargets()
 }
 
-// ingestWork is what all contenders take in.
+// ingestWork is the samples that all contenders receive.
 type ingestWork struct {
 	label    string
 	series   *fleetSeries

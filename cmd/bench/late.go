@@ -14,13 +14,13 @@ const (
 	lateWindows = 20
 )
 
-// late measures what samples cost that come when their windows are long closed:
-// the rounds that compute those windows again, against the statement of someone
-// who knows which windows they are.
+// late measures the cost of samples that arrive long after their windows have
+// closed: the rounds that compute those windows again, against a statement that
+// is told which windows they are.
 //
-// Laminar waits until late samples have stopped coming (2 s) before it computes
-// a window again; that is no cost and not in the figure, but in the one from
-// acknowledgement to the corrected table.
+// Laminar waits until no late sample has arrived for 2 s before it computes a
+// window again. The wait costs nothing and is not in this figure; it is in the
+// figure from acknowledgement to corrected table.
 func (b *bench) late(ctx context.Context) error {
 	w, err := b.windowsOf(ctx)
 	if err != nil {

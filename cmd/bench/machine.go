@@ -15,7 +15,7 @@ import (
 	"laminar/sqlstore/localpg"
 )
 
-// describe puts into the report where and with what the run takes place.
+// describe puts the machine and the versions of all programs into the report.
 func (b *bench) describe(ctx context.Context) error {
 	m := &b.report.Machine
 	m.Cores = runtime.NumCPU()
@@ -52,7 +52,8 @@ func (b *bench) describe(ctx context.Context) error {
 	return nil
 }
 
-// victoriaVersion is of Debian's package, whose program does not tell its own.
+// victoriaVersion is the version of Debian's package; the program does not print
+// its own.
 const victoriaVersion = "1.79 (Debian)"
 
 func localpgFind(ctx context.Context) (string, error) {
@@ -131,8 +132,8 @@ func fileSystem(dir string) (string, error) {
 	return name, nil
 }
 
-// fsyncTime is the median time, in ms, that 8 KiB take to be durable: what a
-// commit costs at least.
+// fsyncTime is the median time, in ms, until 8 KiB are durable: the least that a
+// commit costs.
 func fsyncTime(dir string) (float64, error) {
 	file, err := os.Create(filepath.Join(dir, "fsync"))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command bench runs Laminar and what users would take instead on the same
-// work, side by side on one machine, and says how they compare.
+// Command bench runs Laminar and its alternatives on the same work, side by side
+// on one machine, and reports how they compare.
 //
 //	bench            all targets of docs/benchmarks.md, in a quarter of an hour
 //	bench -quick     the same with small sizes, to debug the harness

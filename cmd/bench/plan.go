@@ -41,9 +41,9 @@ type scalePlan struct {
 	active                int // series at once, with ten flows
 }
 
-// shards is how many connections the senders have that never run out of
-// samples: a Prometheus that has more to send than is taken opens more and more
-// of them by itself, up to 50 (queue_config.max_shards).
+// shards is how many connections senders have that never run out of samples. A
+// Prometheus that has more to send than its receiver accepts opens more and more
+// connections, up to 50 (queue_config.max_shards).
 const shards = 32
 
 // The interval of a fleet that is scraped as prometheus.yml has it.

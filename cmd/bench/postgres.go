@@ -14,9 +14,9 @@ import (
 	"laminar/sqlstore/localpg"
 )
 
-// serverSettings are what the server runs with beside localpg's own, which are
-// those of a private PostgreSQL. Laminar and the hand-written statements share
-// the one server, so they are the same for both.
+// serverSettings are the server's settings in addition to those of a private
+// PostgreSQL (localpg). Laminar and the hand-written statements share one server,
+// so the settings are the same for both.
 var serverSettings = map[string]string{
 	"shared_buffers":       "1GB",
 	"max_wal_size":         "8GB",
@@ -73,7 +73,7 @@ func (p *postgres) create(ctx context.Context, name string) (*database, error) {
 	return d, err
 }
 
-// drop removes the database with all it holds.
+// drop removes the database and everything in it.
 func (d *database) drop(ctx context.Context) error {
 	if err := d.conn.Close(ctx); err != nil {
 		return err
@@ -96,8 +96,8 @@ func (p *postgres) exec(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// checkpoint writes what is dirty to disk, so that no measurement pays for an
-// earlier one's pages, and all write the same full-page images.
+// checkpoint writes dirty pages to disk, so that no measurement pays for the
+// pages of an earlier one, and all write the same full-page images.
 func (d *database) checkpoint(ctx context.Context) error {
 	_, err := d.conn.Exec(ctx, "checkpoint")
 	return err

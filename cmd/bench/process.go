@@ -28,9 +28,9 @@ type process struct {
 	ended   chan error
 }
 
-// startProcess starts a program, whose arguments are made for the address it
-// is to listen on, and returns at once; see awaitReady. What it says goes to a
-// file in dir.
+// startProcess starts a program and returns at once; see awaitReady. Its
+// arguments are made for the address that it is to listen on. Its output goes to
+// a file in dir.
 func startProcess(dir, name, program string, args func(address string) []string) (*process, error) {
 	address, err := freeAddress()
 	if err != nil {
@@ -159,8 +159,8 @@ func get(ctx context.Context, url string) (status int, text []byte, err error) {
 	return resp.StatusCode, text, err
 }
 
-// discard ends a peer, without waiting for what it would still write, and
-// removes its data.
+// discard ends a peer without waiting for it to write its buffers, and removes
+// its data.
 func discard(p *process, dir string) error {
 	p.kill()
 	return os.RemoveAll(dir)

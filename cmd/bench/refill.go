@@ -83,7 +83,7 @@ func (b *bench) windowsOf(ctx context.Context) (_ *windowWork, err error) {
 	return b.windows, err
 }
 
-// releaseWindows ends it.
+// releaseWindows ends the work of windowsOf.
 func (b *bench) releaseWindows(ctx context.Context) error {
 	w := b.windows
 	b.windows = nil
@@ -225,7 +225,7 @@ func (w *windowWork) cron(ctx context.Context, by string) error {
 	return w.compare(ctx, by)
 }
 
-// compare refuses to go on when Laminar's results are not the statement's.
+// compare refuses to go on if Laminar's results differ from the statement's.
 func (w *windowWork) compare(ctx context.Context, by string) error {
 	const sums = "select count(*)::float8, coalesce(sum(%s), 0) from %s"
 	var n, total, wantN, want float64
@@ -241,8 +241,8 @@ func (w *windowWork) compare(ctx context.Context, by string) error {
 	return nil
 }
 
-// readHot reads all hot segments and throws them away: what PostgreSQL takes to
-// hand them out, over one connection.
+// readHot reads all hot segments over one connection and discards them: the time
+// that PostgreSQL needs to send them.
 func (d *database) readHot(ctx context.Context) (time.Duration, error) {
 	rows, err := d.conn.Query(ctx, "select id from laminar.generation where state in ('current', 'frozen') order by id")
 	if err != nil {

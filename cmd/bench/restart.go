@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// restartFlows are as users have them: default trigger, provisional results.
+// restartFlows have the defaults of users: trigger, provisional results.
 const restartFlows = `flows:
   - name: restart_5m
     promql: sum by (job) (rate(http_requests_total[5m]))

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// rig is a Laminar alone, on a database of its own, that scrapes are sent to.
+// rig is a Laminar without peers, on a database of its own, to which scrapes are
+// sent.
 type rig struct {
 	b       *bench
 	scrapes scrapes

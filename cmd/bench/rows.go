@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// What a user has without Laminar: a row per sample and a table of
-// series to join it with.
+// Without Laminar a user has a row per sample, and a table of series to join it
+// with.
 const (
 	createRows    = `create table sample (ts timestamptz not null, series integer not null, value double precision not null)`
 	createSeries  = `create table series (id integer primary key, job text not null)`

@@ -16,7 +16,7 @@ type growth struct {
 	run  func(*bench, context.Context) error
 }
 
-// growths are the parts of bench-scale: with what figures are to grow.
+// growths are the parts of bench-scale: the quantities that figures grow with.
 var growths = []growth{
 	{"series", func(b *bench, ctx context.Context) error { return b.eachSize(ctx, b.plan.scale.series, b.growSeries) }},
 	{"flows", func(b *bench, ctx context.Context) error { return b.eachSize(ctx, b.plan.scale.flows, b.growFlows) }},
@@ -232,8 +232,8 @@ func (b *bench) growStored(ctx context.Context) error {
 	return nil
 }
 
-// tenFlows is flows of which three keep counters of every series, three numbers
-// of every series, and four only of every group.
+// tenFlows is ten flows: three keep counters of every series, three keep numbers
+// of every series, and four keep state of groups only.
 var tenFlows = []string{
 	"sum by (job) (rate(%s[5m]))", "sum by (path) (rate(%s[5m]))",
 	"sum by (job) (increase(%s[2m]))", "max by (job) (max_over_time(%s[2m]))",
@@ -242,9 +242,9 @@ var tenFlows = []string{
 	"sum by (instance) (sum_over_time(%s[2m]))", "count by (path) (count_over_time(%s[2m]))",
 }
 
-// manyActive takes in a million series and looks what the process takes of
-// memory: with ten flows that read a tenth of the series each, a metric, and
-// with ten that all read every series.
+// manyActive measures the memory of a process with a million series: with ten
+// flows that read a metric each, a tenth of the series, and with ten flows that
+// all read every series.
 func (b *bench) manyActive(ctx context.Context) error {
 	n := b.plan.scale.active
 	metrics := make([]string, len(tenFlows))
@@ -258,8 +258,8 @@ func (b *bench) manyActive(ctx context.Context) error {
 	return b.activeSeries(ctx, requestSeries(n), "ten flows over all", func(int) string { return "http_requests_total" })
 }
 
-// activeSeries is manyActive for one kind of flows; metric names what a flow
-// reads.
+// activeSeries is manyActive for one kind of flows; metric names the metric that
+// a flow reads.
 func (b *bench) activeSeries(ctx context.Context, series *fleetSeries, kind string, metric func(flow int) string) error {
 	r, err := b.newRig(ctx, "active", series, 0, 8*perMinute)
 	if err != nil {

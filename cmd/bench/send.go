@@ -46,7 +46,7 @@ func (s *sender) send(ctx context.Context, l load) (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// post sends one body until it is taken; back-pressure is waited for.
+// post sends one body until it is accepted; on back-pressure it waits.
 func (s *sender) post(ctx context.Context, body []byte) error {
 	for deadline := time.Now().Add(time.Minute); ; {
 		status, text, err := s.try(ctx, body)

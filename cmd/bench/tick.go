@@ -98,7 +98,7 @@ func (b *bench) ticksOf(ctx context.Context) (_ *tickWork, err error) {
 	return b.ticks, err
 }
 
-// releaseTicks ends it.
+// releaseTicks ends the work of ticksOf.
 func (b *bench) releaseTicks(ctx context.Context) error {
 	t := b.ticks
 	b.ticks = nil
@@ -311,9 +311,9 @@ on conflict (bucket, job) do update set total = excluded.total, samples = exclud
 	return nil
 }
 
-// compare refuses to go on when Laminar's results are not Prometheus's. That
-// version takes one sample more, at the window's left end, so they agree to
-// some percent only: enough to see that both did the same work.
+// compare refuses to go on if Laminar's results differ from Prometheus's. This
+// version of Prometheus includes one more sample, at the window's left end, so
+// they agree within some percent only: enough to see that both did the same work.
 func (t *tickWork) compare(ctx context.Context, table string, end time.Time, want map[string]float64) error {
 	rows, err := t.laminar.db.conn.Query(ctx, "select job, value from "+table+" where window_end = $1", end)
 	if err != nil {
@@ -343,7 +343,7 @@ func (t *tickWork) compare(ctx context.Context, table string, end time.Time, wan
 	return nil
 }
 
-// query asks for an expression at one time and returns its values by job.
+// query evaluates an expression at one time and returns its values by job.
 func (p *prometheusServer) query(ctx context.Context, promql string, at time.Time) (map[string]float64, error) {
 	path := "/api/v1/query?" + url.Values{"query": {promql}, "time": {strconv.FormatInt(at.Unix(), 10)}}.Encode()
 	status, text, err := get(ctx, p.url(path))

@@ -94,8 +94,7 @@ func value(i int, k int64) float64 {
 	return float64(1000*pace + k*pace + int64(noise%uint64(pace/4+1)))
 }
 
-// mix is the finalizer of MurmurHash3: neighbours get values that have nothing
-// to do with each other.
+// mix is the finalizer of MurmurHash3: neighbours get unrelated values.
 func mix(x uint64) uint64 {
 	x ^= x >> 33
 	x *= 0xff51afd7ed558ccd
@@ -153,8 +152,8 @@ func (s scrapes) prepare(from, to int64, lanes int) load {
 }
 
 // laneOf is the connection that carries series i. As in a Prometheus, whose
-// shards share series by their numbers, every connection has as many as any
-// other, of all targets; which of them depends on nothing else a series is.
+// shards divide series by their numbers, all connections carry equally many
+// series, of all targets, and the choice depends on nothing else of a series.
 func laneOf(i, lanes int) int {
 	return (i%lanes + int(mix(uint64(i/lanes))%uint64(lanes))) % lanes
 }

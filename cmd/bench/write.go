@@ -45,8 +45,8 @@ func (b *bench) write() error {
 	return b.report.WriteText(os.Stdout)
 }
 
-// docParts are the results that the document holds, each between two markers,
-// and the chart beside it.
+// docParts are the results in the document, each between two markers with its
+// chart.
 var docParts = []string{"latest", "scale"}
 
 // writeDocs puts the results of the last runs into the document. Those of a run

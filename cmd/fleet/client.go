@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// RejectedError is a receiver's final no (in general 4xx): sending the same
-// again would not help. The good samples of the request may have been taken.
+// RejectedError is a receiver's final refusal (usually 4xx): sending the same
+// again would not help. The good samples of the request may have been accepted.
 type RejectedError struct {
 	Status int    // HTTP status code
 	Text   string // the beginning of the answer
@@ -78,11 +78,11 @@ func (c *Client) Sent() int64 { return c.sent.Load() }
 // Retries is how often a request was sent again so far.
 func (c *Client) Retries() int64 { return c.retries.Load() }
 
-// Send sends the points and returns when all are acknowledged. What gets a 5xx
-// or no answer is sent again until ctx ends: then it may or may not have been
-// taken. Points of one series arrive in their order. If requests are refused
-// for good, the others are sent all the same and the first refusal is returned,
-// a *RejectedError.
+// Send sends the points and returns when all are acknowledged. A request that
+// gets a 5xx or no answer is sent again until ctx ends; then it may or may not
+// have been accepted. Points of one series arrive in order. If requests are
+// refused for good, the others are still sent, and the first refusal is
+// returned: a *RejectedError.
 func (c *Client) Send(ctx context.Context, series [][]Label, points []Point) error {
 	lanes := c.lanes(points)
 	var refused atomic.Pointer[RejectedError]

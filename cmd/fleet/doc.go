@@ -1,8 +1,8 @@
-// Package fleet is a simulated fleet of machines with metrics as real ones
-// have them, and real faults: counters that reset, samples that come late,
-// twice, or again with another value.
+// Package fleet is a simulated fleet of machines with realistic metrics and
+// faults: counters that reset, samples that arrive late, twice, or again with
+// another value.
 //
-// A Fleet is a pure generator: the same Options give the same points for ever.
+// A Fleet is a pure generator: the same Options always give the same points.
 // Per instance it has 50 series:
 //
 //	35 counters   requests by code and method, a classic histogram of their
@@ -13,6 +13,6 @@
 //
 // The histogram agrees with the request counters: its count is their sum.
 //
-// A Client sends points by remote write 1.0, and Run drives both: first some
-// history as fast as it is taken, then live.
+// A Client sends points by remote write 1.0. Run drives both: first some history
+// as fast as the receiver accepts it, then live.
 package fleet

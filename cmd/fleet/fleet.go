@@ -50,11 +50,11 @@ func New(opts Options) *Fleet {
 // change; do not change them.
 func (f *Fleet) Series() [][]Label { return f.series }
 
-// Scrape appends to dst what arrives at a receiver in the interval that ends at
-// t: a scrape of every instance at a time of its own within (t-interval, t],
-// less what is held back, then what earlier scrapes held back. Within the first
-// part a series occurs once; what is overwritten comes in a later call than
-// what it overwrites. Call it with ascending t, an interval apart.
+// Scrape appends to dst the points that arrive at a receiver in the interval that
+// ends at t. First come the scrapes of all instances, each at a time of its own
+// within (t-interval, t], without the points that are held back; every series
+// occurs once in them. Then come points that earlier calls held back, among them
+// those that overwrite. Call it with ascending t, an interval apart.
 func (f *Fleet) Scrape(dst []Point, t time.Time) []Point {
 	interval := f.opts.Interval.Milliseconds()
 	f.scrapes++

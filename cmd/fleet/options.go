@@ -9,7 +9,7 @@ import (
 // SeriesPerInstance is how many series each instance has.
 const SeriesPerInstance = 50
 
-// Options say what the fleet is like. Shares are of all points, in [0, 1].
+// Options describe the fleet. Shares are of all points, in [0, 1].
 type Options struct {
 	Seed      uint64
 	Instances int

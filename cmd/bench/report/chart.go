@@ -59,13 +59,13 @@ type tick struct {
 	Text string
 }
 
-// position is where a target stands that is held by that factor.
+// position is the place of a target that is met by that factor.
 func position(times float64) int {
 	d := max(-1.2, min(1.2, math.Log10(times)))
 	return chartMiddle + int(math.Round(d*decade))
 }
 
-// margin is by which factor a value holds the target, below 1 when it does not.
+// margin is the factor by which a value meets the target, below 1 if it does not.
 func (t *Target) margin(v float64) float64 {
 	if t.AtMost {
 		return t.Bound / v

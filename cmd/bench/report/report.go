@@ -1,6 +1,6 @@
-// Package report turns what a benchmark run has measured into medians, spreads
-// and ratios, holds them against targets, and writes them as JSON, as tables
-// and as a chart. It measures nothing itself.
+// Package report turns the measurements of a benchmark run into medians, spreads
+// and ratios, compares them with targets, and writes them as JSON, as tables and
+// as a chart. It measures nothing itself.
 package report
 
 import (
@@ -45,8 +45,8 @@ type Figure struct {
 	Values   []float64 `json:"values"` // by round
 }
 
-// Target is what a figure is held against: with Unit "x" the ratio of two
-// figures, taken round by round, else a figure itself.
+// Target is a bound: with Unit "x" for the ratio of two figures, taken round by
+// round, else for a figure itself.
 type Target struct {
 	Number int       `json:"number"`
 	Claim  string    `json:"claim"`
@@ -100,14 +100,14 @@ func (r *Report) Figure(scenario int, name string) (*Figure, error) {
 	return nil, fmt.Errorf("target %d: figure %q was not measured", scenario, name)
 }
 
-// AtLeast holds the ratio of two figures of a scenario against a bound from
-// below.
+// AtLeast adds a target: the ratio of two figures of a scenario must not be below
+// the bound.
 func (r *Report) AtLeast(number int, claim, figure, over string, bound float64) error {
 	return r.ratio(Target{Number: number, Claim: claim, Bound: bound}, figure, over)
 }
 
-// AtMost holds the ratio of two figures of a scenario against a bound from
-// above.
+// AtMost adds a target: the ratio of two figures of a scenario must not be above
+// the bound.
 func (r *Report) AtMost(number int, claim, figure, over string, bound float64) error {
 	return r.ratio(Target{Number: number, Claim: claim, AtMost: true, Bound: bound}, figure, over)
 }
@@ -129,7 +129,7 @@ func (r *Report) ratio(t Target, figure, over string) error {
 	return nil
 }
 
-// Below holds a figure itself against a bound from above.
+// Below adds a target: a figure itself must not be above the bound.
 func (r *Report) Below(number int, claim, figure string, bound float64) error {
 	f, err := r.Figure(number, figure)
 	if err != nil {

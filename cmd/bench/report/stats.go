@@ -34,8 +34,8 @@ func Spread(values []float64) (low, high float64) {
 	return slices.Min(values), slices.Max(values)
 }
 
-// Ratios divides a by b round by round: what disturbed a whole round drops out.
-// A single value stands for every round.
+// Ratios divides a by b round by round, so that a disturbance of a whole round
+// cancels out. A single value counts for every round.
 func Ratios(a, b []float64) ([]float64, error) {
 	n := max(len(a), len(b))
 	if len(a) == 0 || len(b) == 0 || len(a) != n && len(a) != 1 || len(b) != n && len(b) != 1 {
