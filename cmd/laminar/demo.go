@@ -78,7 +78,7 @@ func (a *app) demo(ctx context.Context, c *config, limit time.Duration) error {
 	what.Beside = func(ctx context.Context, svc server.Service) error { return a.demonstrate(ctx, c, svc, log) }
 	err = server.Run(ctx, what, log)
 	if err == nil || errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
-		return say(a.stdout, "\nThe demo has ended; nothing of it runs any more. Its data stays in %s.\n", c.DataDir)
+		return say(a.stdout, "\nThe demo has ended; all of its processes have stopped. Its data stays in %s.\n", c.DataDir)
 	}
 	return err
 }

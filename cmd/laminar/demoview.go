@@ -69,13 +69,13 @@ func (v *demoView) run(ctx context.Context) error {
 	}
 }
 
-// where says where to look oneself.
+// where says what to type in order to look at the same data.
 func (v *demoView) where(w io.Writer) error {
 	database := "--data-dir " + v.config.DataDir
 	if v.config.Database.URL != "" || v.config.URLFile != "" {
 		database = "--database-url ..."
 	}
-	return say(w, `Laminar takes samples at http://%s/api/v1/write; its own metrics are at http://%s/metrics.
+	return say(w, `Laminar receives samples at http://%s/api/v1/write; its own metrics are at http://%s/metrics.
 In another window:
   bin/laminar status %s
   bin/laminar psql %s -c 'table flow.http_requests_rate1m'
@@ -93,7 +93,7 @@ func (v *demoView) show(ctx context.Context) error {
 	if v.redraw {
 		width, height = terminalSize(v.stdout)
 		_ = v.where(&out) // a buffer takes everything
-		_ = say(&out, "\n%d samples taken in, of a simulated fleet; Ctrl-C ends it.\n\n", v.client.Sent())
+		_ = say(&out, "\n%d samples received from a simulated fleet; Ctrl-C stops the demo.\n\n", v.client.Sent())
 	}
 	for _, f := range v.flows {
 		i := slices.IndexFunc(states, func(s sqlstore.FlowStatus) bool { return s.Def.Title() == f.Title() })
@@ -126,8 +126,8 @@ func steer(w io.Writer, text string) error {
 	return err
 }
 
-// rowsThatFit is how many rows each of n tables can have on a terminal so high;
-// 0 stands for endless paper.
+// rowsThatFit is how many rows each of n tables can have on a terminal of this
+// height; 0 stands for output that is not a terminal.
 func rowsThatFit(height, n int) int {
 	const around, perTable = 9, 3 // lines that are no rows
 	if height == 0 {
@@ -188,5 +188,5 @@ func spellLabels(labels map[string]string) string {
 	return strings.Join(words, " ")
 }
 
-// spellValue spells a value with as many digits as one can take in at a look.
+// spellValue spells a value with few enough digits to be read at a glance.
 func spellValue(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }

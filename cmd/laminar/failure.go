@@ -35,7 +35,7 @@ func (e *usageError) Hint() string  { return e.hint }
 
 func usagef(format string, args ...any) error { return &usageError{err: fmt.Errorf(format, args...)} }
 
-// hintedError is any other error about which one can say what to type.
+// hintedError is any other error with something to type instead.
 type hintedError struct {
 	err  error
 	hint string

@@ -78,7 +78,7 @@ type Sealed struct {
 	Segments    int64    `json:"segments"`
 	FlowsBehind int      `json:"flows_behind"` // that compute what they missed again
 	Dropped     []string `json:"dropped"`
-	Waiting     int      `json:"waiting"` // tables to be dropped when nobody reads them any more
+	Waiting     int      `json:"waiting"` // tables to be dropped once no reader needs them
 }
 
 // NewSealed shows a seal.
