@@ -13,7 +13,6 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/partial"
-	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
@@ -89,7 +88,7 @@ func (s *farSnapshot) partials(fn func(int64, int32, partial.Simple) error) func
 		}
 		if s.far.fail != nil && s.far.fail.IntN(4) == 0 {
 			s.far.pushdowns++
-			return fmt.Errorf("injected: %w", progress.ErrNeedsColumnar)
+			return fmt.Errorf("injected: %w", partial.ErrNeedsColumnar)
 		}
 		return nil
 	}

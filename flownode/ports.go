@@ -63,7 +63,7 @@ type Snapshot interface {
 	// AggregateDelta folds the ordered hot segments in the ranges to simple
 	// partials in the database. Slots[i] is the slot of Series[i]. Where SQL
 	// cannot (a sum that overflows is an error in SQL), it returns
-	// progress.ErrNeedsColumnar, perhaps after some calls of fn.
+	// partial.ErrNeedsColumnar, perhaps after some calls of fn.
 	AggregateDelta(ctx context.Context, q SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(pane int64, slot int32, part partial.Simple) error) error
 
 	// AggregateRaw does the same for all samples in (After, UpTo], each

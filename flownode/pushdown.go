@@ -7,7 +7,6 @@ import (
 	"math"
 
 	"laminar/flownode/partial"
-	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
@@ -33,7 +32,7 @@ func (l *Leaf) pushDelta(ctx context.Context, r *round, ranges map[sequence.Regi
 		}
 		return nil
 	})
-	if errors.Is(err, progress.ErrNeedsColumnar) {
+	if errors.Is(err, partial.ErrNeedsColumnar) {
 		l.fellBack(r, err)
 		l.pushed, l.State = false, nil
 		return r.snap.ReadDelta(ctx, l.Members.Metrics, ranges, segment.PickOrdered, func(seg *segment.Segment) error {

@@ -11,7 +11,6 @@ import (
 	"laminar/flownode/flowplan"
 	"laminar/flownode/pane"
 	"laminar/flownode/partial"
-	"laminar/flownode/progress"
 	"laminar/sequence/segment"
 )
 
@@ -35,7 +34,7 @@ func (l *Leaf) buildState(ctx context.Context, r *round, from int64) (State, err
 		switch {
 		case err == nil:
 			return state, nil
-		case !errors.Is(err, progress.ErrNeedsColumnar):
+		case !errors.Is(err, partial.ErrNeedsColumnar):
 			return nil, fmt.Errorf("aggregate raw samples of %s: %w", l.Def.Text, err)
 		}
 		l.fellBack(r, err)

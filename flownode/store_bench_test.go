@@ -17,23 +17,25 @@ import (
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/raw"
 	"laminar/sqlstore/sqltest"
 )
 
 // storePorts is the store as the coordinator wants it, on a clock that is ahead
 // of the database's.
 type storePorts struct {
-	*sqlstore.Store
+	*raw.Reader
 	ahead *int64 // ms
 }
 
 func (s storePorts) Snapshot(ctx context.Context) (Snapshot, error) {
-	snap, err := s.Store.Snapshot(ctx)
+	snap, err := s.Reader.Snapshot(ctx)
 	return aheadSnapshot{snap, *s.ahead}, err
 }
 
 type aheadSnapshot struct {
-	*sqlstore.Snapshot
+	*raw.Snapshot
 	ahead int64
 }
 
@@ -68,7 +70,7 @@ func newStoreWorld(t testing.TB, count int) *storeWorld {
 	w := &storeWorld{TB: t, store: sqltest.New(t).Store(t)}
 	now := time.Now().UnixMilli()
 	w.base = now - now%3_600_000 - 2*3_600_000
-	metrics, err := w.store.Metrics(t.Context(), []string{"m"})
+	metrics, err := w.store.Writer.Metrics(t.Context(), []string{"m"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +82,7 @@ func newStoreWorld(t testing.TB, count int) *storeWorld {
 			labels := []series.Label{{Name: series.MetricName, Value: "m"}, {Name: "instance", Value: fmt.Sprint("host-", n)}, {Name: "job", Value: fmt.Sprint("job-", n%storeJobs)}}
 			fresh = append(fresh, series.Wanted{Metric: w.metric, SHA256: sha256.Sum256(fmt.Append(nil, labels)), Labels: labels})
 		}
-		w.inFlush(sequence.Region(r+1), func(tx *sqlstore.FlushTx) []segment.Segment {
+		w.inFlush(sequence.Region(r+1), func(tx *raw.FlushTx) []segment.Segment {
 			made, err := tx.CreateSeries(t.Context(), fresh)
 			if err != nil {
 				t.Fatal(err)
@@ -101,7 +103,7 @@ func (w *storeWorld) apply(defs string) {
 	if len(problems) > 0 {
 		w.Fatal(problems)
 	}
-	if _, err := w.store.Apply(w.Context(), flows, sqlstore.ApplyOptions{}); err != nil {
+	if _, err := w.store.Catalogue.Apply(w.Context(), flows, flowstore.ApplyOptions{}); err != nil {
 		w.Fatal(err)
 	}
 	w.restart()
@@ -110,13 +112,13 @@ func (w *storeWorld) apply(defs string) {
 // restart is a flownode that begins with nothing in memory.
 func (w *storeWorld) restart() {
 	w.Helper()
-	ports := storePorts{w.store, &w.ahead}
+	ports := storePorts{w.store.Reader, &w.ahead}
 	var err error
-	w.node, err = New(Config{Snapshots: ports, Catalog: w.store, Results: w.store, Jobs: w.store, Elector: w.store, Logger: slog.New(slog.DiscardHandler)})
+	w.node, err = New(Config{Snapshots: ports, Catalog: w.store.Catalogue, Results: w.store.Results, Jobs: w.store.Jobs, Elector: w.store, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.Fatal(err)
 	}
-	heads, err := w.store.Heads(w.Context())
+	heads, err := w.store.Catalogue.Heads(w.Context())
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -124,9 +126,9 @@ func (w *storeWorld) restart() {
 	w.group.adopt(heads)
 }
 
-func (w *storeWorld) inFlush(region sequence.Region, build func(tx *sqlstore.FlushTx) []segment.Segment) {
+func (w *storeWorld) inFlush(region sequence.Region, build func(tx *raw.FlushTx) []segment.Segment) {
 	w.Helper()
-	tx, err := w.store.BeginFlush(w.Context(), region, sequence.FlushID(uuid.New()))
+	tx, err := w.store.Writer.BeginFlush(w.Context(), region, sequence.FlushID(uuid.New()))
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -154,14 +156,14 @@ func (w *storeWorld) scrapes(first, count int) {
 				seg.Offsets = append(seg.Offsets, 0)
 				seg.Values = append(seg.Values, w.value(n, s))
 			}
-			w.inFlush(sequence.Region(r+1), func(*sqlstore.FlushTx) []segment.Segment { return []segment.Segment{seg} })
+			w.inFlush(sequence.Region(r+1), func(*raw.FlushTx) []segment.Segment { return []segment.Segment{seg} })
 		}
 	}
 }
 
 func (w *storeWorld) seal() {
 	w.Helper()
-	if _, err := w.store.Seal(w.Context(), sqlstore.SealOptions{Force: true}); err != nil {
+	if _, err := w.store.Keeper.Seal(w.Context(), raw.SealOptions{Force: true}); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -197,13 +199,13 @@ func (w *storeWorld) round() (more bool) {
 // job when it is done.
 func (w *storeWorld) refill(flow string, from, to int64) progress.Job {
 	w.Helper()
-	id, err := w.store.CreateRefill(w.Context(), flow, from, to)
+	id, err := w.store.Jobs.CreateRefill(w.Context(), flow, from, to)
 	if err != nil {
 		w.Fatal(err)
 	}
 	for {
 		w.round()
-		job, err := w.store.ShowJob(w.Context(), id)
+		job, err := w.store.Jobs.Show(w.Context(), id)
 		if err != nil {
 			w.Fatal(err)
 		}
@@ -264,7 +266,7 @@ func BenchmarkRefill(b *testing.B) {
 			w.round()
 			from, to := w.base, w.at(scrapes-1)
 			b.Run("read", func(b *testing.B) {
-				snap, err := w.store.Snapshot(b.Context())
+				snap, err := w.store.Reader.Snapshot(b.Context())
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -332,7 +334,7 @@ func (w *storeWorld) lateFlush(at func(n int) (place int, t int64, v float64), s
 		seg.MinT, seg.MaxT = min(seg.MinT, t), max(seg.MaxT, t)
 	}
 	for r := range segs {
-		w.inFlush(sequence.Region(r+1), func(*sqlstore.FlushTx) []segment.Segment { return segs[r : r+1] })
+		w.inFlush(sequence.Region(r+1), func(*raw.FlushTx) []segment.Segment { return segs[r : r+1] })
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Region is a shard of the raw data, numbered from 1.
+// Region is a shard of the raw data, numbered from 1 to MaxRegions at most.
 type Region int32
 
 // MaxRegions is how many regions an installation can have at most.

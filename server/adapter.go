@@ -7,38 +7,45 @@ import (
 	"laminar/ingest"
 	"laminar/sequence"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/raw"
 )
 
 // The store returns its own types, ingest and the flownode ask for interfaces of
 // theirs, and none knows another: here they are joined.
 
-// IngestStore is the store as ingest asks for it.
-type IngestStore struct{ *sqlstore.Store }
+// IngestStore is the writer of the store as ingest asks for it.
+type IngestStore struct{ *raw.Writer }
 
-// BeginFlush is Store.BeginFlush.
+// BeginFlush is Writer.BeginFlush.
 func (s IngestStore) BeginFlush(ctx context.Context, region sequence.Region, id sequence.FlushID) (ingest.FlushTx, error) {
-	tx, err := s.Store.BeginFlush(ctx, region, id)
+	tx, err := s.Writer.BeginFlush(ctx, region, id)
 	if err != nil {
 		return nil, err
 	}
 	return tx, nil
 }
 
-// NodeStore is the store as the flownode asks for it.
-type NodeStore struct{ *sqlstore.Store }
+// NodeStore is what the flownode reads of the store, as it asks for it.
+type NodeStore struct{ Store *sqlstore.Store }
 
-// Snapshot is Store.Snapshot.
+// CurrentVector is Reader.CurrentVector.
+func (s NodeStore) CurrentVector(ctx context.Context) (sequence.Vector, error) {
+	return s.Store.Reader.CurrentVector(ctx)
+}
+
+// Snapshot is Reader.Snapshot.
 func (s NodeStore) Snapshot(ctx context.Context) (flownode.Snapshot, error) {
-	snap, err := s.Store.Snapshot(ctx)
+	snap, err := s.Store.Reader.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return snap, nil
 }
 
-// StoredSnapshot is Store.Snapshot, which also shows what is stored of flows.
+// StoredSnapshot is Catalogue.Stored.
 func (s NodeStore) StoredSnapshot(ctx context.Context) (flownode.StoredSnapshot, error) {
-	snap, err := s.Store.Snapshot(ctx)
+	snap, err := s.Store.Catalogue.Stored(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -47,12 +54,12 @@ func (s NodeStore) StoredSnapshot(ctx context.Context) (flownode.StoredSnapshot,
 
 var (
 	_ ingest.Store               = IngestStore{}
-	_ ingest.MetadataStore       = (*sqlstore.Store)(nil)
-	_ ingest.ReplicaElector      = (*sqlstore.Store)(nil)
+	_ ingest.MetadataStore       = (*raw.Writer)(nil)
+	_ ingest.ReplicaElector      = (*raw.Writer)(nil)
 	_ flownode.Snapshotter       = NodeStore{}
 	_ flownode.StoredSnapshotter = NodeStore{}
-	_ flownode.Catalog           = (*sqlstore.Store)(nil)
-	_ flownode.Materializer      = (*sqlstore.Store)(nil)
-	_ flownode.JobQueue          = (*sqlstore.Store)(nil)
+	_ flownode.Catalog           = (*flowstore.Catalogue)(nil)
+	_ flownode.Materializer      = (*flowstore.Results)(nil)
+	_ flownode.JobQueue          = (*flowstore.Jobs)(nil)
 	_ flownode.Elector           = (*sqlstore.Store)(nil)
 )

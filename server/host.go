@@ -42,8 +42,8 @@ func openHost(ctx context.Context, c Config, log *slog.Logger) (*host, error) {
 		h.url = h.private.URL()
 	}
 	if h.store, err = connect(ctx, c.Database.Store(h.url), c.Database.StartTimeout, log); err == nil {
-		if err = h.store.Migrate(ctx); err == nil {
-			_, err = h.store.Install(ctx, c.Regions)
+		if err = h.store.Schema.Migrate(ctx); err == nil {
+			_, err = h.store.Schema.Install(ctx, c.Regions)
 		}
 	}
 	if err != nil {

@@ -75,10 +75,10 @@ func benchIngester(b *testing.B, url string) *ingest.Ingester {
 		b.Fatal(err)
 	}
 	b.Cleanup(store.Close)
-	if err := store.Migrate(b.Context()); err != nil {
+	if err := store.Schema.Migrate(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := store.Install(b.Context(), sqltest.Regions); err != nil {
+	if _, err := store.Schema.Install(b.Context(), sqltest.Regions); err != nil {
 		b.Fatal(err)
 	}
 	return runIngester(b, url)

@@ -89,7 +89,7 @@ func runIngester(t testing.TB, url string, change ...func(*ingest.Config, *sqlst
 	for _, fn := range change {
 		fn(&cfg, store)
 	}
-	ing, err := ingest.New(server.IngestStore{Store: store}, cfg)
+	ing, err := ingest.New(server.IngestStore{Writer: store.Writer}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"laminar/server/upkeep"
 	"laminar/server/web"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 )
 
 // ListenError says that the address cannot be listened on.
@@ -104,7 +105,7 @@ func assemble(ctx context.Context, c Config, h *host, listener net.Listener, log
 
 func newNode(c Config, store *sqlstore.Store, log *slog.Logger, reg prometheus.Registerer) (*flownode.Node, error) {
 	return flownode.New(flownode.Config{
-		Snapshots: NodeStore{store}, Catalog: store, Results: store, Jobs: store, Elector: store,
+		Snapshots: NodeStore{store}, Catalog: store.Catalogue, Results: store.Results, Jobs: store.Jobs, Elector: store,
 		Executor: c.Flownode.Executor, RoundBudget: c.Flownode.RoundBudget, MaxStateBytes: c.Flownode.MaxState,
 		// Most connections are for taking samples in, which must not wait.
 		MaxRounds: max(1, c.Database.MaxConnections/4),
@@ -113,16 +114,16 @@ func newNode(c Config, store *sqlstore.Store, log *slog.Logger, reg prometheus.R
 }
 
 func newIngester(c Config, store *sqlstore.Store, log *slog.Logger, reg prometheus.Registerer, committed func(ingest.Commit)) (*ingest.Ingester, error) {
-	return ingest.New(IngestStore{store}, ingest.Config{
-		Regions: store.Regions(),
+	return ingest.New(IngestStore{store.Writer}, ingest.Config{
+		Regions: store.Schema.Regions(),
 		Limits: ingest.Limits{
 			BodyBytes: c.Ingest.MaxBody, DecodedBytes: c.Ingest.MaxDecoded,
 			Labels: c.Ingest.MaxLabels, LabelBytes: int(c.Ingest.MaxLabelBytes), Ahead: c.Ingest.MaxAhead,
 		},
 		BufferBytes: c.Ingest.Buffer, FlushSamples: c.Ingest.FlushSamples, Linger: c.Ingest.Linger,
-		StartZeros: c.Ingest.Starts == StartsZero, Metadata: store,
+		StartZeros: c.Ingest.Starts == StartsZero, Metadata: store.Writer,
 		HA: ingest.HA{
-			ClusterLabel: c.HA.ClusterLabel, ReplicaLabel: c.HA.ReplicaLabel, Failover: c.HA.FailoverTimeout, Elector: store,
+			ClusterLabel: c.HA.ClusterLabel, ReplicaLabel: c.HA.ReplicaLabel, Failover: c.HA.FailoverTimeout, Elector: store.Writer,
 		},
 		OnCommit: committed,
 		Logger:   log, Registerer: reg,
@@ -136,8 +137,8 @@ func apply(ctx context.Context, c Config, store *sqlstore.Store, log *slog.Logge
 	if len(c.Flows) == 0 {
 		return nil
 	}
-	results, err := store.Apply(ctx, c.Flows, sqlstore.ApplyOptions{Retention: c.Upkeep.Retention.Milliseconds()})
-	var changed *sqlstore.ChangedError
+	results, err := store.Catalogue.Apply(ctx, c.Flows, flowstore.ApplyOptions{Retention: c.Upkeep.Retention.Milliseconds()})
+	var changed *flowstore.ChangedError
 	if errors.As(err, &changed) {
 		log.Error("definitions are not applied: they have changed", "flows", changed.Flows, "try", "laminar flow apply "+changed.Hint())
 		return nil

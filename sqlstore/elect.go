@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"laminar/sequence"
+	"laminar/sqlstore/pg"
 )
 
 // How leadership is tried and watched. A leader that cannot reach the database
@@ -39,10 +40,10 @@ func (s *Store) Campaign(ctx context.Context) (lost <-chan struct{}, resign func
 		if ctx.Err() != nil {
 			return nil, nil, fmt.Errorf("campaign for leadership: %w", ctx.Err())
 		}
-		if interpreted := interpret(err); !errors.Is(interpreted, sequence.ErrUnavailable) {
+		if interpreted := pg.Interpret(err); !errors.Is(interpreted, sequence.ErrUnavailable) {
 			return nil, nil, fmt.Errorf("campaign for leadership: %w", interpreted)
 		}
-		if err := sleep(ctx, electEvery); err != nil {
+		if err := pg.Sleep(ctx, electEvery); err != nil {
 			return nil, nil, fmt.Errorf("campaign for leadership: %w", err)
 		}
 	}
@@ -50,21 +51,20 @@ func (s *Store) Campaign(ctx context.Context) (lost <-chan struct{}, resign func
 
 // campaign tries for the lock, again and again, on one connection.
 func (s *Store) campaign(ctx context.Context) (*pgx.Conn, error) {
-	conn, err := s.dedicated(ctx)
+	conn, err := s.db.Dedicated(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for {
-		var leader bool
-		err := conn.QueryRow(ctx, "select pg_try_advisory_lock($1)", s.lockKey("flownode")).Scan(&leader)
+		leader, err := pg.TryLock(ctx, conn, s.db.LockKey("flownode"))
 		if err == nil && leader {
 			return conn, nil
 		}
 		if err == nil {
-			err = sleep(ctx, electEvery)
+			err = pg.Sleep(ctx, electEvery)
 		}
 		if err != nil {
-			closeConn(conn)
+			pg.CloseConn(conn)
 			return nil, err
 		}
 	}
@@ -77,9 +77,9 @@ func watch(conn *pgx.Conn) (<-chan struct{}, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer close(stopped)
-		defer closeConn(conn) // which gives up the lock
+		defer pg.CloseConn(conn) // which gives up the lock
 		defer close(lost)
-		for sleep(ctx, electPing) == nil {
+		for pg.Sleep(ctx, electPing) == nil {
 			if err := ping(ctx, conn); err != nil {
 				return
 			}

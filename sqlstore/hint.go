@@ -2,18 +2,14 @@ package sqlstore
 
 import (
 	"context"
-	"fmt"
-	"hash/fnv"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
-	"laminar/flownode/flowdef"
-	"laminar/queries"
 	"laminar/sequence"
+	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/pg"
 )
 
 // Mirror writes between processes are hints (I5): region and sequence, so that
@@ -26,33 +22,6 @@ const (
 	hintRetry    = time.Second
 	hintRetryMax = 30 * time.Second
 )
-
-// lookHint is the message that the catalogue or the list of jobs has changed. It
-// goes out with the transaction that changes them; these are rare.
-const lookHint = "look"
-
-// hintLook sends lookHint when the transaction commits.
-func (s *Store) hintLook(ctx context.Context, tx interface {
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-}) error {
-	if _, err := tx.Exec(ctx, queries.Notify, s.hintChannel(), lookHint); err != nil {
-		return fmt.Errorf("tell the flownode: %w", err)
-	}
-	return nil
-}
-
-// hintChannel is the name of the channel, which is the database's and so holds
-// the name of the schema; what PostgreSQL would refuse as too long gets a hash
-// of it.
-func (s *Store) hintChannel() string {
-	name := "laminar_hint_" + s.cfg.Schema
-	if len(name) <= flowdef.MaxIdentifier {
-		return name
-	}
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(s.cfg.Schema))
-	return "laminar_hint_" + strconv.FormatUint(h.Sum64(), 16)
-}
 
 // Notifier sends mirror writes to other processes. Its owner calls Run.
 type Notifier struct {
@@ -85,18 +54,18 @@ func (n *Notifier) Send(r sequence.Region, seq sequence.Seq) {
 // of reach it keeps trying, with growing pauses, and hints gather.
 func (n *Notifier) Run(ctx context.Context) error {
 	return persist(ctx, func() error {
-		conn, err := n.store.dedicated(ctx)
+		conn, err := n.store.db.Dedicated(ctx)
 		if err != nil {
 			return err
 		}
-		defer closeConn(conn)
+		defer pg.CloseConn(conn)
 		for {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-n.wake:
 			}
-			if err := sleep(ctx, notifyEvery); err != nil {
+			if err := pg.Sleep(ctx, notifyEvery); err != nil {
 				return err
 			}
 			if err := n.flush(ctx, conn); err != nil {
@@ -119,7 +88,7 @@ func (n *Notifier) flush(ctx context.Context, conn *pgx.Conn) error {
 			part[r] = pending[r]
 		}
 		regions = regions[len(part):]
-		if _, err := conn.Exec(ctx, queries.Notify, n.store.hintChannel(), part.String()); err != nil {
+		if err := pg.Notify(ctx, conn, flowstore.HintChannel(n.store.db.Schema()), part.String()); err != nil {
 			return err
 		}
 	}
@@ -140,12 +109,12 @@ func (s *Store) NewListener() *Listener { return &Listener{store: s} }
 // suffers.
 func (l *Listener) Run(ctx context.Context, fn func(sequence.Region, sequence.Seq), look func()) error {
 	return persist(ctx, func() error {
-		conn, err := l.store.dedicated(ctx)
+		conn, err := l.store.db.Dedicated(ctx)
 		if err != nil {
 			return err
 		}
-		defer closeConn(conn)
-		if _, err := conn.Exec(ctx, "listen "+quoted(l.store.hintChannel())); err != nil {
+		defer pg.CloseConn(conn)
+		if _, err := conn.Exec(ctx, "listen "+pg.Quoted(flowstore.HintChannel(l.store.db.Schema()))); err != nil {
 			return err
 		}
 		for {
@@ -153,7 +122,7 @@ func (l *Listener) Run(ctx context.Context, fn func(sequence.Region, sequence.Se
 			if err != nil {
 				return err
 			}
-			if msg.Payload == lookHint {
+			if msg.Payload == flowstore.LookHint {
 				look()
 				continue
 			}
@@ -181,7 +150,7 @@ func persist(ctx context.Context, fn func() error) error {
 		if time.Since(began) > hintRetryMax {
 			pause = hintRetry
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := pg.Sleep(ctx, pause); err != nil {
 			return err
 		}
 		pause = min(2*pause, hintRetryMax)

@@ -8,6 +8,7 @@ import (
 
 	"laminar/sequence"
 	"laminar/sqlstore"
+	"laminar/sqlstore/sqltest"
 )
 
 // run runs fn until the test ends, and waits for it.
@@ -25,9 +26,9 @@ func run(t *testing.T, fn func(context.Context) error) {
 // TestHints sends from one process and listens in another, also after the
 // server has cut both connections.
 func TestHints(t *testing.T) {
-	db := newRawDB(t, 2)
+	db := sqltest.NewRawDB(t, 2)
 	heard := make(chan sequence.Vector, 1000)
-	notifier, listener := db.store.NewNotifier(), db.store.NewListener()
+	notifier, listener := db.Store.NewNotifier(), db.Store.NewListener()
 	run(t, notifier.Run)
 	run(t, func(ctx context.Context) error {
 		return listener.Run(ctx, func(r sequence.Region, seq sequence.Seq) { heard <- sequence.Vector{r: seq} }, func() {})
@@ -53,16 +54,16 @@ func TestHints(t *testing.T) {
 		notifier.Send(2, 3)
 		notifier.Send(1, 5) // an older one does not replace a newer one
 	})
-	db.exec("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+	db.Exec("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
 	hear(sequence.Vector{1: 8}, func() { notifier.Send(1, 8) })
 }
 
 // TestLookHints: whoever changes the catalogue or asks for a refill tells the
 // listeners.
 func TestLookHints(t *testing.T) {
-	db := newRawDB(t, 1)
+	db := sqltest.NewRawDB(t, 1)
 	looked := make(chan struct{}, 1000)
-	listener := db.store.NewListener()
+	listener := db.Store.NewListener()
 	run(t, func(ctx context.Context) error {
 		return listener.Run(ctx, func(sequence.Region, sequence.Seq) {}, func() { looked <- struct{}{} })
 	})
@@ -81,7 +82,7 @@ func TestLookHints(t *testing.T) {
 			}
 		}
 	}
-	hear("an apply", func() { db.apply(flowFor(t, "f", "sum by (i) (m)")) })
+	hear("an apply", func() { db.Apply(sqltest.FlowFor(t, "f", "sum by (i) (m)")) })
 	for {
 		select {
 		case <-looked:
@@ -91,7 +92,7 @@ func TestLookHints(t *testing.T) {
 		break
 	}
 	hear("a refill", func() {
-		if _, err := db.store.CreateRefill(t.Context(), "f", 0, 10*minute); err != nil {
+		if _, err := db.Store.Jobs.CreateRefill(t.Context(), "f", 0, 10*sqltest.Minute); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -99,9 +100,9 @@ func TestLookHints(t *testing.T) {
 
 // TestHintsAreGathered: however many are sent at once, few messages go out.
 func TestHintsAreGathered(t *testing.T) {
-	db := newRawDB(t, 2)
-	notifier := db.store.NewNotifier()
-	conn, err := db.store.Pool().Acquire(t.Context())
+	db := sqltest.NewRawDB(t, 2)
+	notifier := db.Store.NewNotifier()
+	conn, err := db.Store.Pool().Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,10 +130,10 @@ func TestHintsAreGathered(t *testing.T) {
 // TestElection: one of two leads; when it resigns, or its connection is cut,
 // the other does.
 func TestElection(t *testing.T) {
-	db := newRawDB(t, 2)
+	db := sqltest.NewRawDB(t, 2)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	lost, resign, err := db.store.Campaign(ctx)
+	lost, resign, err := db.Store.Campaign(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +151,7 @@ func TestElection(t *testing.T) {
 		second <- won{lost, resign}
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { campaign(db.store) })
+	wg.Go(func() { campaign(db.Store) })
 	select {
 	case <-second:
 		t.Fatal("two leaders at once")
@@ -163,13 +164,13 @@ func TestElection(t *testing.T) {
 	leader := <-second
 	defer leader.resign()
 
-	db.exec(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`)
+	db.Exec(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`)
 	select {
 	case <-leader.lost:
 	case <-ctx.Done():
 		t.Fatal("a leader whose connection was cut does not notice")
 	}
-	again, resignAgain, err := db.store.Campaign(ctx)
+	again, resignAgain, err := db.Store.Campaign(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +179,7 @@ func TestElection(t *testing.T) {
 
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if _, _, err := db.store.Campaign(ended); err == nil {
+	if _, _, err := db.Store.Campaign(ended); err == nil {
 		t.Error("a campaign whose context has ended was won")
 	}
 }

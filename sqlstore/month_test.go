@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"laminar/cmd/fleet"
 	"laminar/flownode/progress"
 	"laminar/sequence/segment"
-	"laminar/sqlstore"
+	"laminar/sqlstore/raw"
+	"laminar/sqlstore/sqltest"
 )
 
 // TestMonth lives through a month in miniature, day after day: samples come in,
@@ -29,15 +29,15 @@ func TestMonth(t *testing.T) {
 		days, steady, kept = 26, 18, 5
 		scrapes            = 60 // a day, each a flush of two regions: more than the 1,000 that are remembered
 	)
-	db := newRawDB(t, 2)
+	db := sqltest.NewRawDB(t, 2)
 	// Flushes are forgotten an hour after their commit; no time passes here.
-	db.exec("alter table flush alter committed_at set default clock_timestamp() - interval '2 hours'")
-	db.apply(flowFor(t, "f", "sum by (i) (m)"))
-	r := rounds{db.take("f")}
+	db.Exec("alter table flush alter committed_at set default clock_timestamp() - interval '2 hours'")
+	db.Apply(sqltest.FlowFor(t, "f", "sum by (i) (m)"))
+	r := sqltest.Rounds{Flow: db.Take("f")}
 	opts := fleet.DefaultOptions()
 	opts.Instances, opts.Interval, opts.MaxDelay = 1, 20*time.Minute, time.Hour
 	f := fleet.New(opts)
-	s := newStorage(t, db.store, feed{series: f.Series()})
+	s := newStorage(t, db.Store, feed{series: f.Series()})
 
 	sizes := map[int]map[string]int64{}
 	for day := range days {
@@ -47,23 +47,23 @@ func TestMonth(t *testing.T) {
 			s.write(f.Scrape(nil, at))
 			if n%10 == 0 {
 				end := at.Truncate(time.Minute).UnixMilli()
-				round := r.next(window(end, row("a", float64(n)), row("b", float64(day))))
+				round := r.Next(sqltest.Window(end, sqltest.Row("a", float64(n)), sqltest.Row("b", float64(day))))
 				round.Add = []progress.Dirty{{WindowEnd: end, Reason: "late"}}
-				commitOne(t, db.store, round)
-				again := r.next(window(end, row("a", float64(n+1)), row("b", float64(day))))
+				sqltest.CommitOne(t, db.Store, round)
+				again := r.Next(sqltest.Window(end, sqltest.Row("a", float64(n+1)), sqltest.Row("b", float64(day))))
 				again.Remove = []progress.DirtyKey{{WindowEnd: end}}
-				commitOne(t, db.store, again)
+				sqltest.CommitOne(t, db.Store, again)
 			}
 		}
-		if _, err := db.store.Seal(t.Context(), sqlstore.SealOptions{Force: true}); err != nil {
+		if _, err := db.Store.Keeper.Seal(t.Context(), raw.SealOptions{Force: true}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.store.Retain(t.Context(), start-kept*segment.BucketMillis); err != nil {
+		if _, err := db.Store.Keeper.Retain(t.Context(), start-kept*segment.BucketMillis); err != nil {
 			t.Fatal(err)
 		}
-		db.exec("delete from flow.f where window_end < to_timestamp($1)", float64(start-kept*segment.BucketMillis)/1000) // as keep does
-		db.dropAll(t)
-		db.exec("vacuum")
+		db.Exec("delete from flow.f where window_end < to_timestamp($1)", float64(start-kept*segment.BucketMillis)/1000) // as keep does
+		dropAll(db, t)
+		db.Exec("vacuum")
 		sizes[day] = tableSizes(db)
 	}
 	for _, table := range slices.Sorted(maps.Keys(sizes[days-1])) {
@@ -74,21 +74,21 @@ func TestMonth(t *testing.T) {
 			t.Errorf("%s grew from %d to %d bytes in the last %d days", table, before, after, days-steady)
 		}
 	}
-	if got := scanOne[int](db, "select count(*) from pg_inherits where inhparent = 'sealed'::regclass"); got != kept+1 {
+	if got := sqltest.ScanOne[int](db, "select count(*) from pg_inherits where inhparent = 'sealed'::regclass"); got != kept+1 {
 		t.Errorf("%d partitions are there, want %d", got, kept+1)
 	}
-	db.requireQuiet(t)
+	requireQuiet(db, t)
 }
 
 // dropAll waits until the tables that are not used any more are dropped: whoever
 // was reading them, the server's own workers among them, must have ended.
-func (db *rawDB) dropAll(t *testing.T) {
+func dropAll(db *sqltest.RawDB, t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); scanOne[int](db, "select count(*) from unused_table") > 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); sqltest.ScanOne[int](db, "select count(*) from unused_table") > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("tables that nobody uses are still there")
 		}
-		if _, err := db.store.DropUnused(t.Context()); err != nil {
+		if _, err := db.Store.Keeper.DropUnused(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -96,9 +96,9 @@ func (db *rawDB) dropAll(t *testing.T) {
 
 // tableSizes is the bytes of every table with its indexes and TOAST, the hot
 // tables and the partitions together.
-func tableSizes(db *rawDB) map[string]int64 {
+func tableSizes(db *sqltest.RawDB) map[string]int64 {
 	db.Helper()
-	rows, err := db.store.Pool().Query(db.Context(), `
+	rows, err := db.Store.Pool().Query(db.Context(), `
 		select regexp_replace(relname, '_[0-9]+$', ''), sum(pg_total_relation_size(oid))::bigint from pg_class
 		where relkind = 'r' and relnamespace in ('laminar'::regnamespace, 'flow'::regnamespace) group by 1`)
 	if err != nil {
@@ -117,13 +117,13 @@ func tableSizes(db *rawDB) map[string]int64 {
 // layout promises: rows that are updated all the time stay on their page, what
 // is said to be insert-only is never updated or deleted from, and what the last
 // vacuum could have removed is gone.
-func (db *rawDB) requireQuiet(t *testing.T) {
+func requireQuiet(db *sqltest.RawDB, t *testing.T) {
 	t.Helper()
 	type table struct {
 		inserts, updates, hot, deletes, dead int64
 	}
 	read := func() map[string]table {
-		rows, err := db.store.Pool().Query(t.Context(), `select regexp_replace(relname, '_[0-9]+$', ''), sum(n_tup_ins)::bigint, sum(n_tup_upd)::bigint,
+		rows, err := db.Store.Pool().Query(t.Context(), `select regexp_replace(relname, '_[0-9]+$', ''), sum(n_tup_ins)::bigint, sum(n_tup_upd)::bigint,
 			sum(n_tup_hot_upd)::bigint, sum(n_tup_del)::bigint, sum(n_dead_tup)::bigint from pg_stat_user_tables where schemaname in ('laminar', 'flow') group by 1`)
 		if err != nil {
 			t.Fatal(err)
@@ -137,7 +137,7 @@ func (db *rawDB) requireQuiet(t *testing.T) {
 		return out
 	}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) { // sessions report what they did now and then
-		db.exec("vacuum") // what was reported as dead after the last one may have been gone by then
+		db.Exec("vacuum") // what was reported as dead after the last one may have been gone by then
 		stats := read()
 		fault := ""
 		for _, name := range []string{"hot", "sealed", "series", "metric"} {
@@ -162,31 +162,4 @@ func (db *rawDB) requireQuiet(t *testing.T) {
 			t.Fatal(fault)
 		}
 	}
-}
-
-// TestPartitionsFreeze: one vacuum after the inserts leaves nothing of a
-// partition to be frozen later, in TOAST neither.
-func TestPartitionsFreeze(t *testing.T) {
-	m := newRawModel(t, 3)
-	for range 300 {
-		m.flush()
-	}
-	if _, err := m.store.Seal(t.Context(), sqlstore.SealOptions{Force: true}); err != nil {
-		t.Fatal(err)
-	}
-	if got := reloptions(t, m.people); got != "autovacuum_freeze_min_age=0" {
-		t.Errorf("partitions and their TOAST tables are made with %q", got)
-	}
-}
-
-// reloptions is the settings that all partitions and their TOAST tables have.
-func reloptions(t *testing.T, pool *pgxpool.Pool) (settings string) {
-	t.Helper()
-	if err := pool.QueryRow(t.Context(), `select coalesce(string_agg(distinct coalesce(o.settings, 'none'), ' '), '')
-		from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class r on r.oid in (c.oid, c.reltoastrelid)
-		cross join lateral (select array_to_string(r.reloptions, ' ') as settings) o
-		where i.inhparent = 'sealed'::regclass`).Scan(&settings); err != nil {
-		t.Fatal(err)
-	}
-	return settings
 }

@@ -9,8 +9,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"laminar/flownode/flowdef"
-	"laminar/queries"
+	flowsql "laminar/queries/flow"
+	rawsql "laminar/queries/raw"
 	"laminar/sequence/segment"
+	"laminar/sqlstore/sqltest"
 )
 
 // What the tables hold in TestHotQueriesReadByIndex: half of it in each region,
@@ -46,26 +48,26 @@ func TestHotQueriesReadByIndex(t *testing.T) {
 		most int64  // rows of large tables
 		mode string // that the product sets; else PostgreSQL chooses
 	}{
-		{"series_after", queries.SeriesAfter, []any{both, newest, []string{"m1", "m2"}}, 10, ""},
-		{"series_after, of all metrics", queries.SeriesAfter, []any{both, newest, []string(nil)}, 10, ""},
-		{"segment_infos", hot(queries.SegmentInfos), []any{[]int32{1, 2}, both, behind}, 50, ""},
-		{"segment_spans", hot(queries.SegmentSpans), []any{one, int64(0), int64(50_000)}, segments, ""},
-		{"simple_delta", hot(queries.SimpleDelta), []any{one, both, behind, newest, []int32{1, 2}, []int32{0, 0}, int64(60_000), int64(-1)}, 50, "force_custom_plan"},
-		{"simple_raw", hot(queries.SimpleRaw), []any{one, both, int64(0), int64(50_000), []int32{1, 2}, []int32{0, 0}, int64(60_000)}, 2 * segments, "force_custom_plan"},
-		{"read_delta", hot(queries.ReadDelta), []any{one, both, behind, newest, (*bool)(nil)}, 50, ""},
-		{"read_raw_hot", hot(queries.ReadRawHot), []any{one, both, int64(0), int64(50_000), []int64(nil), []int64(nil)}, segments, ""},
-		{"read_raw_sealed", queries.ReadRawSealed, []any{one, both, int64(0), int64(50_000), []int64(nil), []int64(nil)}, segments, ""},
-		{"missed_hot", strings.ReplaceAll(queries.MissedHot, "hot_template", "hot_2"), []any{int32(1), []int32{1, 2}, int64(last - 10), int64(last)}, 50, ""},
-		{"missed_flushes", queries.MissedFlushes, []any{int32(1), int64(last - 10), int64(last)}, 10, ""},
-		{"missed_newest", queries.MissedNewest, []any{int32(1), int64(last - 10), int64(last)}, 10, ""},
-		{"snapshot_flushes", queries.SnapshotFlushes, []any{both, newest}, 2, ""},
-		{"flush_took", queries.FlushTook, []any{int32(1), int64(last)}, 1, ""},
-		{"status_flows", queries.StatusFlows, nil, plansDirty + 40, ""},
-		{"series_find", queries.SeriesFind, []any{[][]byte{make([]byte, 32)}}, 10, ""},
-		{"flow_dirty", queries.FlowDirty, []any{int32(1)}, plansDirty / 20, ""},
-		{"dirty_remove", queries.DirtyRemove, []any{int32(1), []int64{60_000, 120_000}, []string{"", "g"}}, 4, ""},
+		{"series_after", rawsql.SeriesAfter, []any{both, newest, []string{"m1", "m2"}}, 10, ""},
+		{"series_after, of all metrics", rawsql.SeriesAfter, []any{both, newest, []string(nil)}, 10, ""},
+		{"segment_infos", hot(rawsql.SegmentInfos), []any{[]int32{1, 2}, both, behind}, 50, ""},
+		{"segment_spans", hot(rawsql.SegmentSpans), []any{one, int64(0), int64(50_000)}, segments, ""},
+		{"simple_delta", hot(rawsql.SimpleDelta), []any{one, both, behind, newest, []int32{1, 2}, []int32{0, 0}, int64(60_000), int64(-1)}, 50, "force_custom_plan"},
+		{"simple_raw", hot(rawsql.SimpleRaw), []any{one, both, int64(0), int64(50_000), []int32{1, 2}, []int32{0, 0}, int64(60_000)}, 2 * segments, "force_custom_plan"},
+		{"read_delta", hot(rawsql.ReadDelta), []any{one, both, behind, newest, (*bool)(nil)}, 50, ""},
+		{"read_raw_hot", hot(rawsql.ReadRawHot), []any{one, both, int64(0), int64(50_000), []int64(nil), []int64(nil)}, segments, ""},
+		{"read_raw_sealed", rawsql.ReadRawSealed, []any{one, both, int64(0), int64(50_000), []int64(nil), []int64(nil)}, segments, ""},
+		{"missed_hot", strings.ReplaceAll(rawsql.MissedHot, "hot_template", "hot_2"), []any{int32(1), []int32{1, 2}, int64(last - 10), int64(last)}, 50, ""},
+		{"missed_flushes", rawsql.MissedFlushes, []any{int32(1), int64(last - 10), int64(last)}, 10, ""},
+		{"missed_newest", rawsql.MissedNewest, []any{int32(1), int64(last - 10), int64(last)}, 10, ""},
+		{"snapshot_flushes", rawsql.SnapshotFlushes, []any{both, newest}, 2, ""},
+		{"flush_took", rawsql.FlushTook, []any{int32(1), int64(last)}, 1, ""},
+		{"status_flows", flowsql.StatusFlows, nil, plansDirty + 40, ""},
+		{"series_find", rawsql.SeriesFind, []any{[][]byte{make([]byte, 32)}}, 10, ""},
+		{"flow_dirty", flowsql.FlowDirty, []any{int32(1)}, plansDirty / 20, ""},
+		{"dirty_remove", flowsql.DirtyRemove, []any{int32(1), []int64{60_000, 120_000}, []string{"", "g"}}, 4, ""},
 		{
-			"dirty_add", queries.DirtyAdd, []any{int32(1), []int64{60_000}, []string{""}, []string{"unordered"}, []string{"{}"}, []int64{1}, []int64{1}},
+			"dirty_add", flowsql.DirtyAdd, []any{int32(1), []int64{60_000}, []string{""}, []string{"unordered"}, []string{"{}"}, []int64{1}, []int64{1}},
 			2, "",
 		},
 	} {
@@ -81,45 +83,45 @@ func TestHotQueriesReadByIndex(t *testing.T) {
 
 // fillForPlans makes a database whose tables are so large that a plan that
 // reads one of them in sequence is a mistake, and whose statistics say so.
-func fillForPlans(t *testing.T) *rawDB {
+func fillForPlans(t *testing.T) *sqltest.RawDB {
 	t.Helper()
-	db := newRawDB(t, 2)
-	db.exec("create table hot_2 (like hot_template including all)")
-	db.exec(fmt.Sprintf("create table sealed_plans partition of sealed for values from (0) to (%d)", segment.BucketMillis))
-	db.exec("insert into metric (name) select 'm' || i from generate_series(1, $1::integer) i", plansMetrics)
-	db.exec(`insert into series (metric_id, region, seq, sha256, labels)
+	db := sqltest.NewRawDB(t, 2)
+	db.Exec("create table hot_2 (like hot_template including all)")
+	db.Exec(fmt.Sprintf("create table sealed_plans partition of sealed for values from (0) to (%d)", segment.BucketMillis))
+	db.Exec("insert into metric (name) select 'm' || i from generate_series(1, $1::integer) i", plansMetrics)
+	db.Exec(`insert into series (metric_id, region, seq, sha256, labels)
 		select 1, 1 + i % 2, 1 + i / 2 % 5000, sha256(i::text::bytea), jsonb_build_object('__name__', 'm1', 'i', i)
 		from generate_series(1, $1::integer) i`, plansSeries)
 	for generation := range 2 {
-		db.exec(fmt.Sprintf(`insert into hot_%d (seq, base_t, min_t, max_t, region, metric_id, segment, samples, ordered, has_stale, series_ids, offsets, vals)
+		db.Exec(fmt.Sprintf(`insert into hot_%d (seq, base_t, min_t, max_t, region, metric_id, segment, samples, ordered, has_stale, series_ids, offsets, vals)
 			select $2::integer + i / 2, i, i, i, 1 + i %% 2, 1 + i / 2 %% $3::integer, 0, 1, i %% 50 > 0, false, array[1], array[0], array[1.0]
 			from generate_series(0, $1::integer - 1) i`, generation+1),
 			plansSegments/2, plansFlushes/2-(2-generation)*plansSegments/4+1, plansMetrics)
 	}
-	db.exec(`insert into sealed (bucket, min_seq, max_seq, base_t, min_t, max_t, region, metric_id, samples, has_stale, series_ids, offsets, vals)
+	db.Exec(`insert into sealed (bucket, min_seq, max_seq, base_t, min_t, max_t, region, metric_id, samples, has_stale, series_ids, offsets, vals)
 		select 0, 1 + i / 2, 1 + i / 2, i, i, i, 1 + i % 2, 1 + i / 2 % $2::integer, 1, false, array[1], array[0], array[1.0]
 		from generate_series(0, $1::integer - 1) i`, plansSegments, plansMetrics)
-	db.exec(`insert into flush (region, seq, id, metric_ids, samples, max_ts)
+	db.Exec(`insert into flush (region, seq, id, metric_ids, samples, max_ts)
 		select 1 + i % 2, 1 + i / 2, gen_random_uuid(), '{1}', '{1}', array[i] from generate_series(0, $1::integer - 1) i`, plansFlushes)
-	db.exec("update region set last_seq = $1", plansFlushes/2)
+	db.Exec("update region set last_seq = $1", plansFlushes/2)
 	var flows []flowdef.Flow
 	for i := range 20 {
-		flows = append(flows, flowFor(t, fmt.Sprintf("plan%d", i), "sum(m1)"))
+		flows = append(flows, sqltest.FlowFor(t, fmt.Sprintf("plan%d", i), "sum(m1)"))
 	}
-	db.apply(flows...)
-	db.exec(`insert into flow_dirty (flow_id, window_end, group_key, reason, since_vector, first_at, last_at)
+	db.Apply(flows...)
+	db.Exec(`insert into flow_dirty (flow_id, window_end, group_key, reason, since_vector, first_at, last_at)
 		select 1 + i % 20, i / 20 * 60000, '', 'unordered', '{}', 0, 0 from generate_series(0, $1::integer - 1) i`, plansDirty)
-	db.exec(`update flow set vector = '{"1": 5000, "2": 5000}'`)
-	db.exec("analyze")
+	db.Exec(`update flow set vector = '{"1": 5000, "2": 5000}'`)
+	db.Exec("analyze")
 	return db
 }
 
 // requireFewRows runs a query in a mode of planning, eight times prepared, and
 // looks each time at what PostgreSQL counted.
-func requireFewRows(t *testing.T, db *rawDB, mode, sql string, args []any, most int64) {
+func requireFewRows(t *testing.T, db *sqltest.RawDB, mode, sql string, args []any, most int64) {
 	t.Helper()
 	ctx := t.Context()
-	conn, err := db.store.Pool().Acquire(ctx)
+	conn, err := db.Store.Pool().Acquire(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

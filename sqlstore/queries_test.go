@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	flowsql "laminar/queries/flow"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -23,15 +24,15 @@ const (
 )
 
 // placeholders stand in queries for names that are only known at run time.
-var placeholders = strings.NewReplacer("hot_new", "hot_1", "sealed_new", "sealed_20000101", "from result_table r", "from flow.shape r")
+// result_table is there while the test runs: result_create.sql makes it.
+var placeholders = strings.NewReplacer("hot_new", "hot_1", "sealed_new", "sealed_20000101")
 
 // TestQueriesPrepare prepares every query on a migrated database: the compiler
 // sees only strings. The types of parameters and columns are held against a
 // file, so that a change of either is a change that is looked at.
 func TestQueriesPrepare(t *testing.T) {
 	store := sqltest.New(t).Store(t)
-	if _, err := store.Pool().Exec(t.Context(), `create table flow.shape (window_start timestamptz, window_end timestamptz,
-		job text, value double precision)`); err != nil {
+	if _, err := store.Pool().Exec(t.Context(), flowsql.ResultCreate); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := store.Pool().Acquire(t.Context())
@@ -39,30 +40,31 @@ func TestQueriesPrepare(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	files, err := filepath.Glob(filepath.Join(queryDir, "*.sql"))
+	files, err := filepath.Glob(filepath.Join(queryDir, "*", "*.sql"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no queries found: %v", err)
 	}
 	embedded := embeddedFiles(t)
 	var got strings.Builder
 	for _, file := range files {
+		folder := filepath.Base(filepath.Dir(file))
 		name := strings.TrimSuffix(filepath.Base(file), ".sql")
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !embedded[name+".sql"] {
+		if !embedded[filepath.Join(folder, name+".sql")] {
 			t.Errorf("%s is embedded nowhere", file)
 		}
 		if title, _, _ := strings.Cut(strings.TrimPrefix(string(text), "-- "), ":"); !strings.HasPrefix(string(text), "-- ") || !titleFits(name, title) {
 			t.Errorf("%s does not begin with a comment that names it and says what it is for", file)
 		}
-		desc, err := conn.Conn().Prepare(t.Context(), name, placeholders.Replace(string(text)))
+		desc, err := conn.Conn().Prepare(t.Context(), folder+" "+name, placeholders.Replace(string(text)))
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		fmt.Fprintf(&got, "%s\n", name)
+		fmt.Fprintf(&got, "%s/%s\n", folder, name)
 		for i, oid := range desc.ParamOIDs {
 			fmt.Fprintf(&got, "  $%d %s\n", i+1, typeName(t, store, oid))
 		}
@@ -99,9 +101,10 @@ func titleFits(name, title string) bool {
 	return title == name
 }
 
+// embeddedFiles are the files that a package embeds, with their folder.
 func embeddedFiles(t *testing.T) map[string]bool {
 	t.Helper()
-	sources, err := filepath.Glob(filepath.Join(queryDir, "*.go"))
+	sources, err := filepath.Glob(filepath.Join(queryDir, "*", "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +116,7 @@ func embeddedFiles(t *testing.T) map[string]bool {
 		}
 		for line := range strings.Lines(string(text)) {
 			if file, ok := strings.CutPrefix(strings.TrimSpace(line), "//go:embed "); ok {
-				out[file] = true
+				out[filepath.Join(filepath.Base(filepath.Dir(source)), file)] = true
 			}
 		}
 	}

@@ -2,181 +2,29 @@ package sqlstore
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"slices"
-	"strings"
 
-	"github.com/jackc/pgx/v5"
-
-	"laminar/flownode/flowdef"
-	"laminar/flownode/progress"
-	"laminar/queries"
-	"laminar/sequence"
+	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/raw"
 )
 
 // Status is the state of an installation as of about now: each part is read by
 // one statement. Times are milliseconds since the epoch, or progress.Unset.
 type Status struct {
-	Regions []RegionStatus
-	Flows   []FlowStatus
-	Storage StorageStatus
-}
-
-// RegionStatus is one region.
-type RegionStatus struct {
-	Region     sequence.Region
-	Seq        sequence.Seq
-	Generation int32
-	LastFlush  int64 // when Seq was committed
-}
-
-// FlowStatus is one flow of the catalogue with how far it is. Def.Expr is as the
-// flow is computed: whole, where metrics that it reads hold native histograms.
-type FlowStatus struct {
-	ID    progress.FlowID
-	Def   flowdef.Flow
-	Group string
-	Table string // with schema, quoted where needed
-	Epoch int64
-	progress.Progress
-	Error        string
-	LagSequences int64            // commits of all regions it has not read
-	LagMillis    int64            // age of the oldest of them, 0 when there is none
-	Dirty        map[string]int64 // windows to be recomputed, by reason
-	Jobs         int64            // unfinished
-	TableBytes   int64
-	CreatedAt    int64
-	UpdatedAt    int64
-}
-
-// StorageStatus is how much raw data there is. Segments and series are
-// PostgreSQL's estimates, which lag behind; bytes are exact and include
-// indexes.
-type StorageStatus struct {
-	HotTables      int64
-	HotBytes       int64
-	HotSegments    int64
-	SealedTables   int64
-	SealedBytes    int64
-	SealedSegments int64
-	Series         int64
-	Metrics        int64
-	Earliest       int64 // raw samples before it have been given up; 0 when none were
-	CurrentSince   int64 // when the generation that is written to was begun
+	Regions []raw.RegionStatus
+	Flows   []flowstore.FlowStatus
+	Storage raw.StorageStatus
 }
 
 // Status reads the state of the installation.
 func (s *Store) Status(ctx context.Context) (Status, error) {
-	var out Status
-	rows, err := s.pool.Query(ctx, queries.StatusRegions)
+	regions, err := s.Reader.Regions(ctx)
 	if err != nil {
-		return Status{}, fmt.Errorf("read the state of regions: %w", interpret(err))
+		return Status{}, err
 	}
-	out.Regions, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r RegionStatus, err error) {
-		return r, row.Scan((*int32)(&r.Region), (*int64)(&r.Seq), &r.Generation, &r.LastFlush)
-	})
+	storage, err := s.Keeper.Storage(ctx)
 	if err != nil {
-		return Status{}, fmt.Errorf("read the state of regions: %w", interpret(err))
+		return Status{}, err
 	}
-	st := &out.Storage
-	err = s.pool.QueryRow(ctx, queries.StatusStorage).Scan(&st.HotTables, &st.HotBytes, &st.HotSegments,
-		&st.SealedTables, &st.SealedBytes, &st.SealedSegments, &st.Series, &st.Metrics, &st.Earliest, &st.CurrentSince)
-	if err != nil {
-		return Status{}, fmt.Errorf("read the size of the raw data: %w", interpret(err))
-	}
-	out.Flows, err = s.ListFlows(ctx)
-	return out, err
-}
-
-// ListFlows lists all flows with how far they are, in the order in which they
-// were made.
-func (s *Store) ListFlows(ctx context.Context) ([]FlowStatus, error) {
-	rows, err := s.pool.Query(ctx, queries.StatusFlows)
-	if err != nil {
-		return nil, fmt.Errorf("read the state of flows: %w", interpret(err))
-	}
-	flows, err := pgx.CollectRows(rows, scanFlow)
-	if err != nil {
-		return nil, fmt.Errorf("read the state of flows: %w", interpret(err))
-	}
-	rows, err = s.pool.Query(ctx, queries.HistogramNames)
-	if err != nil {
-		return nil, fmt.Errorf("list the metrics with native histograms: %w", interpret(err))
-	}
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("list the metrics with native histograms: %w", interpret(err))
-	}
-	for i := range flows {
-		noteHistograms(&flows[i].Def.Expr, names)
-	}
-	return flows, nil
-}
-
-// noteHistograms says of an expression that it is computed whole where a metric
-// of the names, which hold native histograms, is among those that it can select.
-func noteHistograms(expr *flowdef.Compiled, names []string) {
-	var selected []string
-	for _, name := range names {
-		if slices.ContainsFunc(expr.Leaves, func(l flowdef.Leaf) bool { return l.MaySelect(name) }) {
-			selected = append(selected, name)
-		}
-	}
-	if len(selected) > 0 {
-		*expr = expr.Whole("native histograms in " + strings.Join(selected, ", ") + ", of which no partial is kept")
-	}
-}
-
-// ShowFlow returns the flows of a name: the one with that title, or else all
-// rules of that record. A progress.UnknownFlowError when there is none.
-func (s *Store) ShowFlow(ctx context.Context, name string) ([]FlowStatus, error) {
-	all, err := s.ListFlows(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var found []FlowStatus
-	var titles []string
-	for _, f := range all {
-		if f.Def.Title() == name {
-			return []FlowStatus{f}, nil
-		}
-		if f.Def.Name == name {
-			found = append(found, f)
-		}
-		titles = append(titles, f.Def.Title())
-	}
-	if len(found) == 0 {
-		return nil, progress.UnknownFlow(name, titles)
-	}
-	return found, nil
-}
-
-func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
-	var (
-		f                                  FlowStatus
-		definition, vector, flushes, dirty []byte
-		schema, table                      string
-	)
-	err := row.Scan((*int32)(&f.ID), &f.Group, &definition, &schema, &table, &f.Epoch, &vector, &flushes,
-		&f.EmittedUntil, &f.NewestT, &f.NewestAt, &f.Watermark, &f.Error, &f.CreatedAt, &f.UpdatedAt,
-		&f.LagSequences, &f.LagMillis, &dirty, &f.Jobs, &f.TableBytes)
-	if err != nil {
-		return f, err
-	}
-	if f.Def, err = flowdef.Unmarshal(definition); err != nil {
-		return f, err
-	}
-	if f.Vector, err = decodeVector(vector); err != nil {
-		return f, err
-	}
-	if f.Flushes, err = decodeFlushes(flushes); err != nil {
-		return f, err
-	}
-	if err := json.Unmarshal(dirty, &f.Dirty); err != nil {
-		return f, fmt.Errorf("read dirty counts %q: %w", dirty, err)
-	}
-	f.BeginsAfter = progress.Unset // not among what is shown
-	f.Table = pgx.Identifier{schema, table}.Sanitize()
-	return f, nil
+	flows, err := s.Catalogue.List(ctx)
+	return Status{Regions: regions, Flows: flows, Storage: storage}, err
 }

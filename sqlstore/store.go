@@ -3,70 +3,61 @@ package sqlstore
 import (
 	"context"
 	"log/slog"
-	"sync"
-	"sync/atomic"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/pg"
+	"laminar/sqlstore/raw"
+	"laminar/sqlstore/schema"
 )
 
-// Store is one database. All methods are safe for concurrent use.
+// Store is one database of Laminar, by the sides that its users take: what
+// writes samples needs the Writer, what computes flows the Reader, the Catalogue,
+// the Jobs and the Results. All of them are safe for concurrent use.
 type Store struct {
-	cfg  Config
-	log  *slog.Logger
-	pool *pgxpool.Pool
+	db *pg.DB
 
-	server  serverInfo
-	regions atomic.Int32
-	copies  sync.Pool // of *copyStream
-	packers sync.Pool // of *segment.Packer
+	Schema *schema.Installer // brings the database up to date, once per process
 
-	targets targets // result tables of the flows this store has taken
+	Writer *raw.Writer // flushes, and what belongs to them
+	Reader *raw.Reader // snapshots, and how much raw data there is
+	Keeper *raw.Keeper // freezing, sealing, retention
+
+	Catalogue *flowstore.Catalogue // flows, and how far each is
+	Jobs      *flowstore.Jobs      // refills
+	Results   *flowstore.Results   // what rounds make of flows
 }
 
 // Open connects to the database and checks that it can be used: PostgreSQL 13
 // or newer, UTF8, not a standby, not behind a transaction pooler. It changes
-// nothing; Migrate and Install do. Close the store when done.
+// nothing; the Schema's Migrate and Install do. Close the store when done.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	pool, err := newPool(ctx, cfg)
+	db, err := pg.Open(ctx, pg.Config{URL: cfg.URL, Schema: cfg.Schema, MaxConns: cfg.MaxConns}, log)
 	if err != nil {
 		return nil, err
 	}
-	server, err := inspect(ctx, pool)
-	if err != nil {
-		pool.Close()
-		return nil, err
+	s := &Store{
+		db:     db,
+		Schema: schema.New(db, cfg.ResultSchema, log),
+		Writer: raw.NewWriter(db, cfg.MissedSamples),
+		Reader: raw.NewReader(db),
+		Keeper: raw.NewKeeper(db, cfg.DropGrace, cfg.MergeSamples),
 	}
-	for _, warning := range server.warnings() {
-		log.Warn(warning)
-	}
-	return &Store{cfg: cfg, log: log, pool: pool, server: server}, nil
+	s.Catalogue, s.Jobs, s.Results = flowstore.New(db, s.Reader, cfg.ResultSchema)
+	return s, nil
 }
 
 // Close waits until all connections have been given back, then closes them.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() { s.db.Close() }
 
 // Pool is the pool the store works with, for status queries and tests. Its
 // connections have the session settings of the store.
-func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+func (s *Store) Pool() *pgxpool.Pool { return s.db.Pool() }
 
 // Ping reports whether the database answers.
-func (s *Store) Ping(ctx context.Context) error { return interpret(s.pool.Ping(ctx)) }
-
-// Regions is the number of regions of this installation, 0 before Install.
-func (s *Store) Regions() int { return int(s.regions.Load()) }
-
-// Schema is the schema of Laminar's own tables.
-func (s *Store) Schema() string { return s.cfg.Schema }
-
-// ResultSchema is the schema of the result tables.
-func (s *Store) ResultSchema() string { return s.cfg.ResultSchema }
-
-// inTx runs fn in a READ COMMITTED transaction.
-func (s *Store) inTx(ctx context.Context, fn func(pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, s.pool, fn)
-}
+func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }

@@ -62,7 +62,7 @@ func (a *app) withStore(cmd *cobra.Command, fn func(ctx context.Context, c *conf
 		return err
 	}
 	defer store.Close()
-	if err := store.CheckInstalled(ctx); err != nil {
+	if err := store.Schema.CheckInstalled(ctx); err != nil {
 		return err
 	}
 	return fn(ctx, &c, store)

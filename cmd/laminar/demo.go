@@ -18,7 +18,7 @@ import (
 	"laminar/cmd/fleet"
 	"laminar/flownode/flowdef"
 	"laminar/server"
-	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/localpg"
 )
 
@@ -133,7 +133,7 @@ func (a *app) demonstrate(ctx context.Context, c *config, svc server.Service, lo
 	if len(problems) > 0 {
 		return problemsError(problems)
 	}
-	if _, err := svc.Store.Apply(ctx, flows, sqlstore.ApplyOptions{Replace: true, Retention: c.Upkeep.Retention.Milliseconds()}); err != nil {
+	if _, err := svc.Store.Catalogue.Apply(ctx, flows, flowstore.ApplyOptions{Replace: true, Retention: c.Upkeep.Retention.Milliseconds()}); err != nil {
 		return err
 	}
 	opts := fleet.DefaultOptions()

@@ -16,7 +16,7 @@ import (
 	"laminar/sequence"
 	"laminar/server"
 	"laminar/server/view"
-	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 )
 
 // How often the demo looks at its tables: often where it can redraw them in
@@ -84,7 +84,7 @@ In another window:
 }
 
 func (v *demoView) show(ctx context.Context) error {
-	states, err := v.service.Store.ListFlows(ctx)
+	states, err := v.service.Store.Catalogue.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,11 +96,11 @@ func (v *demoView) show(ctx context.Context) error {
 		_ = say(&out, "\n%d samples received from a simulated fleet; Ctrl-C stops the demo.\n\n", v.client.Sent())
 	}
 	for _, f := range v.flows {
-		i := slices.IndexFunc(states, func(s sqlstore.FlowStatus) bool { return s.Def.Title() == f.Title() })
+		i := slices.IndexFunc(states, func(s flowstore.FlowStatus) bool { return s.Def.Title() == f.Title() })
 		if i < 0 {
 			continue // deleted in another window
 		}
-		rows, err := v.service.Store.LatestResults(ctx, states[i], rowsThatFit(height, len(v.flows)))
+		rows, err := v.service.Store.Results.Latest(ctx, states[i], rowsThatFit(height, len(v.flows)))
 		if err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func cutLines(text string, width int) string {
 }
 
 // draw writes the newest rows of one table.
-func (v *demoView) draw(out *bytes.Buffer, state sqlstore.FlowStatus, rows []sqlstore.Result) error {
+func (v *demoView) draw(out *bytes.Buffer, state flowstore.FlowStatus, rows []flowstore.Result) error {
 	_ = say(out, "%s   %s\n", view.TableName(state.Table), strings.Join(strings.Fields(state.Def.PromQL), " "))
 	t := table{head: []string{"window_start", "window_end", "labels", "value"}}
 	for _, r := range rows {
@@ -164,7 +164,7 @@ func (v *demoView) draw(out *bytes.Buffer, state sqlstore.FlowStatus, rows []sql
 
 // line writes the rows of the newest window in one line, if it has not been
 // written yet.
-func (v *demoView) line(out *bytes.Buffer, state sqlstore.FlowStatus, rows []sqlstore.Result) {
+func (v *demoView) line(out *bytes.Buffer, state flowstore.FlowStatus, rows []flowstore.Result) {
 	if len(rows) == 0 || !rows[0].End.After(v.shown[state.Table]) {
 		return
 	}

@@ -10,7 +10,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/sequence"
 	"laminar/server/web"
-	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/localpg"
 )
 
@@ -86,7 +86,7 @@ func report(w io.Writer, err error) int {
 	}
 	var (
 		faults problemsError
-		store  *sqlstore.ProblemsError
+		store  *flowstore.ProblemsError
 		lines  linesError
 	)
 	switch {

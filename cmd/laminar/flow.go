@@ -9,6 +9,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/server/view"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 )
 
 func (a *app) flowCommand() *cobra.Command {
@@ -90,7 +91,7 @@ func (a *app) flowApplyCommand() *cobra.Command {
 				return err
 			}
 			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
-				results, err := store.Apply(ctx, flows, sqlstore.ApplyOptions{
+				results, err := store.Catalogue.Apply(ctx, flows, flowstore.ApplyOptions{
 					Replace: replace, Retention: c.Upkeep.Retention.Milliseconds(),
 				})
 				if err != nil {
@@ -106,7 +107,7 @@ func (a *app) flowApplyCommand() *cobra.Command {
 	return cmd
 }
 
-func applied(results []sqlstore.ApplyResult) table {
+func applied(results []flowstore.ApplyResult) table {
 	t := table{head: []string{"flow", "table", "action"}}
 	data := view.Each(results, view.NewApplied)
 	for _, r := range data {
@@ -123,7 +124,7 @@ func (a *app) flowListCommand() *cobra.Command {
 		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
-				flows, err := store.ListFlows(ctx)
+				flows, err := store.Catalogue.List(ctx)
 				if err != nil {
 					return err
 				}
@@ -142,11 +143,11 @@ func (a *app) flowShowCommand() *cobra.Command {
 		Args:  takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
-				flows, err := store.ShowFlow(ctx, args[0])
+				flows, err := store.Catalogue.Show(ctx, args[0])
 				if err != nil {
 					return err
 				}
-				metadata, err := store.Metadata(ctx, view.MetricNames(flows))
+				metadata, err := store.Reader.Metadata(ctx, view.MetricNames(flows))
 				if err != nil {
 					return err
 				}
@@ -165,7 +166,7 @@ func (a *app) flowDeleteCommand() *cobra.Command {
 		Args:  takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
-				if err := store.Delete(ctx, args[0]); err != nil {
+				if err := store.Catalogue.Delete(ctx, args[0]); err != nil {
 					return err
 				}
 				return say(a.stdout, "%s is gone, and its results\n", args[0])

@@ -36,7 +36,7 @@ func (a *app) flowExplainCommand() *cobra.Command {
 				return a.explainFiles(cmd, files)
 			}
 			return a.withStore(cmd, func(ctx context.Context, c *config, store *sqlstore.Store) error {
-				flows, err := store.ShowFlow(ctx, args[0])
+				flows, err := store.Catalogue.Show(ctx, args[0])
 				if err != nil {
 					return err
 				}

@@ -9,7 +9,7 @@ import (
 
 	"laminar/sequence/series"
 	"laminar/server/view"
-	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 )
 
 // describeMetric is a metric in one line.
@@ -24,7 +24,7 @@ func describeMetric(m view.Metric) string {
 	return words
 }
 
-func flowTable(flows []sqlstore.FlowStatus) table {
+func flowTable(flows []flowstore.FlowStatus) table {
 	t := table{head: []string{"flow", "table", "every", "mode", "stored until", "lag", "dirty", "size", "state"}}
 	data := view.Each(flows, view.NewFlow)
 	for i, f := range flows {
@@ -42,14 +42,14 @@ func flowTable(flows []sqlstore.FlowStatus) table {
 }
 
 // lag says how far a flow is behind what has been committed.
-func lag(f sqlstore.FlowStatus) string {
+func lag(f flowstore.FlowStatus) string {
 	if f.LagSequences == 0 {
 		return "none"
 	}
 	return fmt.Sprintf("%d commits, %s", f.LagSequences, view.FormatMillis(f.LagMillis))
 }
 
-func state(f sqlstore.FlowStatus) string {
+func state(f flowstore.FlowStatus) string {
 	switch {
 	case f.Error != "":
 		return f.Error
@@ -62,7 +62,7 @@ func state(f sqlstore.FlowStatus) string {
 	}
 }
 
-func flowDetails(flows []sqlstore.FlowStatus, metadata []series.Metadata) table {
+func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata) table {
 	var t table
 	data := view.Each(flows, view.NewFlow)
 	for i, f := range flows {

@@ -12,6 +12,7 @@ import (
 	"laminar/sequence"
 	"laminar/server/view"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 )
 
 // pollEvery is how often waiting commands look again.
@@ -40,17 +41,17 @@ func (a *app) flowWaitCommand() *cobra.Command {
 }
 
 func (a *app) waitForFlows(ctx context.Context, store *sqlstore.Store, names []string, limit time.Duration) error {
-	vec, err := store.CurrentVector(ctx)
+	vec, err := store.Reader.CurrentVector(ctx)
 	if err != nil {
 		return err
 	}
 	if len(names) == 0 {
 		names = nil // all of them
 	}
-	var behind []sqlstore.Behind
+	var behind []flowstore.Behind
 	err = poll(ctx, limit, func(ctx context.Context) (bool, error) {
 		var err error
-		behind, err = store.FlowsBehind(ctx, names, vec)
+		behind, err = store.Catalogue.Behind(ctx, names, vec)
 		return len(behind) == 0, err
 	})
 	if errors.Is(err, errTooLong) {
@@ -62,7 +63,7 @@ func (a *app) waitForFlows(ctx context.Context, store *sqlstore.Store, names []s
 	return say(a.stdout, "caught up with %s\n", vec)
 }
 
-func describeBehind(behind []sqlstore.Behind) string {
+func describeBehind(behind []flowstore.Behind) string {
 	words := make([]string, len(behind))
 	for i, b := range behind {
 		words[i] = b.Flow + " " + b.Reason

@@ -26,7 +26,7 @@ func (a *app) jobListCommand() *cobra.Command {
 		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
-				jobs, err := store.ListJobs(ctx, limit)
+				jobs, err := store.Jobs.List(ctx, limit)
 				if err != nil {
 					return err
 				}
@@ -50,7 +50,7 @@ func (a *app) jobShowCommand() *cobra.Command {
 				return err
 			}
 			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
-				job, err := store.ShowJob(ctx, id)
+				job, err := store.Jobs.Show(ctx, id)
 				if err != nil {
 					return err
 				}
@@ -73,10 +73,10 @@ func (a *app) jobCancelCommand() *cobra.Command {
 				return err
 			}
 			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
-				if err := store.CancelJob(ctx, id); err != nil {
+				if err := store.Jobs.Cancel(ctx, id); err != nil {
 					return err
 				}
-				job, err := store.ShowJob(ctx, id)
+				job, err := store.Jobs.Show(ctx, id)
 				if err != nil {
 					return err
 				}

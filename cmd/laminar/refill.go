@@ -37,7 +37,7 @@ func (a *app) refillCommand() *cobra.Command {
 				return reversed(first, last)
 			}
 			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
-				id, err := store.CreateRefill(ctx, args[0], first.UnixMilli(), last.UnixMilli())
+				id, err := store.Jobs.CreateRefill(ctx, args[0], first.UnixMilli(), last.UnixMilli())
 				if err != nil {
 					return err
 				}
@@ -68,7 +68,7 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) er
 	)
 	err := poll(ctx, 0, func(ctx context.Context) (bool, error) {
 		var err error
-		if job, err = store.ShowJob(ctx, id); err != nil {
+		if job, err = store.Jobs.Show(ctx, id); err != nil {
 			return false, err
 		}
 		if b == nil {

@@ -10,6 +10,7 @@ import (
 
 	"laminar/server/view"
 	"laminar/sqlstore"
+	"laminar/sqlstore/raw"
 )
 
 func (a *app) sealCommand() *cobra.Command {
@@ -23,7 +24,7 @@ func (a *app) sealCommand() *cobra.Command {
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, c *config, store *sqlstore.Store) error {
-				report, err := store.Seal(ctx, sqlstore.SealOptions{Wait: c.Upkeep.Seal.MaxWait, Force: force})
+				report, err := store.Keeper.Seal(ctx, raw.SealOptions{Wait: c.Upkeep.Seal.MaxWait, Force: force})
 				if err != nil {
 					return err
 				}
@@ -36,7 +37,7 @@ func (a *app) sealCommand() *cobra.Command {
 	return cmd
 }
 
-func sealed(r sqlstore.SealReport) table {
+func sealed(r raw.SealReport) table {
 	s := view.NewSealed(r)
 	generations := make([]string, len(r.Sealed))
 	for i, g := range r.Sealed {

@@ -10,6 +10,7 @@ import (
 	"laminar/flownode/progress"
 	"laminar/server/view"
 	"laminar/sqlstore"
+	"laminar/sqlstore/raw"
 )
 
 // jobsShown is how many jobs `status` shows.
@@ -26,7 +27,7 @@ func (a *app) statusCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				jobs, err := store.ListJobs(ctx, jobsShown)
+				jobs, err := store.Jobs.List(ctx, jobsShown)
 				if err != nil {
 					return err
 				}
@@ -62,7 +63,7 @@ func (a *app) printStatus(st sqlstore.Status, jobs []progress.Job) error {
 	return nil
 }
 
-func regionTable(regions []sqlstore.RegionStatus) table {
+func regionTable(regions []raw.RegionStatus) table {
 	t := table{head: []string{"region", "sequence", "generation", "last flush"}}
 	data := view.Each(regions, view.NewRegion)
 	for _, s := range data {
@@ -74,7 +75,7 @@ func regionTable(regions []sqlstore.RegionStatus) table {
 	return t
 }
 
-func storageTable(st sqlstore.StorageStatus) table {
+func storageTable(st raw.StorageStatus) table {
 	s := view.NewStorage(st)
 	return table{
 		head: []string{"raw data", "size", "tables", "segments (about)"},

@@ -17,6 +17,8 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/ingest"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/raw"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -71,7 +73,7 @@ func newHistory(t *testing.T, seed uint64, until time.Time) *history {
 	})
 	db := sqltest.New(t)
 	h.store, h.pool = db.Store(t), db.Pool(t)
-	if _, err := h.store.Apply(t.Context(), h.flows, sqlstore.ApplyOptions{}); err != nil {
+	if _, err := h.store.Catalogue.Apply(t.Context(), h.flows, flowstore.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -150,7 +152,7 @@ func (h *history) step() {
 		h.breathe()
 	case p < 61:
 		h.note("freeze")
-		if _, err := h.store.Freeze(h.t.Context()); err != nil {
+		if _, err := h.store.Keeper.Freeze(h.t.Context()); err != nil {
 			h.t.Fatal(err)
 		}
 	case p < 65:
@@ -277,11 +279,11 @@ func (h *history) breathe() {
 	h.note("breathe for %s at most", patience)
 	ctx := h.t.Context()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		vec, err := h.store.CurrentVector(ctx)
+		vec, err := h.store.Reader.CurrentVector(ctx)
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		behind, err := h.store.FlowsBehind(ctx, nil, vec)
+		behind, err := h.store.Catalogue.Behind(ctx, nil, vec)
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -293,9 +295,9 @@ func (h *history) breathe() {
 }
 
 func (h *history) seal() {
-	opts := sqlstore.SealOptions{Force: h.rng.IntN(4) > 0, Wait: 100 * time.Millisecond}
+	opts := raw.SealOptions{Force: h.rng.IntN(4) > 0, Wait: 100 * time.Millisecond}
 	h.note("seal, forced %t", opts.Force)
-	if _, err := h.store.Seal(h.t.Context(), opts); err != nil {
+	if _, err := h.store.Keeper.Seal(h.t.Context(), opts); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -357,13 +359,13 @@ func (h *history) settle() {
 	}
 	ctx, cancel := context.WithTimeout(h.t.Context(), 2*torturePatience)
 	defer cancel()
-	vec, err := h.store.CurrentVector(ctx)
+	vec, err := h.store.Reader.CurrentVector(ctx)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	var behind []sqlstore.Behind
+	var behind []flowstore.Behind
 	until(h.t, torturePatience, func() string { return fmt.Sprintf("flows are still behind %s: %+v", vec, behind) }, func() bool {
-		if behind, err = h.store.FlowsBehind(ctx, nil, vec); err != nil {
+		if behind, err = h.store.Catalogue.Behind(ctx, nil, vec); err != nil {
 			h.t.Fatal(err)
 		}
 		return len(behind) == 0

@@ -9,14 +9,14 @@ import (
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
-	"laminar/sqlstore"
+	"laminar/sqlstore/raw"
 )
 
 // heldSnapshot is a snapshot held open while freezes, seals and retention go
 // on, and what it must still show at its end.
 type heldSnapshot struct {
-	snap *sqlstore.Snapshot // of the store, or
-	tx   pgx.Tx             // of a person
+	snap *raw.Snapshot // of the store, or
+	tx   pgx.Tx        // of a person
 	want []map[int64]float64
 }
 
@@ -30,7 +30,7 @@ func (h *history) hold() {
 	var err error
 	if h.rng.IntN(2) == 0 {
 		h.note("hold a snapshot")
-		s.snap, err = h.store.Snapshot(ctx)
+		s.snap, err = h.store.Reader.Snapshot(ctx)
 	} else {
 		h.note("hold a transaction")
 		if s.tx, err = h.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}); err == nil {
@@ -79,7 +79,7 @@ func (h *history) letGo() {
 }
 
 // readSnapshot is all samples as flownodes read them.
-func (h *history) readSnapshot(ctx context.Context, snap *sqlstore.Snapshot) ([]map[int64]float64, error) {
+func (h *history) readSnapshot(ctx context.Context, snap *raw.Snapshot) ([]map[int64]float64, error) {
 	series, err := snap.Series(ctx, nil, nil)
 	if err != nil {
 		return nil, err

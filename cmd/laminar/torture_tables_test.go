@@ -28,7 +28,7 @@ func (h *history) retain() {
 	h.settle()
 	h.note("retain")
 	ctx := h.t.Context()
-	report, err := h.store.Retain(ctx, h.border)
+	report, err := h.store.Keeper.Retain(ctx, h.border)
 	if err != nil {
 		h.t.Fatal(err)
 	}

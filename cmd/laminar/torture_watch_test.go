@@ -94,7 +94,7 @@ func (h *history) askRefill() {
 	from := h.first + h.rng.Int64N(h.clock-h.first+1)
 	to := from + 600_000
 	h.note("refill %s from %d", f.Name, from)
-	id, err := h.store.CreateRefill(h.t.Context(), f.Name, from, to)
+	id, err := h.store.Jobs.CreateRefill(h.t.Context(), f.Name, from, to)
 	var gone *progress.RetentionError
 	firstEnd := from - from%f.Every + f.Every
 	tooEarly := h.earliest > 0 && firstEnd-f.Expr.MaxReach < h.earliest-1
@@ -113,7 +113,7 @@ func (h *history) checkRefills() {
 		var job progress.Job
 		until(h.t, torturePatience, func() string { return "refill is " + job.State + " " + job.Error }, func() bool {
 			var err error
-			if job, err = h.store.ShowJob(h.t.Context(), r.id); err != nil {
+			if job, err = h.store.Jobs.Show(h.t.Context(), r.id); err != nil {
 				h.t.Fatal(err)
 			}
 			return finished(job)

@@ -57,7 +57,7 @@ type door struct {
 func (d *door) open() {
 	d.t.Helper()
 	d.store = openTorture(d.t, d.proxy.URL)
-	ing, err := ingest.New(server.IngestStore{Store: d.store}, d.cfg)
+	ing, err := ingest.New(server.IngestStore{Writer: d.store.Writer}, d.cfg)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func (k *worker) start(cfg flownode.Config, elector flownode.Elector) {
 	if elector == nil {
 		elector = store
 	}
-	cfg.Snapshots, cfg.Catalog, cfg.Results, cfg.Jobs, cfg.Elector = server.NodeStore{Store: store}, store, store, store, elector
+	cfg.Snapshots, cfg.Catalog, cfg.Results, cfg.Jobs, cfg.Elector = server.NodeStore{Store: store}, store.Catalogue, store.Results, store.Jobs, elector
 	cfg.PollInterval, cfg.Logger = 50*time.Millisecond, quiet
 	node, err := flownode.New(cfg)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"laminar/server"
 	"laminar/server/view"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -113,14 +114,14 @@ func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string,
 }
 
 // namedFlows is the flows of the names, each once, or all flows.
-func namedFlows(ctx context.Context, store *sqlstore.Store, names []string) ([]sqlstore.FlowStatus, error) {
+func namedFlows(ctx context.Context, store *sqlstore.Store, names []string) ([]flowstore.FlowStatus, error) {
 	if len(names) == 0 {
-		return store.ListFlows(ctx)
+		return store.Catalogue.List(ctx)
 	}
-	var out []sqlstore.FlowStatus
+	var out []flowstore.FlowStatus
 	seen := map[progress.FlowID]bool{}
 	for _, name := range names {
-		found, err := store.ShowFlow(ctx, name)
+		found, err := store.Catalogue.Show(ctx, name)
 		if err != nil {
 			return nil, err
 		}

@@ -8,12 +8,6 @@ import (
 	"laminar/flownode/flowdef"
 )
 
-// ErrNeedsColumnar says that PostgreSQL cannot compute these partials within the bound
-// (a sum overflows, or has so many terms that its rounding shows). Whatever
-// was handed out already must be dropped; read the columns instead. The
-// snapshot stays usable.
-var ErrNeedsColumnar = errors.New("not computable in the database within the bound")
-
 // ErrFlowGone says that the flow is not in the catalogue any more.
 var ErrFlowGone = errors.New("flow does not exist")
 

@@ -10,7 +10,7 @@
 //	    schedule have the same due times, whenever they started and whatever
 //	    their own clocks and time zones say.
 //	U2  A process works on a due time only after it has taken it, which is one
-//	    conditional write of one row (sqlstore.Store.TakeDue). Exactly one of
+//	    conditional write of one row (flowstore.Jobs.TakeDue). Exactly one of
 //	    those that ask gets it.
 //	U3  A planned refill takes its due time and makes its job in one
 //	    transaction: one due time makes one job, whatever is killed in between.

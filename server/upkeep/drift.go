@@ -13,7 +13,7 @@ import (
 	"laminar/flownode"
 	"laminar/flownode/progress"
 	"laminar/server/view"
-	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 )
 
 // Verify says when how much of the result tables is compared with the raw
@@ -25,7 +25,7 @@ type Verify struct {
 
 // flowLister lists the flows that there are.
 type flowLister interface {
-	ListFlows(ctx context.Context) ([]sqlstore.FlowStatus, error)
+	List(ctx context.Context) ([]flowstore.FlowStatus, error)
 }
 
 // driftWatch compares a part of the result tables with the raw samples at every
@@ -69,7 +69,7 @@ func newDriftWatch(flows flowLister, verifier *flownode.Verify, part float64, lo
 func (w *driftWatch) run(ctx context.Context, _ time.Time) error {
 	// A seed of 52 bits is a number that every JSON reader takes whole.
 	opts := flownode.VerifyOptions{From: progress.Unset, To: progress.Unset, Sample: w.part, Seed: rand.Uint64() >> 12}
-	flows, err := w.flows.ListFlows(ctx)
+	flows, err := w.flows.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (w *driftWatch) run(ctx context.Context, _ time.Time) error {
 
 // tell counts what was found of one flow, and logs its first difference with
 // the seed, which chooses the same windows in `laminar verify`.
-func (w *driftWatch) tell(f sqlstore.FlowStatus, r flownode.VerifyReport, seed uint64) {
+func (w *driftWatch) tell(f flowstore.FlowStatus, r flownode.VerifyReport, seed uint64) {
 	w.windows.Add(float64(r.Windows))
 	for why, n := range r.Skipped {
 		w.skipped.WithLabelValues(string(why)).Add(float64(n))

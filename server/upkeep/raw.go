@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"laminar/server/view"
-	"laminar/sqlstore"
+	"laminar/sqlstore/raw"
 )
 
 // Seal says when raw data is sealed. Sealing makes samples smaller and cheaper
@@ -29,10 +29,10 @@ type Seal struct {
 // methods may be called by several processes at once: sqlstore keeps a
 // generation from being sealed twice and a time from going back.
 type rawStore interface {
-	Status(ctx context.Context) (sqlstore.Status, error)
-	Seal(ctx context.Context, opts sqlstore.SealOptions) (sqlstore.SealReport, error)
-	Retain(ctx context.Context, before int64) (sqlstore.RetainReport, error)
-	DropUnused(ctx context.Context) (sqlstore.DropReport, error)
+	Storage(ctx context.Context) (raw.StorageStatus, error)
+	Seal(ctx context.Context, opts raw.SealOptions) (raw.SealReport, error)
+	Retain(ctx context.Context, before int64) (raw.RetainReport, error)
+	DropUnused(ctx context.Context) (raw.DropReport, error)
 }
 
 // rawKeeper looks after the raw data: it seals what is old, gives up what is
@@ -52,16 +52,16 @@ type rawKeeper struct {
 //
 // now is the due time, hence by the database's clock, as the age is.
 func (k *rawKeeper) seal(ctx context.Context, now time.Time) error {
-	st, err := k.store.Status(ctx)
+	st, err := k.store.Storage(ctx)
 	if err != nil {
 		return err
 	}
-	age := now.Sub(time.UnixMilli(st.Storage.CurrentSince))
-	full := st.Storage.HotBytes >= k.when.MaxHot
+	age := now.Sub(time.UnixMilli(st.CurrentSince))
+	full := st.HotBytes >= k.when.MaxHot
 	if age < k.when.After && !full {
 		return nil
 	}
-	report, err := k.store.Seal(ctx, sqlstore.SealOptions{Wait: k.when.MaxWait, Force: full})
+	report, err := k.store.Seal(ctx, raw.SealOptions{Wait: k.when.MaxWait, Force: full})
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (k *rawKeeper) seal(ctx context.Context, now time.Time) error {
 // now is the due time; whether retention is a little late never matters, because
 // its time only grows.
 func (k *rawKeeper) retain(ctx context.Context, now time.Time) error {
-	var report sqlstore.RetainReport
+	var report raw.RetainReport
 	var err error
 	if k.retention > 0 {
 		report, err = k.store.Retain(ctx, now.Add(-k.retention).UnixMilli())

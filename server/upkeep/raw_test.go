@@ -6,32 +6,32 @@ import (
 	"testing"
 	"time"
 
-	"laminar/sqlstore"
+	"laminar/sqlstore/raw"
 )
 
 // fakeRaw is a store of which only the age and size matter.
 type fakeRaw struct {
-	status  sqlstore.Status
-	sealed  []sqlstore.SealOptions
+	storage raw.StorageStatus
+	sealed  []raw.SealOptions
 	before  []int64
 	cleared int
 }
 
-func (f *fakeRaw) Status(context.Context) (sqlstore.Status, error) { return f.status, nil }
+func (f *fakeRaw) Storage(context.Context) (raw.StorageStatus, error) { return f.storage, nil }
 
-func (f *fakeRaw) Seal(_ context.Context, opts sqlstore.SealOptions) (sqlstore.SealReport, error) {
+func (f *fakeRaw) Seal(_ context.Context, opts raw.SealOptions) (raw.SealReport, error) {
 	f.sealed = append(f.sealed, opts)
-	return sqlstore.SealReport{}, nil
+	return raw.SealReport{}, nil
 }
 
-func (f *fakeRaw) Retain(_ context.Context, before int64) (sqlstore.RetainReport, error) {
+func (f *fakeRaw) Retain(_ context.Context, before int64) (raw.RetainReport, error) {
 	f.before = append(f.before, before)
-	return sqlstore.RetainReport{}, nil
+	return raw.RetainReport{}, nil
 }
 
-func (f *fakeRaw) DropUnused(context.Context) (sqlstore.DropReport, error) {
+func (f *fakeRaw) DropUnused(context.Context) (raw.DropReport, error) {
 	f.cleared++
-	return sqlstore.DropReport{}, nil
+	return raw.DropReport{}, nil
 }
 
 // TestWhenToSeal: by age or by size, and by size without waiting for flows.
@@ -50,8 +50,8 @@ func TestWhenToSeal(t *testing.T) {
 		{"old and large", 3 * time.Hour, 9 << 30, true, true},
 	} {
 		store := &fakeRaw{}
-		store.status.Storage.CurrentSince = now.Add(-c.age).UnixMilli()
-		store.status.Storage.HotBytes = c.bytes
+		store.storage.CurrentSince = now.Add(-c.age).UnixMilli()
+		store.storage.HotBytes = c.bytes
 		k := &rawKeeper{when: Seal{After: 2 * time.Hour, MaxWait: time.Minute, MaxHot: 8 << 30}, store: store, log: slog.New(slog.DiscardHandler)}
 		if err := k.seal(t.Context(), now); err != nil {
 			t.Fatal(err)
@@ -60,7 +60,7 @@ func TestWhenToSeal(t *testing.T) {
 			t.Errorf("%s: sealed is %v, want %v", c.name, got, c.want)
 			continue
 		}
-		if c.want && store.sealed[0] != (sqlstore.SealOptions{Wait: k.when.MaxWait, Force: c.force}) {
+		if c.want && store.sealed[0] != (raw.SealOptions{Wait: k.when.MaxWait, Force: c.force}) {
 			t.Errorf("%s: sealed with %+v, want force %v", c.name, store.sealed[0], c.force)
 		}
 	}

@@ -70,8 +70,8 @@ type task struct {
 // New makes the upkeep that c says; nothing is done before Run. The verifier
 // reads from the same database as the store.
 func New(c Config, store *sqlstore.Store, verifier *flownode.Verify, log *slog.Logger, reg prometheus.Registerer) (*Upkeep, error) {
-	u := newUpkeep(store, log, reg)
-	raw := &rawKeeper{when: c.Seal, retention: c.Retention, store: store, log: log}
+	u := newUpkeep(store.Jobs, log, reg)
+	raw := &rawKeeper{when: c.Seal, retention: c.Retention, store: store.Keeper, log: log}
 	if err := u.add("seal", c.Schedule, u.alone("seal", raw.seal)); err != nil {
 		return nil, err
 	}
@@ -79,13 +79,13 @@ func New(c Config, store *sqlstore.Store, verifier *flownode.Verify, log *slog.L
 		return nil, err
 	}
 	if c.Verify.Schedule != "" {
-		drift := newDriftWatch(store, verifier, c.Verify.Sample, log, reg)
+		drift := newDriftWatch(store.Catalogue, verifier, c.Verify.Sample, log, reg)
 		if err := u.add("verify", c.Verify.Schedule, u.alone("verify", drift.run)); err != nil {
 			return nil, err
 		}
 	}
 	for _, plan := range c.Refills {
-		ask := func(ctx context.Context, due time.Time) (bool, error) { return plan.ask(ctx, store, log, due) }
+		ask := func(ctx context.Context, due time.Time) (bool, error) { return plan.ask(ctx, store.Jobs, log, due) }
 		if err := u.add("refill "+plan.Flow, plan.Schedule, ask); err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -49,7 +50,7 @@ func TestOneProcessDoesWhatIsDue(t *testing.T) {
 		seen = map[time.Time]int{} // processes that looked at the due time
 	)
 	process := func() *Upkeep {
-		u := newUpkeep(db.Store(t), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		u := newUpkeep(db.Store(t).Jobs, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		work := u.alone("count", func(_ context.Context, due time.Time) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -97,7 +98,7 @@ func TestPlannedRefillIsAskedForOnce(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	if _, err := stores[0].Apply(t.Context(), flows, sqlstore.ApplyOptions{}); err != nil {
+	if _, err := stores[0].Catalogue.Apply(t.Context(), flows, flowstore.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	c := Config{

@@ -6,7 +6,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/sequence/series"
-	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 )
 
 // Definition is what the definition of a flow says, and how the flow is kept:
@@ -48,7 +48,7 @@ type Flow struct {
 }
 
 // NewFlow shows a flow of the catalogue.
-func NewFlow(f sqlstore.FlowStatus) Flow {
+func NewFlow(f flowstore.FlowStatus) Flow {
 	def := NewDefinition(f.Def)
 	def.Table, def.Group = TableName(f.Table), f.Group
 	return Flow{
@@ -68,8 +68,8 @@ type Metric struct {
 }
 
 // Metrics shows those of the metadata that one flow reads.
-func Metrics(f sqlstore.FlowStatus, metadata []series.Metadata) (list []Metric) {
-	names := MetricNames([]sqlstore.FlowStatus{f})
+func Metrics(f flowstore.FlowStatus, metadata []series.Metadata) (list []Metric) {
+	names := MetricNames([]flowstore.FlowStatus{f})
 	for _, m := range metadata {
 		if slices.Contains(names, m.Metric) {
 			list = append(list, Metric(m))
@@ -80,7 +80,7 @@ func Metrics(f sqlstore.FlowStatus, metadata []series.Metadata) (list []Metric) 
 
 // MetricNames lists the metrics that the flows' selectors name, each once and
 // sorted.
-func MetricNames(flows []sqlstore.FlowStatus) []string {
+func MetricNames(flows []flowstore.FlowStatus) []string {
 	var names []string
 	for _, f := range flows {
 		for _, leaf := range f.Def.Expr.Leaves {
@@ -101,7 +101,7 @@ type Applied struct {
 }
 
 // NewApplied shows the outcome for one flow.
-func NewApplied(r sqlstore.ApplyResult) Applied {
+func NewApplied(r flowstore.ApplyResult) Applied {
 	return Applied{Flow: r.Flow, Table: TableName(r.Table), Action: string(r.Action)}
 }
 

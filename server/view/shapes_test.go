@@ -10,6 +10,7 @@ import (
 
 	"laminar/flownode/progress"
 	"laminar/sqlstore"
+	"laminar/sqlstore/raw"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden file of the shapes anew")
@@ -80,7 +81,7 @@ func fill(t *testing.T, v reflect.Value) {
 
 // TestEmptyListsAreLists: a program that walks a list must not meet null.
 func TestEmptyListsAreLists(t *testing.T) {
-	for _, shape := range []any{NewStatus(sqlstore.Status{}, nil), NewSealed(sqlstore.SealReport{})} {
+	for _, shape := range []any{NewStatus(sqlstore.Status{}, nil), NewSealed(raw.SealReport{})} {
 		text, err := json.Marshal(shape)
 		if err != nil {
 			t.Fatal(err)
@@ -97,7 +98,7 @@ func TestUnknownTimes(t *testing.T) {
 	if j.From != "2023-11-14T22:13:20.25Z" || j.To != "2023-11-14T22:14:20Z" || j.DoneUpTo != None || j.Started != None {
 		t.Errorf("job %+v", j)
 	}
-	if s := NewStorage(sqlstore.StorageStatus{}); s.Earliest != None {
+	if s := NewStorage(raw.StorageStatus{}); s.Earliest != None {
 		t.Errorf("nothing was given up, but the earliest sample is from %q", s.Earliest)
 	}
 }

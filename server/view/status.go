@@ -3,6 +3,7 @@ package view
 import (
 	"laminar/flownode/progress"
 	"laminar/sqlstore"
+	"laminar/sqlstore/raw"
 )
 
 // Status is an installation: `status`.
@@ -40,7 +41,7 @@ type Region struct {
 }
 
 // NewRegion shows a region.
-func NewRegion(r sqlstore.RegionStatus) Region {
+func NewRegion(r raw.RegionStatus) Region {
 	return Region{Region: int32(r.Region), Sequence: int64(r.Seq), Generation: r.Generation, LastFlush: FormatTime(r.LastFlush)}
 }
 
@@ -59,7 +60,7 @@ type Storage struct {
 }
 
 // NewStorage shows the raw data.
-func NewStorage(st sqlstore.StorageStatus) Storage {
+func NewStorage(st raw.StorageStatus) Storage {
 	earliest := progress.Unset
 	if st.Earliest > 0 {
 		earliest = st.Earliest
@@ -82,7 +83,7 @@ type Sealed struct {
 }
 
 // NewSealed shows a seal.
-func NewSealed(r sqlstore.SealReport) Sealed {
+func NewSealed(r raw.SealReport) Sealed {
 	return Sealed{
 		Generations: append([]int32{}, r.Sealed...), Samples: r.Samples, Segments: r.Segments, FlowsBehind: r.Behind,
 		Dropped: append([]string{}, r.Drop.Dropped...), Waiting: r.Drop.Waiting,

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -15,12 +14,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"laminar/migrations"
-	"laminar/queries"
+	"laminar/queries/view"
 	"laminar/sqlstore"
+	"laminar/sqlstore/pg"
 )
 
 // Regions is how many regions Store installs.
@@ -74,10 +73,10 @@ func (db *DB) Store(t testing.TB, change ...func(*sqlstore.Config)) *sqlstore.St
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	if err := store.Migrate(ctx); err != nil {
+	if err := store.Schema.Migrate(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Install(ctx, Regions); err != nil {
+	if _, err := store.Schema.Install(ctx, Regions); err != nil {
 		t.Fatal(err)
 	}
 	return store
@@ -104,7 +103,7 @@ func (db *DB) Pool(t testing.TB) *pgxpool.Pool {
 // create makes a database and drops it when the test ends.
 func create(t testing.TB, admin, name, template string) {
 	t.Helper()
-	run(t, admin, "create database "+name+" template "+template)
+	Run(t, admin, "create database "+name+" template "+template)
 	t.Cleanup(func() { drop(t, admin, name) })
 }
 
@@ -115,11 +114,9 @@ func drop(t testing.TB, admin, name string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	const objectInUse = "55006"
 	for {
 		err := tryRun(ctx, admin, "drop database if exists "+name+" with (force)")
-		var answer *pgconn.PgError
-		if err != nil && ctx.Err() == nil && errors.As(err, &answer) && answer.Code == objectInUse {
+		if pg.InUse(err) && ctx.Err() == nil {
 			continue
 		}
 		if err != nil {
@@ -154,18 +151,18 @@ func migratedTemplate(t testing.TB, admin string) string {
 	// Under another name until it is complete: a test that is killed while it
 	// builds leaves no template that looks finished.
 	building := name + "_building"
-	run(t, admin, "drop database if exists "+building+" with (force)")
-	run(t, admin, "create database "+building+" template template0 encoding 'UTF8'")
+	Run(t, admin, "drop database if exists "+building+" with (force)")
+	Run(t, admin, "create database "+building+" template template0 encoding 'UTF8'")
 	store, err := sqlstore.Open(ctx, sqlstore.Config{URL: withDatabase(t, admin, building)}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = store.Migrate(ctx)
+	err = store.Schema.Migrate(ctx)
 	store.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, admin, "alter database "+building+" rename to "+name)
+	Run(t, admin, "alter database "+building+" rename to "+name)
 	return name
 }
 
@@ -184,14 +181,14 @@ func schemaHash(t testing.TB) string {
 		}
 		fmt.Fprintf(h, "%s %d\n%s", name, len(text), text)
 	}
-	for _, text := range queries.Installed() {
+	for _, text := range view.Installed() {
 		fmt.Fprintf(h, "%d\n%s", len(text), text)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// run runs one statement on a connection of its own.
-func run(t testing.TB, database, sql string) {
+// Run runs SQL that must succeed on a connection of its own.
+func Run(t testing.TB, database, sql string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -206,7 +203,7 @@ func tryRun(ctx context.Context, database, sql string) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, sql)
+	_, err = conn.PgConn().Exec(ctx, sql).ReadAll()
 	return err
 }
 

@@ -240,7 +240,7 @@ func (w *world) taken(f *flow) (there bool) {
 // retain lets retention give up samples. The windows that cannot be rebuilt
 // afterwards must stay as they are (I6).
 func (w *world) retain(o op) {
-	report, err := w.store.Retain(w.t.ctx, origin+o.To)
+	report, err := w.store.Keeper.Retain(w.t.ctx, origin+o.To)
 	w.must(err)
 	if want := pane.FloorEnd(origin+o.To, day); report.Earliest < want {
 		w.t.broken("I6", "retention keeps samples from %s on, asked for %s", when(report.Earliest), when(want))

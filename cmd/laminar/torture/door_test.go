@@ -13,7 +13,7 @@ import (
 	"laminar/ingest"
 	"laminar/sequence"
 	"laminar/sequence/segment"
-	"laminar/sqlstore"
+	"laminar/sqlstore/raw"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -54,7 +54,7 @@ func newDoor(w *world) *door {
 func (d *door) open() {
 	store := openStore(d.w.t, d.proxy.URL)
 	crash := make(chan struct{})
-	ing, err := ingest.New(doorStore{store, d, crash}, ingest.Config{
+	ing, err := ingest.New(doorStore{store.Writer, d, crash}, ingest.Config{
 		Regions: sqltest.Regions, Logger: quiet, Linger: -1, ResolveTimeout: resolveTimeout,
 		// Between flushes a door estimates the database's clock by its own, which
 		// knows nothing of the history's: the history sees to the limit.
@@ -110,14 +110,14 @@ func (d *door) arm(region int, cut string) {
 // doorStore is the store as a door wants it, with the history's clock, and with
 // places to stop at.
 type doorStore struct {
-	*sqlstore.Store
+	*raw.Writer
 	door  *door
 	crash chan struct{}
 }
 
-// BeginFlush is Store.BeginFlush.
+// BeginFlush is Writer.BeginFlush.
 func (s doorStore) BeginFlush(ctx context.Context, region sequence.Region, id sequence.FlushID) (ingest.FlushTx, error) {
-	tx, err := s.Store.BeginFlush(ctx, region, id)
+	tx, err := s.Writer.BeginFlush(ctx, region, id)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (s doorStore) BeginFlush(ctx context.Context, region sequence.Region, id se
 }
 
 type doorFlush struct {
-	*sqlstore.FlushTx
+	*raw.FlushTx
 	store doorStore
 }
 

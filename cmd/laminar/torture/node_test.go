@@ -15,6 +15,8 @@ import (
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/raw"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -52,7 +54,7 @@ func (k *node) start(o op) {
 	k.store = openStore(k.w.t, k.proxy.URL)
 	k.ctx, k.crash = context.WithCancel(k.w.t.ctx)
 	cfg := flownode.Config{
-		Snapshots: nodeStore{k.store, k}, Catalog: k.store, Results: nodeResults{k.store, k}, Jobs: k.store, Elector: k.store,
+		Snapshots: nodeStore{k.store.Reader, k}, Catalog: k.store.Catalogue, Results: nodeResults{k.store.Results, k}, Jobs: k.store.Jobs, Elector: k.store,
 		Executor: flownode.Executor(o.Executor), MaxStateBytes: o.State,
 		Logger: slog.New(complaints{k}),
 		// Every look at the clock takes a millisecond, so budgets run out where
@@ -170,13 +172,13 @@ func (c complaints) Handle(_ context.Context, r slog.Record) error {
 // nodeStore is the store as the flownode wants it, with the history's clock,
 // and with places to stop at.
 type nodeStore struct {
-	*sqlstore.Store
+	*raw.Reader
 	k *node
 }
 
-// Snapshot is Store.Snapshot.
+// Snapshot is Reader.Snapshot.
 func (s nodeStore) Snapshot(ctx context.Context) (flownode.Snapshot, error) {
-	snap, err := s.Store.Snapshot(ctx)
+	snap, err := s.Reader.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +190,7 @@ func (s nodeStore) Snapshot(ctx context.Context) (flownode.Snapshot, error) {
 }
 
 type nodeSnapshot struct {
-	*sqlstore.Snapshot
+	*raw.Snapshot
 	k   *node
 	now int64
 }
@@ -226,11 +228,11 @@ func (s *nodeSnapshot) AggregateDelta(ctx context.Context, q flownode.SimpleQuer
 
 // nodeResults is where a flownode's results go.
 type nodeResults struct {
-	*sqlstore.Store
+	*flowstore.Results
 	k *node
 }
 
-// Commit is Store.Commit.
+// Commit is Results.Commit.
 func (r nodeResults) Commit(ctx context.Context, rounds []progress.Round) ([]progress.Outcome, error) {
 	if err := r.k.reach("commit"); err != nil {
 		return nil, err
@@ -238,7 +240,7 @@ func (r nodeResults) Commit(ctx context.Context, rounds []progress.Round) ([]pro
 	cut := r.k.fault
 	r.k.fault = sqltest.CutNever
 	r.k.proxy.CutNext(cut)
-	out, err := r.Store.Commit(ctx, rounds)
+	out, err := r.Results.Commit(ctx, rounds)
 	r.k.proxy.CutNext(sqltest.CutNever)
 	if err == nil {
 		err = r.k.reach("committed")

@@ -10,14 +10,14 @@ import (
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
-	"laminar/sqlstore"
+	"laminar/sqlstore/raw"
 )
 
 // heldSnapshot is a snapshot held open while freezes, seals and retention go
 // on, and what it must still show at its end.
 type heldSnapshot struct {
-	snap *sqlstore.Snapshot // of the store, or
-	tx   pgx.Tx             // of a person
+	snap *raw.Snapshot // of the store, or
+	tx   pgx.Tx        // of a person
 	want []map[int64]float64
 }
 
@@ -35,7 +35,7 @@ func (w *world) hold(person bool) {
 		w.must(err)
 		_, err = s.tx.Exec(w.t.ctx, "select from region") // the first statement takes the snapshot
 	} else {
-		s.snap, err = w.store.Snapshot(w.t.ctx)
+		s.snap, err = w.store.Reader.Snapshot(w.t.ctx)
 	}
 	w.must(err)
 	w.held = append(w.held, s)
@@ -84,7 +84,7 @@ func (w *world) checkSamples(o op) {
 	case doSeal, doRetain, doDrop, doDuring, doRest:
 		w.requireSame("laminar.sample", w.view(w.pool), w.model.all())
 	default:
-		snap, err := w.store.Snapshot(w.t.ctx)
+		snap, err := w.store.Reader.Snapshot(w.t.ctx)
 		w.must(err)
 		got, err := w.readSnapshot(snap)
 		w.must(errors.Join(err, snap.Close(w.t.ctx)))
@@ -93,7 +93,7 @@ func (w *world) checkSamples(o op) {
 }
 
 // readSnapshot is all samples as flownodes read them.
-func (w *world) readSnapshot(snap *sqlstore.Snapshot) ([]map[int64]float64, error) {
+func (w *world) readSnapshot(snap *raw.Snapshot) ([]map[int64]float64, error) {
 	listed, err := snap.Series(w.t.ctx, nil, nil)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,8 @@ import (
 	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/raw"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -99,7 +101,7 @@ func (w *world) do(o op) {
 	case doDelete:
 		if w.flows[o.Flow] != nil {
 			w.release()
-			w.must(w.store.Delete(w.t.ctx, o.Flow))
+			w.must(w.store.Catalogue.Delete(w.t.ctx, o.Flow))
 			delete(w.flows, o.Flow)
 			delete(w.last, o.Flow)
 		}
@@ -124,16 +126,16 @@ func (w *world) do(o op) {
 		w.drive(w.nodes[o.Node], o)
 	case doFreeze:
 		w.release() // it waits for flushes
-		_, err := w.store.Freeze(w.t.ctx)
+		_, err := w.store.Keeper.Freeze(w.t.ctx)
 		w.must(err)
 	case doSeal:
 		w.release()
-		_, err := w.store.Seal(w.t.ctx, sqlstore.SealOptions{Force: o.Force})
+		_, err := w.store.Keeper.Seal(w.t.ctx, raw.SealOptions{Force: o.Force})
 		w.must(err)
 	case doRetain:
 		w.retain(o)
 	case doDrop:
-		_, err := w.store.DropUnused(w.t.ctx)
+		_, err := w.store.Keeper.DropUnused(w.t.ctx)
 		w.must(err)
 	case doHold:
 		w.hold(o.Tx)
@@ -143,7 +145,7 @@ func (w *world) do(o op) {
 		w.refill(o)
 	case doCancel:
 		if n := len(w.jobs); n > 0 {
-			w.must(w.store.CancelJob(w.t.ctx, w.jobs[n-1]))
+			w.must(w.store.Jobs.Cancel(w.t.ctx, w.jobs[n-1]))
 		}
 	case doRest:
 		if w.depth == 1 {
@@ -204,9 +206,9 @@ func (w *world) apply(o op) {
 		return
 	}
 	w.release()
-	results, err := w.store.Apply(w.t.ctx, []flowdef.Flow{def}, sqlstore.ApplyOptions{Replace: true})
+	results, err := w.store.Catalogue.Apply(w.t.ctx, []flowdef.Flow{def}, flowstore.ApplyOptions{Replace: true})
 	w.must(err)
-	if results[0].Action == sqlstore.Created || results[0].Action == sqlstore.Replaced {
+	if results[0].Action == flowstore.Created || results[0].Action == flowstore.Replaced {
 		w.flows[o.Flow] = newFlow(def, w.model)
 		// A backfill begins by the database's clock, which is not the history's.
 		_, err := w.pool.Exec(w.t.ctx, "update flow set newest_at = $2, newest_t = least(newest_t, $2) where name = $1 and newest_at is not null",
@@ -265,7 +267,7 @@ func (w *world) send(o op) {
 
 // position reads where the regions are.
 func (w *world) position() sequence.Vector {
-	vec, err := w.store.CurrentVector(w.t.ctx)
+	vec, err := w.store.Reader.CurrentVector(w.t.ctx)
 	w.must(err)
 	w.model.vector = vec
 	return vec
@@ -382,7 +384,7 @@ func (w *world) refill(o op) {
 	if first > to {
 		return
 	}
-	id, err := w.store.CreateRefill(w.t.ctx, o.Flow, from, to)
+	id, err := w.store.Jobs.CreateRefill(w.t.ctx, o.Flow, from, to)
 	var gone *progress.RetentionError
 	var pinnedGone *progress.PinnedGoneError
 	tooEarly := !w.rebuildable(f, first)
@@ -446,7 +448,7 @@ const (
 
 // unrest says what keeps the flows from being at rest, "" when nothing does.
 func (w *world) unrest() string {
-	behind, err := w.store.FlowsBehind(w.t.ctx, nil, w.model.vector)
+	behind, err := w.store.Catalogue.Behind(w.t.ctx, nil, w.model.vector)
 	w.must(err)
 	for _, b := range behind {
 		f := w.flows[b.Flow]
@@ -455,8 +457,8 @@ func (w *world) unrest() string {
 		}
 	}
 	for _, id := range w.jobs {
-		job, err := w.store.ShowJob(w.t.ctx, id)
-		if errors.Is(err, sqlstore.ErrNoJob) {
+		job, err := w.store.Jobs.Show(w.t.ctx, id)
+		if errors.Is(err, flowstore.ErrNoJob) {
 			continue // its flow is gone
 		}
 		w.must(err)

@@ -1,0 +1,54 @@
+// Package view holds the views and functions that people use; see package queries
+// for what a file tells. The store uses none of them. They are made again when
+// their text has changed.
+package view
+
+import _ "embed" // the variables below hold the files' texts
+
+// What a packed segment and a histogram hold.
+var (
+	//go:embed function_unpack_ints.sql
+	FunctionUnpackInts string
+	//go:embed function_float8_of_bits.sql
+	FunctionFloat8OfBits string
+	//go:embed function_unpack_segment.sql
+	FunctionUnpackSegment string
+	//go:embed function_unpack_columns.sql
+	FunctionUnpackColumns string
+	//go:embed function_histogram_bound.sql
+	FunctionHistogramBound string
+	//go:embed function_histogram_json.sql
+	FunctionHistogramJSON string
+)
+
+// Raw samples.
+var (
+	//go:embed function_metric_samples.sql
+	FunctionMetricSamples string
+	//go:embed view_sample.sql
+	ViewSample string
+	//go:embed function_metric_histograms.sql
+	FunctionMetricHistograms string
+	//go:embed view_histogram_sample.sql
+	ViewHistogramSample string
+	//go:embed view_metric_metadata.sql
+	ViewMetricMetadata string
+)
+
+// Flows.
+var (
+	//go:embed function_flow_windows.sql
+	FunctionFlowWindows string
+	//go:embed view_window_state.sql
+	ViewWindowState string
+)
+
+// Installed are the views and functions in the order in which they are made,
+// each after what it uses. Every text can be run again: create or replace.
+func Installed() []string {
+	return []string{
+		FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionUnpackColumns, FunctionMetricSamples, ViewSample, ViewMetricMetadata,
+		FunctionHistogramBound, FunctionHistogramJSON, FunctionMetricHistograms, ViewHistogramSample,
+		FunctionFlowWindows, ViewWindowState,
+	}
+}

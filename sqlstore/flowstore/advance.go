@@ -1,0 +1,47 @@
+package flowstore
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	queries "laminar/queries/flow"
+	"laminar/sqlstore/raw"
+)
+
+// writeProgress moves the flows whose results were written to their rounds'
+// progress, and their jobs with them. The flows are locked and were found at
+// the rounds' epoch and vector (fence).
+func writeProgress(ctx context.Context, tx pgx.Tx, writes []write) error {
+	var (
+		ids                              []int32
+		vectors, flushes, errs           []string
+		emitted, newest, newestAt, marks []int64
+		begins                           []int64
+	)
+	batch := &pgx.Batch{}
+	for _, w := range writes {
+		if w.out.Err != nil {
+			continue
+		}
+		to := &w.round.To
+		doc, err := encodeFlushes(to.Flushes)
+		if err != nil {
+			return err
+		}
+		ids = append(ids, int32(w.round.Flow))
+		vectors, flushes, errs = append(vectors, raw.EncodeVector(to.Vector)), append(flushes, doc), append(errs, w.round.Error)
+		emitted, newest = append(emitted, to.EmittedUntil), append(newest, to.NewestT)
+		newestAt, marks = append(newestAt, to.NewestAt), append(marks, to.Watermark)
+		begins = append(begins, to.BeginsAfter)
+		if j := w.round.Job; j != nil {
+			j.RowsWritten = w.out.RowsWritten
+			batch.Queue(queries.JobStep, j.ID, int32(w.round.Flow), j.NextT, j.WindowsDone, j.RowsWritten, j.Done, j.Error)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	batch.Queue(queries.FlowProgress, ids, vectors, flushes, emitted, newest, newestAt, marks, errs, begins)
+	return tx.SendBatch(ctx, batch).Close()
+}

@@ -1,0 +1,210 @@
+package flowstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	queries "laminar/queries/flow"
+	"laminar/sqlstore/raw"
+)
+
+// ApplyOptions is how definitions are applied.
+type ApplyOptions struct {
+	// Replace allows flows whose definition changed; their results so far are
+	// dropped.
+	Replace bool
+	// Retention is how long raw samples are kept, ms; 0 means for ever. A flow
+	// whose windows reach further back is refused.
+	Retention int64
+}
+
+// Applied is what Apply did about a flow.
+type Applied string
+
+// What can become of a definition.
+const (
+	Created   Applied = "created"
+	Unchanged Applied = "unchanged"
+	Regrouped Applied = "regrouped" // only its fence group changed
+	Retuned   Applied = "retuned"   // only its executor changed, and perhaps its group
+	Replaced  Applied = "replaced"
+)
+
+// ApplyResult is what became of one definition.
+type ApplyResult struct {
+	Flow   string // its title
+	Table  string // its result table, schema included, quoted where needed
+	Action Applied
+}
+
+// ProblemsError is all that speaks against a set of definitions together with
+// the catalogue. Nothing was applied.
+type ProblemsError struct{ Problems []flowdef.Problem }
+
+func (e *ProblemsError) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// ChangedError says that flows are in the catalogue with another definition.
+// Nothing was applied.
+type ChangedError struct{ Flows []string }
+
+func (e *ChangedError) Error() string {
+	return "changed since they were applied: " + strings.Join(e.Flows, ", ")
+}
+
+// Hint tells the user what to type instead.
+func (e *ChangedError) Hint() string {
+	return "--replace, which drops the results of these flows and builds them again"
+}
+
+// Apply makes the catalogue hold the flows, in one transaction: all or none.
+// Flows that it holds already are left alone, flows it holds that are not among
+// these too. Applying again changes nothing.
+//
+// A new flow starts at the current position of the raw table. With a backfill
+// it also gets the end of time before which nothing is to be emitted; the
+// windows from there on are computed from raw samples.
+func (c *Catalogue) Apply(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) ([]ApplyResult, error) {
+	var out []ApplyResult
+	err := c.changeCatalogue(ctx, func(c *catalogueChange) error {
+		var err error
+		out, err = c.apply(ctx, flows, opts)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("apply %d flows: %w", len(flows), err)
+	}
+	return out, nil
+}
+
+func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) ([]ApplyResult, error) {
+	if err := c.check(flows, opts); err != nil {
+		return nil, err
+	}
+	byTitle := make(map[string]entry, len(c.known))
+	for _, e := range c.known {
+		byTitle[e.def.Title()] = e
+	}
+	results := make([]ApplyResult, len(flows))
+	var changed []string
+	var replaced []entry
+	for i, f := range flows {
+		results[i] = ApplyResult{Flow: f.Title(), Table: newResultTable(c.schema, f).ident(), Action: Created}
+		old, exists := byTitle[f.Title()]
+		if !exists {
+			continue
+		}
+		hash, err := flowdef.Hash(f)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case old.hash != hash:
+			results[i].Action = Replaced
+			changed, replaced = append(changed, f.Title()), append(replaced, old)
+		case old.def.Executor != f.Executor:
+			results[i].Action = Retuned
+		case old.group != f.Group:
+			results[i].Action = Regrouped
+		default:
+			results[i].Action = Unchanged
+		}
+	}
+	if len(changed) > 0 && !opts.Replace {
+		return nil, &ChangedError{Flows: changed}
+	}
+	if err := c.remove(ctx, replaced); err != nil {
+		return nil, err
+	}
+	for i, f := range flows {
+		var err error
+		switch results[i].Action {
+		case Created, Replaced:
+			err = c.insert(ctx, f)
+		case Regrouped, Retuned:
+			err = c.regroup(ctx, byTitle[f.Title()].id, f)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("flow %s: %w", f.Title(), err)
+		}
+	}
+	return results, nil
+}
+
+// check gathers everything that speaks against the flows.
+func (c *catalogueChange) check(flows []flowdef.Flow, opts ApplyOptions) error {
+	existing := make([]flowdef.Flow, len(c.known))
+	for i, e := range c.known {
+		existing[i] = e.def
+	}
+	problems := flowdef.Validate(flows, existing)
+	for _, f := range flows {
+		if opts.Retention > 0 {
+			if p := flowdef.CheckRaw(f, opts.Retention, c.Position().Earliest, c.Position().Now); p != nil {
+				problems = append(problems, *p)
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return &ProblemsError{Problems: problems}
+	}
+	return nil
+}
+
+func (c *catalogueChange) regroup(ctx context.Context, id int32, f flowdef.Flow) error {
+	definition, err := flowdef.Marshal(f)
+	if err != nil {
+		return err
+	}
+	_, err = c.Session().Exec(ctx, queries.FlowRegroup, id, f.Group, string(definition))
+	return err
+}
+
+func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
+	definition, err := flowdef.Marshal(f)
+	if err != nil {
+		return err
+	}
+	hash, err := flowdef.Hash(f)
+	if err != nil {
+		return err
+	}
+	static, err := encodeStatic(f.StaticLabels)
+	if err != nil {
+		return err
+	}
+	own, err := newResultTable(c.schema, f).ownColumns()
+	if err != nil {
+		return err
+	}
+	flushes, err := encodeFlushes(c.Position().Flushes)
+	if err != nil {
+		return err
+	}
+	start, newest, err := c.start(ctx, f)
+	if err != nil {
+		return fmt.Errorf("find where the backfill starts: %w", err)
+	}
+	newestAt, watermark := progress.Unset, progress.Unset
+	if newest != progress.Unset {
+		if newestAt, watermark = c.Position().Now, start; newest >= f.ClosesFrom() {
+			watermark = max(start, newest-f.CloseDelay())
+		}
+	}
+	var id int32
+	err = c.Session().QueryRow(ctx, queries.FlowInsert, f.Name, static, string(definition), hash[:], f.Group, f.Table,
+		f.Every, f.WindowLength(), raw.EncodeVector(c.Position().Vector), flushes, start, newest, newestAt,
+		f.Title(), c.schema, own, watermark).Scan(&id)
+	if err != nil {
+		return fmt.Errorf("store the definition: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package flowstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	queries "laminar/queries/flow"
+	"laminar/sqlstore/pg"
+	"laminar/sqlstore/raw"
+)
+
+// Catalogue is where flows are defined, and how far each is. All methods are safe
+// for concurrent use, also by several processes.
+type Catalogue struct {
+	db      *pg.DB
+	raw     *raw.Reader
+	schema  string   // of the result tables of new flows
+	targets *targets // shared with Results
+}
+
+// Heads lists all flows, in the order in which they were made, with what tells
+// whether one came, went, changed or got another owner.
+func (c *Catalogue) Heads(ctx context.Context) ([]progress.Head, error) {
+	rows, err := c.db.Pool().Query(ctx, queries.FlowHeads)
+	if err != nil {
+		return nil, fmt.Errorf("list flows: %w", pg.Interpret(err))
+	}
+	heads, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h progress.Head, err error) {
+		var hash []byte
+		err = row.Scan((*int32)(&h.ID), &h.Name, &h.Group, &hash, &h.Epoch)
+		copy(h.Hash[:], hash)
+		return h, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list flows: %w", pg.Interpret(err))
+	}
+	return heads, nil
+}
+
+// Take makes the caller the owner of a flow: it raises the epoch, which fences
+// every earlier owner (I4), makes the result table if it is not there, and
+// loads definition, progress and dirty list. progress.ErrFlowGone when there is
+// no such flow.
+func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow, error) {
+	var (
+		flow  progress.Flow
+		table *resultTable
+	)
+	err := c.db.InTx(ctx, func(tx pgx.Tx) error {
+		var name, schema string
+		var err error
+		if flow, name, schema, err = takeFlow(ctx, tx, id); err != nil {
+			return err
+		}
+		table = newResultTable(schema, flow.Def)
+		if err := table.ensure(ctx, tx, name); err != nil {
+			return err
+		}
+		flow.Dirty, err = dirtyList(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return progress.Flow{}, fmt.Errorf("take flow %d: %w", id, pg.Interpret(err))
+	}
+	c.targets.put(id, newTarget(table))
+	return flow, nil
+}
+
+func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress.Flow, name, schema string, err error) {
+	var definition, vector, flushes []byte
+	flow.ID = id
+	err = tx.QueryRow(ctx, queries.FlowTake, int32(id)).Scan(&name, &schema, &flow.Epoch, &definition, &vector, &flushes,
+		&flow.EmittedUntil, &flow.NewestT, &flow.NewestAt, &flow.Watermark, &flow.BeginsAfter, &flow.Error)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return flow, "", "", progress.ErrFlowGone
+	case err != nil:
+		return flow, "", "", fmt.Errorf("raise the epoch: %w", err)
+	}
+	if flow.Def, err = flowdef.Unmarshal(definition); err != nil {
+		return flow, "", "", err
+	}
+	if flow.Vector, err = raw.DecodeVector(vector); err != nil {
+		return flow, "", "", err
+	}
+	flow.Flushes, err = decodeFlushes(flushes)
+	return flow, name, schema, err
+}
+
+func dirtyList(ctx context.Context, tx pg.Querier, id progress.FlowID) ([]progress.Dirty, error) {
+	rows, err := tx.Query(ctx, queries.FlowDirty, int32(id))
+	if err != nil {
+		return nil, fmt.Errorf("read the dirty list: %w", err)
+	}
+	dirty, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d progress.Dirty, err error) {
+		var since []byte
+		if err := row.Scan(&d.WindowEnd, &d.Group, &d.Reason, &since, &d.FirstAt, &d.LastAt); err != nil {
+			return d, err
+		}
+		d.Since, err = raw.DecodeVector(since)
+		return d, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the dirty list: %w", err)
+	}
+	return dirty, nil
+}
+
+// entry is a flow as it stands in the catalogue.
+type entry struct {
+	id     int32
+	schema string // of the result table
+	group  string
+	def    flowdef.Flow
+	hash   [32]byte
+}
+
+// readCatalogue lists the flows in the order in which they were made.
+func readCatalogue(ctx context.Context, q pg.Querier) ([]entry, error) {
+	rows, err := q.Query(ctx, queries.FlowCatalogue)
+	if err != nil {
+		return nil, fmt.Errorf("read the catalogue: %w", err)
+	}
+	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e entry, err error) {
+		var definition, hash []byte
+		if err := row.Scan(&e.id, &e.schema, &e.group, &definition, &hash); err != nil {
+			return e, err
+		}
+		copy(e.hash[:], hash)
+		e.def, err = flowdef.Unmarshal(definition)
+		return e, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the catalogue: %w", err)
+	}
+	return entries, nil
+}
+
+// find picks the flows of a name: the one with that title, or else all rules of
+// that record. An UnknownFlowError when there is none.
+func find(entries []entry, name string) ([]entry, error) {
+	var found []entry
+	var names []string
+	for _, e := range entries {
+		if e.def.Title() == name {
+			return []entry{e}, nil
+		}
+		if e.def.Name == name {
+			found = append(found, e)
+		}
+		names = append(names, e.def.Title())
+	}
+	if len(found) == 0 {
+		return nil, progress.UnknownFlow(name, names)
+	}
+	return found, nil
+}
+
+// findOne picks the flow of a name; an AmbiguousFlowError when it is several.
+func findOne(entries []entry, name string) (entry, error) {
+	found, err := find(entries, name)
+	if err != nil {
+		return entry{}, err
+	}
+	if len(found) > 1 {
+		var titles []string
+		for _, e := range found {
+			titles = append(titles, e.def.Title())
+		}
+		slices.Sort(titles)
+		return entry{}, &progress.AmbiguousFlowError{Name: name, Titles: titles}
+	}
+	return found[0], nil
+}

@@ -1,0 +1,96 @@
+package flowstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	queries "laminar/queries/flow"
+	"laminar/sqlstore/pg"
+	"laminar/sqlstore/raw"
+)
+
+// catalogueChange is a transaction that changes the catalogue. Its snapshot
+// shows catalogue and raw table at one moment, and nobody else writes flows
+// until it ends.
+type catalogueChange struct {
+	*raw.Snapshot
+	known  []entry
+	schema string
+}
+
+func (c *Catalogue) changeCatalogue(ctx context.Context, fn func(*catalogueChange) error) error {
+	// EXCLUSIVE conflicts with the row locks that Commit begins with, so neither
+	// waits for the other halfway.
+	snap, err := c.raw.SnapshotToWrite(ctx, "lock table flow in exclusive mode")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = snap.Close(ctx) }()
+	known, err := readCatalogue(ctx, snap.Session())
+	if err != nil {
+		return pg.Interpret(err)
+	}
+	if err := fn(&catalogueChange{Snapshot: snap, known: known, schema: c.schema}); err != nil {
+		return pg.Interpret(err)
+	}
+	if err := hintLook(ctx, c.db, snap.Session()); err != nil {
+		return pg.Interpret(err)
+	}
+	return snap.Commit(ctx)
+}
+
+// Delete forgets a flow and drops its results: the table, or where it shares
+// the table with other flows its rows.
+func (c *Catalogue) Delete(ctx context.Context, name string) error {
+	err := c.changeCatalogue(ctx, func(c *catalogueChange) error {
+		e, err := findOne(c.known, name)
+		if err != nil {
+			return err
+		}
+		return c.remove(ctx, []entry{e})
+	})
+	if err != nil {
+		return fmt.Errorf("delete flow %s: %w", name, err)
+	}
+	return nil
+}
+
+// remove forgets flows and drops their results. A table that a flow which
+// stays writes to as well only loses the rows of those that go.
+func (c *catalogueChange) remove(ctx context.Context, gone []entry) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	ids := make([]int32, len(gone))
+	for i, e := range gone {
+		ids[i] = e.id
+	}
+	if _, err := c.Session().Exec(ctx, queries.FlowDelete, ids); err != nil {
+		return fmt.Errorf("forget flows: %w", err)
+	}
+	for _, e := range gone {
+		shared := slices.ContainsFunc(c.known, func(k entry) bool {
+			return k.schema == e.schema && k.def.Table == e.def.Table && !slices.Contains(ids, k.id)
+		})
+		table := newResultTable(e.schema, e.def)
+		owned, err := table.owned(ctx, c.Session())
+		if err != nil {
+			return err
+		}
+		if !owned {
+			continue // never made, or dropped by hand
+		}
+		stmt, args := table.drop(), []any(nil)
+		if shared {
+			stmt, args = table.clear()
+		}
+		if _, err := c.Session().Exec(ctx, stmt, args...); err != nil {
+			if pg.LockTimedOut(err) {
+				return pg.WithHint(fmt.Errorf("drop the results in %s: the table is in use: %w", table.ident(), err), "again when no query reads it")
+			}
+			return fmt.Errorf("drop the results in %s: %w", table.ident(), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package flowstore
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"laminar/flownode/flowdef"
+	"laminar/sequence"
+)
+
+func encodeFlushes(m map[sequence.Region]sequence.FlushID) (string, error) {
+	ids := make(map[sequence.Region]uuid.UUID, len(m))
+	for r, id := range m {
+		ids[r] = uuid.UUID(id)
+	}
+	doc, err := json.Marshal(ids)
+	if err != nil {
+		return "", fmt.Errorf("write flush ids: %w", err)
+	}
+	return string(doc), nil
+}
+
+func decodeFlushes(doc []byte) (map[sequence.Region]sequence.FlushID, error) {
+	var ids map[sequence.Region]uuid.UUID
+	if err := json.Unmarshal(doc, &ids); err != nil {
+		return nil, fmt.Errorf("read flush ids %q: %w", doc, err)
+	}
+	m := make(map[sequence.Region]sequence.FlushID, len(ids))
+	for r, id := range ids {
+		m[r] = sequence.FlushID(id)
+	}
+	return m, nil
+}
+
+func encodeStatic(labels []flowdef.Label) (string, error) {
+	m := make(map[string]string, len(labels))
+	for _, l := range labels {
+		m[l.Name] = l.Value
+	}
+	doc, err := json.Marshal(m)
+	if err != nil {
+		return "", fmt.Errorf("write static labels: %w", err)
+	}
+	return string(doc), nil
+}

@@ -1,0 +1,217 @@
+package flowstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/progress"
+	queries "laminar/queries/flow"
+	"laminar/sequence"
+	"laminar/sqlstore/pg"
+	"laminar/sqlstore/raw"
+)
+
+// Results writes what rounds make of flows. All methods are safe for concurrent
+// use. A flow must have been taken from the Catalogue that was made together with
+// it.
+type Results struct {
+	db      *pg.DB
+	targets *targets // of the flows that were taken
+}
+
+// Commit writes the rounds of several flows in one transaction: result rows,
+// dirty list, job step and progress of each (I4). A flow may have one round.
+//
+// It begins by locking the flows that still are at their round's epoch and
+// vector; the others come back with sequence.ErrFenced and nothing of them is
+// written. A round that PostgreSQL refuses for a reason of its own, a result
+// table that was changed by hand say, comes back with that reason and leaves
+// the other rounds alone.
+//
+// An error means that nothing was written, or with sequence.ErrCommitUnknown
+// perhaps everything: then load the flows again.
+func (s *Results) Commit(ctx context.Context, rounds []progress.Round) ([]progress.Outcome, error) {
+	out := make([]progress.Outcome, len(rounds))
+	if len(rounds) == 0 {
+		return out, nil
+	}
+	err := s.commit(ctx, rounds, out)
+	if err != nil {
+		return nil, fmt.Errorf("commit %d rounds: %w", len(rounds), err)
+	}
+	return out, nil
+}
+
+func (s *Results) commit(ctx context.Context, rounds []progress.Round, out []progress.Outcome) error {
+	conn, err := s.db.Pool().Acquire(ctx)
+	if err != nil {
+		return pg.Interpret(err)
+	}
+	defer conn.Release()
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return pg.Interpret(err)
+	}
+	// After a commit it does nothing; the context may have ended.
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+
+	writes, err := s.fence(ctx, tx, rounds, out)
+	if err != nil {
+		return fmt.Errorf("lock flows: %w", pg.Interpret(err))
+	}
+	if len(writes) == 0 {
+		return nil
+	}
+	if err := s.writeResults(ctx, tx, writes); err != nil {
+		return err
+	}
+	if err := writeProgress(ctx, tx, writes); err != nil {
+		return fmt.Errorf("write progress: %w", pg.Interpret(err))
+	}
+	if err := tx.Commit(ctx); err != nil {
+		if errors.Is(err, pgx.ErrTxCommitRollback) {
+			return err
+		}
+		return pg.InterpretCommit(err)
+	}
+	return nil
+}
+
+// fence locks the flows and returns what may be written. A flow that this
+// store has not taken is somebody else's.
+func (s *Results) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round, out []progress.Outcome) ([]write, error) {
+	var (
+		ids     []int32
+		epochs  []int64
+		vectors []string
+		byID    = make(map[progress.FlowID]write, len(rounds))
+	)
+	for i := range rounds {
+		r := &rounds[i]
+		if _, twice := byID[r.Flow]; twice {
+			return nil, fmt.Errorf("flow %d has two rounds", r.Flow)
+		}
+		out[i].Err = fmt.Errorf("flow %d at epoch %d, vector %s: %w", r.Flow, r.Epoch, r.From, sequence.ErrFenced)
+		table, taken := s.targets.get(r.Flow)
+		if !taken {
+			continue
+		}
+		byID[r.Flow] = write{round: r, out: &out[i], table: table}
+		ids, epochs, vectors = append(ids, int32(r.Flow)), append(epochs, r.Epoch), append(vectors, raw.EncodeVector(r.From))
+	}
+	batch := &pgx.Batch{}
+	// Another's lock on a result table must hold up that flow and not all of
+	// them; for the join methods see result_whole.
+	batch.Queue("set local lock_timeout = '2s'")
+	batch.Queue("set local enable_nestloop = off")
+	batch.Queue("set local jit = off")
+	var owned []int32
+	batch.Queue(queries.FlowFence, ids, epochs, vectors).Query(func(rows pgx.Rows) (err error) {
+		owned, err = pgx.CollectRows(rows, pgx.RowTo[int32])
+		return err
+	})
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, err
+	}
+	writes := make([]write, 0, len(owned))
+	for _, id := range owned {
+		w := byID[progress.FlowID(id)]
+		w.out.Err = nil
+		writes = append(writes, w)
+	}
+	return writes, nil
+}
+
+// writeResults writes result rows and dirty lists: all rounds in one trip to
+// the server, and if one of them is refused, each behind a savepoint of its
+// own. Refusals are in the outcomes.
+func (s *Results) writeResults(ctx context.Context, tx pgx.Tx, writes []write) error {
+	err := s.writeBatch(ctx, tx, writes, true)
+	if pg.KeyTaken(err) {
+		// Somebody's hand has put rows into a window that was new.
+		err = s.writeBatch(ctx, tx, writes, false)
+	}
+	if err == nil {
+		return nil
+	}
+	if len(writes) > 1 && refused(err) {
+		for i := range writes {
+			if err := s.writeResults(ctx, tx, writes[i:i+1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if refused(err) {
+		writes[0].out.Err = fmt.Errorf("write results to %s: %w", writes[0].table.ident(), pg.Interpret(err))
+		return nil
+	}
+	return fmt.Errorf("write results: %w", pg.Interpret(err))
+}
+
+// refused reports whether an error is about a round's own data or table, so
+// that the other rounds can go on: the server has answered, and not that it
+// has no time, space or wish to work.
+func refused(err error) bool {
+	if !pg.Answered(err) {
+		var bad *badRoundError
+		return errors.As(err, &bad)
+	}
+	return pg.LockTimedOut(err) || !errors.Is(pg.Interpret(err), sequence.ErrUnavailable)
+}
+
+// writeBatch writes rounds behind one savepoint; with copyNew, rows of windows that
+// have none are copied. On an error nothing is written and the transaction is as
+// before.
+func (s *Results) writeBatch(ctx context.Context, tx pgx.Tx, writes []write, copyNew bool) error {
+	rows := make([]int64, len(writes))
+	empty := true
+	for _, w := range writes {
+		empty = empty && len(w.round.Windows) == 0 && len(w.round.Remove) == 0 && len(w.round.Add) == 0
+	}
+	if empty {
+		return nil
+	}
+	sub, err := tx.Begin(ctx) // a savepoint
+	if err != nil {
+		return err
+	}
+	if err := s.writeRounds(ctx, sub, writes, rows, copyNew); err != nil {
+		if undo := sub.Rollback(ctx); undo != nil {
+			return errors.Join(undo, err)
+		}
+		return err
+	}
+	if err := sub.Commit(ctx); err != nil {
+		return err
+	}
+	for i := range writes {
+		writes[i].out.RowsWritten = rows[i]
+	}
+	return nil
+}
+
+// writeRounds copies what is new and sends the statements of all rounds
+// together.
+func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, rows []int64, copyNew bool) error {
+	batch := &pgx.Batch{}
+	for i, w := range writes {
+		windows := w.round.Windows
+		if copyNew {
+			var err error
+			if windows, rows[i], err = writeNew(ctx, s.db, tx, w.table, windows); err != nil {
+				return err
+			}
+		}
+		if err := w.queue(batch, windows, &rows[i]); err != nil {
+			return &badRoundError{err}
+		}
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	return tx.SendBatch(ctx, batch).Close()
+}

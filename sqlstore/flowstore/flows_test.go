@@ -1,0 +1,228 @@
+package flowstore_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	"laminar/sequence"
+	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/sqltest"
+)
+
+func actions(results []flowstore.ApplyResult) string {
+	var out []string
+	for _, r := range results {
+		out = append(out, r.Flow+" "+string(r.Action))
+	}
+	return strings.Join(out, ", ")
+}
+
+func TestApply(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	metric, ids := db.AddMetric("m", 1, 1)
+	db.Flush(1, sqltest.Points{Metric: metric, Series: ids, Times: []int64{90_000}, Values: []float64{1}})
+	ctx := t.Context()
+	a, b := sqltest.FlowFor(t, "a", "sum by (i) (rate(m[5m]))"), sqltest.FlowFor(t, "b", "avg(m)")
+	if got := actions(db.Apply(a, b)); got != "a created, b created" {
+		t.Errorf("first apply: %s", got)
+	}
+	if got := actions(db.Apply(a, b)); got != "a unchanged, b unchanged" {
+		t.Errorf("second apply: %s", got)
+	}
+	regrouped := b
+	regrouped.Group = "elsewhere"
+	if got := actions(db.Apply(regrouped)); got != "b regrouped" {
+		t.Errorf("apply with another group: %s", got)
+	}
+
+	retuned := regrouped
+	retuned.Executor = flowdef.ExecutorPushdown
+	if got := actions(db.Apply(retuned)); got != "b retuned" {
+		t.Errorf("apply with another executor: %s", got)
+	}
+	if epoch := sqltest.ScanOne[int64](db, "select epoch from laminar.flow where name = 'b'"); epoch != 0 {
+		t.Errorf("nobody has taken b, its epoch is %d", epoch)
+	}
+	if got := db.Take("b"); got.Def.Executor != flowdef.ExecutorPushdown || got.Epoch != 1 {
+		t.Errorf("taken with executor %q at epoch %d", got.Def.Executor, got.Epoch)
+	}
+	retuned.Executor = ""
+	if got := actions(db.Apply(retuned)); got != "b retuned" {
+		t.Errorf("apply without an executor: %s", got)
+	}
+	if got := db.Take("b"); got.Def.Executor != "" || got.Epoch != 3 {
+		t.Errorf("retuned, then taken: executor %q at epoch %d, want none at 3", got.Def.Executor, got.Epoch)
+	}
+
+	flow := db.Take("a")
+	if flow.Vector.String() != "{1:1}" || len(flow.Flushes) != 1 || flow.EmittedUntil != progress.Unset || flow.Epoch != 1 {
+		t.Errorf("new flow stands at %s, flushes %v, emitted %d, epoch %d", flow.Vector, flow.Flushes, flow.EmittedUntil, flow.Epoch)
+	}
+	if got, want := flow.Def.Title(), "a"; got != want {
+		t.Errorf("title %s, want %s", got, want)
+	}
+	db.Exec(`insert into flow.a (window_start, window_end, i, value) values (now(), now(), 'x', 1)`)
+
+	changed := sqltest.FlowFor(t, "a", "max by (i) (rate(m[5m]))")
+	_, err := db.Store.Catalogue.Apply(ctx, []flowdef.Flow{changed}, flowstore.ApplyOptions{})
+	var refused *flowstore.ChangedError
+	if !errors.As(err, &refused) || !strings.Contains(refused.Hint(), "--replace") {
+		t.Fatalf("changed definition: got %v, want a ChangedError that hints at --replace", err)
+	}
+	results, err := db.Store.Catalogue.Apply(ctx, []flowdef.Flow{changed}, flowstore.ApplyOptions{Replace: true})
+	if err != nil || actions(results) != "a replaced" {
+		t.Fatalf("replace: %s, %v", actions(results), err)
+	}
+	if sqltest.ScanOne[bool](db, "select to_regclass('flow.a') is not null") {
+		t.Error("the results of the old definition are still there")
+	}
+	if again := db.Take("a"); again.Def.PromQL != changed.PromQL || sqltest.ScanOne[int64](db, "select count(*) from flow.a") != 0 {
+		t.Errorf("after the replacement the flow is %s", again.Def.PromQL)
+	}
+	if _, err := db.Store.Catalogue.Take(ctx, flow.ID); !errors.Is(err, progress.ErrFlowGone) {
+		t.Errorf("take the replaced flow: got %v, want ErrFlowGone", err)
+	}
+}
+
+func TestApplyRefusesAllOrNothing(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	db.Apply(sqltest.FlowFor(t, "a.b", "sum(m)"))
+	flows := []flowdef.Flow{sqltest.FlowFor(t, "fine", "sum(m)"), sqltest.FlowFor(t, "a_b", "sum(m)"), sqltest.FlowFor(t, "far", "sum(rate(m[2h]))")}
+	_, err := db.Store.Catalogue.Apply(t.Context(), flows, flowstore.ApplyOptions{Retention: 3_600_000})
+	var problems *flowstore.ProblemsError
+	if !errors.As(err, &problems) || len(problems.Problems) != 2 {
+		t.Fatalf("got %v, want the clash of tables and the retention", err)
+	}
+	if n := sqltest.ScanOne[int64](db, "select count(*) from flow"); n != 1 {
+		t.Errorf("%d flows in the catalogue, want the one from before", n)
+	}
+}
+
+func TestTakeRefusesAStrangersTable(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	db.Apply(sqltest.FlowFor(t, "theirs", "sum(m)"), sqltest.FlowFor(t, "bent", "sum by (i) (m)"))
+	db.Exec("create table flow.theirs (id int)")
+	take := func(title string) error {
+		heads, err := db.Store.Catalogue.Heads(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range heads {
+			if h.Name == title {
+				_, err = db.Store.Catalogue.Take(t.Context(), h.ID)
+			}
+		}
+		return err
+	}
+	if err := take("theirs"); err == nil || !strings.Contains(err.Error(), "was not made by Laminar") {
+		t.Errorf("a stranger's table: got %v", err)
+	}
+	if err := take("bent"); err != nil {
+		t.Fatal(err)
+	}
+	db.Exec("alter table flow.bent add column extra int")
+	if err := take("bent"); err == nil || !strings.Contains(err.Error(), "extra integer") {
+		t.Errorf("other columns: got %v", err)
+	}
+	if got := sqltest.ScanOne[string](db, "select obj_description('flow.bent'::regclass)"); got != "Laminar flow bent" {
+		t.Errorf("comment %q", got)
+	}
+}
+
+func TestDeleteLeavesOtherFlowsRows(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	db.Apply(sqltest.Record(t, "r", "sum by (i) (m)", "prod", "test")...)
+	db.Take(`r{env="prod"}`)
+	db.Take(`r{env="test"}`)
+	db.Exec("insert into flow.r (window_start, window_end, env, i, value) values (now(), now(), 'prod', 'x', 1), (now(), now(), 'test', 'x', 2)")
+	var ambiguous *progress.AmbiguousFlowError
+	if err := db.Store.Catalogue.Delete(t.Context(), "r"); !errors.As(err, &ambiguous) || len(ambiguous.Titles) != 2 {
+		t.Errorf("delete by the shared name: got %v", err)
+	}
+	if err := db.Store.Catalogue.Delete(t.Context(), `r{env="prod"}`); err != nil {
+		t.Fatal(err)
+	}
+	if got := sqltest.ScanOne[string](db, "select string_agg(env, ',') from flow.r"); got != "test" {
+		t.Errorf("rows of %s are left, want test", got)
+	}
+	if err := db.Store.Catalogue.Delete(t.Context(), `r{env="test"}`); err != nil {
+		t.Fatal(err)
+	}
+	if sqltest.ScanOne[bool](db, "select to_regclass('flow.r') is not null") {
+		t.Error("the table outlives its last flow")
+	}
+	var unknown *progress.UnknownFlowError
+	if err := db.Store.Catalogue.Delete(t.Context(), "nothing"); !errors.As(err, &unknown) {
+		t.Errorf("delete what is not there: got %v", err)
+	}
+}
+
+// TestBackfillStart looks at where new flows begin to emit.
+func TestBackfillStart(t *testing.T) {
+	const minute = 60_000
+	db := sqltest.NewRawDB(t, 2)
+	m, ids := db.AddMetric("m", 1, 1)
+	other, more := db.AddMetric("other", 1, 1)
+	db.Flush(1, sqltest.Points{Metric: other, Series: more, Times: []int64{5 * sqltest.Minute}, Values: []float64{1}},
+		sqltest.Points{Metric: m, Series: []sequence.SeriesID{ids[0], ids[0]}, Times: []int64{10*sqltest.Minute + 1, 70 * sqltest.Minute}, Values: []float64{1, 2}})
+	db.Freeze()
+	db.Seal(1)
+	now := db.Snapshot().Position().Now
+	for name, c := range map[string]struct {
+		promql, backfill string
+		earliest         int64
+		start, newest    int64
+	}{
+		"none":              {"sum(m)", "none", 0, progress.Unset, progress.Unset},
+		"all":               {"sum(m)", "all", 0, 10 * sqltest.Minute, 70 * sqltest.Minute},
+		"offset":            {"sum(m offset 3m)", "all", 0, 13 * sqltest.Minute, 70 * sqltest.Minute},
+		"all of any metric": {`sum({i="0"})`, "all", 0, 4 * sqltest.Minute, 70 * sqltest.Minute},
+		"of nothing":        {"sum(absent_metric)", "all", 0, progress.Unset, progress.Unset},
+		"retention":         {"sum(sum_over_time(m[30m]))", "all", 20*sqltest.Minute + 1, 49 * sqltest.Minute, 70 * sqltest.Minute},
+		"duration":          {"sum(m)", "1h", 0, (now-60*sqltest.Minute)/sqltest.Minute*sqltest.Minute + 0, 70 * sqltest.Minute},
+	} {
+		db.Exec("update retention set earliest_t = $1", c.earliest)
+		flow := sqltest.FlowFor(t, "f", c.promql, "backfill: "+c.backfill)
+		db.Apply(flow)
+		got := db.Take("f").Progress
+		if name == "duration" { // the clock has moved on by less than a sqltest.Minute
+			got.EmittedUntil = min(max(got.EmittedUntil, c.start), c.start+sqltest.Minute)
+			c.start = got.EmittedUntil
+		}
+		watermark := progress.Unset
+		if c.newest != progress.Unset { // flow wait waits for the backfill up to there
+			watermark = max(c.start, c.newest-flow.WatermarkDelay)
+		}
+		if got.EmittedUntil != c.start || got.NewestT != c.newest || got.Watermark != watermark {
+			t.Errorf("%s: emitted until %d, newest %d, watermark %d; want %d, %d and %d", name, got.EmittedUntil, got.NewestT, got.Watermark, c.start, c.newest, watermark)
+		}
+		if err := db.Store.Catalogue.Delete(t.Context(), "f"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestVectorsAreExact: sequences beyond 2^53 and regions at 0 survive the way
+// through the database, and the fence compares them exactly.
+func TestVectorsAreExact(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	db.Apply(sqltest.FlowFor(t, "f", "sum(m)"))
+	flow := db.Take("f")
+	big := sequence.Vector{1: 1<<62 + 1, 2: 0}
+	id := sequence.FlushID{1, 2, 3}
+	to := progress.Progress{Vector: big, Flushes: map[sequence.Region]sequence.FlushID{1: id}, EmittedUntil: 60_000, NewestT: 1, NewestAt: 2, Watermark: 3}
+	sqltest.CommitOne(t, db.Store, progress.Round{Flow: flow.ID, Epoch: flow.Epoch, From: sequence.Vector{1: 0}, To: to})
+	again := db.Take("f")
+	if !again.Vector.Equal(big) || again.Flushes[1] != id || again.EmittedUntil != 60_000 || again.NewestT != 1 || again.NewestAt != 2 || again.Watermark != 3 {
+		t.Errorf("read back %+v", again.Progress)
+	}
+	off := sequence.Vector{1: 1 << 62}
+	out, err := db.Store.Results.Commit(context.Background(), []progress.Round{{Flow: flow.ID, Epoch: again.Epoch, From: off, To: to}})
+	if err != nil || !errors.Is(out[0].Err, sequence.ErrFenced) {
+		t.Errorf("a vector that is one off: %v, %v", out, err)
+	}
+}

@@ -1,0 +1,13 @@
+package flowstore
+
+import (
+	"laminar/sqlstore/pg"
+	"laminar/sqlstore/raw"
+)
+
+// New gives the three sides of what is stored about flows in a database. Result
+// tables are made in the schema results.
+func New(db *pg.DB, reader *raw.Reader, results string) (*Catalogue, *Jobs, *Results) {
+	taken := &targets{}
+	return &Catalogue{db: db, raw: reader, schema: results, targets: taken}, &Jobs{db: db}, &Results{db: db, targets: taken}
+}

@@ -1,0 +1,138 @@
+package flowstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/pane"
+	"laminar/flownode/progress"
+	queries "laminar/queries/flow"
+	"laminar/sqlstore/pg"
+	"laminar/sqlstore/raw"
+)
+
+// ErrNoJob says that there is no job with that id.
+var ErrNoJob = errors.New("job does not exist")
+
+// Jobs is the queue of refills. All methods are safe for concurrent use, also by
+// several processes.
+type Jobs struct{ db *pg.DB }
+
+// NextJobs returns the oldest unfinished job of each of the flows that has
+// one, with its position.
+func (j *Jobs) NextJobs(ctx context.Context, flows []progress.FlowID) ([]progress.Job, error) {
+	ids := make([]int32, len(flows))
+	for i, f := range flows {
+		ids[i] = int32(f)
+	}
+	jobs, err := j.queryJobs(ctx, queries.JobNext, ids)
+	if err != nil {
+		return nil, fmt.Errorf("look for jobs: %w", err)
+	}
+	return jobs, nil
+}
+
+// CreateRefill asks for the windows of a flow with from < end <= to (ms since
+// the epoch) to be computed again, and returns the job's id. The flownode runs
+// it within the flow's rounds.
+//
+// It refuses with a progress.RetentionError when raw samples of such a window
+// have been given up (I6), with a progress.UnknownFlowError when there is no
+// such flow, and when no window ends in the span.
+func (j *Jobs) CreateRefill(ctx context.Context, name string, from, to int64) (int64, error) {
+	var id int64
+	err := j.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+		id, err = j.createRefill(ctx, tx, name, from, to)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("create a refill: %w", pg.Interpret(err))
+	}
+	return id, nil
+}
+
+// createRefill is CreateRefill in a transaction of the caller.
+func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, to int64) (id int64, err error) {
+	entries, err := readCatalogue(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	flow, err := findOne(entries, name)
+	if err != nil {
+		return 0, err
+	}
+	earliest, err := raw.Earliest(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	if flow.def.Expr.PinnedGone(earliest) {
+		return 0, &progress.PinnedGoneError{Flow: flow.def.Title(), Earliest: earliest}
+	}
+	first := pane.FirstEnd(from+1, 0, flow.def.Every)
+	if first > to {
+		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, progress.FormatTime(from), progress.FormatTime(to)),
+			"--to %s or later", progress.FormatTime(first))
+	}
+	if rebuildable := firstRebuildable(flow.def, earliest); first < rebuildable {
+		return 0, &progress.RetentionError{Flow: flow.def.Title(), From: from, Earliest: rebuildable}
+	}
+	if err := tx.QueryRow(ctx, queries.JobInsert, flow.id, from, to).Scan(&id); err != nil {
+		return 0, err
+	}
+	return id, hintLook(ctx, j.db, tx)
+}
+
+// List returns at most limit jobs, newest first.
+func (j *Jobs) List(ctx context.Context, limit int) ([]progress.Job, error) {
+	jobs, err := j.queryJobs(ctx, queries.JobList, nil, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	return jobs, nil
+}
+
+// Show returns one job. ErrNoJob when there is none with the id.
+func (j *Jobs) Show(ctx context.Context, id int64) (progress.Job, error) {
+	jobs, err := j.queryJobs(ctx, queries.JobList, id, 1)
+	if err != nil {
+		return progress.Job{}, fmt.Errorf("show job %d: %w", id, err)
+	}
+	if len(jobs) == 0 {
+		return progress.Job{}, noJob(id)
+	}
+	return jobs[0], nil
+}
+
+// Cancel ends a job that is not finished; the windows it has computed stay
+// as they are. A job that is finished is left as it is, without an error.
+// ErrNoJob when there is none with the id.
+func (j *Jobs) Cancel(ctx context.Context, id int64) error {
+	tag, err := j.db.Pool().Exec(ctx, queries.JobCancel, id)
+	if err != nil {
+		return fmt.Errorf("cancel job %d: %w", id, pg.Interpret(err))
+	}
+	if tag.RowsAffected() == 0 {
+		_, err = j.Show(ctx, id)
+	}
+	return err
+}
+
+func noJob(id int64) error {
+	return pg.WithHint(fmt.Errorf("job %s: %w", strconv.FormatInt(id, 10), ErrNoJob), "laminar job list")
+}
+
+func (j *Jobs) queryJobs(ctx context.Context, query string, args ...any) ([]progress.Job, error) {
+	rows, err := j.db.Pool().Query(ctx, query, args...)
+	if err != nil {
+		return nil, pg.Interpret(err)
+	}
+	jobs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (j progress.Job, err error) {
+		return j, row.Scan(&j.ID, (*int32)(&j.Flow), &j.FlowName, &j.Kind, &j.From, &j.To, &j.NextT, &j.State,
+			&j.WindowsDone, &j.RowsWritten, &j.Error, &j.CreatedAt, &j.StartedAt, &j.FinishedAt)
+	})
+	return jobs, pg.Interpret(err)
+}

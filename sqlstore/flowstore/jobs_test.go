@@ -1,0 +1,116 @@
+package flowstore_test
+
+import (
+	"errors"
+	"testing"
+
+	"laminar/flownode/progress"
+	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/sqltest"
+)
+
+func TestRefillJob(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	ctx := t.Context()
+	db.Apply(sqltest.FlowFor(t, "f", "sum by (i) (m)"))
+	flow := db.Take("f")
+	id, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, 10*sqltest.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, sqltest.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := func() progress.Job {
+		t.Helper()
+		jobs, err := db.Store.Jobs.NextJobs(ctx, []progress.FlowID{flow.ID, 999})
+		if err != nil || len(jobs) != 1 {
+			t.Fatalf("next jobs %v, %v; want one", jobs, err)
+		}
+		return jobs[0]
+	}
+	if j := next(); j.ID != id || j.FlowName != "f" || j.NextT != 0 || j.State != "queued" || j.StartedAt != progress.Unset || j.CreatedAt <= 0 {
+		t.Errorf("new job %+v", j)
+	}
+	r := sqltest.Rounds{Flow: flow}
+	round := r.Next(sqltest.Window(sqltest.Minute, sqltest.Row("a", 1), sqltest.Row("b", 1)))
+	round.Job = &progress.JobStep{ID: id, NextT: sqltest.Minute, WindowsDone: 1}
+	sqltest.CommitOne(t, db.Store, round)
+	if j := next(); j.State != "running" || j.NextT != sqltest.Minute || j.WindowsDone != 1 || j.RowsWritten != 2 || j.StartedAt <= 0 {
+		t.Errorf("after a step %+v", j)
+	}
+	// A fenced round moves its job as little as anything else.
+	stale := progress.Round{Flow: flow.ID, Epoch: flow.Epoch - 1, From: r.Flow.Vector, To: r.Flow.Progress, Job: &progress.JobStep{ID: id, NextT: 9 * sqltest.Minute}}
+	if _, err := db.Store.Results.Commit(ctx, []progress.Round{stale}); err != nil {
+		t.Fatal(err)
+	}
+	if j := next(); j.NextT != sqltest.Minute {
+		t.Errorf("a fenced round moved the job to %d", j.NextT)
+	}
+	round = r.Next(sqltest.Window(10*sqltest.Minute, sqltest.Row("a", 1)))
+	round.Job = &progress.JobStep{ID: id, NextT: 10 * sqltest.Minute, WindowsDone: 9, Done: true}
+	sqltest.CommitOne(t, db.Store, round)
+	if j, err := db.Store.Jobs.Show(ctx, id); err != nil || j.State != "done" || j.WindowsDone != 10 || j.RowsWritten != 3 || j.FinishedAt <= 0 {
+		t.Errorf("finished job %+v, %v", j, err)
+	}
+	if j := next(); j.ID != later {
+		t.Errorf("next is job %d, want %d", j.ID, later)
+	}
+	if err := db.Store.Jobs.Cancel(ctx, later); err != nil {
+		t.Fatal(err)
+	}
+	round = r.Next()
+	round.Job = &progress.JobStep{ID: later, NextT: sqltest.Minute, WindowsDone: 1, Done: true}
+	sqltest.CommitOne(t, db.Store, round) // was under way when the job was cancelled
+	if j, err := db.Store.Jobs.Show(ctx, later); err != nil || j.State != "cancelled" || j.WindowsDone != 0 {
+		t.Errorf("cancelled job %+v, %v", j, err)
+	}
+	if err := db.Store.Jobs.Cancel(ctx, 12345); !errors.Is(err, flowstore.ErrNoJob) {
+		t.Errorf("cancel a job that is not there: %v", err)
+	}
+	if jobs, err := db.Store.Jobs.List(ctx, 10); err != nil || len(jobs) != 2 || jobs[0].ID != later {
+		t.Errorf("jobs %v, %v; want both, newest first", jobs, err)
+	}
+	failed, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, sqltest.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	round = r.Next()
+	round.Job = &progress.JobStep{ID: failed, Error: "gone"}
+	sqltest.CommitOne(t, db.Store, round)
+	if j, err := db.Store.Jobs.Show(ctx, failed); err != nil || j.State != "failed" || j.Error != "gone" || j.NextT != 0 {
+		t.Errorf("failed job %+v, %v", j, err)
+	}
+}
+
+// TestRefillIsRefused when raw samples of its windows have been given up (I6),
+// and the refusal names what can be asked for.
+func TestRefillIsRefused(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	ctx := t.Context()
+	db.Apply(sqltest.FlowFor(t, "f", "sum(sum_over_time(m[5m]))"))
+	db.Exec("update retention set earliest_t = $1", 20*sqltest.Minute+1)
+	_, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, 60*sqltest.Minute)
+	var gone *progress.RetentionError
+	if !errors.As(err, &gone) {
+		t.Fatalf("got %v, want a RetentionError", err)
+	}
+	// The window (20m, 25m] is the first that is whole.
+	if gone.Earliest != 25*sqltest.Minute || gone.From != 0 {
+		t.Errorf("refused with %+v, want the window that ends at %d as the first", gone, 25*sqltest.Minute)
+	}
+	if _, err := db.Store.Jobs.CreateRefill(ctx, "f", gone.Earliest-1, 60*sqltest.Minute); err != nil {
+		t.Errorf("what the hint says to type is refused: %v", err)
+	}
+	if _, err := db.Store.Jobs.CreateRefill(ctx, "f", 24*sqltest.Minute-1, 60*sqltest.Minute); !errors.As(err, &gone) {
+		t.Errorf("a window earlier: got %v", err)
+	}
+	if _, err := db.Store.Jobs.CreateRefill(ctx, "f", 30*sqltest.Minute, 31*sqltest.Minute-1); err == nil {
+		t.Error("a span without a window's end was accepted")
+	}
+	var unknown *progress.UnknownFlowError
+	if _, err := db.Store.Jobs.CreateRefill(ctx, "fff", 0, sqltest.Minute); !errors.As(err, &unknown) || unknown.Similar != "f" {
+		t.Errorf("unknown flow: %v", err)
+	}
+}

@@ -1,0 +1,54 @@
+package flowstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	queries "laminar/queries/flow"
+	"laminar/sqlstore/pg"
+)
+
+// Result is one row of a result table, for people to look at.
+type Result struct {
+	Start, End time.Time
+	Labels     map[string]string
+	Value      float64
+}
+
+// Latest returns the newest rows of a flow's table, newest window first,
+// at most limit. None when the flownode has not made the table yet. A table
+// that several flows share is shown as a whole.
+func (s *Results) Latest(ctx context.Context, flow FlowStatus, limit int) ([]Result, error) {
+	query := (&columnsIn{table: flow.Table}).expand(queries.ResultsLatest)
+	// Not by a cached statement: the columns are other ones when the flow has
+	// been replaced.
+	rows, err := s.db.Pool().Query(ctx, query, pgx.QueryExecModeExec, limit)
+	var out []Result
+	if err == nil {
+		out, err = pgx.CollectRows(rows, scanResult)
+	}
+	if pg.NoTable(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read results of %s: %w", flow.Def.Title(), pg.Interpret(err))
+	}
+	return out, nil
+}
+
+// scanResult reads a row whatever its label columns are.
+func scanResult(row pgx.CollectableRow) (Result, error) {
+	r := Result{Labels: map[string]string{}}
+	var labels []byte
+	if err := row.Scan(&r.Start, &r.End, &r.Value, &labels); err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(labels, &r.Labels); err != nil {
+		return r, fmt.Errorf("read labels %s: %w", labels, err)
+	}
+	return r, nil
+}

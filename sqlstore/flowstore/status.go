@@ -1,0 +1,124 @@
+package flowstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	queries "laminar/queries/flow"
+	"laminar/sqlstore/pg"
+	"laminar/sqlstore/raw"
+)
+
+// FlowStatus is one flow of the catalogue with how far it is. Def.Expr is as the
+// flow is computed: whole, where metrics that it reads hold native histograms.
+type FlowStatus struct {
+	ID    progress.FlowID
+	Def   flowdef.Flow
+	Group string
+	Table string // with schema, quoted where needed
+	Epoch int64
+	progress.Progress
+	Error        string
+	LagSequences int64            // commits of all regions it has not read
+	LagMillis    int64            // age of the oldest of them, 0 when there is none
+	Dirty        map[string]int64 // windows to be recomputed, by reason
+	Jobs         int64            // unfinished
+	TableBytes   int64
+	CreatedAt    int64
+	UpdatedAt    int64
+}
+
+// List lists all flows with how far they are, in the order in which they
+// were made.
+func (c *Catalogue) List(ctx context.Context) ([]FlowStatus, error) {
+	rows, err := c.db.Pool().Query(ctx, queries.StatusFlows)
+	if err != nil {
+		return nil, fmt.Errorf("read the state of flows: %w", pg.Interpret(err))
+	}
+	flows, err := pgx.CollectRows(rows, scanFlow)
+	if err != nil {
+		return nil, fmt.Errorf("read the state of flows: %w", pg.Interpret(err))
+	}
+	names, err := c.raw.HistogramNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range flows {
+		noteHistograms(&flows[i].Def.Expr, names)
+	}
+	return flows, nil
+}
+
+// noteHistograms says of an expression that it is computed whole where a metric
+// of the names, which hold native histograms, is among those that it can select.
+func noteHistograms(expr *flowdef.Compiled, names []string) {
+	var selected []string
+	for _, name := range names {
+		if slices.ContainsFunc(expr.Leaves, func(l flowdef.Leaf) bool { return l.MaySelect(name) }) {
+			selected = append(selected, name)
+		}
+	}
+	if len(selected) > 0 {
+		*expr = expr.Whole("native histograms in " + strings.Join(selected, ", ") + ", of which no partial is kept")
+	}
+}
+
+// Show returns the flows of a name: the one with that title, or else all
+// rules of that record. A progress.UnknownFlowError when there is none.
+func (c *Catalogue) Show(ctx context.Context, name string) ([]FlowStatus, error) {
+	all, err := c.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []FlowStatus
+	var titles []string
+	for _, f := range all {
+		if f.Def.Title() == name {
+			return []FlowStatus{f}, nil
+		}
+		if f.Def.Name == name {
+			found = append(found, f)
+		}
+		titles = append(titles, f.Def.Title())
+	}
+	if len(found) == 0 {
+		return nil, progress.UnknownFlow(name, titles)
+	}
+	return found, nil
+}
+
+func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
+	var (
+		f                                  FlowStatus
+		definition, vector, flushes, dirty []byte
+		schema, table                      string
+	)
+	err := row.Scan((*int32)(&f.ID), &f.Group, &definition, &schema, &table, &f.Epoch, &vector, &flushes,
+		&f.EmittedUntil, &f.NewestT, &f.NewestAt, &f.Watermark, &f.Error, &f.CreatedAt, &f.UpdatedAt,
+		&f.LagSequences, &f.LagMillis, &dirty, &f.Jobs, &f.TableBytes)
+	if err != nil {
+		return f, err
+	}
+	if f.Def, err = flowdef.Unmarshal(definition); err != nil {
+		return f, err
+	}
+	if f.Vector, err = raw.DecodeVector(vector); err != nil {
+		return f, err
+	}
+	if f.Flushes, err = decodeFlushes(flushes); err != nil {
+		return f, err
+	}
+	if err := json.Unmarshal(dirty, &f.Dirty); err != nil {
+		return f, fmt.Errorf("read dirty counts %q: %w", dirty, err)
+	}
+	f.BeginsAfter = progress.Unset // not among what is shown
+	f.Table = pgx.Identifier{schema, table}.Sanitize()
+	return f, nil
+}

@@ -1,0 +1,153 @@
+package flowstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	queries "laminar/queries/flow"
+	"laminar/sqlstore/pg"
+	"laminar/sqlstore/raw"
+)
+
+// Stored is a snapshot that also shows what is stored about flows. It is for one
+// goroutine.
+type Stored struct {
+	*raw.Snapshot
+	tables map[progress.FlowID]*resultTable // of the flows that Flow loaded; nil where there is no table
+}
+
+// Stored takes a snapshot of raw samples and of what is stored about flows.
+func (c *Catalogue) Stored(ctx context.Context) (*Stored, error) {
+	snap, err := c.raw.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Stored{Snapshot: snap, tables: map[progress.FlowID]*resultTable{}}, nil
+}
+
+// Flow loads a flow as the snapshot shows it, with its progress and its dirty
+// list, without becoming its owner. progress.ErrFlowGone when it is not there.
+func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error) {
+	flow := progress.Flow{ID: id}
+	var (
+		schema                      string
+		exists                      bool
+		definition, vector, flushes []byte
+	)
+	err := s.Session().QueryRow(ctx, queries.FlowStored, int32(id)).Scan(&schema, &exists, &flow.Epoch, &definition, &vector, &flushes,
+		&flow.EmittedUntil, &flow.NewestT, &flow.NewestAt, &flow.Watermark, &flow.BeginsAfter, &flow.Error)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return flow, progress.ErrFlowGone
+	}
+	if err != nil {
+		return flow, stopped("read the flow", err)
+	}
+	if flow.Def, err = flowdef.Unmarshal(definition); err != nil {
+		return flow, err
+	}
+	if flow.Vector, err = raw.DecodeVector(vector); err != nil {
+		return flow, err
+	}
+	if flow.Flushes, err = decodeFlushes(flushes); err != nil {
+		return flow, err
+	}
+	if flow.Dirty, err = dirtyList(ctx, s.Session(), id); err != nil {
+		return flow, pg.InterpretRead(err)
+	}
+	s.tables[id] = nil
+	if exists {
+		s.tables[id] = newResultTable(schema, flow.Def)
+	}
+	return flow, nil
+}
+
+// PendingRefills lists the flow's unfinished refill jobs, oldest first; only
+// ID, Flow, NextT and To are set.
+func (s *Stored) PendingRefills(ctx context.Context, id progress.FlowID) ([]progress.Job, error) {
+	rows, err := s.Session().Query(ctx, queries.JobPending, int32(id))
+	if err != nil {
+		return nil, stopped("read unfinished refills", err)
+	}
+	jobs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (progress.Job, error) {
+		j := progress.Job{Flow: id}
+		return j, row.Scan(&j.ID, &j.NextT, &j.To)
+	})
+	if err != nil {
+		return nil, stopped("read unfinished refills", err)
+	}
+	return jobs, nil
+}
+
+// OldestResult is the end of the oldest window that has a row of the flow, in
+// ms since the epoch; progress.Unset when none has. Flow must have loaded the
+// flow. It reads by the table's primary key.
+func (s *Stored) OldestResult(ctx context.Context, id progress.FlowID) (int64, error) {
+	table, err := s.table(id)
+	if err != nil || table == nil {
+		return progress.Unset, err
+	}
+	query, args := table.oldest()
+	end := progress.Unset
+	if err := s.Session().QueryRow(ctx, query, args...).Scan(&end); err != nil {
+		return 0, stopped("read the oldest result in "+table.ident(), err)
+	}
+	return end, nil
+}
+
+// Results lists the flow's rows with after < window end <= upTo (ms since the
+// epoch), oldest window first, rows that share start and end in one Window.
+// Flow must have loaded the flow. It reads by the table's primary key.
+func (s *Stored) Results(ctx context.Context, id progress.FlowID, after, upTo int64) ([]progress.Window, error) {
+	table, err := s.table(id)
+	if err != nil || table == nil {
+		return nil, err
+	}
+	query, args := table.read(after, upTo)
+	rows, err := s.Session().Query(ctx, query, args...)
+	if err != nil {
+		return nil, stopped("read results in "+table.ident(), err)
+	}
+	var (
+		out        []progress.Window
+		start, end int64
+		value      float64
+		columns    []string
+	)
+	_, err = pgx.ForEachRow(rows, []any{&start, &end, &value, &columns}, func() error {
+		if !table.perLabel {
+			// As flowdef spells a label set, and not as PostgreSQL does.
+			columns[0] = flowdef.GroupKey(flowdef.GroupKeyLabels(columns[0]))
+		}
+		if n := len(out); n == 0 || out[n-1].Start != start || out[n-1].End != end {
+			out = append(out, progress.Window{Start: start, End: end})
+		}
+		w := &out[len(out)-1]
+		w.Rows = append(w.Rows, progress.Row{Columns: append([]string(nil), columns...), Value: value})
+		return nil
+	})
+	if err != nil {
+		return nil, stopped("read results in "+table.ident(), err)
+	}
+	return out, nil
+}
+
+// table is the result table of a flow that was loaded in this snapshot, nil
+// where it is not there.
+func (s *Stored) table(id progress.FlowID) (*resultTable, error) {
+	table, ok := s.tables[id]
+	if !ok {
+		return nil, fmt.Errorf("flow %d was not loaded in this snapshot", id)
+	}
+	return table, nil
+}
+
+// stopped names what a read of a snapshot was doing. After it the transaction
+// is of no use any more.
+func stopped(doing string, err error) error {
+	return fmt.Errorf("%s: %w", doing, pg.InterpretRead(err))
+}

@@ -1,0 +1,154 @@
+package flowstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/flowdef"
+	queries "laminar/queries/flow"
+	"laminar/sqlstore/pg"
+)
+
+// resultTable is the table a flow writes to. Only here does a name that a person
+// chose get into SQL, always through pgx.Identifier.
+type resultTable struct {
+	schema, name string
+	columns      []string // label columns, in the order of progress.Row.Columns
+	perLabel     bool     // a text column per label, or one jsonb column
+	staticNames  []string // label columns that tell this flow's rows from others'
+	static       []string // and their values; with one jsonb column: its contents
+	title        string   // of the flow, for messages
+
+	in columnsIn
+}
+
+func newResultTable(schema string, def flowdef.Flow) *resultTable {
+	layout := flowdef.NewLayout(def)
+	t := &resultTable{schema: schema, name: def.Table, columns: layout.Names, perLabel: layout.PerLabel, title: def.Title()}
+	t.staticNames, t.static = layout.Static()
+	if !t.perLabel && len(def.StaticLabels) > 0 {
+		t.staticNames, t.static = []string{flowdef.LabelsColumn}, []string{layout.StaticJSON()}
+	}
+	t.in = columnsIn{table: t.ident(), labels: quoteNames(t.columns), static: quoteNames(t.staticNames), json: !t.perLabel}
+	return t
+}
+
+// ident is the table's full name, quoted.
+func (t *resultTable) ident() string { return pgx.Identifier{t.schema, t.name}.Sanitize() }
+
+// tableMark begins the comment of every table made here. A table without it is
+// somebody else's and is left alone.
+const tableMark = "Laminar flow "
+
+// ensure makes the table if it is not there, in the transaction of q, and refuses one that is
+// there but was not made by Laminar or has other columns.
+func (t *resultTable) ensure(ctx context.Context, q pg.Querier, flow string) error {
+	var (
+		exists bool
+		mark   string
+		found  []string
+	)
+	if err := q.QueryRow(ctx, queries.ResultTable, t.schema, t.name).Scan(&exists, &mark, &found); err != nil {
+		return fmt.Errorf("look for result table %s: %w", t.ident(), err)
+	}
+	if !exists {
+		for _, stmt := range []string{
+			t.in.expand(queries.ResultCreate),
+			"comment on table " + t.ident() + " is " + pg.QuoteText(tableMark+flow),
+		} {
+			if _, err := q.Exec(ctx, stmt); err != nil {
+				return fmt.Errorf("create result table %s: %w", t.ident(), err)
+			}
+		}
+		return nil
+	}
+	want := []string{"window_start timestamp with time zone", "window_end timestamp with time zone"}
+	for _, c := range t.columns {
+		want = append(want, c+" "+t.in.columnType())
+	}
+	want = append(want, "value double precision")
+	switch {
+	case !strings.HasPrefix(mark, tableMark):
+		return pg.WithHint(fmt.Errorf("table %s exists and was not made by Laminar", t.ident()),
+			"give flow %s another table (`table:`), or rename or drop that one", t.title)
+	case !slices.Equal(found, want):
+		return pg.WithHint(fmt.Errorf("table %s has the columns (%s), flow %s needs (%s)",
+			t.ident(), strings.Join(found, ", "), t.title, strings.Join(want, ", ")),
+			"drop the table; it is made again, and `laminar refill` fills it again")
+	}
+	return nil
+}
+
+// drop is the statement that drops the table; ensure or owned must have seen
+// that it is Laminar's.
+func (t *resultTable) drop() string { return "drop table if exists " + t.ident() }
+
+// owned reports whether the table exists and was made by Laminar.
+func (t *resultTable) owned(ctx context.Context, q pg.Querier) (bool, error) {
+	var (
+		exists bool
+		mark   string
+		found  []string
+	)
+	if err := q.QueryRow(ctx, queries.ResultTable, t.schema, t.name).Scan(&exists, &mark, &found); err != nil {
+		return false, fmt.Errorf("look for result table %s: %w", t.ident(), err)
+	}
+	return exists && strings.HasPrefix(mark, tableMark), nil
+}
+
+// clear is the statement that deletes the flow's own rows, with its arguments.
+func (t *resultTable) clear() (string, []any) {
+	return t.in.expand(queries.ResultClear), t.staticArgs()
+}
+
+// oldest is the query for the end of the flow's oldest window, ms; -1 for none.
+func (t *resultTable) oldest() (string, []any) {
+	return t.in.expand(queries.ResultOldest), t.staticArgs()
+}
+
+// read is the query for the flow's rows with after < window_end <= upTo (ms):
+// start and end (ms), value, label columns.
+func (t *resultTable) read(after, upTo int64) (string, []any) {
+	return t.in.expand(queries.ResultRead), append([]any{time.UnixMilli(after).UTC(), time.UnixMilli(upTo).UTC()}, t.staticArgs()...)
+}
+
+// staticArgs are the values of the static labels, by which a statement tells the
+// flow's rows from others'.
+func (t *resultTable) staticArgs() []any {
+	out := make([]any, len(t.static))
+	for i, v := range t.static {
+		out[i] = v
+	}
+	return out
+}
+
+// ownColumns is what only this flow's rows have in the table, as a JSON object
+// of columns: text for label columns, an object for what the one labels column
+// contains. "{}" when all rows are the flow's.
+func (t *resultTable) ownColumns() (string, error) {
+	own := make(map[string]any, len(t.staticNames))
+	for i, c := range t.staticNames {
+		if own[c] = t.static[i]; !t.perLabel {
+			own[c] = json.RawMessage(t.static[i])
+		}
+	}
+	doc, err := json.Marshal(own)
+	if err != nil {
+		return "", fmt.Errorf("write own columns: %w", err)
+	}
+	return string(doc), nil
+}
+
+func quoteNames(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = pg.Quoted(n)
+	}
+	return out
+}

@@ -1,0 +1,155 @@
+package flowstore
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Statements about result tables are written in queries/flow for a table
+// result_table with one label column label_columns. Here they are made into
+// statements about a table with any number of them. What stands for what is the
+// documentation of package queries/flow; nothing else in a statement changes.
+
+// standIns finds what stands for something in a statement, in one pass, so that
+// no name that is put in is itself taken for a stand-in. The groups are: number
+// of an array parameter; alias and parameter of the static labels; alias of the
+// columns as an array; alias of the columns in a list.
+var standIns = regexp.MustCompile(`\bresult_table\b` +
+	`|, unnest\(\$(\d+)::text\[\]\)::text as label_columns\b` +
+	`|\s+and (\w+)\.label_columns = \$(\d+)::text\b` +
+	`|\barray\[(\w+)\.label_columns::text\]` +
+	`|\n\s*label_columns text not null default '',` +
+	`|, (?:(\w+)\.)?label_columns\b`)
+
+// columnsIn is how a table's label columns come into a statement.
+type columnsIn struct {
+	table  string   // quoted, with its schema
+	labels []string // label columns, quoted
+	static []string // those that tell a flow's rows from others', quoted
+	json   bool     // one jsonb column with all labels, or a text column for each
+}
+
+// columnType is the type of the label columns.
+func (c *columnsIn) columnType() string {
+	if c.json {
+		return "jsonb"
+	}
+	return "text"
+}
+
+// expand is the statement for the table. Comments are left out: a name may hold
+// a line break.
+func (c *columnsIn) expand(template string) string {
+	template = withoutComments(template)
+	first := c.parameters(template)
+	var out strings.Builder
+	end := 0
+	for _, at := range standIns.FindAllStringSubmatchIndex(template, -1) {
+		group := func(n int) string {
+			if at[2*n] < 0 {
+				return ""
+			}
+			return template[at[2*n]:at[2*n+1]]
+		}
+		out.WriteString(template[end:at[0]])
+		end = at[1]
+		switch text := template[at[0]:at[1]]; {
+		case text == "result_table":
+			out.WriteString(c.table)
+		case group(1) != "":
+			c.arrays(&out, first[group(1)])
+		case group(2) != "":
+			c.ownRows(&out, group(2), first[group(3)])
+		case group(4) != "":
+			out.WriteString("array[" + strings.Join(c.eachLabel(group(4)+".", "::text"), ", ") + "]")
+		case strings.HasPrefix(text, ","):
+			alias := group(5)
+			if alias != "" {
+				alias += "."
+			}
+			for _, column := range c.eachLabel(alias, "") {
+				out.WriteString(", " + column)
+			}
+		default:
+			empty := "''"
+			if c.json {
+				empty = "'{}'"
+			}
+			for _, column := range c.labels {
+				out.WriteString("\n    " + column + " " + c.columnType() + " not null default " + empty + ",")
+			}
+		}
+	}
+	out.WriteString(template[end:])
+	return out.String()
+}
+
+// parameters gives each parameter that is a stand-in the number of the first
+// parameter that it stands for. They come after all others in a template, so
+// that these keep their numbers.
+func (c *columnsIn) parameters(template string) map[string]int {
+	width := map[int]int{} // by number in the template
+	for _, m := range standIns.FindAllStringSubmatch(template, -1) {
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			width[n] = len(c.labels)
+		}
+		if n, err := strconv.Atoi(m[3]); err == nil {
+			width[n] = len(c.static)
+		}
+	}
+	var numbers []int
+	for n := range width {
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	first := make(map[string]int, len(numbers))
+	for i, n := range numbers {
+		next := n
+		if i > 0 {
+			before := numbers[i-1]
+			next = first[strconv.Itoa(before)] + width[before]
+		}
+		first[strconv.Itoa(n)] = next
+	}
+	return first
+}
+
+// arrays unnests one array parameter for each label column.
+func (c *columnsIn) arrays(out *strings.Builder, first int) {
+	for i, column := range c.labels {
+		out.WriteString(", unnest($" + strconv.Itoa(first+i) + "::text[])::" + c.columnType() + " as " + column)
+	}
+}
+
+// ownRows is the condition that a row is the flow's, "" when the table is the
+// flow's alone.
+func (c *columnsIn) ownRows(out *strings.Builder, alias string, first int) {
+	op := "="
+	if c.json {
+		op = "@>"
+	}
+	for i, column := range c.static {
+		out.WriteString(" and " + alias + "." + column + " " + op + " $" + strconv.Itoa(first+i) + "::" + c.columnType())
+	}
+}
+
+func (c *columnsIn) eachLabel(before, after string) []string {
+	out := make([]string, len(c.labels))
+	for i, column := range c.labels {
+		out[i] = before + column + after
+	}
+	return out
+}
+
+// withoutComments leaves out the lines that are comments.
+func withoutComments(text string) string {
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "--") {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}

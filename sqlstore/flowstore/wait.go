@@ -1,0 +1,109 @@
+package flowstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/progress"
+	queries "laminar/queries/flow"
+	"laminar/sequence"
+	"laminar/sqlstore/pg"
+	"laminar/sqlstore/raw"
+)
+
+// Behind is a flow that has not caught up yet, and what keeps it.
+type Behind struct {
+	Flow   string // its title
+	Reason string // one sentence, lower case
+	Error  string // why the flow stands still; "" when it does not
+}
+
+// Behind lists those of the named flows (nil: of all) whose tables do not
+// yet show everything up to the vector. A flow has caught up when
+//
+//   - a flownode has taken it over, so that its table is there,
+//   - its vector covers vec,
+//   - no window on its dirty list is due to sequences up to vec, and
+//   - every window that its watermark closes is stored: emitted-until is at
+//     the watermark, rounded down to a window end. Without a sample so far
+//     there is nothing to store.
+//
+// Open windows are not waited for. An empty answer is the end of the waiting.
+func (c *Catalogue) Behind(ctx context.Context, names []string, vec sequence.Vector) ([]Behind, error) {
+	rows, err := c.db.Pool().Query(ctx, queries.FlowWaits, raw.EncodeVector(vec))
+	if err != nil {
+		return nil, fmt.Errorf("look how far flows are: %w", pg.Interpret(err))
+	}
+	flows, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (w waiting, err error) {
+		var at []byte
+		if err := row.Scan(&w.id, &w.name, &w.title, &w.taken, &at, &w.step, &w.emittedUntil, &w.watermark, &w.err, &w.dirty); err != nil {
+			return w, err
+		}
+		w.vector, err = raw.DecodeVector(at)
+		return w, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look how far flows are: %w", pg.Interpret(err))
+	}
+	wanted, err := pick(flows, names)
+	if err != nil {
+		return nil, err
+	}
+	var behind []Behind
+	for _, w := range wanted {
+		if reason := w.reason(vec); reason != "" {
+			behind = append(behind, Behind{Flow: w.title, Reason: reason, Error: w.err})
+		}
+	}
+	return behind, nil
+}
+
+// waiting is what Behind knows of a flow. Times are ms or Unset.
+type waiting struct {
+	id                            int32
+	name, title, err              string
+	taken                         bool // by a flownode, which has made the table
+	vector                        sequence.Vector
+	step, emittedUntil, watermark int64
+	dirty                         int64 // windows due to sequences waited for
+}
+
+// reason says why the flow has not caught up with vec, "" if it has.
+func (w *waiting) reason(vec sequence.Vector) string {
+	closed := w.watermark - max(w.watermark, 0)%w.step
+	switch {
+	case !w.taken:
+		return "has not been taken over by a flownode yet: is laminar serve running?"
+	case !w.vector.Covers(vec):
+		return fmt.Sprintf("has read up to %s of %s", w.vector, vec)
+	case w.dirty > 0:
+		return fmt.Sprintf("has %d windows still to be recomputed", w.dirty)
+	case w.emittedUntil != progress.Unset && w.emittedUntil < closed:
+		return fmt.Sprintf("has stored windows up to %s of %s", progress.FormatTime(w.emittedUntil), progress.FormatTime(closed))
+	}
+	return ""
+}
+
+// pick chooses the named flows, by title or by name; nil names choose all.
+func pick(flows []waiting, names []string) ([]waiting, error) {
+	if names == nil {
+		return flows, nil
+	}
+	var out []waiting
+	for _, name := range names {
+		found := false
+		var titles []string
+		for _, w := range flows {
+			if w.title == name || w.name == name {
+				out, found = append(out, w), true
+			}
+			titles = append(titles, w.title)
+		}
+		if !found {
+			return nil, progress.UnknownFlow(name, titles)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,194 @@
+package flowstore
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/progress"
+	queries "laminar/queries/flow"
+	"laminar/sqlstore/raw"
+)
+
+// Results reach their table in one of four ways: rows of windows that have none
+// yet by COPY (see writeNew), complete windows by result_whole, and rows of
+// other windows, which nearly all have changed, by result_many or result_few.
+// An upsert would do for all of them. But ON CONFLICT looks for each row before
+// it is inserted, and locks each that is there, which writes it, before it is
+// found not to have changed.
+
+// fewRows is up to how many rows, present and gone, of windows that are not
+// complete are looked for one by one. More are joined with all rows of their
+// windows.
+const fewRows = 2_000
+
+// target is a result table that is written to, with the statements that do so.
+type target struct {
+	*resultTable
+	sql struct{ whole, many, few, unseen, copy string }
+}
+
+func newTarget(table *resultTable) *target {
+	t := &target{resultTable: table}
+	t.sql.whole, t.sql.many, t.sql.few = table.in.expand(queries.ResultWhole), table.in.expand(queries.ResultMany), table.in.expand(queries.ResultFew)
+	t.sql.unseen, t.sql.copy = table.in.expand(queries.ResultNew), table.in.expand(queries.ResultCopy)
+	return t
+}
+
+// statements is how to write the windows: texts and their arguments.
+func (t *target) statements(windows []progress.Window) ([]statement, error) {
+	var whole, parts []progress.Window
+	for _, w := range windows {
+		if w.Complete {
+			whole = append(whole, w)
+		} else {
+			parts = append(parts, w)
+		}
+	}
+	var out []statement
+	if len(whole) > 0 {
+		args, _, err := t.writeArgs(whole)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, statement{t.sql.whole, append(args, t.staticArgs()...)})
+	}
+	if len(parts) > 0 {
+		args, rows, err := t.writeArgs(parts)
+		if err != nil {
+			return nil, err
+		}
+		sql := t.sql.many
+		if rows <= fewRows {
+			sql = t.sql.few
+		}
+		out = append(out, statement{sql, args})
+	}
+	return out, nil
+}
+
+type statement struct {
+	sql  string
+	args []any
+}
+
+// writeArgs is the arguments $1 to $7 that write the windows, and how many rows, present
+// and gone, these are.
+func (t *resultTable) writeArgs(windows []progress.Window) ([]any, int, error) {
+	var rows, gone int
+	for i := range windows {
+		rows, gone = rows+len(windows[i].Rows), gone+len(windows[i].Gone)
+	}
+	var (
+		starts, ends   = make([]time.Time, 0, len(windows)), make([]time.Time, 0, len(windows))
+		ofRow, ofGone  = make([]int32, 0, rows), make([]int32, 0, gone)
+		values         = make([]float64, 0, rows)
+		labels, absent = columnsOf(len(t.columns), rows), columnsOf(len(t.columns), gone)
+	)
+	for i := range windows {
+		w := &windows[i]
+		starts, ends = append(starts, time.UnixMilli(w.Start).UTC()), append(ends, time.UnixMilli(w.End).UTC())
+		for _, r := range w.Rows {
+			if err := t.addColumns(labels, r.Columns); err != nil {
+				return nil, 0, err
+			}
+			ofRow, values = append(ofRow, int32(len(ends))), append(values, r.Value)
+		}
+		for _, columns := range w.Gone {
+			if err := t.addColumns(absent, columns); err != nil {
+				return nil, 0, err
+			}
+			ofGone = append(ofGone, int32(len(ends)))
+		}
+	}
+	args := []any{starts, ends, ofRow, values, ofGone}
+	for _, c := range labels {
+		args = append(args, c)
+	}
+	for _, c := range absent {
+		args = append(args, c)
+	}
+	return args, rows + gone, nil
+}
+
+func columnsOf(n, capacity int) [][]string {
+	out := make([][]string, n)
+	for i := range out {
+		out[i] = make([]string, 0, capacity)
+	}
+	return out
+}
+
+func (t *resultTable) addColumns(to [][]string, columns []string) error {
+	if err := t.checkColumns(columns); err != nil {
+		return err
+	}
+	for i, v := range columns {
+		to[i] = append(to[i], v)
+	}
+	return nil
+}
+
+func (t *resultTable) checkColumns(columns []string) error {
+	if len(columns) != len(t.columns) {
+		return fmt.Errorf("a row for %s has %d label columns, want %d", t.ident(), len(columns), len(t.columns))
+	}
+	return nil
+}
+
+// badRoundError says that a round does not fit its table.
+type badRoundError struct{ err error }
+
+func (e *badRoundError) Error() string { return e.err.Error() }
+func (e *badRoundError) Unwrap() error { return e.err }
+
+// write is one round on its way.
+type write struct {
+	round *progress.Round
+	out   *progress.Outcome
+	table *target
+}
+
+// queue adds the statements of a round, for the given windows of it: what came
+// off the dirty list first, so that what became dirty again since stays on it.
+func (w write) queue(batch *pgx.Batch, windows []progress.Window, rows *int64) error {
+	r := w.round
+	if len(windows) > 0 {
+		stmts, err := w.table.statements(windows)
+		if err != nil {
+			return err
+		}
+		for _, stmt := range stmts {
+			batch.Queue(stmt.sql, stmt.args...).QueryRow(func(row pgx.Row) error {
+				var n int64
+				err := row.Scan(&n)
+				*rows += n
+				return err
+			})
+		}
+	}
+	if len(r.Remove) > 0 {
+		ends, groups := make([]int64, len(r.Remove)), make([]string, len(r.Remove))
+		for i, k := range r.Remove {
+			ends[i], groups[i] = k.WindowEnd, k.Group
+		}
+		batch.Queue(queries.DirtyRemove, int32(r.Flow), ends, groups)
+	}
+	if len(r.Add) > 0 {
+		batch.Queue(queries.DirtyAdd, dirtyColumns(r)...)
+	}
+	return nil
+}
+
+func dirtyColumns(r *progress.Round) []any {
+	n := len(r.Add)
+	ends, first, last := make([]int64, n), make([]int64, n), make([]int64, n)
+	groups, reasons, since := make([]string, n), make([]string, n), make([]string, n)
+	for i := range r.Add {
+		d := &r.Add[i]
+		ends[i], first[i], last[i] = d.WindowEnd, d.FirstAt, d.LastAt
+		groups[i], reasons[i], since[i] = d.Group, d.Reason, raw.EncodeVector(d.Since)
+	}
+	return []any{int32(r.Flow), ends, groups, reasons, since, first, last}
+}

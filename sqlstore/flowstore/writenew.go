@@ -1,0 +1,112 @@
+package flowstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/progress"
+	"laminar/sqlstore/pg"
+)
+
+// copyAtLeast is from how many rows on it is looked whether a window is new.
+const copyAtLeast = 256
+
+// writeNew writes those windows by COPY that have many rows and, so far, none
+// in the table; it returns the other windows and how many rows it wrote. That is
+// what a flow's windows are when they are first closed, backfilled or refilled.
+//
+// No other owner writes rows of the flow meanwhile, because the flow's row is
+// locked (I4). A person may: then the primary key refuses the COPY, and the
+// caller writes the windows as if they were not new.
+//
+// In the order of the primary key PostgreSQL appends to the index. With two
+// labels a row takes 2.5 microseconds, of which half is the index, against 7 by
+// INSERT with ON CONFLICT (PostgreSQL 15, 2 busy cores).
+func writeNew(ctx context.Context, db *pg.DB, tx pgx.Tx, t *target, windows []progress.Window) (rest []progress.Window, rows int64, err error) {
+	var ends []time.Time
+	for i := range windows {
+		if len(windows[i].Rows) >= copyAtLeast {
+			ends = append(ends, time.UnixMilli(windows[i].End).UTC())
+		}
+	}
+	if len(ends) == 0 {
+		return windows, 0, nil
+	}
+	found, err := tx.Query(ctx, t.sql.unseen, append([]any{ends}, t.staticArgs()...)...)
+	if err != nil {
+		return nil, 0, err
+	}
+	isNew := make(map[int64]bool, len(ends))
+	var end time.Time
+	if _, err := pgx.ForEachRow(found, []any{&end}, func() error { isNew[end.UnixMilli()] = true; return nil }); err != nil {
+		return nil, 0, err
+	}
+	src := &resultRows{jsonb: !t.perLabel}
+	for i := range windows {
+		w := &windows[i]
+		if len(w.Rows) < copyAtLeast || !isNew[w.End] {
+			rest = append(rest, *w)
+			continue
+		}
+		for _, r := range w.Rows {
+			if err := t.checkColumns(r.Columns); err != nil {
+				return nil, 0, &badRoundError{err}
+			}
+		}
+		src.add(w)
+	}
+	if src.n == 0 {
+		return rest, 0, nil
+	}
+	if err := db.CopyRows(ctx, tx.Conn().PgConn(), t.sql.copy, src); err != nil {
+		return nil, 0, err
+	}
+	return rest, int64(src.n), nil
+}
+
+// resultRows are the rows of windows for queries.ResultCopy.
+type resultRows struct {
+	jsonb   bool
+	windows []*progress.Window
+	n       int // rows in windows
+
+	window, row int    // the row that comes next
+	head        []byte // of the rows of that window: number of columns, start, end
+}
+
+func (c *resultRows) add(w *progress.Window) {
+	c.windows = append(c.windows, w)
+	c.n += len(w.Rows)
+}
+
+func (c *resultRows) Rows() int { return c.n }
+
+// AppendRow implements pg.RowSource; rows are asked for one after the other.
+func (c *resultRows) AppendRow(dst []byte, _ int) ([]byte, error) {
+	w := c.windows[c.window]
+	r := &w.Rows[c.row]
+	if c.row == 0 {
+		c.head = pg.AppendInt2(c.head[:0], int16(3+len(r.Columns)))
+		c.head = pg.AppendInt8Field(c.head, timestampOf(w.Start))
+		c.head = pg.AppendInt8Field(c.head, timestampOf(w.End))
+	}
+	dst = append(dst, c.head...)
+	dst = pg.AppendFloat8Field(dst, r.Value)
+	for _, v := range r.Columns {
+		dst = pg.AppendTextField(dst, v, c.jsonb)
+	}
+	if c.row++; c.row == len(w.Rows) {
+		c.window, c.row = c.window+1, 0
+	}
+	return dst, nil
+}
+
+// postgresEpoch is 2000-01-01, which PostgreSQL's timestamps count from, in ms
+// since the epoch.
+const postgresEpoch = int64(946_684_800_000)
+
+// timestampOf is a time in ms since the epoch as a timestamptz: microseconds
+// since 2000.
+func timestampOf(ms int64) int64 { return (ms - postgresEpoch) * 1000 }

@@ -1,0 +1,183 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	queries "laminar/queries/pg"
+)
+
+// Config says which database to connect to, and as what.
+type Config struct {
+	URL      string // a PostgreSQL connection string, URL or key=value form
+	Schema   string // of Laminar's own tables; every session has it on its search path
+	MaxConns int32  // of the pool
+}
+
+// oldestServer is the oldest major version of PostgreSQL that works.
+const oldestServer = 13
+
+// laterSettings are what session_settings cannot set, because not every server
+// knows them, by the major version that brought them.
+var laterSettings = []struct {
+	since int
+	sql   string
+}{
+	// Ends the wait for a region's lock of a client that is gone.
+	{14, "set client_connection_check_interval = '10s'"},
+	// The locks of leadership and sealing belong to sessions that do nothing,
+	// and so does listening.
+	{14, "set idle_session_timeout = 0"},
+	{17, "set transaction_timeout = 0"},
+}
+
+// Server is what Open has found out about the server and the session.
+type Server struct {
+	Database string
+	Role     string // who is logged in
+
+	major    int
+	version  string // as the server spells it
+	fsync    bool
+	encoding string
+	standby  bool
+	lz4      bool // arrays can be compressed with lz4
+}
+
+// newPool makes a pool whose every session has the store's settings.
+//
+// They are set with a statement after connecting and not as startup
+// parameters, which session poolers refuse.
+func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
+	pc, err := pgxpool.ParseConfig(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read the database URL: %w", err)
+	}
+	pc.MaxConns = cfg.MaxConns
+	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
+		pc.ConnConfig.RuntimeParams["application_name"] = "laminar"
+	}
+	searchPath := pgx.Identifier{cfg.Schema}.Sanitize() + ", pg_temp"
+	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if _, err := conn.Exec(ctx, queries.SessionSettings, pgx.QueryExecModeExec, searchPath); err != nil {
+			return fmt.Errorf("set the session's parameters: %w", err)
+		}
+		major := majorVersion(conn)
+		var later []string
+		for _, s := range laterSettings {
+			if major >= s.since {
+				later = append(later, s.sql)
+			}
+		}
+		if len(later) == 0 {
+			return nil
+		}
+		if _, err := conn.Exec(ctx, strings.Join(later, ";")); err != nil {
+			return fmt.Errorf("set the session's parameters: %w", err)
+		}
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, Interpret(err)
+	}
+	return pool, nil
+}
+
+func majorVersion(conn *pgx.Conn) int {
+	// "15.5 (Debian 15.5-1)", "17beta1".
+	version := conn.PgConn().ParameterStatus("server_version")
+	end := strings.IndexFunc(version, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 {
+		end = len(version)
+	}
+	n, err := strconv.Atoi(version[:end])
+	if err != nil {
+		return 0 // an unknown server gets no setting that it might not know
+	}
+	return n
+}
+
+// inspect looks at the server and refuses one that cannot work.
+func inspect(ctx context.Context, pool *pgxpool.Pool) (Server, error) {
+	var info Server
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return info, fmt.Errorf("connect to the database: %w", Interpret(err))
+	}
+	defer conn.Release()
+	var version int
+	// Nothing is prepared before it is known that a session is one.
+	err = conn.QueryRow(ctx, queries.ServerInfo, pgx.QueryExecModeExec).Scan(&version, &info.version, &info.fsync,
+		&info.Database, &info.Role, &info.encoding, &info.standby, &info.lz4)
+	if err != nil {
+		return info, fmt.Errorf("look at the server: %w", Interpret(err))
+	}
+	info.major = version / 10000
+	switch {
+	case info.major < oldestServer:
+		return info, WithHint(fmt.Errorf("the server is PostgreSQL %s: %d or newer is needed", info.version, oldestServer),
+			"upgrade the server, or use another one with --database-url")
+	case info.encoding != "UTF8":
+		return info, WithHint(fmt.Errorf("database %s has encoding %s: labels are Unicode, it must be UTF8", info.Database, info.encoding),
+			"create database laminar encoding 'UTF8' template template0")
+	case info.standby:
+		return info, WithHint(errors.New("the server is a read-only standby"),
+			"connect to the primary, or list both hosts in the URL with target_session_attrs=read-write")
+	}
+	if err := detectPooler(ctx, pool, conn); err != nil {
+		return info, err
+	}
+	return info, nil
+}
+
+// detectPooler refuses a transaction pooler. Behind one, a session's settings,
+// its advisory locks and its exported snapshots belong to nobody.
+//
+// A pooler that hands out the session given back last gives a second client
+// that begins a transaction the one the first client has just used; one that
+// hands out the oldest gives the first client another one each time.
+func detectPooler(ctx context.Context, pool *pgxpool.Pool, first *pgxpool.Conn) error {
+	second, err := pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to the database: %w", Interpret(err))
+	}
+	defer second.Release()
+	var pids [3]int32 // of the first client's session
+	for i := range pids {
+		if i == len(pids)-1 {
+			tx, err := second.Begin(ctx)
+			if err != nil {
+				return fmt.Errorf("begin a transaction: %w", Interpret(err))
+			}
+			defer func() { _ = tx.Rollback(ctx) }()
+			if _, err := backend(ctx, tx); err != nil {
+				return err
+			}
+		}
+		if pids[i], err = backend(ctx, first); err != nil {
+			return err
+		}
+	}
+	if pids[0] == pids[1] && pids[1] == pids[2] {
+		return nil
+	}
+	return WithHint(errors.New("the database is behind a transaction pooler: statements of one session reach different server processes"),
+		"connect directly, or set the pooler to session pooling")
+}
+
+// backend is the server process behind a connection. It takes no prepared
+// statement, which a transaction pooler might not find again.
+func backend(ctx context.Context, q Querier) (pid int32, err error) {
+	err = q.QueryRow(ctx, "select pg_backend_pid()", pgx.QueryExecModeSimpleProtocol).Scan(&pid)
+	if err != nil {
+		return 0, fmt.Errorf("look for a pooler: %w", Interpret(err))
+	}
+	return pid, nil
+}

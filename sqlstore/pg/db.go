@@ -1,0 +1,59 @@
+package pg
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// DB is one database with a pool of sessions that all have the same settings.
+// All methods are safe for concurrent use.
+type DB struct {
+	pool   *pgxpool.Pool
+	schema string
+	server Server
+	copies sync.Pool // of *CopyStream
+}
+
+// Open connects to the database and checks that it can be used: PostgreSQL 13
+// or newer, UTF8, not a standby, not behind a transaction pooler. It changes
+// nothing. Close the database when done.
+func Open(ctx context.Context, cfg Config, log *slog.Logger) (*DB, error) {
+	pool, err := newPool(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	server, err := inspect(ctx, pool)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	if !server.fsync {
+		log.Warn("the server runs with fsync=off: a crash of its machine loses acknowledged samples")
+	}
+	return &DB{pool: pool, schema: cfg.Schema, server: server}, nil
+}
+
+// Close waits until all connections have been given back, then closes them.
+func (db *DB) Close() { db.pool.Close() }
+
+// Pool is the pool of sessions.
+func (db *DB) Pool() *pgxpool.Pool { return db.pool }
+
+// Schema is the schema of Laminar's own tables.
+func (db *DB) Schema() string { return db.schema }
+
+// Server is what is known of the server and the session.
+func (db *DB) Server() Server { return db.server }
+
+// Ping reports whether the database answers.
+func (db *DB) Ping(ctx context.Context) error { return Interpret(db.pool.Ping(ctx)) }
+
+// InTx runs fn in a READ COMMITTED transaction: committed when fn returns nil,
+// rolled back otherwise. Errors come back as they are, not interpreted.
+func (db *DB) InTx(ctx context.Context, fn func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, db.pool, fn)
+}

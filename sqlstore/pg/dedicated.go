@@ -1,0 +1,46 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Dedicated opens a connection outside the pool with the session settings of
+// the pool's. The caller closes it.
+func (db *DB) Dedicated(ctx context.Context) (*pgx.Conn, error) {
+	cfg := db.pool.Config()
+	conn, err := pgx.ConnectConfig(ctx, cfg.ConnConfig)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", Interpret(err))
+	}
+	if cfg.AfterConnect != nil {
+		if err := cfg.AfterConnect(ctx, conn); err != nil {
+			CloseConn(conn)
+			return nil, Interpret(err)
+		}
+	}
+	return conn, nil
+}
+
+// CloseConn closes a connection in its own time: it is called when the
+// caller's context has ended, too.
+func CloseConn(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx)
+}
+
+// Sleep waits, or returns early with ctx's error.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

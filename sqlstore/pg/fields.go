@@ -1,0 +1,46 @@
+package pg
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// NullField is the length of a field that is null: -1.
+const NullField = 1<<32 - 1
+
+func AppendInt2(dst []byte, v int16) []byte { return binary.BigEndian.AppendUint16(dst, uint16(v)) }
+
+func AppendInt4Field(dst []byte, v int32) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, 4)
+	return binary.BigEndian.AppendUint32(dst, uint32(v))
+}
+
+func AppendInt8Field(dst []byte, v int64) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, 8)
+	return binary.BigEndian.AppendUint64(dst, uint64(v))
+}
+
+func AppendBoolField(dst []byte, v bool) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, 1)
+	if v {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
+}
+
+func AppendFloat8Field(dst []byte, v float64) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, 8)
+	return binary.BigEndian.AppendUint64(dst, math.Float64bits(v))
+}
+
+// AppendTextField appends a text, or with jsonb a JSON text, which begins with
+// the number of its format.
+func AppendTextField(dst []byte, v string, jsonb bool) []byte {
+	if !jsonb {
+		dst = binary.BigEndian.AppendUint32(dst, uint32(len(v)))
+		return append(dst, v...)
+	}
+	dst = binary.BigEndian.AppendUint32(dst, uint32(1+len(v)))
+	dst = append(dst, 1)
+	return append(dst, v...)
+}

@@ -1,0 +1,181 @@
+package raw_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"laminar/sequence"
+	"laminar/sequence/segment"
+	"laminar/sqlstore"
+	"laminar/sqlstore/raw"
+	"laminar/sqlstore/sqltest"
+)
+
+// overwriteAfter is how many sequences later a sample of writeBeside is
+// written once more, with another value.
+const overwriteAfter = 3
+
+// writeBeside makes flushes of one region until ctx ends: sequence n holds the
+// sample at time n with the value n, and gives the sample at n-overwriteAfter
+// the value n. So what a snapshot must hold follows from its position alone.
+func writeBeside(ctx context.Context, store *sqlstore.Store, region sequence.Region, metric sequence.MetricID, series sequence.SeriesID) error {
+	for ctx.Err() == nil {
+		tx, err := store.Writer.BeginFlush(ctx, region, sequence.FlushID{byte(region), byte(rand.IntN(256)), byte(rand.IntN(256))})
+		if err != nil {
+			return err
+		}
+		n := int64(tx.Flush().Seq)
+		one := func(t int64, ordered bool) segment.Segment {
+			return segment.Segment{Metric: metric, Ordered: ordered, MinT: t, MaxT: t, Base: t,
+				Series: []sequence.SeriesID{series}, Offsets: []int32{0}, Values: []float64{float64(n)}}
+		}
+		segs := []segment.Segment{one(n, true)}
+		if n > overwriteAfter {
+			segs = append(segs, one(n-overwriteAfter, false))
+		}
+		if err := tx.Commit(ctx, segs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkBeside holds what a snapshot reads against what its position says.
+func checkBeside(ctx context.Context, snap *raw.Snapshot, metric sequence.MetricID, series map[sequence.Region]sequence.SeriesID) error {
+	vec := snap.Position().Vector
+	got := map[sequence.SeriesID]map[int64]float64{}
+	samples := 0
+	err := snap.ReadRaw(ctx, segment.Select{Metrics: []sequence.MetricID{metric}}, func(seg *segment.Segment) error {
+		for i, id := range seg.Series {
+			if got[id] == nil {
+				got[id] = map[int64]float64{}
+			}
+			got[id][seg.Time(i)] = seg.Values[i]
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for r, id := range series {
+		last := int64(vec.At(r))
+		for t := int64(1); t <= last; t++ {
+			want := t
+			if t+overwriteAfter <= last {
+				want = t + overwriteAfter
+			}
+			if v, ok := got[id][t]; !ok || v != float64(want) {
+				return fmt.Errorf("at %s: region %d has %v (%t) at time %d, want %d", vec, r, v, ok, t, want)
+			}
+			samples++
+		}
+		if len(got[id]) != int(last) {
+			return fmt.Errorf("at %s: region %d has %d samples, want %d", vec, r, len(got[id]), last)
+		}
+	}
+	return nil
+}
+
+// TestSnapshotsBesideWriters takes and reads snapshots while both regions are
+// written to and generations are frozen, sealed and dropped as fast as they
+// can be.
+func TestSnapshotsBesideWriters(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	metric, ids1 := db.AddMetric("m", 1, 1)
+	_, ids2 := db.AddMetric("m", 2, 1)
+	series := map[sequence.Region]sequence.SeriesID{1: ids1[0], 2: ids2[0]}
+
+	// No deadline: a dial that ends by one fails before the context has.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	defer time.AfterFunc(3*time.Second, cancel).Stop()
+	var wg sync.WaitGroup
+	work := func(what string, fn func() error) {
+		wg.Go(func() {
+			if err := fn(); err != nil && ctx.Err() == nil {
+				t.Errorf("%s: %v", what, err)
+				cancel()
+			}
+		})
+	}
+	for r, id := range series {
+		work("write", func() error { return writeBeside(ctx, db.Store, r, metric, id) })
+	}
+	work("seal", func() error {
+		for ctx.Err() == nil {
+			if _, err := db.Store.Keeper.Seal(ctx, raw.SealOptions{Force: true}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var snapshots, sealed int
+	work("read", func() error {
+		for ctx.Err() == nil {
+			snap, err := db.Store.Reader.Snapshot(ctx)
+			if err != nil {
+				return err
+			}
+			err = checkBeside(ctx, snap, metric, series)
+			if closed := snap.Close(ctx); err == nil {
+				err = closed
+			}
+			if err != nil {
+				return err
+			}
+			snapshots++
+		}
+		return nil
+	})
+	wg.Wait()
+	sealed = sqltest.ScanOne[int](db, "select count(*) from generation where state in ('sealed', 'dropped')")
+	if snapshots < 5 || sealed < 3 {
+		t.Errorf("%d snapshots were read and %d generations sealed: too few to say anything", snapshots, sealed)
+	}
+}
+
+// TestSnapshotLocksWhatItMayRead makes a generation appear between the moment
+// a snapshot lists the hot tables and the moment it is taken: it must hold the
+// lock of that one's table too, or it could be dropped under the reader.
+func TestSnapshotLocksWhatItMayRead(t *testing.T) {
+	db := sqltest.NewRawDB(t, 1)
+	blocker, err := db.Store.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = blocker.Rollback(context.Background()) }()
+	if _, err := blocker.Exec(t.Context(), "lock table sealed in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	taken := make(chan *raw.Snapshot, 1)
+	go func() {
+		snap, err := db.Store.Reader.Snapshot(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		taken <- snap
+	}()
+	deadline := time.Now().Add(10 * time.Second)
+	for !sqltest.ScanOne[bool](db, "select exists (select from pg_locks where relation = 'sealed'::regclass and not granted)") {
+		if time.Now().After(deadline) {
+			t.Fatal("the snapshot does not wait for the lock")
+		}
+	}
+	db.Freeze()
+	if err := blocker.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	snap := <-taken
+	if snap == nil {
+		t.FailNow()
+	}
+	defer func() { _ = snap.Close(context.Background()) }()
+	if got := sqltest.ScanOne[int](db, `select count(*) from pg_locks where mode = 'AccessShareLock' and granted and pid <> pg_backend_pid()
+		and relation in ('hot_1'::regclass, 'hot_2'::regclass, 'sealed'::regclass)`); got != 3 {
+		t.Errorf("the snapshot holds %d of 3 locks", got)
+	}
+}

@@ -1,0 +1,112 @@
+package raw
+
+import (
+	"encoding/binary"
+
+	"laminar/sequence"
+	"laminar/sequence/segment"
+	"laminar/sqlstore/pg"
+)
+
+// hotRows are the segments of one flush, for queries.HotCopy.
+type hotRows struct {
+	flush    sequence.Flush
+	segments []segment.Segment
+	packer   *segment.Packer
+}
+
+const hotColumns = 12
+
+func (h *hotRows) Rows() int { return len(h.segments) }
+
+func (h *hotRows) AppendRow(dst []byte, row int) ([]byte, error) {
+	seg := &h.segments[row]
+	dst = pg.AppendInt2(dst, hotColumns)
+	dst = pg.AppendInt8Field(dst, int64(h.flush.Seq))
+	dst = pg.AppendInt8Field(dst, seg.Base)
+	dst = pg.AppendInt8Field(dst, seg.MinT)
+	dst = pg.AppendInt8Field(dst, seg.MaxT)
+	dst = pg.AppendInt4Field(dst, int32(h.flush.Region))
+	dst = pg.AppendInt4Field(dst, int32(seg.Metric))
+	dst = pg.AppendInt4Field(dst, int32(row))
+	dst = pg.AppendInt4Field(dst, int32(seg.Len()))
+	dst = pg.AppendBoolField(dst, seg.Ordered)
+	dst = pg.AppendBoolField(dst, seg.HasStale)
+	at := len(dst)
+	dst = append(dst, 0, 0, 0, 0) // the length of what follows
+	dst, err := h.packer.AppendColumns(dst, seg)
+	if err != nil {
+		return dst, err
+	}
+	binary.BigEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
+	return appendHistograms(dst, seg), nil
+}
+
+// sealedRow is a merged segment: what is known of it, with its samples packed.
+type sealedRow struct {
+	head    segment.Segment // without samples, but with the payloads of histograms
+	samples int
+	packed  []byte
+}
+
+// sealedRows are merged segments, for queries.SealedCopy.
+type sealedRows struct{ segments []sealedRow }
+
+const sealedColumns = 12
+
+func (s *sealedRows) Rows() int { return len(s.segments) }
+
+func (s *sealedRows) AppendRow(dst []byte, row int) ([]byte, error) {
+	r := &s.segments[row]
+	seg := &r.head
+	dst = pg.AppendInt2(dst, sealedColumns)
+	dst = pg.AppendInt8Field(dst, segment.Bucket(seg.MinT))
+	dst = pg.AppendInt8Field(dst, int64(seg.MinSeq))
+	dst = pg.AppendInt8Field(dst, int64(seg.MaxSeq))
+	dst = pg.AppendInt8Field(dst, seg.Base)
+	dst = pg.AppendInt8Field(dst, seg.MinT)
+	dst = pg.AppendInt8Field(dst, seg.MaxT)
+	dst = pg.AppendInt4Field(dst, int32(seg.Region))
+	dst = pg.AppendInt4Field(dst, int32(seg.Metric))
+	dst = pg.AppendInt4Field(dst, int32(r.samples))
+	dst = pg.AppendBoolField(dst, seg.HasStale)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(r.packed)))
+	dst = append(dst, r.packed...)
+	return appendHistograms(dst, seg), nil
+}
+
+// appendHistograms appends the payloads of histograms; null for floats.
+func appendHistograms(dst []byte, seg *segment.Segment) []byte {
+	if seg.Histograms == nil {
+		return binary.BigEndian.AppendUint32(dst, pg.NullField)
+	}
+	return appendByteaArray(dst, seg.Histograms)
+}
+
+// arrayHead is the bytes of an array before its elements: dimensions, whether
+// there are nulls, element type, length, lower bound.
+const arrayHead = 20
+
+// appendArrayHead begins an array of n elements that take size bytes with their
+// lengths.
+func appendArrayHead(dst []byte, oid uint32, n, size int) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, uint32(arrayHead+size))
+	dst = binary.BigEndian.AppendUint32(dst, 1)
+	dst = binary.BigEndian.AppendUint32(dst, 0)
+	dst = binary.BigEndian.AppendUint32(dst, oid)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(n))
+	return binary.BigEndian.AppendUint32(dst, 1)
+}
+
+func appendByteaArray(dst []byte, vals [][]byte) []byte {
+	size := 4 * len(vals)
+	for _, v := range vals {
+		size += len(v)
+	}
+	dst = appendArrayHead(dst, oidBytea, len(vals), size)
+	for _, v := range vals {
+		dst = binary.BigEndian.AppendUint32(dst, uint32(len(v)))
+		dst = append(dst, v...)
+	}
+	return dst
+}

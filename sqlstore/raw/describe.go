@@ -1,0 +1,148 @@
+package raw
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	queries "laminar/queries/raw"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+	"laminar/sqlstore/pg"
+)
+
+// Infos describes every segment of the metrics that may hold samples after the
+// vector: hot ones with a sequence after it, sealed ones with MaxSeq after it.
+// Ordered hot ones of a region and metric are described as one. The order is not
+// defined.
+func (s *Snapshot) Infos(ctx context.Context, metrics []sequence.MetricID, after sequence.Vector) ([]segment.Info, error) {
+	regions, seqs := s.afterColumns(after)
+	if len(regions) == 0 || len(metrics) == 0 {
+		return nil, nil
+	}
+	rows, err := s.conn.Query(ctx, s.bind(queries.SegmentInfos), metricIDs(metrics), regions, seqs)
+	if err != nil {
+		return nil, readError("describe segments", err)
+	}
+	var (
+		out []segment.Info
+		one segment.Info
+	)
+	_, err = pgx.ForEachRow(rows, []any{
+		(*int32)(&one.Region), (*int64)(&one.MinSeq), (*int64)(&one.MaxSeq), (*int32)(&one.Metric),
+		&one.Ordered, &one.Sealed, &one.MinT, &one.MaxT, &one.Samples, &one.Packed, &one.Bytes, &one.Segments,
+	}, func() error {
+		out = append(out, one)
+		return nil
+	})
+	if err != nil {
+		return nil, readError("describe segments", err)
+	}
+	return out, nil
+}
+
+// Spans lists the time spans of the segments that overlap the selection,
+// sorted by MinT, merged where they touch. Select.Series is not looked at.
+func (s *Snapshot) Spans(ctx context.Context, sel segment.Select) ([]segment.Span, error) {
+	if len(sel.Metrics) == 0 {
+		return nil, nil
+	}
+	after, upTo := spanOf(sel)
+	rows, err := s.conn.Query(ctx, s.bind(queries.SegmentSpans), metricIDs(sel.Metrics), after, upTo)
+	if err != nil {
+		return nil, readError("list time spans", err)
+	}
+	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sp segment.Span, err error) {
+		return sp, row.Scan(&sp.MinT, &sp.MaxT)
+	})
+	if err != nil {
+		return nil, readError("list time spans", err)
+	}
+	return out, nil
+}
+
+// Extent is the times of the oldest and the newest sample of the metrics, ms; nil
+// names mean every metric. ok is false when there are no samples. It reads what
+// is known of the segments, and unpacks none.
+func (s *Snapshot) Extent(ctx context.Context, metrics []string) (first, last int64, ok bool, err error) {
+	var from, to *int64
+	if err := s.conn.QueryRow(ctx, s.bind(queries.SegmentExtent), metrics).Scan(&from, &to); err != nil {
+		return 0, 0, false, fmt.Errorf("look how far samples go: %w", pg.Interpret(err))
+	}
+	if from == nil {
+		return 0, 0, false, nil
+	}
+	return *from, *to, true, nil
+}
+
+// afterColumns lists the regions in which the snapshot is ahead of a vector,
+// with the vector's sequence: in the others there is nothing to look for.
+func (s *Snapshot) afterColumns(after sequence.Vector) (regions []int32, seqs []int64) {
+	for _, r := range s.pos.Vector.Regions() {
+		if s.pos.Vector.At(r) > after.At(r) {
+			regions, seqs = append(regions, int32(r)), append(seqs, int64(after.At(r)))
+		}
+	}
+	return regions, seqs
+}
+
+// regionColumn lists the regions that hold anything.
+func (s *Snapshot) regionColumn() []int32 {
+	out := make([]int32, 0, len(s.pos.Vector))
+	for _, r := range s.pos.Vector.Regions() {
+		out = append(out, int32(r))
+	}
+	return out
+}
+
+// spanOf gives the bounds of a selection with the unrestricted ones spelled out.
+func spanOf(sel segment.Select) (after, upTo int64) {
+	after, upTo = sel.After, sel.UpTo
+	if after == 0 {
+		after = -1 // the epoch itself is a valid time
+	}
+	if upTo == 0 {
+		upTo = math.MaxInt64
+	}
+	return after, upTo
+}
+
+// maxSpans is how many spans the server compares each segment with at most.
+const maxSpans = 128
+
+// spanColumns is the spans as columns, nil for none. Of too many those are
+// joined that are nearest to each other.
+func spanColumns(spans []segment.Span) (minT, maxT []int64) {
+	if spans == nil {
+		return nil, nil
+	}
+	gap := int64(-1) // gaps up to this are joined
+	if n := len(spans); n > maxSpans {
+		gaps := make([]int64, n-1)
+		for i := range gaps {
+			gaps[i] = spans[i+1].MinT - spans[i].MaxT
+		}
+		slices.Sort(gaps)
+		gap = gaps[n-1-maxSpans]
+	}
+	minT, maxT = []int64{}, []int64{}
+	for _, s := range spans {
+		if n := len(maxT); n > 0 && s.MinT-maxT[n-1] <= gap {
+			maxT[n-1] = s.MaxT
+			continue
+		}
+		minT, maxT = append(minT, s.MinT), append(maxT, s.MaxT)
+	}
+	return minT, maxT
+}
+
+func metricIDs(metrics []sequence.MetricID) []int32 {
+	out := make([]int32, len(metrics))
+	for i, m := range metrics {
+		out[i] = int32(m)
+	}
+	return out
+}

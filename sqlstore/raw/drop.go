@@ -1,0 +1,86 @@
+package raw
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	queries "laminar/queries/raw"
+	"laminar/sqlstore/pg"
+)
+
+// dropTimeout is how long a drop waits for its lock. Readers that come in that
+// time wait behind it, so it is short, and a drop that has to wait longer is
+// left for the next time.
+const dropTimeout = 50 * time.Millisecond
+
+// DropReport is what became of the tables that are no longer needed.
+type DropReport struct {
+	Dropped []string
+	// Waiting is how many are kept for now: somebody could still read them, or
+	// the time of grace is not over.
+	Waiting int
+}
+
+// DropUnused drops the hot tables of sealed generations and the partitions that
+// retention has given up, as far as nobody can need them any more, and forgets
+// flushes that nobody asks for. What must wait is dropped by a later call.
+//
+// A drop is not MVCC-safe: a transaction with an older snapshot that has not
+// touched the table yet would find its rows nowhere. So the transactions that
+// ran when the table had become unused are noted, and it is dropped when all
+// of them have ended.
+func (k *Keeper) DropUnused(ctx context.Context) (DropReport, error) {
+	report, err := k.dropUnused(ctx)
+	if err != nil {
+		return report, fmt.Errorf("drop unused tables: %w", pg.Interpret(err))
+	}
+	if _, err := k.db.Pool().Exec(ctx, queries.FlushPrune); err != nil {
+		return report, fmt.Errorf("forget old flushes: %w", pg.Interpret(err))
+	}
+	return report, nil
+}
+
+func (k *Keeper) dropUnused(ctx context.Context) (DropReport, error) {
+	var report DropReport
+	if _, err := k.db.Pool().Exec(ctx, queries.UnusedReaders); err != nil {
+		return report, err
+	}
+	var due []string
+	if err := k.db.Pool().QueryRow(ctx, queries.UnusedDue, k.dropGrace.Milliseconds()).Scan(&due, &report.Waiting); err != nil {
+		return report, err
+	}
+	for _, table := range due {
+		switch err := k.drop(ctx, table); {
+		case pg.LockTimedOut(err):
+			report.Waiting++
+		case err != nil:
+			return report, fmt.Errorf("%s: %w", table, err)
+		default:
+			report.Dropped = append(report.Dropped, table)
+		}
+	}
+	return report, nil
+}
+
+// drop drops one table, in a transaction of its own.
+func (k *Keeper) drop(ctx context.Context, table string) error {
+	return k.db.InTx(ctx, func(tx pgx.Tx) error {
+		for _, sql := range []string{
+			"set local lock_timeout = " + pg.Milliseconds(dropTimeout),
+			"drop table if exists " + pg.Quoted(table),
+		} {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		for _, sql := range []string{queries.UnusedRemove, queries.GenerationDrop} {
+			if _, err := tx.Exec(ctx, sql, table); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,248 @@
+package raw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	queries "laminar/queries/raw"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+	"laminar/sqlstore/pg"
+)
+
+// endTimeout is how long giving a transaction back may take. It runs after the
+// caller's context has ended, too.
+const endTimeout = 5 * time.Second
+
+// Writer writes raw samples and what belongs to them. All methods are safe for
+// concurrent use.
+type Writer struct {
+	db            *pg.DB
+	missedSamples int64     // that Missed reads at most
+	packers       sync.Pool // of *segment.Packer
+}
+
+// NewWriter makes a writer. missedSamples is how many samples a flush reads at
+// most, newest first, to learn exactly what other writers did.
+func NewWriter(db *pg.DB, missedSamples int64) *Writer {
+	return &Writer{db: db, missedSamples: missedSamples}
+}
+
+// FlushTx is the transaction of one flush. From BeginFlush to Commit or
+// Rollback it holds the lock of its region's row and a connection: whoever
+// holds it does nothing slow. It is for one goroutine.
+type FlushTx struct {
+	writer *Writer
+	conn   *pgxpool.Conn // nil once it has ended
+	flush  sequence.Flush
+}
+
+// BeginFlush begins the transaction of one flush: it locks the region's row,
+// which waits for the flush before, and takes the next sequence (I1). The
+// caller must end it with Commit or Rollback.
+//
+// What retention has given up is read by a statement of its own behind that
+// lock: one that had to wait for the lock would see it as of before the wait.
+func (w *Writer) BeginFlush(ctx context.Context, region sequence.Region, id sequence.FlushID) (*FlushTx, error) {
+	conn, err := w.db.Pool().Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("begin a flush of region %d: %w", region, pg.Interpret(err))
+	}
+	tx := &FlushTx{writer: w, conn: conn, flush: sequence.Flush{Region: region, ID: id}}
+	if err := tx.begin(ctx); err != nil {
+		tx.end(ctx)
+		return nil, fmt.Errorf("begin a flush of region %d: %w", region, pg.Interpret(err))
+	}
+	return tx, nil
+}
+
+// begin is one round trip.
+func (tx *FlushTx) begin(ctx context.Context) error {
+	var batch pgx.Batch
+	batch.Queue("begin isolation level read committed")
+	batch.Queue(queries.FlushBegin, int32(tx.flush.Region), [16]byte(tx.flush.ID))
+	batch.Queue(queries.RetentionEarliest)
+	results := tx.conn.SendBatch(ctx, &batch)
+	defer results.Close()
+	if _, err := results.Exec(); err != nil {
+		return err
+	}
+	var prev pgtype.UUID
+	err := results.QueryRow().Scan((*int64)(&tx.flush.Seq), &prev, &tx.flush.Generation, &tx.flush.Now)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return sequence.ErrRegionGone
+	}
+	if err != nil {
+		return err
+	}
+	tx.flush.PrevID = prev.Bytes // zero when it is null
+	if err := results.QueryRow().Scan(&tx.flush.Earliest); err != nil {
+		return err
+	}
+	return results.Close()
+}
+
+// Flush is where the flush stands.
+func (tx *FlushTx) Flush() sequence.Flush { return tx.flush }
+
+// Took is the flush that took a sequence of this region; the zero id when
+// nobody did or when it is not remembered any more.
+func (tx *FlushTx) Took(ctx context.Context, seq sequence.Seq) (sequence.FlushID, error) {
+	var id pgtype.UUID
+	err := tx.conn.QueryRow(ctx, queries.FlushTook, int32(tx.flush.Region), int64(seq)).Scan(&id)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return sequence.FlushID{}, fmt.Errorf("look up sequence %d of region %d: %w", seq, tx.flush.Region, pg.Interpret(err))
+	}
+	return id.Bytes, nil
+}
+
+// Commit writes the segments, in the flush's region and sequence and numbered
+// as they stand, and commits. No segments is a legal flush. It keeps no
+// reference to them, and the transaction has ended in every case.
+//
+// On return the flush is durable (I2). After an error it is undone, but after
+// sequence.ErrCommitUnknown it is neither done nor undone: see Writer.Resolve.
+func (tx *FlushTx) Commit(ctx context.Context, segments []segment.Segment) error {
+	defer tx.end(ctx)
+	if err := tx.copyIn(ctx, segments); err != nil {
+		return fmt.Errorf("write %d segments to region %d: %w", len(segments), tx.flush.Region, pg.Interpret(err))
+	}
+	// From here on the commit may happen whatever is heard of it.
+	if err := tx.commit(ctx, segments); err != nil {
+		return fmt.Errorf("commit sequence %d of region %d: %w", tx.flush.Seq, tx.flush.Region, pg.InterpretCommit(err))
+	}
+	return nil
+}
+
+func (tx *FlushTx) copyIn(ctx context.Context, segments []segment.Segment) error {
+	if len(segments) == 0 {
+		return nil
+	}
+	for i := range segments {
+		if err := checkShape(&segments[i]); err != nil {
+			return fmt.Errorf("segment %d: %w", i, err)
+		}
+	}
+	sql := queries.CopyHot(tx.flush.Generation)
+	packer := tx.writer.packer()
+	err := tx.writer.db.CopyRows(ctx, tx.conn.Conn().PgConn(), sql, &hotRows{flush: tx.flush, segments: segments, packer: packer})
+	tx.writer.packers.Put(packer)
+	return err
+}
+
+func (w *Writer) packer() *segment.Packer {
+	if p, ok := w.packers.Get().(*segment.Packer); ok {
+		return p
+	}
+	return new(segment.Packer)
+}
+
+// checkShape refuses what would be written wrongly rather than be refused by
+// the database.
+func checkShape(seg *segment.Segment) error {
+	n := len(seg.Series)
+	switch {
+	case n == 0 || n != len(seg.Offsets) || n != len(seg.Values):
+		return fmt.Errorf("%d series, %d times and %d values: want as many of each, and some", n, len(seg.Offsets), len(seg.Values))
+	case seg.Histograms != nil && len(seg.Histograms) != n:
+		return fmt.Errorf("%d histograms of %d samples", len(seg.Histograms), n)
+	case segment.Bucket(seg.MinT) != segment.Bucket(seg.MaxT):
+		return fmt.Errorf("times %d and %d lie in different time buckets", seg.MinT, seg.MaxT)
+	}
+	return nil
+}
+
+// commit is one round trip.
+func (tx *FlushTx) commit(ctx context.Context, segments []segment.Segment) error {
+	metrics, samples, newest := sumUp(segments)
+	var batch pgx.Batch
+	batch.Queue(queries.FlushInsert, int32(tx.flush.Region), int64(tx.flush.Seq), [16]byte(tx.flush.ID), metrics, samples, newest)
+	withHistograms := histogramMetrics(segments)
+	if len(withHistograms) > 0 {
+		batch.Queue(queries.HistogramMetrics, withHistograms)
+	}
+	batch.Queue("commit")
+	results := tx.conn.SendBatch(ctx, &batch)
+	defer results.Close()
+	for range batch.Len() - 1 {
+		if _, err := results.Exec(); err != nil {
+			return err
+		}
+	}
+	tag, err := results.Exec()
+	if err != nil {
+		return err
+	}
+	if tag.String() != "COMMIT" {
+		return fmt.Errorf("the server answered COMMIT with %s", tag)
+	}
+	return results.Close()
+}
+
+// histogramMetrics lists the metrics of the segments that hold histograms, in
+// ascending order.
+func histogramMetrics(segments []segment.Segment) []int32 {
+	var out []int32
+	for i := range segments {
+		if segments[i].Histograms != nil {
+			out = append(out, int32(segments[i].Metric))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// sumUp gives the segments' metrics in ascending order, and for each the number
+// of its samples and its newest time.
+func sumUp(segments []segment.Segment) (metrics []int32, samples, newest []int64) {
+	byMetric := make([]int, len(segments))
+	for i := range byMetric {
+		byMetric[i] = i
+	}
+	slices.SortFunc(byMetric, func(a, b int) int { return int(segments[a].Metric) - int(segments[b].Metric) })
+	metrics = make([]int32, 0, len(segments))
+	samples = make([]int64, 0, len(segments))
+	newest = make([]int64, 0, len(segments))
+	for _, i := range byMetric {
+		seg := &segments[i]
+		if n := len(metrics); n == 0 || metrics[n-1] != int32(seg.Metric) {
+			metrics, samples, newest = append(metrics, int32(seg.Metric)), append(samples, 0), append(newest, math.MinInt64)
+		}
+		last := len(metrics) - 1
+		samples[last] += int64(seg.Len())
+		newest[last] = max(newest[last], seg.MaxT)
+	}
+	return metrics, samples, newest
+}
+
+// Rollback ends the flush without a trace. After Commit it does nothing.
+func (tx *FlushTx) Rollback(ctx context.Context) error {
+	tx.end(ctx)
+	return nil
+}
+
+// end gives the connection back, rolled back if it is still in a transaction.
+// A connection on which that does not work is closed by the pool, which rolls
+// back as well. It works after ctx has ended: the region's lock is not kept.
+func (tx *FlushTx) end(ctx context.Context) {
+	conn := tx.conn
+	if conn == nil {
+		return
+	}
+	tx.conn = nil
+	if pc := conn.Conn().PgConn(); !pc.IsClosed() && pc.TxStatus() != 'I' {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+		defer cancel()
+		_, _ = conn.Exec(ctx, "rollback") // what is not rolled back here is closed by Release
+	}
+	conn.Release()
+}

@@ -1,0 +1,36 @@
+package raw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	queries "laminar/queries/raw"
+	"laminar/sqlstore/pg"
+)
+
+// electTries bounds how often an election is held again because others held one
+// at the same moment.
+const electTries = 10
+
+// Elect takes note that data of a replica of a cluster has come, and elects the
+// replica when none is or the elected one has been silent for failover, by the
+// database's clock. It returns who is elected, and for how long from the call
+// nobody else can be, at most failover: all processes agree on that.
+func (w *Writer) Elect(ctx context.Context, cluster, replica string, failover time.Duration) (elected string, left time.Duration, err error) {
+	for range electTries {
+		var leftMillis int64
+		err = w.db.Pool().QueryRow(ctx, queries.HAElect, cluster, replica, failover.Milliseconds()).Scan(&elected, &leftMillis)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+		case err != nil:
+			return "", 0, fmt.Errorf("elect a replica of cluster %q: %w", cluster, pg.Interpret(err))
+		case leftMillis > 0:
+			return elected, min(time.Duration(leftMillis)*time.Millisecond, failover), nil
+		}
+	}
+	return "", 0, fmt.Errorf("elect a replica of cluster %q: it changed %d times meanwhile", cluster, electTries)
+}

@@ -1,0 +1,67 @@
+package raw
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	queries "laminar/queries/raw"
+	"laminar/sequence"
+)
+
+// CheckHistory returns sequence.ErrHistoryChanged when a flush that took one of
+// the given sequences is not in the snapshot: the database was restored or
+// failed over to a state that lost commits, or the position is so old that its
+// flush has been forgotten. In either case what was computed up to vec has to
+// be computed again. Regions without a flush id are checked by number only.
+func (s *Snapshot) CheckHistory(ctx context.Context, vec sequence.Vector, flushes map[sequence.Region]sequence.FlushID) error {
+	var (
+		regions []int32
+		seqs    []int64
+	)
+	for _, r := range vec.Regions() {
+		seq, id := vec.At(r), flushes[r]
+		switch known := id != (sequence.FlushID{}); {
+		case seq > s.pos.Vector.At(r):
+			return historyChanged(r, seq)
+		case seq == 0 || !known:
+		case seq == s.pos.Vector.At(r):
+			if s.pos.Flushes[r] != id {
+				return historyChanged(r, seq)
+			}
+		default:
+			regions, seqs = append(regions, int32(r)), append(seqs, int64(seq))
+		}
+	}
+	if len(regions) == 0 {
+		return nil
+	}
+	rows, err := s.conn.Query(ctx, queries.SnapshotFlushes, regions, seqs)
+	if err != nil {
+		return readError("check history", err)
+	}
+	found := make(map[sequence.Region]sequence.FlushID, len(regions))
+	var (
+		r   int32
+		seq int64
+		id  pgtype.UUID
+	)
+	if _, err := pgx.ForEachRow(rows, []any{&r, &seq, &id}, func() error {
+		found[sequence.Region(r)] = id.Bytes
+		return nil
+	}); err != nil {
+		return readError("check history", err)
+	}
+	for i, r := range regions {
+		if region := sequence.Region(r); found[region] != flushes[region] {
+			return historyChanged(region, sequence.Seq(seqs[i]))
+		}
+	}
+	return nil
+}
+
+func historyChanged(r sequence.Region, seq sequence.Seq) error {
+	return fmt.Errorf("sequence %d of region %d: %w", seq, r, sequence.ErrHistoryChanged)
+}

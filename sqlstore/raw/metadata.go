@@ -1,0 +1,41 @@
+package raw
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	queries "laminar/queries/raw"
+	"laminar/sequence/series"
+	"laminar/sqlstore/pg"
+)
+
+// SaveMetadata keeps what senders say of metrics, each metric at most once in
+// the list. What is stored already is not written again.
+func (w *Writer) SaveMetadata(ctx context.Context, list []series.Metadata) error {
+	names, types := make([]string, len(list)), make([]string, len(list))
+	helps, units := make([]string, len(list)), make([]string, len(list))
+	for i, m := range list {
+		names[i], types[i], helps[i], units[i] = m.Metric, m.Type, m.Help, m.Unit
+	}
+	if _, err := w.db.Pool().Exec(ctx, queries.MetadataSave, names, types, helps, units); err != nil {
+		return fmt.Errorf("save the metadata of %d metrics: %w", len(list), pg.Interpret(err))
+	}
+	return nil
+}
+
+// Metadata is what senders say of the metrics, in the order of their names;
+// metrics that nobody describes are left out. A metric of a family takes the
+// family's description where it has none of its own.
+func (r *Reader) Metadata(ctx context.Context, metrics []string) ([]series.Metadata, error) {
+	rows, err := r.db.Pool().Query(ctx, queries.MetadataFind, metrics)
+	if err != nil {
+		return nil, fmt.Errorf("read metadata: %w", pg.Interpret(err))
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[series.Metadata])
+	if err != nil {
+		return nil, fmt.Errorf("read metadata: %w", pg.Interpret(err))
+	}
+	return list, nil
+}

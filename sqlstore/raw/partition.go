@@ -1,0 +1,97 @@
+package raw
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	queries "laminar/queries/raw"
+	"laminar/sequence/segment"
+	"laminar/sqlstore/pg"
+)
+
+// partitionName is "sealed_20060102", the UTC day that a bucket is.
+const partitionName = "sealed_20060102"
+
+// attachTimeout is how long attaching a partition waits for a lock. It needs
+// one that readers and writers do not hold, but vacuum does.
+const (
+	attachTimeout  = 2 * time.Second
+	attachAttempts = 10
+)
+
+// partitionOf is the partition of sealed for a time bucket.
+func partitionOf(bucket int64) string {
+	return time.UnixMilli(bucket).UTC().Format(partitionName)
+}
+
+// bucketOf is the time bucket of a partition; false for a name that is not one
+// of a partition of ours.
+func bucketOf(partition string) (bucket int64, ok bool) {
+	day, err := time.Parse(partitionName, partition)
+	if err != nil {
+		return 0, false
+	}
+	return day.UnixMilli(), true
+}
+
+// partitions lists the partitions of sealed.
+func (k *Keeper) partitions(ctx context.Context) ([]string, error) {
+	rows, err := k.db.Pool().Query(ctx, queries.SealedPartitions)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// makePartitions makes the partitions that the units need and that are not
+// there. Buckets that retention has given up get none.
+func (k *Keeper) makePartitions(ctx context.Context, units []sealUnit, earliest int64) error {
+	there, err := k.partitions(ctx)
+	if err != nil {
+		return fmt.Errorf("list partitions: %w", err)
+	}
+	for _, u := range units {
+		name := partitionOf(u.bucket)
+		if u.bucket+segment.BucketMillis <= earliest || slices.Contains(there, name) {
+			continue
+		}
+		if err := k.makePartition(ctx, name, u.bucket); err != nil {
+			return fmt.Errorf("make partition %s: %w", name, err)
+		}
+		there = append(there, name)
+	}
+	return nil
+}
+
+// makePartition creates a table and attaches it, which locks out neither
+// readers nor writers. There is no default partition to be scanned.
+func (k *Keeper) makePartition(ctx context.Context, name string, bucket int64) error {
+	attach := "alter table sealed attach partition " + pg.Quoted(name) + " for values from (" +
+		strconv.FormatInt(bucket, 10) + ") to (" + strconv.FormatInt(bucket+segment.BucketMillis, 10) + ")"
+	for attempt := 1; ; attempt++ {
+		err := k.db.InTx(ctx, func(tx pgx.Tx) error {
+			for _, sql := range []string{
+				"set local lock_timeout = " + pg.Milliseconds(attachTimeout),
+				strings.ReplaceAll(queries.PartitionCreate, "sealed_new", pg.Quoted(name)),
+				attach,
+			} {
+				if _, err := tx.Exec(ctx, sql); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if !pg.LockTimedOut(err) || attempt == attachAttempts {
+			return err
+		}
+		if err := pg.Sleep(ctx, attachTimeout/4); err != nil {
+			return err
+		}
+	}
+}

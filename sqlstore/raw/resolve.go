@@ -1,0 +1,46 @@
+package raw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	queries "laminar/queries/raw"
+	"laminar/sequence"
+	"laminar/sqlstore/pg"
+)
+
+// Resolve says whether the flush with the id, which was to take seq, has
+// committed. It locks the region's row, so it waits for a commit still under
+// way, which then either has happened or never will (I2).
+//
+// Flushes are remembered for an hour at least. One that is asked for later and
+// not found is taken for not committed: writing its samples again changes no
+// result, since a repeated sample replaces itself (I3).
+func (w *Writer) Resolve(ctx context.Context, region sequence.Region, seq sequence.Seq, id sequence.FlushID) (bool, error) {
+	var committed bool
+	err := w.db.InTx(ctx, func(tx pgx.Tx) error {
+		var last int64
+		err := tx.QueryRow(ctx, queries.RegionLock, int32(region)).Scan(&last)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return sequence.ErrRegionGone
+		}
+		if err != nil || last < int64(seq) {
+			return err
+		}
+		var took pgtype.UUID
+		err = tx.QueryRow(ctx, queries.FlushTook, int32(region), int64(seq)).Scan(&took)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		committed = err == nil && took.Bytes == id
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("find out whether sequence %d of region %d was committed: %w", seq, region, pg.Interpret(err))
+	}
+	return committed, nil
+}

@@ -1,0 +1,54 @@
+package raw
+
+import (
+	"context"
+	"fmt"
+
+	queries "laminar/queries/raw"
+	"laminar/sequence/segment"
+	"laminar/sqlstore/pg"
+)
+
+// RetainReport is what a Retain did.
+type RetainReport struct {
+	Earliest int64 // samples before this time (ms since the epoch) are given up
+	Drop     DropReport
+}
+
+// Retain gives up all samples before a time, in milliseconds since the epoch,
+// aligned down to a time bucket. The time is committed first and never goes
+// back: from then on ingest, sealing and refills refuse what is older (I6).
+// Then the partitions that lie wholly before it are dropped, as soon as no
+// older snapshot can read them; until then the report counts them as waiting.
+func (k *Keeper) Retain(ctx context.Context, before int64) (RetainReport, error) {
+	var report RetainReport
+	if err := k.db.Pool().QueryRow(ctx, queries.RetentionRaise, before, segment.BucketMillis).Scan(&report.Earliest); err != nil {
+		return report, fmt.Errorf("give up samples before %d: %w", before, pg.Interpret(err))
+	}
+	partitions, err := k.partitions(ctx)
+	if err != nil {
+		return report, fmt.Errorf("list partitions: %w", pg.Interpret(err))
+	}
+	var expired []string
+	for _, name := range partitions {
+		if bucket, ok := bucketOf(name); ok && bucket+segment.BucketMillis <= report.Earliest {
+			expired = append(expired, name)
+		}
+	}
+	if len(expired) > 0 {
+		if _, err := k.db.Pool().Exec(ctx, queries.UnusedAdd, expired); err != nil {
+			return report, fmt.Errorf("mark %d expired partitions: %w", len(expired), pg.Interpret(err))
+		}
+	}
+	report.Drop, err = k.DropUnused(ctx)
+	return report, err
+}
+
+// Earliest is the time, in ms since the epoch, before which samples have been
+// given up.
+func Earliest(ctx context.Context, q pg.Querier) (t int64, err error) {
+	if err := q.QueryRow(ctx, queries.RetentionEarliest).Scan(&t); err != nil {
+		return 0, fmt.Errorf("read the retention's time: %w", err)
+	}
+	return t, nil
+}

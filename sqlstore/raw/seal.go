@@ -1,0 +1,179 @@
+package raw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	queries "laminar/queries/raw"
+	"laminar/sequence/segment"
+	"laminar/sqlstore/pg"
+)
+
+// sealPoll is how often sealing looks whether the flows have come along.
+const sealPoll = 200 * time.Millisecond
+
+// SealOptions say whom sealing waits for.
+type SealOptions struct {
+	// Wait is how long a generation waits until all flows have read it. After
+	// that it is sealed all the same, and flows that are behind refill.
+	Wait time.Duration
+	// Force does not wait.
+	Force bool
+}
+
+// SealReport is what a Seal did.
+type SealReport struct {
+	Sealed   []int32 // generations, oldest first
+	Behind   int     // flows that had not read a generation when it was sealed
+	Samples  int64   // samples written, after duplicates
+	Segments int64   // sealed segments written
+	Drop     DropReport
+}
+
+// errNotToSeal says that a generation is not the oldest closed one any more:
+// another process was quicker.
+var errNotToSeal = errors.New("it is not the oldest closed generation any more")
+
+// Seal closes the current generation, merges all closed ones, and drops the
+// tables that no reader needs any more. One process merges at a time, and none
+// holds the others up while it waits for flows: a forced seal overtakes.
+//
+// Each generation is one transaction, which writes the merged segments and
+// marks it sealed: a crash leaves it as it was.
+func (k *Keeper) Seal(ctx context.Context, opts SealOptions) (SealReport, error) {
+	var report SealReport
+	if _, err := k.Freeze(ctx); err != nil {
+		return report, err
+	}
+	frozen, err := k.frozen(ctx)
+	if err != nil {
+		return report, fmt.Errorf("list generations to seal: %w", pg.Interpret(err))
+	}
+	for _, generation := range frozen {
+		behind, err := k.waitForFlows(ctx, generation, opts)
+		if err != nil {
+			return report, fmt.Errorf("wait for flows to read generation %d: %w", generation, pg.Interpret(err))
+		}
+		written, err := k.sealAlone(ctx, generation)
+		if errors.Is(err, errNotToSeal) {
+			continue
+		}
+		if err != nil {
+			return report, fmt.Errorf("seal generation %d: %w", generation, pg.Interpret(err))
+		}
+		report.Sealed = append(report.Sealed, generation)
+		report.Behind = max(report.Behind, behind)
+		report.Samples += written.samples
+		report.Segments += written.segments
+	}
+	report.Drop, err = k.DropUnused(ctx)
+	return report, err
+}
+
+// sealAlone seals a generation as the only process that seals. The lock saves
+// work; that no generation is sealed twice is seen to by the transaction.
+func (k *Keeper) sealAlone(ctx context.Context, generation int32) (written, error) {
+	unlock, err := k.db.LockOut(ctx, sealLock, sealLockWait)
+	if err != nil {
+		return written{}, err
+	}
+	defer unlock()
+	return k.sealGeneration(ctx, generation)
+}
+
+func (k *Keeper) frozen(ctx context.Context) ([]int32, error) {
+	rows, err := k.db.Pool().Query(ctx, queries.GenerationFrozen)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int32])
+}
+
+// waitForFlows returns how many flows have not read the generation yet.
+func (k *Keeper) waitForFlows(ctx context.Context, generation int32, opts SealOptions) (behind int, err error) {
+	deadline := time.Now().Add(opts.Wait)
+	for {
+		if err := k.db.Pool().QueryRow(ctx, queries.SealBehind, generation).Scan(&behind); err != nil {
+			return 0, err
+		}
+		if behind == 0 || opts.Force || !time.Now().Before(deadline) {
+			return behind, nil
+		}
+		if err := pg.Sleep(ctx, sealPoll); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (k *Keeper) sealGeneration(ctx context.Context, generation int32) (written, error) {
+	units, err := k.sealUnits(ctx, generation)
+	if pg.NoTable(err) {
+		return written{}, errNotToSeal // sealed by another process, and dropped
+	}
+	if err != nil {
+		return written{}, fmt.Errorf("look through it: %w", err)
+	}
+	earliest, err := Earliest(ctx, k.db.Pool())
+	if err != nil {
+		return written{}, err
+	}
+	if err := k.makePartitions(ctx, units, earliest); err != nil {
+		return written{}, err
+	}
+	m := merger{keeper: k, generation: generation}
+	err = k.db.InTx(ctx, func(tx pgx.Tx) error {
+		m.tx = tx
+		// Partitions stay while we write to them; whatever was dropped before
+		// this lock is older than the time that is read after it.
+		if _, err := tx.Exec(ctx, "lock table sealed in row exclusive mode"); err != nil {
+			return err
+		}
+		var id int32
+		err := tx.QueryRow(ctx, queries.SealLock, generation).Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return errNotToSeal
+		}
+		if err != nil {
+			return err
+		}
+		if m.earliest, err = Earliest(ctx, tx); err != nil {
+			return err
+		}
+		if err := m.mergeAll(ctx, units); err != nil {
+			return err
+		}
+		return finishSeal(ctx, tx, generation, units)
+	})
+	return m.written, err
+}
+
+// finishSeal does what makes the merged segments count.
+func finishSeal(ctx context.Context, tx pgx.Tx, generation int32, units []sealUnit) error {
+	regions, metrics, newest := make([]int32, len(units)), make([]int32, len(units)), make([]int64, len(units))
+	for i, u := range units {
+		regions[i], metrics[i], newest[i] = u.region, u.metric, u.newest
+	}
+	if _, err := tx.Exec(ctx, queries.SealFloors, regions, metrics, newest); err != nil {
+		return fmt.Errorf("raise the floors: %w", err)
+	}
+	if _, err := tx.Exec(ctx, queries.UnusedAdd, []string{queries.HotTable(generation)}); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, queries.GenerationSeal, generation)
+	return err
+}
+
+func (k *Keeper) sealUnits(ctx context.Context, generation int32) ([]sealUnit, error) {
+	rows, err := k.db.Pool().Query(ctx, queries.OnHot(queries.SealUnits, generation), segment.BucketMillis)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (u sealUnit, err error) {
+		err = row.Scan(&u.region, &u.metric, &u.bucket, &u.samples, &u.newest)
+		return u, err
+	})
+}

@@ -1,0 +1,206 @@
+package raw
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	queries "laminar/queries/raw"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+const (
+	// sealedSegment is how many samples a sealed segment holds at most.
+	sealedSegment = 65_536
+	// sealBatch is how many merged samples are written by one COPY, about.
+	sealBatch = 1_000_000
+)
+
+// sealUnit is what is merged into segments of its own: one metric in one region
+// and time bucket.
+type sealUnit struct {
+	region, metric int32
+	bucket         int64 // ms since the epoch
+	samples        int64
+	newest         int64 // ms since the epoch
+}
+
+// written is what a merge wrote.
+type written struct{ samples, segments int64 }
+
+// merger merges one generation within the transaction that seals it. It holds
+// at most the keeper's limit of samples to be merged, and a batch of merged ones.
+type merger struct {
+	keeper     *Keeper
+	tx         pgx.Tx
+	generation int32
+	earliest   int64 // ms: samples before it are left out
+	written    written
+
+	packer  segment.Packer
+	out     []sealedRow // merged, not written yet
+	samples int         // in out, as weight counts them
+}
+
+func (m *merger) mergeAll(ctx context.Context, units []sealUnit) error {
+	for _, u := range units {
+		if u.newest < m.earliest {
+			continue
+		}
+		if err := m.mergeUnit(ctx, u); err != nil {
+			return fmt.Errorf("merge metric %d of region %d: %w", u.metric, u.region, err)
+		}
+		if m.samples >= sealBatch {
+			if err := m.write(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return m.write(ctx)
+}
+
+// pack adds merged segments to those to be written.
+func (m *merger) pack(merged []segment.Segment) error {
+	for i := range merged {
+		seg := &merged[i]
+		packed, err := m.packer.Append(nil, seg)
+		if err != nil {
+			return err
+		}
+		row := sealedRow{head: *seg, samples: seg.Len(), packed: packed}
+		row.head.Series, row.head.Offsets, row.head.Values = nil, nil, nil
+		m.out = append(m.out, row)
+		m.samples += weight(seg)
+		m.written.samples += int64(row.samples)
+	}
+	return nil
+}
+
+// weight is how many samples a segment counts for: 24 bytes of histograms count
+// as one more, as in queries.SealUnits.
+func weight(seg *segment.Segment) int {
+	n := seg.Len()
+	for _, payload := range seg.Histograms {
+		n += len(payload) / 24
+	}
+	return n
+}
+
+// seriesRange is the series with from <= id < to.
+type seriesRange struct{ from, to sequence.SeriesID }
+
+const endOfSeries = sequence.SeriesID(1<<31 - 1)
+
+// mergeUnit merges a unit at once, or, when it is too much, some series at a
+// time, each time reading all of it.
+func (m *merger) mergeUnit(ctx context.Context, u sealUnit) error {
+	parts := []seriesRange{{0, endOfSeries}}
+	if u.samples > m.keeper.mergeSamples {
+		var err error
+		if parts, err = m.split(ctx, u); err != nil {
+			return err
+		}
+	}
+	for _, part := range parts {
+		hot, err := m.read(ctx, u, part)
+		if err != nil {
+			return err
+		}
+		if err := m.pack(segment.Merge(hot, m.earliest, sealedSegment)); err != nil {
+			return err
+		}
+		if len(parts) > 1 {
+			if err := m.write(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// split cuts a unit by series, so that no part has more samples than the limit
+// unless one series alone has.
+func (m *merger) split(ctx context.Context, u sealUnit) ([]seriesRange, error) {
+	rows, err := m.tx.Query(ctx, queries.OnHot(queries.SealSeries, m.generation), u.metric, u.region, u.bucket, segment.BucketMillis)
+	if err != nil {
+		return nil, err
+	}
+	var parts []seriesRange
+	var id int32
+	var n, held int64
+	part := seriesRange{}
+	_, err = pgx.ForEachRow(rows, []any{&id, &n}, func() error {
+		if held > 0 && held+n > m.keeper.mergeSamples {
+			part.to = sequence.SeriesID(id)
+			parts = append(parts, part)
+			part, held = seriesRange{from: part.to}, 0
+		}
+		held += n
+		return nil
+	})
+	part.to = endOfSeries
+	return append(parts, part), err
+}
+
+// read gives the hot segments of a unit, in the order in which they were
+// written, with the samples of the part's series.
+func (m *merger) read(ctx context.Context, u sealUnit, part seriesRange) ([]segment.Segment, error) {
+	rows, err := m.tx.Query(ctx, queries.OnHot(queries.SealRead, m.generation), pgx.QueryResultFormats{pgx.BinaryFormatCode},
+		u.metric, u.region, u.bucket, segment.BucketMillis)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []segment.Segment
+	var unpacker segment.Unpacker
+	for rows.Next() {
+		var seg segment.Segment // with arrays of its own: all are held until they are merged
+		if err := decodeSegment(rows.RawValues(), &seg, &unpacker); err != nil {
+			return nil, err
+		}
+		for i, payload := range seg.Histograms {
+			seg.Histograms[i] = bytes.Clone(payload) // the row's memory goes with it
+		}
+		keep(&seg, part)
+		out = append(out, seg)
+	}
+	return out, rows.Err()
+}
+
+// keep leaves out the samples of other series. A segment that is left empty
+// still counts for the merge's sequences.
+func keep(seg *segment.Segment, part seriesRange) {
+	if part == (seriesRange{0, endOfSeries}) {
+		return
+	}
+	n := 0
+	for i, id := range seg.Series {
+		if part.from <= id && id < part.to {
+			seg.Series[n], seg.Offsets[n], seg.Values[n] = id, seg.Offsets[i], seg.Values[i]
+			if seg.Histograms != nil {
+				seg.Histograms[n] = seg.Histograms[i]
+			}
+			n++
+		}
+	}
+	seg.Series, seg.Offsets, seg.Values = seg.Series[:n:n], seg.Offsets[:n:n], seg.Values[:n:n]
+	if seg.Histograms != nil {
+		seg.Histograms = seg.Histograms[:n:n]
+	}
+}
+
+// write copies what has been merged into sealed.
+func (m *merger) write(ctx context.Context) error {
+	if len(m.out) == 0 {
+		return nil
+	}
+	if err := m.keeper.db.CopyRows(ctx, m.tx.Conn().PgConn(), queries.SealedCopy, &sealedRows{segments: m.out}); err != nil {
+		return fmt.Errorf("write %d sealed segments: %w", len(m.out), err)
+	}
+	m.written.segments += int64(len(m.out))
+	m.out, m.samples = nil, 0
+	return nil
+}

@@ -1,0 +1,175 @@
+package raw
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	queries "laminar/queries/raw"
+	"laminar/sequence"
+	"laminar/sequence/series"
+	"laminar/sqlstore/pg"
+)
+
+// seriesChunk is how many series are looked up or created by one statement.
+const seriesChunk = 10_000
+
+// Metrics returns the ids of the metrics in the order of their names and
+// creates those that are missing. That is a transaction of its own: a metric
+// that no sample follows is harmless.
+func (w *Writer) Metrics(ctx context.Context, names []string) ([]sequence.MetricID, error) {
+	ids, err := w.metrics(ctx, names)
+	if err != nil {
+		return nil, fmt.Errorf("look up %d metrics: %w", len(names), pg.Interpret(err))
+	}
+	return ids, nil
+}
+
+func (w *Writer) metrics(ctx context.Context, names []string) ([]sequence.MetricID, error) {
+	byName := make(map[string]sequence.MetricID, len(names))
+	wanted := slices.Compact(slices.Sorted(slices.Values(names)))
+	if err := w.findMetrics(ctx, wanted, byName); err != nil {
+		return nil, err
+	}
+	// Only the missing ones are inserted: an insert that conflicts uses up an id.
+	missing := slices.DeleteFunc(wanted, func(name string) bool { return byName[name] != 0 })
+	if len(missing) > 0 {
+		if _, err := w.db.Pool().Exec(ctx, queries.MetricInsert, missing); err != nil {
+			return nil, err
+		}
+		if err := w.findMetrics(ctx, missing, byName); err != nil {
+			return nil, err
+		}
+	}
+	ids := make([]sequence.MetricID, len(names))
+	for i, name := range names {
+		if ids[i] = byName[name]; ids[i] == 0 {
+			return nil, fmt.Errorf("metric %q is not there after it was created", name)
+		}
+	}
+	return ids, nil
+}
+
+func (w *Writer) findMetrics(ctx context.Context, names []string, into map[string]sequence.MetricID) error {
+	rows, err := w.db.Pool().Query(ctx, queries.MetricFind, names)
+	if err != nil {
+		return err
+	}
+	var id int32
+	var name string
+	_, err = pgx.ForEachRow(rows, []any{&id, &name}, func() error {
+		into[name] = sequence.MetricID(id)
+		return nil
+	})
+	return err
+}
+
+// CreateSeries returns the ids of the series in their order and creates those
+// that are missing, stamped with this flush. It is race-free because the
+// region's row is locked and a series belongs to one region.
+//
+// A created series exists only if the flush commits.
+func (tx *FlushTx) CreateSeries(ctx context.Context, wanted []series.Wanted) ([]series.Stored, error) {
+	out := make([]series.Stored, 0, len(wanted))
+	for chunk := range slices.Chunk(wanted, seriesChunk) {
+		created, err := tx.createChunk(ctx, chunk)
+		if err != nil {
+			return nil, fmt.Errorf("create series of region %d: %w", tx.flush.Region, pg.Interpret(err))
+		}
+		out = append(out, created...)
+	}
+	return out, nil
+}
+
+func (tx *FlushTx) createChunk(ctx context.Context, wanted []series.Wanted) ([]series.Stored, error) {
+	identities := make([][]byte, len(wanted))
+	for i := range wanted {
+		identities[i] = wanted[i].SHA256[:]
+	}
+	rows, err := tx.conn.Query(ctx, queries.SeriesFind, identities)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[[32]byte]series.Stored, len(wanted))
+	if err := collectSeries(rows, false, known); err != nil {
+		return nil, err
+	}
+	var metrics []int32
+	var missing [][]byte
+	var labels []string
+	asked := make(map[[32]byte]bool)
+	for i := range wanted {
+		n := &wanted[i]
+		if _, found := known[n.SHA256]; found || asked[n.SHA256] {
+			continue
+		}
+		asked[n.SHA256] = true
+		text, err := labelsJSON(n.Labels)
+		if err != nil {
+			return nil, err
+		}
+		metrics, missing, labels = append(metrics, int32(n.Metric)), append(missing, n.SHA256[:]), append(labels, text)
+	}
+	if len(missing) > 0 {
+		rows, err := tx.conn.Query(ctx, queries.SeriesInsert, int32(tx.flush.Region), int64(tx.flush.Seq), metrics, missing, labels)
+		if err != nil {
+			return nil, err
+		}
+		if err := collectSeries(rows, true, known); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]series.Stored, len(wanted))
+	for i := range wanted {
+		out[i] = known[wanted[i].SHA256]
+		if out[i].ID == 0 {
+			return nil, fmt.Errorf("series %x is not there after it was created", wanted[i].SHA256)
+		}
+	}
+	return out, nil
+}
+
+func collectSeries(rows pgx.Rows, created bool, into map[[32]byte]series.Stored) error {
+	var id int32
+	var identity []byte
+	_, err := pgx.ForEachRow(rows, []any{&id, &identity}, func() error {
+		if len(identity) != 32 {
+			return fmt.Errorf("series %d has an identity of %d bytes, want 32", id, len(identity))
+		}
+		into[[32]byte(identity)] = series.Stored{ID: sequence.SeriesID(id), Created: created}
+		return nil
+	})
+	return err
+}
+
+// labelsJSON is a label set as a JSON object. Text that is not UTF-8 is refused
+// here, because JSON encoding would quietly replace it.
+func labelsJSON(labels []series.Label) (string, error) {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, l := range labels {
+		if !utf8.ValidString(l.Name) || !utf8.ValidString(l.Value) {
+			return "", fmt.Errorf("%w: label %q with value %q is not UTF-8", sequence.ErrBadContent, l.Name, l.Value)
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		for n, text := range [2]string{l.Name, l.Value} {
+			quoted, err := json.Marshal(text)
+			if err != nil {
+				return "", fmt.Errorf("encode label %q: %w", l.Name, err)
+			}
+			if n == 1 {
+				b.WriteByte(':')
+			}
+			b.Write(quoted)
+		}
+	}
+	b.WriteByte('}')
+	return b.String(), nil
+}

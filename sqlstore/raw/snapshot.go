@@ -1,0 +1,213 @@
+package raw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	queries "laminar/queries/raw"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+	"laminar/sqlstore/pg"
+)
+
+// How a snapshot begins. A lock that has to wait means that a hot table or a
+// partition is being dropped right now: waiting longer than that takes would
+// only hold up others behind us, so give up quickly and look again.
+const (
+	snapshotLockTimeout = 200 * time.Millisecond
+	snapshotAttempts    = 20
+	snapshotPause       = 10 * time.Millisecond // times the attempt's number
+)
+
+// Reader reads raw samples. All methods are safe for concurrent use.
+type Reader struct{ db *pg.DB }
+
+// NewReader makes a reader.
+func NewReader(db *pg.DB) *Reader { return &Reader{db: db} }
+
+// Snapshot is one REPEATABLE READ transaction: everything read through it is
+// as of one position. It holds a connection of the pool, holds back vacuum and
+// keeps the segment tables it may read from being dropped, so it should be
+// closed within a few seconds. It is for one goroutine.
+type Snapshot struct {
+	pool *pgxpool.Pool // for sessions beside
+	conn *pgxpool.Conn
+	pos  sequence.Position
+	hot  []int32         // the unsealed generations
+	seg  segment.Segment // reused for every segment read
+
+	unpacker segment.Unpacker
+
+	exported string // the snapshot's name for sessions beside; "" before there was one
+}
+
+// errMoved says that a generation came or went between looking and locking.
+var errMoved = errors.New("generations moved while the snapshot was taken")
+
+// Snapshot begins a snapshot.
+//
+// The tables are locked (ACCESS SHARE) before the snapshot is taken, because a
+// drop is not MVCC-safe: a snapshot that is older than the drop would find the
+// samples nowhere. LOCK TABLE takes no snapshot, so the order holds inside one
+// transaction. A freeze in between adds a generation that is not locked yet;
+// then everything is given back and tried again.
+func (r *Reader) Snapshot(ctx context.Context) (*Snapshot, error) {
+	return r.snapshot(ctx, "read only", "")
+}
+
+// SnapshotToWrite begins a snapshot whose transaction may write to other tables
+// than those of raw samples, through Session. lock is a LOCK TABLE statement for
+// these, which runs before the snapshot is taken.
+func (r *Reader) SnapshotToWrite(ctx context.Context, lock string) (*Snapshot, error) {
+	return r.snapshot(ctx, "read write", lock+";")
+}
+
+func (r *Reader) snapshot(ctx context.Context, mode, lock string) (*Snapshot, error) {
+	conn, err := r.db.Pool().Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", pg.Interpret(err))
+	}
+	for attempt := 1; ; attempt++ {
+		snap, err := r.beginSnapshot(ctx, conn, mode, lock)
+		if err == nil {
+			return snap, nil
+		}
+		endSnapshot(conn)
+		if !snapshotRetry(err) || attempt == snapshotAttempts {
+			conn.Release()
+			return nil, fmt.Errorf("take snapshot: %w", pg.Interpret(err))
+		}
+		select {
+		case <-ctx.Done():
+			conn.Release()
+			return nil, fmt.Errorf("take snapshot: %w", ctx.Err())
+		case <-time.After(time.Duration(attempt) * snapshotPause):
+		}
+	}
+}
+
+// snapshotRetry reports whether a snapshot failed only because a table was
+// created or dropped meanwhile.
+func snapshotRetry(err error) bool {
+	return errors.Is(err, errMoved) || pg.LockTimedOut(err) || pg.NoTable(err)
+}
+
+func (r *Reader) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, mode, lock string) (*Snapshot, error) {
+	var locked []int32
+	if err := conn.QueryRow(ctx, queries.SnapshotGenerations).Scan(&locked); err != nil {
+		return nil, fmt.Errorf("list hot tables: %w", err)
+	}
+	names := []string{"sealed"}
+	for _, g := range locked {
+		names = append(names, queries.HotTable(g))
+	}
+	begin := "begin isolation level repeatable read " + mode + ";" +
+		"set local lock_timeout = " + pg.Milliseconds(snapshotLockTimeout) + ";" +
+		"set local jit = off;" + // compiling takes longer than these queries
+		lock +
+		"lock table " + strings.Join(names, ", ") + " in access share mode"
+	if _, err := conn.Conn().PgConn().Exec(ctx, begin).ReadAll(); err != nil {
+		return nil, fmt.Errorf("lock segment tables: %w", err)
+	}
+	snap := &Snapshot{pool: r.db.Pool(), conn: conn}
+	unsealed, err := snap.readPosition(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read positions: %w", err)
+	}
+	for _, g := range unsealed {
+		if !slices.Contains(locked, g) {
+			return nil, errMoved
+		}
+	}
+	snap.hot = unsealed
+	return snap, nil
+}
+
+// readPosition fills the position and returns the unsealed generations.
+func (s *Snapshot) readPosition(ctx context.Context) ([]int32, error) {
+	var (
+		regions, unsealed []int32
+		histograms        []int32
+		seqs              []int64
+		flushes           []pgtype.UUID
+	)
+	err := s.conn.QueryRow(ctx, queries.SnapshotPosition).
+		Scan(&regions, &seqs, &flushes, &s.pos.Now, &s.pos.Earliest, &unsealed, &histograms)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range histograms {
+		s.pos.Histograms = append(s.pos.Histograms, sequence.MetricID(id))
+	}
+	s.pos.Vector, s.pos.Flushes = positionOf(regions, seqs, flushes)
+	return unsealed, nil
+}
+
+// positionOf puts the columns of regions together; regions without a commit
+// are left out of both.
+func positionOf(regions []int32, seqs []int64, flushes []pgtype.UUID) (sequence.Vector, map[sequence.Region]sequence.FlushID) {
+	vec := make(sequence.Vector, len(regions))
+	ids := make(map[sequence.Region]sequence.FlushID, len(regions))
+	for i, r := range regions {
+		if seqs[i] == 0 {
+			continue
+		}
+		vec[sequence.Region(r)] = sequence.Seq(seqs[i])
+		if flushes[i].Valid {
+			ids[sequence.Region(r)] = flushes[i].Bytes
+		}
+	}
+	return vec, ids
+}
+
+// Position is where the snapshot stands. Its maps must not be changed.
+func (s *Snapshot) Position() sequence.Position { return s.pos }
+
+// Session is the snapshot's session, for what else is to be read, or written, at
+// the same position. It must not end the transaction.
+func (s *Snapshot) Session() pg.Querier { return s.conn }
+
+// Commit makes durable what was written through Session, of a snapshot to write.
+// Only Close may be called after it. An error is sequence.ErrCommitUnknown where
+// it may have been committed all the same.
+func (s *Snapshot) Commit(ctx context.Context) error {
+	_, err := s.conn.Exec(ctx, "commit")
+	return pg.InterpretCommit(err)
+}
+
+// Close ends the transaction and gives the connection back. The snapshot must
+// not be used any more. The context is not used: giving back must work when it has ended.
+func (s *Snapshot) Close(context.Context) error {
+	if s.conn == nil {
+		return nil
+	}
+	endSnapshot(s.conn)
+	s.conn.Release()
+	s.conn = nil
+	return nil
+}
+
+// endSnapshot rolls back, in its own time: the caller's context may have ended
+// already. If it fails the pool sees the open transaction and drops the
+// connection, which ends it as well.
+func endSnapshot(conn *pgxpool.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_, _ = conn.Conn().PgConn().Exec(ctx, "rollback").ReadAll()
+}
+
+// readError names what a read of a snapshot was doing. After it the transaction
+// is of no use any more.
+func readError(doing string, err error) error {
+	return fmt.Errorf("%s: %w", doing, pg.InterpretRead(err))
+}
+
+// bind makes a query read the unsealed generations of this snapshot.
+func (s *Snapshot) bind(query string) string { return queries.OnHots(query, s.hot) }
