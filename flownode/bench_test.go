@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -15,7 +16,7 @@ import (
 // length of its range.
 func benchWorld(b testing.TB, promql string, count, scrapes int) *world {
 	b.Helper()
-	w := newWorld(b, 1, 2, ExecutorColumnar, fmt.Sprintf("flows: [{name: f, promql: '%s', every: 1m}]", promql))
+	w := newWorld(b, 1, 2, flowdef.ExecutorColumnar, fmt.Sprintf("flows: [{name: f, promql: '%s', every: 1m}]", promql))
 	w.benchSeries(count)
 	for range scrapes {
 		w.benchScrape(count)
@@ -73,8 +74,8 @@ func BenchmarkTick(b *testing.B) {
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			w := benchWorld(b, bm.promql, count, bm.scrapes)
-			w.node.cfg.Results = discard{}
-			if _, err := w.group.round(context.Background()); err != nil {
+			w.results = discard{}
+			if _, err := w.round(context.Background()); err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
@@ -82,7 +83,7 @@ func BenchmarkTick(b *testing.B) {
 				b.StopTimer()
 				w.benchScrape(count)
 				b.StartTimer()
-				if _, err := w.group.round(context.Background()); err != nil {
+				if _, err := w.round(context.Background()); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -1,5 +1,10 @@
 package flownode
 
+// Closed windows that have changed: onto the dirty list, and off it again.
+// Before: each leaf knows which closed windows the delta reaches.
+// After: every closed window that the delta touches is computed again, or on the
+// dirty list that is stored with the vector.
+
 import (
 	"context"
 	"maps"
@@ -9,16 +14,8 @@ import (
 	"laminar/flownode/progress"
 )
 
-// TouchWidth is the width of what touches are counted by.
-func (l *Leaf) TouchWidth() int64 {
-	if l.Def.Batch {
-		return l.Step
-	}
-	return l.Def.Pane
-}
-
 // touch puts the closed windows that the delta reaches on the dirty list.
-func (s *stepping) touch(ctx context.Context) error {
+func (s *flowRound) touch(ctx context.Context) error {
 	emitted := s.to.EmittedUntil
 	if s.changed {
 		// Which groups of a window hold values of samples that are gone nobody can
@@ -27,7 +24,7 @@ func (s *stepping) touch(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, l := range s.leaves {
+	for _, l := range s.deltas {
 		if l.Def.Pinned {
 			if err := s.touchPinned(ctx, l); err != nil {
 				return err
@@ -50,7 +47,7 @@ func (s *stepping) touch(ctx context.Context) error {
 			first, _ := l.WindowsOf(span.Span.MinT)
 			_, last := l.WindowsOf(span.Span.MaxT)
 			for w := first; w <= min(last, emitted); w += l.Step {
-				s.dirty.Touch(w, progress.AllGroups, span.Reason, s.flow.Vector, s.r.pos.Now)
+				s.DirtyWindows.Touch(w, progress.AllGroups, span.Reason, s.Vector, s.r.Pos.Now)
 			}
 		}
 	}
@@ -60,7 +57,7 @@ func (s *stepping) touch(ctx context.Context) error {
 // touchPinned makes every closed window dirty, if the delta holds something that
 // a pinned leaf reads. How many these are is bounded where the flow is applied
 // (flowdef.CheckRaw).
-func (s *stepping) touchPinned(ctx context.Context, l *Leaf) error {
+func (s *flowRound) touchPinned(ctx context.Context, l *leafDelta) error {
 	reason := flowplan.Reason("")
 	switch {
 	case !l.unordered.Empty():
@@ -73,7 +70,7 @@ func (s *stepping) touchPinned(ctx context.Context, l *Leaf) error {
 			reason = span.Reason
 		}
 	}
-	if reason == "" || s.flow.Def.Expr.PinnedGone(s.r.pos.Earliest) {
+	if reason == "" || s.Def.Expr.PinnedGone(s.r.Pos.Earliest) {
 		return nil
 	}
 	return s.touchAll(ctx, reason)
@@ -81,9 +78,9 @@ func (s *stepping) touchPinned(ctx context.Context, l *Leaf) error {
 
 // touchAll makes every closed window dirty that can be computed and in which
 // some leaf may hold a sample, with all its groups.
-func (s *stepping) touchAll(ctx context.Context, reason flowplan.Reason) error {
-	after := max(0, s.earliestEnd(s.r.pos.Earliest)) - s.every()
-	if s.r.pos.Earliest == 0 {
+func (s *flowRound) touchAll(ctx context.Context, reason flowplan.Reason) error {
+	after := max(0, s.earliestEnd(s.r.Pos.Earliest)) - s.every()
+	if s.r.Pos.Earliest == 0 {
 		after = -1
 	}
 	ends, err := s.candidates(ctx, s.r, after, s.to.EmittedUntil, math.MaxInt)
@@ -91,28 +88,18 @@ func (s *stepping) touchAll(ctx context.Context, reason flowplan.Reason) error {
 		return err
 	}
 	for _, end := range ends {
-		s.dirty.Touch(end, progress.AllGroups, reason, s.flow.Vector, s.r.pos.Now)
+		s.DirtyWindows.Touch(end, progress.AllGroups, reason, s.Vector, s.r.Pos.Now)
 	}
 	return nil
 }
 
-// Pins reports, of a time up to which samples of a delta reach closed windows,
-// whether a pinned leaf reads it; other leaves read it anyway.
-func (l *Leaf) Pins(t int64) bool {
-	if !l.Def.Pinned {
-		return true
-	}
-	after, _ := l.Span(0)
-	return t > after
-}
-
-func (s *stepping) touchGroups(l *Leaf, end int64, bits []uint64, reason flowplan.Reason) {
-	if !s.flow.Def.Expr.ByGroup {
-		s.dirty.Touch(end, progress.AllGroups, reason, s.flow.Vector, s.r.pos.Now)
+func (s *flowRound) touchGroups(l *leafDelta, end int64, bits []uint64, reason flowplan.Reason) {
+	if !s.Def.Expr.ByGroup {
+		s.DirtyWindows.Touch(end, progress.AllGroups, reason, s.Vector, s.r.Pos.Now)
 		return
 	}
-	EachGroup(bits, func(g int32) {
-		s.dirty.Touch(end, l.Members.Groups[g].Key, reason, s.flow.Vector, s.r.pos.Now)
+	EachBit(bits, func(g int32) {
+		s.DirtyWindows.Touch(end, l.Members.Groups[g].Key, reason, s.Vector, s.r.Pos.Now)
 	})
 }
 
@@ -121,12 +108,12 @@ const dirtyPerRound = 512
 
 // recompute computes dirty windows that have been quiet for long enough, as
 // far as the round's budget reaches, but one at least.
-func (s *stepping) recompute(ctx context.Context) error {
-	ready := s.dirty.Ready(s.r.pos.Now, dirtyPerRound)
+func (s *flowRound) recompute(ctx context.Context) error {
+	ready := s.DirtyWindows.Ready(s.r.Pos.Now, dirtyPerRound)
 	full := len(ready) == dirtyPerRound
 	for begun := false; len(ready) > 0; begun = true {
 		most := len(ready)
-		if s.r.overBudget() || s.rows >= maxRoundRows {
+		if s.full() {
 			if begun {
 				s.more = true
 				return nil
@@ -149,7 +136,7 @@ func (s *stepping) recompute(ctx context.Context) error {
 				batch, s.more = batch[:i], true
 				break
 			}
-			if s.rebuildable(d.End, s.r.pos.Earliest) && !s.expired(d.End) {
+			if s.rebuildable(d.End, s.r.Pos.Earliest) && !s.expired(d.End) {
 				own := wanted{all: want.all, keys: d.Groups}
 				res, err := s.window(ctx, src, d.End, own)
 				if err != nil {
@@ -160,13 +147,13 @@ func (s *stepping) recompute(ctx context.Context) error {
 				} else {
 					s.put(s.some(res, own))
 				}
-				s.r.node.metrics.refills.WithLabelValues(string(d.Reason)).Inc()
+				s.r.Refills[d.Reason]++
 			} else {
-				s.r.node.metrics.unrebuildable.Inc()
+				s.r.Kept++
 			}
 			s.forget(d)
 		}
-		s.r.node.metrics.windows.WithLabelValues("recomputed").Add(float64(len(batch)))
+		s.r.Windows[Recomputed] += len(batch)
 		if s.more {
 			return nil
 		}
@@ -178,13 +165,12 @@ func (s *stepping) recompute(ctx context.Context) error {
 // dirtyBatch takes from the front of ready the windows that are best computed
 // from one reading, of the groups that any of them wants: near each other, and
 // all whole or all by group.
-func (s *stepping) dirtyBatch(ready []*flowplan.DirtyWindow) ([]*flowplan.DirtyWindow, wanted) {
-	want := wanted{all: ready[0].All || !s.flow.Def.Expr.ByGroup, keys: map[string]struct{}{}}
-	gap := max(s.flow.Def.Expr.MaxReach, 16*s.every())
+func (s *flowRound) dirtyBatch(ready []*flowplan.DirtyWindow) ([]*flowplan.DirtyWindow, wanted) {
+	want := wanted{all: ready[0].All || !s.Def.Expr.ByGroup, keys: map[string]struct{}{}}
 	n := 0
 	for n < len(ready) && n < s.chunk() {
 		d := ready[n]
-		if (d.All || !s.flow.Def.Expr.ByGroup) != want.all || n > 0 && d.End-ready[n-1].End > gap {
+		if (d.All || !s.Def.Expr.ByGroup) != want.all || n > 0 && d.End-ready[n-1].End > s.gap() {
 			break
 		}
 		maps.Copy(want.keys, d.Groups)
@@ -194,12 +180,12 @@ func (s *stepping) dirtyBatch(ready []*flowplan.DirtyWindow) ([]*flowplan.DirtyW
 }
 
 // forget takes a window off the dirty list.
-func (s *stepping) forget(d *flowplan.DirtyWindow) {
+func (s *flowRound) forget(d *flowplan.DirtyWindow) {
 	if d.All {
 		s.remove = append(s.remove, progress.DirtyKey{WindowEnd: d.End, Group: progress.AllGroups})
 	}
 	for key := range d.Groups {
 		s.remove = append(s.remove, progress.DirtyKey{WindowEnd: d.End, Group: key})
 	}
-	s.dirty.Remove(d.End)
+	s.DirtyWindows.Remove(d.End)
 }

@@ -3,6 +3,7 @@ package flownode
 import (
 	"testing"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 )
@@ -10,20 +11,20 @@ import (
 // TestManyDirtyWindowsNeedNoTrigger holds that dirty windows beyond those that
 // one round looks at are not left until the trigger comes round again.
 func TestManyDirtyWindowsNeedNoTrigger(t *testing.T) {
-	w := newWorld(t, 1, 1, ExecutorColumnar, `flows: [{name: total, promql: 'sum(sum_over_time(temperature[1s]))', every: 1s, trigger: {interval: 1h}}]`)
+	w := newWorld(t, 1, 1, flowdef.ExecutorColumnar, `flows: [{name: total, promql: 'sum(sum_over_time(temperature[1s]))', every: 1s, trigger: {interval: 1h}}]`)
 	w.scrape(60_000, false)
 	w.tick()
-	f := w.group.flows[1]
+	f := w.flows[1]
 	for i := range int64(dirtyPerRound + 1) {
-		f.dirty.Touch(w.base-i*1000, progress.AllGroups, flowplan.Unordered, f.flow.Vector, 0)
+		f.DirtyWindows.Touch(w.base-i*1000, progress.AllGroups, flowplan.Unordered, f.Vector, 0)
 	}
 	for round, left := range []int{1, 0} {
-		more, err := w.group.round(t.Context())
+		more, err := w.round(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if more != (left > 0) || f.dirty.Len() != left {
-			t.Errorf("round %d: %d windows are dirty, want %d; it says that work is left: %t", round+1, f.dirty.Len(), left, more)
+		if more != (left > 0) || f.DirtyWindows.Len() != left {
+			t.Errorf("round %d: %d windows are dirty, want %d; it says that work is left: %t", round+1, f.DirtyWindows.Len(), left, more)
 		}
 	}
 }
@@ -31,7 +32,7 @@ func TestManyDirtyWindowsNeedNoTrigger(t *testing.T) {
 // TestProvisionalWindowIsKept holds that an open window some of whose samples
 // are given up stays as it is (I6): no later round could put it right.
 func TestProvisionalWindowIsKept(t *testing.T) {
-	w := newWorld(t, 1, 1, ExecutorColumnar, `flows: [{name: total, promql: 'sum(count_over_time(temperature[2h]))', every: 1h}]`)
+	w := newWorld(t, 1, 1, flowdef.ExecutorColumnar, `flows: [{name: total, promql: 'sum(count_over_time(temperature[2h]))', every: 1h}]`)
 	w.scrape(600_000, false)
 	w.tick()
 	mf := w.store.flows[1]

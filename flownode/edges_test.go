@@ -3,8 +3,7 @@ package flownode
 import (
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
+	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 )
 
@@ -46,7 +45,7 @@ func TestWindowEdges(t *testing.T) {
   - {name: c, promql: 'sum by (job) (count_over_time(temperature[1d]))', every: 1d}`, 12 * hour, 40 * day},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, 3, 2, ExecutorColumnar, c.defs)
+			w := newWorld(t, 3, 2, flowdef.ExecutorColumnar, c.defs)
 			for at, n := w.base, 0; at <= w.base+c.span; at, n = at+c.apart, n+1 {
 				for _, s := range w.series {
 					points := map[int64]float64{at + int64(n%3-1): w.value(s)}
@@ -76,7 +75,7 @@ func TestWindowEdges(t *testing.T) {
 // touched all the time, and each is computed twice at most.
 func TestBacklogOfADay(t *testing.T) {
 	const day, step, flushes = int64(86_400_000), int64(20_000), 100
-	w := newWorld(t, 3, 2, ExecutorColumnar, `flows:
+	w := newWorld(t, 3, 2, flowdef.ExecutorColumnar, `flows:
   - {name: a, promql: 'sum by (job) (sum_over_time(temperature[5m]))', every: 5m}
   - {name: b, promql: 'sum by (instance) (rate(requests_total[10m]))', every: 5m}`)
 	for _, s := range w.series {
@@ -95,7 +94,7 @@ func TestBacklogOfADay(t *testing.T) {
 		}
 	}
 	w.rng.Shuffle(len(queue), func(i, j int) { queue[i], queue[j] = queue[j], queue[i] })
-	before := testutil.ToFloat64(w.node.metrics.windows.WithLabelValues("recomputed"))
+	before := w.counts.Windows[Recomputed]
 	for n := range flushes {
 		for region := range w.store.vec {
 			points := map[*worldSeries]map[int64]float64{}
@@ -116,8 +115,8 @@ func TestBacklogOfADay(t *testing.T) {
 	w.settleAll()
 	// A sample at the day's beginning reaches the windows that end from then on
 	// until 10 minutes after its end.
-	const windows = float64(day/300_000 + 1 + day/300_000 + 2)
-	if n := testutil.ToFloat64(w.node.metrics.windows.WithLabelValues("recomputed")) - before; n < windows-4 || n > 2*windows {
-		t.Errorf("%v windows were computed again, want each of %v once or twice", n, windows)
+	const windows = int(day/300_000 + 1 + day/300_000 + 2)
+	if n := w.counts.Windows[Recomputed] - before; n < windows-4 || n > 2*windows {
+		t.Errorf("%d windows were computed again, want each of %d once or twice", n, windows)
 	}
 }

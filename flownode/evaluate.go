@@ -1,14 +1,20 @@
 package flownode
 
+// What a window's expression gives.
+// Before: pane state stands at the round's vector, or is not there; raw samples
+// can be read.
+// After: the window's rows, computed from everything the snapshot holds (I3).
+
 import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
-	"strings"
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
+	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/sequence/segment"
@@ -34,44 +40,41 @@ type windowResult struct {
 // inputs is what some windows of a flow can be computed from.
 type inputs struct {
 	leaves []WindowSource // by leaf
-	whole  *selection     // of a batch flow, instead
+	whole  *Selection     // of a batch flow, instead
 }
 
 // sources gives every leaf a source that can answer the windows with these ends,
 // which ascend: its pane state where that reaches back far enough, else panes or
 // raw columns read now from raw samples of the wanted groups. A batch flow gets
 // all samples that its selectors read.
-func (f *flowRun) sources(ctx context.Context, r *round, ends []int64, want wanted, fresh bool) (inputs, error) {
+func (f *Flow) sources(ctx context.Context, r *round, ends []int64, want wanted, fresh bool) (inputs, error) {
 	first, last := ends[0], ends[len(ends)-1]
-	if f.flow.Def.Expr.Batch {
-		whole, err := f.readSelection(ctx, r, first, last)
+	if f.Def.Expr.Batch {
+		whole, err := r.Select(ctx, f.Leaves, first, last)
 		return inputs{whole: whole}, err
 	}
-	out := make([]WindowSource, len(f.leaves))
-	for i, l := range f.leaves {
+	out := make([]WindowSource, len(f.Leaves))
+	for i, l := range f.Leaves {
 		after, _ := l.Span(first)
-		if !fresh && l.State != nil {
-			if _, from := l.State.Position(); from <= after {
-				out[i] = l.State
-				continue
-			}
+		if !fresh && l.ReachesBack(after) {
+			out[i] = l.State
+			continue
 		}
 		spans := make([]segment.Span, 0, len(ends))
 		for _, end := range ends {
-			spans = append(spans, spanOf(l.Span(end))...)
+			spans = append(spans, pane.Between(l.Span(end))...)
 		}
-		spans, series := joinSpans(spans), l.Members.SeriesOf(l.want(want))
+		spans, series := pane.Join(spans), l.Members.SeriesOf(groupsOf(l, want))
 		if l.Def.Batch {
-			raw, err := readRaw(ctx, r.snap, l.Members, series, spans, nil)
+			raw, err := r.Columns(ctx, l.Members, series, spans, nil)
 			if err != nil {
 				return inputs{}, err
 			}
-			r.readSamples += raw.Samples()
-			out[i] = l.builder.raw(raw)
+			out[i] = l.RawWindows(raw)
 			continue
 		}
-		transient := l.builder.panes(after, r.pos.Vector)
-		if err := l.foldRaw(ctx, r, transient, series, spans, l.only(want)); err != nil {
+		transient := l.NewState(after, r.Pos.Vector)
+		if err := r.Fold(ctx, l, transient, series, spans, only(l, want)); err != nil {
 			return inputs{}, err
 		}
 		out[i] = transient
@@ -79,9 +82,9 @@ func (f *flowRun) sources(ctx context.Context, r *round, ends []int64, want want
 	return inputs{leaves: out}, nil
 }
 
-// want translates wanted groups to the leaf's groups. Keys are those of leaf 0,
-// and only single-leaf flows are asked for some groups.
-func (l *Leaf) want(w wanted) GroupSet {
+// groupsOf translates wanted groups to the leaf's groups. Keys are those of leaf
+// 0, and only single-leaf flows are asked for some groups.
+func groupsOf(l *Leaf, w wanted) GroupSet {
 	if w.all {
 		return EveryGroup()
 	}
@@ -89,7 +92,7 @@ func (l *Leaf) want(w wanted) GroupSet {
 }
 
 // only says which samples windows with groups of their own are computed from.
-func (l *Leaf) only(w wanted) func(slot int32, t int64) bool {
+func only(l *Leaf, w wanted) func(slot int32, t int64) bool {
 	if w.all || len(w.byEnd) < 2 {
 		return nil
 	}
@@ -102,13 +105,13 @@ func (l *Leaf) only(w wanted) func(slot int32, t int64) bool {
 			}
 		}
 	}
-	return func(slot int32, t int64) bool { return cells.Has(l.grid.End(t), l.Members.GroupOf[slot]) }
+	return func(slot int32, t int64) bool { return cells.Has(l.PaneOf(t), l.Members.GroupOf[slot]) }
 }
 
 // evaluate computes the flow's expression for the window with this end.
 // An error of the expression itself (labels that clash, say) is a value of
 // type *EvalError: the window then has no result, as in Prometheus.
-func (f *flowRun) evaluate(ctx context.Context, r *round, src inputs, end int64, want wanted) (windowResult, error) {
+func (f *Flow) evaluate(ctx context.Context, r *round, src inputs, end int64, want wanted) (windowResult, error) {
 	res := windowResult{end: end}
 	var (
 		out promeval.Vector
@@ -117,30 +120,23 @@ func (f *flowRun) evaluate(ctx context.Context, r *round, src inputs, end int64,
 	switch {
 	case src.whole != nil:
 		out, res.touched, err = f.evaluateWhole(ctx, r, src.whole, end)
-	case f.flow.Def.Expr.Residual == nil:
+	case f.Def.Expr.Residual == nil:
 		res.rows, res.touched, err = f.evaluateLeaf(src.leaves[0], end, want)
 	default:
 		out, res.touched, err = f.evaluateLeaves(ctx, r, src.leaves, end, want)
 	}
 	if err == nil && out != nil {
-		out, res.histograms = floatsOf(out)
+		out, res.histograms = promeval.Floats(out)
 		res.rows, err = f.rowsOf(out)
 	}
 	if err != nil && ctx.Err() == nil {
-		return windowResult{end: end, touched: res.touched}, &EvalError{Flow: f.flow.Def.Name, End: end, Err: err}
+		return windowResult{end: end, touched: res.touched}, &EvalError{Flow: f.Def.Name, End: end, Err: err}
 	}
 	return res, err
 }
 
-// floatsOf is the elements of a vector that are numbers, and how many are not:
-// native histograms have no place in a result table.
-func floatsOf(vec promeval.Vector) (floats promeval.Vector, histograms int) {
-	floats = slices.DeleteFunc(vec, func(s promeval.Sample) bool { return s.Histogram != nil })
-	return floats, len(vec) - len(floats)
-}
-
 // rowsOf turns a vector into rows.
-func (f *flowRun) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
+func (f *Flow) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
 	rows := make([]progress.Row, len(vec))
 	for i := range vec {
 		rows[i] = progress.Row{Columns: f.layout.Row(vec[i].Metric), Value: vec[i].Value}
@@ -150,7 +146,7 @@ func (f *flowRun) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
 		if slices.Equal(rows[i-1].Columns, rows[i].Columns) {
 			for _, s := range vec {
 				if slices.Equal(f.layout.Row(s.Metric), rows[i].Columns) {
-					return nil, &DuplicateError{Leaf: f.flow.Def.PromQL, Labels: s.Metric}
+					return nil, &DuplicateError{Leaf: f.Def.PromQL, Labels: s.Metric}
 				}
 			}
 		}
@@ -159,31 +155,31 @@ func (f *flowRun) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
 }
 
 // evaluateLeaf is the rows of a flow that is one leaf and nothing else.
-func (f *flowRun) evaluateLeaf(src WindowSource, end int64, want wanted) (rows []progress.Row, touched bool, err error) {
-	l := f.leaves[0]
+func (f *Flow) evaluateLeaf(src WindowSource, end int64, want wanted) (rows []progress.Row, touched bool, err error) {
+	l := f.Leaves[0]
 	after, upTo := l.Span(end)
 	if !src.Holds(after, upTo) {
 		return nil, false, nil
 	}
-	samples, err := LeafVector(src, l.Members, after, upTo, l.want(want))
+	samples, err := LeafVector(src, l.Members, after, upTo, groupsOf(l, want))
 	if err != nil {
 		return nil, true, err
 	}
-	rows, err = f.groupRows.rows(f, l.Members, samples)
+	rows, err = f.rows.of(f, l.Members, samples)
 	return rows, true, err
 }
 
 // evaluateLeaves merges every leaf's partials and evaluates the residual over
 // them. touched says that some leaf holds a sample; else there is no result.
-func (f *flowRun) evaluateLeaves(ctx context.Context, r *round, src []WindowSource, end int64, want wanted) (out promeval.Vector, touched bool, err error) {
-	vectors := make([]promeval.Vector, len(f.leaves))
-	for i, l := range f.leaves {
+func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []WindowSource, end int64, want wanted) (out promeval.Vector, touched bool, err error) {
+	vectors := make([]promeval.Vector, len(f.Leaves))
+	for i, l := range f.Leaves {
 		after, upTo := l.Span(end)
 		if !src[i].Holds(after, upTo) {
 			continue
 		}
 		touched = true
-		samples, err := LeafVector(src[i], l.Members, after, upTo, l.want(want))
+		samples, err := LeafVector(src[i], l.Members, after, upTo, groupsOf(l, want))
 		if err != nil {
 			return nil, true, err
 		}
@@ -196,23 +192,35 @@ func (f *flowRun) evaluateLeaves(ctx context.Context, r *round, src []WindowSour
 	if !touched {
 		return nil, false, nil
 	}
-	out, err = r.node.eval.Residual(ctx, f.flow.Def.Expr.Residual, vectors, end)
+	out, err = r.Eval.Residual(ctx, f.Def.Expr.Residual, vectors, end)
 	return out, true, err
 }
 
-// rowKey names a row of a window by its label columns. 0xff occurs in no UTF-8
-// text.
-func rowKey(cols []string) string { return strings.Join(cols, "\xff") }
+// evaluateWhole evaluates the expression of a batch flow over raw samples.
+// touched says that some selector reads a sample; windows without any have no
+// result, even where the engine would give one.
+func (f *Flow) evaluateWhole(ctx context.Context, r *round, sel *Selection, end int64) (out promeval.Vector, touched bool, err error) {
+	lo, hi := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, l := range f.Leaves {
+		after, upTo := l.Span(end)
+		lo, hi = min(lo, after), max(hi, upTo)
+	}
+	if !sel.Touches(f.Leaves, end) {
+		return nil, false, nil
+	}
+	out, err = r.Eval.WithLookback(f.Def.Lookback).Whole(ctx, f.Def.PromQL, sel.Within(lo, hi), end)
+	return out, true, err
+}
 
 // complete turns a result of all groups into what is to be stored.
-func (f *flowRun) complete(res windowResult) progress.Window {
-	return progress.Window{Start: f.flow.Def.WindowStart(res.end), End: res.end, Complete: true, Rows: res.rows}
+func (f *Flow) complete(res windowResult) progress.Window {
+	return progress.Window{Start: f.Def.WindowStart(res.end), End: res.end, Complete: true, Rows: res.rows}
 }
 
 // some turns a result of some groups into what is to be stored: wanted groups
 // without a value must not be there.
-func (f *flowRun) some(res windowResult, want wanted) progress.Window {
-	w := progress.Window{Start: f.flow.Def.WindowStart(res.end), End: res.end}
+func (f *Flow) some(res windowResult, want wanted) progress.Window {
+	w := progress.Window{Start: f.Def.WindowStart(res.end), End: res.end}
 	for _, key := range slices.Sorted(maps.Keys(want.keys)) {
 		cols := f.layout.Row(flowdef.GroupKeyLabels(key))
 		at, ok := slices.BinarySearchFunc(res.rows, cols, func(r progress.Row, cols []string) int { return slices.Compare(r.Columns, cols) })
@@ -227,13 +235,13 @@ func (f *flowRun) some(res windowResult, want wanted) progress.Window {
 
 // changes turns a result of all groups of the open window into what differs
 // from what was last written of it, and remembers it.
-func (f *flowRun) changes(res windowResult) progress.Window {
+func (f *Flow) changes(res windowResult) progress.Window {
 	old, known := f.open.rows, f.open.end == res.end && f.open.known
 	f.open = openWindow{end: res.end, rows: res.rows, known: true}
 	if !known {
 		return f.complete(res)
 	}
-	w := progress.Window{Start: f.flow.Def.WindowStart(res.end), End: res.end}
+	w := progress.Window{Start: f.Def.WindowStart(res.end), End: res.end}
 	for _, row := range res.rows {
 		order := 1
 		for len(old) > 0 {
@@ -244,7 +252,7 @@ func (f *flowRun) changes(res windowResult) progress.Window {
 			old = old[1:]
 		}
 		if len(old) > 0 && order == 0 {
-			same := sameValue(old[0].Value, row.Value)
+			same := progress.SameValue(old[0].Value, row.Value)
 			old = old[1:]
 			if same {
 				continue
@@ -266,47 +274,41 @@ func compareColumns(a, b []string) int {
 	return slices.Compare(a, b)
 }
 
-// sameValue says whether two values are one to the result table: NaN equals
-// NaN, and zero equals minus zero.
-func sameValue(a, b float64) bool { return a == b || (a != a && b != b) }
-
 // candidates lists the window ends in (after, upTo] in which some leaf that is
 // not pinned may hold a sample, ascending, at most limit: from pane state where every leaf has
 // it, else from the time spans of the stored segments.
-func (f *flowRun) candidates(ctx context.Context, r *round, after, upTo int64, limit int) ([]int64, error) {
+func (f *Flow) candidates(ctx context.Context, r *round, after, upTo int64, limit int) ([]int64, error) {
 	seen := map[int64]struct{}{}
-	for _, l := range f.leaves {
+	for _, l := range f.Leaves {
 		if l.Def.Pinned {
 			continue
 		}
 		lo, _ := l.Span(after + l.Step)
 		_, hi := l.Span(upTo)
-		if l.State != nil {
-			if _, from := l.State.Position(); from <= lo {
-				for _, end := range l.State.Occupied() {
-					l.collect(seen, end, end, after, upTo, limit)
-				}
-				continue
+		if l.ReachesBack(lo) {
+			for _, end := range l.State.Occupied() {
+				collect(l, seen, end, end, after, upTo, limit)
 			}
+			continue
 		}
 		if len(l.Members.Metrics) == 0 {
 			continue
 		}
-		spans, err := r.spans(ctx, l.Members.Metrics, lo, hi)
+		spans, err := r.Spans(ctx, l.Members.Metrics, lo, hi)
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range spans {
-			l.collect(seen, max(s.MinT, lo+1), min(s.MaxT, hi), after, upTo, limit)
+			collect(l, seen, max(s.MinT, lo+1), min(s.MaxT, hi), after, upTo, limit)
 		}
 	}
 	ends := slices.Sorted(maps.Keys(seen))
 	return ends[:min(len(ends), limit)], nil
 }
 
-// collect notes the window ends in (after, upTo] that samples from minT to
+// collect adds to seen the window ends in (after, upTo] that samples from minT to
 // maxT reach, the limit smallest of them.
-func (l *Leaf) collect(seen map[int64]struct{}, minT, maxT, after, upTo int64, limit int) {
+func collect(l *Leaf, seen map[int64]struct{}, minT, maxT, after, upTo int64, limit int) {
 	first, _ := l.WindowsOf(minT)
 	_, last := l.WindowsOf(maxT)
 	first = max(first, flowplan.NextEnd(after, l.Step))

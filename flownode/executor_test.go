@@ -7,9 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/partial"
@@ -94,37 +91,31 @@ func (s *farSnapshot) partials(fn func(int64, int32, partial.Simple) error) func
 	}
 }
 
-func (s *farSnapshot) AggregateDelta(ctx context.Context, q SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(int64, int32, partial.Simple) error) error {
+func (s *farSnapshot) AggregateDelta(ctx context.Context, q partial.SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(int64, int32, partial.Simple) error) error {
 	s.far.clock = s.far.clock.Add(s.far.trip)
 	return s.Snapshot.AggregateDelta(ctx, q, ranges, s.partials(fn))
 }
 
-func (s *farSnapshot) AggregateRaw(ctx context.Context, q SimpleQuery, after, upTo int64, fn func(int64, int32, partial.Simple) error) error {
+func (s *farSnapshot) AggregateRaw(ctx context.Context, q partial.SimpleQuery, after, upTo int64, fn func(int64, int32, partial.Simple) error) error {
 	s.far.clock = s.far.clock.Add(s.far.trip)
 	return s.Snapshot.AggregateRaw(ctx, q, after, upTo, s.partials(fn))
 }
 
 // newFarWorld is a world whose node reads over a link of so many bytes a second.
-func newFarWorld(t *testing.T, seed uint64, executor Executor, bytesPerSecond float64, defs string) (*world, *farStore) {
+func newFarWorld(t *testing.T, seed uint64, executor flowdef.Executor, bytesPerSecond float64, defs string) (*world, *farStore) {
 	t.Helper()
 	w := newWorld(t, seed, 2, executor, defs)
 	far := &farStore{memStore: w.store, clock: time.Unix(1_700_000_000, 0), trip: time.Millisecond, perByte: 1 / bytesPerSecond, many: 10_000}
-	var err error
-	w.node, err = New(Config{
-		Snapshots: far, Catalog: far, Results: far, Jobs: far, Elector: far, Executor: executor,
-		Now: func() time.Time { return far.clock }, Metrics: NewMetrics(prometheus.NewRegistry()),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.node.foldLanes = 1 // the link's clock is for one goroutine
-	w.restart()
+	clock := func() time.Time { return far.clock }
+	w.snapshots = far
+	w.reading.Chooser.Meter, w.reading.Chooser.Now, w.machine.Now = NewMeter(clock, nil, nil), clock, clock
+	w.reading.Lanes = 1 // the link's clock is for one goroutine
 	return w, far
 }
 
 // reads is how many readings of leaves an executor did for a reason.
-func (w *world) reads(e Executor, reason flowplan.ExecutorReason) int {
-	return int(testutil.ToFloat64(w.node.metrics.reads.WithLabelValues(string(e), string(reason))))
+func (w *world) reads(e flowdef.Executor, reason flowplan.ExecutorReason) int {
+	return w.choices[flowplan.ExecutorChoice{Executor: e, Reason: reason}]
 }
 
 const executorFlows = `flows:
@@ -146,7 +137,7 @@ func TestEveryExecutorGivesTheSameTables(t *testing.T) {
 `
 	for _, c := range []struct {
 		name     string
-		executor Executor
+		executor flowdef.Executor
 		speed    float64
 		defs     string
 		faults   bool
@@ -154,29 +145,29 @@ func TestEveryExecutorGivesTheSameTables(t *testing.T) {
 		want     []flowplan.ExecutorChoice
 		never    []flowplan.ExecutorChoice
 	}{
-		{name: "near", executor: ExecutorAuto, speed: fast, defs: executorFlows,
-			want:  []flowplan.ExecutorChoice{{Executor: ExecutorColumnar, Reason: flowplan.ExecutorByCost}},
-			never: []flowplan.ExecutorChoice{{Executor: ExecutorPushdown, Reason: flowplan.ExecutorByCost}}},
-		{name: "far", executor: ExecutorAuto, speed: slow, defs: executorFlows,
-			want: []flowplan.ExecutorChoice{{Executor: ExecutorPushdown, Reason: flowplan.ExecutorByCost}}},
-		{name: "near and far by turns", executor: ExecutorAuto, speed: slow, defs: executorFlows, turns: true,
-			want: []flowplan.ExecutorChoice{{Executor: ExecutorPushdown, Reason: flowplan.ExecutorByCost}, {Executor: ExecutorColumnar, Reason: flowplan.ExecutorByCost}}},
-		{name: "far, beside a leaf that needs columns", executor: ExecutorAuto, speed: slow,
+		{name: "near", executor: flowdef.ExecutorAuto, speed: fast, defs: executorFlows,
+			want:  []flowplan.ExecutorChoice{{Executor: flowdef.ExecutorColumnar, Reason: flowplan.ExecutorByCost}},
+			never: []flowplan.ExecutorChoice{{Executor: flowdef.ExecutorPushdown, Reason: flowplan.ExecutorByCost}}},
+		{name: "far", executor: flowdef.ExecutorAuto, speed: slow, defs: executorFlows,
+			want: []flowplan.ExecutorChoice{{Executor: flowdef.ExecutorPushdown, Reason: flowplan.ExecutorByCost}}},
+		{name: "near and far by turns", executor: flowdef.ExecutorAuto, speed: slow, defs: executorFlows, turns: true,
+			want: []flowplan.ExecutorChoice{{Executor: flowdef.ExecutorPushdown, Reason: flowplan.ExecutorByCost}, {Executor: flowdef.ExecutorColumnar, Reason: flowplan.ExecutorByCost}}},
+		{name: "far, beside a leaf that needs columns", executor: flowdef.ExecutorAuto, speed: slow,
 			defs: executorFlows + "  - {name: newest, promql: 'sum(last_over_time(temperature[2m]))', every: 1m}\n",
-			want: []flowplan.ExecutorChoice{{Executor: ExecutorColumnar, Reason: flowplan.ExecutorShared}, {Executor: ExecutorColumnar, Reason: flowplan.ExecutorCannotPush}}},
-		{name: "by the setting", executor: ExecutorPushdown, speed: fast, defs: executorFlows,
-			want:  []flowplan.ExecutorChoice{{Executor: ExecutorPushdown, Reason: flowplan.ExecutorBySetting}},
-			never: []flowplan.ExecutorChoice{{Executor: ExecutorColumnar, Reason: flowplan.ExecutorByCost}}},
-		{name: "by the flows", executor: ExecutorColumnar, speed: slow, defs: overridden,
+			want: []flowplan.ExecutorChoice{{Executor: flowdef.ExecutorColumnar, Reason: flowplan.ExecutorShared}, {Executor: flowdef.ExecutorColumnar, Reason: flowplan.ExecutorCannotPush}}},
+		{name: "by the setting", executor: flowdef.ExecutorPushdown, speed: fast, defs: executorFlows,
+			want:  []flowplan.ExecutorChoice{{Executor: flowdef.ExecutorPushdown, Reason: flowplan.ExecutorBySetting}},
+			never: []flowplan.ExecutorChoice{{Executor: flowdef.ExecutorColumnar, Reason: flowplan.ExecutorByCost}}},
+		{name: "by the flows", executor: flowdef.ExecutorColumnar, speed: slow, defs: overridden,
 			want: []flowplan.ExecutorChoice{
-				{Executor: ExecutorPushdown, Reason: flowplan.ExecutorByFlow}, {Executor: ExecutorColumnar, Reason: flowplan.ExecutorByFlow},
-				{Executor: ExecutorColumnar, Reason: flowplan.ExecutorCannotPush},
+				{Executor: flowdef.ExecutorPushdown, Reason: flowplan.ExecutorByFlow}, {Executor: flowdef.ExecutorColumnar, Reason: flowplan.ExecutorByFlow},
+				{Executor: flowdef.ExecutorColumnar, Reason: flowplan.ExecutorCannotPush},
 			},
-			never: []flowplan.ExecutorChoice{{Executor: ExecutorColumnar, Reason: flowplan.ExecutorBySetting}}},
-		{name: "the database fails", executor: ExecutorPushdown, speed: fast, defs: executorFlows, faults: true,
-			want: []flowplan.ExecutorChoice{{Executor: ExecutorColumnar, Reason: flowplan.ExecutorFallback}}},
-		{name: "the database fails, far", executor: ExecutorAuto, speed: slow, defs: executorFlows, faults: true,
-			want: []flowplan.ExecutorChoice{{Executor: ExecutorColumnar, Reason: flowplan.ExecutorFallback}}},
+			never: []flowplan.ExecutorChoice{{Executor: flowdef.ExecutorColumnar, Reason: flowplan.ExecutorBySetting}}},
+		{name: "the database fails", executor: flowdef.ExecutorPushdown, speed: fast, defs: executorFlows, faults: true,
+			want: []flowplan.ExecutorChoice{{Executor: flowdef.ExecutorColumnar, Reason: flowplan.ExecutorFallback}}},
+		{name: "the database fails, far", executor: flowdef.ExecutorAuto, speed: slow, defs: executorFlows, faults: true,
+			want: []flowplan.ExecutorChoice{{Executor: flowdef.ExecutorColumnar, Reason: flowplan.ExecutorFallback}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w, far := newFarWorld(t, 4, c.executor, c.speed, c.defs)
@@ -205,65 +196,5 @@ func TestEveryExecutorGivesTheSameTables(t *testing.T) {
 				t.Error("no pushdown failed")
 			}
 		})
-	}
-}
-
-// TestLinkLearns: a link is what the last reads say, and what nobody has
-// measured for long is forgotten.
-func TestLinkLearns(t *testing.T) {
-	now := time.Unix(1_700_000_000, 0)
-	l := newLink(func() time.Time { return now }, NewMetrics(nil))
-	read := func(n int, perByte float64) {
-		m := l.begin()
-		use := m.through(func(*segment.Segment) error { now = now.Add(time.Hour); return nil }) // ours, not the link's
-		seg := segment.Segment{Series: make([]sequence.SeriesID, n), Wire: n * segment.ArrayBytes}
-		now = now.Add(time.Duration(perByte * float64(seg.Wire) * 1e9))
-		if err := use(&seg); err != nil {
-			t.Fatal(err)
-		}
-		l.tookRead(m)
-	}
-	if got := l.current(); l.measured() || got.PerByte != assumedByte {
-		t.Errorf("nothing was measured, but the link is %+v", got)
-	}
-	read(100, 1e-3)
-	if l.measured() {
-		t.Error("a small read was taken for a measurement")
-	}
-	for range 40 {
-		read(100_000, 1e-5)
-	}
-	if got := l.current().PerByte; got < 0.9e-5 || got > 1.1e-5 {
-		t.Errorf("a link of 100 kB/s was found to take %g s a byte", got)
-	}
-	slow := l.current()
-	now = now.Add(10 * linkHalfLife)
-	if got := l.current().PerByte; got > slow.PerByte/500 || got < assumedByte {
-		t.Errorf("after ten half-lives %g s a byte are left of %g", got, slow.PerByte)
-	}
-	for range 20 {
-		l.tookTrip(80 * time.Millisecond)
-	}
-	if got := l.current().RoundTrip; got < 70*time.Millisecond || got > 80*time.Millisecond {
-		t.Errorf("a round trip of 80 ms was found to take %s", got)
-	}
-	for range 8 {
-		l.tookTrip(time.Millisecond)
-	}
-	if got := l.current().RoundTrip; got > 2*time.Millisecond {
-		t.Errorf("after some round trips of 1 ms it is still %s", got)
-	}
-}
-
-// TestConfigRefusesExecutors: what is no executor is not taken for one.
-func TestConfigRefusesExecutors(t *testing.T) {
-	s := newMemStore(1)
-	cfg := Config{Snapshots: s, Catalog: s, Results: s, Jobs: s, Elector: s, Executor: "fast"}
-	if _, err := New(cfg); err == nil {
-		t.Error("executor fast was taken")
-	}
-	cfg.Executor = ""
-	if n, err := New(cfg); err != nil || n.cfg.Executor != flowdef.ExecutorAuto {
-		t.Errorf("without an executor: %v", err)
 	}
 }

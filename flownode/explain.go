@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"laminar/flownode/flowdef"
@@ -48,71 +47,56 @@ type LeafExplanation struct {
 // link is, and looked at where nothing else is to be read.
 const explainCommits = 5
 
+// Snapshot is what Explain reads from.
+type ExplainSnapshot interface {
+	Source
+
+	// Flow loads a flow, its progress and its dirty list without becoming its
+	// owner. progress.ErrFlowGone when it is not there.
+	Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error)
+}
+
 // Explain looks at a flow as its next round would, in one snapshot, and changes
-// nothing. setting is the executor of flows that do not say. What other flows
-// of its group read in the same round is not looked at: sharing that can only
-// make columns cheaper. progress.ErrFlowGone when it is not there.
-func Explain(ctx context.Context, store StoredSnapshotter, id progress.FlowID, setting Executor) (out Explanation, err error) {
-	snap, err := store.StoredSnapshot(ctx)
-	if err != nil {
-		return out, fmt.Errorf("take a snapshot: %w", err)
-	}
-	defer func() {
-		if cerr := snap.Close(context.WithoutCancel(ctx)); err == nil && cerr != nil {
-			err = fmt.Errorf("close the snapshot: %w", cerr)
-		}
-	}()
+// nothing. setting is the executor of flows that do not say; now is the clock
+// that reads are timed by. What other flows of its group read in the same round
+// is not looked at: sharing that can only make columns cheaper.
+// progress.ErrFlowGone when the flow is not there.
+func Explain(ctx context.Context, snap ExplainSnapshot, id progress.FlowID, setting flowdef.Executor, now func() time.Time) (out Explanation, err error) {
 	flow, err := snap.Flow(ctx, id)
 	if err != nil {
 		return out, fmt.Errorf("load the flow: %w", err)
 	}
-	metrics := NewMetrics(nil)
-	node := &Node{cfg: Config{Executor: setting, Now: time.Now}, metrics: metrics, link: newLink(time.Now, metrics)}
-	x := &explaining{r: &round{node: node, snap: &watchedSnapshot{snap, node.link}, pos: snap.Position()}}
-	if x.run, err = newFlowRun(flow); err != nil {
+	meter := NewMeter(now, nil, nil)
+	settings := &Settings{Chooser: Chooser{Setting: setting, Meter: meter, Now: now}}
+	x := &explaining{Reader: NewReader(settings, snap, nil), flow: flow, leaves: NewLeaves(flow.Def)}
+	out.Def, out.Vector, out.Position = flow.Def, flow.Vector, x.Pos.Vector
+	list, err := x.Series(ctx, x.leaves.MetricNames(), nil)
+	if err != nil {
 		return out, err
 	}
-	out.Def, out.Vector, out.Position = flow.Def, flow.Vector, x.r.pos.Vector
-	if err := x.load(ctx); err != nil {
+	x.leaves.AddSeries(list)
+	if out.Since, out.Idle, err = x.delta(ctx); err != nil {
 		return out, err
 	}
-	if out.Since, out.Idle, err = x.delta(ctx, flow); err != nil {
-		return out, err
-	}
-	x.leaves(&out)
-	out.Link, out.Measured = node.link.current(), node.link.measured()
+	x.explain(&out)
+	out.Link, out.Measured = meter.Link(), meter.Measured()
 	return out, nil
 }
 
 // explaining is an Explain under way.
 type explaining struct {
-	r       *round
-	run     *flowRun
-	metrics []sequence.MetricID
-	infos   []segment.Info
-}
-
-// load finds the flow's members.
-func (x *explaining) load(ctx context.Context) error {
-	series, err := x.r.snap.Series(ctx, metricNames(x.run), nil)
-	if err != nil {
-		return fmt.Errorf("list series: %w", err)
-	}
-	x.run.addSeries(series)
-	for _, l := range x.run.leaves {
-		x.metrics = append(x.metrics, l.Members.Metrics...)
-	}
-	slices.Sort(x.metrics)
-	x.metrics = slices.Compact(x.metrics)
-	return nil
+	*Reader
+	flow   progress.Flow
+	leaves Leaves
+	infos  []segment.Info // of what there is to read
 }
 
 // delta measures the link, and describes what there is to read.
-func (x *explaining) delta(ctx context.Context, flow progress.Flow) (since sequence.Vector, idle bool, err error) {
-	snap, pos := x.r.snap, x.r.pos.Vector
+func (x *explaining) delta(ctx context.Context) (since sequence.Vector, idle bool, err error) {
+	metrics, pos := x.leaves.Metrics(), x.Pos.Vector
 	for range 3 {
 		// A history that changed is the flownode's to notice.
-		if err := snap.CheckHistory(ctx, flow.Vector, flow.Flushes); err != nil && !errors.Is(err, sequence.ErrHistoryChanged) {
+		if err := x.CheckHistory(ctx, x.flow.Vector, x.flow.Flushes); err != nil && !errors.Is(err, sequence.ErrHistoryChanged) {
 			return nil, false, fmt.Errorf("look for the flow's flushes: %w", err)
 		}
 	}
@@ -120,13 +104,13 @@ func (x *explaining) delta(ctx context.Context, flow progress.Flow) (since seque
 	for r, seq := range pos {
 		newest[r] = max(0, seq-explainCommits)
 	}
-	err = snap.ReadDelta(ctx, x.metrics, newest.Delta(pos), segment.PickAll, func(*segment.Segment) error { return nil })
+	err = x.ReadDelta(ctx, metrics, newest.Delta(pos), segment.PickAll, func(*segment.Segment) error { return nil })
 	if err != nil {
 		return nil, false, fmt.Errorf("read the newest samples: %w", err)
 	}
-	for _, since := range []sequence.Vector{flow.Vector, newest} {
-		if x.infos, err = snap.Infos(ctx, x.metrics, since); err != nil {
-			return nil, false, fmt.Errorf("list segments after %s: %w", since, err)
+	for _, since := range []sequence.Vector{x.flow.Vector, newest} {
+		if x.infos, err = x.Infos(ctx, metrics, since); err != nil {
+			return nil, false, err
 		}
 		if len(x.infos) > 0 {
 			return since, idle, nil
@@ -136,10 +120,10 @@ func (x *explaining) delta(ctx context.Context, flow progress.Flow) (since seque
 	return newest, idle, nil
 }
 
-// leaves says of each leaf what is to be read, and by whom.
-func (x *explaining) leaves(out *Explanation) {
-	readings := make([]flowplan.Reading, len(x.run.leaves))
-	for i, l := range x.run.leaves {
+// explain says of each leaf what is to be read, and by whom.
+func (x *explaining) explain(out *Explanation) {
+	readings := make([]flowplan.Reading, len(x.leaves))
+	for i, l := range x.leaves {
 		e := LeafExplanation{Metrics: len(l.Members.Metrics), Series: len(l.Members.Series), Groups: len(l.Members.Groups)}
 		var own []segment.Info
 		for _, in := range x.infos {
@@ -155,11 +139,11 @@ func (x *explaining) leaves(out *Explanation) {
 				e.Unordered += in.Samples
 			}
 		}
-		readings[i] = l.orderedReading(own)
+		readings[i] = OrderedReading(l, own)
 		out.Leaves = append(out.Leaves, e)
 	}
-	choices := chooseExecutors(x.r, x.run.leaves, readings)
-	link := x.r.node.link.current()
+	choices := x.Chooser.Delta(x.leaves, readings)
+	link := x.Chooser.Meter.Link()
 	for i := range out.Leaves {
 		e := &out.Leaves[i]
 		e.Reading, e.Choice = readings[i], choices[i]

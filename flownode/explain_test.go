@@ -3,7 +3,9 @@ package flownode
 import (
 	"errors"
 	"testing"
+	"time"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 	"laminar/sequence"
@@ -14,12 +16,16 @@ import (
 // come since the flow's vector, by leaf, and afterwards those of the newest
 // commits; who is to aggregate follows word and possibility.
 func TestExplainSaysWhatARoundReads(t *testing.T) {
-	w := newWorld(t, 1, 2, ExecutorColumnar, `flows:
+	w := newWorld(t, 1, 2, flowdef.ExecutorColumnar, `flows:
   - {name: f, every: 1m, executor: pushdown, promql: 'sum by (job) (rate(requests_total[5m])) / on (job) sum by (job) (count_over_time(temperature[5m]))'}
 `)
 	explain := func() Explanation {
 		t.Helper()
-		x, err := Explain(t.Context(), w.store, 1, ExecutorColumnar)
+		snap, err := w.store.StoredSnapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := Explain(t.Context(), snap, 1, flowdef.ExecutorColumnar, time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,10 +48,10 @@ func TestExplainSaysWhatARoundReads(t *testing.T) {
 			t.Errorf("leaf %d is %+v, want %d samples", i+1, l, want[metric])
 		}
 	}
-	if c := x.Leaves[0].Choice; c.Executor != ExecutorColumnar || c.Refused == "" {
+	if c := x.Leaves[0].Choice; c.Executor != flowdef.ExecutorColumnar || c.Refused == "" {
 		t.Errorf("a counter is computed by %+v", c)
 	}
-	if c := x.Leaves[1].Choice; c.Executor != ExecutorPushdown || c.Reason != flowplan.ExecutorByFlow {
+	if c := x.Leaves[1].Choice; c.Executor != flowdef.ExecutorPushdown || c.Reason != flowplan.ExecutorByFlow {
 		t.Errorf("a count is computed by %+v", c)
 	}
 
@@ -54,7 +60,11 @@ func TestExplainSaysWhatARoundReads(t *testing.T) {
 	if !x.Idle || !x.Vector.Equal(x.Position) || x.Leaves[0].Samples == 0 || x.Leaves[0].Samples > want[1] {
 		t.Errorf("of a flow that has read everything: %+v", x)
 	}
-	if _, err := Explain(t.Context(), w.store, 99, ExecutorAuto); !errors.Is(err, progress.ErrFlowGone) {
+	snap, err := w.store.StoredSnapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Explain(t.Context(), snap, 99, flowdef.ExecutorAuto, time.Now); !errors.Is(err, progress.ErrFlowGone) {
 		t.Errorf("explain a flow that is not there: %v", err)
 	}
 }

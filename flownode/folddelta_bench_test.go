@@ -19,11 +19,11 @@ func BenchmarkFoldDelta(b *testing.B) {
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			w := benchWorld(b, bm.promql, series, scrapes)
-			w.node.cfg.Results = discard{}
-			if _, err := w.group.round(b.Context()); err != nil {
+			w.results = discard{}
+			if _, err := w.round(b.Context()); err != nil {
 				b.Fatal(err)
 			}
-			l := w.group.flows[1].leaves[0]
+			l := w.flows[1].Leaves[0]
 			var segments []*segment.Segment
 			for k := range scrapes {
 				at := w.clock + int64(k+1)*15_000

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"laminar/flownode/flowdef"
 )
 
 // laneLeaves is a leaf of each kind of partial, with slots that are series and
@@ -39,7 +41,7 @@ func TestLanesFoldTheSame(t *testing.T) {
 		fmt.Fprintf(&defs, "  - {name: f%d, promql: '%s', every: 1m}\n", i, promql)
 	}
 	for seed := range uint64(18) {
-		w := newWorld(t, seed, 3, ExecutorColumnar, defs.String())
+		w := newWorld(t, seed, 3, flowdef.ExecutorColumnar, defs.String())
 		for range 12 {
 			w.scrape(int64(1+w.rng.IntN(4))*60_000, false)
 			switch w.rng.IntN(4) {
@@ -56,9 +58,9 @@ func TestLanesFoldTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &round{node: w.node, snap: snap, pos: snap.Position()}
-		for id, f := range w.group.flows {
-			for _, l := range f.leaves {
+		r := NewReader(&w.reading, snap, snap)
+		for id, f := range w.flows {
+			for _, l := range f.Leaves {
 				one, several, again := w.inLanes(r, l, 1, false), w.inLanes(r, l, 3, false), w.inLanes(r, l, 3, true)
 				if len(one) == 0 {
 					t.Fatalf("seed %d: flow %d %s has no windows: nothing is compared", seed, id, l.Def.Text)
@@ -88,20 +90,20 @@ type laneValue struct {
 // inLanes builds a leaf's pane state from raw in so many lanes, from the middle
 // of what is stored, and computes windows of it: alone, or together with that of
 // a leaf that begins later.
-func (w *world) inLanes(r *round, l *Leaf, lanes int, together bool) []laneValue {
+func (w *world) inLanes(r *Reader, l *Leaf, lanes int, together bool) []laneValue {
 	w.t.Helper()
-	w.node.foldLanes = lanes
+	w.reading.Lanes = lanes
 	ctx, from := context.Background(), w.base+10*60_000
 	var state State
 	if together {
 		a, b := *l, *l
-		if err := buildTogether(ctx, r, []missingState{{leaf: &a, from: from}, {leaf: &b, from: from + 5*60_000}}); err != nil {
+		if _, err := r.BuildTogether(ctx, []Missing{{Leaf: &a, From: from}, {Leaf: &b, From: from + 5*60_000}}); err != nil {
 			w.t.Fatal(err)
 		}
 		state = a.State
 	} else {
 		var err error
-		if state, err = l.buildState(ctx, r, from); err != nil {
+		if state, err = r.BuildState(ctx, l, from); err != nil {
 			w.t.Fatal(err)
 		}
 	}

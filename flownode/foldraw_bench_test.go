@@ -37,19 +37,19 @@ func BenchmarkFoldRaw(b *testing.B) {
 				w.clock += 30_000
 				w.store.now = w.clock
 			}
-			w.node.cfg.Results = discard{}
-			if _, err := w.group.round(context.Background()); err != nil {
+			w.results = discard{}
+			if _, err := w.round(context.Background()); err != nil {
 				b.Fatal(err)
 			}
 			snap, err := w.store.Snapshot(b.Context())
 			if err != nil {
 				b.Fatal(err)
 			}
-			r := &round{node: w.node, snap: snap, pos: snap.Position()}
-			l := w.group.flows[1].leaves[0]
+			r := NewReader(&w.reading, snap, snap)
+			l := w.flows[1].Leaves[0]
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := l.buildState(b.Context(), r, w.base); err != nil {
+				if _, err := r.BuildState(b.Context(), l, w.base); err != nil {
 					b.Fatal(err)
 				}
 			}

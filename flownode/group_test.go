@@ -9,43 +9,52 @@ import (
 	"testing"
 	"time"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 	"laminar/sequence"
-	"laminar/sequence/segment"
 )
 
-// TestIdleVectorIsStored holds that the vector of a flow that nothing touches
-// is stored before long even in a group so large that not every round writes
-// it: flow wait reads it.
-func TestIdleVectorIsStored(t *testing.T) {
-	var defs strings.Builder
-	defs.WriteString("flows:\n")
-	for i := range smallGroup + 1 {
-		fmt.Fprintf(&defs, "  - {name: idle%d, promql: 'sum(nothing%d)', every: 1m}\n", i, i)
+// groupWorld is a world whose owner is a fence group of a node.
+type groupWorld struct {
+	*world
+	group *fenceGroup
+}
+
+// configOf is a node over the world's store.
+func configOf(w *world) Config {
+	return Config{Snapshots: w.store, Catalog: w.store, Results: w.store, Jobs: w.store, Elector: w.store, Executor: flowdef.ExecutorColumnar}
+}
+
+func newGroupWorld(t *testing.T, defs string) *groupWorld {
+	t.Helper()
+	w := newWorld(t, 1, 1, flowdef.ExecutorColumnar, defs)
+	p, err := newProcess(configOf(w))
+	if err != nil {
+		t.Fatal(err)
 	}
-	w := newWorld(t, 1, 1, ExecutorColumnar, defs.String())
-	w.tick()
-	for range 3 {
-		w.scrape(60_000, false)
-		w.tick()
+	group := newFenceGroup(p, "test")
+	heads, err := w.store.Heads(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	for id, f := range w.group.flows {
-		if f.stored.Equal(f.flow.Vector) {
-			continue
+	group.adopt(heads)
+	return &groupWorld{w, group}
+}
+
+// tick makes rounds until the group has nothing left that need not wait.
+func (w *groupWorld) tick() {
+	w.t.Helper()
+	for range 50 {
+		more, err := w.group.round(context.Background())
+		if err != nil {
+			w.t.Fatal(err)
 		}
-		at := f.deadline()
-		if at == progress.Unset || at > time.Now().Add(storeIdleAfter).UnixMilli() {
-			t.Fatalf("flow %d: nothing makes its vector stored (deadline %d)", id, at)
-		}
-		f.storedAt = f.storedAt.Add(-storeIdleAfter)
-	}
-	w.tick()
-	for id, mf := range w.store.flows {
-		if !mf.flow.Vector.Equal(w.store.vec) {
-			t.Errorf("flow %d is stored at %s, the data stands at %s", id, mf.flow.Vector, w.store.vec)
+		if !more {
+			return
 		}
 	}
+	w.t.Fatal("rounds never come to an end")
 }
 
 // failingCatalog cannot hand out one flow.
@@ -64,8 +73,8 @@ func (c failingCatalog) Take(ctx context.Context, id progress.FlowID) (progress.
 // TestOneFlowStandsStill holds that a flow that cannot be taken over does not
 // hold up the others of its group.
 func TestOneFlowStandsStill(t *testing.T) {
-	w := newWorld(t, 1, 1, ExecutorColumnar, oracleFlows)
-	w.node.cfg.Catalog = failingCatalog{w.store, 3}
+	w := newGroupWorld(t, oracleFlows)
+	w.group.cfg.Catalog = failingCatalog{w.store, 3}
 	w.scrape(300_000, false)
 	w.tick()
 	for id, mf := range w.store.flows {
@@ -73,7 +82,7 @@ func TestOneFlowStandsStill(t *testing.T) {
 			t.Errorf("flow %d stands at %s, the data at %s", id, mf.flow.Vector, w.store.vec)
 		}
 	}
-	w.node.cfg.Catalog = w.store
+	w.group.cfg.Catalog = w.store
 	w.group.flows[3].takeAfter = time.Time{}
 	w.tick()
 	w.check()
@@ -83,7 +92,7 @@ func TestOneFlowStandsStill(t *testing.T) {
 // loads it again without waiting for samples: the other may have left windows
 // on the dirty list.
 func TestOtherOwnerIsNoticed(t *testing.T) {
-	w := newWorld(t, 1, 1, ExecutorColumnar, oracleFlows)
+	w := newGroupWorld(t, oracleFlows)
 	w.scrape(120_000, false)
 	w.tick()
 	if _, err := w.store.Take(t.Context(), 1); err != nil {
@@ -138,10 +147,10 @@ func TestRoundsAtOneTime(t *testing.T) {
 	for i := range 20 {
 		fmt.Fprintf(&defs, "  - {name: f%d, promql: 'sum(requests_total)', every: 1m, trigger: {interval: %dms}}\n", i, 1+i)
 	}
-	w := newWorld(t, 1, 1, ExecutorColumnar, defs.String())
+	w := newWorld(t, 1, 1, flowdef.ExecutorColumnar, defs.String())
 	w.scrape(120_000, false)
 	snaps := &openSnapshots{memStore: w.store}
-	cfg := w.node.cfg
+	cfg := configOf(w)
 	cfg.Snapshots, cfg.MaxRounds = snaps, 2
 	node, err := New(cfg)
 	if err != nil {
@@ -177,9 +186,13 @@ func TestRoundsAtOneTime(t *testing.T) {
 // TestHintsThatAreNoNews: a commit wakes the groups once, whichever way its
 // hints come, and a region that went back counts anew.
 func TestHintsThatAreNoNews(t *testing.T) {
-	w := newWorld(t, 1, 1, ExecutorColumnar, "flows: [{name: f, promql: 'sum(requests_total)', every: 1m}]")
-	n := w.node
-	n.groups["test"] = w.group
+	w := newWorld(t, 1, 1, flowdef.ExecutorColumnar, "flows: [{name: f, promql: 'sum(requests_total)', every: 1m}]")
+	n, err := New(configOf(w))
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := newFenceGroup(n.process, "test")
+	n.groups["test"] = &led{fenceGroup: group}
 	for i, step := range []struct {
 		do   func()
 		woke bool
@@ -196,7 +209,7 @@ func TestHintsThatAreNoNews(t *testing.T) {
 	} {
 		step.do()
 		select {
-		case <-w.group.wake:
+		case <-group.wake:
 			if !step.woke {
 				t.Errorf("step %d woke the group", i)
 			}
@@ -208,97 +221,12 @@ func TestHintsThatAreNoNews(t *testing.T) {
 	}
 }
 
-// countedReads counts the readings of deltas and of raw samples, and the
-// samples they gave.
-type countedReads struct {
-	*memStore
-	deltas, raws, samples int
-}
-
-func (s *countedReads) Snapshot(ctx context.Context) (Snapshot, error) {
-	snap, err := s.memStore.Snapshot(ctx)
-	return &countedSnapshot{snap, s}, err
-}
-
-type countedSnapshot struct {
-	Snapshot
-	of *countedReads
-}
-
-func (s *countedSnapshot) ReadDelta(ctx context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
-	s.of.deltas++
-	return s.Snapshot.ReadDelta(ctx, metrics, ranges, pick, func(seg *segment.Segment) error {
-		s.of.samples += seg.Len()
-		return fn(seg)
-	})
-}
-
-func (s *countedSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
-	s.of.raws++
-	counted, lens := make([]func(*segment.Segment) error, len(fns)), make([]int, len(fns))
-	for i, fn := range fns {
-		counted[i] = func(seg *segment.Segment) error {
-			lens[i] += seg.Len()
-			return fn(seg)
-		}
-	}
-	err := s.Snapshot.ReadRaw(ctx, sel, counted...)
-	for _, n := range lens {
-		s.of.samples += n
-	}
-	return err
-}
-
-// TestFlowsShareOneReading holds that flows of one fence group over the same
-// metric read a delta once for all of them, and nothing else while it is
-// ordered, and that when they begin and after a start their pane state comes
-// from one reading too.
-func TestFlowsShareOneReading(t *testing.T) {
-	const series, scrapes = 50, 60
-	w := newWorld(t, 1, 1, ExecutorColumnar, `
-flows:
-  - {name: a, promql: 'sum by (job) (rate(m[5m]))', every: 1m}
-  - {name: b, promql: 'max(increase(m[10m] offset 1m))', every: 30s}
-  - {name: c, promql: 'm', every: 1m}
-  - {name: d, promql: 'sum(rate(m[5m])) / count(last_over_time(m[3m]))', every: 1m}
-`)
-	w.benchSeries(series)
-	counted := &countedReads{memStore: w.store}
-	w.node.cfg.Snapshots = counted
-	for range 2 {
-		w.benchScrape(series)
-		w.tick()
-	}
-	if counted.raws != 1 {
-		t.Errorf("when the flows began raw samples were read %d times", counted.raws)
-	}
-	for i := range scrapes {
-		w.benchScrape(series)
-		counted.deltas, counted.samples = 0, 0
-		if _, err := w.group.round(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if counted.deltas != 1 || counted.samples != series {
-			t.Fatalf("scrape %d: %d readings of deltas gave %d samples in all, %d have landed", i, counted.deltas, counted.samples, series)
-		}
-	}
-	w.restart()
-	counted.raws = 0
-	w.tick()
-	if counted.raws != 1 {
-		t.Errorf("after a start raw samples were read %d times", counted.raws)
-	}
-	if rows := len(w.store.flows[4].rows); rows < scrapes/4 {
-		t.Errorf("flow d has %d windows", rows)
-	}
-}
-
 // TestLook holds that a node that was told to look takes up a refill without
 // waiting until it polls.
 func TestLook(t *testing.T) {
-	w := newWorld(t, 1, 1, ExecutorColumnar, `flows: [{name: total, promql: 'sum(requests_total)', every: 1m, trigger: {interval: 1ms}}]`)
+	w := newWorld(t, 1, 1, flowdef.ExecutorColumnar, `flows: [{name: total, promql: 'sum(requests_total)', every: 1m, trigger: {interval: 1ms}}]`)
 	w.scrape(120_000, false)
-	cfg := w.node.cfg
+	cfg := configOf(w)
 	cfg.PollInterval = time.Hour
 	node, err := New(cfg)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"laminar/flownode/flowdef"
 )
 
 // BenchmarkIdleFlows is one round after one more scrape of 100 series for one
@@ -18,9 +20,9 @@ func BenchmarkIdleFlows(b *testing.B) {
 			for i := range idle {
 				fmt.Fprintf(&defs, "  - {name: idle%d, promql: 'sum by (job) (rate(other_%d[5m]))', every: 1m}\n", i, i)
 			}
-			w := newWorld(b, 1, 1, ExecutorColumnar, defs.String())
+			w := newWorld(b, 1, 1, flowdef.ExecutorColumnar, defs.String())
 			w.benchSeries(series)
-			w.node.cfg.Results = discard{}
+			w.results = discard{}
 			for range 20 {
 				w.benchScrape(series)
 				w.tick()
@@ -30,7 +32,7 @@ func BenchmarkIdleFlows(b *testing.B) {
 				b.StopTimer()
 				w.benchScrape(series)
 				b.StartTimer()
-				if _, err := w.group.round(context.Background()); err != nil {
+				if _, err := w.round(context.Background()); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -2,11 +2,7 @@ package flownode
 
 import (
 	"context"
-	"math/rand/v2"
-	"slices"
 	"testing"
-
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
@@ -38,17 +34,17 @@ func TestLateCostsItsOwn(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := benchWorld(t, c.promql, series, 0)
-			w.node.rawAtOnce = series * windows * 2
+			w.reading.AtOnce = series * windows * 2
 			sink := &counting{}
-			w.node.cfg.Results = sink
+			w.results = sink
 			for range scrapes {
 				w.clock += 45_000
 				w.benchScrape(series)
 			}
 			w.quiesce(sink)
-			for _, f := range w.group.flows {
+			for _, f := range w.flows {
 				if !c.state {
-					f.dropState()
+					f.Leaves.DropState()
 				}
 			}
 			seg := segment.Segment{Metric: 1, Base: segment.Bucket(w.base), MinT: w.clock}
@@ -88,40 +84,19 @@ func (c *counting) Commit(_ context.Context, rounds []progress.Round) ([]progres
 // took in and how many rows they sent.
 func (w *world) quiesce(sink *counting) (samples int64, rows int) {
 	w.t.Helper()
-	read, sent := testutil.ToFloat64(w.node.metrics.samples), sink.rows
+	read, sent := w.samples, sink.rows
 	for {
-		more, err := w.group.round(context.Background())
+		more, err := w.round(context.Background())
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		dirty := 0
-		for _, f := range w.group.flows {
-			dirty += f.dirty.Len()
+		for _, f := range w.flows {
+			dirty += f.DirtyWindows.Len()
 		}
 		if !more && dirty == 0 {
-			return int64(testutil.ToFloat64(w.node.metrics.samples) - read), sink.rows - sent
+			return w.samples - read, sink.rows - sent
 		}
 		w.store.now += flowplan.DirtyQuiet
-	}
-}
-
-// TestSpanFinder holds looking times up in spans against asking each span.
-func TestSpanFinder(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 500 {
-		var spans []segment.Span
-		for at := int64(rng.IntN(5)); len(spans) < rng.IntN(6); {
-			s := segment.Span{MinT: at, MaxT: at + int64(rng.IntN(4))}
-			spans = append(spans, s)
-			at = s.MaxT + 1 + int64(rng.IntN(4))
-		}
-		f := spanFinder{spans: spans}
-		for range 50 {
-			at := int64(rng.IntN(40)) - 2
-			want := slices.ContainsFunc(spans, func(s segment.Span) bool { return s.MinT <= at && at <= s.MaxT })
-			if f.holds(at) != want {
-				t.Fatalf("%d in %v: want %t", at, spans, want)
-			}
-		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -306,7 +307,7 @@ func (s *memSnapshot) Spans(_ context.Context, sel segment.Select) ([]segment.Sp
 }
 
 // aggregate is the database's part of pushdown, done naively.
-func (s *memSnapshot) aggregate(q SimpleQuery, use func(*segment.Segment) bool, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error {
+func (s *memSnapshot) aggregate(q partial.SimpleQuery, use func(*segment.Segment) bool, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error {
 	type point struct {
 		id sequence.SeriesID
 		t  int64
@@ -346,13 +347,13 @@ func (s *memSnapshot) aggregate(q SimpleQuery, use func(*segment.Segment) bool, 
 	return nil
 }
 
-func (s *memSnapshot) AggregateDelta(_ context.Context, q SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(pane int64, slot int32, part partial.Simple) error) error {
+func (s *memSnapshot) AggregateDelta(_ context.Context, q partial.SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(pane int64, slot int32, part partial.Simple) error) error {
 	return s.aggregate(q, func(seg *segment.Segment) bool {
 		return !seg.Sealed && seg.Ordered && ranges[seg.Region].Contains(seg.MinSeq)
 	}, q.After, 1<<62, fn)
 }
 
-func (s *memSnapshot) AggregateRaw(_ context.Context, q SimpleQuery, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error {
+func (s *memSnapshot) AggregateRaw(_ context.Context, q partial.SimpleQuery, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error {
 	return s.aggregate(q, func(*segment.Segment) bool { return true }, after, upTo, fn)
 }
 
@@ -419,11 +420,11 @@ func (s *memStore) commitOne(r *progress.Round) progress.Outcome {
 				return progress.Outcome{Err: fmt.Errorf("row %s stands twice in a round", key)}
 			}
 			seen[key] = true
-			f.rows[w.End][rowKey(row.Columns)] = row
+			f.rows[w.End][rowName(row.Columns)] = row
 			s.rowsSent++
 		}
 		for _, cols := range w.Gone {
-			delete(f.rows[w.End], rowKey(cols))
+			delete(f.rows[w.End], rowName(cols))
 		}
 	}
 	for _, d := range r.Add {
@@ -477,3 +478,6 @@ func (s *memStore) NextJobs(_ context.Context, flows []progress.FlowID) ([]progr
 func (s *memStore) Campaign(context.Context) (<-chan struct{}, func(), error) {
 	return make(chan struct{}), func() {}, nil
 }
+
+// rowName names a row of a window.
+func rowName(cols []string) string { return strings.Join(cols, "\xff") }

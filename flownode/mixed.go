@@ -1,5 +1,9 @@
 package flownode
 
+// Floats and native histograms by series, for windows that are computed whole.
+// Before: the leaf's members are complete at the snapshot.
+// After: every sample in the span is there once, in time order.
+
 import (
 	"context"
 	"fmt"
@@ -12,18 +16,18 @@ import (
 	"laminar/sequence/segment"
 )
 
-// MixedColumns is rawColumns of floats and native histograms: what batch windows
-// are computed from. The values of histograms are their sums.
+// MixedColumns is Columns of floats and native histograms: what batch windows are
+// computed from. The values of histograms are their sums.
 type MixedColumns struct {
 	*Columns
 
-	// Histograms is by column nil, or as long as vs with a payload for each histogram
-	// and nil for each float.
+	// Histograms is by column nil, or as long as its values with a payload for each
+	// histogram and nil for each float.
 	Histograms [][][]byte
 }
 
-// readMixed is readRaw, of all groups, with histograms.
-func readMixed(ctx context.Context, snap Snapshot, m *Members, after, upTo int64) (*MixedColumns, error) {
+// mixed reads all of the members' samples with after < t <= upTo.
+func (r *Reader) mixed(ctx context.Context, m *Members, after, upTo int64) (*MixedColumns, error) {
 	n := len(m.Series)
 	raw := &MixedColumns{
 		Columns:    &Columns{Slot: slices.Clone(m.Slots), Times: make([][]int64, n), Values: make([][]float64, n)},
@@ -38,7 +42,7 @@ func readMixed(ctx context.Context, snap Snapshot, m *Members, after, upTo int64
 	}
 	unsorted := map[int32]struct{}{}
 	sel := segment.Select{Metrics: m.Metrics, After: after, UpTo: upTo}
-	err := snap.ReadRaw(ctx, sel, func(seg *segment.Segment) error {
+	err := r.readRaw(ctx, sel, func(seg *segment.Segment) error {
 		for i, id := range seg.Series {
 			c := column.Get(id)
 			if c == NoSlot {
@@ -65,29 +69,30 @@ func readMixed(ctx context.Context, snap Snapshot, m *Members, after, upTo int64
 	for c := range unsorted {
 		raw.sortKeepLast(c)
 	}
+	r.Samples += raw.Samples()
 	return raw, nil
 }
 
 // add notes of the newest sample of a column whether it is a histogram. The
 // payload is copied: segments are valid only while they are read.
-func (r *MixedColumns) add(c int32, seg *segment.Segment, i int) {
-	for len(r.Histograms[c]) < len(r.Values[c])-1 {
-		r.Histograms[c] = append(r.Histograms[c], nil) // floats that came before
+func (x *MixedColumns) add(c int32, seg *segment.Segment, i int) {
+	for len(x.Histograms[c]) < len(x.Values[c])-1 {
+		x.Histograms[c] = append(x.Histograms[c], nil) // floats that came before
 	}
 	var payload []byte
 	if seg.Histograms != nil {
 		payload = slices.Clone(seg.Histograms[i])
 	}
-	r.Histograms[c] = append(r.Histograms[c], payload)
+	x.Histograms[c] = append(x.Histograms[c], payload)
 }
 
-func (r *MixedColumns) sortKeepLast(c int32) {
-	if r.Histograms[c] == nil {
-		r.Times[c], r.Values[c] = SortKeepLast(r.Times[c], r.Values[c])
+func (x *MixedColumns) sortKeepLast(c int32) {
+	if x.Histograms[c] == nil {
+		x.Times[c], x.Values[c] = SortKeepLast(x.Times[c], x.Values[c])
 		return
 	}
-	ts, vs, hs := r.Times[c], r.Values[c], r.Histograms[c]
-	sort.Stable(&mixedOrder{timeOrder{ts, vs}, hs})
+	ts, vs, hs := x.Times[c], x.Values[c], x.Histograms[c]
+	sort.Stable(&mixedOrder{ts, vs, hs})
 	n := 0
 	for i := range ts {
 		if n > 0 && ts[n-1] == ts[i] {
@@ -96,27 +101,31 @@ func (r *MixedColumns) sortKeepLast(c int32) {
 		ts[n], vs[n], hs[n] = ts[i], vs[i], hs[i]
 		n++
 	}
-	r.Times[c], r.Values[c], r.Histograms[c] = ts[:n], vs[:n], hs[:n]
+	x.Times[c], x.Values[c], x.Histograms[c] = ts[:n], vs[:n], hs[:n]
 }
 
 // mixedOrder sorts three arrays by the first.
 type mixedOrder struct {
-	timeOrder
-	hs [][]byte
+	times      []int64
+	values     []float64
+	histograms [][]byte
 }
 
-func (c *mixedOrder) Swap(i, j int) {
-	c.timeOrder.Swap(i, j)
-	c.hs[i], c.hs[j] = c.hs[j], c.hs[i]
+func (o *mixedOrder) Len() int           { return len(o.times) }
+func (o *mixedOrder) Less(i, j int) bool { return o.times[i] < o.times[j] }
+func (o *mixedOrder) Swap(i, j int) {
+	o.times[i], o.times[j] = o.times[j], o.times[i]
+	o.values[i], o.values[j] = o.values[j], o.values[i]
+	o.histograms[i], o.histograms[j] = o.histograms[j], o.histograms[i]
 }
 
 // parted is a column's floats, and its histograms as the engine takes them.
-func (r *MixedColumns) parted(c int) (ts []int64, vs []float64, hists []promql.HPoint, err error) {
-	if r.Histograms[c] == nil {
-		return r.Times[c], r.Values[c], nil, nil
+func (x *MixedColumns) parted(c int) (ts []int64, vs []float64, hists []promql.HPoint, err error) {
+	if x.Histograms[c] == nil {
+		return x.Times[c], x.Values[c], nil, nil
 	}
-	for i, payload := range r.Histograms[c] {
-		t, v := r.Times[c][i], r.Values[c][i]
+	for i, payload := range x.Histograms[c] {
+		t, v := x.Times[c][i], x.Values[c][i]
 		if payload == nil {
 			ts, vs = append(ts, t), append(vs, v)
 			continue
@@ -132,9 +141,9 @@ func (r *MixedColumns) parted(c int) (ts []int64, vs []float64, hists []promql.H
 
 // occupied reports whether a sample lies in after < t <= upTo; stale markers
 // only count if markers says so.
-func (r *MixedColumns) occupied(after, upTo int64, markers bool) bool {
-	for c := range r.Times {
-		_, vs := r.Within(c, after, upTo)
+func (x *MixedColumns) occupied(after, upTo int64, markers bool) bool {
+	for c := range x.Times {
+		_, vs := x.Within(c, after, upTo)
 		if markers && len(vs) > 0 || slices.ContainsFunc(vs, func(v float64) bool { return !segment.IsStale(v) }) {
 			return true
 		}

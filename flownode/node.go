@@ -3,113 +3,40 @@ package flownode
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
-	"laminar/flownode/promeval"
 	"laminar/sequence"
 )
-
-// Config is what a Node needs. All ports are required.
-type Config struct {
-	Snapshots Snapshotter
-	Catalog   Catalog
-	Results   Materializer
-	Jobs      JobQueue
-	Elector   Elector
-
-	Executor      Executor      // of flows that do not say; default ExecutorAuto
-	RoundBudget   time.Duration // after which work that can wait goes on in the next round; default 1 s
-	MaxStateBytes int64         // pane state of one leaf at most; default 1 GiB
-	MaxRounds     int           // fence groups that make a round at one time, each with a connection; default 4
-	PollInterval  time.Duration // how often the catalogue and the regions are looked at without a hint; default 1 s
-
-	// Now is this process's clock: rounds, budgets and retries go by it.
-	// Windows go by the database's clock. Default time.Now.
-	Now func() time.Time
-
-	Logger  *slog.Logger
-	Metrics *Metrics // default: not registered anywhere
-}
-
-// The defaults that a user sees.
-const (
-	DefaultRoundBudget   = time.Second
-	DefaultMaxStateBytes = 1 << 30
-)
-
-func (c *Config) setDefaults() error {
-	if c.Snapshots == nil || c.Catalog == nil || c.Results == nil || c.Jobs == nil || c.Elector == nil {
-		return fmt.Errorf("flownode: every port must be given")
-	}
-	if c.Executor == "" {
-		c.Executor = ExecutorAuto
-	}
-	if !c.Executor.Known() {
-		return fmt.Errorf("flownode: executor %q: want one of %q", c.Executor, flowdef.Executors())
-	}
-	if c.RoundBudget == 0 {
-		c.RoundBudget = DefaultRoundBudget
-	}
-	if c.MaxStateBytes == 0 {
-		c.MaxStateBytes = DefaultMaxStateBytes
-	}
-	if c.MaxRounds == 0 {
-		c.MaxRounds = 4
-	}
-	if c.PollInterval == 0 {
-		c.PollInterval = time.Second
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Metrics == nil {
-		c.Metrics = NewMetrics(nil)
-	}
-	return nil
-}
 
 // Node is a flownode: it keeps all flows of the catalogue up to date while it
 // is the leader, and stands by otherwise.
 type Node struct {
-	cfg     Config
-	log     *slog.Logger
-	metrics *Metrics
-	eval    *promeval.Engine
-	rounds  chan struct{} // one token for each round under way
-	look    chan struct{} // holds one token: the catalogue or the jobs may have changed
-	link    *link
-
-	rawAtOnce int          // samples held while they are read and folded
-	foldLanes int          // into how many lanes raw samples are folded at most
-	flows     atomic.Int64 // of all groups, as of the last poll
+	*process
+	look chan struct{} // holds one token: the catalogue or the jobs may have changed
 
 	mu     sync.Mutex
-	groups map[string]*group // while leading; guarded by mu
-	hinted sequence.Vector   // commits that the groups were woken for; guarded by mu
+	groups map[string]*led // while leading; guarded by mu
+	hinted sequence.Vector // commits that the groups were woken for; guarded by mu
+}
+
+// led is a fence group of a node that leads.
+type led struct {
+	*fenceGroup
+	stop context.CancelFunc // ends its worker
+	told string             // the heads it was told last
 }
 
 // New returns a node that does nothing until Run.
 func New(cfg Config) (*Node, error) {
-	if err := cfg.setDefaults(); err != nil {
+	p, err := newProcess(cfg)
+	if err != nil {
 		return nil, err
 	}
-	return &Node{
-		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics, eval: promeval.New(), rawAtOnce: defaultRawAtOnce,
-		foldLanes: min(runtime.GOMAXPROCS(0), maxFoldLanes),
-		rounds:    make(chan struct{}, cfg.MaxRounds), look: make(chan struct{}, 1), link: newLink(cfg.Now, cfg.Metrics),
-		groups: map[string]*group{}, hinted: sequence.Vector{},
-	}, nil
+	return &Node{process: p, look: make(chan struct{}, 1), groups: map[string]*led{}, hinted: sequence.Vector{}}, nil
 }
 
 // Hint is the mirror write: the sequence of a region was committed. It only
@@ -128,8 +55,8 @@ func (n *Node) Hint(r sequence.Region, seq sequence.Seq) {
 	}
 }
 
-// looked takes note of where the regions stand, and wakes the groups if hints
-// have not told. before is where they stood at the last look, nil at the first:
+// looked learns where the regions stand, and wakes the groups if that is news.
+// before is where they stood at the last look, nil at the first:
 // a region that has gone back since (a restore) begins to count anew.
 func (n *Node) looked(before, now sequence.Vector) {
 	n.mu.Lock()
@@ -204,17 +131,16 @@ func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
 		defer n.mu.Unlock()
 		for _, g := range n.groups {
 			for _, f := range g.flows { // whoever leads next says how they stand
-				n.metrics.forget(f.flow.Def.Name)
+				g.forget(f)
 			}
 		}
 		clear(n.groups)
 	}()
-	stops := map[string]context.CancelFunc{}
 	ticker := time.NewTicker(n.cfg.PollInterval)
 	defer ticker.Stop()
 	var seen sequence.Vector
 	for {
-		vec, err := n.poll(ctx, workers.Go, stops, seen)
+		vec, err := n.poll(ctx, workers.Go, seen)
 		if ctx.Err() != nil {
 			return
 		}
@@ -237,12 +163,12 @@ func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
 // poll looks for what hints may have missed (I5): flows that came, went or
 // changed, refill jobs, and commits since seen. It returns where the regions
 // stand.
-func (n *Node) poll(ctx context.Context, start func(func() error), stops map[string]context.CancelFunc, seen sequence.Vector) (sequence.Vector, error) {
+func (n *Node) poll(ctx context.Context, start func(func() error), seen sequence.Vector) (sequence.Vector, error) {
 	heads, err := n.cfg.Catalog.Heads(ctx)
 	if err != nil {
 		return seen, fmt.Errorf("read the catalogue: %w", err)
 	}
-	n.assign(ctx, start, stops, heads)
+	n.assign(ctx, start, heads)
 	vec, err := n.cfg.Snapshots.CurrentVector(ctx)
 	if err != nil {
 		return seen, fmt.Errorf("read where the regions stand: %w", err)
@@ -268,7 +194,7 @@ func (n *Node) poll(ctx context.Context, start func(func() error), stops map[str
 }
 
 // assign starts, feeds and stops group workers as the catalogue says.
-func (n *Node) assign(ctx context.Context, start func(func() error), stops map[string]context.CancelFunc, heads []progress.Head) {
+func (n *Node) assign(ctx context.Context, start func(func() error), heads []progress.Head) {
 	byGroup := map[string][]progress.Head{}
 	for _, h := range heads {
 		byGroup[h.Group] = append(byGroup[h.Group], h)
@@ -277,24 +203,21 @@ func (n *Node) assign(ctx context.Context, start func(func() error), stops map[s
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for name, own := range byGroup {
-		g := n.groups[name]
+		g, sum := n.groups[name], headSum(own)
 		if g == nil {
-			g = newGroup(n, name)
-			n.groups[name] = g
 			groupCtx, stop := context.WithCancel(ctx)
-			stops[name] = stop
-			start(func() error { return g.run(groupCtx) })
-			g.assign(own)
-			g.known = headSum(own)
-		} else if sum := headSum(own); sum != g.known {
-			g.assign(own)
-			g.known = sum
+			g = &led{fenceGroup: newFenceGroup(n.process, name), stop: stop}
+			n.groups[name] = g
+			start(func() error { return g.work(groupCtx) })
+		} else if sum == g.told {
+			continue
 		}
+		g.assign(own)
+		g.told = sum
 	}
-	for name := range n.groups {
+	for name, g := range n.groups {
 		if byGroup[name] == nil {
-			stops[name]()
-			delete(stops, name)
+			g.stop()
 			delete(n.groups, name)
 		}
 	}

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/promql"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/promeval"
 	"laminar/sequence"
@@ -142,9 +142,9 @@ flows:
 func TestHistogramTablesEqualEngine(t *testing.T) {
 	for seed := uint64(1); seed <= 3; seed++ { // as many as there are ways to set a world up
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			executor := ExecutorColumnar
+			executor := flowdef.ExecutorColumnar
 			if seed%3 == 0 {
-				executor = ExecutorPushdown
+				executor = flowdef.ExecutorPushdown
 			}
 			regions := int(seed%3) + 1
 			w := newWorld(t, seed, regions, executor, histogramFlows)
@@ -178,13 +178,13 @@ func TestHistogramTablesEqualEngine(t *testing.T) {
 // checkWhole holds which flows are computed whole in the end.
 func (w *world) checkWhole() {
 	w.t.Helper()
-	for _, f := range w.group.flows {
-		name := f.flow.Def.Name
-		if want := name != "floats"; f.flow.Def.Expr.Batch != want {
-			w.t.Errorf("%s is computed whole: %v, want %v", name, f.flow.Def.Expr.Batch, want)
+	for _, f := range w.flows {
+		name := f.Def.Name
+		if want := name != "floats"; f.Def.Expr.Batch != want {
+			w.t.Errorf("%s is computed whole: %v, want %v", name, f.Def.Expr.Batch, want)
 		}
 	}
-	if testutil.ToFloat64(w.node.metrics.histogramResults) == 0 {
+	if w.counts.HistogramResults == 0 {
 		w.t.Error("nothing says that results which are histograms were left out")
 	}
 }

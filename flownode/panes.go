@@ -53,24 +53,6 @@ func (r *run) add(slot int32, t int64, v float64) {
 	r.n++
 }
 
-// State is panes of any kind of partial.
-type State interface {
-	Position() (at sequence.Vector, from int64)
-	Lane() State
-	Merge(other State)
-	Advance(rng map[sequence.Region]sequence.Range, to sequence.Vector) error
-	Fold(seg *segment.Segment, m *Members, closedT int64, touched func(t int64, slot int32))
-	FoldSorted(slot int32, slots int, ts []int64, vs []float64)
-	FoldMixed(slot []int32, slots int, ts []int64, vs []float64)
-	ClearCells(end int64, slots []int32)
-	Trim(from int64)
-	MergeSimple(end int64, slot int32, slots int, part partial.Simple)
-	Bytes() int64
-	Occupied() []int64
-	Beyond(after int64) bool
-	WindowSource
-}
-
 func (s *panes[P, PP]) Position() (sequence.Vector, int64) { return s.at, s.from }
 
 // Advance moves the state to the position to, after the delta rng was folded.
@@ -195,6 +177,32 @@ func (s *panes[P, PP]) FoldSorted(slot int32, slots int, ts []int64, vs []float6
 	}
 }
 
+// FoldMixed adds samples of any of slots slots, those of one series in time
+// order, each time once per series.
+func (s *panes[P, PP]) FoldMixed(slot []int32, slots int, ts []int64, vs []float64) {
+	for from := 0; from < len(ts); {
+		if !s.keeps(ts[from], vs[from]) {
+			from++
+			continue
+		}
+		end := s.grid.End(ts[from])
+		begin, to := max(s.from, end-s.grid.Width), from+1
+		for to < len(ts) && ts[to] > begin && ts[to] <= end && (s.Markers || !segment.IsStale(vs[to])) {
+			to++
+		}
+		s.Kind.Add(s.cells(end, int32(slots-1), slots), slot[from:to], ts[from:to], vs[from:to])
+		if s.slide.changing(end) {
+			for _, x := range slot[from:to] {
+				s.slide.stale.add(x)
+			}
+		}
+		from = to
+	}
+}
+
+// keeps reports whether a sample enters a pane.
+func (s *panes[P, PP]) keeps(t int64, v float64) bool { return t > s.from && s.keep(v) }
+
 // changing notes that a cell of the pane changes.
 func (s *panes[P, PP]) changing(end int64, slot int32) {
 	if s.slide.changing(end) {
@@ -270,4 +278,89 @@ func (s *panes[P, PP]) Bytes() int64 {
 		n += s.Kind.Bytes(c)
 	}
 	return n
+}
+
+// windowChunk is how many slots are merged and finished at a time: few enough
+// to stay in the nearest cache.
+const windowChunk = 512
+
+// Window merges the panes of the window slot by slot and finishes them.
+func (s *panes[P, PP]) Window(after, upTo int64, m *Members, want GroupSet, out *SlotValues) {
+	win := s.over(after, upTo)
+	if !want.All {
+		for g := range want.Set {
+			for _, slot := range m.Groups[g].slots {
+				acc := s.slide.mergeSlot(s.byT, slot, after, upTo)
+				if v, ok := s.Finish(&acc, win); ok {
+					out.add(slot, v)
+				}
+			}
+		}
+		return
+	}
+	var parts [][]P
+	rest := after
+	if s.slide.follow(s.byT, len(m.GroupOf), after, upTo) {
+		parts, rest = append(parts, s.slide.base), s.slide.merged
+	}
+	for end := rest + s.grid.Width; end <= upTo; end += s.grid.Width {
+		if c := s.byT[end]; c != nil {
+			parts = append(parts, c)
+		}
+	}
+	if cap(s.acc) < windowChunk {
+		s.acc = make([]P, windowChunk)
+	}
+	for lo, n := 0, len(m.GroupOf); lo < n; lo += windowChunk {
+		acc := s.acc[:min(windowChunk, n-lo)]
+		clear(acc)
+		for _, part := range parts {
+			if lo < len(part) {
+				s.Kind.Merge(acc, part[lo:min(len(part), lo+len(acc))])
+			}
+		}
+		for i := range acc {
+			if v, ok := s.Finish(&acc[i], win); ok {
+				out.add(int32(lo+i), v)
+			}
+		}
+	}
+}
+
+// Lane is a view of s for a goroutine that folds while others do, each into slots
+// of its own: the arrays of panes are those of s, which makes them, all with room
+// for every slot, so that none is ever replaced. It is for folding only, until s
+// is used again, and no window of s may have been computed before.
+func (s *panes[P, PP]) Lane() State {
+	return &panes[P, PP]{kind: s.kind, grid: s.grid, from: s.from, at: s.at, byT: map[int64][]P{}, whole: s}
+}
+
+// laneCells is cells of a lane that has not met the pane yet.
+func (s *panes[P, PP]) laneCells(end int64, slots int) []P {
+	s.whole.making.Lock()
+	defer s.whole.making.Unlock()
+	s.whole.slide.changing(end)
+	c := s.whole.cells(end, int32(slots-1), slots)
+	s.byT[end] = c
+	return c
+}
+
+// Merge joins the panes of other, which is of the same kind and holds other
+// samples, in any order of time: for kinds that fold late.
+func (s *panes[P, PP]) Merge(other State) {
+	o, ok := other.(*panes[P, PP])
+	if !ok {
+		return
+	}
+	for end, later := range o.byT {
+		into := s.cells(end, int32(len(later)-1), len(later))
+		s.Kind.Merge(into, later)
+		if s.slide.changing(end) {
+			for slot := range later {
+				if !PP(&later[slot]).Empty() {
+					s.slide.stale.add(int32(slot))
+				}
+			}
+		}
+	}
 }

@@ -29,22 +29,18 @@ type cuts struct {
 
 // whole computes the expression from the samples that it is said to read.
 func (q *adapted) whole(ctx context.Context, c *flowdef.Compiled, t int64) (vec promeval.Vector, cut cuts, err error) {
-	sel := &selection{at: map[sequence.SeriesID]int{}}
+	sel := &Selection{}
 	for i := range c.Leaves {
 		m, raw, err := q.read(ctx, &c.Leaves[i], t)
 		if err != nil {
 			return nil, cut, err
 		}
 		cut.histograms = cut.histograms || slices.ContainsFunc(raw.Histograms, func(column [][]byte) bool { return column != nil })
-		if err := sel.add(m, raw); err != nil {
+		if err := sel.Add(m, raw); err != nil {
 			return nil, cut, err
 		}
 	}
-	samples := make(promeval.Samples, len(sel.series))
-	for i := range sel.series {
-		samples[i] = sel.series[i].Series
-	}
-	vec, err = q.a.eval.Whole(ctx, q.String(), samples, t)
+	vec, err = q.a.eval.Whole(ctx, q.String(), sel.Within(math.MinInt64, math.MaxInt64-1), t)
 	return vec, cut, err
 }
 
@@ -71,8 +67,8 @@ func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut
 			return q.whole(ctx, &c, t)
 		}
 		after, upTo := l.Bounds(t)
-		panes := builderOf(l, l.Range).panes(after, nil)
-		raw.FoldInto(panes, len(m.GroupOf))
+		panes := NewLeaf(l, l.Range, "").NewState(after, nil)
+		FoldColumns(panes, raw.Columns, len(m.GroupOf))
 		cut.panes, cut.occupied = min(cut.panes, l.Panes), min(cut.occupied, int64(len(panes.Occupied())))
 		samples, err := LeafVector(panes, m, after, upTo, EveryGroup())
 		if err != nil {

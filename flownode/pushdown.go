@@ -1,5 +1,10 @@
 package flownode
 
+// Simple partials that the database computes.
+// Before: the choice of an executor was to push down.
+// After: fn has got every partial once; or the database could not, the leaf is
+// read in columns for a while, and what fn has got must be dropped.
+
 import (
 	"context"
 	"errors"
@@ -8,40 +13,40 @@ import (
 
 	"laminar/flownode/partial"
 	"laminar/sequence"
-	"laminar/sequence/segment"
 )
 
-// simpleQuery asks for the leaf's partials of samples after from.
-func (l *Leaf) simpleQuery(after int64) SimpleQuery {
-	return SimpleQuery{Metrics: l.Members.Metrics, Series: l.Members.Series, Slots: l.Members.Slots, Pane: l.Def.Pane, After: after}
+// simpleQuery asks for the leaf's partials of samples after a time.
+func simpleQuery(l *Leaf, after int64) partial.SimpleQuery {
+	m := l.Members
+	return partial.SimpleQuery{Metrics: m.Metrics, Series: m.Series, Slots: m.Slots, Pane: l.Def.Pane, After: after}
 }
 
-// pushDelta folds the ordered delta by the database. When the database cannot
-// (a sum that overflows is an error in SQL), the state is built again from raw.
-func (l *Leaf) pushDelta(ctx context.Context, r *round, ranges map[sequence.Region]sequence.Range) error {
-	after, from := int64(-1), int64(math.MaxInt64)
-	if l.State != nil {
-		_, from = l.State.Position()
+// AggregateDelta lets the database fold the leaf's ordered delta. It reports
+// false when the database cannot.
+func (r *Reader) AggregateDelta(ctx context.Context, l *Leaf, ranges map[sequence.Region]sequence.Range, fn func(pane int64, slot int32, part partial.Simple) error) (done bool, err error) {
+	err = r.aggregator.AggregateDelta(ctx, simpleQuery(l, -1), ranges, fn)
+	if err != nil && !errors.Is(err, partial.ErrNeedsColumnar) {
+		return false, fmt.Errorf("aggregate delta of %s: %w", l.Def.Text, err)
 	}
-	err := r.snap.AggregateDelta(ctx, l.simpleQuery(after), ranges, func(end int64, slot int32, part partial.Simple) error {
-		if end <= l.closed {
-			l.late.Add(end, l.Members.GroupOf[slot])
-		}
-		if end > from {
-			l.State.MergeSimple(end, slot, len(l.Members.GroupOf), part)
-		}
-		return nil
-	})
-	if errors.Is(err, partial.ErrNeedsColumnar) {
-		l.fellBack(r, err)
-		l.pushed, l.State = false, nil
-		return r.snap.ReadDelta(ctx, l.Members.Metrics, ranges, segment.PickOrdered, func(seg *segment.Segment) error {
-			l.take(seg)
-			return nil
-		})
+	return r.aggregated(l, err), nil
+}
+
+// aggregateRaw lets the database fold all the leaf's samples after from.
+func (r *Reader) aggregateRaw(ctx context.Context, l *Leaf, from int64, fn func(pane int64, slot int32, part partial.Simple) error) (done bool, err error) {
+	err = r.aggregator.AggregateRaw(ctx, simpleQuery(l, from), from, math.MaxInt64, fn)
+	if err != nil && !errors.Is(err, partial.ErrNeedsColumnar) {
+		return false, fmt.Errorf("aggregate raw samples of %s: %w", l.Def.Text, err)
 	}
-	if err != nil {
-		return fmt.Errorf("aggregate delta of %s: %w", l.Def.Text, err)
+	return r.aggregated(l, err), nil
+}
+
+// aggregated reports whether the database could aggregate, and sees to it that
+// the leaf is read in columns for a while if not.
+func (r *Reader) aggregated(l *Leaf, err error) bool {
+	if err == nil {
+		return true
 	}
-	return nil
+	r.Count(r.Chooser.FellBack(l))
+	r.Log.Warn("the database cannot aggregate these samples; reading them instead", "leaf", l.Def.Text, "err", err)
+	return false
 }

@@ -43,12 +43,3 @@ func (w *rawWindows[P, PP]) Holds(after, upTo int64) bool {
 	}
 	return false
 }
-
-// Within is the samples of a column with after < t <= upTo.
-func (r *Columns) Within(column int, after, upTo int64) ([]int64, []float64) {
-	ts := r.Times[column]
-	lo, _ := slices.BinarySearch(ts, after+1)
-	hi, _ := slices.BinarySearch(ts, upTo+1)
-	hi = max(lo, hi)
-	return ts[lo:hi], r.Values[column][lo:hi]
-}

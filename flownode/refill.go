@@ -1,5 +1,10 @@
 package flownode
 
+// A requested refill, chunk by chunk inside the flow's rounds.
+// Before: the flow's own windows of this round are computed.
+// After: the job has moved on, done or not, by as many windows as are written in
+// the same transaction.
+
 import (
 	"context"
 
@@ -17,12 +22,12 @@ const refillWindows = 128
 // vector: one owner writes results, so a refill can neither overwrite newer
 // values nor merge anything twice. Windows are computed from raw samples alone
 // and written whole.
-func (s *stepping) refill(ctx context.Context, job *progress.Job) (*progress.JobStep, error) {
+func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.JobStep, error) {
 	step := &progress.JobStep{ID: job.ID, NextT: job.NextT}
 	limit := s.to.EmittedUntil
 	// Before samples are there that all windows read, none can be computed.
-	if limit == progress.Unset && s.r.pos.Now >= s.flow.Def.ClosesFrom() {
-		limit = s.r.pos.Now - s.flow.Def.CloseDelay()
+	if limit == progress.Unset && s.r.Pos.Now >= s.Def.ClosesFrom() {
+		limit = s.r.Pos.Now - s.Def.CloseDelay()
 	}
 	// Windows that are not closed yet come with the ordinary emission.
 	limit = pane.FloorEnd(min(limit, job.To), s.every())
@@ -32,17 +37,17 @@ func (s *stepping) refill(ctx context.Context, job *progress.Job) (*progress.Job
 			step.NextT, step.Done = job.To, true
 			break
 		}
-		if !s.rebuildable(first, s.r.pos.Earliest) {
+		if !s.rebuildable(first, s.r.Pos.Earliest) {
 			// Retention has overtaken the job. What is stored stays (I6).
 			step.Error = s.unrebuildable(first).Error()
 			break
 		}
-		if (s.r.overBudget() || s.rows >= maxRoundRows) && step.WindowsDone > 0 {
+		if s.full() && step.WindowsDone > 0 {
 			s.more = true
 			break
 		}
 		windows := int64(s.chunk())
-		if !s.flow.Def.Expr.Batch {
+		if !s.Def.Expr.Batch {
 			windows = int64(s.bounded(max(refillWindows, windows)))
 		}
 		last := min(limit, first+(windows-1)*s.every())
@@ -52,7 +57,7 @@ func (s *stepping) refill(ctx context.Context, job *progress.Job) (*progress.Job
 		step.WindowsDone += (last-first)/s.every() + 1
 		step.NextT = last
 	}
-	s.r.node.metrics.refills.WithLabelValues(string(flowplan.Requested)).Inc()
+	s.r.Refills[flowplan.Requested]++
 	return step, nil
 }
 
@@ -60,7 +65,7 @@ func (s *stepping) refill(ctx context.Context, job *progress.Job) (*progress.Job
 // Windows without samples are written too, as empty: what may be stored for
 // them must go. Pane state that the chunk overlaps is dropped, so that a refill
 // replaces it as well.
-func (s *stepping) refillChunk(ctx context.Context, first, last int64) error {
+func (s *flowRound) refillChunk(ctx context.Context, first, last int64) error {
 	all := wanted{all: true}
 	var ends []int64
 	for end := first; end <= last; end += s.every() {
@@ -77,7 +82,7 @@ func (s *stepping) refillChunk(ctx context.Context, first, last int64) error {
 		}
 		s.put(s.complete(res))
 	}
-	for _, l := range s.leaves {
+	for _, l := range s.deltas {
 		if l.State == nil {
 			continue
 		}
@@ -85,27 +90,21 @@ func (s *stepping) refillChunk(ctx context.Context, first, last int64) error {
 			l.State = nil
 		}
 	}
-	s.r.node.metrics.windows.WithLabelValues("refilled").Add(float64((last-first)/s.every() + 1))
+	s.r.Windows[Refilled] += int((last-first)/s.every()) + 1
 	return nil
 }
 
 // unrebuildable says why the window with this end cannot be computed.
-func (s *stepping) unrebuildable(end int64) error {
-	earliest := s.r.pos.Earliest
-	if s.flow.Def.Expr.PinnedGone(earliest) {
-		return &progress.PinnedGoneError{Flow: s.flow.Def.Name, Earliest: earliest}
+func (s *flowRound) unrebuildable(end int64) error {
+	earliest := s.r.Pos.Earliest
+	if s.Def.Expr.PinnedGone(earliest) {
+		return &progress.PinnedGoneError{Flow: s.Def.Name, Earliest: earliest}
 	}
-	return &progress.RetentionError{Flow: s.flow.Def.Name, From: end, Earliest: s.earliestEnd(earliest)}
+	return &progress.RetentionError{Flow: s.Def.Name, From: end, Earliest: s.earliestEnd(earliest)}
 }
 
 // earliestEnd is the end of the first window all of whose raw samples are
 // there.
-func (f *flowRun) earliestEnd(earliest int64) int64 {
-	return flowplan.NextEnd(earliest+f.flow.Def.Expr.MaxReach-2, f.flow.Def.Every)
-}
-
-// From is where the leaf's pane state begins.
-func (l *Leaf) From() int64 {
-	_, from := l.State.Position()
-	return from
+func (f *Flow) earliestEnd(earliest int64) int64 {
+	return flowplan.NextEnd(earliest+f.Def.Expr.MaxReach-2, f.Def.Every)
 }

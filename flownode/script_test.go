@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 	"laminar/sequence"
@@ -43,7 +43,7 @@ func TestScripts(t *testing.T) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			t.Helper()
 			if d.Cmd == "define" {
-				s = &script{world: newWorld(t, 1, 1, ExecutorColumnar, d.Input), counted: map[string]float64{}, rows: map[string]float64{}}
+				s = &script{world: newWorld(t, 1, 1, flowdef.ExecutorColumnar, d.Input), counted: map[string]int{}, rows: map[string]float64{}}
 				s.series = nil
 				return ""
 			}
@@ -54,7 +54,7 @@ func TestScripts(t *testing.T) {
 
 type script struct {
 	*world
-	counted map[string]float64 // metrics as of the last tick
+	counted map[string]int     // what rounds had done as of the last tick
 	rows    map[string]float64 // rows as of the last tick
 }
 
@@ -66,8 +66,8 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 	case "seal":
 		s.store.seal()
 	case "evict":
-		for _, f := range s.group.flows {
-			f.dropState()
+		for _, f := range s.flows {
+			f.Leaves.DropState()
 		}
 	case "restart":
 		s.restart()
@@ -173,20 +173,19 @@ func toSegment(m map[string]string) []series.Label {
 // report prints what the rounds since the last report did.
 func (s *script) report() string {
 	var b strings.Builder
-	m := s.node.metrics
-	counters := []string{}
-	now := map[string]float64{}
+	var counters []string
+	now := map[string]int{}
 	for _, r := range flowplan.Reasons() {
-		now["refill "+string(r)] = testutil.ToFloat64(m.refills.WithLabelValues(string(r)))
+		now["refill "+string(r)] = s.counts.Refills[r]
 		counters = append(counters, "refill "+string(r))
 	}
-	for _, k := range []string{"closed", "provisional", "recomputed", "refilled"} {
-		now[k] = testutil.ToFloat64(m.windows.WithLabelValues(k))
-		counters = append(counters, k)
+	for _, k := range WindowKinds() {
+		now[string(k)] = s.counts.Windows[k]
+		counters = append(counters, string(k))
 	}
 	for _, k := range counters {
 		if n := now[k] - s.counted[k]; n > 0 {
-			fmt.Fprintf(&b, "%s: %v\n", k, n)
+			fmt.Fprintf(&b, "%s: %d\n", k, n)
 		}
 	}
 	s.counted = now
@@ -236,7 +235,7 @@ func (s *script) reportRows(b *strings.Builder) {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(rows)) {
-		if old, ok := s.rows[key]; !ok || !sameValue(old, rows[key]) {
+		if old, ok := s.rows[key]; !ok || !progress.SameValue(old, rows[key]) {
 			fmt.Fprintf(b, "%s = %v\n", key, math.Round(rows[key]*1e9)/1e9)
 		}
 	}
@@ -253,7 +252,7 @@ func (s *script) rel(ms int64) string { return (time.Duration(ms-s.base) * time.
 // TestHistoryChanged restores an older state of the database under a running
 // flow: commits it has seen are gone, others have taken their numbers.
 func TestHistoryChanged(t *testing.T) {
-	w := newWorld(t, 7, 2, ExecutorColumnar, oracleFlows)
+	w := newWorld(t, 7, 2, flowdef.ExecutorColumnar, oracleFlows)
 	for range 5 {
 		w.scrape(60_000, false)
 		w.tick()
@@ -296,7 +295,7 @@ func TestHistoryChanged(t *testing.T) {
 	}
 	w.tick()
 	w.check()
-	if n := testutil.ToFloat64(w.node.metrics.refills.WithLabelValues(string(flowplan.HistoryChanged))); n == 0 {
+	if w.counts.Refills[flowplan.HistoryChanged] == 0 {
 		t.Error("the changed history was not noticed")
 	}
 }
@@ -304,22 +303,25 @@ func TestHistoryChanged(t *testing.T) {
 // TestFenced runs two owners of one flow by mistake: the one that came first
 // must not write any more, and comes back only by taking the flow again.
 func TestFenced(t *testing.T) {
-	w := newWorld(t, 3, 1, ExecutorColumnar, oracleFlows)
+	w := newWorld(t, 3, 1, flowdef.ExecutorColumnar, oracleFlows)
 	w.scrape(120_000, false)
 	w.tick()
-	first := w.group
+	first := w.flows
 	w.restart()
 	w.scrape(60_000, false)
 	w.tick()
 	w.scrape(60_000, false)
-	if _, err := first.round(context.Background()); err != nil {
+	second := w.flows
+	w.flows = maps.Clone(first)
+	if _, err := w.round(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	for id, f := range first.flows {
-		if !f.broken {
+	for id := range first {
+		if w.flows[id] != nil {
 			t.Errorf("flow %d: the fenced owner did not notice", id)
 		}
 	}
+	w.flows = second
 	w.tick()
 	w.check()
 }

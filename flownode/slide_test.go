@@ -9,6 +9,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/partial"
+	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
@@ -205,7 +206,7 @@ func (s *sliding) check(end int64, want GroupSet) error {
 	}
 	for i := range got {
 		a, b := got[i], expected[i]
-		if a.Group != b.Group || !sameValue(a.Value, b.Value) && !(math.Abs(a.Value-b.Value) <= 1e-9*(1000+math.Abs(b.Value))) {
+		if a.Group != b.Group || !progress.SameValue(a.Value, b.Value) && !(math.Abs(a.Value-b.Value) <= 1e-9*(1000+math.Abs(b.Value))) {
 			return fmt.Errorf("window %d: %v, want %v", end, a, b)
 		}
 	}

@@ -15,9 +15,8 @@ import (
 // and never campaigns, so several on one database are owners by mistake, which
 // the fence of their commits must tell apart (I4).
 type Stepper struct {
-	node  *Node
-	stops map[string]context.CancelFunc
-	seen  sequence.Vector
+	node *Node
+	seen sequence.Vector
 }
 
 // NewStepper returns a stepper that knows no flows until the first Poll.
@@ -26,7 +25,7 @@ func NewStepper(cfg Config) (*Stepper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stepper{node: n, stops: map[string]context.CancelFunc{}}, nil
+	return &Stepper{node: n}, nil
 }
 
 // Hint is the mirror write, as Node.Hint.
@@ -38,7 +37,7 @@ func (s *Stepper) Wake() { s.node.Wake() }
 // Poll looks for what hints may have missed, as Run does every
 // Config.PollInterval.
 func (s *Stepper) Poll(ctx context.Context) error {
-	vec, err := s.node.poll(ctx, func(func() error) {}, s.stops, s.seen)
+	vec, err := s.node.poll(ctx, func(func() error) {}, s.seen)
 	s.seen = vec
 	return err
 }

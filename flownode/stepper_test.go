@@ -4,13 +4,14 @@ import (
 	"testing"
 	"time"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 )
 
 // TestStepperGoesByItsClock holds that a stepper finds commits only by a wake
 // or a poll, and makes rounds when the trigger says by the clock it was given.
 func TestStepperGoesByItsClock(t *testing.T) {
-	w := newWorld(t, 1, 1, ExecutorColumnar, `flows: [{name: total, promql: 'sum(sum_over_time(temperature[1m]))', every: 1m, trigger: {interval: 10s}}]`)
+	w := newWorld(t, 1, 1, flowdef.ExecutorColumnar, `flows: [{name: total, promql: 'sum(sum_over_time(temperature[1m]))', every: 1m, trigger: {interval: 10s}}]`)
 	step, err := NewStepper(Config{
 		Snapshots: w.store, Catalog: w.store, Results: w.store, Jobs: w.store, Elector: w.store,
 		Now: func() time.Time { return time.UnixMilli(w.store.now) },

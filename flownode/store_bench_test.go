@@ -50,7 +50,7 @@ type storeWorld struct {
 	testing.TB
 	store  *sqlstore.Store
 	node   *Node
-	group  *group
+	group  *fenceGroup
 	metric sequence.MetricID
 	ids    []sequence.SeriesID // series n lives in region 1 + n%2
 	base   int64               // where event time begins: a whole hour
@@ -122,7 +122,7 @@ func (w *storeWorld) restart() {
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.group = newGroup(w.node, "test")
+	w.group = newFenceGroup(w.node.process, "test")
 	w.group.adopt(heads)
 }
 
@@ -344,8 +344,8 @@ func (w *storeWorld) settle() {
 	w.Helper()
 	for {
 		more, dirty := w.round(), 0
-		for _, f := range w.group.flows {
-			dirty += f.dirty.Len()
+		for _, f := range w.group.whole() {
+			dirty += f.DirtyWindows.Len()
 		}
 		if !more && dirty == 0 {
 			return
@@ -392,8 +392,8 @@ func BenchmarkLate(b *testing.B) {
 						b.StopTimer()
 						late()
 						if memory == "fromRaw" {
-							for _, f := range w.group.flows {
-								f.dropState()
+							for _, f := range w.group.whole() {
+								f.Leaves.DropState()
 							}
 						}
 						b.StartTimer()

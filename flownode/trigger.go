@@ -1,17 +1,15 @@
 package flownode
 
 import (
-	"context"
 	"fmt"
 	"time"
 
 	"github.com/robfig/cron/v3"
 
 	"laminar/flownode/flowdef"
-	"laminar/sequence"
 )
 
-// trigger says when a group's next round may begin.
+// trigger says when a fence group's next round may begin.
 type trigger struct {
 	def  flowdef.Trigger
 	cron cron.Schedule // nil without a cron expression
@@ -45,54 +43,7 @@ func (t trigger) next(last time.Time) time.Time {
 	}
 }
 
-// due decides, in the round's snapshot, whether a trigger that counts what is
-// pending has been reached. Other triggers are due whenever a round begins, and
-// so is a group that has refill jobs.
-func (g *group) due(ctx context.Context, r *round, jobs int) (bool, error) {
-	def := g.trigger.def
-	if jobs > 0 || g.trigger.cron != nil || def.Samples == 0 && def.Sequences == 0 || g.pressing(r) {
-		return true, nil
-	}
-	var pending int64
-	for _, f := range g.flows {
-		if f.membersAt == nil {
-			return true, nil // its first round
-		}
-		if def.Sequences > 0 {
-			var n int64
-			for _, rng := range f.flow.Vector.Delta(r.pos.Vector) {
-				n += rng.Len()
-			}
-			pending = max(pending, n)
-			continue
-		}
-		var n int64
-		var metrics []sequence.MetricID
-		for _, l := range f.leaves {
-			metrics = append(metrics, l.Members.Metrics...)
-		}
-		if len(metrics) == 0 {
-			return true, nil
-		}
-		infos, err := r.snap.Infos(ctx, metrics, f.flow.Vector)
-		if err != nil {
-			return false, fmt.Errorf("count pending samples of %s: %w", f.flow.Def.Name, err)
-		}
-		for i := range infos {
-			n += infos[i].Samples
-		}
-		pending = max(pending, n)
-	}
-	return pending >= max(def.Samples, def.Sequences), nil
-}
-
-// pressing reports whether a round is needed whatever is pending: dirty windows
-// are ready, or the watermark follows the clock past the end of a window.
-func (g *group) pressing(r *round) bool {
-	for _, f := range g.flows {
-		if at := f.deadline(); at >= 0 && at <= r.pos.Now {
-			return true
-		}
-	}
-	return false
+// counts reports whether the trigger counts what is pending.
+func (t trigger) counts() bool {
+	return t.cron == nil && (t.def.Samples > 0 || t.def.Sequences > 0)
 }

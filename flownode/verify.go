@@ -7,24 +7,27 @@ import (
 	"time"
 
 	"laminar/flownode/flowdef"
-	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/sequence"
-	"laminar/sequence/segment"
 )
 
-// StoredSnapshotter takes snapshots that show the flows too.
+// Snapshotter takes snapshots that show the flows too.
 type StoredSnapshotter interface {
-	// StoredSnapshot is Snapshotter.Snapshot, with what is stored of flows at
-	// the same moment.
+	// StoredSnapshot begins a REPEATABLE READ transaction that sees the raw data
+	// and what is stored of flows at one moment. It is closed within seconds.
 	StoredSnapshot(ctx context.Context) (StoredSnapshot, error)
 }
 
-// StoredSnapshot is a Snapshot that also shows what is stored of flows.
+// Snapshot is the raw data, and what is stored of flows.
 type StoredSnapshot interface {
-	Snapshot
+	Source
+	StoredFlow
+	Close(ctx context.Context) error
+}
 
+// Stored is what is stored of flows.
+type StoredFlow interface {
 	// Flow loads a flow, its progress and its dirty list without becoming its
 	// owner. progress.ErrFlowGone when it is not there.
 	Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error)
@@ -69,11 +72,14 @@ const (
 type Verify struct {
 	store StoredSnapshotter
 	eval  *promeval.Engine
+	now   func() time.Time
+	reads Settings
 }
 
-// NewVerify returns a Verify that reads from the store.
-func NewVerify(store StoredSnapshotter) *Verify {
-	return &Verify{store: store, eval: promeval.New()}
+// NewVerify returns a Verify that reads from the store. Budgets go by the clock
+// it is given.
+func NewVerify(store StoredSnapshotter, now func() time.Time) *Verify {
+	return &Verify{store: store, eval: promeval.New(), now: now, reads: Settings{Chooser: Chooser{Meter: NewMeter(now, nil, nil), Now: now}}}
 }
 
 // VerifyOptions says which windows are compared.
@@ -123,7 +129,7 @@ func (v *Verify) Flow(ctx context.Context, id progress.FlowID, opts VerifyOption
 			return run.report, fmt.Errorf("verify flow %d: %w", id, err)
 		}
 		if opts.Progress != nil && run.first <= run.last {
-			every := run.flow.flow.Def.Every
+			every := run.def.Every
 			opts.Progress((run.next-run.first)/every, (run.last-run.first)/every+1)
 		}
 	}
@@ -137,8 +143,10 @@ type verifying struct {
 	opts   VerifyOptions
 	report VerifyReport
 
-	def         flowdef.Flow
-	flow        *flowRun // of def, but its leaves only select samples
+	flow        progress.Flow // as the last snapshot showed it
+	def         flowdef.Flow  // of flow; it stays the same
+	layout      *flowdef.Layout
+	leaves      Leaves // they only select samples
 	membersAt   sequence.Vector
 	first, last int64 // ends of the windows asked for
 	next        int64 // end of the first one still to do; Unset before the first pass
@@ -148,7 +156,7 @@ type verifying struct {
 // reading is some windows and what was read for them.
 type reading struct {
 	ends    []int64 // ascending
-	samples *selection
+	samples *Selection
 	stored  []progress.Window
 }
 
@@ -178,21 +186,20 @@ func (r *verifying) readAll(ctx context.Context) (out []reading, more bool, err 
 			err = fmt.Errorf("close the snapshot: %w", cerr)
 		}
 	}()
-	began := time.Now()
-	if err := r.load(ctx, snap); err != nil {
+	began, in := r.v.now(), NewReader(&r.v.reads, snap, nil)
+	if err := r.load(ctx, in, snap); err != nil {
 		return nil, false, err
 	}
-	in := &round{snap: snap, pos: snap.Position(), spanCache: map[spanKey][]segment.Span{}}
 	if r.next == progress.Unset {
 		if err := r.bounds(ctx, in, snap); err != nil {
 			return nil, false, err
 		}
 	}
-	skip, err := r.skips(ctx, snap)
+	skip, err := r.skips(ctx, in, snap)
 	if err != nil {
 		return nil, false, err
 	}
-	for time.Since(began) < verifySnapshotTime && in.readSamples < 2*verifySamples {
+	for r.v.now().Sub(began) < verifySnapshotTime && in.Samples < 2*verifySamples {
 		ends := r.pick(skip)
 		if len(ends) == 0 {
 			return out, false, nil
@@ -207,27 +214,30 @@ func (r *verifying) readAll(ctx context.Context) (out []reading, more bool, err 
 }
 
 // load brings the flow and its members to the snapshot.
-func (r *verifying) load(ctx context.Context, snap StoredSnapshot) error {
+func (r *verifying) load(ctx context.Context, in *Reader, snap StoredSnapshot) error {
 	flow, err := snap.Flow(ctx, r.id)
 	if err != nil {
 		return fmt.Errorf("load the flow: %w", err)
 	}
-	if r.flow == nil {
-		run, err := newFlowRun(selectorsOnly(flow))
-		if err != nil {
-			return err
-		}
-		r.def, r.flow, r.report.Flow = flow.Def, run, flow.Def.Title()
+	if r.layout == nil {
+		r.def, r.layout, r.report.Flow = flow.Def, flowdef.NewLayout(flow.Def), flow.Def.Title()
+		r.leaves = selectorsOf(flow.Def)
 	} else if flow.Def.PromQL != r.def.PromQL || flow.Def.Every != r.def.Every || flow.Def.Table != r.def.Table {
 		return ErrFlowReplaced
 	}
-	r.flow.flow.Progress, r.flow.flow.Dirty = flow.Progress, flow.Dirty
-	r.flow.clock = flowplan.Clock{Newest: flow.NewestT, NewestAt: flow.NewestAt}
-	series, err := snap.Series(ctx, metricNames(r.flow), r.membersAt)
+	r.flow = flow
+	list, err := in.Series(ctx, r.leaves.MetricNames(), r.membersAt)
 	if err != nil {
-		return fmt.Errorf("list series created after %s: %w", r.membersAt, err)
+		return err
 	}
-	r.flow.addSeries(series)
-	r.membersAt = snap.Position().Vector
+	r.leaves.AddSeries(list)
+	r.membersAt = in.Pos.Vector
 	return nil
+}
+
+// selectorsOf is leaves that select what the expression reads, series by series,
+// and compute nothing: what a batch flow has anyway.
+func selectorsOf(def flowdef.Flow) Leaves {
+	def.Expr = def.Expr.Whole("it is verified")
+	return NewLeaves(def)
 }

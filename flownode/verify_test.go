@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 	"laminar/sequence"
@@ -87,7 +89,7 @@ func everything() VerifyOptions {
 
 func (w *world) verify(id progress.FlowID, opts VerifyOptions) VerifyReport {
 	w.t.Helper()
-	report, err := NewVerify(w.store).Flow(context.Background(), id, opts)
+	report, err := NewVerify(w.store, time.Now).Flow(context.Background(), id, opts)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -99,7 +101,7 @@ func (w *world) verify(id progress.FlowID, opts VerifyOptions) VerifyReport {
 func TestVerifyFindsNothing(t *testing.T) {
 	var windows, rows int64
 	for seed := uint64(100); seed < 104; seed++ {
-		w := newWorld(t, seed, 2, ExecutorColumnar, oracleFlows)
+		w := newWorld(t, seed, 2, flowdef.ExecutorColumnar, oracleFlows)
 		for range 25 {
 			w.step()
 		}
@@ -127,7 +129,7 @@ func TestVerifyFindsNothing(t *testing.T) {
 // unread or dirty.
 func settled(t *testing.T, promql string) *world {
 	t.Helper()
-	w := newWorld(t, 5, 2, ExecutorColumnar, fmt.Sprintf("flows:\n  - {name: f, promql: '%s', every: 1m, emit: close}\n", promql))
+	w := newWorld(t, 5, 2, flowdef.ExecutorColumnar, fmt.Sprintf("flows:\n  - {name: f, promql: '%s', every: 1m, emit: close}\n", promql))
 	for range 10 {
 		w.scrape(60_000, false)
 		w.tick()
@@ -198,7 +200,7 @@ func (s shifted) StoredSnapshot(ctx context.Context) (StoredSnapshot, error) {
 
 func TestVerifyNamesShiftedWindows(t *testing.T) {
 	w := settled(t, "sum by (job) (rate(requests_total[2m]))")
-	r, err := NewVerify(shifted{w.store}).Flow(context.Background(), 1, everything())
+	r, err := NewVerify(shifted{w.store}, time.Now).Flow(context.Background(), 1, everything())
 	if err != nil || r.Found == 0 || r.Found != r.Rows {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -213,7 +215,7 @@ func TestVerifyNamesShiftedWindows(t *testing.T) {
 // TestVerifyBound: a billionth is rounding, a millionth is not; where terms
 // cancel out their size counts, but only that of the row's own group.
 func TestVerifyBound(t *testing.T) {
-	w := newWorld(t, 5, 1, ExecutorColumnar, "flows:\n  - {name: f, promql: 'sum by (job) (sum_over_time(temperature[1m]))', every: 1m, emit: close}\n")
+	w := newWorld(t, 5, 1, flowdef.ExecutorColumnar, "flows:\n  - {name: f, promql: 'sum by (job) (sum_over_time(temperature[1m]))', every: 1m, emit: close}\n")
 	points := map[*worldSeries]map[int64]float64{}
 	for _, s := range w.series {
 		if s.metric == 3 {
@@ -311,7 +313,7 @@ func TestVerifySample(t *testing.T) {
 // TestVerifyBeginning: a flow without a backfill owes nothing of the time
 // before its first sample, but what is there is compared.
 func TestVerifyBeginning(t *testing.T) {
-	w := newWorld(t, 5, 1, ExecutorColumnar, "flows:\n  - {name: f, promql: 'sum by (job) (last_over_time(temperature[2m]))', every: 1m}\n")
+	w := newWorld(t, 5, 1, flowdef.ExecutorColumnar, "flows:\n  - {name: f, promql: 'sum by (job) (last_over_time(temperature[2m]))', every: 1m}\n")
 	for _, s := range w.series {
 		w.flush(s.region, map[*worldSeries]map[int64]float64{s: {w.base + 30_000: 1, w.base + 90_000: 2}})
 	}

@@ -4,13 +4,14 @@ import (
 	"math"
 
 	"laminar/flownode/function"
+	"laminar/flownode/progress"
 )
 
 // same says whether a stored value of the row with the key is within the bound
 // of the computed one (function.Relative, function.Rounding). Batch flows are
 // computed by the same engine, so terms that cancel out make no difference there.
 func (r *verifying) same(in *reading, end int64, key string, a, b float64) bool {
-	if sameValue(a, b) {
+	if progress.SameValue(a, b) {
 		return true
 	}
 	diff, larger := math.Abs(a-b), max(math.Abs(a), math.Abs(b))
@@ -36,15 +37,15 @@ func (r *verifying) slack(in *reading, leaf int, end int64, key string, larger f
 	var (
 		l           = &r.def.Expr.Leaves[leaf]
 		rounding    = function.RoundingOf(l.Func, l.Agg)
-		raw, m      = in.samples.leaves[leaf], r.flow.leaves[leaf].Members
-		after, upTo = r.flow.leaves[leaf].Span(end)
+		raw, m      = in.samples.Leaves[leaf], r.leaves[leaf].Members
+		after, upTo = r.leaves[leaf].Span(end)
 	)
 	if !rounding.NeedsSamples() {
 		return rounding.Slack(larger)
 	}
 	for c, slot := range raw.Slot {
 		lset := m.Groups[m.GroupOf[slot]].Labels
-		if r.def.Expr.ByGroup && rowKey(r.flow.layout.Row(l.GroupLabels(lset))) != key {
+		if r.def.Expr.ByGroup && rowKey(r.layout.Row(l.GroupLabels(lset))) != key {
 			continue
 		}
 		_, vs := raw.Within(c, after, upTo)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
@@ -67,7 +68,7 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 	eval := r.v.eval.WithLookback(r.def.Lookback)
 	if !r.def.Expr.Batch && len(ends) > 1 {
 		after, upTo := r.span(first, last)
-		all, err := eval.WholeRange(ctx, r.def.PromQL, in.samples.within(after, upTo), first, last, r.def.Every)
+		all, err := eval.WholeRange(ctx, r.def.PromQL, in.samples.Within(after, upTo), first, last, r.def.Every)
 		if ctx.Err() != nil {
 			return nil, err
 		}
@@ -81,7 +82,7 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 			out[i] = nil
 		case !inOne:
 			after, upTo := r.span(end, end)
-			one, err := eval.Whole(ctx, r.def.PromQL, in.samples.within(after, upTo), end)
+			one, err := eval.Whole(ctx, r.def.PromQL, in.samples.Within(after, upTo), end)
 			if ctx.Err() != nil {
 				return nil, err
 			}
@@ -106,17 +107,21 @@ func (r *verifying) span(first, last int64) (after, upTo int64) {
 // touched reports whether the window holds a sample: without any it has no
 // result, even where the engine would give one. A stale marker is a sample for
 // instant selectors and in batch, where no function has left it out.
-func (r *verifying) touched(sel *selection, end int64) bool {
-	return r.flow.touches(sel, end)
+func (r *verifying) touched(sel *Selection, end int64) bool {
+	return sel.Touches(r.leaves, end)
 }
+
+// rowKey names a row of a window by its label columns. 0xff occurs in no UTF-8
+// text.
+func rowKey(cols []string) string { return strings.Join(cols, "\xff") }
 
 // rows is a window's result by row. None where two results would be one row:
 // that is an error, and the window then has no result.
 func (r *verifying) rows(vec promeval.Vector) map[string]progress.Row {
 	out := make(map[string]progress.Row, len(vec))
-	floats, _ := floatsOf(vec)
+	floats, _ := promeval.Floats(vec)
 	for _, s := range floats {
-		cols := r.flow.layout.Row(s.Metric)
+		cols := r.layout.Row(s.Metric)
 		key := rowKey(cols)
 		if _, twice := out[key]; twice {
 			return nil
@@ -156,7 +161,7 @@ func (r *verifying) compareWindow(in *reading, end int64, computed map[string]pr
 		}
 	}
 	for key, want := range computed {
-		if _, there := seen[key]; !there && end > r.flow.flow.BeginsAfter {
+		if _, there := seen[key]; !there && end > r.flow.BeginsAfter {
 			r.report.Rows++
 			diffs = append(diffs, Difference{Kind: CellMissing, End: end, Columns: want.Columns, Computed: want.Value})
 		}

@@ -1,7 +1,6 @@
 package flownode
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,8 +8,6 @@ import (
 	"hash/fnv"
 	"math"
 	"slices"
-	"sort"
-	"time"
 
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
@@ -18,19 +15,10 @@ import (
 	"laminar/sequence/segment"
 )
 
-// selectorsOnly is the flow with leaves that select what the expression reads,
-// series by series, and compute nothing: what a batch flow has anyway.
-func selectorsOnly(flow progress.Flow) progress.Flow {
-	flow.Dirty = nil
-	flow.Def.Expr = flow.Def.Expr.Whole("it is verified")
-	return flow
-}
-
 // bounds finds the windows that are asked for and can be there: from the
 // oldest row or sample to the last window that is stored.
-func (r *verifying) bounds(ctx context.Context, in *round, snap StoredSnapshot) error {
-	f := r.flow
-	every, emitted := f.flow.Def.Every, f.flow.EmittedUntil
+func (r *verifying) bounds(ctx context.Context, in *Reader, snap StoredSnapshot) error {
+	every, emitted := r.def.Every, r.flow.EmittedUntil
 	oldest, err := snap.OldestResult(ctx, r.id)
 	if err != nil {
 		return fmt.Errorf("look for the oldest result: %w", err)
@@ -39,17 +27,17 @@ func (r *verifying) bounds(ctx context.Context, in *round, snap StoredSnapshot) 
 	if oldest != progress.Unset {
 		first = pane.FirstEnd(oldest, 0, every)
 	}
-	for _, l := range f.leaves {
+	for _, l := range r.leaves {
 		if len(l.Members.Metrics) == 0 || l.Def.Pinned {
 			continue
 		}
-		spans, err := in.spans(ctx, l.Members.Metrics, -1, in.pos.Now+aheadOfClock)
+		spans, err := in.Spans(ctx, l.Members.Metrics, -1, in.Pos.Now+AheadOfClock)
 		if err != nil {
 			return err
 		}
 		// Windows from before the flow's beginning matter only where rows are.
 		for _, s := range spans {
-			begin, _ := l.WindowsOf(max(s.MinT, f.flow.BeginsAfter-l.Def.Offset+1))
+			begin, _ := l.WindowsOf(max(s.MinT, r.flow.BeginsAfter-l.Def.Offset+1))
 			first = min(first, begin)
 			break
 		}
@@ -61,7 +49,7 @@ func (r *verifying) bounds(ctx context.Context, in *round, snap StoredSnapshot) 
 	if r.opts.To != progress.Unset {
 		to := pane.FloorEnd(r.opts.To, every)
 		if r.last = min(emitted, to); to > emitted && emitted != progress.Unset {
-			known := pane.FloorEnd(in.pos.Now, every)
+			known := pane.FloorEnd(in.Pos.Now, every)
 			r.report.Skipped[SkipOpen] += max(0, min(to, known)-max(emitted, r.first-every)) / every
 		}
 	}
@@ -73,9 +61,9 @@ func (r *verifying) bounds(ctx context.Context, in *round, snap StoredSnapshot) 
 }
 
 // skips says of each window whether it can be compared, "" if so.
-func (r *verifying) skips(ctx context.Context, snap StoredSnapshot) (func(end int64) Skip, error) {
-	f, pos := r.flow, snap.Position()
-	err := snap.CheckHistory(ctx, f.flow.Vector, f.flow.Flushes)
+func (r *verifying) skips(ctx context.Context, in *Reader, snap StoredSnapshot) (func(end int64) Skip, error) {
+	f, earliest := &r.flow, in.Pos.Earliest
+	err := in.CheckHistory(ctx, f.Vector, f.Flushes)
 	if errors.Is(err, sequence.ErrHistoryChanged) {
 		return func(int64) Skip { return SkipHistory }, nil
 	}
@@ -86,18 +74,18 @@ func (r *verifying) skips(ctx context.Context, snap StoredSnapshot) (func(end in
 	if err != nil {
 		return nil, fmt.Errorf("look for unfinished refills: %w", err)
 	}
-	dirty := make(map[int64]bool, len(f.flow.Dirty))
-	for _, d := range f.flow.Dirty {
+	dirty := make(map[int64]bool, len(f.Dirty))
+	for _, d := range f.Dirty {
 		dirty[d.WindowEnd] = true
 	}
 	var ends []segment.Span // of windows that may be changing
-	for _, l := range f.leaves {
+	for _, l := range r.leaves {
 		if len(l.Members.Metrics) == 0 {
 			continue
 		}
-		infos, err := snap.Infos(ctx, l.Members.Metrics, f.flow.Vector)
+		infos, err := in.Infos(ctx, l.Members.Metrics, f.Vector)
 		if err != nil {
-			return nil, fmt.Errorf("list segments after %s: %w", f.flow.Vector, err)
+			return nil, err
 		}
 		for i := range infos {
 			if l.Def.Pinned {
@@ -111,50 +99,30 @@ func (r *verifying) skips(ctx context.Context, snap StoredSnapshot) (func(end in
 			ends = append(ends, segment.Span{MinT: from, MaxT: to})
 		}
 	}
-	changing := mergeSpans(ends)
+	changing := pane.Union(ends)
 	return func(end int64) Skip {
 		switch {
-		case !f.rebuildable(end, pos.Earliest):
+		case !r.def.Expr.Rebuildable(end, earliest):
 			return SkipRawGone
-		case f.expired(end):
+		case r.def.Expired(end, f.NewestAt):
 			return SkipExpired
-		case end > f.flow.EmittedUntil: // it can go back when the flow is replaced
+		case end > f.EmittedUntil: // it can go back when the flow is replaced
 			return SkipOpen
 		case dirty[end]:
 			return SkipDirty
 		case slices.ContainsFunc(jobs, func(j progress.Job) bool { return j.NextT < end && end <= j.To }):
 			return SkipRefilling
-		case spansHold(changing, end):
+		case pane.Hold(changing, end):
 			return SkipChanging
 		}
 		return ""
 	}, nil
 }
 
-// mergeSpans sorts spans and makes one of those that overlap.
-func mergeSpans(spans []segment.Span) []segment.Span {
-	slices.SortFunc(spans, func(a, b segment.Span) int { return cmp.Compare(a.MinT, b.MinT) })
-	out := spans[:0]
-	for _, s := range spans {
-		if n := len(out); n > 0 && s.MinT <= out[n-1].MaxT {
-			out[n-1].MaxT = max(out[n-1].MaxT, s.MaxT)
-		} else {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// spansHold reports whether t lies in one of the spans, which mergeSpans made.
-func spansHold(spans []segment.Span, t int64) bool {
-	i := sort.Search(len(spans), func(i int) bool { return spans[i].MaxT >= t })
-	return i < len(spans) && spans[i].MinT <= t
-}
-
 // pick takes the next windows to compare, near each other and not too many.
 // None are left when it takes none.
 func (r *verifying) pick(skip func(end int64) Skip) []int64 {
-	def := &r.flow.flow.Def
+	def := &r.def
 	gap := max(def.Expr.MaxReach, 16*def.Every)
 	var ends []int64
 	for ; r.next <= r.last && len(ends) < r.size; r.next += def.Every {
@@ -192,18 +160,18 @@ func sampled(flow string, seed uint64, end int64, part float64) bool {
 }
 
 // read reads what the windows need, and learns how many to read at once.
-func (r *verifying) read(ctx context.Context, in *round, snap StoredSnapshot, ends []int64) (reading, error) {
-	began, before := time.Now(), in.readSamples
+func (r *verifying) read(ctx context.Context, in *Reader, snap StoredSnapshot, ends []int64) (reading, error) {
+	began, before := r.v.now(), in.Samples
 	first, last := ends[0], ends[len(ends)-1]
-	sel, err := r.flow.readSelection(ctx, in, first, last)
+	sel, err := in.Select(ctx, r.leaves, first, last)
 	if err != nil {
 		return reading{}, err
 	}
-	stored, err := snap.Results(ctx, r.id, first-r.flow.flow.Def.Every, last)
+	stored, err := snap.Results(ctx, r.id, first-r.def.Every, last)
 	if err != nil {
 		return reading{}, fmt.Errorf("read results: %w", err)
 	}
-	took, samples := time.Since(began), in.readSamples-before
+	took, samples := r.v.now().Sub(began), in.Samples-before
 	switch {
 	case took > verifyReadTime || samples > verifySamples:
 		r.size = max(1, len(ends)/2)

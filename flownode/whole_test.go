@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 )
 
@@ -18,11 +19,11 @@ flows:
 // computes one window in it, closed or dirty, leaves the others to the next
 // rounds, and loses none of them.
 func TestWholeWithinBudget(t *testing.T) {
-	w := newWorld(t, 5, 1, ExecutorColumnar, wholeFlows)
-	w.node.cfg.RoundBudget = 1
+	w := newWorld(t, 5, 1, flowdef.ExecutorColumnar, wholeFlows)
+	w.budget = 1
 	settle := func() (rounds int) {
 		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); rounds++ {
-			more, err := w.group.round(context.Background())
+			more, err := w.round(context.Background())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -80,7 +81,7 @@ func assemble(ctx context.Context, c Config, h *host, listener net.Listener, log
 	if err != nil {
 		return nil, err
 	}
-	keeper, err := upkeep.New(c.Upkeep, store, flownode.NewVerify(NodeStore{store}), log, reg)
+	keeper, err := upkeep.New(c.Upkeep, store, flownode.NewVerify(NodeStore{store}, time.Now), log, reg)
 	if err != nil {
 		return nil, err
 	}

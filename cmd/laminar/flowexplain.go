@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,7 +12,7 @@ import (
 	"laminar/flownode"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
-	"laminar/server"
+	"laminar/flownode/progress"
 	"laminar/server/view"
 	"laminar/sqlstore"
 )
@@ -43,7 +44,7 @@ func (a *app) flowExplainCommand() *cobra.Command {
 				var out []view.Explained
 				for _, f := range flows {
 					setting := c.Flownode.Executor
-					x, err := flownode.Explain(ctx, server.NodeStore{Store: store}, f.ID, setting)
+					x, err := explainFlow(ctx, store, f.ID, setting)
 					if err != nil {
 						return fmt.Errorf("explain flow %s: %w", f.Def.Title(), err)
 					}
@@ -56,6 +57,16 @@ func (a *app) flowExplainCommand() *cobra.Command {
 	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "definition file, directory or glob pattern, or - for standard input; may be repeated")
 	a.addOutputFlag(cmd)
 	return cmd
+}
+
+// explainFlow looks at a flow in a snapshot of its own.
+func explainFlow(ctx context.Context, store *sqlstore.Store, id progress.FlowID, setting flowdef.Executor) (flownode.Explanation, error) {
+	snap, err := store.Catalogue.Stored(ctx)
+	if err != nil {
+		return flownode.Explanation{}, fmt.Errorf("take a snapshot: %w", err)
+	}
+	x, err := flownode.Explain(ctx, snap, id, setting, time.Now)
+	return x, errors.Join(err, snap.Close(context.WithoutCancel(ctx)))
 }
 
 func (a *app) explainFiles(cmd *cobra.Command, files []string) error {

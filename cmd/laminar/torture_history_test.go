@@ -111,7 +111,7 @@ func (h *history) wake() {
 // nodeConfig is what a flownode starts with.
 func (h *history) nodeConfig() flownode.Config {
 	return flownode.Config{
-		Executor:      []flownode.Executor{flownode.ExecutorColumnar, flownode.ExecutorPushdown}[h.rng.IntN(2)],
+		Executor:      []flowdef.Executor{flowdef.ExecutorColumnar, flowdef.ExecutorPushdown}[h.rng.IntN(2)],
 		MaxStateBytes: []int64{1 << 30, 1 << 30, 3 << 10}[h.rng.IntN(3)],
 		RoundBudget:   []time.Duration{time.Second, time.Second, 2 * time.Millisecond}[h.rng.IntN(3)],
 	}

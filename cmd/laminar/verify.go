@@ -86,7 +86,7 @@ func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string,
 	if opts.Sample < 1 {
 		_ = say(a.stderr, "comparing %g%% of the windows, --seed %d\n", opts.Sample*100, opts.Seed)
 	}
-	verifier := flownode.NewVerify(server.NodeStore{Store: store})
+	verifier := flownode.NewVerify(server.NodeStore{Store: store}, time.Now)
 	out := view.Verification{Seed: opts.Seed, Flows: []view.VerifiedFlow{}}
 	found := int64(0)
 	for _, f := range flows {

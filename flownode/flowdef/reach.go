@@ -66,6 +66,10 @@ func (f Flow) ClosesFrom() int64 {
 	return upTo + f.WatermarkDelay
 }
 
+// Expired reports whether results of the window with this end are not kept any
+// more, by the database's clock when the flow's newest sample came, ms.
+func (f *Flow) Expired(end, newestAt int64) bool { return f.Keep > 0 && end < newestAt-f.Keep }
+
 // WindowStart is where the window that ends at end begins, ms: the earliest
 // time any leaf's result stands for. end is a multiple of Every.
 func (f Flow) WindowStart(end int64) int64 { return end - f.WindowLength() }

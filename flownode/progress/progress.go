@@ -75,6 +75,10 @@ type Row struct {
 	Value   float64
 }
 
+// SameValue reports whether two values are one to the result table: NaN equals
+// NaN, and zero equals minus zero.
+func SameValue(a, b float64) bool { return a == b || (a != a && b != b) }
+
 // Window is what a round found for one window. Rows are inserted or updated.
 // Then, if Complete, every other row of the window with the flow's static labels
 // is deleted; otherwise only the rows in Gone are. A round that knows all groups

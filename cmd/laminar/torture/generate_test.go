@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"laminar/flownode"
 	"laminar/flownode/flowdef"
 	"laminar/sequence/segment"
 	"laminar/sqlstore/sqltest"
@@ -93,7 +92,7 @@ func (g *generator) apply(name string) {
 
 func (g *generator) start(n int) {
 	g.add(op{Do: doStart, Node: n,
-		Executor: string([]flownode.Executor{flownode.ExecutorColumnar, flownode.ExecutorPushdown, flownode.ExecutorAuto}[g.rng.IntN(3)]),
+		Executor: string([]flowdef.Executor{flowdef.ExecutorColumnar, flowdef.ExecutorPushdown, flowdef.ExecutorAuto}[g.rng.IntN(3)]),
 		State:    []int64{0, 0, 3 << 10}[g.rng.IntN(3)],
 		Tight:    g.rng.IntN(4) == 0,
 	})

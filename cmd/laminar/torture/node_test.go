@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"laminar/flownode"
+	"laminar/flownode/flowdef"
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
 	"laminar/sequence"
@@ -55,7 +56,7 @@ func (k *node) start(o op) {
 	k.ctx, k.crash = context.WithCancel(k.w.t.ctx)
 	cfg := flownode.Config{
 		Snapshots: nodeStore{k.store.Reader, k}, Catalog: k.store.Catalogue, Results: nodeResults{k.store.Results, k}, Jobs: k.store.Jobs, Elector: k.store,
-		Executor: flownode.Executor(o.Executor), MaxStateBytes: o.State,
+		Executor: flowdef.Executor(o.Executor), MaxStateBytes: o.State,
 		Logger: slog.New(complaints{k}),
 		// Every look at the clock takes a millisecond, so budgets run out where
 		// the history says.
@@ -219,7 +220,7 @@ func (s *nodeSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fns ...f
 }
 
 // AggregateDelta is Snapshot.AggregateDelta.
-func (s *nodeSnapshot) AggregateDelta(ctx context.Context, q flownode.SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(int64, int32, partial.Simple) error) error {
+func (s *nodeSnapshot) AggregateDelta(ctx context.Context, q partial.SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(int64, int32, partial.Simple) error) error {
 	if err := s.k.reach("read"); err != nil {
 		return err
 	}

@@ -1,5 +1,9 @@
 package flownode
 
+// The rows of flows that are one leaf and nothing else.
+// Before: a window has values by group, groups ascending.
+// After: the same as rows, ascending by their label columns.
+
 import (
 	"slices"
 
@@ -17,8 +21,8 @@ type groupRows struct {
 	filled []bool    // by rank; scratch
 }
 
-// extend takes in the groups that are new. Members never lose any.
-func (x *groupRows) extend(f *flowRun, m *Members) {
+// extend adds the groups that are new. Members never lose any.
+func (x *groupRows) extend(f *Flow, m *Members) {
 	known := len(x.rank)
 	if known == len(m.Groups) {
 		return
@@ -44,10 +48,10 @@ func (x *groupRows) extend(f *flowRun, m *Members) {
 	x.values, x.filled = make([]float64, len(x.columns)), make([]bool, len(x.columns))
 }
 
-// rows turns values of groups into rows. Two groups can have one row: where
+// of turns values of groups into rows. Two groups can have one row: where
 // static labels replace those that tell them apart. That is an error when both
 // have a value.
-func (x *groupRows) rows(f *flowRun, m *Members, samples []LeafSample) ([]progress.Row, error) {
+func (x *groupRows) of(f *Flow, m *Members, samples []LeafSample) ([]progress.Row, error) {
 	x.extend(f, m)
 	rows := make([]progress.Row, 0, len(samples))
 	// A few groups of many are sorted, many are put in their places.
@@ -55,7 +59,7 @@ func (x *groupRows) rows(f *flowRun, m *Members, samples []LeafSample) ([]progre
 		slices.SortFunc(samples, func(a, b LeafSample) int { return int(x.rank[a.Group]) - int(x.rank[b.Group]) })
 		for i, s := range samples {
 			if i > 0 && x.rank[samples[i-1].Group] == x.rank[s.Group] {
-				return nil, &DuplicateError{Leaf: f.flow.Def.PromQL, Labels: m.Groups[s.Group].Labels}
+				return nil, &DuplicateError{Leaf: f.Def.PromQL, Labels: m.Groups[s.Group].Labels}
 			}
 			rows = append(rows, progress.Row{Columns: x.columns[x.rank[s.Group]], Value: s.Value})
 		}
@@ -65,7 +69,7 @@ func (x *groupRows) rows(f *flowRun, m *Members, samples []LeafSample) ([]progre
 	for _, s := range samples {
 		rank := x.rank[s.Group]
 		if x.filled[rank] {
-			return nil, &DuplicateError{Leaf: f.flow.Def.PromQL, Labels: m.Groups[s.Group].Labels}
+			return nil, &DuplicateError{Leaf: f.Def.PromQL, Labels: m.Groups[s.Group].Labels}
 		}
 		x.values[rank], x.filled[rank] = s.Value, true
 	}

@@ -1,10 +1,14 @@
 package flownode
 
+// The raw samples that an expression reads which is evaluated whole.
+// Before: the leaves only select series, each with a group of its own.
+// After: all samples that windows from first to last read are there, once for
+// each series, whichever leaves select it.
+
 import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/prometheus/prometheus/promql"
@@ -13,13 +17,12 @@ import (
 	"laminar/sequence"
 )
 
-// selection is the raw samples that the selectors of a batch flow read for some
+// Selection is the raw samples that the selectors of a batch flow read for some
 // windows.
-type selection struct {
-	leaves []*MixedColumns // by leaf
+type Selection struct {
+	Leaves []*MixedColumns // by leaf
 
-	// The same by series, of all leaves that select it.
-	series []selected
+	series []selected                // the same by series
 	at     map[sequence.SeriesID]int // index in series, while leaves are added
 }
 
@@ -28,19 +31,17 @@ type selected struct {
 	promeval.Series
 }
 
-// readSelection reads what the windows with ends from first to last need.
-func (f *flowRun) readSelection(ctx context.Context, r *round, first, last int64) (*selection, error) {
-	sel := &selection{at: map[sequence.SeriesID]int{}}
-	for _, l := range f.leaves {
+// Select reads what the windows with ends from first to last need.
+func (r *Reader) Select(ctx context.Context, leaves Leaves, first, last int64) (*Selection, error) {
+	sel := &Selection{}
+	for _, l := range leaves {
 		after, _ := l.Span(first)
 		_, upTo := l.Span(last)
-		raw, err := readMixed(ctx, r.snap, l.Members, after, upTo)
+		raw, err := r.mixed(ctx, l.Members, after, upTo)
 		if err != nil {
 			return nil, err
 		}
-		r.readSamples += raw.Samples()
-		sel.leaves = append(sel.leaves, raw)
-		if err := sel.add(l.Members, raw); err != nil {
+		if err := sel.Add(l.Members, raw); err != nil {
 			return nil, fmt.Errorf("read raw samples of %s: %w", l.Def.Text, err)
 		}
 	}
@@ -49,9 +50,13 @@ func (f *flowRun) readSelection(ctx context.Context, r *round, first, last int64
 	return sel, nil
 }
 
-// add takes in the samples of a leaf. Leaves can read the same samples: they
-// all read one snapshot, so of two at one time either will do.
-func (s *selection) add(m *Members, raw *MixedColumns) error {
+// Add adds the samples of a leaf's members. Leaves can read the same samples:
+// they all read one snapshot, so of two at one time either will do.
+func (s *Selection) Add(m *Members, raw *MixedColumns) error {
+	if s.at == nil {
+		s.at = map[sequence.SeriesID]int{}
+	}
+	s.Leaves = append(s.Leaves, raw)
 	for c, id := range m.Series {
 		if len(raw.Times[c]) == 0 {
 			continue
@@ -77,40 +82,24 @@ func (s *selection) add(m *Members, raw *MixedColumns) error {
 	return nil
 }
 
-// evaluateWhole evaluates the expression of a batch flow over raw samples.
-// touched says that some selector reads a sample; windows without any have no
-// result, even where the engine would give one.
-func (f *flowRun) evaluateWhole(ctx context.Context, r *round, sel *selection, end int64) (out promeval.Vector, touched bool, err error) {
-	lo, hi := int64(math.MaxInt64), int64(math.MinInt64)
-	for _, l := range f.leaves {
-		after, upTo := l.Span(end)
-		lo, hi = min(lo, after), max(hi, upTo)
-	}
-	if !f.touches(sel, end) {
-		return nil, false, nil
-	}
-	out, err = r.node.eval.WithLookback(f.flow.Def.Lookback).Whole(ctx, f.flow.Def.PromQL, sel.within(lo, hi), end)
-	return out, true, err
-}
-
-// touches reports whether some selector reads a sample in the window; those that
+// Touches reports whether some selector reads a sample in the window; those that
 // read a fixed time do not count. What a stale marker counts for depends on the
-// expression.
-func (f *flowRun) touches(sel *selection, end int64) bool {
-	for i, l := range f.leaves {
+// expression. leaves are those that were read.
+func (s *Selection) Touches(leaves Leaves, end int64) bool {
+	for i, l := range leaves {
 		if l.Def.Pinned {
 			continue
 		}
 		after, upTo := l.Span(end)
-		if sel.leaves[i].occupied(after, upTo, l.Def.Markers) {
+		if s.Leaves[i].occupied(after, upTo, l.Def.Markers) {
 			return true
 		}
 	}
 	return false
 }
 
-// within is the samples with after < t <= upTo.
-func (s *selection) within(after, upTo int64) promeval.Samples {
+// Within is the samples with after < t <= upTo.
+func (s *Selection) Within(after, upTo int64) promeval.Samples {
 	samples := make(promeval.Samples, 0, len(s.series))
 	for i := range s.series {
 		x := &s.series[i]

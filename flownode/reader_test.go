@@ -21,17 +21,17 @@ func TestRoundTripIsOfAStatement(t *testing.T) {
 	}
 	clock := time.Unix(0, 0)
 	now := func() time.Time { clock = clock.Add(time.Second); return clock }
-	watched := &watchedSnapshot{snap, newLink(now, NewMetrics(nil))}
+	r := NewReader(&Settings{Chooser: Chooser{Meter: NewMeter(now, nil, nil)}}, snap, nil)
 	for _, tc := range []struct {
 		at   sequence.Seq
 		want time.Duration
 	}{{2, assumedTrip * 1e9}, {1, time.Second}} {
 		vec := sequence.Vector{1: tc.at}
 		flushes := map[sequence.Region]sequence.FlushID{1: store.flushes[1][tc.at-1]}
-		if err := watched.CheckHistory(t.Context(), vec, flushes); err != nil {
+		if err := r.CheckHistory(t.Context(), vec, flushes); err != nil {
 			t.Fatal(err)
 		}
-		if got := watched.link.current().RoundTrip; got != tc.want {
+		if got := r.Chooser.Meter.Link().RoundTrip; got != tc.want {
 			t.Errorf("after a check at %s of %s a round trip takes %s, want %s", vec, snap.Position().Vector, got, tc.want)
 		}
 	}

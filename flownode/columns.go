@@ -1,0 +1,58 @@
+package flownode
+
+import (
+	"slices"
+	"sort"
+)
+
+// Columns is raw samples by series, each time once, in time order.
+type Columns struct {
+	Slot   []int32     // by column: the slot it folds into
+	Times  [][]int64   // by column
+	Values [][]float64 // by column
+}
+
+// Within is the samples of a column with after < t <= upTo.
+func (c *Columns) Within(column int, after, upTo int64) ([]int64, []float64) {
+	ts := c.Times[column]
+	lo, _ := slices.BinarySearch(ts, after+1)
+	hi, _ := slices.BinarySearch(ts, upTo+1)
+	hi = max(lo, hi)
+	return ts[lo:hi], c.Values[column][lo:hi]
+}
+
+// Samples is how many samples there are.
+func (c *Columns) Samples() int64 {
+	var n int64
+	for _, ts := range c.Times {
+		n += int64(len(ts))
+	}
+	return n
+}
+
+// SortKeepLast sorts samples by time and keeps, of those at one time, the last.
+func SortKeepLast(ts []int64, vs []float64) ([]int64, []float64) {
+	sort.Stable(&timeOrder{ts, vs})
+	n := 0
+	for i := range ts {
+		if n > 0 && ts[n-1] == ts[i] {
+			n--
+		}
+		ts[n], vs[n] = ts[i], vs[i]
+		n++
+	}
+	return ts[:n], vs[:n]
+}
+
+// timeOrder sorts two arrays by the first.
+type timeOrder struct {
+	times  []int64
+	values []float64
+}
+
+func (c *timeOrder) Len() int           { return len(c.times) }
+func (c *timeOrder) Less(i, j int) bool { return c.times[i] < c.times[j] }
+func (c *timeOrder) Swap(i, j int) {
+	c.times[i], c.times[j] = c.times[j], c.times[i]
+	c.values[i], c.values[j] = c.values[j], c.values[i]
+}

@@ -1,0 +1,101 @@
+package flownode
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/promeval"
+)
+
+// The defaults that a user sees.
+const (
+	DefaultRoundBudget   = time.Second
+	DefaultMaxStateBytes = 1 << 30
+)
+
+// Config is what a Node needs. All ports are required.
+type Config struct {
+	Snapshots Snapshotter
+	Catalog   Catalog
+	Results   Materializer
+	Jobs      JobQueue
+	Elector   Elector
+
+	Executor      flowdef.Executor // of flows that do not say; default ExecutorAuto
+	RoundBudget   time.Duration    // after which work that can wait goes on in the next round; default 1 s
+	MaxStateBytes int64            // pane state of one leaf at most; default 1 GiB
+	MaxRounds     int              // fence groups that make a round at one time, each with a connection; default 4
+	PollInterval  time.Duration    // how often the catalogue and the regions are looked at without a hint; default 1 s
+
+	// Now is this process's clock: rounds, budgets and retries go by it.
+	// Windows go by the database's clock. Default time.Now.
+	Now func() time.Time
+
+	Logger  *slog.Logger
+	Metrics *Metrics // default: not registered anywhere
+}
+
+func (c *Config) setDefaults() error {
+	if c.Snapshots == nil || c.Catalog == nil || c.Results == nil || c.Jobs == nil || c.Elector == nil {
+		return fmt.Errorf("flownode: every port must be given")
+	}
+	if c.Executor == "" {
+		c.Executor = flowdef.ExecutorAuto
+	}
+	if !c.Executor.Known() {
+		return fmt.Errorf("flownode: executor %q: want one of %q", c.Executor, flowdef.Executors())
+	}
+	if c.RoundBudget == 0 {
+		c.RoundBudget = DefaultRoundBudget
+	}
+	if c.MaxStateBytes == 0 {
+		c.MaxStateBytes = DefaultMaxStateBytes
+	}
+	if c.MaxRounds == 0 {
+		c.MaxRounds = 4
+	}
+	if c.PollInterval == 0 {
+		c.PollInterval = time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(nil)
+	}
+	return nil
+}
+
+// process is what the fence groups of a process share. It may be used by several
+// goroutines at once.
+type process struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *Metrics
+	reading Settings
+	machine Machine
+	rounds  chan struct{} // holds one token for each round under way
+	flows   atomic.Int64  // of all groups, as of the last poll
+}
+
+func newProcess(cfg Config) (*process, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	return &process{
+		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics,
+		reading: Settings{
+			Chooser: Chooser{Setting: cfg.Executor, Meter: NewMeter(cfg.Now, cfg.Metrics.roundTrip, cfg.Metrics.perByte), Now: cfg.Now},
+			AtOnce:  DefaultAtOnce, Lanes: min(runtime.GOMAXPROCS(0), MaxLanes), Log: cfg.Logger,
+		},
+		machine: Machine{Eval: promeval.New(), MaxStateBytes: cfg.MaxStateBytes, Now: cfg.Now, Log: cfg.Logger},
+		rounds:  make(chan struct{}, cfg.MaxRounds),
+	}, nil
+}

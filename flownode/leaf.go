@@ -1,0 +1,200 @@
+package flownode
+
+import (
+	"slices"
+	"time"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/pane"
+	"laminar/flownode/progress"
+	"laminar/sequence"
+	"laminar/sequence/series"
+)
+
+// Leaf is one leaf of a flow as a process keeps it: its definition, the series
+// it selects and its pane state. All of it is a cache (I7) and belongs to one
+// goroutine. What one round finds out about a leaf is not here: a round makes
+// that anew.
+type Leaf struct {
+	Def      *flowdef.Leaf
+	Step     int64            // distance of window ends, ms
+	Executor flowdef.Executor // what the flow's definition says; "" for nothing
+	Members  *Members
+	State    State // nil when not in memory
+
+	// ColumnarUntil is until when the leaf is read in columns because the
+	// database could not aggregate its samples. The choice of an executor sets
+	// and reads it.
+	ColumnarUntil time.Time
+
+	grid     pane.Grid // of panes
+	stepGrid pane.Grid // of window ends
+	builder  builder
+}
+
+// NewLeaf is a leaf without members and without pane state. step is the distance
+// of window ends, ms; executor is what the flow's definition says, "" for
+// nothing.
+func NewLeaf(def *flowdef.Leaf, step int64, executor flowdef.Executor) *Leaf {
+	return &Leaf{
+		Def: def, Step: step, Executor: executor, builder: builderOf(def, step), Members: NewMembers(def),
+		grid: pane.Grid{Width: def.Pane}, stepGrid: pane.Grid{Width: step},
+	}
+}
+
+// NewState is pane state without samples: complete for panes with an end after
+// from, at the position at.
+func (l *Leaf) NewState(from int64, at sequence.Vector) State { return l.builder.panes(from, at) }
+
+// RawWindows computes windows straight from raw samples.
+func (l *Leaf) RawWindows(raw *Columns) WindowSource { return l.builder.raw(raw) }
+
+// FoldsLate reports whether a sample can be added to a partial that holds later
+// ones.
+func (l *Leaf) FoldsLate() bool { return l.builder.FoldsLate }
+
+// StateBytes is about how many bytes so many panes of all slots take.
+func (l *Leaf) StateBytes(panes int64) int64 {
+	return panes * int64(len(l.Members.GroupOf)) * l.builder.CellBytes
+}
+
+// PanesIn is how many panes of all slots take about so many bytes, the reverse
+// of StateBytes.
+func (l *Leaf) PanesIn(bytes int64) int64 { return bytes / max(1, l.StateBytes(1)) }
+
+// From is where the pane state begins: panes with a later end are in memory. Not
+// for a leaf without state.
+func (l *Leaf) From() int64 {
+	_, from := l.State.Position()
+	return from
+}
+
+// ReachesBack reports whether pane state is in memory for all samples after a
+// time.
+func (l *Leaf) ReachesBack(after int64) bool { return l.State != nil && l.From() <= after }
+
+// Span is the stretch of sample time the window with this end reads:
+// after < t <= upTo.
+func (l *Leaf) Span(end int64) (after, upTo int64) { return l.Def.Bounds(end) }
+
+// WindowsOf is the first and last window end that a sample at t reaches; last
+// is before first when there is none. Windows end from 1970 on. It is not for
+// pinned leaves, of which a sample reaches all windows or none.
+func (l *Leaf) WindowsOf(t int64) (first, last int64) {
+	return max(0, pane.FirstEnd(t, l.Def.Offset, l.Step)), pane.LastEnd(t, l.Def.Range, l.Def.Offset, l.Step)
+}
+
+// ClosedT is the newest sample time that reaches a window with an end up to
+// emitted: t + offset <= emitted. It is below any sample's when emitted is
+// progress.Unset.
+func (l *Leaf) ClosedT(emitted int64) int64 {
+	if emitted == progress.Unset {
+		return -1
+	}
+	_, upTo := l.Span(emitted)
+	return upTo
+}
+
+// Pins reports, of a time up to which samples reach closed windows, whether a
+// pinned leaf reads it. Other leaves read it anyway.
+func (l *Leaf) Pins(t int64) bool {
+	if !l.Def.Pinned {
+		return true
+	}
+	after, _ := l.Span(0)
+	return t > after
+}
+
+// PaneOf is the end of the pane that a time falls in.
+func (l *Leaf) PaneOf(t int64) int64 { return l.grid.End(t) }
+
+// TouchEnd names the stretch of time that touches of closed windows are counted
+// by: the pane, or the step where a window has too many panes.
+func (l *Leaf) TouchEnd(t int64) int64 {
+	if l.Def.Batch {
+		return l.stepGrid.End(t)
+	}
+	return l.grid.End(t)
+}
+
+// TouchWidth is the length of that stretch, ms.
+func (l *Leaf) TouchWidth() int64 {
+	if l.Def.Batch {
+		return l.Step
+	}
+	return l.Def.Pane
+}
+
+// Leaves is the leaves of a flow's expression, in its order.
+type Leaves []*Leaf
+
+// NewLeaves is the leaves of a definition, without members.
+func NewLeaves(def flowdef.Flow) Leaves {
+	out := make(Leaves, 0, len(def.Expr.Leaves))
+	for i := range def.Expr.Leaves {
+		out = append(out, NewLeaf(&def.Expr.Leaves[i], def.Every, def.Executor))
+	}
+	return out
+}
+
+// AddSeries extends the members of all leaves.
+func (ls Leaves) AddSeries(list []series.Series) {
+	for i := range list {
+		for _, l := range ls {
+			l.Members.Add(&list[i])
+		}
+	}
+}
+
+// DropState forgets all pane state; it is built again when it is needed (I7).
+func (ls Leaves) DropState() {
+	for _, l := range ls {
+		l.State = nil
+	}
+}
+
+// Bytes is about how much memory the pane state takes.
+func (ls Leaves) Bytes() int64 {
+	var n int64
+	for _, l := range ls {
+		if l.State != nil {
+			n += l.State.Bytes()
+		}
+	}
+	return n
+}
+
+// MetricNames is the metrics that leaves can select; nil for any.
+func (ls Leaves) MetricNames() []string {
+	return namesOf(ls, func(l *Leaf) []string { return l.Def.Names() })
+}
+
+// LabelNames is the labels that the members of leaves depend on; nil for all.
+func (ls Leaves) LabelNames() []string {
+	return namesOf(ls, func(l *Leaf) []string { return l.Members.Labels() })
+}
+
+// namesOf joins the leaves' names, which ascend then. One leaf without names
+// stands for all there are.
+func namesOf(ls Leaves, of func(*Leaf) []string) []string {
+	var names []string
+	for _, l := range ls {
+		own := of(l)
+		if own == nil {
+			return nil
+		}
+		names = append(names, own...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Metrics is the metrics of the leaves' members, ascending.
+func (ls Leaves) Metrics() []sequence.MetricID {
+	var out []sequence.MetricID
+	for _, l := range ls {
+		out = append(out, l.Members.Metrics...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
