@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"slices"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
-	"laminar/flownode/progress"
 )
 
 // histograms makes flows compute their windows whole, by Prometheus's engine over
@@ -63,5 +63,5 @@ type HistogramResultError struct {
 
 func (e *HistogramResultError) Error() string {
 	return fmt.Sprintf("%d results of %s in the window ending %s are native histograms, which a result table cannot hold: "+
-		"make numbers of them with histogram_quantile, histogram_avg, histogram_count or histogram_sum", e.Results, e.Flow, progress.FormatTime(e.End))
+		"make numbers of them with histogram_quantile, histogram_avg, histogram_count or histogram_sum", e.Results, e.Flow, flowdef.FormatTime(e.End))
 }

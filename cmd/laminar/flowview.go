@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"laminar/flownode/flowdef"
 	"laminar/sequence/series"
 	"laminar/server/view"
 	"laminar/sqlstore/flowstore"
@@ -46,7 +47,7 @@ func lag(f flowstore.FlowStatus) string {
 	if f.LagSequences == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("%d commits, %s", f.LagSequences, view.FormatMillis(f.LagMillis))
+	return fmt.Sprintf("%d commits, %s", f.LagSequences, flowdef.FormatMillis(f.LagMillis))
 }
 
 func state(f flowstore.FlowStatus) string {

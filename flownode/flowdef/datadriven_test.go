@@ -99,7 +99,7 @@ func printCompiled(c *Compiled, step int64) string {
 	for _, l := range c.Leaves {
 		fmt.Fprintf(&b, "  leaf %d: %s\n", l.Index, l.Text)
 		fmt.Fprintf(&b, "    %s of %s, %s state, metric %q, range %s offset %s pane %s panes %d batch %v\n", l.Agg, l.Func, l.State(),
-			l.Metric, formatMillis(l.Range), formatMillis(l.Offset), formatMillis(l.Pane), l.Panes, l.Batch)
+			l.Metric, FormatMillis(l.Range), FormatMillis(l.Offset), FormatMillis(l.Pane), l.Panes, l.Batch)
 	}
 	if c.Batch {
 		fmt.Fprintf(&b, "  batch: %s\n", c.Why)
@@ -111,8 +111,8 @@ func printCompiled(c *Compiled, step int64) string {
 	if c.LabelsKnown {
 		labels = fmt.Sprintf("%q", c.ResultLabels)
 	}
-	fmt.Fprintf(&b, "  step %s, labels %s, keep name %v, by group %v\n", formatMillis(step), labels, c.KeepName, c.ByGroup)
-	fmt.Fprintf(&b, "  max range %s, reach %s, min offset %s\n", formatMillis(c.MaxRange), formatMillis(c.MaxReach), formatMillis(c.MinOffset))
+	fmt.Fprintf(&b, "  step %s, labels %s, keep name %v, by group %v\n", FormatMillis(step), labels, c.KeepName, c.ByGroup)
+	fmt.Fprintf(&b, "  max range %s, reach %s, min offset %s\n", FormatMillis(c.MaxRange), FormatMillis(c.MaxReach), FormatMillis(c.MinOffset))
 	return b.String()
 }
 
@@ -128,18 +128,18 @@ func printFlows(flows []Flow) string {
 	var b strings.Builder
 	for _, f := range flows {
 		fmt.Fprintf(&b, "line %d: %s -> %s in group %q\n", f.Line, f.Title(), f.Table, f.Group)
-		fmt.Fprintf(&b, "  %s every %s\n", f.PromQL, formatMillis(f.Every))
+		fmt.Fprintf(&b, "  %s every %s\n", f.PromQL, FormatMillis(f.Every))
 		var backfill string
 		switch {
 		case f.Backfill.All:
 			backfill = "all"
 		case f.Backfill.Duration > 0:
-			backfill = formatMillis(f.Backfill.Duration)
+			backfill = FormatMillis(f.Backfill.Duration)
 		default:
 			backfill = "none"
 		}
 		fmt.Fprintf(&b, "  trigger %s, delay %s, emit %s, late %s, backfill %s, keep %s\n",
-			f.Trigger, formatMillis(f.WatermarkDelay), f.Emit, f.Late, backfill, formatMillis(f.Keep))
+			f.Trigger, FormatMillis(f.WatermarkDelay), f.Emit, f.Late, backfill, FormatMillis(f.Keep))
 	}
 	return b.String()
 }

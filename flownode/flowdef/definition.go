@@ -40,7 +40,7 @@ func (p *fileParser) compile(f *Flow, expr *yaml.Node) {
 		f.Expr, f.PromQL, f.Every = c, normal, step
 		if f.Keep > 0 && f.Keep <= f.CloseDelay() {
 			p.add(f.Line, "flow %s: keep: results are to go after %s, but windows close %s after their end",
-				f.Title(), formatMillis(f.Keep), formatMillis(f.CloseDelay()))
+				f.Title(), FormatMillis(f.Keep), FormatMillis(f.CloseDelay()))
 		}
 		return
 	}

@@ -4,15 +4,15 @@ import "fmt"
 
 // Describe says in one line how the leaf is kept, for people.
 func (l *Leaf) Describe() string {
-	how := fmt.Sprintf("kept as %s state in %d panes of %s", l.State(), l.Panes, formatMillis(l.Pane))
+	how := fmt.Sprintf("kept as %s state in %d panes of %s", l.State(), l.Panes, FormatMillis(l.Pane))
 	switch {
 	case l.Pinned:
-		how = fmt.Sprintf("samples of %s up to %s are read for every window", formatMillis(l.Range), formatTime(l.PinnedAt-l.Offset))
+		how = fmt.Sprintf("samples of %s up to %s are read for every window", FormatMillis(l.Range), FormatTime(l.PinnedAt-l.Offset))
 	case l.Func == nil:
-		how = "samples of " + formatMillis(l.Range) + " are read for each window"
+		how = "samples of " + FormatMillis(l.Range) + " are read for each window"
 	case l.Batch:
 		how = fmt.Sprintf("computed from raw samples for each window, because %d panes of %s are more than %d",
-			l.Panes, formatMillis(l.Pane), MaxPanes)
+			l.Panes, FormatMillis(l.Pane), MaxPanes)
 	}
 	return l.Text + ": " + how
 }
@@ -28,7 +28,7 @@ func (c *Compiled) Describe() []string {
 		lines = append(lines, c.Leaves[i].Describe())
 	}
 	if ahead := c.Ahead(); ahead > 0 {
-		lines = append(lines, "windows close "+formatMillis(ahead)+" later than others: so far beyond its end a negative offset makes each read")
+		lines = append(lines, "windows close "+FormatMillis(ahead)+" later than others: so far beyond its end a negative offset makes each read")
 	}
 	return lines
 }

@@ -87,7 +87,7 @@ func (p *fileParser) duration(f fields, what, key string, least, fallback int64)
 	case err != nil:
 		p.addf(f[key], "%s: %s: %q is not a duration such as 30s, 5m or 1h30m", what, key, s)
 	case ms < least:
-		p.addf(f[key], "%s: %s: %s is too short, want at least %s", what, key, s, formatMillis(least))
+		p.addf(f[key], "%s: %s: %s is too short, want at least %s", what, key, s, FormatMillis(least))
 	default:
 		return ms
 	}

@@ -10,12 +10,17 @@ import (
 // millis is a duration in milliseconds.
 func millis(d time.Duration) int64 { return int64(d / time.Millisecond) }
 
-// formatMillis spells a duration as Prometheus does.
-func formatMillis(ms int64) string {
+// FormatMillis spells a duration in milliseconds as Prometheus does: 30s, 1h30m,
+// 15d, and -5m, which Prometheus's own library cannot spell.
+func FormatMillis(ms int64) string {
+	if ms < 0 {
+		return "-" + FormatMillis(-ms)
+	}
 	return model.Duration(time.Duration(ms) * time.Millisecond).String()
 }
 
-// formatTime spells a time, ms since the epoch.
-func formatTime(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }
+// FormatTime spells a time, ms since the epoch, as RFC 3339 in UTC: the one form
+// in which people and programs are told times.
+func FormatTime(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }
 
 func quote(s string) string { return fmt.Sprintf("%q", s) }

@@ -114,7 +114,7 @@ func TestWindowStart(t *testing.T) {
 	} {
 		f := Flow{Every: minute, Expr: mustCompile(t, tc.expr, minute)}
 		if got := f.WindowStart(100 * minute); got != tc.want {
-			t.Errorf("%s: window that ends at 100m starts at %s, want %s", tc.expr, formatMillis(got), formatMillis(tc.want))
+			t.Errorf("%s: window that ends at 100m starts at %s, want %s", tc.expr, FormatMillis(got), FormatMillis(tc.want))
 		}
 	}
 }

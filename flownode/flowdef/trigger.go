@@ -19,7 +19,7 @@ type Trigger struct {
 func (t Trigger) String() string {
 	switch {
 	case t.Interval > 0:
-		return "interval " + formatMillis(t.Interval)
+		return "interval " + FormatMillis(t.Interval)
 	case t.Cron != "":
 		return "cron " + t.Cron
 	case t.Samples > 0:

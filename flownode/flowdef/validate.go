@@ -147,13 +147,13 @@ func CheckRaw(f Flow, retention, earliest, now int64) *Problem {
 	switch reach, ahead := f.Expr.MaxReach, f.Expr.Ahead(); {
 	case reach > retention:
 		p = problemf(f, "its windows reach back %s (range and offset), but raw samples are kept for %s only",
-			formatMillis(reach), formatMillis(retention))
+			FormatMillis(reach), FormatMillis(retention))
 	case reach+ahead > retention:
 		p = problemf(f, "its windows reach back %s and ahead %s (range and offsets), but raw samples are kept for %s only",
-			formatMillis(reach), formatMillis(ahead), formatMillis(retention))
+			FormatMillis(reach), FormatMillis(ahead), FormatMillis(retention))
 	case pinned && after+1 < max(earliest, now-retention):
 		p = problemf(f, "with @ it reads samples from %s on, but raw samples are kept for %s only",
-			formatTime(after+1), formatMillis(retention))
+			FormatTime(after+1), FormatMillis(retention))
 	case pinned && retention/f.Every > maxPinnedWindows:
 		p = problemf(f, "a late sample at a fixed time would change %d windows, more than %d: choose a larger `every`",
 			retention/f.Every, maxPinnedWindows)

@@ -2,7 +2,8 @@ package progress
 
 import (
 	"fmt"
-	"time"
+
+	"laminar/flownode/flowdef"
 )
 
 // RetentionError says that a refill asked for windows whose raw samples are no
@@ -16,12 +17,12 @@ type RetentionError struct {
 
 func (e *RetentionError) Error() string {
 	return fmt.Sprintf("refill %s from %s: raw samples of windows ending before %s are gone",
-		e.Flow, FormatTime(e.From), FormatTime(e.Earliest))
+		e.Flow, flowdef.FormatTime(e.From), flowdef.FormatTime(e.Earliest))
 }
 
 // Hint tells what to type instead. --from is excluded: the first window that a
 // refill computes ends after it.
-func (e *RetentionError) Hint() string { return "--from " + FormatTime(e.Earliest-1) }
+func (e *RetentionError) Hint() string { return "--from " + flowdef.FormatTime(e.Earliest-1) }
 
 // PinnedGoneError says that no window of a flow can be computed any more: all of
 // them read a fixed time, and raw samples of that time are gone. What is stored
@@ -32,13 +33,10 @@ type PinnedGoneError struct {
 }
 
 func (e *PinnedGoneError) Error() string {
-	return fmt.Sprintf("no window of %s can be computed any more: with @ it reads samples from before %s, which are gone", e.Flow, FormatTime(e.Earliest))
+	return fmt.Sprintf("no window of %s can be computed any more: with @ it reads samples from before %s, which are gone", e.Flow, flowdef.FormatTime(e.Earliest))
 }
 
 // Hint tells what to do instead.
 func (e *PinnedGoneError) Hint() string {
 	return "name a later time after @ and apply the flow anew; its table keeps what it has until then"
 }
-
-// FormatTime spells a time (ms since the epoch) for people.
-func FormatTime(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }

@@ -67,7 +67,7 @@ type ExplainedRead struct {
 // executor of flows that do not name one.
 func NewExplainedDefinition(f flowdef.Flow, setting flowdef.Executor) Explained {
 	out := Explained{
-		Flow: f.Title(), PromQL: f.PromQL, Every: FormatMillis(f.Every), Mode: f.Expr.Mode(), Why: f.Expr.Why,
+		Flow: f.Title(), PromQL: f.PromQL, Every: flowdef.FormatMillis(f.Every), Mode: f.Expr.Mode(), Why: f.Expr.Why,
 		Residual: f.Expr.ResidualText(), Executor: string(f.Executor), SaidBy: "flow", Leaves: []ExplainedLeaf{},
 	}
 	if f.Executor == "" {
@@ -77,14 +77,14 @@ func NewExplainedDefinition(f flowdef.Flow, setting flowdef.Executor) Explained 
 		l := &f.Expr.Leaves[i]
 		choice := flowplan.ChooseExecutor(l.CannotPush(), f.Executor, setting, flowplan.Reading{}, flowplan.Link{})
 		e := ExplainedLeaf{
-			Leaf: l.Text, State: l.State(), Range: FormatMillis(l.Range), Offset: FormatMillis(l.Offset),
+			Leaf: l.Text, State: l.State(), Range: flowdef.FormatMillis(l.Range), Offset: flowdef.FormatMillis(l.Offset),
 			CannotPush: string(l.CannotPush()), Executor: string(choice.Executor), Reason: string(choice.Reason), Refused: string(choice.Refused),
 		}
 		if choice.Reason == flowplan.ExecutorByCost {
 			e.Executor = string(flowdef.ExecutorAuto)
 		}
 		if !l.Batch {
-			e.Pane, e.Panes = FormatMillis(l.Pane), l.Panes
+			e.Pane, e.Panes = flowdef.FormatMillis(l.Pane), l.Panes
 		}
 		out.Leaves = append(out.Leaves, e)
 	}

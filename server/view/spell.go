@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/common/model"
 
-	"laminar/flownode/progress"
+	"laminar/flownode/flowdef"
 )
 
 // None stands where there is no time, value or text.
@@ -22,20 +22,14 @@ func FormatTime(ms int64) string {
 	if ms < 0 {
 		return None
 	}
-	return progress.FormatTime(ms)
+	return flowdef.FormatTime(ms)
 }
 
 // FormatDuration spells a duration as Prometheus does: 30s, 1h30m, 15d. What is
 // finer than a millisecond is left out.
 func FormatDuration(d time.Duration) string {
-	if d < 0 {
-		return "-" + FormatDuration(-d)
-	}
-	return model.Duration(d.Truncate(time.Millisecond)).String()
+	return flowdef.FormatMillis(d.Milliseconds())
 }
-
-// FormatMillis spells a duration in milliseconds.
-func FormatMillis(ms int64) string { return FormatDuration(time.Duration(ms) * time.Millisecond) }
 
 // ParseDuration reads a duration as FormatDuration spells it.
 func ParseDuration(text string) (time.Duration, error) {

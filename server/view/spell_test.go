@@ -3,6 +3,8 @@ package view
 import (
 	"testing"
 	"time"
+
+	"laminar/flownode/flowdef"
 )
 
 func TestDurationsReadBack(t *testing.T) {
@@ -17,7 +19,7 @@ func TestDurationsReadBack(t *testing.T) {
 			t.Errorf("%q is spelled %q", text, FormatDuration(got))
 		}
 	}
-	if got := FormatMillis(-90_000); got != "-1m30s" {
+	if got := flowdef.FormatMillis(-90_000); got != "-1m30s" {
 		t.Errorf("-90 s are spelled %q", got)
 	}
 }

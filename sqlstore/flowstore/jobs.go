@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
@@ -74,8 +75,8 @@ func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, t
 	}
 	first := pane.FirstEnd(from+1, 0, flow.def.Every)
 	if first > to {
-		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, progress.FormatTime(from), progress.FormatTime(to)),
-			"--to %s or later", progress.FormatTime(first))
+		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, flowdef.FormatTime(from), flowdef.FormatTime(to)),
+			"--to %s or later", flowdef.FormatTime(first))
 	}
 	if rebuildable := firstRebuildable(flow.def, earliest); first < rebuildable {
 		return 0, &progress.RetentionError{Flow: flow.def.Title(), From: from, Earliest: rebuildable}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
 	"laminar/sequence"
@@ -81,7 +82,7 @@ func (w *waiting) reason(vec sequence.Vector) string {
 	case w.dirty > 0:
 		return fmt.Sprintf("has %d windows still to be recomputed", w.dirty)
 	case w.emittedUntil != progress.Unset && w.emittedUntil < closed:
-		return fmt.Sprintf("has stored windows up to %s of %s", progress.FormatTime(w.emittedUntil), progress.FormatTime(closed))
+		return fmt.Sprintf("has stored windows up to %s of %s", flowdef.FormatTime(w.emittedUntil), flowdef.FormatTime(closed))
 	}
 	return ""
 }
