@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture torture-bugs faults test-matrix build lint structure bench bench-scale bench-profile bench-docs bench-go tools clean
+.PHONY: help man demo test torture torture-bugs faults test-matrix build lint structure bench bench-scale bench-profile bench-docs bench-go tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,11 @@ test-matrix: ## run the store's tests on PostgreSQL 14 to 18
 	@scripts/test-matrix.sh
 
 build: ## build bin/laminar
-	go build -o bin/laminar ./cmd/laminar
+	@scripts/build.sh
+
+man: build ## write man pages to bin/man/man1
+	@mkdir -p bin/man/man1
+	@bin/laminar man bin/man/man1
 
 lint: ## formatting, vet, golangci-lint, shellcheck
 	@scripts/lint.sh

@@ -8,6 +8,6 @@ cd "$root"
 LAMINAR_PG_BIN=$(scripts/setup-postgres.sh)
 export LAMINAR_PG_BIN
 say 'building bin/laminar'
-go build -o bin/laminar ./cmd/laminar
+scripts/build.sh
 # Not a child of this shell: Ctrl-C is for Laminar alone, which ends in order.
 exec bin/laminar demo "$@"

@@ -38,6 +38,7 @@ type Client struct {
 	http        *http.Client
 
 	sent, retries atomic.Int64
+	trouble       atomic.Pointer[error] // why a request was last sent again
 }
 
 // NewClient returns a client for the write endpoint at rawURL, whose user and
@@ -77,6 +78,15 @@ func (c *Client) Sent() int64 { return c.sent.Load() }
 
 // Retries is how often a request was sent again so far.
 func (c *Client) Retries() int64 { return c.retries.Load() }
+
+// Trouble is why a request had to be sent again, the last time that happened; nil
+// when it never did.
+func (c *Client) Trouble() error {
+	if err := c.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // Send sends the points and returns when all are acknowledged. A request that
 // gets a 5xx or no answer is sent again until ctx ends; then it may or may not
@@ -139,6 +149,9 @@ func (c *Client) post(ctx context.Context, body []byte) error {
 		wait, err := c.try(ctx, body)
 		if no := (*RejectedError)(nil); err == nil || errors.As(err, &no) {
 			return err
+		}
+		if ctx.Err() == nil { // what is cut off says nothing about the receiver
+			c.trouble.Store(&err)
 		}
 		c.log.Warn("sending a request again", "after", max(wait, pause), "err", err)
 		select {

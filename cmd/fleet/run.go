@@ -20,15 +20,26 @@ type RunOptions struct {
 	Progress func(newest time.Time, err error)
 }
 
+// lastAnswer is how long after its end a run waits for what was sent before.
+const lastAnswer = time.Second
+
 // Run lets the fleet send through the client: its history, then live, every
-// scrape when its time has come. It returns nil when the duration is over or
-// ctx ends. What the receiver refuses for good is reported to Progress and does
+// scrape when its time has come, the first at once. It returns nil when the
+// duration is over, whether the receiver answers or not, or ctx ends. What the receiver refuses for good is reported to Progress and does
 // not end it.
 func Run(ctx context.Context, f *Fleet, c *Client, opts RunOptions) error {
 	began := time.Now()
 	interval := f.opts.Interval
-	next := began.Add(-opts.History).Truncate(interval).Add(interval)
+	next := began.Add(-opts.History).Truncate(interval)
+	if opts.History > 0 {
+		next = next.Add(interval)
+	}
 	end := began.Add(max(opts.Duration, 0))
+	if opts.Duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end.Add(lastAnswer))
+		defer cancel()
+	}
 	var points []Point
 	for opts.Duration == 0 || !next.After(end) {
 		if !waitUntil(ctx, next) {

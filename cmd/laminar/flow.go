@@ -160,7 +160,7 @@ func (a *app) flowShowCommand() *cobra.Command {
 }
 
 func (a *app) flowDeleteCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "delete NAME",
 		Short: "Delete a flow and its results",
 		Args:  takes(1, 1),
@@ -169,8 +169,10 @@ func (a *app) flowDeleteCommand() *cobra.Command {
 				if err := store.Catalogue.Delete(ctx, args[0]); err != nil {
 					return err
 				}
-				return say(a.stdout, "%s is gone, and its results\n", args[0])
+				return a.print(table{note: args[0] + " is gone, and its results", data: view.Deleted{Flow: args[0], Action: "deleted"}})
 			})
 		},
 	}
+	a.addOutputFlag(cmd)
+	return cmd
 }

@@ -37,6 +37,7 @@ func (a *app) flowWaitCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&timeout, "timeout", "0s", "give up after this long, with exit code 3; 0s never gives up")
+	a.addOutputFlag(cmd)
 	return cmd
 }
 
@@ -54,11 +55,20 @@ func (a *app) waitForFlows(ctx context.Context, store *sqlstore.Store, names []s
 		behind, err = store.Catalogue.Behind(ctx, names, vec)
 		return len(behind) == 0, err
 	})
+	waited := view.Waited{Vector: vec.String(), CaughtUp: err == nil, Behind: view.Each(behind, view.NewBehind)}
+	if a.output == "json" && (err == nil || errors.Is(err, errTooLong)) {
+		if err := writeJSON(a.stdout, waited); err != nil {
+			return err
+		}
+	}
 	if errors.Is(err, errTooLong) {
 		return &timeoutError{err: fmt.Errorf("not caught up with %s after %s: %s", vec, view.FormatDuration(limit), describeBehind(behind))}
 	}
 	if err != nil {
 		return err
+	}
+	if a.output == "json" {
+		return nil
 	}
 	return say(a.stdout, "caught up with %s\n", vec)
 }

@@ -118,19 +118,24 @@ func TestHostileNames(t *testing.T) {
 		run(exitOK, "job", "list", "--output", output)
 		run(exitOK, "seal", "--force", "--output", output)
 	}
-	run(exitOK, "refill", evil, "--from", "-30m")
+	for _, output := range []string{"table", "json"} {
+		run(exitOK, "refill", evil, "--from", "-30m", "--output", output)
+		run(exitOK, "refill", evil, "--from", "-30m", "--no-wait", "--output", output)
+		run(exitOK, "job", "cancel", "1", "--output", output)
+		run(exitOK, "flow", "wait", evil, "--output", output)
+		run(exitOK, "version", "--output", output)
+		run(exitFault, "simulate", "--url", "http://127.0.0.1:1", "--duration", "1ms", "--output", output)
+	}
 	run(exitFault, "refill", evil+"2", "--from", "-30m")
 	run(exitOK, "job", "show", "1")
-	run(exitOK, "job", "cancel", "1")
 	run(exitUsage, "job", "cancel", evil)
 	run(exitFault, "flow", "delete", evil+"2")
-	run(exitOK, "flow", "delete", evil)
+	run(exitOK, "flow", "delete", evil, "--output", "json")
 	run(exitUsage, "simulate", "--url", evil, "--duration", "1s")
-	run(exitOK, "version")
 
 	elsewhere := map[string]string{
 		"laminar serve": "runs above", "laminar demo": "TestDemo", "laminar psql": "prints what psql does",
-		"laminar help": "holds nothing but help", "laminar completion": "a script",
+		"laminar help": "holds nothing but help", "laminar man": "writes files", "laminar completion": "a script",
 	}
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {

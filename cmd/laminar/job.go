@@ -63,7 +63,7 @@ func (a *app) jobShowCommand() *cobra.Command {
 }
 
 func (a *app) jobCancelCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "cancel ID",
 		Short: "Cancel a job; the windows that it has computed stay",
 		Args:  takes(1, 1),
@@ -80,10 +80,12 @@ func (a *app) jobCancelCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return say(a.stdout, "job %d is %s\n", id, job.State)
+				return a.print(table{note: fmt.Sprintf("job %d is %s", id, job.State), data: view.NewJob(job)})
 			})
 		},
 	}
+	a.addOutputFlag(cmd)
+	return cmd
 }
 
 func jobID(text string) (int64, error) {

@@ -42,7 +42,7 @@ func (a *app) refillCommand() *cobra.Command {
 					return err
 				}
 				if noWait {
-					return say(a.stdout, "job %d\n", id)
+					return a.printQueued(ctx, store, id)
 				}
 				return a.followJob(ctx, store, id)
 			})
@@ -57,7 +57,20 @@ func (a *app) refillCommand() *cobra.Command {
 		}
 		return nil
 	}
+	a.addOutputFlag(cmd)
 	return cmd
+}
+
+// printQueued prints a job that nobody waits for.
+func (a *app) printQueued(ctx context.Context, store *sqlstore.Store, id int64) error {
+	if a.output != "json" {
+		return say(a.stdout, "job %d\n", id)
+	}
+	job, err := store.Jobs.Show(ctx, id)
+	if err != nil {
+		return err
+	}
+	return writeJSON(a.stdout, view.NewJob(job))
 }
 
 // followJob shows a job until it is finished.
@@ -83,8 +96,16 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) er
 	if err != nil {
 		return err
 	}
+	if a.output == "json" {
+		if err := writeJSON(a.stdout, view.NewJob(job)); err != nil {
+			return err
+		}
+	}
 	switch job.State {
 	case "done":
+		if a.output == "json" {
+			return nil
+		}
 		return say(a.stdout, "job %d: %d windows computed, %d rows changed\n", id, job.WindowsDone, job.RowsWritten)
 	case "cancelled":
 		return fmt.Errorf("job %d was cancelled", id)

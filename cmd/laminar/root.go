@@ -12,7 +12,8 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	})
-	cmd.CompletionOptions.HiddenDefaultCmd = true
+	cmd.Version = versionText()
+	cmd.SetVersionTemplate("{{.Version}}\n")
 	cmd.SetIn(a.stdin)
 	cmd.SetOut(a.stdout)
 	cmd.SetErr(a.stderr)
@@ -23,7 +24,7 @@ func (a *app) root() *cobra.Command {
 	cmd.PersistentFlags().StringVar(&a.config, "config", "", "YAML file with settings")
 	cmd.AddCommand(
 		a.serveCommand(), a.flowCommand(), a.refillCommand(), a.jobCommand(), a.sealCommand(),
-		a.statusCommand(), a.verifyCommand(), a.psqlCommand(), a.simulateCommand(), a.demoCommand(), a.versionCommand(),
+		a.statusCommand(), a.verifyCommand(), a.psqlCommand(), a.simulateCommand(), a.demoCommand(), a.versionCommand(), a.manCommand(),
 	)
 	return cmd
 }

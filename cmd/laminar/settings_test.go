@@ -132,18 +132,3 @@ func TestSizes(t *testing.T) {
 		}
 	}
 }
-
-func TestWithoutPassword(t *testing.T) {
-	for url, want := range map[string][2]string{
-		"postgres://u:s%40cret@h:5/db?sslmode=disable":   {"postgres://u@h:5/db?sslmode=disable", "s@cret"},
-		"postgres://h/db?password=x&user=u":              {"postgres://h/db?user=u", "x"},
-		`host=h user=u password='a b\'c' dbname=db`:      {"host=h user=u dbname=db", "a b'c"},
-		"host=h user=u password=plain dbname=db":         {"host=h user=u dbname=db", "plain"},
-		"host=h user=u dbname=db sslmode=disable port=1": {"host=h user=u dbname=db sslmode=disable port=1", ""},
-	} {
-		open, password, err := withoutPassword(url)
-		if err != nil || open != want[0] || password != want[1] {
-			t.Errorf("%s is %q and %q (%v), want %q", url, open, password, err, want)
-		}
-	}
-}

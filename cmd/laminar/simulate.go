@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -65,6 +66,7 @@ func (a *app) simulateCommand() *cobra.Command {
 	f.Float64Var(&opts.Repeated, "repeated", opts.Repeated, "share of samples that arrive twice")
 	f.Float64Var(&opts.Overwritten, "overwritten", opts.Overwritten, "share of samples that arrive again with a different value")
 	f.Float64Var(&opts.Restarts, "restarts", opts.Restarts, "probability that a machine restarts, per scrape")
+	a.addOutputFlag(cmd)
 	f.Uint64Var(&opts.Seed, "seed", opts.Seed, "seed of the simulation; the same seed gives the same values")
 	return cmd
 }
@@ -87,8 +89,27 @@ func (a *app) simulate(ctx context.Context, url string, opts fleet.Options, run 
 	if err := fleet.Run(ctx, fleet.New(opts), client, run); err != nil {
 		return fmt.Errorf("simulate: %w", err)
 	}
-	_ = say(a.stdout, "%d samples acknowledged, %d requests sent again\n", client.Sent(), client.Retries())
-	if refused != nil {
+	failed := refused
+	if failed == nil && client.Sent() == 0 {
+		failed = client.Trouble()
+	}
+	sent := view.Simulated{Samples: client.Sent(), Retries: client.Retries()}
+	if failed != nil {
+		sent.Error = failed.Error()
+	}
+	note := fmt.Sprintf("%d samples acknowledged, %d requests sent again", sent.Samples, sent.Retries)
+	if err := a.print(table{note: note, data: sent}); err != nil {
+		return err
+	}
+	switch {
+	case client.Sent() == 0 && failed == nil:
+		return errors.New("no sample was acknowledged: the simulation ended before a request was answered")
+	case client.Sent() == 0:
+		return &hintedError{
+			err:  fmt.Errorf("no sample was acknowledged, at last: %w", failed),
+			hint: "laminar serve, or the --url of a remote write receiver that runs (http://127.0.0.1:9201/api/v1/write)",
+		}
+	case refused != nil:
 		return fmt.Errorf("some samples were refused, at last: %w", refused)
 	}
 	return nil

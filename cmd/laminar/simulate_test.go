@@ -1,0 +1,43 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"laminar/server/view"
+)
+
+// A simulation ends when its duration is over, even if nobody listens. It is a
+// fault when nothing was acknowledged.
+func TestSimulateWithoutReceiver(t *testing.T) {
+	began := time.Now()
+	code, stdout, stderr := invoke(t.Context(), "", "simulate", "--url", "http://127.0.0.1:1/api/v1/write", "--duration", "1s", "--log-level", "error", "--output", "json")
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("a second of simulation took %s", took)
+	}
+	if code != exitFault || !strings.Contains(stderr, "Error: no sample was acknowledged, at last: ") || !strings.Contains(stderr, "connection refused") || !strings.Contains(stderr, "Try: laminar serve") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	var sent view.Simulated
+	if err := json.Unmarshal([]byte(stdout), &sent); err != nil || sent.Samples != 0 || sent.Retries == 0 || !strings.Contains(sent.Error, "connection refused") {
+		t.Errorf("it says %s (%v)", stdout, err)
+	}
+}
+
+// The first samples go out at once, however long the interval is.
+func TestSimulateSendsAtOnce(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	defer server.Close()
+	began := time.Now()
+	code, stdout, stderr := invoke(t.Context(), "", "simulate", "--url", server.URL, "--duration", "1ms", "--interval", "1h")
+	if code != exitOK || strings.HasPrefix(stdout, "0 ") || !strings.Contains(stdout, "samples acknowledged, 0 requests sent again") {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
