@@ -21,7 +21,7 @@ func TestParsePart(t *testing.T) {
 func TestVerifyOptionsAreChecked(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	for _, c := range []struct{ from, to, sample, seed string }{
-		{"yesterday", "", "1", ""}, {"", "soon", "1", ""}, {"-1h", "-2h", "1", ""}, {"", "", "200%", ""}, {"", "", "1", "-1"},
+		{"someday", "", "1", ""}, {"", "soon", "1", ""}, {"-1h", "-2h", "1", ""}, {"", "", "200%", ""}, {"", "", "1", "-1"},
 	} {
 		if _, err := verifyOptions(c.from, c.to, c.sample, c.seed, now); exitCode(err) != exitUsage {
 			t.Errorf("%+v: got %v, want a usage error", c, err)
