@@ -1,7 +1,6 @@
 package torture
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -10,9 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/pane"
@@ -59,10 +55,10 @@ type flow struct {
 	// model's log.
 	at       sequence.Vector
 	read     int // everything in the log before it is at or before at
-	expected map[int64]values
+	expected map[int64]map[string]float64
 
-	kept    map[int64]values // windows that cannot be rebuilt, as they must stay
-	checked string           // when it was last stored, as of the last check
+	kept    map[int64]map[string]float64 // windows that cannot be rebuilt, as they must stay
+	checked string                       // when it was last stored, as of the last check
 }
 
 type span struct{ first, last int64 } // both included
@@ -76,7 +72,7 @@ func newFlow(def flowdef.Flow, m *model) *flow {
 	}
 	return &flow{
 		bound: bound, def: def, layout: flowdef.NewLayout(def), after: m.vector.Clone(),
-		at: sequence.Vector{}, expected: map[int64]values{}, kept: map[int64]values{},
+		at: sequence.Vector{}, expected: map[int64]map[string]float64{}, kept: map[int64]map[string]float64{},
 	}
 }
 
@@ -88,12 +84,12 @@ func (f *flow) near(a, b float64) bool {
 
 // follow brings what is expected to a vector: the engine is asked for the
 // windows that samples since then reach.
-func (f *flow) follow(w *world, vec sequence.Vector) {
+func (f *flow) follow(sim *simulation, vec sequence.Vector) {
 	var touched []span
 	gap := false
-	for i := f.read; i < len(w.model.log); i++ {
-		l := w.model.log[i]
-		region := w.model.series[l.series].region
+	for i := f.read; i < len(sim.model.log); i++ {
+		l := sim.model.log[i]
+		region := sim.model.series[l.series].region
 		switch {
 		case l.seq > vec.At(region):
 			gap = true
@@ -103,7 +99,7 @@ func (f *flow) follow(w *world, vec sequence.Vector) {
 				max(0, pane.FirstEnd(l.t, f.def.Expr.MinOffset, f.def.Every)), pane.FloorEnd(l.t+f.def.Expr.MaxReach, f.def.Every),
 			})
 			if f.pins(l.t) {
-				touched = append(touched, f.reached(w))
+				touched = append(touched, f.reached(sim))
 			}
 		}
 		if !gap {
@@ -112,7 +108,7 @@ func (f *flow) follow(w *world, vec sequence.Vector) {
 	}
 	f.at = vec.Clone()
 	for _, s := range mergeSpans(touched, f.def.Every) {
-		f.ask(w, s)
+		f.ask(sim, s)
 	}
 }
 
@@ -124,9 +120,9 @@ func (f *flow) pins(t int64) bool {
 
 // reached is the window ends that any sample reaches otherwise than by a fixed
 // time: no expression of flowsFile has a value in others.
-func (f *flow) reached(w *world) span {
+func (f *flow) reached(sim *simulation) span {
 	first, last := int64(math.MaxInt64), int64(0)
-	for _, l := range w.model.log {
+	for _, l := range sim.model.log {
 		first, last = min(first, l.t), max(last, l.t)
 	}
 	return span{
@@ -150,15 +146,15 @@ func mergeSpans(in []span, gap int64) []span {
 // engine evaluates what tables are compared with.
 var engine = promeval.New()
 
-func (f *flow) ask(w *world, s span) {
+func (f *flow) ask(sim *simulation, s span) {
 	after, upTo := s.first-f.def.Expr.MaxReach-1, s.last+f.def.Expr.Ahead()
 	if from, to, ok := f.def.Expr.Pinned(); ok {
 		after, upTo = min(after, from), max(upTo, to)
 	}
-	samples := w.model.samples(after, upTo, f.at)
-	vectors, err := engine.WholeRange(w.t.ctx, f.def.PromQL, samples, s.first, s.last, f.def.Every)
+	samples := sim.model.samples(after, upTo, f.at)
+	vectors, err := engine.WholeRange(sim.t.ctx, f.def.PromQL, samples, s.first, s.last, f.def.Every)
 	if err != nil {
-		w.t.Fatalf("the engine on %s: %v", f.def.PromQL, err)
+		sim.t.Fatalf("the engine on %s: %v", f.def.PromQL, err)
 	}
 	for i, vec := range vectors {
 		end := s.first + int64(i)*f.def.Every
@@ -175,50 +171,4 @@ func (f *flow) ask(w *world, s span) {
 		}
 		f.expected[end] = rows
 	}
-}
-
-// stored is all rows of the flow's table, by window end.
-func (f *flow) stored(w *world) map[int64]values {
-	cols := make([]string, len(f.layout.Names))
-	for i, name := range f.layout.Names {
-		cols[i] = pgx.Identifier{name}.Sanitize() + "::text"
-	}
-	cols = append(cols, "(extract(epoch from window_end) * 1000)::bigint", "value")
-	rows, err := w.pool.Query(w.t.ctx, fmt.Sprintf("select %s from %s", strings.Join(cols, ", "), pgx.Identifier{"flow", f.def.Table}.Sanitize()))
-	w.must(err)
-	defer rows.Close()
-	n := len(f.layout.Names)
-	texts, into := make([]string, n), make([]any, n+2)
-	for i := range texts {
-		into[i] = &texts[i]
-	}
-	var end int64
-	var value float64
-	into[n], into[n+1] = &end, &value
-	out := map[int64]values{}
-	for rows.Next() {
-		w.must(rows.Scan(into...))
-		if !f.layout.PerLabel {
-			for i := range texts {
-				texts[i], err = canonicalJSON(texts[i])
-				w.must(err)
-			}
-		}
-		if out[end] == nil {
-			out[end] = values{}
-		}
-		out[end][strings.Join(texts, "\xff")] = value
-	}
-	w.must(rows.Err())
-	return out
-}
-
-// canonicalJSON spells a column of labels as flowdef does: jsonb prints with
-// blanks.
-func canonicalJSON(text string) (string, error) {
-	var set map[string]string
-	if err := json.Unmarshal([]byte(text), &set); err != nil {
-		return "", err
-	}
-	return flowdef.GroupKey(labels.FromMap(set)), nil
 }

@@ -14,7 +14,7 @@ import (
 const (
 	stepsPerHistory = 26 // beside the scenes
 	flowsAtFirst    = 12
-	doors           = 2
+	ingesters       = 2
 	nodes           = 2
 )
 
@@ -22,23 +22,23 @@ const (
 // the history is carried out, so an operation is the same whatever is left out
 // around it.
 type generator struct {
-	rng    *rand.Rand
-	series []modelSeries
-	defs   map[string]flowdef.Flow // of flows.yml
-	names  []string                // those of defs that this history may apply
-	ops    []op
-	now    int64 // ms since origin: the clock of the history
-	begin  int64
-	active int // series that exist by now
-	value  []float64
-	past   [][]point // by series: what was sent
-	sent   []points
-	flows  []string // that are applied
-	mixed  bool     // gauges turn into native histograms now and then
-	border int64    // samples before it have been given up
-	paused int      // region of the flush that is paused or in limbo, 0 for none
-	door   int      // of that flush
-	nested bool
+	rng      *rand.Rand
+	series   []modelSeries
+	defs     map[string]flowdef.Flow // of flows.yml
+	names    []string                // those of defs that this history may apply
+	ops      []op
+	now      int64 // ms since origin: the clock of the history
+	begin    int64
+	active   int // series that exist by now
+	value    []float64
+	past     [][]point // by series: what was sent
+	sent     []points
+	flows    []string // that are applied
+	mixed    bool     // gauges turn into native histograms now and then
+	border   int64    // samples before it have been given up
+	paused   int      // region of the flush that is paused or in limbo, 0 for none
+	ingester int      // of that flush
+	nested   bool
 }
 
 // costly is flows of which a sample reaches a thousand windows: few histories
@@ -119,7 +119,7 @@ func (g *generator) step() {
 	case p < 84:
 		g.start(g.node())
 	case p < 86:
-		g.add(op{Do: doRestart, Door: g.rng.IntN(doors)})
+		g.add(op{Do: doRestart, Ingester: g.rng.IntN(ingesters)})
 	case p < 91:
 		g.hang()
 	case p < 94:
@@ -193,20 +193,20 @@ func (g *generator) storage() {
 // hang stops a flush before or in its commit while others go on: commits in
 // another order than they began, and one whose outcome is not known for long.
 func (g *generator) hang() {
-	g.paused, g.door = 1+g.rng.IntN(sqltest.Regions), g.rng.IntN(doors)
+	g.paused, g.ingester = 1+g.rng.IntN(sqltest.Regions), g.rng.IntN(ingesters)
 	what := []string{doPause, doPause, doLimbo}[g.rng.IntN(3)]
 	g.scrape()
 	last := &g.ops[len(g.ops)-1]
 	if last.Do != doSend {
 		return
 	}
-	last.Do, last.Door, last.Region, last.Cut = what, g.door, g.paused, ""
+	last.Do, last.Ingester, last.Region, last.Cut = what, g.ingester, g.paused, ""
 	for range 1 + g.rng.IntN(4) {
 		switch g.rng.IntN(5) {
 		case 0, 1:
 			g.ingest()
 			if o := &g.ops[len(g.ops)-1]; o.Do == doSend && g.rng.IntN(2) == 0 {
-				o.Do, o.Door, o.Region, o.Cut = doQueue, 1-g.door, g.paused, ""
+				o.Do, o.Ingester, o.Region, o.Cut = doQueue, 1-g.ingester, g.paused, ""
 			}
 		default:
 			g.add(op{Do: doTick, Node: g.node()})
@@ -323,7 +323,7 @@ func (g *generator) send(ps points) {
 }
 
 func (g *generator) deliver(ps points) {
-	o := op{Do: doSend, Door: g.rng.IntN(doors), Samples: ps, Hint: g.rng.IntN(2) == 0}
+	o := op{Do: doSend, Ingester: g.rng.IntN(ingesters), Samples: ps, Hint: g.rng.IntN(2) == 0}
 	if g.rng.IntN(6) == 0 {
 		o.Cut, o.Region = []string{"copy", "before", "after"}[g.rng.IntN(3)], 1+g.rng.IntN(sqltest.Regions)
 	}

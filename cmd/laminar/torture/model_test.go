@@ -87,7 +87,16 @@ type model struct {
 	versions []map[int64][]version // by series and time; ascending sequences
 	log      []landed              // as they were acknowledged
 	vector   sequence.Vector       // where the regions are
-	earliest int64                 // samples before it have been given up; 0 when none were
+	blurred  []blur
+	earliest int64 // samples before it have been given up; 0 when none were
+}
+
+// blur is commits of one region of which it is not known which samples they hold:
+// several deliveries went on at once, or one was sent again. The model has all of
+// these samples at the last of the commits.
+type blur struct {
+	region sequence.Region
+	seqs   sequence.Range
 }
 
 type version struct {
@@ -122,6 +131,23 @@ func (m *model) acknowledged(ps points, seqs sequence.Vector) {
 		}
 		m.log = append(m.log, landed{p.series, t, seq})
 	}
+}
+
+// moved says where the regions are now.
+func (m *model) moved(to sequence.Vector) {
+	for region, seq := range to {
+		if seq > m.vector.At(region)+1 {
+			m.blurred = append(m.blurred, blur{region, sequence.Range{After: m.vector.At(region), UpTo: seq}})
+		}
+	}
+	m.vector = to
+}
+
+// knows reports whether the model can tell which samples came before a vector.
+func (m *model) knows(vec sequence.Vector) bool {
+	return m.vector.Covers(vec) && !slices.ContainsFunc(m.blurred, func(b blur) bool {
+		return b.seqs.After < vec.At(b.region) && vec.At(b.region) < b.seqs.UpTo
+	})
 }
 
 // histogramsFor reports whether a flow has native histograms to read, of which

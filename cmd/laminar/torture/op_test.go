@@ -22,11 +22,11 @@ type op struct {
 	Backfill bool   `json:"backfill,omitempty"`
 	Replace  bool   `json:"replace,omitempty"`
 
-	Door    int    `json:"door,omitempty"`
-	Samples points `json:"samples,omitempty"`
-	Cut     string `json:"cut,omitempty"` // copy, before or after a commit
-	Region  int    `json:"region,omitempty"`
-	Hint    bool   `json:"hint,omitempty"` // the mirror write arrives
+	Ingester int    `json:"ingester,omitempty"`
+	Samples  points `json:"samples,omitempty"`
+	Cut      string `json:"cut,omitempty"` // copy, before or after a commit
+	Region   int    `json:"region,omitempty"`
+	Hint     bool   `json:"hint,omitempty"` // the mirror write arrives
 
 	Node     int    `json:"node,omitempty"`
 	Executor string `json:"executor,omitempty"`
@@ -46,12 +46,12 @@ type op struct {
 const (
 	doApply   = "apply"   // Flow, with or without a backfill, in place of an older definition
 	doDelete  = "delete"  // Flow
-	doSend    = "send"    // Samples by Door, again until acknowledged; its connection is cut at Cut in Region
-	doPause   = "pause"   // Samples by Door: the flush of Region stops before its commit
-	doLimbo   = "limbo"   // Samples by Door: the commit of Region is on its way, the connection gone
-	doQueue   = "queue"   // Samples by Door while a flush of their Region is paused
+	doSend    = "send"    // Samples by Ingester, again until acknowledged; its connection is cut at Cut in Region
+	doPause   = "pause"   // Samples by Ingester: the flush of Region stops before its commit
+	doLimbo   = "limbo"   // Samples by Ingester: the commit of Region is on its way, the connection gone
+	doQueue   = "queue"   // Samples by Ingester while a flush of their Region is paused
 	doRelease = "release" // what is paused, in limbo and queued goes on
-	doRestart = "restart" // Door ends as by a crash and begins cold
+	doRestart = "restart" // Ingester ends as by a crash and begins cold
 	doClock   = "clock"   // time passes: By
 	doTick    = "tick"    // Node looks at the catalogue and the regions, and makes the rounds that are due
 	doHint    = "hint"    // Node is woken, and makes the rounds that are due

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore/raw"
@@ -24,49 +25,50 @@ type heldSnapshot struct {
 // heldAtMost is how many are held at once: each has a connection.
 const heldAtMost = 3
 
-func (w *world) hold(person bool) {
-	if len(w.held) == heldAtMost {
-		w.letGo()
+func (sim *simulation) hold(person bool) {
+	sim.driver.join()
+	if len(sim.held) == heldAtMost {
+		sim.letGo()
 	}
-	s := heldSnapshot{want: w.model.all()}
+	s := heldSnapshot{want: sim.model.all()}
 	var err error
 	if person {
-		s.tx, err = w.pool.BeginTx(w.t.ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
-		w.must(err)
-		_, err = s.tx.Exec(w.t.ctx, "select from region") // the first statement takes the snapshot
+		s.tx, err = sim.pool.BeginTx(sim.t.ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+		sim.must(err)
+		_, err = s.tx.Exec(sim.t.ctx, "select from region") // the first statement takes the snapshot
 	} else {
-		s.snap, err = w.store.Reader.Snapshot(w.t.ctx)
+		s.snap, err = sim.store.Reader.Snapshot(sim.t.ctx)
 	}
-	w.must(err)
-	w.held = append(w.held, s)
+	sim.must(err)
+	sim.held = append(sim.held, s)
 }
 
 // letGo reads the oldest snapshot that is held and gives it back.
-func (w *world) letGo() {
-	if len(w.held) == 0 {
+func (sim *simulation) letGo() {
+	if len(sim.held) == 0 {
 		return
 	}
-	s := w.held[0] // it stays there for letAllGo until it has been read
+	s := sim.held[0] // it stays there for letAllGo until it has been read
 	if s.tx != nil {
-		got := w.view(s.tx)
-		w.held = w.held[1:]
-		w.must(s.tx.Rollback(w.t.ctx))
-		w.requireSame("a transaction held open", got, s.want)
+		got := sim.view(s.tx)
+		sim.held = sim.held[1:]
+		sim.must(s.tx.Rollback(sim.t.ctx))
+		sim.requireSame("a transaction held open", got, s.want)
 		return
 	}
-	got, err := w.readSnapshot(s.snap)
-	w.held = w.held[1:]
-	w.must(errors.Join(err, s.snap.Close(w.t.ctx)))
-	w.requireSame("a snapshot held open", got, s.want)
+	got, err := sim.readSnapshot(s.snap)
+	sim.held = sim.held[1:]
+	sim.must(errors.Join(err, s.snap.Close(sim.t.ctx)))
+	sim.requireSame("a snapshot held open", got, s.want)
 }
 
 // letAllGo gives back what a failure has left open.
-func (w *world) letAllGo() {
-	w.unhang()
-	for _, s := range w.stuck {
+func (sim *simulation) letAllGo() {
+	sim.unhang()
+	for _, s := range sim.stuck {
 		<-s.ended
 	}
-	for _, s := range w.held {
+	for _, s := range sim.held {
 		if s.tx != nil {
 			_ = s.tx.Rollback(context.Background())
 		} else {
@@ -78,23 +80,23 @@ func (w *world) letAllGo() {
 // checkSamples: all samples that were acknowledged are there (I2). They are read
 // as people do where they were moved, or all has come to rest, and as flownodes
 // do, which takes less time, where some landed. The other operations touch none.
-func (w *world) checkSamples(o op) {
+func (sim *simulation) checkSamples(o op) {
 	switch o.Do {
 	case doClock, doTick, doHint, doStep, doStart, doStop, doFault, doHold, doRefill, doCancel:
 	case doSeal, doRetain, doDrop, doDuring, doRest:
-		w.requireSame("laminar.sample", w.view(w.pool), w.model.all())
+		sim.requireSame("laminar.sample", sim.view(sim.pool), sim.model.all())
 	default:
-		snap, err := w.store.Reader.Snapshot(w.t.ctx)
-		w.must(err)
-		got, err := w.readSnapshot(snap)
-		w.must(errors.Join(err, snap.Close(w.t.ctx)))
-		w.requireSame("what flownodes read", got, w.model.all())
+		snap, err := sim.store.Reader.Snapshot(sim.t.ctx)
+		sim.must(err)
+		got, err := sim.readSnapshot(snap)
+		sim.must(errors.Join(err, snap.Close(sim.t.ctx)))
+		sim.requireSame("what flownodes read", got, sim.model.all())
 	}
 }
 
 // readSnapshot is all samples as flownodes read them.
-func (w *world) readSnapshot(snap *raw.Snapshot) ([]map[int64]float64, error) {
-	listed, err := snap.Series(w.t.ctx, nil, nil)
+func (sim *simulation) readSnapshot(snap *raw.Snapshot) ([]map[int64]float64, error) {
+	listed, err := snap.Series(sim.t.ctx, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +118,7 @@ func (w *world) readSnapshot(snap *raw.Snapshot) ([]map[int64]float64, error) {
 	if err != nil || len(listed) == 0 {
 		return got, err
 	}
-	return got, snap.ReadRaw(w.t.ctx, sel, func(seg *segment.Segment) error {
+	return got, snap.ReadRaw(sim.t.ctx, sel, func(seg *segment.Segment) error {
 		for i, id := range seg.Series {
 			t, v := seg.Time(i), seg.Values[i]
 			if t < snap.Position().Earliest { // whole segments are read
@@ -134,16 +136,16 @@ func (w *world) readSnapshot(snap *raw.Snapshot) ([]map[int64]float64, error) {
 }
 
 // view is all samples as people read them.
-func (w *world) view(db querier) []map[int64]float64 {
-	rows, err := db.Query(w.t.ctx, "select (labels->>'n')::int, (extract(epoch from ts) * 1000)::bigint, value from sample")
-	w.must(err)
+func (sim *simulation) view(db laminartest.Querier) []map[int64]float64 {
+	rows, err := db.Query(sim.t.ctx, "select (labels->>'n')::int, (extract(epoch from ts) * 1000)::bigint, value from sample")
+	sim.must(err)
 	got := noSamples()
 	var n int
 	var t int64
 	var v *float64
 	_, err = pgx.ForEachRow(rows, []any{&n, &t, &v}, func() error {
 		if _, twice := got[n][t]; twice {
-			w.t.broken("I2", "series %d has two samples at %s", n, when(t))
+			sim.t.broken("I2", "series %d has two samples at %s", n, when(t))
 		}
 		got[n][t] = segment.Stale()
 		if v != nil {
@@ -151,18 +153,18 @@ func (w *world) view(db querier) []map[int64]float64 {
 		}
 		return nil
 	})
-	w.must(err)
-	rows, err = db.Query(w.t.ctx, "select (labels->>'n')::int, (extract(epoch from ts) * 1000)::bigint, histogram from histogram_sample")
-	w.must(err)
+	sim.must(err)
+	rows, err = db.Query(sim.t.ctx, "select (labels->>'n')::int, (extract(epoch from ts) * 1000)::bigint, histogram from histogram_sample")
+	sim.must(err)
 	var text []byte
 	_, err = pgx.ForEachRow(rows, []any{&n, &t, &text}, func() (err error) {
 		if _, twice := got[n][t]; twice {
-			w.t.broken("I2", "series %d has a histogram and another sample at %s", n, when(t))
+			sim.t.broken("I2", "series %d has a histogram and another sample at %s", n, when(t))
 		}
 		got[n][t], err = readJSON(text)
 		return err
 	})
-	w.must(err)
+	sim.must(err)
 	return got
 }
 
@@ -175,18 +177,18 @@ func noSamples() []map[int64]float64 {
 }
 
 // requireSame compares samples, by series (I2).
-func (w *world) requireSame(what string, got, want []map[int64]float64) {
+func (sim *simulation) requireSame(what string, got, want []map[int64]float64) {
 	for i := range want {
 		for t, v := range want[i] {
 			if stored, ok := got[i][t]; !ok {
-				w.t.broken("I2", "%s: series %d at %s: %s was acknowledged and is not there", what, i, when(t), spell(v))
+				sim.t.broken("I2", "%s: series %d at %s: %s was acknowledged and is not there", what, i, when(t), spell(v))
 			} else if !same(stored, v) {
-				w.t.broken("I2", "%s: series %d at %s: %s is stored, %s was acknowledged last", what, i, when(t), spell(stored), spell(v))
+				sim.t.broken("I2", "%s: series %d at %s: %s is stored, %s was acknowledged last", what, i, when(t), spell(stored), spell(v))
 			}
 		}
 		for t, v := range got[i] {
 			if _, ok := want[i][t]; !ok {
-				w.t.broken("I2", "%s: series %d at %s: %s was not acknowledged", what, i, when(t), spell(v))
+				sim.t.broken("I2", "%s: series %d at %s: %s was not acknowledged", what, i, when(t), spell(v))
 			}
 		}
 	}

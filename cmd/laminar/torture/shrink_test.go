@@ -17,7 +17,7 @@ const shrinkFor = 75 * time.Second
 func shrink(t *testing.T, history []op, fail *failure, limit time.Duration) (small []op, last *failure, tries int) {
 	t.Helper()
 	s := &shrinker{until: time.Now().Add(limit), kind: fail.kind, small: history, last: fail, try: func(ops []op) *failure {
-		_, fail := try(t, ops)
+		_, fail := try(t, ops, newStepped)
 		return fail
 	}}
 	s.run()

@@ -35,9 +35,32 @@ func TestTorture(t *testing.T) {
 		replay(t, path)
 		return
 	}
-	flows := definitions(t)
-	first, duration, seeds := settings(t)
+	first, duration, seeds := settings(t, time.Minute)
 	t.Logf("repeat with: make torture SEED=%d", first)
+	carryOut(t, newStepped, first, duration, seeds, func(seed uint64, history []op, fail *failure) {
+		report(t, fmt.Sprint(seed), history, fail)
+	})
+}
+
+// TestTortureAtOnce carries out the same histories with all goroutines of the
+// nodes, several deliveries at once and a watch that looks all the while. A history
+// does not determine how these meet: one that fails is written down and not shrunk,
+// and may take several runs to fail again.
+func TestTortureAtOnce(t *testing.T) {
+	first, duration, seeds := settings(t, 10*time.Second)
+	t.Logf("repeat with: %s=%d go test -race -run TestTortureAtOnce ./cmd/laminar/torture", envSeed, first)
+	carryOut(t, newRunning, first, duration, seeds, func(seed uint64, history []op, _ *failure) {
+		t.Errorf("its operations are in %s", writeDown(t, fmt.Sprintf("at-once-%d", seed), history))
+	})
+}
+
+// carryOut carries out histories, the first with the seed, until one fails, which
+// failed is told of. They go on for the duration, or until there were so many, if
+// seeds is not 0.
+func carryOut(t *testing.T, drive func(*simulation) driver, first uint64, duration time.Duration, seeds uint64,
+	failed func(seed uint64, history []op, fail *failure)) {
+	t.Helper()
+	flows := definitions(t)
 	start := time.Now()
 	var next, passed, ops, windows atomic.Uint64
 	var failing atomic.Bool
@@ -51,7 +74,7 @@ func TestTorture(t *testing.T) {
 				}
 				began := time.Now()
 				history := generate(first+n, flows)
-				compared, fail := try(t, history)
+				compared, fail := try(t, history, drive)
 				if fail == nil {
 					windows.Add(uint64(compared))
 					ops.Add(uint64(count(history)))
@@ -65,7 +88,7 @@ func TestTorture(t *testing.T) {
 					return
 				}
 				t.Errorf("seed %d failed, %.1f s after the first began:\n%s", first+n, time.Since(start).Seconds(), fail.text)
-				report(t, fmt.Sprint(first+n), history, fail)
+				failed(first+n, history, fail)
 			}
 		})
 	}
@@ -84,14 +107,23 @@ func report(t *testing.T, name string, history []op, fail *failure) {
 		}
 	}
 	small, smallFail, tries := shrink(t, history, fail, d)
-	path := filepath.Join(os.TempDir(), "laminar-torture-"+name+".history")
+	path := writeDown(t, name, small)
 	var text strings.Builder
 	_ = writeHistory(&text, small) // a builder takes everything
+	t.Errorf("shrunk from %d to %d operations in %d runs; it fails with:\n%s\nRepeat it with: make torture HISTORY=%s\n%s",
+		count(history), count(small), tries, smallFail.text, path, text.String())
+}
+
+// writeDown writes a history to a file, whose path it returns.
+func writeDown(t *testing.T, name string, history []op) (path string) {
+	t.Helper()
+	path = filepath.Join(os.TempDir(), "laminar-torture-"+name+".history")
+	var text strings.Builder
+	_ = writeHistory(&text, history) // a builder takes everything
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 		t.Error(err)
 	}
-	t.Errorf("shrunk from %d to %d operations in %d runs; it fails with:\n%s\nRepeat it with: make torture HISTORY=%s\n%s",
-		count(history), count(small), tries, smallFail.text, path, text.String())
+	return path
 }
 
 // replay carries out a history that was written down, and shrinks it further.
@@ -106,17 +138,17 @@ func replay(t *testing.T, path string) {
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
-	if _, fail := try(t, history); fail != nil {
-		t.Errorf("failed after %.1f s:\n%s", fail.took.Seconds(), fail.text)
+	if _, fail := try(t, history, newStepped); fail != nil {
+		t.Errorf("failed after %.1f s:\n%s", fail.lasted.Seconds(), fail.text)
 		report(t, "again", history, fail)
 	}
 }
 
 // settings is the first seed, how long new histories are begun, and how many
 // there are if not 0.
-func settings(t *testing.T) (seed uint64, duration time.Duration, seeds uint64) {
+func settings(t *testing.T, usual time.Duration) (seed uint64, duration time.Duration, seeds uint64) {
 	t.Helper()
-	seed, duration = uint64(time.Now().UnixMilli()%1e9), time.Minute
+	seed, duration = uint64(time.Now().UnixMilli()%1e9), usual
 	if testing.Short() {
 		duration = 5 * time.Second
 	}

@@ -26,15 +26,15 @@ type trial struct {
 
 // failure is how a history failed.
 type failure struct {
-	at   int // the operation it failed at
-	kind string
-	text string
-	took time.Duration
+	at     int // the operation it failed at
+	kind   string
+	text   string
+	lasted time.Duration
 }
 
 // try carries out a history. It returns how many windows were compared with the
 // engine, and no failure when nothing failed.
-func try(tb testing.TB, ops []op) (windows int, fail *failure) {
+func try(tb testing.TB, ops []op, drive func(*simulation) driver) (windows int, fail *failure) {
 	tb.Helper()
 	began := time.Now()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -43,7 +43,7 @@ func try(tb testing.TB, ops []op) (windows int, fail *failure) {
 	go func() { // Fatal ends the goroutine
 		defer close(ended)
 		defer t.cleanUp(cancel)
-		run(t, ops)
+		run(t, ops, drive)
 	}()
 	<-ended
 	if t.kind == "" {
