@@ -7,6 +7,12 @@ import (
 	"github.com/prometheus/prometheus/schema"
 )
 
+// The proof of D3. A late sample changes one group of a leaf. If every result
+// depends on one group, the flownode evaluates the residual for that group alone;
+// if a result may look across groups, as scalar(), topk or a join do, it needs the
+// leaf's whole vector. The proof is by form and errs on the side of the whole
+// vector: what is not recognised here looks across groups.
+
 // elementwise is the functions that turn each sample of their first argument
 // into at most one, with the same labels but for the metric name.
 var elementwise = map[string]bool{
@@ -30,7 +36,8 @@ func (c *Compiled) byGroup(e parser.Expr) bool {
 }
 
 // mayCarryMetadata reports whether GroupLabels can hold the metric's name,
-// type or unit, which most operations take off.
+// type or unit, which most operations take off: then two groups could become one
+// result, or a result's labels no longer be its group's.
 func (l *Leaf) mayCarryMetadata() bool {
 	if !l.KeepsName() {
 		return false
@@ -52,7 +59,7 @@ func perSample(e parser.Expr) (ok, drops bool) {
 		ok, drops = perSample(n.Expr)
 		return ok, drops || n.Op == parser.SUB
 	case *parser.BinaryExpr:
-		switch {
+		switch { // with a vector on both sides samples are matched: neither case
 		case constant(n.LHS):
 			ok, drops = perSample(n.RHS)
 		case constant(n.RHS):
@@ -70,7 +77,7 @@ func perSample(e parser.Expr) (ok, drops bool) {
 	}
 }
 
-// leafAt returns the leaf that e is, parentheses aside.
+// leafAt returns the number of the leaf that e is, parentheses aside.
 func leafAt(e parser.Expr) (int, bool) {
 	if sel, ok := stripParens(e).(*parser.VectorSelector); ok {
 		return LeafOf(sel.LabelMatchers)

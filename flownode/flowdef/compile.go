@@ -10,6 +10,13 @@ import (
 	"laminar/flownode/function"
 )
 
+// Compilation, from the text to a Compiled. The parsed expression is walked from
+// the top down. Where a part has the form of a leaf, it is replaced by a selector
+// that stands for it; what is left when the walk ends is the residual. The walk
+// goes into everything else, to find refusals and reasons to evaluate the
+// expression whole. If there is such a reason, leaves and residual are thrown
+// away, and what the selectors read takes their place.
+
 // Compile takes an expression apart into leaves and a residual for windows
 // that end every so many ms, and returns the step in use: every itself or, when
 // it is 0, the one range that all leaves have. Instant selectors look back
@@ -19,7 +26,8 @@ func Compile(promql string, every int64) (Compiled, int64, error) {
 	return c, step, err
 }
 
-// compileText is Compile with another lookback, ms; it also returns the expression's normal spelling.
+// compileText is Compile with another lookback, ms. It also returns the
+// expression's normal spelling, which is the one that is stored.
 func compileText(promql string, every, lookback int64) (c Compiled, normal string, step int64, err error) {
 	expr, err := parseExpr(promql)
 	if err != nil {
@@ -28,7 +36,7 @@ func compileText(promql string, every, lookback int64) (c Compiled, normal strin
 	normal = expr.String()
 	comp := compiler{byText: map[string]int{}, lookback: lookback}
 	comp.checkResult(expr)
-	comp.selections = selections(expr, lookback)
+	comp.selections = selections(expr, lookback) // before rewrite takes selectors out
 	residual := comp.rewrite(expr)
 	if len(comp.selections) == 0 && len(comp.errs) == 0 {
 		comp.refuse(expr, "selects no series, so there is nothing to keep up to date")
@@ -57,9 +65,12 @@ func compileText(promql string, every, lookback int64) (c Compiled, normal strin
 }
 
 // promParser accepts what a stock Prometheus does, and experimental functions
-// in order to say more of them than that they are.
+// too: for some there is a better answer than that they are experimental.
 var promParser = parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
 
+// parseExpr parses an expression. Its faults are those of the parser, with their
+// places, except for the one that people make most: an aggregation over a range
+// without a function, which is written in the same way in stream aggregation.
 func parseExpr(promql string) (parser.Expr, error) {
 	expr, err := promParser.ParseExpr(promql)
 	if err == nil {
@@ -97,7 +108,8 @@ func bareRangeVector(expr parser.Expr) (pos int, found bool) {
 	return pos, found
 }
 
-// checkResult refuses expressions that give no vector.
+// checkResult refuses expressions that give no vector. A scalar becomes a vector
+// of one sample without labels.
 func (c *compiler) checkResult(expr parser.Expr) {
 	switch t := expr.Type(); t {
 	case parser.ValueTypeVector, parser.ValueTypeScalar:
@@ -109,7 +121,8 @@ func (c *compiler) checkResult(expr parser.Expr) {
 }
 
 // rewrite replaces the leaves in e by their selectors, from the top down, so
-// that each leaf is as large as it can be.
+// that each leaf is as large as it can be: of sum(rate(a[5m])) the whole is the
+// leaf, with a result per group, and not the rate alone, with one per series.
 func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 	if sel, ok := c.leaf(e); ok {
 		return sel
@@ -119,7 +132,7 @@ func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 		n.Expr = c.rewrite(n.Expr)
 	case *parser.UnaryExpr:
 		n.Expr = c.rewrite(n.Expr)
-	case *parser.StepInvariantExpr:
+	case *parser.StepInvariantExpr: // the engine's mark on what is one value in all steps
 		n.Expr = c.rewrite(n.Expr)
 	case *parser.BinaryExpr:
 		n.LHS, n.RHS = c.rewrite(n.LHS), c.rewrite(n.RHS)
@@ -145,7 +158,7 @@ func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 		c.whole("the expression inside a subquery has no state of its own")
 		c.checkTime(n, n.Timestamp, n.StartOrEnd, n.OriginalOffset)
 		n.Expr = c.rewrite(n.Expr)
-	case *parser.MatrixSelector:
+	case *parser.MatrixSelector: // of a function that is no leaf
 		c.checkSelector(n.VectorSelector.(*parser.VectorSelector))
 	case *parser.NumberLiteral, *parser.StringLiteral:
 	default:
@@ -155,7 +168,10 @@ func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 }
 
 // leaf makes a leaf of e if it has the form of one, and returns the selector
-// that stands for it.
+// that stands for it. A form is not enough: a function must be in the table, over
+// a selector and not a subquery, and its argument, if it has one, a number.
+// Parentheses around the parts of a leaf go, so that leaves which differ only in
+// them have one text.
 func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 	var leaf Leaf
 	inner := e
@@ -205,7 +221,7 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 	leaf.Metric = metricName(sel.LabelMatchers)
 	leaf.Text = e.String()
 	i, ok := c.byText[leaf.Text]
-	if !ok {
+	if !ok { // the text holds everything that a leaf is made of
 		i = len(c.leaves)
 		leaf.Index = i
 		c.byText[leaf.Text] = i

@@ -9,7 +9,14 @@ import (
 )
 
 // Compiled is an expression taken apart into leaves and what is left over.
+//
+//	sum by (job) (rate(a[5m])) / sum by (job) (rate(b[5m]))
+//
+// has two leaves and the residual leaf_1 / leaf_2. Leaves with equal text are
+// one leaf, which the residual may name several times. Compiled is not changed
+// after it was made.
 type Compiled struct {
+	// Leaves has one at least, since an expression must select something.
 	Leaves []Leaf
 
 	// Batch says that something in the expression has no mergeable partial, so
@@ -34,10 +41,13 @@ type Compiled struct {
 	KeepName bool
 
 	// ByGroup says that each result depends on one group of leaf 0 only, and
-	// has its labels: then one group can be evaluated, or deleted, alone.
+	// has its labels: then one group can be evaluated, or deleted, alone. With
+	// it, a late sample costs its own group; without, all groups of the window.
 	ByGroup bool
 
-	// Of the leaves that are not pinned:
+	// How far from its end a window reads, over the leaves that are not pinned.
+	// Retention is compared with MaxReach; windows with a negative MinOffset
+	// close later.
 	MaxRange  int64 // ms: the largest Range; for an instant selector the step counts
 	MaxReach  int64 // ms: the largest Offset + Range, how far back of its end a window reads
 	MinOffset int64 // ms: the smallest Offset
@@ -50,7 +60,8 @@ const (
 )
 
 // Mode is how results are computed: ModeBatch when that is so of the whole
-// expression or of a leaf.
+// expression or of a leaf. A leaf alone is computed in batch where its windows
+// have more than MaxPanes panes.
 func (c *Compiled) Mode() string {
 	if c.Batch || slices.ContainsFunc(c.Leaves, func(l Leaf) bool { return l.Batch }) {
 		return ModeBatch
@@ -59,8 +70,8 @@ func (c *Compiled) Mode() string {
 }
 
 // ResidualText is the expression over the leaves' results, which stand in it as
-// leaf_1, leaf_2 and so on; "" where the expression is its only leaf or is
-// evaluated whole.
+// leaf_1, leaf_2 and so on, for people: it is not PromQL that could be parsed
+// again. "" where the expression is its only leaf or is evaluated whole.
 func (c *Compiled) ResidualText() string {
 	if c.Residual == nil {
 		return ""

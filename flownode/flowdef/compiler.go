@@ -10,11 +10,12 @@ import (
 
 // ExprError says what is wrong with an expression, and where.
 type ExprError struct {
-	Pos     int // byte offset in the expression
-	Message string
-	reason  error // nil, or what a caller can ask for with errors.Is
+	Pos     int    // byte offset in the expression; 0 also for all of it
+	Message string // without the place
+	reason  error  // nil, or what a caller can ask for with errors.Is
 }
 
+// Error is the message alone: the caller knows where the expression stands.
 func (e ExprError) Error() string { return e.Message }
 
 // Unwrap returns the reason.
@@ -23,6 +24,7 @@ func (e ExprError) Unwrap() error { return e.reason }
 // ExprErrors is everything found wrong with an expression, at least one thing.
 type ExprErrors []ExprError
 
+// Error joins the messages, for where only one line can be shown.
 func (e ExprErrors) Error() string {
 	texts := make([]string, len(e))
 	for i, one := range e {
@@ -31,24 +33,28 @@ func (e ExprErrors) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// compiler collects leaves and refusals while it rewrites an expression.
+// compiler collects leaves and refusals while it rewrites an expression. It
+// walks the expression once, to the end, whatever it meets: a refusal does not
+// stop it, nor does a reason to evaluate the expression whole, as there may be
+// a refusal further on.
 type compiler struct {
-	lookback int64
+	lookback int64 // of instant selectors, ms
 	leaves   []Leaf
-	byText   map[string]int // leaves of equal text are one
+	byText   map[string]int // leaves of equal text are one: their number
 	errs     ExprErrors
 
 	batch      []string // why the expression cannot be kept incrementally
 	selections []Leaf   // its leaves in that case
 }
 
-// whole notes a reason to evaluate the expression whole.
+// whole notes a reason to evaluate the expression whole, once.
 func (c *compiler) whole(reason string) {
 	if !slices.Contains(c.batch, reason) {
 		c.batch = append(c.batch, reason)
 	}
 }
 
+// refuse notes a fault at a node of the expression.
 func (c *compiler) refuse(at parser.Node, format string, args ...any) {
 	c.errs = append(c.errs, ExprError{Pos: int(at.PositionRange().Start), Message: fmt.Sprintf(format, args...)})
 }

@@ -9,6 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// What native flows and rules have in common once their keys are read.
+
 // fenceGroup names the group of flows that share rounds, and so see one
 // vector: the flows of one file, or of one rule group of it. A round has one
 // trigger, so flows with one of their own are a group of their own.
@@ -24,7 +26,8 @@ func (p *fileParser) fenceGroup(ruleGroup string, t Trigger) string {
 }
 
 // finish compiles the flow's expression and takes the flow, unless problems
-// were found since the given number of them.
+// were found since the given number of them. The expression is compiled even
+// then, for its own problems; expr is nil where there is none to compile.
 func (p *fileParser) finish(f Flow, expr *yaml.Node, since int) {
 	if expr != nil {
 		p.compile(&f, expr)
@@ -34,10 +37,14 @@ func (p *fileParser) finish(f Flow, expr *yaml.Node, since int) {
 	}
 }
 
+// compile completes the flow with what is compiled from its expression, or adds
+// the expression's faults, each at the line of the file where it is: expressions
+// often take many lines.
 func (p *fileParser) compile(f *Flow, expr *yaml.Node) {
 	c, normal, step, err := compileText(expr.Value, f.Every, f.Lookback)
 	if err == nil {
 		f.Expr, f.PromQL, f.Every = c, normal, step
+		// Results would be deleted while their window is still open.
 		if f.Keep > 0 && f.Keep <= f.CloseDelay() {
 			p.add(f.Line, "flow %s: keep: results are to go after %s, but windows close %s after their end",
 				f.Title(), FormatMillis(f.Keep), FormatMillis(f.CloseDelay()))

@@ -2,6 +2,9 @@ package flowdef
 
 import "fmt"
 
+// What `flow validate` and `flow show` print about a flow. Scripts read
+// --output json instead, so these texts may be improved at any time.
+
 // Describe says in one line how the leaf is kept, for people.
 func (l *Leaf) Describe() string {
 	how := fmt.Sprintf("kept as %s state in %d panes of %s", l.State(), l.Panes, FormatMillis(l.Pane))

@@ -19,8 +19,33 @@
 //	D3  if ByGroup, evaluating the residual over one group of leaf 0 gives what
 //	    the whole evaluation gives for that group, under the group's labels
 //
-// What cannot be kept is refused with its place and the reason, and so is
-// every key that is not built: nothing is ignored.
+// A function without a mergeable partial makes the whole expression a batch
+// expression: the engine evaluates it over raw samples, and the leaves only say
+// which ones it reads.
+//
+// What cannot be computed at all is refused with its place and the reason, and
+// so is every key that is not built: nothing is ignored. Checking goes on after
+// a fault, so that one run names them all.
+//
+// A definition passes through these steps, each in files above those it uses:
+//
+//	text -> YAML nodes    parse, fileparser, syntax, yamlpos
+//	nodes -> Flow         native and rules, by way of fields and definition
+//	PromQL -> Compiled    compile, with refuse, whole, infer, bygroup and panes
+//	flows together        validate
+//	Flow <-> catalogue    marshal
+//	Flow -> result table  layout, table
+//
+// The catalogue keeps the definition and not what was compiled from it
+// (Marshal), so a flow is compiled again whenever it is loaded. Compilation
+// depends on nothing but the definition and this code. A release that compiles
+// differently changes existing flows, which is why testdata holds expressions
+// with what becomes of them.
+//
+// Times are milliseconds since the epoch and durations are milliseconds, unless
+// something else is said. Functions that only this package knows work on
+// parsed expressions and change them in place; what is exported does not change
+// its arguments.
 //
 // The package is pure: no SQL, no clock, no goroutines, no files.
 package flowdef

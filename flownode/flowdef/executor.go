@@ -2,7 +2,9 @@ package flowdef
 
 import "slices"
 
-// Executor is who computes the partials of a leaf.
+// Executor is who computes the partials of a leaf. Both give partials within
+// the same bound, so a choice changes what a round costs and no result: it is not
+// part of what a definition means (Hash).
 type Executor string
 
 // The executors, and the choice between them.
@@ -12,7 +14,7 @@ const (
 	ExecutorPushdown Executor = "pushdown" // the database aggregates, and sends partials
 )
 
-// Executors lists them, ExecutorAuto first.
+// Executors lists them, ExecutorAuto first, as messages name them.
 func Executors() []Executor {
 	return []Executor{ExecutorAuto, ExecutorColumnar, ExecutorPushdown}
 }
@@ -20,7 +22,8 @@ func Executors() []Executor {
 // Known reports whether e is one of Executors.
 func (e Executor) Known() bool { return slices.Contains(Executors(), e) }
 
-// NoPush says why a leaf's partials cannot be computed by the database.
+// NoPush says why a leaf's partials cannot be computed by the database. The
+// values are shown by `flow explain --output json` and stay as they are.
 type NoPush string
 
 // The reasons. The empty one says that they can.
@@ -45,7 +48,8 @@ func (n NoPush) Text() string {
 }
 
 // CannotPush is why the leaf's partials cannot be computed by the database, ""
-// if they can.
+// if they can. It depends on the definition alone; whether pushing down pays is
+// for flowplan.ChooseExecutor, with what is known of the data.
 func (l *Leaf) CannotPush() NoPush {
 	switch {
 	case l.Func == nil:

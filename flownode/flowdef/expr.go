@@ -8,6 +8,11 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
+// What can be seen by looking at a part of an expression. Nothing here knows of
+// leaves or changes what it looks at.
+
+// stripParens is the expression inside parentheses, and inside the marks that
+// the engine puts on what has one value in all steps of a query.
 func stripParens(e parser.Expr) parser.Expr {
 	for {
 		switch n := e.(type) {
@@ -21,6 +26,8 @@ func stripParens(e parser.Expr) parser.Expr {
 	}
 }
 
+// parentOf is the node that a node with these ancestors stands in; nil for the
+// whole expression.
 func parentOf(path []parser.Node) parser.Node {
 	if len(path) == 0 {
 		return nil
@@ -28,7 +35,8 @@ func parentOf(path []parser.Node) parser.Node {
 	return path[len(path)-1]
 }
 
-// metricName returns the one metric name that the matchers demand, or "".
+// metricName returns the one metric name that the matchers demand, or "". A
+// regular expression demands one where it is just a name: {__name__=~"a"}.
 func metricName(ms []*labels.Matcher) string {
 	for _, m := range ms {
 		if m.Name != model.MetricNameLabel || m.Value == "" {
@@ -44,7 +52,8 @@ func metricName(ms []*labels.Matcher) string {
 	return ""
 }
 
-// stringOf is the value of a string literal.
+// stringOf is the value of a string literal; "" of anything else, which the
+// parser does not let through where a string belongs.
 func stringOf(e parser.Expr) string {
 	if s, ok := stripParens(e).(*parser.StringLiteral); ok {
 		return s.Val
@@ -74,6 +83,8 @@ func number(e parser.Expr) (v float64, ok bool) {
 	}
 }
 
+// arithmetic is one operation on two numbers; ok is false for comparisons, which
+// give no number without `bool`.
 func arithmetic(op parser.ItemType, l, r float64) (v float64, ok bool) {
 	switch op {
 	case parser.ADD:
@@ -93,9 +104,11 @@ func arithmetic(op parser.ItemType, l, r float64) (v float64, ok bool) {
 	}
 }
 
+// notConstant is the opposite of constant, for slices.ContainsFunc.
 func notConstant(e parser.Expr) bool { return !constant(e) }
 
-// constant reports whether e is a scalar that depends on no leaf.
+// constant reports whether e is a scalar that depends on no leaf: a number, or
+// the time of evaluation. scalar(x) is a scalar and depends on one.
 func constant(e parser.Expr) bool {
 	if e.Type() != parser.ValueTypeScalar {
 		return false
@@ -111,7 +124,8 @@ func constant(e parser.Expr) bool {
 }
 
 // dropsName reports whether a binary operation makes a new quantity of its
-// operands, so that the metric name would be wrong.
+// operands, so that the metric name would be wrong: a + 1 does, and a > 1 does
+// not, unless it is asked for 0 or 1 by `bool`.
 func dropsName(n *parser.BinaryExpr) bool {
 	return n.ReturnBool || !n.Op.IsComparisonOperator() && !n.Op.IsSetOperator()
 }

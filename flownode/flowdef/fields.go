@@ -11,11 +11,17 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// fields is the keys of one mapping.
+// Reading the values of a mapping's keys. Each method takes the mapping (f), what
+// it is for use in a message (what, such as "flow errors:ratio"), and the key. A
+// missing key gives the default and no problem; needText is for those that must
+// be there. A value that is wrong gives a problem at its own line, and the default.
+
+// fields is the keys of one mapping, and their values without aliases.
 type fields map[string]*yaml.Node
 
 // fields reads a mapping's keys. Keys that are not among the known ones are
-// problems, and so are keys given twice.
+// problems, and so are keys given twice: one of the two would be ignored. It
+// returns nil for what is no mapping, so that the caller gives the item up.
 func (p *fileParser) fields(n *yaml.Node, what string, known ...string) fields {
 	if n = resolve(n); n.Kind != yaml.MappingNode {
 		p.addf(n, "%s: want keys and values", what)
@@ -36,7 +42,8 @@ func (p *fileParser) fields(n *yaml.Node, what string, known ...string) fields {
 	return out
 }
 
-// titled is what with the item's name, where it has one, for messages.
+// titled is what with the item's name, where it has one, for messages: the name
+// is looked for before the item is checked, as messages of the check need it.
 func titled(what string, n *yaml.Node, nameKey string) string {
 	if n.Kind == yaml.MappingNode {
 		for i := 0; i+1 < len(n.Content); i += 2 {
@@ -48,7 +55,9 @@ func titled(what string, n *yaml.Node, nameKey string) string {
 	return what
 }
 
-// text reads a key's scalar; a missing key is "".
+// text reads a key's scalar; a missing key is "". A key without a value is a
+// fault and not a missing key: somebody meant to write something there. Zero
+// bytes are refused because PostgreSQL cannot store them in a text.
 func (p *fileParser) text(f fields, what, key string) string {
 	n, ok := f[key]
 	switch {
@@ -127,7 +136,8 @@ func (p *fileParser) oneOf(f fields, what, key string, built, planned []string) 
 }
 
 // onlyZero refuses a key that has a meaning but is not built, unless its value
-// is the one that switches it off.
+// is the one that switches it off. So files for Prometheus are read as they are,
+// as long as they do not ask for what would be ignored.
 func (p *fileParser) onlyZero(f fields, what, key, why string) {
 	n, ok := f[key]
 	if !ok || n.Kind == yaml.ScalarNode && (n.Value == "0" || n.Value == "0s") {

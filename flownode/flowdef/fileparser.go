@@ -6,24 +6,33 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// fileParser reads one file. Everything it finds wrong goes to problems.
+// Reading a file works on YAML nodes and not on structs that a decoder fills: nodes
+// have lines, which messages need, and an unknown key is a fault here that a
+// decoder would report without saying which keys are known.
+
+// fileParser reads one file. Everything it finds wrong goes to problems. Its
+// methods return a usable value also where they have added a problem, so that
+// reading goes on; whether a flow is taken is decided at its end, by whether
+// problems were added since its beginning (finish).
 type fileParser struct {
-	file     string
-	lines    []string
-	lookback int64 // ms
-	flows    []Flow
-	problems []Problem
+	file     string    // its name, for messages and fence groups
+	lines    []string  // its text, to find places within values
+	lookback int64     // of flows that state none, ms
+	flows    []Flow    // without a problem, in their order
+	problems []Problem // in the order in which they were found
 }
 
+// addf adds a problem at a node.
 func (p *fileParser) addf(at *yaml.Node, format string, args ...any) {
 	p.add(at.Line, format, args...)
 }
 
+// add adds a problem at a line.
 func (p *fileParser) add(line int, format string, args ...any) {
 	p.problems = append(p.problems, Problem{File: p.file, Line: line, Message: fmt.Sprintf(format, args...)})
 }
 
-// resolve follows YAML aliases.
+// resolve follows YAML aliases, to where the value stands.
 func resolve(n *yaml.Node) *yaml.Node {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -31,6 +40,7 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
+// topKeys lists the keys of a mapping in their order; nil of anything else.
 func topKeys(n *yaml.Node) []string {
 	var keys []string
 	if n.Kind == yaml.MappingNode {

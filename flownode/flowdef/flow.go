@@ -1,10 +1,9 @@
 package flowdef
 
-import (
-	"strings"
-)
+import "strings"
 
-// Emit says when a window's result is written.
+// Emit says when a window's result is written. It decides what a reader of the
+// table sees of the newest window, and nothing about closed ones.
 type Emit string
 
 // The ways to emit.
@@ -16,48 +15,65 @@ const (
 // Late says what happens to samples that reach a closed window.
 type Late string
 
-// LateRecompute computes the window again from raw samples.
+// LateRecompute computes the window again from raw samples: the table ends up as
+// if the sample had come in time. It is the only way that is built.
 const LateRecompute Late = "recompute"
 
-// Backfill says which windows of the time before a flow's creation are
-// computed.
+// Backfill says which windows of the time before a flow's creation are computed
+// from samples that landed before it. The zero Backfill computes none of them: a
+// window is computed whole once a sample reaches it that lands after the
+// creation, however old that sample's own time is.
 type Backfill struct {
-	All      bool
-	Duration int64 // ms; 0 with !All means none
+	All      bool  // all that raw samples are left of
+	Duration int64 // ms before the creation; 0 with !All means none
 }
 
-// Label is a name and value.
+// Label is a static label of a flow: every row of its results has it.
 type Label struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
 // Flow is a definition that has passed validation. All durations are
-// milliseconds. It is a value: it is not changed after it was made.
+// milliseconds. It is a value: it is not changed after it was made, and may be
+// read by several goroutines at once.
 type Flow struct {
-	Name           string
-	StaticLabels   []Label // sorted by name; from a rule's labels
-	PromQL         string
-	Every          int64 // step between window ends
-	Table          string
-	Group          string // fence group: flows of one group see one vector
-	Trigger        Trigger
-	WatermarkDelay int64
+	// Name and StaticLabels are the flow's identity. Rules with one name and
+	// different static labels are different flows, which share a table.
+	Name         string
+	StaticLabels []Label // sorted by name; from a rule's labels
+
+	// PromQL is the expression in the parser's own spelling, so that white space
+	// and comments in a file do not change a definition.
+	PromQL string
+
+	// Every is the step between window ends, which are its multiples since the
+	// epoch. It is never 0, also where the definition leaves it out.
+	Every int64
+
+	Table string // name of the result table, without its schema
+	Group string // fence group: flows of one group see one vector
+
+	Trigger        Trigger // when a round of the group begins
+	WatermarkDelay int64   // how long after its end a window waits for samples that come in order
 	Emit           Emit
 	Late           Late
 	Backfill       Backfill
-	Keep           int64    // 0: for ever
+	Keep           int64    // how long results are kept; 0 for no limit
 	Lookback       int64    // how far back instant selectors look for a sample
 	Executor       Executor // "": as the setting says; changes no result
 
-	File string // where it stands; "" when it came out of the catalogue
-	Line int
+	// File and Line are where the definition stands, for messages. A flow out of
+	// the catalogue has none.
+	File string
+	Line int // from 1
 
-	Expr Compiled // compiled from PromQL
+	Expr Compiled // compiled from PromQL, Every and Lookback
 }
 
 // Title is the flow's identity for people: its name, and its static labels
-// where it has some.
+// where it has some, as in `latency:p99{quantile="0.99"}`. Two flows have one
+// title exactly if they have one identity.
 func (f Flow) Title() string {
 	if len(f.StaticLabels) == 0 {
 		return f.Name
@@ -72,7 +88,8 @@ func (f Flow) Title() string {
 	return b.String()
 }
 
-// Defaults of a definition's keys.
+// Defaults of a definition's keys. Those that are not here are zero values: no
+// backfill, no limit to how long results are kept.
 const (
 	DefaultTriggerInterval = int64(1000)  // ms
 	DefaultWatermarkDelay  = int64(10000) // ms

@@ -7,7 +7,10 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// millis is a duration in milliseconds.
+// How values are spelled in messages and descriptions.
+
+// millis is a duration in milliseconds. What is shorter than one is cut off;
+// PromQL has nothing shorter.
 func millis(d time.Duration) int64 { return int64(d / time.Millisecond) }
 
 // FormatMillis spells a duration in milliseconds as Prometheus does: 30s, 1h30m,
@@ -23,4 +26,6 @@ func FormatMillis(ms int64) string {
 // in which people and programs are told times.
 func FormatTime(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }
 
+// quote puts a text of a definition into double quotes, with what cannot be
+// printed escaped.
 func quote(s string) string { return fmt.Sprintf("%q", s) }

@@ -13,6 +13,12 @@ import (
 	"laminar/flownode/function"
 )
 
+// Which labels results can have, found without evaluating anything. It decides
+// the columns of the result table, so it must hold for every sample that will
+// ever come: where an expression hands on whatever labels series have, the answer
+// is that it is not known, and the table has one column for all of them. The
+// rules are those of Prometheus's engine, operation by operation.
+
 // labelSet is the labels that the results of an expression can have, or, if
 // not known, any.
 type labelSet struct {
@@ -20,11 +26,13 @@ type labelSet struct {
 	names []string // sorted
 }
 
+// The two sets without a name in them: nothing is known, and there is nothing.
 var (
 	anyLabels = labelSet{}
 	noLabels  = labelSet{known: true}
 )
 
+// knownLabels is the set of some names, given in any order and repeatedly.
 func knownLabels(names ...string) labelSet {
 	names = slices.Clone(names)
 	slices.Sort(names)
@@ -41,6 +49,7 @@ func (c *Compiled) infer(e parser.Expr) error {
 	c.ByGroup = !c.Batch && c.byGroup(e)
 	for _, name := range c.ResultLabels {
 		if strings.ContainsRune(name, 0) {
+			// Found here and not at the first result, which would stop the flow.
 			return errors.New("label " + quote(name) + " has a zero byte in its name, which PostgreSQL cannot hold")
 		}
 	}
@@ -48,7 +57,8 @@ func (c *Compiled) infer(e parser.Expr) error {
 }
 
 // labelsOf follows the labels through an expression, as Prometheus's engine
-// sets them.
+// sets them, from the selectors up. Leaves are replaced by selectors in it, in a
+// batch expression none is.
 func (c *Compiled) labelsOf(e parser.Expr) labelSet {
 	if e.Type() == parser.ValueTypeScalar {
 		return noLabels
@@ -81,7 +91,8 @@ func (c *Compiled) labelsOf(e parser.Expr) labelSet {
 	}
 }
 
-// resultLabels is what GroupLabels can return.
+// resultLabels is what GroupLabels can return: known only where the leaf names the
+// labels that it groups by.
 func (l *Leaf) resultLabels() labelSet {
 	switch {
 	case l.Agg == nil || l.Without:
@@ -93,6 +104,8 @@ func (l *Leaf) resultLabels() labelSet {
 	}
 }
 
+// aggregateLabels is the labels of an aggregation over a vector with the labels
+// in: those that it groups by, and what count_values adds.
 func aggregateLabels(n *parser.AggregateExpr, in labelSet) labelSet {
 	switch n.Op {
 	case parser.TOPK, parser.BOTTOMK, parser.LIMITK, parser.LIMIT_RATIO:
@@ -109,11 +122,14 @@ func aggregateLabels(n *parser.AggregateExpr, in labelSet) labelSet {
 	return in.keep(n.Grouping)
 }
 
+// callLabels is the labels of a function's result. Most functions hand on the
+// labels of their only vector, without the metric name.
 func (c *Compiled) callLabels(n *parser.Call) labelSet {
 	switch n.Func.Name {
 	case "vector":
 		return noLabels
 	case "histogram_quantile", "histogram_fraction":
+		// Buckets of one histogram become one result.
 		return c.labelsOf(n.Args[len(n.Args)-1]).drop(model.BucketLabel).withoutName()
 	case "label_replace", "label_join":
 		return c.labelsOf(n.Args[0]).union(knownLabels(stringOf(n.Args[1])))
@@ -136,7 +152,7 @@ func (c *Compiled) callLabels(n *parser.Call) labelSet {
 }
 
 // absentLabels is the labels that the engine gives the absence of something:
-// those that its matchers settle.
+// those that its matchers settle. absent(up{job="a", pod=~"x.*"}) has job="a".
 func absentLabels(e parser.Expr) labelSet {
 	sel, ok := e.(*parser.VectorSelector)
 	if m, matrix := e.(*parser.MatrixSelector); matrix {
@@ -154,16 +170,19 @@ func absentLabels(e parser.Expr) labelSet {
 	return knownLabels(names...)
 }
 
+// binaryLabels is the labels of an operation between two vectors, or a vector and
+// a scalar. Matching decides: one to one results have the labels that were
+// matched on, one to many those of the side with many.
 func (c *Compiled) binaryLabels(n *parser.BinaryExpr) labelSet {
 	left, right := c.labelsOf(n.LHS), c.labelsOf(n.RHS)
 	switch {
 	case n.Op == parser.LOR:
 		return left.union(right)
 	case n.Op.IsSetOperator():
-		return left
+		return left // and, unless: some samples of the left side, as they are
 	}
 	if n.LHS.Type() == parser.ValueTypeScalar {
-		left = right
+		left = right // whose side the vector is on does not matter
 	}
 	if m := n.VectorMatching; m != nil {
 		switch {
@@ -185,7 +204,8 @@ func (c *Compiled) binaryLabels(n *parser.BinaryExpr) labelSet {
 
 // mayDifferInName reports whether two results could have equal labels but for
 // __name__: where a selector can find several metrics, or where the expression
-// deals with the name itself.
+// deals with the name itself. It may be true although no two results ever do;
+// then the column holds a name that would not have been needed.
 func (c *Compiled) mayDifferInName(e parser.Expr) bool {
 	for i := range c.Leaves {
 		if l := &c.Leaves[i]; l.Metric == "" || !l.Without && slices.Contains(l.Grouping, model.MetricNameLabel) {
@@ -211,6 +231,7 @@ func (c *Compiled) mayDifferInName(e parser.Expr) bool {
 	return found
 }
 
+// union is the labels of two sets, unknown if one of them is.
 func (s labelSet) union(t labelSet) labelSet {
 	if !s.known || !t.known {
 		return anyLabels
@@ -227,14 +248,17 @@ func (s labelSet) keep(names []string) labelSet {
 	return s.filter(func(name string) bool { return slices.Contains(names, name) })
 }
 
+// drop is what remains without some names: of an unknown set an unknown one.
 func (s labelSet) drop(names ...string) labelSet {
 	return s.filter(func(name string) bool { return !slices.Contains(names, name) })
 }
 
+// withoutName drops what Prometheus 3 calls metadata labels: name, type and unit.
 func (s labelSet) withoutName() labelSet {
 	return s.filter(func(name string) bool { return !schema.IsMetadataLabel(name) })
 }
 
+// filter is the names of a known set for which keep is true.
 func (s labelSet) filter(keep func(string) bool) labelSet {
 	if !s.known {
 		return s

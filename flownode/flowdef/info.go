@@ -6,6 +6,10 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
+// info() joins labels of info series, such as target_info, to the series of its
+// first argument. Its second argument looks like a selector and is none: its
+// matchers say which info series to take and which of their labels to add.
+
 // infoSelections lists what info() reads beside its first argument: the info
 // series, as an instant selector would. The engine takes them at the time of the
 // first argument's selectors where these agree on one, else at the time of
@@ -39,7 +43,7 @@ func infoSelections(call *parser.Call, path []parser.Node, lookback int64) []Lea
 	return out
 }
 
-// infoMatchers is which series info() may join: those of its second argument,
+// infoMatchers is which series info() may join, as the engine finds them: those of its second argument,
 // in which a name that is only ruled out means names that end in _info, and none
 // means target_info.
 func infoMatchers(call *parser.Call) []*labels.Matcher {
@@ -53,6 +57,7 @@ func infoMatchers(call *parser.Call) []*labels.Matcher {
 	for _, m := range out {
 		if m.Name == model.MetricNameLabel {
 			named = true
+			// {__name__!="x"} names nothing, it only rules out.
 			positive = positive || m.Type == labels.MatchEqual || m.Type == labels.MatchRegexp
 		}
 	}

@@ -11,6 +11,10 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
+// From label sets to columns of a row. A row's label columns are its key in the
+// result table, beside the window's end, so two results of a window have different
+// ones: label sets that differ do, but for the metric name (KeepName).
+
 // Layout is how a flow's results become rows of its table. Static labels are
 // columns, or keys of the one column, like other labels. A Layout is not changed
 // after NewLayout and may be used by several goroutines at once.
@@ -55,6 +59,8 @@ func (l *Layout) Row(lset labels.Labels) []string {
 	return out
 }
 
+// stored is the label set that the one column holds: that of the result, with the
+// static labels over it, and without a name that the flow's own takes the place of.
 func (l *Layout) stored(lset labels.Labels) labels.Labels {
 	if l.keepName && len(l.static) == 0 {
 		return lset

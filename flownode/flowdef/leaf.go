@@ -13,40 +13,63 @@ import (
 	"laminar/flownode/function"
 )
 
+// A leaf is where time series become numbers of groups. The flownode asks it
+// four things: which series it selects (Matches, MaySelect, Names), which group
+// each falls into (GroupLabels, Labels), which stretch of time a window reads
+// (Bounds, in reach.go), and what is made of the samples there (Func, Agg).
+
 // LeafLabel is the label by which a residual's selectors name their leaf. No
 // expression may use it itself.
 const LeafLabel = "__laminar_leaf__"
 
 // DefaultLookback is how far back an instant selector looks for a sample where
-// neither the flow nor the settings say, ms. It is Prometheus's.
+// neither the flow nor the settings say, ms. It is Prometheus's default, so that
+// a rule gives here what it gives there.
 const DefaultLookback = int64(5 * time.Minute / time.Millisecond)
 
 // MaxPanes is the largest number of panes of a window that is kept as pane
-// state.
+// state. It bounds what a series takes in memory: a range of 1h and a step of 7s
+// have no larger common divisor than 1s, so that a window would have 3,600 panes
+// of a sample or none each.
 const MaxPanes = 1000
 
 // Leaf is `aggregate by (...) (function(selector[range] offset o))`, the part
 // of an expression that is kept incrementally. In a batch expression it is a
 // selector alone, with how far back it reads, subqueries around it included.
+//
+//	E1  Pane > 0 divides Range, Offset and the flow's step
+//	E2  Panes == Range / Pane
+//	E3  Batch == (Panes > MaxPanes, or the expression is a batch expression)
+//	E4  in a batch expression Func and Agg are nil; elsewhere Func is not nil,
+//	    and Cover, Markers and Pinned are zero
 type Leaf struct {
-	Index    int                // its number in Compiled.Leaves
-	Func     *function.Function // nil: samples, in a batch expression
-	Param    float64            // the function's constant argument; 0 without one
-	Range    int64              // ms; an instant selector's lookback
-	Cover    int64              // samples: Range without lookbacks, ms
-	Markers  bool               // samples: a stale marker alone makes a window that is evaluated
-	Offset   int64              // ms; a negative one reads beyond the end of the window
-	Pinned   bool               // samples: all windows read as if they ended at PinnedAt (a fixed `@`)
-	PinnedAt int64              // ms since the epoch, from 1970 to 9999
-	Pane     int64              // ms: width of the panes, divides Range, Offset and the step
-	Panes    int64              // Range / Pane; over MaxPanes the window is computed in batch
-	Batch    bool               // no pane state, windows are computed from raw: Panes > MaxPanes or Compiled.Batch
-	Matchers []*labels.Matcher
-	Metric   string                // the metric name when a matcher demands exactly one, else ""
+	Index int    // its number in Compiled.Leaves
+	Text  string // PromQL of the leaf, for people
+
+	// What is computed: Func over each series, then Agg over the series of a
+	// group.
+	Func     *function.Function    // nil: samples, in a batch expression
+	Param    float64               // the function's constant argument; 0 without one
 	Agg      *function.Aggregation // nil: every series is a group of its own
-	Without  bool
-	Grouping []string // sorted
-	Text     string   // PromQL of the leaf, for people
+	Without  bool                  // Grouping is the labels that do not count
+	Grouping []string              // sorted
+
+	// Which series are read.
+	Matchers []*labels.Matcher
+	Metric   string // the metric name when a matcher demands exactly one, else ""
+
+	// Which samples of them: those in (end-Offset-Range, end-Offset].
+	Range    int64 // ms; an instant selector's lookback
+	Cover    int64 // samples: Range without lookbacks, ms
+	Offset   int64 // ms; a negative one reads beyond the end of the window
+	Markers  bool  // samples: a stale marker alone makes a window that is evaluated
+	Pinned   bool  // samples: all windows read as if they ended at PinnedAt (a fixed `@`)
+	PinnedAt int64 // ms since the epoch, from 1970 to 9999
+
+	// How that is kept.
+	Pane  int64 // ms: width of the panes
+	Panes int64 // of a window
+	Batch bool  // no pane state: windows are computed from raw samples
 
 	nested bool // samples: within a subquery, so that its range is not the one of the window
 }
@@ -71,7 +94,8 @@ func LeafOf(matchers []*labels.Matcher) (int, bool) {
 }
 
 // Matches reports whether the leaf selects the series whose label of a name is
-// what get returns ("" when it has none).
+// what get returns ("" when it has none). It is asked once per series, never per
+// sample: matchers may be regular expressions.
 func (l *Leaf) Matches(get func(name string) string) bool {
 	for _, m := range l.Matchers {
 		if !m.Matches(get(m.Name)) {
@@ -82,13 +106,15 @@ func (l *Leaf) Matches(get func(name string) string) bool {
 }
 
 // MaySelect reports whether the leaf's matchers let series of a metric through,
-// as far as its name tells.
+// as far as its name tells. Where it is false no series of the metric needs to be
+// read; where it is true other labels decide.
 func (l *Leaf) MaySelect(metric string) bool {
 	return !slices.ContainsFunc(l.Matchers, func(m *labels.Matcher) bool { return m.Name == model.MetricNameLabel && !m.Matches(metric) })
 }
 
 // Names lists the metric names the leaf can select, sorted; nil when its
-// matchers leave that open.
+// matchers leave that open, as {job="a"} and {__name__=~"a.*"} do. Of
+// {__name__=~"a|b"} it is a and b.
 func (l *Leaf) Names() []string {
 	if l.Metric != "" {
 		return []string{l.Metric}
@@ -115,12 +141,13 @@ func (l *Leaf) KeepsName() bool { return l.Func == nil || l.Func.KeepsName }
 // Prometheus.
 func (l *Leaf) GroupLabels(lset labels.Labels) labels.Labels {
 	if !l.KeepsName() {
-		lset = lset.DropReserved(schema.IsMetadataLabel)
+		lset = lset.DropReserved(schema.IsMetadataLabel) // name, type and unit
 	}
 	switch {
 	case l.Agg == nil:
 		return lset
 	case l.Without:
+		// The engine drops the name here, but neither type nor unit.
 		return labels.NewBuilder(lset).Del(l.Grouping...).Del(model.MetricNameLabel).Labels()
 	case len(l.Grouping) == 0:
 		return labels.EmptyLabels()
@@ -131,7 +158,8 @@ func (l *Leaf) GroupLabels(lset labels.Labels) labels.Labels {
 
 // Labels lists the labels that decide whether the leaf selects a series and in
 // which group it falls, sorted, the metric's name among them; nil when that can
-// be any label.
+// be any label. The store then sends these labels alone, of which fleets have
+// few different sets, instead of every series' own.
 func (l *Leaf) Labels() []string {
 	if l.Agg == nil || l.Without {
 		return nil
@@ -145,7 +173,8 @@ func (l *Leaf) Labels() []string {
 }
 
 // Span is how much time one result of the leaf covers, ms: its range, and for
-// an instant selector the step.
+// an instant selector the step, since results of an instant selector stand for
+// the time up to the next one, however far it looks back for a sample.
 func (l *Leaf) Span(step int64) int64 {
 	switch {
 	case l.Func == function.Instant, l.Func == nil && l.Cover == 0:

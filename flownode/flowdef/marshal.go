@@ -9,6 +9,10 @@ import (
 	"io"
 )
 
+// How the catalogue keeps flows: as JSON that any release can read which knows all
+// its keys. A key that is added here is left out where it has its default, so that
+// definitions which do not use it stay readable for the release before.
+
 // stored is the form in which the catalogue keeps a flow. Durations are ms.
 type stored struct {
 	Name           string  `json:"name"`
@@ -29,8 +33,9 @@ type stored struct {
 	Executor Executor `json:"executor,omitempty"`
 }
 
+// store is the stored form of a flow.
 func store(f Flow) stored {
-	lookback := f.Lookback
+	lookback := f.Lookback // as if it were not stated where it is the default
 	if lookback == DefaultLookback {
 		lookback = 0
 	}

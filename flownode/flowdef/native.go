@@ -6,12 +6,37 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// The native form, with every key that a flow can have:
+//
+//	flows:
+//	  - name: http_requests:rate5m
+//	    promql: sum by (job, code) (rate(http_requests_total[5m]))
+//	    every: 1m
+//	    table: http_requests_rate5m
+//	    trigger: {interval: 1s}
+//	    watermark_delay: 10s
+//	    emit: update
+//	    late: recompute
+//	    backfill: none
+//	    keep: 0
+//	    lookback: 5m
+//	    executor: auto
+//	    max_groups: 0
+//
+// and the bare list, in which `as` takes the place of `name`:
+//
+//	- promql: sum by (job) (rate(http_requests_total[5m]))
+//	  as: job:rate5m
+//
+// docs/definitions.md says what each key means; TestDocs holds that it names all.
+
 // flowKeys is the keys of a native flow beside those that name it.
 var flowKeys = []string{
 	"every", "table", "trigger", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups", "lookback", "executor",
 }
 
-// maxName is the longest flow name, in bytes: names are keys of an index.
+// maxName is the longest flow name, in bytes: names are keys of an index of the
+// catalogue, which cannot hold entries of any length.
 const maxName = 500
 
 // native reads the form with `flows:` at the top level.
@@ -30,8 +55,8 @@ func (p *fileParser) native(root *yaml.Node) {
 	}
 }
 
-// bareList reads the form that is a list of expressions and names. Its items
-// may have the keys of native flows too.
+// bareList reads the form that is a list of expressions and names, the shortest
+// way to write flows down. Its items may have the keys of native flows too.
 func (p *fileParser) bareList(root *yaml.Node) {
 	for _, n := range root.Content {
 		p.flow(resolve(n), "as")
@@ -39,7 +64,7 @@ func (p *fileParser) bareList(root *yaml.Node) {
 }
 
 // flow reads one item of the native form or of a bare list, in which nameKey
-// holds its name.
+// holds its name. It reads all keys, whatever is wrong with some.
 func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	since := len(p.problems)
 	what := titled("flow", n, nameKey)
@@ -67,7 +92,8 @@ func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	p.finish(out, scalarOf(f, "promql"), since)
 }
 
-// scalarOf is a key's value if it is one that text accepts.
+// scalarOf is a key's value if it is one that text accepts; nil if text has added
+// a problem, or would for a missing key.
 func scalarOf(f fields, key string) *yaml.Node {
 	if n := f[key]; n != nil && n.Kind == yaml.ScalarNode && strings.TrimSpace(n.Value) != "" {
 		return n
@@ -75,6 +101,8 @@ func scalarOf(f fields, key string) *yaml.Node {
 	return nil
 }
 
+// table reads the name of the result table. Without it the name is made from the
+// flow's; a name that is given must already be one that would be made.
 func (p *fileParser) table(f fields, what, name string) string {
 	table := p.text(f, what, "table")
 	if table == "" {
@@ -86,6 +114,7 @@ func (p *fileParser) table(f fields, what, name string) string {
 	return table
 }
 
+// backfill reads none, all or a duration.
 func (p *fileParser) backfill(f fields, what string) Backfill {
 	switch p.text(f, what, "backfill") {
 	case "", "none":

@@ -7,6 +7,16 @@ import (
 	"laminar/flownode/pane"
 )
 
+// How windows are cut into panes. A flow keeps its state by pane, so that a window
+// is a merge of panes and neighbouring windows share them. Both ends of every
+// window must be borders between panes:
+//
+//	end - Offset and end - Offset - Range are multiples of Pane, if end is one
+//	of the step
+//
+// which holds if Pane divides all three. The largest such width has the fewest
+// panes.
+
 // errNoStep says that an expression leaves open how far apart windows end, and
 // the definition does not say it.
 var errNoStep = errors.New("`every` is missing: it says how far apart windows end, " +
@@ -38,7 +48,9 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 	return step, nil
 }
 
-// oneRange is the range that all leaves have, or 0.
+// oneRange is the range that all leaves have, or 0: with it as the step, windows
+// stand side by side and every sample is in one of them. A leaf without a range
+// of its own, and one in a subquery, leaves the step open.
 func (c *Compiled) oneRange() int64 {
 	one := int64(-1)
 	for i := range c.Leaves {

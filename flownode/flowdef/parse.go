@@ -10,6 +10,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// Reading files: from the text to flows that have been checked one by one
+// (Parse), or together as well (ParseAll).
+
 // Source is the text of one definition file. File is its name for messages;
 // its base name also names the fence groups of its flows.
 type Source struct {
@@ -20,7 +23,8 @@ type Source struct {
 }
 
 // ParseAll reads several files and checks their flows together (Validate).
-// Flows that have problems of their own are left out.
+// Flows that have problems of their own are left out. Flows that have problems
+// with each other are not: the caller must not use flows if there are problems.
 func ParseAll(sources []Source) ([]Flow, []Problem) {
 	var flows []Flow
 	var problems []Problem

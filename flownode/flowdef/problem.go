@@ -2,7 +2,9 @@ package flowdef
 
 import "fmt"
 
-// Problem is one fault of a definition, at its place.
+// Problem is one fault of a definition, at its place. Checking collects problems
+// and does not stop at the first, so they are values and not errors on the way;
+// a command that can report only one returns it as an error.
 type Problem struct {
 	File    string
 	Line    int // from 1; 0 when it is about no line in particular
@@ -25,7 +27,8 @@ func (p Problem) String() string {
 // Error makes a Problem an error with the text of String.
 func (p Problem) Error() string { return p.String() }
 
-// problemf makes a problem at the place where f stands.
+// problemf makes a problem at the place where f stands. The message begins with
+// the flow, since one file defines many.
 func problemf(f Flow, format string, args ...any) Problem {
 	return Problem{File: f.File, Line: f.Line, Message: "flow " + f.Title() + ": " + fmt.Sprintf(format, args...)}
 }

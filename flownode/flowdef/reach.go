@@ -2,6 +2,14 @@ package flowdef
 
 import "laminar/flownode/pane"
 
+// What windows read, and when they can be computed. A window is named by its end.
+// All spans here are open below and closed above, as ranges are in PromQL:
+//
+//	end-Offset-Range < t <= end-Offset
+//
+// With a negative offset the upper bound lies beyond the window's end. Pinned
+// leaves read one stretch for all windows, so they are looked at apart.
+
 // Bounds is the stretch of sample time that the leaf reads in the window with
 // this end: after < t <= upTo. A pinned leaf reads the same in all windows.
 func (l *Leaf) Bounds(end int64) (after, upTo int64) {
@@ -18,7 +26,8 @@ func (l *Leaf) Reads(t, end int64) bool {
 }
 
 // Ahead is how far beyond its end a window reads, ms: the largest negative
-// offset of a leaf that is not pinned. Never negative.
+// offset of a leaf that is not pinned. Never negative. Results of windows that
+// close so much later are provisional until then.
 func (c *Compiled) Ahead() int64 { return max(0, -c.MinOffset) }
 
 // Pinned is the stretch of sample time that the pinned leaves read, and what
@@ -40,7 +49,7 @@ func (c *Compiled) Pinned() (after, upTo int64, ok bool) {
 
 // PinnedGone reports whether raw samples that every window needs are given up,
 // when all samples before earliest are (0: none): then no window can be
-// computed any more, now or later.
+// computed any more, now or later. Results that are stored stay (I6).
 func (c *Compiled) PinnedGone(earliest int64) bool {
 	after, _, ok := c.Pinned()
 	return ok && earliest > after+1
@@ -49,6 +58,7 @@ func (c *Compiled) PinnedGone(earliest int64) bool {
 // Rebuildable reports whether no raw sample of the window with this end is
 // given up (I6), when all before earliest are (0: none).
 func (c *Compiled) Rebuildable(end, earliest int64) bool {
+	// The window's first sample is at end-MaxReach+1.
 	return earliest == 0 || end-c.MaxReach >= earliest-1 && !c.PinnedGone(earliest)
 }
 

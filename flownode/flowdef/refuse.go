@@ -11,7 +11,13 @@ import (
 	"laminar/sequence/segment"
 )
 
-// refusedCall says why a function is refused, "" when it is not.
+// What is refused: expressions that no flow can have, however it is kept. A
+// refusal names the part of the expression that it is about.
+
+// refusedCall says why a function is refused, "" when it is not. Experimental
+// functions may change or go with the next Prometheus, under a table that is kept
+// for years. Those that function.Unkept knows are let through all the same, and
+// mean what they mean in the version of Prometheus that is built in.
 func refusedCall(name string) string {
 	fn, ok := parser.Functions[name]
 	switch {
@@ -23,7 +29,8 @@ func refusedCall(name string) string {
 	return ""
 }
 
-// checkSelector refuses modifiers of a selector that cannot be kept.
+// checkSelector refuses modifiers of a selector that cannot be kept, and the
+// label that stands for leaves in residuals.
 func (c *compiler) checkSelector(s *parser.VectorSelector) {
 	c.checkTime(s, s.Timestamp, s.StartOrEnd, s.OriginalOffset)
 	if s.Anchored || s.Smoothed {
@@ -37,7 +44,8 @@ func (c *compiler) checkSelector(s *parser.VectorSelector) {
 }
 
 // checkTime looks at the modifiers that take a selector or subquery away from
-// its window. @ start() and @ end() are the window's end, also within a subquery.
+// its window. @ start() and @ end() are the window's end, also within a subquery:
+// a flow evaluates each window by itself, as an instant query.
 func (c *compiler) checkTime(at parser.Node, timestamp *int64, startOrEnd parser.ItemType, offset time.Duration) {
 	switch {
 	case startOrEnd != 0:
@@ -54,7 +62,8 @@ func (c *compiler) checkTime(at parser.Node, timestamp *int64, startOrEnd parser
 }
 
 // checkAggregation refuses what the engine would refuse in every window, and
-// what may change with the next Prometheus.
+// what may change with the next Prometheus. Found here, a fault is the
+// definition's; found by the engine it would be a flow that stands still.
 func (c *compiler) checkAggregation(n *parser.AggregateExpr) {
 	switch {
 	case n.Op == parser.COUNT_VALUES:
@@ -64,7 +73,8 @@ func (c *compiler) checkAggregation(n *parser.AggregateExpr) {
 	}
 }
 
-// checkLabelCall does the same for the functions that make labels.
+// checkLabelCall does the same for the functions that make labels. The engine
+// anchors the regular expression as it is done here.
 func (c *compiler) checkLabelCall(n *parser.Call) {
 	switch n.Func.Name {
 	case "label_replace":
@@ -80,6 +90,8 @@ func (c *compiler) checkLabelCall(n *parser.Call) {
 	}
 }
 
+// checkLabelName refuses a string that cannot be the name of a label. All UTF-8
+// is a name, as in Prometheus 3.
 func (c *compiler) checkLabelName(e parser.Expr) {
 	if name := stringOf(e); !model.UTF8Validation.IsValidLabelName(name) {
 		c.refuse(e, "%s is not a label name", quote(name))

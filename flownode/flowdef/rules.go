@@ -9,6 +9,22 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// Prometheus rule files, read as they are:
+//
+//	groups:
+//	  - name: example
+//	    interval: 30s
+//	    labels: {team: web}
+//	    rules:
+//	      - record: job:http_requests:rate5m
+//	        expr: sum by (job) (rate(http_requests_total[5m]))
+//	        labels: {severity: info}
+//
+// A recording rule is a flow whose step is the group's interval, and whose fence
+// group is the rule group: its rules see one vector, as Prometheus evaluates them
+// at one time. Keys that would change results and are not built are refused, and so
+// are alerting rules.
+
 // ruleFile reads the recording rules of a Prometheus rule file.
 func (p *fileParser) ruleFile(root *yaml.Node) {
 	top := p.fields(root, "rule file", "groups")
@@ -26,6 +42,8 @@ func (p *fileParser) ruleFile(root *yaml.Node) {
 	}
 }
 
+// ruleGroup reads one group. seen is the names of the groups before it. If the
+// group itself is at fault, its rules are read for their own problems only.
 func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 	what := titled("group", n, "name")
 	f := p.fields(n, what, "name", "interval", "limit", "query_offset", "labels", "rules")
@@ -57,6 +75,8 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 	}
 }
 
+// rule reads one rule of a group with the step every, ms, and the labels common
+// to its rules.
 func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Label) {
 	since := len(p.problems)
 	what := titled("rule", n, "record")
@@ -83,7 +103,8 @@ func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Labe
 	p.finish(out, scalarOf(f, "expr"), since)
 }
 
-// labels reads static labels, sorted by name.
+// labels reads static labels, sorted by name, so that their order in a file does
+// not change a definition.
 func (p *fileParser) labels(n *yaml.Node, what string) []Label {
 	if n == nil {
 		return nil
@@ -106,6 +127,8 @@ func (p *fileParser) labels(n *yaml.Node, what string) []Label {
 	return out
 }
 
+// checkLabel says what is wrong with a static label. In Prometheus an empty value
+// takes a label off the results, which columns of a table cannot express.
 func checkLabel(name, value string) error {
 	switch {
 	case !model.UTF8Validation.IsValidLabelName(name) || name == model.MetricNameLabel || strings.ContainsRune(name, 0):

@@ -7,12 +7,17 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
+// A selection is a leaf of a batch expression: not something to compute, but
+// which samples of which series a window reads.
+
 // selection is a leaf that selects samples, at the end of the window.
 func selection(matchers []*labels.Matcher, text string) Leaf {
 	return Leaf{Markers: true, Matchers: matchers, Metric: metricName(matchers), Text: text}
 }
 
-// within lets a leaf read as far back as the subqueries around it make it.
+// within lets a leaf read as far back as the subqueries around it make it. path
+// is its ancestors, the outermost first: an @ on the way drops what the ones
+// before it have added.
 func (l *Leaf) within(path []parser.Node) {
 	for _, above := range path {
 		if n, ok := above.(*parser.SubqueryExpr); ok {
@@ -24,8 +29,8 @@ func (l *Leaf) within(path []parser.Node) {
 	}
 }
 
-// hold applies an @ modifier: whatever stands around it, it is from there that
-// offset and range count.
+// hold applies an @ modifier: offset and range count from the time that it names,
+// whatever stands around it. Without a modifier it does nothing.
 func (l *Leaf) hold(timestamp *int64, startOrEnd parser.ItemType) {
 	switch {
 	case startOrEnd != 0:
@@ -36,7 +41,8 @@ func (l *Leaf) hold(timestamp *int64, startOrEnd parser.ItemType) {
 }
 
 // unpinned adds, where all selectors are pinned, what they would read without @:
-// it says which windows have results.
+// it says which windows have results. Pinned selections alone would give every
+// window since the epoch the same result, and none a reason to be computed.
 func unpinned(leaves []Leaf) []Leaf {
 	if slices.ContainsFunc(leaves, func(l Leaf) bool { return !l.Pinned }) {
 		return leaves

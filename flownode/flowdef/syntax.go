@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// yamlFault is how the YAML parser words a fault; its message is what follows.
 var yamlFault = regexp.MustCompile(`^yaml: (?:line \d+: )?(.*)`)
 
 // scanAhead is how many bytes are parsed behind a fault found by halving, for a

@@ -8,6 +8,11 @@ import (
 	"unicode/utf8"
 )
 
+// Names of tables and columns: from names of flows and labels, which may be any
+// UTF-8, to identifiers of PostgreSQL. The same name must come out of the same
+// definition in every process and release, since the table is found by it. People
+// write these names in queries, so they stay as readable as PostgreSQL allows.
+
 // MaxIdentifier is the longest name that PostgreSQL keeps, in bytes. It cuts a
 // longer one without an error.
 const MaxIdentifier = 63
@@ -50,7 +55,7 @@ func cutIdentifier(name, of string) string {
 		return name
 	}
 	hash := sha256.Sum256([]byte(of))
-	end := MaxIdentifier - 9
+	end := MaxIdentifier - 9 // room for _ and 8 hex digits
 	for !utf8.RuneStart(name[end]) {
 		end--
 	}

@@ -7,7 +7,11 @@ import (
 )
 
 // Trigger says when a flow's group starts a round. Exactly one field is set;
-// the zero Trigger is not valid (parsing sets the default, Interval 1000).
+// the zero Trigger is not valid (parsing sets the default, Interval 1000). A
+// trigger decides when results are seen, never what they are: windows close by
+// the watermark alone.
+//
+// It is kept in the catalogue as JSON, so names of fields stay.
 type Trigger struct {
 	Interval  int64  `json:"interval,omitempty"`  // ms between rounds at least, when something changed
 	Cron      string `json:"cron,omitempty"`      // standard five fields
@@ -15,7 +19,8 @@ type Trigger struct {
 	Sequences int64  `json:"sequences,omitempty"` // a round when so many flushes are pending
 }
 
-// String spells the trigger as it is defined, such as "interval 1s".
+// String spells the trigger as it is defined, such as "interval 1s". It is part
+// of the name of the fence group where a flow has a trigger of its own.
 func (t Trigger) String() string {
 	switch {
 	case t.Interval > 0:
@@ -31,7 +36,8 @@ func (t Trigger) String() string {
 	}
 }
 
-// check reports what is wrong with a trigger.
+// check reports what is wrong with a trigger, of a file or out of the catalogue.
+// Cron expressions are checked by the parser that later finds their times.
 func (t Trigger) check() error {
 	set := 0
 	for _, is := range []bool{t.Interval != 0, t.Cron != "", t.Samples != 0, t.Sequences != 0} {

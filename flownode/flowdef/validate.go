@@ -7,6 +7,10 @@ import (
 	"strings"
 )
 
+// What flows do to each other, and to what the database holds: checks that need
+// more than one definition. They compare what is compiled and not texts, so that
+// two spellings of one thing are one thing.
+
 // Validate checks what flows do to each other: flows that write the same rows
 // or disagree on their table, and flows that read what a flow writes. existing
 // are the flows of the catalogue; those with the identity of one of flows are
@@ -23,7 +27,7 @@ func Validate(flows, existing []Flow) []Problem {
 		byTitle[f.Title()] = f
 		all = append(all, f)
 	}
-	fresh := len(all)
+	fresh := len(all) // all[fresh:] are the catalogue's, which are right as they are
 	for _, f := range existing {
 		if _, replaced := byTitle[f.Title()]; !replaced {
 			all = append(all, f)
@@ -42,7 +46,8 @@ func where(f Flow) string {
 }
 
 // tableClashes compares each of the first fresh flows with those before it and
-// with the catalogue's.
+// with the catalogue's. One problem a flow is enough: the others would say the
+// same of other flows of the table.
 func tableClashes(all []Flow, fresh int) []Problem {
 	var problems []Problem
 	byTable := map[string][]int{}
@@ -81,6 +86,7 @@ func clash(a, b Flow) string {
 	return ""
 }
 
+// listed is names for a message.
 func listed(names []string) string {
 	if len(names) == 0 {
 		return "none"
@@ -88,7 +94,9 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// cascades refuses fresh flows that select a metric that is a flow's name.
+// cascades refuses fresh flows that select a metric that is a flow's name. In
+// Prometheus such a rule reads the other rule's results. Here it would read raw
+// samples of that name, and where there are none its table would stay empty.
 func cascades(all []Flow, fresh int) []Problem {
 	var problems []Problem
 	names := map[string]bool{}
@@ -120,7 +128,8 @@ func cascades(all []Flow, fresh int) []Problem {
 }
 
 // readsFlow looks among the names for one that a leaf of f selects by name.
-// Selectors that leave the name open read raw metrics only.
+// Selectors that leave the name open read raw metrics only: a flow over all
+// metrics of a job stays valid when another flow is added.
 func readsFlow(f Flow, names map[string]bool) (string, bool) {
 	for i := range f.Expr.Leaves {
 		l := &f.Expr.Leaves[i]

@@ -9,8 +9,14 @@ import (
 	"laminar/flownode/function"
 )
 
+// Expressions that are evaluated whole. The engine computes each of their windows
+// from raw samples, so all that must be known of them is which samples a window
+// reads: too few would give a wrong result, too many cost time. selections finds
+// that out without computing anything.
+
 // wholeCall says why a call that is no leaf cannot stand in a residual, "" when
-// it can: it looks at more than the values of one moment.
+// it can: it looks at more than the values of one moment. A residual is evaluated
+// over the leaves' vectors at the window's end, and there is nothing before it.
 func wholeCall(n *parser.Call) string {
 	if reason := function.Unkept(n.Func.Name); reason != "" {
 		return reason
@@ -32,9 +38,13 @@ func wholeCall(n *parser.Call) string {
 }
 
 // selections lists what the selectors of an expression read, as leaves of a
-// batch expression: a subquery around a selector makes it read further back, by
-// its range and offset. @ start() and @ end() put a selector back at the end of
-// the window, @ with a fixed time at that.
+// batch expression, each once. A subquery around a selector makes it read further
+// back, by its range and offset: in max_over_time(rate(x[5m])[1h:1m] offset 2m) x
+// is read from 67m before the window's end. @ start() and @ end() put a selector
+// back at the end of the window, @ with a fixed time at that.
+//
+// Cover is what the ranges alone make, and Range has the lookback of an instant
+// selector in it: a window is as long as Cover says, and reads as far as Range.
 func selections(e parser.Expr, lookback int64) []Leaf {
 	var out []Leaf
 	seen := map[string]bool{}
@@ -56,7 +66,7 @@ func selections(e parser.Expr, lookback int64) []Leaf {
 			}
 		case *parser.VectorSelector:
 			if ofInfo(n, path) {
-				return nil
+				return nil // matchers for info, which listed what they select
 			}
 			leaf := selection(n.LabelMatchers, n.String())
 			leaf.within(path)
@@ -75,8 +85,9 @@ func selections(e parser.Expr, lookback int64) []Leaf {
 }
 
 // Whole is the expression as a batch expression, for a reason that is found at
-// run time or to be checked: leaves become the samples that they read. Ranges,
-// labels, and which windows have results stay as they are.
+// run time (native histograms) or to be checked (verify): leaves become the
+// samples that they read. Ranges, labels, and which windows have results stay as
+// they are, so results go on in the same table.
 func (c *Compiled) Whole(why string) Compiled {
 	if c.Batch {
 		return *c

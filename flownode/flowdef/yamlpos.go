@@ -8,6 +8,16 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// Finding a place within a value. The YAML parser says where a value begins, the
+// PromQL parser at which byte of the value a fault is, and people want the line of
+// the file. In between lie quotes, escapes, folding and indentation:
+//
+//	promql: >
+//	  sum by (job) (
+//	    rote(a[5m]))
+//
+// is the value "sum by (job) (\n  rote(a[5m]))\n", in which rote begins at byte 17.
+
 // lineOf returns the line of the file on which byte pos of a scalar's value
 // stands. Folding and indentation change the white space of a value only, so
 // the place is found by counting what is not white space. A place behind the
@@ -23,6 +33,7 @@ func (p *fileParser) lineOf(n *yaml.Node, pos int) int {
 		}
 	}
 	want = min(want, max(last-1, 0))
+	// want is now how many characters come before the place, white space aside.
 	line := n.Line
 	var rest string
 	switch {
@@ -37,7 +48,7 @@ func (p *fileParser) lineOf(n *yaml.Node, pos int) int {
 	default:
 		rest = fromColumn(p.lines[line-1], n.Column)
 	}
-	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 && rest != "" {
+	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 && rest != "" { // the opening quote
 		rest = rest[1:]
 	}
 	for {
@@ -61,8 +72,11 @@ func skip(s string, want int, style yaml.Style) (seen int, found bool) {
 		switch {
 		case unicode.IsSpace(r):
 			continue
+		// Two single quotes stand for one.
 		case style&yaml.SingleQuotedStyle != 0 && r == '\'' && strings.HasPrefix(s, "'"):
 			s = s[1:]
+		// A backslash and a letter stand for one character, which is white space
+		// or not.
 		case style&yaml.DoubleQuotedStyle != 0 && r == '\\' && s != "":
 			blank := strings.ContainsRune("nrt ", rune(s[0]))
 			s = s[1:]
