@@ -46,6 +46,7 @@ func compileText(promql string, every, lookback int64) (c Compiled, normal strin
 	}
 	c = Compiled{Leaves: comp.leaves}
 	if len(comp.batch) > 0 {
+		// Residual stays nil: the flow's own text is what the engine gets.
 		c = Compiled{Leaves: comp.selections, Batch: true, Why: strings.Join(comp.batch, "; ")}
 		// What is evaluated is the expression as it was.
 		if residual, err = parseExpr(normal); err != nil {
@@ -80,6 +81,7 @@ func parseExpr(promql string) (parser.Expr, error) {
 		return nil, ExprErrors{{Pos: at, Message: "range vector directly under an aggregation is not built yet: " +
 			"name the function over the range, such as sum(rate(x[5m])) or sum(sum_over_time(x[5m]))"}}
 	}
+	// The parser reports several faults of types at once, and one of syntax.
 	var several parser.ParseErrors
 	if !errors.As(err, &several) || len(several) == 0 {
 		return nil, ExprErrors{{Message: err.Error()}}
@@ -171,7 +173,15 @@ func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 // that stands for it. A form is not enough: a function must be in the table, over
 // a selector and not a subquery, and its argument, if it has one, a number.
 // Parentheses around the parts of a leaf go, so that leaves which differ only in
-// them have one text.
+// them have one text. Some expressions and their leaves:
+//
+//	sum by (job) (rate(a[5m]))       all of it
+//	60 * rate(a[5m])                 rate(a[5m])
+//	sum(rate(a[5m]) * 60)            rate(a[5m]): the multiplication is between
+//	                                 it and the sum
+//	sum(a) / sum(a offset 1d)        sum(a), sum(a offset 1d)
+//	topk(5, a)                       a: topk is no aggregation to one value
+//	rate(sum(a)[5m:1m])              none: the expression is evaluated whole
 func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 	var leaf Leaf
 	inner := e
@@ -180,6 +190,7 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 		if kind == nil {
 			return nil, false
 		}
+		// by (b, a, a) is by (a, b): one leaf, and one spelling.
 		slices.Sort(agg.Grouping)
 		agg.Grouping = slices.Compact(agg.Grouping)
 		agg.Expr = stripParens(agg.Expr)
@@ -197,7 +208,7 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 			return nil, false
 		}
 		m, ok := stripParens(n.Args[0]).(*parser.MatrixSelector)
-		if !ok {
+		if !ok { // a subquery, which wholeCall and rewrite give reasons for
 			return nil, false
 		}
 		if len(n.Args) == 2 {

@@ -51,7 +51,7 @@ func (p *fileParser) compile(f *Flow, expr *yaml.Node) {
 		}
 		return
 	}
-	var faults ExprErrors
+	var faults ExprErrors // which err nearly always is
 	if !errors.As(err, &faults) {
 		faults = ExprErrors{{Message: err.Error()}}
 	}
@@ -65,7 +65,9 @@ func (p *fileParser) compile(f *Flow, expr *yaml.Node) {
 }
 
 // describeFault adds where in the expression a fault is, in line:column as
-// Prometheus counts.
+// Prometheus counts, from 1 and in bytes: the place in the file is given too, but
+// a folded value has other lines than the file. A fault at the very beginning, or
+// of the whole, needs no place.
 func describeFault(text string, fault ExprError) string {
 	if fault.Pos <= 0 || fault.Pos > len(text) {
 		return fault.Message

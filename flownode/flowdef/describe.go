@@ -5,7 +5,9 @@ import "fmt"
 // What `flow validate` and `flow show` print about a flow. Scripts read
 // --output json instead, so these texts may be improved at any time.
 
-// Describe says in one line how the leaf is kept, for people.
+// Describe says in one line how the leaf is kept, for people:
+//
+//	sum by (job) (rate(a[5m])): kept as counter state in 5 panes of 1m
 func (l *Leaf) Describe() string {
 	how := fmt.Sprintf("kept as %s state in %d panes of %s", l.State(), l.Panes, FormatMillis(l.Pane))
 	switch {
@@ -37,7 +39,8 @@ func (c *Compiled) Describe() []string {
 }
 
 // Describe says in a few lines how the flow is kept, for people: the
-// expression, and where its executor cannot be had.
+// expression, and where its executor cannot be had. Asking for pushdown where it
+// is not possible is no fault: the flow is right, and is computed in columns.
 func (f Flow) Describe() []string {
 	lines := f.Expr.Describe()
 	if f.Executor != ExecutorPushdown {

@@ -61,8 +61,9 @@ func stringOf(e parser.Expr) string {
 	return ""
 }
 
-// number evaluates arithmetic on numbers, as the engine does: `4 * 3600`. ok is
-// false where e is anything else.
+// number evaluates arithmetic on numbers, as the engine does: `4 * 3600`, as the
+// argument of a function. ok is false where e is anything else, such as time(),
+// which has another value in each window.
 func number(e parser.Expr) (v float64, ok bool) {
 	switch n := stripParens(e).(type) {
 	case *parser.NumberLiteral:

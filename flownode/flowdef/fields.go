@@ -77,6 +77,7 @@ func (p *fileParser) text(f fields, what, key string) string {
 }
 
 // needText is text for a key that must be there.
+// The problem of a missing key is at the item, as there is no line to name.
 func (p *fileParser) needText(at *yaml.Node, f fields, what, key string) string {
 	if _, ok := f[key]; !ok {
 		p.addf(at, "%s: %s is missing", what, key)
@@ -85,7 +86,8 @@ func (p *fileParser) needText(at *yaml.Node, f fields, what, key string) string 
 }
 
 // duration reads a key as a duration of at least least ms, in Prometheus's
-// notation; a missing key is fallback.
+// notation, which combines units from the largest down: 1h30m. Years and weeks
+// are among them, and always have 365 and 7 days. A missing key is fallback.
 func (p *fileParser) duration(f fields, what, key string, least, fallback int64) int64 {
 	s := p.text(f, what, key)
 	if s == "" {
@@ -103,7 +105,7 @@ func (p *fileParser) duration(f fields, what, key string, least, fallback int64)
 	return fallback
 }
 
-// number reads a key as a whole number of at least least.
+// number reads a key as a whole number of at least least; a missing key is 0.
 func (p *fileParser) number(f fields, what, key string, least int64) int64 {
 	s := p.text(f, what, key)
 	if s == "" {
@@ -118,8 +120,9 @@ func (p *fileParser) number(f fields, what, key string, least int64) int64 {
 }
 
 // oneOf reads a key as one of some words; built are those that can be used,
-// planned those that have a meaning but are refused for now. A missing key is
-// the first of built.
+// planned those that have a meaning but are refused for now: saying that a word is
+// not built yet tells more than that it is unknown. A missing key is the first of
+// built. A wrong word is returned as it is; the flow is not taken then.
 func (p *fileParser) oneOf(f fields, what, key string, built, planned []string) string {
 	s := p.text(f, what, key)
 	switch {

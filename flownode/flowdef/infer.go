@@ -40,7 +40,19 @@ func knownLabels(names ...string) labelSet {
 }
 
 // infer settles LabelsKnown, ResultLabels, KeepName and ByGroup from the
-// expression with its leaves replaced.
+// expression with its leaves replaced. Some answers:
+//
+//	sum by (job) (x)                             job
+//	sum(x)                                       none
+//	rate(x[5m]), sum without (job) (x)           not known
+//	sum by (a) (x) or sum by (b) (y)             a, b
+//	sum by (a, b) (x) / on (a) group_left (c) y  a, b, c
+//	label_replace(sum by (a) (x), "b", ...)      a, b
+//	histogram_quantile(0.9, sum by (le, a) (x))  a
+//	count_values("v", x)                         v
+//
+// A label that is known may be missing from a result: its column is empty then.
+// promeval's tests hold the answers to what the engine gives (D2).
 func (c *Compiled) infer(e parser.Expr) error {
 	set := c.labelsOf(e)
 	c.LabelsKnown = set.known
@@ -111,12 +123,14 @@ func aggregateLabels(n *parser.AggregateExpr, in labelSet) labelSet {
 	case parser.TOPK, parser.BOTTOMK, parser.LIMITK, parser.LIMIT_RATIO:
 		return in // these pick samples and leave their labels
 	case parser.COUNT_VALUES:
+		// Its parameter names the label that holds the value.
 		in = in.union(knownLabels(stringOf(n.Param)))
 		if !n.Without {
 			return in.keep(append([]string{stringOf(n.Param)}, n.Grouping...))
 		}
 	}
 	if n.Without {
+		// The engine drops the name here, but neither type nor unit.
 		return in.drop(n.Grouping...).drop(model.MetricNameLabel)
 	}
 	return in.keep(n.Grouping)
@@ -184,7 +198,7 @@ func (c *Compiled) binaryLabels(n *parser.BinaryExpr) labelSet {
 	if n.LHS.Type() == parser.ValueTypeScalar {
 		left = right // whose side the vector is on does not matter
 	}
-	if m := n.VectorMatching; m != nil {
+	if m := n.VectorMatching; m != nil { // nil between a vector and a scalar
 		switch {
 		case m.Card == parser.CardOneToMany:
 			left = right.union(knownLabels(m.Include...))
@@ -208,6 +222,8 @@ func (c *Compiled) binaryLabels(n *parser.BinaryExpr) labelSet {
 // then the column holds a name that would not have been needed.
 func (c *Compiled) mayDifferInName(e parser.Expr) bool {
 	for i := range c.Leaves {
+		// Too careful where the leaf's aggregation drops the name. Nearly all such
+		// flows have known labels, where KeepName says nothing.
 		if l := &c.Leaves[i]; l.Metric == "" || !l.Without && slices.Contains(l.Grouping, model.MetricNameLabel) {
 			return true
 		}

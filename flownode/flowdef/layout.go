@@ -13,7 +13,14 @@ import (
 
 // From label sets to columns of a row. A row's label columns are its key in the
 // result table, beside the window's end, so two results of a window have different
-// ones: label sets that differ do, but for the metric name (KeepName).
+// ones: label sets that differ do, but for the metric name (KeepName). The result
+// {job="api", code="500"} of a flow with the static label team="web" is
+//
+//	code   job   team           PerLabel: a column for each label
+//	500    api   web
+//
+//	labels                      otherwise
+//	{"code":"500","job":"api","team":"web"}
 
 // Layout is how a flow's results become rows of its table. Static labels are
 // columns, or keys of the one column, like other labels. A Layout is not changed
@@ -89,7 +96,8 @@ func (l *Layout) Static() (names, values []string) {
 	return names, values
 }
 
-// StaticJSON is the static labels as a JSON object; "{}" when there are none.
+// StaticJSON is the static labels as a JSON object; "{}" when there are none. In
+// the one column, rows that contain it are the flow's (jsonb's @>).
 func (l *Layout) StaticJSON() string { return GroupKey(labels.FromMap(l.static)) }
 
 // GroupKey is a label set as a JSON object text with sorted keys and no white
@@ -108,8 +116,9 @@ func GroupKey(lset labels.Labels) string {
 	return string(append(buf, '}'))
 }
 
-// GroupKeyLabels is the label set whose GroupKey the text is. A text that is
-// none, such as progress.AllGroups, is the empty set.
+// GroupKeyLabels is the label set whose GroupKey the text is, for showing keys of
+// the dirty list to people. A text that is none, such as progress.AllGroups, is
+// the empty set.
 func GroupKeyLabels(key string) labels.Labels {
 	var m map[string]string
 	if err := json.Unmarshal([]byte(key), &m); err != nil {
@@ -118,7 +127,9 @@ func GroupKeyLabels(key string) labels.Labels {
 	return labels.FromMap(m)
 }
 
-// appendJSON appends s as a JSON string.
+// appendJSON appends s as a JSON string. Nearly all labels need nothing escaped,
+// and a key is made for every series, so those are copied. What may need it goes
+// through encoding/json, whose spelling of a string is the one that is stored.
 func appendJSON(buf []byte, s string) []byte {
 	plain := !strings.ContainsFunc(s, func(r rune) bool {
 		return r < 0x20 || r == '"' || r == '\\' || r == utf8.RuneError || r == '\u2028' || r == '\u2029'
@@ -135,7 +146,8 @@ func appendJSON(buf []byte, s string) []byte {
 	return append(buf, text...)
 }
 
-// sameLayout reports whether two flows' tables would be the same.
+// sameLayout reports whether two flows' tables would be the same: the same
+// columns, of the same labels.
 func sameLayout(a, b *Layout) bool {
 	return a.PerLabel == b.PerLabel && slices.Equal(a.Names, b.Names) && slices.Equal(a.labels, b.labels)
 }

@@ -11,7 +11,18 @@ import (
 
 // How the catalogue keeps flows: as JSON that any release can read which knows all
 // its keys. A key that is added here is left out where it has its default, so that
-// definitions which do not use it stay readable for the release before.
+// definitions which do not use it stay readable for the release before. The flow
+//
+//	- name: errors:rate5m
+//	  promql: sum by (job) (rate(errors_total[5m]))
+//	  every: 1m
+//
+// of the file web.yaml is kept as
+//
+//	{"name":"errors:rate5m","promql":"sum by (job) (rate(errors_total[5m]))",
+//	 "every":60000,"table":"errors_rate5m","group":"web.yaml",
+//	 "trigger":{"interval":1000},"watermark_delay":10000,"emit":"update",
+//	 "late":"recompute"}
 
 // stored is the form in which the catalogue keeps a flow. Durations are ms.
 type stored struct {
@@ -68,6 +79,7 @@ func Unmarshal(data []byte) (Flow, error) {
 	if err := dec.Decode(&s); err != nil {
 		return Flow{}, fmt.Errorf("decode flow: %w", err)
 	}
+	// The column is jsonb, so this can only be a caller's mistake.
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return Flow{}, errors.New("decode flow: more than one JSON value")
 	}
@@ -80,6 +92,7 @@ func Unmarshal(data []byte) (Flow, error) {
 	if f.Lookback == 0 {
 		f.Lookback = DefaultLookback
 	}
+	// What compiling needs, and what no later check would miss.
 	if f.Name == "" || f.Table == "" || f.Every <= 0 {
 		return Flow{}, fmt.Errorf("decode flow %q: name, table or step is missing", f.Name)
 	}
@@ -96,9 +109,10 @@ func Unmarshal(data []byte) (Flow, error) {
 	return f, nil
 }
 
-// Hash tells whether two definitions mean the same. Left out are the fence
-// group, which comes from the name of a file, and the executor: neither changes
-// a result.
+// Hash tells whether two definitions mean the same: `flow apply` compares it with
+// the catalogue's, and a flow whose hash has changed needs --replace. Left out are
+// the fence group, which comes from the name of a file, and the executor: neither
+// changes a result.
 func Hash(f Flow) ([32]byte, error) {
 	s := store(f)
 	s.Group, s.Executor = "", ""

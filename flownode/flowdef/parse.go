@@ -59,6 +59,7 @@ func (s Source) parse() ([]Flow, []Problem) {
 	if root == nil {
 		return nil, p.problems
 	}
+	// A file with both flows and groups is native: groups is an unknown key there.
 	switch keys := topKeys(root); {
 	case root.Kind == yaml.SequenceNode:
 		p.bareList(root)

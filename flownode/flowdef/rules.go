@@ -56,6 +56,8 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 	}
 	seen[name] = true
 	since := len(p.problems)
+	// Prometheus would take its global evaluation interval, which no rule file
+	// knows; its default is the one taken here.
 	every := p.duration(f, what, "interval", 1, DefaultRuleInterval)
 	p.onlyZero(f, what, "limit", "it would throw away all results of a rule")
 	p.onlyZero(f, what, "query_offset", "use an offset in the expression, or watermark_delay in a native flow")
@@ -80,6 +82,7 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Label) {
 	since := len(p.problems)
 	what := titled("rule", n, "record")
+	// Before the keys are checked: every one of an alerting rule would be unknown.
 	if keys := topKeys(n); slices.Contains(keys, "alert") {
 		p.addf(n, "group %s: alerting rules are not built yet: keep them in a file of their own", group)
 		return
@@ -141,7 +144,8 @@ func checkLabel(name, value string) error {
 	return nil
 }
 
-// mergeLabels adds the labels of a rule to those of its group; the rule's win.
+// mergeLabels adds the labels of a rule to those of its group; the rule's win, as
+// in Prometheus. The result is sorted by name.
 func mergeLabels(group, rule []Label) []Label {
 	out := slices.Clone(rule)
 	for _, l := range group {

@@ -46,7 +46,7 @@ func (t Trigger) check() error {
 		}
 	}
 	switch {
-	case set != 1:
+	case set != 1: // two triggers would not say whether either or both are meant
 		return fmt.Errorf("want exactly one of interval, cron, samples, sequences")
 	case t.Interval < 0 || t.Samples < 0 || t.Sequences < 0:
 		return fmt.Errorf("want a value above zero")

@@ -57,7 +57,7 @@ func tableClashes(all []Flow, fresh int) []Problem {
 	for i, f := range all[:fresh] {
 		for _, j := range byTable[f.Table] {
 			if j >= i && j < fresh {
-				continue
+				continue // itself, or a later one, which will find this one
 			}
 			if reason := clash(f, all[j]); reason != "" {
 				problems = append(problems, problemf(f, "shares table %s with flow %s, but %s%s",
@@ -71,7 +71,13 @@ func tableClashes(all []Flow, fresh int) []Problem {
 
 // clash says why two flows cannot write one table, "" if they can: their
 // columns are the same, and their rows are kept apart by static labels of the
-// same names and other values.
+// same names and other values. So these two can, and no third with 0.5:
+//
+//	latency:p{quantile="0.5"}
+//	latency:p{quantile="0.99"}
+//
+// The same names are needed because a row says which flow it belongs to by the
+// values of static labels, and a flow deletes and counts its own rows by them.
 func clash(a, b Flow) string {
 	la, lb := NewLayout(a), NewLayout(b)
 	names := func(l *Layout) []string { return slices.Sorted(maps.Keys(l.static)) }
@@ -143,7 +149,8 @@ func readsFlow(f Flow, names map[string]bool) (string, bool) {
 }
 
 // maxPinnedWindows is how many windows may depend on what is stored at a fixed
-// time: a late sample there makes all of them dirty, with a row each.
+// time: a late sample there makes all of them dirty, with a row each in the dirty
+// list, which is committed in one transaction.
 const maxPinnedWindows = 200_000
 
 // CheckRaw returns a problem when there are not the raw samples that the flow's
@@ -158,12 +165,14 @@ func CheckRaw(f Flow, retention, earliest, now int64) *Problem {
 		p = problemf(f, "its windows reach back %s (range and offset), but raw samples are kept for %s only",
 			FormatMillis(reach), FormatMillis(retention))
 	case reach+ahead > retention:
+		// A window is computed when it closes, which is ahead of its end.
 		p = problemf(f, "its windows reach back %s and ahead %s (range and offsets), but raw samples are kept for %s only",
 			FormatMillis(reach), FormatMillis(ahead), FormatMillis(retention))
 	case pinned && after+1 < max(earliest, now-retention):
 		p = problemf(f, "with @ it reads samples from %s on, but raw samples are kept for %s only",
 			FormatTime(after+1), FormatMillis(retention))
 	case pinned && retention/f.Every > maxPinnedWindows:
+		// About so many windows can be computed again at any time.
 		p = problemf(f, "a late sample at a fixed time would change %d windows, more than %d: choose a larger `every`",
 			retention/f.Every, maxPinnedWindows)
 	default:

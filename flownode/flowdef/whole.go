@@ -22,6 +22,8 @@ func wholeCall(n *parser.Call) string {
 		return reason
 	}
 	if function.Named(n.Func.Name) != nil {
+		// It is no leaf, or would not be here: its argument or what it is applied
+		// to stands in the way.
 		if len(n.Args) == 2 {
 			if _, constant := number(n.Args[1]); !constant {
 				return "is asked for something that is no constant number"
@@ -48,7 +50,7 @@ func wholeCall(n *parser.Call) string {
 func selections(e parser.Expr, lookback int64) []Leaf {
 	var out []Leaf
 	seen := map[string]bool{}
-	add := func(leaf Leaf) {
+	add := func(leaf Leaf) { // unless another reads the same
 		key := fmt.Sprint(leaf.Matchers, leaf.Range, leaf.Cover, leaf.Offset, leaf.Pinned, leaf.PinnedAt)
 		if !seen[key] {
 			seen[key] = true
