@@ -21,7 +21,7 @@
 //
 // where a side is the number of spans (uvarint), each span's offset (zigzag) and
 // length (uvarint), then one count per bucket: zigzag, the difference to the
-// count before it, or a float. queries/function_histogram_json.sql reads the
+// count before it, or a float. queries/view/function_histogram_json.sql reads the
 // same in SQL.
 //
 // What a sender says of the sample before ("no counter reset") is not kept: late

@@ -8,7 +8,7 @@
 // What the packages above rely on:
 //
 //   - Sessions. Every session of the pool, and every dedicated one, has the
-//     settings of queries/session_settings.sql: Laminar's schema on the search
+//     settings of queries/pg/session_settings.sql: Laminar's schema on the search
 //     path, READ COMMITTED, UTC. Open refuses a transaction pooler, behind which
 //     settings, advisory locks and exported snapshots would belong to no session.
 //   - Errors. Only errors.go looks into an error of the driver. An error that

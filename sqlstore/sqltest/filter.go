@@ -17,7 +17,7 @@ type Message struct {
 	// is complete, 'D', a row, and 'A', a notification. There are others.
 	Kind byte
 	// Statement is what a 'Q' or 'B' runs and a 'd' belongs to: the name in the
-	// first line of queries/*.sql, else the text in lower case.
+	// first line of queries/*/*.sql, else the text in lower case.
 	Statement string
 	// Tag is the tag of a 'C', such as COMMIT.
 	Tag string

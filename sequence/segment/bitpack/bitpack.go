@@ -1,6 +1,6 @@
 // Package bitpack packs integers into as few bits as a block of them needs:
 // frame of reference, as in most column stores, laid out so that plain SQL can
-// undo it (queries/function_unpack_ints.sql).
+// undo it (queries/view/function_unpack_ints.sql).
 //
 // A stream holds n integers in blocks of BlockLen, the last one shorter. Bits
 // are counted from the highest bit of the first byte:
