@@ -79,7 +79,7 @@ func (s *flowRound) touchPinned(ctx context.Context, l *leafDelta) error {
 // touchAll makes every closed window dirty that can be computed and in which
 // some leaf may hold a sample, with all its groups.
 func (s *flowRound) touchAll(ctx context.Context, reason flowplan.Reason) error {
-	after := max(0, s.earliestEnd(s.r.Pos.Earliest)) - s.every()
+	after := max(0, s.Def.FirstRebuildable(s.r.Pos.Earliest)) - s.every()
 	if s.r.Pos.Earliest == 0 {
 		after = -1
 	}

@@ -11,14 +11,13 @@ import (
 	"errors"
 
 	"laminar/flownode/flowdef"
-	"laminar/flownode/pane"
 )
 
 // emit computes the windows in (emitted-until, watermark], oldest first, as
 // far as the round's budget reaches, but one at least: rounds that are long for
 // other reasons must not hold results up for ever.
 func (s *flowRound) emit(ctx context.Context) error {
-	closed := pane.FloorEnd(s.to.Watermark, s.every())
+	closed := s.to.ClosedUntil(s.every())
 	if closed <= s.to.EmittedUntil {
 		return s.ensureState(ctx)
 	}
@@ -105,7 +104,7 @@ func (s *flowRound) near(ends []int64) []int64 {
 // provisional computes the earliest open window.
 func (s *flowRound) provisional(ctx context.Context) error {
 	end := s.to.EmittedUntil + s.every()
-	if s.more || s.Def.Emit != flowdef.EmitUpdate || end <= pane.FloorEnd(s.to.Watermark, s.every()) {
+	if s.more || s.Def.Emit != flowdef.EmitUpdate || end <= s.to.ClosedUntil(s.every()) {
 		return nil
 	}
 	if !s.rebuildable(end, s.r.Pos.Earliest) {

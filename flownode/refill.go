@@ -100,11 +100,5 @@ func (s *flowRound) unrebuildable(end int64) error {
 	if s.Def.Expr.PinnedGone(earliest) {
 		return &progress.PinnedGoneError{Flow: s.Def.Name, Earliest: earliest}
 	}
-	return &progress.RetentionError{Flow: s.Def.Name, From: end, Earliest: s.earliestEnd(earliest)}
-}
-
-// earliestEnd is the end of the first window all of whose raw samples are
-// there.
-func (f *Flow) earliestEnd(earliest int64) int64 {
-	return flowplan.NextEnd(earliest+f.Def.Expr.MaxReach-2, f.Def.Every)
+	return &progress.RetentionError{Flow: s.Def.Name, From: end, Earliest: s.Def.FirstRebuildable(earliest)}
 }

@@ -62,6 +62,40 @@ func (c *Compiled) Rebuildable(end, earliest int64) bool {
 	return earliest == 0 || end-c.MaxReach >= earliest-1 && !c.PinnedGone(earliest)
 }
 
+// FirstRebuildable is the end of the first window of which no raw sample is given
+// up (I6), when all before earliest are; 0 when none are (0). It does not look at
+// pinned leaves: with PinnedGone no window is rebuildable.
+func (f Flow) FirstRebuildable(earliest int64) int64 {
+	if earliest == 0 {
+		return 0
+	}
+	return pane.FirstEnd(earliest-1, f.Expr.MaxReach, f.Every)
+}
+
+// BackfillStart is where the backfill of a new flow begins, a multiple of its
+// step: no window with an end up to it is emitted. The first that is emitted is
+// not before the first window that a sample reaches, nor before the time asked
+// for, nor before the first window of which no sample is given up (I6). firstT
+// is the time of the oldest sample that the flow selects, now the database's
+// clock, earliest as in FirstRebuildable; all in ms.
+func (f Flow) BackfillStart(firstT, now, earliest int64) int64 {
+	end := pane.FirstEnd(firstT, f.Expr.MinOffset, f.Every)
+	if !f.Backfill.All {
+		end = max(end, pane.FirstEnd(now-f.Backfill.Duration+1, 0, f.Every))
+	}
+	return max(end, f.FirstRebuildable(earliest)) - f.Every
+}
+
+// FirstWatermark is the watermark that a new flow with a backfill from start
+// begins with, which says how far the backfill has to go: newest is the time of
+// the newest sample that it selects. It is never below start.
+func (f Flow) FirstWatermark(start, newest int64) int64 {
+	if newest < f.ClosesFrom() {
+		return start
+	}
+	return max(start, newest-f.CloseDelay())
+}
+
 // CloseDelay is how long after its end, by the flow's newest sample, a window
 // closes at the earliest, ms: once everything is due that it reads.
 func (f Flow) CloseDelay() int64 { return f.WatermarkDelay + f.Expr.Ahead() }

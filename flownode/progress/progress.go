@@ -11,6 +11,7 @@ package progress
 
 import (
 	"laminar/flownode/flowdef"
+	"laminar/flownode/pane"
 	"laminar/sequence"
 )
 
@@ -37,6 +38,11 @@ type Progress struct {
 	NewestAt     int64 // database clock when NewestT last grew
 	Watermark    int64
 }
+
+// ClosedUntil is the end of the newest window that the watermark closes, of
+// windows that end every step ms; below 0 while the watermark is Unset. A flow
+// that lacks no closed window has emitted up to it (P2).
+func (p *Progress) ClosedUntil(step int64) int64 { return pane.FloorEnd(p.Watermark, step) }
 
 // Flow is a flow of the catalogue, owned at Epoch.
 type Flow struct {

@@ -195,9 +195,7 @@ func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 	}
 	newestAt, watermark := progress.Unset, progress.Unset
 	if newest != progress.Unset {
-		if newestAt, watermark = c.Position().Now, start; newest >= f.ClosesFrom() {
-			watermark = max(start, newest-f.CloseDelay())
-		}
+		newestAt, watermark = c.Position().Now, f.FirstWatermark(start, newest)
 	}
 	var id int32
 	err = c.Session().QueryRow(ctx, queries.FlowInsert, f.Name, static, string(definition), hash[:], f.Group, f.Table,

@@ -78,7 +78,7 @@ func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, t
 		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, flowdef.FormatTime(from), flowdef.FormatTime(to)),
 			"--to %s or later", flowdef.FormatTime(first))
 	}
-	if rebuildable := firstRebuildable(flow.def, earliest); first < rebuildable {
+	if rebuildable := flow.def.FirstRebuildable(earliest); first < rebuildable {
 		return 0, &progress.RetentionError{Flow: flow.def.Title(), From: from, Earliest: rebuildable}
 	}
 	if err := tx.QueryRow(ctx, queries.JobInsert, flow.id, from, to).Scan(&id); err != nil {

@@ -39,10 +39,10 @@ func (c *Catalogue) Behind(ctx context.Context, names []string, vec sequence.Vec
 	}
 	flows, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (w waiting, err error) {
 		var at []byte
-		if err := row.Scan(&w.id, &w.name, &w.title, &w.taken, &at, &w.step, &w.emittedUntil, &w.watermark, &w.err, &w.dirty); err != nil {
+		if err := row.Scan(&w.id, &w.name, &w.title, &w.taken, &at, &w.step, &w.EmittedUntil, &w.Watermark, &w.err, &w.dirty); err != nil {
 			return w, err
 		}
-		w.vector, err = raw.DecodeVector(at)
+		w.Vector, err = raw.DecodeVector(at)
 		return w, err
 	})
 	if err != nil {
@@ -61,28 +61,29 @@ func (c *Catalogue) Behind(ctx context.Context, names []string, vec sequence.Vec
 	return behind, nil
 }
 
-// waiting is what Behind knows of a flow. Times are ms or Unset.
+// waiting is what Behind knows of a flow. Of its progress only Vector,
+// EmittedUntil and Watermark are set.
 type waiting struct {
-	id                            int32
-	name, title, err              string
-	taken                         bool // by a flownode, which has made the table
-	vector                        sequence.Vector
-	step, emittedUntil, watermark int64
-	dirty                         int64 // windows due to sequences waited for
+	progress.Progress
+	id               int32
+	name, title, err string
+	taken            bool  // by a flownode, which has made the table
+	step             int64 // ms
+	dirty            int64 // windows due to sequences waited for
 }
 
 // reason says why the flow has not caught up with vec, "" if it has.
 func (w *waiting) reason(vec sequence.Vector) string {
-	closed := w.watermark - max(w.watermark, 0)%w.step
+	closed := w.ClosedUntil(w.step)
 	switch {
 	case !w.taken:
 		return "has not been taken over by a flownode yet: is laminar serve running?"
-	case !w.vector.Covers(vec):
-		return fmt.Sprintf("has read up to %s of %s", w.vector, vec)
+	case !w.Vector.Covers(vec):
+		return fmt.Sprintf("has read up to %s of %s", w.Vector, vec)
 	case w.dirty > 0:
 		return fmt.Sprintf("has %d windows still to be recomputed", w.dirty)
-	case w.emittedUntil != progress.Unset && w.emittedUntil < closed:
-		return fmt.Sprintf("has stored windows up to %s of %s", flowdef.FormatTime(w.emittedUntil), flowdef.FormatTime(closed))
+	case w.EmittedUntil != progress.Unset && w.EmittedUntil < closed:
+		return fmt.Sprintf("has stored windows up to %s of %s", flowdef.FormatTime(w.EmittedUntil), flowdef.FormatTime(closed))
 	}
 	return ""
 }
