@@ -16,7 +16,7 @@ import (
 	"laminar/sqlstore/sqltest"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden file of the queries' types")
+var rewrite = flag.Bool("rewrite", false, "write the golden file of the queries' types anew")
 
 const (
 	queryDir   = "../queries"
@@ -72,7 +72,7 @@ func TestQueriesPrepare(t *testing.T) {
 			fmt.Fprintf(&got, "  -> %s %s\n", f.Name, typeName(t, store, f.DataTypeOID))
 		}
 	}
-	if *update {
+	if *rewrite {
 		if err := os.MkdirAll(filepath.Dir(queryTypes), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func TestQueriesPrepare(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.String() != string(want) {
-		t.Errorf("types of parameters and columns differ from %s; go test -update shows how in git diff. Got:\n%s", queryTypes, firstDifference(got.String(), string(want)))
+		t.Errorf("types of parameters and columns differ from %s; go test ./sqlstore -run TestQueriesPrepare -rewrite writes it. Got:\n%s", queryTypes, firstDifference(got.String(), string(want)))
 	}
 }
 

@@ -50,7 +50,7 @@ func TestStandbyTakesOver(t *testing.T) {
 			p.Kill()
 			p.Serve()
 		}
-		// The same series come in by either door in turn.
+		// The same series come in by either process in turn.
 		if err := clients[i%2].Send(ctx, f.Series(), points); err != nil {
 			t.Fatalf("scrape %d: %v", i, err)
 		}

@@ -42,12 +42,12 @@ func TestFaultHints(t *testing.T) {
 				}
 				return tamper()
 			})
-			door := laminartest.New(t)
-			door.URL = db.URL
-			door.Serve()
+			second := laminartest.New(t)
+			second.URL = db.URL
+			second.Serve()
 			s.peers = []string{s.Addr}
-			s.Addr, door.Addr = door.Addr, s.Addr // samples go to the door
-			t.Cleanup(func() { s.Addr, door.Addr = door.Addr, s.Addr })
+			s.Addr, second.Addr = second.Addr, s.Addr // samples go to the second process
+			t.Cleanup(func() { s.Addr, second.Addr = second.Addr, s.Addr })
 			wait, stop := s.load()
 			wait(100)
 			stop()
