@@ -70,6 +70,7 @@ func perSample(e parser.Expr) (ok, drops bool) {
 		if !elementwise[n.Func.Name] || len(n.Args) == 0 || slices.ContainsFunc(n.Args[1:], notConstant) {
 			return false, false
 		}
+		// sort and sort_desc return the very samples.
 		ok, drops = perSample(n.Args[0])
 		return ok, drops || n.Func.Name != "sort" && n.Func.Name != "sort_desc"
 	default:

@@ -20,7 +20,8 @@ import (
 // Compile takes an expression apart into leaves and a residual for windows
 // that end every so many ms, and returns the step in use: every itself or, when
 // it is 0, the one range that all leaves have. Instant selectors look back
-// DefaultLookback. It reports all faults at once, as ExprErrors.
+// DefaultLookback. It reports all faults at once, as ExprErrors. Definitions are
+// compiled by Parse and Unmarshal, which know the flow's own lookback.
 func Compile(promql string, every int64) (Compiled, int64, error) {
 	c, _, step, err := compileText(promql, every, DefaultLookback)
 	return c, step, err
@@ -38,6 +39,8 @@ func compileText(promql string, every, lookback int64) (c Compiled, normal strin
 	comp.checkResult(expr)
 	comp.selections = selections(expr, lookback) // before rewrite takes selectors out
 	residual := comp.rewrite(expr)
+	// Refusals come first: an expression that cannot be had at all is not one that
+	// lacks a step.
 	if len(comp.selections) == 0 && len(comp.errs) == 0 {
 		comp.refuse(expr, "selects no series, so there is nothing to keep up to date")
 	}
@@ -59,6 +62,7 @@ func compileText(promql string, every, lookback int64) (c Compiled, normal strin
 	if err := c.infer(residual); err != nil {
 		return Compiled{}, "", 0, ExprErrors{{Message: err.Error()}}
 	}
+	// An expression that is its only leaf needs no evaluation above it.
 	if _, ok := leafAt(residual); !ok && !c.Batch {
 		c.Residual = residual
 	}
@@ -70,8 +74,8 @@ func compileText(promql string, every, lookback int64) (c Compiled, normal strin
 var promParser = parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
 
 // parseExpr parses an expression. Its faults are those of the parser, with their
-// places, except for the one that people make most: an aggregation over a range
-// without a function, which is written in the same way in stream aggregation.
+// places, except for one that deserves a hint: of an aggregation over a range
+// without a function the parser only says that types differ.
 func parseExpr(promql string) (parser.Expr, error) {
 	expr, err := promParser.ParseExpr(promql)
 	if err == nil {
@@ -94,7 +98,8 @@ func parseExpr(promql string) (parser.Expr, error) {
 }
 
 // bareRangeVector finds an aggregation straight over a range selector, in an
-// expression that did not pass the parser's type check.
+// expression that did not pass the parser's type check. The parser returns what
+// it has built beside its error; nil after a fault of syntax.
 func bareRangeVector(expr parser.Expr) (pos int, found bool) {
 	if expr == nil {
 		return 0, false
@@ -138,13 +143,14 @@ func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 		n.Expr = c.rewrite(n.Expr)
 	case *parser.BinaryExpr:
 		n.LHS, n.RHS = c.rewrite(n.LHS), c.rewrite(n.RHS)
-	case *parser.AggregateExpr:
+	case *parser.AggregateExpr: // over something that is no leaf, or such as topk
 		if n.Param != nil {
 			n.Param = c.rewrite(n.Param)
 		}
 		n.Expr = c.rewrite(n.Expr)
 		c.checkAggregation(n)
 	case *parser.Call:
+		// What is inside a refused call does not matter any more.
 		if reason := refusedCall(n.Func.Name); reason != "" {
 			c.refuse(n, "%s: %s", n.Func.Name, reason)
 			return n
@@ -163,7 +169,7 @@ func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 	case *parser.MatrixSelector: // of a function that is no leaf
 		c.checkSelector(n.VectorSelector.(*parser.VectorSelector))
 	case *parser.NumberLiteral, *parser.StringLiteral:
-	default:
+	default: // of a newer parser
 		c.refuse(n, "%T is not known", n)
 	}
 	return e

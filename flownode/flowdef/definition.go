@@ -19,6 +19,7 @@ func (p *fileParser) fenceGroup(ruleGroup string, t Trigger) string {
 	if ruleGroup != "" {
 		group += "/" + ruleGroup
 	}
+	// Flows of one file with the same trigger of their own share a group.
 	if t != (Trigger{Interval: DefaultTriggerInterval}) {
 		group += " " + t.String()
 	}

@@ -51,7 +51,7 @@ func (n NoPush) Text() string {
 // if they can. It depends on the definition alone; whether pushing down pays is
 // for flowplan.ChooseExecutor, with what is known of the data.
 func (l *Leaf) CannotPush() NoPush {
-	switch {
+	switch { // the reason that is hardest to change comes first
 	case l.Func == nil:
 		return NoPushWhole
 	case l.Batch:

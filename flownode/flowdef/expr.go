@@ -40,7 +40,7 @@ func parentOf(path []parser.Node) parser.Node {
 func metricName(ms []*labels.Matcher) string {
 	for _, m := range ms {
 		if m.Name != model.MetricNameLabel || m.Value == "" {
-			continue
+			continue // {__name__=""} demands that there is no name
 		}
 		if m.Type == labels.MatchEqual {
 			return m.Value
@@ -66,7 +66,7 @@ func stringOf(e parser.Expr) string {
 // which has another value in each window.
 func number(e parser.Expr) (v float64, ok bool) {
 	switch n := stripParens(e).(type) {
-	case *parser.NumberLiteral:
+	case *parser.NumberLiteral: // durations are among them: 1h is 3600
 		return n.Val, true
 	case *parser.UnaryExpr:
 		v, ok = number(n.Expr)
@@ -115,6 +115,7 @@ func constant(e parser.Expr) bool {
 		return false
 	}
 	ok := true
+	// A selector stands for a leaf or, in a batch expression, for samples.
 	parser.Inspect(e, func(n parser.Node, _ []parser.Node) error {
 		if _, is := n.(*parser.VectorSelector); is {
 			ok = false

@@ -30,6 +30,7 @@ func (p *fileParser) fields(n *yaml.Node, what string, known ...string) fields {
 	out := fields{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], resolve(n.Content[i+1])
+		// A known key that is given twice is a fault at the second place.
 		switch _, twice := out[key.Value]; {
 		case twice:
 			p.addf(key, "%s: key %q is given twice", what, key.Value)
@@ -56,8 +57,10 @@ func titled(what string, n *yaml.Node, nameKey string) string {
 }
 
 // text reads a key's scalar; a missing key is "". A key without a value is a
-// fault and not a missing key: somebody meant to write something there. Zero
-// bytes are refused because PostgreSQL cannot store them in a text.
+// fault and not a missing key: a value was meant. Zero bytes are refused because
+// PostgreSQL cannot store them in a text. Of a number or a boolean it is the
+// spelling in the file, whatever YAML takes it for: `every: 1m` and a flow named
+// 5m are texts.
 func (p *fileParser) text(f fields, what, key string) string {
 	n, ok := f[key]
 	switch {

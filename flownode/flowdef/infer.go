@@ -81,6 +81,7 @@ func (c *Compiled) labelsOf(e parser.Expr) labelSet {
 	case *parser.StepInvariantExpr:
 		return c.labelsOf(n.Expr)
 	case *parser.UnaryExpr:
+		// -x is a new quantity, +x is x.
 		if n.Op == parser.SUB {
 			return c.labelsOf(n.Expr).withoutName()
 		}
@@ -140,12 +141,13 @@ func aggregateLabels(n *parser.AggregateExpr, in labelSet) labelSet {
 // labels of their only vector, without the metric name.
 func (c *Compiled) callLabels(n *parser.Call) labelSet {
 	switch n.Func.Name {
-	case "vector":
+	case "vector": // of a scalar
 		return noLabels
 	case "histogram_quantile", "histogram_fraction":
 		// Buckets of one histogram become one result.
 		return c.labelsOf(n.Args[len(n.Args)-1]).drop(model.BucketLabel).withoutName()
 	case "label_replace", "label_join":
+		// A replacement may also leave the label off; it is known all the same.
 		return c.labelsOf(n.Args[0]).union(knownLabels(stringOf(n.Args[1])))
 	case "sort", "sort_desc":
 		return c.labelsOf(n.Args[0])
@@ -154,6 +156,7 @@ func (c *Compiled) callLabels(n *parser.Call) labelSet {
 	case "absent", "absent_over_time":
 		return absentLabels(n.Args[0])
 	}
+	// A function of the table that is no leaf here, over a subquery.
 	if f := function.Named(n.Func.Name); f != nil && f.KeepsName {
 		return c.labelsOf(n.Args[0])
 	}
@@ -168,6 +171,7 @@ func (c *Compiled) callLabels(n *parser.Call) labelSet {
 // absentLabels is the labels that the engine gives the absence of something:
 // those that its matchers settle. absent(up{job="a", pod=~"x.*"}) has job="a".
 func absentLabels(e parser.Expr) labelSet {
+	// Of anything but a selector the engine knows no labels.
 	sel, ok := e.(*parser.VectorSelector)
 	if m, matrix := e.(*parser.MatrixSelector); matrix {
 		sel, ok = m.VectorSelector.(*parser.VectorSelector)
@@ -200,16 +204,20 @@ func (c *Compiled) binaryLabels(n *parser.BinaryExpr) labelSet {
 	}
 	if m := n.VectorMatching; m != nil { // nil between a vector and a scalar
 		switch {
+		// group_right and group_left: the side with many, and what is included
+		// from the other.
 		case m.Card == parser.CardOneToMany:
 			left = right.union(knownLabels(m.Include...))
 		case m.Card == parser.CardManyToOne:
 			left = left.union(knownLabels(m.Include...))
+		// One to one: what both sides have in common.
 		case m.On:
 			left = left.keep(m.MatchingLabels)
 		default:
 			left = left.drop(m.MatchingLabels...)
 		}
 	}
+	// group_left(__name__) brings a name back after the operation dropped it.
 	if dropsName(n) && (n.VectorMatching == nil || !slices.ContainsFunc(n.VectorMatching.Include, schema.IsMetadataLabel)) {
 		return left.withoutName()
 	}
@@ -228,6 +236,7 @@ func (c *Compiled) mayDifferInName(e parser.Expr) bool {
 			return true
 		}
 	}
+	// What the expression makes of names that are equal in every leaf.
 	found := false
 	parser.Inspect(e, func(n parser.Node, _ []parser.Node) error {
 		switch n := n.(type) {

@@ -17,7 +17,7 @@ import (
 func infoSelections(call *parser.Call, path []parser.Node, lookback int64) []Leaf {
 	matchers := infoMatchers(call)
 	base := selection(matchers, "info series "+(&parser.VectorSelector{LabelMatchers: matchers}).String())
-	base.within(path)
+	base.within(path) // at the time of evaluation
 	out := []Leaf{base}
 	parser.Inspect(call.Args[0], func(n parser.Node, path []parser.Node) error {
 		sel, ok := n.(*parser.VectorSelector)
@@ -37,6 +37,7 @@ func infoSelections(call *parser.Call, path []parser.Node, lookback int64) []Lea
 		out = append(out, leaf)
 		return nil
 	})
+	// Info series are looked up as by an instant selector, at each of the times.
 	for i := range out {
 		out[i].Range = out[i].Cover + lookback
 	}

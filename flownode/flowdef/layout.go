@@ -50,7 +50,8 @@ func NewLayout(f Flow) *Layout {
 
 // Row is the label columns of the result with the label set: what
 // progress.Row.Columns and progress.Window.Gone hold. Static labels win over
-// labels of the result, as in Prometheus; a label that is missing is "".
+// labels of the result, as in Prometheus; a label that is missing is "", which in
+// Prometheus is the same. The rows of a leaf's groups are made once and kept.
 func (l *Layout) Row(lset labels.Labels) []string {
 	if !l.PerLabel {
 		return []string{GroupKey(l.stored(lset))}

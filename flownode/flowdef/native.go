@@ -68,6 +68,7 @@ func (p *fileParser) bareList(root *yaml.Node) {
 func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	since := len(p.problems)
 	what := titled("flow", n, nameKey)
+	// In a bare list `name` is an unknown key, and in a native flow `as` is.
 	f := p.fields(n, what, append([]string{nameKey, "promql"}, flowKeys...)...)
 	if f == nil {
 		return

@@ -32,6 +32,7 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 			return 0, errNoStep
 		}
 	}
+	// unpinned holds that at least one leaf is not pinned, so these get values.
 	c.MaxRange, c.MaxReach, c.MinOffset = 0, math.MinInt64, math.MaxInt64
 	for i := range c.Leaves {
 		l := &c.Leaves[i]

@@ -14,7 +14,9 @@ import (
 // (Parse), or together as well (ParseAll).
 
 // Source is the text of one definition file. File is its name for messages;
-// its base name also names the fence groups of its flows.
+// its base name also names the fence groups of its flows, so a file that is moved
+// to another directory defines the same, and two files of one name in different
+// directories share their groups.
 type Source struct {
 	File string
 	Data []byte
@@ -36,7 +38,7 @@ func ParseAll(sources []Source) ([]Flow, []Problem) {
 	return flows, append(problems, Validate(flows, nil)...)
 }
 
-// Parse reads one definition file in any of the three forms, told apart by
+// Parse reads one definition file of whatever name in any of the three forms, told apart by
 // their top level:
 //
 //	flows:               native flows
@@ -50,6 +52,8 @@ func Parse(file string, data []byte) ([]Flow, []Problem) {
 	return Source{File: file, Data: data}.parse()
 }
 
+// parse reads the file. Problems come out in the order of lines; the flows in
+// theirs.
 func (s Source) parse() ([]Flow, []Problem) {
 	p := &fileParser{file: s.File, lines: strings.Split(string(s.Data), "\n"), lookback: s.Lookback}
 	if p.lookback == 0 {
@@ -88,6 +92,8 @@ func (p *fileParser) root(data []byte) *yaml.Node {
 		p.add(line, "not valid YAML: %s", text)
 		return nil
 	}
+	// Anything but the end of the file is a second document, which would be
+	// ignored, also where it is no YAML.
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
 		p.addf(&more, "more than one YAML document in a file: put all flows into the first")
 		return nil

@@ -19,7 +19,8 @@ func (l *Leaf) Bounds(end int64) (after, upTo int64) {
 	return pane.Bounds(end, l.Range, l.Offset)
 }
 
-// Reads reports whether the leaf reads samples at t in the window with this end.
+// Reads reports whether the leaf reads samples at t in the window with this end,
+// of series that it selects.
 func (l *Leaf) Reads(t, end int64) bool {
 	after, upTo := l.Bounds(end)
 	return after < t && t <= upTo
@@ -97,7 +98,8 @@ func (f Flow) FirstWatermark(start, newest int64) int64 {
 }
 
 // CloseDelay is how long after its end, by the flow's newest sample, a window
-// closes at the earliest, ms: once everything is due that it reads.
+// closes at the earliest, ms: once everything is due that it reads. With a
+// watermark delay of 10s, a window of x offset -1h closes 1h 10s after its end.
 func (f Flow) CloseDelay() int64 { return f.WatermarkDelay + f.Expr.Ahead() }
 
 // ClosesFrom is the newest sample time below which no window closes, because
@@ -115,7 +117,8 @@ func (f Flow) ClosesFrom() int64 {
 func (f *Flow) Expired(end, newestAt int64) bool { return f.Keep > 0 && end < newestAt-f.Keep }
 
 // WindowStart is where the window that ends at end begins, ms: the earliest
-// time any leaf's result stands for. end is a multiple of Every.
+// time any leaf's result stands for. end is a multiple of Every. It is the column
+// window_start, and no result depends on it.
 func (f Flow) WindowStart(end int64) int64 { return end - f.WindowLength() }
 
 // WindowLength is how long a result's window is, offset included, ms: from

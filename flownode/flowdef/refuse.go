@@ -21,7 +21,7 @@ import (
 func refusedCall(name string) string {
 	fn, ok := parser.Functions[name]
 	switch {
-	case !ok:
+	case !ok: // the parser has refused it before, by the same table
 		return "is not known"
 	case fn.Experimental && function.Unkept(name) == "":
 		return "is experimental in Prometheus"
@@ -56,6 +56,7 @@ func (c *compiler) checkTime(at parser.Node, timestamp *int64, startOrEnd parser
 		}
 		c.whole("@ holds a selector at a fixed time")
 	}
+	// A window closes when what it reads can have come.
 	if reach := int64(100 * 365 * 24 * time.Hour / time.Millisecond); millis(offset) < -reach {
 		c.refuse(at, "a negative offset of more than 100 years leaves windows open for as long")
 	}

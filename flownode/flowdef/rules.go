@@ -54,7 +54,7 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 	if seen[name] {
 		p.addf(n, "%s is there twice", what)
 	}
-	seen[name] = true
+	seen[name] = true // a second group of the name would share its fence
 	since := len(p.problems)
 	// Prometheus would take its global evaluation interval, which no rule file
 	// knows; its default is the one taken here.
@@ -62,6 +62,7 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 	p.onlyZero(f, what, "limit", "it would throw away all results of a rule")
 	p.onlyZero(f, what, "query_offset", "use an offset in the expression, or watermark_delay in a native flow")
 	common := p.labels(f["labels"], what)
+	// Problems of the rules, which follow, do not count against the group.
 	groupOK := len(p.problems) == since
 	rules := f["rules"]
 	if rules == nil || rules.Kind != yaml.SequenceNode {
@@ -91,6 +92,7 @@ func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Labe
 	if f == nil {
 		return
 	}
+	// A rule file has no key for what follows; native flows do.
 	out := Flow{
 		File: p.file, Line: n.Line, Name: p.needText(n, f, what, "record"),
 		Every: every, Trigger: Trigger{Interval: DefaultTriggerInterval}, WatermarkDelay: DefaultWatermarkDelay,
@@ -116,6 +118,7 @@ func (p *fileParser) labels(n *yaml.Node, what string) []Label {
 		p.addf(n, "%s: labels: want names and values", what)
 		return nil
 	}
+	// Any key is a label: topKeys makes all of them known, but for repeated ones.
 	f := p.fields(n, what+": labels", topKeys(n)...)
 	var out []Label
 	for name, value := range f {

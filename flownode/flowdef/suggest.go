@@ -7,7 +7,7 @@ import "strings"
 // insert, delete, replace or swap with their neighbour: one of a short name, two of
 // others, a quarter of a long one. Upper and lower case are the same.
 func Nearest(name string, candidates []string) string {
-	most := max(2, len(name)/4)
+	most := max(2, len(name)/4) // more than that is another word
 	if len(name) < 5 {
 		most = 1
 	}
@@ -23,6 +23,8 @@ func Nearest(name string, candidates []string) string {
 // distance is the number of bytes to insert, delete, replace or swap to make b
 // of a.
 func distance(a, b string) int {
+	// row[j] is the distance from a[:i] to b[:j], before[j] that from a[:i-1]:
+	// three rows of the table are enough, as a swap reaches two letters back.
 	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

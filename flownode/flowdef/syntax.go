@@ -33,6 +33,9 @@ func SyntaxFault(data []byte, err error) (line int, message string) {
 		var doc yaml.Node
 		return yaml.Unmarshal(bytes.Join(lines[:n], nil), &doc) == nil
 	}
+	// Halving finds how many lines from the top parse, as if one that does not
+	// made all longer beginnings fail. Where a construct over several lines closes
+	// further down, a longer beginning parses again: the loop looks for such.
 	good := sort.Search(len(lines)+1, func(n int) bool { return n > 0 && !parses(n) }) - 1
 	size := len(bytes.Join(lines[:good], nil))
 	for n, budget := good+1, scanAhead; n <= len(lines) && budget > 0; n++ {
@@ -42,6 +45,7 @@ func SyntaxFault(data []byte, err error) (line int, message string) {
 			good = n
 		}
 	}
+	// The fault is in the next line that says anything.
 	for good < len(lines)-1 {
 		if text := strings.TrimSpace(string(lines[good])); text != "" && !strings.HasPrefix(text, "#") {
 			break

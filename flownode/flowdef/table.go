@@ -64,7 +64,8 @@ func cutIdentifier(name, of string) string {
 
 // columnNames gives each label a column, in the order of the labels. Labels
 // whose names are taken get `label_` in front, repeated until the name is
-// free; labels that need no prefix choose first.
+// free; labels that need no prefix choose first. So of the labels value and
+// label_value the second keeps its name, and the first is label_label_value.
 func columnNames(labels []string) []string {
 	names := make([]string, len(labels))
 	used := map[string]bool{}
@@ -89,7 +90,8 @@ func columnNames(labels []string) []string {
 
 // resultLabelNames is every label of a flow's results, static ones included,
 // sorted; ok is false when the expression leaves them open or they are too
-// many for columns.
+// many for columns. The order is that of the table's primary key, and does not
+// depend on where a label comes from.
 func resultLabelNames(f Flow) (names []string, ok bool) {
 	if !f.Expr.LabelsKnown {
 		return nil, false

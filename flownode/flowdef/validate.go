@@ -20,6 +20,7 @@ func Validate(flows, existing []Flow) []Problem {
 	all := make([]Flow, 0, len(flows)+len(existing))
 	byTitle := map[string]Flow{}
 	for _, f := range flows {
+		// Of flows with one identity only the first is looked at further.
 		if other, twice := byTitle[f.Title()]; twice {
 			problems = append(problems, problemf(f, "is defined twice%s", where(other)))
 			continue
@@ -37,7 +38,8 @@ func Validate(flows, existing []Flow) []Problem {
 	return append(problems, cascades(all, fresh)...)
 }
 
-// where is a flow's place for use in a message about another.
+// where is a flow's place for use in a message about another; "" for a flow out
+// of the catalogue, of which only the name can be said.
 func where(f Flow) string {
 	if f.File == "" {
 		return ""
@@ -80,6 +82,7 @@ func tableClashes(all []Flow, fresh int) []Problem {
 // values of static labels, and a flow deletes and counts its own rows by them.
 func clash(a, b Flow) string {
 	la, lb := NewLayout(a), NewLayout(b)
+	// The order of the checks is that of what can be told most precisely.
 	names := func(l *Layout) []string { return slices.Sorted(maps.Keys(l.static)) }
 	switch {
 	case !slices.Equal(names(la), names(lb)):
@@ -105,6 +108,7 @@ func listed(names []string) string {
 // samples of that name, and where there are none its table would stay empty.
 func cascades(all []Flow, fresh int) []Problem {
 	var problems []Problem
+	// A flow's series has the name of the flow, whatever its static labels are.
 	names := map[string]bool{}
 	for _, f := range all {
 		names[f.Name] = true

@@ -31,6 +31,8 @@ func wholeCall(n *parser.Call) string {
 		}
 		return "" // over a subquery, which gives the reason itself
 	}
+	// A function over a range that the table does not know yet, of a newer
+	// Prometheus: a test of package function asks for its entry.
 	for _, t := range n.Func.ArgTypes {
 		if t == parser.ValueTypeMatrix {
 			return "has no mergeable partial"
@@ -74,6 +76,7 @@ func selections(e parser.Expr, lookback int64) []Leaf {
 			leaf.within(path)
 			leaf.hold(n.Timestamp, n.StartOrEnd)
 			leaf.Offset += millis(n.OriginalOffset)
+			// Within a subquery an instant selector looks back from each step.
 			leaf.Range = leaf.Cover + lookback
 			if m, ok := parentOf(path).(*parser.MatrixSelector); ok {
 				leaf.Cover += millis(m.Range)
