@@ -9,13 +9,14 @@ import (
 	"slices"
 	"strings"
 
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/flownode/flowdef"
 )
 
 // readDefinitions reads definition files. A path is a file, a directory (its
 // .yaml and .yml files), a pattern, or - for standard input. Their flows look
 // back as far as the settings say.
-func (a *app) readDefinitions(c *config, paths []string) ([]flowdef.Source, error) {
+func (a *app) readDefinitions(c *settings.Config, paths []string) ([]flowdef.Source, error) {
 	lookback := c.Lookback.Milliseconds()
 	var sources []flowdef.Source
 	seen := map[string]bool{}
@@ -30,7 +31,7 @@ func (a *app) readDefinitions(c *config, paths []string) ([]flowdef.Source, erro
 		}
 		files, err := definitionFiles(path)
 		if err != nil {
-			return nil, fmt.Errorf("read definitions: %w", missingFile(path, err))
+			return nil, fmt.Errorf("read definitions: %w", settings.MissingFile(path, err))
 		}
 		for _, file := range files {
 			if seen[file] {
@@ -84,7 +85,7 @@ func definitionFiles(path string) ([]string, error) {
 
 // parseDefinitions reads and checks definitions; all faults come back as one
 // problemsError.
-func (a *app) parseDefinitions(c *config, paths []string) ([]flowdef.Flow, error) {
+func (a *app) parseDefinitions(c *settings.Config, paths []string) ([]flowdef.Flow, error) {
 	sources, err := a.readDefinitions(c, paths)
 	if err != nil {
 		return nil, err

@@ -9,13 +9,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"laminar/cmd/fleet"
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/flownode/flowdef"
 	"laminar/server"
 	"laminar/sqlstore/flowstore"
@@ -47,7 +47,7 @@ func (a *app) demoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !a.given(cmd, &c, "log.level") {
+			if !c.Given("log.level", a.environ, cmd) {
 				c.Log.Level = "warn" // the tables are what there is to see
 			}
 			if err := a.demoPlaces(cmd, &c); err != nil {
@@ -57,14 +57,14 @@ func (a *app) demoCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&duration, "duration", "0s", "stop after this long; 0s runs until Ctrl-C")
-	addSettingFlags(cmd.Flags(), serving)
+	settings.AddFlags(cmd.Flags(), settings.Serving)
 	return cmd
 }
 
 // demo serves in this process, sends it the metrics of a simulated fleet and
 // shows the result tables until limit is over or ctx ends.
-func (a *app) demo(ctx context.Context, c *config, limit time.Duration) error {
-	log := a.logger(c)
+func (a *app) demo(ctx context.Context, c *settings.Config, limit time.Duration) error {
+	log := c.Logger(a.stderr)
 	_ = say(a.stdout, "starting ...\n")
 	if limit > 0 {
 		var cancel context.CancelFunc
@@ -85,8 +85,8 @@ func (a *app) demo(ctx context.Context, c *config, limit time.Duration) error {
 
 // demoPlaces finds a data directory and an address that can be used, where the
 // user did not name any.
-func (a *app) demoPlaces(cmd *cobra.Command, c *config) error {
-	if !a.given(cmd, c, "listen") {
+func (a *app) demoPlaces(cmd *cobra.Command, c *settings.Config) error {
+	if !c.Given("listen", a.environ, cmd) {
 		// Another Laminar may use it, or this demo in another window.
 		l, err := net.Listen("tcp", c.Web.Listen)
 		if err != nil {
@@ -96,7 +96,7 @@ func (a *app) demoPlaces(cmd *cobra.Command, c *config) error {
 			return err
 		}
 	}
-	if c.Database.URL != "" || c.URLFile != "" || a.given(cmd, c, "data_dir") {
+	if c.Database.URL != "" || c.URLFile != "" || c.Given("data_dir", a.environ, cmd) {
 		return nil
 	}
 	var unreachable *localpg.UnreachableError
@@ -114,21 +114,9 @@ func (a *app) demoPlaces(cmd *cobra.Command, c *config) error {
 	return err
 }
 
-// given reports whether a setting was named as a flag or in the environment, or
-// has another value than its default.
-func (a *app) given(cmd *cobra.Command, c *config, key string) bool {
-	return slices.ContainsFunc(settings, func(s setting) bool {
-		if s.key != key {
-			return false
-		}
-		_, found := a.environ(s.env())
-		return found || s.typed(cmd) != nil || s.bind(c).String() != s.defaultText()
-	})
-}
-
 // demonstrate is the part of the service that only a demo has. It returns nil
 // when ctx ends.
-func (a *app) demonstrate(ctx context.Context, c *config, svc server.Service, log *slog.Logger) error {
+func (a *app) demonstrate(ctx context.Context, c *settings.Config, svc server.Service, log *slog.Logger) error {
 	flows, problems := flowdef.Parse("demo.yaml", demoFlows)
 	if len(problems) > 0 {
 		return problemsError(problems)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"laminar/cmd/fleet"
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/flownode/flowdef"
 	"laminar/sequence"
 	"laminar/server"
@@ -37,7 +38,7 @@ const (
 // demoView shows result tables while they fill.
 type demoView struct {
 	*app
-	config  *config
+	config  *settings.Config
 	service server.Service
 	client  *fleet.Client
 	flows   []flowdef.Flow

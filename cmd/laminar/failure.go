@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/flownode/flowdef"
 	"laminar/sequence"
 	"laminar/server/web"
@@ -63,11 +64,6 @@ func (e problemsError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// linesError is several faults, one to a line; never empty.
-type linesError []string
-
-func (e linesError) Error() string { return strings.Join(e, "\n") }
-
 // quietError ends the program with a code and says nothing: what there
 // is to say has been said.
 type quietError int
@@ -87,7 +83,7 @@ func report(w io.Writer, err error) int {
 	var (
 		faults problemsError
 		store  *flowstore.ProblemsError
-		lines  linesError
+		lines  settings.Lines
 	)
 	switch {
 	case errors.As(err, &faults):
@@ -128,12 +124,13 @@ func apart(err error) []error {
 func exitCode(err error) int {
 	var (
 		usage      *usageError
+		set        *settings.Fault
 		timeout    *timeoutError
 		exposed    *web.ExposedError
 		notRunning *localpg.NotRunningError
 	)
 	switch {
-	case errors.As(err, &usage), errors.As(err, &exposed):
+	case errors.As(err, &usage), errors.As(err, &set), errors.As(err, &exposed):
 		return exitUsage
 	case errors.As(err, &timeout):
 		return exitTimeout

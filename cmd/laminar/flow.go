@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/flownode/flowdef"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -90,7 +91,7 @@ func (a *app) flowApplyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				results, err := store.Catalogue.Apply(ctx, flows, flowstore.ApplyOptions{
 					Replace: replace, Retention: c.Upkeep.Retention.Milliseconds(),
 				})
@@ -123,7 +124,7 @@ func (a *app) flowListCommand() *cobra.Command {
 		Short: "List all flows and their progress",
 		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				flows, err := store.Catalogue.List(ctx)
 				if err != nil {
 					return err
@@ -142,7 +143,7 @@ func (a *app) flowShowCommand() *cobra.Command {
 		Short: "Show one flow: its definition, how it is kept, and its progress",
 		Args:  takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				flows, err := store.Catalogue.Show(ctx, args[0])
 				if err != nil {
 					return err
@@ -165,7 +166,7 @@ func (a *app) flowDeleteCommand() *cobra.Command {
 		Short: "Delete a flow and its results",
 		Args:  takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				if err := store.Catalogue.Delete(ctx, args[0]); err != nil {
 					return err
 				}

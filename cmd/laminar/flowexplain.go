@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/flownode"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
@@ -36,7 +37,7 @@ func (a *app) flowExplainCommand() *cobra.Command {
 			if len(files) > 0 {
 				return a.explainFiles(cmd, files)
 			}
-			return a.withStore(cmd, func(ctx context.Context, c *config, store *sqlstore.Store) error {
+			return a.withStore(cmd, func(ctx context.Context, c *settings.Config, store *sqlstore.Store) error {
 				flows, err := store.Catalogue.Show(ctx, args[0])
 				if err != nil {
 					return err

@@ -105,9 +105,9 @@ func reasons(dirty map[string]int64) string {
 
 // formatBytes spells a size for people, with one decimal.
 func formatBytes(n int64) string {
-	for _, u := range byteUnits {
-		if u.size > 1 && n >= u.size {
-			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.size), u.name)
+	for _, u := range view.ByteUnits {
+		if u.Size > 1 && n >= u.Size {
+			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.Size), u.Name)
 		}
 	}
 	return fmt.Sprintf("%d B", n)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/sequence"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -31,7 +32,7 @@ func (a *app) flowWaitCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				return a.waitForFlows(ctx, store, args, limit)
 			})
 		},

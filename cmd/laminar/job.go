@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/flownode/progress"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -25,7 +26,7 @@ func (a *app) jobListCommand() *cobra.Command {
 		Short: "List jobs, newest first",
 		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				jobs, err := store.Jobs.List(ctx, limit)
 				if err != nil {
 					return err
@@ -49,7 +50,7 @@ func (a *app) jobShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				job, err := store.Jobs.Show(ctx, id)
 				if err != nil {
 					return err
@@ -72,7 +73,7 @@ func (a *app) jobCancelCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				if err := store.Jobs.Cancel(ctx, id); err != nil {
 					return err
 				}

@@ -3,10 +3,9 @@
 //
 // This package parses and prints, nothing else: what a serving process is made
 // of stands in server, what --output json shows in server/view. The files are
-// named after what the user types: flow.go is `laminar flow`. settings.go is the
-// one table of all settings, from which the flags, the names in the environment,
-// the keys of the file and docs/settings.md are made; failure.go decides what is
-// printed and exited with when something goes wrong.
+// named after what the user types: flow.go is `laminar flow`. internal/settings
+// has the one table of all settings; failure.go decides what is printed and
+// exited with when something goes wrong.
 package main
 
 import (

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"laminar/cmd/laminar/internal/settings"
 )
 
 func (a *app) manCommand() *cobra.Command {
@@ -18,7 +20,7 @@ func (a *app) manCommand() *cobra.Command {
 		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if info, err := os.Stat(args[0]); err != nil {
-				return fmt.Errorf("write man pages: %w", missingFile(args[0], err))
+				return fmt.Errorf("write man pages: %w", settings.MissingFile(args[0], err))
 			} else if !info.IsDir() {
 				return usagef("write man pages: %s is not a directory", args[0])
 			}

@@ -35,7 +35,7 @@ func (a *app) psqlCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			url, err := c.runningURL()
+			url, err := c.RunningURL()
 			if err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/flownode/progress"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -36,7 +37,7 @@ func (a *app) refillCommand() *cobra.Command {
 			if !first.Before(last) {
 				return reversed(first, last)
 			}
-			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				id, err := store.Jobs.CreateRefill(ctx, args[0], first.UnixMilli(), last.UnixMilli())
 				if err != nil {
 					return err

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"laminar/cmd/laminar/internal/settings"
+)
 
 // root builds the tree of commands.
 func (a *app) root() *cobra.Command {
@@ -20,7 +24,7 @@ func (a *app) root() *cobra.Command {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err: err, hint: flagHint(cmd, err)}
 	})
-	addSettingFlags(cmd.PersistentFlags(), everywhere)
+	settings.AddFlags(cmd.PersistentFlags(), settings.Everywhere)
 	cmd.PersistentFlags().StringVar(&a.config, "config", "", "YAML file with settings")
 	cmd.AddCommand(
 		a.serveCommand(), a.flowCommand(), a.refillCommand(), a.jobCommand(), a.sealCommand(),

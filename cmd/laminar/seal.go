@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/server/view"
 	"laminar/sqlstore"
 	"laminar/sqlstore/raw"
@@ -23,7 +24,7 @@ func (a *app) sealCommand() *cobra.Command {
 			"wait, and those flows recompute what they missed from raw samples.",
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withStore(cmd, func(ctx context.Context, c *config, store *sqlstore.Store) error {
+			return a.withStore(cmd, func(ctx context.Context, c *settings.Config, store *sqlstore.Store) error {
 				report, err := store.Keeper.Seal(ctx, raw.SealOptions{Wait: c.Upkeep.Seal.MaxWait, Force: force})
 				if err != nil {
 					return err

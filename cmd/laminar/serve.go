@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/server"
 )
 
@@ -22,20 +23,20 @@ func (a *app) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return server.Run(cmd.Context(), what, a.logger(&c))
+			return server.Run(cmd.Context(), what, c.Logger(a.stderr))
 		},
 	}
-	addSettingFlags(cmd.Flags(), serving)
+	settings.AddFlags(cmd.Flags(), settings.Serving)
 	return cmd
 }
 
 // serving is what a serving process is to do: the settings, with what they only
 // name read.
-func (a *app) serving(c *config) (server.Config, error) {
+func (a *app) serving(c *settings.Config) (server.Config, error) {
 	what := c.Config
 	what.Version = version
 	var err error
-	if what.Database.URL, err = c.databaseURL(); err != nil {
+	if what.Database.URL, err = c.DatabaseURL(); err != nil {
 		return what, err
 	}
 	if len(c.FlowFiles) > 0 {

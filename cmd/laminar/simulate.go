@@ -52,7 +52,7 @@ func (a *app) simulateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.simulate(cmd.Context(), url, opts, run, a.logger(&c))
+			return a.simulate(cmd.Context(), url, opts, run, c.Logger(a.stderr))
 		},
 	}
 	f := cmd.Flags()

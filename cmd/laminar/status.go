@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/flownode/progress"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -22,7 +23,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "Show regions, raw data, the lag of each flow, and jobs",
 		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				st, err := store.Status(ctx)
 				if err != nil {
 					return err

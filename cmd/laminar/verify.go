@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/flownode"
 	"laminar/flownode/progress"
 	"laminar/server"
@@ -33,7 +34,7 @@ func (a *app) verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withStore(cmd, func(ctx context.Context, _ *config, store *sqlstore.Store) error {
+			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				return a.verify(ctx, store, args, opts)
 			})
 		},
@@ -66,8 +67,8 @@ func verifyOptions(from, to, sample, seed string, now time.Time) (flownode.Verif
 		return opts, reversed(time.UnixMilli(opts.From), time.UnixMilli(opts.To))
 	}
 	var err error
-	if opts.Sample, err = parsePart(sample); err != nil {
-		return opts, fmt.Errorf("--sample: %w", err)
+	if opts.Sample, err = settings.ParsePart(sample); err != nil {
+		return opts, usagef("--sample: %w", err)
 	}
 	if seed != "" {
 		if opts.Seed, err = strconv.ParseUint(seed, 10, 64); err != nil {

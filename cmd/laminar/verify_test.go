@@ -5,19 +5,6 @@ import (
 	"time"
 )
 
-func TestParsePart(t *testing.T) {
-	for text, want := range map[string]float64{"1%": 0.01, "100%": 1, "0.5": 0.5, "1": 1, " 10% ": 0.1} {
-		if got, err := parsePart(text); err != nil || got != want {
-			t.Errorf("%q: got %v, %v, want %v", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "0", "0%", "-1%", "101%", "1.1", "NaN", "half"} {
-		if got, err := parsePart(text); err == nil || exitCode(err) != exitUsage {
-			t.Errorf("%q: got %v, %v, want a usage error", text, got, err)
-		}
-	}
-}
-
 func TestVerifyOptionsAreChecked(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	for _, c := range []struct{ from, to, sample, seed string }{

@@ -59,3 +59,9 @@ func OrNone(text string) string {
 	}
 	return text
 }
+
+// ByteUnits are the units that sizes are spelled in, the largest first.
+var ByteUnits = []struct {
+	Name string
+	Size int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}

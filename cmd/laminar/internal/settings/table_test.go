@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"flag"
@@ -7,12 +7,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 )
+
+var rewrite = flag.Bool("rewrite", false, "write the table of settings into docs/settings.md anew")
 
 // TestSettingsDocument compares the table in docs/settings.md with the one the
 // program works by.
 func TestSettingsDocument(t *testing.T) {
-	const file, begin, end = "../../docs/settings.md", "<!-- settings -->\n", "<!-- end of settings -->\n"
+	const file, begin, end = "../../../../docs/settings.md", "<!-- settings -->\n", "<!-- end of settings -->\n"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -23,22 +27,21 @@ func TestSettingsDocument(t *testing.T) {
 		t.Fatalf("%s does not hold the lines %q and %q", file, begin, end)
 	}
 	want := head + begin + settingsTable() + end + tail
-	// The flag of the scripts under testdata, for all that a test can write anew.
-	if flag.Lookup("rewrite").Value.String() == "true" {
+	if *rewrite {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	if want != string(text) {
-		t.Errorf("%s does not hold the settings as they are; go test ./cmd/laminar -run TestSettingsDocument -rewrite writes it:\n%s", file, settingsTable())
+		t.Errorf("%s does not hold the settings as they are; go test ./cmd/laminar/internal/settings -rewrite writes it:\n%s", file, settingsTable())
 	}
 }
 
 func settingsTable() string {
 	var b strings.Builder
 	b.WriteString("| key | environment | flag | default | unit | meaning |\n|---|---|---|---|---|---|\n")
-	for _, s := range settings {
+	for _, s := range table {
 		initial := s.defaultText()
 		if initial != "" {
 			initial = "`" + initial + "`"
@@ -77,18 +80,15 @@ func TestPrecedence(t *testing.T) {
 }
 
 // loadWith loads the settings as serve does with the flags.
-func loadWith(t *testing.T, args ...string) config {
+func loadWith(t *testing.T, args ...string) Config {
 	t.Helper()
-	a := &app{stderr: t.Output(), stdout: t.Output(), environ: os.LookupEnv, listed: os.Environ}
-	root := a.root()
-	cmd, rest, err := root.Find(append([]string{"serve"}, args...))
-	if err != nil {
+	cmd := &cobra.Command{}
+	AddFlags(cmd.PersistentFlags(), Everywhere)
+	AddFlags(cmd.Flags(), Serving)
+	if err := cmd.ParseFlags(args); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.ParseFlags(rest); err != nil {
-		t.Fatal(err)
-	}
-	c, err := a.load(cmd)
+	c, err := Load("", os.LookupEnv, cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,8 +101,8 @@ func TestEverySettingComesFromEverywhere(t *testing.T) {
 	other := map[string]string{
 		"string": "other", "bool": "true", "int": "17", "duration": "3h", "bytes": "5MiB", "strings": "p,q", "part": "7%",
 	}
-	for _, s := range settings {
-		c := defaultConfig()
+	for _, s := range table {
+		c := Default()
 		v := s.bind(&c)
 		initial := v.String()
 		if err := v.Set(other[v.Type()]); err != nil {
@@ -129,6 +129,19 @@ func TestSizes(t *testing.T) {
 		var v bytesValue
 		if err := v.Set(text); err == nil {
 			t.Errorf("%q is taken for %d", text, v)
+		}
+	}
+}
+
+func TestParsePart(t *testing.T) {
+	for text, want := range map[string]float64{"1%": 0.01, "100%": 1, "0.5": 0.5, "1": 1, " 10% ": 0.1} {
+		if got, err := ParsePart(text); err != nil || got != want {
+			t.Errorf("%q: got %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "0", "0%", "-1%", "101%", "1.1", "NaN", "half"} {
+		if got, err := ParsePart(text); err == nil {
+			t.Errorf("%q: got %v, %v, want an error", text, got, err)
 		}
 	}
 }

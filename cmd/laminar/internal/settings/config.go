@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"time"
@@ -10,11 +10,11 @@ import (
 	"laminar/sqlstore"
 )
 
-// config is everything that can be set. Each field but Refills is a row of the
-// table in settings.go, which says where its value may come from; zero values
+// Config is everything that can be set. Each field but Refills is a row of the
+// table in table.go, which says where its value may come from; zero values
 // mean what the table says. What a serving process needs of it is its Config;
 // Database.URL, Flows, Version and Beside are filled in by the commands.
-type config struct {
+type Config struct {
 	server.Config
 
 	URLFile   string   // holds the database's URL; Database.URL is empty then
@@ -27,9 +27,9 @@ type config struct {
 	}
 }
 
-// defaultConfig is what holds where nothing is set.
-func defaultConfig() config {
-	var c config
+// Default is what holds where nothing is set.
+func Default() Config {
+	var c Config
 	c.DataDir = "data"
 	c.Database.Schema = sqlstore.DefaultSchema
 	c.Database.ResultSchema = sqlstore.DefaultResultSchema

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"fmt"
@@ -59,7 +59,7 @@ func (v *durationValue) String() string { return view.FormatDuration(time.Durati
 func (v *durationValue) Type() string   { return "duration" }
 
 func (v *durationValue) Set(text string) error {
-	d, err := parseDuration(text)
+	d, err := view.ParseDuration(text)
 	if err != nil {
 		return err
 	}
@@ -71,17 +71,12 @@ func (v *durationValue) Set(text string) error {
 // MiB, GiB, TiB) or of 1000 (kB, MB, GB, TB). It is printed in units of 1024.
 type bytesValue int64
 
-var byteUnits = []struct {
-	name string
-	size int64
-}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
-
 func (v *bytesValue) Type() string { return "bytes" }
 
 func (v *bytesValue) String() string {
-	for _, u := range byteUnits {
-		if n := int64(*v); u.size > 1 && n >= u.size && n%u.size == 0 {
-			return strconv.FormatInt(n/u.size, 10) + u.name
+	for _, u := range view.ByteUnits {
+		if n := int64(*v); u.Size > 1 && n >= u.Size && n%u.Size == 0 {
+			return strconv.FormatInt(n/u.Size, 10) + u.Name
 		}
 	}
 	return strconv.FormatInt(int64(*v), 10)
@@ -125,7 +120,7 @@ func (v *partValue) String() string {
 }
 
 func (v *partValue) Set(text string) error {
-	part, err := parsePart(text)
+	part, err := ParsePart(text)
 	if err != nil {
 		return err
 	}
@@ -133,15 +128,15 @@ func (v *partValue) Set(text string) error {
 	return nil
 }
 
-// parsePart reads a part of the whole, 1% or 0.01, above 0 and at most all.
-func parsePart(text string) (float64, error) {
+// ParsePart reads a part of the whole, 1% or 0.01, above 0 and at most all.
+func ParsePart(text string) (float64, error) {
 	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
 	part, err := strconv.ParseFloat(number, 64)
 	if percent {
 		part /= 100
 	}
 	if err != nil || !(part > 0 && part <= 1) {
-		return 0, usagef("%q is not a part: want 1%% or 0.01, above 0 and at most 100%%", text)
+		return 0, fmt.Errorf("%q is not a part: want 1%% or 0.01, above 0 and at most 100%%", text)
 	}
 	return part, nil
 }
@@ -186,5 +181,5 @@ func atLeast(key string, v value, least int64) error {
 		size := bytesValue(low)
 		want = size.String()
 	}
-	return usagef("%s is %s: want %s at least", key, v, want)
+	return faultf("%s is %s: want %s at least", key, v, want)
 }

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"log/slog"
@@ -14,50 +14,50 @@ import (
 
 // Validate says which field cannot be meant. It looks at what is set, not at
 // the world: whether files and databases are there is found when they are used.
-func (c *config) Validate() error {
+func (c *Config) Validate() error {
 	switch {
 	case c.DataDir == "" && c.Database.URL == "" && c.URLFile == "":
-		return usagef("data_dir and database.url are both empty: one of them must say where the database is")
+		return faultf("data_dir and database.url are both empty: one of them must say where the database is")
 	case c.Database.URL != "" && c.URLFile != "":
-		return usagef("database.url and database.url_file are both set: set one of them")
+		return faultf("database.url and database.url_file are both set: set one of them")
 	case c.Regions < 1 || c.Regions > sequence.MaxRegions:
-		return usagef("raw.regions is %d: want 1 to %d", c.Regions, sequence.MaxRegions)
+		return faultf("raw.regions is %d: want 1 to %d", c.Regions, sequence.MaxRegions)
 	case c.Upkeep.Retention != 0 && c.Upkeep.Retention < time.Hour:
-		return usagef("raw.retention is %s: want an hour at least, or 0 to keep all samples", view.FormatDuration(c.Upkeep.Retention))
+		return faultf("raw.retention is %s: want an hour at least, or 0 to keep all samples", view.FormatDuration(c.Upkeep.Retention))
 	case c.Lookback < time.Millisecond:
-		return usagef("raw.lookback is %s: want a millisecond at least", view.FormatDuration(c.Lookback))
+		return faultf("raw.lookback is %s: want a millisecond at least", view.FormatDuration(c.Lookback))
 	case c.Ingest.Starts != server.StartsIgnored && c.Ingest.Starts != server.StartsZero:
-		return usagef("ingest.start_timestamps is %q: want %s or %s", c.Ingest.Starts, server.StartsIgnored, server.StartsZero)
+		return faultf("ingest.start_timestamps is %q: want %s or %s", c.Ingest.Starts, server.StartsIgnored, server.StartsZero)
 	case (c.HA.ClusterLabel == "") != (c.HA.ReplicaLabel == ""):
-		return usagef("ha.cluster_label is %q and ha.replica_label is %q: set both or neither", c.HA.ClusterLabel, c.HA.ReplicaLabel)
+		return faultf("ha.cluster_label is %q and ha.replica_label is %q: set both or neither", c.HA.ClusterLabel, c.HA.ReplicaLabel)
 	case c.HA.ClusterLabel != "" && c.HA.ClusterLabel == c.HA.ReplicaLabel:
-		return usagef("ha.cluster_label and ha.replica_label are both %q: want two labels", c.HA.ClusterLabel)
+		return faultf("ha.cluster_label and ha.replica_label are both %q: want two labels", c.HA.ClusterLabel)
 	case !c.Flownode.Executor.Known():
-		return usagef("flownode.executor is %q: want %s, %s or %s", c.Flownode.Executor, flowdef.ExecutorAuto, flowdef.ExecutorColumnar, flowdef.ExecutorPushdown)
+		return faultf("flownode.executor is %q: want %s, %s or %s", c.Flownode.Executor, flowdef.ExecutorAuto, flowdef.ExecutorColumnar, flowdef.ExecutorPushdown)
 	case c.Log.Format != "text" && c.Log.Format != "json":
-		return usagef("log.format is %q: want text or json", c.Log.Format)
+		return faultf("log.format is %q: want text or json", c.Log.Format)
 	}
 	if _, err := logLevel(c.Log.Level); err != nil {
 		return err
 	}
-	for _, s := range settings {
+	for _, s := range table {
 		if err := atLeast(s.key, s.bind(c), s.least); err != nil {
 			return err
 		}
 	}
 	if _, err := upkeep.ParseSchedule(c.Upkeep.Schedule); err != nil {
-		return usagef("maintenance.schedule is %q: %v", c.Upkeep.Schedule, err)
+		return faultf("maintenance.schedule is %q: %v", c.Upkeep.Schedule, err)
 	}
 	if _, err := upkeep.ParseSchedule(c.Upkeep.Verify.Schedule); c.Upkeep.Verify.Schedule != "" && err != nil {
-		return usagef("verify.schedule is %q: %v", c.Upkeep.Verify.Schedule, err)
+		return faultf("verify.schedule is %q: %v", c.Upkeep.Verify.Schedule, err)
 	}
 	for i, r := range c.Upkeep.Refills {
 		if err := r.Validate(time.Now()); err != nil {
-			return usagef("refills[%d].%v", i, err)
+			return faultf("refills[%d].%v", i, err)
 		}
 	}
 	if _, _, err := net.SplitHostPort(c.Web.Listen); err != nil {
-		return usagef("listen is %q: want host:port", c.Web.Listen)
+		return faultf("listen is %q: want host:port", c.Web.Listen)
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (c *config) Validate() error {
 func logLevel(name string) (slog.Level, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(name)); err != nil {
-		return level, usagef("log.level is %q: want debug, info, warn or error", name)
+		return level, faultf("log.level is %q: want debug, info, warn or error", name)
 	}
 	return level, nil
 }

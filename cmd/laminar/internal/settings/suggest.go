@@ -1,0 +1,93 @@
+package settings
+
+import (
+	"slices"
+	"strings"
+
+	"laminar/flownode/flowdef"
+)
+
+// DidYouMean is a suggestion at the end of a message, "" for none.
+func DidYouMean(near string) string {
+	if near == "" {
+		return ""
+	}
+	return "; did you mean " + near + "?"
+}
+
+// Alike spells names so that those that differ in dots, dashes, underscores and
+// case only are the same.
+func Alike(name string) string {
+	return strings.NewReplacer("-", "_", ".", "_").Replace(strings.ToLower(strings.TrimLeft(name, "-")))
+}
+
+// nearestSetting is the setting that was perhaps meant by a key that is none: one
+// spelled as elsewhere, one of the same last word, or one with few letters
+// changed. "" when there is none.
+func nearestSetting(key string) string {
+	keys := make([]string, len(table))
+	for i, s := range table {
+		keys[i] = s.key
+	}
+	for _, k := range keys {
+		if Alike(k) == Alike(key) {
+			return k
+		}
+	}
+	last := key[strings.LastIndexByte(key, '.')+1:]
+	for _, k := range keys {
+		if strings.HasSuffix(k, "."+last) {
+			return k
+		}
+	}
+	return flowdef.Nearest(key, append(keys, "refills"))
+}
+
+const variablePrefix = "LAMINAR_"
+
+// nearestVariable is the variable that was perhaps meant, "" when none was.
+func nearestVariable(name string) string {
+	names := []string{"LAMINAR_CONFIG", "LAMINAR_PG_BIN"}
+	for _, s := range table {
+		names = append(names, s.env())
+	}
+	// The prefix is common to all: it must not make them near.
+	short := make([]string, len(names))
+	for i, n := range names {
+		short[i] = strings.TrimPrefix(n, variablePrefix)
+	}
+	if near := flowdef.Nearest(strings.TrimPrefix(name, variablePrefix), short); near != "" {
+		return variablePrefix + near
+	}
+	return ""
+}
+
+// otherVariables begin the names of variables that are no settings and mean
+// something all the same: to the tests, to Compose, and, set by Kubernetes beside a
+// service of the name, to nobody.
+var otherVariables = []string{
+	"LAMINAR_CONFIG", "LAMINAR_PG_BIN", "LAMINAR_DB_PASSWORD", "LAMINAR_TEST_", "LAMINAR_TORTURE_", "LAMINAR_FAULT_", "LAMINAR_LOCALPG_",
+	"LAMINAR_PORT", "LAMINAR_SERVICE_",
+}
+
+// Stray is a variable that looks like a setting and is none.
+type Stray struct {
+	Name string
+	Near string // the one that was perhaps meant, "" when none was
+}
+
+// Strays are the stray variables of an environment (NAME=value), sorted.
+func Strays(environ []string) []Stray {
+	var stray []Stray
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, variablePrefix) ||
+			slices.ContainsFunc(otherVariables, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) ||
+			slices.ContainsFunc(table, func(s setting) bool { return s.env() == name }) {
+			continue
+		}
+		stray = append(stray, Stray{Name: name, Near: nearestVariable(name)})
+	}
+	slices.SortFunc(stray, func(a, b Stray) int { return strings.Compare(a.Name, b.Name) })
+	return stray
+}

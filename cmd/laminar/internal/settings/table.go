@@ -1,0 +1,188 @@
+package settings
+
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// Scope says which commands have a flag for a setting.
+type Scope int
+
+const (
+	Everywhere Scope = iota // every command: where the database is
+	Serving                 // serve and demo
+)
+
+// setting is one row of the table of all settings. Its key is its path in the
+// YAML file; the name in the environment and the flag follow from it.
+type setting struct {
+	key   string
+	scope Scope
+	least int64  // the smallest value of a number; for a duration in nanoseconds
+	unit  string // for people; "" where the value is no number
+	help  string
+	bind  func(*Config) value
+}
+
+// table is every setting but `refills`, a list that stands in the file only.
+// docs/settings.md holds the same table; a test compares.
+var table = []setting{
+	{key: "data_dir", help: "directory of the private PostgreSQL, used when no database URL is given",
+		bind: func(c *Config) value { return (*textValue)(&c.DataDir) }},
+	{key: "database.url", help: "database to use instead of a private one, as a URL or in key=value form",
+		bind: func(c *Config) value { return (*textValue)(&c.Database.URL) }},
+	{key: "database.url_file", help: "file that contains the database URL",
+		bind: func(c *Config) value { return (*textValue)(&c.URLFile) }},
+	{key: "database.schema", help: "schema of Laminar's own tables",
+		bind: func(c *Config) value { return (*textValue)(&c.Database.Schema) }},
+	{key: "database.result_schema", help: "schema of the result tables",
+		bind: func(c *Config) value { return (*textValue)(&c.Database.ResultSchema) }},
+	{key: "database.max_connections", least: 4, unit: "connections", help: "maximum number of connections of one process",
+		bind: func(c *Config) value { return (*intValue)(&c.Database.MaxConnections) }},
+	{key: "database.drop_grace", scope: Serving, unit: "duration", help: "how long a table is kept after it is no longer needed",
+		bind: func(c *Config) value { return (*durationValue)(&c.Database.DropGrace) }},
+	{key: "database.start_timeout", scope: Serving, unit: "duration", help: "how long to wait for the database at startup",
+		bind: func(c *Config) value { return (*durationValue)(&c.Database.StartTimeout) }},
+
+	{key: "listen", scope: Serving, help: "address that receives samples and serves metrics",
+		bind: func(c *Config) value { return (*textValue)(&c.Web.Listen) }},
+	{key: "web.config_file", scope: Serving, help: "file with TLS settings and users, in the format of Prometheus's exporters",
+		bind: func(c *Config) value { return (*textValue)(&c.Web.File) }},
+	{key: "web.pprof", scope: Serving, help: "serve Go profiles under /debug/pprof, including lock contention",
+		bind: func(c *Config) value { return (*boolValue)(&c.Web.Pprof) }},
+	{key: "allow_unauthenticated", scope: Serving, help: "allow an address that other machines can reach without authentication",
+		bind: func(c *Config) value { return (*boolValue)(&c.Web.AllowUnauthenticated) }},
+
+	{key: "flows", scope: Serving, help: "files, directories or glob patterns of flow definitions to apply at startup",
+		bind: func(c *Config) value { return (*listValue)(&c.FlowFiles) }},
+
+	{key: "raw.regions", scope: Serving, least: 1, unit: "regions", help: "number of shards of the raw data; fixed when the database is first used",
+		bind: func(c *Config) value { return (*intValue)(&c.Regions) }},
+	{key: "raw.retention", scope: Everywhere, unit: "duration", help: "how long raw samples are kept; 0 keeps them all",
+		bind: func(c *Config) value { return (*durationValue)(&c.Upkeep.Retention) }},
+	{key: "raw.lookback", scope: Everywhere, unit: "duration", help: "how far back instant selectors look for a sample, in flows that do not say",
+		bind: func(c *Config) value { return (*durationValue)(&c.Lookback) }},
+
+	{key: "ingest.max_body", scope: Serving, least: 1, unit: "bytes", help: "maximum size of a request as sent",
+		bind: func(c *Config) value { return (*bytesValue)(&c.Ingest.MaxBody) }},
+	{key: "ingest.max_decoded", scope: Serving, least: 1, unit: "bytes", help: "maximum size of a request after decompression",
+		bind: func(c *Config) value { return (*bytesValue)(&c.Ingest.MaxDecoded) }},
+	{key: "ingest.max_labels", scope: Serving, least: 1, unit: "labels", help: "maximum number of labels of a series, including its name",
+		bind: func(c *Config) value { return (*intValue)(&c.Ingest.MaxLabels) }},
+	{key: "ingest.max_label_bytes", scope: Serving, least: 1, unit: "bytes", help: "maximum total size of the label names and values of a series",
+		bind: func(c *Config) value { return (*bytesValue)(&c.Ingest.MaxLabelBytes) }},
+	{key: "ingest.max_ahead", scope: Serving, unit: "duration", help: "how far a sample may be ahead of the database's clock",
+		bind: func(c *Config) value { return (*durationValue)(&c.Ingest.MaxAhead) }},
+	{key: "ingest.buffer", scope: Serving, least: 1 << 20, unit: "bytes", help: "maximum memory for requests that wait for their commit; above it, senders are told to retry",
+		bind: func(c *Config) value { return (*bytesValue)(&c.Ingest.Buffer) }},
+	{key: "ingest.flush_samples", scope: Serving, least: 1, unit: "samples", help: "number of samples that fills one commit",
+		bind: func(c *Config) value { return (*intValue)(&c.Ingest.FlushSamples) }},
+	{key: "ingest.linger", scope: Serving, unit: "duration", help: "maximum time that a commit waits for requests that are likely to join it",
+		bind: func(c *Config) value { return (*durationValue)(&c.Ingest.Linger) }},
+	{key: "ingest.start_timestamps", scope: Serving, help: "start timestamps of remote write 2.0: ignore, or zero_sample to store a 0 at one that is newer than all other samples of its series",
+		bind: func(c *Config) value { return (*textValue)(&c.Ingest.Starts) }},
+
+	{key: "ha.cluster_label", scope: Serving, help: "label that names the pair of senders a series comes from; with ha.replica_label, one replica of each pair is stored",
+		bind: func(c *Config) value { return (*textValue)(&c.HA.ClusterLabel) }},
+	{key: "ha.replica_label", scope: Serving, help: "label that names the replica within its pair; it is not stored",
+		bind: func(c *Config) value { return (*textValue)(&c.HA.ReplicaLabel) }},
+	{key: "ha.failover_timeout", scope: Serving, least: 1e9, unit: "duration", help: "how long a replica may be silent before the other one is stored instead",
+		bind: func(c *Config) value { return (*durationValue)(&c.HA.FailoverTimeout) }},
+
+	{key: "seal.after", scope: Serving, least: 1e9, unit: "duration", help: "age at which a generation of hot segments is sealed",
+		bind: func(c *Config) value { return (*durationValue)(&c.Upkeep.Seal.After) }},
+	{key: "seal.max_wait", scope: Serving, unit: "duration", help: "how long sealing waits for flows that have not read a generation yet",
+		bind: func(c *Config) value { return (*durationValue)(&c.Upkeep.Seal.MaxWait) }},
+	{key: "seal.max_hot", scope: Serving, least: 1 << 20, unit: "bytes", help: "size of the hot segments at which sealing stops waiting for flows",
+		bind: func(c *Config) value { return (*bytesValue)(&c.Upkeep.Seal.MaxHot) }},
+
+	{key: "maintenance.schedule", scope: Serving, help: "when to seal, apply the retention and drop unused tables (cron in UTC, or @every 5m)",
+		bind: func(c *Config) value { return (*textValue)(&c.Upkeep.Schedule) }},
+
+	{key: "verify.schedule", scope: Serving, help: "when to compare result tables with the raw samples (cron in UTC, or @every 1h); empty for never",
+		bind: func(c *Config) value { return (*textValue)(&c.Upkeep.Verify.Schedule) }},
+	{key: "verify.sample", scope: Serving, help: "share of the windows that each of these comparisons covers",
+		bind: func(c *Config) value { return (*partValue)(&c.Upkeep.Verify.Sample) }},
+
+	{key: "flownode.executor", scope: Serving, help: "how partials are computed in flows that do not say: columnar (in this process), pushdown (in the database) or auto (whichever should be cheaper)",
+		bind: func(c *Config) value { return (*textValue)(&c.Flownode.Executor) }},
+	{key: "flownode.round_budget", scope: Serving, least: 1e6, unit: "duration", help: "time after which a round leaves work that can wait to the next round",
+		bind: func(c *Config) value { return (*durationValue)(&c.Flownode.RoundBudget) }},
+	{key: "flownode.max_state", scope: Serving, least: 1 << 20, unit: "bytes", help: "maximum memory for the pane state of one leaf",
+		bind: func(c *Config) value { return (*bytesValue)(&c.Flownode.MaxState) }},
+
+	{key: "log.level", help: "debug, info, warn or error",
+		bind: func(c *Config) value { return (*textValue)(&c.Log.Level) }},
+	{key: "log.format", help: "text or json",
+		bind: func(c *Config) value { return (*textValue)(&c.Log.Format) }},
+}
+
+// env is the setting's name in the environment.
+func (s setting) env() string {
+	return "LAMINAR_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+}
+
+// flag is the setting's flag, without the dashes.
+func (s setting) flag() string {
+	if s.key == "web.config_file" {
+		return "web.config.file" // as all of Prometheus's own programs spell it
+	}
+	return strings.NewReplacer(".", "-", "_", "-").Replace(s.key)
+}
+
+// defaultText is the default as it would be typed, "" for none.
+func (s setting) defaultText() string {
+	c := Default()
+	return s.bind(&c).String()
+}
+
+// flagText is a setting as it was typed; it is read when file and environment
+// are known, so that each source is read the same way.
+type flagText struct {
+	kind    string
+	initial string
+	text    []string
+}
+
+func (f *flagText) String() string { return f.initial }
+func (f *flagText) Type() string   { return f.kind }
+
+// Set keeps the text for later.
+func (f *flagText) Set(text string) error {
+	f.text = append(f.text, text)
+	return nil
+}
+
+// Flags is the flags of a command, of which AddFlags made some: *cobra.Command.
+type Flags interface {
+	Flag(name string) *pflag.Flag // nil when there is none
+}
+
+// typed is what was typed for a setting as a flag of the command, nil when
+// nothing was or the command has no such flag.
+func (s setting) typed(flags Flags) *flagText {
+	flag := flags.Flag(s.flag())
+	if flag == nil {
+		return nil
+	}
+	if text, ok := flag.Value.(*flagText); ok && len(text.text) > 0 {
+		return text
+	}
+	return nil
+}
+
+// AddFlags adds the flags of a scope's settings.
+func AddFlags(flags *pflag.FlagSet, of Scope) {
+	c := Default()
+	for _, s := range table {
+		if s.scope != of {
+			continue
+		}
+		v := s.bind(&c)
+		flag := flags.VarPF(&flagText{kind: v.Type(), initial: v.String()}, s.flag(), "", s.help)
+		if v.Type() == "bool" {
+			flag.NoOptDefVal = "true"
+		}
+	}
+}
