@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/sqlstore/sqltest"
 )
@@ -138,5 +139,34 @@ func TestCommitOverHandMadeRows(t *testing.T) {
 	sqltest.CommitOne(t, db.Store, r.Next(w))
 	if n, sum := sqltest.ScanOne[int64](db, "select count(*) from flow.f"), sqltest.ScanOne[float64](db, "select sum(value) from flow.f"); n != 1000 || sum != 999*500 {
 		t.Errorf("%d rows with the sum %g, want 1000 with %d", n, sum, 999*500)
+	}
+}
+
+// TestLabelsNamedLikeStandIns: names that mean something in the files of
+// statements, or need quoting, are labels like any other.
+func TestLabelsNamedLikeStandIns(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	db.Apply(sqltest.FlowFor(t, "result_table", `'sum by (label_columns, result_table, "quo\"te", "r.label_columns = $8::text") (m)'`))
+	r := sqltest.Rounds{Flow: db.Take("result_table")}
+	n := len(flowdef.NewLayout(r.Flow.Def).Names)
+	if n != 4 {
+		t.Fatalf("%d label columns, want 4", n)
+	}
+	w := sqltest.Window(sqltest.Minute)
+	for i := range 300 { // as many as are copied
+		w.Rows = append(w.Rows, progress.Row{Columns: []string{fmt.Sprint(i), "a", "b", "c"}, Value: 1})
+	}
+	sqltest.CommitOne(t, db.Store, r.Next(w))
+	w.Rows = w.Rows[:200]
+	if out := sqltest.CommitOne(t, db.Store, r.Next(w)); out.RowsWritten != 100 {
+		t.Errorf("%d rows written, want the 100 that are gone", out.RowsWritten)
+	}
+	w.Complete, w.Rows[0].Value, w.Gone = false, 2, [][]string{w.Rows[1].Columns}
+	w.Rows = w.Rows[:1]
+	if out := sqltest.CommitOne(t, db.Store, r.Next(w)); out.RowsWritten != 2 {
+		t.Errorf("%d rows written, want 2", out.RowsWritten)
+	}
+	if n := sqltest.ScanOne[int](db, "select count(*) from flow.result_table"); n != 199 {
+		t.Errorf("%d rows, want 199", n)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
 	"laminar/sqlstore"
+	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/sqltest"
 )
@@ -205,12 +206,8 @@ func TestCommitOrderIsSequenceOrder(t *testing.T) {
 	checkGenerations(t, stores[0])
 }
 
-type querier interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}
-
 // checkNoGap looks for a region whose flushes are not 1 to its last sequence.
-func checkNoGap(ctx context.Context, t *testing.T, q querier) {
+func checkNoGap(ctx context.Context, t *testing.T, q pg.Querier) {
 	t.Helper()
 	rows, err := q.Query(ctx, `select r.id, r.last_seq, count(f.seq), coalesce(max(f.seq), 0),
 			coalesce(r.last_flush = (select id from flush x where x.region = r.id and x.seq = r.last_seq), r.last_seq = 0)
