@@ -13,6 +13,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
+	"laminar/flownode/keep"
 	"laminar/flownode/pane"
 	"laminar/flownode/partial"
 	"laminar/sequence/segment"
@@ -20,7 +21,7 @@ import (
 
 // BuildState builds the leaf's pane state that begins at from: it is read in
 // columns, or aggregated by the database.
-func (r *Reader) BuildState(ctx context.Context, l *Leaf, from int64) (State, error) {
+func (r *Reader) BuildState(ctx context.Context, l *keep.Leaf, from int64) (keep.State, error) {
 	state := l.NewState(from, r.Pos.Vector)
 	if len(l.Members.Series) == 0 {
 		return state, nil
@@ -47,13 +48,13 @@ func (r *Reader) BuildState(ctx context.Context, l *Leaf, from int64) (State, er
 }
 
 // chooseRaw decides who computes the pane state of a leaf from raw samples.
-func (r *Reader) chooseRaw(ctx context.Context, l *Leaf, from, sharers int64, shared bool) (flowplan.ExecutorChoice, error) {
+func (r *Reader) chooseRaw(ctx context.Context, l *keep.Leaf, from, sharers int64, shared bool) (flowplan.ExecutorChoice, error) {
 	return r.Chooser.Raw(l, from, sharers, shared, func() ([]segment.Info, error) { return r.infosOf(ctx, l.Members.Metrics) })
 }
 
 // Missing is a leaf that lacks pane state, and from where on.
 type Missing struct {
-	Leaf *Leaf
+	Leaf *keep.Leaf
 	From int64
 
 	choice flowplan.ExecutorChoice // who computes it

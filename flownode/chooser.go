@@ -6,6 +6,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
+	"laminar/flownode/keep"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
@@ -22,7 +23,7 @@ type Chooser struct {
 }
 
 // byCost reports whether its cost decides who computes the leaf's partials.
-func (c *Chooser) byCost(l *Leaf) bool {
+func (c *Chooser) byCost(l *keep.Leaf) bool {
 	want := l.Executor
 	if want == "" {
 		want = c.Setting
@@ -31,7 +32,7 @@ func (c *Chooser) byCost(l *Leaf) bool {
 }
 
 // choose decides who computes the leaf's partials from a reading.
-func (c *Chooser) choose(l *Leaf, reading flowplan.Reading) flowplan.ExecutorChoice {
+func (c *Chooser) choose(l *keep.Leaf, reading flowplan.Reading) flowplan.ExecutorChoice {
 	if c.byCost(l) && c.Now().Before(l.ColumnarUntil) {
 		return flowplan.ExecutorChoice{Executor: flowdef.ExecutorColumnar, Reason: flowplan.ExecutorFallback}
 	}
@@ -40,7 +41,7 @@ func (c *Chooser) choose(l *Leaf, reading flowplan.Reading) flowplan.ExecutorCho
 
 // FellBack is told that the database could not aggregate the leaf's samples, and
 // says how they are read instead.
-func (c *Chooser) FellBack(l *Leaf) flowplan.ExecutorChoice {
+func (c *Chooser) FellBack(l *keep.Leaf) flowplan.ExecutorChoice {
 	l.ColumnarUntil = c.Now().Add(columnarAfter)
 	return flowplan.ExecutorChoice{Executor: flowdef.ExecutorColumnar, Reason: flowplan.ExecutorFallback}
 }
@@ -53,7 +54,7 @@ func addInfo(to *flowplan.Reading, in *segment.Info) {
 
 // OrderedReading is what it takes to read the leaf's ordered hot segments of a
 // delta, which infos describes.
-func OrderedReading(l *Leaf, infos []segment.Info) flowplan.Reading {
+func OrderedReading(l *keep.Leaf, infos []segment.Info) flowplan.Reading {
 	out := flowplan.Reading{Series: int64(len(l.Members.Series))}
 	minT, maxT := int64(math.MaxInt64), int64(-1)
 	for i := range infos {
@@ -67,7 +68,7 @@ func OrderedReading(l *Leaf, infos []segment.Info) flowplan.Reading {
 }
 
 // partials is how many partials samples from minT to maxT give at most.
-func partials(l *Leaf, of flowplan.Reading, minT, maxT int64) int64 {
+func partials(l *keep.Leaf, of flowplan.Reading, minT, maxT int64) int64 {
 	if maxT < minT || l.Def.CannotPush() != "" {
 		return 0
 	}
@@ -78,7 +79,7 @@ func partials(l *Leaf, of flowplan.Reading, minT, maxT int64) int64 {
 // Delta decides for each of the leaves who computes the partials of its ordered
 // delta, given what reading it takes. Leaves that are read in columns in any case
 // share that with the others on their metrics: that is filled in.
-func (c *Chooser) Delta(leaves []*Leaf, readings []flowplan.Reading) []flowplan.ExecutorChoice {
+func (c *Chooser) Delta(leaves []*keep.Leaf, readings []flowplan.Reading) []flowplan.ExecutorChoice {
 	var (
 		read    = map[sequence.MetricID]bool{}  // in columns, whatever the others cost
 		sharers = map[sequence.MetricID]int64{} // leaves that might be
@@ -110,7 +111,7 @@ func (c *Chooser) Delta(leaves []*Leaf, readings []flowplan.Reading) []flowplan.
 
 // AnywayColumnar reports whether the leaf's raw samples are read in columns
 // whatever that costs.
-func (c *Chooser) AnywayColumnar(l *Leaf) bool {
+func (c *Chooser) AnywayColumnar(l *keep.Leaf) bool {
 	return !c.byCost(l) && c.choose(l, flowplan.Reading{}).Executor == flowdef.ExecutorColumnar
 }
 
@@ -118,7 +119,7 @@ func (c *Chooser) AnywayColumnar(l *Leaf) bool {
 // sharers is how many leaves would share their reading, the leaf among them;
 // shared says that they are read anyway. stored, which describes all segments of
 // the leaf's metrics, is asked only where it matters.
-func (c *Chooser) Raw(l *Leaf, from, sharers int64, shared bool, stored func() ([]segment.Info, error)) (flowplan.ExecutorChoice, error) {
+func (c *Chooser) Raw(l *keep.Leaf, from, sharers int64, shared bool, stored func() ([]segment.Info, error)) (flowplan.ExecutorChoice, error) {
 	// Where even a few partials of very many samples cost more than the samples,
 	// it does not matter how many there are.
 	many := flowplan.Reading{Raw: true, Samples: flowplan.Samples{Arrays: 1 << 30}, Bytes: segment.ArrayBytes << 30, Sharers: sharers, Shared: shared}

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"laminar/flownode/flowplan"
+	"laminar/flownode/keep"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/sequence"
@@ -126,7 +126,7 @@ func (r *round) history(ctx context.Context, flows []*Flow) ([]*cohort, error) {
 			err := r.CheckHistory(ctx, f.Vector, f.Flushes)
 			if errors.Is(err, sequence.ErrHistoryChanged) {
 				r.Log.Warn("committed sequences have disappeared or changed: computing again from all raw samples",
-					"group", f.Def.Group, "vector", f.Vector.String(), "reason", string(flowplan.HistoryChanged))
+					"group", f.Def.Group, "vector", f.Vector.String(), "reason", string(progress.HistoryChanged))
 				c.after, c.changed = sequence.Vector{}, true
 			} else if err != nil {
 				return nil, fmt.Errorf("check that %s is still in the history: %w", f.Vector, err)
@@ -135,7 +135,7 @@ func (r *round) history(ctx context.Context, flows []*Flow) ([]*cohort, error) {
 		}
 		if c.changed {
 			f.forgetHistory()
-			r.Refills[flowplan.HistoryChanged]++
+			r.Refills[progress.HistoryChanged]++
 		}
 		c.flows = append(c.flows, r.newFlowRound(f, c.changed))
 	}
@@ -152,7 +152,7 @@ func (r *round) members(ctx context.Context, flows []*flowRound) error {
 	type since struct {
 		after  sequence.Vector
 		flows  []*Flow
-		leaves Leaves
+		leaves keep.Leaves
 	}
 	byVector := map[string]*since{}
 	for _, f := range flows {

@@ -5,11 +5,13 @@ package flownode
 // After: every piece of state and every window that a round computed is counted
 // once, also of a round that failed.
 
-import "laminar/flownode/flowplan"
+import (
+	"laminar/flownode/progress"
+)
 
 // Counts is what a round did.
 type Counts struct {
-	Refills map[flowplan.Reason]int // pieces of state and windows computed again from raw samples
+	Refills map[progress.Reason]int // pieces of state and windows computed again from raw samples
 	Windows map[WindowKind]int      // windows computed
 
 	EvalErrors       int // windows whose expression could not be evaluated
@@ -18,7 +20,7 @@ type Counts struct {
 }
 
 func newCounts() Counts {
-	return Counts{Refills: map[flowplan.Reason]int{}, Windows: map[WindowKind]int{}}
+	return Counts{Refills: map[progress.Reason]int{}, Windows: map[WindowKind]int{}}
 }
 
 // WindowKind says why a window was computed.

@@ -15,6 +15,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
+	"laminar/flownode/keep"
 	"laminar/flownode/pane"
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
@@ -25,13 +26,13 @@ import (
 // leafDelta is what one round finds out about a leaf. It is made anew each
 // round.
 type leafDelta struct {
-	*Leaf
+	*keep.Leaf
 	plan      flowplan.Leaf
-	closed    int64   // samples up to this time reach closed windows
-	pushed    bool    // the ordered delta is aggregated by the database
-	late      Touches // ordered samples of the delta that reach closed windows
-	unordered Touches // unordered ones
-	repair    Touches // unordered samples that fall in panes in memory, by slot
+	closed    int64        // samples up to this time reach closed windows
+	pushed    bool         // the ordered delta is aggregated by the database
+	late      keep.Touches // ordered samples of the delta that reach closed windows
+	unordered keep.Touches // unordered ones
+	repair    keep.Touches // unordered samples that fall in panes in memory, by slot
 }
 
 // wouldGrow is about how many bytes of pane state samples from minT to maxT
@@ -51,7 +52,7 @@ func (l *leafDelta) take(seg *segment.Segment) {
 		})
 	case seg.MinT <= l.closed:
 		for i, id := range seg.Series {
-			if slot := l.Members.Index.Get(id); slot != NoSlot && seg.Time(i) <= l.closed && l.Pins(seg.Time(i)) {
+			if slot := l.Members.Index.Get(id); slot != keep.NoSlot && seg.Time(i) <= l.closed && l.Pins(seg.Time(i)) {
 				l.late.Add(l.TouchEnd(seg.Time(i)), l.Members.GroupOf[slot])
 			}
 		}
@@ -64,7 +65,7 @@ func (l *leafDelta) take(seg *segment.Segment) {
 // can tell what the cell holds now.
 func (l *leafDelta) takeUnordered(x UnorderedSample) {
 	slot := l.Members.Index.Get(x.Series)
-	if slot == NoSlot {
+	if slot == keep.NoSlot {
 		return
 	}
 	if x.T <= l.closed && l.Pins(x.T) {
@@ -188,7 +189,7 @@ func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.Metr
 			}
 		}
 	}
-	leaves := make([]*Leaf, len(toRead))
+	leaves := make([]*keep.Leaf, len(toRead))
 	for i, l := range toRead {
 		leaves[i] = l.Leaf
 	}
@@ -225,7 +226,7 @@ func (r *round) planLeaf(l *leafDelta, emittedUntil int64, after sequence.Vector
 	}
 	l.plan = flowplan.Plan(st, after, r.Pos.Vector, infos, l.closed)
 	if l.State != nil && !l.plan.Rebuild && l.plan.Samples > 0 && l.wouldGrow(l.plan.MinT, l.plan.MaxT) > r.MaxStateBytes {
-		l.plan.Rebuild, l.plan.Reason = true, flowplan.BeyondHorizon
+		l.plan.Rebuild, l.plan.Reason = true, progress.BeyondHorizon
 		l.plan.Ordered = true
 	}
 	if l.plan.Rebuild {
@@ -248,14 +249,14 @@ func (r *round) finishDelta(ctx context.Context, l *leafDelta, ranges map[sequen
 		return nil
 	}
 	if !l.repair.Empty() {
-		r.Refills[flowplan.Unordered]++
+		r.Refills[progress.Unordered]++
 		if err := r.repairCells(ctx, l); err != nil {
 			return err
 		}
 	}
 	if err := l.State.Advance(ranges, r.Pos.Vector); err != nil {
 		r.Log.Error("pane state dropped", "leaf", l.Def.Text, "err", err)
-		r.Refills[flowplan.ReaderDisagrees]++
+		r.Refills[progress.ReaderDisagrees]++
 		l.State = nil
 	}
 	return nil
@@ -296,7 +297,7 @@ func (r *round) repairCells(ctx context.Context, l *leafDelta) error {
 	)
 	for _, end := range slices.Sorted(maps.Keys(l.repair.ByPane)) {
 		var slots []int32
-		EachBit(l.repair.ByPane[end], func(slot int32) {
+		keep.EachBit(l.repair.ByPane[end], func(slot int32) {
 			touched[slot] = struct{}{}
 			slots = append(slots, slot)
 		})
@@ -315,6 +316,6 @@ func (r *round) repairCells(ctx context.Context, l *leafDelta) error {
 	if err != nil {
 		return err
 	}
-	FoldColumns(l.State, raw, len(l.Members.GroupOf))
+	keep.FoldColumns(l.State, raw, len(l.Members.GroupOf))
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"math"
 
 	"laminar/flownode/flowplan"
+	"laminar/flownode/keep"
 	"laminar/flownode/progress"
 )
 
@@ -20,7 +21,7 @@ func (s *flowRound) touch(ctx context.Context) error {
 	if s.changed {
 		// Which groups of a window hold values of samples that are gone nobody can
 		// tell any more.
-		if err := s.touchAll(ctx, flowplan.HistoryChanged); err != nil {
+		if err := s.touchAll(ctx, progress.HistoryChanged); err != nil {
 			return err
 		}
 	}
@@ -32,9 +33,9 @@ func (s *flowRound) touch(ctx context.Context) error {
 			continue
 		}
 		for _, set := range []struct {
-			*Touches
-			reason flowplan.Reason
-		}{{&l.late, flowplan.LateOrdered}, {&l.unordered, flowplan.Unordered}} {
+			*keep.Touches
+			reason progress.Reason
+		}{{&l.late, progress.LateOrdered}, {&l.unordered, progress.Unordered}} {
 			for end, bits := range set.ByPane {
 				first, _ := l.WindowsOf(end - l.TouchWidth() + 1)
 				_, last := l.WindowsOf(end)
@@ -58,12 +59,12 @@ func (s *flowRound) touch(ctx context.Context) error {
 // a pinned leaf reads. How many these are is bounded where the flow is applied
 // (flowdef.CheckRaw).
 func (s *flowRound) touchPinned(ctx context.Context, l *leafDelta) error {
-	reason := flowplan.Reason("")
+	reason := progress.Reason("")
 	switch {
 	case !l.unordered.Empty():
-		reason = flowplan.Unordered
+		reason = progress.Unordered
 	case !l.late.Empty():
-		reason = flowplan.LateOrdered
+		reason = progress.LateOrdered
 	}
 	for _, span := range l.plan.Spans {
 		if l.Pins(span.Span.MaxT) {
@@ -78,7 +79,7 @@ func (s *flowRound) touchPinned(ctx context.Context, l *leafDelta) error {
 
 // touchAll makes every closed window dirty that can be computed and in which
 // some leaf may hold a sample, with all its groups.
-func (s *flowRound) touchAll(ctx context.Context, reason flowplan.Reason) error {
+func (s *flowRound) touchAll(ctx context.Context, reason progress.Reason) error {
 	after := max(0, s.Def.FirstRebuildable(s.r.Pos.Earliest)) - s.every()
 	if s.r.Pos.Earliest == 0 {
 		after = -1
@@ -93,12 +94,12 @@ func (s *flowRound) touchAll(ctx context.Context, reason flowplan.Reason) error 
 	return nil
 }
 
-func (s *flowRound) touchGroups(l *leafDelta, end int64, bits []uint64, reason flowplan.Reason) {
+func (s *flowRound) touchGroups(l *leafDelta, end int64, bits []uint64, reason progress.Reason) {
 	if !s.Def.Expr.ByGroup {
 		s.DirtyWindows.Touch(end, progress.AllGroups, reason, s.Vector, s.r.Pos.Now)
 		return
 	}
-	EachBit(bits, func(g int32) {
+	keep.EachBit(bits, func(g int32) {
 		s.DirtyWindows.Touch(end, l.Members.Groups[g].Key, reason, s.Vector, s.r.Pos.Now)
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"laminar/flownode/flowdef"
-	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 )
 
@@ -16,7 +15,7 @@ func TestManyDirtyWindowsNeedNoTrigger(t *testing.T) {
 	w.tick()
 	f := w.flows[1]
 	for i := range int64(dirtyPerRound + 1) {
-		f.DirtyWindows.Touch(w.base-i*1000, progress.AllGroups, flowplan.Unordered, f.Vector, 0)
+		f.DirtyWindows.Touch(w.base-i*1000, progress.AllGroups, progress.Unordered, f.Vector, 0)
 	}
 	for round, left := range []int{1, 0} {
 		more, err := w.round(t.Context())

@@ -14,6 +14,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
+	"laminar/flownode/keep"
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
@@ -39,8 +40,8 @@ type windowResult struct {
 
 // inputs is what some windows of a flow can be computed from.
 type inputs struct {
-	leaves []WindowSource // by leaf
-	whole  *Selection     // of a batch flow, instead
+	leaves []keep.WindowSource // by leaf
+	whole  *Selection          // of a batch flow, instead
 }
 
 // sources gives every leaf a source that can answer the windows with these ends,
@@ -53,7 +54,7 @@ func (f *Flow) sources(ctx context.Context, r *round, ends []int64, want wanted,
 		whole, err := r.Select(ctx, f.Leaves, first, last)
 		return inputs{whole: whole}, err
 	}
-	out := make([]WindowSource, len(f.Leaves))
+	out := make([]keep.WindowSource, len(f.Leaves))
 	for i, l := range f.Leaves {
 		after, _ := l.Span(first)
 		if !fresh && l.ReachesBack(after) {
@@ -84,19 +85,19 @@ func (f *Flow) sources(ctx context.Context, r *round, ends []int64, want wanted,
 
 // groupsOf translates wanted groups to the leaf's groups. Keys are those of leaf
 // 0, and only single-leaf flows are asked for some groups.
-func groupsOf(l *Leaf, w wanted) GroupSet {
+func groupsOf(l *keep.Leaf, w wanted) keep.GroupSet {
 	if w.all {
-		return EveryGroup()
+		return keep.EveryGroup()
 	}
 	return l.Members.Resolve(w.keys)
 }
 
 // only says which samples windows with groups of their own are computed from.
-func only(l *Leaf, w wanted) func(slot int32, t int64) bool {
+func only(l *keep.Leaf, w wanted) func(slot int32, t int64) bool {
 	if w.all || len(w.byEnd) < 2 {
 		return nil
 	}
-	var cells Touches // by group
+	var cells keep.Touches // by group
 	for end, keys := range w.byEnd {
 		after, upTo := l.Span(end)
 		for p := after + l.Def.Pane; p <= upTo; p += l.Def.Pane {
@@ -146,7 +147,7 @@ func (f *Flow) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
 		if slices.Equal(rows[i-1].Columns, rows[i].Columns) {
 			for _, s := range vec {
 				if slices.Equal(f.layout.Row(s.Metric), rows[i].Columns) {
-					return nil, &DuplicateError{Leaf: f.Def.PromQL, Labels: s.Metric}
+					return nil, &keep.DuplicateError{Leaf: f.Def.PromQL, Labels: s.Metric}
 				}
 			}
 		}
@@ -155,13 +156,13 @@ func (f *Flow) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
 }
 
 // evaluateLeaf is the rows of a flow that is one leaf and nothing else.
-func (f *Flow) evaluateLeaf(src WindowSource, end int64, want wanted) (rows []progress.Row, touched bool, err error) {
+func (f *Flow) evaluateLeaf(src keep.WindowSource, end int64, want wanted) (rows []progress.Row, touched bool, err error) {
 	l := f.Leaves[0]
 	after, upTo := l.Span(end)
 	if !src.Holds(after, upTo) {
 		return nil, false, nil
 	}
-	samples, err := LeafVector(src, l.Members, after, upTo, groupsOf(l, want))
+	samples, err := keep.LeafVector(src, l.Members, after, upTo, groupsOf(l, want))
 	if err != nil {
 		return nil, true, err
 	}
@@ -171,7 +172,7 @@ func (f *Flow) evaluateLeaf(src WindowSource, end int64, want wanted) (rows []pr
 
 // evaluateLeaves merges every leaf's partials and evaluates the residual over
 // them. touched says that some leaf holds a sample; else there is no result.
-func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []WindowSource, end int64, want wanted) (out promeval.Vector, touched bool, err error) {
+func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []keep.WindowSource, end int64, want wanted) (out promeval.Vector, touched bool, err error) {
 	vectors := make([]promeval.Vector, len(f.Leaves))
 	for i, l := range f.Leaves {
 		after, upTo := l.Span(end)
@@ -179,7 +180,7 @@ func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []WindowSource,
 			continue
 		}
 		touched = true
-		samples, err := LeafVector(src[i], l.Members, after, upTo, groupsOf(l, want))
+		samples, err := keep.LeafVector(src[i], l.Members, after, upTo, groupsOf(l, want))
 		if err != nil {
 			return nil, true, err
 		}
@@ -308,7 +309,7 @@ func (f *Flow) candidates(ctx context.Context, r *round, after, upTo int64, limi
 
 // collect adds to seen the window ends in (after, upTo] that samples from minT to
 // maxT reach, the limit smallest of them.
-func collect(l *Leaf, seen map[int64]struct{}, minT, maxT, after, upTo int64, limit int) {
+func collect(l *keep.Leaf, seen map[int64]struct{}, minT, maxT, after, upTo int64, limit int) {
 	first, _ := l.WindowsOf(minT)
 	_, last := l.WindowsOf(maxT)
 	first = max(first, flowplan.NextEnd(after, l.Step))

@@ -8,6 +8,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
+	"laminar/flownode/keep"
 	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -68,7 +69,7 @@ func Explain(ctx context.Context, snap ExplainSnapshot, id progress.FlowID, sett
 	}
 	meter := NewMeter(now, nil, nil)
 	settings := &Settings{Chooser: Chooser{Setting: setting, Meter: meter, Now: now}}
-	x := &explaining{Reader: NewReader(settings, snap, nil), flow: flow, leaves: NewLeaves(flow.Def)}
+	x := &explaining{Reader: NewReader(settings, snap, nil), flow: flow, leaves: keep.NewLeaves(flow.Def)}
 	out.Def, out.Vector, out.Position = flow.Def, flow.Vector, x.Pos.Vector
 	list, err := x.Series(ctx, x.leaves.MetricNames(), nil)
 	if err != nil {
@@ -87,7 +88,7 @@ func Explain(ctx context.Context, snap ExplainSnapshot, id progress.FlowID, sett
 type explaining struct {
 	*Reader
 	flow   progress.Flow
-	leaves Leaves
+	leaves keep.Leaves
 	infos  []segment.Info // of what there is to read
 }
 

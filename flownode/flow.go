@@ -11,6 +11,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
+	"laminar/flownode/keep"
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/sequence"
@@ -25,7 +26,7 @@ import (
 //	F3  all windows with an end <= EmittedUntil are closed
 type Flow struct {
 	progress.Flow
-	Leaves       Leaves
+	Leaves       keep.Leaves
 	DirtyWindows *flowplan.DirtyList
 	MembersAt    sequence.Vector // every leaf's members are complete up to here; nil before the first reading
 	Stored       sequence.Vector // the vector as stored
@@ -54,12 +55,12 @@ func (o *openWindow) reset(end int64) { *o = openWindow{end: end} }
 // NewFlow is a flow as it was loaded, with nothing in memory.
 func NewFlow(f progress.Flow) (*Flow, error) {
 	run := &Flow{
-		Flow: f, Leaves: NewLeaves(f.Def), DirtyWindows: flowplan.NewDirtyList(), Stored: f.Vector,
+		Flow: f, Leaves: keep.NewLeaves(f.Def), DirtyWindows: flowplan.NewDirtyList(), Stored: f.Vector,
 		layout: flowdef.NewLayout(f.Def), clock: flowplan.Clock{Newest: f.NewestT, NewestAt: f.NewestAt},
 	}
 	run.open.reset(progress.Unset)
 	for _, d := range f.Dirty {
-		reason, err := flowplan.ParseReason(d.Reason)
+		reason, err := progress.ParseReason(d.Reason.String())
 		if err != nil {
 			return nil, fmt.Errorf("flow %s: dirty window %d: %w", f.Def.Name, d.WindowEnd, err)
 		}
@@ -74,7 +75,7 @@ func NewFlow(f progress.Flow) (*Flow, error) {
 func (f *Flow) forgetHistory() {
 	f.MembersAt, f.rows = nil, groupRows{}
 	for _, l := range f.Leaves {
-		l.State, l.Members = nil, NewMembers(l.Def)
+		l.State, l.Members = nil, keep.NewMembers(l.Def)
 	}
 }
 
@@ -83,7 +84,7 @@ func (f *Flow) forgetHistory() {
 func (f *Flow) becomeWhole(why string) {
 	def := f.Def
 	def.Expr = def.Expr.Whole(why)
-	f.Def, f.Leaves, f.MembersAt = def, NewLeaves(def), nil
+	f.Def, f.Leaves, f.MembersAt = def, keep.NewLeaves(def), nil
 }
 
 // rebuildable reports whether no raw sample of the window is gone (I6).

@@ -11,6 +11,7 @@ import (
 	"math"
 	"slices"
 
+	"laminar/flownode/keep"
 	"laminar/flownode/progress"
 )
 
@@ -87,7 +88,7 @@ func (s *flowRound) begin(ctx context.Context) error {
 func (s *flowRound) firstEnd() int64 {
 	first := int64(math.MaxInt64)
 	for _, l := range s.deltas {
-		for _, set := range []*Touches{&l.late, &l.unordered} {
+		for _, set := range []*keep.Touches{&l.late, &l.unordered} {
 			for end := range set.ByPane {
 				if !l.Def.Pinned {
 					begin, _ := l.WindowsOf(end - l.TouchWidth() + 1)
@@ -207,7 +208,7 @@ func (s *flowRound) result(job *progress.JobStep) Result {
 		pr.Error = ""
 	}
 	for _, d := range s.DirtyWindows.TakeChanged() {
-		add := progress.Dirty{WindowEnd: d.End, Reason: string(d.Reason), Since: d.Since, FirstAt: d.FirstAt, LastAt: d.LastAt}
+		add := progress.Dirty{WindowEnd: d.End, Reason: d.Reason, Since: d.Since, FirstAt: d.FirstAt, LastAt: d.LastAt}
 		if d.All {
 			pr.Add = append(pr.Add, add)
 			continue

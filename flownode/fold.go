@@ -12,6 +12,7 @@ import (
 	"math"
 	"slices"
 
+	"laminar/flownode/keep"
 	"laminar/flownode/pane"
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -26,15 +27,15 @@ import (
 // So what comes out depends on how many lanes there are, and that only in the
 // last bits of sums, but never on which is faster.
 type rawFold struct {
-	l     *Leaf
-	into  State
+	l     *keep.Leaf
+	into  keep.State
 	lanes []*foldLane
 }
 
 // foldLane is what one goroutine takes. It is for one at a time.
 type foldLane struct {
 	raw        *rawSamples
-	into       State
+	into       keep.State
 	slots      int                // of into
 	limit      int                // samples held at a time
 	folded     bool               // some are in cells
@@ -44,7 +45,7 @@ type foldLane struct {
 // newRawFold takes raw, which is empty, over. About limit samples are held at a
 // time. Into holds nothing in the panes that are folded. Give it back with
 // release.
-func newRawFold(l *Leaf, r *Reader, into State, raw *rawSamples, limit int) *rawFold {
+func newRawFold(l *keep.Leaf, r *Reader, into keep.State, raw *rawSamples, limit int) *rawFold {
 	x, n := &rawFold{l: l, into: into}, r.lanes()
 	for i := range n {
 		lane := &foldLane{raw: raw, into: into, slots: len(l.Members.GroupOf), limit: max(1, limit/n), misordered: map[int32]struct{}{}}
@@ -158,7 +159,7 @@ func (x *rawFold) finish(ctx context.Context, r *Reader, spans []segment.Span) e
 
 // halves splits spans on borders of the leaf's panes; nothing is stored beyond
 // horizon.
-func halves(l *Leaf, spans []segment.Span, horizon int64) [][]segment.Span {
+func halves(l *keep.Leaf, spans []segment.Span, horizon int64) [][]segment.Span {
 	if n := len(spans); n > 1 {
 		return [][]segment.Span{spans[:n/2], spans[n/2:]}
 	}
@@ -177,7 +178,7 @@ func halves(l *Leaf, spans []segment.Span, horizon int64) [][]segment.Span {
 //
 // Where it turns out late that a series' samples do not come in time order, its
 // cells are emptied and folded again, from half of the time at a time.
-func (r *Reader) Fold(ctx context.Context, l *Leaf, into State, series []sequence.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) error {
+func (r *Reader) Fold(ctx context.Context, l *keep.Leaf, into keep.State, series []sequence.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) error {
 	if len(series) == 0 || len(spans) == 0 {
 		return nil
 	}
@@ -204,7 +205,7 @@ func (r *Reader) Fold(ctx context.Context, l *Leaf, into State, series []sequenc
 
 // likely is about how many samples of so many series lie in the spans: as if
 // each pane had one.
-func (r *Reader) likely(l *Leaf, series int, spans []segment.Span) int64 {
+func (r *Reader) likely(l *keep.Leaf, series int, spans []segment.Span) int64 {
 	panes := int64(0)
 	for _, s := range spans {
 		panes += (min(s.MaxT, max(s.MinT, r.Pos.Now)) - s.MinT) / l.Def.Pane
@@ -219,12 +220,12 @@ var errManyLate = errors.New("too many late samples")
 // lets them be held until all is read: they come last, whatever their time. When
 // there are too many such series, none is held, and those that come in the wrong
 // order are folded again.
-func (r *Reader) holdLate(ctx context.Context, l *Leaf, raw *rawSamples, spans []segment.Span) error {
+func (r *Reader) holdLate(ctx context.Context, l *keep.Leaf, raw *rawSamples, spans []segment.Span) error {
 	hold, n := make([]bool, len(raw.series)), 0
 	err := r.ReadDelta(ctx, l.Members.Metrics, sequence.Vector{}.Delta(r.Pos.Vector), segment.PickUnordered, func(seg *segment.Segment) error {
 		for i, id := range seg.Series {
 			c := raw.index.Get(id)
-			if c == NoSlot || hold[c] || !pane.Hold(spans, seg.Time(i)) {
+			if c == keep.NoSlot || hold[c] || !pane.Hold(spans, seg.Time(i)) {
 				continue
 			}
 			hold[c] = true

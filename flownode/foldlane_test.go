@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/keep"
 )
 
 // laneLeaves is a leaf of each kind of partial, with slots that are series and
@@ -90,11 +91,11 @@ type laneValue struct {
 // inLanes builds a leaf's pane state from raw in so many lanes, from the middle
 // of what is stored, and computes windows of it: alone, or together with that of
 // a leaf that begins later.
-func (w *world) inLanes(r *Reader, l *Leaf, lanes int, together bool) []laneValue {
+func (w *world) inLanes(r *Reader, l *keep.Leaf, lanes int, together bool) []laneValue {
 	w.t.Helper()
 	w.reading.Lanes = lanes
 	ctx, from := context.Background(), w.base+10*60_000
-	var state State
+	var state keep.State
 	if together {
 		a, b := *l, *l
 		if _, err := r.BuildTogether(ctx, []Missing{{Leaf: &a, From: from}, {Leaf: &b, From: from + 5*60_000}}); err != nil {
@@ -109,8 +110,8 @@ func (w *world) inLanes(r *Reader, l *Leaf, lanes int, together bool) []laneValu
 	}
 	var out []laneValue
 	for after := from; after < w.clock; after += l.Step {
-		var vals SlotValues
-		state.Window(after, after+l.Def.Range, l.Members, EveryGroup(), &vals)
+		var vals keep.SlotValues
+		state.Window(after, after+l.Def.Range, l.Members, keep.EveryGroup(), &vals)
 		for i, slot := range vals.Slots {
 			out = append(out, laneValue{after, slot, vals.Values[i]})
 		}

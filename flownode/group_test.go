@@ -98,7 +98,7 @@ func TestOtherOwnerIsNoticed(t *testing.T) {
 	if _, err := w.store.Take(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	w.store.flows[1].dirty[progress.DirtyKey{WindowEnd: w.base}] = progress.Dirty{WindowEnd: w.base, Reason: string(flowplan.Unordered)}
+	w.store.flows[1].dirty[progress.DirtyKey{WindowEnd: w.base}] = progress.Dirty{WindowEnd: w.base, Reason: progress.Unordered}
 	heads, err := w.store.Heads(t.Context())
 	if err != nil {
 		t.Fatal(err)

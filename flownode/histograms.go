@@ -11,7 +11,7 @@ import (
 	"slices"
 
 	"laminar/flownode/flowdef"
-	"laminar/flownode/flowplan"
+	"laminar/flownode/progress"
 )
 
 // histograms makes flows compute their windows whole, by Prometheus's engine over
@@ -33,9 +33,9 @@ func (r *round) histograms(ctx context.Context, flows []*flowRound) error {
 		f.becomeWhole("a metric that it selects holds native histograms")
 		f.takeLeaves()
 		changed = append(changed, f)
-		r.Refills[flowplan.Histogram]++
+		r.Refills[progress.Histogram]++
 		r.Log.Info("flow is computed whole from now on: a metric that it selects holds native histograms",
-			"flow", f.Def.Name, "group", f.Def.Group, "reason", string(flowplan.Histogram))
+			"flow", f.Def.Name, "group", f.Def.Group, "reason", string(progress.Histogram))
 	}
 	return r.members(ctx, changed)
 }

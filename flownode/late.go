@@ -11,6 +11,7 @@ import (
 	"math"
 	"slices"
 
+	"laminar/flownode/keep"
 	"laminar/flownode/pane"
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -142,7 +143,7 @@ func (u *Unordered) Compare(ctx context.Context, r *Reader) error {
 		return nil
 	}
 	sel := u.selection()
-	var index SlotIndex // of the unordered series
+	var index keep.SlotIndex // of the unordered series
 	for i, id := range sel.Series {
 		index.Set(id, int32(i))
 	}
@@ -157,7 +158,7 @@ func (u *Unordered) Compare(ctx context.Context, r *Reader) error {
 		}
 		for i, id := range seg.Series {
 			// Most samples of these segments are of other times.
-			if !times.Holds(seg.Time(i)) || index.Get(id) == NoSlot {
+			if !times.Holds(seg.Time(i)) || index.Get(id) == keep.NoSlot {
 				continue
 			}
 			key := sampleKey{id, seg.Time(i)}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 )
 
@@ -94,7 +93,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		lag:              mk.ofFlow("lag_seconds", "Database clock minus the watermark, less what windows read beyond their end."),
 		sequenceLag:      mk.ofFlow("lag_sequences", "Commits the stored vector is behind the last round's snapshot."),
 	}
-	for _, r := range flowplan.Reasons() {
+	for _, r := range progress.Reasons() {
 		m.refills.WithLabelValues(string(r))
 	}
 	for _, k := range WindowKinds() {

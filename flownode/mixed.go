@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/prometheus/promql"
 
+	"laminar/flownode/keep"
 	"laminar/sequence/nativehist"
 	"laminar/sequence/segment"
 )
@@ -19,7 +20,7 @@ import (
 // MixedColumns is Columns of floats and native histograms: what batch windows are
 // computed from. The values of histograms are their sums.
 type MixedColumns struct {
-	*Columns
+	*keep.Columns
 
 	// Histograms is by column nil, or as long as its values with a payload for each
 	// histogram and nil for each float.
@@ -27,16 +28,16 @@ type MixedColumns struct {
 }
 
 // mixed reads all of the members' samples with after < t <= upTo.
-func (r *Reader) mixed(ctx context.Context, m *Members, after, upTo int64) (*MixedColumns, error) {
+func (r *Reader) mixed(ctx context.Context, m *keep.Members, after, upTo int64) (*MixedColumns, error) {
 	n := len(m.Series)
 	raw := &MixedColumns{
-		Columns:    &Columns{Slot: slices.Clone(m.Slots), Times: make([][]int64, n), Values: make([][]float64, n)},
+		Columns:    &keep.Columns{Slot: slices.Clone(m.Slots), Times: make([][]int64, n), Values: make([][]float64, n)},
 		Histograms: make([][][]byte, n),
 	}
 	if n == 0 || upTo <= after {
 		return raw, nil
 	}
-	var column SlotIndex
+	var column keep.SlotIndex
 	for i, id := range m.Series {
 		column.Set(id, int32(i))
 	}
@@ -45,7 +46,7 @@ func (r *Reader) mixed(ctx context.Context, m *Members, after, upTo int64) (*Mix
 	err := r.readRaw(ctx, sel, func(seg *segment.Segment) error {
 		for i, id := range seg.Series {
 			c := column.Get(id)
-			if c == NoSlot {
+			if c == keep.NoSlot {
 				continue
 			}
 			t := seg.Base + int64(seg.Offsets[i])
@@ -88,7 +89,7 @@ func (x *MixedColumns) add(c int32, seg *segment.Segment, i int) {
 
 func (x *MixedColumns) sortKeepLast(c int32) {
 	if x.Histograms[c] == nil {
-		x.Times[c], x.Values[c] = SortKeepLast(x.Times[c], x.Values[c])
+		x.Times[c], x.Values[c] = keep.SortKeepLast(x.Times[c], x.Values[c])
 		return
 	}
 	ts, vs, hs := x.Times[c], x.Values[c], x.Histograms[c]

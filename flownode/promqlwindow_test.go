@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/keep"
 	"laminar/flownode/promeval"
 	"laminar/sequence"
 	"laminar/sequence/nativehist"
@@ -67,10 +68,10 @@ func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut
 			return q.whole(ctx, &c, t)
 		}
 		after, upTo := l.Bounds(t)
-		panes := NewLeaf(l, l.Range, "").NewState(after, nil)
-		FoldColumns(panes, raw.Columns, len(m.GroupOf))
+		panes := keep.NewLeaf(l, l.Range, "").NewState(after, nil)
+		keep.FoldColumns(panes, raw.Columns, len(m.GroupOf))
 		cut.panes, cut.occupied = min(cut.panes, l.Panes), min(cut.occupied, int64(len(panes.Occupied())))
-		samples, err := LeafVector(panes, m, after, upTo, EveryGroup())
+		samples, err := keep.LeafVector(panes, m, after, upTo, keep.EveryGroup())
 		if err != nil {
 			return nil, cut, err
 		}
@@ -108,14 +109,14 @@ func (q *adapted) cut(t int64) flowdef.Compiled {
 }
 
 // read is what the leaf selects in the window that ends at t.
-func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*Members, *MixedColumns, error) {
+func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*keep.Members, *MixedColumns, error) {
 	after, upTo := l.Bounds(t)
 	querier, err := q.from.Querier(after+1, upTo)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { _ = querier.Close() }()
-	m, raw := NewMembers(l), &MixedColumns{Columns: &Columns{}}
+	m, raw := keep.NewMembers(l), &MixedColumns{Columns: &keep.Columns{}}
 	set := querier.Select(ctx, true, nil, l.Matchers...)
 	for set.Next() {
 		ts, vs, hs, err := samplesOf(set.At().Iterator(nil), after, upTo)

@@ -11,19 +11,20 @@ import (
 	"fmt"
 	"math"
 
+	"laminar/flownode/keep"
 	"laminar/flownode/partial"
 	"laminar/sequence"
 )
 
 // simpleQuery asks for the leaf's partials of samples after a time.
-func simpleQuery(l *Leaf, after int64) partial.SimpleQuery {
+func simpleQuery(l *keep.Leaf, after int64) partial.SimpleQuery {
 	m := l.Members
 	return partial.SimpleQuery{Metrics: m.Metrics, Series: m.Series, Slots: m.Slots, Pane: l.Def.Pane, After: after}
 }
 
 // AggregateDelta lets the database fold the leaf's ordered delta. It reports
 // false when the database cannot.
-func (r *Reader) AggregateDelta(ctx context.Context, l *Leaf, ranges map[sequence.Region]sequence.Range, fn func(pane int64, slot int32, part partial.Simple) error) (done bool, err error) {
+func (r *Reader) AggregateDelta(ctx context.Context, l *keep.Leaf, ranges map[sequence.Region]sequence.Range, fn func(pane int64, slot int32, part partial.Simple) error) (done bool, err error) {
 	err = r.aggregator.AggregateDelta(ctx, simpleQuery(l, -1), ranges, fn)
 	if err != nil && !errors.Is(err, partial.ErrNeedsColumnar) {
 		return false, fmt.Errorf("aggregate delta of %s: %w", l.Def.Text, err)
@@ -32,7 +33,7 @@ func (r *Reader) AggregateDelta(ctx context.Context, l *Leaf, ranges map[sequenc
 }
 
 // aggregateRaw lets the database fold all the leaf's samples after from.
-func (r *Reader) aggregateRaw(ctx context.Context, l *Leaf, from int64, fn func(pane int64, slot int32, part partial.Simple) error) (done bool, err error) {
+func (r *Reader) aggregateRaw(ctx context.Context, l *keep.Leaf, from int64, fn func(pane int64, slot int32, part partial.Simple) error) (done bool, err error) {
 	err = r.aggregator.AggregateRaw(ctx, simpleQuery(l, from), from, math.MaxInt64, fn)
 	if err != nil && !errors.Is(err, partial.ErrNeedsColumnar) {
 		return false, fmt.Errorf("aggregate raw samples of %s: %w", l.Def.Text, err)
@@ -42,7 +43,7 @@ func (r *Reader) aggregateRaw(ctx context.Context, l *Leaf, from int64, fn func(
 
 // aggregated reports whether the database could aggregate, and sees to it that
 // the leaf is read in columns for a while if not.
-func (r *Reader) aggregated(l *Leaf, err error) bool {
+func (r *Reader) aggregated(l *keep.Leaf, err error) bool {
 	if err == nil {
 		return true
 	}

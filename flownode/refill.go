@@ -57,7 +57,7 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.Jo
 		step.WindowsDone += (last-first)/s.every() + 1
 		step.NextT = last
 	}
-	s.r.Refills[flowplan.Requested]++
+	s.r.Refills[progress.Requested]++
 	return step, nil
 }
 

@@ -7,6 +7,7 @@ package flownode
 import (
 	"slices"
 
+	"laminar/flownode/keep"
 	"laminar/flownode/progress"
 )
 
@@ -22,7 +23,7 @@ type groupRows struct {
 }
 
 // extend adds the groups that are new. Members never lose any.
-func (x *groupRows) extend(f *Flow, m *Members) {
+func (x *groupRows) extend(f *Flow, m *keep.Members) {
 	known := len(x.rank)
 	if known == len(m.Groups) {
 		return
@@ -51,15 +52,15 @@ func (x *groupRows) extend(f *Flow, m *Members) {
 // of turns values of groups into rows. Two groups can have one row: where
 // static labels replace those that tell them apart. That is an error when both
 // have a value.
-func (x *groupRows) of(f *Flow, m *Members, samples []LeafSample) ([]progress.Row, error) {
+func (x *groupRows) of(f *Flow, m *keep.Members, samples []keep.LeafSample) ([]progress.Row, error) {
 	x.extend(f, m)
 	rows := make([]progress.Row, 0, len(samples))
 	// A few groups of many are sorted, many are put in their places.
 	if len(samples) < len(x.columns)/16 {
-		slices.SortFunc(samples, func(a, b LeafSample) int { return int(x.rank[a.Group]) - int(x.rank[b.Group]) })
+		slices.SortFunc(samples, func(a, b keep.LeafSample) int { return int(x.rank[a.Group]) - int(x.rank[b.Group]) })
 		for i, s := range samples {
 			if i > 0 && x.rank[samples[i-1].Group] == x.rank[s.Group] {
-				return nil, &DuplicateError{Leaf: f.Def.PromQL, Labels: m.Groups[s.Group].Labels}
+				return nil, &keep.DuplicateError{Leaf: f.Def.PromQL, Labels: m.Groups[s.Group].Labels}
 			}
 			rows = append(rows, progress.Row{Columns: x.columns[x.rank[s.Group]], Value: s.Value})
 		}
@@ -69,7 +70,7 @@ func (x *groupRows) of(f *Flow, m *Members, samples []LeafSample) ([]progress.Ro
 	for _, s := range samples {
 		rank := x.rank[s.Group]
 		if x.filled[rank] {
-			return nil, &DuplicateError{Leaf: f.Def.PromQL, Labels: m.Groups[s.Group].Labels}
+			return nil, &keep.DuplicateError{Leaf: f.Def.PromQL, Labels: m.Groups[s.Group].Labels}
 		}
 		x.values[rank], x.filled[rank] = s.Value, true
 	}

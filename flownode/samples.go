@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 
+	"laminar/flownode/keep"
 	"laminar/flownode/pane"
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -25,10 +26,10 @@ import (
 // The columns of which that is not so are noted, and put in order before they are
 // used.
 type rawSamples struct {
-	m        *Members
+	m        *keep.Members
 	series   []sequence.SeriesID            // by column
 	slot     []int32                        // by column: the slot it folds into
-	index    SlotIndex                      // of columns by series
+	index    keep.SlotIndex                 // of columns by series
 	last     []int64                        // by column: its newest time so far
 	unsorted map[int32]struct{}             // columns that are not in time order
 	only     func(slot int32, t int64) bool // which samples are wanted; nil for all
@@ -53,7 +54,7 @@ type rawBuffer struct {
 var rawBuffers = sync.Pool{New: func() any { return new(rawBuffer) }}
 
 // newRawSamples is for members of m. Give it back with release.
-func newRawSamples(m *Members, series []sequence.SeriesID) *rawSamples {
+func newRawSamples(m *keep.Members, series []sequence.SeriesID) *rawSamples {
 	r := &rawSamples{
 		m: m, series: series,
 		slot: make([]int32, len(series)), last: make([]int64, len(series)), unsorted: map[int32]struct{}{},
@@ -115,7 +116,7 @@ func (r *rawSamples) take(seg *segment.Segment, spans []segment.Span) {
 	before := len(r.ts)
 	for i, id := range seg.Series {
 		c := r.index.Get(id)
-		if c == NoSlot {
+		if c == keep.NoSlot {
 			continue
 		}
 		t := seg.Base + int64(seg.Offsets[i])
@@ -158,7 +159,7 @@ func (r *rawSamples) takeAll(seg *segment.Segment) {
 	)
 	for i, id := range seg.Series {
 		c := r.index.Get(id)
-		if c == NoSlot {
+		if c == keep.NoSlot {
 			continue
 		}
 		t := seg.Base + int64(offsets[i])
@@ -204,13 +205,13 @@ func (r *rawSamples) readError(spans []segment.Span, err error) error {
 }
 
 // columns sorts the samples by column.
-func (r *rawSamples) columns() *Columns {
+func (r *rawSamples) columns() *keep.Columns {
 	counts := make([]int, len(r.slot))
 	for _, c := range r.column {
 		counts[c]++
 	}
 	ts, vs := make([]int64, len(r.ts)), make([]float64, len(r.ts))
-	out := &Columns{Slot: r.slot, Times: make([][]int64, len(r.slot)), Values: make([][]float64, len(r.slot))}
+	out := &keep.Columns{Slot: r.slot, Times: make([][]int64, len(r.slot)), Values: make([][]float64, len(r.slot))}
 	for c, n := range counts {
 		out.Times[c], ts = ts[:0:n], ts[n:]
 		out.Values[c], vs = vs[:0:n], vs[n:]
@@ -219,7 +220,7 @@ func (r *rawSamples) columns() *Columns {
 		out.Times[c], out.Values[c] = append(out.Times[c], r.ts[i]), append(out.Values[c], r.vs[i])
 	}
 	for c := range r.unsorted {
-		out.Times[c], out.Values[c] = SortKeepLast(out.Times[c], out.Values[c])
+		out.Times[c], out.Values[c] = keep.SortKeepLast(out.Times[c], out.Values[c])
 	}
 	return out
 }
@@ -229,9 +230,9 @@ func (r *rawSamples) columns() *Columns {
 const foldChunk = 1024
 
 // foldInto adds all samples to pane state of slots slots.
-func (r *rawSamples) foldInto(s State, slots int) {
+func (r *rawSamples) foldInto(s keep.State, slots int) {
 	if len(r.unsorted) > 0 {
-		FoldColumns(s, r.columns(), slots)
+		keep.FoldColumns(s, r.columns(), slots)
 		return
 	}
 	var slot [foldChunk]int32
@@ -246,7 +247,7 @@ func (r *rawSamples) foldInto(s State, slots int) {
 
 // Columns reads the members' samples of the series in the spans; only, if not
 // nil, says which are wanted.
-func (r *Reader) Columns(ctx context.Context, m *Members, series []sequence.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) (*Columns, error) {
+func (r *Reader) Columns(ctx context.Context, m *keep.Members, series []sequence.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) (*keep.Columns, error) {
 	raw := newRawSamples(m, series)
 	raw.only = only
 	defer raw.release()

@@ -175,7 +175,7 @@ func (s *script) report() string {
 	var b strings.Builder
 	var counters []string
 	now := map[string]int{}
-	for _, r := range flowplan.Reasons() {
+	for _, r := range progress.Reasons() {
 		now["refill "+string(r)] = s.counts.Refills[r]
 		counters = append(counters, "refill "+string(r))
 	}
@@ -295,7 +295,7 @@ func TestHistoryChanged(t *testing.T) {
 	}
 	w.tick()
 	w.check()
-	if w.counts.Refills[flowplan.HistoryChanged] == 0 {
+	if w.counts.Refills[progress.HistoryChanged] == 0 {
 		t.Error("the changed history was not noticed")
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/prometheus/promql"
 
+	"laminar/flownode/keep"
 	"laminar/flownode/promeval"
 	"laminar/sequence"
 )
@@ -32,7 +33,7 @@ type selected struct {
 }
 
 // Select reads what the windows with ends from first to last need.
-func (r *Reader) Select(ctx context.Context, leaves Leaves, first, last int64) (*Selection, error) {
+func (r *Reader) Select(ctx context.Context, leaves keep.Leaves, first, last int64) (*Selection, error) {
 	sel := &Selection{}
 	for _, l := range leaves {
 		after, _ := l.Span(first)
@@ -52,7 +53,7 @@ func (r *Reader) Select(ctx context.Context, leaves Leaves, first, last int64) (
 
 // Add adds the samples of a leaf's members. Leaves can read the same samples:
 // they all read one snapshot, so of two at one time either will do.
-func (s *Selection) Add(m *Members, raw *MixedColumns) error {
+func (s *Selection) Add(m *keep.Members, raw *MixedColumns) error {
 	if s.at == nil {
 		s.at = map[sequence.SeriesID]int{}
 	}
@@ -74,7 +75,7 @@ func (s *Selection) Add(m *Members, raw *MixedColumns) error {
 			continue
 		}
 		x := &s.series[i]
-		x.Times, x.Values = SortKeepLast(slices.Concat(x.Times, ts), slices.Concat(x.Values, vs))
+		x.Times, x.Values = keep.SortKeepLast(slices.Concat(x.Times, ts), slices.Concat(x.Values, vs))
 		x.Histograms = slices.Concat(x.Histograms, hists)
 		slices.SortStableFunc(x.Histograms, func(a, b promql.HPoint) int { return cmp.Compare(a.T, b.T) })
 		x.Histograms = slices.CompactFunc(x.Histograms, func(a, b promql.HPoint) bool { return a.T == b.T })
@@ -85,7 +86,7 @@ func (s *Selection) Add(m *Members, raw *MixedColumns) error {
 // Touches reports whether some selector reads a sample in the window; those that
 // read a fixed time do not count. What a stale marker counts for depends on the
 // expression. leaves are those that were read.
-func (s *Selection) Touches(leaves Leaves, end int64) bool {
+func (s *Selection) Touches(leaves keep.Leaves, end int64) bool {
 	for i, l := range leaves {
 		if l.Def.Pinned {
 			continue

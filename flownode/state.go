@@ -9,8 +9,9 @@ import (
 	"context"
 	"time"
 
-	"laminar/flownode/flowplan"
+	"laminar/flownode/keep"
 	"laminar/flownode/pane"
+	"laminar/flownode/progress"
 )
 
 // maxCatchUp is how many windows behind the watermark are computed from pane
@@ -25,7 +26,7 @@ func (s *flowRound) behind(watermark int64) int64 {
 
 // stateMissing reports whether the leaf is to have pane state that reaches back
 // to the earliest open window but has not, and from where on.
-func (s *flowRound) stateMissing(l *Leaf) (from int64, missing bool) {
+func (s *flowRound) stateMissing(l *keep.Leaf) (from int64, missing bool) {
 	if l.Def.Batch || len(l.Members.Series) == 0 && l.State != nil {
 		return 0, false
 	}
@@ -54,7 +55,7 @@ func (r *round) buildStates(ctx context.Context, flows []*flowRound) error {
 		}
 	}
 	built, err := r.BuildTogether(ctx, missing)
-	r.Refills[flowplan.NoState] += built
+	r.Refills[progress.NoState] += built
 	return err
 }
 
@@ -70,14 +71,14 @@ func (s *flowRound) ensureState(ctx context.Context) error {
 		if l.State, err = s.r.BuildState(ctx, l, from); err != nil {
 			return err
 		}
-		s.r.Refills[flowplan.NoState]++
+		s.r.Refills[progress.NoState]++
 	}
 	return nil
 }
 
 // lateKeep is how much older than the earliest open window needs panes are
 // kept, for the late samples that come any minute; whole panes.
-func lateKeep(l *Leaf) int64 {
+func lateKeep(l *keep.Leaf) int64 {
 	const late = int64(2 * time.Minute / time.Millisecond)
 	return min((late+l.Def.Pane-1)/l.Def.Pane, 60) * l.Def.Pane
 }

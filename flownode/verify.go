@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/keep"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/sequence"
@@ -146,7 +147,7 @@ type verifying struct {
 	flow        progress.Flow // as the last snapshot showed it
 	def         flowdef.Flow  // of flow; it stays the same
 	layout      *flowdef.Layout
-	leaves      Leaves // they only select samples
+	leaves      keep.Leaves // they only select samples
 	membersAt   sequence.Vector
 	first, last int64 // ends of the windows asked for
 	next        int64 // end of the first one still to do; Unset before the first pass
@@ -237,7 +238,7 @@ func (r *verifying) load(ctx context.Context, in *Reader, snap StoredSnapshot) e
 
 // selectorsOf is leaves that select what the expression reads, series by series,
 // and compute nothing: what a batch flow has anyway.
-func selectorsOf(def flowdef.Flow) Leaves {
+func selectorsOf(def flowdef.Flow) keep.Leaves {
 	def.Expr = def.Expr.Whole("it is verified")
-	return NewLeaves(def)
+	return keep.NewLeaves(def)
 }

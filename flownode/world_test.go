@@ -109,7 +109,7 @@ func newWorld(t testing.TB, seed uint64, regions int, executor flowdef.Executor,
 	w.reading.AtOnce = []int{DefaultAtOnce, 3, 50}[seed%3]
 	w.machine = Machine{Eval: promeval.New(), MaxStateBytes: 1 << 30, Now: time.Now, Log: w.reading.Log}
 	w.budget, w.snapshots, w.results = time.Second, w.store, w.store
-	w.counts = Counts{Refills: map[flowplan.Reason]int{}, Windows: map[WindowKind]int{}}
+	w.counts = Counts{Refills: map[progress.Reason]int{}, Windows: map[WindowKind]int{}}
 	w.choices = map[flowplan.ExecutorChoice]int{}
 	w.restart()
 	metrics := []struct {

@@ -89,7 +89,7 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) er
 			b = newBar(a.stderr, fmt.Sprintf("refill %s (job %d), seconds of window time", job.FlowName, id), seconds(job.To-job.From))
 		}
 		b.set(seconds(job.NextT - job.From))
-		return finished(job), nil
+		return job.State.Finished(), nil
 	})
 	if ctx.Err() != nil {
 		return &hintedError{err: fmt.Errorf("job %d goes on without this command", id), hint: fmt.Sprintf("laminar job show %d, or laminar job cancel %d", id, id)}
@@ -103,12 +103,12 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) er
 		}
 	}
 	switch job.State {
-	case "done":
+	case progress.JobDone:
 		if a.output == "json" {
 			return nil
 		}
 		return say(a.stdout, "job %d: %d windows computed, %d rows changed\n", id, job.WindowsDone, job.RowsWritten)
-	case "cancelled":
+	case progress.JobCancelled:
 		return fmt.Errorf("job %d was cancelled", id)
 	default:
 		return fmt.Errorf("job %d: %s", id, job.Error)
@@ -117,7 +117,3 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) er
 
 // seconds is what the bar counts in: milliseconds would only look precise.
 func seconds(ms int64) int64 { return ms / 1000 }
-
-func finished(job progress.Job) bool {
-	return job.State == "done" || job.State == "failed" || job.State == "cancelled"
-}

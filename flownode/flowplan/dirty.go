@@ -26,7 +26,7 @@ type DirtyWindow struct {
 	End     int64
 	All     bool
 	Groups  map[string]struct{} // empty when All
-	Reason  Reason              // of the first touch
+	Reason  progress.Reason     // of the first touch
 	Since   sequence.Vector     // the flow's vector before the first touch
 	FirstAt int64               // database clock, ms
 	LastAt  int64               // database clock, ms
@@ -55,7 +55,7 @@ func NewDirtyList() *DirtyList {
 func (l *DirtyList) Len() int { return len(l.windows) }
 
 // Restore puts an entry back as it was stored; group "" is the whole window.
-func (l *DirtyList) Restore(end int64, group string, reason Reason, since sequence.Vector, firstAt, lastAt int64) {
+func (l *DirtyList) Restore(end int64, group string, reason progress.Reason, since sequence.Vector, firstAt, lastAt int64) {
 	w := l.windows[end]
 	if w == nil {
 		w = &DirtyWindow{End: end, Groups: map[string]struct{}{}, Reason: reason, Since: since, FirstAt: firstAt, LastAt: lastAt}
@@ -72,7 +72,7 @@ func (l *DirtyList) Restore(end int64, group string, reason Reason, since sequen
 // Touch makes one group of a window dirty, or with group "" all of it. The first
 // touch gives the reason and the vector; every touch moves LastAt to now. So a
 // window that is touched again and again waits, but FirstAt bounds the wait.
-func (l *DirtyList) Touch(end int64, group string, reason Reason, since sequence.Vector, now int64) {
+func (l *DirtyList) Touch(end int64, group string, reason progress.Reason, since sequence.Vector, now int64) {
 	w := l.windows[end]
 	if w == nil {
 		w = &DirtyWindow{End: end, Groups: map[string]struct{}{}, Reason: reason, Since: since, FirstAt: now}

@@ -1,6 +1,7 @@
 package flowplan
 
 import (
+	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
@@ -20,7 +21,7 @@ type State struct {
 // DirtySpan is a stretch of sample time in which anything may have changed.
 type DirtySpan struct {
 	Span   segment.Span
-	Reason Reason
+	Reason progress.Reason
 }
 
 // Leaf is what a round does about one leaf.
@@ -28,7 +29,7 @@ type Leaf struct {
 	// Rebuild: the state must be built again from raw at the round's vector,
 	// for Reason; otherwise it is advanced.
 	Rebuild bool
-	Reason  Reason
+	Reason  progress.Reason
 
 	// Ordered, Unordered: the delta holds hot segments of the kind that must
 	// be read: to be folded, or for what they touch.
@@ -66,9 +67,9 @@ func Plan(st State, after, upTo sequence.Vector, infos []segment.Info, closedT i
 	var out Leaf
 	switch {
 	case !st.Exists:
-		out.Rebuild, out.Reason = true, NoState
+		out.Rebuild, out.Reason = true, progress.NoState
 	case !st.At.Equal(after):
-		out.Rebuild, out.Reason = true, ReaderDisagrees
+		out.Rebuild, out.Reason = true, progress.ReaderDisagrees
 	}
 	for i := range infos {
 		in := &infos[i]
@@ -87,11 +88,11 @@ func Plan(st State, after, upTo sequence.Vector, infos []segment.Info, closedT i
 			if in.MinT <= closedT {
 				out.Spans = append(out.Spans, DirtySpan{
 					Span:   segment.Span{MinT: in.MinT, MaxT: min(in.MaxT, closedT)},
-					Reason: PrecisionLost,
+					Reason: progress.PrecisionLost,
 				})
 			}
 			if st.Exists && in.MaxT > st.From && !out.Rebuild {
-				out.Rebuild, out.Reason = true, PrecisionLost
+				out.Rebuild, out.Reason = true, progress.PrecisionLost
 			}
 		case in.Ordered:
 			// With a rebuild only what reaches closed windows is of interest.

@@ -26,7 +26,7 @@ func TestPlan(t *testing.T) {
 		closed int64
 
 		rebuild            bool
-		reason             Reason
+		reason             progress.Reason
 		ordered, unordered bool
 		spans              int
 		samples            int64
@@ -36,15 +36,15 @@ func TestPlan(t *testing.T) {
 		"unordered":                     {state: alive, infos: []segment.Info{hot(false, 2000, 3000)}, closed: 500, unordered: true, samples: 7},
 		"of an earlier sequence":        {state: alive, infos: []segment.Info{{Region: 1, MinSeq: 9, MaxSeq: 10, Ordered: true, Samples: 7}}, closed: 500},
 		"of a later sequence":           {state: alive, infos: []segment.Info{{Region: 1, MinSeq: 13, MaxSeq: 13, Ordered: true, Samples: 7}}, closed: 500},
-		"sealed in memory's time":       {state: alive, infos: []segment.Info{sealed(900, 3000)}, closed: 500, rebuild: true, reason: PrecisionLost, samples: 7},
-		"sealed, reaches closed":        {state: alive, infos: []segment.Info{sealed(400, 3000)}, closed: 500, rebuild: true, reason: PrecisionLost, spans: 1, samples: 7},
+		"sealed in memory's time":       {state: alive, infos: []segment.Info{sealed(900, 3000)}, closed: 500, rebuild: true, reason: progress.PrecisionLost, samples: 7},
+		"sealed, reaches closed":        {state: alive, infos: []segment.Info{sealed(400, 3000)}, closed: 500, rebuild: true, reason: progress.PrecisionLost, spans: 1, samples: 7},
 		"sealed before memory's time":   {state: alive, infos: []segment.Info{sealed(100, 1000)}, closed: 500, spans: 1, samples: 7},
-		"no state":                      {infos: []segment.Info{hot(true, 2000, 3000)}, closed: 500, rebuild: true, reason: NoState, samples: 7},
-		"no state, reaches closed":      {infos: []segment.Info{hot(true, 400, 3000)}, closed: 500, rebuild: true, reason: NoState, ordered: true, samples: 7},
-		"no state, nothing is closed":   {infos: []segment.Info{hot(true, 400, 3000)}, closed: noneClosed, rebuild: true, reason: NoState, samples: 7},
-		"state stands elsewhere":        {state: State{Exists: true, At: sequence.Vector{1: 9, 2: 5}}, closed: 500, rebuild: true, reason: ReaderDisagrees},
-		"unordered without state":       {infos: []segment.Info{hot(false, 400, 3000)}, closed: 500, rebuild: true, reason: NoState, unordered: true, samples: 7},
-		"sealed and ordered, no closed": {state: alive, infos: []segment.Info{sealed(900, 3000), hot(true, 2000, 3000)}, closed: 500, rebuild: true, reason: PrecisionLost, samples: 14},
+		"no state":                      {infos: []segment.Info{hot(true, 2000, 3000)}, closed: 500, rebuild: true, reason: progress.NoState, samples: 7},
+		"no state, reaches closed":      {infos: []segment.Info{hot(true, 400, 3000)}, closed: 500, rebuild: true, reason: progress.NoState, ordered: true, samples: 7},
+		"no state, nothing is closed":   {infos: []segment.Info{hot(true, 400, 3000)}, closed: noneClosed, rebuild: true, reason: progress.NoState, samples: 7},
+		"state stands elsewhere":        {state: State{Exists: true, At: sequence.Vector{1: 9, 2: 5}}, closed: 500, rebuild: true, reason: progress.ReaderDisagrees},
+		"unordered without state":       {infos: []segment.Info{hot(false, 400, 3000)}, closed: 500, rebuild: true, reason: progress.NoState, unordered: true, samples: 7},
+		"sealed and ordered, no closed": {state: alive, infos: []segment.Info{sealed(900, 3000), hot(true, 2000, 3000)}, closed: 500, rebuild: true, reason: progress.PrecisionLost, samples: 14},
 	} {
 		got := Plan(c.state, after, upTo, c.infos, c.closed)
 		if got.Rebuild != c.rebuild || got.Reason != c.reason || got.Ordered != c.ordered || got.Unordered != c.unordered ||
@@ -95,10 +95,10 @@ func TestWatermark(t *testing.T) {
 func TestDirtyList(t *testing.T) {
 	l := NewDirtyList()
 	at := sequence.Vector{1: 3}
-	l.Touch(60, "a", Unordered, at, 1000)
-	l.Touch(60, "b", LateOrdered, sequence.Vector{1: 9}, 2000)
-	l.Touch(120, "", PrecisionLost, at, 2500)
-	if got := l.TakeChanged(); len(got) != 2 || got[0].Reason != Unordered || !got[0].Since.Equal(at) || len(got[0].Groups) != 2 || !got[1].All {
+	l.Touch(60, "a", progress.Unordered, at, 1000)
+	l.Touch(60, "b", progress.LateOrdered, sequence.Vector{1: 9}, 2000)
+	l.Touch(120, "", progress.PrecisionLost, at, 2500)
+	if got := l.TakeChanged(); len(got) != 2 || got[0].Reason != progress.Unordered || !got[0].Since.Equal(at) || len(got[0].Groups) != 2 || !got[1].All {
 		t.Errorf("changed: %+v", got)
 	}
 	if got := l.TakeChanged(); len(got) != 0 {
@@ -115,7 +115,7 @@ func TestDirtyList(t *testing.T) {
 	}
 	// Touched again and again: at latest after DirtyAtLatest.
 	for now := int64(3000); now < 1000+DirtyAtLatest; now += 1000 {
-		l.Touch(60, "a", Unordered, at, now)
+		l.Touch(60, "a", progress.Unordered, at, now)
 	}
 	if got := l.Ready(1000+DirtyAtLatest, 1); len(got) != 1 || got[0].End != 60 {
 		t.Errorf("ready at latest: %+v", got)
@@ -125,7 +125,7 @@ func TestDirtyList(t *testing.T) {
 		t.Errorf("removed, but %d are left and %+v changed", l.Len(), changed)
 	}
 	for i := range MaxDirtyGroups + 1 {
-		l.Touch(180, string(rune('A'+i)), Unordered, at, 1)
+		l.Touch(180, string(rune('A'+i)), progress.Unordered, at, 1)
 	}
 	if got := l.TakeChanged(); len(got) != 1 || !got[0].All {
 		t.Error("too many groups must make the whole window dirty")
@@ -133,12 +133,12 @@ func TestDirtyList(t *testing.T) {
 }
 
 func TestReasons(t *testing.T) {
-	for _, r := range Reasons() {
-		if got, err := ParseReason(string(r)); err != nil || got != r {
+	for _, r := range progress.Reasons() {
+		if got, err := progress.ParseReason(string(r)); err != nil || got != r {
 			t.Errorf("%s: read back as %s, %v", r, got, err)
 		}
 	}
-	if _, err := ParseReason("because"); err == nil {
+	if _, err := progress.ParseReason("because"); err == nil {
 		t.Error("an unknown reason was read")
 	}
 }

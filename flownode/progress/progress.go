@@ -61,7 +61,7 @@ const AllGroups = ""
 type Dirty struct {
 	WindowEnd int64  // milliseconds since the epoch
 	Group     string // AllGroups, or flowdef.GroupKey of the group's labels
-	Reason    string // flowplan.Reason
+	Reason    Reason
 	Since     sequence.Vector
 	FirstAt   int64 // database clock, ms: first became dirty
 	LastAt    int64 // database clock, ms: last became dirty
@@ -132,7 +132,7 @@ type Job struct {
 	Kind        string // "refill"
 	From, To    int64  // windows with From < end <= To, ms since the epoch
 	NextT       int64  // windows with an end <= NextT are done
-	State       string // queued, running, done, failed, cancelled
+	State       JobState
 	WindowsDone int64
 	RowsWritten int64
 	Error       string

@@ -23,7 +23,7 @@ type Job struct {
 func NewJob(j progress.Job) Job {
 	return Job{
 		ID: j.ID, Kind: j.Kind, Flow: j.FlowName, From: FormatTime(j.From), To: FormatTime(j.To),
-		DoneUpTo: FormatTime(j.NextT), State: j.State, Windows: j.WindowsDone, Rows: j.RowsWritten,
+		DoneUpTo: FormatTime(j.NextT), State: j.State.String(), Windows: j.WindowsDone, Rows: j.RowsWritten,
 		Created: FormatTime(j.CreatedAt), Started: FormatTime(j.StartedAt), Finished: FormatTime(j.FinishedAt), Error: j.Error,
 	}
 }

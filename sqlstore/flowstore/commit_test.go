@@ -221,7 +221,7 @@ func TestDirtyList(t *testing.T) {
 	db := sqltest.NewRawDB(t, 2)
 	db.Apply(sqltest.FlowFor(t, "f", "sum by (i) (m)"))
 	r := sqltest.Rounds{Flow: db.Take("f")}
-	dirty := func(end int64, group, reason string, since sequence.Seq, at int64) progress.Dirty {
+	dirty := func(end int64, group string, reason progress.Reason, since sequence.Seq, at int64) progress.Dirty {
 		return progress.Dirty{WindowEnd: end, Group: group, Reason: reason, Since: sequence.Vector{1: since}, FirstAt: at, LastAt: at}
 	}
 	round := r.Next()

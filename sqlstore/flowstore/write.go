@@ -188,7 +188,7 @@ func dirtyColumns(r *progress.Round) []any {
 	for i := range r.Add {
 		d := &r.Add[i]
 		ends[i], first[i], last[i] = d.WindowEnd, d.FirstAt, d.LastAt
-		groups[i], reasons[i], since[i] = d.Group, d.Reason, raw.EncodeVector(d.Since)
+		groups[i], reasons[i], since[i] = d.Group, d.Reason.String(), raw.EncodeVector(d.Since)
 	}
 	return []any{int32(r.Flow), ends, groups, reasons, since, first, last}
 }

@@ -1,4 +1,4 @@
-package flowplan
+package progress
 
 import "fmt"
 
@@ -36,7 +36,10 @@ func Reasons() []Reason {
 	return []Reason{PrecisionLost, Unordered, LateOrdered, NoState, BeyondHorizon, HistoryChanged, ReaderDisagrees, Histogram, Requested}
 }
 
-// ParseReason reads a reason back from the dirty list.
+// String is the reason as it is stored and shown.
+func (r Reason) String() string { return string(r) }
+
+// ParseReason reads a reason as it is stored in the dirty list.
 func ParseReason(s string) (Reason, error) {
 	for _, r := range Reasons() {
 		if string(r) == s {

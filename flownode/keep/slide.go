@@ -1,4 +1,4 @@
-package flownode
+package keep
 
 import (
 	"math"

@@ -1,4 +1,4 @@
-package flownode
+package keep
 
 import (
 	"fmt"
@@ -359,5 +359,26 @@ func TestStateBytes(t *testing.T) {
 		if got, _ := stateBytes(t, c.promql, c.every, 1000); got > c.most {
 			t.Errorf("%s every %d s: %.1f bytes per series and pane, want %.0f at most", c.promql, c.every/1000, got, c.most)
 		}
+	}
+}
+
+// BenchmarkState reports the memory of pane state at its largest: per series
+// and pane of counters, and of a tumbling window of 100,000 series.
+func BenchmarkState(b *testing.B) {
+	for _, bm := range []struct {
+		promql string
+		every  int64
+	}{{"rate(m[5m])", 60_000}, {"rate(m[1h])", 60_000}, {"rate(m[24h])", 300_000}, {"sum_over_time(m[1m])", 60_000}} {
+		b.Run(bm.promql, func(b *testing.B) {
+			count := 10_000
+			if bm.promql == "sum_over_time(m[1m])" {
+				count = 100_000
+			}
+			for b.Loop() {
+				perPane, bytes := stateBytes(b, bm.promql, bm.every, count)
+				b.ReportMetric(perPane, "B/(series*pane)")
+				b.ReportMetric(bytes/1e6, "MB")
+			}
+		})
 	}
 }

@@ -1,4 +1,4 @@
-package flownode
+package keep
 
 // Touches is a set of cells: of groups, or of slots, by pane. The zero value is
 // empty.

@@ -1,4 +1,4 @@
-package flownode
+package keep
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"slices"
 	"sync"
 
-	"laminar/flownode/flowplan"
 	"laminar/flownode/pane"
 	"laminar/flownode/partial"
+	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
@@ -62,7 +62,7 @@ func (s *panes[P, PP]) Advance(rng map[sequence.Region]sequence.Range, to sequen
 	for r, x := range rng {
 		if x.After != s.at.At(r) {
 			return fmt.Errorf("advance pane state of region %d by %s: it stands at %d (%s)",
-				r, x, s.at.At(r), flowplan.ReaderDisagrees)
+				r, x, s.at.At(r), progress.ReaderDisagrees)
 		}
 	}
 	s.at = to
