@@ -8,8 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
+
+	"laminar/sqlstore/sqltest"
 )
 
 // TestCLI runs the scripts under testdata/cli. Commands:
@@ -67,8 +70,35 @@ func TestUnreachableDatabase(t *testing.T) {
 	} {
 		args = append(args, "--database-url", "host="+t.TempDir()+" user=x dbname=x")
 		code, _, stderr := invoke(t.Context(), "", args...)
-		if code != exitUnreachable || !strings.Contains(stderr, "database is not available") {
+		if code != exitUnreachable || !strings.Contains(stderr, "connect to the database: there is no socket ") || !strings.Contains(stderr, "\nTry: start PostgreSQL") {
 			t.Errorf("laminar %v: exit code %d, want %d:\n%s", args, code, exitUnreachable, stderr)
+		}
+	}
+}
+
+// TestServeDoesNotWaitInVain: what a person has to put right first is said at
+// once, with what to type; a database that may still come up is waited for.
+func TestServeDoesNotWaitInVain(t *testing.T) {
+	db := sqltest.New(t)
+	wrong := strings.Replace(db.URL, "/"+db.Name, "/nothing_of_that_name", 1)
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"serve", "--listen", "127.0.0.1:0", "--database-url", wrong}, exitFault, "Error: connect to the database: there is no database \"nothing_of_that_name\"\nTry: create database"},
+		{[]string{"status", "--database-url", wrong}, exitFault, "\nTry: create database"},
+		{[]string{"serve", "--listen", "127.0.0.1:0", "--database-url", "postgres://h:port/db"}, exitUsage, "\nTry: --database-url 'postgres://USER:PASSWORD@HOST:5432/DATABASE'"},
+		{[]string{"psql", "--database-url", "postgres://h:port/db"}, exitUsage, "\nTry: --database-url 'postgres://USER:PASSWORD@HOST:5432/DATABASE'"},
+		{[]string{"serve", "--listen", "127.0.0.1:0", "--database-start-timeout", "1s", "--database-url", "postgres://127.0.0.1:1/db"}, exitUnreachable, "no PostgreSQL listens at 127.0.0.1:1\nTry: start it there"},
+	} {
+		began := time.Now()
+		code, _, stderr := invoke(t.Context(), "", c.args...)
+		if code != c.code || !strings.Contains(stderr, c.want) {
+			t.Errorf("laminar %v: exit code %d, want %d and %q:\n%s", c.args, code, c.code, c.want, stderr)
+		}
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("laminar %v: it took %s", c.args, took)
 		}
 	}
 }

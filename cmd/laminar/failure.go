@@ -13,6 +13,7 @@ import (
 	"laminar/server/web"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/localpg"
+	"laminar/sqlstore/pg"
 )
 
 // Exit codes, part of the public contract.
@@ -104,11 +105,30 @@ func report(w io.Writer, err error) int {
 			_ = say(w, map[bool]string{true: "Error: ", false: "  and: "}[i == 0]+"%v\n", one)
 		}
 	}
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) && hinted.Hint() != "" {
-		_ = say(w, "Try: %s\n", hinted.Hint())
+	if hint := hintOf(err); hint != "" {
+		_ = say(w, "Try: %s\n", hint)
 	}
 	return exitCode(err)
+}
+
+// hintOf is what to type instead, as the outermost error says that knows it.
+func hintOf(err error) string {
+	if hinted, ok := err.(interface{ Hint() string }); ok && hinted.Hint() != "" { // this very error, not one that it wraps
+		return hinted.Hint()
+	}
+	switch e := err.(type) { // likewise
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			return hintOf(inner)
+		}
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			if hint := hintOf(inner); hint != "" {
+				return hint
+			}
+		}
+	}
+	return ""
 }
 
 // apart takes what errors.Join joined apart: each has a line of its own.
@@ -128,9 +148,10 @@ func exitCode(err error) int {
 		timeout    *timeoutError
 		exposed    *web.ExposedError
 		notRunning *localpg.NotRunningError
+		badURL     *pg.URLError
 	)
 	switch {
-	case errors.As(err, &usage), errors.As(err, &set), errors.As(err, &exposed):
+	case errors.As(err, &usage), errors.As(err, &set), errors.As(err, &exposed), errors.As(err, &badURL):
 		return exitUsage
 	case errors.As(err, &timeout):
 		return exitTimeout

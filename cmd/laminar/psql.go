@@ -9,11 +9,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"laminar/sqlstore/localpg"
+	"laminar/sqlstore/pg"
 )
 
 func (a *app) psqlCommand() *cobra.Command {
@@ -108,8 +108,8 @@ func (a *app) runPsql(cmd *cobra.Command, databaseURL string, args []string) err
 			return &hintedError{err: errors.New("there is no psql on this machine"), hint: "apt install postgresql-client"}
 		}
 	}
-	if _, err := pgconn.ParseConfig(databaseURL); err != nil {
-		return usagef("read the database URL: %w", err)
+	if err := pg.CheckURL(databaseURL); err != nil {
+		return err
 	}
 	open, env, remove, err := openly(databaseURL)
 	if err != nil {

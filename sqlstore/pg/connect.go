@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -22,6 +23,11 @@ type Config struct {
 
 // oldestServer is the oldest major version of PostgreSQL that works.
 const oldestServer = 13
+
+// connectTimeout is how long a server may take to let a session in where the URL
+// does not say (connect_timeout): long for one that is busy, short for a person
+// who has mistyped a host that does not answer.
+const connectTimeout = 10 * time.Second
 
 // laterSettings are what session_settings cannot set, because not every server
 // knows them, by the major version that brought them.
@@ -57,9 +63,12 @@ type Server struct {
 func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	pc, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("read the database URL: %w", err)
+		return nil, explainURL(cfg.URL, err)
 	}
 	pc.MaxConns = cfg.MaxConns
+	if pc.ConnConfig.ConnectTimeout == 0 {
+		pc.ConnConfig.ConnectTimeout = connectTimeout
+	}
 	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
 		pc.ConnConfig.RuntimeParams["application_name"] = "laminar"
 	}
@@ -109,7 +118,7 @@ func inspect(ctx context.Context, pool *pgxpool.Pool) (Server, error) {
 	var info Server
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
-		return info, fmt.Errorf("connect to the database: %w", Interpret(err))
+		return info, explainConnect(&pool.Config().ConnConfig.Config, err)
 	}
 	defer conn.Release()
 	var version int

@@ -11,9 +11,9 @@
 //     settings of queries/pg/session_settings.sql: Laminar's schema on the search
 //     path, READ COMMITTED, UTC. Open refuses a transaction pooler, behind which
 //     settings, advisory locks and exported snapshots would belong to no session.
-//   - Errors. Only errors.go looks into an error of the driver. An error that
-//     has passed Interpret carries a sentinel wherever a caller has something to
-//     decide. An answer to COMMIT passes InterpretCommit: everything but a clear
+//   - Errors. Only errors.go, and connecterror.go at the start, look into an error
+//     of the driver. An error that has passed Interpret carries a sentinel wherever
+//     a caller has something to decide. An answer to COMMIT passes InterpretCommit: everything but a clear
 //     refusal may have come after the commit (I2).
 //   - COPY. When CopyRows returns, nothing reads its rows any more, also where
 //     the connection broke.

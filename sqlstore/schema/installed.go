@@ -22,9 +22,18 @@ func (in *Installer) CheckInstalled(ctx context.Context) error {
 	var version uint
 	err = in.db.Pool().QueryRow(ctx, queries.SchemaVersion).Scan(&version)
 	switch {
-	case pg.NoTable(err), err == nil && version == 0:
-		return pg.WithHint(fmt.Errorf("there is no Laminar in schema %s of database %s", in.db.Schema(), in.db.Server().Database),
-			"laminar serve with the same database installs it; or another --database-schema")
+	case pg.NoRights(err):
+		return in.notReadable()
+	case pg.NoTable(err):
+		// A schema that the role may not use looks like none.
+		if found, err := in.rights(ctx); err != nil {
+			return err
+		} else if found[0].There && !found[0].Usable {
+			return in.notReadable()
+		}
+		return in.notInstalled()
+	case err == nil && version == 0:
+		return in.notInstalled()
 	case err != nil:
 		return fmt.Errorf("read the schema's version: %w", pg.Interpret(err))
 	case version < newest:
@@ -35,4 +44,9 @@ func (in *Installer) CheckInstalled(ctx context.Context) error {
 			"use the Laminar that wrote this database, or a newer one")
 	}
 	return in.loadRegions(ctx)
+}
+
+func (in *Installer) notInstalled() error {
+	return pg.WithHint(fmt.Errorf("there is no Laminar in schema %s of database %s", in.db.Schema(), in.db.Server().Database),
+		"laminar serve with the same database installs it; or another --database-schema")
 }

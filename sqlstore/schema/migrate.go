@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
-	queries "laminar/queries/schema"
 	"laminar/sqlstore/pg"
 )
 
@@ -126,7 +125,7 @@ func (in *Installer) migrateError(err error) error {
 	case errors.Is(err, migrate.ErrLockTimeout), pg.LockTimedOut(err):
 		return pg.WithHint(err, "another session holds a lock on Laminar's tables: look into pg_stat_activity, end it, start again")
 	case pg.NoRights(err):
-		return pg.WithHint(err, "alter schema %s owner to %s", pg.Quoted(in.db.Schema()), pg.Quoted(in.db.Server().Role))
+		return pg.WithHint(err, "the role that owns the tables in schema %s (\\dt %s.*) as the user in --database-url", in.db.Schema(), in.db.Schema())
 	}
 	return err
 }
@@ -134,33 +133,22 @@ func (in *Installer) migrateError(err error) error {
 // createSchemas makes the schemas that are missing. It looks first, so that a
 // role without CREATE on the database can use schemas made for it.
 func (in *Installer) createSchemas(ctx context.Context) error {
-	names := []string{in.db.Schema(), in.results}
-	rows, err := in.db.Pool().Query(ctx, queries.SchemaRights, names)
+	found, err := in.rights(ctx)
 	if err != nil {
-		return fmt.Errorf("look for the schemas: %w", pg.Interpret(err))
+		return err
 	}
-	defer rows.Close()
 	var missing []string
-	for rows.Next() {
-		var name string
-		var there, usable, mayCreate bool
-		if err := rows.Scan(&name, &there, &usable, &mayCreate); err != nil {
-			return fmt.Errorf("look for the schemas: %w", pg.Interpret(err))
-		}
-		switch {
-		case there && !usable:
-			return pg.WithHint(fmt.Errorf("role %s may not create tables in schema %s", in.db.Server().Role, name),
-				"alter schema %s owner to %s", pg.Quoted(name), pg.Quoted(in.db.Server().Role))
-		case !there && !mayCreate:
-			return pg.WithHint(fmt.Errorf("schema %s is not there, and role %s may not create it", name, in.db.Server().Role),
+	for _, r := range found {
+		switch role := pg.Quoted(in.db.Server().Role); {
+		case r.There && !r.Fillable:
+			return in.notFillable(r)
+		case !r.There && !r.MayCreate:
+			return pg.WithHint(fmt.Errorf("schema %s is not there, and role %s may not create it", r.Name, in.db.Server().Role),
 				"grant create on database %s to %s; or: create schema %s authorization %s; create schema %s authorization %s",
-				pg.Quoted(in.db.Server().Database), pg.Quoted(in.db.Server().Role), pg.Quoted(names[0]), pg.Quoted(in.db.Server().Role), pg.Quoted(names[1]), pg.Quoted(in.db.Server().Role))
-		case !there:
-			missing = append(missing, name)
+				pg.Quoted(in.db.Server().Database), role, pg.Quoted(in.db.Schema()), role, pg.Quoted(in.results), role)
+		case !r.There:
+			missing = append(missing, r.Name)
 		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("look for the schemas: %w", pg.Interpret(err))
 	}
 	for _, name := range missing {
 		if _, err := in.db.Pool().Exec(ctx, "create schema "+pg.Quoted(name)); err != nil {

@@ -129,6 +129,38 @@ func TestMinimalRole(t *testing.T) {
 	useAs(t, sqlstore.Config{URL: as, Schema: "My Own", ResultSchema: `Fl"ow`})
 }
 
+// TestOtherRole: a role beside the one that Laminar runs as is told what it lacks,
+// and never to take the schema away from that one.
+func TestOtherRole(t *testing.T) {
+	db := sqltest.NewEmpty(t, "")
+	owner, other := "owner_"+db.Name, "other_"+db.Name
+	for _, role := range []string{owner, other} {
+		sqltest.Run(t, db.URL, "create role "+role+" login password 'pw' nosuperuser; grant create on database "+db.Name+" to "+role)
+		t.Cleanup(func() { sqltest.Run(t, db.URL, "drop owned by "+role+"; drop role "+role) })
+	}
+	useAs(t, sqlstore.Config{URL: loginAs(t, db.URL, owner)})
+	store, _, err := open(t, sqlstore.Config{URL: loginAs(t, db.URL, other)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(err error, text, hintText string) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), text) || !strings.Contains(hint(err), hintText) || strings.Contains(hint(err), "owner to") {
+			t.Errorf("%v, hint %q; want %q, %q", err, hint(err), text, hintText)
+		}
+	}
+	unreadable := "role " + other + " may not read schema laminar"
+	want(store.Schema.CheckInstalled(t.Context()), unreadable, "grant usage on schema \"laminar\" to")
+	want(store.Schema.Migrate(t.Context()), "which belongs to role "+owner, "role "+owner+" as the user in --database-url")
+	sqltest.Run(t, db.URL, "grant usage, create on schema laminar, flow to "+other)
+	want(store.Schema.CheckInstalled(t.Context()), unreadable, "grant select on all tables")
+	want(store.Schema.Migrate(t.Context()), "migrate the database", "as the user in --database-url")
+	sqltest.Run(t, db.URL, "grant select on all tables in schema laminar to "+other)
+	if err := store.Schema.CheckInstalled(t.Context()); err != nil {
+		t.Errorf("with the rights: %v, hint %q", err, hint(err))
+	}
+}
+
 // useAs writes, reads, seals and gives up samples.
 func useAs(t *testing.T, cfg sqlstore.Config) {
 	t.Helper()
