@@ -21,7 +21,8 @@ const readyTimeout = 2 * time.Second
 // one in so many. Counting all would cost as much as the locks.
 const mutexFraction = 100
 
-// Routes is what answers the requests. All fields but Profiles must be set.
+// Routes is what answers the requests. All fields but Profiles must be set. Each
+// is called by many goroutines at once.
 type Routes struct {
 	Write    http.Handler // remote write
 	Import   http.Handler

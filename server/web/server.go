@@ -55,6 +55,8 @@ func (s *Server) Run(ctx context.Context) error {
 		defer cancel()
 		stopped <- s.server.Shutdown(ctx)
 	})
+	// The toolkit would open the addresses itself; given a listener it only logs
+	// them.
 	addresses, systemd := []string{s.listener.Addr().String()}, false
 	err := toolkit.Serve(s.listener, s.server, &toolkit.FlagConfig{
 		WebListenAddresses: &addresses, WebSystemdSocket: &systemd, WebConfigFile: &s.file,

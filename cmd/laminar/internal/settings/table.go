@@ -9,6 +9,7 @@ import (
 // Scope says which commands have a flag for a setting.
 type Scope int
 
+// The scopes of settings.
 const (
 	Everywhere Scope = iota // every command: where the database is
 	Serving                 // serve and demo
