@@ -1,30 +1,44 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"laminar/server/view"
 )
 
-// bar shows how far long work is: as a progress bar on a terminal, else as a
-// plain line whenever a tenth more is done.
+// bar shows how far long work is, and about how long it will still take: as a
+// progress bar on a terminal, else as a plain line whenever a tenth more is done.
 type bar struct {
 	w     io.Writer
 	what  string
+	unit  string // what is counted, "windows"
 	total int64
+	began time.Time
 	shown int64                    // tenths, or -1
 	live  *progressbar.ProgressBar // nil unless on a terminal
 }
 
-func newBar(w io.Writer, what string, total int64) *bar {
-	b := &bar{w: w, what: printable(what), total: max(total, 1), shown: -1}
+// barWidth is that of the bar itself, in characters; beside it are its frame and
+// the percentage.
+const (
+	barWidth = 20
+	barFrame = 10
+)
+
+func newBar(w io.Writer, what, unit string, total int64) *bar {
+	b := &bar{w: w, what: printable(what), unit: unit, total: max(total, 1), began: time.Now(), shown: -1}
 	if isTerminal(w) {
 		b.live = progressbar.NewOptions64(b.total,
 			progressbar.OptionSetWriter(w),
-			progressbar.OptionSetDescription(b.what),
-			progressbar.OptionShowCount(),
+			progressbar.OptionSetWidth(barWidth),
+			progressbar.OptionSetPredictTime(false),
+			progressbar.OptionShowDescriptionAtLineEnd(),
 			progressbar.OptionOnCompletion(func() { _ = say(w, "\n") }),
 		)
 	}
@@ -34,14 +48,45 @@ func newBar(w io.Writer, what string, total int64) *bar {
 // set shows that done of the total is done.
 func (b *bar) set(done int64) {
 	done = min(done, b.total)
+	text := b.text(done)
 	if b.live != nil {
+		if b.live.IsFinished() {
+			return
+		}
+		width, _ := terminalSize(b.w)
+		if runes := []rune(text); len(runes) > width-barWidth-barFrame {
+			text = string(runes[:max(0, width-barWidth-barFrame)])
+		}
+		b.live.Describe(text)
 		_ = b.live.Set64(done) // a bar that cannot be drawn must not stop the work
 		return
 	}
 	if tenths := done * 10 / b.total; tenths != b.shown {
 		b.shown = tenths
-		_ = say(b.w, "%s: %d of %d (%d%%)\n", b.what, done, b.total, done*100/b.total)
+		_ = say(b.w, "%s\n", text)
 	}
+}
+
+// end leaves the bar where it is, for the next line.
+func (b *bar) end() {
+	if b.live != nil && !b.live.IsFinished() {
+		_ = say(b.w, "\n")
+	}
+}
+
+// text is the progress in words: "refill x (job 3): 430 of 1000 windows, about
+// 3s left".
+func (b *bar) text(done int64) string {
+	text := fmt.Sprintf("%s: %d of %d %s", b.what, done, b.total, b.unit)
+	took := time.Since(b.began)
+	switch {
+	case done >= b.total && took > 100*time.Millisecond:
+		text += ", took " + view.FormatDuration(took.Round(100*time.Millisecond))
+	case done < b.total && done > 0 && took > time.Second:
+		left := time.Duration(float64(took) * float64(b.total-done) / float64(done))
+		text += ", about " + view.FormatDuration(left.Round(time.Second)) + " left"
+	}
+	return text
 }
 
 // isTerminal reports whether w is a terminal.

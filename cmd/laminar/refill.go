@@ -77,8 +77,9 @@ func (a *app) printQueued(ctx context.Context, store *sqlstore.Store, id int64) 
 // followJob shows a job until it is finished.
 func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) error {
 	var (
-		job progress.Job
-		b   *bar
+		job   progress.Job
+		b     *bar
+		every int64 // ms
 	)
 	err := poll(ctx, 0, func(ctx context.Context) (bool, error) {
 		var err error
@@ -86,9 +87,10 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) er
 			return false, err
 		}
 		if b == nil {
-			b = newBar(a.stderr, fmt.Sprintf("refill %s (job %d), seconds of window time", job.FlowName, id), seconds(job.To-job.From))
+			every = stepOf(ctx, store, job)
+			b = newBar(a.stderr, fmt.Sprintf("refill %s (job %d)", job.FlowName, id), "windows", (job.To-job.From)/every)
 		}
-		b.set(seconds(job.NextT - job.From))
+		b.set((job.NextT - job.From) / every)
 		return job.State.Finished(), nil
 	})
 	if ctx.Err() != nil {
@@ -115,5 +117,16 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) er
 	}
 }
 
-// seconds is what the bar counts in: milliseconds would only look precise.
-func seconds(ms int64) int64 { return ms / 1000 }
+// stepOf is how far apart the windows of a job are, in ms. Of a flow that has been
+// deleted meanwhile nothing is known: then it is a second, which the bar needs.
+func stepOf(ctx context.Context, store *sqlstore.Store, job progress.Job) int64 {
+	flows, err := store.Catalogue.List(ctx)
+	if err == nil {
+		for _, f := range flows {
+			if f.ID == job.Flow {
+				return f.Def.Every
+			}
+		}
+	}
+	return 1000
+}

@@ -25,7 +25,7 @@ func (a *app) sealCommand() *cobra.Command {
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, c *settings.Config, store *sqlstore.Store) error {
-				report, err := store.Keeper.Seal(ctx, raw.SealOptions{Wait: c.Upkeep.Seal.MaxWait, Force: force})
+				report, err := store.Keeper.Seal(ctx, raw.SealOptions{Wait: c.Upkeep.Seal.MaxWait, Force: force, Progress: a.sealBars()})
 				if err != nil {
 					return err
 				}
@@ -36,6 +36,29 @@ func (a *app) sealCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&force, "force", false, "do not wait for flows")
 	a.addOutputFlag(cmd)
 	return cmd
+}
+
+// sealBars shows a bar for each step of each generation.
+func (a *app) sealBars() func(raw.SealProgress) {
+	units := map[raw.SealStep]string{raw.SealWaiting: "seconds at most", raw.SealPartitions: "metrics by region and day", raw.SealMerging: "samples"}
+	var (
+		b    *bar
+		last raw.SealProgress
+	)
+	return func(p raw.SealProgress) {
+		scale := int64(1)
+		if p.Step == raw.SealWaiting {
+			scale = 1000
+		}
+		if b == nil || p.Generation != last.Generation || p.Step != last.Step {
+			if b != nil {
+				b.end()
+			}
+			b = newBar(a.stderr, fmt.Sprintf("generation %d, %s", p.Generation, p.Step), units[p.Step], p.Total/scale)
+		}
+		last = p
+		b.set(p.Done / scale)
+	}
 }
 
 func sealed(r raw.SealReport) table {

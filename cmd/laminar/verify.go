@@ -94,7 +94,7 @@ func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string,
 		var b *bar
 		opts.Progress = func(done, total int64) {
 			if b == nil {
-				b = newBar(a.stderr, "verify "+f.Def.Title(), total)
+				b = newBar(a.stderr, "verify "+f.Def.Title(), "windows", total)
 			}
 			b.set(done)
 		}

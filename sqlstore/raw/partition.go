@@ -50,13 +50,15 @@ func (k *Keeper) partitions(ctx context.Context) ([]string, error) {
 }
 
 // makePartitions makes the partitions that the units need and that are not
-// there. Buckets that retention has given up get none.
-func (k *Keeper) makePartitions(ctx context.Context, units []sealUnit, earliest int64) error {
+// there. Buckets that retention has given up get none. While there are
+// some to make, tell hears how many of the units have theirs.
+func (k *Keeper) makePartitions(ctx context.Context, units []sealUnit, earliest int64, tell func(done int)) error {
 	there, err := k.partitions(ctx)
 	if err != nil {
 		return fmt.Errorf("list partitions: %w", err)
 	}
-	for _, u := range units {
+	made := false
+	for i, u := range units {
 		name := partitionOf(u.bucket)
 		if u.bucket+segment.BucketMillis <= earliest || slices.Contains(there, name) {
 			continue
@@ -65,6 +67,11 @@ func (k *Keeper) makePartitions(ctx context.Context, units []sealUnit, earliest 
 			return fmt.Errorf("make partition %s: %w", name, err)
 		}
 		there = append(there, name)
+		tell(i + 1)
+		made = true
+	}
+	if made {
+		tell(len(units))
 	}
 	return nil
 }

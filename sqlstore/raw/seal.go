@@ -23,6 +23,33 @@ type SealOptions struct {
 	Wait time.Duration
 	// Force does not wait.
 	Force bool
+	// Progress is told how far sealing is, by the goroutine that seals. It may be
+	// nil.
+	Progress func(SealProgress)
+}
+
+// SealStep is what sealing a generation consists of.
+type SealStep string
+
+// The steps, in their order.
+const (
+	SealWaiting    SealStep = "waiting for flows" // counted in milliseconds of what it waits at most
+	SealPartitions SealStep = "making partitions" // counted in metrics by region and day
+	SealMerging    SealStep = "merging samples"   // counted in samples before duplicates are merged
+)
+
+// SealProgress is how far a step is: 0 <= Done <= Total.
+type SealProgress struct {
+	Generation  int32
+	Step        SealStep
+	Done, Total int64
+}
+
+// tell tells a step's progress to those who asked.
+func (o SealOptions) tell(generation int32, step SealStep, done, total int64) {
+	if o.Progress != nil {
+		o.Progress(SealProgress{Generation: generation, Step: step, Done: min(done, total), Total: total})
+	}
 }
 
 // SealReport is what a Seal did.
@@ -58,7 +85,7 @@ func (k *Keeper) Seal(ctx context.Context, opts SealOptions) (SealReport, error)
 		if err != nil {
 			return report, fmt.Errorf("wait for flows to read generation %d: %w", generation, pg.Interpret(err))
 		}
-		written, err := k.sealAlone(ctx, generation)
+		written, err := k.sealAlone(ctx, generation, opts)
 		if errors.Is(err, errNotToSeal) {
 			continue
 		}
@@ -76,13 +103,13 @@ func (k *Keeper) Seal(ctx context.Context, opts SealOptions) (SealReport, error)
 
 // sealAlone seals a generation as the only process that seals. The lock saves
 // work; that no generation is sealed twice is seen to by the transaction.
-func (k *Keeper) sealAlone(ctx context.Context, generation int32) (written, error) {
+func (k *Keeper) sealAlone(ctx context.Context, generation int32, opts SealOptions) (written, error) {
 	unlock, err := k.db.LockOut(ctx, sealLock, sealLockWait)
 	if err != nil {
 		return written{}, err
 	}
 	defer unlock()
-	return k.sealGeneration(ctx, generation)
+	return k.sealGeneration(ctx, generation, opts)
 }
 
 func (k *Keeper) frozen(ctx context.Context) ([]int32, error) {
@@ -95,21 +122,23 @@ func (k *Keeper) frozen(ctx context.Context) ([]int32, error) {
 
 // waitForFlows returns how many flows have not read the generation yet.
 func (k *Keeper) waitForFlows(ctx context.Context, generation int32, opts SealOptions) (behind int, err error) {
-	deadline := time.Now().Add(opts.Wait)
+	began := time.Now()
 	for {
 		if err := k.db.Pool().QueryRow(ctx, queries.SealBehind, generation).Scan(&behind); err != nil {
 			return 0, err
 		}
-		if behind == 0 || opts.Force || !time.Now().Before(deadline) {
+		waited := time.Since(began)
+		if behind == 0 || opts.Force || waited >= opts.Wait {
 			return behind, nil
 		}
+		opts.tell(generation, SealWaiting, waited.Milliseconds(), opts.Wait.Milliseconds())
 		if err := pg.Sleep(ctx, sealPoll); err != nil {
 			return 0, err
 		}
 	}
 }
 
-func (k *Keeper) sealGeneration(ctx context.Context, generation int32) (written, error) {
+func (k *Keeper) sealGeneration(ctx context.Context, generation int32, opts SealOptions) (written, error) {
 	units, err := k.sealUnits(ctx, generation)
 	if pg.NoTable(err) {
 		return written{}, errNotToSeal // sealed by another process, and dropped
@@ -121,10 +150,11 @@ func (k *Keeper) sealGeneration(ctx context.Context, generation int32) (written,
 	if err != nil {
 		return written{}, err
 	}
-	if err := k.makePartitions(ctx, units, earliest); err != nil {
+	tellPartitions := func(done int) { opts.tell(generation, SealPartitions, int64(done), int64(len(units))) }
+	if err := k.makePartitions(ctx, units, earliest, tellPartitions); err != nil {
 		return written{}, err
 	}
-	m := merger{keeper: k, generation: generation}
+	m := merger{keeper: k, generation: generation, tell: func(done, total int64) { opts.tell(generation, SealMerging, done, total) }}
 	err = k.db.InTx(ctx, func(tx pgx.Tx) error {
 		m.tx = tx
 		// Partitions stay while we write to them; whatever was dropped before

@@ -39,6 +39,7 @@ type merger struct {
 	generation int32
 	earliest   int64 // ms: samples before it are left out
 	written    written
+	tell       func(done, total int64) // how many samples have been read
 
 	packer  segment.Packer
 	out     []sealedRow // merged, not written yet
@@ -46,7 +47,13 @@ type merger struct {
 }
 
 func (m *merger) mergeAll(ctx context.Context, units []sealUnit) error {
+	var done, total int64
 	for _, u := range units {
+		total += u.samples
+	}
+	for _, u := range units {
+		m.tell(done, total)
+		done += u.samples
 		if u.newest < m.earliest {
 			continue
 		}
@@ -59,6 +66,7 @@ func (m *merger) mergeAll(ctx context.Context, units []sealUnit) error {
 			}
 		}
 	}
+	m.tell(done, total)
 	return m.write(ctx)
 }
 
