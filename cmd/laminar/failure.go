@@ -71,9 +71,9 @@ type quietError int
 
 func (e quietError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// report prints an error for people and returns the exit code that goes with
-// it.
-func report(w io.Writer, err error) int {
+// report prints an error of a command for people and returns the exit code that
+// goes with it.
+func report(w io.Writer, command string, err error) int {
 	if err == nil {
 		return exitOK
 	}
@@ -105,10 +105,14 @@ func report(w io.Writer, err error) int {
 			_ = say(w, map[bool]string{true: "Error: ", false: "  and: "}[i == 0]+"%v\n", one)
 		}
 	}
-	if hint := hintOf(err); hint != "" {
+	code, hint := exitCode(err), hintOf(err)
+	if hint == "" && code == exitUsage {
+		hint = command + " --help"
+	}
+	if hint != "" {
 		_ = say(w, "Try: %s\n", hint)
 	}
-	return exitCode(err)
+	return code
 }
 
 // hintOf is what to type instead, as the outermost error says that knows it.
@@ -149,9 +153,10 @@ func exitCode(err error) int {
 		exposed    *web.ExposedError
 		notRunning *localpg.NotRunningError
 		badURL     *pg.URLError
+		webFile    *web.FileError
 	)
 	switch {
-	case errors.As(err, &usage), errors.As(err, &set), errors.As(err, &exposed), errors.As(err, &badURL):
+	case errors.As(err, &usage), errors.As(err, &set), errors.As(err, &exposed), errors.As(err, &badURL), errors.As(err, &webFile):
 		return exitUsage
 	case errors.As(err, &timeout):
 		return exitTimeout

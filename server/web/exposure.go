@@ -1,9 +1,12 @@
 package web
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
+	"strings"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 	"go.yaml.in/yaml/v3"
@@ -32,6 +35,28 @@ func (e *ExposedError) Hint() string {
 	return "--web.config.file FILE with basic_auth_users, or --allow-unauthenticated"
 }
 
+// FileError says that the file with TLS and users cannot be used.
+type FileError struct {
+	Path string
+	err  error
+}
+
+func (e *FileError) Error() string {
+	// The YAML package says a fault on lines of their own.
+	return fmt.Sprintf("web.config_file %s: %s", e.Path, strings.Join(strings.Fields(e.err.Error()), " "))
+}
+
+// Unwrap returns what is wrong with it.
+func (e *FileError) Unwrap() error { return e.err }
+
+// Hint tells what such a file holds.
+func (e *FileError) Hint() string {
+	if errors.Is(e.err, fs.ErrNotExist) {
+		return "the path of a file with basic_auth_users or tls_server_config, or no --web.config.file"
+	}
+	return "basic_auth_users with bcrypt hashes, or tls_server_config with cert_file and key_file; see docs/operating.md, Who may write"
+}
+
 // Check refuses a file that cannot be used, and with an ExposedError an address
 // that other machines reach when no one has to log in. Anyone who may write can
 // fill the disk and change every result table, so this is refused and not warned
@@ -39,7 +64,7 @@ func (e *ExposedError) Hint() string {
 func (c Config) Check() error {
 	if c.File != "" {
 		if err := toolkit.Validate(c.File); err != nil {
-			return fmt.Errorf("web.config_file: %w", err)
+			return &FileError{Path: c.File, err: err}
 		}
 	}
 	if c.AllowUnauthenticated || loopback(c.Listen) {
@@ -47,7 +72,7 @@ func (c Config) Check() error {
 	}
 	known, err := authenticates(c.File)
 	if err != nil {
-		return fmt.Errorf("web.config_file: %w", err)
+		return &FileError{Path: c.File, err: err}
 	}
 	if !known {
 		return &ExposedError{Listen: c.Listen}

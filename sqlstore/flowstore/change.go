@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	queries "laminar/queries/flow"
 	"laminar/sqlstore/pg"
@@ -88,6 +89,10 @@ func (c *catalogueChange) remove(ctx context.Context, gone []entry) error {
 		if _, err := c.Session().Exec(ctx, stmt, args...); err != nil {
 			if pg.LockTimedOut(err) {
 				return pg.WithHint(fmt.Errorf("drop the results in %s: the table is in use: %w", table.ident(), err), "again when no query reads it")
+			}
+			if using := pg.Dependents(err); using != "" {
+				return pg.WithHint(fmt.Errorf("drop the results in %s, which others use: %s", table.ident(), strings.ReplaceAll(using, "\n", "; ")),
+					"drop what uses the table, and make it again afterwards; pg_get_viewdef shows a view's definition")
 			}
 			return fmt.Errorf("drop the results in %s: %w", table.ident(), err)
 		}

@@ -161,6 +161,23 @@ func TestDeleteLeavesOtherFlowsRows(t *testing.T) {
 	}
 }
 
+// TestDeleteNamesWhatUsesTheTable: a view on a result table keeps the table, and is
+// named, with what to do.
+func TestDeleteNamesWhatUsesTheTable(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	db.Apply(sqltest.FlowFor(t, "a", "sum by (i) (m)"))
+	db.Take("a")
+	db.Exec("create view my_view as select value from flow.a")
+	err := db.Store.Catalogue.Delete(t.Context(), "a")
+	var hinted interface{ Hint() string }
+	if err == nil || !strings.Contains(err.Error(), "view my_view depends on table flow.a") || !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "pg_get_viewdef") {
+		t.Errorf("delete: %v", err)
+	}
+	if !sqltest.ScanOne[bool](db, "select exists (select from flow)") {
+		t.Error("the flow is gone, its table is not")
+	}
+}
+
 // TestBackfillStart looks at where new flows begin to emit.
 func TestBackfillStart(t *testing.T) {
 	const minute = 60_000

@@ -31,7 +31,7 @@ func createCluster(ctx context.Context, l layout, b Binaries, who account, sync 
 		args = append(args, "--no-sync")
 	}
 	out, err := who.command(ctx, l.newCluster(), b.program("initdb"), args...).CombinedOutput()
-	err = errors.Join(wrapInitdb(err, out), l.home.root.Remove(filepath.Join(runName, lentName)))
+	err = errors.Join(wrapInitdb(err, l.dir, out), l.home.root.Remove(filepath.Join(runName, lentName)))
 	if err == nil {
 		err = appendInclude(l.newCluster(), who)
 	}
@@ -78,11 +78,11 @@ func appendInclude(cluster string, who account) (err error) {
 	return errors.Join(err, file.Sync(), file.Close())
 }
 
-func wrapInitdb(err error, out []byte) error {
+func wrapInitdb(err error, dir string, out []byte) error {
 	if err == nil {
 		return nil
 	}
-	return &StartError{Program: "initdb", Tail: lastLines(string(out)), Err: err}
+	return &StartError{Program: "initdb", Dir: dir, Tail: lastLines(string(out)), Err: err}
 }
 
 // clusterMajor is the major version that made the cluster.

@@ -43,6 +43,22 @@ func (e *UntrustedError) Error() string {
 // Hint tells the user what to do instead.
 func (e *UntrustedError) Hint() string { return e.Do }
 
+// DirectoryError says that the data directory cannot be one.
+type DirectoryError struct {
+	Path string
+	Err  error
+}
+
+func (e *DirectoryError) Error() string { return fmt.Sprintf("data directory %s: %v", e.Path, e.Err) }
+
+// Unwrap returns why not.
+func (e *DirectoryError) Unwrap() error { return e.Err }
+
+// Hint tells the user what to type instead.
+func (e *DirectoryError) Hint() string {
+	return "--data-dir with a directory that exists, or that this user can make"
+}
+
 // UnreachableError says that the OS user that PostgreSQL has to run as cannot
 // enter the data directory.
 type UnreachableError struct {
@@ -107,6 +123,7 @@ func (e *NotRunningError) Hint() string {
 // StartError says that the server, or initdb, ended instead of becoming ready.
 type StartError struct {
 	Program string   // postgres or initdb
+	Dir     string   // the data directory
 	Log     string   // the file to read; empty if Tail is all there is
 	Tail    []string // the last lines it wrote
 	Err     error
@@ -125,8 +142,11 @@ func (e *StartError) Unwrap() error { return e.Err }
 
 // Hint tells the user where to read more.
 func (e *StartError) Hint() string {
-	if e.Log == "" {
-		return ""
+	switch {
+	case strings.Contains(strings.Join(e.Tail, " "), "No space left on device"): // both run with LC_ALL=C
+		return fmt.Sprintf("df -h %s, then make room, or another --data-dir", e.Dir)
+	case e.Log == "":
+		return "another --data-dir, or --database-url of a PostgreSQL that runs already"
 	}
 	return "read " + e.Log
 }

@@ -57,7 +57,7 @@ func openFolder(path string, owners ...uint32) (*folder, error) {
 // seen at the path.
 func checkedFolder(path string, before fs.FileInfo, owners []uint32) (*folder, error) {
 	if !before.IsDir() {
-		return nil, &UntrustedError{Path: path, Why: "is not a directory", Do: "another --data-dir"}
+		return nil, &DirectoryError{Path: path, Err: errors.New("is not a directory")}
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {

@@ -42,12 +42,12 @@ func (s *Server) launch(ctx context.Context) error {
 	cmd.Stdout, cmd.Stderr = log, log
 	proc, err := startProcess(cmd, !s.opts.outlive)
 	if err != nil {
-		return &StartError{Program: "postgres", Err: err}
+		return &StartError{Program: "postgres", Dir: s.layout.dir, Err: err}
 	}
 	s.proc = proc
 	if err := s.awaitReadyLocked(ctx); err != nil {
 		if s.proc.ended() {
-			return &StartError{Program: "postgres", Log: s.layout.logFile(), Tail: tail(s.layout.home, logStart), Err: s.proc.err}
+			return &StartError{Program: "postgres", Dir: s.layout.dir, Log: s.layout.logFile(), Tail: tail(s.layout.home, logStart), Err: s.proc.err}
 		}
 		cancelled, cancel := context.WithCancel(ctx)
 		cancel()

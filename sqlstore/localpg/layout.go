@@ -72,7 +72,7 @@ func (l *layout) open() error {
 	}
 	home, err := openFolder(l.dir, 0, uid())
 	if err != nil {
-		return fmt.Errorf("open data directory: %w", err)
+		return err
 	}
 	l.home = home
 	return nil
@@ -110,7 +110,7 @@ func (l layout) create(forOther bool) error {
 			err = widen(missing[i], mode)
 		}
 		if err != nil {
-			return fmt.Errorf("create data directory: %w", err)
+			return &DirectoryError{Path: l.dir, Err: err}
 		}
 	}
 	return nil

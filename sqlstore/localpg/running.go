@@ -30,7 +30,7 @@ func Running(dir string) (url string, err error) {
 	// Its files must then be that user's, or root would hand out, as a password,
 	// what somebody who cannot read it has linked here.
 	if l.home, err = checkedFolder(l.dir, info, []uint32{ownerOf(info)}); err != nil {
-		return "", fmt.Errorf("find the private PostgreSQL in %s: %w", dir, err)
+		return "", err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
 	addr, err := l.readAddress()

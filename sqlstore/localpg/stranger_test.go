@@ -136,7 +136,10 @@ func TestDirectoryNotOurOwn(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, file, file, "is not a directory")
+	var directory *DirectoryError
+	if _, err := Start(t.Context(), Options{Dir: file}); !errors.As(err, &directory) || directory.Hint() == "" {
+		t.Errorf("start in a file: %v", err)
+	}
 }
 
 // As root, beside another user who has prepared the data directory: that user
@@ -227,5 +230,17 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Dir(filepath.Dir(dir))); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("left behind: %v", err)
+	}
+}
+
+// What initdb says of a full disk comes with what to do about it.
+func TestFullDiskIsNamed(t *testing.T) {
+	full := &StartError{Program: "initdb", Dir: "/d", Tail: []string{`could not write: No space left on device`}, Err: errors.New("exit status 1")}
+	if hint := full.Hint(); !strings.Contains(hint, "df -h /d") {
+		t.Errorf("hint %q", hint)
+	}
+	other := &StartError{Program: "initdb", Dir: "/d", Tail: []string{"no"}, Err: errors.New("exit status 1")}
+	if hint := other.Hint(); !strings.Contains(hint, "--data-dir") {
+		t.Errorf("hint %q", hint)
 	}
 }

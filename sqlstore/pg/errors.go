@@ -28,6 +28,7 @@ const (
 	stateLockNotAvailable   = "55P03"
 	stateObjectInUse        = "55006"
 	stateUniqueViolation    = "23505"
+	stateDependentObjects   = "2BP01"
 )
 
 // sentinels are the answers of a store that callers tell apart.
@@ -173,6 +174,17 @@ func NoRights(err error) bool { return sqlState(err) == stateInsufficientRights 
 // InUse reports whether an object could not be changed or dropped because
 // another session uses it.
 func InUse(err error) bool { return sqlState(err) == stateObjectInUse }
+
+// Dependents tells what speaks against dropping an object, as the server lists it,
+// one to a line: views and the like that use it. It is "" where err is no such
+// refusal.
+func Dependents(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == stateDependentObjects {
+		return pg.Detail
+	}
+	return ""
+}
 
 // KeyTaken reports whether a row was refused because another row has its key.
 func KeyTaken(err error) bool { return sqlState(err) == stateUniqueViolation }
