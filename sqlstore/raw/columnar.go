@@ -11,6 +11,10 @@ import (
 	"laminar/sequence/segment"
 )
 
+// Samples leave PostgreSQL by segment, in columns. Two readings are enough for
+// everything that is computed: the delta between two positions, which only hot
+// segments can tell, and all samples of a stretch of time.
+
 // ReadDelta calls fn for every hot segment of the metrics in the ranges, in
 // ascending (sequence, segment number) within a region and metric. The segment
 // is valid only until fn returns. An error of fn ends the read and is returned
@@ -20,7 +24,7 @@ func (s *Snapshot) ReadDelta(ctx context.Context, metrics []sequence.MetricID, r
 	if len(regions) == 0 || len(metrics) == 0 {
 		return nil
 	}
-	var ordered *bool
+	var ordered *bool // null picks both
 	if pick != segment.PickAll {
 		only := pick == segment.PickOrdered
 		ordered = &only
@@ -50,6 +54,8 @@ func (s *Snapshot) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(
 	after, upTo := spanOf(sel)
 	minT, maxT := spanColumns(sel.Spans)
 	metrics := metricIDs(sel.Metrics)
+	// Sealed before hot: of a sample that is in both, which sealing leaves only
+	// where it was written again, the hot one has the higher sequence.
 	return s.share(ctx, regions, fns, func(ctx context.Context, on *Snapshot, regions []int32, fn segmentFunc) error {
 		err := on.readSegments(ctx, "read sealed segments", queries.ReadRawSealed, true, fn, metrics, regions, after, upTo, minT, maxT)
 		if err != nil {
@@ -63,6 +69,7 @@ func (s *Snapshot) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(
 // Samples arrive packed and are decoded into buffers that live as long as the
 // snapshot: once these are warm a segment costs no allocation.
 func (s *Snapshot) readSegments(ctx context.Context, doing, query string, sealed bool, fn func(*segment.Segment) error, args ...any) error {
+	// All columns in binary form, whatever their types.
 	args = append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)
 	rows, err := s.conn.Query(ctx, query, args...)
 	if err != nil {

@@ -8,6 +8,10 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// Segments are written by COPY in binary form, encoded here while they are sent.
+// The fields stand in the order of the statement's columns, and each has the
+// width of its column's type: PostgreSQL refuses any other.
+
 // hotRows are the segments of one flush, for queries.HotCopy.
 type hotRows struct {
 	flush    sequence.Flush
@@ -15,6 +19,7 @@ type hotRows struct {
 	packer   *segment.Packer
 }
 
+// hotColumns is how many columns queries.HotCopy names.
 const hotColumns = 12
 
 func (h *hotRows) Rows() int { return len(h.segments) }
@@ -52,6 +57,7 @@ type sealedRow struct {
 // sealedRows are merged segments, for queries.SealedCopy.
 type sealedRows struct{ segments []sealedRow }
 
+// sealedColumns is how many columns queries.SealedCopy names.
 const sealedColumns = 12
 
 func (s *sealedRows) Rows() int { return len(s.segments) }

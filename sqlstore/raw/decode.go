@@ -10,6 +10,12 @@ import (
 	"laminar/sequence/segment"
 )
 
+// Segments are read in binary form, column by column, without the driver's
+// scanning: a round reads millions of samples, and a scan into slices would copy
+// each array once more and allocate it. What a row must look like is checked
+// before anything is believed, since segments outlive the version that wrote
+// them.
+
 // The columns of the queries that give segments, in this order.
 const (
 	colRegion = iota
@@ -95,6 +101,8 @@ func decodeHead(cols [][]byte, seg *segment.Segment) error {
 	return nil
 }
 
+// decodeArrays reads samples from the three arrays that segments had before they
+// were packed.
 func decodeArrays(cols [][]byte, seg *segment.Segment) error {
 	var err error
 	if seg.Series, err = decodeInt4s(cols[colSeries], seg.Series); err != nil {
@@ -135,6 +143,8 @@ type rowDecoder struct {
 	err  error
 }
 
+// fixed is a column of so many bytes. After an error it is zeros, so that the
+// caller need not look before the end.
 func (d *rowDecoder) fixed(col, width int) []byte {
 	if b := d.cols[col]; len(b) == width {
 		return b
@@ -186,6 +196,7 @@ func arrayElements(b []byte, oid uint32, width int) (body []byte, n int, err err
 	return body, int(count), nil
 }
 
+// decodeInt4s reads an integer[] into dst, whose memory is used again.
 func decodeInt4s[T ~int32](b []byte, dst []T) ([]T, error) {
 	body, n, err := arrayElements(b, oidInt4, 4)
 	if err != nil {
@@ -202,6 +213,7 @@ func decodeInt4s[T ~int32](b []byte, dst []T) ([]T, error) {
 	return dst, nil
 }
 
+// decodeFloat8s reads a float8[] into dst, whose memory is used again.
 func decodeFloat8s(b []byte, dst []float64) ([]float64, error) {
 	body, n, err := arrayElements(b, oidFloat8, 8)
 	if err != nil {

@@ -14,6 +14,10 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// What is known of segments without their samples: how many there are, what spans
+// of time and of sequences they cover. A round decides by it what it has to read,
+// and it costs an index scan.
+
 // Infos describes every segment of the metrics that may hold samples after the
 // vector: hot ones with a sequence after it, sealed ones with MaxSeq after it.
 // Ordered hot ones of a region and metric are described as one. The order is not
@@ -23,6 +27,7 @@ func (s *Snapshot) Infos(ctx context.Context, metrics []sequence.MetricID, after
 	if len(regions) == 0 || len(metrics) == 0 {
 		return nil, nil
 	}
+	// A row is scanned into one value, which is copied: there can be thousands.
 	rows, err := s.conn.Query(ctx, s.bind(queries.SegmentInfos), metricIDs(metrics), regions, seqs)
 	if err != nil {
 		return nil, readError("describe segments", err)
@@ -68,7 +73,7 @@ func (s *Snapshot) Spans(ctx context.Context, sel segment.Select) ([]segment.Spa
 // names mean every metric. ok is false when there are no samples. It reads what
 // is known of the segments, and unpacks none.
 func (s *Snapshot) Extent(ctx context.Context, metrics []string) (first, last int64, ok bool, err error) {
-	var from, to *int64
+	var from, to *int64 // null when there is no segment
 	if err := s.conn.QueryRow(ctx, s.bind(queries.SegmentExtent), metrics).Scan(&from, &to); err != nil {
 		return 0, 0, false, fmt.Errorf("look how far samples go: %w", pg.Interpret(err))
 	}
@@ -120,6 +125,8 @@ func spanColumns(spans []segment.Span) (minT, maxT []int64) {
 		return nil, nil
 	}
 	gap := int64(-1) // gaps up to this are joined
+	// Of n spans in order n-1 gaps lie between them. Joining over the smallest
+	// leaves the maxSpans-1 largest open, and reads the least in addition.
 	if n := len(spans); n > maxSpans {
 		gaps := make([]int64, n-1)
 		for i := range gaps {
@@ -128,6 +135,7 @@ func spanColumns(spans []segment.Span) (minT, maxT []int64) {
 		slices.Sort(gaps)
 		gap = gaps[n-1-maxSpans]
 	}
+	// Not nil, which would mean every time.
 	minT, maxT = []int64{}, []int64{}
 	for _, s := range spans {
 		if n := len(maxT); n > 0 && s.MinT-maxT[n-1] <= gap {
@@ -139,6 +147,7 @@ func spanColumns(spans []segment.Span) (minT, maxT []int64) {
 	return minT, maxT
 }
 
+// metricIDs are the metrics as a parameter.
 func metricIDs(metrics []sequence.MetricID) []int32 {
 	out := make([]int32, len(metrics))
 	for i, m := range metrics {

@@ -12,6 +12,11 @@ import (
 	"laminar/sequence/series"
 )
 
+// Who computes flows needs of each series only the labels that its leaves group or
+// select by. With a million series the labels are most of what is read, so where
+// few are asked for PostgreSQL picks their values and series with the same values
+// share one label set.
+
 // narrowLabels is of how many labels the values can be read instead of all
 // labels (series_labels).
 const narrowLabels = 4
@@ -25,6 +30,7 @@ func (s *Snapshot) Series(ctx context.Context, metrics []string, after sequence.
 	if len(regions) == 0 {
 		return nil, nil
 	}
+	// Ascending, as label sets are.
 	only = slices.Compact(slices.Sorted(slices.Values(only)))
 	var (
 		out  []series.Series

@@ -11,6 +11,15 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// Tables are dropped late and carefully. The order of events:
+//
+//  1. A seal, in its own transaction, or a retention, after its own, says that a
+//     table is unused. Snapshots that begin later do not read it.
+//  2. DropUnused notes which transactions run then. Only they can have a snapshot
+//     from before.
+//  3. When all of these have ended, and the time of grace has passed, it drops
+//     the table.
+
 // dropTimeout is how long a drop waits for its lock. Readers that come in that
 // time wait behind it, so it is short, and a drop that has to wait longer is
 // left for the next time.
@@ -43,6 +52,7 @@ func (k *Keeper) DropUnused(ctx context.Context) (DropReport, error) {
 	return report, nil
 }
 
+// dropUnused does steps 2 and 3 for every table that is unused.
 func (k *Keeper) dropUnused(ctx context.Context) (DropReport, error) {
 	var report DropReport
 	if _, err := k.db.Pool().Exec(ctx, queries.UnusedReaders); err != nil {
@@ -52,6 +62,7 @@ func (k *Keeper) dropUnused(ctx context.Context) (DropReport, error) {
 	if err := k.db.Pool().QueryRow(ctx, queries.UnusedDue, k.dropGrace.Milliseconds()).Scan(&due, &report.Waiting); err != nil {
 		return report, err
 	}
+	// One that cannot be locked now does not keep the others from being dropped.
 	for _, table := range due {
 		switch err := k.drop(ctx, table); {
 		case pg.LockTimedOut(err):
@@ -65,7 +76,9 @@ func (k *Keeper) dropUnused(ctx context.Context) (DropReport, error) {
 	return report, nil
 }
 
-// drop drops one table, in a transaction of its own.
+// drop drops one table, in a transaction of its own together with what is
+// remembered about it: that it was unused, and the state of its generation, if
+// it is a hot table.
 func (k *Keeper) drop(ctx context.Context, table string) error {
 	return k.db.InTx(ctx, func(tx pgx.Tx) error {
 		for _, sql := range []string{

@@ -19,6 +19,11 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// A flush is two round trips of its own: begin, which takes the lock, and commit,
+// which gives it up. Between them the segments are copied in. Everything else a
+// flush asks for, new series or what other writers did, is asked with the lock
+// held, and each such question makes all others of the region wait.
+
 // endTimeout is how long giving a transaction back may take. It runs after the
 // caller's context has ended, too.
 const endTimeout = 5 * time.Second
@@ -44,6 +49,8 @@ type FlushTx struct {
 	writer *Writer
 	conn   *pgxpool.Conn // nil once it has ended
 	flush  sequence.Flush
+	// Region and ID are the caller's; Seq, PrevID, Generation, Now and Earliest
+	// come from the database, read with the lock held.
 }
 
 // BeginFlush begins the transaction of one flush: it locks the region's row,
@@ -65,7 +72,10 @@ func (w *Writer) BeginFlush(ctx context.Context, region sequence.Region, id sequ
 	return tx, nil
 }
 
-// begin is one round trip.
+// begin is one round trip. The statements are sent together and run one after
+// the other: the update waits for the lock, and RetentionEarliest, which takes a
+// snapshot of its own, runs after the wait and so sees what was committed during
+// it.
 func (tx *FlushTx) begin(ctx context.Context) error {
 	var batch pgx.Batch
 	batch.Queue("begin isolation level read committed")
@@ -79,6 +89,8 @@ func (tx *FlushTx) begin(ctx context.Context) error {
 	var prev pgtype.UUID
 	err := results.QueryRow().Scan((*int64)(&tx.flush.Seq), &prev, &tx.flush.Generation, &tx.flush.Now)
 	if errors.Is(err, pgx.ErrNoRows) {
+		// The database is another one than the process was started on, or was
+		// restored: regions are made once, at installation.
 		return sequence.ErrRegionGone
 	}
 	if err != nil {
@@ -123,6 +135,8 @@ func (tx *FlushTx) Commit(ctx context.Context, segments []segment.Segment) error
 	return nil
 }
 
+// copyIn writes the segments to the hot table of the generation that the locked
+// row names. That generation cannot be closed before this transaction ends.
 func (tx *FlushTx) copyIn(ctx context.Context, segments []segment.Segment) error {
 	if len(segments) == 0 {
 		return nil
@@ -139,6 +153,8 @@ func (tx *FlushTx) copyIn(ctx context.Context, segments []segment.Segment) error
 	return err
 }
 
+// packer gives a packer out of the pool: its buffers are as large as a segment,
+// and a flush packs hundreds.
 func (w *Writer) packer() *segment.Packer {
 	if p, ok := w.packers.Get().(*segment.Packer); ok {
 		return p
@@ -161,7 +177,9 @@ func checkShape(seg *segment.Segment) error {
 	return nil
 }
 
-// commit is one round trip.
+// commit is one round trip: what the flush was, for those who have to know later
+// (Took, Missed, Floors), and the commit itself. Only the answer to the commit
+// says that the flush is there.
 func (tx *FlushTx) commit(ctx context.Context, segments []segment.Segment) error {
 	metrics, samples, newest := sumUp(segments)
 	var batch pgx.Batch
@@ -182,6 +200,8 @@ func (tx *FlushTx) commit(ctx context.Context, segments []segment.Segment) error
 	if err != nil {
 		return err
 	}
+	// COMMIT of a transaction that has failed is answered with ROLLBACK, and is no
+	// error to the driver.
 	if tag.String() != "COMMIT" {
 		return fmt.Errorf("the server answered COMMIT with %s", tag)
 	}
@@ -239,6 +259,7 @@ func (tx *FlushTx) end(ctx context.Context) {
 		return
 	}
 	tx.conn = nil
+	// 'I' is a session that is in no transaction.
 	if pc := conn.Conn().PgConn(); !pc.IsClosed() && pc.TxStatus() != 'I' {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 		defer cancel()

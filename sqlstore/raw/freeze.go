@@ -12,6 +12,10 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// Freezing ends one generation and begins the next, so that a hot table gets a
+// last row and can be merged as a whole. It is the only thing that all regions
+// wait for, and it is short: it writes a handful of rows.
+
 const (
 	// sealLock is the purpose of the lock under which generations move on.
 	sealLock = "seal"
@@ -30,8 +34,8 @@ const (
 // concurrent use, also by several processes.
 type Keeper struct {
 	db           *pg.DB
-	dropGrace    time.Duration
-	mergeSamples int64
+	dropGrace    time.Duration // that an unused table is kept
+	mergeSamples int64         // that sealing holds in memory at once
 }
 
 // NewKeeper makes a keeper. A table that is no longer needed is kept for
@@ -65,12 +69,16 @@ func (k *Keeper) freeze(ctx context.Context) (closed int32, err error) {
 		if !pg.LockTimedOut(err) || attempt == freezeAttempts {
 			return 0, fmt.Errorf("freeze: %w", pg.Interpret(err))
 		}
-		if err := pg.Sleep(ctx, freezeLockTimeout/4); err != nil { // lets the flushes through that waited behind us
+		// Lets the flushes through that waited behind us.
+		if err := pg.Sleep(ctx, freezeLockTimeout/4); err != nil {
 			return 0, fmt.Errorf("freeze: %w", err)
 		}
 	}
 }
 
+// tryFreeze is one attempt. What can take long, making a table, is done before the
+// transaction that flushes wait for. An attempt that ends in between leaves an
+// empty table behind, which the next one finds.
 func (k *Keeper) tryFreeze(ctx context.Context) (int32, error) {
 	var current int32
 	if err := k.db.Pool().QueryRow(ctx, queries.GenerationCurrent).Scan(&current); err != nil {
@@ -91,6 +99,7 @@ func (k *Keeper) tryFreeze(ctx context.Context) (int32, error) {
 	return current, nil
 }
 
+// hotEmpty reports whether a generation holds no segment.
 func (k *Keeper) hotEmpty(ctx context.Context, q pg.Querier, generation int32) (bool, error) {
 	var holds bool
 	err := q.QueryRow(ctx, queries.OnHot(queries.HotAny, generation)).Scan(&holds)
@@ -104,6 +113,8 @@ func moveOn(ctx context.Context, tx pgx.Tx, current int32) error {
 	if _, err := tx.Exec(ctx, "set local lock_timeout = "+pg.Milliseconds(freezeLockTimeout)); err != nil {
 		return err
 	}
+	// The rows' locks are held until the commit, so the vector is where the
+	// generation ends: no flush up to it is missing, none after it is inside.
 	rows, err := tx.Query(ctx, queries.FreezeRegions)
 	if err != nil {
 		return err
@@ -120,6 +131,7 @@ func moveOn(ctx context.Context, tx pgx.Tx, current int32) error {
 	if err != nil {
 		return err
 	}
+	// The advisory lock can have been lost; the row decides.
 	if tag.RowsAffected() != 1 {
 		return fmt.Errorf("generation %d is not the current one any more", current)
 	}

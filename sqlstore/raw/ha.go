@@ -12,6 +12,11 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// Two Prometheus servers that scrape the same targets send everything twice, as
+// two replicas of one cluster. One of them is listened to. Which, all processes
+// must agree on, also when they hear from different replicas: so it is a row of
+// the database, changed by one conditional statement, by the database's clock.
+
 // electTries bounds how often an election is held again because others held one
 // at the same moment.
 const electTries = 10
@@ -26,6 +31,7 @@ func (w *Writer) Elect(ctx context.Context, cluster, replica string, failover ti
 		err = w.db.Pool().QueryRow(ctx, queries.HAElect, cluster, replica, failover.Milliseconds()).Scan(&elected, &leftMillis)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
+			// Another election changed the row between the look and the write.
 		case err != nil:
 			return "", 0, fmt.Errorf("elect a replica of cluster %q: %w", cluster, pg.Interpret(err))
 		case leftMillis > 0:

@@ -11,6 +11,11 @@ import (
 	"laminar/sequence"
 )
 
+// A database can lose commits: it is restored from a backup, or a standby takes
+// over that had not received them. Its sequences then go on from an earlier
+// number and are taken a second time, by other flushes. The number alone does not
+// tell; the random id of the flush that took it does.
+
 // CheckHistory returns sequence.ErrHistoryChanged when a flush that took one of
 // the given sequences is not in the snapshot: the database was restored or
 // failed over to a state that lost commits, or the position is so old that its
@@ -24,9 +29,11 @@ func (s *Snapshot) CheckHistory(ctx context.Context, vec sequence.Vector, flushe
 	for _, r := range vec.Regions() {
 		seq, id := vec.At(r), flushes[r]
 		switch known := id != (sequence.FlushID{}); {
+		// Nothing can have been read beyond what there is.
 		case seq > s.pos.Vector.At(r):
 			return historyChanged(r, seq)
 		case seq == 0 || !known:
+		// The newest flush's id comes with the position: no look-up.
 		case seq == s.pos.Vector.At(r):
 			if s.pos.Flushes[r] != id {
 				return historyChanged(r, seq)
@@ -54,6 +61,7 @@ func (s *Snapshot) CheckHistory(ctx context.Context, vec sequence.Vector, flushe
 	}); err != nil {
 		return readError("check history", err)
 	}
+	// One that is not found has the zero id, which no flush has.
 	for i, r := range regions {
 		if region := sequence.Region(r); found[region] != flushes[region] {
 			return historyChanged(region, sequence.Seq(seqs[i]))

@@ -10,6 +10,10 @@ import (
 	"laminar/sequence/series"
 )
 
+// Labels are stored as a JSON object per series. PostgreSQL prints jsonb in one
+// way: "name": "value", parted by ", ", and everything that JSON must escape with
+// a backslash. Texts of exactly that form are read here without a decoder.
+
 // parseLabels reads a series' labels from their JSON object, sorted by name.
 // Loading a flow's members reads every series once, so texts without escapes,
 // which is nearly all, are cut out without a general JSON decoder (about eight
@@ -36,6 +40,7 @@ func parsePlainLabels(doc []byte) ([]series.Label, bool) {
 	if bytes.IndexByte(doc, '\\') >= 0 {
 		return nil, false
 	}
+	// Names and values are slices of it, so a label set holds one text and no more.
 	rest := string(doc) // one copy, which all names and values share
 	rest, ok := strings.CutPrefix(rest, "{")
 	if !ok {

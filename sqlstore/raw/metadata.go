@@ -11,6 +11,10 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// What senders say of metrics is for people: views show it, and the command line.
+// No sample and no flow depends on it, so the last writer wins and nothing is
+// ordered by a region.
+
 // SaveMetadata keeps what senders say of metrics, each metric at most once in
 // the list. What is stored already is not written again.
 func (w *Writer) SaveMetadata(ctx context.Context, list []series.Metadata) error {

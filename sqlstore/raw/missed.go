@@ -15,6 +15,14 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// A process that is not alone, or has just started, does not know what the last
+// samples of its series are, and without that it cannot say which of a flush's
+// samples are ordered. It asks here. Exact answers mean reading segments, which
+// the region waits for, so they are bounded; where the bound is reached, a floor
+// takes their place: a time that no sample of the metric is later than. A sample
+// that is later than the floor is ordered whatever the exact answer would be; one
+// that is not is taken for unordered, which costs time and never a wrong result.
+
 // Missed is what was written to the flush's region in the sequences
 // (after, upTo], for the decision which samples are ordered. after must not be
 // larger than upTo, and upTo not beyond the flush.
@@ -51,6 +59,8 @@ func (tx *FlushTx) Floors(ctx context.Context, upTo sequence.Seq) (map[sequence.
 	return m.floors, nil
 }
 
+// readNewest reads floors only: those of sealed generations, and of the flushes
+// after these the newest time that each says of its metrics.
 func (m *missedReader) readNewest(ctx context.Context, upTo sequence.Seq) error {
 	region := int32(m.tx.flush.Region)
 	var unsealed []int32
@@ -64,6 +74,8 @@ func (m *missedReader) readNewest(ctx context.Context, upTo sequence.Seq) error 
 	return m.readFloors(ctx, queries.MissedNewest, region, int64(sealed), int64(upTo))
 }
 
+// missedReader gathers an answer. A series is in lasts where it was read exactly;
+// a metric is in floors where something of it was not.
 type missedReader struct {
 	tx       *FlushTx
 	lasts    map[sequence.SeriesID]series.Last
@@ -71,6 +83,7 @@ type missedReader struct {
 	floors   map[sequence.MetricID]int64
 }
 
+// read fills the reader for the sequences (after, upTo].
 func (m *missedReader) read(ctx context.Context, after, upTo sequence.Seq) error {
 	region := int32(m.tx.flush.Region)
 	var unsealed []int32
@@ -78,6 +91,8 @@ func (m *missedReader) read(ctx context.Context, after, upTo sequence.Seq) error
 	if err := m.tx.conn.QueryRow(ctx, queries.MissedGenerations, region).Scan(&unsealed, (*int64)(&sealed)); err != nil {
 		return err
 	}
+	// Sealed segments do not say which sample had which sequence. What they hold
+	// is behind the floors that were written with them.
 	if after < sealed {
 		if err := m.readFloors(ctx, queries.MissedFloors, region); err != nil {
 			return err
@@ -125,6 +140,8 @@ func (m *missedReader) readSummaries(ctx context.Context, rng sequence.Range) (e
 		left           = m.tx.writer.missedSamples
 		seen           = make(map[int32]struct{})
 	)
+	// Summaries come newest first. From the first flush that is too much, all
+	// older ones only lend their newest times.
 	exact = rng
 	_, err = pgx.ForEachRow(rows, []any{&seq, &ids, &samples, &newst}, func() error {
 		if left >= 0 {
@@ -147,6 +164,8 @@ func (m *missedReader) readSummaries(ctx context.Context, rng sequence.Range) (e
 	return exact, slices.Sorted(maps.Keys(seen)), err
 }
 
+// readHot reads the segments of one hot table whose sequences are to be exact, in
+// the order of their sequences, and keeps of each series the last sample.
 func (m *missedReader) readHot(ctx context.Context, generation int32, exact sequence.Range, metrics []int32) error {
 	rows, err := m.tx.conn.Query(ctx, queries.OnHot(queries.MissedHot, generation), pgx.QueryResultFormats{pgx.BinaryFormatCode},
 		int32(m.tx.flush.Region), metrics, int64(exact.After), int64(exact.UpTo))
@@ -176,12 +195,15 @@ func (m *missedReader) readHot(ctx context.Context, generation int32, exact sequ
 	return rows.Err()
 }
 
+// raise raises the floor of a metric to t, ms.
 func (m *missedReader) raise(metric sequence.MetricID, t int64) {
 	if old, ok := m.floors[metric]; !ok || t > old {
 		m.floors[metric] = t
 	}
 }
 
+// result leaves out the series that lie below their metric's floor: beside the
+// floor their last samples say nothing. Sorted by series.
 func (m *missedReader) result() series.Missed {
 	out := series.Missed{Floors: m.floors, Lasts: make([]series.Last, 0, len(m.lasts))}
 	for id, last := range m.lasts {

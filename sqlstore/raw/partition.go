@@ -15,6 +15,10 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// sealed has a partition for each time bucket, so that retention drops tables
+// instead of deleting rows, and a reading of some days looks at no others. The
+// name of a partition is the day that it holds; nothing else remembers it.
+
 // partitionName is "sealed_20060102", the UTC day that a bucket is.
 const partitionName = "sealed_20060102"
 
@@ -79,12 +83,15 @@ func (k *Keeper) makePartitions(ctx context.Context, units []sealUnit, earliest 
 // makePartition creates a table and attaches it, which locks out neither
 // readers nor writers. There is no default partition to be scanned.
 func (k *Keeper) makePartition(ctx context.Context, name string, bucket int64) error {
+	// The bounds are numbers of ours; the name is quoted.
 	attach := "alter table sealed attach partition " + pg.Quoted(name) + " for values from (" +
 		strconv.FormatInt(bucket, 10) + ") to (" + strconv.FormatInt(bucket+segment.BucketMillis, 10) + ")"
 	for attempt := 1; ; attempt++ {
 		err := k.db.InTx(ctx, func(tx pgx.Tx) error {
 			for _, sql := range []string{
 				"set local lock_timeout = " + pg.Milliseconds(attachTimeout),
+				// The two in one transaction: a table that is not attached is no
+				// partition, and the next attempt would find its name taken.
 				strings.ReplaceAll(queries.PartitionCreate, "sealed_new", pg.Quoted(name)),
 				attach,
 			} {

@@ -13,6 +13,12 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// Simple partials (count, sum, min, max) can be folded by PostgreSQL instead of
+// sending it all samples. Over a fast link that is slower, since SQL unpacks one
+// sample at a time; over a slow one it saves most of the bytes. The flownode
+// chooses. The results must agree within the stated bound with what columns give,
+// which SQL cannot promise for every sum: then the answer is ErrNeedsColumnar.
+
 // maxPushdownCount is how many values one partial may sum up in PostgreSQL,
 // which adds one after the other without compensation: the error is at most
 // count * 2^-53 of the sum of the absolute values, here 5e-10, which leaves
@@ -44,6 +50,7 @@ func (s *Snapshot) AggregateRaw(ctx context.Context, q partial.SimpleQuery, afte
 		metricIDs(q.Metrics), regions, max(after, q.After), upTo, seriesIDs(q), q.Slots, q.Pane)
 }
 
+// seriesIDs are the series of a query as a parameter.
 func seriesIDs(q partial.SimpleQuery) []int32 {
 	out := make([]int32, len(q.Series))
 	for i, id := range q.Series {
@@ -58,7 +65,7 @@ func seriesIDs(q partial.SimpleQuery) []int32 {
 // It is planned for the arrays that it gets: planned for any, with 100,000
 // series it did not end within minutes (BenchmarkExecutors).
 func (s *Snapshot) aggregate(ctx context.Context, doing string, fn func(pane int64, slot int32, part partial.Simple) error, query string, args ...any) error {
-	var fnErr error
+	var fnErr error // the driver wraps it, and it must come back as it is
 	batch := &pgx.Batch{}
 	batch.Queue("savepoint pushdown")
 	batch.Queue("set local plan_cache_mode = force_custom_plan")
@@ -73,6 +80,8 @@ func (s *Snapshot) aggregate(ctx context.Context, doing string, fn func(pane int
 	case err == nil:
 		return nil
 	case pg.OutOfRange(err):
+		// The statements after the failed one were skipped, so the savepoint is
+		// still there; going back to it makes the snapshot usable again.
 		if _, err := s.conn.Conn().PgConn().Exec(ctx, "rollback to savepoint pushdown; release savepoint pushdown").ReadAll(); err != nil {
 			return readError(doing, err)
 		}
@@ -108,6 +117,7 @@ func eachSimple(rows pgx.Rows, fn func(pane int64, slot int32, part partial.Simp
 	return nil
 }
 
+// orNaN is min or max, which SQL gives as null where all values are NaN.
 func orNaN(v *float64) float64 {
 	if v == nil {
 		return math.NaN()

@@ -21,6 +21,8 @@ import (
 // not found is taken for not committed: writing its samples again changes no
 // result, since a repeated sample replaces itself (I3).
 func (w *Writer) Resolve(ctx context.Context, region sequence.Region, seq sequence.Seq, id sequence.FlushID) (bool, error) {
+	// The commit that nobody heard the answer of holds the region's row until it
+	// has happened or its session has ended. Locking the row waits for either.
 	var committed bool
 	err := w.db.InTx(ctx, func(tx pgx.Tx) error {
 		var last int64
@@ -29,12 +31,12 @@ func (w *Writer) Resolve(ctx context.Context, region sequence.Region, seq sequen
 			return sequence.ErrRegionGone
 		}
 		if err != nil || last < int64(seq) {
-			return err
+			return err // the sequence was never taken, so neither by this flush
 		}
 		var took pgtype.UUID
 		err = tx.QueryRow(ctx, queries.FlushTook, int32(region), int64(seq)).Scan(&took)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
+			return nil // taken, but forgotten by whom
 		}
 		committed = err == nil && took.Bytes == id
 		return err

@@ -9,6 +9,11 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// Retention is one number, the time before which samples are given up. It is
+// raised first and acted on afterwards, so that nothing can be computed from
+// samples of which some are gone already: ingest refuses older samples, sealing
+// leaves them out, and no window that reads them is computed again (I6).
+
 // RetainReport is what a Retain did.
 type RetainReport struct {
 	Earliest int64 // samples before this time (ms since the epoch) are given up
@@ -29,6 +34,7 @@ func (k *Keeper) Retain(ctx context.Context, before int64) (RetainReport, error)
 	if err != nil {
 		return report, fmt.Errorf("list partitions: %w", pg.Interpret(err))
 	}
+	// A partition that the border goes through stays as it is.
 	var expired []string
 	for _, name := range partitions {
 		if bucket, ok := bucketOf(name); ok && bucket+segment.BucketMillis <= report.Earliest {

@@ -13,6 +13,12 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// Sealing merges a closed generation into few large segments: all samples of one
+// metric, region and time bucket, each series in order of time, each (series,
+// time) once. Reading them back costs a fraction of reading the thousands of
+// flushes that brought them. What it costs is the exact sequence of each sample,
+// so it waits for the flows that still have to read the generation as a delta.
+
 // sealPoll is how often sealing looks whether the flows have come along.
 const sealPoll = 200 * time.Millisecond
 
@@ -76,6 +82,8 @@ func (k *Keeper) Seal(ctx context.Context, opts SealOptions) (SealReport, error)
 	if _, err := k.Freeze(ctx); err != nil {
 		return report, err
 	}
+	// Oldest first. Another process can seal the same ones meanwhile; each is
+	// locked, and looked at again, when it is its turn.
 	frozen, err := k.frozen(ctx)
 	if err != nil {
 		return report, fmt.Errorf("list generations to seal: %w", pg.Interpret(err))
@@ -112,6 +120,7 @@ func (k *Keeper) sealAlone(ctx context.Context, generation int32, opts SealOptio
 	return k.sealGeneration(ctx, generation, opts)
 }
 
+// frozen lists the closed generations that are not sealed, oldest first.
 func (k *Keeper) frozen(ctx context.Context) ([]int32, error) {
 	rows, err := k.db.Pool().Query(ctx, queries.GenerationFrozen)
 	if err != nil {
@@ -120,7 +129,8 @@ func (k *Keeper) frozen(ctx context.Context) ([]int32, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[int32])
 }
 
-// waitForFlows returns how many flows have not read the generation yet.
+// waitForFlows waits as long as the options say until all flows have read the
+// generation, and returns how many have not. These will refill what they missed.
 func (k *Keeper) waitForFlows(ctx context.Context, generation int32, opts SealOptions) (behind int, err error) {
 	began := time.Now()
 	for {
@@ -138,6 +148,11 @@ func (k *Keeper) waitForFlows(ctx context.Context, generation int32, opts SealOp
 	}
 }
 
+// sealGeneration merges a generation and marks it as sealed. What is to be merged
+// is looked up before the transaction begins: the generation is closed, so it does
+// not change. Partitions are made before it, too, in transactions of their own,
+// because attaching one takes a lock that must not be held for as long as a merge
+// takes.
 func (k *Keeper) sealGeneration(ctx context.Context, generation int32, opts SealOptions) (written, error) {
 	units, err := k.sealUnits(ctx, generation)
 	if pg.NoTable(err) {
@@ -170,6 +185,7 @@ func (k *Keeper) sealGeneration(ctx context.Context, generation int32, opts Seal
 		if err != nil {
 			return err
 		}
+		// Again: a retention may have given up more since the partitions were made.
 		if m.earliest, err = Earliest(ctx, tx); err != nil {
 			return err
 		}
@@ -181,7 +197,9 @@ func (k *Keeper) sealGeneration(ctx context.Context, generation int32, opts Seal
 	return m.written, err
 }
 
-// finishSeal does what makes the merged segments count.
+// finishSeal does what makes the merged segments count: from the commit on readers
+// find them there and leave the hot table out. The floors take the place of what
+// Missed could have read of the hot segments.
 func finishSeal(ctx context.Context, tx pgx.Tx, generation int32, units []sealUnit) error {
 	regions, metrics, newest := make([]int32, len(units)), make([]int32, len(units)), make([]int64, len(units))
 	for i, u := range units {
@@ -197,6 +215,7 @@ func finishSeal(ctx context.Context, tx pgx.Tx, generation int32, units []sealUn
 	return err
 }
 
+// sealUnits lists what is in a generation.
 func (k *Keeper) sealUnits(ctx context.Context, generation int32) ([]sealUnit, error) {
 	rows, err := k.db.Pool().Query(ctx, queries.OnHot(queries.SealUnits, generation), segment.BucketMillis)
 	if err != nil {

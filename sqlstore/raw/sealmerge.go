@@ -12,6 +12,10 @@ import (
 	"laminar/sequence/segment"
 )
 
+// A merge is done unit by unit, so that memory is bounded by the largest unit, or
+// by part of it where that is too much. Merged segments are gathered and written
+// many at a time, since each COPY has a cost of its own.
+
 const (
 	// sealedSegment is how many samples a sealed segment holds at most.
 	sealedSegment = 65_536
@@ -46,6 +50,7 @@ type merger struct {
 	samples int         // in out, as weight counts them
 }
 
+// mergeAll merges the units that retention has left something of.
 func (m *merger) mergeAll(ctx context.Context, units []sealUnit) error {
 	var done, total int64
 	for _, u := range units {
@@ -78,6 +83,7 @@ func (m *merger) pack(merged []segment.Segment) error {
 		if err != nil {
 			return err
 		}
+		// The samples are packed now; their arrays are not kept.
 		row := sealedRow{head: *seg, samples: seg.Len(), packed: packed}
 		row.head.Series, row.head.Offsets, row.head.Values = nil, nil, nil
 		m.out = append(m.out, row)
@@ -100,6 +106,7 @@ func weight(seg *segment.Segment) int {
 // seriesRange is the series with from <= id < to.
 type seriesRange struct{ from, to sequence.SeriesID }
 
+// endOfSeries is behind every series: ids are positive and have 32 bits.
 const endOfSeries = sequence.SeriesID(1<<31 - 1)
 
 // mergeUnit merges a unit at once, or, when it is too much, some series at a
@@ -120,6 +127,7 @@ func (m *merger) mergeUnit(ctx context.Context, u sealUnit) error {
 		if err := m.pack(segment.Merge(hot, m.earliest, sealedSegment)); err != nil {
 			return err
 		}
+		// A part is as much as may be held, so nothing is held beside it.
 		if len(parts) > 1 {
 			if err := m.write(ctx); err != nil {
 				return err
@@ -140,6 +148,8 @@ func (m *merger) split(ctx context.Context, u sealUnit) ([]seriesRange, error) {
 	var id int32
 	var n, held int64
 	part := seriesRange{}
+	// Series come by id. A part is closed before the series that would be too
+	// much for it.
 	_, err = pgx.ForEachRow(rows, []any{&id, &n}, func() error {
 		if held > 0 && held+n > m.keeper.mergeSamples {
 			part.to = sequence.SeriesID(id)

@@ -16,6 +16,12 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// Metrics and series are numbered here, once, and stay. A metric is not of a
+// region, so its creation races with other flushes and is a transaction of its
+// own; a series is, and is created under the region's lock by the flush that
+// brings its first sample. It carries that flush's sequence: whoever has read up
+// to there knows it.
+
 // seriesChunk is how many series are looked up or created by one statement.
 const seriesChunk = 10_000
 
@@ -30,6 +36,9 @@ func (w *Writer) Metrics(ctx context.Context, names []string) ([]sequence.Metric
 	return ids, nil
 }
 
+// metrics looks the names up, inserts what is missing and looks again. The
+// insertion does nothing about a name that another process has inserted
+// meanwhile, and then does not return its id: hence the second look.
 func (w *Writer) metrics(ctx context.Context, names []string) ([]sequence.MetricID, error) {
 	byName := make(map[string]sequence.MetricID, len(names))
 	wanted := slices.Compact(slices.Sorted(slices.Values(names)))
@@ -55,6 +64,7 @@ func (w *Writer) metrics(ctx context.Context, names []string) ([]sequence.Metric
 	return ids, nil
 }
 
+// findMetrics adds the ids of those metrics that exist.
 func (w *Writer) findMetrics(ctx context.Context, names []string, into map[string]sequence.MetricID) error {
 	rows, err := w.db.Pool().Query(ctx, queries.MetricFind, names)
 	if err != nil {
@@ -86,6 +96,10 @@ func (tx *FlushTx) CreateSeries(ctx context.Context, wanted []series.Wanted) ([]
 	return out, nil
 }
 
+// createChunk does it for one chunk. Series are known by the SHA-256 of their
+// canonical labels, not by the labels themselves: that is what the unique index
+// is on, and what makes one length of all keys. The same series may stand in the
+// chunk more than once; it is created once.
 func (tx *FlushTx) createChunk(ctx context.Context, wanted []series.Wanted) ([]series.Stored, error) {
 	identities := make([][]byte, len(wanted))
 	for i := range wanted {
@@ -134,6 +148,7 @@ func (tx *FlushTx) createChunk(ctx context.Context, wanted []series.Wanted) ([]s
 	return out, nil
 }
 
+// collectSeries adds the series of a result by identity.
 func collectSeries(rows pgx.Rows, created bool, into map[[32]byte]series.Stored) error {
 	var id int32
 	var identity []byte

@@ -37,7 +37,7 @@ type readFunc func(ctx context.Context, on *Snapshot, regions []int32, fn segmen
 // functions, which does not depend on who reads them; none is ever called by two
 // at once.
 func (s *Snapshot) share(ctx context.Context, regions []int32, fns []segmentFunc, read readFunc) error {
-	if len(regions) < 2 {
+	if len(regions) < 2 { // nothing to divide
 		return read(ctx, s, regions, fns[0])
 	}
 	if s.exported == "" {
@@ -46,10 +46,13 @@ func (s *Snapshot) share(ctx context.Context, regions []int32, fns []segmentFunc
 			return readError("export the snapshot", err)
 		}
 	}
+	// The first part is read by the snapshot's own session, and tells by its size
+	// whether the others are worth a session each. Where it does not, or there is
+	// none to be had, they are read afterwards, one by one.
 	var (
 		r       = newSharedReading(regions, fns)
 		own     = r.parts[0].fn
-		samples int
+		samples int // of the first part, so far
 		beside  sync.WaitGroup
 		started bool
 	)
@@ -72,7 +75,7 @@ func (s *Snapshot) share(ctx context.Context, regions []int32, fns []segmentFunc
 		return own(seg)
 	})
 	if err != nil {
-		cancel()
+		cancel() // or Wait would wait for readings that nobody needs
 	}
 	beside.Wait()
 	if err != nil {
@@ -100,6 +103,7 @@ type sharedReading struct {
 	failed error // what ends all parts; guarded by mu
 }
 
+// readPart is what one session reads.
 type readPart struct {
 	regions []int32
 	fn      segmentFunc
@@ -140,6 +144,7 @@ func (r *sharedReading) fail(err error) error {
 	return r.failed
 }
 
+// error is what has ended all parts, nil so far.
 func (r *sharedReading) error() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -149,7 +154,10 @@ func (r *sharedReading) error() error {
 // errNotBeside says that there is no other session and nothing was read.
 var errNotBeside = errors.New("no session beside the snapshot's own")
 
-// readBeside reads in a session of its own.
+// readBeside reads in a session of its own, which imports the snapshot and so sees
+// exactly what the snapshot's own session sees. It gives errNotBeside when no
+// connection is free soon, or when the snapshot cannot be imported, before fn has
+// been called.
 func (s *Snapshot) readBeside(ctx context.Context, regions []int32, fn segmentFunc, read readFunc) error {
 	waiting, cancel := context.WithTimeout(ctx, besideWait)
 	defer cancel()

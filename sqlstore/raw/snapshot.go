@@ -17,6 +17,11 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// A snapshot is what a round reads from, and what makes its results exact: all its
+// statements see one position, so what is computed from them can be committed
+// together with that position. It must be short. While it is open, PostgreSQL
+// keeps every row version that it might see, and no segment table can be dropped.
+
 // How a snapshot begins. A lock that has to wait means that a hot table or a
 // partition is being dropped right now: waiting longer than that takes would
 // only hold up others behind us, so give up quickly and look again.
@@ -38,12 +43,12 @@ func NewReader(db *pg.DB) *Reader { return &Reader{db: db} }
 // closed within a few seconds. It is for one goroutine.
 type Snapshot struct {
 	pool *pgxpool.Pool // for sessions beside
-	conn *pgxpool.Conn
+	conn *pgxpool.Conn // nil once it is closed
 	pos  sequence.Position
 	hot  []int32         // the unsealed generations
 	seg  segment.Segment // reused for every segment read
 
-	unpacker segment.Unpacker
+	unpacker segment.Unpacker // with the buffers that seg is unpacked into
 
 	exported string // the snapshot's name for sessions beside; "" before there was one
 }
@@ -69,6 +74,9 @@ func (r *Reader) SnapshotToWrite(ctx context.Context, lock string) (*Snapshot, e
 	return r.snapshot(ctx, "read write", lock+";")
 }
 
+// snapshot begins a snapshot in a mode, read only or read write, after the lock
+// statement, and tries again while tables come and go. All attempts are on one
+// connection: a second one might not be free.
 func (r *Reader) snapshot(ctx context.Context, mode, lock string) (*Snapshot, error) {
 	conn, err := r.db.Pool().Acquire(ctx)
 	if err != nil {
@@ -99,6 +107,9 @@ func snapshotRetry(err error) bool {
 	return errors.Is(err, errMoved) || pg.LockTimedOut(err) || pg.NoTable(err)
 }
 
+// beginSnapshot is one attempt: look which hot tables there are, lock them, take
+// the snapshot, and see whether it shows the same ones. Only then is it certain
+// that every table it may read is there and stays.
 func (r *Reader) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, mode, lock string) (*Snapshot, error) {
 	var locked []int32
 	if err := conn.QueryRow(ctx, queries.SnapshotGenerations).Scan(&locked); err != nil {
@@ -113,6 +124,8 @@ func (r *Reader) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, mode, lo
 		"set local jit = off;" + // compiling takes longer than these queries
 		lock +
 		"lock table " + strings.Join(names, ", ") + " in access share mode"
+	// As one simple query, since the tables' names cannot be parameters. None of
+	// these statements takes the transaction's snapshot; readPosition's does.
 	if _, err := conn.Conn().PgConn().Exec(ctx, begin).ReadAll(); err != nil {
 		return nil, fmt.Errorf("lock segment tables: %w", err)
 	}
@@ -121,6 +134,8 @@ func (r *Reader) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, mode, lo
 	if err != nil {
 		return nil, fmt.Errorf("read positions: %w", err)
 	}
+	// One that was locked and is sealed by now does no harm: it is not read. One
+	// that is new is not locked.
 	for _, g := range unsealed {
 		if !slices.Contains(locked, g) {
 			return nil, errMoved
@@ -130,7 +145,9 @@ func (r *Reader) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, mode, lo
 	return snap, nil
 }
 
-// readPosition fills the position and returns the unsealed generations.
+// readPosition fills the position and returns the unsealed generations. Its
+// statement is the first of the transaction that reads a table, and so the moment
+// that the snapshot is of.
 func (s *Snapshot) readPosition(ctx context.Context) ([]int32, error) {
 	var (
 		regions, unsealed []int32

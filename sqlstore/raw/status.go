@@ -19,12 +19,17 @@ func (r *Reader) CurrentVector(ctx context.Context) (sequence.Vector, error) {
 		seqs    []int64
 		flushes []pgtype.UUID
 	)
+	// One statement, and so one moment: it is no vector that never was.
 	if err := r.db.Pool().QueryRow(ctx, queries.RegionPositions).Scan(&regions, &seqs, &flushes); err != nil {
 		return nil, fmt.Errorf("read the regions' positions: %w", pg.Interpret(err))
 	}
 	vec, _ := positionOf(regions, seqs, flushes)
 	return vec, nil
 }
+
+// What follows is for people and for the upkeep: how far the regions are and how
+// much there is. Each is one statement, not a snapshot, so two of them can be of
+// different moments.
 
 // RegionStatus is one region.
 type RegionStatus struct {

@@ -8,6 +8,10 @@ import (
 	"laminar/sequence"
 )
 
+// Vectors travel as JSON text, because a vector has any number of regions and is
+// compared as a whole. Sequences go beyond 2^53, which jsonb keeps exactly:
+// it stores numbers as numeric.
+
 // EncodeVector is a vector as it is stored: {"region": sequence} with regions at 0
 // left out. Then equal vectors are equal jsonb values, which the fence of a
 // flow's rounds relies on (I4).
