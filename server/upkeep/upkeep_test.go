@@ -61,7 +61,9 @@ func TestOneProcessDoesWhatIsDue(t *testing.T) {
 			taken, err := work(ctx, due)
 			mu.Lock()
 			defer mu.Unlock()
-			seen[due]++
+			if err == nil { // or the end of the test came between
+				seen[due]++
+			}
 			return taken, err
 		})
 		if err != nil {
@@ -83,7 +85,7 @@ func TestOneProcessDoesWhatIsDue(t *testing.T) {
 		return both >= 3
 	})
 	for due, n := range seen {
-		if done[due] != 1 {
+		if done[due] > 1 || n == 2 && done[due] == 0 {
 			t.Errorf("due at %s: %d processes looked, it was done %d times, want once", due, n, done[due])
 		}
 	}
