@@ -137,6 +137,7 @@ func probeOf[P any, PP partial.Cell[P]](k *prober, use function.Use[P]) {
 		partialtest.Laws[P, PP](t, partialtest.Kind[P]{
 			Commutes: !use.Kind.Ordered,
 			Samples:  series,
+			Seeds:    1_000,
 			Values:   values,
 			Naive: func(samples []partialtest.Sample, after, upTo int64) (want, bounds []float64) {
 				var p P
@@ -325,9 +326,8 @@ func TestWindowEnd(t *testing.T) {
 				continue
 			}
 			depends = depends || !partialtest.Within(a, b, bound(f, nil, a, floats(samples)))
-			expr := call(f, rng)
 			if f.FromEnd {
-				expr = fmt.Sprintf("%s(m[%dms] offset %dms, %v)", f.Name, rng, offset, param)
+				expr := fmt.Sprintf("%s(m[%dms] offset %dms, %v)", f.Name, rng, offset, param)
 				want, err := engine.Whole(context.Background(), expr, promeval.Samples{stored(0, samples)}, w.End)
 				if err != nil || len(want) != 1 || !partialtest.Within(b, want[0].Value, bound(f, nil, b, floats(samples))) {
 					t.Fatalf("%s, seed %d: %s at %d is %v, want %v, %v", f, seed, expr, w.End, b, want, err)

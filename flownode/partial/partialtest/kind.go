@@ -87,7 +87,7 @@ func loops[P any, PP partial.Cell[P]](rnd *rand.Rand, kind *partial.Kind[P]) err
 		PP(&slow[slot]).Add(times[i], values[i])
 	}
 	if a, b := fmt.Sprintf("%+v", fast), fmt.Sprintf("%+v", slow); a != b {
-		return fmt.Errorf("Add over the array makes %s, one at a time makes %s", a, b)
+		return fmt.Errorf("the loop of Add makes %s, one at a time makes %s", a, b)
 	}
 	later := make([]P, cells-2)
 	for slot := range later {
@@ -100,7 +100,7 @@ func loops[P any, PP partial.Cell[P]](rnd *rand.Rand, kind *partial.Kind[P]) err
 		PP(&slow[i]).Merge(&later[i])
 	}
 	if a, b := fmt.Sprintf("%+v", fast), fmt.Sprintf("%+v", slow); a != b {
-		return fmt.Errorf("Merge over the array makes %s, one at a time makes %s", a, b)
+		return fmt.Errorf("the loop of Merge makes %s, one at a time makes %s", a, b)
 	}
 	return nil
 }

@@ -27,6 +27,9 @@ type Kind[P any] struct {
 
 	// Samples makes a series of up to n samples later than after; nil is Random.
 	Samples func(rnd *rand.Rand, n int, after int64) []Sample
+
+	// Seeds is how many series are made; 0 is 4,000.
+	Seeds uint64
 }
 
 // The window is long enough for what Random makes of maxSamples.
@@ -44,7 +47,11 @@ func Laws[P any, PP partial.Cell[P]](t *testing.T, kind Kind[P]) {
 	if !PP(&zero).Empty() {
 		t.Fatal("the zero value is not empty")
 	}
-	for seed := range uint64(4_000) {
+	seeds := kind.Seeds
+	if seeds == 0 {
+		seeds = 4_000
+	}
+	for seed := range seeds {
 		if err := check[P, PP](seed, kind); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
