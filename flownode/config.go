@@ -7,8 +7,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"laminar/flownode/executor"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/promeval"
+	"laminar/flownode/read"
+	"laminar/flownode/round"
 )
 
 // The defaults that a user sees.
@@ -79,8 +82,8 @@ type process struct {
 	cfg     Config
 	log     *slog.Logger
 	metrics *Metrics
-	reading Settings
-	machine Machine
+	reading read.Settings
+	machine round.Machine
 	rounds  chan struct{} // holds one token for each round under way
 	flows   atomic.Int64  // of all groups, as of the last poll
 }
@@ -91,11 +94,11 @@ func newProcess(cfg Config) (*process, error) {
 	}
 	return &process{
 		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics,
-		reading: Settings{
-			Chooser: Chooser{Setting: cfg.Executor, Meter: NewMeter(cfg.Now, cfg.Metrics.roundTrip, cfg.Metrics.perByte), Now: cfg.Now},
-			AtOnce:  DefaultAtOnce, Lanes: min(runtime.GOMAXPROCS(0), MaxLanes), Log: cfg.Logger,
+		reading: read.Settings{
+			Chooser: executor.Chooser{Setting: cfg.Executor, Meter: executor.NewMeter(cfg.Now, cfg.Metrics.roundTrip, cfg.Metrics.perByte), Now: cfg.Now},
+			AtOnce:  read.DefaultAtOnce, Lanes: min(runtime.GOMAXPROCS(0), read.MaxLanes), Log: cfg.Logger,
 		},
-		machine: Machine{Eval: promeval.New(), MaxStateBytes: cfg.MaxStateBytes, Now: cfg.Now, Log: cfg.Logger},
+		machine: round.Machine{Eval: promeval.New(), MaxStateBytes: cfg.MaxStateBytes, Now: cfg.Now, Log: cfg.Logger},
 		rounds:  make(chan struct{}, cfg.MaxRounds),
 	}, nil
 }

@@ -4,11 +4,12 @@ import (
 	"testing"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/round/roundtest"
 )
 
 // TestConfigRefusesExecutors: what is no executor is not taken for one.
 func TestConfigRefusesExecutors(t *testing.T) {
-	s := newMemStore(1)
+	s := roundtest.NewMemStore(1)
 	cfg := Config{Snapshots: s, Catalog: s, Results: s, Jobs: s, Elector: s, Executor: "fast"}
 	if _, err := New(cfg); err == nil {
 		t.Error("executor fast was taken")

@@ -3,12 +3,14 @@ package flownode
 import (
 	"context"
 	"fmt"
+
+	"laminar/flownode/read"
 )
 
 // due decides, in the round's snapshot, whether a trigger that counts what is
 // pending has been reached. Other triggers are due whenever a round begins, and
 // so is a group that has refill jobs.
-func (g *fenceGroup) due(ctx context.Context, r *Reader, jobs int) (bool, error) {
+func (g *fenceGroup) due(ctx context.Context, r *read.Reader, jobs int) (bool, error) {
 	if jobs > 0 || !g.trigger.counts() || g.pressing(r) {
 		return true, nil
 	}
@@ -45,7 +47,7 @@ func (g *fenceGroup) due(ctx context.Context, r *Reader, jobs int) (bool, error)
 
 // pressing reports whether a round is needed whatever is pending: dirty windows
 // are ready, or the watermark follows the clock past the end of a window.
-func (g *fenceGroup) pressing(r *Reader) bool {
+func (g *fenceGroup) pressing(r *read.Reader) bool {
 	for _, f := range g.flows {
 		if at := f.deadline(); at >= 0 && at <= r.Pos.Now {
 			return true

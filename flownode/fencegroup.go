@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"laminar/flownode/progress"
+	"laminar/flownode/read"
+	"laminar/flownode/round"
 	"laminar/sequence"
 )
 
@@ -30,10 +32,10 @@ type fenceGroup struct {
 
 // owned is a flow of the group. This process may have to become its owner first.
 type owned struct {
-	run       *Flow     // as of the last time it was loaded; nil before the first time
-	hash      [32]byte  // of the definition, as the catalogue's head had it
-	broken    bool      // run cannot be trusted: it is to be loaded again
-	takeAfter time.Time // when a flow that could not be taken over is tried again
+	run       *round.Flow // as of the last time it was loaded; nil before the first time
+	hash      [32]byte    // of the definition, as the catalogue's head had it
+	broken    bool        // run cannot be trusted: it is to be loaded again
+	takeAfter time.Time   // when a flow that could not be taken over is tried again
 }
 
 func newFenceGroup(p *process, name string) *fenceGroup {
@@ -226,12 +228,12 @@ func (g *fenceGroup) reload(ctx context.Context) error {
 }
 
 // take becomes the owner of a flow and loads it.
-func (g *fenceGroup) take(ctx context.Context, id progress.FlowID) (*Flow, error) {
+func (g *fenceGroup) take(ctx context.Context, id progress.FlowID) (*round.Flow, error) {
 	loaded, err := g.cfg.Catalog.Take(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("take over flow %d: %w", id, err)
 	}
-	run, err := NewFlow(loaded)
+	run, err := round.NewFlow(loaded)
 	if err != nil {
 		return nil, err
 	}
@@ -244,8 +246,8 @@ func (g *fenceGroup) take(ctx context.Context, id progress.FlowID) (*Flow, error
 }
 
 // whole is the flows that can be trusted, by id.
-func (g *fenceGroup) whole() []*Flow {
-	out := make([]*Flow, 0, len(g.flows))
+func (g *fenceGroup) whole() []*round.Flow {
+	out := make([]*round.Flow, 0, len(g.flows))
 	for _, id := range slices.Sorted(maps.Keys(g.flows)) {
 		if f := g.flows[id]; !f.broken {
 			out = append(out, f.run)
@@ -291,7 +293,7 @@ func (g *fenceGroup) round(ctx context.Context) (more bool, err error) {
 
 // compute computes a round in a snapshot of its own, which is closed before
 // anything is committed. The reader is nil when no round is due.
-func (g *fenceGroup) compute(ctx context.Context, began time.Time, jobs map[progress.FlowID]*progress.Job) (r *Reader, results []Result, err error) {
+func (g *fenceGroup) compute(ctx context.Context, began time.Time, jobs map[progress.FlowID]*progress.Job) (r *read.Reader, results []round.Result, err error) {
 	snap, err := g.cfg.Snapshots.Snapshot(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("take a snapshot: %w", err)
@@ -305,12 +307,12 @@ func (g *fenceGroup) compute(ctx context.Context, began time.Time, jobs map[prog
 			g.breakAll()
 		}
 	}()
-	reader := NewReader(&g.reading, snap, snap)
+	reader := read.NewReader(&g.reading, snap, snap)
 	g.skew = time.UnixMilli(reader.Pos.Now).Sub(began)
 	if due, err := g.due(ctx, reader, len(jobs)); err != nil || !due {
 		return nil, nil, err
 	}
-	limits := Limits{Deadline: began.Add(g.cfg.RoundBudget), Flows: g.process.flows.Load()}
+	limits := round.Limits{Deadline: began.Add(g.cfg.RoundBudget), Flows: g.process.flows.Load()}
 	results, counts, err := g.machine.Compute(ctx, reader, limits, g.whole(), jobs)
 	g.metrics.count(counts, reader)
 	return reader, results, err
@@ -331,10 +333,10 @@ func (g *fenceGroup) nextJobs(ctx context.Context) (map[progress.FlowID]*progres
 
 // commit stores the results in one transaction. A flow whose result is not known
 // to be stored is loaded again from the database: state is a cache (I7).
-func (g *fenceGroup) commit(ctx context.Context, results []Result) (more bool, err error) {
+func (g *fenceGroup) commit(ctx context.Context, results []round.Result) (more bool, err error) {
 	var (
 		rounds []progress.Round
-		stored []*Result
+		stored []*round.Result
 		now    = g.cfg.Now()
 	)
 	for i := range results {

@@ -12,29 +12,31 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
+	"laminar/flownode/read"
+	"laminar/flownode/round/roundtest"
 	"laminar/sequence"
 )
 
 // groupWorld is a world whose owner is a fence group of a node.
 type groupWorld struct {
-	*world
+	*roundtest.World
 	group *fenceGroup
 }
 
 // configOf is a node over the world's store.
-func configOf(w *world) Config {
-	return Config{Snapshots: w.store, Catalog: w.store, Results: w.store, Jobs: w.store, Elector: w.store, Executor: flowdef.ExecutorColumnar}
+func configOf(w *roundtest.World) Config {
+	return Config{Snapshots: w.Store, Catalog: w.Store, Results: w.Store, Jobs: w.Store, Elector: w.Store, Executor: flowdef.ExecutorColumnar}
 }
 
 func newGroupWorld(t *testing.T, defs string) *groupWorld {
 	t.Helper()
-	w := newWorld(t, 1, 1, flowdef.ExecutorColumnar, defs)
+	w := roundtest.NewWorld(t, 1, 1, flowdef.ExecutorColumnar, defs)
 	p, err := newProcess(configOf(w))
 	if err != nil {
 		t.Fatal(err)
 	}
 	group := newFenceGroup(p, "test")
-	heads, err := w.store.Heads(t.Context())
+	heads, err := w.Store.Heads(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,22 +46,22 @@ func newGroupWorld(t *testing.T, defs string) *groupWorld {
 
 // tick makes rounds until the group has nothing left that need not wait.
 func (w *groupWorld) tick() {
-	w.t.Helper()
+	w.T.Helper()
 	for range 50 {
 		more, err := w.group.round(context.Background())
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		if !more {
 			return
 		}
 	}
-	w.t.Fatal("rounds never come to an end")
+	w.T.Fatal("rounds never come to an end")
 }
 
 // failingCatalog cannot hand out one flow.
 type failingCatalog struct {
-	*memStore
+	*roundtest.MemStore
 	flow progress.FlowID
 }
 
@@ -67,70 +69,70 @@ func (c failingCatalog) Take(ctx context.Context, id progress.FlowID) (progress.
 	if id == c.flow {
 		return progress.Flow{}, errors.New("its table was not made by Laminar")
 	}
-	return c.memStore.Take(ctx, id)
+	return c.MemStore.Take(ctx, id)
 }
 
 // TestOneFlowStandsStill holds that a flow that cannot be taken over does not
 // hold up the others of its group.
 func TestOneFlowStandsStill(t *testing.T) {
-	w := newGroupWorld(t, oracleFlows)
-	w.group.cfg.Catalog = failingCatalog{w.store, 3}
-	w.scrape(300_000, false)
+	w := newGroupWorld(t, roundtest.OracleFlows)
+	w.group.cfg.Catalog = failingCatalog{w.Store, 3}
+	w.Scrape(300_000, false)
 	w.tick()
-	for id, mf := range w.store.flows {
-		if moved := mf.flow.Vector.Equal(w.store.vec); moved == (id == 3) {
-			t.Errorf("flow %d stands at %s, the data at %s", id, mf.flow.Vector, w.store.vec)
+	for id, mf := range w.Store.Flows {
+		if moved := mf.Flow.Vector.Equal(w.Store.Vec); moved == (id == 3) {
+			t.Errorf("flow %d stands at %s, the data at %s", id, mf.Flow.Vector, w.Store.Vec)
 		}
 	}
-	w.group.cfg.Catalog = w.store
+	w.group.cfg.Catalog = w.Store
 	w.group.flows[3].takeAfter = time.Time{}
 	w.tick()
-	w.check()
+	w.Check()
 }
 
 // TestOtherOwnerIsNoticed holds that an owner whose flow somebody else took
 // loads it again without waiting for samples: the other may have left windows
 // on the dirty list.
 func TestOtherOwnerIsNoticed(t *testing.T) {
-	w := newGroupWorld(t, oracleFlows)
-	w.scrape(120_000, false)
+	w := newGroupWorld(t, roundtest.OracleFlows)
+	w.Scrape(120_000, false)
 	w.tick()
-	if _, err := w.store.Take(t.Context(), 1); err != nil {
+	if _, err := w.Store.Take(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	w.store.flows[1].dirty[progress.DirtyKey{WindowEnd: w.base}] = progress.Dirty{WindowEnd: w.base, Reason: progress.Unordered}
-	heads, err := w.store.Heads(t.Context())
+	w.Store.Flows[1].Dirty[progress.DirtyKey{WindowEnd: w.Base}] = progress.Dirty{WindowEnd: w.Base, Reason: progress.Unordered}
+	heads, err := w.Store.Heads(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.group.adopt(heads)
 	for range 2 {
-		w.store.now += flowplan.DirtyAtLatest
+		w.Store.Now += flowplan.DirtyAtLatest
 		w.tick()
 	}
-	if n := len(w.store.flows[1].dirty); n > 0 {
+	if n := len(w.Store.Flows[1].Dirty); n > 0 {
 		t.Errorf("%d windows that the other owner left are still dirty", n)
 	}
-	w.check()
+	w.Check()
 }
 
 // openSnapshots counts the snapshots that are open at one time: each takes a
 // connection.
 type openSnapshots struct {
-	*memStore
+	*roundtest.MemStore
 	open, most atomic.Int32
 }
 
-func (s *openSnapshots) Snapshot(ctx context.Context) (Snapshot, error) {
+func (s *openSnapshots) Snapshot(ctx context.Context) (read.Snapshot, error) {
 	if n := s.open.Add(1); n > s.most.Load() {
 		s.most.Store(n)
 	}
-	snap, err := s.memStore.Snapshot(ctx)
+	snap, err := s.MemStore.Snapshot(ctx)
 	return &openSnapshot{snap, s}, err
 }
 
 type openSnapshot struct {
-	Snapshot
+	read.Snapshot
 	of *openSnapshots
 }
 
@@ -147,9 +149,9 @@ func TestRoundsAtOneTime(t *testing.T) {
 	for i := range 20 {
 		fmt.Fprintf(&defs, "  - {name: f%d, promql: 'sum(requests_total)', every: 1m, trigger: {interval: %dms}}\n", i, 1+i)
 	}
-	w := newWorld(t, 1, 1, flowdef.ExecutorColumnar, defs.String())
-	w.scrape(120_000, false)
-	snaps := &openSnapshots{memStore: w.store}
+	w := roundtest.NewWorld(t, 1, 1, flowdef.ExecutorColumnar, defs.String())
+	w.Scrape(120_000, false)
+	snaps := &openSnapshots{MemStore: w.Store}
 	cfg := configOf(w)
 	cfg.Snapshots, cfg.MaxRounds = snaps, 2
 	node, err := New(cfg)
@@ -160,10 +162,10 @@ func TestRoundsAtOneTime(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- node.Run(ctx) }()
 	reached := func() bool {
-		w.store.mu.Lock()
-		defer w.store.mu.Unlock()
-		for _, f := range w.store.flows {
-			if !f.flow.Vector.Equal(w.store.vec) {
+		w.Store.Mu.Lock()
+		defer w.Store.Mu.Unlock()
+		for _, f := range w.Store.Flows {
+			if !f.Flow.Vector.Equal(w.Store.Vec) {
 				return false
 			}
 		}
@@ -186,7 +188,7 @@ func TestRoundsAtOneTime(t *testing.T) {
 // TestHintsThatAreNoNews: a commit wakes the groups once, whichever way its
 // hints come, and a region that went back counts anew.
 func TestHintsThatAreNoNews(t *testing.T) {
-	w := newWorld(t, 1, 1, flowdef.ExecutorColumnar, "flows: [{name: f, promql: 'sum(requests_total)', every: 1m}]")
+	w := roundtest.NewWorld(t, 1, 1, flowdef.ExecutorColumnar, "flows: [{name: f, promql: 'sum(requests_total)', every: 1m}]")
 	n, err := New(configOf(w))
 	if err != nil {
 		t.Fatal(err)
@@ -224,8 +226,8 @@ func TestHintsThatAreNoNews(t *testing.T) {
 // TestLook holds that a node that was told to look takes up a refill without
 // waiting until it polls.
 func TestLook(t *testing.T) {
-	w := newWorld(t, 1, 1, flowdef.ExecutorColumnar, `flows: [{name: total, promql: 'sum(requests_total)', every: 1m, trigger: {interval: 1ms}}]`)
-	w.scrape(120_000, false)
+	w := roundtest.NewWorld(t, 1, 1, flowdef.ExecutorColumnar, `flows: [{name: total, promql: 'sum(requests_total)', every: 1m, trigger: {interval: 1ms}}]`)
+	w.Scrape(120_000, false)
 	cfg := configOf(w)
 	cfg.PollInterval = time.Hour
 	node, err := New(cfg)
@@ -244,9 +246,9 @@ func TestLook(t *testing.T) {
 	await := func(what string, reached func() bool) {
 		t.Helper()
 		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-			w.store.mu.Lock()
+			w.Store.Mu.Lock()
 			ok := reached()
-			w.store.mu.Unlock()
+			w.Store.Mu.Unlock()
 			if ok {
 				return
 			}
@@ -255,10 +257,10 @@ func TestLook(t *testing.T) {
 			}
 		}
 	}
-	await("the flow does not catch up", func() bool { return w.store.flows[1].flow.Vector.Equal(w.store.vec) })
-	w.store.mu.Lock()
-	w.store.jobs = append(w.store.jobs, progress.Job{ID: 1, Flow: 1, State: "queued", From: w.base, To: w.base + 60_000, NextT: w.base})
-	w.store.mu.Unlock()
+	await("the flow does not catch up", func() bool { return w.Store.Flows[1].Flow.Vector.Equal(w.Store.Vec) })
+	w.Store.Mu.Lock()
+	w.Store.Jobs = append(w.Store.Jobs, progress.Job{ID: 1, Flow: 1, State: "queued", From: w.Base, To: w.Base + 60_000, NextT: w.Base})
+	w.Store.Mu.Unlock()
 	node.Look()
-	await("the refill is not taken up", func() bool { return w.store.jobs[0].State == "done" })
+	await("the refill is not taken up", func() bool { return w.Store.Jobs[0].State == "done" })
 }

@@ -6,6 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"laminar/flownode/progress"
+	"laminar/flownode/read"
+	"laminar/flownode/round"
 )
 
 // Metrics is what a flownode tells of itself.
@@ -96,7 +98,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for _, r := range progress.Reasons() {
 		m.refills.WithLabelValues(string(r))
 	}
-	for _, k := range WindowKinds() {
+	for _, k := range round.WindowKinds() {
 		m.windows.WithLabelValues(string(k))
 	}
 	m.byFlow = mk.byFlow
@@ -107,7 +109,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 }
 
 // count counts what a round did, also one that failed.
-func (m *Metrics) count(c Counts, r *Reader) {
+func (m *Metrics) count(c round.Counts, r *read.Reader) {
 	for reason, n := range c.Refills {
 		m.refills.WithLabelValues(string(reason)).Add(float64(n))
 	}
@@ -124,7 +126,7 @@ func (m *Metrics) count(c Counts, r *Reader) {
 }
 
 // observeRound shows how a round went and where its flows stand.
-func (m *Metrics) observeRound(group string, flows []*Flow, r *Reader, took time.Duration) {
+func (m *Metrics) observeRound(group string, flows []*round.Flow, r *read.Reader, took time.Duration) {
 	m.rounds.WithLabelValues(group).Observe(took.Seconds())
 	for _, f := range flows {
 		name := f.Def.Name

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"laminar/flownode/progress"
+	"laminar/flownode/read"
 	"laminar/sequence"
 )
 
@@ -11,7 +12,7 @@ import (
 type Snapshotter interface {
 	// Snapshot begins a REPEATABLE READ transaction and protects the segment
 	// tables it may read from being dropped.
-	Snapshot(ctx context.Context) (Snapshot, error)
+	Snapshot(ctx context.Context) (read.Snapshot, error)
 
 	// CurrentVector is where the regions stand: cheap enough to ask every
 	// second.

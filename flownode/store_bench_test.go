@@ -13,6 +13,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
+	"laminar/flownode/read"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
@@ -29,7 +30,7 @@ type storePorts struct {
 	ahead *int64 // ms
 }
 
-func (s storePorts) Snapshot(ctx context.Context) (Snapshot, error) {
+func (s storePorts) Snapshot(ctx context.Context) (read.Snapshot, error) {
 	snap, err := s.Reader.Snapshot(ctx)
 	return aheadSnapshot{snap, *s.ahead}, err
 }

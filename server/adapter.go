@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"laminar/flownode"
+	"laminar/flownode/read"
+	"laminar/flownode/verify"
 	"laminar/ingest"
 	"laminar/sequence"
 	"laminar/sqlstore"
@@ -35,7 +37,7 @@ func (s NodeStore) CurrentVector(ctx context.Context) (sequence.Vector, error) {
 }
 
 // Snapshot is Reader.Snapshot.
-func (s NodeStore) Snapshot(ctx context.Context) (flownode.Snapshot, error) {
+func (s NodeStore) Snapshot(ctx context.Context) (read.Snapshot, error) {
 	snap, err := s.Store.Reader.Snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -44,7 +46,7 @@ func (s NodeStore) Snapshot(ctx context.Context) (flownode.Snapshot, error) {
 }
 
 // StoredSnapshot is Catalogue.Stored.
-func (s NodeStore) StoredSnapshot(ctx context.Context) (flownode.StoredSnapshot, error) {
+func (s NodeStore) StoredSnapshot(ctx context.Context) (verify.Snapshot, error) {
 	snap, err := s.Store.Catalogue.Stored(ctx)
 	if err != nil {
 		return nil, err
@@ -53,13 +55,13 @@ func (s NodeStore) StoredSnapshot(ctx context.Context) (flownode.StoredSnapshot,
 }
 
 var (
-	_ ingest.Store               = IngestStore{}
-	_ ingest.MetadataStore       = (*raw.Writer)(nil)
-	_ ingest.ReplicaElector      = (*raw.Writer)(nil)
-	_ flownode.Snapshotter       = NodeStore{}
-	_ flownode.StoredSnapshotter = NodeStore{}
-	_ flownode.Catalog           = (*flowstore.Catalogue)(nil)
-	_ flownode.Materializer      = (*flowstore.Results)(nil)
-	_ flownode.JobQueue          = (*flowstore.Jobs)(nil)
-	_ flownode.Elector           = (*sqlstore.Store)(nil)
+	_ ingest.Store          = IngestStore{}
+	_ ingest.MetadataStore  = (*raw.Writer)(nil)
+	_ ingest.ReplicaElector = (*raw.Writer)(nil)
+	_ flownode.Snapshotter  = NodeStore{}
+	_ verify.Store          = NodeStore{}
+	_ flownode.Catalog      = (*flowstore.Catalogue)(nil)
+	_ flownode.Materializer = (*flowstore.Results)(nil)
+	_ flownode.JobQueue     = (*flowstore.Jobs)(nil)
+	_ flownode.Elector      = (*sqlstore.Store)(nil)
 )

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"laminar/flownode"
+	"laminar/flownode/verify"
 	"laminar/ingest"
 	"laminar/server/upkeep"
 	"laminar/server/web"
@@ -81,7 +82,7 @@ func assemble(ctx context.Context, c Config, h *host, listener net.Listener, log
 	if err != nil {
 		return nil, err
 	}
-	keeper, err := upkeep.New(c.Upkeep, store, flownode.NewVerify(NodeStore{store}, time.Now), log, reg)
+	keeper, err := upkeep.New(c.Upkeep, store, verify.New(NodeStore{store}, time.Now), log, reg)
 	if err != nil {
 		return nil, err
 	}

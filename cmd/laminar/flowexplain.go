@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
-	"laminar/flownode"
+	"laminar/flownode/executor"
+	"laminar/flownode/explain"
 	"laminar/flownode/flowdef"
-	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -61,12 +61,12 @@ func (a *app) flowExplainCommand() *cobra.Command {
 }
 
 // explainFlow looks at a flow in a snapshot of its own.
-func explainFlow(ctx context.Context, store *sqlstore.Store, id progress.FlowID, setting flowdef.Executor) (flownode.Explanation, error) {
+func explainFlow(ctx context.Context, store *sqlstore.Store, id progress.FlowID, setting flowdef.Executor) (explain.Explanation, error) {
 	snap, err := store.Catalogue.Stored(ctx)
 	if err != nil {
-		return flownode.Explanation{}, fmt.Errorf("take a snapshot: %w", err)
+		return explain.Explanation{}, fmt.Errorf("take a snapshot: %w", err)
 	}
-	x, err := flownode.Explain(ctx, snap, id, setting, time.Now)
+	x, err := explain.Explain(ctx, snap, id, setting, time.Now)
 	return x, errors.Join(err, snap.Close(context.WithoutCancel(ctx)))
 }
 
@@ -167,11 +167,11 @@ func costText(r *view.ExplainedRead) string {
 // choiceText is the executor, and why.
 func choiceText(l *view.ExplainedLeaf) string {
 	why := map[string]string{
-		string(flowplan.ExecutorCannotPush): flowdef.NoPush(l.CannotPush).Text(),
-		string(flowplan.ExecutorByFlow):     "the flow says so",
-		string(flowplan.ExecutorBySetting):  "the setting says so",
-		string(flowplan.ExecutorShared):     "another leaf needs the columns anyway",
-		string(flowplan.ExecutorByCost):     "whichever is expected to be cheaper",
+		string(executor.CannotPush): flowdef.NoPush(l.CannotPush).Text(),
+		string(executor.ByFlow):     "the flow says so",
+		string(executor.BySetting):  "the setting says so",
+		string(executor.Shared):     "another leaf needs the columns anyway",
+		string(executor.ByCost):     "whichever is expected to be cheaper",
 	}[l.Reason]
 	reason := l.Reason
 	if l.CannotPush != "" {

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
-	"laminar/flownode"
 	"laminar/flownode/progress"
+	"laminar/flownode/verify"
 	"laminar/server"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -48,8 +48,8 @@ func (a *app) verifyCommand() *cobra.Command {
 }
 
 // verifyOptions reads what was typed.
-func verifyOptions(from, to, sample, seed string, now time.Time) (flownode.VerifyOptions, error) {
-	opts := flownode.VerifyOptions{From: progress.Unset, To: progress.Unset, Seed: rand.Uint64() >> 12} // short enough for every JSON reader
+func verifyOptions(from, to, sample, seed string, now time.Time) (verify.Options, error) {
+	opts := verify.Options{From: progress.Unset, To: progress.Unset, Seed: rand.Uint64() >> 12} // short enough for every JSON reader
 	for _, bound := range []struct {
 		flag, text string
 		to         *int64
@@ -79,7 +79,7 @@ func verifyOptions(from, to, sample, seed string, now time.Time) (flownode.Verif
 }
 
 // verify compares the flows with the names, or all, and prints what it finds.
-func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string, opts flownode.VerifyOptions) error {
+func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string, opts verify.Options) error {
 	flows, err := namedFlows(ctx, store, names)
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string,
 	if opts.Sample < 1 {
 		_ = say(a.stderr, "comparing %g%% of the windows, --seed %d\n", opts.Sample*100, opts.Seed)
 	}
-	verifier := flownode.NewVerify(server.NodeStore{Store: store}, time.Now)
+	verifier := verify.New(server.NodeStore{Store: store}, time.Now)
 	out := view.Verification{Seed: opts.Seed, Flows: []view.VerifiedFlow{}}
 	found := int64(0)
 	for _, f := range flows {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"laminar/flownode"
+	"laminar/flownode/verify"
 	"laminar/server/view"
 )
 
@@ -39,7 +39,7 @@ func (a *app) printVerified(s view.Verification) error {
 	return writeTable(a.stdout, cells)
 }
 
-func describeSkipped(skipped map[flownode.Skip]int64) string {
+func describeSkipped(skipped map[verify.Skip]int64) string {
 	var words []string
 	for _, why := range slices.Sorted(maps.Keys(skipped)) {
 		words = append(words, fmt.Sprintf("%d %s", skipped[why], why))

@@ -10,8 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"laminar/flownode"
 	"laminar/flownode/progress"
+	"laminar/flownode/verify"
 	"laminar/server/view"
 	"laminar/sqlstore/flowstore"
 )
@@ -33,7 +33,7 @@ type flowLister interface {
 // at the cost of a few. What it finds is logged and counted, never changed.
 type driftWatch struct {
 	flows    flowLister
-	verifier *flownode.Verify
+	verifier *verify.Verifier
 	part     float64
 	log      *slog.Logger
 
@@ -46,7 +46,7 @@ type driftWatch struct {
 	lastFound   prometheus.Gauge
 }
 
-func newDriftWatch(flows flowLister, verifier *flownode.Verify, part float64, log *slog.Logger, reg prometheus.Registerer) *driftWatch {
+func newDriftWatch(flows flowLister, verifier *verify.Verifier, part float64, log *slog.Logger, reg prometheus.Registerer) *driftWatch {
 	opts := func(name, help string) prometheus.Opts {
 		return prometheus.Opts{Namespace: "laminar", Subsystem: "verify", Name: name, Help: help}
 	}
@@ -68,7 +68,7 @@ func newDriftWatch(flows flowLister, verifier *flownode.Verify, part float64, lo
 // compared is read in one snapshot per flow.
 func (w *driftWatch) run(ctx context.Context, _ time.Time) error {
 	// A seed of 52 bits is a number that every JSON reader takes whole.
-	opts := flownode.VerifyOptions{From: progress.Unset, To: progress.Unset, Sample: w.part, Seed: rand.Uint64() >> 12}
+	opts := verify.Options{From: progress.Unset, To: progress.Unset, Sample: w.part, Seed: rand.Uint64() >> 12}
 	flows, err := w.flows.List(ctx)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (w *driftWatch) run(ctx context.Context, _ time.Time) error {
 		case err == nil:
 			found += report.Found
 			w.tell(f, report, opts.Seed)
-		case errors.Is(err, progress.ErrFlowGone), errors.Is(err, flownode.ErrFlowReplaced):
+		case errors.Is(err, progress.ErrFlowGone), errors.Is(err, verify.ErrFlowReplaced):
 			// It went or was replaced since it was listed.
 		case ctx.Err() != nil:
 			return err
@@ -98,7 +98,7 @@ func (w *driftWatch) run(ctx context.Context, _ time.Time) error {
 
 // tell counts what was found of one flow, and logs its first difference with
 // the seed, which chooses the same windows in `laminar verify`.
-func (w *driftWatch) tell(f flowstore.FlowStatus, r flownode.VerifyReport, seed uint64) {
+func (w *driftWatch) tell(f flowstore.FlowStatus, r verify.Report, seed uint64) {
 	w.windows.Add(float64(r.Windows))
 	for why, n := range r.Skipped {
 		w.skipped.WithLabelValues(string(why)).Add(float64(n))

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	"laminar/flownode"
+	"laminar/flownode/verify"
 	"laminar/sequence"
 	"laminar/sqlstore"
 )
@@ -69,7 +69,7 @@ type task struct {
 
 // New makes the upkeep that c says; nothing is done before Run. The verifier
 // reads from the same database as the store.
-func New(c Config, store *sqlstore.Store, verifier *flownode.Verify, log *slog.Logger, reg prometheus.Registerer) (*Upkeep, error) {
+func New(c Config, store *sqlstore.Store, verifier *verify.Verifier, log *slog.Logger, reg prometheus.Registerer) (*Upkeep, error) {
 	u := newUpkeep(store.Jobs, log, reg)
 	raw := &rawKeeper{when: c.Seal, retention: c.Retention, store: store.Keeper, log: log}
 	if err := u.add("seal", c.Schedule, u.alone("seal", raw.seal)); err != nil {

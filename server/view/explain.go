@@ -1,9 +1,9 @@
 package view
 
 import (
-	"laminar/flownode"
+	"laminar/flownode/executor"
+	"laminar/flownode/explain"
 	"laminar/flownode/flowdef"
-	"laminar/flownode/flowplan"
 )
 
 // Explained is a flow taken apart: `flow explain`. Without a database there is
@@ -75,12 +75,12 @@ func NewExplainedDefinition(f flowdef.Flow, setting flowdef.Executor) Explained 
 	}
 	for i := range f.Expr.Leaves {
 		l := &f.Expr.Leaves[i]
-		choice := flowplan.ChooseExecutor(l.CannotPush(), f.Executor, setting, flowplan.Reading{}, flowplan.Link{})
+		choice := executor.Choose(l.CannotPush(), f.Executor, setting, executor.Reading{}, executor.Link{})
 		e := ExplainedLeaf{
 			Leaf: l.Text, State: l.State(), Range: flowdef.FormatMillis(l.Range), Offset: flowdef.FormatMillis(l.Offset),
 			CannotPush: string(l.CannotPush()), Executor: string(choice.Executor), Reason: string(choice.Reason), Refused: string(choice.Refused),
 		}
-		if choice.Reason == flowplan.ExecutorByCost {
+		if choice.Reason == executor.ByCost {
 			e.Executor = string(flowdef.ExecutorAuto)
 		}
 		if !l.Batch {
@@ -92,7 +92,7 @@ func NewExplainedDefinition(f flowdef.Flow, setting flowdef.Executor) Explained 
 }
 
 // NewExplained shows a flow of a catalogue, with what its next round reads.
-func NewExplained(x flownode.Explanation, setting flowdef.Executor) Explained {
+func NewExplained(x explain.Explanation, setting flowdef.Executor) Explained {
 	out := NewExplainedDefinition(x.Def, setting)
 	out.Data = &ExplainedData{
 		Vector: x.Vector.String(), Position: x.Position.String(), Since: x.Since.String(), Idle: x.Idle,

@@ -3,8 +3,8 @@ package view
 import (
 	"encoding/json"
 
-	"laminar/flownode"
 	"laminar/flownode/flowdef"
+	"laminar/flownode/verify"
 )
 
 // Verification is what `verify` found.
@@ -16,12 +16,12 @@ type Verification struct {
 // VerifiedFlow is what was found of one flow. Cells are the first 10,000 of its
 // differences.
 type VerifiedFlow struct {
-	Flow        string                  `json:"flow"`
-	Windows     int64                   `json:"windows"`
-	Rows        int64                   `json:"rows"`
-	Skipped     map[flownode.Skip]int64 `json:"skipped"` // windows, by reason
-	Differences int64                   `json:"differences"`
-	Cells       []Cell                  `json:"cells"`
+	Flow        string                `json:"flow"`
+	Windows     int64                 `json:"windows"`
+	Rows        int64                 `json:"rows"`
+	Skipped     map[verify.Skip]int64 `json:"skipped"` // windows, by reason
+	Differences int64                 `json:"differences"`
+	Cells       []Cell                `json:"cells"`
 }
 
 // Cell is one difference. A value that is not there is left out.
@@ -34,7 +34,7 @@ type Cell struct {
 }
 
 // NewVerifiedFlow shows a report about the flow that def defines.
-func NewVerifiedFlow(def flowdef.Flow, r flownode.VerifyReport) VerifiedFlow {
+func NewVerifiedFlow(def flowdef.Flow, r verify.Report) VerifiedFlow {
 	layout := flowdef.NewLayout(def)
 	out := VerifiedFlow{
 		Flow: r.Flow, Windows: r.Windows, Rows: r.Rows, Skipped: r.Skipped, Differences: r.Found,
@@ -43,14 +43,14 @@ func NewVerifiedFlow(def flowdef.Flow, r flownode.VerifyReport) VerifiedFlow {
 	for i, d := range r.Differences {
 		cell := Cell{Kind: string(d.Kind), WindowEnd: FormatTime(d.End), Labels: rowLabels(layout, d.Columns)}
 		switch d.Kind {
-		case flownode.CellShifted:
+		case verify.CellShifted:
 			cell.Stored = "window_start " + FormatTime(d.StoredStart)
 			cell.Computed = "window_start " + FormatTime(def.WindowStart(d.End))
 		default:
-			if d.Kind != flownode.CellMissing {
+			if d.Kind != verify.CellMissing {
 				cell.Stored = FormatValue(d.Stored)
 			}
-			if d.Kind != flownode.CellExtra {
+			if d.Kind != verify.CellExtra {
 				cell.Computed = FormatValue(d.Computed)
 			}
 		}

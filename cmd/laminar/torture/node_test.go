@@ -10,6 +10,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
+	"laminar/flownode/read"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore"
@@ -94,7 +95,7 @@ type nodeStore struct {
 }
 
 // Snapshot is Reader.Snapshot.
-func (s nodeStore) Snapshot(ctx context.Context) (flownode.Snapshot, error) {
+func (s nodeStore) Snapshot(ctx context.Context) (read.Snapshot, error) {
 	snap, err := s.Reader.Snapshot(ctx)
 	if err != nil {
 		return nil, err

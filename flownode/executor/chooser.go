@@ -1,0 +1,143 @@
+package executor
+
+import (
+	"math"
+	"time"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/keep"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// columnarAfter is how long a leaf is read in columns after the database could
+// not aggregate its samples, where no definition or setting says otherwise.
+const columnarAfter = time.Minute
+
+// Chooser chooses who computes the partials of leaves.
+type Chooser struct {
+	Setting flowdef.Executor // of flows that do not say
+	Meter   *Meter
+	Now     func() time.Time
+}
+
+// byCost reports whether its cost decides who computes the leaf's partials.
+func (c *Chooser) byCost(l *keep.Leaf) bool {
+	want := l.Executor
+	if want == "" {
+		want = c.Setting
+	}
+	return want == flowdef.ExecutorAuto && l.Def.CannotPush() == ""
+}
+
+// choose decides who computes the leaf's partials from a reading.
+func (c *Chooser) choose(l *keep.Leaf, reading Reading) Choice {
+	if c.byCost(l) && c.Now().Before(l.ColumnarUntil) {
+		return Choice{Executor: flowdef.ExecutorColumnar, Reason: Fallback}
+	}
+	return Choose(l.Def.CannotPush(), l.Executor, c.Setting, reading, c.Meter.Link())
+}
+
+// FellBack is told that the database could not aggregate the leaf's samples, and
+// says how they are read instead.
+func (c *Chooser) FellBack(l *keep.Leaf) Choice {
+	l.ColumnarUntil = c.Now().Add(columnarAfter)
+	return Choice{Executor: flowdef.ExecutorColumnar, Reason: Fallback}
+}
+
+// addInfo adds a segment to a reading.
+func addInfo(to *Reading, in *segment.Info) {
+	to.Add(in.Samples, in.Packed, in.Sealed)
+	to.Bytes += in.Bytes
+}
+
+// OrderedReading is what it takes to read the leaf's ordered hot segments of a
+// delta, which infos describes.
+func OrderedReading(l *keep.Leaf, infos []segment.Info) Reading {
+	out := Reading{Series: int64(len(l.Members.Series))}
+	minT, maxT := int64(math.MaxInt64), int64(-1)
+	for i := range infos {
+		if in := &infos[i]; !in.Sealed && in.Ordered {
+			addInfo(&out, in)
+			minT, maxT = min(minT, in.MinT), max(maxT, in.MaxT)
+		}
+	}
+	out.Partials = partials(l, out, minT, maxT)
+	return out
+}
+
+// partials is how many partials samples from minT to maxT give at most.
+func partials(l *keep.Leaf, of Reading, minT, maxT int64) int64 {
+	if maxT < minT || l.Def.CannotPush() != "" {
+		return 0
+	}
+	panes := (l.PaneOf(maxT)-l.PaneOf(minT))/l.Def.Pane + 1
+	return min(of.Total(), panes*int64(len(l.Members.GroupOf)))
+}
+
+// Delta decides for each of the leaves who computes the partials of its ordered
+// delta, given what reading it takes. Leaves that are read in columns in any case
+// share that with the others on their metrics: that is filled in.
+func (c *Chooser) Delta(leaves []*keep.Leaf, readings []Reading) []Choice {
+	var (
+		read    = map[sequence.MetricID]bool{}  // in columns, whatever the others cost
+		sharers = map[sequence.MetricID]int64{} // leaves that might be
+	)
+	for i, l := range leaves {
+		if !c.byCost(l) && c.choose(l, readings[i]).Executor == flowdef.ExecutorPushdown {
+			continue
+		}
+		for _, m := range l.Members.Metrics {
+			sharers[m]++
+			read[m] = read[m] || !c.byCost(l)
+		}
+	}
+	out := make([]Choice, len(leaves))
+	for i, l := range leaves {
+		reading := &readings[i]
+		reading.Shared, reading.Sharers = true, math.MaxInt64
+		for _, m := range l.Members.Metrics {
+			reading.Shared = reading.Shared && read[m]
+			reading.Sharers = min(reading.Sharers, sharers[m])
+		}
+		if len(l.Members.Metrics) == 0 {
+			reading.Shared, reading.Sharers = false, 1
+		}
+		out[i] = c.choose(l, *reading)
+	}
+	return out
+}
+
+// AnywayColumnar reports whether the leaf's raw samples are read in columns
+// whatever that costs.
+func (c *Chooser) AnywayColumnar(l *keep.Leaf) bool {
+	return !c.byCost(l) && c.choose(l, Reading{}).Executor == flowdef.ExecutorColumnar
+}
+
+// Raw decides who computes the pane state of a leaf from raw samples after from.
+// sharers is how many leaves would share their reading, the leaf among them;
+// shared says that they are read anyway. stored, which describes all segments of
+// the leaf's metrics, is asked only where it matters.
+func (c *Chooser) Raw(l *keep.Leaf, from, sharers int64, shared bool, stored func() ([]segment.Info, error)) (Choice, error) {
+	// Where even a few partials of very many samples cost more than the samples,
+	// it does not matter how many there are.
+	many := Reading{Raw: true, Samples: Samples{Arrays: 1 << 30}, Bytes: segment.ArrayBytes << 30, Sharers: sharers, Shared: shared}
+	choice := c.choose(l, many)
+	if !c.byCost(l) || choice.Executor == flowdef.ExecutorColumnar {
+		return choice, nil
+	}
+	infos, err := stored()
+	if err != nil {
+		return choice, err
+	}
+	reading := Reading{Raw: true, Series: int64(len(l.Members.Series)), Sharers: sharers, Shared: shared}
+	maxT := int64(-1)
+	for i := range infos {
+		if in := &infos[i]; in.MaxT > from {
+			addInfo(&reading, in)
+			maxT = max(maxT, in.MaxT)
+		}
+	}
+	reading.Partials = partials(l, reading, from+1, maxT)
+	return c.choose(l, reading), nil
+}

@@ -1,0 +1,247 @@
+package read
+
+// Raw samples on their way into pane state.
+// Before: the cells that are folded into are empty.
+// After: they hold every wanted sample that the snapshot has in the spans, once.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"laminar/flownode/keep"
+	"laminar/flownode/pane"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// rawFold is raw samples on their way into a leaf's cells, in lanes: each takes
+// what one goroutine reads, which is regions of its own, so that a series comes
+// to one lane only. Where slots are series the lanes fold into the same panes, of
+// which each has cells of its own; where they are groups each lane but the first
+// folds into panes of its own, which are merged in the order of the lanes.
+//
+// So what comes out depends on how many lanes there are, and that only in the
+// last bits of sums, but never on which is faster.
+type rawFold struct {
+	l     *keep.Leaf
+	into  keep.State
+	lanes []*foldLane
+}
+
+// foldLane is what one goroutine takes. It is for one at a time.
+type foldLane struct {
+	raw        *rawSamples
+	into       keep.State
+	slots      int                // of into
+	limit      int                // samples held at a time
+	folded     bool               // some are in cells
+	misordered map[int32]struct{} // slots whose cells hold samples in the wrong order
+}
+
+// newRawFold takes raw, which is empty, over. About limit samples are held at a
+// time. Into holds nothing in the panes that are folded. Give it back with
+// release.
+func newRawFold(l *keep.Leaf, r *Reader, into keep.State, raw *rawSamples, limit int) *rawFold {
+	x, n := &rawFold{l: l, into: into}, r.lanes()
+	for i := range n {
+		lane := &foldLane{raw: raw, into: into, slots: len(l.Members.GroupOf), limit: max(1, limit/n), misordered: map[int32]struct{}{}}
+		if i > 0 {
+			lane.raw = raw.sibling()
+		}
+		switch {
+		case n == 1:
+		case !l.Members.ByGroup:
+			lane.into = into.Lane()
+		case i > 0:
+			at, from := into.Position()
+			lane.into = l.NewState(from, at)
+		}
+		x.lanes = append(x.lanes, lane)
+	}
+	return x
+}
+
+// release gives the lanes' buffers back.
+func (x *rawFold) release() {
+	for _, lane := range x.lanes {
+		lane.raw.release()
+	}
+}
+
+// count is how many samples were taken.
+func (x *rawFold) count() int64 {
+	n := int64(0)
+	for _, lane := range x.lanes {
+		n += lane.raw.count
+	}
+	return n
+}
+
+// takers is what the samples in the spans are to be given to, by lane.
+func (x *rawFold) takers(spans []segment.Span) []func(*segment.Segment) error {
+	out := make([]func(*segment.Segment) error, len(x.lanes))
+	for i, lane := range x.lanes {
+		out[i] = func(seg *segment.Segment) error {
+			lane.take(seg, spans)
+			return nil
+		}
+	}
+	return out
+}
+
+// atOnceAfter is how many samples a lane holds once some are in cells. Then those
+// that come in the wrong order must be folded again in any case, and so few stay
+// in a near cache.
+const atOnceAfter = 4 << 10
+
+// take takes the samples of a segment that lie in a span, and folds what is held
+// when that is much.
+func (x *foldLane) take(seg *segment.Segment, spans []segment.Span) {
+	if x.raw.take(seg, spans); len(x.raw.ts) >= x.limit {
+		x.fold()
+		x.limit = min(x.limit, atOnceAfter)
+	}
+}
+
+// fold moves the samples that are held into cells.
+func (x *foldLane) fold() {
+	if x.folded {
+		for c := range x.raw.unsorted {
+			x.misordered[x.raw.slot[c]] = struct{}{}
+		}
+	}
+	x.raw.foldInto(x.into, x.slots)
+	x.raw.clear()
+	clear(x.raw.unsorted)
+	x.folded = true
+}
+
+// finish folds what is still held, and again what was not in time order.
+func (x *rawFold) finish(ctx context.Context, r *Reader, spans []segment.Span) error {
+	misordered := map[int32]struct{}{}
+	for _, lane := range x.lanes {
+		if lane.fold(); lane.raw.hold != nil {
+			lane.raw.takeHeld()
+			lane.raw.foldInto(lane.into, lane.slots)
+		}
+		maps.Copy(misordered, lane.misordered)
+	}
+	if x.l.Members.ByGroup {
+		for _, lane := range x.lanes[1:] {
+			x.into.Merge(lane.into)
+		}
+	}
+	if len(misordered) == 0 {
+		return nil
+	}
+	l, raw := x.l, x.lanes[0].raw
+	again := slices.DeleteFunc(slices.Clone(raw.series), func(id sequence.SeriesID) bool {
+		_, ok := misordered[l.Members.Index.Get(id)]
+		return !ok
+	})
+	cleared := slices.Collect(maps.Keys(misordered))
+	for _, end := range x.into.Occupied() {
+		if pane.Hold(spans, end) {
+			x.into.ClearCells(end, cleared)
+		}
+	}
+	for _, half := range halves(l, spans, r.Pos.Now+AheadOfClock) {
+		if err := r.Fold(ctx, l, x.into, again, half, raw.only); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// halves splits spans on borders of the leaf's panes; nothing is stored beyond
+// horizon.
+func halves(l *keep.Leaf, spans []segment.Span, horizon int64) [][]segment.Span {
+	if n := len(spans); n > 1 {
+		return [][]segment.Span{spans[:n/2], spans[n/2:]}
+	}
+	after, upTo := spans[0].MinT-1, spans[0].MaxT
+	panes := (min(upTo, max(horizon, spans[0].MinT)) - after + l.Def.Pane - 1) / l.Def.Pane
+	middle := after + max(1, panes/2)*l.Def.Pane
+	return [][]segment.Span{pane.Between(after, min(middle, upTo)), pane.Between(min(middle, upTo), upTo)}
+}
+
+// Fold folds the raw samples of the series in the spans, whose borders are those
+// of panes, into cells of into that are empty, while they are read: about
+// Settings.AtOnce samples are held at a time, however many there are.
+//
+// Only, if not nil, says which samples are wanted, all of a cell or none. It may
+// be called by several goroutines.
+//
+// Where it turns out late that a series' samples do not come in time order, its
+// cells are emptied and folded again, from half of the time at a time.
+func (r *Reader) Fold(ctx context.Context, l *keep.Leaf, into keep.State, series []sequence.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) error {
+	if len(series) == 0 || len(spans) == 0 {
+		return nil
+	}
+	raw := newRawSamples(l.Members, series)
+	raw.only = only
+	limit := r.AtOnce
+	if len(spans) == 1 && spans[0].MaxT-spans[0].MinT < l.Def.Pane {
+		limit = math.MaxInt
+	} else if r.likely(l, len(series), spans) > int64(limit) {
+		if err := r.holdLate(ctx, l, raw, spans); err != nil {
+			raw.release()
+			return err
+		}
+	}
+	x := newRawFold(l, r, into, raw, limit)
+	defer x.release()
+	err := r.readRaw(ctx, raw.selection(spans), x.takers(spans)...)
+	r.Samples += x.count()
+	if err != nil {
+		return raw.readError(spans, err)
+	}
+	return x.finish(ctx, r, spans)
+}
+
+// likely is about how many samples of so many series lie in the spans: as if
+// each pane had one.
+func (r *Reader) likely(l *keep.Leaf, series int, spans []segment.Span) int64 {
+	panes := int64(0)
+	for _, s := range spans {
+		panes += (min(s.MaxT, max(s.MinT, r.Pos.Now)) - s.MinT) / l.Def.Pane
+	}
+	return panes * int64(series)
+}
+
+// errManyLate ends the reading of late samples.
+var errManyLate = errors.New("too many late samples")
+
+// holdLate finds the series of which hot unordered samples lie in the spans and
+// lets them be held until all is read: they come last, whatever their time. When
+// there are too many such series, none is held, and those that come in the wrong
+// order are folded again.
+func (r *Reader) holdLate(ctx context.Context, l *keep.Leaf, raw *rawSamples, spans []segment.Span) error {
+	hold, n := make([]bool, len(raw.series)), 0
+	err := r.ReadDelta(ctx, l.Members.Metrics, sequence.Vector{}.Delta(r.Pos.Vector), segment.PickUnordered, func(seg *segment.Segment) error {
+		for i, id := range seg.Series {
+			c := raw.index.Get(id)
+			if c == keep.NoSlot || hold[c] || !pane.Hold(spans, seg.Time(i)) {
+				continue
+			}
+			hold[c] = true
+			if n++; n > max(2, len(raw.series)/8) {
+				return errManyLate
+			}
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errManyLate):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for late samples of %s: %w", l.Def.Text, err)
+	case n > 0:
+		raw.hold = hold
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package read
+
+// Floats and native histograms by series, for windows that are computed whole.
+// Before: the leaf's members are complete at the snapshot.
+// After: every sample in the span is there once, in time order.
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/prometheus/prometheus/promql"
+
+	"laminar/flownode/keep"
+	"laminar/sequence/nativehist"
+	"laminar/sequence/segment"
+)
+
+// MixedColumns is Columns of floats and native histograms: what batch windows are
+// computed from. The values of histograms are their sums.
+type MixedColumns struct {
+	*keep.Columns
+
+	// Histograms is by column nil, or as long as its values with a payload for each
+	// histogram and nil for each float.
+	Histograms [][][]byte
+}
+
+// mixed reads all of the members' samples with after < t <= upTo.
+func (r *Reader) mixed(ctx context.Context, m *keep.Members, after, upTo int64) (*MixedColumns, error) {
+	n := len(m.Series)
+	raw := &MixedColumns{
+		Columns:    &keep.Columns{Slot: slices.Clone(m.Slots), Times: make([][]int64, n), Values: make([][]float64, n)},
+		Histograms: make([][][]byte, n),
+	}
+	if n == 0 || upTo <= after {
+		return raw, nil
+	}
+	var column keep.SlotIndex
+	for i, id := range m.Series {
+		column.Set(id, int32(i))
+	}
+	unsorted := map[int32]struct{}{}
+	sel := segment.Select{Metrics: m.Metrics, After: after, UpTo: upTo}
+	err := r.readRaw(ctx, sel, func(seg *segment.Segment) error {
+		for i, id := range seg.Series {
+			c := column.Get(id)
+			if c == keep.NoSlot {
+				continue
+			}
+			t := seg.Base + int64(seg.Offsets[i])
+			if t <= after || t > upTo {
+				continue
+			}
+			if n := len(raw.Times[c]); n > 0 && t <= raw.Times[c][n-1] {
+				unsorted[c] = struct{}{}
+			}
+			raw.Times[c] = append(raw.Times[c], t)
+			raw.Values[c] = append(raw.Values[c], seg.Values[i])
+			if seg.Histograms != nil || raw.Histograms[c] != nil {
+				raw.add(c, seg, i)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read raw samples of %s in (%d,%d]: %w", m.Def.Text, after, upTo, err)
+	}
+	for c := range unsorted {
+		raw.sortKeepLast(c)
+	}
+	r.Samples += raw.Samples()
+	return raw, nil
+}
+
+// add notes of the newest sample of a column whether it is a histogram. The
+// payload is copied: segments are valid only while they are read.
+func (x *MixedColumns) add(c int32, seg *segment.Segment, i int) {
+	for len(x.Histograms[c]) < len(x.Values[c])-1 {
+		x.Histograms[c] = append(x.Histograms[c], nil) // floats that came before
+	}
+	var payload []byte
+	if seg.Histograms != nil {
+		payload = slices.Clone(seg.Histograms[i])
+	}
+	x.Histograms[c] = append(x.Histograms[c], payload)
+}
+
+func (x *MixedColumns) sortKeepLast(c int32) {
+	if x.Histograms[c] == nil {
+		x.Times[c], x.Values[c] = keep.SortKeepLast(x.Times[c], x.Values[c])
+		return
+	}
+	ts, vs, hs := x.Times[c], x.Values[c], x.Histograms[c]
+	sort.Stable(&mixedOrder{ts, vs, hs})
+	n := 0
+	for i := range ts {
+		if n > 0 && ts[n-1] == ts[i] {
+			n--
+		}
+		ts[n], vs[n], hs[n] = ts[i], vs[i], hs[i]
+		n++
+	}
+	x.Times[c], x.Values[c], x.Histograms[c] = ts[:n], vs[:n], hs[:n]
+}
+
+// mixedOrder sorts three arrays by the first.
+type mixedOrder struct {
+	times      []int64
+	values     []float64
+	histograms [][]byte
+}
+
+func (o *mixedOrder) Len() int           { return len(o.times) }
+func (o *mixedOrder) Less(i, j int) bool { return o.times[i] < o.times[j] }
+func (o *mixedOrder) Swap(i, j int) {
+	o.times[i], o.times[j] = o.times[j], o.times[i]
+	o.values[i], o.values[j] = o.values[j], o.values[i]
+	o.histograms[i], o.histograms[j] = o.histograms[j], o.histograms[i]
+}
+
+// parted is a column's floats, and its histograms as the engine takes them.
+func (x *MixedColumns) parted(c int) (ts []int64, vs []float64, hists []promql.HPoint, err error) {
+	if x.Histograms[c] == nil {
+		return x.Times[c], x.Values[c], nil, nil
+	}
+	for i, payload := range x.Histograms[c] {
+		t, v := x.Times[c][i], x.Values[c][i]
+		if payload == nil {
+			ts, vs = append(ts, t), append(vs, v)
+			continue
+		}
+		h, err := nativehist.Decode(payload, v)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("histogram at %d: %w", t, err)
+		}
+		hists = append(hists, promql.HPoint{T: t, H: h})
+	}
+	return ts, vs, hists, nil
+}
+
+// occupied reports whether a sample lies in after < t <= upTo; stale markers
+// only count if markers says so.
+func (x *MixedColumns) occupied(after, upTo int64, markers bool) bool {
+	for c := range x.Times {
+		_, vs := x.Within(c, after, upTo)
+		if markers && len(vs) > 0 || slices.ContainsFunc(vs, func(v float64) bool { return !segment.IsStale(v) }) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,165 @@
+package read
+
+// A Reader reads what one round may read: one snapshot, at one position.
+// Before: the snapshot is open, and nothing else reads from it.
+// After: what was read is counted, and the meter knows how long it took.
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"laminar/flownode/executor"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+	"laminar/sequence/series"
+)
+
+// Settings is what the Readers of a process have in common.
+type Settings struct {
+	Chooser executor.Chooser // who computes partials; its meter learns from the reads
+	AtOnce  int              // samples held while they are read and folded
+	Lanes   int              // into how many lanes raw samples are folded at most
+	Log     *slog.Logger
+}
+
+// DefaultAtOnce is how many samples are held at a time where they are folded as
+// they are read: 10 MB.
+const DefaultAtOnce = 512 << 10
+
+// MaxLanes is into how many lanes samples are folded at most: each is read in a
+// session of its own.
+const MaxLanes = 4
+
+// AheadOfClock is how far beyond the database's clock samples may lie, ms; those
+// further ahead are refused at the door.
+const AheadOfClock = int64(10 * time.Minute / time.Millisecond)
+
+// Reader reads from one snapshot. It is for one goroutine; a fold may use more,
+// for which it waits.
+type Reader struct {
+	*Settings
+	Pos sequence.Position // of the snapshot
+
+	// Samples is how many samples were read and were wanted. Choices is how many
+	// deltas and states of leaves were computed by each executor, and why.
+	Samples int64
+	Choices map[executor.Choice]int
+
+	source     Source
+	aggregator Aggregator
+	spans      map[spanKey][]segment.Span
+	stored     map[string][]segment.Info // all segments, by metrics
+}
+
+type spanKey struct {
+	metrics     string
+	after, upTo int64
+}
+
+// NewReader reads from a snapshot. aggregator may be nil if no delta and no state
+// is read.
+func NewReader(settings *Settings, source Source, aggregator Aggregator) *Reader {
+	return &Reader{
+		Settings: settings, Pos: source.Position(), source: source, aggregator: aggregator,
+		Choices: map[executor.Choice]int{}, spans: map[spanKey][]segment.Span{}, stored: map[string][]segment.Info{},
+	}
+}
+
+// lanes is into how many lanes raw samples are folded.
+func (r *Reader) lanes() int { return max(1, min(r.Lanes, len(r.Pos.Vector))) }
+
+// Count counts a delta or a state of a leaf that is computed as was chosen.
+func (r *Reader) Count(choice executor.Choice) {
+	choice.Refused = ""
+	r.Choices[choice]++
+}
+
+// CheckHistory returns sequence.ErrHistoryChanged when the flushes that took the
+// given sequences are not in the snapshot any more. It has the shortest answer of
+// all statements in every round in which there is something to read, so it tells
+// how long a round trip is; where there is nothing the snapshot knows without
+// asking.
+func (r *Reader) CheckHistory(ctx context.Context, vec sequence.Vector, flushes map[sequence.Region]sequence.FlushID) error {
+	asks := false
+	for region, id := range flushes {
+		asks = asks || id != (sequence.FlushID{}) && vec.At(region) > 0 && vec.At(region) < r.Pos.Vector.At(region)
+	}
+	if !asks {
+		return r.source.CheckHistory(ctx, vec, flushes)
+	}
+	return r.Chooser.Meter.Trip(func() error { return r.source.CheckHistory(ctx, vec, flushes) })
+}
+
+// Series lists the series created after the vector whose metric has one of the
+// names, with at least the labels named in only: Snapshot.Series.
+func (r *Reader) Series(ctx context.Context, metrics []string, after sequence.Vector, only ...string) ([]series.Series, error) {
+	list, err := r.source.Series(ctx, metrics, after, only...)
+	if err != nil {
+		return nil, fmt.Errorf("list series created after %s: %w", after, err)
+	}
+	return list, nil
+}
+
+// Infos describes every segment that may hold samples after the vector.
+func (r *Reader) Infos(ctx context.Context, metrics []sequence.MetricID, after sequence.Vector) ([]segment.Info, error) {
+	infos, err := r.source.Infos(ctx, metrics, after)
+	if err != nil {
+		return nil, fmt.Errorf("list segments after %s: %w", after, err)
+	}
+	return infos, nil
+}
+
+// Spans lists when the metrics have stored samples in (after, upTo].
+func (r *Reader) Spans(ctx context.Context, metrics []sequence.MetricID, after, upTo int64) ([]segment.Span, error) {
+	key := spanKey{fmt.Sprint(metrics), after, upTo}
+	if s, ok := r.spans[key]; ok {
+		return s, nil
+	}
+	s, err := r.source.Spans(ctx, segment.Select{Metrics: metrics, After: after, UpTo: upTo})
+	if err != nil {
+		return nil, fmt.Errorf("list when samples are stored: %w", err)
+	}
+	r.spans[key] = s
+	return s, nil
+}
+
+// infosOf describes all segments of the metrics.
+func (r *Reader) infosOf(ctx context.Context, metrics []sequence.MetricID) ([]segment.Info, error) {
+	key := fmt.Sprint(metrics)
+	if infos, ok := r.stored[key]; ok {
+		return infos, nil
+	}
+	infos, err := r.source.Infos(ctx, metrics, sequence.Vector{})
+	if err != nil {
+		return nil, fmt.Errorf("list segments: %w", err)
+	}
+	r.stored[key] = infos
+	return infos, nil
+}
+
+// ReadDelta calls fn for every hot segment in the ranges, in ascending (sequence,
+// segment number) within a region and metric.
+func (r *Reader) ReadDelta(ctx context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
+	timing := r.Chooser.Meter.Begin()
+	if err := r.source.ReadDelta(ctx, metrics, ranges, pick, timing.Through(fn)); err != nil {
+		return err
+	}
+	timing.Done()
+	return nil
+}
+
+// readRaw calls the functions for the segments that overlap the selection:
+// Snapshot.ReadRaw.
+func (r *Reader) readRaw(ctx context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
+	timing, timed := r.Chooser.Meter.Begin(), make([]func(*segment.Segment) error, len(fns))
+	for i, fn := range fns {
+		timed[i] = timing.Through(fn)
+	}
+	if err := r.source.ReadRaw(ctx, sel, timed...); err != nil {
+		return err
+	}
+	timing.Done()
+	return nil
+}

@@ -1,0 +1,266 @@
+package read
+
+// Raw samples as they are read, until they are folded or sorted by series.
+// Before: the snapshot gives, of two samples of one series and time, the one
+// with the higher sequence later.
+// After: each time of a series is there once, with the highest sequence (I3).
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"laminar/flownode/keep"
+	"laminar/flownode/pane"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// rawSamples is raw samples of some series over some time as they were read:
+// what refills and batch windows are computed from. A column is one series.
+//
+// Keeping the last of those at one time is the rule "the highest sequence wins"
+// (I3). Nearly always each series' samples come in time order and each time once.
+// The columns of which that is not so are noted, and put in order before they are
+// used.
+type rawSamples struct {
+	m        *keep.Members
+	series   []sequence.SeriesID            // by column
+	slot     []int32                        // by column: the slot it folds into
+	index    keep.SlotIndex                 // of columns by series
+	last     []int64                        // by column: its newest time so far
+	unsorted map[int32]struct{}             // columns that are not in time order
+	only     func(slot int32, t int64) bool // which samples are wanted; nil for all
+
+	*rawBuffer
+	count int64 // samples taken
+
+	// Columns that are known not to come in time order, and their samples, which
+	// clear does not forget.
+	hold []bool // by column; nil for none
+	held rawBuffer
+}
+
+// rawBuffer is samples in parallel arrays.
+type rawBuffer struct {
+	column []int32
+	ts     []int64
+	vs     []float64
+}
+
+// rawBuffers keeps buffers, which are large, from one reading to the next.
+var rawBuffers = sync.Pool{New: func() any { return new(rawBuffer) }}
+
+// newRawSamples is for members of m. Give it back with release.
+func newRawSamples(m *keep.Members, series []sequence.SeriesID) *rawSamples {
+	r := &rawSamples{
+		m: m, series: series,
+		slot: make([]int32, len(series)), last: make([]int64, len(series)), unsorted: map[int32]struct{}{},
+	}
+	r.rawBuffer, _ = rawBuffers.Get().(*rawBuffer)
+	for c, id := range series {
+		r.slot[c], r.last[c] = m.Index.Get(id), math.MinInt64
+		r.index.Set(id, int32(c))
+	}
+	return r
+}
+
+// sibling is for another goroutine that takes other series of the same reading
+// at the same time: what is kept by column is shared, and each column is one
+// goroutine's own. Settings are copied. Give it back with release, too.
+func (r *rawSamples) sibling() *rawSamples {
+	b := *r
+	b.unsorted, b.count, b.held = map[int32]struct{}{}, 0, rawBuffer{}
+	b.rawBuffer, _ = rawBuffers.Get().(*rawBuffer)
+	return &b
+}
+
+// release gives the buffer back. The samples must not be used any more.
+func (r *rawSamples) release() {
+	if cap(r.held.ts) > cap(r.ts) {
+		*r.rawBuffer = r.held
+	}
+	r.clear()
+	rawBuffers.Put(r.rawBuffer)
+	r.rawBuffer = nil
+}
+
+func (b *rawBuffer) add(column int32, t int64, v float64) {
+	b.column = append(b.column, column)
+	b.ts = append(b.ts, t)
+	b.vs = append(b.vs, v)
+}
+
+// grow makes room for n samples more.
+func (b *rawBuffer) grow(n int) {
+	b.column, b.ts, b.vs = slices.Grow(b.column, n), slices.Grow(b.ts, n), slices.Grow(b.vs, n)
+}
+
+// clear forgets the samples and keeps their room. How far each column has come,
+// rawSamples.last still knows.
+func (b *rawBuffer) clear() { b.column, b.ts, b.vs = b.column[:0], b.ts[:0], b.vs[:0] }
+
+// take takes the columns' samples of a segment that lie in one of the spans.
+func (r *rawSamples) take(seg *segment.Segment, spans []segment.Span) {
+	n := pane.Find(spans, seg.MinT)
+	if n == len(spans) || spans[n].MinT > seg.MaxT {
+		return
+	}
+	if r.only == nil && r.hold == nil && spans[n].MinT <= seg.MinT && seg.MaxT <= spans[n].MaxT {
+		r.takeAll(seg)
+		return
+	}
+	span := spans[n]
+	before := len(r.ts)
+	for i, id := range seg.Series {
+		c := r.index.Get(id)
+		if c == keep.NoSlot {
+			continue
+		}
+		t := seg.Base + int64(seg.Offsets[i])
+		if t < span.MinT || t > span.MaxT {
+			if n = pane.Find(spans, t); n == len(spans) || t < spans[n].MinT {
+				continue
+			}
+			span = spans[n]
+		}
+		if r.only != nil && !r.only(r.slot[c], t) {
+			continue
+		}
+		if r.hold != nil && r.hold[c] {
+			r.held.add(c, t, seg.Values[i])
+			r.count++
+			continue
+		}
+		if t <= r.last[c] {
+			r.unsorted[c] = struct{}{}
+		} else {
+			r.last[c] = t
+		}
+		r.add(c, t, seg.Values[i])
+	}
+	r.count += int64(len(r.ts) - before)
+}
+
+// takeAll takes all of the columns' samples of a segment: nearly all segments of
+// a large reading lie in its span.
+func (r *rawSamples) takeAll(seg *segment.Segment) {
+	n := len(r.ts)
+	r.grow(seg.Len())
+	var (
+		columns = r.column[:n+seg.Len()]
+		ts      = r.ts[:n+seg.Len()]
+		vs      = r.vs[:n+seg.Len()]
+		offsets = seg.Offsets[:len(seg.Series)]
+		values  = seg.Values[:len(seg.Series)]
+		to      = n
+	)
+	for i, id := range seg.Series {
+		c := r.index.Get(id)
+		if c == keep.NoSlot {
+			continue
+		}
+		t := seg.Base + int64(offsets[i])
+		if t <= r.last[c] {
+			r.unsorted[c] = struct{}{}
+		} else {
+			r.last[c] = t
+		}
+		columns[to], ts[to], vs[to] = c, t, values[i]
+		to++
+	}
+	r.column, r.ts, r.vs = columns[:to], ts[:to], vs[:to]
+	r.count += int64(to - n)
+}
+
+// takeHeld makes the held samples the samples. Their columns are in no order.
+func (r *rawSamples) takeHeld() {
+	*r.rawBuffer, r.held = r.held, *r.rawBuffer
+	for c, hold := range r.hold {
+		if hold {
+			r.unsorted[int32(c)] = struct{}{}
+		}
+	}
+	r.hold = nil
+}
+
+// selection is what is to be read of the series' samples in the spans, of which
+// there is one at least.
+func (r *rawSamples) selection(spans []segment.Span) segment.Select {
+	sel := segment.Select{Metrics: r.m.Metrics, After: spans[0].MinT - 1, UpTo: spans[len(spans)-1].MaxT}
+	if len(spans) > 1 {
+		sel.Spans = spans
+	}
+	if len(r.series) < len(r.m.Series) {
+		sel.Series = r.series
+	}
+	return sel
+}
+
+// readError says which samples could not be read.
+func (r *rawSamples) readError(spans []segment.Span, err error) error {
+	return fmt.Errorf("read raw samples of %s from %d to %d: %w", r.m.Def.Text, spans[0].MinT, spans[len(spans)-1].MaxT, err)
+}
+
+// columns sorts the samples by column.
+func (r *rawSamples) columns() *keep.Columns {
+	counts := make([]int, len(r.slot))
+	for _, c := range r.column {
+		counts[c]++
+	}
+	ts, vs := make([]int64, len(r.ts)), make([]float64, len(r.ts))
+	out := &keep.Columns{Slot: r.slot, Times: make([][]int64, len(r.slot)), Values: make([][]float64, len(r.slot))}
+	for c, n := range counts {
+		out.Times[c], ts = ts[:0:n], ts[n:]
+		out.Values[c], vs = vs[:0:n], vs[n:]
+	}
+	for i, c := range r.column {
+		out.Times[c], out.Values[c] = append(out.Times[c], r.ts[i]), append(out.Values[c], r.vs[i])
+	}
+	for c := range r.unsorted {
+		out.Times[c], out.Values[c] = keep.SortKeepLast(out.Times[c], out.Values[c])
+	}
+	return out
+}
+
+// foldChunk is how many samples are handed to pane state at a time: few enough
+// for their slots to stand on the stack and in the nearest cache.
+const foldChunk = 1024
+
+// foldInto adds all samples to pane state of slots slots.
+func (r *rawSamples) foldInto(s keep.State, slots int) {
+	if len(r.unsorted) > 0 {
+		keep.FoldColumns(s, r.columns(), slots)
+		return
+	}
+	var slot [foldChunk]int32
+	for from := 0; from < len(r.column); from += len(slot) {
+		to := min(from+len(slot), len(r.column))
+		for i, c := range r.column[from:to] {
+			slot[i] = r.slot[c]
+		}
+		s.FoldMixed(slot[:to-from], slots, r.ts[from:to], r.vs[from:to])
+	}
+}
+
+// Columns reads the members' samples of the series in the spans; only, if not
+// nil, says which are wanted.
+func (r *Reader) Columns(ctx context.Context, m *keep.Members, series []sequence.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) (*keep.Columns, error) {
+	raw := newRawSamples(m, series)
+	raw.only = only
+	defer raw.release()
+	if len(series) > 0 && len(spans) > 0 {
+		err := r.readRaw(ctx, raw.selection(spans), func(seg *segment.Segment) error {
+			raw.take(seg, spans)
+			return nil
+		})
+		if err != nil {
+			return nil, raw.readError(spans, err)
+		}
+	}
+	out := raw.columns()
+	r.Samples += out.Samples()
+	return out, nil
+}

@@ -1,0 +1,119 @@
+package read
+
+// The raw samples that an expression reads which is evaluated whole.
+// Before: the leaves only select series, each with a group of its own.
+// After: all samples that windows from first to last read are there, once for
+// each series, whichever leaves select it.
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/prometheus/prometheus/promql"
+
+	"laminar/flownode/keep"
+	"laminar/flownode/promeval"
+	"laminar/sequence"
+)
+
+// Selection is the raw samples that the selectors of a batch flow read for some
+// windows.
+type Selection struct {
+	Leaves []*MixedColumns // by leaf
+
+	series []selected                // the same by series
+	at     map[sequence.SeriesID]int // index in series, while leaves are added
+}
+
+type selected struct {
+	id sequence.SeriesID
+	promeval.Series
+}
+
+// Select reads what the windows with ends from first to last need.
+func (r *Reader) Select(ctx context.Context, leaves keep.Leaves, first, last int64) (*Selection, error) {
+	sel := &Selection{}
+	for _, l := range leaves {
+		after, _ := l.Span(first)
+		_, upTo := l.Span(last)
+		raw, err := r.mixed(ctx, l.Members, after, upTo)
+		if err != nil {
+			return nil, err
+		}
+		if err := sel.Add(l.Members, raw); err != nil {
+			return nil, fmt.Errorf("read raw samples of %s: %w", l.Def.Text, err)
+		}
+	}
+	// The engine shall see series always in the same order.
+	slices.SortFunc(sel.series, func(a, b selected) int { return cmp.Compare(a.id, b.id) })
+	return sel, nil
+}
+
+// Add adds the samples of a leaf's members. Leaves can read the same samples:
+// they all read one snapshot, so of two at one time either will do.
+func (s *Selection) Add(m *keep.Members, raw *MixedColumns) error {
+	if s.at == nil {
+		s.at = map[sequence.SeriesID]int{}
+	}
+	s.Leaves = append(s.Leaves, raw)
+	for c, id := range m.Series {
+		if len(raw.Times[c]) == 0 {
+			continue
+		}
+		ts, vs, hists, err := raw.parted(c)
+		if err != nil {
+			return fmt.Errorf("series %d: %w", id, err)
+		}
+		i, found := s.at[id]
+		if !found {
+			s.at[id] = len(s.series)
+			s.series = append(s.series, selected{id, promeval.Series{
+				Labels: m.Groups[m.GroupOf[raw.Slot[c]]].Labels, Times: ts, Values: vs, Histograms: hists,
+			}})
+			continue
+		}
+		x := &s.series[i]
+		x.Times, x.Values = keep.SortKeepLast(slices.Concat(x.Times, ts), slices.Concat(x.Values, vs))
+		x.Histograms = slices.Concat(x.Histograms, hists)
+		slices.SortStableFunc(x.Histograms, func(a, b promql.HPoint) int { return cmp.Compare(a.T, b.T) })
+		x.Histograms = slices.CompactFunc(x.Histograms, func(a, b promql.HPoint) bool { return a.T == b.T })
+	}
+	return nil
+}
+
+// Touches reports whether some selector reads a sample in the window; those that
+// read a fixed time do not count. What a stale marker counts for depends on the
+// expression. leaves are those that were read.
+func (s *Selection) Touches(leaves keep.Leaves, end int64) bool {
+	for i, l := range leaves {
+		if l.Def.Pinned {
+			continue
+		}
+		after, upTo := l.Span(end)
+		if s.Leaves[i].occupied(after, upTo, l.Def.Markers) {
+			return true
+		}
+	}
+	return false
+}
+
+// Within is the samples with after < t <= upTo.
+func (s *Selection) Within(after, upTo int64) promeval.Samples {
+	samples := make(promeval.Samples, 0, len(s.series))
+	for i := range s.series {
+		x := &s.series[i]
+		from, _ := slices.BinarySearch(x.Times, after+1)
+		to, _ := slices.BinarySearch(x.Times, upTo+1)
+		byTime := func(p promql.HPoint, t int64) int { return cmp.Compare(p.T, t) }
+		hFrom, _ := slices.BinarySearchFunc(x.Histograms, after+1, byTime)
+		hTo, _ := slices.BinarySearchFunc(x.Histograms, upTo+1, byTime)
+		if from < to || hFrom < hTo {
+			samples = append(samples, promeval.Series{
+				Labels: x.Labels, Times: x.Times[from:max(from, to)], Values: x.Values[from:max(from, to)], Histograms: x.Histograms[hFrom:max(hFrom, hTo)],
+			})
+		}
+	}
+	return samples
+}

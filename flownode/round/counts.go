@@ -1,0 +1,38 @@
+package round
+
+// What a round did, for whoever shows it.
+// Before: nothing is counted.
+// After: every piece of state and every window that a round computed is counted
+// once, also of a round that failed.
+
+import (
+	"laminar/flownode/progress"
+)
+
+// Counts is what a round did.
+type Counts struct {
+	Refills map[progress.Reason]int // pieces of state and windows computed again from raw samples
+	Windows map[WindowKind]int      // windows computed
+
+	EvalErrors       int // windows whose expression could not be evaluated
+	HistogramResults int // results left out because they are native histograms
+	Kept             int // dirty windows kept as they are because raw samples of theirs are gone
+}
+
+func newCounts() Counts {
+	return Counts{Refills: map[progress.Reason]int{}, Windows: map[WindowKind]int{}}
+}
+
+// WindowKind says why a window was computed.
+type WindowKind string
+
+// The kinds.
+const (
+	Closed      WindowKind = "closed"      // for the first time, when it closed
+	Provisional WindowKind = "provisional" // while it is open
+	Recomputed  WindowKind = "recomputed"  // because it was dirty
+	Refilled    WindowKind = "refilled"    // because a refill was requested
+)
+
+// WindowKinds lists them.
+func WindowKinds() []WindowKind { return []WindowKind{Closed, Provisional, Recomputed, Refilled} }

@@ -1,0 +1,323 @@
+package round
+
+// The samples of a round's delta, on their way into pane state.
+// Before: members are complete at the round's vector, pane state stands where
+// its flow does.
+// After: pane state that exists stands at the round's vector, and each leaf
+// knows which closed windows the delta reaches.
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"laminar/flownode/executor"
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowplan"
+	"laminar/flownode/keep"
+	"laminar/flownode/pane"
+	"laminar/flownode/partial"
+	"laminar/flownode/progress"
+	"laminar/flownode/read"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// leafDelta is what one round finds out about a leaf. It is made anew each
+// round.
+type leafDelta struct {
+	*keep.Leaf
+	plan      flowplan.Leaf
+	closed    int64        // samples up to this time reach closed windows
+	pushed    bool         // the ordered delta is aggregated by the database
+	late      keep.Touches // ordered samples of the delta that reach closed windows
+	unordered keep.Touches // unordered ones
+	repair    keep.Touches // unordered samples that fall in panes in memory, by slot
+}
+
+// wouldGrow is about how many bytes of pane state samples from minT to maxT
+// add.
+func (l *leafDelta) wouldGrow(minT, maxT int64) int64 {
+	return l.StateBytes((maxT - max(minT, l.From()) + l.Def.Pane) / l.Def.Pane)
+}
+
+// take takes one hot ordered segment of the delta: it is folded into pane state,
+// and where it reaches closed windows that is noted.
+func (l *leafDelta) take(seg *segment.Segment) {
+	switch {
+	case l.pushed || !l.plan.Ordered:
+	case l.State != nil:
+		l.State.Fold(seg, l.Members, l.closed, func(t int64, slot int32) {
+			l.late.Add(l.TouchEnd(t), l.Members.GroupOf[slot])
+		})
+	case seg.MinT <= l.closed:
+		for i, id := range seg.Series {
+			if slot := l.Members.Index.Get(id); slot != keep.NoSlot && seg.Time(i) <= l.closed && l.Pins(seg.Time(i)) {
+				l.late.Add(l.TouchEnd(seg.Time(i)), l.Members.GroupOf[slot])
+			}
+		}
+	}
+}
+
+// takeUnordered takes an unordered sample: it may reach closed windows, and the
+// panes in memory must have it. Where nothing else is stored at its time, and
+// order does not matter to the pane, it is folded as it is; else only raw samples
+// can tell what the cell holds now.
+func (l *leafDelta) takeUnordered(x read.UnorderedSample) {
+	slot := l.Members.Index.Get(x.Series)
+	if slot == keep.NoSlot {
+		return
+	}
+	if x.T <= l.closed && l.Pins(x.T) {
+		l.unordered.Add(l.TouchEnd(x.T), l.Members.GroupOf[slot])
+	}
+	if l.State == nil || x.T <= l.From() {
+		return
+	}
+	if x.New && l.FoldsLate() {
+		l.State.FoldSorted(slot, len(l.Members.GroupOf), []int64{x.T}, []float64{x.V})
+		return
+	}
+	l.repair.Add(l.PaneOf(x.T), slot)
+}
+
+// cohort is the flows of a round that stand at one vector, taken by the same
+// flushes: they share the reading of the delta.
+type cohort struct {
+	after   sequence.Vector
+	changed bool // what they have read is not in the history any more; after is zero
+	flows   []*flowRound
+}
+
+// holds reports whether a flow stands where the cohort's others do.
+func (c *cohort) holds(f *Flow) bool {
+	first := c.flows[0]
+	return first.Vector.Equal(f.Vector) && maps.Equal(first.Flushes, f.Flushes)
+}
+
+// read plans every leaf of the cohort and reads the delta once for all of them:
+// ordered samples are folded into pane state or noted where they reach closed
+// windows, unordered ones are noted for repair.
+func (c *cohort) read(ctx context.Context, r *round) error {
+	ranges := c.after.Delta(r.Pos.Vector)
+	byMetric := map[sequence.MetricID][]*leafDelta{}
+	for _, f := range c.flows {
+		for _, l := range f.deltas {
+			for _, m := range l.Members.Metrics {
+				byMetric[m] = append(byMetric[m], l)
+			}
+		}
+	}
+	var infos []segment.Info
+	if len(byMetric) > 0 && len(ranges) > 0 {
+		var err error
+		if infos, err = r.Infos(ctx, slices.Sorted(maps.Keys(byMetric)), c.after); err != nil {
+			return err
+		}
+	}
+	ordered, unordered := c.plan(r, infos, byMetric)
+	if len(ranges) == 0 {
+		return nil
+	}
+	// Ordered first: a repair afterwards reads raw, which holds both.
+	err := c.segments(ctx, r, ranges, ordered, segment.PickOrdered, func(seg *segment.Segment) {
+		for _, l := range byMetric[seg.Metric] {
+			l.take(seg)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("read delta after %s: %w", c.after, err)
+	}
+	late := read.NewUnordered(c.after)
+	if err := c.segments(ctx, r, ranges, unordered, segment.PickUnordered, late.Add); err != nil {
+		return fmt.Errorf("read unordered delta after %s: %w", c.after, err)
+	}
+	if err := late.Compare(ctx, r.Reader); err != nil {
+		return err
+	}
+	late.Each(func(x read.UnorderedSample) {
+		for _, l := range byMetric[x.Metric] {
+			l.takeUnordered(x)
+		}
+	})
+	for _, f := range c.flows {
+		for _, l := range f.deltas {
+			if err := r.finishDelta(ctx, l, ranges); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// segments reads the hot segments of some metrics in the ranges.
+func (c *cohort) segments(ctx context.Context, r *round, ranges map[sequence.Region]sequence.Range, metrics map[sequence.MetricID]struct{}, pick segment.Pick, use func(*segment.Segment)) error {
+	if len(metrics) == 0 {
+		return nil
+	}
+	return r.ReadDelta(ctx, slices.Sorted(maps.Keys(metrics)), ranges, pick, func(seg *segment.Segment) error {
+		r.Samples += int64(seg.Len())
+		use(seg)
+		return nil
+	})
+}
+
+// plan asks flowplan about every leaf and says of which metrics ordered and
+// unordered segments must be read.
+func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.MetricID][]*leafDelta) (ordered, unordered map[sequence.MetricID]struct{}) {
+	ordered, unordered = map[sequence.MetricID]struct{}{}, map[sequence.MetricID]struct{}{}
+	var (
+		toRead   []*leafDelta // with ordered segments
+		readings []executor.Reading
+	)
+	for _, f := range c.flows {
+		for _, l := range f.deltas {
+			own := infos[:0:0]
+			for i := range infos {
+				if l.Members.Selects(infos[i].Metric) {
+					own = append(own, infos[i])
+				}
+			}
+			r.planLeaf(l, f.EmittedUntil, c.after, own)
+			if l.plan.Ordered {
+				toRead, readings = append(toRead, l), append(readings, executor.OrderedReading(l.Leaf, own))
+			}
+			for i := range own {
+				if !own[i].Sealed && !own[i].Ordered && l.plan.Unordered {
+					unordered[own[i].Metric] = struct{}{}
+				}
+			}
+		}
+	}
+	leaves := make([]*keep.Leaf, len(toRead))
+	for i, l := range toRead {
+		leaves[i] = l.Leaf
+	}
+	for i, choice := range r.Chooser.Delta(leaves, readings) {
+		toRead[i].pushed = choice.Executor == flowdef.ExecutorPushdown
+		r.Count(choice)
+	}
+	for i := range infos {
+		if infos[i].Sealed || !infos[i].Ordered {
+			continue
+		}
+		for _, l := range byMetric[infos[i].Metric] {
+			if l.plan.Ordered && !l.pushed {
+				ordered[infos[i].Metric] = struct{}{}
+				break
+			}
+		}
+	}
+	return ordered, unordered
+}
+
+// planLeaf decides what happens to the leaf's pane state, given the segments of
+// its metrics after a vector.
+func (r *round) planLeaf(l *leafDelta, emittedUntil int64, after sequence.Vector, infos []segment.Info) {
+	st := flowplan.State{}
+	if l.State != nil {
+		st.Exists = true
+		st.At, st.From = l.State.Position()
+	}
+	l.closed = l.ClosedT(emittedUntil)
+	if emittedUntil == progress.Unset {
+		// Where windows begin is found from the first samples.
+		l.closed = math.MaxInt64
+	}
+	l.plan = flowplan.Plan(st, after, r.Pos.Vector, infos, l.closed)
+	if l.State != nil && !l.plan.Rebuild && l.plan.Samples > 0 && l.wouldGrow(l.plan.MinT, l.plan.MaxT) > r.MaxStateBytes {
+		l.plan.Rebuild, l.plan.Reason = true, progress.BeyondHorizon
+		l.plan.Ordered = true
+	}
+	if l.plan.Rebuild {
+		if l.State != nil {
+			r.Refills[l.plan.Reason]++
+		}
+		l.State = nil
+	}
+}
+
+// finishDelta brings pane state to the round's vector: pushed-down partials,
+// then repairs.
+func (r *round) finishDelta(ctx context.Context, l *leafDelta, ranges map[sequence.Region]sequence.Range) error {
+	if l.pushed {
+		if err := r.pushDelta(ctx, l, ranges); err != nil {
+			return err
+		}
+	}
+	if l.State == nil {
+		return nil
+	}
+	if !l.repair.Empty() {
+		r.Refills[progress.Unordered]++
+		if err := r.repairCells(ctx, l); err != nil {
+			return err
+		}
+	}
+	if err := l.State.Advance(ranges, r.Pos.Vector); err != nil {
+		r.Log.Error("pane state dropped", "leaf", l.Def.Text, "err", err)
+		r.Refills[progress.ReaderDisagrees]++
+		l.State = nil
+	}
+	return nil
+}
+
+// pushDelta lets the database fold the ordered delta. When it cannot (a sum that
+// overflows is an error in SQL), the state is dropped, to be built again from
+// raw, and the delta is read for the closed windows it reaches.
+func (r *round) pushDelta(ctx context.Context, l *leafDelta, ranges map[sequence.Region]sequence.Range) error {
+	from := int64(math.MaxInt64)
+	if l.State != nil {
+		from = l.From()
+	}
+	done, err := r.AggregateDelta(ctx, l.Leaf, ranges, func(end int64, slot int32, part partial.Simple) error {
+		if end <= l.closed {
+			l.late.Add(end, l.Members.GroupOf[slot])
+		}
+		if end > from {
+			l.State.MergeSimple(end, slot, len(l.Members.GroupOf), part)
+		}
+		return nil
+	})
+	if err != nil || done {
+		return err
+	}
+	l.pushed, l.State = false, nil
+	return r.ReadDelta(ctx, l.Members.Metrics, ranges, segment.PickOrdered, func(seg *segment.Segment) error {
+		l.take(seg)
+		return nil
+	})
+}
+
+// repairCells folds the touched slots of the touched panes again from raw.
+func (r *round) repairCells(ctx context.Context, l *leafDelta) error {
+	var (
+		touched = map[int32]struct{}{}
+		spans   []segment.Span
+	)
+	for _, end := range slices.Sorted(maps.Keys(l.repair.ByPane)) {
+		var slots []int32
+		keep.EachBit(l.repair.ByPane[end], func(slot int32) {
+			touched[slot] = struct{}{}
+			slots = append(slots, slot)
+		})
+		l.State.ClearCells(end, slots)
+		spans = append(spans, pane.Between(end-l.Def.Pane, end)...)
+	}
+	var series []sequence.SeriesID
+	for i, id := range l.Members.Series {
+		if _, ok := touched[l.Members.Slots[i]]; ok {
+			series = append(series, id)
+		}
+	}
+	raw, err := r.Columns(ctx, l.Members, series, pane.Join(spans), func(slot int32, t int64) bool {
+		return l.repair.Has(l.PaneOf(t), slot)
+	})
+	if err != nil {
+		return err
+	}
+	keep.FoldColumns(l.State, raw, len(l.Members.GroupOf))
+	return nil
+}

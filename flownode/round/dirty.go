@@ -1,0 +1,192 @@
+package round
+
+// Closed windows that have changed: onto the dirty list, and off it again.
+// Before: each leaf knows which closed windows the delta reaches.
+// After: every closed window that the delta touches is computed again, or on the
+// dirty list that is stored with the vector.
+
+import (
+	"context"
+	"maps"
+	"math"
+
+	"laminar/flownode/flowplan"
+	"laminar/flownode/keep"
+	"laminar/flownode/progress"
+)
+
+// touch puts the closed windows that the delta reaches on the dirty list.
+func (s *flowRound) touch(ctx context.Context) error {
+	emitted := s.to.EmittedUntil
+	if s.changed {
+		// Which groups of a window hold values of samples that are gone nobody can
+		// tell any more.
+		if err := s.touchAll(ctx, progress.HistoryChanged); err != nil {
+			return err
+		}
+	}
+	for _, l := range s.deltas {
+		if l.Def.Pinned {
+			if err := s.touchPinned(ctx, l); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, set := range []struct {
+			*keep.Touches
+			reason progress.Reason
+		}{{&l.late, progress.LateOrdered}, {&l.unordered, progress.Unordered}} {
+			for end, bits := range set.ByPane {
+				first, _ := l.WindowsOf(end - l.TouchWidth() + 1)
+				_, last := l.WindowsOf(end)
+				for w := first; w <= min(last, emitted); w += l.Step {
+					s.touchGroups(l, w, bits, set.reason)
+				}
+			}
+		}
+		for _, span := range l.plan.Spans {
+			first, _ := l.WindowsOf(span.Span.MinT)
+			_, last := l.WindowsOf(span.Span.MaxT)
+			for w := first; w <= min(last, emitted); w += l.Step {
+				s.DirtyWindows.Touch(w, progress.AllGroups, span.Reason, s.Vector, s.r.Pos.Now)
+			}
+		}
+	}
+	return nil
+}
+
+// touchPinned makes every closed window dirty, if the delta holds something that
+// a pinned leaf reads. How many these are is bounded where the flow is applied
+// (flowdef.CheckRaw).
+func (s *flowRound) touchPinned(ctx context.Context, l *leafDelta) error {
+	reason := progress.Reason("")
+	switch {
+	case !l.unordered.Empty():
+		reason = progress.Unordered
+	case !l.late.Empty():
+		reason = progress.LateOrdered
+	}
+	for _, span := range l.plan.Spans {
+		if l.Pins(span.Span.MaxT) {
+			reason = span.Reason
+		}
+	}
+	if reason == "" || s.Def.Expr.PinnedGone(s.r.Pos.Earliest) {
+		return nil
+	}
+	return s.touchAll(ctx, reason)
+}
+
+// touchAll makes every closed window dirty that can be computed and in which
+// some leaf may hold a sample, with all its groups.
+func (s *flowRound) touchAll(ctx context.Context, reason progress.Reason) error {
+	after := max(0, s.Def.FirstRebuildable(s.r.Pos.Earliest)) - s.every()
+	if s.r.Pos.Earliest == 0 {
+		after = -1
+	}
+	ends, err := s.candidates(ctx, s.r, after, s.to.EmittedUntil, math.MaxInt)
+	if err != nil {
+		return err
+	}
+	for _, end := range ends {
+		s.DirtyWindows.Touch(end, progress.AllGroups, reason, s.Vector, s.r.Pos.Now)
+	}
+	return nil
+}
+
+func (s *flowRound) touchGroups(l *leafDelta, end int64, bits []uint64, reason progress.Reason) {
+	if !s.Def.Expr.ByGroup {
+		s.DirtyWindows.Touch(end, progress.AllGroups, reason, s.Vector, s.r.Pos.Now)
+		return
+	}
+	keep.EachBit(bits, func(g int32) {
+		s.DirtyWindows.Touch(end, l.Members.Groups[g].Key, reason, s.Vector, s.r.Pos.Now)
+	})
+}
+
+// dirtyPerRound bounds how many dirty windows are looked at in a round.
+const dirtyPerRound = 512
+
+// recompute computes dirty windows that have been quiet for long enough, as
+// far as the round's budget reaches, but one at least.
+func (s *flowRound) recompute(ctx context.Context) error {
+	ready := s.DirtyWindows.Ready(s.r.Pos.Now, dirtyPerRound)
+	full := len(ready) == dirtyPerRound
+	for begun := false; len(ready) > 0; begun = true {
+		most := len(ready)
+		if s.full() {
+			if begun {
+				s.more = true
+				return nil
+			}
+			most = 1
+		}
+		batch, want := s.dirtyBatch(ready[:most])
+		ready = ready[len(batch):]
+		ends := make([]int64, len(batch))
+		want.byEnd = make(map[int64]map[string]struct{}, len(batch))
+		for i, d := range batch {
+			ends[i], want.byEnd[d.End] = d.End, d.Groups
+		}
+		src, err := s.sources(ctx, s.r, ends, want, false)
+		if err != nil {
+			return err
+		}
+		for i, d := range batch {
+			if i > 0 && src.whole != nil && s.r.overBudget() {
+				batch, s.more = batch[:i], true
+				break
+			}
+			if s.rebuildable(d.End, s.r.Pos.Earliest) && !s.expired(d.End) {
+				own := wanted{all: want.all, keys: d.Groups}
+				res, err := s.window(ctx, src, d.End, own)
+				if err != nil {
+					return err
+				}
+				if own.all {
+					s.put(s.complete(res))
+				} else {
+					s.put(s.some(res, own))
+				}
+				s.r.Refills[d.Reason]++
+			} else {
+				s.r.Kept++
+			}
+			s.forget(d)
+		}
+		s.r.Windows[Recomputed] += len(batch)
+		if s.more {
+			return nil
+		}
+	}
+	s.more = s.more || full // the rest need not wait for the trigger
+	return nil
+}
+
+// dirtyBatch takes from the front of ready the windows that are best computed
+// from one reading, of the groups that any of them wants: near each other, and
+// all whole or all by group.
+func (s *flowRound) dirtyBatch(ready []*flowplan.DirtyWindow) ([]*flowplan.DirtyWindow, wanted) {
+	want := wanted{all: ready[0].All || !s.Def.Expr.ByGroup, keys: map[string]struct{}{}}
+	n := 0
+	for n < len(ready) && n < s.chunk() {
+		d := ready[n]
+		if (d.All || !s.Def.Expr.ByGroup) != want.all || n > 0 && d.End-ready[n-1].End > s.gap() {
+			break
+		}
+		maps.Copy(want.keys, d.Groups)
+		n++
+	}
+	return ready[:n], want
+}
+
+// forget takes a window off the dirty list.
+func (s *flowRound) forget(d *flowplan.DirtyWindow) {
+	if d.All {
+		s.remove = append(s.remove, progress.DirtyKey{WindowEnd: d.End, Group: progress.AllGroups})
+	}
+	for key := range d.Groups {
+		s.remove = append(s.remove, progress.DirtyKey{WindowEnd: d.End, Group: key})
+	}
+	s.DirtyWindows.Remove(d.End)
+}

@@ -1,0 +1,27 @@
+// Package round computes what one round makes of a fence group's flows.
+//
+// A Machine takes flows that stand at A and a Reader of a snapshot at B, and gives
+// a Result for each flow: everything that is to be stored in one transaction (I4).
+//
+//	members     series created in (A, B] are matched once and get slot and group
+//	delta       hot ordered segments of (A, B] are folded into pane state; what
+//	            reaches closed windows, and what is unordered, is noted; sealed
+//	            segments of the delta make their whole time range dirty
+//	repair      cells in memory that unordered samples fall in take those that are
+//	            new where order does not matter, else are folded again from raw
+//	emit        windows in (emitted-until, watermark] are computed, oldest first
+//	open        the earliest open window is computed as provisional
+//	dirty       closed windows that have been quiet are recomputed
+//	refill      a requested job moves on
+//
+// Compute states the order of the steps, with the reason of each.
+//
+// Emitting, recomputing and refilling stop when the round's budget is used up,
+// after one window each at least, and go on in the next round.
+//
+// The machine has no clock of its own, commits nothing and starts no goroutine
+// that it does not wait for. Whoever drives it (the node, the Stepper, a test)
+// takes the snapshot, commits the results, and tells each flow whether its result
+// was stored. After an error, and after a commit whose outcome is unknown, the
+// driver throws the flows away and loads them again: state is a cache (I7).
+package round

@@ -1,0 +1,149 @@
+package round
+
+// Windows that close, and the earliest open one.
+// Before: the watermark is known.
+// After: every window that it has passed is computed, or the budget is used up
+// and more says so; pane state is there for the earliest open window where that
+// is possible.
+
+import (
+	"context"
+	"errors"
+
+	"laminar/flownode/flowdef"
+)
+
+// emit computes the windows in (emitted-until, watermark], oldest first, as
+// far as the round's budget reaches, but one at least: rounds that are long for
+// other reasons must not hold results up for ever.
+func (s *flowRound) emit(ctx context.Context) error {
+	closed := s.to.ClosedUntil(s.every())
+	if closed <= s.to.EmittedUntil {
+		return s.ensureState(ctx)
+	}
+	if s.behind(s.to.Watermark) <= maxCatchUp {
+		if err := s.ensureState(ctx); err != nil {
+			return err
+		}
+	}
+	for begun := false; s.to.EmittedUntil < closed; begun = true {
+		limit := s.chunk()
+		if s.full() {
+			if s.more = begun; s.more {
+				return nil
+			}
+			limit = 1
+		}
+		ends, err := s.candidates(ctx, s.r, s.to.EmittedUntil, closed, limit)
+		if err != nil {
+			return err
+		}
+		ends = s.near(ends)
+		if len(ends) == 0 {
+			s.to.EmittedUntil = closed
+			break
+		}
+		src, err := s.sources(ctx, s.r, ends, wanted{all: true}, false)
+		if err != nil {
+			return err
+		}
+		for i, end := range ends {
+			if i > 0 && src.whole != nil && s.r.overBudget() {
+				ends, s.more = ends[:i], true // each window costs the whole expression
+				break
+			}
+			if !s.rebuildable(end, s.r.Pos.Earliest) || s.expired(end) {
+				continue
+			}
+			res, err := s.window(ctx, src, end, wanted{all: true})
+			if err != nil {
+				return err
+			}
+			if res.touched || s.open.end == end {
+				s.put(s.changes(res))
+			}
+		}
+		s.to.EmittedUntil = ends[len(ends)-1]
+		s.r.Windows[Closed] += len(ends)
+		if s.more {
+			return nil
+		}
+	}
+	return s.ensureState(ctx)
+}
+
+// window evaluates one window; an expression that cannot be evaluated leaves
+// it without a result and is remembered as the flow's error.
+func (s *flowRound) window(ctx context.Context, src inputs, end int64, want wanted) (windowResult, error) {
+	s.tried = true
+	res, err := s.evaluate(ctx, s.r, src, end, want)
+	if res.histograms > 0 {
+		s.evalErr = &HistogramResultError{Flow: s.Def.Name, End: end, Results: res.histograms}
+		s.r.HistogramResults += res.histograms
+	}
+	var evalErr *EvalError
+	if errors.As(err, &evalErr) {
+		s.evalErr = err
+		s.r.EvalErrors++
+		return windowResult{end: end, touched: true}, nil
+	}
+	return res, err
+}
+
+// near cuts ends where the next window is so far off that reading raw samples
+// over the gap would be wasted.
+func (s *flowRound) near(ends []int64) []int64 {
+	for i := 1; i < len(ends); i++ {
+		if ends[i]-ends[i-1] > s.gap() {
+			return ends[:i]
+		}
+	}
+	return ends
+}
+
+// provisional computes the earliest open window.
+func (s *flowRound) provisional(ctx context.Context) error {
+	end := s.to.EmittedUntil + s.every()
+	if s.more || s.Def.Emit != flowdef.EmitUpdate || end <= s.to.ClosedUntil(s.every()) {
+		return nil
+	}
+	if !s.rebuildable(end, s.r.Pos.Earliest) {
+		return nil // what is stored stays (I6)
+	}
+	changed := s.postponed || s.open.end != end
+	costly := false
+	for _, l := range s.deltas {
+		changed = changed || l.plan.Samples > 0
+		costly = costly || l.State == nil && len(l.Members.Series) > 0
+	}
+	if !changed {
+		return nil
+	}
+	if s.postponed = costly && s.r.Now().Before(s.notBefore); s.postponed {
+		return nil
+	}
+	began := s.r.Now()
+	src, err := s.sources(ctx, s.r, []int64{end}, wanted{all: true}, false)
+	if err != nil {
+		return err
+	}
+	if costly {
+		// A window that is read from raw every time gets a fifth of the time.
+		defer func() {
+			now := s.r.Now()
+			s.notBefore = now.Add(4 * now.Sub(began))
+		}()
+	}
+	if s.open.end != end {
+		s.open.reset(end)
+	}
+	res, err := s.window(ctx, src, end, wanted{all: true})
+	if err != nil {
+		return err
+	}
+	if res.touched || s.open.known {
+		s.put(s.changes(res))
+		s.r.Windows[Provisional]++
+	}
+	return nil
+}

@@ -1,0 +1,334 @@
+package round
+
+// What a window's expression gives.
+// Before: pane state stands at the round's vector, or is not there; raw samples
+// can be read.
+// After: the window's rows, computed from everything the snapshot holds (I3).
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowplan"
+	"laminar/flownode/keep"
+	"laminar/flownode/pane"
+	"laminar/flownode/progress"
+	"laminar/flownode/promeval"
+	"laminar/flownode/read"
+	"laminar/sequence/segment"
+)
+
+// wanted is which groups of a window to compute: all, or those with the keys
+// (for flows whose results each depend on one group, Compiled.ByGroup).
+type wanted struct {
+	all   bool
+	keys  map[string]struct{}
+	byEnd map[int64]map[string]struct{} // which of them each of several windows wants, by its end
+}
+
+// windowResult is what a window's expression gives.
+type windowResult struct {
+	end     int64
+	touched bool           // some leaf holds a sample in the window
+	rows    []progress.Row // ascending by columns, no two with the same
+
+	histograms int // results that are native histograms, which are left out
+}
+
+// inputs is what some windows of a flow can be computed from.
+type inputs struct {
+	leaves []keep.WindowSource // by leaf
+	whole  *read.Selection     // of a batch flow, instead
+}
+
+// sources gives every leaf a source that can answer the windows with these ends,
+// which ascend: its pane state where that reaches back far enough, else panes or
+// raw columns read now from raw samples of the wanted groups. A batch flow gets
+// all samples that its selectors read.
+func (f *Flow) sources(ctx context.Context, r *round, ends []int64, want wanted, fresh bool) (inputs, error) {
+	first, last := ends[0], ends[len(ends)-1]
+	if f.Def.Expr.Batch {
+		whole, err := r.Select(ctx, f.Leaves, first, last)
+		return inputs{whole: whole}, err
+	}
+	out := make([]keep.WindowSource, len(f.Leaves))
+	for i, l := range f.Leaves {
+		after, _ := l.Span(first)
+		if !fresh && l.ReachesBack(after) {
+			out[i] = l.State
+			continue
+		}
+		spans := make([]segment.Span, 0, len(ends))
+		for _, end := range ends {
+			spans = append(spans, pane.Between(l.Span(end))...)
+		}
+		spans, series := pane.Join(spans), l.Members.SeriesOf(groupsOf(l, want))
+		if l.Def.Batch {
+			raw, err := r.Columns(ctx, l.Members, series, spans, nil)
+			if err != nil {
+				return inputs{}, err
+			}
+			out[i] = l.RawWindows(raw)
+			continue
+		}
+		transient := l.NewState(after, r.Pos.Vector)
+		if err := r.Fold(ctx, l, transient, series, spans, only(l, want)); err != nil {
+			return inputs{}, err
+		}
+		out[i] = transient
+	}
+	return inputs{leaves: out}, nil
+}
+
+// groupsOf translates wanted groups to the leaf's groups. Keys are those of leaf
+// 0, and only single-leaf flows are asked for some groups.
+func groupsOf(l *keep.Leaf, w wanted) keep.GroupSet {
+	if w.all {
+		return keep.EveryGroup()
+	}
+	return l.Members.Resolve(w.keys)
+}
+
+// only says which samples windows with groups of their own are computed from.
+func only(l *keep.Leaf, w wanted) func(slot int32, t int64) bool {
+	if w.all || len(w.byEnd) < 2 {
+		return nil
+	}
+	var cells keep.Touches // by group
+	for end, keys := range w.byEnd {
+		after, upTo := l.Span(end)
+		for p := after + l.Def.Pane; p <= upTo; p += l.Def.Pane {
+			for g := range l.Members.Resolve(keys).Set {
+				cells.Add(p, g)
+			}
+		}
+	}
+	return func(slot int32, t int64) bool { return cells.Has(l.PaneOf(t), l.Members.GroupOf[slot]) }
+}
+
+// evaluate computes the flow's expression for the window with this end.
+// An error of the expression itself (labels that clash, say) is a value of
+// type *EvalError: the window then has no result, as in Prometheus.
+func (f *Flow) evaluate(ctx context.Context, r *round, src inputs, end int64, want wanted) (windowResult, error) {
+	res := windowResult{end: end}
+	var (
+		out promeval.Vector
+		err error
+	)
+	switch {
+	case src.whole != nil:
+		out, res.touched, err = f.evaluateWhole(ctx, r, src.whole, end)
+	case f.Def.Expr.Residual == nil:
+		res.rows, res.touched, err = f.evaluateLeaf(src.leaves[0], end, want)
+	default:
+		out, res.touched, err = f.evaluateLeaves(ctx, r, src.leaves, end, want)
+	}
+	if err == nil && out != nil {
+		out, res.histograms = promeval.Floats(out)
+		res.rows, err = f.rowsOf(out)
+	}
+	if err != nil && ctx.Err() == nil {
+		return windowResult{end: end, touched: res.touched}, &EvalError{Flow: f.Def.Name, End: end, Err: err}
+	}
+	return res, err
+}
+
+// rowsOf turns a vector into rows.
+func (f *Flow) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
+	rows := make([]progress.Row, len(vec))
+	for i := range vec {
+		rows[i] = progress.Row{Columns: f.layout.Row(vec[i].Metric), Value: vec[i].Value}
+	}
+	slices.SortFunc(rows, func(a, b progress.Row) int { return slices.Compare(a.Columns, b.Columns) })
+	for i := 1; i < len(rows); i++ {
+		if slices.Equal(rows[i-1].Columns, rows[i].Columns) {
+			for _, s := range vec {
+				if slices.Equal(f.layout.Row(s.Metric), rows[i].Columns) {
+					return nil, &keep.DuplicateError{Leaf: f.Def.PromQL, Labels: s.Metric}
+				}
+			}
+		}
+	}
+	return rows, nil
+}
+
+// evaluateLeaf is the rows of a flow that is one leaf and nothing else.
+func (f *Flow) evaluateLeaf(src keep.WindowSource, end int64, want wanted) (rows []progress.Row, touched bool, err error) {
+	l := f.Leaves[0]
+	after, upTo := l.Span(end)
+	if !src.Holds(after, upTo) {
+		return nil, false, nil
+	}
+	samples, err := keep.LeafVector(src, l.Members, after, upTo, groupsOf(l, want))
+	if err != nil {
+		return nil, true, err
+	}
+	rows, err = f.rows.of(f, l.Members, samples)
+	return rows, true, err
+}
+
+// evaluateLeaves merges every leaf's partials and evaluates the residual over
+// them. touched says that some leaf holds a sample; else there is no result.
+func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []keep.WindowSource, end int64, want wanted) (out promeval.Vector, touched bool, err error) {
+	vectors := make([]promeval.Vector, len(f.Leaves))
+	for i, l := range f.Leaves {
+		after, upTo := l.Span(end)
+		if !src[i].Holds(after, upTo) {
+			continue
+		}
+		touched = true
+		samples, err := keep.LeafVector(src[i], l.Members, after, upTo, groupsOf(l, want))
+		if err != nil {
+			return nil, true, err
+		}
+		vec := make(promeval.Vector, len(samples))
+		for j, s := range samples {
+			vec[j] = promeval.Sample{Metric: l.Members.Groups[s.Group].Labels, Value: s.Value}
+		}
+		vectors[i] = vec
+	}
+	if !touched {
+		return nil, false, nil
+	}
+	out, err = r.Eval.Residual(ctx, f.Def.Expr.Residual, vectors, end)
+	return out, true, err
+}
+
+// evaluateWhole evaluates the expression of a batch flow over raw samples.
+// touched says that some selector reads a sample; windows without any have no
+// result, even where the engine would give one.
+func (f *Flow) evaluateWhole(ctx context.Context, r *round, sel *read.Selection, end int64) (out promeval.Vector, touched bool, err error) {
+	lo, hi := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, l := range f.Leaves {
+		after, upTo := l.Span(end)
+		lo, hi = min(lo, after), max(hi, upTo)
+	}
+	if !sel.Touches(f.Leaves, end) {
+		return nil, false, nil
+	}
+	out, err = r.Eval.WithLookback(f.Def.Lookback).Whole(ctx, f.Def.PromQL, sel.Within(lo, hi), end)
+	return out, true, err
+}
+
+// complete turns a result of all groups into what is to be stored.
+func (f *Flow) complete(res windowResult) progress.Window {
+	return progress.Window{Start: f.Def.WindowStart(res.end), End: res.end, Complete: true, Rows: res.rows}
+}
+
+// some turns a result of some groups into what is to be stored: wanted groups
+// without a value must not be there.
+func (f *Flow) some(res windowResult, want wanted) progress.Window {
+	w := progress.Window{Start: f.Def.WindowStart(res.end), End: res.end}
+	for _, key := range slices.Sorted(maps.Keys(want.keys)) {
+		cols := f.layout.Row(flowdef.GroupKeyLabels(key))
+		at, ok := slices.BinarySearchFunc(res.rows, cols, func(r progress.Row, cols []string) int { return slices.Compare(r.Columns, cols) })
+		if ok {
+			w.Rows = append(w.Rows, res.rows[at])
+		} else {
+			w.Gone = append(w.Gone, cols)
+		}
+	}
+	return w
+}
+
+// changes turns a result of all groups of the open window into what differs
+// from what was last written of it, and remembers it.
+func (f *Flow) changes(res windowResult) progress.Window {
+	old, known := f.open.rows, f.open.end == res.end && f.open.known
+	f.open = openWindow{end: res.end, rows: res.rows, known: true}
+	if !known {
+		return f.complete(res)
+	}
+	w := progress.Window{Start: f.Def.WindowStart(res.end), End: res.end}
+	for _, row := range res.rows {
+		order := 1
+		for len(old) > 0 {
+			if order = compareColumns(old[0].Columns, row.Columns); order >= 0 {
+				break
+			}
+			w.Gone = append(w.Gone, old[0].Columns)
+			old = old[1:]
+		}
+		if len(old) > 0 && order == 0 {
+			same := progress.SameValue(old[0].Value, row.Value)
+			old = old[1:]
+			if same {
+				continue
+			}
+		}
+		w.Rows = append(w.Rows, row)
+	}
+	for _, row := range old {
+		w.Gone = append(w.Gone, row.Columns)
+	}
+	return w
+}
+
+// compareColumns orders label columns; nearly always they are the very same.
+func compareColumns(a, b []string) int {
+	if len(a) > 0 && len(a) == len(b) && &a[0] == &b[0] {
+		return 0
+	}
+	return slices.Compare(a, b)
+}
+
+// candidates lists the window ends in (after, upTo] in which some leaf that is
+// not pinned may hold a sample, ascending, at most limit: from pane state where every leaf has
+// it, else from the time spans of the stored segments.
+func (f *Flow) candidates(ctx context.Context, r *round, after, upTo int64, limit int) ([]int64, error) {
+	seen := map[int64]struct{}{}
+	for _, l := range f.Leaves {
+		if l.Def.Pinned {
+			continue
+		}
+		lo, _ := l.Span(after + l.Step)
+		_, hi := l.Span(upTo)
+		if l.ReachesBack(lo) {
+			for _, end := range l.State.Occupied() {
+				collect(l, seen, end, end, after, upTo, limit)
+			}
+			continue
+		}
+		if len(l.Members.Metrics) == 0 {
+			continue
+		}
+		spans, err := r.Spans(ctx, l.Members.Metrics, lo, hi)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range spans {
+			collect(l, seen, max(s.MinT, lo+1), min(s.MaxT, hi), after, upTo, limit)
+		}
+	}
+	ends := slices.Sorted(maps.Keys(seen))
+	return ends[:min(len(ends), limit)], nil
+}
+
+// collect adds to seen the window ends in (after, upTo] that samples from minT to
+// maxT reach, the limit smallest of them.
+func collect(l *keep.Leaf, seen map[int64]struct{}, minT, maxT, after, upTo int64, limit int) {
+	first, _ := l.WindowsOf(minT)
+	_, last := l.WindowsOf(maxT)
+	first = max(first, flowplan.NextEnd(after, l.Step))
+	for end, n := first, 0; end <= min(last, upTo) && n < limit; end, n = end+l.Step, n+1 {
+		seen[end] = struct{}{}
+	}
+}
+
+// EvalError says that a window's expression cannot be evaluated; the window
+// then has no result.
+type EvalError struct {
+	Flow string
+	End  int64 // ms since the epoch
+	Err  error
+}
+
+func (e *EvalError) Error() string {
+	return fmt.Sprintf("evaluate %s for the window ending %s: %v", e.Flow, flowdef.FormatTime(e.End), e.Err)
+}
+
+func (e *EvalError) Unwrap() error { return e.Err }

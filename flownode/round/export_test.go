@@ -1,0 +1,8 @@
+package round
+
+// Bounds that tests reach.
+const (
+	DirtyPerRound  = dirtyPerRound
+	SmallGroup     = smallGroup
+	StoreIdleAfter = storeIdleAfter
+)

@@ -1,0 +1,170 @@
+package round
+
+// A flow between rounds.
+// Before: it was taken over, so nothing else writes its results.
+// After a round: it is what that round made of it and was committed, or it is
+// thrown away and loaded again (I7).
+
+import (
+	"fmt"
+	"time"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowplan"
+	"laminar/flownode/keep"
+	"laminar/flownode/pane"
+	"laminar/flownode/progress"
+	"laminar/sequence"
+)
+
+// Flow is a flow this process owns: what is stored of it, and its caches. It
+// belongs to one goroutine.
+//
+//	F1  Progress is what is stored, as of the last commit at Epoch; Vector alone
+//	    may be ahead of it, while nothing but the vector has moved
+//	F2  every leaf's state, where it exists, stands at Vector between rounds
+//	F3  all windows with an end <= EmittedUntil are closed
+type Flow struct {
+	progress.Flow
+	Leaves       keep.Leaves
+	DirtyWindows *flowplan.DirtyList
+	MembersAt    sequence.Vector // every leaf's members are complete up to here; nil before the first reading
+	Stored       sequence.Vector // the vector as stored
+	StoredAt     time.Time       // when it was stored
+
+	layout *flowdef.Layout
+	clock  flowplan.Clock
+	open   openWindow
+	rows   groupRows
+
+	notBefore  time.Time // when a costly provisional window may be computed again
+	postponed  bool      // it was not, and something has changed
+	pinnedGone bool      // no window can be computed any more: what all of them read is given up
+}
+
+// openWindow is the provisional result of the earliest open window as it was
+// last written, so that only what changed is written again.
+type openWindow struct {
+	end   int64
+	rows  []progress.Row // ascending by columns
+	known bool           // rows is what was written
+}
+
+func (o *openWindow) reset(end int64) { *o = openWindow{end: end} }
+
+// NewFlow is a flow as it was loaded, with nothing in memory.
+func NewFlow(f progress.Flow) (*Flow, error) {
+	run := &Flow{
+		Flow: f, Leaves: keep.NewLeaves(f.Def), DirtyWindows: flowplan.NewDirtyList(), Stored: f.Vector,
+		layout: flowdef.NewLayout(f.Def), clock: flowplan.Clock{Newest: f.NewestT, NewestAt: f.NewestAt},
+	}
+	run.open.reset(progress.Unset)
+	for _, d := range f.Dirty {
+		reason, err := progress.ParseReason(d.Reason.String())
+		if err != nil {
+			return nil, fmt.Errorf("flow %s: dirty window %d: %w", f.Def.Name, d.WindowEnd, err)
+		}
+		run.DirtyWindows.Restore(d.WindowEnd, d.Group, reason, d.Since, d.FirstAt, d.LastAt)
+	}
+	run.Dirty = nil // DirtyWindows holds it from now on
+	return run, nil
+}
+
+// forgetHistory drops everything that was derived from commits that may be
+// gone: members (series ids may belong to others now) and pane state.
+func (f *Flow) forgetHistory() {
+	f.MembersAt, f.rows = nil, groupRows{}
+	for _, l := range f.Leaves {
+		l.State, l.Members = nil, keep.NewMembers(l.Def)
+	}
+}
+
+// becomeWhole makes the flow one in batch mode. Its progress, its dirty list and
+// the layout of its results stay; members are to be read again.
+func (f *Flow) becomeWhole(why string) {
+	def := f.Def
+	def.Expr = def.Expr.Whole(why)
+	f.Def, f.Leaves, f.MembersAt = def, keep.NewLeaves(def), nil
+}
+
+// rebuildable reports whether no raw sample of the window is gone (I6).
+func (f *Flow) rebuildable(end, earliest int64) bool {
+	return f.Def.Expr.Rebuildable(end, earliest)
+}
+
+// expired reports whether results of the window are not kept any more.
+func (f *Flow) expired(end int64) bool { return f.Def.Expired(end, f.clock.NewestAt) }
+
+// storeIdleAfter is how long the vector of a flow that nothing touched may stay
+// unstored in a large group, of which not every flow then writes every round.
+// flow wait waits as long at most.
+const storeIdleAfter = 5 * time.Second
+
+// Deadline is when, by the database's clock, time alone brings work for the
+// flow: its vector is to be stored, dirty windows become ready, or the watermark
+// follows the clock past the end of a window. Unset when it never does.
+func (f *Flow) Deadline() int64 {
+	next := f.DirtyWindows.NextReady()
+	if at := f.StoredAt.Add(storeIdleAfter).UnixMilli(); !f.Stored.Equal(f.Vector) && (next == progress.Unset || at < next) {
+		next = at
+	}
+	if at := f.notBefore.UnixMilli(); f.postponed && (next == progress.Unset || at < next) {
+		next = at
+	}
+	if q := f.clock.QuietDeadline(); q != progress.Unset && f.EmittedUntil != progress.Unset && !f.pinnedGone && f.pendingOpen() {
+		def := &f.Def
+		closes := max(q, flowplan.NextEnd(f.EmittedUntil, def.Every)+def.CloseDelay(), def.ClosesFrom())
+		if next == progress.Unset || closes < next {
+			next = closes
+		}
+	}
+	return next
+}
+
+// pendingOpen reports whether a window that is still open may get a result:
+// some pane state reaches beyond what was emitted, or is not in memory.
+func (f *Flow) pendingOpen() bool {
+	for _, l := range f.Leaves {
+		if l.State == nil {
+			if len(l.Members.Series) > 0 {
+				return pane.FloorEnd(f.clock.Newest, l.Step)+f.Def.Expr.MaxReach+l.Step >= f.EmittedUntil
+			}
+			continue
+		}
+		after, _ := l.Span(f.EmittedUntil + l.Step)
+		if l.State.Beyond(after) {
+			return true
+		}
+	}
+	return false
+}
+
+// Result is what a round makes of one flow.
+type Result struct {
+	Flow  *Flow
+	Round progress.Round
+	Idle  bool // nothing but the vector moved
+	More  bool // there is work left that need not wait for a trigger
+}
+
+// smallGroup is up to how many flows of a group store their vector every round.
+const smallGroup = 50
+
+// MayWait reports whether the result need not be stored now: nothing but the
+// vector moved, and that is stored already or may be a little later. flows is how
+// many the fence group has.
+func (res *Result) MayWait(flows int, now time.Time) bool {
+	f := res.Flow
+	return res.Idle && (f.Stored.Equal(res.Round.To.Vector) || flows > smallGroup && now.Sub(f.StoredAt) < storeIdleAfter)
+}
+
+// Waits makes the flow go on from a result that is not stored.
+func (res *Result) Waits() {
+	res.Flow.Progress, res.Flow.Error = res.Round.To, res.Round.Error
+}
+
+// Committed makes the flow go on from a result that was stored (F1).
+func (res *Result) Committed(now time.Time) {
+	res.Waits()
+	res.Flow.Stored, res.Flow.StoredAt = res.Round.To.Vector, now
+}

@@ -1,0 +1,67 @@
+package round
+
+// Flows over metrics that hold native histograms.
+// Before: members are complete at the round's vector, nothing of the delta is
+// read yet.
+// After: no flow with such a metric keeps partials.
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+)
+
+// histograms makes flows compute their windows whole, by Prometheus's engine over
+// raw samples, once a metric that they select holds native histograms: no partial
+// is kept of these, and a float series may change into a histogram series in the
+// middle of a window. It is decided from what the snapshot says of metrics, in
+// which it comes with the first histogram, so no histogram's sum is ever folded
+// as if it were a float. It stays that way for as long as the process owns the
+// flow, and the next owner finds the same.
+func (r *round) histograms(ctx context.Context, flows []*flowRound) error {
+	if len(r.Pos.Histograms) == 0 {
+		return nil
+	}
+	var changed []*flowRound
+	for _, f := range flows {
+		if f.Def.Expr.Batch || !f.holdsHistograms(r) {
+			continue
+		}
+		f.becomeWhole("a metric that it selects holds native histograms")
+		f.takeLeaves()
+		changed = append(changed, f)
+		r.Refills[progress.Histogram]++
+		r.Log.Info("flow is computed whole from now on: a metric that it selects holds native histograms",
+			"flow", f.Def.Name, "group", f.Def.Group, "reason", string(progress.Histogram))
+	}
+	return r.members(ctx, changed)
+}
+
+// holdsHistograms reports whether a metric of the flow's series holds native
+// histograms.
+func (f *Flow) holdsHistograms(r *round) bool {
+	for _, l := range f.Leaves {
+		for _, m := range l.Members.Metrics {
+			if _, found := slices.BinarySearch(r.Pos.Histograms, m); found {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// HistogramResultError says that results of a window are left out because they
+// are native histograms. The results that are numbers are stored.
+type HistogramResultError struct {
+	Flow    string
+	End     int64 // ms since the epoch
+	Results int
+}
+
+func (e *HistogramResultError) Error() string {
+	return fmt.Sprintf("%d results of %s in the window ending %s are native histograms, which a result table cannot hold: "+
+		"make numbers of them with histogram_quantile, histogram_avg, histogram_count or histogram_sum", e.Results, e.Flow, flowdef.FormatTime(e.End))
+}

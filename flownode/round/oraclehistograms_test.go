@@ -1,0 +1,81 @@
+package round_test
+
+import (
+	"fmt"
+	"testing"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowplan"
+	"laminar/flownode/round/roundtest"
+	"laminar/sequence"
+	"laminar/sequence/series"
+)
+
+const histogramFlows = `
+flows:
+  - {name: quantile, promql: 'histogram_quantile(0.9, sum by (job) (rate(latency[5m])))', every: 1m, emit: close}
+  - {name: counts, promql: 'histogram_count(sum by (job) (increase(latency[3m] offset 1m)))', every: 1m, emit: close}
+  - {name: fraction, promql: 'histogram_fraction(0, 1, rate(latency[2m]))', every: 30s, emit: close}
+  - {name: spread, promql: 'histogram_stddev(latency) + histogram_avg(latency)', every: 1m, emit: close}
+  - {name: rates, promql: 'sum by (job) (rate(latency[2m]))', every: 1m, emit: close}
+  - {name: heads, promql: 'count by (job) (latency)', every: 1m, emit: close}
+  - {name: turns, promql: 'resets(latency[5m]) + changes(latency[5m])', every: 1m, emit: close}
+  - {name: any, promql: 'sum by (job) (count_over_time({job="j0"}[2m]))', every: 1m, emit: close}
+  - {name: peaks, promql: 'max by (job) (max_over_time(temperature[3m]))', every: 1m, emit: close}
+  - {name: levels, promql: 'sum by (job) (temperature) or sum by (job) (latency)', every: 1m, emit: close}
+  - {name: gone, promql: 'absent(latency{job="j0"} offset 2m)', every: 1m, emit: close}
+  - {name: floats, promql: 'sum by (job) (rate(requests_total[5m]))', every: 1m}
+`
+
+// TestHistogramTablesEqualEngine is TestTablesEqualEngine for flows over native
+// histograms: of a metric that has hardly anything else, and of one that turns
+// out to hold some in the middle of everything.
+func TestHistogramTablesEqualEngine(t *testing.T) {
+	for seed := uint64(1); seed <= 3; seed++ { // as many as there are ways to set a world up
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			setting := flowdef.ExecutorColumnar
+			if seed%3 == 0 {
+				setting = flowdef.ExecutorPushdown
+			}
+			regions := int(seed%3) + 1
+			w := roundtest.NewWorld(t, seed, regions, setting, histogramFlows)
+			for n := range 5 {
+				w.Series = append(w.Series, &roundtest.WorldSeries{
+					ID: sequence.SeriesID(100 + n), Metric: 4, Region: sequence.Region(n%regions + 1), Samples: map[int64]float64{},
+					Labels: []series.Label{{Name: series.MetricName, Value: "latency"}, {Name: "job", Value: fmt.Sprintf("j%d", n%2)}, {Name: "n", Value: fmt.Sprint(n)}},
+					Hists:  roundtest.NativeSamples{Chance: 95},
+				})
+			}
+			for step := range 60 {
+				if step == 20 {
+					for _, s := range w.Series {
+						if s.Metric == 3 { // temperature
+							s.Hists.Chance = 30
+						}
+					}
+				}
+				w.Step()
+			}
+			for range 3 {
+				w.Store.Now += flowplan.DirtyAtLatest
+				w.Tick()
+			}
+			w.Check()
+			checkWhole(w)
+		})
+	}
+}
+
+// checkWhole holds which flows are computed whole in the end.
+func checkWhole(w *roundtest.World) {
+	w.T.Helper()
+	for _, f := range w.Flows {
+		name := f.Def.Name
+		if want := name != "floats"; f.Def.Expr.Batch != want {
+			w.T.Errorf("%s is computed whole: %v, want %v", name, f.Def.Expr.Batch, want)
+		}
+	}
+	if w.Counts.HistogramResults == 0 {
+		w.T.Error("nothing says that results which are histograms were left out")
+	}
+}

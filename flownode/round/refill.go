@@ -1,0 +1,104 @@
+package round
+
+// A requested refill, chunk by chunk inside the flow's rounds.
+// Before: the flow's own windows of this round are computed.
+// After: the job has moved on, done or not, by as many windows as are written in
+// the same transaction.
+
+import (
+	"context"
+
+	"laminar/flownode/flowplan"
+	"laminar/flownode/pane"
+	"laminar/flownode/progress"
+)
+
+// refillWindows is how many windows a refill job computes from one reading of
+// raw samples, if that is not too much and not the whole expression is computed
+// for each.
+const refillWindows = 128
+
+// refill moves a job of the flow forward, inside the flow's round and at its
+// vector: one owner writes results, so a refill can neither overwrite newer
+// values nor merge anything twice. Windows are computed from raw samples alone
+// and written whole.
+func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.JobStep, error) {
+	step := &progress.JobStep{ID: job.ID, NextT: job.NextT}
+	limit := s.to.EmittedUntil
+	// Before samples are there that all windows read, none can be computed.
+	if limit == progress.Unset && s.r.Pos.Now >= s.Def.ClosesFrom() {
+		limit = s.r.Pos.Now - s.Def.CloseDelay()
+	}
+	// Windows that are not closed yet come with the ordinary emission.
+	limit = pane.FloorEnd(min(limit, job.To), s.every())
+	for {
+		first := flowplan.NextEnd(step.NextT, s.every())
+		if first > limit {
+			step.NextT, step.Done = job.To, true
+			break
+		}
+		if !s.rebuildable(first, s.r.Pos.Earliest) {
+			// Retention has overtaken the job. What is stored stays (I6).
+			step.Error = s.unrebuildable(first).Error()
+			break
+		}
+		if s.full() && step.WindowsDone > 0 {
+			s.more = true
+			break
+		}
+		windows := int64(s.chunk())
+		if !s.Def.Expr.Batch {
+			windows = int64(s.bounded(max(refillWindows, windows)))
+		}
+		last := min(limit, first+(windows-1)*s.every())
+		if err := s.refillChunk(ctx, first, last); err != nil {
+			return nil, err
+		}
+		step.WindowsDone += (last-first)/s.every() + 1
+		step.NextT = last
+	}
+	s.r.Refills[progress.Requested]++
+	return step, nil
+}
+
+// refillChunk computes the windows with ends from first to last from raw.
+// Windows without samples are written too, as empty: what may be stored for
+// them must go. Pane state that the chunk overlaps is dropped, so that a refill
+// replaces it as well.
+func (s *flowRound) refillChunk(ctx context.Context, first, last int64) error {
+	all := wanted{all: true}
+	var ends []int64
+	for end := first; end <= last; end += s.every() {
+		ends = append(ends, end)
+	}
+	src, err := s.sources(ctx, s.r, ends, all, true)
+	if err != nil {
+		return err
+	}
+	for _, end := range ends {
+		res, err := s.window(ctx, src, end, all)
+		if err != nil {
+			return err
+		}
+		s.put(s.complete(res))
+	}
+	for _, l := range s.deltas {
+		if l.State == nil {
+			continue
+		}
+		if _, upTo := l.Span(last); upTo > l.From() {
+			l.State = nil
+		}
+	}
+	s.r.Windows[Refilled] += int((last-first)/s.every()) + 1
+	return nil
+}
+
+// unrebuildable says why the window with this end cannot be computed.
+func (s *flowRound) unrebuildable(end int64) error {
+	earliest := s.r.Pos.Earliest
+	if s.Def.Expr.PinnedGone(earliest) {
+		return &progress.PinnedGoneError{Flow: s.Def.Name, Earliest: earliest}
+	}
+	return &progress.RetentionError{Flow: s.Def.Name, From: end, Earliest: s.Def.FirstRebuildable(earliest)}
+}

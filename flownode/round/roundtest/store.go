@@ -1,0 +1,484 @@
+package roundtest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"laminar/flownode/partial"
+	"laminar/flownode/progress"
+	"laminar/flownode/read"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+	"laminar/sequence/series"
+)
+
+// MemStore is the raw data, the catalogue and the result tables in memory: all
+// ports of the coordinator, with a clock that tests move. It keeps the same
+// promises as the store on PostgreSQL and is as dumb as possible.
+type MemStore struct {
+	Mu       sync.Mutex
+	Now      int64
+	Earliest int64
+	Vec      sequence.Vector
+	Flushes  map[sequence.Region][]sequence.FlushID // of sequence i+1
+	Series   []series.Series
+	Hot      []segment.Segment
+	Sealed   []segment.Segment
+	sealedTo sequence.Vector
+
+	Flows map[progress.FlowID]*MemFlow
+	Jobs  []progress.Job
+
+	FailCommit func() error // called before a commit; an error makes it fail
+	Forget     bool         // the next commit is stored but reported unknown
+	rowsSent   int
+}
+
+type MemFlow struct {
+	Flow  progress.Flow
+	Rows  map[int64]map[string]progress.Row
+	Dirty map[progress.DirtyKey]progress.Dirty
+}
+
+func NewMemStore(regions int) *MemStore {
+	s := &MemStore{Vec: sequence.Vector{}, Flushes: map[sequence.Region][]sequence.FlushID{}, sealedTo: sequence.Vector{}, Flows: map[progress.FlowID]*MemFlow{}}
+	for r := 1; r <= regions; r++ {
+		s.Vec[sequence.Region(r)] = 0
+	}
+	return s
+}
+
+// Append commits one flush of a region: ordered and unordered samples.
+func (s *MemStore) Append(r sequence.Region, segs ...segment.Segment) {
+	s.Vec[r]++
+	var id sequence.FlushID
+	id[0], id[1], id[2] = byte(r), byte(s.Vec[r]), byte(s.Vec[r]>>8)
+	s.Flushes[r] = append(s.Flushes[r], id)
+	for _, seg := range segs {
+		seg.Region, seg.MinSeq, seg.MaxSeq = r, s.Vec[r], s.Vec[r]
+		s.Hot = append(s.Hot, seg)
+	}
+}
+
+// Seal merges all hot segments; sequence precision up to here is lost.
+func (s *MemStore) Seal() {
+	type key struct {
+		r sequence.Region
+		m sequence.MetricID
+		b int64
+	}
+	merged := map[key][]segment.Segment{}
+	for _, seg := range s.Hot {
+		k := key{seg.Region, seg.Metric, segment.Bucket(seg.MinT)}
+		merged[k] = append(merged[k], seg)
+	}
+	for k, segs := range merged {
+		sort.SliceStable(segs, func(i, j int) bool { return segs[i].MinSeq < segs[j].MinSeq })
+		type point struct {
+			id sequence.SeriesID
+			t  int64
+		}
+		vals := map[point]float64{}
+		hists := map[point][]byte{}
+		out := segment.Segment{Region: k.r, Metric: k.m, Sealed: true, MinSeq: segs[0].MinSeq, Base: k.b}
+		for i := range segs {
+			out.MaxSeq = max(out.MaxSeq, segs[i].MaxSeq)
+			for j := range segs[i].Series {
+				p := point{segs[i].Series[j], segs[i].Time(j)}
+				vals[p] = segs[i].Values[j]
+				if delete(hists, p); segs[i].Histograms != nil {
+					hists[p] = segs[i].Histograms[j]
+				}
+			}
+		}
+		points := make([]point, 0, len(vals))
+		for p := range vals {
+			points = append(points, p)
+		}
+		slices.SortFunc(points, func(a, b point) int {
+			if a.id != b.id {
+				return int(a.id - b.id)
+			}
+			return int(a.t - b.t)
+		})
+		both := [2]segment.Segment{out, out} // floats and histograms
+		for _, p := range points {
+			to := &both[0]
+			if hists[p] != nil {
+				to = &both[1]
+				to.Histograms = append(to.Histograms, hists[p])
+			}
+			if to.Len() == 0 {
+				to.MinT, to.MaxT = p.t, p.t
+			}
+			to.MinT, to.MaxT = min(to.MinT, p.t), max(to.MaxT, p.t)
+			to.Series = append(to.Series, p.id)
+			to.Offsets = append(to.Offsets, int32(p.t-k.b))
+			to.Values = append(to.Values, vals[p])
+		}
+		for _, out := range both {
+			if out.Len() > 0 {
+				s.Sealed = append(s.Sealed, out)
+			}
+		}
+	}
+	s.Hot = nil
+	s.sealedTo = s.Vec.Clone()
+}
+
+func (s *MemStore) Snapshot(context.Context) (read.Snapshot, error) {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	pos := sequence.Position{Vector: s.Vec.Clone(), Flushes: map[sequence.Region]sequence.FlushID{}, Now: s.Now, Earliest: s.Earliest}
+	for r, ids := range s.Flushes {
+		pos.Flushes[r] = ids[len(ids)-1]
+	}
+	for _, set := range [][]segment.Segment{s.Hot, s.Sealed} {
+		for i := range set {
+			if set[i].Histograms != nil {
+				pos.Histograms = append(pos.Histograms, set[i].Metric)
+			}
+		}
+	}
+	slices.Sort(pos.Histograms)
+	pos.Histograms = slices.Compact(pos.Histograms)
+	return &MemSnapshot{
+		pos: pos, flushes: s.Flushes, series: slices.Clip(s.Series), // appended to only
+		hot: slices.Clone(s.Hot), sealed: slices.Clone(s.Sealed),
+	}, nil
+}
+
+func (s *MemStore) CurrentVector(context.Context) (sequence.Vector, error) {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	return s.Vec.Clone(), nil
+}
+
+type MemSnapshot struct {
+	pos     sequence.Position
+	flushes map[sequence.Region][]sequence.FlushID
+	series  []series.Series
+	hot     []segment.Segment
+	sealed  []segment.Segment
+	closed  bool
+}
+
+func (s *MemSnapshot) Position() sequence.Position { return s.pos }
+
+func (s *MemSnapshot) CheckHistory(_ context.Context, vec sequence.Vector, flushes map[sequence.Region]sequence.FlushID) error {
+	for r, id := range flushes {
+		seq := vec.At(r)
+		if seq == 0 {
+			continue
+		}
+		if int(seq) > len(s.flushes[r]) || s.flushes[r][seq-1] != id {
+			return fmt.Errorf("region %d sequence %d: %w", r, seq, sequence.ErrHistoryChanged)
+		}
+	}
+	return nil
+}
+
+// Series gives of the labels those that are asked for and no other, series of one
+// label set the same one.
+func (s *MemSnapshot) Series(_ context.Context, metrics []string, after sequence.Vector, only ...string) ([]series.Series, error) {
+	var out []series.Series
+	sets := map[string][]series.Label{}
+	for _, x := range s.series {
+		if x.Seq <= after.At(x.Region) || x.Seq > s.pos.Vector.At(x.Region) {
+			continue
+		}
+		var name string
+		for _, l := range x.Labels {
+			if l.Name == series.MetricName {
+				name = l.Value
+			}
+		}
+		if metrics == nil || slices.Contains(metrics, name) {
+			if len(only) > 0 {
+				set := slices.DeleteFunc(slices.Clone(x.Labels), func(l series.Label) bool { return !slices.Contains(only, l.Name) })
+				key := fmt.Sprint(set)
+				if sets[key] == nil {
+					sets[key] = set
+				}
+				x.Labels = sets[key]
+			}
+			out = append(out, x)
+		}
+	}
+	return out, nil
+}
+
+func info(seg *segment.Segment) segment.Info {
+	return segment.Info{
+		Region: seg.Region, MinSeq: seg.MinSeq, MaxSeq: seg.MaxSeq, Metric: seg.Metric, Ordered: seg.Ordered,
+		Sealed: seg.Sealed, MinT: seg.MinT, MaxT: seg.MaxT, Samples: int64(seg.Len()), Bytes: int64(seg.Len()) * segment.ArrayBytes, Segments: 1,
+	}
+}
+
+func (s *MemSnapshot) each(metrics []sequence.MetricID, fn func(*segment.Segment) error) error {
+	for _, set := range [][]segment.Segment{s.sealed, s.hot} {
+		sort.SliceStable(set, func(i, j int) bool { return set[i].MaxSeq < set[j].MaxSeq })
+		for i := range set {
+			if slices.Contains(metrics, set[i].Metric) {
+				if err := fn(&set[i]); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (s *MemSnapshot) Infos(_ context.Context, metrics []sequence.MetricID, after sequence.Vector) ([]segment.Info, error) {
+	var out []segment.Info
+	err := s.each(metrics, func(seg *segment.Segment) error {
+		if seg.MaxSeq > after.At(seg.Region) {
+			out = append(out, info(seg))
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (s *MemSnapshot) ReadDelta(_ context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
+	return s.each(metrics, func(seg *segment.Segment) error {
+		if seg.Sealed || !ranges[seg.Region].Contains(seg.MinSeq) ||
+			pick == segment.PickOrdered && !seg.Ordered || pick == segment.PickUnordered && seg.Ordered {
+			return nil
+		}
+		return fn(seg)
+	})
+}
+
+func overlaps(seg *segment.Segment, sel segment.Select) bool {
+	return seg.MaxT > sel.After && (sel.UpTo == 0 || seg.MinT <= sel.UpTo) &&
+		(sel.Spans == nil || slices.ContainsFunc(sel.Spans, func(s segment.Span) bool { return seg.MaxT >= s.MinT && seg.MinT <= s.MaxT }))
+}
+
+func (s *MemSnapshot) ReadRaw(_ context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
+	parts := make([][]*segment.Segment, len(fns))
+	err := s.each(sel.Metrics, func(seg *segment.Segment) error {
+		if overlaps(seg, sel) {
+			to := int(seg.Region) % len(fns)
+			parts[to] = append(parts[to], seg)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var readers errgroup.Group
+	for i, part := range parts {
+		readers.Go(func() error {
+			for _, seg := range part {
+				if err := fns[i](seg); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return readers.Wait()
+}
+
+func (s *MemSnapshot) Spans(_ context.Context, sel segment.Select) ([]segment.Span, error) {
+	var out []segment.Span
+	err := s.each(sel.Metrics, func(seg *segment.Segment) error {
+		if overlaps(seg, sel) {
+			out = append(out, segment.Span{MinT: seg.MinT, MaxT: seg.MaxT})
+		}
+		return nil
+	})
+	slices.SortFunc(out, func(a, b segment.Span) int { return int(a.MinT - b.MinT) })
+	merged := out[:0]
+	for _, x := range out {
+		if n := len(merged); n > 0 && x.MinT <= merged[n-1].MaxT {
+			merged[n-1].MaxT = max(merged[n-1].MaxT, x.MaxT)
+		} else {
+			merged = append(merged, x)
+		}
+	}
+	return merged, err
+}
+
+// aggregate is the database's part of pushdown, done naively.
+func (s *MemSnapshot) aggregate(q partial.SimpleQuery, use func(*segment.Segment) bool, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error {
+	type point struct {
+		id sequence.SeriesID
+		t  int64
+	}
+	vals := map[point]float64{}
+	_ = s.each(q.Metrics, func(seg *segment.Segment) error {
+		if use(seg) {
+			for i := range seg.Series {
+				if t := seg.Time(i); t > after && t <= upTo {
+					vals[point{seg.Series[i], t}] = seg.Values[i]
+				}
+			}
+		}
+		return nil
+	})
+	type cellKey struct {
+		end  int64
+		slot int32
+	}
+	cells := map[cellKey]*partial.Simple{}
+	for p, v := range vals {
+		i := slices.Index(q.Series, p.id)
+		if i < 0 || segment.IsStale(v) {
+			continue
+		}
+		k := cellKey{p.t + (q.Pane-p.t%q.Pane)%q.Pane, q.Slots[i]}
+		if cells[k] == nil {
+			cells[k] = &partial.Simple{}
+		}
+		cells[k].Add(p.t, v)
+	}
+	for k, c := range cells {
+		if err := fn(k.end, k.slot, *c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *MemSnapshot) AggregateDelta(_ context.Context, q partial.SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(pane int64, slot int32, part partial.Simple) error) error {
+	return s.aggregate(q, func(seg *segment.Segment) bool {
+		return !seg.Sealed && seg.Ordered && ranges[seg.Region].Contains(seg.MinSeq)
+	}, q.After, 1<<62, fn)
+}
+
+func (s *MemSnapshot) AggregateRaw(_ context.Context, q partial.SimpleQuery, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error {
+	return s.aggregate(q, func(*segment.Segment) bool { return true }, after, upTo, fn)
+}
+
+func (s *MemSnapshot) Close(context.Context) error {
+	s.closed = true
+	return nil
+}
+
+func (s *MemStore) Heads(context.Context) ([]progress.Head, error) {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	var out []progress.Head
+	for id, f := range s.Flows {
+		out = append(out, progress.Head{ID: id, Name: f.Flow.Def.Name, Group: f.Flow.Def.Group, Epoch: f.Flow.Epoch})
+	}
+	return out, nil
+}
+
+func (s *MemStore) Take(_ context.Context, id progress.FlowID) (progress.Flow, error) {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	f := s.Flows[id]
+	f.Flow.Epoch++
+	out := f.Flow
+	out.Dirty = nil
+	for _, d := range f.Dirty {
+		out.Dirty = append(out.Dirty, d)
+	}
+	return out, nil
+}
+
+func (s *MemStore) Commit(_ context.Context, rounds []progress.Round) ([]progress.Outcome, error) {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	if s.FailCommit != nil {
+		if err := s.FailCommit(); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]progress.Outcome, len(rounds))
+	for i := range rounds {
+		out[i] = s.commitOne(&rounds[i])
+	}
+	if s.Forget {
+		s.Forget = false
+		return nil, sequence.ErrCommitUnknown
+	}
+	return out, nil
+}
+
+func (s *MemStore) commitOne(r *progress.Round) progress.Outcome {
+	f := s.Flows[r.Flow]
+	if f.Flow.Epoch != r.Epoch || !f.Flow.Vector.Equal(r.From) {
+		return progress.Outcome{Err: sequence.ErrFenced}
+	}
+	seen := map[string]bool{}
+	for _, w := range r.Windows {
+		if f.Rows[w.End] == nil || w.Complete {
+			f.Rows[w.End] = map[string]progress.Row{}
+		}
+		for _, row := range w.Rows {
+			key := fmt.Sprint(w.End, row.Columns)
+			if seen[key] {
+				return progress.Outcome{Err: fmt.Errorf("row %s stands twice in a round", key)}
+			}
+			seen[key] = true
+			f.Rows[w.End][rowName(row.Columns)] = row
+			s.rowsSent++
+		}
+		for _, cols := range w.Gone {
+			delete(f.Rows[w.End], rowName(cols))
+		}
+	}
+	for _, d := range r.Add {
+		k := progress.DirtyKey{WindowEnd: d.WindowEnd, Group: d.Group}
+		if old, ok := f.Dirty[k]; ok {
+			d.Reason, d.Since, d.FirstAt = old.Reason, old.Since, old.FirstAt
+		}
+		f.Dirty[k] = d
+	}
+	for _, k := range r.Remove {
+		delete(f.Dirty, k)
+	}
+	if r.Job != nil {
+		for i := range s.Jobs {
+			if j := &s.Jobs[i]; j.ID == r.Job.ID {
+				j.NextT, j.Error = r.Job.NextT, r.Job.Error
+				j.WindowsDone += r.Job.WindowsDone
+				switch {
+				case r.Job.Error != "":
+					j.State = "failed"
+				case r.Job.Done:
+					j.State = "done"
+				default:
+					j.State = "running"
+				}
+			}
+		}
+	}
+	f.Flow.Progress = r.To
+	f.Flow.Vector = r.To.Vector.Clone()
+	f.Flow.Error = r.Error
+	return progress.Outcome{}
+}
+
+func (s *MemStore) NextJobs(_ context.Context, flows []progress.FlowID) ([]progress.Job, error) {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	var out []progress.Job
+	for _, id := range flows {
+		for _, j := range s.Jobs {
+			if j.Flow == id && (j.State == "queued" || j.State == "running") {
+				out = append(out, j)
+				break
+			}
+		}
+	}
+	return out, nil
+}
+
+// Campaign is won at once.
+func (s *MemStore) Campaign(context.Context) (<-chan struct{}, func(), error) {
+	return make(chan struct{}), func() {}, nil
+}
+
+// rowName names a row of a window.
+func rowName(cols []string) string { return strings.Join(cols, "\xff") }

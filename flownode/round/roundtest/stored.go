@@ -1,0 +1,75 @@
+package roundtest
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"laminar/flownode/progress"
+)
+
+// StoredSnapshot is Snapshot with copies of the flows.
+func (s *MemStore) StoredSnapshot(ctx context.Context) (*MemStored, error) {
+	snap, err := s.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	out := &MemStored{MemSnapshot: snap.(*MemSnapshot), flows: map[progress.FlowID]MemFlow{}, jobs: slices.Clone(s.Jobs)}
+	for id, f := range s.Flows {
+		rows := map[int64]map[string]progress.Row{}
+		for end, of := range f.Rows {
+			rows[end] = maps.Clone(of)
+		}
+		out.flows[id] = MemFlow{Flow: f.Flow, Rows: rows, Dirty: maps.Clone(f.Dirty)}
+	}
+	return out, nil
+}
+
+type MemStored struct {
+	*MemSnapshot
+	flows map[progress.FlowID]MemFlow
+	jobs  []progress.Job
+	Shift int64 // of every window_start, ms
+}
+
+func (s *MemStored) Flow(_ context.Context, id progress.FlowID) (progress.Flow, error) {
+	f, ok := s.flows[id]
+	if !ok {
+		return progress.Flow{}, progress.ErrFlowGone
+	}
+	f.Flow.Dirty = slices.Collect(maps.Values(f.Dirty))
+	return f.Flow, nil
+}
+
+func (s *MemStored) PendingRefills(_ context.Context, id progress.FlowID) ([]progress.Job, error) {
+	return slices.DeleteFunc(slices.Clone(s.jobs), func(j progress.Job) bool {
+		return j.Flow != id || j.State != "queued" && j.State != "running"
+	}), nil
+}
+
+func (s *MemStored) OldestResult(_ context.Context, id progress.FlowID) (int64, error) {
+	oldest := progress.Unset
+	for end, rows := range s.flows[id].Rows {
+		if len(rows) > 0 && (oldest == progress.Unset || end < oldest) {
+			oldest = end
+		}
+	}
+	return oldest, nil
+}
+
+func (s *MemStored) Results(_ context.Context, id progress.FlowID, after, upTo int64) ([]progress.Window, error) {
+	var out []progress.Window
+	rows := s.flows[id].Rows
+	for _, end := range slices.Sorted(maps.Keys(rows)) {
+		if after < end && end <= upTo {
+			w := progress.Window{Start: s.flows[id].Flow.Def.WindowStart(end) + s.Shift, End: end}
+			for _, key := range slices.Sorted(maps.Keys(rows[end])) {
+				w.Rows = append(w.Rows, rows[end][key])
+			}
+			out = append(out, w)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,609 @@
+package roundtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"laminar/flownode/executor"
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowplan"
+	"laminar/flownode/progress"
+	"laminar/flownode/promeval"
+	"laminar/flownode/read"
+	"laminar/flownode/round"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+	"laminar/sequence/series"
+)
+
+// World drives flows over a memStore as one owner does, and knows every sample
+// that was ever committed: the oracle is Prometheus's engine over those.
+type World struct {
+	T      testing.TB
+	Rng    *rand.Rand
+	Store  *MemStore
+	Engine *promeval.Engine
+
+	// What the owner works with.
+	Reading   read.Settings
+	Machine   round.Machine
+	Budget    time.Duration // of a round
+	Snapshots interface {
+		Snapshot(ctx context.Context) (read.Snapshot, error)
+	}
+	Results interface {
+		Commit(ctx context.Context, rounds []progress.Round) ([]progress.Outcome, error)
+	}
+
+	Flows map[progress.FlowID]*round.Flow // that the owner has; a flow that it does not trust is missing
+
+	// What its rounds did.
+	Counts  round.Counts
+	Samples int64 // read
+	Choices map[executor.Choice]int
+
+	Series []*WorldSeries
+	Last   map[sequence.SeriesID]int64 // newest committed sample, as an ingester knows it
+	Base   int64                       // where event time begins
+	Clock  int64                       // newest event time generated
+	Log    []string
+}
+
+type WorldSeries struct {
+	ID      sequence.SeriesID
+	Metric  sequence.MetricID
+	Region  sequence.Region
+	Labels  []series.Label
+	Counter bool
+	Samples map[int64]float64
+	value   float64
+	Hists   NativeSamples
+	Created bool
+}
+
+// labelSet is the series' labels as Prometheus has them.
+func (s *WorldSeries) labelSet() labels.Labels {
+	b := labels.NewScratchBuilder(len(s.Labels))
+	for _, l := range s.Labels {
+		b.Add(l.Name, l.Value)
+	}
+	b.Sort()
+	return b.Labels()
+}
+
+func NewWorld(t testing.TB, seed uint64, regions int, setting flowdef.Executor, defs string) *World {
+	t.Helper()
+	w := &World{
+		T: t, Rng: rand.New(rand.NewPCG(seed, 1)), Store: NewMemStore(regions), Engine: promeval.New(),
+		Last: map[sequence.SeriesID]int64{}, Base: 1_700_000_000_000 - 1_700_000_000_000%3_600_000,
+	}
+	w.Clock = w.Base
+	w.Store.Now = w.Base
+	flows, problems := flowdef.Parse("test.yml", []byte(defs))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for i, f := range flows {
+		id := progress.FlowID(i + 1)
+		w.Store.Flows[id] = &MemFlow{
+			Flow: progress.Flow{ID: id, Def: f, Progress: progress.Progress{
+				Vector: sequence.Vector{}, EmittedUntil: progress.Unset, NewestT: progress.Unset,
+				NewestAt: progress.Unset, Watermark: progress.Unset,
+			}},
+			Rows: map[int64]map[string]progress.Row{}, Dirty: map[progress.DirtyKey]progress.Dirty{},
+		}
+	}
+	w.Reading = read.Settings{
+		Chooser: executor.Chooser{Setting: setting, Meter: executor.NewMeter(time.Now, nil, nil), Now: time.Now},
+		AtOnce:  read.DefaultAtOnce, Lanes: 1 + int(seed/3%3), Log: slog.New(slog.DiscardHandler),
+	}
+	// Some worlds fold a few samples at a time.
+	w.Reading.AtOnce = []int{read.DefaultAtOnce, 3, 50}[seed%3]
+	w.Machine = round.Machine{Eval: promeval.New(), MaxStateBytes: 1 << 30, Now: time.Now, Log: w.Reading.Log}
+	w.Budget, w.Snapshots, w.Results = time.Second, w.Store, w.Store
+	w.Counts = round.Counts{Refills: map[progress.Reason]int{}, Windows: map[round.WindowKind]int{}}
+	w.Choices = map[executor.Choice]int{}
+	w.Restart()
+	metrics := []struct {
+		name    string
+		counter bool
+	}{{"requests_total", true}, {"errors_total", true}, {"temperature", false}}
+	for n := range 14 {
+		m := n % len(metrics)
+		id := sequence.SeriesID(n + 1)
+		w.Series = append(w.Series, &WorldSeries{
+			ID: id, Metric: sequence.MetricID(m + 1), Region: sequence.Region(n%regions + 1), Counter: metrics[m].counter,
+			Labels: []series.Label{
+				{Name: series.MetricName, Value: metrics[m].name},
+				{Name: "instance", Value: fmt.Sprintf("i%d", n/6)},
+				{Name: "job", Value: fmt.Sprintf("j%d", n%2)},
+				{Name: "n", Value: fmt.Sprint(n)},
+			},
+			Samples: map[int64]float64{},
+		})
+	}
+	return w
+}
+
+// Restart is an owner that begins with nothing in memory.
+func (w *World) Restart() { w.Flows = map[progress.FlowID]*round.Flow{} }
+
+// Round is one round of all flows. more says that work is left that need not
+// wait.
+func (w *World) Round(ctx context.Context) (more bool, err error) {
+	w.T.Helper()
+	began := w.Machine.Now()
+	if err := w.load(ctx); err != nil {
+		return false, err
+	}
+	ids := slices.Sorted(maps.Keys(w.Flows))
+	jobs := map[progress.FlowID]*progress.Job{}
+	next, err := w.Store.NextJobs(ctx, ids)
+	if err != nil {
+		return false, err
+	}
+	for i := range next {
+		jobs[next[i].Flow] = &next[i]
+	}
+	snap, err := w.Snapshots.Snapshot(ctx)
+	if err != nil {
+		return false, err
+	}
+	flows := make([]*round.Flow, len(ids))
+	for i, id := range ids {
+		flows[i] = w.Flows[id]
+	}
+	r := read.NewReader(&w.Reading, snap, snap)
+	results, counts, err := w.Machine.Compute(ctx, r, round.Limits{Deadline: began.Add(w.Budget), Flows: int64(len(ids))}, flows, jobs)
+	w.count(counts, r)
+	if err = errors.Join(err, snap.Close(ctx)); err != nil {
+		w.Restart()
+		return false, err
+	}
+	return w.commit(ctx, results)
+}
+
+// load takes over the flows that the owner lacks.
+func (w *World) load(ctx context.Context) error {
+	for _, id := range slices.Sorted(maps.Keys(w.Store.Flows)) {
+		if w.Flows[id] != nil {
+			continue
+		}
+		loaded, err := w.Store.Take(ctx, id)
+		if err != nil {
+			return err
+		}
+		if w.Flows[id], err = round.NewFlow(loaded); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count adds up what rounds did.
+func (w *World) count(counts round.Counts, r *read.Reader) {
+	for reason, n := range counts.Refills {
+		w.Counts.Refills[reason] += n
+	}
+	for kind, n := range counts.Windows {
+		w.Counts.Windows[kind] += n
+	}
+	w.Counts.EvalErrors += counts.EvalErrors
+	w.Counts.HistogramResults += counts.HistogramResults
+	w.Counts.Kept += counts.Kept
+	for choice, n := range r.Choices {
+		w.Choices[choice] += n
+	}
+	w.Samples += r.Samples
+}
+
+// commit stores results. A flow whose result is not known to be stored is given
+// up.
+func (w *World) commit(ctx context.Context, results []round.Result) (more bool, err error) {
+	var rounds []progress.Round
+	var stored []*round.Result
+	now := w.Machine.Now()
+	for i := range results {
+		res := &results[i]
+		more = more || res.More
+		if res.MayWait(len(w.Flows), now) {
+			res.Waits()
+			continue
+		}
+		rounds, stored = append(rounds, res.Round), append(stored, res)
+	}
+	if len(rounds) == 0 {
+		return more, nil
+	}
+	outcomes, err := w.Results.Commit(ctx, rounds)
+	for i, res := range stored {
+		if err == nil && outcomes[i].Err == nil {
+			res.Committed(now)
+			continue
+		}
+		delete(w.Flows, res.Flow.ID)
+		if err == nil && !errors.Is(outcomes[i].Err, sequence.ErrFenced) {
+			err = outcomes[i].Err
+		}
+	}
+	return more && err == nil, err
+}
+
+// Value is the next value of a series.
+func (w *World) Value(s *WorldSeries) float64 {
+	switch p := w.Rng.IntN(100); {
+	case p < 2:
+		return segment.Stale()
+	case p < 4 && !s.Counter:
+		return []float64{math.NaN(), math.Inf(1), math.Inf(-1)}[w.Rng.IntN(3)]
+	case s.Counter && p < 10:
+		s.value = float64(w.Rng.IntN(5))
+	case s.Counter:
+		s.value += float64(w.Rng.IntN(50))
+	default:
+		s.value = float64(w.Rng.IntN(2000)-1000) / 8
+	}
+	return s.value
+}
+
+// Flush commits samples of one region, told apart into ordered and unordered
+// as an ingester does.
+func (w *World) Flush(r sequence.Region, samples map[*WorldSeries]map[int64]float64) {
+	type key struct {
+		m         sequence.MetricID
+		bucket    int64
+		ordered   bool
+		histogram bool
+	}
+	segs := map[key]*segment.Segment{}
+	for _, s := range w.Series {
+		points := samples[s]
+		times := make([]int64, 0, len(points))
+		for t := range points {
+			times = append(times, t)
+		}
+		slices.Sort(times)
+		if len(times) > 0 && !s.Created {
+			s.Created = true
+			w.Store.Series = append(w.Store.Series, series.Series{ID: s.ID, Metric: s.Metric, Region: r, Seq: w.Store.Vec[r] + 1, Labels: s.Labels})
+		}
+		for _, t := range times {
+			last, known := w.Last[s.ID]
+			payload := s.Hists.pending[t]
+			k := key{s.Metric, segment.Bucket(t), !known || t > last, payload != nil}
+			if k.ordered {
+				w.Last[s.ID] = t
+			}
+			seg := segs[k]
+			if seg == nil {
+				seg = &segment.Segment{Metric: s.Metric, Ordered: k.ordered, Base: k.bucket, MinT: t, MaxT: t}
+				segs[k] = seg
+			}
+			seg.MinT, seg.MaxT = min(seg.MinT, t), max(seg.MaxT, t)
+			seg.Series = append(seg.Series, s.ID)
+			seg.Offsets = append(seg.Offsets, int32(t-k.bucket))
+			seg.Values = append(seg.Values, points[t])
+			if payload != nil {
+				seg.Histograms = append(seg.Histograms, payload)
+			}
+			s.Samples[t] = points[t]
+			s.Hists.commit(t)
+		}
+	}
+	list := make([]segment.Segment, 0, len(segs))
+	for _, s := range segs {
+		list = append(list, *s)
+	}
+	w.Store.Append(r, list...)
+}
+
+// Scrape generates samples of most series between the clock and a later time.
+func (w *World) Scrape(span int64, late bool) {
+	perRegion := map[sequence.Region]map[*WorldSeries]map[int64]float64{}
+	from := w.Clock
+	if late {
+		from = max(w.Base, w.Clock-w.Rng.Int64N(20*60_000))
+	}
+	for _, s := range w.Series {
+		if w.Rng.IntN(4) == 0 {
+			continue
+		}
+		if perRegion[s.Region] == nil {
+			perRegion[s.Region] = map[*WorldSeries]map[int64]float64{}
+		}
+		points := map[int64]float64{}
+		for t := from + w.Rng.Int64N(15_000); t <= from+span; t += 15_000 {
+			at := t
+			if w.Rng.IntN(5) == 0 {
+				at = t - t%60_000 // exactly on a border
+			}
+			points[at] = w.point(s, at)
+		}
+		perRegion[s.Region][s] = points
+	}
+	for r, samples := range perRegion {
+		w.Flush(r, samples)
+	}
+	if !late {
+		w.Clock += span
+	}
+	w.Store.Now = max(w.Store.Now, w.Clock)
+}
+
+// Overwrite writes samples that are there already, with the same or another
+// value.
+func (w *World) Overwrite() {
+	s := w.Series[w.Rng.IntN(len(w.Series))]
+	points := map[int64]float64{}
+	for t, v := range s.Samples {
+		if w.Rng.IntN(10) == 0 {
+			if points[t] = v; w.Rng.IntN(2) == 0 {
+				points[t] = w.point(s, t)
+			} else {
+				s.Hists.again(t)
+			}
+		}
+	}
+	if len(points) > 0 {
+		w.Flush(s.Region, map[*WorldSeries]map[int64]float64{s: points})
+	}
+}
+
+// Tick runs rounds until the flows have nothing left that need not wait.
+func (w *World) Tick() {
+	for range 50 {
+		more, err := w.Round(context.Background())
+		if err != nil && !errors.Is(err, errInjected) && !errors.Is(err, sequence.ErrCommitUnknown) {
+			w.T.Fatalf("round: %v\n%v", err, w.Log)
+		}
+		if err == nil && !more {
+			return
+		}
+	}
+	w.T.Fatal("rounds never come to an end")
+}
+
+var errInjected = errors.New("injected")
+
+// committed is everything committed, as the engine wants it.
+func (w *World) committed() promeval.Samples {
+	var out promeval.Samples
+	for _, s := range w.Series {
+		if len(s.Samples) == 0 {
+			continue
+		}
+		x := promeval.Series{Labels: s.labelSet()}
+		for t := range s.Samples {
+			x.Times = append(x.Times, t)
+		}
+		slices.Sort(x.Times)
+		for _, t := range x.Times {
+			x.Values = append(x.Values, s.Samples[t])
+		}
+		out = append(out, s.Hists.part(w.T, x))
+	}
+	return out
+}
+
+// Check compares every closed window that is not on the dirty list, and the
+// provisional one, with the engine.
+func (w *World) Check() {
+	w.T.Helper()
+	all := w.committed()
+	for id, mf := range w.Store.Flows {
+		if !mf.Flow.Vector.Equal(w.Store.Vec) {
+			w.T.Fatalf("flow %d stands at %s, the data at %s", id, mf.Flow.Vector, w.Store.Vec)
+		}
+		def := mf.Flow.Def
+		dirty := map[int64]bool{}
+		for k := range mf.Dirty {
+			dirty[k.WindowEnd] = true
+		}
+		upTo := mf.Flow.EmittedUntil
+		if upTo == progress.Unset {
+			continue
+		}
+		if def.Emit == flowdef.EmitUpdate {
+			upTo += def.Every
+		}
+		from := w.Base - w.Base%def.Every - 3_600_000
+		from -= from % def.Every
+		for end := from; end <= upTo; end += def.Every {
+			if dirty[end] {
+				continue
+			}
+			w.compare(def, end, all, mf.Rows[end])
+		}
+		for end, rows := range mf.Rows {
+			if end > upTo && len(rows) > 0 {
+				w.T.Fatalf("%s: window %d beyond the open one (%d) has rows", def.Name, end, upTo)
+			}
+		}
+	}
+}
+
+func (w *World) compare(def flowdef.Flow, end int64, all promeval.Samples, got map[string]progress.Row) {
+	w.T.Helper()
+	want := map[string]float64{}
+	if w.touched(def, end) {
+		vec, err := w.Engine.WithLookback(def.Lookback).Whole(context.Background(), def.PromQL, all, end)
+		if err != nil && !strings.Contains(err.Error(), "same labelset") {
+			w.T.Fatalf("%s at %d: %v", def.PromQL, end, err)
+		}
+		layout := flowdef.NewLayout(def)
+		for _, s := range vec {
+			if s.Histogram == nil {
+				want[rowName(layout.Row(s.Metric))] = s.Value
+			}
+		}
+	}
+	bad := len(want) != len(got)
+	for key, v := range want {
+		row, ok := got[key]
+		bad = bad || !ok || !close9(row.Value, v) && !(strings.Contains(def.PromQL, "predict_linear") && closeLine(row.Value, v))
+	}
+	if bad {
+		w.T.Fatalf("%s, window ending %d (%+ds): stored %v, the engine says %v\n%v", def.PromQL, end, (end-w.Base)/1000, got, want, w.Log)
+	}
+}
+
+// touched reports whether any leaf of the flow selects a sample in the window.
+func (w *World) touched(def flowdef.Flow, end int64) bool {
+	for i := range def.Expr.Leaves {
+		l := &def.Expr.Leaves[i]
+		for _, s := range w.Series {
+			if !l.Matches(s.labelSet().Get) {
+				continue
+			}
+			for t, v := range s.Samples {
+				if !l.Pinned && l.Reads(t, end) && (l.Func == nil || l.Func.Markers || !segment.IsStale(v)) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// close9 is the design's bound for terms up to some thousands.
+func close9(a, b float64) bool {
+	return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= 1e-9*(1e4+math.Abs(b))
+}
+
+// closeLine is the bound for predict_linear. The engine sums squares of
+// distances to the end of the window: of two samples that lie a millisecond
+// apart minutes before, it loses ten digits, which the partial does not.
+func closeLine(a, b float64) bool { return math.Abs(a-b) <= 1e-3*(1+math.Abs(b)) }
+
+// Flows that are computed from raw samples have emit: close, since their open
+// window is computed again only now and then, by the clock.
+const OracleFlows = `
+flows:
+  - {name: rate5m, promql: 'sum by (job) (rate(requests_total[5m]))', every: 1m}
+  - {name: rate_series, promql: 'rate(requests_total[2m])', every: 1m}
+  - {name: increase_offset, promql: 'sum without (n) (increase(errors_total[3m] offset 2m))', every: 1m}
+  - {name: ratio, promql: 'sum by (job) (rate(errors_total[5m])) / sum by (job) (rate(requests_total[5m]))', every: 1m}
+  - {name: tumbling, promql: 'sum by (instance) (sum_over_time(temperature[1m]))', every: 1m}
+  - {name: avg_max, promql: 'avg(max_over_time(temperature[90s]))', every: 30s}
+  - {name: minmin, promql: 'min by (job) (min_over_time(temperature[4m]))', every: 2m}
+  - {name: counts, promql: 'sum(count_over_time({job="j0"}[2m]))', every: 1m}
+  - {name: lasts, promql: 'count by (job) (last_over_time(temperature[3m])) > 1', every: 1m, emit: close}
+  - {name: instant, promql: 'sum by (job) (temperature)', every: 1m}
+  - {name: instant_short, promql: 'sum by (job) (temperature offset 1m)', every: 1m, lookback: 90s}
+  - {name: topmost, promql: 'topk(2, temperature)', every: 1m, lookback: 100s, emit: close}
+  - {name: spread, promql: 'stddev by (job) (requests_total) + stdvar by (job) (requests_total)', every: 1m}
+  - {name: gauge_delta, promql: 'max(delta(temperature[10m])) - scalar(count(requests_total))', every: 5m}
+  - {name: avgs, promql: 'avg by (job) (avg_over_time(errors_total[100s]))', every: 40s}
+  - {name: doubled, promql: '2 * sum by (job) (rate(requests_total[5m]))', every: 1m}
+  - {name: firsts, promql: 'max by (job) (first_over_time(temperature[3m]))', every: 1m}
+  - {name: irate_offset, promql: 'sum by (job) (irate(requests_total[4m] offset 1m))', every: 1m}
+  - {name: idelta_series, promql: 'idelta(temperature[90s])', every: 30s}
+  - {name: turns, promql: 'sum by (job) (changes(temperature[5m])) + on (job) sum by (job) (resets(errors_total[10m]))', every: 1m}
+  - {name: slopes, promql: 'max by (job) (deriv(temperature[3m]))', every: 1m}
+  - {name: predicted, promql: 'min by (job) (predict_linear(temperature[3m] offset 1m, 60))', every: 1m}
+  - {name: spreads, promql: 'stddev_over_time(requests_total[4m]) + stdvar_over_time(errors_total[4m])', every: 1m}
+  - {name: quantiles, promql: 'max by (job) (quantile_over_time(0.7, temperature[4m]))', every: 1m, emit: close}
+  - {name: peak, promql: 'max_over_time(sum by (job) (rate(requests_total[2m]))[10m:1m] offset 1m)', every: 1m, emit: close}
+  - {name: ages, promql: 'time() - timestamp({job="j0"})', every: 2m, emit: close}
+  - {name: gone, promql: 'absent(temperature{job="j0"} offset 5m) or absent_over_time(errors_total{job="j1"}[1m])', every: 1m, emit: close}
+  - {name: smooth, promql: 'double_exponential_smoothing(errors_total[5m], 0.3, 0.4) + on (n) group_left mad_over_time(errors_total[2m])', every: 1m, emit: close}
+  - {name: named, promql: 'last_over_time({job="j1", instance="i0"}[6m:90s])', every: 3m, emit: close}
+  - {name: against_end, promql: 'max_over_time((temperature - temperature @ end())[5m:1m])', every: 1m, emit: close}
+  - {name: batch, promql: 'sum(rate(requests_total[1007s]))', every: 1m, emit: close}
+  - {name: ahead, promql: 'sum by (job) (rate(requests_total[5m] offset -3m))', every: 1m}
+  - {name: ahead_instant, promql: 'temperature offset -90s', every: 1m, lookback: 50s}
+  - {name: ahead_odd, promql: 'max by (job) (predict_linear(temperature[3m] offset -37s, 60))', every: 1m, emit: close, watermark_delay: 0s}
+  - {name: around, promql: 'sum by (job) (errors_total offset -4m) - sum by (job) (errors_total offset 4m)', every: 2m}
+  - {name: ahead_batch, promql: 'max_over_time(sum by (job) (rate(requests_total[2m] offset 30s))[4m:1m] offset -6m)', every: 1m, emit: close}
+  - {name: since, promql: 'temperature - on (n) (temperature @ 1700000600)', every: 2m, emit: close}
+  - {name: since_range, promql: 'sum by (job) (rate(requests_total[2m])) / on (job) sum by (job) (rate(requests_total[10m] @ 1700001000 offset -1m)) or on (job) max by (job) (temperature)', every: 1m, emit: close}
+  - {name: info, promql: 'info(sum by (instance, job) (rate(requests_total[2m])), {__name__="temperature", n=~".+"})', every: 1m, emit: close}
+  - {name: info_offset, promql: 'info(sum by (instance, job) (errors_total offset 3m), {__name__=~"temp.*"})', every: 1m, emit: close}
+  - {name: info_sub, promql: 'max_over_time(info(sum by (instance, job) (errors_total), {__name__="temperature"})[4m:1m] offset 1m)', every: 2m, emit: close}
+  - {name: fixed, promql: 'sum by (job) (temperature @ 1700000900)', every: 2m, emit: close}
+  - {name: since_sub, promql: 'sum(errors_total) + sum(max_over_time((errors_total offset 1m)[5m:1m] @ 1700000400))', every: 3m, emit: close}
+`
+
+// Step is one random event, then rounds, then the comparison.
+func (w *World) Step() {
+	note := func(s string) { w.Log = append(w.Log, s) }
+	switch p := w.Rng.IntN(100); {
+	case p < 40:
+		note("scrape")
+		w.Scrape(w.Rng.Int64N(90_000), false)
+	case p < 44:
+		note("gap")
+		w.Clock += w.Rng.Int64N(20 * 60_000)
+	case p < 60:
+		note("late")
+		w.Scrape(w.Rng.Int64N(60_000), true)
+	case p < 70:
+		note("overwrite")
+		w.Overwrite()
+	case p < 76:
+		note("seal")
+		w.Store.Seal()
+	case p < 80:
+		note("scrape+seal")
+		w.Scrape(w.Rng.Int64N(90_000), false)
+		w.Store.Seal()
+	case p < 84:
+		note("evict")
+		for _, f := range w.Flows {
+			f.Leaves.DropState()
+		}
+	case p < 88:
+		note("restart")
+		w.Restart()
+	case p < 91:
+		note("commit fails")
+		n := 0
+		w.Store.FailCommit = func() error {
+			if n++; n == 1 {
+				return errInjected
+			}
+			return nil
+		}
+		w.Scrape(30_000, w.Rng.IntN(2) == 0)
+	case p < 94:
+		note("commit unknown")
+		w.Store.Forget = true
+		w.Scrape(30_000, w.Rng.IntN(2) == 0)
+	case p < 97:
+		note("refill")
+		id := progress.FlowID(w.Rng.IntN(len(w.Store.Flows)) + 1)
+		from := w.Base + w.Rng.Int64N(max(1, w.Clock-w.Base))
+		w.Store.Jobs = append(w.Store.Jobs, progress.Job{ID: int64(len(w.Store.Jobs) + 1), Flow: id, From: from, NextT: from, To: from + 600_000, State: "queued"})
+	default:
+		note("time passes")
+		w.Store.Now += w.Rng.Int64N(120_000)
+		w.Clock = max(w.Clock, w.Store.Now-30_000)
+	}
+	w.Tick()
+	// The comparison takes most of the time; a fault that stays in the tables
+	// is found by a later one.
+	if w.Rng.IntN(3) == 0 {
+		w.Check()
+	}
+}
+
+// SettleAll lets all dirty windows be computed, and compares.
+func (w *World) SettleAll() {
+	w.T.Helper()
+	for range 3 {
+		w.Store.Now += flowplan.DirtyAtLatest
+		w.Tick()
+	}
+	w.Check()
+}

@@ -1,0 +1,83 @@
+package round
+
+// The rows of flows that are one leaf and nothing else.
+// Before: a window has values by group, groups ascending.
+// After: the same as rows, ascending by their label columns.
+
+import (
+	"slices"
+
+	"laminar/flownode/keep"
+	"laminar/flownode/progress"
+)
+
+// groupRows is the label columns of the groups of a leaf, and their order as
+// rows, for flows that are one leaf and nothing else: they are worked out once
+// for a group and shared by all windows.
+type groupRows struct {
+	rank    []int32    // by group: its place among the rows
+	columns [][]string // by rank, ascending
+
+	values []float64 // by rank; scratch
+	filled []bool    // by rank; scratch
+}
+
+// extend adds the groups that are new. Members never lose any.
+func (x *groupRows) extend(f *Flow, m *keep.Members) {
+	known := len(x.rank)
+	if known == len(m.Groups) {
+		return
+	}
+	byGroup := make([][]string, len(m.Groups))
+	order := make([]int32, len(m.Groups))
+	for g := range m.Groups {
+		order[g] = int32(g)
+		if g < known {
+			byGroup[g] = x.columns[x.rank[g]]
+		} else {
+			byGroup[g] = f.layout.Row(m.Groups[g].Labels)
+		}
+	}
+	slices.SortFunc(order, func(a, b int32) int { return slices.Compare(byGroup[a], byGroup[b]) })
+	x.rank, x.columns = make([]int32, len(m.Groups)), x.columns[:0:0]
+	for _, g := range order {
+		if n := len(x.columns); n == 0 || slices.Compare(x.columns[n-1], byGroup[g]) != 0 {
+			x.columns = append(x.columns, byGroup[g])
+		}
+		x.rank[g] = int32(len(x.columns) - 1)
+	}
+	x.values, x.filled = make([]float64, len(x.columns)), make([]bool, len(x.columns))
+}
+
+// of turns values of groups into rows. Two groups can have one row: where
+// static labels replace those that tell them apart. That is an error when both
+// have a value.
+func (x *groupRows) of(f *Flow, m *keep.Members, samples []keep.LeafSample) ([]progress.Row, error) {
+	x.extend(f, m)
+	rows := make([]progress.Row, 0, len(samples))
+	// A few groups of many are sorted, many are put in their places.
+	if len(samples) < len(x.columns)/16 {
+		slices.SortFunc(samples, func(a, b keep.LeafSample) int { return int(x.rank[a.Group]) - int(x.rank[b.Group]) })
+		for i, s := range samples {
+			if i > 0 && x.rank[samples[i-1].Group] == x.rank[s.Group] {
+				return nil, &keep.DuplicateError{Leaf: f.Def.PromQL, Labels: m.Groups[s.Group].Labels}
+			}
+			rows = append(rows, progress.Row{Columns: x.columns[x.rank[s.Group]], Value: s.Value})
+		}
+		return rows, nil
+	}
+	clear(x.filled)
+	for _, s := range samples {
+		rank := x.rank[s.Group]
+		if x.filled[rank] {
+			return nil, &keep.DuplicateError{Leaf: f.Def.PromQL, Labels: m.Groups[s.Group].Labels}
+		}
+		x.values[rank], x.filled[rank] = s.Value, true
+	}
+	for rank, filled := range x.filled {
+		if filled {
+			rows = append(rows, progress.Row{Columns: x.columns[rank], Value: x.values[rank]})
+		}
+	}
+	return rows, nil
+}

@@ -1,0 +1,107 @@
+package round
+
+// Which leaves have pane state in memory, and from where on.
+// Before: pane state that exists stands at the round's vector.
+// After: so does what was built; panes that are neither needed nor cheap are
+// dropped.
+
+import (
+	"context"
+	"time"
+
+	"laminar/flownode/keep"
+	"laminar/flownode/pane"
+	"laminar/flownode/progress"
+	"laminar/flownode/read"
+)
+
+// maxCatchUp is how many windows behind the watermark are computed from pane
+// state; further back they are computed from raw, chunk by chunk, and state is
+// built when the flow is near.
+const maxCatchUp = 120
+
+// behind is how many windows the flow has to emit.
+func (s *flowRound) behind(watermark int64) int64 {
+	return (pane.FloorEnd(watermark, s.every()) - s.to.EmittedUntil) / s.every()
+}
+
+// stateMissing reports whether the leaf is to have pane state that reaches back
+// to the earliest open window but has not, and from where on.
+func (s *flowRound) stateMissing(l *keep.Leaf) (from int64, missing bool) {
+	if l.Def.Batch || len(l.Members.Series) == 0 && l.State != nil {
+		return 0, false
+	}
+	need, _ := l.Span(s.to.EmittedUntil + l.Step)
+	if l.ReachesBack(need) {
+		return 0, false
+	}
+	from = need - lateKeep(l)
+	ahead := s.r.Pos.Now + read.AheadOfClock
+	return from, l.StateBytes((ahead-from)/l.Def.Pane) <= s.r.MaxStateBytes
+}
+
+// buildStates builds the pane state of all leaves of the flows that lack it and
+// select the same metrics from one reading: after a start that is all of them.
+// What is left, ensureState builds.
+func (r *round) buildStates(ctx context.Context, flows []*flowRound) error {
+	var missing []read.Missing
+	for _, s := range flows {
+		if !s.started || s.behind(s.watermark()) > maxCatchUp {
+			continue
+		}
+		for _, l := range s.Leaves {
+			if from, ok := s.stateMissing(l); ok && len(l.Members.Series) > 0 {
+				missing = append(missing, read.Missing{Leaf: l, From: from})
+			}
+		}
+	}
+	built, err := r.BuildTogether(ctx, missing)
+	r.Refills[progress.NoState] += built
+	return err
+}
+
+// ensureState builds the pane state that the earliest open window needs, where
+// it is missing and small enough to keep.
+func (s *flowRound) ensureState(ctx context.Context) error {
+	for _, l := range s.Leaves {
+		from, missing := s.stateMissing(l)
+		if !missing {
+			continue
+		}
+		var err error
+		if l.State, err = s.r.BuildState(ctx, l, from); err != nil {
+			return err
+		}
+		s.r.Refills[progress.NoState]++
+	}
+	return nil
+}
+
+// lateKeep is how much older than the earliest open window needs panes are
+// kept, for the late samples that come any minute; whole panes.
+func lateKeep(l *keep.Leaf) int64 {
+	const late = int64(2 * time.Minute / time.Millisecond)
+	return min((late+l.Def.Pane-1)/l.Def.Pane, 60) * l.Def.Pane
+}
+
+// Panes that no open window needs stay longer where that is cheap: samples that
+// are late by less then cost only their own cells, and windows are computed again
+// without reading raw samples.
+const (
+	latePanes = 256              // of a leaf
+	lateBytes = int64(256 << 20) // of all flows of the process
+)
+
+// trim drops panes that no open window needs and that are too old, or too large,
+// to be kept for late samples. It never begins earlier than it did: what was
+// dropped would be missing.
+func (s *flowRound) trim() {
+	share := lateBytes / max(1, s.r.limits.Flows*int64(len(s.Leaves)))
+	for _, l := range s.Leaves {
+		if l.State == nil {
+			continue
+		}
+		need, _ := l.Span(s.to.EmittedUntil + l.Step)
+		l.State.Trim(need - max(lateKeep(l), min(l.PanesIn(share), latePanes)*l.Def.Pane))
+	}
+}

@@ -1,0 +1,55 @@
+package verify
+
+import (
+	"math"
+
+	"laminar/flownode/function"
+	"laminar/flownode/progress"
+)
+
+// same says whether a stored value of the row with the key is within the bound
+// of the computed one (function.Relative, function.Rounding). Batch flows are
+// computed by the same engine, so terms that cancel out make no difference there.
+func (r *verifying) same(in *reading, end int64, key string, a, b float64) bool {
+	if progress.SameValue(a, b) {
+		return true
+	}
+	diff, larger := math.Abs(a-b), max(math.Abs(a), math.Abs(b))
+	switch {
+	case math.IsNaN(diff) || math.IsInf(diff, 1):
+		return false
+	case diff <= function.Relative*larger:
+		return true
+	case r.def.Expr.Batch:
+		return false
+	}
+	slack := 0.0
+	for i := range r.def.Expr.Leaves {
+		slack = max(slack, r.slack(in, i, end, key, larger))
+	}
+	return diff <= slack
+}
+
+// slack is what rounding may leave where the terms of a leaf cancel out. These
+// are those of the row's group, or of all groups where rows depend on more than
+// theirs.
+func (r *verifying) slack(in *reading, leaf int, end int64, key string, larger float64) float64 {
+	var (
+		l           = &r.def.Expr.Leaves[leaf]
+		rounding    = function.RoundingOf(l.Func, l.Agg)
+		raw, m      = in.samples.Leaves[leaf], r.leaves[leaf].Members
+		after, upTo = r.leaves[leaf].Span(end)
+	)
+	if !rounding.NeedsSamples() {
+		return rounding.Slack(larger)
+	}
+	for c, slot := range raw.Slot {
+		lset := m.Groups[m.GroupOf[slot]].Labels
+		if r.def.Expr.ByGroup && rowKey(r.layout.Row(l.GroupLabels(lset))) != key {
+			continue
+		}
+		_, vs := raw.Within(c, after, upTo)
+		rounding.Series(vs)
+	}
+	return rounding.Slack(larger)
+}

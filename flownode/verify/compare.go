@@ -1,0 +1,181 @@
+package verify
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"laminar/flownode/pane"
+	"laminar/flownode/progress"
+	"laminar/flownode/promeval"
+	"laminar/flownode/read"
+)
+
+// DifferenceKind says how a stored cell differs from the computed one.
+type DifferenceKind string
+
+// The kinds.
+const (
+	CellDiffers DifferenceKind = "differs" // both are there, with other values
+	CellMissing DifferenceKind = "missing" // computed but not stored
+	CellExtra   DifferenceKind = "extra"   // stored but not computed
+	CellShifted DifferenceKind = "shifted" // stored with another window_start
+)
+
+// Difference is a cell of a result table that is not what the raw samples give.
+type Difference struct {
+	Kind     DifferenceKind
+	End      int64    // of the window, ms
+	Columns  []string // label columns, as in progress.Row
+	Stored   float64  // where there is a stored value
+	Computed float64  // where there is a computed value
+
+	StoredStart int64 // CellShifted: its window_start, ms
+}
+
+// compare computes the windows of a reading and looks for differences.
+func (r *verifying) compare(ctx context.Context, in *reading) error {
+	byEnd := make(map[int64][]progress.Window, len(in.ends))
+	for _, w := range in.stored {
+		end := pane.FirstEnd(w.End, 0, r.def.Every)
+		byEnd[end] = append(byEnd[end], w)
+	}
+	for from := 0; from < len(in.ends); {
+		to := from + 1
+		for to < len(in.ends) && in.ends[to] == in.ends[to-1]+r.def.Every {
+			to++
+		}
+		vectors, err := r.evaluate(ctx, in, in.ends[from:to])
+		if err != nil {
+			return err
+		}
+		for i, end := range in.ends[from:to] {
+			r.compareWindow(in, end, r.rows(vectors[i]), byEnd[end])
+		}
+		from = to
+	}
+	return nil
+}
+
+// evaluate computes adjacent windows with Prometheus's engine: in one pass
+// where it can, which batch expressions cannot (@ end() is another time there),
+// nor expressions that fail at some time. A window without a sample, or whose
+// expression fails, has no result.
+func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]promeval.Vector, error) {
+	out := make([]promeval.Vector, len(ends))
+	first, last := ends[0], ends[len(ends)-1]
+	inOne := false
+	eval := r.v.eval.WithLookback(r.def.Lookback)
+	if !r.def.Expr.Batch && len(ends) > 1 {
+		after, upTo := r.span(first, last)
+		all, err := eval.WholeRange(ctx, r.def.PromQL, in.samples.Within(after, upTo), first, last, r.def.Every)
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if inOne = err == nil; inOne {
+			out = all
+		}
+	}
+	for i, end := range ends {
+		switch {
+		case !r.touched(in.samples, end):
+			out[i] = nil
+		case !inOne:
+			after, upTo := r.span(end, end)
+			one, err := eval.Whole(ctx, r.def.PromQL, in.samples.Within(after, upTo), end)
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			if err == nil {
+				out[i] = one
+			}
+		}
+	}
+	return out, nil
+}
+
+// span is the stretch of sample time that the windows from first to last read,
+// and what lies between.
+func (r *verifying) span(first, last int64) (after, upTo int64) {
+	after, upTo = first-r.def.Expr.MaxReach, last-r.def.Expr.MinOffset
+	if from, to, ok := r.def.Expr.Pinned(); ok {
+		after, upTo = min(after, from), max(upTo, to)
+	}
+	return after, upTo
+}
+
+// touched reports whether the window holds a sample: without any it has no
+// result, even where the engine would give one. A stale marker is a sample for
+// instant selectors and in batch, where no function has left it out.
+func (r *verifying) touched(sel *read.Selection, end int64) bool {
+	return sel.Touches(r.leaves, end)
+}
+
+// rowKey names a row of a window by its label columns. 0xff occurs in no UTF-8
+// text.
+func rowKey(cols []string) string { return strings.Join(cols, "\xff") }
+
+// rows is a window's result by row. None where two results would be one row:
+// that is an error, and the window then has no result.
+func (r *verifying) rows(vec promeval.Vector) map[string]progress.Row {
+	out := make(map[string]progress.Row, len(vec))
+	floats, _ := promeval.Floats(vec)
+	for _, s := range floats {
+		cols := r.layout.Row(s.Metric)
+		key := rowKey(cols)
+		if _, twice := out[key]; twice {
+			return nil
+		}
+		out[key] = progress.Row{Columns: cols, Value: s.Value}
+	}
+	return out
+}
+
+// compareWindow looks for the differences of one window. Before the flow's
+// beginning rows may be missing: there only late samples have made some.
+func (r *verifying) compareWindow(in *reading, end int64, computed map[string]progress.Row, stored []progress.Window) {
+	r.report.Windows++
+	var diffs []Difference
+	start := r.def.WindowStart(end)
+	seen := make(map[string]struct{}, len(computed))
+	for _, w := range stored {
+		for _, row := range w.Rows {
+			key := rowKey(row.Columns)
+			want, known := computed[key]
+			d := Difference{End: end, Columns: row.Columns, Stored: row.Value, Computed: want.Value}
+			switch {
+			case !known || w.End != end: // no window ends between two steps
+				d.Kind, d.End, d.Computed = CellExtra, w.End, 0
+			case !r.same(in, end, key, row.Value, want.Value):
+				d.Kind = CellDiffers
+			case w.Start != start:
+				d.Kind, d.StoredStart = CellShifted, w.Start
+			}
+			if w.End == end {
+				seen[key] = struct{}{}
+			}
+			r.report.Rows++
+			if d.Kind != "" {
+				diffs = append(diffs, d)
+			}
+		}
+	}
+	for key, want := range computed {
+		if _, there := seen[key]; !there && end > r.flow.BeginsAfter {
+			r.report.Rows++
+			diffs = append(diffs, Difference{Kind: CellMissing, End: end, Columns: want.Columns, Computed: want.Value})
+		}
+	}
+	r.found(diffs)
+}
+
+// found reports the differences of one window, by time and labels.
+func (r *verifying) found(list []Difference) {
+	slices.SortStableFunc(list, func(a, b Difference) int {
+		return cmp.Or(cmp.Compare(a.End, b.End), slices.Compare(a.Columns, b.Columns))
+	})
+	r.report.Found += int64(len(list))
+	room := maxDifferences - len(r.report.Differences)
+	r.report.Differences = append(r.report.Differences, list[:min(room, len(list))]...)
+}

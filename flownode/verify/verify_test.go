@@ -1,0 +1,275 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowplan"
+	"laminar/flownode/progress"
+	"laminar/flownode/round/roundtest"
+	"laminar/sequence"
+)
+
+// everything is the options for all windows.
+func everything() Options {
+	return Options{From: progress.Unset, To: progress.Unset, Sample: 1}
+}
+
+func verify(w *roundtest.World, id progress.FlowID, opts Options) Report {
+	w.T.Helper()
+	report, err := New(stored{w.Store, 0}, time.Now).Flow(context.Background(), id, opts)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return report
+}
+
+// TestVerifyFindsNothing drives flows of many shapes through random histories:
+// whatever state they are in, what is compared is equal.
+func TestVerifyFindsNothing(t *testing.T) {
+	var windows, rows int64
+	for seed := uint64(100); seed < 104; seed++ {
+		w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorColumnar, roundtest.OracleFlows)
+		for range 25 {
+			w.Step()
+		}
+		// Half a round behind: samples that no flow has read, sealed in part.
+		for i := range 3 {
+			if i == 1 {
+				w.Store.Seal()
+			}
+			w.Scrape(30_000, i == 2)
+			for _, id := range slices.Sorted(maps.Keys(w.Store.Flows)) {
+				r := verify(w, id, everything())
+				if r.Found > 0 {
+					t.Fatalf("seed %d, %s: %d differences in %d windows, first %+v\n%v", seed, r.Flow, r.Found, r.Windows, r.Differences[0], w.Log)
+				}
+				windows, rows = windows+r.Windows, rows+r.Rows
+			}
+		}
+	}
+	if windows < 1000 || rows < 2000 {
+		t.Errorf("only %d windows with %d rows were compared", windows, rows)
+	}
+}
+
+// settled is a world with one flow over some minutes, nothing of which is
+// unread or dirty.
+func settled(t *testing.T, promql string) *roundtest.World {
+	t.Helper()
+	w := roundtest.NewWorld(t, 5, 2, flowdef.ExecutorColumnar, fmt.Sprintf("flows:\n  - {name: f, promql: '%s', every: 1m, emit: close}\n", promql))
+	for range 10 {
+		w.Scrape(60_000, false)
+		w.Tick()
+	}
+	w.Store.Now += flowplan.DirtyAtLatest
+	w.Tick()
+	return w
+}
+
+// spell writes differences as lines.
+func spell(w *roundtest.World, r Report) string {
+	var b strings.Builder
+	for _, d := range r.Differences {
+		fmt.Fprintf(&b, "%s %d %s\n", d.Kind, (d.End-w.Base)/60_000, strings.Join(d.Columns, ","))
+	}
+	return b.String()
+}
+
+// TestVerifyNamesChangedCells changes, deletes and adds cells by hand: exactly
+// these are found, for flows of each mode.
+func TestVerifyNamesChangedCells(t *testing.T) {
+	for _, promql := range []string{
+		"sum by (job) (rate(requests_total[2m]))",
+		"sum by (job) (increase(requests_total[2m])) / 3",
+		"max by (job) (quantile_over_time(0.5, requests_total[2m]))",
+	} {
+		w := settled(t, promql)
+		rows := w.Store.Flows[1].Rows
+		at := func(minute int64) map[string]progress.Row { return rows[w.Base+minute*60_000] }
+		if r := verify(w, 1, everything()); r.Found != 0 || r.Windows < 8 || len(at(3)) != 2 {
+			t.Fatalf("%s: untouched: %+v", promql, r)
+		}
+		row := at(3)["j0"]
+		row.Value += math.Abs(row.Value)/1e6 + 1e-6
+		at(3)["j0"] = row
+		delete(at(4), "j1")
+		at(5)["j7"] = progress.Row{Columns: []string{"j7"}, Value: 1}
+		delete(rows, w.Base+6*60_000)
+		rows[w.Base-60_000] = map[string]progress.Row{"j0": {Columns: []string{"j0"}, Value: 0}} // no sample is there
+		rows[w.Base+7*60_000-1] = map[string]progress.Row{"j0": at(7)["j0"]}
+
+		r := verify(w, 1, everything())
+		want := "extra -1 j0\ndiffers 3 j0\nmissing 4 j1\nextra 5 j7\nmissing 6 j0\nmissing 6 j1\nextra 6 j0\n" // the last ends between two steps
+		if got := spell(w, r); got != want || r.Found != 7 {
+			t.Errorf("%s: %d found:\n%swant\n%s", promql, r.Found, got, want)
+		}
+		if d := r.Differences[1]; d.Stored != row.Value || d.Computed == d.Stored || d.Computed == 0 {
+			t.Errorf("%s: values of the changed cell: %+v", promql, d)
+		}
+		opts := everything()
+		opts.From, opts.To = w.Base+3*60_000, w.Base+5*60_000
+		if got, want := spell(w, verify(w, 1, opts)), "missing 4 j1\nextra 5 j7\n"; got != want {
+			t.Errorf("%s: from 3 to 5:\n%swant\n%s", promql, got, want)
+		}
+	}
+}
+
+// stored is a store that shows every window_start so many ms late.
+type stored struct {
+	*roundtest.MemStore
+	late int64
+}
+
+func (s stored) StoredSnapshot(ctx context.Context) (Snapshot, error) {
+	snap, err := s.MemStore.StoredSnapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	snap.Shift = s.late
+	return snap, nil
+}
+
+func TestVerifyNamesShiftedWindows(t *testing.T) {
+	w := settled(t, "sum by (job) (rate(requests_total[2m]))")
+	r, err := New(stored{w.Store, 1000}, time.Now).Flow(context.Background(), 1, everything())
+	if err != nil || r.Found == 0 || r.Found != r.Rows {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	def := w.Store.Flows[1].Flow.Def
+	for _, d := range r.Differences {
+		if d.Kind != CellShifted || d.StoredStart != def.WindowStart(d.End)+1000 {
+			t.Errorf("got %+v", d)
+		}
+	}
+}
+
+// TestVerifyBound: a billionth is rounding, a millionth is not; where terms
+// cancel out their size counts, but only that of the row's own group.
+func TestVerifyBound(t *testing.T) {
+	w := roundtest.NewWorld(t, 5, 1, flowdef.ExecutorColumnar, "flows:\n  - {name: f, promql: 'sum by (job) (sum_over_time(temperature[1m]))', every: 1m, emit: close}\n")
+	points := map[*roundtest.WorldSeries]map[int64]float64{}
+	for _, s := range w.Series {
+		if s.Metric == 3 {
+			points[s] = map[int64]float64{w.Base + 10_000: 7, w.Base + 600_000: 7}
+			if s.Labels[2].Value == "j1" {
+				points[s] = map[int64]float64{w.Base + 10_000: 1e12, w.Base + 20_000: -1e12, w.Base + 30_000: 1}
+			}
+		}
+	}
+	w.Flush(1, points)
+	w.Store.Now = w.Base + 600_000
+	w.Tick()
+	for _, c := range []struct {
+		job  string
+		by   float64 // relative
+		want int64
+	}{{"j0", 1e-10, 0}, {"j0", 1e-8, 1}, {"j1", 1e-4, 0}, {"j1", 1, 1}} {
+		at := w.Store.Flows[1].Rows[w.Base+60_000]
+		old := at[c.job]
+		at[c.job] = progress.Row{Columns: old.Columns, Value: old.Value * (1 + c.by)}
+		if r := verify(w, 1, everything()); r.Found != c.want {
+			t.Errorf("%s changed by %g: %d differences, want %d\n%s", c.job, c.by, r.Found, c.want, spell(w, r))
+		}
+		at[c.job] = old
+	}
+}
+
+// TestVerifySkips: what the table may rightly lack is not compared but counted.
+func TestVerifySkips(t *testing.T) {
+	const promql = "sum by (job) (rate(requests_total[2m]))"
+	for why, prepare := range map[Skip]func(w *roundtest.World){
+		SkipDirty: func(w *roundtest.World) {
+			w.Store.Flows[1].Dirty[progress.DirtyKey{WindowEnd: w.Base + 3*60_000}] = progress.Dirty{WindowEnd: w.Base + 3*60_000}
+		},
+		SkipRefilling: func(w *roundtest.World) {
+			w.Store.Jobs = append(w.Store.Jobs, progress.Job{ID: 1, Flow: 1, From: w.Base, NextT: w.Base + 120_000, To: w.Base + 180_000, State: "running"})
+		},
+		SkipChanging: func(w *roundtest.World) {
+			w.Flush(w.Series[0].Region, map[*roundtest.WorldSeries]map[int64]float64{w.Series[0]: {w.Base + 170_000: 1e6}})
+		},
+		SkipRawGone: func(w *roundtest.World) { w.Store.Earliest = w.Base + 60_000 + 1 + 1 },
+		SkipExpired: func(w *roundtest.World) {
+			f := &w.Store.Flows[1].Flow
+			f.Def.Keep = f.NewestAt - w.Base - 3*60_000 - 1
+		},
+	} {
+		t.Run(string(why), func(t *testing.T) {
+			w := settled(t, promql)
+			end := w.Base + 3*60_000
+			w.Store.Flows[1].Rows[end] = map[string]progress.Row{}
+			if r := verify(w, 1, everything()); r.Found != 2 {
+				t.Fatalf("without: %+v", r)
+			}
+			prepare(w)
+			if r := verify(w, 1, everything()); r.Found != 0 || r.Skipped[why] == 0 || r.Skipped[why] > 4 {
+				t.Errorf("got %+v", r)
+			}
+		})
+	}
+	w := settled(t, promql)
+	w.Store.Flushes[1][len(w.Store.Flushes[1])-1][15]++
+	w.Store.Flows[1].Flow.Flushes = map[sequence.Region]sequence.FlushID{1: {1}}
+	if r := verify(w, 1, everything()); r.Windows != 0 || r.Skipped[SkipHistory] == 0 {
+		t.Errorf("another history: %+v", r)
+	}
+}
+
+// TestVerifySample: a part of the windows, the same for the same seed.
+func TestVerifySample(t *testing.T) {
+	hit, both := 0, 0
+	for end := int64(0); end < 100_000; end++ {
+		a, b := sampled("f", 1, end*60_000, 0.01), sampled("f", 2, end*60_000, 0.01)
+		if a {
+			hit++
+			if b {
+				both++
+			}
+		}
+		if a != sampled("f", 1, end*60_000, 0.01) {
+			t.Fatal("one seed chooses differently")
+		}
+	}
+	if hit < 850 || hit > 1150 || both > 40 {
+		t.Errorf("1%% of 100,000 windows are %d, %d of them with another seed too", hit, both)
+	}
+	w := settled(t, "sum(rate(requests_total[2m]))")
+	opts := everything()
+	opts.Sample, opts.Seed = 0.4, 3
+	first := verify(w, 1, opts)
+	if again := verify(w, 1, opts); first.Windows == 0 || first.Windows > 8 || again.Windows != first.Windows {
+		t.Errorf("%d windows, then %d", first.Windows, again.Windows)
+	}
+}
+
+// TestVerifyBeginning: a flow without a backfill owes nothing of the time
+// before its first sample, but what is there is compared.
+func TestVerifyBeginning(t *testing.T) {
+	w := roundtest.NewWorld(t, 5, 1, flowdef.ExecutorColumnar, "flows:\n  - {name: f, promql: 'sum by (job) (last_over_time(temperature[2m]))', every: 1m}\n")
+	for _, s := range w.Series {
+		w.Flush(s.Region, map[*roundtest.WorldSeries]map[int64]float64{s: {w.Base + 30_000: 1, w.Base + 90_000: 2}})
+	}
+	f := &w.Store.Flows[1].Flow
+	f.Vector, f.BeginsAfter = w.Store.Vec.Clone(), progress.Unset
+	f.Flushes = map[sequence.Region]sequence.FlushID{}
+	for _, s := range w.Series {
+		w.Flush(s.Region, map[*roundtest.WorldSeries]map[int64]float64{s: {w.Base + 400_000: 3, w.Base + 600_000: 4}})
+	}
+	w.Clock = w.Base + 600_000
+	w.Store.Now = w.Clock
+	w.Tick()
+	if r := verify(w, 1, everything()); r.Found != 0 || r.Windows < 3 {
+		t.Fatalf("%+v: %s", r, spell(w, r))
+	}
+	w.Store.Flows[1].Rows[w.Base+120_000] = map[string]progress.Row{"j0": {Columns: []string{"j0"}, Value: 17}}
+	if got := spell(w, verify(w, 1, everything())); got != "differs 2 j0\n" {
+		t.Errorf("a row from before the beginning: %s", got)
+	}
+}

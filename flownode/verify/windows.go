@@ -1,0 +1,183 @@
+package verify
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"slices"
+
+	"laminar/flownode/pane"
+	"laminar/flownode/progress"
+	"laminar/flownode/read"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// bounds finds the windows that are asked for and can be there: from the
+// oldest row or sample to the last window that is stored.
+func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) error {
+	every, emitted := r.def.Every, r.flow.EmittedUntil
+	oldest, err := snap.OldestResult(ctx, r.id)
+	if err != nil {
+		return fmt.Errorf("look for the oldest result: %w", err)
+	}
+	first := int64(math.MaxInt64)
+	if oldest != progress.Unset {
+		first = pane.FirstEnd(oldest, 0, every)
+	}
+	for _, l := range r.leaves {
+		if len(l.Members.Metrics) == 0 || l.Def.Pinned {
+			continue
+		}
+		spans, err := in.Spans(ctx, l.Members.Metrics, -1, in.Pos.Now+read.AheadOfClock)
+		if err != nil {
+			return err
+		}
+		// Windows from before the flow's beginning matter only where rows are.
+		for _, s := range spans {
+			begin, _ := l.WindowsOf(max(s.MinT, r.flow.BeginsAfter-l.Def.Offset+1))
+			first = min(first, begin)
+			break
+		}
+	}
+	r.first, r.last = first, emitted
+	if r.opts.From != progress.Unset {
+		r.first = max(first, pane.FirstEnd(r.opts.From+1, 0, every))
+	}
+	if r.opts.To != progress.Unset {
+		to := pane.FloorEnd(r.opts.To, every)
+		if r.last = min(emitted, to); to > emitted && emitted != progress.Unset {
+			known := pane.FloorEnd(in.Pos.Now, every)
+			r.report.Skipped[SkipOpen] += max(0, min(to, known)-max(emitted, r.first-every)) / every
+		}
+	}
+	if emitted == progress.Unset {
+		r.last = r.first - 1
+	}
+	r.next = r.first
+	return nil
+}
+
+// skips says of each window whether it can be compared, "" if so.
+func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (func(end int64) Skip, error) {
+	f, earliest := &r.flow, in.Pos.Earliest
+	err := in.CheckHistory(ctx, f.Vector, f.Flushes)
+	if errors.Is(err, sequence.ErrHistoryChanged) {
+		return func(int64) Skip { return SkipHistory }, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("compare the flow's past with the regions': %w", err)
+	}
+	jobs, err := snap.PendingRefills(ctx, r.id)
+	if err != nil {
+		return nil, fmt.Errorf("look for unfinished refills: %w", err)
+	}
+	dirty := make(map[int64]bool, len(f.Dirty))
+	for _, d := range f.Dirty {
+		dirty[d.WindowEnd] = true
+	}
+	var ends []segment.Span // of windows that may be changing
+	for _, l := range r.leaves {
+		if len(l.Members.Metrics) == 0 {
+			continue
+		}
+		infos, err := in.Infos(ctx, l.Members.Metrics, f.Vector)
+		if err != nil {
+			return nil, err
+		}
+		for i := range infos {
+			if l.Def.Pinned {
+				if after, upTo := l.Span(0); infos[i].MaxT > after && infos[i].MinT <= upTo {
+					ends = append(ends, segment.Span{MinT: 0, MaxT: math.MaxInt64})
+				}
+				continue
+			}
+			from, _ := l.WindowsOf(infos[i].MinT)
+			_, to := l.WindowsOf(infos[i].MaxT)
+			ends = append(ends, segment.Span{MinT: from, MaxT: to})
+		}
+	}
+	changing := pane.Union(ends)
+	return func(end int64) Skip {
+		switch {
+		case !r.def.Expr.Rebuildable(end, earliest):
+			return SkipRawGone
+		case r.def.Expired(end, f.NewestAt):
+			return SkipExpired
+		case end > f.EmittedUntil: // it can go back when the flow is replaced
+			return SkipOpen
+		case dirty[end]:
+			return SkipDirty
+		case slices.ContainsFunc(jobs, func(j progress.Job) bool { return j.NextT < end && end <= j.To }):
+			return SkipRefilling
+		case pane.Hold(changing, end):
+			return SkipChanging
+		}
+		return ""
+	}, nil
+}
+
+// pick takes the next windows to compare, near each other and not too many.
+// None are left when it takes none.
+func (r *verifying) pick(skip func(end int64) Skip) []int64 {
+	def := &r.def
+	gap := max(def.Expr.MaxReach, 16*def.Every)
+	var ends []int64
+	for ; r.next <= r.last && len(ends) < r.size; r.next += def.Every {
+		if !sampled(r.report.Flow, r.opts.Seed, r.next, r.opts.Sample) {
+			continue
+		}
+		if n := len(ends); n > 0 && r.next-ends[n-1] > gap {
+			break
+		}
+		if why := skip(r.next); why != "" {
+			r.report.Skipped[why]++
+			continue
+		}
+		ends = append(ends, r.next)
+	}
+	return ends
+}
+
+// sampled chooses windows by a hash, so that a seed chooses the same ones again.
+func sampled(flow string, seed uint64, end int64, part float64) bool {
+	if part >= 1 {
+		return true
+	}
+	h := fnv.New64a()
+	var num [16]byte
+	binary.BigEndian.PutUint64(num[:8], seed)
+	binary.BigEndian.PutUint64(num[8:], uint64(end))
+	_, _ = h.Write([]byte(flow)) // a hash takes everything
+	_, _ = h.Write(num[:])
+	// FNV's high bits are weak for inputs that differ in the end only.
+	x := h.Sum64()
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return float64((x^x>>31)>>11)/(1<<53) < part
+}
+
+// read reads what the windows need, and learns how many to read at once.
+func (r *verifying) read(ctx context.Context, in *read.Reader, snap Snapshot, ends []int64) (reading, error) {
+	began, before := r.v.now(), in.Samples
+	first, last := ends[0], ends[len(ends)-1]
+	sel, err := in.Select(ctx, r.leaves, first, last)
+	if err != nil {
+		return reading{}, err
+	}
+	stored, err := snap.Results(ctx, r.id, first-r.def.Every, last)
+	if err != nil {
+		return reading{}, fmt.Errorf("read results: %w", err)
+	}
+	took, samples := r.v.now().Sub(began), in.Samples-before
+	switch {
+	case took > readTime || samples > readingSamples:
+		r.size = max(1, len(ends)/2)
+	case took < readTime/4 && samples < readingSamples/4:
+		r.size = min(2*r.size, readingWindows)
+	}
+	return reading{ends: ends, samples: sel, stored: stored}, nil
+}
