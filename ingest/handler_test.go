@@ -134,6 +134,8 @@ func TestAnswers(t *testing.T) {
 		{"no headers", packSnappy(t, good), nil, 204, "", 1},
 		{"all headers", packSnappy(t, good), []string{"Content-Type", v1, "Content-Encoding", "snappy", "X-Prometheus-Remote-Write-Version", "0.1.0"}, 204, "", 1},
 		{"zstd", packZstd(t, good), []string{"Content-Encoding", "zstd"}, 204, "", 1},
+		{"Snappy", packSnappy(t, good), []string{"Content-Encoding", "Snappy"}, 204, "", 1},
+		{"ZSTD", packZstd(t, good), []string{"Content-Encoding", " ZSTD "}, 204, "", 1},
 		{"zstd said to be snappy", packZstd(t, good), []string{"Content-Encoding", "snappy"}, 204, "", 1},
 		{"snappy said to be zstd", packSnappy(t, good), []string{"Content-Encoding", "zstd"}, 204, "", 1},
 		{"empty message", packSnappy(t), nil, 204, "", 0},

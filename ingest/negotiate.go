@@ -30,7 +30,8 @@ func negotiate(r *http.Request, byDefault encoding) (version, encoding, error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	switch enc := r.Header.Get("Content-Encoding"); enc {
+	// Names of encodings are the same in upper and lower case (RFC 9110).
+	switch enc := r.Header.Get("Content-Encoding"); strings.ToLower(strings.TrimSpace(enc)) {
 	case "":
 		return ver, byDefault, nil
 	case "snappy":

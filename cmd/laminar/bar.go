@@ -78,6 +78,9 @@ func (b *bar) end() {
 // 3s left".
 func (b *bar) text(done int64) string {
 	text := fmt.Sprintf("%s: %d of %d %s", b.what, done, b.total, b.unit)
+	if b.live == nil { // which has the percentage beside it
+		text += fmt.Sprintf(" (%d%%)", done*100/b.total)
+	}
 	took := time.Since(b.began)
 	switch {
 	case done >= b.total && took > 100*time.Millisecond:

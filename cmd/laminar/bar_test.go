@@ -11,9 +11,9 @@ func TestBar(t *testing.T) {
 	b := newBar(&bytes.Buffer{}, "refill x\x1b (job 3)", "windows", 1000)
 	b.began = time.Now().Add(-10 * time.Second)
 	for done, want := range map[int64]string{
-		0:    `refill x\x1b (job 3): 0 of 1000 windows`,
-		250:  `refill x\x1b (job 3): 250 of 1000 windows, about 30s left`,
-		1000: `refill x\x1b (job 3): 1000 of 1000 windows, took 10s`,
+		0:    `refill x\x1b (job 3): 0 of 1000 windows (0%)`,
+		250:  `refill x\x1b (job 3): 250 of 1000 windows (25%), about 30s left`,
+		1000: `refill x\x1b (job 3): 1000 of 1000 windows (100%), took 10s`,
 	} {
 		if got := b.text(done); got != want {
 			t.Errorf("after %d the bar says %q, want %q", done, got, want)
@@ -24,7 +24,7 @@ func TestBar(t *testing.T) {
 	for range 3 {
 		b.set(5) // more than there is
 	}
-	if out.String() != "x: 1 of 1 samples\n" {
+	if out.String() != "x: 1 of 1 samples (100%)\n" {
 		t.Errorf("a bar over nothing says %q", out.String())
 	}
 	out.Reset()

@@ -72,8 +72,14 @@ func validated(flows []flowdef.Flow) table {
 	}
 	t.data = data
 	t.note = "no faults"
+	if len(flows) == 0 {
+		t = table{data: data, note: noFlows}
+	}
 	return t
 }
+
+// noFlows is said of definitions without any, which are no fault.
+const noFlows = "no flows: the definitions hold none under `flows:` or `groups:`, and are no list of `- promql:`; see docs/definitions.md"
 
 func (a *app) flowApplyCommand() *cobra.Command {
 	var files []string
@@ -115,6 +121,9 @@ func applied(results []flowstore.ApplyResult) table {
 		t.rows = append(t.rows, []string{r.Flow, r.Table, r.Action})
 	}
 	t.data = data
+	if len(results) == 0 {
+		t = table{data: data, note: noFlows}
+	}
 	return t
 }
 

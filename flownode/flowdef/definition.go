@@ -28,10 +28,11 @@ func (p *fileParser) fenceGroup(ruleGroup string, t Trigger) string {
 
 // finish compiles the flow's expression and takes the flow, unless problems
 // were found since the given number of them. The expression is compiled even
-// then, for its own problems; expr is nil where there is none to compile.
-func (p *fileParser) finish(f Flow, expr *yaml.Node, since int) {
+// then, for its own problems; expr is nil where there is none to compile. off is
+// the labels to be taken off the results.
+func (p *fileParser) finish(f Flow, expr *yaml.Node, since int, off ...string) {
 	if expr != nil {
-		p.compile(&f, expr)
+		p.compile(&f, expr, off)
 	}
 	if len(p.problems) == since {
 		p.flows = append(p.flows, f)
@@ -41,8 +42,14 @@ func (p *fileParser) finish(f Flow, expr *yaml.Node, since int) {
 // compile completes the flow with what is compiled from its expression, or adds
 // the expression's faults, each at the line of the file where it is: expressions
 // often take many lines.
-func (p *fileParser) compile(f *Flow, expr *yaml.Node) {
+func (p *fileParser) compile(f *Flow, expr *yaml.Node, off []string) {
 	c, normal, step, err := compileText(expr.Value, f.Every, f.Lookback)
+	if err == nil {
+		// Its faults, if any, are in the expression as it was written.
+		if text := takeOff(normal, &c, off); text != normal {
+			c, normal, step, err = compileText(text, f.Every, f.Lookback)
+		}
+	}
 	if err == nil {
 		f.Expr, f.PromQL, f.Every = c, normal, step
 		// Results would be deleted while their window is still open.

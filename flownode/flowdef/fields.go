@@ -27,9 +27,12 @@ func (p *fileParser) fields(n *yaml.Node, what string, known ...string) fields {
 		p.addf(n, "%s: want keys and values", what)
 		return nil
 	}
+	if key := badMerge(n); key != nil {
+		p.addf(key, "%s: <<: want a mapping with an anchor, or a list of such", what)
+	}
 	out := fields{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], resolve(n.Content[i+1])
+	for _, one := range pairs(n) {
+		key, value := one.key, one.value
 		// A known key that is given twice is a fault at the second place.
 		switch _, twice := out[key.Value]; {
 		case twice:
@@ -46,11 +49,9 @@ func (p *fileParser) fields(n *yaml.Node, what string, known ...string) fields {
 // titled is what with the item's name, where it has one, for messages: the name
 // is looked for before the item is checked, as messages of the check need it.
 func titled(what string, n *yaml.Node, nameKey string) string {
-	if n.Kind == yaml.MappingNode {
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if v := resolve(n.Content[i+1]); n.Content[i].Value == nameKey && v.Kind == yaml.ScalarNode && v.Value != "" {
-				return what + " " + v.Value
-			}
+	for _, one := range pairs(n) {
+		if v := one.value; one.key.Value == nameKey && v.Kind == yaml.ScalarNode && v.Value != "" {
+			return what + " " + v.Value
 		}
 	}
 	return what
@@ -146,7 +147,7 @@ func (p *fileParser) oneOf(f fields, what, key string, built, planned []string) 
 // as long as they do not ask for what would be ignored.
 func (p *fileParser) onlyZero(f fields, what, key, why string) {
 	n, ok := f[key]
-	if !ok || n.Kind == yaml.ScalarNode && (n.Value == "0" || n.Value == "0s") {
+	if !ok || empty(n) || n.Kind == yaml.ScalarNode && (n.Value == "0" || n.Value == "0s") {
 		return
 	}
 	p.addf(n, "%s: %s is not built yet: %s", what, key, why)

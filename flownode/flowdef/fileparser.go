@@ -39,14 +39,3 @@ func resolve(n *yaml.Node) *yaml.Node {
 	}
 	return n
 }
-
-// topKeys lists the keys of a mapping in their order; nil of anything else.
-func topKeys(n *yaml.Node) []string {
-	var keys []string
-	if n.Kind == yaml.MappingNode {
-		for i := 0; i < len(n.Content); i += 2 {
-			keys = append(keys, n.Content[i].Value)
-		}
-	}
-	return keys
-}

@@ -43,7 +43,7 @@ const maxName = 500
 func (p *fileParser) native(root *yaml.Node) {
 	top := p.fields(root, "file", "flows")
 	list := top["flows"]
-	if list == nil {
+	if list == nil || empty(list) {
 		return
 	}
 	if list.Kind != yaml.SequenceNode {

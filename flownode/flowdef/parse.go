@@ -60,8 +60,8 @@ func (s Source) parse() ([]Flow, []Problem) {
 		p.lookback = DefaultLookback
 	}
 	root := p.root(s.Data)
-	if root == nil {
-		return nil, p.problems
+	if root == nil || empty(root) {
+		return nil, p.problems // a file without definitions, which Prometheus takes as well
 	}
 	// A file with both flows and groups is native: groups is an unknown key there.
 	switch keys := topKeys(root); {
@@ -78,14 +78,14 @@ func (s Source) parse() ([]Flow, []Problem) {
 	return p.flows, p.problems
 }
 
-// root returns the top node of the only document, or nil and a problem.
+// root returns the top node of the only document, or nil: of a file without one,
+// and with a problem.
 func (p *fileParser) root(data []byte) *yaml.Node {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node
 	err := dec.Decode(&doc)
 	switch {
 	case errors.Is(err, io.EOF):
-		p.add(1, "file holds no definitions")
 		return nil
 	case err != nil:
 		line, text := SyntaxFault(data, err)
@@ -99,7 +99,6 @@ func (p *fileParser) root(data []byte) *yaml.Node {
 		return nil
 	}
 	if len(doc.Content) != 1 {
-		p.add(1, "file holds no definitions")
 		return nil
 	}
 	return resolve(doc.Content[0])

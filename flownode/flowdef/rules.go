@@ -29,7 +29,7 @@ import (
 func (p *fileParser) ruleFile(root *yaml.Node) {
 	top := p.fields(root, "rule file", "groups")
 	groups := top["groups"]
-	if groups == nil {
+	if groups == nil || empty(groups) {
 		return
 	}
 	if groups.Kind != yaml.SequenceNode {
@@ -58,14 +58,22 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 	since := len(p.problems)
 	// Prometheus would take its global evaluation interval, which no rule file
 	// knows; its default is the one taken here.
-	every := p.duration(f, what, "interval", 1, DefaultRuleInterval)
+	every := DefaultRuleInterval
+	if !empty(f["interval"]) {
+		if every = p.duration(f, what, "interval", 0, DefaultRuleInterval); every == 0 {
+			every = DefaultRuleInterval // to Prometheus, none is given
+		}
+	}
 	p.onlyZero(f, what, "limit", "it would throw away all results of a rule")
 	p.onlyZero(f, what, "query_offset", "use an offset in the expression, or watermark_delay in a native flow")
 	common := p.labels(f["labels"], what)
 	// Problems of the rules, which follow, do not count against the group.
 	groupOK := len(p.problems) == since
 	rules := f["rules"]
-	if rules == nil || rules.Kind != yaml.SequenceNode {
+	if rules == nil || empty(rules) {
+		return
+	}
+	if rules.Kind != yaml.SequenceNode {
 		p.addf(n, "%s: rules: want a list of rules", what)
 		return
 	}
@@ -102,16 +110,17 @@ func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Labe
 		p.addf(f["record"], "rule name is longer than %d bytes", maxName)
 	}
 	p.needText(n, f, what, "expr")
-	out.StaticLabels = mergeLabels(common, p.labels(f["labels"], what))
+	static, off := takenOff(mergeLabels(common, p.labels(f["labels"], what)))
+	out.StaticLabels = static
 	out.Table = TableName(out.Name)
 	out.Group = p.fenceGroup(group, out.Trigger)
-	p.finish(out, scalarOf(f, "expr"), since)
+	p.finish(out, scalarOf(f, "expr"), since, off...)
 }
 
-// labels reads static labels, sorted by name, so that their order in a file does
+// labels reads static labels, of which null is one without a value, sorted by name, so that their order in a file does
 // not change a definition.
 func (p *fileParser) labels(n *yaml.Node, what string) []Label {
-	if n == nil {
+	if n == nil || empty(n) {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
@@ -122,25 +131,27 @@ func (p *fileParser) labels(n *yaml.Node, what string) []Label {
 	f := p.fields(n, what+": labels", topKeys(n)...)
 	var out []Label
 	for name, value := range f {
+		text := value.Value
+		if empty(value) {
+			text = ""
+		}
 		if value.Kind != yaml.ScalarNode {
 			p.addf(value, "%s: labels: %s: want one value", what, name)
-		} else if err := checkLabel(name, value.Value); err != nil {
+		} else if err := checkLabel(name, text); err != nil {
 			p.addf(value, "%s: labels: %v", what, err)
 		}
-		out = append(out, Label{Name: name, Value: value.Value})
+		out = append(out, Label{Name: name, Value: text})
 	}
 	slices.SortFunc(out, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
-// checkLabel says what is wrong with a static label. In Prometheus an empty value
-// takes a label off the results, which columns of a table cannot express.
+// checkLabel says what is wrong with a static label. An empty value takes the label
+// off the results.
 func checkLabel(name, value string) error {
 	switch {
 	case !model.UTF8Validation.IsValidLabelName(name) || name == model.MetricNameLabel || strings.ContainsRune(name, 0):
 		return fmt.Errorf("%q cannot be the name of a static label", name)
-	case value == "":
-		return fmt.Errorf("%s: an empty value would take the label off the results, which is not built yet", name)
 	case strings.ContainsRune(value, 0):
 		return fmt.Errorf("%s: value holds a zero byte", name)
 	}
