@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 	"laminar/cmd/fleet"
 )
@@ -17,19 +18,19 @@ const (
 	diskSeal   = "Laminar: sealing"
 )
 
-// disk measures what a sample of the simulated fleet takes on disk, with all
+// measureDisk measures what a sample of the simulated fleet takes on disk, with all
 // indexes: scrape by scrape, as a fleet sends, then sealed.
-func (b *bench) disk(ctx context.Context) error {
-	l, err := b.newLaminar(ctx, "disk", "")
+func measureDisk(ctx context.Context, b *bench) error {
+	l, err := b.NewLaminar(ctx, "disk", "")
 	if err != nil {
 		return err
 	}
-	defer l.kill()
-	rows, err := b.pg.create(ctx, "disk_rows")
+	defer l.Kill()
+	rows, err := b.PG.Create(ctx, "disk_rows")
 	if err != nil {
 		return err
 	}
-	client, err := fleet.NewClient(l.writeURL(), 4, samplesPerRequest, slog.New(slog.DiscardHandler))
+	client, err := fleet.NewClient(l.WriteURL(), 4, lab.SamplesPerRequest, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -37,12 +38,12 @@ func (b *bench) disk(ctx context.Context) error {
 	opts := fleet.DefaultOptions()
 	opts.Instances = b.plan.fleetInstances
 	f := fleet.New(opts)
-	if err := rows.createTables(ctx, &fleetSeries{jobs: make([]string, len(f.Series()))}, indexByTS); err != nil {
+	if err := rows.CreateTables(ctx, &lab.FleetSeries{Jobs: make([]string, len(f.Series()))}, lab.IndexByTS); err != nil {
 		return err
 	}
 	at := time.Now().Truncate(opts.Interval).Add(-time.Duration(b.plan.fleetScrapes) * opts.Interval)
 	var points []fleet.Point
-	var writer rowWriter
+	var writer lab.RowWriter
 	for range b.plan.fleetScrapes {
 		at = at.Add(opts.Interval)
 		points = f.Scrape(points[:0], at)
@@ -50,28 +51,28 @@ func (b *bench) disk(ctx context.Context) error {
 			return err
 		}
 		for _, p := range points {
-			writer.add(p.T, p.Series, p.V)
+			writer.Add(p.T, p.Series, p.V)
 		}
 	}
-	if _, err := rows.copyRows(ctx, rowLoad{lanes: [][][]byte{writer.finish()}}); err != nil {
+	if _, err := rows.CopyRows(ctx, lab.RowLoad{Lanes: [][][]byte{writer.Finish()}}); err != nil {
 		return err
 	}
-	copied, err := rows.number(ctx, "select count(*)::float8 from sample")
+	copied, err := rows.Number(ctx, "select count(*)::float8 from sample")
 	if err != nil {
 		return err
 	}
-	size, err := rows.number(ctx, "select pg_total_relation_size('sample')::float8")
+	size, err := rows.Number(ctx, "select pg_total_relation_size('sample')::float8")
 	if err != nil {
 		return err
 	}
 	b.add(9, diskRows, "B/sample", size/copied)
-	if err := b.diskLaminar(ctx, l); err != nil {
+	if err := diskLaminar(ctx, b, l); err != nil {
 		return err
 	}
-	if err := l.remove(ctx); err != nil {
+	if err := l.Remove(ctx); err != nil {
 		return err
 	}
-	if err := rows.drop(ctx); err != nil {
+	if err := rows.Drop(ctx); err != nil {
 		return err
 	}
 	if err := b.report.AtMost(9, "hot bytes per sample over rows, index (ts)", diskHot, diskRows, 0.3); err != nil {
@@ -86,35 +87,35 @@ const (
 	sealedSize = `select coalesce(sum(pg_total_relation_size(inhrelid)), 0)::float8 from pg_inherits where inhparent = 'laminar.sealed'::regclass`
 )
 
-func (b *bench) diskLaminar(ctx context.Context, l *laminar) error {
-	hot, err := l.db.number(ctx, hotSize)
+func diskLaminar(ctx context.Context, b *bench, l *lab.Laminar) error {
+	hot, err := l.DB.Number(ctx, hotSize)
 	if err != nil {
 		return err
 	}
-	taken, err := l.taken(ctx)
+	taken, err := l.Taken(ctx)
 	if err != nil {
 		return err
 	}
 	b.add(9, diskHot, "B/sample", hot/taken)
-	before, err := l.db.wal(ctx)
+	before, err := l.DB.WAL(ctx)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	if _, err := l.run(ctx, "seal", "--force"); err != nil {
+	if _, err := l.Run(ctx, "seal", "--force"); err != nil {
 		return err
 	}
 	took := time.Since(began)
-	after, err := l.db.wal(ctx)
+	after, err := l.DB.WAL(ctx)
 	if err != nil {
 		return err
 	}
-	sealed, err := l.db.number(ctx, sealedSize)
+	sealed, err := l.DB.Number(ctx, sealedSize)
 	if err != nil {
 		return err
 	}
 	// What was repeated or overwritten is there once now.
-	distinct, err := l.db.number(ctx, "select sum(samples)::float8 from laminar.sealed")
+	distinct, err := l.DB.Number(ctx, "select sum(samples)::float8 from laminar.sealed")
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 )
 
@@ -33,19 +34,19 @@ const (
 	flowsSettle  = "from the last acknowledgement until the tables show all"
 )
 
-// ingestWithFlows measures the rate of ingest while three flows follow, against
+// measureIngestWithFlows measures the rate of ingest while three flows follow, against
 // the same without flows, and how far the flows are behind.
-func (b *bench) ingestWithFlows(ctx context.Context) error {
+func measureIngestWithFlows(ctx context.Context, b *bench) error {
 	for _, n := range b.plan.ingestSeries {
-		s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}
+		s := lab.Scrapes{Series: lab.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
 		last := 1 + int64(b.plan.flowSamples/n)
 		w := &ingestWork{
-			label: report.Count(float64(n)) + " series", series: s.series,
-			warm: s.prepare(0, 1, b.plan.shards), load: s.prepare(1, last, b.plan.shards),
+			label: report.Count(float64(n)) + " series", series: s.Series,
+			warm: s.Prepare(0, 1, b.plan.shards), load: s.Prepare(1, last, b.plan.shards),
 		}
 		for round := range b.plan.rounds {
 			for i := range 2 {
-				if err := b.ingestFlows(ctx, w, (i+round)%2 == 1); err != nil {
+				if err := ingestFlows(ctx, b, w, (i+round)%2 == 1); err != nil {
 					return err
 				}
 			}
@@ -60,25 +61,25 @@ func (b *bench) ingestWithFlows(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) ingestFlows(ctx context.Context, w *ingestWork, follow bool) error {
+func ingestFlows(ctx context.Context, b *bench, w *ingestWork, follow bool) error {
 	flows, name := "", withoutFlows
 	if follow {
 		flows, name = threeFlows, withFlows
 	}
-	l, err := b.newLaminar(ctx, "flows", flows)
+	l, err := b.NewLaminar(ctx, "flows", flows)
 	if err != nil {
 		return err
 	}
-	defer l.kill()
-	snd := newSender(l.writeURL(), b.plan.shards)
-	defer snd.close()
-	if _, err := snd.send(ctx, w.warm); err != nil {
+	defer l.Kill()
+	snd := lab.NewSender(l.WriteURL(), b.plan.shards)
+	defer snd.Close()
+	if _, err := snd.Send(ctx, w.warm); err != nil {
 		return err
 	}
-	if _, err := l.awaitFlows(ctx); err != nil { // they know all series, too
+	if _, err := l.AwaitFlows(ctx); err != nil { // they know all series, too
 		return err
 	}
-	if err := l.db.checkpoint(ctx); err != nil {
+	if err := l.DB.Checkpoint(ctx); err != nil {
 		return err
 	}
 	var lags []float64
@@ -86,30 +87,30 @@ func (b *bench) ingestFlows(ctx context.Context, w *ingestWork, follow bool) err
 	ended := make(chan error, 1)
 	go func() {
 		var err error
-		lags, err = sampleLag(sampling, l.db.url)
+		lags, err = sampleLag(sampling, l.DB.URL)
 		ended <- err
 	}()
-	took, err := snd.send(ctx, w.load)
+	took, err := snd.Send(ctx, w.load)
 	acknowledged := time.Now()
 	stop()
 	if err := errors.Join(err, <-ended); err != nil {
 		return err
 	}
-	shown, err := l.awaitFlows(ctx)
+	shown, err := l.AwaitFlows(ctx)
 	if err != nil {
 		return err
 	}
-	if err := checkTaken(ctx, l, w.warm.samples+w.load.samples); err != nil {
+	if err := checkTaken(ctx, l, w.warm.Samples+w.load.Samples); err != nil {
 		return err
 	}
-	b.add(2, name+", "+w.label, "samples/s", float64(w.load.samples)/took.Seconds())
+	b.add(2, name+", "+w.label, "samples/s", float64(w.load.Samples)/took.Seconds())
 	if follow {
 		_, most := report.Spread(lags)
 		b.add(2, flowsLag+", "+w.label, "s", report.Median(lags))
 		b.add(2, flowsLagMost+", "+w.label, "s", most)
 		b.add(2, flowsSettle+", "+w.label, "s", shown.Sub(acknowledged).Seconds())
 	}
-	return l.remove(ctx)
+	return l.Remove(ctx)
 }
 
 // lagQuery is the age in seconds of the oldest commit that a flow's table does

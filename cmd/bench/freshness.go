@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 	"golang.org/x/sync/errgroup"
 
+	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 )
 
@@ -34,19 +35,19 @@ const (
 	freshP99  = "from acknowledgement to the committed row, p99"
 )
 
-// freshness measures how long after its acknowledgement a sample shows in a
+// measureFreshness measures how long after its acknowledgement a sample shows in a
 // result row, while others arrive in real time at half the possible rate. Probes
 // are samples of a series that is alone in its group, with a value that grows; a
 // probe shows when its value is in the table.
-func (b *bench) freshness(ctx context.Context) error {
+func measureFreshness(ctx context.Context, b *bench) error {
 	n := b.plan.ingestSeries[1]
-	half, err := b.halfRate(ctx)
+	half, err := halfRate(ctx, b)
 	if err != nil {
 		return err
 	}
 	interval := time.Duration(float64(n) / half * float64(time.Second)).Round(time.Millisecond)
 	for range b.plan.rounds {
-		if err := b.freshRound(ctx, n, interval); err != nil {
+		if err := freshRound(ctx, b, n, interval); err != nil {
 			return err
 		}
 	}
@@ -58,17 +59,17 @@ func (b *bench) freshness(ctx context.Context) error {
 
 // halfRate is half the rate of scenario 1 with many series, in samples per
 // second; it is measured if it has not been.
-func (b *bench) halfRate(ctx context.Context) (float64, error) {
+func halfRate(ctx context.Context, b *bench) (float64, error) {
 	n := b.plan.ingestSeries[1]
 	label := report.Count(float64(n)) + " series"
 	f, err := b.report.Figure(1, laminarRate+", "+label)
 	if err != nil {
-		s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}
+		s := lab.Scrapes{Series: lab.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
 		w := &ingestWork{
-			label: label, series: s.series, warm: s.prepare(0, 1, b.plan.shards),
-			load: s.prepare(1, 1+int64(b.plan.ingestSamples/n), b.plan.shards),
+			label: label, series: s.Series, warm: s.Prepare(0, 1, b.plan.shards),
+			load: s.Prepare(1, 1+int64(b.plan.ingestSamples/n), b.plan.shards),
 		}
-		if err := b.ingestLaminar(ctx, w); err != nil {
+		if err := ingestLaminar(ctx, b, w); err != nil {
 			return 0, err
 		}
 		if f, err = b.report.Figure(1, laminarRate+", "+label); err != nil {
@@ -78,82 +79,50 @@ func (b *bench) halfRate(ctx context.Context) (float64, error) {
 	return report.Median(f.Values) / 2, nil
 }
 
-func (b *bench) freshRound(ctx context.Context, n int, interval time.Duration) error {
+func freshRound(ctx context.Context, b *bench, n int, interval time.Duration) error {
 	count := max(2, int64(b.plan.freshFor/interval))
-	s := scrapes{nodeSeries(n, interval), time.Now(), interval}
-	warm, l := s.prepare(0, 1, b.plan.shards), s.prepare(1, count, b.plan.shards)
-	lam, err := b.newLaminar(ctx, "fresh", freshFlow)
+	s := lab.Scrapes{Series: lab.NodeSeries(n, interval), Start: time.Now(), Interval: interval}
+	warm, l := s.Prepare(0, 1, b.plan.shards), s.Prepare(1, count, b.plan.shards)
+	lam, err := b.NewLaminar(ctx, "fresh", freshFlow)
 	if err != nil {
 		return err
 	}
-	defer lam.kill()
-	snd := newSender(lam.writeURL(), b.plan.shards+1)
-	defer snd.close()
-	if _, err := snd.send(ctx, warm); err != nil {
+	defer lam.Kill()
+	snd := lab.NewSender(lam.WriteURL(), b.plan.shards+1)
+	defer snd.Close()
+	if _, err := snd.Send(ctx, warm); err != nil {
 		return err
 	}
-	if _, err := lam.awaitFlows(ctx); err != nil {
+	if _, err := lam.AwaitFlows(ctx); err != nil {
 		return err
 	}
 	// Senders need a moment to fall into step; probes begin then.
-	p := &prober{b: b, sender: snd, behind: time.Since(s.time(1)), after: time.Second}
+	p := &prober{b: b, sender: snd, behind: time.Since(s.Time(1)), after: time.Second}
 	var took []float64
 	group, ctx2 := errgroup.WithContext(ctx)
 	sending, sent := context.WithCancel(ctx2)
 	group.Go(func() error {
 		defer sent()
-		return snd.pace(ctx2, l, time.Duration(count-1)*interval)
+		return snd.Pace(ctx2, l, time.Duration(count-1)*interval)
 	})
 	group.Go(func() (err error) {
-		took, err = p.run(sending, lam.db.url)
+		took, err = p.run(sending, lam.DB.URL)
 		return err
 	})
 	if err := group.Wait(); err != nil {
-		return errors.Join(err, errors.New(lam.lastWords()))
+		return errors.Join(err, errors.New(lam.LastWords()))
 	}
 	b.add(6, freshRate, "samples/s", float64(n)/interval.Seconds())
 	b.add(6, freshP50, "ms", report.Median(took))
 	b.add(6, freshP99, "ms", report.Quantile(took, 0.99))
 	b.say("   %d probes", len(took))
-	return lam.remove(ctx)
-}
-
-// pace sends a load evenly over a stretch of time. It is an error when the
-// receiver does not keep up.
-func (s *sender) pace(ctx context.Context, l load, over time.Duration) error {
-	began := time.Now()
-	group, ctx := errgroup.WithContext(ctx)
-	for n, lane := range l.lanes {
-		group.Go(func() error {
-			for i, r := range lane {
-				// The lanes take turns: together they would send in bursts.
-				turn := float64(i*len(l.lanes)+n) / float64(len(lane)*len(l.lanes))
-				due := began.Add(time.Duration(turn * float64(over)))
-				select {
-				case <-ctx.Done():
-					return ctx.Err()
-				case <-time.After(time.Until(due)):
-				}
-				if err := s.post(ctx, r.body); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	if took := time.Since(began); took > over+over/5+time.Second {
-		return fmt.Errorf("half the rate took %s instead of %s", took.Round(time.Millisecond), over)
-	}
-	return nil
+	return lam.Remove(ctx)
 }
 
 // prober sends probes and looks for them in the table.
 type prober struct {
 	b      *bench
-	sender *sender
+	sender *lab.Sender
 	behind time.Duration // what the samples' times are behind the clock
 	after  time.Duration // when the first is sent
 }
@@ -167,16 +136,16 @@ func (p *prober) run(ctx context.Context, url string) (took []float64, err error
 		return nil, err
 	}
 	defer conn.Close(background)
-	var probe fleetSeries
-	probe.add(0, prompb.Label{Name: "__name__", Value: "node_probe"}, prompb.Label{Name: "job", Value: "probe"})
+	var probe lab.FleetSeries
+	probe.Add(0, prompb.Label{Name: "__name__", Value: "node_probe"}, prompb.Label{Name: "job", Value: "probe"})
 	select {
 	case <-ctx.Done():
 	case <-time.After(p.after):
 	}
 	for n := 1; ctx.Err() == nil; n++ {
 		at := time.Now().Add(-p.behind).UnixMilli()
-		body := snappy.Encode(nil, appendSample(nil, probe.labels[0], at, float64(n)))
-		if err := p.sender.post(background, body); err != nil {
+		body := snappy.Encode(nil, lab.AppendSample(nil, probe.Labels[0], at, float64(n)))
+		if err := p.sender.Post(background, body); err != nil {
 			return nil, err
 		}
 		acknowledged := time.Now()
@@ -195,7 +164,7 @@ func (p *prober) run(ctx context.Context, url string) (took []float64, err error
 		took = append(took, ms(time.Since(acknowledged)))
 		select { // not in step with the rounds
 		case <-ctx.Done():
-		case <-time.After(time.Duration(mix(uint64(n))%100) * time.Millisecond):
+		case <-time.After(time.Duration(lab.Mix(uint64(n))%100) * time.Millisecond):
 		}
 	}
 	return took, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 )
 
@@ -15,40 +16,40 @@ const ingestInterval = time.Second
 // ingestStart leaves room before the present for what the scenarios send.
 func ingestStart() time.Time { return time.Now().Add(-time.Hour).Truncate(time.Minute) }
 
-// ingest measures the rate of ingest: until the acknowledgement of the last
+// measureIngest measures the rate of ingest: until the acknowledgement of the last
 // request for receivers of HTTP, until the last commit for rows that are copied.
 // All series are known before the clock starts.
-func (b *bench) ingest(ctx context.Context) error {
+func measureIngest(ctx context.Context, b *bench) error {
 	for _, n := range b.plan.ingestSeries {
-		s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}
+		s := lab.Scrapes{Series: lab.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
 		last := 1 + int64(b.plan.ingestSamples/n)
 		w := &ingestWork{
-			label: report.Count(float64(n)) + " series", series: s.series,
-			warm: s.prepare(0, 1, b.plan.shards), load: s.prepare(1, last, b.plan.shards),
-			warmRows: s.prepareRows(0, 1), rows: s.prepareRows(1, last),
+			label: report.Count(float64(n)) + " series", series: s.Series,
+			warm: s.Prepare(0, 1, b.plan.shards), load: s.Prepare(1, last, b.plan.shards),
+			warmRows: s.PrepareRows(0, 1), rows: s.PrepareRows(1, last),
 		}
-		contenders := []func(*bench, context.Context, *ingestWork) error{
-			(*bench).ingestLaminar, (*bench).ingestVictoria, (*bench).ingestPrometheus, (*bench).copyByTime, (*bench).copyBySeries,
+		contenders := []func(context.Context, *bench, *ingestWork) error{
+			ingestLaminar, ingestVictoria, ingestPrometheus, copyByTime, copyBySeries,
 		}
 		for round := range b.plan.rounds {
 			for i := range contenders {
-				if err := contenders[(i+round)%len(contenders)](b, ctx, w); err != nil {
+				if err := contenders[(i+round)%len(contenders)](ctx, b, w); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	return b.ingestTargets()
+	return ingestTargets(b)
 }
 
 // ingestWork is the samples that all contenders receive.
 type ingestWork struct {
 	label    string
-	series   *fleetSeries
-	warm     load // one scrape, so that all series are known
-	load     load
-	warmRows rowLoad
-	rows     rowLoad
+	series   *lab.FleetSeries
+	warm     lab.Load // one scrape, so that all series are known
+	load     lab.Load
+	warmRows lab.RowLoad
+	rows     lab.RowLoad
 }
 
 // Names of figures of scenario 1, to which ", N series" is added.
@@ -63,111 +64,111 @@ const (
 	seriesRowsWAL  = "COPY of rows, index (series, ts), WAL"
 )
 
-func (b *bench) ingestLaminar(ctx context.Context, w *ingestWork) error {
-	l, err := b.newLaminar(ctx, "ingest", "")
+func ingestLaminar(ctx context.Context, b *bench, w *ingestWork) error {
+	l, err := b.NewLaminar(ctx, "ingest", "")
 	if err != nil {
 		return err
 	}
-	defer l.kill()
-	snd := newSender(l.writeURL(), b.plan.shards)
-	defer snd.close()
-	if _, err := snd.send(ctx, w.warm); err != nil {
+	defer l.Kill()
+	snd := lab.NewSender(l.WriteURL(), b.plan.shards)
+	defer snd.Close()
+	if _, err := snd.Send(ctx, w.warm); err != nil {
 		return err
 	}
-	took, wal, err := l.db.written(ctx, func() (time.Duration, error) { return snd.send(ctx, w.load) })
+	took, wal, err := l.DB.Written(ctx, func() (time.Duration, error) { return snd.Send(ctx, w.load) })
 	if err != nil {
 		return err
 	}
-	if err := checkTaken(ctx, l, w.warm.samples+w.load.samples); err != nil {
+	if err := checkTaken(ctx, l, w.warm.Samples+w.load.Samples); err != nil {
 		return err
 	}
-	b.add(1, laminarRate+", "+w.label, "samples/s", float64(w.load.samples)/took.Seconds())
-	b.add(1, laminarWAL+", "+w.label, "B/sample", wal/float64(w.load.samples))
-	return l.remove(ctx)
+	b.add(1, laminarRate+", "+w.label, "samples/s", float64(w.load.Samples)/took.Seconds())
+	b.add(1, laminarWAL+", "+w.label, "B/sample", wal/float64(w.load.Samples))
+	return l.Remove(ctx)
 }
 
-func (b *bench) ingestVictoria(ctx context.Context, w *ingestWork) error {
-	dir, err := b.path("victoria")
+func ingestVictoria(ctx context.Context, b *bench, w *ingestWork) error {
+	dir, err := b.Path("victoria")
 	if err != nil {
 		return err
 	}
-	v, err := b.startVictoria(ctx, dir)
+	v, err := b.StartVictoria(ctx, dir)
 	if err != nil {
 		return err
 	}
-	return b.ingestPeer(ctx, w, v, victoriaRate, v.process, dir)
+	return ingestPeer(ctx, b, w, v, victoriaRate, v.Process, dir)
 }
 
-func (b *bench) ingestPrometheus(ctx context.Context, w *ingestWork) error {
-	dir, err := b.path("prometheus")
+func ingestPrometheus(ctx context.Context, b *bench, w *ingestWork) error {
+	dir, err := b.Path("prometheus")
 	if err != nil {
 		return err
 	}
-	p, err := b.startPrometheus(ctx, dir)
+	p, err := b.StartPrometheus(ctx, dir)
 	if err != nil {
 		return err
 	}
-	return b.ingestPeer(ctx, w, p, prometheusRate, p.process, dir)
+	return ingestPeer(ctx, b, w, p, prometheusRate, p.Process, dir)
 }
 
 // ingestPeer measures a receiver that is running and removes it.
-func (b *bench) ingestPeer(ctx context.Context, w *ingestWork, r receiver, name string, p *process, dir string) error {
-	defer p.kill()
-	snd := newSender(r.writeURL(), b.plan.shards)
-	defer snd.close()
-	if _, err := snd.send(ctx, w.warm); err != nil {
+func ingestPeer(ctx context.Context, b *bench, w *ingestWork, r lab.Receiver, name string, p *lab.Process, dir string) error {
+	defer p.Kill()
+	snd := lab.NewSender(r.WriteURL(), b.plan.shards)
+	defer snd.Close()
+	if _, err := snd.Send(ctx, w.warm); err != nil {
 		return err
 	}
-	took, err := snd.send(ctx, w.load)
+	took, err := snd.Send(ctx, w.load)
 	if err != nil {
 		return err
 	}
-	if err := checkTaken(ctx, r, w.warm.samples+w.load.samples); err != nil {
+	if err := checkTaken(ctx, r, w.warm.Samples+w.load.Samples); err != nil {
 		return err
 	}
-	b.add(1, name+", "+w.label, "samples/s", float64(w.load.samples)/took.Seconds())
-	return discard(p, dir)
+	b.add(1, name+", "+w.label, "samples/s", float64(w.load.Samples)/took.Seconds())
+	return lab.Discard(p, dir)
 }
 
 // checkTaken compares what was acknowledged with what the receiver says it has.
-func checkTaken(ctx context.Context, r receiver, sent int) error {
-	taken, err := r.taken(ctx)
+func checkTaken(ctx context.Context, r lab.Receiver, sent int) error {
+	taken, err := r.Taken(ctx)
 	if err == nil && taken != float64(sent) {
-		err = fmt.Errorf("%s has acknowledged %d samples and taken %.0f", r.writeURL(), sent, taken)
+		err = fmt.Errorf("%s has acknowledged %d samples and taken %.0f", r.WriteURL(), sent, taken)
 	}
 	return err
 }
 
-func (b *bench) copyByTime(ctx context.Context, w *ingestWork) error {
-	return b.ingestRows(ctx, w, indexByTS, timeRowsRate, timeRowsWAL)
+func copyByTime(ctx context.Context, b *bench, w *ingestWork) error {
+	return ingestRows(ctx, b, w, lab.IndexByTS, timeRowsRate, timeRowsWAL)
 }
 
-func (b *bench) copyBySeries(ctx context.Context, w *ingestWork) error {
-	return b.ingestRows(ctx, w, indexBySeries, seriesRowsRate, seriesRowsWAL)
+func copyBySeries(ctx context.Context, b *bench, w *ingestWork) error {
+	return ingestRows(ctx, b, w, lab.IndexBySeries, seriesRowsRate, seriesRowsWAL)
 }
 
-func (b *bench) ingestRows(ctx context.Context, w *ingestWork, index, rate, wal string) error {
-	db, err := b.pg.create(ctx, "rows")
+func ingestRows(ctx context.Context, b *bench, w *ingestWork, index, rate, wal string) error {
+	db, err := b.PG.Create(ctx, "rows")
 	if err != nil {
 		return err
 	}
-	if err := db.createTables(ctx, w.series, index); err != nil {
+	if err := db.CreateTables(ctx, w.series, index); err != nil {
 		return err
 	}
-	if _, err := db.copyRows(ctx, w.warmRows); err != nil {
+	if _, err := db.CopyRows(ctx, w.warmRows); err != nil {
 		return err
 	}
-	took, written, err := db.written(ctx, func() (time.Duration, error) { return db.copyRows(ctx, w.rows) })
+	took, written, err := db.Written(ctx, func() (time.Duration, error) { return db.CopyRows(ctx, w.rows) })
 	if err != nil {
 		return err
 	}
-	b.add(1, rate+", "+w.label, "samples/s", float64(w.rows.rows)/took.Seconds())
-	b.add(1, wal+", "+w.label, "B/sample", written/float64(w.rows.rows))
-	return db.drop(ctx)
+	b.add(1, rate+", "+w.label, "samples/s", float64(w.rows.Rows)/took.Seconds())
+	b.add(1, wal+", "+w.label, "B/sample", written/float64(w.rows.Rows))
+	return db.Drop(ctx)
 }
 
 // ingestTargets holds the figures against target 1.
-func (b *bench) ingestTargets() error {
+func ingestTargets(b *bench) error {
 	r := b.report
 	for i, n := range b.plan.ingestSeries {
 		label := ", " + report.Count(float64(n)) + " series"

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"laminar/cmd/bench/lab"
+
 	"github.com/golang/snappy"
 )
 
@@ -14,34 +16,34 @@ const (
 	lateWindows = 20
 )
 
-// late measures the cost of samples that arrive long after their windows have
+// measureLate measures the cost of samples that arrive long after their windows have
 // closed: the rounds that compute those windows again, against a statement that
 // is told which windows they are.
 //
 // Laminar waits until no late sample has arrived for 2 s before it computes a
 // window again. The wait costs nothing and is not in this figure; it is in the
 // figure from acknowledgement to corrected table.
-func (b *bench) late(ctx context.Context) error {
-	w, err := b.windowsOf(ctx)
+func measureLate(ctx context.Context, b *bench) error {
+	w, err := windowsOf(ctx, b)
 	if err != nil {
 		return err
 	}
 	for _, name := range []string{"window_job", "window_series"} {
-		if _, err := w.laminar.run(ctx, "flow", "delete", name); err != nil {
+		if _, err := w.laminar.Run(ctx, "flow", "delete", name); err != nil {
 			return err
 		}
 	}
 	for i, by := range []string{"job", "series"} {
-		if err := w.laminar.apply(ctx, windowFlow(by, "backfill: all")); err != nil {
+		if err := w.laminar.Apply(ctx, windowFlow(by, "backfill: all")); err != nil {
 			return err
 		}
-		if _, err := w.laminar.awaitFlows(ctx); err != nil {
+		if _, err := w.laminar.AwaitFlows(ctx); err != nil {
 			return err
 		}
-		if _, err := w.rows.conn.Exec(ctx, "truncate cron_"+by); err != nil {
+		if _, err := w.rows.Conn.Exec(ctx, "truncate cron_"+by); err != nil {
 			return err
 		}
-		if _, err := w.rows.timed(ctx, cronStatements[by], w.start(), w.end()); err != nil {
+		if _, err := w.rows.Timed(ctx, cronStatements[by], w.start(), w.end()); err != nil {
 			return err
 		}
 		if err := w.compare(ctx, by); err != nil {
@@ -52,11 +54,11 @@ func (b *bench) late(ctx context.Context) error {
 				return err
 			}
 		}
-		if _, err := w.laminar.run(ctx, "flow", "delete", "window_"+by); err != nil {
+		if _, err := w.laminar.Run(ctx, "flow", "delete", "window_"+by); err != nil {
 			return err
 		}
 	}
-	if err := b.releaseWindows(ctx); err != nil {
+	if err := releaseWindows(ctx, b); err != nil {
 		return err
 	}
 	const claim = "late samples over the statement that knows the windows, by "
@@ -70,7 +72,7 @@ func (b *bench) late(ctx context.Context) error {
 func (w *windowWork) lateRound(ctx context.Context, by string, round int) error {
 	var (
 		raw    []byte
-		writer rowWriter
+		writer lab.RowWriter
 		starts = make([]time.Time, lateWindows)
 		apart  = time.Duration(w.b.plan.refillWindows/lateWindows) * time.Minute
 	)
@@ -78,45 +80,45 @@ func (w *windowWork) lateRound(ctx context.Context, by string, round int) error 
 		starts[i] = w.start().Add(time.Duration(i) * apart)
 	}
 	for i := range lateSamples {
-		series := int(mix(uint64(round*lateSamples+i)) % uint64(w.scrapes.series.len()))
+		series := int(lab.Mix(uint64(round*lateSamples+i)) % uint64(w.scrapes.Series.Len()))
 		// A time of its own for every sample, between two scrapes.
 		t := starts[i%lateWindows].UnixMilli() + 2000 + int64(round*lateSamples+i)
-		raw = appendSample(raw, w.scrapes.series.labels[series], t, float64(i))
-		writer.add(t, series, float64(i))
+		raw = lab.AppendSample(raw, w.scrapes.Series.Labels[series], t, float64(i))
+		writer.Add(t, series, float64(i))
 	}
-	if _, err := w.rows.copyRows(ctx, rowLoad{lanes: [][][]byte{writer.finish()}}); err != nil {
+	if _, err := w.rows.CopyRows(ctx, lab.RowLoad{Lanes: [][][]byte{writer.Finish()}}); err != nil {
 		return err
 	}
-	if err := w.rows.checkpoint(ctx); err != nil {
+	if err := w.rows.Checkpoint(ctx); err != nil {
 		return err
 	}
-	begun, before, err := w.laminar.rounds(ctx)
+	begun, before, err := w.laminar.Rounds(ctx)
 	if err != nil {
 		return err
 	}
-	snd := newSender(w.laminar.writeURL(), 1)
-	defer snd.close()
-	if err := snd.post(ctx, snappy.Encode(nil, raw)); err != nil {
+	snd := lab.NewSender(w.laminar.WriteURL(), 1)
+	defer snd.Close()
+	if err := snd.Post(ctx, snappy.Encode(nil, raw)); err != nil {
 		return err
 	}
 	acknowledged := time.Now()
-	shown, err := w.laminar.awaitFlows(ctx)
+	shown, err := w.laminar.AwaitFlows(ctx)
 	if err != nil {
 		return err
 	}
-	took, err := w.laminar.workedSince(ctx, before)
+	took, err := w.laminar.WorkedSince(ctx, before)
 	if err != nil {
 		return err
 	}
-	ended, _, err := w.laminar.rounds(ctx)
+	ended, _, err := w.laminar.Rounds(ctx)
 	if err != nil {
 		return err
 	}
 	w.b.say("   in %d rounds", ended-begun)
-	if err := w.rows.checkpoint(ctx); err != nil {
+	if err := w.rows.Checkpoint(ctx); err != nil {
 		return err
 	}
-	byHand, err := w.rows.timed(ctx, lateStatements[by], starts)
+	byHand, err := w.rows.Timed(ctx, lateStatements[by], starts)
 	if err != nil {
 		return err
 	}

@@ -11,12 +11,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
-	"laminar/sqlstore/localpg"
 )
 
 // describe puts the machine and the versions of all programs into the report.
-func (b *bench) describe(ctx context.Context) error {
+func describe(ctx context.Context, b *bench) error {
 	m := &b.report.Machine
 	m.Cores = runtime.NumCPU()
 	m.CPU = procField("/proc/cpuinfo", "model name")
@@ -32,22 +32,22 @@ func (b *bench) describe(ctx context.Context) error {
 		return err
 	}
 	m.Load = strings.Join(strings.Fields(string(load))[:3], " ")
-	if m.Disk, err = fileSystem(b.dir); err != nil {
+	if m.Disk, err = fileSystem(b.Dir); err != nil {
 		return err
 	}
-	if m.FsyncMS, err = fsyncTime(b.dir); err != nil {
+	if m.FsyncMS, err = fsyncTime(b.Dir); err != nil {
 		return err
 	}
 	if b.report.Commit, err = commit(ctx); err != nil {
 		return err
 	}
-	prom, err := output(ctx, b.tools.prometheus, "--version")
+	prom, err := lab.Output(ctx, b.Prometheus, "--version")
 	if err != nil {
 		return err
 	}
 	first, _, _ := strings.Cut(prom, " (")
 	b.report.Peers = []string{
-		"PostgreSQL " + b.tools.postgresVersion, strings.Replace(first, ", version", "", 1), "victoria-metrics " + victoriaVersion,
+		"PostgreSQL " + b.PostgresVersion, strings.Replace(first, ", version", "", 1), "victoria-metrics " + victoriaVersion,
 	}
 	return nil
 }
@@ -56,18 +56,13 @@ func (b *bench) describe(ctx context.Context) error {
 // its own.
 const victoriaVersion = "1.79 (Debian)"
 
-func localpgFind(ctx context.Context) (string, error) {
-	found, err := localpg.Find(ctx)
-	return found.Version, err
-}
-
 // commit names the commit of the working copy, with a + where it was changed.
 func commit(ctx context.Context) (string, error) {
-	head, err := output(ctx, "git", "rev-parse", "--short", "HEAD")
+	head, err := lab.Output(ctx, "git", "rev-parse", "--short", "HEAD")
 	if err != nil {
 		return "unknown", nil //nolint:nilerr // a released archive has no history
 	}
-	changed, err := output(ctx, "git", "status", "--porcelain", "--untracked-files=no")
+	changed, err := lab.Output(ctx, "git", "status", "--porcelain", "--untracked-files=no")
 	if err != nil {
 		return "", err
 	}

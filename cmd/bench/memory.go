@@ -3,14 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"laminar/cmd/bench/lab"
 )
 
-// memory measures what Laminar keeps in memory: Go memory in use after a
+// measureMemory measures what Laminar keeps in memory: Go memory in use after a
 // garbage collection, as a difference between two moments of one process, so
 // that what every process has does not count.
-func (b *bench) memory(ctx context.Context) error {
-	for _, part := range []func(context.Context) error{b.memoryIngest, b.memoryCounter, b.memorySimple} {
-		if err := part(ctx); err != nil {
+func measureMemory(ctx context.Context, b *bench) error {
+	for _, part := range []func(context.Context, *bench) error{ingestMemory, counterMemory, simpleMemory} {
+		if err := part(ctx, b); err != nil {
 			return err
 		}
 	}
@@ -36,59 +38,59 @@ const (
 	memorySimple    = "Laminar: 100,000 (group, pane) of simple state, their members included"
 )
 
-// memoryIngest takes in two scrapes of many series.
-func (b *bench) memoryIngest(ctx context.Context) error {
-	r, err := b.newRig(ctx, "memory_ingest", nodeSeries(500, scrapeInterval), 1, 10)
+// ingestMemory takes in two scrapes of many series.
+func ingestMemory(ctx context.Context, b *bench) error {
+	r, err := b.NewRig(ctx, "memory_ingest", lab.NodeSeries(500, lab.ScrapeInterval), 1, 10)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	before, err := r.laminar.heap(ctx)
+	defer r.Close()
+	before, err := r.Laminar.Heap(ctx)
 	if err != nil {
 		return err
 	}
-	r.scrapes.series = nodeSeries(b.plan.memorySeries, scrapeInterval)
-	if err := r.store(ctx, 2); err != nil {
+	r.Scrapes.Series = lab.NodeSeries(b.plan.memorySeries, lab.ScrapeInterval)
+	if err := r.Store(ctx, 2); err != nil {
 		return err
 	}
-	after, err := r.laminar.heap(ctx)
+	after, err := r.Laminar.Heap(ctx)
 	if err != nil {
 		return err
 	}
 	b.add(7, memoryPerSeries, "B", (after-before)/float64(b.plan.memorySeries-500))
-	return r.stop(ctx)
+	return r.Stop(ctx)
 }
 
-// memoryCounter keeps an hour of counter state, in panes of a minute.
-func (b *bench) memoryCounter(ctx context.Context) error {
+// counterMemory keeps an hour of counter state, in panes of a minute.
+func counterMemory(ctx context.Context, b *bench) error {
 	const panes = 60
-	series := requestSeries(b.plan.counterSeries)
+	series := lab.RequestSeries(b.plan.counterSeries)
 	flow := fmt.Sprintf(`flows:
   - name: memory_counter
     promql: sum by (job) (rate(http_requests_total[1h]))
     every: 1m
     watermark_delay: 0s
     trigger: {samples: %d}
-`, series.len())
-	grown, err := b.stateMemory(ctx, series, panes*perMinute, flow)
+`, series.Len())
+	grown, err := stateMemory(ctx, b, series, panes*lab.PerMinute, flow)
 	if err != nil {
 		return err
 	}
-	b.add(7, memoryPerPane, "B", grown/float64(series.len()*panes))
+	b.add(7, memoryPerPane, "B", grown/float64(series.Len()*panes))
 	return nil
 }
 
-// memorySimple keeps a hundred panes of a thousand groups of one series.
-func (b *bench) memorySimple(ctx context.Context) error {
-	series := metricSeries(b.plan.simpleGroups, 1, "http_requests_total")
+// simpleMemory keeps a hundred panes of a thousand groups of one series.
+func simpleMemory(ctx context.Context, b *bench) error {
+	series := lab.MetricSeries(b.plan.simpleGroups, 1, "http_requests_total")
 	flow := fmt.Sprintf(`flows:
   - name: memory_simple
     promql: sum by (instance) (sum_over_time(http_requests_total[100m]))
     every: 1m
     watermark_delay: 0s
     trigger: {samples: %d}
-`, series.len())
-	grown, err := b.stateMemory(ctx, series, 100*perMinute, flow)
+`, series.Len())
+	grown, err := stateMemory(ctx, b, series, 100*lab.PerMinute, flow)
 	if err != nil {
 		return err
 	}
@@ -98,35 +100,35 @@ func (b *bench) memorySimple(ctx context.Context) error {
 
 // stateMemory stores history, applies a flow, sends one more scrape so that its
 // state is built, and returns by how many bytes that made memory grow.
-func (b *bench) stateMemory(ctx context.Context, series *fleetSeries, history int64, flow string) (grown float64, err error) {
-	r, err := b.newRig(ctx, "memory_state", series, history, 2*perMinute)
+func stateMemory(ctx context.Context, b *bench, series *lab.FleetSeries, history int64, flow string) (grown float64, err error) {
+	r, err := b.NewRig(ctx, "memory_state", series, history, 2*lab.PerMinute)
 	if err != nil {
 		return 0, err
 	}
-	defer r.close()
-	before, err := r.laminar.heap(ctx)
+	defer r.Close()
+	before, err := r.Laminar.Heap(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if err := r.laminar.apply(ctx, flow); err != nil {
+	if err := r.Laminar.Apply(ctx, flow); err != nil {
 		return 0, err
 	}
-	if _, err := r.laminar.awaitFlows(ctx); err != nil {
+	if _, err := r.Laminar.AwaitFlows(ctx); err != nil {
 		return 0, err
 	}
-	if _, err := r.round(ctx); err != nil {
+	if _, err := r.Round(ctx); err != nil {
 		return 0, err
 	}
-	state, err := r.laminar.metrics(ctx)
+	state, err := r.Laminar.Metrics(ctx)
 	if err != nil {
 		return 0, err
 	}
 	if state["laminar_flow_state_bytes"] == 0 {
 		return 0, fmt.Errorf("the flow keeps no state: there is nothing to measure")
 	}
-	after, err := r.laminar.heap(ctx)
+	after, err := r.Laminar.Heap(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return after - before, r.stop(ctx)
+	return after - before, r.Stop(ctx)
 }

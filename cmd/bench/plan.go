@@ -4,9 +4,8 @@ import "time"
 
 // plan is the sizes of a run.
 type plan struct {
-	rounds      int
-	connections int // of senders that send what there is
-	shards      int // connections of senders that never have nothing to send
+	rounds int
+	shards int // connections of senders that never have nothing to send
 
 	ingestSeries  [2]int // few and many
 	ingestSamples int    // of one measurement
@@ -46,15 +45,9 @@ type scalePlan struct {
 // connections, up to 50 (queue_config.max_shards).
 const shards = 32
 
-// The interval of a fleet that is scraped as prometheus.yml has it.
-const scrapeInterval = 15 * time.Second
-
-// perMinute is how many scrapes a window of a minute holds.
-const perMinute = int64(time.Minute / scrapeInterval)
-
 func newPlan(opts options) plan {
 	p := plan{
-		rounds: 3, connections: 8, shards: shards,
+		rounds: 3, shards: shards,
 		ingestSeries: [2]int{10_000, 100_000}, ingestSamples: 3_000_000,
 		tickSeries: 100_000, tickHour: 240,
 		flowSamples:  5_000_000,

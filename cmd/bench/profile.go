@@ -8,92 +8,94 @@ import (
 	"path/filepath"
 	"time"
 
+	"laminar/cmd/bench/lab"
+
 	"golang.org/x/sync/errgroup"
 )
 
 // profileSeconds is how long a CPU profile runs.
 const profileSeconds = 10
 
-// profiles leaves CPU, heap and mutex profiles of Laminar under the load of the
-// ingest scenario and under ticks, and what pprof -top says of each.
-func (b *bench) profiles(ctx context.Context) error {
-	if err := b.profileIngest(ctx); err != nil {
+// takeAllProfiles leaves CPU, heap and mutex profiles of Laminar under the load of the
+// measureIngest scenario and under ticks, and what pprof -top says of each.
+func takeAllProfiles(ctx context.Context, b *bench) error {
+	if err := profileIngest(ctx, b); err != nil {
 		return err
 	}
-	return b.profileTicks(ctx)
+	return profileTicks(ctx, b)
 }
 
 // profileIngest sends prepared scrapes for as long as the profile takes.
-func (b *bench) profileIngest(ctx context.Context) error {
-	series := nodeSeries(b.plan.ingestSeries[1], ingestInterval)
-	l, err := b.newLaminar(ctx, "profile", "")
+func profileIngest(ctx context.Context, b *bench) error {
+	series := lab.NodeSeries(b.plan.ingestSeries[1], ingestInterval)
+	l, err := b.NewLaminar(ctx, "profile", "")
 	if err != nil {
 		return err
 	}
-	defer l.kill()
-	snd := newSender(l.writeURL(), b.plan.shards)
-	defer snd.close()
-	s := scrapes{series, ingestStart(), ingestInterval}
+	defer l.Kill()
+	snd := lab.NewSender(l.WriteURL(), b.plan.shards)
+	defer snd.Close()
+	s := lab.Scrapes{Series: series, Start: ingestStart(), Interval: ingestInterval}
 	// More than the profile is expected to need; what is left is not sent.
-	count := int64(profileSeconds * 2_500_000 / series.len())
+	count := int64(profileSeconds * 2_500_000 / series.Len())
 	if b.opts.quick {
 		count /= 10
 	}
-	if _, err := snd.send(ctx, s.prepare(0, 1, b.plan.shards)); err != nil {
+	if _, err := snd.Send(ctx, s.Prepare(0, 1, b.plan.shards)); err != nil {
 		return err
 	}
-	rest := s.prepare(1, count, b.plan.shards)
+	rest := s.Prepare(1, count, b.plan.shards)
 	sending, stop := context.WithCancel(ctx)
 	defer stop()
 	group, taking := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if _, err := snd.send(sending, rest); err != nil && sending.Err() == nil {
+		if _, err := snd.Send(sending, rest); err != nil && sending.Err() == nil {
 			return err
 		}
 		return nil
 	})
 	group.Go(func() error {
 		defer stop()
-		return b.takeProfiles(taking, l, "ingest", profileSeconds)
+		return takeProfiles(taking, b, l, "ingest", profileSeconds)
 	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return l.remove(ctx)
+	return l.Remove(ctx)
 }
 
 // profileTicks sends scrape after scrape to two flows of rates.
-func (b *bench) profileTicks(ctx context.Context) error {
-	r, err := b.newRig(ctx, "profile", requestSeries(b.plan.tickSeries), 5*perMinute, 20*perMinute)
+func profileTicks(ctx context.Context, b *bench) error {
+	r, err := b.NewRig(ctx, "profile", lab.RequestSeries(b.plan.tickSeries), 5*lab.PerMinute, 20*lab.PerMinute)
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.Close()
 	for _, span := range []string{"5m", "1h"} {
-		if err := r.laminar.apply(ctx, tickFlow(span, time.Minute, b.plan.tickSeries)); err != nil {
+		if err := r.Laminar.Apply(ctx, tickFlow(span, time.Minute, b.plan.tickSeries)); err != nil {
 			return err
 		}
 	}
-	if _, err := r.minute(ctx); err != nil {
+	if _, err := r.Minute(ctx); err != nil {
 		return err
 	}
 	// Each tick follows its scrape within a second.
-	const ticks = 12 * perMinute
+	const ticks = 12 * lab.PerMinute
 	ended := make(chan error, 1)
-	go func() { ended <- b.takeProfiles(ctx, r.laminar, "tick", int(ticks)) }()
+	go func() { ended <- takeProfiles(ctx, b, r.Laminar, "tick", int(ticks)) }()
 	for range ticks {
-		if _, err := r.round(ctx); err != nil {
+		if _, err := r.Round(ctx); err != nil {
 			return err
 		}
 	}
 	if err := <-ended; err != nil {
 		return err
 	}
-	return r.stop(ctx)
+	return r.Stop(ctx)
 }
 
 // takeProfiles takes a CPU profile for so many seconds, then the others.
-func (b *bench) takeProfiles(ctx context.Context, l *laminar, name string, seconds int) error {
+func takeProfiles(ctx context.Context, b *bench, l *lab.Laminar, name string, seconds int) error {
 	for _, p := range []struct{ kind, path, flags string }{
 		{"cpu", fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds), ""},
 		{"heap", "/debug/pprof/heap", "-sample_index=inuse_space"},
@@ -101,7 +103,7 @@ func (b *bench) takeProfiles(ctx context.Context, l *laminar, name string, secon
 		{"mutex", "/debug/pprof/mutex", ""},
 	} {
 		began := time.Now()
-		status, raw, err := get(ctx, l.url(p.path))
+		status, raw, err := lab.Get(ctx, l.URL(p.path))
 		if err != nil || status != http.StatusOK {
 			return fmt.Errorf("profile %s: answer %d: %w", p.kind, status, err)
 		}
@@ -113,7 +115,7 @@ func (b *bench) takeProfiles(ctx context.Context, l *laminar, name string, secon
 		if p.flags != "" {
 			args = append(args, p.flags)
 		}
-		text, err := output(ctx, "go", append(args, b.tools.laminar, file+".pprof")...)
+		text, err := lab.Output(ctx, "go", append(args, b.Laminar, file+".pprof")...)
 		if err != nil {
 			return err
 		}

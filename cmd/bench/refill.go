@@ -3,17 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"laminar/cmd/bench/lab"
 )
 
-// refill measures a full recomputation of stored samples, by job and by series,
+// measureRefill measures a full recomputation of stored samples, by job and by series,
 // into an empty table, and how long it takes to read the same segments and
 // throw them away.
-func (b *bench) refill(ctx context.Context) error {
-	w, err := b.windowsOf(ctx)
+func measureRefill(ctx context.Context, b *bench) error {
+	w, err := windowsOf(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -26,14 +25,14 @@ func (b *bench) refill(ctx context.Context) error {
 				return err
 			}
 		}
-		took, err := w.laminar.db.readHot(ctx)
+		took, err := w.laminar.DB.ReadHot(ctx)
 		if err != nil {
 			return err
 		}
 		b.add(5, refillDiscard, "ms", ms(took))
 	}
 	if !b.chosen(4) {
-		if err := b.releaseWindows(ctx); err != nil {
+		if err := releaseWindows(ctx, b); err != nil {
 			return err
 		}
 	}
@@ -70,27 +69,35 @@ func windowFlow(by string, more string) string {
 // windowWork is some windows' samples in Laminar and in a row table.
 type windowWork struct {
 	b       *bench
-	scrapes scrapes
-	laminar *laminar
-	rows    *database
+	scrapes lab.Scrapes
+	laminar *lab.Laminar
+	rows    *lab.Database
 }
 
 // windowsOf is the work that scenarios 5 and 4 share.
-func (b *bench) windowsOf(ctx context.Context) (_ *windowWork, err error) {
-	if b.windows == nil {
-		b.windows, err = b.newWindowWork(ctx)
+func windowsOf(ctx context.Context, b *bench) (*windowWork, error) {
+	if w, ok := b.windows.(*windowWork); ok {
+		return w, nil
 	}
-	return b.windows, err
+	w, err := newWindowWork(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	b.windows = w
+	return w, nil
 }
 
 // releaseWindows ends the work of windowsOf.
-func (b *bench) releaseWindows(ctx context.Context) error {
-	w := b.windows
+func releaseWindows(ctx context.Context, b *bench) error {
+	w, ok := b.windows.(*windowWork)
+	if !ok {
+		return nil
+	}
 	b.windows = nil
 	return w.stop(ctx)
 }
 
-func (b *bench) newWindowWork(ctx context.Context) (_ *windowWork, err error) {
+func newWindowWork(ctx context.Context, b *bench) (_ *windowWork, err error) {
 	w := &windowWork{b: b}
 	defer func() {
 		if err != nil {
@@ -99,74 +106,74 @@ func (b *bench) newWindowWork(ctx context.Context) (_ *windowWork, err error) {
 	}()
 	length := time.Duration(b.plan.refillWindows) * time.Minute
 	start := time.Now().Truncate(time.Minute).Add(-length - 10*time.Minute)
-	w.scrapes = scrapes{requestSeries(b.plan.refillSeries), start, scrapeInterval}
-	if w.laminar, err = b.newLaminar(ctx, "windows", windowFlow("job", "")); err != nil {
+	w.scrapes = lab.Scrapes{Series: lab.RequestSeries(b.plan.refillSeries), Start: start, Interval: lab.ScrapeInterval}
+	if w.laminar, err = b.NewLaminar(ctx, "windows", windowFlow("job", "")); err != nil {
 		return nil, err
 	}
-	if err := w.laminar.apply(ctx, windowFlow("series", "")); err != nil {
+	if err := w.laminar.Apply(ctx, windowFlow("series", "")); err != nil {
 		return nil, err
 	}
-	if w.rows, err = b.pg.create(ctx, "windows_rows"); err != nil {
+	if w.rows, err = b.PG.Create(ctx, "windows_rows"); err != nil {
 		return nil, err
 	}
-	if err := w.rows.createTables(ctx, w.scrapes.series, indexByTS); err != nil {
+	if err := w.rows.CreateTables(ctx, w.scrapes.Series, lab.IndexByTS); err != nil {
 		return nil, err
 	}
 	for _, statement := range []string{
 		`create table cron_job (bucket timestamptz, job text, total float8, primary key (bucket, job))`,
 		`create table cron_series (bucket timestamptz, series integer, total float8, primary key (bucket, series))`,
 	} {
-		if _, err := w.rows.conn.Exec(ctx, statement); err != nil {
+		if _, err := w.rows.Conn.Exec(ctx, statement); err != nil {
 			return nil, err
 		}
 	}
 	// Scrape 0 would belong to the window before.
-	last := 1 + b.plan.refillWindows*perMinute
-	snd := newSender(w.laminar.writeURL(), b.plan.connections)
-	defer snd.close()
-	if _, err := snd.send(ctx, w.scrapes.prepare(1, last, b.plan.connections)); err != nil {
+	last := 1 + b.plan.refillWindows*lab.PerMinute
+	snd := lab.NewSender(w.laminar.WriteURL(), lab.Connections)
+	defer snd.Close()
+	if _, err := snd.Send(ctx, w.scrapes.Prepare(1, last, lab.Connections)); err != nil {
 		return nil, err
 	}
-	if _, err := w.laminar.awaitFlows(ctx); err != nil {
+	if _, err := w.laminar.AwaitFlows(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := w.rows.copyRows(ctx, w.scrapes.prepareRows(1, last)); err != nil {
+	if _, err := w.rows.CopyRows(ctx, w.scrapes.PrepareRows(1, last)); err != nil {
 		return nil, err
 	}
-	b.say("   stored %d windows of %d series", b.plan.refillWindows, w.scrapes.series.len())
-	return w, w.rows.analyze(ctx)
+	b.say("   stored %d windows of %d series", b.plan.refillWindows, w.scrapes.Series.Len())
+	return w, w.rows.Analyze(ctx)
 }
 
-func (w *windowWork) start() time.Time { return w.scrapes.start }
+func (w *windowWork) start() time.Time { return w.scrapes.Start }
 func (w *windowWork) end() time.Time {
-	return w.scrapes.start.Add(time.Duration(w.b.plan.refillWindows) * time.Minute)
+	return w.scrapes.Start.Add(time.Duration(w.b.plan.refillWindows) * time.Minute)
 }
 
-// refill empties a flow's table and refills all windows. It is measured by the
+// measureRefill empties a flow's table and refills all windows. It is measured by the
 // rounds that the job takes, as a tick is; how long a job waits until a round
 // takes it up is a figure of its own.
 func (w *windowWork) refill(ctx context.Context, by string) error {
-	db := w.laminar.db
+	db := w.laminar.DB
 	table := "flow.window_" + by
-	if _, err := db.conn.Exec(ctx, "truncate "+table); err != nil {
+	if _, err := db.Conn.Exec(ctx, "truncate "+table); err != nil {
 		return err
 	}
-	if err := db.checkpoint(ctx); err != nil {
+	if err := db.Checkpoint(ctx); err != nil {
 		return err
 	}
-	_, before, err := w.laminar.rounds(ctx)
+	_, before, err := w.laminar.Rounds(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := w.laminar.run(ctx, "refill", "window_"+by, "--from", w.start().UTC().Format(time.RFC3339),
+	if _, err := w.laminar.Run(ctx, "refill", "window_"+by, "--from", w.start().UTC().Format(time.RFC3339),
 		"--to", w.end().UTC().Format(time.RFC3339), "--no-wait"); err != nil {
 		return err
 	}
-	end, err := db.until(ctx, 5*time.Millisecond, 5*time.Minute, "select not exists (select from laminar.job where state in ('queued', 'running'))")
+	end, err := db.Until(ctx, 5*time.Millisecond, 5*time.Minute, "select not exists (select from laminar.job where state in ('queued', 'running'))")
 	if err != nil {
 		return err
 	}
-	took, err := w.laminar.workedSince(ctx, before)
+	took, err := w.laminar.WorkedSince(ctx, before)
 	if err != nil {
 		return err
 	}
@@ -175,10 +182,10 @@ func (w *windowWork) refill(ctx context.Context, by string) error {
 		state string
 		rows  int64
 	)
-	if err := db.conn.QueryRow(ctx, "select created_at, state from laminar.job order by id desc limit 1").Scan(&asked, &state); err != nil {
+	if err := db.Conn.QueryRow(ctx, "select created_at, state from laminar.job order by id desc limit 1").Scan(&asked, &state); err != nil {
 		return err
 	}
-	if err := db.conn.QueryRow(ctx, "select count(*) from "+table).Scan(&rows); err != nil {
+	if err := db.Conn.QueryRow(ctx, "select count(*) from "+table).Scan(&rows); err != nil {
 		return err
 	}
 	if want := w.groups(by) * w.b.plan.refillWindows; state != "done" || rows != want {
@@ -192,9 +199,9 @@ func (w *windowWork) refill(ctx context.Context, by string) error {
 // groups is how many results a window has.
 func (w *windowWork) groups(by string) int64 {
 	if by == "job" {
-		return int64(min(jobCount, (w.scrapes.series.len()+w.scrapes.series.target-1)/w.scrapes.series.target))
+		return int64(min(lab.JobCount, (w.scrapes.Series.Len()+w.scrapes.Series.Target-1)/w.scrapes.Series.Target))
 	}
-	return int64(w.scrapes.series.len())
+	return int64(w.scrapes.Series.Len())
 }
 
 // cronStatements are what a user would write by hand.
@@ -211,13 +218,13 @@ on conflict (bucket, series) do update set total = excluded.total`,
 
 // cron runs the hand-written statement over everything, into an empty table.
 func (w *windowWork) cron(ctx context.Context, by string) error {
-	if _, err := w.rows.conn.Exec(ctx, "truncate cron_"+by); err != nil {
+	if _, err := w.rows.Conn.Exec(ctx, "truncate cron_"+by); err != nil {
 		return err
 	}
-	if err := w.rows.checkpoint(ctx); err != nil {
+	if err := w.rows.Checkpoint(ctx); err != nil {
 		return err
 	}
-	took, err := w.rows.timed(ctx, cronStatements[by], w.start(), w.end())
+	took, err := w.rows.Timed(ctx, cronStatements[by], w.start(), w.end())
 	if err != nil {
 		return err
 	}
@@ -229,10 +236,10 @@ func (w *windowWork) cron(ctx context.Context, by string) error {
 func (w *windowWork) compare(ctx context.Context, by string) error {
 	const sums = "select count(*)::float8, coalesce(sum(%s), 0) from %s"
 	var n, total, wantN, want float64
-	if err := w.laminar.db.conn.QueryRow(ctx, fmt.Sprintf(sums, "value", "flow.window_"+by)).Scan(&n, &total); err != nil {
+	if err := w.laminar.DB.Conn.QueryRow(ctx, fmt.Sprintf(sums, "value", "flow.window_"+by)).Scan(&n, &total); err != nil {
 		return err
 	}
-	if err := w.rows.conn.QueryRow(ctx, fmt.Sprintf(sums, "total", "cron_"+by)).Scan(&wantN, &want); err != nil {
+	if err := w.rows.Conn.QueryRow(ctx, fmt.Sprintf(sums, "total", "cron_"+by)).Scan(&wantN, &want); err != nil {
 		return err
 	}
 	if diff := total - want; n != wantN || diff*diff > 1e-18*want*want {
@@ -241,36 +248,15 @@ func (w *windowWork) compare(ctx context.Context, by string) error {
 	return nil
 }
 
-// readHot reads all hot segments over one connection and discards them: the time
-// that PostgreSQL needs to send them.
-func (d *database) readHot(ctx context.Context) (time.Duration, error) {
-	rows, err := d.conn.Query(ctx, "select id from laminar.generation where state in ('current', 'frozen') order by id")
-	if err != nil {
-		return 0, err
-	}
-	generations, err := pgx.CollectRows(rows, pgx.RowTo[int32])
-	if err != nil {
-		return 0, err
-	}
-	began := time.Now()
-	for _, id := range generations {
-		sql := fmt.Sprintf("copy (select * from laminar.hot_%d) to stdout binary", id)
-		if _, err := d.conn.PgConn().CopyTo(ctx, io.Discard, sql); err != nil {
-			return 0, fmt.Errorf("%s: %w", sql, err)
-		}
-	}
-	return time.Since(began), nil
-}
-
 func (w *windowWork) close() {
 	if w.laminar != nil {
-		w.laminar.kill()
+		w.laminar.Kill()
 	}
 }
 
 func (w *windowWork) stop(ctx context.Context) error {
-	if err := w.laminar.remove(ctx); err != nil {
+	if err := w.laminar.Remove(ctx); err != nil {
 		return err
 	}
-	return w.rows.drop(ctx)
+	return w.rows.Drop(ctx)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"laminar/cmd/bench/lab"
 )
 
 // restartFlows have the defaults of users: trigger, provisional results.
@@ -26,25 +28,25 @@ const (
 	restartReplay   = "Prometheus: until it is ready, its WAL replayed"
 )
 
-// restart kills Laminar and Prometheus, which hold the same hour of samples,
+// measureRestart kills Laminar and Prometheus, which hold the same hour of samples,
 // and measures how long each takes to come back: one after the other, on an
 // idle machine.
-func (b *bench) restart(ctx context.Context) error {
-	t, err := b.ticksOf(ctx)
+func measureRestart(ctx context.Context, b *bench) error {
+	t, err := ticksOf(ctx, b)
 	if err != nil {
 		return err
 	}
 	if err := t.fill(ctx, b.plan.tickHour); err != nil { // ticks have done it, if they were measured
 		return err
 	}
-	if err := t.laminar.apply(ctx, restartFlows); err != nil {
+	if err := t.laminar.Apply(ctx, restartFlows); err != nil {
 		return err
 	}
 	// Until windows have closed, so that there is something to compare.
-	if err := t.store(ctx, 2*perMinute); err != nil {
+	if err := t.store(ctx, 2*lab.PerMinute); err != nil {
 		return err
 	}
-	if _, err := t.laminar.awaitFlows(ctx); err != nil {
+	if _, err := t.laminar.AwaitFlows(ctx); err != nil {
 		return err
 	}
 	for range min(b.plan.rounds, 2) { // each takes long and differs little
@@ -55,12 +57,12 @@ func (b *bench) restart(ctx context.Context) error {
 			return err
 		}
 	}
-	took, err := t.laminar.db.readHot(ctx)
+	took, err := t.laminar.DB.ReadHot(ctx)
 	if err != nil {
 		return err
 	}
 	b.add(8, restartRead, "ms", ms(took))
-	if err := b.releaseTicks(ctx); err != nil {
+	if err := releaseTicks(ctx, b); err != nil {
 		return err
 	}
 	if err := b.report.AtMost(8, "ready for writes over Prometheus's WAL replay", restartReady, restartReplay, 0.1); err != nil {
@@ -70,14 +72,14 @@ func (b *bench) restart(ctx context.Context) error {
 }
 
 func (t *tickWork) crashPrometheus(ctx context.Context) error {
-	t.prom.kill()
-	p, err := t.b.launchPrometheus(t.prom.dir)
+	t.prom.Kill()
+	p, err := t.b.LaunchPrometheus(t.prom.Dir)
 	if err != nil {
 		return err
 	}
 	t.prom = p
-	t.toP.close()
-	took, err := p.awaitReady(ctx, "/-/ready")
+	t.toP.Close()
+	took, err := p.AwaitReady(ctx, "/-/ready")
 	if err != nil {
 		return err
 	}
@@ -87,44 +89,44 @@ func (t *tickWork) crashPrometheus(ctx context.Context) error {
 }
 
 func (t *tickWork) crashLaminar(ctx context.Context) error {
-	l := t.scrapes.prepare(t.next, t.next+1, t.b.plan.connections)
-	rows := t.scrapes.prepareRows(t.next, t.next+1)
-	first := l.lanes[0][0]
-	l.lanes[0] = l.lanes[0][1:]
-	db := t.laminar.db
-	t.laminar.kill()
-	t.toL.close()
-	p, err := t.b.launchLaminar(db, "")
+	l := t.scrapes.Prepare(t.next, t.next+1, lab.Connections)
+	rows := t.scrapes.PrepareRows(t.next, t.next+1)
+	first := l.Lanes[0][0]
+	l.Lanes[0] = l.Lanes[0][1:]
+	db := t.laminar.DB
+	t.laminar.Kill()
+	t.toL.Close()
+	p, err := t.b.LaunchLaminar(db, "")
 	if err != nil {
 		return err
 	}
 	t.laminar = p
 	t.connect()
-	up, err := p.awaitReady(ctx, "/-/ready")
+	up, err := p.AwaitReady(ctx, "/-/ready")
 	if err != nil {
 		return err
 	}
-	if err := t.toL.post(ctx, first.body); err != nil {
+	if err := t.toL.Post(ctx, first.Body); err != nil {
 		return err
 	}
-	ready := time.Since(p.started)
-	if _, err := t.toL.send(ctx, l); err != nil {
+	ready := time.Since(p.Started)
+	if _, err := t.toL.Send(ctx, l); err != nil {
 		return err
 	}
-	shown, err := p.awaitFlows(ctx)
+	shown, err := p.AwaitFlows(ctx)
 	if err != nil {
 		return err
 	}
 	t.next++
 	t.b.add(8, restartUp, "ms", ms(up))
 	t.b.add(8, restartReady, "ms", ms(ready))
-	t.b.add(8, restartCaughtUp, "ms", ms(shown.Sub(p.started)))
+	t.b.add(8, restartCaughtUp, "ms", ms(shown.Sub(p.Started)))
 	// The others get the scrape too, so that all hold the same.
-	l.lanes[0] = append([]request{first}, l.lanes[0]...)
-	if _, err := t.toP.send(ctx, l); err != nil {
+	l.Lanes[0] = append([]lab.Request{first}, l.Lanes[0]...)
+	if _, err := t.toP.Send(ctx, l); err != nil {
 		return err
 	}
-	if _, err := t.rows.copyRows(ctx, rows); err != nil {
+	if _, err := t.rows.CopyRows(ctx, rows); err != nil {
 		return err
 	}
 	return t.checkSame(ctx)
@@ -134,15 +136,15 @@ func (t *tickWork) crashLaminar(ctx context.Context) error {
 // with what Prometheus computes.
 func (t *tickWork) checkSame(ctx context.Context) error {
 	var end time.Time
-	if err := t.laminar.db.conn.QueryRow(ctx, `select to_timestamp(emitted_until / 1000.0) from laminar.flow where name = 'restart_1h'`).Scan(&end); err != nil {
+	if err := t.laminar.DB.Conn.QueryRow(ctx, `select to_timestamp(emitted_until / 1000.0) from laminar.flow where name = 'restart_1h'`).Scan(&end); err != nil {
 		return err
 	}
-	want, err := t.prom.query(ctx, "sum by (job) (rate(http_requests_total[1h]))", end)
+	want, err := t.prom.Query(ctx, "sum by (job) (rate(http_requests_total[1h]))", end)
 	if err != nil {
 		return err
 	}
 	if err := t.compare(ctx, "flow.restart_1h", end, want); err != nil {
-		return fmt.Errorf("after a restart (logs in %s): %w", filepath.Dir(t.laminar.log), err)
+		return fmt.Errorf("after a restart (logs in %s): %w", filepath.Dir(t.laminar.Log), err)
 	}
 	return nil
 }

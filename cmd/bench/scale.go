@@ -7,26 +7,27 @@ import (
 	"strings"
 	"time"
 
+	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 )
 
 // growth is a part of bench-scale.
 type growth struct {
 	name string
-	run  func(*bench, context.Context) error
+	run  func(context.Context, *bench) error
 }
 
 // growths are the parts of bench-scale: the quantities that figures grow with.
 var growths = []growth{
-	{"series", func(b *bench, ctx context.Context) error { return b.eachSize(ctx, b.plan.scale.series, b.growSeries) }},
-	{"flows", func(b *bench, ctx context.Context) error { return b.eachSize(ctx, b.plan.scale.flows, b.growFlows) }},
-	{"stored", (*bench).growStored},
-	{"active", (*bench).manyActive},
+	{"series", func(ctx context.Context, b *bench) error { return eachSize(ctx, b, b.plan.scale.series, growSeries) }},
+	{"flows", func(ctx context.Context, b *bench) error { return eachSize(ctx, b, b.plan.scale.flows, growFlows) }},
+	{"stored", growStored},
+	{"active", manyActive},
 }
 
-// scale measures how figures grow: by all parts, or those that only names. Each
+// measureScale measures how figures grow: by all parts, or those that only names. Each
 // size is a Laminar on a database of its own.
-func (b *bench) scale(ctx context.Context, only string) error {
+func measureScale(ctx context.Context, b *bench, only string) error {
 	var chosen []string
 	if only != "" {
 		chosen = strings.Split(only, ",")
@@ -40,7 +41,7 @@ func (b *bench) scale(ctx context.Context, only string) error {
 		if chosen != nil && !slices.Contains(chosen, g.name) {
 			continue
 		}
-		if err := g.run(b, ctx); err != nil {
+		if err := g.run(ctx, b); err != nil {
 			return fmt.Errorf("growth with %s: %w", g.name, err)
 		}
 	}
@@ -48,9 +49,9 @@ func (b *bench) scale(ctx context.Context, only string) error {
 }
 
 // eachSize measures one growth at each of its sizes.
-func (b *bench) eachSize(ctx context.Context, sizes []int, measure func(context.Context, int) error) error {
+func eachSize(ctx context.Context, b *bench, sizes []int, measure func(context.Context, *bench, int) error) error {
 	for _, n := range sizes {
-		if err := measure(ctx, n); err != nil {
+		if err := measure(ctx, b, n); err != nil {
 			return fmt.Errorf("%d: %w", n, err)
 		}
 	}
@@ -96,65 +97,65 @@ func (b *bench) grow(name, size, unit string, at, v float64) {
 }
 
 // growSeries measures ingest, memory and a tick over n active series.
-func (b *bench) growSeries(ctx context.Context, n int) error {
-	l, err := b.newLaminar(ctx, "grow", "")
+func growSeries(ctx context.Context, b *bench, n int) error {
+	l, err := b.NewLaminar(ctx, "grow", "")
 	if err != nil {
 		return err
 	}
-	defer l.kill()
-	snd := newSender(l.writeURL(), b.plan.shards)
-	defer snd.close()
-	base, err := l.heap(ctx)
+	defer l.Kill()
+	snd := lab.NewSender(l.WriteURL(), b.plan.shards)
+	defer snd.Close()
+	base, err := l.Heap(ctx)
 	if err != nil {
 		return err
 	}
-	s := scrapes{nodeSeries(n, ingestInterval), ingestStart(), ingestInterval}
-	if _, err := snd.send(ctx, s.prepare(0, 1, b.plan.shards)); err != nil {
+	s := lab.Scrapes{Series: lab.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
+	if _, err := snd.Send(ctx, s.Prepare(0, 1, b.plan.shards)); err != nil {
 		return err
 	}
-	rest := s.prepare(1, 1+max(2, int64(b.plan.ingestSamples/n)), b.plan.shards)
-	took, err := snd.send(ctx, rest)
+	rest := s.Prepare(1, 1+max(2, int64(b.plan.ingestSamples/n)), b.plan.shards)
+	took, err := snd.Send(ctx, rest)
 	if err != nil {
 		return err
 	}
-	heap, err := l.heap(ctx)
+	heap, err := l.Heap(ctx)
 	if err != nil {
 		return err
 	}
-	b.grow(ingestBySeries, "series", "samples/s", float64(n), float64(rest.samples)/took.Seconds())
+	b.grow(ingestBySeries, "series", "samples/s", float64(n), float64(rest.Samples)/took.Seconds())
 	b.grow(memoryBySeries, "series", "B", float64(n), (heap-base)/float64(n))
-	if err := l.remove(ctx); err != nil {
+	if err := l.Remove(ctx); err != nil {
 		return err
 	}
-	r, err := b.newRig(ctx, "grow", requestSeries(n), 5*perMinute, int64(b.plan.rounds+2)*perMinute)
+	r, err := b.NewRig(ctx, "grow", lab.RequestSeries(n), 5*lab.PerMinute, int64(b.plan.rounds+2)*lab.PerMinute)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	took1, err := b.medianMinute(ctx, r, tickFlow("5m", time.Minute, n), b.plan.rounds)
+	defer r.Close()
+	took1, err := medianMinute(ctx, b, r, tickFlow("5m", time.Minute, n), b.plan.rounds)
 	if err != nil {
 		return err
 	}
 	b.grow(tickBySeries, "series", "ms", float64(n), took1)
 	b.grow(perSeriesTick, "series", "us", float64(n), took1*1000/float64(n))
-	return r.stop(ctx)
+	return r.Stop(ctx)
 }
 
 // medianMinute applies flows and returns the median of so many ticks, in ms, that
 // close a window, after a first one that builds the state.
-func (b *bench) medianMinute(ctx context.Context, r *rig, flows string, ticks int) (float64, error) {
-	if err := r.store(ctx, perMinute-1); err != nil {
+func medianMinute(ctx context.Context, b *bench, r *lab.Rig, flows string, ticks int) (float64, error) {
+	if err := r.Store(ctx, lab.PerMinute-1); err != nil {
 		return 0, err
 	}
-	if err := r.laminar.apply(ctx, flows); err != nil {
+	if err := r.Laminar.Apply(ctx, flows); err != nil {
 		return 0, err
 	}
-	if _, err := r.round(ctx); err != nil {
+	if _, err := r.Round(ctx); err != nil {
 		return 0, err
 	}
 	var took []float64
 	for range ticks {
-		d, err := r.minute(ctx)
+		d, err := r.Minute(ctx)
 		if err != nil {
 			return 0, err
 		}
@@ -165,13 +166,13 @@ func (b *bench) medianMinute(ctx context.Context, r *rig, flows string, ticks in
 
 // growFlows measures the rounds that follow a scrape, with n flows over it, and
 // with one flow over it and n-1 that have nothing to do.
-func (b *bench) growFlows(ctx context.Context, n int) error {
+func growFlows(ctx context.Context, b *bench, n int) error {
 	for _, idle := range []bool{false, true} {
-		r, err := b.newRig(ctx, "grow", requestSeries(growFlowsSeries), 5*perMinute, int64(b.plan.rounds+2)*perMinute)
+		r, err := b.NewRig(ctx, "grow", lab.RequestSeries(growFlowsSeries), 5*lab.PerMinute, int64(b.plan.rounds+2)*lab.PerMinute)
 		if err != nil {
 			return err
 		}
-		defer r.close()
+		defer r.Close()
 		var flows strings.Builder
 		flows.WriteString("flows:\n")
 		for i := range n {
@@ -184,9 +185,9 @@ func (b *bench) growFlows(ctx context.Context, n int) error {
 		}
 		if idle {
 			// The vectors of flows that nothing touches are stored now and then.
-			r.watch = []string{"grow_0"}
+			r.Watch = []string{"grow_0"}
 		}
-		took, err := b.medianMinute(ctx, r, flows.String(), b.plan.rounds)
+		took, err := medianMinute(ctx, b, r, flows.String(), b.plan.rounds)
 		if err != nil {
 			return err
 		}
@@ -195,7 +196,7 @@ func (b *bench) growFlows(ctx context.Context, n int) error {
 			name = roundByIdle
 		}
 		b.grow(name, "flows", "ms", float64(n), took)
-		if err := r.stop(ctx); err != nil {
+		if err := r.Stop(ctx); err != nil {
 			return err
 		}
 	}
@@ -203,23 +204,23 @@ func (b *bench) growFlows(ctx context.Context, n int) error {
 }
 
 // growStored measures the same tick beside ever longer histories.
-func (b *bench) growStored(ctx context.Context) error {
+func growStored(ctx context.Context, b *bench) error {
 	n := b.plan.tickSeries
 	ticks := b.plan.rounds * ticksPerRound // what they are held against leaves little room
 	for _, stored := range b.plan.scale.stored {
-		history := max(5*perMinute, int64(stored/n))
-		r, err := b.newRig(ctx, "grow", requestSeries(n), history, int64(ticks+2)*perMinute)
+		history := max(5*lab.PerMinute, int64(stored/n))
+		r, err := b.NewRig(ctx, "grow", lab.RequestSeries(n), history, int64(ticks+2)*lab.PerMinute)
 		if err != nil {
 			return err
 		}
-		defer r.close()
-		took, err := b.medianMinute(ctx, r, tickFlow("5m", time.Minute, n), ticks)
+		defer r.Close()
+		took, err := medianMinute(ctx, b, r, tickFlow("5m", time.Minute, n), ticks)
 		if err != nil {
 			return err
 		}
-		halfway := history + 1 + int64(ticks/2+1)*perMinute // scrapes
+		halfway := history + 1 + int64(ticks/2+1)*lab.PerMinute // scrapes
 		b.grow(tickByStored, "samples", "ms", float64(halfway)*float64(n), took)
-		if err := r.stop(ctx); err != nil {
+		if err := r.Stop(ctx); err != nil {
 			return err
 		}
 	}
@@ -245,72 +246,72 @@ var tenFlows = []string{
 // manyActive measures the memory of a process with a million series: with ten
 // flows that read a metric each, a tenth of the series, and with ten flows that
 // all read every series.
-func (b *bench) manyActive(ctx context.Context) error {
+func manyActive(ctx context.Context, b *bench) error {
 	n := b.plan.scale.active
 	metrics := make([]string, len(tenFlows))
 	for i := range metrics {
 		metrics[i] = fmt.Sprintf("http_requests_%d_total", i)
 	}
-	err := b.activeSeries(ctx, metricSeries(n, 100, metrics...), "ten flows over a tenth each", func(flow int) string { return metrics[flow] })
+	err := activeSeries(ctx, b, lab.MetricSeries(n, 100, metrics...), "ten flows over a tenth each", func(flow int) string { return metrics[flow] })
 	if err != nil {
 		return err
 	}
-	return b.activeSeries(ctx, requestSeries(n), "ten flows over all", func(int) string { return "http_requests_total" })
+	return activeSeries(ctx, b, lab.RequestSeries(n), "ten flows over all", func(int) string { return "http_requests_total" })
 }
 
 // activeSeries is manyActive for one kind of flows; metric names the metric that
 // a flow reads.
-func (b *bench) activeSeries(ctx context.Context, series *fleetSeries, kind string, metric func(flow int) string) error {
-	r, err := b.newRig(ctx, "active", series, 0, 8*perMinute)
+func activeSeries(ctx context.Context, b *bench, series *lab.FleetSeries, kind string, metric func(flow int) string) error {
+	r, err := b.NewRig(ctx, "active", series, 0, 8*lab.PerMinute)
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.Close()
 	var flows strings.Builder
 	flows.WriteString("flows:\n")
 	for i, promql := range tenFlows {
 		fmt.Fprintf(&flows, "  - {name: active_%d, promql: '%s', every: 1m, watermark_delay: 0s}\n", i, fmt.Sprintf(promql, metric(i)))
 	}
-	if err := r.laminar.apply(ctx, flows.String()); err != nil {
+	if err := r.Laminar.Apply(ctx, flows.String()); err != nil {
 		return err
 	}
-	_, before, err := r.laminar.rounds(ctx)
+	_, before, err := r.Laminar.Rounds(ctx)
 	if err != nil {
 		return err
 	}
 	most := 0.0
-	for range 6 * perMinute {
-		if err := r.store(ctx, 1); err != nil {
+	for range 6 * lab.PerMinute {
+		if err := r.Store(ctx, 1); err != nil {
 			return err
 		}
-		m, err := r.laminar.metrics(ctx)
+		m, err := r.Laminar.Metrics(ctx)
 		if err != nil {
 			return err
 		}
 		most = max(most, m["process_resident_memory_bytes"])
-		if _, err := r.laminar.awaitFlows(ctx); err != nil {
+		if _, err := r.Laminar.AwaitFlows(ctx); err != nil {
 			return err
 		}
-		took, err := r.laminar.workedSince(ctx, before)
+		took, err := r.Laminar.WorkedSince(ctx, before)
 		if err != nil {
 			return err
 		}
 		before += took
 		b.add(7, scaleRounds+kind, "ms", ms(took))
 	}
-	m, err := r.laminar.metrics(ctx)
+	m, err := r.Laminar.Metrics(ctx)
 	if err != nil {
 		return err
 	}
 	b.add(7, scaleResident+kind, "GB", max(most, m["process_resident_memory_bytes"])/1e9)
-	heap, err := r.laminar.heap(ctx)
+	heap, err := r.Laminar.Heap(ctx)
 	if err != nil {
 		return err
 	}
 	b.add(7, scaleHeap+kind, "GB", heap/1e9)
-	if err := r.stop(ctx); err != nil {
+	if err := r.Stop(ctx); err != nil {
 		return err
 	}
-	claim := fmt.Sprintf("all of %s active series and %s, resident", report.Count(float64(series.len())), kind)
+	claim := fmt.Sprintf("all of %s active series and %s, resident", report.Count(float64(series.Len())), kind)
 	return b.report.Below(7, claim, scaleResident+kind, 2)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 )
 
@@ -15,36 +16,36 @@ const (
 
 // tickStored measures the same ticks beside a short and a long history, in turn.
 // A window ends with each scrape. A single tick takes as long as its durable
-// write happens to, so a round's figure is the median of several.
-func (b *bench) tickStored(ctx context.Context) error {
-	series := requestSeries(b.plan.storedSeries)
+// writeReport happens to, so a round's figure is the median of several.
+func tickStored(ctx context.Context, b *bench) error {
+	series := lab.RequestSeries(b.plan.storedSeries)
 	ahead := 1 + int64(b.plan.rounds*b.plan.storedTicks)
 	few := b.plan.storedFew + 1 + ahead // when the last tick has been measured
-	var rigs []*rig
+	var rigs []*lab.Rig
 	defer func() {
 		for _, r := range rigs {
-			r.close()
+			r.Close()
 		}
 	}()
 	for _, history := range []int64{b.plan.storedFew, 100 * few} {
-		r, err := b.newRig(ctx, fmt.Sprintf("stored_%d", history), series, history, ahead)
+		r, err := b.NewRig(ctx, fmt.Sprintf("stored_%d", history), series, history, ahead)
 		if err != nil {
 			return err
 		}
 		rigs = append(rigs, r)
-		if err := r.laminar.apply(ctx, tickFlow("5m", scrapeInterval, series.len())); err != nil {
+		if err := r.Laminar.Apply(ctx, tickFlow("5m", lab.ScrapeInterval, series.Len())); err != nil {
 			return err
 		}
-		if _, err := r.round(ctx); err != nil { // builds the state
+		if _, err := r.Round(ctx); err != nil { // builds the state
 			return err
 		}
-		b.say("   stored %s samples", report.Count(float64(r.next)*float64(series.len())))
+		b.say("   stored %s samples", report.Count(float64(r.Next)*float64(series.Len())))
 	}
 	for range b.plan.rounds {
 		var took [2][]float64
 		for range b.plan.storedTicks {
 			for i, r := range rigs {
-				d, err := r.round(ctx)
+				d, err := r.Round(ctx)
 				if err != nil {
 					return err
 				}
@@ -55,7 +56,7 @@ func (b *bench) tickStored(ctx context.Context) error {
 		b.add(3, tickManyStored, "ms", report.Median(took[1]))
 	}
 	for _, r := range rigs {
-		if err := r.stop(ctx); err != nil {
+		if err := r.Stop(ctx); err != nil {
 			return err
 		}
 	}

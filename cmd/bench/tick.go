@@ -2,17 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"net/url"
-	"strconv"
 	"time"
 
+	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 )
 
-// tick measures what one more scrape of many series costs: Laminar's round, the
+// measureTicks measures what one more scrape of many series costs: Laminar's round, the
 // statement of a cron job, and Prometheus's own evaluation of the rule.
 //
 // A flow's trigger counts samples, so that exactly one round follows a scrape
@@ -20,8 +18,8 @@ import (
 // delay, so that this round computes the same one window as the peers do. Its
 // duration is what Laminar's own metric of rounds says: from before the
 // snapshot to behind the commit.
-func (b *bench) tick(ctx context.Context) error {
-	t, err := b.ticksOf(ctx)
+func measureTicks(ctx context.Context, b *bench) error {
+	t, err := ticksOf(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -30,15 +28,15 @@ func (b *bench) tick(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := b.tickStored(ctx); err != nil {
+	if err := tickStored(ctx, b); err != nil {
 		return err
 	}
 	if !b.chosen(8) {
-		if err := b.releaseTicks(ctx); err != nil {
+		if err := releaseTicks(ctx, b); err != nil {
 			return err
 		}
 	}
-	return b.tickTargets()
+	return tickTargets(b)
 }
 
 // ticksPerRound is how many ticks a round's figure of a range is the median of.
@@ -53,7 +51,7 @@ const (
 	tickCronSum    = "cron: sum and count of values by job, last 5 min"
 )
 
-func (b *bench) tickTargets() error {
+func tickTargets(b *bench) error {
 	r := b.report
 	five, hour := fmt.Sprintf(tickLaminar, "5m"), fmt.Sprintf(tickLaminar, "1h")
 	for _, t := range []struct {
@@ -78,71 +76,79 @@ func (b *bench) tickTargets() error {
 // row table.
 type tickWork struct {
 	b       *bench
-	scrapes scrapes
+	scrapes lab.Scrapes
 	next    int64 // scrape
 
 	rowsFrom int64 // about the scrape from which on the row table has them
 
-	laminar *laminar
-	prom    *prometheusServer
-	rows    *database
-	toL     *sender
-	toP     *sender
+	laminar *lab.Laminar
+	prom    *lab.PrometheusServer
+	rows    *lab.Database
+	toL     *lab.Sender
+	toP     *lab.Sender
 }
 
 // ticksOf is the work that scenarios 3 and 8 share.
-func (b *bench) ticksOf(ctx context.Context) (_ *tickWork, err error) {
-	if b.ticks == nil {
-		b.ticks, err = b.newTickWork(ctx)
+func ticksOf(ctx context.Context, b *bench) (*tickWork, error) {
+	if t, ok := b.ticks.(*tickWork); ok {
+		return t, nil
 	}
-	return b.ticks, err
+	t, err := newTickWork(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	b.ticks = t
+	return t, nil
 }
 
 // releaseTicks ends the work of ticksOf.
-func (b *bench) releaseTicks(ctx context.Context) error {
-	t := b.ticks
+func releaseTicks(ctx context.Context, b *bench) error {
+	t, ok := b.ticks.(*tickWork)
+	if !ok {
+		return nil
+	}
 	b.ticks = nil
 	return t.stop(ctx)
 }
 
 // newTickWork starts all three and stores what is before the first tick, such
 // that with the ticks of the first range it is an hour.
-func (b *bench) newTickWork(ctx context.Context) (_ *tickWork, err error) {
+func newTickWork(ctx context.Context, b *bench) (_ *tickWork, err error) {
 	t := &tickWork{b: b}
 	defer func() {
 		if err != nil {
 			t.close()
 		}
 	}()
-	ofRange := (1 + int64(b.plan.rounds*ticksPerRound)) * perMinute
+	ofRange := (1 + int64(b.plan.rounds*ticksPerRound)) * lab.PerMinute
 	before := max(b.plan.tickHour-ofRange, rowScrapes)
 	// Everything that is sent lies in the past, or windows could not close.
-	ahead := before + 2*ofRange + 6*perMinute
-	start := time.Now().Truncate(time.Minute).Add(-time.Duration(ahead) * scrapeInterval)
-	t.scrapes = scrapes{requestSeries(b.plan.tickSeries), start, scrapeInterval}
+	ahead := before + 2*ofRange + 6*lab.PerMinute
+	start := time.Now().Truncate(time.Minute).Add(-time.Duration(ahead) * lab.ScrapeInterval)
+	t.scrapes = lab.Scrapes{Series: lab.RequestSeries(b.plan.tickSeries), Start: start, Interval: lab.ScrapeInterval}
 	t.rowsFrom = before - rowScrapes
 
-	if t.laminar, err = b.newLaminar(ctx, "tick", ""); err != nil {
+	if t.laminar, err = b.NewLaminar(ctx, "tick", ""); err != nil {
 		return nil, err
 	}
-	dir, err := b.path("prometheus")
+	dir, err := b.Path("prometheus")
 	if err != nil {
 		return nil, err
 	}
-	if t.prom, err = b.startPrometheus(ctx, dir); err != nil {
+	if t.prom, err = b.StartPrometheus(ctx, dir); err != nil {
 		return nil, err
 	}
-	if t.rows, err = b.pg.create(ctx, "tick_rows"); err != nil {
+	if t.rows, err = b.PG.Create(ctx, "tick_rows"); err != nil {
 		return nil, err
 	}
-	if err := t.rows.createTables(ctx, t.scrapes.series, indexByTS); err != nil {
+	if err := t.rows.CreateTables(ctx, t.scrapes.Series, lab.IndexByTS); err != nil {
 		return nil, err
 	}
 	for _, statement := range []string{
 		`create table cron_rate (bucket timestamptz, job text, value float8, primary key (bucket, job))`,
 		`create table cron_sum (bucket timestamptz, job text, total float8, samples bigint, primary key (bucket, job))`,
 	} {
-		if _, err := t.rows.conn.Exec(ctx, statement); err != nil {
+		if _, err := t.rows.Conn.Exec(ctx, statement); err != nil {
 			return nil, err
 		}
 	}
@@ -161,19 +167,19 @@ func (t *tickWork) fill(ctx context.Context, last int64) error {
 			return err
 		}
 	}
-	t.b.say("   stored %d scrapes of %d series", t.next, t.scrapes.series.len())
-	return t.rows.analyze(ctx)
+	t.b.say("   stored %d scrapes of %d series", t.next, t.scrapes.Series.Len())
+	return t.rows.Analyze(ctx)
 }
 
 // connect makes senders for the processes that run now.
 func (t *tickWork) connect() {
-	t.toL, t.toP = newSender(t.laminar.writeURL(), t.b.plan.connections), newSender(t.prom.writeURL(), t.b.plan.connections)
+	t.toL, t.toP = lab.NewSender(t.laminar.WriteURL(), lab.Connections), lab.NewSender(t.prom.WriteURL(), lab.Connections)
 }
 
 // rowScrapes is how much of what is before the first tick the row table holds:
 // the statements read the last five minutes by an index, so what is older would
 // only cost loading.
-const rowScrapes = 10 * perMinute
+const rowScrapes = 10 * lab.PerMinute
 
 // store sends the next n scrapes to all three, one after the other.
 func (t *tickWork) store(ctx context.Context, n int64) error {
@@ -182,22 +188,22 @@ func (t *tickWork) store(ctx context.Context, n int64) error {
 
 // storeThen is store with something done between Laminar and the peers.
 func (t *tickWork) storeThen(ctx context.Context, n int64, then func() error) error {
-	l := t.scrapes.prepare(t.next, t.next+n, t.b.plan.connections)
-	var rows rowLoad
+	l := t.scrapes.Prepare(t.next, t.next+n, lab.Connections)
+	var rows lab.RowLoad
 	if t.next+n > t.rowsFrom {
-		rows = t.scrapes.prepareRows(t.next, t.next+n)
+		rows = t.scrapes.PrepareRows(t.next, t.next+n)
 	}
 	t.next += n
-	if _, err := t.toL.send(ctx, l); err != nil {
+	if _, err := t.toL.Send(ctx, l); err != nil {
 		return err
 	}
 	if err := then(); err != nil {
 		return err
 	}
-	if _, err := t.toP.send(ctx, l); err != nil {
+	if _, err := t.toP.Send(ctx, l); err != nil {
 		return err
 	}
-	_, err := t.rows.copyRows(ctx, rows)
+	_, err := t.rows.CopyRows(ctx, rows)
 	return err
 }
 
@@ -222,13 +228,13 @@ func (t *tickWork) measure(ctx context.Context, span string) error {
 			return err
 		}
 	}
-	if err := t.store(ctx, perMinute-1); err != nil {
+	if err := t.store(ctx, lab.PerMinute-1); err != nil {
 		return err
 	}
-	if err := t.laminar.apply(ctx, tickFlow(span, time.Minute, t.scrapes.series.len())); err != nil {
+	if err := t.laminar.Apply(ctx, tickFlow(span, time.Minute, t.scrapes.Series.Len())); err != nil {
 		return err
 	}
-	if _, err := t.laminar.awaitFlows(ctx); err != nil {
+	if _, err := t.laminar.AwaitFlows(ctx); err != nil {
 		return err
 	}
 	if _, err := t.round(ctx); err != nil { // builds the state
@@ -238,7 +244,7 @@ func (t *tickWork) measure(ctx context.Context, span string) error {
 		var ticks []float64
 		for range ticksPerRound {
 			var took time.Duration
-			for range perMinute {
+			for range lab.PerMinute {
 				var err error
 				if took, err = t.round(ctx); err != nil {
 					return err
@@ -251,7 +257,7 @@ func (t *tickWork) measure(ctx context.Context, span string) error {
 			return err
 		}
 	}
-	_, err := t.laminar.run(ctx, "flow", "delete", "tick_"+span)
+	_, err := t.laminar.Run(ctx, "flow", "delete", "tick_"+span)
 	return err
 }
 
@@ -259,15 +265,15 @@ func (t *tickWork) measure(ctx context.Context, span string) error {
 // peers get it when that is over, so that Laminar has the machine to itself as
 // they have it when they are measured.
 func (t *tickWork) round(ctx context.Context) (took time.Duration, err error) {
-	_, before, err := t.laminar.rounds(ctx)
+	_, before, err := t.laminar.Rounds(ctx)
 	if err != nil {
 		return 0, err
 	}
 	err = t.storeThen(ctx, 1, func() error {
-		if _, err := t.laminar.awaitFlows(ctx); err != nil {
+		if _, err := t.laminar.AwaitFlows(ctx); err != nil {
 			return err
 		}
-		took, err = t.laminar.workedSince(ctx, before)
+		took, err = t.laminar.WorkedSince(ctx, before)
 		return err
 	})
 	return took, err
@@ -276,9 +282,9 @@ func (t *tickWork) round(ctx context.Context) (took time.Duration, err error) {
 // peers measures the same window in the peers, and looks that all computed the
 // same.
 func (t *tickWork) peers(ctx context.Context, span string) error {
-	end := t.scrapes.time(t.next - 1)
+	end := t.scrapes.Time(t.next - 1)
 	began := time.Now()
-	byJob, err := t.prom.query(ctx, "sum by (job) (rate(http_requests_total["+span+"]))", end)
+	byJob, err := t.prom.Query(ctx, "sum by (job) (rate(http_requests_total["+span+"]))", end)
 	if err != nil {
 		return err
 	}
@@ -290,7 +296,7 @@ func (t *tickWork) peers(ctx context.Context, span string) error {
 		return nil
 	}
 	start := end.Add(-5 * time.Minute)
-	took, err := t.rows.timed(ctx, `insert into cron_rate
+	took, err := t.rows.Timed(ctx, `insert into cron_rate
 select r.bucket, d.job, sum(r.increase) / 300 from (
 	select date_bin('5 minutes', ts, $1::timestamptz + interval '1 ms') as bucket, series, max(value) - min(value) as increase
 	from sample where ts > $1 and ts <= $2 group by 1, 2
@@ -300,7 +306,7 @@ on conflict (bucket, job) do update set value = excluded.value`, start, end)
 		return err
 	}
 	t.b.add(3, tickCronRate, "ms", ms(took))
-	took, err = t.rows.timed(ctx, `insert into cron_sum
+	took, err = t.rows.Timed(ctx, `insert into cron_sum
 select date_bin('5 minutes', s.ts, $1::timestamptz + interval '1 ms'), d.job, sum(s.value), count(*)
 from sample s join series d on d.id = s.series where s.ts > $1 and s.ts <= $2 group by 1, 2
 on conflict (bucket, job) do update set total = excluded.total, samples = excluded.samples`, start, end)
@@ -315,7 +321,7 @@ on conflict (bucket, job) do update set total = excluded.total, samples = exclud
 // version of Prometheus includes one more sample, at the window's left end, so
 // they agree within some percent only: enough to see that both did the same work.
 func (t *tickWork) compare(ctx context.Context, table string, end time.Time, want map[string]float64) error {
-	rows, err := t.laminar.db.conn.Query(ctx, "select job, value from "+table+" where window_end = $1", end)
+	rows, err := t.laminar.DB.Conn.Query(ctx, "select job, value from "+table+" where window_end = $1", end)
 	if err != nil {
 		return err
 	}
@@ -343,58 +349,29 @@ func (t *tickWork) compare(ctx context.Context, table string, end time.Time, wan
 	return nil
 }
 
-// query evaluates an expression at one time and returns its values by job.
-func (p *prometheusServer) query(ctx context.Context, promql string, at time.Time) (map[string]float64, error) {
-	path := "/api/v1/query?" + url.Values{"query": {promql}, "time": {strconv.FormatInt(at.Unix(), 10)}}.Encode()
-	status, text, err := get(ctx, p.url(path))
-	if err != nil {
-		return nil, err
-	}
-	var answer struct {
-		Status string
-		Data   struct {
-			Result []struct {
-				Metric map[string]string
-				Value  [2]any
-			}
-		}
-	}
-	if err := json.Unmarshal(text, &answer); err != nil || answer.Status != "success" {
-		return nil, fmt.Errorf("%s at %s: answer %d: %s: %w", promql, at, status, text, err)
-	}
-	out := make(map[string]float64, len(answer.Data.Result))
-	for _, r := range answer.Data.Result {
-		word, _ := r.Value[1].(string)
-		if out[r.Metric["job"]], err = strconv.ParseFloat(word, 64); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 // close ends what runs, whatever state it is in.
 func (t *tickWork) close() {
 	if t.toL != nil {
-		t.toL.close()
-		t.toP.close()
+		t.toL.Close()
+		t.toP.Close()
 	}
 	if t.laminar != nil {
-		t.laminar.kill()
+		t.laminar.Kill()
 	}
 	if t.prom != nil {
-		t.prom.kill()
+		t.prom.Kill()
 	}
 }
 
 // stop ends everything in order and removes its data.
 func (t *tickWork) stop(ctx context.Context) error {
-	if err := t.laminar.remove(ctx); err != nil {
+	if err := t.laminar.Remove(ctx); err != nil {
 		return err
 	}
-	if err := t.rows.drop(ctx); err != nil {
+	if err := t.rows.Drop(ctx); err != nil {
 		return err
 	}
-	return discard(t.prom.process, t.prom.dir)
+	return lab.Discard(t.prom.Process, t.prom.Dir)
 }
 
 func ms(d time.Duration) float64 { return d.Seconds() * 1000 }

@@ -14,9 +14,9 @@ import (
 	"laminar/cmd/bench/report"
 )
 
-// write writes the results beside each other: JSON, Markdown and the chart to
+// writeReport writes the results beside each other: JSON, Markdown and the chart to
 // files, text to the standard output.
-func (b *bench) write() error {
+func writeReport(b *bench) error {
 	b.report.Seconds = time.Since(b.report.Began).Seconds()
 	name := "latest"
 	switch {

@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"testing"
@@ -12,10 +12,10 @@ import (
 // sample of every scrape once, in order within its series.
 func TestPreparedRequests(t *testing.T) {
 	const count, from, to = 1234, 3, 9
-	s := scrapes{nodeSeries(count, 15*time.Second), time.UnixMilli(1_700_000_000_000), 15 * time.Second}
-	l := s.prepare(from, to, 4)
+	s := Scrapes{NodeSeries(count, 15*time.Second), time.UnixMilli(1_700_000_000_000), 15 * time.Second}
+	l := s.Prepare(from, to, 4)
 	names := map[string]int{}
-	for i, raw := range s.series.labels {
+	for i, raw := range s.Series.Labels {
 		names[string(raw)] = i
 	}
 	next := make([]int64, count) // by series: the scrape that must come next
@@ -23,9 +23,9 @@ func TestPreparedRequests(t *testing.T) {
 		next[i] = from
 	}
 	total := 0
-	for _, lane := range l.lanes {
+	for _, lane := range l.Lanes {
 		for _, r := range lane {
-			raw, err := snappy.Decode(nil, r.body)
+			raw, err := snappy.Decode(nil, r.Body)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -33,7 +33,7 @@ func TestPreparedRequests(t *testing.T) {
 			if err := req.Unmarshal(raw); err != nil {
 				t.Fatal(err)
 			}
-			if len(req.Timeseries) != r.samples || r.samples > samplesPerRequest {
+			if len(req.Timeseries) != r.samples || r.samples > SamplesPerRequest {
 				t.Fatalf("%d series in a request of %d samples", len(req.Timeseries), r.samples)
 			}
 			for _, ts := range req.Timeseries {
@@ -55,8 +55,8 @@ func TestPreparedRequests(t *testing.T) {
 			}
 		}
 	}
-	if total != l.samples || total != count*(to-from) {
-		t.Errorf("%d samples, said to be %d, want %d", total, l.samples, count*(to-from))
+	if total != l.Samples || total != count*(to-from) {
+		t.Errorf("%d samples, said to be %d, want %d", total, l.Samples, count*(to-from))
 	}
 }
 

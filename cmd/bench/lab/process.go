@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"context"
@@ -18,12 +18,12 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// process is a program that serves HTTP: Laminar or a peer.
-type process struct {
+// Process is a program that serves HTTP: Laminar or a peer.
+type Process struct {
 	name    string
 	address string // host:port
-	started time.Time
-	log     string // file
+	Started time.Time
+	Log     string // file
 	cmd     *exec.Cmd
 	ended   chan error
 }
@@ -31,13 +31,13 @@ type process struct {
 // startProcess starts a program and returns at once; see awaitReady. Its
 // arguments are made for the address that it is to listen on. Its output goes to
 // a file in dir.
-func startProcess(dir, name, program string, args func(address string) []string) (*process, error) {
+func startProcess(dir, name, program string, args func(address string) []string) (*Process, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{name: name, address: address, log: filepath.Join(dir, name+".log"), ended: make(chan error, 1)}
-	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	p := &Process{name: name, address: address, Log: filepath.Join(dir, name+".log"), ended: make(chan error, 1)}
+	log, err := os.OpenFile(p.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func startProcess(dir, name, program string, args func(address string) []string)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	// Ctrl-C is for us; we end what we have started.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p.started = time.Now()
+	p.Started = time.Now()
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -63,40 +63,40 @@ func freeAddress() (string, error) {
 	return ln.Addr().String(), ln.Close()
 }
 
-func (p *process) url(path string) string { return "http://" + p.address + path }
+func (p *Process) URL(path string) string { return "http://" + p.address + path }
 
-// awaitReady waits until path answers 200 and returns the time since the start.
-func (p *process) awaitReady(ctx context.Context, path string) (time.Duration, error) {
+// AwaitReady waits until path answers 200 and returns the time since the start.
+func (p *Process) AwaitReady(ctx context.Context, path string) (time.Duration, error) {
 	deadline := time.Now().Add(3 * time.Minute)
 	for {
-		if status, _, err := get(ctx, p.url(path)); err == nil && status == http.StatusOK {
-			return time.Since(p.started), nil
+		if status, _, err := Get(ctx, p.URL(path)); err == nil && status == http.StatusOK {
+			return time.Since(p.Started), nil
 		}
 		select {
 		case err := <-p.ended:
 			p.ended <- err
-			return 0, fmt.Errorf("%s ended before it was ready: %w\n%s", p.name, err, p.lastWords())
+			return 0, fmt.Errorf("%s ended before it was ready: %w\n%s", p.name, err, p.LastWords())
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		case <-time.After(2 * time.Millisecond): // between two questions
 		}
 		if time.Now().After(deadline) {
-			return 0, fmt.Errorf("%s is not ready after %s\n%s", p.name, time.Since(p.started).Round(time.Second), p.lastWords())
+			return 0, fmt.Errorf("%s is not ready after %s\n%s", p.name, time.Since(p.Started).Round(time.Second), p.LastWords())
 		}
 	}
 }
 
-// lastWords is the end of the process's log.
-func (p *process) lastWords() string {
-	text, err := os.ReadFile(p.log)
+// LastWords is the end of the process's log.
+func (p *Process) LastWords() string {
+	text, err := os.ReadFile(p.Log)
 	if err != nil {
 		return err.Error()
 	}
 	return strings.TrimSpace(string(text[max(0, len(text)-2000):]))
 }
 
-// stop ends the process in order.
-func (p *process) stop() error {
+// Stop ends the process in order.
+func (p *Process) Stop() error {
 	if p == nil {
 		return nil
 	}
@@ -105,25 +105,25 @@ func (p *process) stop() error {
 	case err := <-p.ended:
 		p.ended <- err
 		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() > 0 {
-			return fmt.Errorf("%s ended with code %d\n%s", p.name, exit.ExitCode(), p.lastWords())
+			return fmt.Errorf("%s ended with code %d\n%s", p.name, exit.ExitCode(), p.LastWords())
 		}
 		return nil
 	case <-time.After(time.Minute):
-		p.kill()
-		return fmt.Errorf("%s did not end within a minute of an interrupt\n%s", p.name, p.lastWords())
+		p.Kill()
+		return fmt.Errorf("%s did not end within a minute of an interrupt\n%s", p.name, p.LastWords())
 	}
 }
 
-// kill ends the process as a crash would.
-func (p *process) kill() {
+// Kill ends the process as a crash would.
+func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // it may be gone already
 	p.ended <- <-p.ended
 }
 
-// metrics reads the process's own metrics: the sum over all series of each
+// Metrics reads the process's own metrics: the sum over all series of each
 // metric, for histograms of their sums as NAME_sum and counts as NAME_count.
-func (p *process) metrics(ctx context.Context) (map[string]float64, error) {
-	status, text, err := get(ctx, p.url("/metrics"))
+func (p *Process) Metrics(ctx context.Context) (map[string]float64, error) {
+	status, text, err := Get(ctx, p.URL("/metrics"))
 	if err != nil || status != http.StatusOK {
 		return nil, fmt.Errorf("read the metrics of %s: answer %d: %w", p.name, status, err)
 	}
@@ -145,7 +145,7 @@ func (p *process) metrics(ctx context.Context) (map[string]float64, error) {
 	return sums, nil
 }
 
-func get(ctx context.Context, url string) (status int, text []byte, err error) {
+func Get(ctx context.Context, url string) (status int, text []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, nil, err
@@ -159,9 +159,9 @@ func get(ctx context.Context, url string) (status int, text []byte, err error) {
 	return resp.StatusCode, text, err
 }
 
-// discard ends a peer without waiting for it to write its buffers, and removes
+// Discard ends a peer without waiting for it to write its buffers, and removes
 // its data.
-func discard(p *process, dir string) error {
-	p.kill()
+func Discard(p *Process, dir string) error {
+	p.Kill()
 	return os.RemoveAll(dir)
 }

@@ -1,10 +1,9 @@
-package main
+package lab
 
 import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -23,12 +22,12 @@ var serverSettings = map[string]string{
 	"effective_cache_size": "8GB",
 }
 
-// postgres is the one server all scenarios use, durable and on a real disk.
-type postgres struct {
+// Postgres is the one server all scenarios use, durable and on a real disk.
+type Postgres struct {
 	server *localpg.Server
 }
 
-func startPostgres(ctx context.Context, dir string) (*postgres, error) {
+func startPostgres(ctx context.Context, dir string) (*Postgres, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
 		return nil, fmt.Errorf("look at the file system of %s: %w", dir, err)
@@ -40,25 +39,25 @@ func startPostgres(ctx context.Context, dir string) (*postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &postgres{server}, nil
+	return &Postgres{server}, nil
 }
 
-func (p *postgres) stop() error {
+func (p *Postgres) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return p.server.Stop(ctx)
 }
 
-// database is a database of its own.
-type database struct {
-	pg   *postgres
+// Database is a database of its own.
+type Database struct {
+	pg   *Postgres
 	name string
-	url  string
-	conn *pgx.Conn // for one statement at a time
+	URL  string
+	Conn *pgx.Conn // for one statement at a time
 }
 
-// create makes an empty database; drop it when done.
-func (p *postgres) create(ctx context.Context, name string) (*database, error) {
+// Create makes an empty database; drop it when done.
+func (p *Postgres) Create(ctx context.Context, name string) (*Database, error) {
 	if err := p.exec(ctx, "drop database if exists "+pgx.Identifier{name}.Sanitize()+" with (force)",
 		"create database "+pgx.Identifier{name}.Sanitize()); err != nil {
 		return nil, fmt.Errorf("create database %s: %w", name, err)
@@ -68,21 +67,21 @@ func (p *postgres) create(ctx context.Context, name string) (*database, error) {
 		return nil, err
 	}
 	u.Path = "/" + name
-	d := &database{pg: p, name: name, url: u.String()}
-	d.conn, err = pgx.Connect(ctx, d.url)
+	d := &Database{pg: p, name: name, URL: u.String()}
+	d.Conn, err = pgx.Connect(ctx, d.URL)
 	return d, err
 }
 
-// drop removes the database and everything in it.
-func (d *database) drop(ctx context.Context) error {
-	if err := d.conn.Close(ctx); err != nil {
+// Drop removes the database and everything in it.
+func (d *Database) Drop(ctx context.Context) error {
+	if err := d.Conn.Close(ctx); err != nil {
 		return err
 	}
 	return d.pg.exec(ctx, "drop database "+pgx.Identifier{d.name}.Sanitize()+" with (force)")
 }
 
 // exec runs statements outside of the databases of the scenarios.
-func (p *postgres) exec(ctx context.Context, statements ...string) error {
+func (p *Postgres) exec(ctx context.Context, statements ...string) error {
 	conn, err := pgx.Connect(ctx, p.server.URL())
 	if err != nil {
 		return err
@@ -96,51 +95,51 @@ func (p *postgres) exec(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// checkpoint writes dirty pages to disk, so that no measurement pays for the
+// Checkpoint writes dirty pages to disk, so that no measurement pays for the
 // pages of an earlier one, and all write the same full-page images.
-func (d *database) checkpoint(ctx context.Context) error {
-	_, err := d.conn.Exec(ctx, "checkpoint")
+func (d *Database) Checkpoint(ctx context.Context) error {
+	_, err := d.Conn.Exec(ctx, "checkpoint")
 	return err
 }
 
-// wal is how many bytes the server has written ahead since it was made.
-func (d *database) wal(ctx context.Context) (bytes float64, err error) {
-	err = d.conn.QueryRow(ctx, "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8").Scan(&bytes)
+// WAL is how many bytes the server has written ahead since it was made.
+func (d *Database) WAL(ctx context.Context) (bytes float64, err error) {
+	err = d.Conn.QueryRow(ctx, "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8").Scan(&bytes)
 	return bytes, err
 }
 
-// written runs write, which returns how long it took, behind a checkpoint, and
+// Written runs write, which returns how long it took, behind a checkpoint, and
 // adds how many bytes the server has written ahead meanwhile.
-func (d *database) written(ctx context.Context, write func() (time.Duration, error)) (took time.Duration, bytes float64, err error) {
-	if err := d.checkpoint(ctx); err != nil {
+func (d *Database) Written(ctx context.Context, write func() (time.Duration, error)) (took time.Duration, bytes float64, err error) {
+	if err := d.Checkpoint(ctx); err != nil {
 		return 0, 0, err
 	}
-	before, err := d.wal(ctx)
+	before, err := d.WAL(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
 	if took, err = write(); err != nil {
 		return 0, 0, err
 	}
-	after, err := d.wal(ctx)
+	after, err := d.WAL(ctx)
 	return took, after - before, err
 }
 
-// number runs a query that gives one number.
-func (d *database) number(ctx context.Context, sql string, args ...any) (n float64, err error) {
-	if err := d.conn.QueryRow(ctx, sql, args...).Scan(&n); err != nil {
+// Number runs a query that gives one number.
+func (d *Database) Number(ctx context.Context, sql string, args ...any) (n float64, err error) {
+	if err := d.Conn.QueryRow(ctx, sql, args...).Scan(&n); err != nil {
 		return 0, fmt.Errorf("%s: %w", sql, err)
 	}
 	return n, nil
 }
 
-// until asks a query again and again until it gives true, and returns when it
+// Until asks a query again and again until it gives true, and returns when it
 // did, by our clock.
-func (d *database) until(ctx context.Context, every, limit time.Duration, sql string, args ...any) (time.Time, error) {
+func (d *Database) Until(ctx context.Context, every, limit time.Duration, sql string, args ...any) (time.Time, error) {
 	deadline := time.Now().Add(limit)
 	for {
 		var done bool
-		if err := d.conn.QueryRow(ctx, sql, args...).Scan(&done); err != nil {
+		if err := d.Conn.QueryRow(ctx, sql, args...).Scan(&done); err != nil {
 			return time.Time{}, fmt.Errorf("%s: %w", sql, err)
 		}
 		now := time.Now()
@@ -158,22 +157,13 @@ func (d *database) until(ctx context.Context, every, limit time.Duration, sql st
 	}
 }
 
-// timed runs a statement in a transaction of its own and returns how long it
+// Timed runs a statement in a transaction of its own and returns how long it
 // took, its commit included.
-func (d *database) timed(ctx context.Context, sql string, args ...any) (time.Duration, error) {
+func (d *Database) Timed(ctx context.Context, sql string, args ...any) (time.Duration, error) {
 	began := time.Now()
-	_, err := d.conn.Exec(ctx, sql, args...)
+	_, err := d.Conn.Exec(ctx, sql, args...)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", sql, err)
 	}
 	return time.Since(began), nil
-}
-
-// makeWorkDir makes a directory that the server's OS user can enter.
-func makeWorkDir(parent string) (string, error) {
-	dir, err := os.MkdirTemp(parent, "laminar-bench-")
-	if err != nil {
-		return "", err
-	}
-	return dir, os.Chmod(dir, 0o755)
 }
