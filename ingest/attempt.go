@@ -19,9 +19,9 @@ func (f *flusher) write(ctx context.Context, d *draft) (*Commit, error) {
 	began := time.Now()
 	c, err := f.attempt(ctx, d)
 	switch {
-	case errors.Is(err, errTooLongAgo):
+	case errors.Is(err, ErrTooLongAgo):
 		c, err = f.attempt(ctx, d)
-	case errors.Is(err, errForgotten):
+	case errors.Is(err, ErrForgotten):
 		f.forgotten = f.restores.Add(1) // the other regions forget too
 		f.metrics.historyChanges.Inc()
 		f.log.Warn("committed flushes have disappeared; every cache was dropped", "region", f.region, "err", err)

@@ -11,16 +11,18 @@ import (
 
 // canonicalize sorts labels by name, leaves out those with an empty value
 // (which means that the series has no such label) and appends the canonical
-// bytes of the rest to dst (series.CanonicalLabels). It returns the metric's
-// name, or the reason why the labels are refused: what would poison a region
-// or a flow for ever must not get in.
-func canonicalize(dst []byte, labels []rawLabel, l Limits) (canonical, metric []byte, refused Reason) {
+// bytes of the rest to dst. It returns the metric's name, or the reason why the
+// labels are refused: what would poison a region or a flow must not get in.
+//
+// labels are put in order in place; when they are accepted, those that are left
+// out are gone.
+func canonicalize(dst []byte, labels []series.RawLabel, l Limits) (canonical, metric []byte, refused Reason) {
 	if len(labels) > l.Labels {
 		return dst, nil, TooManyLabels
 	}
 	size := 0
 	for _, lb := range labels {
-		size += len(lb.name) + len(lb.value)
+		size += len(lb.Name) + len(lb.Value)
 	}
 	if size > l.LabelBytes {
 		return dst, nil, LabelsTooLong
@@ -30,67 +32,51 @@ func canonicalize(dst []byte, labels []rawLabel, l Limits) (canonical, metric []
 	}
 	for i, lb := range labels {
 		switch {
-		case i > 0 && bytes.Equal(lb.name, labels[i-1].name):
+		case i > 0 && bytes.Equal(lb.Name, labels[i-1].Name):
 			return dst, nil, DuplicateLabel
-		case !utf8.Valid(lb.name) || !utf8.Valid(lb.value):
+		case !utf8.Valid(lb.Name) || !utf8.Valid(lb.Value):
 			return dst, nil, InvalidUTF8
-		case bytes.IndexByte(lb.name, 0) >= 0 || bytes.IndexByte(lb.value, 0) >= 0:
+		case bytes.IndexByte(lb.Name, 0) >= 0 || bytes.IndexByte(lb.Value, 0) >= 0:
 			return dst, nil, ZeroByte
-		case len(lb.value) == 0:
-			continue
-		case len(lb.name) == 0:
+		case len(lb.Value) == 0:
+		case len(lb.Name) == 0:
 			return dst, nil, EmptyLabelName
-		case string(lb.name) == series.MetricName:
-			metric = lb.value
+		case string(lb.Name) == series.MetricName:
+			metric = lb.Value
 		}
-		dst = append(dst, lb.name...)
-		dst = append(dst, 0xff)
-		dst = append(dst, lb.value...)
-		dst = append(dst, 0xff)
 	}
 	if metric == nil {
 		return dst, nil, NoName
 	}
-	return dst, metric, ""
+	labels = slices.DeleteFunc(labels, func(lb series.RawLabel) bool { return len(lb.Value) == 0 })
+	return series.CanonicalLabels(dst, labels), metric, ""
 }
 
-func byName(a, b rawLabel) int { return bytes.Compare(a.name, b.name) }
+func byName(a, b series.RawLabel) int { return bytes.Compare(a.Name, b.Name) }
 
-// labelsOf is the label set that has these canonical bytes. The labels share
-// memory with the argument.
-func labelsOf(canonical string) []series.Label {
-	labels := make([]series.Label, 0, strings.Count(canonical, "\xff")/2)
-	for canonical != "" {
-		name, rest, _ := strings.Cut(canonical, "\xff")
-		value, rest, _ := strings.Cut(rest, "\xff")
-		labels = append(labels, series.Label{Name: name, Value: value})
-		canonical = rest
-	}
-	return labels
-}
-
-// spell writes labels the way PromQL does, for texts people read.
-func spell(labels []rawLabel) string {
+// Spell writes labels the way PromQL does, for texts that people read. It is cut
+// off where it gets long.
+func Spell(labels []series.RawLabel) string {
 	var b strings.Builder
 	for _, lb := range labels {
-		if string(lb.name) == series.MetricName {
-			b.Write(lb.value)
+		if string(lb.Name) == series.MetricName {
+			b.Write(lb.Value)
 			break
 		}
 	}
 	b.WriteByte('{')
 	first := true
 	for _, lb := range labels {
-		if string(lb.name) == series.MetricName {
+		if string(lb.Name) == series.MetricName {
 			continue
 		}
 		if !first {
 			b.WriteString(", ")
 		}
 		first = false
-		b.Write(lb.name)
+		b.Write(lb.Name)
 		b.WriteString(`="`)
-		b.Write(lb.value)
+		b.Write(lb.Value)
 		b.WriteByte('"')
 		if b.Len() > maxExampleBytes {
 			b.WriteString(", ...")

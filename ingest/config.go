@@ -19,7 +19,7 @@ type Config struct {
 	Limits Limits
 
 	// BufferBytes bounds the memory of requests that are being decoded or wait
-	// for their commit. Beyond it requests are answered 503. Default 128 MiB.
+	// for their commit. Beyond it requests are refused with ErrBusy. Default 128 MiB.
 	BufferBytes int64
 
 	// FlushSamples closes a flush that has as many samples; later requests
@@ -47,16 +47,12 @@ type Config struct {
 	// context has ended. Default 5 s.
 	DrainTimeout time.Duration
 
-	// RetryAfter is what a 503 tells the sender to wait. Default 1 s; sent in
-	// whole seconds, rounded up.
-	RetryAfter time.Duration
-
 	// SeriesIdle is how long a series is remembered after its last sample.
 	// Default 6 h.
 	SeriesIdle time.Duration
 
 	// StartZeros puts a zero, of a native histogram an empty one, at the start
-	// timestamp of a sample (remote write 2.0) when that is newer than every
+	// timestamp of a sample when that is newer than every
 	// other sample of the series, so that the increase from there counts.
 	// Otherwise start timestamps are ignored.
 	StartZeros bool
@@ -75,19 +71,15 @@ type Config struct {
 	Registerer prometheus.Registerer // default: metrics are kept but not registered
 }
 
-// Limits is what is refused at the door.
+// Limits is what is refused, whichever protocol brings it.
 type Limits struct {
-	BodyBytes    int64         // size of a request as sent; default 32 MiB
-	DecodedBytes int64         // size of a request decompressed; default 32 MiB
-	Labels       int           // labels of a series, its name included; default 64
-	LabelBytes   int           // all names and values of a series' labels; default 2,000
-	Ahead        time.Duration // how far a sample may be ahead of the database's clock; default 10 min
+	Labels     int           // labels of a series, its name included; default 64
+	LabelBytes int           // all names and values of a series' labels; default 2,000
+	Ahead      time.Duration // how far a sample may be ahead of the database's clock; default 10 min
 }
 
 // The defaults that a user sees.
 const (
-	DefaultBodyBytes    = 32 << 20
-	DefaultDecodedBytes = 32 << 20
 	DefaultLabels       = 64
 	DefaultLabelBytes   = 2000
 	DefaultAhead        = 10 * time.Minute
@@ -109,11 +101,8 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.FlushTimeout, 30*time.Second)
 	setDefault(&c.ResolveTimeout, 5*time.Second)
 	setDefault(&c.DrainTimeout, 5*time.Second)
-	setDefault(&c.RetryAfter, time.Second)
 	setDefault(&c.SeriesIdle, 6*time.Hour)
 	setDefault(&c.HA.Failover, DefaultFailover)
-	setDefault(&c.Limits.BodyBytes, DefaultBodyBytes)
-	setDefault(&c.Limits.DecodedBytes, DefaultDecodedBytes)
 	setDefault(&c.Limits.Labels, DefaultLabels)
 	setDefault(&c.Limits.LabelBytes, DefaultLabelBytes)
 	setDefault(&c.Limits.Ahead, DefaultAhead)
@@ -127,11 +116,8 @@ func (c Config) withDefaults() (Config, error) {
 		{"flush timeout", int64(c.FlushTimeout)},
 		{"resolve timeout", int64(c.ResolveTimeout)},
 		{"drain timeout", int64(c.DrainTimeout)},
-		{"retry after", int64(c.RetryAfter)},
 		{"series idle", int64(c.SeriesIdle)},
 		{"failover timeout", int64(c.HA.Failover)},
-		{"body bytes", c.Limits.BodyBytes},
-		{"decoded bytes", c.Limits.DecodedBytes},
 		{"labels", int64(c.Limits.Labels)},
 		{"label bytes", int64(c.Limits.LabelBytes)},
 		{"ahead", int64(c.Limits.Ahead)},

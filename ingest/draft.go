@@ -278,8 +278,8 @@ func (d *draft) refuseOutside(earliest, latest int64, count func(Reason, int)) {
 			if smp.t > latest {
 				reason = TooFarAhead
 			}
-			b.request.refuse(reason, 1, func() example {
-				return example{series: smp.series.spell(), t: smp.t, hasT: true}
+			b.request.refuse(reason, 1, func() Example {
+				return Example{Series: smp.series.spell(), t: smp.t, hasT: true}
 			})
 			count(reason, 1)
 			return true

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"laminar/sequence/series"
 )
 
 // HA says how pairs (or more) of senders that send the same samples are told
@@ -99,11 +101,11 @@ func newHATracker(cfg HA, m *haMetrics) *haTracker {
 // strip takes the replica label out of the labels of a series that has it and
 // the cluster label, and returns the values of both; nil where it has not. The
 // order of the labels changes.
-func (h *haTracker) strip(labels []rawLabel, l Limits) (rest []rawLabel, cluster, replica []byte, refused Reason) {
+func (h *haTracker) strip(labels []series.RawLabel, l Limits) (rest []series.RawLabel, cluster, replica []byte, refused Reason) {
 	at := [2]int{-1, -1} // of cluster and replica
 	for i, lb := range labels {
 		which := 0
-		switch string(lb.name) {
+		switch string(lb.Name) {
 		case h.ReplicaLabel:
 			which = 1
 		case h.ClusterLabel:
@@ -115,10 +117,10 @@ func (h *haTracker) strip(labels []rawLabel, l Limits) (rest []rawLabel, cluster
 		}
 		at[which] = i
 	}
-	if at[0] < 0 || at[1] < 0 || len(labels[at[0]].value) == 0 || len(labels[at[1]].value) == 0 {
+	if at[0] < 0 || at[1] < 0 || len(labels[at[0]].Value) == 0 || len(labels[at[1]].Value) == 0 {
 		return labels, nil, nil, ""
 	}
-	cluster, replica = labels[at[0]].value, labels[at[1]].value
+	cluster, replica = labels[at[0]].Value, labels[at[1]].Value
 	switch { // the others are looked at when they are made canonical
 	case !utf8.Valid(replica):
 		return labels, nil, nil, InvalidUTF8
@@ -222,45 +224,38 @@ func (h *haTracker) ask(ctx context.Context, p *haPair) (*haDecision, error) {
 	return d, nil
 }
 
-// haVerdicts is what one request has been told about its senders; usually
-// there is one.
-type haVerdicts struct {
-	elected func(pairID) (bool, error) // nil when there are no pairs
-	list    []haVerdict
-}
+// verdicts is what one request has been told about its senders; usually there is
+// one.
+type verdicts []verdict
 
-type haVerdict struct {
+type verdict struct {
 	pair    pairID
 	elected bool
 	dropped int // samples and histograms
 }
 
-// of returns the verdict on a pair, the same for all series of the request.
-func (v *haVerdicts) of(id pairID) (*haVerdict, error) {
-	for i := range v.list {
-		if v.list[i].pair == id {
-			return &v.list[i], nil
+// of returns the verdict on a pair, the same for all series of the request. ctx
+// ends with the request.
+func (v *verdicts) of(ctx context.Context, h *haTracker, id pairID) (*verdict, error) {
+	for i := range *v {
+		if (*v)[i].pair == id {
+			return &(*v)[i], nil
 		}
 	}
-	elected, err := v.elected(id)
+	elected, err := h.elected(ctx, h.who(id))
 	if err != nil {
 		return nil, err
 	}
-	v.list = append(v.list, haVerdict{pair: id, elected: elected})
-	return &v.list[len(v.list)-1], nil
+	*v = append(*v, verdict{pair: id, elected: elected})
+	return &(*v)[len(*v)-1], nil
 }
 
-// begin makes an intake judge the pairs of its request.
-func (h *haTracker) begin(ctx context.Context, in *intake) {
-	in.verdicts.elected = func(id pairID) (bool, error) { return h.elected(ctx, h.who(id)) }
-}
-
-// count adds up by cluster what a request had dropped.
-func (h *haTracker) count(list []haVerdict) (dropped int) {
-	for _, v := range list {
-		if v.dropped > 0 {
-			dropped += v.dropped
-			h.metrics.dropped.WithLabelValues(h.who(v.pair).cluster.name).Add(float64(v.dropped))
+// count adds up by cluster what the request had dropped.
+func (v verdicts) count(h *haTracker) (dropped int) {
+	for _, one := range v {
+		if one.dropped > 0 {
+			dropped += one.dropped
+			h.metrics.dropped.WithLabelValues(h.who(one.pair).cluster.name).Add(float64(one.dropped))
 		}
 	}
 	return dropped

@@ -57,7 +57,7 @@ func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*know
 		request[i] = series.Wanted{
 			Metric: metrics[i],
 			SHA256: series.Identity(canonical),
-			Labels: labelsOf(string(canonical)),
+			Labels: series.ParseCanonical(string(canonical)),
 		}
 	}
 	answers, err := tx.CreateSeries(ctx, request)

@@ -13,21 +13,19 @@ import (
 	"laminar/sequence"
 )
 
-// Ingester takes remote write requests in and lands their samples in a Store.
-// Its handlers answer when the samples are durable, so they need Run.
+// Ingester lands samples in a Store. Protocols bring them, each request by an
+// Intake, whose Commit returns when they are durable; so they need Run.
 type Ingester struct {
-	cfg          Config
-	log          *slog.Logger
-	metrics      *metrics
-	registry     *registry
-	budget       *budget
-	traffic      traffic
-	clock        dbClock
-	decompressor *decompressor
-	metadata     *metadataKeeper // nil when it is not kept
-	flushers     []*flusher      // by region - 1
-	restores     atomic.Uint64   // see flusher
-	dropLogged   atomic.Int64    // process's clock, ns: when dropped samples were last logged
+	cfg      Config
+	log      *slog.Logger
+	metrics  *metrics
+	registry *registry
+	budget   *budget
+	traffic  traffic
+	clock    dbClock
+	metadata *metadataKeeper // nil when it is not kept
+	flushers []*flusher      // by region - 1
+	restores atomic.Uint64   // see flusher
 }
 
 // New prepares an ingester. It starts nothing; Run does.
@@ -41,9 +39,6 @@ func New(store Store, cfg Config) (*Ingester, error) {
 		log:      cfg.Logger,
 		registry: newRegistry(cfg.Regions, cfg.Limits),
 		budget:   &budget{max: cfg.BufferBytes},
-	}
-	if g.decompressor, err = newDecompressor(cfg.Limits.DecodedBytes); err != nil {
-		return nil, fmt.Errorf("ingest: %w", err)
 	}
 	if g.metrics, err = newMetrics(cfg.Registerer, g.budget.used.Load, g.registry.count.Load); err != nil {
 		return nil, fmt.Errorf("ingest: register metrics: %w", err)
@@ -72,7 +67,7 @@ func New(store Store, cfg Config) (*Ingester, error) {
 	return g, nil
 }
 
-// Run writes what the handlers take in, one goroutine per region and one for
+// Run writes what requests bring, one goroutine per region and one for
 // metadata, until ctx ends. Then it refuses new requests, writes what is buffered for at most
 // Config.DrainTimeout, and returns nil when every request has its answer. It
 // is to be called once.
@@ -124,6 +119,11 @@ func (g *Ingester) bound(ctx context.Context, ended <-chan struct{}, cancel cont
 	}
 }
 
+// NewSpellings makes a table for one way to write the labels of series. read
+// says what labels a key of it spells; nil says that keys are names and values,
+// each with 0xff behind it.
+func (g *Ingester) NewSpellings(read ReadLabels) *Spellings { return g.registry.newTable(read) }
+
 // arrive takes note that a request has come to the buffers. When no other is
 // coming, flushes that linger have waited long enough, whichever regions it was
 // for.
@@ -133,46 +133,4 @@ func (g *Ingester) arrive() {
 			f.buf.signal()
 		}
 	}
-}
-
-// submit hands a request's batches to their regions' buffers and waits until
-// all have committed. The error is one that sending again may cure; written is
-// how much is known to be durable all the same, repeats that needed no writing
-// among it. What was refused is added to refused.
-func (g *Ingester) submit(ctx context.Context, in *intake, refused *refusals) (written tally, err error) {
-	req := newRequest()
-	held := in.bytes()
-	if held == 0 {
-		g.arrive()
-		return tally{}, nil
-	}
-	if !g.budget.take(held) {
-		g.arrive()
-		return tally{}, errBusy
-	}
-	// One more than there are batches, so that the request cannot be done
-	// before the last is handed over.
-	req.pending.Store(1)
-	for _, f := range g.flushers {
-		b := in.take(f.region)
-		if b == nil {
-			continue
-		}
-		b.request, b.budget, b.held = req, g.budget, b.bytes()
-		req.pending.Add(1)
-		if !f.buf.add(b) {
-			b.finish(errClosed)
-		}
-	}
-	g.arrive()
-	if req.pending.Add(-1) == 0 {
-		close(req.done)
-	}
-	select {
-	case <-req.done:
-	case <-ctx.Done():
-		return tally{}, fmt.Errorf("wait for the commit: %w", context.Cause(ctx))
-	}
-	refused.merge(&req.refused)
-	return req.written, req.err
 }

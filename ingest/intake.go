@@ -1,163 +1,277 @@
 package ingest
 
 import (
+	"context"
+	"hash/maphash"
 	"sync"
 
+	"github.com/prometheus/prometheus/model/histogram"
+
 	"laminar/sequence"
+	"laminar/sequence/nativehist"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
-// intake turns decoded time series into one batch per region, leaving out what
-// is refused. It belongs to one request and is used again for later ones.
-type intake struct {
-	registry *registry
-	limits   Limits
-	earliest int64 // samples must lie in [earliest, latest], ms since the epoch
+// Intake is one request on its way in: a protocol puts into it what it reads,
+// series by series, and Commit lands it. What is refused is left out and told
+// at the end; the rest of the request is stored.
+//
+// The order of calls: Ingester.Begin, Received when the whole request has come,
+// Reserve for the memory that decoding takes, then any number of calls for the
+// series of the request, Commit, and in every case End.
+//
+// It belongs to one goroutine and is used again for later requests.
+type Intake struct {
+	g        *Ingester
+	ctx      context.Context // the request's; elections end with it
+	arrived  bool            // the traffic has been told
+	earliest int64           // samples must lie in [earliest, latest], ms since the epoch
 	latest   int64
+	now      int64    // the metadata keeper's clock
 	batches  []*batch // by region - 1, nil where nothing came
 	samples  int      // accepted, histograms among them
 	refused  refusals
-	accepted tally // what is answered for as written though no flush counts it
-	zeros    bool  // start timestamps are to become zeros
+	accepted Tally // what is answered for as written though no flush counts it
 	badStart int   // start timestamps that cannot be
-	verdicts haVerdicts
-	metadata *metadataKeeper // nil when it is not kept
-	now      int64           // the keeper's clock
-	prev     *spelling       // of the time series before
-	v1       v1Decoder
-	v2       v2Decoder
-	message  histogramMessage
-	labels   []rawLabel
+	verdicts verdicts
 	scratch  []byte
-	key      []byte
 }
 
-// tally counts the elements that remote write 2.0 asks to be confirmed.
-type tally struct{ samples, histograms, exemplars int }
+// Sample is one float at one time.
+type Sample struct {
+	T int64 // milliseconds since the epoch
+	V float64
+}
 
-var intakePool = sync.Pool{New: func() any { return new(intake) }}
+var intakePool = sync.Pool{New: func() any { return new(Intake) }}
 
-func newIntake(g *registry, regions int, limits Limits, earliest, latest int64) *intake {
-	in := intakePool.Get().(*intake)
-	in.registry, in.limits, in.earliest, in.latest = g, limits, earliest, latest
-	in.samples, in.refused, in.accepted = 0, refusals{}, tally{}
-	in.zeros, in.badStart = false, 0
-	in.metadata = nil
-	if len(in.batches) != regions {
-		in.batches = make([]*batch, regions)
+// Begin begins a request, before its body is read: flushes wait a moment for
+// requests that are on their way. ctx ends with the request.
+func (g *Ingester) Begin(ctx context.Context) *Intake {
+	g.traffic.enter()
+	in := intakePool.Get().(*Intake)
+	in.g, in.ctx, in.arrived = g, ctx, false
+	in.samples, in.refused, in.accepted, in.badStart = 0, refusals{}, Tally{}, 0
+	if len(in.batches) != g.cfg.Regions {
+		in.batches = make([]*batch, g.cfg.Regions)
 	}
 	return in
 }
 
-// release gives the intake's memory back. Batches that were not handed to a
-// buffer go with it.
-func (in *intake) release() {
+// Received says that the whole request has come. From here on the times of its
+// samples are compared with what is known of the database's clock.
+func (in *Intake) Received() {
+	in.earliest, in.latest = in.g.clock.span(in.g.cfg.Limits.Ahead)
+	if in.g.metadata != nil {
+		in.now = in.g.metadata.now()
+	}
+}
+
+// End ends the request and gives its memory back. Batches that were not handed
+// to a buffer go with it.
+func (in *Intake) End() {
+	g := in.g
+	in.arrive()
 	for i, b := range in.batches {
 		if b != nil {
 			b.release()
 			in.batches[i] = nil
 		}
 	}
-	in.v1.reset(nil)
-	clear(in.v1.series.histograms)
-	in.v1.series = timeSeries{samples: in.v1.series.samples[:0], histograms: in.v1.series.histograms[:0]}
-	in.v2.release()
-	in.verdicts = haVerdicts{list: in.verdicts.list[:0]}
-	clear(in.labels)
-	in.registry, in.prev = nil, nil
+	in.verdicts = in.verdicts[:0]
+	in.g, in.ctx = nil, nil
 	intakePool.Put(in)
+	g.traffic.leave()
 }
 
-// readV1 takes in a whole remote write 1.0 message. On an error nothing of it
-// is to be written.
-func (in *intake) readV1(body []byte) error {
-	in.v1.reset(body)
-	in.prev = nil
-	in.v1.metadata = in.metadata
-	for empty := true; ; empty = false {
-		more, err := in.v1.next()
-		if err != nil {
-			return err
-		}
-		if !more {
-			if empty && in.v1.foreign && in.v1.skipped == 0 {
-				return errForeign
-			}
-			return nil
-		}
-		if err := in.addV1(&in.v1.series); err != nil {
-			return err
-		}
+// arrive says, once, that the request has put into the buffers what it had.
+func (in *Intake) arrive() {
+	if !in.arrived {
+		in.arrived = true
+		in.g.arrive()
 	}
 }
 
-// addV1 takes in one time series. Entries without samples (a stock Prometheus
-// sends exemplars that way) are checked for being well formed and left.
-func (in *intake) addV1(ts *timeSeries) error {
-	table := in.registry.v1
-	sp, hash := table.follow(in.prev, ts.labels)
-	if sp == nil {
-		var err error
-		if in.labels, err = appendLabelsV1(in.labels[:0], ts.labels); err != nil {
-			return err
-		}
-		if len(ts.samples)+len(ts.histograms) == 0 {
-			return nil
-		}
-		var refused Reason
-		sp, in.scratch, refused = in.registry.resolve(table, hash, ts.labels, in.labels, in.scratch)
-		if refused != "" {
-			in.refused.add(refused, len(ts.samples)+len(ts.histograms), func() example {
-				return example{series: spell(in.labels)}
-			})
-			return nil
-		}
-	}
-	in.prev = sp
-	if sp.pair != 0 {
-		if v, err := in.verdicts.of(sp.pair); err != nil || !v.elected {
-			in.drop(v, len(ts.samples), len(ts.histograms), 0)
-			return err
-		}
-	}
-	s := sp.series
-	in.add(s, ts.samples)
-	for _, msg := range ts.histograms {
-		if err := in.addHistogram(s, msg, 0); err != nil {
-			return err
-		}
+// Reserve counts n bytes of decoded request against the ingester's memory until
+// Free. ErrBusy says that there is no room.
+func (in *Intake) Reserve(n int64) error {
+	if !in.g.budget.take(n) {
+		return ErrBusy
 	}
 	return nil
 }
 
-// add puts samples of a series into its region's batch.
-func (in *intake) add(s *knownSeries, samples []sample) {
+// Free gives back what Reserve has counted.
+func (in *Intake) Free(n int64) { in.g.budget.give(n) }
+
+// Seed is the seed of the hashes that protocols make: of the keys of Candidates
+// and of texts for MetadataHash.
+func (in *Intake) Seed() maphash.Seed { return in.g.registry.seed }
+
+// Resolve finds or creates the series of a spelling that is not in its
+// protocol's table. labels are what key decodes to; their order is changed. What
+// it refuses is for the caller to pass on to Refuse.
+func (in *Intake) Resolve(table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (sp *Spelling, refused Reason) {
+	sp, in.scratch, refused = in.g.registry.resolve(table, hash, key, labels, in.scratch)
+	return sp, refused
+}
+
+// Metric is the name of the metric of labels whose series is not needed, and so
+// not created. It checks them as Resolve does; their order is changed.
+func (in *Intake) Metric(labels []series.RawLabel) (name string, refused Reason) {
+	var metric []byte
+	in.scratch, metric, refused = canonicalize(in.scratch[:0], labels, in.g.cfg.Limits)
+	return string(metric), refused
+}
+
+// Elected reports whether what a sender brings for a series is to be stored:
+// always, but where the spelling names a replica that is not elected. Then brought
+// is answered for as written, because the elected replica brings the same. An
+// error says that nobody knows which replica is elected; the request is to be
+// sent again.
+func (in *Intake) Elected(sp *Spelling, brought Tally) (bool, error) {
+	if sp.pair == 0 {
+		return true, nil
+	}
+	return in.judge(sp.pair, brought)
+}
+
+func (in *Intake) judge(pair pairID, brought Tally) (bool, error) {
+	v, err := in.verdicts.of(in.ctx, in.g.registry.ha, pair)
+	if err != nil {
+		return false, err
+	}
+	if !v.elected {
+		v.dropped += brought.Samples + brought.Histograms
+		in.accepted.add(brought)
+	}
+	return v.elected, nil
+}
+
+// Add puts samples of a series into its region's batch. starts is their start
+// timestamps, milliseconds since the epoch and 0 where a sample has none; it is
+// empty where none has.
+func (in *Intake) Add(sp *Spelling, samples []Sample, starts []int64) {
 	if len(samples) == 0 {
 		return
 	}
+	s := sp.series
 	b := in.batch(s.metric.region)
-	for _, smp := range samples {
-		if smp.t < in.earliest || smp.t > in.latest {
-			in.refuseTime(s, smp.t)
+	if len(starts) > 0 && in.g.cfg.StartZeros {
+		in.addStarted(b, s, samples, starts)
+		return
+	}
+	before := len(b.samples)
+	for i := range samples {
+		smp := &samples[i]
+		if smp.T < in.earliest || smp.T > in.latest {
+			in.refuseTime(s, smp.T)
 			continue
 		}
-		b.samples = append(b.samples, batchSample{series: s, t: smp.t, v: smp.v})
+		b.samples = append(b.samples, batchSample{series: s, t: smp.T, v: smp.V})
+	}
+	in.samples += len(b.samples) - before
+}
+
+// addStarted is Add for samples with start timestamps.
+func (in *Intake) addStarted(b *batch, s *knownSeries, samples []Sample, starts []int64) {
+	for i, smp := range samples {
+		if smp.T < in.earliest || smp.T > in.latest {
+			in.refuseTime(s, smp.T)
+			continue
+		}
+		b.samples = append(b.samples, batchSample{series: s, t: smp.T, v: smp.V, start: in.start(b, starts[i], smp.T)})
 		in.samples++
 	}
 }
 
-// drop leaves out what comes from a replica that is not elected. It is answered
-// for as written: the elected one brings the same.
-func (in *intake) drop(v *haVerdict, samples, histograms, exemplars int) {
-	if v == nil {
+// start puts the start timestamp of a sample at t into its batch and returns its
+// number there, 0 where it has none. One that is not before its sample means
+// nothing and is ignored, as in Prometheus.
+func (in *Intake) start(b *batch, start, t int64) int32 {
+	switch {
+	case start == 0:
+	case start < 0 || start >= t:
+		in.badStart++
+	case start >= in.earliest:
+		return b.addStart(start)
+	}
+	return 0
+}
+
+// AddHistogram puts a native histogram of a series into its region's batch, with
+// its start timestamp, 0 for none. One of ints and floats is nil, as in
+// Prometheus's appenders. One that is not valid is refused.
+func (in *Intake) AddHistogram(sp *Spelling, t, start int64, ints *histogram.Histogram, floats *histogram.FloatHistogram) {
+	s := sp.series
+	if t < in.earliest || t > in.latest {
+		in.refuseTime(s, t)
 		return
 	}
-	v.dropped += samples + histograms
-	in.accepted.add(tally{samples, histograms, exemplars})
+	b := in.batch(s.metric.region)
+	from := len(b.arena)
+	var sum float64
+	var err error
+	if ints != nil {
+		sum = ints.Sum
+		b.arena, err = nativehist.Append(b.arena, ints)
+	} else {
+		sum = floats.Sum
+		b.arena, err = nativehist.AppendFloat(b.arena, floats)
+	}
+	if err != nil {
+		in.Refuse(InvalidHistogram, 1, func() Example { return Example{Series: s.spell(), t: t, hasT: true, Detail: err.Error()} })
+		return
+	}
+	to := len(b.arena)
+	if !in.g.cfg.StartZeros {
+		start = 0
+	}
+	b.samples = append(b.samples, batchSample{
+		series: s, t: t, v: sum, payload: b.addPayload(b.arena[from:to:to]), start: in.start(b, start, t),
+	})
+	in.samples++
+}
+
+// AcceptExemplars takes n exemplars that are not kept. Prometheus, too, answers
+// for exemplars as written when it keeps none; else a sender would take every
+// request with one for data loss.
+func (in *Intake) AcceptExemplars(n int) { in.accepted.Exemplars += n }
+
+// Refuse leaves out n samples for a reason. describe is called only where an
+// example is wanted.
+func (in *Intake) Refuse(reason Reason, n int, describe func() Example) {
+	in.refused.add(reason, n, describe)
+}
+
+func (in *Intake) refuseTime(s *knownSeries, t int64) {
+	reason := TooOld
+	switch {
+	case t < 0 || t > segment.MaxTime:
+		reason = TimeRange
+	case t > in.latest:
+		reason = TooFarAhead
+	}
+	in.Refuse(reason, 1, func() Example { return Example{Series: s.spell(), t: t, hasT: true} })
+}
+
+// KeepsMetadata reports whether Describe does anything.
+func (in *Intake) KeepsMetadata() bool { return in.g.metadata != nil }
+
+// Describe takes what a sender says of a metric; hash is its MetadataHash. sp is
+// a series of the metric, nil when none is known: with it, metadata that has been
+// seen costs two loads.
+func (in *Intake) Describe(sp *Spelling, metric string, hash uint64, kind int32, help, unit []byte) {
+	if sp == nil {
+		in.g.metadata.take(metric, hash, in.now, kind, help, unit)
+		return
+	}
+	in.g.metadata.offer(sp.series.metric, hash, in.now, kind, help, unit)
 }
 
 // batch is what the request has for a region.
-func (in *intake) batch(region sequence.Region) *batch {
+func (in *Intake) batch(region sequence.Region) *batch {
 	b := in.batches[region-1]
 	if b == nil {
 		b = newBatch(region)
@@ -166,50 +280,8 @@ func (in *intake) batch(region sequence.Region) *batch {
 	return b
 }
 
-// addHistogram puts a native histogram of a series into its region's batch, with
-// its start timestamp, 0 for none. The error is that the message cannot be read;
-// one that is not valid is refused.
-func (in *intake) addHistogram(s *knownSeries, msg []byte, start int64) error {
-	h := &in.message
-	if err := h.read(msg); err != nil {
-		return err
-	}
-	if h.t < in.earliest || h.t > in.latest {
-		in.refuseTime(s, h.t)
-		return nil
-	}
-	b := in.batch(s.metric.region)
-	from := len(b.arena)
-	var err error
-	if b.arena, err = h.appendPayload(b.arena); err != nil {
-		in.refused.add(InvalidHistogram, 1, func() example {
-			return example{series: s.spell(), t: h.t, hasT: true, detail: err.Error()}
-		})
-		return nil //nolint:nilerr // this sample is refused, the request goes on
-	}
-	to := len(b.arena)
-	b.samples = append(b.samples, batchSample{
-		series: s, t: h.t, v: h.sum(), payload: b.addPayload(b.arena[from:to:to]), start: in.start(b, start, h.t),
-	})
-	in.samples++
-	return nil
-}
-
-func (in *intake) refuseTime(s *knownSeries, t int64) {
-	reason := TooOld
-	switch {
-	case t < 0 || t > segment.MaxTime:
-		reason = TimeRange
-	case t > in.latest:
-		reason = TooFarAhead
-	}
-	in.refused.add(reason, 1, func() example {
-		return example{series: s.spell(), t: t, hasT: true}
-	})
-}
-
 // bytes is what all batches together count against the budget.
-func (in *intake) bytes() (n int64) {
+func (in *Intake) bytes() (n int64) {
 	for _, b := range in.batches {
 		if b != nil {
 			n += b.bytes()
@@ -219,7 +291,7 @@ func (in *intake) bytes() (n int64) {
 }
 
 // take hands over the batch of a region, nil when nothing came for it.
-func (in *intake) take(region sequence.Region) *batch {
+func (in *Intake) take(region sequence.Region) *batch {
 	b := in.batches[region-1]
 	in.batches[region-1] = nil
 	if b != nil && len(b.samples) == 0 {

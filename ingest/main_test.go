@@ -1,7 +1,7 @@
 package ingest
 
 import (
-	"encoding/binary"
+	"bytes"
 	"io"
 	"log/slog"
 	"math"
@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"laminar/sequence/series"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,38 +35,53 @@ func newTestIngester(tb testing.TB, store Store, cfg Config) *Ingester {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	g.registry.newTable(readVariant)
 	return g
 }
 
-// keyV1 spells labels as a remote write 1.0 message does, in the order given;
-// with other variants in other bytes.
-func keyV1(variant string, labels []rawLabel) (key []byte) {
-	field := func(dst []byte, tag byte, value []byte) []byte {
-		return append(binary.AppendUvarint(append(dst, tag), uint64(len(value))), value...)
-	}
+// newTestRegistry makes a registry with a table whose keys are plain, after a
+// variant and a zero byte if they hold one: so that one label set has many
+// spellings.
+func newTestRegistry(regions int) *registry {
+	g := newRegistry(regions, Limits{Labels: 64, LabelBytes: 2000})
+	g.newTable(readVariant)
+	return g
+}
+
+func readVariant(dst []series.RawLabel, key []byte) ([]series.RawLabel, error) {
+	return readPlain(dst, key[bytes.IndexByte(key, 0)+1:])
+}
+
+// keyOf spells labels in the order given; with other variants in other bytes.
+func keyOf(variant string, labels []series.RawLabel) []byte {
+	key := append([]byte(variant), 0)
 	for _, l := range labels {
-		label := field(field(nil, 1<<3|wireBytes, l.name), 2<<3|wireBytes, l.value)
-		key = field(key, 1<<3|wireBytes, field(label, 15<<3|wireBytes, []byte(variant)))
+		key = append(append(append(append(key, l.Name...), 0xff), l.Value...), 0xff)
 	}
 	return key
 }
 
-// spelled finds or creates a series by a spelling of remote write 1.0.
-func (g *registry) spelled(variant string, labels []rawLabel) (*knownSeries, Reason) {
-	key := keyV1(variant, labels)
-	sp, _, refused := g.resolve(g.v1, g.v1.hash(key), key, slices.Clone(labels), nil)
+// spelled finds or creates a series by a spelling.
+func (g *registry) spelled(variant string, labels []series.RawLabel) (*knownSeries, Reason) {
+	key, table := keyOf(variant, labels), g.tables[0]
+	sp, _, refused := g.resolve(table, table.hash(key), key, slices.Clone(labels), nil)
 	if refused != "" {
 		return nil, refused
 	}
 	return sp.series, ""
 }
 
-// known is the series of a spelling of remote write 1.0, nil when it is not
-// known.
-func (g *registry) known(variant string, labels []rawLabel) *knownSeries {
-	key := keyV1(variant, labels)
-	if sp := g.v1.lookup(key, g.v1.hash(key)); sp != nil {
+// known is the series of a spelling, nil when it is not known.
+func (g *registry) known(variant string, labels []series.RawLabel) *knownSeries {
+	key, table := keyOf(variant, labels), g.tables[0]
+	if sp := table.lookup(key, table.hash(key)); sp != nil {
 		return sp.series
 	}
 	return nil
+}
+
+// rawLabelsOf is the labels that have these canonical bytes.
+func rawLabelsOf(canonical string) []series.RawLabel {
+	labels, _ := readPlain(nil, []byte(canonical))
+	return labels
 }

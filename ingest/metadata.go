@@ -36,9 +36,9 @@ const (
 	maxMetadataText = 4096             // bytes of a help or unit; the rest is cut off
 )
 
-// metadataKeeper takes in what senders say of metrics and saves what is new. In
-// 2.0 every series says it in every request, so what has been seen is told by
-// one comparison, see offer. Losing it is harmless: senders say it again.
+// metadataKeeper takes in what senders say of metrics and saves what is new. A
+// sender may say it with every series of every request, so what has been seen is
+// told by one comparison, see offer. Losing it is harmless: senders say it again.
 type metadataKeeper struct {
 	store MetadataStore
 	seed  maphash.Seed
@@ -65,13 +65,16 @@ func newMetadataKeeper(store MetadataStore, seed maphash.Seed, log *slog.Logger)
 	}
 }
 
-// hashMetadata stands for a type, a help and a unit, of which the latter two
-// are hashed already. It is never 0.
-func hashMetadata(kind int32, help, unit uint64) uint64 {
+// MetadataHash stands for a type, a help and a unit of a metric, of which the
+// latter two are hashed already, with Intake.Seed. It is never 0.
+func MetadataHash(kind int32, help, unit uint64) uint64 {
 	hi, lo := mathbits.Mul64(uint64(uint32(kind))+help, hashMix)
 	hi, lo = mathbits.Mul64(hi^lo^unit, hashMix)
 	return hi ^ lo | 1
 }
+
+// hashMix is an odd number without pattern, the golden ratio's first 64 bits.
+const hashMix = 0x9e3779b97f4a7c15
 
 // now is the keeper's clock in milliseconds. It starts beyond the hold, so that
 // 0 is always long ago.
@@ -79,13 +82,13 @@ func (k *metadataKeeper) now() int64 {
 	return (time.Since(k.began) + metadataHold).Milliseconds()
 }
 
-// offer takes what a series of 2.0 says of its metric. It costs two loads when
-// that is known or held back.
-func (k *metadataKeeper) offer(m *metric, hash uint64, now int64, kind int32, symbols *symbolTable, help, unit uint32) {
+// offer takes what a series says of its metric. It costs two loads when that is
+// known or held back.
+func (k *metadataKeeper) offer(m *metric, hash uint64, now int64, kind int32, help, unit []byte) {
 	if m.metadata.Load() == hash || now-m.metadataAt.Load() < metadataHold.Milliseconds() {
 		return
 	}
-	if k.take(m.name, hash, now, kind, symbols.text(help), symbols.text(unit)) {
+	if k.take(m.name, hash, now, kind, help, unit) {
 		m.metadata.Store(hash)
 	}
 	m.metadataAt.Store(now)
@@ -131,45 +134,6 @@ func (k *metadataKeeper) take(name string, hash uint64, now int64, kind int32, h
 func metadataText(text []byte) string {
 	text = bytes.ReplaceAll(text[:min(len(text), maxMetadataText)], []byte{0}, nil)
 	return strings.ToValidUTF8(string(text), "")
-}
-
-// takeV1 takes a MetricMetadata message of remote write 1.0.
-func (k *metadataKeeper) takeV1(msg []byte) error {
-	var kind int32
-	var text [6][]byte // by field
-	for i := 0; i < len(msg); {
-		field, wire, next, err := tag(msg, i)
-		if err != nil {
-			return err
-		}
-		switch field {
-		case 1:
-			if wire != wireVarint {
-				return wrongWire("metadata", field, wire)
-			}
-			var v uint64
-			if v, i, err = uvarint(msg, next); err != nil {
-				return err
-			}
-			kind = int32(v)
-		case 2, 4, 5: // family, help, unit
-			if wire != wireBytes {
-				return wrongWire("metadata", field, wire)
-			}
-			start, end, err := chunk(msg, next)
-			if err != nil {
-				return err
-			}
-			text[field], i = msg[start:end], end
-		default:
-			if i, err = skip(msg, next, wire); err != nil {
-				return err
-			}
-		}
-	}
-	hash := hashMetadata(kind, maphash.Bytes(k.seed, text[4]), maphash.Bytes(k.seed, text[5]))
-	k.take(string(text[2]), hash, k.now(), kind, text[4], text[5])
-	return nil
 }
 
 // run saves what is pending until ctx ends.

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,7 +12,6 @@ import (
 // metrics is what the ingester tells about itself.
 type metrics struct {
 	samples        prometheus.Counter
-	requests       *prometheus.CounterVec
 	rejected       *prometheus.CounterVec
 	repeats        prometheus.Counter
 	unordered      prometheus.Counter
@@ -40,7 +38,6 @@ func newMetrics(reg prometheus.Registerer, bufferBytes, activeSeries func() int6
 	}
 	m := &metrics{
 		samples:        counter("samples_total", "Samples committed, dropped repeats included."),
-		requests:       vec("requests_total", "Requests answered, by HTTP status code.", "code"),
 		rejected:       vec("rejected_samples_total", "Samples refused for good, by reason.", "reason"),
 		repeats:        counter("repeated_samples_total", "Samples dropped because they equal the newest committed one of their series."),
 		unordered:      counter("unordered_samples_total", "Samples written to unordered segments: late, repeated or overwriting."),
@@ -61,7 +58,7 @@ func newMetrics(reg prometheus.Registerer, bufferBytes, activeSeries func() int6
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.samples, m.requests, m.rejected, m.repeats, m.unordered, m.histograms, m.exemplars, m.zeros, m.badStarts, m.flushes, m.flushSeconds, m.missed, m.historyChanges,
+		m.samples, m.rejected, m.repeats, m.unordered, m.histograms, m.exemplars, m.zeros, m.badStarts, m.flushes, m.flushSeconds, m.missed, m.historyChanges,
 		gauge("buffer_bytes", "Bytes of requests that are being decoded or wait for their commit.", bufferBytes),
 		gauge("active_series", "Series remembered.", activeSeries),
 	} {
@@ -71,8 +68,6 @@ func newMetrics(reg prometheus.Registerer, bufferBytes, activeSeries func() int6
 	}
 	return m, nil
 }
-
-func (m *metrics) answered(code int) { m.requests.WithLabelValues(strconv.Itoa(code)).Inc() }
 
 func (m *metrics) refuse(reason Reason, n int) {
 	m.rejected.WithLabelValues(string(reason)).Add(float64(n))

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"laminar/ingest/ingesttest"
 	"laminar/sequence"
 	"laminar/sequence/nativehist"
 	"laminar/sequence/nativehist/nativehisttest"
@@ -69,21 +70,21 @@ type arrival struct {
 
 func newHistory(t *testing.T, seed uint64, exact bool) *history {
 	t.Helper()
-	h := &history{t: t, rng: rand.New(rand.NewPCG(seed, 1)), exact: exact, store: newMemStore(1)}
+	h := &history{t: t, rng: rand.New(rand.NewPCG(seed, 1)), exact: exact, store: ingesttest.New(1)}
 	h.hists = nativehisttest.New(h.rng)
-	h.store.floors = !exact
-	h.store.onCommit = h.onCommit
+	h.store.Floors = !exact
+	h.store.OnCommit = h.onCommit
 	for range 1 + h.rng.IntN(3) {
-		h.writers = append(h.writers, newTestIngester(t, h.store, Config{ResolveTimeout: time.Nanosecond}))
+		h.writers = append(h.writers, newTestIngester(t, storeOf{h.store}, Config{ResolveTimeout: time.Nanosecond}))
 	}
 	return h
 }
 
-var modelLabels = func() (out [][]rawLabel) {
+var modelLabels = func() (out [][]series.RawLabel) {
 	for i := range 6 {
-		out = append(out, []rawLabel{
-			{[]byte("__name__"), []byte(fmt.Sprintf("m%d", i%2))},
-			{[]byte("i"), []byte(fmt.Sprint(i))},
+		out = append(out, []series.RawLabel{
+			{Name: []byte("__name__"), Value: []byte(fmt.Sprintf("m%d", i%2))},
+			{Name: []byte("i"), Value: []byte(fmt.Sprint(i))},
 		})
 	}
 	return out
@@ -96,12 +97,12 @@ func (h *history) step() {
 	f := w.flushers[0]
 	switch h.rng.IntN(20) {
 	case 0: // a restore that loses commits
-		region := h.store.regions[1]
-		keep := len(region.log) - h.rng.IntN(3)
-		if keep < 0 || keep == len(region.log) {
+		written := len(h.store.Log(1))
+		keep := written - h.rng.IntN(3)
+		if keep < 0 || keep == written {
 			return
 		}
-		h.store.truncate(1, keep)
+		h.store.Truncate(1, keep)
 		h.log = h.log[:keep]
 	case 1:
 		if !h.exact {
@@ -118,17 +119,17 @@ func (h *history) step() {
 				if smp.payload != 0 {
 					payload = b.payloads[smp.payload-1]
 				}
-				h.current = append(h.current, arrival{key{string(smp.series.canonical()), smp.t}, stamp(smp.v, payload)})
+				h.current = append(h.current, arrival{key{Labels: string(smp.series.canonical()), T: smp.t}, ingesttest.Stamp(smp.v, payload)})
 			}
 			if !f.buf.add(b) {
 				h.t.Fatal("buffer is closed")
 			}
 		}
-		commits := h.store.commits
+		commits := h.store.Commits
 		f.flush(context.Background(), f.buf.take())
 		for _, req := range requests {
 			<-req.done
-			if req.err == nil && h.store.commits == commits {
+			if req.err == nil && h.store.Commits == commits {
 				// All of it must have been there already.
 				h.requireStored(h.current)
 			}
@@ -148,7 +149,7 @@ func (h *history) randomBatch(w *Ingester) *batch {
 		base = segment.BucketMillis - 5
 	}
 	for range h.rng.IntN(8) {
-		labels := append([]rawLabel(nil), modelLabels[h.rng.IntN(len(modelLabels))]...)
+		labels := append([]series.RawLabel(nil), modelLabels[h.rng.IntN(len(modelLabels))]...)
 		s, refused := w.registry.spelled("", labels)
 		if refused != "" {
 			h.t.Fatalf("labels refused: %s", refused)
@@ -164,7 +165,7 @@ func (h *history) randomBatch(w *Ingester) *batch {
 		}
 		if len(h.kept) > 0 && h.rng.IntN(3) == 0 { // a resend, perhaps through another writer
 			old := h.kept[h.rng.IntN(len(h.kept))]
-			labels := append([]rawLabel(nil), rawLabelsOf(string(old.series.canonical()))...)
+			labels := append([]series.RawLabel(nil), rawLabelsOf(string(old.series.canonical()))...)
 			smp = old
 			smp.series, _ = w.registry.spelled("", labels)
 		}
@@ -182,14 +183,6 @@ func (h *history) randomBatch(w *Ingester) *batch {
 	return b
 }
 
-func rawLabelsOf(canonical string) []rawLabel {
-	var out []rawLabel
-	for _, l := range labelsOf(canonical) {
-		out = append(out, rawLabel{[]byte(l.Name), []byte(l.Value)})
-	}
-	return out
-}
-
 // onCommit is called with what a flush wants to commit.
 func (h *history) onCommit(fl sequence.Flush, segs []segment.Segment) (bool, error) {
 	h.checkFlush(fl, segs)
@@ -201,9 +194,9 @@ func (h *history) onCommit(fl sequence.Flush, segs []segment.Segment) (bool, err
 	if !applied || h.rng.IntN(8) == 0 {
 		err = fmt.Errorf("connection lost: %w", sequence.ErrCommitUnknown)
 	}
-	h.store.onResolve = nil
+	h.store.OnResolve = nil
 	if h.rng.IntN(2) == 0 {
-		h.store.onResolve = func() error { return sequence.ErrUnavailable }
+		h.store.OnResolve = func() error { return sequence.ErrUnavailable }
 	}
 	return applied, err
 }
@@ -211,9 +204,9 @@ func (h *history) onCommit(fl sequence.Flush, segs []segment.Segment) (bool, err
 // checkFlush holds a flush against everything committed before it.
 func (h *history) checkFlush(fl sequence.Flush, segs []segment.Segment) {
 	newest := make(map[sequence.SeriesID]series.Last)
-	for _, old := range h.store.regions[1].log {
-		for i := range old.segments {
-			note(newest, &old.segments[i])
+	for _, old := range h.store.Log(1) {
+		for i := range old.Segments {
+			note(newest, &old.Segments[i])
 		}
 	}
 	before := make(map[sequence.SeriesID]series.Last)
@@ -247,11 +240,11 @@ func (h *history) checkFlush(fl sequence.Flush, segs []segment.Segment) {
 			if h.exact && !seg.Ordered && (!ok || at > old.T) {
 				h.t.Fatalf("sequence %d: series %d at %d is newer than all (%d, %v) and marked unordered", fl.Seq, id, at, old.T, ok)
 			}
-			if h.exact && ok && at == old.T && bits(seg.Values[j]) == bits(old.Value) && lastOf(seg, j).Histogram == old.Histogram {
+			if h.exact && ok && at == old.T && bits(seg.Values[j]) == bits(old.Value) && ingesttest.LastOf(seg, j).Histogram == old.Histogram {
 				h.t.Fatalf("sequence %d: series %d at %d is written again", fl.Seq, id, at)
 			}
 			if !ok || at >= last.T {
-				newest[id] = lastOf(seg, j)
+				newest[id] = ingesttest.LastOf(seg, j)
 			}
 		}
 	}
@@ -260,7 +253,7 @@ func (h *history) checkFlush(fl sequence.Flush, segs []segment.Segment) {
 func note(newest map[sequence.SeriesID]series.Last, seg *segment.Segment) {
 	for j, id := range seg.Series {
 		if last, ok := newest[id]; !ok || seg.Time(j) >= last.T {
-			newest[id] = lastOf(seg, j)
+			newest[id] = ingesttest.LastOf(seg, j)
 		}
 	}
 }
@@ -301,14 +294,14 @@ func checkSegment(t *testing.T, fl sequence.Flush, seg *segment.Segment) {
 // requireStored fails unless everything that arrived is in the content.
 func (h *history) requireStored(a arrivals) {
 	h.t.Helper()
-	content := h.store.content()
+	content := h.store.Content()
 	want := make(map[key]uint64)
 	for _, x := range a {
 		want[x.key] = x.stamp
 	}
 	for k, v := range want {
 		if got, ok := content[k]; !ok || got != v {
-			h.t.Fatalf("%q at %d was acknowledged as %x, stored is %x (%v)", k.labels, k.t, v, got, ok)
+			h.t.Fatalf("%q at %d was acknowledged as %x, stored is %x (%v)", k.Labels, k.T, v, got, ok)
 		}
 	}
 }
@@ -320,13 +313,13 @@ func (h *history) checkContent() {
 			want[x.key] = x.stamp
 		}
 	}
-	got := h.store.content()
+	got := h.store.Content()
 	if len(got) != len(want) {
 		h.t.Fatalf("%d samples stored, want %d", len(got), len(want))
 	}
 	for k, v := range want {
 		if got[k] != v {
-			h.t.Fatalf("%q at %d is %x, want %x", k.labels, k.t, got[k], v)
+			h.t.Fatalf("%q at %d is %x, want %x", k.Labels, k.T, got[k], v)
 		}
 	}
 }

@@ -13,15 +13,6 @@ import (
 	"laminar/sequence/series"
 )
 
-// errForgotten says that history was not the one remembered: everything cached
-// has been dropped and the flush is to begin again.
-var errForgotten = errors.New("history of the region has changed")
-
-// errTooLongAgo says that the position remembered can be compared with nothing
-// any more, since flushes are remembered for a time only: everything cached of
-// the region has been dropped and the flush is to begin again.
-var errTooLongAgo = errors.New("the region's last known flush is not remembered any more")
-
 // known is what a flusher knows of its region. It is a cache of what stands in
 // the database at one position, and owned by the flusher.
 //
@@ -149,8 +140,8 @@ func (k *known) trim() {
 }
 
 // catchUp moves the knowledge to the position just before the flush, which
-// holds the region's lock. It returns errForgotten when the position known is
-// not in the region's history any more, errTooLongAgo when that cannot be told.
+// holds the region's lock. It returns ErrForgotten when the position known is
+// not in the region's history any more, ErrTooLongAgo when that cannot be told.
 // missed says whether others wrote.
 func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error) {
 	fl := tx.Flush()
@@ -172,7 +163,7 @@ func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error
 		case k.id:
 		case sequence.FlushID{}:
 			k.forget()
-			return false, errTooLongAgo
+			return false, ErrTooLongAgo
 		default:
 			return false, k.lost(fl)
 		}
@@ -250,7 +241,7 @@ func (d *draft) doubtfulZeros() bool {
 
 // lost drops everything and says so.
 func (k *known) lost(fl sequence.Flush) error {
-	err := fmt.Errorf("%w: sequence %d was seen, the next one is %d", errForgotten, k.seq, fl.Seq)
+	err := fmt.Errorf("%w: sequence %d was seen, the next one is %d", ErrForgotten, k.seq, fl.Seq)
 	k.forget()
 	return err
 }

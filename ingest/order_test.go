@@ -5,8 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/prometheus/prometheus/prompb"
-
+	"laminar/ingest/ingesttest"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -71,30 +70,30 @@ func TestKnownAlone(t *testing.T) {
 // comes is newer than what its metric had, and once when something is not: then
 // everything is known as if it had been read at once.
 func TestStartReadsFloors(t *testing.T) {
-	store := newMemStore(1)
-	post := func(g *Ingester, in ...prompb.TimeSeries) {
+	store := ingesttest.New(1)
+	post := func(g *Ingester, in ...entry) {
 		t.Helper()
-		d := &door{Ingester: g, store: store, t: t}
-		if status, text, _ := d.post(d.Write(), packSnappy(t, in...)); status/100 != 2 {
-			t.Fatalf("answer %d: %s", status, text)
+		d := &receiver{Ingester: g, table: g.registry.tables[0], store: store, t: t}
+		if err := d.post(in...); err != nil {
+			t.Fatalf("answered %v", err)
 		}
 	}
-	writes := func(what string, reads, commits int, unordered bool, in ...prompb.TimeSeries) func(*Ingester) {
+	writes := func(what string, reads, commits int, unordered bool, in ...entry) func(*Ingester) {
 		return func(g *Ingester) {
 			t.Helper()
-			store.reads, store.commits = 0, 0
+			store.Reads, store.Commits = 0, 0
 			post(g, in...)
-			if store.reads != reads || store.commits != commits {
-				t.Errorf("%s: %d reads and %d commits, want %d and %d", what, store.reads, store.commits, reads, commits)
+			if store.Reads != reads || store.Commits != commits {
+				t.Errorf("%s: %d reads and %d commits, want %d and %d", what, store.Reads, store.Commits, reads, commits)
 			}
-			log := store.regions[1].log
-			if last := log[len(log)-1].segments; commits > 0 && last[len(last)-1].Ordered == unordered {
+			log := store.Log(1)
+			if last := log[len(log)-1].Segments; commits > 0 && last[len(last)-1].Ordered == unordered {
 				t.Errorf("%s: unordered %t, want %t", what, !last[len(last)-1].Ordered, unordered)
 			}
 		}
 	}
 	start := func(steps ...func(*Ingester)) {
-		g := newTestIngester(t, store, Config{Regions: 1})
+		g := newTestIngester(t, storeOf{store}, Config{Regions: 1})
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() { ended <- g.Run(ctx) }()
@@ -106,14 +105,14 @@ func TestStartReadsFloors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a := func(at int64) prompb.TimeSeries { return ts("__name__ m i a", prompb.Sample{Timestamp: at, Value: 1}) }
-	b := func(at int64) prompb.TimeSeries { return ts("__name__ m i b", prompb.Sample{Timestamp: at, Value: 1}) }
+	a := func(t int64) entry { return ts("__name__ m i a", at(t, 1)) }
+	b := func(t int64) entry { return ts("__name__ m i b", at(t, 1)) }
 	start(writes("empty", 0, 1, false, a(1000)), writes("another series", 0, 1, false, b(500)))
 	start(
 		writes("newer than all", 0, 1, false, a(2000)),
 		writes("behind another series", 1, 1, false, b(900)),
 		writes("known by now", 0, 1, true, b(800)),
-		writes("a new metric", 0, 1, false, ts("__name__ n", prompb.Sample{Timestamp: 10, Value: 1})),
+		writes("a new metric", 0, 1, false, ts("__name__ n", at(10, 1))),
 	)
 	start(writes("a repeat", 1, 0, false, b(900)), writes("of the other", 0, 0, false, a(2000)))
 }

@@ -72,20 +72,22 @@ const (
 // refusals collects what one request, or one region's part of it, had refused.
 type refusals struct {
 	count    map[Reason]int // samples by reason
-	examples []example
+	examples []Example
 }
 
-type example struct {
-	series string
-	t      int64
+// Example is one of the samples that were refused, for the answer and the log.
+type Example struct {
+	Series string // as Spell writes it
+	Detail string // more than the reason says, or nothing
+
+	t      int64 // milliseconds since the epoch
 	hasT   bool
 	reason Reason
-	detail string
 }
 
 // add counts n samples refused for one reason. describe is called only while
 // an example is still wanted: one per reason first, maxExamples in all.
-func (r *refusals) add(reason Reason, n int, describe func() example) {
+func (r *refusals) add(reason Reason, n int, describe func() Example) {
 	if r.count == nil {
 		r.count = make(map[Reason]int)
 	}
@@ -96,8 +98,8 @@ func (r *refusals) add(reason Reason, n int, describe func() example) {
 	}
 	ex := describe()
 	ex.reason = reason
-	ex.series = shorten(ex.series)
-	ex.detail = shorten(ex.detail)
+	ex.Series = shorten(ex.Series)
+	ex.Detail = shorten(ex.Detail)
 	r.examples = append(r.examples, ex)
 }
 
@@ -128,12 +130,12 @@ func (r *refusals) text(l Limits) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "refused %d samples; everything else in the request was stored", r.total())
 	for _, ex := range r.examples {
-		fmt.Fprintf(&b, "\n%s: %s", ex.series, ex.reason.explain(l))
+		fmt.Fprintf(&b, "\n%s: %s", ex.Series, ex.reason.explain(l))
 		if ex.hasT {
 			fmt.Fprintf(&b, " (timestamp %d)", ex.t)
 		}
-		if ex.detail != "" {
-			fmt.Fprintf(&b, ": %s", ex.detail)
+		if ex.Detail != "" {
+			fmt.Fprintf(&b, ": %s", ex.Detail)
 		}
 	}
 	return b.String()

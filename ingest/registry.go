@@ -10,7 +10,7 @@ import (
 )
 
 // maxSpellings bounds how many ways to write one series' labels are
-// remembered. Senders use one each; whoever uses more pays for decoding.
+// remembered. Senders use one each; one that uses more pays for decoding.
 const maxSpellings = 8
 
 // registry finds the series that label bytes stand for. A sender writes a
@@ -18,16 +18,15 @@ const maxSpellings = 8
 // message are looked up first, without a lock and without decoding them; only
 // a spelling that is new is decoded, validated and made canonical.
 //
-// Both versions of the protocol lead to the same series; each has a table,
-// because they write labels in other bytes.
+// Every protocol has a table of its own, because it writes labels in other bytes;
+// all lead to the same series.
 type registry struct {
 	limits Limits
 	seed   maphash.Seed
-	v1     *spellings // key: the label fields as they stand in the message
-	v2     *spellings // key: names and values in the sender's order, 0xff behind each
 	ha     *haTracker // nil when there are no pairs of senders
 
 	mu      sync.Mutex
+	tables  []*Spellings
 	series  map[identity]*knownSeries
 	metrics []map[string]*metric // by region - 1
 	fresh   [][]*knownSeries     // by region - 1: created, not yet taken by the flusher
@@ -44,12 +43,9 @@ func identityOf(canonical []byte) identity {
 }
 
 func newRegistry(regions int, limits Limits) *registry {
-	seed := maphash.MakeSeed()
 	g := &registry{
 		limits:  limits,
-		seed:    seed,
-		v1:      newSpellings(seed),
-		v2:      newSpellings(seed),
+		seed:    maphash.MakeSeed(),
 		series:  make(map[identity]*knownSeries),
 		metrics: make([]map[string]*metric, regions),
 		fresh:   make([][]*knownSeries, regions),
@@ -60,11 +56,21 @@ func newRegistry(regions int, limits Limits) *registry {
 	return g
 }
 
+// newTable makes a table for a protocol; read says what its keys spell, nil that
+// they are names and values, each with 0xff behind it.
+func (g *registry) newTable(read ReadLabels) *Spellings {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := newSpellings(g.seed, read)
+	g.tables = append(g.tables, t)
+	return t
+}
+
 // resolve finds or creates the series of a spelling that is not in its table.
 // labels are what key decodes to; they are sorted in place. scratch is memory
 // to work in and is returned for the next call.
-func (g *registry) resolve(table *spellings, hash uint32, key []byte, labels []rawLabel, scratch []byte) (*spelling, []byte, Reason) {
-	sp := &spelling{hash: hash}
+func (g *registry) resolve(table *Spellings, hash uint32, key []byte, labels []series.RawLabel, scratch []byte) (*Spelling, []byte, Reason) {
+	sp := &Spelling{hash: hash, table: table}
 	var cluster, replica []byte
 	if g.ha != nil {
 		var refused Reason
@@ -88,10 +94,8 @@ func (g *registry) resolve(table *spellings, hash uint32, key []byte, labels []r
 	s := g.series[id]
 	if s == nil {
 		s = g.createLocked(id, series.RegionOf(canonical, len(g.metrics)), string(name))
-		if s.first, s.v1 = sp, table == g.v1; sp.pair != 0 {
-			// The replica is not a label of the series. Canonical labels are
-			// a spelling of 2.0.
-			s.first, s.v1 = &spelling{key: string(canonical)}, false
+		if s.first = sp; sp.pair != 0 { // the replica is not a label of the series
+			s.first = &Spelling{key: string(canonical)}
 		}
 	}
 	sp.series = s
@@ -111,7 +115,7 @@ func (g *registry) revive(dead *knownSeries) *knownSeries {
 		return s
 	}
 	s := g.createLocked(id, dead.metric.region, dead.metric.name)
-	s.first, s.v1 = &spelling{key: dead.first.key}, dead.v1 // not that one: it leads to the dead one
+	s.first = &Spelling{key: dead.first.key, table: dead.first.table} // not that one: it leads to the dead one
 	return s
 }
 
@@ -159,7 +163,8 @@ func (g *registry) forget(region sequence.Region, dead []*knownSeries) {
 			delete(g.metrics[region-1], s.metric.name)
 		}
 	}
-	g.v1.removeLocked(func(s *knownSeries) bool { return gone[s] })
-	g.v2.removeLocked(func(s *knownSeries) bool { return gone[s] })
+	for _, t := range g.tables {
+		t.removeLocked(func(s *knownSeries) bool { return gone[s] })
+	}
 	g.count.Store(int64(len(g.series)))
 }

@@ -26,13 +26,13 @@ func TestCanonicalLabels(t *testing.T) {
 		slices.SortFunc(labels, func(a, b series.Label) int { return strings.Compare(a.Name, b.Name) })
 		want := string(series.CanonicalLabels(nil, labels))
 		raw := rawLabelsOf(want)
-		raw = append(raw, rawLabel{name: []byte("zero")})
+		raw = append(raw, series.RawLabel{Name: []byte("zero")})
 		rng.Shuffle(len(raw), func(i, j int) { raw[i], raw[j] = raw[j], raw[i] })
 		got, metric, refused := canonicalize(nil, raw, limits)
 		if refused != "" || string(got) != want || string(metric) != "m" {
 			t.Fatalf("%v: %q %q %q, want %q", labels, got, metric, refused, want)
 		}
-		if back := labelsOf(want); !slices.Equal(back, labels) {
+		if back := series.ParseCanonical(want); !slices.Equal(back, labels) {
 			t.Fatalf("read back %v, want %v", back, labels)
 		}
 	}
@@ -41,7 +41,7 @@ func TestCanonicalLabels(t *testing.T) {
 // TestSpellings: a series has few remembered spellings, however many are used,
 // and all lead to one object.
 func TestSpellings(t *testing.T) {
-	g := newRegistry(2, Limits{Labels: 64, LabelBytes: 2000})
+	g := newTestRegistry(2)
 	var first *knownSeries
 	for i := range 100 {
 		s, refused := g.spelled(fmt.Sprint(i), modelLabels[0])
@@ -64,9 +64,9 @@ func TestSpellings(t *testing.T) {
 // TestRegistryConcurrently looks series up while others are created and
 // forgotten.
 func TestRegistryConcurrently(t *testing.T) {
-	g := newRegistry(1, Limits{Labels: 64, LabelBytes: 2000})
+	g := newTestRegistry(1)
 	look := func(i int) *knownSeries {
-		labels := []rawLabel{{[]byte("i"), fmt.Append(nil, i)}, {[]byte("__name__"), []byte("m")}}
+		labels := []series.RawLabel{{Name: []byte("i"), Value: fmt.Append(nil, i)}, {Name: []byte("__name__"), Value: []byte("m")}}
 		if s := g.known("", labels); s != nil {
 			return s
 		}
@@ -104,23 +104,23 @@ func TestRegistryConcurrently(t *testing.T) {
 // and to a forgotten one only until the hints are dropped.
 func TestFollow(t *testing.T) {
 	const count = 200
-	g := newRegistry(1, Limits{Labels: 64, LabelBytes: 2000})
-	labelsOf := func(i int) []rawLabel {
-		return []rawLabel{{[]byte("__name__"), []byte("m")}, {[]byte("i"), fmt.Append(nil, i)}}
+	g := newTestRegistry(1)
+	labelsOf := func(i int) []series.RawLabel {
+		return []series.RawLabel{{Name: []byte("__name__"), Value: []byte("m")}, {Name: []byte("i"), Value: fmt.Append(nil, i)}}
 	}
-	key := func(i int) []byte { return keyV1("", labelsOf(i)) }
+	key := func(i int) []byte { return keyOf("", labelsOf(i)) }
 	rng := rand.New(rand.NewPCG(1, 2))
 	hints := 0
 	send := func(order []int) {
-		var prev *spelling
+		var prev *Spelling
 		for _, i := range order {
-			sp, hash := g.v1.follow(prev, key(i))
+			sp, hash := g.tables[0].Follow(prev, key(i))
 			if sp != nil && hash == 0 {
 				hints++
 			}
 			if sp == nil {
 				var refused Reason
-				if sp, _, refused = g.resolve(g.v1, hash, key(i), labelsOf(i), nil); refused != "" {
+				if sp, _, refused = g.resolve(g.tables[0], hash, key(i), labelsOf(i), nil); refused != "" {
 					t.Fatal(refused)
 				}
 			}

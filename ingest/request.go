@@ -8,14 +8,24 @@ import (
 	"laminar/sequence"
 )
 
-// request is one HTTP request that waits for the commits of the regions it
+// Tally counts what a request brings, or what of it is written. Floats are its
+// samples.
+type Tally struct{ Samples, Histograms, Exemplars int }
+
+func (n *Tally) add(other Tally) {
+	n.Samples += other.Samples
+	n.Histograms += other.Histograms
+	n.Exemplars += other.Exemplars
+}
+
+// request is one request that waits for the commits of the regions it
 // touched. Its sender is answered when none is pending (I2).
 type request struct {
 	pending atomic.Int32 // batches that have not finished
 	done    chan struct{}
 
 	mu      sync.Mutex
-	written tally    // samples and histograms of batches that have committed
+	written Tally    // samples and histograms of batches that have committed
 	err     error    // a failure that sending again may cure; the first one
 	refused refusals // what sending again cannot cure
 }
@@ -23,7 +33,7 @@ type request struct {
 func newRequest() *request { return &request{done: make(chan struct{})} }
 
 // refuse takes note of samples that a flush had to leave out.
-func (r *request) refuse(reason Reason, n int, describe func() example) {
+func (r *request) refuse(reason Reason, n int, describe func() Example) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refused.add(reason, n, describe)
@@ -74,13 +84,16 @@ func (b *batch) addStart(t int64) int32 {
 }
 
 // tally counts the batch's samples and histograms.
-func (b *batch) tally() tally {
-	return tally{samples: len(b.samples) - len(b.payloads), histograms: len(b.payloads)}
+func (b *batch) tally() Tally {
+	return Tally{Samples: len(b.samples) - len(b.payloads), Histograms: len(b.payloads)}
 }
 
 // bytesPerSample is about what one sample takes from its decoding to its
 // commit: in the batch, in the draft and in a segment's arrays.
 const bytesPerSample = 80
+
+// maxPooledArena bounds the memory for payloads that is kept for later requests.
+const maxPooledArena = 4 << 20
 
 var batchPool = sync.Pool{New: func() any { return new(batch) }}
 
@@ -125,7 +138,7 @@ func (b *batch) leaveOut(gone func(*batchSample) bool) {
 func (b *batch) release() {
 	clear(b.samples) // forgotten series must not be held by the pool
 	clear(b.payloads)
-	if cap(b.arena) > maxPooledBytes {
+	if cap(b.arena) > maxPooledArena {
 		b.arena = nil
 	}
 	b.request, b.budget, b.held = nil, nil, 0
@@ -143,10 +156,10 @@ func (b *batch) finish(err error) {
 		r.written.add(b.tally())
 		r.mu.Unlock()
 	case errors.Is(err, sequence.ErrBadContent):
-		r.refuse(Refused, len(b.samples), func() example {
-			ex := example{detail: err.Error()}
+		r.refuse(Refused, len(b.samples), func() Example {
+			ex := Example{Detail: err.Error()}
 			if len(b.samples) > 0 {
-				ex.series = b.samples[0].series.spell()
+				ex.Series = b.samples[0].series.spell()
 			}
 			return ex
 		})

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"laminar/sequence"
+	"laminar/sequence/series"
 )
 
 // noSample as a series' newest time says that it has no samples.
@@ -42,7 +43,7 @@ type draftMark struct {
 // There may be millions: it fits a cache line of 64 bytes, and its labels are
 // kept once, as they were first spelled.
 type knownSeries struct {
-	first  *spelling // one way to write its labels; v1 says how to read it
+	first  *Spelling // one way to write its labels
 	metric *metric   // of the region that it lives in
 
 	// Guarded by the mutex of the region's buffer: the newest sample of the
@@ -64,7 +65,6 @@ type knownSeries struct {
 	id     sequence.SeriesID
 	exact  exactness
 
-	v1        bool  // never changes
 	dead      bool  // guarded by the mutex of the region's buffer
 	spellings uint8 // entries of the spelling tables; guarded by registry.mu
 }
@@ -80,15 +80,15 @@ const (
 
 // canonical is the canonical labels of the series. They are made anew each
 // time: only creating and forgetting a series and texts for people need them.
-func (s *knownSeries) canonical() []byte { return s.first.canonical(s.v1) }
+func (s *knownSeries) canonical() []byte { return s.first.canonical() }
 
 // spell writes the labels the way PromQL does, for texts people read.
 func (s *knownSeries) spell() string {
-	var raw []rawLabel
-	for _, l := range labelsOf(string(s.canonical())) {
-		raw = append(raw, rawLabel{[]byte(l.Name), []byte(l.Value)})
+	var raw []series.RawLabel
+	for _, l := range series.ParseCanonical(string(s.canonical())) {
+		raw = append(raw, series.RawLabel{Name: []byte(l.Name), Value: []byte(l.Value)})
 	}
-	return spell(raw)
+	return Spell(raw)
 }
 
 // see takes note of a newer sample than all before, or of one that replaces

@@ -5,68 +5,126 @@ import (
 	"hash/maphash"
 	"math"
 	"sync/atomic"
+
+	"laminar/sequence/series"
 )
 
-// spellings maps label bytes as senders write them to series. Readers take no
-// lock: the table is open addressed, its entries are only ever filled, and it is
-// replaced as a whole when it grows or when series are forgotten. Writers hold
-// registry.mu.
+// Spellings maps label bytes, as one protocol writes them, to series. Readers
+// take no lock: the table is open addressed, its entries are only ever filled,
+// and it is replaced as a whole when it grows or when series are forgotten.
+// Writers hold registry.mu.
 //
 // The hash is seeded per process, so no sender can choose bytes that collide.
-type spellings struct {
+type Spellings struct {
 	seed    maphash.Seed
-	entries atomic.Pointer[[]atomic.Pointer[spelling]] // length is a power of two
+	read    ReadLabels
+	entries atomic.Pointer[[]atomic.Pointer[Spelling]] // length is a power of two
 	used    int
 }
 
-// spelling is one way to write the labels of a series. Only the registry sets
-// its fields but next, before anybody else can see it.
-type spelling struct {
+// ReadLabels appends the labels that a key of a protocol's table spells to dst.
+// The labels may share memory with the key.
+type ReadLabels func(dst []series.RawLabel, key []byte) ([]series.RawLabel, error)
+
+// Spelling is one way to write the labels of a series. Only the registry sets
+// its fields but next, before any other goroutine can see it.
+type Spelling struct {
 	hash   uint32
-	pair   pairID // who writes the series this way, where it names a replica
+	pair   pairID // which sender writes the series this way, where it names a replica
 	key    string
 	series *knownSeries
+	table  *Spellings // says how to read the key; nil for canonical labels
 
 	// next is the spelling that came behind this one when it was last looked
 	// for: senders write their series in the same order again and again. Only a
 	// hint, and the only field that changes.
-	next atomic.Pointer[spelling]
+	next atomic.Pointer[Spelling]
 }
 
-// canonical is the canonical labels that the key spells, of 1.0 or of 2.0. That
-// they were accepted once is what makes a spelling.
-func (sp *spelling) canonical(v1 bool) []byte {
-	var labels []rawLabel
-	if key := []byte(sp.key); v1 {
-		labels, _ = appendLabelsV1(nil, key)
-	} else {
-		for len(key) > 0 {
-			var l rawLabel
-			l.name, key, _ = bytes.Cut(key, separator)
-			l.value, key, _ = bytes.Cut(key, separator)
-			labels = append(labels, l)
-		}
+// Key is the bytes that spell the labels.
+func (sp *Spelling) Key() string { return sp.key }
+
+// Hash is the hash of the key, as the protocol gave it.
+func (sp *Spelling) Hash() uint32 { return sp.hash }
+
+// Metric is the name of the metric of the series.
+func (sp *Spelling) Metric() string { return sp.series.metric.name }
+
+// Next is the spelling that came behind this one last time, nil if none is known.
+func (sp *Spelling) Next() *Spelling { return sp.next.Load() }
+
+// Precede says that next came behind this spelling. A nil spelling, as at the
+// beginning of a message, is allowed.
+func (sp *Spelling) Precede(next *Spelling) {
+	if sp != nil {
+		sp.next.Store(next)
 	}
+}
+
+// canonical is the canonical labels that the key spells. That they were accepted
+// once is what makes a spelling.
+func (sp *Spelling) canonical() []byte {
+	read := readPlain
+	if sp.table != nil && sp.table.read != nil {
+		read = sp.table.read
+	}
+	labels, _ := read(nil, []byte(sp.key))
 	canonical, _, _ := canonicalize(nil, labels, Limits{Labels: math.MaxInt, LabelBytes: math.MaxInt})
 	return canonical
+}
+
+// readPlain reads a key that is names and values, each with 0xff behind it.
+// Canonical labels are such a key.
+func readPlain(dst []series.RawLabel, key []byte) ([]series.RawLabel, error) {
+	for len(key) > 0 {
+		var l series.RawLabel
+		l.Name, key, _ = bytes.Cut(key, separator)
+		l.Value, key, _ = bytes.Cut(key, separator)
+		dst = append(dst, l)
+	}
+	return dst, nil
 }
 
 var separator = []byte{0xff}
 
 const minSpellings = 1024
 
-func newSpellings(seed maphash.Seed) *spellings {
-	t := &spellings{seed: seed}
-	entries := make([]atomic.Pointer[spelling], minSpellings)
+func newSpellings(seed maphash.Seed, read ReadLabels) *Spellings {
+	t := &Spellings{seed: seed, read: read}
+	entries := make([]atomic.Pointer[Spelling], minSpellings)
 	t.entries.Store(&entries)
 	return t
 }
 
 // hash is where a key that stands in one piece is looked for.
-func (t *spellings) hash(key []byte) uint32 { return uint32(maphash.Bytes(t.seed, key)) }
+func (t *Spellings) hash(key []byte) uint32 { return uint32(maphash.Bytes(t.seed, key)) }
+
+// Candidates walks over the spellings that a key with some hash can be.
+type Candidates struct {
+	entries []atomic.Pointer[Spelling]
+	hash, i uint32
+}
+
+// Candidates begins to look for a key with this hash, for a protocol whose keys
+// do not stand in one piece in its messages.
+func (t *Spellings) Candidates(hash uint32) Candidates {
+	return Candidates{*t.entries.Load(), hash, hash}
+}
+
+// Next is the next spelling with the hash, nil when there is no other. One whose
+// key is right is the only one.
+func (c *Candidates) Next() *Spelling {
+	for {
+		sp := c.entries[c.i&uint32(len(c.entries)-1)].Load()
+		c.i++
+		if sp == nil || sp.hash == c.hash {
+			return sp
+		}
+	}
+}
 
 // lookup returns the spelling with this key, nil when it is not known.
-func (t *spellings) lookup(key []byte, hash uint32) *spelling {
+func (t *Spellings) lookup(key []byte, hash uint32) *Spelling {
 	entries := *t.entries.Load()
 	mask := uint32(len(entries) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
@@ -77,12 +135,12 @@ func (t *spellings) lookup(key []byte, hash uint32) *spelling {
 	}
 }
 
-// follow is lookup where it is known what came before: prev, nil at the
-// beginning of a message. In a table of many series every look-up waits for
-// memory, for its entry and then for the spelling; what came behind prev last
-// time lies where memory is being read already. hash is 0 where it was not
-// needed.
-func (t *spellings) follow(prev *spelling, key []byte) (sp *spelling, hash uint32) {
+// Follow returns the spelling with this key, nil when it is not known. prev is
+// the spelling that came before in the message, nil at its beginning. In a table
+// of many series every look-up waits for memory, for its entry and then for the
+// spelling; what came behind prev last time lies where memory is being read
+// already. hash is the key's, and 0 where it was not needed.
+func (t *Spellings) Follow(prev *Spelling, key []byte) (sp *Spelling, hash uint32) {
 	if prev != nil {
 		if sp = prev.next.Load(); sp != nil && sp.key == string(key) {
 			return sp, 0
@@ -95,37 +153,8 @@ func (t *spellings) follow(prev *spelling, key []byte) (sp *spelling, hash uint3
 	return sp, hash
 }
 
-// lookupRefs returns the spelling whose key is the symbols that refs name, each
-// with 0xff behind it; nil when it is not known. No symbol may hold 0xff, else
-// two label sets could have one key.
-func (t *spellings) lookupRefs(symbols *symbolTable, refs []uint32, hash uint32) *spelling {
-	entries := *t.entries.Load()
-	mask := uint32(len(entries) - 1)
-	for i := hash & mask; ; i = (i + 1) & mask {
-		sp := entries[i].Load()
-		if sp == nil || sp.hash == hash && symbols.spells(sp.key, refs) {
-			return sp
-		}
-	}
-}
-
-// followRefs is follow for the symbols that refs name; their hash says that
-// there are such symbols, and costs little.
-func (t *spellings) followRefs(prev *spelling, symbols *symbolTable, refs []uint32, hash uint32) *spelling {
-	if prev != nil {
-		if sp := prev.next.Load(); sp != nil && sp.hash == hash && symbols.spells(sp.key, refs) {
-			return sp
-		}
-	}
-	sp := t.lookupRefs(symbols, refs, hash)
-	if sp != nil && prev != nil {
-		prev.next.Store(sp)
-	}
-	return sp
-}
-
 // insertLocked adds a spelling; false says that it was there already.
-func (t *spellings) insertLocked(sp *spelling) bool {
+func (t *Spellings) insertLocked(sp *Spelling) bool {
 	if t.lookup([]byte(sp.key), sp.hash) != nil {
 		return false
 	}
@@ -139,9 +168,9 @@ func (t *spellings) insertLocked(sp *spelling) bool {
 }
 
 // removeLocked drops the spellings of series that are gone. A reader that found
-// one of them just before may make a hint of it once more; who follows that
-// finds a series that is dead, as a reader that was slower would.
-func (t *spellings) removeLocked(gone func(*knownSeries) bool) {
+// one of them just before may make a hint of it once more; a reader that follows
+// the hint finds a series that is dead, as one that was slower would.
+func (t *Spellings) removeLocked(gone func(*knownSeries) bool) {
 	t.rebuildLocked(len(*t.entries.Load()), gone)
 	entries := *t.entries.Load()
 	for i := range entries {
@@ -151,9 +180,9 @@ func (t *spellings) removeLocked(gone func(*knownSeries) bool) {
 	}
 }
 
-func (t *spellings) rebuildLocked(size int, gone func(*knownSeries) bool) {
+func (t *Spellings) rebuildLocked(size int, gone func(*knownSeries) bool) {
 	old := *t.entries.Load()
-	entries := make([]atomic.Pointer[spelling], size)
+	entries := make([]atomic.Pointer[Spelling], size)
 	t.used = 0
 	for i := range old {
 		if sp := old[i].Load(); sp != nil && !gone(sp.series) {
@@ -165,7 +194,7 @@ func (t *spellings) rebuildLocked(size int, gone func(*knownSeries) bool) {
 
 // put fills the first free entry; there always is one, since at most half are
 // used.
-func (t *spellings) put(entries []atomic.Pointer[spelling], sp *spelling) {
+func (t *Spellings) put(entries []atomic.Pointer[Spelling], sp *Spelling) {
 	mask := uint32(len(entries) - 1)
 	i := sp.hash & mask
 	for entries[i].Load() != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/histogram"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
+	"laminar/ingest/ingesttest"
 	"laminar/sequence"
 	"laminar/sequence/nativehist/nativehisttest"
 	"laminar/sequence/segment"
@@ -18,7 +19,7 @@ import (
 // startKind is a kind of samples that may have start timestamps.
 type startKind struct {
 	name string
-	add  func(e *entryV2, at, v, start int64)
+	add  func(e *entry, at, v, start int64)
 	// stamp is what is stored of a sample; that of a zero where v is 0.
 	stamp func(v int64) uint64
 }
@@ -43,26 +44,34 @@ func startKinds() []startKind {
 		h.PositiveSpans, h.PositiveBuckets = []histogram.Span{{Offset: 1, Length: 1}}, []float64{h.Count}
 		return h
 	}
-	encoded := func(payload []byte, sum float64) uint64 { return stamp(sum, payload) }
+	encoded := func(payload []byte, sum float64) uint64 { return ingesttest.Stamp(sum, payload) }
 	return []startKind{
 		{
-			"floats", func(e *entryV2, at, v, start int64) {
-				e.series.Samples = append(e.series.Samples, atV2(at, float64(v), start))
+			"floats", func(e *entry, at, v, start int64) {
+				e.series.Samples = append(e.series.Samples, started(at, float64(v), start))
 			},
 			func(v int64) uint64 { return bits(float64(v)) },
 		},
 		{
-			"histograms", func(e *entryV2, at, v, start int64) {
+			"histograms", func(e *entry, at, v, start int64) {
 				e.series.Histograms = append(e.series.Histograms, writev2.FromIntHistogram(start, at, of(v)))
 			},
 			func(v int64) uint64 { return encoded(nativehisttest.Encode(of(v), nil)) },
 		},
 		{
-			"histograms with float counts and custom bounds", func(e *entryV2, at, v, start int64) {
+			"histograms with float counts and custom bounds", func(e *entry, at, v, start int64) {
 				e.series.Histograms = append(e.series.Histograms, writev2.FromFloatHistogram(start, at, custom(v)))
 			},
 			func(v int64) uint64 { return encoded(nativehisttest.Encode(nil, custom(v))) },
 		},
+	}
+}
+
+// histogramAt is a valid histogram that tells its time.
+func histogramAt(t int64) *histogram.Histogram {
+	return &histogram.Histogram{
+		Schema: 2, Count: uint64(t) + 3, Sum: float64(t) / 7, ZeroThreshold: 0.001, ZeroCount: 1,
+		PositiveSpans: []histogram.Span{{Offset: -2, Length: 1}, {Offset: 3, Length: 1}}, PositiveBuckets: []int64{2, t - 2},
 	}
 }
 
@@ -98,34 +107,35 @@ func TestStartTimestamps(t *testing.T) {
 		for _, kind := range startKinds() {
 			for _, zeros := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s/%s/%v", row.name, kind.name, zeros), func(t *testing.T) {
-					d := openDoor(t, Config{StartZeros: zeros}, func(s *memStore) { s.earliest = 500 })
-					// The door learns what retention has given up from its first flush.
-					d.post(d.Write(), packV2(t, seriesV2("__name__ other", atV2(1000, 1, 0))), "Content-Type", typeV2)
-					want := map[key]uint64{{"__name__\xffother\xff", 1000}: bits(1)}
+					d := openReceiver(t, Config{StartZeros: zeros}, func(s *memStore) { s.Earliest = 500 })
+					// What retention has given up is learnt from the first flush.
+					if err := d.post(ts("__name__ other", at(1000, 1))); err != nil {
+						t.Fatal(err)
+					}
+					want := map[key]uint64{{Labels: "__name__\xffother\xff", T: 1000}: bits(1)}
 					for _, samples := range row.requests {
-						e, taken := seriesV2("__name__ m"), 0
+						e, taken := ts("__name__ m"), 0
 						for _, s := range samples {
 							kind.add(&e, s.t, s.v, s.start)
 							if s.t >= 500 {
 								taken++
-								want[key{"__name__\xffm\xff", s.t}] = kind.stamp(s.v)
+								want[key{Labels: "__name__\xffm\xff", T: s.t}] = kind.stamp(s.v)
 							}
 						}
-						confirmed := fmt.Sprintf("%d 0 0", taken)
+						confirmed := Tally{Samples: taken}
 						if len(e.series.Histograms) > 0 {
-							confirmed = fmt.Sprintf("0 %d 0", taken)
+							confirmed = Tally{Histograms: taken}
 						}
-						_, _, header := d.post(d.Write(), packV2(t, e), "Content-Type", typeV2)
-						if written := writtenHeaders(header); written != confirmed {
-							t.Errorf("%q is confirmed as written, want %q", written, confirmed)
+						if written, _ := d.send(e); written != confirmed {
+							t.Errorf("%+v is confirmed as written, want %+v", written, confirmed)
 						}
 					}
 					for at, v := range row.want {
 						if zeros && v == 0 {
-							want[key{"__name__\xffm\xff", at}] = kind.stamp(0)
+							want[key{Labels: "__name__\xffm\xff", T: at}] = kind.stamp(0)
 						}
 					}
-					requireContent(t, d.store, want)
+					d.store.Require(t, want)
 				})
 			}
 		}
@@ -154,15 +164,15 @@ type modelSeries struct {
 func startHistory(t *testing.T, seed uint64) (zeros int) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 3))
-	store := newMemStore(1)
-	g := newTestIngester(t, store, Config{StartZeros: true})
-	f := g.flushers[0]
+	store := ingesttest.New(1)
+	d := newReceiver(t, store, Config{StartZeros: true})
+	f := d.flushers[0]
 	content, known := map[key]uint64{}, map[string]modelSeries{}
 	clock := int64(1000)
 	kinds := startKinds()
 	for range 30 {
 		clock += 100
-		store.earliest = max(store.earliest, rng.Int64N(clock/2))
+		store.Earliest = max(store.Earliest, rng.Int64N(clock/2))
 		var failure error
 		switch rng.IntN(8) {
 		case 0:
@@ -170,7 +180,7 @@ func startHistory(t *testing.T, seed uint64) (zeros int) {
 		case 1:
 			failure = sequence.ErrBadContent // of the flush as a whole
 		}
-		store.onCommit = func(sequence.Flush, []segment.Segment) (bool, error) {
+		store.OnCommit = func(sequence.Flush, []segment.Segment) (bool, error) {
 			err := failure
 			failure = nil
 			return err == nil, err
@@ -186,47 +196,49 @@ func startHistory(t *testing.T, seed uint64) (zeros int) {
 			if refused {
 				newest = map[string]modelSeries{}
 			}
-			var entries []entryV2
+			var entries []entry
 			for range 1 + rng.IntN(3) {
 				labels := fmt.Sprintf("__name__ m%d", rng.IntN(4))
 				canonical := fmt.Sprintf("__name__\xff%s\xff", labels[len("__name__ "):])
-				e, kind := seriesV2(labels), kinds[rng.IntN(len(kinds))]
+				e, kind := ts(labels), kinds[rng.IntN(len(kinds))]
 				for range 1 + rng.IntN(2) {
 					v := 1 + rng.Int64N(1<<40)
-					s := atV2(clock+rng.Int64N(200)-150, float64(v), clock-rng.Int64N([]int64{400, clock}[rng.IntN(2)]))
+					s := started(clock+rng.Int64N(200)-150, float64(v), clock-rng.Int64N([]int64{400, clock}[rng.IntN(2)]))
 					kind.add(&e, s.Timestamp, v, s.StartTimestamp)
-					if s.Timestamp < store.earliest {
+					if s.Timestamp < store.Earliest {
 						continue
 					}
 					last := known[canonical]
 					if in := newest[canonical]; in.written && (!last.written || in.newest > last.newest) {
 						last = in
 					}
-					if z := s.StartTimestamp; z > 0 && z < s.Timestamp && z >= store.earliest && (!last.written || z > last.newest) {
-						if _, taken := flush[key{canonical, z}]; !taken {
-							flush[key{canonical, z}] = kind.stamp(0)
+					if z := s.StartTimestamp; z > 0 && z < s.Timestamp && z >= store.Earliest && (!last.written || z > last.newest) {
+						if _, taken := flush[key{Labels: canonical, T: z}]; !taken {
+							flush[key{Labels: canonical, T: z}] = kind.stamp(0)
 							zeros++
 						}
 					}
-					flush[key{canonical, s.Timestamp}] = kind.stamp(v)
+					flush[key{Labels: canonical, T: s.Timestamp}] = kind.stamp(v)
 					if in := newest[canonical]; !in.written || s.Timestamp > in.newest {
 						newest[canonical] = modelSeries{s.Timestamp, true}
 					}
 				}
 				entries = append(entries, e)
 			}
-			in := newIntake(g.registry, 1, g.cfg.Limits, 0, segment.MaxTime)
-			in.zeros = true
-			if err := in.readV2(messageV2Of(t, requestV2(entries...))); err != nil {
-				t.Fatal(err)
+			in := d.Begin(t.Context())
+			in.earliest, in.latest = 0, segment.MaxTime
+			for _, e := range entries {
+				if err := in.put(d.table, e); err != nil {
+					t.Fatal(err)
+				}
 			}
 			b := in.take(1)
-			b.request, b.budget = newRequest(), g.budget
+			b.request, b.budget = newRequest(), d.budget
 			b.request.pending.Store(2) // nobody waits for it
 			if !f.buf.add(b) {
 				t.Fatal("buffer is closed")
 			}
-			in.release()
+			in.End()
 			if refused { // every request is a flush of its own
 				commitModel(content, known, flush)
 				flush = map[key]uint64{}
@@ -237,24 +249,24 @@ func startHistory(t *testing.T, seed uint64) (zeros int) {
 			commitModel(content, known, flush)
 		}
 	}
-	got := store.content()
+	got := store.Content()
 	for k, v := range content {
 		if got[k] != v {
-			t.Fatalf("seed %d: %q at %d is %x, want %x", seed, k.labels, k.t, got[k], v)
+			t.Fatalf("seed %d: %q at %d is %x, want %x", seed, k.Labels, k.T, got[k], v)
 		}
 	}
 	if len(got) != len(content) {
 		t.Fatalf("seed %d: %d samples are stored, want %d", seed, len(got), len(content))
 	}
-	return int(testutil.ToFloat64(g.metrics.zeros))
+	return int(testutil.ToFloat64(d.metrics.zeros))
 }
 
 // commitModel takes a flush into the model's content.
 func commitModel(content map[key]uint64, known map[string]modelSeries, flush map[key]uint64) {
 	for k, v := range flush {
 		content[k] = v
-		if s := known[k.labels]; !s.written || k.t > s.newest {
-			known[k.labels] = modelSeries{k.t, true}
+		if s := known[k.Labels]; !s.written || k.T > s.newest {
+			known[k.Labels] = modelSeries{k.T, true}
 		}
 	}
 }

@@ -32,16 +32,16 @@ func TestStartTimestampsAsPrometheus(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		hists := nativehisttest.New(rng)
 		prom := teststorage.New(t)
-		d := openDoor(t, Config{StartZeros: true}, nil)
+		d := openReceiver(t, Config{StartZeros: true}, nil)
 		clocks := make([]int64, 4)
 		for range 100 {
-			var entries []entryV2
+			var entries []entry
 			for i := range clocks {
-				e := seriesV2(fmt.Sprintf("__name__ m i %d", i))
+				e := ts(fmt.Sprintf("__name__ m i %d", i))
 				// The receiver looks at an entry's floats first.
 				for range rng.IntN(3) {
 					clocks[i] += 1 + rng.Int64N(1000)
-					e.series.Samples = append(e.series.Samples, atV2(clocks[i], rng.Float64(), startBefore(rng, clocks[i])))
+					e.series.Samples = append(e.series.Samples, started(clocks[i], rng.Float64(), startBefore(rng, clocks[i])))
 				}
 				for range rng.IntN(3) {
 					clocks[i] += 1 + rng.Int64N(1000)
@@ -54,15 +54,15 @@ func TestStartTimestampsAsPrometheus(t *testing.T) {
 				}
 				entries = append(entries, e)
 			}
-			if code, text, _ := d.post(d.Write(), packV2(t, entries...), "Content-Type", typeV2); code != 204 {
-				t.Fatalf("seed %d: answered %d %q", seed, code, text)
+			if err := d.post(entries...); err != nil {
+				t.Fatalf("seed %d: answered %v", seed, err)
 			}
 			receive(t, prom, entries)
 		}
 		got, want := storedByLaminar(t, d.store), storedByPrometheus(t, prom)
 		for k := range want {
 			if got[k] != want[k] {
-				t.Errorf("seed %d: %q at %d is %s, in Prometheus %s", seed, k.labels, k.t, got[k], want[k])
+				t.Errorf("seed %d: %q at %d is %s, in Prometheus %s", seed, k.Labels, k.T, got[k], want[k])
 			}
 		}
 		if !maps.Equal(got, want) {
@@ -88,7 +88,7 @@ func startBefore(rng *rand.Rand, at int64) int64 {
 }
 
 // receive does what Prometheus's receiver does with start timestamps.
-func receive(t *testing.T, prom storage.Appendable, entries []entryV2) {
+func receive(t *testing.T, prom storage.Appendable, entries []entry) {
 	t.Helper()
 	app := prom.Appender(t.Context())
 	allowed := func(err error) {
@@ -147,7 +147,7 @@ func plainFloat(v float64) string { return fmt.Sprintf("%x", math.Float64bits(v)
 func storedByLaminar(t *testing.T, s *memStore) map[key]string {
 	t.Helper()
 	out := map[key]string{}
-	s.each(func(k key, v float64, payload []byte) {
+	s.Each(func(k key, v float64, payload []byte) {
 		if payload == nil {
 			out[k] = plainFloat(v)
 			return
@@ -179,11 +179,11 @@ func storedByPrometheus(t *testing.T, prom storage.Queryable) map[key]string {
 		for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
 			if kind == chunkenc.ValFloat {
 				at, v := it.At()
-				out[key{name, at}] = plainFloat(v)
+				out[key{Labels: name, T: at}] = plainFloat(v)
 				continue
 			}
 			at, h := it.AtFloatHistogram(nil)
-			out[key{name, at}] = plainHistogram(h)
+			out[key{Labels: name, T: at}] = plainHistogram(h)
 		}
 		if err := it.Err(); err != nil {
 			t.Fatal(err)

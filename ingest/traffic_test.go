@@ -48,17 +48,17 @@ func TestTraffic(t *testing.T) {
 // there a moment ago, and not at all for a sender that is alone. Nothing here
 // waits as long as it may.
 func TestLingerForWhoIsLikelyToCome(t *testing.T) {
-	d := openDoor(t, Config{Regions: 2, Linger: time.Hour}, nil)
+	d := openReceiver(t, Config{Regions: 2, Linger: time.Hour}, nil)
 	post := func(i int) {
-		if code, text, _ := d.post(d.Write(), packSnappy(t, ts("__name__ m", at(int64(i), 1)))); code != 204 {
-			t.Errorf("request %d is answered %d %q", i, code, text)
+		if err := d.post(ts("__name__ m", at(int64(i), 1))); err != nil {
+			t.Errorf("request %d is answered %v", i, err)
 		}
 	}
 	for i := range 5 {
 		post(i)
 	}
 	// Two at once, so that two are expected from now on.
-	release := []func(){d.hold(1), d.hold(2)}
+	release := []func(){d.store.Hold(1), d.store.Hold(2)}
 	var group sync.WaitGroup
 	for i := range 2 {
 		group.Go(func() { post(10 + i) })
@@ -68,12 +68,12 @@ func TestLingerForWhoIsLikelyToCome(t *testing.T) {
 		free()
 	}
 	group.Wait()
-	before := d.store.commits
+	before := d.store.Commits
 	group.Go(func() { post(20) })
 	eventually(t, "that the first waits", func() bool { return d.budget.used.Load() == bytesPerSample })
 	group.Go(func() { post(21) })
 	group.Wait()
-	if n := d.store.commits - before; n != 1 {
+	if n := d.store.Commits - before; n != 1 {
 		t.Errorf("two requests of senders that come together made %d commits", n)
 	}
 }

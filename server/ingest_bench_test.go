@@ -17,7 +17,7 @@ import (
 	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/prompb"
 
-	"laminar/ingest"
+	"laminar/ingest/remotewrite"
 	"laminar/sqlstore"
 	"laminar/sqlstore/localpg"
 	"laminar/sqlstore/sqltest"
@@ -68,7 +68,7 @@ func BenchmarkIngest(b *testing.B) {
 }
 
 // benchIngester runs an ingester on a database until the benchmark ends.
-func benchIngester(b *testing.B, url string) *ingest.Ingester {
+func benchIngester(b *testing.B, url string) *remotewrite.Handler {
 	b.Helper()
 	store, err := sqlstore.Open(b.Context(), sqlstore.Config{URL: url}, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"laminar/ingest"
+	"laminar/ingest/remotewrite"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/server"
@@ -76,8 +77,9 @@ func TestIngestersShareRegions(t *testing.T) {
 	checkRaw(t, db, want)
 }
 
-// runIngester runs an ingester with a pool of its own until the test ends.
-func runIngester(t testing.TB, url string, change ...func(*ingest.Config, *sqlstore.Store)) *ingest.Ingester {
+// runIngester runs an ingester with a pool of its own, behind remote write, until
+// the test ends.
+func runIngester(t testing.TB, url string, change ...func(*ingest.Config, *sqlstore.Store)) *remotewrite.Handler {
 	t.Helper()
 	store, err := sqlstore.Open(context.Background(), sqlstore.Config{URL: url}, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -93,6 +95,10 @@ func runIngester(t testing.TB, url string, change ...func(*ingest.Config, *sqlst
 	if err != nil {
 		t.Fatal(err)
 	}
+	h, err := remotewrite.New(ing, remotewrite.Config{Logger: cfg.Logger})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- ing.Run(ctx) }()
@@ -103,7 +109,7 @@ func runIngester(t testing.TB, url string, change ...func(*ingest.Config, *sqlst
 		}
 		store.Close()
 	})
-	return ing
+	return h
 }
 
 // sampleKey names a sample: series i of metric i%4, and a time.

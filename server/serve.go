@@ -14,6 +14,7 @@ import (
 	"laminar/flownode"
 	"laminar/flownode/verify"
 	"laminar/ingest"
+	"laminar/ingest/remotewrite"
 	"laminar/server/upkeep"
 	"laminar/server/web"
 	"laminar/sqlstore"
@@ -82,6 +83,12 @@ func assemble(ctx context.Context, c Config, h *host, listener net.Listener, log
 	if err != nil {
 		return nil, err
 	}
+	receiver, err := remotewrite.New(ingester, remotewrite.Config{
+		BodyBytes: c.Ingest.MaxBody, DecodedBytes: c.Ingest.MaxDecoded, Logger: log, Registerer: reg,
+	})
+	if err != nil {
+		return nil, err
+	}
 	keeper, err := upkeep.New(c.Upkeep, store, verify.New(NodeStore{store}, time.Now), log, reg)
 	if err != nil {
 		return nil, err
@@ -90,7 +97,7 @@ func assemble(ctx context.Context, c Config, h *host, listener net.Listener, log
 		return nil, err
 	}
 	routes := web.Routes{
-		Write: ingester.Write(), Import: ingester.Import(), Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof,
+		Write: receiver.Write(), Import: receiver.Import(), Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof,
 	}
 	return []part{
 		{"private PostgreSQL", h.supervise},
@@ -119,7 +126,6 @@ func newIngester(c Config, store *sqlstore.Store, log *slog.Logger, reg promethe
 	return ingest.New(IngestStore{store.Writer}, ingest.Config{
 		Regions: store.Schema.Regions(),
 		Limits: ingest.Limits{
-			BodyBytes: c.Ingest.MaxBody, DecodedBytes: c.Ingest.MaxDecoded,
 			Labels: c.Ingest.MaxLabels, LabelBytes: int(c.Ingest.MaxLabelBytes), Ahead: c.Ingest.MaxAhead,
 		},
 		BufferBytes: c.Ingest.Buffer, FlushSamples: c.Ingest.FlushSamples, Linger: c.Ingest.Linger,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"laminar/ingest"
+	"laminar/ingest/remotewrite"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore/raw"
@@ -65,11 +66,15 @@ func (in *ingester) open() {
 	if err != nil {
 		in.sim.t.Fatal(err)
 	}
+	receiver, err := remotewrite.New(ing, remotewrite.Config{Logger: quiet})
+	if err != nil {
+		in.sim.t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- ing.Run(ctx) }()
 	in.mu.Lock()
-	in.handler = ing.Write()
+	in.handler = receiver.Write()
 	in.mu.Unlock()
 	in.stop = func() {
 		close(crash)

@@ -6,6 +6,7 @@ import (
 	"laminar/flownode"
 	"laminar/flownode/flowdef"
 	"laminar/ingest"
+	"laminar/ingest/remotewrite"
 	"laminar/server"
 	"laminar/sqlstore"
 )
@@ -40,8 +41,8 @@ func Default() Config {
 	c.Regions = 2
 	c.Upkeep.Retention = 15 * 24 * time.Hour
 	c.Lookback = time.Duration(flowdef.DefaultLookback) * time.Millisecond
-	c.Ingest.MaxBody = ingest.DefaultBodyBytes
-	c.Ingest.MaxDecoded = ingest.DefaultDecodedBytes
+	c.Ingest.MaxBody = remotewrite.DefaultBodyBytes
+	c.Ingest.MaxDecoded = remotewrite.DefaultDecodedBytes
 	c.Ingest.MaxLabels = ingest.DefaultLabels
 	c.Ingest.MaxLabelBytes = ingest.DefaultLabelBytes
 	c.Ingest.MaxAhead = ingest.DefaultAhead

@@ -1,8 +1,10 @@
-package ingest
+package remotewrite
 
 import (
 	"fmt"
 	"hash/maphash"
+
+	"laminar/ingest"
 )
 
 // errForeign says that a body is the other version's message: it would be read
@@ -16,7 +18,7 @@ var errPacked = fmt.Errorf("%w: protobuf: packed references are cut off or too l
 // until the next one is read.
 type timeSeriesV2 struct {
 	refs    []uint32 // symbols of the labels: name, value, name, value ...
-	samples []sample
+	samples []ingest.Sample
 	// starts holds the start timestamps of the samples, 0 where there is none.
 	// It is empty when no sample has one, else as long as samples.
 	starts     []int64
@@ -66,7 +68,7 @@ func (d *v2Decoder) reset(body []byte, seed maphash.Seed) error {
 		return err
 	}
 	if d.symbols.len() > 0 && len(d.symbols.text(0)) > 0 {
-		return fmt.Errorf("%w: the first symbol is %q, want the empty string", errMalformed, shorten(string(d.symbols.text(0))))
+		return fmt.Errorf("%w: the first symbol is %.300q, want the empty string", errMalformed, d.symbols.text(0))
 	}
 	return nil
 }

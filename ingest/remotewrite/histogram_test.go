@@ -1,4 +1,4 @@
-package ingest
+package remotewrite
 
 import (
 	"math"
@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
+	"laminar/ingest"
+	"laminar/sequence"
 	"laminar/sequence/nativehist"
 	"laminar/sequence/nativehist/nativehisttest"
 	"laminar/sequence/segment"
@@ -69,10 +71,10 @@ func TestHistogramMessages(t *testing.T) {
 			if err := h.read(msg); err != nil {
 				t.Fatalf("round %d: %v", round, err)
 			}
-			payload, err := h.appendPayload(nil)
-			want, sum := nativehisttest.Encode(ints, floats)
-			if err != nil || string(payload) != string(want) || bits(h.sum()) != bits(sum) || h.t != at {
-				t.Fatalf("round %d: read as %x, %v at %d, %v; want %x, %v at %d", round, payload, h.sum(), h.t, err, want, sum, at)
+			payload, sum := nativehisttest.Encode(h.histogram())
+			want, wantSum := nativehisttest.Encode(ints, floats)
+			if string(payload) != string(want) || bits(sum) != bits(wantSum) || h.t != at {
+				t.Fatalf("round %d: read as %x, %v at %d; want %x, %v at %d", round, payload, sum, h.t, want, wantSum, at)
 			}
 		}
 	}
@@ -91,11 +93,7 @@ func TestHistogramNumbersOneByOne(t *testing.T) {
 	if err := h.read(msg); err != nil {
 		t.Fatal(err)
 	}
-	payload, err := h.appendPayload(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := nativehist.Decode(payload, h.sum())
+	got, err := nativehist.Decode(nativehisttest.Encode(h.histogram()))
 	want := &histogram.FloatHistogram{Count: 5, PositiveSpans: []histogram.Span{{Offset: -1, Length: 2}}, PositiveBuckets: []float64{2, 3}}
 	if err != nil || !got.Equals(want) || h.t != 7 {
 		t.Errorf("read as %v at %d, %v; want %v at 7", got, h.t, err, want)
@@ -129,17 +127,17 @@ func floats0(h *histogram.FloatHistogram) *histogram.FloatHistogram {
 
 // TestStaleHistograms: a marker that ends a histogram series is a histogram.
 func TestStaleHistograms(t *testing.T) {
-	d := openDoor(t, Config{}, nil)
+	d := openReceiver(t, ingest.Config{}, Config{}, nil)
 	marker := histogramsV1(t, 1000, 2000)
 	marker.Histograms[1] = prompb.FromFloatHistogram(2000, &histogram.FloatHistogram{Sum: segment.Stale(), Count: math.NaN()})
 	if code, text, _ := d.post(d.Write(), packSnappy(t, marker)); code != 204 {
 		t.Fatalf("answered %d %q", code, text)
 	}
-	for _, r := range d.store.regions {
-		for _, fl := range r.log {
-			seg := &fl.segments[0]
-			if len(fl.segments) != 1 || !seg.HasStale || !segment.IsStale(seg.Values[1]) || len(seg.Histograms) != 2 || len(seg.Histograms[1]) != 2 {
-				t.Errorf("stored as %+v", fl.segments)
+	for r := range sequence.Region(2) {
+		for _, fl := range d.store.Log(r + 1) {
+			seg := &fl.Segments[0]
+			if len(fl.Segments) != 1 || !seg.HasStale || !segment.IsStale(seg.Values[1]) || len(seg.Histograms) != 2 || len(seg.Histograms[1]) != 2 {
+				t.Errorf("stored as %+v", fl.Segments)
 			}
 		}
 	}
@@ -164,17 +162,17 @@ func TestHistogramBytesAreHeld(t *testing.T) {
 		}
 		series.Histograms = append(series.Histograms, prompb.FromIntHistogram(1000+i, h))
 	}
-	d := openDoor(t, Config{BufferBytes: 1 << 20}, nil)
+	d := openReceiver(t, ingest.Config{BufferBytes: 1 << 20}, Config{}, nil)
 	if code, text, _ := d.post(d.Write(), packSnappy(t, series)); code != 204 {
 		t.Fatalf("answered %d %q", code, text)
 	}
 	segments := 0
-	for _, r := range d.store.regions {
-		for _, fl := range r.log {
-			for i := range fl.segments {
+	for r := range sequence.Region(2) {
+		for _, fl := range d.store.Log(r + 1) {
+			for i := range fl.Segments {
 				segments++
 				size := 0
-				for _, payload := range fl.segments[i].Histograms {
+				for _, payload := range fl.Segments[i].Histograms {
 					size += len(payload)
 				}
 				if size > segment.MaxHistogramBytes {
@@ -186,7 +184,7 @@ func TestHistogramBytesAreHeld(t *testing.T) {
 	if segments < 2 {
 		t.Errorf("%d segments", segments)
 	}
-	if used := d.budget.used.Load(); used != 0 {
-		t.Errorf("%d bytes of the budget are still taken", used)
+	if used := d.metric("buffer_bytes", ""); used != 0 {
+		t.Errorf("%v bytes of the budget are still taken", used)
 	}
 }

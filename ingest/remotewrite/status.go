@@ -1,19 +1,19 @@
-package ingest
+package remotewrite
 
 import (
 	"context"
 	"errors"
 	"net/http"
 
+	"laminar/ingest"
 	"laminar/sequence"
 )
 
-// What the door itself answers with; the others come from package sequence.
+// What this package itself answers with; the others come from packages ingest and
+// sequence.
 var (
 	errMethod      = errors.New("only POST is accepted here")
 	errUnsupported = errors.New("content is not supported")
-	errBusy        = errors.New("too much is waiting to be committed")
-	errClosed      = errors.New("ingest is shutting down")
 	errRefused     = errors.New("samples were refused")
 	errNotElected  = errors.New("all samples come from replicas that are not elected")
 )
@@ -36,10 +36,10 @@ func status(err error) (code int, retry bool) {
 		return http.StatusUnsupportedMediaType, false
 	case errors.Is(err, errTooLarge):
 		return http.StatusRequestEntityTooLarge, false
-	case errors.Is(err, errBusy), // back-pressure
-		errors.Is(err, errClosed),                  // another process may take it
-		errors.Is(err, errTooLongAgo),              // the caches are new the next time
-		errors.Is(err, errForgotten),               // the caches are new the next time
+	case errors.Is(err, ingest.ErrBusy), // back-pressure
+		errors.Is(err, ingest.ErrClosed),           // another process may take it
+		errors.Is(err, ingest.ErrTooLongAgo),       // the caches are new the next time
+		errors.Is(err, ingest.ErrForgotten),        // the caches are new the next time
 		errors.Is(err, sequence.ErrUnavailable),    // no database
 		errors.Is(err, sequence.ErrCommitUnknown),  // resending is harmless (I2)
 		errors.Is(err, sequence.ErrHistoryChanged), // a failover is under way

@@ -1,12 +1,10 @@
-package ingest
+package remotewrite
 
 import (
 	"fmt"
 	"math"
 
 	"github.com/prometheus/prometheus/model/histogram"
-
-	"laminar/sequence/nativehist"
 )
 
 // histogramMessage reads native histograms: prometheus.Histogram of remote write
@@ -144,19 +142,15 @@ func (h *histogramMessage) setFloat(field int32, v float64) {
 	}
 }
 
-// sum is the histogram's sum; that of a stale marker is one.
-func (h *histogramMessage) sum() float64 { return h.ints.Sum }
-
-// appendPayload appends what is stored of the histogram beside its sum. The
-// error says why it is refused.
-func (h *histogramMessage) appendPayload(dst []byte) ([]byte, error) {
+// histogram is what was read, as integers or as floats; the other is nil.
+func (h *histogramMessage) histogram() (*histogram.Histogram, *histogram.FloatHistogram) {
 	i, f := &h.ints, &h.floats
 	if !h.float {
-		return nativehist.Append(dst, i)
+		return i, nil
 	}
 	f.CounterResetHint, f.Schema, f.ZeroThreshold, f.Sum = i.CounterResetHint, i.Schema, i.ZeroThreshold, i.Sum
 	f.PositiveSpans, f.NegativeSpans, f.CustomValues = i.PositiveSpans, i.NegativeSpans, i.CustomValues
-	return nativehist.AppendFloat(dst, f)
+	return nil, f
 }
 
 // readSpan reads one BucketSpan message.

@@ -1,10 +1,9 @@
-package ingest
+package remotewrite
 
-// rawLabel is a label that shares memory with the message it was read from.
-type rawLabel struct{ name, value []byte }
+import "laminar/sequence/series"
 
 // appendLabelsV1 reads label fields as timeSeries.labels holds them.
-func appendLabelsV1(dst []rawLabel, fields []byte) ([]rawLabel, error) {
+func appendLabelsV1(dst []series.RawLabel, fields []byte) ([]series.RawLabel, error) {
 	for i := 0; i < len(fields); {
 		_, _, next, err := tag(fields, i)
 		if err != nil {
@@ -25,7 +24,7 @@ func appendLabelsV1(dst []rawLabel, fields []byte) ([]rawLabel, error) {
 }
 
 // labelV1 reads one Label message.
-func labelV1(msg []byte) (l rawLabel, err error) {
+func labelV1(msg []byte) (l series.RawLabel, err error) {
 	for i := 0; i < len(msg); {
 		field, wire, next, err := tag(msg, i)
 		if err != nil {
@@ -45,9 +44,9 @@ func labelV1(msg []byte) (l rawLabel, err error) {
 			return l, err
 		}
 		if field == 1 {
-			l.name = msg[start:end]
+			l.Name = msg[start:end]
 		} else {
-			l.value = msg[start:end]
+			l.Value = msg[start:end]
 		}
 		i = end
 	}

@@ -1,4 +1,4 @@
-package ingest
+package remotewrite
 
 import (
 	"fmt"
@@ -11,9 +11,10 @@ import (
 
 	"github.com/golang/snappy"
 	"github.com/klauspost/compress/zstd"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
+	"laminar/ingest"
+	"laminar/ingest/ingesttest"
 	"laminar/sequence"
 	"laminar/sequence/nativehist/nativehisttest"
 	"laminar/sequence/segment"
@@ -54,12 +55,12 @@ func withRefs(tb testing.TB, refs []uint32, entries ...entryV2) []byte {
 // TestAnswersV2 has a row for every way a 2.0 request can be answered: code,
 // what is confirmed as written, words, and what really is stored.
 func TestAnswersV2(t *testing.T) {
-	now := newMemStore(1).now
-	up := key{"__name__\xffup\xffjob\xffa\xff", 1000}
+	now := ingesttest.New(1).Now
+	up := key{Labels: "__name__\xffup\xffjob\xffa\xff", T: 1000}
 	stored := func(at ...int64) map[key]uint64 {
 		want := map[key]uint64{}
 		for _, t := range at {
-			want[key{up.labels, t}] = bits(float64(t) / 1000)
+			want[key{Labels: up.Labels, T: t}] = bits(float64(t) / 1000)
 		}
 		return want
 	}
@@ -74,7 +75,7 @@ func TestAnswersV2(t *testing.T) {
 		want := stored(1000)
 		for _, t := range at {
 			payload, sum := nativehisttest.Encode(histogramAt(t), nil)
-			want[key{up.labels, t}] = stamp(sum, payload)
+			want[key{Labels: up.Labels, T: t}] = ingesttest.Stamp(sum, payload)
 		}
 		return want
 	}
@@ -147,8 +148,8 @@ func TestAnswersV2(t *testing.T) {
 		{"zstd with a refused sample", packZstdV2(goodV2, seriesV2("job a", atV2(1, 1, 0))), []string{"Content-Encoding", "zstd"}, 400, "no metric name", "1 0 0", one},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			cfg := Config{Limits: Limits{BodyBytes: 8 << 10, DecodedBytes: 64 << 10}}
-			d := openDoor(t, cfg, func(s *memStore) { s.earliest = 500 })
+			cfg := Config{BodyBytes: 8 << 10, DecodedBytes: 64 << 10}
+			d := openReceiver(t, ingest.Config{}, cfg, func(s *memStore) { s.Earliest = 500 })
 			headers := append([]string{"Content-Type", typeV2}, row.headers...)
 			code, text, header := d.post(d.Write(), row.body, headers...)
 			if code != row.code || !strings.Contains(text, row.text) {
@@ -157,12 +158,12 @@ func TestAnswersV2(t *testing.T) {
 			if written := writtenHeaders(header); written != row.written {
 				t.Errorf("%q is confirmed as written, want %q", written, row.written)
 			}
-			requireContent(t, d.store, row.stored)
-			if n := testutil.ToFloat64(d.metrics.requests.WithLabelValues(fmt.Sprint(row.code))); n != 1 {
+			d.store.Require(t, row.stored)
+			if n := d.metric("requests_total", fmt.Sprint(row.code)); n != 1 {
 				t.Errorf("%v requests counted with code %d", n, row.code)
 			}
-			if used := d.budget.used.Load(); used != 0 {
-				t.Errorf("%d bytes of the budget are still taken", used)
+			if used := d.metric("buffer_bytes", ""); used != 0 {
+				t.Errorf("%v bytes of the budget are still taken", used)
 			}
 		})
 	}
@@ -184,15 +185,15 @@ func createdV2(tb testing.TB, e entryV2, created uint64) []byte {
 // TestRepeatsAreConfirmed: what is there already counts as written, else a
 // sender would take a resend for data loss.
 func TestRepeatsAreConfirmed(t *testing.T) {
-	d := openDoor(t, Config{}, nil)
+	d := openReceiver(t, ingest.Config{}, Config{}, nil)
 	for i := range 3 {
 		code, text, header := d.post(d.Write(), packV2(t, goodV2), "Content-Type", typeV2)
 		if code != 204 || writtenHeaders(header) != "1 0 0" {
 			t.Errorf("time %d: answered %d %q, %q written", i, code, text, writtenHeaders(header))
 		}
 	}
-	if d.store.commits != 1 {
-		t.Errorf("%d commits, want 1", d.store.commits)
+	if d.store.Commits != 1 {
+		t.Errorf("%d commits, want 1", d.store.Commits)
 	}
 }
 
@@ -212,7 +213,7 @@ func TestFailuresV2(t *testing.T) {
 	}
 	failing := func(region sequence.Region, applied bool, err error) func(*memStore) {
 		return func(s *memStore) {
-			s.onCommit = func(fl sequence.Flush, _ []segment.Segment) (bool, error) {
+			s.OnCommit = func(fl sequence.Flush, _ []segment.Segment) (bool, error) {
 				if fl.Region == region {
 					return applied, err
 				}
@@ -227,20 +228,20 @@ func TestFailuresV2(t *testing.T) {
 		written string
 		stored  int
 	}{
-		{"no database", func(s *memStore) { s.onBegin = func() error { return sequence.ErrUnavailable } }, 503, "0 0 0", 0},
-		{"a fault of ours", func(s *memStore) { s.onBegin = func() error { return io.ErrClosedPipe } }, 500, "0 0 0", 0},
+		{"no database", func(s *memStore) { s.OnBegin = func() error { return sequence.ErrUnavailable } }, 503, "0 0 0", 0},
+		{"a fault of ours", func(s *memStore) { s.OnBegin = func() error { return io.ErrClosedPipe } }, 500, "0 0 0", 0},
 		{"one region fails", failing(2, false, sequence.ErrUnavailable), 503, fmt.Sprintf("%d 0 0", perRegion[1]), perRegion[1]},
 		{"one region is in doubt, committed", failing(2, true, sequence.ErrCommitUnknown), 204, "10 0 10", 10},
 		{"one region is in doubt, not committed", failing(2, false, sequence.ErrCommitUnknown), 503, fmt.Sprintf("%d 0 0", perRegion[1]), perRegion[1]},
 		{"one region refuses the content", failing(1, false, sequence.ErrBadContent), 400, fmt.Sprintf("%d 0 10", perRegion[2]), perRegion[2]},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			d := openDoor(t, Config{ResolveTimeout: time.Millisecond}, row.prepare)
+			d := openReceiver(t, ingest.Config{ResolveTimeout: time.Millisecond}, Config{}, row.prepare)
 			code, text, header := d.post(d.Write(), packV2(t, entries...), "Content-Type", typeV2)
 			if code != row.code || writtenHeaders(header) != row.written {
 				t.Errorf("answered %d %q, %q written, want %d, %q", code, text, writtenHeaders(header), row.code, row.written)
 			}
-			if stored := len(d.store.content()); stored != row.stored {
+			if stored := len(d.store.Content()); stored != row.stored {
 				t.Errorf("%d samples stored, want %d", stored, row.stored)
 			}
 			if retry := header.Get("Retry-After"); (retry == "1") != (code >= 500) {

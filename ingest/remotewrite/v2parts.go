@@ -1,8 +1,10 @@
-package ingest
+package remotewrite
 
 import (
 	"encoding/binary"
 	"math"
+
+	"laminar/ingest"
 )
 
 // padStarts makes starts n long.
@@ -12,9 +14,20 @@ func (ts *timeSeriesV2) padStarts(n int) {
 	}
 }
 
+// createdAsStarts gives the start timestamp of the whole entry to its samples that
+// have none of their own.
+func (ts *timeSeriesV2) createdAsStarts() {
+	ts.padStarts(len(ts.samples))
+	for i, start := range ts.starts {
+		if start == 0 {
+			ts.starts[i] = ts.created
+		}
+	}
+}
+
 // readSample reads one Sample message.
 func (ts *timeSeriesV2) readSample(msg []byte) error {
-	var s sample
+	var s ingest.Sample
 	var start int64
 	i := 0
 	// Nearly every sample: the value, the time, and perhaps the start time.
@@ -23,8 +36,8 @@ func (ts *timeSeriesV2) readSample(msg []byte) error {
 		if err != nil {
 			return err
 		}
-		s.v = math.Float64frombits(binary.LittleEndian.Uint64(msg[1:]))
-		s.t, i = int64(t), end
+		s.V = math.Float64frombits(binary.LittleEndian.Uint64(msg[1:]))
+		s.T, i = int64(t), end
 	}
 	for i < len(msg) {
 		field, wire, next, err := tag(msg, i)
@@ -37,14 +50,14 @@ func (ts *timeSeriesV2) readSample(msg []byte) error {
 			if value, i, err = fixed64(msg, next); err != nil {
 				return err
 			}
-			s.v = math.Float64frombits(value)
+			s.V = math.Float64frombits(value)
 		case (field == 2 || field == 3) && wire == wireVarint:
 			var t uint64
 			if t, i, err = uvarint(msg, next); err != nil {
 				return err
 			}
 			if field == 2 {
-				s.t = int64(t)
+				s.T = int64(t)
 			} else {
 				start = int64(t)
 			}

@@ -1,4 +1,4 @@
-package ingest
+package remotewrite
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
+	"laminar/ingest"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
@@ -41,7 +42,7 @@ func (s *forgetful) Resolve(context.Context, sequence.Region, sequence.Seq, sequ
 	return true, nil
 }
 
-func (s *forgetful) BeginFlush(_ context.Context, region sequence.Region, id sequence.FlushID) (FlushTx, error) {
+func (s *forgetful) BeginFlush(_ context.Context, region sequence.Region, id sequence.FlushID) (ingest.FlushTx, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	last := s.regions[region]
@@ -100,15 +101,15 @@ func BenchmarkSeriesMemory(b *testing.B) {
 func benchSeriesMemory(b *testing.B, version string, n int) {
 	b.Helper()
 	store := &forgetful{metrics: map[string]sequence.MetricID{}, regions: map[sequence.Region]sequence.Flush{}}
-	g := newTestIngester(b, store, Config{Regions: 2, FlushSamples: 5_000})
+	d := newReceiver(b, store, ingest.Config{FlushSamples: 5_000}, Config{})
 	ctx, stop := context.WithCancel(b.Context())
 	ended := make(chan error)
-	go func() { ended <- g.Run(ctx) }()
+	go func() { ended <- d.ingester.Run(ctx) }()
 	before := heapInUse()
 	labelBytes := 0
 	for from := 0; from < n; from += benchRequest {
-		in := newIntake(g.registry, 2, g.cfg.Limits, 0, segment.MaxTime)
-		var err error
+		var body []byte
+		ver := version1
 		if version == "1.0" {
 			var list []prompb.TimeSeries
 			for i := range benchRequest {
@@ -118,7 +119,7 @@ func benchSeriesMemory(b *testing.B, version string, n int) {
 					labelBytes += len(l.Name) + len(l.Value)
 				}
 			}
-			err = in.readV1(message(b, list...))
+			body = message(b, list...)
 		} else {
 			var entries []entryV2
 			for i := range benchRequest {
@@ -130,18 +131,18 @@ func benchSeriesMemory(b *testing.B, version string, n int) {
 				e.series.Samples = append(e.series.Samples, writev2.Sample{Timestamp: 1_700_000_000_000, Value: 1})
 				entries = append(entries, e)
 			}
-			err = in.readV2(messageV2Of(b, requestV2(entries...)))
+			body, ver = messageV2Of(b, requestV2(entries...)), version2
 		}
+		in, err := d.read(ver, body)
 		if err != nil {
 			b.Fatal(err)
 		}
-		var refused refusals
-		if written, err := g.submit(b.Context(), in, &refused); err != nil || written.samples != benchRequest {
-			b.Fatal(written, err)
+		if out, err := in.Commit(); err != nil || out.Written.Samples != benchRequest {
+			b.Fatal(out, err)
 		}
-		in.release()
+		in.End()
 	}
-	registered := int(g.registry.count.Load())
+	registered := int(d.metric("active_series", ""))
 	b.ReportMetric(float64(heapInUse()-before)/float64(registered), "B/series")
 	b.ReportMetric(float64(labelBytes)/float64(registered), "label-B/series")
 	stop()

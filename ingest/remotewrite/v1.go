@@ -1,15 +1,11 @@
-package ingest
+package remotewrite
 
 import (
 	"encoding/binary"
 	"math"
-)
 
-// sample is one value at one time, as it stands on the wire.
-type sample struct {
-	t int64 // milliseconds since the epoch
-	v float64
-}
+	"laminar/ingest"
+)
 
 // timeSeries is one entry of a write request. It is valid until the next one
 // is read.
@@ -18,7 +14,7 @@ type timeSeries struct {
 	// lengths included: the key under which the series is remembered, so that
 	// labels are decoded once per series and not once per sample.
 	labels     []byte
-	samples    []sample
+	samples    []ingest.Sample
 	histograms [][]byte // prometheus.Histogram messages; share memory with the body
 	exemplars  int
 }
@@ -38,11 +34,18 @@ type v1Decoder struct {
 	skipped int    // exemplars, histograms and metadata entries seen: not looked into here
 	foreign bool   // fields of a 2.0 request were seen
 
-	metadata *metadataKeeper // takes metadata entries; nil leaves them
+	describe *ingest.Intake // takes metadata entries; nil leaves them
 }
 
 func (d *v1Decoder) reset(body []byte) {
-	d.body, d.at, d.skipped, d.foreign, d.metadata = body, 0, 0, false, nil
+	d.body, d.at, d.skipped, d.foreign, d.describe = body, 0, 0, false, nil
+}
+
+// release forgets the body and keeps memory that later ones can use.
+func (d *v1Decoder) release() {
+	d.reset(nil)
+	clear(d.series.histograms)
+	d.series = timeSeries{samples: d.series.samples[:0], histograms: d.series.histograms[:0]}
 }
 
 // next reads the next time series into d.series. It returns false at the end
@@ -65,10 +68,12 @@ func (d *v1Decoder) next() (bool, error) {
 			d.at = end
 			if field == 3 {
 				d.skipped++
-				if d.metadata != nil {
-					if err := d.metadata.takeV1(d.body[start:end]); err != nil {
+				if d.describe != nil {
+					var m metadataV1
+					if err := m.read(d.body[start:end]); err != nil {
 						return false, err
 					}
+					m.describe(d.describe)
 				}
 				continue
 			}
@@ -161,14 +166,14 @@ func seriesField(msg []byte, i int) (field int32, start, end int, err error) {
 }
 
 // appendSampleV1 reads one Sample message.
-func appendSampleV1(dst []sample, msg []byte) ([]sample, error) {
-	var s sample
+func appendSampleV1(dst []ingest.Sample, msg []byte) ([]ingest.Sample, error) {
+	var s ingest.Sample
 	// Every sender writes the value and then the time; a time from 2006 to
 	// 2109 has six bytes.
 	if len(msg) == 16 && msg[0] == 1<<3|wireFixed64 && msg[9] == 2<<3|wireVarint {
 		if t, end, err := uvarint(msg, 10); err == nil && end == len(msg) {
-			s.v = math.Float64frombits(binary.LittleEndian.Uint64(msg[1:]))
-			s.t = int64(t)
+			s.V = math.Float64frombits(binary.LittleEndian.Uint64(msg[1:]))
+			s.T = int64(t)
 			return append(dst, s), nil
 		}
 	}
@@ -186,7 +191,7 @@ func appendSampleV1(dst []sample, msg []byte) ([]sample, error) {
 			if err != nil {
 				return dst, err
 			}
-			s.v, i = math.Float64frombits(bits), end
+			s.V, i = math.Float64frombits(bits), end
 		case 2: // timestamp
 			if wire != wireVarint {
 				return dst, wrongWire("sample", field, wire)
@@ -195,7 +200,7 @@ func appendSampleV1(dst []sample, msg []byte) ([]sample, error) {
 			if err != nil {
 				return dst, err
 			}
-			s.t, i = int64(t), end
+			s.T, i = int64(t), end
 		default:
 			if i, err = skip(msg, next, wire); err != nil {
 				return dst, err

@@ -1,8 +1,6 @@
-package ingest
+package remotewrite
 
 import (
-	"bytes"
-	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -15,54 +13,14 @@ import (
 
 	"github.com/golang/snappy"
 	"github.com/klauspost/compress/zstd"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/prometheus/prompb"
 
+	"laminar/ingest"
+	"laminar/ingest/ingesttest"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
 )
-
-// door is an ingester that runs over a store in memory.
-type door struct {
-	*Ingester
-	store *memStore
-	t     *testing.T
-}
-
-func openDoor(t *testing.T, cfg Config, prepare func(*memStore)) *door {
-	t.Helper()
-	if cfg.Regions == 0 {
-		cfg.Regions = 2
-	}
-	store := newMemStore(cfg.Regions)
-	if prepare != nil {
-		prepare(store)
-	}
-	d := &door{Ingester: newTestIngester(t, store, cfg), store: store, t: t}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("run: %v", err)
-		}
-	})
-	return d
-}
-
-// post sends a body; headers are name, value, name, value.
-func (d *door) post(h http.Handler, body []byte, headers ...string) (int, string, http.Header) {
-	d.t.Helper()
-	req := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	rec := httptest.NewRecorder()
-	h.ServeHTTP(rec, req)
-	return rec.Code, rec.Body.String(), rec.Header()
-}
 
 // ts makes a time series: labels as "name value" pairs, then samples.
 func ts(labels string, samples ...prompb.Sample) prompb.TimeSeries {
@@ -115,7 +73,7 @@ func TestAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := newMemStore(1).now
+	now := ingesttest.New(1).Now
 	many := "__name__ m"
 	for i := range 70 {
 		many += fmt.Sprintf(" l%d x", i)
@@ -185,13 +143,13 @@ func TestAnswers(t *testing.T) {
 		{"zstd with a refused sample", packZstd(t, good, ts("job a", at(1, 1))), []string{"Content-Encoding", "zstd"}, 204, "", 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			cfg := Config{Limits: Limits{BodyBytes: 8 << 10, DecodedBytes: 64 << 10}}
-			d := openDoor(t, cfg, func(s *memStore) { s.earliest = 500 })
+			cfg := Config{BodyBytes: 8 << 10, DecodedBytes: 64 << 10}
+			d := openReceiver(t, ingest.Config{}, cfg, func(s *memStore) { s.Earliest = 500 })
 			code, text, header := d.post(d.Write(), row.body, row.headers...)
 			if code != row.code || !strings.Contains(text, row.text) {
 				t.Errorf("answered %d %q, want %d %q", code, text, row.code, row.text)
 			}
-			if stored := len(d.store.content()); stored != row.stored {
+			if stored := len(d.store.Content()); stored != row.stored {
 				t.Errorf("%d samples stored, want %d", stored, row.stored)
 			}
 			for name := range header {
@@ -199,11 +157,11 @@ func TestAnswers(t *testing.T) {
 					t.Errorf("a 1.0 answer carries %s", name)
 				}
 			}
-			if n := testutil.ToFloat64(d.metrics.requests.WithLabelValues(fmt.Sprint(row.code))); n != 1 {
+			if n := d.metric("requests_total", fmt.Sprint(row.code)); n != 1 {
 				t.Errorf("%v requests counted with code %d", n, row.code)
 			}
-			if used := d.budget.used.Load(); used != 0 {
-				t.Errorf("%d bytes of the budget are still taken", used)
+			if used := d.metric("buffer_bytes", ""); used != 0 {
+				t.Errorf("%v bytes of the budget are still taken", used)
 			}
 		})
 	}
@@ -215,7 +173,7 @@ func zstdBomb() []byte {
 }
 
 func TestOnlyPost(t *testing.T) {
-	d := openDoor(t, Config{}, nil)
+	d := openReceiver(t, ingest.Config{}, Config{}, nil)
 	rec := httptest.NewRecorder()
 	d.Write().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/", nil))
 	if rec.Code != 405 || rec.Header().Get("Allow") != "POST" {
@@ -224,7 +182,7 @@ func TestOnlyPost(t *testing.T) {
 }
 
 func TestHandshake(t *testing.T) {
-	d := openDoor(t, Config{}, nil)
+	d := openReceiver(t, ingest.Config{}, Config{}, nil)
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		rec := httptest.NewRecorder()
 		d.Write().ServeHTTP(rec, httptest.NewRequest(method, "/api/v1/write?get_vm_proto_version=1", nil))
@@ -235,16 +193,16 @@ func TestHandshake(t *testing.T) {
 }
 
 func TestImport(t *testing.T) {
-	d := openDoor(t, Config{}, nil)
-	if code, text, _ := d.post(d.Import(), packZstd(t, good)); code != 204 || len(d.store.content()) != 1 {
-		t.Errorf("answered %d %q, stored %d", code, text, len(d.store.content()))
+	d := openReceiver(t, ingest.Config{}, Config{}, nil)
+	if code, text, _ := d.post(d.Import(), packZstd(t, good)); code != 204 || len(d.store.Content()) != 1 {
+		t.Errorf("answered %d %q, stored %d", code, text, len(d.store.Content()))
 	}
 }
 
 // TestRefusedAreCounted holds the counters by reason, and that the text stays
 // short however much is refused.
 func TestRefusedAreCounted(t *testing.T) {
-	d := openDoor(t, Config{}, nil)
+	d := openReceiver(t, ingest.Config{}, Config{}, nil)
 	list := []prompb.TimeSeries{good, ts("__name__ m", at(-1, 1), at(-2, 1))}
 	for i := range 500 {
 		list = append(list, ts(fmt.Sprintf("job %d%s", i, strings.Repeat("x", 400)), at(1, 1)))
@@ -256,8 +214,8 @@ func TestRefusedAreCounted(t *testing.T) {
 	if !strings.Contains(text, "1970") {
 		t.Error("the text does not give an example of every reason")
 	}
-	for reason, want := range map[Reason]float64{NoName: 500, TimeRange: 2} {
-		if n := testutil.ToFloat64(d.metrics.rejected.WithLabelValues(string(reason))); n != want {
+	for reason, want := range map[ingest.Reason]float64{ingest.NoName: 500, ingest.TimeRange: 2} {
+		if n := d.metric("rejected_samples_total", string(reason)); n != want {
 			t.Errorf("%s: %v counted, want %v", reason, n, want)
 		}
 	}
@@ -267,13 +225,13 @@ func TestRefusedAreCounted(t *testing.T) {
 func TestFailures(t *testing.T) {
 	unknown := func(applied bool) func(*memStore) {
 		return func(s *memStore) {
-			s.onCommit = func(sequence.Flush, []segment.Segment) (bool, error) {
+			s.OnCommit = func(sequence.Flush, []segment.Segment) (bool, error) {
 				return applied, fmt.Errorf("connection lost: %w", sequence.ErrCommitUnknown)
 			}
 		}
 	}
 	fail := func(err error) func(*memStore) {
-		return func(s *memStore) { s.onBegin = func() error { return err } }
+		return func(s *memStore) { s.OnBegin = func() error { return err } }
 	}
 	for _, row := range []struct {
 		name    string
@@ -284,22 +242,22 @@ func TestFailures(t *testing.T) {
 		{"no database", fail(sequence.ErrUnavailable), 503, 0},
 		{"region gone", fail(sequence.ErrRegionGone), 503, 0},
 		{"a fault of ours", fail(io.ErrClosedPipe), 500, 0},
-		{"metrics cannot be named", func(s *memStore) { s.onMetrics = func() error { return sequence.ErrUnavailable } }, 503, 0},
+		{"metrics cannot be named", func(s *memStore) { s.OnMetrics = func() error { return sequence.ErrUnavailable } }, 503, 0},
 		{"series cannot be created", func(s *memStore) {
-			s.onSeries = func([]series.Wanted) error { return sequence.ErrUnavailable }
+			s.OnSeries = func([]series.Wanted) error { return sequence.ErrUnavailable }
 		}, 503, 0},
 		{"content is refused", func(s *memStore) {
-			s.onSeries = func([]series.Wanted) error { return sequence.ErrBadContent }
+			s.OnSeries = func([]series.Wanted) error { return sequence.ErrBadContent }
 		}, 400, 0},
 		{"in doubt, committed", unknown(true), 204, 1},
 		{"in doubt, not committed", unknown(false), 503, 0},
 		{"in doubt, no answer", func(s *memStore) {
 			unknown(true)(s)
-			s.onResolve = func() error { return sequence.ErrUnavailable }
+			s.OnResolve = func() error { return sequence.ErrUnavailable }
 		}, 503, 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			d := openDoor(t, Config{ResolveTimeout: time.Millisecond}, row.prepare)
+			d := openReceiver(t, ingest.Config{ResolveTimeout: time.Millisecond}, Config{}, row.prepare)
 			code, text, header := d.post(d.Write(), packSnappy(t, good))
 			if code != row.code {
 				t.Errorf("answered %d %q, want %d", code, text, row.code)
@@ -307,11 +265,11 @@ func TestFailures(t *testing.T) {
 			if retry := header.Get("Retry-After"); (retry == "1") != (code >= 500) {
 				t.Errorf("Retry-After is %q with %d", retry, code)
 			}
-			if stored := len(d.store.content()); stored != row.stored {
+			if stored := len(d.store.Content()); stored != row.stored {
 				t.Errorf("%d samples stored, want %d", stored, row.stored)
 			}
-			if used := d.budget.used.Load(); used != 0 {
-				t.Errorf("%d bytes of the budget are still taken", used)
+			if used := d.metric("buffer_bytes", ""); used != 0 {
+				t.Errorf("%v bytes of the budget are still taken", used)
 			}
 		})
 	}

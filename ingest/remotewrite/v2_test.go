@@ -1,4 +1,4 @@
-package ingest
+package remotewrite
 
 import (
 	"bytes"
@@ -14,7 +14,8 @@ import (
 	"github.com/golang/snappy"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
-	"laminar/sequence/segment"
+	"laminar/ingest"
+	"laminar/ingest/ingesttest"
 )
 
 // entryV2 is a series of a 2.0 message whose labels are not yet symbols.
@@ -96,7 +97,7 @@ func decodeAllV2(body []byte) (*writev2.Request, error) {
 			Type: writev2.Metadata_MetricType(d.series.metadata.kind), HelpRef: d.series.metadata.help, UnitRef: d.series.metadata.unit,
 		}}
 		for i, s := range d.series.samples {
-			smp := writev2.Sample{Timestamp: s.t, Value: s.v}
+			smp := writev2.Sample{Timestamp: s.T, Value: s.V}
 			if len(d.series.starts) > 0 {
 				smp.StartTimestamp = d.series.starts[i]
 			}
@@ -278,7 +279,7 @@ func TestV2DecoderAgreesOnRandomMessages(t *testing.T) {
 // TestVersionsShareSeries: a series is one, whichever version it comes by, with
 // its labels in whatever order.
 func TestVersionsShareSeries(t *testing.T) {
-	d := openDoor(t, Config{}, nil)
+	d := openReceiver(t, ingest.Config{}, Config{}, nil)
 	send := func(version2 bool, body []byte) {
 		t.Helper()
 		var headers []string
@@ -295,59 +296,41 @@ func TestVersionsShareSeries(t *testing.T) {
 		send(true, packV2(t, seriesV2("zone z __name__ up job a empty -", atV2(3000, 3, 0)), seriesV2("__name__ up", atV2(1, 1, 0))))
 		send(false, packSnappy(t, ts("job a zone z __name__ up", at(4000, 4))))
 	}
-	if n := d.registry.count.Load(); n != 2 {
-		t.Errorf("%d series, want 2", n)
+	if n := d.metric("active_series", ""); n != 2 {
+		t.Errorf("%v series, want 2", n)
 	}
 	want := map[key]uint64{}
 	for i := range 4 {
-		want[key{"__name__\xffup\xffjob\xffa\xffzone\xffz\xff", int64(i+1) * 1000}] = bits(float64(i + 1))
+		want[key{Labels: "__name__\xffup\xffjob\xffa\xffzone\xffz\xff", T: int64(i+1) * 1000}] = bits(float64(i + 1))
 	}
-	want[key{"__name__\xffup\xff", 1}] = bits(1)
-	requireContent(t, d.store, want)
-	for _, s := range d.registry.series {
-		if s.spellings > 4 {
-			t.Errorf("%q has %d spellings", s.canonical(), s.spellings)
-		}
-	}
-}
-
-func requireContent(t *testing.T, store *memStore, want map[key]uint64) {
-	t.Helper()
-	got := store.content()
-	for k, v := range want {
-		if stored, ok := got[k]; !ok || stored != v {
-			t.Errorf("%q at %d is %x (%v), want %x", k.labels, k.t, stored, ok, v)
-		}
-	}
-	if len(got) != len(want) {
-		t.Errorf("%d samples are stored, want %d", len(got), len(want))
-	}
+	want[key{Labels: "__name__\xffup\xff", T: 1}] = bits(1)
+	d.store.Require(t, want)
 }
 
 // TestSymbolsDoNotSpellOtherSeries: what looks like a separator inside a symbol
 // must not make one series pass for another that is known.
 func TestSymbolsDoNotSpellOtherSeries(t *testing.T) {
-	g := newRegistry(1, Limits{Labels: 64, LabelBytes: 2000})
-	read := func(entries ...entryV2) *intake {
-		in := newIntake(g, 1, g.limits, 0, segment.MaxTime)
-		t.Cleanup(in.release)
-		if err := in.readV2(messageV2Of(t, requestV2(entries...))); err != nil {
+	d := newReceiver(t, storeOf{ingesttest.New(2)}, ingest.Config{}, Config{})
+	series := func(entries ...entryV2) float64 {
+		in, err := d.read(version2, messageV2Of(t, requestV2(entries...)))
+		defer in.End()
+		if err != nil {
 			t.Fatal(err)
 		}
-		return in
+		return d.metric("active_series", "")
 	}
-	if in := read(seriesV2("__name__ m a b c d", atV2(1, 1, 0))); in.samples != 1 {
-		t.Fatalf("%d samples accepted", in.samples)
+	if n := series(seriesV2("__name__ m a b c d", atV2(1, 1, 0))); n != 1 {
+		t.Fatalf("%v series", n)
 	}
 	for _, labels := range []string{"__name__ m a b\xffc\xffd", "__name__\xffm\xffa\xffb\xffc d", "__name__ m a b\xffc d"} {
-		if in := read(seriesV2(labels, atV2(1, 1, 0))); in.samples != 0 || in.refused.total() != 1 {
-			t.Errorf("%q: %d samples accepted", labels, in.samples)
+		if code, text, _ := d.post(d.Write(), packV2(t, seriesV2(labels, atV2(1, 1, 0))), "Content-Type", typeV2); code != 400 {
+			t.Errorf("%q: answered %d %q", labels, code, text)
 		}
 	}
 	// Hashes nearly always tell them apart first, but are not what it rests on.
 	var table symbolTable
 	req := requestV2(seriesV2("__name__ m a b\xffc\xffd"))
-	if err := table.read(messageV2Of(t, req), g.seed); err != nil {
+	if err := table.read(messageV2Of(t, req), maphash.MakeSeed()); err != nil {
 		t.Fatal(err)
 	}
 	refs := req.Timeseries[0].LabelsRefs

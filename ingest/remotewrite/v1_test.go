@@ -1,4 +1,4 @@
-package ingest
+package remotewrite
 
 import (
 	"bytes"
@@ -9,7 +9,8 @@ import (
 
 	"github.com/prometheus/prometheus/prompb"
 
-	"laminar/sequence/segment"
+	"laminar/ingest"
+	"laminar/ingest/ingesttest"
 )
 
 // decodeAll reads a message with the package's decoder into prompb's types.
@@ -27,10 +28,10 @@ func decodeAll(body []byte) (out []prompb.TimeSeries, skipped int, err error) {
 			return out, d.skipped, err
 		}
 		for _, l := range labels {
-			series.Labels = append(series.Labels, prompb.Label{Name: string(l.name), Value: string(l.value)})
+			series.Labels = append(series.Labels, prompb.Label{Name: string(l.Name), Value: string(l.Value)})
 		}
 		for _, s := range d.series.samples {
-			series.Samples = append(series.Samples, prompb.Sample{Timestamp: s.t, Value: s.v})
+			series.Samples = append(series.Samples, prompb.Sample{Timestamp: s.T, Value: s.V})
 		}
 		series.Exemplars = make([]prompb.Exemplar, d.series.exemplars)
 		for _, msg := range d.series.histograms {
@@ -53,8 +54,8 @@ func readHistogram(msg []byte) (prompb.Histogram, error) {
 	if !h.float {
 		return prompb.FromIntHistogram(h.t, &h.ints), nil
 	}
-	_, _ = h.appendPayload(nil) // puts the histogram together
-	return prompb.FromFloatHistogram(h.t, &h.floats), nil
+	_, floats := h.histogram()
+	return prompb.FromFloatHistogram(h.t, floats), nil
 }
 
 // sameHistogram compares what is kept of two messages of a kind.
@@ -180,9 +181,10 @@ func TestDecoderAgreesOnOddMessages(t *testing.T) {
 // TestMalformedLabelsAreSeenWithoutSamples: what nobody asks for is still
 // checked, so that a message is accepted whole or not at all.
 func TestMalformedLabelsAreSeenWithoutSamples(t *testing.T) {
-	in := newIntake(newRegistry(1, Limits{}), 1, Limits{}, 0, segment.MaxTime)
-	defer in.release()
-	if err := in.readV1(oddMessages(t)["malformed label, no samples"]); err == nil {
+	d := newReceiver(t, storeOf{ingesttest.New(2)}, ingest.Config{}, Config{})
+	in, err := d.read(version1, oddMessages(t)["malformed label, no samples"])
+	defer in.End()
+	if err == nil {
 		t.Error("accepted")
 	}
 }
@@ -202,7 +204,7 @@ func FuzzBody(f *testing.F) {
 	f.Add(packZstd(f, good), false, false)
 	f.Add(zstdBomb(), true, false)
 	f.Add(packV2(f, seriesV2("__name__ up job a", atV2(1000, 1, 0))), true, true)
-	g := newTestIngester(f, newMemStore(1), Config{Limits: Limits{DecodedBytes: 1 << 16}})
+	d := newReceiver(f, storeOf{ingesttest.New(2)}, ingest.Config{}, Config{DecodedBytes: 1 << 16})
 	f.Fuzz(func(t *testing.T, body []byte, isSnappy, isV2 bool) {
 		ver := version1
 		if isV2 {
@@ -212,18 +214,19 @@ func FuzzBody(f *testing.F) {
 		if isSnappy {
 			enc = encodingSnappy
 		}
-		in := newIntake(g.registry, 1, g.cfg.Limits, 0, segment.MaxTime)
-		defer in.release()
+		in := d.ingester.Begin(t.Context())
+		in.Received()
 		bufs := &bodyBuffers{sent: body}
-		_, err := g.decode(bufs, ver, enc, in)
+		_, err := d.decode(bufs, ver, enc, in)
+		in.End()
 		if code, _ := status(err); err != nil && code != 400 && code != 413 {
 			t.Errorf("answered %d: %v", code, err)
 		}
 		if len(bufs.decoded) > 1<<16 {
 			t.Errorf("%d bytes decoded", len(bufs.decoded))
 		}
-		if used := g.budget.used.Load(); used != 0 {
-			t.Errorf("%d bytes of the budget are still taken", used)
+		if used := d.metric("buffer_bytes", ""); used != 0 {
+			t.Errorf("%v bytes of the budget are still taken", used)
 		}
 	})
 }

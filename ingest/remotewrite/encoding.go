@@ -1,4 +1,4 @@
-package ingest
+package remotewrite
 
 import (
 	"bytes"
@@ -16,13 +16,6 @@ const (
 	encodingSnappy encoding = iota
 	encodingZstd
 )
-
-func (e encoding) String() string {
-	if e == encodingZstd {
-		return "zstd"
-	}
-	return "snappy"
-}
 
 // errTooLarge says that a body is over a limit, as sent or as it declares to
 // be when decompressed.

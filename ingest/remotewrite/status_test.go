@@ -1,4 +1,4 @@
-package ingest
+package remotewrite
 
 import (
 	"context"
@@ -11,10 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	"laminar/ingest"
 	"laminar/sequence"
 )
 
-// TestStatus has a row for every sentinel of package sequence: a new one must
+// TestStatus has a row for every sentinel of packages sequence and ingest: a new one must
 // not fall through to the default unnoticed.
 func TestStatus(t *testing.T) {
 	rows := []struct {
@@ -30,10 +31,10 @@ func TestStatus(t *testing.T) {
 		{"errTooLarge", errTooLarge, 413, false},
 		{"errMalformed", errMalformed, 400, false},
 		{"errRefused", errRefused, 400, false},
-		{"errBusy", errBusy, 503, true},
-		{"errClosed", errClosed, 503, true},
-		{"errForgotten", errForgotten, 503, true},
-		{"errTooLongAgo", errTooLongAgo, 503, true},
+		{"ErrBusy", ingest.ErrBusy, 503, true},
+		{"ErrClosed", ingest.ErrClosed, 503, true},
+		{"ErrForgotten", ingest.ErrForgotten, 503, true},
+		{"ErrTooLongAgo", ingest.ErrTooLongAgo, 503, true},
 		{"deadline", context.DeadlineExceeded, 503, true},
 		{"canceled", context.Canceled, 503, true},
 		{"body cut off", io.ErrUnexpectedEOF, 500, true},
@@ -57,20 +58,22 @@ func TestStatus(t *testing.T) {
 			t.Errorf("%s: %d, retry %v, want %d, %v", row.name, code, retry, row.code, row.retry)
 		}
 	}
-	file, err := parser.ParseFile(token.NewFileSet(), "../sequence/errors.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok {
-			return true
+	for _, path := range []string{"../../sequence/errors.go", "../errors.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, name := range spec.Names {
-			if strings.HasPrefix(name.Name, "Err") && !covered[name.Name] {
-				t.Errorf("sequence.%s has no row", name.Name)
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok {
+				return true
 			}
-		}
-		return true
-	})
+			for _, name := range spec.Names {
+				if strings.HasPrefix(name.Name, "Err") && !covered[name.Name] {
+					t.Errorf("%s of %s has no row", name.Name, path)
+				}
+			}
+			return true
+		})
+	}
 }

@@ -1,4 +1,4 @@
-package ingest
+package remotewrite
 
 import (
 	"bytes"
@@ -6,6 +6,9 @@ import (
 	"hash/maphash"
 	"math"
 	mathbits "math/bits"
+
+	"laminar/ingest"
+	"laminar/sequence/series"
 )
 
 // symbolTable is the strings of one remote write 2.0 message, which its series
@@ -91,8 +94,8 @@ func (t *symbolTable) len() int { return len(t.symbols) }
 // even in a message without symbols.
 func (t *symbolTable) has(ref uint32) bool { return ref == 0 || int64(ref) < int64(len(t.symbols)) }
 
-// hashMix is an odd number without pattern, the golden ratio's first 64 bits.
-const hashMix = 0x9e3779b97f4a7c15
+// mix is an odd number without pattern, the golden ratio's first 64 bits.
+const mix = 0x9e3779b97f4a7c15
 
 // hash mixes the hashes of the symbols that refs name, in their order. ok is
 // false when one of them does not exist or holds 0xff.
@@ -106,7 +109,7 @@ func (t *symbolTable) hash(refs []uint32) (hash uint32, ok bool) {
 		if s.odd {
 			return 0, false
 		}
-		hi, lo := mathbits.Mul64(h^s.hash, hashMix)
+		hi, lo := mathbits.Mul64(h^s.hash, mix)
 		h = hi ^ lo
 	}
 	return uint32(h >> 32), true
@@ -126,6 +129,28 @@ func (t *symbolTable) spells(key string, refs []uint32) bool {
 	return key == ""
 }
 
+// follow returns the spelling whose key is the symbols that refs name, nil when it
+// is not known. prev is the spelling that came before in the message, nil at its
+// beginning: what came behind it last time is looked at first. hash must have
+// accepted refs; it says that there are such symbols.
+func (t *symbolTable) follow(table *ingest.Spellings, prev *ingest.Spelling, refs []uint32, hash uint32) *ingest.Spelling {
+	if prev != nil {
+		if sp := prev.Next(); sp != nil && sp.Hash() == hash && t.spells(sp.Key(), refs) {
+			return sp
+		}
+	}
+	for c := table.Candidates(hash); ; {
+		sp := c.Next()
+		if sp == nil {
+			return nil
+		}
+		if t.spells(sp.Key(), refs) {
+			prev.Precede(sp)
+			return sp
+		}
+	}
+}
+
 // appendKey appends the key that spells compares with.
 func (t *symbolTable) appendKey(dst []byte, refs []uint32) []byte {
 	for _, ref := range refs {
@@ -136,18 +161,18 @@ func (t *symbolTable) appendKey(dst []byte, refs []uint32) []byte {
 
 // spell writes the labels that refs name for people, as far as they name any.
 func (t *symbolTable) spell(refs []uint32) string {
-	var labels []rawLabel
+	var labels []series.RawLabel
 	for i := 0; i+1 < len(refs); i += 2 {
 		if t.has(refs[i]) && t.has(refs[i+1]) && t.len() > 0 {
-			labels = append(labels, rawLabel{name: t.text(refs[i]), value: t.text(refs[i+1])})
+			labels = append(labels, series.RawLabel{Name: t.text(refs[i]), Value: t.text(refs[i+1])})
 		}
 	}
-	return spell(labels)
+	return ingest.Spell(labels)
 }
 
 // appendLabels appends the labels that refs name in pairs. ok is false when
 // their number is odd or one names no symbol.
-func (t *symbolTable) appendLabels(dst []rawLabel, refs []uint32) (_ []rawLabel, ok bool) {
+func (t *symbolTable) appendLabels(dst []series.RawLabel, refs []uint32) (_ []series.RawLabel, ok bool) {
 	if len(refs)%2 != 0 {
 		return dst, false
 	}
@@ -155,7 +180,7 @@ func (t *symbolTable) appendLabels(dst []rawLabel, refs []uint32) (_ []rawLabel,
 		if int64(refs[i]) >= int64(len(t.symbols)) || int64(refs[i+1]) >= int64(len(t.symbols)) {
 			return dst, false
 		}
-		dst = append(dst, rawLabel{name: t.text(refs[i]), value: t.text(refs[i+1])})
+		dst = append(dst, series.RawLabel{Name: t.text(refs[i]), Value: t.text(refs[i+1])})
 	}
 	return dst, true
 }

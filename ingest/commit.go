@@ -1,0 +1,86 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+)
+
+// Outcome is what became of a request.
+type Outcome struct {
+	// Written is how much is durable, or answered for as if it were: repeats that
+	// needed no writing, exemplars, samples of replicas that are not elected.
+	Written Tally
+
+	// Refused is how many samples sending again cannot help; Why says it for
+	// people, in a few kilobytes at most. Everything else is stored.
+	Refused int
+	Why     string
+
+	// NotElected says that all samples came from replicas that are not elected.
+	NotElected bool
+}
+
+// Commit lands what the request has brought and returns when it is durable in
+// every region it touched (I2). The error is one that sending again may cure;
+// Outcome.Written is what is known to be durable all the same.
+func (in *Intake) Commit() (Outcome, error) {
+	g := in.g
+	// The intake's own refusals are counted here, a flush counts its own.
+	for reason, n := range in.refused.count {
+		g.metrics.refuse(reason, n)
+	}
+	g.metrics.exemplars.Add(float64(in.accepted.Exemplars))
+	g.metrics.badStarts.Add(float64(in.badStart))
+	written, err := in.submit(in.ctx)
+	if err != nil {
+		return Outcome{Written: written}, err
+	}
+	written.add(in.accepted)
+	out := Outcome{Written: written, Refused: in.refused.total()}
+	dropped := in.verdicts.count(g.registry.ha)
+	switch {
+	case out.Refused > 0:
+		out.Why = in.refused.text(g.cfg.Limits)
+	case dropped > 0 && in.samples == 0:
+		out.NotElected = true
+	}
+	return out, nil
+}
+
+// submit hands the batches to their regions' buffers and waits until all have
+// committed. What the flushes refuse is added to in.refused.
+func (in *Intake) submit(ctx context.Context) (written Tally, err error) {
+	g, req := in.g, newRequest()
+	held := in.bytes()
+	if held == 0 {
+		return Tally{}, nil
+	}
+	if !g.budget.take(held) {
+		return Tally{}, ErrBusy
+	}
+	// One more than there are batches, so that the request cannot be done
+	// before the last is handed over.
+	req.pending.Store(1)
+	for _, f := range g.flushers {
+		b := in.take(f.region)
+		if b == nil {
+			continue
+		}
+		b.request, b.budget, b.held = req, g.budget, b.bytes()
+		req.pending.Add(1)
+		if !f.buf.add(b) {
+			b.finish(ErrClosed)
+		}
+	}
+	in.arrive()
+	if req.pending.Add(-1) == 0 {
+		close(req.done)
+	}
+	select {
+	case <-req.done:
+	case <-ctx.Done():
+		return Tally{}, fmt.Errorf("wait for the commit: %w", context.Cause(ctx))
+	}
+	in.refused.merge(&req.refused)
+	return req.written, req.err
+}

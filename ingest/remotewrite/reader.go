@@ -1,0 +1,117 @@
+package remotewrite
+
+import (
+	"sync"
+
+	"laminar/ingest"
+	"laminar/sequence/series"
+)
+
+// reader reads the message of one request into an intake. It belongs to one
+// goroutine and is used again for later requests.
+type reader struct {
+	in      *ingest.Intake
+	table   *ingest.Spellings
+	prev    *ingest.Spelling // of the time series before
+	v1      v1Decoder
+	v2      v2Decoder
+	message histogramMessage
+	labels  []series.RawLabel
+	key     []byte
+}
+
+var readerPool = sync.Pool{New: func() any { return new(reader) }}
+
+// newReader makes a reader of messages whose labels are spelled as in table.
+func newReader(in *ingest.Intake, table *ingest.Spellings) *reader {
+	r := readerPool.Get().(*reader)
+	r.in, r.table = in, table
+	return r
+}
+
+// release gives the reader's memory back.
+func (r *reader) release() {
+	r.v1.release()
+	r.v2.release()
+	clear(r.labels)
+	r.in, r.table, r.prev = nil, nil, nil
+	readerPool.Put(r)
+}
+
+// readV1 takes in a whole remote write 1.0 message. On an error nothing of it
+// is to be written.
+func (r *reader) readV1(body []byte) error {
+	r.v1.reset(body)
+	if r.in.KeepsMetadata() {
+		r.v1.describe = r.in
+	}
+	for empty := true; ; empty = false {
+		more, err := r.v1.next()
+		if err != nil {
+			return err
+		}
+		if !more {
+			if empty && r.v1.foreign && r.v1.skipped == 0 {
+				return errForeign
+			}
+			return nil
+		}
+		if err := r.addV1(&r.v1.series); err != nil {
+			return err
+		}
+	}
+}
+
+// addV1 takes in one time series. Entries without samples (a stock Prometheus
+// sends exemplars that way) are checked for being well formed and left.
+func (r *reader) addV1(ts *timeSeries) error {
+	sp, hash := r.table.Follow(r.prev, ts.labels)
+	if sp == nil {
+		var err error
+		if sp, err = r.resolveV1(ts, hash); sp == nil {
+			return err
+		}
+	}
+	r.prev = sp
+	brought := ingest.Tally{Samples: len(ts.samples), Histograms: len(ts.histograms)}
+	if elected, err := r.in.Elected(sp, brought); !elected {
+		return err
+	}
+	r.in.Add(sp, ts.samples, nil)
+	for _, msg := range ts.histograms {
+		if err := r.addHistogram(sp, msg, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resolveV1 returns the series of an entry whose spelling is new; nil when the
+// entry is refused or brings nothing to store.
+func (r *reader) resolveV1(ts *timeSeries, hash uint32) (sp *ingest.Spelling, err error) {
+	if r.labels, err = appendLabelsV1(r.labels[:0], ts.labels); err != nil {
+		return nil, err
+	}
+	n := len(ts.samples) + len(ts.histograms)
+	if n == 0 {
+		return nil, nil
+	}
+	sp, refused := r.in.Resolve(r.table, hash, ts.labels, r.labels)
+	if refused != "" {
+		r.in.Refuse(refused, n, func() ingest.Example { return ingest.Example{Series: ingest.Spell(r.labels)} })
+		return nil, nil
+	}
+	return sp, nil
+}
+
+// addHistogram takes in a native histogram with its start timestamp, 0 for none.
+// The error is that the message cannot be read; one that is not valid is refused.
+func (r *reader) addHistogram(sp *ingest.Spelling, msg []byte, start int64) error {
+	h := &r.message
+	if err := h.read(msg); err != nil {
+		return err
+	}
+	ints, floats := h.histogram()
+	r.in.AddHistogram(sp, h.t, start, ints, floats)
+	return nil
+}
