@@ -1,26 +1,25 @@
-// Package sqlstore is PostgreSQL: the only package that speaks to it.
+// Package sqlstore opens a database of Laminar, and has what several processes need
+// of it beside data: who leads, and hints of what is new.
 //
-// PostgreSQL is the authority for everything durable: sequences, samples,
-// series, flows with their progress, results. What a process keeps in memory
-// is a cache of it.
+// PostgreSQL is the authority for everything durable: sequences, samples, series,
+// flows with their progress, results. What a process keeps in memory is a cache of
+// it. No package but those below here speaks to it:
 //
-// The raw side: BeginFlush locks a region's row, takes the next sequence (I1)
-// and returns a FlushTx, which writes one flush and commits it (I2). Freeze
-// closes the generation that is written to, Seal merges frozen generations,
-// Retain gives up old samples (I6), DropUnused drops the tables that no reader
-// can need any more.
+//	pg          connections, sessions, locks, COPY, the door for errors
+//	raw         one server's raw samples: flush, snapshot, seal, retain
+//	flowstore   flows, jobs, results
+//	schema      migrations, installation
 //
-// How a sample moves, and why a reader sees it exactly once whatever it holds
-// a snapshot of:
+// flowstore imports raw and pg, raw and schema import pg, and none imports what is
+// above it. A Store holds one of each, and adds nothing to them: who wants to write
+// samples takes the Store's Writer.
 //
-//	hot_<g>, generation current  -- Freeze -->  hot_<g>, frozen  -- Seal -->  sealed
+// Leadership is an advisory lock that belongs to a session: it keeps flownodes from
+// doing the same work twice. Hints go over NOTIFY and may be lost (I5). Neither
+// makes anything right: what the flows' epochs and vectors do not allow is refused,
+// and what no hint told is found by polling.
 //
-// Sealing copies: it writes the merged segments and marks the generation
-// sealed in one transaction. A reader takes from hot tables only what its own
-// snapshot shows as unsealed, so it reads the samples before or after the
-// move. The hot table itself is dropped later, when every transaction that
-// could have a snapshot from before has ended.
-//
-// Errors of the driver are looked at in errors.go and nowhere else; callers
-// test for the sentinels of package sequence.
+// Statements are in files, see package queries. Errors of the driver are looked at
+// in pg/errors.go and nowhere else; callers test for the sentinels of package
+// sequence.
 package sqlstore

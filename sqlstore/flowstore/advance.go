@@ -9,10 +9,15 @@ import (
 	"laminar/sqlstore/raw"
 )
 
+// A round's last statements: where its flow stands now. They are one for all
+// flows, because most rounds change nothing else. A round without windows still
+// moves its flow's vector, or the same delta would be read again and again.
+
 // writeProgress moves the flows whose results were written to their rounds'
 // progress, and their jobs with them. The flows are locked and were found at
 // the rounds' epoch and vector (fence).
 func writeProgress(ctx context.Context, tx pgx.Tx, writes []write) error {
+	// Columns of one statement: what stands at i is the same flow's.
 	var (
 		ids                              []int32
 		vectors, flushes, errs           []string
@@ -35,6 +40,7 @@ func writeProgress(ctx context.Context, tx pgx.Tx, writes []write) error {
 		newestAt, marks = append(newestAt, to.NewestAt), append(marks, to.Watermark)
 		begins = append(begins, to.BeginsAfter)
 		if j := w.round.Job; j != nil {
+			// Known only now; the job counts rows that changed, over all its rounds.
 			j.RowsWritten = w.out.RowsWritten
 			batch.Queue(queries.JobStep, j.ID, int32(w.round.Flow), j.NextT, j.WindowsDone, j.RowsWritten, j.Done, j.Error)
 		}

@@ -11,6 +11,21 @@ import (
 	"laminar/sqlstore/raw"
 )
 
+// Applying is declarative: the caller says which flows there are to be, not what
+// to do about them, and saying it again changes nothing. A flow is known by its
+// title, which is its name and its static labels. What counts as the same flow is
+// a hash of the normalized definition without what only says how it is computed.
+//
+//	the catalogue has            what happens                         Applied
+//	no flow of the title         it is added                          Created
+//	one with another hash        refused, or dropped and added        Replaced
+//	one with another executor    the definition is stored             Retuned
+//	one in another fence group   the definition is stored             Regrouped
+//	the same                     nothing                              Unchanged
+//
+// A flow that only changes its group or executor keeps its results, its progress
+// and its dirty list. Its epoch is raised, so its owner loads it again.
+
 // ApplyOptions is how definitions are applied.
 type ApplyOptions struct {
 	// Replace allows flows whose definition changed; their results so far are
@@ -85,6 +100,8 @@ func (c *Catalogue) Apply(ctx context.Context, flows []flowdef.Flow, opts ApplyO
 	return out, nil
 }
 
+// apply first finds out about all flows what is to become of them, so that what
+// must be refused is refused before anything is written.
 func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) ([]ApplyResult, error) {
 	if err := c.check(flows, opts); err != nil {
 		return nil, err
@@ -121,6 +138,7 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 	if len(changed) > 0 && !opts.Replace {
 		return nil, &ChangedError{Flows: changed}
 	}
+	// Old ones go first: a new one may want the table of one that goes.
 	if err := c.remove(ctx, replaced); err != nil {
 		return nil, err
 	}
@@ -159,6 +177,8 @@ func (c *catalogueChange) check(flows []flowdef.Flow, opts ApplyOptions) error {
 	return nil
 }
 
+// regroup stores a definition that computes the same with another group or
+// executor. Its results stay.
 func (c *catalogueChange) regroup(ctx context.Context, id int32, f flowdef.Flow) error {
 	definition, err := flowdef.Marshal(f)
 	if err != nil {
@@ -168,6 +188,8 @@ func (c *catalogueChange) regroup(ctx context.Context, id int32, f flowdef.Flow)
 	return err
 }
 
+// insert adds a new flow. Nothing of it is computed here; its table is made by the
+// flownode that takes it first.
 func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 	definition, err := flowdef.Marshal(f)
 	if err != nil {
@@ -193,6 +215,7 @@ func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 	if err != nil {
 		return fmt.Errorf("find where the backfill starts: %w", err)
 	}
+	// Without a backfill it starts where the raw samples stand now, knowing nothing.
 	newestAt, watermark := progress.Unset, progress.Unset
 	if newest != progress.Unset {
 		newestAt, watermark = c.Position().Now, f.FirstWatermark(start, newest)

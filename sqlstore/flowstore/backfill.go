@@ -7,6 +7,11 @@ import (
 	"laminar/flownode/progress"
 )
 
+// A new flow begins at the position where it is applied: everything before that is
+// its backfill, which it asks for or not. The backfill is not a job. It is the
+// distance between emitted-until and watermark, both set here, and the flownode
+// covers it as it covers any other closed windows that are not stored yet.
+
 // start is the emitted-until that a flow with a backfill begins with and the
 // newest sample it selects, both Unset where there is nothing to compute.
 func (c *catalogueChange) start(ctx context.Context, f flowdef.Flow) (start, newest int64, err error) {

@@ -24,6 +24,9 @@ type Catalogue struct {
 	targets *targets // shared with Results
 }
 
+// A flownode asks for the heads every second or so, and for all of a flow only when
+// its head says that there is something new.
+
 // Heads lists all flows, in the order in which they were made, with what tells
 // whether one came, went, changed or got another owner.
 func (c *Catalogue) Heads(ctx context.Context) ([]progress.Head, error) {
@@ -72,6 +75,9 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 	return flow, nil
 }
 
+// takeFlow raises the epoch and loads the flow, but for its dirty list. The row
+// stays locked until the commit: a round of the owner before has been committed,
+// or will be fenced.
 func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress.Flow, name, schema string, err error) {
 	var definition, vector, flushes []byte
 	flow.ID = id
@@ -93,6 +99,7 @@ func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress
 	return flow, name, schema, err
 }
 
+// dirtyList is what a flow has still to compute again, oldest window first.
 func dirtyList(ctx context.Context, tx pg.Querier, id progress.FlowID) ([]progress.Dirty, error) {
 	rows, err := tx.Query(ctx, queries.FlowDirty, int32(id))
 	if err != nil {
@@ -111,6 +118,10 @@ func dirtyList(ctx context.Context, tx pg.Querier, id progress.FlowID) ([]progre
 	}
 	return dirty, nil
 }
+
+// What follows is the catalogue as those see it who change it or look something up
+// in it by name. A name is the title of one flow, or the name that several rules
+// share which differ in their static labels.
 
 // entry is a flow as it stands in the catalogue.
 type entry struct {

@@ -11,6 +11,12 @@ import (
 	"laminar/sqlstore/raw"
 )
 
+// The catalogue is changed rarely and by people, and each change has to see all
+// others: two flows must not get one table, and the windows of a flow's backfill
+// must end where its first delta begins. So changes exclude each other, and each is
+// made in a snapshot that shows catalogue and raw samples at one moment. Rounds
+// wait for as long as a change takes.
+
 // catalogueChange is a transaction that changes the catalogue. Its snapshot
 // shows catalogue and raw table at one moment, and nobody else writes flows
 // until it ends.
@@ -20,8 +26,11 @@ type catalogueChange struct {
 	schema string
 }
 
+// changeCatalogue runs fn in a transaction that changes the catalogue, tells the
+// flownode, and commits. An error of fn undoes everything.
 func (c *Catalogue) changeCatalogue(ctx context.Context, fn func(*catalogueChange) error) error {
-	// EXCLUSIVE conflicts with the row locks that Commit begins with, so neither
+	// The lock comes before the snapshot, which therefore sees what the writer
+	// before has committed. EXCLUSIVE conflicts with the row locks that Commit begins with, so neither
 	// waits for the other halfway.
 	snap, err := c.raw.SnapshotToWrite(ctx, "lock table flow in exclusive mode")
 	if err != nil {
@@ -70,6 +79,8 @@ func (c *catalogueChange) remove(ctx context.Context, gone []entry) error {
 	if _, err := c.Session().Exec(ctx, queries.FlowDelete, ids); err != nil {
 		return fmt.Errorf("forget flows: %w", err)
 	}
+	// Rows of the catalogue first: they are what rounds are fenced by, so no round
+	// of these flows writes to the tables any more.
 	for _, e := range gone {
 		shared := slices.ContainsFunc(c.known, func(k entry) bool {
 			return k.schema == e.schema && k.def.Table == e.def.Table && !slices.Contains(ids, k.id)

@@ -10,6 +10,10 @@ import (
 	"laminar/sequence"
 )
 
+// The catalogue keeps what has any number of parts as JSON: the ids of flushes by
+// region, and static labels. Vectors are spelled by package raw.
+
+// encodeFlushes is the ids as {"region": "uuid"}.
 func encodeFlushes(m map[sequence.Region]sequence.FlushID) (string, error) {
 	ids := make(map[sequence.Region]uuid.UUID, len(m))
 	for r, id := range m {
@@ -22,6 +26,7 @@ func encodeFlushes(m map[sequence.Region]sequence.FlushID) (string, error) {
 	return string(doc), nil
 }
 
+// decodeFlushes reads what encodeFlushes writes.
 func decodeFlushes(doc []byte) (map[sequence.Region]sequence.FlushID, error) {
 	var ids map[sequence.Region]uuid.UUID
 	if err := json.Unmarshal(doc, &ids); err != nil {
@@ -34,6 +39,7 @@ func decodeFlushes(doc []byte) (map[sequence.Region]sequence.FlushID, error) {
 	return m, nil
 }
 
+// encodeStatic is static labels as {"name": "value"}, in the order of names.
 func encodeStatic(labels []flowdef.Label) (string, error) {
 	m := make(map[string]string, len(labels))
 	for _, l := range labels {

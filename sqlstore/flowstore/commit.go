@@ -14,6 +14,25 @@ import (
 	"laminar/sqlstore/raw"
 )
 
+// A commit has to be cheap where little has changed, since every round of every
+// group ends with one, and must not let one bad table hold up the others. Hence
+// the order: one trip to lock and check, one to write all results behind a
+// savepoint, one for progress and the commit. Only when something is refused does
+// each round get a savepoint, and trips, of its own.
+//
+// What can go wrong, and what becomes of the rounds:
+//
+//	the flow has another owner, or moved   ErrFenced for that round
+//	its table was dropped or changed       the server's reason, for that round
+//	its table is locked for too long       the same; the next round tries again
+//	its rows have another shape            the same, without asking the server
+//	the server has no time, space or wish  an error: nothing of any round is written
+//	the connection breaks before COMMIT    an error: nothing is written
+//	no answer to COMMIT                    ErrCommitUnknown: load the flows again
+//
+// Whoever gets an error, or is fenced, need not know what was written: the stored
+// vector says it, and a round that begins from another one is refused.
+
 // Results writes what rounds make of flows. All methods are safe for concurrent
 // use. A flow must have been taken from the Catalogue that was made together with
 // it.
@@ -45,6 +64,7 @@ func (s *Results) Commit(ctx context.Context, rounds []progress.Round) ([]progre
 	return out, nil
 }
 
+// commit is Commit; what becomes of each round is in out.
 func (s *Results) commit(ctx context.Context, rounds []progress.Round, out []progress.Outcome) error {
 	conn, err := s.db.Pool().Acquire(ctx)
 	if err != nil {
@@ -62,9 +82,10 @@ func (s *Results) commit(ctx context.Context, rounds []progress.Round, out []pro
 	if err != nil {
 		return fmt.Errorf("lock flows: %w", pg.Interpret(err))
 	}
-	if len(writes) == 0 {
+	if len(writes) == 0 { // all of them are somebody else's now
 		return nil
 	}
+	// Progress comes last: it must leave out the flows whose results were refused.
 	if err := s.writeResults(ctx, tx, writes); err != nil {
 		return err
 	}
@@ -72,6 +93,7 @@ func (s *Results) commit(ctx context.Context, rounds []progress.Round, out []pro
 		return fmt.Errorf("write progress: %w", pg.Interpret(err))
 	}
 	if err := tx.Commit(ctx); err != nil {
+		// The server has answered COMMIT with ROLLBACK: that is no unknown outcome.
 		if errors.Is(err, pgx.ErrTxCommitRollback) {
 			return err
 		}
@@ -82,6 +104,12 @@ func (s *Results) commit(ctx context.Context, rounds []progress.Round, out []pro
 
 // fence locks the flows and returns what may be written. A flow that this
 // store has not taken is somebody else's.
+//
+// The check is of the row as it is now, not as a snapshot shows it: a row that
+// another transaction holds is waited for and looked at again. Both the epoch and
+// the vector are compared. The epoch tells an earlier owner from a later one; the
+// vector tells a round whose commit was unknown, and which did happen, from one
+// that did not.
 func (s *Results) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round, out []progress.Outcome) ([]write, error) {
 	var (
 		ids     []int32
@@ -94,6 +122,7 @@ func (s *Results) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round,
 		if _, twice := byID[r.Flow]; twice {
 			return nil, fmt.Errorf("flow %d has two rounds", r.Flow)
 		}
+		// Until the flow is found to be where the round started from.
 		out[i].Err = fmt.Errorf("flow %d at epoch %d, vector %s: %w", r.Flow, r.Epoch, r.From, sequence.ErrFenced)
 		table, taken := s.targets.get(r.Flow)
 		if !taken {
@@ -137,6 +166,7 @@ func (s *Results) writeResults(ctx context.Context, tx pgx.Tx, writes []write) e
 	if err == nil {
 		return nil
 	}
+	// One of several is to blame, and the error does not say which: one by one.
 	if len(writes) > 1 && refused(err) {
 		for i := range writes {
 			if err := s.writeResults(ctx, tx, writes[i:i+1]); err != nil {
@@ -167,7 +197,7 @@ func refused(err error) bool {
 // have none are copied. On an error nothing is written and the transaction is as
 // before.
 func (s *Results) writeBatch(ctx context.Context, tx pgx.Tx, writes []write, copyNew bool) error {
-	rows := make([]int64, len(writes))
+	rows := make([]int64, len(writes)) // of each round, counted while they are written
 	empty := true
 	for _, w := range writes {
 		empty = empty && len(w.round.Windows) == 0 && len(w.round.Remove) == 0 && len(w.round.Add) == 0
@@ -175,6 +205,7 @@ func (s *Results) writeBatch(ctx context.Context, tx pgx.Tx, writes []write, cop
 	if empty {
 		return nil
 	}
+	// Without it an error would end the transaction, and with it the locks.
 	sub, err := tx.Begin(ctx) // a savepoint
 	if err != nil {
 		return err
@@ -197,6 +228,7 @@ func (s *Results) writeBatch(ctx context.Context, tx pgx.Tx, writes []write, cop
 // writeRounds copies what is new and sends the statements of all rounds
 // together.
 func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, rows []int64, copyNew bool) error {
+	// A COPY is a trip of its own; all other statements go out together.
 	batch := &pgx.Batch{}
 	for i, w := range writes {
 		windows := w.round.Windows

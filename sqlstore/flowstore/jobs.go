@@ -19,6 +19,18 @@ import (
 // ErrNoJob says that there is no job with that id.
 var ErrNoJob = errors.New("job does not exist")
 
+// A refill is asked for by a person or a schedule and done by the flownode, which
+// alone writes results. Here it is a row: what is asked for, how far it is, how it
+// ended. It survives every process, and is resumed at the window it had come to.
+//
+//	queued --> running --> done
+//	   |          |------> failed      retention has overtaken it, say
+//	   '----------'------> cancelled   by a person
+//
+// A job moves only in the commit of a round of its flow (I4), so the windows that
+// it counts as done are stored. Cancelling is the exception: it takes effect before
+// the next round, and what is computed stays.
+
 // Jobs is the queue of refills. All methods are safe for concurrent use, also by
 // several processes.
 type Jobs struct{ db *pg.DB }
@@ -73,6 +85,9 @@ func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, t
 	if flow.def.Expr.PinnedGone(earliest) {
 		return 0, &progress.PinnedGoneError{Flow: flow.def.Title(), Earliest: earliest}
 	}
+	// What the job will compute first. Asking for what cannot be rebuilt is refused
+	// here, where somebody is listening; should retention overtake the job later,
+	// it ends with the same words.
 	first := pane.FirstEnd(from+1, 0, flow.def.Every)
 	if first > to {
 		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, flowdef.FormatTime(from), flowdef.FormatTime(to)),
@@ -122,10 +137,12 @@ func (j *Jobs) Cancel(ctx context.Context, id int64) error {
 	return err
 }
 
+// noJob says that there is no job with the id.
 func noJob(id int64) error {
 	return pg.WithHint(fmt.Errorf("job %s: %w", strconv.FormatInt(id, 10), ErrNoJob), "laminar job list")
 }
 
+// queryJobs runs a query that gives whole jobs.
 func (j *Jobs) queryJobs(ctx context.Context, query string, args ...any) ([]progress.Job, error) {
 	rows, err := j.db.Pool().Query(ctx, query, args...)
 	if err != nil {

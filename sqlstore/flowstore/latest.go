@@ -12,6 +12,9 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// A look at a table, for the command line and the demo. It knows the table by its
+// name only, and takes its label columns as they are.
+
 // Result is one row of a result table, for people to look at.
 type Result struct {
 	Start, End time.Time
@@ -27,6 +30,7 @@ func (s *Results) Latest(ctx context.Context, flow FlowStatus, limit int) ([]Res
 	// Not by a cached statement: the columns are other ones when the flow has
 	// been replaced.
 	rows, err := s.db.Pool().Query(ctx, query, pgx.QueryExecModeExec, limit)
+	// The server's answer may come with Query or only with the rows.
 	var out []Result
 	if err == nil {
 		out, err = pgx.CollectRows(rows, scanResult)

@@ -16,6 +16,9 @@ import (
 	"laminar/sqlstore/raw"
 )
 
+// What people are shown of flows, by the command line and by dashboards. It is read
+// by one statement, without a snapshot of raw samples.
+
 // FlowStatus is one flow of the catalogue with how far it is. Def.Expr is as the
 // flow is computed: whole, where metrics that it reads hold native histograms.
 type FlowStatus struct {
@@ -94,6 +97,7 @@ func (c *Catalogue) Show(ctx context.Context, name string) ([]FlowStatus, error)
 	return found, nil
 }
 
+// scanFlow reads a row of status_flows.
 func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
 	var (
 		f                                  FlowStatus

@@ -14,6 +14,11 @@ import (
 	"laminar/sqlstore/raw"
 )
 
+// Comparing a table with raw samples, or saying what a round would do, needs both at
+// one moment, and must change nothing: no epoch is raised, no table is made. The
+// table of a flow is remembered from the moment that the snapshot loads the flow,
+// so that its rows are read as the definition says that the snapshot shows.
+
 // Stored is a snapshot that also shows what is stored about flows. It is for one
 // goroutine.
 type Stored struct {
@@ -34,6 +39,8 @@ func (c *Catalogue) Stored(ctx context.Context) (*Stored, error) {
 // list, without becoming its owner. progress.ErrFlowGone when it is not there.
 func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error) {
 	flow := progress.Flow{ID: id}
+	// A table may not be there, since only a flownode that has taken the flow makes
+	// it. Then the flow has no results, which is no error.
 	var (
 		schema                      string
 		exists                      bool
@@ -92,7 +99,7 @@ func (s *Stored) OldestResult(ctx context.Context, id progress.FlowID) (int64, e
 		return progress.Unset, err
 	}
 	query, args := table.oldest()
-	end := progress.Unset
+	end := progress.Unset // which is what the query gives for none
 	if err := s.Session().QueryRow(ctx, query, args...).Scan(&end); err != nil {
 		return 0, stopped("read the oldest result in "+table.ident(), err)
 	}
@@ -123,6 +130,7 @@ func (s *Stored) Results(ctx context.Context, id progress.FlowID, after, upTo in
 			// As flowdef spells a label set, and not as PostgreSQL does.
 			columns[0] = flowdef.GroupKey(flowdef.GroupKeyLabels(columns[0]))
 		}
+		// Rows come by window, so a window's rows follow each other.
 		if n := len(out); n == 0 || out[n-1].Start != start || out[n-1].End != end {
 			out = append(out, progress.Window{Start: start, End: end})
 		}

@@ -28,6 +28,7 @@ type resultTable struct {
 	in columnsIn
 }
 
+// newResultTable is the table of a flow. It need not be there.
 func newResultTable(schema string, def flowdef.Flow) *resultTable {
 	layout := flowdef.NewLayout(def)
 	t := &resultTable{schema: schema, name: def.Table, columns: layout.Names, perLabel: layout.PerLabel, title: def.Title()}
@@ -41,6 +42,19 @@ func newResultTable(schema string, def flowdef.Flow) *resultTable {
 
 // ident is the table's full name, quoted.
 func (t *resultTable) ident() string { return pgx.Identifier{t.schema, t.name}.Sanitize() }
+
+// A table with a column for each label, of a flow with the static label env:
+//
+//	window_start  window_end  env   job   value
+//	12:00         12:05       prod  api   17.5
+//
+// and one with all labels in one column, where they are not known or too many:
+//
+//	window_start  window_end  labels                          value
+//	12:00         12:05       {"env": "prod", "job": "api"}   17.5
+//
+// The primary key is window_end and the labels; window_start follows from
+// window_end.
 
 // tableMark begins the comment of every table made here. A table without it is
 // somebody else's and is left alone.
@@ -68,6 +82,7 @@ func (t *resultTable) ensure(ctx context.Context, q pg.Querier, flow string) err
 		}
 		return nil
 	}
+	// The columns must be the very ones, in their order: COPY writes by position.
 	want := []string{"window_start timestamp with time zone", "window_end timestamp with time zone"}
 	for _, c := range t.columns {
 		want = append(want, c+" "+t.in.columnType())
@@ -145,6 +160,7 @@ func (t *resultTable) ownColumns() (string, error) {
 	return string(doc), nil
 }
 
+// quoteNames are the names as SQL identifiers.
 func quoteNames(names []string) []string {
 	out := make([]string, len(names))
 	for i, n := range names {

@@ -6,13 +6,18 @@ import (
 	"laminar/flownode/progress"
 )
 
+// A flow's table does not change while its epoch is the same, so what Take has found
+// out about it holds until the flow is fenced.
+
 // targets remembers the result tables of the flows that this store has taken,
 // so that Commit need not look them up. The zero targets is ready to use.
+// A flow that was deleted stays in it; its id is never used again.
 type targets struct {
 	mu     sync.Mutex
 	tables map[progress.FlowID]*target
 }
 
+// get is the table of a flow, false for a flow that was not taken.
 func (t *targets) get(id progress.FlowID) (*target, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -20,6 +25,7 @@ func (t *targets) get(id progress.FlowID) (*target, bool) {
 	return table, ok
 }
 
+// put replaces what was known of the flow: taken again, it may have another table.
 func (t *targets) put(id progress.FlowID, table *target) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

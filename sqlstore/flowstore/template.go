@@ -11,6 +11,22 @@ import (
 // result_table with one label column label_columns. Here they are made into
 // statements about a table with any number of them. What stands for what is the
 // documentation of package queries/flow; nothing else in a statement changes.
+//
+// For a table "flow"."f" with the columns env and job, of which env is static,
+//
+//	delete from result_table r using absent a
+//	where (r.window_end, r.label_columns) = (a.window_end, a.label_columns)
+//	  and r.label_columns = $8::text
+//
+// becomes
+//
+//	delete from "flow"."f" r using absent a
+//	where (r.window_end, r."env", r."job") = (a.window_end, a."env", a."job")
+//	  and r."env" = $10::text
+//
+// $8 has become $10, because in the rest of the statement $6 and $7, the labels of
+// rows that are written and of rows that are not to be there, have become two
+// parameters each.
 
 // standIns finds what stands for something in a statement, in one pass, so that
 // no name that is put in is itself taken for a stand-in. The groups are: number
@@ -44,6 +60,7 @@ func (c *columnsIn) columnType() string {
 func (c *columnsIn) expand(template string) string {
 	template = withoutComments(template)
 	first := c.parameters(template)
+	// Everything between two stand-ins is copied.
 	var out strings.Builder
 	end := 0
 	for _, at := range standIns.FindAllStringSubmatchIndex(template, -1) {
@@ -135,6 +152,7 @@ func (c *columnsIn) ownRows(out *strings.Builder, alias string, first int) {
 	}
 }
 
+// eachLabel is the label columns, each with something before and after it.
 func (c *columnsIn) eachLabel(before, after string) []string {
 	out := make([]string, len(c.labels))
 	for i, column := range c.labels {

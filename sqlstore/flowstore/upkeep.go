@@ -12,6 +12,11 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// Work that is done by a schedule must be done once, however many processes know
+// of the schedule. Each due time is given to one of them by a conditional write of
+// one row per task. Due times are compared, not counted: a process that slept, or
+// whose clock is behind, finds that a later one was taken and leaves its own.
+
 // Now is the database's clock. Processes that compute due times by it agree on
 // them, whatever their own clocks say.
 func (j *Jobs) Now(ctx context.Context) (time.Time, error) {
@@ -51,6 +56,7 @@ func (j *Jobs) CreateDueRefill(ctx context.Context, task string, due time.Time, 
 	return id, taken, nil
 }
 
+// takeDue writes the due time where it is newer than what was taken.
 func takeDue(ctx context.Context, q pg.Querier, task string, due time.Time) (bool, error) {
 	err := q.QueryRow(ctx, queries.UpkeepTake, task, due).Scan(&task)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -17,6 +17,19 @@ import (
 // An upsert would do for all of them. But ON CONFLICT looks for each row before
 // it is inserted, and locks each that is there, which writes it, before it is
 // found not to have changed.
+//
+//	windows                       rows they have    statement      reads
+//	complete or not, many rows    none yet          result_copy    the key, once a window
+//	complete                      any               result_whole   all rows of the windows
+//	in part, more than fewRows    nearly all new    result_many    all rows of the windows
+//	in part, up to fewRows        any number        result_few     the key, once a row
+//
+// Complete is what a window is when it is closed, backfilled or refilled: its rows
+// are all that there are to be. In part is an open window, of which some groups
+// have changed, or a closed one of which some groups were dirty.
+//
+// All of them leave a row alone that has not changed: no row version, no work for
+// vacuum, and nothing for a replica.
 
 // fewRows is up to how many rows, present and gone, of windows that are not
 // complete are looked for one by one. More are joined with all rows of their
@@ -24,11 +37,16 @@ import (
 const fewRows = 2_000
 
 // target is a result table that is written to, with the statements that do so.
+//
+// The texts are made once, when the flow is taken: their expansion would cost as
+// much as a small round, and equal texts are what a session's prepared statements
+// are found by.
 type target struct {
 	*resultTable
 	sql struct{ whole, many, few, unseen, copy string }
 }
 
+// newTarget makes the statements for a table.
 func newTarget(table *resultTable) *target {
 	t := &target{resultTable: table}
 	t.sql.whole, t.sql.many, t.sql.few = table.in.expand(queries.ResultWhole), table.in.expand(queries.ResultMany), table.in.expand(queries.ResultFew)
@@ -38,6 +56,7 @@ func newTarget(table *resultTable) *target {
 
 // statements is how to write the windows: texts and their arguments.
 func (t *target) statements(windows []progress.Window) ([]statement, error) {
+	// The windows of each kind are written by one statement, however many.
 	var whole, parts []progress.Window
 	for _, w := range windows {
 		if w.Complete {
@@ -68,15 +87,17 @@ func (t *target) statements(windows []progress.Window) ([]statement, error) {
 	return out, nil
 }
 
+// statement is a text with its arguments.
 type statement struct {
 	sql  string
 	args []any
 }
 
-// writeArgs is the arguments $1 to $7 that write the windows, and how many rows, present
-// and gone, these are.
+// writeArgs is the arguments $1 to $7 of the statements that write windows, and
+// how many rows, present and gone, these are. Rows go as columns, each an array:
+// one array of composites would cost several times as much to send and to unnest.
 func (t *resultTable) writeArgs(windows []progress.Window) ([]any, int, error) {
-	var rows, gone int
+	var rows, gone int // to make the columns as long as they will be
 	for i := range windows {
 		rows, gone = rows+len(windows[i].Rows), gone+len(windows[i].Gone)
 	}
@@ -93,6 +114,7 @@ func (t *resultTable) writeArgs(windows []progress.Window) ([]any, int, error) {
 			if err := t.addColumns(labels, r.Columns); err != nil {
 				return nil, 0, err
 			}
+			// A row says by number, from 1, which of the windows it is in.
 			ofRow, values = append(ofRow, int32(len(ends))), append(values, r.Value)
 		}
 		for _, columns := range w.Gone {
@@ -112,6 +134,7 @@ func (t *resultTable) writeArgs(windows []progress.Window) ([]any, int, error) {
 	return args, rows + gone, nil
 }
 
+// columnsOf makes n columns.
 func columnsOf(n, capacity int) [][]string {
 	out := make([][]string, n)
 	for i := range out {
@@ -120,6 +143,7 @@ func columnsOf(n, capacity int) [][]string {
 	return out
 }
 
+// addColumns adds the labels of one row to the columns.
 func (t *resultTable) addColumns(to [][]string, columns []string) error {
 	if err := t.checkColumns(columns); err != nil {
 		return err
@@ -130,6 +154,8 @@ func (t *resultTable) addColumns(to [][]string, columns []string) error {
 	return nil
 }
 
+// checkColumns refuses a row of another shape: the round was made for another
+// definition of the flow than the table.
 func (t *resultTable) checkColumns(columns []string) error {
 	if len(columns) != len(t.columns) {
 		return fmt.Errorf("a row for %s has %d label columns, want %d", t.ident(), len(columns), len(t.columns))
@@ -137,7 +163,8 @@ func (t *resultTable) checkColumns(columns []string) error {
 	return nil
 }
 
-// badRoundError says that a round does not fit its table.
+// badRoundError says that a round does not fit its table. It is that round's
+// fault alone, like an error of the server about its table.
 type badRoundError struct{ err error }
 
 func (e *badRoundError) Error() string { return e.err.Error() }
@@ -146,7 +173,7 @@ func (e *badRoundError) Unwrap() error { return e.err }
 // write is one round on its way.
 type write struct {
 	round *progress.Round
-	out   *progress.Outcome
+	out   *progress.Outcome // of the round; Err is set where it is refused
 	table *target
 }
 
@@ -160,6 +187,7 @@ func (w write) queue(batch *pgx.Batch, windows []progress.Window, rows *int64) e
 			return err
 		}
 		for _, stmt := range stmts {
+			// Each statement answers how many rows it has changed.
 			batch.Queue(stmt.sql, stmt.args...).QueryRow(func(row pgx.Row) error {
 				var n int64
 				err := row.Scan(&n)
@@ -181,6 +209,7 @@ func (w write) queue(batch *pgx.Batch, windows []progress.Window, rows *int64) e
 	return nil
 }
 
+// dirtyColumns is what a round puts on the dirty list, as parameters.
 func dirtyColumns(r *progress.Round) []any {
 	n := len(r.Add)
 	ends, first, last := make([]int64, n), make([]int64, n), make([]int64, n)

@@ -25,6 +25,7 @@ const copyAtLeast = 256
 // labels a row takes 2.5 microseconds, of which half is the index, against 7 by
 // INSERT with ON CONFLICT (PostgreSQL 15, 2 busy cores).
 func writeNew(ctx context.Context, db *pg.DB, tx pgx.Tx, t *target, windows []progress.Window) (rest []progress.Window, rows int64, err error) {
+	// A window of few rows is not worth a look and a COPY.
 	var ends []time.Time
 	for i := range windows {
 		if len(windows[i].Rows) >= copyAtLeast {
@@ -43,6 +44,7 @@ func writeNew(ctx context.Context, db *pg.DB, tx pgx.Tx, t *target, windows []pr
 	if _, err := pgx.ForEachRow(found, []any{&end}, func() error { isNew[end.UnixMilli()] = true; return nil }); err != nil {
 		return nil, 0, err
 	}
+	// The rows of all new windows go by one COPY.
 	src := &resultRows{jsonb: !t.perLabel}
 	for i := range windows {
 		w := &windows[i]
@@ -76,11 +78,13 @@ type resultRows struct {
 	head        []byte // of the rows of that window: number of columns, start, end
 }
 
+// add adds a window, whose rows must have as many columns as the table.
 func (c *resultRows) add(w *progress.Window) {
 	c.windows = append(c.windows, w)
 	c.n += len(w.Rows)
 }
 
+// Rows implements pg.RowSource.
 func (c *resultRows) Rows() int { return c.n }
 
 // AppendRow implements pg.RowSource; rows are asked for one after the other.

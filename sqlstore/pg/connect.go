@@ -99,6 +99,8 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
+// majorVersion is the server's, as it has said when the session began; 0 when that
+// cannot be read.
 func majorVersion(conn *pgx.Conn) int {
 	// "15.5 (Debian 15.5-1)", "17beta1".
 	version := conn.PgConn().ParameterStatus("server_version")

@@ -26,6 +26,7 @@ func (db *DB) CopyRows(ctx context.Context, conn *pgconn.PgConn, sql string, src
 	return err
 }
 
+// stream gives a stream out of the pool, with the buffer that it had.
 func (db *DB) stream() *CopyStream {
 	if stream, ok := db.copies.Get().(*CopyStream); ok {
 		return stream

@@ -29,6 +29,8 @@ type CopyStream struct {
 	ended   bool
 }
 
+// copySignature begins every binary COPY: a signature, flags, and the length of a
+// header that there is none of.
 var copySignature = append([]byte("PGCOPY\n\xff\r\n\x00"), make([]byte, 8)...)
 
 // Reset begins a new COPY of the source's rows.
@@ -51,6 +53,8 @@ func (c *CopyStream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// fill encodes the next rows, at least copyChunk bytes of them where there are as
+// many.
 func (c *CopyStream) fill() (err error) {
 	c.buf, c.off = c.buf[:0], 0
 	if !c.started {

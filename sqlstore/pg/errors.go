@@ -15,6 +15,11 @@ import (
 	"laminar/sequence"
 )
 
+// What callers do about an error depends on four questions: is the database out of
+// reach, is what was sent at fault, is the snapshot gone, was it committed. Here
+// they are answered by the class of the server's code and by the kind of the
+// driver's error, never by a text, which is in the server's language.
+
 // The SQLSTATEs that are told apart by more than their class.
 const (
 	stateSnapshotTooOld     = "72000"
@@ -84,6 +89,7 @@ func InterpretCommit(err error) error {
 	return fmt.Errorf("%w: %w", sequence.ErrCommitUnknown, err)
 }
 
+// hasSentinel reports whether an error has passed the door already.
 func hasSentinel(err error) bool {
 	for _, s := range sentinels {
 		if errors.Is(err, s) {

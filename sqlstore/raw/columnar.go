@@ -14,6 +14,14 @@ import (
 // Samples leave PostgreSQL by segment, in columns. Two readings are enough for
 // everything that is computed: the delta between two positions, which only hot
 // segments can tell, and all samples of a stretch of time.
+//
+// Both hand on one segment at a time and keep none, so what a reading takes is
+// bounded by the largest segment, whatever is read. Who wants to keep samples
+// copies them.
+//
+// Both keep the order that decides between two samples of one series and time: the
+// one that was written later comes later (I3). It holds within a region, which is
+// enough, because a series never changes its region.
 
 // ReadDelta calls fn for every hot segment of the metrics in the ranges, in
 // ascending (sequence, segment number) within a region and metric. The segment

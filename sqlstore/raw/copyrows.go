@@ -11,6 +11,10 @@ import (
 // Segments are written by COPY in binary form, encoded here while they are sent.
 // The fields stand in the order of the statement's columns, and each has the
 // width of its column's type: PostgreSQL refuses any other.
+//
+// A hot segment is packed by its columns while it is sent, which is quick, since
+// the region waits for a flush. A sealed one is packed series by series, which is
+// smaller, and was packed before it comes here: no flush waits for a seal.
 
 // hotRows are the segments of one flush, for queries.HotCopy.
 type hotRows struct {
@@ -22,8 +26,11 @@ type hotRows struct {
 // hotColumns is how many columns queries.HotCopy names.
 const hotColumns = 12
 
+// Rows implements pg.RowSource.
 func (h *hotRows) Rows() int { return len(h.segments) }
 
+// AppendRow implements pg.RowSource. The row is the segment's number within its
+// sequence, which together order what a flush has written.
 func (h *hotRows) AppendRow(dst []byte, row int) ([]byte, error) {
 	seg := &h.segments[row]
 	dst = pg.AppendInt2(dst, hotColumns)
@@ -60,8 +67,10 @@ type sealedRows struct{ segments []sealedRow }
 // sealedColumns is how many columns queries.SealedCopy names.
 const sealedColumns = 12
 
+// Rows implements pg.RowSource.
 func (s *sealedRows) Rows() int { return len(s.segments) }
 
+// AppendRow implements pg.RowSource.
 func (s *sealedRows) AppendRow(dst []byte, row int) ([]byte, error) {
 	r := &s.segments[row]
 	seg := &r.head
@@ -104,6 +113,8 @@ func appendArrayHead(dst []byte, oid uint32, n, size int) []byte {
 	return binary.BigEndian.AppendUint32(dst, 1)
 }
 
+// appendByteaArray appends a bytea[] of one dimension, counted from 1 as
+// PostgreSQL counts, without nulls.
 func appendByteaArray(dst []byte, vals [][]byte) []byte {
 	size := 4 * len(vals)
 	for _, v := range vals {

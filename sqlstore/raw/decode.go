@@ -15,6 +15,11 @@ import (
 // each array once more and allocate it. What a row must look like is checked
 // before anything is believed, since segments outlive the version that wrote
 // them.
+//
+// Of the columns, region to max_t describe the segment, and samples says how many
+// it holds. The samples themselves are in packed, or, in segments from before
+// there were packed ones, in the three arrays. Payloads of histograms stand apart,
+// one for each sample; the value column then holds their sums.
 
 // The columns of the queries that give segments, in this order.
 const (

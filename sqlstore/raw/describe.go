@@ -115,7 +115,10 @@ func spanOf(sel segment.Select) (after, upTo int64) {
 	return after, upTo
 }
 
-// maxSpans is how many spans the server compares each segment with at most.
+// maxSpans is how many spans the server compares each segment with at most. The
+// comparison is made for each pair, so many spans would cost more than they save.
+// Reading a little more than was asked for is harmless: who reads looks at the
+// times of samples anyway.
 const maxSpans = 128
 
 // spanColumns is the spans as columns, nil for none. Of too many those are

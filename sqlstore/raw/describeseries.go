@@ -16,6 +16,10 @@ import (
 // select by. With a million series the labels are most of what is read, so where
 // few are asked for PostgreSQL picks their values and series with the same values
 // share one label set.
+//
+// A series is listed by the sequence that created it, so asking for those after a
+// vector gives exactly the ones that are new since then: members are extended,
+// never read again.
 
 // narrowLabels is of how many labels the values can be read instead of all
 // labels (series_labels).

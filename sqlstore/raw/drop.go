@@ -19,6 +19,10 @@ import (
 //     from before.
 //  3. When all of these have ended, and the time of grace has passed, it drops
 //     the table.
+//
+// Transactions are told apart by their virtual ids. After a restart of the server a
+// new transaction may have the id of a noted one; then the drop waits for that one
+// too, which does no harm.
 
 // dropTimeout is how long a drop waits for its lock. Readers that come in that
 // time wait behind it, so it is short, and a drop that has to wait longer is

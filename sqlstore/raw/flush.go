@@ -23,6 +23,17 @@ import (
 // which gives it up. Between them the segments are copied in. Everything else a
 // flush asks for, new series or what other writers did, is asked with the lock
 // held, and each such question makes all others of the region wait.
+//
+// What holds when a flush ends early, and what its owner does:
+//
+//	no connection, or begin fails   nothing happened; the sender tries again
+//	the COPY fails                  the transaction is undone, the sequence is free
+//	COMMIT is refused               as before: refused means undone
+//	no answer to COMMIT             unknown: Resolve asks, then write again or not
+//	the process ends                the server undoes what it has not committed
+//
+// In every case the lock goes with the transaction, at the latest when the server
+// notices that the connection is gone (see the settings of sessions in pg).
 
 // endTimeout is how long giving a transaction back may take. It runs after the
 // caller's context has ended, too.
@@ -163,7 +174,8 @@ func (w *Writer) packer() *segment.Packer {
 }
 
 // checkShape refuses what would be written wrongly rather than be refused by
-// the database.
+// the database: the lengths of packed arrays are nowhere in the schema, and a
+// segment that crosses a bucket would be sealed into the wrong partition.
 func checkShape(seg *segment.Segment) error {
 	n := len(seg.Series)
 	switch {

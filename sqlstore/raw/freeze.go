@@ -15,6 +15,16 @@ import (
 // Freezing ends one generation and begins the next, so that a hot table gets a
 // last row and can be merged as a whole. It is the only thing that all regions
 // wait for, and it is short: it writes a handful of rows.
+//
+// Why nothing is written to a generation after its freeze: a flush learns its
+// generation from the row of its region, in the statement that locks it, and keeps
+// the lock until its commit. A freeze locks all these rows. When it has them, every
+// flush that knew the old generation has ended; the next ones wait for its commit
+// and read the new number.
+//
+// A process that ends at any point leaves a state that the next freeze goes on
+// from: the new table is made if it is not there, and everything else is one
+// transaction.
 
 const (
 	// sealLock is the purpose of the lock under which generations move on.

@@ -16,6 +16,11 @@ import (
 // two replicas of one cluster. One of them is listened to. Which, all processes
 // must agree on, also when they hear from different replicas: so it is a row of
 // the database, changed by one conditional statement, by the database's clock.
+//
+// An answer holds for a while, so that processes need not ask for every request:
+// until the elected replica would have been silent for failover, nobody else can
+// be elected, whatever others see. That time is counted from the call, not from the
+// answer: what the answer took to come is not added to it.
 
 // electTries bounds how often an election is held again because others held one
 // at the same moment.

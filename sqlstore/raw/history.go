@@ -15,6 +15,12 @@ import (
 // over that had not received them. Its sequences then go on from an earlier
 // number and are taken a second time, by other flushes. The number alone does not
 // tell; the random id of the flush that took it does.
+//
+//	position is ahead of the region    commits were lost, and none came since
+//	id differs at that sequence        commits were lost, and others came since
+//	no flush is known at it            so old that it was forgotten: not to be told
+//
+// All three have the same answer: what was computed up to there is computed again.
 
 // CheckHistory returns sequence.ErrHistoryChanged when a flush that took one of
 // the given sequences is not in the snapshot: the database was restored or

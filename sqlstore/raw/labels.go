@@ -12,7 +12,8 @@ import (
 
 // Labels are stored as a JSON object per series. PostgreSQL prints jsonb in one
 // way: "name": "value", parted by ", ", and everything that JSON must escape with
-// a backslash. Texts of exactly that form are read here without a decoder.
+// a backslash. Texts of exactly that form are read here without a decoder; all
+// others, of which there are few, by the general one.
 
 // parseLabels reads a series' labels from their JSON object, sorted by name.
 // Loading a flow's members reads every series once, so texts without escapes,

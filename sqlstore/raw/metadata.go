@@ -13,7 +13,8 @@ import (
 
 // What senders say of metrics is for people: views show it, and the command line.
 // No sample and no flow depends on it, so the last writer wins and nothing is
-// ordered by a region.
+// ordered by a region. Senders repeat it every minute or so; the statement writes
+// only what differs, or the table would be rewritten each time.
 
 // SaveMetadata keeps what senders say of metrics, each metric at most once in
 // the list. What is stored already is not written again.

@@ -22,6 +22,15 @@ import (
 // takes their place: a time that no sample of the metric is later than. A sample
 // that is later than the floor is ordered whatever the exact answer would be; one
 // that is not is taken for unordered, which costs time and never a wrong result.
+//
+// For example, with room for 100 samples and the sequences (10, 14] missed:
+//
+//	sequence  14  60 samples   read exactly
+//	          13  30 samples   read exactly: 90 in all
+//	          12  40 samples   too much: from here on newest times are floors
+//	          11   5 samples   a floor too, although it would fit
+//
+// What is read exactly is one range of sequences, so 11 is not read either.
 
 // Missed is what was written to the flush's region in the sequences
 // (after, upTo], for the decision which samples are ordered. after must not be

@@ -18,6 +18,12 @@ import (
 // sealed has a partition for each time bucket, so that retention drops tables
 // instead of deleting rows, and a reading of some days looks at no others. The
 // name of a partition is the day that it holds; nothing else remembers it.
+//
+// A partition is made as a table of its own and attached. CREATE TABLE ... PARTITION
+// OF would take ACCESS EXCLUSIVE on sealed and so wait for every reader, and make
+// the next ones wait; ATTACH takes SHARE UPDATE EXCLUSIVE, which only vacuum and
+// others of its kind hold. That it is quick relies on there being no default
+// partition, which would have to be searched for rows of the new one.
 
 // partitionName is "sealed_20060102", the UTC day that a bucket is.
 const partitionName = "sealed_20060102"

@@ -18,6 +18,11 @@ import (
 // sample at a time; over a slow one it saves most of the bytes. The flownode
 // chooses. The results must agree within the stated bound with what columns give,
 // which SQL cannot promise for every sum: then the answer is ErrNeedsColumnar.
+//
+// NaN is a number to SQL, larger than all others, and none to PromQL's min and max.
+// The queries leave it out of these two, so that all values NaN gives null, and
+// let it into the sum, where both agree that the result is NaN. Stale markers have
+// no value in PostgreSQL: the functions that unpack segments give them as null.
 
 // maxPushdownCount is how many values one partial may sum up in PostgreSQL,
 // which adds one after the other without compensation: the error is at most

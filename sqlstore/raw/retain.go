@@ -13,6 +13,11 @@ import (
 // raised first and acted on afterwards, so that nothing can be computed from
 // samples of which some are gone already: ingest refuses older samples, sealing
 // leaves them out, and no window that reads them is computed again (I6).
+//
+// Each of these reads the number in the transaction in which it acts, behind the
+// lock that it needs anyway: a flush behind its region's, a seal behind the one on
+// sealed, a snapshot together with its position. A raise that is committed later
+// is met by the next of them, and by the next call of Retain.
 
 // RetainReport is what a Retain did.
 type RetainReport struct {

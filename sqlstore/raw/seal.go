@@ -18,6 +18,17 @@ import (
 // time) once. Reading them back costs a fraction of reading the thousands of
 // flushes that brought them. What it costs is the exact sequence of each sample,
 // so it waits for the flows that still have to read the generation as a delta.
+//
+// What a process that ends while it seals leaves behind, step by step:
+//
+//	frozen, nothing merged       the next seal merges it
+//	partitions made              they are empty, and used by the next seal
+//	merging                      the transaction is undone: as before
+//	committed                    sealed; the hot table is on the list of unused ones
+//
+// Generations are sealed oldest first, one after the other. That keeps every sealed
+// sample of a region older, by sequence, than every hot one, which is why readers
+// may take sealed segments before hot ones.
 
 // sealPoll is how often sealing looks whether the flows have come along.
 const sealPoll = 200 * time.Millisecond

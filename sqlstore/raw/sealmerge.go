@@ -15,6 +15,11 @@ import (
 // A merge is done unit by unit, so that memory is bounded by the largest unit, or
 // by part of it where that is too much. Merged segments are gathered and written
 // many at a time, since each COPY has a cost of its own.
+//
+// What is held at most: mergeSamples samples to be merged, about 40 bytes each,
+// their merged form, which is not larger, and sealBatch samples packed but not
+// written. A series is never divided, so one that alone has more than mergeSamples
+// in a day and region is held as a whole.
 
 const (
 	// sealedSegment is how many samples a sealed segment holds at most.

@@ -21,6 +21,10 @@ import (
 // own; a series is, and is created under the region's lock by the flush that
 // brings its first sample. It carries that flush's sequence: whoever has read up
 // to there knows it.
+//
+// Two processes that bring the same new series at once are in one region, so one of
+// them waits for the other's commit, then finds the series. If the first is undone,
+// so is its series, and the second creates it.
 
 // seriesChunk is how many series are looked up or created by one statement.
 const seriesChunk = 10_000

@@ -15,6 +15,13 @@ import (
 // PostgreSQL does it on one core. So a large reading is shared between
 // sessions in one snapshot, by region: of a series all samples are in one, and
 // their order is kept.
+//
+// Two things are divided, and not in the same way. The regions are divided into
+// parts, one for each session. The parts are divided among the functions: with
+// four parts and two functions, the first function gets parts 1 and 3. A function
+// is never called by two sessions at once, so it needs no lock of its own; and
+// which function gets a region depends on numbers alone, never on who was quicker,
+// so what is folded by two functions comes out the same each time.
 const (
 	// besideAfter is after how many samples the other sessions are started.
 	besideAfter = 100_000

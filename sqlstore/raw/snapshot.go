@@ -21,6 +21,18 @@ import (
 // statements see one position, so what is computed from them can be committed
 // together with that position. It must be short. While it is open, PostgreSQL
 // keeps every row version that it might see, and no segment table can be dropped.
+//
+// Why the tables are locked first, and looked at again afterwards:
+//
+//	1  list hot tables       hot_3 frozen, hot_4 current
+//	2  LOCK both and sealed  a drop of hot_3 that was under way is over now: then
+//	                         this fails, and it begins again
+//	3  read the position     the snapshot: generations 4 and 5 are unsealed
+//	4  compare               5 came with a freeze between 1 and 3 and is not
+//	                         locked: begin again
+//
+// Between 2 and 3 hot_3 may have been sealed. It is still locked, and no longer
+// read: its samples are in sealed, which the same snapshot shows.
 
 // How a snapshot begins. A lock that has to wait means that a hot table or a
 // partition is being dropped right now: waiting longer than that takes would

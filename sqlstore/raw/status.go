@@ -43,16 +43,26 @@ type RegionStatus struct {
 // PostgreSQL's estimates, which lag behind; bytes are exact and include
 // indexes.
 type StorageStatus struct {
-	HotTables      int64
-	HotBytes       int64
-	HotSegments    int64
+	// Hot tables of generations that are not sealed yet.
+	HotTables   int64
+	HotBytes    int64
+	HotSegments int64
+
+	// Partitions of sealed, those that are to be dropped too.
 	SealedTables   int64
 	SealedBytes    int64
 	SealedSegments int64
-	Series         int64
-	Metrics        int64
-	Earliest       int64 // raw samples before it have been given up; 0 when none were
-	CurrentSince   int64 // when the generation that is written to was begun
+
+	Series  int64
+	Metrics int64
+
+	// Earliest is the time before which samples have been given up, ms since the
+	// epoch; 0 when none were.
+	Earliest int64
+
+	// CurrentSince is when the generation that is written to was begun, ms since
+	// the epoch by the database's clock: sealing goes by its age.
+	CurrentSince int64
 }
 
 // Regions lists the regions.

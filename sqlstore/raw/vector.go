@@ -10,7 +10,8 @@ import (
 
 // Vectors travel as JSON text, because a vector has any number of regions and is
 // compared as a whole. Sequences go beyond 2^53, which jsonb keeps exactly:
-// it stores numbers as numeric.
+// it stores numbers as numeric. Keys come out in jsonb's order, not in ours, which
+// is no matter: jsonb compares objects, not texts.
 
 // EncodeVector is a vector as it is stored: {"region": sequence} with regions at 0
 // left out. Then equal vectors are equal jsonb values, which the fence of a

@@ -36,6 +36,8 @@ type migrationDriver struct {
 	pending int    // the version that the next Run leads to
 }
 
+// newMigrationDriver wraps golang-migrate's driver. It makes the table of versions
+// if that is missing.
 func newMigrationDriver(db *sql.DB, schema string) (*migrationDriver, error) {
 	inner, err := pgxmigrate.WithInstance(db, &pgxmigrate.Config{SchemaName: schema, MigrationsTable: "schema_migrations"})
 	if err != nil {
