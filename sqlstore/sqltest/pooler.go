@@ -3,8 +3,6 @@ package sqltest
 import (
 	"net"
 	"net/url"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
@@ -163,13 +161,3 @@ func wantsAnswer(msg []byte) bool {
 	}
 	return false
 }
-
-// serverAddress is where the server of a configuration listens.
-func serverAddress(cfg *pgx.ConnConfig) (network, address string) {
-	if strings.HasPrefix(cfg.Host, "/") {
-		return "unix", cfg.Host + "/.s.PGSQL." + portOf(cfg)
-	}
-	return "tcp", net.JoinHostPort(cfg.Host, portOf(cfg))
-}
-
-func portOf(cfg *pgx.ConnConfig) string { return strconv.Itoa(int(cfg.Port)) }
