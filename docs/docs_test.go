@@ -1,0 +1,392 @@
+// Package docs_test holds the documents to the tree: names that they mention
+// exist, links lead somewhere, lines can be read.
+package docs_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const root = ".."
+
+// document is a Markdown file. Path is relative to the root, with slashes.
+type document struct {
+	path, text string
+}
+
+// documents is README.md and its like, and everything in docs.
+func documents(t *testing.T) []document {
+	t.Helper()
+	var out []document
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
+		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rel, err := filepath.Rel(root, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, document{filepath.ToSlash(rel), string(text)})
+		}
+	}
+	if len(out) < 10 {
+		t.Fatalf("only %d documents were found", len(out))
+	}
+	return out
+}
+
+var (
+	code    = regexp.MustCompile("`([^`\n]+)`")
+	goNames = regexp.MustCompile(`^(\w+)\.([A-Z]\w*)(?:\.([A-Z]\w*))?$`)
+	inTree  = regexp.MustCompile(`^[\w.-]+(?:/[\w.*-]+)+$`)
+	// mentioned is a path in prose: not the end of a longer one, nor of a URL.
+	mentioned = regexp.MustCompile(`(?:^|[\s("])([\w-]+(?:/[\w.*-]+)+)`)
+	braces    = regexp.MustCompile(`^(.*)\{([^}]*)\}(.*)$`)
+	goTest    = regexp.MustCompile("go test [^`\n]*")
+	testDir   = regexp.MustCompile(`\s\./([\w/]+)`)
+	testFor   = regexp.MustCompile(`-(run|bench) '?([\w|]+)`)
+	links     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading   = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	notSlug   = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// TestNames: paths and Go names in code type exist, in every document.
+func TestNames(t *testing.T) {
+	known := declarations(t)
+	checked := 0
+	for _, doc := range documents(t) {
+		if doc.path == "CHANGELOG.md" { // tells what was
+			continue
+		}
+		for _, m := range code.FindAllStringSubmatch(unfenced(doc.text), -1) {
+			name := m[1]
+			for _, file := range expand(name) {
+				top, _, _ := strings.Cut(file, "/")
+				if !inTree.MatchString(file) || strings.HasPrefix(file, "./") || !exists(top) {
+					continue
+				}
+				checked++
+				if !exists(file) {
+					t.Errorf("%s: %s does not exist", doc.path, file)
+				}
+			}
+			if m := goNames.FindStringSubmatch(name); m != nil && known[m[1]] != nil {
+				checked++
+				if want := strings.Join(slices.DeleteFunc(m[2:], func(s string) bool { return s == "" }), "."); !known[m[1]][want] {
+					t.Errorf("%s: package %s has no %s", doc.path, m[1], want)
+				}
+			}
+		}
+	}
+	if checked < 50 {
+		t.Errorf("only %d names were found", checked)
+	}
+}
+
+// TestComments: paths of the repository that comments in Go and SQL mention
+// exist. A file that moves takes the comments about it along.
+func TestComments(t *testing.T) {
+	tops := map[string]bool{}
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		tops[entry.Name()] = entry.IsDir() && !strings.HasPrefix(entry.Name(), ".")
+	}
+	checked := 0
+	check := func(file, comment string) {
+		for _, m := range mentioned.FindAllStringSubmatch(comment, -1) {
+			name := strings.TrimRight(m[1], ".")
+			top, _, _ := strings.Cut(name, "/")
+			if !tops[top] {
+				continue
+			}
+			checked++
+			beside, err := filepath.Rel(root, filepath.Join(filepath.Dir(file), filepath.FromSlash(name)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !exists(name) && !exists(beside) {
+				t.Errorf("%s: a comment mentions %s, which does not exist", file, name)
+			}
+		}
+	}
+	for _, file := range slices.Concat(goFiles(t, "", false), goFiles(t, "", true)) {
+		for _, group := range parse(t, file).Comments {
+			check(file, group.Text())
+		}
+	}
+	for _, pattern := range []string{"queries/*.sql", "queries/*/*.sql", "migrations/*.sql"} {
+		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(text)) {
+				if _, comment, ok := strings.Cut(line, "--"); ok {
+					check(file, comment)
+				}
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("only %d paths were found", checked)
+	}
+}
+
+// TestCommands: the tests and benchmarks that documents run are where they say.
+func TestCommands(t *testing.T) {
+	found := 0
+	for _, doc := range documents(t) {
+		for _, command := range goTest.FindAllString(doc.text, -1) {
+			dir := testDir.FindStringSubmatch(command)
+			if dir == nil {
+				continue
+			}
+			below := strings.TrimSuffix(dir[1], "/")
+			tests := testNames(t, below)
+			if len(tests) == 0 {
+				t.Errorf("%s: %s: there are no tests in %s", doc.path, command, below)
+			}
+			for _, m := range testFor.FindAllStringSubmatch(command, -1) {
+				if m[2] == "xxx" { // runs none
+					continue
+				}
+				found++
+				for one := range strings.SplitSeq(m[2], "|") {
+					kind := map[string]string{"run": "Test", "bench": "Benchmark"}[m[1]]
+					if !slices.ContainsFunc(tests, func(name string) bool {
+						return strings.HasPrefix(name, kind) && strings.Contains(name, one)
+					}) {
+						t.Errorf("%s: %s: no %s of %s in %s", doc.path, command, kind, one, below)
+					}
+				}
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d commands were found", found)
+	}
+}
+
+// TestLinks: links within the repository lead to a file and to a heading of it.
+func TestLinks(t *testing.T) {
+	docs := documents(t)
+	headings := map[string][]string{}
+	for _, doc := range docs {
+		for _, m := range heading.FindAllStringSubmatch(unfenced(doc.text), -1) {
+			headings[doc.path] = append(headings[doc.path], slug(m[1]))
+		}
+	}
+	for _, doc := range docs {
+		for _, m := range links.FindAllStringSubmatch(unfenced(doc.text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			file, anchor, _ := strings.Cut(m[1], "#")
+			target := doc.path
+			if file != "" {
+				target = path.Join(path.Dir(doc.path), file)
+			}
+			switch {
+			case !exists(target):
+				t.Errorf("%s: %s leads nowhere", doc.path, m[1])
+			case anchor != "" && !slices.Contains(headings[target], anchor):
+				t.Errorf("%s: %s has no heading #%s", doc.path, target, anchor)
+			}
+		}
+	}
+}
+
+// TestLineLength: prose has lines that fit a screen. Tables and code do not
+// wrap.
+func TestLineLength(t *testing.T) {
+	const most = 140
+	for _, doc := range documents(t) {
+		n := 0
+		for line := range strings.Lines(unfenced(doc.text)) {
+			n++
+			if length := len([]rune(strings.TrimRight(line, "\n"))); length > most && !strings.HasPrefix(strings.TrimSpace(line), "|") {
+				t.Errorf("%s:%d: %d characters, at most %d", doc.path, n, length, most)
+			}
+		}
+	}
+}
+
+// unfenced is a document with the lines of fenced code blocks left empty.
+func unfenced(text string) string {
+	var out strings.Builder
+	fenced := false
+	for line := range strings.Lines(text) {
+		fence := strings.HasPrefix(strings.TrimSpace(line), "```")
+		if fence {
+			fenced = !fenced
+		}
+		if fence || fenced {
+			line = "\n"
+		}
+		out.WriteString(line)
+	}
+	return out.String()
+}
+
+// slug is the anchor that a heading gets.
+func slug(text string) string {
+	text = notSlug.ReplaceAllString(strings.ToLower(text), "")
+	return strings.ReplaceAll(text, " ", "-")
+}
+
+// expand spells out one pair of braces, as shells do.
+func expand(name string) []string {
+	m := braces.FindStringSubmatch(name)
+	if m == nil {
+		return []string{name}
+	}
+	var out []string
+	for one := range strings.SplitSeq(m[2], ",") {
+		out = append(out, m[1]+one+m[3])
+	}
+	return out
+}
+
+// exists reports whether a path or pattern, relative to the root, names
+// something.
+func exists(name string) bool {
+	found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(name)))
+	return err == nil && len(found) > 0
+}
+
+// goFiles lists the Go files below a folder of the tree, tests or others.
+func goFiles(t *testing.T, below string, tests bool) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(filepath.Join(root, below), func(file string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && entry.Name() != "..":
+			return fs.SkipDir
+		case strings.HasSuffix(file, ".go") && strings.HasSuffix(file, "_test.go") == tests:
+			out = append(out, file)
+		}
+		return nil
+	})
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// testNames lists the tests and benchmarks below a folder.
+func testNames(t *testing.T, below string) []string {
+	t.Helper()
+	var out []string
+	for _, file := range goFiles(t, below, true) {
+		for _, decl := range parse(t, file).Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
+				out = append(out, f.Name.Name)
+			}
+		}
+	}
+	return out
+}
+
+// declarations is, by the name of a package, what it declares: "Name", and
+// "Type.Member" for methods and fields. Packages of one name are joined.
+func declarations(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	known := map[string]map[string]bool{}
+	for _, file := range goFiles(t, "", false) {
+		parsed := parse(t, file)
+		names := known[parsed.Name.Name]
+		if names == nil {
+			names = map[string]bool{}
+			known[parsed.Name.Name] = names
+		}
+		for _, decl := range parsed.Decls {
+			switch d := decl.(type) {
+			case *ast.FuncDecl:
+				if d.Recv == nil {
+					names[d.Name.Name] = true
+				} else {
+					names[receiver(d.Recv.List[0].Type)+"."+d.Name.Name] = true
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					declare(names, spec)
+				}
+			}
+		}
+	}
+	return known
+}
+
+func declare(names map[string]bool, spec ast.Spec) {
+	switch s := spec.(type) {
+	case *ast.ValueSpec:
+		for _, name := range s.Names {
+			names[name.Name] = true
+		}
+	case *ast.TypeSpec:
+		names[s.Name.Name] = true
+		var members *ast.FieldList
+		switch body := s.Type.(type) {
+		case *ast.StructType:
+			members = body.Fields
+		case *ast.InterfaceType:
+			members = body.Methods
+		default:
+			return
+		}
+		for _, field := range members.List {
+			for _, name := range field.Names {
+				names[s.Name.Name+"."+name.Name] = true
+			}
+		}
+	}
+}
+
+// receiver is the name of a receiver's type.
+func receiver(expr ast.Expr) string {
+	switch e := expr.(type) {
+	case *ast.StarExpr:
+		return receiver(e.X)
+	case *ast.IndexExpr:
+		return receiver(e.X)
+	case *ast.IndexListExpr:
+		return receiver(e.X)
+	case *ast.Ident:
+		return e.Name
+	default:
+		return ""
+	}
+}
+
+func parse(t *testing.T, file string) *ast.File {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution|parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
