@@ -3,6 +3,8 @@ package flownode
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -221,6 +223,16 @@ func (n *Node) assign(ctx context.Context, start func(func() error), heads []pro
 			delete(n.groups, name)
 		}
 	}
+}
+
+// headSum is equal for equal lists of heads.
+func headSum(heads []progress.Head) string {
+	sum := make([]string, len(heads))
+	for i, h := range heads {
+		sum[i] = fmt.Sprintf("%d:%x:%d", h.ID, h.Hash, h.Epoch)
+	}
+	slices.Sort(sum)
+	return strings.Join(sum, " ")
 }
 
 // sleep waits for d or until ctx ends.

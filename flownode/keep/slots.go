@@ -41,3 +41,14 @@ func (x *SlotIndex) Set(id sequence.SeriesID, slot int32) {
 	}
 	x.pages[p][int(id)%slotPage] = slot
 }
+
+// SlotValues is the values of some slots.
+type SlotValues struct {
+	Slots  []int32
+	Values []float64
+}
+
+func (o *SlotValues) add(slot int32, v float64) {
+	o.Slots = append(o.Slots, slot)
+	o.Values = append(o.Values, v)
+}

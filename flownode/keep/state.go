@@ -75,17 +75,6 @@ type WindowSource interface {
 	Holds(after, upTo int64) bool
 }
 
-// SlotValues is the values of some slots.
-type SlotValues struct {
-	Slots  []int32
-	Values []float64
-}
-
-func (o *SlotValues) add(slot int32, v float64) {
-	o.Slots = append(o.Slots, slot)
-	o.Values = append(o.Values, v)
-}
-
 // FoldColumns adds all samples of the columns to pane state of slots slots.
 func FoldColumns(s State, raw *Columns, slots int) {
 	for c, slot := range raw.Slot {

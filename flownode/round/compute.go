@@ -10,46 +10,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
-	"sync"
-	"time"
 
-	"laminar/flownode/keep"
 	"laminar/flownode/progress"
-	"laminar/flownode/promeval"
 	"laminar/flownode/read"
 	"laminar/sequence"
 )
-
-// Machine computes rounds. It has no clock, commits nothing, and starts no
-// goroutine but for work that it waits for. The node, the Stepper and the tests
-// drive the same one.
-type Machine struct {
-	Eval          *promeval.Engine
-	MaxStateBytes int64            // pane state of one leaf at most
-	Now           func() time.Time // budgets go by it; windows go by the database's clock
-	Log           *slog.Logger
-}
-
-// Limits bounds a round.
-type Limits struct {
-	Deadline time.Time // from when on work that can wait goes on in the next round
-	Flows    int64     // of the process: they share the memory for late samples
-}
-
-// round is one round: everything in it is read in one snapshot, at one position,
-// so flows of a group agree with each other.
-type round struct {
-	*Machine
-	*read.Reader
-	Counts
-	limits Limits
-}
-
-// overBudget reports whether work that can wait should go on in the next
-// round: a snapshot lives a few seconds at most.
-func (r *round) overBudget() bool { return !r.Now().Before(r.limits.Deadline) }
 
 // Compute brings flows of one fence group to the reader's position. jobs is the
 // oldest unfinished refill job of the flows that have one.
@@ -141,49 +107,6 @@ func (r *round) history(ctx context.Context, flows []*Flow) ([]*cohort, error) {
 		c.flows = append(c.flows, r.newFlowRound(f, c.changed))
 	}
 	return out, nil
-}
-
-// manySeries is from how many new series on each flow adds them in a goroutine of
-// its own.
-const manySeries = 10_000
-
-// members adds the series created since each flow last looked. They are evaluated
-// here, once per series, and never per sample.
-func (r *round) members(ctx context.Context, flows []*flowRound) error {
-	type since struct {
-		after  sequence.Vector
-		flows  []*Flow
-		leaves keep.Leaves
-	}
-	byVector := map[string]*since{}
-	for _, f := range flows {
-		if f.MembersAt != nil && f.MembersAt.Covers(r.Pos.Vector) {
-			continue
-		}
-		key := f.MembersAt.String()
-		if byVector[key] == nil {
-			byVector[key] = &since{after: f.MembersAt}
-		}
-		s := byVector[key]
-		s.flows, s.leaves = append(s.flows, f.Flow), append(s.leaves, f.Leaves...)
-	}
-	for _, s := range byVector {
-		list, err := r.Series(ctx, s.leaves.MetricNames(), s.after, s.leaves.LabelNames()...)
-		if err != nil {
-			return err
-		}
-		var adding sync.WaitGroup
-		for _, f := range s.flows {
-			f.MembersAt = r.Pos.Vector
-			if len(list) < manySeries {
-				f.Leaves.AddSeries(list)
-				continue
-			}
-			adding.Go(func() { f.Leaves.AddSeries(list) })
-		}
-		adding.Wait()
-	}
-	return nil
 }
 
 // compute works out what the round changes for the flow.

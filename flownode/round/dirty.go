@@ -144,15 +144,16 @@ func (s *flowRound) recompute(ctx context.Context) error {
 					return err
 				}
 				if own.all {
-					s.put(s.complete(res))
+					s.out.put(s.complete(res))
 				} else {
-					s.put(s.some(res, own))
+					s.out.put(s.some(res, own))
 				}
 				s.r.Refills[d.Reason]++
 			} else {
 				s.r.Kept++
 			}
-			s.forget(d)
+			s.out.forget(d)
+			s.DirtyWindows.Remove(d.End)
 		}
 		s.r.Windows[Recomputed] += len(batch)
 		if s.more {
@@ -178,15 +179,4 @@ func (s *flowRound) dirtyBatch(ready []*flowplan.DirtyWindow) ([]*flowplan.Dirty
 		n++
 	}
 	return ready[:n], want
-}
-
-// forget takes a window off the dirty list.
-func (s *flowRound) forget(d *flowplan.DirtyWindow) {
-	if d.All {
-		s.remove = append(s.remove, progress.DirtyKey{WindowEnd: d.End, Group: progress.AllGroups})
-	}
-	for key := range d.Groups {
-		s.remove = append(s.remove, progress.DirtyKey{WindowEnd: d.End, Group: key})
-	}
-	s.DirtyWindows.Remove(d.End)
 }

@@ -60,7 +60,7 @@ func (s *flowRound) emit(ctx context.Context) error {
 				return err
 			}
 			if res.touched || s.open.end == end {
-				s.put(s.changes(res))
+				s.out.put(s.changes(res))
 			}
 		}
 		s.to.EmittedUntil = ends[len(ends)-1]
@@ -88,17 +88,6 @@ func (s *flowRound) window(ctx context.Context, src inputs, end int64, want want
 		return windowResult{end: end, touched: true}, nil
 	}
 	return res, err
-}
-
-// near cuts ends where the next window is so far off that reading raw samples
-// over the gap would be wasted.
-func (s *flowRound) near(ends []int64) []int64 {
-	for i := 1; i < len(ends); i++ {
-		if ends[i]-ends[i-1] > s.gap() {
-			return ends[:i]
-		}
-	}
-	return ends
 }
 
 // provisional computes the earliest open window.
@@ -142,7 +131,7 @@ func (s *flowRound) provisional(ctx context.Context) error {
 		return err
 	}
 	if res.touched || s.open.known {
-		s.put(s.changes(res))
+		s.out.put(s.changes(res))
 		s.r.Windows[Provisional]++
 	}
 	return nil

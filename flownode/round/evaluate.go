@@ -167,7 +167,7 @@ func (f *Flow) evaluateLeaf(src keep.WindowSource, end int64, want wanted) (rows
 	if err != nil {
 		return nil, true, err
 	}
-	rows, err = f.rows.of(f, l.Members, samples)
+	rows, err = f.rows.of(f.layout, f.Def.PromQL, l.Members, samples)
 	return rows, true, err
 }
 

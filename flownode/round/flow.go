@@ -95,6 +95,66 @@ func (f *Flow) rebuildable(end, earliest int64) bool {
 // expired reports whether results of the window are not kept any more.
 func (f *Flow) expired(end int64) bool { return f.Def.Expired(end, f.clock.NewestAt) }
 
+// every is the distance of window ends.
+func (f *Flow) every() int64 { return f.Def.Every }
+
+// Budgets of what is computed at a time.
+const (
+	maxChunkBytes = int64(256 << 20) // of pane state, of windows computed from one reading
+	maxRoundRows  = 500_000          // of a flow in a round, about: so many and one chunk more
+)
+
+// chunk is how many windows are computed from one reading of raw samples: at
+// least as many as make re-reading their overlap cheap. Windows of a batch leaf
+// are each computed from all their samples, which costs more than reading them.
+func (f *Flow) chunk() int {
+	n := int64(32)
+	for _, l := range f.Leaves {
+		if !l.Def.Batch {
+			n = max(n, l.Def.Range/l.Step)
+		}
+	}
+	return f.bounded(min(n, 1000))
+}
+
+// bounded is how many of n windows can be computed from one reading, so that
+// memory does not grow with how much there is to compute.
+func (f *Flow) bounded(n int64) int {
+	for _, l := range f.Leaves {
+		groups := int64(max(1, len(l.Members.Groups)))
+		n = min(n, maxRoundRows/groups)
+		if l.Def.Batch {
+			continue
+		}
+		n = min(n, (l.PanesIn(maxChunkBytes)*l.Def.Pane-l.Def.Range)/l.Step+1)
+	}
+	return int(max(1, n))
+}
+
+// gap is how far apart windows may be that are computed from one reading: over a
+// longer gap reading raw samples would be wasted.
+func (f *Flow) gap() int64 { return max(f.Def.Expr.MaxReach, 16*f.every()) }
+
+// near cuts ends where the next window is so far off that reading raw samples
+// over the gap would be wasted.
+func (f *Flow) near(ends []int64) []int64 {
+	for i := 1; i < len(ends); i++ {
+		if ends[i]-ends[i-1] > f.gap() {
+			return ends[:i]
+		}
+	}
+	return ends
+}
+
+// unrebuildable says why the window with this end cannot be computed, when all
+// raw samples before earliest are given up.
+func (f *Flow) unrebuildable(end, earliest int64) error {
+	if f.Def.Expr.PinnedGone(earliest) {
+		return &progress.PinnedGoneError{Flow: f.Def.Name, Earliest: earliest}
+	}
+	return &progress.RetentionError{Flow: f.Def.Name, From: end, Earliest: f.Def.FirstRebuildable(earliest)}
+}
+
 // storeIdleAfter is how long the vector of a flow that nothing touched may stay
 // unstored in a large group, of which not every flow then writes every round.
 // flow wait waits as long at most.

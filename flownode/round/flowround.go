@@ -25,10 +25,7 @@ type flowRound struct {
 	to      progress.Progress
 	started bool // its windows have begun
 
-	windows []progress.Window
-	byEnd   map[int64]int // window end -> index in windows
-	rowsPut int           // present and gone, in windows
-	remove  []progress.DirtyKey
+	out     output
 	evalErr error
 	tried   bool // a window was evaluated
 	more    bool
@@ -36,7 +33,7 @@ type flowRound struct {
 
 // newFlowRound is a flow's work in a round of which nothing is known yet.
 func (r *round) newFlowRound(f *Flow, changed bool) *flowRound {
-	s := &flowRound{Flow: f, r: r, changed: changed, to: f.Progress, byEnd: map[int64]int{}}
+	s := &flowRound{Flow: f, r: r, changed: changed, to: f.Progress}
 	s.to.Vector, s.to.Flushes = r.Pos.Vector, r.Pos.Flushes
 	s.takeLeaves()
 	return s
@@ -51,9 +48,6 @@ func (s *flowRound) takeLeaves() {
 	}
 }
 
-// every is the distance of window ends.
-func (s *flowRound) every() int64 { return s.Def.Every }
-
 // begin begins the flow's windows, given the delta. It notes the newest sample
 // and, for a flow that has none yet, finds where its windows begin: at the first
 // sample it sees, by event time.
@@ -64,7 +58,7 @@ func (s *flowRound) begin(ctx context.Context) error {
 		}
 	}
 	if s.to.EmittedUntil == progress.Unset {
-		first := s.firstEnd()
+		first := firstEnd(s.deltas)
 		if first == math.MaxInt64 {
 			return nil
 		}
@@ -85,9 +79,9 @@ func (s *flowRound) begin(ctx context.Context) error {
 
 // firstEnd is the first window end that the delta reaches, MaxInt64 for none. The
 // delta touches nothing then: all these windows are emitted anyway.
-func (s *flowRound) firstEnd() int64 {
+func firstEnd(deltas []*leafDelta) int64 {
 	first := int64(math.MaxInt64)
-	for _, l := range s.deltas {
+	for _, l := range deltas {
 		for _, set := range []*keep.Touches{&l.late, &l.unordered} {
 			for end := range set.ByPane {
 				if !l.Def.Pinned {
@@ -137,69 +131,15 @@ func (s *flowRound) watermark() int64 {
 	return s.clock.Watermark(now, def.CloseDelay(), before)
 }
 
-// put adds a window to what is stored this round. Of two for the same end the
-// later one holds, unless it knows less.
-func (s *flowRound) put(w progress.Window) {
-	if len(w.Rows) == 0 && len(w.Gone) == 0 && !w.Complete {
-		return
-	}
-	s.rowsPut += len(w.Rows) + len(w.Gone)
-	if i, ok := s.byEnd[w.End]; ok {
-		if w.Complete || !s.windows[i].Complete {
-			s.windows[i] = w
-		}
-		return
-	}
-	s.byEnd[w.End] = len(s.windows)
-	s.windows = append(s.windows, w)
-}
-
-// Budgets of what is computed at a time.
-const (
-	maxChunkBytes = int64(256 << 20) // of pane state, of windows computed from one reading
-	maxRoundRows  = 500_000          // of a flow in a round, about: so many and one chunk more
-)
-
 // full reports whether work that can wait should go on in the next round.
-func (s *flowRound) full() bool { return s.r.overBudget() || s.rowsPut >= maxRoundRows }
-
-// chunk is how many windows are computed from one reading of raw samples: at
-// least as many as make re-reading their overlap cheap. Windows of a batch leaf
-// are each computed from all their samples, which costs more than reading them.
-func (s *flowRound) chunk() int {
-	n := int64(32)
-	for _, l := range s.Leaves {
-		if !l.Def.Batch {
-			n = max(n, l.Def.Range/l.Step)
-		}
-	}
-	return s.bounded(min(n, 1000))
-}
-
-// bounded is how many of n windows can be computed from one reading, so that
-// memory does not grow with how much there is to compute.
-func (s *flowRound) bounded(n int64) int {
-	for _, l := range s.Leaves {
-		groups := int64(max(1, len(l.Members.Groups)))
-		n = min(n, maxRoundRows/groups)
-		if l.Def.Batch {
-			continue
-		}
-		n = min(n, (l.PanesIn(maxChunkBytes)*l.Def.Pane-l.Def.Range)/l.Step+1)
-	}
-	return int(max(1, n))
-}
-
-// gap is how far apart windows may be that are computed from one reading: over a
-// longer gap reading raw samples would be wasted.
-func (s *flowRound) gap() int64 { return max(s.Def.Expr.MaxReach, 16*s.every()) }
+func (s *flowRound) full() bool { return s.r.overBudget() || s.out.rows >= maxRoundRows }
 
 // result is the round as it is to be stored.
 func (s *flowRound) result(job *progress.JobStep) Result {
 	s.to.NewestT, s.to.NewestAt = s.clock.Newest, s.clock.NewestAt
 	pr := progress.Round{
 		Flow: s.ID, Epoch: s.Epoch, From: s.Stored, To: s.to,
-		Windows: s.windows, Remove: s.remove, Job: job, Error: s.Error,
+		Windows: s.out.windows, Remove: s.out.remove, Job: job, Error: s.Error,
 	}
 	switch {
 	case s.evalErr != nil:

@@ -39,7 +39,7 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.Jo
 		}
 		if !s.rebuildable(first, s.r.Pos.Earliest) {
 			// Retention has overtaken the job. What is stored stays (I6).
-			step.Error = s.unrebuildable(first).Error()
+			step.Error = s.unrebuildable(first, s.r.Pos.Earliest).Error()
 			break
 		}
 		if s.full() && step.WindowsDone > 0 {
@@ -80,7 +80,7 @@ func (s *flowRound) refillChunk(ctx context.Context, first, last int64) error {
 		if err != nil {
 			return err
 		}
-		s.put(s.complete(res))
+		s.out.put(s.complete(res))
 	}
 	for _, l := range s.deltas {
 		if l.State == nil {
@@ -92,13 +92,4 @@ func (s *flowRound) refillChunk(ctx context.Context, first, last int64) error {
 	}
 	s.r.Windows[Refilled] += int((last-first)/s.every()) + 1
 	return nil
-}
-
-// unrebuildable says why the window with this end cannot be computed.
-func (s *flowRound) unrebuildable(end int64) error {
-	earliest := s.r.Pos.Earliest
-	if s.Def.Expr.PinnedGone(earliest) {
-		return &progress.PinnedGoneError{Flow: s.Def.Name, Earliest: earliest}
-	}
-	return &progress.RetentionError{Flow: s.Def.Name, From: end, Earliest: s.Def.FirstRebuildable(earliest)}
 }

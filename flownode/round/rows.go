@@ -7,6 +7,7 @@ package round
 import (
 	"slices"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/keep"
 	"laminar/flownode/progress"
 )
@@ -23,7 +24,7 @@ type groupRows struct {
 }
 
 // extend adds the groups that are new. Members never lose any.
-func (x *groupRows) extend(f *Flow, m *keep.Members) {
+func (x *groupRows) extend(layout *flowdef.Layout, m *keep.Members) {
 	known := len(x.rank)
 	if known == len(m.Groups) {
 		return
@@ -35,7 +36,7 @@ func (x *groupRows) extend(f *Flow, m *keep.Members) {
 		if g < known {
 			byGroup[g] = x.columns[x.rank[g]]
 		} else {
-			byGroup[g] = f.layout.Row(m.Groups[g].Labels)
+			byGroup[g] = layout.Row(m.Groups[g].Labels)
 		}
 	}
 	slices.SortFunc(order, func(a, b int32) int { return slices.Compare(byGroup[a], byGroup[b]) })
@@ -49,18 +50,18 @@ func (x *groupRows) extend(f *Flow, m *keep.Members) {
 	x.values, x.filled = make([]float64, len(x.columns)), make([]bool, len(x.columns))
 }
 
-// of turns values of groups into rows. Two groups can have one row: where
+// of turns values of groups into rows; text is the expression, for errors. Two groups can have one row: where
 // static labels replace those that tell them apart. That is an error when both
 // have a value.
-func (x *groupRows) of(f *Flow, m *keep.Members, samples []keep.LeafSample) ([]progress.Row, error) {
-	x.extend(f, m)
+func (x *groupRows) of(layout *flowdef.Layout, text string, m *keep.Members, samples []keep.LeafSample) ([]progress.Row, error) {
+	x.extend(layout, m)
 	rows := make([]progress.Row, 0, len(samples))
 	// A few groups of many are sorted, many are put in their places.
 	if len(samples) < len(x.columns)/16 {
 		slices.SortFunc(samples, func(a, b keep.LeafSample) int { return int(x.rank[a.Group]) - int(x.rank[b.Group]) })
 		for i, s := range samples {
 			if i > 0 && x.rank[samples[i-1].Group] == x.rank[s.Group] {
-				return nil, &keep.DuplicateError{Leaf: f.Def.PromQL, Labels: m.Groups[s.Group].Labels}
+				return nil, &keep.DuplicateError{Leaf: text, Labels: m.Groups[s.Group].Labels}
 			}
 			rows = append(rows, progress.Row{Columns: x.columns[x.rank[s.Group]], Value: s.Value})
 		}
@@ -70,7 +71,7 @@ func (x *groupRows) of(f *Flow, m *keep.Members, samples []keep.LeafSample) ([]p
 	for _, s := range samples {
 		rank := x.rank[s.Group]
 		if x.filled[rank] {
-			return nil, &keep.DuplicateError{Leaf: f.Def.PromQL, Labels: m.Groups[s.Group].Labels}
+			return nil, &keep.DuplicateError{Leaf: text, Labels: m.Groups[s.Group].Labels}
 		}
 		x.values[rank], x.filled[rank] = s.Value, true
 	}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"math"
+	"strings"
 
 	"laminar/flownode/function"
 	"laminar/flownode/progress"
@@ -29,6 +30,10 @@ func (r *verifying) same(in *reading, end int64, key string, a, b float64) bool 
 	}
 	return diff <= slack
 }
+
+// rowKey names a row of a window by its label columns. 0xff occurs in no UTF-8
+// text.
+func rowKey(cols []string) string { return strings.Join(cols, "\xff") }
 
 // slack is what rounding may leave where the terms of a leaf cancel out. These
 // are those of the row's group, or of all groups where rows depend on more than

@@ -4,35 +4,12 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/flownode/read"
 )
-
-// DifferenceKind says how a stored cell differs from the computed one.
-type DifferenceKind string
-
-// The kinds.
-const (
-	CellDiffers DifferenceKind = "differs" // both are there, with other values
-	CellMissing DifferenceKind = "missing" // computed but not stored
-	CellExtra   DifferenceKind = "extra"   // stored but not computed
-	CellShifted DifferenceKind = "shifted" // stored with another window_start
-)
-
-// Difference is a cell of a result table that is not what the raw samples give.
-type Difference struct {
-	Kind     DifferenceKind
-	End      int64    // of the window, ms
-	Columns  []string // label columns, as in progress.Row
-	Stored   float64  // where there is a stored value
-	Computed float64  // where there is a computed value
-
-	StoredStart int64 // CellShifted: its window_start, ms
-}
 
 // compare computes the windows of a reading and looks for differences.
 func (r *verifying) compare(ctx context.Context, in *reading) error {
@@ -111,10 +88,6 @@ func (r *verifying) span(first, last int64) (after, upTo int64) {
 func (r *verifying) touched(sel *read.Selection, end int64) bool {
 	return sel.Touches(r.leaves, end)
 }
-
-// rowKey names a row of a window by its label columns. 0xff occurs in no UTF-8
-// text.
-func rowKey(cols []string) string { return strings.Join(cols, "\xff") }
 
 // rows is a window's result by row. None where two results would be one row:
 // that is an error, and the window then has no result.

@@ -1,6 +1,7 @@
 package roundtest
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/prometheus/prometheus/model/histogram"
@@ -62,32 +63,18 @@ func (n *NativeSamples) part(t testing.TB, x promeval.Series) promeval.Series {
 	return out
 }
 
-// point is the next sample of a series: a float, or the sum of a histogram.
-func (w *World) point(s *WorldSeries, t int64) float64 {
-	if s.Hists.Chance == 0 || w.Rng.IntN(100) >= s.Hists.Chance {
-		delete(s.Hists.pending, t)
-		return w.Value(s)
-	}
-	payload, sum := w.histogram(&s.Hists)
-	if s.Hists.pending == nil {
-		s.Hists.pending = map[int64][]byte{}
-	}
-	s.Hists.pending[t] = payload
-	return sum
-}
-
-// histogram is the next histogram of a series that counts on, resets, changes
+// next is the next histogram of a series that counts on, resets, changes
 // its buckets and ends.
-func (w *World) histogram(n *NativeSamples) (payload []byte, sum float64) {
+func (n *NativeSamples) next(rng *rand.Rand) (payload []byte, sum float64) {
 	fresh := func() *histogram.Histogram {
-		h := &histogram.Histogram{Schema: int32(w.Rng.IntN(3)), ZeroThreshold: 0.001}
-		if w.Rng.IntN(4) == 0 {
+		h := &histogram.Histogram{Schema: int32(rng.IntN(3)), ZeroThreshold: 0.001}
+		if rng.IntN(4) == 0 {
 			h.Schema, h.ZeroThreshold, h.CustomValues = histogram.CustomBucketsSchema, 0, []float64{0.5, 1, 2, 4}
 		}
 		h.PositiveSpans, h.PositiveBuckets = []histogram.Span{{Length: 4}}, make([]int64, 4)
 		return h
 	}
-	switch p := w.Rng.IntN(100); {
+	switch p := rng.IntN(100); {
 	case p < 3:
 		return nativehisttest.Encode(&histogram.Histogram{Sum: segment.Stale()}, nil)
 	case n.now == nil || p < 10:
@@ -99,8 +86,8 @@ func (w *World) histogram(n *NativeSamples) (payload []byte, sum float64) {
 		last += d
 		counts[i] = last
 	}
-	for range w.Rng.IntN(20) {
-		i := w.Rng.IntN(len(counts))
+	for range rng.IntN(20) {
+		i := rng.IntN(len(counts))
 		counts[i]++
 		h.Count++
 		h.Sum += float64(i)
@@ -109,7 +96,7 @@ func (w *World) histogram(n *NativeSamples) (payload []byte, sum float64) {
 	for i, c := range counts {
 		h.PositiveBuckets[i], last = c-last, c
 	}
-	if w.Rng.IntN(5) == 0 {
+	if rng.IntN(5) == 0 {
 		return nativehisttest.Encode(nil, h.ToFloat(nil))
 	}
 	return nativehisttest.Encode(h, nil)

@@ -341,6 +341,20 @@ func (w *World) Scrape(span int64, late bool) {
 	w.Store.Now = max(w.Store.Now, w.Clock)
 }
 
+// point is the next sample of a series: a float, or the sum of a histogram.
+func (w *World) point(s *WorldSeries, t int64) float64 {
+	if s.Hists.Chance == 0 || w.Rng.IntN(100) >= s.Hists.Chance {
+		delete(s.Hists.pending, t)
+		return w.Value(s)
+	}
+	payload, sum := s.Hists.next(w.Rng)
+	if s.Hists.pending == nil {
+		s.Hists.pending = map[int64][]byte{}
+	}
+	s.Hists.pending[t] = payload
+	return sum
+}
+
 // Overwrite writes samples that are there already, with the same or another
 // value.
 func (w *World) Overwrite() {

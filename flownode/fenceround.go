@@ -1,0 +1,176 @@
+package flownode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"laminar/flownode/progress"
+	"laminar/flownode/read"
+	"laminar/flownode/round"
+	"laminar/sequence"
+)
+
+// due decides, in the round's snapshot, whether a trigger that counts what is
+// pending has been reached. Other triggers are due whenever a round begins, and
+// so is a group that has refill jobs.
+func (g *fenceGroup) due(ctx context.Context, r *read.Reader, jobs int) (bool, error) {
+	if jobs > 0 || !g.trigger.counts() || g.pressing(r) {
+		return true, nil
+	}
+	def := g.trigger.def
+	var pending int64
+	for _, f := range g.flows {
+		if f.run == nil || f.run.MembersAt == nil {
+			return true, nil // its first round
+		}
+		if def.Sequences > 0 {
+			var n int64
+			for _, rng := range f.run.Vector.Delta(r.Pos.Vector) {
+				n += rng.Len()
+			}
+			pending = max(pending, n)
+			continue
+		}
+		metrics := f.run.Leaves.Metrics()
+		if len(metrics) == 0 {
+			return true, nil
+		}
+		infos, err := r.Infos(ctx, metrics, f.run.Vector)
+		if err != nil {
+			return false, fmt.Errorf("count pending samples of %s: %w", f.run.Def.Name, err)
+		}
+		var n int64
+		for i := range infos {
+			n += infos[i].Samples
+		}
+		pending = max(pending, n)
+	}
+	return pending >= max(def.Samples, def.Sequences), nil
+}
+
+// pressing reports whether a round is needed whatever is pending: dirty windows
+// are ready, or the watermark follows the clock past the end of a window.
+func (g *fenceGroup) pressing(r *read.Reader) bool {
+	for _, f := range g.flows {
+		if at := f.deadline(); at >= 0 && at <= r.Pos.Now {
+			return true
+		}
+	}
+	return false
+}
+
+// round brings the group's flows to the position of a new snapshot and commits
+// what that changes. more says that work is left that need not wait.
+func (g *fenceGroup) round(ctx context.Context) (more bool, err error) {
+	select {
+	case g.rounds <- struct{}{}:
+		defer func() { <-g.rounds }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	began := g.cfg.Now()
+	if err := g.reload(ctx); err != nil {
+		return false, err
+	}
+	// Before the snapshot: a round that waited for a second connection while it
+	// holds one could wait for others that do the same.
+	jobs, err := g.nextJobs(ctx)
+	if err != nil {
+		return false, err
+	}
+	r, results, err := g.compute(ctx, began, jobs)
+	if err != nil || r == nil {
+		return false, err
+	}
+	more, err = g.commit(ctx, results)
+	g.metrics.observeRound(g.name, g.whole(), r, g.cfg.Now().Sub(began))
+	return more, err
+}
+
+// compute computes a round in a snapshot of its own, which is closed before
+// anything is committed. The reader is nil when no round is due.
+func (g *fenceGroup) compute(ctx context.Context, began time.Time, jobs map[progress.FlowID]*progress.Job) (r *read.Reader, results []round.Result, err error) {
+	snap, err := g.cfg.Snapshots.Snapshot(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("take a snapshot: %w", err)
+	}
+	defer func() {
+		if cerr := snap.Close(context.WithoutCancel(ctx)); err == nil && cerr != nil {
+			err = fmt.Errorf("close the snapshot: %w", cerr)
+		}
+		if err != nil && r != nil {
+			// Pane state may be half advanced.
+			g.breakAll()
+		}
+	}()
+	reader := read.NewReader(&g.reading, snap, snap)
+	g.skew = time.UnixMilli(reader.Pos.Now).Sub(began)
+	if due, err := g.due(ctx, reader, len(jobs)); err != nil || !due {
+		return nil, nil, err
+	}
+	limits := round.Limits{Deadline: began.Add(g.cfg.RoundBudget), Flows: g.process.flows.Load()}
+	results, counts, err := g.machine.Compute(ctx, reader, limits, g.whole(), jobs)
+	g.metrics.count(counts, reader)
+	return reader, results, err
+}
+
+// nextJobs looks for refill jobs of the group's flows.
+func (g *fenceGroup) nextJobs(ctx context.Context) (map[progress.FlowID]*progress.Job, error) {
+	jobs, err := g.cfg.Jobs.NextJobs(ctx, slices.Sorted(maps.Keys(g.flows)))
+	if err != nil {
+		return nil, fmt.Errorf("look for refill jobs: %w", err)
+	}
+	out := make(map[progress.FlowID]*progress.Job, len(jobs))
+	for i := range jobs {
+		out[jobs[i].Flow] = &jobs[i]
+	}
+	return out, nil
+}
+
+// commit stores the results in one transaction. A flow whose result is not known
+// to be stored is loaded again from the database: state is a cache (I7).
+func (g *fenceGroup) commit(ctx context.Context, results []round.Result) (more bool, err error) {
+	var (
+		rounds []progress.Round
+		stored []*round.Result
+		now    = g.cfg.Now()
+	)
+	for i := range results {
+		res := &results[i]
+		more = more || res.More
+		if res.MayWait(len(g.flows), now) {
+			res.Waits()
+			continue
+		}
+		rounds, stored = append(rounds, res.Round), append(stored, res)
+	}
+	if len(rounds) == 0 {
+		return more, nil
+	}
+	outcomes, err := g.cfg.Results.Commit(ctx, rounds)
+	if err != nil {
+		for _, res := range stored {
+			g.flows[res.Flow.ID].broken = true
+		}
+		return false, fmt.Errorf("store results of %d flows: %w", len(rounds), err)
+	}
+	for i, o := range outcomes {
+		res := stored[i]
+		if o.Err == nil {
+			res.Committed(now)
+			g.metrics.rows.Add(float64(o.RowsWritten))
+			continue
+		}
+		g.flows[res.Flow.ID].broken = true
+		if errors.Is(o.Err, sequence.ErrFenced) {
+			g.log.Warn("another owner has moved the flow's progress; loading it again", "flow", res.Flow.Def.Name)
+			continue
+		}
+		err = errors.Join(err, fmt.Errorf("store results of flow %s: %w", res.Flow.Def.Name, o.Err))
+	}
+	return more && err == nil, err
+}

@@ -1,0 +1,101 @@
+package flownode
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"laminar/flownode/progress"
+	"laminar/sequence"
+)
+
+// retryAfter is how long a group waits after a round that failed.
+const retryAfter = time.Second
+
+// work works the group until ctx ends.
+func (g *fenceGroup) work(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case heads := <-g.heads:
+			g.adopt(heads)
+		case <-g.wake:
+			g.pending = true
+		case <-timer.C:
+		}
+		wait := g.turn(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		timer.Reset(wait)
+	}
+}
+
+// idleTurn is how long a group that waits for nothing but a wake waits.
+const idleTurn = time.Hour
+
+// turn makes a round if one is due, and says how long until one can be due
+// without a wake.
+func (g *fenceGroup) turn(ctx context.Context) (wait time.Duration) {
+	now := g.cfg.Now()
+	at, ok := g.nextRound(g.last, g.pending, now)
+	if !ok {
+		return idleTurn
+	}
+	if wait := at.Sub(now); wait > 0 {
+		return wait
+	}
+	g.last, g.pending = now, false
+	more, err := g.round(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		level := g.log.Error
+		if errors.Is(err, sequence.ErrUnavailable) || errors.Is(err, sequence.ErrSnapshotGone) {
+			level = g.log.Warn
+		}
+		level("round failed; the flows are loaded again", "group", g.name, "err", err)
+		g.metrics.roundErrors.WithLabelValues(g.name).Inc()
+		g.pending = true
+		g.last = g.cfg.Now().Add(retryAfter) // counts as begun later, so the next one waits
+		return retryAfter
+	case more:
+		g.pending, g.last = true, time.Time{}
+	}
+	return 0
+}
+
+// nextRound is when the next round begins: as the trigger says when something
+// may have changed, or when time alone brings work. ok is false when there is
+// nothing to wait for but a wake.
+func (g *fenceGroup) nextRound(last time.Time, pending bool, now time.Time) (at time.Time, ok bool) {
+	if len(g.flows) == 0 {
+		return time.Time{}, false
+	}
+	if g.trigger.cron != nil {
+		if last.IsZero() {
+			return now, true // the first round loads the flows
+		}
+		return g.trigger.next(last), true
+	}
+	if pending {
+		return g.trigger.next(last), true
+	}
+	earliest := progress.Unset
+	for _, f := range g.flows {
+		if d := f.deadline(); d != progress.Unset && (earliest == progress.Unset || d < earliest) {
+			earliest = d
+		}
+	}
+	if earliest == progress.Unset {
+		return time.Time{}, false
+	}
+	at = time.UnixMilli(earliest).Add(-g.skew)
+	if soonest := g.trigger.next(last); at.Before(soonest) {
+		at = soonest
+	}
+	return at, true
+}

@@ -1,0 +1,61 @@
+package keep
+
+import (
+	"laminar/flownode/flowdef"
+	"laminar/flownode/function"
+	"laminar/flownode/pane"
+	"laminar/flownode/partial"
+	"laminar/sequence"
+)
+
+// builder makes the pane state or the raw windows of a leaf without its caller
+// knowing the kind of partial.
+type builder struct {
+	partial.Traits
+	panes func(from int64, at sequence.Vector) State
+	raw   func(raw *Columns) WindowSource
+}
+
+// builderOf returns the builder for a leaf's function; the zero builder for
+// samples of a batch expression, of which nothing is built. step is the distance
+// of window ends, ms.
+func builderOf(l *flowdef.Leaf, step int64) builder {
+	b := building{leaf: l, step: step}
+	if l.Func != nil {
+		l.Func.Keep(&b)
+	}
+	return b.made
+}
+
+// building is the function.Keeper that makes the builder of a leaf.
+type building struct {
+	leaf *flowdef.Leaf
+	step int64
+	made builder
+}
+
+func (b *building) Simple(use function.Use[partial.Simple])         { b.made = build(b, use) }
+func (b *building) Moments(use function.Use[partial.Moments])       { b.made = build(b, use) }
+func (b *building) Counter(use function.Use[partial.Counter])       { b.made = build(b, use) }
+func (b *building) Last(use function.Use[partial.Last])             { b.made = build(b, use) }
+func (b *building) First(use function.Use[partial.First])           { b.made = build(b, use) }
+func (b *building) Pair(use function.Use[partial.Pair])             { b.made = build(b, use) }
+func (b *building) Turns(use function.Use[partial.Turns])           { b.made = build(b, use) }
+func (b *building) Regression(use function.Use[partial.Regression]) { b.made = build(b, use) }
+
+func build[P any, PP partial.Cell[P]](b *building, use function.Use[P]) builder {
+	k := kind[P]{Use: use, offset: b.leaf.Offset, param: b.leaf.Param}
+	width, rng, step := b.leaf.Pane, b.leaf.Range, b.step
+	return builder{
+		Traits: use.Kind.Traits,
+		panes: func(from int64, at sequence.Vector) State {
+			return &panes[P, PP]{
+				kind: k, grid: pane.Grid{Width: width}, from: from, at: at, byT: map[int64][]P{},
+				slide: newSlide[P, PP](use.Kind, width, rng, step),
+			}
+		},
+		raw: func(raw *Columns) WindowSource {
+			return &rawWindows[P, PP]{raw: raw, kind: k}
+		},
+	}
+}

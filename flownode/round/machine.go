@@ -1,0 +1,42 @@
+package round
+
+// What a round works with.
+// Before: nothing else uses the reader.
+// After: what the round did is counted.
+
+import (
+	"log/slog"
+	"time"
+
+	"laminar/flownode/promeval"
+	"laminar/flownode/read"
+)
+
+// Machine computes rounds. It has no clock, commits nothing, and starts no
+// goroutine but for work that it waits for. The node, the Stepper and the tests
+// drive the same one.
+type Machine struct {
+	Eval          *promeval.Engine
+	MaxStateBytes int64            // pane state of one leaf at most
+	Now           func() time.Time // budgets go by it; windows go by the database's clock
+	Log           *slog.Logger
+}
+
+// Limits bounds a round.
+type Limits struct {
+	Deadline time.Time // from when on work that can wait goes on in the next round
+	Flows    int64     // of the process: they share the memory for late samples
+}
+
+// round is one round: everything in it is read in one snapshot, at one position,
+// so flows of a group agree with each other.
+type round struct {
+	*Machine
+	*read.Reader
+	Counts
+	limits Limits
+}
+
+// overBudget reports whether work that can wait should go on in the next
+// round: a snapshot lives a few seconds at most.
+func (r *round) overBudget() bool { return !r.Now().Before(r.limits.Deadline) }

@@ -1,0 +1,56 @@
+package round
+
+// The series that flows select.
+// Before: a flow's members are complete up to MembersAt, or there are none.
+// After: they are complete at the round's vector.
+
+import (
+	"context"
+	"sync"
+
+	"laminar/flownode/keep"
+	"laminar/sequence"
+)
+
+// manySeries is from how many new series on each flow adds them in a goroutine of
+// its own.
+const manySeries = 10_000
+
+// members adds the series created since each flow last looked. They are evaluated
+// here, once per series, and never per sample.
+func (r *round) members(ctx context.Context, flows []*flowRound) error {
+	type since struct {
+		after  sequence.Vector
+		flows  []*Flow
+		leaves keep.Leaves
+	}
+	byVector := map[string]*since{}
+	for _, f := range flows {
+		if f.MembersAt != nil && f.MembersAt.Covers(r.Pos.Vector) {
+			continue
+		}
+		key := f.MembersAt.String()
+		if byVector[key] == nil {
+			byVector[key] = &since{after: f.MembersAt}
+		}
+		s := byVector[key]
+		s.flows, s.leaves = append(s.flows, f.Flow), append(s.leaves, f.Leaves...)
+	}
+	for _, s := range byVector {
+		list, err := r.Series(ctx, s.leaves.MetricNames(), s.after, s.leaves.LabelNames()...)
+		if err != nil {
+			return err
+		}
+		var adding sync.WaitGroup
+		for _, f := range s.flows {
+			f.MembersAt = r.Pos.Vector
+			if len(list) < manySeries {
+				f.Leaves.AddSeries(list)
+				continue
+			}
+			adding.Go(func() { f.Leaves.AddSeries(list) })
+		}
+		adding.Wait()
+	}
+	return nil
+}

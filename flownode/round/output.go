@@ -1,0 +1,49 @@
+package round
+
+// What a round stores of one flow beside its progress.
+// Before: nothing.
+// After: each window stands there once, as whoever knew most of it computed it.
+
+import (
+	"laminar/flownode/flowplan"
+	"laminar/flownode/progress"
+)
+
+// output is the windows that a round writes, and the entries it takes off the
+// dirty list.
+type output struct {
+	windows []progress.Window
+	byEnd   map[int64]int // window end -> index in windows
+	rows    int           // present and gone, in windows
+	remove  []progress.DirtyKey
+}
+
+// put adds a window to what is stored this round. Of two for the same end the
+// later one holds, unless it knows less.
+func (o *output) put(w progress.Window) {
+	if len(w.Rows) == 0 && len(w.Gone) == 0 && !w.Complete {
+		return
+	}
+	o.rows += len(w.Rows) + len(w.Gone)
+	if i, ok := o.byEnd[w.End]; ok {
+		if w.Complete || !o.windows[i].Complete {
+			o.windows[i] = w
+		}
+		return
+	}
+	if o.byEnd == nil {
+		o.byEnd = map[int64]int{}
+	}
+	o.byEnd[w.End] = len(o.windows)
+	o.windows = append(o.windows, w)
+}
+
+// forget takes a window off the dirty list as it is stored.
+func (o *output) forget(d *flowplan.DirtyWindow) {
+	if d.All {
+		o.remove = append(o.remove, progress.DirtyKey{WindowEnd: d.End, Group: progress.AllGroups})
+	}
+	for key := range d.Groups {
+		o.remove = append(o.remove, progress.DirtyKey{WindowEnd: d.End, Group: key})
+	}
+}

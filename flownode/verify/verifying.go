@@ -1,0 +1,103 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"laminar/flownode/executor"
+	"laminar/flownode/flowdef"
+	"laminar/flownode/keep"
+	"laminar/flownode/progress"
+	"laminar/flownode/promeval"
+	"laminar/flownode/read"
+	"laminar/sequence"
+)
+
+// Verifier compares result tables with what Prometheus's engine computes from the
+// raw samples. It may be used by several goroutines at once.
+//
+// Everything that is compared with each other is read in one snapshot. The
+// results stand for the flow's stored vector V, the samples for the snapshot's
+// position, which covers V: windows that a segment after V may touch are left
+// out, and so are the others that Skip lists. A window that holds no raw sample
+// must have no rows. Windows from before the flow's beginning need not be there;
+// of those the rows that are there are compared.
+type Verifier struct {
+	store Store
+	eval  *promeval.Engine
+	now   func() time.Time
+	reads read.Settings
+}
+
+// New returns a Verify that reads from the store. Budgets go by the clock
+// it is given.
+func New(store Store, now func() time.Time) *Verifier {
+	return &Verifier{store: store, eval: promeval.New(), now: now, reads: read.Settings{Chooser: executor.Chooser{Meter: executor.NewMeter(now, nil, nil), Now: now}}}
+}
+
+// ErrFlowReplaced says that a flow got another definition while it was verified.
+var ErrFlowReplaced = errors.New("the flow was replaced meanwhile")
+
+// Budgets of one snapshot and of one reading in it. A snapshot is closed before
+// anything is computed.
+const (
+	snapshotTime   = time.Second
+	readTime       = 300 * time.Millisecond
+	readingSamples = 1_000_000 // of one reading, about
+	readingWindows = 1024      // of one reading
+)
+
+// verifying is the comparison of one flow under way.
+type verifying struct {
+	v      *Verifier
+	id     progress.FlowID
+	opts   Options
+	report Report
+
+	flow        progress.Flow // as the last snapshot showed it
+	def         flowdef.Flow  // of flow; it stays the same
+	layout      *flowdef.Layout
+	leaves      keep.Leaves // they only select samples
+	membersAt   sequence.Vector
+	first, last int64 // ends of the windows asked for
+	next        int64 // end of the first one still to do; Unset before the first pass
+	size        int   // windows of one reading
+}
+
+// reading is some windows and what was read for them.
+type reading struct {
+	ends    []int64 // ascending
+	samples *read.Selection
+	stored  []progress.Window
+}
+
+// load brings the flow and its members to the snapshot.
+func (r *verifying) load(ctx context.Context, in *read.Reader, snap Snapshot) error {
+	flow, err := snap.Flow(ctx, r.id)
+	if err != nil {
+		return fmt.Errorf("load the flow: %w", err)
+	}
+	if r.layout == nil {
+		r.def, r.layout, r.report.Flow = flow.Def, flowdef.NewLayout(flow.Def), flow.Def.Title()
+		r.leaves = selectorsOf(flow.Def)
+	} else if flow.Def.PromQL != r.def.PromQL || flow.Def.Every != r.def.Every || flow.Def.Table != r.def.Table {
+		return ErrFlowReplaced
+	}
+	r.flow = flow
+	list, err := in.Series(ctx, r.leaves.MetricNames(), r.membersAt)
+	if err != nil {
+		return err
+	}
+	r.leaves.AddSeries(list)
+	r.membersAt = in.Pos.Vector
+	return nil
+}
+
+// selectorsOf is leaves that select what the expression reads, series by series,
+// and compute nothing: what a batch flow has anyway.
+func selectorsOf(def flowdef.Flow) keep.Leaves {
+	def.Expr = def.Expr.Whole("it is verified")
+	return keep.NewLeaves(def)
+}
