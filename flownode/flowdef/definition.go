@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"laminar/flownode/flowdef/yamltext"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -64,7 +66,7 @@ func (p *fileParser) compile(f *Flow, expr *yaml.Node, off []string) {
 		faults = ExprErrors{{Message: err.Error()}}
 	}
 	for _, fault := range faults {
-		line := p.lineOf(expr, fault.Pos)
+		line := yamltext.Line(p.lines, expr, fault.Pos)
 		if errors.Is(fault, errNoStep) {
 			line = f.Line // the expression is right: a key is missing
 		}

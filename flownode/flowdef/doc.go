@@ -29,7 +29,7 @@
 //
 // A definition passes through these steps, each in files above those it uses:
 //
-//	text -> YAML nodes    parse, fileparser, syntax, yamlpos
+//	text -> YAML nodes    parse, fileparser, with package yamltext for places
 //	nodes -> Flow         native and rules, by way of fields and definition
 //	PromQL -> Compiled    compile, with refuse, whole, infer, bygroup and panes
 //	flows together        validate

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"laminar/flownode/flowdef/yamltext"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -88,7 +90,7 @@ func (p *fileParser) root(data []byte) *yaml.Node {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil:
-		line, text := SyntaxFault(data, err)
+		line, text := yamltext.Fault(data, err)
 		p.add(line, "not valid YAML: %s", text)
 		return nil
 	}

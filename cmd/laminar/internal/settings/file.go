@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowdef/yamltext"
 	"laminar/server/upkeep"
 )
 
@@ -29,7 +30,7 @@ func readConfigFile(path string, c *Config) error {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil:
-		line, text := flowdef.SyntaxFault(data, err)
+		line, text := yamltext.Fault(data, err)
 		return &Fault{err: fmt.Errorf("%s:%d: not valid YAML: %s", path, line, text)}
 	}
 	r := &configReader{path: path, config: c}

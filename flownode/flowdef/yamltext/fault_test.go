@@ -1,12 +1,14 @@
-package flowdef
+package yamltext
 
 import (
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // The line that is named is the one with the fault, whatever the parser says.
-func TestSyntaxFaultNamesTheLine(t *testing.T) {
+func TestFaultNamesTheLine(t *testing.T) {
 	long := "flows:\n" + strings.Repeat("- name: a\n  promql: up\n  every: 1m\n", 3000)
 	for name, c := range map[string]struct {
 		text string
@@ -28,9 +30,14 @@ func TestSyntaxFaultNamesTheLine(t *testing.T) {
 		"far down":                    {long + "x: y: z\n" + long, 9002},
 		"at the end":                  {long + "x: y: z", 9002},
 	} {
-		_, problems := Parse("f.yaml", []byte(c.text))
-		if len(problems) != 1 || problems[0].Line != c.line || strings.Contains(problems[0].Message, "yaml:") || !strings.Contains(problems[0].Message, "not valid YAML: ") {
-			t.Errorf("%s: %v, want line %d", name, problems, c.line)
+		var doc yaml.Node
+		err := yaml.NewDecoder(strings.NewReader(c.text)).Decode(&doc)
+		if err == nil {
+			t.Fatalf("%s: the text is YAML", name)
+		}
+		line, message := Fault([]byte(c.text), err)
+		if line != c.line || message == "" || strings.Contains(message, "yaml:") {
+			t.Errorf("%s: line %d, %q, want line %d", name, line, message, c.line)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package flowdef
+package yamltext
 
 import (
 	"bytes"
@@ -16,14 +16,14 @@ var yamlFault = regexp.MustCompile(`^yaml: (?:line \d+: )?(.*)`)
 // construct over several lines that only looks like a fault where it is cut.
 const scanAhead = 2 << 20
 
-// SyntaxFault says where a text is no YAML, and why. err is what the parser
+// Fault says where a text is no YAML, and why. err is what the parser
 // said of it, which names the line where the construct began that a fault is
 // in, or the line before it, or none.
 //
 // The fault is in the first line with which the text does not parse, however
 // few lines follow it: everything before that line is YAML by itself. In a
 // construct over several lines that is the line it begins in.
-func SyntaxFault(data []byte, err error) (line int, message string) {
+func Fault(data []byte, err error) (line int, message string) {
 	message = err.Error()
 	if m := yamlFault.FindStringSubmatch(message); m != nil {
 		message = m[1]

@@ -1,4 +1,4 @@
-package flowdef
+package yamltext
 
 import (
 	"strings"
@@ -18,11 +18,11 @@ import (
 //
 // is the value "sum by (job) (\n  rote(a[5m]))\n", in which rote begins at byte 17.
 
-// lineOf returns the line of the file on which byte pos of a scalar's value
-// stands. Folding and indentation change the white space of a value only, so
+// Line returns the line of the file, from 1, on which byte pos of a scalar's value
+// stands; lines is the file's text. Folding and indentation change the white space of a value only, so
 // the place is found by counting what is not white space. A place behind the
 // last of it is that last one's.
-func (p *fileParser) lineOf(n *yaml.Node, pos int) int {
+func Line(lines []string, n *yaml.Node, pos int) int {
 	want, last := 0, 0
 	for i, r := range n.Value {
 		if !unicode.IsSpace(r) {
@@ -37,28 +37,28 @@ func (p *fileParser) lineOf(n *yaml.Node, pos int) int {
 	line := n.Line
 	var rest string
 	switch {
-	case line < 1 || line > len(p.lines):
+	case line < 1 || line > len(lines):
 		return n.Line
 	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
-		if line == len(p.lines) {
+		if line == len(lines) {
 			return n.Line
 		}
 		line++ // the indicator has a line of its own
-		rest = p.lines[line-1]
+		rest = lines[line-1]
 	default:
-		rest = fromColumn(p.lines[line-1], n.Column)
+		rest = fromColumn(lines[line-1], n.Column)
 	}
 	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 && rest != "" { // the opening quote
 		rest = rest[1:]
 	}
 	for {
 		seen, found := skip(rest, want, n.Style)
-		if found || line == len(p.lines) {
+		if found || line == len(lines) {
 			return line
 		}
 		want -= seen
 		line++
-		rest = p.lines[line-1]
+		rest = lines[line-1]
 	}
 }
 
