@@ -16,6 +16,13 @@ import (
 // goes into everything else, to find refusals and reasons to evaluate the
 // expression whole. If there is such a reason, leaves and residual are thrown
 // away, and what the selectors read takes their place.
+//
+// The residual is an expression of PromQL like any other, and a leaf's vector at
+// a window's end is what a scrape at that moment would have stored. So nothing
+// above a leaf needs an implementation here, and what Prometheus adds to its
+// operators is there with the next version of its engine. What must be known of
+// an operation is which labels it leaves (infer) and whether it looks at one
+// sample at a time (bygroup); not knowing either costs speed, not correctness.
 
 // Compile takes an expression apart into leaves and a residual for windows
 // that end every so many ms, and returns the step in use: every itself or, when

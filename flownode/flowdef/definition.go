@@ -15,7 +15,14 @@ import (
 
 // fenceGroup names the group of flows that share rounds, and so see one
 // vector: the flows of one file, or of one rule group of it. A round has one
-// trigger, so flows with one of their own are a group of their own.
+// trigger, so flows with one of their own are a group of their own. Of a file
+// web.yaml the groups are
+//
+//	web.yaml                 native flows
+//	web.yaml/example         the rule group of that name
+//	web.yaml samples 1000    native flows with that trigger
+//
+// Which group a flow is in is not part of what its definition means (Hash).
 func (p *fileParser) fenceGroup(ruleGroup string, t Trigger) string {
 	group := filepath.Base(p.file)
 	if ruleGroup != "" {

@@ -23,7 +23,8 @@ func (l *Leaf) Describe() string {
 }
 
 // Describe says in a few lines how the expression is kept, for people: why not
-// incrementally, if so, and then each leaf.
+// incrementally, if so, and then each leaf. Of windows that close later than a
+// reader of the table expects it says that, too.
 func (c *Compiled) Describe() []string {
 	var lines []string
 	if c.Batch {

@@ -35,6 +35,11 @@ func parentOf(path []parser.Node) parser.Node {
 	return path[len(path)-1]
 }
 
+// Numbers and constants are two things. A number is known when the definition is
+// read, and may be the argument of a leaf's function. A constant is the same for
+// all groups of one window, and may stand beside a leaf in an expression that is
+// evaluated group by group: time() is a constant and no number.
+
 // metricName returns the one metric name that the matchers demand, or "". A
 // regular expression demands one where it is just a name: {__name__=~"a"}.
 func metricName(ms []*labels.Matcher) string {

@@ -80,8 +80,8 @@ func (p *fileParser) text(f fields, what, key string) string {
 	return n.Value
 }
 
-// needText is text for a key that must be there.
-// The problem of a missing key is at the item, as there is no line to name.
+// needText is text for a key that must be there. The problem of a missing key is
+// at the item, as the key has no line.
 func (p *fileParser) needText(at *yaml.Node, f fields, what, key string) string {
 	if _, ok := f[key]; !ok {
 		p.addf(at, "%s: %s is missing", what, key)

@@ -230,7 +230,7 @@ func (c *Compiled) binaryLabels(n *parser.BinaryExpr) labelSet {
 }
 
 // mayDifferInName reports whether two results could have equal labels but for
-// __name__: where a selector can find several metrics, or where the expression
+// __name__, as those of {__name__=~"a|b"} do: where a selector can find several metrics, or where the expression
 // deals with the name itself. It may be true although no two results ever do;
 // then the column holds a name that would not have been needed.
 func (c *Compiled) mayDifferInName(e parser.Expr) bool {

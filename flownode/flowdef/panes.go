@@ -15,7 +15,14 @@ import (
 //	of the step
 //
 // which holds if Pane divides all three. The largest such width has the fewest
-// panes.
+// panes:
+//
+//	range  step  offset   pane   panes in a window
+//	5m     1m             1m     5
+//	5m     5m             5m     1: windows stand side by side
+//	5m     2m             1m     5
+//	1h     1m    90s      30s    120
+//	1h     7s             1s     3,600, more than MaxPanes: batch
 
 // errNoStep says that an expression leaves open how far apart windows end, and
 // the definition does not say it.

@@ -7,8 +7,17 @@ import "laminar/flownode/pane"
 //
 //	end-Offset-Range < t <= end-Offset
 //
-// With a negative offset the upper bound lies beyond the window's end. Pinned
-// leaves read one stretch for all windows, so they are looked at apart.
+// With a negative offset the upper bound lies beyond the window's end:
+//
+//	      MaxReach                        Ahead
+//	|----------------------------|---------------------|
+//	                            end
+//	(--- x[5m] offset 2m ---]
+//	                   (------- x[5m] offset -3m ------]
+//
+// Retention must cover MaxReach, and Ahead as well where there is some, because
+// the window is computed when what it reads has come. Pinned leaves read one
+// stretch for all windows, so they are looked at apart.
 
 // Bounds is the stretch of sample time that the leaf reads in the window with
 // this end: after < t <= upTo. A pinned leaf reads the same in all windows.

@@ -12,7 +12,9 @@ import (
 )
 
 // What is refused: expressions that no flow can have, however it is kept. A
-// refusal names the part of the expression that it is about.
+// refusal names the part of the expression that it is about. What is computed at
+// a cost is not refused: that is what whole.go and Leaf.Batch are for, and
+// `flow validate` says so.
 
 // refusedCall says why a function is refused, "" when it is not. Experimental
 // functions may change or go with the next Prometheus, under a table that is kept

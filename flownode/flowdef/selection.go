@@ -42,7 +42,8 @@ func (l *Leaf) hold(timestamp *int64, startOrEnd parser.ItemType) {
 
 // unpinned adds, where all selectors are pinned, what they would read without @:
 // it says which windows have results. Pinned selections alone would give every
-// window since the epoch the same result, and none a reason to be computed.
+// window since the epoch the same result, and none a reason to be computed. So
+// up @ 1700000000 has results in the windows in which up would have them.
 func unpinned(leaves []Leaf) []Leaf {
 	if slices.ContainsFunc(leaves, func(l Leaf) bool { return !l.Pinned }) {
 		return leaves

@@ -11,7 +11,8 @@ import (
 // trigger decides when results are seen, never what they are: windows close by
 // the watermark alone.
 //
-// It is kept in the catalogue as JSON, so names of fields stay.
+// It is kept in the catalogue as JSON, so names of fields stay: a field that is
+// renamed would be an unknown key to Unmarshal.
 type Trigger struct {
 	Interval  int64  `json:"interval,omitempty"`  // ms between rounds at least, when something changed
 	Cron      string `json:"cron,omitempty"`      // standard five fields

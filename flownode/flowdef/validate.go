@@ -9,7 +9,14 @@ import (
 
 // What flows do to each other, and to what the database holds: checks that need
 // more than one definition. They compare what is compiled and not texts, so that
-// two spellings of one thing are one thing.
+// two spellings of one thing are one thing. Refused are
+//
+//   - two flows of one identity;
+//   - two flows of one table whose rows could not be told apart, or whose columns
+//     differ;
+//   - a flow that reads what a flow writes;
+//   - a flow whose windows need raw samples that retention has dropped, or would
+//     drop before they close (CheckRaw, when a flow is applied).
 
 // Validate checks what flows do to each other: flows that write the same rows
 // or disagree on their table, and flows that read what a flow writes. existing

@@ -47,6 +47,9 @@ func wholeCall(n *parser.Call) string {
 // is read from 67m before the window's end. @ start() and @ end() put a selector
 // back at the end of the window, @ with a fixed time at that.
 //
+// Two selectors that read the same samples are one leaf here, whatever the
+// expression makes of them: reading is what they are for.
+//
 // Cover is what the ranges alone make, and Range has the lookback of an instant
 // selector in it: a window is as long as Cover says, and reads as far as Range.
 func selections(e parser.Expr, lookback int64) []Leaf {
