@@ -26,6 +26,8 @@ func writeProgress(ctx context.Context, tx pgx.Tx, writes []write) error {
 	)
 	batch := &pgx.Batch{}
 	for _, w := range writes {
+		// A refused round is as if it had not been: its flow stays where it is, and
+		// its next round reads the same delta again.
 		if w.out.Err != nil {
 			continue
 		}
@@ -45,7 +47,7 @@ func writeProgress(ctx context.Context, tx pgx.Tx, writes []write) error {
 			batch.Queue(queries.JobStep, j.ID, int32(w.round.Flow), j.NextT, j.WindowsDone, j.RowsWritten, j.Done, j.Error)
 		}
 	}
-	if len(ids) == 0 {
+	if len(ids) == 0 { // all were refused
 		return nil
 	}
 	batch.Queue(queries.FlowProgress, ids, vectors, flushes, emitted, newest, newestAt, marks, errs, begins)

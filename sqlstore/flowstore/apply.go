@@ -106,6 +106,8 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 	if err := c.check(flows, opts); err != nil {
 		return nil, err
 	}
+	// What the catalogue holds and is not among the flows is left alone: applying
+	// one file does not delete what another has brought.
 	byTitle := make(map[string]entry, len(c.known))
 	for _, e := range c.known {
 		byTitle[e.def.Title()] = e
@@ -135,6 +137,7 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 			results[i].Action = Unchanged
 		}
 	}
+	// Results are lost with a change, so it takes a word from the user.
 	if len(changed) > 0 && !opts.Replace {
 		return nil, &ChangedError{Flows: changed}
 	}
@@ -163,6 +166,7 @@ func (c *catalogueChange) check(flows []flowdef.Flow, opts ApplyOptions) error {
 	for i, e := range c.known {
 		existing[i] = e.def
 	}
+	// All problems at once: who applies a file wants to mend it once.
 	problems := flowdef.Validate(flows, existing)
 	for _, f := range flows {
 		if opts.Retention > 0 {
@@ -199,6 +203,8 @@ func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 	if err != nil {
 		return err
 	}
+	// Stored beside the definition, so that views and SQL functions can tell the
+	// flow's rows without reading definitions.
 	static, err := encodeStatic(f.StaticLabels)
 	if err != nil {
 		return err
@@ -211,6 +217,8 @@ func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 	if err != nil {
 		return err
 	}
+	// The snapshot's position is where the flow's deltas begin; its backfill ends
+	// there.
 	start, newest, err := c.start(ctx, f)
 	if err != nil {
 		return fmt.Errorf("find where the backfill starts: %w", err)

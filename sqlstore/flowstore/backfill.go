@@ -18,6 +18,8 @@ func (c *catalogueChange) start(ctx context.Context, f flowdef.Flow) (start, new
 	if !f.Backfill.All && f.Backfill.Duration == 0 {
 		return progress.Unset, progress.Unset, nil
 	}
+	// Metrics are known by name; by other labels a leaf may select nothing of them.
+	// Then the backfill finds nothing in its first windows, which costs time only.
 	var names []string
 	for i := range f.Expr.Leaves {
 		of := f.Expr.Leaves[i].Names()
@@ -31,6 +33,8 @@ func (c *catalogueChange) start(ctx context.Context, f flowdef.Flow) (start, new
 	if err != nil || !ok {
 		return progress.Unset, progress.Unset, err
 	}
+	// A sender with a fast clock does not make windows close early: what lies beyond
+	// the database's clock counts as now.
 	pos := c.Position()
 	return f.BackfillStart(first, pos.Now, pos.Earliest), min(last, pos.Now), nil
 }

@@ -55,6 +55,8 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 		flow  progress.Flow
 		table *resultTable
 	)
+	// One transaction: an owner without a table, or a table without an owner, would
+	// each be a state of its own.
 	err := c.db.InTx(ctx, func(tx pgx.Tx) error {
 		var name, schema string
 		var err error
@@ -71,6 +73,7 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 	if err != nil {
 		return progress.Flow{}, fmt.Errorf("take flow %d: %w", id, pg.Interpret(err))
 	}
+	// Only now: until the commit the flow may still be somebody else's.
 	c.targets.put(id, newTarget(table))
 	return flow, nil
 }
@@ -126,10 +129,13 @@ func dirtyList(ctx context.Context, tx pg.Querier, id progress.FlowID) ([]progre
 // entry is a flow as it stands in the catalogue.
 type entry struct {
 	id     int32
-	schema string // of the result table
-	group  string
+	schema string // of the result table: the configured one when it was applied
+	group  string // the fence group
 	def    flowdef.Flow
-	hash   [32]byte
+
+	// hash is of the definition as it was applied; Apply compares it with that of a
+	// new one.
+	hash [32]byte
 }
 
 // readCatalogue lists the flows in the order in which they were made.

@@ -36,7 +36,7 @@ func (c *Catalogue) changeCatalogue(ctx context.Context, fn func(*catalogueChang
 	if err != nil {
 		return err
 	}
-	defer func() { _ = snap.Close(ctx) }()
+	defer func() { _ = snap.Close(ctx) }() // after a commit it only gives the session back
 	known, err := readCatalogue(ctx, snap.Session())
 	if err != nil {
 		return pg.Interpret(err)
@@ -82,6 +82,7 @@ func (c *catalogueChange) remove(ctx context.Context, gone []entry) error {
 	// Rows of the catalogue first: they are what rounds are fenced by, so no round
 	// of these flows writes to the tables any more.
 	for _, e := range gone {
+		// Rules of one record share a table, told apart by their static labels.
 		shared := slices.ContainsFunc(c.known, func(k entry) bool {
 			return k.schema == e.schema && k.def.Table == e.def.Table && !slices.Contains(ids, k.id)
 		})
@@ -98,6 +99,8 @@ func (c *catalogueChange) remove(ctx context.Context, gone []entry) error {
 			stmt, args = table.clear()
 		}
 		if _, err := c.Session().Exec(ctx, stmt, args...); err != nil {
+			// The snapshot's short limit on waiting holds here, too: a drop must not
+			// hold up every round while somebody reads a table for long.
 			if pg.LockTimedOut(err) {
 				return pg.WithHint(fmt.Errorf("drop the results in %s: the table is in use: %w", table.ident(), err), "again when no query reads it")
 			}

@@ -15,6 +15,8 @@ import (
 
 // encodeFlushes is the ids as {"region": "uuid"}.
 func encodeFlushes(m map[sequence.Region]sequence.FlushID) (string, error) {
+	// A uuid writes itself as text, which people can read and compare with the
+	// column of table flush.
 	ids := make(map[sequence.Region]uuid.UUID, len(m))
 	for r, id := range m {
 		ids[r] = uuid.UUID(id)

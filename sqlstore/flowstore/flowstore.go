@@ -5,6 +5,9 @@ import (
 	"laminar/sqlstore/raw"
 )
 
+// The three are made together because they share one thing: the tables of the
+// flows that Take has taken, which Commit writes to.
+
 // New gives the three sides of what is stored about flows in a database. Result
 // tables are made in the schema results.
 func New(db *pg.DB, reader *raw.Reader, results string) (*Catalogue, *Jobs, *Results) {

@@ -17,25 +17,44 @@ import (
 )
 
 // What people are shown of flows, by the command line and by dashboards. It is read
-// by one statement, without a snapshot of raw samples.
+// by one statement, without a snapshot of raw samples, so it costs the same on a
+// busy installation as on an idle one and holds nothing back.
 
 // FlowStatus is one flow of the catalogue with how far it is. Def.Expr is as the
 // flow is computed: whole, where metrics that it reads hold native histograms.
 type FlowStatus struct {
 	ID    progress.FlowID
 	Def   flowdef.Flow
-	Group string
+	Group string // the fence group
 	Table string // with schema, quoted where needed
+
+	// Epoch is how often the flow was taken; 0 before the first time, and until
+	// then it has no table.
 	Epoch int64
+
+	// Progress is the stored one, but for BeginsAfter.
 	progress.Progress
-	Error        string
-	LagSequences int64            // commits of all regions it has not read
-	LagMillis    int64            // age of the oldest of them, 0 when there is none
-	Dirty        map[string]int64 // windows to be recomputed, by reason
-	Jobs         int64            // unfinished
-	TableBytes   int64
-	CreatedAt    int64
-	UpdatedAt    int64
+
+	// Error is why the flow stands still or lacks windows; "" when it does not.
+	Error string
+
+	// LagSequences counts the commits, of all regions together, that the flow has
+	// not read. LagMillis is the age of the oldest of them, 0 when there is none:
+	// how long a sample has been waiting, not how long the flow will take.
+	LagSequences int64
+	LagMillis    int64
+
+	// Dirty is how many closed windows are to be computed again, by reason. A
+	// window with several dirty groups counts once for each reason.
+	Dirty map[string]int64
+
+	Jobs       int64 // unfinished ones
+	TableBytes int64 // with indexes and TOAST; 0 while there is no table
+
+	// When the flow was applied and when its row was last written, which each of
+	// its rounds does; ms since the epoch, by the database's clock.
+	CreatedAt int64
+	UpdatedAt int64
 }
 
 // List lists all flows with how far they are, in the order in which they
@@ -49,6 +68,8 @@ func (c *Catalogue) List(ctx context.Context) ([]FlowStatus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the state of flows: %w", pg.Interpret(err))
 	}
+	// Definitions are stored as they were written. What they are computed as depends
+	// on samples, too.
 	names, err := c.raw.HistogramNames(ctx)
 	if err != nil {
 		return nil, err
@@ -80,6 +101,8 @@ func (c *Catalogue) Show(ctx context.Context, name string) ([]FlowStatus, error)
 	if err != nil {
 		return nil, err
 	}
+	// Titles are unique; a name can be that of several rules, and also the title of
+	// one of them, which then is meant.
 	var found []FlowStatus
 	var titles []string
 	for _, f := range all {

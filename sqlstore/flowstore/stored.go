@@ -38,6 +38,7 @@ func (c *Catalogue) Stored(ctx context.Context) (*Stored, error) {
 // Flow loads a flow as the snapshot shows it, with its progress and its dirty
 // list, without becoming its owner. progress.ErrFlowGone when it is not there.
 func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error) {
+	// As Take does it, but for the epoch, and the table is only looked for.
 	flow := progress.Flow{ID: id}
 	// A table may not be there, since only a flownode that has taken the flow makes
 	// it. Then the flow has no results, which is no error.

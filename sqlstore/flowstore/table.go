@@ -88,6 +88,7 @@ func (t *resultTable) ensure(ctx context.Context, q pg.Querier, flow string) err
 		want = append(want, c+" "+t.in.columnType())
 	}
 	want = append(want, "value double precision")
+	// What is not ours is not touched, not even if its columns fit.
 	switch {
 	case !strings.HasPrefix(mark, tableMark):
 		return pg.WithHint(fmt.Errorf("table %s exists and was not made by Laminar", t.ident()),
@@ -147,6 +148,7 @@ func (t *resultTable) staticArgs() []any {
 // of columns: text for label columns, an object for what the one labels column
 // contains. "{}" when all rows are the flow's.
 func (t *resultTable) ownColumns() (string, error) {
+	// The function flow_windows makes conditions of it, by the kind of each value.
 	own := make(map[string]any, len(t.staticNames))
 	for i, c := range t.staticNames {
 		if own[c] = t.static[i]; !t.perLabel {

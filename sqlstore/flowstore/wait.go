@@ -83,6 +83,7 @@ type waiting struct {
 
 // reason says why the flow has not caught up with vec, "" if it has.
 func (w *waiting) reason(vec sequence.Vector) string {
+	// In the order in which a flow gets there, so the answer is what it lacks next.
 	closed := w.ClosedUntil(w.step)
 	switch {
 	case !w.taken:

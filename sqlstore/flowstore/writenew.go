@@ -39,6 +39,7 @@ func writeNew(ctx context.Context, db *pg.DB, tx pgx.Tx, t *target, windows []pr
 	if err != nil {
 		return nil, 0, err
 	}
+	// By end alone: a flow has one window for each.
 	isNew := make(map[int64]bool, len(ends))
 	var end time.Time
 	if _, err := pgx.ForEachRow(found, []any{&end}, func() error { isNew[end.UnixMilli()] = true; return nil }); err != nil {
@@ -59,7 +60,7 @@ func writeNew(ctx context.Context, db *pg.DB, tx pgx.Tx, t *target, windows []pr
 		}
 		src.add(w)
 	}
-	if src.n == 0 {
+	if src.n == 0 { // all of them have rows
 		return rest, 0, nil
 	}
 	if err := db.CopyRows(ctx, tx.Conn().PgConn(), t.sql.copy, src); err != nil {
@@ -91,6 +92,7 @@ func (c *resultRows) Rows() int { return c.n }
 func (c *resultRows) AppendRow(dst []byte, _ int) ([]byte, error) {
 	w := c.windows[c.window]
 	r := &w.Rows[c.row]
+	// Start and end are the same for all rows of a window, so they are encoded once.
 	if c.row == 0 {
 		c.head = pg.AppendInt2(c.head[:0], int16(3+len(r.Columns)))
 		c.head = pg.AppendInt8Field(c.head, timestampOf(w.Start))

@@ -44,6 +44,7 @@ func (h *hotRows) AppendRow(dst []byte, row int) ([]byte, error) {
 	dst = pg.AppendInt4Field(dst, int32(seg.Len()))
 	dst = pg.AppendBoolField(dst, seg.Ordered)
 	dst = pg.AppendBoolField(dst, seg.HasStale)
+	// How long the packed samples are is known when they are there.
 	at := len(dst)
 	dst = append(dst, 0, 0, 0, 0) // the length of what follows
 	dst, err := h.packer.AppendColumns(dst, seg)

@@ -61,6 +61,7 @@ func decodeSegment(cols [][]byte, seg *segment.Segment, u *segment.Unpacker) err
 	if err := decodeHead(cols, seg); err != nil {
 		return err
 	}
+	// The number of samples stands in the row, too, and must be what comes out.
 	d := rowDecoder{cols: cols}
 	samples := int(d.int4(colSamples))
 	err := d.err
@@ -189,6 +190,8 @@ func arrayElements(b []byte, oid uint32, width int) (body []byte, n int, err err
 		return nil, 0, fmt.Errorf("array of %d bytes has no dimension", len(b))
 	}
 	count, body := int64(binary.BigEndian.Uint32(b[12:])), b[20:]
+	// Compared in 64 bits and before anything is allocated: a damaged count must not
+	// make a slice of billions.
 	if width < 0 {
 		if count > int64(len(body)/4) {
 			return nil, 0, fmt.Errorf("array of %d elements has %d bytes", count, len(body))

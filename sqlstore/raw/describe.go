@@ -55,6 +55,7 @@ func (s *Snapshot) Spans(ctx context.Context, sel segment.Select) ([]segment.Spa
 	if len(sel.Metrics) == 0 {
 		return nil, nil
 	}
+	// Merged by the server: there are many segments and few spans.
 	after, upTo := spanOf(sel)
 	rows, err := s.conn.Query(ctx, s.bind(queries.SegmentSpans), metricIDs(sel.Metrics), after, upTo)
 	if err != nil {

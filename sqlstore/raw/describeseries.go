@@ -44,6 +44,8 @@ func (s *Snapshot) Series(ctx context.Context, metrics []string, after sequence.
 		read func() ([]series.Label, error)
 		err  error
 	)
+	// Two statements give the same rows, with all labels as one document or with the
+	// values of up to narrowLabels of them; what differs is how a row is read.
 	if len(only) == 0 || len(only) > narrowLabels {
 		var doc []byte
 		scan, read = append(scan, &doc), func() ([]series.Label, error) { return parseLabels(doc) }
@@ -102,6 +104,7 @@ var _ pgtype.BytesScanner = (*labelValue)(nil)
 
 // labels is the label set of the values.
 func (s *labelSets) labels() ([]series.Label, error) {
+	// The values as one text, by which a known set is found without allocating.
 	s.key = s.key[:0]
 	for i := range s.names {
 		// 0xff and 0xfe occur in no UTF-8 text.

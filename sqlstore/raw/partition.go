@@ -63,6 +63,7 @@ func (k *Keeper) partitions(ctx context.Context) ([]string, error) {
 // there. Buckets that retention has given up get none. While there are
 // some to make, tell hears how many of the units have theirs.
 func (k *Keeper) makePartitions(ctx context.Context, units []sealUnit, earliest int64, tell func(done int)) error {
+	// Listed once: seals exclude each other, so no other process makes one meanwhile.
 	there, err := k.partitions(ctx)
 	if err != nil {
 		return fmt.Errorf("list partitions: %w", err)

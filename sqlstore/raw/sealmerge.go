@@ -32,9 +32,13 @@ const (
 // and time bucket.
 type sealUnit struct {
 	region, metric int32
-	bucket         int64 // ms since the epoch
-	samples        int64
-	newest         int64 // ms since the epoch
+	bucket         int64 // begin of the time bucket, ms since the epoch
+
+	// samples is before duplicates, and counts the bytes of histograms as more of
+	// them (see weight): what matters is the memory that a merge takes.
+	samples int64
+
+	newest int64 // time of the newest sample, ms since the epoch
 }
 
 // written is what a merge wrote.
@@ -64,6 +68,7 @@ func (m *merger) mergeAll(ctx context.Context, units []sealUnit) error {
 	for _, u := range units {
 		m.tell(done, total)
 		done += u.samples
+		// Given up as a whole; its bucket may have no partition any more.
 		if u.newest < m.earliest {
 			continue
 		}
@@ -124,6 +129,8 @@ func (m *merger) mergeUnit(ctx context.Context, u sealUnit) error {
 			return err
 		}
 	}
+	// Each part reads the unit anew and leaves out the other parts' series. That is
+	// slow, and rare: a unit is one metric of one region and day.
 	for _, part := range parts {
 		hot, err := m.read(ctx, u, part)
 		if err != nil {

@@ -44,6 +44,7 @@ func (w *Writer) Metrics(ctx context.Context, names []string) ([]sequence.Metric
 // insertion does nothing about a name that another process has inserted
 // meanwhile, and then does not return its id: hence the second look.
 func (w *Writer) metrics(ctx context.Context, names []string) ([]sequence.MetricID, error) {
+	// Names may stand there more than once; each is looked up once.
 	byName := make(map[string]sequence.MetricID, len(names))
 	wanted := slices.Compact(slices.Sorted(slices.Values(names)))
 	if err := w.findMetrics(ctx, wanted, byName); err != nil {
@@ -105,6 +106,8 @@ func (tx *FlushTx) CreateSeries(ctx context.Context, wanted []series.Wanted) ([]
 // is on, and what makes one length of all keys. The same series may stand in the
 // chunk more than once; it is created once.
 func (tx *FlushTx) createChunk(ctx context.Context, wanted []series.Wanted) ([]series.Stored, error) {
+	// Most series that are asked for here are there already: a process that has just
+	// started knows none, and asks for all that it hears of.
 	identities := make([][]byte, len(wanted))
 	for i := range wanted {
 		identities[i] = wanted[i].SHA256[:]
@@ -133,6 +136,8 @@ func (tx *FlushTx) createChunk(ctx context.Context, wanted []series.Wanted) ([]s
 		}
 		metrics, missing, labels = append(metrics, int32(n.Metric)), append(missing, n.SHA256[:]), append(labels, text)
 	}
+	// No conflict is provided for: with the region's lock held nobody else can have
+	// created them since they were looked for.
 	if len(missing) > 0 {
 		rows, err := tx.conn.Query(ctx, queries.SeriesInsert, int32(tx.flush.Region), int64(tx.flush.Seq), metrics, missing, labels)
 		if err != nil {
@@ -142,6 +147,7 @@ func (tx *FlushTx) createChunk(ctx context.Context, wanted []series.Wanted) ([]s
 			return nil, err
 		}
 	}
+	// In the order in which they were asked for.
 	out := make([]series.Stored, len(wanted))
 	for i := range wanted {
 		out[i] = known[wanted[i].SHA256]
@@ -169,6 +175,8 @@ func collectSeries(rows pgx.Rows, created bool, into map[[32]byte]series.Stored)
 // labelsJSON is a label set as a JSON object. Text that is not UTF-8 is refused
 // here, because JSON encoding would quietly replace it.
 func labelsJSON(labels []series.Label) (string, error) {
+	// Put together here, because a map for each series would be garbage at once; the
+	// text of each name and value is encoding/json's.
 	var b strings.Builder
 	b.WriteByte('{')
 	for i, l := range labels {

@@ -168,6 +168,7 @@ var errNotBeside = errors.New("no session beside the snapshot's own")
 func (s *Snapshot) readBeside(ctx context.Context, regions []int32, fn segmentFunc, read readFunc) error {
 	waiting, cancel := context.WithTimeout(ctx, besideWait)
 	defer cancel()
+	// The pool may be full of others who wait for what we hold.
 	conn, err := s.pool.Acquire(waiting)
 	if err != nil {
 		return errNotBeside
