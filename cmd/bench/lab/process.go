@@ -63,6 +63,7 @@ func freeAddress() (string, error) {
 	return ln.Addr().String(), ln.Close()
 }
 
+// URL is where the process serves a path.
 func (p *Process) URL(path string) string { return "http://" + p.address + path }
 
 // AwaitReady waits until path answers 200 and returns the time since the start.
@@ -145,6 +146,7 @@ func (p *Process) Metrics(ctx context.Context) (map[string]float64, error) {
 	return sums, nil
 }
 
+// Get reads a page.
 func Get(ctx context.Context, url string) (status int, text []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -54,8 +54,10 @@ func (l *Lab) LaunchPrometheus(dir string) (*PrometheusServer, error) {
 	return &PrometheusServer{p, dir}, err
 }
 
+// WriteURL is where senders write to.
 func (p *PrometheusServer) WriteURL() string { return p.URL("/api/v1/write") }
 
+// Taken is as Receiver has it.
 func (p *PrometheusServer) Taken(ctx context.Context) (float64, error) {
 	m, err := p.Metrics(ctx)
 	return m["prometheus_tsdb_head_samples_appended_total"], err
@@ -64,6 +66,7 @@ func (p *PrometheusServer) Taken(ctx context.Context) (float64, error) {
 // victoria is Debian's single-node VictoriaMetrics.
 type victoria struct{ *Process }
 
+// StartVictoria starts one on a directory, and waits until it is ready.
 func (l *Lab) StartVictoria(ctx context.Context, dir string) (*victoria, error) {
 	p, err := startProcess(l.Dir, "victoria-metrics", l.Victoria, func(address string) []string {
 		return []string{"-storageDataPath=" + dir, "-httpListenAddr=" + address, "-retentionPeriod=1", "-loggerLevel=WARN"}
@@ -143,8 +146,10 @@ func (l *Lab) writeFlows(flows string) (string, error) {
 	return file, os.WriteFile(file, []byte(flows), 0o644)
 }
 
+// WriteURL is where senders write to.
 func (l *Laminar) WriteURL() string { return l.URL("/api/v1/write") }
 
+// Taken is as Receiver has it.
 func (l *Laminar) Taken(ctx context.Context) (float64, error) {
 	return l.DB.Number(ctx, "select coalesce(sum(n), 0)::float8 from laminar.flush, unnest(samples) n")
 }

@@ -69,6 +69,7 @@ var copyHeader = append([]byte("PGCOPY\n\xff\r\n\x00"), make([]byte, 8)...)
 // pgEpoch is 2000-01-01, which PostgreSQL counts timestamps from, in ms.
 const pgEpoch = 946_684_800_000
 
+// Add appends a row.
 func (w *RowWriter) Add(t int64, series int, v float64) {
 	if w.cur == nil {
 		w.cur = append(make([]byte, 0, copyRows*34+64), copyHeader...)
@@ -92,6 +93,7 @@ func (w *RowWriter) flush() {
 	}
 }
 
+// Finish returns all rows, in pieces to be copied.
 func (w *RowWriter) Finish() [][]byte {
 	w.flush()
 	return w.done

@@ -21,6 +21,7 @@ type Sender struct {
 	url    string
 }
 
+// NewSender returns a sender with so many connections at most.
 func NewSender(url string, most int) *Sender {
 	return &Sender{url: url, client: http.Client{
 		Timeout:   2 * time.Minute,
@@ -28,6 +29,7 @@ func NewSender(url string, most int) *Sender {
 	}}
 }
 
+// Close closes its connections. Nothing may be under way.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }
 
 // Send sends a load, a connection for each lane, and returns how long it took

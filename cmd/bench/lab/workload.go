@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 )
 
-// The interval of a fleet that is scraped as prometheus.yml has it.
+// ScrapeInterval is the interval of a fleet that is scraped as prometheus.yml has it.
 const ScrapeInterval = 15 * time.Second
 
 // PerMinute is how many scrapes a window of a minute holds.
@@ -71,6 +71,7 @@ func MetricSeries(n, target int, metrics ...string) *FleetSeries {
 
 func jobName(host int) string { return fmt.Sprintf("job-%d", host%JobCount) }
 
+// Add adds a series of a host.
 func (f *FleetSeries) Add(host int, labels ...prompb.Label) {
 	var text []byte
 	for i := range labels {
@@ -86,6 +87,7 @@ func (f *FleetSeries) Add(host int, labels ...prompb.Label) {
 	f.Labels = append(f.Labels, text)
 }
 
+// Len is how many series there are.
 func (f *FleetSeries) Len() int { return len(f.Labels) }
 
 // value is what series i shows in scrape k: four of five are counters that grow

@@ -127,7 +127,7 @@ func (in *Installation) database() []string {
 // Kill ends the process as a crash would.
 func (in *Installation) Kill() {
 	_ = in.Cmd.Process.Kill()
-	<-in.done
+	_ = <-in.done // that it was killed
 	in.Cmd = nil
 }
 
