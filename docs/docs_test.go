@@ -56,9 +56,10 @@ var (
 	inTree  = regexp.MustCompile(`^[\w.-]+(?:/[\w.*-]+)+$`)
 	// mentioned is a path in prose: not the end of a longer one, nor of a URL.
 	mentioned = regexp.MustCompile(`(?:^|[\s("])([\w-]+(?:/[\w.*-]+)+)`)
+	testName  = regexp.MustCompile(`^(Test[A-Z]\w*)(\*?)(?:/|$)`)
 	braces    = regexp.MustCompile(`^(.*)\{([^}]*)\}(.*)$`)
 	goTest    = regexp.MustCompile("go test [^`\n]*")
-	testDir   = regexp.MustCompile(`\s\./([\w/]+)`)
+	testDir   = regexp.MustCompile(`\s\./([\w/]*\w)(/\.\.\.)?`)
 	testFor   = regexp.MustCompile(`-(run|bench) '?([\w|]+)`)
 	links     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading   = regexp.MustCompile(`(?m)^#+ (.+)$`)
@@ -67,7 +68,7 @@ var (
 
 // TestNames: paths and Go names in code type exist, in every document.
 func TestNames(t *testing.T) {
-	known := declarations(t)
+	known, tests := declarations(t), testNames(t, "", true)
 	checked := 0
 	for _, doc := range documents(t) {
 		if doc.path == "CHANGELOG.md" { // tells what was
@@ -83,6 +84,14 @@ func TestNames(t *testing.T) {
 				checked++
 				if !exists(file) {
 					t.Errorf("%s: %s does not exist", doc.path, file)
+				}
+			}
+			if m := testName.FindStringSubmatch(name); m != nil {
+				checked++
+				if !slices.ContainsFunc(tests, func(test string) bool {
+					return test == m[1] || m[2] != "" && strings.HasPrefix(test, m[1])
+				}) {
+					t.Errorf("%s: there is no test %s", doc.path, name)
 				}
 			}
 			if m := goNames.FindStringSubmatch(name); m != nil && known[m[1]] != nil {
@@ -154,39 +163,52 @@ func TestComments(t *testing.T) {
 	}
 }
 
-// TestCommands: the tests and benchmarks that documents run are where they say.
+// TestCommands: the tests and benchmarks that documents and comments run are
+// where they say.
 func TestCommands(t *testing.T) {
 	found := 0
 	for _, doc := range documents(t) {
-		for _, command := range goTest.FindAllString(doc.text, -1) {
-			dir := testDir.FindStringSubmatch(command)
-			if dir == nil {
+		found += checkCommands(t, doc.path, doc.text)
+	}
+	for _, file := range slices.Concat(goFiles(t, "", false), goFiles(t, "", true)) {
+		for _, group := range parse(t, file).Comments {
+			found += checkCommands(t, file, group.Text())
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d commands were found", found)
+	}
+}
+
+// checkCommands checks every go test of a text that names a package, and returns
+// how many tests and benchmarks these name.
+func checkCommands(t *testing.T, where, text string) (found int) {
+	t.Helper()
+	for _, command := range goTest.FindAllString(text, -1) {
+		dir := testDir.FindStringSubmatch(command)
+		if dir == nil {
+			continue
+		}
+		tests := testNames(t, dir[1], dir[2] != "")
+		if len(tests) == 0 {
+			t.Errorf("%s: %s: there are no tests in %s", where, command, dir[1])
+		}
+		for _, m := range testFor.FindAllStringSubmatch(command, -1) {
+			if m[2] == "xxx" { // runs none
 				continue
 			}
-			below := strings.TrimSuffix(dir[1], "/")
-			tests := testNames(t, below)
-			if len(tests) == 0 {
-				t.Errorf("%s: %s: there are no tests in %s", doc.path, command, below)
-			}
-			for _, m := range testFor.FindAllStringSubmatch(command, -1) {
-				if m[2] == "xxx" { // runs none
-					continue
-				}
-				found++
-				for one := range strings.SplitSeq(m[2], "|") {
-					kind := map[string]string{"run": "Test", "bench": "Benchmark"}[m[1]]
-					if !slices.ContainsFunc(tests, func(name string) bool {
-						return strings.HasPrefix(name, kind) && strings.Contains(name, one)
-					}) {
-						t.Errorf("%s: %s: no %s of %s in %s", doc.path, command, kind, one, below)
-					}
+			found++
+			kind := map[string]string{"run": "Test", "bench": "Benchmark"}[m[1]]
+			for one := range strings.SplitSeq(m[2], "|") {
+				if !slices.ContainsFunc(tests, func(name string) bool {
+					return strings.HasPrefix(name, kind) && strings.Contains(name, one)
+				}) {
+					t.Errorf("%s: %s: no %s of %s in %s", where, command, kind, one, dir[1])
 				}
 			}
 		}
 	}
-	if found < 5 {
-		t.Errorf("only %d commands were found", found)
-	}
+	return found
 }
 
 // TestLinks: links within the repository lead to a file and to a heading of it.
@@ -297,11 +319,15 @@ func goFiles(t *testing.T, below string, tests bool) []string {
 	return out
 }
 
-// testNames lists the tests and benchmarks below a folder.
-func testNames(t *testing.T, below string) []string {
+// testNames lists the tests and benchmarks of a folder, and with all of those
+// below it.
+func testNames(t *testing.T, folder string, all bool) []string {
 	t.Helper()
 	var out []string
-	for _, file := range goFiles(t, below, true) {
+	for _, file := range goFiles(t, folder, true) {
+		if !all && filepath.Dir(file) != filepath.Join(root, filepath.FromSlash(folder)) {
+			continue
+		}
 		for _, decl := range parse(t, file).Decls {
 			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
 				out = append(out, f.Name.Name)

@@ -73,7 +73,7 @@ type Reading struct {
 // The cost of the parts of the work, in seconds. All but foldSample are the time
 // of PostgreSQL, including decoding, as measured by
 //
-//	go test ./sqlstore -run '^$' -bench BenchmarkExecutors
+//	go test ./sqlstore/raw -run '^$' -bench BenchmarkExecutors
 //
 // with PostgreSQL 15 over a Unix socket, on a machine with 2 cores and nothing
 // else to do. Only how they stand to each other matters.
@@ -87,7 +87,7 @@ const (
 	pickNewest  = 1.45e-6  // more for each, where of several the newest is picked
 	sendPartial = 0.28e-6  // a partial
 	mapSeries   = 0.65e-6  // a series that is sent with its slot
-	foldSample  = 0.03e-6  // a sample folded here, about: docs/benchmarks.md
+	foldSample  = 0.03e-6  // a sample folded here, about: docs/notes/flows.md
 )
 
 // Bytes on the connection, in PostgreSQL's binary format.
