@@ -93,6 +93,9 @@ func assemble(ctx context.Context, c Config, h *host, listener net.Listener, log
 	if err != nil {
 		return nil, err
 	}
+	if err := store.Keeper.Keep(ctx, c.Upkeep.Retention); err != nil {
+		return nil, err
+	}
 	if err := apply(ctx, c, store, log); err != nil {
 		return nil, err
 	}

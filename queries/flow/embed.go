@@ -72,6 +72,11 @@ var (
 	Clock string
 )
 
+// RetentionKept tells how long the serving processes keep raw samples.
+//
+//go:embed retention_kept.sql
+var RetentionKept string
+
 // Result tables.
 var (
 	//go:embed result_table.sql

@@ -139,6 +139,8 @@ var (
 	RetentionEarliest string
 	//go:embed retention_raise.sql
 	RetentionRaise string
+	//go:embed retention_keep.sql
+	RetentionKeep string
 	//go:embed unused_add.sql
 	UnusedAdd string
 	//go:embed unused_readers.sql

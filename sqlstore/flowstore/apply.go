@@ -8,6 +8,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
+	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 )
 
@@ -32,7 +33,8 @@ type ApplyOptions struct {
 	// dropped.
 	Replace bool
 	// Retention is how long raw samples are kept, ms; 0 means for ever. A flow
-	// whose windows reach further back is refused.
+	// whose windows reach further back is refused. It counts only where no serving
+	// process has said in the database how long it keeps them.
 	Retention int64
 }
 
@@ -103,7 +105,7 @@ func (c *Catalogue) Apply(ctx context.Context, flows []flowdef.Flow, opts ApplyO
 // apply first finds out about all flows what is to become of them, so that what
 // must be refused is refused before anything is written.
 func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) ([]ApplyResult, error) {
-	if err := c.check(flows, opts); err != nil {
+	if err := c.check(ctx, flows, opts); err != nil {
 		return nil, err
 	}
 	// What the catalogue holds and is not among the flows is left alone: applying
@@ -161,16 +163,24 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 }
 
 // check gathers everything that speaks against the flows.
-func (c *catalogueChange) check(flows []flowdef.Flow, opts ApplyOptions) error {
+func (c *catalogueChange) check(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) error {
 	existing := make([]flowdef.Flow, len(c.known))
 	for i, e := range c.known {
 		existing[i] = e.def
 	}
 	// All problems at once: who applies a file wants to mend it once.
 	problems := flowdef.Validate(flows, existing)
+	retention := opts.Retention
+	var kept *int64
+	if err := c.Session().QueryRow(ctx, queries.RetentionKept).Scan(&kept); err != nil {
+		return fmt.Errorf("read how long samples are kept: %w", pg.Interpret(err))
+	}
+	if kept != nil {
+		retention = *kept
+	}
 	for _, f := range flows {
-		if opts.Retention > 0 {
-			if p := flowdef.CheckRaw(f, opts.Retention, c.Position().Earliest, c.Position().Now); p != nil {
+		if retention > 0 {
+			if p := flowdef.CheckRaw(f, retention, c.Position().Earliest, c.Position().Now); p != nil {
 				problems = append(problems, *p)
 			}
 		}

@@ -3,8 +3,10 @@ package flowstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
@@ -158,6 +160,38 @@ func TestDeleteLeavesOtherFlowsRows(t *testing.T) {
 	var unknown *progress.UnknownFlowError
 	if err := db.Store.Catalogue.Delete(t.Context(), "nothing"); !errors.As(err, &unknown) {
 		t.Errorf("delete what is not there: got %v", err)
+	}
+}
+
+// TestApplyJudgesByTheServersRetention: a range is held against what the serving
+// processes keep, where one has said so, and not against the settings of whoever
+// applies.
+func TestApplyJudgesByTheServersRetention(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	const hour, day = time.Hour, 24 * time.Hour
+	apply := func(name, promql string, own time.Duration) error {
+		_, err := db.Store.Catalogue.Apply(t.Context(), []flowdef.Flow{sqltest.FlowFor(t, name, promql)}, flowstore.ApplyOptions{Retention: own.Milliseconds()})
+		return err
+	}
+	refused := func(err error) bool {
+		var problems *flowstore.ProblemsError
+		return errors.As(err, &problems)
+	}
+	month, evening := "sum by (i) (rate(m[30d]))", "sum by (i) (rate(m[6h]))"
+	if err := apply("a", month, 15*day); !refused(err) {
+		t.Errorf("no server has said anything: %v", err)
+	}
+	for i, c := range []struct {
+		server, own time.Duration
+		promql      string
+		refused     bool
+	}{{60 * day, 15 * day, month, false}, {2 * hour, 15 * day, evening, true}, {0, 15 * day, month, false}, {7 * hour, 0, evening, false}} {
+		if err := db.Store.Keeper.Keep(t.Context(), c.server); err != nil {
+			t.Fatal(err)
+		}
+		if err := apply(fmt.Sprint("f", i), c.promql, c.own); refused(err) != c.refused || !c.refused && err != nil {
+			t.Errorf("the server keeps %s, the command %s: %s: %v", c.server, c.own, c.promql, err)
+		}
 	}
 }
 

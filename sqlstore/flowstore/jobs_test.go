@@ -110,7 +110,7 @@ func TestRefillIsRefused(t *testing.T) {
 		t.Error("a span without a window's end was accepted")
 	}
 	var unknown *progress.UnknownFlowError
-	if _, err := db.Store.Jobs.CreateRefill(ctx, "fff", 0, sqltest.Minute); !errors.As(err, &unknown) || unknown.Similar != "f" {
+	if _, err := db.Store.Jobs.CreateRefill(ctx, "ff", 0, sqltest.Minute); !errors.As(err, &unknown) || unknown.Similar != "f" {
 		t.Errorf("unknown flow: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package raw
 import (
 	"context"
 	"fmt"
+	"time"
 
 	queries "laminar/queries/raw"
 	"laminar/sequence/segment"
@@ -23,6 +24,16 @@ import (
 type RetainReport struct {
 	Earliest int64 // samples before this time (ms since the epoch) are given up
 	Drop     DropReport
+}
+
+// Keep says in the database how long samples are kept, 0 for ever: for commands that
+// run with settings of their own. Of several processes that say something else
+// the last one counts.
+func (k *Keeper) Keep(ctx context.Context, retention time.Duration) error {
+	if _, err := k.db.Pool().Exec(ctx, queries.RetentionKeep, retention.Milliseconds()); err != nil {
+		return fmt.Errorf("say how long samples are kept: %w", pg.Interpret(err))
+	}
+	return nil
 }
 
 // Retain gives up all samples before a time, in milliseconds since the epoch,

@@ -1,0 +1,1 @@
+alter table retention drop column kept_ms;
