@@ -37,7 +37,7 @@ func (in *Intake) Commit() (Outcome, error) {
 	}
 	written.add(in.accepted)
 	out := Outcome{Written: written, Refused: in.refused.total()}
-	dropped := in.verdicts.count(g.registry.ha)
+	dropped := in.verdicts.Count(g.registry.replicas)
 	switch {
 	case out.Refused > 0:
 		out.Why = in.refused.text(g.cfg.Limits)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"laminar/ingest/metadata"
+	"laminar/ingest/replica"
 	"laminar/sequence"
 )
 
@@ -58,9 +60,10 @@ type Config struct {
 	StartZeros bool
 
 	// Metadata, when not nil, keeps what senders say of metrics.
-	Metadata MetadataStore
+	Metadata metadata.Store
 
-	HA HA
+	// HA says how pairs of senders are told apart.
+	HA replica.Config
 
 	// OnCommit, when not nil, is called after the requests of a flush have
 	// been answered. It is called from every region's goroutine and must not
@@ -86,7 +89,6 @@ const (
 	DefaultBufferBytes  = 128 << 20
 	DefaultFlushSamples = 200_000
 	DefaultLinger       = 5 * time.Millisecond
-	DefaultFailover     = 30 * time.Second
 )
 
 // withDefaults fills in what is zero.
@@ -102,7 +104,6 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.ResolveTimeout, 5*time.Second)
 	setDefault(&c.DrainTimeout, 5*time.Second)
 	setDefault(&c.SeriesIdle, 6*time.Hour)
-	setDefault(&c.HA.Failover, DefaultFailover)
 	setDefault(&c.Limits.Labels, DefaultLabels)
 	setDefault(&c.Limits.LabelBytes, DefaultLabelBytes)
 	setDefault(&c.Limits.Ahead, DefaultAhead)
@@ -117,7 +118,6 @@ func (c Config) withDefaults() (Config, error) {
 		{"resolve timeout", int64(c.ResolveTimeout)},
 		{"drain timeout", int64(c.DrainTimeout)},
 		{"series idle", int64(c.SeriesIdle)},
-		{"failover timeout", int64(c.HA.Failover)},
 		{"labels", int64(c.Limits.Labels)},
 		{"label bytes", int64(c.Limits.LabelBytes)},
 		{"ahead", int64(c.Limits.Ahead)},
@@ -126,8 +126,9 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fmt.Errorf("ingest: %s is negative", f.name)
 		}
 	}
-	if ha := c.HA; (ha.ClusterLabel == "") != (ha.ReplicaLabel == "") || ha.ReplicaLabel != "" && (ha.ReplicaLabel == ha.ClusterLabel || ha.Elector == nil) {
-		return c, fmt.Errorf("ingest: pairs of senders need two labels and an elector, there are %q and %q", ha.ClusterLabel, ha.ReplicaLabel)
+	var err error
+	if c.HA, err = c.HA.WithDefaults(); err != nil {
+		return c, fmt.Errorf("ingest: %w", err)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -1,6 +1,8 @@
 package ingest
 
-import "time"
+import (
+	"time"
+)
 
 // evictionsPerIdle is how often idle series are looked for within
 // Config.SeriesIdle.

@@ -9,14 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"laminar/ingest/ingesttest"
+	"laminar/ingest/replica"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
 
-// memElector is a ReplicaElector in memory, by a clock of its own. Both the clock and
+// memElector is a replica.Elector in memory, by a clock of its own. Both the clock and
 // the answers are shared by the processes of a test, as a database is.
 type memElector struct {
 	mu    sync.Mutex
@@ -60,9 +61,14 @@ func (e *memElector) clock() time.Duration {
 // and __replica__, with a failover timeout of 30 s of the elector's clock.
 func openPairs(t *testing.T, e *memElector) *receiver {
 	t.Helper()
-	d := openReceiver(t, Config{HA: HA{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Failover: 30 * time.Second, Elector: e}}, nil)
-	d.registry.ha.clock = e.clock
-	return d
+	return openPairsBy(t, e, e.clock)
+}
+
+// openPairsBy is openPairs with another clock.
+func openPairsBy(t *testing.T, e *memElector, clock func() time.Duration) *receiver {
+	t.Helper()
+	ha := replica.Config{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Failover: 30 * time.Second, Elector: e, Clock: clock}
+	return openReceiver(t, Config{HA: ha, Registerer: prometheus.NewRegistry()}, nil)
 }
 
 // sendPair sends one sample as a replica does and checks the answer: stored,
@@ -80,6 +86,24 @@ func (d *receiver) sendPair(step, replica string, t int64, v float64, want error
 
 // errUnknown is what a request is answered while nobody knows who is elected.
 var errUnknown = sequence.ErrUnavailable
+
+// pairMetric is what a metric of pairs says of a cluster, of all its replicas
+// together.
+func (d *receiver) pairMetric(name, of string) (n float64) {
+	d.t.Helper()
+	families, err := d.cfg.Registerer.(*prometheus.Registry).Gather()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "laminar_ha_"+name && m.GetLabel()[0].GetValue() == of {
+				n += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+		}
+	}
+	return n
+}
 
 const pairSeries = "__name__\xffup\xffcluster\xffeu\xffjob\xffx\xff"
 
@@ -143,18 +167,10 @@ func TestPair(t *testing.T) {
 	send("the other", "b", errNotElected, 0)
 
 	d.store.Require(t, want)
-	m := d.registry.ha.metrics
-	if n := testutil.ToFloat64(m.failovers.WithLabelValues("eu")); n != 2 {
-		t.Errorf("%v failovers are counted, want 2", n)
-	}
-	if n := testutil.ToFloat64(m.dropped.WithLabelValues("eu")); n != 11 {
-		t.Errorf("%v dropped samples are counted, want 11", n)
-	}
-	if n := testutil.ToFloat64(m.failures.WithLabelValues("eu")); n != 4 {
-		t.Errorf("%v failures are counted, want 4", n)
-	}
-	if n := testutil.ToFloat64(m.elected.WithLabelValues("eu", "a")); n != 1 || testutil.CollectAndCount(m.elected) != 1 {
-		t.Errorf("a is elected: %v, of %d", n, testutil.CollectAndCount(m.elected))
+	for name, want := range map[string]float64{"failovers_total": 2, "dropped_samples_total": 11, "election_failures_total": 4, "elected": 1} {
+		if n := d.pairMetric(name, "eu"); n != want {
+			t.Errorf("%s is %v, want %v", name, n, want)
+		}
 	}
 }
 
@@ -184,8 +200,7 @@ func TestPairThroughTwoProcesses(t *testing.T) {
 // decides nothing else.
 func TestFastLocalClock(t *testing.T) {
 	e := newMemElector()
-	d := openPairs(t, e)
-	d.registry.ha.clock = func() time.Duration { return 1000 * e.clock() }
+	d := openPairsBy(t, e, func() time.Duration { return 1000 * e.clock() })
 	d.sendPair("first", "a", 1000, 1, nil)
 	for i := range int64(5) {
 		e.pass(5 * time.Second)
@@ -231,7 +246,7 @@ func TestSeriesOfPairs(t *testing.T) {
 	}
 	want[withReplica("a")], want[withReplica("b")] = bits(6), bits(8)
 	d.store.Require(t, want)
-	if n := testutil.ToFloat64(d.registry.ha.metrics.dropped.WithLabelValues("us")); n != 2 {
+	if n := d.pairMetric("dropped_samples_total", "us"); n != 2 {
 		t.Errorf("%v dropped samples are counted for us, want 2", n)
 	}
 
@@ -259,18 +274,15 @@ func canonicalOf(labels string) []byte {
 
 // TestTooManyReplicas: a sender cannot fill the memory with names of replicas.
 func TestTooManyReplicas(t *testing.T) {
-	h := newHATracker(HA{ClusterLabel: "c", ReplicaLabel: "r"}, nil)
-	for i := range maxPairs + 5 {
-		id := h.pair("c", fmt.Sprint(i))
-		if (id == 0) != (i >= maxPairs) {
-			t.Fatalf("replica %d has id %d", i, id)
-		}
-		if id != 0 && (h.who(id).replica != fmt.Sprint(i) || h.pair("c", fmt.Sprint(i)) != id) {
-			t.Fatalf("id %d is %v", id, h.who(id))
-		}
+	h, err := replica.New(replica.Config{ClusterLabel: "c", ReplicaLabel: "r"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range replica.MaxPairs {
+		h.Pair("c", fmt.Sprint(i))
 	}
 	g := newTestRegistry(1)
-	g.ha = h
+	g.clusterLabel, g.replicaLabel, g.replicas = "c", "r", h
 	labels := []series.RawLabel{{Name: []byte("c"), Value: []byte("c")}, {Name: []byte("__name__"), Value: []byte("m")}, {Name: []byte("r"), Value: []byte("one more")}}
 	if _, refused := g.spelled("x", labels); refused != TooManyReplicas || len(g.series) != 0 {
 		t.Errorf("one more is refused for %q", refused)
@@ -296,53 +308,7 @@ func TestBadReplicas(t *testing.T) {
 			t.Errorf("%v samples are refused for %s, want %v", n, reason, want)
 		}
 	}
-	if n := len(*d.registry.ha.pairs.Load()); n != 0 || e.asked != 0 {
-		t.Errorf("%d replicas are remembered, the elector was asked %d times", n, e.asked)
-	}
-}
-
-// TestPairsAtOnce: requests of many goroutines over pairs that fail over all
-// the time store one replica's samples between two failovers.
-func TestPairsAtOnce(t *testing.T) {
-	e := newMemElector()
-	receivers := []*receiver{openPairs(t, e), openPairs(t, e)}
-	var group sync.WaitGroup
-	for i := range 8 {
-		group.Go(func() {
-			for n := range 200 {
-				d := receivers[n%2]
-				replica := []string{"a", "b"}[i%2]
-				e.mu.Lock()
-				before, now := e.who["eu"], e.now
-				e.mu.Unlock()
-				ok, err := d.registry.ha.elected(t.Context(), d.registry.ha.who(d.registry.ha.pair("eu", replica)))
-				if err != nil {
-					t.Error(err)
-				}
-				e.mu.Lock()
-				same := e.who["eu"] == before && e.now == now && before != ""
-				e.mu.Unlock()
-				if same && ok != (before == replica) {
-					t.Errorf("%s is elected, %s is told %v", before, replica, ok)
-				}
-				if n%10 == 0 {
-					e.pass(7 * time.Second)
-				}
-			}
-		})
-	}
-	group.Wait()
-}
-
-// TestPairSettings: half a configuration is none.
-func TestPairSettings(t *testing.T) {
-	e := newMemElector()
-	for _, ha := range []HA{
-		{ClusterLabel: "c"}, {ReplicaLabel: "r", Elector: e}, {ClusterLabel: "c", ReplicaLabel: "r"},
-		{ClusterLabel: "c", ReplicaLabel: "c", Elector: e}, {ClusterLabel: "c", ReplicaLabel: "r", Elector: e, Failover: -1},
-	} {
-		if _, err := New(storeOf{ingesttest.New(1)}, Config{Regions: 1, HA: ha}); err == nil {
-			t.Errorf("%+v is accepted", ha)
-		}
+	if id := d.registry.replicas.Pair("any", "first"); id != 1 || e.asked != 0 {
+		t.Errorf("%d replicas are remembered, the elector was asked %d times", id-1, e.asked)
 	}
 }

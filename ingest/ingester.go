@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"laminar/ingest/metadata"
+	"laminar/ingest/replica"
 	"laminar/sequence"
 )
 
@@ -23,9 +25,9 @@ type Ingester struct {
 	budget   *budget
 	traffic  traffic
 	clock    dbClock
-	metadata *metadataKeeper // nil when it is not kept
-	flushers []*flusher      // by region - 1
-	restores atomic.Uint64   // see flusher
+	metadata *metadata.Keeper // nil when it is not kept
+	flushers []*flusher       // by region - 1
+	restores atomic.Uint64    // see flusher
 }
 
 // New prepares an ingester. It starts nothing; Run does.
@@ -43,15 +45,14 @@ func New(store Store, cfg Config) (*Ingester, error) {
 	if g.metrics, err = newMetrics(cfg.Registerer, g.budget.used.Load, g.registry.count.Load); err != nil {
 		return nil, fmt.Errorf("ingest: register metrics: %w", err)
 	}
-	if cfg.HA.ReplicaLabel != "" {
-		m, err := newHAMetrics(cfg.Registerer)
-		if err != nil {
+	if cfg.HA.Enabled() {
+		if g.registry.replicas, err = replica.New(cfg.HA, cfg.Registerer); err != nil {
 			return nil, fmt.Errorf("ingest: register metrics: %w", err)
 		}
-		g.registry.ha = newHATracker(cfg.HA, m)
+		g.registry.clusterLabel, g.registry.replicaLabel = cfg.HA.ClusterLabel, cfg.HA.ReplicaLabel
 	}
 	if cfg.Metadata != nil {
-		g.metadata = newMetadataKeeper(cfg.Metadata, g.registry.seed, cfg.Logger)
+		g.metadata = metadata.New(cfg.Metadata, g.registry.seed, cfg.Logger)
 	}
 	for r := range cfg.Regions {
 		region := sequence.Region(r + 1)
@@ -89,7 +90,7 @@ func (g *Ingester) Run(ctx context.Context) error {
 	})
 	if g.metadata != nil {
 		watch.Go(func() error {
-			g.metadata.run(ctx)
+			g.metadata.Run(ctx)
 			return nil
 		})
 	}

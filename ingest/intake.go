@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/histogram"
 
+	"laminar/ingest/replica"
 	"laminar/sequence"
 	"laminar/sequence/nativehist"
 	"laminar/sequence/segment"
@@ -34,7 +35,7 @@ type Intake struct {
 	refused  refusals
 	accepted Tally // what is answered for as written though no flush counts it
 	badStart int   // start timestamps that cannot be
-	verdicts verdicts
+	verdicts replica.Verdicts
 	scratch  []byte
 }
 
@@ -64,7 +65,7 @@ func (g *Ingester) Begin(ctx context.Context) *Intake {
 func (in *Intake) Received() {
 	in.earliest, in.latest = in.g.clock.span(in.g.cfg.Limits.Ahead)
 	if in.g.metadata != nil {
-		in.now = in.g.metadata.now()
+		in.now = in.g.metadata.Now()
 	}
 }
 
@@ -106,7 +107,7 @@ func (in *Intake) Reserve(n int64) error {
 func (in *Intake) Free(n int64) { in.g.budget.give(n) }
 
 // Seed is the seed of the hashes that protocols make: of the keys of Candidates
-// and of texts for MetadataHash.
+// and of texts for metadata.Hash.
 func (in *Intake) Seed() maphash.Seed { return in.g.registry.seed }
 
 // Resolve finds or creates the series of a spelling that is not in its
@@ -137,16 +138,16 @@ func (in *Intake) Elected(sp *Spelling, brought Tally) (bool, error) {
 	return in.judge(sp.pair, brought)
 }
 
-func (in *Intake) judge(pair pairID, brought Tally) (bool, error) {
-	v, err := in.verdicts.of(in.ctx, in.g.registry.ha, pair)
+func (in *Intake) judge(pair replica.PairID, brought Tally) (bool, error) {
+	v, err := in.verdicts.Of(in.ctx, in.g.registry.replicas, pair)
 	if err != nil {
 		return false, err
 	}
-	if !v.elected {
-		v.dropped += brought.Samples + brought.Histograms
+	if !v.Elected {
+		v.Dropped += brought.Samples + brought.Histograms
 		in.accepted.add(brought)
 	}
-	return v.elected, nil
+	return v.Elected, nil
 }
 
 // Add puts samples of a series into its region's batch. starts is their start
@@ -259,15 +260,17 @@ func (in *Intake) refuseTime(s *knownSeries, t int64) {
 // KeepsMetadata reports whether Describe does anything.
 func (in *Intake) KeepsMetadata() bool { return in.g.metadata != nil }
 
-// Describe takes what a sender says of a metric; hash is its MetadataHash. sp is
+// Describe takes what a sender says of a metric; hash is its metadata.Hash, of texts hashed
+// with Seed. sp is
 // a series of the metric, nil when none is known: with it, metadata that has been
 // seen costs two loads.
 func (in *Intake) Describe(sp *Spelling, metric string, hash uint64, kind int32, help, unit []byte) {
 	if sp == nil {
-		in.g.metadata.take(metric, hash, in.now, kind, help, unit)
+		in.g.metadata.Take(metric, hash, in.now, kind, help, unit)
 		return
 	}
-	in.g.metadata.offer(sp.series.metric, hash, in.now, kind, help, unit)
+	m := sp.series.metric
+	in.g.metadata.Offer(&m.described, m.name, hash, in.now, kind, help, unit)
 }
 
 // batch is what the request has for a region.

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"time"
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -52,23 +51,6 @@ type FlushTx interface {
 
 	// Rollback ends the flush without a trace. After Commit it does nothing.
 	Rollback(ctx context.Context) error
-}
-
-// MetadataStore keeps what senders say of metrics.
-type MetadataStore interface {
-	// SaveMetadata writes what is not there already; each metric is in the
-	// list once.
-	SaveMetadata(ctx context.Context, list []series.Metadata) error
-}
-
-// ReplicaElector decides which replica of a cluster of senders is listened to, for all
-// processes together.
-type ReplicaElector interface {
-	// Elect takes note that data of the replica has come, and elects it when
-	// none is elected or the elected one has been silent for failover. It
-	// returns who is elected, and for how long from the call nobody else can
-	// be, at most failover.
-	Elect(ctx context.Context, cluster, replica string, failover time.Duration) (elected string, left time.Duration, err error)
 }
 
 // Commit tells what one committed flush brought: the mirror write within the

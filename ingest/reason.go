@@ -3,6 +3,8 @@ package ingest
 import (
 	"fmt"
 	"strings"
+
+	"laminar/ingest/replica"
 )
 
 // Reason is why samples are refused for good: sending them again cannot help.
@@ -48,7 +50,7 @@ func (r Reason) explain(l Limits) string {
 	case BadReferences:
 		return "references to symbols do not come in pairs, or name no symbol"
 	case TooManyReplicas:
-		return fmt.Sprintf("more than %d replicas have written since the start", maxPairs)
+		return fmt.Sprintf("more than %d replicas have written since the start", replica.MaxPairs)
 	case InvalidHistogram:
 		return "native histogram is not valid"
 	case TimeRange:

@@ -10,6 +10,7 @@ import (
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"laminar/ingest/ingesttest"
+	"laminar/ingest/metadata"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -102,7 +103,7 @@ func (in *Intake) put(table *Spellings, e entry) error {
 
 // describe says something of a metric, as a protocol does.
 func (in *Intake) describe(sp *Spelling, metric string, kind int32, help, unit string) {
-	hash := MetadataHash(kind, maphash.String(in.Seed(), help), maphash.String(in.Seed(), unit))
+	hash := metadata.Hash(kind, maphash.String(in.Seed(), help), maphash.String(in.Seed(), unit))
 	in.Describe(sp, metric, hash, kind, []byte(help), []byte(unit))
 }
 

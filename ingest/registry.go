@@ -1,10 +1,13 @@
 package ingest
 
 import (
+	"bytes"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 
+	"laminar/ingest/replica"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -23,7 +26,11 @@ const maxSpellings = 8
 type registry struct {
 	limits Limits
 	seed   maphash.Seed
-	ha     *haTracker // nil when there are no pairs of senders
+
+	// Where senders come in pairs: which labels name a cluster and a replica, and
+	// what replicas there are. nil when there are no pairs.
+	clusterLabel, replicaLabel string
+	replicas                   *replica.Tracker
 
 	mu      sync.Mutex
 	tables  []*Spellings
@@ -71,10 +78,10 @@ func (g *registry) newTable(read ReadLabels) *Spellings {
 // to work in and is returned for the next call.
 func (g *registry) resolve(table *Spellings, hash uint32, key []byte, labels []series.RawLabel, scratch []byte) (*Spelling, []byte, Reason) {
 	sp := &Spelling{hash: hash, table: table}
-	var cluster, replica []byte
-	if g.ha != nil {
+	var ofCluster, ofReplica []byte
+	if g.replicas != nil {
 		var refused Reason
-		if labels, cluster, replica, refused = g.ha.strip(labels, g.limits); refused != "" {
+		if labels, ofCluster, ofReplica, refused = g.strip(labels); refused != "" {
 			return nil, scratch, refused
 		}
 	}
@@ -82,8 +89,8 @@ func (g *registry) resolve(table *Spellings, hash uint32, key []byte, labels []s
 	if refused != "" {
 		return nil, canonical, refused
 	}
-	if replica != nil {
-		if sp.pair = g.ha.pair(string(cluster), string(replica)); sp.pair == 0 {
+	if ofReplica != nil {
+		if sp.pair = g.replicas.Pair(string(ofCluster), string(ofReplica)); sp.pair == 0 {
 			return nil, canonical, TooManyReplicas
 		}
 	}
@@ -103,6 +110,42 @@ func (g *registry) resolve(table *Spellings, hash uint32, key []byte, labels []s
 		s.spellings++
 	}
 	return sp, canonical, ""
+}
+
+// strip takes the replica label out of the labels of a series that has it and
+// the cluster label, and returns the values of both; nil where it has not. The
+// order of the labels changes.
+func (g *registry) strip(labels []series.RawLabel) (rest []series.RawLabel, ofCluster, ofReplica []byte, refused Reason) {
+	at := [2]int{-1, -1} // of cluster and replica
+	for i, lb := range labels {
+		which := 0
+		switch string(lb.Name) {
+		case g.replicaLabel:
+			which = 1
+		case g.clusterLabel:
+		default:
+			continue
+		}
+		if at[which] >= 0 {
+			return labels, nil, nil, DuplicateLabel
+		}
+		at[which] = i
+	}
+	if at[0] < 0 || at[1] < 0 || len(labels[at[0]].Value) == 0 || len(labels[at[1]].Value) == 0 {
+		return labels, nil, nil, ""
+	}
+	ofCluster, ofReplica = labels[at[0]].Value, labels[at[1]].Value
+	switch { // the others are looked at when they are made canonical
+	case !utf8.Valid(ofReplica):
+		return labels, nil, nil, InvalidUTF8
+	case bytes.IndexByte(ofReplica, 0) >= 0:
+		return labels, nil, nil, ZeroByte
+	case len(ofReplica) > g.limits.LabelBytes:
+		return labels, nil, nil, LabelsTooLong
+	}
+	last := len(labels) - 1
+	labels[at[1]] = labels[last]
+	return labels[:last], ofCluster, ofReplica, ""
 }
 
 // revive finds or creates the series that takes the place of one that was

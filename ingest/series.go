@@ -2,8 +2,8 @@ package ingest
 
 import (
 	"math"
-	"sync/atomic"
 
+	"laminar/ingest/metadata"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -23,10 +23,7 @@ type metric struct {
 	// the mutex of the region's buffer.
 	floats, histograms draftMark
 
-	// What was last seen of its metadata (hashMetadata) and when, by the
-	// keeper's clock; any goroutine.
-	metadata   atomic.Uint64
-	metadataAt atomic.Int64
+	described metadata.Seen // any goroutine
 }
 
 // draftMark is where a metric stands in one draft: draft.metrics[place] of the

@@ -6,6 +6,7 @@ import (
 	"math"
 	"sync/atomic"
 
+	"laminar/ingest/replica"
 	"laminar/sequence/series"
 )
 
@@ -30,7 +31,7 @@ type ReadLabels func(dst []series.RawLabel, key []byte) ([]series.RawLabel, erro
 // its fields but next, before any other goroutine can see it.
 type Spelling struct {
 	hash   uint32
-	pair   pairID // which sender writes the series this way, where it names a replica
+	pair   replica.PairID // which sender writes the series this way, where it names a replica
 	key    string
 	series *knownSeries
 	table  *Spellings // says how to read the key; nil for canonical labels

@@ -7,6 +7,8 @@ import (
 	"laminar/flownode/read"
 	"laminar/flownode/verify"
 	"laminar/ingest"
+	"laminar/ingest/metadata"
+	"laminar/ingest/replica"
 	"laminar/sequence"
 	"laminar/sqlstore"
 	"laminar/sqlstore/flowstore"
@@ -56,8 +58,8 @@ func (s NodeStore) StoredSnapshot(ctx context.Context) (verify.Snapshot, error) 
 
 var (
 	_ ingest.Store          = IngestStore{}
-	_ ingest.MetadataStore  = (*raw.Writer)(nil)
-	_ ingest.ReplicaElector = (*raw.Writer)(nil)
+	_ metadata.Store        = (*raw.Writer)(nil)
+	_ replica.Elector       = (*raw.Writer)(nil)
 	_ flownode.Snapshotter  = NodeStore{}
 	_ verify.Store          = NodeStore{}
 	_ flownode.Catalog      = (*flowstore.Catalogue)(nil)

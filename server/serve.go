@@ -15,6 +15,7 @@ import (
 	"laminar/flownode/verify"
 	"laminar/ingest"
 	"laminar/ingest/remotewrite"
+	"laminar/ingest/replica"
 	"laminar/server/upkeep"
 	"laminar/server/web"
 	"laminar/sqlstore"
@@ -133,7 +134,7 @@ func newIngester(c Config, store *sqlstore.Store, log *slog.Logger, reg promethe
 		},
 		BufferBytes: c.Ingest.Buffer, FlushSamples: c.Ingest.FlushSamples, Linger: c.Ingest.Linger,
 		StartZeros: c.Ingest.Starts == StartsZero, Metadata: store.Writer,
-		HA: ingest.HA{
+		HA: replica.Config{
 			ClusterLabel: c.HA.ClusterLabel, ReplicaLabel: c.HA.ReplicaLabel, Failover: c.HA.FailoverTimeout, Elector: store.Writer,
 		},
 		OnCommit: committed,

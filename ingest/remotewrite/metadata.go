@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 
 	"laminar/ingest"
+	"laminar/ingest/metadata"
 )
 
 // metadataV1 is a MetricMetadata message of remote write 1.0. It shares memory
@@ -58,6 +59,6 @@ func (m *metadataV1) read(msg []byte) error {
 // describe passes it on.
 func (m *metadataV1) describe(in *ingest.Intake) {
 	seed := in.Seed()
-	hash := ingest.MetadataHash(m.kind, maphash.Bytes(seed, m.help), maphash.Bytes(seed, m.unit))
+	hash := metadata.Hash(m.kind, maphash.Bytes(seed, m.help), maphash.Bytes(seed, m.unit))
 	in.Describe(nil, string(m.family), hash, m.kind, m.help, m.unit)
 }

@@ -17,7 +17,7 @@ import (
 	"laminar/sequence/series"
 )
 
-// memMetadata is an ingest.MetadataStore in memory.
+// memMetadata is a metadata.Store in memory.
 type memMetadata struct {
 	mu    sync.Mutex
 	saved map[string]series.Metadata

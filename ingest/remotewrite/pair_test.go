@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"laminar/ingest"
+	"laminar/ingest/replica"
 	"laminar/sequence"
 )
 
@@ -32,7 +33,7 @@ func (e *firstElector) Elect(_ context.Context, _, replica string, _ time.Durati
 func TestPairAnswers(t *testing.T) {
 	for _, ver := range []version{version1, version2} {
 		e := &firstElector{}
-		d := openReceiver(t, ingest.Config{HA: ingest.HA{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Elector: e}}, Config{}, nil)
+		d := openReceiver(t, ingest.Config{HA: replica.Config{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Elector: e}}, Config{}, nil)
 		send := func(step, replica string, when int64, want int, written string) {
 			t.Helper()
 			labels := "__name__ up cluster eu __replica__ " + replica + " job x"

@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"laminar/ingest"
+	"laminar/ingest/metadata"
 )
 
 // readV2 takes in a whole remote write 2.0 message. On an error nothing of it
@@ -55,7 +56,7 @@ func (r *reader) addV2(ts *timeSeriesV2) error {
 	}
 	if ts.metadata != (metadataV2{}) && r.in.KeepsMetadata() {
 		m := ts.metadata
-		hash := ingest.MetadataHash(m.kind, symbols.hashOf(m.help), symbols.hashOf(m.unit))
+		hash := metadata.Hash(m.kind, symbols.hashOf(m.help), symbols.hashOf(m.unit))
 		r.in.Describe(sp, metric, hash, m.kind, symbols.text(m.help), symbols.text(m.unit))
 	}
 	for _, ex := range ts.exemplars {

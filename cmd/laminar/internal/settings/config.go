@@ -7,6 +7,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/ingest"
 	"laminar/ingest/remotewrite"
+	"laminar/ingest/replica"
 	"laminar/server"
 	"laminar/sqlstore"
 )
@@ -50,7 +51,7 @@ func Default() Config {
 	c.Ingest.FlushSamples = ingest.DefaultFlushSamples
 	c.Ingest.Linger = ingest.DefaultLinger
 	c.Ingest.Starts = server.StartsIgnored
-	c.HA.FailoverTimeout = ingest.DefaultFailover
+	c.HA.FailoverTimeout = replica.DefaultFailover
 	c.Upkeep.Seal.After = 2 * time.Hour
 	c.Upkeep.Seal.MaxWait = 10 * time.Minute
 	c.Upkeep.Seal.MaxHot = 8 << 30

@@ -1,20 +1,22 @@
-package ingest
+package replica
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
 
-// haMetrics is what is told about pairs of senders, by cluster.
-type haMetrics struct {
+// metrics is what is told about pairs of senders, by cluster.
+type metrics struct {
 	dropped   *prometheus.CounterVec
 	failovers *prometheus.CounterVec
 	failures  *prometheus.CounterVec
 	elected   *prometheus.GaugeVec
 }
 
-func newHAMetrics(reg prometheus.Registerer) (*haMetrics, error) {
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	counter := func(name, help string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "laminar_ha_" + name, Help: help}, []string{"cluster"})
 	}
-	m := &haMetrics{
+	m := &metrics{
 		dropped:   counter("dropped_samples_total", "Samples and histograms of replicas that were not elected."),
 		failovers: counter("failovers_total", "Times this process saw another replica elected than before."),
 		failures:  counter("election_failures_total", "Times the database could not be asked who is elected."),
@@ -33,12 +35,12 @@ func newHAMetrics(reg prometheus.Registerer) (*haMetrics, error) {
 	return m, nil
 }
 
-// follow takes note that a replica is elected; old is what was decided before,
-// nil at first.
-func (m *haMetrics) follow(cluster string, old *haDecision, replica string) {
-	if old != nil {
+// follow says that a replica is elected; old is the one that was before, empty at
+// first.
+func (m *metrics) follow(cluster, old, replica string) {
+	if old != "" {
 		m.failovers.WithLabelValues(cluster).Inc()
-		m.elected.DeleteLabelValues(cluster, old.replica)
+		m.elected.DeleteLabelValues(cluster, old)
 	}
 	m.elected.WithLabelValues(cluster, replica).Set(1)
 }
