@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"laminar/flownode/flowdef/yamltext"
+
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 )
@@ -23,16 +25,16 @@ type fields map[string]*yaml.Node
 // problems, and so are keys given twice: one of the two would be ignored. It
 // returns nil for what is no mapping, so that the caller gives the item up.
 func (p *fileParser) fields(n *yaml.Node, what string, known ...string) fields {
-	if n = resolve(n); n.Kind != yaml.MappingNode {
+	if n = yamltext.Resolve(n); n.Kind != yaml.MappingNode {
 		p.addf(n, "%s: want keys and values", what)
 		return nil
 	}
-	if key := badMerge(n); key != nil {
+	if key := yamltext.BadMerge(n); key != nil {
 		p.addf(key, "%s: <<: want a mapping with an anchor, or a list of such", what)
 	}
 	out := fields{}
-	for _, one := range pairs(n) {
-		key, value := one.key, one.value
+	for _, one := range yamltext.Pairs(n) {
+		key, value := one.Key, one.Value
 		// A known key that is given twice is a fault at the second place.
 		switch _, twice := out[key.Value]; {
 		case twice:
@@ -49,8 +51,8 @@ func (p *fileParser) fields(n *yaml.Node, what string, known ...string) fields {
 // titled is what with the item's name, where it has one, for messages: the name
 // is looked for before the item is checked, as messages of the check need it.
 func titled(what string, n *yaml.Node, nameKey string) string {
-	for _, one := range pairs(n) {
-		if v := one.value; one.key.Value == nameKey && v.Kind == yaml.ScalarNode && v.Value != "" {
+	for _, one := range yamltext.Pairs(n) {
+		if v := one.Value; one.Key.Value == nameKey && v.Kind == yaml.ScalarNode && v.Value != "" {
 			return what + " " + v.Value
 		}
 	}
@@ -147,7 +149,7 @@ func (p *fileParser) oneOf(f fields, what, key string, built, planned []string) 
 // as long as they do not ask for what would be ignored.
 func (p *fileParser) onlyZero(f fields, what, key, why string) {
 	n, ok := f[key]
-	if !ok || empty(n) || n.Kind == yaml.ScalarNode && (n.Value == "0" || n.Value == "0s") {
+	if !ok || yamltext.Empty(n) || n.Kind == yaml.ScalarNode && (n.Value == "0" || n.Value == "0s") {
 		return
 	}
 	p.addf(n, "%s: %s is not built yet: %s", what, key, why)

@@ -31,11 +31,3 @@ func (p *fileParser) addf(at *yaml.Node, format string, args ...any) {
 func (p *fileParser) add(line int, format string, args ...any) {
 	p.problems = append(p.problems, Problem{File: p.file, Line: line, Message: fmt.Sprintf(format, args...)})
 }
-
-// resolve follows YAML aliases, to where the value stands.
-func resolve(n *yaml.Node) *yaml.Node {
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	return n
-}

@@ -147,12 +147,13 @@ func (c *Compiled) callLabels(n *parser.Call) labelSet {
 		// Buckets of one histogram become one result.
 		return c.labelsOf(n.Args[len(n.Args)-1]).drop(model.BucketLabel).withoutName()
 	case "label_replace":
+		// Unless it takes the label off whatever the results are, the label is
+		// known, even where it is left off some of them.
 		if takesOff(stringOf(n.Args[2]), stringOf(n.Args[3]), stringOf(n.Args[4])) {
 			return c.labelsOf(n.Args[0]).drop(stringOf(n.Args[1]))
 		}
 		return c.labelsOf(n.Args[0]).union(knownLabels(stringOf(n.Args[1])))
 	case "label_join":
-		// A replacement may also leave the label off; it is known all the same.
 		return c.labelsOf(n.Args[0]).union(knownLabels(stringOf(n.Args[1])))
 	case "sort", "sort_desc":
 		return c.labelsOf(n.Args[0])

@@ -3,6 +3,8 @@ package flowdef
 import (
 	"strings"
 
+	"laminar/flownode/flowdef/yamltext"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -43,7 +45,7 @@ const maxName = 500
 func (p *fileParser) native(root *yaml.Node) {
 	top := p.fields(root, "file", "flows")
 	list := top["flows"]
-	if list == nil || empty(list) {
+	if list == nil || yamltext.Empty(list) {
 		return
 	}
 	if list.Kind != yaml.SequenceNode {
@@ -51,7 +53,7 @@ func (p *fileParser) native(root *yaml.Node) {
 		return
 	}
 	for _, n := range list.Content {
-		p.flow(resolve(n), "name")
+		p.flow(yamltext.Resolve(n), "name")
 	}
 }
 
@@ -59,7 +61,7 @@ func (p *fileParser) native(root *yaml.Node) {
 // way to write flows down. Its items may have the keys of native flows too.
 func (p *fileParser) bareList(root *yaml.Node) {
 	for _, n := range root.Content {
-		p.flow(resolve(n), "as")
+		p.flow(yamltext.Resolve(n), "as")
 	}
 }
 

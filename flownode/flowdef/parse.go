@@ -62,11 +62,11 @@ func (s Source) parse() ([]Flow, []Problem) {
 		p.lookback = DefaultLookback
 	}
 	root := p.root(s.Data)
-	if root == nil || empty(root) {
+	if root == nil || yamltext.Empty(root) {
 		return nil, p.problems // a file without definitions, which Prometheus takes as well
 	}
 	// A file with both flows and groups is native: groups is an unknown key there.
-	switch keys := topKeys(root); {
+	switch keys := yamltext.Keys(root); {
 	case root.Kind == yaml.SequenceNode:
 		p.bareList(root)
 	case slices.Contains(keys, "flows"):
@@ -103,5 +103,5 @@ func (p *fileParser) root(data []byte) *yaml.Node {
 	if len(doc.Content) != 1 {
 		return nil
 	}
-	return resolve(doc.Content[0])
+	return yamltext.Resolve(doc.Content[0])
 }

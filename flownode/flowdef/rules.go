@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"laminar/flownode/flowdef/yamltext"
+
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 )
@@ -29,7 +31,7 @@ import (
 func (p *fileParser) ruleFile(root *yaml.Node) {
 	top := p.fields(root, "rule file", "groups")
 	groups := top["groups"]
-	if groups == nil || empty(groups) {
+	if groups == nil || yamltext.Empty(groups) {
 		return
 	}
 	if groups.Kind != yaml.SequenceNode {
@@ -38,7 +40,7 @@ func (p *fileParser) ruleFile(root *yaml.Node) {
 	}
 	seen := map[string]bool{}
 	for _, n := range groups.Content {
-		p.ruleGroup(resolve(n), seen)
+		p.ruleGroup(yamltext.Resolve(n), seen)
 	}
 }
 
@@ -59,7 +61,7 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 	// Prometheus would take its global evaluation interval, which no rule file
 	// knows; its default is the one taken here.
 	every := DefaultRuleInterval
-	if !empty(f["interval"]) {
+	if !yamltext.Empty(f["interval"]) {
 		if every = p.duration(f, what, "interval", 0, DefaultRuleInterval); every == 0 {
 			every = DefaultRuleInterval // to Prometheus, none is given
 		}
@@ -70,7 +72,7 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 	// Problems of the rules, which follow, do not count against the group.
 	groupOK := len(p.problems) == since
 	rules := f["rules"]
-	if rules == nil || empty(rules) {
+	if rules == nil || yamltext.Empty(rules) {
 		return
 	}
 	if rules.Kind != yaml.SequenceNode {
@@ -79,7 +81,7 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 	}
 	for _, r := range rules.Content {
 		kept := len(p.flows)
-		p.rule(resolve(r), name, every, common)
+		p.rule(yamltext.Resolve(r), name, every, common)
 		if !groupOK {
 			p.flows = p.flows[:kept] // the rule was read for its own problems only
 		}
@@ -92,7 +94,7 @@ func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Labe
 	since := len(p.problems)
 	what := titled("rule", n, "record")
 	// Before the keys are checked: every one of an alerting rule would be unknown.
-	if keys := topKeys(n); slices.Contains(keys, "alert") {
+	if keys := yamltext.Keys(n); slices.Contains(keys, "alert") {
 		p.addf(n, "group %s: alerting rules are not built yet: keep them in a file of their own", group)
 		return
 	}
@@ -120,19 +122,19 @@ func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Labe
 // labels reads static labels, of which null is one without a value, sorted by name, so that their order in a file does
 // not change a definition.
 func (p *fileParser) labels(n *yaml.Node, what string) []Label {
-	if n == nil || empty(n) {
+	if n == nil || yamltext.Empty(n) {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
 		p.addf(n, "%s: labels: want names and values", what)
 		return nil
 	}
-	// Any key is a label: topKeys makes all of them known, but for repeated ones.
-	f := p.fields(n, what+": labels", topKeys(n)...)
+	// Any key is a label: yamltext.Keys makes all of them known, but for repeated ones.
+	f := p.fields(n, what+": labels", yamltext.Keys(n)...)
 	var out []Label
 	for name, value := range f {
 		text := value.Value
-		if empty(value) {
+		if yamltext.Empty(value) {
 			text = ""
 		}
 		if value.Kind != yaml.ScalarNode {
