@@ -56,6 +56,9 @@ var (
 	inTree  = regexp.MustCompile(`^[\w.-]+(?:/[\w.*-]+)+$`)
 	// mentioned is a path in prose: not the end of a longer one, nor of a URL.
 	mentioned = regexp.MustCompile(`(?:^|[\s("])([\w-]+(?:/[\w.*-]+)+)`)
+	inComment = regexp.MustCompile(`\b([a-z]\w*)\.([A-Z]\w*)(?:\.([A-Z]\w*))?`)
+	invariant = regexp.MustCompile(`^[A-Z]\d+$`)
+	goFile    = regexp.MustCompile(`\b[\w/]+\.go\b`)
 	testName  = regexp.MustCompile(`^(Test[A-Z]\w*)(\*?)(?:/|$)`)
 	braces    = regexp.MustCompile(`^(.*)\{([^}]*)\}(.*)$`)
 	goTest    = regexp.MustCompile("go test [^`\n]*")
@@ -107,8 +110,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestComments: paths of the repository that comments in Go and SQL mention
-// exist. A file that moves takes the comments about it along.
+// TestComments: paths, files and Go names that comments mention exist. What moves
+// takes the comments about it along.
 func TestComments(t *testing.T) {
 	tops := map[string]bool{}
 	entries, err := os.ReadDir(root)
@@ -127,18 +130,49 @@ func TestComments(t *testing.T) {
 				continue
 			}
 			checked++
-			beside, err := filepath.Rel(root, filepath.Join(filepath.Dir(file), filepath.FromSlash(name)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !exists(name) && !exists(beside) {
+			if !exists(name) && !beside(file, name) {
 				t.Errorf("%s: a comment mentions %s, which does not exist", file, name)
 			}
 		}
 	}
-	for _, file := range slices.Concat(goFiles(t, "", false), goFiles(t, "", true)) {
+	known := declarations(t)
+	files := slices.Concat(goFiles(t, "", false), goFiles(t, "", true))
+	renamed := map[string]map[string]string{} // by folder: packages imported under another name, by that name
+	for _, file := range files {
+		folder := filepath.Dir(file)
+		if renamed[folder] == nil {
+			renamed[folder] = map[string]string{}
+		}
+		for _, spec := range parse(t, file).Imports {
+			if spec.Name != nil {
+				renamed[folder][spec.Name.Name] = path.Base(strings.Trim(spec.Path.Value, `"`))
+			}
+		}
+	}
+	for _, file := range files {
+		called := renamed[filepath.Dir(file)]
 		for _, group := range parse(t, file).Comments {
-			check(file, group.Text())
+			text := group.Text()
+			check(file, text)
+			for _, m := range inComment.FindAllStringSubmatch(text, -1) {
+				names := known[m[1]]
+				if real, ok := called[m[1]]; ok {
+					names = known[real]
+				}
+				if names == nil || invariant.MatchString(m[2]) {
+					continue
+				}
+				checked++
+				if want := strings.TrimSuffix(m[2]+"."+m[3], "."); !names[want] {
+					t.Errorf("%s: a comment mentions %s.%s, which does not exist", file, m[1], want)
+				}
+			}
+			for _, name := range goFile.FindAllString(text, -1) {
+				checked++
+				if !exists(name) && !beside(file, name) {
+					t.Errorf("%s: a comment mentions %s, which is not beside it", file, name)
+				}
+			}
 		}
 	}
 	for _, pattern := range []string{"queries/*.sql", "queries/*/*.sql", "migrations/*.sql"} {
@@ -296,6 +330,12 @@ func expand(name string) []string {
 func exists(name string) bool {
 	found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(name)))
 	return err == nil && len(found) > 0
+}
+
+// beside reports whether a path names something in the folder of a file.
+func beside(file, name string) bool {
+	_, err := os.Stat(filepath.Join(filepath.Dir(file), filepath.FromSlash(name)))
+	return err == nil
 }
 
 // goFiles lists the Go files below a folder of the tree, tests or others.

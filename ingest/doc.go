@@ -1,15 +1,15 @@
-// Package ingest is the door samples come in by: it speaks Prometheus's
-// remote write protocol over HTTP and lands every sample in a Store before it
-// answers.
+// Package ingest lands samples in a Store and says when they are durable. It is
+// what all sender protocols share; each protocol is a package below it, which
+// reads messages and imports this one, never the other way.
 //
-// The way of a request:
+// The way of a request, which is one Intake:
 //
-//	body -> encoding.go   snappy or zstd, sizes checked before memory is taken
-//	     -> v1.go, v2.go  protobuf, read in place
-//	     -> registry.go   label bytes -> series; validated once per series
-//	     -> buffer.go     one buffer per region: the draft of its next flush
-//	     -> attempt.go    one transaction per flush: lock, decide, write, commit
-//	     <- request.go    the answer, when every region has committed
+//	the protocol  Ingester.Begin, then for each series of the message:
+//	-> registry.go   label bytes -> series; validated once per series
+//	-> intake.go     its samples, into a batch per region
+//	-> buffer.go     one buffer per region: the draft of its next flush
+//	-> attempt.go    one transaction per flush: lock, decide, write, commit
+//	<- commit.go     Intake.Commit returns when every region has committed
 //
 // Who is authoritative for what: the database for everything. The process
 // holds caches only: ids and newest samples of the series it has seen, as of

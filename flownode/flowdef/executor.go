@@ -49,7 +49,7 @@ func (n NoPush) Text() string {
 
 // CannotPush is why the leaf's partials cannot be computed by the database, ""
 // if they can. It depends on the definition alone; whether pushing down pays is
-// for flowplan.ChooseExecutor, with what is known of the data.
+// for executor.Choose, with what is known of the data.
 func (l *Leaf) CannotPush() NoPush {
 	switch { // the reason that is hardest to change comes first
 	case l.Func == nil:

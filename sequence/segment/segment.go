@@ -104,7 +104,7 @@ func (s *Segment) Time(i int) int64 { return s.Base + int64(s.Offsets[i]) }
 
 // Info describes a segment, or several ordered ones together, without their
 // samples. It is enough to decide what to do about them (flowplan.Plan) and how
-// to read them (flowplan.ChooseExecutor).
+// to read them (executor.Choose).
 type Info struct {
 	Region         sequence.Region
 	MinSeq, MaxSeq sequence.Seq
