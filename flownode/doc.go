@@ -18,47 +18,27 @@
 //	I6  a refill never destroys what it cannot rebuild
 //	I7  state is a cache, advanced from its own vector only
 //
-// # A round
+// # Fence groups and rounds
 //
-// Flows with one fence group and one trigger share rounds. A round takes one
-// snapshot at vector B and, for flows that stand at A:
+// Flows with one fence group and one trigger share rounds: they see one vector,
+// so a ratio of two flows never exceeds one and the buckets of a histogram are
+// never torn. Each fence group has a goroutine; a slow one holds up no other.
 //
-//	members   series created in (A, B] are matched once and get slot and group
-//	delta     hot ordered segments of (A, B] are folded into pane state; what
-//	          reaches closed windows, and what is unordered, is noted; sealed
-//	          segments of the delta make their whole time range dirty
-//	repair    cells in memory that unordered samples fall in take those that are
-//	          new where order does not matter, else are folded again from raw
-//	emit      windows in (emitted-until, watermark] are computed, oldest first
-//	open      the earliest open window is computed as provisional
-//	dirty     closed windows that have been quiet are recomputed
-//	refill    a requested job moves on
-//	commit    all of it in one transaction, for all flows of the group
+// A round takes over the flows that are not trusted, asks for refill jobs, takes a
+// snapshot, lets round.Machine compute what the flows become, closes the snapshot
+// and commits, all flows of the group in one transaction. If a round's budget was
+// used up before its work was done, the next round begins at once.
 //
-// Emitting, recomputing and refilling stop when the round's budget is used up,
-// after one window each at least, and go on in the next round, which then begins
-// at once.
+//	          due                     computed                 stored
+//	waiting ───────> reading ──────────────────> committing ──────────> waiting
+//	   ^                │ error                       │ unknown, fenced, error
+//	   └── load again <─┴─────────────────────────────┘
 //
-// # Pane state
-//
-// State covers the panes that the earliest open window needs, and for late
-// samples older ones as long as they are few and small. It is missing after a start, after any failure, after a
-// refill of its time, when sealing overtook the flow, and for leaves whose
-// windows have too many panes; then windows are computed from raw samples, and
-// the state is built again when the flow is near its watermark.
-//
-// Panes are arrays indexed by slot. Beside them stand arrays of what the panes
-// of the current window merge to, so that computing it again after one more
-// scrape, or a step later, costs a few merges per slot however many panes it
-// has (slide.go).
-//
-// # Executors
-//
-// Partials of ordered deltas and of pane state are computed by one of two
-// executors, chosen leaf by leaf and round by round (flowplan.ChooseExecutor):
-// columns are read once for all leaves of a cohort and folded here, or the
-// database aggregates. What the rule needs to know of the connection, the node's
-// reads tell (link.go).
+// What a round may read is package read, what it makes of it is package round,
+// what stays in memory between rounds is package keep. Here is what they do
+// without: leadership, the catalogue, triggers, the clock, commits and metrics.
+// Node drives rounds by time and hints; Stepper drives the same rounds by the calls
+// of a test.
 //
 // # Failures
 //

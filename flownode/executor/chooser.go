@@ -14,14 +14,17 @@ import (
 // not aggregate its samples, where no definition or setting says otherwise.
 const columnarAfter = time.Minute
 
-// Chooser chooses who computes the partials of leaves.
+// Chooser chooses who computes the partials of leaves. What a definition or the
+// setting says comes before costs, and what SQL cannot compute before both. It may
+// be used by several goroutines at once, each with leaves of its own.
 type Chooser struct {
 	Setting flowdef.Executor // of flows that do not say
 	Meter   *Meter
 	Now     func() time.Time
 }
 
-// byCost reports whether its cost decides who computes the leaf's partials.
+// byCost reports whether its cost decides who computes the leaf's partials: only
+// then is it worth asking what a reading holds.
 func (c *Chooser) byCost(l *keep.Leaf) bool {
 	want := l.Executor
 	if want == "" {
@@ -39,7 +42,9 @@ func (c *Chooser) choose(l *keep.Leaf, reading Reading) Choice {
 }
 
 // FellBack is told that the database could not aggregate the leaf's samples, and
-// says how they are read instead.
+// says how they are read instead. For a while the leaf is read in columns: samples
+// that overflowed once are likely to do so in the next round, and an attempt that
+// fails costs as much as one that does not.
 func (c *Chooser) FellBack(l *keep.Leaf) Choice {
 	l.ColumnarUntil = c.Now().Add(columnarAfter)
 	return Choice{Executor: flowdef.ExecutorColumnar, Reason: Fallback}
@@ -52,7 +57,8 @@ func addInfo(to *Reading, in *segment.Info) {
 }
 
 // OrderedReading is what it takes to read the leaf's ordered hot segments of a
-// delta, which infos describes.
+// delta, which infos describes. Unordered and sealed segments are read in columns in
+// any case, since what they touch must be known sample by sample.
 func OrderedReading(l *keep.Leaf, infos []segment.Info) Reading {
 	out := Reading{Series: int64(len(l.Members.Series))}
 	minT, maxT := int64(math.MaxInt64), int64(-1)

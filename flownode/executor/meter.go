@@ -58,7 +58,7 @@ type unseen struct{}
 
 func (unseen) Set(float64) {}
 
-// Link is what is known of the connection now.
+// Link is what is known of the connection now; what is assumed, before anything is.
 func (m *Meter) Link() Link {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,7 +80,7 @@ func (m *Meter) fadedLocked(now time.Time) float64 {
 	return assumedByte + (m.perByte-assumedByte)*left
 }
 
-// follow moves an average towards a measurement.
+// follow moves an average towards a measurement, further when that is faster.
 func follow(average, measured float64) float64 {
 	weight := linkSlower
 	if measured < average {
@@ -160,7 +160,9 @@ func (t *Timing) sum() (bytes int64, inside time.Duration, making float64) {
 	return bytes, inside, making
 }
 
-// Done learns from the read, which has ended.
+// Done learns from the read, which has ended. What is left of its time, without what
+// the receivers spent, one round trip and what making the bytes takes in the
+// database, was spent on the link. Small reads say nothing: their time is noise.
 func (t *Timing) Done() {
 	bytes, inside, making := t.sum()
 	if bytes < linkLeast {

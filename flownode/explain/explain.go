@@ -85,7 +85,7 @@ func Explain(ctx context.Context, snap Snapshot, id progress.FlowID, setting flo
 	return out, nil
 }
 
-// explaining is an Explain under way.
+// explaining is an Explain under way. It belongs to one goroutine.
 type explaining struct {
 	*read.Reader
 	flow   progress.Flow
@@ -93,7 +93,10 @@ type explaining struct {
 	infos  []segment.Info // of what there is to read
 }
 
-// delta measures the link, and describes what there is to read.
+// delta measures the link, and describes what there is to read: after the flow's
+// vector, or where that is nothing, in the newest commits, so that an idle flow is
+// explained too. The link is measured by reading those commits' samples, which are
+// thrown away.
 func (x *explaining) delta(ctx context.Context) (since sequence.Vector, idle bool, err error) {
 	metrics, pos := x.leaves.Metrics(), x.Pos.Vector
 	for range 3 {
@@ -122,7 +125,8 @@ func (x *explaining) delta(ctx context.Context) (since sequence.Vector, idle boo
 	return newest, idle, nil
 }
 
-// explain says of each leaf what is to be read, and by whom.
+// explain says of each leaf what is to be read, and by whom, as the leaves of a round
+// are decided: together.
 func (x *explaining) explain(out *Explanation) {
 	readings := make([]executor.Reading, len(x.leaves))
 	for i, l := range x.leaves {

@@ -9,7 +9,8 @@ import (
 )
 
 // builder makes the pane state or the raw windows of a leaf without its caller
-// knowing the kind of partial.
+// knowing the kind of partial. The type of the partial is chosen here once per leaf;
+// everything below is compiled for it.
 type builder struct {
 	partial.Traits
 	panes func(from int64, at sequence.Vector) State
@@ -43,6 +44,7 @@ func (b *building) Pair(use function.Use[partial.Pair])             { b.made = b
 func (b *building) Turns(use function.Use[partial.Turns])           { b.made = build(b, use) }
 func (b *building) Regression(use function.Use[partial.Regression]) { b.made = build(b, use) }
 
+// build is the builder for one type of partial, used as the leaf's function does.
 func build[P any, PP partial.Cell[P]](b *building, use function.Use[P]) builder {
 	k := kind[P]{Use: use, offset: b.leaf.Offset, param: b.leaf.Param}
 	width, rng, step := b.leaf.Pane, b.leaf.Range, b.step

@@ -5,7 +5,8 @@ import (
 	"sort"
 )
 
-// Columns is raw samples by series, each time once, in time order.
+// Columns is raw samples by series, each time once, in time order: what windows are
+// computed from where there is no pane state, and what cells are folded from again.
 type Columns struct {
 	Slot   []int32     // by column: the slot it folds into
 	Times  [][]int64   // by column
@@ -30,7 +31,9 @@ func (c *Columns) Samples() int64 {
 	return n
 }
 
-// SortKeepLast sorts samples by time and keeps, of those at one time, the last.
+// SortKeepLast sorts samples by time and keeps, of those at one time, the last: raw
+// samples come with the higher sequence later, so that one wins (I3). It uses the
+// arrays.
 func SortKeepLast(ts []int64, vs []float64) ([]int64, []float64) {
 	sort.Stable(&timeOrder{ts, vs})
 	n := 0

@@ -70,11 +70,11 @@ func (l *Leaf) From() int64 {
 }
 
 // ReachesBack reports whether pane state is in memory for all samples after a
-// time.
+// time: windows that begin there or later can be computed from it.
 func (l *Leaf) ReachesBack(after int64) bool { return l.State != nil && l.From() <= after }
 
 // Span is the stretch of sample time the window with this end reads:
-// after < t <= upTo.
+// after < t <= upTo. A pinned leaf reads the same for every end.
 func (l *Leaf) Span(end int64) (after, upTo int64) { return l.Def.Bounds(end) }
 
 // WindowsOf is the first and last window end that a sample at t reaches; last

@@ -17,15 +17,21 @@ import (
 // A slot is what pane state is kept for: one per series, or one per group
 // where the function merges under the aggregation (function.F3).
 //
-//	M1  len(groupOf) is the number of slots; groupOf[s] is the group of slot s
-//	M2  series[i] folds into slots[i]; index holds the same
+//	M1  len(GroupOf) is the number of slots; GroupOf[s] is the group of slot s
+//	M2  Series[i] folds into Slots[i]; Index holds the same
 //	M3  groups only grow, so slots and groups keep their numbers
+//
+// M3 lets pane state, results and dirty windows name groups by number: a series
+// that is new changes nothing of what is there. Series that get no samples any more
+// stay members, since an old window may still be computed again.
+//
+// Fields are for reading; only Add changes them.
 type Members struct {
 	Def     *flowdef.Leaf
-	ByGroup bool
+	ByGroup bool // a slot is a group, else a series
 
-	Series  []sequence.SeriesID
-	Slots   []int32
+	Series  []sequence.SeriesID // in the order in which they came
+	Slots   []int32             // by place in Series
 	Index   SlotIndex
 	Metrics []sequence.MetricID // ascending
 
@@ -36,13 +42,14 @@ type Members struct {
 	setOf  []int32
 	setNum map[string]int32 // key of the label set -> its number
 
-	GroupOf  []int32
+	GroupOf  []int32 // by slot
 	Groups   []LabelGroup
 	groupNum map[string]int32 // group key -> group
 
-	scratch SlotValues // of leafVector
+	scratch SlotValues // of LeafVector
 
-	// Series that share a label set come in stretches.
+	// Series that share a label set come in stretches: the database sends each
+	// set once, so a set at the same address is the same set.
 	lastSet   *series.Label // of the series that was looked at last; nil for none
 	lastGroup int32         // its group, or noGroup when the leaf does not select it
 }
@@ -50,13 +57,16 @@ type Members struct {
 // noGroup says that a leaf does not select a series.
 const noGroup int32 = -1
 
-// LabelGroup is one group of a leaf.
+// LabelGroup is one group of a leaf: the series that its aggregation joins, or one
+// series where there is none. (A fence group is another thing: flows that share
+// rounds.)
 type LabelGroup struct {
 	Labels labels.Labels
 	Key    string  // flowdef.GroupKey of labels
 	slots  []int32 // ascending
 }
 
+// NewMembers is for a leaf, without a series yet.
 func NewMembers(leaf *flowdef.Leaf) *Members {
 	m := &Members{Def: leaf, ByGroup: leaf.Func.Merges(leaf.Agg), groupNum: map[string]int32{}}
 	if names := leaf.Names(); leaf.Agg != nil && !leaf.KeepsName() && len(names) != 1 {
@@ -65,7 +75,8 @@ func NewMembers(leaf *flowdef.Leaf) *Members {
 	return m
 }
 
-// Labels lists the labels that members depend on; nil for all.
+// Labels lists the labels that members depend on; nil for all. Others need not be
+// read: with millions of series that is most of what a start would send.
 func (m *Members) Labels() []string {
 	if m.setNum != nil {
 		return nil
@@ -73,7 +84,8 @@ func (m *Members) Labels() []string {
 	return m.Def.Labels()
 }
 
-// Add takes a series in if the leaf selects it and it is not a member yet.
+// Add makes a series a member if the leaf selects it and it is not one yet, and
+// reports whether it did.
 func (m *Members) Add(s *series.Series) bool {
 	if m.setNum == nil && len(s.Labels) > 0 && &s.Labels[0] == m.lastSet {
 		return m.lastGroup != noGroup && m.addTo(m.lastGroup, s, labels.EmptyLabels())
@@ -88,7 +100,7 @@ func (m *Members) Add(s *series.Series) bool {
 	return g != noGroup && m.addTo(g, s, lset)
 }
 
-// addTo takes a series into a group if it is not a member yet. Its labels are
+// addTo adds a series to a group if it is not a member yet. Its labels are
 // needed where series can have one label set but for their names.
 func (m *Members) addTo(g int32, s *series.Series, lset labels.Labels) bool {
 	if m.Index.Get(s.ID) != NoSlot {

@@ -53,6 +53,7 @@ func (r *run) add(slot int32, t int64, v float64) {
 	r.n++
 }
 
+// Position is where the state stands, and from where on it has panes.
 func (s *panes[P, PP]) Position() (sequence.Vector, int64) { return s.at, s.from }
 
 // Advance moves the state to the position to, after the delta rng was folded.
@@ -69,7 +70,8 @@ func (s *panes[P, PP]) Advance(rng map[sequence.Region]sequence.Range, to sequen
 	return nil
 }
 
-// cells returns the pane with room for slot, making or growing it.
+// cells returns the pane with room for slot, making or growing it. It is asked once
+// per run of samples, not per sample: a map is looked up there.
 func (s *panes[P, PP]) cells(end int64, slot int32, slots int) []P {
 	c := s.byT[end]
 	if int(slot) < len(c) {
@@ -91,6 +93,9 @@ func (s *panes[P, PP]) cells(end int64, slot int32, slots int) []P {
 // Fold adds the member samples of a hot ordered segment. touched is called for
 // samples with t <= closedT, which reach closed windows; those at or before
 // from are not kept.
+//
+// Samples are gathered to runs of one pane and folded by loops of the partial's own
+// type: a call per sample through a type parameter costs more than the arithmetic.
 func (s *panes[P, PP]) Fold(seg *segment.Segment, m *Members, closedT int64, touched func(t int64, slot int32)) {
 	if seg.MaxT <= s.from && seg.MinT > closedT {
 		return

@@ -6,13 +6,15 @@ import (
 	"laminar/flownode/partial"
 )
 
-// rawWindows computes windows straight from raw samples: for leaves whose
-// windows have too many panes to keep (batch).
+// rawWindows computes windows straight from raw samples: for leaves whose windows
+// have too many panes to keep (batch). Each window folds all of its samples again,
+// which is what makes batch costly, and right without any state.
 type rawWindows[P any, PP partial.Cell[P]] struct {
 	raw  *Columns
 	kind kind[P]
 }
 
+// Window folds the samples of the window, those of each series in time order.
 func (w *rawWindows[P, PP]) Window(after, upTo int64, m *Members, want GroupSet, out *SlotValues) {
 	acc := make([]P, len(m.GroupOf))
 	for c, slot := range w.raw.Slot {
@@ -34,6 +36,7 @@ func (w *rawWindows[P, PP]) Window(after, upTo int64, m *Members, want GroupSet,
 	}
 }
 
+// Holds reports whether a sample that the function sees lies in the window.
 func (w *rawWindows[P, PP]) Holds(after, upTo int64) bool {
 	for c := range w.raw.Times {
 		_, vs := w.raw.Within(c, after, upTo)

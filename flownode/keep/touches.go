@@ -1,7 +1,8 @@
 package keep
 
 // Touches is a set of cells: of groups, or of slots, by pane. The zero value is
-// empty.
+// empty. Bits, because a backlog can touch every group of many panes: a map of cells
+// would take fifty times the memory and most of the round.
 type Touches struct {
 	ByPane map[int64][]uint64 // pane end -> bit set
 

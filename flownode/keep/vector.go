@@ -10,7 +10,8 @@ import (
 	"laminar/flownode/partial"
 )
 
-// LeafSample is the value of one group of a leaf in one window.
+// LeafSample is the value of one group of a leaf in one window. Groups without a
+// value have none: there is no zero in its place.
 type LeafSample struct {
 	Group int32
 	Value float64
@@ -33,7 +34,12 @@ func (e *DuplicateError) Hint() string {
 }
 
 // LeafVector computes a leaf's vector in one window: the values of its slots,
-// aggregated by group, groups ascending.
+// aggregated by group, groups ascending. Where state is kept by group the slot's
+// value is the group's already, and aggregating one value gives that value.
+//
+// Two series of one group without an aggregation, or of one label set but for the
+// name, are a DuplicateError when both have a value: Prometheus refuses that too,
+// and to take either would be a guess.
 func LeafVector(src WindowSource, m *Members, after, upTo int64, want GroupSet) ([]LeafSample, error) {
 	m.scratch.Slots, m.scratch.Values = m.scratch.Slots[:0], m.scratch.Values[:0]
 	src.Window(after, upTo, m, want, &m.scratch)

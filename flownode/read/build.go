@@ -20,7 +20,8 @@ import (
 )
 
 // BuildState builds the leaf's pane state that begins at from: it is read in
-// columns, or aggregated by the database.
+// columns, or aggregated by the database. Where the database began and could not,
+// what it gave is thrown away.
 func (r *Reader) BuildState(ctx context.Context, l *keep.Leaf, from int64) (keep.State, error) {
 	state := l.NewState(from, r.Pos.Vector)
 	if len(l.Members.Series) == 0 {

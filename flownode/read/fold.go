@@ -107,7 +107,9 @@ func (x *foldLane) take(seg *segment.Segment, spans []segment.Span) {
 	}
 }
 
-// fold moves the samples that are held into cells.
+// fold moves the samples that are held into cells. What is unordered among those
+// that are held is sorted on the way; only samples that come after later ones were
+// folded leave their cells in the wrong order.
 func (x *foldLane) fold() {
 	if x.folded {
 		for c := range x.raw.unsorted {
@@ -120,7 +122,9 @@ func (x *foldLane) fold() {
 	x.folded = true
 }
 
-// finish folds what is still held, and again what was not in time order.
+// finish folds what is still held, and again what was not in time order: first all
+// lanes, then the merge of their panes, then the cells that must be folded again, in
+// which other lanes have no samples.
 func (x *rawFold) finish(ctx context.Context, r *Reader, spans []segment.Span) error {
 	misordered := map[int32]struct{}{}
 	for _, lane := range x.lanes {

@@ -37,7 +37,8 @@ const MaxLanes = 4
 const AheadOfClock = int64(10 * time.Minute / time.Millisecond)
 
 // Reader reads from one snapshot. It is for one goroutine; a fold may use more,
-// for which it waits.
+// for which it waits. Answers about the whole snapshot (spans, all segments of some
+// metrics) are kept: the flows of a group ask the same again and again.
 type Reader struct {
 	*Settings
 	Pos sequence.Position // of the snapshot
@@ -58,8 +59,8 @@ type spanKey struct {
 	after, upTo int64
 }
 
-// NewReader reads from a snapshot. aggregator may be nil if no delta and no state
-// is read.
+// NewReader reads from a snapshot. aggregator may be nil if neither AggregateDelta
+// nor BuildState is called.
 func NewReader(settings *Settings, source Source, aggregator Aggregator) *Reader {
 	return &Reader{
 		Settings: settings, Pos: source.Position(), source: source, aggregator: aggregator,
@@ -67,7 +68,8 @@ func NewReader(settings *Settings, source Source, aggregator Aggregator) *Reader
 	}
 }
 
-// lanes is into how many lanes raw samples are folded.
+// lanes is into how many lanes raw samples are folded: no more than there are
+// regions, because a lane takes whole regions.
 func (r *Reader) lanes() int { return max(1, min(r.Lanes, len(r.Pos.Vector))) }
 
 // Count counts a delta or a state of a leaf that is computed as was chosen.

@@ -43,7 +43,8 @@ type rawSamples struct {
 	held rawBuffer
 }
 
-// rawBuffer is samples in parallel arrays.
+// rawBuffer is samples in parallel arrays: 20 bytes each, and folded without looking
+// at what is not needed.
 type rawBuffer struct {
 	column []int32
 	ts     []int64
@@ -229,7 +230,9 @@ func (r *rawSamples) columns() *keep.Columns {
 // for their slots to stand on the stack and in the nearest cache.
 const foldChunk = 1024
 
-// foldInto adds all samples to pane state of slots slots.
+// foldInto adds all samples to pane state of slots slots. Nearly always no column
+// is out of order, and samples go to the cells in the order in which they came,
+// without being sorted by series first.
 func (r *rawSamples) foldInto(s keep.State, slots int) {
 	if len(r.unsorted) > 0 {
 		keep.FoldColumns(s, r.columns(), slots)
@@ -245,8 +248,9 @@ func (r *rawSamples) foldInto(s keep.State, slots int) {
 	}
 }
 
-// Columns reads the members' samples of the series in the spans; only, if not
-// nil, says which are wanted.
+// Columns reads the members' samples of the series in the spans; only, if not nil,
+// says which are wanted. All are held at once: it is for windows without panes and
+// for cells that are folded again, where Fold would not do.
 func (r *Reader) Columns(ctx context.Context, m *keep.Members, series []sequence.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) (*keep.Columns, error) {
 	raw := newRawSamples(m, series)
 	raw.only = only

@@ -19,7 +19,8 @@ import (
 )
 
 // Selection is the raw samples that the selectors of a batch flow read for some
-// windows.
+// windows. It is read once for neighbouring windows; each is evaluated over the part
+// that it may see (Within).
 type Selection struct {
 	Leaves []*MixedColumns // by leaf
 

@@ -73,7 +73,8 @@ type UnorderedSample struct {
 	New    bool // nothing else is stored of the series at this time
 }
 
-// Each calls fn for every sample that changes something, in no order.
+// Each calls fn for every sample that changes something, in no order, after
+// Compare.
 func (u *Unordered) Each(fn func(UnorderedSample)) {
 	for key, v := range u.values {
 		fn(UnorderedSample{Metric: u.metric[key.series], Series: key.series, T: key.t, V: v, New: u.isNew(key)})

@@ -1,6 +1,6 @@
 package round
 
-// What a round did, for whoever shows it.
+// What a round did, for the driver to show.
 // Before: nothing is counted.
 // After: every piece of state and every window that a round computed is counted
 // once, also of a round that failed.
@@ -9,7 +9,8 @@ import (
 	"laminar/flownode/progress"
 )
 
-// Counts is what a round did.
+// Counts is what a round did. It is values, not metrics, so that a round needs no
+// registry and a test can compare them.
 type Counts struct {
 	Refills map[progress.Reason]int // pieces of state and windows computed again from raw samples
 	Windows map[WindowKind]int      // windows computed

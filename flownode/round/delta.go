@@ -26,14 +26,18 @@ import (
 )
 
 // cohort is the flows of a round that stand at one vector, taken by the same
-// flushes: they share the reading of the delta.
+// flushes: they share the reading of the delta. Nearly always all flows of a fence
+// group are one cohort; a new flow, or one that was loaded again, catches up in a
+// cohort of its own and joins the others in the next round.
 type cohort struct {
 	after   sequence.Vector
 	changed bool // what they have read is not in the history any more; after is zero
 	flows   []*flowRound
 }
 
-// holds reports whether a flow stands where the cohort's others do.
+// holds reports whether a flow stands where the cohort's others do. Flushes are
+// compared too: after a restore from a backup the same numbers can name other
+// commits.
 func (c *cohort) holds(f *Flow) bool {
 	first := c.flows[0]
 	return first.Vector.Equal(f.Vector) && maps.Equal(first.Flushes, f.Flushes)
@@ -42,6 +46,9 @@ func (c *cohort) holds(f *Flow) bool {
 // read plans every leaf of the cohort and reads the delta once for all of them:
 // ordered samples are folded into pane state or noted where they reach closed
 // windows, unordered ones are noted for repair.
+//
+// Each metric's segments are read once and given to every leaf that selects it. So
+// what a round reads follows what has landed, not how many flows there are.
 func (c *cohort) read(ctx context.Context, r *round) error {
 	ranges := c.after.Delta(r.Pos.Vector)
 	byMetric := map[sequence.MetricID][]*leafDelta{}
@@ -72,6 +79,8 @@ func (c *cohort) read(ctx context.Context, r *round) error {
 	if err != nil {
 		return fmt.Errorf("read delta after %s: %w", c.after, err)
 	}
+	// A repeat that changes nothing must not make windows dirty, and only a sample
+	// that is new at its time may be folded as it is: both need what was stored.
 	late := read.NewUnordered(c.after)
 	if err := c.segments(ctx, r, ranges, unordered, segment.PickUnordered, late.Add); err != nil {
 		return fmt.Errorf("read unordered delta after %s: %w", c.after, err)
@@ -94,7 +103,8 @@ func (c *cohort) read(ctx context.Context, r *round) error {
 	return nil
 }
 
-// segments reads the hot segments of some metrics in the ranges.
+// segments reads the hot segments of some metrics in the ranges, of the picked
+// kind. Metrics that no leaf wants of that kind are not read at all.
 func (c *cohort) segments(ctx context.Context, r *round, ranges map[sequence.Region]sequence.Range, metrics map[sequence.MetricID]struct{}, pick segment.Pick, use func(*segment.Segment)) error {
 	if len(metrics) == 0 {
 		return nil
@@ -107,7 +117,9 @@ func (c *cohort) segments(ctx context.Context, r *round, ranges map[sequence.Reg
 }
 
 // plan asks flowplan about every leaf and says of which metrics ordered and
-// unordered segments must be read.
+// unordered segments must be read. The executors of all leaves are chosen
+// together: a leaf that reads columns in any case makes them cheaper for the
+// others.
 func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.MetricID][]*leafDelta) (ordered, unordered map[sequence.MetricID]struct{}) {
 	ordered, unordered = map[sequence.MetricID]struct{}{}, map[sequence.MetricID]struct{}{}
 	var (
@@ -156,7 +168,8 @@ func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.Metr
 }
 
 // planLeaf decides what happens to the leaf's pane state, given the segments of
-// its metrics after a vector.
+// its metrics after a vector. State that cannot be advanced exactly is dropped
+// here; a later step builds it again from raw samples.
 func (r *round) planLeaf(l *leafDelta, emittedUntil int64, after sequence.Vector, infos []segment.Info) {
 	st := flowplan.State{}
 	if l.State != nil {
@@ -181,8 +194,9 @@ func (r *round) planLeaf(l *leafDelta, emittedUntil int64, after sequence.Vector
 	}
 }
 
-// finishDelta brings pane state to the round's vector: pushed-down partials,
-// then repairs.
+// finishDelta brings pane state to the round's vector: pushed-down partials, then
+// repairs. Repairs come last because they fold raw samples, which hold the whole
+// delta: folding a part of it afterwards would count it twice.
 func (r *round) finishDelta(ctx context.Context, l *leafDelta, ranges map[sequence.Region]sequence.Range) error {
 	if l.pushed {
 		if err := r.pushDelta(ctx, l, ranges); err != nil {
@@ -233,7 +247,9 @@ func (r *round) pushDelta(ctx context.Context, l *leafDelta, ranges map[sequence
 	})
 }
 
-// repairCells folds the touched slots of the touched panes again from raw.
+// repairCells folds the touched slots of the touched panes again from raw. What it
+// costs follows the cells that late samples fall in: one late device does not make
+// a fleet's panes be read again.
 func (r *round) repairCells(ctx context.Context, l *leafDelta) error {
 	var (
 		touched = map[int32]struct{}{}

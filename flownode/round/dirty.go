@@ -15,12 +15,14 @@ import (
 	"laminar/flownode/progress"
 )
 
-// touch puts the closed windows that the delta reaches on the dirty list.
+// touch puts the closed windows that the delta reaches on the dirty list, with the
+// groups that changed where results depend on one group each. The list is stored
+// with the vector: so no change is lost between a round that notes it and the one
+// that recomputes the window.
 func (s *flowRound) touch(ctx context.Context) error {
 	emitted := s.to.EmittedUntil
 	if s.changed {
-		// Which groups of a window hold values of samples that are gone nobody can
-		// tell any more.
+		// Samples that are gone leave no trace of the groups they were in.
 		if err := s.touchAll(ctx, progress.HistoryChanged); err != nil {
 			return err
 		}
@@ -104,11 +106,14 @@ func (s *flowRound) touchGroups(l *leafDelta, end int64, bits []uint64, reason p
 	})
 }
 
-// dirtyPerRound bounds how many dirty windows are looked at in a round.
+// dirtyPerRound bounds how many dirty windows are looked at in a round: a storm of
+// late samples must not hold up the windows that close.
 const dirtyPerRound = 512
 
-// recompute computes dirty windows that have been quiet for long enough, as
-// far as the round's budget reaches, but one at least.
+// recompute computes dirty windows that have been quiet for long enough, as far as
+// the round's budget reaches, but one at least. A window that cannot be rebuilt any
+// more leaves the list without being computed (I6), and so does one whose results
+// are not kept.
 func (s *flowRound) recompute(ctx context.Context) error {
 	ready := s.DirtyWindows.Ready(s.r.Pos.Now, dirtyPerRound)
 	full := len(ready) == dirtyPerRound
@@ -164,9 +169,10 @@ func (s *flowRound) recompute(ctx context.Context) error {
 	return nil
 }
 
-// dirtyBatch takes from the front of ready the windows that are best computed
-// from one reading, of the groups that any of them wants: near each other, and
-// all whole or all by group.
+// dirtyBatch takes from the front of ready the windows that are best computed from
+// one reading, of the groups that any of them wants: near each other, because what
+// lies between is read too, and all whole or all by group, because a reading of
+// some groups cannot serve a whole window.
 func (s *flowRound) dirtyBatch(ready []*flowplan.DirtyWindow) ([]*flowplan.DirtyWindow, wanted) {
 	want := wanted{all: ready[0].All || !s.Def.Expr.ByGroup, keys: map[string]struct{}{}}
 	n := 0

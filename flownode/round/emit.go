@@ -13,9 +13,13 @@ import (
 	"laminar/flownode/flowdef"
 )
 
-// emit computes the windows in (emitted-until, watermark], oldest first, as
-// far as the round's budget reaches, but one at least: rounds that are long for
-// other reasons must not hold results up for ever.
+// emit computes the windows in (emitted-until, watermark], oldest first, as far as
+// the round's budget reaches, but one at least: rounds that are long for other
+// reasons must not hold results up without end.
+//
+// All windows are emitted, touched by the delta or not: a series still reaches
+// windows after its last sample. Stretches in which no leaf holds a sample are
+// skipped (candidates), so a gap of a year costs one look.
 func (s *flowRound) emit(ctx context.Context) error {
 	closed := s.to.ClosedUntil(s.every())
 	if closed <= s.to.EmittedUntil {
@@ -72,8 +76,9 @@ func (s *flowRound) emit(ctx context.Context) error {
 	return s.ensureState(ctx)
 }
 
-// window evaluates one window; an expression that cannot be evaluated leaves
-// it without a result and is remembered as the flow's error.
+// window evaluates one window. An expression that cannot be evaluated there leaves
+// it without a result, as in Prometheus, and is stored as the flow's error; the
+// flow goes on. Any other error ends the round.
 func (s *flowRound) window(ctx context.Context, src inputs, end int64, want wanted) (windowResult, error) {
 	s.tried = true
 	res, err := s.evaluate(ctx, s.r, src, end, want)
@@ -90,7 +95,11 @@ func (s *flowRound) window(ctx context.Context, src inputs, end int64, want want
 	return res, err
 }
 
-// provisional computes the earliest open window.
+// provisional computes the earliest open window, if its definition wants that and
+// something has changed. It waits until no closed window is left to emit: a result
+// that is final is worth more than one that is not. A window some of whose raw
+// samples are given up stays as it is stored, since no later round could put it
+// right.
 func (s *flowRound) provisional(ctx context.Context) error {
 	end := s.to.EmittedUntil + s.every()
 	if s.more || s.Def.Emit != flowdef.EmitUpdate || end <= s.to.ClosedUntil(s.every()) {

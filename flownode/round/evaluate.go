@@ -30,7 +30,8 @@ type wanted struct {
 	byEnd map[int64]map[string]struct{} // which of them each of several windows wants, by its end
 }
 
-// windowResult is what a window's expression gives.
+// windowResult is what a window's expression gives. A window in which no leaf holds
+// a sample has no rows, even where the engine would give some (absent, a number).
 type windowResult struct {
 	end     int64
 	touched bool           // some leaf holds a sample in the window
@@ -137,7 +138,9 @@ func (f *Flow) evaluate(ctx context.Context, r *round, src inputs, end int64, wa
 	return res, err
 }
 
-// rowsOf turns a vector into rows.
+// rowsOf turns a vector into rows, by the columns of the result table. Elements that
+// differ only in labels without a column would be one row: that is an error of the
+// expression.
 func (f *Flow) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
 	rows := make([]progress.Row, len(vec))
 	for i := range vec {
@@ -214,7 +217,8 @@ func (f *Flow) evaluateWhole(ctx context.Context, r *round, sel *read.Selection,
 	return out, true, err
 }
 
-// complete turns a result of all groups into what is to be stored.
+// complete turns a result of all groups into what is to be stored: every other row
+// of the window goes.
 func (f *Flow) complete(res windowResult) progress.Window {
 	return progress.Window{Start: f.Def.WindowStart(res.end), End: res.end, Complete: true, Rows: res.rows}
 }

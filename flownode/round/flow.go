@@ -43,7 +43,9 @@ type Flow struct {
 }
 
 // openWindow is the provisional result of the earliest open window as it was
-// last written, so that only what changed is written again.
+// last written, so that only what changed is written again: with a scrape every few
+// seconds and many groups, most rows are as they were. After a start it is not
+// known, and the window is written whole once.
 type openWindow struct {
 	end   int64
 	rows  []progress.Row // ascending by columns
@@ -52,7 +54,8 @@ type openWindow struct {
 
 func (o *openWindow) reset(end int64) { *o = openWindow{end: end} }
 
-// NewFlow is a flow as it was loaded, with nothing in memory.
+// NewFlow is a flow as it was loaded, with nothing in memory: neither members nor
+// pane state, which the first round reads and builds.
 func NewFlow(f progress.Flow) (*Flow, error) {
 	run := &Flow{
 		Flow: f, Leaves: keep.NewLeaves(f.Def), DirtyWindows: flowplan.NewDirtyList(), Stored: f.Vector,
@@ -70,8 +73,10 @@ func NewFlow(f progress.Flow) (*Flow, error) {
 	return run, nil
 }
 
-// forgetHistory drops everything that was derived from commits that may be
-// gone: members (series ids may belong to others now) and pane state.
+// forgetHistory drops everything that was derived from commits that may be gone:
+// members (series ids may belong to others now) and pane state. What is stored
+// stays until it is computed again: emitted-until, dirty list and results are about
+// event time, which a restore does not change.
 func (f *Flow) forgetHistory() {
 	f.MembersAt, f.rows = nil, groupRows{}
 	for _, l := range f.Leaves {
@@ -79,15 +84,18 @@ func (f *Flow) forgetHistory() {
 	}
 }
 
-// becomeWhole makes the flow one in batch mode. Its progress, its dirty list and
-// the layout of its results stay; members are to be read again.
+// becomeWhole makes the flow one in batch mode, and says why in its definition. Its
+// progress, its dirty list and the layout of its results stay; members are to be
+// read again, because the leaves of a batch flow select series one by one.
 func (f *Flow) becomeWhole(why string) {
 	def := f.Def
 	def.Expr = def.Expr.Whole(why)
 	f.Def, f.Leaves, f.MembersAt = def, keep.NewLeaves(def), nil
 }
 
-// rebuildable reports whether no raw sample of the window is gone (I6).
+// rebuildable reports whether no raw sample of the window is gone (I6), when all
+// before earliest are given up (0: none). Every path that computes a window asks
+// first: what cannot be computed from all its samples stays as it is stored.
 func (f *Flow) rebuildable(end, earliest int64) bool {
 	return f.Def.Expr.Rebuildable(end, earliest)
 }
@@ -104,9 +112,10 @@ const (
 	maxRoundRows  = 500_000          // of a flow in a round, about: so many and one chunk more
 )
 
-// chunk is how many windows are computed from one reading of raw samples: at
-// least as many as make re-reading their overlap cheap. Windows of a batch leaf
-// are each computed from all their samples, which costs more than reading them.
+// chunk is how many windows are computed from one reading of raw samples: at least
+// as many as a range has steps, so that the samples that neighbours share are read
+// about twice at most. Windows of a batch leaf are each computed from all their
+// samples, which costs more than reading them.
 func (f *Flow) chunk() int {
 	n := int64(32)
 	for _, l := range f.Leaves {
@@ -161,8 +170,10 @@ func (f *Flow) unrebuildable(end, earliest int64) error {
 const storeIdleAfter = 5 * time.Second
 
 // Deadline is when, by the database's clock, time alone brings work for the
-// flow: its vector is to be stored, dirty windows become ready, or the watermark
-// follows the clock past the end of a window. Unset when it never does.
+// flow: its vector is to be stored, dirty windows become ready, a postponed
+// provisional window may be computed, or the watermark follows the clock past the
+// end of a window. Unset when it never does: then only samples bring work, and a
+// flow without any costs nothing.
 func (f *Flow) Deadline() int64 {
 	next := f.DirtyWindows.NextReady()
 	if at := f.StoredAt.Add(storeIdleAfter).UnixMilli(); !f.Stored.Equal(f.Vector) && (next == progress.Unset || at < next) {
@@ -181,8 +192,10 @@ func (f *Flow) Deadline() int64 {
 	return next
 }
 
-// pendingOpen reports whether a window that is still open may get a result:
-// some pane state reaches beyond what was emitted, or is not in memory.
+// pendingOpen reports whether a window that is still open may get a result: some
+// pane state reaches beyond what was emitted, or is not in memory and samples may
+// be there. Without that a flow whose source has gone would make a round for every
+// window that closes empty.
 func (f *Flow) pendingOpen() bool {
 	for _, l := range f.Leaves {
 		if l.State == nil {
@@ -199,7 +212,10 @@ func (f *Flow) pendingOpen() bool {
 	return false
 }
 
-// Result is what a round makes of one flow.
+// Result is what a round makes of one flow. Its driver stores Round, in one
+// transaction with the others of the fence group, and then says Committed; or it
+// says Waits, where MayWait allows that. After any other end the Flow must not be
+// used again: its caches are ahead of what is stored.
 type Result struct {
 	Flow  *Flow
 	Round progress.Round

@@ -15,8 +15,21 @@ import (
 	"laminar/flownode/progress"
 )
 
-// flowRound is the work on one flow in one round. Its steps, in this order: start,
-// touch, close, emit, provisional, recompute, trim, refill, result.
+// flowRound is the work on one flow in one round.
+//
+//	begin        find where windows begin, if they have not, and the newest sample
+//	touch        closed windows that the delta reaches become dirty
+//	watermark    says which windows are closed now
+//	emit         windows that have closed, oldest first
+//	provisional  the earliest open window
+//	recompute    dirty windows that have been quiet
+//	trim         drop panes that nothing needs
+//	refill       move a requested job on
+//	result       everything that is to be stored
+//
+// touch comes before emit: a window that closes in this round holds the delta
+// already and must not become dirty by it. Refill comes last, so that a large job
+// delays neither new windows nor corrections.
 type flowRound struct {
 	*Flow
 	r       *round
@@ -31,7 +44,8 @@ type flowRound struct {
 	more    bool
 }
 
-// newFlowRound is a flow's work in a round of which nothing is known yet.
+// newFlowRound is a flow's work in a round of which nothing is known yet. changed
+// says that what the flow had read is not in the history any more.
 func (r *round) newFlowRound(f *Flow, changed bool) *flowRound {
 	s := &flowRound{Flow: f, r: r, changed: changed, to: f.Progress}
 	s.to.Vector, s.to.Flushes = r.Pos.Vector, r.Pos.Flushes
@@ -50,7 +64,9 @@ func (s *flowRound) takeLeaves() {
 
 // begin begins the flow's windows, given the delta. It notes the newest sample
 // and, for a flow that has none yet, finds where its windows begin: at the first
-// sample it sees, by event time.
+// sample it sees, by event time. So an hour of old data that is sent into an empty
+// installation fills an hour of windows, and a flow that has seen nothing has no
+// watermark and closes nothing.
 func (s *flowRound) begin(ctx context.Context) error {
 	for _, l := range s.deltas {
 		if l.plan.Samples > 0 {
@@ -102,7 +118,8 @@ func firstEnd(deltas []*leafDelta) int64 {
 	return first
 }
 
-// seeStored notes the newest sample that is stored.
+// seeStored notes the newest sample that is stored: for a flow whose windows begin
+// before its first delta.
 func (s *flowRound) seeStored(ctx context.Context) error {
 	for _, l := range s.deltas {
 		if len(l.Members.Metrics) == 0 {
@@ -131,10 +148,17 @@ func (s *flowRound) watermark() int64 {
 	return s.clock.Watermark(now, def.CloseDelay(), before)
 }
 
-// full reports whether work that can wait should go on in the next round.
+// full reports whether work that can wait should go on in the next round: the
+// round's time is used up, or the flow has as many rows to store as one
+// transaction should write.
 func (s *flowRound) full() bool { return s.r.overBudget() || s.out.rows >= maxRoundRows }
 
-// result is the round as it is to be stored.
+// result is the round as it is to be stored, progress and dirty list included
+// (I4). The vector moves to the round's: every closed window that a sample up to
+// there touches is among the windows or on the dirty list (progress.P3).
+//
+// An error of an expression stays stored until a window has been evaluated without
+// one; a round that evaluates nothing says nothing about it.
 func (s *flowRound) result(job *progress.JobStep) Result {
 	s.to.NewestT, s.to.NewestAt = s.clock.Newest, s.clock.NewestAt
 	pr := progress.Round{

@@ -41,7 +41,7 @@ func (r *round) histograms(ctx context.Context, flows []*flowRound) error {
 }
 
 // holdsHistograms reports whether a metric of the flow's series holds native
-// histograms.
+// histograms. The snapshot lists such metrics in ascending order.
 func (f *Flow) holdsHistograms(r *round) bool {
 	for _, l := range f.Leaves {
 		for _, m := range l.Members.Metrics {

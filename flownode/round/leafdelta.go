@@ -12,26 +12,32 @@ import (
 	"laminar/sequence/segment"
 )
 
-// leafDelta is what one round finds out about a leaf. It is made anew each
-// round.
+// leafDelta is what one round finds out about a leaf. It is made anew each round:
+// nothing of it may be seen by the next.
+//
+// Touches of closed windows are noted by group, because a window is recomputed for
+// the groups that changed only. They are noted by pane, not by window, because one
+// pane lies in many windows: which ones is worked out once, when all is read.
 type leafDelta struct {
 	*keep.Leaf
 	plan      flowplan.Leaf
 	closed    int64        // samples up to this time reach closed windows
 	pushed    bool         // the ordered delta is aggregated by the database
 	late      keep.Touches // ordered samples of the delta that reach closed windows
-	unordered keep.Touches // unordered ones
+	unordered keep.Touches // unordered ones that do
 	repair    keep.Touches // unordered samples that fall in panes in memory, by slot
 }
 
-// wouldGrow is about how many bytes of pane state samples from minT to maxT
-// add.
+// wouldGrow is about how many bytes of pane state samples from minT to maxT add,
+// if every slot gets a cell in every pane. One sample from far away would: then
+// state is not worth its memory and is dropped.
 func (l *leafDelta) wouldGrow(minT, maxT int64) int64 {
 	return l.StateBytes((maxT - max(minT, l.From()) + l.Def.Pane) / l.Def.Pane)
 }
 
 // take takes one hot ordered segment of the delta: it is folded into pane state,
-// and where it reaches closed windows that is noted.
+// and where it reaches closed windows that is noted. A leaf that lacks state only
+// notes; its windows are computed from raw samples, which hold the segment too.
 func (l *leafDelta) take(seg *segment.Segment) {
 	switch {
 	case l.pushed || !l.plan.Ordered:
@@ -50,8 +56,9 @@ func (l *leafDelta) take(seg *segment.Segment) {
 
 // takeUnordered takes an unordered sample: it may reach closed windows, and the
 // panes in memory must have it. Where nothing else is stored at its time, and
-// order does not matter to the pane, it is folded as it is; else only raw samples
-// can tell what the cell holds now.
+// order does not matter to the pane, it is folded as it is. Otherwise the sample
+// replaces another, or belongs in the middle of what the cell has folded: there is
+// no inverse of a fold, so the cell is emptied and folded again from raw samples.
 func (l *leafDelta) takeUnordered(x read.UnorderedSample) {
 	slot := l.Members.Index.Get(x.Series)
 	if slot == keep.NoSlot {

@@ -12,9 +12,12 @@ import (
 	"laminar/flownode/read"
 )
 
-// Machine computes rounds. It has no clock, commits nothing, and starts no
-// goroutine but for work that it waits for. The node, the Stepper and the tests
-// drive the same one.
+// Machine computes rounds. It has no clock of its own, commits nothing, and starts
+// no goroutine that it does not wait for. The node, the Stepper and the tests drive
+// the same one, so what a simulation has found to be right is what runs.
+//
+// It holds settings only and may be used by several goroutines at once. A flow
+// belongs to one of them.
 type Machine struct {
 	Eval          *promeval.Engine
 	MaxStateBytes int64            // pane state of one leaf at most
@@ -22,14 +25,15 @@ type Machine struct {
 	Log           *slog.Logger
 }
 
-// Limits bounds a round.
+// Limits bounds a round. Without bounds a backlog would make one round last for
+// hours, in which its snapshot holds back vacuum and nothing is committed.
 type Limits struct {
 	Deadline time.Time // from when on work that can wait goes on in the next round
 	Flows    int64     // of the process: they share the memory for late samples
 }
 
-// round is one round: everything in it is read in one snapshot, at one position,
-// so flows of a group agree with each other.
+// round is one round under way: everything in it is read in one snapshot, at one
+// position, so flows of a group agree with each other.
 type round struct {
 	*Machine
 	*read.Reader
@@ -37,6 +41,8 @@ type round struct {
 	limits Limits
 }
 
-// overBudget reports whether work that can wait should go on in the next
-// round: a snapshot lives a few seconds at most.
+// overBudget reports whether work that can wait should go on in the next round: a
+// snapshot lives a few seconds at most. Each kind of work asks before every piece
+// but the first, so that each makes progress in every round, however slow the
+// database is.
 func (r *round) overBudget() bool { return !r.Now().Before(r.limits.Deadline) }

@@ -13,11 +13,16 @@ import (
 )
 
 // manySeries is from how many new series on each flow adds them in a goroutine of
-// its own.
+// its own. Fewer are added sooner than goroutines are begun; a start adds millions.
 const manySeries = 10_000
 
-// members adds the series created since each flow last looked. They are evaluated
-// here, once per series, and never per sample.
+// members adds the series created since each flow last looked. Matchers and
+// grouping labels are evaluated here, once per series, and never per sample.
+//
+// A series is stamped with the region and sequence of the flush that created it, so
+// those created after a vector are exactly those whose first sample lies after it:
+// no sample of the delta has a series that is not known afterwards. Flows that last
+// looked at the same vector share one question to the database.
 func (r *round) members(ctx context.Context, flows []*flowRound) error {
 	type since struct {
 		after  sequence.Vector

@@ -1,8 +1,8 @@
 package round
 
-// What a round stores of one flow beside its progress.
+// What a round stores of one flow, apart from its progress.
 // Before: nothing.
-// After: each window stands there once, as whoever knew most of it computed it.
+// After: each window is there once, in its most complete form.
 
 import (
 	"laminar/flownode/flowplan"
@@ -10,7 +10,9 @@ import (
 )
 
 // output is the windows that a round writes, and the entries it takes off the
-// dirty list.
+// dirty list. One window can be computed several times in a round: as it closes,
+// again because it was dirty, and once more by a refill. All see the same samples,
+// so any of the results would be right; the database wants each row once.
 type output struct {
 	windows []progress.Window
 	byEnd   map[int64]int // window end -> index in windows
@@ -38,7 +40,7 @@ func (o *output) put(w progress.Window) {
 	o.windows = append(o.windows, w)
 }
 
-// forget takes a window off the dirty list as it is stored.
+// forget takes a window off the dirty list as it is stored, all its groups.
 func (o *output) forget(d *flowplan.DirtyWindow) {
 	if d.All {
 		o.remove = append(o.remove, progress.DirtyKey{WindowEnd: d.End, Group: progress.AllGroups})

@@ -13,7 +13,7 @@ import (
 	"laminar/flownode/progress"
 )
 
-// refillWindows is how many windows a refill job computes from one reading of
+// refillWindows is how many windows at least a refill job computes from one reading of
 // raw samples, if that is not too much and not the whole expression is computed
 // for each.
 const refillWindows = 128

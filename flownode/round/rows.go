@@ -14,7 +14,8 @@ import (
 
 // groupRows is the label columns of the groups of a leaf, and their order as
 // rows, for flows that are one leaf and nothing else: they are worked out once
-// for a group and shared by all windows.
+// for a group and shared by all windows. With many groups that is most of what a
+// window would cost. It is a cache: with other members it must be made anew.
 type groupRows struct {
 	rank    []int32    // by group: its place among the rows
 	columns [][]string // by rank, ascending

@@ -20,13 +20,16 @@ import (
 // built when the flow is near.
 const maxCatchUp = 120
 
-// behind is how many windows the flow has to emit.
+// behind is how many windows the flow has to emit, empty ones included.
 func (s *flowRound) behind(watermark int64) int64 {
 	return (pane.FloorEnd(watermark, s.every()) - s.to.EmittedUntil) / s.every()
 }
 
-// stateMissing reports whether the leaf is to have pane state that reaches back
-// to the earliest open window but has not, and from where on.
+// stateMissing reports whether the leaf is to have pane state that reaches back to
+// the earliest open window but has not, and from where on. A leaf whose state would
+// take more than is allowed is computed from raw samples instead, and so is one
+// whose windows have too many panes. A leaf that selects nothing has state without
+// cells, which costs nothing and makes its first samples no special case.
 func (s *flowRound) stateMissing(l *keep.Leaf) (from int64, missing bool) {
 	if l.Def.Batch || len(l.Members.Series) == 0 && l.State != nil {
 		return 0, false
@@ -60,8 +63,10 @@ func (r *round) buildStates(ctx context.Context, flows []*flowRound) error {
 	return err
 }
 
-// ensureState builds the pane state that the earliest open window needs, where
-// it is missing and small enough to keep.
+// ensureState builds the pane state that the earliest open window needs, where it
+// is missing and small enough to keep. It is asked before windows are emitted, so
+// that they need not each read raw samples, and again afterwards, when the earliest
+// open window is another.
 func (s *flowRound) ensureState(ctx context.Context) error {
 	for _, l := range s.Leaves {
 		from, missing := s.stateMissing(l)
@@ -77,8 +82,9 @@ func (s *flowRound) ensureState(ctx context.Context) error {
 	return nil
 }
 
-// lateKeep is how much older than the earliest open window needs panes are
-// kept, for the late samples that come any minute; whole panes.
+// lateKeep is how much older than the earliest open window needs panes are kept,
+// ms in whole panes: senders that retry are late by a minute or two all the time,
+// and each of their samples would otherwise cost a reading of raw samples.
 func lateKeep(l *keep.Leaf) int64 {
 	const late = int64(2 * time.Minute / time.Millisecond)
 	return min((late+l.Def.Pane-1)/l.Def.Pane, 60) * l.Def.Pane

@@ -105,8 +105,10 @@ func (r *verifying) rows(vec promeval.Vector) map[string]progress.Row {
 	return out
 }
 
-// compareWindow looks for the differences of one window. Before the flow's
-// beginning rows may be missing: there only late samples have made some.
+// compareWindow looks for the differences of one window: a row that is stored and
+// not computed, computed and not stored, or stored with another value or another
+// window_start. Before the flow's beginning rows may be missing: there only late
+// samples have made some.
 func (r *verifying) compareWindow(in *reading, end int64, computed map[string]progress.Row, stored []progress.Window) {
 	r.report.Windows++
 	var diffs []Difference
@@ -143,7 +145,7 @@ func (r *verifying) compareWindow(in *reading, end int64, computed map[string]pr
 	r.found(diffs)
 }
 
-// found reports the differences of one window, by time and labels.
+// found adds the differences of one window to the report, by time and labels.
 func (r *verifying) found(list []Difference) {
 	slices.SortStableFunc(list, func(a, b Difference) int {
 		return cmp.Or(cmp.Compare(a.End, b.End), slices.Compare(a.Columns, b.Columns))

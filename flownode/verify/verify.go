@@ -8,8 +8,10 @@ import (
 	"laminar/flownode/read"
 )
 
-// Flow compares the stored windows of one flow. progress.ErrFlowGone when it is
-// not there, or goes meanwhile.
+// Flow compares the stored windows of one flow, oldest first, in as many snapshots
+// as that takes. progress.ErrFlowGone when the flow is not there, or goes meanwhile;
+// ErrFlowReplaced when it becomes another. The report holds what was found so far,
+// also beside an error.
 func (v *Verifier) Flow(ctx context.Context, id progress.FlowID, opts Options) (Report, error) {
 	run := &verifying{v: v, id: id, opts: opts, next: progress.Unset, size: 16, report: Report{Skipped: map[Skip]int64{}}}
 	for more := true; more; {
@@ -25,8 +27,9 @@ func (v *Verifier) Flow(ctx context.Context, id progress.FlowID, opts Options) (
 	return run.report, nil
 }
 
-// pass reads from one snapshot, then computes and compares. more says that
-// windows are left.
+// pass reads from one snapshot, then computes and compares, after the snapshot is
+// closed: an engine that computes for minutes must not hold back vacuum. more says
+// that windows are left.
 func (r *verifying) pass(ctx context.Context) (more bool, err error) {
 	readings, more, err := r.readAll(ctx)
 	if err != nil {
@@ -40,7 +43,8 @@ func (r *verifying) pass(ctx context.Context) (more bool, err error) {
 	return more, nil
 }
 
-// readAll reads as much as one snapshot may.
+// readAll reads as much as one snapshot may, in several readings: each is computed
+// and compared on its own, so that memory is bounded by the largest.
 func (r *verifying) readAll(ctx context.Context) (out []reading, more bool, err error) {
 	snap, err := r.v.store.StoredSnapshot(ctx)
 	if err != nil {

@@ -49,7 +49,7 @@ const (
 	readingWindows = 1024      // of one reading
 )
 
-// verifying is the comparison of one flow under way.
+// verifying is the comparison of one flow under way. It belongs to one goroutine.
 type verifying struct {
 	v      *Verifier
 	id     progress.FlowID
@@ -73,7 +73,8 @@ type reading struct {
 	stored  []progress.Window
 }
 
-// load brings the flow and its members to the snapshot.
+// load brings the flow and its members to the snapshot: progress and dirty list as
+// they are stored now, and the series created since the last one.
 func (r *verifying) load(ctx context.Context, in *read.Reader, snap Snapshot) error {
 	flow, err := snap.Flow(ctx, r.id)
 	if err != nil {

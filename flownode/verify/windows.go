@@ -16,8 +16,9 @@ import (
 	"laminar/sequence/segment"
 )
 
-// bounds finds the windows that are asked for and can be there: from the
-// oldest row or sample to the last window that is stored.
+// bounds finds the windows that are asked for and can be there: from the oldest row
+// or sample to the last window that is stored. The oldest row counts even without
+// samples: what is stored of a time that holds none is a difference.
 func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) error {
 	every, emitted := r.def.Every, r.flow.EmittedUntil
 	oldest, err := snap.OldestResult(ctx, r.id)
@@ -61,7 +62,9 @@ func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) 
 	return nil
 }
 
-// skips says of each window whether it can be compared, "" if so.
+// skips says of each window whether it can be compared, "" if so. It is asked again
+// in every snapshot, because in between windows become dirty, are refilled, and lose
+// their raw samples.
 func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (func(end int64) Skip, error) {
 	f, earliest := &r.flow, in.Pos.Earliest
 	err := in.CheckHistory(ctx, f.Vector, f.Flushes)
@@ -120,8 +123,8 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 	}, nil
 }
 
-// pick takes the next windows to compare, near each other and not too many.
-// None are left when it takes none.
+// pick takes the next windows to compare, near each other, because what lies between
+// is read too, and not too many. None are left when it takes none.
 func (r *verifying) pick(skip func(end int64) Skip) []int64 {
 	def := &r.def
 	gap := max(def.Expr.MaxReach, 16*def.Every)
@@ -160,7 +163,8 @@ func sampled(flow string, seed uint64, end int64, part float64) bool {
 	return float64((x^x>>31)>>11)/(1<<53) < part
 }
 
-// read reads what the windows need, and learns how many to read at once.
+// read reads what the windows need, and learns from time and samples how many to
+// read at once: flows differ by orders of magnitude in what a window costs.
 func (r *verifying) read(ctx context.Context, in *read.Reader, snap Snapshot, ends []int64) (reading, error) {
 	began, before := r.v.now(), in.Samples
 	first, last := ends[0], ends[len(ends)-1]
