@@ -61,10 +61,10 @@ func (f sourceFile) imports(prefix string) bool {
 // sqlState is the form of a SQLSTATE, which a size such as 256MB has too.
 var sqlState = regexp.MustCompile(`^[0-9][0-9A-Z]{4}$`)
 
-// TestOneErrorDoor: only pg/errors.go, and pg/connecterror.go for errors of
-// connecting, look into an error of the driver or know what the server's codes are
-// called. The private server is started below the
-// store, and asks one that is starting for itself.
+// TestOneErrorDoor: only pg/errors.go looks into an error of the driver or knows
+// what the server's codes are called, and beside it pg/connecterror.go, which
+// explains to people why a connection is refused. The private server is started
+// below the store, and asks one that is starting for itself.
 func TestOneErrorDoor(t *testing.T) {
 	door := []string{"sqlstore/pg/errors.go", "sqlstore/pg/errors_test.go", "sqlstore/pg/connecterror.go", "sqlstore/localpg/launch.go"}
 	seen := 0

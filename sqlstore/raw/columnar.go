@@ -9,6 +9,7 @@ import (
 	queries "laminar/queries/raw"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sqlstore/raw/segmentrow"
 )
 
 // Samples leave PostgreSQL by segment, in columns. Two readings are enough for
@@ -86,7 +87,7 @@ func (s *Snapshot) readSegments(ctx context.Context, doing, query string, sealed
 	defer rows.Close()
 	s.seg.Sealed = sealed
 	for rows.Next() {
-		if err := decodeSegment(rows.RawValues(), &s.seg, &s.unpacker); err != nil {
+		if err := segmentrow.Decode(rows.RawValues(), &s.seg, &s.unpacker); err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
 		s.seg.Wire = wireBytes(rows.RawValues())

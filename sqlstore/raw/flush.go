@@ -17,6 +17,7 @@ import (
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore/pg"
+	"laminar/sqlstore/raw/segmentrow"
 )
 
 // A flush is two round trips of its own: begin, which takes the lock, and commit,
@@ -159,7 +160,7 @@ func (tx *FlushTx) copyIn(ctx context.Context, segments []segment.Segment) error
 	}
 	sql := queries.CopyHot(tx.flush.Generation)
 	packer := tx.writer.packer()
-	err := tx.writer.db.CopyRows(ctx, tx.conn.Conn().PgConn(), sql, &hotRows{flush: tx.flush, segments: segments, packer: packer})
+	err := tx.writer.db.CopyRows(ctx, tx.conn.Conn().PgConn(), sql, &segmentrow.Hot{Flush: tx.flush, Segments: segments, Packer: packer})
 	tx.writer.packers.Put(packer)
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
 	"laminar/sqlstore/pg"
+	"laminar/sqlstore/raw/segmentrow"
 )
 
 // A process that is not alone, or has just started, does not know what the last
@@ -185,7 +186,7 @@ func (m *missedReader) readHot(ctx context.Context, generation int32, exact sequ
 	var seg segment.Segment
 	var unpacker segment.Unpacker
 	for rows.Next() {
-		if err := decodeSegment(rows.RawValues(), &seg, &unpacker); err != nil {
+		if err := segmentrow.Decode(rows.RawValues(), &seg, &unpacker); err != nil {
 			return err
 		}
 		for i, id := range seg.Series {

@@ -10,6 +10,7 @@ import (
 	queries "laminar/queries/raw"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sqlstore/raw/segmentrow"
 )
 
 // A merge is done unit by unit, so that memory is bounded by the largest unit, or
@@ -55,8 +56,8 @@ type merger struct {
 	tell       func(done, total int64) // how many samples have been read
 
 	packer  segment.Packer
-	out     []sealedRow // merged, not written yet
-	samples int         // in out, as weight counts them
+	out     []segmentrow.Merged // merged, not written yet
+	samples int                 // in out, as weight counts them
 }
 
 // mergeAll merges the units that retention has left something of.
@@ -94,11 +95,11 @@ func (m *merger) pack(merged []segment.Segment) error {
 			return err
 		}
 		// The samples are packed now; their arrays are not kept.
-		row := sealedRow{head: *seg, samples: seg.Len(), packed: packed}
-		row.head.Series, row.head.Offsets, row.head.Values = nil, nil, nil
+		row := segmentrow.Merged{Head: *seg, Samples: seg.Len(), Packed: packed}
+		row.Head.Series, row.Head.Offsets, row.Head.Values = nil, nil, nil
 		m.out = append(m.out, row)
 		m.samples += weight(seg)
-		m.written.samples += int64(row.samples)
+		m.written.samples += int64(row.Samples)
 	}
 	return nil
 }
@@ -188,7 +189,7 @@ func (m *merger) read(ctx context.Context, u sealUnit, part seriesRange) ([]segm
 	var unpacker segment.Unpacker
 	for rows.Next() {
 		var seg segment.Segment // with arrays of its own: all are held until they are merged
-		if err := decodeSegment(rows.RawValues(), &seg, &unpacker); err != nil {
+		if err := segmentrow.Decode(rows.RawValues(), &seg, &unpacker); err != nil {
 			return nil, err
 		}
 		for i, payload := range seg.Histograms {
@@ -227,7 +228,7 @@ func (m *merger) write(ctx context.Context) error {
 	if len(m.out) == 0 {
 		return nil
 	}
-	if err := m.keeper.db.CopyRows(ctx, m.tx.Conn().PgConn(), queries.SealedCopy, &sealedRows{segments: m.out}); err != nil {
+	if err := m.keeper.db.CopyRows(ctx, m.tx.Conn().PgConn(), queries.SealedCopy, &segmentrow.Sealed{Segments: m.out}); err != nil {
 		return fmt.Errorf("write %d sealed segments: %w", len(m.out), err)
 	}
 	m.written.segments += int64(len(m.out))

@@ -1,4 +1,4 @@
-package raw
+package segmentrow
 
 import (
 	"encoding/binary"
@@ -16,29 +16,29 @@ import (
 // the region waits for a flush. A sealed one is packed series by series, which is
 // smaller, and was packed before it comes here: no flush waits for a seal.
 
-// hotRows are the segments of one flush, for queries.HotCopy.
-type hotRows struct {
-	flush    sequence.Flush
-	segments []segment.Segment
-	packer   *segment.Packer
+// Hot is the rows of one flush, for queries.HotCopy.
+type Hot struct {
+	Flush    sequence.Flush
+	Segments []segment.Segment
+	Packer   *segment.Packer // for this COPY alone
 }
 
 // hotColumns is how many columns queries.HotCopy names.
 const hotColumns = 12
 
 // Rows implements pg.RowSource.
-func (h *hotRows) Rows() int { return len(h.segments) }
+func (h *Hot) Rows() int { return len(h.Segments) }
 
 // AppendRow implements pg.RowSource. The row is the segment's number within its
 // sequence, which together order what a flush has written.
-func (h *hotRows) AppendRow(dst []byte, row int) ([]byte, error) {
-	seg := &h.segments[row]
+func (h *Hot) AppendRow(dst []byte, row int) ([]byte, error) {
+	seg := &h.Segments[row]
 	dst = pg.AppendInt2(dst, hotColumns)
-	dst = pg.AppendInt8Field(dst, int64(h.flush.Seq))
+	dst = pg.AppendInt8Field(dst, int64(h.Flush.Seq))
 	dst = pg.AppendInt8Field(dst, seg.Base)
 	dst = pg.AppendInt8Field(dst, seg.MinT)
 	dst = pg.AppendInt8Field(dst, seg.MaxT)
-	dst = pg.AppendInt4Field(dst, int32(h.flush.Region))
+	dst = pg.AppendInt4Field(dst, int32(h.Flush.Region))
 	dst = pg.AppendInt4Field(dst, int32(seg.Metric))
 	dst = pg.AppendInt4Field(dst, int32(row))
 	dst = pg.AppendInt4Field(dst, int32(seg.Len()))
@@ -47,7 +47,7 @@ func (h *hotRows) AppendRow(dst []byte, row int) ([]byte, error) {
 	// How long the packed samples are is known when they are there.
 	at := len(dst)
 	dst = append(dst, 0, 0, 0, 0) // the length of what follows
-	dst, err := h.packer.AppendColumns(dst, seg)
+	dst, err := h.Packer.AppendColumns(dst, seg)
 	if err != nil {
 		return dst, err
 	}
@@ -55,26 +55,26 @@ func (h *hotRows) AppendRow(dst []byte, row int) ([]byte, error) {
 	return appendHistograms(dst, seg), nil
 }
 
-// sealedRow is a merged segment: what is known of it, with its samples packed.
-type sealedRow struct {
-	head    segment.Segment // without samples, but with the payloads of histograms
-	samples int
-	packed  []byte
+// Merged is a merged segment: what is known of it, with its samples packed.
+type Merged struct {
+	Head    segment.Segment // without samples, but with the payloads of histograms
+	Samples int
+	Packed  []byte
 }
 
-// sealedRows are merged segments, for queries.SealedCopy.
-type sealedRows struct{ segments []sealedRow }
+// Sealed is the rows of merged segments, for queries.SealedCopy.
+type Sealed struct{ Segments []Merged }
 
 // sealedColumns is how many columns queries.SealedCopy names.
 const sealedColumns = 12
 
 // Rows implements pg.RowSource.
-func (s *sealedRows) Rows() int { return len(s.segments) }
+func (s *Sealed) Rows() int { return len(s.Segments) }
 
 // AppendRow implements pg.RowSource.
-func (s *sealedRows) AppendRow(dst []byte, row int) ([]byte, error) {
-	r := &s.segments[row]
-	seg := &r.head
+func (s *Sealed) AppendRow(dst []byte, row int) ([]byte, error) {
+	r := &s.Segments[row]
+	seg := &r.Head
 	dst = pg.AppendInt2(dst, sealedColumns)
 	dst = pg.AppendInt8Field(dst, segment.Bucket(seg.MinT))
 	dst = pg.AppendInt8Field(dst, int64(seg.MinSeq))
@@ -84,10 +84,10 @@ func (s *sealedRows) AppendRow(dst []byte, row int) ([]byte, error) {
 	dst = pg.AppendInt8Field(dst, seg.MaxT)
 	dst = pg.AppendInt4Field(dst, int32(seg.Region))
 	dst = pg.AppendInt4Field(dst, int32(seg.Metric))
-	dst = pg.AppendInt4Field(dst, int32(r.samples))
+	dst = pg.AppendInt4Field(dst, int32(r.Samples))
 	dst = pg.AppendBoolField(dst, seg.HasStale)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(len(r.packed)))
-	dst = append(dst, r.packed...)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(r.Packed)))
+	dst = append(dst, r.Packed...)
 	return appendHistograms(dst, seg), nil
 }
 

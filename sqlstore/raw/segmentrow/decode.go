@@ -1,4 +1,4 @@
-package raw
+package segmentrow
 
 import (
 	"encoding/binary"
@@ -48,13 +48,13 @@ const (
 	oidFloat8 = 701
 )
 
-// decodeSegment reads one row in binary format into seg, whose arrays are used
+// Decode reads one row in binary format into seg, whose arrays are used
 // again when they are large enough; histograms share the row's memory. It checks
 // everything it relies on: what does not look like a segment is an error, never a
 // panic. seg.Sealed says which kind it is.
 //
 // Samples are packed or, in what was written before they were, arrays.
-func decodeSegment(cols [][]byte, seg *segment.Segment, u *segment.Unpacker) error {
+func Decode(cols [][]byte, seg *segment.Segment, u *segment.Unpacker) error {
 	if len(cols) != segmentColumnCount {
 		return fmt.Errorf("decode segment: %d columns, want %d", len(cols), segmentColumnCount)
 	}

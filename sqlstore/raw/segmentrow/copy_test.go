@@ -1,4 +1,4 @@
-package raw
+package segmentrow
 
 import (
 	"bytes"
@@ -40,7 +40,7 @@ func TestCopyStream(t *testing.T) {
 		if size.segments > 0 {
 			segs[0].Values[0] = segment.Stale()
 		}
-		stream.Reset(&hotRows{flush: sequence.Flush{Region: 3, Seq: 12}, segments: segs, packer: new(segment.Packer)})
+		stream.Reset(&Hot{Flush: sequence.Flush{Region: 3, Seq: 12}, Segments: segs, Packer: new(segment.Packer)})
 		if size.samples < 1000 {
 			if err := iotest.TestReader(iotest.OneByteReader(&stream), encodeAll(t, segs)); err != nil {
 				t.Errorf("%+v: %v", size, err)
@@ -66,7 +66,7 @@ func TestCopyStream(t *testing.T) {
 func encodeAll(t *testing.T, segs []segment.Segment) []byte {
 	t.Helper()
 	var stream pg.CopyStream
-	stream.Reset(&hotRows{flush: sequence.Flush{Region: 3, Seq: 12}, segments: segs, packer: new(segment.Packer)})
+	stream.Reset(&Hot{Flush: sequence.Flush{Region: 3, Seq: 12}, Segments: segs, Packer: new(segment.Packer)})
 	all, err := io.ReadAll(&stream)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func checkRow(t *testing.T, f [][]byte, row int, want *segment.Segment) {
 	// The reading side's columns, taken from those of COPY.
 	cols := [][]byte{f[4], f[5], f[0], f[0], f[8], f[9], f[1], f[2], f[3], nil, nil, nil, f[11], f[10], f[7]}
 	var got segment.Segment
-	if err := decodeSegment(cols, &got, new(segment.Unpacker)); err != nil {
+	if err := Decode(cols, &got, new(segment.Unpacker)); err != nil {
 		t.Fatal(err)
 	}
 	same := got.Region == 3 && got.MinSeq == 12 && got.Metric == want.Metric && got.Ordered == want.Ordered && got.Base == want.Base &&
@@ -113,7 +113,7 @@ func checkRow(t *testing.T, f [][]byte, row int, want *segment.Segment) {
 func BenchmarkCopyStream(b *testing.B) {
 	for _, per := range []int{20, 200, 2000} {
 		b.Run(fmt.Sprintf("%d_per_segment", per), func(b *testing.B) {
-			rows := &hotRows{segments: someSegments(40_000/per, per), packer: new(segment.Packer)}
+			rows := &Hot{Segments: someSegments(40_000/per, per), Packer: new(segment.Packer)}
 			var stream pg.CopyStream
 			chunk := make([]byte, 64<<10)
 			b.ReportAllocs()

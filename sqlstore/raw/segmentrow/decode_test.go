@@ -1,4 +1,4 @@
-package raw
+package segmentrow
 
 import (
 	"encoding/binary"
@@ -8,7 +8,6 @@ import (
 
 	"laminar/sequence"
 	"laminar/sequence/segment"
-	"laminar/sequence/series"
 )
 
 // pgArray is a one-dimensional array in PostgreSQL's binary format.
@@ -66,7 +65,7 @@ func testDecode(t *testing.T, row [][]byte) {
 	t.Helper()
 	var seg segment.Segment
 	var u segment.Unpacker
-	if err := decodeSegment(row, &seg, &u); err != nil {
+	if err := Decode(row, &seg, &u); err != nil {
 		t.Fatal(err)
 	}
 	if seg.Region != 3 || seg.Metric != 4 || seg.MinSeq != 5 || seg.MaxSeq != 6 || !seg.Ordered || !seg.HasStale ||
@@ -77,7 +76,7 @@ func testDecode(t *testing.T, row [][]byte) {
 	}
 	before := &seg.Values[0]
 	if n := testing.AllocsPerRun(10, func() {
-		if err := decodeSegment(row, &seg, &u); err != nil {
+		if err := Decode(row, &seg, &u); err != nil {
 			t.Fatal(err)
 		}
 	}); n != 0 {
@@ -95,13 +94,13 @@ func TestDecodeHistograms(t *testing.T) {
 	var u segment.Unpacker
 	row := twoSamples()
 	row[colHistograms] = pgArray(oidBytea, []byte{1, 2, 3}, []byte{1})
-	if err := decodeSegment(row, &seg, &u); err != nil {
+	if err := Decode(row, &seg, &u); err != nil {
 		t.Fatal(err)
 	}
 	if len(seg.Histograms) != 2 || string(seg.Histograms[0]) != "\x01\x02\x03" || string(seg.Histograms[1]) != "\x01" {
 		t.Errorf("decoded %x", seg.Histograms)
 	}
-	if err := decodeSegment(twoSamples(), &seg, &u); err != nil || seg.Histograms != nil {
+	if err := Decode(twoSamples(), &seg, &u); err != nil || seg.Histograms != nil {
 		t.Errorf("floats decoded with histograms %x, %v", seg.Histograms, err)
 	}
 }
@@ -158,47 +157,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"packed lie outside": func([][]byte) [][]byte { row := twoPacked(t); row[colMaxT] = be8(1006); return row },
 	} {
 		var seg segment.Segment
-		if err := decodeSegment(change(twoSamples()), &seg, new(segment.Unpacker)); err == nil {
+		if err := Decode(change(twoSamples()), &seg, new(segment.Unpacker)); err == nil {
 			t.Errorf("%s: accepted as %+v", name, seg)
-		}
-	}
-}
-
-func TestParseLabels(t *testing.T) {
-	for doc, want := range map[string][]series.Label{
-		`{}`:                               nil,
-		`{"b": "2", "__name__": "m"}`:      {{Name: "__name__", Value: "m"}, {Name: "b", Value: "2"}},
-		`{"a": ""}`:                        {{Name: "a"}},
-		`{"a": "x\"y\\z", "b": "\u00e9"}`:  {{Name: "a", Value: `x"y\z`}, {Name: "b", Value: "é"}},
-		`{"a": "}, {", "b": "\": \""}`:     {{Name: "a", Value: "}, {"}, {Name: "b", Value: `": "`}},
-		`{"a":"no spaces","b":"as in Go"}`: {{Name: "a", Value: "no spaces"}, {Name: "b", Value: "as in Go"}},
-		`{"ключ": "значение, \u2028"}`:     {{Name: "ключ", Value: "значение, \u2028"}},
-	} {
-		got, err := parseLabels([]byte(doc))
-		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("%s: %v, %v; want %v", doc, got, err, want)
-		}
-	}
-	for _, doc := range []string{``, `{`, `[]`, `{"a": 1}`, `{"a": "b"`, `{"a": "b"}x`, `{"a": "b",}`} {
-		if got, err := parseLabels([]byte(doc)); err == nil {
-			t.Errorf("%s was read as %v", doc, got)
-		}
-	}
-}
-
-func TestVectorText(t *testing.T) {
-	for text, want := range map[string]string{"{}": `{}`, "{1:42 2:17}": `{"1":42,"2":17}`} {
-		v, err := DecodeVector([]byte(want))
-		if err != nil || v.String() != text || EncodeVector(v) != want {
-			t.Errorf("%s: read %s, written %s, %v", want, v, EncodeVector(v), err)
-		}
-	}
-	if got := EncodeVector(sequence.Vector{2: 0, 1: 3}); got != `{"1":3}` {
-		t.Errorf("a region at 0 is written: %s", got)
-	}
-	for _, doc := range []string{`[]`, `{"x": 1}`, `{"1": 1.5}`, `{"1": "2"}`} {
-		if v, err := DecodeVector([]byte(doc)); err == nil {
-			t.Errorf("%s was read as %s", doc, v)
 		}
 	}
 }
