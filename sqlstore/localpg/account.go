@@ -9,7 +9,9 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -61,6 +63,9 @@ func newAccount(uid, gid uint32) account {
 	}
 	return account{name, &syscall.Credential{Uid: uid, Gid: gid}}
 }
+
+// uid is our own user id.
+func uid() uint32 { return uint32(os.Geteuid()) }
 
 // uid is the user id of the account.
 func (a account) uid() uint32 {
@@ -115,4 +120,13 @@ func withParents(dir string) []string {
 		return append(withParents(parent), dir)
 	}
 	return []string{dir}
+}
+
+// serverEnviron is our environment without the variables that PostgreSQL's
+// programs read, which are about some other server.
+func serverEnviron() []string {
+	env := slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		return strings.HasPrefix(entry, "PG") || strings.HasPrefix(entry, "LC_") || strings.HasPrefix(entry, "LANG")
+	})
+	return append(env, "LC_ALL=C")
 }

@@ -146,3 +146,26 @@ func number(dir string) int {
 	n, _ := strconv.Atoi(digits.FindString(dir))
 	return n
 }
+
+// NotFoundError says that there are no PostgreSQL server binaries that can be
+// used, and where they were looked for.
+type NotFoundError struct {
+	Want   int      // the major version an existing cluster needs; 0 if any will do
+	Looked []string // what was found there, one place each
+}
+
+func (e *NotFoundError) Error() string {
+	what := fmt.Sprintf("PostgreSQL %d or newer", MinMajor)
+	if e.Want != 0 {
+		what = fmt.Sprintf("PostgreSQL %d, which made the cluster in the data directory,", e.Want)
+	}
+	return fmt.Sprintf("no server binaries of %s were found (%s)", what, strings.Join(e.Looked, "; "))
+}
+
+// Hint tells the user what to do about it.
+func (e *NotFoundError) Hint() string {
+	if e.Want != 0 {
+		return fmt.Sprintf("apt install postgresql-%d, or set LAMINAR_PG_BIN to the directory of its binaries", e.Want)
+	}
+	return "apt install postgresql, set LAMINAR_PG_BIN to the directory of the binaries, or give a --database-url"
+}

@@ -37,7 +37,7 @@ type UntrustedError struct {
 }
 
 func (e *UntrustedError) Error() string {
-	return fmt.Sprintf("%s %s: only root and the user that runs laminar may control it", e.Path, e.Why)
+	return fmt.Sprintf("%s %s; Laminar uses only files and directories that root or its own user controls", e.Path, e.Why)
 }
 
 // Hint tells the user what to do instead.
@@ -74,29 +74,6 @@ func (e *UnreachableError) Error() string {
 // Hint tells the user what to type instead.
 func (e *UnreachableError) Hint() string {
 	return fmt.Sprintf("--data-dir /var/lib/laminar, or chmod o+x %s", e.Blocked)
-}
-
-// NotFoundError says that there are no PostgreSQL server binaries that can be
-// used, and where they were looked for.
-type NotFoundError struct {
-	Want   int      // the major version an existing cluster needs; 0 if any will do
-	Looked []string // what was found there, one place each
-}
-
-func (e *NotFoundError) Error() string {
-	what := fmt.Sprintf("PostgreSQL %d or newer", MinMajor)
-	if e.Want != 0 {
-		what = fmt.Sprintf("PostgreSQL %d, which made the cluster in the data directory,", e.Want)
-	}
-	return fmt.Sprintf("no server binaries of %s were found (%s)", what, strings.Join(e.Looked, "; "))
-}
-
-// Hint tells the user what to do about it.
-func (e *NotFoundError) Hint() string {
-	if e.Want != 0 {
-		return fmt.Sprintf("apt install postgresql-%d, or set LAMINAR_PG_BIN to the directory of its binaries", e.Want)
-	}
-	return "apt install postgresql, set LAMINAR_PG_BIN to the directory of the binaries, or give a --database-url"
 }
 
 // NotRunningError says that no PostgreSQL answers in the data directory.

@@ -34,9 +34,6 @@ type folder struct {
 	owners []uint32 // user ids
 }
 
-// uid is our own user id.
-func uid() uint32 { return uint32(os.Geteuid()) }
-
 // openFolder opens a directory that belongs to one of the owners.
 func openFolder(path string, owners ...uint32) (*folder, error) {
 	before, err := os.Lstat(path)
@@ -85,10 +82,14 @@ func (f *folder) checkSelf(before, info fs.FileInfo) error {
 			Do: fmt.Sprintf("run laminar as %s, another --data-dir, or, if you trust what is in it, chown -R %s %s", userName(owner), userName(uid()), f.path),
 		}
 	case info.Mode().Perm()&0o022 != 0:
-		return &UntrustedError{
+		e := &UntrustedError{
 			Path: f.path, Why: fmt.Sprintf("can be written to by others (mode %04o)", info.Mode().Perm()),
-			Do: fmt.Sprintf("--data-dir %s, or chmod go-w %s", filepath.Join(f.path, "laminar"), f.path),
+			Do: "--data-dir " + filepath.Join(f.path, "laminar"),
 		}
+		if info.Mode()&fs.ModeSticky == 0 { // else it is meant for everybody, as /tmp is
+			e.Do += ", or chmod go-w " + f.path
+		}
+		return e
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -102,13 +101,4 @@ func writeSettings(l layout, who account, layers ...map[string]string) error {
 		return fmt.Errorf("write PostgreSQL settings: %w", err)
 	}
 	return nil
-}
-
-// serverEnviron is our environment without the variables that PostgreSQL's
-// programs read, which are about some other server.
-func serverEnviron() []string {
-	env := slices.DeleteFunc(os.Environ(), func(entry string) bool {
-		return strings.HasPrefix(entry, "PG") || strings.HasPrefix(entry, "LC_") || strings.HasPrefix(entry, "LANG")
-	})
-	return append(env, "LC_ALL=C")
 }

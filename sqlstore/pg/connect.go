@@ -65,6 +65,9 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, explainURL(cfg.URL, err)
 	}
+	if err := checkHost(pc.ConnConfig.Host); err != nil {
+		return nil, err
+	}
 	pc.MaxConns = cfg.MaxConns
 	if pc.ConnConfig.ConnectTimeout == 0 {
 		pc.ConnConfig.ConnectTimeout = connectTimeout

@@ -59,15 +59,27 @@ func (e *URLError) Error() string { return "read the database URL: " + e.what }
 // Hint tells the user what to type.
 func (e *URLError) Hint() string { return e.hint }
 
+// checkHost refuses a host with an @ in it: the first @ of the URL was one of the
+// password, of which what follows it must not be shown as a host.
+func checkHost(host string) error {
+	if strings.Contains(host, "@") && !strings.HasPrefix(host, "/") {
+		return &URLError{what: "the host holds an @, so one of the password is not escaped", hint: urlForm + escapes}
+	}
+	return nil
+}
+
+const escapes = "; in a password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25"
+
 const urlForm = "--database-url 'postgres://USER:PASSWORD@HOST:5432/DATABASE'"
 
 // CheckURL says what is wrong with a connection string that cannot be read; nil
 // when nothing is.
 func CheckURL(url string) error {
-	if _, err := pgconn.ParseConfig(url); err != nil {
+	cfg, err := pgconn.ParseConfig(url)
+	if err != nil {
 		return explainURL(url, err)
 	}
-	return nil
+	return checkHost(cfg.Host)
 }
 
 // explainURL says what is wrong with a connection string that the driver could
@@ -87,10 +99,10 @@ func explainURL(url string, err error) error {
 		e.what = "it is neither a URL nor key=value words"
 	case strings.Contains(cause, "invalid port"), strings.Contains(err.Error(), "invalid port"):
 		e.what = "what stands where the port should be is no number from 1 to 65535"
-		e.hint += "; in a password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25"
+		e.hint += escapes
 	case isURL && (strings.Count(rest, "@") > 1 || strings.Contains(cause, "invalid URL escape") || strings.Contains(cause, "invalid userinfo") || strings.Contains(err.Error(), "failed to parse as URL")):
 		e.what = "it is not a URL; perhaps a character of the password has to be escaped"
-		e.hint += "; in a password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25"
+		e.hint += escapes
 	case strings.Contains(err.Error(), "sslmode is invalid"):
 		e.what = "sslmode is not one of disable, allow, prefer, require, verify-ca and verify-full"
 		e.hint = urlForm[:len(urlForm)-1] + "?sslmode=require'"

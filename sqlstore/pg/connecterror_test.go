@@ -102,6 +102,7 @@ func TestURLErrors(t *testing.T) {
 	for databaseURL, want := range map[string][2]string{
 		"postgre://u:TOPSECRET@h/db":                                           {"begins with postgre://", "postgres://USER"},
 		"mysql://u:TOPSECRET@h/db":                                             {"begins with mysql://", "postgres://USER"},
+		"postgres://u:TOP@SECRET@h/db":                                         {"holds an @", "%40"},
 		"localhost:5432/db":                                                    {"neither a URL nor key=value words", "postgres://USER"},
 		"postgres://u:TOPSECRET@h:port/db":                                     {"where the port should be", "%40"},
 		"postgres://u:TOP/SECRET@h/db":                                         {"where the port should be", "%2F"},
