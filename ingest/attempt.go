@@ -11,8 +11,13 @@ import (
 	"laminar/sequence"
 )
 
-// write writes a draft in one transaction, beginning again when history turns
-// out to have changed. The commit is nil when nothing needed to be written.
+// write writes a draft in one transaction, beginning again once when history turns
+// out to have changed: by then every cache is empty, and the second attempt reads
+// what it needs. The commit is nil when nothing needed to be written.
+//
+// Before: the draft is the flusher's, with D3. After: all of it is durable, or none
+// of it, or (sequence.ErrCommitUnknown) nobody has said which, and nothing is
+// remembered of it.
 func (f *flusher) write(ctx context.Context, d *draft) (*Commit, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.FlushTimeout)
 	defer cancel()
@@ -31,8 +36,19 @@ func (f *flusher) write(ctx context.Context, d *draft) (*Commit, error) {
 	return c, err
 }
 
-// attempt is one try at writing a draft: metrics, lock, catch up, series,
-// segments, commit. What it learns is kept only if it commits.
+// attempt is one try at writing a draft. The order of its steps is its meaning:
+//
+//	name metrics    before the lock: it is a transaction of its own
+//	lock            the region's row; from here on no other writer moves it (I1)
+//	catch up        what is known is made true at this position (O1, O2)
+//	refuse, settle  by the clock and the retention that the flush has read
+//	find series     those without an id are created, in this transaction
+//	inject, build   which samples are ordered is decided here, and only here
+//	commit
+//	apply           what was learnt becomes known (O3)
+//
+// What it learns is kept only if it commits: series that were found are made
+// unknown again on every other way out.
 func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 	if now := f.restores.Load(); now != f.forgotten {
 		f.known.forget()
@@ -113,6 +129,9 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 // requests can be kept. It returns nil when the flush is committed. When the
 // answer does not come, nothing is remembered of the flush: if it did commit,
 // the next one finds it as if another writer had written it (O3).
+//
+// The question takes the region's lock, so a commit that is still under way has
+// ended when it is answered.
 func (f *flusher) resolve(ctx context.Context, fl sequence.Flush, err error) error {
 	if !errors.Is(err, sequence.ErrCommitUnknown) {
 		return err

@@ -9,8 +9,15 @@ import (
 )
 
 // buffer holds what waits for a region's next flushes. While one flush commits,
-// requests fill the draft of the next, so building goes on during the commit
-// and one commit serves whoever came in the meantime.
+// requests fill the draft of the next: work goes on during the commit, and one
+// commit serves all requests that came in the meantime. So the more a database is
+// loaded, the more requests share a commit.
+//
+//	requests --add--> [draft 3] [draft 2] [draft 1] --take--> flusher
+//	                   open      full      oldest
+//
+// Usually there is one draft. There are several when samples come faster than
+// commits; the ingester's budget bounds them all.
 type buffer struct {
 	region sequence.Region
 	revive func(*knownSeries) *knownSeries
@@ -68,7 +75,8 @@ func (b *buffer) signal() {
 	}
 }
 
-// take hands the oldest draft to the flusher, nil when there is none.
+// take hands the oldest draft to the flusher, nil when there is none. It is the
+// flusher's from here on; requests that come go to the next.
 func (b *buffer) take() *draft {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -83,9 +91,10 @@ func (b *buffer) take() *draft {
 	return d
 }
 
-// linger waits, for d at most, until the oldest draft has enough samples or
-// nobody is left out of it who is likely to come, so that one commit serves
-// several requests.
+// linger waits, for d at most, until the oldest draft has enough samples, or until
+// no request is missing in it that is likely to come, so that one commit serves
+// several requests. A sender that is alone waits for nothing: when its request has
+// arrived, none is missing.
 func (b *buffer) linger(ctx context.Context, d time.Duration, enough int, traffic *traffic) {
 	if d <= 0 {
 		return
@@ -140,7 +149,8 @@ func (b *buffer) close() {
 
 // kill marks those of the given series dead that no draft holds, and returns
 // them. A request that looked one up meanwhile finds it dead when it adds its
-// samples, and revives it.
+// samples, and revives it: both happen under the mutex, so a sample is never added
+// to a series that is forgotten right after.
 func (b *buffer) kill(candidates []*knownSeries) []*knownSeries {
 	b.mu.Lock()
 	defer b.mu.Unlock()

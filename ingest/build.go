@@ -12,8 +12,21 @@ import (
 // maxSegmentSamples bounds one segment, so that a reader's buffers stay small.
 const maxSegmentSamples = 1 << 16
 
-// builder turns a settled draft into segments. Its arrays are used again for
-// the next flush, so segments are valid until then.
+// builder turns a settled draft into segments.
+//
+// The samples of a draft stand in the order in which they came, metrics mixed. A
+// segment holds one metric. Since the draft has counted its metrics, each gets a
+// stretch of the arrays beforehand, and one pass over the samples writes them:
+//
+//	ids      | metric 1 ...... | metric 2 ... | metric 3 ......... | spilled
+//	offsets  |                 |              |                    |
+//	values   |                 |              |                    |
+//
+// Stretches become ordered segments as they stand, without a copy. What does not
+// fit that picture is spilled behind them and sorted: late samples, and the samples
+// of a metric that lie in several time buckets.
+//
+// The arrays are used again for the next flush, so segments are valid until then.
 type builder struct {
 	ids        []sequence.SeriesID
 	offsets    []int32
@@ -33,7 +46,7 @@ type builder struct {
 type built struct {
 	written    int
 	unordered  int
-	repeats    int   // bit-equal to the newest committed sample of their series
+	repeats    int   // bit-equal to the newest committed sample of their series, so not written
 	doubtful   bool  // a sample is late by a bound that may be too high
 	minT, maxT int64 // of the written samples, milliseconds since the epoch
 }
@@ -69,8 +82,13 @@ type spill struct {
 //
 // A sample is ordered when it is newer than every committed sample of its
 // series; within the flush the draft's order (D1, D2) sees to the rest. Others
-// go to segments of their own, behind the ordered ones. A sample bit-equal to
-// the newest committed one of its series is a resend and is not written.
+// go to segments of their own, behind the ordered ones, so that one late sample
+// does not make its flush's other samples unordered. A sample bit-equal to the
+// newest committed one of its series is a resend and is not written: there it would
+// be late, and make every flow that reads it compute again for nothing.
+//
+// Where a bound is not exact and a sample is late by it, built.doubtful says so: it
+// may be ordered after all, and the caller can read more and build again.
 func (b *builder) build(d *draft, fl sequence.Flush) []segment.Segment {
 	b.built = built{minT: math.MaxInt64, maxT: math.MinInt64}
 	b.spilled, b.segments = b.spilled[:0], b.segments[:0]
@@ -114,7 +132,8 @@ func (b *builder) build(d *draft, fl sequence.Flush) []segment.Segment {
 	return b.segments
 }
 
-// layOut gives every metric its place in the arrays.
+// layOut gives every metric its stretch of the arrays, as long as the samples that
+// came: some may turn out to be late or repeats, and leave room at its end.
 func (b *builder) layOut(d *draft) {
 	b.stretches = b.stretches[:0]
 	total := 0
@@ -136,7 +155,8 @@ func (b *builder) layOut(d *draft) {
 	}
 }
 
-// cut makes segments of what is in a stretch.
+// cut makes segments of what is in a stretch. Nearly always that is one; limits on
+// samples and on bytes of histograms end a segment early.
 func (b *builder) cut(c *stretch, ordered bool) {
 	var end int
 	for start := c.start; start < c.next; start = end {

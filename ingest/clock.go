@@ -21,7 +21,8 @@ type observation struct {
 	at       time.Time
 }
 
-// learn takes what a flush saw.
+// learn takes what a flush saw. Every flush of every region calls it; the last one
+// counts.
 func (c *dbClock) learn(now, earliest int64) {
 	c.last.Store(&observation{now: now, earliest: earliest, at: time.Now()})
 }

@@ -48,7 +48,8 @@ func (in *Intake) Commit() (Outcome, error) {
 }
 
 // submit hands the batches to their regions' buffers and waits until all have
-// committed. What the flushes refuse is added to in.refused.
+// committed. What the flushes refuse is added to in.refused. When ctx ends first,
+// the batches are still written: nothing calls a flush back.
 func (in *Intake) submit(ctx context.Context) (written Tally, err error) {
 	g, req := in.g, newRequest()
 	held := in.bytes()

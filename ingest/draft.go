@@ -17,9 +17,16 @@ import (
 //	D3  metrics[s.metric] is the metric of sample s, as floats where s.payload
 //	    is 0, else as native histograms
 //
-// D1 and D2 hold from the start for series whose samples arrive in order, which
-// is checked against the series itself in a few nanoseconds; settle sees to the
-// others.
+// D1 and D2 hold from the start for series whose samples arrive in order. That is
+// checked against the series itself, which carries the number of the draft that it
+// was last in and its newest time there: a few nanoseconds, and no look-up. Series
+// whose samples come out of order are listed as irregular, and settle puts them in
+// order when the draft is flushed.
+//
+// A draft has two lives. While it stands in its buffer, requests add to it under
+// the buffer's mutex, and the marks on series and metrics are its own. Once the
+// flusher has taken it, the flusher alone changes it, and the marks belong to a
+// later draft; so remake, which may run then, does without them.
 type draft struct {
 	number       uint32 // grows with every draft of the region; marks series and metrics
 	samples      []draftSample
@@ -32,7 +39,8 @@ type draft struct {
 }
 
 // draftSample is one sample of a draft; series is nil when another of the same
-// series and time has taken its place.
+// series and time has taken its place. It takes 32 bytes, and a flush has up to
+// hundreds of thousands.
 type draftSample struct {
 	series  *knownSeries
 	t       int64   // milliseconds since the epoch
@@ -42,7 +50,8 @@ type draftSample struct {
 }
 
 // draftMetric counts the samples of one metric in a draft: its floats, or its
-// native histograms.
+// native histograms. The counts are what the builder lays its arrays out by, so
+// that samples can be written to their segments in one pass, in any order.
 type draftMetric struct {
 	metric     *metric
 	histogram  bool
@@ -78,6 +87,10 @@ func (d *draft) size() int { return len(d.samples) + d.payloadBytes/24 }
 // add appends a batch. The caller holds the buffer's mutex, which guards the
 // marks on series and metrics; revive replaces series that were forgotten
 // since the batch looked them up.
+//
+// Of several samples of one series and time the last to arrive counts. Where that
+// time is the series' newest in the draft, which is nearly always so, the sample is
+// replaced at once; elsewhere settle finds both.
 func (d *draft) add(b *batch, revive func(*knownSeries) *knownSeries) {
 	before := d.hold(b)
 	for i := range b.samples {
@@ -114,8 +127,10 @@ func (d *draft) add(b *batch, revive func(*knownSeries) *knownSeries) {
 	}
 }
 
-// hold makes a batch one of the draft's and makes room for its samples. It
-// returns how many payloads there were before those of the batch.
+// hold makes a batch one of the draft's and makes room for its samples. Payloads
+// stay in the memory of the batch, which lives until the flush has ended. It
+// returns how many payloads there were before those of the batch: what is to be
+// added to their numbers.
 func (d *draft) hold(b *batch) int32 {
 	d.batches = append(d.batches, b)
 	d.samples = slices.Grow(d.samples, len(b.samples))
@@ -153,6 +168,9 @@ func (m *draftMetric) count(t int64) {
 // remake makes the draft anew from the given batches, without the marks on
 // series and metrics, which by now belong to a later draft. Every series counts
 // as irregular until the draft is settled.
+//
+// It is for the exceptions: samples that a flush has to leave out, and requests
+// that are written one by one because the database refused them together.
 func (d *draft) remake(batches []*batch) {
 	type kind struct {
 		metric    *metric
@@ -193,8 +211,9 @@ func (d *draft) remake(batches []*batch) {
 	}
 }
 
-// settle brings the samples of irregular series into the order of time and
-// leaves of several at one time only the last to arrive. The samples of one
+// settle makes D1 and D2 hold: it brings the samples of irregular series into the
+// order of time, in the places that these samples have, and leaves of several at
+// one time only the last to arrive. The samples of one
 // flush have no order among themselves but that one, so what came out of order
 // within the flush is not late. zeros says how many of the samples, the last
 // ones, are zeros that were just injected: they count as the first to arrive.
@@ -262,8 +281,10 @@ func (d *draft) inject(earliest int64) (n int, err error) {
 }
 
 // refuseOutside leaves out the samples with a time before earliest or after
-// latest and tells their requests. It is the exception: requests check against
-// what is known of both before they come here.
+// latest (ms since the epoch, both allowed) and tells their requests. It is the
+// exception: requests check against what is known of both before they come here,
+// and only the flush, which reads the database's clock and what retention has given
+// up in its own transaction, knows for certain.
 func (d *draft) refuseOutside(earliest, latest int64, count func(Reason, int)) {
 	outside := func(t int64) bool { return t < earliest || t > latest }
 	if !slices.ContainsFunc(d.metrics, func(m draftMetric) bool { return outside(m.minT) || outside(m.maxT) }) {

@@ -8,7 +8,8 @@ import (
 // Config.SeriesIdle.
 const evictionsPerIdle = 8
 
-// remembered gives every series of the region that is remembered.
+// remembered gives every series of the region that is remembered, those included
+// that were created since it was last called.
 func (f *flusher) remembered(yield func(*knownSeries) bool) {
 	f.all = append(f.all, f.registry.takeFresh(f.region)...)
 	for _, s := range f.all {
@@ -18,7 +19,14 @@ func (f *flusher) remembered(yield func(*knownSeries) bool) {
 	}
 }
 
-// evict forgets the series that had no sample for Config.SeriesIdle.
+// evict forgets the series that had no sample for Config.SeriesIdle, so that memory
+// follows the series that are active and not those that ever were. A series that
+// comes back is looked up in the database like a new one; what it may have is kept
+// as its metric's floor (known.evict).
+//
+// The order of the steps matters. A series is marked dead under the buffer's mutex
+// first: from then on no request adds to it. Only then is it removed from what is
+// known and from the registry.
 func (f *flusher) evict(now time.Time) {
 	limit := now.Add(-f.cfg.SeriesIdle).UnixMilli()
 	var idle []*knownSeries

@@ -10,8 +10,9 @@ import (
 	"laminar/sequence"
 )
 
-// flusher writes one region. Everything in it belongs to its goroutine; the
-// buffer has a mutex of its own.
+// flusher writes one region, one flush after another: a region's commits are in
+// order anyway (I1), so a second one at a time would only wait for its lock.
+// Everything in it belongs to its goroutine; the buffer has a mutex of its own.
 type flusher struct {
 	region  sequence.Region
 	buf     *buffer
@@ -61,9 +62,9 @@ func (f *flusher) run(ctx, work context.Context) {
 	}
 }
 
-// flush writes a draft and finishes its batches. When the database refuses the
-// content, every request's batch is written by itself, so only the guilty one
-// suffers.
+// flush writes a draft and finishes its batches, each once, whatever happens: its
+// request waits for that. When the database refuses the content, every request's
+// batch is written by itself, so that only the request at fault is refused.
 func (f *flusher) flush(ctx context.Context, d *draft) {
 	commit, err := f.write(ctx, d)
 	if errors.Is(err, sequence.ErrBadContent) && len(d.batches) > 1 {

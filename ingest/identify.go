@@ -8,8 +8,10 @@ import (
 	"laminar/sequence/series"
 )
 
-// nameMetrics gives the metrics of the draft their ids. Ids that were
-// not known are not remembered before a flush has used them.
+// nameMetrics gives the metrics of the draft their ids. New metrics are created in
+// a transaction of their own, before the region is locked: metrics belong to all
+// regions, and no transaction may wait for another region's writer (I1). Ids that
+// were not known are not remembered before a flush has used them.
 func (f *flusher) nameMetrics(ctx context.Context, d *draft) error {
 	var names []string
 	var places []int
@@ -34,7 +36,9 @@ func (f *flusher) nameMetrics(ctx context.Context, d *draft) error {
 }
 
 // findSeries creates or finds the series of the draft that have no id yet and
-// returns them; they are provisional until the flush has committed.
+// returns them; they are provisional until the flush has committed. The region's
+// lock is held, and a series belongs to one region, so no other writer creates the
+// same series meanwhile.
 func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*knownSeries, error) {
 	var found []*knownSeries
 	var metrics []sequence.MetricID

@@ -68,10 +68,10 @@ func New(store Store, cfg Config) (*Ingester, error) {
 	return g, nil
 }
 
-// Run writes what requests bring, one goroutine per region and one for
-// metadata, until ctx ends. Then it refuses new requests, writes what is buffered for at most
-// Config.DrainTimeout, and returns nil when every request has its answer. It
-// is to be called once.
+// Run writes what requests bring, one goroutine per region and one for metadata,
+// until ctx ends. Then it refuses new requests (ErrClosed), writes what is buffered
+// for at most Config.DrainTimeout, and returns nil when every request has its
+// answer. It is to be called once.
 func (g *Ingester) Run(ctx context.Context) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -125,9 +125,9 @@ func (g *Ingester) bound(ctx context.Context, ended <-chan struct{}, cancel cont
 // each with 0xff behind it.
 func (g *Ingester) NewSpellings(read ReadLabels) *Spellings { return g.registry.newTable(read) }
 
-// arrive takes note that a request has come to the buffers. When no other is
-// coming, flushes that linger have waited long enough, whichever regions it was
-// for.
+// arrive says that a request has come to the buffers. When no other is coming,
+// flushes that linger have waited long enough, whichever regions the request was
+// for: the others would wait for requests that do not exist.
 func (g *Ingester) arrive() {
 	if g.traffic.arrive() {
 		for _, f := range g.flushers {

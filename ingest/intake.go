@@ -18,9 +18,25 @@ import (
 // series by series, and Commit lands it. What is refused is left out and told
 // at the end; the rest of the request is stored.
 //
-// The order of calls: Ingester.Begin, Received when the whole request has come,
-// Reserve for the memory that decoding takes, then any number of calls for the
-// series of the request, Commit, and in every case End.
+// The order of calls, as a protocol makes them:
+//
+//	in := ingester.Begin(ctx)
+//	defer in.End()
+//	// ... receive the body ...
+//	in.Received()
+//	// ... Reserve the memory that decoding takes, and for every series:
+//	sp, hash := table.Follow(prev, key)
+//	if sp == nil {
+//		sp, refused = in.Resolve(table, hash, key, labels)
+//	}
+//	if elected, err := in.Elected(sp, brought); elected {
+//		in.Add(sp, samples, starts)
+//	}
+//	// ... and when all of it was read without an error:
+//	outcome, err := in.Commit()
+//
+// A request that is not committed leaves nothing behind, so a message that turns
+// out to be malformed at its end is refused as a whole.
 //
 // It belongs to one goroutine and is used again for later requests.
 type Intake struct {
@@ -129,7 +145,7 @@ func (in *Intake) Metric(labels []series.RawLabel) (name string, refused Reason)
 // Elected reports whether what a sender brings for a series is to be stored:
 // always, but where the spelling names a replica that is not elected. Then brought
 // is answered for as written, because the elected replica brings the same. An
-// error says that nobody knows which replica is elected; the request is to be
+// error says that it is not known which replica is elected; the request is to be
 // sent again.
 func (in *Intake) Elected(sp *Spelling, brought Tally) (bool, error) {
 	if sp.pair == 0 {

@@ -73,7 +73,7 @@ func (m *metrics) refuse(reason Reason, n int) {
 	m.rejected.WithLabelValues(string(reason)).Add(float64(n))
 }
 
-// flush takes note of one flush and how it ended.
+// flush counts one flush by how it ended; c is nil where nothing was to be written.
 func (m *metrics) flush(took time.Duration, c *Commit, err error) {
 	m.flushSeconds.Observe(took.Seconds())
 	outcome := "failed"

@@ -16,6 +16,13 @@ import (
 // known is what a flusher knows of its region. It is a cache of what stands in
 // the database at one position, and owned by the flusher.
 //
+// It answers one question, sample by sample: is this sample newer than all earlier
+// ones of its series? A wrong yes would make a flow merge a sample that repeats or
+// overtakes another, so every doubt counts as no. A wrong no costs only speed: the
+// sample goes into an unordered segment, and flows compute its windows again. So a
+// bound may be too high, never too low, and what is exactly known, the newest
+// sample with its value, serves to recognise repeats.
+//
 //	O1  it is true at (seq, id): the newest samples of the series that have an
 //	    id here and of others are the newest committed up to seq, or upper
 //	    bounds where not exact
@@ -75,7 +82,7 @@ func (k *known) forget() {
 	k.histograms = make(map[sequence.SeriesID]series.Digest)
 }
 
-// see takes note of what the database says of a series' newest sample.
+// see learns what the database says of a series' newest sample.
 func (k *known) see(s *knownSeries, last series.Last) {
 	if last.Histogram == (series.Digest{}) {
 		s.see(last.T, last.Value)
@@ -127,7 +134,8 @@ func (k *known) index() {
 }
 
 // trim gives memory back that is not needed any more: after a start others
-// holds all series of the database, until each has been asked for.
+// holds all series of the database, until each has been asked for. A map does not
+// shrink by itself, so it is made anew when it has become much smaller.
 func (k *known) trim() {
 	if k.alone++; k.alone == aloneAfter {
 		k.byID = nil
@@ -140,9 +148,16 @@ func (k *known) trim() {
 }
 
 // catchUp moves the knowledge to the position just before the flush, which
-// holds the region's lock. It returns ErrForgotten when the position known is
-// not in the region's history any more, ErrTooLongAgo when that cannot be told.
-// missed says whether others wrote.
+// holds the region's lock. What it finds:
+//
+//	the next sequence, our id before it   nobody else wrote: nothing to do
+//	not beyond our sequence               commits have disappeared: ErrForgotten
+//	beyond it, our sequence has our id    others wrote in between: read that
+//	beyond it, our sequence has no id     too long ago to tell: ErrTooLongAgo
+//	beyond it, it has another id          commits have disappeared: ErrForgotten
+//	we know no position                   a start: read the floors of the metrics
+//
+// After an error everything has been forgotten. missed says whether others wrote.
 func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error) {
 	fl := tx.Flush()
 	if fl.Seq == k.seq+1 && fl.PrevID == k.id {
@@ -279,8 +294,9 @@ func (k *known) raiseFloor(id sequence.MetricID, t int64) {
 	}
 }
 
-// found gives a series that a flush just created or found its id and bounds.
-// It stays provisional until the flush has committed: unfound undoes it.
+// found gives a series that a flush just created or found its id and bounds:
+// exact ones where others' newest sample of it was read, else the floor of its
+// metric. It stays provisional until the flush has committed: unfound undoes it.
 func (k *known) found(s *knownSeries, id sequence.MetricID, answer series.Stored) {
 	s.id, s.lastT, s.exact = answer.ID, noSample, notExact
 	if answer.Created {
@@ -302,7 +318,9 @@ func (k *known) unfound(s *knownSeries) {
 }
 
 // apply takes in a flush that is known to have committed: its position, its
-// series' ids and its samples.
+// series' ids and its samples. The samples of a series ascend in time (D2), so the
+// last of them is what its newest sample is afterwards. now is the process's clock,
+// ms since the epoch.
 func (k *known) apply(fl sequence.Flush, d *draft, found []*knownSeries, now int64) {
 	k.seq, k.id = fl.Seq, fl.ID
 	for _, m := range d.metrics {

@@ -71,7 +71,9 @@ const (
 	maxExampleBytes = 300
 )
 
-// refusals collects what one request, or one region's part of it, had refused.
+// refusals collects what one request, or one region's part of it, had refused:
+// counts of everything, and a few examples. A request may have tens of thousands of
+// bad samples, and its sender needs one line to find the fault.
 type refusals struct {
 	count    map[Reason]int // samples by reason
 	examples []Example

@@ -32,7 +32,7 @@ type registry struct {
 	clusterLabel, replicaLabel string
 	replicas                   *replica.Tracker
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows; held for new spellings and forgotten series only
 	tables  []*Spellings
 	series  map[identity]*knownSeries
 	metrics []map[string]*metric // by region - 1
@@ -76,6 +76,10 @@ func (g *registry) newTable(read ReadLabels) *Spellings {
 // resolve finds or creates the series of a spelling that is not in its table.
 // labels are what key decodes to; they are sorted in place. scratch is memory
 // to work in and is returned for the next call.
+//
+// This is the only place where labels are validated: what has a spelling was
+// accepted once. A series is not in the database yet when it is created here; the
+// first flush that has samples of it sees to that.
 func (g *registry) resolve(table *Spellings, hash uint32, key []byte, labels []series.RawLabel, scratch []byte) (*Spelling, []byte, Reason) {
 	sp := &Spelling{hash: hash, table: table}
 	var ofCluster, ofReplica []byte
@@ -178,7 +182,8 @@ func (g *registry) createLocked(id identity, region sequence.Region, name string
 }
 
 // takeFresh hands over the region's series that were created since the last
-// call.
+// call. So the flusher has a list of its own of the region's series, and walks it
+// without the registry's lock.
 func (g *registry) takeFresh(region sequence.Region) []*knownSeries {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -187,7 +192,8 @@ func (g *registry) takeFresh(region sequence.Region) []*knownSeries {
 	return out
 }
 
-// forget removes series that were marked dead under their buffer's mutex.
+// forget removes series that were marked dead under their buffer's mutex, and with
+// them their spellings and metrics that have no series left.
 func (g *registry) forget(region sequence.Region, dead []*knownSeries) {
 	gone := make(map[*knownSeries]bool, len(dead))
 	ids := make([]identity, len(dead))

@@ -32,7 +32,7 @@ type request struct {
 
 func newRequest() *request { return &request{done: make(chan struct{})} }
 
-// refuse takes note of samples that a flush had to leave out.
+// refuse notes n samples that a flush had to leave out.
 func (r *request) refuse(reason Reason, n int, describe func() Example) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -42,7 +42,7 @@ func (r *request) refuse(reason Reason, n int, describe func() Example) {
 // batch is what one request brought for one region, in the order it came. The
 // request's goroutine fills it; once it is in a buffer the region's flusher
 // owns it and gives it back to the pool, whether or not the sender still
-// waits.
+// waits. So a sender that goes away loses its answer, never its samples.
 type batch struct {
 	region   sequence.Region
 	samples  []batchSample
@@ -179,7 +179,8 @@ func (b *batch) finish(err error) {
 
 // budget bounds the bytes of requests under way, across all regions: a region
 // that stands still fills it, which is right, because most requests touch
-// every region.
+// every region. Bytes are counted from the decoding of a request to the commit of
+// its last batch.
 type budget struct {
 	max  int64
 	used atomic.Int64

@@ -12,7 +12,8 @@ import (
 const noSample = int64(math.MinInt64)
 
 // metric is a metric name within one region. There is one object per name and
-// region, so a draft can count its samples without looking names up.
+// region, so a draft can count its samples without looking names up, and what one
+// region's lock guards is never touched under another's.
 type metric struct {
 	name   string
 	region sequence.Region
@@ -38,7 +39,8 @@ type draftMark struct {
 // be looked up again before samples are added to it.
 //
 // There may be millions: it fits a cache line of 64 bytes, and its labels are
-// kept once, as they were first spelled.
+// kept once, as they were first spelled. Labels as strings would take five times as
+// much, and are needed only when the series is created or forgotten.
 type knownSeries struct {
 	first  *Spelling // one way to write its labels
 	metric *metric   // of the region that it lives in
@@ -88,16 +90,18 @@ func (s *knownSeries) spell() string {
 	return Spell(raw)
 }
 
-// see takes note of a newer sample than all before, or of one that replaces
-// the newest. Older ones change nothing.
+// see learns of a committed float. One that is newer than all before, or that
+// replaces the newest, is the newest sample from here on; older ones change
+// nothing.
 func (s *knownSeries) see(t int64, v float64) {
 	if t >= s.lastT {
 		s.lastT, s.lastV, s.exact = t, v, exactFloat
 	}
 }
 
-// raise takes note that the series may have samples up to t whose values are
-// not known.
+// raise learns that the series may have samples up to t (ms since the epoch) whose
+// values are not known. Then t is a bound only, and no sample is recognised as a
+// repeat until one is committed after it.
 func (s *knownSeries) raise(t int64) {
 	if t >= s.lastT {
 		s.lastT, s.exact = t, notExact

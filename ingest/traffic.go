@@ -23,7 +23,7 @@ type traffic struct {
 	turned atomic.Int64 // process's clock, ns
 }
 
-// enter takes note of a request that begins.
+// enter counts a request that begins.
 func (c *traffic) enter() {
 	c.coming.Add(1)
 	n := c.inside.Add(1)
@@ -35,11 +35,11 @@ func (c *traffic) enter() {
 	}
 }
 
-// arrive takes note that a request has put into the buffers whatever it had, and
-// reports whether it was the last that was coming.
+// arrive says that a request has put into the buffers all that it had, and reports
+// whether it was the last that was coming.
 func (c *traffic) arrive() (last bool) { return c.coming.Add(-1) == 0 }
 
-// leave takes note that a request which has arrived ends.
+// leave says that a request which has arrived ends.
 func (c *traffic) leave() { c.inside.Add(-1) }
 
 // complete reports whether as many are here as were at once of late, and none of
