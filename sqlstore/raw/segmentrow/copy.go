@@ -16,14 +16,14 @@ import (
 // the region waits for a flush. A sealed one is packed series by series, which is
 // smaller, and was packed before it comes here: no flush waits for a seal.
 
-// Hot is the rows of one flush, for queries.HotCopy.
+// Hot is the rows of one flush, for queries/raw/hot_copy.sql.
 type Hot struct {
 	Flush    sequence.Flush
 	Segments []segment.Segment
 	Packer   *segment.Packer // for this COPY alone
 }
 
-// hotColumns is how many columns queries.HotCopy names.
+// hotColumns is how many columns queries/raw/hot_copy.sql names.
 const hotColumns = 12
 
 // Rows implements pg.RowSource.
@@ -62,10 +62,10 @@ type Merged struct {
 	Packed  []byte
 }
 
-// Sealed is the rows of merged segments, for queries.SealedCopy.
+// Sealed is the rows of merged segments, for queries/raw/sealed_copy.sql.
 type Sealed struct{ Segments []Merged }
 
-// sealedColumns is how many columns queries.SealedCopy names.
+// sealedColumns is how many columns queries/raw/sealed_copy.sql names.
 const sealedColumns = 12
 
 // Rows implements pg.RowSource.
