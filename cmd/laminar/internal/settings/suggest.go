@@ -63,11 +63,16 @@ func nearestVariable(name string) string {
 }
 
 // otherVariables begin the names of variables that are no settings and mean
-// something all the same: to the tests, to Compose, and, set by Kubernetes beside a
-// service of the name, to nobody.
+// something all the same, to the tests or to Compose.
 var otherVariables = []string{
 	"LAMINAR_CONFIG", "LAMINAR_PG_BIN", "LAMINAR_DB_PASSWORD", "LAMINAR_TEST_", "LAMINAR_TORTURE_", "LAMINAR_FAULT_", "LAMINAR_LOCALPG_",
-	"LAMINAR_PORT", "LAMINAR_SERVICE_",
+}
+
+// ofService reports whether Kubernetes sets a variable, for a service whose name
+// begins with laminar: LAMINAR_WEB_SERVICE_HOST, LAMINAR_PORT_9201_TCP_ADDR. No
+// setting has such a name.
+func ofService(name string) bool {
+	return strings.Contains(name, "_SERVICE_") || strings.HasSuffix(name, "_PORT") || strings.Contains(name, "_PORT_")
 }
 
 // Stray is a variable that looks like a setting and is none.
@@ -81,7 +86,7 @@ func Strays(environ []string) []Stray {
 	var stray []Stray
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, variablePrefix) ||
+		if !strings.HasPrefix(name, variablePrefix) || ofService(name) ||
 			slices.ContainsFunc(otherVariables, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) ||
 			slices.ContainsFunc(table, func(s setting) bool { return s.env() == name }) {
 			continue
