@@ -110,6 +110,31 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestPackages: CONTRIBUTING.md says of every package what it is.
+func TestPackages(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, m := range code.FindAllStringSubmatch(unfenced(string(text)), -1) {
+		for _, name := range expand(m[1]) {
+			named[name] = true
+		}
+	}
+	for _, file := range slices.Concat(goFiles(t, "", false), goFiles(t, "", true)) {
+		folder, err := filepath.Rel(root, filepath.Dir(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.ToSlash(folder)
+		if !named[name] && !strings.Contains(name, "testdata") {
+			t.Errorf("CONTRIBUTING.md does not name the package %s", name)
+			named[name] = true // once
+		}
+	}
+}
+
 // TestComments: paths, files and Go names that comments mention exist. What moves
 // takes the comments about it along.
 func TestComments(t *testing.T) {
