@@ -157,10 +157,16 @@ func send(t *testing.T, addr string) {
 	for i := range int64(20) {
 		series.Samples = append(series.Samples, prompb.Sample{Timestamp: now.UnixMilli() - (20-i)*60_000, Value: float64(i)})
 	}
-	raw, err := (&prompb.WriteRequest{
+	postWrite(t, addr, &prompb.WriteRequest{
 		Timeseries: []prompb.TimeSeries{series},
 		Metadata:   []prompb.MetricMetadata{{Type: prompb.MetricMetadata_COUNTER, MetricFamilyName: "evil_metric", Help: evil, Unit: evil}},
-	}).Marshal()
+	})
+}
+
+// postWrite sends a request of remote write 1.0, which must be taken whole.
+func postWrite(t *testing.T, addr string, request *prompb.WriteRequest) {
+	t.Helper()
+	raw, err := request.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
