@@ -7,6 +7,7 @@ import (
 
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
+	"laminar/cmd/bench/workload"
 	"laminar/cmd/fleet"
 )
 
@@ -18,19 +19,19 @@ const (
 	diskSeal   = "Laminar: sealing"
 )
 
-// measureDisk measures what a sample of the simulated fleet takes on disk, with all
-// indexes: scrape by scrape, as a fleet sends, then sealed.
-func measureDisk(ctx context.Context, b *bench) error {
-	l, err := b.NewLaminar(ctx, "disk", "")
+// disk measures how many bytes a sample of the simulated fleet takes on disk, with
+// all indexes: stored scrape by scrape, as a fleet sends, and then sealed.
+func disk(ctx context.Context, b *bench) error {
+	l, err := b.lab.NewLaminar(ctx, "disk", "")
 	if err != nil {
 		return err
 	}
 	defer l.Kill()
-	rows, err := b.PG.Create(ctx, "disk_rows")
+	rows, err := b.lab.CreateDatabase(ctx, "disk_rows")
 	if err != nil {
 		return err
 	}
-	client, err := fleet.NewClient(l.WriteURL(), 4, lab.SamplesPerRequest, slog.New(slog.DiscardHandler))
+	client, err := fleet.NewClient(l.WriteURL(), 4, workload.SamplesPerRequest, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -38,12 +39,12 @@ func measureDisk(ctx context.Context, b *bench) error {
 	opts := fleet.DefaultOptions()
 	opts.Instances = b.plan.fleetInstances
 	f := fleet.New(opts)
-	if err := rows.CreateTables(ctx, &lab.FleetSeries{Jobs: make([]string, len(f.Series()))}, lab.IndexByTS); err != nil {
+	if err := rows.CreateRowTables(ctx, make([]string, len(f.Series())), lab.IndexByTS); err != nil {
 		return err
 	}
 	at := time.Now().Truncate(opts.Interval).Add(-time.Duration(b.plan.fleetScrapes) * opts.Interval)
 	var points []fleet.Point
-	var writer lab.RowWriter
+	var writer workload.RowWriter
 	for range b.plan.fleetScrapes {
 		at = at.Add(opts.Interval)
 		points = f.Scrape(points[:0], at)
@@ -54,7 +55,7 @@ func measureDisk(ctx context.Context, b *bench) error {
 			writer.Add(p.T, p.Series, p.V)
 		}
 	}
-	if _, err := rows.CopyRows(ctx, lab.RowLoad{Lanes: [][][]byte{writer.Finish()}}); err != nil {
+	if _, err := rows.CopyRows(ctx, workload.Rows{Lanes: [][][]byte{writer.Finish()}}); err != nil {
 		return err
 	}
 	copied, err := rows.Number(ctx, "select count(*)::float8 from sample")
@@ -81,12 +82,13 @@ func measureDisk(ctx context.Context, b *bench) error {
 	return b.report.AtMost(9, "sealed bytes per sample over rows, index (ts)", diskSealed, diskRows, 0.1)
 }
 
-// sizes of the tables that hold raw samples, with indexes and TOAST.
+// Sizes of the tables that hold raw samples, with indexes and TOAST, in bytes.
 const (
 	hotSize    = `select coalesce(sum(pg_total_relation_size(format('laminar.hot_%s', id)::regclass)), 0)::float8 from laminar.generation where state in ('current', 'frozen')`
 	sealedSize = `select coalesce(sum(pg_total_relation_size(inhrelid)), 0)::float8 from pg_inherits where inhparent = 'laminar.sealed'::regclass`
 )
 
+// diskLaminar measures the samples that Laminar holds before and after sealing.
 func diskLaminar(ctx context.Context, b *bench, l *lab.Laminar) error {
 	hot, err := l.DB.Number(ctx, hotSize)
 	if err != nil {
@@ -114,7 +116,7 @@ func diskLaminar(ctx context.Context, b *bench, l *lab.Laminar) error {
 	if err != nil {
 		return err
 	}
-	// What was repeated or overwritten is there once now.
+	// Sealing keeps one of the samples that have the same series and time.
 	distinct, err := l.DB.Number(ctx, "select sum(samples)::float8 from laminar.sealed")
 	if err != nil {
 		return err

@@ -7,8 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
+	"laminar/cmd/bench/workload"
 )
 
 // threeFlows aggregate every sample in three ways, with windows of a minute
@@ -34,11 +34,11 @@ const (
 	flowsSettle  = "from the last acknowledgement until the tables show all"
 )
 
-// measureIngestWithFlows measures the rate of ingest while three flows follow, against
-// the same without flows, and how far the flows are behind.
-func measureIngestWithFlows(ctx context.Context, b *bench) error {
+// ingestWithFlows measures the rate of ingest with three flows and without, and how
+// far the flows are behind meanwhile.
+func ingestWithFlows(ctx context.Context, b *bench) error {
 	for _, n := range b.plan.ingestSeries {
-		s := lab.Scrapes{Series: lab.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
+		s := workload.Scrapes{Series: workload.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
 		last := 1 + int64(b.plan.flowSamples/n)
 		w := &ingestWork{
 			label: report.Count(float64(n)) + " series", series: s.Series,
@@ -61,22 +61,23 @@ func measureIngestWithFlows(ctx context.Context, b *bench) error {
 	return nil
 }
 
+// ingestFlows measures one of the two: with flows, if they are to follow.
 func ingestFlows(ctx context.Context, b *bench, w *ingestWork, follow bool) error {
 	flows, name := "", withoutFlows
 	if follow {
 		flows, name = threeFlows, withFlows
 	}
-	l, err := b.NewLaminar(ctx, "flows", flows)
+	l, err := b.lab.NewLaminar(ctx, "flows", flows)
 	if err != nil {
 		return err
 	}
 	defer l.Kill()
-	snd := lab.NewSender(l.WriteURL(), b.plan.shards)
+	snd := workload.NewSender(l.WriteURL(), b.plan.shards)
 	defer snd.Close()
 	if _, err := snd.Send(ctx, w.warm); err != nil {
 		return err
 	}
-	if _, err := l.AwaitFlows(ctx); err != nil { // they know all series, too
+	if _, err := l.AwaitFlows(ctx); err != nil { // so that they know all series
 		return err
 	}
 	if err := l.DB.Checkpoint(ctx); err != nil {
@@ -113,8 +114,8 @@ func ingestFlows(ctx context.Context, b *bench, w *ingestWork, follow bool) erro
 	return l.Remove(ctx)
 }
 
-// lagQuery is the age in seconds of the oldest commit that a flow's table does
-// not show, 0 when all show everything.
+// lagQuery gives the age in seconds of the oldest commit that some flow's table
+// does not show, 0 when all tables show everything.
 const lagQuery = `select coalesce(max(extract(epoch from clock_timestamp() - c.committed_at)), 0)::float8
 from laminar.flow f cross join laminar.region r
 join laminar.flush c on c.region = r.id and c.seq = coalesce((f.vector->>(r.id::text))::bigint, 0) + 1`

@@ -11,15 +11,15 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 	"golang.org/x/sync/errgroup"
 
-	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
+	"laminar/cmd/bench/workload"
 )
 
 // freshFlow follows every sample. Its rounds begin at least a tenth of a second
-// apart; the default of a second would be most of what is measured. The watermark
+// apart: the default of a second would make up most of the figure. The watermark
 // has no delay, because a provisional result is written for the earliest open
-// window only: with a delay that would be the window before, for as long as the
-// delay.
+// window only, and with a delay that is the window before for as long as the delay
+// lasts.
 const freshFlow = `flows:
   - name: fresh
     promql: max by (job) (max_over_time({__name__=~"node_.+"}[1m]))
@@ -35,11 +35,11 @@ const (
 	freshP99  = "from acknowledgement to the committed row, p99"
 )
 
-// measureFreshness measures how long after its acknowledgement a sample shows in a
+// freshness measures how long after its acknowledgement a sample shows in a
 // result row, while others arrive in real time at half the possible rate. Probes
-// are samples of a series that is alone in its group, with a value that grows; a
-// probe shows when its value is in the table.
-func measureFreshness(ctx context.Context, b *bench) error {
+// are samples of a series that is alone in its group, each with a larger value
+// than the last. A probe shows when its value is in the table.
+func freshness(ctx context.Context, b *bench) error {
 	n := b.plan.ingestSeries[1]
 	half, err := halfRate(ctx, b)
 	if err != nil {
@@ -64,7 +64,7 @@ func halfRate(ctx context.Context, b *bench) (float64, error) {
 	label := report.Count(float64(n)) + " series"
 	f, err := b.report.Figure(1, laminarRate+", "+label)
 	if err != nil {
-		s := lab.Scrapes{Series: lab.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
+		s := workload.Scrapes{Series: workload.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
 		w := &ingestWork{
 			label: label, series: s.Series, warm: s.Prepare(0, 1, b.plan.shards),
 			load: s.Prepare(1, 1+int64(b.plan.ingestSamples/n), b.plan.shards),
@@ -79,16 +79,17 @@ func halfRate(ctx context.Context, b *bench) (float64, error) {
 	return report.Median(f.Values) / 2, nil
 }
 
+// freshRound sends n series at an interval and probes them.
 func freshRound(ctx context.Context, b *bench, n int, interval time.Duration) error {
 	count := max(2, int64(b.plan.freshFor/interval))
-	s := lab.Scrapes{Series: lab.NodeSeries(n, interval), Start: time.Now(), Interval: interval}
+	s := workload.Scrapes{Series: workload.NodeSeries(n, interval), Start: time.Now(), Interval: interval}
 	warm, l := s.Prepare(0, 1, b.plan.shards), s.Prepare(1, count, b.plan.shards)
-	lam, err := b.NewLaminar(ctx, "fresh", freshFlow)
+	lam, err := b.lab.NewLaminar(ctx, "fresh", freshFlow)
 	if err != nil {
 		return err
 	}
 	defer lam.Kill()
-	snd := lab.NewSender(lam.WriteURL(), b.plan.shards+1)
+	snd := workload.NewSender(lam.WriteURL(), b.plan.shards+1)
 	defer snd.Close()
 	if _, err := snd.Send(ctx, warm); err != nil {
 		return err
@@ -96,7 +97,7 @@ func freshRound(ctx context.Context, b *bench, n int, interval time.Duration) er
 	if _, err := lam.AwaitFlows(ctx); err != nil {
 		return err
 	}
-	// Senders need a moment to fall into step; probes begin then.
+	// Probes begin a second later: until then the senders are not in step.
 	p := &prober{b: b, sender: snd, behind: time.Since(s.Time(1)), after: time.Second}
 	var took []float64
 	group, ctx2 := errgroup.WithContext(ctx)
@@ -122,8 +123,8 @@ func freshRound(ctx context.Context, b *bench, n int, interval time.Duration) er
 // prober sends probes and looks for them in the table.
 type prober struct {
 	b      *bench
-	sender *lab.Sender
-	behind time.Duration // what the samples' times are behind the clock
+	sender *workload.Sender
+	behind time.Duration // how far the samples' times are behind the clock
 	after  time.Duration // when the first is sent
 }
 
@@ -136,7 +137,7 @@ func (p *prober) run(ctx context.Context, url string) (took []float64, err error
 		return nil, err
 	}
 	defer conn.Close(background)
-	var probe lab.FleetSeries
+	var probe workload.Series
 	probe.Add(0, prompb.Label{Name: "__name__", Value: "node_probe"}, prompb.Label{Name: "job", Value: "probe"})
 	select {
 	case <-ctx.Done():
@@ -144,7 +145,7 @@ func (p *prober) run(ctx context.Context, url string) (took []float64, err error
 	}
 	for n := 1; ctx.Err() == nil; n++ {
 		at := time.Now().Add(-p.behind).UnixMilli()
-		body := snappy.Encode(nil, lab.AppendSample(nil, probe.Labels[0], at, float64(n)))
+		body := snappy.Encode(nil, workload.AppendSample(nil, probe.Labels[0], at, float64(n)))
 		if err := p.sender.Post(background, body); err != nil {
 			return nil, err
 		}
@@ -158,13 +159,13 @@ func (p *prober) run(ctx context.Context, url string) (took []float64, err error
 				return nil, fmt.Errorf("probe %d does not show in half a minute", n)
 			}
 			if !shown {
-				time.Sleep(3 * time.Millisecond) // between two looks
+				time.Sleep(3 * time.Millisecond) // until it looks again
 			}
 		}
 		took = append(took, ms(time.Since(acknowledged)))
-		select { // not in step with the rounds
+		select { // a pause that varies keeps the probes out of step with the rounds
 		case <-ctx.Done():
-		case <-time.After(time.Duration(lab.Mix(uint64(n))%100) * time.Millisecond):
+		case <-time.After(time.Duration(workload.Mix(uint64(n))%100) * time.Millisecond):
 		}
 	}
 	return took, nil

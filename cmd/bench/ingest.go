@@ -7,21 +7,23 @@ import (
 
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
+	"laminar/cmd/bench/workload"
 )
 
-// ingestInterval is between two scrapes of the ingest scenarios: short, so that
-// many samples do not become many hours.
+// ingestInterval is the time between two scrapes of the ingest scenarios. It is
+// short, so that many samples do not span many hours.
 const ingestInterval = time.Second
 
-// ingestStart leaves room before the present for what the scenarios send.
+// ingestStart is the time of the first scrape. All others lie in the past, too.
 func ingestStart() time.Time { return time.Now().Add(-time.Hour).Truncate(time.Minute) }
 
-// measureIngest measures the rate of ingest: until the acknowledgement of the last
-// request for receivers of HTTP, until the last commit for rows that are copied.
-// All series are known before the clock starts.
-func measureIngest(ctx context.Context, b *bench) error {
+// ingest measures the rate of ingest. Receivers of HTTP are done when they have
+// acknowledged the last request, rows that are copied with their last commit. All
+// series are known before the clock starts. The contenders take turns at being
+// first.
+func ingest(ctx context.Context, b *bench) error {
 	for _, n := range b.plan.ingestSeries {
-		s := lab.Scrapes{Series: lab.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
+		s := workload.Scrapes{Series: workload.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
 		last := 1 + int64(b.plan.ingestSamples/n)
 		w := &ingestWork{
 			label: report.Count(float64(n)) + " series", series: s.Series,
@@ -45,11 +47,11 @@ func measureIngest(ctx context.Context, b *bench) error {
 // ingestWork is the samples that all contenders receive.
 type ingestWork struct {
 	label    string
-	series   *lab.FleetSeries
-	warm     lab.Load // one scrape, so that all series are known
-	load     lab.Load
-	warmRows lab.RowLoad
-	rows     lab.RowLoad
+	series   *workload.Series
+	warm     workload.Load // one scrape, so that all series are known
+	load     workload.Load
+	warmRows workload.Rows
+	rows     workload.Rows
 }
 
 // Names of figures of scenario 1, to which ", N series" is added.
@@ -64,13 +66,14 @@ const (
 	seriesRowsWAL  = "COPY of rows, index (series, ts), WAL"
 )
 
+// ingestLaminar measures Laminar without flows, its WAL included.
 func ingestLaminar(ctx context.Context, b *bench, w *ingestWork) error {
-	l, err := b.NewLaminar(ctx, "ingest", "")
+	l, err := b.lab.NewLaminar(ctx, "ingest", "")
 	if err != nil {
 		return err
 	}
 	defer l.Kill()
-	snd := lab.NewSender(l.WriteURL(), b.plan.shards)
+	snd := workload.NewSender(l.WriteURL(), b.plan.shards)
 	defer snd.Close()
 	if _, err := snd.Send(ctx, w.warm); err != nil {
 		return err
@@ -88,11 +91,11 @@ func ingestLaminar(ctx context.Context, b *bench, w *ingestWork) error {
 }
 
 func ingestVictoria(ctx context.Context, b *bench, w *ingestWork) error {
-	dir, err := b.Path("victoria")
+	dir, err := b.lab.MakeDir("victoria")
 	if err != nil {
 		return err
 	}
-	v, err := b.StartVictoria(ctx, dir)
+	v, err := b.lab.StartVictoria(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -100,21 +103,21 @@ func ingestVictoria(ctx context.Context, b *bench, w *ingestWork) error {
 }
 
 func ingestPrometheus(ctx context.Context, b *bench, w *ingestWork) error {
-	dir, err := b.Path("prometheus")
+	dir, err := b.lab.MakeDir("prometheus")
 	if err != nil {
 		return err
 	}
-	p, err := b.StartPrometheus(ctx, dir)
+	p, err := b.lab.StartPrometheus(ctx, dir)
 	if err != nil {
 		return err
 	}
 	return ingestPeer(ctx, b, w, p, prometheusRate, p.Process, dir)
 }
 
-// ingestPeer measures a receiver that is running and removes it.
+// ingestPeer measures a peer that is running and removes it.
 func ingestPeer(ctx context.Context, b *bench, w *ingestWork, r lab.Receiver, name string, p *lab.Process, dir string) error {
 	defer p.Kill()
-	snd := lab.NewSender(r.WriteURL(), b.plan.shards)
+	snd := workload.NewSender(r.WriteURL(), b.plan.shards)
 	defer snd.Close()
 	if _, err := snd.Send(ctx, w.warm); err != nil {
 		return err
@@ -127,10 +130,11 @@ func ingestPeer(ctx context.Context, b *bench, w *ingestWork, r lab.Receiver, na
 		return err
 	}
 	b.add(1, name+", "+w.label, "samples/s", float64(w.load.Samples)/took.Seconds())
-	return lab.Discard(p, dir)
+	return p.Discard(dir)
 }
 
-// checkTaken compares what was acknowledged with what the receiver says it has.
+// checkTaken fails if the receiver does not have exactly the samples that it has
+// acknowledged.
 func checkTaken(ctx context.Context, r lab.Receiver, sent int) error {
 	taken, err := r.Taken(ctx)
 	if err == nil && taken != float64(sent) {
@@ -147,12 +151,13 @@ func copyBySeries(ctx context.Context, b *bench, w *ingestWork) error {
 	return ingestRows(ctx, b, w, lab.IndexBySeries, seriesRowsRate, seriesRowsWAL)
 }
 
+// ingestRows measures COPY into a row table with one of its indexes.
 func ingestRows(ctx context.Context, b *bench, w *ingestWork, index, rate, wal string) error {
-	db, err := b.PG.Create(ctx, "rows")
+	db, err := b.lab.CreateDatabase(ctx, "rows")
 	if err != nil {
 		return err
 	}
-	if err := db.CreateTables(ctx, w.series, index); err != nil {
+	if err := db.CreateRowTables(ctx, w.series.Jobs, index); err != nil {
 		return err
 	}
 	if _, err := db.CopyRows(ctx, w.warmRows); err != nil {
@@ -162,12 +167,12 @@ func ingestRows(ctx context.Context, b *bench, w *ingestWork, index, rate, wal s
 	if err != nil {
 		return err
 	}
-	b.add(1, rate+", "+w.label, "samples/s", float64(w.rows.Rows)/took.Seconds())
-	b.add(1, wal+", "+w.label, "B/sample", written/float64(w.rows.Rows))
+	b.add(1, rate+", "+w.label, "samples/s", float64(w.rows.Count)/took.Seconds())
+	b.add(1, wal+", "+w.label, "B/sample", written/float64(w.rows.Count))
 	return db.Drop(ctx)
 }
 
-// ingestTargets holds the figures against target 1.
+// ingestTargets compares the figures with target 1.
 func ingestTargets(b *bench) error {
 	r := b.report
 	for i, n := range b.plan.ingestSeries {

@@ -5,10 +5,26 @@ import (
 	"fmt"
 	"time"
 
-	"laminar/cmd/bench/lab"
-
 	"github.com/golang/snappy"
+
+	"laminar/cmd/bench/workload"
 )
+
+// refillAndLate runs scenarios 5 and 4 on the same samples.
+func refillAndLate(ctx context.Context, b *bench) error {
+	w, err := newWindowWork(ctx, b)
+	if err != nil {
+		return fmt.Errorf("set up scenarios 5 and 4: %w", err)
+	}
+	defer w.close()
+	if err := b.scenario(ctx, 5, func(ctx context.Context) error { return refill(ctx, w) }); err != nil {
+		return err
+	}
+	if err := b.scenario(ctx, 4, func(ctx context.Context) error { return late(ctx, w) }); err != nil {
+		return err
+	}
+	return w.stop(ctx)
+}
 
 // The late samples of a round, spread evenly over the windows.
 const (
@@ -16,20 +32,17 @@ const (
 	lateWindows = 20
 )
 
-// measureLate measures the cost of samples that arrive long after their windows have
+// late measures the cost of samples that arrive long after their windows have
 // closed: the rounds that compute those windows again, against a statement that
 // is told which windows they are.
 //
 // Laminar waits until no late sample has arrived for 2 s before it computes a
-// window again. The wait costs nothing and is not in this figure; it is in the
-// figure from acknowledgement to corrected table.
-func measureLate(ctx context.Context, b *bench) error {
-	w, err := windowsOf(ctx, b)
-	if err != nil {
-		return err
-	}
+// window again. The wait is idle, so the figure of rounds leaves it out; the
+// figure from acknowledgement to corrected table includes it.
+func late(ctx context.Context, w *windowWork) error {
+	b := w.b
 	for _, name := range []string{"window_job", "window_series"} {
-		if _, err := w.laminar.Run(ctx, "flow", "delete", name); err != nil {
+		if err := w.laminar.DeleteFlow(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -54,12 +67,9 @@ func measureLate(ctx context.Context, b *bench) error {
 				return err
 			}
 		}
-		if _, err := w.laminar.Run(ctx, "flow", "delete", "window_"+by); err != nil {
+		if err := w.laminar.DeleteFlow(ctx, "window_"+by); err != nil {
 			return err
 		}
-	}
-	if err := releaseWindows(ctx, b); err != nil {
-		return err
 	}
 	const claim = "late samples over the statement that knows the windows, by "
 	if err := b.report.AtMost(4, claim+"job", "Laminar: rounds, by job", "statement, by job", 0.3); err != nil {
@@ -68,11 +78,11 @@ func measureLate(ctx context.Context, b *bench) error {
 	return b.report.AtMost(4, claim+"series", "Laminar: rounds, by series", "statement, by series", 0.15)
 }
 
-// lateRound sends late samples to both and lets both correct their tables.
+// lateRound sends the same late samples to both and has both correct their tables.
 func (w *windowWork) lateRound(ctx context.Context, by string, round int) error {
 	var (
 		raw    []byte
-		writer lab.RowWriter
+		writer workload.RowWriter
 		starts = make([]time.Time, lateWindows)
 		apart  = time.Duration(w.b.plan.refillWindows/lateWindows) * time.Minute
 	)
@@ -80,13 +90,13 @@ func (w *windowWork) lateRound(ctx context.Context, by string, round int) error 
 		starts[i] = w.start().Add(time.Duration(i) * apart)
 	}
 	for i := range lateSamples {
-		series := int(lab.Mix(uint64(round*lateSamples+i)) % uint64(w.scrapes.Series.Len()))
-		// A time of its own for every sample, between two scrapes.
+		series := int(workload.Mix(uint64(round*lateSamples+i)) % uint64(w.scrapes.Series.Len()))
+		// Between two scrapes, and at a different time for every sample.
 		t := starts[i%lateWindows].UnixMilli() + 2000 + int64(round*lateSamples+i)
-		raw = lab.AppendSample(raw, w.scrapes.Series.Labels[series], t, float64(i))
+		raw = workload.AppendSample(raw, w.scrapes.Series.Labels[series], t, float64(i))
 		writer.Add(t, series, float64(i))
 	}
-	if _, err := w.rows.CopyRows(ctx, lab.RowLoad{Lanes: [][][]byte{writer.Finish()}}); err != nil {
+	if _, err := w.rows.CopyRows(ctx, workload.Rows{Lanes: [][][]byte{writer.Finish()}}); err != nil {
 		return err
 	}
 	if err := w.rows.Checkpoint(ctx); err != nil {
@@ -96,7 +106,7 @@ func (w *windowWork) lateRound(ctx context.Context, by string, round int) error 
 	if err != nil {
 		return err
 	}
-	snd := lab.NewSender(w.laminar.WriteURL(), 1)
+	snd := workload.NewSender(w.laminar.WriteURL(), 1)
 	defer snd.Close()
 	if err := snd.Post(ctx, snappy.Encode(nil, raw)); err != nil {
 		return err

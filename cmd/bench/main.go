@@ -28,7 +28,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
+	err := command(ctx, os.Args[1:])
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "Error:", err)
@@ -36,14 +36,14 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string) error {
+func command(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	var opts options
 	flags.BoolVar(&opts.quick, "quick", false, "small sizes and one round: for debugging the harness")
 	flags.BoolVar(&opts.scale, "scale", false, "measure how figures grow, with large sizes")
 	flags.BoolVar(&opts.profile, "profile", false, "leave profiles of ingest and ticks")
 	flags.StringVar(&opts.only, "only", "", "numbers of the scenarios to run, with commas between; with -scale series, flows, stored or active; empty is all")
-	flags.IntVar(&opts.rounds, "rounds", 0, "how often each scenario is run; 0 is as many as are meant")
+	flags.IntVar(&opts.rounds, "rounds", 0, "how often each scenario is run; 0 is 3, with -quick 1")
 	flags.StringVar(&opts.parent, "dir", "/var/tmp", "where to put data while it runs; must be on a disk and reachable by the server's OS user")
 	flags.StringVar(&opts.out, "out", "bench-results", "where to put results")
 	docs := flags.Bool("docs", false, "only write the last results into docs/benchmarks.md")

@@ -4,14 +4,14 @@ import (
 	"context"
 	"fmt"
 
-	"laminar/cmd/bench/lab"
+	"laminar/cmd/bench/workload"
 )
 
-// measureMemory measures what Laminar keeps in memory: Go memory in use after a
-// garbage collection, as a difference between two moments of one process, so
-// that what every process has does not count.
-func measureMemory(ctx context.Context, b *bench) error {
-	for _, part := range []func(context.Context, *bench) error{ingestMemory, counterMemory, simpleMemory} {
+// memory measures what Laminar keeps in memory: by how much the Go memory that is
+// in use after a garbage collection grows between two moments of one process. What
+// every process has in use does not count.
+func memory(ctx context.Context, b *bench) error {
+	for _, part := range []func(context.Context, *bench) error{memoryIngest, memoryCounter, memorySimpleState} {
 		if err := part(ctx, b); err != nil {
 			return err
 		}
@@ -38,9 +38,9 @@ const (
 	memorySimple    = "Laminar: 100,000 (group, pane) of simple state, their members included"
 )
 
-// ingestMemory takes in two scrapes of many series.
-func ingestMemory(ctx context.Context, b *bench) error {
-	r, err := b.NewRig(ctx, "memory_ingest", lab.NodeSeries(500, lab.ScrapeInterval), 1, 10)
+// memoryIngest takes in two scrapes of many series.
+func memoryIngest(ctx context.Context, b *bench) error {
+	r, err := b.lab.NewRig(ctx, "memory_ingest", b.plan.connections, workload.NodeSeries(500, workload.ScrapeInterval), 1, 10)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func ingestMemory(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	r.Scrapes.Series = lab.NodeSeries(b.plan.memorySeries, lab.ScrapeInterval)
+	r.Scrapes.Series = workload.NodeSeries(b.plan.memorySeries, workload.ScrapeInterval)
 	if err := r.Store(ctx, 2); err != nil {
 		return err
 	}
@@ -61,10 +61,10 @@ func ingestMemory(ctx context.Context, b *bench) error {
 	return r.Stop(ctx)
 }
 
-// counterMemory keeps an hour of counter state, in panes of a minute.
-func counterMemory(ctx context.Context, b *bench) error {
+// memoryCounter keeps an hour of counter state, in panes of a minute.
+func memoryCounter(ctx context.Context, b *bench) error {
 	const panes = 60
-	series := lab.RequestSeries(b.plan.counterSeries)
+	series := workload.RequestSeries(b.plan.counterSeries)
 	flow := fmt.Sprintf(`flows:
   - name: memory_counter
     promql: sum by (job) (rate(http_requests_total[1h]))
@@ -72,7 +72,7 @@ func counterMemory(ctx context.Context, b *bench) error {
     watermark_delay: 0s
     trigger: {samples: %d}
 `, series.Len())
-	grown, err := stateMemory(ctx, b, series, panes*lab.PerMinute, flow)
+	grown, err := stateMemory(ctx, b, series, panes*workload.PerMinute, flow)
 	if err != nil {
 		return err
 	}
@@ -80,9 +80,9 @@ func counterMemory(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// simpleMemory keeps a hundred panes of a thousand groups of one series.
-func simpleMemory(ctx context.Context, b *bench) error {
-	series := lab.MetricSeries(b.plan.simpleGroups, 1, "http_requests_total")
+// memorySimpleState keeps a hundred panes of a thousand groups of one series.
+func memorySimpleState(ctx context.Context, b *bench) error {
+	series := workload.MetricSeries(b.plan.simpleGroups, 1, "http_requests_total")
 	flow := fmt.Sprintf(`flows:
   - name: memory_simple
     promql: sum by (instance) (sum_over_time(http_requests_total[100m]))
@@ -90,7 +90,7 @@ func simpleMemory(ctx context.Context, b *bench) error {
     watermark_delay: 0s
     trigger: {samples: %d}
 `, series.Len())
-	grown, err := stateMemory(ctx, b, series, 100*lab.PerMinute, flow)
+	grown, err := stateMemory(ctx, b, series, 100*workload.PerMinute, flow)
 	if err != nil {
 		return err
 	}
@@ -98,10 +98,11 @@ func simpleMemory(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// stateMemory stores history, applies a flow, sends one more scrape so that its
-// state is built, and returns by how many bytes that made memory grow.
-func stateMemory(ctx context.Context, b *bench, series *lab.FleetSeries, history int64, flow string) (grown float64, err error) {
-	r, err := b.NewRig(ctx, "memory_state", series, history, 2*lab.PerMinute)
+// stateMemory stores scrapes up to the one with the number history, applies a flow
+// and sends one more scrape, which builds its state. It returns by how many bytes
+// memory has grown with the state.
+func stateMemory(ctx context.Context, b *bench, series *workload.Series, history int64, flow string) (grown float64, err error) {
+	r, err := b.lab.NewRig(ctx, "memory_state", b.plan.connections, series, history, 2*workload.PerMinute)
 	if err != nil {
 		return 0, err
 	}

@@ -2,10 +2,19 @@ package main
 
 import "time"
 
+// options is what the command line says.
+type options struct {
+	quick, scale, profile bool
+	only                  string // scenarios, or parts of scale; "" is all
+	rounds                int    // 0 leaves it to the plan
+	parent, out           string // where the run's directory is made, and where results go
+}
+
 // plan is the sizes of a run.
 type plan struct {
-	rounds int
-	shards int // connections of senders that never have nothing to send
+	rounds      int
+	connections int // of senders that send scrape by scrape
+	shards      int // connections of senders that always have more to send
 
 	ingestSeries  [2]int // few and many
 	ingestSamples int    // of one measurement
@@ -16,8 +25,8 @@ type plan struct {
 	tickHour   int64 // scrapes stored before the ticks of [1h]: an hour of them
 
 	storedSeries int   // of the tick over few and many stored samples
-	storedFew    int64 // scrapes before the first tick; many is 100 times what few is after the last
-	storedTicks  int   // that a round's figure is the median of
+	storedFew    int64 // scrapes before the first tick; the long history is 100 times that after the last tick
+	storedTicks  int   // in a round, whose figure is their median
 
 	refillSeries  int
 	refillWindows int64 // of a minute
@@ -40,14 +49,14 @@ type scalePlan struct {
 	active                int // series at once, with ten flows
 }
 
-// shards is how many connections senders have that never run out of samples. A
+// shards is the number of connections of senders that always have more to send. A
 // Prometheus that has more to send than its receiver accepts opens more and more
 // connections, up to 50 (queue_config.max_shards).
 const shards = 32
 
 func newPlan(opts options) plan {
 	p := plan{
-		rounds: 3, shards: shards,
+		rounds: 3, connections: 8, shards: shards,
 		ingestSeries: [2]int{10_000, 100_000}, ingestSamples: 3_000_000,
 		tickSeries: 100_000, tickHour: 240,
 		flowSamples:  5_000_000,

@@ -8,17 +8,19 @@ import (
 	"path/filepath"
 	"time"
 
-	"laminar/cmd/bench/lab"
-
 	"golang.org/x/sync/errgroup"
+
+	"laminar/cmd/bench/lab"
+	"laminar/cmd/bench/workload"
 )
 
 // profileSeconds is how long a CPU profile runs.
 const profileSeconds = 10
 
-// takeAllProfiles leaves CPU, heap and mutex profiles of Laminar under the load of the
-// measureIngest scenario and under ticks, and what pprof -top says of each.
-func takeAllProfiles(ctx context.Context, b *bench) error {
+// profiles takes CPU, heap, allocation and mutex profiles of Laminar under the load
+// of the ingest scenario and under ticks, and writes them beside the results, each
+// with the output of pprof -top.
+func profiles(ctx context.Context, b *bench) error {
 	if err := profileIngest(ctx, b); err != nil {
 		return err
 	}
@@ -27,16 +29,16 @@ func takeAllProfiles(ctx context.Context, b *bench) error {
 
 // profileIngest sends prepared scrapes for as long as the profile takes.
 func profileIngest(ctx context.Context, b *bench) error {
-	series := lab.NodeSeries(b.plan.ingestSeries[1], ingestInterval)
-	l, err := b.NewLaminar(ctx, "profile", "")
+	series := workload.NodeSeries(b.plan.ingestSeries[1], ingestInterval)
+	l, err := b.lab.NewLaminar(ctx, "profile", "")
 	if err != nil {
 		return err
 	}
 	defer l.Kill()
-	snd := lab.NewSender(l.WriteURL(), b.plan.shards)
+	snd := workload.NewSender(l.WriteURL(), b.plan.shards)
 	defer snd.Close()
-	s := lab.Scrapes{Series: series, Start: ingestStart(), Interval: ingestInterval}
-	// More than the profile is expected to need; what is left is not sent.
+	s := workload.Scrapes{Series: series, Start: ingestStart(), Interval: ingestInterval}
+	// More than can be sent while the profile runs; the rest is not sent.
 	count := int64(profileSeconds * 2_500_000 / series.Len())
 	if b.opts.quick {
 		count /= 10
@@ -66,7 +68,7 @@ func profileIngest(ctx context.Context, b *bench) error {
 
 // profileTicks sends scrape after scrape to two flows of rates.
 func profileTicks(ctx context.Context, b *bench) error {
-	r, err := b.NewRig(ctx, "profile", lab.RequestSeries(b.plan.tickSeries), 5*lab.PerMinute, 20*lab.PerMinute)
+	r, err := b.lab.NewRig(ctx, "profile", b.plan.connections, workload.RequestSeries(b.plan.tickSeries), 5*workload.PerMinute, 20*workload.PerMinute)
 	if err != nil {
 		return err
 	}
@@ -80,7 +82,7 @@ func profileTicks(ctx context.Context, b *bench) error {
 		return err
 	}
 	// Each tick follows its scrape within a second.
-	const ticks = 12 * lab.PerMinute
+	const ticks = 12 * workload.PerMinute
 	ended := make(chan error, 1)
 	go func() { ended <- takeProfiles(ctx, b, r.Laminar, "tick", int(ticks)) }()
 	for range ticks {
@@ -94,7 +96,7 @@ func profileTicks(ctx context.Context, b *bench) error {
 	return r.Stop(ctx)
 }
 
-// takeProfiles takes a CPU profile for so many seconds, then the others.
+// takeProfiles takes a CPU profile for so many seconds, and then the others.
 func takeProfiles(ctx context.Context, b *bench, l *lab.Laminar, name string, seconds int) error {
 	for _, p := range []struct{ kind, path, flags string }{
 		{"cpu", fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds), ""},
@@ -115,7 +117,7 @@ func takeProfiles(ctx context.Context, b *bench, l *lab.Laminar, name string, se
 		if p.flags != "" {
 			args = append(args, p.flags)
 		}
-		text, err := lab.Output(ctx, "go", append(args, b.Laminar, file+".pprof")...)
+		text, err := lab.Output(ctx, nil, "go", append(args, b.lab.Tools.Laminar, file+".pprof")...)
 		if err != nil {
 			return err
 		}

@@ -3,13 +3,29 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"time"
 
-	"laminar/cmd/bench/lab"
+	"laminar/cmd/bench/workload"
 )
 
-// restartFlows have the defaults of users: trigger, provisional results.
+// tickAndRestart runs scenarios 3 and 8: the ticks leave the hour of samples that
+// a restart has to read.
+func tickAndRestart(ctx context.Context, b *bench) error {
+	t, err := newTickWork(ctx, b)
+	if err != nil {
+		return fmt.Errorf("set up scenarios 3 and 8: %w", err)
+	}
+	defer t.close()
+	if err := b.scenario(ctx, 3, func(ctx context.Context) error { return tick(ctx, t) }); err != nil {
+		return err
+	}
+	if err := b.scenario(ctx, 8, func(ctx context.Context) error { return restart(ctx, t) }); err != nil {
+		return err
+	}
+	return t.stop(ctx)
+}
+
+// restartFlows leave trigger and emission to the defaults, as most users do.
 const restartFlows = `flows:
   - name: restart_5m
     promql: sum by (job) (rate(http_requests_total[5m]))
@@ -28,22 +44,19 @@ const (
 	restartReplay   = "Prometheus: until it is ready, its WAL replayed"
 )
 
-// measureRestart kills Laminar and Prometheus, which hold the same hour of samples,
+// restart kills Laminar and Prometheus, which hold the same hour of samples,
 // and measures how long each takes to come back: one after the other, on an
 // idle machine.
-func measureRestart(ctx context.Context, b *bench) error {
-	t, err := ticksOf(ctx, b)
-	if err != nil {
-		return err
-	}
-	if err := t.fill(ctx, b.plan.tickHour); err != nil { // ticks have done it, if they were measured
+func restart(ctx context.Context, t *tickWork) error {
+	b := t.b
+	if err := t.fill(ctx, b.plan.tickHour); err != nil { // scenario 3 has done it, if it was run
 		return err
 	}
 	if err := t.laminar.Apply(ctx, restartFlows); err != nil {
 		return err
 	}
-	// Until windows have closed, so that there is something to compare.
-	if err := t.store(ctx, 2*lab.PerMinute); err != nil {
+	// Two minutes more close a window, so that there is something to compare.
+	if err := t.store(ctx, 2*workload.PerMinute); err != nil {
 		return err
 	}
 	if _, err := t.laminar.AwaitFlows(ctx); err != nil {
@@ -57,23 +70,21 @@ func measureRestart(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	took, err := t.laminar.DB.ReadHot(ctx)
+	took, err := t.laminar.ReadHot(ctx)
 	if err != nil {
 		return err
 	}
 	b.add(8, restartRead, "ms", ms(took))
-	if err := releaseTicks(ctx, b); err != nil {
-		return err
-	}
 	if err := b.report.AtMost(8, "ready for writes over Prometheus's WAL replay", restartReady, restartReplay, 0.1); err != nil {
 		return err
 	}
 	return b.report.AtMost(8, "flows caught up over Prometheus's WAL replay", restartCaughtUp, restartReplay, 0.5)
 }
 
+// crashPrometheus kills Prometheus and measures how long it replays its WAL.
 func (t *tickWork) crashPrometheus(ctx context.Context) error {
 	t.prom.Kill()
-	p, err := t.b.LaunchPrometheus(t.prom.Dir)
+	p, err := t.b.lab.LaunchPrometheus(t.prom.Dir)
 	if err != nil {
 		return err
 	}
@@ -88,15 +99,18 @@ func (t *tickWork) crashPrometheus(ctx context.Context) error {
 	return nil
 }
 
+// crashLaminar kills Laminar and measures how long it takes until it is ready,
+// until it acknowledges a request, and until its flows show the scrape that the
+// request belongs to.
 func (t *tickWork) crashLaminar(ctx context.Context) error {
-	l := t.scrapes.Prepare(t.next, t.next+1, lab.Connections)
+	l := t.scrapes.Prepare(t.next, t.next+1, t.b.plan.connections)
 	rows := t.scrapes.PrepareRows(t.next, t.next+1)
 	first := l.Lanes[0][0]
 	l.Lanes[0] = l.Lanes[0][1:]
 	db := t.laminar.DB
 	t.laminar.Kill()
 	t.toL.Close()
-	p, err := t.b.LaunchLaminar(db, "")
+	p, err := t.b.lab.LaunchLaminar(db, "")
 	if err != nil {
 		return err
 	}
@@ -121,8 +135,8 @@ func (t *tickWork) crashLaminar(ctx context.Context) error {
 	t.b.add(8, restartUp, "ms", ms(up))
 	t.b.add(8, restartReady, "ms", ms(ready))
 	t.b.add(8, restartCaughtUp, "ms", ms(shown.Sub(p.Started)))
-	// The others get the scrape too, so that all hold the same.
-	l.Lanes[0] = append([]lab.Request{first}, l.Lanes[0]...)
+	// The peers get the scrape too, so that all hold the same samples.
+	l.Lanes[0] = append([]workload.Request{first}, l.Lanes[0]...)
 	if _, err := t.toP.Send(ctx, l); err != nil {
 		return err
 	}
@@ -144,7 +158,7 @@ func (t *tickWork) checkSame(ctx context.Context) error {
 		return err
 	}
 	if err := t.compare(ctx, "flow.restart_1h", end, want); err != nil {
-		return fmt.Errorf("after a restart (logs in %s): %w", filepath.Dir(t.laminar.Log), err)
+		return fmt.Errorf("after a restart: %w\n%s", err, t.laminar.LastWords())
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
+	"laminar/cmd/bench/workload"
 )
 
 // growth is a part of bench-scale.
@@ -17,7 +18,8 @@ type growth struct {
 	run  func(context.Context, *bench) error
 }
 
-// growths are the parts of bench-scale: the quantities that figures grow with.
+// growths are the parts of bench-scale, one for each quantity that figures may grow
+// with.
 var growths = []growth{
 	{"series", func(ctx context.Context, b *bench) error { return eachSize(ctx, b, b.plan.scale.series, growSeries) }},
 	{"flows", func(ctx context.Context, b *bench) error { return eachSize(ctx, b, b.plan.scale.flows, growFlows) }},
@@ -25,9 +27,9 @@ var growths = []growth{
 	{"active", manyActive},
 }
 
-// measureScale measures how figures grow: by all parts, or those that only names. Each
-// size is a Laminar on a database of its own.
-func measureScale(ctx context.Context, b *bench, only string) error {
+// scale measures how figures grow, by the parts that only names, or by all. For
+// each size it starts a Laminar on a database of its own.
+func scale(ctx context.Context, b *bench, only string) error {
 	var chosen []string
 	if only != "" {
 		chosen = strings.Split(only, ",")
@@ -58,7 +60,7 @@ func eachSize(ctx context.Context, b *bench, sizes []int, measure func(context.C
 	return nil
 }
 
-// Names of what grows.
+// Names of the figures that may grow.
 const (
 	ingestBySeries  = "acknowledged ingest, by active series"
 	tickBySeries    = "tick of sum by (job) (rate(m[5m])) after one more scrape, by its series"
@@ -77,7 +79,7 @@ const (
 	scaleRounds   = "Laminar: round after one more scrape, "
 )
 
-// grown finds or makes the series of that name.
+// grown finds the series of that name in the report, or adds it.
 func (b *bench) grown(name string) *report.Series {
 	for i := range b.report.Growth {
 		if s := &b.report.Growth[i]; s.Name == name {
@@ -88,7 +90,7 @@ func (b *bench) grown(name string) *report.Series {
 	return &b.report.Growth[len(b.report.Growth)-1]
 }
 
-// grow adds a point.
+// grow adds a point to the series of that name: the value v at a size.
 func (b *bench) grow(name, size, unit string, at, v float64) {
 	s := b.grown(name)
 	s.Size, s.Unit = size, unit
@@ -98,18 +100,18 @@ func (b *bench) grow(name, size, unit string, at, v float64) {
 
 // growSeries measures ingest, memory and a tick over n active series.
 func growSeries(ctx context.Context, b *bench, n int) error {
-	l, err := b.NewLaminar(ctx, "grow", "")
+	l, err := b.lab.NewLaminar(ctx, "grow", "")
 	if err != nil {
 		return err
 	}
 	defer l.Kill()
-	snd := lab.NewSender(l.WriteURL(), b.plan.shards)
+	snd := workload.NewSender(l.WriteURL(), b.plan.shards)
 	defer snd.Close()
 	base, err := l.Heap(ctx)
 	if err != nil {
 		return err
 	}
-	s := lab.Scrapes{Series: lab.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
+	s := workload.Scrapes{Series: workload.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
 	if _, err := snd.Send(ctx, s.Prepare(0, 1, b.plan.shards)); err != nil {
 		return err
 	}
@@ -127,7 +129,7 @@ func growSeries(ctx context.Context, b *bench, n int) error {
 	if err := l.Remove(ctx); err != nil {
 		return err
 	}
-	r, err := b.NewRig(ctx, "grow", lab.RequestSeries(n), 5*lab.PerMinute, int64(b.plan.rounds+2)*lab.PerMinute)
+	r, err := b.lab.NewRig(ctx, "grow", b.plan.connections, workload.RequestSeries(n), 5*workload.PerMinute, int64(b.plan.rounds+2)*workload.PerMinute)
 	if err != nil {
 		return err
 	}
@@ -141,10 +143,10 @@ func growSeries(ctx context.Context, b *bench, n int) error {
 	return r.Stop(ctx)
 }
 
-// medianMinute applies flows and returns the median of so many ticks, in ms, that
-// close a window, after a first one that builds the state.
+// medianMinute applies flows, builds their state, and returns the median, in ms,
+// of so many ticks that close a window.
 func medianMinute(ctx context.Context, b *bench, r *lab.Rig, flows string, ticks int) (float64, error) {
-	if err := r.Store(ctx, lab.PerMinute-1); err != nil {
+	if err := r.Store(ctx, workload.PerMinute-1); err != nil {
 		return 0, err
 	}
 	if err := r.Laminar.Apply(ctx, flows); err != nil {
@@ -168,7 +170,7 @@ func medianMinute(ctx context.Context, b *bench, r *lab.Rig, flows string, ticks
 // with one flow over it and n-1 that have nothing to do.
 func growFlows(ctx context.Context, b *bench, n int) error {
 	for _, idle := range []bool{false, true} {
-		r, err := b.NewRig(ctx, "grow", lab.RequestSeries(growFlowsSeries), 5*lab.PerMinute, int64(b.plan.rounds+2)*lab.PerMinute)
+		r, err := b.lab.NewRig(ctx, "grow", b.plan.connections, workload.RequestSeries(growFlowsSeries), 5*workload.PerMinute, int64(b.plan.rounds+2)*workload.PerMinute)
 		if err != nil {
 			return err
 		}
@@ -184,7 +186,7 @@ func growFlows(ctx context.Context, b *bench, n int) error {
 				i, metric, i, growFlowsSeries)
 		}
 		if idle {
-			// The vectors of flows that nothing touches are stored now and then.
+			// Flows that no sample reaches store their positions now and then only.
 			r.Watch = []string{"grow_0"}
 		}
 		took, err := medianMinute(ctx, b, r, flows.String(), b.plan.rounds)
@@ -203,13 +205,13 @@ func growFlows(ctx context.Context, b *bench, n int) error {
 	return nil
 }
 
-// growStored measures the same tick beside ever longer histories.
+// growStored measures the same tick beside longer and longer histories.
 func growStored(ctx context.Context, b *bench) error {
 	n := b.plan.tickSeries
-	ticks := b.plan.rounds * ticksPerRound // what they are held against leaves little room
+	ticks := b.plan.rounds * ticksPerRound // many, because the bound is narrow
 	for _, stored := range b.plan.scale.stored {
-		history := max(5*lab.PerMinute, int64(stored/n))
-		r, err := b.NewRig(ctx, "grow", lab.RequestSeries(n), history, int64(ticks+2)*lab.PerMinute)
+		history := max(5*workload.PerMinute, int64(stored/n))
+		r, err := b.lab.NewRig(ctx, "grow", b.plan.connections, workload.RequestSeries(n), history, int64(ticks+2)*workload.PerMinute)
 		if err != nil {
 			return err
 		}
@@ -218,7 +220,7 @@ func growStored(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		halfway := history + 1 + int64(ticks/2+1)*lab.PerMinute // scrapes
+		halfway := history + 1 + int64(ticks/2+1)*workload.PerMinute // the number of scrapes in the middle of the ticks
 		b.grow(tickByStored, "samples", "ms", float64(halfway)*float64(n), took)
 		if err := r.Stop(ctx); err != nil {
 			return err
@@ -252,17 +254,17 @@ func manyActive(ctx context.Context, b *bench) error {
 	for i := range metrics {
 		metrics[i] = fmt.Sprintf("http_requests_%d_total", i)
 	}
-	err := activeSeries(ctx, b, lab.MetricSeries(n, 100, metrics...), "ten flows over a tenth each", func(flow int) string { return metrics[flow] })
+	err := activeSeries(ctx, b, workload.MetricSeries(n, 100, metrics...), "ten flows over a tenth each", func(flow int) string { return metrics[flow] })
 	if err != nil {
 		return err
 	}
-	return activeSeries(ctx, b, lab.RequestSeries(n), "ten flows over all", func(int) string { return "http_requests_total" })
+	return activeSeries(ctx, b, workload.RequestSeries(n), "ten flows over all", func(int) string { return "http_requests_total" })
 }
 
 // activeSeries is manyActive for one kind of flows; metric names the metric that
 // a flow reads.
-func activeSeries(ctx context.Context, b *bench, series *lab.FleetSeries, kind string, metric func(flow int) string) error {
-	r, err := b.NewRig(ctx, "active", series, 0, 8*lab.PerMinute)
+func activeSeries(ctx context.Context, b *bench, series *workload.Series, kind string, metric func(flow int) string) error {
+	r, err := b.lab.NewRig(ctx, "active", b.plan.connections, series, 0, 8*workload.PerMinute)
 	if err != nil {
 		return err
 	}
@@ -280,7 +282,7 @@ func activeSeries(ctx context.Context, b *bench, series *lab.FleetSeries, kind s
 		return err
 	}
 	most := 0.0
-	for range 6 * lab.PerMinute {
+	for range 6 * workload.PerMinute {
 		if err := r.Store(ctx, 1); err != nil {
 			return err
 		}

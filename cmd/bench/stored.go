@@ -6,6 +6,7 @@ import (
 
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
+	"laminar/cmd/bench/workload"
 )
 
 // Names of figures of scenario 3.
@@ -15,12 +16,11 @@ const (
 )
 
 // tickStored measures the same ticks beside a short and a long history, in turn.
-// A window ends with each scrape. A single tick takes as long as its durable
-// writeReport happens to, so a round's figure is the median of several.
+// A window ends with each scrape.
 func tickStored(ctx context.Context, b *bench) error {
-	series := lab.RequestSeries(b.plan.storedSeries)
+	series := workload.RequestSeries(b.plan.storedSeries)
 	ahead := 1 + int64(b.plan.rounds*b.plan.storedTicks)
-	few := b.plan.storedFew + 1 + ahead // when the last tick has been measured
+	few := b.plan.storedFew + 1 + ahead // scrapes stored when the last tick has been measured
 	var rigs []*lab.Rig
 	defer func() {
 		for _, r := range rigs {
@@ -28,12 +28,12 @@ func tickStored(ctx context.Context, b *bench) error {
 		}
 	}()
 	for _, history := range []int64{b.plan.storedFew, 100 * few} {
-		r, err := b.NewRig(ctx, fmt.Sprintf("stored_%d", history), series, history, ahead)
+		r, err := b.lab.NewRig(ctx, fmt.Sprintf("stored_%d", history), b.plan.connections, series, history, ahead)
 		if err != nil {
 			return err
 		}
 		rigs = append(rigs, r)
-		if err := r.Laminar.Apply(ctx, tickFlow("5m", lab.ScrapeInterval, series.Len())); err != nil {
+		if err := r.Laminar.Apply(ctx, tickFlow("5m", workload.ScrapeInterval, series.Len())); err != nil {
 			return err
 		}
 		if _, err := r.Round(ctx); err != nil { // builds the state

@@ -14,9 +14,9 @@ import (
 	"laminar/cmd/bench/report"
 )
 
-// writeReport writes the results beside each other: JSON, Markdown and the chart to
-// files, text to the standard output.
-func writeReport(b *bench) error {
+// write writes the results: as JSON, Markdown and a chart to files beside each
+// other, and as text to the standard output.
+func (b *bench) write() error {
 	b.report.Seconds = time.Since(b.report.Began).Seconds()
 	name := "latest"
 	switch {
@@ -49,8 +49,8 @@ func writeReport(b *bench) error {
 // chart.
 var docParts = []string{"latest", "scale"}
 
-// writeDocs puts the results of the last runs into the document. Those of a run
-// that left none stay as they are there.
+// writeDocs puts the results of the last runs into the document. Where a run has
+// left no results, those in the document stay.
 func writeDocs(out, doc string) error {
 	text, err := os.ReadFile(doc)
 	if err != nil {

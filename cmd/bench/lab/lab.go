@@ -1,7 +1,3 @@
-// Package lab is where cmd/bench measures: a directory on a disk, the programs
-// that are compared, one PostgreSQL for Laminar and for hand-written statements,
-// and the samples that all of them get. What is sent is prepared before a clock
-// starts. The package knows nothing of what is measured.
 package lab
 
 import (
@@ -9,75 +5,77 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"laminar/sqlstore/localpg"
 )
 
-// Lab is a directory with the data of a run, the programs, and the server.
+// Lab is where a run takes place: a directory for all data, the programs, and
+// one PostgreSQL server, which all scenarios use.
 type Lab struct {
-	Dir string // of all data; Close removes it
-	PG  *Postgres
-
-	Laminar, Prometheus, Victoria string // programs
-	PostgresVersion               string
+	Dir    string // removed by Close
+	Tools  Tools
+	server *localpg.Server // nil until StartServer; durable, on a real disk
 }
 
-// Open makes a lab in a directory below parent. It refuses to begin if a program is
-// missing: figures without a peer would mislead. StartPostgres starts its server.
+// Open finds the programs and makes a directory below parent.
 func Open(ctx context.Context, parent string) (*Lab, error) {
-	l := &Lab{Laminar: "bin/laminar", Prometheus: ".tools/bin/prometheus", Victoria: ".tools/bin/victoria-metrics"}
-	var missing []string
-	for _, p := range []*string{&l.Laminar, &l.Prometheus, &l.Victoria} {
-		abs, err := filepath.Abs(*p)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := os.Stat(abs); err != nil {
-			missing = append(missing, *p)
-		}
-		*p = abs
-	}
-	if len(missing) > 0 {
-		return nil, fmt.Errorf("%s missing: nothing is measured without it\nTry: make bench, which sets up all of them (or scripts/setup-peers.sh and make build)",
-			strings.Join(missing, " and "))
-	}
-	found, err := localpg.Find(ctx)
+	found, err := findTools(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l.PostgresVersion = found.Version
-	if l.Dir, err = os.MkdirTemp(parent, "laminar-bench-"); err != nil {
+	dir, err := makeWorkDir(parent)
+	if err != nil {
 		return nil, err
 	}
-	return l, os.Chmod(l.Dir, 0o755) // the server's OS user must be able to enter
+	return &Lab{Dir: dir, Tools: found}, nil
 }
 
-// StartPostgres starts the server.
-func (l *Lab) StartPostgres(ctx context.Context) (err error) {
-	l.PG, err = startPostgres(ctx, l.Dir)
+// makeWorkDir makes a directory that the server's OS user can enter.
+func makeWorkDir(parent string) (string, error) {
+	dir, err := os.MkdirTemp(parent, "laminar-bench-")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o755)
+}
+
+// MakeDir makes a new directory for a peer's data.
+func (l *Lab) MakeDir(name string) (string, error) { return os.MkdirTemp(l.Dir, name+"-") }
+
+// serverSettings are the server's settings in addition to those of a private
+// PostgreSQL (localpg). Laminar and the hand-written statements share one server,
+// so the settings are the same for both.
+var serverSettings = map[string]string{
+	"shared_buffers":       "1GB",
+	"max_wal_size":         "8GB",
+	"effective_cache_size": "8GB",
+}
+
+// StartServer starts PostgreSQL. It refuses a directory in memory.
+func (l *Lab) StartServer(ctx context.Context) (err error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(l.Dir, &fs); err != nil {
+		return fmt.Errorf("look at the file system of %s: %w", l.Dir, err)
+	}
+	if fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC {
+		return fmt.Errorf("%s is in memory: durable commits would cost nothing there; give another place with -dir", l.Dir)
+	}
+	l.server, err = localpg.Start(ctx, localpg.Options{Dir: filepath.Join(l.Dir, "postgres"), Settings: serverSettings})
 	return err
 }
 
-// Close ends the server, if it runs, and removes all data.
+// Close stops the server, if it runs, and removes all data. Processes must have
+// ended before.
 func (l *Lab) Close() error {
-	var err error
-	if l.PG != nil {
-		err = l.PG.stop()
+	var stopped error
+	if l.server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		stopped = l.server.Stop(ctx)
 	}
-	return errors.Join(err, os.RemoveAll(l.Dir))
-}
-
-// Path is a new place in the lab's directory.
-func (l *Lab) Path(name string) (string, error) { return os.MkdirTemp(l.Dir, name+"-") }
-
-// Output runs a program and returns what it prints.
-func Output(ctx context.Context, program string, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
-	if err != nil {
-		return string(out), fmt.Errorf("%s %s: %w\n%s", filepath.Base(program), strings.Join(args, " "), err, out)
-	}
-	return string(out), nil
+	return errors.Join(stopped, os.RemoveAll(l.Dir))
 }

@@ -23,26 +23,27 @@ type Process struct {
 	name    string
 	address string // host:port
 	Started time.Time
-	Log     string // file
+	log     string // the file that holds its output
 	cmd     *exec.Cmd
-	ended   chan error
+	ended   chan error // holds how it ended, once it has
 }
 
-// startProcess starts a program and returns at once; see awaitReady. Its
-// arguments are made for the address that it is to listen on. Its output goes to
-// a file in dir.
-func startProcess(dir, name, program string, args func(address string) []string) (*Process, error) {
+// startProcess starts a program and returns at once; see AwaitReady. args makes
+// its arguments for the address that it is to listen on; env is added to our own
+// environment. Its output goes to a file in dir.
+func startProcess(dir, name, program string, env []string, args func(address string) []string) (*Process, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{name: name, address: address, Log: filepath.Join(dir, name+".log"), ended: make(chan error, 1)}
-	log, err := os.OpenFile(p.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	p := &Process{name: name, address: address, log: filepath.Join(dir, name+".log"), ended: make(chan error, 1)}
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close() // the child has its own descriptor
 	p.cmd = exec.Command(program, args(address)...)
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	// Ctrl-C is for us; we end what we have started.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -50,7 +51,7 @@ func startProcess(dir, name, program string, args func(address string) []string)
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	go func() { p.ended <- p.cmd.Wait() }() // stop and kill wait for it
+	go func() { p.ended <- p.cmd.Wait() }() // Stop and Kill wait for it
 	return p, nil
 }
 
@@ -63,7 +64,7 @@ func freeAddress() (string, error) {
 	return ln.Addr().String(), ln.Close()
 }
 
-// URL is where the process serves a path.
+// URL is a page of the process.
 func (p *Process) URL(path string) string { return "http://" + p.address + path }
 
 // AwaitReady waits until path answers 200 and returns the time since the start.
@@ -79,7 +80,7 @@ func (p *Process) AwaitReady(ctx context.Context, path string) (time.Duration, e
 			return 0, fmt.Errorf("%s ended before it was ready: %w\n%s", p.name, err, p.LastWords())
 		case <-ctx.Done():
 			return 0, ctx.Err()
-		case <-time.After(2 * time.Millisecond): // between two questions
+		case <-time.After(2 * time.Millisecond): // until it is asked again
 		}
 		if time.Now().After(deadline) {
 			return 0, fmt.Errorf("%s is not ready after %s\n%s", p.name, time.Since(p.Started).Round(time.Second), p.LastWords())
@@ -89,14 +90,14 @@ func (p *Process) AwaitReady(ctx context.Context, path string) (time.Duration, e
 
 // LastWords is the end of the process's log.
 func (p *Process) LastWords() string {
-	text, err := os.ReadFile(p.Log)
+	text, err := os.ReadFile(p.log)
 	if err != nil {
 		return err.Error()
 	}
 	return strings.TrimSpace(string(text[max(0, len(text)-2000):]))
 }
 
-// Stop ends the process in order.
+// Stop interrupts the process and waits a minute for it to end in order.
 func (p *Process) Stop() error {
 	if p == nil {
 		return nil
@@ -119,6 +120,13 @@ func (p *Process) Stop() error {
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // it may be gone already
 	p.ended <- <-p.ended
+}
+
+// Discard ends a peer without waiting for it to write its buffers, and removes
+// its data.
+func (p *Process) Discard(dir string) error {
+	p.Kill()
+	return os.RemoveAll(dir)
 }
 
 // Metrics reads the process's own metrics: the sum over all series of each
@@ -146,7 +154,7 @@ func (p *Process) Metrics(ctx context.Context) (map[string]float64, error) {
 	return sums, nil
 }
 
-// Get reads a page.
+// Get asks for a URL and returns the status and the whole body of the answer.
 func Get(ctx context.Context, url string) (status int, text []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -159,11 +167,4 @@ func Get(ctx context.Context, url string) (status int, text []byte, err error) {
 	defer resp.Body.Close()
 	text, err = io.ReadAll(resp.Body)
 	return resp.StatusCode, text, err
-}
-
-// Discard ends a peer without waiting for it to write its buffers, and removes
-// its data.
-func Discard(p *Process, dir string) error {
-	p.Kill()
-	return os.RemoveAll(dir)
 }

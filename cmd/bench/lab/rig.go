@@ -3,27 +3,31 @@ package lab
 import (
 	"context"
 	"time"
+
+	"laminar/cmd/bench/workload"
 )
 
-// Rig is a Laminar without peers, on a database of its own, to which scrapes are
-// sent.
+// Rig is a Laminar without peers, on a database of its own, that scrapes are sent
+// to. It is for one goroutine.
 type Rig struct {
-	Scrapes Scrapes
-	Next    int64 // scrape
+	Scrapes workload.Scrapes
+	Next    int64 // number of the scrape that is sent next
 	Laminar *Laminar
-	sender  *Sender
-	Watch   []string // flows that rounds are awaited of; none is all
+	Watch   []string // flows whose rounds are awaited; none is all
+
+	sender      *workload.Sender
+	connections int // of the sender
 }
 
-// NewRig starts one and stores history scrapes, so that at least ahead more can
-// follow before the present.
-func (l *Lab) NewRig(ctx context.Context, name string, series *FleetSeries, history, ahead int64, flags ...string) (_ *Rig, err error) {
-	start := time.Now().Truncate(time.Minute).Add(-time.Duration(history+ahead) * ScrapeInterval).Truncate(time.Minute)
-	r := &Rig{Scrapes: Scrapes{series, start, ScrapeInterval}}
+// NewRig starts a Laminar and stores scrapes, up to the one with the number
+// history. Their times leave room for at least ahead more before the present.
+func (l *Lab) NewRig(ctx context.Context, name string, connections int, series *workload.Series, history, ahead int64, flags ...string) (_ *Rig, err error) {
+	start := time.Now().Truncate(time.Minute).Add(-time.Duration(history+ahead) * workload.ScrapeInterval).Truncate(time.Minute)
+	r := &Rig{Scrapes: workload.Scrapes{Series: series, Start: start, Interval: workload.ScrapeInterval}, connections: connections}
 	if r.Laminar, err = l.NewLaminar(ctx, name, "", flags...); err != nil {
 		return nil, err
 	}
-	r.sender = NewSender(r.Laminar.WriteURL(), Connections)
+	r.sender = workload.NewSender(r.Laminar.WriteURL(), connections)
 	for r.Next <= history {
 		// As many as fit into memory at once.
 		n := min(max(1, int64(1_000_000/series.Len())), history+1-r.Next)
@@ -37,14 +41,14 @@ func (l *Lab) NewRig(ctx context.Context, name string, series *FleetSeries, hist
 
 // Store sends the next n scrapes.
 func (r *Rig) Store(ctx context.Context, n int64) error {
-	scrapes := r.Scrapes.Prepare(r.Next, r.Next+n, Connections)
+	l := r.Scrapes.Prepare(r.Next, r.Next+n, r.connections)
 	r.Next += n
-	_, err := r.sender.Send(ctx, scrapes)
+	_, err := r.sender.Send(ctx, l)
 	return err
 }
 
-// Round sends one more scrape and returns how long Laminar worked on it; its
-// flows must have a trigger that counts the samples of a scrape.
+// Round sends one more scrape and returns how long Laminar worked on it. The
+// trigger of the flows must count the samples of a scrape.
 func (r *Rig) Round(ctx context.Context) (time.Duration, error) {
 	_, before, err := r.Laminar.Rounds(ctx)
 	if err != nil {
@@ -62,7 +66,7 @@ func (r *Rig) Round(ctx context.Context) (time.Duration, error) {
 // Minute sends the scrapes of a minute and returns how long Laminar worked on
 // the last of them, which closes a window.
 func (r *Rig) Minute(ctx context.Context) (took time.Duration, err error) {
-	for range PerMinute {
+	for range workload.PerMinute {
 		if took, err = r.Round(ctx); err != nil {
 			return 0, err
 		}

@@ -1,4 +1,4 @@
-package lab
+package workload
 
 import (
 	"testing"
@@ -8,11 +8,11 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 )
 
-// TestPreparedRequests decodes what prepare encodes by hand and finds every
+// TestPreparedRequests decodes what Prepare encodes by hand and finds every
 // sample of every scrape once, in order within its series.
 func TestPreparedRequests(t *testing.T) {
 	const count, from, to = 1234, 3, 9
-	s := Scrapes{NodeSeries(count, 15*time.Second), time.UnixMilli(1_700_000_000_000), 15 * time.Second}
+	s := Scrapes{Series: NodeSeries(count, 15*time.Second), Start: time.UnixMilli(1_700_000_000_000), Interval: 15 * time.Second}
 	l := s.Prepare(from, to, 4)
 	names := map[string]int{}
 	for i, raw := range s.Series.Labels {
@@ -33,8 +33,8 @@ func TestPreparedRequests(t *testing.T) {
 			if err := req.Unmarshal(raw); err != nil {
 				t.Fatal(err)
 			}
-			if len(req.Timeseries) != r.samples || r.samples > SamplesPerRequest {
-				t.Fatalf("%d series in a request of %d samples", len(req.Timeseries), r.samples)
+			if len(req.Timeseries) != r.Samples || r.Samples > SamplesPerRequest {
+				t.Fatalf("%d series in a request of %d samples", len(req.Timeseries), r.Samples)
 			}
 			for _, ts := range req.Timeseries {
 				samples := ts.Samples

@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"context"
@@ -11,58 +11,55 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 )
 
-// describe puts the machine and the versions of all programs into the report.
-func describe(ctx context.Context, b *bench) error {
-	m := &b.report.Machine
-	m.Cores = runtime.NumCPU()
-	m.CPU = procField("/proc/cpuinfo", "model name")
-	m.Go = runtime.Version()
-	m.System = osRelease() + ", " + kernel()
+// Machine describes the machine as it is now.
+func (l *Lab) Machine() (report.Machine, error) {
+	m := report.Machine{
+		CPU: procField("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(),
+		System: osRelease() + ", " + kernel(), Go: runtime.Version(),
+	}
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
-		return fmt.Errorf("read the size of memory: %w", err)
+		return m, fmt.Errorf("read the size of memory: %w", err)
 	}
 	m.MemoryGB = float64(info.Totalram) * float64(info.Unit) / (1 << 30)
 	load, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
-		return err
+		return m, err
 	}
 	m.Load = strings.Join(strings.Fields(string(load))[:3], " ")
-	if m.Disk, err = fileSystem(b.Dir); err != nil {
-		return err
+	if m.Disk, err = fileSystem(l.Dir); err != nil {
+		return m, err
 	}
-	if m.FsyncMS, err = fsyncTime(b.Dir); err != nil {
-		return err
-	}
-	if b.report.Commit, err = commit(ctx); err != nil {
-		return err
-	}
-	prom, err := lab.Output(ctx, b.Prometheus, "--version")
+	m.FsyncMS, err = fsyncTime(l.Dir)
+	return m, err
+}
+
+// Peers are the names of the programs beside Laminar, with their versions.
+func (l *Lab) Peers(ctx context.Context) ([]string, error) {
+	said, err := Output(ctx, nil, l.Tools.Prometheus, "--version")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	first, _, _ := strings.Cut(prom, " (")
-	b.report.Peers = []string{
-		"PostgreSQL " + b.PostgresVersion, strings.Replace(first, ", version", "", 1), "victoria-metrics " + victoriaVersion,
-	}
-	return nil
+	prom, _, _ := strings.Cut(said, " (")
+	return []string{
+		"PostgreSQL " + l.Tools.PostgresVersion, strings.Replace(prom, ", version", "", 1), "victoria-metrics " + victoriaVersion,
+	}, nil
 }
 
 // victoriaVersion is the version of Debian's package; the program does not print
 // its own.
 const victoriaVersion = "1.79 (Debian)"
 
-// commit names the commit of the working copy, with a + where it was changed.
-func commit(ctx context.Context) (string, error) {
-	head, err := lab.Output(ctx, "git", "rev-parse", "--short", "HEAD")
+// Commit names the commit of the working copy, with a + where it was changed.
+func Commit(ctx context.Context) (string, error) {
+	head, err := Output(ctx, nil, "git", "rev-parse", "--short", "HEAD")
 	if err != nil {
 		return "unknown", nil //nolint:nilerr // a released archive has no history
 	}
-	changed, err := lab.Output(ctx, "git", "status", "--porcelain", "--untracked-files=no")
+	changed, err := Output(ctx, nil, "git", "status", "--porcelain", "--untracked-files=no")
 	if err != nil {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package lab
+package workload
 
 import (
 	"bytes"
@@ -11,25 +11,22 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Connections is how many connections senders have that send what there is.
-const Connections = 8
-
 // Sender posts prepared requests. All receivers get the same ones over the same
-// number of connections.
+// number of connections. Its methods are safe for concurrent use.
 type Sender struct {
 	client http.Client
 	url    string
 }
 
-// NewSender returns a sender with so many connections at most.
-func NewSender(url string, most int) *Sender {
+// NewSender makes a sender that keeps so many connections open between requests.
+func NewSender(url string, connections int) *Sender {
 	return &Sender{url: url, client: http.Client{
 		Timeout:   2 * time.Minute,
-		Transport: &http.Transport{MaxIdleConnsPerHost: most, DisableCompression: true},
+		Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true},
 	}}
 }
 
-// Close closes its connections. Nothing may be under way.
+// Close closes the connections that are idle; a request opens new ones.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }
 
 // Send sends a load, a connection for each lane, and returns how long it took
@@ -83,7 +80,8 @@ func (s *Sender) Pace(ctx context.Context, l Load, over time.Duration) error {
 	return nil
 }
 
-// Post sends one body until it is accepted; on back-pressure it waits.
+// Post sends one body again and again until it is accepted, for a minute at
+// most. It waits while the receiver answers 429 or 5xx.
 func (s *Sender) Post(ctx context.Context, body []byte) error {
 	for deadline := time.Now().Add(time.Minute); ; {
 		status, text, err := s.try(ctx, body)
@@ -103,6 +101,7 @@ func (s *Sender) Post(ctx context.Context, body []byte) error {
 	}
 }
 
+// try sends one body once and returns the answer.
 func (s *Sender) try(ctx context.Context, body []byte) (status int, text []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {

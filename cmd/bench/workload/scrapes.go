@@ -1,0 +1,28 @@
+package workload
+
+import "time"
+
+// ScrapeInterval is the interval of a fleet that is scraped as prometheus.yml says.
+const ScrapeInterval = 15 * time.Second
+
+// PerMinute is how many scrapes a window of a minute holds.
+const PerMinute = int64(time.Minute / ScrapeInterval)
+
+// Scrapes is a run of scrapes of the same series, at equal intervals.
+type Scrapes struct {
+	Series   *Series
+	Start    time.Time // of scrape 0
+	Interval time.Duration
+}
+
+// at is the time of series i in scrape k, in ms since the epoch.
+func (s Scrapes) at(i int, k int64) int64 {
+	t := s.Start.UnixMilli() + k*s.Interval.Milliseconds()
+	if s.Series.phase > 0 {
+		t += int64(Mix(uint64(i/s.Series.Target)) % uint64(s.Series.phase))
+	}
+	return t
+}
+
+// Time is when scrape k begins.
+func (s Scrapes) Time(k int64) time.Time { return s.Start.Add(time.Duration(k) * s.Interval) }
