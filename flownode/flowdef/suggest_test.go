@@ -5,7 +5,7 @@ import "testing"
 func TestNearest(t *testing.T) {
 	names := []string{"name", "promql", "every", "watermark_delay", "database.url", "status"}
 	for typed, want := range map[string]string{
-		"nmae": "name", "promqls": "promql", "Every": "every", "watermark_dealy": "watermark_delay",
+		"nmae": "name", "promqls": "promql", "Every": "every", "watermark_dealy": "watermark_delay", //nolint:misspell // misspelt on purpose
 		"watermark-delay": "watermark_delay", "database.ulr": "database.url", "stauts": "status",
 		"name": "name", "xyz": "", "": "", "a": "", "completely_else": "",
 	} {
