@@ -76,8 +76,8 @@ func (c *Config) setDefaults() error {
 	return nil
 }
 
-// process is what the fence groups of a process share. It may be used by several
-// goroutines at once.
+// process is what the fence groups of a process share, so that a group need not know
+// the node. It may be used by several goroutines at once.
 type process struct {
 	cfg     Config
 	log     *slog.Logger

@@ -67,8 +67,9 @@ func (g *fenceGroup) assign(heads []progress.Head) {
 	}
 }
 
-// deadline is when, by the database's clock, time alone brings work for the
-// flow, loading it again included. Unset when it never does.
+// deadline is when, by the database's clock, time alone brings work for the flow,
+// loading it again included. Unset when it never does. A flow that is to be loaded
+// is due at once, or when it is tried again.
 func (f *owned) deadline() int64 {
 	if f.broken {
 		return max(0, f.takeAfter.UnixMilli())
@@ -76,8 +77,9 @@ func (f *owned) deadline() int64 {
 	return f.run.Deadline()
 }
 
-// adopt makes the group's flows those that the heads name: new and changed ones
-// are loaded by the next round.
+// adopt makes the group's flows those that the heads name: new and changed ones are
+// loaded by the next round, and those that are gone are dropped with their caches.
+// Their tables and progress are the store's.
 func (g *fenceGroup) adopt(heads []progress.Head) {
 	g.pending = true
 	named := make(map[progress.FlowID]progress.Head, len(heads))
@@ -111,7 +113,10 @@ func (g *fenceGroup) forget(f *owned) {
 // takeAgainAfter is how long a flow that cannot be taken over is left alone.
 const takeAgainAfter = 5 * time.Second
 
-// reload loads flows whose state cannot be trusted, becoming their owner.
+// reload loads flows whose state cannot be trusted, becoming their owner. When the
+// database is out of reach the round ends, and all are tried again; a flow that
+// alone cannot be taken (its table belongs to someone else, say) is left out of the
+// rounds and tried again later.
 func (g *fenceGroup) reload(ctx context.Context) error {
 	for _, id := range slices.Sorted(maps.Keys(g.flows)) {
 		f := g.flows[id]
@@ -134,7 +139,9 @@ func (g *fenceGroup) reload(ctx context.Context) error {
 	return nil
 }
 
-// take becomes the owner of a flow and loads it.
+// take becomes the owner of a flow and loads it. Raising the flow's epoch is what
+// makes it the owner: any other process that still believes it owns the flow is
+// fenced off at its next commit (I4).
 func (g *fenceGroup) take(ctx context.Context, id progress.FlowID) (*round.Flow, error) {
 	loaded, err := g.cfg.Catalog.Take(ctx, id)
 	if err != nil {
@@ -152,7 +159,8 @@ func (g *fenceGroup) take(ctx context.Context, id progress.FlowID) (*round.Flow,
 	return run, nil
 }
 
-// whole is the flows that can be trusted, by id.
+// whole is the flows that can be trusted, by id: always in one order, so that a
+// round depends on nothing but what it reads.
 func (g *fenceGroup) whole() []*round.Flow {
 	out := make([]*round.Flow, 0, len(g.flows))
 	for _, id := range slices.Sorted(maps.Keys(g.flows)) {
@@ -163,7 +171,9 @@ func (g *fenceGroup) whole() []*round.Flow {
 	return out
 }
 
-// breakAll makes every flow of the group load again from the database.
+// breakAll makes every flow of the group load again from the database. It is the
+// answer to every error in the middle of a round: state is a cache (I7), and to find
+// out how far each flow came would be code that hardly ever runs.
 func (g *fenceGroup) breakAll() {
 	for _, f := range g.flows {
 		f.broken = true

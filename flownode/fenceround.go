@@ -63,8 +63,12 @@ func (g *fenceGroup) pressing(r *read.Reader) bool {
 	return false
 }
 
-// round brings the group's flows to the position of a new snapshot and commits
-// what that changes. more says that work is left that need not wait.
+// round brings the group's flows to the position of a new snapshot and commits what
+// that changes. more says that work is left that need not wait.
+//
+// At most Config.MaxRounds groups make a round at one time, each with one
+// connection: most connections are for taking samples in, which must not wait for
+// flows.
 func (g *fenceGroup) round(ctx context.Context) (more bool, err error) {
 	select {
 	case g.rounds <- struct{}{}:
@@ -92,7 +96,8 @@ func (g *fenceGroup) round(ctx context.Context) (more bool, err error) {
 }
 
 // compute computes a round in a snapshot of its own, which is closed before
-// anything is committed. The reader is nil when no round is due.
+// anything is committed: a commit that waits for a lock must not hold back vacuum.
+// The reader is nil when no round is due.
 func (g *fenceGroup) compute(ctx context.Context, began time.Time, jobs map[progress.FlowID]*progress.Job) (r *read.Reader, results []round.Result, err error) {
 	snap, err := g.cfg.Snapshots.Snapshot(ctx)
 	if err != nil {
@@ -118,7 +123,8 @@ func (g *fenceGroup) compute(ctx context.Context, began time.Time, jobs map[prog
 	return reader, results, err
 }
 
-// nextJobs looks for refill jobs of the group's flows.
+// nextJobs looks for refill jobs of the group's flows: the oldest of each, since a
+// flow works on one at a time.
 func (g *fenceGroup) nextJobs(ctx context.Context) (map[progress.FlowID]*progress.Job, error) {
 	jobs, err := g.cfg.Jobs.NextJobs(ctx, slices.Sorted(maps.Keys(g.flows)))
 	if err != nil {
@@ -131,8 +137,10 @@ func (g *fenceGroup) nextJobs(ctx context.Context) (map[progress.FlowID]*progres
 	return out, nil
 }
 
-// commit stores the results in one transaction. A flow whose result is not known
-// to be stored is loaded again from the database: state is a cache (I7).
+// commit stores the results in one transaction, so that the flows of the group move
+// together. A flow whose result is not known to be stored is loaded again from the
+// database: what is stored there says whether the commit came to be (I4, I7). That
+// another owner has moved a flow is no failure of the round.
 func (g *fenceGroup) commit(ctx context.Context, results []round.Result) (more bool, err error) {
 	var (
 		rounds []progress.Round

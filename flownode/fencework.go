@@ -9,10 +9,12 @@ import (
 	"laminar/sequence"
 )
 
-// retryAfter is how long a group waits after a round that failed.
+// retryAfter is how long a group waits after a round that failed: long enough not
+// to flood a database that is starting, short beside what people wait for.
 const retryAfter = time.Second
 
-// work works the group until ctx ends.
+// work works the group until ctx ends. It is the group's one goroutine: everything
+// but wake and heads belongs to it, so nothing needs a lock.
 func (g *fenceGroup) work(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -37,8 +39,9 @@ func (g *fenceGroup) work(ctx context.Context) error {
 // idleTurn is how long a group that waits for nothing but a wake waits.
 const idleTurn = time.Hour
 
-// turn makes a round if one is due, and says how long until one can be due
-// without a wake.
+// turn makes a round if one is due, and says how long until one can be due without a
+// wake. When a round ends with work left, the next begins at once, whatever the
+// trigger says: a trigger spaces out new work, not what is left of old.
 func (g *fenceGroup) turn(ctx context.Context) (wait time.Duration) {
 	now := g.cfg.Now()
 	at, ok := g.nextRound(g.last, g.pending, now)

@@ -35,7 +35,8 @@ type Metrics struct {
 	sequenceLag *prometheus.GaugeVec
 }
 
-// maker makes metrics and keeps what it made, so that each is named once.
+// maker makes metrics and keeps what it made: a metric is named once, where it is
+// made, and can be forgotten neither when all are registered nor when a flow goes.
 type maker struct {
 	made   []prometheus.Collector
 	byFlow []*prometheus.GaugeVec // those of them with a label that is the flow
@@ -125,7 +126,7 @@ func (m *Metrics) count(c round.Counts, r *read.Reader) {
 	m.samples.Add(float64(r.Samples))
 }
 
-// observeRound shows how a round went and where its flows stand.
+// observeRound shows how a round went and where its flows stand afterwards.
 func (m *Metrics) observeRound(group string, flows []*round.Flow, r *read.Reader, took time.Duration) {
 	m.rounds.WithLabelValues(group).Observe(took.Seconds())
 	for _, f := range flows {

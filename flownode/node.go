@@ -57,9 +57,10 @@ func (n *Node) Hint(r sequence.Region, seq sequence.Seq) {
 	}
 }
 
-// looked learns where the regions stand, and wakes the groups if that is news.
-// before is where they stood at the last look, nil at the first:
-// a region that has gone back since (a restore) begins to count anew.
+// looked learns where the regions stand, and wakes the groups if that is news: a
+// commit whose hint has not come (I5). before is where they stood at the last look,
+// nil at the first. A region that has gone back since (a restore) begins to count
+// anew, or the hints of its next commits would not be news.
 func (n *Node) looked(before, now sequence.Vector) {
 	n.mu.Lock()
 	news := before == nil || !n.hinted.Covers(now)
@@ -121,7 +122,10 @@ func (n *Node) term(ctx context.Context) error {
 	return nil
 }
 
-// lead works all groups until ctx ends or leadership is lost.
+// lead works all groups until ctx ends or leadership is lost. It returns when all
+// workers have ended, so that a node never works beside its successor knowingly; if
+// it does unknowingly, because the loss is noticed late, the fence of its commits
+// tells (I4).
 func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -132,7 +136,7 @@ func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		for _, g := range n.groups {
-			for _, f := range g.flows { // whoever leads next says how they stand
+			for _, f := range g.flows { // the next leader says how they stand
 				g.forget(f)
 			}
 		}
@@ -195,7 +199,8 @@ func (n *Node) poll(ctx context.Context, start func(func() error), seen sequence
 	return vec, nil
 }
 
-// assign starts, feeds and stops group workers as the catalogue says.
+// assign starts, feeds and stops group workers as the catalogue says. A group is
+// told its heads only when they have changed: each telling makes it look for work.
 func (n *Node) assign(ctx context.Context, start func(func() error), heads []progress.Head) {
 	byGroup := map[string][]progress.Head{}
 	for _, h := range heads {

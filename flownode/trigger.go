@@ -9,7 +9,8 @@ import (
 	"laminar/flownode/flowdef"
 )
 
-// trigger says when a fence group's next round may begin.
+// trigger says when a fence group's next round may begin. Its flows have one: those
+// with another trigger are another fence group (flowdef).
 type trigger struct {
 	def  flowdef.Trigger
 	cron cron.Schedule // nil without a cron expression

@@ -1,5 +1,7 @@
 package executor
 
+// The choice for leaves: words first, then costs.
+
 import (
 	"math"
 	"time"

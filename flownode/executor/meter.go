@@ -1,5 +1,7 @@
 package executor
 
+// What reads tell about the connection.
+
 import (
 	"math"
 	"sync"

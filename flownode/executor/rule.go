@@ -1,5 +1,7 @@
 package executor
 
+// The rule: what each executor is expected to cost.
+
 import (
 	"time"
 

@@ -1,5 +1,7 @@
 package keep
 
+// How a leaf uses its kind of partial: the part of a leaf that the loops see.
+
 import (
 	"laminar/flownode/function"
 	"laminar/sequence/segment"

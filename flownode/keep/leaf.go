@@ -1,5 +1,14 @@
 package keep
 
+// A leaf, and the leaves of a flow.
+//
+//	Def       what the expression says       never changes
+//	Members   which series that selects      only grow
+//	State     partials by pane and slot      comes and goes
+//
+// Def outlives the others: a flow whose history changed gets new members, and state
+// is dropped whenever it cannot be trusted.
+
 import (
 	"slices"
 	"time"

@@ -1,5 +1,11 @@
 package keep
 
+// Panes of one kind of partial: folding, repairing, trimming, and computing windows.
+//
+// A pane is an array of partials indexed by slot, made when its first sample comes.
+// Dense arrays are right because a scrape touches nearly every slot of a leaf: a map
+// per pane would take several times the memory and most of the time.
+
 import (
 	"fmt"
 	"maps"
@@ -146,7 +152,8 @@ func (s *panes[P, PP]) foldPane(seg *segment.Segment, m *Members, end int64) {
 	s.foldRun(end, len(m.GroupOf))
 }
 
-// foldRun adds the run to the pane it is of.
+// foldRun adds the run to the pane it is of, and tells the sliding window which slots
+// have changed below what it has merged.
 func (s *panes[P, PP]) foldRun(end int64, slots int) {
 	n := s.run.n
 	if n == 0 {
@@ -215,7 +222,8 @@ func (s *panes[P, PP]) changing(end int64, slot int32) {
 	}
 }
 
-// ClearCells empties cells of a pane, before they are folded again from raw.
+// ClearCells empties cells of a pane, before they are folded again from raw: there is
+// no inverse of a fold.
 func (s *panes[P, PP]) ClearCells(end int64, slots []int32) {
 	c := s.byT[end]
 	var zero P
@@ -227,7 +235,8 @@ func (s *panes[P, PP]) ClearCells(end int64, slots []int32) {
 	}
 }
 
-// Trim drops panes with an end up to from.
+// Trim drops panes with an end up to from. The state then begins there, and no
+// window that begins earlier can be computed from it any more (C1).
 func (s *panes[P, PP]) Trim(from int64) {
 	if from <= s.from {
 		return
@@ -276,7 +285,8 @@ func (s *panes[P, PP]) MergeSimple(end int64, slot int32, slots int, part partia
 	}
 }
 
-// Bytes is about how much memory the state takes.
+// Bytes is about how much memory the state takes: what arrays have room for, not
+// what they hold.
 func (s *panes[P, PP]) Bytes() int64 {
 	n := s.slide.bytes() + s.Kind.Bytes(s.acc)
 	for _, c := range s.byT {
@@ -289,7 +299,9 @@ func (s *panes[P, PP]) Bytes() int64 {
 // to stay in the nearest cache.
 const windowChunk = 512
 
-// Window merges the panes of the window slot by slot and finishes them.
+// Window merges the panes of the window slot by slot and finishes them. For all
+// groups it goes on from what the sliding window has merged; for some groups, which
+// are asked for when old windows are computed again, it merges their slots' panes.
 func (s *panes[P, PP]) Window(after, upTo int64, m *Members, want GroupSet, out *SlotValues) {
 	win := s.over(after, upTo)
 	if !want.All {

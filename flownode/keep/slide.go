@@ -112,7 +112,8 @@ func (w *slide[P, PP]) changing(end int64) bool {
 
 // follow makes base that of a window (after, upTo], from the panes that byT
 // holds. It reports false for a window that lies behind the current one, for
-// which nothing is kept.
+// which nothing is kept: windows are computed in order of time, and those that are
+// computed again are few.
 func (w *slide[P, PP]) follow(byT map[int64][]P, slots int, after, upTo int64) bool {
 	if w.set && (after < w.after || upTo < w.merged) {
 		return false

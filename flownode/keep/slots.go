@@ -1,5 +1,7 @@
 package keep
 
+// From a series' id to its slot: the one thing that is looked up for every sample.
+
 import (
 	"laminar/sequence"
 )

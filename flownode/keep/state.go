@@ -1,5 +1,11 @@
 package keep
 
+// What the rest of the code sees of pane state.
+//
+// The kinds of partials differ in type, and a leaf's kind is known only when its
+// definition is read. So there is an interface where segments, windows and repairs
+// cross, and code of one type below it.
+
 import (
 	"laminar/flownode/partial"
 	"laminar/sequence"

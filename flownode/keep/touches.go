@@ -1,5 +1,7 @@
 package keep
 
+// Which cells something was seen in.
+
 // Touches is a set of cells: of groups, or of slots, by pane. The zero value is
 // empty. Bits, because a backlog can touch every group of many panes: a map of cells
 // would take fifty times the memory and most of the round.

@@ -1,5 +1,11 @@
 package keep
 
+// From slots to groups: the last step of a window.
+//
+// It is done for each window from the slots' values, not kept as state: one value per
+// series is cheap to aggregate, and aggregating in memory would need an inverse for
+// every series that changes.
+
 import (
 	"cmp"
 	"fmt"

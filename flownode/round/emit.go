@@ -36,7 +36,7 @@ func (s *flowRound) emit(ctx context.Context) error {
 			if s.more = begun; s.more {
 				return nil
 			}
-			limit = 1
+			limit = 1 // the one window that every round may compute
 		}
 		ends, err := s.candidates(ctx, s.r, s.to.EmittedUntil, closed, limit)
 		if err != nil {

@@ -49,7 +49,12 @@ type inputs struct {
 // sources gives every leaf a source that can answer the windows with these ends,
 // which ascend: its pane state where that reaches back far enough, else panes or
 // raw columns read now from raw samples of the wanted groups. A batch flow gets
-// all samples that its selectors read.
+// all samples that its selectors read. fresh says that pane state must not be used:
+// a refill computes from raw samples alone.
+//
+// Sources that are read now serve all the windows at once and are thrown away
+// afterwards. They give the same values as pane state would: both hold exactly the
+// samples up to the round's vector (I3).
 func (f *Flow) sources(ctx context.Context, r *round, ends []int64, want wanted, fresh bool) (inputs, error) {
 	first, last := ends[0], ends[len(ends)-1]
 	if f.Def.Expr.Batch {
@@ -86,7 +91,8 @@ func (f *Flow) sources(ctx context.Context, r *round, ends []int64, want wanted,
 }
 
 // groupsOf translates wanted groups to the leaf's groups. Keys are those of leaf
-// 0, and only single-leaf flows are asked for some groups.
+// 0, and only single-leaf flows are asked for some groups: the residual of several
+// leaves may look across groups (scalar, group_left), so it needs complete vectors.
 func groupsOf(l *keep.Leaf, w wanted) keep.GroupSet {
 	if w.all {
 		return keep.EveryGroup()
@@ -94,7 +100,9 @@ func groupsOf(l *keep.Leaf, w wanted) keep.GroupSet {
 	return l.Members.Resolve(w.keys)
 }
 
-// only says which samples windows with groups of their own are computed from.
+// only says which samples windows with groups of their own are computed from; nil
+// for all that are read. One reading serves windows that want different groups:
+// without it, each group would be folded in every window's panes.
 func only(l *keep.Leaf, w wanted) func(slot int32, t int64) bool {
 	if w.all || len(w.byEnd) < 2 {
 		return nil
@@ -224,7 +232,7 @@ func (f *Flow) complete(res windowResult) progress.Window {
 }
 
 // some turns a result of some groups into what is to be stored: wanted groups
-// without a value must not be there.
+// without a value must not be there, and nothing is said of the others.
 func (f *Flow) some(res windowResult, want wanted) progress.Window {
 	w := progress.Window{Start: f.Def.WindowStart(res.end), End: res.end}
 	for _, key := range slices.Sorted(maps.Keys(want.keys)) {
@@ -239,8 +247,9 @@ func (f *Flow) some(res windowResult, want wanted) progress.Window {
 	return w
 }
 
-// changes turns a result of all groups of the open window into what differs
-// from what was last written of it, and remembers it.
+// changes turns a result of all groups of the open window into what differs from
+// what was last written of it, and remembers it. Both are in the order of their
+// columns, so one pass over the two finds rows that are new, changed and gone.
 func (f *Flow) changes(res windowResult) progress.Window {
 	old, known := f.open.rows, f.open.end == res.end && f.open.known
 	f.open = openWindow{end: res.end, rows: res.rows, known: true}
@@ -280,9 +289,10 @@ func compareColumns(a, b []string) int {
 	return slices.Compare(a, b)
 }
 
-// candidates lists the window ends in (after, upTo] in which some leaf that is
-// not pinned may hold a sample, ascending, at most limit: from pane state where every leaf has
-// it, else from the time spans of the stored segments.
+// candidates lists the window ends in (after, upTo] in which some leaf that is not
+// pinned may hold a sample, ascending, at most limit: from the panes of a leaf that
+// has them in memory, else from the time spans of the stored segments. A pinned leaf
+// holds the same samples in every window, so it makes no window worth computing.
 func (f *Flow) candidates(ctx context.Context, r *round, after, upTo int64, limit int) ([]int64, error) {
 	seen := map[int64]struct{}{}
 	for _, l := range f.Leaves {

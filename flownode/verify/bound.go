@@ -1,5 +1,10 @@
 package verify
 
+// How far a stored value may be from the computed one.
+//
+// State adds samples in another order than the engine does, pane by pane, so sums
+// differ in their last digits. The bound allows for that and for nothing more.
+
 import (
 	"math"
 	"strings"

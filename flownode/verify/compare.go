@@ -1,5 +1,9 @@
 package verify
 
+// Computing windows with the engine, and looking for differences.
+// Before: samples and stored rows of the windows come from one snapshot.
+// After: every difference beyond the bound is in the report.
+
 import (
 	"cmp"
 	"context"

@@ -1,5 +1,7 @@
 package verify
 
+// What a comparison is asked, and what it finds.
+
 // Skip says why a window was not compared.
 type Skip string
 

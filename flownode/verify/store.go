@@ -1,5 +1,7 @@
 package verify
 
+// What verifying needs of the store.
+
 import (
 	"context"
 

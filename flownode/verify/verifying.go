@@ -1,5 +1,7 @@
 package verify
 
+// One flow's comparison, and what it carries from one snapshot to the next.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,10 @@
 package verify
 
+// Which windows are compared, and what is read for them.
+// Before: the flow and its members are those of the snapshot.
+// After: every window that is asked for was compared, left out by the sample, or
+// counted under the reason for which it cannot be compared.
+
 import (
 	"context"
 	"encoding/binary"
