@@ -86,7 +86,7 @@ func TestOwnFlags(t *testing.T) {
 func TestPsqlCommandLine(t *testing.T) {
 	dir := t.TempDir()
 	fake := "#!/bin/sh\nprintf '%s\\n' \"$@\" >args\nprintf '%s\\n' \"$PGPASSWORD\" >password\n[ -z \"$PGSERVICEFILE\" ] || cp \"$PGSERVICEFILE\" service\n"
-	if err := os.WriteFile(filepath.Join(dir, "psql"), []byte(fake), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(filepath.Join(dir, "psql"), []byte(fake), 0o700); err != nil { // a program
 		t.Fatal(err)
 	}
 	t.Chdir(dir)

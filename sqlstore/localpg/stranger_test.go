@@ -22,7 +22,7 @@ func newVictim(t *testing.T) victim {
 	t.Helper()
 	base := t.TempDir()
 	v := victim{filepath.Join(base, "file"), filepath.Join(base, "dir")}
-	if err := errors.Join(os.WriteFile(v.file, []byte("ours\n"), 0o600), os.Mkdir(v.dir, 0o755), os.Chmod(v.dir, 0o755)); err != nil { //nolint:gosec // the mode an attack would change
+	if err := errors.Join(os.WriteFile(v.file, []byte("ours\n"), 0o600), os.Mkdir(v.dir, 0o755), os.Chmod(v.dir, 0o755)); err != nil { // the mode an attack would change
 		t.Fatal(err)
 	}
 	return v
@@ -102,7 +102,7 @@ func TestNotOurOwn(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s %s", test.name, test.why), func(t *testing.T) {
 			dir, v := dataDir(t), newVictim(t)
-			if err := os.Mkdir(dir, 0o711); err != nil { //nolint:gosec // the server's OS user enters it
+			if err := os.Mkdir(dir, 0o711); err != nil { // the server's OS user enters it
 				t.Fatal(err)
 			}
 			test.put(t, filepath.Join(dir, test.name), v)
@@ -115,7 +115,7 @@ func TestNotOurOwn(t *testing.T) {
 // The data directory itself.
 func TestDirectoryNotOurOwn(t *testing.T) {
 	dir := dataDir(t)
-	if err := os.Mkdir(dir, 0o711); err != nil { //nolint:gosec // the server's OS user enters it
+	if err := os.Mkdir(dir, 0o711); err != nil { // the server's OS user enters it
 		t.Fatal(err)
 	}
 	linked := dir + "-link"
@@ -167,7 +167,7 @@ func TestStrangerPreparesDirectory(t *testing.T) {
 	}
 	shared := func() string {
 		base := filepath.Dir(dataDir(t))
-		if err := os.Chmod(base, 0o777); err != nil { //nolint:gosec // as /tmp is
+		if err := os.Chmod(base, 0o777); err != nil { // as /tmp is
 			t.Fatal(err)
 		}
 		return base
@@ -212,7 +212,7 @@ func TestOpenPasswordIsClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, passwordName)
-	if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // what is to be put right
+	if err := os.Chmod(path, 0o644); err != nil { // what is to be put right
 		t.Fatal(err)
 	}
 	startServer(t, Options{Dir: dir})

@@ -233,7 +233,7 @@ func rootCause(err error) error {
 	for {
 		next := errors.Unwrap(err)
 		if next == nil {
-			joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // one step at a time
+			joined, ok := err.(interface{ Unwrap() []error }) // one step at a time
 			if !ok || len(joined.Unwrap()) == 0 {
 				return err
 			}
