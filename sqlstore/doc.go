@@ -11,8 +11,8 @@
 //	schema      migrations, installation
 //
 // flowstore imports raw and pg, raw and schema import pg, and none imports what is
-// above it. A Store holds one of each, and adds nothing to them: who wants to write
-// samples takes the Store's Writer.
+// above it. A Store holds one of each, and adds nothing to them: to write samples,
+// take the Store's Writer.
 //
 // Leadership is an advisory lock that belongs to a session: it keeps flownodes from
 // doing the same work twice. Hints go over NOTIFY and may be lost (I5). Neither

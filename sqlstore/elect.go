@@ -14,7 +14,7 @@ import (
 
 // How leadership is tried and watched. A leader that cannot reach the database
 // for electPing + electTimeout is none any more, here; to the server it is one
-// until its connection is gone. Whoever is wrong about it is stopped by the
+// until its connection is gone. A flownode that is wrong about it is stopped by the
 // flows' epochs (I4): the lock keeps two flownodes from working against each
 // other, it is not what makes results right.
 const (
@@ -29,7 +29,7 @@ const (
 // called in any case. Databases out of reach are waited for.
 //
 // The lock is a session's advisory lock, on a connection of its own that must
-// be direct: behind a transaction pooler it would belong to nobody.
+// be direct: behind a transaction pooler it would belong to no client.
 func (s *Store) Campaign(ctx context.Context) (lost <-chan struct{}, resign func(), err error) {
 	for {
 		conn, err := s.campaign(ctx)

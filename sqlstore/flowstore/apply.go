@@ -32,7 +32,7 @@ type ApplyOptions struct {
 	// Replace allows flows whose definition changed; their results so far are
 	// dropped.
 	Replace bool
-	// Retention is how long raw samples are kept, ms; 0 means for ever. A flow
+	// Retention is how long raw samples are kept, ms; 0 means without end. A flow
 	// whose windows reach further back is refused. It counts only where no serving
 	// process has said in the database how long it keeps them.
 	Retention int64
@@ -168,7 +168,7 @@ func (c *catalogueChange) check(ctx context.Context, flows []flowdef.Flow, opts 
 	for i, e := range c.known {
 		existing[i] = e.def
 	}
-	// All problems at once: who applies a file wants to mend it once.
+	// All problems at once, so that a file is mended once.
 	problems := flowdef.Validate(flows, existing)
 	retention := opts.Retention
 	var kept *int64

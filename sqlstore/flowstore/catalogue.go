@@ -73,7 +73,7 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 	if err != nil {
 		return progress.Flow{}, fmt.Errorf("take flow %d: %w", id, pg.Interpret(err))
 	}
-	// Only now: until the commit the flow may still be somebody else's.
+	// Only now: until the commit the flow may still belong to another owner.
 	c.targets.put(id, newTarget(table))
 	return flow, nil
 }
@@ -87,6 +87,7 @@ func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress
 	err = tx.QueryRow(ctx, queries.FlowTake, int32(id)).Scan(&name, &schema, &flow.Epoch, &definition, &vector, &flushes,
 		&flow.EmittedUntil, &flow.NewestT, &flow.NewestAt, &flow.Watermark, &flow.BeginsAfter, &flow.Error)
 	switch {
+	// Deleted since its head was listed.
 	case errors.Is(err, pgx.ErrNoRows):
 		return flow, "", "", progress.ErrFlowGone
 	case err != nil:

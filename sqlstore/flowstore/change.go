@@ -18,7 +18,7 @@ import (
 // wait for as long as a change takes.
 
 // catalogueChange is a transaction that changes the catalogue. Its snapshot
-// shows catalogue and raw table at one moment, and nobody else writes flows
+// shows catalogue and raw table at one moment, and nothing else writes flows
 // until it ends.
 type catalogueChange struct {
 	*raw.Snapshot
@@ -100,7 +100,7 @@ func (c *catalogueChange) remove(ctx context.Context, gone []entry) error {
 		}
 		if _, err := c.Session().Exec(ctx, stmt, args...); err != nil {
 			// The snapshot's short limit on waiting holds here, too: a drop must not
-			// hold up every round while somebody reads a table for long.
+			// hold up every round while a long query reads a table.
 			if pg.LockTimedOut(err) {
 				return pg.WithHint(fmt.Errorf("drop the results in %s: the table is in use: %w", table.ident(), err), "again when no query reads it")
 			}

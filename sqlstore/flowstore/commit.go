@@ -30,8 +30,8 @@ import (
 //	the connection breaks before COMMIT    an error: nothing is written
 //	no answer to COMMIT                    ErrCommitUnknown: load the flows again
 //
-// Whoever gets an error, or is fenced, need not know what was written: the stored
-// vector says it, and a round that begins from another one is refused.
+// A flownode that gets an error, or is fenced, need not know what was written: the
+// stored vector says it, and a round that begins from another one is refused.
 
 // Results writes what rounds make of flows. All methods are safe for concurrent
 // use. A flow must have been taken from the Catalogue that was made together with
@@ -70,6 +70,7 @@ func (s *Results) commit(ctx context.Context, rounds []progress.Round, out []pro
 	if err != nil {
 		return pg.Interpret(err)
 	}
+	// One connection for all of it: a COPY goes over the transaction's own.
 	defer conn.Release()
 	tx, err := conn.Begin(ctx)
 	if err != nil {
@@ -82,7 +83,7 @@ func (s *Results) commit(ctx context.Context, rounds []progress.Round, out []pro
 	if err != nil {
 		return fmt.Errorf("lock flows: %w", pg.Interpret(err))
 	}
-	if len(writes) == 0 { // all of them are somebody else's now
+	if len(writes) == 0 { // all of them have other owners now
 		return nil
 	}
 	// Progress comes last: it must leave out the flows whose results were refused.
@@ -103,7 +104,7 @@ func (s *Results) commit(ctx context.Context, rounds []progress.Round, out []pro
 }
 
 // fence locks the flows and returns what may be written. A flow that this
-// store has not taken is somebody else's.
+// store has not taken has another owner.
 //
 // The check is of the row as it is now, not as a snapshot shows it: a row that
 // another transaction holds is waited for and looked at again. Both the epoch and
@@ -146,6 +147,7 @@ func (s *Results) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round,
 		return nil, err
 	}
 	writes := make([]write, 0, len(owned))
+	// Those that came back are locked, by ascending id, and at their rounds' start.
 	for _, id := range owned {
 		w := byID[progress.FlowID(id)]
 		w.out.Err = nil
@@ -160,7 +162,7 @@ func (s *Results) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round,
 func (s *Results) writeResults(ctx context.Context, tx pgx.Tx, writes []write) error {
 	err := s.writeBatch(ctx, tx, writes, true)
 	if pg.KeyTaken(err) {
-		// Somebody's hand has put rows into a window that was new.
+		// A person has put rows into a window that was new.
 		err = s.writeBatch(ctx, tx, writes, false)
 	}
 	if err == nil {

@@ -10,13 +10,13 @@
 // of a call or none; Take makes a flownode the owner of a flow; List, Show and
 // Behind tell people how far flows are.
 //
-// Jobs is the work that somebody asked for: refills, and which process has a due
+// Jobs is the work that is asked for: refills, and which process has a due
 // time of scheduled work. The flownode does a refill within the rounds of its flow.
 //
 // Results writes what a round makes of a flow.
 //
-// Stored is a snapshot of raw samples in which these can be read as well, for who
-// compares them and takes nothing over.
+// Stored is a snapshot of raw samples in which these can be read as well, for
+// those who compare them and take nothing over.
 //
 // # What is committed together
 //
@@ -29,7 +29,7 @@
 //
 // So a result table never shows samples that the flow's vector does not cover, and
 // none that it covers is missing but for what the dirty list names. All flows of a
-// group move at one moment: who reads two of their tables in one query sees one
+// group move at one moment: a query that reads two of their tables sees one
 // state of the raw samples.
 //
 // # One owner

@@ -82,11 +82,13 @@ func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, t
 	if err != nil {
 		return 0, err
 	}
+	// With @ every window reads the same samples, so either all can be computed or
+	// none.
 	if flow.def.Expr.PinnedGone(earliest) {
 		return 0, &progress.PinnedGoneError{Flow: flow.def.Title(), Earliest: earliest}
 	}
 	// What the job will compute first. Asking for what cannot be rebuilt is refused
-	// here, where somebody is listening; should retention overtake the job later,
+	// here, where the caller can be told; should retention overtake the job later,
 	// it ends with the same words.
 	first := pane.FirstEnd(from+1, 0, flow.def.Every)
 	if first > to {
@@ -131,6 +133,7 @@ func (j *Jobs) Cancel(ctx context.Context, id int64) error {
 	if err != nil {
 		return fmt.Errorf("cancel job %d: %w", id, pg.Interpret(err))
 	}
+	// Finished, or not there: the second is an error.
 	if tag.RowsAffected() == 0 {
 		_, err = j.Show(ctx, id)
 	}

@@ -115,6 +115,8 @@ func (s *Stored) Results(ctx context.Context, id progress.FlowID, after, upTo in
 	if err != nil || table == nil {
 		return nil, err
 	}
+	// The rows of other flows in the table are left out, as they are when it is
+	// written to.
 	query, args := table.read(after, upTo)
 	rows, err := s.Session().Query(ctx, query, args...)
 	if err != nil {

@@ -57,12 +57,14 @@ func (t *resultTable) ident() string { return pgx.Identifier{t.schema, t.name}.S
 // window_end.
 
 // tableMark begins the comment of every table made here. A table without it is
-// somebody else's and is left alone.
+// not Laminar's and is left alone.
 const tableMark = "Laminar flow "
 
 // ensure makes the table if it is not there, in the transaction of q, and refuses one that is
 // there but was not made by Laminar or has other columns.
 func (t *resultTable) ensure(ctx context.Context, q pg.Querier, flow string) error {
+	// One look at PostgreSQL's catalogue: is there such a table, what does its comment
+	// say, and which columns has it, as "name type" in their order.
 	var (
 		exists bool
 		mark   string

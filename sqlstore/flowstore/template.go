@@ -73,14 +73,21 @@ func (c *columnsIn) expand(template string) string {
 		out.WriteString(template[end:at[0]])
 		end = at[1]
 		switch text := template[at[0]:at[1]]; {
+		// The table, wherever it stands: in from, update, insert, delete, copy.
 		case text == "result_table":
 			out.WriteString(c.table)
+		// Values of the label columns, each column an array.
 		case group(1) != "":
 			c.arrays(&out, first[group(1)])
+		// Whose rows are meant.
 		case group(2) != "":
 			c.ownRows(&out, group(2), first[group(3)])
+		// The labels of a row as one array of texts, for reading.
 		case group(4) != "":
 			out.WriteString("array[" + strings.Join(c.eachLabel(group(4)+".", "::text"), ", ") + "]")
+		// A list, with the comma before it, so that nothing is left of it where there
+		// are no label columns. A key is a list, too: in a comparison of rows each
+		// column is compared with its like.
 		case strings.HasPrefix(text, ","):
 			alias := group(5)
 			if alias != "" {
@@ -89,6 +96,7 @@ func (c *columnsIn) expand(template string) string {
 			for _, column := range c.eachLabel(alias, "") {
 				out.WriteString(", " + column)
 			}
+		// What remains is a line of the table's definition.
 		default:
 			empty := "''"
 			if c.json {
@@ -107,7 +115,9 @@ func (c *columnsIn) expand(template string) string {
 // parameter that it stands for. They come after all others in a template, so
 // that these keep their numbers.
 func (c *columnsIn) parameters(template string) map[string]int {
-	width := map[int]int{} // by number in the template
+	// How many parameters each stands for, by its number in the template. One that
+	// stands for none is skipped over by those behind it.
+	width := map[int]int{}
 	for _, m := range standIns.FindAllStringSubmatch(template, -1) {
 		if n, err := strconv.Atoi(m[1]); err == nil {
 			width[n] = len(c.labels)

@@ -47,6 +47,8 @@ func (j *Jobs) CreateDueRefill(ctx context.Context, task string, due time.Time, 
 		if taken, err = takeDue(ctx, tx, task, due); err != nil || !taken {
 			return err
 		}
+		// Refused, it undoes the taking as well: another process may be configured
+		// better.
 		id, err = j.createRefill(ctx, tx, name, from, to)
 		return err
 	})

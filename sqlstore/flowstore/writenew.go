@@ -50,6 +50,7 @@ func writeNew(ctx context.Context, db *pg.DB, tx pgx.Tx, t *target, windows []pr
 	for i := range windows {
 		w := &windows[i]
 		if len(w.Rows) < copyAtLeast || !isNew[w.End] {
+			// It has few rows, or some are there: it is written as any other window.
 			rest = append(rest, *w)
 			continue
 		}

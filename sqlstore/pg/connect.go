@@ -152,7 +152,7 @@ func inspect(ctx context.Context, pool *pgxpool.Pool) (Server, error) {
 }
 
 // detectPooler refuses a transaction pooler. Behind one, a session's settings,
-// its advisory locks and its exported snapshots belong to nobody.
+// its advisory locks and its exported snapshots belong to no client.
 //
 // A pooler that hands out the session given back last gives a second client
 // that begins a transaction the one the first client has just used; one that

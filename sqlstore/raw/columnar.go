@@ -17,8 +17,8 @@ import (
 // segments can tell, and all samples of a stretch of time.
 //
 // Both hand on one segment at a time and keep none, so what a reading takes is
-// bounded by the largest segment, whatever is read. Who wants to keep samples
-// copies them.
+// bounded by the largest segment, whatever is read. A caller that keeps
+// samples copies them.
 //
 // Both keep the order that decides between two samples of one series and time: the
 // one that was written later comes later (I3). It holds within a region, which is

@@ -118,7 +118,7 @@ func spanOf(sel segment.Select) (after, upTo int64) {
 
 // maxSpans is how many spans the server compares each segment with at most. The
 // comparison is made for each pair, so many spans would cost more than they save.
-// Reading a little more than was asked for is harmless: who reads looks at the
+// Reading a little more than was asked for is harmless: a reader looks at the
 // times of samples anyway.
 const maxSpans = 128
 

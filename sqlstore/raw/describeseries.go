@@ -12,8 +12,7 @@ import (
 	"laminar/sequence/series"
 )
 
-// Who computes flows needs of each series only the labels that its leaves group or
-// select by. With a million series the labels are most of what is read, so where
+// A flow needs of each series only the labels that its leaves group or select by. With a million series the labels are most of what is read, so where
 // few are asked for PostgreSQL picks their values and series with the same values
 // share one label set.
 //

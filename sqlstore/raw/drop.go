@@ -32,14 +32,14 @@ const dropTimeout = 50 * time.Millisecond
 // DropReport is what became of the tables that are no longer needed.
 type DropReport struct {
 	Dropped []string
-	// Waiting is how many are kept for now: somebody could still read them, or
+	// Waiting is how many are kept for now: a reader could still need them, or
 	// the time of grace is not over.
 	Waiting int
 }
 
 // DropUnused drops the hot tables of sealed generations and the partitions that
-// retention has given up, as far as nobody can need them any more, and forgets
-// flushes that nobody asks for. What must wait is dropped by a later call.
+// retention has given up, as soon as no reader can need them any more, and
+// forgets flushes that are not asked for any more. What must wait is dropped by a later call.
 //
 // A drop is not MVCC-safe: a transaction with an older snapshot that has not
 // touched the table yet would find its rows nowhere. So the transactions that

@@ -55,14 +55,15 @@ func NewWriter(db *pg.DB, missedSamples int64) *Writer {
 }
 
 // FlushTx is the transaction of one flush. From BeginFlush to Commit or
-// Rollback it holds the lock of its region's row and a connection: whoever
-// holds it does nothing slow. It is for one goroutine.
+// Rollback it holds the lock of its region's row and a connection: its
+// owner does nothing slow meanwhile. It is for one goroutine.
 type FlushTx struct {
 	writer *Writer
 	conn   *pgxpool.Conn // nil once it has ended
-	flush  sequence.Flush
-	// Region and ID are the caller's; Seq, PrevID, Generation, Now and Earliest
-	// come from the database, read with the lock held.
+
+	// flush is where it stands: Region and ID are the caller's; Seq, PrevID,
+	// Generation, Now and Earliest were read with the lock held.
+	flush sequence.Flush
 }
 
 // BeginFlush begins the transaction of one flush: it locks the region's row,
@@ -119,7 +120,7 @@ func (tx *FlushTx) begin(ctx context.Context) error {
 func (tx *FlushTx) Flush() sequence.Flush { return tx.flush }
 
 // Took is the flush that took a sequence of this region; the zero id when
-// nobody did or when it is not remembered any more.
+// no flush did or when it is not remembered any more.
 func (tx *FlushTx) Took(ctx context.Context, seq sequence.Seq) (sequence.FlushID, error) {
 	var id pgtype.UUID
 	err := tx.conn.QueryRow(ctx, queries.FlushTook, int32(tx.flush.Region), int64(seq)).Scan(&id)
@@ -137,6 +138,7 @@ func (tx *FlushTx) Took(ctx context.Context, seq sequence.Seq) (sequence.FlushID
 // sequence.ErrCommitUnknown it is neither done nor undone: see Writer.Resolve.
 func (tx *FlushTx) Commit(ctx context.Context, segments []segment.Segment) error {
 	defer tx.end(ctx)
+	// Up to the end of this the transaction is undone by whatever goes wrong.
 	if err := tx.copyIn(ctx, segments); err != nil {
 		return fmt.Errorf("write %d segments to region %d: %w", len(segments), tx.flush.Region, pg.Interpret(err))
 	}

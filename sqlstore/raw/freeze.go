@@ -94,6 +94,7 @@ func (k *Keeper) tryFreeze(ctx context.Context) (int32, error) {
 	if err := k.db.Pool().QueryRow(ctx, queries.GenerationCurrent).Scan(&current); err != nil {
 		return 0, err
 	}
+	// An installation that takes nothing in makes no generations.
 	empty, err := k.hotEmpty(ctx, k.db.Pool(), current)
 	if err != nil || empty {
 		return 0, err

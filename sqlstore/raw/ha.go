@@ -18,8 +18,8 @@ import (
 // the database, changed by one conditional statement, by the database's clock.
 //
 // An answer holds for a while, so that processes need not ask for every request:
-// until the elected replica would have been silent for failover, nobody else can
-// be elected, whatever others see. That time is counted from the call, not from the
+// until the elected replica would have been silent for failover, no other can be
+// elected, whatever other processes hear. That time is counted from the call, not from the
 // answer: what the answer took to come is not added to it.
 
 // electTries bounds how often an election is held again because others held one
@@ -29,7 +29,7 @@ const electTries = 10
 // Elect takes note that data of a replica of a cluster has come, and elects the
 // replica when none is or the elected one has been silent for failover, by the
 // database's clock. It returns who is elected, and for how long from the call
-// nobody else can be, at most failover: all processes agree on that.
+// no other can be, at most failover: all processes agree on that.
 func (w *Writer) Elect(ctx context.Context, cluster, replica string, failover time.Duration) (elected string, left time.Duration, err error) {
 	for range electTries {
 		var leftMillis int64

@@ -38,12 +38,14 @@ func (s *Snapshot) CheckHistory(ctx context.Context, vec sequence.Vector, flushe
 		// Nothing can have been read beyond what there is.
 		case seq > s.pos.Vector.At(r):
 			return historyChanged(r, seq)
+		// Nothing was read of the region, or by a version that kept no ids.
 		case seq == 0 || !known:
 		// The newest flush's id comes with the position: no look-up.
 		case seq == s.pos.Vector.At(r):
 			if s.pos.Flushes[r] != id {
 				return historyChanged(r, seq)
 			}
+		// The region has moved on since: its flushes are looked up, all at once.
 		default:
 			regions, seqs = append(regions, int32(r)), append(seqs, int64(seq))
 		}

@@ -31,7 +31,7 @@ func (w *Writer) SaveMetadata(ctx context.Context, list []series.Metadata) error
 }
 
 // Metadata is what senders say of the metrics, in the order of their names;
-// metrics that nobody describes are left out. A metric of a family takes the
+// metrics that no sender describes are left out. A metric of a family takes the
 // family's description where it has none of its own.
 func (r *Reader) Metadata(ctx context.Context, metrics []string) ([]series.Metadata, error) {
 	rows, err := r.db.Pool().Query(ctx, queries.MetadataFind, metrics)

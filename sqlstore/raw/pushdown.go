@@ -71,6 +71,8 @@ func seriesIDs(q partial.SimpleQuery) []int32 {
 // series it did not end within minutes (BenchmarkExecutors).
 func (s *Snapshot) aggregate(ctx context.Context, doing string, fn func(pane int64, slot int32, part partial.Simple) error, query string, args ...any) error {
 	var fnErr error // the driver wraps it, and it must come back as it is
+	// The partials are handed on while the answer is still coming: there can be as
+	// many as series times panes.
 	batch := &pgx.Batch{}
 	batch.Queue("savepoint pushdown")
 	batch.Queue("set local plan_cache_mode = force_custom_plan")

@@ -25,8 +25,8 @@ import (
 // not found is taken for not committed: writing its samples again changes no
 // result, since a repeated sample replaces itself (I3).
 func (w *Writer) Resolve(ctx context.Context, region sequence.Region, seq sequence.Seq, id sequence.FlushID) (bool, error) {
-	// The commit that nobody heard the answer of holds the region's row until it
-	// has happened or its session has ended. Locking the row waits for either.
+	// A commit whose answer was lost holds the region's row until it has happened
+	// or its session has ended. Locking the row waits for either.
 	var committed bool
 	err := w.db.InTx(ctx, func(tx pgx.Tx) error {
 		var last int64

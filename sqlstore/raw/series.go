@@ -19,8 +19,8 @@ import (
 // Metrics and series are numbered here, once, and stay. A metric is not of a
 // region, so its creation races with other flushes and is a transaction of its
 // own; a series is, and is created under the region's lock by the flush that
-// brings its first sample. It carries that flush's sequence: whoever has read up
-// to there knows it.
+// brings its first sample. It carries that flush's sequence: a reader that has
+// come to there knows it.
 //
 // Two processes that bring the same new series at once are in one region, so one of
 // them waits for the other's commit, then finds the series. If the first is undone,
@@ -136,8 +136,8 @@ func (tx *FlushTx) createChunk(ctx context.Context, wanted []series.Wanted) ([]s
 		}
 		metrics, missing, labels = append(metrics, int32(n.Metric)), append(missing, n.SHA256[:]), append(labels, text)
 	}
-	// No conflict is provided for: with the region's lock held nobody else can have
-	// created them since they were looked for.
+	// No conflict is provided for: with the region's lock held no other process can
+	// have created them since they were looked for.
 	if len(missing) > 0 {
 		rows, err := tx.conn.Query(ctx, queries.SeriesInsert, int32(tx.flush.Region), int64(tx.flush.Seq), metrics, missing, labels)
 		if err != nil {

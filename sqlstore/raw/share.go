@@ -82,7 +82,7 @@ func (s *Snapshot) share(ctx context.Context, regions []int32, fns []segmentFunc
 		return own(seg)
 	})
 	if err != nil {
-		cancel() // or Wait would wait for readings that nobody needs
+		cancel() // or Wait would wait for readings that are not needed
 	}
 	beside.Wait()
 	if err != nil {

@@ -94,6 +94,8 @@ func (r *Reader) snapshot(ctx context.Context, mode, lock string) (*Snapshot, er
 	if err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", pg.Interpret(err))
 	}
+	// A seal of many generations drops many tables, one after the other; each can be
+	// met once.
 	for attempt := 1; ; attempt++ {
 		snap, err := r.beginSnapshot(ctx, conn, mode, lock)
 		if err == nil {
