@@ -32,14 +32,14 @@ func newMemElector() *memElector {
 	return &memElector{seen: map[string]time.Duration{}, who: map[string]string{}}
 }
 
-func (e *memElector) Elect(_ context.Context, cluster, replica string, failover time.Duration) (string, time.Duration, error) {
+func (e *memElector) Elect(_ context.Context, cluster, from string, failover time.Duration) (string, time.Duration, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.asked++; e.away {
 		return "", 0, fmt.Errorf("elect: %w", sequence.ErrUnavailable)
 	}
-	if old, ok := e.who[cluster]; !ok || old == replica || e.seen[cluster] <= e.now-failover {
-		e.who[cluster], e.seen[cluster] = replica, e.now
+	if old, ok := e.who[cluster]; !ok || old == from || e.seen[cluster] <= e.now-failover {
+		e.who[cluster], e.seen[cluster] = from, e.now
 	}
 	return e.who[cluster], e.seen[cluster] + failover - e.now, nil
 }
@@ -73,11 +73,11 @@ func openPairsBy(t *testing.T, e *memElector, clock func() time.Duration) *recei
 
 // sendPair sends one sample as a replica does and checks the answer: stored,
 // not elected, or that nobody knows.
-func (d *receiver) sendPair(step, replica string, t int64, v float64, want error) {
+func (d *receiver) sendPair(step, from string, t int64, v float64, want error) {
 	d.t.Helper()
-	written, err := d.send(ts("__name__ up cluster eu __replica__ "+replica+" job x", at(t, v)))
+	written, err := d.send(ts("__name__ up cluster eu __replica__ "+from+" job x", at(t, v)))
 	if !errors.Is(err, want) {
-		d.t.Errorf("%s: %s is answered %v, want %v", step, replica, err, want)
+		d.t.Errorf("%s: %s is answered %v, want %v", step, from, err, want)
 	}
 	if unknown := want == errUnknown; written.Samples != 1 && !unknown || written.Samples != 0 && unknown {
 		d.t.Errorf("%s: %+v is confirmed", step, written)
@@ -114,12 +114,12 @@ func TestPair(t *testing.T) {
 	e := newMemElector()
 	d := openPairs(t, e)
 	want, now := map[key]uint64{}, int64(0)
-	send := func(step, replica string, answer error, asked int) {
+	send := func(step, from string, answer error, asked int) {
 		t.Helper()
-		v := map[string]float64{"a": 1, "b": 2}[replica]
+		v := map[string]float64{"a": 1, "b": 2}[from]
 		now += 1000
 		before := e.asked
-		d.sendPair(step, replica, now, v, answer)
+		d.sendPair(step, from, now, v, answer)
 		if answer == nil {
 			want[key{Labels: pairSeries, T: now}] = bits(v)
 		}
@@ -241,8 +241,8 @@ func TestSeriesOfPairs(t *testing.T) {
 		{Labels: "__name__\xffm\xffcluster\xffeu\xff", T: 2}: bits(5),
 		{Labels: "__name__\xffm\xffcluster\xffeu\xff", T: 3}: bits(7),
 	}
-	withReplica := func(replica string) key {
-		return key{Labels: string(canonicalOf("__name__ m __replica__ " + replica)), T: 1}
+	withReplica := func(from string) key {
+		return key{Labels: string(canonicalOf("__name__ m __replica__ " + from)), T: 1}
 	}
 	want[withReplica("a")], want[withReplica("b")] = bits(6), bits(8)
 	d.store.Require(t, want)

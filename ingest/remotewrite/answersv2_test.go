@@ -174,12 +174,12 @@ func TestAnswersV2(t *testing.T) {
 func createdV2(tb testing.TB, e entryV2, created uint64) []byte {
 	tb.Helper()
 	req := requestV2(e)
-	series, err := req.Timeseries[0].Marshal()
+	entry, err := req.Timeseries[0].Marshal()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	req.Timeseries = nil
-	return slices.Concat(messageV2Of(tb, req), field(5, series, varintField(6, created)))
+	return slices.Concat(messageV2Of(tb, req), field(5, entry, varintField(6, created)))
 }
 
 // TestRepeatsAreConfirmed: what is there already counts as written, else a

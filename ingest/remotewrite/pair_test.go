@@ -17,12 +17,12 @@ type firstElector struct {
 	away    bool
 }
 
-func (e *firstElector) Elect(_ context.Context, _, replica string, _ time.Duration) (string, time.Duration, error) {
+func (e *firstElector) Elect(_ context.Context, _, from string, _ time.Duration) (string, time.Duration, error) {
 	if e.away {
 		return "", 0, fmt.Errorf("elect: %w", sequence.ErrUnavailable)
 	}
 	if e.elected == "" {
-		e.elected = replica
+		e.elected = from
 	}
 	return e.elected, 0, nil // asked every time
 }
@@ -34,9 +34,9 @@ func TestPairAnswers(t *testing.T) {
 	for _, ver := range []version{version1, version2} {
 		e := &firstElector{}
 		d := openReceiver(t, ingest.Config{HA: replica.Config{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Elector: e}}, Config{}, nil)
-		send := func(step, replica string, when int64, want int, written string) {
+		send := func(step, from string, when int64, want int, written string) {
 			t.Helper()
-			labels := "__name__ up cluster eu __replica__ " + replica + " job x"
+			labels := "__name__ up cluster eu __replica__ " + from + " job x"
 			body, headers := packSnappy(t, ts(labels, at(when, 1))), []string(nil)
 			if ver == version2 {
 				body, headers = packV2(t, seriesV2(labels, atV2(when, 1, 0))), []string{"Content-Type", typeV2}

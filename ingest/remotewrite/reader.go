@@ -9,6 +9,10 @@ import (
 
 // reader reads the message of one request into an intake. It belongs to one
 // goroutine and is used again for later requests.
+//
+// A message is read to its end before anything of it is committed, so one that is
+// malformed at its end is refused as a whole. A series that is refused is left out,
+// and the message is read on.
 type reader struct {
 	in      *ingest.Intake
 	table   *ingest.Spellings
