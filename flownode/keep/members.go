@@ -58,8 +58,8 @@ type Members struct {
 const noGroup int32 = -1
 
 // LabelGroup is one group of a leaf: the series that its aggregation joins, or one
-// series where there is none. (A fence group is another thing: flows that share
-// rounds.)
+// series where there is none. A fence group is something else: flows that share
+// rounds.
 type LabelGroup struct {
 	Labels labels.Labels
 	Key    string  // flowdef.GroupKey of labels
@@ -185,8 +185,10 @@ type GroupSet struct {
 	Set map[int32]struct{}
 }
 
+// EveryGroup is all groups, those to come included.
 func EveryGroup() GroupSet { return GroupSet{All: true} }
 
+// Has reports whether a group is in the set.
 func (s GroupSet) Has(g int32) bool {
 	if s.All {
 		return true

@@ -93,7 +93,8 @@ func (r *Reader) BuildTogether(ctx context.Context, leaves []Missing) (built int
 }
 
 // columnar is those of the leaves, which select the same metrics, whose state is
-// not computed by the database.
+// not computed by the database. One that is read in columns in any case makes them
+// cheaper for the others.
 func (r *Reader) columnar(ctx context.Context, leaves []Missing) ([]Missing, error) {
 	shared := slices.ContainsFunc(leaves, func(m Missing) bool { return r.Chooser.AnywayColumnar(m.Leaf) })
 	var out []Missing
@@ -114,7 +115,11 @@ func (r *Reader) columnar(ctx context.Context, leaves []Missing) ([]Missing, err
 // same samples: enough that folding, and not beginning to, is the work.
 const minAtOnce = 4 << 10
 
-// buildTogether builds the pane state of leaves that select the same metrics.
+// buildTogether builds the pane state of leaves that select the same metrics. Each
+// segment is given to every leaf while it is in the cache; what is read is what the
+// leaf that begins first needs, and the others leave out what is older.
+//
+// No leaf gets its state before all are built: after an error none has half of it.
 func (r *Reader) buildTogether(ctx context.Context, leaves []Missing) error {
 	var (
 		folds  = make([]*rawFold, len(leaves))

@@ -43,8 +43,8 @@ type foldLane struct {
 }
 
 // newRawFold takes raw, which is empty, over. About limit samples are held at a
-// time. Into holds nothing in the panes that are folded. Give it back with
-// release.
+// time, by all lanes together. Into holds nothing in the panes that are folded. Give
+// it back with release.
 func newRawFold(l *keep.Leaf, r *Reader, into keep.State, raw *rawSamples, limit int) *rawFold {
 	x, n := &rawFold{l: l, into: into}, r.lanes()
 	for i := range n {
@@ -81,7 +81,8 @@ func (x *rawFold) count() int64 {
 	return n
 }
 
-// takers is what the samples in the spans are to be given to, by lane.
+// takers is what the samples in the spans are to be given to, by lane. Those of
+// different lanes may be called at the same time (Segments.ReadRaw).
 func (x *rawFold) takers(spans []segment.Span) []func(*segment.Segment) error {
 	out := make([]func(*segment.Segment) error, len(x.lanes))
 	for i, lane := range x.lanes {
@@ -147,6 +148,8 @@ func (x *rawFold) finish(ctx context.Context, r *Reader, spans []segment.Span) e
 		_, ok := misordered[l.Members.Index.Get(id)]
 		return !ok
 	})
+	// A slot that is a group holds samples of other series too: all of them are folded
+	// again, which is why again is chosen by slot.
 	cleared := slices.Collect(maps.Keys(misordered))
 	for _, end := range x.into.Occupied() {
 		if pane.Hold(spans, end) {
@@ -162,7 +165,8 @@ func (x *rawFold) finish(ctx context.Context, r *Reader, spans []segment.Span) e
 }
 
 // halves splits spans on borders of the leaf's panes; nothing is stored beyond
-// horizon.
+// horizon. Folding half of the time holds half of the samples, so what did not come
+// in order within the limit does in the end: one pane is held whole.
 func halves(l *keep.Leaf, spans []segment.Span, horizon int64) [][]segment.Span {
 	if n := len(spans); n > 1 {
 		return [][]segment.Span{spans[:n/2], spans[n/2:]}
@@ -189,6 +193,8 @@ func (r *Reader) Fold(ctx context.Context, l *keep.Leaf, into keep.State, series
 	raw := newRawSamples(l.Members, series)
 	raw.only = only
 	limit := r.AtOnce
+	// One pane is held whole, so its samples can be sorted: there the halving of what
+	// came in the wrong order ends.
 	if len(spans) == 1 && spans[0].MaxT-spans[0].MinT < l.Def.Pane {
 		limit = math.MaxInt
 	} else if r.likely(l, len(series), spans) > int64(limit) {

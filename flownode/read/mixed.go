@@ -27,7 +27,9 @@ type MixedColumns struct {
 	Histograms [][][]byte
 }
 
-// mixed reads all of the members' samples with after < t <= upTo.
+// mixed reads all of the members' samples with after < t <= upTo. It is for windows
+// that are computed whole, so no groups are chosen: the engine must see everything
+// that the selectors select.
 func (r *Reader) mixed(ctx context.Context, m *keep.Members, after, upTo int64) (*MixedColumns, error) {
 	n := len(m.Series)
 	raw := &MixedColumns{
@@ -87,6 +89,8 @@ func (x *MixedColumns) add(c int32, seg *segment.Segment, i int) {
 	x.Histograms[c] = append(x.Histograms[c], payload)
 }
 
+// sortKeepLast sorts a column by time and keeps, of samples at one time, the last,
+// whether it is a float or a histogram.
 func (x *MixedColumns) sortKeepLast(c int32) {
 	if x.Histograms[c] == nil {
 		x.Times[c], x.Values[c] = keep.SortKeepLast(x.Times[c], x.Values[c])

@@ -16,7 +16,8 @@ import (
 	"laminar/sequence"
 )
 
-// simpleQuery asks for the leaf's partials of samples after a time.
+// simpleQuery asks for the leaf's partials of samples after a time. Every series is
+// sent with its slot: the database knows nothing of groups, and need not.
 func simpleQuery(l *keep.Leaf, after int64) partial.SimpleQuery {
 	m := l.Members
 	return partial.SimpleQuery{Metrics: m.Metrics, Series: m.Series, Slots: m.Slots, Pane: l.Def.Pane, After: after}

@@ -54,6 +54,7 @@ type Reader struct {
 	stored     map[string][]segment.Info // all segments, by metrics
 }
 
+// spanKey is a question about spans.
 type spanKey struct {
 	metrics     string
 	after, upTo int64
@@ -72,7 +73,8 @@ func NewReader(settings *Settings, source Source, aggregator Aggregator) *Reader
 // regions, because a lane takes whole regions.
 func (r *Reader) lanes() int { return max(1, min(r.Lanes, len(r.Pos.Vector))) }
 
-// Count counts a delta or a state of a leaf that is computed as was chosen.
+// Count counts a delta or a state of a leaf that is computed as was chosen. Why
+// something else was refused is no part of the count.
 func (r *Reader) Count(choice executor.Choice) {
 	choice.Refused = ""
 	r.Choices[choice]++
@@ -95,7 +97,7 @@ func (r *Reader) CheckHistory(ctx context.Context, vec sequence.Vector, flushes 
 }
 
 // Series lists the series created after the vector whose metric has one of the
-// names, with at least the labels named in only: Snapshot.Series.
+// names, with at least the labels named in only: SeriesLister.Series.
 func (r *Reader) Series(ctx context.Context, metrics []string, after sequence.Vector, only ...string) ([]series.Series, error) {
 	list, err := r.source.Series(ctx, metrics, after, only...)
 	if err != nil {
@@ -152,8 +154,8 @@ func (r *Reader) ReadDelta(ctx context.Context, metrics []sequence.MetricID, ran
 	return nil
 }
 
-// readRaw calls the functions for the segments that overlap the selection:
-// Snapshot.ReadRaw.
+// readRaw calls the functions for the segments that overlap the selection, and times
+// them: Segments.ReadRaw.
 func (r *Reader) readRaw(ctx context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
 	timing, timed := r.Chooser.Meter.Begin(), make([]func(*segment.Segment) error, len(fns))
 	for i, fn := range fns {

@@ -25,6 +25,14 @@ import (
 // (I3). Nearly always each series' samples come in time order and each time once.
 // The columns of which that is not so are noted, and put in order before they are
 // used.
+//
+//	R1  ts[i], vs[i] is a sample of column column[i], in the order of reading
+//	R2  last[c] is the newest time of column c so far, cleared samples included
+//	R3  a column that is not in unsorted ascends in time, without repeats, from
+//	    one clear to the next
+//
+// R2 is why a column is found out of order also where its earlier samples have been
+// folded and forgotten.
 type rawSamples struct {
 	m        *keep.Members
 	series   []sequence.SeriesID            // by column
@@ -51,10 +59,13 @@ type rawBuffer struct {
 	vs     []float64
 }
 
-// rawBuffers keeps buffers, which are large, from one reading to the next.
+// rawBuffers keeps buffers, which are large, from one reading to the next: a refill
+// makes thousands of readings of the same size.
 var rawBuffers = sync.Pool{New: func() any { return new(rawBuffer) }}
 
-// newRawSamples is for members of m. Give it back with release.
+// newRawSamples is for members of m, of which series are some or all. It costs an
+// array and an index by series, also for those that have no sample. Give it back
+// with release.
 func newRawSamples(m *keep.Members, series []sequence.SeriesID) *rawSamples {
 	r := &rawSamples{
 		m: m, series: series,
@@ -107,12 +118,14 @@ func (b *rawBuffer) clear() { b.column, b.ts, b.vs = b.column[:0], b.ts[:0], b.v
 func (r *rawSamples) take(seg *segment.Segment, spans []segment.Span) {
 	n := pane.Find(spans, seg.MinT)
 	if n == len(spans) || spans[n].MinT > seg.MaxT {
-		return
+		return // it lies in a gap: spans of several windows are read as one selection
 	}
 	if r.only == nil && r.hold == nil && spans[n].MinT <= seg.MinT && seg.MaxT <= spans[n].MaxT {
 		r.takeAll(seg)
 		return
 	}
+	// Times of one segment are near each other, so the span is looked up only when
+	// a time has left the last one.
 	span := spans[n]
 	before := len(r.ts)
 	for i, id := range seg.Series {
@@ -146,7 +159,8 @@ func (r *rawSamples) take(seg *segment.Segment, spans []segment.Span) {
 }
 
 // takeAll takes all of the columns' samples of a segment: nearly all segments of
-// a large reading lie in its span.
+// a large reading lie in its span. Room is made once, so that the loop neither
+// grows arrays nor checks their bounds.
 func (r *rawSamples) takeAll(seg *segment.Segment) {
 	n := len(r.ts)
 	r.grow(seg.Len())
@@ -176,7 +190,8 @@ func (r *rawSamples) takeAll(seg *segment.Segment) {
 	r.count += int64(to - n)
 }
 
-// takeHeld makes the held samples the samples. Their columns are in no order.
+// takeHeld makes the held samples the samples. Their columns are in no order: they
+// were held because late samples of theirs come last.
 func (r *rawSamples) takeHeld() {
 	*r.rawBuffer, r.held = r.held, *r.rawBuffer
 	for c, hold := range r.hold {
@@ -205,7 +220,8 @@ func (r *rawSamples) readError(spans []segment.Span, err error) error {
 	return fmt.Errorf("read raw samples of %s from %d to %d: %w", r.m.Def.Text, spans[0].MinT, spans[len(spans)-1].MaxT, err)
 }
 
-// columns sorts the samples by column.
+// columns sorts the samples by column: counted first, so that all columns share two
+// arrays.
 func (r *rawSamples) columns() *keep.Columns {
 	counts := make([]int, len(r.slot))
 	for _, c := range r.column {

@@ -19,7 +19,8 @@ import (
 )
 
 // Unordered is the unordered samples of a delta, each (series, time) once with
-// the value of the highest sequence.
+// the value of the highest sequence. They are few as a rule: senders that are late
+// or repeat themselves. A backlog makes them many, so their number is bounded.
 type Unordered struct {
 	after  sequence.Vector
 	values map[sampleKey]float64
@@ -94,7 +95,8 @@ type earlier struct {
 	hist  series.Digest
 }
 
-// selection is where the samples are.
+// selection is where the samples are: their series, at their times. Only segments
+// that may hold one of them are read.
 func (u *Unordered) selection() segment.Select {
 	var sel segment.Select
 	for id, m := range u.metric {
@@ -169,8 +171,8 @@ func (u *Unordered) Compare(ctx context.Context, r *Reader) error {
 			r.Samples++
 			u.overwrites[key] = struct{}{}
 			switch {
-			case seg.MinSeq > at:
-			case seg.MaxSeq > at:
+			case seg.MinSeq > at: // of the delta: an ordered sample at the same time
+			case seg.MaxSeq > at: // sealed over the vector: before or after, unknown
 				delete(before, key)
 			default:
 				old := earlier{value: seg.Values[i]}

@@ -19,13 +19,13 @@ func TestManyDirtyWindowsNeedNoTrigger(t *testing.T) {
 	for i := range int64(round.DirtyPerRound + 1) {
 		f.DirtyWindows.Touch(w.Base-i*1000, progress.AllGroups, progress.Unordered, f.Vector, 0)
 	}
-	for round, left := range []int{1, 0} {
+	for n, left := range []int{1, 0} {
 		more, err := w.Round(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if more != (left > 0) || f.DirtyWindows.Len() != left {
-			t.Errorf("round %d: %d windows are dirty, want %d; it says that work is left: %t", round+1, f.DirtyWindows.Len(), left, more)
+			t.Errorf("round %d: %d windows are dirty, want %d; it says that work is left: %t", n+1, f.DirtyWindows.Len(), left, more)
 		}
 	}
 }

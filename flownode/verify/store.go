@@ -9,7 +9,7 @@ import (
 	"laminar/flownode/read"
 )
 
-// Snapshotter takes snapshots that show the flows too.
+// Store gives snapshots that show the flows too.
 type Store interface {
 	// StoredSnapshot begins a REPEATABLE READ transaction that sees the raw data
 	// and what is stored of flows at one moment. It is closed within seconds.

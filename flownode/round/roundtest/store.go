@@ -40,12 +40,14 @@ type MemStore struct {
 	rowsSent   int
 }
 
+// MemFlow is a flow of the catalogue with its table and dirty list.
 type MemFlow struct {
 	Flow  progress.Flow
 	Rows  map[int64]map[string]progress.Row
 	Dirty map[progress.DirtyKey]progress.Dirty
 }
 
+// NewMemStore is empty and has so many regions, numbered from 1.
 func NewMemStore(regions int) *MemStore {
 	s := &MemStore{Vec: sequence.Vector{}, Flushes: map[sequence.Region][]sequence.FlushID{}, sealedTo: sequence.Vector{}, Flows: map[progress.FlowID]*MemFlow{}}
 	for r := 1; r <= regions; r++ {
@@ -132,6 +134,7 @@ func (s *MemStore) Seal() {
 	s.sealedTo = s.Vec.Clone()
 }
 
+// Snapshot is a copy of everything, as read.Snapshot wants it.
 func (s *MemStore) Snapshot(context.Context) (read.Snapshot, error) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
@@ -154,12 +157,14 @@ func (s *MemStore) Snapshot(context.Context) (read.Snapshot, error) {
 	}, nil
 }
 
+// CurrentVector is where the regions stand.
 func (s *MemStore) CurrentVector(context.Context) (sequence.Vector, error) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
 	return s.Vec.Clone(), nil
 }
 
+// MemSnapshot is a copy of the raw data.
 type MemSnapshot struct {
 	pos     sequence.Position
 	flushes map[sequence.Region][]sequence.FlushID
@@ -169,8 +174,10 @@ type MemSnapshot struct {
 	closed  bool
 }
 
+// Position is where the copy was made.
 func (s *MemSnapshot) Position() sequence.Position { return s.pos }
 
+// CheckHistory compares every flush with the one that has its number now.
 func (s *MemSnapshot) CheckHistory(_ context.Context, vec sequence.Vector, flushes map[sequence.Region]sequence.FlushID) error {
 	for r, id := range flushes {
 		seq := vec.At(r)
@@ -235,6 +242,7 @@ func (s *MemSnapshot) each(metrics []sequence.MetricID, fn func(*segment.Segment
 	return nil
 }
 
+// Infos describes every segment by itself.
 func (s *MemSnapshot) Infos(_ context.Context, metrics []sequence.MetricID, after sequence.Vector) ([]segment.Info, error) {
 	var out []segment.Info
 	err := s.each(metrics, func(seg *segment.Segment) error {
@@ -246,6 +254,7 @@ func (s *MemSnapshot) Infos(_ context.Context, metrics []sequence.MetricID, afte
 	return out, err
 }
 
+// ReadDelta gives hot segments in the order of their sequences.
 func (s *MemSnapshot) ReadDelta(_ context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
 	return s.each(metrics, func(seg *segment.Segment) error {
 		if seg.Sealed || !ranges[seg.Region].Contains(seg.MinSeq) ||
@@ -261,6 +270,8 @@ func overlaps(seg *segment.Segment, sel segment.Select) bool {
 		(sel.Spans == nil || slices.ContainsFunc(sel.Spans, func(s segment.Span) bool { return seg.MaxT >= s.MinT && seg.MinT <= s.MaxT }))
 }
 
+// ReadRaw gives sealed segments before hot ones, in as many goroutines as there
+// are functions.
 func (s *MemSnapshot) ReadRaw(_ context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
 	parts := make([][]*segment.Segment, len(fns))
 	err := s.each(sel.Metrics, func(seg *segment.Segment) error {
@@ -287,6 +298,7 @@ func (s *MemSnapshot) ReadRaw(_ context.Context, sel segment.Select, fns ...func
 	return readers.Wait()
 }
 
+// Spans lists the spans of segments, joined where they overlap.
 func (s *MemSnapshot) Spans(_ context.Context, sel segment.Select) ([]segment.Span, error) {
 	var out []segment.Span
 	err := s.each(sel.Metrics, func(seg *segment.Segment) error {
@@ -348,21 +360,25 @@ func (s *MemSnapshot) aggregate(q partial.SimpleQuery, use func(*segment.Segment
 	return nil
 }
 
+// AggregateDelta aggregates ordered hot segments.
 func (s *MemSnapshot) AggregateDelta(_ context.Context, q partial.SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(pane int64, slot int32, part partial.Simple) error) error {
 	return s.aggregate(q, func(seg *segment.Segment) bool {
 		return !seg.Sealed && seg.Ordered && ranges[seg.Region].Contains(seg.MinSeq)
 	}, q.After, 1<<62, fn)
 }
 
+// AggregateRaw aggregates all segments.
 func (s *MemSnapshot) AggregateRaw(_ context.Context, q partial.SimpleQuery, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error {
 	return s.aggregate(q, func(*segment.Segment) bool { return true }, after, upTo, fn)
 }
 
+// Close notes that the snapshot was closed.
 func (s *MemSnapshot) Close(context.Context) error {
 	s.closed = true
 	return nil
 }
 
+// Heads lists all flows.
 func (s *MemStore) Heads(context.Context) ([]progress.Head, error) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
@@ -373,6 +389,7 @@ func (s *MemStore) Heads(context.Context) ([]progress.Head, error) {
 	return out, nil
 }
 
+// Take raises the flow's epoch and loads it.
 func (s *MemStore) Take(_ context.Context, id progress.FlowID) (progress.Flow, error) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
@@ -386,6 +403,8 @@ func (s *MemStore) Take(_ context.Context, id progress.FlowID) (progress.Flow, e
 	return out, nil
 }
 
+// Commit stores rounds, unless FailCommit says otherwise. With Forget it stores them
+// and reports that the outcome is unknown.
 func (s *MemStore) Commit(_ context.Context, rounds []progress.Round) ([]progress.Outcome, error) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
@@ -460,6 +479,7 @@ func (s *MemStore) commitOne(r *progress.Round) progress.Outcome {
 	return progress.Outcome{}
 }
 
+// NextJobs is the oldest unfinished job of each flow.
 func (s *MemStore) NextJobs(_ context.Context, flows []progress.FlowID) ([]progress.Job, error) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()

@@ -27,6 +27,7 @@ func (s *MemStore) StoredSnapshot(ctx context.Context) (*MemStored, error) {
 	return out, nil
 }
 
+// MemStored is a copy of the raw data and of the flows.
 type MemStored struct {
 	*MemSnapshot
 	flows map[progress.FlowID]MemFlow
@@ -34,6 +35,7 @@ type MemStored struct {
 	Shift int64 // of every window_start, ms
 }
 
+// Flow is a flow as it is stored.
 func (s *MemStored) Flow(_ context.Context, id progress.FlowID) (progress.Flow, error) {
 	f, ok := s.flows[id]
 	if !ok {
@@ -43,12 +45,14 @@ func (s *MemStored) Flow(_ context.Context, id progress.FlowID) (progress.Flow, 
 	return f.Flow, nil
 }
 
+// PendingRefills is the flow's unfinished jobs.
 func (s *MemStored) PendingRefills(_ context.Context, id progress.FlowID) ([]progress.Job, error) {
 	return slices.DeleteFunc(slices.Clone(s.jobs), func(j progress.Job) bool {
 		return j.Flow != id || j.State != "queued" && j.State != "running"
 	}), nil
 }
 
+// OldestResult is the end of the oldest window with a row.
 func (s *MemStored) OldestResult(_ context.Context, id progress.FlowID) (int64, error) {
 	oldest := progress.Unset
 	for end, rows := range s.flows[id].Rows {
@@ -59,6 +63,7 @@ func (s *MemStored) OldestResult(_ context.Context, id progress.FlowID) (int64, 
 	return oldest, nil
 }
 
+// Results is the rows of windows with after < end <= upTo.
 func (s *MemStored) Results(_ context.Context, id progress.FlowID, after, upTo int64) ([]progress.Window, error) {
 	var out []progress.Window
 	rows := s.flows[id].Rows

@@ -60,6 +60,7 @@ type World struct {
 	Log    []string
 }
 
+// WorldSeries is a series and every sample of it that was committed.
 type WorldSeries struct {
 	ID      sequence.SeriesID
 	Metric  sequence.MetricID
@@ -82,6 +83,9 @@ func (s *WorldSeries) labelSet() labels.Labels {
 	return b.Labels()
 }
 
+// NewWorld has flows that nothing was read for yet, and series without samples. The
+// seed chooses what happens, and into how many lanes and how few at a time samples
+// are folded.
 func NewWorld(t testing.TB, seed uint64, regions int, setting flowdef.Executor, defs string) *World {
 	t.Helper()
 	w := &World{
