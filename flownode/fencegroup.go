@@ -147,16 +147,12 @@ func (g *fenceGroup) take(ctx context.Context, id progress.FlowID) (*round.Flow,
 	if err != nil {
 		return nil, fmt.Errorf("take over flow %d: %w", id, err)
 	}
-	run, err := round.NewFlow(loaded)
-	if err != nil {
-		return nil, err
-	}
 	if g.trigger, err = newTrigger(loaded.Def.Trigger); err != nil {
 		return nil, fmt.Errorf("flow %s: %w", loaded.Def.Name, err)
 	}
 	g.log.Info("took over flow", "flow", loaded.Def.Name, "group", g.name, "epoch", loaded.Epoch,
 		"vector", loaded.Vector.String(), "dirty", len(loaded.Dirty))
-	return run, nil
+	return round.NewFlow(loaded), nil
 }
 
 // whole is the flows that can be trusted, by id: always in one order, so that a

@@ -6,7 +6,6 @@ package round
 // thrown away and loaded again (I7).
 
 import (
-	"fmt"
 	"time"
 
 	"laminar/flownode/flowdef"
@@ -56,21 +55,17 @@ func (o *openWindow) reset(end int64) { *o = openWindow{end: end} }
 
 // NewFlow is a flow as it was loaded, with nothing in memory: neither members nor
 // pane state, which the first round reads and builds.
-func NewFlow(f progress.Flow) (*Flow, error) {
+func NewFlow(f progress.Flow) *Flow {
 	run := &Flow{
 		Flow: f, Leaves: keep.NewLeaves(f.Def), DirtyWindows: flowplan.NewDirtyList(), Stored: f.Vector,
 		layout: flowdef.NewLayout(f.Def), clock: flowplan.Clock{Newest: f.NewestT, NewestAt: f.NewestAt},
 	}
 	run.open.reset(progress.Unset)
 	for _, d := range f.Dirty {
-		reason, err := progress.ParseReason(d.Reason.String())
-		if err != nil {
-			return nil, fmt.Errorf("flow %s: dirty window %d: %w", f.Def.Name, d.WindowEnd, err)
-		}
-		run.DirtyWindows.Restore(d.WindowEnd, d.Group, reason, d.Since, d.FirstAt, d.LastAt)
+		run.DirtyWindows.Restore(d.WindowEnd, d.Group, d.Reason, d.Since, d.FirstAt, d.LastAt)
 	}
 	run.Dirty = nil // DirtyWindows holds it from now on
-	return run, nil
+	return run
 }
 
 // forgetHistory drops everything that was derived from commits that may be gone:

@@ -110,9 +110,15 @@ func dirtyList(ctx context.Context, tx pg.Querier, id progress.FlowID) ([]progre
 		return nil, fmt.Errorf("read the dirty list: %w", err)
 	}
 	dirty, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d progress.Dirty, err error) {
-		var since []byte
-		if err := row.Scan(&d.WindowEnd, &d.Group, &d.Reason, &since, &d.FirstAt, &d.LastAt); err != nil {
+		var (
+			reason string
+			since  []byte
+		)
+		if err := row.Scan(&d.WindowEnd, &d.Group, &reason, &since, &d.FirstAt, &d.LastAt); err != nil {
 			return d, err
+		}
+		if d.Reason, err = progress.ParseReason(reason); err != nil {
+			return d, fmt.Errorf("window %d: %w", d.WindowEnd, err)
 		}
 		d.Since, err = raw.DecodeVector(since)
 		return d, err

@@ -152,8 +152,13 @@ func (j *Jobs) queryJobs(ctx context.Context, query string, args ...any) ([]prog
 		return nil, pg.Interpret(err)
 	}
 	jobs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (j progress.Job, err error) {
-		return j, row.Scan(&j.ID, (*int32)(&j.Flow), &j.FlowName, &j.Kind, &j.From, &j.To, &j.NextT, &j.State,
-			&j.WindowsDone, &j.RowsWritten, &j.Error, &j.CreatedAt, &j.StartedAt, &j.FinishedAt)
+		var state string
+		if err := row.Scan(&j.ID, (*int32)(&j.Flow), &j.FlowName, &j.Kind, &j.From, &j.To, &j.NextT, &state,
+			&j.WindowsDone, &j.RowsWritten, &j.Error, &j.CreatedAt, &j.StartedAt, &j.FinishedAt); err != nil {
+			return j, err
+		}
+		j.State, err = progress.ParseJobState(state)
+		return j, err
 	})
 	return jobs, pg.Interpret(err)
 }

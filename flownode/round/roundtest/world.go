@@ -188,9 +188,7 @@ func (w *World) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if w.Flows[id], err = round.NewFlow(loaded); err != nil {
-			return err
-		}
+		w.Flows[id] = round.NewFlow(loaded)
 	}
 	return nil
 }
