@@ -1,4 +1,4 @@
-// Package sequence names positions in the raw sample table.
+// Package sequence names positions in the raw sample table, and in time.
 //
 // Raw samples are sharded into regions, and each region counts its own
 // commits: one flush is one commit is one sequence, starting at 1. A Vector
@@ -13,7 +13,9 @@
 //     which sequence a sample had, never the sample.
 //
 // A Range is open below and closed above, After < seq <= UpTo, so adjacent
-// ranges share an endpoint and neither overlap nor leave a gap.
+// ranges share an endpoint and neither overlap nor leave a gap. A Span is the
+// same of time, and all arithmetic of stretches of time is here: Span's own, and
+// that of disjoint ones in order (Spans, Finder).
 //
 // Two moments are described by a position and what was known at it: Flush is
 // where a writer stands once it has locked its region, Position where a reader's

@@ -46,12 +46,8 @@ func (r Range) String() string { return fmt.Sprintf("(%d,%d]", r.After, r.UpTo) 
 
 // ParseRange reads what Range.String writes.
 func ParseRange(s string) (Range, error) {
-	body, ok := strings.CutPrefix(s, "(")
-	if ok {
-		body, ok = strings.CutSuffix(body, "]")
-	}
-	after, upTo, found := strings.Cut(body, ",")
-	if !ok || !found {
+	after, upTo, ok := cutInterval(s)
+	if !ok {
 		return Range{}, fmt.Errorf("sequence range %q: want the form (17,42]", s)
 	}
 	a, err := parseSeq(after)
@@ -63,6 +59,14 @@ func ParseRange(s string) (Range, error) {
 		return Range{}, fmt.Errorf("sequence range %q: %w", s, err)
 	}
 	return Range{After: a, UpTo: u}, nil
+}
+
+// cutInterval takes "(a,b]" apart.
+func cutInterval(s string) (a, b string, ok bool) {
+	body, opens := strings.CutPrefix(s, "(")
+	body, closes := strings.CutSuffix(body, "]")
+	a, b, found := strings.Cut(body, ",")
+	return a, b, opens && closes && found
 }
 
 func parseSeq(s string) (Seq, error) {
