@@ -10,6 +10,22 @@
 //	Leaf ── Members     series -> slot -> group of labels
 //	     └─ State       pane -> slot -> partial, of one kind (panes)
 //
+// # What it takes
+//
+//	members     12 to 16 bytes per series, the labels of each group, and a page of
+//	            4 kB per 1,024 ids of which the leaf has one
+//	panes       a partial per slot, for each pane with a sample: 16 to 72 bytes
+//	windows     about two roots of the number of panes more such arrays (W1-W4)
+//
+// Leaf.StateBytes estimates the panes before they are made; State.Bytes says what
+// is there. A leaf whose panes would take too much keeps none.
+//
+// # What holds
+//
+// Slots and groups keep their numbers (M1-M3). Panes hold exactly the samples up to
+// the state's position, and are complete from its beginning on (C1-C3). What the
+// current window has merged equals its panes, but for slots noted as stale (W1-W4).
+//
 // All of it is a cache (I7): it can be dropped at any time and is built again
 // from raw samples. Pane state is advanced from its own vector only; a delta that
 // begins elsewhere is refused.

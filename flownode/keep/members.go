@@ -90,6 +90,7 @@ func (m *Members) Add(s *series.Series) bool {
 	if m.setNum == nil && len(s.Labels) > 0 && &s.Labels[0] == m.lastSet {
 		return m.lastGroup != noGroup && m.addTo(m.lastGroup, s, labels.EmptyLabels())
 	}
+	// Matchers see every label that members depend on; others may be missing.
 	lset, g := toLabels(s.Labels), noGroup
 	if m.Def.Matches(lset.Get) {
 		g = m.group(m.Def.GroupLabels(lset))
@@ -106,6 +107,8 @@ func (m *Members) addTo(g int32, s *series.Series, lset labels.Labels) bool {
 	if m.Index.Get(s.ID) != NoSlot {
 		return false
 	}
+	// A slot by group is made with the group's first series; each series gets one of
+	// its own otherwise.
 	var slot int32
 	if m.ByGroup && len(m.Groups[g].slots) > 0 {
 		slot = m.Groups[g].slots[0]

@@ -86,6 +86,7 @@ func (s *panes[P, PP]) cells(end int64, slot int32, slots int) []P {
 	if s.whole != nil {
 		return s.laneCells(end, slots)
 	}
+	// Arrays of panes that were dropped are used again.
 	n := max(slots, int(slot)+1)
 	if c == nil {
 		c = s.slide.fresh(n)
@@ -106,6 +107,8 @@ func (s *panes[P, PP]) Fold(seg *segment.Segment, m *Members, closedT int64, tou
 	if seg.MaxT <= s.from && seg.MinT > closedT {
 		return
 	}
+	// Nearly all segments are newer than anything closed and lie in one pane: then no
+	// sample's time is looked at.
 	if seg.MinT > max(closedT, s.from) {
 		if end := s.grid.End(seg.MinT); seg.MaxT <= end {
 			s.foldPane(seg, m, end)
@@ -126,6 +129,7 @@ func (s *panes[P, PP]) Fold(seg *segment.Segment, m *Members, closedT int64, tou
 		if t <= s.from || !s.Markers && segment.IsStale(v) {
 			continue
 		}
+		// A run is of one pane: it ends where a sample falls into another.
 		if t > end || t <= end-width || s.run.n == runLength {
 			s.foldRun(end, len(m.GroupOf))
 			end = s.grid.End(t)
@@ -253,7 +257,8 @@ func (s *panes[P, PP]) Trim(from int64) {
 	}
 }
 
-// Occupied lists the panes that hold samples, ascending.
+// Occupied lists the panes that hold samples, ascending: from them follows which
+// windows can have a result.
 func (s *panes[P, PP]) Occupied() []int64 { return slices.Sorted(maps.Keys(s.byT)) }
 
 // Beyond reports whether a pane with a later end holds samples.
@@ -328,6 +333,8 @@ func (s *panes[P, PP]) Window(after, upTo int64, m *Members, want GroupSet, out 
 	if cap(s.acc) < windowChunk {
 		s.acc = make([]P, windowChunk)
 	}
+	// Chunk by chunk of slots, so that the partials that are being merged stay in the
+	// cache however many panes the window has.
 	for lo, n := 0, len(m.GroupOf); lo < n; lo += windowChunk {
 		acc := s.acc[:min(windowChunk, n-lo)]
 		clear(acc)

@@ -60,6 +60,7 @@ func LeafVector(src WindowSource, m *Members, after, upTo int64, want GroupSet) 
 		}
 		return out, nil
 	}
+	// By group number, and not a map: nearly every group has a value.
 	aggs := make([]partial.Aggregator, len(m.Groups))
 	fresh := m.Def.Agg.Aggregator()
 	valued := 0

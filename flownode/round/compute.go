@@ -45,7 +45,7 @@ func (r *round) compute(ctx context.Context, flows []*Flow, jobs map[progress.Fl
 	if err != nil {
 		return nil, err
 	}
-	var runs []*flowRound
+	var runs []*flowRound // of all cohorts
 	for _, c := range cohorts {
 		runs = append(runs, c.flows...)
 	}
@@ -115,6 +115,8 @@ func (s *flowRound) compute(ctx context.Context, job *progress.Job) (Result, err
 		if err := s.touch(ctx); err != nil {
 			return Result{}, err
 		}
+		// The watermark stands still once samples that all windows need are given up:
+		// the flow says so and keeps what is stored.
 		if s.to.Watermark = s.watermark(); s.pinnedGone {
 			s.evalErr = &progress.PinnedGoneError{Flow: s.Def.Name, Earliest: s.r.Pos.Earliest}
 		}

@@ -68,7 +68,7 @@ func (c *cohort) read(ctx context.Context, r *round) error {
 	}
 	ordered, unordered := c.plan(r, infos, byMetric)
 	if len(ranges) == 0 {
-		return nil
+		return nil // the snapshot is where the flows are: time alone brings work
 	}
 	// Ordered first: a repair afterwards reads raw, which holds both.
 	err := c.segments(ctx, r, ranges, ordered, segment.PickOrdered, func(seg *segment.Segment) {
@@ -128,6 +128,8 @@ func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.Metr
 	)
 	for _, f := range c.flows {
 		for _, l := range f.deltas {
+			// Segments of the leaf's metrics; whether they hold one of its series is not
+			// known before they are read.
 			own := infos[:0:0]
 			for i := range infos {
 				if l.Members.Selects(infos[i].Metric) {
@@ -153,6 +155,7 @@ func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.Metr
 		toRead[i].pushed = choice.Executor == flowdef.ExecutorPushdown
 		r.Count(choice)
 	}
+	// A metric is read for its ordered segments if one leaf folds them here.
 	for i := range infos {
 		if infos[i].Sealed || !infos[i].Ordered {
 			continue
@@ -240,6 +243,7 @@ func (r *round) pushDelta(ctx context.Context, l *leafDelta, ranges map[sequence
 	if err != nil || done {
 		return err
 	}
+	// Partials that were merged before the database gave up cannot be taken out.
 	l.pushed, l.State = false, nil
 	return r.ReadDelta(ctx, l.Members.Metrics, ranges, segment.PickOrdered, func(seg *segment.Segment) error {
 		l.take(seg)
@@ -261,6 +265,7 @@ func (r *round) repairCells(ctx context.Context, l *leafDelta) error {
 			touched[slot] = struct{}{}
 			slots = append(slots, slot)
 		})
+		// Emptied first: what is folded below is all that the cells will hold.
 		l.State.ClearCells(end, slots)
 		spans = append(spans, pane.Between(end-l.Def.Pane, end)...)
 	}

@@ -41,11 +41,14 @@ func (s *flowRound) touch(ctx context.Context) error {
 			for end, bits := range set.ByPane {
 				first, _ := l.WindowsOf(end - l.TouchWidth() + 1)
 				_, last := l.WindowsOf(end)
+				// Windows that are still open get the samples when they close.
 				for w := first; w <= min(last, emitted); w += l.Step {
 					s.touchGroups(l, w, bits, set.reason)
 				}
 			}
 		}
+		// Of sealed samples only the stretch of time is known, so all groups of every
+		// window in it are dirty.
 		for _, span := range l.plan.Spans {
 			first, _ := l.WindowsOf(span.Span.MinT)
 			_, last := l.WindowsOf(span.Span.MaxT)
@@ -117,6 +120,8 @@ const dirtyPerRound = 512
 func (s *flowRound) recompute(ctx context.Context) error {
 	ready := s.DirtyWindows.Ready(s.r.Pos.Now, dirtyPerRound)
 	full := len(ready) == dirtyPerRound
+	// Oldest first: what readers look at is usually newer, but the oldest window is
+	// the first whose raw samples may be given up.
 	for begun := false; len(ready) > 0; begun = true {
 		most := len(ready)
 		if s.full() {
@@ -143,6 +148,8 @@ func (s *flowRound) recompute(ctx context.Context) error {
 				break
 			}
 			if s.rebuildable(d.End, s.r.Pos.Earliest) && !s.expired(d.End) {
+				// The sources hold the groups of the whole batch; each window is written
+				// for its own.
 				own := wanted{all: want.all, keys: d.Groups}
 				res, err := s.window(ctx, src, d.End, own)
 				if err != nil {

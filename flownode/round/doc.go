@@ -19,6 +19,39 @@
 // Emitting, recomputing and refilling stop when the round's budget is used up,
 // after one window each at least, and go on in the next round.
 //
+// # A window's life
+//
+//	        samples come          watermark passes the end        late samples
+//	(none) ──────────────> open ──────────────────────────> closed ──────────> dirty
+//	                        │ provisional                     ^  recompute        │
+//	                        └─ written again when it changes  └───────────────────┘
+//
+// A window is written when it closes, whether its samples came in this round or
+// years ago, and again when something changes it. It is final in the sense that
+// only late samples, a refill or another definition change it. What cannot be
+// computed from all its raw samples is never written (I6).
+//
+// # Where a window's values come from
+//
+//	pane state        where it reaches back to the window's beginning
+//	transient panes   else: folded now from raw samples, for the groups wanted
+//	raw columns       where the window has too many panes to keep
+//	the engine        where a leaf has no mergeable partial, or a metric holds
+//	                  native histograms: the whole expression over raw samples
+//
+// All four give what the engine gives on the same samples, within the bound; which
+// one is used is a matter of cost only.
+//
+// # What a round costs
+//
+// Reading the delta follows what has landed: each metric's segments are read once
+// for all flows. Emitting costs a few merges per slot and window. A late sample
+// costs its cell, or its series' samples in that pane, and its window for its own
+// group. Only building state and refilling read all raw samples of a stretch of
+// time, and then once for all leaves of the same metrics where several need them.
+//
+// # Drivers
+//
 // The machine has no clock of its own, commits nothing and starts no goroutine
 // that it does not wait for. Whoever drives it (the node, the Stepper, a test)
 // takes the snapshot, commits the results, and tells each flow whether its result

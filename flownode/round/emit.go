@@ -44,6 +44,7 @@ func (s *flowRound) emit(ctx context.Context) error {
 		}
 		ends = s.near(ends)
 		if len(ends) == 0 {
+			// Nothing is stored in what is left: all of it closes at once.
 			s.to.EmittedUntil = closed
 			break
 		}
@@ -57,12 +58,14 @@ func (s *flowRound) emit(ctx context.Context) error {
 				break
 			}
 			if !s.rebuildable(end, s.r.Pos.Earliest) || s.expired(end) {
-				continue
+				continue // it closes without being computed; what is stored stays (I6)
 			}
 			res, err := s.window(ctx, src, end, wanted{all: true})
 			if err != nil {
 				return err
 			}
+			// An untouched window has no rows. If it was open, provisional ones may be
+			// stored that must go.
 			if res.touched || s.open.end == end {
 				s.out.put(s.changes(res))
 			}
@@ -108,6 +111,7 @@ func (s *flowRound) provisional(ctx context.Context) error {
 	if !s.rebuildable(end, s.r.Pos.Earliest) {
 		return nil // what is stored stays (I6)
 	}
+	// Only samples change it, and time, which makes another window the earliest.
 	changed := s.postponed || s.open.end != end
 	costly := false
 	for _, l := range s.deltas {

@@ -171,6 +171,8 @@ const storeIdleAfter = 5 * time.Second
 // flow without any costs nothing.
 func (f *Flow) Deadline() int64 {
 	next := f.DirtyWindows.NextReady()
+	// In a large group an idle flow's vector is not stored every round, but it must be
+	// before long: flow wait reads it.
 	if at := f.StoredAt.Add(storeIdleAfter).UnixMilli(); !f.Stored.Equal(f.Vector) && (next == progress.Unset || at < next) {
 		next = at
 	}
@@ -218,7 +220,8 @@ type Result struct {
 	More  bool // there is work left that need not wait for a trigger
 }
 
-// smallGroup is up to how many flows of a group store their vector every round.
+// smallGroup is up to how many flows of a group store their vector every round: a
+// thousand idle flows would otherwise write a thousand rows for every flush.
 const smallGroup = 50
 
 // MayWait reports whether the result need not be stored now: nothing but the

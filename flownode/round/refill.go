@@ -50,6 +50,8 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.Jo
 		if !s.Def.Expr.Batch {
 			windows = int64(s.bounded(max(refillWindows, windows)))
 		}
+		// A chunk is one reading and one write; after each the job may stop, and a
+		// crash loses one chunk at most.
 		last := min(limit, first+(windows-1)*s.every())
 		if err := s.refillChunk(ctx, first, last); err != nil {
 			return nil, err

@@ -50,7 +50,7 @@ func (r *round) buildStates(ctx context.Context, flows []*flowRound) error {
 	var missing []read.Missing
 	for _, s := range flows {
 		if !s.started || s.behind(s.watermark()) > maxCatchUp {
-			continue
+			continue // its windows are computed from raw samples, chunk by chunk
 		}
 		for _, l := range s.Leaves {
 			if from, ok := s.stateMissing(l); ok && len(l.Members.Series) > 0 {
@@ -107,6 +107,8 @@ func (s *flowRound) trim() {
 		if l.State == nil {
 			continue
 		}
+		// What the earliest open window needs is kept in any case; before that as much
+		// as late samples are worth.
 		need, _ := l.Span(s.to.EmittedUntil + l.Step)
 		l.State.Trim(need - max(lateKeep(l), min(l.PanesIn(share), latePanes)*l.Def.Pane))
 	}
