@@ -273,3 +273,39 @@ func TestVerifyBeginning(t *testing.T) {
 		t.Errorf("a row from before the beginning: %s", got)
 	}
 }
+
+// snapshots counts how many are taken.
+type snapshots struct {
+	stored
+	taken int
+}
+
+func (s *snapshots) StoredSnapshot(ctx context.Context) (Snapshot, error) {
+	s.taken++
+	return s.stored.StoredSnapshot(ctx)
+}
+
+// TestVerifyGoesByItsClock: what a snapshot may take is counted by the clock that
+// verifying was given, and what is compared does not depend on it.
+func TestVerifyGoesByItsClock(t *testing.T) {
+	w := settled(t, "sum by (job) (rate(requests_total[2m]))")
+	for range 30 {
+		w.Scrape(60_000, false)
+		w.Tick()
+	}
+	compare := func(now func() time.Time) (Report, int) {
+		t.Helper()
+		store := &snapshots{stored: stored{w.Store, 0}}
+		r, err := New(store, now).Flow(t.Context(), 1, everything())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, store.taken
+	}
+	stopped, once := compare(func() time.Time { return time.Unix(0, 0) })
+	at := time.Unix(0, 0)
+	hurried, often := compare(func() time.Time { at = at.Add(2 * snapshotTime); return at })
+	if once != 1 || often < 2 || hurried.Windows != stopped.Windows || hurried.Found != 0 || stopped.Windows == 0 {
+		t.Errorf("a clock that stands still: %d windows in %d snapshots; one that runs: %d in %d", stopped.Windows, once, hurried.Windows, often)
+	}
+}
