@@ -13,7 +13,8 @@ type Columns struct {
 	Values [][]float64 // by column
 }
 
-// Within is the samples of a column with after < t <= upTo.
+// Within is the samples of a column with after < t <= upTo, in the column's own
+// arrays.
 func (c *Columns) Within(column int, after, upTo int64) ([]int64, []float64) {
 	ts := c.Times[column]
 	lo, _ := slices.BinarySearch(ts, after+1)

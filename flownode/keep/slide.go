@@ -162,10 +162,13 @@ func (w *slide[P, PP]) extend(byT map[int64][]P, merged int64, base bool) {
 // move makes base that of a window that begins at a later after.
 func (w *slide[P, PP]) move(byT map[int64][]P, after, merged int64) {
 	if after >= w.split {
+		// It has left its first block: the next block's suffixes are needed.
 		w.after = after
 		w.rebuild(byT, merged)
 		return
 	}
+	// The suffix that begins at after, and the tail, are the window; longer suffixes
+	// belong to windows that have passed.
 	w.extend(byT, merged, false)
 	i := int((w.split-after)/w.step) - 1
 	for j := i + 1; j < len(w.suffixes); j++ {
@@ -187,15 +190,19 @@ func (w *slide[P, PP]) rebuild(byT map[int64][]P, merged int64) {
 	// windows begin.
 	phase := w.after % w.step
 	w.split = w.after - (w.after-phase)%w.block + w.block
+	// Blocks up to the split are covered by suffixes, or lie behind the window.
 	for b := range w.blocks {
 		if b <= w.split {
 			w.dropBlock(b)
 		}
 	}
 	w.merged = merged
+	// A window that ends within its first block, or blocks of a single step, leave
+	// nothing to share: then base is merged as it is, and tail stays empty.
 	if w.split > merged || w.block <= w.step {
 		w.split = w.after
 	}
+	// The tail: whole blocks, which the next rebuild finds again, then single panes.
 	for end := w.split; end < merged; {
 		if next := end + w.block; w.split != w.after && next <= merged {
 			if _, ok := w.blocks[next]; !ok {
@@ -212,6 +219,8 @@ func (w *slide[P, PP]) rebuild(byT map[int64][]P, merged int64) {
 		w.base, w.tail = w.tail, nil
 		return
 	}
+	// Suffixes, the shortest first: each is one step of panes and the one before.
+	// The longest is the window's own and is given up to base.
 	var later []P
 	for begin := w.split - w.step; begin >= w.after; begin -= w.step {
 		a := w.mergePanes(byT, nil, begin, begin+w.step)
@@ -224,8 +233,8 @@ func (w *slide[P, PP]) rebuild(byT map[int64][]P, merged int64) {
 	w.suffixes = w.suffixes[:last]
 }
 
-// mergePanes merges the panes in (after, upTo] into an array that ends where
-// they begin.
+// mergePanes merges the panes in (after, upTo] into an array that ends where they
+// begin, in order of time, as ordered partials need it.
 func (w *slide[P, PP]) mergePanes(byT map[int64][]P, into []P, after, upTo int64) []P {
 	for end := after + w.width; end <= upTo; end += w.width {
 		if p := byT[end]; p != nil {
@@ -251,7 +260,8 @@ func (w *slide[P, PP]) merge(into, later []P) []P {
 	return into
 }
 
-// grow makes the array have n slots at least.
+// grow makes the array have n slots at least. New slots are empty, also where the
+// room was used before.
 func (w *slide[P, PP]) grow(a []P, n int) []P {
 	if n <= len(a) {
 		return a
@@ -296,7 +306,8 @@ func (w *slide[P, PP]) recycle(a []P) {
 	}
 }
 
-// refresh computes all merged arrays again for the stale slots.
+// refresh computes all merged arrays again for the stale slots, from their panes:
+// what a late sample costs follows the slots it changed, not the leaf's.
 func (w *slide[P, PP]) refresh(byT map[int64][]P, slots int) {
 	w.base = w.grow(w.base, slots)
 	if w.split != w.after {

@@ -71,6 +71,8 @@ const maxTogether = 64
 func (r *Reader) BuildTogether(ctx context.Context, leaves []Missing) (built int, err error) {
 	together := map[string][]Missing{}
 	for _, m := range leaves {
+		// Only leaves of the very same metrics share: one that selects more would make
+		// the others wait for samples that are not theirs.
 		key := fmt.Sprint(m.Leaf.Members.Metrics)
 		together[key] = append(together[key], m)
 	}
@@ -125,8 +127,9 @@ func (r *Reader) buildTogether(ctx context.Context, leaves []Missing) error {
 		folds  = make([]*rawFold, len(leaves))
 		spans  = make([][]segment.Span, len(leaves))
 		takers = make([][]func(*segment.Segment) error, r.lanes()) // by lane, then leaf
-		limit  = max(r.AtOnce/len(leaves), min(r.AtOnce, minAtOnce))
-		first  = leaves[0].From
+		// All leaves together hold as much as one alone may.
+		limit = max(r.AtOnce/len(leaves), min(r.AtOnce, minAtOnce))
+		first = leaves[0].From
 	)
 	for i, m := range leaves {
 		raw := newRawSamples(m.Leaf.Members, m.Leaf.Members.Series)
@@ -156,6 +159,7 @@ func (r *Reader) buildTogether(ctx context.Context, leaves []Missing) error {
 	for _, n := range read {
 		r.Samples += n
 	}
+	// What came in the wrong order is read again leaf by leaf: it is little.
 	for i, x := range folds {
 		if err := x.finish(ctx, r, spans[i]); err != nil {
 			return err

@@ -60,6 +60,7 @@ func (r *Reader) mixed(ctx context.Context, m *keep.Members, after, upTo int64) 
 			}
 			raw.Times[c] = append(raw.Times[c], t)
 			raw.Values[c] = append(raw.Values[c], seg.Values[i])
+			// Most series never have a histogram: theirs stays nil.
 			if seg.Histograms != nil || raw.Histograms[c] != nil {
 				raw.add(c, seg, i)
 			}
@@ -109,7 +110,8 @@ func (x *MixedColumns) sortKeepLast(c int32) {
 	x.Times[c], x.Values[c], x.Histograms[c] = ts[:n], vs[:n], hs[:n]
 }
 
-// mixedOrder sorts three arrays by the first.
+// mixedOrder sorts three arrays by the first, for a stable sort: of samples at one
+// time the last to come must stay the last.
 type mixedOrder struct {
 	times      []int64
 	values     []float64
@@ -124,7 +126,9 @@ func (o *mixedOrder) Swap(i, j int) {
 	o.histograms[i], o.histograms[j] = o.histograms[j], o.histograms[i]
 }
 
-// parted is a column's floats, and its histograms as the engine takes them.
+// parted is a column's floats, and its histograms as the engine takes them: decoded,
+// with the sum from where it is stored. A payload that does not decode is an error of
+// the reading; nothing is left out silently.
 func (x *MixedColumns) parted(c int) (ts []int64, vs []float64, hists []promql.HPoint, err error) {
 	if x.Histograms[c] == nil {
 		return x.Times[c], x.Values[c], nil, nil

@@ -38,7 +38,7 @@ const AheadOfClock = int64(10 * time.Minute / time.Millisecond)
 
 // Reader reads from one snapshot. It is for one goroutine; a fold may use more,
 // for which it waits. Answers about the whole snapshot (spans, all segments of some
-// metrics) are kept: the flows of a group ask the same again and again.
+// metrics) are kept: the flows of a fence group ask the same again and again.
 type Reader struct {
 	*Settings
 	Pos sequence.Position // of the snapshot

@@ -28,6 +28,7 @@ type Selection struct {
 	at     map[sequence.SeriesID]int // index in series, while leaves are added
 }
 
+// selected is a series with its samples, in the order of which the engine sees it.
 type selected struct {
 	id sequence.SeriesID
 	promeval.Series
@@ -67,6 +68,8 @@ func (s *Selection) Add(m *keep.Members, raw *MixedColumns) error {
 		if err != nil {
 			return fmt.Errorf("series %d: %w", id, err)
 		}
+		// Leaves of an expression often select the same series (a / a offset 1h): the
+		// engine gets it once, with the samples of both stretches.
 		i, found := s.at[id]
 		if !found {
 			s.at[id] = len(s.series)

@@ -68,6 +68,8 @@ func (f *Flow) sources(ctx context.Context, r *round, ends []int64, want wanted,
 			out[i] = l.State
 			continue
 		}
+		// Only the stretches that the windows read, which may leave gaps: dirty windows
+		// are scattered.
 		spans := make([]segment.Span, 0, len(ends))
 		for _, end := range ends {
 			spans = append(spans, pane.Between(l.Span(end))...)
@@ -81,6 +83,8 @@ func (f *Flow) sources(ctx context.Context, r *round, ends []int64, want wanted,
 			out[i] = l.RawWindows(raw)
 			continue
 		}
+		// Panes of the windows alone. They are thrown away, so that a refill of a year
+		// does not fill the memory with panes that no open window needs.
 		transient := l.NewState(after, r.Pos.Vector)
 		if err := r.Fold(ctx, l, transient, series, spans, only(l, want)); err != nil {
 			return inputs{}, err
@@ -205,6 +209,7 @@ func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []keep.WindowSo
 	if !touched {
 		return nil, false, nil
 	}
+	// A leaf without samples has an empty vector, as the engine would find.
 	out, err = r.Eval.Residual(ctx, f.Def.Expr.Residual, vectors, end)
 	return out, true, err
 }
@@ -213,6 +218,8 @@ func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []keep.WindowSo
 // touched says that some selector reads a sample; windows without any have no
 // result, even where the engine would give one.
 func (f *Flow) evaluateWhole(ctx context.Context, r *round, sel *read.Selection, end int64) (out promeval.Vector, touched bool, err error) {
+	// The selection was read for several windows: this one must see no sample that
+	// only a later one may.
 	lo, hi := int64(math.MaxInt64), int64(math.MinInt64)
 	for _, l := range f.Leaves {
 		after, upTo := l.Span(end)
@@ -258,6 +265,7 @@ func (f *Flow) changes(res windowResult) progress.Window {
 	}
 	w := progress.Window{Start: f.Def.WindowStart(res.end), End: res.end}
 	for _, row := range res.rows {
+		// Old rows that sort before this one have no value any more.
 		order := 1
 		for len(old) > 0 {
 			if order = compareColumns(old[0].Columns, row.Columns); order >= 0 {

@@ -220,7 +220,7 @@ type Result struct {
 	More  bool // there is work left that need not wait for a trigger
 }
 
-// smallGroup is up to how many flows of a group store their vector every round: a
+// smallGroup is up to how many flows of a fence group store their vector every round: a
 // thousand idle flows would otherwise write a thousand rows for every flush.
 const smallGroup = 50
 

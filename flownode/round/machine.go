@@ -33,7 +33,7 @@ type Limits struct {
 }
 
 // round is one round under way: everything in it is read in one snapshot, at one
-// position, so flows of a group agree with each other.
+// position, so flows of a fence group agree with each other.
 type round struct {
 	*Machine
 	*read.Reader

@@ -57,7 +57,8 @@ func (x *groupRows) extend(layout *flowdef.Layout, m *keep.Members) {
 func (x *groupRows) of(layout *flowdef.Layout, text string, m *keep.Members, samples []keep.LeafSample) ([]progress.Row, error) {
 	x.extend(layout, m)
 	rows := make([]progress.Row, 0, len(samples))
-	// A few groups of many are sorted, many are put in their places.
+	// A few groups of many are sorted, many are put in their places: both give the
+	// order of columns, in which results are compared and written.
 	if len(samples) < len(x.columns)/16 {
 		slices.SortFunc(samples, func(a, b keep.LeafSample) int { return int(x.rank[a.Group]) - int(x.rank[b.Group]) })
 		for i, s := range samples {
