@@ -101,7 +101,7 @@ func assemble(ctx context.Context, c Config, h *host, listener net.Listener, log
 		return nil, err
 	}
 	routes := web.Routes{
-		Write: receiver.Write(), Import: receiver.Import(), Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof,
+		Write: receiver.Write(), Import: receiver.Import(), Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof, Log: log,
 	}
 	return []part{
 		{"private PostgreSQL", h.supervise},

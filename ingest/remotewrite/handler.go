@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"laminar/ingest"
+	"laminar/sequence/outward"
 )
 
 // Config is how a Handler works. Every zero field stands for its default.
@@ -42,7 +43,8 @@ type Handler struct {
 	decompressor *decompressor
 	v1, v2       *ingest.Spellings
 	answers      *prometheus.CounterVec // by status code
-	dropLogged   atomic.Int64           // process's clock, ns: when dropped samples were last logged
+	door         *outward.Door
+	dropLogged   atomic.Int64 // process's clock, ns: when dropped samples were last logged
 }
 
 // New makes a handler that brings what it reads to an ingester.
@@ -57,7 +59,9 @@ func New(ingester *ingest.Ingester, cfg Config) (*Handler, error) {
 		return nil, fmt.Errorf("remote write: limits are negative: body %d, decoded %d, retry after %s", cfg.BodyBytes, cfg.DecodedBytes, cfg.RetryAfter)
 	}
 	h := &Handler{
-		cfg: cfg, ingester: ingester, v1: ingester.NewSpellings(appendLabelsV1), v2: ingester.NewSpellings(nil),
+		cfg: cfg, ingester: ingester,
+		door: outward.New(cfg.Logger, ingest.ErrBusy, ingest.ErrClosed, ingest.ErrTooLongAgo, ingest.ErrForgotten),
+		v1:   ingester.NewSpellings(appendLabelsV1), v2: ingester.NewSpellings(nil),
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "laminar_ingest_requests_total", Help: "Requests answered, by HTTP status code.",
 		}, []string{"code"}),
@@ -91,7 +95,7 @@ func (h *Handler) handler(byDefault encoding) http.Handler {
 		}
 		ver, enc, err := negotiate(r, byDefault)
 		if err != nil {
-			h.answer(w, err)
+			h.answer(w, r, err)
 			return
 		}
 		written, err := h.serve(r, ver, enc)
@@ -99,7 +103,7 @@ func (h *Handler) handler(byDefault encoding) http.Handler {
 			// Whatever became of the request; a 1.0 answer must not have them.
 			setWritten(w.Header(), written)
 		}
-		h.answer(w, err)
+		h.answer(w, r, err)
 	})
 }
 
@@ -111,7 +115,7 @@ func setWritten(h http.Header, n ingest.Tally) {
 }
 
 // answer writes what became of a request.
-func (h *Handler) answer(w http.ResponseWriter, err error) {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, err error) {
 	code, retry := status(err)
 	h.answers.WithLabelValues(strconv.Itoa(code)).Inc()
 	if retry {
@@ -121,7 +125,11 @@ func (h *Handler) answer(w http.ResponseWriter, err error) {
 		w.Header().Set("Allow", http.MethodPost)
 	}
 	if code >= http.StatusBadRequest {
-		http.Error(w, err.Error(), code)
+		text := err.Error()
+		if !sendersOwn(err) {
+			text = h.door.Text(r.Method+" "+r.URL.Path, err)
+		}
+		http.Error(w, text, code)
 		return
 	}
 	w.WriteHeader(code)

@@ -57,3 +57,15 @@ func status(err error) (code int, retry bool) {
 	// A fault of ours or the database's: keep the sender trying.
 	return http.StatusInternalServerError, true
 }
+
+// sendersOwn reports whether an answer is about what the sender sent, and so is
+// for the sender in full. Every other error is the installation's affair: of it
+// the sender learns a public text.
+func sendersOwn(err error) bool {
+	for _, own := range []error{errMethod, errUnsupported, errTooLarge, errMalformed, errRefused} {
+		if errors.Is(err, own) {
+			return true
+		}
+	}
+	return false
+}

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/pprof"
 	"runtime"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"laminar/sequence/outward"
 )
 
 // readyTimeout is how long the database may take to answer before a process is
@@ -29,12 +32,13 @@ type Routes struct {
 	Metrics  prometheus.Gatherer
 	Ready    func(context.Context) error // why requests cannot be served, nil when they can
 	Profiles bool                        // adds Go's own; those of locks cost a little all the time
+	Log      *slog.Logger
 }
 
 // Handler is the HTTP interface. New endpoints are mounted here, and only here;
 // their handlers are packages of their own below server.
 func (r Routes) Handler() http.Handler {
-	mux := http.NewServeMux()
+	mux, door := http.NewServeMux(), outward.New(r.Log)
 	// Without a method in the pattern: the handlers answer 405 themselves, and
 	// VictoriaMetrics' handshake is a GET.
 	mux.Handle("/api/v1/write", r.Write)
@@ -58,7 +62,7 @@ func (r Routes) Handler() http.Handler {
 		ctx, cancel := context.WithTimeout(req.Context(), readyTimeout)
 		defer cancel()
 		if err := r.Ready(ctx); err != nil {
-			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
+			http.Error(w, "not ready: "+door.Text(req.URL.Path, err), http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = io.WriteString(w, "ready\n")

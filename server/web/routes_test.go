@@ -3,6 +3,8 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"laminar/sequence"
 )
 
 // TestRoutes: each endpoint is there under its method, and a process whose
@@ -22,7 +26,7 @@ func TestRoutes(t *testing.T) {
 	}
 	r := Routes{
 		Write: answer(http.StatusNoContent), Import: answer(http.StatusAccepted), Metrics: prometheus.NewRegistry(),
-		Ready: func(context.Context) error { return away },
+		Ready: func(context.Context) error { return away }, Log: slog.New(slog.DiscardHandler),
 	}
 	get := func(h http.Handler, method, path string) (int, string) {
 		w := httptest.NewRecorder()
@@ -41,8 +45,8 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("%s %s is answered %d, want %d", c.method, c.path, code, c.code)
 		}
 	}
-	away = errors.New("the database is away")
-	if code, text := get(r.Handler(), "GET", "/-/ready"); code != 503 || !strings.Contains(text, "the database is away") {
+	away = fmt.Errorf("%w: host=10.1.2.3", sequence.ErrUnavailable)
+	if code, text := get(r.Handler(), "GET", "/-/ready"); code != 503 || !strings.Contains(text, "database is not available") || strings.Contains(text, "10.1.2.3") {
 		t.Errorf("without a database: ready is answered %d, %q", code, text)
 	}
 	if code, _ := get(r.Handler(), "GET", "/-/healthy"); code != 200 {

@@ -132,6 +132,7 @@ func (s *testbed) post(to string, body []byte) error {
 	default:
 		s.told.Add(1)
 	}
+	s.requireNamesNothing(fmt.Sprintf("answered %s: %s", resp.Status, text), string(text))
 	if err != nil {
 		return err
 	}
