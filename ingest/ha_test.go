@@ -79,7 +79,7 @@ func (d *receiver) sendPair(step, from string, t int64, v float64, want error) {
 	if !errors.Is(err, want) {
 		d.t.Errorf("%s: %s is answered %v, want %v", step, from, err, want)
 	}
-	if unknown := want == errUnknown; written.Samples != 1 && !unknown || written.Samples != 0 && unknown {
+	if unknown := errors.Is(want, errUnknown); written.Samples != 1 && !unknown || written.Samples != 0 && unknown {
 		d.t.Errorf("%s: %+v is confirmed", step, written)
 	}
 }

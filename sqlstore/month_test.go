@@ -62,7 +62,7 @@ func TestMonth(t *testing.T) {
 			t.Fatal(err)
 		}
 		db.Exec("delete from flow.f where window_end < to_timestamp($1)", float64(start-kept*segment.BucketMillis)/1000) // as keep does
-		dropAll(db, t)
+		dropAll(t, db)
 		db.Exec("vacuum")
 		sizes[day] = tableSizes(db)
 	}
@@ -77,12 +77,12 @@ func TestMonth(t *testing.T) {
 	if got := sqltest.ScanOne[int](db, "select count(*) from pg_inherits where inhparent = 'sealed'::regclass"); got != kept+1 {
 		t.Errorf("%d partitions are there, want %d", got, kept+1)
 	}
-	requireQuiet(db, t)
+	requireQuiet(t, db)
 }
 
 // dropAll waits until the tables that are not used any more are dropped: whoever
 // was reading them, the server's own workers among them, must have ended.
-func dropAll(db *sqltest.RawDB, t *testing.T) {
+func dropAll(t *testing.T, db *sqltest.RawDB) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); sqltest.ScanOne[int](db, "select count(*) from unused_table") > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -117,7 +117,7 @@ func tableSizes(db *sqltest.RawDB) map[string]int64 {
 // layout promises: rows that are updated all the time stay on their page, what
 // is said to be insert-only is never updated or deleted from, and what the last
 // vacuum could have removed is gone.
-func requireQuiet(db *sqltest.RawDB, t *testing.T) {
+func requireQuiet(t *testing.T, db *sqltest.RawDB) {
 	t.Helper()
 	type table struct {
 		inserts, updates, hot, deletes, dead int64

@@ -120,16 +120,9 @@ func hintOf(err error) string {
 	if hinted, ok := err.(interface{ Hint() string }); ok && hinted.Hint() != "" { // this very error, not one that it wraps
 		return hinted.Hint()
 	}
-	switch e := err.(type) { // likewise
-	case interface{ Unwrap() error }:
-		if inner := e.Unwrap(); inner != nil {
-			return hintOf(inner)
-		}
-	case interface{ Unwrap() []error }:
-		for _, inner := range e.Unwrap() {
-			if hint := hintOf(inner); hint != "" {
-				return hint
-			}
+	for _, inner := range unwrap(err) {
+		if hint := hintOf(inner); hint != "" {
+			return hint
 		}
 	}
 	return ""
@@ -137,12 +130,21 @@ func hintOf(err error) string {
 
 // apart takes what errors.Join joined apart: each has a line of its own.
 func apart(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { // this very error, not one that it wraps
-		if all := joined.Unwrap(); errors.Join(all...).Error() == err.Error() {
-			return all
-		}
+	if all := unwrap(err); len(all) > 0 && errors.Join(all...).Error() == err.Error() {
+		return all
 	}
 	return []error{err}
+}
+
+// unwrap lists the errors that err itself wraps, one level down.
+func unwrap(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // this very error, not one that it wraps
+		return joined.Unwrap()
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return []error{inner}
+	}
+	return nil
 }
 
 func exitCode(err error) int {

@@ -82,6 +82,8 @@ type said struct {
 	at   int64
 }
 
+// New returns a keeper that writes to the store once its Run has begun. The seed
+// hashes what was last taken of each metric.
 func New(store Store, seed maphash.Seed, log *slog.Logger) *Keeper {
 	return &Keeper{
 		store: store, seed: seed, log: log, began: time.Now(),

@@ -214,7 +214,6 @@ func TestDeleteNamesWhatUsesTheTable(t *testing.T) {
 
 // TestBackfillStart looks at where new flows begin to emit.
 func TestBackfillStart(t *testing.T) {
-	const minute = 60_000
 	db := sqltest.NewRawDB(t, 2)
 	m, ids := db.AddMetric("m", 1, 1)
 	other, more := db.AddMetric("other", 1, 1)

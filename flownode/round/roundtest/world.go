@@ -502,8 +502,9 @@ func close9(a, b float64) bool {
 // apart minutes before, it loses ten digits, which the partial does not.
 func closeLine(a, b float64) bool { return math.Abs(a-b) <= 1e-3*(1+math.Abs(b)) }
 
-// Flows that are computed from raw samples have emit: close, since their open
-// window is computed again only now and then, by the clock.
+// OracleFlows is the flows whose tables are held against the engine. Those that
+// are computed from raw samples have emit: close, since their open window is computed
+// again only now and then, by the clock.
 const OracleFlows = `
 flows:
   - {name: rate5m, promql: 'sum by (job) (rate(requests_total[5m]))', every: 1m}
