@@ -79,9 +79,15 @@ func (r *round) compute(ctx context.Context, flows []*Flow, jobs map[progress.Fl
 	return out, nil
 }
 
-// history sorts the flows by where they stand, for each vector looks whether it
-// is still in the history, and makes flows of which it is not start from nothing:
-// everything stored is their delta.
+// history divides the flows into cohorts by where they stand, and asks for each
+// vector whether it is still part of the history. If it is not, its flows start
+// from nothing: every stored sample is their delta.
+//
+// One question per cohort is enough, because its flows have the same vector and
+// the same flushes. After it, for every cohort:
+//
+//	0 <= after[r] <= Pos.Vector[r]   for each region r
+//	changed                          exactly where after was set to zero here
 func (r *round) history(ctx context.Context, flows []*Flow) ([]*cohort, error) {
 	var out []*cohort
 	for _, f := range flows {
@@ -109,7 +115,9 @@ func (r *round) history(ctx context.Context, flows []*Flow) ([]*cohort, error) {
 	return out, nil
 }
 
-// compute works out what the round changes for the flow.
+// compute works out what the round changes for the flow. A flow that has not
+// started, because no sample of it was ever seen, has no windows; a refill job of
+// it is still worked on, since a job ends even if it finds nothing.
 func (s *flowRound) compute(ctx context.Context, job *progress.Job) (Result, error) {
 	if s.started {
 		if err := s.touch(ctx); err != nil {

@@ -2,8 +2,9 @@ package round
 
 // What a round did, for the driver to show.
 // Before: nothing is counted.
-// After: every piece of state and every window that a round computed is counted
-// once, also of a round that failed.
+// After: every piece of state and every window that the round computed is counted
+// once. A round that failed is counted too: the work was done, though its results
+// are not stored.
 
 import (
 	"laminar/flownode/progress"

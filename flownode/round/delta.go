@@ -5,6 +5,18 @@ package round
 // its flow does.
 // After: pane state that exists stands at the round's vector, and each leaf
 // knows which closed windows the delta reaches.
+//
+// A sample of the delta enters a pane in memory exactly once (I3), by one way:
+//
+//	hot, ordered, columnar   folded as it is read            (leafDelta.take)
+//	hot, ordered, pushdown   merged, as the database's part  (pushDelta)
+//	hot, unordered, new      folded, where order is no matter (takeUnordered)
+//	hot, unordered, other    with all of its cell, from raw  (repairCells)
+//	sealed                   never: the state is dropped and built again, because
+//	                         it is unknown which samples belong to the delta
+//
+// A pane that does not exist takes nothing here. Its windows read raw samples,
+// which hold the delta.
 
 import (
 	"context"
@@ -27,8 +39,10 @@ import (
 
 // cohort is the flows of a round that stand at one vector, taken by the same
 // flushes: they share the reading of the delta. Nearly always all flows of a fence
-// group are one cohort; a new flow, or one that was loaded again, catches up in a
+// group are one cohort. A new flow, or one that was loaded again, catches up in a
 // cohort of its own and joins the others in the next round.
+//
+// The cohort's delta is (after, Pos.Vector], region by region.
 type cohort struct {
 	after   sequence.Vector
 	changed bool // what they have read is not in the history any more; after is zero
@@ -104,7 +118,8 @@ func (c *cohort) read(ctx context.Context, r *round) error {
 }
 
 // segments reads the hot segments of some metrics in the ranges, of the picked
-// kind. Metrics that no leaf wants of that kind are not read at all.
+// kind. Metrics that no leaf wants of that kind are not read at all. A segment is
+// valid only during the call of use; what is to stay must be copied.
 func (c *cohort) segments(ctx context.Context, r *round, ranges map[sequence.Region]sequence.Range, metrics map[sequence.MetricID]struct{}, pick segment.Pick, use func(*segment.Segment)) error {
 	if len(metrics) == 0 {
 		return nil
@@ -116,10 +131,14 @@ func (c *cohort) segments(ctx context.Context, r *round, ranges map[sequence.Reg
 	})
 }
 
-// plan asks flowplan about every leaf and says of which metrics ordered and
-// unordered segments must be read. The executors of all leaves are chosen
+// plan asks flowplan about every leaf, and returns the metrics of which ordered
+// and unordered segments must be read here. The executors of all leaves are chosen
 // together: a leaf that reads columns in any case makes them cheaper for the
 // others.
+//
+// Both sets are by metric and not by leaf, because a segment holds one metric and
+// is fetched once. A leaf may therefore be given segments that its own plan does
+// not need; leafDelta.take leaves them out.
 func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.MetricID][]*leafDelta) (ordered, unordered map[sequence.MetricID]struct{}) {
 	ordered, unordered = map[sequence.MetricID]struct{}{}, map[sequence.MetricID]struct{}{}
 	var (
@@ -173,6 +192,11 @@ func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.Metr
 // planLeaf decides what happens to the leaf's pane state, given the segments of
 // its metrics after a vector. State that cannot be advanced exactly is dropped
 // here; a later step builds it again from raw samples.
+//
+// State is also dropped if the delta could make it grow beyond MaxStateBytes. The
+// segments' metadata tell that before a sample is read, so one sample with a time
+// far ahead cannot allocate panes up to there. The ordered delta is still read, to
+// learn which closed windows it reaches.
 func (r *round) planLeaf(l *leafDelta, emittedUntil int64, after sequence.Vector, infos []segment.Info) {
 	st := flowplan.State{}
 	if l.State != nil {
@@ -200,6 +224,10 @@ func (r *round) planLeaf(l *leafDelta, emittedUntil int64, after sequence.Vector
 // finishDelta brings pane state to the round's vector: pushed-down partials, then
 // repairs. Repairs come last because they fold raw samples, which hold the whole
 // delta: folding a part of it afterwards would count it twice.
+//
+// A state that refuses to advance stands at a vector that nothing explains (I7).
+// That is a fault of this program, and it is logged as one; the answer is still
+// only to build the state again.
 func (r *round) finishDelta(ctx context.Context, l *leafDelta, ranges map[sequence.Region]sequence.Range) error {
 	if l.pushed {
 		if err := r.pushDelta(ctx, l, ranges); err != nil {
@@ -223,9 +251,14 @@ func (r *round) finishDelta(ctx context.Context, l *leafDelta, ranges map[sequen
 	return nil
 }
 
-// pushDelta lets the database fold the ordered delta. When it cannot (a sum that
-// overflows is an error in SQL), the state is dropped, to be built again from
-// raw, and the delta is read for the closed windows it reaches.
+// pushDelta lets the database fold the ordered delta. The database gives one
+// partial per pane and slot, and the pane's end stands for the times of all its
+// samples. That is exact, because closed lies on a border of panes: a pane reaches
+// closed windows with all of its samples or with none.
+//
+// When the database cannot (a sum that overflows is an error in SQL), the state is
+// dropped, to be built again from raw, and the delta is read for the closed
+// windows it reaches.
 func (r *round) pushDelta(ctx context.Context, l *leafDelta, ranges map[sequence.Region]sequence.Range) error {
 	from := int64(math.MaxInt64)
 	if l.State != nil {
@@ -251,9 +284,14 @@ func (r *round) pushDelta(ctx context.Context, l *leafDelta, ranges map[sequence
 	})
 }
 
-// repairCells folds the touched slots of the touched panes again from raw. What it
-// costs follows the cells that late samples fall in: one late device does not make
+// repairCells folds the touched slots of the touched panes again from raw. Its
+// cost follows the cells that late samples fall in: one late device does not make
 // a fleet's panes be read again.
+//
+// More is read than is folded. The reading covers every touched series over every
+// touched pane, because a query of exact cells would be as long as the cells are
+// many; the filter then keeps the touched cells. Without the filter, a cell that
+// was not emptied would count its samples twice.
 func (r *round) repairCells(ctx context.Context, l *leafDelta) error {
 	var (
 		touched = map[int32]struct{}{}

@@ -3,7 +3,12 @@ package round
 // Closed windows that have changed: onto the dirty list, and off it again.
 // Before: each leaf knows which closed windows the delta reaches.
 // After: every closed window that the delta touches is computed again, or on the
-// dirty list that is stored with the vector.
+// dirty list that is stored with the vector (progress.P3).
+//
+// From a touched pane to windows: a pane with the end e and the width w holds the
+// times e-w < t <= e. The windows that some of them reach are those from the first
+// that e-w+1 reaches to the last that e reaches. Touches of a batch leaf are by
+// step and not by pane, with the same arithmetic (keep.Leaf.TouchWidth).
 
 import (
 	"context"
@@ -82,8 +87,10 @@ func (s *flowRound) touchPinned(ctx context.Context, l *leafDelta) error {
 	return s.touchAll(ctx, reason)
 }
 
-// touchAll makes every closed window dirty that can be computed and in which
-// some leaf may hold a sample, with all its groups.
+// touchAll makes every closed window dirty that can be computed and in which some
+// leaf may hold a sample, with all its groups. Windows that cannot be rebuilt any
+// more are left as they are stored (I6); without retention (Earliest 0) that is
+// none, and the search begins before the first possible window end, 0.
 func (s *flowRound) touchAll(ctx context.Context, reason progress.Reason) error {
 	after := max(0, s.Def.FirstRebuildable(s.r.Pos.Earliest)) - s.every()
 	if s.r.Pos.Earliest == 0 {
@@ -99,6 +106,10 @@ func (s *flowRound) touchAll(ctx context.Context, reason progress.Reason) error 
 	return nil
 }
 
+// touchGroups makes a window dirty for the groups in bits, by their numbers in the
+// leaf. The list holds their keys instead: it is stored, and numbers are given anew
+// when members are read again. Where a result can depend on several groups, the
+// whole window is dirty.
 func (s *flowRound) touchGroups(l *leafDelta, end int64, bits []uint64, reason progress.Reason) {
 	if !s.Def.Expr.ByGroup {
 		s.DirtyWindows.Touch(end, progress.AllGroups, reason, s.Vector, s.r.Pos.Now)

@@ -1,14 +1,16 @@
 // Package round computes what one round makes of a fence group's flows.
 //
-// A Machine takes flows that stand at A and a Reader of a snapshot at B, and gives
-// a Result for each flow: everything that is to be stored in one transaction (I4).
+// A Machine takes flows that stand at vector A and a Reader of a snapshot at B. It
+// returns a Result for each flow: everything that is to be stored in one
+// transaction (I4).
 //
 //	members     series created in (A, B] are matched once and get slot and group
-//	delta       hot ordered segments of (A, B] are folded into pane state; what
-//	            reaches closed windows, and what is unordered, is noted; sealed
+//	delta       hot ordered segments of (A, B] are folded into pane state; samples
+//	            that reach closed windows, or are unordered, are noted; sealed
 //	            segments of the delta make their whole time range dirty
-//	repair      cells in memory that unordered samples fall in take those that are
-//	            new where order does not matter, else are folded again from raw
+//	repair      cells in memory that unordered samples fall in: a new sample is
+//	            folded where order does not matter, else the cell is folded again
+//	            from raw samples
 //	emit        windows in (emitted-until, watermark] are computed, oldest first
 //	open        the earliest open window is computed as provisional
 //	dirty       closed windows that have been quiet are recomputed
@@ -53,8 +55,15 @@
 // # Drivers
 //
 // The machine has no clock of its own, commits nothing and starts no goroutine
-// that it does not wait for. Whoever drives it (the node, the Stepper, a test)
-// takes the snapshot, commits the results, and tells each flow whether its result
-// was stored. After an error, and after a commit whose outcome is unknown, the
-// driver throws the flows away and loads them again: state is a cache (I7).
+// that it does not wait for. Its driver (the node, the Stepper or a test) takes
+// the snapshot, commits the results, and tells each flow whether its result was
+// stored. After an error, and after a commit whose outcome is unknown, the driver
+// throws the flows away and loads them again: state is a cache (I7).
+//
+// # Errors
+//
+// An expression that cannot be evaluated in a window is no error of the round: the
+// window has no result, and the flow carries the message until a window succeeds.
+// Every other error ends the round for all flows of the fence group: some of them
+// may be half advanced, and which ones is not worth finding out.
 package round

@@ -5,6 +5,10 @@ package round
 // After: every window that it has passed is computed, or the budget is used up
 // and more says so; pane state is there for the earliest open window where that
 // is possible.
+//
+// Emitted-until is the end of a window, and moves only over windows whose results
+// are in this round's output, or of which nothing is to be stored. So a crash in
+// between repeats windows and skips none (I4).
 
 import (
 	"context"
@@ -99,10 +103,14 @@ func (s *flowRound) window(ctx context.Context, src inputs, end int64, want want
 }
 
 // provisional computes the earliest open window, if its definition wants that and
-// something has changed. It waits until no closed window is left to emit: a result
-// that is final is worth more than one that is not. A window some of whose raw
-// samples are given up stays as it is stored, since no later round could put it
-// right.
+// something has changed. It waits until no closed window is left to emit: a final
+// result is worth more than a provisional one. A window that has lost raw samples
+// stays as it is stored, since no later round could put it right.
+//
+// With pane state it costs a few merges and is computed every time. Without, it
+// would be read from raw samples in every round, so a reading that took d is
+// followed by a pause of 4d. The postponed window is remembered: Deadline brings
+// it back even if no further sample comes.
 func (s *flowRound) provisional(ctx context.Context) error {
 	end := s.to.EmittedUntil + s.every()
 	if s.more || s.Def.Emit != flowdef.EmitUpdate || end <= s.to.ClosedUntil(s.every()) {

@@ -1,9 +1,14 @@
 package round
 
-// What a window's expression gives.
+// The value of a flow's expression in one window.
 // Before: pane state stands at the round's vector, or is not there; raw samples
 // can be read.
 // After: the window's rows, computed from everything the snapshot holds (I3).
+//
+// The steps are: choose a source for each leaf (sources), compute each leaf's
+// vector from it, evaluate the residual over the vectors (evaluate), make rows of
+// the result, and reduce these to what has to be written (complete, some,
+// changes). Only the first step reads anything.
 
 import (
 	"context"
@@ -30,8 +35,9 @@ type wanted struct {
 	byEnd map[int64]map[string]struct{} // which of them each of several windows wants, by its end
 }
 
-// windowResult is what a window's expression gives. A window in which no leaf holds
-// a sample has no rows, even where the engine would give some (absent, a number).
+// windowResult is the value of a flow's expression in one window. A window in which
+// no leaf holds a sample has no rows, even where the engine would give some
+// (absent, a number). Such a row would exist in every window of all time.
 type windowResult struct {
 	end     int64
 	touched bool           // some leaf holds a sample in the window
@@ -254,9 +260,12 @@ func (f *Flow) some(res windowResult, want wanted) progress.Window {
 	return w
 }
 
-// changes turns a result of all groups of the open window into what differs from
-// what was last written of it, and remembers it. Both are in the order of their
+// changes turns a result of all groups of the open window into its difference from
+// what was last written, and remembers the result. Both are in the order of their
 // columns, so one pass over the two finds rows that are new, changed and gone.
+//
+// It remembers before anything is stored. That is safe, because a flow whose
+// result is not stored is not used again (Result).
 func (f *Flow) changes(res windowResult) progress.Window {
 	old, known := f.open.rows, f.open.end == res.end && f.open.known
 	f.open = openWindow{end: res.end, rows: res.rows, known: true}
@@ -331,7 +340,8 @@ func (f *Flow) candidates(ctx context.Context, r *round, after, upTo int64, limi
 }
 
 // collect adds to seen the window ends in (after, upTo] that samples from minT to
-// maxT reach, the limit smallest of them.
+// maxT reach, the limit smallest of them. Each call may add limit ends: only all
+// calls together show which are the smallest, and candidates cuts them at the end.
 func collect(l *keep.Leaf, seen map[int64]struct{}, minT, maxT, after, upTo int64, limit int) {
 	first, _ := l.WindowsOf(minT)
 	_, last := l.WindowsOf(maxT)

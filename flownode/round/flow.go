@@ -38,13 +38,17 @@ type Flow struct {
 
 	notBefore  time.Time // when a costly provisional window may be computed again
 	postponed  bool      // it was not, and something has changed
-	pinnedGone bool      // no window can be computed any more: what all of them read is given up
+	pinnedGone bool      // no window can be computed any more: samples that all of them read are given up
 }
 
-// openWindow is the provisional result of the earliest open window as it was
-// last written, so that only what changed is written again: with a scrape every few
+// openWindow is the provisional result of the earliest open window as it was last
+// written, so that only changed rows are written again: with a scrape every few
 // seconds and many groups, most rows are as they were. After a start it is not
 // known, and the window is written whole once.
+//
+// While known, the stored rows of the window are exactly rows, until it has closed.
+// Two things write it up to then, provisional results and the close itself, and
+// both write through changes. Recomputing and refilling are for closed windows.
 type openWindow struct {
 	end   int64
 	rows  []progress.Row // ascending by columns
@@ -98,7 +102,7 @@ func (f *Flow) rebuildable(end, earliest int64) bool {
 // expired reports whether results of the window are not kept any more.
 func (f *Flow) expired(end int64) bool { return f.Def.Expired(end, f.clock.NewestAt) }
 
-// every is the distance of window ends.
+// every is the distance of window ends, ms.
 func (f *Flow) every() int64 { return f.Def.Every }
 
 // Budgets of what is computed at a time.
@@ -121,8 +125,12 @@ func (f *Flow) chunk() int {
 	return f.bounded(min(n, 1000))
 }
 
-// bounded is how many of n windows can be computed from one reading, so that
-// memory does not grow with how much there is to compute.
+// bounded is how many of n windows can be computed from one reading, at least one,
+// so that memory does not grow with how much there is to compute.
+//
+// It is the smallest of two limits over the leaves. The rows of the windows are at
+// most windows * groups. The panes of k windows span range + (k-1)*step, so k is at
+// most (panes*width - range) / step + 1 for the panes that maxChunkBytes hold.
 func (f *Flow) bounded(n int64) int {
 	for _, l := range f.Leaves {
 		groups := int64(max(1, len(l.Members.Groups)))
@@ -135,12 +143,13 @@ func (f *Flow) bounded(n int64) int {
 	return int(max(1, n))
 }
 
-// gap is how far apart windows may be that are computed from one reading: over a
-// longer gap reading raw samples would be wasted.
+// gap is how far apart the ends of windows may be that are computed from one
+// reading, ms. Ends further apart share few samples or none, and the samples
+// between them would be read in vain.
 func (f *Flow) gap() int64 { return max(f.Def.Expr.MaxReach, 16*f.every()) }
 
-// near cuts ends where the next window is so far off that reading raw samples
-// over the gap would be wasted.
+// near cuts ends, which ascend, before the first that is more than gap after its
+// predecessor.
 func (f *Flow) near(ends []int64) []int64 {
 	for i := 1; i < len(ends); i++ {
 		if ends[i]-ends[i-1] > f.gap() {
@@ -160,15 +169,18 @@ func (f *Flow) unrebuildable(end, earliest int64) error {
 }
 
 // storeIdleAfter is how long the vector of a flow that nothing touched may stay
-// unstored in a large group, of which not every flow then writes every round.
-// flow wait waits as long at most.
+// unstored in a large group, where not every flow writes in every round. The
+// command flow wait may be delayed by this much.
 const storeIdleAfter = 5 * time.Second
 
-// Deadline is when, by the database's clock, time alone brings work for the
+// Deadline is when, by the database's clock in ms, time alone brings work for the
 // flow: its vector is to be stored, dirty windows become ready, a postponed
 // provisional window may be computed, or the watermark follows the clock past the
-// end of a window. Unset when it never does: then only samples bring work, and a
-// flow without any costs nothing.
+// end of a window. It is Unset when time never does: then only samples bring work,
+// and a flow without any costs nothing.
+//
+// It may be too early, which costs a round that finds nothing. It must not be too
+// late, because nothing else would begin that round.
 func (f *Flow) Deadline() int64 {
 	next := f.DirtyWindows.NextReady()
 	// In a large group an idle flow's vector is not stored every round, but it must be
@@ -209,9 +221,9 @@ func (f *Flow) pendingOpen() bool {
 	return false
 }
 
-// Result is what a round makes of one flow. Its driver stores Round, in one
-// transaction with the others of the fence group, and then says Committed; or it
-// says Waits, where MayWait allows that. After any other end the Flow must not be
+// Result is a round's outcome for one flow. The driver stores Round, in one
+// transaction with the others of the fence group, and then calls Committed; or it
+// calls Waits, where MayWait allows that. In any other case the Flow must not be
 // used again: its caches are ahead of what is stored.
 type Result struct {
 	Flow  *Flow
@@ -220,8 +232,9 @@ type Result struct {
 	More  bool // there is work left that need not wait for a trigger
 }
 
-// smallGroup is up to how many flows of a fence group store their vector every round: a
-// thousand idle flows would otherwise write a thousand rows for every flush.
+// smallGroup is the largest number of flows of a fence group of which all store
+// their vector every round. In larger groups idle flows wait (storeIdleAfter): a
+// thousand of them would otherwise write a thousand rows for every flush.
 const smallGroup = 50
 
 // MayWait reports whether the result need not be stored now: nothing but the
@@ -232,7 +245,9 @@ func (res *Result) MayWait(flows int, now time.Time) bool {
 	return res.Idle && (f.Stored.Equal(res.Round.To.Vector) || flows > smallGroup && now.Sub(f.StoredAt) < storeIdleAfter)
 }
 
-// Waits makes the flow go on from a result that is not stored.
+// Waits makes the flow go on from a result that is not stored. Its vector is then
+// ahead of Stored, and the next round to be stored starts From Stored: that is the
+// vector the fence compares (I4).
 func (res *Result) Waits() {
 	res.Flow.Progress, res.Flow.Error = res.Round.To, res.Round.Error
 }

@@ -1,9 +1,13 @@
 package round
 
-// The work of one round on one flow, and what comes of it.
+// The work of one round on one flow, and its outcome.
 // Before: the flow stands where its last commit left it.
 // After: everything that changes is in one progress.Round, to be stored in one
 // transaction (I4).
+//
+// The flow's Progress does not change before the commit; the round works on a copy
+// (to). Its caches and its clock do change, which is why a flow whose result is
+// lost cannot be used again.
 
 import (
 	"context"
@@ -93,8 +97,12 @@ func (s *flowRound) begin(ctx context.Context) error {
 	return nil
 }
 
-// firstEnd is the first window end that the delta reaches, MaxInt64 for none. The
-// delta touches nothing then: all these windows are emitted anyway.
+// firstEnd is the first window end that the delta reaches, MaxInt64 for none. It
+// empties the touches and spans of the delta, because no window is closed yet: all
+// these windows are emitted anyway, and none must become dirty.
+//
+// Pinned leaves have no say. Their samples reach every window or none, so they do
+// not tell where windows begin.
 func firstEnd(deltas []*leafDelta) int64 {
 	first := int64(math.MaxInt64)
 	for _, l := range deltas {
@@ -118,8 +126,9 @@ func firstEnd(deltas []*leafDelta) int64 {
 	return first
 }
 
-// seeStored notes the newest sample that is stored: for a flow whose windows begin
-// before its first delta.
+// seeStored notes the newest sample that is stored, for a flow whose windows begin
+// before its first delta. Times beyond the database's clock do not count: they
+// would put the watermark into the future.
 func (s *flowRound) seeStored(ctx context.Context) error {
 	for _, l := range s.deltas {
 		if len(l.Members.Metrics) == 0 {
@@ -136,9 +145,9 @@ func (s *flowRound) seeStored(ctx context.Context) error {
 	return nil
 }
 
-// watermark is the time up to which the flow's windows are closed, at the
-// round's vector. It stands still while samples that every window reads are due,
-// or given up.
+// watermark is the time up to which the flow's windows are closed, at the round's
+// vector. It never goes back. It stands still while samples that every window
+// reads (of pinned leaves) may still come, and when such samples are given up.
 func (s *flowRound) watermark() int64 {
 	before, now, def := s.to.Watermark, s.r.Pos.Now, &s.Def
 	newest := s.clock.Watermark(now, 0, progress.Unset)

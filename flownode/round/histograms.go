@@ -17,10 +17,15 @@ import (
 // histograms makes flows compute their windows whole, by Prometheus's engine over
 // raw samples, once a metric that they select holds native histograms: no partial
 // is kept of these, and a float series may change into a histogram series in the
-// middle of a window. It is decided from what the snapshot says of metrics, in
-// which it comes with the first histogram, so no histogram's sum is ever folded
-// as if it were a float. It stays that way for as long as the process owns the
-// flow, and the next owner finds the same.
+// middle of a window.
+//
+// The snapshot lists the metrics with histograms. A metric enters that list in the
+// commit of its first histogram, so no histogram's sum is ever folded as if it were
+// a float. The flow stays a batch flow for as long as the process owns it, and the
+// next owner decides the same. The stored definition is not changed: it says what
+// was asked for, and this is only how it is computed.
+//
+// Flows that change get new leaves, so their members are read once more.
 func (r *round) histograms(ctx context.Context, flows []*flowRound) error {
 	if len(r.Pos.Histograms) == 0 {
 		return nil

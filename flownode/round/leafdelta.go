@@ -1,9 +1,9 @@
 package round
 
-// What one round finds out about one leaf.
+// The delta of one leaf in one round.
 // Before: its pane state, where it exists, stands where the flow does.
-// After: the ordered samples of the delta are in pane state; which closed windows
-// the delta reaches, and which cells must be folded again, is noted.
+// After: the ordered samples of the delta are in pane state; the closed windows
+// that the delta reaches, and the cells that must be folded again, are noted.
 
 import (
 	"laminar/flownode/flowplan"
@@ -28,16 +28,18 @@ type leafDelta struct {
 	repair    keep.Touches // unordered samples that fall in panes in memory, by slot
 }
 
-// wouldGrow is about how many bytes of pane state samples from minT to maxT add,
-// if every slot gets a cell in every pane. One sample from far away would: then
-// state is not worth its memory and is dropped.
+// wouldGrow is about how many bytes of pane state samples from minT to maxT need
+// (ms), if every slot gets a cell in every pane between them. Times before the
+// state's beginning are not kept and count for nothing. A single sample from far
+// ahead can make it huge: then the state is not worth its memory.
 func (l *leafDelta) wouldGrow(minT, maxT int64) int64 {
 	return l.StateBytes((maxT - max(minT, l.From()) + l.Def.Pane) / l.Def.Pane)
 }
 
-// take takes one hot ordered segment of the delta: it is folded into pane state,
-// and where it reaches closed windows that is noted. A leaf that lacks state only
-// notes; its windows are computed from raw samples, which hold the segment too.
+// take uses one hot ordered segment of the delta. The segment is folded into pane
+// state, and the closed windows that it reaches are noted. Without state they are
+// only noted: the leaf's windows are computed from raw samples, which hold the
+// segment too. A leaf whose delta the database aggregates ignores the segment.
 func (l *leafDelta) take(seg *segment.Segment) {
 	switch {
 	case l.pushed || !l.plan.Ordered:
@@ -54,11 +56,11 @@ func (l *leafDelta) take(seg *segment.Segment) {
 	}
 }
 
-// takeUnordered takes an unordered sample: it may reach closed windows, and the
-// panes in memory must have it. Where nothing else is stored at its time, and
-// order does not matter to the pane, it is folded as it is. Otherwise the sample
-// replaces another, or belongs in the middle of what the cell has folded: there is
-// no inverse of a fold, so the cell is emptied and folded again from raw samples.
+// takeUnordered uses one unordered sample. It may reach closed windows, and the
+// panes in memory must hold it. If nothing else is stored at its time, and order
+// does not matter to the partial, it is folded as it is. Otherwise it replaces
+// another sample, or belongs between samples that the cell has folded already. A
+// fold has no inverse, so such a cell is emptied and folded again from raw samples.
 func (l *leafDelta) takeUnordered(x read.UnorderedSample) {
 	slot := l.Members.Index.Get(x.Series)
 	if slot == keep.NoSlot {

@@ -1,8 +1,8 @@
 package round
 
-// What a round works with.
+// The machine, and one round that it computes.
 // Before: nothing else uses the reader.
-// After: what the round did is counted.
+// After: the round's work is counted.
 
 import (
 	"log/slog"
@@ -14,7 +14,7 @@ import (
 
 // Machine computes rounds. It has no clock of its own, commits nothing, and starts
 // no goroutine that it does not wait for. The node, the Stepper and the tests drive
-// the same one, so what a simulation has found to be right is what runs.
+// the same machine, so a simulation tests the code that runs.
 //
 // It holds settings only and may be used by several goroutines at once. A flow
 // belongs to one of them.
@@ -28,7 +28,7 @@ type Machine struct {
 // Limits bounds a round. Without bounds a backlog would make one round last for
 // hours, in which its snapshot holds back vacuum and nothing is committed.
 type Limits struct {
-	Deadline time.Time // from when on work that can wait goes on in the next round
+	Deadline time.Time // after it, work that can wait is left to the next round
 	Flows    int64     // of the process: they share the memory for late samples
 }
 

@@ -12,8 +12,9 @@ import (
 	"laminar/sequence"
 )
 
-// manySeries is from how many new series on each flow adds them in a goroutine of
-// its own. Fewer are added sooner than goroutines are begun; a start adds millions.
+// manySeries is the least number of new series that each flow adds in a goroutine
+// of its own. Fewer are added sooner than goroutines are started; the first round
+// after a start adds millions. Flows share nothing but the list, which is only read.
 const manySeries = 10_000
 
 // members adds the series created since each flow last looked. Matchers and
@@ -23,6 +24,9 @@ const manySeries = 10_000
 // those created after a vector are exactly those whose first sample lies after it:
 // no sample of the delta has a series that is not known afterwards. Flows that last
 // looked at the same vector share one question to the database.
+//
+// A nil MembersAt asks for all series. MembersAt moves before the series are
+// added, which is safe because a flow is thrown away after any error (I7).
 func (r *round) members(ctx context.Context, flows []*flowRound) error {
 	type since struct {
 		after  sequence.Vector

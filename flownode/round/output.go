@@ -1,8 +1,9 @@
 package round
 
-// What a round stores of one flow, apart from its progress.
+// The results of one flow that a round stores, beside its progress.
 // Before: nothing.
-// After: each window is there once, in its most complete form.
+// After: each window is there once, in its most complete form, and each dirty
+// entry that it answers is in remove.
 
 import (
 	"laminar/flownode/flowplan"
@@ -20,8 +21,10 @@ type output struct {
 	remove  []progress.DirtyKey
 }
 
-// put adds a window to what is stored this round. Of two for the same end the
-// later one holds, unless it knows less.
+// put adds a window to the output. Of two with the same end the later one holds,
+// unless the earlier is complete and the later is not: an incomplete one says
+// nothing about rows it does not name. A window that would change nothing is left
+// out.
 func (o *output) put(w progress.Window) {
 	if len(w.Rows) == 0 && len(w.Gone) == 0 && !w.Complete {
 		return
@@ -40,7 +43,8 @@ func (o *output) put(w progress.Window) {
 	o.windows = append(o.windows, w)
 }
 
-// forget takes a window off the dirty list as it is stored, all its groups.
+// forget removes a window from the stored dirty list: the entries of its groups,
+// and the entry for all groups if it has one.
 func (o *output) forget(d *flowplan.DirtyWindow) {
 	if d.All {
 		o.remove = append(o.remove, progress.DirtyKey{WindowEnd: d.End, Group: progress.AllGroups})

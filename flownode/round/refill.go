@@ -13,15 +13,19 @@ import (
 	"laminar/flownode/progress"
 )
 
-// refillWindows is how many windows at least a refill job computes from one reading of
-// raw samples, if that is not too much and not the whole expression is computed
-// for each.
+// refillWindows is the least number of windows that a refill job computes from one
+// reading of raw samples, within Flow.bounded. It does not apply to batch flows,
+// where each window costs the whole expression and reading is the smaller part.
 const refillWindows = 128
 
 // refill moves a job of the flow forward, inside the flow's round and at its
 // vector: one owner writes results, so a refill can neither overwrite newer
 // values nor merge anything twice. Windows are computed from raw samples alone
 // and written whole.
+//
+// NextT is the job's position, ms: every window with an end <= NextT is refilled.
+// It only grows, and it is stored with the windows it speaks of, so a job that is
+// taken up again by another owner neither skips nor has to repeat a chunk.
 func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.JobStep, error) {
 	step := &progress.JobStep{ID: job.ID, NextT: job.NextT}
 	limit := s.to.EmittedUntil

@@ -13,9 +13,12 @@ import (
 )
 
 // groupRows is the label columns of the groups of a leaf, and their order as
-// rows, for flows that are one leaf and nothing else: they are worked out once
-// for a group and shared by all windows. With many groups that is most of what a
-// window would cost. It is a cache: with other members it must be made anew.
+// rows, for flows that are one leaf and nothing else. They are worked out once
+// for a group and shared by all windows; with many groups that is most of the cost
+// of a window. It is a cache: with other members it must be made anew.
+//
+// columns[rank[g]] are the columns of group g, and columns ascends without
+// repeats. So len(columns) <= len(rank), and it is less where groups share a row.
 type groupRows struct {
 	rank    []int32    // by group: its place among the rows
 	columns [][]string // by rank, ascending
@@ -24,7 +27,9 @@ type groupRows struct {
 	filled []bool    // by rank; scratch
 }
 
-// extend adds the groups that are new. Members never lose any.
+// extend adds the groups that are new. Members never lose any, so nothing is
+// removed. All groups are sorted again: a new group may come between old ones, and
+// ranks are places.
 func (x *groupRows) extend(layout *flowdef.Layout, m *keep.Members) {
 	known := len(x.rank)
 	if known == len(m.Groups) {
@@ -51,9 +56,9 @@ func (x *groupRows) extend(layout *flowdef.Layout, m *keep.Members) {
 	x.values, x.filled = make([]float64, len(x.columns)), make([]bool, len(x.columns))
 }
 
-// of turns values of groups into rows; text is the expression, for errors. Two groups can have one row: where
-// static labels replace those that tell them apart. That is an error when both
-// have a value.
+// of turns values of groups into rows; text is the expression, for errors. Two
+// groups can have one row, where static labels replace the labels that tell them
+// apart. That is an error when both have a value.
 func (x *groupRows) of(layout *flowdef.Layout, text string, m *keep.Members, samples []keep.LeafSample) ([]progress.Row, error) {
 	x.extend(layout, m)
 	rows := make([]progress.Row, 0, len(samples))

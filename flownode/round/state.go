@@ -1,9 +1,16 @@
 package round
 
-// Which leaves have pane state in memory, and from where on.
+// Pane state: which leaves have it in memory, and where it begins.
 // Before: pane state that exists stands at the round's vector.
-// After: so does what was built; panes that are neither needed nor cheap are
-// dropped.
+// After: so does state that was built here; panes that are neither needed nor cheap
+// are dropped.
+//
+// Of the panes in memory, with need the beginning of the earliest open window:
+//
+//	end > need                    always kept: open windows are computed from them
+//	need-lateKeep < end <= need   always kept, and built: late samples are common
+//	older, within the budget      kept if they exist, never built
+//	older still                   dropped (trim)
 
 import (
 	"context"
@@ -25,11 +32,15 @@ func (s *flowRound) behind(watermark int64) int64 {
 	return (pane.FloorEnd(watermark, s.every()) - s.to.EmittedUntil) / s.every()
 }
 
-// stateMissing reports whether the leaf is to have pane state that reaches back to
-// the earliest open window but has not, and from where on. A leaf whose state would
-// take more than is allowed is computed from raw samples instead, and so is one
-// whose windows have too many panes. A leaf that selects nothing has state without
-// cells, which costs nothing and makes its first samples no special case.
+// stateMissing reports whether the leaf lacks pane state that it should have, and
+// where that state is to begin: it must reach back to the earliest open window. A
+// leaf whose state would exceed MaxStateBytes is computed from raw samples instead,
+// and so is one whose windows have too many panes. A leaf that selects nothing has
+// state without cells, which costs nothing and makes its first samples no special
+// case.
+//
+// The size is estimated up to the latest time that a sample may have, so that state
+// built now does not outgrow its limit before it is trimmed.
 func (s *flowRound) stateMissing(l *keep.Leaf) (from int64, missing bool) {
 	if l.Def.Batch || len(l.Members.Series) == 0 && l.State != nil {
 		return 0, false
@@ -82,9 +93,10 @@ func (s *flowRound) ensureState(ctx context.Context) error {
 	return nil
 }
 
-// lateKeep is how much older than the earliest open window needs panes are kept,
-// ms in whole panes: senders that retry are late by a minute or two all the time,
-// and each of their samples would otherwise cost a reading of raw samples.
+// lateKeep is how long panes are kept beyond the beginning of the earliest open
+// window, ms, a multiple of the pane's width and at most 60 panes. Senders that
+// retry are late by a minute or two all the time, and each of their samples would
+// otherwise cost a reading of raw samples.
 func lateKeep(l *keep.Leaf) int64 {
 	const late = int64(2 * time.Minute / time.Millisecond)
 	return min((late+l.Def.Pane-1)/l.Def.Pane, 60) * l.Def.Pane
