@@ -83,7 +83,7 @@ const noFlows = "no flows: the definitions hold none under `flows:` or `groups:`
 
 func (a *app) flowApplyCommand() *cobra.Command {
 	var files []string
-	var replace bool
+	var replace, cascade bool
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Write definitions to the catalogue; other flows stay as they are",
@@ -99,7 +99,7 @@ func (a *app) flowApplyCommand() *cobra.Command {
 			}
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				results, err := store.Catalogue.Apply(ctx, flows, flowstore.ApplyOptions{
-					Replace: replace, Retention: c.Upkeep.Retention.Milliseconds(),
+					Replace: replace, Cascade: cascade, Retention: c.Upkeep.Retention.Milliseconds(),
 				})
 				if err != nil {
 					return err
@@ -108,7 +108,8 @@ func (a *app) flowApplyCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&replace, "replace", false, "drop and rebuild the results of changed definitions")
+	cmd.Flags().BoolVar(&replace, "replace", false, "drop and rebuild the results of changed definitions; grants, indexes, comments and views of their tables stay")
+	cmd.Flags().BoolVar(&cascade, "cascade", false, "with --replace: let go what cannot be made again for a table with other columns, and name it")
 	addFilesFlag(cmd, &files)
 	a.addOutputFlag(cmd)
 	return cmd
@@ -119,6 +120,9 @@ func applied(results []flowstore.ApplyResult) table {
 	data := view.Each(results, view.NewApplied)
 	for _, r := range data {
 		t.rows = append(t.rows, []string{r.Flow, r.Table, r.Action})
+		for _, lost := range r.Lost {
+			t.rows = append(t.rows, []string{"", "", "lost: " + lost})
+		}
 	}
 	t.data = data
 	if len(results) == 0 {

@@ -83,6 +83,10 @@ var (
 	ResultTable string
 	//go:embed result_create.sql
 	ResultCreate string
+	//go:embed result_belongings.sql
+	ResultBelongings string
+	//go:embed result_grantees.sql
+	ResultGrantees string
 	//go:embed result_clear.sql
 	ResultClear string
 	//go:embed result_oldest.sql

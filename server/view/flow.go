@@ -98,11 +98,13 @@ type Applied struct {
 	Flow   string `json:"flow"`
 	Table  string `json:"table"`
 	Action string `json:"action"`
+	// What people had made of the table and what went with it; see --cascade.
+	Lost []string `json:"lost,omitempty"`
 }
 
 // NewApplied shows the outcome for one flow.
 func NewApplied(r flowstore.ApplyResult) Applied {
-	return Applied{Flow: r.Flow, Table: TableName(r.Table), Action: string(r.Action)}
+	return Applied{Flow: r.Flow, Table: TableName(r.Table), Action: string(r.Action), Lost: r.Lost}
 }
 
 var quotedName = regexp.MustCompile(`"([a-z_][a-z0-9_]*)"`)

@@ -3,6 +3,7 @@ package flowstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"laminar/flownode/flowdef"
@@ -32,6 +33,9 @@ type ApplyOptions struct {
 	// Replace allows flows whose definition changed; their results so far are
 	// dropped.
 	Replace bool
+	// Cascade lets go what people have made of a replaced flow's table and what
+	// cannot be made again for the new one, such as a view of a column that goes.
+	Cascade bool
 	// Retention is how long raw samples are kept, ms; 0 means without end. A flow
 	// whose windows reach further back is refused. It counts only where no serving
 	// process has said in the database how long it keeps them.
@@ -55,6 +59,7 @@ type ApplyResult struct {
 	Flow   string // its title
 	Table  string // its result table, schema included, quoted where needed
 	Action Applied
+	Lost   []string // what people had made of the old table and what is gone with it
 }
 
 // ProblemsError is all that speaks against a set of definitions together with
@@ -116,7 +121,7 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 	}
 	results := make([]ApplyResult, len(flows))
 	var changed []string
-	var replaced []entry
+	var replaced []leaving
 	for i, f := range flows {
 		results[i] = ApplyResult{Flow: f.Title(), Table: newResultTable(c.schema, f).ident(), Action: Created}
 		old, exists := byTitle[f.Title()]
@@ -130,7 +135,7 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 		switch {
 		case old.hash != hash:
 			results[i].Action = Replaced
-			changed, replaced = append(changed, f.Title()), append(replaced, old)
+			changed, replaced = append(changed, f.Title()), append(replaced, leaving{old, newResultTable(c.schema, f), f.Name})
 		case old.def.Executor != f.Executor:
 			results[i].Action = Retuned
 		case old.group != f.Group:
@@ -144,7 +149,8 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 		return nil, &ChangedError{Flows: changed}
 	}
 	// Old ones go first: a new one may want the table of one that goes.
-	if err := c.remove(ctx, replaced); err != nil {
+	left, err := c.remove(ctx, replaced)
+	if err != nil {
 		return nil, err
 	}
 	for i, f := range flows {
@@ -158,6 +164,14 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 		if err != nil {
 			return nil, fmt.Errorf("flow %s: %w", f.Title(), err)
 		}
+	}
+	for _, l := range left {
+		lost, err := l.settle(ctx, c.Session(), opts.Cascade)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(results, func(r ApplyResult) bool { return r.Flow == l.successor.title })
+		results[i].Lost = lost
 	}
 	return results, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	queries "laminar/queries/flow"
 	"laminar/sqlstore/pg"
@@ -58,7 +57,8 @@ func (c *Catalogue) Delete(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		return c.remove(ctx, []entry{e})
+		_, err = c.remove(ctx, []leaving{{entry: e}})
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("delete flow %s: %w", name, err)
@@ -66,19 +66,28 @@ func (c *Catalogue) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// remove forgets flows and drops their results. A table that a flow which
-// stays writes to as well only loses the rows of those that go.
-func (c *catalogueChange) remove(ctx context.Context, gone []entry) error {
+// leaving is a flow that goes.
+type leaving struct {
+	entry
+	successor *resultTable // of the flow that takes its place; nil when none does
+	name      string       // of that flow
+}
+
+// remove forgets flows and drops their results. A table that a flow which stays
+// writes to as well only loses the rows of those that go. What people have made of
+// a table is returned for its successor, which is yet to be made.
+func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]inheritance, error) {
 	if len(gone) == 0 {
-		return nil
+		return nil, nil
 	}
 	ids := make([]int32, len(gone))
 	for i, e := range gone {
 		ids[i] = e.id
 	}
 	if _, err := c.Session().Exec(ctx, queries.FlowDelete, ids); err != nil {
-		return fmt.Errorf("forget flows: %w", err)
+		return nil, fmt.Errorf("forget flows: %w", err)
 	}
+	var left []inheritance
 	// Rows of the catalogue first: they are what rounds are fenced by, so no round
 	// of these flows writes to the tables any more.
 	for _, e := range gone {
@@ -89,27 +98,28 @@ func (c *catalogueChange) remove(ctx context.Context, gone []entry) error {
 		table := newResultTable(e.schema, e.def)
 		owned, err := table.owned(ctx, c.Session())
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !owned {
 			continue // never made, or dropped by hand
+		}
+		if e.successor != nil && !shared {
+			handed, err := table.handOver(ctx, c.Session(), e.successor, e.name)
+			if err != nil {
+				return nil, err
+			}
+			if handed != nil {
+				left = append(left, *handed)
+			}
+			continue
 		}
 		stmt, args := table.drop(), []any(nil)
 		if shared {
 			stmt, args = table.clear()
 		}
 		if _, err := c.Session().Exec(ctx, stmt, args...); err != nil {
-			// The snapshot's short limit on waiting holds here, too: a drop must not
-			// hold up every round while a long query reads a table.
-			if pg.LockTimedOut(err) {
-				return pg.WithHint(fmt.Errorf("drop the results in %s: the table is in use: %w", table.ident(), err), "again when no query reads it")
-			}
-			if using := pg.Dependents(err); using != "" {
-				return pg.WithHint(fmt.Errorf("drop the results in %s, which others use: %s", table.ident(), strings.ReplaceAll(using, "\n", "; ")),
-					"drop what uses the table, and make it again afterwards; pg_get_viewdef shows a view's definition")
-			}
-			return fmt.Errorf("drop the results in %s: %w", table.ident(), err)
+			return nil, table.explainDrop(err)
 		}
 	}
-	return nil
+	return left, nil
 }

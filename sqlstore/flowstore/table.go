@@ -107,6 +107,23 @@ func (t *resultTable) ensure(ctx context.Context, q pg.Querier, flow string) err
 // that it is Laminar's.
 func (t *resultTable) drop() string { return "drop table if exists " + t.ident() }
 
+// truncate is the statement that empties the table; it keeps all else.
+func (t *resultTable) truncate() string { return "truncate table " + t.ident() }
+
+// explainDrop says why the table could not be dropped or emptied.
+func (t *resultTable) explainDrop(err error) error {
+	// The snapshot's short limit on waiting holds here, too: a drop must not
+	// hold up every round while a long query reads a table.
+	if pg.LockTimedOut(err) {
+		return pg.WithHint(fmt.Errorf("drop the results in %s: the table is in use: %w", t.ident(), err), "again when no query reads it")
+	}
+	if using := pg.Dependents(err); using != "" {
+		return pg.WithHint(fmt.Errorf("drop the results in %s, which others use: %s", t.ident(), strings.ReplaceAll(using, "\n", "; ")),
+			"drop what uses the table, and make it again afterwards; pg_get_viewdef shows a view's definition")
+	}
+	return fmt.Errorf("drop the results in %s: %w", t.ident(), err)
+}
+
 // owned reports whether the table exists and was made by Laminar.
 func (t *resultTable) owned(ctx context.Context, q pg.Querier) (bool, error) {
 	var (

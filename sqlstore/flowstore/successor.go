@@ -1,0 +1,151 @@
+package flowstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	queries "laminar/queries/flow"
+	"laminar/sqlstore/pg"
+)
+
+// A result table is Laminar's, but people live with it: they grant its reading,
+// index it, comment its columns, and build views on it. A flow that is replaced
+// must not take that away. Where its new table has the name and the columns of
+// the old one, the old one is emptied and stays what it is. Otherwise a new table
+// takes its place in the same transaction and inherits what can be made again
+// exactly; what cannot stops the replacement, unless the caller lets it go.
+
+// belonging is one thing that people have given to a result table or made of it.
+type belonging struct {
+	What       string   // for people
+	Statements []string // that make it again, in their order; none where that cannot be done exactly
+}
+
+// LostError says what of people's would be lost with a result table. Nothing was
+// changed.
+type LostError struct {
+	Table string
+	Lost  []string // each a thing, with why it cannot be made again where that is known
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("the table %s is dropped, and these cannot be made again for its successor: %s", e.Table, strings.Join(e.Lost, "; "))
+}
+
+// Hint tells the user what to type instead.
+func (e *LostError) Hint() string {
+	return "--cascade, which lets them go and names them; or drop them first and make them again afterwards"
+}
+
+// belongings are what people have given to the table, for a successor.
+func (t *resultTable) belongings(ctx context.Context, q pg.Querier, successor *resultTable) ([]belonging, error) {
+	rows, err := q.Query(ctx, queries.ResultBelongings, t.schema, t.name, successor.ident())
+	if err != nil {
+		return nil, fmt.Errorf("look what belongs to %s: %w", t.ident(), err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[belonging])
+	if err != nil {
+		return nil, fmt.Errorf("look what belongs to %s: %w", t.ident(), err)
+	}
+	return found, nil
+}
+
+// sameAs reports whether rows of the other table fit into this one, which also has
+// its name.
+func (t *resultTable) sameAs(other *resultTable) bool {
+	return t.ident() == other.ident() && strings.Join(t.in.labels, ",") == strings.Join(other.in.labels, ",") && t.perLabel == other.perLabel
+}
+
+// inheritance is what a table that was dropped leaves to the one that takes its
+// place.
+type inheritance struct {
+	old, successor *resultTable
+	name           string // of the successor's flow
+	all            []belonging
+}
+
+// handOver makes the table ready for its successor: empties it where the successor
+// is the same, and returns nil; else drops it and returns what is to be made again.
+func (t *resultTable) handOver(ctx context.Context, q pg.Querier, successor *resultTable, name string) (*inheritance, error) {
+	if t.sameAs(successor) && successor.ensure(ctx, q, name) == nil {
+		if _, err := q.Exec(ctx, t.truncate()); err != nil {
+			return nil, t.explainDrop(err)
+		}
+		return nil, nil
+	}
+	all, err := t.belongings(ctx, q, successor)
+	if err != nil {
+		return nil, err
+	}
+	// Nothing goes unseen: what depends on the table is among the belongings.
+	if _, err := q.Exec(ctx, t.drop()+" cascade"); err != nil {
+		return nil, t.explainDrop(err)
+	}
+	return &inheritance{old: t, successor: successor, name: name, all: all}, nil
+}
+
+// settle makes the successor and all that is left to it. It returns what could not
+// be made again; if there is any and cascade does not allow it, that is a LostError.
+func (l *inheritance) settle(ctx context.Context, q pg.Querier, cascade bool) (lost []string, err error) {
+	if len(l.all) == 0 {
+		return nil, nil // the flownode that takes the flow first makes the table
+	}
+	if err := l.successor.ensure(ctx, q, l.name); err != nil {
+		return nil, err
+	}
+	if err := l.successor.revokeDefaults(ctx, q); err != nil {
+		return nil, err
+	}
+	for _, b := range l.all {
+		if why := restore(ctx, q, b); why != nil {
+			lost = append(lost, b.What+why.Error())
+		}
+	}
+	if len(lost) > 0 && !cascade {
+		return nil, &LostError{Table: l.old.ident(), Lost: lost}
+	}
+	return lost, nil
+}
+
+// restore makes one thing again, or nothing of it and says why.
+func restore(ctx context.Context, session pg.Querier, b belonging) error {
+	if len(b.Statements) == 0 {
+		return errors.New(" (of a kind that cannot be copied)")
+	}
+	if _, err := session.Exec(ctx, "savepoint belonging"); err != nil {
+		return err
+	}
+	for _, stmt := range b.Statements {
+		if _, err := session.Exec(ctx, stmt); err != nil {
+			if _, back := session.Exec(ctx, "rollback to savepoint belonging"); back != nil {
+				return back
+			}
+			return fmt.Errorf(" (%w)", err)
+		}
+	}
+	_, err := session.Exec(ctx, "release savepoint belonging")
+	return err
+}
+
+// revokeDefaults takes back what default privileges gave a table that was just made
+// in the place of another: only what that one had is to hold.
+func (t *resultTable) revokeDefaults(ctx context.Context, q pg.Querier) error {
+	rows, err := q.Query(ctx, queries.ResultGrantees, t.schema, t.name)
+	if err != nil {
+		return fmt.Errorf("look who may use %s: %w", t.ident(), err)
+	}
+	roles, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look who may use %s: %w", t.ident(), err)
+	}
+	for _, role := range roles {
+		if _, err := q.Exec(ctx, "revoke all on table "+t.ident()+" from "+role); err != nil {
+			return fmt.Errorf("take back default privileges on %s: %w", t.ident(), err)
+		}
+	}
+	return nil
+}
