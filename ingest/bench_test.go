@@ -79,7 +79,10 @@ func benchBatches(b *testing.B) (*Ingester, []*batch) {
 	d := newReceiver(b, ingesttest.New(1), Config{})
 	var batches []*batch
 	for from := 0; from < benchSeries; from += benchRequest {
-		in := d.Begin(b.Context())
+		in, err := d.Begin(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
 		in.earliest, in.latest = 0, segment.MaxTime
 		for i := from; i < from+benchRequest; i++ {
 			e := ts(fmt.Sprintf("__name__ node_metric_%d_total cpu %d instance host-%d.example.org:9100 job node mode idle", i/50%100, i%50, i/5000),

@@ -60,7 +60,7 @@ func Spell(labels []series.RawLabel) string {
 	var b strings.Builder
 	for _, lb := range labels {
 		if string(lb.Name) == series.MetricName {
-			b.Write(lb.Value)
+			b.Write(cut(lb.Value))
 			break
 		}
 	}
@@ -74,9 +74,9 @@ func Spell(labels []series.RawLabel) string {
 			b.WriteString(", ")
 		}
 		first = false
-		b.Write(lb.Name)
+		b.Write(cut(lb.Name))
 		b.WriteString(`="`)
-		b.Write(lb.Value)
+		b.Write(cut(lb.Value))
 		b.WriteByte('"')
 		if b.Len() > maxExampleBytes {
 			b.WriteString(", ...")
@@ -86,3 +86,6 @@ func Spell(labels []series.RawLabel) string {
 	b.WriteByte('}')
 	return b.String()
 }
+
+// cut is as much of a text as fits an example.
+func cut(text []byte) []byte { return text[:min(len(text), maxExampleBytes)] }

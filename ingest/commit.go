@@ -56,9 +56,9 @@ func (in *Intake) submit(ctx context.Context) (written Tally, err error) {
 	if held == 0 {
 		return Tally{}, nil
 	}
-	if !g.budget.take(held) {
-		return Tally{}, ErrBusy
-	}
+	// From here on every batch gives back its own part.
+	in.Free(in.charged - held)
+	in.held, in.charged, in.spare = in.held-held, 0, 0
 	// One more than there are batches, so that the request cannot be done
 	// before the last is handed over.
 	req.pending.Store(1)

@@ -20,9 +20,14 @@ type Config struct {
 
 	Limits Limits
 
-	// BufferBytes bounds the memory of requests that are being decoded or wait
-	// for their commit. Beyond it requests are refused with ErrBusy. Default 128 MiB.
+	// BufferBytes bounds the memory of requests under way, from before their
+	// first byte is read to the commit. Beyond it requests are refused with
+	// ErrBusy. Default 128 MiB.
 	BufferBytes int64
+
+	// MaxRequests bounds how many requests may be under way. Beyond it they are
+	// refused with ErrBusy before they are read. Default 512.
+	MaxRequests int
 
 	// FlushSamples closes a flush that has as many samples; later requests
 	// wait for the next. Default 200,000.
@@ -79,6 +84,15 @@ type Limits struct {
 	Labels     int           // labels of a series, its name included; default 64
 	LabelBytes int           // all names and values of a series' labels; default 2,000
 	Ahead      time.Duration // how far a sample may be ahead of the database's clock; default 10 min
+
+	// What follows bounds the series that are remembered; 0 is no limit. Beyond it
+	// samples of further series are refused; those that are known go on.
+	Series         int
+	SeriesOfMetric int   // of one metric
+	SeriesBytes    int64 // memory that they and their labels take, about
+	// NewSeries is how many series may be created in the database in a minute. It
+	// is counted when they are committed, so one flush may go beyond it.
+	NewSeries int
 }
 
 // The defaults that a user sees.
@@ -87,6 +101,7 @@ const (
 	DefaultLabelBytes   = 2000
 	DefaultAhead        = 10 * time.Minute
 	DefaultBufferBytes  = 128 << 20
+	DefaultMaxRequests  = 512
 	DefaultFlushSamples = 200_000
 	DefaultLinger       = 5 * time.Millisecond
 )
@@ -97,6 +112,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("ingest: regions is %d, want 1 to %d", c.Regions, sequence.MaxRegions)
 	}
 	setDefault(&c.BufferBytes, DefaultBufferBytes)
+	setDefault(&c.MaxRequests, DefaultMaxRequests)
 	setDefault(&c.FlushSamples, DefaultFlushSamples)
 	setDefault(&c.Linger, DefaultLinger)
 	setDefault(&c.LingerSamples, 20_000)
@@ -112,6 +128,7 @@ func (c Config) withDefaults() (Config, error) {
 		value int64
 	}{
 		{"buffer bytes", c.BufferBytes},
+		{"max requests", int64(c.MaxRequests)},
 		{"flush samples", int64(c.FlushSamples)},
 		{"linger samples", int64(c.LingerSamples)},
 		{"flush timeout", int64(c.FlushTimeout)},
@@ -121,6 +138,10 @@ func (c Config) withDefaults() (Config, error) {
 		{"labels", int64(c.Limits.Labels)},
 		{"label bytes", int64(c.Limits.LabelBytes)},
 		{"ahead", int64(c.Limits.Ahead)},
+		{"series", int64(c.Limits.Series)},
+		{"series of a metric", int64(c.Limits.SeriesOfMetric)},
+		{"series bytes", c.Limits.SeriesBytes},
+		{"new series", int64(c.Limits.NewSeries)},
 	} {
 		if f.value < 0 {
 			return c, fmt.Errorf("ingest: %s is negative", f.name)

@@ -5,8 +5,9 @@ import "errors"
 // Why a request was not stored; the others come from package sequence. Sending
 // it again may help in every case.
 var (
-	// ErrBusy: too much is being decoded or waits for its commit.
-	ErrBusy = errors.New("too much is waiting to be committed")
+	// ErrBusy: too many requests are under way, or those that are take too much
+	// memory.
+	ErrBusy = errors.New("too much is under way")
 
 	// ErrClosed: Run has ended or is about to.
 	ErrClosed = errors.New("ingest is shutting down")

@@ -22,7 +22,8 @@ func (f *flusher) remembered(yield func(*knownSeries) bool) {
 // evict forgets the series that had no sample for Config.SeriesIdle, so that memory
 // follows the series that are active and not those that ever were. A series that
 // comes back is looked up in the database like a new one; what it may have is kept
-// as its metric's floor (known.evict).
+// as its metric's floor (known.evict). A series that no flush has committed, because
+// all its samples were refused then, goes at the second look.
 //
 // The order of the steps matters. A series is marked dead under the buffer's mutex
 // first: from then on no request adds to it. Only then is it removed from what is
@@ -34,7 +35,7 @@ func (f *flusher) evict(now time.Time) {
 		if s.seenAt == 0 { // not flushed yet
 			s.seenAt = now.UnixMilli()
 		}
-		if s.seenAt < limit {
+		if s.seenAt < limit || s.id == 0 && s.seenAt < now.UnixMilli() {
 			idle = append(idle, s)
 		}
 	}

@@ -68,8 +68,15 @@ func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*know
 	if err != nil {
 		return nil, fmt.Errorf("create %d series: %w", len(found), err)
 	}
+	created := 0
 	for i, s := range found {
 		f.known.found(s, metrics[i], answers[i])
+		if answers[i].Created {
+			created++
+		}
+	}
+	if created > 0 {
+		f.registry.noteCreated(created)
 	}
 	return found, nil
 }

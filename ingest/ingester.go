@@ -28,6 +28,7 @@ type Ingester struct {
 	metadata *metadata.Keeper // nil when it is not kept
 	flushers []*flusher       // by region - 1
 	restores atomic.Uint64    // see flusher
+	requests atomic.Int64     // under way
 }
 
 // New prepares an ingester. It starts nothing; Run does.
@@ -42,7 +43,7 @@ func New(store Store, cfg Config) (*Ingester, error) {
 		registry: newRegistry(cfg.Regions, cfg.Limits),
 		budget:   &budget{max: cfg.BufferBytes},
 	}
-	if g.metrics, err = newMetrics(cfg.Registerer, g.budget.used.Load, g.registry.count.Load); err != nil {
+	if g.metrics, err = newMetrics(cfg.Registerer, g); err != nil {
 		return nil, fmt.Errorf("ingest: register metrics: %w", err)
 	}
 	if cfg.HA.Enabled() {

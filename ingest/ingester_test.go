@@ -45,7 +45,7 @@ func TestOneCommitServesMany(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "that all requests wait", func() bool { return d.budget.used.Load() == senders*bytesPerSample })
+	eventually(t, "that all requests wait", func() bool { return d.budget.used.Load() == senders*(requestBytes+bytesPerSample) })
 	release()
 	group.Wait()
 	if d.store.Commits > 2 {
@@ -69,7 +69,7 @@ func TestBackPressure(t *testing.T) {
 		}
 		first <- d.post(list...)
 	}()
-	eventually(t, "that the first request waits", func() bool { return d.budget.used.Load() == 100*bytesPerSample })
+	eventually(t, "that the first request waits", func() bool { return d.budget.used.Load() == requestBytes+100*bytesPerSample })
 	if err := d.post(good); !errors.Is(err, ErrBusy) {
 		t.Errorf("answered %v", err)
 	}
@@ -107,7 +107,7 @@ func TestOnlyTheGuiltySuffers(t *testing.T) {
 			answers[i] = d.post(ts("__name__ m job "+job, at(int64(i), 1)), ts("__name__ shared", at(5, float64(7))))
 		})
 	}
-	eventually(t, "that all requests wait", func() bool { return d.budget.used.Load() == 12*bytesPerSample })
+	eventually(t, "that all requests wait", func() bool { return d.budget.used.Load() == 6*requestBytes+12*bytesPerSample })
 	release()
 	group.Wait()
 	for i, err := range answers {
@@ -343,7 +343,7 @@ func TestEndAnswersEveryone(t *testing.T) {
 	for i := range 2 {
 		go func() { answers <- d.post(ts(fmt.Sprintf("__name__ m i %d", i), at(1, 1))) }()
 	}
-	eventually(t, "that both requests wait", func() bool { return g.budget.used.Load() == 2*bytesPerSample })
+	eventually(t, "that both requests wait", func() bool { return g.budget.used.Load() == 2*(requestBytes+bytesPerSample) })
 	cancel()
 	eventually(t, "that the buffer is closed", func() bool {
 		g.flushers[0].buf.mu.Lock()
@@ -376,7 +376,7 @@ func TestEndDoesNotWaitForEver(t *testing.T) {
 	defer d.store.Hold(1)()
 	answers := make(chan error, 1)
 	go func() { answers <- d.post(good) }()
-	eventually(t, "that the request waits", func() bool { return g.budget.used.Load() == bytesPerSample })
+	eventually(t, "that the request waits", func() bool { return g.budget.used.Load() == requestBytes+bytesPerSample })
 	cancel()
 	if err := <-answers; !errors.Is(err, context.Canceled) {
 		t.Errorf("answered %v", err)

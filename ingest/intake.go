@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"fmt"
 	"hash/maphash"
 	"sync"
 
@@ -20,17 +21,17 @@ import (
 //
 // The order of calls, as a protocol makes them:
 //
-//	in := ingester.Begin(ctx)
+//	in, err := ingester.Begin(ctx)
 //	defer in.End()
 //	// ... receive the body ...
 //	in.Received()
-//	// ... Reserve the memory that decoding takes, and for every series:
+//	// ... Reserve the memory that the body and its decoding take, and for every series:
 //	sp, hash := table.Follow(prev, key)
 //	if sp == nil {
 //		sp, refused = in.Resolve(table, hash, key, labels)
 //	}
 //	if elected, err := in.Elected(sp, brought); elected {
-//		in.Add(sp, samples, starts)
+//		err = in.Add(sp, samples, starts)
 //	}
 //	// ... and when all of it was read without an error:
 //	outcome, err := in.Commit()
@@ -48,10 +49,14 @@ type Intake struct {
 	now      int64    // the metadata keeper's clock
 	batches  []*batch // by region - 1, nil where nothing came
 	samples  int      // accepted, histograms among them
+	held     int64    // bytes counted against the budget, those of batches included
+	charged  int64    // of these, reserved for batches
+	spare    int64    // of these, not needed yet
 	refused  refusals
 	accepted Tally // what is answered for as written though no flush counts it
 	badStart int   // start timestamps that cannot be
 	verdicts replica.Verdicts
+	fresh    candidate // of the last Resolve
 	scratch  []byte
 }
 
@@ -64,16 +69,26 @@ type Sample struct {
 var intakePool = sync.Pool{New: func() any { return new(Intake) }}
 
 // Begin begins a request, before its body is read: flushes wait a moment for
-// requests that are on their way. ctx ends with the request.
-func (g *Ingester) Begin(ctx context.Context) *Intake {
+// requests that are on their way. ctx ends with the request. ErrBusy says that as
+// many are under way as may be, or that they leave no memory for another.
+func (g *Ingester) Begin(ctx context.Context) (*Intake, error) {
+	if g.requests.Add(1) > int64(g.cfg.MaxRequests) {
+		g.requests.Add(-1)
+		return nil, fmt.Errorf("%w: %d requests, the most that are allowed", ErrBusy, g.cfg.MaxRequests)
+	}
+	if !g.budget.take(requestBytes, 0) {
+		g.requests.Add(-1)
+		return nil, ErrBusy
+	}
 	g.traffic.enter()
 	in := intakePool.Get().(*Intake)
 	in.g, in.ctx, in.arrived = g, ctx, false
 	in.samples, in.refused, in.accepted, in.badStart = 0, refusals{}, Tally{}, 0
+	in.held, in.charged, in.spare = requestBytes, 0, 0
 	if len(in.batches) != g.cfg.Regions {
 		in.batches = make([]*batch, g.cfg.Regions)
 	}
-	return in
+	return in, nil
 }
 
 // Received says that the whole request has come. From here on the times of its
@@ -97,9 +112,11 @@ func (in *Intake) End() {
 		}
 	}
 	in.verdicts = in.verdicts[:0]
-	in.g, in.ctx = nil, nil
+	g.budget.give(in.held)
+	in.g, in.ctx, in.held = nil, nil, 0
 	intakePool.Put(in)
 	g.traffic.leave()
+	g.requests.Add(-1)
 }
 
 // arrive says, once, that the request has put into the buffers what it had.
@@ -110,29 +127,46 @@ func (in *Intake) arrive() {
 	}
 }
 
-// Reserve counts n bytes of decoded request against the ingester's memory until
-// Free. ErrBusy says that there is no room.
-func (in *Intake) Reserve(n int64) error {
-	if !in.g.budget.take(n) {
-		return ErrBusy
-	}
-	return nil
-}
-
-// Free gives back what Reserve has counted.
-func (in *Intake) Free(n int64) { in.g.budget.give(n) }
-
 // Seed is the seed of the hashes that protocols make: of the keys of Candidates
 // and of texts for metadata.Hash.
 func (in *Intake) Seed() maphash.Seed { return in.g.registry.seed }
 
-// Resolve finds or creates the series of a spelling that is not in its
-// protocol's table. labels are what key decodes to; their order is changed. What
-// it refuses is for the caller to pass on to Refuse.
+// Resolve finds the series of a spelling that is not in its protocol's table. labels
+// are what key decodes to; their order is changed. What it refuses is for the
+// caller to pass on to Refuse.
+//
+// A series that is not known is created by the first of its samples that is added
+// and not refused. So the samples of a spelling are added before the next one is
+// resolved, and while the labels stand in memory.
 func (in *Intake) Resolve(table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (sp *Spelling, refused Reason) {
-	sp, in.scratch, refused = in.g.registry.resolve(table, hash, key, labels, in.scratch)
-	return sp, refused
+	if refused = in.g.registry.resolve(&in.fresh, table, hash, key, labels); refused != "" {
+		return nil, refused
+	}
+	return in.fresh.spelling, ""
 }
+
+// Oversized says which limit the labels of a series exceed so far that there is no
+// need to look at them, "" for none. It is for protocols whose messages name one
+// text many times: a key of such labels may take more memory than the message.
+func (in *Intake) Oversized(labels []series.RawLabel) Reason {
+	l := &in.g.cfg.Limits
+	if len(labels) > in.LabelsWanted() {
+		return TooManyLabels
+	}
+	size := 0
+	for _, lb := range labels {
+		size += len(lb.Name) + len(lb.Value)
+	}
+	if size > 2*l.LabelBytes { // the replica's label has a limit of its own
+		return LabelsTooLong
+	}
+	return ""
+}
+
+// LabelsWanted is how many labels of a series a protocol has to read at most: two
+// more than are accepted, of which one may name a replica and the other makes them
+// too many.
+func (in *Intake) LabelsWanted() int { return in.g.cfg.Limits.Labels + 2 }
 
 // Metric is the name of the metric of labels whose series is not needed, and so
 // not created. It checks them as Resolve does; their order is changed.
@@ -168,37 +202,68 @@ func (in *Intake) judge(pair replica.PairID, brought Tally) (bool, error) {
 
 // Add puts samples of a series into its region's batch. starts is their start
 // timestamps, milliseconds since the epoch and 0 where a sample has none; it is
-// empty where none has.
-func (in *Intake) Add(sp *Spelling, samples []Sample, starts []int64) {
+// empty where none has. The error is ErrBusy.
+func (in *Intake) Add(sp *Spelling, samples []Sample, starts []int64) error {
 	if len(samples) == 0 {
-		return
+		return nil
+	}
+	if err := in.charge(int64(len(samples)+len(starts)) * bytesPerSample); err != nil {
+		return err
+	}
+	if sp.series == nil && !in.admit(sp, samples) {
+		return nil
 	}
 	s := sp.series
 	b := in.batch(s.metric.region)
 	if len(starts) > 0 && in.g.cfg.StartZeros {
-		in.addStarted(b, s, samples, starts)
-		return
+		in.addStarted(b, sp, samples, starts)
+		return nil
 	}
 	before := len(b.samples)
 	for i := range samples {
 		smp := &samples[i]
 		if smp.T < in.earliest || smp.T > in.latest {
-			in.refuseTime(s, smp.T)
+			in.refuseTime(sp, smp.T)
 			continue
 		}
 		b.samples = append(b.samples, batchSample{series: s, t: smp.T, v: smp.V})
 	}
 	in.samples += len(b.samples) - before
+	return nil
 }
 
+// admit lets the series of a spelling in that is not known, if one of its samples
+// is not refused. Otherwise it refuses them all.
+func (in *Intake) admit(sp *Spelling, samples []Sample) bool {
+	var refused Reason
+	for i := range samples {
+		if in.timely(samples[i].T) {
+			if refused = in.g.registry.register(&in.fresh); refused == "" {
+				return true
+			}
+			break
+		}
+	}
+	for i := range samples {
+		if t := samples[i].T; !in.timely(t) {
+			in.refuseTime(sp, t)
+		} else {
+			in.Refuse(refused, 1, func() Example { return Example{Series: sp.spell()} })
+		}
+	}
+	return false
+}
+
+func (in *Intake) timely(t int64) bool { return t >= in.earliest && t <= in.latest }
+
 // addStarted is Add for samples with start timestamps.
-func (in *Intake) addStarted(b *batch, s *knownSeries, samples []Sample, starts []int64) {
+func (in *Intake) addStarted(b *batch, sp *Spelling, samples []Sample, starts []int64) {
 	for i, smp := range samples {
-		if smp.T < in.earliest || smp.T > in.latest {
-			in.refuseTime(s, smp.T)
+		if !in.timely(smp.T) {
+			in.refuseTime(sp, smp.T)
 			continue
 		}
-		b.samples = append(b.samples, batchSample{series: s, t: smp.T, v: smp.V, start: in.start(b, starts[i], smp.T)})
+		b.samples = append(b.samples, batchSample{series: sp.series, t: smp.T, v: smp.V, start: in.start(b, starts[i], smp.T)})
 		in.samples++
 	}
 }
@@ -219,14 +284,17 @@ func (in *Intake) start(b *batch, start, t int64) int32 {
 
 // AddHistogram puts a native histogram of a series into its region's batch, with
 // its start timestamp, 0 for none. One of ints and floats is nil, as in
-// Prometheus's appenders. One that is not valid is refused.
-func (in *Intake) AddHistogram(sp *Spelling, t, start int64, ints *histogram.Histogram, floats *histogram.FloatHistogram) {
-	s := sp.series
-	if t < in.earliest || t > in.latest {
-		in.refuseTime(s, t)
-		return
+// Prometheus's appenders. One that is not valid is refused. The error is ErrBusy.
+func (in *Intake) AddHistogram(sp *Spelling, t, start int64, ints *histogram.Histogram, floats *histogram.FloatHistogram) error {
+	if !in.timely(t) {
+		in.refuseTime(sp, t)
+		return nil
 	}
-	b := in.batch(s.metric.region)
+	region := in.fresh.region
+	if sp.series != nil {
+		region = sp.series.metric.region
+	}
+	b := in.batch(region)
 	from := len(b.arena)
 	var sum float64
 	var err error
@@ -238,17 +306,28 @@ func (in *Intake) AddHistogram(sp *Spelling, t, start int64, ints *histogram.His
 		b.arena, err = nativehist.AppendFloat(b.arena, floats)
 	}
 	if err != nil {
-		in.Refuse(InvalidHistogram, 1, func() Example { return Example{Series: s.spell(), t: t, hasT: true, Detail: err.Error()} })
-		return
+		in.Refuse(InvalidHistogram, 1, func() Example { return Example{Series: sp.spell(), t: t, hasT: true, Detail: err.Error()} })
+		return nil
 	}
 	to := len(b.arena)
+	if err := in.charge(2*bytesPerSample + bytesPerPayload + 3*int64(to-from)); err != nil {
+		return err
+	}
+	if sp.series == nil {
+		if refused := in.g.registry.register(&in.fresh); refused != "" {
+			b.arena = b.arena[:from]
+			in.Refuse(refused, 1, func() Example { return Example{Series: sp.spell(), t: t, hasT: true} })
+			return nil
+		}
+	}
 	if !in.g.cfg.StartZeros {
 		start = 0
 	}
 	b.samples = append(b.samples, batchSample{
-		series: s, t: t, v: sum, payload: b.addPayload(b.arena[from:to:to]), start: in.start(b, start, t),
+		series: sp.series, t: t, v: sum, payload: b.addPayload(b.arena[from:to:to]), start: in.start(b, start, t),
 	})
 	in.samples++
+	return nil
 }
 
 // AcceptExemplars takes n exemplars that are not kept. Prometheus, too, answers
@@ -262,7 +341,7 @@ func (in *Intake) Refuse(reason Reason, n int, describe func() Example) {
 	in.refused.add(reason, n, describe)
 }
 
-func (in *Intake) refuseTime(s *knownSeries, t int64) {
+func (in *Intake) refuseTime(sp *Spelling, t int64) {
 	reason := TooOld
 	switch {
 	case t < 0 || t > segment.MaxTime:
@@ -270,19 +349,22 @@ func (in *Intake) refuseTime(s *knownSeries, t int64) {
 	case t > in.latest:
 		reason = TooFarAhead
 	}
-	in.Refuse(reason, 1, func() Example { return Example{Series: s.spell(), t: t, hasT: true} })
+	in.Refuse(reason, 1, func() Example { return Example{Series: sp.spell(), t: t, hasT: true} })
 }
 
 // KeepsMetadata reports whether Describe does anything.
 func (in *Intake) KeepsMetadata() bool { return in.g.metadata != nil }
 
 // Describe takes what a sender says of a metric; hash is its metadata.Hash, of texts hashed
-// with Seed. sp is
-// a series of the metric, nil when none is known: with it, metadata that has been
-// seen costs two loads.
+// with Seed. sp is a series of the metric whose samples have been added, nil when
+// it brought none: with it, metadata that has been seen costs two loads. Nothing is
+// taken with a series whose samples were all refused.
 func (in *Intake) Describe(sp *Spelling, metric string, hash uint64, kind int32, help, unit []byte) {
 	if sp == nil {
 		in.g.metadata.Take(metric, hash, in.now, kind, help, unit)
+		return
+	}
+	if sp.series == nil {
 		return
 	}
 	m := sp.series.metric

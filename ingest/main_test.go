@@ -64,11 +64,21 @@ func keyOf(variant string, labels []series.RawLabel) []byte {
 // spelled finds or creates a series by a spelling.
 func (g *registry) spelled(variant string, labels []series.RawLabel) (*knownSeries, Reason) {
 	key, table := keyOf(variant, labels), g.tables[0]
-	sp, _, refused := g.resolve(table, table.hash(key), key, slices.Clone(labels), nil)
+	sp, refused := g.enter(table, table.hash(key), key, slices.Clone(labels))
 	if refused != "" {
 		return nil, refused
 	}
 	return sp.series, ""
+}
+
+// enter finds or creates the series of a spelling, as a sample of it does.
+func (g *registry) enter(table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (*Spelling, Reason) {
+	var c candidate
+	refused := g.resolve(&c, table, hash, key, labels)
+	if refused == "" && c.spelling.series == nil {
+		refused = g.register(&c)
+	}
+	return c.spelling, refused
 }
 
 // known is the series of a spelling, nil when it is not known.

@@ -56,7 +56,10 @@ func TestMetadata(t *testing.T) {
 		ts("__name__ silent", at(1, 1))); err != nil {
 		t.Fatalf("answered %v", err)
 	}
-	in := d.Begin(t.Context())
+	in, err := d.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	in.Received()
 	in.describe(nil, "b", 2, "", "")
 	in.describe(nil, "c", 7, long, "bytes")

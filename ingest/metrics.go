@@ -25,7 +25,7 @@ type metrics struct {
 	historyChanges prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer, bufferBytes, activeSeries func() int64) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, g *Ingester) (*metrics, error) {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "laminar_ingest_" + name, Help: help})
 	}
@@ -59,8 +59,12 @@ func newMetrics(reg prometheus.Registerer, bufferBytes, activeSeries func() int6
 	}
 	for _, c := range []prometheus.Collector{
 		m.samples, m.rejected, m.repeats, m.unordered, m.histograms, m.exemplars, m.zeros, m.badStarts, m.flushes, m.flushSeconds, m.missed, m.historyChanges,
-		gauge("buffer_bytes", "Bytes of requests that are being decoded or wait for their commit.", bufferBytes),
-		gauge("active_series", "Series remembered.", activeSeries),
+		gauge("buffer_bytes", "Bytes of memory that requests under way hold, from before they are read to their commit.", g.budget.used.Load),
+		gauge("requests_under_way", "Requests that are being read, decoded or wait for their commit.", g.requests.Load),
+		gauge("active_series", "Series remembered.", g.registry.count.Load),
+		gauge("active_series_limit", "Series that may be remembered, 0 for any number; new ones are refused beyond it.", func() int64 { return int64(g.cfg.Limits.Series) }),
+		gauge("series_bytes", "Memory that remembered series and their labels take, about.", g.registry.size.Load),
+		gauge("series_bytes_limit", "Memory that remembered series may take, 0 for any; new ones are refused beyond it.", func() int64 { return g.cfg.Limits.SeriesBytes }),
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, err

@@ -22,6 +22,11 @@ const (
 	LabelsTooLong   Reason = "labels_too_long"   // more than Limits.LabelBytes
 	BadReferences   Reason = "bad_references"    // 2.0: numbers that name no symbol, or not in pairs
 	TooManyReplicas Reason = "too_many_replicas" // more than are remembered
+	// New series beyond a limit; known ones go on.
+	TooManySeries   Reason = "too_many_series"           // more than Limits.Series or SeriesBytes
+	TooManyOfMetric Reason = "too_many_series_of_metric" // more than Limits.SeriesOfMetric
+	TooManyNew      Reason = "too_many_new_series"       // more than Limits.NewSeries in this minute
+
 	// InvalidHistogram is one that Prometheus refuses too.
 	InvalidHistogram Reason = "invalid_histogram"
 	TimeRange        Reason = "time_range"       // before 1970 or after 9999
@@ -51,6 +56,17 @@ func (r Reason) explain(l Limits) string {
 		return "references to symbols do not come in pairs, or name no symbol"
 	case TooManyReplicas:
 		return fmt.Sprintf("more than %d replicas have written since the start", replica.MaxPairs)
+	case TooManySeries:
+		if l.Series > 0 && l.SeriesBytes > 0 {
+			return fmt.Sprintf("series is new, and %d series or %d bytes of series are remembered, the most that are allowed", l.Series, l.SeriesBytes)
+		} else if l.Series > 0 {
+			return fmt.Sprintf("series is new, and %d are remembered, the most that are allowed", l.Series)
+		}
+		return fmt.Sprintf("series is new, and those that are remembered take %d bytes, the most that are allowed", l.SeriesBytes)
+	case TooManyOfMetric:
+		return fmt.Sprintf("series is new, and its metric has %d, the most that are allowed", l.SeriesOfMetric)
+	case TooManyNew:
+		return fmt.Sprintf("series is new, and %d were created in this minute, the most that are allowed", l.NewSeries)
 	case InvalidHistogram:
 		return "native histogram is not valid"
 	case TimeRange:
@@ -129,17 +145,29 @@ func (r *refusals) total() int {
 }
 
 // text says how many samples were refused and gives examples, in a few
-// kilobytes at most.
+// kilobytes at most. Its first line holds a reason and a series: it is all that
+// Prometheus logs.
 func (r *refusals) text(l Limits) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "refused %d samples; everything else in the request was stored", r.total())
-	for _, ex := range r.examples {
-		fmt.Fprintf(&b, "\n%s: %s", ex.Series, ex.reason.explain(l))
+	samples := "samples"
+	if r.total() == 1 {
+		samples = "sample"
+	}
+	fmt.Fprintf(&b, "refused %d %s", r.total(), samples)
+	for i, ex := range r.examples {
+		sep := "\n"
+		if i == 0 {
+			sep = ": "
+		}
+		fmt.Fprintf(&b, "%s%s: %s", sep, ex.reason.explain(l), ex.Series)
 		if ex.hasT {
 			fmt.Fprintf(&b, " (timestamp %d)", ex.t)
 		}
 		if ex.Detail != "" {
 			fmt.Fprintf(&b, ": %s", ex.Detail)
+		}
+		if i == 0 {
+			b.WriteString("; everything else was stored")
 		}
 	}
 	return b.String()

@@ -82,21 +82,27 @@ func (in *Intake) put(table *Spellings, e entry) error {
 	if elected, err := in.Elected(sp, brought); !elected {
 		return err
 	}
-	if in.KeepsMetadata() && (e.help != "" || e.unit != "" || e.series.Metadata.Type != 0) {
-		in.describe(sp, sp.Metric(), int32(e.series.Metadata.Type), e.help, e.unit)
-	}
 	var samples []Sample
 	var starts []int64
 	for _, smp := range e.series.Samples {
 		samples, starts = append(samples, Sample{smp.Timestamp, smp.Value}), append(starts, smp.StartTimestamp)
 	}
-	in.Add(sp, samples, starts)
+	err := in.Add(sp, samples, starts)
 	for _, h := range e.series.Histograms {
-		if h.IsFloatHistogram() {
-			in.AddHistogram(sp, h.Timestamp, h.StartTimestamp, nil, h.ToFloatHistogram())
-		} else {
-			in.AddHistogram(sp, h.Timestamp, h.StartTimestamp, h.ToIntHistogram(), nil)
+		if err != nil {
+			return err
 		}
+		if h.IsFloatHistogram() {
+			err = in.AddHistogram(sp, h.Timestamp, h.StartTimestamp, nil, h.ToFloatHistogram())
+		} else {
+			err = in.AddHistogram(sp, h.Timestamp, h.StartTimestamp, h.ToIntHistogram(), nil)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if in.KeepsMetadata() && (e.help != "" || e.unit != "" || e.series.Metadata.Type != 0) {
+		in.describe(sp, sp.Metric(), int32(e.series.Metadata.Type), e.help, e.unit)
 	}
 	return nil
 }
@@ -163,7 +169,10 @@ func (d *receiver) post(entries ...entry) error {
 
 // send is post that tells how much is answered for as written.
 func (d *receiver) send(entries ...entry) (written Tally, err error) {
-	in := d.Begin(context.Background())
+	in, err := d.Begin(context.Background())
+	if err != nil {
+		return Tally{}, err
+	}
 	defer in.End()
 	in.Received()
 	for _, e := range entries {

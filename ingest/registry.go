@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unicode/utf8"
 
 	"laminar/ingest/replica"
@@ -23,6 +24,10 @@ const maxSpellings = 8
 //
 // Every protocol has a table of its own, because it writes labels in other bytes;
 // all lead to the same series.
+//
+// A series gets in with its first sample that nothing else refuses: resolve finds
+// those that are known and describes the others, register lets them in. So what
+// is refused leaves nothing behind.
 type registry struct {
 	limits Limits
 	seed   maphash.Seed
@@ -32,12 +37,32 @@ type registry struct {
 	clusterLabel, replicaLabel string
 	replicas                   *replica.Tracker
 
+	began time.Time // minutes are counted from here
+
 	mu      sync.Mutex // guards what follows; held for new spellings and forgotten series only
 	tables  []*Spellings
 	series  map[identity]*knownSeries
 	metrics []map[string]*metric // by region - 1
 	fresh   [][]*knownSeries     // by region - 1: created, not yet taken by the flusher
+	apart   int64                // bytes of the keys of first spellings that are in no table
+	minute  int64                // since began, of what created counts
+	created int                  // series that this process has created in the database in this minute
 	count   atomic.Int64         // len(series), for the metric
+	size    atomic.Int64         // about what series and spellings take, bytes
+}
+
+// seriesBytes is about what a series takes beside its spellings: its object and
+// its place in the maps and lists of this package.
+const seriesBytes = 192
+
+// candidate is what resolve finds out of a series that a request brings. It is
+// used again for the next one.
+type candidate struct {
+	spelling  *Spelling // its series is nil where that is not known
+	id        identity
+	region    sequence.Region
+	canonical []byte
+	name      []byte // of the metric; shares memory with the labels
 }
 
 // identity names a series without its labels: half of the SHA-256 that is its
@@ -53,6 +78,7 @@ func newRegistry(regions int, limits Limits) *registry {
 	g := &registry{
 		limits:  limits,
 		seed:    maphash.MakeSeed(),
+		began:   time.Now(),
 		series:  make(map[identity]*knownSeries),
 		metrics: make([]map[string]*metric, regions),
 		fresh:   make([][]*knownSeries, regions),
@@ -73,47 +99,119 @@ func (g *registry) newTable(read ReadLabels) *Spellings {
 	return t
 }
 
-// resolve finds or creates the series of a spelling that is not in its table.
-// labels are what key decodes to; they are sorted in place. scratch is memory
-// to work in and is returned for the next call.
+// resolve looks for the series of a spelling that is not in its table and fills c.
+// labels are what key decodes to; they are sorted in place. A series that is not
+// known is created by register.
 //
 // This is the only place where labels are validated: what has a spelling was
-// accepted once. A series is not in the database yet when it is created here; the
-// first flush that has samples of it sees to that.
-func (g *registry) resolve(table *Spellings, hash uint32, key []byte, labels []series.RawLabel, scratch []byte) (*Spelling, []byte, Reason) {
+// accepted once.
+func (g *registry) resolve(c *candidate, table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (refused Reason) {
 	sp := &Spelling{hash: hash, table: table}
 	var ofCluster, ofReplica []byte
 	if g.replicas != nil {
-		var refused Reason
 		if labels, ofCluster, ofReplica, refused = g.strip(labels); refused != "" {
-			return nil, scratch, refused
+			return refused
 		}
 	}
-	canonical, name, refused := canonicalize(scratch[:0], labels, g.limits)
-	if refused != "" {
-		return nil, canonical, refused
+	if c.canonical, c.name, refused = canonicalize(c.canonical[:0], labels, g.limits); refused != "" {
+		return refused
 	}
 	if ofReplica != nil {
 		if sp.pair = g.replicas.Pair(string(ofCluster), string(ofReplica)); sp.pair == 0 {
-			return nil, canonical, TooManyReplicas
+			return TooManyReplicas
 		}
 	}
-	id := identityOf(canonical)
+	c.id, c.region = identityOf(c.canonical), series.RegionOf(c.canonical, len(g.metrics))
 	sp.key = string(key)
+	c.spelling = sp
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.series[id]
+	if s := g.series[c.id]; s != nil {
+		g.attachLocked(sp, s)
+	}
+	return ""
+}
+
+// register gives the spelling of a candidate its series, which is created where
+// the limits allow it. A series is not in the database yet when it is created
+// here; the first flush that has samples of it sees to that.
+func (g *registry) register(c *candidate) (refused Reason) {
+	sp := c.spelling
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.series[c.id]
 	if s == nil {
-		s = g.createLocked(id, series.RegionOf(canonical, len(g.metrics)), string(name))
+		if refused = g.overLocked(c.name); refused != "" {
+			return refused
+		}
+		s = g.createLocked(c.id, c.region, string(c.name))
 		if s.first = sp; sp.pair != 0 { // the replica is not a label of the series
-			s.first = &Spelling{key: string(canonical)}
+			s.first = &Spelling{key: string(c.canonical)}
+			g.apart += spellingBytes + int64(len(s.first.key))
 		}
 	}
+	g.attachLocked(sp, s)
+	return ""
+}
+
+// overLocked says which limit does not allow another series of a metric, "" for
+// none.
+func (g *registry) overLocked(name []byte) Reason {
+	l := &g.limits
+	if l.Series > 0 && len(g.series) >= l.Series || l.SeriesBytes > 0 && g.size.Load() >= l.SeriesBytes {
+		return TooManySeries
+	}
+	if l.SeriesOfMetric > 0 {
+		n := 0
+		for _, ofRegion := range g.metrics {
+			if m := ofRegion[string(name)]; m != nil {
+				n += m.series
+			}
+		}
+		if n >= l.SeriesOfMetric {
+			return TooManyOfMetric
+		}
+	}
+	if l.NewSeries > 0 && g.createdLocked() >= l.NewSeries {
+		return TooManyNew
+	}
+	return ""
+}
+
+// createdLocked is how many series were created in this minute.
+func (g *registry) createdLocked() int {
+	if minute := int64(time.Since(g.began) / time.Minute); minute != g.minute {
+		g.minute, g.created = minute, 0
+	}
+	return g.created
+}
+
+// noteCreated counts series that were created in the database. Only they count as
+// new: after a start every series is new to the process, and most are in the
+// database.
+func (g *registry) noteCreated(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.created = g.createdLocked() + n
+}
+
+// attachLocked makes a spelling lead to a series.
+func (g *registry) attachLocked(sp *Spelling, s *knownSeries) {
 	sp.series = s
-	if s.spellings < maxSpellings && table.insertLocked(sp) {
+	if s.spellings < maxSpellings && sp.table.insertLocked(sp) {
 		s.spellings++
 	}
-	return sp, canonical, ""
+	g.countLocked()
+}
+
+// countLocked brings the figures of the metrics up to date.
+func (g *registry) countLocked() {
+	size := int64(len(g.series))*seriesBytes + g.apart
+	for _, t := range g.tables {
+		size += t.bytes
+	}
+	g.count.Store(int64(len(g.series)))
+	g.size.Store(size)
 }
 
 // strip takes the replica label out of the labels of a series that has it and
@@ -163,6 +261,10 @@ func (g *registry) revive(dead *knownSeries) *knownSeries {
 	}
 	s := g.createLocked(id, dead.metric.region, dead.metric.name)
 	s.first = &Spelling{key: dead.first.key, table: dead.first.table} // not that one: it leads to the dead one
+	if s.first.table == nil {
+		g.apart += spellingBytes + int64(len(s.first.key))
+	}
+	g.countLocked()
 	return s
 }
 
@@ -177,7 +279,6 @@ func (g *registry) createLocked(id identity, region sequence.Region, name string
 	s := &knownSeries{metric: m, lastT: noSample}
 	g.series[id] = s
 	g.fresh[region-1] = append(g.fresh[region-1], s)
-	g.count.Store(int64(len(g.series)))
 	return s
 }
 
@@ -211,9 +312,12 @@ func (g *registry) forget(region sequence.Region, dead []*knownSeries) {
 		if s.metric.series--; s.metric.series == 0 {
 			delete(g.metrics[region-1], s.metric.name)
 		}
+		if s.first.table == nil {
+			g.apart -= spellingBytes + int64(len(s.first.key))
+		}
 	}
 	for _, t := range g.tables {
 		t.removeLocked(func(s *knownSeries) bool { return gone[s] })
 	}
-	g.count.Store(int64(len(g.series)))
+	g.countLocked()
 }

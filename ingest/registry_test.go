@@ -120,7 +120,7 @@ func TestFollow(t *testing.T) {
 			}
 			if sp == nil {
 				var refused Reason
-				if sp, _, refused = g.resolve(g.tables[0], hash, key(i), labelsOf(i), nil); refused != "" {
+				if sp, refused = g.enter(g.tables[0], hash, key(i), labelsOf(i)); refused != "" {
 					t.Fatal(refused)
 				}
 			}

@@ -88,12 +88,11 @@ func (b *batch) tally() Tally {
 	return Tally{Samples: len(b.samples) - len(b.payloads), Histograms: len(b.payloads)}
 }
 
-// bytesPerSample is about what one sample takes from its decoding to its
-// commit: in the batch, in the draft and in a segment's arrays.
-const bytesPerSample = 80
-
-// maxPooledArena bounds the memory for payloads that is kept for later requests.
-const maxPooledArena = 4 << 20
+// What of a batch's memory is kept for later requests, at most.
+const (
+	maxPooledArena   = 4 << 20 // bytes of payloads
+	maxPooledSamples = 1 << 16
+)
 
 var batchPool = sync.Pool{New: func() any { return new(batch) }}
 
@@ -108,7 +107,7 @@ func newBatch(region sequence.Region) *batch {
 // are in the batch, copied into the database's buffers, and once more while they
 // are sent.
 func (b *batch) bytes() int64 {
-	return int64(len(b.samples)+len(b.starts))*bytesPerSample + 3*int64(len(b.arena))
+	return int64(len(b.samples)+len(b.starts))*bytesPerSample + int64(len(b.payloads))*bytesPerPayload + 3*int64(len(b.arena))
 }
 
 // leaveOut removes the samples for which gone returns true, with their start
@@ -140,6 +139,9 @@ func (b *batch) release() {
 	clear(b.payloads)
 	if cap(b.arena) > maxPooledArena {
 		b.arena = nil
+	}
+	if cap(b.samples) > maxPooledSamples {
+		b.samples, b.starts, b.payloads = nil, nil, nil
 	}
 	b.request, b.budget, b.held = nil, nil, 0
 	batchPool.Put(b)
@@ -176,25 +178,3 @@ func (b *batch) finish(err error) {
 		close(r.done)
 	}
 }
-
-// budget bounds the bytes of requests under way, across all regions: a region
-// that stands still fills it, which is right, because most requests touch
-// every region. Bytes are counted from the decoding of a request to the commit of
-// its last batch.
-type budget struct {
-	max  int64
-	used atomic.Int64
-}
-
-// take reserves n bytes, or returns false. A single request may exceed the
-// budget when nothing else is under way, else it could never be accepted.
-func (b *budget) take(n int64) bool {
-	if used := b.used.Add(n); used > b.max && used > n {
-		b.used.Add(-n)
-		return false
-	}
-	return true
-}
-
-// give returns n bytes.
-func (b *budget) give(n int64) { b.used.Add(-n) }

@@ -82,9 +82,11 @@ const (
 func (s *knownSeries) canonical() []byte { return s.first.canonical() }
 
 // spell writes the labels the way PromQL does, for texts people read.
-func (s *knownSeries) spell() string {
+func (s *knownSeries) spell() string { return spellCanonical(s.canonical()) }
+
+func spellCanonical(canonical []byte) string {
 	var raw []series.RawLabel
-	for _, l := range series.ParseCanonical(string(s.canonical())) {
+	for _, l := range series.ParseCanonical(string(canonical)) {
 		raw = append(raw, series.RawLabel{Name: []byte(l.Name), Value: []byte(l.Value)})
 	}
 	return Spell(raw)

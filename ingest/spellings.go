@@ -21,14 +21,20 @@ type Spellings struct {
 	read    ReadLabels
 	entries atomic.Pointer[[]atomic.Pointer[Spelling]] // length is a power of two
 	used    int
+	bytes   int64 // about what its spellings and their places take
 }
+
+// spellingBytes is about what a spelling takes beside its key: its object, and two
+// to four places of the table.
+const spellingBytes = 72
 
 // ReadLabels appends the labels that a key of a protocol's table spells to dst.
 // The labels may share memory with the key.
 type ReadLabels func(dst []series.RawLabel, key []byte) ([]series.RawLabel, error)
 
 // Spelling is one way to write the labels of a series. Only the registry sets
-// its fields but next, before any other goroutine can see it.
+// its fields but next, before any other goroutine can see it; until then its series
+// may be nil.
 type Spelling struct {
 	hash   uint32
 	pair   replica.PairID // which sender writes the series this way, where it names a replica
@@ -48,8 +54,14 @@ func (sp *Spelling) Key() string { return sp.key }
 // Hash is the hash of the key, as the protocol gave it.
 func (sp *Spelling) Hash() uint32 { return sp.hash }
 
-// Metric is the name of the metric of the series.
-func (sp *Spelling) Metric() string { return sp.series.metric.name }
+// Metric is the name of the metric of the series, "" while that is not known: see
+// Intake.Resolve.
+func (sp *Spelling) Metric() string {
+	if sp.series == nil {
+		return ""
+	}
+	return sp.series.metric.name
+}
 
 // Next is the spelling that came behind this one last time, nil if none is known.
 func (sp *Spelling) Next() *Spelling { return sp.next.Load() }
@@ -72,6 +84,14 @@ func (sp *Spelling) canonical() []byte {
 	labels, _ := read(nil, []byte(sp.key))
 	canonical, _, _ := canonicalize(nil, labels, Limits{Labels: math.MaxInt, LabelBytes: math.MaxInt})
 	return canonical
+}
+
+// spell writes the labels of the series the way PromQL does, for texts people read.
+func (sp *Spelling) spell() string {
+	if sp.series != nil {
+		return sp.series.spell()
+	}
+	return spellCanonical(sp.canonical())
 }
 
 // readPlain reads a key that is names and values, each with 0xff behind it.
@@ -184,7 +204,7 @@ func (t *Spellings) removeLocked(gone func(*knownSeries) bool) {
 func (t *Spellings) rebuildLocked(size int, gone func(*knownSeries) bool) {
 	old := *t.entries.Load()
 	entries := make([]atomic.Pointer[Spelling], size)
-	t.used = 0
+	t.used, t.bytes = 0, 0
 	for i := range old {
 		if sp := old[i].Load(); sp != nil && !gone(sp.series) {
 			t.put(entries, sp)
@@ -203,4 +223,5 @@ func (t *Spellings) put(entries []atomic.Pointer[Spelling], sp *Spelling) {
 	}
 	entries[i].Store(sp)
 	t.used++
+	t.bytes += spellingBytes + int64(len(sp.key))
 }

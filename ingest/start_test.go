@@ -225,7 +225,10 @@ func startHistory(t *testing.T, seed uint64) (zeros int) {
 				}
 				entries = append(entries, e)
 			}
-			in := d.Begin(t.Context())
+			in, err := d.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
 			in.earliest, in.latest = 0, segment.MaxTime
 			for _, e := range entries {
 				if err := in.put(d.table, e); err != nil {

@@ -63,14 +63,14 @@ func TestLingerForWhoIsLikelyToCome(t *testing.T) {
 	for i := range 2 {
 		group.Go(func() { post(10 + i) })
 	}
-	eventually(t, "that both requests wait", func() bool { return d.budget.used.Load() == 2*bytesPerSample })
+	eventually(t, "that both requests wait", func() bool { return d.budget.used.Load() == 2*(requestBytes+bytesPerSample) })
 	for _, free := range release {
 		free()
 	}
 	group.Wait()
 	before := d.store.Commits
 	group.Go(func() { post(20) })
-	eventually(t, "that the first waits", func() bool { return d.budget.used.Load() == bytesPerSample })
+	eventually(t, "that the first waits", func() bool { return d.budget.used.Load() == requestBytes+bytesPerSample })
 	group.Go(func() { post(21) })
 	group.Wait()
 	if n := d.store.Commits - before; n != 1 {

@@ -1,6 +1,7 @@
 package remotewrite
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -138,15 +138,12 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, err error) {
 // serve takes one request in and returns when it is durable, or why it is not,
 // and how much of it is durable.
 func (h *Handler) serve(r *http.Request, ver version, enc encoding) (written ingest.Tally, err error) {
-	in := h.ingester.Begin(r.Context())
-	defer in.End()
-	bufs := bodyPool.Get().(*bodyBuffers)
-	defer bufs.release()
-	if err := h.readBody(r, bufs); err != nil {
+	in, err := h.ingester.Begin(r.Context())
+	if err != nil {
 		return ingest.Tally{}, err
 	}
-	in.Received()
-	if enc, err = h.decode(bufs, ver, enc, in); err != nil {
+	defer in.End()
+	if enc, err = h.receive(r, ver, enc, in); err != nil {
 		return ingest.Tally{}, err
 	}
 	out, err := in.Commit()
@@ -161,12 +158,24 @@ func (h *Handler) serve(r *http.Request, ver version, enc encoding) (written ing
 	return out.Written, nil
 }
 
+// receive reads the body and takes the message in. The memory for both is given
+// back before the commit is waited for.
+func (h *Handler) receive(r *http.Request, ver version, enc encoding, in *ingest.Intake) (encoding, error) {
+	bufs := newBody(in)
+	defer bufs.release()
+	if err := h.readBody(r, bufs); err != nil {
+		return enc, err
+	}
+	in.Received()
+	return h.decode(bufs, ver, enc, in)
+}
+
 // partly answers a request some samples of which were refused. A sender of 1.0
 // in zstd blocks (vmagent) takes a 400 for a sign to pack the block again as
 // snappy and to stay with that, so it is told nothing and the log is.
 func (h *Handler) partly(ver version, enc encoding, out ingest.Outcome) error {
 	if ver != version1 || enc != encodingZstd {
-		return fmt.Errorf("%w: %s", errRefused, out.Why)
+		return refusedError(out.Why)
 	}
 	const every = int64(time.Second)
 	now := time.Now().UnixNano()
@@ -176,34 +185,25 @@ func (h *Handler) partly(ver version, enc encoding, out ingest.Outcome) error {
 	return nil
 }
 
-// maxPooledBytes bounds the body buffers that are kept for later requests.
-const maxPooledBytes = 4 << 20
-
-// bodyBuffers is the memory one request's body is read and decompressed into.
-type bodyBuffers struct{ sent, decoded []byte }
-
-var bodyPool = sync.Pool{New: func() any { return new(bodyBuffers) }}
-
-func (b *bodyBuffers) release() {
-	if cap(b.sent)+cap(b.decoded) <= maxPooledBytes {
-		bodyPool.Put(b)
-	}
-}
-
 // readBody reads the body as sent into bufs.sent.
 func (h *Handler) readBody(r *http.Request, bufs *bodyBuffers) error {
 	limit := h.cfg.BodyBytes
 	if r.ContentLength > limit {
 		return fmt.Errorf("%w: %d bytes, at most %d are taken", errTooLarge, r.ContentLength, limit)
 	}
-	// What a header announces is believed up to a size that costs nothing.
-	if want := min(r.ContentLength, maxPooledBytes/2) + 1; want > int64(cap(bufs.sent)) {
-		bufs.sent = make([]byte, 0, want)
+	// What a header announces is believed up to a size that costs little.
+	if err := bufs.grow(&bufs.sent, max(min(r.ContentLength, maxPooledBytes/8), bytes.MinRead)+1); err != nil {
+		return err
 	}
-	bufs.sent = bufs.sent[:0]
 	for {
-		if len(bufs.sent) == cap(bufs.sent) {
-			bufs.sent = append(bufs.sent, 0)[:len(bufs.sent)]
+		if size := int64(cap(bufs.sent)); int64(len(bufs.sent)) == size {
+			size += min(size, bodyStep)
+			if r.ContentLength >= 0 {
+				size = min(size, r.ContentLength+1)
+			}
+			if err := bufs.grow(&bufs.sent, min(max(size, int64(cap(bufs.sent))+1), limit+1)); err != nil {
+				return err
+			}
 		}
 		n, err := r.Body.Read(bufs.sent[len(bufs.sent):cap(bufs.sent)])
 		bufs.sent = bufs.sent[:len(bufs.sent)+n]
@@ -234,17 +234,17 @@ func (h *Handler) decode(bufs *bodyBuffers, ver version, enc encoding, in *inges
 	return enc, err
 }
 
-// decodeAs decodes a body of a known encoding. The memory it takes counts
-// against the budget while it is in use.
+// decodeAs decodes a body of a known encoding. The memory for what it may become
+// is counted before any of it is taken.
 func (h *Handler) decodeAs(bufs *bodyBuffers, ver version, enc encoding, in *ingest.Intake) error {
-	size, err := h.decompressor.declared(bufs.sent, enc)
+	size, err := h.decompressor.bound(bufs.sent, enc)
 	if err != nil {
 		return err
 	}
-	if err := in.Reserve(size); err != nil {
+	bufs.decoded = bufs.decoded[:0]
+	if err := bufs.grow(&bufs.decoded, size); err != nil {
 		return err
 	}
-	defer in.Free(size)
 	if bufs.decoded, err = h.decompressor.decompress(bufs.decoded, bufs.sent, enc); err != nil {
 		return err
 	}

@@ -124,12 +124,12 @@ func TestAnswers(t *testing.T) {
 
 		{"no name", packSnappy(t, good, ts("job a", at(1, 1))), nil, 400, "no metric name", 1},
 		{"empty name", packSnappy(t, good, ts("__name__ - job a", at(1, 1))), nil, 400, "no metric name", 1},
-		{"duplicate label", packSnappy(t, good, ts("__name__ m a x a y", at(1, 1))), nil, 400, "m{a=\"x\", a=\"y\"}: a label name stands twice", 1},
+		{"duplicate label", packSnappy(t, good, ts("__name__ m a x a y", at(1, 1))), nil, 400, "refused 1 sample: a label name stands twice: m{a=\"x\", a=\"y\"}; everything else was stored", 1},
 		{"label without name", packSnappy(t, good, prompb.TimeSeries{Samples: good.Samples, Labels: []prompb.Label{{Name: "__name__", Value: "m"}, {Name: "", Value: "x"}}}), nil, 400, "no name", 1},
 		{"invalid UTF-8", packSnappy(t, good, ts("__name__ m\xff", at(1, 1))), nil, 400, "UTF-8", 1},
 		{"U+0000", packSnappy(t, good, ts("__name__ m a x\x00y", at(1, 1))), nil, 400, "U+0000", 1},
 		{"too many labels", packSnappy(t, good, ts(many, at(1, 1))), nil, 400, "more than 64", 1},
-		{"labels too long", packSnappy(t, good, ts("__name__ m a "+strings.Repeat("x", 2001), at(1, 1))), nil, 400, "longer than 2000", 1},
+		{"labels too long", packSnappy(t, good, ts("__name__ m a "+strings.Repeat("x", 2001), at(1, 1))), nil, 400, "refused 1 sample: labels are longer than 2000 bytes together: m{a=\"x", 1},
 		{"before 1970", packSnappy(t, good, ts("__name__ m", at(-1, 1))), nil, 400, "1970", 1},
 		{"after 9999", packSnappy(t, good, ts("__name__ m", at(segment.MaxTime+1, 1))), nil, 400, "9999", 1},
 		{"too far ahead", packSnappy(t, good, ts("__name__ m", at(now+601_000, 1))), nil, 400, "ahead", 1},
@@ -138,7 +138,7 @@ func TestAnswers(t *testing.T) {
 		{"native histograms", packSnappy(t, good, histogramsV1(t, 2000, 3000)), nil, 204, "", 3},
 		{"native histogram that is too old", packSnappy(t, good, histogramsV1(t, 1, 2000)), nil, 400, "retention", 2},
 		{"native histogram that is not valid", packSnappy(t, good, spoilt(histogramsV1(t, 2000, 3000, 4000))), nil, 400,
-			`up{job="a"}: native histogram is not valid (timestamp 3000): `, 3},
+			`native histogram is not valid: up{job="a"} (timestamp 3000): `, 3},
 		{"native histogram that cannot be read", snappy.Encode(nil, append(message(t, good), field(1, labelField("__name__", "m"), field(4, []byte{histSum<<3 | wireVarint, 1}))...)), nil, 400, "wire type", 0},
 		{"zstd with a refused sample", packZstd(t, good, ts("job a", at(1, 1))), []string{"Content-Encoding", "zstd"}, 204, "", 1},
 	} {

@@ -123,7 +123,10 @@ func (d *receiver) metric(name, label string) float64 {
 
 // read reads a message of a version into an intake, as a request does.
 func (d *receiver) read(ver version, body []byte) (*ingest.Intake, error) {
-	in := d.ingester.Begin(context.Background())
+	in, err := d.ingester.Begin(context.Background())
+	if err != nil {
+		return nil, err
+	}
 	in.Received()
 	table := d.v1
 	if ver == version2 {

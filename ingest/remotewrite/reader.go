@@ -38,6 +38,7 @@ func (r *reader) release() {
 	r.v1.release()
 	r.v2.release()
 	clear(r.labels)
+	r.key = kept(nil, r.key)
 	r.in, r.table, r.prev = nil, nil, nil
 	readerPool.Put(r)
 }
@@ -46,6 +47,7 @@ func (r *reader) release() {
 // is to be written.
 func (r *reader) readV1(body []byte) error {
 	r.v1.reset(body)
+	r.v1.in = r.in
 	if r.in.KeepsMetadata() {
 		r.v1.describe = r.in
 	}
@@ -81,7 +83,9 @@ func (r *reader) addV1(ts *timeSeries) error {
 	if elected, err := r.in.Elected(sp, brought); !elected {
 		return err
 	}
-	r.in.Add(sp, ts.samples, nil)
+	if err := r.in.Add(sp, ts.samples, nil); err != nil {
+		return err
+	}
 	for _, msg := range ts.histograms {
 		if err := r.addHistogram(sp, msg, 0); err != nil {
 			return err
@@ -93,7 +97,7 @@ func (r *reader) addV1(ts *timeSeries) error {
 // resolveV1 returns the series of an entry whose spelling is new; nil when the
 // entry is refused or brings nothing to store.
 func (r *reader) resolveV1(ts *timeSeries, hash uint32) (sp *ingest.Spelling, err error) {
-	if r.labels, err = appendLabelsV1(r.labels[:0], ts.labels); err != nil {
+	if r.labels, err = appendSomeLabelsV1(r.labels[:0], ts.labels, r.in.LabelsWanted()); err != nil {
 		return nil, err
 	}
 	n := len(ts.samples) + len(ts.histograms)
@@ -108,14 +112,28 @@ func (r *reader) resolveV1(ts *timeSeries, hash uint32) (sp *ingest.Spelling, er
 	return sp, nil
 }
 
+// maxHistogram is how much memory a message of a native histogram takes at most
+// when it is read, as a multiple of its size: a bucket takes a byte or more there
+// and eight here, in a list that may have grown by half too much.
+const maxHistogram = 12
+
 // addHistogram takes in a native histogram with its start timestamp, 0 for none.
-// The error is that the message cannot be read; one that is not valid is refused.
+// The error is that the message cannot be read or that there is no memory for it;
+// one that is not valid is refused.
 func (r *reader) addHistogram(sp *ingest.Spelling, msg []byte, start int64) error {
 	h := &r.message
+	if n := maxHistogram * int64(len(msg)); n > freeScratch {
+		if err := r.in.Reserve(n); err != nil {
+			return err
+		}
+		defer func() {
+			*h = histogramMessage{}
+			r.in.Free(n)
+		}()
+	}
 	if err := h.read(msg); err != nil {
 		return err
 	}
 	ints, floats := h.histogram()
-	r.in.AddHistogram(sp, h.t, start, ints, floats)
-	return nil
+	return r.in.AddHistogram(sp, h.t, start, ints, floats)
 }

@@ -11,6 +11,7 @@ import (
 // is to be written.
 func (r *reader) readV2(body []byte) error {
 	d := &r.v2
+	d.in = r.in
 	if err := d.reset(body, r.in.Seed()); err != nil {
 		return err
 	}
@@ -54,13 +55,8 @@ func (r *reader) addV2(ts *timeSeriesV2) error {
 			return err
 		}
 	}
-	if ts.metadata != (metadataV2{}) && r.in.KeepsMetadata() {
-		m := ts.metadata
-		hash := metadata.Hash(m.kind, symbols.hashOf(m.help), symbols.hashOf(m.unit))
-		r.in.Describe(sp, metric, hash, m.kind, symbols.text(m.help), symbols.text(m.unit))
-	}
 	for _, ex := range ts.exemplars {
-		if r.labels, ok = symbols.appendLabels(r.labels[:0], r.v2.refs[ex.from:ex.to]); !ok {
+		if r.labels, ok = symbols.appendLabels(r.labels[:0], r.v2.refs[ex.from:ex.to], r.in.LabelsWanted()); !ok {
 			r.in.Refuse(ingest.BadReferences, 1, func() ingest.Example {
 				return ingest.Example{Series: symbols.spell(ts.refs), Detail: "in an exemplar"}
 			})
@@ -68,13 +64,29 @@ func (r *reader) addV2(ts *timeSeriesV2) error {
 		}
 		r.in.AcceptExemplars(1)
 	}
-	if sp == nil {
-		return nil
+	if sp != nil {
+		if err := r.addSamplesV2(sp, ts); err != nil {
+			return err
+		}
 	}
+	if ts.metadata != (metadataV2{}) && r.in.KeepsMetadata() {
+		m := ts.metadata
+		hash := metadata.Hash(m.kind, symbols.hashOf(m.help), symbols.hashOf(m.unit))
+		r.in.Describe(sp, metric, hash, m.kind, symbols.text(m.help), symbols.text(m.unit))
+	}
+	return nil
+}
+
+// addSamplesV2 takes in the samples and histograms of an entry.
+func (r *reader) addSamplesV2(sp *ingest.Spelling, ts *timeSeriesV2) error {
 	if ts.created != 0 {
-		ts.createdAsStarts()
+		if err := ts.createdAsStarts(r.in); err != nil {
+			return err
+		}
 	}
-	r.in.Add(sp, ts.samples, ts.starts)
+	if err := r.in.Add(sp, ts.samples, ts.starts); err != nil {
+		return err
+	}
 	for i := range ts.histograms {
 		start := cmp.Or(ts.histograms[i].start, ts.created)
 		if err := r.addHistogram(sp, ts.histograms[i].message, start); err != nil {
@@ -96,7 +108,7 @@ func (r *reader) findV2(ts *timeSeriesV2) (sp *ingest.Spelling, metric string, o
 			return sp, sp.Metric(), true
 		}
 	}
-	if r.labels, ok = symbols.appendLabels(r.labels[:0], ts.refs); !ok {
+	if r.labels, ok = symbols.appendLabels(r.labels[:0], ts.refs, r.in.LabelsWanted()); !ok {
 		r.refuseV2(ts, ingest.BadReferences, "")
 		return nil, "", false
 	}
@@ -105,7 +117,7 @@ func (r *reader) findV2(ts *timeSeriesV2) (sp *ingest.Spelling, metric string, o
 		if metric, refused = r.in.Metric(r.labels); refused == "" {
 			return nil, metric, true
 		}
-	} else {
+	} else if refused = r.in.Oversized(r.labels); refused == "" {
 		r.key = symbols.appendKey(r.key[:0], ts.refs)
 		if sp, refused = r.in.Resolve(r.table, hash, r.key, r.labels); refused == "" {
 			return sp, sp.Metric(), true

@@ -18,6 +18,12 @@ var (
 	errNotElected  = errors.New("all samples come from replicas that are not elected")
 )
 
+// refusedError is errRefused in the words of ingest.
+type refusedError string
+
+func (e refusedError) Error() string { return string(e) }
+func (e refusedError) Unwrap() error { return errRefused }
+
 // status maps what became of a request to the answer's code. A sender gives up
 // on a 4xx and sends again after a 5xx, so 4xx is for what sending again
 // cannot cure and for nothing else. 429 is never used: a stock Prometheus does

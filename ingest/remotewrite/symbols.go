@@ -30,12 +30,10 @@ type symbol struct {
 	odd        bool
 }
 
-// maxPooledSymbols bounds the tables that are kept for later requests.
-const maxPooledSymbols = 1 << 16
-
 // read collects the symbols of a message, which may stand before, between and
 // behind its series.
-func (t *symbolTable) read(body []byte, seed maphash.Seed) error {
+func (t *symbolTable) read(in *ingest.Intake, body []byte, seed maphash.Seed) error {
+	t.adopt(in)
 	t.body, t.symbols = body, t.symbols[:0]
 	if int64(len(body)) > math.MaxUint32 {
 		return fmt.Errorf("%w: %d bytes decompressed are more than 4 GiB", errTooLarge, len(body))
@@ -60,6 +58,11 @@ func (t *symbolTable) read(body []byte, seed maphash.Seed) error {
 		}
 		if field == 4 {
 			text := body[start:end]
+			if len(t.symbols) == cap(t.symbols) {
+				if t.symbols, err = room(in, t.symbols); err != nil {
+					return err
+				}
+			}
 			t.symbols = append(t.symbols, symbol{
 				start: uint32(start), end: uint32(end),
 				hash: maphash.Bytes(seed, text), odd: bytes.IndexByte(text, 0xff) >= 0,
@@ -71,12 +74,22 @@ func (t *symbolTable) read(body []byte, seed maphash.Seed) error {
 }
 
 // release forgets the message and keeps memory that later ones can use.
-func (t *symbolTable) release() {
+func (t *symbolTable) release(in *ingest.Intake) {
 	t.body = nil
-	if cap(t.symbols) > maxPooledSymbols {
+	if freeList(in, t.symbols) && cap(t.symbols) > maxPooledSymbols {
 		t.symbols = nil
 	}
 }
+
+// adopt counts the memory that an earlier message has left.
+func (t *symbolTable) adopt(in *ingest.Intake) {
+	if n := listBytes(t.symbols, cap(t.symbols)); in != nil && n > freeScratch && in.Reserve(n) != nil {
+		t.symbols = nil
+	}
+}
+
+// maxPooledSymbols bounds the tables that are kept for later requests.
+const maxPooledSymbols = 1 << 16
 
 // text is the symbol with this number, which must be below t.len().
 func (t *symbolTable) text(ref uint32) []byte {
@@ -159,10 +172,13 @@ func (t *symbolTable) appendKey(dst []byte, refs []uint32) []byte {
 	return dst
 }
 
+// maxSpelled bounds the references that are looked at for a text for people.
+const maxSpelled = 256
+
 // spell writes the labels that refs name for people, as far as they name any.
 func (t *symbolTable) spell(refs []uint32) string {
 	var labels []series.RawLabel
-	for i := 0; i+1 < len(refs); i += 2 {
+	for i := 0; i+1 < min(len(refs), maxSpelled); i += 2 {
 		if t.has(refs[i]) && t.has(refs[i+1]) && t.len() > 0 {
 			labels = append(labels, series.RawLabel{Name: t.text(refs[i]), Value: t.text(refs[i+1])})
 		}
@@ -170,15 +186,18 @@ func (t *symbolTable) spell(refs []uint32) string {
 	return ingest.Spell(labels)
 }
 
-// appendLabels appends the labels that refs name in pairs. ok is false when
-// their number is odd or one names no symbol.
-func (t *symbolTable) appendLabels(dst []series.RawLabel, refs []uint32) (_ []series.RawLabel, ok bool) {
+// appendLabels appends the labels that refs name in pairs, as many as are wanted.
+// ok is false when the number of refs is odd or one names no symbol.
+func (t *symbolTable) appendLabels(dst []series.RawLabel, refs []uint32, wanted int) (_ []series.RawLabel, ok bool) {
 	if len(refs)%2 != 0 {
 		return dst, false
 	}
 	for i := 0; i < len(refs); i += 2 {
 		if int64(refs[i]) >= int64(len(t.symbols)) || int64(refs[i+1]) >= int64(len(t.symbols)) {
 			return dst, false
+		}
+		if len(dst) == wanted {
+			continue
 		}
 		dst = append(dst, series.RawLabel{Name: t.text(refs[i]), Value: t.text(refs[i+1])})
 	}

@@ -30,22 +30,24 @@ type v1Decoder struct {
 	body    []byte
 	at      int
 	series  timeSeries
-	scratch []byte // label fields that do not stand together in the message
-	skipped int    // exemplars, histograms and metadata entries seen: not looked into here
-	foreign bool   // fields of a 2.0 request were seen
+	scratch []byte         // label fields that do not stand together in the message
+	skipped int            // exemplars, histograms and metadata entries seen: not looked into here
+	foreign bool           // fields of a 2.0 request were seen
+	in      *ingest.Intake // counts the memory of what is read; nil counts none
 
 	describe *ingest.Intake // takes metadata entries; nil leaves them
 }
 
 func (d *v1Decoder) reset(body []byte) {
-	d.body, d.at, d.skipped, d.foreign, d.describe = body, 0, 0, false, nil
+	d.body, d.at, d.skipped, d.foreign, d.describe, d.in = body, 0, 0, false, nil, nil
 }
 
 // release forgets the body and keeps memory that later ones can use.
 func (d *v1Decoder) release() {
+	clear(d.series.histograms[:cap(d.series.histograms)]) // they share memory with the body
+	d.series = timeSeries{samples: kept(d.in, d.series.samples), histograms: kept(d.in, d.series.histograms)}
+	d.scratch = kept(d.in, d.scratch)
 	d.reset(nil)
-	clear(d.series.histograms)
-	d.series = timeSeries{samples: d.series.samples[:0], histograms: d.series.histograms[:0]}
 }
 
 // next reads the next time series into d.series. It returns false at the end
@@ -110,6 +112,9 @@ func (d *v1Decoder) readSeries(msg []byte) error {
 			}
 			if at != last && !split {
 				split = true
+				if d.scratch, err = roomFor(d.in, d.scratch, len(msg)); err != nil {
+					return err
+				}
 				d.scratch = append(d.scratch, msg[first:last]...)
 			}
 			if split {
@@ -117,12 +122,22 @@ func (d *v1Decoder) readSeries(msg []byte) error {
 			}
 			last = end
 		case 2: // samples
+			if len(ts.samples) == cap(ts.samples) {
+				if ts.samples, err = room(d.in, ts.samples); err != nil {
+					return err
+				}
+			}
 			if ts.samples, err = appendSampleV1(ts.samples, msg[start:end]); err != nil {
 				return err
 			}
 		case 3:
 			ts.exemplars++
 		case 4:
+			if len(ts.histograms) == cap(ts.histograms) {
+				if ts.histograms, err = room(d.in, ts.histograms); err != nil {
+					return err
+				}
+			}
 			ts.histograms = append(ts.histograms, msg[start:end])
 		}
 	}

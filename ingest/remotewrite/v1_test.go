@@ -214,10 +214,13 @@ func FuzzBody(f *testing.F) {
 		if isSnappy {
 			enc = encodingSnappy
 		}
-		in := d.ingester.Begin(t.Context())
+		in, err := d.ingester.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
 		in.Received()
-		bufs := &bodyBuffers{sent: body}
-		_, err := d.decode(bufs, ver, enc, in)
+		bufs := &bodyBuffers{in: in, sent: body}
+		_, err = d.decode(bufs, ver, enc, in)
 		in.End()
 		if code, _ := status(err); err != nil && code != 400 && code != 413 {
 			t.Errorf("answered %d: %v", code, err)

@@ -1,9 +1,18 @@
 package remotewrite
 
-import "laminar/sequence/series"
+import (
+	"math"
+
+	"laminar/sequence/series"
+)
 
 // appendLabelsV1 reads label fields as timeSeries.labels holds them.
 func appendLabelsV1(dst []series.RawLabel, fields []byte) ([]series.RawLabel, error) {
+	return appendSomeLabelsV1(dst, fields, math.MaxInt)
+}
+
+// appendSomeLabelsV1 reads all label fields and keeps as many as are wanted.
+func appendSomeLabelsV1(dst []series.RawLabel, fields []byte, wanted int) ([]series.RawLabel, error) {
 	for i := 0; i < len(fields); {
 		_, _, next, err := tag(fields, i)
 		if err != nil {
@@ -17,7 +26,9 @@ func appendLabelsV1(dst []series.RawLabel, fields []byte) ([]series.RawLabel, er
 		if err != nil {
 			return dst, err
 		}
-		dst = append(dst, l)
+		if len(dst) < wanted {
+			dst = append(dst, l)
+		}
 		i = end
 	}
 	return dst, nil

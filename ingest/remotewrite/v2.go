@@ -57,14 +57,15 @@ type v2Decoder struct {
 	body    []byte
 	at      int
 	series  timeSeriesV2
-	refs    []uint32 // of the labels of the series' exemplars
-	foreign bool     // fields of a 1.0 request were seen
+	refs    []uint32       // of the labels of the series' exemplars
+	foreign bool           // fields of a 1.0 request were seen
+	in      *ingest.Intake // counts the memory of what is read; nil counts none
 }
 
 // reset begins to read a body.
 func (d *v2Decoder) reset(body []byte, seed maphash.Seed) error {
 	d.body, d.at, d.foreign = body, 0, false
-	if err := d.symbols.read(body, seed); err != nil {
+	if err := d.symbols.read(d.in, body, seed); err != nil {
 		return err
 	}
 	if d.symbols.len() > 0 && len(d.symbols.text(0)) > 0 {
@@ -76,8 +77,15 @@ func (d *v2Decoder) reset(body []byte, seed maphash.Seed) error {
 // release forgets the body and keeps memory that later ones can use.
 func (d *v2Decoder) release() {
 	d.body = nil
-	d.symbols.release()
-	clear(d.series.histograms)
+	d.symbols.release(d.in)
+	ts := &d.series
+	clear(ts.histograms[:cap(ts.histograms)]) // they share memory with the body
+	d.series = timeSeriesV2{
+		refs: kept(d.in, ts.refs), samples: kept(d.in, ts.samples), starts: kept(d.in, ts.starts),
+		histograms: kept(d.in, ts.histograms), exemplars: kept(d.in, ts.exemplars),
+	}
+	d.refs = kept(d.in, d.refs)
+	d.in = nil
 }
 
 // next reads the next time series into d.series. It returns false at the end of
@@ -119,7 +127,7 @@ func (d *v2Decoder) readSeries(msg []byte) error {
 		}
 		switch {
 		case field == 1:
-			if ts.refs, i, err = appendRefs(ts.refs, msg, next, wire); err != nil {
+			if ts.refs, i, err = appendRefs(d.in, ts.refs, msg, next, wire); err != nil {
 				return err
 			}
 			continue
@@ -146,9 +154,9 @@ func (d *v2Decoder) readSeries(msg []byte) error {
 		part := msg[start:end]
 		switch field {
 		case 2:
-			err = ts.readSample(part)
+			err = ts.readSample(d.in, part)
 		case 3:
-			err = ts.readHistogram(part)
+			err = ts.readHistogram(d.in, part)
 		case 4:
 			err = d.readExemplar(part)
 		case 5:
@@ -159,16 +167,19 @@ func (d *v2Decoder) readSeries(msg []byte) error {
 		}
 	}
 	if len(ts.starts) > 0 {
-		ts.padStarts(len(ts.samples))
+		return ts.padStarts(d.in, len(ts.samples))
 	}
 	return nil
 }
 
 // appendRefs reads labels_refs, packed or one by one.
-func appendRefs(dst []uint32, msg []byte, i, wire int) ([]uint32, int, error) {
+func appendRefs(in *ingest.Intake, dst []uint32, msg []byte, i, wire int) ([]uint32, int, error) {
 	switch wire {
 	case wireVarint:
 		ref, next, err := uvarint(msg, i)
+		if err == nil && len(dst) == cap(dst) {
+			dst, err = room(in, dst)
+		}
 		return append(dst, uint32(ref)), next, err
 	case wireBytes:
 	default:
@@ -177,6 +188,12 @@ func appendRefs(dst []uint32, msg []byte, i, wire int) ([]uint32, int, error) {
 	start, end, err := chunk(msg, i)
 	if err != nil {
 		return dst, 0, err
+	}
+	// A number takes a byte at least.
+	if n := len(dst) + end - start; n > cap(dst) {
+		if dst, err = roomFor(in, dst, n); err != nil {
+			return dst, 0, err
+		}
 	}
 	for packed, at := msg[:end], start; at < end; {
 		if c := packed[at]; c < 0x80 {

@@ -330,7 +330,7 @@ func TestSymbolsDoNotSpellOtherSeries(t *testing.T) {
 	// Hashes nearly always tell them apart first, but are not what it rests on.
 	var table symbolTable
 	req := requestV2(seriesV2("__name__ m a b\xffc\xffd"))
-	if err := table.read(messageV2Of(t, req), maphash.MakeSeed()); err != nil {
+	if err := table.read(nil, messageV2Of(t, req), maphash.MakeSeed()); err != nil {
 		t.Fatal(err)
 	}
 	refs := req.Timeseries[0].LabelsRefs

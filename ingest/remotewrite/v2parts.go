@@ -8,25 +8,34 @@ import (
 )
 
 // padStarts makes starts n long.
-func (ts *timeSeriesV2) padStarts(n int) {
+func (ts *timeSeriesV2) padStarts(in *ingest.Intake, n int) (err error) {
+	if n > cap(ts.starts) {
+		if ts.starts, err = roomFor(in, ts.starts, max(n, cap(ts.samples))); err != nil {
+			return err
+		}
+	}
 	for len(ts.starts) < n {
 		ts.starts = append(ts.starts, 0)
 	}
+	return nil
 }
 
 // createdAsStarts gives the start timestamp of the whole entry to its samples that
 // have none of their own.
-func (ts *timeSeriesV2) createdAsStarts() {
-	ts.padStarts(len(ts.samples))
+func (ts *timeSeriesV2) createdAsStarts(in *ingest.Intake) error {
+	if err := ts.padStarts(in, len(ts.samples)); err != nil {
+		return err
+	}
 	for i, start := range ts.starts {
 		if start == 0 {
 			ts.starts[i] = ts.created
 		}
 	}
+	return nil
 }
 
 // readSample reads one Sample message.
-func (ts *timeSeriesV2) readSample(msg []byte) error {
+func (ts *timeSeriesV2) readSample(in *ingest.Intake, msg []byte) (err error) {
 	var s ingest.Sample
 	var start int64
 	i := 0
@@ -69,18 +78,23 @@ func (ts *timeSeriesV2) readSample(msg []byte) error {
 			}
 		}
 	}
-	if start != 0 {
-		ts.padStarts(len(ts.samples))
-		ts.starts = append(ts.starts, start)
-	} else if len(ts.starts) > 0 {
-		ts.starts = append(ts.starts, 0)
+	if len(ts.samples) == cap(ts.samples) {
+		if ts.samples, err = room(in, ts.samples); err != nil {
+			return err
+		}
+	}
+	if start != 0 || len(ts.starts) > 0 {
+		if err := ts.padStarts(in, len(ts.samples)+1); err != nil {
+			return err
+		}
+		ts.starts[len(ts.samples)] = start
 	}
 	ts.samples = append(ts.samples, s)
 	return nil
 }
 
 // readHistogram reads the times of one Histogram message.
-func (ts *timeSeriesV2) readHistogram(msg []byte) error {
+func (ts *timeSeriesV2) readHistogram(in *ingest.Intake, msg []byte) (err error) {
 	h := histogramV2{message: msg}
 	for i := 0; i < len(msg); {
 		field, wire, next, err := tag(msg, i)
@@ -106,6 +120,11 @@ func (ts *timeSeriesV2) readHistogram(msg []byte) error {
 			h.start = int64(t)
 		}
 	}
+	if len(ts.histograms) == cap(ts.histograms) {
+		if ts.histograms, err = room(in, ts.histograms); err != nil {
+			return err
+		}
+	}
 	ts.histograms = append(ts.histograms, h)
 	return nil
 }
@@ -120,7 +139,7 @@ func (d *v2Decoder) readExemplar(msg []byte) error {
 		}
 		switch {
 		case field == 1:
-			d.refs, i, err = appendRefs(d.refs, msg, next, wire)
+			d.refs, i, err = appendRefs(d.in, d.refs, msg, next, wire)
 		case field == 2 && wire != wireFixed64, field == 3 && wire != wireVarint:
 			err = wrongWire("exemplar", field, wire)
 		default:
@@ -131,6 +150,13 @@ func (d *v2Decoder) readExemplar(msg []byte) error {
 		}
 	}
 	ex.to = len(d.refs)
+	if list := d.series.exemplars; len(list) == cap(list) {
+		grown, err := room(d.in, list)
+		if err != nil {
+			return err
+		}
+		d.series.exemplars = grown
+	}
 	d.series.exemplars = append(d.series.exemplars, ex)
 	return nil
 }

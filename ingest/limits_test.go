@@ -1,0 +1,167 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/prometheus/model/histogram"
+	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
+
+	"laminar/ingest/ingesttest"
+)
+
+// spellings counts the entries of all tables.
+func (g *registry) spellings() (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, t := range g.tables {
+		n += t.used
+	}
+	return n
+}
+
+// TestRefusedCreateNothing: series all of whose samples are refused, by time or by
+// content, are not remembered, nor are their spellings and metrics.
+func TestRefusedCreateNothing(t *testing.T) {
+	d := openReceiver(t, Config{Regions: 1}, nil)
+	if err := d.post(good); err != nil { // learns the database's clock
+		t.Fatal(err)
+	}
+	future := ingesttest.New(1).Now + 48*3_600_000
+	invalid := writev2.Histogram{Count: &writev2.Histogram_CountInt{CountInt: 7}, Timestamp: 1000, Schema: 99}
+	for i := range 100 {
+		err := d.post(
+			ts(fmt.Sprintf("__name__ m%d job a", i), at(future, 1), at(-1, 1)),
+			entry{labels: []string{"__name__", "h", "i", fmt.Sprint(i)}, series: writev2.TimeSeries{Histograms: []writev2.Histogram{invalid}}})
+		if !errors.Is(err, errRefused) {
+			t.Fatalf("answered %v", err)
+		}
+	}
+	d.registry.mu.Lock()
+	metrics, fresh := len(d.registry.metrics[0]), len(d.registry.fresh[0])
+	d.registry.mu.Unlock()
+	if series, spellings := d.registry.count.Load(), d.registry.spellings(); series != 1 || spellings != 1 || metrics != 1 || fresh > 1 {
+		t.Errorf("%d series, %d spellings, %d metrics and %d new series are remembered, want those of the good sample", series, spellings, metrics, fresh)
+	}
+	if err := d.post(ts("__name__ m1 job a", at(future, 1), at(1000, 1))); !errors.Is(err, errRefused) || d.registry.count.Load() != 2 {
+		t.Errorf("with one good sample: answered %v, %d series are remembered", err, d.registry.count.Load())
+	}
+}
+
+// TestSeriesLimits: beyond a limit new series are refused by reason, those that are
+// known go on, and what is forgotten makes room.
+func TestSeriesLimits(t *testing.T) {
+	one := func(metric, i int) entry {
+		return ts(fmt.Sprintf("__name__ m%d i %d", metric, i), at(int64(1000+i), 1))
+	}
+	for name, c := range map[string]struct {
+		limits Limits
+		metric func(i int) int
+		reason Reason
+		text   string
+		taken  int
+	}{
+		"series":    {Limits{Series: 3}, func(i int) int { return i }, TooManySeries, "series is new, and 3 are remembered", 3},
+		"bytes":     {Limits{SeriesBytes: 3 * seriesBytes}, func(i int) int { return i }, TooManySeries, "take 576 bytes", 3},
+		"of metric": {Limits{SeriesOfMetric: 2}, func(i int) int { return i / 5 }, TooManyOfMetric, "its metric has 2", 4},
+		"new":       {Limits{NewSeries: 3}, func(i int) int { return i }, TooManyNew, "3 were created in this minute", 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := openReceiver(t, Config{Regions: 2, Limits: c.limits}, nil)
+			taken := map[int]bool{}
+			for i := range 10 {
+				err := d.post(one(c.metric(i), i))
+				if err == nil {
+					taken[i] = true
+				} else if !errors.Is(err, errRefused) || !strings.Contains(err.Error(), c.text) {
+					t.Errorf("series %d: answered %v, want %q", i, err, c.text)
+				}
+			}
+			if name == "bytes" { // how many fit depends on the labels
+				c.taken = len(taken)
+			}
+			if len(taken) != c.taken || len(taken) == 10 || len(taken) == 0 {
+				t.Errorf("%d series were taken, want %d", len(taken), c.taken)
+			}
+			if n := int64(len(taken)); d.registry.count.Load() != n {
+				t.Errorf("%d series are remembered, want %d", d.registry.count.Load(), n)
+			}
+			for i := range taken {
+				e := one(c.metric(i), i)
+				e.series.Samples[0].Timestamp += 50
+				if err := d.post(e); err != nil {
+					t.Errorf("known series %d: answered %v", i, err)
+				}
+			}
+			hist := entry{labels: []string{"__name__", fmt.Sprintf("m%d", c.metric(9)), "i", "h"}}
+			hist.series.Histograms = []writev2.Histogram{writev2.FromIntHistogram(0, 2000, &histogram.Histogram{Sum: 1})}
+			if err := d.post(hist); !errors.Is(err, errRefused) || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("a histogram: answered %v", err)
+			}
+		})
+	}
+}
+
+// TestForgottenMakesRoom: what series and spellings take is given back when they
+// are forgotten.
+func TestForgottenMakesRoom(t *testing.T) {
+	g := newTestRegistry(1)
+	for i := range 50 {
+		if _, refused := g.spelled(fmt.Sprint(i%3), rawLabelsOf(fmt.Sprintf("__name__\xffm\xffi\xff%d\xff", i/2))); refused != "" {
+			t.Fatal(refused)
+		}
+	}
+	if g.size.Load() < 25*seriesBytes {
+		t.Errorf("%d series take %d bytes", g.count.Load(), g.size.Load())
+	}
+	g.forget(1, g.takeFresh(1))
+	if g.size.Load() != 0 || g.count.Load() != 0 {
+		t.Errorf("%d series and %d bytes are left", g.count.Load(), g.size.Load())
+	}
+}
+
+// TestRequestsUnderWay: as many requests as are allowed may be under way, and each
+// counts from its beginning.
+func TestRequestsUnderWay(t *testing.T) {
+	d := openReceiver(t, Config{Regions: 1, MaxRequests: 2}, nil)
+	one, err := d.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := d.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if used := d.budget.used.Load(); used != 2*requestBytes {
+		t.Errorf("%d bytes are counted", used)
+	}
+	if _, err := d.Begin(t.Context()); !errors.Is(err, ErrBusy) {
+		t.Errorf("a third request: %v", err)
+	}
+	one.End()
+	if err := d.post(good); err != nil {
+		t.Errorf("after one has ended: %v", err)
+	}
+	two.End()
+	if used := d.budget.used.Load(); used != 0 {
+		t.Errorf("%d bytes are still counted", used)
+	}
+}
+
+// TestBudget: one request may exceed the budget, and only while nothing else is
+// under way.
+func TestBudget(t *testing.T) {
+	b := budget{max: 100}
+	if !b.take(60, 0) || !b.take(60, 60) {
+		t.Error("a request that is alone is refused")
+	}
+	if b.take(1, 0) {
+		t.Error("another one is taken beside it")
+	}
+	b.give(120)
+	if !b.take(50, 0) || !b.take(50, 0) || b.take(1, 50) {
+		t.Error("of two requests one may exceed the budget")
+	}
+}
