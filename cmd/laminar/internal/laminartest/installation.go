@@ -127,7 +127,7 @@ func (in *Installation) database() []string {
 // Kill ends the process as a crash would.
 func (in *Installation) Kill() {
 	_ = in.Cmd.Process.Kill()
-	<-in.done // with an error that says it was killed
+	<-in.done //nolint:errcheck // the error says that it was killed
 	in.Cmd = nil
 }
 
