@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"laminar/ingest"
-	"laminar/sequence/outward"
+	"laminar/ingest/outward"
 )
 
 // Config is how a Handler works. Every zero field stands for its default.

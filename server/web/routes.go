@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"laminar/sequence/outward"
+	"laminar/ingest/outward"
 )
 
 // readyTimeout is how long the database may take to answer before a process is

@@ -39,7 +39,7 @@ func TestText(t *testing.T) {
 
 // TestEverySentinel: each sentinel of package sequence has a public text.
 func TestEverySentinel(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "../errors.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "../../sequence/errors.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
