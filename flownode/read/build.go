@@ -4,6 +4,10 @@ package read
 // Before: the leaf's members are complete at the snapshot.
 // After: its state stands at the snapshot's vector and holds every sample after
 // from (I3).
+//
+// There are two ways. BuildState serves one leaf, by either executor. BuildTogether
+// serves many leaves of the same metrics, always in columns: decoding segments is
+// the larger part of the work after a start, and one reading decodes each once.
 
 import (
 	"context"
@@ -19,9 +23,10 @@ import (
 	"laminar/sequence/segment"
 )
 
-// BuildState builds the leaf's pane state that begins at from: it is read in
-// columns, or aggregated by the database. Where the database began and could not,
-// what it gave is thrown away.
+// BuildState builds the leaf's pane state that begins at from, ms, which must be a
+// border of its panes. The samples are read in columns, or aggregated by the
+// database. If the database fails in the middle, its partials are thrown away: they
+// cannot be told from those that are still missing.
 func (r *Reader) BuildState(ctx context.Context, l *keep.Leaf, from int64) (keep.State, error) {
 	state := l.NewState(from, r.Pos.Vector)
 	if len(l.Members.Series) == 0 {
@@ -48,12 +53,16 @@ func (r *Reader) BuildState(ctx context.Context, l *keep.Leaf, from int64) (keep
 	return state, nil
 }
 
-// chooseRaw decides who computes the pane state of a leaf from raw samples.
+// chooseRaw decides who computes the pane state of a leaf from raw samples: this
+// process or the database. sharers is how many leaves a reading in columns would
+// serve, so each bears that part of its cost; shared says that one of them is read
+// in columns in any case.
 func (r *Reader) chooseRaw(ctx context.Context, l *keep.Leaf, from, sharers int64, shared bool) (executor.Choice, error) {
 	return r.Chooser.Raw(l, from, sharers, shared, func() ([]segment.Info, error) { return r.infosOf(ctx, l.Members.Metrics) })
 }
 
-// Missing is a leaf that lacks pane state, and from where on.
+// Missing is a leaf that lacks pane state. From is where the state is to begin, ms:
+// a border of the leaf's panes.
 type Missing struct {
 	Leaf *keep.Leaf
 	From int64
@@ -65,9 +74,10 @@ type Missing struct {
 // takes about 20 bytes per series beside its state.
 const maxTogether = 64
 
-// BuildTogether builds the pane state of those of the leaves that can share a
-// reading, from one reading for each set of metrics: after a start that is all of
-// them. It gives back how many it built; the others still lack theirs.
+// BuildTogether builds the pane state of those leaves that can share a reading,
+// from one reading for each set of metrics: after a start these are all leaves. It
+// returns how many it built. The others still lack their state, and BuildState
+// builds it when it is needed.
 func (r *Reader) BuildTogether(ctx context.Context, leaves []Missing) (built int, err error) {
 	together := map[string][]Missing{}
 	for _, m := range leaves {
@@ -94,9 +104,9 @@ func (r *Reader) BuildTogether(ctx context.Context, leaves []Missing) (built int
 	return built, nil
 }
 
-// columnar is those of the leaves, which select the same metrics, whose state is
-// not computed by the database. One that is read in columns in any case makes them
-// cheaper for the others.
+// columnar returns those of the leaves, which all select the same metrics, whose
+// state is not computed by the database. A leaf that is read in columns in any case
+// makes them cheaper for the others.
 func (r *Reader) columnar(ctx context.Context, leaves []Missing) ([]Missing, error) {
 	shared := slices.ContainsFunc(leaves, func(m Missing) bool { return r.Chooser.AnywayColumnar(m.Leaf) })
 	var out []Missing

@@ -25,18 +25,26 @@
 // merged in the order of the lanes.
 //
 // A Reader belongs to one goroutine. A fold may use more, one for each lane, and
-// waits for them; which of them is faster changes no bit of the result.
+// waits for them. Which lane is faster changes no bit of the result. How many lanes
+// there are can change the last bits of sums, because floats are added in another
+// order; that is within the bound of I3.
 //
 // # Order
 //
 // Of two samples of one series and time the one with the higher sequence wins
 // (I3): ReadRaw delivers it later, and every way through this package keeps the
 // last. Nearly always a series' samples come in time order, each time once, and are
-// folded as they come. What does not is put in order before it is folded, or, if
-// that is found out too late, its cells are emptied and folded again from half of
-// the time at a time. So the memory of a reading is bounded by its settings, and
-// not by what is stored.
+// folded as they come. Otherwise they are put in order before they are folded. If
+// it turns out only after folding that a series is out of order, its cells are
+// emptied and folded again, from half of the time at a time. So the memory of a
+// reading is bounded by its settings, and not by the number of stored samples.
 //
-// The package decides nothing about flows: which samples are read, and what comes
-// of them, others say. It writes nothing, and its clock is given to it.
+// The package decides nothing about flows: its callers say which samples are read,
+// and use the result. It writes nothing, and its clock is given to it.
+//
+// # Errors
+//
+// An error of the snapshot ends the reading, and pane state that was being filled
+// must be dropped: it may hold a part of the samples. Only partial.ErrNeedsColumnar
+// never leaves the package, because the same samples can be read in columns.
 package read

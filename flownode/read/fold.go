@@ -3,6 +3,17 @@ package read
 // Raw samples on their way into pane state.
 // Before: the cells that are folded into are empty.
 // After: they hold every wanted sample that the snapshot has in the spans, once.
+//
+// The difficulty is order. A partial such as a counter needs each series' samples
+// in time order, but a large reading cannot be held and sorted. So samples are
+// folded in batches, and a series is handled by the first of these that applies:
+//
+//	all its samples come in order     folded as they come
+//	out of order within one batch     the batch is sorted by series and time
+//	known beforehand to be late       held back whole, folded last (holdLate)
+//	out of order across batches       its cells are emptied and folded again, from
+//	                                  half of the time: there a batch holds more of
+//	                                  it; one pane is held whole, so this ends
 
 import (
 	"context"
@@ -18,14 +29,13 @@ import (
 	"laminar/sequence/segment"
 )
 
-// rawFold is raw samples on their way into a leaf's cells, in lanes: each takes
-// what one goroutine reads, which is regions of its own, so that a series comes
-// to one lane only. Where slots are series the lanes fold into the same panes, of
-// which each has cells of its own; where they are groups each lane but the first
-// folds into panes of its own, which are merged in the order of the lanes.
+// rawFold is raw samples on their way into a leaf's cells, in lanes. Each lane
+// takes the segments that one goroutine reads. These are of regions of its own, so
+// a series comes to one lane only. Where slots are series, the lanes fold into the
+// same panes, each into cells of its own. Where slots are groups, each lane but the
+// first folds into panes of its own, which are merged in the order of the lanes.
 //
-// So what comes out depends on how many lanes there are, and that only in the
-// last bits of sums, but never on which is faster.
+// Together the lanes hold about limit samples, the samples of late series apart.
 type rawFold struct {
 	l     *keep.Leaf
 	into  keep.State
@@ -42,9 +52,9 @@ type foldLane struct {
 	misordered map[int32]struct{} // slots whose cells hold samples in the wrong order
 }
 
-// newRawFold takes raw, which is empty, over. About limit samples are held at a
-// time, by all lanes together. Into holds nothing in the panes that are folded. Give
-// it back with release.
+// newRawFold takes over raw, which is empty. About limit samples are held at a
+// time, by all lanes together. into holds nothing in the cells that are folded. The
+// caller must release it.
 func newRawFold(l *keep.Leaf, r *Reader, into keep.State, raw *rawSamples, limit int) *rawFold {
 	x, n := &rawFold{l: l, into: into}, r.lanes()
 	for i := range n {
@@ -81,8 +91,9 @@ func (x *rawFold) count() int64 {
 	return n
 }
 
-// takers is what the samples in the spans are to be given to, by lane. Those of
-// different lanes may be called at the same time (Segments.ReadRaw).
+// takers returns one function for each lane, to be given the segments that hold
+// samples in the spans. Functions of different lanes may be called at the same time
+// (Segments.ReadRaw); one function may not.
 func (x *rawFold) takers(spans []segment.Span) []func(*segment.Segment) error {
 	out := make([]func(*segment.Segment) error, len(x.lanes))
 	for i, lane := range x.lanes {
@@ -94,13 +105,14 @@ func (x *rawFold) takers(spans []segment.Span) []func(*segment.Segment) error {
 	return out
 }
 
-// atOnceAfter is how many samples a lane holds once some are in cells. Then those
-// that come in the wrong order must be folded again in any case, and so few stay
-// in a near cache.
+// atOnceAfter is how many samples a lane holds once some are in cells. Before that,
+// a large batch is of use, because samples in the wrong order can be sorted within
+// it. Afterwards such samples must be folded again in any case, and a small batch
+// stays in a near cache.
 const atOnceAfter = 4 << 10
 
-// take takes the samples of a segment that lie in a span, and folds what is held
-// when that is much.
+// take takes the samples of a segment that lie in a span, and folds all that are
+// held when these are as many as the limit.
 func (x *foldLane) take(seg *segment.Segment, spans []segment.Span) {
 	if x.raw.take(seg, spans); len(x.raw.ts) >= x.limit {
 		x.fold()
@@ -108,9 +120,9 @@ func (x *foldLane) take(seg *segment.Segment, spans []segment.Span) {
 	}
 }
 
-// fold moves the samples that are held into cells. What is unordered among those
-// that are held is sorted on the way; only samples that come after later ones were
-// folded leave their cells in the wrong order.
+// fold moves the samples that are held into cells. Unordered samples among them are
+// sorted on the way. Only samples that come after later ones of their series were
+// folded leave their cells in the wrong order; those slots are noted.
 func (x *foldLane) fold() {
 	if x.folded {
 		for c := range x.raw.unsorted {
@@ -123,9 +135,10 @@ func (x *foldLane) fold() {
 	x.folded = true
 }
 
-// finish folds what is still held, and again what was not in time order: first all
-// lanes, then the merge of their panes, then the cells that must be folded again, in
-// which other lanes have no samples.
+// finish folds the samples that are still held, and folds again the cells whose
+// samples came out of order: first all lanes, then the merge of their panes, then
+// the cells to be folded again. A slot that is a group has samples in several
+// lanes, so its cells can be emptied only after the merge.
 func (x *rawFold) finish(ctx context.Context, r *Reader, spans []segment.Span) error {
 	misordered := map[int32]struct{}{}
 	for _, lane := range x.lanes {
@@ -164,9 +177,10 @@ func (x *rawFold) finish(ctx context.Context, r *Reader, spans []segment.Span) e
 	return nil
 }
 
-// halves splits spans on borders of the leaf's panes; nothing is stored beyond
-// horizon. Folding half of the time holds half of the samples, so what did not come
-// in order within the limit does in the end: one pane is held whole.
+// halves splits spans in two, on a border of the leaf's panes. Nothing is stored
+// beyond horizon, ms, so an open end is cut there. Half of the time holds about
+// half of the samples. So the halving ends: at a stretch whose samples come in
+// order within the limit, or at a single pane, which Fold holds whole.
 func halves(l *keep.Leaf, spans []segment.Span, horizon int64) [][]segment.Span {
 	if n := len(spans); n > 1 {
 		return [][]segment.Span{spans[:n/2], spans[n/2:]}
@@ -213,8 +227,9 @@ func (r *Reader) Fold(ctx context.Context, l *keep.Leaf, into keep.State, series
 	return x.finish(ctx, r, spans)
 }
 
-// likely is about how many samples of so many series lie in the spans: as if
-// each pane had one.
+// likely estimates how many samples of so many series lie in the spans: one for
+// each series and pane. It only decides whether looking for late samples is worth a
+// query, so a wrong estimate costs time and no result.
 func (r *Reader) likely(l *keep.Leaf, series int, spans []segment.Span) int64 {
 	panes := int64(0)
 	for _, s := range spans {
@@ -226,10 +241,11 @@ func (r *Reader) likely(l *keep.Leaf, series int, spans []segment.Span) int64 {
 // errManyLate ends the reading of late samples.
 var errManyLate = errors.New("too many late samples")
 
-// holdLate finds the series of which hot unordered samples lie in the spans and
-// lets them be held until all is read: they come last, whatever their time. When
-// there are too many such series, none is held, and those that come in the wrong
-// order are folded again.
+// holdLate finds the series that have hot unordered samples in the spans, and has
+// all samples of these series held until everything is read: unordered samples come
+// last, whatever their time. If more than an eighth of the series are late, none is
+// held, because holding them would need the memory that batches save; those that
+// come in the wrong order are folded again.
 func (r *Reader) holdLate(ctx context.Context, l *keep.Leaf, raw *rawSamples, spans []segment.Span) error {
 	hold, n := make([]bool, len(raw.series)), 0
 	err := r.ReadDelta(ctx, l.Members.Metrics, sequence.Vector{}.Delta(r.Pos.Vector), segment.PickUnordered, func(seg *segment.Segment) error {

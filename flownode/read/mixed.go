@@ -17,19 +17,21 @@ import (
 	"laminar/sequence/segment"
 )
 
-// MixedColumns is Columns of floats and native histograms: what batch windows are
-// computed from. The values of histograms are their sums.
+// MixedColumns is Columns of floats and native histograms, for windows that the
+// engine computes whole. The value of a histogram is its sum; its payload has
+// everything else (package nativehist).
 type MixedColumns struct {
 	*keep.Columns
 
-	// Histograms is by column nil, or as long as its values with a payload for each
-	// histogram and nil for each float.
+	// Histograms[c] is nil if column c holds floats only. Otherwise it is as long as
+	// Values[c], with a payload for each histogram and nil for each float.
 	Histograms [][][]byte
 }
 
-// mixed reads all of the members' samples with after < t <= upTo. It is for windows
-// that are computed whole, so no groups are chosen: the engine must see everything
-// that the selectors select.
+// mixed reads all of the members' samples with after < t <= upTo, ms. It is for
+// windows that are computed whole, so no groups are chosen: the engine must see
+// everything that the selectors select. All of it is held at once, which is why a
+// batch flow computes few windows from one reading (round.Flow).
 func (r *Reader) mixed(ctx context.Context, m *keep.Members, after, upTo int64) (*MixedColumns, error) {
 	n := len(m.Series)
 	raw := &MixedColumns{
@@ -77,8 +79,9 @@ func (r *Reader) mixed(ctx context.Context, m *keep.Members, after, upTo int64) 
 	return raw, nil
 }
 
-// add notes of the newest sample of a column whether it is a histogram. The
-// payload is copied: segments are valid only while they are read.
+// add appends the payload of a column's newest sample, nil if it is a float. The
+// first call for a column fills in nil for the floats that came before. Payloads
+// are copied, because a segment is valid only while it is read.
 func (x *MixedColumns) add(c int32, seg *segment.Segment, i int) {
 	for len(x.Histograms[c]) < len(x.Values[c])-1 {
 		x.Histograms[c] = append(x.Histograms[c], nil) // floats that came before

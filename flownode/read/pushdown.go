@@ -2,8 +2,9 @@ package read
 
 // Simple partials that the database computes.
 // Before: the choice of an executor was to push down.
-// After: fn has got every partial once; or the database could not, the leaf is
-// read in columns for a while, and what fn has got must be dropped.
+// After: fn was called once for every partial. Or the database could not compute
+// them: then the leaf is read in columns for a while, and the partials that fn was
+// called with must be dropped.
 
 import (
 	"context"
@@ -42,8 +43,8 @@ func (r *Reader) aggregateRaw(ctx context.Context, l *keep.Leaf, from int64, fn 
 	return r.aggregated(l, err), nil
 }
 
-// aggregated reports whether the database could aggregate, and sees to it that
-// the leaf is read in columns for a while if not.
+// aggregated reports whether the database could aggregate. If it could not, the leaf
+// is read in columns for a while: the same samples would fail again in every round.
 func (r *Reader) aggregated(l *keep.Leaf, err error) bool {
 	if err == nil {
 		return true

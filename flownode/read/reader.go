@@ -16,7 +16,8 @@ import (
 	"laminar/sequence/series"
 )
 
-// Settings is what the Readers of a process have in common.
+// Settings is what the Readers of a process have in common. It does not change
+// after the first round, and may be read by several goroutines.
 type Settings struct {
 	Chooser executor.Chooser // who computes partials; its meter learns from the reads
 	AtOnce  int              // samples held while they are read and folded
@@ -24,16 +25,17 @@ type Settings struct {
 	Log     *slog.Logger
 }
 
-// DefaultAtOnce is how many samples are held at a time where they are folded as
-// they are read: 10 MB.
+// DefaultAtOnce is how many samples a reading holds at a time before it folds them,
+// at 20 bytes each: 10 MB. More would not make folding faster, since the cache is
+// smaller anyway; fewer would find more series out of order only after folding.
 const DefaultAtOnce = 512 << 10
 
-// MaxLanes is into how many lanes samples are folded at most: each is read in a
-// session of its own.
+// MaxLanes is the largest number of lanes into which samples are folded. Each lane
+// is read in a session of its own, and sessions are scarce.
 const MaxLanes = 4
 
-// AheadOfClock is how far beyond the database's clock samples may lie, ms; those
-// further ahead are refused at the door.
+// AheadOfClock is how far beyond the database's clock samples may lie, ms. ingest
+// refuses samples that are further ahead.
 const AheadOfClock = int64(10 * time.Minute / time.Millisecond)
 
 // Reader reads from one snapshot. It is for one goroutine; a fold may use more,
@@ -54,7 +56,8 @@ type Reader struct {
 	stored     map[string][]segment.Info // all segments, by metrics
 }
 
-// spanKey is a question about spans.
+// spanKey is a question about spans. Answers may be kept because a snapshot does
+// not change.
 type spanKey struct {
 	metrics     string
 	after, upTo int64
@@ -73,18 +76,20 @@ func NewReader(settings *Settings, source Source, aggregator Aggregator) *Reader
 // regions, because a lane takes whole regions.
 func (r *Reader) lanes() int { return max(1, min(r.Lanes, len(r.Pos.Vector))) }
 
-// Count counts a delta or a state of a leaf that is computed as was chosen. Why
-// something else was refused is no part of the count.
+// Count counts a delta or a state of a leaf that is computed as was chosen. The
+// count leaves out why another executor was refused: the metric shows choices only.
 func (r *Reader) Count(choice executor.Choice) {
 	choice.Refused = ""
 	r.Choices[choice]++
 }
 
 // CheckHistory returns sequence.ErrHistoryChanged when the flushes that took the
-// given sequences are not in the snapshot any more. It has the shortest answer of
-// all statements in every round in which there is something to read, so it tells
-// how long a round trip is; where there is nothing the snapshot knows without
-// asking.
+// given sequences are not in the snapshot any more.
+//
+// If a region has moved on, the snapshot asks the database. Of all statements of a
+// round this one has the shortest answer, so its time is taken as the time of a
+// round trip. If no region has moved, the snapshot answers without asking, and
+// timing it would say nothing about the connection.
 func (r *Reader) CheckHistory(ctx context.Context, vec sequence.Vector, flushes map[sequence.Region]sequence.FlushID) error {
 	asks := false
 	for region, id := range flushes {
@@ -97,7 +102,8 @@ func (r *Reader) CheckHistory(ctx context.Context, vec sequence.Vector, flushes 
 }
 
 // Series lists the series created after the vector whose metric has one of the
-// names, with at least the labels named in only: SeriesLister.Series.
+// names, with at least the labels named in only (SeriesLister.Series). Answers are
+// not kept: each is asked for once, and can be millions of series.
 func (r *Reader) Series(ctx context.Context, metrics []string, after sequence.Vector, only ...string) ([]series.Series, error) {
 	list, err := r.source.Series(ctx, metrics, after, only...)
 	if err != nil {

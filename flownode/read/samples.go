@@ -18,21 +18,20 @@ import (
 	"laminar/sequence/segment"
 )
 
-// rawSamples is raw samples of some series over some time as they were read:
-// what refills and batch windows are computed from. A column is one series.
+// rawSamples is raw samples of some series over some time, as they were read. A
+// column is one series.
 //
-// Keeping the last of those at one time is the rule "the highest sequence wins"
-// (I3). Nearly always each series' samples come in time order and each time once.
-// The columns of which that is not so are noted, and put in order before they are
-// used.
+// Of samples at one time the last is kept, which is the rule "the highest sequence
+// wins" (I3). Nearly always each series' samples come in time order and each time
+// once. Other columns are noted as unsorted, and put in order before they are used.
 //
 //	R1  ts[i], vs[i] is a sample of column column[i], in the order of reading
 //	R2  last[c] is the newest time of column c so far, cleared samples included
 //	R3  a column that is not in unsorted ascends in time, without repeats, from
 //	    one clear to the next
 //
-// R2 is why a column is found out of order also where its earlier samples have been
-// folded and forgotten.
+// R2 makes a column count as out of order even if its later samples have been
+// folded and forgotten already.
 type rawSamples struct {
 	m        *keep.Members
 	series   []sequence.SeriesID            // by column
@@ -63,9 +62,9 @@ type rawBuffer struct {
 // makes thousands of readings of the same size.
 var rawBuffers = sync.Pool{New: func() any { return new(rawBuffer) }}
 
-// newRawSamples is for members of m, of which series are some or all. It costs an
-// array and an index by series, also for those that have no sample. Give it back
-// with release.
+// newRawSamples is for members of m; series are some of them or all. It costs 12
+// bytes and an index entry for each series, also for those without a sample. The
+// caller must release it.
 func newRawSamples(m *keep.Members, series []sequence.SeriesID) *rawSamples {
 	r := &rawSamples{
 		m: m, series: series,
@@ -79,9 +78,10 @@ func newRawSamples(m *keep.Members, series []sequence.SeriesID) *rawSamples {
 	return r
 }
 
-// sibling is for another goroutine that takes other series of the same reading
-// at the same time: what is kept by column is shared, and each column is one
-// goroutine's own. Settings are copied. Give it back with release, too.
+// sibling is for another goroutine that takes other series of the same reading at
+// the same time. Arrays by column are shared, and each column is used by one
+// goroutine only. Buffers and the set of unsorted columns are its own. The caller
+// must release it, too.
 func (r *rawSamples) sibling() *rawSamples {
 	b := *r
 	b.unsorted, b.count, b.held = map[int32]struct{}{}, 0, rawBuffer{}
@@ -110,8 +110,8 @@ func (b *rawBuffer) grow(n int) {
 	b.column, b.ts, b.vs = slices.Grow(b.column, n), slices.Grow(b.ts, n), slices.Grow(b.vs, n)
 }
 
-// clear forgets the samples and keeps their room. How far each column has come,
-// rawSamples.last still knows.
+// clear forgets the samples and keeps their room. The newest time of each column
+// stays in rawSamples.last (R2).
 func (b *rawBuffer) clear() { b.column, b.ts, b.vs = b.column[:0], b.ts[:0], b.vs[:0] }
 
 // take takes the columns' samples of a segment that lie in one of the spans.
@@ -220,8 +220,8 @@ func (r *rawSamples) readError(spans []segment.Span, err error) error {
 	return fmt.Errorf("read raw samples of %s from %d to %d: %w", r.m.Def.Text, spans[0].MinT, spans[len(spans)-1].MaxT, err)
 }
 
-// columns sorts the samples by column: counted first, so that all columns share two
-// arrays.
+// columns sorts the samples by column. They are counted first, so that all columns
+// share two arrays; the arrays are new and stay valid after release.
 func (r *rawSamples) columns() *keep.Columns {
 	counts := make([]int, len(r.slot))
 	for _, c := range r.column {
@@ -265,8 +265,8 @@ func (r *rawSamples) foldInto(s keep.State, slots int) {
 }
 
 // Columns reads the members' samples of the series in the spans; only, if not nil,
-// says which are wanted. All are held at once: it is for windows without panes and
-// for cells that are folded again, where Fold would not do.
+// says which are wanted. All are held at once. It is for windows without panes, and
+// for the few cells that a round repairs; Fold is for everything larger.
 func (r *Reader) Columns(ctx context.Context, m *keep.Members, series []sequence.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) (*keep.Columns, error) {
 	raw := newRawSamples(m, series)
 	raw.only = only

@@ -103,7 +103,9 @@ func (s *Selection) Touches(leaves keep.Leaves, end int64) bool {
 	return false
 }
 
-// Within is the samples with after < t <= upTo.
+// Within returns the samples with after < t <= upTo, in the selection's own arrays,
+// which must not be changed. Series without a sample there are left out. Floats and
+// histograms are cut apart from each other, since they are kept in two arrays.
 func (s *Selection) Within(after, upTo int64) promeval.Samples {
 	samples := make(promeval.Samples, 0, len(s.series))
 	for i := range s.series {

@@ -9,6 +9,16 @@ import (
 	"laminar/sequence/series"
 )
 
+// The port to the raw data. sqlstore/raw implements it, and a store in memory does
+// for the tests.
+//
+// Source and Aggregator are apart, because only a source of raw samples is needed
+// for right results. Aggregation by the database is an optimization.
+//
+// Two errors are answers, and the snapshot can still be read after them:
+// sequence.ErrHistoryChanged and partial.ErrNeedsColumnar. After any other error
+// the transaction has failed, and the snapshot can only be closed.
+
 // Snapshot is the raw data at one position: a REPEATABLE READ transaction that
 // sees regions, series and segments together, and protects the segment tables it
 // may read from being dropped. It is for one goroutine. Close it within a few

@@ -20,7 +20,14 @@ import (
 
 // Unordered is the unordered samples of a delta, each (series, time) once with
 // the value of the highest sequence. They are few as a rule: senders that are late
-// or repeat themselves. A backlog makes them many, so their number is bounded.
+// or repeat themselves. A backlog makes them many, so above maxUnordered they are
+// not compared.
+//
+//	U1  a key of values is in hists exactly if its sample is a histogram
+//	U2  after Compare, a key that is left was not bit-equal at the vector after,
+//	    or it is unknown whether it was
+//	U3  after Compare and unless uncompared, nothing else is stored at a key that is
+//	    not in overwrites
 type Unordered struct {
 	after  sequence.Vector
 	values map[sampleKey]float64
@@ -82,7 +89,8 @@ func (u *Unordered) Each(fn func(UnorderedSample)) {
 	}
 }
 
-// isNew reports whether nothing else is stored of the key.
+// isNew reports whether nothing else is stored at the key (U3). A histogram never
+// counts as new: no partial can be folded with it.
 func (u *Unordered) isNew(key sampleKey) bool {
 	_, overwrites := u.overwrites[key]
 	_, hist := u.hists[key]
@@ -111,11 +119,12 @@ func (u *Unordered) selection() segment.Select {
 	return sel
 }
 
-// closeBy is up to how far apart times are looked for as one span, in ms: samples
-// of one scrape have nearly one time.
+// closeBy is how far apart two times may be to be searched for as one span, ms: the
+// samples of one scrape have nearly one time, and a query of many spans is slow.
 const closeBy = int64(100)
 
-// spans is the times of the samples, those that are close by as one.
+// spans is the times of the samples, those that are close to each other as one
+// span. Spans ascend and do not touch; there is at least one.
 func (u *Unordered) spans() []segment.Span {
 	times := make([]int64, 0, len(u.values))
 	for key := range u.values {
@@ -133,11 +142,14 @@ func (u *Unordered) spans() []segment.Span {
 	return out
 }
 
-// Compare looks up what is stored at the samples' times. It leaves out those that
-// are bit-equal to what was there at the beginning of the delta: they change
-// nothing (a sender that repeats a request it got no answer to must not make
-// windows dirty). Where a sealed segment holds samples from both sides of that
-// vector, its part is unknown and the sample counts as a change.
+// Compare looks up the stored samples at the same times. It leaves out those that
+// are bit-equal to the value at the beginning of the delta, because they change
+// nothing: a sender that repeats a request it got no answer to must not make
+// windows dirty. Where a sealed segment holds samples from both sides of that
+// vector, it is unknown which of them were there, and the sample counts as a change.
+//
+// The segments come with the highest sequence last (Segments.ReadRaw), so before
+// ends as the value that held at the vector.
 func (u *Unordered) Compare(ctx context.Context, r *Reader) error {
 	if len(u.values) == 0 {
 		return nil
