@@ -20,6 +20,10 @@ type Config struct {
 	DataDir  string
 	Database Database
 
+	// MemoryLimit is how much memory the process should take, in bytes. 0 stands
+	// for the control group's limit, where there is one.
+	MemoryLimit int64
+
 	Regions  int // of a database that is new
 	Web      web.Config
 	Ingest   Ingest
@@ -70,7 +74,11 @@ type Ingest struct {
 	MaxLabels     int
 	MaxLabelBytes int64
 	MaxAhead      time.Duration
-	Buffer        int64
+	Buffer        int64 // 0 for a part of the memory limit
+	MaxRequests   int
+	MaxSeries     int // 0 for no limit, as in the two that follow
+	SeriesMetric  int // of one metric
+	SeriesMinute  int // that are new in one minute
 	FlushSamples  int
 	Linger        time.Duration
 	Starts        string // StartsIgnored or StartsZero

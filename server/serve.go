@@ -44,6 +44,8 @@ func Run(ctx context.Context, c Config, log *slog.Logger) (err error) {
 	if err := c.Web.Check(); err != nil {
 		return err
 	}
+	mem := divide(&c, groupLimit("/"))
+	mem.apply(log)
 	listener, err := net.Listen("tcp", c.Web.Listen)
 	if err != nil {
 		return &ListenError{Address: c.Web.Listen, Err: err}
@@ -53,7 +55,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	defer func() { err = errors.Join(err, h.close(ctx)) }()
-	parts, err := assemble(ctx, c, h, listener, log)
+	parts, err := assemble(ctx, c, mem, h, listener, log)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -67,7 +69,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) (err error) {
 
 // assemble makes the parts of a process; nothing runs yet. The flows that are
 // configured are written to the catalogue.
-func assemble(ctx context.Context, c Config, h *host, listener net.Listener, log *slog.Logger) ([]part, error) {
+func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.Listener, log *slog.Logger) ([]part, error) {
 	store := h.store
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -77,7 +79,7 @@ func assemble(ctx context.Context, c Config, h *host, listener net.Listener, log
 		return nil, err
 	}
 	notifier, hints := store.NewNotifier(), store.NewListener()
-	ingester, err := newIngester(c, store, log, reg, func(commit ingest.Commit) {
+	ingester, err := newIngester(c, mem, store, log, reg, func(commit ingest.Commit) {
 		node.Hint(commit.Region, commit.Seq)
 		notifier.Send(commit.Region, commit.Seq)
 	})
@@ -126,13 +128,14 @@ func newNode(c Config, store *sqlstore.Store, log *slog.Logger, reg prometheus.R
 	})
 }
 
-func newIngester(c Config, store *sqlstore.Store, log *slog.Logger, reg prometheus.Registerer, committed func(ingest.Commit)) (*ingest.Ingester, error) {
+func newIngester(c Config, mem memory, store *sqlstore.Store, log *slog.Logger, reg prometheus.Registerer, committed func(ingest.Commit)) (*ingest.Ingester, error) {
 	return ingest.New(IngestStore{store.Writer}, ingest.Config{
 		Regions: store.Schema.Regions(),
 		Limits: ingest.Limits{
 			Labels: c.Ingest.MaxLabels, LabelBytes: int(c.Ingest.MaxLabelBytes), Ahead: c.Ingest.MaxAhead,
+			Series: c.Ingest.MaxSeries, SeriesOfMetric: c.Ingest.SeriesMetric, SeriesBytes: mem.series, NewSeries: c.Ingest.SeriesMinute,
 		},
-		BufferBytes: c.Ingest.Buffer, FlushSamples: c.Ingest.FlushSamples, Linger: c.Ingest.Linger,
+		BufferBytes: mem.buffer, MaxRequests: c.Ingest.MaxRequests, FlushSamples: c.Ingest.FlushSamples, Linger: c.Ingest.Linger,
 		StartZeros: c.Ingest.Starts == StartsZero, Metadata: store.Writer,
 		HA: replica.Config{
 			ClusterLabel: c.HA.ClusterLabel, ReplicaLabel: c.HA.ReplicaLabel, Failover: c.HA.FailoverTimeout, Elector: store.Writer,

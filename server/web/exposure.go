@@ -18,6 +18,10 @@ type Config struct {
 	File   string // TLS and users, in the form of Prometheus's exporters; "" for neither
 	Pprof  bool   // serve Go's profiles
 
+	// MaxConnections is how many connections are served at a time; further ones
+	// wait to be accepted.
+	MaxConnections int
+
 	// AllowUnauthenticated lets the server listen on an address that other
 	// machines reach although no one has to log in.
 	AllowUnauthenticated bool

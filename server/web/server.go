@@ -10,6 +10,7 @@ import (
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/net/netutil"
 )
 
 // Bounds of the HTTP server, so that a sender that stalls holds no connection.
@@ -21,6 +22,7 @@ const (
 	bodyTimeout     = time.Minute      // with the header; a request has 32 MiB by default
 	idleTimeout     = 2 * time.Minute  // above the interval of all usual senders
 	shutdownTimeout = 10 * time.Second // above what ingest takes to write its buffer
+	headerBytes     = 32 << 10         // of one request
 )
 
 // Server serves HTTP on one listener. Its owner calls Run once.
@@ -37,9 +39,10 @@ func New(l net.Listener, c Config, handler http.Handler, log *slog.Logger) *Serv
 	return &Server{
 		server: &http.Server{
 			Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
-			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+			MaxHeaderBytes: headerBytes,
+			ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
-		listener: l, file: c.File, log: log,
+		listener: netutil.LimitListener(l, c.MaxConnections), file: c.File, log: log,
 	}
 }
 

@@ -39,6 +39,7 @@ func Default() Config {
 	c.Database.DropGrace = sqlstore.DefaultDropGrace
 	c.Database.StartTimeout = 30 * time.Second
 	c.Web.Listen = "127.0.0.1:9201"
+	c.Web.MaxConnections = 1000
 	c.Regions = 2
 	c.Upkeep.Retention = 15 * 24 * time.Hour
 	c.Lookback = time.Duration(flowdef.DefaultLookback) * time.Millisecond
@@ -47,7 +48,7 @@ func Default() Config {
 	c.Ingest.MaxLabels = ingest.DefaultLabels
 	c.Ingest.MaxLabelBytes = ingest.DefaultLabelBytes
 	c.Ingest.MaxAhead = ingest.DefaultAhead
-	c.Ingest.Buffer = ingest.DefaultBufferBytes
+	c.Ingest.MaxRequests = ingest.DefaultMaxRequests
 	c.Ingest.FlushSamples = ingest.DefaultFlushSamples
 	c.Ingest.Linger = ingest.DefaultLinger
 	c.Ingest.Starts = server.StartsIgnored

@@ -41,6 +41,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	for _, s := range table {
+		if s.bind(c).String() == s.defaultText() {
+			continue // which may stand for something else, as 0 does
+		}
 		if err := atLeast(s.key, s.bind(c), s.least); err != nil {
 			return err
 		}
