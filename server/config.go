@@ -51,6 +51,7 @@ type Database struct {
 	URL            string // as PostgreSQL's own tools take it; "" for the private one
 	Schema         string // of Laminar's own tables
 	ResultSchema   string
+	ReaderRole     string // may read everything; "" for none
 	MaxConnections int
 	DropGrace      time.Duration // how long a table that is no longer needed is kept
 	StartTimeout   time.Duration // how long a database that is out of reach is waited for

@@ -45,11 +45,27 @@ func openHost(ctx context.Context, c Config, log *slog.Logger) (*host, error) {
 		if err = h.store.Schema.Migrate(ctx); err == nil {
 			_, err = h.store.Schema.Install(ctx, c.Regions)
 		}
+		if err == nil && c.Database.ReaderRole != "" {
+			grantReader(ctx, h.store, c.Database.ReaderRole, log)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, h.close(ctx))
 	}
 	return h, nil
+}
+
+// grantReader lets the reader role read. That it cannot is no reason to take no
+// samples.
+func grantReader(ctx context.Context, store *sqlstore.Store, role string, log *slog.Logger) {
+	done, err := store.Schema.GrantReader(ctx, role)
+	if err != nil {
+		log.Error("the reader role has not got its rights", "role", role, "err", err, "try", "laminar grant --reader "+role)
+		return
+	}
+	if len(done) > 0 {
+		log.Info("the reader role may read", "role", role, "granted", len(done))
+	}
 }
 
 // connect opens the store; a database that is out of reach is waited for.

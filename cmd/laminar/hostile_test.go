@@ -129,6 +129,7 @@ func TestHostileNames(t *testing.T) {
 	run(exitFault, "refill", evil+"2", "--from", "-30m")
 	run(exitOK, "job", "show", "1")
 	run(exitUsage, "job", "cancel", evil)
+	run(exitFault, "grant", "--reader", evil)
 	run(exitFault, "flow", "delete", evil+"2")
 	run(exitOK, "flow", "delete", evil, "--output", "json")
 	run(exitUsage, "simulate", "--url", evil, "--duration", "1s")

@@ -39,3 +39,10 @@ type Simulated struct {
 	Retries int64  `json:"requests_sent_again"`
 	Error   string `json:"error,omitempty"` // what was refused, or the last answer when nothing was accepted
 }
+
+// Granted is what `grant` has done.
+type Granted struct {
+	Role       string   `json:"role"`
+	Reads      bool     `json:"reads"`      // what holds now
+	Statements []string `json:"statements"` // that it took
+}

@@ -39,6 +39,8 @@ var table = []setting{
 		bind: func(c *Config) value { return (*textValue)(&c.Database.Schema) }},
 	{key: "database.result_schema", help: "schema of the result tables",
 		bind: func(c *Config) value { return (*textValue)(&c.Database.ResultSchema) }},
+	{key: "database.reader_role", help: "role that may read results and raw samples, such as that of dashboards; granted when serve starts",
+		bind: func(c *Config) value { return (*textValue)(&c.Database.ReaderRole) }},
 	{key: "database.max_connections", least: 4, unit: "connections", help: "maximum number of connections of one process",
 		bind: func(c *Config) value { return (*intValue)(&c.Database.MaxConnections) }},
 	{key: "database.drop_grace", scope: Serving, unit: "duration", help: "how long a table is kept after it is no longer needed",
