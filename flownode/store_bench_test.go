@@ -274,7 +274,7 @@ func BenchmarkRefill(b *testing.B) {
 				defer snap.Close(b.Context())
 				for b.Loop() {
 					n := 0
-					err := snap.ReadRaw(b.Context(), segment.Select{Metrics: []sequence.MetricID{w.metric}, After: from, UpTo: to}, func(seg *segment.Segment) error {
+					err := snap.ReadRaw(b.Context(), segment.Select{Metrics: []sequence.MetricID{w.metric}, Span: sequence.Span{After: from, UpTo: to}}, func(seg *segment.Segment) error {
 						n += seg.Len()
 						return nil
 					})

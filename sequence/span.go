@@ -50,6 +50,21 @@ func (s Span) Join(o Span) Span {
 	return Span{After: min(s.After, o.After), UpTo: max(s.UpTo, o.UpTo)}
 }
 
+// Within is which of ascending times lie in the span: times[from:to].
+func (s Span) Within(times []int64) (from, to int) {
+	from = upTo(times, s.After)
+	return from, max(from, upTo(times, s.UpTo))
+}
+
+// upTo is how many of ascending times are t or before.
+func upTo(times []int64, t Time) int {
+	n, _ := slices.BinarySearch(times, t)
+	for n < len(times) && times[n] == t {
+		n++
+	}
+	return n
+}
+
 // String spells the span "(1000,2500]".
 func (s Span) String() string { return fmt.Sprintf("(%d,%d]", s.After, s.UpTo) }
 

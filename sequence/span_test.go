@@ -79,6 +79,27 @@ func TestBetween(t *testing.T) {
 	}
 }
 
+// TestWithin: what lies in the span is cut out of ascending times, which may come
+// more than once.
+func TestWithin(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 2))
+	for range 5_000 {
+		times := make([]int64, rng.IntN(12))
+		for i := range times {
+			times[i] = int64(rng.IntN(40))
+		}
+		slices.Sort(times)
+		s := randomSpan(rng)
+		if rng.IntN(5) == 0 {
+			s.UpTo = EndOfTime
+		}
+		want := slices.DeleteFunc(slices.Clone(times), func(at int64) bool { return !s.Holds(at) })
+		if from, to := s.Within(times); !slices.Equal(times[from:to], want) {
+			t.Fatalf("%s of %d is %d, want %d", s, times, times[from:to], want)
+		}
+	}
+}
+
 func TestParseSpanRefuses(t *testing.T) {
 	for _, s := range []string{"", "(1,2)", "[1,2]", "1,2", "(1 2]", "(1,]", "(a,2]", "(1,2] ", "(1,9223372036854775808]"} {
 		if got, err := ParseSpan(s); err == nil {

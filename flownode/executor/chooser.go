@@ -63,23 +63,23 @@ func addInfo(to *Reading, in *segment.Info) {
 // any case, since what they touch must be known sample by sample.
 func OrderedReading(l *keep.Leaf, infos []segment.Info) Reading {
 	out := Reading{Series: int64(len(l.Members.Series))}
-	minT, maxT := int64(math.MaxInt64), int64(-1)
+	var span sequence.Span
 	for i := range infos {
 		if in := &infos[i]; !in.Sealed && in.Ordered {
 			addInfo(&out, in)
-			minT, maxT = min(minT, in.MinT), max(maxT, in.MaxT)
+			span = span.Join(in.Span())
 		}
 	}
-	out.Partials = partials(l, out, minT, maxT)
+	out.Partials = partials(l, out, span)
 	return out
 }
 
-// partials is how many partials samples from minT to maxT give at most.
-func partials(l *keep.Leaf, of Reading, minT, maxT int64) int64 {
-	if maxT < minT || l.Def.CannotPush() != "" {
+// partials is how many partials samples in the span give at most.
+func partials(l *keep.Leaf, of Reading, span sequence.Span) int64 {
+	if span.Empty() || l.Def.CannotPush() != "" {
 		return 0
 	}
-	panes := (l.PaneOf(maxT)-l.PaneOf(minT))/l.Def.Pane + 1
+	panes := (l.PaneOf(span.UpTo)-l.PaneOf(span.After+1))/l.Def.Pane + 1
 	return min(of.Total(), panes*int64(len(l.Members.GroupOf)))
 }
 
@@ -139,13 +139,13 @@ func (c *Chooser) Raw(l *keep.Leaf, from, sharers int64, shared bool, stored fun
 		return choice, err
 	}
 	reading := Reading{Raw: true, Series: int64(len(l.Members.Series)), Sharers: sharers, Shared: shared}
-	maxT := int64(-1)
+	span := sequence.Span{After: from, UpTo: from}
 	for i := range infos {
 		if in := &infos[i]; in.MaxT > from {
 			addInfo(&reading, in)
-			maxT = max(maxT, in.MaxT)
+			span.UpTo = max(span.UpTo, in.MaxT)
 		}
 	}
-	reading.Partials = partials(l, reading, from+1, maxT)
+	reading.Partials = partials(l, reading, span)
 	return c.choose(l, reading), nil
 }

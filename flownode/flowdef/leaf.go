@@ -172,10 +172,10 @@ func (l *Leaf) Labels() []string {
 	return slices.Compact(names)
 }
 
-// Span is how much time one result of the leaf covers, ms: its range, and for
+// Length is how much time one result of the leaf covers, ms: its range, and for
 // an instant selector the step, since results of an instant selector stand for
 // the time up to the next one, however far it looks back for a sample.
-func (l *Leaf) Span(step int64) int64 {
+func (l *Leaf) Length(step int64) int64 {
 	switch {
 	case l.Func == function.Instant, l.Func == nil && l.Cover == 0:
 		return step

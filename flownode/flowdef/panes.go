@@ -49,7 +49,7 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 		if l.Pinned {
 			continue
 		}
-		c.MaxRange = max(c.MaxRange, l.Span(step))
+		c.MaxRange = max(c.MaxRange, l.Length(step))
 		c.MaxReach = max(c.MaxReach, l.Offset+l.Range)
 		c.MinOffset = min(c.MinOffset, l.Offset)
 	}
@@ -64,10 +64,10 @@ func (c *Compiled) oneRange() int64 {
 	for i := range c.Leaves {
 		switch l := &c.Leaves[i]; {
 		case l.Pinned:
-		case l.nested, one >= 0 && l.Span(0) != one:
+		case l.nested, one >= 0 && l.Length(0) != one:
 			return 0
 		default:
-			one = l.Span(0)
+			one = l.Length(0)
 		}
 	}
 	return max(0, one)

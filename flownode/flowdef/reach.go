@@ -1,11 +1,12 @@
 package flowdef
 
-import "laminar/flownode/pane"
+import (
+	"laminar/flownode/pane"
+	"laminar/sequence"
+)
 
 // What windows read, and when they can be computed. A window is named by its end.
-// All spans here are open below and closed above, as ranges are in PromQL:
-//
-//	end-Offset-Range < t <= end-Offset
+// It reads (end-Offset-Range, end-Offset] of each leaf.
 //
 // With a negative offset the upper bound lies beyond the window's end:
 //
@@ -20,8 +21,8 @@ import "laminar/flownode/pane"
 // stretch for all windows, so they are looked at apart.
 
 // Bounds is the stretch of sample time that the leaf reads in the window with
-// this end: after < t <= upTo. A pinned leaf reads the same in all windows.
-func (l *Leaf) Bounds(end int64) (after, upTo int64) {
+// this end. A pinned leaf reads the same in all windows.
+func (l *Leaf) Bounds(end int64) sequence.Span {
 	if l.Pinned {
 		end = l.PinnedAt
 	}
@@ -30,10 +31,7 @@ func (l *Leaf) Bounds(end int64) (after, upTo int64) {
 
 // Reads reports whether the leaf reads samples at t in the window with this end,
 // of series that it selects.
-func (l *Leaf) Reads(t, end int64) bool {
-	after, upTo := l.Bounds(end)
-	return after < t && t <= upTo
-}
+func (l *Leaf) Reads(t, end int64) bool { return l.Bounds(end).Holds(t) }
 
 // Ahead is how far beyond its end a window reads, ms: the largest negative
 // offset of a leaf that is not pinned. Never negative. Results of windows that
@@ -41,28 +39,23 @@ func (l *Leaf) Reads(t, end int64) bool {
 func (c *Compiled) Ahead() int64 { return max(0, -c.MinOffset) }
 
 // Pinned is the stretch of sample time that the pinned leaves read, and what
-// lies between them: after < t <= upTo. ok is false when no leaf is pinned.
-func (c *Compiled) Pinned() (after, upTo int64, ok bool) {
+// lies between them: empty when no leaf is pinned.
+func (c *Compiled) Pinned() sequence.Span {
+	var all sequence.Span
 	for i := range c.Leaves {
-		l := &c.Leaves[i]
-		if !l.Pinned {
-			continue
+		if l := &c.Leaves[i]; l.Pinned {
+			all = all.Join(l.Bounds(0))
 		}
-		from, to := l.Bounds(0)
-		if !ok {
-			after, upTo, ok = from, to, true
-		}
-		after, upTo = min(after, from), max(upTo, to)
 	}
-	return after, upTo, ok
+	return all
 }
 
 // PinnedGone reports whether raw samples that every window needs are given up,
 // when all samples before earliest are (0: none): then no window can be
 // computed any more, now or later. Results that are stored stay (I6).
 func (c *Compiled) PinnedGone(earliest int64) bool {
-	after, _, ok := c.Pinned()
-	return ok && earliest > after+1
+	pinned := c.Pinned()
+	return !pinned.Empty() && earliest > pinned.After+1
 }
 
 // Rebuildable reports whether no raw sample of the window with this end is
@@ -114,11 +107,11 @@ func (f Flow) CloseDelay() int64 { return f.WatermarkDelay + f.Expr.Ahead() }
 // ClosesFrom is the newest sample time below which no window closes, because
 // samples of a fixed time that all of them read are still due; 0 without such.
 func (f Flow) ClosesFrom() int64 {
-	_, upTo, ok := f.Expr.Pinned()
-	if !ok {
+	pinned := f.Expr.Pinned()
+	if pinned.Empty() {
 		return 0
 	}
-	return upTo + f.WatermarkDelay
+	return pinned.UpTo + f.WatermarkDelay
 }
 
 // Expired reports whether results of the window with this end are not kept any
@@ -137,7 +130,7 @@ func (f Flow) WindowLength() int64 {
 	length := int64(0)
 	for i := range f.Expr.Leaves {
 		if l := &f.Expr.Leaves[i]; !l.Pinned {
-			length = max(length, l.Offset+l.Span(f.Every))
+			length = max(length, l.Offset+l.Length(f.Every))
 		}
 	}
 	if length == 0 {

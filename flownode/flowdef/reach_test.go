@@ -48,7 +48,7 @@ func TestFirstRebuildable(t *testing.T) {
 		f, earliest := randomReach(rnd), 1+rnd.Int64N(100)
 		whole := func(end int64) bool {
 			for i := range f.Expr.Leaves {
-				if after, _ := f.Expr.Leaves[i].Bounds(end); after+1 < earliest {
+				if f.Expr.Leaves[i].Bounds(end).After+1 < earliest {
 					return false
 				}
 			}
@@ -88,7 +88,7 @@ func TestBackfillStart(t *testing.T) {
 				return false
 			}
 			for i := range f.Expr.Leaves {
-				if _, upTo := f.Expr.Leaves[i].Bounds(end); upTo >= firstT {
+				if f.Expr.Leaves[i].Bounds(end).UpTo >= firstT {
 					return true
 				}
 			}

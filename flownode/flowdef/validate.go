@@ -170,7 +170,7 @@ const maxPinnedWindows = 200_000
 // at now. Samples before earliest are given up. All times are ms since the epoch.
 func CheckRaw(f Flow, retention, earliest, now int64) *Problem {
 	var p Problem
-	after, _, pinned := f.Expr.Pinned()
+	pinned := f.Expr.Pinned()
 	switch reach, ahead := f.Expr.MaxReach, f.Expr.Ahead(); {
 	case reach > retention:
 		p = problemf(f, "its windows reach back %s (range and offset), but raw samples are kept for %s only",
@@ -179,10 +179,10 @@ func CheckRaw(f Flow, retention, earliest, now int64) *Problem {
 		// A window is computed when it closes, which is ahead of its end.
 		p = problemf(f, "its windows reach back %s and ahead %s (range and offsets), but raw samples are kept for %s only",
 			FormatMillis(reach), FormatMillis(ahead), FormatMillis(retention))
-	case pinned && after+1 < max(earliest, now-retention):
+	case !pinned.Empty() && pinned.After+1 < max(earliest, now-retention):
 		p = problemf(f, "with @ it reads samples from %s on, but raw samples are kept for %s only",
-			FormatTime(after+1), FormatMillis(retention))
-	case pinned && retention/f.Every > maxPinnedWindows:
+			FormatTime(pinned.After+1), FormatMillis(retention))
+	case !pinned.Empty() && retention/f.Every > maxPinnedWindows:
 		// About so many windows can be computed again at any time.
 		p = problemf(f, "a late sample at a fixed time would change %d windows, more than %d: choose a larger `every`",
 			retention/f.Every, maxPinnedWindows)

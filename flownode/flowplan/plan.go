@@ -20,7 +20,7 @@ type State struct {
 
 // DirtySpan is a stretch of sample time in which anything may have changed.
 type DirtySpan struct {
-	Span   segment.Span
+	sequence.Span
 	Reason progress.Reason
 }
 
@@ -42,8 +42,8 @@ type Leaf struct {
 	// Samples is how many samples the delta's segments hold, at most.
 	Samples int64
 
-	// MinT, MaxT span the delta's samples; valid when Samples > 0.
-	MinT, MaxT int64
+	// Span holds the delta's samples; empty when there are none.
+	Span sequence.Span
 }
 
 // Plan decides what a round does about a leaf whose flow goes from the vector
@@ -76,18 +76,13 @@ func Plan(st State, after, upTo sequence.Vector, infos []segment.Info, closedT i
 		if in.MaxSeq <= after.At(in.Region) || in.MinSeq > upTo.At(in.Region) {
 			continue
 		}
-		if out.Samples == 0 || in.MinT < out.MinT {
-			out.MinT = in.MinT
-		}
-		if out.Samples == 0 || in.MaxT > out.MaxT {
-			out.MaxT = in.MaxT
-		}
+		out.Span = out.Span.Join(in.Span())
 		out.Samples += in.Samples
 		switch {
 		case in.Sealed:
 			if in.MinT <= closedT {
 				out.Spans = append(out.Spans, DirtySpan{
-					Span:   segment.Span{MinT: in.MinT, MaxT: min(in.MaxT, closedT)},
+					Span:   sequence.Between(in.MinT, min(in.MaxT, closedT)),
 					Reason: progress.PrecisionLost,
 				})
 			}

@@ -52,7 +52,7 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 		for _, s := range got.Spans {
-			if s.Span.MaxT > c.closed {
+			if s.UpTo > c.closed {
 				t.Errorf("%s: span %+v reaches beyond what is closed", name, s)
 			}
 		}

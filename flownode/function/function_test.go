@@ -15,6 +15,7 @@ import (
 	"laminar/flownode/partial"
 	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/promeval"
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
@@ -123,12 +124,12 @@ func probeOf[P any, PP partial.Cell[P]](k *prober, use function.Use[P]) {
 	}
 	k.laws = func(t *testing.T) {
 		t.Helper()
-		if _, ok := use.Finish(new(P), function.Window{UpTo: 1, End: 1}); ok {
+		if _, ok := use.Finish(new(P), function.Window{Span: sequence.Span{UpTo: 1}, End: 1}); ok {
 			t.Error("there is a value for no sample")
 		}
 		partialtest.KindLaws[P, PP](t, use.Kind)
 		values := func(p *P, after, upTo int64) []float64 {
-			v, ok := use.Finish(p, function.Window{After: after, UpTo: upTo, End: upTo, Param: param})
+			v, ok := use.Finish(p, function.Window{Span: sequence.Span{After: after, UpTo: upTo}, End: upTo, Param: param})
 			if !ok {
 				v = math.NaN()
 			}
@@ -281,7 +282,7 @@ func TestValuesAreTheEngines(t *testing.T) {
 						within = append(within, s)
 					}
 				}
-				got, ok := p.value(cut(rnd, within), function.Window{After: after, UpTo: upTo, End: upTo, Param: param})
+				got, ok := p.value(cut(rnd, within), function.Window{Span: sequence.Span{After: after, UpTo: upTo}, End: upTo, Param: param})
 				want, err := engine.Whole(context.Background(), call(f, rng), promeval.Samples{stored(0, samples)}, upTo)
 				if err != nil {
 					t.Fatal(err)
@@ -318,7 +319,7 @@ func TestWindowEnd(t *testing.T) {
 		for seed := range uint64(50) {
 			rnd := rand.New(rand.NewPCG(seed, 31))
 			samples := series(rnd, 20, after)
-			w := function.Window{After: after, UpTo: after + rng, End: after + rng, Param: param}
+			w := function.Window{Span: sequence.Span{After: after, UpTo: after + rng}, End: after + rng, Param: param}
 			a, ok := p.value(cut(rnd, samples), w)
 			w.End += offset
 			b, _ := p.value(cut(rnd, samples), w)
@@ -358,7 +359,7 @@ func TestMergesUnder(t *testing.T) {
 					stretches = append(stretches, samples)
 					fleet, values = append(fleet, stored(n, samples)), append(values, floats(samples))
 				}
-				got, ok := probed(f).value(stretches, function.Window{After: after, UpTo: after + rng, End: after + rng})
+				got, ok := probed(f).value(stretches, function.Window{Span: sequence.Span{After: after, UpTo: after + rng}, End: after + rng})
 				expr := fmt.Sprintf("%s(%s)", agg, call(f, rng))
 				want, err := engine.Whole(context.Background(), expr, fleet, after+rng)
 				if err != nil || ok != (len(want) == 1) {

@@ -1,14 +1,16 @@
 package function
 
-import "laminar/flownode/partial"
+import (
+	"laminar/flownode/partial"
+	"laminar/sequence"
+)
 
-// Window is what a function is asked about: the samples with
-// After < t <= UpTo, on behalf of the window that ends at End. Times are
-// milliseconds since the epoch.
+// Window is what a function is asked about: the samples in the span, on behalf of
+// the window that ends at End.
 type Window struct {
-	After, UpTo int64
-	End         int64   // UpTo + the selector's offset
-	Param       float64 // the function's constant argument; 0 without one
+	sequence.Span
+	End   int64   // UpTo + the selector's offset
+	Param float64 // the function's constant argument; 0 without one
 }
 
 // Use is how a function uses a kind of partial.

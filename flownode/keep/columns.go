@@ -1,8 +1,9 @@
 package keep
 
 import (
-	"slices"
 	"sort"
+
+	"laminar/sequence"
 )
 
 // Columns is raw samples by series, each time once, in time order: what windows are
@@ -13,13 +14,11 @@ type Columns struct {
 	Values [][]float64 // by column
 }
 
-// Within is the samples of a column with after < t <= upTo, in the column's own
+// Within is the samples of a column that lie in the span, in the column's own
 // arrays.
-func (c *Columns) Within(column int, after, upTo int64) ([]int64, []float64) {
+func (c *Columns) Within(column int, span sequence.Span) ([]int64, []float64) {
 	ts := c.Times[column]
-	lo, _ := slices.BinarySearch(ts, after+1)
-	hi, _ := slices.BinarySearch(ts, upTo+1)
-	hi = max(lo, hi)
+	lo, hi := span.Within(ts)
 	return ts[lo:hi], c.Values[column][lo:hi]
 }
 

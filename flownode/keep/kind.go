@@ -4,6 +4,7 @@ package keep
 
 import (
 	"laminar/flownode/function"
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
@@ -18,7 +19,7 @@ type kind[P any] struct {
 // keep reports whether a sample with the value enters a partial.
 func (k *kind[P]) keep(v float64) bool { return k.Markers || !segment.IsStale(v) }
 
-// over is the window that covers after < t <= upTo.
-func (k *kind[P]) over(after, upTo int64) function.Window {
-	return function.Window{After: after, UpTo: upTo, End: upTo + k.offset, Param: k.param}
+// over is the window that covers the span.
+func (k *kind[P]) over(span sequence.Span) function.Window {
+	return function.Window{Span: span, End: span.UpTo + k.offset, Param: k.param}
 }

@@ -36,19 +36,23 @@ type Leaf struct {
 	// and reads it.
 	ColumnarUntil time.Time
 
-	grid     pane.Grid // of panes
-	stepGrid pane.Grid // of window ends
-	builder  builder
+	grid      pane.Grid // of panes
+	touchGrid pane.Grid // what touches of closed windows are counted by
+	builder   builder
 }
 
 // NewLeaf is a leaf without members and without pane state. step is the distance
 // of window ends, ms; executor is what the flow's definition says, "" for
 // nothing.
 func NewLeaf(def *flowdef.Leaf, step int64, executor flowdef.Executor) *Leaf {
-	return &Leaf{
+	l := &Leaf{
 		Def: def, Step: step, Executor: executor, builder: builderOf(def, step), Members: NewMembers(def),
-		grid: pane.Grid{Width: def.Pane}, stepGrid: pane.Grid{Width: step},
+		grid: pane.Grid{Width: def.Pane}, touchGrid: pane.Grid{Width: def.Pane},
 	}
+	if def.Batch {
+		l.touchGrid.Width = step
+	}
+	return l
 }
 
 // NewState is pane state without samples: complete for panes with an end after
@@ -82,15 +86,15 @@ func (l *Leaf) From() int64 {
 // time: windows that begin there or later can be computed from it.
 func (l *Leaf) ReachesBack(after int64) bool { return l.State != nil && l.From() <= after }
 
-// Span is the stretch of sample time the window with this end reads:
-// after < t <= upTo. A pinned leaf reads the same for every end.
-func (l *Leaf) Span(end int64) (after, upTo int64) { return l.Def.Bounds(end) }
+// Span is the stretch of sample time the window with this end reads. A pinned
+// leaf reads the same for every end.
+func (l *Leaf) Span(end int64) sequence.Span { return l.Def.Bounds(end) }
 
-// WindowsOf is the first and last window end that a sample at t reaches; last
-// is before first when there is none. Windows end from 1970 on. It is not for
-// pinned leaves, of which a sample reaches all windows or none.
-func (l *Leaf) WindowsOf(t int64) (first, last int64) {
-	return max(0, pane.FirstEnd(t, l.Def.Offset, l.Step)), pane.LastEnd(t, l.Def.Range, l.Def.Offset, l.Step)
+// WindowsOf is the ends of the first and the last window that samples in the span
+// can reach; last is before first when there is none. Windows end from 1970 on. It
+// is not for pinned leaves, of which a sample reaches all windows or none.
+func (l *Leaf) WindowsOf(span sequence.Span) (first, last int64) {
+	return max(0, pane.FirstEnd(span.After+1, l.Def.Offset, l.Step)), pane.LastEnd(span.UpTo, l.Def.Range, l.Def.Offset, l.Step)
 }
 
 // ClosedT is the newest sample time that reaches a window with an end up to
@@ -100,8 +104,7 @@ func (l *Leaf) ClosedT(emitted int64) int64 {
 	if emitted == progress.Unset {
 		return -1
 	}
-	_, upTo := l.Span(emitted)
-	return upTo
+	return l.Span(emitted).UpTo
 }
 
 // Pins reports, of a time up to which samples reach closed windows, whether a
@@ -110,29 +113,21 @@ func (l *Leaf) Pins(t int64) bool {
 	if !l.Def.Pinned {
 		return true
 	}
-	after, _ := l.Span(0)
-	return t > after
+	return t > l.Span(0).After
 }
 
 // PaneOf is the end of the pane that a time falls in.
 func (l *Leaf) PaneOf(t int64) int64 { return l.grid.End(t) }
 
+// PaneSpan is what the pane with this end holds.
+func (l *Leaf) PaneSpan(end int64) sequence.Span { return l.grid.Span(end) }
+
 // TouchEnd names the stretch of time that touches of closed windows are counted
 // by: the pane, or the step where a window has too many panes.
-func (l *Leaf) TouchEnd(t int64) int64 {
-	if l.Def.Batch {
-		return l.stepGrid.End(t)
-	}
-	return l.grid.End(t)
-}
+func (l *Leaf) TouchEnd(t int64) int64 { return l.touchGrid.End(t) }
 
-// TouchWidth is the length of that stretch, ms.
-func (l *Leaf) TouchWidth() int64 {
-	if l.Def.Batch {
-		return l.Step
-	}
-	return l.Def.Pane
-}
+// TouchSpan is the stretch that TouchEnd names so.
+func (l *Leaf) TouchSpan(end int64) sequence.Span { return l.touchGrid.Span(end) }
 
 // Leaves is the leaves of a flow's expression, in its order.
 type Leaves []*Leaf

@@ -271,9 +271,9 @@ func (s *panes[P, PP]) Beyond(after int64) bool {
 	return false
 }
 
-// Holds reports whether a pane in after < end <= upTo holds samples.
-func (s *panes[P, PP]) Holds(after, upTo int64) bool {
-	for end := after + s.grid.Width; end <= upTo; end += s.grid.Width {
+// Holds reports whether a pane in the span holds samples.
+func (s *panes[P, PP]) Holds(span sequence.Span) bool {
+	for end := span.After + s.grid.Width; end <= span.UpTo; end += s.grid.Width {
 		if s.byT[end] != nil {
 			return true
 		}
@@ -307,12 +307,12 @@ const windowChunk = 512
 // Window merges the panes of the window slot by slot and finishes them. For all
 // groups it goes on from what the sliding window has merged; for some groups, which
 // are asked for when old windows are computed again, it merges their slots' panes.
-func (s *panes[P, PP]) Window(after, upTo int64, m *Members, want GroupSet, out *SlotValues) {
-	win := s.over(after, upTo)
+func (s *panes[P, PP]) Window(span sequence.Span, m *Members, want GroupSet, out *SlotValues) {
+	win := s.over(span)
 	if !want.All {
 		for g := range want.Set {
 			for _, slot := range m.Groups[g].slots {
-				acc := s.slide.mergeSlot(s.byT, slot, after, upTo)
+				acc := s.slide.mergeSlot(s.byT, slot, span.After, span.UpTo)
 				if v, ok := s.Finish(&acc, win); ok {
 					out.add(slot, v)
 				}
@@ -321,11 +321,11 @@ func (s *panes[P, PP]) Window(after, upTo int64, m *Members, want GroupSet, out 
 		return
 	}
 	var parts [][]P
-	rest := after
-	if s.slide.follow(s.byT, len(m.GroupOf), after, upTo) {
+	rest := span.After
+	if s.slide.follow(s.byT, len(m.GroupOf), span.After, span.UpTo) {
 		parts, rest = append(parts, s.slide.base), s.slide.merged
 	}
-	for end := rest + s.grid.Width; end <= upTo; end += s.grid.Width {
+	for end := rest + s.grid.Width; end <= span.UpTo; end += s.grid.Width {
 		if c := s.byT[end]; c != nil {
 			parts = append(parts, c)
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"laminar/flownode/partial"
+	"laminar/sequence"
 )
 
 // rawWindows computes windows straight from raw samples: for leaves whose windows
@@ -15,20 +16,20 @@ type rawWindows[P any, PP partial.Cell[P]] struct {
 }
 
 // Window folds the samples of the window, those of each series in time order.
-func (w *rawWindows[P, PP]) Window(after, upTo int64, m *Members, want GroupSet, out *SlotValues) {
+func (w *rawWindows[P, PP]) Window(span sequence.Span, m *Members, want GroupSet, out *SlotValues) {
 	acc := make([]P, len(m.GroupOf))
 	for c, slot := range w.raw.Slot {
 		if !want.Has(m.GroupOf[slot]) {
 			continue
 		}
-		ts, vs := w.raw.Within(c, after, upTo)
+		ts, vs := w.raw.Within(c, span)
 		for i, v := range vs {
 			if w.kind.keep(v) {
 				PP(&acc[slot]).Add(ts[i], v)
 			}
 		}
 	}
-	win := w.kind.over(after, upTo)
+	win := w.kind.over(span)
 	for slot := range acc {
 		if v, ok := w.kind.Finish(&acc[slot], win); ok {
 			out.add(int32(slot), v)
@@ -37,9 +38,9 @@ func (w *rawWindows[P, PP]) Window(after, upTo int64, m *Members, want GroupSet,
 }
 
 // Holds reports whether a sample that the function sees lies in the window.
-func (w *rawWindows[P, PP]) Holds(after, upTo int64) bool {
+func (w *rawWindows[P, PP]) Holds(span sequence.Span) bool {
 	for c := range w.raw.Times {
-		_, vs := w.raw.Within(c, after, upTo)
+		_, vs := w.raw.Within(c, span)
 		if slices.ContainsFunc(vs, w.kind.keep) {
 			return true
 		}

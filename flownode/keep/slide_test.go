@@ -184,20 +184,20 @@ func (s *sliding) late() {
 // check compares a window of all groups, or of some, with folding its samples
 // in one go.
 func (s *sliding) check(end int64, want GroupSet) error {
-	after, upTo := end-s.leaf.Offset-s.leaf.Range, end-s.leaf.Offset
-	if after < s.from {
+	span := s.leaf.Bounds(end)
+	if span.After < s.from {
 		return nil
 	}
 	raw := &Columns{}
 	for slot := range s.samples {
-		ts, vs := s.within(int32(slot), after, upTo)
+		ts, vs := s.within(int32(slot), span.After, span.UpTo)
 		raw.Slot, raw.Times, raw.Values = append(raw.Slot, int32(slot)), append(raw.Times, ts), append(raw.Values, vs)
 	}
-	expected, err := LeafVector(s.builder.raw(raw), s.members, after, upTo, want)
+	expected, err := LeafVector(s.builder.raw(raw), s.members, span, want)
 	if err != nil {
 		return err
 	}
-	got, err := LeafVector(s.state, s.members, after, upTo, want)
+	got, err := LeafVector(s.state, s.members, span, want)
 	if err != nil {
 		return err
 	}
@@ -334,7 +334,7 @@ func stateBytes(t testing.TB, promql string, every int64, count int) (perPane, b
 		s.state.Fold(&seg, s.members, -1, nil)
 		if at%every == 0 {
 			out = SlotValues{}
-			s.state.Window(at-s.leaf.Range, at, s.members, EveryGroup(), &out)
+			s.state.Window(sequence.Span{After: at - s.leaf.Range, UpTo: at}, s.members, EveryGroup(), &out)
 			s.state.Trim(at - s.leaf.Range)
 		}
 		most = max(most, s.state.Bytes())

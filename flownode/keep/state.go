@@ -74,11 +74,11 @@ type Folder interface {
 // WindowSource gives the value of every slot in one window of a leaf.
 type WindowSource interface {
 	// Window adds to out the value of each wanted slot that has one over the
-	// samples with after < t <= upTo, slots ascending within a group.
-	Window(after, upTo int64, m *Members, want GroupSet, out *SlotValues)
+	// samples in the span, slots ascending within a group.
+	Window(span sequence.Span, m *Members, want GroupSet, out *SlotValues)
 
-	// Holds reports whether any sample lies in after < t <= upTo.
-	Holds(after, upTo int64) bool
+	// Holds reports whether any sample lies in the span.
+	Holds(span sequence.Span) bool
 }
 
 // FoldColumns adds all samples of the columns to pane state of slots slots.

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/partial"
+	"laminar/sequence"
 )
 
 // LeafSample is the value of one group of a leaf in one window. Groups without a
@@ -46,9 +47,9 @@ func (e *DuplicateError) Hint() string {
 // Two series of one group without an aggregation, or of one label set but for the
 // name, are a DuplicateError when both have a value: Prometheus refuses that too,
 // and to take either would be a guess.
-func LeafVector(src WindowSource, m *Members, after, upTo int64, want GroupSet) ([]LeafSample, error) {
+func LeafVector(src WindowSource, m *Members, span sequence.Span, want GroupSet) ([]LeafSample, error) {
 	m.scratch.Slots, m.scratch.Values = m.scratch.Slots[:0], m.scratch.Values[:0]
-	src.Window(after, upTo, m, want, &m.scratch)
+	src.Window(span, m, want, &m.scratch)
 	if m.Def.Agg == nil && len(m.Groups) == len(m.GroupOf) {
 		// Every slot is a group of its own: they were numbered together.
 		out := make([]LeafSample, len(m.scratch.Slots))

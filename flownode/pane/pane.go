@@ -1,11 +1,18 @@
 package pane
 
+import "laminar/sequence"
+
 // Grid is all panes of one width. Width > 0, in milliseconds.
 type Grid struct{ Width int64 }
 
 // End is the right end of the pane that holds t: the smallest multiple of the
 // width that is not below t.
 func (g Grid) End(t int64) int64 { return ceil(t, g.Width) }
+
+// Span is what the pane with this end holds.
+func (g Grid) Span(end int64) sequence.Span {
+	return sequence.Span{After: end - g.Width, UpTo: end}
+}
 
 // Width is the widest pane that divides range, offset and step, all in
 // milliseconds: range and step positive, offset of any sign.

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"laminar/sequence"
 )
 
 // TestGridEnd walks up from far below, one pane at a time, to the pane that
@@ -16,7 +18,7 @@ func TestGridEnd(t *testing.T) {
 			for want < at {
 				want += width
 			}
-			if got := g.End(at); got != want {
+			if got := g.End(at); got != want || !g.Span(got).Holds(at) {
 				t.Fatalf("width %d: End(%d) = %d, want %d", width, at, got, want)
 			}
 		}
@@ -89,18 +91,18 @@ func TestPanesMakeWindow(t *testing.T) {
 		if grid.Width < unit || rng%grid.Width != 0 || step%grid.Width != 0 || offset%grid.Width != 0 {
 			t.Fatalf("width of range %d offset %d step %d is %d", rng, offset, step, grid.Width)
 		}
-		after, upTo := Bounds(end, rng, offset)
-		panes := between(grid, after, upTo)
+		window := Bounds(end, rng, offset)
+		panes := between(grid, window)
 		if int64(len(panes)) != rng/grid.Width {
 			t.Fatalf("range %d has %d panes of %d", rng, len(panes), grid.Width)
 		}
-		for at := after - 5; at <= upTo+5; at++ {
-			in := after < at && at <= upTo
+		for at := window.After - 5; at <= window.UpTo+5; at++ {
+			in := window.Holds(at)
 			if slices.Contains(panes, grid.End(at)) != in {
-				t.Fatalf("sample at %d, window (%d,%d], pane %d of %d", at, after, upTo, grid.End(at), panes)
+				t.Fatalf("sample at %d, window %s, pane %d of %d", at, window, grid.End(at), panes)
 			}
 			if slices.Contains(ends(at, rng, offset, step), end) != in {
-				t.Fatalf("sample at %d, window (%d,%d]: FirstEnd and LastEnd disagree", at, after, upTo)
+				t.Fatalf("sample at %d, window %s: FirstEnd and LastEnd disagree", at, window)
 			}
 		}
 	}
@@ -115,10 +117,10 @@ func ends(t, rng, offset, step int64) []int64 {
 	return out
 }
 
-// between lists the panes that lie in after < t <= upTo.
-func between(g Grid, after, upTo int64) []int64 {
+// between lists the panes that lie in the span.
+func between(g Grid, span sequence.Span) []int64 {
 	var out []int64
-	for end := after + g.Width; end <= upTo; end += g.Width {
+	for end := span.After + g.Width; end <= span.UpTo; end += g.Width {
 		out = append(out, end)
 	}
 	return out

@@ -1,5 +1,7 @@
 package pane
 
+import "laminar/sequence"
+
 // FirstEnd is the end of the first window that reads a sample at t: the
 // smallest multiple T of step with T-offset >= t.
 func FirstEnd(t, offset, step int64) int64 { return ceil(t+offset, step) }
@@ -13,8 +15,7 @@ func LastEnd(t, rng, offset, step int64) int64 { return floor(t+offset+rng-1, st
 // FloorEnd is the largest window end that is not after t.
 func FloorEnd(t, step int64) int64 { return floor(t, step) }
 
-// Bounds is the stretch of sample time that the window with this end reads:
-// after < t <= upTo.
-func Bounds(end, rng, offset int64) (after, upTo int64) {
-	return end - offset - rng, end - offset
+// Bounds is the stretch of sample time that the window with this end reads.
+func Bounds(end, rng, offset int64) sequence.Span {
+	return sequence.Span{After: end - offset - rng, UpTo: end - offset}
 }

@@ -12,14 +12,13 @@ package read
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"laminar/flownode/executor"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/keep"
-	"laminar/flownode/pane"
 	"laminar/flownode/partial"
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
@@ -47,7 +46,7 @@ func (r *Reader) BuildState(ctx context.Context, l *keep.Leaf, from int64) (keep
 		}
 		state = l.NewState(from, r.Pos.Vector)
 	}
-	if err := r.Fold(ctx, l, state, l.Members.Series, pane.Between(from, math.MaxInt64), nil); err != nil {
+	if err := r.Fold(ctx, l, state, l.Members.Series, sequence.Spans{{After: from, UpTo: sequence.EndOfTime}}, nil); err != nil {
 		return nil, err
 	}
 	return state, nil
@@ -135,7 +134,7 @@ const minAtOnce = 4 << 10
 func (r *Reader) buildTogether(ctx context.Context, leaves []Missing) error {
 	var (
 		folds  = make([]*rawFold, len(leaves))
-		spans  = make([][]segment.Span, len(leaves))
+		spans  = make([]sequence.Spans, len(leaves))
 		takers = make([][]func(*segment.Segment) error, r.lanes()) // by lane, then leaf
 		// All leaves together hold as much as one alone may.
 		limit = max(r.AtOnce/len(leaves), min(r.AtOnce, minAtOnce))
@@ -145,7 +144,7 @@ func (r *Reader) buildTogether(ctx context.Context, leaves []Missing) error {
 		raw := newRawSamples(m.Leaf.Members, m.Leaf.Members.Series)
 		folds[i] = newRawFold(m.Leaf, r, m.Leaf.NewState(m.From, r.Pos.Vector), raw, limit)
 		defer folds[i].release()
-		spans[i] = pane.Between(m.From, math.MaxInt64)
+		spans[i] = sequence.Spans{{After: m.From, UpTo: sequence.EndOfTime}}
 		for lane, take := range folds[i].takers(spans[i]) {
 			takers[lane] = append(takers[lane], take)
 		}
@@ -163,7 +162,7 @@ func (r *Reader) buildTogether(ctx context.Context, leaves []Missing) error {
 			return nil
 		}
 	}
-	if err := r.readRaw(ctx, segment.Select{Metrics: leaves[0].Leaf.Members.Metrics, After: first}, all...); err != nil {
+	if err := r.readRaw(ctx, segment.Select{Metrics: leaves[0].Leaf.Members.Metrics, Span: sequence.Span{After: first, UpTo: sequence.EndOfTime}}, all...); err != nil {
 		return err
 	}
 	for _, n := range read {

@@ -24,7 +24,6 @@ import (
 	"slices"
 
 	"laminar/flownode/keep"
-	"laminar/flownode/pane"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
@@ -94,7 +93,7 @@ func (x *rawFold) count() int64 {
 // takers returns one function for each lane, to be given the segments that hold
 // samples in the spans. Functions of different lanes may be called at the same time
 // (Segments.ReadRaw); one function may not.
-func (x *rawFold) takers(spans []segment.Span) []func(*segment.Segment) error {
+func (x *rawFold) takers(spans sequence.Spans) []func(*segment.Segment) error {
 	out := make([]func(*segment.Segment) error, len(x.lanes))
 	for i, lane := range x.lanes {
 		out[i] = func(seg *segment.Segment) error {
@@ -113,7 +112,7 @@ const atOnceAfter = 4 << 10
 
 // take takes the samples of a segment that lie in a span, and folds all that are
 // held when these are as many as the limit.
-func (x *foldLane) take(seg *segment.Segment, spans []segment.Span) {
+func (x *foldLane) take(seg *segment.Segment, spans sequence.Spans) {
 	if x.raw.take(seg, spans); len(x.raw.ts) >= x.limit {
 		x.fold()
 		x.limit = min(x.limit, atOnceAfter)
@@ -139,7 +138,7 @@ func (x *foldLane) fold() {
 // samples came out of order: first all lanes, then the merge of their panes, then
 // the cells to be folded again. A slot that is a group has samples in several
 // lanes, so its cells can be emptied only after the merge.
-func (x *rawFold) finish(ctx context.Context, r *Reader, spans []segment.Span) error {
+func (x *rawFold) finish(ctx context.Context, r *Reader, spans sequence.Spans) error {
 	misordered := map[int32]struct{}{}
 	for _, lane := range x.lanes {
 		if lane.fold(); lane.raw.hold != nil {
@@ -165,7 +164,7 @@ func (x *rawFold) finish(ctx context.Context, r *Reader, spans []segment.Span) e
 	// again, which is why again is chosen by slot.
 	cleared := slices.Collect(maps.Keys(misordered))
 	for _, end := range x.into.Occupied() {
-		if pane.Hold(spans, end) {
+		if spans.Hold(end) {
 			x.into.ClearCells(end, cleared)
 		}
 	}
@@ -181,14 +180,17 @@ func (x *rawFold) finish(ctx context.Context, r *Reader, spans []segment.Span) e
 // beyond horizon, ms, so an open end is cut there. Half of the time holds about
 // half of the samples. So the halving ends: at a stretch whose samples come in
 // order within the limit, or at a single pane, which Fold holds whole.
-func halves(l *keep.Leaf, spans []segment.Span, horizon int64) [][]segment.Span {
+func halves(l *keep.Leaf, spans sequence.Spans, horizon int64) []sequence.Spans {
 	if n := len(spans); n > 1 {
-		return [][]segment.Span{spans[:n/2], spans[n/2:]}
+		return []sequence.Spans{spans[:n/2], spans[n/2:]}
 	}
-	after, upTo := spans[0].MinT-1, spans[0].MaxT
-	panes := (min(upTo, max(horizon, spans[0].MinT)) - after + l.Def.Pane - 1) / l.Def.Pane
-	middle := after + max(1, panes/2)*l.Def.Pane
-	return [][]segment.Span{pane.Between(after, min(middle, upTo)), pane.Between(min(middle, upTo), upTo)}
+	one := spans[0]
+	panes := (min(one.UpTo, max(horizon, one.After+1)) - one.After + l.Def.Pane - 1) / l.Def.Pane
+	middle := min(one.After+max(1, panes/2)*l.Def.Pane, one.UpTo)
+	return []sequence.Spans{
+		sequence.Union(sequence.Span{After: one.After, UpTo: middle}),
+		sequence.Union(sequence.Span{After: middle, UpTo: one.UpTo}),
+	}
 }
 
 // Fold folds the raw samples of the series in the spans, whose borders are those
@@ -200,7 +202,7 @@ func halves(l *keep.Leaf, spans []segment.Span, horizon int64) [][]segment.Span 
 //
 // Where it turns out late that a series' samples do not come in time order, its
 // cells are emptied and folded again, from half of the time at a time.
-func (r *Reader) Fold(ctx context.Context, l *keep.Leaf, into keep.State, series []sequence.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) error {
+func (r *Reader) Fold(ctx context.Context, l *keep.Leaf, into keep.State, series []sequence.SeriesID, spans sequence.Spans, only func(slot int32, t int64) bool) error {
 	if len(series) == 0 || len(spans) == 0 {
 		return nil
 	}
@@ -209,7 +211,7 @@ func (r *Reader) Fold(ctx context.Context, l *keep.Leaf, into keep.State, series
 	limit := r.AtOnce
 	// One pane is held whole, so its samples can be sorted: there the halving of what
 	// came in the wrong order ends.
-	if len(spans) == 1 && spans[0].MaxT-spans[0].MinT < l.Def.Pane {
+	if len(spans) == 1 && spans[0].UpTo-spans[0].After <= l.Def.Pane {
 		limit = math.MaxInt
 	} else if r.likely(l, len(series), spans) > int64(limit) {
 		if err := r.holdLate(ctx, l, raw, spans); err != nil {
@@ -230,10 +232,10 @@ func (r *Reader) Fold(ctx context.Context, l *keep.Leaf, into keep.State, series
 // likely estimates how many samples of so many series lie in the spans: one for
 // each series and pane. It only decides whether looking for late samples is worth a
 // query, so a wrong estimate costs time and no result.
-func (r *Reader) likely(l *keep.Leaf, series int, spans []segment.Span) int64 {
+func (r *Reader) likely(l *keep.Leaf, series int, spans sequence.Spans) int64 {
 	panes := int64(0)
 	for _, s := range spans {
-		panes += (min(s.MaxT, max(s.MinT, r.Pos.Now)) - s.MinT) / l.Def.Pane
+		panes += max(0, min(s.UpTo, r.Pos.Now)-s.After) / l.Def.Pane
 	}
 	return panes * int64(series)
 }
@@ -246,12 +248,12 @@ var errManyLate = errors.New("too many late samples")
 // last, whatever their time. If more than an eighth of the series are late, none is
 // held, because holding them would need the memory that batches save; those that
 // come in the wrong order are folded again.
-func (r *Reader) holdLate(ctx context.Context, l *keep.Leaf, raw *rawSamples, spans []segment.Span) error {
+func (r *Reader) holdLate(ctx context.Context, l *keep.Leaf, raw *rawSamples, spans sequence.Spans) error {
 	hold, n := make([]bool, len(raw.series)), 0
 	err := r.ReadDelta(ctx, l.Members.Metrics, sequence.Vector{}.Delta(r.Pos.Vector), segment.PickUnordered, func(seg *segment.Segment) error {
 		for i, id := range seg.Series {
 			c := raw.index.Get(id)
-			if c == keep.NoSlot || hold[c] || !pane.Hold(spans, seg.Time(i)) {
+			if c == keep.NoSlot || hold[c] || !spans.Hold(seg.Time(i)) {
 				continue
 			}
 			hold[c] = true

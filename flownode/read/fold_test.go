@@ -11,6 +11,7 @@ import (
 	"laminar/flownode/keep"
 	"laminar/flownode/read"
 	"laminar/flownode/round/roundtest"
+	"laminar/sequence"
 )
 
 // laneLeaves is a leaf of each kind of partial, with slots that are series and
@@ -113,7 +114,7 @@ func inLanes(w *roundtest.World, r *read.Reader, l *keep.Leaf, lanes int, togeth
 	var out []laneValue
 	for after := from; after < w.Clock; after += l.Step {
 		var vals keep.SlotValues
-		state.Window(after, after+l.Def.Range, l.Members, keep.EveryGroup(), &vals)
+		state.Window(sequence.Span{After: after, UpTo: after + l.Def.Range}, l.Members, keep.EveryGroup(), &vals)
 		for i, slot := range vals.Slots {
 			out = append(out, laneValue{after, slot, vals.Values[i]})
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 
 	"laminar/flownode/keep"
+	"laminar/sequence"
 	"laminar/sequence/nativehist"
 	"laminar/sequence/segment"
 )
@@ -28,17 +29,17 @@ type MixedColumns struct {
 	Histograms [][][]byte
 }
 
-// mixed reads all of the members' samples with after < t <= upTo, ms. It is for
+// mixed reads all of the members' samples in the span. It is for
 // windows that are computed whole, so no groups are chosen: the engine must see
 // everything that the selectors select. All of it is held at once, which is why a
 // batch flow computes few windows from one reading (round.Flow).
-func (r *Reader) mixed(ctx context.Context, m *keep.Members, after, upTo int64) (*MixedColumns, error) {
+func (r *Reader) mixed(ctx context.Context, m *keep.Members, span sequence.Span) (*MixedColumns, error) {
 	n := len(m.Series)
 	raw := &MixedColumns{
 		Columns:    &keep.Columns{Slot: slices.Clone(m.Slots), Times: make([][]int64, n), Values: make([][]float64, n)},
 		Histograms: make([][][]byte, n),
 	}
-	if n == 0 || upTo <= after {
+	if n == 0 || span.Empty() {
 		return raw, nil
 	}
 	var column keep.SlotIndex
@@ -46,7 +47,7 @@ func (r *Reader) mixed(ctx context.Context, m *keep.Members, after, upTo int64) 
 		column.Set(id, int32(i))
 	}
 	unsorted := map[int32]struct{}{}
-	sel := segment.Select{Metrics: m.Metrics, After: after, UpTo: upTo}
+	sel := segment.Select{Metrics: m.Metrics, Span: span}
 	err := r.readRaw(ctx, sel, func(seg *segment.Segment) error {
 		for i, id := range seg.Series {
 			c := column.Get(id)
@@ -54,7 +55,7 @@ func (r *Reader) mixed(ctx context.Context, m *keep.Members, after, upTo int64) 
 				continue
 			}
 			t := seg.Base + int64(seg.Offsets[i])
-			if t <= after || t > upTo {
+			if !span.Holds(t) {
 				continue
 			}
 			if n := len(raw.Times[c]); n > 0 && t <= raw.Times[c][n-1] {
@@ -70,7 +71,7 @@ func (r *Reader) mixed(ctx context.Context, m *keep.Members, after, upTo int64) 
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read raw samples of %s in (%d,%d]: %w", m.Def.Text, after, upTo, err)
+		return nil, fmt.Errorf("read raw samples of %s in %s: %w", m.Def.Text, span, err)
 	}
 	for c := range unsorted {
 		raw.sortKeepLast(c)
@@ -151,11 +152,11 @@ func (x *MixedColumns) parted(c int) (ts []int64, vs []float64, hists []promql.H
 	return ts, vs, hists, nil
 }
 
-// occupied reports whether a sample lies in after < t <= upTo; stale markers
+// occupied reports whether a sample lies in the span; stale markers
 // only count if markers says so.
-func (x *MixedColumns) occupied(after, upTo int64, markers bool) bool {
+func (x *MixedColumns) occupied(span sequence.Span, markers bool) bool {
 	for c := range x.Times {
-		_, vs := x.Within(c, after, upTo)
+		_, vs := x.Within(c, span)
 		if markers && len(vs) > 0 || slices.ContainsFunc(vs, func(v float64) bool { return !segment.IsStale(v) }) {
 			return true
 		}

@@ -42,7 +42,7 @@ func (q *adapted) whole(ctx context.Context, c *flowdef.Compiled, t int64) (vec 
 			return nil, cut, err
 		}
 	}
-	vec, err = q.a.eval.Whole(ctx, q.String(), sel.Within(math.MinInt64, math.MaxInt64-1), t)
+	vec, err = q.a.eval.Whole(ctx, q.String(), sel.Within(sequence.Span{After: math.MinInt64, UpTo: sequence.EndOfTime}), t)
 	return vec, cut, err
 }
 
@@ -68,11 +68,11 @@ func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut
 			c = c.Whole("histograms")
 			return q.whole(ctx, &c, t)
 		}
-		after, upTo := l.Bounds(t)
-		panes := keep.NewLeaf(l, l.Range, "").NewState(after, nil)
+		span := l.Bounds(t)
+		panes := keep.NewLeaf(l, l.Range, "").NewState(span.After, nil)
 		keep.FoldColumns(panes, raw.Columns, len(m.GroupOf))
 		cut.panes, cut.occupied = min(cut.panes, l.Panes), min(cut.occupied, int64(len(panes.Occupied())))
-		samples, err := keep.LeafVector(panes, m, after, upTo, keep.EveryGroup())
+		samples, err := keep.LeafVector(panes, m, span, keep.EveryGroup())
 		if err != nil {
 			return nil, cut, err
 		}
@@ -111,8 +111,8 @@ func (q *adapted) cut(t int64) flowdef.Compiled {
 
 // read is what the leaf selects in the window that ends at t.
 func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*keep.Members, *read.MixedColumns, error) {
-	after, upTo := l.Bounds(t)
-	querier, err := q.from.Querier(after+1, upTo)
+	span := l.Bounds(t)
+	querier, err := q.from.Querier(span.After+1, span.UpTo)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -120,7 +120,7 @@ func (q *adapted) read(ctx context.Context, l *flowdef.Leaf, t int64) (*keep.Mem
 	m, raw := keep.NewMembers(l), &read.MixedColumns{Columns: &keep.Columns{}}
 	set := querier.Select(ctx, true, nil, l.Matchers...)
 	for set.Next() {
-		ts, vs, hs, err := samplesOf(set.At().Iterator(nil), after, upTo)
+		ts, vs, hs, err := samplesOf(set.At().Iterator(nil), span)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -149,11 +149,11 @@ func (a *adapter) idOf(lset labels.Labels) sequence.SeriesID {
 	return a.ids[key]
 }
 
-// samplesOf reads the samples with after < t <= upTo; hs is nil where there is no
+// samplesOf reads the samples in the span; hs is nil where there is no
 // histogram, which goes through the form in which it is stored.
-func samplesOf(it chunkenc.Iterator, after, upTo int64) (ts []int64, vs []float64, hs [][]byte, err error) {
+func samplesOf(it chunkenc.Iterator, span sequence.Span) (ts []int64, vs []float64, hs [][]byte, err error) {
 	for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
-		if t := it.AtT(); t <= after || t > upTo {
+		if t := it.AtT(); !span.Holds(t) {
 			continue
 		} else if it.AtST() != 0 || t < 0 {
 			return nil, nil, nil, errUnsupported

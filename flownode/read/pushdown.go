@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"laminar/flownode/keep"
 	"laminar/flownode/partial"
@@ -36,7 +35,7 @@ func (r *Reader) AggregateDelta(ctx context.Context, l *keep.Leaf, ranges map[se
 
 // aggregateRaw lets the database fold all the leaf's samples after from.
 func (r *Reader) aggregateRaw(ctx context.Context, l *keep.Leaf, from int64, fn func(pane int64, slot int32, part partial.Simple) error) (done bool, err error) {
-	err = r.aggregator.AggregateRaw(ctx, simpleQuery(l, from), from, math.MaxInt64, fn)
+	err = r.aggregator.AggregateRaw(ctx, simpleQuery(l, from), sequence.Span{After: from, UpTo: sequence.EndOfTime}, fn)
 	if err != nil && !errors.Is(err, partial.ErrNeedsColumnar) {
 		return false, fmt.Errorf("aggregate raw samples of %s: %w", l.Def.Text, err)
 	}

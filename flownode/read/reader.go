@@ -52,15 +52,15 @@ type Reader struct {
 
 	source     Source
 	aggregator Aggregator
-	spans      map[spanKey][]segment.Span
+	spans      map[spanKey]sequence.Spans
 	stored     map[string][]segment.Info // all segments, by metrics
 }
 
 // spanKey is a question about spans. Answers may be kept because a snapshot does
 // not change.
 type spanKey struct {
-	metrics     string
-	after, upTo int64
+	metrics string
+	span    sequence.Span
 }
 
 // NewReader reads from a snapshot. aggregator may be nil if neither AggregateDelta
@@ -68,7 +68,7 @@ type spanKey struct {
 func NewReader(settings *Settings, source Source, aggregator Aggregator) *Reader {
 	return &Reader{
 		Settings: settings, Pos: source.Position(), source: source, aggregator: aggregator,
-		Choices: map[executor.Choice]int{}, spans: map[spanKey][]segment.Span{}, stored: map[string][]segment.Info{},
+		Choices: map[executor.Choice]int{}, spans: map[spanKey]sequence.Spans{}, stored: map[string][]segment.Info{},
 	}
 }
 
@@ -121,13 +121,14 @@ func (r *Reader) Infos(ctx context.Context, metrics []sequence.MetricID, after s
 	return infos, nil
 }
 
-// Spans lists when the metrics have stored samples in (after, upTo].
-func (r *Reader) Spans(ctx context.Context, metrics []sequence.MetricID, after, upTo int64) ([]segment.Span, error) {
-	key := spanKey{fmt.Sprint(metrics), after, upTo}
+// Spans lists when the metrics have stored samples, by segments that overlap the
+// span.
+func (r *Reader) Spans(ctx context.Context, metrics []sequence.MetricID, span sequence.Span) (sequence.Spans, error) {
+	key := spanKey{fmt.Sprint(metrics), span}
 	if s, ok := r.spans[key]; ok {
 		return s, nil
 	}
-	s, err := r.source.Spans(ctx, segment.Select{Metrics: metrics, After: after, UpTo: upTo})
+	s, err := r.source.Spans(ctx, segment.Select{Metrics: metrics, Span: span})
 	if err != nil {
 		return nil, fmt.Errorf("list when samples are stored: %w", err)
 	}

@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"laminar/flownode/keep"
-	"laminar/flownode/pane"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
@@ -115,12 +114,13 @@ func (b *rawBuffer) grow(n int) {
 func (b *rawBuffer) clear() { b.column, b.ts, b.vs = b.column[:0], b.ts[:0], b.vs[:0] }
 
 // take takes the columns' samples of a segment that lie in one of the spans.
-func (r *rawSamples) take(seg *segment.Segment, spans []segment.Span) {
-	n := pane.Find(spans, seg.MinT)
-	if n == len(spans) || spans[n].MinT > seg.MaxT {
+func (r *rawSamples) take(seg *segment.Segment, spans sequence.Spans) {
+	all := seg.Span()
+	n := spans.Search(seg.MinT)
+	if n == len(spans) || !spans[n].Overlaps(all) {
 		return // it lies in a gap: spans of several windows are read as one selection
 	}
-	if r.only == nil && r.hold == nil && spans[n].MinT <= seg.MinT && seg.MaxT <= spans[n].MaxT {
+	if r.only == nil && r.hold == nil && spans[n].Covers(all) {
 		r.takeAll(seg)
 		return
 	}
@@ -134,8 +134,8 @@ func (r *rawSamples) take(seg *segment.Segment, spans []segment.Span) {
 			continue
 		}
 		t := seg.Base + int64(seg.Offsets[i])
-		if t < span.MinT || t > span.MaxT {
-			if n = pane.Find(spans, t); n == len(spans) || t < spans[n].MinT {
+		if !span.Holds(t) {
+			if n = spans.Search(t); n == len(spans) || t <= spans[n].After {
 				continue
 			}
 			span = spans[n]
@@ -204,8 +204,8 @@ func (r *rawSamples) takeHeld() {
 
 // selection is what is to be read of the series' samples in the spans, of which
 // there is one at least.
-func (r *rawSamples) selection(spans []segment.Span) segment.Select {
-	sel := segment.Select{Metrics: r.m.Metrics, After: spans[0].MinT - 1, UpTo: spans[len(spans)-1].MaxT}
+func (r *rawSamples) selection(spans sequence.Spans) segment.Select {
+	sel := segment.Select{Metrics: r.m.Metrics, Span: spans.Whole()}
 	if len(spans) > 1 {
 		sel.Spans = spans
 	}
@@ -216,8 +216,8 @@ func (r *rawSamples) selection(spans []segment.Span) segment.Select {
 }
 
 // readError says which samples could not be read.
-func (r *rawSamples) readError(spans []segment.Span, err error) error {
-	return fmt.Errorf("read raw samples of %s from %d to %d: %w", r.m.Def.Text, spans[0].MinT, spans[len(spans)-1].MaxT, err)
+func (r *rawSamples) readError(spans sequence.Spans, err error) error {
+	return fmt.Errorf("read raw samples of %s in %s: %w", r.m.Def.Text, spans.Whole(), err)
 }
 
 // columns sorts the samples by column. They are counted first, so that all columns
@@ -267,7 +267,7 @@ func (r *rawSamples) foldInto(s keep.State, slots int) {
 // Columns reads the members' samples of the series in the spans; only, if not nil,
 // says which are wanted. All are held at once. It is for windows without panes, and
 // for the few cells that a round repairs; Fold is for everything larger.
-func (r *Reader) Columns(ctx context.Context, m *keep.Members, series []sequence.SeriesID, spans []segment.Span, only func(slot int32, t int64) bool) (*keep.Columns, error) {
+func (r *Reader) Columns(ctx context.Context, m *keep.Members, series []sequence.SeriesID, spans sequence.Spans, only func(slot int32, t int64) bool) (*keep.Columns, error) {
 	raw := newRawSamples(m, series)
 	raw.only = only
 	defer raw.release()

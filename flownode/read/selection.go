@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sort"
 
 	"github.com/prometheus/prometheus/promql"
 
@@ -38,9 +39,7 @@ type selected struct {
 func (r *Reader) Select(ctx context.Context, leaves keep.Leaves, first, last int64) (*Selection, error) {
 	sel := &Selection{}
 	for _, l := range leaves {
-		after, _ := l.Span(first)
-		_, upTo := l.Span(last)
-		raw, err := r.mixed(ctx, l.Members, after, upTo)
+		raw, err := r.mixed(ctx, l.Members, sequence.Span{After: l.Span(first).After, UpTo: l.Span(last).UpTo})
 		if err != nil {
 			return nil, err
 		}
@@ -95,29 +94,26 @@ func (s *Selection) Touches(leaves keep.Leaves, end int64) bool {
 		if l.Def.Pinned {
 			continue
 		}
-		after, upTo := l.Span(end)
-		if s.Leaves[i].occupied(after, upTo, l.Def.Markers) {
+		if s.Leaves[i].occupied(l.Span(end), l.Def.Markers) {
 			return true
 		}
 	}
 	return false
 }
 
-// Within returns the samples with after < t <= upTo, in the selection's own arrays,
+// Within returns the samples in the span, in the selection's own arrays,
 // which must not be changed. Series without a sample there are left out. Floats and
 // histograms are cut apart from each other, since they are kept in two arrays.
-func (s *Selection) Within(after, upTo int64) promeval.Samples {
+func (s *Selection) Within(span sequence.Span) promeval.Samples {
 	samples := make(promeval.Samples, 0, len(s.series))
 	for i := range s.series {
 		x := &s.series[i]
-		from, _ := slices.BinarySearch(x.Times, after+1)
-		to, _ := slices.BinarySearch(x.Times, upTo+1)
-		byTime := func(p promql.HPoint, t int64) int { return cmp.Compare(p.T, t) }
-		hFrom, _ := slices.BinarySearchFunc(x.Histograms, after+1, byTime)
-		hTo, _ := slices.BinarySearchFunc(x.Histograms, upTo+1, byTime)
+		from, to := span.Within(x.Times)
+		hFrom := sort.Search(len(x.Histograms), func(i int) bool { return x.Histograms[i].T > span.After })
+		hTo := max(hFrom, sort.Search(len(x.Histograms), func(i int) bool { return x.Histograms[i].T > span.UpTo }))
 		if from < to || hFrom < hTo {
 			samples = append(samples, promeval.Series{
-				Labels: x.Labels, Times: x.Times[from:max(from, to)], Values: x.Values[from:max(from, to)], Histograms: x.Histograms[hFrom:max(hFrom, hTo)],
+				Labels: x.Labels, Times: x.Times[from:to], Values: x.Values[from:to], Histograms: x.Histograms[hFrom:hTo],
 			})
 		}
 	}

@@ -77,8 +77,8 @@ type Segments interface {
 	ReadRaw(ctx context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error
 
 	// Spans lists the time spans of the segments that overlap the selection,
-	// sorted by MinT, merged where they touch.
-	Spans(ctx context.Context, sel segment.Select) ([]segment.Span, error)
+	// joined where they touch.
+	Spans(ctx context.Context, sel segment.Select) (sequence.Spans, error)
 }
 
 // Aggregator lets the database compute simple partials.
@@ -89,7 +89,7 @@ type Aggregator interface {
 	// partial.ErrNeedsColumnar, perhaps after some calls of fn.
 	AggregateDelta(ctx context.Context, q partial.SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(pane int64, slot int32, part partial.Simple) error) error
 
-	// AggregateRaw does the same for all samples in (After, UpTo], each
+	// AggregateRaw does the same for all samples in the span, each
 	// (series, time) once, the highest sequence winning.
-	AggregateRaw(ctx context.Context, q partial.SimpleQuery, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error
+	AggregateRaw(ctx context.Context, q partial.SimpleQuery, span sequence.Span, fn func(pane int64, slot int32, part partial.Simple) error) error
 }

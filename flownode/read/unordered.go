@@ -12,7 +12,6 @@ import (
 	"slices"
 
 	"laminar/flownode/keep"
-	"laminar/flownode/pane"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
@@ -115,7 +114,7 @@ func (u *Unordered) selection() segment.Select {
 	slices.Sort(sel.Metrics)
 	sel.Metrics = slices.Compact(sel.Metrics)
 	sel.Spans = u.spans()
-	sel.After, sel.UpTo = sel.Spans[0].MinT-1, sel.Spans[len(sel.Spans)-1].MaxT
+	sel.Span = sel.Spans.Whole()
 	return sel
 }
 
@@ -125,18 +124,18 @@ const closeBy = int64(100)
 
 // spans is the times of the samples, those that are close to each other as one
 // span. Spans ascend and do not touch; there is at least one.
-func (u *Unordered) spans() []segment.Span {
+func (u *Unordered) spans() sequence.Spans {
 	times := make([]int64, 0, len(u.values))
 	for key := range u.values {
 		times = append(times, key.t)
 	}
 	slices.Sort(times)
-	var out []segment.Span
+	var out sequence.Spans
 	for _, t := range times {
-		if n := len(out); n > 0 && t-out[n-1].MaxT <= closeBy {
-			out[n-1].MaxT = t
+		if n := len(out); n > 0 && t-out[n-1].UpTo <= closeBy {
+			out[n-1].UpTo = t
 		} else {
-			out = append(out, segment.Span{MinT: t, MaxT: t})
+			out = append(out, sequence.Between(t, t))
 		}
 	}
 	return out
@@ -164,7 +163,7 @@ func (u *Unordered) Compare(ctx context.Context, r *Reader) error {
 	}
 	var (
 		before = make(map[sampleKey]earlier)
-		times  = pane.Finder{Spans: sel.Spans}
+		times  = sequence.Finder{Spans: sel.Spans}
 	)
 	err := r.readRaw(ctx, sel, func(seg *segment.Segment) error {
 		at := u.after.At(seg.Region)

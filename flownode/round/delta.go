@@ -29,7 +29,6 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/keep"
-	"laminar/flownode/pane"
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
 	"laminar/flownode/read"
@@ -209,7 +208,7 @@ func (r *round) planLeaf(l *leafDelta, emittedUntil int64, after sequence.Vector
 		l.closed = math.MaxInt64
 	}
 	l.plan = flowplan.Plan(st, after, r.Pos.Vector, infos, l.closed)
-	if l.State != nil && !l.plan.Rebuild && l.plan.Samples > 0 && l.wouldGrow(l.plan.MinT, l.plan.MaxT) > r.MaxStateBytes {
+	if l.State != nil && !l.plan.Rebuild && l.plan.Samples > 0 && l.wouldGrow(l.plan.Span) > r.MaxStateBytes {
 		l.plan.Rebuild, l.plan.Reason = true, progress.BeyondHorizon
 		l.plan.Ordered = true
 	}
@@ -295,7 +294,7 @@ func (r *round) pushDelta(ctx context.Context, l *leafDelta, ranges map[sequence
 func (r *round) repairCells(ctx context.Context, l *leafDelta) error {
 	var (
 		touched = map[int32]struct{}{}
-		spans   []segment.Span
+		spans   sequence.Spans
 	)
 	for _, end := range slices.Sorted(maps.Keys(l.repair.ByPane)) {
 		var slots []int32
@@ -305,7 +304,7 @@ func (r *round) repairCells(ctx context.Context, l *leafDelta) error {
 		})
 		// Emptied first: what is folded below is all that the cells will hold.
 		l.State.ClearCells(end, slots)
-		spans = append(spans, pane.Between(end-l.Def.Pane, end)...)
+		spans = append(spans, l.PaneSpan(end))
 	}
 	var series []sequence.SeriesID
 	for i, id := range l.Members.Series {
@@ -313,7 +312,7 @@ func (r *round) repairCells(ctx context.Context, l *leafDelta) error {
 			series = append(series, id)
 		}
 	}
-	raw, err := r.Columns(ctx, l.Members, series, pane.Join(spans), func(slot int32, t int64) bool {
+	raw, err := r.Columns(ctx, l.Members, series, sequence.Union(spans...), func(slot int32, t int64) bool {
 		return l.repair.Has(l.PaneOf(t), slot)
 	})
 	if err != nil {

@@ -8,7 +8,7 @@ package round
 // From a touched pane to windows: a pane with the end e and the width w holds the
 // times e-w < t <= e. The windows that some of them reach are those from the first
 // that e-w+1 reaches to the last that e reaches. Touches of a batch leaf are by
-// step and not by pane, with the same arithmetic (keep.Leaf.TouchWidth).
+// step and not by pane, with the same arithmetic (keep.Leaf.TouchSpan).
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 	"laminar/flownode/flowplan"
 	"laminar/flownode/keep"
 	"laminar/flownode/progress"
+	"laminar/sequence"
 )
 
 // touch puts the closed windows that the delta reaches on the dirty list, with the
@@ -44,8 +45,7 @@ func (s *flowRound) touch(ctx context.Context) error {
 			reason progress.Reason
 		}{{&l.late, progress.LateOrdered}, {&l.unordered, progress.Unordered}} {
 			for end, bits := range set.ByPane {
-				first, _ := l.WindowsOf(end - l.TouchWidth() + 1)
-				_, last := l.WindowsOf(end)
+				first, last := l.WindowsOf(l.TouchSpan(end))
 				// Windows that are still open get the samples when they close.
 				for w := first; w <= min(last, emitted); w += l.Step {
 					s.touchGroups(l, w, bits, set.reason)
@@ -55,8 +55,7 @@ func (s *flowRound) touch(ctx context.Context) error {
 		// Of sealed samples only the stretch of time is known, so all groups of every
 		// window in it are dirty.
 		for _, span := range l.plan.Spans {
-			first, _ := l.WindowsOf(span.Span.MinT)
-			_, last := l.WindowsOf(span.Span.MaxT)
+			first, last := l.WindowsOf(span.Span)
 			for w := first; w <= min(last, emitted); w += l.Step {
 				s.DirtyWindows.Touch(w, progress.AllGroups, span.Reason, s.Vector, s.r.Pos.Now)
 			}
@@ -77,7 +76,7 @@ func (s *flowRound) touchPinned(ctx context.Context, l *leafDelta) error {
 		reason = progress.LateOrdered
 	}
 	for _, span := range l.plan.Spans {
-		if l.Pins(span.Span.MaxT) {
+		if l.Pins(span.UpTo) {
 			reason = span.Reason
 		}
 	}
@@ -96,7 +95,7 @@ func (s *flowRound) touchAll(ctx context.Context, reason progress.Reason) error 
 	if s.r.Pos.Earliest == 0 {
 		after = -1
 	}
-	ends, err := s.candidates(ctx, s.r, after, s.to.EmittedUntil, math.MaxInt)
+	ends, err := s.candidates(ctx, s.r, sequence.Span{After: after, UpTo: s.to.EmittedUntil}, math.MaxInt)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"errors"
 
 	"laminar/flownode/flowdef"
+	"laminar/sequence"
 )
 
 // emit computes the windows in (emitted-until, watermark], oldest first, as far as
@@ -42,7 +43,7 @@ func (s *flowRound) emit(ctx context.Context) error {
 			}
 			limit = 1 // the one window that every round may compute
 		}
-		ends, err := s.candidates(ctx, s.r, s.to.EmittedUntil, closed, limit)
+		ends, err := s.candidates(ctx, s.r, sequence.Span{After: s.to.EmittedUntil, UpTo: closed}, limit)
 		if err != nil {
 			return err
 		}

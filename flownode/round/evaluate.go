@@ -14,17 +14,15 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/keep"
-	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/flownode/read"
-	"laminar/sequence/segment"
+	"laminar/sequence"
 )
 
 // wanted is which groups of a window to compute: all, or those with the keys
@@ -69,18 +67,18 @@ func (f *Flow) sources(ctx context.Context, r *round, ends []int64, want wanted,
 	}
 	out := make([]keep.WindowSource, len(f.Leaves))
 	for i, l := range f.Leaves {
-		after, _ := l.Span(first)
+		after := l.Span(first).After
 		if !fresh && l.ReachesBack(after) {
 			out[i] = l.State
 			continue
 		}
 		// Only the stretches that the windows read, which may leave gaps: dirty windows
 		// are scattered.
-		spans := make([]segment.Span, 0, len(ends))
+		spans := make(sequence.Spans, 0, len(ends))
 		for _, end := range ends {
-			spans = append(spans, pane.Between(l.Span(end))...)
+			spans = append(spans, l.Span(end))
 		}
-		spans, series := pane.Join(spans), l.Members.SeriesOf(groupsOf(l, want))
+		spans, series := sequence.Union(spans...), l.Members.SeriesOf(groupsOf(l, want))
 		if l.Def.Batch {
 			raw, err := r.Columns(ctx, l.Members, series, spans, nil)
 			if err != nil {
@@ -119,8 +117,8 @@ func only(l *keep.Leaf, w wanted) func(slot int32, t int64) bool {
 	}
 	var cells keep.Touches // by group
 	for end, keys := range w.byEnd {
-		after, upTo := l.Span(end)
-		for p := after + l.Def.Pane; p <= upTo; p += l.Def.Pane {
+		span := l.Span(end)
+		for p := span.After + l.Def.Pane; p <= span.UpTo; p += l.Def.Pane {
 			for g := range l.Members.Resolve(keys).Set {
 				cells.Add(p, g)
 			}
@@ -180,11 +178,11 @@ func (f *Flow) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
 // evaluateLeaf is the rows of a flow that is one leaf and nothing else.
 func (f *Flow) evaluateLeaf(src keep.WindowSource, end int64, want wanted) (rows []progress.Row, touched bool, err error) {
 	l := f.Leaves[0]
-	after, upTo := l.Span(end)
-	if !src.Holds(after, upTo) {
+	span := l.Span(end)
+	if !src.Holds(span) {
 		return nil, false, nil
 	}
-	samples, err := keep.LeafVector(src, l.Members, after, upTo, groupsOf(l, want))
+	samples, err := keep.LeafVector(src, l.Members, span, groupsOf(l, want))
 	if err != nil {
 		return nil, true, err
 	}
@@ -197,12 +195,12 @@ func (f *Flow) evaluateLeaf(src keep.WindowSource, end int64, want wanted) (rows
 func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []keep.WindowSource, end int64, want wanted) (out promeval.Vector, touched bool, err error) {
 	vectors := make([]promeval.Vector, len(f.Leaves))
 	for i, l := range f.Leaves {
-		after, upTo := l.Span(end)
-		if !src[i].Holds(after, upTo) {
+		span := l.Span(end)
+		if !src[i].Holds(span) {
 			continue
 		}
 		touched = true
-		samples, err := keep.LeafVector(src[i], l.Members, after, upTo, groupsOf(l, want))
+		samples, err := keep.LeafVector(src[i], l.Members, span, groupsOf(l, want))
 		if err != nil {
 			return nil, true, err
 		}
@@ -226,15 +224,14 @@ func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []keep.WindowSo
 func (f *Flow) evaluateWhole(ctx context.Context, r *round, sel *read.Selection, end int64) (out promeval.Vector, touched bool, err error) {
 	// The selection was read for several windows: this one must see no sample that
 	// only a later one may.
-	lo, hi := int64(math.MaxInt64), int64(math.MinInt64)
+	var span sequence.Span
 	for _, l := range f.Leaves {
-		after, upTo := l.Span(end)
-		lo, hi = min(lo, after), max(hi, upTo)
+		span = span.Join(l.Span(end))
 	}
 	if !sel.Touches(f.Leaves, end) {
 		return nil, false, nil
 	}
-	out, err = r.Eval.WithLookback(f.Def.Lookback).Whole(ctx, f.Def.PromQL, sel.Within(lo, hi), end)
+	out, err = r.Eval.WithLookback(f.Def.Lookback).Whole(ctx, f.Def.PromQL, sel.Within(span), end)
 	return out, true, err
 }
 
@@ -306,47 +303,45 @@ func compareColumns(a, b []string) int {
 	return slices.Compare(a, b)
 }
 
-// candidates lists the window ends in (after, upTo] in which some leaf that is not
+// candidates lists the window ends in the span in which some leaf that is not
 // pinned may hold a sample, ascending, at most limit: from the panes of a leaf that
 // has them in memory, else from the time spans of the stored segments. A pinned leaf
 // holds the same samples in every window, so it makes no window worth computing.
-func (f *Flow) candidates(ctx context.Context, r *round, after, upTo int64, limit int) ([]int64, error) {
+func (f *Flow) candidates(ctx context.Context, r *round, within sequence.Span, limit int) ([]int64, error) {
 	seen := map[int64]struct{}{}
 	for _, l := range f.Leaves {
 		if l.Def.Pinned {
 			continue
 		}
-		lo, _ := l.Span(after + l.Step)
-		_, hi := l.Span(upTo)
-		if l.ReachesBack(lo) {
+		read := sequence.Span{After: l.Span(within.After + l.Step).After, UpTo: l.Span(within.UpTo).UpTo}
+		if l.ReachesBack(read.After) {
 			for _, end := range l.State.Occupied() {
-				collect(l, seen, end, end, after, upTo, limit)
+				collect(l, seen, l.PaneSpan(end), within, limit)
 			}
 			continue
 		}
 		if len(l.Members.Metrics) == 0 {
 			continue
 		}
-		spans, err := r.Spans(ctx, l.Members.Metrics, lo, hi)
+		spans, err := r.Spans(ctx, l.Members.Metrics, read)
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range spans {
-			collect(l, seen, max(s.MinT, lo+1), min(s.MaxT, hi), after, upTo, limit)
+			collect(l, seen, s.Cut(read), within, limit)
 		}
 	}
 	ends := slices.Sorted(maps.Keys(seen))
 	return ends[:min(len(ends), limit)], nil
 }
 
-// collect adds to seen the window ends in (after, upTo] that samples from minT to
-// maxT reach, the limit smallest of them. Each call may add limit ends: only all
-// calls together show which are the smallest, and candidates cuts them at the end.
-func collect(l *keep.Leaf, seen map[int64]struct{}, minT, maxT, after, upTo int64, limit int) {
-	first, _ := l.WindowsOf(minT)
-	_, last := l.WindowsOf(maxT)
-	first = max(first, flowplan.NextEnd(after, l.Step))
-	for end, n := first, 0; end <= min(last, upTo) && n < limit; end, n = end+l.Step, n+1 {
+// collect adds to seen the window ends in within that samples in the span reach,
+// the limit smallest of them. Each call may add limit ends: only all calls
+// together show which are the smallest, and candidates cuts them at the end.
+func collect(l *keep.Leaf, seen map[int64]struct{}, span, within sequence.Span, limit int) {
+	first, last := l.WindowsOf(span)
+	first = max(first, flowplan.NextEnd(within.After, l.Step))
+	for end, n := first, 0; end <= min(last, within.UpTo) && n < limit; end, n = end+l.Step, n+1 {
 		seen[end] = struct{}{}
 	}
 }

@@ -98,9 +98,9 @@ func (s *farSnapshot) AggregateDelta(ctx context.Context, q partial.SimpleQuery,
 	return s.Snapshot.AggregateDelta(ctx, q, ranges, s.partials(fn))
 }
 
-func (s *farSnapshot) AggregateRaw(ctx context.Context, q partial.SimpleQuery, after, upTo int64, fn func(int64, int32, partial.Simple) error) error {
+func (s *farSnapshot) AggregateRaw(ctx context.Context, q partial.SimpleQuery, span sequence.Span, fn func(int64, int32, partial.Simple) error) error {
 	s.far.clock = s.far.clock.Add(s.far.trip)
-	return s.Snapshot.AggregateRaw(ctx, q, after, upTo, s.partials(fn))
+	return s.Snapshot.AggregateRaw(ctx, q, span, s.partials(fn))
 }
 
 // newFarWorld is a world whose node reads over a link of so many bytes a second.

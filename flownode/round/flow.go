@@ -213,8 +213,7 @@ func (f *Flow) pendingOpen() bool {
 			}
 			continue
 		}
-		after, _ := l.Span(f.EmittedUntil + l.Step)
-		if l.State.Beyond(after) {
+		if l.State.Beyond(l.Span(f.EmittedUntil + l.Step).After) {
 			return true
 		}
 	}

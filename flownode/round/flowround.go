@@ -17,6 +17,7 @@ import (
 
 	"laminar/flownode/keep"
 	"laminar/flownode/progress"
+	"laminar/sequence"
 )
 
 // flowRound is the work on one flow in one round.
@@ -74,7 +75,7 @@ func (s *flowRound) takeLeaves() {
 func (s *flowRound) begin(ctx context.Context) error {
 	for _, l := range s.deltas {
 		if l.plan.Samples > 0 {
-			s.clock = s.clock.See(l.plan.MaxT, s.r.Pos.Now)
+			s.clock = s.clock.See(l.plan.Span.UpTo, s.r.Pos.Now)
 		}
 	}
 	if s.to.EmittedUntil == progress.Unset {
@@ -109,7 +110,7 @@ func firstEnd(deltas []*leafDelta) int64 {
 		for _, set := range []*keep.Touches{&l.late, &l.unordered} {
 			for end := range set.ByPane {
 				if !l.Def.Pinned {
-					begin, _ := l.WindowsOf(end - l.TouchWidth() + 1)
+					begin, _ := l.WindowsOf(l.TouchSpan(end))
 					first = min(first, begin)
 				}
 			}
@@ -117,7 +118,7 @@ func firstEnd(deltas []*leafDelta) int64 {
 		}
 		for _, span := range l.plan.Spans {
 			if !l.Def.Pinned {
-				begin, _ := l.WindowsOf(span.Span.MinT)
+				begin, _ := l.WindowsOf(span.Span)
 				first = min(first, begin)
 			}
 		}
@@ -134,12 +135,12 @@ func (s *flowRound) seeStored(ctx context.Context) error {
 		if len(l.Members.Metrics) == 0 {
 			continue
 		}
-		spans, err := s.r.Spans(ctx, l.Members.Metrics, -1, s.r.Pos.Now)
+		spans, err := s.r.Spans(ctx, l.Members.Metrics, sequence.Span{After: -1, UpTo: s.r.Pos.Now})
 		if err != nil {
 			return err
 		}
 		if n := len(spans); n > 0 {
-			s.clock = s.clock.See(spans[n-1].MaxT, s.r.Pos.Now)
+			s.clock = s.clock.See(spans[n-1].UpTo, s.r.Pos.Now)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"laminar/flownode/flowplan"
 	"laminar/flownode/keep"
 	"laminar/flownode/read"
+	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
@@ -28,12 +29,12 @@ type leafDelta struct {
 	repair    keep.Touches // unordered samples that fall in panes in memory, by slot
 }
 
-// wouldGrow is about how many bytes of pane state samples from minT to maxT need
-// (ms), if every slot gets a cell in every pane between them. Times before the
-// state's beginning are not kept and count for nothing. A single sample from far
-// ahead can make it huge: then the state is not worth its memory.
-func (l *leafDelta) wouldGrow(minT, maxT int64) int64 {
-	return l.StateBytes((maxT - max(minT, l.From()) + l.Def.Pane) / l.Def.Pane)
+// wouldGrow is about how many bytes of pane state samples in the span need, if
+// every slot gets a cell in every pane of it. Times before the state's beginning
+// are not kept and count for nothing. A single sample from far ahead can make it
+// huge: then the state is not worth its memory.
+func (l *leafDelta) wouldGrow(span sequence.Span) int64 {
+	return l.StateBytes((span.UpTo - max(span.After, l.From()) + l.Def.Pane - 1) / l.Def.Pane)
 }
 
 // take uses one hot ordered segment of the delta. The segment is folded into pane

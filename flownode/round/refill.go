@@ -92,7 +92,7 @@ func (s *flowRound) refillChunk(ctx context.Context, first, last int64) error {
 		if l.State == nil {
 			continue
 		}
-		if _, upTo := l.Span(last); upTo > l.From() {
+		if l.Span(last).UpTo > l.From() {
 			l.State = nil
 		}
 	}

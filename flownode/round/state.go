@@ -45,7 +45,7 @@ func (s *flowRound) stateMissing(l *keep.Leaf) (from int64, missing bool) {
 	if l.Def.Batch || len(l.Members.Series) == 0 && l.State != nil {
 		return 0, false
 	}
-	need, _ := l.Span(s.to.EmittedUntil + l.Step)
+	need := l.Span(s.to.EmittedUntil + l.Step).After
 	if l.ReachesBack(need) {
 		return 0, false
 	}
@@ -121,7 +121,7 @@ func (s *flowRound) trim() {
 		}
 		// What the earliest open window needs is kept in any case; before that as much
 		// as late samples are worth.
-		need, _ := l.Span(s.to.EmittedUntil + l.Step)
+		need := l.Span(s.to.EmittedUntil + l.Step).After
 		l.State.Trim(need - max(lateKeep(l), min(l.PanesIn(share), latePanes)*l.Def.Pane))
 	}
 }

@@ -45,10 +45,10 @@ func rowKey(cols []string) string { return strings.Join(cols, "\xff") }
 // theirs.
 func (r *verifying) slack(in *reading, leaf int, end int64, key string, larger float64) float64 {
 	var (
-		l           = &r.def.Expr.Leaves[leaf]
-		rounding    = function.RoundingOf(l.Func, l.Agg)
-		raw, m      = in.samples.Leaves[leaf], r.leaves[leaf].Members
-		after, upTo = r.leaves[leaf].Span(end)
+		l        = &r.def.Expr.Leaves[leaf]
+		rounding = function.RoundingOf(l.Func, l.Agg)
+		raw, m   = in.samples.Leaves[leaf], r.leaves[leaf].Members
+		span     = r.leaves[leaf].Span(end)
 	)
 	if !rounding.NeedsSamples() {
 		return rounding.Slack(larger)
@@ -58,7 +58,7 @@ func (r *verifying) slack(in *reading, leaf int, end int64, key string, larger f
 		if r.def.Expr.ByGroup && rowKey(r.layout.Row(l.GroupLabels(lset))) != key {
 			continue
 		}
-		_, vs := raw.Within(c, after, upTo)
+		_, vs := raw.Within(c, span)
 		rounding.Series(vs)
 	}
 	return rounding.Slack(larger)

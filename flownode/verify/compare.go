@@ -13,6 +13,7 @@ import (
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/flownode/read"
+	"laminar/sequence"
 )
 
 // compare computes the windows of a reading and looks for differences.
@@ -49,8 +50,7 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 	inOne := false
 	eval := r.v.eval.WithLookback(r.def.Lookback)
 	if !r.def.Expr.Batch && len(ends) > 1 {
-		after, upTo := r.span(first, last)
-		all, err := eval.WholeRange(ctx, r.def.PromQL, in.samples.Within(after, upTo), first, last, r.def.Every)
+		all, err := eval.WholeRange(ctx, r.def.PromQL, in.samples.Within(r.span(first, last)), first, last, r.def.Every)
 		if ctx.Err() != nil {
 			return nil, err
 		}
@@ -63,8 +63,7 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 		case !r.touched(in.samples, end):
 			out[i] = nil
 		case !inOne:
-			after, upTo := r.span(end, end)
-			one, err := eval.Whole(ctx, r.def.PromQL, in.samples.Within(after, upTo), end)
+			one, err := eval.Whole(ctx, r.def.PromQL, in.samples.Within(r.span(end, end)), end)
 			if ctx.Err() != nil {
 				return nil, err
 			}
@@ -78,12 +77,8 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 
 // span is the stretch of sample time that the windows from first to last read,
 // and what lies between.
-func (r *verifying) span(first, last int64) (after, upTo int64) {
-	after, upTo = first-r.def.Expr.MaxReach, last-r.def.Expr.MinOffset
-	if from, to, ok := r.def.Expr.Pinned(); ok {
-		after, upTo = min(after, from), max(upTo, to)
-	}
-	return after, upTo
+func (r *verifying) span(first, last int64) sequence.Span {
+	return sequence.Span{After: first - r.def.Expr.MaxReach, UpTo: last - r.def.Expr.MinOffset}.Join(r.def.Expr.Pinned())
 }
 
 // touched reports whether the window holds a sample: without any it has no

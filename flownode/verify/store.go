@@ -7,6 +7,7 @@ import (
 
 	"laminar/flownode/progress"
 	"laminar/flownode/read"
+	"laminar/sequence"
 )
 
 // Store gives snapshots that show the flows too.
@@ -37,7 +38,7 @@ type Stored interface {
 	// that Flow has loaded; progress.Unset when none has.
 	OldestResult(ctx context.Context, id progress.FlowID) (int64, error)
 
-	// Results lists the rows of such a flow with after < window end <= upTo,
+	// Results lists the rows of such a flow of windows that end in the span,
 	// those of one window together, oldest first.
-	Results(ctx context.Context, id progress.FlowID, after, upTo int64) ([]progress.Window, error)
+	Results(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error)
 }

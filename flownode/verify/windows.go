@@ -18,7 +18,6 @@ import (
 	"laminar/flownode/progress"
 	"laminar/flownode/read"
 	"laminar/sequence"
-	"laminar/sequence/segment"
 )
 
 // bounds finds the windows that are asked for and can be there: from the oldest row
@@ -38,13 +37,13 @@ func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) 
 		if len(l.Members.Metrics) == 0 || l.Def.Pinned {
 			continue
 		}
-		spans, err := in.Spans(ctx, l.Members.Metrics, -1, in.Pos.Now+read.AheadOfClock)
+		spans, err := in.Spans(ctx, l.Members.Metrics, sequence.Span{After: -1, UpTo: in.Pos.Now + read.AheadOfClock})
 		if err != nil {
 			return err
 		}
 		// Windows from before the flow's beginning matter only where rows are.
 		for _, s := range spans {
-			begin, _ := l.WindowsOf(max(s.MinT, r.flow.BeginsAfter-l.Def.Offset+1))
+			begin, _ := l.WindowsOf(sequence.Span{After: max(s.After, r.flow.BeginsAfter-l.Def.Offset), UpTo: s.UpTo})
 			first = min(first, begin)
 			break
 		}
@@ -87,7 +86,7 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 	for _, d := range f.Dirty {
 		dirty[d.WindowEnd] = true
 	}
-	var ends []segment.Span // of windows that may be changing
+	var ends sequence.Spans // of windows that may be changing
 	for _, l := range r.leaves {
 		if len(l.Members.Metrics) == 0 {
 			continue
@@ -98,17 +97,15 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 		}
 		for i := range infos {
 			if l.Def.Pinned {
-				if after, upTo := l.Span(0); infos[i].MaxT > after && infos[i].MinT <= upTo {
-					ends = append(ends, segment.Span{MinT: 0, MaxT: math.MaxInt64})
+				if l.Span(0).Overlaps(infos[i].Span()) {
+					ends = append(ends, sequence.Span{After: -1, UpTo: sequence.EndOfTime})
 				}
 				continue
 			}
-			from, _ := l.WindowsOf(infos[i].MinT)
-			_, to := l.WindowsOf(infos[i].MaxT)
-			ends = append(ends, segment.Span{MinT: from, MaxT: to})
+			ends = append(ends, sequence.Between(l.WindowsOf(infos[i].Span())))
 		}
 	}
-	changing := pane.Union(ends)
+	changing := sequence.Union(ends...)
 	return func(end int64) Skip {
 		switch {
 		case !r.def.Expr.Rebuildable(end, earliest):
@@ -121,7 +118,7 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 			return SkipDirty
 		case slices.ContainsFunc(jobs, func(j progress.Job) bool { return j.NextT < end && end <= j.To }):
 			return SkipRefilling
-		case pane.Hold(changing, end):
+		case changing.Hold(end):
 			return SkipChanging
 		}
 		return ""
@@ -177,7 +174,7 @@ func (r *verifying) read(ctx context.Context, in *read.Reader, snap Snapshot, en
 	if err != nil {
 		return reading{}, err
 	}
-	stored, err := snap.Results(ctx, r.id, first-r.def.Every, last)
+	stored, err := snap.Results(ctx, r.id, sequence.Between(first, last))
 	if err != nil {
 		return reading{}, fmt.Errorf("read results: %w", err)
 	}

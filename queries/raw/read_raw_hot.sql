@@ -1,6 +1,6 @@
 -- read_raw_hot: the hot segments of the metrics $1 in the regions $2 that
--- overlap ($3, $4] ms and, unless $5 is null, one of the spans from $5[i] to
--- $6[i] ms, ascending by (sequence, segment) within a region and
+-- overlap ($3, $4] ms and, unless $5 is null, one of the spans ($5[i], $6[i]]
+-- ms, ascending by (sequence, segment) within a region and
 -- metric. hot_template stands for the unsealed generations' tables; all of
 -- them are newer than what is sealed, because generations are sealed oldest
 -- first.
@@ -14,6 +14,6 @@ cross join lateral (
     where h.metric_id = m.id and h.region = w.region
       and h.max_t > $3::bigint and h.min_t <= $4::bigint
       and ($5::bigint[] is null or exists (
-          select from unnest($5::bigint[], $6::bigint[]) as t(min_t, max_t) where h.max_t >= t.min_t and h.min_t <= t.max_t))
+          select from unnest($5::bigint[], $6::bigint[]) as t(after, up_to) where h.max_t > t.after and h.min_t <= t.up_to))
     order by h.seq, h.segment
 ) h

@@ -102,6 +102,9 @@ func (s *Segment) Len() int { return len(s.Series) }
 // Time is the time of sample i in milliseconds since the epoch.
 func (s *Segment) Time(i int) int64 { return s.Base + int64(s.Offsets[i]) }
 
+// Span is the smallest span that holds all samples.
+func (s *Segment) Span() sequence.Span { return sequence.Between(s.MinT, s.MaxT) }
+
 // Info describes a segment, or several ordered ones together, without their
 // samples. It is enough to decide what to do about them (flowplan.Plan) and how
 // to read them (executor.Choose).
@@ -117,3 +120,6 @@ type Info struct {
 	Bytes          int64 // of the samples when they are read, about
 	Segments       int64 // that it is known of
 }
+
+// Span is the smallest span that holds all samples.
+func (in *Info) Span() sequence.Span { return sequence.Between(in.MinT, in.MaxT) }

@@ -10,13 +10,12 @@ type Select struct {
 	// Series, when not nil, is a hint: segments that hold none of these may be
 	// left out. What is read may still hold samples of others.
 	Series []sequence.SeriesID
-	// After < t <= UpTo, in milliseconds; UpTo 0 does not restrict. Whole
-	// segments are read: samples outside the span come too and are for the
-	// reader to leave out.
-	After, UpTo int64
+	// Span is of sample time; the zero Span does not restrict. Whole segments are
+	// read: samples outside the span come too and are for the reader to leave out.
+	Span sequence.Span
 	// Spans, when not nil, is a hint like Series: segments that overlap none of
-	// these may be left out. They are disjoint and ascending.
-	Spans []Span
+	// these may be left out.
+	Spans sequence.Spans
 }
 
 // Pick chooses segments by whether they are ordered (S5).
@@ -28,8 +27,3 @@ const (
 	PickOrdered
 	PickUnordered
 )
-
-// Span is a stretch of sample time in milliseconds since the epoch, both ends
-// included: MinT <= t <= MaxT. It describes samples that are there; stretches
-// that windows read are open below.
-type Span struct{ MinT, MaxT int64 }

@@ -7,9 +7,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	queries "laminar/queries/flow"
+
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
-	queries "laminar/queries/flow"
+	"laminar/sequence"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 )
@@ -107,17 +109,16 @@ func (s *Stored) OldestResult(ctx context.Context, id progress.FlowID) (int64, e
 	return end, nil
 }
 
-// Results lists the flow's rows with after < window end <= upTo (ms since the
-// epoch), oldest window first, rows that share start and end in one Window.
+// Results lists the flow's rows of windows that end in the span, oldest window first, rows that share start and end in one Window.
 // Flow must have loaded the flow. It reads by the table's primary key.
-func (s *Stored) Results(ctx context.Context, id progress.FlowID, after, upTo int64) ([]progress.Window, error) {
+func (s *Stored) Results(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error) {
 	table, err := s.table(id)
 	if err != nil || table == nil {
 		return nil, err
 	}
 	// The rows of other flows in the table are left out, as they are when it is
 	// written to.
-	query, args := table.read(after, upTo)
+	query, args := table.read(ends)
 	rows, err := s.Session().Query(ctx, query, args...)
 	if err != nil {
 		return nil, stopped("read results in "+table.ident(), err)

@@ -51,7 +51,7 @@ func TestStoredFlow(t *testing.T) {
 	again.To.EmittedUntil, again.To.BeginsAfter = 4*sqltest.Minute, 2*sqltest.Minute // where it begins stays as it was
 	sqltest.CommitOne(t, db.Store, again)
 
-	if got, err := before.Results(t.Context(), flow.ID, 0, 9*sqltest.Minute); err != nil || len(got) != 0 {
+	if got, err := before.Results(t.Context(), flow.ID, sequence.Span{UpTo: 9 * sqltest.Minute}); err != nil || len(got) != 0 {
 		t.Errorf("rows that were written after the snapshot: %v, %v", got, err)
 	}
 	if early.EmittedUntil != progress.Unset || early.BeginsAfter != progress.Unset || len(early.Dirty) != 0 {
@@ -76,7 +76,7 @@ func TestStoredFlow(t *testing.T) {
 		{sqltest.Minute, 3 * sqltest.Minute, "[{120000 180000 false [{[a] 3}] []}]"},
 		{0, 3*sqltest.Minute - 1, "[{0 60000 false [{[a] 1} {[b] 2}] []}]"},
 	} {
-		got, err := after.Results(t.Context(), flow.ID, c.after, c.upTo)
+		got, err := after.Results(t.Context(), flow.ID, sequence.Span{After: c.after, UpTo: c.upTo})
 		for _, w := range got {
 			slices.SortFunc(w.Rows, func(a, b progress.Row) int { return slices.Compare(a.Columns, b.Columns) })
 		}
@@ -87,7 +87,7 @@ func TestStoredFlow(t *testing.T) {
 	if _, err := after.Flow(t.Context(), 999); !errors.Is(err, progress.ErrFlowGone) {
 		t.Errorf("a flow that is not there: %v", err)
 	}
-	if _, err := after.Results(t.Context(), 998, 0, 1); err == nil {
+	if _, err := after.Results(t.Context(), 998, sequence.Span{UpTo: 1}); err == nil {
 		t.Error("results of a flow that was not loaded: no error")
 	}
 }
@@ -112,7 +112,7 @@ func TestStoredOwnRows(t *testing.T) {
 			for _, f := range flows {
 				id := db.Take(f.Title()).ID
 				snap, _ := storedFlow(db, id)
-				got, err := snap.Results(t.Context(), id, 0, sqltest.Minute)
+				got, err := snap.Results(t.Context(), id, sequence.Span{UpTo: sqltest.Minute})
 				if err != nil || len(got) != 1 || len(got[0].Rows) != 1 {
 					t.Fatalf("%s: %v, %v", f.Title(), got, err)
 				}
@@ -139,7 +139,7 @@ func TestStoredWithoutTable(t *testing.T) {
 	}
 	snap, flow := storedFlow(db, heads[0].ID)
 	oldest, err := snap.OldestResult(t.Context(), flow.ID)
-	rows, err2 := snap.Results(t.Context(), flow.ID, 0, sqltest.Minute)
+	rows, err2 := snap.Results(t.Context(), flow.ID, sequence.Span{UpTo: sqltest.Minute})
 	if err != nil || err2 != nil || oldest != progress.Unset || len(rows) != 0 {
 		t.Errorf("oldest %d, %v; rows %v, %v", oldest, err, rows, err2)
 	}

@@ -10,8 +10,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"laminar/flownode/flowdef"
 	queries "laminar/queries/flow"
+
+	"laminar/flownode/flowdef"
+	"laminar/sequence"
 	"laminar/sqlstore/pg"
 )
 
@@ -147,10 +149,10 @@ func (t *resultTable) oldest() (string, []any) {
 	return t.in.expand(queries.ResultOldest), t.staticArgs()
 }
 
-// read is the query for the flow's rows with after < window_end <= upTo (ms):
+// read is the query for the flow's rows of windows that end in the span:
 // start and end (ms), value, label columns.
-func (t *resultTable) read(after, upTo int64) (string, []any) {
-	return t.in.expand(queries.ResultRead), append([]any{time.UnixMilli(after).UTC(), time.UnixMilli(upTo).UTC()}, t.staticArgs()...)
+func (t *resultTable) read(ends sequence.Span) (string, []any) {
+	return t.in.expand(queries.ResultRead), append([]any{time.UnixMilli(ends.After).UTC(), time.UnixMilli(ends.UpTo).UTC()}, t.staticArgs()...)
 }
 
 // staticArgs are the values of the static labels, by which a statement tells the

@@ -3,6 +3,8 @@ package flowstore
 import (
 	"strings"
 	"testing"
+
+	"laminar/sequence"
 )
 
 // TestExpand spells every stand-in for every kind of table: with a column for
@@ -60,7 +62,7 @@ func TestEveryStandInIsKnown(t *testing.T) {
 	to := newTarget(&table)
 	clearing, _ := table.clear()
 	oldest, _ := table.oldest()
-	read, _ := table.read(0, 1)
+	read, _ := table.read(sequence.Span{UpTo: 1})
 	for name, sql := range map[string]string{
 		"whole": to.sql.whole, "many": to.sql.many, "few": to.sql.few, "new": to.sql.unseen, "copy": to.sql.copy,
 		"clear": clearing, "oldest": oldest, "read": read,

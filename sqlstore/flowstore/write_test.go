@@ -8,6 +8,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
+	"laminar/sequence"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -99,7 +100,7 @@ func TestCommitAgainstModel(t *testing.T) {
 				if _, err := snap.Flow(t.Context(), flows[k].Flow.ID); err != nil {
 					t.Fatal(err)
 				}
-				stored, err := snap.Results(t.Context(), flows[k].Flow.ID, -1, 1<<50)
+				stored, err := snap.Results(t.Context(), flows[k].Flow.ID, sequence.Span{After: -1, UpTo: 1 << 50})
 				if err != nil {
 					t.Fatal(err)
 				}

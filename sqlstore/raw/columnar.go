@@ -60,17 +60,17 @@ func (s *Snapshot) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(
 	if len(regions) == 0 || len(sel.Metrics) == 0 {
 		return nil
 	}
-	after, upTo := spanOf(sel)
-	minT, maxT := spanColumns(sel.Spans)
+	span := spanOf(sel)
+	after, upTo := spanColumns(sel.Spans)
 	metrics := metricIDs(sel.Metrics)
 	// Sealed before hot: of a sample that is in both, which sealing leaves only
 	// where it was written again, the hot one has the higher sequence.
 	return s.share(ctx, regions, fns, func(ctx context.Context, on *Snapshot, regions []int32, fn segmentFunc) error {
-		err := on.readSegments(ctx, "read sealed segments", queries.ReadRawSealed, true, fn, metrics, regions, after, upTo, minT, maxT)
+		err := on.readSegments(ctx, "read sealed segments", queries.ReadRawSealed, true, fn, metrics, regions, span.After, span.UpTo, after, upTo)
 		if err != nil {
 			return err
 		}
-		return on.readSegments(ctx, "read hot segments", on.bind(queries.ReadRawHot), false, fn, metrics, regions, after, upTo, minT, maxT)
+		return on.readSegments(ctx, "read hot segments", on.bind(queries.ReadRawHot), false, fn, metrics, regions, span.After, span.UpTo, after, upTo)
 	})
 }
 

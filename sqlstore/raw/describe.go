@@ -3,7 +3,6 @@ package raw
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -50,19 +49,24 @@ func (s *Snapshot) Infos(ctx context.Context, metrics []sequence.MetricID, after
 }
 
 // Spans lists the time spans of the segments that overlap the selection,
-// sorted by MinT, merged where they touch. Select.Series is not looked at.
-func (s *Snapshot) Spans(ctx context.Context, sel segment.Select) ([]segment.Span, error) {
+// joined where they touch. Select.Series is not looked at.
+func (s *Snapshot) Spans(ctx context.Context, sel segment.Select) (sequence.Spans, error) {
 	if len(sel.Metrics) == 0 {
 		return nil, nil
 	}
 	// Merged by the server: there are many segments and few spans.
-	after, upTo := spanOf(sel)
-	rows, err := s.conn.Query(ctx, s.bind(queries.SegmentSpans), metricIDs(sel.Metrics), after, upTo)
+	span := spanOf(sel)
+	rows, err := s.conn.Query(ctx, s.bind(queries.SegmentSpans), metricIDs(sel.Metrics), span.After, span.UpTo)
 	if err != nil {
 		return nil, readError("list time spans", err)
 	}
-	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sp segment.Span, err error) {
-		return sp, row.Scan(&sp.MinT, &sp.MaxT)
+	var (
+		out         sequence.Spans
+		first, last sequence.Time
+	)
+	_, err = pgx.ForEachRow(rows, []any{&first, &last}, func() error {
+		out = append(out, sequence.Between(first, last))
+		return nil
 	})
 	if err != nil {
 		return nil, readError("list time spans", err)
@@ -104,16 +108,12 @@ func (s *Snapshot) regionColumn() []int32 {
 	return out
 }
 
-// spanOf gives the bounds of a selection with the unrestricted ones spelled out.
-func spanOf(sel segment.Select) (after, upTo int64) {
-	after, upTo = sel.After, sel.UpTo
-	if after == 0 {
-		after = -1 // the epoch itself is a valid time
+// spanOf is the span of a selection, all times where it does not restrict.
+func spanOf(sel segment.Select) sequence.Span {
+	if sel.Span == (sequence.Span{}) {
+		return sequence.Span{After: -1, UpTo: sequence.EndOfTime} // the epoch itself is a valid time
 	}
-	if upTo == 0 {
-		upTo = math.MaxInt64
-	}
-	return after, upTo
+	return sel.Span
 }
 
 // maxSpans is how many spans the server compares each segment with at most. The
@@ -124,7 +124,7 @@ const maxSpans = 128
 
 // spanColumns is the spans as columns, nil for none. Of too many those are
 // joined that are nearest to each other.
-func spanColumns(spans []segment.Span) (minT, maxT []int64) {
+func spanColumns(spans sequence.Spans) (after, upTo []int64) {
 	if spans == nil {
 		return nil, nil
 	}
@@ -134,21 +134,21 @@ func spanColumns(spans []segment.Span) (minT, maxT []int64) {
 	if n := len(spans); n > maxSpans {
 		gaps := make([]int64, n-1)
 		for i := range gaps {
-			gaps[i] = spans[i+1].MinT - spans[i].MaxT
+			gaps[i] = spans[i+1].After - spans[i].UpTo
 		}
 		slices.Sort(gaps)
 		gap = gaps[n-1-maxSpans]
 	}
 	// Not nil, which would mean every time.
-	minT, maxT = []int64{}, []int64{}
+	after, upTo = []int64{}, []int64{}
 	for _, s := range spans {
-		if n := len(maxT); n > 0 && s.MinT-maxT[n-1] <= gap {
-			maxT[n-1] = s.MaxT
+		if n := len(upTo); n > 0 && s.After-upTo[n-1] <= gap {
+			upTo[n-1] = s.UpTo
 			continue
 		}
-		minT, maxT = append(minT, s.MinT), append(maxT, s.MaxT)
+		after, upTo = append(after, s.After), append(upTo, s.UpTo)
 	}
-	return minT, maxT
+	return after, upTo
 }
 
 // metricIDs are the metrics as a parameter.

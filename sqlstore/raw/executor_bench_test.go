@@ -76,7 +76,9 @@ func BenchmarkExecutors(b *testing.B) {
 		wide.Series, wide.Slots = append(wide.Series, sequence.SeriesID(math.MaxInt32-i)), append(wide.Slots, 0)
 	}
 	raw := func(q partial.SimpleQuery) func() error {
-		return func() error { return snap.AggregateRaw(b.Context(), q, -1, math.MaxInt64, count) }
+		return func() error {
+			return snap.AggregateRaw(b.Context(), q, sequence.Span{After: -1, UpTo: sequence.EndOfTime}, count)
+		}
 	}
 
 	each("readArrays", "sample", 0, all, read(arrays))

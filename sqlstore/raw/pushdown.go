@@ -43,16 +43,16 @@ func (s *Snapshot) AggregateDelta(ctx context.Context, q partial.SimpleQuery, ra
 		metricIDs(q.Metrics), regions, after, upTo, seriesIDs(q), q.Slots, q.Pane, q.After)
 }
 
-// AggregateRaw folds all samples with after < t <= upTo (ms), sealed and hot,
+// AggregateRaw folds all samples in the span, sealed and hot,
 // to simple partials in the database, each (series, time) once, the highest
 // sequence winning. Otherwise it is as AggregateDelta.
-func (s *Snapshot) AggregateRaw(ctx context.Context, q partial.SimpleQuery, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error {
+func (s *Snapshot) AggregateRaw(ctx context.Context, q partial.SimpleQuery, span sequence.Span, fn func(pane int64, slot int32, part partial.Simple) error) error {
 	regions := s.regionColumn()
 	if len(regions) == 0 || len(q.Metrics) == 0 || len(q.Series) == 0 {
 		return nil
 	}
 	return s.aggregate(ctx, "aggregate raw samples", fn, s.bind(queries.SimpleRaw),
-		metricIDs(q.Metrics), regions, max(after, q.After), upTo, seriesIDs(q), q.Slots, q.Pane)
+		metricIDs(q.Metrics), regions, max(span.After, q.After), span.UpTo, seriesIDs(q), q.Slots, q.Pane)
 }
 
 // seriesIDs are the series of a query as a parameter.

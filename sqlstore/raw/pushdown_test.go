@@ -121,7 +121,7 @@ func aggregateDelta(t *testing.T, snap *raw.Snapshot, q partial.SimpleQuery, ran
 func aggregateRaw(t *testing.T, snap *raw.Snapshot, q partial.SimpleQuery, after, upTo int64) map[cell]partial.Simple {
 	t.Helper()
 	got := map[cell]partial.Simple{}
-	if err := snap.AggregateRaw(t.Context(), q, after, upTo, collect(got)); err != nil {
+	if err := snap.AggregateRaw(t.Context(), q, sequence.Span{After: after, UpTo: upTo}, collect(got)); err != nil {
 		t.Fatal(err)
 	}
 	return got
@@ -177,7 +177,7 @@ func TestOverflowNeedsColumnar(t *testing.T) {
 	if err := snap.AggregateDelta(t.Context(), q, ranges, collect(map[cell]partial.Simple{})); !errors.Is(err, partial.ErrNeedsColumnar) {
 		t.Errorf("delta: got %v, want ErrNeedsColumnar", err)
 	}
-	if err := snap.AggregateRaw(t.Context(), q, -1, 10, collect(map[cell]partial.Simple{})); !errors.Is(err, partial.ErrNeedsColumnar) {
+	if err := snap.AggregateRaw(t.Context(), q, sequence.Span{After: -1, UpTo: 10}, collect(map[cell]partial.Simple{})); !errors.Is(err, partial.ErrNeedsColumnar) {
 		t.Errorf("raw: got %v, want ErrNeedsColumnar", err)
 	}
 	if got := readRaw(db, snap, segment.Select{Metrics: q.Metrics}); len(got[ids[0]]) != 2 {

@@ -93,7 +93,7 @@ func BenchmarkPushdown(b *testing.B) {
 		b.Run("raw/"+c.name, func(b *testing.B) {
 			for b.Loop() {
 				n = 0
-				if err := snap.AggregateRaw(b.Context(), q, -1, 1<<40, count); err != nil || n == 0 {
+				if err := snap.AggregateRaw(b.Context(), q, sequence.Span{After: -1, UpTo: 1 << 40}, count); err != nil || n == 0 {
 					b.Fatal(n, err)
 				}
 			}

@@ -24,7 +24,7 @@ func TestReadRawSpans(t *testing.T) {
 			db.Seal(1)
 		}
 	}
-	read := func(spans []segment.Span) map[int64]bool {
+	read := func(spans sequence.Spans) map[int64]bool {
 		t.Helper()
 		hot := map[int64]bool{}
 		sel := segment.Select{Metrics: []sequence.MetricID{metric}, Spans: spans}
@@ -38,22 +38,22 @@ func TestReadRawSpans(t *testing.T) {
 		}
 		return hot
 	}
-	if got := read([]segment.Span{{MinT: 250_002, MaxT: 250_002}, {MinT: 300_003, MaxT: 300_999}, {MinT: 350_500, MaxT: 351_000}}); len(got) != 2 || !got[250_000] || !got[351_000] {
+	if got := read(sequence.Spans{{After: 250_001, UpTo: 250_002}, {After: 300_002, UpTo: 300_999}, {After: 350_499, UpTo: 351_000}}); len(got) != 2 || !got[250_000] || !got[351_000] {
 		t.Errorf("segments at %v were read, want those at 250000 and 351000", got)
 	}
-	if got := read([]segment.Span{{MinT: 5, MaxT: 5}}); !got[-1] || len(got) != 2 {
+	if got := read(sequence.Spans{{After: 4, UpTo: 5}}); !got[-1] || len(got) != 2 {
 		t.Errorf("segments at %v were read, want the sealed one", got)
 	}
-	var many []segment.Span
+	var many sequence.Spans
 	for n := 200; n < 400; n++ {
 		if n < 300 || n%3 == 0 {
-			many = append(many, segment.Span{MinT: int64(n)*1000 + 1, MaxT: int64(n)*1000 + 1})
+			many = append(many, sequence.Span{After: int64(n) * 1000, UpTo: int64(n)*1000 + 1})
 		}
 	}
 	got := read(many)
 	for _, s := range many {
-		if !got[s.MinT-1] {
-			t.Errorf("the segment at %d was not read", s.MinT-1)
+		if !got[s.After] {
+			t.Errorf("the segment at %d was not read", s.After)
 		}
 	}
 	if len(got) == 200 {

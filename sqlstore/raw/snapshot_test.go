@@ -204,18 +204,18 @@ func TestReadRawLeavesOutOtherTimes(t *testing.T) {
 	scatter(db, rnd, metric, map[sequence.Region][]sequence.SeriesID{1: ids}, 20)
 	snap := db.Snapshot()
 	all := truthOf(db, snap.Position().Vector)
-	for _, span := range []segment.Span{{MinT: segment.BucketMillis, MaxT: segment.BucketMillis + 300_000}, {MinT: segment.BucketMillis - 300_000, MaxT: segment.BucketMillis - 1}} {
-		got := readRaw(db, snap, segment.Select{Metrics: []sequence.MetricID{metric}, After: span.MinT, UpTo: span.MaxT})
+	for _, span := range []sequence.Span{{After: segment.BucketMillis, UpTo: segment.BucketMillis + 300_000}, {After: segment.BucketMillis - 300_000, UpTo: segment.BucketMillis - 1}} {
+		got := readRaw(db, snap, segment.Select{Metrics: []sequence.MetricID{metric}, Span: span})
 		for id, samples := range all {
 			for at, v := range samples {
-				if at > span.MinT && at <= span.MaxT && got[id][at] != v {
+				if span.Holds(at) && got[id][at] != v {
 					t.Errorf("span %v: series %d at %d is missing or wrong", span, id, at)
 				}
 			}
 		}
 		for _, samples := range got {
 			for at := range samples {
-				if segment.Bucket(at) != segment.Bucket(span.MaxT) {
+				if segment.Bucket(at) != segment.Bucket(span.UpTo) {
 					t.Errorf("span %v: read a sample at %d, of another bucket", span, at)
 				}
 			}
@@ -413,14 +413,14 @@ func TestInfosAndSpans(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []segment.Span{{MinT: 1000, MaxT: 3000}, {MinT: 8000, MaxT: 8500}, {MinT: 9000, MaxT: 9000}}; !slices.Equal(spans, want) {
+	if want := (sequence.Spans{{After: 999, UpTo: 3000}, {After: 7999, UpTo: 8500}, {After: 8999, UpTo: 9000}}); !slices.Equal(spans, want) {
 		t.Errorf("spans %v, want %v", spans, want)
 	}
-	spans, err = snap.Spans(t.Context(), segment.Select{Metrics: metrics, After: 3000, UpTo: 8999})
+	spans, err = snap.Spans(t.Context(), segment.Select{Metrics: metrics, Span: sequence.Span{After: 3000, UpTo: 8999}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []segment.Span{{MinT: 8000, MaxT: 8500}}; !slices.Equal(spans, want) {
+	if want := (sequence.Spans{{After: 7999, UpTo: 8500}}); !slices.Equal(spans, want) {
 		t.Errorf("spans %v, want %v", spans, want)
 	}
 	for after, want := range map[sequence.Seq]int{0: 2, 1: 2, 2: 1, 3: 1, 4: 0} {

@@ -161,8 +161,8 @@ func (sim *simulation) rebuildable(f *flow, end int64) bool {
 // pinnedGone reports whether retention gave up what every window of the flow
 // reads at a fixed time.
 func (sim *simulation) pinnedGone(def flowdef.Flow) bool {
-	after, _, ok := def.Expr.Pinned()
-	return ok && sim.model.earliest > after+1
+	pinned := def.Expr.Pinned()
+	return !pinned.Empty() && sim.model.earliest > pinned.After+1
 }
 
 // checkTable: the closed windows that are not dirty are what Prometheus's engine

@@ -113,10 +113,7 @@ func (f *flow) follow(sim *simulation, vec sequence.Vector) {
 }
 
 // pins reports whether every window reads samples at t: at a fixed time.
-func (f *flow) pins(t int64) bool {
-	after, upTo, ok := f.def.Expr.Pinned()
-	return ok && after < t && t <= upTo
-}
+func (f *flow) pins(t int64) bool { return f.def.Expr.Pinned().Holds(t) }
 
 // reached is the window ends that any sample reaches otherwise than by a fixed
 // time: no expression of flowsFile has a value in others.
@@ -147,11 +144,8 @@ func mergeSpans(in []span, gap int64) []span {
 var engine = promeval.New()
 
 func (f *flow) ask(sim *simulation, s span) {
-	after, upTo := s.first-f.def.Expr.MaxReach-1, s.last+f.def.Expr.Ahead()
-	if from, to, ok := f.def.Expr.Pinned(); ok {
-		after, upTo = min(after, from), max(upTo, to)
-	}
-	samples := sim.model.samples(after, upTo, f.at)
+	read := sequence.Span{After: s.first - f.def.Expr.MaxReach - 1, UpTo: s.last + f.def.Expr.Ahead()}
+	samples := sim.model.samples(read.Join(f.def.Expr.Pinned()), f.at)
 	vectors, err := engine.WholeRange(sim.t.ctx, f.def.PromQL, samples, s.first, s.last, f.def.Every)
 	if err != nil {
 		sim.t.Fatalf("the engine on %s: %v", f.def.PromQL, err)

@@ -187,15 +187,14 @@ func (m *model) all() []map[int64]float64 {
 	return out
 }
 
-// samples is those in (after, upTo] at a vector, as Prometheus's engine wants
-// them.
-func (m *model) samples(after, upTo int64, vec sequence.Vector) promeval.Samples {
+// samples is those in the span at a vector, as Prometheus's engine wants them.
+func (m *model) samples(span sequence.Span, vec sequence.Vector) promeval.Samples {
 	var out promeval.Samples
 	for s, byT := range m.versions {
 		one := promeval.Series{Labels: m.series[s].labels}
 		var times []int64
 		for t := range byT {
-			if after < t && t <= upTo {
+			if span.Holds(t) {
 				times = append(times, t)
 			}
 		}

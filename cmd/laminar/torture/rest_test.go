@@ -108,7 +108,7 @@ func (l *look) lagging() string {
 		}
 		f.follow(l.simulation, s.vector)
 		closed := pane.FloorEnd(l.now()-f.def.CloseDelay(), f.def.Every)
-		if _, upTo, ok := f.def.Expr.Pinned(); ok && l.now() < upTo+f.def.WatermarkDelay {
+		if pinned := f.def.Expr.Pinned(); !pinned.Empty() && l.now() < pinned.UpTo+f.def.WatermarkDelay {
 			continue // every window waits for samples of a fixed time
 		}
 		for end, rows := range f.expected {

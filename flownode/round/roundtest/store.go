@@ -266,8 +266,8 @@ func (s *MemSnapshot) ReadDelta(_ context.Context, metrics []sequence.MetricID, 
 }
 
 func overlaps(seg *segment.Segment, sel segment.Select) bool {
-	return seg.MaxT > sel.After && (sel.UpTo == 0 || seg.MinT <= sel.UpTo) &&
-		(sel.Spans == nil || slices.ContainsFunc(sel.Spans, func(s segment.Span) bool { return seg.MaxT >= s.MinT && seg.MinT <= s.MaxT }))
+	return (sel.Span == sequence.Span{} || sel.Span.Overlaps(seg.Span())) &&
+		(sel.Spans == nil || slices.ContainsFunc(sel.Spans, seg.Span().Overlaps))
 }
 
 // ReadRaw gives sealed segments before hot ones, in as many goroutines as there
@@ -298,29 +298,20 @@ func (s *MemSnapshot) ReadRaw(_ context.Context, sel segment.Select, fns ...func
 	return readers.Wait()
 }
 
-// Spans lists the spans of segments, joined where they overlap.
-func (s *MemSnapshot) Spans(_ context.Context, sel segment.Select) ([]segment.Span, error) {
-	var out []segment.Span
+// Spans lists the spans of segments, joined where they touch.
+func (s *MemSnapshot) Spans(_ context.Context, sel segment.Select) (sequence.Spans, error) {
+	var out []sequence.Span
 	err := s.each(sel.Metrics, func(seg *segment.Segment) error {
 		if overlaps(seg, sel) {
-			out = append(out, segment.Span{MinT: seg.MinT, MaxT: seg.MaxT})
+			out = append(out, seg.Span())
 		}
 		return nil
 	})
-	slices.SortFunc(out, func(a, b segment.Span) int { return int(a.MinT - b.MinT) })
-	merged := out[:0]
-	for _, x := range out {
-		if n := len(merged); n > 0 && x.MinT <= merged[n-1].MaxT {
-			merged[n-1].MaxT = max(merged[n-1].MaxT, x.MaxT)
-		} else {
-			merged = append(merged, x)
-		}
-	}
-	return merged, err
+	return sequence.Union(out...), err
 }
 
 // aggregate is the database's part of pushdown, done naively.
-func (s *MemSnapshot) aggregate(q partial.SimpleQuery, use func(*segment.Segment) bool, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error {
+func (s *MemSnapshot) aggregate(q partial.SimpleQuery, use func(*segment.Segment) bool, span sequence.Span, fn func(pane int64, slot int32, part partial.Simple) error) error {
 	type point struct {
 		id sequence.SeriesID
 		t  int64
@@ -329,7 +320,7 @@ func (s *MemSnapshot) aggregate(q partial.SimpleQuery, use func(*segment.Segment
 	_ = s.each(q.Metrics, func(seg *segment.Segment) error {
 		if use(seg) {
 			for i := range seg.Series {
-				if t := seg.Time(i); t > after && t <= upTo {
+				if t := seg.Time(i); span.Holds(t) {
 					vals[point{seg.Series[i], t}] = seg.Values[i]
 				}
 			}
@@ -364,12 +355,12 @@ func (s *MemSnapshot) aggregate(q partial.SimpleQuery, use func(*segment.Segment
 func (s *MemSnapshot) AggregateDelta(_ context.Context, q partial.SimpleQuery, ranges map[sequence.Region]sequence.Range, fn func(pane int64, slot int32, part partial.Simple) error) error {
 	return s.aggregate(q, func(seg *segment.Segment) bool {
 		return !seg.Sealed && seg.Ordered && ranges[seg.Region].Contains(seg.MinSeq)
-	}, q.After, 1<<62, fn)
+	}, sequence.Span{After: q.After, UpTo: sequence.EndOfTime}, fn)
 }
 
 // AggregateRaw aggregates all segments.
-func (s *MemSnapshot) AggregateRaw(_ context.Context, q partial.SimpleQuery, after, upTo int64, fn func(pane int64, slot int32, part partial.Simple) error) error {
-	return s.aggregate(q, func(*segment.Segment) bool { return true }, after, upTo, fn)
+func (s *MemSnapshot) AggregateRaw(_ context.Context, q partial.SimpleQuery, span sequence.Span, fn func(pane int64, slot int32, part partial.Simple) error) error {
+	return s.aggregate(q, func(*segment.Segment) bool { return true }, span, fn)
 }
 
 // Close notes that the snapshot was closed.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"laminar/flownode/progress"
+	"laminar/sequence"
 )
 
 // StoredSnapshot is Snapshot with copies of the flows.
@@ -63,12 +64,12 @@ func (s *MemStored) OldestResult(_ context.Context, id progress.FlowID) (int64, 
 	return oldest, nil
 }
 
-// Results is the rows of windows with after < end <= upTo.
-func (s *MemStored) Results(_ context.Context, id progress.FlowID, after, upTo int64) ([]progress.Window, error) {
+// Results is the rows of windows that end in the span.
+func (s *MemStored) Results(_ context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error) {
 	var out []progress.Window
 	rows := s.flows[id].Rows
 	for _, end := range slices.Sorted(maps.Keys(rows)) {
-		if after < end && end <= upTo {
+		if ends.Holds(end) {
 			w := progress.Window{Start: s.flows[id].Flow.Def.WindowStart(end) + s.Shift, End: end}
 			for _, key := range slices.Sorted(maps.Keys(rows[end])) {
 				w.Rows = append(w.Rows, rows[end][key])
