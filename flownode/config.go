@@ -86,6 +86,8 @@ type process struct {
 	machine round.Machine
 	rounds  chan struct{} // holds one token for each round under way
 	flows   atomic.Int64  // of all groups, as of the last poll
+
+	standing *standing
 }
 
 func newProcess(cfg Config) (*process, error) {
@@ -99,6 +101,6 @@ func newProcess(cfg Config) (*process, error) {
 			AtOnce:  read.DefaultAtOnce, Lanes: min(runtime.GOMAXPROCS(0), read.MaxLanes), Log: cfg.Logger,
 		},
 		machine: round.Machine{Eval: promeval.New(), MaxStateBytes: cfg.MaxStateBytes, Now: cfg.Now, Log: cfg.Logger},
-		rounds:  make(chan struct{}, cfg.MaxRounds),
+		rounds:  make(chan struct{}, cfg.MaxRounds), standing: newStanding(),
 	}, nil
 }

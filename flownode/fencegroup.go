@@ -26,6 +26,9 @@ type fenceGroup struct {
 
 	last    time.Time // when the last round began
 	pending bool      // something may have changed since
+	retryAt time.Time // when a round that has failed is made again; zero when the last one was good
+
+	again []progress.FlowID // flows that move again, which the catalogue does not know yet
 }
 
 // owned is a flow of the group. This process may have to become its owner first.
@@ -34,6 +37,11 @@ type owned struct {
 	hash      [32]byte    // of the definition, as the catalogue's head had it
 	broken    bool        // run cannot be trusted: it is to be loaded again
 	takeAfter time.Time   // when a flow that could not be taken over is tried again
+	title     string      // for people
+	shape     string      // of its table, as of when it was loaded
+	apart     bool        // computed and committed apart from the others, since it has failed
+	fails     failure     // why it stands still
+	unsaid    bool        // the catalogue may say that it stands still, and it is not known better yet
 }
 
 func newFenceGroup(p *process, name string) *fenceGroup {
@@ -89,25 +97,28 @@ func (g *fenceGroup) adopt(heads []progress.Head) {
 	for id, f := range g.flows {
 		if h, ok := named[id]; !ok {
 			delete(g.flows, id)
-			g.forget(f)
+			g.forget(id, f)
 		} else if h.Hash != f.hash || f.run != nil && h.Epoch > f.run.Epoch {
 			// A higher epoch: another owner was there, perhaps by mistake, and
 			// left a dirty list that is not in memory here.
 			f.broken, f.hash = true, h.Hash
+		} else if h.Shape != f.shape {
+			// Somebody has changed the result table: whether it can still be written
+			// to is found out now, and not by what is lost in it.
+			f.broken, f.shape, f.takeAfter = true, h.Shape, time.Time{}
 		}
 	}
 	for id, h := range named {
 		if g.flows[id] == nil {
-			g.flows[id] = &owned{hash: h.Hash, broken: true}
+			g.flows[id] = &owned{hash: h.Hash, broken: true, title: h.Name, shape: h.Shape}
 		}
 	}
 }
 
 // forget stops showing a flow.
-func (g *fenceGroup) forget(f *owned) {
-	if f.run != nil {
-		g.metrics.forget(f.run.Def.Name)
-	}
+func (g *fenceGroup) forget(id progress.FlowID, f *owned) {
+	g.standing.moves(id)
+	g.metrics.forget(f.title)
 }
 
 // takeAgainAfter is how long a flow that cannot be taken over is left alone.
@@ -129,12 +140,10 @@ func (g *fenceGroup) reload(ctx context.Context) error {
 			return err
 		case err != nil:
 			// One flow that cannot be taken over must not hold up the others.
-			g.log.Error("flow stands still; trying again", "flow", id, "group", g.name, "err", err)
-			g.metrics.roundErrors.WithLabelValues(g.name).Inc()
-			f.takeAfter = g.cfg.Now().Add(takeAgainAfter)
+			g.setAside(id, f, err)
 			continue
 		}
-		g.flows[id] = &owned{run: run, hash: f.hash}
+		f.run, f.broken, f.takeAfter, f.shape, f.unsaid = run, false, time.Time{}, run.Shape, true
 	}
 	return nil
 }
@@ -150,6 +159,7 @@ func (g *fenceGroup) take(ctx context.Context, id progress.FlowID) (*round.Flow,
 	if g.trigger, err = newTrigger(loaded.Def.Trigger); err != nil {
 		return nil, fmt.Errorf("flow %s: %w", loaded.Def.Name, err)
 	}
+	g.standing.loaded(id, loaded.Def.Expr.Ahead())
 	g.log.Info("took over flow", "flow", loaded.Def.Name, "group", g.name, "epoch", loaded.Epoch,
 		"vector", loaded.Vector.String(), "dirty", len(loaded.Dirty))
 	return round.NewFlow(loaded), nil
@@ -167,11 +177,24 @@ func (g *fenceGroup) whole() []*round.Flow {
 	return out
 }
 
-// breakAll makes every flow of the group load again from the database. It is the
+// divide parts the flows that can be trusted: those that share a round, and those
+// that have failed and are not to fail the others.
+func (g *fenceGroup) divide() (together, apart []*round.Flow) {
+	for _, f := range g.whole() {
+		if g.flows[f.ID].apart {
+			apart = append(apart, f)
+		} else {
+			together = append(together, f)
+		}
+	}
+	return together, apart
+}
+
+// breakAll makes every flow of a round load again from the database. It is the
 // answer to every error in the middle of a round: state is a cache (I7), and to find
 // out how far each flow came would be code that hardly ever runs.
-func (g *fenceGroup) breakAll() {
-	for _, f := range g.flows {
-		f.broken = true
+func (g *fenceGroup) breakAll(flows []*round.Flow) {
+	for _, f := range flows {
+		g.flows[f.ID].broken = true
 	}
 }

@@ -86,19 +86,43 @@ func (g *fenceGroup) round(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r, results, err := g.compute(ctx, began, jobs)
+	together, apart := g.divide()
+	if more, err = g.part(ctx, began, together, jobs); err != nil {
+		return false, err
+	}
+	for _, f := range apart {
+		also, err := g.part(ctx, began, []*round.Flow{f}, jobs)
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if own := g.flows[f.ID]; err != nil {
+			g.setAside(f.ID, own, err)
+		} else if !own.broken {
+			own.apart, more = false, more || also
+		}
+	}
+	return more, nil
+}
+
+// part is the round of some flows of the group: all that have not failed, or one that
+// has.
+func (g *fenceGroup) part(ctx context.Context, began time.Time, flows []*round.Flow, jobs map[progress.FlowID]*progress.Job) (more bool, err error) {
+	if len(flows) == 0 {
+		return false, nil
+	}
+	r, results, err := g.compute(ctx, began, flows, jobs)
 	if err != nil || r == nil {
 		return false, err
 	}
 	more, err = g.commit(ctx, results)
-	g.metrics.observeRound(g.name, g.whole(), r, g.cfg.Now().Sub(began))
+	g.metrics.observeRound(g.name, flows, r, g.cfg.Now().Sub(began))
 	return more, err
 }
 
 // compute computes a round in a snapshot of its own, which is closed before
 // anything is committed: a commit that waits for a lock must not hold back vacuum.
 // The reader is nil when no round is due.
-func (g *fenceGroup) compute(ctx context.Context, began time.Time, jobs map[progress.FlowID]*progress.Job) (r *read.Reader, results []round.Result, err error) {
+func (g *fenceGroup) compute(ctx context.Context, began time.Time, flows []*round.Flow, jobs map[progress.FlowID]*progress.Job) (r *read.Reader, results []round.Result, err error) {
 	snap, err := g.cfg.Snapshots.Snapshot(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("take a snapshot: %w", err)
@@ -109,7 +133,7 @@ func (g *fenceGroup) compute(ctx context.Context, began time.Time, jobs map[prog
 		}
 		if err != nil && r != nil {
 			// Pane state may be half advanced.
-			g.breakAll()
+			g.breakAll(flows)
 		}
 	}()
 	reader := read.NewReader(&g.reading, snap, snap)
@@ -118,7 +142,7 @@ func (g *fenceGroup) compute(ctx context.Context, began time.Time, jobs map[prog
 		return nil, nil, err
 	}
 	limits := round.Limits{Deadline: began.Add(g.cfg.RoundBudget), Flows: g.process.flows.Load()}
-	results, counts, err := g.machine.Compute(ctx, reader, limits, g.whole(), jobs)
+	results, counts, err := g.machine.Compute(ctx, reader, limits, flows, jobs)
 	g.metrics.count(counts, reader)
 	return reader, results, err
 }
@@ -152,6 +176,7 @@ func (g *fenceGroup) commit(ctx context.Context, results []round.Result) (more b
 		more = more || res.More
 		if res.MayWait(len(g.flows), now) {
 			res.Waits()
+			g.moves(res.Flow.ID)
 			continue
 		}
 		rounds, stored = append(rounds, res.Round), append(stored, res)
@@ -170,15 +195,17 @@ func (g *fenceGroup) commit(ctx context.Context, results []round.Result) (more b
 		res := stored[i]
 		if o.Err == nil {
 			res.Committed(now)
+			g.moves(res.Flow.ID)
 			g.metrics.rows.Add(float64(o.RowsWritten))
 			continue
 		}
-		g.flows[res.Flow.ID].broken = true
+		own := g.flows[res.Flow.ID]
+		own.broken = true
 		if errors.Is(o.Err, sequence.ErrFenced) {
-			g.log.Warn("another owner has moved the flow's progress; loading it again", "flow", res.Flow.Def.Name)
+			g.log.Warn("another owner has moved the flow's progress; loading it again", "flow", own.title)
 			continue
 		}
-		err = errors.Join(err, fmt.Errorf("store results of flow %s: %w", res.Flow.Def.Name, o.Err))
+		g.setAside(res.Flow.ID, own, fmt.Errorf("store results of flow %s: %w", own.title, o.Err))
 	}
-	return more && err == nil, err
+	return more, nil
 }

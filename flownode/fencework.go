@@ -51,8 +51,12 @@ func (g *fenceGroup) turn(ctx context.Context) (wait time.Duration) {
 	if wait := at.Sub(now); wait > 0 {
 		return wait
 	}
-	g.last, g.pending = now, false
+	g.last, g.pending, g.retryAt = now, false, time.Time{}
 	more, err := g.round(ctx)
+	if err != nil && ctx.Err() == nil {
+		g.roundFailed(err)
+	}
+	g.report(ctx)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
@@ -63,7 +67,7 @@ func (g *fenceGroup) turn(ctx context.Context) (wait time.Duration) {
 		level("round failed; the flows are loaded again", "group", g.name, "err", err)
 		g.metrics.roundErrors.WithLabelValues(g.name).Inc()
 		g.pending = true
-		g.last = g.cfg.Now().Add(retryAfter) // counts as begun later, so the next one waits
+		g.retryAt = g.cfg.Now().Add(retryAfter) // whatever the trigger says: what failed is overdue
 		return retryAfter
 	case more:
 		g.pending, g.last = true, time.Time{}
@@ -77,6 +81,9 @@ func (g *fenceGroup) turn(ctx context.Context) (wait time.Duration) {
 func (g *fenceGroup) nextRound(last time.Time, pending bool, now time.Time) (at time.Time, ok bool) {
 	if len(g.flows) == 0 {
 		return time.Time{}, false
+	}
+	if !g.retryAt.IsZero() {
+		return g.retryAt, true
 	}
 	if g.trigger.cron != nil {
 		if last.IsZero() {

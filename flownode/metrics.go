@@ -32,6 +32,7 @@ type Metrics struct {
 	members     *prometheus.GaugeVec
 	dirty       *prometheus.GaugeVec
 	lag         *prometheus.GaugeVec
+	stalled     *prometheus.GaugeVec
 	sequenceLag *prometheus.GaugeVec
 }
 
@@ -93,7 +94,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		stateBytes:       mk.ofFlow("state_bytes", "Pane state in memory."),
 		members:          mk.ofFlow("series", "Series that the flow's leaves select."),
 		dirty:            mk.ofFlow("dirty_windows", "Closed windows still to be recomputed."),
-		lag:              mk.ofFlow("lag_seconds", "Database clock minus the watermark, less what windows read beyond their end."),
+		lag:              mk.ofFlow("lag_seconds", "Database clock minus the watermark, less what windows read beyond their end; without a watermark, how long the flow has stood still."),
+		stalled:          mk.ofFlow("stalled", "1 while the flow stands still: `laminar flow list` says why."),
 		sequenceLag:      mk.ofFlow("lag_sequences", "Commits the stored vector is behind the last round's snapshot."),
 	}
 	for _, r := range progress.Reasons() {
@@ -130,7 +132,7 @@ func (m *Metrics) count(c round.Counts, r *read.Reader) {
 func (m *Metrics) observeRound(group string, flows []*round.Flow, r *read.Reader, took time.Duration) {
 	m.rounds.WithLabelValues(group).Observe(took.Seconds())
 	for _, f := range flows {
-		name := f.Def.Name
+		name := f.Def.Title()
 		var series int
 		for _, l := range f.Leaves {
 			series += len(l.Members.Series)
@@ -138,9 +140,6 @@ func (m *Metrics) observeRound(group string, flows []*round.Flow, r *read.Reader
 		m.members.WithLabelValues(name).Set(float64(series))
 		m.stateBytes.WithLabelValues(name).Set(float64(f.Leaves.Bytes()))
 		m.dirty.WithLabelValues(name).Set(float64(f.DirtyWindows.Len()))
-		if f.Watermark != progress.Unset {
-			m.lag.WithLabelValues(name).Set(float64(r.Pos.Now-f.Watermark-f.Def.Expr.Ahead()) / 1000)
-		}
 		var behind int64
 		for _, rng := range f.Stored.Delta(r.Pos.Vector) {
 			behind += rng.Len()

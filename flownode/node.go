@@ -136,8 +136,8 @@ func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		for _, g := range n.groups {
-			for _, f := range g.flows { // the next leader says how they stand
-				g.forget(f)
+			for id, f := range g.flows { // the next leader says how they stand
+				g.forget(id, f)
 			}
 		}
 		clear(n.groups)
@@ -175,6 +175,7 @@ func (n *Node) poll(ctx context.Context, start func(func() error), seen sequence
 		return seen, fmt.Errorf("read the catalogue: %w", err)
 	}
 	n.assign(ctx, start, heads)
+	n.standing.show(n.metrics, heads, n.cfg.Now())
 	vec, err := n.cfg.Snapshots.CurrentVector(ctx)
 	if err != nil {
 		return seen, fmt.Errorf("read where the regions stand: %w", err)
@@ -234,7 +235,7 @@ func (n *Node) assign(ctx context.Context, start func(func() error), heads []pro
 func headSum(heads []progress.Head) string {
 	sum := make([]string, len(heads))
 	for i, h := range heads {
-		sum[i] = fmt.Sprintf("%d:%x:%d", h.ID, h.Hash, h.Epoch)
+		sum[i] = fmt.Sprintf("%d:%x:%d:%s", h.ID, h.Hash, h.Epoch, h.Shape)
 	}
 	slices.Sort(sum)
 	return strings.Join(sum, " ")

@@ -28,6 +28,10 @@ type Catalog interface {
 	// result table if it is not there, and loads definition, progress and
 	// dirty list.
 	Take(ctx context.Context, id progress.FlowID) (progress.Flow, error)
+
+	// Stand notes of flows that they stand still, and of others that they move
+	// again.
+	Stand(ctx context.Context, still []progress.Stall, moving []progress.FlowID) error
 }
 
 // Materializer writes results.

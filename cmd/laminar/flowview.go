@@ -50,17 +50,24 @@ func lag(f flowstore.FlowStatus) string {
 	return fmt.Sprintf("%d commits, %s", f.LagSequences, flowdef.FormatMillis(f.LagMillis))
 }
 
+// state says in one line how a flow is, why, and what to do about it.
 func state(f flowstore.FlowStatus) string {
+	words, cause := view.FlowState(f)
 	switch {
-	case f.Error != "":
-		return f.Error
-	case f.Jobs > 0:
-		return "refilling"
-	case f.EmittedUntil < 0:
-		return "no samples yet"
-	default:
-		return "ok"
+	case words == view.Empty:
+		words = "no samples yet"
+	case words == view.Failing:
+		words = cause
+	case cause != "":
+		words += ": " + cause
 	}
+	if f.StalledHint != "" {
+		words += "; try: " + f.StalledHint
+	}
+	if f.LeftOut > 0 {
+		words += fmt.Sprintf("; %d rows left out, the last: %s", f.LeftOut, f.LeftOutRow)
+	}
+	return words
 }
 
 func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata) table {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -51,13 +52,20 @@ func (a *app) waitForFlows(ctx context.Context, store *sqlstore.Store, names []s
 		names = nil // all of them
 	}
 	var behind []flowstore.Behind
+	began := time.Now()
 	err = poll(ctx, limit, func(ctx context.Context) (bool, error) {
 		var err error
-		behind, err = store.Catalogue.Behind(ctx, names, vec)
-		return len(behind) == 0, err
+		if behind, err = store.Catalogue.Behind(ctx, names, vec); err != nil {
+			return false, err
+		}
+		if stuck := stalledSince(behind, began); stuck != nil {
+			return false, stuck
+		}
+		return len(behind) == 0, nil
 	})
 	waited := view.Waited{Vector: vec.String(), CaughtUp: err == nil, Behind: view.Each(behind, view.NewBehind)}
-	if a.output == "json" && (err == nil || errors.Is(err, errTooLong)) {
+	var stuck *stalledError
+	if a.output == "json" && (err == nil || errors.Is(err, errTooLong) || errors.As(err, &stuck)) {
 		if err := writeJSON(a.stdout, waited); err != nil {
 			return err
 		}
@@ -72,6 +80,42 @@ func (a *app) waitForFlows(ctx context.Context, store *sqlstore.Store, names []s
 		return nil
 	}
 	return say(a.stdout, "caught up with %s\n", vec)
+}
+
+// stalledError says that flows stand still, so that waiting for them is in vain.
+type stalledError struct{ flows []flowstore.Behind }
+
+func (e *stalledError) Error() string {
+	words := make([]string, len(e.flows))
+	for i, b := range e.flows {
+		words[i] = b.Flow + " stands still: " + b.Error
+	}
+	return strings.Join(words, "; ")
+}
+
+// Hint tells what to do about the first of them that is known.
+func (e *stalledError) Hint() string {
+	for _, b := range e.flows {
+		if b.Hint != "" {
+			return b.Hint
+		}
+	}
+	return ""
+}
+
+// stalledSince is those of the flows that were seen to stand still since a time, as
+// an error; nil for none. What was seen before may have been mended.
+func stalledSince(behind []flowstore.Behind, since time.Time) error {
+	var stuck []flowstore.Behind
+	for _, b := range behind {
+		if b.Seen != progress.Unset && time.Duration(b.Seen)*time.Millisecond < time.Since(since) {
+			stuck = append(stuck, b)
+		}
+	}
+	if len(stuck) == 0 {
+		return nil
+	}
+	return &stalledError{stuck}
 }
 
 func describeBehind(behind []flowstore.Behind) string {

@@ -51,7 +51,8 @@ type Flow struct {
 	Def   flowdef.Flow
 	Progress
 	Dirty []Dirty
-	Error string // why it stands still or lacks windows; "" when it does not
+	Error string // why it lacks windows; "" when it does not
+	Shape string // of the result table, as of when the flow was loaded: Head.Shape
 }
 
 // AllGroups as a Dirty.Group says that the whole window is dirty.
@@ -121,7 +122,7 @@ type Round struct {
 	Add     []Dirty // inserted; on conflict reason and Since stay, LastAt moves
 	Remove  []DirtyKey
 	Job     *JobStep
-	Error   string // why the flow stands still; "" clears it
+	Error   string // why the flow lacks windows; "" clears it
 }
 
 // Job is a refill asked for by a person or a schedule.
@@ -150,6 +151,15 @@ type Head struct {
 	Group string
 	Hash  [32]byte // of the normalized definition
 	Epoch int64    // grows with every owner
+	Shape string   // of the result table: changes when it is made, dropped or its columns change
+	Lag   int64    // database clock minus the stored watermark, ms; Unset without one
+}
+
+// Stall says that a flow stands still, and why.
+type Stall struct {
+	Flow  FlowID
+	Error string // what keeps it from moving
+	Hint  string // what to do about it; "" where that is not known
 }
 
 // Outcome is the result of committing one Round.

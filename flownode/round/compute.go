@@ -62,7 +62,7 @@ func (r *round) compute(ctx context.Context, flows []*Flow, jobs map[progress.Fl
 	}
 	for _, s := range runs {
 		if err := s.begin(ctx); err != nil {
-			return nil, fmt.Errorf("flow %s: %w", s.Def.Name, err)
+			return nil, s.blame(err)
 		}
 	}
 	if err := r.buildStates(ctx, runs); err != nil {
@@ -72,7 +72,7 @@ func (r *round) compute(ctx context.Context, flows []*Flow, jobs map[progress.Fl
 	for _, s := range runs {
 		res, err := s.compute(ctx, jobs[s.ID])
 		if err != nil {
-			return nil, fmt.Errorf("flow %s: %w", s.Def.Name, err)
+			return nil, s.blame(err)
 		}
 		out = append(out, res)
 	}
@@ -147,4 +147,21 @@ func (s *flowRound) compute(ctx context.Context, job *progress.Job) (Result, err
 		}
 	}
 	return s.result(step), nil
+}
+
+// FlowError says which flow of a round could not be computed.
+type FlowError struct {
+	Flow progress.FlowID
+	Name string
+	Err  error
+}
+
+func (e *FlowError) Error() string { return fmt.Sprintf("flow %s: %v", e.Name, e.Err) }
+
+// Unwrap returns what is wrong with it.
+func (e *FlowError) Unwrap() error { return e.Err }
+
+// blame is an error of the flow's own part of a round.
+func (s *flowRound) blame(err error) error {
+	return &FlowError{Flow: s.ID, Name: s.Def.Title(), Err: err}
 }

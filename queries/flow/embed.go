@@ -42,6 +42,10 @@ var (
 	FlowFence string
 	//go:embed flow_progress.sql
 	FlowProgress string
+	//go:embed stall_add.sql
+	StallAdd string
+	//go:embed stall_remove.sql
+	StallRemove string
 	//go:embed dirty_add.sql
 	DirtyAdd string
 	//go:embed dirty_remove.sql

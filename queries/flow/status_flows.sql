@@ -1,18 +1,41 @@
 -- status_flows: every flow with its progress, the regions' lead over it in
--- sequences, the age of what it has not read yet, and its dirty windows by
--- reason. The age is that of the oldest flush it has not read, found by the
--- primary key of flush.
+-- sequences, the age of what it has not read yet, its dirty windows by reason,
+-- and why it stands still. The age is that of the oldest flush it has not read,
+-- found by the primary key of flush.
+-- A flow stands still when its flownode says so, or when nobody has moved it for
+-- 10 s and its trigger's interval although there is something to read: then its
+-- flownode is gone, hangs, or cannot write. Triggers that count, or follow a
+-- schedule, may let samples wait.
+with unread as (
+    select f.id, min(u.committed_at) as since
+    from flow f
+    cross join region r
+    join flush u on u.region = r.id and u.seq = coalesce((f.vector ->> r.id::text)::bigint, 0) + 1
+    group by f.id
+), unmoved as (
+    select f.id, format('no flownode has moved it for %s s', floor(extract(epoch from clock_timestamp() - greatest(f.updated_at, u.since)))) as error
+    from flow f
+    join unread u on u.id = f.id
+    where not f.definition -> 'trigger' ?| array['cron', 'samples', 'sequences']
+      and clock_timestamp() - greatest(f.updated_at, u.since)
+          > interval '10 s' + coalesce((f.definition -> 'trigger' ->> 'interval')::bigint, 0) * interval '1 ms'
+)
 select f.id, f.fence_group, f.definition, f.table_schema, f.table_name, f.epoch, f.vector, f.flushes,
        coalesce(f.emitted_until, -1), coalesce(f.newest_t, -1), coalesce(f.newest_at, -1), coalesce(f.watermark, -1),
        coalesce(f.error, ''),
        (extract(epoch from f.created_at) * 1000)::bigint, (extract(epoch from f.updated_at) * 1000)::bigint,
        coalesce((select sum(greatest(r.last_seq - coalesce((f.vector ->> r.id::text)::bigint, 0), 0)) from region r), 0)::bigint,
-       coalesce((select (extract(epoch from clock_timestamp() - min(u.committed_at)) * 1000)::bigint
-                 from region r
-                 join flush u on u.region = r.id and u.seq = coalesce((f.vector ->> r.id::text)::bigint, 0) + 1), 0),
+       coalesce((extract(epoch from clock_timestamp() - u.since) * 1000)::bigint, 0),
        coalesce((select jsonb_object_agg(d.reason, d.n)
                  from (select reason, count(distinct window_end) as n from flow_dirty where flow_id = f.id group by reason) d), '{}'),
        (select count(*) from job j where j.flow_id = f.id and j.state in ('queued', 'running')),
-       coalesce(pg_total_relation_size(to_regclass(format('%I.%I', f.table_schema, f.table_name))), 0)
+       coalesce(pg_total_relation_size(to_regclass(format('%I.%I', f.table_schema, f.table_name))), 0),
+       coalesce(s.error, m.error, ''),
+       coalesce(s.hint, case when m.error is not null then 'laminar serve; where it runs, its log says what it waits for' end, ''),
+       coalesce((extract(epoch from coalesce(s.since, case when m.error is not null then greatest(f.updated_at, u.since) end)) * 1000)::bigint, -1),
+       f.left_out, coalesce(f.left_out_row, '')
 from flow f
+left join unread u on u.id = f.id
+left join unmoved m on m.id = f.id
+left join flow_stall s on s.flow_id = f.id
 order by f.id

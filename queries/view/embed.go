@@ -41,6 +41,8 @@ var (
 	FunctionFlowWindows string
 	//go:embed view_window_state.sql
 	ViewWindowState string
+	//go:embed view_flow_state.sql
+	ViewFlowState string
 )
 
 // Installed are the views and functions in the order in which they are made,
@@ -49,6 +51,6 @@ func Installed() []string {
 	return []string{
 		FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionUnpackColumns, FunctionMetricSamples, ViewSample, ViewMetricMetadata,
 		FunctionHistogramBound, FunctionHistogramJSON, FunctionMetricHistograms, ViewHistogramSample,
-		FunctionFlowWindows, ViewWindowState,
+		FunctionFlowWindows, ViewWindowState, ViewFlowState,
 	}
 }

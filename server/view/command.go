@@ -13,11 +13,14 @@ type Waited struct {
 type Behind struct {
 	Flow   string `json:"flow"`
 	Reason string `json:"reason"`
-	Error  string `json:"error,omitempty"` // why it stands still
+	Error  string `json:"error,omitempty"` // why it stands still or lacks windows
+	Hint   string `json:"hint,omitempty"`  // what to do about it
 }
 
 // NewBehind shows a flow that has not caught up.
-func NewBehind(b flowstore.Behind) Behind { return Behind(b) }
+func NewBehind(b flowstore.Behind) Behind {
+	return Behind{Flow: b.Flow, Reason: b.Reason, Error: b.Error, Hint: b.Hint}
+}
 
 // Deleted is a flow that `flow delete` has removed.
 type Deleted struct {

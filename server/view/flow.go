@@ -43,19 +43,55 @@ type Flow struct {
 	Dirty        map[string]int64 `json:"dirty"` // windows to be recomputed, by reason
 	Jobs         int64            `json:"jobs"`
 	Bytes        int64            `json:"bytes"`
-	Error        string           `json:"error,omitempty"`
-	Metrics      []Metric         `json:"metrics,omitempty"` // only flow show
+	State        string           `json:"state"`           // stalled, failing, refilling, empty or ok
+	Error        string           `json:"error,omitempty"` // why it is stalled or failing
+	Hint         string           `json:"hint,omitempty"`  // what to do about it
+	StalledSince string           `json:"stalled_since,omitempty"`
+	LeftOut      int64            `json:"left_out"`               // rows that PostgreSQL has refused
+	LeftOutRow   string           `json:"left_out_row,omitempty"` // the last of them
+	Metrics      []Metric         `json:"metrics,omitempty"`      // only flow show
 }
 
 // NewFlow shows a flow of the catalogue.
 func NewFlow(f flowstore.FlowStatus) Flow {
 	def := NewDefinition(f.Def)
 	def.Table, def.Group = TableName(f.Table), f.Group
+	state, cause := FlowState(f)
+	since := ""
+	if state == Stalled {
+		since = FormatTime(f.StalledSince)
+	}
 	return Flow{
+		State: state, Error: cause, Hint: f.StalledHint, StalledSince: since, LeftOut: f.LeftOut, LeftOutRow: f.LeftOutRow,
 		Definition: def,
 		Watermark:  FormatTime(f.Watermark), StoredUntil: FormatTime(f.EmittedUntil), NewestSample: FormatTime(f.NewestT),
 		Vector: f.Vector.String(), LagSequences: f.LagSequences, LagSeconds: float64(f.LagMillis) / 1000,
-		Dirty: f.Dirty, Jobs: f.Jobs, Bytes: f.TableBytes, Error: f.Error,
+		Dirty: f.Dirty, Jobs: f.Jobs, Bytes: f.TableBytes,
+	}
+}
+
+// The states of a flow; the view flow_state spells them so, too.
+const (
+	Stalled   = "stalled"   // it stands still
+	Failing   = "failing"   // it goes on, but windows of it cannot be computed
+	Refilling = "refilling" // an unfinished refill has still to compute windows
+	Empty     = "empty"     // it has seen no samples yet
+	OK        = "ok"
+)
+
+// FlowState is the state of a flow, and for one that is stalled or failing why.
+func FlowState(f flowstore.FlowStatus) (state, cause string) {
+	switch {
+	case f.Stalled != "":
+		return Stalled, f.Stalled
+	case f.Error != "":
+		return Failing, f.Error
+	case f.Jobs > 0:
+		return Refilling, ""
+	case f.EmittedUntil < 0:
+		return Empty, ""
+	default:
+		return OK, ""
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -30,20 +31,47 @@ type Catalogue struct {
 // Heads lists all flows, in the order in which they were made, with what tells
 // whether one came, went, changed or got another owner.
 func (c *Catalogue) Heads(ctx context.Context) ([]progress.Head, error) {
-	rows, err := c.db.Pool().Query(ctx, queries.FlowHeads)
+	rows, err := c.db.Pool().Query(ctx, queries.FlowHeads, nil)
 	if err != nil {
 		return nil, fmt.Errorf("list flows: %w", pg.Interpret(err))
 	}
-	heads, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h progress.Head, err error) {
-		var hash []byte
-		err = row.Scan((*int32)(&h.ID), &h.Name, &h.Group, &hash, &h.Epoch)
-		copy(h.Hash[:], hash)
-		return h, err
-	})
+	heads, err := pgx.CollectRows(rows, scanHead)
 	if err != nil {
 		return nil, fmt.Errorf("list flows: %w", pg.Interpret(err))
 	}
 	return heads, nil
+}
+
+// scanHead reads a row of flow_heads.
+func scanHead(row pgx.CollectableRow) (h progress.Head, err error) {
+	var hash []byte
+	err = row.Scan((*int32)(&h.ID), &h.Name, &h.Group, &hash, &h.Epoch, &h.Shape, &h.Lag)
+	copy(h.Hash[:], hash)
+	return h, err
+}
+
+// Stand notes that flows stand still, and that others move again: what people are
+// shown of them, and no part of their progress.
+func (c *Catalogue) Stand(ctx context.Context, still []progress.Stall, moving []progress.FlowID) error {
+	ids, errs, hints := make([]int32, len(still)), make([]string, len(still)), make([]string, len(still))
+	for i, s := range still {
+		ids[i], errs[i], hints[i] = int32(s.Flow), strings.ToValidUTF8(s.Error, "?"), strings.ToValidUTF8(s.Hint, "?")
+	}
+	again := make([]int32, len(moving))
+	for i, id := range moving {
+		again[i] = int32(id)
+	}
+	batch := &pgx.Batch{}
+	if len(ids) > 0 {
+		batch.Queue(queries.StallAdd, ids, errs, hints)
+	}
+	if len(again) > 0 {
+		batch.Queue(queries.StallRemove, again)
+	}
+	if err := c.db.Pool().SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("note which flows stand still: %w", pg.Interpret(err))
+	}
+	return nil
 }
 
 // Take makes the caller the owner of a flow: it raises the epoch, which fences
@@ -65,6 +93,9 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 		}
 		table = newResultTable(schema, flow.Def)
 		if err := table.ensure(ctx, tx, name); err != nil {
+			return err
+		}
+		if flow.Shape, err = shapeOf(ctx, tx, id); err != nil {
 			return err
 		}
 		flow.Dirty, err = dirtyList(ctx, tx, id)
@@ -101,6 +132,19 @@ func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress
 	}
 	flow.Flushes, err = decodeFlushes(flushes)
 	return flow, name, schema, err
+}
+
+// shapeOf is the shape of a flow's table now, as Heads tells it.
+func shapeOf(ctx context.Context, tx pg.Querier, id progress.FlowID) (string, error) {
+	rows, err := tx.Query(ctx, queries.FlowHeads, int32(id))
+	if err != nil {
+		return "", fmt.Errorf("look at the table's columns: %w", err)
+	}
+	head, err := pgx.CollectExactlyOneRow(rows, scanHead)
+	if err != nil {
+		return "", fmt.Errorf("look at the table's columns: %w", err)
+	}
+	return head.Shape, nil
 }
 
 // dirtyList is what a flow has still to compute again, oldest window first.

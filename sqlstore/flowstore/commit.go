@@ -178,7 +178,7 @@ func (s *Results) writeResults(ctx context.Context, tx pgx.Tx, writes []write) e
 		return nil
 	}
 	if refused(err) {
-		writes[0].out.Err = fmt.Errorf("write results to %s: %w", writes[0].table.ident(), pg.Interpret(err))
+		writes[0].out.Err = writes[0].table.explain(ctx, tx, err)
 		return nil
 	}
 	return fmt.Errorf("write results: %w", pg.Interpret(err))

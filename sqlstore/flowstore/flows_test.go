@@ -104,6 +104,47 @@ func TestApplyRefusesAllOrNothing(t *testing.T) {
 	}
 }
 
+// shape is that of a flow's table.
+func shape(db *sqltest.RawDB, title string) string {
+	db.Helper()
+	heads, err := db.Store.Catalogue.Heads(db.Context())
+	if err != nil {
+		db.Fatal(err)
+	}
+	for _, h := range heads {
+		if h.Name == title {
+			return h.Shape
+		}
+	}
+	db.Fatalf("no flow %s", title)
+	return ""
+}
+
+// TestAddedColumns: rows are written by the names of their columns, by each of the
+// statements, so that columns which people add do no harm wherever they stand.
+func TestAddedColumns(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	db.Apply(sqltest.FlowFor(t, "f", "sum by (i) (m)"))
+	r := sqltest.Rounds{Flow: db.Take("f")}
+	db.Exec("alter table flow.f add column note text default 'n', add column at timestamptz default now()")
+	var many []progress.Row
+	for i := range 300 {
+		many = append(many, sqltest.Row(fmt.Sprint(i), float64(i)))
+	}
+	for i, w := range []progress.Window{
+		sqltest.Window(sqltest.Minute, many...), sqltest.Window(sqltest.Minute, many[:200]...),
+		sqltest.Window(2*sqltest.Minute, many[:3]...), {Start: sqltest.Minute, End: 2 * sqltest.Minute, Rows: many[3:5]},
+	} {
+		sqltest.CommitOne(t, db.Store, r.Next(w))
+		if n := sqltest.ScanOne[int64](db, "select count(*) from flow.f where note is distinct from 'n' or value <> i::float8"); n != 0 {
+			t.Errorf("step %d: %d rows are wrong", i, n)
+		}
+	}
+	if n := sqltest.ScanOne[int64](db, "select count(*) from flow.f"); n != 205 {
+		t.Errorf("%d rows, want 205", n)
+	}
+}
+
 func TestTakeRefusesAStrangersTable(t *testing.T) {
 	db := sqltest.NewRawDB(t, 2)
 	db.Apply(sqltest.FlowFor(t, "theirs", "sum(m)"), sqltest.FlowFor(t, "bent", "sum by (i) (m)"))
@@ -126,9 +167,32 @@ func TestTakeRefusesAStrangersTable(t *testing.T) {
 	if err := take("bent"); err != nil {
 		t.Fatal(err)
 	}
-	db.Exec("alter table flow.bent add column extra int")
-	if err := take("bent"); err == nil || !strings.Contains(err.Error(), "extra integer") {
-		t.Errorf("other columns: got %v", err)
+	// Columns that people add are theirs. What rows need must be there.
+	for _, c := range []struct{ sql, fault, hint string }{
+		{"alter table flow.bent add column extra int, add column note text not null default 'x'", "", ""},
+		{"alter table flow.bent drop column extra", "", ""},
+		{"alter table flow.bent alter column value type real", `column "value" of type real, not double precision`, `alter column "value" type double precision`},
+		{"alter table flow.bent alter column value type double precision", "", ""},
+		{"alter table flow.bent alter column note drop default", `column "note"`, `alter column "note" drop not null`},
+		{"alter table flow.bent alter column note drop not null", "", ""},
+		{"alter table flow.bent drop column i", `no column "i"`, `drop table "flow"."bent"`},
+		{"drop table flow.bent", "", ""},
+	} {
+		before := shape(db, "bent")
+		db.Exec(c.sql)
+		if after := shape(db, "bent"); after == before {
+			t.Errorf("%s: the table's shape is still %s", c.sql, after)
+		}
+		err := take("bent")
+		var hinted interface{ Hint() string }
+		switch {
+		case c.fault == "" && err != nil:
+			t.Errorf("%s: got %v", c.sql, err)
+		case c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)):
+			t.Errorf("%s: got %v, want %s", c.sql, err, c.fault)
+		case c.fault != "" && (!errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), c.hint)):
+			t.Errorf("%s: %v has not the hint %s", c.sql, err, c.hint)
+		}
 	}
 	if got := sqltest.ScanOne[string](db, "select obj_description('flow.bent'::regclass)"); got != "Laminar flow bent" {
 		t.Errorf("comment %q", got)

@@ -35,8 +35,19 @@ type FlowStatus struct {
 	// Progress is the stored one, but for BeginsAfter.
 	progress.Progress
 
-	// Error is why the flow stands still or lacks windows; "" when it does not.
+	// Error is why the flow lacks windows; "" when it does not.
 	Error string
+
+	// Stalled is why the flow stands still, "" when it moves. StalledHint is what to
+	// do about it, StalledSince when it was noted, ms; Unset while it moves.
+	Stalled      string
+	StalledHint  string
+	StalledSince int64
+
+	// LeftOut counts rows that PostgreSQL has refused, and which are therefore not
+	// in the table; LeftOutRow is the last of them.
+	LeftOut    int64
+	LeftOutRow string
 
 	// LagSequences counts the commits, of all regions together, that the flow has
 	// not read. LagMillis is the age of the oldest of them, 0 when there is none:
@@ -129,7 +140,8 @@ func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
 	)
 	err := row.Scan((*int32)(&f.ID), &f.Group, &definition, &schema, &table, &f.Epoch, &vector, &flushes,
 		&f.EmittedUntil, &f.NewestT, &f.NewestAt, &f.Watermark, &f.Error, &f.CreatedAt, &f.UpdatedAt,
-		&f.LagSequences, &f.LagMillis, &dirty, &f.Jobs, &f.TableBytes)
+		&f.LagSequences, &f.LagMillis, &dirty, &f.Jobs, &f.TableBytes,
+		&f.Stalled, &f.StalledHint, &f.StalledSince, &f.LeftOut, &f.LeftOutRow)
 	if err != nil {
 		return f, err
 	}

@@ -3,8 +3,8 @@ package flowstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -71,8 +71,9 @@ func (t *resultTable) ensure(ctx context.Context, q pg.Querier, flow string) err
 		exists bool
 		mark   string
 		found  []string
+		unset  []string
 	)
-	if err := q.QueryRow(ctx, queries.ResultTable, t.schema, t.name).Scan(&exists, &mark, &found); err != nil {
+	if err := q.QueryRow(ctx, queries.ResultTable, t.schema, t.name).Scan(&exists, &mark, &found, &unset); err != nil {
 		return fmt.Errorf("look for result table %s: %w", t.ident(), err)
 	}
 	if !exists {
@@ -86,23 +87,96 @@ func (t *resultTable) ensure(ctx context.Context, q pg.Querier, flow string) err
 		}
 		return nil
 	}
-	// The columns must be the very ones, in their order: COPY writes by position.
-	want := []string{"window_start timestamp with time zone", "window_end timestamp with time zone"}
-	for _, c := range t.columns {
-		want = append(want, c+" "+t.in.columnType())
-	}
-	want = append(want, "value double precision")
 	// What is not ours is not touched, not even if its columns fit.
 	switch {
 	case !strings.HasPrefix(mark, tableMark):
 		return pg.WithHint(fmt.Errorf("table %s exists and was not made by Laminar", t.ident()),
 			"give flow %s another table (`table:`), or rename or drop that one", t.title)
-	case !slices.Equal(found, want):
-		return pg.WithHint(fmt.Errorf("table %s has the columns (%s), flow %s needs (%s)",
-			t.ident(), strings.Join(found, ", "), t.title, strings.Join(want, ", ")),
-			"drop the table; it is made again, and `laminar refill` fills it again")
+	}
+	return t.checkShape(found, unset)
+}
+
+// checkShape refuses a table to which the flow's rows cannot be written as they are:
+// a column that they need is missing or has another type, or one that they do not
+// have must be given. Columns that people have added are theirs.
+func (t *resultTable) checkShape(found, mustGive []string) error {
+	needed := map[string]string{
+		"window_start": "timestamp with time zone", "window_end": "timestamp with time zone", "value": "double precision",
+	}
+	order := []string{"window_start", "window_end"}
+	for _, c := range t.columns {
+		needed[c] = t.in.columnType()
+		order = append(order, c)
+	}
+	order = append(order, "value")
+	types := make(map[string]string, len(found))
+	for _, c := range found {
+		// The type follows the last space that is not within it; names may hold spaces.
+		for name, typ := range needed {
+			if c == name+" "+typ {
+				types[name] = typ
+			} else if rest, ok := strings.CutPrefix(c, name+" "); ok && types[name] == "" {
+				types[name] = rest
+			}
+		}
+	}
+	var faults, mend []string
+	for _, c := range order {
+		column := pgx.Identifier{c}.Sanitize()
+		switch typ := types[c]; typ {
+		case needed[c]:
+		case "":
+			faults = append(faults, fmt.Sprintf("has no column %s", column))
+			mend = nil
+		default:
+			faults = append(faults, fmt.Sprintf("has column %s of type %s, not %s", column, typ, needed[c]))
+			mend = append(mend, fmt.Sprintf("alter column %s type %s", column, needed[c]))
+		}
+	}
+	if len(faults) > 0 {
+		again := fmt.Sprintf("laminar psql -c 'drop table %s', which is made again, and `laminar refill %s`, which fills it again", t.ident(), t.title)
+		if len(mend) == len(faults) {
+			again = fmt.Sprintf("laminar psql -c 'alter table %s %s', and `laminar refill %s` for what was stored meanwhile; or %s",
+				t.ident(), strings.Join(mend, ", "), t.title, again)
+		}
+		return pg.WithHint(fmt.Errorf("the table of flow %s has been changed: %s %s", t.title, t.ident(), strings.Join(faults, " and ")), "%s", again)
+	}
+	for _, c := range mustGive {
+		if _, ours := needed[c]; !ours {
+			column := pgx.Identifier{c}.Sanitize()
+			return pg.WithHint(fmt.Errorf("the table of flow %s has been changed: column %s of %s must not be null and has no default", t.title, column, t.ident()),
+				"laminar psql -c 'alter table %s alter column %s drop not null', or give it a default", t.ident(), column)
+		}
 	}
 	return nil
+}
+
+// explain says why rows could not be written, once what was tried is undone: what
+// is wrong with the table says more than the server's words about a statement.
+func (t *resultTable) explain(ctx context.Context, tx pg.Querier, cause error) error {
+	err := fmt.Errorf("write results to %s: %w", t.ident(), pg.Interpret(cause))
+	if pg.NoRights(cause) {
+		return pg.WithHint(err, "as the owner of the table: grant all on %s to Laminar's role, and if row level security was meant for others: alter table %s no force row level security",
+			t.ident(), t.ident())
+	}
+	if !pg.Answered(cause) || pg.LockTimedOut(cause) {
+		return err
+	}
+	var (
+		exists       bool
+		mark         string
+		found, unset []string
+	)
+	if look := tx.QueryRow(ctx, queries.ResultTable, t.schema, t.name).Scan(&exists, &mark, &found, &unset); look != nil {
+		return errors.Join(err, look)
+	}
+	if !exists {
+		return pg.WithHint(err, "nothing: the table is gone, and is made again; `laminar refill %s` fills it again", t.title)
+	}
+	if changed := t.checkShape(found, unset); changed != nil {
+		return changed
+	}
+	return err
 }
 
 // drop is the statement that drops the table; ensure or owned must have seen
@@ -132,8 +206,9 @@ func (t *resultTable) owned(ctx context.Context, q pg.Querier) (bool, error) {
 		exists bool
 		mark   string
 		found  []string
+		unset  []string
 	)
-	if err := q.QueryRow(ctx, queries.ResultTable, t.schema, t.name).Scan(&exists, &mark, &found); err != nil {
+	if err := q.QueryRow(ctx, queries.ResultTable, t.schema, t.name).Scan(&exists, &mark, &found, &unset); err != nil {
 		return false, fmt.Errorf("look for result table %s: %w", t.ident(), err)
 	}
 	return exists && strings.HasPrefix(mark, tableMark), nil

@@ -1,6 +1,7 @@
 package flowstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -27,7 +28,12 @@ import (
 type Behind struct {
 	Flow   string // its title
 	Reason string // one sentence, lower case
-	Error  string // why the flow stands still; "" when it does not
+	Error  string // why the flow stands still or lacks windows; "" when it does not
+	Hint   string // what to do about it
+
+	// Seen is how long ago its flownode last saw it stand still, ms; Unset when it
+	// moves.
+	Seen int64
 }
 
 // Behind lists those of the named flows (nil: of all) whose tables do not
@@ -48,7 +54,8 @@ func (c *Catalogue) Behind(ctx context.Context, names []string, vec sequence.Vec
 	}
 	flows, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (w waiting, err error) {
 		var at []byte
-		if err := row.Scan(&w.id, &w.name, &w.title, &w.taken, &at, &w.step, &w.EmittedUntil, &w.Watermark, &w.err, &w.dirty); err != nil {
+		if err := row.Scan(&w.id, &w.name, &w.title, &w.taken, &at, &w.step, &w.EmittedUntil, &w.Watermark, &w.err, &w.dirty,
+			&w.stalled, &w.hint, &w.seen); err != nil {
 			return w, err
 		}
 		w.Vector, err = raw.DecodeVector(at)
@@ -64,7 +71,7 @@ func (c *Catalogue) Behind(ctx context.Context, names []string, vec sequence.Vec
 	var behind []Behind
 	for _, w := range wanted {
 		if reason := w.reason(vec); reason != "" {
-			behind = append(behind, Behind{Flow: w.title, Reason: reason, Error: w.err})
+			behind = append(behind, Behind{Flow: w.title, Reason: reason, Error: cmp.Or(w.stalled, w.err), Hint: w.hint, Seen: w.seen})
 		}
 	}
 	return behind, nil
@@ -79,6 +86,9 @@ type waiting struct {
 	taken            bool  // by a flownode, which has made the table
 	step             int64 // ms
 	dirty            int64 // windows due to sequences waited for
+
+	stalled, hint string // why it stands still, and what to do
+	seen          int64  // ms ago
 }
 
 // reason says why the flow has not caught up with vec, "" if it has.

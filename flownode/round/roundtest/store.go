@@ -375,10 +375,13 @@ func (s *MemStore) Heads(context.Context) ([]progress.Head, error) {
 	defer s.Mu.Unlock()
 	var out []progress.Head
 	for id, f := range s.Flows {
-		out = append(out, progress.Head{ID: id, Name: f.Flow.Def.Name, Group: f.Flow.Def.Group, Epoch: f.Flow.Epoch})
+		out = append(out, progress.Head{ID: id, Name: f.Flow.Def.Name, Group: f.Flow.Def.Group, Epoch: f.Flow.Epoch, Lag: progress.Unset})
 	}
 	return out, nil
 }
+
+// Stand keeps nothing: what people are shown of a flow is no part of its results.
+func (s *MemStore) Stand(context.Context, []progress.Stall, []progress.FlowID) error { return nil }
 
 // Take raises the flow's epoch and loads it.
 func (s *MemStore) Take(_ context.Context, id progress.FlowID) (progress.Flow, error) {

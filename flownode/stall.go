@@ -1,0 +1,136 @@
+package flownode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"laminar/flownode/progress"
+	"laminar/flownode/round"
+	"laminar/sequence"
+)
+
+// A flow that does not move is worse than one that says so: its table looks whole,
+// and is old. So whatever keeps a flow from moving is noted where everybody looks:
+// in the catalogue, in metrics and in the log. The next good round takes it back.
+//
+//	the flow cannot be taken over    its own fault: noted at once
+//	its results are refused          the same
+//	the round fails                  noted for all flows of the round once it lasts
+//	the database cannot be written   only in metrics and log; readers see that nobody
+//	                                 has moved the flow (queries/flow, status_flows)
+//
+// A fault of one flow must not become one of its neighbours. A flow that has failed
+// is computed and committed apart from the others until that has gone well.
+
+const (
+	// stallAfter is how long a failure that may pass by itself lasts before it is
+	// noted in the catalogue.
+	stallAfter = 3 * time.Second
+	// stallAgain is how often it is noted again that a flow still stands.
+	stallAgain = 3 * time.Second
+	// stallTimeout bounds the writing of it, which must not hold up rounds.
+	stallTimeout = 2 * time.Second
+)
+
+// failure is why a flow stands still.
+type failure struct {
+	since  time.Time // this process's clock
+	err    error     // nil while the flow moves
+	passes bool      // it may pass by itself, so it is noted only when it lasts
+	noted  time.Time // when the catalogue was told; zero when it has not been
+	told   string    // what it was told
+}
+
+// stands notes that a flow does not move. It is for the catalogue when report is
+// called.
+func (g *fenceGroup) stands(id progress.FlowID, f *owned, err error, passes bool) {
+	if f.fails.since.IsZero() {
+		f.fails.since = g.cfg.Now()
+	}
+	f.fails.err, f.fails.passes = err, passes
+	g.standing.stands(id, f.fails.since)
+}
+
+// setAside leaves a flow that has failed by itself out of the rounds of the others,
+// and for a while alone.
+func (g *fenceGroup) setAside(id progress.FlowID, f *owned, err error) {
+	g.log.Error("flow stands still; trying again", "flow", f.title, "group", g.name, "err", err)
+	g.metrics.roundErrors.WithLabelValues(g.name).Inc()
+	f.broken, f.apart = true, true
+	f.takeAfter = g.cfg.Now().Add(takeAgainAfter)
+	g.stands(id, f, err, errors.Is(err, sequence.ErrUnavailable) || errors.Is(err, sequence.ErrSnapshotGone))
+}
+
+// roundFailed notes that a round of several flows has failed. The flow that is to
+// blame, or where none is named each, is computed apart the next time.
+func (g *fenceGroup) roundFailed(err error) {
+	var own *round.FlowError
+	blamed := errors.As(err, &own)
+	passing := errors.Is(err, sequence.ErrUnavailable) || errors.Is(err, sequence.ErrSnapshotGone)
+	for id, f := range g.flows {
+		switch {
+		case f.broken && f.apart && f.fails.err != nil:
+			continue // it stands still for a reason of its own
+		case blamed && own.Flow == id:
+			f.apart = true
+			g.stands(id, f, err, true)
+		case blamed:
+			g.stands(id, f, fmt.Errorf("held up by another flow of the fence group: %w", err), true)
+		default:
+			f.apart = f.apart || !passing
+			g.stands(id, f, err, true)
+		}
+	}
+}
+
+// moves notes that a flow has made a good round, also for one that was taken over a
+// moment ago: it may have stood still with the owner before.
+func (g *fenceGroup) moves(id progress.FlowID) {
+	if f := g.flows[id]; f != nil && (f.fails.err != nil || f.unsaid) {
+		f.fails, f.unsaid = failure{}, false
+		g.standing.moves(id)
+		g.again = append(g.again, id)
+	}
+}
+
+// report tells the catalogue which flows stand still and which move again. When that
+// fails it is tried again after the next round.
+func (g *fenceGroup) report(ctx context.Context) {
+	now := g.cfg.Now()
+	var still []progress.Stall
+	for _, id := range slices.Sorted(maps.Keys(g.flows)) {
+		f := &g.flows[id].fails
+		if f.err == nil || f.passes && now.Sub(f.since) < stallAfter {
+			continue
+		}
+		stall := progress.Stall{Flow: id, Error: f.err.Error()}
+		if stall.Error == f.told && now.Sub(f.noted) < stallAgain {
+			continue
+		}
+		var hinted interface{ Hint() string }
+		if errors.As(f.err, &hinted) {
+			stall.Hint = hinted.Hint()
+		}
+		still = append(still, stall)
+	}
+	if len(still) == 0 && len(g.again) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, stallTimeout)
+	defer cancel()
+	if err := g.cfg.Catalog.Stand(ctx, still, g.again); err != nil {
+		if ctx.Err() == nil || len(still) > 0 {
+			g.log.Warn("cannot note in the catalogue which flows stand still", "group", g.name, "flows", len(still), "err", err)
+		}
+		return
+	}
+	g.again = nil
+	for _, s := range still {
+		f := &g.flows[s.Flow].fails
+		f.noted, f.told = now, s.Error
+	}
+}
