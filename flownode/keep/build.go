@@ -1,5 +1,9 @@
 package keep
 
+// From a leaf's function to state of the right type.
+// Before: the definition is checked, so its function is one of the table's.
+// After: all further calls go through State and WindowSource, whatever the type.
+
 import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/function"
@@ -28,7 +32,10 @@ func builderOf(l *flowdef.Leaf, step int64) builder {
 	return b.made
 }
 
-// building is the function.Keeper that makes the builder of a leaf.
+// building is the function.Keeper that makes the builder of a leaf. A function
+// calls one of its methods, with its own type of partial. So the type is chosen
+// without a switch over functions, and a kind of partial cannot be forgotten here:
+// function.Keeper has a method for each.
 type building struct {
 	leaf *flowdef.Leaf
 	step int64

@@ -6,8 +6,13 @@ import (
 	"laminar/sequence"
 )
 
-// Columns is raw samples by series, each time once, in time order: what windows are
-// computed from where there is no pane state, and what cells are folded from again.
+// Columns is raw samples by series. Windows without pane state are computed from
+// them, and cells that are repaired are folded from them.
+//
+//	len(Slot) == len(Times) == len(Values)
+//	len(Times[c]) == len(Values[c]), Times[c] strictly ascending, ms
+//
+// Several columns may have one slot, where the slot is a group.
 type Columns struct {
 	Slot   []int32     // by column: the slot it folds into
 	Times  [][]int64   // by column
@@ -32,8 +37,9 @@ func (c *Columns) Samples() int64 {
 }
 
 // SortKeepLast sorts samples by time and keeps, of those at one time, the last: raw
-// samples come with the higher sequence later, so that one wins (I3). It uses the
-// arrays.
+// samples come with the higher sequence later, so that one wins (I3). It sorts in
+// place and returns the front part of the same arrays. The sort is stable, or the
+// order of sequences would be lost among samples of one time.
 func SortKeepLast(ts []int64, vs []float64) ([]int64, []float64) {
 	sort.Stable(&timeOrder{ts, vs})
 	n := 0

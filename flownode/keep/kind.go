@@ -16,7 +16,8 @@ type kind[P any] struct {
 	param  float64
 }
 
-// keep reports whether a sample with the value enters a partial.
+// keep reports whether a sample with the value enters a partial. Staleness markers
+// do so only for functions that must see where a series ends.
 func (k *kind[P]) keep(v float64) bool { return k.Markers || !segment.IsStale(v) }
 
 // over is the window that covers the span.

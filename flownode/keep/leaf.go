@@ -55,8 +55,9 @@ func NewLeaf(def *flowdef.Leaf, step int64, executor flowdef.Executor) *Leaf {
 	return l
 }
 
-// NewState is pane state without samples: complete for panes with an end after
-// from, at the position at.
+// NewState is pane state without samples that stands at the position at and begins
+// at from, ms, a border of the leaf's panes. The caller must fold all samples after
+// from and up to at before the state is used (C1).
 func (l *Leaf) NewState(from int64, at sequence.Vector) State { return l.builder.panes(from, at) }
 
 // RawWindows computes windows straight from raw samples.
@@ -66,7 +67,8 @@ func (l *Leaf) RawWindows(raw *Columns) WindowSource { return l.builder.raw(raw)
 // ones.
 func (l *Leaf) FoldsLate() bool { return l.builder.FoldsLate }
 
-// StateBytes is about how many bytes so many panes of all slots take.
+// StateBytes is about how many bytes so many panes of all slots take, merged arrays
+// not counted. It is an estimate for decisions; State.Bytes measures.
 func (l *Leaf) StateBytes(panes int64) int64 {
 	return panes * int64(len(l.Members.GroupOf)) * l.builder.CellBytes
 }
@@ -75,8 +77,8 @@ func (l *Leaf) StateBytes(panes int64) int64 {
 // of StateBytes.
 func (l *Leaf) PanesIn(bytes int64) int64 { return bytes / max(1, l.StateBytes(1)) }
 
-// From is where the pane state begins: panes with a later end are in memory. Not
-// for a leaf without state.
+// From is where the pane state begins, ms: panes with a later end are in memory. It
+// must not be called for a leaf without state.
 func (l *Leaf) From() int64 {
 	_, from := l.State.Position()
 	return from
@@ -107,8 +109,9 @@ func (l *Leaf) ClosedT(emitted int64) int64 {
 	return l.Span(emitted).UpTo
 }
 
-// Pins reports, of a time up to which samples reach closed windows, whether a
-// pinned leaf reads it. Other leaves read it anyway.
+// Pins reports whether a sample at t, which is not after ClosedT, really reaches
+// closed windows. For a pinned leaf that is so only after the beginning of its one
+// stretch of time; for other leaves always.
 func (l *Leaf) Pins(t int64) bool {
 	if !l.Def.Pinned {
 		return true
@@ -122,8 +125,8 @@ func (l *Leaf) PaneOf(t int64) int64 { return l.grid.End(t) }
 // PaneSpan is what the pane with this end holds.
 func (l *Leaf) PaneSpan(end int64) sequence.Span { return l.grid.Span(end) }
 
-// TouchEnd names the stretch of time that touches of closed windows are counted
-// by: the pane, or the step where a window has too many panes.
+// TouchEnd names the stretch of time that a sample at t touches, by its end: the
+// pane, or for a batch leaf, whose windows have too many panes, the step.
 func (l *Leaf) TouchEnd(t int64) int64 { return l.touchGrid.End(t) }
 
 // TouchSpan is the stretch that TouchEnd names so.
@@ -141,7 +144,8 @@ func NewLeaves(def flowdef.Flow) Leaves {
 	return out
 }
 
-// AddSeries extends the members of all leaves.
+// AddSeries extends the members of all leaves. The list is only read, and may be
+// given to several flows at the same time.
 func (ls Leaves) AddSeries(list []series.Series) {
 	for i := range list {
 		for _, l := range ls {
@@ -168,7 +172,8 @@ func (ls Leaves) Bytes() int64 {
 	return n
 }
 
-// MetricNames is the metrics that leaves can select; nil for any.
+// MetricNames is the names of the metrics that leaves can select, ascending; nil
+// for any metric.
 func (ls Leaves) MetricNames() []string {
 	return namesOf(ls, func(l *Leaf) []string { return l.Def.Names() })
 }
@@ -178,8 +183,8 @@ func (ls Leaves) LabelNames() []string {
 	return namesOf(ls, func(l *Leaf) []string { return l.Members.Labels() })
 }
 
-// namesOf joins the leaves' names, which ascend then. One leaf without names
-// stands for all there are.
+// namesOf joins the leaves' names, ascending and each once. If one leaf has nil, the
+// result is nil: it needs every name there is.
 func namesOf(ls Leaves, of func(*Leaf) []string) []string {
 	var names []string
 	for _, l := range ls {

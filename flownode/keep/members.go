@@ -1,5 +1,10 @@
 package keep
 
+// From series to slots and groups.
+// Before: a series comes from a snapshot, with the labels that Members.Labels names.
+// After: it has a slot in every leaf that selects it, for as long as the leaf has
+// these members.
+
 import (
 	"slices"
 
@@ -19,11 +24,11 @@ import (
 //
 //	M1  len(GroupOf) is the number of slots; GroupOf[s] is the group of slot s
 //	M2  Series[i] folds into Slots[i]; Index holds the same
-//	M3  groups only grow, so slots and groups keep their numbers
+//	M3  slots and groups are only ever added, so they keep their numbers
 //
-// M3 lets pane state, results and dirty windows name groups by number: a series
-// that is new changes nothing of what is there. Series that get no samples any more
-// stay members, since an old window may still be computed again.
+// M3 lets pane state and results name groups by number: a new series changes none
+// of the numbers in use. Series that get no samples any more stay members, since an
+// old window may still be computed again.
 //
 // Fields are for reading; only Add changes them.
 type Members struct {
@@ -84,8 +89,9 @@ func (m *Members) Labels() []string {
 	return m.Def.Labels()
 }
 
-// Add makes a series a member if the leaf selects it and it is not one yet, and
-// reports whether it did.
+// Add makes a series a member if the leaf selects it and it is not a member yet. It
+// reports whether it did. The series' labels may be shared with others, and must
+// not change afterwards: a set is recognized by its address.
 func (m *Members) Add(s *series.Series) bool {
 	if m.setNum == nil && len(s.Labels) > 0 && &s.Labels[0] == m.lastSet {
 		return m.lastGroup != noGroup && m.addTo(m.lastGroup, s, labels.EmptyLabels())
@@ -101,8 +107,9 @@ func (m *Members) Add(s *series.Series) bool {
 	return g != noGroup && m.addTo(g, s, lset)
 }
 
-// addTo adds a series to a group if it is not a member yet. Its labels are
-// needed where series can have one label set but for their names.
+// addTo adds a series to a group if it is not a member yet. lset is needed only
+// where two series can differ in nothing but their name (setNum); elsewhere it may
+// be empty.
 func (m *Members) addTo(g int32, s *series.Series, lset labels.Labels) bool {
 	if m.Index.Get(s.ID) != NoSlot {
 		return false
@@ -153,7 +160,8 @@ func (m *Members) group(lset labels.Labels) int32 {
 	return g
 }
 
-// SeriesOf lists the series that fold into one of the wanted groups.
+// SeriesOf lists the series that fold into one of the wanted groups, in the order
+// in which they became members. For all groups it is the members' own array.
 func (m *Members) SeriesOf(want GroupSet) []sequence.SeriesID {
 	if want.All {
 		return m.Series
@@ -200,8 +208,8 @@ func (s GroupSet) Has(g int32) bool {
 	return ok
 }
 
-// Resolve turns group keys of a dirty window into the leaf's group numbers.
-// Keys without a member any more select nothing.
+// Resolve turns group keys of a dirty window into the leaf's group numbers. A key
+// that no member has is left out; the window then has no value for it.
 func (m *Members) Resolve(keys map[string]struct{}) GroupSet {
 	out := GroupSet{Set: make(map[int32]struct{}, len(keys))}
 	for k := range keys {

@@ -5,6 +5,13 @@ package keep
 // A pane is an array of partials indexed by slot, made when its first sample comes.
 // Dense arrays are right because a scrape touches nearly every slot of a leaf: a map
 // per pane would take several times the memory and most of the time.
+//
+// Before a call that folds: samples of one slot come in time order, each time once,
+// later than all that the cell holds. Where the partial does not mind the order
+// (Traits.FoldsLate) the last condition falls away. A caller that cannot promise it
+// empties the cell first and folds all of its samples.
+// After it: the pane holds the samples, and the sliding window knows which of its
+// slots no longer equal their panes.
 
 import (
 	"fmt"
@@ -40,7 +47,8 @@ type panes[P any, PP partial.Cell[P]] struct {
 	making sync.Mutex    // held while a lane looks for a pane
 }
 
-// run is some samples of one pane, by slot.
+// run is some samples of one pane, as parallel arrays: samples 0 to n-1, in the
+// order in which they came. n <= runLength.
 type run struct {
 	n     int
 	slots [runLength]int32
@@ -76,8 +84,9 @@ func (s *panes[P, PP]) Advance(rng map[sequence.Region]sequence.Range, to sequen
 	return nil
 }
 
-// cells returns the pane with room for slot, making or growing it. It is asked once
-// per run of samples, not per sample: a map is looked up there.
+// cells returns the pane with room for slot, making or growing it; slots is how
+// many the leaf has now. It looks a map up, so it is called once per run of samples
+// and never per sample. The array is valid until the pane is next grown.
 func (s *panes[P, PP]) cells(end int64, slot int32, slots int) []P {
 	c := s.byT[end]
 	if int(slot) < len(c) {
@@ -239,8 +248,9 @@ func (s *panes[P, PP]) ClearCells(end int64, slots []int32) {
 	}
 }
 
-// Trim drops panes with an end up to from. The state then begins there, and no
-// window that begins earlier can be computed from it any more (C1).
+// Trim drops panes with an end up to from, ms, a border of panes. The state then
+// begins there, and no window that begins earlier can be computed from it any more
+// (C1). An earlier from than the state's is ignored: dropped panes do not return.
 func (s *panes[P, PP]) Trim(from int64) {
 	if from <= s.from {
 		return
@@ -257,8 +267,9 @@ func (s *panes[P, PP]) Trim(from int64) {
 	}
 }
 
-// Occupied lists the panes that hold samples, ascending: from them follows which
-// windows can have a result.
+// Occupied lists the ends of the panes in memory, ascending. A pane is made with its
+// first sample, so these are the panes that hold samples; but for one whose cells
+// were all emptied since, which costs a window that turns out to have no value.
 func (s *panes[P, PP]) Occupied() []int64 { return slices.Sorted(maps.Keys(s.byT)) }
 
 // Beyond reports whether a pane with a later end holds samples.
@@ -352,9 +363,13 @@ func (s *panes[P, PP]) Window(span sequence.Span, m *Members, want GroupSet, out
 }
 
 // Lane is a view of s for a goroutine that folds while others do, each into slots
-// of its own: the arrays of panes are those of s, which makes them, all with room
-// for every slot, so that none is ever replaced. It is for folding only, until s
-// is used again, and no window of s may have been computed before.
+// of its own. The lanes write to the arrays of s without a lock, which is safe for
+// two reasons: s makes each array, under making, with room for every slot, so none
+// is ever replaced; and no two lanes write to one cell. A lane keeps the arrays it
+// has met in its own map, so the lock is taken once per lane and pane.
+//
+// A lane is for folding only, until s is used again. No window of s may have been
+// computed before, because lanes do not note stale slots.
 func (s *panes[P, PP]) Lane() State {
 	return &panes[P, PP]{kind: s.kind, grid: s.grid, from: s.from, at: s.at, byT: map[int64][]P{}, whole: s}
 }
@@ -370,7 +385,8 @@ func (s *panes[P, PP]) laneCells(end int64, slots int) []P {
 }
 
 // Merge joins the panes of other, which is of the same kind and holds other
-// samples, in any order of time: for kinds that fold late.
+// samples, in any order of time: for kinds that fold late. Panes are merged one by
+// one, so the result does not depend on the order of the map.
 func (s *panes[P, PP]) Merge(other State) {
 	o, ok := other.(*panes[P, PP])
 	if !ok {

@@ -1,5 +1,10 @@
 package keep
 
+// Windows without panes.
+// Before: the columns hold all samples of the windows that are asked for, or of the
+// wanted groups.
+// After: the same values as panes would give, within the bound of I3.
+
 import (
 	"slices"
 

@@ -1,5 +1,11 @@
 package keep
 
+// What the panes of the current window merge to, so that the next window need not
+// merge them all again.
+// Before: panes change only through calls that tell the slide (changing).
+// After each window: base and the panes after merged are the window (W1), for every
+// slot.
+
 import (
 	"math"
 
@@ -56,8 +62,9 @@ type slide[P any, PP partial.Cell[P]] struct {
 	free [][]P
 }
 
-// blockPlaces is about how many steps a block has for windows of rng: the root
-// of how many a window has, which balances suffixes against blocks.
+// blockPlaces is how many steps a block has for windows of rng, both ms: about the
+// root of a window's steps n. With k steps per block there are k suffixes and n/k
+// blocks, and k + n/k is least at k = sqrt(n).
 func blockPlaces(rng, step int64) int64 {
 	return max(1, int64(math.Round(math.Sqrt(float64(rng/step)))))
 }
@@ -97,8 +104,11 @@ func (w *slide[P, PP]) dropBlock(b int64) {
 	delete(w.blocks, b)
 }
 
-// changing is told before samples are added to a pane, and reports whether the
-// slots that they fall in become stale.
+// changing must be called when samples are added to the pane with this end. It
+// reports whether the slots that they fall in become stale, which is so for a pane
+// in (after, merged]: base holds it already. The caller then adds these slots to
+// stale. A later pane is not merged yet, so its change needs no repair; hottest
+// notes it as one that still changes.
 func (w *slide[P, PP]) changing(end int64) bool {
 	if w.asked {
 		w.asked, w.hottest = false, math.MaxInt64
@@ -110,10 +120,14 @@ func (w *slide[P, PP]) changing(end int64) bool {
 	return end > w.after
 }
 
-// follow makes base that of a window (after, upTo], from the panes that byT
-// holds. It reports false for a window that lies behind the current one, for
-// which nothing is kept: windows are computed in order of time, and those that are
-// computed again are few.
+// follow makes base the merge of the window (after, upTo] up to merged, from the
+// panes that byT holds. It reports false for a window that lies behind the current
+// one, for which nothing is kept: windows are computed in order of time, and those
+// that are computed again are few.
+//
+// Stale slots are computed again first. If they are more than a quarter, everything
+// is merged anew instead, and from then on the panes of a window's last step are
+// not merged before the window has moved on (wary): they change too often.
 func (w *slide[P, PP]) follow(byT map[int64][]P, slots int, after, upTo int64) bool {
 	if w.set && (after < w.after || upTo < w.merged) {
 		return false
@@ -143,8 +157,9 @@ func (w *slide[P, PP]) follow(byT map[int64][]P, slots int, after, upTo int64) b
 	return true
 }
 
-// extend merges the panes up to merged into the tail, and into base if it is
-// to stay.
+// extend merges the panes in (w.merged, merged] into the tail, and into base if
+// base is true; a base that is about to be replaced need not have them. Without a
+// block (split == after) there is no tail.
 func (w *slide[P, PP]) extend(byT map[int64][]P, merged int64, base bool) {
 	for end := w.merged + w.width; end <= merged; end += w.width {
 		if p := byT[end]; p != nil {
@@ -159,7 +174,8 @@ func (w *slide[P, PP]) extend(byT map[int64][]P, merged int64, base bool) {
 	w.merged = max(w.merged, merged)
 }
 
-// move makes base that of a window that begins at a later after.
+// move makes base the merge of a window that begins later, at after. Within the
+// block that is one merge per slot: the suffix that begins there, and the tail.
 func (w *slide[P, PP]) move(byT map[int64][]P, after, merged int64) {
 	if after >= w.split {
 		// It has left its first block: the next block's suffixes are needed.
@@ -295,8 +311,9 @@ func (w *slide[P, PP]) take(n int) []P {
 	return make([]P, 0, n)
 }
 
-// recycle keeps an array that is not used any more for take, a few at most.
-// What its partials point to is let go.
+// recycle keeps an array that is not used any more for take, at most about as many
+// as a block has steps. Partials that point to memory are cleared, so that the
+// array does not keep that memory alive.
 func (w *slide[P, PP]) recycle(a []P) {
 	if !w.kind.Flat() {
 		clear(a)
@@ -371,7 +388,9 @@ func (w *slide[P, PP]) bytes() int64 {
 	return n
 }
 
-// slotSet is a set of slots that is cheap to add the same slot to again.
+// slotSet is a set of slots: slots lists them once each, and bit s of has says that
+// s is among them. Adding a slot again costs a look at one bit, which matters
+// because every sample of a late segment adds its slot.
 type slotSet struct {
 	slots []int32
 	has   []uint64

@@ -6,7 +6,7 @@ import (
 	"laminar/sequence"
 )
 
-// slotPage is how many series ids one page of a slotIndex covers.
+// slotPage is how many series ids one page of a SlotIndex covers.
 const slotPage = 1024
 
 // NoSlot says that a series is not a member.
@@ -19,7 +19,7 @@ type SlotIndex struct {
 	pages [][]int32
 }
 
-// Get returns the slot of a series, or noSlot.
+// Get returns the slot of a series, or NoSlot.
 func (x *SlotIndex) Get(id sequence.SeriesID) int32 {
 	p := uint32(id) / slotPage
 	if p >= uint32(len(x.pages)) || x.pages[p] == nil {
@@ -44,7 +44,8 @@ func (x *SlotIndex) Set(id sequence.SeriesID, slot int32) {
 	x.pages[p][int(id)%slotPage] = slot
 }
 
-// SlotValues is the values of some slots.
+// SlotValues is the values of some slots: Values[i] is the value of Slots[i]. A slot
+// without a value is not listed.
 type SlotValues struct {
 	Slots  []int32
 	Values []float64

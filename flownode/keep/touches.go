@@ -1,10 +1,11 @@
 package keep
 
-// Which cells something was seen in.
+// Sets of cells: a round notes the cells that late samples fall in.
 
-// Touches is a set of cells: of groups, or of slots, by pane. The zero value is
-// empty. Bits, because a backlog can touch every group of many panes: a map of cells
-// would take fifty times the memory and most of the round.
+// Touches is a set of cells, by pane and number; a number is a group's or a slot's,
+// as its user decides. The zero value is empty. Numbers are bits, because a backlog
+// can touch every group of many panes: a map of cells would take fifty times the
+// memory and most of the round.
 type Touches struct {
 	ByPane map[int64][]uint64 // pane end -> bit set
 
