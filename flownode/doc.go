@@ -45,8 +45,12 @@
 //	a round fails              nothing is stored; its flows are loaded again
 //	the commit is unknown      the same: the stored vector tells
 //	another owner (fenced)     the same
-//	the leader dies            the advisory lock goes with its connection;
-//	                           another node takes the flows at a higher epoch
+//	the leader ends            it gives up its lease; another node takes the flows
+//	                           at a higher epoch
+//	the leader dies            the same, when its session is gone for 2 s
+//	the leader stands still    the same, when its lease has run out, after 10 s by
+//	                           the database's clock; it ends its rounds after 7 s,
+//	                           or when it goes on: until then the fence tells (I4)
 //	hints are lost             rounds begin a poll interval later
 //	history changed            members and state are dropped, everything stored
 //	                           counts as delta

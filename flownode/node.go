@@ -2,6 +2,7 @@ package flownode
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -96,37 +97,66 @@ func (n *Node) Wake() {
 	}
 }
 
-// Run campaigns for leadership and keeps the flows up to date while it leads,
-// until ctx ends. It returns only when all goroutines it started are gone.
+// trust is how long after a beat a node leads without another one. It is shorter than
+// the time after which another flownode may lead. It is counted by this process's
+// monotonic clock, from before the beat, and only bounds: who leads is for the
+// database's clock to say.
+const trust = 7 * time.Second
+
+// errTermOver says why the rounds of a term end.
+var errTermOver = errors.New("this flownode does not lead any more")
+
+// Run beats, and keeps the flows up to date while this flownode leads, until ctx ends.
+// It returns only when all goroutines it started are gone.
 func (n *Node) Run(ctx context.Context) error {
+	defer n.cfg.Elector.Leave(context.WithoutCancel(ctx))
 	for ctx.Err() == nil {
-		if err := n.term(ctx); err != nil && ctx.Err() == nil {
+		began := time.Now()
+		switch term, err := n.cfg.Elector.Beat(ctx); {
+		case ctx.Err() != nil:
+		case err != nil:
 			n.log.Warn("cannot campaign for leadership", "err", err)
-			sleep(ctx, n.cfg.PollInterval)
+		case term != 0:
+			n.term(ctx, term, began)
 		}
+		sleep(ctx, n.cfg.PollInterval)
 	}
 	return nil
 }
 
-// term is one leadership: it waits for it, leads, and gives it up.
-func (n *Node) term(ctx context.Context) error {
-	lost, resign, err := n.cfg.Elector.Campaign(ctx)
-	if err != nil {
-		return err
-	}
-	defer resign()
-	n.log.Info("this flownode leads")
+// term is one leadership, won by a beat that began at a time.
+func (n *Node) term(ctx context.Context, term int64, began time.Time) {
+	n.log.Info("this flownode leads", "term", term)
 	n.metrics.leader.Set(1)
 	defer n.metrics.leader.Set(0)
-	n.lead(ctx, lost)
-	return nil
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	// Whatever hangs, this does not wait for it.
+	expiry := time.AfterFunc(trust-time.Since(began), func() { end(errTermOver) })
+	defer expiry.Stop()
+	n.lead(ctx, func() {
+		began := time.Now()
+		switch now, err := n.cfg.Elector.Beat(ctx); {
+		case err != nil:
+			if ctx.Err() == nil {
+				n.log.Warn("cannot renew leadership; trying again", "err", err)
+			}
+		case now != term:
+			end(errTermOver)
+		default:
+			expiry.Reset(trust - time.Since(began))
+		}
+	})
+	if errors.Is(context.Cause(ctx), errTermOver) {
+		n.log.Warn("leadership lost; standing by", "term", term)
+	}
 }
 
-// lead works all groups until ctx ends or leadership is lost. It returns when all
-// workers have ended, so that a node never works beside its successor knowingly; if
-// it does unknowingly, because the loss is noticed late, the fence of its commits
-// tells (I4).
-func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
+// lead works all groups until ctx ends. It beats once in a poll, in the goroutine that
+// polls: a node that cannot poll is not to lead. It returns when all workers have ended,
+// so that a node never works beside its successor knowingly; if it does unknowingly,
+// because it stood still, the fence of its commits tells (I4).
+func (n *Node) lead(ctx context.Context, beat func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var workers errgroup.Group
@@ -157,10 +187,8 @@ func (n *Node) lead(ctx context.Context, lost <-chan struct{}) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-lost:
-			n.log.Warn("leadership lost; standing by")
-			return
 		case <-ticker.C:
+			beat()
 		case <-n.look:
 		}
 	}

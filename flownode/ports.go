@@ -50,9 +50,16 @@ type JobQueue interface {
 	NextJobs(ctx context.Context, flows []progress.FlowID) ([]progress.Job, error)
 }
 
-// Elector makes one flownode of many the active one.
+// Elector makes one flownode of many the active one. One goroutine uses it.
 type Elector interface {
-	// Campaign blocks until this process is the only leader or ctx ends. The
-	// channel is closed when leadership is lost; resign gives it up.
-	Campaign(ctx context.Context) (lost <-chan struct{}, resign func(), err error)
+	// Beat says that this flownode is alive. It is called about every second, and
+	// returns the term in which this flownode leads, 0 while another one does. Terms
+	// differ. On an error nothing is known of either.
+	//
+	// No other flownode leads before 10 s after a Beat that has returned the term
+	// began, by the database's clock.
+	Beat(ctx context.Context) (term int64, err error)
+
+	// Leave gives up leadership: this flownode ends.
+	Leave(ctx context.Context)
 }

@@ -115,7 +115,7 @@ func (w *storeWorld) restart() {
 	w.Helper()
 	ports := storePorts{w.store.Reader, &w.ahead}
 	var err error
-	w.node, err = New(Config{Snapshots: ports, Catalog: w.store.Catalogue, Results: w.store.Results, Jobs: w.store.Jobs, Elector: w.store, Logger: slog.New(slog.DiscardHandler)})
+	w.node, err = New(Config{Snapshots: ports, Catalog: w.store.Catalogue, Results: w.store.Results, Jobs: w.store.Jobs, Elector: w.store.Members.New(""), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.Fatal(err)
 	}

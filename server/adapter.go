@@ -65,5 +65,5 @@ var (
 	_ flownode.Catalog      = (*flowstore.Catalogue)(nil)
 	_ flownode.Materializer = (*flowstore.Results)(nil)
 	_ flownode.JobQueue     = (*flowstore.Jobs)(nil)
-	_ flownode.Elector      = (*sqlstore.Store)(nil)
+	_ flownode.Elector      = (*flowstore.Member)(nil)
 )

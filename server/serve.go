@@ -74,7 +74,7 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	node, err := newNode(c, store, log, reg)
+	node, err := newNode(c, store, store.Members.New(listener.Addr().String()), log, reg)
 	if err != nil {
 		return nil, err
 	}
@@ -118,9 +118,9 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 	}, nil
 }
 
-func newNode(c Config, store *sqlstore.Store, log *slog.Logger, reg prometheus.Registerer) (*flownode.Node, error) {
+func newNode(c Config, store *sqlstore.Store, member *flowstore.Member, log *slog.Logger, reg prometheus.Registerer) (*flownode.Node, error) {
 	return flownode.New(flownode.Config{
-		Snapshots: NodeStore{store}, Catalog: store.Catalogue, Results: store.Results, Jobs: store.Jobs, Elector: store,
+		Snapshots: NodeStore{store}, Catalog: store.Catalogue, Results: store.Results, Jobs: store.Jobs, Elector: member,
 		Executor: c.Flownode.Executor, RoundBudget: c.Flownode.RoundBudget, MaxStateBytes: c.Flownode.MaxState,
 		// Most connections are for taking samples in, which must not wait.
 		MaxRounds: max(1, c.Database.MaxConnections/4),

@@ -14,8 +14,8 @@
 // above it. A Store holds one of each, and adds nothing to them: to write samples,
 // take the Store's Writer.
 //
-// Leadership is an advisory lock that belongs to a session: it keeps flownodes from
-// doing the same work twice. Hints go over NOTIFY and may be lost (I5). Neither
+// Leadership is a lease, a row that only the database's clock judges: it keeps
+// flownodes from doing the same work twice. Hints go over NOTIFY and may be lost (I5). Neither
 // makes anything right: what the flows' epochs and vectors do not allow is refused,
 // and what no hint told is found by polling.
 //

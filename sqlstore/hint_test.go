@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"laminar/sequence"
-	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -124,62 +123,5 @@ func TestHintsAreGathered(t *testing.T) {
 	}
 	if msg.Payload != "{1:999 2:999}" {
 		t.Errorf("first message %q, want all in one", msg.Payload)
-	}
-}
-
-// TestElection: one of two leads; when it resigns, or its connection is cut,
-// the other does.
-func TestElection(t *testing.T) {
-	db := sqltest.NewRawDB(t, 2)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	lost, resign, err := db.Store.Campaign(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	type won struct {
-		lost   <-chan struct{}
-		resign func()
-	}
-	second := make(chan won, 1)
-	campaign := func(s *sqlstore.Store) {
-		lost, resign, err := s.Campaign(ctx)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		second <- won{lost, resign}
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() { campaign(db.Store) })
-	select {
-	case <-second:
-		t.Fatal("two leaders at once")
-	case <-lost:
-		t.Fatal("leadership lost for no reason")
-	case <-time.After(1500 * time.Millisecond): // longer than a candidate's pause
-	}
-	resign()
-	wg.Wait()
-	leader := <-second
-	defer leader.resign()
-
-	db.Exec(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`)
-	select {
-	case <-leader.lost:
-	case <-ctx.Done():
-		t.Fatal("a leader whose connection was cut does not notice")
-	}
-	again, resignAgain, err := db.Store.Campaign(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resignAgain()
-	<-again
-
-	ended, end := context.WithCancel(t.Context())
-	end()
-	if _, _, err := db.Store.Campaign(ended); err == nil {
-		t.Error("a campaign whose context has ended was won")
 	}
 }

@@ -27,6 +27,7 @@ type Store struct {
 	Catalogue *flowstore.Catalogue // flows, and how far each is
 	Jobs      *flowstore.Jobs      // refills
 	Results   *flowstore.Results   // what rounds make of flows
+	Members   *flowstore.Members   // flownodes, and which of them leads
 }
 
 // Open connects to the database and checks that it can be used: PostgreSQL 13
@@ -42,11 +43,12 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		db:     db,
-		Schema: schema.New(db, cfg.ResultSchema, log),
-		Writer: raw.NewWriter(db, cfg.MissedSamples),
-		Reader: raw.NewReader(db),
-		Keeper: raw.NewKeeper(db, cfg.DropGrace, cfg.MergeSamples),
+		db:      db,
+		Members: flowstore.NewMembers(db, log),
+		Schema:  schema.New(db, cfg.ResultSchema, log),
+		Writer:  raw.NewWriter(db, cfg.MissedSamples),
+		Reader:  raw.NewReader(db),
+		Keeper:  raw.NewKeeper(db, cfg.DropGrace, cfg.MergeSamples),
 	}
 	s.Catalogue, s.Jobs, s.Results = flowstore.New(db, s.Reader, cfg.ResultSchema)
 	return s, nil
@@ -58,6 +60,10 @@ func (s *Store) Close() { s.db.Close() }
 // Pool is the pool the store works with, for status queries and tests. Its
 // connections have the session settings of the store.
 func (s *Store) Pool() *pgxpool.Pool { return s.db.Pool() }
+
+// Waiting reports whether this process waits for a lease: flowstore.LeaderLease,
+// raw.SealLease or schema.MigrateLease.
+func (s *Store) Waiting(purpose string) bool { return s.db.Waiting(purpose) }
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }

@@ -76,6 +76,18 @@ var (
 	Clock string
 )
 
+// Flownodes.
+var (
+	//go:embed flownode_seen.sql
+	FlownodeSeen string
+	//go:embed flownode_leave.sql
+	FlownodeLeave string
+	//go:embed flownode_prune.sql
+	FlownodePrune string
+	//go:embed flownode_list.sql
+	FlownodeList string
+)
+
 // RetentionKept tells how long the serving processes keep raw samples.
 //
 //go:embed retention_kept.sql

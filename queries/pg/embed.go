@@ -1,5 +1,5 @@
-// Package pg holds what a session of the database is made with; see package
-// queries for what a file tells.
+// Package pg holds what a session of the database is made with, and leases; see
+// package queries for what a file tells.
 package pg
 
 import _ "embed" // the variables below hold the files' texts
@@ -12,4 +12,22 @@ var (
 	ServerInfo string
 	//go:embed notify.sql
 	Notify string
+)
+
+// Leases.
+var (
+	//go:embed lease_create.sql
+	LeaseCreate string
+	//go:embed lease_there.sql
+	LeaseThere string
+	//go:embed lease_look.sql
+	LeaseLook string
+	//go:embed lease_take.sql
+	LeaseTake string
+	//go:embed lease_renew.sql
+	LeaseRenew string
+	//go:embed lease_give_up.sql
+	LeaseGiveUp string
+	//go:embed lease_blockers.sql
+	LeaseBlockers string
 )

@@ -115,6 +115,9 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress.Flow, name, schema string, err error) {
 	var definition, vector, flushes []byte
 	flow.ID = id
+	if _, err = tx.Exec(ctx, setIdleLimit); err != nil {
+		return flow, "", "", err
+	}
 	err = tx.QueryRow(ctx, queries.FlowTake, int32(id)).Scan(&name, &schema, &flow.Epoch, &definition, &vector, &flushes,
 		&flow.EmittedUntil, &flow.NewestT, &flow.NewestAt, &flow.Watermark, &flow.BeginsAfter, &flow.Error)
 	switch {

@@ -64,6 +64,10 @@ func (s *Results) Commit(ctx context.Context, rounds []progress.Round) ([]progre
 	return out, nil
 }
 
+// setIdleLimit makes the server end a transaction that has locked flows and whose
+// process stands still, before another flownode leads and needs them.
+const setIdleLimit = "set local idle_in_transaction_session_timeout = '8s'"
+
 // commit is Commit; what becomes of each round is in out.
 func (s *Results) commit(ctx context.Context, rounds []progress.Round, out []progress.Outcome) error {
 	conn, err := s.db.Pool().Acquire(ctx)
@@ -136,6 +140,7 @@ func (s *Results) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round,
 	// Another's lock on a result table must hold up that flow and not all of
 	// them; for the join methods see result_whole.
 	batch.Queue("set local lock_timeout = '2s'")
+	batch.Queue(setIdleLimit)
 	batch.Queue("set local enable_nestloop = off")
 	batch.Queue("set local jit = off")
 	var owned []int32

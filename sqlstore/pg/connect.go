@@ -37,8 +37,7 @@ var laterSettings = []struct {
 }{
 	// Ends the wait for a region's lock of a client that is gone.
 	{14, "set client_connection_check_interval = '10s'"},
-	// The locks of leadership and sealing belong to sessions that do nothing,
-	// and so does listening.
+	// A session that listens says nothing.
 	{14, "set idle_session_timeout = 0"},
 	{17, "set transaction_timeout = 0"},
 }
@@ -152,7 +151,7 @@ func inspect(ctx context.Context, pool *pgxpool.Pool) (Server, error) {
 }
 
 // detectPooler refuses a transaction pooler. Behind one, a session's settings,
-// its advisory locks and its exported snapshots belong to no client.
+// its time limits and its exported snapshots belong to no client.
 //
 // A pooler that hands out the session given back last gives a second client
 // that begins a transaction the one the first client has just used; one that

@@ -16,6 +16,8 @@ type DB struct {
 	schema string
 	server Server
 	copies sync.Pool // of *CopyStream
+	waits  waits
+	log    *slog.Logger
 }
 
 // Open connects to the database and checks that it can be used: PostgreSQL 13
@@ -34,7 +36,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*DB, error) {
 	if !server.fsync {
 		log.Warn("the server runs with fsync=off: a crash of its machine loses acknowledged samples")
 	}
-	return &DB{pool: pool, schema: cfg.Schema, server: server}, nil
+	return &DB{pool: pool, schema: cfg.Schema, server: server, log: log}, nil
 }
 
 // Close waits until all connections have been given back, then closes them.

@@ -10,7 +10,7 @@
 //   - Sessions. Every session of the pool, and every dedicated one, has the
 //     settings of queries/pg/session_settings.sql: Laminar's schema on the search
 //     path, READ COMMITTED, UTC. Open refuses a transaction pooler, behind which
-//     settings, advisory locks and exported snapshots would belong to no session.
+//     settings, LISTEN and exported snapshots would belong to no session.
 //   - Errors. Only errors.go, and connecterror.go at the start, look into an error
 //     of the driver. An error that has passed Interpret carries a sentinel wherever
 //     a caller has something to decide. An answer to COMMIT passes InterpretCommit: everything but a clear

@@ -34,6 +34,9 @@ const (
 	stateObjectInUse        = "55006"
 	stateUniqueViolation    = "23505"
 	stateDependentObjects   = "2BP01"
+	stateDuplicateSchema    = "42P06"
+	stateDuplicateTable     = "42P07"
+	stateDuplicateObject    = "42710"
 )
 
 // sentinels are the answers of a store that callers tell apart.
@@ -194,6 +197,16 @@ func Dependents(err error) string {
 
 // KeyTaken reports whether a row was refused because another row has its key.
 func KeyTaken(err error) bool { return sqlState(err) == stateUniqueViolation }
+
+// MadeMeanwhile reports whether an object could not be made because another session
+// has just made it. The server may say so in the words of its own catalogue's keys.
+func MadeMeanwhile(err error) bool {
+	switch sqlState(err) {
+	case stateDuplicateSchema, stateDuplicateTable, stateDuplicateObject, stateUniqueViolation:
+		return true
+	}
+	return false
+}
 
 // OutOfRange reports whether a number left the range of its type, as a sum of
 // float8 does that overflows.

@@ -51,7 +51,7 @@
 // drop can have to wait for a reader, and it gives up soon, rather than hold up
 // the readers that come behind it.
 //
-// The advisory lock "seal" belongs to a session. It saves work: that no generation
+// Generations move on under a lease. It saves work: that no generation
 // is sealed twice is seen to by the row of the generation.
 //
 // # What it relies on, and what it does not do

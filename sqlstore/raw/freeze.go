@@ -27,8 +27,8 @@ import (
 // transaction.
 
 const (
-	// sealLock is the purpose of the lock under which generations move on.
-	sealLock = "seal"
+	// SealLease is the purpose of the lease under which generations move on.
+	SealLease = "seal"
 	// sealLockWait is how long a freeze or a seal waits for another process that
 	// merges a generation.
 	sealLockWait = 30 * time.Minute
@@ -61,7 +61,7 @@ func NewKeeper(db *pg.DB, dropGrace time.Duration, mergeSamples int64) *Keeper {
 //
 // Flushes wait for it, for as long as one small transaction takes.
 func (k *Keeper) Freeze(ctx context.Context) (closed int32, err error) {
-	unlock, err := k.db.LockOut(ctx, sealLock, sealLockWait)
+	unlock, err := k.db.LockOut(ctx, SealLease, sealLockWait)
 	if err != nil {
 		return 0, fmt.Errorf("freeze: %w", err)
 	}
@@ -142,7 +142,7 @@ func moveOn(ctx context.Context, tx pgx.Tx, current int32) error {
 	if err != nil {
 		return err
 	}
-	// The advisory lock can have been lost; the row decides.
+	// The lease can have been lost; the row decides.
 	if tag.RowsAffected() != 1 {
 		return fmt.Errorf("generation %d is not the current one any more", current)
 	}

@@ -120,10 +120,10 @@ func (k *Keeper) Seal(ctx context.Context, opts SealOptions) (SealReport, error)
 	return report, err
 }
 
-// sealAlone seals a generation as the only process that seals. The lock saves
+// sealAlone seals a generation as the only process that seals. The lease saves
 // work; that no generation is sealed twice is seen to by the transaction.
 func (k *Keeper) sealAlone(ctx context.Context, generation int32, opts SealOptions) (written, error) {
-	unlock, err := k.db.LockOut(ctx, sealLock, sealLockWait)
+	unlock, err := k.db.LockOut(ctx, SealLease, sealLockWait)
 	if err != nil {
 		return written{}, err
 	}

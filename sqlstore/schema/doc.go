@@ -7,8 +7,9 @@
 // regions there are, is written once and stays: it decides in which region each
 // series lives.
 //
-// Several processes may start at once. One of them migrates, under an advisory
-// lock, and the others wait for it. A migration and the version that it leads to
+// Several processes may start at once. One of them migrates, under a lease, and the
+// others wait for it. The two schemas and the table of leases are made before that,
+// by statements of which the server lets one succeed. A migration and the version that it leads to
 // are one transaction, so a process that ends in the middle leaves the version
 // before, and nothing for a person to repair.
 //

@@ -20,14 +20,19 @@ import (
 //
 // A database that is newer than this binary is refused.
 func (in *Installer) Migrate(ctx context.Context) error {
-	unlock, err := in.db.LockOut(ctx, "migrate", migrateWait)
-	if err != nil {
-		return fmt.Errorf("wait for another process that migrates the database: %w", err)
-	}
-	defer unlock()
+	// The lease is a row of a table in the schema, so these two come before it. Of
+	// processes that make them at once the server lets one through.
 	if err := in.createSchemas(ctx); err != nil {
 		return err
 	}
+	if err := in.db.MakeLeases(ctx); err != nil {
+		return in.migrateError(err)
+	}
+	unlock, err := in.db.LockOut(ctx, MigrateLease, migrateWait)
+	if err != nil {
+		return in.migrateError(fmt.Errorf("wait for another process that migrates: %w", err))
+	}
+	defer unlock()
 	if err := in.withMigrator(func(m *migrate.Migrate, newest uint) error {
 		if err := in.awaitMigration(ctx); err != nil {
 			return err
@@ -76,7 +81,7 @@ func (in *Installer) awaitMigration(ctx context.Context) error {
 // MigrateDown removes everything that Migrate made but the schemas. All data is
 // lost; it is for tests.
 func (in *Installer) MigrateDown(ctx context.Context) error {
-	unlock, err := in.db.LockOut(ctx, "migrate", migrateWait)
+	unlock, err := in.db.LockOut(ctx, MigrateLease, migrateWait)
 	if err != nil {
 		return fmt.Errorf("wait for another process that migrates the database: %w", err)
 	}
@@ -151,7 +156,7 @@ func (in *Installer) createSchemas(ctx context.Context) error {
 		}
 	}
 	for _, name := range missing {
-		if _, err := in.db.Pool().Exec(ctx, "create schema "+pg.Quoted(name)); err != nil {
+		if _, err := in.db.Pool().Exec(ctx, "create schema "+pg.Quoted(name)); err != nil && !pg.MadeMeanwhile(err) {
 			return fmt.Errorf("create schema %s: %w", name, pg.Interpret(err))
 		}
 	}

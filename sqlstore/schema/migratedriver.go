@@ -18,6 +18,9 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// MigrateLease is the purpose of the lease under which a process migrates.
+const MigrateLease = "migrate"
+
 // migrateWait is how long Migrate waits for another process that migrates, and
 // how long a migration waits for a lock.
 const migrateWait = time.Minute

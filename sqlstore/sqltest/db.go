@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"laminar/migrations"
+	pgsql "laminar/queries/pg"
 	"laminar/queries/view"
 	"laminar/sqlstore"
 	"laminar/sqlstore/pg"
@@ -181,7 +182,7 @@ func schemaHash(t testing.TB) string {
 		}
 		fmt.Fprintf(h, "%s %d\n%s", name, len(text), text)
 	}
-	for _, text := range view.Installed() {
+	for _, text := range append(view.Installed(), pgsql.LeaseCreate) {
 		fmt.Fprintf(h, "%d\n%s", len(text), text)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])

@@ -36,6 +36,13 @@ func committed(statement string) func(sqltest.Message) bool {
 	return func(m sqltest.Message) bool { return m.Committed(statement) }
 }
 
+// answered is the end of the answer to a statement outside a transaction.
+func answered(statement string) func(sqltest.Message) bool {
+	return func(m sqltest.Message) bool {
+		return m.FromServer && m.Kind == 'Z' && slices.Contains(m.Tx, statement)
+	}
+}
+
 // rowOf is a row among the answers to a transaction with the statement.
 func rowOf(statement string) func(sqltest.Message) bool {
 	return func(m sqltest.Message) bool {
@@ -68,7 +75,9 @@ var cutPoints = []cutPoint{
 	{name: "listen/notification", at: moments{notification, notification}},
 	{name: "listen/statement", at: moments{notification, runs(`listen "laminar_hint_laminar"`)}},
 	{name: "listen/notify", at: moments{runs("notify")}},
-	{name: "leader/ping", at: moments{runs("-- ping")}},
+	{name: "leader/alive", at: moments{runs("flownode_seen")}},
+	{name: "leader/renewal_not_done", at: moments{runs("lease_renew")}},
+	{name: "leader/renewal_done", at: moments{answered("lease_renew")}},
 }
 
 // TestFaultCut breaks connections at every named point, while samples come in.

@@ -151,7 +151,10 @@ func (s *testbed) send(n int) {
 
 // load sends scrape after scrape in the background until stop is called, which
 // returns when the last one is acknowledged. wait returns after n more scrapes.
-func (s *testbed) load() (wait func(n int), stop func()) {
+func (s *testbed) load() (wait func(n int), stop func()) { return s.loadAt(&s.Addr) }
+
+// loadAt is load to another process.
+func (s *testbed) loadAt(address *string) (wait func(n int), stop func()) {
 	ended := make(chan struct{})
 	done := make(chan struct{})
 	var acked atomic.Int64
@@ -160,7 +163,7 @@ func (s *testbed) load() (wait func(n int), stop func()) {
 		pace := time.NewTicker(faultPace)
 		defer pace.Stop()
 		for {
-			if err := s.scrape(s.Addr); err != nil {
+			if err := s.scrape(*address); err != nil {
 				s.t.Errorf("a scrape was %v", err)
 				return
 			}

@@ -52,7 +52,7 @@ func (k *node) start(o op) {
 	k.reach = func(string) error { return k.ctx.Err() }
 	cfg := flownode.Config{
 		Snapshots: nodeStore{k.store.Reader, k}, Catalog: nodeCatalog{k.store.Catalogue, k}, Results: nodeResults{k.store.Results, k},
-		Jobs: k.store.Jobs, Elector: k.store,
+		Jobs: k.store.Jobs, Elector: k.store.Members.New(""),
 		Executor: flowdef.Executor(o.Executor), MaxStateBytes: o.State, Logger: quiet,
 	}
 	if o.Tight {

@@ -105,12 +105,12 @@ func (d *running) end(k *node) {
 }
 
 // elected is the elector of a node that believes it leads, whatever others
-// believe: as a leader does that has lost its lock and has not heard of it.
+// believe: as a leader does that has lost its lease and has not heard of it.
 type elected struct{}
 
-func (elected) Campaign(ctx context.Context) (<-chan struct{}, func(), error) {
-	return make(chan struct{}), func() {}, ctx.Err()
-}
+func (elected) Beat(ctx context.Context) (int64, error) { return 1, ctx.Err() }
+
+func (elected) Leave(context.Context) {}
 
 func (d *running) drive(k *node, o op) {
 	switch o.Do {

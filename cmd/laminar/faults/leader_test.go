@@ -1,0 +1,226 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/cmd/laminar/internal/laminartest"
+	"laminar/sqlstore/sqltest"
+)
+
+// replacedWithin is how long flows may stand still because their leader does.
+const replacedWithin = 15 * time.Second
+
+// newPair is a testbed that leads, behind its proxy, and another process that stands
+// by, with a connection to the database of its own.
+func newPair(t *testing.T) (s *testbed, other *laminartest.Installation) {
+	t.Helper()
+	db := sqltest.New(t)
+	s = newTestbedAt(t, db.URL)
+	s.Serve()
+	s.untilLeads(s.Addr)
+	other = laminartest.New(t, "--flows", faultFlows)
+	other.URL = db.URL
+	other.Serve()
+	s.peers = []string{other.Addr}
+	return s, other
+}
+
+// leads reports whether the process at an address says that it leads.
+func (s *testbed) leads(address string) bool {
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
+	defer cancel()
+	found, err := s.metrics(ctx, address, "laminar_flow_leader ")
+	return err == nil && found["laminar_flow_leader"] == "1"
+}
+
+func (s *testbed) untilLeads(address string) {
+	s.t.Helper()
+	s.until("a process leads", func() bool { return s.leads(address) })
+}
+
+// replaced waits until another process has taken over all flows, and fails when that
+// takes too long.
+func (s *testbed) replaced(other *laminartest.Installation, since time.Time) {
+	s.t.Helper()
+	pool := other.Pool()
+	began := time.Now()
+	s.until("another process has taken over the flows", func() bool {
+		var behind int
+		err := pool.QueryRow(s.t.Context(), "select count(*) from flow where updated_at < $1", since).Scan(&behind)
+		return err == nil && behind == 0 && s.leads(other.Addr)
+	})
+	took := time.Since(began)
+	s.t.Logf("replaced after %s", took.Round(100*time.Millisecond))
+	if took > replacedWithin {
+		s.t.Errorf("flows stood still for %s, want %s at most", took, replacedWithin)
+	}
+}
+
+// databaseNow is the database's clock.
+func (s *testbed) databaseNow(other *laminartest.Installation) (now time.Time) {
+	s.t.Helper()
+	if err := other.Pool().QueryRow(s.t.Context(), "select clock_timestamp()").Scan(&now); err != nil {
+		s.t.Fatal(err)
+	}
+	return now
+}
+
+// TestFaultFrozenLeader stops the process that leads, between rounds and in the middle
+// of a commit. Another one takes over, and when the first goes on it does no harm.
+func TestFaultFrozenLeader(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]func(sqltest.Message) bool{
+		"anywhere":  nil,
+		"in_commit": commits("flow_progress"),
+		"in_fence":  answered("flow_fence"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, other := newPair(t)
+			wait, stop := s.loadAt(&other.Addr)
+			wait(20)
+			var trap *sqltest.Trap
+			if at != nil {
+				trap = s.proxy.Trap(at)
+				s.sprung(trap)
+			}
+			if err := s.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if s.Cmd != nil {
+					_ = s.Cmd.Process.Signal(syscall.SIGCONT)
+				}
+			})
+			s.replaced(other, s.databaseNow(other))
+			wait(20)
+			if err := s.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
+				t.Fatal(err)
+			}
+			if trap != nil {
+				trap.Release(sqltest.Pass)
+			}
+			s.until("the first notices that its term is over", func() bool { return !s.leads(s.Addr) })
+			wait(20)
+			stop()
+			s.settle()
+			if !s.leads(other.Addr) || s.leads(s.Addr) {
+				t.Error("the first leads again, with nobody having ended the second")
+			}
+			s.Stop() // its log is whole then
+			if log := s.Log.String(); !strings.Contains(log, "leadership lost; standing by") {
+				t.Error("the first does not say that it has lost leadership")
+			}
+		})
+	}
+}
+
+// TestFaultCutLeader cuts the network between the leader and the database, so that
+// nothing arrives and nobody is told. The leader ends its rounds by itself, another
+// one takes over, and what arrives late in the end does no harm.
+func TestFaultCutLeader(t *testing.T) {
+	t.Parallel()
+	s, other := newPair(t)
+	wait, stop := s.loadAt(&other.Addr)
+	wait(20)
+	mended := make(chan struct{})
+	s.proxy.Filter(func(sqltest.Message) sqltest.Verdict {
+		select {
+		case <-mended:
+			return sqltest.Pass
+		case <-t.Context().Done():
+			return sqltest.Break
+		}
+	})
+	since := s.databaseNow(other)
+	s.until("the leader ends its rounds", func() bool { return !s.leads(s.Addr) })
+	s.replaced(other, since)
+	wait(20)
+	s.proxy.Filter(nil)
+	close(mended)
+	wait(20)
+	stop()
+	s.settle()
+}
+
+// TestFaultLeaderSessions ends the session that the leader renews its lease in, again
+// and again. It stays the leader.
+func TestFaultLeaderSessions(t *testing.T) {
+	t.Parallel()
+	s, _ := newPair(t)
+	wait, stop := s.load()
+	pool := s.Pool()
+	for range 5 {
+		wait(10)
+		var pid int
+		if err := pool.QueryRow(t.Context(), "select pid from lease where purpose = 'flows' and pg_terminate_backend(pid)").Scan(&pid); err != nil {
+			t.Fatal(err)
+		}
+		s.until("the lease has another session", func() bool {
+			var now int
+			err := pool.QueryRow(t.Context(), "select pid from lease where purpose = 'flows'").Scan(&now)
+			return err == nil && now != pid
+		})
+	}
+	wait(20)
+	stop()
+	s.settle()
+}
+
+// TestFaultStranger lets a role that may do nothing but connect take the advisory locks
+// that decided who leads, seals and migrates before leases did. With it the leader is
+// killed, generations are sealed, and a process starts: nothing waits.
+func TestFaultStranger(t *testing.T) {
+	t.Parallel()
+	s, other := newPair(t)
+	var name string
+	if err := other.Pool().QueryRow(t.Context(), "select current_database()").Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	role := "nobody_" + name
+	sqltest.Run(t, other.URL, "create role "+role+" login password 'pw' nosuperuser")
+	t.Cleanup(func() { sqltest.Run(t, other.URL, "drop role "+role) })
+	cfg, err := pgx.ParseConfig(other.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.User, cfg.Password = role, "pw"
+	stranger, err := pgx.ConnectConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close(context.Background())
+	take := func() {
+		t.Helper()
+		for _, purpose := range []string{"flownode", "seal", "migrate"} {
+			h := fnv.New64a()
+			fmt.Fprintf(h, "laminar %s laminar", purpose)
+			if _, err := stranger.Exec(t.Context(), "select pg_advisory_lock($1)", int64(h.Sum64())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	wait, stop := s.loadAt(&other.Addr)
+	wait(20)
+	s.Kill()
+	since := s.databaseNow(other)
+	take()
+	s.replaced(other, since)
+	began := time.Now()
+	other.Must("seal")
+	if took := time.Since(began); took > replacedWithin {
+		t.Errorf("seal took %s", took)
+	}
+	s.Serve()
+	wait(20)
+	stop()
+	s.settle()
+}

@@ -1,0 +1,258 @@
+package pg
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	queries "laminar/queries/pg"
+	"laminar/sequence"
+)
+
+// What one process at a time should do is done under a lease: a row of Laminar's own
+// table, taken and renewed by conditional updates that compare its times with the
+// database's clock. Advisory locks would not do: every role that can connect may take
+// any key, and a process that stands still keeps its locks for as long as it stands.
+// Locks of rows or tables have the second fault too. A lease holds no transaction
+// open, so it holds back neither vacuum nor drops.
+//
+// A lease saves work; it is not what makes results right. Whoever stood still and goes
+// on believes for a moment that it has the lease. What is done under one must
+// therefore be safe when two do it: a round is fenced by vector and epoch (I4), a
+// seal by the generation's row, a migration by the lock of the table of versions.
+
+// The times of leases. A holder renews every LeaseRenew, and for the bound below it
+// counts by its own monotonic clock, from before it sent the renewal.
+const (
+	// LeaseRenew is how often a lease is renewed, and tried for.
+	LeaseRenew = time.Second
+	// LeaseTrust is how long after a renewal a holder may act on it.
+	LeaseTrust = 7 * time.Second
+	// leaseTime is how long after a renewal nobody else can take the lease, by the
+	// database's clock. It is longer than LeaseTrust, so that a holder that is cut off
+	// stops before another one begins.
+	leaseTime = 10 * time.Second
+	// leaseGone is the same when the session that renewed the lease is gone: time
+	// for a holder whose connection broke to renew it in a new one.
+	leaseGone = 2 * time.Second
+	// leaseTimeout bounds a look, a renewal and a taking. Two fit into LeaseTrust.
+	leaseTimeout = 3 * time.Second
+	// leaseLockTimeout is how long the server waits for a lock on the lease.
+	leaseLockTimeout = 2 * time.Second
+)
+
+// Process is what people are told of this process: its host and process id.
+var Process = sync.OnceValue(func() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "?"
+	}
+	return fmt.Sprintf("%s:%d", host, os.Getpid())
+})
+
+// Lease is one owner's side of a lease. It has a session of its own, opened when it is
+// needed and again after it broke. It belongs to one goroutine. Close it when done.
+type Lease struct {
+	db      *DB
+	purpose string
+	owner   [16]byte
+	conn    *pgx.Conn // nil while there is none
+	term    int64     // 0 while it is not known to be held
+	waits   bool      // as NoteWaiting said last
+}
+
+// NewLease makes an owner for a lease, who has not taken it.
+func (db *DB) NewLease(purpose string) *Lease {
+	l := &Lease{db: db, purpose: purpose}
+	_, _ = rand.Read(l.owner[:])                                        // never fails
+	l.owner[6], l.owner[8] = l.owner[6]&0x0f|0x40, l.owner[8]&0x3f|0x80 // as a random UUID is written
+	return l
+}
+
+// Owner tells this owner from all others.
+func (l *Lease) Owner() [16]byte { return l.owner }
+
+// Hold renews the lease, or takes it if it is free. It returns the term, which is
+// another one each time that the lease is taken, or 0 and who has the lease. An error
+// says that neither is known.
+func (l *Lease) Hold(ctx context.Context) (term int64, by Holder, err error) {
+	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
+	defer cancel()
+	term, by, err = l.hold(ctx)
+	if LockTimedOut(err) {
+		by = l.blocker(ctx)
+	}
+	if err != nil {
+		return 0, by, fmt.Errorf("lease %s: %w", l.purpose, Interpret(err))
+	}
+	return term, by, nil
+}
+
+func (l *Lease) hold(ctx context.Context) (int64, Holder, error) {
+	conn, err := l.Session(ctx)
+	if err != nil {
+		return 0, Holder{}, err
+	}
+	if l.term != 0 {
+		tag, err := conn.Exec(ctx, queries.LeaseRenew, l.purpose, l.owner, l.term)
+		if err != nil {
+			return 0, Holder{}, err
+		}
+		if tag.RowsAffected() == 1 {
+			return l.term, Holder{}, nil
+		}
+		l.term = 0
+	}
+	// Looking comes first, because taking locks the row, which its holder renews.
+	by, free, err := l.look(ctx, conn)
+	if err != nil || !free {
+		return 0, by, err
+	}
+	err = conn.QueryRow(ctx, queries.LeaseTake, l.purpose, l.owner, Process(), leaseTime.Milliseconds(), leaseGone.Milliseconds()).Scan(&l.term)
+	if errors.Is(err, pgx.ErrNoRows) { // another one was quicker
+		by, _, err = l.look(ctx, conn)
+	}
+	return l.term, by, err
+}
+
+// look tells who has the lease, and whether this owner may take it.
+func (l *Lease) look(ctx context.Context, conn *pgx.Conn) (by Holder, free bool, err error) {
+	err = conn.QueryRow(ctx, queries.LeaseLook, l.purpose, l.owner, leaseTime.Milliseconds(), leaseGone.Milliseconds()).
+		Scan(&free, &by.Process, &by.PID, &by.Role, &by.Application, &by.Client, &by.Since, &by.Seen)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Holder{}, true, nil
+	}
+	return by, free, err
+}
+
+// blocker is who holds a lock on the table of leases, as far as can be told.
+func (l *Lease) blocker(ctx context.Context) (by Holder) {
+	if l.conn == nil {
+		return by
+	}
+	err := l.conn.QueryRow(ctx, queries.LeaseBlockers).Scan(&by.PID, &by.Role, &by.Application, &by.Client, &by.Since, &by.Query)
+	if err != nil {
+		return Holder{} // it is for people, who are told of the error before
+	}
+	return by
+}
+
+// Session is the lease's session, for what its owner says together with renewing.
+func (l *Lease) Session(ctx context.Context) (*pgx.Conn, error) {
+	if l.conn != nil && !l.conn.IsClosed() {
+		return l.conn, nil
+	}
+	conn, err := l.db.Dedicated(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, "set lock_timeout = "+Milliseconds(leaseLockTimeout)); err != nil {
+		CloseConn(conn)
+		return nil, err
+	}
+	l.conn = conn
+	return conn, nil
+}
+
+// Close gives the lease up, if it is held, and closes the session. Where the database
+// does not hear of it the lease runs out.
+func (l *Lease) Close() {
+	l.NoteWaiting(false)
+	if l.conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaseTimeout)
+	defer cancel()
+	if l.term != 0 && !l.conn.IsClosed() {
+		_, _ = l.conn.Exec(ctx, queries.LeaseGiveUp, l.purpose, l.owner, l.term)
+	}
+	CloseConn(l.conn)
+	l.conn, l.term = nil, 0
+}
+
+// NoteWaiting says whether one that tries for a lease by itself waits for it.
+func (l *Lease) NoteWaiting(waiting bool) { l.db.waits.add(l.purpose, &l.waits, waiting) }
+
+// Waiting reports whether this process waits for a lease of a purpose that somebody
+// else has, or holds up.
+func (db *DB) Waiting(purpose string) bool { return db.waits.any(purpose) }
+
+// leasePoll is how often a lease that another process has is tried by work that
+// waits for it: short beside what is done under a lease.
+const leasePoll = 50 * time.Millisecond
+
+// LockOut makes this the only one that does purpose, until the returned function is
+// called. It waits for another one up to limit and then returns
+// sequence.ErrUnavailable.
+//
+// Should this process stand still or lose its connection for longer than a lease
+// lasts, another one can begin: what is done must still be safe then, only not useful.
+func (db *DB) LockOut(ctx context.Context, purpose string, limit time.Duration) (unlock func(), err error) {
+	lease := db.NewLease(purpose)
+	waiting := db.waits.begin(db.log, purpose)
+	defer waiting.end()
+	deadline := time.Now().Add(limit)
+	for {
+		term, by, err := lease.Hold(ctx)
+		if term != 0 {
+			return lease.keep(), nil
+		}
+		if err != nil && !LockTimedOut(err) {
+			lease.Close()
+			return nil, err
+		}
+		waiting.on(by)
+		if time.Now().After(deadline) {
+			lease.Close()
+			return nil, fmt.Errorf("%w: another process does %q: %s", sequence.ErrUnavailable, purpose, by)
+		}
+		if err := Sleep(ctx, leasePoll); err != nil {
+			lease.Close()
+			return nil, err
+		}
+	}
+}
+
+// keep renews a lease that is held, until the returned function gives it up. A renewal
+// that fails is tried again: the work goes on in any case.
+func (l *Lease) keep() (giveUp func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var renewing sync.WaitGroup
+	renewing.Go(func() {
+		for term := l.term; term != 0 && Sleep(ctx, LeaseRenew) == nil; {
+			if held, _, err := l.Hold(ctx); err == nil && held != term {
+				return // over; another term that it may have got is given up below
+			}
+		}
+	})
+	return func() {
+		cancel()
+		renewing.Wait()
+		l.Close()
+	}
+}
+
+// MakeLeases makes the table of leases where it is missing. Several processes may do
+// so at once: the one that the server lets through makes it.
+func (db *DB) MakeLeases(ctx context.Context) error {
+	for {
+		var there bool
+		err := db.pool.QueryRow(ctx, queries.LeaseThere, db.schema).Scan(&there)
+		if err == nil && !there {
+			_, err = db.pool.Exec(ctx, queries.LeaseCreate)
+		}
+		if MadeMeanwhile(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("make the table of leases: %w", Interpret(err))
+		}
+		return nil
+	}
+}
