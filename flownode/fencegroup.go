@@ -76,7 +76,7 @@ func (g *fenceGroup) assign(heads []progress.Head) {
 }
 
 // deadline is when, by the database's clock, time alone brings work for the flow,
-// loading it again included. Unset when it never does. A flow that is to be loaded
+// loading it again included. sequence.NoTime when it never does. A flow that is to be loaded
 // is due at once, or when it is tried again.
 func (f *owned) deadline() int64 {
 	if f.broken {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"laminar/flownode/progress"
 	"laminar/sequence"
 )
 
@@ -94,13 +93,13 @@ func (g *fenceGroup) nextRound(last time.Time, pending bool, now time.Time) (at 
 	if pending {
 		return g.trigger.next(last), true
 	}
-	earliest := progress.Unset
+	earliest := sequence.NoTime
 	for _, f := range g.flows {
-		if d := f.deadline(); d != progress.Unset && (earliest == progress.Unset || d < earliest) {
+		if d := f.deadline(); d != sequence.NoTime && (earliest == sequence.NoTime || d < earliest) {
 			earliest = d
 		}
 	}
-	if earliest == progress.Unset {
+	if earliest == sequence.NoTime {
 		return time.Time{}, false
 	}
 	at = time.UnixMilli(earliest).Add(-g.skew)

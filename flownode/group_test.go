@@ -259,7 +259,7 @@ func TestLook(t *testing.T) {
 	}
 	await("the flow does not catch up", func() bool { return w.Store.Flows[1].Flow.Vector.Equal(w.Store.Vec) })
 	w.Store.Mu.Lock()
-	w.Store.Jobs = append(w.Store.Jobs, progress.Job{ID: 1, Flow: 1, State: "queued", From: w.Base, To: w.Base + 60_000, NextT: w.Base})
+	w.Store.Jobs = append(w.Store.Jobs, progress.Job{ID: 1, Flow: 1, State: progress.JobQueued, From: w.Base, To: w.Base + 60_000, NextT: w.Base})
 	w.Store.Mu.Unlock()
 	node.Look()
 	await("the refill is not taken up", func() bool { return w.Store.Jobs[0].State == "done" })

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"laminar/flownode/progress"
+	"laminar/sequence"
 )
 
 // standing is how flows stand, as far as this process knows: what their metrics need
@@ -52,7 +53,7 @@ func (s *standing) show(m *Metrics, heads []progress.Head, now time.Time) {
 		if still {
 			lag, stalled = now.Sub(since), 1
 		}
-		if h.Lag != progress.Unset {
+		if h.Lag != sequence.NoTime {
 			lag = time.Duration(h.Lag-s.ahead[h.ID]) * time.Millisecond
 		}
 		m.lag.WithLabelValues(h.Name).Set(lag.Seconds())

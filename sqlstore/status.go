@@ -8,7 +8,7 @@ import (
 )
 
 // Status is the state of an installation as of about now: each part is read by
-// one statement. Times are milliseconds since the epoch, or progress.Unset.
+// one statement. Times are milliseconds since the epoch, or sequence.NoTime.
 type Status struct {
 	Regions []raw.RegionStatus
 	Flows   []flowstore.FlowStatus

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
-	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -108,7 +107,7 @@ func (e *stalledError) Hint() string {
 func stalledSince(behind []flowstore.Behind, since time.Time) error {
 	var stuck []flowstore.Behind
 	for _, b := range behind {
-		if b.Seen != progress.Unset && time.Duration(b.Seen)*time.Millisecond < time.Since(since) {
+		if b.Seen != sequence.NoTime && time.Duration(b.Seen)*time.Millisecond < time.Since(since) {
 			stuck = append(stuck, b)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"laminar/cmd/laminar/internal/settings"
 	"laminar/flownode/progress"
 	"laminar/flownode/verify"
+	"laminar/sequence"
 	"laminar/server"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -49,7 +50,7 @@ func (a *app) verifyCommand() *cobra.Command {
 
 // verifyOptions reads what was typed.
 func verifyOptions(from, to, sample, seed string, now time.Time) (verify.Options, error) {
-	opts := verify.Options{From: progress.Unset, To: progress.Unset, Seed: rand.Uint64() >> 12} // short enough for every JSON reader
+	opts := verify.Options{From: sequence.NoTime, To: sequence.NoTime, Seed: rand.Uint64() >> 12} // short enough for every JSON reader
 	for _, bound := range []struct {
 		flag, text string
 		to         *int64
@@ -63,7 +64,7 @@ func verifyOptions(from, to, sample, seed string, now time.Time) (verify.Options
 		}
 		*bound.to = max(0, t.UnixMilli())
 	}
-	if opts.From != progress.Unset && opts.To != progress.Unset && opts.From >= opts.To {
+	if opts.From != sequence.NoTime && opts.To != sequence.NoTime && opts.From >= opts.To {
 		return opts, reversed(time.UnixMilli(opts.From), time.UnixMilli(opts.To))
 	}
 	var err error

@@ -103,12 +103,12 @@ func (l *DirtyList) Ready(now int64, limit int) []*DirtyWindow {
 }
 
 // NextReady is when, by the database's clock, the next window becomes ready;
-// progress.Unset when there is none.
+// sequence.NoTime when there is none.
 func (l *DirtyList) NextReady() int64 {
-	next := progress.Unset
+	next := sequence.NoTime
 	for _, w := range l.windows {
 		at := min(w.LastAt+DirtyQuiet, w.FirstAt+DirtyAtLatest)
-		if next == progress.Unset || at < next {
+		if next == sequence.NoTime || at < next {
 			next = at
 		}
 	}

@@ -60,8 +60,8 @@ func TestPlan(t *testing.T) {
 }
 
 func TestWatermark(t *testing.T) {
-	c := Clock{Newest: progress.Unset, NewestAt: progress.Unset}
-	if w := c.Watermark(1_000_000, 10_000, progress.Unset); w != progress.Unset {
+	c := Clock{Newest: sequence.NoTime, NewestAt: sequence.NoTime}
+	if w := c.Watermark(1_000_000, 10_000, sequence.NoTime); w != sequence.NoTime {
 		t.Errorf("without a sample the watermark is %d", w)
 	}
 	now := int64(1_000_000)
@@ -79,7 +79,7 @@ func TestWatermark(t *testing.T) {
 		{"follows the clock after a minute", 0, now + 1000 + QuietAfter, now + 1000 + QuietAfter - 10_000},
 		{"never falls", 0, now, now + 1000 + QuietAfter - 10_000},
 	}
-	w := progress.Unset
+	w := sequence.NoTime
 	for _, s := range steps {
 		if s.t != 0 {
 			c = c.See(s.t, s.now)

@@ -1,6 +1,6 @@
 package flowplan
 
-import "laminar/flownode/progress"
+import "laminar/sequence"
 
 // QuietAfter is how long a flow's newest sample may stay the newest before the
 // watermark follows the database's clock, so that windows of quiet sources
@@ -10,8 +10,8 @@ const QuietAfter int64 = 60_000
 // Clock is what the watermark is computed from. It is stored with the flow's
 // progress, so a new owner continues with the same watermark.
 type Clock struct {
-	Newest   int64 // newest sample time seen, capped by the database's clock; or progress.Unset
-	NewestAt int64 // database clock when Newest last grew; or progress.Unset
+	Newest   int64 // newest sample time seen, capped by the database's clock; or sequence.NoTime
+	NewestAt int64 // database clock when Newest last grew; or sequence.NoTime
 }
 
 // See returns the clock after a sample at time t has been seen. A sender with a
@@ -28,7 +28,7 @@ func (c Clock) See(t, now int64) Clock {
 // for QuietAfter. It never falls below before, the watermark of the last round:
 // a window that was closed stays closed. Until the first sample it is before.
 func (c Clock) Watermark(now, delay, before int64) int64 {
-	if c.Newest == progress.Unset {
+	if c.Newest == sequence.NoTime {
 		return before
 	}
 	w := c.Newest - delay
@@ -40,10 +40,10 @@ func (c Clock) Watermark(now, delay, before int64) int64 {
 
 // QuietDeadline is when, by the database's clock, the watermark starts to follow
 // that clock: a round must run then even if no sample arrives. It is
-// progress.Unset before the first sample.
+// sequence.NoTime before the first sample.
 func (c Clock) QuietDeadline() int64 {
-	if c.Newest == progress.Unset {
-		return progress.Unset
+	if c.Newest == sequence.NoTime {
+		return sequence.NoTime
 	}
 	return c.NewestAt + QuietAfter
 }

@@ -15,7 +15,6 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/pane"
-	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -101,9 +100,9 @@ func (l *Leaf) WindowsOf(span sequence.Span) (first, last int64) {
 
 // ClosedT is the newest sample time that reaches a window with an end up to
 // emitted: t + offset <= emitted. It is below any sample's when emitted is
-// progress.Unset.
+// sequence.NoTime.
 func (l *Leaf) ClosedT(emitted int64) int64 {
-	if emitted == progress.Unset {
+	if emitted == sequence.NoTime {
 		return -1
 	}
 	return l.Span(emitted).UpTo

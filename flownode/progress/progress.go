@@ -18,11 +18,8 @@ import (
 // FlowID names a flow in the database.
 type FlowID int32
 
-// Unset stands for a time that is not known yet; every real time is >= 0.
-const Unset int64 = -1
-
 // Progress is how far a flow is. Times are milliseconds since the epoch or
-// Unset.
+// sequence.NoTime.
 //
 //	P1  Vector.At(r) <= last committed sequence of r
 //	P2  EmittedUntil <= Watermark, rounded down to a window end
@@ -40,8 +37,8 @@ type Progress struct {
 }
 
 // ClosedUntil is the end of the newest window that the watermark closes, of
-// windows that end every step ms; below 0 while the watermark is Unset. A flow
-// that lacks no closed window has emitted up to it (P2).
+// windows that end every step ms; below 0 while there is no watermark. A flow that
+// lacks no closed window has emitted up to it (P2).
 func (p *Progress) ClosedUntil(step int64) int64 { return pane.FloorEnd(p.Watermark, step) }
 
 // Flow is a flow of the catalogue, owned at Epoch.
@@ -138,8 +135,8 @@ type Job struct {
 	RowsWritten int64
 	Error       string
 	CreatedAt   int64 // ms since the epoch
-	StartedAt   int64 // Unset before
-	FinishedAt  int64 // Unset before
+	StartedAt   int64 // sequence.NoTime before
+	FinishedAt  int64 // sequence.NoTime before
 }
 
 // Head is the part of a flow that shows whether it was created, deleted or

@@ -1,6 +1,10 @@
 package progress
 
-import "testing"
+import (
+	"testing"
+
+	"laminar/sequence"
+)
 
 // TestClosedUntil: a window is closed from the moment that the watermark is at
 // its end, and none is before the first sample.
@@ -11,7 +15,7 @@ func TestClosedUntil(t *testing.T) {
 			t.Errorf("watermark %d: closed until %d, want %d", watermark, got, want)
 		}
 	}
-	p := Progress{Watermark: Unset}
+	p := Progress{Watermark: sequence.NoTime}
 	if got := p.ClosedUntil(60_000); got >= 0 {
 		t.Errorf("without a watermark windows up to %d are closed", got)
 	}

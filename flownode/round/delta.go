@@ -203,7 +203,7 @@ func (r *round) planLeaf(l *leafDelta, emittedUntil int64, after sequence.Vector
 		st.At, st.From = l.State.Position()
 	}
 	l.closed = l.ClosedT(emittedUntil)
-	if emittedUntil == progress.Unset {
+	if emittedUntil == sequence.NoTime {
 		// Where windows begin is found from the first samples.
 		l.closed = math.MaxInt64
 	}

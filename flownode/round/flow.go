@@ -64,7 +64,7 @@ func NewFlow(f progress.Flow) *Flow {
 		Flow: f, Leaves: keep.NewLeaves(f.Def), DirtyWindows: flowplan.NewDirtyList(), Stored: f.Vector,
 		layout: flowdef.NewLayout(f.Def), clock: flowplan.Clock{Newest: f.NewestT, NewestAt: f.NewestAt},
 	}
-	run.open.reset(progress.Unset)
+	run.open.reset(sequence.NoTime)
 	for _, d := range f.Dirty {
 		run.DirtyWindows.Restore(d.WindowEnd, d.Group, d.Reason, d.Since, d.FirstAt, d.LastAt)
 	}
@@ -176,8 +176,8 @@ const storeIdleAfter = 5 * time.Second
 // Deadline is when, by the database's clock in ms, time alone brings work for the
 // flow: its vector is to be stored, dirty windows become ready, a postponed
 // provisional window may be computed, or the watermark follows the clock past the
-// end of a window. It is Unset when time never does: then only samples bring work,
-// and a flow without any costs nothing.
+// end of a window. It is sequence.NoTime when time never does: then only samples
+// bring work, and a flow without any costs nothing.
 //
 // It may be too early, which costs a round that finds nothing. It must not be too
 // late, because nothing else would begin that round.
@@ -185,16 +185,16 @@ func (f *Flow) Deadline() int64 {
 	next := f.DirtyWindows.NextReady()
 	// In a large group an idle flow's vector is not stored every round, but it must be
 	// before long: flow wait reads it.
-	if at := f.StoredAt.Add(storeIdleAfter).UnixMilli(); !f.Stored.Equal(f.Vector) && (next == progress.Unset || at < next) {
+	if at := f.StoredAt.Add(storeIdleAfter).UnixMilli(); !f.Stored.Equal(f.Vector) && (next == sequence.NoTime || at < next) {
 		next = at
 	}
-	if at := f.notBefore.UnixMilli(); f.postponed && (next == progress.Unset || at < next) {
+	if at := f.notBefore.UnixMilli(); f.postponed && (next == sequence.NoTime || at < next) {
 		next = at
 	}
-	if q := f.clock.QuietDeadline(); q != progress.Unset && f.EmittedUntil != progress.Unset && !f.pinnedGone && f.pendingOpen() {
+	if q := f.clock.QuietDeadline(); q != sequence.NoTime && f.EmittedUntil != sequence.NoTime && !f.pinnedGone && f.pendingOpen() {
 		def := &f.Def
 		closes := max(q, flowplan.NextEnd(f.EmittedUntil, def.Every)+def.CloseDelay(), def.ClosesFrom())
-		if next == progress.Unset || closes < next {
+		if next == sequence.NoTime || closes < next {
 			next = closes
 		}
 	}

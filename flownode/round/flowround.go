@@ -78,23 +78,23 @@ func (s *flowRound) begin(ctx context.Context) error {
 			s.clock = s.clock.See(l.plan.Span.UpTo, s.r.Pos.Now)
 		}
 	}
-	if s.to.EmittedUntil == progress.Unset {
+	if s.to.EmittedUntil == sequence.NoTime {
 		first := firstEnd(s.deltas)
 		if first == math.MaxInt64 {
 			return nil
 		}
 		s.to.EmittedUntil = first - s.every()
 	}
-	if s.to.BeginsAfter == progress.Unset {
+	if s.to.BeginsAfter == sequence.NoTime {
 		s.to.BeginsAfter = s.to.EmittedUntil
 	}
-	if s.clock.Newest == progress.Unset {
+	if s.clock.Newest == sequence.NoTime {
 		// A backfill: what it starts from was stored before the flow was.
 		if err := s.seeStored(ctx); err != nil {
 			return err
 		}
 	}
-	s.started = s.clock.Newest != progress.Unset
+	s.started = s.clock.Newest != sequence.NoTime
 	return nil
 }
 
@@ -151,7 +151,7 @@ func (s *flowRound) seeStored(ctx context.Context) error {
 // reads (of pinned leaves) may still come, and when such samples are given up.
 func (s *flowRound) watermark() int64 {
 	before, now, def := s.to.Watermark, s.r.Pos.Now, &s.Def
-	newest := s.clock.Watermark(now, 0, progress.Unset)
+	newest := s.clock.Watermark(now, 0, sequence.NoTime)
 	if s.pinnedGone = def.Expr.PinnedGone(s.r.Pos.Earliest); s.pinnedGone || newest < def.ClosesFrom() {
 		return before
 	}

@@ -11,6 +11,7 @@ import (
 	"laminar/flownode/flowplan"
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
+	"laminar/sequence"
 )
 
 // refillWindows is the least number of windows that a refill job computes from one
@@ -30,7 +31,7 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.Jo
 	step := &progress.JobStep{ID: job.ID, NextT: job.NextT}
 	limit := s.to.EmittedUntil
 	// Before samples are there that all windows read, none can be computed.
-	if limit == progress.Unset && s.r.Pos.Now >= s.Def.ClosesFrom() {
+	if limit == sequence.NoTime && s.r.Pos.Now >= s.Def.ClosesFrom() {
 		limit = s.r.Pos.Now - s.Def.CloseDelay()
 	}
 	// Windows that are not closed yet come with the ordinary emission.

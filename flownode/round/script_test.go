@@ -81,7 +81,7 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 	case "clock":
 		s.Store.Now = s.at(t, d.CmdArgs[0].Key)
 	case "refill":
-		job := progress.Job{ID: int64(len(s.Store.Jobs) + 1), State: "queued"}
+		job := progress.Job{ID: int64(len(s.Store.Jobs) + 1), State: progress.JobQueued}
 		for id, f := range s.Store.Flows {
 			if f.Flow.Def.Name == d.CmdArgs[0].Key {
 				job.Flow = id

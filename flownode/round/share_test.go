@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"laminar/flownode/flowdef"
-	"laminar/flownode/progress"
 	"laminar/flownode/read"
 	"laminar/flownode/round"
 	"laminar/flownode/round/roundtest"
@@ -36,7 +35,7 @@ func TestIdleVectorIsStored(t *testing.T) {
 			continue
 		}
 		at := f.Deadline()
-		if at == progress.Unset || at > time.Now().Add(round.StoreIdleAfter).UnixMilli() {
+		if at == sequence.NoTime || at > time.Now().Add(round.StoreIdleAfter).UnixMilli() {
 			t.Fatalf("flow %d: nothing makes its vector stored (deadline %d)", id, at)
 		}
 		f.StoredAt = f.StoredAt.Add(-round.StoreIdleAfter)

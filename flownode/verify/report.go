@@ -19,7 +19,7 @@ const (
 
 // Options says which windows are compared.
 type Options struct {
-	From, To int64   // windows with From < end <= To, ms; progress.Unset: as far as there are any
+	From, To int64   // windows with From < end <= To, ms; sequence.NoTime: as far as there are any
 	Sample   float64 // this part of them, 0 < Sample <= 1
 	Seed     uint64  // which of them: with equal seeds the same
 

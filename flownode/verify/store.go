@@ -35,7 +35,7 @@ type Stored interface {
 	PendingRefills(ctx context.Context, id progress.FlowID) ([]progress.Job, error)
 
 	// OldestResult is the end of the oldest window that has a row of a flow
-	// that Flow has loaded; progress.Unset when none has.
+	// that Flow has loaded; sequence.NoTime when none has.
 	OldestResult(ctx context.Context, id progress.FlowID) (int64, error)
 
 	// Results lists the rows of such a flow of windows that end in the span,

@@ -6,6 +6,7 @@ import (
 
 	"laminar/flownode/progress"
 	"laminar/flownode/read"
+	"laminar/sequence"
 )
 
 // Flow compares the stored windows of one flow, oldest first, in as many snapshots
@@ -13,7 +14,7 @@ import (
 // ErrFlowReplaced when it becomes another. The report holds what was found so far,
 // also beside an error.
 func (v *Verifier) Flow(ctx context.Context, id progress.FlowID, opts Options) (Report, error) {
-	run := &verifying{v: v, id: id, opts: opts, next: progress.Unset, size: 16, report: Report{Skipped: map[Skip]int64{}}}
+	run := &verifying{v: v, id: id, opts: opts, next: sequence.NoTime, size: 16, report: Report{Skipped: map[Skip]int64{}}}
 	for more := true; more; {
 		var err error
 		if more, err = run.pass(ctx); err != nil {
@@ -59,7 +60,7 @@ func (r *verifying) readAll(ctx context.Context) (out []reading, more bool, err 
 	if err := r.load(ctx, in, snap); err != nil {
 		return nil, false, err
 	}
-	if r.next == progress.Unset {
+	if r.next == sequence.NoTime {
 		if err := r.bounds(ctx, in, snap); err != nil {
 			return nil, false, err
 		}

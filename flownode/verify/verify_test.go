@@ -19,7 +19,7 @@ import (
 
 // everything is the options for all windows.
 func everything() Options {
-	return Options{From: progress.Unset, To: progress.Unset, Sample: 1}
+	return Options{From: sequence.NoTime, To: sequence.NoTime, Sample: 1}
 }
 
 func verify(w *roundtest.World, id progress.FlowID, opts Options) Report {
@@ -190,7 +190,7 @@ func TestVerifySkips(t *testing.T) {
 			w.Store.Flows[1].Dirty[progress.DirtyKey{WindowEnd: w.Base + 3*60_000}] = progress.Dirty{WindowEnd: w.Base + 3*60_000}
 		},
 		SkipRefilling: func(w *roundtest.World) {
-			w.Store.Jobs = append(w.Store.Jobs, progress.Job{ID: 1, Flow: 1, From: w.Base, NextT: w.Base + 120_000, To: w.Base + 180_000, State: "running"})
+			w.Store.Jobs = append(w.Store.Jobs, progress.Job{ID: 1, Flow: 1, From: w.Base, NextT: w.Base + 120_000, To: w.Base + 180_000, State: progress.JobRunning})
 		},
 		SkipChanging: func(w *roundtest.World) {
 			w.Flush(w.Series[0].Region, map[*roundtest.WorldSeries]map[int64]float64{w.Series[0]: {w.Base + 170_000: 1e6}})
@@ -257,7 +257,7 @@ func TestVerifyBeginning(t *testing.T) {
 		w.Flush(s.Region, map[*roundtest.WorldSeries]map[int64]float64{s: {w.Base + 30_000: 1, w.Base + 90_000: 2}})
 	}
 	f := &w.Store.Flows[1].Flow
-	f.Vector, f.BeginsAfter = w.Store.Vec.Clone(), progress.Unset
+	f.Vector, f.BeginsAfter = w.Store.Vec.Clone(), sequence.NoTime
 	f.Flushes = map[sequence.Region]sequence.FlushID{}
 	for _, s := range w.Series {
 		w.Flush(s.Region, map[*roundtest.WorldSeries]map[int64]float64{s: {w.Base + 400_000: 3, w.Base + 600_000: 4}})

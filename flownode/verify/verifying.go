@@ -64,7 +64,7 @@ type verifying struct {
 	leaves      keep.Leaves // they only select samples
 	membersAt   sequence.Vector
 	first, last int64 // ends of the windows asked for
-	next        int64 // end of the first one still to do; Unset before the first pass
+	next        int64 // end of the first one still to do; sequence.NoTime before the first pass
 	size        int   // windows of one reading
 }
 

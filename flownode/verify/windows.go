@@ -30,7 +30,7 @@ func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) 
 		return fmt.Errorf("look for the oldest result: %w", err)
 	}
 	first := int64(math.MaxInt64)
-	if oldest != progress.Unset {
+	if oldest != sequence.NoTime {
 		first = pane.FirstEnd(oldest, 0, every)
 	}
 	for _, l := range r.leaves {
@@ -49,17 +49,17 @@ func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) 
 		}
 	}
 	r.first, r.last = first, emitted
-	if r.opts.From != progress.Unset {
+	if r.opts.From != sequence.NoTime {
 		r.first = max(first, pane.FirstEnd(r.opts.From+1, 0, every))
 	}
-	if r.opts.To != progress.Unset {
+	if r.opts.To != sequence.NoTime {
 		to := pane.FloorEnd(r.opts.To, every)
-		if r.last = min(emitted, to); to > emitted && emitted != progress.Unset {
+		if r.last = min(emitted, to); to > emitted && emitted != sequence.NoTime {
 			known := pane.FloorEnd(in.Pos.Now, every)
 			r.report.Skipped[SkipOpen] += max(0, min(to, known)-max(emitted, r.first-every)) / every
 		}
 	}
-	if emitted == progress.Unset {
+	if emitted == sequence.NoTime {
 		r.last = r.first - 1
 	}
 	r.next = r.first

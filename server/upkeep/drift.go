@@ -12,6 +12,7 @@ import (
 
 	"laminar/flownode/progress"
 	"laminar/flownode/verify"
+	"laminar/sequence"
 	"laminar/server/view"
 	"laminar/sqlstore/flowstore"
 )
@@ -68,7 +69,7 @@ func newDriftWatch(flows flowLister, verifier *verify.Verifier, part float64, lo
 // compared is read in one snapshot per flow.
 func (w *driftWatch) run(ctx context.Context, _ time.Time) error {
 	// A seed of 52 bits is a number that every JSON reader takes whole.
-	opts := verify.Options{From: progress.Unset, To: progress.Unset, Sample: w.part, Seed: rand.Uint64() >> 12}
+	opts := verify.Options{From: sequence.NoTime, To: sequence.NoTime, Sample: w.part, Seed: rand.Uint64() >> 12}
 	flows, err := w.flows.List(ctx)
 	if err != nil {
 		return err

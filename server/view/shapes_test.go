@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"laminar/flownode/progress"
+	"laminar/sequence"
 	"laminar/sqlstore"
 	"laminar/sqlstore/raw"
 )
@@ -94,7 +95,7 @@ func TestEmptyListsAreLists(t *testing.T) {
 
 // TestUnknownTimes: a time that is not known is a dash, in every shape.
 func TestUnknownTimes(t *testing.T) {
-	j := NewJob(progress.Job{From: 1_700_000_000_250, To: 1_700_000_060_000, NextT: progress.Unset, StartedAt: progress.Unset})
+	j := NewJob(progress.Job{From: 1_700_000_000_250, To: 1_700_000_060_000, NextT: sequence.NoTime, StartedAt: sequence.NoTime})
 	if j.From != "2023-11-14T22:13:20.25Z" || j.To != "2023-11-14T22:14:20Z" || j.DoneUpTo != None || j.Started != None {
 		t.Errorf("job %+v", j)
 	}

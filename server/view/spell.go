@@ -17,7 +17,7 @@ import (
 const None = "-"
 
 // FormatTime spells a time, ms since the epoch. A time that is not known
-// (progress.Unset) is None.
+// (sequence.NoTime) is None.
 func FormatTime(ms int64) string {
 	if ms < 0 {
 		return None

@@ -2,6 +2,7 @@ package view
 
 import (
 	"laminar/flownode/progress"
+	"laminar/sequence"
 	"laminar/sqlstore"
 	"laminar/sqlstore/raw"
 )
@@ -61,7 +62,7 @@ type Storage struct {
 
 // NewStorage shows the raw data.
 func NewStorage(st raw.StorageStatus) Storage {
-	earliest := progress.Unset
+	earliest := sequence.NoTime
 	if st.Earliest > 0 {
 		earliest = st.Earliest
 	}

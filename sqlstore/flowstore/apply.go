@@ -6,9 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"laminar/flownode/flowdef"
-	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
+
+	"laminar/flownode/flowdef"
+	"laminar/sequence"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 )
@@ -248,8 +249,8 @@ func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 		return fmt.Errorf("find where the backfill starts: %w", err)
 	}
 	// Without a backfill it starts where the raw samples stand now, knowing nothing.
-	newestAt, watermark := progress.Unset, progress.Unset
-	if newest != progress.Unset {
+	newestAt, watermark := sequence.NoTime, sequence.NoTime
+	if newest != sequence.NoTime {
 		newestAt, watermark = c.Position().Now, f.FirstWatermark(start, newest)
 	}
 	var id int32

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"laminar/flownode/flowdef"
-	"laminar/flownode/progress"
+	"laminar/sequence"
 )
 
 // A new flow begins at the position where it is applied: everything before that is
@@ -13,10 +13,10 @@ import (
 // covers it as it covers any other closed windows that are not stored yet.
 
 // start is the emitted-until that a flow with a backfill begins with and the
-// newest sample it selects, both Unset where there is nothing to compute.
+// newest sample it selects, both sequence.NoTime where there is nothing to compute.
 func (c *catalogueChange) start(ctx context.Context, f flowdef.Flow) (start, newest int64, err error) {
 	if !f.Backfill.All && f.Backfill.Duration == 0 {
-		return progress.Unset, progress.Unset, nil
+		return sequence.NoTime, sequence.NoTime, nil
 	}
 	// Metrics are known by name; by other labels a leaf may select nothing of them.
 	// Then the backfill finds nothing in its first windows, which costs time only.
@@ -31,7 +31,7 @@ func (c *catalogueChange) start(ctx context.Context, f flowdef.Flow) (start, new
 	}
 	first, last, ok, err := c.Extent(ctx, names)
 	if err != nil || !ok {
-		return progress.Unset, progress.Unset, err
+		return sequence.NoTime, sequence.NoTime, err
 	}
 	// A sender with a fast clock does not make windows close early: what lies beyond
 	// the database's clock counts as now.

@@ -61,7 +61,7 @@ func TestApply(t *testing.T) {
 	}
 
 	flow := db.Take("a")
-	if flow.Vector.String() != "{1:1}" || len(flow.Flushes) != 1 || flow.EmittedUntil != progress.Unset || flow.Epoch != 1 {
+	if flow.Vector.String() != "{1:1}" || len(flow.Flushes) != 1 || flow.EmittedUntil != sequence.NoTime || flow.Epoch != 1 {
 		t.Errorf("new flow stands at %s, flushes %v, emitted %d, epoch %d", flow.Vector, flow.Flushes, flow.EmittedUntil, flow.Epoch)
 	}
 	if got, want := flow.Def.Title(), "a"; got != want {
@@ -291,11 +291,11 @@ func TestBackfillStart(t *testing.T) {
 		earliest         int64
 		start, newest    int64
 	}{
-		"none":              {"sum(m)", "none", 0, progress.Unset, progress.Unset},
+		"none":              {"sum(m)", "none", 0, sequence.NoTime, sequence.NoTime},
 		"all":               {"sum(m)", "all", 0, 10 * sqltest.Minute, 70 * sqltest.Minute},
 		"offset":            {"sum(m offset 3m)", "all", 0, 13 * sqltest.Minute, 70 * sqltest.Minute},
 		"all of any metric": {`sum({i="0"})`, "all", 0, 4 * sqltest.Minute, 70 * sqltest.Minute},
-		"of nothing":        {"sum(absent_metric)", "all", 0, progress.Unset, progress.Unset},
+		"of nothing":        {"sum(absent_metric)", "all", 0, sequence.NoTime, sequence.NoTime},
 		"retention":         {"sum(sum_over_time(m[30m]))", "all", 20*sqltest.Minute + 1, 49 * sqltest.Minute, 70 * sqltest.Minute},
 		"duration":          {"sum(m)", "1h", 0, (now-60*sqltest.Minute)/sqltest.Minute*sqltest.Minute + 0, 70 * sqltest.Minute},
 	} {
@@ -307,8 +307,8 @@ func TestBackfillStart(t *testing.T) {
 			got.EmittedUntil = min(max(got.EmittedUntil, c.start), c.start+sqltest.Minute)
 			c.start = got.EmittedUntil
 		}
-		watermark := progress.Unset
-		if c.newest != progress.Unset { // flow wait waits for the backfill up to there
+		watermark := sequence.NoTime
+		if c.newest != sequence.NoTime { // flow wait waits for the backfill up to there
 			watermark = max(c.start, c.newest-flow.WatermarkDelay)
 		}
 		if got.EmittedUntil != c.start || got.NewestT != c.newest || got.Watermark != watermark {

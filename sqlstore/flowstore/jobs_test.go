@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"laminar/flownode/progress"
+	"laminar/sequence"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -30,7 +31,7 @@ func TestRefillJob(t *testing.T) {
 		}
 		return jobs[0]
 	}
-	if j := next(); j.ID != id || j.FlowName != "f" || j.NextT != 0 || j.State != "queued" || j.StartedAt != progress.Unset || j.CreatedAt <= 0 {
+	if j := next(); j.ID != id || j.FlowName != "f" || j.NextT != 0 || j.State != "queued" || j.StartedAt != sequence.NoTime || j.CreatedAt <= 0 {
 		t.Errorf("new job %+v", j)
 	}
 	r := sqltest.Rounds{Flow: flow}

@@ -9,9 +9,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	queries "laminar/queries/flow"
+
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
-	queries "laminar/queries/flow"
+	"laminar/sequence"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 )
@@ -157,7 +159,7 @@ func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
 	if err := json.Unmarshal(dirty, &f.Dirty); err != nil {
 		return f, fmt.Errorf("read dirty counts %q: %w", dirty, err)
 	}
-	f.BeginsAfter = progress.Unset // not among what is shown
+	f.BeginsAfter = sequence.NoTime // not among what is shown
 	f.Table = pgx.Identifier{schema, table}.Sanitize()
 	return f, nil
 }

@@ -94,15 +94,15 @@ func (s *Stored) PendingRefills(ctx context.Context, id progress.FlowID) ([]prog
 }
 
 // OldestResult is the end of the oldest window that has a row of the flow, in
-// ms since the epoch; progress.Unset when none has. Flow must have loaded the
+// ms since the epoch; sequence.NoTime when none has. Flow must have loaded the
 // flow. It reads by the table's primary key.
 func (s *Stored) OldestResult(ctx context.Context, id progress.FlowID) (int64, error) {
 	table, err := s.table(id)
 	if err != nil || table == nil {
-		return progress.Unset, err
+		return sequence.NoTime, err
 	}
 	query, args := table.oldest()
-	end := progress.Unset // which is what the query gives for none
+	end := sequence.NoTime // which is what the query gives for none
 	if err := s.Session().QueryRow(ctx, query, args...).Scan(&end); err != nil {
 		return 0, stopped("read the oldest result in "+table.ident(), err)
 	}

@@ -34,7 +34,7 @@ func TestStoredFlow(t *testing.T) {
 	db.Apply(sqltest.FlowFor(t, "f", "sum by (i) (m)"))
 	flow := db.Take("f")
 	before, early := storedFlow(db, flow.ID)
-	if oldest, err := before.OldestResult(t.Context(), flow.ID); err != nil || oldest != progress.Unset {
+	if oldest, err := before.OldestResult(t.Context(), flow.ID); err != nil || oldest != sequence.NoTime {
 		t.Errorf("oldest result of an empty table: %d, %v", oldest, err)
 	}
 
@@ -54,7 +54,7 @@ func TestStoredFlow(t *testing.T) {
 	if got, err := before.Results(t.Context(), flow.ID, sequence.Span{UpTo: 9 * sqltest.Minute}); err != nil || len(got) != 0 {
 		t.Errorf("rows that were written after the snapshot: %v, %v", got, err)
 	}
-	if early.EmittedUntil != progress.Unset || early.BeginsAfter != progress.Unset || len(early.Dirty) != 0 {
+	if early.EmittedUntil != sequence.NoTime || early.BeginsAfter != sequence.NoTime || len(early.Dirty) != 0 {
 		t.Errorf("progress before: %+v", early)
 	}
 	after, late := storedFlow(db, flow.ID)
@@ -140,7 +140,7 @@ func TestStoredWithoutTable(t *testing.T) {
 	snap, flow := storedFlow(db, heads[0].ID)
 	oldest, err := snap.OldestResult(t.Context(), flow.ID)
 	rows, err2 := snap.Results(t.Context(), flow.ID, sequence.Span{UpTo: sqltest.Minute})
-	if err != nil || err2 != nil || oldest != progress.Unset || len(rows) != 0 {
+	if err != nil || err2 != nil || oldest != sequence.NoTime || len(rows) != 0 {
 		t.Errorf("oldest %d, %v; rows %v, %v", oldest, err, rows, err2)
 	}
 	if flow.Vector.At(sequence.Region(1)) != 0 || flow.Epoch != 0 {

@@ -154,7 +154,7 @@ func TestStatus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(st.Regions) != 2 || st.Regions[1].Seq != 3 || st.Regions[1].LastFlush <= 0 || st.Regions[0].LastFlush != progress.Unset {
+	if len(st.Regions) != 2 || st.Regions[1].Seq != 3 || st.Regions[1].LastFlush <= 0 || st.Regions[0].LastFlush != sequence.NoTime {
 		t.Errorf("regions %+v", st.Regions)
 	}
 	f := st.Flows[0]

@@ -102,7 +102,7 @@ func (w *waiting) reason(vec sequence.Vector) string {
 		return fmt.Sprintf("has read up to %s of %s", w.Vector, vec)
 	case w.dirty > 0:
 		return fmt.Sprintf("has %d windows still to be recomputed", w.dirty)
-	case w.EmittedUntil != progress.Unset && w.EmittedUntil < closed:
+	case w.EmittedUntil != sequence.NoTime && w.EmittedUntil < closed:
 		return fmt.Sprintf("has stored windows up to %s of %s", flowdef.FormatTime(w.EmittedUntil), flowdef.FormatTime(closed))
 	}
 	return ""

@@ -375,7 +375,7 @@ func (s *MemStore) Heads(context.Context) ([]progress.Head, error) {
 	defer s.Mu.Unlock()
 	var out []progress.Head
 	for id, f := range s.Flows {
-		out = append(out, progress.Head{ID: id, Name: f.Flow.Def.Name, Group: f.Flow.Def.Group, Epoch: f.Flow.Epoch, Lag: progress.Unset})
+		out = append(out, progress.Head{ID: id, Name: f.Flow.Def.Name, Group: f.Flow.Def.Group, Epoch: f.Flow.Epoch, Lag: sequence.NoTime})
 	}
 	return out, nil
 }
@@ -458,11 +458,11 @@ func (s *MemStore) commitOne(r *progress.Round) progress.Outcome {
 				j.WindowsDone += r.Job.WindowsDone
 				switch {
 				case r.Job.Error != "":
-					j.State = "failed"
+					j.State = progress.JobFailed
 				case r.Job.Done:
-					j.State = "done"
+					j.State = progress.JobDone
 				default:
-					j.State = "running"
+					j.State = progress.JobRunning
 				}
 			}
 		}
@@ -480,7 +480,7 @@ func (s *MemStore) NextJobs(_ context.Context, flows []progress.FlowID) ([]progr
 	var out []progress.Job
 	for _, id := range flows {
 		for _, j := range s.Jobs {
-			if j.Flow == id && (j.State == "queued" || j.State == "running") {
+			if j.Flow == id && !j.State.Finished() {
 				out = append(out, j)
 				break
 			}

@@ -49,15 +49,15 @@ func (s *MemStored) Flow(_ context.Context, id progress.FlowID) (progress.Flow, 
 // PendingRefills is the flow's unfinished jobs.
 func (s *MemStored) PendingRefills(_ context.Context, id progress.FlowID) ([]progress.Job, error) {
 	return slices.DeleteFunc(slices.Clone(s.jobs), func(j progress.Job) bool {
-		return j.Flow != id || j.State != "queued" && j.State != "running"
+		return j.Flow != id || j.State.Finished()
 	}), nil
 }
 
 // OldestResult is the end of the oldest window with a row.
 func (s *MemStored) OldestResult(_ context.Context, id progress.FlowID) (int64, error) {
-	oldest := progress.Unset
+	oldest := sequence.NoTime
 	for end, rows := range s.flows[id].Rows {
-		if len(rows) > 0 && (oldest == progress.Unset || end < oldest) {
+		if len(rows) > 0 && (oldest == sequence.NoTime || end < oldest) {
 			oldest = end
 		}
 	}

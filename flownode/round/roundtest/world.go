@@ -102,8 +102,8 @@ func NewWorld(t testing.TB, seed uint64, regions int, setting flowdef.Executor, 
 		id := progress.FlowID(i + 1)
 		w.Store.Flows[id] = &MemFlow{
 			Flow: progress.Flow{ID: id, Def: f, Progress: progress.Progress{
-				Vector: sequence.Vector{}, EmittedUntil: progress.Unset, NewestT: progress.Unset,
-				NewestAt: progress.Unset, Watermark: progress.Unset,
+				Vector: sequence.Vector{}, EmittedUntil: sequence.NoTime, NewestT: sequence.NoTime,
+				NewestAt: sequence.NoTime, Watermark: sequence.NoTime,
 			}},
 			Rows: map[int64]map[string]progress.Row{}, Dirty: map[progress.DirtyKey]progress.Dirty{},
 		}
@@ -427,7 +427,7 @@ func (w *World) Check() {
 			dirty[k.WindowEnd] = true
 		}
 		upTo := mf.Flow.EmittedUntil
-		if upTo == progress.Unset {
+		if upTo == sequence.NoTime {
 			continue
 		}
 		if def.Emit == flowdef.EmitUpdate {
@@ -601,7 +601,7 @@ func (w *World) Step() {
 		note("refill")
 		id := progress.FlowID(w.Rng.IntN(len(w.Store.Flows)) + 1)
 		from := w.Base + w.Rng.Int64N(max(1, w.Clock-w.Base))
-		w.Store.Jobs = append(w.Store.Jobs, progress.Job{ID: int64(len(w.Store.Jobs) + 1), Flow: id, From: from, NextT: from, To: from + 600_000, State: "queued"})
+		w.Store.Jobs = append(w.Store.Jobs, progress.Job{ID: int64(len(w.Store.Jobs) + 1), Flow: id, From: from, NextT: from, To: from + 600_000, State: progress.JobQueued})
 	default:
 		note("time passes")
 		w.Store.Now += w.Rng.Int64N(120_000)
