@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help man demo test torture torture-bugs faults test-matrix build lint structure bench bench-scale bench-profile bench-docs bench-go tools clean
+.PHONY: help man demo test torture torture-bugs faults attack test-matrix build lint structure bench bench-scale bench-profile bench-docs bench-go tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ torture-bugs: ## see that the torture finds the bugs of testdata/torture within 
 
 faults: ## run the fault tests COUNT times in a row (default 1)
 	@scripts/faults.sh $(COUNT)
+
+attack: ## attack the built binary, whole, COUNT times in a row (default 1); RUN=regexp for some of the attacks
+	@RUN='$(RUN)' scripts/attack.sh $(COUNT)
 
 test-matrix: ## run the store's tests on PostgreSQL 14 to 18
 	@scripts/test-matrix.sh
