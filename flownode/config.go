@@ -1,5 +1,12 @@
 package flownode
 
+// What a node is given, and what its fence groups share of it.
+// Before: a Config with all ports; zero settings mean defaults.
+// After: a process, which does not change but for its counts.
+//
+// A fence group takes a process and not the Node: it starts nothing, leads nothing
+// and knows no other group. So the Stepper and the tests can drive groups alone.
+
 import (
 	"fmt"
 	"log/slog"
@@ -84,7 +91,7 @@ type process struct {
 	metrics *Metrics
 	reading read.Settings
 	machine round.Machine
-	rounds  chan struct{} // holds one token for each round under way
+	rounds  chan struct{} // holds one token for each round under way; cap is Config.MaxRounds
 	flows   atomic.Int64  // of all groups, as of the last poll
 
 	standing *standing

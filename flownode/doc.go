@@ -34,17 +34,27 @@
 //	   ^                │ error                       │ unknown, fenced, error
 //	   └── load again <─┴─────────────────────────────┘
 //
-// What a round may read is package read, what it makes of it is package round,
-// what stays in memory between rounds is package keep. Here is what they do
-// without: leadership, the catalogue, triggers, the clock, commits and metrics.
-// Node drives rounds by time and hints; Stepper drives the same rounds by the calls
-// of a test.
+// Package read reads for a round, package round computes it, and package keep holds
+// what stays in memory between rounds. This package has the rest: leadership, the
+// catalogue, triggers, the clock, commits and metrics. Node drives rounds by time and
+// hints; Stepper drives the same rounds by the calls of a test.
+//
+// # Goroutines
+//
+//	Node.Run        campaigns, and while it leads, polls
+//	fenceGroup      one for each; it alone touches the group's flows
+//	lanes of a fold inside a round, which waits for them
+//	Hint, Look      of any goroutine; they only leave a token and never block
+//
+// So pane state, members and progress of a flow need no locks. Locks guard the list
+// of groups, the hinted vector, and what metrics show.
 //
 // # Failures
 //
 //	a round fails              nothing is stored; its flows are loaded again
-//	the commit is unknown      the same: the stored vector tells
-//	another owner (fenced)     the same
+//	one flow fails             it is computed apart, and shown as standing still
+//	the commit is unknown      nothing is assumed: the stored vector tells
+//	another owner (fenced)     the flow is loaded again, at a higher epoch
 //	the leader ends            it gives up its lease; another node takes the flows
 //	                           at a higher epoch
 //	the leader dies            the same, when its session is gone for 2 s

@@ -1,5 +1,17 @@
 package flownode
 
+// The flows of a fence group, and which of them this process may work on.
+// Before: the catalogue names flows; none is owned.
+// After reload: each flow is owned at its newest epoch and can be trusted, or is
+// broken and left out of rounds. A flow that can be trusted and has failed before is
+// computed apart from the others (stall.go).
+//
+//	          adopt                 reload                    round stored
+//	(none) ─────────> broken ─────────────────> trusted ──────────────────> trusted
+//	                    ^  │ cannot be taken       │
+//	                    │  └─ again after 5 s      │ error, fenced, other definition or
+//	                    └──────────────────────────┘ table, higher epoch
+
 import (
 	"context"
 	"errors"
@@ -14,7 +26,13 @@ import (
 )
 
 // fenceGroup is the flows that share rounds, so that all of them see one vector.
-// One goroutine works it; only wake and heads are for others.
+// One goroutine works it; others use only wake and heads, through poke and assign.
+//
+//	G1  every flow of flows has run != nil, or is broken
+//	G2  the flows that are not broken stand where the last stored round left them,
+//	    at the epoch that this process took (round.F1)
+//	G3  trigger is that of the flow that was taken last; all flows of a fence group
+//	    have the same
 type fenceGroup struct {
 	*process
 	name    string
@@ -22,11 +40,11 @@ type fenceGroup struct {
 	flows   map[progress.FlowID]*owned
 	wake    chan struct{}        // holds one token: something may have changed
 	heads   chan []progress.Head // what the catalogue says, newest only
-	skew    time.Duration        // database clock minus ours, as of the last round
+	skew    time.Duration        // database clock minus this process's, as of the last round
 
 	last    time.Time // when the last round began
 	pending bool      // something may have changed since
-	retryAt time.Time // when a round that has failed is made again; zero when the last one was good
+	retryAt time.Time // when a round that has failed is made again; zero if the last one succeeded
 
 	again []progress.FlowID // flows that move again, which the catalogue does not know yet
 }
@@ -41,7 +59,7 @@ type owned struct {
 	shape     string      // of its table, as of when it was loaded
 	apart     bool        // computed and committed apart from the others, since it has failed
 	fails     failure     // why it stands still
-	unsaid    bool        // the catalogue may say that it stands still, and it is not known better yet
+	unsaid    bool        // the catalogue may still say that it stands still, from an earlier owner
 }
 
 func newFenceGroup(p *process, name string) *fenceGroup {
@@ -75,9 +93,10 @@ func (g *fenceGroup) assign(heads []progress.Head) {
 	}
 }
 
-// deadline is when, by the database's clock, time alone brings work for the flow,
-// loading it again included. sequence.NoTime when it never does. A flow that is to be loaded
-// is due at once, or when it is tried again.
+// deadline is when, by the database's clock in ms, time alone brings work for the
+// flow, loading it again included; sequence.NoTime when it never does. A flow that is
+// to be loaded is due at once (0), or at takeAfter. That is a time of this process's
+// own clock: for a pause of seconds the difference of the clocks does not matter.
 func (f *owned) deadline() int64 {
 	if f.broken {
 		return max(0, f.takeAfter.UnixMilli())
@@ -103,8 +122,8 @@ func (g *fenceGroup) adopt(heads []progress.Head) {
 			// left a dirty list that is not in memory here.
 			f.broken, f.hash = true, h.Hash
 		} else if h.Shape != f.shape {
-			// Somebody has changed the result table: whether it can still be written
-			// to is found out now, and not by what is lost in it.
+			// The result table was changed by hand. Loading the flow checks whether it
+			// can still be written to, before results are lost in it.
 			f.broken, f.shape, f.takeAfter = true, h.Shape, time.Time{}
 		}
 	}
@@ -115,7 +134,8 @@ func (g *fenceGroup) adopt(heads []progress.Head) {
 	}
 }
 
-// forget stops showing a flow.
+// forget removes a flow from the metrics. Without it a flow that was deleted would
+// be shown with its last values until the process ends.
 func (g *fenceGroup) forget(id progress.FlowID, f *owned) {
 	g.standing.moves(id)
 	g.metrics.forget(f.title)
@@ -124,10 +144,10 @@ func (g *fenceGroup) forget(id progress.FlowID, f *owned) {
 // takeAgainAfter is how long a flow that cannot be taken over is left alone.
 const takeAgainAfter = 5 * time.Second
 
-// reload loads flows whose state cannot be trusted, becoming their owner. When the
-// database is out of reach the round ends, and all are tried again; a flow that
-// alone cannot be taken (its table belongs to someone else, say) is left out of the
-// rounds and tried again later.
+// reload loads the flows whose state cannot be trusted, and becomes their owner.
+// When the database is out of reach the round ends, and all are tried again. A
+// single flow that cannot be taken, because another program made its table for
+// example, is left out of the rounds and tried again later.
 func (g *fenceGroup) reload(ctx context.Context) error {
 	for _, id := range slices.Sorted(maps.Keys(g.flows)) {
 		f := g.flows[id]
@@ -148,9 +168,9 @@ func (g *fenceGroup) reload(ctx context.Context) error {
 	return nil
 }
 
-// take becomes the owner of a flow and loads it. Raising the flow's epoch is what
-// makes it the owner: any other process that still believes it owns the flow is
-// fenced off at its next commit (I4).
+// take becomes the owner of a flow and loads it, without anything in memory. To own
+// a flow is to know its newest epoch. Taking it raises the epoch, so another
+// process that still believes it owns the flow fails at its next commit (I4).
 func (g *fenceGroup) take(ctx context.Context, id progress.FlowID) (*round.Flow, error) {
 	loaded, err := g.cfg.Catalog.Take(ctx, id)
 	if err != nil {
@@ -177,8 +197,9 @@ func (g *fenceGroup) whole() []*round.Flow {
 	return out
 }
 
-// divide parts the flows that can be trusted: those that share a round, and those
-// that have failed and are not to fail the others.
+// divide separates the flows that can be trusted into those that share a round and
+// those that have failed. The latter are computed one by one, so that a fault of
+// one does not hold up the others. Both are in order of id.
 func (g *fenceGroup) divide() (together, apart []*round.Flow) {
 	for _, f := range g.whole() {
 		if g.flows[f.ID].apart {

@@ -1,5 +1,15 @@
 package flownode
 
+// One round of a fence group, from the snapshot to the commit.
+// Before: nothing is held; the group's flows stand where they are stored.
+// After: they stand at the round's vector, stored or waiting to be; or they are
+// broken and the next round loads them.
+//
+// Connections are held one at a time: reload and nextJobs give theirs back before
+// the snapshot takes one, and the snapshot is closed before the commit takes one. A
+// round that held one connection while it waited for another could wait for rounds
+// that do the same, and none would ever go on.
+
 import (
 	"context"
 	"errors"
@@ -14,9 +24,14 @@ import (
 	"laminar/sequence"
 )
 
-// due decides, in the round's snapshot, whether a trigger that counts what is
-// pending has been reached. Other triggers are due whenever a round begins, and
-// so is a group that has refill jobs.
+// due decides, in the round's snapshot, whether a trigger that counts samples or
+// sequences has been reached: by the flow of the group that has most of them
+// pending. Other triggers are due whenever a round begins, and so is a group that
+// has refill jobs.
+//
+// It counts from metadata of segments and reads no samples. Segments of a flow's
+// metrics may hold series that the flow does not select, so a round can come early
+// by that count, and never late.
 func (g *fenceGroup) due(ctx context.Context, r *read.Reader, jobs int) (bool, error) {
 	if jobs > 0 || !g.trigger.counts() || g.pressing(r) {
 		return true, nil
@@ -52,8 +67,9 @@ func (g *fenceGroup) due(ctx context.Context, r *read.Reader, jobs int) (bool, e
 	return pending >= max(def.Samples, def.Sequences), nil
 }
 
-// pressing reports whether a round is needed whatever is pending: dirty windows
-// are ready, or the watermark follows the clock past the end of a window.
+// pressing reports whether time alone brings work now: dirty windows are ready, or
+// the watermark follows the clock past the end of a window, for example. Then a
+// round is needed however few samples are pending.
 func (g *fenceGroup) pressing(r *read.Reader) bool {
 	for _, f := range g.flows {
 		if at := f.deadline(); at >= 0 && at <= r.Pos.Now {
@@ -63,12 +79,12 @@ func (g *fenceGroup) pressing(r *read.Reader) bool {
 	return false
 }
 
-// round brings the group's flows to the position of a new snapshot and commits what
-// that changes. more says that work is left that need not wait.
+// round brings the group's flows to the position of a new snapshot and commits the
+// changes. more says that work is left that need not wait.
 //
 // At most Config.MaxRounds groups make a round at one time, each with one
-// connection: most connections are for taking samples in, which must not wait for
-// flows.
+// connection beside those of its lanes: most connections are for taking samples in,
+// which must not wait for flows. A group that has to wait for its turn uses none.
 func (g *fenceGroup) round(ctx context.Context) (more bool, err error) {
 	select {
 	case g.rounds <- struct{}{}:
@@ -104,8 +120,8 @@ func (g *fenceGroup) round(ctx context.Context) (more bool, err error) {
 	return more, nil
 }
 
-// part is the round of some flows of the group: all that have not failed, or one that
-// has.
+// part is the round of some flows of the group, with a snapshot and a commit of its
+// own: of all flows that have not failed, or of one that has.
 func (g *fenceGroup) part(ctx context.Context, began time.Time, flows []*round.Flow, jobs map[progress.FlowID]*progress.Job) (more bool, err error) {
 	if len(flows) == 0 {
 		return false, nil
@@ -148,7 +164,8 @@ func (g *fenceGroup) compute(ctx context.Context, began time.Time, flows []*roun
 }
 
 // nextJobs looks for refill jobs of the group's flows: the oldest of each, since a
-// flow works on one at a time.
+// flow works on one job at a time. It asks in every round, whether the poll has
+// found jobs or not: a job must be read again after each of its steps.
 func (g *fenceGroup) nextJobs(ctx context.Context) (map[progress.FlowID]*progress.Job, error) {
 	jobs, err := g.cfg.Jobs.NextJobs(ctx, slices.Sorted(maps.Keys(g.flows)))
 	if err != nil {
@@ -162,9 +179,15 @@ func (g *fenceGroup) nextJobs(ctx context.Context) (map[progress.FlowID]*progres
 }
 
 // commit stores the results in one transaction, so that the flows of the group move
-// together. A flow whose result is not known to be stored is loaded again from the
-// database: what is stored there says whether the commit came to be (I4, I7). That
-// another owner has moved a flow is no failure of the round.
+// together. A flow whose result is not known to be stored is loaded again: the
+// stored vector tells whether the commit happened (I4, I7).
+//
+//	outcome of a flow      the flow                        the round
+//	stored                 goes on from it                 succeeds
+//	idle, may wait         goes on, not stored             succeeds
+//	fenced                 is loaded again                 succeeds
+//	refused                is set aside, loaded again      succeeds for the others
+//	error of the whole     all are loaded again            fails
 func (g *fenceGroup) commit(ctx context.Context, results []round.Result) (more bool, err error) {
 	var (
 		rounds []progress.Round

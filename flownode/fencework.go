@@ -1,5 +1,15 @@
 package flownode
 
+// When a fence group makes its rounds.
+// Before: the group's goroutine has started; it knows no flows until heads come.
+// After: it has returned because its context ended, between two rounds or inside
+// one. Nothing has to be cleaned up then: an unfinished round stores nothing.
+//
+// Three things make a round possible: something may have changed (pending, set by a
+// wake), a flow's deadline, or a cron time. The trigger says how soon; a round that
+// has failed is made again after retryAfter, whatever the trigger says. A wake
+// without news costs one round that finds nothing, so groups are woken generously.
+
 import (
 	"context"
 	"errors"
@@ -38,9 +48,10 @@ func (g *fenceGroup) work(ctx context.Context) error {
 // idleTurn is how long a group that waits for nothing but a wake waits.
 const idleTurn = time.Hour
 
-// turn makes a round if one is due, and says how long until one can be due without a
-// wake. When a round ends with work left, the next begins at once, whatever the
-// trigger says: a trigger spaces out new work, not what is left of old.
+// turn makes a round if one is due, and returns how long until one can be due
+// without a wake; 0 if one may be due now. When a round ends with work left, the
+// next begins at once, whatever the trigger says: a trigger spaces out new work, not
+// the rest of old work.
 func (g *fenceGroup) turn(ctx context.Context) (wait time.Duration) {
 	now := g.cfg.Now()
 	at, ok := g.nextRound(g.last, g.pending, now)
@@ -74,9 +85,15 @@ func (g *fenceGroup) turn(ctx context.Context) (wait time.Duration) {
 	return 0
 }
 
-// nextRound is when the next round begins: as the trigger says when something
-// may have changed, or when time alone brings work. ok is false when there is
-// nothing to wait for but a wake.
+// nextRound is when the next round begins, by this process's clock; it may be past.
+// If something may have changed, the trigger alone decides. Otherwise it is the
+// first deadline of a flow, but not before the trigger allows. With cron, rounds
+// begin at its times only, whether anything changed or not. ok is false when there
+// is nothing to wait for but a wake.
+//
+// Deadlines are of the database's clock, and skew translates them. It is as old as
+// the last round, which matters little: clocks drift slowly, and a round that is too
+// early finds nothing and asks again.
 func (g *fenceGroup) nextRound(last time.Time, pending bool, now time.Time) (at time.Time, ok bool) {
 	if len(g.flows) == 0 {
 		return time.Time{}, false

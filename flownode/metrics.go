@@ -1,5 +1,9 @@
 package flownode
 
+// What a node shows of itself to Prometheus.
+// Names and labels are part of the public contract. A label is a flow, a fence group
+// or one of an enumerated set, and never something that samples bring.
+
 import (
 	"time"
 
@@ -10,7 +14,8 @@ import (
 	"laminar/flownode/round"
 )
 
-// Metrics is what a flownode tells of itself.
+// Metrics is the metrics of a flownode. Methods may be called by several goroutines
+// at once, as fence groups do.
 type Metrics struct {
 	leader           prometheus.Gauge
 	rounds           *prometheus.HistogramVec
@@ -128,7 +133,9 @@ func (m *Metrics) count(c round.Counts, r *read.Reader) {
 	m.samples.Add(float64(r.Samples))
 }
 
-// observeRound shows how a round went and where its flows stand afterwards.
+// observeRound shows how long a round took and where its flows stand afterwards.
+// lag_sequences counts from the stored vector and not from the flow's, which can be
+// ahead of it: other readers see the stored one.
 func (m *Metrics) observeRound(group string, flows []*round.Flow, r *read.Reader, took time.Duration) {
 	m.rounds.WithLabelValues(group).Observe(took.Seconds())
 	for _, f := range flows {

@@ -1,5 +1,21 @@
 package flownode
 
+// Leadership, and which fence groups are worked.
+// Before: a Node starts nothing until Run.
+// While it leads: one goroutine beats and polls, one works each fence group of the
+// catalogue.
+// After: Run returns when all of them have ended.
+//
+//	          Beat gives a term                other term, or trust without a beat
+//	standby ────────────────────> leading ──────────────────────────────> standby
+//
+// What is found by polling is enough for everything to be right; hints only make it
+// sooner (I5). So each kind of hint has one poll that does without it:
+//
+//	Hint, a commit         CurrentVector, compared with the last look
+//	Look, the catalogue    Heads, compared with what the groups were told
+//	Look, a refill job     NextJobs
+
 import (
 	"context"
 	"errors"
@@ -26,11 +42,12 @@ type Node struct {
 	hinted sequence.Vector // commits that the groups were woken for; guarded by mu
 }
 
-// led is a fence group of a node that leads.
+// led is a fence group of a node that leads. Its worker owns the group; the node
+// only pokes, assigns and stops it.
 type led struct {
 	*fenceGroup
 	stop context.CancelFunc // ends its worker
-	told string             // the heads it was told last
+	told string             // headSum of the heads it was told last
 }
 
 // New returns a node that does nothing until Run.
@@ -58,10 +75,13 @@ func (n *Node) Hint(r sequence.Region, seq sequence.Seq) {
 	}
 }
 
-// looked learns where the regions stand, and wakes the groups if that is news: a
-// commit whose hint has not come (I5). before is where they stood at the last look,
-// nil at the first. A region that has gone back since (a restore) begins to count
-// anew, or the hints of its next commits would not be news.
+// looked is called with the regions' vector, and wakes the groups if it holds a
+// commit whose hint has not come (I5). before is the vector of the last look, nil at
+// the first. Afterwards hinted covers now.
+//
+// A region that has gone back since (a restore) begins to count anew. Otherwise the
+// hints of its next commits would be taken for old ones and ignored, until it has
+// passed its former sequence.
 func (n *Node) looked(before, now sequence.Vector) {
 	n.mu.Lock()
 	news := before == nil || !n.hinted.Covers(now)
@@ -98,9 +118,9 @@ func (n *Node) Wake() {
 }
 
 // trust is how long after a beat a node leads without another one. It is shorter than
-// the time after which another flownode may lead. It is counted by this process's
-// monotonic clock, from before the beat, and only bounds: who leads is for the
-// database's clock to say.
+// the 10 s before which no other flownode leads (Elector.Beat). It is counted by this
+// process's monotonic clock, from before the beat. It only makes a node stop early:
+// the database's clock decides who leads.
 const trust = 7 * time.Second
 
 // errTermOver says why the rounds of a term end.
@@ -124,7 +144,9 @@ func (n *Node) Run(ctx context.Context) error {
 	return nil
 }
 
-// term is one leadership, won by a beat that began at a time.
+// term is one term of leadership, won by a beat that began at a time of this
+// process's clock. It ends when ctx ends, when a beat gives another term, or when the
+// last good beat began longer than trust ago.
 func (n *Node) term(ctx context.Context, term int64, began time.Time) {
 	n.log.Info("this flownode leads", "term", term)
 	n.metrics.leader.Set(1)
@@ -153,9 +175,9 @@ func (n *Node) term(ctx context.Context, term int64, began time.Time) {
 }
 
 // lead works all groups until ctx ends. It beats once in a poll, in the goroutine that
-// polls: a node that cannot poll is not to lead. It returns when all workers have ended,
-// so that a node never works beside its successor knowingly; if it does unknowingly,
-// because it stood still, the fence of its commits tells (I4).
+// polls: a node that cannot poll must not lead. It returns when all workers have ended,
+// so that a node never knowingly works beside its successor. If it does unknowingly,
+// because the process stood still, the fence refuses its commits (I4).
 func (n *Node) lead(ctx context.Context, beat func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -195,8 +217,13 @@ func (n *Node) lead(ctx context.Context, beat func()) {
 }
 
 // poll looks for what hints may have missed (I5): flows that came, went or
-// changed, refill jobs, and commits since seen. It returns where the regions
-// stand.
+// changed, refill jobs, and commits since seen. It returns the regions' vector, or
+// seen if it could not be read. start starts the worker of a new group; the Stepper
+// starts none.
+//
+// The catalogue comes first, because a new flow must be assigned before it can be
+// woken. An error ends the poll; the part that came before it has taken effect, and
+// the next poll does the rest.
 func (n *Node) poll(ctx context.Context, start func(func() error), seen sequence.Vector) (sequence.Vector, error) {
 	heads, err := n.cfg.Catalog.Heads(ctx)
 	if err != nil {
@@ -228,8 +255,10 @@ func (n *Node) poll(ctx context.Context, start func(func() error), seen sequence
 	return vec, nil
 }
 
-// assign starts, feeds and stops group workers as the catalogue says. A group is
-// told its heads only when they have changed: each telling makes it look for work.
+// assign starts, feeds and stops the workers of groups as the catalogue says. A
+// group is told its heads only when they have changed, because each telling makes it
+// look for work. A group that has lost its last flow is stopped and not waited for:
+// its worker ends by itself, and lead waits for all of them at the end.
 func (n *Node) assign(ctx context.Context, start func(func() error), heads []progress.Head) {
 	byGroup := map[string][]progress.Head{}
 	for _, h := range heads {
@@ -259,7 +288,8 @@ func (n *Node) assign(ctx context.Context, start func(func() error), heads []pro
 	}
 }
 
-// headSum is equal for equal lists of heads.
+// headSum is equal for equal sets of heads, in whatever order they are listed, and
+// differs when a flow, its definition or its epoch differs.
 func headSum(heads []progress.Head) string {
 	sum := make([]string, len(heads))
 	for i, h := range heads {

@@ -1,5 +1,14 @@
 package flownode
 
+// What a node needs of its surroundings. sqlstore implements all of it; a store in
+// memory does for the tests.
+//
+// Methods may be called by several goroutines at once, but for those of an Elector.
+// Errors that a caller can act on are the sentinels of package sequence, above all
+// ErrUnavailable (try again), ErrSnapshotGone (the round failed), ErrFenced and
+// ErrCommitUnknown (load the flows again). Any other error is logged and treated as
+// a failed round.
+
 import (
 	"context"
 

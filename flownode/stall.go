@@ -13,18 +13,20 @@ import (
 	"laminar/sequence"
 )
 
-// A flow that does not move is worse than one that says so: its table looks whole,
-// and is old. So whatever keeps a flow from moving is noted where everybody looks:
-// in the catalogue, in metrics and in the log. The next good round takes it back.
+// Flows that stand still, and where that is shown.
+//
+// The table of a flow that does not move looks whole and is old. So the reason is
+// written wherever users look: to the catalogue, to metrics and to the log. The next
+// round that succeeds takes it back.
 //
 //	the flow cannot be taken over    its own fault: noted at once
 //	its results are refused          the same
 //	the round fails                  noted for all flows of the round once it lasts
-//	the database cannot be written   only in metrics and log; readers see that nobody
-//	                                 has moved the flow (queries/flow, status_flows)
+//	the database cannot be written   only in metrics and log; readers see that the
+//	                                 flow has not been moved (queries/flow, status_flows)
 //
-// A fault of one flow must not become one of its neighbours. A flow that has failed
-// is computed and committed apart from the others until that has gone well.
+// A fault of one flow must not hold up its neighbours. A flow that has failed is
+// computed and committed apart from the others until it succeeds once.
 
 const (
 	// stallAfter is how long a failure that may pass by itself lasts before it is
@@ -45,8 +47,9 @@ type failure struct {
 	told   string    // what it was told
 }
 
-// stands notes that a flow does not move. It is for the catalogue when report is
-// called.
+// stands notes that a flow does not move, and since when: a later failure keeps the
+// time of the first. passes says that the reason may go away by itself. The
+// catalogue is told by report.
 func (g *fenceGroup) stands(id progress.FlowID, f *owned, err error, passes bool) {
 	if f.fails.since.IsZero() {
 		f.fails.since = g.cfg.Now()
@@ -55,8 +58,8 @@ func (g *fenceGroup) stands(id progress.FlowID, f *owned, err error, passes bool
 	g.standing.stands(id, f.fails.since)
 }
 
-// setAside leaves a flow that has failed by itself out of the rounds of the others,
-// and for a while alone.
+// setAside takes a flow that has failed by itself out of the rounds of the others.
+// It is not tried at all before takeAgainAfter has passed.
 func (g *fenceGroup) setAside(id progress.FlowID, f *owned, err error) {
 	g.log.Error("flow stands still; trying again", "flow", f.title, "group", g.name, "err", err)
 	g.metrics.roundErrors.WithLabelValues(g.name).Inc()
@@ -65,8 +68,10 @@ func (g *fenceGroup) setAside(id progress.FlowID, f *owned, err error) {
 	g.stands(id, f, err, errors.Is(err, sequence.ErrUnavailable) || errors.Is(err, sequence.ErrSnapshotGone))
 }
 
-// roundFailed notes that a round of several flows has failed. The flow that is to
-// blame, or where none is named each, is computed apart the next time.
+// roundFailed notes that a round of several flows has failed. If the error names a
+// flow (round.FlowError), that flow is computed apart from then on. If it names none
+// and is not of a kind that passes, any flow may be to blame, and all are computed
+// apart until each has succeeded.
 func (g *fenceGroup) roundFailed(err error) {
 	var own *round.FlowError
 	blamed := errors.As(err, &own)
@@ -87,8 +92,9 @@ func (g *fenceGroup) roundFailed(err error) {
 	}
 }
 
-// moves notes that a flow has made a good round, also for one that was taken over a
-// moment ago: it may have stood still with the owner before.
+// moves notes that a round of a flow has succeeded. The catalogue is told if the
+// flow stood still, and once after each loading: the flow may have stood still under
+// an earlier owner.
 func (g *fenceGroup) moves(id progress.FlowID) {
 	if f := g.flows[id]; f != nil && (f.fails.err != nil || f.unsaid) {
 		f.fails, f.unsaid = failure{}, false
@@ -97,8 +103,9 @@ func (g *fenceGroup) moves(id progress.FlowID) {
 	}
 }
 
-// report tells the catalogue which flows stand still and which move again. When that
-// fails it is tried again after the next round.
+// report tells the catalogue which flows stand still and which move again. It writes
+// nothing if there is no news, and repeats a reason every stallAgain. If writing
+// fails, it is tried again after the next round; results do not depend on it.
 func (g *fenceGroup) report(ctx context.Context) {
 	now := g.cfg.Now()
 	var still []progress.Stall

@@ -8,10 +8,14 @@ import (
 	"laminar/sequence"
 )
 
-// standing is how flows stand, as far as this process knows: what their metrics need
-// beside what the catalogue says at every poll. So a flow that is not loaded, or
-// makes no rounds, is shown all the same, and its lag goes on rising. It may be used
-// by several goroutines at once.
+// Lag and standstill of flows, as metrics.
+//
+// They are set at every poll, from the catalogue, and not at the end of a round: a
+// flow that is not loaded or makes no rounds must be shown too, and its lag must go
+// on rising.
+
+// standing is what this process knows of the progress of flows beside the catalogue.
+// It may be used by several goroutines at once: fence groups note, the poll shows.
 type standing struct {
 	mu    sync.Mutex
 	ahead map[progress.FlowID]int64     // ms that windows read beyond their end; of flows that were loaded once
@@ -43,7 +47,8 @@ func (s *standing) moves(id progress.FlowID) {
 	delete(s.still, id)
 }
 
-// show shows lag and standstill of all flows of the catalogue.
+// show sets the metrics of lag and standstill for all flows of the catalogue. The
+// lag of a flow without a watermark is how long it has stood still, 0 if it has not.
 func (s *standing) show(m *Metrics, heads []progress.Head, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

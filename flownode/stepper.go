@@ -1,5 +1,9 @@
 package flownode
 
+// Rounds driven by hand, for tests and simulations.
+// Before: nothing else drives the node; the clock moves only between calls.
+// After each call: no goroutine of the node is running.
+
 import (
 	"context"
 	"maps"

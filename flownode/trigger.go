@@ -9,8 +9,14 @@ import (
 	"laminar/flownode/flowdef"
 )
 
-// trigger says when a fence group's next round may begin. Its flows have one: those
-// with another trigger are another fence group (flowdef).
+// trigger says when a fence group's next round may begin. All flows of a fence
+// group have the same trigger: flows with another trigger are in another fence
+// group (flowdef). The zero trigger lets a round begin every pollEvery.
+//
+//	cron                  at its times, whether anything changed or not
+//	interval              when something changed, so long after the last round began
+//	samples, sequences    looked at every second; the round's snapshot then tells
+//	                      whether enough are pending (fenceGroup.due)
 type trigger struct {
 	def  flowdef.Trigger
 	cron cron.Schedule // nil without a cron expression
@@ -32,7 +38,8 @@ func newTrigger(def flowdef.Trigger) (trigger, error) {
 // pollEvery is how often triggers that count samples or sequences look.
 const pollEvery = time.Second
 
-// next is the earliest time of the next round, given when the last one began.
+// next is the earliest time of the next round, given when the last one began, both
+// by this process's clock. The zero time gives a time long past for all but cron.
 func (t trigger) next(last time.Time) time.Time {
 	switch {
 	case t.cron != nil:

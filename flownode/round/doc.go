@@ -64,6 +64,7 @@
 //
 // An expression that cannot be evaluated in a window is no error of the round: the
 // window has no result, and the flow carries the message until a window succeeds.
-// Every other error ends the round for all flows of the fence group: some of them
-// may be half advanced, and which ones is not worth finding out.
+// Every other error ends the round for all flows that are computed together: some
+// of them may be half advanced, and which ones is not worth finding out. An error
+// that is one flow's own names it (FlowError).
 package round
