@@ -130,6 +130,8 @@ func TestHostileNames(t *testing.T) {
 	run(exitOK, "job", "show", "1")
 	run(exitUsage, "job", "cancel", evil)
 	run(exitFault, "grant", "--reader", evil)
+	run(exitOK, "token", "new", "--scope", "write", "--name", evil)
+	run(exitUsage, "token", "new", "--scope", evil)
 	run(exitFault, "flow", "delete", evil+"2")
 	run(exitOK, "flow", "delete", evil, "--output", "json")
 	run(exitUsage, "simulate", "--url", evil, "--duration", "1s")

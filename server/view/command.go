@@ -49,3 +49,12 @@ type Granted struct {
 	Reads      bool     `json:"reads"`      // what holds now
 	Statements []string `json:"statements"` // that it took
 }
+
+// MadeToken is what `token new` prints: the token for its bearer, and its entry in
+// the file of tokens.
+type MadeToken struct {
+	Token  string   `json:"token"`
+	Name   string   `json:"name"`
+	SHA256 string   `json:"sha256"`
+	Scopes []string `json:"scopes"`
+}

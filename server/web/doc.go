@@ -4,7 +4,8 @@
 // The routes are the public contract: remote write and import (their handlers
 // belong to ingest and are handed in), /metrics, /-/healthy, /-/ready and, where
 // it is asked for, Go's profiles. TLS and users are read from a file in the form
-// of Prometheus's exporters, by their own library. An address that other
+// of Prometheus's exporters, by their own library; tokens with scopes from a file
+// of Laminar's. An address that other
 // machines reach needs users, or the setting that says that it needs none
 // (Config.Check).
 //

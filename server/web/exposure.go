@@ -22,6 +22,13 @@ type Config struct {
 	// wait to be accepted.
 	MaxConnections int
 
+	// TokensFile holds tokens and their scopes; "" for none. With it nobody gets in
+	// without a token, a password or a verified certificate.
+	TokensFile string
+
+	// HealthWithoutLogin answers /-/healthy and /-/ready to everyone.
+	HealthWithoutLogin bool
+
 	// AllowUnauthenticated lets the server listen on an address that other
 	// machines reach although no one has to log in.
 	AllowUnauthenticated bool
@@ -39,15 +46,16 @@ func (e *ExposedError) Hint() string {
 	return "--web.config.file FILE with basic_auth_users, or --allow-unauthenticated"
 }
 
-// FileError says that the file with TLS and users cannot be used.
+// FileError says that a file with TLS and users, or with tokens, cannot be used.
 type FileError struct {
-	Path string
-	err  error
+	Path    string
+	setting string
+	err     error
 }
 
 func (e *FileError) Error() string {
 	// The YAML package says a fault on lines of their own.
-	return fmt.Sprintf("web.config_file %s: %s", e.Path, strings.Join(strings.Fields(e.err.Error()), " "))
+	return fmt.Sprintf("%s %s: %s", e.setting, e.Path, strings.Join(strings.Fields(e.err.Error()), " "))
 }
 
 // Unwrap returns what is wrong with it.
@@ -55,11 +63,20 @@ func (e *FileError) Unwrap() error { return e.err }
 
 // Hint tells what such a file holds.
 func (e *FileError) Hint() string {
+	if e.setting == tokensSetting {
+		return "entries as `laminar token new --scope write` prints them, below `tokens:`; see docs/operating.md, Who may write"
+	}
 	if errors.Is(e.err, fs.ErrNotExist) {
 		return "the path of a file with basic_auth_users or tls_server_config, or no --web.config.file"
 	}
 	return "basic_auth_users with bcrypt hashes, or tls_server_config with cert_file and key_file; see docs/operating.md, Who may write"
 }
+
+// The settings that name files.
+const (
+	fileSetting   = "web.config_file"
+	tokensSetting = "web.tokens_file"
+)
 
 // Check refuses a file that cannot be used, and with an ExposedError an address
 // that other machines reach when no one has to log in. Anyone who may write can
@@ -68,15 +85,25 @@ func (e *FileError) Hint() string {
 func (c Config) Check() error {
 	if c.File != "" {
 		if err := toolkit.Validate(c.File); err != nil {
-			return &FileError{Path: c.File, err: err}
+			return &FileError{Path: c.File, setting: fileSetting, err: err}
 		}
+	}
+	if c.TokensFile != "" {
+		text, err := os.ReadFile(c.TokensFile)
+		if err == nil {
+			_, err = parseTokens(text)
+		}
+		if err != nil {
+			return &FileError{Path: c.TokensFile, setting: tokensSetting, err: err}
+		}
+		return nil // nobody gets in unknown
 	}
 	if c.AllowUnauthenticated || loopback(c.Listen) {
 		return nil
 	}
 	known, err := authenticates(c.File)
 	if err != nil {
-		return &FileError{Path: c.File, err: err}
+		return &FileError{Path: c.File, setting: fileSetting, err: err}
 	}
 	if !known {
 		return &ExposedError{Listen: c.Listen}
@@ -112,13 +139,25 @@ func authenticates(file string) (bool, error) {
 		return false, err
 	}
 	var cfg struct {
-		Users map[string]string `yaml:"basic_auth_users"`
-		TLS   struct {
+		TLS struct {
 			ClientAuth string `yaml:"client_auth_type"`
 		} `yaml:"tls_server_config"`
 	}
 	if err := yaml.Unmarshal(text, &cfg); err != nil {
 		return false, err
 	}
-	return len(cfg.Users) > 0 || cfg.TLS.ClientAuth == "RequireAndVerifyClientCert", nil
+	users, err := parseUsers(text)
+	if err != nil {
+		return false, err
+	}
+	return len(users) > 0 || cfg.TLS.ClientAuth == "RequireAndVerifyClientCert", nil
+}
+
+// parseUsers reads the users of a web configuration, with their passwords' hashes.
+func parseUsers(text []byte) (map[string]string, error) {
+	var cfg struct {
+		Users map[string]string `yaml:"basic_auth_users"`
+	}
+	err := yaml.Unmarshal(text, &cfg)
+	return cfg.Users, err
 }

@@ -2,11 +2,13 @@ package web
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -36,14 +38,34 @@ type Server struct {
 // New makes a server of a configuration that Check has accepted. Nothing is
 // served before Run, which also closes the listener.
 func New(l net.Listener, c Config, handler http.Handler, log *slog.Logger) *Server {
-	return &Server{
+	g := &guard{
+		routes: handler, healthOpen: c.HealthWithoutLogin, log: log,
+		attempts: &attempts{now: time.Now, remotes: make(map[netip.Prefix]*remote)},
+		good:     make(map[[sha256.Size]byte]bool),
+	}
+	if c.File != "" {
+		g.users = &reread[map[string]string]{path: c.File, parse: parseUsers}
+	}
+	if c.TokensFile != "" {
+		g.tokens = &reread[*tokens]{path: c.TokensFile, parse: parseTokens}
+	}
+	s := &Server{
 		server: &http.Server{
-			Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
+			Handler: http.HandlerFunc(g.admitted), ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
 			MaxHeaderBytes: headerBytes,
 			ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 		listener: netutil.LimitListener(l, c.MaxConnections), file: c.File, log: log,
 	}
+	// The toolkit puts its check of passwords before the handler when it begins to
+	// serve. The guard stands before that; this is called after it, and before the
+	// first connection is accepted.
+	s.server.BaseContext = func(net.Listener) context.Context {
+		g.login = s.server.Handler
+		s.server.Handler = g
+		return context.Background()
+	}
+	return s
 }
 
 // Run serves until ctx ends, and then until the requests under way have their

@@ -40,6 +40,7 @@ func Default() Config {
 	c.Database.StartTimeout = 30 * time.Second
 	c.Web.Listen = "127.0.0.1:9201"
 	c.Web.MaxConnections = 1000
+	c.Web.HealthWithoutLogin = true
 	c.Regions = 2
 	c.Upkeep.Retention = 15 * 24 * time.Hour
 	c.Lookback = time.Duration(flowdef.DefaultLookback) * time.Millisecond

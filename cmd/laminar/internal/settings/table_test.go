@@ -104,12 +104,15 @@ func TestEverySettingComesFromEverywhere(t *testing.T) {
 	for _, s := range table {
 		c := Default()
 		v := s.bind(&c)
-		initial := v.String()
-		if err := v.Set(other[v.Type()]); err != nil {
+		initial, text := v.String(), other[v.Type()]
+		if text == "true" && initial == "true" {
+			text = "false"
+		}
+		if err := v.Set(text); err != nil {
 			t.Errorf("%s: %v", s.key, err)
 		}
-		if got := s.bind(&c).String(); got != other[v.Type()] || got == initial {
-			t.Errorf("%s: set to %q it is %q", s.key, other[v.Type()], got)
+		if got := s.bind(&c).String(); got != text || got == initial {
+			t.Errorf("%s: set to %q it is %q", s.key, text, got)
 		}
 		if err := v.Set(initial); err != nil {
 			t.Errorf("%s: its own default %q is refused: %v", s.key, initial, err)
