@@ -1,6 +1,11 @@
 package executor
 
-// The choice for leaves: words first, then costs.
+// The choice for leaves: capabilities first, then words, then costs.
+// Before: the leaf's members are complete; the segments to be read are described.
+// After: each leaf has an executor and a reason. Nothing was read yet.
+//
+// A choice is made anew for every delta and every state, and is never stored. Both
+// executors may change places from one round to the next.
 
 import (
 	"math"
@@ -25,8 +30,8 @@ type Chooser struct {
 	Now     func() time.Time
 }
 
-// byCost reports whether its cost decides who computes the leaf's partials: only
-// then is it worth asking what a reading holds.
+// byCost reports whether costs decide who computes the leaf's partials. Only then is
+// it worth finding out how much a reading holds.
 func (c *Chooser) byCost(l *keep.Leaf) bool {
 	want := l.Executor
 	if want == "" {
@@ -43,10 +48,10 @@ func (c *Chooser) choose(l *keep.Leaf, reading Reading) Choice {
 	return Choose(l.Def.CannotPush(), l.Executor, c.Setting, reading, c.Meter.Link())
 }
 
-// FellBack is told that the database could not aggregate the leaf's samples, and
-// says how they are read instead. For a while the leaf is read in columns: samples
-// that overflowed once are likely to do so in the next round, and an attempt that
-// fails costs as much as one that does not.
+// FellBack must be called when the database could not aggregate the leaf's samples.
+// It returns the choice that takes the place of the failed one. The leaf is read in
+// columns for columnarAfter: samples that overflowed once are likely to overflow in
+// the next round, and an attempt that fails costs as much as one that succeeds.
 func (c *Chooser) FellBack(l *keep.Leaf) Choice {
 	l.ColumnarUntil = c.Now().Add(columnarAfter)
 	return Choice{Executor: flowdef.ExecutorColumnar, Reason: Fallback}
@@ -74,7 +79,8 @@ func OrderedReading(l *keep.Leaf, infos []segment.Info) Reading {
 	return out
 }
 
-// partials is how many partials samples in the span give at most.
+// partials is the largest number of partials that samples in the span can give: one
+// for each pane and slot, and no more than there are samples.
 func partials(l *keep.Leaf, of Reading, span sequence.Span) int64 {
 	if span.Empty() || l.Def.CannotPush() != "" {
 		return 0
@@ -84,8 +90,9 @@ func partials(l *keep.Leaf, of Reading, span sequence.Span) int64 {
 }
 
 // Delta decides for each of the leaves who computes the partials of its ordered
-// delta, given what reading it takes. Leaves that are read in columns in any case
-// share that with the others on their metrics: that is filled in.
+// delta. readings[i] is the reading of leaves[i]; its Shared and Sharers are filled
+// in here. A reading is shared if each of its metrics is read in columns for another
+// leaf in any case, and the number of its sharers is that of its least shared metric.
 func (c *Chooser) Delta(leaves []*keep.Leaf, readings []Reading) []Choice {
 	var (
 		read    = map[sequence.MetricID]bool{}  // in columns, whatever the others cost
@@ -116,8 +123,8 @@ func (c *Chooser) Delta(leaves []*keep.Leaf, readings []Reading) []Choice {
 	return out
 }
 
-// AnywayColumnar reports whether the leaf's raw samples are read in columns
-// whatever that costs.
+// AnywayColumnar reports whether the leaf's raw samples are read in columns at any
+// cost: SQL has no such partial, or the definition or the setting says so.
 func (c *Chooser) AnywayColumnar(l *keep.Leaf) bool {
 	return !c.byCost(l) && c.choose(l, Reading{}).Executor == flowdef.ExecutorColumnar
 }

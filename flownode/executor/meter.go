@@ -1,6 +1,12 @@
 package executor
 
-// What reads tell about the connection.
+// The speed of the connection, measured by the reads of rounds.
+//
+//	time of a read = one round trip + making the bytes + sending them + using them
+//
+// Trip measures the first term, package constants estimate the second (rule.go), the
+// receivers are timed for the last. The rest, divided by the bytes, is the time per
+// byte. No read is made only to measure.
 
 import (
 	"math"
@@ -151,8 +157,9 @@ func (t *Timing) Through(fn func(*segment.Segment) error) func(*segment.Segment)
 	}
 }
 
-// sum is the bytes of all parts, how long the busiest receiver was not waiting
-// for segments, and how long the database took to make them, in seconds.
+// sum returns the bytes of all parts, the time that the busiest receiver spent on
+// segments, and the estimated time of the database to make them, in seconds. The
+// busiest counts, because receivers work at the same time.
 func (t *Timing) sum() (bytes int64, inside time.Duration, making float64) {
 	for _, p := range t.parts {
 		bytes += p.bytes
@@ -162,9 +169,9 @@ func (t *Timing) sum() (bytes int64, inside time.Duration, making float64) {
 	return bytes, inside, making
 }
 
-// Done learns from the read, which has ended. What is left of its time, without what
-// the receivers spent, one round trip and what making the bytes takes in the
-// database, was spent on the link. Small reads say nothing: their time is noise.
+// Done learns from the read, which has ended without an error. Reads of less than
+// linkLeast bytes are ignored, because the other terms outweigh the sending. A
+// negative rest, when those were estimated too high, counts as no time.
 func (t *Timing) Done() {
 	bytes, inside, making := t.sum()
 	if bytes < linkLeast {

@@ -1,6 +1,12 @@
 package executor
 
-// The rule: what each executor is expected to cost.
+// The rule: the expected cost of each executor, in seconds.
+//
+//	columnar = (round trip + bytes * link + reading) / sharers + samples * fold
+//	pushdown = round trip + aggregating + picking + partials * (send + bytes * link)
+//	           + series * (map + bytes * link)
+//
+// Nothing in it reads a clock or remembers anything.
 
 import (
 	"time"
@@ -27,7 +33,8 @@ type Link struct {
 	PerByte   float64       // seconds that each further byte takes; 0 for no time
 }
 
-// Samples is how many samples there are of each form.
+// Samples is how many samples there are of each stored form. The forms differ in
+// what it costs to decode them, by a factor of ten.
 type Samples struct {
 	Arrays  int64 // in segments of arrays
 	Columns int64 // in hot segments packed as columns
@@ -59,8 +66,8 @@ func (s Samples) aggSeconds() float64 {
 	return float64(s.Arrays)*aggArrays + float64(s.Columns)*aggColumns + float64(s.Packed)*aggPacked
 }
 
-// Reading is the input of ChooseExecutor: how many samples a leaf's partials are
-// to be computed from, and what comes of them. No count is negative.
+// Reading is the input of Choose: the samples that a leaf's partials are to be
+// computed from, and the size of the result. No count is negative.
 type Reading struct {
 	Raw bool // of samples stored at one time the newest must be picked: state is built
 	Samples

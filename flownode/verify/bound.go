@@ -40,9 +40,9 @@ func (r *verifying) same(in *reading, end int64, key string, a, b float64) bool 
 // text.
 func rowKey(cols []string) string { return strings.Join(cols, "\xff") }
 
-// slack is what rounding may leave where the terms of a leaf cancel out. These
-// are those of the row's group, or of all groups where rows depend on more than
-// theirs.
+// slack is the difference that rounding may leave where the terms of a leaf cancel
+// out: a sum of large values near zero has a large relative error. The terms are the
+// samples of the row's group, or of all groups if a row can depend on several.
 func (r *verifying) slack(in *reading, leaf int, end int64, key string, larger float64) float64 {
 	var (
 		l        = &r.def.Expr.Leaves[leaf]

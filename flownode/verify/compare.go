@@ -40,10 +40,12 @@ func (r *verifying) compare(ctx context.Context, in *reading) error {
 	return nil
 }
 
-// evaluate computes adjacent windows with Prometheus's engine: in one pass
-// where it can, which batch expressions cannot (@ end() is another time there),
-// nor expressions that fail at some time. A window without a sample, or whose
-// expression fails, has no result.
+// evaluate computes adjacent windows with Prometheus's engine, in one pass if
+// possible: a range query shares work between its steps. Two kinds of expressions
+// are evaluated window by window instead: those of batch flows, in which @ end()
+// would be the end of the range, and those that fail at some time, which would fail
+// the whole range. A window without a sample, or whose expression fails, has no
+// result.
 func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]promeval.Vector, error) {
 	out := make([]promeval.Vector, len(ends))
 	first, last := ends[0], ends[len(ends)-1]
@@ -75,8 +77,8 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 	return out, nil
 }
 
-// span is the stretch of sample time that the windows from first to last read,
-// and what lies between.
+// span is the stretch of sample time that the windows from first to last read, the
+// time between them included.
 func (r *verifying) span(first, last int64) sequence.Span {
 	return sequence.Span{After: first - r.def.Expr.MaxReach, UpTo: last - r.def.Expr.MinOffset}.Join(r.def.Expr.Pinned())
 }

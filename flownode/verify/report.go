@@ -1,6 +1,10 @@
 package verify
 
-// What a comparison is asked, and what it finds.
+// The question of a comparison, and its answer.
+//
+// Every window that is asked for is counted once: among Windows if it was compared,
+// under its reason in Skipped if it was not, or nowhere if the sample left it out. A
+// report without differences therefore says how much of the table it speaks of.
 
 // Skip says why a window was not compared.
 type Skip string

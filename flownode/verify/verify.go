@@ -1,5 +1,13 @@
 package verify
 
+// The passes of one comparison.
+// Before: nothing is known of the flow but its id.
+// After: every window that is asked for was reached, or an error ended it.
+//
+//	pass:  snapshot ─> load flow, series ─> which windows ─> read ─> close ─> compute
+//	         ^                                                          │
+//	         └───────────── windows left: a new snapshot <──────────────┘
+
 import (
 	"context"
 	"fmt"

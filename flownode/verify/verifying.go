@@ -1,6 +1,7 @@
 package verify
 
-// One flow's comparison, and what it carries from one snapshot to the next.
+// One flow's comparison: the definition and the members, which stay from one
+// snapshot to the next, and the progress, which is loaded again in each.
 
 import (
 	"context"
@@ -20,12 +21,12 @@ import (
 // Verifier compares result tables with what Prometheus's engine computes from the
 // raw samples. It may be used by several goroutines at once.
 //
-// Everything that is compared with each other is read in one snapshot. The
-// results stand for the flow's stored vector V, the samples for the snapshot's
-// position, which covers V: windows that a segment after V may touch are left
-// out, and so are the others that Skip lists. A window that holds no raw sample
-// must have no rows. Windows from before the flow's beginning need not be there;
-// of those the rows that are there are compared.
+// Results and samples that are compared with each other are read in one snapshot.
+// The results stand for the flow's stored vector V, the samples for the snapshot's
+// position, which covers V. Windows that a segment after V may touch are left out,
+// and so are the others that Skip lists. A window that holds no raw sample must have
+// no rows. Windows from before the flow's beginning need not be stored; the rows
+// that are stored of them are compared.
 type Verifier struct {
 	store Store
 	eval  *promeval.Engine
@@ -33,8 +34,7 @@ type Verifier struct {
 	reads read.Settings
 }
 
-// New returns a Verify that reads from the store. Budgets go by the clock
-// it is given.
+// New returns a Verifier that reads from the store. Budgets go by the given clock.
 func New(store Store, now func() time.Time) *Verifier {
 	return &Verifier{store: store, eval: promeval.New(), now: now, reads: read.Settings{Chooser: executor.Chooser{Meter: executor.NewMeter(now, nil, nil), Now: now}}}
 }

@@ -20,9 +20,9 @@ import (
 	"laminar/sequence"
 )
 
-// bounds finds the windows that are asked for and can be there: from the oldest row
+// bounds finds the windows that are asked for and can be stored: from the oldest row
 // or sample to the last window that is stored. The oldest row counts even without
-// samples: what is stored of a time that holds none is a difference.
+// samples, because a row of a time that holds no sample is a difference.
 func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) error {
 	every, emitted := r.def.Every, r.flow.EmittedUntil
 	oldest, err := snap.OldestResult(ctx, r.id)
