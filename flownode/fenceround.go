@@ -220,6 +220,9 @@ func (g *fenceGroup) commit(ctx context.Context, results []round.Result) (more b
 			res.Committed(now)
 			g.moves(res.Flow.ID)
 			g.metrics.rows.Add(float64(o.RowsWritten))
+			if o.LeftOut > 0 {
+				g.metrics.leftOut.WithLabelValues(g.flows[res.Flow.ID].title).Add(float64(o.LeftOut))
+			}
 			continue
 		}
 		own := g.flows[res.Flow.ID]

@@ -26,6 +26,7 @@ type Metrics struct {
 	perByte          prometheus.Gauge
 	windows          *prometheus.CounterVec
 	rows             prometheus.Counter
+	leftOut          *prometheus.CounterVec
 	samples          prometheus.Counter
 	evalErrors       prometheus.Counter
 	histogramResults prometheus.Counter
@@ -92,6 +93,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		perByte:          mk.gauge("link_seconds_per_byte", "Moving average of how long a byte takes from the database, as far as reads have told."),
 		windows:          mk.counters("windows_total", "Windows computed: closed, provisional, recomputed, refilled.", "kind"),
 		rows:             mk.counter("rows_written_total", "Result rows inserted, changed or deleted."),
+		leftOut:          mk.counters("rows_left_out_total", "Result rows that PostgreSQL refused, each time they were to be written.", "flow"),
 		samples:          mk.counter("samples_read_total", "Raw samples read."),
 		evalErrors:       mk.counter("evaluation_errors_total", "Windows whose expression could not be evaluated."),
 		histogramResults: mk.counter("histogram_results_total", "Results left out because they are native histograms."),

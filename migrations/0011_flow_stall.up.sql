@@ -10,5 +10,5 @@ create table flow_stall (
 );
 -- What PostgreSQL refuses of single rows is left out of a flow's table.
 alter table flow
-    add column left_out bigint not null default 0, -- rows refused so far, each counted once while one process keeps the flow
+    add column left_out bigint not null default 0, -- label sets refused so far, each counted once while one process keeps the flow
     add column left_out_row text;                  -- the last of them: window end, labels cut to readable length, and why

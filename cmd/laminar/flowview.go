@@ -65,7 +65,7 @@ func state(f flowstore.FlowStatus) string {
 		words += "; try: " + f.StalledHint
 	}
 	if f.LeftOut > 0 {
-		words += fmt.Sprintf("; %d rows left out, the last: %s", f.LeftOut, f.LeftOutRow)
+		words += fmt.Sprintf("; rows of %d label sets left out, the last: %s", f.LeftOut, f.LeftOutRow)
 	}
 	return words
 }

@@ -21,6 +21,11 @@ const (
 // database.
 const MaxDirtyGroups = 256
 
+// maxDirtyKey is up to how many bytes of labels a group is listed by. A longer one
+// makes the whole window dirty: PostgreSQL refuses index entries of a third of a
+// page (2,704 bytes), and the list is found by its groups.
+const maxDirtyKey = 2000
+
 // DirtyWindow is a closed window to be recomputed: all of it, or some groups.
 type DirtyWindow struct {
 	End     int64
@@ -73,6 +78,9 @@ func (l *DirtyList) Restore(end int64, group string, reason progress.Reason, sin
 // touch gives the reason and the vector; every touch moves LastAt to now. So a
 // window that is touched again and again waits, but FirstAt bounds the wait.
 func (l *DirtyList) Touch(end int64, group string, reason progress.Reason, since sequence.Vector, now int64) {
+	if len(group) > maxDirtyKey {
+		group = progress.AllGroups
+	}
 	w := l.windows[end]
 	if w == nil {
 		w = &DirtyWindow{End: end, Groups: map[string]struct{}{}, Reason: reason, Since: since, FirstAt: now}

@@ -162,5 +162,6 @@ type Stall struct {
 // Outcome is the result of committing one Round.
 type Outcome struct {
 	RowsWritten int64 // rows inserted, changed or deleted
+	LeftOut     int64 // rows that the store refuses, each time they were to be written; the others are stored
 	Err         error // sequence.ErrFenced, or why this flow's round was not written; nil when it was
 }

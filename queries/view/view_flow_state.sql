@@ -6,8 +6,8 @@
 --   ok         none of these
 -- A flow stands still when its flownode says so, or when nobody has moved it for
 -- 10 s and its trigger's interval although there is something to read. stored_until
--- is the end of the last closed window that is stored; left_out is how many rows
--- PostgreSQL has refused, and left_out_row the last of them.
+-- is the end of the last closed window that is stored; left_out is how many label sets
+-- PostgreSQL has refused the rows of, and left_out_row the last of these.
 create or replace view flow_state as
 select f.title as flow, f.table_schema, f.table_name,
        case when coalesce(s.error, m.error) is not null then 'stalled'

@@ -47,7 +47,7 @@ type Flow struct {
 	Error        string           `json:"error,omitempty"` // why it is stalled or failing
 	Hint         string           `json:"hint,omitempty"`  // what to do about it
 	StalledSince string           `json:"stalled_since,omitempty"`
-	LeftOut      int64            `json:"left_out"`               // rows that PostgreSQL has refused
+	LeftOut      int64            `json:"left_out"`               // label sets whose rows PostgreSQL has refused
 	LeftOutRow   string           `json:"left_out_row,omitempty"` // the last of them
 	Metrics      []Metric         `json:"metrics,omitempty"`      // only flow show
 }

@@ -182,6 +182,11 @@ func (s *Results) writeResults(ctx context.Context, tx pgx.Tx, writes []write) e
 		}
 		return nil
 	}
+	if errors.Is(pg.Interpret(err), sequence.ErrBadContent) {
+		if err = s.writeWithout(ctx, tx, writes[0]); err == nil {
+			return nil
+		}
+	}
 	if refused(err) {
 		writes[0].out.Err = writes[0].table.explain(ctx, tx, err)
 		return nil
@@ -238,7 +243,8 @@ func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, ro
 	// A COPY is a trip of its own; all other statements go out together.
 	batch := &pgx.Batch{}
 	for i, w := range writes {
-		windows := w.round.Windows
+		windows, left := w.table.left.without(w.round.Windows)
+		w.out.LeftOut = left
 		if copyNew {
 			var err error
 			if windows, rows[i], err = writeNew(ctx, s.db, tx, w.table, windows); err != nil {

@@ -46,7 +46,7 @@ type FlowStatus struct {
 	StalledHint  string
 	StalledSince int64
 
-	// LeftOut counts rows that PostgreSQL has refused, and which are therefore not
+	// LeftOut counts label sets whose rows PostgreSQL has refused, and which are not
 	// in the table; LeftOutRow is the last of them.
 	LeftOut    int64
 	LeftOutRow string

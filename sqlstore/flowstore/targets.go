@@ -32,5 +32,8 @@ func (t *targets) put(id progress.FlowID, table *target) {
 	if t.tables == nil {
 		t.tables = make(map[progress.FlowID]*target)
 	}
+	if before := t.tables[id]; before != nil {
+		table.left = before.left // the same flow, and so the same rows are refused
+	}
 	t.tables[id] = table
 }

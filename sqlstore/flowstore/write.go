@@ -43,12 +43,13 @@ const fewRows = 2_000
 // are found by.
 type target struct {
 	*resultTable
-	sql struct{ whole, many, few, unseen, copy string }
+	sql  struct{ whole, many, few, unseen, copy string }
+	left *leftOut
 }
 
 // newTarget makes the statements for a table.
 func newTarget(table *resultTable) *target {
-	t := &target{resultTable: table}
+	t := &target{resultTable: table, left: &leftOut{}}
 	t.sql.whole, t.sql.many, t.sql.few = table.in.expand(queries.ResultWhole), table.in.expand(queries.ResultMany), table.in.expand(queries.ResultFew)
 	t.sql.unseen, t.sql.copy = table.in.expand(queries.ResultNew), table.in.expand(queries.ResultCopy)
 	return t

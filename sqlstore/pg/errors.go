@@ -167,6 +167,15 @@ func brokenConnection(err error) bool {
 		pgconn.SafeToRetry(err)
 }
 
+// Message is what the server said, without the words of the driver about it.
+func Message(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Message
+	}
+	return err.Error()
+}
+
 // Answered reports whether the server itself refused, rather than that it could
 // not be reached or not in time.
 func Answered(err error) bool { return sqlState(err) != "" }

@@ -1,0 +1,233 @@
+package flowstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	queries "laminar/queries/flow"
+	"laminar/sequence"
+	"laminar/sqlstore/pg"
+)
+
+// PostgreSQL can refuse a single row: labels that are too long for the key's index
+// (a third of a page, 2,704 bytes after compression), a text that jsonb cannot hold.
+// Such a row must not hold up the others, and which rows these are only the server
+// can say. So rounds are written as if all rows were good. When a round is refused
+// for its content, its rows are written in halves, and those that are refused in
+// halves again, until single rows are left: these are left out, counted and named.
+// Rows that were refused once are not tried again while this process keeps the
+// flow.
+//
+//	rows refused, of n      statements
+//	none                    those of the round
+//	k that are not known    about 2k log2(n/k) more, each with a savepoint
+//	known ones              those of the round
+//
+// A key beside the columns that holds a hash would let such rows be stored. It would
+// change the primary key of all result tables, which is a public contract, for
+// rows that no one can read in a table.
+
+const (
+	// maxAlone is how many rows of one round are found out to be refused. The round is
+	// then refused; what was found is remembered, so that the next one goes on.
+	maxAlone = 1000
+	// maxKnown is how many rows are remembered; beyond it all are forgotten.
+	maxKnown = 100_000
+	// shownLabels is how many characters of a left-out row's labels are shown.
+	shownLabels = 160
+)
+
+// leftOut is the rows of a table that PostgreSQL has refused, by their labels. It may
+// be used by several goroutines at once.
+type leftOut struct {
+	mu    sync.Mutex
+	known map[string]struct{}
+}
+
+// rowKey is a row's labels as one text.
+func rowKey(columns []string) string {
+	var key []byte
+	for _, c := range columns {
+		key = append(binary.AppendUvarint(key, uint64(len(c))), c...)
+	}
+	return string(key)
+}
+
+// add remembers a row.
+func (l *leftOut) add(columns []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known == nil || len(l.known) >= maxKnown {
+		l.known = map[string]struct{}{}
+	}
+	l.known[rowKey(columns)] = struct{}{}
+}
+
+// without is the windows without the rows that are known, and how many these are.
+// Where there are none, the windows are as they were.
+func (l *leftOut) without(windows []progress.Window) ([]progress.Window, int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.known) == 0 {
+		return windows, 0
+	}
+	var n int64
+	out := slices.Clone(windows)
+	for i := range out {
+		rows := make([]progress.Row, 0, len(out[i].Rows))
+		for _, r := range out[i].Rows {
+			if _, bad := l.known[rowKey(r.Columns)]; bad {
+				n++
+			} else {
+				rows = append(rows, r)
+			}
+		}
+		out[i].Rows = rows
+		// What was refused is not there to be deleted, and may be refused there, too.
+		out[i].Gone = slices.DeleteFunc(slices.Clone(out[i].Gone), func(columns []string) bool {
+			_, bad := l.known[rowKey(columns)]
+			return bad
+		})
+	}
+	return out, n
+}
+
+// placed is a row and the window it is of.
+type placed struct {
+	window *progress.Window
+	row    progress.Row
+}
+
+// leavingOut is the work of finding out which rows of one round are refused.
+type leavingOut struct {
+	*Results
+	tx    pgx.Tx
+	write write
+	found []placed // refused, with why in causes
+	cause error    // of the last of them
+	rows  int64    // changed by what was written meanwhile
+}
+
+// writeWithout writes a round that was refused for its content without the rows that
+// PostgreSQL refuses. The error is why nothing is written all the same.
+func (s *Results) writeWithout(ctx context.Context, tx pgx.Tx, w write) error {
+	// All of it or nothing: what is written meanwhile is no round.
+	sub, err := tx.Begin(ctx) // a savepoint
+	if err != nil {
+		return err
+	}
+	if err := s.leaveOut(ctx, sub, w); err != nil {
+		if undo := sub.Rollback(ctx); undo != nil {
+			return errors.Join(undo, err)
+		}
+		return err
+	}
+	return sub.Commit(ctx)
+}
+
+// leaveOut is writeWithout in a transaction that is undone when it fails.
+func (s *Results) leaveOut(ctx context.Context, tx pgx.Tx, w write) error {
+	l := &leavingOut{Results: s, tx: tx, write: w}
+	windows, _ := w.table.left.without(w.round.Windows)
+	var rows []placed
+	for i := range windows {
+		for _, r := range windows[i].Rows {
+			rows = append(rows, placed{&windows[i], r})
+		}
+	}
+	if err := l.divide(ctx, rows); err != nil {
+		return err
+	}
+	// The good rows are there. What is left is to delete others, and the dirty list.
+	if err := s.writeBatch(ctx, tx, []write{w}, false); err != nil {
+		return err
+	}
+	w.out.RowsWritten += l.rows
+	if n := len(l.found); n > 0 {
+		last := l.found[n-1]
+		_, err := tx.Exec(ctx, queries.FlowLeftOut, int32(w.round.Flow), n, describeRow(w.table, last, l.cause))
+		return err
+	}
+	return nil
+}
+
+// divide writes rows, and where they are refused each half of them; a single row that
+// is refused is left out.
+func (l *leavingOut) divide(ctx context.Context, rows []placed) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	err := l.try(ctx, rows)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(pg.Interpret(err), sequence.ErrBadContent):
+		return err
+	case len(rows) > 1:
+		half := len(rows) / 2
+		if err := l.divide(ctx, rows[:half]); err != nil {
+			return err
+		}
+		return l.divide(ctx, rows[half:])
+	}
+	l.write.table.left.add(rows[0].row.Columns)
+	l.found, l.cause = append(l.found, rows[0]), err
+	if len(l.found) > maxAlone {
+		return fmt.Errorf("more than %d rows are refused, the last: %w", maxAlone, err)
+	}
+	return nil
+}
+
+// try writes rows behind a savepoint, and nothing else of the round.
+func (l *leavingOut) try(ctx context.Context, rows []placed) error {
+	part := progress.Round{Flow: l.write.round.Flow}
+	var last *progress.Window
+	for _, r := range rows {
+		if r.window != last {
+			last = r.window
+			part.Windows = append(part.Windows, progress.Window{Start: last.Start, End: last.End})
+		}
+		w := &part.Windows[len(part.Windows)-1]
+		w.Rows = append(w.Rows, r.row)
+	}
+	var out progress.Outcome
+	err := l.writeBatch(ctx, l.tx, []write{{round: &part, out: &out, table: l.write.table}}, false)
+	if err == nil {
+		l.rows += out.RowsWritten
+	}
+	return err
+}
+
+// describeRow names a row that was left out: window, labels, and why.
+func describeRow(t *target, p placed, cause error) string {
+	labels := strings.Join(p.row.Columns, "") // one JSON object
+	if t.perLabel {
+		words := make([]string, len(p.row.Columns))
+		for i, v := range p.row.Columns {
+			words[i] = fmt.Sprintf("%s=%q", t.columns[i], cut(v, max(12, shownLabels/len(words))))
+		}
+		labels = "{" + strings.Join(words, ", ") + "}"
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(fmt.Sprintf("%s %s: %s", flowdef.FormatTime(p.window.End), cut(labels, 2*shownLabels), pg.Message(cause)), "?"), "\x00", "?")
+}
+
+// cut is at most n bytes of a text, and whole characters.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n] + "..."
+}
