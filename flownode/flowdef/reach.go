@@ -26,12 +26,18 @@ func (l *Leaf) Bounds(end int64) sequence.Span {
 	if l.Pinned {
 		end = l.PinnedAt
 	}
-	return pane.Bounds(end, l.Range, l.Offset)
+	return pane.Windows{Range: l.Range, Offset: l.Offset}.Bounds(end)
 }
 
 // Reads reports whether the leaf reads samples at t in the window with this end,
 // of series that it selects.
 func (l *Leaf) Reads(t, end int64) bool { return l.Bounds(end).Holds(t) }
+
+// Windows is the flow's windows. Each reads what its leaves read and what lies
+// between them, pinned leaves left out.
+func (f Flow) Windows() pane.Windows {
+	return pane.Windows{Every: f.Every, Range: f.Expr.MaxReach - f.Expr.MinOffset, Offset: f.Expr.MinOffset}
+}
 
 // Ahead is how far beyond its end a window reads, ms: the largest negative
 // offset of a leaf that is not pinned. Never negative. Results of windows that
@@ -72,7 +78,7 @@ func (f Flow) FirstRebuildable(earliest int64) int64 {
 	if earliest == 0 {
 		return 0
 	}
-	return pane.FirstEnd(earliest-1, f.Expr.MaxReach, f.Every)
+	return f.Windows().From(earliest - 1 + f.Expr.MaxReach)
 }
 
 // BackfillStart is where the backfill of a new flow begins, a multiple of its
@@ -82,9 +88,9 @@ func (f Flow) FirstRebuildable(earliest int64) int64 {
 // is the time of the oldest sample that the flow selects, now the database's
 // clock, earliest as in FirstRebuildable; all in ms.
 func (f Flow) BackfillStart(firstT, now, earliest int64) int64 {
-	end := pane.FirstEnd(firstT, f.Expr.MinOffset, f.Every)
+	end, _ := f.Windows().Of(sequence.Between(firstT, firstT))
 	if !f.Backfill.All {
-		end = max(end, pane.FirstEnd(now-f.Backfill.Duration+1, 0, f.Every))
+		end = max(end, f.Windows().Next(now-f.Backfill.Duration))
 	}
 	return max(end, f.FirstRebuildable(earliest)) - f.Every
 }

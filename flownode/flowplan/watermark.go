@@ -47,12 +47,3 @@ func (c Clock) QuietDeadline() int64 {
 	}
 	return c.NewestAt + QuietAfter
 }
-
-// NextEnd is the first window end after t: the smallest multiple of step that
-// is greater than t.
-func NextEnd(t, step int64) int64 {
-	if t < 0 {
-		return 0
-	}
-	return t - t%step + step
-}

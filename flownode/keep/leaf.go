@@ -25,7 +25,7 @@ import (
 // that anew.
 type Leaf struct {
 	Def      *flowdef.Leaf
-	Step     int64            // distance of window ends, ms
+	Windows  pane.Windows     // what each reads, where the leaf is not pinned
 	Executor flowdef.Executor // what the flow's definition says; "" for nothing
 	Members  *Members
 	State    State // nil when not in memory
@@ -45,7 +45,7 @@ type Leaf struct {
 // nothing.
 func NewLeaf(def *flowdef.Leaf, step int64, executor flowdef.Executor) *Leaf {
 	l := &Leaf{
-		Def: def, Step: step, Executor: executor, builder: builderOf(def, step), Members: NewMembers(def),
+		Def: def, Windows: pane.Windows{Every: step, Range: def.Range, Offset: def.Offset}, Executor: executor, builder: builderOf(def, step), Members: NewMembers(def),
 		grid: pane.Grid{Width: def.Pane}, touchGrid: pane.Grid{Width: def.Pane},
 	}
 	if def.Batch {
@@ -90,13 +90,6 @@ func (l *Leaf) ReachesBack(after int64) bool { return l.State != nil && l.From()
 // Span is the stretch of sample time the window with this end reads. A pinned
 // leaf reads the same for every end.
 func (l *Leaf) Span(end int64) sequence.Span { return l.Def.Bounds(end) }
-
-// WindowsOf is the ends of the first and the last window that samples in the span
-// can reach; last is before first when there is none. Windows end from 1970 on. It
-// is not for pinned leaves, of which a sample reaches all windows or none.
-func (l *Leaf) WindowsOf(span sequence.Span) (first, last int64) {
-	return max(0, pane.FirstEnd(span.After+1, l.Def.Offset, l.Step)), pane.LastEnd(span.UpTo, l.Def.Range, l.Def.Offset, l.Step)
-}
 
 // ClosedT is the newest sample time that reaches a window with an end up to
 // emitted: t + offset <= emitted. It is below any sample's when emitted is

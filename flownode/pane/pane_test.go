@@ -35,18 +35,19 @@ func TestWindowsOfSample(t *testing.T) {
 			rng    = 1 + rnd.Int64N(20)
 			offset = rnd.Int64N(21) - 10
 			at     = rnd.Int64N(60)
+			w      = Windows{Every: step, Range: rng, Offset: offset}
 		)
 		var want []int64
-		for end := -20 * step; end <= 120*step; end += step {
-			if end-offset-rng < at && at <= end-offset {
+		for end := int64(0); end <= 120*step; end += step {
+			if w.Bounds(end).Holds(at) {
 				want = append(want, end)
 			}
 		}
-		got := ends(at, rng, offset, step)
+		first, last := w.Of(sequence.Between(at, at))
+		got := slices.Collect(w.Ends(first, last))
 		if !slices.Equal(got, want) {
 			t.Fatalf("range %d offset %d step %d: windows of a sample at %d are %d, want %d", rng, offset, step, at, got, want)
 		}
-		first, last := FirstEnd(at, offset, step), LastEnd(at, rng, offset, step)
 		if len(want) == 0 {
 			if last >= first {
 				t.Fatalf("range %d offset %d step %d: no window holds %d, but first %d <= last %d", rng, offset, step, at, first, last)
@@ -60,16 +61,41 @@ func TestWindowsOfSample(t *testing.T) {
 	}
 }
 
-func TestFloorEnd(t *testing.T) {
-	for step := int64(1); step <= 7; step++ {
+// TestWindowEnds holds where windows end against going from end to end.
+func TestWindowEnds(t *testing.T) {
+	for every := int64(1); every <= 7; every++ {
+		w := Windows{Every: every}
 		for at := int64(-30); at <= 30; at++ {
-			want := 40 * step
-			for want > at {
-				want -= step
+			last, next := -40*every, int64(0)
+			for last+every <= at {
+				last += every
 			}
-			if got := FloorEnd(at, step); got != want {
-				t.Fatalf("step %d: FloorEnd(%d) = %d, want %d", step, at, got, want)
+			for next <= at {
+				next += every
 			}
+			from := next
+			if last == at && at >= 0 {
+				from = at
+			}
+			if w.Last(at) != last || w.Next(at) != next || w.From(at) != from {
+				t.Fatalf("every %d, at %d: last %d, next %d, from %d, want %d, %d, %d", every, at, w.Last(at), w.Next(at), w.From(at), last, next, from)
+			}
+		}
+	}
+}
+
+// TestWindowsCount: as many windows end in a span as there are ends in it.
+func TestWindowsCount(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for range 5_000 {
+		w := Windows{Every: 1 + rnd.Int64N(7)}
+		span := sequence.Span{After: rnd.Int64N(40) - 1, UpTo: rnd.Int64N(60) - 2}
+		want := int64(0)
+		for range w.Ends(w.Next(span.After), span.UpTo) {
+			want++
+		}
+		if got := w.Count(span); got != want {
+			t.Fatalf("every %d, in %s: %d, want %d", w.Every, span, got, want)
 		}
 	}
 }
@@ -87,11 +113,12 @@ func TestPanesMakeWindow(t *testing.T) {
 			offset = unit * (rnd.Int64N(9) - 4)
 			grid   = Grid{Width: Width(rng, offset, step)}
 			end    = step * rnd.Int64N(20)
+			w      = Windows{Every: step, Range: rng, Offset: offset}
 		)
 		if grid.Width < unit || rng%grid.Width != 0 || step%grid.Width != 0 || offset%grid.Width != 0 {
 			t.Fatalf("width of range %d offset %d step %d is %d", rng, offset, step, grid.Width)
 		}
-		window := Bounds(end, rng, offset)
+		window := w.Bounds(end)
 		panes := between(grid, window)
 		if int64(len(panes)) != rng/grid.Width {
 			t.Fatalf("range %d has %d panes of %d", rng, len(panes), grid.Width)
@@ -101,20 +128,16 @@ func TestPanesMakeWindow(t *testing.T) {
 			if slices.Contains(panes, grid.End(at)) != in {
 				t.Fatalf("sample at %d, window %s, pane %d of %d", at, window, grid.End(at), panes)
 			}
-			if slices.Contains(ends(at, rng, offset, step), end) != in {
-				t.Fatalf("sample at %d, window %s: FirstEnd and LastEnd disagree", at, window)
+			if slices.Contains(reached(w, at), end) != in {
+				t.Fatalf("sample at %d, window %s: Of disagrees", at, window)
 			}
 		}
 	}
 }
 
-// ends lists the windows from FirstEnd to LastEnd.
-func ends(t, rng, offset, step int64) []int64 {
-	var out []int64
-	for end := FirstEnd(t, offset, step); end <= LastEnd(t, rng, offset, step); end += step {
-		out = append(out, end)
-	}
-	return out
+// reached lists the windows that a sample reaches.
+func reached(w Windows, at int64) []int64 {
+	return slices.Collect(w.Ends(w.Of(sequence.Between(at, at))))
 }
 
 // between lists the panes that lie in the span.

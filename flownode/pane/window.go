@@ -1,21 +1,53 @@
 package pane
 
-import "laminar/sequence"
+import (
+	"iter"
 
-// FirstEnd is the end of the first window that reads a sample at t: the
-// smallest multiple T of step with T-offset >= t.
-func FirstEnd(t, offset, step int64) int64 { return ceil(t+offset, step) }
+	"laminar/sequence"
+)
 
-// LastEnd is the end of the last window that reads a sample at t: the largest
-// multiple T of step with T-offset-rng < t. It is below FirstEnd if no window
-// reads the sample, because the step is wider than the range and the sample lies
-// in the gap between two windows.
-func LastEnd(t, rng, offset, step int64) int64 { return floor(t+offset+rng-1, step) }
+// Windows is the windows of a flow, or those of one of its leaves: where they end,
+// and what each reads. A window is named by its end, and windows end from 1970 on.
+//
+// Ends are multiples of a fixed step. All that counts windows or goes from one to
+// the next is here, so that other windows, which do not end so regularly, change
+// nothing else.
+type Windows struct {
+	Every  int64 // from one end to the next, ms; positive
+	Range  int64 // how much sample time a window reads, ms
+	Offset int64 // how long before its end that stops, ms; of any sign
+}
 
-// FloorEnd is the largest window end that is not after t.
-func FloorEnd(t, step int64) int64 { return floor(t, step) }
+// Next is the first end after a time.
+func (w Windows) Next(after sequence.Time) sequence.Time { return w.From(after + 1) }
+
+// From is the first end at a time or after it.
+func (w Windows) From(t sequence.Time) sequence.Time { return max(0, ceil(t, w.Every)) }
+
+// Last is the last end at a time or before it; below 0 when there is none.
+func (w Windows) Last(upTo sequence.Time) sequence.Time { return floor(upTo, w.Every) }
+
+// Count is how many windows end in a span.
+func (w Windows) Count(ends sequence.Span) int64 {
+	return max(0, w.Last(ends.UpTo)-w.Last(ends.After)) / w.Every
+}
+
+// Ends is the ends from first, which is one, to last.
+func (w Windows) Ends(first, last sequence.Time) iter.Seq[sequence.Time] {
+	return func(yield func(sequence.Time) bool) {
+		for end := first; end <= last && yield(end); end += w.Every {
+		}
+	}
+}
 
 // Bounds is the stretch of sample time that the window with this end reads.
-func Bounds(end, rng, offset int64) sequence.Span {
-	return sequence.Span{After: end - offset - rng, UpTo: end - offset}
+func (w Windows) Bounds(end sequence.Time) sequence.Span {
+	return sequence.Span{After: end - w.Offset - w.Range, UpTo: end - w.Offset}
+}
+
+// Of is the ends of the first and the last window that samples in the span can
+// reach. Last is before first when there is none: it is below 0, or the step is
+// wider than the range and the span lies in the gap between two windows.
+func (w Windows) Of(samples sequence.Span) (first, last sequence.Time) {
+	return w.Next(samples.After + w.Offset), w.Last(samples.UpTo + w.Offset + w.Range - 1)
 }

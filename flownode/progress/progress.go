@@ -36,10 +36,10 @@ type Progress struct {
 	Watermark    int64
 }
 
-// ClosedUntil is the end of the newest window that the watermark closes, of
-// windows that end every step ms; below 0 while there is no watermark. A flow that
-// lacks no closed window has emitted up to it (P2).
-func (p *Progress) ClosedUntil(step int64) int64 { return pane.FloorEnd(p.Watermark, step) }
+// ClosedUntil is the end of the newest of the windows that the watermark closes;
+// below 0 while there is no watermark. A flow that lacks no closed window has
+// emitted up to it (P2).
+func (p *Progress) ClosedUntil(windows pane.Windows) int64 { return windows.Last(p.Watermark) }
 
 // Flow is a flow of the catalogue, owned at Epoch.
 type Flow struct {
@@ -149,7 +149,7 @@ type Head struct {
 	Hash  [32]byte // of the normalized definition
 	Epoch int64    // grows with every owner
 	Shape string   // of the result table: changes when it is made, dropped or its columns change
-	Lag   int64    // database clock minus the stored watermark, ms; Unset without one
+	Lag   int64    // database clock minus the stored watermark, ms; sequence.NoTime without one
 }
 
 // Stall says that a flow stands still, and why.

@@ -112,7 +112,7 @@ func inLanes(w *roundtest.World, r *read.Reader, l *keep.Leaf, lanes int, togeth
 		}
 	}
 	var out []laneValue
-	for after := from; after < w.Clock; after += l.Step {
+	for after := from; after < w.Clock; after += l.Windows.Every {
 		var vals keep.SlotValues
 		state.Window(sequence.Span{After: after, UpTo: after + l.Def.Range}, l.Members, keep.EveryGroup(), &vals)
 		for i, slot := range vals.Slots {

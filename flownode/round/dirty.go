@@ -45,9 +45,9 @@ func (s *flowRound) touch(ctx context.Context) error {
 			reason progress.Reason
 		}{{&l.late, progress.LateOrdered}, {&l.unordered, progress.Unordered}} {
 			for end, bits := range set.ByPane {
-				first, last := l.WindowsOf(l.TouchSpan(end))
+				first, last := l.Windows.Of(l.TouchSpan(end))
 				// Windows that are still open get the samples when they close.
-				for w := first; w <= min(last, emitted); w += l.Step {
+				for w := range l.Windows.Ends(first, min(last, emitted)) {
 					s.touchGroups(l, w, bits, set.reason)
 				}
 			}
@@ -55,8 +55,8 @@ func (s *flowRound) touch(ctx context.Context) error {
 		// Of sealed samples only the stretch of time is known, so all groups of every
 		// window in it are dirty.
 		for _, span := range l.plan.Spans {
-			first, last := l.WindowsOf(span.Span)
-			for w := first; w <= min(last, emitted); w += l.Step {
+			first, last := l.Windows.Of(span.Span)
+			for w := range l.Windows.Ends(first, min(last, emitted)) {
 				s.DirtyWindows.Touch(w, progress.AllGroups, span.Reason, s.Vector, s.r.Pos.Now)
 			}
 		}
@@ -91,7 +91,7 @@ func (s *flowRound) touchPinned(ctx context.Context, l *leafDelta) error {
 // more are left as they are stored (I6); without retention (Earliest 0) that is
 // none, and the search begins before the first possible window end, 0.
 func (s *flowRound) touchAll(ctx context.Context, reason progress.Reason) error {
-	after := max(0, s.Def.FirstRebuildable(s.r.Pos.Earliest)) - s.every()
+	after := max(0, s.Def.FirstRebuildable(s.r.Pos.Earliest)) - s.windows().Every
 	if s.r.Pos.Earliest == 0 {
 		after = -1
 	}

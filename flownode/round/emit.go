@@ -26,7 +26,7 @@ import (
 // windows after its last sample. Stretches in which no leaf holds a sample are
 // skipped (candidates), so a gap of a year costs one look.
 func (s *flowRound) emit(ctx context.Context) error {
-	closed := s.to.ClosedUntil(s.every())
+	closed := s.to.ClosedUntil(s.windows())
 	if closed <= s.to.EmittedUntil {
 		return s.ensureState(ctx)
 	}
@@ -113,8 +113,8 @@ func (s *flowRound) window(ctx context.Context, src inputs, end int64, want want
 // followed by a pause of 4d. The postponed window is remembered: Deadline brings
 // it back even if no further sample comes.
 func (s *flowRound) provisional(ctx context.Context) error {
-	end := s.to.EmittedUntil + s.every()
-	if s.more || s.Def.Emit != flowdef.EmitUpdate || end <= s.to.ClosedUntil(s.every()) {
+	end := s.windows().Next(s.to.EmittedUntil)
+	if s.more || s.Def.Emit != flowdef.EmitUpdate || end <= s.to.ClosedUntil(s.windows()) {
 		return nil
 	}
 	if !s.rebuildable(end, s.r.Pos.Earliest) {

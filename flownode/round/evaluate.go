@@ -17,7 +17,6 @@ import (
 	"slices"
 
 	"laminar/flownode/flowdef"
-	"laminar/flownode/flowplan"
 	"laminar/flownode/keep"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
@@ -313,7 +312,7 @@ func (f *Flow) candidates(ctx context.Context, r *round, within sequence.Span, l
 		if l.Def.Pinned {
 			continue
 		}
-		read := sequence.Span{After: l.Span(within.After + l.Step).After, UpTo: l.Span(within.UpTo).UpTo}
+		read := sequence.Span{After: l.Span(l.Windows.Next(within.After)).After, UpTo: l.Span(within.UpTo).UpTo}
 		if l.ReachesBack(read.After) {
 			for _, end := range l.State.Occupied() {
 				collect(l, seen, l.PaneSpan(end), within, limit)
@@ -339,9 +338,13 @@ func (f *Flow) candidates(ctx context.Context, r *round, within sequence.Span, l
 // the limit smallest of them. Each call may add limit ends: only all calls
 // together show which are the smallest, and candidates cuts them at the end.
 func collect(l *keep.Leaf, seen map[int64]struct{}, span, within sequence.Span, limit int) {
-	first, last := l.WindowsOf(span)
-	first = max(first, flowplan.NextEnd(within.After, l.Step))
-	for end, n := first, 0; end <= min(last, within.UpTo) && n < limit; end, n = end+l.Step, n+1 {
+	first, last := l.Windows.Of(span)
+	first = max(first, l.Windows.Next(within.After))
+	n := 0
+	for end := range l.Windows.Ends(first, min(last, within.UpTo)) {
+		if n++; n > limit {
+			break
+		}
 		seen[end] = struct{}{}
 	}
 }

@@ -102,8 +102,8 @@ func (f *Flow) rebuildable(end, earliest int64) bool {
 // expired reports whether results of the window are not kept any more.
 func (f *Flow) expired(end int64) bool { return f.Def.Expired(end, f.clock.NewestAt) }
 
-// every is the distance of window ends, ms.
-func (f *Flow) every() int64 { return f.Def.Every }
+// windows is where the flow's windows end and what they read.
+func (f *Flow) windows() pane.Windows { return f.Def.Windows() }
 
 // Budgets of what is computed at a time.
 const (
@@ -119,7 +119,7 @@ func (f *Flow) chunk() int {
 	n := int64(32)
 	for _, l := range f.Leaves {
 		if !l.Def.Batch {
-			n = max(n, l.Def.Range/l.Step)
+			n = max(n, l.Def.Range/l.Windows.Every)
 		}
 	}
 	return f.bounded(min(n, 1000))
@@ -138,7 +138,7 @@ func (f *Flow) bounded(n int64) int {
 		if l.Def.Batch {
 			continue
 		}
-		n = min(n, (l.PanesIn(maxChunkBytes)*l.Def.Pane-l.Def.Range)/l.Step+1)
+		n = min(n, (l.PanesIn(maxChunkBytes)*l.Def.Pane-l.Def.Range)/l.Windows.Every+1)
 	}
 	return int(max(1, n))
 }
@@ -146,7 +146,7 @@ func (f *Flow) bounded(n int64) int {
 // gap is how far apart the ends of windows may be that are computed from one
 // reading, ms. Ends further apart share few samples or none, and the samples
 // between them would be read in vain.
-func (f *Flow) gap() int64 { return max(f.Def.Expr.MaxReach, 16*f.every()) }
+func (f *Flow) gap() int64 { return max(f.Def.Expr.MaxReach, 16*f.windows().Every) }
 
 // near cuts ends, which ascend, before the first that is more than gap after its
 // predecessor.
@@ -193,7 +193,7 @@ func (f *Flow) Deadline() int64 {
 	}
 	if q := f.clock.QuietDeadline(); q != sequence.NoTime && f.EmittedUntil != sequence.NoTime && !f.pinnedGone && f.pendingOpen() {
 		def := &f.Def
-		closes := max(q, flowplan.NextEnd(f.EmittedUntil, def.Every)+def.CloseDelay(), def.ClosesFrom())
+		closes := max(q, f.windows().Next(f.EmittedUntil)+def.CloseDelay(), def.ClosesFrom())
 		if next == sequence.NoTime || closes < next {
 			next = closes
 		}
@@ -209,11 +209,11 @@ func (f *Flow) pendingOpen() bool {
 	for _, l := range f.Leaves {
 		if l.State == nil {
 			if len(l.Members.Series) > 0 {
-				return pane.FloorEnd(f.clock.Newest, l.Step)+f.Def.Expr.MaxReach+l.Step >= f.EmittedUntil
+				return l.Windows.Last(f.clock.Newest)+f.Def.Expr.MaxReach+l.Windows.Every >= f.EmittedUntil
 			}
 			continue
 		}
-		if l.State.Beyond(l.Span(f.EmittedUntil + l.Step).After) {
+		if l.State.Beyond(l.Span(l.Windows.Next(f.EmittedUntil)).After) {
 			return true
 		}
 	}

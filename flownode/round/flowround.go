@@ -83,7 +83,7 @@ func (s *flowRound) begin(ctx context.Context) error {
 		if first == math.MaxInt64 {
 			return nil
 		}
-		s.to.EmittedUntil = first - s.every()
+		s.to.EmittedUntil = first - s.windows().Every
 	}
 	if s.to.BeginsAfter == sequence.NoTime {
 		s.to.BeginsAfter = s.to.EmittedUntil
@@ -110,7 +110,7 @@ func firstEnd(deltas []*leafDelta) int64 {
 		for _, set := range []*keep.Touches{&l.late, &l.unordered} {
 			for end := range set.ByPane {
 				if !l.Def.Pinned {
-					begin, _ := l.WindowsOf(l.TouchSpan(end))
+					begin, _ := l.Windows.Of(l.TouchSpan(end))
 					first = min(first, begin)
 				}
 			}
@@ -118,7 +118,7 @@ func firstEnd(deltas []*leafDelta) int64 {
 		}
 		for _, span := range l.plan.Spans {
 			if !l.Def.Pinned {
-				begin, _ := l.WindowsOf(span.Span)
+				begin, _ := l.Windows.Of(span.Span)
 				first = min(first, begin)
 			}
 		}

@@ -7,9 +7,8 @@ package round
 
 import (
 	"context"
+	"slices"
 
-	"laminar/flownode/flowplan"
-	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/sequence"
 )
@@ -35,9 +34,10 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.Jo
 		limit = s.r.Pos.Now - s.Def.CloseDelay()
 	}
 	// Windows that are not closed yet come with the ordinary emission.
-	limit = pane.FloorEnd(min(limit, job.To), s.every())
+	windows := s.windows()
+	limit = windows.Last(min(limit, job.To))
 	for {
-		first := flowplan.NextEnd(step.NextT, s.every())
+		first := windows.Next(step.NextT)
 		if first > limit {
 			step.NextT, step.Done = job.To, true
 			break
@@ -51,17 +51,17 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.Jo
 			s.more = true
 			break
 		}
-		windows := int64(s.chunk())
+		n := int64(s.chunk())
 		if !s.Def.Expr.Batch {
-			windows = int64(s.bounded(max(refillWindows, windows)))
+			n = int64(s.bounded(max(refillWindows, n)))
 		}
 		// A chunk is one reading and one write; after each the job may stop, and a
 		// crash loses one chunk at most.
-		last := min(limit, first+(windows-1)*s.every())
+		last := min(limit, first+(n-1)*windows.Every)
 		if err := s.refillChunk(ctx, first, last); err != nil {
 			return nil, err
 		}
-		step.WindowsDone += (last-first)/s.every() + 1
+		step.WindowsDone += windows.Count(sequence.Between(first, last))
 		step.NextT = last
 	}
 	s.r.Refills[progress.Requested]++
@@ -74,10 +74,7 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.Jo
 // replaces it as well.
 func (s *flowRound) refillChunk(ctx context.Context, first, last int64) error {
 	all := wanted{all: true}
-	var ends []int64
-	for end := first; end <= last; end += s.every() {
-		ends = append(ends, end)
-	}
+	ends := slices.Collect(s.windows().Ends(first, last))
 	src, err := s.sources(ctx, s.r, ends, all, true)
 	if err != nil {
 		return err
@@ -97,6 +94,6 @@ func (s *flowRound) refillChunk(ctx context.Context, first, last int64) error {
 			l.State = nil
 		}
 	}
-	s.r.Windows[Refilled] += int((last-first)/s.every()) + 1
+	s.r.Windows[Refilled] += len(ends)
 	return nil
 }

@@ -17,9 +17,9 @@ import (
 	"time"
 
 	"laminar/flownode/keep"
-	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/flownode/read"
+	"laminar/sequence"
 )
 
 // maxCatchUp is how many windows behind the watermark are computed from pane
@@ -29,7 +29,7 @@ const maxCatchUp = 120
 
 // behind is how many windows the flow has to emit, empty ones included.
 func (s *flowRound) behind(watermark int64) int64 {
-	return (pane.FloorEnd(watermark, s.every()) - s.to.EmittedUntil) / s.every()
+	return s.windows().Count(sequence.Span{After: s.to.EmittedUntil, UpTo: watermark})
 }
 
 // stateMissing reports whether the leaf lacks pane state that it should have, and
@@ -45,7 +45,7 @@ func (s *flowRound) stateMissing(l *keep.Leaf) (from int64, missing bool) {
 	if l.Def.Batch || len(l.Members.Series) == 0 && l.State != nil {
 		return 0, false
 	}
-	need := l.Span(s.to.EmittedUntil + l.Step).After
+	need := l.Span(l.Windows.Next(s.to.EmittedUntil)).After
 	if l.ReachesBack(need) {
 		return 0, false
 	}
@@ -121,7 +121,7 @@ func (s *flowRound) trim() {
 		}
 		// What the earliest open window needs is kept in any case; before that as much
 		// as late samples are worth.
-		need := l.Span(s.to.EmittedUntil + l.Step).After
+		need := l.Span(l.Windows.Next(s.to.EmittedUntil)).After
 		l.State.Trim(need - max(lateKeep(l), min(l.PanesIn(share), latePanes)*l.Def.Pane))
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"context"
 	"slices"
 
-	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/flownode/read"
@@ -20,7 +19,7 @@ import (
 func (r *verifying) compare(ctx context.Context, in *reading) error {
 	byEnd := make(map[int64][]progress.Window, len(in.ends))
 	for _, w := range in.stored {
-		end := pane.FirstEnd(w.End, 0, r.def.Every)
+		end := r.def.Windows().From(w.End)
 		byEnd[end] = append(byEnd[end], w)
 	}
 	for from := 0; from < len(in.ends); {
@@ -80,7 +79,8 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 // span is the stretch of sample time that the windows from first to last read, the
 // time between them included.
 func (r *verifying) span(first, last int64) sequence.Span {
-	return sequence.Span{After: first - r.def.Expr.MaxReach, UpTo: last - r.def.Expr.MinOffset}.Join(r.def.Expr.Pinned())
+	windows := r.def.Windows()
+	return windows.Bounds(first).Join(windows.Bounds(last)).Join(r.def.Expr.Pinned())
 }
 
 // touched reports whether the window holds a sample: without any it has no

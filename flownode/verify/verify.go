@@ -29,8 +29,8 @@ func (v *Verifier) Flow(ctx context.Context, id progress.FlowID, opts Options) (
 			return run.report, fmt.Errorf("verify flow %d: %w", id, err)
 		}
 		if opts.Progress != nil && run.first <= run.last {
-			every := run.def.Every
-			opts.Progress((run.next-run.first)/every, (run.last-run.first)/every+1)
+			windows := run.def.Windows()
+			opts.Progress(windows.Count(sequence.Between(run.first, run.next-1)), windows.Count(sequence.Between(run.first, run.last)))
 		}
 	}
 	return run.report, nil

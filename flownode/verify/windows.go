@@ -14,7 +14,6 @@ import (
 	"math"
 	"slices"
 
-	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/flownode/read"
 	"laminar/sequence"
@@ -24,14 +23,14 @@ import (
 // or sample to the last window that is stored. The oldest row counts even without
 // samples, because a row of a time that holds no sample is a difference.
 func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) error {
-	every, emitted := r.def.Every, r.flow.EmittedUntil
+	windows, emitted := r.def.Windows(), r.flow.EmittedUntil
 	oldest, err := snap.OldestResult(ctx, r.id)
 	if err != nil {
 		return fmt.Errorf("look for the oldest result: %w", err)
 	}
 	first := int64(math.MaxInt64)
 	if oldest != sequence.NoTime {
-		first = pane.FirstEnd(oldest, 0, every)
+		first = windows.From(oldest)
 	}
 	for _, l := range r.leaves {
 		if len(l.Members.Metrics) == 0 || l.Def.Pinned {
@@ -43,20 +42,19 @@ func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) 
 		}
 		// Windows from before the flow's beginning matter only where rows are.
 		for _, s := range spans {
-			begin, _ := l.WindowsOf(sequence.Span{After: max(s.After, r.flow.BeginsAfter-l.Def.Offset), UpTo: s.UpTo})
+			begin, _ := l.Windows.Of(sequence.Span{After: max(s.After, r.flow.BeginsAfter-l.Def.Offset), UpTo: s.UpTo})
 			first = min(first, begin)
 			break
 		}
 	}
 	r.first, r.last = first, emitted
 	if r.opts.From != sequence.NoTime {
-		r.first = max(first, pane.FirstEnd(r.opts.From+1, 0, every))
+		r.first = max(first, windows.Next(r.opts.From))
 	}
 	if r.opts.To != sequence.NoTime {
-		to := pane.FloorEnd(r.opts.To, every)
+		to := windows.Last(r.opts.To)
 		if r.last = min(emitted, to); to > emitted && emitted != sequence.NoTime {
-			known := pane.FloorEnd(in.Pos.Now, every)
-			r.report.Skipped[SkipOpen] += max(0, min(to, known)-max(emitted, r.first-every)) / every
+			r.report.Skipped[SkipOpen] += windows.Count(sequence.Span{After: max(emitted, r.first-1), UpTo: min(to, in.Pos.Now)})
 		}
 	}
 	if emitted == sequence.NoTime {
@@ -102,7 +100,7 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 				}
 				continue
 			}
-			ends = append(ends, sequence.Between(l.WindowsOf(infos[i].Span())))
+			ends = append(ends, sequence.Between(l.Windows.Of(infos[i].Span())))
 		}
 	}
 	changing := sequence.Union(ends...)

@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"laminar/flownode/flowdef"
-	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
 	"laminar/sqlstore/pg"
@@ -90,7 +89,7 @@ func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, t
 	// What the job will compute first. Asking for what cannot be rebuilt is refused
 	// here, where the caller can be told; should retention overtake the job later,
 	// it ends with the same words.
-	first := pane.FirstEnd(from+1, 0, flow.def.Every)
+	first := flow.def.Windows().Next(from)
 	if first > to {
 		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, flowdef.FormatTime(from), flowdef.FormatTime(to)),
 			"--to %s or later", flowdef.FormatTime(first))

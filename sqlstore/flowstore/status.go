@@ -41,7 +41,7 @@ type FlowStatus struct {
 	Error string
 
 	// Stalled is why the flow stands still, "" when it moves. StalledHint is what to
-	// do about it, StalledSince when it was noted, ms; Unset while it moves.
+	// do about it, StalledSince when it was noted, ms; sequence.NoTime while it moves.
 	Stalled      string
 	StalledHint  string
 	StalledSince int64

@@ -7,9 +7,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"laminar/flownode/flowdef"
-	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/pane"
+	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
@@ -31,7 +33,7 @@ type Behind struct {
 	Error  string // why the flow stands still or lacks windows; "" when it does not
 	Hint   string // what to do about it
 
-	// Seen is how long ago its flownode last saw it stand still, ms; Unset when it
+	// Seen is how long ago its flownode last saw it stand still, ms; sequence.NoTime when it
 	// moves.
 	Seen int64
 }
@@ -54,7 +56,7 @@ func (c *Catalogue) Behind(ctx context.Context, names []string, vec sequence.Vec
 	}
 	flows, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (w waiting, err error) {
 		var at []byte
-		if err := row.Scan(&w.id, &w.name, &w.title, &w.taken, &at, &w.step, &w.EmittedUntil, &w.Watermark, &w.err, &w.dirty,
+		if err := row.Scan(&w.id, &w.name, &w.title, &w.taken, &at, &w.windows.Every, &w.EmittedUntil, &w.Watermark, &w.err, &w.dirty,
 			&w.stalled, &w.hint, &w.seen); err != nil {
 			return w, err
 		}
@@ -83,9 +85,9 @@ type waiting struct {
 	progress.Progress
 	id               int32
 	name, title, err string
-	taken            bool  // by a flownode, which has made the table
-	step             int64 // ms
-	dirty            int64 // windows due to sequences waited for
+	taken            bool         // by a flownode, which has made the table
+	windows          pane.Windows // only where they end
+	dirty            int64        // windows due to sequences waited for
 
 	stalled, hint string // why it stands still, and what to do
 	seen          int64  // ms ago
@@ -94,7 +96,7 @@ type waiting struct {
 // reason says why the flow has not caught up with vec, "" if it has.
 func (w *waiting) reason(vec sequence.Vector) string {
 	// In the order in which a flow gets there, so the answer is what it lacks next.
-	closed := w.ClosedUntil(w.step)
+	closed := w.ClosedUntil(w.windows)
 	switch {
 	case !w.taken:
 		return "has not been taken over by a flownode yet: is laminar serve running?"

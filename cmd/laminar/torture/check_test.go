@@ -266,7 +266,7 @@ func (l *look) stored(f *flow) map[int64]map[string]float64 {
 func (sim *simulation) retain(o op) {
 	report, err := sim.store.Keeper.Retain(sim.t.ctx, origin+o.To)
 	sim.must(err)
-	if want := pane.FloorEnd(origin+o.To, day); report.Earliest < want {
+	if want := (pane.Windows{Every: day}).Last(origin + o.To); report.Earliest < want {
 		sim.t.broken("I6", "retention keeps samples from %s on, asked for %s", when(report.Earliest), when(want))
 	}
 	sim.model.earliest = max(sim.model.earliest, report.Earliest)

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"laminar/flownode/flowdef"
-	"laminar/flownode/pane"
 	"laminar/flownode/promeval"
 	"laminar/sequence"
 )
@@ -96,7 +95,7 @@ func (f *flow) follow(sim *simulation, vec sequence.Vector) {
 			continue
 		case l.seq > f.at.At(region):
 			touched = append(touched, span{
-				max(0, pane.FirstEnd(l.t, f.def.Expr.MinOffset, f.def.Every)), pane.FloorEnd(l.t+f.def.Expr.MaxReach, f.def.Every),
+				f.def.Windows().From(l.t + f.def.Expr.MinOffset), f.def.Windows().Last(l.t + f.def.Expr.MaxReach),
 			})
 			if f.pins(l.t) {
 				touched = append(touched, f.reached(sim))
@@ -123,7 +122,7 @@ func (f *flow) reached(sim *simulation) span {
 		first, last = min(first, l.t), max(last, l.t)
 	}
 	return span{
-		max(0, pane.FirstEnd(first, f.def.Expr.MinOffset, f.def.Every)), pane.FloorEnd(last+f.def.Expr.MaxReach, f.def.Every),
+		f.def.Windows().From(first + f.def.Expr.MinOffset), f.def.Windows().Last(last + f.def.Expr.MaxReach),
 	}
 }
 

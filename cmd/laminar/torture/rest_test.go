@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"laminar/flownode/flowdef"
-	"laminar/flownode/pane"
 	"laminar/sqlstore/flowstore"
 )
 
@@ -107,7 +106,7 @@ func (l *look) lagging() string {
 			continue // it counts what is pending, or unrest has said so
 		}
 		f.follow(l.simulation, s.vector)
-		closed := pane.FloorEnd(l.now()-f.def.CloseDelay(), f.def.Every)
+		closed := f.def.Windows().Last(l.now() - f.def.CloseDelay())
 		if pinned := f.def.Expr.Pinned(); !pinned.Empty() && l.now() < pinned.UpTo+f.def.WatermarkDelay {
 			continue // every window waits for samples of a fixed time
 		}

@@ -1,6 +1,6 @@
 package torture
 
-import "laminar/flownode/pane"
+import ()
 
 // scenes are operations in an order in which they hurt, one invariant or another,
 // that chance alone seldom brings. Every history has a few of them among its
@@ -92,7 +92,7 @@ func (g *generator) giveUp() {
 // be rebuilt, or one or two before it.
 func (g *generator) refillFromBorder() {
 	def := g.defs[g.flows[g.rng.IntN(len(g.flows))]]
-	first := pane.FirstEnd(origin+g.border-1, def.Expr.MaxReach, def.Every) - origin
+	first := def.Windows().From(origin+g.border-1+def.Expr.MaxReach) - origin
 	from := first - g.rng.Int64N(3)*def.Every
 	g.add(op{Do: doRefill, Flow: def.Name, From: from - 1, To: from + g.rng.Int64N(5)*def.Every})
 }

@@ -10,7 +10,6 @@ import (
 
 	"laminar/flownode"
 	"laminar/flownode/flowdef"
-	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/ingest"
 	"laminar/sqlstore"
@@ -228,7 +227,7 @@ func (sim *simulation) refill(o op) {
 		return
 	}
 	from, to := origin+o.From, origin+o.To
-	first := pane.FirstEnd(from+1, 0, f.def.Every)
+	first := f.def.Windows().Next(from)
 	if first > to {
 		return
 	}
