@@ -21,17 +21,23 @@ type observation struct {
 	at       time.Time
 }
 
+// observedFor is how long an observation is good for. Where nothing is flushed because
+// all of it would be refused, what the database says must still be heard of: its clock
+// may be set right, and what was given up may be taken back.
+const observedFor = 10 * time.Second
+
 // learn takes what a flush saw. Every flush of every region calls it; the last one
 // counts.
 func (c *dbClock) learn(now, earliest int64) {
 	c.last.Store(&observation{now: now, earliest: earliest, at: time.Now()})
 }
 
-// span is the time samples may have, both ends included. Before the first
-// flush nothing is known of the database, and the flush decides.
+// span is the time samples may have, both ends included. Before the first flush, and
+// when the last one is long ago, nothing is known of the database, and the flush
+// decides.
 func (c *dbClock) span(ahead time.Duration) (earliest, latest int64) {
 	r := c.last.Load()
-	if r == nil {
+	if r == nil || time.Since(r.at) > observedFor {
 		return 0, segment.MaxTime
 	}
 	return max(r.earliest, 0), min(r.now+(time.Since(r.at)+ahead).Milliseconds(), segment.MaxTime)

@@ -13,6 +13,9 @@ type Status struct {
 	Regions []raw.RegionStatus
 	Flows   []flowstore.FlowStatus
 	Storage raw.StorageStatus
+
+	Retention raw.Retention
+	Loss      raw.Loss // what a step of retention would give up that is held back
 }
 
 // Status reads the state of the installation.
@@ -25,6 +28,14 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	retention, err := s.Keeper.Retention(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	loss, err := s.Keeper.Loss(ctx, retention)
+	if err != nil {
+		return Status{}, err
+	}
 	flows, err := s.Catalogue.List(ctx)
-	return Status{Regions: regions, Flows: flows, Storage: storage}, err
+	return Status{Regions: regions, Flows: flows, Storage: storage, Retention: retention, Loss: loss}, err
 }

@@ -49,12 +49,15 @@ func (a *app) printStatus(st sqlstore.Status, jobs []progress.Job) error {
 		name  string
 		table table
 	}{
-		{"regions", regionTable(st.Regions)}, {"raw", storageTable(st.Storage)}, {"flows", flowTable(st.Flows)}, {"jobs", jobTable(jobs)},
+		{"regions", regionTable(st.Regions)}, {"raw", storageTable(st.Storage)}, {"retention", retentionWarning(st)}, {"flows", flowTable(st.Flows)}, {"jobs", jobTable(jobs)},
 	} {
+		if part.name == "retention" && part.table.note == "" {
+			continue // nothing to warn of
+		}
 		if i > 0 {
 			_ = say(a.stdout, "\n")
 		}
-		if len(part.table.rows) == 0 {
+		if len(part.table.rows) == 0 && part.table.note == "" {
 			part.table = table{note: "no " + part.name}
 		}
 		if err := writeTable(a.stdout, part.table); err != nil {

@@ -1,2 +1,2 @@
 -- clock: the database's clock, which all processes go by.
-select clock_timestamp()
+select db_clock()

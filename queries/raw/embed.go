@@ -137,8 +137,20 @@ var (
 var (
 	//go:embed retention_earliest.sql
 	RetentionEarliest string
-	//go:embed retention_raise.sql
-	RetentionRaise string
+	//go:embed retention_dropped.sql
+	RetentionDropped string
+	//go:embed retention_due.sql
+	RetentionDue string
+	//go:embed retention_state.sql
+	RetentionState string
+	//go:embed retention_step.sql
+	RetentionStep string
+	//go:embed retention_loses.sql
+	RetentionLoses string
+	//go:embed retention_restore.sql
+	RetentionRestore string
+	//go:embed retention_drop.sql
+	RetentionDrop string
 	//go:embed retention_keep.sql
 	RetentionKeep string
 	//go:embed unused_add.sql
@@ -147,6 +159,8 @@ var (
 	UnusedReaders string
 	//go:embed unused_due.sql
 	UnusedDue string
+	//go:embed unused_keep.sql
+	UnusedKeep string
 	//go:embed unused_remove.sql
 	UnusedRemove string
 	//go:embed generation_drop.sql

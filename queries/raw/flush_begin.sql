@@ -8,4 +8,4 @@
 update region
 set last_seq = last_seq + 1, prev_flush = last_flush, last_flush = $2::uuid
 where id = $1::integer
-returning last_seq, prev_flush, generation, (extract(epoch from clock_timestamp()) * 1000)::bigint
+returning last_seq, prev_flush, generation, (extract(epoch from db_clock()) * 1000)::bigint

@@ -10,7 +10,7 @@ using region r, (
 ) s
 where f.region = r.id and s.region = r.id
   and f.seq <= s.seq and f.seq <= r.last_seq - 1000
-  and f.committed_at < now() - interval '1 hour'
+  and f.committed_at < db_clock() - interval '1 hour'
   and not exists (
       select from flow w
       where f.seq - coalesce((w.vector ->> r.id::text)::bigint, 0) in (0, 1)

@@ -6,18 +6,18 @@
 -- row was changed meanwhile that is not positive, or there is no row: ask again.
 with elected as (
     insert into ha_election as e (cluster, replica, elected_at, seen_at)
-    values ($1, $2, clock_timestamp(), clock_timestamp())
+    values ($1, $2, db_clock(), db_clock())
     on conflict (cluster) do update
     set replica = excluded.replica,
-        elected_at = case when e.replica = excluded.replica then e.elected_at else clock_timestamp() end,
-        seen_at = clock_timestamp()
+        elected_at = case when e.replica = excluded.replica then e.elected_at else db_clock() end,
+        seen_at = db_clock()
     where e.replica = excluded.replica
-       or e.seen_at <= clock_timestamp() - $3::bigint * interval '1 millisecond'
-       or e.seen_at > clock_timestamp() + $3::bigint * interval '1 millisecond'
+       or e.seen_at <= db_clock() - $3::bigint * interval '1 millisecond'
+       or e.seen_at > db_clock() + $3::bigint * interval '1 millisecond'
     returning replica
 )
 select replica, $3::bigint as left_ms from elected
 union all
-select replica, floor(extract(epoch from seen_at - clock_timestamp()) * 1000)::bigint + $3::bigint
+select replica, floor(extract(epoch from seen_at - db_clock()) * 1000)::bigint + $3::bigint
 from ha_election
 where cluster = $1 and not exists (select from elected)

@@ -6,7 +6,7 @@ select
     coalesce((select array_agg(id order by id) from region), '{}') as regions,
     coalesce((select array_agg(last_seq order by id) from region), '{}') as seqs,
     coalesce((select array_agg(last_flush order by id) from region), '{}') as flushes,
-    (extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms,
+    (extract(epoch from db_clock()) * 1000)::bigint as now_ms,
     coalesce((select earliest_t from retention), 0) as earliest_t,
     coalesce((select array_agg(id order by id) from generation where state in ('current', 'frozen')), '{}') as unsealed,
     coalesce((select array_agg(metric_id order by metric_id) from histogram_metric), '{}') as histograms

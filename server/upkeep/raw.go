@@ -2,8 +2,11 @@ package upkeep
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"laminar/server/view"
 	"laminar/sqlstore/raw"
@@ -31,18 +34,37 @@ type Seal struct {
 type rawStore interface {
 	Storage(ctx context.Context) (raw.StorageStatus, error)
 	Seal(ctx context.Context, opts raw.SealOptions) (raw.SealReport, error)
-	Retain(ctx context.Context, before int64) (raw.RetainReport, error)
+	Retain(ctx context.Context, keep time.Duration) (raw.RetainReport, error)
+	Retention(ctx context.Context) (raw.Retention, error)
 	DropUnused(ctx context.Context) (raw.DropReport, error)
 }
 
 // rawKeeper looks after the raw data: it seals what is old, gives up what is
-// older than the retention, and drops tables that no reader needs. It has no
-// state: what is to be done is read from the database each time.
+// older than the retention, and drops tables that no reader needs. What is to be
+// done is read from the database each time.
 type rawKeeper struct {
 	when      Seal
 	retention time.Duration // 0: nothing is given up
 	store     rawStore
 	log       *slog.Logger
+
+	// What the last look at retention found. Only the task of retention looks.
+	held, pending prometheus.Gauge
+	said          int64 // the held step that the log has, ms since the epoch; 0 for none
+	future        bool  // the log has that the retention's time is in the future
+}
+
+func newRawKeeper(c Config, store rawStore, log *slog.Logger, reg prometheus.Registerer) *rawKeeper {
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "laminar", Subsystem: "retention", Name: name, Help: help})
+	}
+	k := &rawKeeper{
+		when: c.Seal, retention: c.Retention, store: store, log: log,
+		held:    gauge("held", "Whether a step of retention is held back until a person confirms it, 1 or 0."),
+		pending: gauge("pending_seconds", "How much time of raw samples a step that is held back would give up."),
+	}
+	reg.MustRegister(k.held, k.pending)
+	return k
 }
 
 // seal seals when the current generation is old enough (age >= After) or the hot
@@ -77,19 +99,58 @@ func (k *rawKeeper) seal(ctx context.Context, now time.Time) error {
 // deleted flows leave tables behind as well.
 //
 // Giving up is durable before anything is dropped (I6), so a process that ends
-// between the two leaves tables for the next due time and nothing half gone.
-// now is the due time; whether retention is a little late never matters, because
-// its time only grows.
-func (k *rawKeeper) retain(ctx context.Context, now time.Time) error {
+// between the two leaves tables for the next due time and nothing half gone. What is
+// given up is decided in the database, by its clock; the due time only says that it
+// is time to look.
+func (k *rawKeeper) retain(ctx context.Context, _ time.Time) error {
 	var report raw.RetainReport
 	var err error
 	if k.retention > 0 {
-		report, err = k.store.Retain(ctx, now.Add(-k.retention).UnixMilli())
+		report, err = k.store.Retain(ctx, k.retention)
 	} else {
 		report.Drop, err = k.store.DropUnused(ctx)
+	}
+	if report.Held > 0 && report.Held != k.said {
+		k.said = report.Held
+		k.log.Warn("retention is held back: it would give up more than a day at once",
+			"from", view.FormatTime(report.Loss.From), "to", view.FormatTime(report.Loss.To), "segments", report.Loss.Segments,
+			"try", "laminar retention show")
+	}
+	if report.Held == 0 && k.said > 0 {
+		k.said = 0
+		k.log.Info("retention is not held back any more", "samples_from", view.FormatTime(report.Earliest))
 	}
 	if len(report.Drop.Dropped) > 0 {
 		k.log.Info("dropped", "tables", report.Drop.Dropped, "waiting", report.Drop.Waiting, "samples_from", view.FormatTime(report.Earliest))
 	}
 	return err
+}
+
+// look shows where retention stands, in every process and not only in the one that
+// applied it.
+func (k *rawKeeper) look(ctx context.Context) error {
+	r, err := k.store.Retention(ctx)
+	if err != nil {
+		return err
+	}
+	k.held.Set(0)
+	k.pending.Set(0)
+	if r.Held >= 0 {
+		k.held.Set(1)
+		k.pending.Set(float64(r.Held-r.Earliest) / 1000)
+	}
+	if r.Future() && !k.future {
+		k.log.Error("samples are refused that are still to come: the clock was ahead when retention was applied",
+			"samples_from", view.FormatTime(r.Earliest), "now", view.FormatTime(r.Now), "try", "laminar retention restore")
+	}
+	k.future = r.Future()
+	return nil
+}
+
+// thenLook is work in the one process that takes it, and a look in each.
+func (k *rawKeeper) thenLook(work func(context.Context, time.Time) (bool, error)) func(context.Context, time.Time) (bool, error) {
+	return func(ctx context.Context, due time.Time) (bool, error) {
+		taken, err := work(ctx, due)
+		return taken, errors.Join(err, k.look(ctx))
+	}
 }

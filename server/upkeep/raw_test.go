@@ -13,7 +13,7 @@ import (
 type fakeRaw struct {
 	storage raw.StorageStatus
 	sealed  []raw.SealOptions
-	before  []int64
+	keep    []time.Duration
 	cleared int
 }
 
@@ -24,10 +24,12 @@ func (f *fakeRaw) Seal(_ context.Context, opts raw.SealOptions) (raw.SealReport,
 	return raw.SealReport{}, nil
 }
 
-func (f *fakeRaw) Retain(_ context.Context, before int64) (raw.RetainReport, error) {
-	f.before = append(f.before, before)
+func (f *fakeRaw) Retain(_ context.Context, keep time.Duration) (raw.RetainReport, error) {
+	f.keep = append(f.keep, keep)
 	return raw.RetainReport{}, nil
 }
+
+func (f *fakeRaw) Retention(context.Context) (raw.Retention, error) { return raw.Retention{}, nil }
 
 func (f *fakeRaw) DropUnused(context.Context) (raw.DropReport, error) {
 	f.cleared++
@@ -78,7 +80,7 @@ func TestRetention(t *testing.T) {
 	if err := k.retain(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	if want := now.Add(-15 * 24 * time.Hour).UnixMilli(); len(store.before) != 1 || store.before[0] != want || store.cleared != 1 {
-		t.Errorf("gave up samples before %v and cleared away %d times, want %d once and once", store.before, store.cleared, want)
+	if want := 15 * 24 * time.Hour; len(store.keep) != 1 || store.keep[0] != want || store.cleared != 1 {
+		t.Errorf("gave up samples older than %v and cleared away %d times, want %s once and once", store.keep, store.cleared, want)
 	}
 }

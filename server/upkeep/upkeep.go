@@ -25,8 +25,11 @@ type Config struct {
 	Schedule  string
 	Seal      Seal
 	Retention time.Duration // of raw samples; 0 keeps them
-	Verify    Verify
-	Refills   []Refill
+	// RetentionGrace is how long samples are kept that are given up: so long a person
+	// can take it back.
+	RetentionGrace time.Duration
+	Verify         Verify
+	Refills        []Refill
 }
 
 // Times of waiting for a due time.
@@ -53,7 +56,8 @@ type calendar interface {
 // nothing else.
 type Upkeep struct {
 	calendar calendar
-	tasks    []*task // not changed while Run runs
+	tasks    []*task                     // not changed while Run runs
+	begin    func(context.Context) error // what Run does first
 	log      *slog.Logger
 	failures *prometheus.CounterVec
 	last     *prometheus.GaugeVec
@@ -71,11 +75,12 @@ type task struct {
 // reads from the same database as the store.
 func New(c Config, store *sqlstore.Store, verifier *verify.Verifier, log *slog.Logger, reg prometheus.Registerer) (*Upkeep, error) {
 	u := newUpkeep(store.Jobs, log, reg)
-	raw := &rawKeeper{when: c.Seal, retention: c.Retention, store: store.Keeper, log: log}
+	raw := newRawKeeper(c, store.Keeper, log, reg)
+	u.begin = raw.look
 	if err := u.add("seal", c.Schedule, u.alone("seal", raw.seal)); err != nil {
 		return nil, err
 	}
-	if err := u.add("retain", c.Schedule, u.alone("retain", raw.retain)); err != nil {
+	if err := u.add("retain", c.Schedule, raw.thenLook(u.alone("retain", raw.retain))); err != nil {
 		return nil, err
 	}
 	if c.Verify.Schedule != "" {
@@ -96,6 +101,7 @@ func New(c Config, store *sqlstore.Store, verifier *verify.Verifier, log *slog.L
 func newUpkeep(c calendar, log *slog.Logger, reg prometheus.Registerer) *Upkeep {
 	u := &Upkeep{
 		calendar: c, log: log,
+		begin: func(context.Context) error { return nil },
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "laminar", Subsystem: "maintenance", Name: "failures_total",
 			Help: "Scheduled work that failed; it is tried again when it is due again.",
@@ -133,6 +139,9 @@ func (u *Upkeep) alone(key string, work func(context.Context, time.Time) error) 
 
 // Run does what is due until ctx ends. It returns when all tasks have.
 func (u *Upkeep) Run(ctx context.Context) error {
+	if err := u.begin(ctx); err != nil && ctx.Err() == nil {
+		u.log.Warn("maintenance could not look at the raw data; it does when it is due", "err", err)
+	}
 	var tasks errgroup.Group
 	for _, t := range u.tasks {
 		tasks.Go(func() error {

@@ -2,7 +2,6 @@ package view
 
 import (
 	"laminar/flownode/progress"
-	"laminar/sequence"
 	"laminar/sqlstore"
 	"laminar/sqlstore/raw"
 )
@@ -13,6 +12,8 @@ type Status struct {
 	Jobs    []Job    `json:"jobs"` // the newest
 	Raw     Storage  `json:"raw"`
 	Regions []Region `json:"regions"`
+
+	Retention Retention `json:"retention"`
 }
 
 // NewStatus shows an installation with its newest jobs.
@@ -20,6 +21,7 @@ func NewStatus(st sqlstore.Status, jobs []progress.Job) Status {
 	return Status{
 		Flows: Each(st.Flows, NewFlow), Jobs: Each(jobs, NewJob),
 		Raw: NewStorage(st.Storage), Regions: Each(st.Regions, NewRegion),
+		Retention: NewRetention(st.Retention, st.Loss),
 	}
 }
 
@@ -62,14 +64,10 @@ type Storage struct {
 
 // NewStorage shows the raw data.
 func NewStorage(st raw.StorageStatus) Storage {
-	earliest := sequence.NoTime
-	if st.Earliest > 0 {
-		earliest = st.Earliest
-	}
 	return Storage{
 		HotBytes: st.HotBytes, HotTables: st.HotTables, HotSegments: st.HotSegments,
 		SealedBytes: st.SealedBytes, SealedTables: st.SealedTables, SealedSegments: st.SealedSegments,
-		Metrics: st.Metrics, Series: st.Series, Earliest: FormatTime(earliest),
+		Metrics: st.Metrics, Series: st.Series, Earliest: sometime(st.Earliest),
 	}
 }
 

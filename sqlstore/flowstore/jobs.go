@@ -77,7 +77,8 @@ func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, t
 	if err != nil {
 		return 0, err
 	}
-	earliest, err := raw.Earliest(ctx, tx)
+	// What is due counts as given up: retention may not have been applied for a while.
+	earliest, err := raw.Due(ctx, tx)
 	if err != nil {
 		return 0, err
 	}

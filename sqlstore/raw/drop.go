@@ -2,6 +2,7 @@ package raw
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 //  2. DropUnused notes which transactions run then. Only they can have a snapshot
 //     from before.
 //  3. When all of these have ended, and the time of grace has passed, it drops
-//     the table.
+//     the table. Until then a partition can be taken back (Keeper.Restore).
 //
 // Transactions are told apart by their virtual ids. After a restart of the server a
 // new transaction may have the id of a noted one; then the drop waits for that one
@@ -68,12 +69,12 @@ func (k *Keeper) dropUnused(ctx context.Context) (DropReport, error) {
 	}
 	// One that cannot be locked now does not keep the others from being dropped.
 	for _, table := range due {
-		switch err := k.drop(ctx, table); {
+		switch done, err := k.drop(ctx, table); {
 		case pg.LockTimedOut(err):
 			report.Waiting++
 		case err != nil:
 			return report, fmt.Errorf("%s: %w", table, err)
-		default:
+		case done:
 			report.Dropped = append(report.Dropped, table)
 		}
 	}
@@ -82,16 +83,28 @@ func (k *Keeper) dropUnused(ctx context.Context) (DropReport, error) {
 
 // drop drops one table, in a transaction of its own together with what is
 // remembered about it: that it was unused, and the state of its generation, if
-// it is a hot table.
-func (k *Keeper) drop(ctx context.Context, table string) error {
-	return k.db.InTx(ctx, func(tx pgx.Tx) error {
-		for _, sql := range []string{
-			"set local lock_timeout = " + pg.Milliseconds(dropTimeout),
-			"drop table if exists " + pg.Quoted(table),
-		} {
-			if _, err := tx.Exec(ctx, sql); err != nil {
+// it is a hot table. Of a partition it says first, with the row of retention locked,
+// that what it holds is gone. One that was taken back meanwhile stays, and done is
+// false.
+func (k *Keeper) drop(ctx context.Context, table string) (done bool, err error) {
+	err = k.db.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "set local lock_timeout = "+pg.Milliseconds(dropTimeout)); err != nil {
+			return err
+		}
+		if span, ok := partitionSpan(table); ok {
+			var gone int64
+			err := tx.QueryRow(ctx, queries.RetentionDrop, span.to).Scan(&gone)
+			if errors.Is(err, pgx.ErrNoRows) {
+				_, err = tx.Exec(ctx, queries.UnusedRemove, table)
 				return err
 			}
+			if err != nil {
+				return err
+			}
+		}
+		done = true
+		if _, err := tx.Exec(ctx, "drop table if exists "+pg.Quoted(table)); err != nil {
+			return err
 		}
 		for _, sql := range []string{queries.UnusedRemove, queries.GenerationDrop} {
 			if _, err := tx.Exec(ctx, sql, table); err != nil {
@@ -100,4 +113,5 @@ func (k *Keeper) drop(ctx context.Context, table string) error {
 		}
 		return nil
 	})
+	return done, err
 }

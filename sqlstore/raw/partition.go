@@ -40,19 +40,26 @@ func partitionOf(bucket int64) string {
 	return time.UnixMilli(bucket).UTC().Format(partitionName)
 }
 
-// bucketOf is the time bucket of a partition; false for a name that is not one
-// of a partition of ours.
-func bucketOf(partition string) (bucket int64, ok bool) {
+// timeSpan is from <= t < to, ms since the epoch.
+type timeSpan struct{ from, to int64 }
+
+// partitionSpan is the time that a partition holds; false for a name that is not one of a
+// partition of ours.
+func partitionSpan(partition string) (span timeSpan, ok bool) {
 	day, err := time.Parse(partitionName, partition)
 	if err != nil {
-		return 0, false
+		return timeSpan{}, false
 	}
-	return day.UnixMilli(), true
+	return timeSpan{day.UnixMilli(), day.AddDate(0, 0, 1).UnixMilli()}, true
 }
 
 // partitions lists the partitions of sealed.
 func (k *Keeper) partitions(ctx context.Context) ([]string, error) {
-	rows, err := k.db.Pool().Query(ctx, queries.SealedPartitions)
+	return partitionsOf(ctx, k.db.Pool())
+}
+
+func partitionsOf(ctx context.Context, q pg.Querier) ([]string, error) {
+	rows, err := q.Query(ctx, queries.SealedPartitions)
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +67,9 @@ func (k *Keeper) partitions(ctx context.Context) ([]string, error) {
 }
 
 // makePartitions makes the partitions that the units need and that are not
-// there. Buckets that retention has given up get none. While there are
+// there. Buckets that retention has dropped get none. While there are
 // some to make, tell hears how many of the units have theirs.
-func (k *Keeper) makePartitions(ctx context.Context, units []sealUnit, earliest int64, tell func(done int)) error {
+func (k *Keeper) makePartitions(ctx context.Context, units []sealUnit, dropped int64, tell func(done int)) error {
 	// Listed once: seals exclude each other, so no other process makes one meanwhile.
 	there, err := k.partitions(ctx)
 	if err != nil {
@@ -71,7 +78,7 @@ func (k *Keeper) makePartitions(ctx context.Context, units []sealUnit, earliest 
 	made := false
 	for i, u := range units {
 		name := partitionOf(u.bucket)
-		if u.bucket+segment.BucketMillis <= earliest || slices.Contains(there, name) {
+		if u.bucket+segment.BucketMillis <= dropped || slices.Contains(there, name) {
 			continue
 		}
 		if err := k.makePartition(ctx, name, u.bucket); err != nil {

@@ -2,58 +2,163 @@ package raw
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	queries "laminar/queries/raw"
-	"laminar/sequence/segment"
 	"laminar/sqlstore/pg"
 )
 
-// Retention is one number, the time before which samples are given up. It is
-// raised first and acted on afterwards, so that nothing can be computed from
-// samples of which some are gone already: ingest refuses older samples, sealing
-// leaves them out, and no window that reads them is computed again (I6).
+// Retention is two numbers. Samples before the first are given up: ingest refuses
+// them, the views do not show them, and no window that reads them is computed again
+// (I6). Samples before the second are gone. The first is raised before anything is
+// done about it; the second is raised by the transaction that drops. Between the two
+// lies what a person can still take back.
 //
-// Each of these reads the number in the transaction in which it acts, behind the
-// lock that it needs anyway: a flush behind its region's, a seal behind the one on
-// sealed, a snapshot together with its position. A raise that is committed later
-// is met by the next of them, and by the next call of Retain.
+//	          dropped               earliest                    now
+//	----gone----|----given up----------|----kept-----------------|
+//	            '<--- restore ---------'
+//
+// Each reader reads the first in the transaction in which it acts, behind the lock that
+// it needs anyway: a flush behind its region's, a snapshot together with its position. A
+// raise that is committed later is met by the next of them, and by the next call of
+// Retain. A restore is met in the same way: who has read the higher time has left
+// something out, and nothing wrong is stored. A window that was left out is computed
+// by a refill. Sealing reads the second behind the lock on sealed, and so keeps what is
+// given up and not dropped.
+//
+// How far the first goes is decided by the database alone, in retention_cut.
 
 // RetainReport is what a Retain did.
 type RetainReport struct {
 	Earliest int64 // samples before this time (ms since the epoch) are given up
-	Drop     DropReport
+
+	// Held is the time before which samples would be given up by a step that is held
+	// back until a person confirms it, 0 when none is.
+	Held int64
+	Loss Loss // what a held step would give up
+
+	Drop DropReport
 }
 
-// Keep says in the database how long samples are kept, 0 for ever: for commands that
-// run with settings of their own. Of several processes that say something else
-// the last one counts.
-func (k *Keeper) Keep(ctx context.Context, retention time.Duration) error {
-	if _, err := k.db.Pool().Exec(ctx, queries.RetentionKeep, retention.Milliseconds()); err != nil {
+// Loss is about what giving up samples takes away.
+type Loss struct {
+	From, To int64 // ms since the epoch; no sample is older than From
+	Segments int64 // an estimate
+}
+
+// Retention is where retention stands. Times are ms since the epoch; -1 where there is
+// none.
+type Retention struct {
+	Earliest  int64 // samples before it are given up; 0 when none are
+	Dropped   int64 // samples before it are gone; 0 when none are
+	Kept      int64 // how long samples are kept, ms, 0 for ever; -1 when no process has said
+	SteppedAt int64 // the database's clock at the last step that was not held back
+	Held      int64 // what a held step would give up
+	HeldSince int64
+	Now       int64 // the database's clock
+	Newest    int64 // no sample is stored that is much newer
+}
+
+// Future reports whether samples are given up that are still to come: the clock was
+// wrong once.
+func (r Retention) Future() bool { return r.Earliest > r.Now }
+
+// ErrNothingHeld says that no step of retention is held back.
+var ErrNothingHeld = errors.New("no step of retention is held back")
+
+// ErrNothingToRestore says that all that was given up has been dropped.
+var ErrNothingToRestore = errors.New("nothing can be taken back")
+
+// Keep says in the database how long samples are kept, 0 for ever, and how long what is
+// given up can be taken back: for commands that run with settings of their own. Of
+// several processes that say something else the last one counts.
+func (k *Keeper) Keep(ctx context.Context, retention, grace time.Duration) error {
+	if _, err := k.db.Pool().Exec(ctx, queries.RetentionKeep, retention.Milliseconds(), grace.Milliseconds()); err != nil {
 		return fmt.Errorf("say how long samples are kept: %w", pg.Interpret(err))
 	}
 	return nil
 }
 
-// Retain gives up all samples before a time, in milliseconds since the epoch,
-// aligned down to a time bucket. The time is committed first and never goes
-// back: from then on ingest, sealing and refills refuse what is older (I6).
-// Then the partitions that lie wholly before it are dropped, as soon as no
-// older snapshot can read them; until then the report counts them as waiting.
-func (k *Keeper) Retain(ctx context.Context, before int64) (RetainReport, error) {
-	var report RetainReport
-	if err := k.db.Pool().QueryRow(ctx, queries.RetentionRaise, before, segment.BucketMillis).Scan(&report.Earliest); err != nil {
-		return report, fmt.Errorf("give up samples before %d: %w", before, pg.Interpret(err))
+// Retain gives up the samples that are older than they are to be kept, by the
+// database's clock and not beyond the newest sample less that, at the begin of a day.
+// A step of more than a day is held back and reported, unless nothing is stored that
+// it would give up.
+//
+// The time is committed first (I6). Then the partitions that lie wholly before it are
+// dropped, when the time of grace has passed and no older snapshot can read them; until
+// then the report counts them as waiting.
+func (k *Keeper) Retain(ctx context.Context, keep time.Duration) (RetainReport, error) {
+	report, border, err := k.step(ctx, keep, nil)
+	if err == nil && report.Held > 0 {
+		if report.Loss, err = k.loss(ctx, report.Held); err == nil && report.Loss.Segments == 0 {
+			report, border, err = k.step(ctx, keep, &report.Held)
+		}
 	}
+	if err != nil {
+		return report, err
+	}
+	return k.expire(ctx, report, border)
+}
+
+// GiveUp is Retain for a step that a person has confirmed: whatever its length it is
+// not held back, but it goes no further than upTo, ms since the epoch.
+func (k *Keeper) GiveUp(ctx context.Context, keep time.Duration, upTo int64) (RetainReport, error) {
+	report, border, err := k.step(ctx, keep, &upTo)
+	if err != nil {
+		return report, err
+	}
+	return k.expire(ctx, report, border)
+}
+
+// step raises the time; confirmed is nil, or up to where a person has said yes. What
+// lies before border may be dropped: it is given up, and by the clock of now.
+func (k *Keeper) step(ctx context.Context, keep time.Duration, confirmed *int64) (report RetainReport, border int64, err error) {
+	err = k.db.Pool().QueryRow(ctx, queries.RetentionStep, keep.Milliseconds(), confirmed).Scan(&report.Earliest, &report.Held, &border)
+	if err != nil {
+		return report, 0, fmt.Errorf("give up samples older than %s: %w", keep, pg.Interpret(err))
+	}
+	report.Held = max(report.Held, 0)
+	return report, border, nil
+}
+
+// loss looks what giving up all before a time would take away.
+func (k *Keeper) loss(ctx context.Context, before int64) (Loss, error) {
+	loss := Loss{To: before}
+	for attempt := 1; ; attempt++ {
+		hot, err := k.unsealed(ctx)
+		if err == nil {
+			err = k.db.Pool().QueryRow(ctx, queries.OnHots(queries.RetentionLoses, hot), before).Scan(&loss.From, &loss.Segments)
+		}
+		if pg.NoTable(err) && attempt < snapshotAttempts {
+			continue // sealed and dropped in between
+		}
+		if err != nil {
+			return loss, fmt.Errorf("look what retention would give up: %w", pg.Interpret(err))
+		}
+		return loss, nil
+	}
+}
+
+// unsealed lists the generations that have hot tables to be read.
+func (k *Keeper) unsealed(ctx context.Context) (generations []int32, err error) {
+	err = k.db.Pool().QueryRow(ctx, queries.SnapshotGenerations).Scan(&generations)
+	return generations, err
+}
+
+// expire marks the partitions that lie wholly before border as unused, and drops what
+// is due. A partition that the border goes through stays as it is.
+func (k *Keeper) expire(ctx context.Context, report RetainReport, border int64) (RetainReport, error) {
 	partitions, err := k.partitions(ctx)
 	if err != nil {
 		return report, fmt.Errorf("list partitions: %w", pg.Interpret(err))
 	}
-	// A partition that the border goes through stays as it is.
 	var expired []string
 	for _, name := range partitions {
-		if bucket, ok := bucketOf(name); ok && bucket+segment.BucketMillis <= report.Earliest {
+		if span, ok := partitionSpan(name); ok && span.to <= border {
 			expired = append(expired, name)
 		}
 	}
@@ -66,10 +171,91 @@ func (k *Keeper) Retain(ctx context.Context, before int64) (RetainReport, error)
 	return report, err
 }
 
+// Retention tells where retention stands.
+func (k *Keeper) Retention(ctx context.Context) (r Retention, err error) {
+	err = k.db.Pool().QueryRow(ctx, queries.RetentionState).Scan(&r.Earliest, &r.Dropped, &r.Kept, &r.SteppedAt,
+		&r.Held, &r.HeldSince, &r.Now, &r.Newest)
+	if err != nil {
+		return r, fmt.Errorf("read where retention stands: %w", pg.Interpret(err))
+	}
+	return r, nil
+}
+
+// Loss tells about what a held step would give up; nothing when none is held.
+func (k *Keeper) Loss(ctx context.Context, r Retention) (Loss, error) {
+	if r.Held < 0 {
+		return Loss{}, nil
+	}
+	return k.loss(ctx, r.Held)
+}
+
+// Confirm takes the step that is held back, as far as it was when r was read.
+// ErrNothingHeld when none is.
+func (k *Keeper) Confirm(ctx context.Context, r Retention) (RetainReport, error) {
+	if r.Held < 0 {
+		return RetainReport{}, pg.WithHint(ErrNothingHeld, "laminar retention show")
+	}
+	return k.GiveUp(ctx, time.Duration(r.Kept)*time.Millisecond, r.Held)
+}
+
+// Restore takes back what has been given up and not dropped, and returns the time
+// before which samples were given up and the time before which they still are.
+// ErrNothingToRestore when all of it has been dropped.
+//
+// The next Retain gives up again what is due then. So the clock, or the setting, that
+// was wrong is to be put right first.
+func (k *Keeper) Restore(ctx context.Context) (was, is int64, err error) {
+	err = k.db.InTx(ctx, func(tx pgx.Tx) error {
+		if err := tx.QueryRow(ctx, queries.RetentionRestore).Scan(&was, &is); err != nil {
+			return err
+		}
+		if was == is {
+			return ErrNothingToRestore
+		}
+		partitions, err := partitionsOf(ctx, tx)
+		if err != nil {
+			return err
+		}
+		var kept []string
+		for _, name := range partitions {
+			if span, ok := partitionSpan(name); ok && span.to > is {
+				kept = append(kept, name)
+			}
+		}
+		_, err = tx.Exec(ctx, queries.UnusedKeep, kept)
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrNothingToRestore) && is == 0:
+		return was, is, pg.WithHint(fmt.Errorf("%w: no samples have been given up", err), "laminar retention show")
+	case errors.Is(err, ErrNothingToRestore):
+		return was, is, pg.WithHint(fmt.Errorf("%w: samples before %s have been dropped, samples from there on are kept",
+			err, time.UnixMilli(is).UTC().Format(time.RFC3339)), "laminar retention show")
+	case err != nil:
+		return was, is, fmt.Errorf("take back what retention has given up: %w", pg.Interpret(err))
+	}
+	return was, is, nil
+}
+
 // Earliest is the time, in ms since the epoch, before which samples have been
 // given up.
-func Earliest(ctx context.Context, q pg.Querier) (t int64, err error) {
-	if err := q.QueryRow(ctx, queries.RetentionEarliest).Scan(&t); err != nil {
+func Earliest(ctx context.Context, q pg.Querier) (int64, error) {
+	return retentionTime(ctx, q, queries.RetentionEarliest)
+}
+
+// Due is the time, in ms since the epoch, before which samples have been given up or
+// are about to be, however long ago retention was last applied.
+func Due(ctx context.Context, q pg.Querier) (int64, error) {
+	return retentionTime(ctx, q, queries.RetentionDue)
+}
+
+// dropped is the time, in ms since the epoch, before which samples are gone.
+func dropped(ctx context.Context, q pg.Querier) (int64, error) {
+	return retentionTime(ctx, q, queries.RetentionDropped)
+}
+
+func retentionTime(ctx context.Context, q pg.Querier, query string) (t int64, err error) {
+	if err := q.QueryRow(ctx, query).Scan(&t); err != nil {
 		return 0, fmt.Errorf("read the retention's time: %w", err)
 	}
 	return t, nil

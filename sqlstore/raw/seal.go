@@ -172,12 +172,12 @@ func (k *Keeper) sealGeneration(ctx context.Context, generation int32, opts Seal
 	if err != nil {
 		return written{}, fmt.Errorf("look through it: %w", err)
 	}
-	earliest, err := Earliest(ctx, k.db.Pool())
+	gone, err := dropped(ctx, k.db.Pool())
 	if err != nil {
 		return written{}, err
 	}
 	tellPartitions := func(done int) { opts.tell(generation, SealPartitions, int64(done), int64(len(units))) }
-	if err := k.makePartitions(ctx, units, earliest, tellPartitions); err != nil {
+	if err := k.makePartitions(ctx, units, gone, tellPartitions); err != nil {
 		return written{}, err
 	}
 	m := merger{keeper: k, generation: generation, tell: func(done, total int64) { opts.tell(generation, SealMerging, done, total) }}
@@ -196,8 +196,8 @@ func (k *Keeper) sealGeneration(ctx context.Context, generation int32, opts Seal
 		if err != nil {
 			return err
 		}
-		// Again: a retention may have given up more since the partitions were made.
-		if m.earliest, err = Earliest(ctx, tx); err != nil {
+		// Again: more may have been dropped since the partitions were made.
+		if m.dropped, err = dropped(ctx, tx); err != nil {
 			return err
 		}
 		if err := m.mergeAll(ctx, units); err != nil {

@@ -51,7 +51,7 @@ type merger struct {
 	keeper     *Keeper
 	tx         pgx.Tx
 	generation int32
-	earliest   int64 // ms: samples before it are left out
+	dropped    int64 // ms: samples before it are left out
 	written    written
 	tell       func(done, total int64) // how many samples have been read
 
@@ -69,8 +69,8 @@ func (m *merger) mergeAll(ctx context.Context, units []sealUnit) error {
 	for _, u := range units {
 		m.tell(done, total)
 		done += u.samples
-		// Given up as a whole; its bucket may have no partition any more.
-		if u.newest < m.earliest {
+		// Dropped as a whole; its bucket may have no partition any more.
+		if u.newest < m.dropped {
 			continue
 		}
 		if err := m.mergeUnit(ctx, u); err != nil {
@@ -137,7 +137,7 @@ func (m *merger) mergeUnit(ctx context.Context, u sealUnit) error {
 		if err != nil {
 			return err
 		}
-		if err := m.pack(segment.Merge(hot, m.earliest, sealedSegment)); err != nil {
+		if err := m.pack(segment.Merge(hot, m.dropped, sealedSegment)); err != nil {
 			return err
 		}
 		// A part is as much as may be held, so nothing is held beside it.

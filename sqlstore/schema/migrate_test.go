@@ -180,11 +180,12 @@ func useAs(t *testing.T, cfg sqlstore.Config) {
 	}
 	metric := sqltest.MetricOf(t, store, "up")
 	tx := sqltest.Begin(t, store, 1)
-	created, err := tx.CreateSeries(ctx, sqltest.NewSeries(metric, "up", 0, 1))
+	created, err := tx.CreateSeries(ctx, sqltest.NewSeries(metric, "up", 0, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sqltest.Commit(t, tx, sqltest.Segment(metric, [3]float64{float64(created[0].ID), float64(sqltest.Day), 1}))
+	sqltest.Commit(t, tx, sqltest.Segment(metric, [3]float64{float64(created[0].ID), float64(sqltest.Day), 1}),
+		sqltest.Segment(metric, [3]float64{float64(created[1].ID), float64(sqltest.Day + 4*86_400_000), 1}))
 	for _, step := range []string{"hot", "sealed"} {
 		var n int
 		if err := store.Pool().QueryRow(ctx, "select count(*) from sample where metric = 'up' and labels ->> 'i' = '0'").Scan(&n); err != nil || n != 1 {
@@ -194,7 +195,7 @@ func useAs(t *testing.T, cfg sqlstore.Config) {
 			t.Errorf("%s: seal says %+v, %v", step, report, err)
 		}
 	}
-	if report, err := store.Keeper.Retain(ctx, sqltest.Day+3*86_400_000); err != nil || len(report.Drop.Dropped) != 1 {
+	if report, err := store.Keeper.GiveUp(ctx, time.Millisecond, sqltest.Day+3*86_400_000); err != nil || len(report.Drop.Dropped) != 1 {
 		t.Errorf("retention says %+v, %v", report, err)
 	}
 }

@@ -43,6 +43,7 @@ func Default() Config {
 	c.Web.HealthWithoutLogin = true
 	c.Regions = 2
 	c.Upkeep.Retention = 15 * 24 * time.Hour
+	c.Upkeep.RetentionGrace = 24 * time.Hour
 	c.Lookback = time.Duration(flowdef.DefaultLookback) * time.Millisecond
 	c.Ingest.MaxBody = remotewrite.DefaultBodyBytes
 	c.Ingest.MaxDecoded = remotewrite.DefaultDecodedBytes

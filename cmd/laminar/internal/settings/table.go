@@ -73,6 +73,8 @@ var table = []setting{
 		bind: func(c *Config) value { return (*intValue)(&c.Regions) }},
 	{key: "raw.retention", scope: Everywhere, unit: "duration", help: "how long raw samples are kept; 0 keeps them all",
 		bind: func(c *Config) value { return (*durationValue)(&c.Upkeep.Retention) }},
+	{key: "raw.retention_grace", scope: Serving, unit: "duration", help: "how long raw samples that the retention has given up are kept, so that laminar retention restore can take it back",
+		bind: func(c *Config) value { return (*durationValue)(&c.Upkeep.RetentionGrace) }},
 	{key: "raw.lookback", scope: Everywhere, unit: "duration", help: "how far back instant selectors look for a sample, in flows that do not say",
 		bind: func(c *Config) value { return (*durationValue)(&c.Lookback) }},
 
