@@ -48,8 +48,9 @@ type Service struct {
 
 // Database says which database to use and how.
 type Database struct {
-	URL            string // as PostgreSQL's own tools take it; "" for the private one
-	Schema         string // of Laminar's own tables
+	URL            string                 // as PostgreSQL's own tools take it; "" for the private one
+	URLAgain       func() (string, error) // what URL is now; nil when it cannot change
+	Schema         string                 // of Laminar's own tables
 	ResultSchema   string
 	ReaderRole     string // may read everything; "" for none
 	MaxConnections int
@@ -61,6 +62,7 @@ type Database struct {
 func (d Database) Store(url string) sqlstore.Config {
 	return sqlstore.Config{
 		URL:          url,
+		URLAgain:     d.URLAgain,
 		Schema:       d.Schema,
 		ResultSchema: d.ResultSchema,
 		MaxConns:     int32(d.MaxConnections),

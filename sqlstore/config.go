@@ -15,6 +15,10 @@ type Config struct {
 	// out.
 	URL string
 
+	// URLAgain, when not nil, is asked for the URL before each new connection: its
+	// password may have changed. It must name the same database.
+	URLAgain func() (string, error)
+
 	// Schema holds Laminar's own tables. Empty: "laminar".
 	Schema string
 

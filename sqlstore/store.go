@@ -38,7 +38,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := pg.Open(ctx, pg.Config{URL: cfg.URL, Schema: cfg.Schema, MaxConns: cfg.MaxConns}, log)
+	db, err := pg.Open(ctx, pg.Config{URL: cfg.URL, Again: cfg.URLAgain, Schema: cfg.Schema, MaxConns: cfg.MaxConns}, log)
 	if err != nil {
 		return nil, err
 	}

@@ -39,6 +39,9 @@ func (a *app) serving(c *settings.Config) (server.Config, error) {
 	if what.Database.URL, err = c.DatabaseURL(); err != nil {
 		return what, err
 	}
+	if c.URLFile != "" {
+		what.Database.URLAgain = c.DatabaseURL
+	}
 	if len(c.FlowFiles) > 0 {
 		what.Flows, err = a.parseDefinitions(c, c.FlowFiles)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	queries "laminar/queries/pg"
+	"laminar/sequence"
 )
 
 // Config says which database to connect to, and as what.
@@ -19,6 +20,10 @@ type Config struct {
 	URL      string // a PostgreSQL connection string, URL or key=value form
 	Schema   string // of Laminar's own tables; every session has it on its search path
 	MaxConns int32  // of the pool
+
+	// Again, when not nil, is asked for the URL before each new connection: its
+	// password may have changed. It must name the same database.
+	Again func() (string, error)
 }
 
 // oldestServer is the oldest major version of PostgreSQL that works.
@@ -60,19 +65,30 @@ type Server struct {
 // They are set with a statement after connecting and not as startup
 // parameters, which session poolers refuse.
 func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
-	pc, err := pgxpool.ParseConfig(cfg.URL)
+	pc, err := parseURL(cfg.URL)
 	if err != nil {
-		return nil, explainURL(cfg.URL, err)
-	}
-	if err := checkHost(pc.ConnConfig.Host); err != nil {
 		return nil, err
 	}
 	pc.MaxConns = cfg.MaxConns
-	if pc.ConnConfig.ConnectTimeout == 0 {
-		pc.ConnConfig.ConnectTimeout = connectTimeout
-	}
-	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
-		pc.ConnConfig.RuntimeParams["application_name"] = "laminar"
+	database := pc.ConnConfig.Database
+	// A password, a certificate and a key can change while the process runs. So
+	// each new connection reads all of it again; those that are there go on.
+	pc.BeforeConnect = func(_ context.Context, to *pgx.ConnConfig) error {
+		url, err := cfg.URL, error(nil)
+		if cfg.Again != nil {
+			if url, err = cfg.Again(); err != nil {
+				return fmt.Errorf("%w: read the URL again: %w", sequence.ErrUnavailable, err)
+			}
+		}
+		fresh, err := parseURL(url)
+		switch {
+		case err != nil: // perhaps a file that is being replaced
+			return fmt.Errorf("%w: %w", sequence.ErrUnavailable, err)
+		case fresh.ConnConfig.Database != database:
+			return fmt.Errorf("%w: the URL has changed from database %s to %s, which takes a restart", sequence.ErrUnavailable, database, fresh.ConnConfig.Database)
+		}
+		*to = *fresh.ConnConfig
+		return nil
 	}
 	searchPath := pgx.Identifier{cfg.Schema}.Sanitize() + ", pg_temp"
 	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
@@ -99,6 +115,24 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 		return nil, Interpret(err)
 	}
 	return pool, nil
+}
+
+// parseURL reads a connection string, and the files that it names.
+func parseURL(url string) (*pgxpool.Config, error) {
+	pc, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, explainURL(url, err)
+	}
+	if err := checkHost(pc.ConnConfig.Host); err != nil {
+		return nil, err
+	}
+	if pc.ConnConfig.ConnectTimeout == 0 {
+		pc.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
+		pc.ConnConfig.RuntimeParams["application_name"] = "laminar"
+	}
+	return pc, nil
 }
 
 // majorVersion is the server's, as it has said when the session began; 0 when that

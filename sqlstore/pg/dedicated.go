@@ -12,6 +12,9 @@ import (
 // the pool's. The caller closes it.
 func (db *DB) Dedicated(ctx context.Context) (*pgx.Conn, error) {
 	cfg := db.pool.Config()
+	if err := cfg.BeforeConnect(ctx, cfg.ConnConfig); err != nil {
+		return nil, err
+	}
 	conn, err := pgx.ConnectConfig(ctx, cfg.ConnConfig)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", Interpret(err))

@@ -22,11 +22,12 @@ import (
 // Installation is a Laminar that is run as a process: on a private PostgreSQL in
 // its data directory, or on the database at URL. It belongs to one goroutine.
 type Installation struct {
-	Dir  string        // --data-dir
-	URL  string        // --database-url; where it is set there is no private PostgreSQL
-	Addr string        // --listen
-	Cmd  *exec.Cmd     // the serving process; nil while none runs
-	Log  *bytes.Buffer // what the last process printed; complete once that has ended
+	Dir     string        // --data-dir
+	URL     string        // --database-url; where it is set there is no private PostgreSQL
+	URLFile string        // --database-url-file, which holds URL; "" passes URL itself
+	Addr    string        // --listen
+	Cmd     *exec.Cmd     // the serving process; nil while none runs
+	Log     *bytes.Buffer // what the last process printed; complete once that has ended
 
 	t    testing.TB
 	bin  string
@@ -118,6 +119,9 @@ func (in *Installation) WriteURL() string { return "http://" + in.Addr + "/api/v
 
 // database is the flags that say which database is in use.
 func (in *Installation) database() []string {
+	if in.URLFile != "" {
+		return []string{"--database-url-file", in.URLFile}
+	}
 	if in.URL != "" {
 		return []string{"--database-url", in.URL}
 	}

@@ -1,0 +1,72 @@
+package faults
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestFaultPasswordChanges gives the role another password while samples come in,
+// once before the file with the URL says so and once after, and ends all sessions.
+// Nothing is restarted, nothing is lost. A file that is gone, broken or names
+// another database is no reason to write elsewhere or to end.
+func TestFaultPasswordChanges(t *testing.T) {
+	t.Parallel()
+	p := newPostgres(t, nil)
+	p.exec("create role secretive login password 'first'", "create database ledger owner secretive", "create database other owner secretive")
+	s := newTestbedAt(t, as(t, p.url(), "secretive", "first", "ledger"))
+	through := s.proxy.URL
+	s.URLFile = filepath.Join(faultDir(t), "url")
+	write := func(url string) {
+		t.Helper()
+		if err := os.WriteFile(s.URLFile+".new", []byte(url+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(s.URLFile+".new", s.URLFile); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(through)
+	s.Serve()
+	pid := s.Cmd.Process.Pid
+	endAll := func() {
+		p.exec("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'secretive'")
+	}
+	refused := func(what string) {
+		t.Helper()
+		told := s.told.Load()
+		s.until(what+": senders are told to come back", func() bool { return s.told.Load() >= told+3 })
+	}
+	wait, stop := s.load()
+	wait(10)
+
+	p.exec("alter role secretive password 'second'")
+	wait(10) // the sessions that are there go on
+	endAll()
+	refused("the password is another")
+	write(as(t, through, "secretive", "second", "ledger"))
+	wait(10)
+
+	write(as(t, through, "secretive", "third", "ledger"))
+	p.exec("alter role secretive password 'third'")
+	endAll()
+	wait(10)
+
+	for what, text := range map[string]string{"broken": "postgres://[", "empty": "", "another database": as(t, through, "secretive", "third", "other")} {
+		write(text)
+		endAll()
+		refused(what)
+	}
+	if err := os.Remove(s.URLFile); err != nil {
+		t.Fatal(err)
+	}
+	refused("gone")
+	s.URL = as(t, through, "secretive", "third", "ledger")
+	write(s.URL)
+	wait(10)
+	stop()
+	if s.Cmd.Process.Pid != pid {
+		t.Error("the process is another one")
+	}
+	s.settle()
+}
