@@ -9,9 +9,14 @@ import (
 	"laminar/sqlstore/raw"
 )
 
-// A round's last statements: where its flow stands now. They are one for all
-// flows, because most rounds change nothing else. A round without windows still
-// moves its flow's vector, or the same delta would be read again and again.
+// The last statements of a commit: the new progress of its flows. There is one
+// statement for all flows, because most rounds change nothing else. A round without
+// windows still moves its flow's vector, or the same delta would be read again and
+// again.
+//
+// Before: the flows are locked, at the epoch and vector that the rounds start from,
+// and their rows are written. After: vector, emitted-until, watermark and newest
+// sample are those of the rounds. They become visible together with the rows (I4).
 
 // writeProgress moves the flows whose results were written to their rounds'
 // progress, and their jobs with them. The flows are locked and were found at

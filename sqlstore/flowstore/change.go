@@ -28,9 +28,9 @@ type catalogueChange struct {
 // changeCatalogue runs fn in a transaction that changes the catalogue, tells the
 // flownode, and commits. An error of fn undoes everything.
 func (c *Catalogue) changeCatalogue(ctx context.Context, fn func(*catalogueChange) error) error {
-	// The lock comes before the snapshot, which therefore sees what the writer
-	// before has committed. EXCLUSIVE conflicts with the row locks that Commit begins with, so neither
-	// waits for the other halfway.
+	// The lock comes before the snapshot, which therefore shows everything that the
+	// writer before it has committed. EXCLUSIVE conflicts with the row locks that
+	// Commit begins with, so neither waits for the other halfway.
 	snap, err := c.raw.SnapshotToWrite(ctx, "lock table flow in exclusive mode")
 	if err != nil {
 		return err

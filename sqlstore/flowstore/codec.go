@@ -10,8 +10,8 @@ import (
 	"laminar/sequence"
 )
 
-// The catalogue keeps what has any number of parts as JSON: the ids of flushes by
-// region, and static labels. Vectors are spelled by package raw.
+// Values with any number of parts are stored as JSON: the ids of flushes by region,
+// and static labels. Package raw spells vectors, because it compares them too.
 
 // encodeFlushes is the ids as {"region": "uuid"}.
 func encodeFlushes(m map[sequence.Region]sequence.FlushID) (string, error) {

@@ -14,13 +14,13 @@ import (
 	"laminar/sqlstore/raw"
 )
 
-// A commit has to be cheap where little has changed, since every round of every
-// group ends with one, and must not let one bad table hold up the others. Hence
-// the order: one trip to lock and check, one to write all results behind a
-// savepoint, one for progress and the commit. Only when something is refused does
-// each round get a savepoint, and trips, of its own.
+// A commit must be cheap if little has changed, since every round of every group
+// ends with one, and one bad table must not hold up the other flows. Hence the
+// order: one trip to lock and check, one to write all results behind a savepoint,
+// one for progress and the commit. Only if something is refused does each round get
+// a savepoint, and trips, of its own.
 //
-// What can go wrong, and what becomes of the rounds:
+// Failures, and the result for the rounds:
 //
 //	the flow has another owner, or moved   ErrFenced for that round
 //	its table was dropped or changed       the server's reason, for that round
@@ -30,8 +30,8 @@ import (
 //	the connection breaks before COMMIT    an error: nothing is written
 //	no answer to COMMIT                    ErrCommitUnknown: load the flows again
 //
-// A flownode that gets an error, or is fenced, need not know what was written: the
-// stored vector says it, and a round that begins from another one is refused.
+// A flownode that gets an error, or is fenced, need not find out what was written:
+// the stored vector tells, and a round that begins from another vector is refused.
 
 // Results writes what rounds make of flows. All methods are safe for concurrent
 // use. A flow must have been taken from the Catalogue that was made together with

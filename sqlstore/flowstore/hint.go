@@ -10,9 +10,9 @@ import (
 	"laminar/sqlstore/pg"
 )
 
-// What changes in the catalogue or in the list of jobs, the flownode finds by
-// polling. Hints only make it look at once (I5): one that is lost costs a second.
-// Mirror writes go over the same channel, each as a vector; "look" is none.
+// The flownode finds changes of the catalogue and of the list of jobs by polling.
+// Hints only make it look at once (I5): a lost hint costs a second. Mirror writes go
+// over the same channel, each spelled as a vector, which "look" is not.
 
 // LookHint is the message on the channel of hints that the catalogue or the list
 // of jobs has changed. It goes out with the transaction that changes them; these

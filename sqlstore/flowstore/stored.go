@@ -16,10 +16,10 @@ import (
 	"laminar/sqlstore/raw"
 )
 
-// Comparing a table with raw samples, or saying what a round would do, needs both at
-// one moment, and must change nothing: no epoch is raised, no table is made. The
-// table of a flow is remembered from the moment that the snapshot loads the flow,
-// so that its rows are read as the definition says that the snapshot shows.
+// Reading flows and raw samples at one moment, to compare a table with its samples
+// or to show what a round would do. It changes nothing: no epoch is raised, no table
+// is made. The table of a flow is remembered when the snapshot loads the flow, so
+// rows are read by the definition that the same snapshot shows.
 
 // Stored is a snapshot that also shows what is stored about flows. It is for one
 // goroutine.
@@ -158,8 +158,8 @@ func (s *Stored) table(id progress.FlowID) (*resultTable, error) {
 	return table, nil
 }
 
-// stopped names what a read of a snapshot was doing. After it the transaction
-// is of no use any more.
+// stopped wraps the error of a read with its action. After such an error the
+// transaction has failed, and only Close is of use.
 func stopped(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, pg.InterpretRead(err))
 }

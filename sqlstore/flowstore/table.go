@@ -17,8 +17,9 @@ import (
 	"laminar/sqlstore/pg"
 )
 
-// resultTable is the table a flow writes to. Only here does a name that a person
-// chose get into SQL, always through pgx.Identifier.
+// resultTable is the table a flow writes to, as its definition describes it; the
+// table need not exist. Names that people chose get into SQL only here and in
+// columnsIn, always quoted.
 type resultTable struct {
 	schema, name string
 	columns      []string // label columns, in the order of progress.Row.Columns

@@ -6,8 +6,9 @@ import (
 	"laminar/flownode/progress"
 )
 
-// A flow's table does not change while its epoch is the same, so what Take has found
-// out about it holds until the flow is fenced.
+// The tables of the flows that this process has taken. A flow's definition does not
+// change while its epoch is the same, so the table and its statements, which Take
+// has made, hold until the flow is fenced.
 
 // targets remembers the result tables of the flows that this store has taken,
 // so that Commit need not look them up. The zero targets is ready to use.

@@ -28,10 +28,10 @@ import (
 // rows that are written and of rows that are not to be there, have become two
 // parameters each.
 
-// standIns finds what stands for something in a statement, in one pass, so that
-// no name that is put in is itself taken for a stand-in. The groups are: number
-// of an array parameter; alias and parameter of the static labels; alias of the
-// columns as an array; alias of the columns in a list.
+// standIns matches everything in a statement that is to be replaced. All of it is
+// replaced in one pass, so that no name that is put in is itself taken for a
+// stand-in. The groups are: number of an array parameter; alias and parameter of the
+// static labels; alias of the columns as an array; alias of the columns in a list.
 var standIns = regexp.MustCompile(`\bresult_table\b` +
 	`|, unnest\(\$(\d+)::text\[\]\)::text as label_columns\b` +
 	`|\s+and (\w+)\.label_columns = \$(\d+)::text\b` +

@@ -20,11 +20,11 @@ import (
 // A test, or a script, writes samples and wants to know when the tables show them.
 // It takes the position after its writes and asks which flows have not got there.
 //
-// A vector that covers the position is not enough. What was late may be on the
-// dirty list, read but not computed; and a window that the flow's new watermark has
-// closed may be written by a later round than the one that read its last sample.
-// Both are looked at, so that what a user sees in the table afterwards is final,
-// but for samples that come later still.
+// A vector that covers the position is not enough. A window with late samples may be
+// on the dirty list: they are read, and the window is not computed yet. A window that
+// the new watermark has closed may be written by a later round than the one that read
+// its last sample. Both are looked at. So the rows that a user sees afterwards are
+// final, unless further samples come.
 
 // Behind is a flow that has not caught up yet, and what keeps it.
 type Behind struct {

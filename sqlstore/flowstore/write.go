@@ -31,9 +31,9 @@ import (
 // All of them leave a row alone that has not changed: no row version, no work for
 // vacuum, and nothing for a replica.
 
-// fewRows is up to how many rows, present and gone, of windows that are not
-// complete are looked for one by one. More are joined with all rows of their
-// windows.
+// fewRows is the largest number of rows, present and gone, of windows in part that
+// are looked up one by one. More are joined with all rows of their windows: from
+// there on a scan of a window costs less than a probe of the index for each row.
 const fewRows = 2_000
 
 // target is a result table that is written to, with the statements that do so.

@@ -10,7 +10,8 @@ import (
 	"laminar/sqlstore/pg"
 )
 
-// copyAtLeast is from how many rows on it is looked whether a window is new.
+// copyAtLeast is the least number of rows of a window for which it is worth asking
+// whether the window is new, and writing it by COPY if it is.
 const copyAtLeast = 256
 
 // writeNew writes those windows by COPY that have many rows and, so far, none

@@ -16,9 +16,8 @@ import (
 // everything that is computed: the delta between two positions, which only hot
 // segments can tell, and all samples of a stretch of time.
 //
-// Both hand on one segment at a time and keep none, so what a reading takes is
-// bounded by the largest segment, whatever is read. A caller that keeps
-// samples copies them.
+// Both hand on one segment at a time and keep none, so the memory of a reading is
+// bounded by the largest segment. A caller that keeps samples copies them.
 //
 // Both keep the order that decides between two samples of one series and time: the
 // one that was written later comes later (I3). It holds within a region, which is
@@ -110,7 +109,9 @@ func wireBytes(cols [][]byte) int {
 	return n
 }
 
-// rangeColumns lists the non-empty ranges by region, ascending.
+// rangeColumns lists the non-empty ranges as parallel arrays, by ascending region:
+// (after[i], upTo[i]] of regions[i]. Regions with nothing to read are left out, so
+// that the query does not probe an index for them.
 func rangeColumns(ranges map[sequence.Region]sequence.Range) (regions []int32, after, upTo []int64) {
 	vec := make(sequence.Vector, len(ranges))
 	for r := range ranges {

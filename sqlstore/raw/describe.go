@@ -13,9 +13,13 @@ import (
 	"laminar/sqlstore/pg"
 )
 
-// What is known of segments without their samples: how many there are, what spans
-// of time and of sequences they cover. A round decides by it what it has to read,
-// and it costs an index scan.
+// Segments without their samples: how many there are, and which spans of time and of
+// sequences they cover. A round decides by this what it has to read. It costs an
+// index scan, where reading the samples would cost what the round wants to avoid.
+//
+// A description is never too narrow. A hot segment's sequence and times are exact.
+// A sealed segment's sequences are those of the whole merge, so it can be listed
+// although none of its samples lies after the vector; flowplan.Plan allows for that.
 
 // Infos describes every segment of the metrics that may hold samples after the
 // vector: hot ones with a sequence after it, sealed ones with MaxSeq after it.

@@ -64,7 +64,7 @@
 //
 // It decides nothing about samples. Which samples of a flush are ordered is
 // ingest's decision, for which Missed gives the facts; what a late sample makes
-// dirty is the flownode's. Nothing here retries but what is said to: a failed
+// dirty is the flownode's. Nothing here retries unless its comment says so: a failed
 // flush goes back to the sender, a failed round to the flownode. There is no
 // schedule either: package server/upkeep says when to seal.
 package raw

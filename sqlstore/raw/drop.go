@@ -57,7 +57,9 @@ func (k *Keeper) DropUnused(ctx context.Context) (DropReport, error) {
 	return report, nil
 }
 
-// dropUnused does steps 2 and 3 for every table that is unused.
+// dropUnused does steps 2 and 3 for every table that is unused. A table that was
+// marked since the last call only gets its list of transactions, and is dropped by a
+// later call.
 func (k *Keeper) dropUnused(ctx context.Context) (DropReport, error) {
 	var report DropReport
 	if _, err := k.db.Pool().Exec(ctx, queries.UnusedReaders); err != nil {

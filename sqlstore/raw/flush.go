@@ -176,9 +176,9 @@ func (w *Writer) packer() *segment.Packer {
 	return new(segment.Packer)
 }
 
-// checkShape refuses what would be written wrongly rather than be refused by
-// the database: the lengths of packed arrays are nowhere in the schema, and a
-// segment that crosses a bucket would be sealed into the wrong partition.
+// checkShape refuses segments that the database would accept and store wrongly (S1,
+// S2, S8): the schema does not hold the lengths of packed arrays, and a segment that
+// crosses a bucket would be sealed into the wrong partition.
 func checkShape(seg *segment.Segment) error {
 	n := len(seg.Series)
 	switch {
@@ -192,9 +192,9 @@ func checkShape(seg *segment.Segment) error {
 	return nil
 }
 
-// commit is one round trip: what the flush was, for those who have to know later
-// (Took, Missed, Floors), and the commit itself. Only the answer to the commit
-// says that the flush is there.
+// commit is one round trip: the record of the flush, which Took, Missed and Floors
+// read later, and the commit itself. Only the answer to the commit says that the
+// flush is stored; before it the record could still be undone.
 func (tx *FlushTx) commit(ctx context.Context, segments []segment.Segment) error {
 	metrics, samples, newest := sumUp(segments)
 	var batch pgx.Batch

@@ -13,23 +13,23 @@ import (
 )
 
 // Two Prometheus servers that scrape the same targets send everything twice, as
-// two replicas of one cluster. One of them is listened to. Which, all processes
-// must agree on, also when they hear from different replicas: so it is a row of
-// the database, changed by one conditional statement, by the database's clock.
+// two replicas of one cluster. The samples of one of them are stored. All processes
+// must agree which one, even if they hear from different replicas. So the choice is
+// a row of the database, changed by one conditional statement, by its clock.
 //
 // An answer holds for a while, so that processes need not ask for every request:
 // until the elected replica would have been silent for failover, no other can be
-// elected, whatever other processes hear. That time is counted from the call, not from the
-// answer: what the answer took to come is not added to it.
+// elected, whatever other processes hear. That time is counted from the call and not
+// from the answer, so a slow answer makes it end early and never late.
 
 // electTries bounds how often an election is held again because others held one
 // at the same moment.
 const electTries = 10
 
-// Elect takes note that data of a replica of a cluster has come, and elects the
-// replica when none is or the elected one has been silent for failover, by the
-// database's clock. It returns who is elected, and for how long from the call
-// no other can be, at most failover: all processes agree on that.
+// Elect records that data of a replica of a cluster has come. It elects that replica
+// if none is elected, or if the elected one has been silent for failover, by the
+// database's clock. It returns the elected replica, and how long from the call no
+// other can be elected, at most failover. All processes get the same replica.
 func (w *Writer) Elect(ctx context.Context, cluster, replica string, failover time.Duration) (elected string, left time.Duration, err error) {
 	for range electTries {
 		var leftMillis int64

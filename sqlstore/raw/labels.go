@@ -72,7 +72,8 @@ func parsePlainLabels(doc []byte) ([]series.Label, bool) {
 	}
 }
 
-// cutQuoted cuts a quoted text without escapes off the front.
+// cutQuoted cuts a quoted text off the front of s, which must hold no escapes: the
+// first quote after the opening one ends it. text and rest share the memory of s.
 func cutQuoted(s string) (text, rest string, ok bool) {
 	if s, ok = strings.CutPrefix(s, `"`); !ok {
 		return "", "", false

@@ -11,10 +11,11 @@ import (
 	"laminar/sqlstore/pg"
 )
 
-// What senders say of metrics is for people: views show it, and the command line.
-// No sample and no flow depends on it, so the last writer wins and nothing is
-// ordered by a region. Senders repeat it every minute or so; the statement writes
-// only what differs, or the table would be rewritten each time.
+// Type, help text and unit of metrics, as senders describe them. They are for
+// people: views and the command line show them. No sample and no flow depends on
+// them, so the last writer wins, and no region orders the writes. Senders repeat
+// them every minute or so; the statement writes only descriptions that differ, or
+// the table would be rewritten each time.
 
 // SaveMetadata keeps what senders say of metrics, each metric at most once in
 // the list. What is stored already is not written again.

@@ -66,9 +66,9 @@ func partitionsOf(ctx context.Context, q pg.Querier) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// makePartitions makes the partitions that the units need and that are not
-// there. Buckets that retention has dropped get none. While there are
-// some to make, tell hears how many of the units have theirs.
+// makePartitions makes the missing partitions for the units. Buckets that lie wholly
+// before dropped, ms, get none: retention has dropped theirs. If some are made, tell
+// is called with the number of units that have theirs.
 func (k *Keeper) makePartitions(ctx context.Context, units []sealUnit, dropped int64, tell func(done int)) error {
 	// Listed once: seals exclude each other, so no other process makes one meanwhile.
 	there, err := k.partitions(ctx)

@@ -13,9 +13,10 @@ import (
 	"laminar/sqlstore/pg"
 )
 
-// A connection that breaks while COMMIT is under way leaves the flush undecided for
-// who sent it. Acknowledging it could lose samples, refusing it could write them
-// twice with a later sequence; so its owner asks, on another connection.
+// When a connection breaks while COMMIT is under way, the process does not know
+// whether the flush is stored. To acknowledge it could lose samples; to refuse it
+// would make the sender write them a second time, with a later sequence. So the
+// flusher asks, on another connection.
 
 // Resolve says whether the flush with the id, which was to take seq, has
 // committed. It locks the region's row, so it waits for a commit still under

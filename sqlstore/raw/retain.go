@@ -73,9 +73,9 @@ var ErrNothingHeld = errors.New("no step of retention is held back")
 // ErrNothingToRestore says that all that was given up has been dropped.
 var ErrNothingToRestore = errors.New("nothing can be taken back")
 
-// Keep says in the database how long samples are kept, 0 for ever, and how long what is
-// given up can be taken back: for commands that run with settings of their own. Of
-// several processes that say something else the last one counts.
+// Keep stores how long samples are kept, 0 for no limit, and how long samples that
+// were given up can be taken back. Commands with settings of their own read it. If
+// several processes store different times, the last one counts.
 func (k *Keeper) Keep(ctx context.Context, retention, grace time.Duration) error {
 	if _, err := k.db.Pool().Exec(ctx, queries.RetentionKeep, retention.Milliseconds(), grace.Milliseconds()); err != nil {
 		return fmt.Errorf("say how long samples are kept: %w", pg.Interpret(err))

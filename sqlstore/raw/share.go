@@ -25,8 +25,9 @@ import (
 const (
 	// besideAfter is after how many samples the other sessions are started.
 	besideAfter = 100_000
-	// besideWait is how long to wait for a connection that is free. Without one,
-	// and that can be for as long as others wait for ours, one session reads it all.
+	// besideWait is how long to wait for a free connection. If there is none, one
+	// session reads everything. To wait longer could be to wait for processes that
+	// wait for the connection that this snapshot holds.
 	besideWait = 20 * time.Millisecond
 	// leastSessions is how many sessions share a reading at least, even where what
 	// they read goes to one function.
@@ -102,7 +103,9 @@ func (s *Snapshot) share(ctx context.Context, regions []int32, fns []segmentFunc
 	return nil
 }
 
-// sharedReading is a reading in parts, each of which a session reads.
+// sharedReading is a reading in parts, each of which a session reads. The parts are
+// disjoint and together have all regions. The first error ends all of them: a
+// reading is of use only as a whole.
 type sharedReading struct {
 	parts []readPart
 

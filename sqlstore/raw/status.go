@@ -27,9 +27,9 @@ func (r *Reader) CurrentVector(ctx context.Context) (sequence.Vector, error) {
 	return vec, nil
 }
 
-// What follows is for people and for the upkeep: how far the regions are and how
-// much there is. Each is one statement, not a snapshot, so two of them can be of
-// different moments.
+// The rest of this file is for people and for the upkeep: the positions of the
+// regions and the amount of data. Each answer is one statement and not a snapshot,
+// so two of them can be of different moments.
 
 // RegionStatus is one region.
 type RegionStatus struct {
