@@ -1,25 +1,56 @@
 package ingest
 
-import "sync/atomic"
+import (
+	"fmt"
+	"sync/atomic"
+)
 
 // budget bounds the bytes of requests under way, across all regions: a region
 // that stands still fills it, which is right, because most requests touch
 // every region. Bytes are counted from before the first byte of a request is read
 // to the commit of its last batch.
+//
+// Requests that need more than is left are refused, and would be for ever where
+// they are larger than the budget or where many wait for each other. So one request
+// at a time may go beyond it, by as much again and overdraft, whatever else is
+// under way.
+//
+//	used <= max                    but for the one that is over
+//	used <= 2 * max + overdraft    always
 type budget struct {
 	max  int64
 	used atomic.Int64
+	over atomic.Bool // a request has gone beyond
 }
 
-// take reserves n bytes for a request that has reserved own bytes already, or
-// returns false. A request may exceed the budget when nothing else is under way,
-// else a large one could never be accepted.
-func (b *budget) take(n, own int64) bool {
-	if used := b.used.Add(n); used > b.max && used > own+n {
-		b.used.Add(-n)
-		return false
+// overdraft is what a request may always take alone: of a small budget the double
+// would not hold a usual one.
+const overdraft = 32 << 20
+
+// most is what may be used at all, and so what one request may take.
+func (b *budget) most() int64 { return 2*b.max + overdraft }
+
+// take reserves n bytes for a request, or returns false. over says that it is the
+// one that may go beyond, and whether it is that afterwards.
+func (b *budget) take(n int64, over *bool) bool {
+	used := b.used.Add(n)
+	if used <= b.max {
+		return true
 	}
-	return true
+	if used <= b.most() && (*over || b.over.CompareAndSwap(false, true)) {
+		*over = true
+		return true
+	}
+	b.used.Add(-n)
+	return false
+}
+
+// within ends a request's right to go beyond the budget.
+func (b *budget) within(over *bool) {
+	if *over {
+		*over = false
+		b.over.Store(false)
+	}
 }
 
 // give returns n bytes.
@@ -46,9 +77,13 @@ const (
 )
 
 // Reserve counts n bytes that the request holds against the ingester's memory
-// until Free, or until it ends. ErrBusy says that there is no room.
+// until Free, or until it ends. ErrBusy says that there is no room, ErrTooLarge that
+// there never is for a request of its size.
 func (in *Intake) Reserve(n int64) error {
-	if !in.g.budget.take(n, in.held) {
+	if !in.g.budget.take(n, &in.over) {
+		if most := in.g.budget.most(); in.held+n > most {
+			return fmt.Errorf("%w: %d bytes at most", ErrTooLarge, most)
+		}
 		return ErrBusy
 	}
 	in.held += n
@@ -59,6 +94,9 @@ func (in *Intake) Reserve(n int64) error {
 func (in *Intake) Free(n int64) {
 	in.held -= n
 	in.g.budget.give(n)
+	if in.over && in.g.budget.used.Load() <= in.g.budget.max {
+		in.g.budget.within(&in.over)
+	}
 }
 
 // charge counts n bytes of the request's batches.

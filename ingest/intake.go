@@ -52,6 +52,7 @@ type Intake struct {
 	held     int64    // bytes counted against the budget, those of batches included
 	charged  int64    // of these, reserved for batches
 	spare    int64    // of these, not needed yet
+	over     bool     // the request may go beyond the budget
 	refused  refusals
 	accepted Tally // what is answered for as written though no flush counts it
 	badStart int   // start timestamps that cannot be
@@ -76,7 +77,8 @@ func (g *Ingester) Begin(ctx context.Context) (*Intake, error) {
 		g.requests.Add(-1)
 		return nil, fmt.Errorf("%w: %d requests, the most that are allowed", ErrBusy, g.cfg.MaxRequests)
 	}
-	if !g.budget.take(requestBytes, 0) {
+	over := false
+	if !g.budget.take(requestBytes, &over) {
 		g.requests.Add(-1)
 		return nil, ErrBusy
 	}
@@ -84,7 +86,7 @@ func (g *Ingester) Begin(ctx context.Context) (*Intake, error) {
 	in := intakePool.Get().(*Intake)
 	in.g, in.ctx, in.arrived = g, ctx, false
 	in.samples, in.refused, in.accepted, in.badStart = 0, refusals{}, Tally{}, 0
-	in.held, in.charged, in.spare = requestBytes, 0, 0
+	in.held, in.charged, in.spare, in.over = requestBytes, 0, 0, over
 	if len(in.batches) != g.cfg.Regions {
 		in.batches = make([]*batch, g.cfg.Regions)
 	}
@@ -113,6 +115,7 @@ func (in *Intake) End() {
 	}
 	in.verdicts = in.verdicts[:0]
 	g.budget.give(in.held)
+	g.budget.within(&in.over)
 	in.g, in.ctx, in.held = nil, nil, 0
 	intakePool.Put(in)
 	g.traffic.leave()

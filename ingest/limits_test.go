@@ -150,18 +150,31 @@ func TestRequestsUnderWay(t *testing.T) {
 	}
 }
 
-// TestBudget: one request may exceed the budget, and only while nothing else is
-// under way.
+// TestBudget: one request at a time may go beyond the budget, within a bound, and
+// others that fit go on being taken when there is room.
 func TestBudget(t *testing.T) {
-	b := budget{max: 100}
-	if !b.take(60, 0) || !b.take(60, 60) {
-		t.Error("a request that is alone is refused")
+	b := budget{max: 100 << 20}
+	const m = 1 << 20
+	var one, two bool
+	if !b.take(60*m, &one) || one || !b.take(60*m, &one) || !one {
+		t.Error("a request cannot go beyond the budget")
 	}
-	if b.take(1, 0) {
-		t.Error("another one is taken beside it")
+	if b.take(m, &two) || two {
+		t.Error("a second one goes beyond it")
 	}
-	b.give(120)
-	if !b.take(50, 0) || !b.take(50, 0) || b.take(1, 50) {
-		t.Error("of two requests one may exceed the budget")
+	if b.take(200*m, &one) {
+		t.Error("there is no bound")
+	}
+	b.give(60 * m)
+	if !b.take(30*m, &two) || two {
+		t.Error("a second one is refused where there is room")
+	}
+	b.give(60 * m)
+	b.within(&one)
+	if !b.take(100*m, &two) || !two || b.take(1, &one) {
+		t.Error("after the first has ended the second cannot go beyond the budget")
+	}
+	if used := b.used.Load(); used != 130*m {
+		t.Errorf("%d MiB are used", used/m)
 	}
 }

@@ -74,7 +74,7 @@ func (b *bodyBuffers) grow(buf *[]byte, size int64) error {
 // full; a list that has grown beyond freeScratch counts against the budget of in,
 // which may be nil.
 func room[T any](in *ingest.Intake, list []T) ([]T, error) {
-	return roomFor(in, list, max(64, cap(list)+min(cap(list), 1<<16)))
+	return roomFor(in, list, max(64, cap(list)+cap(list)/2))
 }
 
 // roomFor is room for entries in all.

@@ -65,7 +65,8 @@ func TestBodiesCount(t *testing.T) {
 			t.Fatalf("%d of %d requests were refused", refused, senders)
 		}
 	}
-	if used := d.metric("buffer_bytes", ""); used > buffer {
+	// One of them may go beyond the buffer.
+	if used := d.metric("buffer_bytes", ""); used > buffer+4*size {
 		t.Errorf("%v bytes are counted, the buffer has %d", used, buffer)
 	}
 	close(closed)
@@ -194,7 +195,7 @@ func TestBombs(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer in.End()
-			if err := in.Reserve(40 << 20); err != nil {
+			if err := in.Reserve(70 << 20); err != nil {
 				t.Fatal(err)
 			}
 			headers := []string{"Content-Encoding", "zstd"}
@@ -208,7 +209,7 @@ func TestBombs(t *testing.T) {
 			if n := allocated() - before; n > 16<<20 {
 				t.Errorf("%d bytes were taken for a request that was refused", n)
 			}
-			in.Free(40 << 20)
+			in.Free(70 << 20)
 			if code, text, _ := d.post(d.Write(), body, headers...); code != 204 {
 				t.Errorf("alone: answered %d %q", code, text)
 			}
@@ -223,8 +224,7 @@ func allocated() int64 {
 }
 
 // TestListsCount: what small entries become in memory counts against the budget,
-// whatever they are; of such messages most are refused beside another request, and
-// none takes much more than the budget allows.
+// whatever they are; none takes much more than one request may.
 func TestListsCount(t *testing.T) {
 	const buffer = 16 << 20
 	entries := func(n int, number byte) []byte {
@@ -251,11 +251,6 @@ func TestListsCount(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := openReceiver(t, ingest.Config{BufferBytes: buffer}, Config{}, nil)
-			other, err := d.ingester.Begin(t.Context()) // no request is alone
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer other.End()
 			before := allocated()
 			in, err := d.read(c.ver, c.body)
 			if err == nil {
@@ -264,11 +259,12 @@ func TestListsCount(t *testing.T) {
 			if in != nil {
 				in.End()
 			}
-			if err != nil && !errors.Is(err, ingest.ErrBusy) && !errors.Is(err, errMalformed) {
+			if err != nil && !errors.Is(err, ingest.ErrTooLarge) && !errors.Is(err, errMalformed) {
 				t.Errorf("answered %v", err)
 			}
-			// Lists that grow are copied: together twice what the last one has.
-			if n := allocated() - before; n > 4*buffer {
+			// Lists that grow are copied: together they took three times the last one.
+			const most = 2*buffer + 32<<20
+			if n := allocated() - before; n > 3*most {
 				t.Errorf("%d MiB were taken", n>>20)
 			}
 		})

@@ -40,7 +40,7 @@ func status(err error) (code int, retry bool) {
 		return http.StatusMethodNotAllowed, false
 	case errors.Is(err, errUnsupported):
 		return http.StatusUnsupportedMediaType, false
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, errTooLarge), errors.Is(err, ingest.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge, false
 	case errors.Is(err, ingest.ErrBusy), // back-pressure
 		errors.Is(err, ingest.ErrClosed),           // another process may take it
@@ -68,7 +68,7 @@ func status(err error) (code int, retry bool) {
 // for the sender in full. Every other error is the installation's affair: of it
 // the sender learns a public text.
 func sendersOwn(err error) bool {
-	for _, own := range []error{errMethod, errUnsupported, errTooLarge, errMalformed, errRefused} {
+	for _, own := range []error{errMethod, errUnsupported, errTooLarge, ingest.ErrTooLarge, errMalformed, errRefused} {
 		if errors.Is(err, own) {
 			return true
 		}

@@ -29,6 +29,7 @@ func TestStatus(t *testing.T) {
 		{"errMethod", errMethod, 405, false},
 		{"errUnsupported", errUnsupported, 415, false},
 		{"errTooLarge", errTooLarge, 413, false},
+		{"ErrTooLarge", ingest.ErrTooLarge, 413, false},
 		{"errMalformed", errMalformed, 400, false},
 		{"errRefused", errRefused, 400, false},
 		{"ErrBusy", ingest.ErrBusy, 503, true},

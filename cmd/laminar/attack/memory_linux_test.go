@@ -326,7 +326,7 @@ func TestAttackOneSeries(t *testing.T) {
 					t.Error("a large request is never taken")
 					return
 				}
-				time.Sleep(10 * time.Millisecond) // as a sender does
+				time.Sleep(50 * time.Millisecond) // as a sender does
 			}
 		})
 	}
