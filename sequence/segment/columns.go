@@ -14,6 +14,10 @@ import (
 // unpack_columns). Hot segments hold few samples of each of many series, so the
 // runs of the sealed form (packed.go) would consist of heads only.
 //
+// Before AppendColumns the segment keeps S1 and S3, in any order of samples. After
+// Unpack the arrays hold the same samples in the same order, to the bit: S5 and the
+// merge of sealing speak of the order in the arrays.
+//
 // Each of the three arrays becomes a column of integers of one width. Values
 // become integers as in a run of the sealed form, but all in one mode. In
 // modeBits the bits are kept unchanged. The bytes, integers big-endian:
@@ -106,6 +110,10 @@ func putColumn[T ~int32 | ~int64](dst []byte, vals []T, base uint64, width int) 
 // smallest scale in which every value is an integer, else modeBits. Finding a
 // finer scale starts over, at most maxScale times; nearly always the first
 // values show the scale.
+//
+// There are no exceptions here, unlike in a run: one stale marker puts the whole
+// segment into modeBits. An exception would need a list of its own in the bytes and
+// in the SQL function, and a hot segment lives only until it is sealed.
 func (p *Packer) allInts(vals []float64) mode {
 	p.ints = slices.Grow(p.ints[:0], len(vals))[:len(vals)]
 	scale := mode(0)
@@ -131,7 +139,8 @@ func (p *Packer) allInts(vals []float64) mode {
 	return scale
 }
 
-// columnsFrame is the head of a segment's columns, checked.
+// columnsFrame is the head of a segment's columns, checked: the bytes after it are
+// exactly samples * (widths[0] + widths[1] + widths[2]).
 type columnsFrame struct {
 	samples int
 	mode    mode

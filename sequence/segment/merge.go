@@ -1,5 +1,16 @@
 package segment
 
+// The merge that makes sealed segments of hot ones.
+// Before: the hot segments of one region, metric and bucket, with S1 to S5.
+// After: the same samples, each (series, time) once, in segments with S1 to S3 and
+// S6 to S8. Apart from samples that retention has given up, every reading gives the
+// same values afterwards.
+//
+// The steps: concatenate (gather), sort by series (bySeries), sort each series by
+// time and drop all but the last of equal times (sortRuns), separate floats from
+// histograms (split), divide (cut). Equal times are dropped before floats and
+// histograms are separated, because they overwrite each other.
+
 import (
 	"slices"
 
@@ -43,9 +54,13 @@ func Merge(in []Segment, earliest int64, limit int) []Segment {
 	return append(floats.cut(head, limit), hists.cut(head, limit)...)
 }
 
-// columns are samples as parallel arrays. times are milliseconds since the
-// epoch. hists is nil if all samples are floats; otherwise it is as long as
-// the others and holds nil for each float.
+// columns are samples as parallel arrays, all of one length. times are milliseconds
+// since the epoch: the segments that are merged have different bases. hists is nil
+// if all samples are floats; otherwise it is as long as the others and holds nil for
+// each float.
+//
+// A merge holds two of these, at 20 bytes a sample without histograms, beside its
+// result. The caller bounds how many samples it merges at a time.
 type columns struct {
 	series []sequence.SeriesID
 	times  []int64

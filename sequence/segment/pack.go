@@ -1,5 +1,11 @@
 package segment
 
+// From a sealed segment to bytes; packed.go describes them.
+// Before: the samples are sorted by (series, time) (S6).
+// After: bytes from which Unpacker and the SQL function make the same values, to the
+// bit. Which form packs best is decided for each series from its own samples, and
+// never changes a value: a wrong guess only makes the bytes longer.
+
 import (
 	"encoding/binary"
 	"fmt"
@@ -60,6 +66,7 @@ func (p *Packer) Append(dst []byte, seg *Segment) ([]byte, error) {
 	return dst, nil
 }
 
+// put appends an integer to a stream.
 func (p *Packer) put(stream int, v int64) { p.streams[stream] = append(p.streams[stream], v) }
 
 // series packs the samples [from, to), which are all of one series, as one run
@@ -234,5 +241,6 @@ func countDrops(ints []int64) (drops int) {
 
 // rare reports whether it pays to begin a run at each of n events among the
 // samples of a series. A run costs about as much as widening half a block, so
-// there must be at least half a block of samples per event.
+// there must be at least half a block of samples per event: n <= samples / (B/2),
+// with B samples in a block.
 func rare(n, samples int) bool { return n > 0 && n*bitpack.BlockLen/2 <= samples }

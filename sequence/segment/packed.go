@@ -27,6 +27,17 @@ import (
 // at the cost of its neighbours, such as a stale marker. It has an integer too,
 // which has no meaning: undoing overwrites it with the bits.
 //
+// The counts of the streams follow from three numbers of the head:
+//
+//	ids, counts, modes, times, values   one per run
+//	dtimes, dvalues                     samples - runs
+//	where, bits                         exceptions
+//
+// Streams and not rows, because integers of one kind resemble each other: a block of
+// them is as wide as its largest. A reader checks that the counts add up to the
+// number of samples, so it also refuses bytes that were written wrongly and have the
+// right checksum.
+//
 // The bytes, integers big-endian:
 //
 //	0   1 byte    packedVersion
@@ -77,7 +88,9 @@ const (
 // powers are the powers of ten; all are exact.
 var powers = [maxScale + 1]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
-// bitsToInt and intToBits are each other's inverse.
+// bitsToInt and intToBits are each other's inverse. bitsToInt keeps the order of
+// numbers: for a < b, neither of them NaN, bitsToInt(bits(a)) < bitsToInt(bits(b)).
+// So neighbouring values have small differences, also around zero.
 func bitsToInt(b uint64) int64 { return int64(b) ^ int64(uint64(int64(b)>>63)>>1) }
 func intToBits(i int64) uint64 { return uint64(i ^ int64(uint64(i>>63)>>1)) }
 

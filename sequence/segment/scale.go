@@ -1,5 +1,11 @@
 package segment
 
+// Decimal scales: most values that people measure have few decimal digits, so the
+// value times a power of ten is an integer, and integers pack well.
+//
+// A scale is only used where it is exact: integer / 10^scale gives back the very bits
+// of the value. The test is done for every value and not deduced from its digits.
+
 import "math"
 
 const (
@@ -31,7 +37,7 @@ func scaled(v float64, scale mode) (i int64, ok bool) {
 }
 
 // smallestScale returns the smallest scale in which v is an integer, if there is
-// one.
+// one up to maxScale.
 func smallestScale(v float64) (scale mode, ok bool) {
 	for scale = range maxScale + 1 {
 		if _, ok := scaled(v, scale); ok {

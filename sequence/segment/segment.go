@@ -5,10 +5,10 @@
 // segment merges the hot segments of a generation; of its samples' sequences
 // it keeps only the smallest and the largest.
 //
-// A segment exists in three forms. As a Segment, its arrays are what folds read.
-// As columns (columns.go), hot segments are stored: cheap to make. As runs
-// (packed.go), sealed segments are stored: small. Packer and Unpacker convert,
-// and Merge makes sealed segments of hot ones.
+// A segment exists in three forms. A Segment has arrays, which folds read. Hot
+// segments are stored as columns (columns.go), which are cheap to make. Sealed
+// segments are stored as runs (packed.go), which are small. Packer and Unpacker
+// convert, and Merge makes sealed segments of hot ones.
 //
 // Segments name series and metrics by number. Package series says what these
 // are, and package sequence where a flush or a snapshot stands. Select is here
@@ -87,7 +87,8 @@ type Segment struct {
 	Values         []float64
 	Histograms     [][]byte // nil for floats
 
-	// Wire is how many bytes it took to come from the store; 0 where it did not.
+	// Wire is how many bytes the segment took on the connection when it was read; 0
+	// for a segment that was not read from the store.
 	Wire int
 }
 

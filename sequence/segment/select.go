@@ -1,5 +1,9 @@
 package segment
 
+// The words in which a reader asks for segments. Metrics and Span can be answered by
+// an index; the others are hints, because to follow them exactly would need a look
+// at the samples, which the reader takes anyway.
+
 import "laminar/sequence"
 
 // Select says which segments to read. Zero fields do not restrict. A selection

@@ -1,5 +1,10 @@
 package segment
 
+// From bytes to a segment's arrays.
+// Before: any bytes at all: a row can be damaged, or written by another program.
+// After: the samples that were packed, or an error. No input makes it panic, read
+// past the end, or allocate for more than maxPacked samples.
+
 import (
 	"encoding/binary"
 	"errors"
@@ -92,7 +97,9 @@ func (u *Unpacker) decode(packed []byte) (samples int, err error) {
 	return samples, nil
 }
 
-// maxPacked is how many samples a packed segment has at most.
+// maxPacked is the largest number of samples of a packed segment. It bounds what a
+// damaged head can make a reader allocate: 16 bytes for each sample in the arrays,
+// and as many in scratch memory.
 const maxPacked = 1 << 24
 
 // undo turns the streams into samples. The arrays of seg have the right length.
