@@ -8,6 +8,6 @@ type Flush struct {
 	ID         FlushID // random id of this flush
 	PrevID     FlushID // id of the flush before it; zero when Seq == 1
 	Generation int32   // generation it is written to
-	Earliest   int64   // samples before this time (ms) have been given up by retention; 0 when none were
-	Now        int64   // the database's clock, ms since the epoch
+	Earliest   Time    // samples before this time have been given up by retention; 0 when none were
+	Now        Time    // the database's clock
 }

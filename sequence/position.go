@@ -5,8 +5,8 @@ package sequence
 type Position struct {
 	Vector   Vector
 	Flushes  map[Region]FlushID // the flush that took Vector.At(r)
-	Now      int64              // the database's clock, ms since the epoch
-	Earliest int64              // raw samples before this time (ms) have been given up; 0 when none were
+	Now      Time               // the database's clock
+	Earliest Time               // raw samples before this time have been given up; 0 when none were
 
 	// Histograms is the metrics that hold native histograms, or once did,
 	// ascending. It must not be changed.

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/schema"
 
 	"laminar/flownode/function"
+	"laminar/sequence"
 )
 
 // A leaf is where time series become numbers of groups. The flownode asks it
@@ -59,12 +60,12 @@ type Leaf struct {
 	Metric   string // the metric name when a matcher demands exactly one, else ""
 
 	// Which samples of them: those in (end-Offset-Range, end-Offset].
-	Range    int64 // ms; an instant selector's lookback
-	Cover    int64 // samples: Range without lookbacks, ms
-	Offset   int64 // ms; a negative one reads beyond the end of the window
-	Markers  bool  // samples: a stale marker alone makes a window that is evaluated
-	Pinned   bool  // samples: all windows read as if they ended at PinnedAt (a fixed `@`)
-	PinnedAt int64 // ms since the epoch, from 1970 to 9999
+	Range    int64         // ms; an instant selector's lookback
+	Cover    int64         // samples: Range without lookbacks, ms
+	Offset   int64         // ms; a negative one reads beyond the end of the window
+	Markers  bool          // samples: a stale marker alone makes a window that is evaluated
+	Pinned   bool          // samples: all windows read as if they ended at PinnedAt (a fixed `@`)
+	PinnedAt sequence.Time // ms since the epoch, from 1970 to 9999
 
 	// How that is kept.
 	Pane  int64 // ms: width of the panes

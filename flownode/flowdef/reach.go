@@ -22,7 +22,7 @@ import (
 
 // Bounds is the stretch of sample time that the leaf reads in the window with
 // this end. A pinned leaf reads the same in all windows.
-func (l *Leaf) Bounds(end int64) sequence.Span {
+func (l *Leaf) Bounds(end sequence.Time) sequence.Span {
 	if l.Pinned {
 		end = l.PinnedAt
 	}
@@ -31,7 +31,7 @@ func (l *Leaf) Bounds(end int64) sequence.Span {
 
 // Reads reports whether the leaf reads samples at t in the window with this end,
 // of series that it selects.
-func (l *Leaf) Reads(t, end int64) bool { return l.Bounds(end).Holds(t) }
+func (l *Leaf) Reads(t, end sequence.Time) bool { return l.Bounds(end).Holds(t) }
 
 // Windows is the flow's windows. Each reads what its leaves read and what lies
 // between them, pinned leaves left out.
@@ -59,14 +59,14 @@ func (c *Compiled) Pinned() sequence.Span {
 // PinnedGone reports whether raw samples that every window needs are given up,
 // when all samples before earliest are (0: none): then no window can be
 // computed any more, now or later. Results that are stored stay (I6).
-func (c *Compiled) PinnedGone(earliest int64) bool {
+func (c *Compiled) PinnedGone(earliest sequence.Time) bool {
 	pinned := c.Pinned()
 	return !pinned.Empty() && earliest > pinned.After+1
 }
 
 // Rebuildable reports whether no raw sample of the window with this end is
 // given up (I6), when all before earliest are (0: none).
-func (c *Compiled) Rebuildable(end, earliest int64) bool {
+func (c *Compiled) Rebuildable(end, earliest sequence.Time) bool {
 	// The window's first sample is at end-MaxReach+1.
 	return earliest == 0 || end-c.MaxReach >= earliest-1 && !c.PinnedGone(earliest)
 }
@@ -74,7 +74,7 @@ func (c *Compiled) Rebuildable(end, earliest int64) bool {
 // FirstRebuildable is the end of the first window of which no raw sample is given
 // up (I6), when all before earliest are; 0 when none are (0). It does not look at
 // pinned leaves: with PinnedGone no window is rebuildable.
-func (f Flow) FirstRebuildable(earliest int64) int64 {
+func (f Flow) FirstRebuildable(earliest sequence.Time) sequence.Time {
 	if earliest == 0 {
 		return 0
 	}
@@ -87,7 +87,7 @@ func (f Flow) FirstRebuildable(earliest int64) int64 {
 // for, nor before the first window of which no sample is given up (I6). firstT
 // is the time of the oldest sample that the flow selects, now the database's
 // clock, earliest as in FirstRebuildable; all in ms.
-func (f Flow) BackfillStart(firstT, now, earliest int64) int64 {
+func (f Flow) BackfillStart(firstT, now, earliest sequence.Time) sequence.Time {
 	end, _ := f.Windows().Of(sequence.Between(firstT, firstT))
 	if !f.Backfill.All {
 		end = max(end, f.Windows().Next(now-f.Backfill.Duration))
@@ -98,7 +98,7 @@ func (f Flow) BackfillStart(firstT, now, earliest int64) int64 {
 // FirstWatermark is the watermark that a new flow with a backfill from start
 // begins with, which says how far the backfill has to go: newest is the time of
 // the newest sample that it selects. It is never below start.
-func (f Flow) FirstWatermark(start, newest int64) int64 {
+func (f Flow) FirstWatermark(start, newest sequence.Time) sequence.Time {
 	if newest < f.ClosesFrom() {
 		return start
 	}
@@ -112,7 +112,7 @@ func (f Flow) CloseDelay() int64 { return f.WatermarkDelay + f.Expr.Ahead() }
 
 // ClosesFrom is the newest sample time below which no window closes, because
 // samples of a fixed time that all of them read are still due; 0 without such.
-func (f Flow) ClosesFrom() int64 {
+func (f Flow) ClosesFrom() sequence.Time {
 	pinned := f.Expr.Pinned()
 	if pinned.Empty() {
 		return 0
@@ -122,12 +122,12 @@ func (f Flow) ClosesFrom() int64 {
 
 // Expired reports whether results of the window with this end are not kept any
 // more, by the database's clock when the flow's newest sample came, ms.
-func (f *Flow) Expired(end, newestAt int64) bool { return f.Keep > 0 && end < newestAt-f.Keep }
+func (f *Flow) Expired(end, newestAt sequence.Time) bool { return f.Keep > 0 && end < newestAt-f.Keep }
 
 // WindowStart is where the window that ends at end begins, ms: the earliest
 // time any leaf's result stands for. end is a multiple of Every. It is the column
 // window_start, and no result depends on it.
-func (f Flow) WindowStart(end int64) int64 { return end - f.WindowLength() }
+func (f Flow) WindowStart(end sequence.Time) sequence.Time { return end - f.WindowLength() }
 
 // WindowLength is how long a result's window is, offset included, ms: from
 // window_start to window_end. An instant selector's is a step long, and so is

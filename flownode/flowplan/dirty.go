@@ -28,17 +28,17 @@ const maxDirtyKey = 2000
 
 // DirtyWindow is a closed window to be recomputed: all of it, or some groups.
 type DirtyWindow struct {
-	End     int64
+	End     sequence.Time
 	All     bool
 	Groups  map[string]struct{} // empty when All
 	Reason  progress.Reason     // of the first touch
 	Since   sequence.Vector     // the flow's vector before the first touch
-	FirstAt int64               // database clock, ms
-	LastAt  int64               // database clock, ms
+	FirstAt sequence.Time       // by the database's clock
+	LastAt  sequence.Time       // by the database's clock
 }
 
 // Ready reports whether the window should be recomputed now.
-func (w *DirtyWindow) Ready(now int64) bool {
+func (w *DirtyWindow) Ready(now sequence.Time) bool {
 	return now-w.LastAt >= DirtyQuiet || now-w.FirstAt >= DirtyAtLatest
 }
 
@@ -60,7 +60,7 @@ func NewDirtyList() *DirtyList {
 func (l *DirtyList) Len() int { return len(l.windows) }
 
 // Restore puts an entry back as it was stored; group "" is the whole window.
-func (l *DirtyList) Restore(end int64, group string, reason progress.Reason, since sequence.Vector, firstAt, lastAt int64) {
+func (l *DirtyList) Restore(end sequence.Time, group string, reason progress.Reason, since sequence.Vector, firstAt, lastAt sequence.Time) {
 	w := l.windows[end]
 	if w == nil {
 		w = &DirtyWindow{End: end, Groups: map[string]struct{}{}, Reason: reason, Since: since, FirstAt: firstAt, LastAt: lastAt}
@@ -77,7 +77,7 @@ func (l *DirtyList) Restore(end int64, group string, reason progress.Reason, sin
 // Touch makes one group of a window dirty, or with group "" all of it. The first
 // touch gives the reason and the vector; every touch moves LastAt to now. So a
 // window that is touched again and again waits, but FirstAt bounds the wait.
-func (l *DirtyList) Touch(end int64, group string, reason progress.Reason, since sequence.Vector, now int64) {
+func (l *DirtyList) Touch(end sequence.Time, group string, reason progress.Reason, since sequence.Vector, now sequence.Time) {
 	if len(group) > maxDirtyKey {
 		group = progress.AllGroups
 	}
@@ -98,7 +98,7 @@ func (l *DirtyList) Touch(end int64, group string, reason progress.Reason, since
 }
 
 // Ready lists the windows to recompute now, oldest end first, at most limit.
-func (l *DirtyList) Ready(now int64, limit int) []*DirtyWindow {
+func (l *DirtyList) Ready(now sequence.Time, limit int) []*DirtyWindow {
 	var out []*DirtyWindow
 	for _, end := range slices.Sorted(maps.Keys(l.windows)) {
 		if w := l.windows[end]; w.Ready(now) {
@@ -112,7 +112,7 @@ func (l *DirtyList) Ready(now int64, limit int) []*DirtyWindow {
 
 // NextReady is when, by the database's clock, the next window becomes ready;
 // sequence.NoTime when there is none.
-func (l *DirtyList) NextReady() int64 {
+func (l *DirtyList) NextReady() sequence.Time {
 	next := sequence.NoTime
 	for _, w := range l.windows {
 		at := min(w.LastAt+DirtyQuiet, w.FirstAt+DirtyAtLatest)
@@ -125,7 +125,7 @@ func (l *DirtyList) NextReady() int64 {
 
 // Remove takes a window off the list, because it was recomputed or cannot be
 // (I6). The caller removes it from the stored list in the same commit.
-func (l *DirtyList) Remove(end int64) {
+func (l *DirtyList) Remove(end sequence.Time) {
 	delete(l.windows, end)
 	delete(l.changed, end)
 }

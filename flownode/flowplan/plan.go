@@ -15,7 +15,7 @@ import (
 type State struct {
 	Exists bool
 	At     sequence.Vector
-	From   int64
+	From   sequence.Time
 }
 
 // DirtySpan is a stretch of sample time in which anything may have changed.
@@ -63,7 +63,7 @@ type Leaf struct {
 //	                            belong to the delta is unknown: build the state
 //	                            if it reaches there, and make every closed
 //	                            window in its time dirty: PrecisionLost
-func Plan(st State, after, upTo sequence.Vector, infos []segment.Info, closedT int64) Leaf {
+func Plan(st State, after, upTo sequence.Vector, infos []segment.Info, closedT sequence.Time) Leaf {
 	var out Leaf
 	switch {
 	case !st.Exists:
@@ -105,7 +105,7 @@ func Plan(st State, after, upTo sequence.Vector, infos []segment.Info, closedT i
 // orderedReaches reports whether an ordered hot segment of the delta reaches a
 // closed window. When state is built from raw samples anyway, that is the only
 // reason to read ordered segments: to learn which windows and groups are dirty.
-func orderedReaches(infos []segment.Info, after, upTo sequence.Vector, closedT int64) bool {
+func orderedReaches(infos []segment.Info, after, upTo sequence.Vector, closedT sequence.Time) bool {
 	for i := range infos {
 		in := &infos[i]
 		if !in.Sealed && in.Ordered && in.MinT <= closedT &&

@@ -10,13 +10,13 @@ const QuietAfter int64 = 60_000
 // Clock is what the watermark is computed from. It is stored with the flow's
 // progress, so a new owner continues with the same watermark.
 type Clock struct {
-	Newest   int64 // newest sample time seen, capped by the database's clock; or sequence.NoTime
-	NewestAt int64 // database clock when Newest last grew; or sequence.NoTime
+	Newest   sequence.Time // newest sample time seen, capped by the database's clock; or sequence.NoTime
+	NewestAt sequence.Time // database clock when Newest last grew; or sequence.NoTime
 }
 
 // See returns the clock after a sample at time t has been seen. A sender with a
 // fast clock must not close windows early, so a time beyond now counts as now.
-func (c Clock) See(t, now int64) Clock {
+func (c Clock) See(t, now sequence.Time) Clock {
 	if t = min(t, now); t > c.Newest {
 		c.Newest, c.NewestAt = t, now
 	}
@@ -27,7 +27,7 @@ func (c Clock) See(t, now int64) Clock {
 // minus delay, or the database's clock minus delay if nothing newer has arrived
 // for QuietAfter. It never falls below before, the watermark of the last round:
 // a window that was closed stays closed. Until the first sample it is before.
-func (c Clock) Watermark(now, delay, before int64) int64 {
+func (c Clock) Watermark(now sequence.Time, delay int64, before sequence.Time) sequence.Time {
 	if c.Newest == sequence.NoTime {
 		return before
 	}
@@ -41,7 +41,7 @@ func (c Clock) Watermark(now, delay, before int64) int64 {
 // QuietDeadline is when, by the database's clock, the watermark starts to follow
 // that clock: a round must run then even if no sample arrives. It is
 // sequence.NoTime before the first sample.
-func (c Clock) QuietDeadline() int64 {
+func (c Clock) QuietDeadline() sequence.Time {
 	if c.Newest == sequence.NoTime {
 		return sequence.NoTime
 	}

@@ -9,8 +9,8 @@ import (
 // the window that ends at End.
 type Window struct {
 	sequence.Span
-	End   int64   // UpTo + the selector's offset
-	Param float64 // the function's constant argument; 0 without one
+	End   sequence.Time // UpTo + the selector's offset
+	Param float64       // the function's constant argument; 0 without one
 }
 
 // Use is how a function uses a kind of partial.

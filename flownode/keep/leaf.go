@@ -57,7 +57,9 @@ func NewLeaf(def *flowdef.Leaf, step int64, executor flowdef.Executor) *Leaf {
 // NewState is pane state without samples that stands at the position at and begins
 // at from, ms, a border of the leaf's panes. The caller must fold all samples after
 // from and up to at before the state is used (C1).
-func (l *Leaf) NewState(from int64, at sequence.Vector) State { return l.builder.panes(from, at) }
+func (l *Leaf) NewState(from sequence.Time, at sequence.Vector) State {
+	return l.builder.panes(from, at)
+}
 
 // RawWindows computes windows straight from raw samples.
 func (l *Leaf) RawWindows(raw *Columns) WindowSource { return l.builder.raw(raw) }
@@ -78,23 +80,23 @@ func (l *Leaf) PanesIn(bytes int64) int64 { return bytes / max(1, l.StateBytes(1
 
 // From is where the pane state begins, ms: panes with a later end are in memory. It
 // must not be called for a leaf without state.
-func (l *Leaf) From() int64 {
+func (l *Leaf) From() sequence.Time {
 	_, from := l.State.Position()
 	return from
 }
 
 // ReachesBack reports whether pane state is in memory for all samples after a
 // time: windows that begin there or later can be computed from it.
-func (l *Leaf) ReachesBack(after int64) bool { return l.State != nil && l.From() <= after }
+func (l *Leaf) ReachesBack(after sequence.Time) bool { return l.State != nil && l.From() <= after }
 
 // Span is the stretch of sample time the window with this end reads. A pinned
 // leaf reads the same for every end.
-func (l *Leaf) Span(end int64) sequence.Span { return l.Def.Bounds(end) }
+func (l *Leaf) Span(end sequence.Time) sequence.Span { return l.Def.Bounds(end) }
 
 // ClosedT is the newest sample time that reaches a window with an end up to
 // emitted: t + offset <= emitted. It is below any sample's when emitted is
 // sequence.NoTime.
-func (l *Leaf) ClosedT(emitted int64) int64 {
+func (l *Leaf) ClosedT(emitted sequence.Time) sequence.Time {
 	if emitted == sequence.NoTime {
 		return -1
 	}
@@ -104,7 +106,7 @@ func (l *Leaf) ClosedT(emitted int64) int64 {
 // Pins reports whether a sample at t, which is not after ClosedT, really reaches
 // closed windows. For a pinned leaf that is so only after the beginning of its one
 // stretch of time; for other leaves always.
-func (l *Leaf) Pins(t int64) bool {
+func (l *Leaf) Pins(t sequence.Time) bool {
 	if !l.Def.Pinned {
 		return true
 	}
@@ -112,17 +114,17 @@ func (l *Leaf) Pins(t int64) bool {
 }
 
 // PaneOf is the end of the pane that a time falls in.
-func (l *Leaf) PaneOf(t int64) int64 { return l.grid.End(t) }
+func (l *Leaf) PaneOf(t sequence.Time) sequence.Time { return l.grid.End(t) }
 
 // PaneSpan is what the pane with this end holds.
-func (l *Leaf) PaneSpan(end int64) sequence.Span { return l.grid.Span(end) }
+func (l *Leaf) PaneSpan(end sequence.Time) sequence.Span { return l.grid.Span(end) }
 
 // TouchEnd names the stretch of time that a sample at t touches, by its end: the
 // pane, or for a batch leaf, whose windows have too many panes, the step.
-func (l *Leaf) TouchEnd(t int64) int64 { return l.touchGrid.End(t) }
+func (l *Leaf) TouchEnd(t sequence.Time) sequence.Time { return l.touchGrid.End(t) }
 
 // TouchSpan is the stretch that TouchEnd names so.
-func (l *Leaf) TouchSpan(end int64) sequence.Span { return l.touchGrid.Span(end) }
+func (l *Leaf) TouchSpan(end sequence.Time) sequence.Span { return l.touchGrid.Span(end) }
 
 // Leaves is the leaves of a flow's expression, in its order.
 type Leaves []*Leaf

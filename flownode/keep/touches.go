@@ -1,5 +1,7 @@
 package keep
 
+import "laminar/sequence"
+
 // Sets of cells: a round notes the cells that late samples fall in.
 
 // Touches is a set of cells, by pane and number; a number is a group's or a slot's,
@@ -15,7 +17,7 @@ type Touches struct {
 }
 
 // Add puts number g of the pane with this end into the set.
-func (s *Touches) Add(end int64, g int32) {
+func (s *Touches) Add(end sequence.Time, g int32) {
 	if s.ByPane == nil {
 		s.ByPane = map[int64][]uint64{}
 		s.end = -1
@@ -31,7 +33,7 @@ func (s *Touches) Add(end int64, g int32) {
 }
 
 // Has reports whether number g of the pane is in the set.
-func (s *Touches) Has(end int64, g int32) bool {
+func (s *Touches) Has(end sequence.Time, g int32) bool {
 	bits := s.ByPane[end]
 	return int(g)/64 < len(bits) && bits[g/64]&(1<<(g%64)) != 0
 }

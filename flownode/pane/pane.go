@@ -7,10 +7,10 @@ type Grid struct{ Width int64 }
 
 // End is the right end of the pane that holds t: the smallest multiple of the
 // width that is not below t.
-func (g Grid) End(t int64) int64 { return ceil(t, g.Width) }
+func (g Grid) End(t sequence.Time) sequence.Time { return ceil(t, g.Width) }
 
 // Span is what the pane with this end holds.
-func (g Grid) Span(end int64) sequence.Span {
+func (g Grid) Span(end sequence.Time) sequence.Span {
 	return sequence.Span{After: end - g.Width, UpTo: end}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"laminar/flownode/flowdef"
+	"laminar/sequence"
 )
 
 // RetentionError says that a refill asked for windows whose raw samples are no
@@ -11,8 +12,8 @@ import (
 // cannot rebuild (I6).
 type RetentionError struct {
 	Flow     string
-	From     int64 // ms since the epoch: what was asked for
-	Earliest int64 // ms since the epoch: end of the first window that can be rebuilt
+	From     sequence.Time // what was asked for
+	Earliest sequence.Time // end of the first window that can be rebuilt
 }
 
 func (e *RetentionError) Error() string {
@@ -29,7 +30,7 @@ func (e *RetentionError) Hint() string { return "--from " + flowdef.FormatTime(e
 // stays (I6).
 type PinnedGoneError struct {
 	Flow     string
-	Earliest int64 // ms since the epoch: raw samples before it are gone
+	Earliest sequence.Time // raw samples before it are gone
 }
 
 func (e *PinnedGoneError) Error() string {

@@ -29,17 +29,17 @@ type FlowID int32
 type Progress struct {
 	Vector       sequence.Vector
 	Flushes      map[sequence.Region]sequence.FlushID // the flush that took Vector.At(r)
-	EmittedUntil int64
-	BeginsAfter  int64 // windows with an end after it are all computed, older ones only where asked for or touched
-	NewestT      int64 // newest sample seen, capped by the database's clock
-	NewestAt     int64 // database clock when NewestT last grew
-	Watermark    int64
+	EmittedUntil sequence.Time
+	BeginsAfter  sequence.Time // windows with an end after it are all computed, older ones only where asked for or touched
+	NewestT      sequence.Time // newest sample seen, capped by the database's clock
+	NewestAt     sequence.Time // database clock when NewestT last grew
+	Watermark    sequence.Time
 }
 
 // ClosedUntil is the end of the newest of the windows that the watermark closes;
 // below 0 while there is no watermark. A flow that lacks no closed window has
 // emitted up to it (P2).
-func (p *Progress) ClosedUntil(windows pane.Windows) int64 { return windows.Last(p.Watermark) }
+func (p *Progress) ClosedUntil(windows pane.Windows) sequence.Time { return windows.Last(p.Watermark) }
 
 // Flow is a flow of the catalogue, owned at Epoch.
 type Flow struct {
@@ -57,17 +57,17 @@ const AllGroups = ""
 
 // Dirty is one closed window still to be recomputed: all of it, or one group.
 type Dirty struct {
-	WindowEnd int64  // milliseconds since the epoch
+	WindowEnd sequence.Time
 	Group     string // AllGroups, or flowdef.GroupKey of the group's labels
 	Reason    Reason
 	Since     sequence.Vector
-	FirstAt   int64 // database clock, ms: first became dirty
-	LastAt    int64 // database clock, ms: last became dirty
+	FirstAt   sequence.Time // by the database's clock: first became dirty
+	LastAt    sequence.Time // by the database's clock: last became dirty
 }
 
 // DirtyKey names an entry of the dirty list.
 type DirtyKey struct {
-	WindowEnd int64
+	WindowEnd sequence.Time
 	Group     string
 }
 
@@ -89,7 +89,7 @@ func SameValue(a, b float64) bool { return a == b || (a != a && b != b) }
 // of the window sets Complete; one that recomputed some groups, or only what has
 // changed since it last wrote, must not.
 type Window struct {
-	Start, End int64 // milliseconds since the epoch
+	Start, End sequence.Time
 	Complete   bool
 	Rows       []Row
 	Gone       [][]string // label columns of rows that must not be there
@@ -99,7 +99,7 @@ type Window struct {
 // so after a crash the job continues exactly where its results end.
 type JobStep struct {
 	ID          int64
-	NextT       int64
+	NextT       sequence.Time
 	WindowsDone int64 // to add
 	RowsWritten int64 // set by the store: rows of these windows that changed
 	Done        bool
@@ -127,16 +127,16 @@ type Job struct {
 	ID          int64
 	Flow        FlowID
 	FlowName    string
-	Kind        string // "refill"
-	From, To    int64  // windows with From < end <= To, ms since the epoch
-	NextT       int64  // windows with an end <= NextT are done
+	Kind        string        // "refill"
+	From, To    sequence.Time // windows with From < end <= To
+	NextT       sequence.Time // windows with an end <= NextT are done
 	State       JobState
 	WindowsDone int64
 	RowsWritten int64
 	Error       string
-	CreatedAt   int64 // ms since the epoch
-	StartedAt   int64 // sequence.NoTime before
-	FinishedAt  int64 // sequence.NoTime before
+	CreatedAt   sequence.Time
+	StartedAt   sequence.Time // sequence.NoTime before
+	FinishedAt  sequence.Time // sequence.NoTime before
 }
 
 // Head is the part of a flow that shows whether it was created, deleted or

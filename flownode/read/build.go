@@ -26,7 +26,7 @@ import (
 // border of its panes. The samples are read in columns, or aggregated by the
 // database. If the database fails in the middle, its partials are thrown away: they
 // cannot be told from those that are still missing.
-func (r *Reader) BuildState(ctx context.Context, l *keep.Leaf, from int64) (keep.State, error) {
+func (r *Reader) BuildState(ctx context.Context, l *keep.Leaf, from sequence.Time) (keep.State, error) {
 	state := l.NewState(from, r.Pos.Vector)
 	if len(l.Members.Series) == 0 {
 		return state, nil
@@ -64,7 +64,7 @@ func (r *Reader) chooseRaw(ctx context.Context, l *keep.Leaf, from, sharers int6
 // a border of the leaf's panes.
 type Missing struct {
 	Leaf *keep.Leaf
-	From int64
+	From sequence.Time
 
 	choice executor.Choice // who computes it
 }

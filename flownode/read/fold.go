@@ -180,7 +180,7 @@ func (x *rawFold) finish(ctx context.Context, r *Reader, spans sequence.Spans) e
 // beyond horizon, ms, so an open end is cut there. Half of the time holds about
 // half of the samples. So the halving ends: at a stretch whose samples come in
 // order within the limit, or at a single pane, which Fold holds whole.
-func halves(l *keep.Leaf, spans sequence.Spans, horizon int64) []sequence.Spans {
+func halves(l *keep.Leaf, spans sequence.Spans, horizon sequence.Time) []sequence.Spans {
 	if n := len(spans); n > 1 {
 		return []sequence.Spans{spans[:n/2], spans[n/2:]}
 	}

@@ -36,7 +36,7 @@ type selected struct {
 }
 
 // Select reads what the windows with ends from first to last need.
-func (r *Reader) Select(ctx context.Context, leaves keep.Leaves, first, last int64) (*Selection, error) {
+func (r *Reader) Select(ctx context.Context, leaves keep.Leaves, first, last sequence.Time) (*Selection, error) {
 	sel := &Selection{}
 	for _, l := range leaves {
 		raw, err := r.mixed(ctx, l.Members, sequence.Span{After: l.Span(first).After, UpTo: l.Span(last).UpTo})
@@ -89,7 +89,7 @@ func (s *Selection) Add(m *keep.Members, raw *MixedColumns) error {
 // Touches reports whether some selector reads a sample in the window; those that
 // read a fixed time do not count. What a stale marker counts for depends on the
 // expression. leaves are those that were read.
-func (s *Selection) Touches(leaves keep.Leaves, end int64) bool {
+func (s *Selection) Touches(leaves keep.Leaves, end sequence.Time) bool {
 	for i, l := range leaves {
 		if l.Def.Pinned {
 			continue

@@ -196,7 +196,7 @@ func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.Metr
 // segments' metadata tell that before a sample is read, so one sample with a time
 // far ahead cannot allocate panes up to there. The ordered delta is still read, to
 // learn which closed windows it reaches.
-func (r *round) planLeaf(l *leafDelta, emittedUntil int64, after sequence.Vector, infos []segment.Info) {
+func (r *round) planLeaf(l *leafDelta, emittedUntil sequence.Time, after sequence.Vector, infos []segment.Info) {
 	st := flowplan.State{}
 	if l.State != nil {
 		st.Exists = true

@@ -109,7 +109,7 @@ func (s *flowRound) touchAll(ctx context.Context, reason progress.Reason) error 
 // leaf. The list holds their keys instead: it is stored, and numbers are given anew
 // when members are read again. Where a result can depend on several groups, the
 // whole window is dirty.
-func (s *flowRound) touchGroups(l *leafDelta, end int64, bits []uint64, reason progress.Reason) {
+func (s *flowRound) touchGroups(l *leafDelta, end sequence.Time, bits []uint64, reason progress.Reason) {
 	if !s.Def.Expr.ByGroup {
 		s.DirtyWindows.Touch(end, progress.AllGroups, reason, s.Vector, s.r.Pos.Now)
 		return

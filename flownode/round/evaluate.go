@@ -175,7 +175,7 @@ func (f *Flow) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
 }
 
 // evaluateLeaf is the rows of a flow that is one leaf and nothing else.
-func (f *Flow) evaluateLeaf(src keep.WindowSource, end int64, want wanted) (rows []progress.Row, touched bool, err error) {
+func (f *Flow) evaluateLeaf(src keep.WindowSource, end sequence.Time, want wanted) (rows []progress.Row, touched bool, err error) {
 	l := f.Leaves[0]
 	span := l.Span(end)
 	if !src.Holds(span) {
@@ -191,7 +191,7 @@ func (f *Flow) evaluateLeaf(src keep.WindowSource, end int64, want wanted) (rows
 
 // evaluateLeaves merges every leaf's partials and evaluates the residual over
 // them. touched says that some leaf holds a sample; else there is no result.
-func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []keep.WindowSource, end int64, want wanted) (out promeval.Vector, touched bool, err error) {
+func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []keep.WindowSource, end sequence.Time, want wanted) (out promeval.Vector, touched bool, err error) {
 	vectors := make([]promeval.Vector, len(f.Leaves))
 	for i, l := range f.Leaves {
 		span := l.Span(end)
@@ -220,7 +220,7 @@ func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []keep.WindowSo
 // evaluateWhole evaluates the expression of a batch flow over raw samples.
 // touched says that some selector reads a sample; windows without any have no
 // result, even where the engine would give one.
-func (f *Flow) evaluateWhole(ctx context.Context, r *round, sel *read.Selection, end int64) (out promeval.Vector, touched bool, err error) {
+func (f *Flow) evaluateWhole(ctx context.Context, r *round, sel *read.Selection, end sequence.Time) (out promeval.Vector, touched bool, err error) {
 	// The selection was read for several windows: this one must see no sample that
 	// only a later one may.
 	var span sequence.Span
@@ -353,7 +353,7 @@ func collect(l *keep.Leaf, seen map[int64]struct{}, span, within sequence.Span, 
 // then has no result.
 type EvalError struct {
 	Flow string
-	End  int64 // ms since the epoch
+	End  sequence.Time
 	Err  error
 }
 

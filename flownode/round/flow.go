@@ -55,7 +55,7 @@ type openWindow struct {
 	known bool           // rows is what was written
 }
 
-func (o *openWindow) reset(end int64) { *o = openWindow{end: end} }
+func (o *openWindow) reset(end sequence.Time) { *o = openWindow{end: end} }
 
 // NewFlow is a flow as it was loaded, with nothing in memory: neither members nor
 // pane state, which the first round reads and builds.
@@ -95,12 +95,12 @@ func (f *Flow) becomeWhole(why string) {
 // rebuildable reports whether no raw sample of the window is gone (I6), when all
 // before earliest are given up (0: none). Every path that computes a window asks
 // first: what cannot be computed from all its samples stays as it is stored.
-func (f *Flow) rebuildable(end, earliest int64) bool {
+func (f *Flow) rebuildable(end, earliest sequence.Time) bool {
 	return f.Def.Expr.Rebuildable(end, earliest)
 }
 
 // expired reports whether results of the window are not kept any more.
-func (f *Flow) expired(end int64) bool { return f.Def.Expired(end, f.clock.NewestAt) }
+func (f *Flow) expired(end sequence.Time) bool { return f.Def.Expired(end, f.clock.NewestAt) }
 
 // windows is where the flow's windows end and what they read.
 func (f *Flow) windows() pane.Windows { return f.Def.Windows() }
@@ -161,7 +161,7 @@ func (f *Flow) near(ends []int64) []int64 {
 
 // unrebuildable says why the window with this end cannot be computed, when all
 // raw samples before earliest are given up.
-func (f *Flow) unrebuildable(end, earliest int64) error {
+func (f *Flow) unrebuildable(end, earliest sequence.Time) error {
 	if f.Def.Expr.PinnedGone(earliest) {
 		return &progress.PinnedGoneError{Flow: f.Def.Name, Earliest: earliest}
 	}
@@ -181,7 +181,7 @@ const storeIdleAfter = 5 * time.Second
 //
 // It may be too early, which costs a round that finds nothing. It must not be too
 // late, because nothing else would begin that round.
-func (f *Flow) Deadline() int64 {
+func (f *Flow) Deadline() sequence.Time {
 	next := f.DirtyWindows.NextReady()
 	// In a large group an idle flow's vector is not stored every round, but it must be
 	// before long: flow wait reads it.

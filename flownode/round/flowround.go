@@ -104,7 +104,7 @@ func (s *flowRound) begin(ctx context.Context) error {
 //
 // Pinned leaves have no say. Their samples reach every window or none, so they do
 // not tell where windows begin.
-func firstEnd(deltas []*leafDelta) int64 {
+func firstEnd(deltas []*leafDelta) sequence.Time {
 	first := int64(math.MaxInt64)
 	for _, l := range deltas {
 		for _, set := range []*keep.Touches{&l.late, &l.unordered} {
@@ -149,7 +149,7 @@ func (s *flowRound) seeStored(ctx context.Context) error {
 // watermark is the time up to which the flow's windows are closed, at the round's
 // vector. It never goes back. It stands still while samples that every window
 // reads (of pinned leaves) may still come, and when such samples are given up.
-func (s *flowRound) watermark() int64 {
+func (s *flowRound) watermark() sequence.Time {
 	before, now, def := s.to.Watermark, s.r.Pos.Now, &s.Def
 	newest := s.clock.Watermark(now, 0, sequence.NoTime)
 	if s.pinnedGone = def.Expr.PinnedGone(s.r.Pos.Earliest); s.pinnedGone || newest < def.ClosesFrom() {

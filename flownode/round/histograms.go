@@ -12,6 +12,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
+	"laminar/sequence"
 )
 
 // histograms makes flows compute their windows whole, by Prometheus's engine over
@@ -62,7 +63,7 @@ func (f *Flow) holdsHistograms(r *round) bool {
 // are native histograms. The results that are numbers are stored.
 type HistogramResultError struct {
 	Flow    string
-	End     int64 // ms since the epoch
+	End     sequence.Time
 	Results int
 }
 

@@ -22,11 +22,11 @@ import (
 type leafDelta struct {
 	*keep.Leaf
 	plan      flowplan.Leaf
-	closed    int64        // samples up to this time reach closed windows
-	pushed    bool         // the ordered delta is aggregated by the database
-	late      keep.Touches // ordered samples of the delta that reach closed windows
-	unordered keep.Touches // unordered ones that do
-	repair    keep.Touches // unordered samples that fall in panes in memory, by slot
+	closed    sequence.Time // samples up to this time reach closed windows
+	pushed    bool          // the ordered delta is aggregated by the database
+	late      keep.Touches  // ordered samples of the delta that reach closed windows
+	unordered keep.Touches  // unordered ones that do
+	repair    keep.Touches  // unordered samples that fall in panes in memory, by slot
 }
 
 // wouldGrow is about how many bytes of pane state samples in the span need, if

@@ -72,7 +72,7 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.Jo
 // Windows without samples are written too, as empty: what may be stored for
 // them must go. Pane state that the chunk overlaps is dropped, so that a refill
 // replaces it as well.
-func (s *flowRound) refillChunk(ctx context.Context, first, last int64) error {
+func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) error {
 	all := wanted{all: true}
 	ends := slices.Collect(s.windows().Ends(first, last))
 	src, err := s.sources(ctx, s.r, ends, all, true)

@@ -28,7 +28,7 @@ import (
 const maxCatchUp = 120
 
 // behind is how many windows the flow has to emit, empty ones included.
-func (s *flowRound) behind(watermark int64) int64 {
+func (s *flowRound) behind(watermark sequence.Time) int64 {
 	return s.windows().Count(sequence.Span{After: s.to.EmittedUntil, UpTo: watermark})
 }
 
@@ -41,7 +41,7 @@ func (s *flowRound) behind(watermark int64) int64 {
 //
 // The size is estimated up to the latest time that a sample may have, so that state
 // built now does not outgrow its limit before it is trimmed.
-func (s *flowRound) stateMissing(l *keep.Leaf) (from int64, missing bool) {
+func (s *flowRound) stateMissing(l *keep.Leaf) (from sequence.Time, missing bool) {
 	if l.Def.Batch || len(l.Members.Series) == 0 && l.State != nil {
 		return 0, false
 	}

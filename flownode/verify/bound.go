@@ -11,12 +11,13 @@ import (
 
 	"laminar/flownode/function"
 	"laminar/flownode/progress"
+	"laminar/sequence"
 )
 
 // same says whether a stored value of the row with the key is within the bound
 // of the computed one (function.Relative, function.Rounding). Batch flows are
 // computed by the same engine, so terms that cancel out make no difference there.
-func (r *verifying) same(in *reading, end int64, key string, a, b float64) bool {
+func (r *verifying) same(in *reading, end sequence.Time, key string, a, b float64) bool {
 	if progress.SameValue(a, b) {
 		return true
 	}

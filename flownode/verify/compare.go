@@ -78,7 +78,7 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 
 // span is the stretch of sample time that the windows from first to last read, the
 // time between them included.
-func (r *verifying) span(first, last int64) sequence.Span {
+func (r *verifying) span(first, last sequence.Time) sequence.Span {
 	windows := r.def.Windows()
 	return windows.Bounds(first).Join(windows.Bounds(last)).Join(r.def.Expr.Pinned())
 }
@@ -86,7 +86,7 @@ func (r *verifying) span(first, last int64) sequence.Span {
 // touched reports whether the window holds a sample: without any it has no
 // result, even where the engine would give one. A stale marker is a sample for
 // instant selectors and in batch, where no function has left it out.
-func (r *verifying) touched(sel *read.Selection, end int64) bool {
+func (r *verifying) touched(sel *read.Selection, end sequence.Time) bool {
 	return sel.Touches(r.leaves, end)
 }
 
@@ -110,7 +110,7 @@ func (r *verifying) rows(vec promeval.Vector) map[string]progress.Row {
 // not computed, computed and not stored, or stored with another value or another
 // window_start. Before the flow's beginning rows may be missing: there only late
 // samples have made some.
-func (r *verifying) compareWindow(in *reading, end int64, computed map[string]progress.Row, stored []progress.Window) {
+func (r *verifying) compareWindow(in *reading, end sequence.Time, computed map[string]progress.Row, stored []progress.Window) {
 	r.report.Windows++
 	var diffs []Difference
 	start := r.def.WindowStart(end)

@@ -1,5 +1,7 @@
 package verify
 
+import "laminar/sequence"
+
 // The question of a comparison, and its answer.
 //
 // Every window that is asked for is counted once: among Windows if it was compared,
@@ -23,9 +25,9 @@ const (
 
 // Options says which windows are compared.
 type Options struct {
-	From, To int64   // windows with From < end <= To, ms; sequence.NoTime: as far as there are any
-	Sample   float64 // this part of them, 0 < Sample <= 1
-	Seed     uint64  // which of them: with equal seeds the same
+	From, To sequence.Time // windows with From < end <= To, ms; sequence.NoTime: as far as there are any
+	Sample   float64       // this part of them, 0 < Sample <= 1
+	Seed     uint64        // which of them: with equal seeds the same
 
 	// Progress, when not nil, is told how many of the windows are done.
 	Progress func(done, total int64)

@@ -63,9 +63,9 @@ type verifying struct {
 	layout      *flowdef.Layout
 	leaves      keep.Leaves // they only select samples
 	membersAt   sequence.Vector
-	first, last int64 // ends of the windows asked for
-	next        int64 // end of the first one still to do; sequence.NoTime before the first pass
-	size        int   // windows of one reading
+	first, last sequence.Time // ends of the windows asked for
+	next        sequence.Time // end of the first one still to do; sequence.NoTime before the first pass
+	size        int           // windows of one reading
 }
 
 // reading is some windows and what was read for them.

@@ -67,7 +67,7 @@ func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) 
 // skips says of each window whether it can be compared, "" if so. It is asked again
 // in every snapshot, because in between windows become dirty, are refilled, and lose
 // their raw samples.
-func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (func(end int64) Skip, error) {
+func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (func(end sequence.Time) Skip, error) {
 	f, earliest := &r.flow, in.Pos.Earliest
 	err := in.CheckHistory(ctx, f.Vector, f.Flushes)
 	if errors.Is(err, sequence.ErrHistoryChanged) {
@@ -125,7 +125,7 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 
 // pick takes the next windows to compare, near each other, because what lies between
 // is read too, and not too many. None are left when it takes none.
-func (r *verifying) pick(skip func(end int64) Skip) []int64 {
+func (r *verifying) pick(skip func(end sequence.Time) Skip) []int64 {
 	def := &r.def
 	gap := max(def.Expr.MaxReach, 16*def.Every)
 	var ends []int64

@@ -80,8 +80,8 @@ type Segment struct {
 	Ordered        bool
 	Sealed         bool
 	HasStale       bool
-	MinT, MaxT     int64 // milliseconds since the epoch
-	Base           int64 // milliseconds since the epoch
+	MinT, MaxT     sequence.Time
+	Base           sequence.Time
 	Series         []sequence.SeriesID
 	Offsets        []int32 // milliseconds since Base
 	Values         []float64
@@ -115,7 +115,7 @@ type Info struct {
 	Metric         sequence.MetricID
 	Ordered        bool
 	Sealed         bool
-	MinT, MaxT     int64 // milliseconds since the epoch
+	MinT, MaxT     sequence.Time
 	Samples        int64
 	Packed         int64 // of the samples: as columns (hot) or runs (sealed), not as arrays
 	Bytes          int64 // of the samples when they are read, about

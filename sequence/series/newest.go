@@ -9,7 +9,7 @@ import (
 // Last is the newest sample of a series.
 type Last struct {
 	Series    sequence.SeriesID
-	T         int64 // milliseconds since the epoch
+	T         sequence.Time
 	Value     float64
 	Histogram Digest // of its payload; zero for a float
 }

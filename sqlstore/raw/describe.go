@@ -81,7 +81,7 @@ func (s *Snapshot) Spans(ctx context.Context, sel segment.Select) (sequence.Span
 // Extent is the times of the oldest and the newest sample of the metrics, ms; nil
 // names mean every metric. ok is false when there are no samples. It reads what
 // is known of the segments, and unpacks none.
-func (s *Snapshot) Extent(ctx context.Context, metrics []string) (first, last int64, ok bool, err error) {
+func (s *Snapshot) Extent(ctx context.Context, metrics []string) (first, last sequence.Time, ok bool, err error) {
 	var from, to *int64 // null when there is no segment
 	if err := s.conn.QueryRow(ctx, s.bind(queries.SegmentExtent), metrics).Scan(&from, &to); err != nil {
 		return 0, 0, false, fmt.Errorf("look how far samples go: %w", pg.Interpret(err))
