@@ -16,8 +16,8 @@ import (
 // what it needs. The commit is nil when nothing needed to be written.
 //
 // Before: the draft is the flusher's, with D3. After: all of it is durable, or none
-// of it, or (sequence.ErrCommitUnknown) nobody has said which, and nothing is
-// remembered of it.
+// of it. With sequence.ErrCommitUnknown it is not known which, and nothing of it is
+// remembered.
 func (f *flusher) write(ctx context.Context, d *draft) (*Commit, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.FlushTimeout)
 	defer cancel()
@@ -125,10 +125,10 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 	}, nil
 }
 
-// resolve asks what became of a commit in doubt, for as long as the waiting
-// requests can be kept. It returns nil when the flush is committed. When the
-// answer does not come, nothing is remembered of the flush: if it did commit,
-// the next one finds it as if another writer had written it (O3).
+// resolve asks whether a commit in doubt has happened, for as long as the waiting
+// requests can be kept. It returns nil if the flush is committed. If no answer
+// comes, nothing is remembered of the flush: if it did commit, the next one finds it
+// as if another writer had written it (O3).
 //
 // The question takes the region's lock, so a commit that is still under way has
 // ended when it is answered.

@@ -9,6 +9,15 @@ import (
 	"laminar/sequence/segment"
 )
 
+// From a draft to the segments of a flush.
+// Before: the region's lock is held; the draft is settled (D1, D2), and all its
+// series and metrics have ids and bounds at the position before the flush.
+// After: every sample of the draft is in exactly one segment, or was counted as a
+// repeat.
+//
+//	n samples that were not left out = written + repeats
+//	written = ordered + unordered
+
 // maxSegmentSamples bounds one segment, so that a reader's buffers stay small.
 const maxSegmentSamples = 1 << 16
 
@@ -63,8 +72,8 @@ type stretch struct {
 	histogram   bool // of native histograms: values are their sums
 }
 
-// spill is a sample that goes into a segment off the straight way: late ones,
-// and all of a metric whose samples lie in several time buckets.
+// spill is a sample that cannot go straight into its metric's stretch: a late one,
+// or one of a metric whose samples lie in several time buckets.
 type spill struct {
 	stretch int32
 	place   int32 // in the draft

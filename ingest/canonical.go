@@ -9,6 +9,11 @@ import (
 	"laminar/sequence/series"
 )
 
+// The one form of a series' labels, from whatever a sender wrote.
+// After: names ascend and differ, no value is empty, all is UTF-8 without U+0000, and
+// there is a metric name. Equal label sets then have equal bytes, from which the
+// series' identity and region follow (package series).
+
 // canonicalize sorts labels by name, leaves out those with an empty value
 // (which means that the series has no such label) and appends the canonical
 // bytes of the rest to dst. It returns the metric's name, or the reason why the

@@ -4,8 +4,12 @@ import (
 	"time"
 )
 
+// Forgetting series, so that a process can run for years while label values come
+// and go. Only caches shrink: the database keeps every series.
+
 // evictionsPerIdle is how often idle series are looked for within
-// Config.SeriesIdle.
+// Config.SeriesIdle. A series is therefore forgotten after between one and one and
+// an eighth of that time.
 const evictionsPerIdle = 8
 
 // remembered gives every series of the region that is remembered, those included

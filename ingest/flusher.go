@@ -62,9 +62,11 @@ func (f *flusher) run(ctx, work context.Context) {
 	}
 }
 
-// flush writes a draft and finishes its batches, each once, whatever happens: its
-// request waits for that. When the database refuses the content, every request's
-// batch is written by itself, so that only the request at fault is refused.
+// flush writes a draft and finishes each of its batches exactly once, on every path:
+// a request waits until all of its batches are finished, so a batch that is forgotten
+// would let it wait without end, and one that is finished twice would answer it too
+// early. If the database refuses the content, every request's batch is written by
+// itself, so that only the request at fault is refused.
 func (f *flusher) flush(ctx context.Context, d *draft) {
 	commit, err := f.write(ctx, d)
 	if errors.Is(err, sequence.ErrBadContent) && len(d.batches) > 1 {

@@ -8,6 +8,13 @@ import (
 	"laminar/sequence/series"
 )
 
+// Ids for the names in a draft.
+//
+//	metrics   of all regions: before the lock, in a transaction of their own
+//	series    of one region: with the lock, in the flush's transaction
+//
+// So a metric can exist without samples, which is harmless, and a series cannot.
+
 // nameMetrics gives the metrics of the draft their ids. New metrics are created in
 // a transaction of their own, before the region is locked: metrics belong to all
 // regions, and no transaction may wait for another region's writer (I1). Ids that

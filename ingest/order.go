@@ -148,9 +148,10 @@ func (k *known) trim() {
 }
 
 // catchUp moves the knowledge to the position just before the flush, which
-// holds the region's lock. What it finds:
+// holds the region's lock. The flush's sequence, and the ids of earlier flushes, tell
+// what has happened since:
 //
-//	the next sequence, our id before it   nobody else wrote: nothing to do
+//	the next sequence, our id before it   no other process wrote: nothing to do
 //	not beyond our sequence               commits have disappeared: ErrForgotten
 //	beyond it, our sequence has our id    others wrote in between: read that
 //	beyond it, our sequence has no id     too long ago to tell: ErrTooLongAgo

@@ -7,6 +7,12 @@ import (
 	"laminar/ingest/replica"
 )
 
+// Refusals: which samples are left out of a request, and what its sender is told.
+//
+// A refusal does not fail a request. The rest of it is stored, and its sender is told
+// what was refused and not to send it again. Failures that sending again can cure are
+// errors instead (errors.go).
+
 // Reason is why samples are refused for good: sending them again cannot help.
 // It is the metric label, the log field and part of the answer's text.
 type Reason string

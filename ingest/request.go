@@ -18,6 +18,13 @@ func (n *Tally) add(other Tally) {
 	n.Exemplars += other.Exemplars
 }
 
+// A request on its way through the regions.
+//
+// It is divided into batches, one per region it touches. Each batch is finished once
+// by its region's flusher, and the last one to finish wakes the request. pending
+// counts the batches that are not finished, plus one while batches are still being
+// handed over: so it cannot reach 0 early.
+
 // request is one request that waits for the commits of the regions it
 // touched. Its sender is answered when none is pending (I2).
 type request struct {

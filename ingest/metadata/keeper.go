@@ -5,8 +5,8 @@
 // loads (Keeper.Offer). Where senders disagree, the one that spoke last counts, but
 // a metric's metadata changes at most once in ten seconds.
 //
-// Nothing waits for metadata: a store that fails gets it again later, and what is
-// lost is said again.
+// Nothing waits for metadata. A store that fails gets it again later, and metadata
+// that is lost comes again with a later request.
 package metadata
 
 import (
@@ -53,9 +53,11 @@ type Store interface {
 	SaveMetadata(ctx context.Context, list []series.Metadata) error
 }
 
-// Seen is what was last seen of a metric's metadata, kept where the metric's
-// series are found. The zero value is that of a metric that nothing was said of.
-// It is safe for use from several goroutines.
+// Seen is the metadata that was last offered for a metric, as a hash, kept where the
+// metric's series are found. The zero value is that of a metric without any. It is
+// safe for use from several goroutines. Its two fields may be read at different
+// moments: then metadata is offered once more, or held back once, and neither loses
+// anything.
 type Seen struct {
 	hash atomic.Uint64
 	at   atomic.Int64 // by the keeper's clock

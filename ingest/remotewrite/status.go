@@ -24,10 +24,10 @@ type refusedError string
 func (e refusedError) Error() string { return string(e) }
 func (e refusedError) Unwrap() error { return errRefused }
 
-// status maps what became of a request to the answer's code. A sender gives up
-// on a 4xx and sends again after a 5xx, so 4xx is for what sending again
-// cannot cure and for nothing else. 429 is never used: a stock Prometheus does
-// not send again after it and loses the samples.
+// status maps the error of a request to the code of the answer. A sender gives up
+// after a 4xx and sends again after a 5xx. So 4xx is only for faults that sending
+// again cannot cure. 429 is never used: a stock Prometheus does not send again after
+// it and loses the samples.
 //
 // retry says that the answer carries Retry-After.
 func status(err error) (code int, retry bool) {

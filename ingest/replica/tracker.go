@@ -75,10 +75,10 @@ func (c Config) WithDefaults() (Config, error) {
 }
 
 const (
-	// refreshes is how often within the failover timeout the elected
-	// replica's data is taken note of, at least ...
+	// refreshes is how often within the failover timeout, at least, the database is
+	// told that the elected replica still sends.
 	refreshes = 3
-	// ... and refreshMost how long that waits at most.
+	// refreshMost is the longest time between two such notes.
 	refreshMost = 10 * time.Second
 
 	// retry is how long to wait after the elector failed, as long as there is
@@ -124,8 +124,9 @@ type cluster struct {
 	asking   chan struct{} // holds a token while a request asks the elector
 }
 
-// decision says which replica is elected. Until holdsUntil no other can be, in
-// any process.
+// decision says which replica is elected. Until holdsUntil no other can be elected,
+// in any process. Both times are of Config.Clock; refreshAt may be later than
+// holdsUntil, and then has no meaning.
 type decision struct {
 	replica    string
 	refreshAt  time.Duration
@@ -177,9 +178,15 @@ func (h *Tracker) Pair(of, replica string) PairID {
 // who is the pair with this id.
 func (h *Tracker) who(id PairID) *pair { return (*h.pairs.Load())[id-1] }
 
-// elected reports whether samples of a replica are to be stored. An error says
-// that nobody knows: the database could not be asked, and what it said last
-// holds no more.
+// elected reports whether samples of a replica are to be stored. An error says that
+// this is not known: the database could not be asked, and its last decision does not
+// hold any more. The request must then be sent again: to store the samples could
+// store them twice, to drop them could lose them.
+//
+//	decision holds, another replica     no, without asking
+//	decision holds, refresh not due     yes, without asking
+//	decision holds, refresh due         one request asks; the others are told yes
+//	no decision holds                   one request asks; the others wait for it
 func (h *Tracker) elected(ctx context.Context, p *pair) (bool, error) {
 	c, now := p.cluster, h.cfg.Clock()
 	if d := c.decision.Load(); d != nil && now < d.holdsUntil {
@@ -243,8 +250,9 @@ func (h *Tracker) ask(ctx context.Context, p *pair) (*decision, error) {
 	return d, nil
 }
 
-// Verdicts is what one request has been told about its senders; usually there is
-// one.
+// Verdicts is the verdicts on the senders of one request; usually there is one. A
+// request keeps its verdict to the end, even if the decision changes meanwhile: so
+// of one replica's samples all are stored or none.
 type Verdicts []Verdict
 
 // Verdict is whether one replica is elected, the same for all series of a request.
@@ -254,9 +262,8 @@ type Verdict struct {
 	pair    PairID
 }
 
-// Of returns the verdict on a pair. ctx ends with the request. An error says that
-// nobody knows: the database could not be asked, and what it said last holds no
-// more.
+// Of returns the verdict on a pair, the same for all calls of a request. ctx ends
+// with the request. The error is that of Tracker.elected: the verdict is not known.
 func (v *Verdicts) Of(ctx context.Context, h *Tracker, id PairID) (*Verdict, error) {
 	for i := range *v {
 		if (*v)[i].pair == id {

@@ -12,9 +12,9 @@
 //	run/             the Unix socket, mode 0700
 //
 // The directory and the first four files, and run when it is made, belong to root
-// or to the OS user that runs Laminar, are not links, and nobody else can write
-// to them. What is not so is refused and left as it is (UntrustedError); see
-// folder for why. A password that others can read is closed to them.
+// or to the OS user that runs Laminar, are not links, and cannot be written to by
+// other users. Anything else is refused and left as it is (UntrustedError); see
+// folder for the reason. A password file that others can read is closed to them.
 //
 // The server listens on its Unix socket only and wants the password (scram).
 // A socket's path is limited to about a hundred bytes; in a data directory
@@ -30,8 +30,8 @@
 //     URL. PostgreSQL's own crash recovery keeps what was committed.
 //   - Laminar: on Linux the kernel tells PostgreSQL, which shuts down in order.
 //     Nothing relies on it: the next Start finds a server that is still there,
-//     stops it and starts its own, so that the server is always a child that
-//     is waited for and never one nobody owns.
+//     stops it and starts its own. So a running server is always the child of a
+//     Laminar that waits for it.
 //   - Both, or the machine: the lock is gone with its owner; a postmaster.pid
 //     whose process id now belongs to some other program, and a stale socket,
 //     are removed.

@@ -27,9 +27,9 @@ func (e *LockedError) Hint() string {
 	return fmt.Sprintf("another --data-dir, or stop the other process: kill %d", e.PID)
 }
 
-// UntrustedError says that somebody else owns, or can change, what Laminar would
-// use as its own: the data directory, or a file or directory in it. Nothing was
-// changed.
+// UntrustedError says that another OS user owns, or can change, a path that Laminar
+// would use as its own: the data directory, or a file or directory in it. Nothing
+// was changed.
 type UntrustedError struct {
 	Path string
 	Why  string // "belongs to alice", "is a link", ...

@@ -23,7 +23,7 @@ import (
 //	T1  the directory belongs to one of its owners and only they can add,
 //	    remove or rename files in it
 //	T2  a file that is opened is a plain file, not a link, belongs to one of
-//	    the owners and nobody else can write to it
+//	    the owners, and other users cannot write to it
 //	T3  owner and mode are read from, and changed on, what was opened, never by
 //	    path
 //
@@ -238,9 +238,9 @@ func userName(id uint32) string {
 	return "uid " + number
 }
 
-// controlled returns the innermost directory above path, links resolved, that
-// somebody who is neither root nor we can replace or rename things in, and who
-// that is; "" when there is none.
+// controlled returns the innermost directory above path, links resolved, in which a
+// user who is neither root nor this one can replace or rename things, and that user;
+// "" if there is none.
 func controlled(path string) (dir, by string) {
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {

@@ -96,7 +96,7 @@ func (s *Server) awaitReadyLocked(ctx context.Context) error {
 }
 
 // worthWaiting says whether a failed connection is that of a server that is
-// still starting: no socket yet, nobody listening, or SQLSTATE 57P03.
+// still starting: no socket yet, a socket without a listener, or SQLSTATE 57P03.
 func worthWaiting(err error) bool {
 	if answer := (*pgconn.PgError)(nil); errors.As(err, &answer) {
 		return answer.Code == "57P03"

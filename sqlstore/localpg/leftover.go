@@ -90,7 +90,7 @@ func waitGone(ctx context.Context, l layout, limit time.Duration) error {
 
 // removeStale removes the process id file when its id now belongs to some
 // other program (PostgreSQL would refuse to start; it handles a dead one
-// itself), and sockets nobody listens on.
+// itself), and sockets without a listener.
 func removeStale(l layout, socketDir string, log *slog.Logger) error {
 	if pid := readPID(l); pid > 0 && alive(pid) {
 		log.Warn("removing a stale process id file of PostgreSQL", "file", l.pidFile(), "pid", pid)

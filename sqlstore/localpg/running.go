@@ -26,9 +26,9 @@ func Running(dir string) (url string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("find the private PostgreSQL in %s: %w", dir, err)
 	}
-	// The directory may be another user's: root looks at everybody's Laminar.
-	// Its files must then be that user's, or root would hand out, as a password,
-	// what somebody who cannot read it has linked here.
+	// The directory may be another user's, since root looks at every user's Laminar.
+	// Its files must then be that user's. Otherwise a user could link a file here that
+	// only root can read, and root would show its contents as a password.
 	if l.home, err = checkedFolder(l.dir, info, []uint32{ownerOf(info)}); err != nil {
 		return "", err
 	}

@@ -51,7 +51,7 @@ func (e *ConnectError) Unwrap() []error {
 func (e *ConnectError) Hint() string { return e.hint }
 
 // URLError says that a connection string cannot be read. The string itself is
-// not shown: it may hold a password, where nobody can tell.
+// not shown: it may hold a password, at a place that cannot be told.
 type URLError struct{ what, hint string }
 
 func (e *URLError) Error() string { return "read the database URL: " + e.what }

@@ -34,9 +34,9 @@ const (
 	LeaseRenew = time.Second
 	// LeaseTrust is how long after a renewal a holder may act on it.
 	LeaseTrust = 7 * time.Second
-	// leaseTime is how long after a renewal nobody else can take the lease, by the
-	// database's clock. It is longer than LeaseTrust, so that a holder that is cut off
-	// stops before another one begins.
+	// leaseTime is how long after a renewal no other process can take the lease, by
+	// the database's clock. It is longer than LeaseTrust, so that a holder that is cut
+	// off stops before another one begins.
 	leaseTime = 10 * time.Second
 	// leaseGone is the same when the session that renewed the lease is gone: time
 	// for a holder whose connection broke to renew it in a new one.
@@ -179,8 +179,8 @@ func (l *Lease) Close() {
 // NoteWaiting says whether one that tries for a lease by itself waits for it.
 func (l *Lease) NoteWaiting(waiting bool) { l.db.waits.add(l.purpose, &l.waits, waiting) }
 
-// Waiting reports whether this process waits for a lease of a purpose that somebody
-// else has, or holds up.
+// Waiting reports whether this process waits for a lease of a purpose, which another
+// process has or holds up.
 func (db *DB) Waiting(purpose string) bool { return db.waits.any(purpose) }
 
 // leasePoll is how often a lease that another process has is tried by work that

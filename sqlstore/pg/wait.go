@@ -85,7 +85,7 @@ type waits struct {
 	now map[string]int // how many wait, by purpose; guarded by mu
 }
 
-// any reports whether somebody waits.
+// any reports whether anything in this process waits for a lease of the purpose.
 func (w *waits) any(purpose string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -55,7 +55,7 @@ type Loss struct {
 type Retention struct {
 	Earliest  int64 // samples before it are given up; 0 when none are
 	Dropped   int64 // samples before it are gone; 0 when none are
-	Kept      int64 // how long samples are kept, ms, 0 for ever; -1 when no process has said
+	Kept      int64 // how long samples are kept, ms, 0 for no limit; -1 when no process has said
 	SteppedAt int64 // the database's clock at the last step that was not held back
 	Held      int64 // what a held step would give up
 	HeldSince int64
