@@ -69,9 +69,9 @@ func (f *Fleet) Scrape(dst []Point, t time.Time) []Point {
 			dst = f.deliver(dst, Point{Series: i*SeriesPerInstance + k, T: at, V: v})
 		}
 	}
-	slot := &f.held[f.scrapes%len(f.held)]
-	dst = append(dst, *slot...)
-	*slot = (*slot)[:0]
+	at := &f.held[f.scrapes%len(f.held)]
+	dst = append(dst, *at...)
+	*at = (*at)[:0]
 	return dst
 }
 
@@ -92,8 +92,8 @@ func (f *Fleet) deliver(dst []Point, p Point) []Point {
 // hold delivers a point one to len(held)-1 scrapes from now.
 func (f *Fleet) hold(p Point) {
 	delay := 1 + f.rng.IntN(len(f.held)-1)
-	slot := (f.scrapes + delay) % len(f.held)
-	f.held[slot] = append(f.held[slot], p)
+	at := (f.scrapes + delay) % len(f.held)
+	f.held[at] = append(f.held[at], p)
 }
 
 // Pending returns the points that are still held back, in the order in which
@@ -102,9 +102,9 @@ func (f *Fleet) hold(p Point) {
 func (f *Fleet) Pending() []Point {
 	var all []Point
 	for d := 1; d < len(f.held); d++ {
-		slot := &f.held[(f.scrapes+d)%len(f.held)]
-		all = append(all, *slot...)
-		*slot = nil
+		at := &f.held[(f.scrapes+d)%len(f.held)]
+		all = append(all, *at...)
+		*at = nil
 	}
 	return all
 }
