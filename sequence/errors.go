@@ -30,6 +30,10 @@ var (
 	// The same call may succeed later.
 	ErrUnavailable = errors.New("database is not available")
 
+	// ErrLocked: others hold what is to be changed, and did not let go of it in
+	// time. Nothing was changed.
+	ErrLocked = errors.New("in use by others")
+
 	// ErrBadContent: the database refused the content itself (SQLSTATE class
 	// 22 or 54). The same call will fail again.
 	ErrBadContent = errors.New("database refused the content")

@@ -23,6 +23,7 @@ const (
 	exitUsage       = 2
 	exitTimeout     = 3
 	exitUnreachable = 4 // the database is out of reach
+	exitLocked      = 5 // others hold what was to be changed
 )
 
 // usageError says that what was typed, or set, cannot be meant.
@@ -162,6 +163,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &timeout):
 		return exitTimeout
+	case errors.Is(err, sequence.ErrLocked):
+		return exitLocked
 	// Before the deadline: a connection attempt that times out is both.
 	case errors.Is(err, sequence.ErrUnavailable), errors.As(err, &notRunning):
 		return exitUnreachable

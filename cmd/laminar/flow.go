@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -84,6 +85,7 @@ const noFlows = "no flows: the definitions hold none under `flows:` or `groups:`
 func (a *app) flowApplyCommand() *cobra.Command {
 	var files []string
 	var replace, cascade bool
+	var patience func() flowstore.Patience
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Write definitions to the catalogue; other flows stay as they are",
@@ -98,7 +100,7 @@ func (a *app) flowApplyCommand() *cobra.Command {
 				return err
 			}
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
-				results, err := store.Catalogue.Apply(ctx, flows, flowstore.ApplyOptions{
+				results, err := store.Catalogue.Patiently(patience()).Apply(ctx, flows, flowstore.ApplyOptions{
 					Replace: replace, Cascade: cascade, Retention: c.Upkeep.Retention.Milliseconds(),
 				})
 				if err != nil {
@@ -108,6 +110,7 @@ func (a *app) flowApplyCommand() *cobra.Command {
 			})
 		},
 	}
+	patience = a.addLockTimeout(cmd)
 	cmd.Flags().BoolVar(&replace, "replace", false, "drop and rebuild the results of changed definitions; grants, indexes, comments and views of their tables stay")
 	cmd.Flags().BoolVar(&cascade, "cascade", false, "with --replace: let go what cannot be made again for a table with other columns, and name it")
 	addFilesFlag(cmd, &files)
@@ -174,19 +177,33 @@ func (a *app) flowShowCommand() *cobra.Command {
 }
 
 func (a *app) flowDeleteCommand() *cobra.Command {
+	var patience func() flowstore.Patience
 	cmd := &cobra.Command{
 		Use:   "delete NAME",
 		Short: "Delete a flow and its results",
 		Args:  takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
-				if err := store.Catalogue.Delete(ctx, args[0]); err != nil {
+				if err := store.Catalogue.Patiently(patience()).Delete(ctx, args[0]); err != nil {
 					return err
 				}
 				return a.print(table{note: args[0] + " is gone, and its results", data: view.Deleted{Flow: args[0], Action: "deleted"}})
 			})
 		},
 	}
+	patience = a.addLockTimeout(cmd)
 	a.addOutputFlag(cmd)
 	return cmd
+}
+
+// addLockTimeout adds --lock-timeout, and gives how it is waited for locks once the
+// flags are parsed.
+func (a *app) addLockTimeout(cmd *cobra.Command) func() flowstore.Patience {
+	limit := cmd.Flags().Duration("lock-timeout", flowstore.DefaultLockTimeout, "how long to wait for others who use a table that is to be dropped or changed")
+	return func() flowstore.Patience {
+		return flowstore.Patience{
+			Limit:   max(*limit, time.Millisecond),
+			Waiting: func(what string) { _ = say(a.stderr, "%s\n", what) },
+		}
+	}
 }

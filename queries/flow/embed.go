@@ -42,6 +42,8 @@ var (
 	FlowFence string
 	//go:embed flow_progress.sql
 	FlowProgress string
+	//go:embed lock_holders.sql
+	LockHolders string
 	//go:embed flow_left_out.sql
 	FlowLeftOut string
 	//go:embed stall_add.sql

@@ -23,6 +23,8 @@ type Catalogue struct {
 	raw     *raw.Reader
 	schema  string   // of the result tables of new flows
 	targets *targets // shared with Results
+
+	patience Patience // with locks of others
 }
 
 // A flownode asks for the heads every second or so, and for all of a flow only when

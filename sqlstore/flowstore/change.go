@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/jackc/pgx/v5"
+
 	queries "laminar/queries/flow"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
@@ -23,30 +25,41 @@ type catalogueChange struct {
 	*raw.Snapshot
 	known  []entry
 	schema string
+	at     string // the table that it is changing, quoted
 }
 
 // changeCatalogue runs fn in a transaction that changes the catalogue, tells the
 // flownode, and commits. An error of fn undoes everything.
+//
+// Locks of others are waited for as the catalogue's patience says. fn may then be
+// run several times, each time in a new transaction.
 func (c *Catalogue) changeCatalogue(ctx context.Context, fn func(*catalogueChange) error) error {
+	return c.waitingForLocks(ctx, func() (string, error) { return c.change(ctx, fn) })
+}
+
+// change is one attempt of changeCatalogue. table is the one that it was at.
+func (c *Catalogue) change(ctx context.Context, fn func(*catalogueChange) error) (table string, err error) {
+	table = pgx.Identifier{c.db.Schema(), "flow"}.Sanitize()
 	// The lock comes before the snapshot, which therefore shows everything that the
 	// writer before it has committed. EXCLUSIVE conflicts with the row locks that
 	// Commit begins with, so neither waits for the other halfway.
 	snap, err := c.raw.SnapshotToWrite(ctx, "lock table flow in exclusive mode")
 	if err != nil {
-		return err
+		return table, err
 	}
 	defer func() { _ = snap.Close(ctx) }() // after a commit it only gives the session back
 	known, err := readCatalogue(ctx, snap.Session())
 	if err != nil {
-		return pg.Interpret(err)
+		return table, pg.Interpret(err)
 	}
-	if err := fn(&catalogueChange{Snapshot: snap, known: known, schema: c.schema}); err != nil {
-		return pg.Interpret(err)
+	change := &catalogueChange{Snapshot: snap, known: known, schema: c.schema, at: table}
+	if err := fn(change); err != nil {
+		return change.at, pg.Interpret(err)
 	}
 	if err := hintLook(ctx, c.db, snap.Session()); err != nil {
-		return pg.Interpret(err)
+		return table, pg.Interpret(err)
 	}
-	return snap.Commit(ctx)
+	return table, snap.Commit(ctx)
 }
 
 // Delete forgets a flow and drops its results: the table, or where it shares
@@ -103,6 +116,7 @@ func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]inherit
 		if !owned {
 			continue // never made, or dropped by hand
 		}
+		c.at = table.ident()
 		if e.successor != nil && !shared {
 			handed, err := table.handOver(ctx, c.Session(), e.successor, e.name)
 			if err != nil {

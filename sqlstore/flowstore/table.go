@@ -160,7 +160,11 @@ func (t *resultTable) explain(ctx context.Context, tx pg.Querier, cause error) e
 		return pg.WithHint(err, "as the owner of the table: grant all on %s to Laminar's role, and if row level security was meant for others: alter table %s no force row level security",
 			t.ident(), t.ident())
 	}
-	if !pg.Answered(cause) || pg.LockTimedOut(cause) {
+	if pg.LockTimedOut(cause) {
+		using := strings.Join(holders(ctx, tx, t.ident()), "; ")
+		return pg.WithHint(fmt.Errorf("%w; in use by: %s", err, using), "wait for it to end, or select pg_terminate_backend(PID)")
+	}
+	if !pg.Answered(cause) {
 		return err
 	}
 	var (

@@ -43,6 +43,7 @@ const (
 var sentinels = []error{
 	sequence.ErrUnavailable, sequence.ErrBadContent, sequence.ErrCommitUnknown,
 	sequence.ErrSnapshotGone, sequence.ErrRegionGone, sequence.ErrFenced, sequence.ErrHistoryChanged,
+	sequence.ErrLocked,
 }
 
 // Interpret gives an error of the driver the sentinel it stands for and keeps

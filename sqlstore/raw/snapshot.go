@@ -102,7 +102,9 @@ func (r *Reader) snapshot(ctx context.Context, mode, lock string) (*Snapshot, er
 			return snap, nil
 		}
 		endSnapshot(conn)
-		if !snapshotRetry(err) || attempt == snapshotAttempts {
+		// Who changes something says how long to wait for others, and asks again.
+		theirs := lock != "" && pg.LockTimedOut(err)
+		if !snapshotRetry(err) || theirs || attempt == snapshotAttempts {
 			conn.Release()
 			return nil, fmt.Errorf("take snapshot: %w", pg.Interpret(err))
 		}

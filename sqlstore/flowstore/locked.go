@@ -1,0 +1,120 @@
+package flowstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	queries "laminar/queries/flow"
+	"laminar/sequence"
+	"laminar/sqlstore/pg"
+)
+
+// A change that drops or alters a table needs it for itself. Whoever comes while it
+// waits for that waits behind it, rounds included, so each attempt waits for a moment
+// only. It is made again until it succeeds or the patience of the caller ends. What
+// it waits for is said, because only a person can judge whether to wait or to end it.
+
+// DefaultLockTimeout is how long a change of the catalogue waits for locks of others
+// where the caller does not say.
+const DefaultLockTimeout = 30 * time.Second
+
+const (
+	lockPause    = 300 * time.Millisecond // between two attempts, for those who wait behind us
+	lockSayAfter = time.Second
+)
+
+// Patience is how a change of the catalogue waits for locks of others.
+type Patience struct {
+	Limit   time.Duration     // how long at most; 0 is DefaultLockTimeout
+	Waiting func(what string) // is told what is waited for, once that has lasted a second; may be nil
+}
+
+// Patiently is the catalogue, whose changes wait as patience says.
+func (c *Catalogue) Patiently(patience Patience) *Catalogue {
+	out := *c
+	out.patience = patience
+	return &out
+}
+
+// LockedError says that a change did not get a lock in time. Nothing was changed.
+type LockedError struct {
+	Table   string // quoted
+	Waited  time.Duration
+	Holders []string // who holds it, as far as that could be seen
+}
+
+func (e *LockedError) Error() string {
+	text := fmt.Sprintf("%s is in use, also after %s", e.Table, e.Waited.Round(time.Second))
+	if len(e.Holders) > 0 {
+		text += ": " + strings.Join(e.Holders, "; ")
+	}
+	return text
+}
+
+// Unwrap makes it a sequence.ErrLocked.
+func (e *LockedError) Unwrap() error { return sequence.ErrLocked }
+
+// Hint tells what to do instead.
+func (e *LockedError) Hint() string {
+	return "again when these have ended, or a longer --lock-timeout; select pg_terminate_backend(PID) ends a session"
+}
+
+// waitingForLocks runs an attempt of a change again while it fails for a lock. The
+// attempt says which table it was at.
+func (c *Catalogue) waitingForLocks(ctx context.Context, attempt func() (table string, err error)) error {
+	limit := c.patience.Limit
+	if limit == 0 {
+		limit = DefaultLockTimeout
+	}
+	began := time.Now()
+	said := ""
+	for {
+		table, err := attempt()
+		if !pg.LockTimedOut(err) {
+			return err
+		}
+		waited := time.Since(began)
+		if waited >= limit {
+			return &LockedError{Table: table, Waited: waited, Holders: holders(ctx, c.db.Pool(), table)}
+		}
+		if c.patience.Waiting != nil && waited >= lockSayAfter {
+			what := "waiting for " + table
+			if using := holders(ctx, c.db.Pool(), table); len(using) > 0 {
+				what += ", which others use: " + strings.Join(using, "; ")
+			}
+			if said == "" || table != said {
+				said = table
+				c.patience.Waiting(what)
+			}
+		}
+		if err := pg.Sleep(ctx, lockPause); err != nil {
+			return fmt.Errorf("wait for %s: %w", table, err)
+		}
+	}
+}
+
+// holders describes who holds locks of a table, oldest first; nothing when that
+// cannot be found out, as it only explains another error.
+func holders(ctx context.Context, q pg.Querier, table string) []string {
+	rows, err := q.Query(ctx, queries.LockHolders, table)
+	if err != nil {
+		return nil
+	}
+	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
+		var (
+			pid                             int32
+			user, application, state, query string
+			seconds                         int64
+		)
+		err := row.Scan(&pid, &user, &application, &state, &seconds, &query)
+		return fmt.Sprintf("pid %d, user %s, application %q, %s for %d s: %q", pid, user, application, state, seconds, query), err
+	})
+	if err != nil {
+		return nil
+	}
+	return out
+}
