@@ -36,6 +36,7 @@ type draft struct {
 	zeros        []draftSample        // that may be put before their samples, see inject
 	irregular    map[*knownSeries]int // series whose samples did not arrive in order, numbered
 	batches      []*batch
+	unborn       map[*knownSeries]bool // series of samples that were left out, which no flush has stored
 }
 
 // draftSample is one sample of a draft; series is nil when another of the same
@@ -69,7 +70,7 @@ func (d *draft) reset(number uint32) {
 	clear(d.batches)
 	clear(d.irregular)
 	d.samples, d.zeros, d.metrics, d.batches = d.samples[:0], d.zeros[:0], d.metrics[:0], d.batches[:0]
-	d.payloads, d.payloadBytes = d.payloads[:0], 0
+	d.payloads, d.payloadBytes, d.unborn = d.payloads[:0], 0, nil
 }
 
 // payload is what a native histogram has beside its sum, nil for a float.
@@ -290,10 +291,14 @@ func (d *draft) refuseOutside(earliest, latest int64, count func(Reason, int)) {
 	if !slices.ContainsFunc(d.metrics, func(m draftMetric) bool { return outside(m.minT) || outside(m.maxT) }) {
 		return
 	}
+	unborn := make(map[*knownSeries]bool)
 	for _, b := range d.batches {
 		b.leaveOut(func(smp *batchSample) bool {
 			if !outside(smp.t) {
 				return false
+			}
+			if smp.series.id == 0 {
+				unborn[smp.series] = true
 			}
 			reason := TooOld
 			if smp.t > latest {
@@ -307,4 +312,5 @@ func (d *draft) refuseOutside(earliest, latest int64, count func(Reason, int)) {
 		})
 	}
 	d.remake(d.batches)
+	d.unborn = unborn
 }

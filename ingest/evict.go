@@ -26,8 +26,7 @@ func (f *flusher) remembered(yield func(*knownSeries) bool) {
 // evict forgets the series that had no sample for Config.SeriesIdle, so that memory
 // follows the series that are active and not those that ever were. A series that
 // comes back is looked up in the database like a new one; what it may have is kept
-// as its metric's floor (known.evict). A series that no flush has committed, because
-// all its samples were refused then, goes at the second look.
+// as its metric's floor (known.evict).
 //
 // The order of the steps matters. A series is marked dead under the buffer's mutex
 // first: from then on no request adds to it. Only then is it removed from what is
@@ -39,11 +38,33 @@ func (f *flusher) evict(now time.Time) {
 		if s.seenAt == 0 { // not flushed yet
 			s.seenAt = now.UnixMilli()
 		}
-		if s.seenAt < limit || s.id == 0 && s.seenAt < now.UnixMilli() {
+		if s.seenAt < limit {
 			idle = append(idle, s)
 		}
 	}
-	dead := f.buf.kill(idle)
+	f.forget(idle)
+}
+
+// forgetUnborn forgets the series of a draft that were let in while nothing was known
+// of the database's clock, and whose samples the flush refused: what is refused
+// leaves nothing behind.
+func (f *flusher) forgetUnborn(d *draft) {
+	var unborn []*knownSeries
+	for s := range d.unborn {
+		if s.id == 0 {
+			unborn = append(unborn, s)
+		}
+	}
+	if len(unborn) > 0 {
+		f.all = append(f.all, f.registry.takeFresh(f.region)...)
+		f.forget(unborn)
+	}
+}
+
+// forget forgets those of the given series, each of which is there once, that no
+// draft holds.
+func (f *flusher) forget(candidates []*knownSeries) {
+	dead := f.buf.kill(candidates)
 	if len(dead) == 0 {
 		return
 	}

@@ -88,6 +88,7 @@ func (f *flusher) flush(ctx context.Context, d *draft) {
 	if err != nil {
 		f.log.Warn("flush was not written", "region", f.region, "samples", len(d.samples), "err", err)
 	}
+	f.forgetUnborn(d)
 	f.buf.recycle(d)
 }
 

@@ -50,6 +50,32 @@ func TestRefusedCreateNothing(t *testing.T) {
 	}
 }
 
+// TestRefusedByTheFlush: while nothing is known of the database's clock the flush
+// refuses, and then, too, nothing is left of series that have no other samples.
+func TestRefusedByTheFlush(t *testing.T) {
+	d := openReceiver(t, Config{Regions: 1}, nil)
+	future := ingesttest.New(1).Now + 48*3_600_000
+	var list []entry
+	for i := range 100 {
+		list = append(list, ts(fmt.Sprintf("__name__ m%d", i), at(future, 1), at(future+1, 1)))
+	}
+	list = append(list, ts("__name__ m7", at(1000, 1)))
+	if err := d.post(list...); !errors.Is(err, errRefused) {
+		t.Fatalf("answered %v", err)
+	}
+	eventually(t, "that only the series with a good sample is remembered", func() bool {
+		return d.registry.count.Load() == 1 && d.registry.spellings() == 1
+	})
+	for i := range 3 {
+		if err := d.post(ts("__name__ m7", at(int64(2000+i), 1)), ts(fmt.Sprintf("__name__ m%d", i), at(int64(3000+i), 1))); err != nil {
+			t.Errorf("afterwards answered %v", err)
+		}
+	}
+	if n := len(d.store.Content()); n != 7 {
+		t.Errorf("%d samples are stored, want 7", n)
+	}
+}
+
 // TestSeriesLimits: beyond a limit new series are refused by reason, those that are
 // known go on, and what is forgotten makes room.
 func TestSeriesLimits(t *testing.T) {
