@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Formatting, vet, golangci-lint and shellcheck over everything.
+# Formatting, vet, golangci-lint, govulncheck and shellcheck over everything.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
@@ -11,6 +11,13 @@ unformatted=$(git ls-files '*.go' | xargs gofmt -l)
 [ -z "$unformatted" ] || die "not formatted: $unformatted" "gofmt -w $unformatted"
 go vet ./...
 golangci-lint run ./...
+# Known vulnerabilities that this code reaches. The database of them is on the net.
+vulndb=${GOVULNDB:-https://vuln.go.dev}
+if [[ $vulndb == file://* ]] || curl -fsS --max-time 10 -o /dev/null "$vulndb/index/db.json" 2>/dev/null; then
+  govulncheck -db "$vulndb" ./...
+else
+  say "govulncheck was SKIPPED: $vulndb is out of reach; GOVULNDB names another one"
+fi
 shellcheck -x scripts/*.sh .ci/run
 
 if docker compose version >/dev/null 2>&1; then
