@@ -10,10 +10,10 @@ import (
 // every region. Bytes are counted from before the first byte of a request is read
 // to the commit of its last batch.
 //
-// Requests that need more than is left are refused, and would be for ever where
-// they are larger than the budget or where many wait for each other. So one request
-// at a time may go beyond it, by as much again and overdraft, whatever else is
-// under way.
+// Requests that need more than is left are refused. A request that is larger than
+// the budget, or that competes with many others, would be refused again and again.
+// So one request at a time may go beyond the budget, by as much again and overdraft,
+// whatever else is under way.
 //
 //	used <= max                    but for the one that is over
 //	used <= 2 * max + overdraft    always

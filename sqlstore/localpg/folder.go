@@ -227,7 +227,7 @@ func ownerOf(info fs.FileInfo) uint32 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return stat.Uid
 	}
-	return ^uint32(0) // nobody's: no user has this id
+	return ^uint32(0) // no user has this id
 }
 
 func userName(id uint32) string {

@@ -104,7 +104,7 @@ func (l layout) create(forOther bool) error {
 	for i := len(missing) - 1; i >= 0; i-- {
 		err := os.Mkdir(missing[i], mode)
 		if errors.Is(err, fs.ErrExist) {
-			continue // somebody else was quicker; open looks at whose it is
+			continue // another process was quicker; open looks at the owner
 		}
 		if err == nil {
 			err = widen(missing[i], mode)

@@ -16,8 +16,8 @@ const (
 )
 
 // Holder is who has what a process waits for: the owner of a lease, or a session that
-// holds a lock on the table of leases, which then is nobody's process. Fields are
-// empty where the role may not see them.
+// holds a lock on the table of leases, of which the process is not known. Fields are empty
+// where the role may not see them.
 type Holder struct {
 	Process     string // host:process id of a lease's owner; "" where a lock is held
 	PID         int32  // of its session in the server
