@@ -37,6 +37,8 @@ type Node struct {
 	*process
 	look chan struct{} // holds one token: the catalogue or the jobs may have changed
 
+	shown map[string]bool // flows that are shown while standing by; of the goroutine that runs
+
 	mu     sync.Mutex
 	groups map[string]*led // while leading; guarded by mu
 	hinted sequence.Vector // commits that the groups were woken for; guarded by mu
@@ -137,11 +139,44 @@ func (n *Node) Run(ctx context.Context) error {
 		case err != nil:
 			n.log.Warn("cannot campaign for leadership", "err", err)
 		case term != 0:
+			n.showNone()
 			n.term(ctx, term, began)
+		default:
+			n.standBy(ctx)
 		}
 		sleep(ctx, n.cfg.PollInterval)
 	}
 	return nil
+}
+
+// standBy shows how far the flows are that another flownode keeps.
+func (n *Node) standBy(ctx context.Context) {
+	heads, err := n.cfg.Catalog.Heads(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			n.log.Warn("cannot look how the flows stand; trying again", "err", err)
+		}
+		return
+	}
+	there := make(map[string]bool, len(heads))
+	for _, h := range heads {
+		there[h.Name] = true
+	}
+	for name := range n.shown {
+		if !there[name] {
+			n.metrics.forget(name)
+		}
+	}
+	n.standing.showLag(n.metrics, heads)
+	n.shown = there
+}
+
+// showNone stops showing the flows that another flownode kept.
+func (n *Node) showNone() {
+	for name := range n.shown {
+		n.metrics.forget(name)
+	}
+	n.shown = nil
 }
 
 // term is one term of leadership, won by a beat that began at a time of this

@@ -65,3 +65,16 @@ func (s *standing) show(m *Metrics, heads []progress.Head, now time.Time) {
 		m.stalled.WithLabelValues(h.Name).Set(stalled)
 	}
 }
+
+// showLag shows the lag of flows that another process keeps. How far windows read
+// beyond their end is not known of flows that this process has never kept: their lag
+// is shown with it. Nor is whether they stand still.
+func (s *standing) showLag(m *Metrics, heads []progress.Head) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range heads {
+		if h.Lag != sequence.NoTime {
+			m.lag.WithLabelValues(h.Name).Set(float64(h.Lag-s.ahead[h.ID]) / 1000)
+		}
+	}
+}

@@ -74,6 +74,18 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
+	for _, purpose := range sqlstore.Leases {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "laminar", Name: "waiting_for_lock",
+			Help:        "1 while this process waits for another session before it may do what one at a time does. A flownode that stands by waits for flows.",
+			ConstLabels: prometheus.Labels{"purpose": purpose},
+		}, func() float64 {
+			if store.Waiting(purpose) {
+				return 1
+			}
+			return 0
+		}))
+	}
 	node, err := newNode(c, store, store.Members.New(listener.Addr().String()), log, reg)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 )
 
@@ -16,7 +17,12 @@ type Status struct {
 
 	Retention raw.Retention
 	Loss      raw.Loss // what a step of retention would give up that is held back
+	Members   []flowstore.MemberStatus
+	Leases    []LeaseStatus
 }
+
+// LeaseStatus is who does what one process at a time should do, or who holds it up.
+type LeaseStatus = pg.Held
 
 // Status reads the state of the installation.
 func (s *Store) Status(ctx context.Context) (Status, error) {
@@ -37,5 +43,15 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	flows, err := s.Catalogue.List(ctx)
-	return Status{Regions: regions, Flows: flows, Storage: storage, Retention: retention, Loss: loss}, err
+	if err != nil {
+		return Status{}, err
+	}
+	members, err := s.Members.List(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	leases, err := s.db.Leases(ctx)
+	return Status{
+		Regions: regions, Flows: flows, Storage: storage, Retention: retention, Loss: loss, Members: members, Leases: leases,
+	}, err
 }

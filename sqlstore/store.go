@@ -61,9 +61,15 @@ func (s *Store) Close() { s.db.Close() }
 // connections have the session settings of the store.
 func (s *Store) Pool() *pgxpool.Pool { return s.db.Pool() }
 
-// Waiting reports whether this process waits for a lease: flowstore.LeaderLease,
-// raw.SealLease or schema.MigrateLease.
+// Leases are the purposes of all leases: what one process at a time does.
+var Leases = [...]string{flowstore.LeaderLease, raw.SealLease, schema.MigrateLease}
+
+// Waiting reports whether this process waits for a lease.
 func (s *Store) Waiting(purpose string) bool { return s.db.Waiting(purpose) }
+
+// TellWaits makes waits for other sessions be told to another log than Open's. Call it
+// before the store is used.
+func (s *Store) TellWaits(log *slog.Logger) { s.db.TellWaits(log) }
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }

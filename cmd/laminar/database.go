@@ -32,6 +32,7 @@ func (a *app) withStore(cmd *cobra.Command, fn func(ctx context.Context, c *sett
 		return err
 	}
 	defer store.Close()
+	store.TellWaits(slog.New(slog.NewTextHandler(a.stderr, nil)))
 	if err := store.Schema.CheckInstalled(ctx); err != nil {
 		return err
 	}

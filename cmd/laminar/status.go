@@ -11,6 +11,7 @@ import (
 	"laminar/flownode/progress"
 	"laminar/server/view"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/raw"
 )
 
@@ -20,7 +21,7 @@ const jobsShown = 10
 func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show regions, raw data, the lag of each flow, and jobs",
+		Short: "Show regions, raw data, the lag of each flow, jobs, and which processes keep flows",
 		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
@@ -50,6 +51,7 @@ func (a *app) printStatus(st sqlstore.Status, jobs []progress.Job) error {
 		table table
 	}{
 		{"regions", regionTable(st.Regions)}, {"raw", storageTable(st.Storage)}, {"retention", retentionWarning(st)}, {"flows", flowTable(st.Flows)}, {"jobs", jobTable(jobs)},
+		{"flownodes", nodeTable(st.Members)}, {"leases", leaseTable(st.Leases)},
 	} {
 		if part.name == "retention" && part.table.note == "" {
 			continue // nothing to warn of
@@ -74,6 +76,30 @@ func regionTable(regions []raw.RegionStatus) table {
 		t.rows = append(t.rows, []string{
 			strconv.Itoa(int(s.Region)), strconv.FormatInt(s.Sequence, 10), strconv.Itoa(int(s.Generation)), s.LastFlush,
 		})
+	}
+	t.data = data
+	return t
+}
+
+func nodeTable(members []flowstore.MemberStatus) table {
+	t := table{head: []string{"flownode", "address", "started", "last seen", "state"}}
+	data := view.Each(members, view.NewNode)
+	for _, n := range data {
+		state := n.State
+		if n.LeadsSince != "" {
+			state += " since " + n.LeadsSince
+		}
+		t.rows = append(t.rows, []string{n.Name, n.Address, n.Started, n.LastSeen, state})
+	}
+	t.data = data
+	return t
+}
+
+func leaseTable(leases []sqlstore.LeaseStatus) table {
+	t := table{head: []string{"lease", "process", "pid", "role", "application", "client", "since", "last seen"}}
+	data := view.Each(leases, view.NewLease)
+	for _, l := range data {
+		t.rows = append(t.rows, []string{l.Purpose, l.Process, strconv.Itoa(int(l.PID)), l.Role, l.Application, l.Client, l.Since, l.LastSeen})
 	}
 	t.data = data
 	return t

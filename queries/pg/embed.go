@@ -28,6 +28,8 @@ var (
 	LeaseRenew string
 	//go:embed lease_give_up.sql
 	LeaseGiveUp string
+	//go:embed lease_list.sql
+	LeaseList string
 	//go:embed lease_blockers.sql
 	LeaseBlockers string
 )

@@ -14,6 +14,8 @@ type Status struct {
 	Regions []Region `json:"regions"`
 
 	Retention Retention `json:"retention"`
+	Nodes     []Node    `json:"flownodes"`
+	Leases    []Lease   `json:"leases"`
 }
 
 // NewStatus shows an installation with its newest jobs.
@@ -22,6 +24,7 @@ func NewStatus(st sqlstore.Status, jobs []progress.Job) Status {
 		Flows: Each(st.Flows, NewFlow), Jobs: Each(jobs, NewJob),
 		Raw: NewStorage(st.Storage), Regions: Each(st.Regions, NewRegion),
 		Retention: NewRetention(st.Retention, st.Loss),
+		Nodes:     Each(st.Members, NewNode), Leases: Each(st.Leases, NewLease),
 	}
 }
 

@@ -17,7 +17,7 @@ type DB struct {
 	server Server
 	copies sync.Pool // of *CopyStream
 	waits  waits
-	log    *slog.Logger
+	log    *slog.Logger // for whom is waited
 }
 
 // Open connects to the database and checks that it can be used: PostgreSQL 13
@@ -38,6 +38,10 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*DB, error) {
 	}
 	return &DB{pool: pool, schema: cfg.Schema, server: server, log: log}, nil
 }
+
+// TellWaits makes waits for other sessions be told to another log than Open's. Call it
+// before the database is used.
+func (db *DB) TellWaits(log *slog.Logger) { db.log = log }
 
 // Close waits until all connections have been given back, then closes them.
 func (db *DB) Close() { db.pool.Close() }

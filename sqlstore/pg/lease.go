@@ -136,7 +136,8 @@ func (l *Lease) blocker(ctx context.Context) (by Holder) {
 	if l.conn == nil {
 		return by
 	}
-	err := l.conn.QueryRow(ctx, queries.LeaseBlockers).Scan(&by.PID, &by.Role, &by.Application, &by.Client, &by.Since, &by.Query)
+	var old bool
+	err := l.conn.QueryRow(ctx, queries.LeaseBlockers, 0).Scan(&by.PID, &by.Role, &by.Application, &by.Client, &by.Since, &by.Query, &old)
 	if err != nil {
 		return Holder{} // it is for people, who are told of the error before
 	}
@@ -182,6 +183,43 @@ func (l *Lease) NoteWaiting(waiting bool) { l.db.waits.add(l.purpose, &l.waits, 
 // Waiting reports whether this process waits for a lease of a purpose, which another
 // process has or holds up.
 func (db *DB) Waiting(purpose string) bool { return db.waits.any(purpose) }
+
+// Held is a lease that somebody has.
+type Held struct {
+	Purpose string // "" for a lock on the table of leases, which holds all of them up
+	Holder  Holder
+}
+
+// heldUp is how long a session must have held a lock on the table of leases to be
+// shown: those of Laminar hold theirs for a moment.
+const heldUp = 2 * time.Second
+
+// Leases lists the leases that somebody has, by purpose, and who holds them up.
+func (db *DB) Leases(ctx context.Context) ([]Held, error) {
+	rows, err := db.pool.Query(ctx, queries.LeaseList, leaseTime.Milliseconds())
+	if err != nil {
+		return nil, fmt.Errorf("list leases: %w", Interpret(err))
+	}
+	held, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h Held, err error) {
+		by := &h.Holder
+		err = row.Scan(&h.Purpose, &by.Process, &by.PID, &by.Role, &by.Application, &by.Client, &by.Since, &by.Seen)
+		return h, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list leases: %w", Interpret(err))
+	}
+	var by Holder
+	var old bool
+	err = db.pool.QueryRow(ctx, queries.LeaseBlockers, heldUp.Milliseconds()).Scan(&by.PID, &by.Role, &by.Application, &by.Client, &by.Since, &by.Query, &old)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+	case err != nil:
+		return nil, fmt.Errorf("look who holds up leases: %w", Interpret(err))
+	case old:
+		held = append(held, Held{Holder: by})
+	}
+	return held, nil
+}
 
 // leasePoll is how often a lease that another process has is tried by work that
 // waits for it: short beside what is done under a lease.

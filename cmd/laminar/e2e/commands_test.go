@@ -40,10 +40,15 @@ func TestCommands(t *testing.T) {
 			Raw     view.Storage
 			Flows   []view.Flow
 			Jobs    []view.Job
+			Nodes   []view.Node `json:"flownodes"`
+			Leases  []view.Lease
 		}
 		decode(t, in.Must("status", "--output", "json"), &st)
 		if len(st.Regions) != 2 || st.Regions[0].Sequence == 0 || st.Raw.HotBytes == 0 || len(st.Flows) != 4 {
 			t.Errorf("status is %+v", st)
+		}
+		if len(st.Nodes) != 1 || st.Nodes[0].State != view.NodeLeads || st.Nodes[0].Address != in.Addr || len(st.Leases) != 1 || st.Leases[0].PID == 0 || st.Leases[0].Process != st.Nodes[0].Name {
+			t.Errorf("the flownode of status is %+v, its lease %+v", st.Nodes, st.Leases)
 		}
 		for _, f := range st.Flows {
 			if f.StoredUntil == "-" || f.Error != "" || f.LagSequences != 0 {
@@ -51,7 +56,7 @@ func TestCommands(t *testing.T) {
 			}
 		}
 		text := in.Must("status")
-		for _, want := range []string{"REGION", "RAW DATA", "flow.http_requests_rate1m", "no jobs"} {
+		for _, want := range []string{"REGION", "RAW DATA", "flow.http_requests_rate1m", "no jobs", "leads since", "LEASE"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("status lacks %q:\n%s", want, text)
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -47,11 +48,10 @@ func (s *testbed) untilLeads(address string) {
 }
 
 // replaced waits until another process has taken over all flows, and fails when that
-// takes too long.
-func (s *testbed) replaced(other *laminartest.Installation, since time.Time) {
+// takes too long. It began at a time, which the database's clock calls since.
+func (s *testbed) replaced(other *laminartest.Installation, began, since time.Time) {
 	s.t.Helper()
 	pool := other.Pool()
-	began := time.Now()
 	s.until("another process has taken over the flows", func() bool {
 		var behind int
 		err := pool.QueryRow(s.t.Context(), "select count(*) from flow where updated_at < $1", since).Scan(&behind)
@@ -100,7 +100,7 @@ func TestFaultFrozenLeader(t *testing.T) {
 					_ = s.Cmd.Process.Signal(syscall.SIGCONT)
 				}
 			})
-			s.replaced(other, s.databaseNow(other))
+			s.replaced(other, time.Now(), s.databaseNow(other))
 			wait(20)
 			if err := s.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
 				t.Fatal(err)
@@ -131,6 +131,10 @@ func TestFaultCutLeader(t *testing.T) {
 	s, other := newPair(t)
 	wait, stop := s.loadAt(&other.Addr)
 	wait(20)
+	s.until("the one that stands by shows the flows' lag, and that it waits", func() bool {
+		found, err := s.metrics(t.Context(), other.Addr, "laminar_flow_lag_seconds{", `laminar_waiting_for_lock{purpose="flows"}`)
+		return err == nil && found[`laminar_flow_lag_seconds{flow="faults:rate"}`] != "" && found[`laminar_waiting_for_lock{purpose="flows"}`] == "1"
+	})
 	mended := make(chan struct{})
 	s.proxy.Filter(func(sqltest.Message) sqltest.Verdict {
 		select {
@@ -140,9 +144,9 @@ func TestFaultCutLeader(t *testing.T) {
 			return sqltest.Break
 		}
 	})
-	since := s.databaseNow(other)
+	began, since := time.Now(), s.databaseNow(other)
 	s.until("the leader ends its rounds", func() bool { return !s.leads(s.Addr) })
-	s.replaced(other, since)
+	s.replaced(other, began, since)
 	wait(20)
 	s.proxy.Filter(nil)
 	close(mended)
@@ -211,10 +215,10 @@ func TestFaultStranger(t *testing.T) {
 	wait, stop := s.loadAt(&other.Addr)
 	wait(20)
 	s.Kill()
-	since := s.databaseNow(other)
+	began, since := time.Now(), s.databaseNow(other)
 	take()
-	s.replaced(other, since)
-	began := time.Now()
+	s.replaced(other, began, since)
+	began = time.Now()
 	other.Must("seal")
 	if took := time.Since(began); took > replacedWithin {
 		t.Errorf("seal took %s", took)
@@ -223,4 +227,71 @@ func TestFaultStranger(t *testing.T) {
 	wait(20)
 	stop()
 	s.settle()
+}
+
+// TestFaultHeldLease lets somebody who may do so hold a lock on the leases. The leader
+// ends its rounds when it could not renew its lease, nobody can lead, and log and status
+// say who is to blame. When the lock is gone everything goes on by itself.
+func TestFaultHeldLease(t *testing.T) {
+	t.Parallel()
+	s, other := newPair(t)
+	wait, stop := s.load()
+	wait(20)
+	ctx, cancel := context.WithTimeout(t.Context(), faultPatience)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, other.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, sql := range []string{"set application_name = 'a person'", "begin", "lock table laminar.lease in exclusive mode"} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.until("the leader ends its rounds", func() bool { return !s.leads(s.Addr) })
+	s.until("status names who holds the lock", func() bool {
+		text := s.Must("status", "--output", "json")
+		return strings.Contains(text, "a person") && strings.Contains(text, fmt.Sprintf(`"pid": %d`, conn.PgConn().PID()))
+	})
+	seal := other.Command("seal")
+	said := &output{}
+	seal.Stdout, seal.Stderr = said, said
+	if err := seal.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the command says whom it waits for", func() bool { return strings.Contains(said.text(), "a person") })
+	if _, err := conn.Exec(ctx, "rollback"); err != nil {
+		t.Fatal(err)
+	}
+	if err := seal.Wait(); err != nil {
+		t.Errorf("seal: %v", err)
+	}
+	s.until("a process leads again", func() bool { return s.leads(s.Addr) || s.leads(other.Addr) })
+	wait(20)
+	stop()
+	s.settle()
+	s.Stop()
+	other.Stop()
+	if log := s.Log.String() + other.Log.String(); !strings.Contains(log, "a lock holds up leadership") {
+		t.Error("no process says who held up leadership")
+	}
+}
+
+// output is what a command under way has said.
+type output struct {
+	mu   sync.Mutex
+	said strings.Builder // guarded by mu
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.said.Write(p)
+}
+
+func (o *output) text() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.said.String()
 }
