@@ -36,7 +36,8 @@ func TestLabelsWithoutValue(t *testing.T) {
 		return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
 	})
 
-	now := time.Now().Truncate(time.Minute).UnixMilli()
+	// The last window must have closed, 10 s after its end: else the refill leaves it.
+	now := time.Now().Add(-15 * time.Second).Truncate(time.Minute).UnixMilli()
 	var series []prompb.TimeSeries
 	for i, k := range []string{"one", "two"} {
 		s := prompb.TimeSeries{Labels: []prompb.Label{{Name: "__name__", Value: "g"}, {Name: "k", Value: k}, {Name: "y", Value: "theirs"}, {Name: "z", Value: "gone"}}}
