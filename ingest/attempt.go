@@ -75,7 +75,8 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 	if missed {
 		f.metrics.missed.Inc()
 	}
-	d.refuseOutside(fl.Earliest, fl.Now+f.cfg.Limits.Ahead.Milliseconds(), f.metrics.refuse)
+	bounds := boundsAt(fl.Now, fl.Earliest, f.cfg.Limits)
+	d.refuseOutside(bounds, f.metrics.refuse)
 	d.settle(0)
 	found, err := f.findSeries(ctx, tx, d)
 	committed := false
@@ -94,7 +95,7 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 			return nil, fmt.Errorf("flush region %d: %w", f.region, err)
 		}
 	}
-	zeros, err := d.inject(fl.Earliest)
+	zeros, err := d.inject(bounds.earliest)
 	if err != nil {
 		return nil, fmt.Errorf("flush region %d: %w", f.region, err)
 	}

@@ -83,7 +83,7 @@ func benchBatches(b *testing.B) (*Ingester, []*batch) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		in.earliest, in.latest = 0, segment.MaxTime
+		in.times = timeBounds{latest: segment.MaxTime}
 		for i := from; i < from+benchRequest; i++ {
 			e := ts(fmt.Sprintf("__name__ node_metric_%d_total cpu %d instance host-%d.example.org:9100 job node mode idle", i/50%100, i%50, i/5000),
 				at(1_700_000_000_000, float64(i)*1.5))

@@ -84,6 +84,7 @@ type Limits struct {
 	Labels     int           // labels of a series, its name included; default 64
 	LabelBytes int           // all names and values of a series' labels; default 2,000
 	Ahead      time.Duration // how far a sample may be ahead of the database's clock; default 10 min
+	Age        time.Duration // how far a sample may be behind the database's clock; 0 is no limit
 
 	// What follows bounds the series that are remembered; 0 is no limit. Beyond it
 	// samples of further series are refused; those that are known go on.
@@ -138,6 +139,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"labels", int64(c.Limits.Labels)},
 		{"label bytes", int64(c.Limits.LabelBytes)},
 		{"ahead", int64(c.Limits.Ahead)},
+		{"age", int64(c.Limits.Age)},
 		{"series", int64(c.Limits.Series)},
 		{"series of a metric", int64(c.Limits.SeriesOfMetric)},
 		{"series bytes", c.Limits.SeriesBytes},

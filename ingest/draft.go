@@ -281,13 +281,13 @@ func (d *draft) inject(earliest int64) (n int, err error) {
 	return n, nil
 }
 
-// refuseOutside leaves out the samples with a time before earliest or after
-// latest (ms since the epoch, both allowed) and tells their requests. It is the
+// refuseOutside leaves out the samples with a time that they may not have, and tells
+// their requests. It is the
 // exception: requests check against what is known of both before they come here,
 // and only the flush, which reads the database's clock and what retention has given
 // up in its own transaction, knows for certain.
-func (d *draft) refuseOutside(earliest, latest int64, count func(Reason, int)) {
-	outside := func(t int64) bool { return t < earliest || t > latest }
+func (d *draft) refuseOutside(bounds timeBounds, count func(Reason, int)) {
+	outside := func(t int64) bool { return !bounds.hold(t) }
 	if !slices.ContainsFunc(d.metrics, func(m draftMetric) bool { return outside(m.minT) || outside(m.maxT) }) {
 		return
 	}
@@ -300,10 +300,7 @@ func (d *draft) refuseOutside(earliest, latest int64, count func(Reason, int)) {
 			if smp.series.id == 0 {
 				unborn[smp.series] = true
 			}
-			reason := TooOld
-			if smp.t > latest {
-				reason = TooFarAhead
-			}
+			reason := bounds.reason(smp.t)
 			b.request.refuse(reason, 1, func() Example {
 				return Example{Series: smp.series.spell(), t: smp.t, hasT: true}
 			})

@@ -11,7 +11,6 @@ import (
 	"laminar/ingest/replica"
 	"laminar/sequence"
 	"laminar/sequence/nativehist"
-	"laminar/sequence/segment"
 	"laminar/sequence/series"
 )
 
@@ -44,15 +43,14 @@ type Intake struct {
 	g        *Ingester
 	ctx      context.Context // the request's; elections end with it
 	arrived  bool            // the traffic has been told
-	earliest int64           // samples must lie in [earliest, latest], ms since the epoch
-	latest   int64
-	now      int64    // the metadata keeper's clock
-	batches  []*batch // by region - 1, nil where nothing came
-	samples  int      // accepted, histograms among them
-	held     int64    // bytes counted against the budget, those of batches included
-	charged  int64    // of these, reserved for batches
-	spare    int64    // of these, not needed yet
-	over     bool     // the request may go beyond the budget
+	times    timeBounds      // what samples may have, as far as is known
+	now      int64           // the metadata keeper's clock
+	batches  []*batch        // by region - 1, nil where nothing came
+	samples  int             // accepted, histograms among them
+	held     int64           // bytes counted against the budget, those of batches included
+	charged  int64           // of these, reserved for batches
+	spare    int64           // of these, not needed yet
+	over     bool            // the request may go beyond the budget
 	refused  refusals
 	accepted Tally // what is answered for as written though no flush counts it
 	badStart int   // start timestamps that cannot be
@@ -96,7 +94,7 @@ func (g *Ingester) Begin(ctx context.Context) (*Intake, error) {
 // Received says that the whole request has come. From here on the times of its
 // samples are compared with what is known of the database's clock.
 func (in *Intake) Received() {
-	in.earliest, in.latest = in.g.clock.span(in.g.cfg.Limits.Ahead)
+	in.times = in.g.clock.span(in.g.cfg.Limits)
 	if in.g.metadata != nil {
 		in.now = in.g.metadata.Now()
 	}
@@ -225,7 +223,7 @@ func (in *Intake) Add(sp *Spelling, samples []Sample, starts []int64) error {
 	before := len(b.samples)
 	for i := range samples {
 		smp := &samples[i]
-		if smp.T < in.earliest || smp.T > in.latest {
+		if !in.timely(smp.T) {
 			in.refuseTime(sp, smp.T)
 			continue
 		}
@@ -257,7 +255,7 @@ func (in *Intake) admit(sp *Spelling, samples []Sample) bool {
 	return false
 }
 
-func (in *Intake) timely(t int64) bool { return t >= in.earliest && t <= in.latest }
+func (in *Intake) timely(t int64) bool { return in.times.hold(t) }
 
 // addStarted is Add for samples with start timestamps.
 func (in *Intake) addStarted(b *batch, sp *Spelling, samples []Sample, starts []int64) {
@@ -279,7 +277,7 @@ func (in *Intake) start(b *batch, start, t int64) int32 {
 	case start == 0:
 	case start < 0 || start >= t:
 		in.badStart++
-	case start >= in.earliest:
+	case start >= in.times.earliest:
 		return b.addStart(start)
 	}
 	return 0
@@ -345,14 +343,7 @@ func (in *Intake) Refuse(reason Reason, n int, describe func() Example) {
 }
 
 func (in *Intake) refuseTime(sp *Spelling, t int64) {
-	reason := TooOld
-	switch {
-	case t < 0 || t > segment.MaxTime:
-		reason = TimeRange
-	case t > in.latest:
-		reason = TooFarAhead
-	}
-	in.Refuse(reason, 1, func() Example { return Example{Series: sp.spell(), t: t, hasT: true} })
+	in.Refuse(in.times.reason(t), 1, func() Example { return Example{Series: sp.spell(), t: t, hasT: true} })
 }
 
 // KeepsMetadata reports whether Describe does anything.

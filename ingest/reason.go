@@ -37,6 +37,7 @@ const (
 	InvalidHistogram Reason = "invalid_histogram"
 	TimeRange        Reason = "time_range"       // before 1970 or after 9999
 	TooOld           Reason = "too_old"          // before what retention has given up
+	TooFarBehind     Reason = "too_far_behind"   // more than Limits.Age behind the database's clock
 	TooFarAhead      Reason = "too_far_ahead"    // more than Limits.Ahead before the database's clock
 	Refused          Reason = "database_refused" // the database refused the content
 )
@@ -79,6 +80,8 @@ func (r Reason) explain(l Limits) string {
 		return "timestamp is outside the years 1970 to 9999"
 	case TooOld:
 		return "timestamp is before what retention keeps"
+	case TooFarBehind:
+		return fmt.Sprintf("timestamp is more than %s behind the database's clock", l.Age)
 	case TooFarAhead:
 		return fmt.Sprintf("timestamp is more than %s ahead of the database's clock", l.Ahead)
 	case Refused:

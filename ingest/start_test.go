@@ -229,7 +229,7 @@ func startHistory(t *testing.T, seed uint64) (zeros int) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			in.earliest, in.latest = 0, segment.MaxTime
+			in.times = timeBounds{latest: segment.MaxTime}
 			for _, e := range entries {
 				if err := in.put(d.table, e); err != nil {
 					t.Fatal(err)

@@ -77,7 +77,8 @@ type Ingest struct {
 	MaxLabels     int
 	MaxLabelBytes int64
 	MaxAhead      time.Duration
-	Buffer        int64 // 0 for a part of the memory limit
+	MaxAge        time.Duration // 0 stands for what Config.maxAge says
+	Buffer        int64         // 0 for a part of the memory limit
 	MaxRequests   int
 	MaxSeries     int // 0 for no limit, as in the two that follow
 	SeriesMetric  int // of one metric
@@ -85,6 +86,21 @@ type Ingest struct {
 	FlushSamples  int
 	Linger        time.Duration
 	Starts        string // StartsIgnored or StartsZero
+}
+
+// defaultMaxAge is how far behind a sample may be where all samples are kept.
+const defaultMaxAge = 90 * 24 * time.Hour
+
+// maxAge is how far a sample may be behind the database's clock: as long as samples are
+// kept, where that is not said.
+func (c *Config) maxAge() time.Duration {
+	switch {
+	case c.Ingest.MaxAge > 0:
+		return c.Ingest.MaxAge
+	case c.Upkeep.Retention > 0:
+		return c.Upkeep.Retention
+	}
+	return defaultMaxAge
 }
 
 // What is done with start timestamps.

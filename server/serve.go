@@ -145,6 +145,7 @@ func newIngester(c Config, mem memory, store *sqlstore.Store, log *slog.Logger, 
 		Regions: store.Schema.Regions(),
 		Limits: ingest.Limits{
 			Labels: c.Ingest.MaxLabels, LabelBytes: int(c.Ingest.MaxLabelBytes), Ahead: c.Ingest.MaxAhead,
+			Age:    c.maxAge(),
 			Series: c.Ingest.MaxSeries, SeriesOfMetric: c.Ingest.SeriesMetric, SeriesBytes: mem.series, NewSeries: c.Ingest.SeriesMinute,
 		},
 		BufferBytes: mem.buffer, MaxRequests: c.Ingest.MaxRequests, FlushSamples: c.Ingest.FlushSamples, Linger: c.Ingest.Linger,

@@ -20,6 +20,7 @@ func baseSettings() map[string]string {
 		"listen_addresses":             "",
 		"unix_socket_permissions":      "0700",
 		"max_connections":              "100",
+		"max_locks_per_transaction":    "512", // a query of all raw samples locks every partition and its indexes
 		"shared_buffers":               "256MB",
 		"work_mem":                     "32MB",
 		"maintenance_work_mem":         "256MB",

@@ -15,7 +15,7 @@ import (
 	"laminar/sqlstore/pg"
 )
 
-// sealed has a partition for each time bucket, so that retention drops tables
+// sealed has a partition for each time bucket that is not old, so that retention drops tables
 // instead of deleting rows, and a reading of some days looks at no others. The
 // name of a partition is the day that it holds; nothing else remembers it.
 //
@@ -25,8 +25,19 @@ import (
 // others of its kind hold. That it is quick relies on there being no default
 // partition, which would have to be searched for rows of the new one.
 
-// partitionName is "sealed_20060102", the UTC day that a bucket is.
-const partitionName = "sealed_20060102"
+// Samples that were old when they were sealed share a partition for each month: a
+// partition for each day of fifty years would be more tables than a query of sealed
+// can lock. A month of which some days have partitions already goes on by days.
+
+// partitionName is "sealed_20060102", the UTC day that a bucket is; monthName is what
+// holds a month of old samples.
+const (
+	partitionName = "sealed_20060102"
+	monthName     = "sealed_200601"
+)
+
+// oldBuckets is how far behind the newest sample a bucket has no partition of its own.
+const oldBuckets = 100 * segment.BucketMillis
 
 // attachTimeout is how long attaching a partition waits for a lock. It needs
 // one that readers and writers do not hold, but vacuum does.
@@ -46,11 +57,13 @@ type timeSpan struct{ from, to int64 }
 // partitionSpan is the time that a partition holds; false for a name that is not one of a
 // partition of ours.
 func partitionSpan(partition string) (span timeSpan, ok bool) {
-	day, err := time.Parse(partitionName, partition)
-	if err != nil {
-		return timeSpan{}, false
+	if day, err := time.Parse(partitionName, partition); err == nil {
+		return timeSpan{day.UnixMilli(), day.AddDate(0, 0, 1).UnixMilli()}, true
 	}
-	return timeSpan{day.UnixMilli(), day.AddDate(0, 0, 1).UnixMilli()}, true
+	if month, err := time.Parse(monthName, partition); err == nil {
+		return timeSpan{month.UnixMilli(), month.AddDate(0, 1, 0).UnixMilli()}, true
+	}
+	return timeSpan{}, false
 }
 
 // partitions lists the partitions of sealed.
@@ -75,16 +88,32 @@ func (k *Keeper) makePartitions(ctx context.Context, units []sealUnit, dropped i
 	if err != nil {
 		return fmt.Errorf("list partitions: %w", err)
 	}
+	stands, err := k.Retention(ctx)
+	if err != nil {
+		return err
+	}
+	newest := stands.Newest
+	for _, u := range units {
+		newest = max(newest, u.newest)
+	}
+	var spans []timeSpan
+	for _, name := range there {
+		if span, ok := partitionSpan(name); ok {
+			spans = append(spans, span)
+		}
+	}
 	made := false
 	for i, u := range units {
-		name := partitionOf(u.bucket)
-		if u.bucket+segment.BucketMillis <= dropped || slices.Contains(there, name) {
+		holds := func(s timeSpan) bool { return s.from <= u.bucket && u.bucket < s.to }
+		if u.bucket+segment.BucketMillis <= dropped || slices.ContainsFunc(spans, holds) {
 			continue
 		}
-		if err := k.makePartition(ctx, name, u.bucket); err != nil {
+		name := partitionFor(u.bucket, min(stands.Now, newest), spans)
+		span, _ := partitionSpan(name)
+		if err := k.makePartition(ctx, name, span); err != nil {
 			return fmt.Errorf("make partition %s: %w", name, err)
 		}
-		there = append(there, name)
+		spans = append(spans, span)
 		tell(i + 1)
 		made = true
 	}
@@ -94,12 +123,24 @@ func (k *Keeper) makePartitions(ctx context.Context, units []sealUnit, dropped i
 	return nil
 }
 
+// partitionFor names the partition to be made for a bucket: of its month, if it is old
+// at now (ms since the epoch) and nothing there has a partition, else of its day.
+func partitionFor(bucket, now int64, there []timeSpan) string {
+	month := time.UnixMilli(bucket).UTC().Format(monthName)
+	span, _ := partitionSpan(month)
+	taken := func(s timeSpan) bool { return s.from < span.to && span.from < s.to }
+	if span.to > now-oldBuckets || slices.ContainsFunc(there, taken) {
+		return partitionOf(bucket)
+	}
+	return month
+}
+
 // makePartition creates a table and attaches it, which locks out neither
 // readers nor writers. There is no default partition to be scanned.
-func (k *Keeper) makePartition(ctx context.Context, name string, bucket int64) error {
+func (k *Keeper) makePartition(ctx context.Context, name string, span timeSpan) error {
 	// The bounds are numbers of ours; the name is quoted.
 	attach := "alter table sealed attach partition " + pg.Quoted(name) + " for values from (" +
-		strconv.FormatInt(bucket, 10) + ") to (" + strconv.FormatInt(bucket+segment.BucketMillis, 10) + ")"
+		strconv.FormatInt(span.from, 10) + ") to (" + strconv.FormatInt(span.to, 10) + ")"
 	for attempt := 1; ; attempt++ {
 		err := k.db.InTx(ctx, func(tx pgx.Tx) error {
 			for _, sql := range []string{

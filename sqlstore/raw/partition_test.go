@@ -2,11 +2,14 @@ package raw_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"laminar/sequence/segment"
 	"laminar/sqlstore/raw"
+	"laminar/sqlstore/sqltest"
 )
 
 // TestSamplesAreCompressed with lz4, where the server has it: in hot tables and
@@ -70,4 +73,45 @@ func reloptions(t *testing.T, pool *pgxpool.Pool) (settings string) {
 		t.Fatal(err)
 	}
 	return settings
+}
+
+// TestDecadesOfSamples: a sample a day back to 1972 makes some hundreds of partitions,
+// which one query reads, and a month of it is given up as a whole.
+func TestDecadesOfSamples(t *testing.T) {
+	m := newRawModel(t, 7)
+	const days = 54 * 365
+	newest := sqltest.Day
+	id := m.series[1][0]
+	var segs []segment.Segment
+	for day := range int64(days) {
+		segs = append(segs, sqltest.Segment(m.metric, [3]float64{float64(id), float64(newest - day*segment.BucketMillis), 1}))
+		if len(segs) == 2000 || day == days-1 {
+			sqltest.Commit(t, sqltest.Begin(t, m.store, 1), segs...)
+			segs = nil
+		}
+	}
+	m.seal()
+	count := func(sql string) (n int) {
+		t.Helper()
+		if err := m.people.QueryRow(t.Context(), sql).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	const partitions = "select count(*) from pg_inherits where inhparent = 'sealed'::regclass"
+	if n := count(partitions); n < 600 || n > 54*12+100+40 {
+		t.Errorf("%d partitions, want about one a month and one a day for the last hundred days", n)
+	}
+	if n := count("select count(*) from sample"); n != days {
+		t.Errorf("%d samples, want %d", n, days)
+	}
+	before := count(partitions)
+	cut := time.Date(1980, 3, 15, 0, 0, 0, 0, time.UTC)
+	if r := m.retain(cut.UnixMilli()); len(r.Drop.Dropped) < 80 || count(partitions) != before-len(r.Drop.Dropped) {
+		t.Errorf("dropped %d of %d partitions", len(r.Drop.Dropped), before)
+	}
+	want := days - int(cut.UnixMilli()-(newest-(days-1)*segment.BucketMillis)+segment.BucketMillis-1)/int(segment.BucketMillis)
+	if n := count("select count(*) from sample"); n != want {
+		t.Errorf("%d samples after the retention, want %d", n, want)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -66,15 +67,21 @@ func (m *merger) mergeAll(ctx context.Context, units []sealUnit) error {
 	for _, u := range units {
 		total += u.samples
 	}
-	for _, u := range units {
+	for len(units) > 0 {
 		m.tell(done, total)
-		done += u.samples
-		// Dropped as a whole; its bucket may have no partition any more.
-		if u.newest < m.dropped {
+		n := together(units, min(sealedSegment, m.keeper.mergeSamples))
+		few := units[:n]
+		units = units[n:]
+		for _, u := range few {
+			done += u.samples
+		}
+		// Dropped as a whole; their buckets may have no partition any more.
+		few = slices.DeleteFunc(slices.Clone(few), func(u sealUnit) bool { return u.newest < m.dropped })
+		if len(few) == 0 {
 			continue
 		}
-		if err := m.mergeUnit(ctx, u); err != nil {
-			return fmt.Errorf("merge metric %d of region %d: %w", u.metric, u.region, err)
+		if err := m.mergeUnits(ctx, few); err != nil {
+			return fmt.Errorf("merge metric %d of region %d: %w", few[0].metric, few[0].region, err)
 		}
 		if m.samples >= sealBatch {
 			if err := m.write(ctx); err != nil {
@@ -84,6 +91,45 @@ func (m *merger) mergeAll(ctx context.Context, units []sealUnit) error {
 	}
 	m.tell(done, total)
 	return m.write(ctx)
+}
+
+// together is how many units, from the first one on, are read at once, up to a limit of
+// samples: units of one metric and region. Samples of decades have a unit for each day, and
+// each reading looks at all that the metric has in the generation.
+func together(units []sealUnit, limit int64) int {
+	samples := units[0].samples
+	for n := 1; n < len(units); n++ {
+		u := units[n]
+		if samples += u.samples; samples > limit || u.metric != units[0].metric || u.region != units[0].region {
+			return n
+		}
+	}
+	return len(units)
+}
+
+// mergeUnits merges units of one metric and region, which ascend in time. Several are
+// read at once, and each is merged by itself.
+func (m *merger) mergeUnits(ctx context.Context, units []sealUnit) error {
+	if len(units) == 1 {
+		return m.mergeUnit(ctx, units[0])
+	}
+	first, last := units[0], units[len(units)-1]
+	hot, err := m.read(ctx, first, last.bucket+segment.BucketMillis, seriesRange{0, endOfSeries})
+	if err != nil {
+		return err
+	}
+	// Segments of a bucket stay in the order in which they were written.
+	byBucket := map[int64][]segment.Segment{}
+	for _, seg := range hot {
+		bucket := segment.Bucket(seg.MinT)
+		byBucket[bucket] = append(byBucket[bucket], seg)
+	}
+	for _, u := range units {
+		if err := m.pack(segment.Merge(byBucket[u.bucket], m.dropped, sealedSegment)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pack adds merged segments to those to be written.
@@ -133,7 +179,7 @@ func (m *merger) mergeUnit(ctx context.Context, u sealUnit) error {
 	// Each part reads the unit anew and leaves out the other parts' series. That is
 	// slow, and rare: a unit is one metric of one region and day.
 	for _, part := range parts {
-		hot, err := m.read(ctx, u, part)
+		hot, err := m.read(ctx, u, u.bucket+segment.BucketMillis, part)
 		if err != nil {
 			return err
 		}
@@ -176,11 +222,12 @@ func (m *merger) split(ctx context.Context, u sealUnit) ([]seriesRange, error) {
 	return append(parts, part), err
 }
 
-// read gives the hot segments of a unit, in the order in which they were
-// written, with the samples of the part's series.
-func (m *merger) read(ctx context.Context, u sealUnit, part seriesRange) ([]segment.Segment, error) {
+// read gives the hot segments of a unit and of those after it whose buckets begin
+// before upTo (ms), in the order in which they were written, with the samples of the
+// part's series.
+func (m *merger) read(ctx context.Context, u sealUnit, upTo int64, part seriesRange) ([]segment.Segment, error) {
 	rows, err := m.tx.Query(ctx, queries.OnHot(queries.SealRead, m.generation), pgx.QueryResultFormats{pgx.BinaryFormatCode},
-		u.metric, u.region, u.bucket, segment.BucketMillis)
+		u.metric, u.region, u.bucket, upTo-u.bucket)
 	if err != nil {
 		return nil, err
 	}

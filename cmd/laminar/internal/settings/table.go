@@ -88,6 +88,8 @@ var table = []setting{
 		bind: func(c *Config) value { return (*bytesValue)(&c.Ingest.MaxLabelBytes) }},
 	{key: "ingest.max_ahead", scope: Serving, unit: "duration", help: "how far a sample may be ahead of the database's clock",
 		bind: func(c *Config) value { return (*durationValue)(&c.Ingest.MaxAhead) }},
+	{key: "ingest.max_age", scope: Serving, unit: "duration", help: "how far a sample may be behind the database's clock; 0 for as long as raw samples are kept, and 90d where they are all kept",
+		bind: func(c *Config) value { return (*durationValue)(&c.Ingest.MaxAge) }},
 	{key: "ingest.buffer", scope: Serving, least: 1 << 20, unit: "bytes", help: "maximum memory for requests under way, from before they are read to their commit; above it, senders are told to retry; 0 for a quarter of memory.limit, at most 128MiB",
 		bind: func(c *Config) value { return (*bytesValue)(&c.Ingest.Buffer) }},
 	{key: "ingest.max_requests", scope: Serving, least: 1, unit: "requests", help: "maximum number of requests under way; further ones are told to retry before they are read",
