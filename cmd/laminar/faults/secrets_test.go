@@ -13,8 +13,8 @@ import (
 func TestFaultPasswordChanges(t *testing.T) {
 	t.Parallel()
 	p := newPostgres(t, nil)
-	p.exec("create role secretive login password 'first'", "create database ledger owner secretive", "create database other owner secretive")
-	s := newTestbedAt(t, as(t, p.url(), "secretive", "first", "ledger"))
+	p.exec("create role secretive login password 'first'", "create database ledger owner secretive", "create database other owner secretive", "create role looker")
+	s := newTestbedAt(t, as(t, p.url(), "secretive", "first", "ledger"), "--database-reader-role", "looker")
 	through := s.proxy.URL
 	s.URLFile = filepath.Join(faultDir(t), "url")
 	write := func(url string) {
@@ -69,4 +69,11 @@ func TestFaultPasswordChanges(t *testing.T) {
 		t.Error("the process is another one")
 	}
 	s.settle()
+	// The tables were made after serve had let the reader read.
+	var reads, writes bool
+	err := s.Pool().QueryRow(t.Context(), `select has_table_privilege('looker', 'flow.faults_rate', 'select'),
+		has_table_privilege('looker', 'flow.faults_rate', 'insert, update, delete, truncate')`).Scan(&reads, &writes)
+	if err != nil || !reads || writes {
+		t.Errorf("the reader role reads: %v, writes: %v (%v)", reads, writes, err)
+	}
 }
