@@ -25,7 +25,7 @@ type memory struct {
 // the flows'.
 const (
 	bufferShare = 4
-	seriesShare = 3
+	seriesShare = 4
 	minBuffer   = 4 << 20
 )
 
