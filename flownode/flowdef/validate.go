@@ -12,6 +12,7 @@ import (
 // two spellings of one thing are one thing. Refused are
 //
 //   - two flows of one identity;
+//   - a flow whose samples would each be in millions of windows;
 //   - two flows of one table whose rows could not be told apart, or whose columns
 //     differ;
 //   - a flow that reads what a flow writes;
@@ -41,8 +42,28 @@ func Validate(flows, existing []Flow) []Problem {
 			all = append(all, f)
 		}
 	}
+	for _, f := range all[:fresh] {
+		if p := tooFine(f); p != nil {
+			problems = append(problems, *p)
+		}
+	}
 	problems = append(problems, tableClashes(all, fresh)...)
 	return append(problems, cascades(all, fresh)...)
+}
+
+// maxWindowsOfSample is how many windows one sample may be in: a late one makes all of
+// them dirty, and a leaf keeps about so many panes. 14 days every second are 1.2 million.
+const maxWindowsOfSample = 10_000_000
+
+// tooFine refuses steps that are absurdly small against what a window reads.
+func tooFine(f Flow) *Problem {
+	n := f.Expr.MaxReach / f.Every
+	if n <= maxWindowsOfSample {
+		return nil
+	}
+	p := problemf(f, "its windows reach back %s and one ends every %s, so each sample is in %d of them, more than %d: choose a larger `every` or a shorter range",
+		FormatMillis(f.Expr.MaxReach), FormatMillis(f.Every), n, maxWindowsOfSample)
+	return &p
 }
 
 // where is a flow's place for use in a message about another; "" for a flow out

@@ -281,3 +281,24 @@ func TestRetentionOfNothing(t *testing.T) {
 	}
 	k.retain(k.at(-15), 0)
 }
+
+// TestDueCountsWhateverTheUpkeepDid: what a refill is judged by is the database's
+// clock, also before retention was ever applied; a step that is held back is not due.
+func TestDueCountsWhateverTheUpkeepDid(t *testing.T) {
+	k := newKeeping(t, 15, 0)
+	due := func(want int64) {
+		t.Helper()
+		if got, err := raw.Due(t.Context(), k.people); err != nil || got != want {
+			t.Errorf("samples before day %d are due, %v; want day %d", (got-k.today)/segment.BucketMillis, err, (want-k.today)/segment.BucketMillis)
+		}
+	}
+	due(k.at(-15))
+	k.noon(1)
+	k.write(k.at(1))
+	due(k.at(-14))
+	k.noon(0)
+	k.retain(k.at(-15), 0)
+	k.noon(30)
+	k.write(k.at(30))
+	due(k.at(-15))
+}
