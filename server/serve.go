@@ -91,7 +91,8 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 		return nil, err
 	}
 	notifier, hints := store.NewNotifier(), store.NewListener()
-	ingester, err := newIngester(c, mem, store, log, reg, func(commit ingest.Commit) {
+	ready := &readiness{probe: store.Writable, now: time.Now}
+	ingester, err := newIngester(c, watchedStore{IngestStore{store.Writer}, ready}, mem, store, log, reg, func(commit ingest.Commit) {
 		node.Hint(commit.Region, commit.Seq)
 		notifier.Send(commit.Region, commit.Seq)
 	})
@@ -115,7 +116,7 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 		return nil, err
 	}
 	routes := web.Routes{
-		Write: receiver.Write(), Import: receiver.Import(), Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof, Log: log,
+		Write: receiver.Write(), Import: receiver.Import(), Metrics: reg, Ready: ready.check, Profiles: c.Web.Pprof, Log: log,
 	}
 	return []part{
 		{"private PostgreSQL", h.supervise},
@@ -140,8 +141,8 @@ func newNode(c Config, store *sqlstore.Store, member *flowstore.Member, log *slo
 	})
 }
 
-func newIngester(c Config, mem memory, store *sqlstore.Store, log *slog.Logger, reg prometheus.Registerer, committed func(ingest.Commit)) (*ingest.Ingester, error) {
-	return ingest.New(IngestStore{store.Writer}, ingest.Config{
+func newIngester(c Config, flushes ingest.Store, mem memory, store *sqlstore.Store, log *slog.Logger, reg prometheus.Registerer, committed func(ingest.Commit)) (*ingest.Ingester, error) {
+	return ingest.New(flushes, ingest.Config{
 		Regions: store.Schema.Regions(),
 		Limits: ingest.Limits{
 			Labels: c.Ingest.MaxLabels, LabelBytes: int(c.Ingest.MaxLabelBytes), Ahead: c.Ingest.MaxAhead,

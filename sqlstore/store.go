@@ -71,5 +71,9 @@ func (s *Store) Waiting(purpose string) bool { return s.db.Waiting(purpose) }
 // before the store is used.
 func (s *Store) TellWaits(log *slog.Logger) { s.db.TellWaits(log) }
 
+// Writable reports whether the database can be written to now: whether it has room,
+// and commits. It writes, so it is not for every moment.
+func (s *Store) Writable(ctx context.Context) error { return s.db.Writable(ctx) }
+
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }

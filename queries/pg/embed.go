@@ -6,6 +6,10 @@ import _ "embed" // the variables below hold the files' texts
 
 // Sessions, and messages between them.
 var (
+	//go:embed probe_space.sql
+	ProbeSpace string
+	//go:embed probe_commit.sql
+	ProbeCommit string
 	//go:embed session_settings.sql
 	SessionSettings string
 	//go:embed server_info.sql

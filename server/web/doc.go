@@ -9,6 +9,6 @@
 // machines reach needs users, or the setting that says that it needs none
 // (Config.Check).
 //
-// Healthy means that the process runs, ready that requests can be served now:
-// the database answers.
+// Healthy means that the process runs, ready that samples can be stored now:
+// the last write, or one made for the question, has succeeded.
 package web

@@ -2,11 +2,14 @@ package pg
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	queries "laminar/queries/pg"
 )
 
 // DB is one database with a pool of sessions that all have the same settings.
@@ -54,6 +57,19 @@ func (db *DB) Schema() string { return db.schema }
 
 // Server is what is known of the server and the session.
 func (db *DB) Server() Server { return db.server }
+
+// Writable writes: what takes room on the disk, and a row that is committed. An error
+// says why that cannot be done now.
+func (db *DB) Writable(ctx context.Context) error {
+	// Without the right to make temporary tables the room is not looked at.
+	if _, err := db.pool.Exec(ctx, queries.ProbeSpace); err != nil && !NoRights(err) {
+		return fmt.Errorf("write to the database: %w", Interpret(err))
+	}
+	if _, err := db.pool.Exec(ctx, queries.ProbeCommit); err != nil {
+		return fmt.Errorf("write to the database: %w", Interpret(err))
+	}
+	return nil
+}
 
 // Ping reports whether the database answers.
 func (db *DB) Ping(ctx context.Context) error { return Interpret(db.pool.Ping(ctx)) }

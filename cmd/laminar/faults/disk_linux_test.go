@@ -65,7 +65,9 @@ func TestFaultDiskFull(t *testing.T) {
 
 	fill(t, filler)
 	refused()
+	s.answersReady(false)
 	free()
+	s.answersReady(true)
 
 	fill(t, filler)
 	refused()

@@ -1,0 +1,54 @@
+package faults
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"laminar/cmd/laminar/internal/laminartest"
+)
+
+// readyWithin is within which time /-/ready tells whether writes succeed.
+const readyWithin = 5 * time.Second
+
+// answersReady waits until the process says that it is ready, or that it is not.
+func (s *testbed) answersReady(want bool) {
+	s.t.Helper()
+	code := map[bool]int{true: http.StatusOK, false: http.StatusServiceUnavailable}[want]
+	laminartest.Until(s.t, readyWithin, "/-/ready is answered "+http.StatusText(code), func() bool {
+		resp, err := s.http.Get("http://" + s.Addr + "/-/ready")
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == code
+	})
+}
+
+// TestFaultReadOnly: a process whose database takes no writes is not ready, also
+// while no one sends, and is again once it takes them.
+func TestFaultReadOnly(t *testing.T) {
+	t.Parallel()
+	s := newTestbed(t)
+	s.Serve()
+	s.send(60)
+	s.answersReady(true)
+	pool := s.Pool()
+	for _, mode := range []string{"on", "off"} {
+		var name string
+		if err := pool.QueryRow(t.Context(), "select quote_ident(current_database())").Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		// In a session that may write, whatever the database's setting is by now.
+		for _, sql := range []string{
+			"set default_transaction_read_only = off", "alter database " + name + " set default_transaction_read_only = " + mode,
+			"select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'laminar' and datname = current_database()",
+		} {
+			if _, err := pool.Exec(t.Context(), sql); err != nil {
+				t.Fatalf("%s: %v", sql, err)
+			}
+		}
+		s.answersReady(mode == "off")
+	}
+	s.settle()
+}
