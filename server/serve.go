@@ -109,7 +109,7 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 	if err != nil {
 		return nil, err
 	}
-	if err := store.Keeper.Keep(ctx, c.Upkeep.Retention, c.Upkeep.RetentionGrace); err != nil {
+	if err := store.Retainer.Keep(ctx, c.Upkeep.Retention, c.Upkeep.RetentionGrace); err != nil {
 		return nil, err
 	}
 	if err := apply(ctx, c, store, log); err != nil {

@@ -58,7 +58,7 @@ func TestMonth(t *testing.T) {
 		if _, err := db.Store.Keeper.Seal(t.Context(), raw.SealOptions{Force: true}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.Store.Keeper.GiveUp(t.Context(), time.Millisecond, start-kept*segment.BucketMillis); err != nil {
+		if _, err := db.Store.Retainer.GiveUp(t.Context(), time.Millisecond, start-kept*segment.BucketMillis); err != nil {
 			t.Fatal(err)
 		}
 		db.Exec("delete from flow.f where window_end < to_timestamp($1)", float64(start-kept*segment.BucketMillis)/1000) // as keep does

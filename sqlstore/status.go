@@ -34,11 +34,11 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	retention, err := s.Keeper.Retention(ctx)
+	retention, err := s.Retainer.Retention(ctx)
 	if err != nil {
 		return Status{}, err
 	}
-	loss, err := s.Keeper.Loss(ctx, retention)
+	loss, err := s.Retainer.Loss(ctx, retention)
 	if err != nil {
 		return Status{}, err
 	}

@@ -20,9 +20,10 @@ type Store struct {
 
 	Schema *schema.Installer // brings the database up to date, once per process
 
-	Writer *raw.Writer // flushes, and what belongs to them
-	Reader *raw.Reader // snapshots, and how much raw data there is
-	Keeper *raw.Keeper // freezing, sealing, retention
+	Writer   *raw.Writer   // flushes, and what belongs to them
+	Reader   *raw.Reader   // snapshots, and how much raw data there is
+	Keeper   *raw.Keeper   // freezing, sealing, dropping
+	Retainer *raw.Retainer // retention
 
 	Catalogue *flowstore.Catalogue // flows, and how far each is
 	Jobs      *flowstore.Jobs      // refills
@@ -43,12 +44,13 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		db:      db,
-		Members: flowstore.NewMembers(db, log),
-		Schema:  schema.New(db, cfg.ResultSchema, log),
-		Writer:  raw.NewWriter(db, cfg.MissedSamples),
-		Reader:  raw.NewReader(db),
-		Keeper:  raw.NewKeeper(db, cfg.DropGrace, cfg.MergeSamples),
+		db:       db,
+		Members:  flowstore.NewMembers(db, log),
+		Schema:   schema.New(db, cfg.ResultSchema, log),
+		Writer:   raw.NewWriter(db, cfg.MissedSamples),
+		Reader:   raw.NewReader(db),
+		Keeper:   raw.NewKeeper(db, cfg.DropGrace, cfg.MergeSamples),
+		Retainer: raw.NewRetainer(db, cfg.DropGrace),
 	}
 	s.Catalogue, s.Jobs, s.Results = flowstore.New(db, s.Reader, cfg.ResultSchema)
 	return s, nil

@@ -55,7 +55,7 @@ func (a *app) retentionConfirmCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if _, err := store.Keeper.Confirm(ctx, held); err != nil {
+				if _, err := store.Retainer.Confirm(ctx, held); err != nil {
 					return err
 				}
 				r, loss, err := readRetention(ctx, store)
@@ -80,7 +80,7 @@ func (a *app) retentionRestoreCommand() *cobra.Command {
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
-				was, is, err := store.Keeper.Restore(ctx)
+				was, is, err := store.Retainer.Restore(ctx)
 				if err != nil {
 					return err
 				}
@@ -98,11 +98,11 @@ func (a *app) retentionRestoreCommand() *cobra.Command {
 }
 
 func readRetention(ctx context.Context, store *sqlstore.Store) (raw.Retention, raw.Loss, error) {
-	r, err := store.Keeper.Retention(ctx)
+	r, err := store.Retainer.Retention(ctx)
 	if err != nil {
 		return r, raw.Loss{}, err
 	}
-	loss, err := store.Keeper.Loss(ctx, r)
+	loss, err := store.Retainer.Loss(ctx, r)
 	return r, loss, err
 }
 

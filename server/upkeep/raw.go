@@ -34,9 +34,13 @@ type Seal struct {
 type rawStore interface {
 	Storage(ctx context.Context) (raw.StorageStatus, error)
 	Seal(ctx context.Context, opts raw.SealOptions) (raw.SealReport, error)
+	DropUnused(ctx context.Context) (raw.DropReport, error)
+}
+
+// retainer is the same for retention.
+type retainer interface {
 	Retain(ctx context.Context, keep time.Duration) (raw.RetainReport, error)
 	Retention(ctx context.Context) (raw.Retention, error)
-	DropUnused(ctx context.Context) (raw.DropReport, error)
 }
 
 // rawKeeper looks after the raw data: it seals what is old, gives up what is
@@ -46,6 +50,7 @@ type rawKeeper struct {
 	when      Seal
 	retention time.Duration // 0: nothing is given up
 	store     rawStore
+	retainer  retainer
 	log       *slog.Logger
 
 	// What the last look at retention found. Only the task of retention looks.
@@ -54,12 +59,12 @@ type rawKeeper struct {
 	future        bool  // the log has that the retention's time is in the future
 }
 
-func newRawKeeper(c Config, store rawStore, log *slog.Logger, reg prometheus.Registerer) *rawKeeper {
+func newRawKeeper(c Config, store rawStore, retainer retainer, log *slog.Logger, reg prometheus.Registerer) *rawKeeper {
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "laminar", Subsystem: "retention", Name: name, Help: help})
 	}
 	k := &rawKeeper{
-		when: c.Seal, retention: c.Retention, store: store, log: log,
+		when: c.Seal, retention: c.Retention, store: store, retainer: retainer, log: log,
 		held:    gauge("held", "Whether a step of retention is held back until a person confirms it, 1 or 0."),
 		pending: gauge("pending_seconds", "How much time of raw samples a step that is held back would give up."),
 	}
@@ -106,7 +111,7 @@ func (k *rawKeeper) retain(ctx context.Context, _ time.Time) error {
 	var report raw.RetainReport
 	var err error
 	if k.retention > 0 {
-		report, err = k.store.Retain(ctx, k.retention)
+		report, err = k.retainer.Retain(ctx, k.retention)
 	} else {
 		report.Drop, err = k.store.DropUnused(ctx)
 	}
@@ -129,7 +134,7 @@ func (k *rawKeeper) retain(ctx context.Context, _ time.Time) error {
 // look shows where retention stands, in every process and not only in the one that
 // applied it.
 func (k *rawKeeper) look(ctx context.Context) error {
-	r, err := k.store.Retention(ctx)
+	r, err := k.retainer.Retention(ctx)
 	if err != nil {
 		return err
 	}

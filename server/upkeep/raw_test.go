@@ -72,7 +72,7 @@ func TestWhenToSeal(t *testing.T) {
 func TestRetention(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	store := &fakeRaw{}
-	k := &rawKeeper{retention: 15 * 24 * time.Hour, store: store, log: slog.New(slog.DiscardHandler)}
+	k := &rawKeeper{retention: 15 * 24 * time.Hour, store: store, retainer: store, log: slog.New(slog.DiscardHandler)}
 	if err := k.retain(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ type task struct {
 // reads from the same database as the store.
 func New(c Config, store *sqlstore.Store, verifier *verify.Verifier, log *slog.Logger, reg prometheus.Registerer) (*Upkeep, error) {
 	u := newUpkeep(store.Jobs, log, reg)
-	raw := newRawKeeper(c, store.Keeper, log, reg)
+	raw := newRawKeeper(c, store.Keeper, store.Retainer, log, reg)
 	u.begin = raw.look
 	if err := u.add("seal", c.Schedule, u.alone("seal", raw.seal)); err != nil {
 		return nil, err

@@ -250,7 +250,7 @@ func TestApplyJudgesByTheServersRetention(t *testing.T) {
 		promql      string
 		refused     bool
 	}{{60 * day, 15 * day, month, false}, {2 * hour, 15 * day, evening, true}, {0, 15 * day, month, false}, {7 * hour, 0, evening, false}} {
-		if err := db.Store.Keeper.Keep(t.Context(), c.server, time.Hour); err != nil {
+		if err := db.Store.Retainer.Keep(t.Context(), c.server, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		if err := apply(fmt.Sprint("f", i), c.promql, c.own); refused(err) != c.refused || !c.refused && err != nil {

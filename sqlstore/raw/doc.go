@@ -18,8 +18,8 @@
 // to the region's sequence, and none after it.
 //
 // A Keeper moves them on. Freeze closes the generation that is written to, Seal
-// merges closed generations, Retain gives up what is too old (I6), DropUnused
-// drops the tables that no reader can need any more.
+// merges closed generations, DropUnused drops the tables that no reader can need any
+// more. A Retainer decides which samples are kept: Retain gives up what is too old (I6).
 //
 // # Where a sample is
 //

@@ -19,7 +19,7 @@ import (
 //  2. DropUnused notes which transactions run then. Only they can have a snapshot
 //     from before.
 //  3. When all of these have ended, and the time of grace has passed, it drops
-//     the table. Until then a partition can be taken back (Keeper.Restore).
+//     the table. Until then a partition can be taken back (Retainer.Restore).
 //
 // Transactions are told apart by their virtual ids. After a restart of the server a
 // new transaction may have the id of a noted one; then the drop waits for that one
@@ -29,6 +29,13 @@ import (
 // time wait behind it, so it is short, and a drop that has to wait longer is
 // left for the next time.
 const dropTimeout = 50 * time.Millisecond
+
+// dropper drops the tables that are no longer needed. It is used by all that makes
+// tables unused, by several goroutines and processes at once.
+type dropper struct {
+	db    *pg.DB
+	grace time.Duration // that an unused table is kept
+}
 
 // DropReport is what became of the tables that are no longer needed.
 type DropReport struct {
@@ -46,12 +53,12 @@ type DropReport struct {
 // touched the table yet would find its rows nowhere. So the transactions that
 // ran when the table had become unused are noted, and it is dropped when all
 // of them have ended.
-func (k *Keeper) DropUnused(ctx context.Context) (DropReport, error) {
-	report, err := k.dropUnused(ctx)
+func (d dropper) DropUnused(ctx context.Context) (DropReport, error) {
+	report, err := d.dropUnused(ctx)
 	if err != nil {
 		return report, fmt.Errorf("drop unused tables: %w", pg.Interpret(err))
 	}
-	if _, err := k.db.Pool().Exec(ctx, queries.FlushPrune); err != nil {
+	if _, err := d.db.Pool().Exec(ctx, queries.FlushPrune); err != nil {
 		return report, fmt.Errorf("forget old flushes: %w", pg.Interpret(err))
 	}
 	return report, nil
@@ -60,18 +67,18 @@ func (k *Keeper) DropUnused(ctx context.Context) (DropReport, error) {
 // dropUnused does steps 2 and 3 for every table that is unused. A table that was
 // marked since the last call only gets its list of transactions, and is dropped by a
 // later call.
-func (k *Keeper) dropUnused(ctx context.Context) (DropReport, error) {
+func (d dropper) dropUnused(ctx context.Context) (DropReport, error) {
 	var report DropReport
-	if _, err := k.db.Pool().Exec(ctx, queries.UnusedReaders); err != nil {
+	if _, err := d.db.Pool().Exec(ctx, queries.UnusedReaders); err != nil {
 		return report, err
 	}
 	var due []string
-	if err := k.db.Pool().QueryRow(ctx, queries.UnusedDue, k.dropGrace.Milliseconds()).Scan(&due, &report.Waiting); err != nil {
+	if err := d.db.Pool().QueryRow(ctx, queries.UnusedDue, d.grace.Milliseconds()).Scan(&due, &report.Waiting); err != nil {
 		return report, err
 	}
 	// One that cannot be locked now does not keep the others from being dropped.
 	for _, table := range due {
-		switch done, err := k.drop(ctx, table); {
+		switch done, err := d.drop(ctx, table); {
 		case pg.LockTimedOut(err):
 			report.Waiting++
 		case err != nil:
@@ -88,8 +95,8 @@ func (k *Keeper) dropUnused(ctx context.Context) (DropReport, error) {
 // it is a hot table. Of a partition it says first, with the row of retention locked,
 // that what it holds is gone. One that was taken back meanwhile stays, and done is
 // false.
-func (k *Keeper) drop(ctx context.Context, table string) (done bool, err error) {
-	err = k.db.InTx(ctx, func(tx pgx.Tx) error {
+func (d dropper) drop(ctx context.Context, table string) (done bool, err error) {
+	err = d.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "set local lock_timeout = "+pg.Milliseconds(dropTimeout)); err != nil {
 			return err
 		}

@@ -39,20 +39,20 @@ const (
 	freezeAttempts = 5
 )
 
-// Keeper moves raw samples on in their life: it freezes and seals generations,
-// gives up what is too old, and drops tables. All methods are safe for
+// Keeper moves raw samples on in their life: it freezes and seals generations, and
+// drops their hot tables. All methods are safe for
 // concurrent use, also by several processes.
 type Keeper struct {
+	dropper
 	db           *pg.DB
-	dropGrace    time.Duration // that an unused table is kept
-	mergeSamples int64         // that sealing holds in memory at once
+	mergeSamples int64 // that sealing holds in memory at once
 }
 
 // NewKeeper makes a keeper. A table that is no longer needed is kept for
 // dropGrace before it is dropped; sealing holds mergeSamples samples in memory at
 // once, about 40 bytes each.
 func NewKeeper(db *pg.DB, dropGrace time.Duration, mergeSamples int64) *Keeper {
-	return &Keeper{db: db, dropGrace: dropGrace, mergeSamples: mergeSamples}
+	return &Keeper{dropper: dropper{db: db, grace: dropGrace}, db: db, mergeSamples: mergeSamples}
 }
 
 // Freeze closes the current generation and begins the next one. It returns the

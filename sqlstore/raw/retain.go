@@ -16,7 +16,7 @@ import (
 // them, the views do not show them, and no window that reads them is computed again
 // (I6). Samples before the second are gone. The first is raised before anything is
 // done about it; the second is raised by the transaction that drops. Between the two
-// lies what a person can still take back.
+// lies what a person can still take bacr.
 //
 //	          dropped               earliest                    now
 //	----gone----|----given up----------|----kept-----------------|
@@ -67,17 +67,31 @@ type Retention struct {
 // wrong once.
 func (r Retention) Future() bool { return r.Earliest > r.Now }
 
-// ErrNothingHeld says that no step of retention is held back.
+// ErrNothingHeld says that no step of retention is held bacr.
 var ErrNothingHeld = errors.New("no step of retention is held back")
 
 // ErrNothingToRestore says that all that was given up has been dropped.
 var ErrNothingToRestore = errors.New("nothing can be taken back")
 
+// Retainer decides which samples are kept: it gives up what is too old, and takes that
+// back while it can be. All methods are safe for concurrent use, also by several
+// processes.
+type Retainer struct {
+	db     *pg.DB
+	tables dropper
+}
+
+// NewRetainer makes a retainer. A partition that has been given up is kept for
+// dropGrace before it is dropped.
+func NewRetainer(db *pg.DB, dropGrace time.Duration) *Retainer {
+	return &Retainer{db: db, tables: dropper{db: db, grace: dropGrace}}
+}
+
 // Keep stores how long samples are kept, 0 for no limit, and how long samples that
-// were given up can be taken back. Commands with settings of their own read it. If
+// were given up can be taken bacr. Commands with settings of their own read it. If
 // several processes store different times, the last one counts.
-func (k *Keeper) Keep(ctx context.Context, retention, grace time.Duration) error {
-	if _, err := k.db.Pool().Exec(ctx, queries.RetentionKeep, retention.Milliseconds(), grace.Milliseconds()); err != nil {
+func (r *Retainer) Keep(ctx context.Context, retention, grace time.Duration) error {
+	if _, err := r.db.Pool().Exec(ctx, queries.RetentionKeep, retention.Milliseconds(), grace.Milliseconds()); err != nil {
 		return fmt.Errorf("say how long samples are kept: %w", pg.Interpret(err))
 	}
 	return nil
@@ -91,33 +105,33 @@ func (k *Keeper) Keep(ctx context.Context, retention, grace time.Duration) error
 // The time is committed first (I6). Then the partitions that lie wholly before it are
 // dropped, when the time of grace has passed and no older snapshot can read them; until
 // then the report counts them as waiting.
-func (k *Keeper) Retain(ctx context.Context, keep time.Duration) (RetainReport, error) {
-	report, border, err := k.step(ctx, keep, nil)
+func (r *Retainer) Retain(ctx context.Context, keep time.Duration) (RetainReport, error) {
+	report, border, err := r.step(ctx, keep, nil)
 	if err == nil && report.Held > 0 {
-		if report.Loss, err = k.loss(ctx, report.Held); err == nil && report.Loss.Segments == 0 {
-			report, border, err = k.step(ctx, keep, &report.Held)
+		if report.Loss, err = r.loss(ctx, report.Held); err == nil && report.Loss.Segments == 0 {
+			report, border, err = r.step(ctx, keep, &report.Held)
 		}
 	}
 	if err != nil {
 		return report, err
 	}
-	return k.expire(ctx, report, border)
+	return r.expire(ctx, report, border)
 }
 
 // GiveUp is Retain for a step that a person has confirmed: whatever its length it is
 // not held back, but it goes no further than upTo, ms since the epoch.
-func (k *Keeper) GiveUp(ctx context.Context, keep time.Duration, upTo int64) (RetainReport, error) {
-	report, border, err := k.step(ctx, keep, &upTo)
+func (r *Retainer) GiveUp(ctx context.Context, keep time.Duration, upTo int64) (RetainReport, error) {
+	report, border, err := r.step(ctx, keep, &upTo)
 	if err != nil {
 		return report, err
 	}
-	return k.expire(ctx, report, border)
+	return r.expire(ctx, report, border)
 }
 
 // step raises the time; confirmed is nil, or up to where a person has said yes. What
 // lies before border may be dropped: it is given up, and by the clock of now.
-func (k *Keeper) step(ctx context.Context, keep time.Duration, confirmed *int64) (report RetainReport, border int64, err error) {
-	err = k.db.Pool().QueryRow(ctx, queries.RetentionStep, keep.Milliseconds(), confirmed).Scan(&report.Earliest, &report.Held, &border)
+func (r *Retainer) step(ctx context.Context, keep time.Duration, confirmed *int64) (report RetainReport, border int64, err error) {
+	err = r.db.Pool().QueryRow(ctx, queries.RetentionStep, keep.Milliseconds(), confirmed).Scan(&report.Earliest, &report.Held, &border)
 	if err != nil {
 		return report, 0, fmt.Errorf("give up samples older than %s: %w", keep, pg.Interpret(err))
 	}
@@ -126,12 +140,12 @@ func (k *Keeper) step(ctx context.Context, keep time.Duration, confirmed *int64)
 }
 
 // loss looks what giving up all before a time would take away.
-func (k *Keeper) loss(ctx context.Context, before int64) (Loss, error) {
+func (r *Retainer) loss(ctx context.Context, before int64) (Loss, error) {
 	loss := Loss{To: before}
 	for attempt := 1; ; attempt++ {
-		hot, err := k.unsealed(ctx)
+		hot, err := r.unsealed(ctx)
 		if err == nil {
-			err = k.db.Pool().QueryRow(ctx, queries.OnHots(queries.RetentionLoses, hot), before).Scan(&loss.From, &loss.Segments)
+			err = r.db.Pool().QueryRow(ctx, queries.OnHots(queries.RetentionLoses, hot), before).Scan(&loss.From, &loss.Segments)
 		}
 		if pg.NoTable(err) && attempt < snapshotAttempts {
 			continue // sealed and dropped in between
@@ -144,15 +158,15 @@ func (k *Keeper) loss(ctx context.Context, before int64) (Loss, error) {
 }
 
 // unsealed lists the generations that have hot tables to be read.
-func (k *Keeper) unsealed(ctx context.Context) (generations []int32, err error) {
-	err = k.db.Pool().QueryRow(ctx, queries.SnapshotGenerations).Scan(&generations)
+func (r *Retainer) unsealed(ctx context.Context) (generations []int32, err error) {
+	err = r.db.Pool().QueryRow(ctx, queries.SnapshotGenerations).Scan(&generations)
 	return generations, err
 }
 
 // expire marks the partitions that lie wholly before border as unused, and drops what
 // is due. A partition that the border goes through stays as it is.
-func (k *Keeper) expire(ctx context.Context, report RetainReport, border int64) (RetainReport, error) {
-	partitions, err := k.partitions(ctx)
+func (r *Retainer) expire(ctx context.Context, report RetainReport, border int64) (RetainReport, error) {
+	partitions, err := listPartitions(ctx, r.db.Pool())
 	if err != nil {
 		return report, fmt.Errorf("list partitions: %w", pg.Interpret(err))
 	}
@@ -163,17 +177,21 @@ func (k *Keeper) expire(ctx context.Context, report RetainReport, border int64) 
 		}
 	}
 	if len(expired) > 0 {
-		if _, err := k.db.Pool().Exec(ctx, queries.UnusedAdd, expired); err != nil {
+		if _, err := r.db.Pool().Exec(ctx, queries.UnusedAdd, expired); err != nil {
 			return report, fmt.Errorf("mark %d expired partitions: %w", len(expired), pg.Interpret(err))
 		}
 	}
-	report.Drop, err = k.DropUnused(ctx)
+	report.Drop, err = r.tables.DropUnused(ctx)
 	return report, err
 }
 
 // Retention tells where retention stands.
-func (k *Keeper) Retention(ctx context.Context) (r Retention, err error) {
-	err = k.db.Pool().QueryRow(ctx, queries.RetentionState).Scan(&r.Earliest, &r.Dropped, &r.Kept, &r.SteppedAt,
+func (r *Retainer) Retention(ctx context.Context) (Retention, error) {
+	return retention(ctx, r.db.Pool())
+}
+
+func retention(ctx context.Context, q pg.Querier) (r Retention, err error) {
+	err = q.QueryRow(ctx, queries.RetentionState).Scan(&r.Earliest, &r.Dropped, &r.Kept, &r.SteppedAt,
 		&r.Held, &r.HeldSince, &r.Now, &r.Newest)
 	if err != nil {
 		return r, fmt.Errorf("read where retention stands: %w", pg.Interpret(err))
@@ -182,20 +200,20 @@ func (k *Keeper) Retention(ctx context.Context) (r Retention, err error) {
 }
 
 // Loss tells about what a held step would give up; nothing when none is held.
-func (k *Keeper) Loss(ctx context.Context, r Retention) (Loss, error) {
-	if r.Held < 0 {
+func (r *Retainer) Loss(ctx context.Context, at Retention) (Loss, error) {
+	if at.Held < 0 {
 		return Loss{}, nil
 	}
-	return k.loss(ctx, r.Held)
+	return r.loss(ctx, at.Held)
 }
 
-// Confirm takes the step that is held back, as far as it was when r was read.
+// Confirm takes the step that is held back, as far as it was when at was read.
 // ErrNothingHeld when none is.
-func (k *Keeper) Confirm(ctx context.Context, r Retention) (RetainReport, error) {
-	if r.Held < 0 {
+func (r *Retainer) Confirm(ctx context.Context, at Retention) (RetainReport, error) {
+	if at.Held < 0 {
 		return RetainReport{}, pg.WithHint(ErrNothingHeld, "laminar retention show")
 	}
-	return k.GiveUp(ctx, time.Duration(r.Kept)*time.Millisecond, r.Held)
+	return r.GiveUp(ctx, time.Duration(at.Kept)*time.Millisecond, at.Held)
 }
 
 // Restore takes back what has been given up and not dropped, and returns the time
@@ -204,15 +222,15 @@ func (k *Keeper) Confirm(ctx context.Context, r Retention) (RetainReport, error)
 //
 // The next Retain gives up again what is due then. So the clock, or the setting, that
 // was wrong is to be put right first.
-func (k *Keeper) Restore(ctx context.Context) (was, is int64, err error) {
-	err = k.db.InTx(ctx, func(tx pgx.Tx) error {
+func (r *Retainer) Restore(ctx context.Context) (was, is int64, err error) {
+	err = r.db.InTx(ctx, func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, queries.RetentionRestore).Scan(&was, &is); err != nil {
 			return err
 		}
 		if was == is {
 			return ErrNothingToRestore
 		}
-		partitions, err := partitionsOf(ctx, tx)
+		partitions, err := listPartitions(ctx, tx)
 		if err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ func newKeeping(t *testing.T, days int, grace time.Duration) *keeping {
 	t.Helper()
 	db := sqltest.New(t)
 	k := &keeping{TB: t, people: db.Pool(t), store: db.Store(t)}
-	if err := k.store.Keeper.Keep(t.Context(), keep, grace); err != nil {
+	if err := k.store.Retainer.Keep(t.Context(), keep, grace); err != nil {
 		t.Fatal(err)
 	}
 	k.today = segment.Bucket(k.realClock())
@@ -107,7 +107,7 @@ func (k *keeping) samples() (n int) {
 // retain applies retention and says what must then be given up.
 func (k *keeping) retain(wantEarliest, wantHeld int64) raw.RetainReport {
 	k.Helper()
-	report, err := k.store.Keeper.Retain(k.Context(), keep)
+	report, err := k.store.Retainer.Retain(k.Context(), keep)
 	if err != nil {
 		k.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestClockAheadGivesUpNothing(t *testing.T) {
 	if report.Loss.From > k.at(-15) || report.Loss.To != k.at(15) || report.Loss.Segments < 10 {
 		t.Errorf("about to be given up: %+v", report.Loss)
 	}
-	state, err := k.store.Keeper.Retention(t.Context())
+	state, err := k.store.Retainer.Retention(t.Context())
 	if err != nil || state.Held != k.at(15) || state.HeldSince <= k.at(29) || state.Future() {
 		t.Errorf("retention stands at %+v, %v", state, err)
 	}
@@ -182,11 +182,11 @@ func TestClockBehind(t *testing.T) {
 // dropped is named when it is too late.
 func TestConfirmAndRestore(t *testing.T) {
 	k := newKeeping(t, 15, time.Hour)
-	keeper := k.store.Keeper
-	if _, err := keeper.Confirm(t.Context(), raw.Retention{Held: -1}); !errors.Is(err, raw.ErrNothingHeld) {
+	retainer := k.store.Retainer
+	if _, err := retainer.Confirm(t.Context(), raw.Retention{Held: -1}); !errors.Is(err, raw.ErrNothingHeld) {
 		t.Errorf("confirmed nothing: %v", err)
 	}
-	if _, _, err := keeper.Restore(t.Context()); !errors.Is(err, raw.ErrNothingToRestore) {
+	if _, _, err := retainer.Restore(t.Context()); !errors.Is(err, raw.ErrNothingToRestore) {
 		t.Errorf("restored nothing: %v", err)
 	}
 	k.retain(k.at(-15), 0)
@@ -195,11 +195,11 @@ func TestConfirmAndRestore(t *testing.T) {
 	k.retain(k.at(-15), k.at(-5))
 	confirm := func() {
 		t.Helper()
-		held, err := keeper.Retention(t.Context())
+		held, err := retainer.Retention(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		report, err := keeper.Confirm(t.Context(), held)
+		report, err := retainer.Confirm(t.Context(), held)
 		if err != nil || report.Earliest != k.at(-5) || len(report.Drop.Dropped) != 0 {
 			t.Fatalf("confirmed: %+v, %v", report, err)
 		}
@@ -209,11 +209,11 @@ func TestConfirmAndRestore(t *testing.T) {
 		t.Errorf("%d samples after the step, want 7", n)
 	}
 	// What is given up and hot is not lost by sealing, either.
-	if _, err := keeper.Seal(t.Context(), raw.SealOptions{Force: true}); err != nil {
+	if _, err := k.store.Keeper.Seal(t.Context(), raw.SealOptions{Force: true}); err != nil {
 		t.Fatal(err)
 	}
 	k.noon(0)
-	was, is, err := keeper.Restore(t.Context())
+	was, is, err := retainer.Restore(t.Context())
 	if err != nil || was != k.at(-5) || is != 0 {
 		t.Errorf("restored from day %d to %d, %v", (was-k.today)/segment.BucketMillis, is, err)
 	}
@@ -231,7 +231,7 @@ func TestConfirmAndRestore(t *testing.T) {
 	if report := k.retain(k.at(-5), 0); len(report.Drop.Dropped) != 10 {
 		t.Errorf("dropped %v, want ten days", report.Drop.Dropped)
 	}
-	_, is, err = keeper.Restore(t.Context())
+	_, is, err = retainer.Restore(t.Context())
 	if !errors.Is(err, raw.ErrNothingToRestore) || is != k.at(-5) || !strings.Contains(err.Error(), time.UnixMilli(is).UTC().Format(time.RFC3339)) {
 		t.Errorf("restored what is dropped: day %d, %v", (is-k.today)/segment.BucketMillis, err)
 	}
@@ -248,11 +248,11 @@ func TestFutureEarliest(t *testing.T) {
 	if report := k.retain(k.at(15), 0); len(report.Drop.Dropped) != 0 {
 		t.Errorf("dropped %v, want nothing while the time is in the future", report.Drop.Dropped)
 	}
-	state, err := k.store.Keeper.Retention(t.Context())
+	state, err := k.store.Retainer.Retention(t.Context())
 	if err != nil || !state.Future() {
 		t.Errorf("retention stands at %+v, %v: want it in the future", state, err)
 	}
-	if _, is, err := k.store.Keeper.Restore(t.Context()); err != nil || is != 0 {
+	if _, is, err := k.store.Retainer.Restore(t.Context()); err != nil || is != 0 {
 		t.Errorf("restored to %d, %v", is, err)
 	}
 	k.retain(k.at(-15), 0)
@@ -266,7 +266,7 @@ func TestFutureEarliest(t *testing.T) {
 func TestShorterRetentionIsHeldBack(t *testing.T) {
 	k := newKeeping(t, 15, 0)
 	k.retain(k.at(-15), 0)
-	report, err := k.store.Keeper.Retain(t.Context(), 24*time.Hour)
+	report, err := k.store.Retainer.Retain(t.Context(), 24*time.Hour)
 	if err != nil || report.Held != k.at(-1) || report.Earliest != k.at(-15) || len(report.Drop.Dropped) != 0 {
 		t.Errorf("kept for a day: %+v, %v", report, err)
 	}

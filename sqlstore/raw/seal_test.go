@@ -166,7 +166,7 @@ func (m *rawModel) retain(before int64) raw.RetainReport {
 	m.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	report, err := m.store.Keeper.GiveUp(ctx, time.Millisecond, before)
+	report, err := m.store.Retainer.GiveUp(ctx, time.Millisecond, before)
 	if err != nil {
 		m.Fatal(err)
 	}

@@ -195,7 +195,7 @@ func useAs(t *testing.T, cfg sqlstore.Config) {
 			t.Errorf("%s: seal says %+v, %v", step, report, err)
 		}
 	}
-	if report, err := store.Keeper.GiveUp(ctx, time.Millisecond, sqltest.Day+3*86_400_000); err != nil || len(report.Drop.Dropped) != 1 {
+	if report, err := store.Retainer.GiveUp(ctx, time.Millisecond, sqltest.Day+3*86_400_000); err != nil || len(report.Drop.Dropped) != 1 {
 		t.Errorf("retention says %+v, %v", report, err)
 	}
 }

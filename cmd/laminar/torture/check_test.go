@@ -265,7 +265,7 @@ func (l *look) stored(f *flow) map[int64]map[string]float64 {
 // retain lets retention give up samples. The windows that cannot be rebuilt
 // afterwards must stay as they are (I6).
 func (sim *simulation) retain(o op) {
-	report, err := sim.store.Keeper.GiveUp(sim.t.ctx, time.Millisecond, origin+o.To)
+	report, err := sim.store.Retainer.GiveUp(sim.t.ctx, time.Millisecond, origin+o.To)
 	sim.must(err)
 	if want := (pane.Windows{Every: day}).Last(origin + o.To); report.Earliest < want {
 		sim.t.broken("I6", "retention keeps samples from %s on, asked for %s", when(report.Earliest), when(want))
