@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -31,7 +32,7 @@ import (
 const (
 	// stallAfter is how long a failure that may pass by itself lasts before it is
 	// noted in the catalogue.
-	stallAfter = 3 * time.Second
+	stallAfter = 5 * time.Second
 	// stallAgain is how often it is noted again that a flow still stands.
 	stallAgain = 3 * time.Second
 	// stallTimeout bounds the writing of it, which must not hold up rounds.
@@ -59,13 +60,24 @@ func (g *fenceGroup) stands(id progress.FlowID, f *owned, err error, passes bool
 }
 
 // setAside takes a flow that has failed by itself out of the rounds of the others.
-// It is not tried at all before takeAgainAfter has passed.
+// It is not tried at all before takeAgainAfter has passed, or retryAfter where the
+// reason may go away by itself: such a flow must have been tried several times
+// before stallAfter makes its failure one that lasts.
 func (g *fenceGroup) setAside(id progress.FlowID, f *owned, err error) {
-	g.log.Error("flow stands still; trying again", "flow", f.title, "group", g.name, "err", err)
+	level, again, passing := slog.LevelError, takeAgainAfter, passes(err)
+	if passing {
+		level, again = slog.LevelWarn, retryAfter
+	}
+	g.log.Log(context.Background(), level, "flow stands still; trying again", "flow", f.title, "group", g.name, "err", err)
 	g.metrics.roundErrors.WithLabelValues(g.name).Inc()
 	f.broken, f.apart = true, true
-	f.takeAfter = g.cfg.Now().Add(takeAgainAfter)
-	g.stands(id, f, err, errors.Is(err, sequence.ErrUnavailable) || errors.Is(err, sequence.ErrSnapshotGone))
+	f.takeAfter = g.cfg.Now().Add(again)
+	g.stands(id, f, err, passing)
+}
+
+// passes reports whether a failure may go away without anybody's doing.
+func passes(err error) bool {
+	return errors.Is(err, sequence.ErrUnavailable) || errors.Is(err, sequence.ErrSnapshotGone)
 }
 
 // roundFailed notes that a round of several flows has failed. If the error names a
@@ -75,7 +87,7 @@ func (g *fenceGroup) setAside(id progress.FlowID, f *owned, err error) {
 func (g *fenceGroup) roundFailed(err error) {
 	var own *round.FlowError
 	blamed := errors.As(err, &own)
-	passing := errors.Is(err, sequence.ErrUnavailable) || errors.Is(err, sequence.ErrSnapshotGone)
+	passing := passes(err)
 	for id, f := range g.flows {
 		switch {
 		case f.broken && f.apart && f.fails.err != nil:

@@ -248,8 +248,8 @@ func TestExposure(t *testing.T) {
 	}
 	_, port, _ := strings.Cut(in.Addr, ":")
 	in.BeginWith("serve", "--data-dir", in.Dir, "--listen", "0.0.0.0:"+port, "--web.config.file", web)
-	get := func(user string) (int, error) {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+in.Addr+"/-/ready", http.NoBody)
+	get := func(path, user string) (int, error) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+in.Addr+path, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -264,15 +264,15 @@ func TestExposure(t *testing.T) {
 	}
 	deadline := time.Now().Add(60 * time.Second)
 	for {
-		if _, err := get(""); err == nil {
+		if code, err := get("/-/ready", ""); err == nil && code == http.StatusOK { // probes have no login
 			break
 		} else if time.Now().After(deadline) {
-			t.Fatal(err)
+			t.Fatalf("not ready: %d, %v", code, err)
 		}
 		time.Sleep(50 * time.Millisecond) // between two questions
 	}
 	for user, want := range map[string]int{"": http.StatusUnauthorized, "writer": http.StatusOK, "reader": http.StatusUnauthorized} {
-		if code, err := get(user); err != nil || code != want {
+		if code, err := get("/metrics", user); err != nil || code != want {
 			t.Errorf("as user %q: %d, %v; want %d", user, code, err, want)
 		}
 	}
