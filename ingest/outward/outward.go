@@ -31,7 +31,7 @@ const logEvery = time.Second
 // own texts, which name nothing.
 var stored = []error{
 	sequence.ErrCommitUnknown, sequence.ErrBadContent, sequence.ErrHistoryChanged, sequence.ErrFenced,
-	sequence.ErrSnapshotGone, sequence.ErrRegionGone, sequence.ErrUnavailable,
+	sequence.ErrSnapshotGone, sequence.ErrRegionGone, sequence.ErrUnavailable, sequence.ErrLocked,
 }
 
 // Door turns errors into public texts. It is safe for use from several

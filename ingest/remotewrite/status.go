@@ -47,6 +47,7 @@ func status(err error) (code int, retry bool) {
 		errors.Is(err, ingest.ErrTooLongAgo),       // the caches are new the next time
 		errors.Is(err, ingest.ErrForgotten),        // the caches are new the next time
 		errors.Is(err, sequence.ErrUnavailable),    // no database
+		errors.Is(err, sequence.ErrLocked),         // others hold what is written to
 		errors.Is(err, sequence.ErrCommitUnknown),  // resending is harmless (I2)
 		errors.Is(err, sequence.ErrHistoryChanged), // a failover is under way
 		errors.Is(err, sequence.ErrSnapshotGone),   // transient

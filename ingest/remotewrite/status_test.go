@@ -46,6 +46,7 @@ func TestStatus(t *testing.T) {
 		{"ErrFenced", sequence.ErrFenced, 503, true},
 		{"ErrHistoryChanged", sequence.ErrHistoryChanged, 503, true},
 		{"ErrUnavailable", sequence.ErrUnavailable, 503, true},
+		{"ErrLocked", sequence.ErrLocked, 503, true},
 		{"ErrBadContent", sequence.ErrBadContent, 400, false},
 	}
 	covered := make(map[string]bool)
