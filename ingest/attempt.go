@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"laminar/ingest/refusal"
 	"laminar/sequence"
 )
 
@@ -75,7 +76,7 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 	if missed {
 		f.metrics.missed.Inc()
 	}
-	bounds := boundsAt(fl.Now, fl.Earliest, f.cfg.Limits)
+	bounds := refusal.TimesAt(fl.Now, fl.Earliest, f.cfg.Limits)
 	d.refuseOutside(bounds, f.metrics.refuse)
 	d.settle(0)
 	found, err := f.findSeries(ctx, tx, d)
@@ -95,7 +96,7 @@ func (f *flusher) attempt(ctx context.Context, d *draft) (*Commit, error) {
 			return nil, fmt.Errorf("flush region %d: %w", f.region, err)
 		}
 	}
-	zeros, err := d.inject(bounds.earliest)
+	zeros, err := d.inject(bounds.Earliest)
 	if err != nil {
 		return nil, fmt.Errorf("flush region %d: %w", f.region, err)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"laminar/ingest/ingesttest"
-	"laminar/sequence/segment"
+	"laminar/ingest/refusal"
 )
 
 // The shape the figures of the documents are about: 10,000 series, 2,000 samples
@@ -83,7 +83,7 @@ func benchBatches(b *testing.B) (*Ingester, []*batch) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		in.times = timeBounds{latest: segment.MaxTime}
+		in.times = refusal.AnyTime()
 		for i := from; i < from+benchRequest; i++ {
 			e := ts(fmt.Sprintf("__name__ node_metric_%d_total cpu %d instance host-%d.example.org:9100 job node mode idle", i/50%100, i%50, i/5000),
 				at(1_700_000_000_000, float64(i)*1.5))
@@ -91,7 +91,7 @@ func benchBatches(b *testing.B) (*Ingester, []*batch) {
 				b.Fatal(err)
 			}
 		}
-		batches = append(batches, in.take(1))
+		batches = append(batches, in.batches.take(1))
 		in.End()
 	}
 	return d.Ingester, batches

@@ -26,7 +26,7 @@ type Outcome struct {
 func (in *Intake) Commit() (Outcome, error) {
 	g := in.g
 	// The intake's own refusals are counted here, a flush counts its own.
-	for reason, n := range in.refused.count {
+	for reason, n := range in.refused.Count {
 		g.metrics.refuse(reason, n)
 	}
 	g.metrics.exemplars.Add(float64(in.accepted.Exemplars))
@@ -36,11 +36,11 @@ func (in *Intake) Commit() (Outcome, error) {
 		return Outcome{Written: written}, err
 	}
 	written.add(in.accepted)
-	out := Outcome{Written: written, Refused: in.refused.total()}
+	out := Outcome{Written: written, Refused: in.refused.Total()}
 	dropped := in.verdicts.Count(g.registry.replicas)
 	switch {
 	case out.Refused > 0:
-		out.Why = in.refused.text(g.cfg.Limits)
+		out.Why = in.refused.Text(g.cfg.Limits)
 	case dropped > 0 && in.samples == 0:
 		out.NotElected = true
 	}
@@ -52,18 +52,16 @@ func (in *Intake) Commit() (Outcome, error) {
 // the batches are still written: nothing calls a flush back.
 func (in *Intake) submit(ctx context.Context) (written Tally, err error) {
 	g, req := in.g, newRequest()
-	held := in.bytes()
+	held := in.batches.bytes()
 	if held == 0 {
 		return Tally{}, nil
 	}
-	// From here on every batch gives back its own part.
-	in.Free(in.charged - held)
-	in.held, in.charged, in.spare = in.held-held, 0, 0
+	in.hold.HandOver(held)
 	// One more than there are batches, so that the request cannot be done
 	// before the last is handed over.
 	req.pending.Store(1)
 	for _, f := range g.flushers {
-		b := in.take(f.region)
+		b := in.batches.take(f.region)
 		if b == nil {
 			continue
 		}
@@ -82,6 +80,6 @@ func (in *Intake) submit(ctx context.Context) (written Tally, err error) {
 	case <-ctx.Done():
 		return Tally{}, fmt.Errorf("wait for the commit: %w", context.Cause(ctx))
 	}
-	in.refused.merge(&req.refused)
+	in.refused.Merge(&req.refused)
 	return req.written, req.err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"laminar/ingest/metadata"
+	"laminar/ingest/refusal"
 	"laminar/ingest/replica"
 	"laminar/sequence"
 )
@@ -18,15 +19,15 @@ type Config struct {
 	// Regions is the installation's number of regions, 1 to sequence.MaxRegions.
 	Regions int
 
-	Limits Limits
+	Limits refusal.Limits
 
 	// BufferBytes bounds the memory of requests under way, from before their
 	// first byte is read to the commit. Beyond it requests are refused with
-	// ErrBusy. Default 128 MiB.
+	// budget.ErrBusy. Default 128 MiB.
 	BufferBytes int64
 
 	// MaxRequests bounds how many requests may be under way. Beyond it they are
-	// refused with ErrBusy before they are read. Default 512.
+	// refused with budget.ErrBusy before they are read. Default 512.
 	MaxRequests int
 
 	// FlushSamples closes a flush that has as many samples; later requests
@@ -77,23 +78,6 @@ type Config struct {
 
 	Logger     *slog.Logger          // default: slog.Default()
 	Registerer prometheus.Registerer // default: metrics are kept but not registered
-}
-
-// Limits is what is refused, whichever protocol brings it.
-type Limits struct {
-	Labels     int           // labels of a series, its name included; default 64
-	LabelBytes int           // all names and values of a series' labels; default 2,000
-	Ahead      time.Duration // how far a sample may be ahead of the database's clock; default 10 min
-	Age        time.Duration // how far a sample may be behind the database's clock; 0 is no limit
-
-	// What follows bounds the series that are remembered; 0 is no limit. Beyond it
-	// samples of further series are refused; those that are known go on.
-	Series         int
-	SeriesOfMetric int   // of one metric
-	SeriesBytes    int64 // memory that they and their labels take, about
-	// NewSeries is how many series may be created in the database in a minute. It
-	// is counted when they are committed, so one flush may go beyond it.
-	NewSeries int
 }
 
 // The defaults that a user sees.

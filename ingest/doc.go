@@ -40,7 +40,7 @@
 //     either its own position or one that it has to catch up with.
 //   - Content that the database refuses fails the flush, not the requests beside
 //     it: each is written by itself, and only the one at fault is refused.
-//   - Too much at once is refused before memory is taken (ErrBusy).
+//   - Too much at once is refused before memory is taken (budget.ErrBusy).
 //
 // # Ownership
 //

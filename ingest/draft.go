@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"laminar/ingest/refusal"
 	"laminar/sequence"
 	"laminar/sequence/nativehist"
 )
@@ -286,8 +287,8 @@ func (d *draft) inject(earliest int64) (n int, err error) {
 // exception: requests check against what is known of both before they come here,
 // and only the flush, which reads the database's clock and what retention has given
 // up in its own transaction, knows for certain.
-func (d *draft) refuseOutside(bounds timeBounds, count func(Reason, int)) {
-	outside := func(t int64) bool { return !bounds.hold(t) }
+func (d *draft) refuseOutside(bounds refusal.Times, count func(refusal.Reason, int)) {
+	outside := func(t int64) bool { return !bounds.Hold(t) }
 	if !slices.ContainsFunc(d.metrics, func(m draftMetric) bool { return outside(m.minT) || outside(m.maxT) }) {
 		return
 	}
@@ -300,9 +301,9 @@ func (d *draft) refuseOutside(bounds timeBounds, count func(Reason, int)) {
 			if smp.series.id == 0 {
 				unborn[smp.series] = true
 			}
-			reason := bounds.reason(smp.t)
-			b.request.refuse(reason, 1, func() Example {
-				return Example{Series: smp.series.spell(), t: smp.t, hasT: true}
+			reason := bounds.Reason(smp.t)
+			b.request.refuse(reason, 1, func() refusal.Example {
+				return refusal.Example{Series: smp.series.spell(), T: smp.t, HasT: true}
 			})
 			count(reason, 1)
 			return true

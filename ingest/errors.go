@@ -2,16 +2,9 @@ package ingest
 
 import "errors"
 
-// Why a request was not stored; the others come from package sequence. Sending
-// it again may help in every case but ErrTooLarge.
+// Why a request was not stored; the others come from packages budget and sequence.
+// Sending it again may help.
 var (
-	// ErrBusy: too many requests are under way, or those that are take too much
-	// memory.
-	ErrBusy = errors.New("too much is under way")
-
-	// ErrTooLarge: the request takes more memory than any may.
-	ErrTooLarge = errors.New("request takes too much memory when it is read")
-
 	// ErrClosed: Run has ended or is about to.
 	ErrClosed = errors.New("ingest is shutting down")
 

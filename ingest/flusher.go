@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"laminar/ingest/refusal"
 	"laminar/sequence"
 )
 
@@ -97,7 +98,7 @@ func (f *flusher) finish(b *batch, err error) {
 		f.metrics.samples.Add(float64(len(b.samples)))
 		f.metrics.histograms.Add(float64(len(b.payloads)))
 	} else if errors.Is(err, sequence.ErrBadContent) {
-		f.metrics.refuse(Refused, len(b.samples))
+		f.metrics.refuse(refusal.ByDatabase, len(b.samples))
 	}
 	b.finish(err)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"laminar/ingest/refusal"
 	"laminar/ingest/replica"
 	"laminar/sequence"
 	"laminar/sequence/series"
@@ -256,7 +257,7 @@ func TestSeriesOfPairs(t *testing.T) {
 	if !errors.Is(err, errRefused) || written != (Tally{Samples: 1}) {
 		t.Errorf("answered %v, %+v written", err, written)
 	}
-	if n := testutil.ToFloat64(d.metrics.rejected.WithLabelValues(string(DuplicateLabel))); n != 1 {
+	if n := testutil.ToFloat64(d.metrics.rejected.WithLabelValues(string(refusal.DuplicateLabel))); n != 1 {
 		t.Errorf("%v samples are refused for a label that stands twice, want 1", n)
 	}
 }
@@ -268,7 +269,7 @@ func canonicalOf(labels string) []byte {
 	for i := 0; i < len(list); i += 2 {
 		raw = append(raw, series.RawLabel{Name: []byte(list[i]), Value: []byte(list[i+1])})
 	}
-	canonical, _, _ := canonicalize(nil, raw, Limits{Labels: 64, LabelBytes: 2000})
+	canonical, _, _ := refusal.Canonical(nil, raw, refusal.Limits{Labels: 64, LabelBytes: 2000})
 	return canonical
 }
 
@@ -284,7 +285,7 @@ func TestTooManyReplicas(t *testing.T) {
 	g := newTestRegistry(1)
 	g.clusterLabel, g.replicaLabel, g.replicas = "c", "r", h
 	labels := []series.RawLabel{{Name: []byte("c"), Value: []byte("c")}, {Name: []byte("__name__"), Value: []byte("m")}, {Name: []byte("r"), Value: []byte("one more")}}
-	if _, refused := g.spelled("x", labels); refused != TooManyReplicas || len(g.series) != 0 {
+	if _, refused := g.spelled("x", labels); refused != refusal.TooManyReplicas || len(g.series) != 0 {
 		t.Errorf("one more is refused for %q", refused)
 	}
 }
@@ -303,7 +304,7 @@ func TestBadReplicas(t *testing.T) {
 	if !errors.Is(err, errRefused) || written != (Tally{Samples: 1}) || !strings.Contains(err.Error(), "refused 6 samples") {
 		t.Errorf("answered %v, %+v written", err, written)
 	}
-	for reason, want := range map[Reason]float64{InvalidUTF8: 2, ZeroByte: 1, LabelsTooLong: 1, DuplicateLabel: 1, NoName: 1} {
+	for reason, want := range map[refusal.Reason]float64{refusal.InvalidUTF8: 2, refusal.ZeroByte: 1, refusal.LabelsTooLong: 1, refusal.DuplicateLabel: 1, refusal.NoName: 1} {
 		if n := testutil.ToFloat64(d.metrics.rejected.WithLabelValues(string(reason))); n != want {
 			t.Errorf("%v samples are refused for %s, want %v", n, reason, want)
 		}

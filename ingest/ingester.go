@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"laminar/ingest/budget"
 	"laminar/ingest/metadata"
 	"laminar/ingest/replica"
 	"laminar/sequence"
@@ -22,7 +23,7 @@ type Ingester struct {
 	log      *slog.Logger
 	metrics  *metrics
 	registry *registry
-	budget   *budget
+	budget   *budget.Budget
 	traffic  traffic
 	clock    dbClock
 	metadata *metadata.Keeper // nil when it is not kept
@@ -41,7 +42,7 @@ func New(store Store, cfg Config) (*Ingester, error) {
 		cfg:      cfg,
 		log:      cfg.Logger,
 		registry: newRegistry(cfg.Regions, cfg.Limits),
-		budget:   &budget{max: cfg.BufferBytes},
+		budget:   budget.New(cfg.BufferBytes),
 	}
 	if g.metrics, err = newMetrics(cfg.Registerer, g); err != nil {
 		return nil, fmt.Errorf("ingest: register metrics: %w", err)

@@ -13,7 +13,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"laminar/ingest/budget"
 	"laminar/ingest/ingesttest"
+	"laminar/ingest/refusal"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
@@ -45,7 +47,7 @@ func TestOneCommitServesMany(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "that all requests wait", func() bool { return d.budget.used.Load() == senders*(requestBytes+bytesPerSample) })
+	eventually(t, "that all requests wait", func() bool { return d.budget.Used() == senders*(budget.RequestBytes+bytesPerSample) })
 	release()
 	group.Wait()
 	if d.store.Commits > 2 {
@@ -69,8 +71,8 @@ func TestBackPressure(t *testing.T) {
 		}
 		first <- d.post(list...)
 	}()
-	eventually(t, "that the first request waits", func() bool { return d.budget.used.Load() == requestBytes+100*bytesPerSample })
-	if err := d.post(good); !errors.Is(err, ErrBusy) {
+	eventually(t, "that the first request waits", func() bool { return d.budget.Used() == budget.RequestBytes+100*bytesPerSample })
+	if err := d.post(good); !errors.Is(err, budget.ErrBusy) {
 		t.Errorf("answered %v", err)
 	}
 	release()
@@ -107,7 +109,7 @@ func TestOnlyTheGuiltySuffers(t *testing.T) {
 			answers[i] = d.post(ts("__name__ m job "+job, at(int64(i), 1)), ts("__name__ shared", at(5, float64(7))))
 		})
 	}
-	eventually(t, "that all requests wait", func() bool { return d.budget.used.Load() == 6*requestBytes+12*bytesPerSample })
+	eventually(t, "that all requests wait", func() bool { return d.budget.Used() == 6*budget.RequestBytes+12*bytesPerSample })
 	release()
 	group.Wait()
 	for i, err := range answers {
@@ -118,7 +120,7 @@ func TestOnlyTheGuiltySuffers(t *testing.T) {
 	if n := len(d.store.Content()); n != 6 {
 		t.Errorf("%d samples stored, want 6", n)
 	}
-	if n := testutil.ToFloat64(d.metrics.rejected.WithLabelValues(string(Refused))); n != 2 {
+	if n := testutil.ToFloat64(d.metrics.rejected.WithLabelValues(string(refusal.ByDatabase))); n != 2 {
 		t.Errorf("%v samples counted as refused by the database, want 2", n)
 	}
 }
@@ -343,7 +345,7 @@ func TestEndAnswersEveryone(t *testing.T) {
 	for i := range 2 {
 		go func() { answers <- d.post(ts(fmt.Sprintf("__name__ m i %d", i), at(1, 1))) }()
 	}
-	eventually(t, "that both requests wait", func() bool { return g.budget.used.Load() == 2*(requestBytes+bytesPerSample) })
+	eventually(t, "that both requests wait", func() bool { return g.budget.Used() == 2*(budget.RequestBytes+bytesPerSample) })
 	cancel()
 	eventually(t, "that the buffer is closed", func() bool {
 		g.flushers[0].buf.mu.Lock()
@@ -376,7 +378,7 @@ func TestEndDoesNotWaitForEver(t *testing.T) {
 	defer d.store.Hold(1)()
 	answers := make(chan error, 1)
 	go func() { answers <- d.post(good) }()
-	eventually(t, "that the request waits", func() bool { return g.budget.used.Load() == requestBytes+bytesPerSample })
+	eventually(t, "that the request waits", func() bool { return g.budget.Used() == budget.RequestBytes+bytesPerSample })
 	cancel()
 	if err := <-answers; !errors.Is(err, context.Canceled) {
 		t.Errorf("answered %v", err)
@@ -424,7 +426,7 @@ func TestConcurrentWriters(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	for _, cfg := range []Config{{}, {Regions: 1025}, {Regions: 1, FlushSamples: -1}, {Regions: 1, Limits: Limits{Labels: -1}}} {
+	for _, cfg := range []Config{{}, {Regions: 1025}, {Regions: 1, FlushSamples: -1}, {Regions: 1, Limits: refusal.Limits{Labels: -1}}} {
 		if _, err := New(storeOf{ingesttest.New(1)}, cfg); err == nil {
 			t.Errorf("%+v was accepted", cfg)
 		}

@@ -8,8 +8,9 @@ import (
 
 	"github.com/prometheus/prometheus/model/histogram"
 
+	"laminar/ingest/budget"
+	"laminar/ingest/refusal"
 	"laminar/ingest/replica"
-	"laminar/sequence"
 	"laminar/sequence/nativehist"
 	"laminar/sequence/series"
 )
@@ -43,15 +44,12 @@ type Intake struct {
 	g        *Ingester
 	ctx      context.Context // the request's; elections end with it
 	arrived  bool            // the traffic has been told
-	times    timeBounds      // what samples may have, as far as is known
+	times    refusal.Times   // what samples may have, as far as is known
 	now      int64           // the metadata keeper's clock
-	batches  []*batch        // by region - 1, nil where nothing came
-	samples  int             // accepted, histograms among them
-	held     int64           // bytes counted against the budget, those of batches included
-	charged  int64           // of these, reserved for batches
-	spare    int64           // of these, not needed yet
-	over     bool            // the request may go beyond the budget
-	refused  refusals
+	batches  batches
+	samples  int         // accepted, histograms among them
+	hold     budget.Hold // of the ingester's memory
+	refused  refusal.Collected
 	accepted Tally // what is answered for as written though no flush counts it
 	badStart int   // start timestamps that cannot be
 	verdicts replica.Verdicts
@@ -68,25 +66,25 @@ type Sample struct {
 var intakePool = sync.Pool{New: func() any { return new(Intake) }}
 
 // Begin begins a request, before its body is read: flushes wait a moment for
-// requests that are on their way. ctx ends with the request. ErrBusy says that as
+// requests that are on their way. ctx ends with the request. budget.ErrBusy says that as
 // many are under way as may be, or that they leave no memory for another.
 func (g *Ingester) Begin(ctx context.Context) (*Intake, error) {
 	if g.requests.Add(1) > int64(g.cfg.MaxRequests) {
 		g.requests.Add(-1)
-		return nil, fmt.Errorf("%w: %d requests, the most that are allowed", ErrBusy, g.cfg.MaxRequests)
+		return nil, fmt.Errorf("%w: %d requests, the most that are allowed", budget.ErrBusy, g.cfg.MaxRequests)
 	}
-	over := false
-	if !g.budget.take(requestBytes, &over) {
+	hold, err := g.budget.Begin()
+	if err != nil {
 		g.requests.Add(-1)
-		return nil, ErrBusy
+		return nil, err
 	}
 	g.traffic.enter()
 	in := intakePool.Get().(*Intake)
 	in.g, in.ctx, in.arrived = g, ctx, false
-	in.samples, in.refused, in.accepted, in.badStart = 0, refusals{}, Tally{}, 0
-	in.held, in.charged, in.spare, in.over = requestBytes, 0, 0, over
+	in.samples, in.refused, in.accepted, in.badStart = 0, refusal.Collected{}, Tally{}, 0
+	in.hold = hold
 	if len(in.batches) != g.cfg.Regions {
-		in.batches = make([]*batch, g.cfg.Regions)
+		in.batches = make(batches, g.cfg.Regions)
 	}
 	return in, nil
 }
@@ -105,16 +103,10 @@ func (in *Intake) Received() {
 func (in *Intake) End() {
 	g := in.g
 	in.arrive()
-	for i, b := range in.batches {
-		if b != nil {
-			b.release()
-			in.batches[i] = nil
-		}
-	}
+	in.batches.release()
 	in.verdicts = in.verdicts[:0]
-	g.budget.give(in.held)
-	g.budget.within(&in.over)
-	in.g, in.ctx, in.held = nil, nil, 0
+	in.hold.End()
+	in.g, in.ctx = nil, nil
 	intakePool.Put(in)
 	g.traffic.leave()
 	g.requests.Add(-1)
@@ -128,6 +120,14 @@ func (in *Intake) arrive() {
 	}
 }
 
+// Reserve counts n bytes that the request holds against the ingester's memory
+// until Free, or until it ends. budget.ErrBusy says that there is no room,
+// budget.ErrTooLarge that there never is for a request of its size.
+func (in *Intake) Reserve(n int64) error { return in.hold.Reserve(n) }
+
+// Free gives back what Reserve has counted.
+func (in *Intake) Free(n int64) { in.hold.Free(n) }
+
 // Seed is the seed of the hashes that protocols make: of the keys of Candidates
 // and of texts for metadata.Hash.
 func (in *Intake) Seed() maphash.Seed { return in.g.registry.seed }
@@ -139,7 +139,7 @@ func (in *Intake) Seed() maphash.Seed { return in.g.registry.seed }
 // A series that is not known is created by the first of its samples that is added
 // and not refused. So the samples of a spelling are added before the next one is
 // resolved, and while the labels stand in memory.
-func (in *Intake) Resolve(table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (sp *Spelling, refused Reason) {
+func (in *Intake) Resolve(table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (sp *Spelling, refused refusal.Reason) {
 	if refused = in.g.registry.resolve(&in.fresh, table, hash, key, labels); refused != "" {
 		return nil, refused
 	}
@@ -149,17 +149,17 @@ func (in *Intake) Resolve(table *Spellings, hash uint32, key []byte, labels []se
 // Oversized says which limit the labels of a series exceed so far that there is no
 // need to look at them, "" for none. It is for protocols whose messages name one
 // text many times: a key of such labels may take more memory than the message.
-func (in *Intake) Oversized(labels []series.RawLabel) Reason {
+func (in *Intake) Oversized(labels []series.RawLabel) refusal.Reason {
 	l := &in.g.cfg.Limits
 	if len(labels) > in.LabelsWanted() {
-		return TooManyLabels
+		return refusal.TooManyLabels
 	}
 	size := 0
 	for _, lb := range labels {
 		size += len(lb.Name) + len(lb.Value)
 	}
 	if size > 2*l.LabelBytes { // the replica's label has a limit of its own
-		return LabelsTooLong
+		return refusal.LabelsTooLong
 	}
 	return ""
 }
@@ -171,9 +171,9 @@ func (in *Intake) LabelsWanted() int { return in.g.cfg.Limits.Labels + 2 }
 
 // Metric is the name of the metric of labels whose series is not needed, and so
 // not created. It checks them as Resolve does; their order is changed.
-func (in *Intake) Metric(labels []series.RawLabel) (name string, refused Reason) {
+func (in *Intake) Metric(labels []series.RawLabel) (name string, refused refusal.Reason) {
 	var metric []byte
-	in.scratch, metric, refused = canonicalize(in.scratch[:0], labels, in.g.cfg.Limits)
+	in.scratch, metric, refused = refusal.Canonical(in.scratch[:0], labels, in.g.cfg.Limits)
 	return string(metric), refused
 }
 
@@ -203,19 +203,19 @@ func (in *Intake) judge(pair replica.PairID, brought Tally) (bool, error) {
 
 // Add puts samples of a series into its region's batch. starts is their start
 // timestamps, milliseconds since the epoch and 0 where a sample has none; it is
-// empty where none has. The error is ErrBusy.
+// empty where none has. The error is budget.ErrBusy.
 func (in *Intake) Add(sp *Spelling, samples []Sample, starts []int64) error {
 	if len(samples) == 0 {
 		return nil
 	}
-	if err := in.charge(int64(len(samples)+len(starts)) * bytesPerSample); err != nil {
+	if err := in.hold.Charge(int64(len(samples)+len(starts)) * bytesPerSample); err != nil {
 		return err
 	}
 	if sp.series == nil && !in.admit(sp, samples) {
 		return nil
 	}
 	s := sp.series
-	b := in.batch(s.metric.region)
+	b := in.batches.of(s.metric.region)
 	if len(starts) > 0 && in.g.cfg.StartZeros {
 		in.addStarted(b, sp, samples, starts)
 		return nil
@@ -223,7 +223,7 @@ func (in *Intake) Add(sp *Spelling, samples []Sample, starts []int64) error {
 	before := len(b.samples)
 	for i := range samples {
 		smp := &samples[i]
-		if !in.timely(smp.T) {
+		if !in.times.Hold(smp.T) {
 			in.refuseTime(sp, smp.T)
 			continue
 		}
@@ -236,9 +236,9 @@ func (in *Intake) Add(sp *Spelling, samples []Sample, starts []int64) error {
 // admit lets the series of a spelling in that is not known, if one of its samples
 // is not refused. Otherwise it refuses them all.
 func (in *Intake) admit(sp *Spelling, samples []Sample) bool {
-	var refused Reason
+	var refused refusal.Reason
 	for i := range samples {
-		if in.timely(samples[i].T) {
+		if in.times.Hold(samples[i].T) {
 			if refused = in.g.registry.register(&in.fresh); refused == "" {
 				return true
 			}
@@ -246,21 +246,19 @@ func (in *Intake) admit(sp *Spelling, samples []Sample) bool {
 		}
 	}
 	for i := range samples {
-		if t := samples[i].T; !in.timely(t) {
+		if t := samples[i].T; !in.times.Hold(t) {
 			in.refuseTime(sp, t)
 		} else {
-			in.Refuse(refused, 1, func() Example { return Example{Series: sp.spell()} })
+			in.Refuse(refused, 1, func() refusal.Example { return refusal.Example{Series: sp.spell()} })
 		}
 	}
 	return false
 }
 
-func (in *Intake) timely(t int64) bool { return in.times.hold(t) }
-
 // addStarted is Add for samples with start timestamps.
 func (in *Intake) addStarted(b *batch, sp *Spelling, samples []Sample, starts []int64) {
 	for i, smp := range samples {
-		if !in.timely(smp.T) {
+		if !in.times.Hold(smp.T) {
 			in.refuseTime(sp, smp.T)
 			continue
 		}
@@ -277,7 +275,7 @@ func (in *Intake) start(b *batch, start, t int64) int32 {
 	case start == 0:
 	case start < 0 || start >= t:
 		in.badStart++
-	case start >= in.times.earliest:
+	case start >= in.times.Earliest:
 		return b.addStart(start)
 	}
 	return 0
@@ -285,9 +283,9 @@ func (in *Intake) start(b *batch, start, t int64) int32 {
 
 // AddHistogram puts a native histogram of a series into its region's batch, with
 // its start timestamp, 0 for none. One of ints and floats is nil, as in
-// Prometheus's appenders. One that is not valid is refused. The error is ErrBusy.
+// Prometheus's appenders. One that is not valid is refused. The error is budget.ErrBusy.
 func (in *Intake) AddHistogram(sp *Spelling, t, start int64, ints *histogram.Histogram, floats *histogram.FloatHistogram) error {
-	if !in.timely(t) {
+	if !in.times.Hold(t) {
 		in.refuseTime(sp, t)
 		return nil
 	}
@@ -295,7 +293,7 @@ func (in *Intake) AddHistogram(sp *Spelling, t, start int64, ints *histogram.His
 	if sp.series != nil {
 		region = sp.series.metric.region
 	}
-	b := in.batch(region)
+	b := in.batches.of(region)
 	from := len(b.arena)
 	var sum float64
 	var err error
@@ -307,17 +305,19 @@ func (in *Intake) AddHistogram(sp *Spelling, t, start int64, ints *histogram.His
 		b.arena, err = nativehist.AppendFloat(b.arena, floats)
 	}
 	if err != nil {
-		in.Refuse(InvalidHistogram, 1, func() Example { return Example{Series: sp.spell(), t: t, hasT: true, Detail: err.Error()} })
+		in.Refuse(refusal.InvalidHistogram, 1, func() refusal.Example {
+			return refusal.Example{Series: sp.spell(), T: t, HasT: true, Detail: err.Error()}
+		})
 		return nil
 	}
 	to := len(b.arena)
-	if err := in.charge(2*bytesPerSample + bytesPerPayload + 3*int64(to-from)); err != nil {
+	if err := in.hold.Charge(2*bytesPerSample + bytesPerPayload + 3*int64(to-from)); err != nil {
 		return err
 	}
 	if sp.series == nil {
 		if refused := in.g.registry.register(&in.fresh); refused != "" {
 			b.arena = b.arena[:from]
-			in.Refuse(refused, 1, func() Example { return Example{Series: sp.spell(), t: t, hasT: true} })
+			in.Refuse(refused, 1, func() refusal.Example { return refusal.Example{Series: sp.spell(), T: t, HasT: true} })
 			return nil
 		}
 	}
@@ -338,12 +338,12 @@ func (in *Intake) AcceptExemplars(n int) { in.accepted.Exemplars += n }
 
 // Refuse leaves out n samples for a reason. describe is called only where an
 // example is wanted.
-func (in *Intake) Refuse(reason Reason, n int, describe func() Example) {
-	in.refused.add(reason, n, describe)
+func (in *Intake) Refuse(reason refusal.Reason, n int, describe func() refusal.Example) {
+	in.refused.Add(reason, n, describe)
 }
 
 func (in *Intake) refuseTime(sp *Spelling, t int64) {
-	in.Refuse(in.times.reason(t), 1, func() Example { return Example{Series: sp.spell(), t: t, hasT: true} })
+	in.Refuse(in.times.Reason(t), 1, func() refusal.Example { return refusal.Example{Series: sp.spell(), T: t, HasT: true} })
 }
 
 // KeepsMetadata reports whether Describe does anything.
@@ -363,35 +363,4 @@ func (in *Intake) Describe(sp *Spelling, metric string, hash uint64, kind int32,
 	}
 	m := sp.series.metric
 	in.g.metadata.Offer(&m.described, m.name, hash, in.now, kind, help, unit)
-}
-
-// batch is what the request has for a region.
-func (in *Intake) batch(region sequence.Region) *batch {
-	b := in.batches[region-1]
-	if b == nil {
-		b = newBatch(region)
-		in.batches[region-1] = b
-	}
-	return b
-}
-
-// bytes is what all batches together count against the budget.
-func (in *Intake) bytes() (n int64) {
-	for _, b := range in.batches {
-		if b != nil {
-			n += b.bytes()
-		}
-	}
-	return n
-}
-
-// take hands over the batch of a region, nil when nothing came for it.
-func (in *Intake) take(region sequence.Region) *batch {
-	b := in.batches[region-1]
-	in.batches[region-1] = nil
-	if b != nil && len(b.samples) == 0 {
-		b.release()
-		return nil
-	}
-	return b
 }

@@ -9,7 +9,9 @@ import (
 	"github.com/prometheus/prometheus/model/histogram"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
+	"laminar/ingest/budget"
 	"laminar/ingest/ingesttest"
+	"laminar/ingest/refusal"
 )
 
 // spellings counts the entries of all tables.
@@ -83,16 +85,16 @@ func TestSeriesLimits(t *testing.T) {
 		return ts(fmt.Sprintf("__name__ m%d i %d", metric, i), at(int64(1000+i), 1))
 	}
 	for name, c := range map[string]struct {
-		limits Limits
+		limits refusal.Limits
 		metric func(i int) int
-		reason Reason
+		reason refusal.Reason
 		text   string
 		taken  int
 	}{
-		"series":    {Limits{Series: 3}, func(i int) int { return i }, TooManySeries, "series is new, and 3 are remembered", 3},
-		"bytes":     {Limits{SeriesBytes: 3 * seriesBytes}, func(i int) int { return i }, TooManySeries, "take 576 bytes", 3},
-		"of metric": {Limits{SeriesOfMetric: 2}, func(i int) int { return i / 5 }, TooManyOfMetric, "its metric has 2", 4},
-		"new":       {Limits{NewSeries: 3}, func(i int) int { return i }, TooManyNew, "3 were created in this minute", 3},
+		"series":    {refusal.Limits{Series: 3}, func(i int) int { return i }, refusal.TooManySeries, "series is new, and 3 are remembered", 3},
+		"bytes":     {refusal.Limits{SeriesBytes: 3 * seriesBytes}, func(i int) int { return i }, refusal.TooManySeries, "take 576 bytes", 3},
+		"of metric": {refusal.Limits{SeriesOfMetric: 2}, func(i int) int { return i / 5 }, refusal.TooManyOfMetric, "its metric has 2", 4},
+		"new":       {refusal.Limits{NewSeries: 3}, func(i int) int { return i }, refusal.TooManyNew, "3 were created in this minute", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := openReceiver(t, Config{Regions: 2, Limits: c.limits}, nil)
@@ -160,10 +162,10 @@ func TestRequestsUnderWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if used := d.budget.used.Load(); used != 2*requestBytes {
+	if used := d.budget.Used(); used != 2*budget.RequestBytes {
 		t.Errorf("%d bytes are counted", used)
 	}
-	if _, err := d.Begin(t.Context()); !errors.Is(err, ErrBusy) {
+	if _, err := d.Begin(t.Context()); !errors.Is(err, budget.ErrBusy) {
 		t.Errorf("a third request: %v", err)
 	}
 	one.End()
@@ -171,36 +173,7 @@ func TestRequestsUnderWay(t *testing.T) {
 		t.Errorf("after one has ended: %v", err)
 	}
 	two.End()
-	if used := d.budget.used.Load(); used != 0 {
+	if used := d.budget.Used(); used != 0 {
 		t.Errorf("%d bytes are still counted", used)
-	}
-}
-
-// TestBudget: one request at a time may go beyond the budget, within a bound, and
-// others that fit go on being taken when there is room.
-func TestBudget(t *testing.T) {
-	b := budget{max: 100 << 20}
-	const m = 1 << 20
-	var one, two bool
-	if !b.take(60*m, &one) || one || !b.take(60*m, &one) || !one {
-		t.Error("a request cannot go beyond the budget")
-	}
-	if b.take(m, &two) || two {
-		t.Error("a second one goes beyond it")
-	}
-	if b.take(200*m, &one) {
-		t.Error("there is no bound")
-	}
-	b.give(60 * m)
-	if !b.take(30*m, &two) || two {
-		t.Error("a second one is refused where there is room")
-	}
-	b.give(60 * m)
-	b.within(&one)
-	if !b.take(100*m, &two) || !two || b.take(1, &one) {
-		t.Error("after the first has ended the second cannot go beyond the budget")
-	}
-	if used := b.used.Load(); used != 130*m {
-		t.Errorf("%d MiB are used", used/m)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"laminar/ingest/refusal"
 	"laminar/sequence/series"
 )
 
@@ -43,7 +44,7 @@ func newTestIngester(tb testing.TB, store Store, cfg Config) *Ingester {
 // variant and a zero byte if they hold one: so that one label set has many
 // spellings.
 func newTestRegistry(regions int) *registry {
-	g := newRegistry(regions, Limits{Labels: 64, LabelBytes: 2000})
+	g := newRegistry(regions, refusal.Limits{Labels: 64, LabelBytes: 2000})
 	g.newTable(readVariant)
 	return g
 }
@@ -62,7 +63,7 @@ func keyOf(variant string, labels []series.RawLabel) []byte {
 }
 
 // spelled finds or creates a series by a spelling.
-func (g *registry) spelled(variant string, labels []series.RawLabel) (*knownSeries, Reason) {
+func (g *registry) spelled(variant string, labels []series.RawLabel) (*knownSeries, refusal.Reason) {
 	key, table := keyOf(variant, labels), g.tables[0]
 	sp, refused := g.enter(table, table.hash(key), key, slices.Clone(labels))
 	if refused != "" {
@@ -72,7 +73,7 @@ func (g *registry) spelled(variant string, labels []series.RawLabel) (*knownSeri
 }
 
 // enter finds or creates the series of a spelling, as a sample of it does.
-func (g *registry) enter(table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (*Spelling, Reason) {
+func (g *registry) enter(table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (*Spelling, refusal.Reason) {
 	var c candidate
 	refused := g.resolve(&c, table, hash, key, labels)
 	if refused == "" && c.spelling.series == nil {

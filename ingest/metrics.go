@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"laminar/ingest/refusal"
 	"laminar/sequence"
 )
 
@@ -59,7 +60,7 @@ func newMetrics(reg prometheus.Registerer, g *Ingester) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.samples, m.rejected, m.repeats, m.unordered, m.histograms, m.exemplars, m.zeros, m.badStarts, m.flushes, m.flushSeconds, m.missed, m.historyChanges,
-		gauge("buffer_bytes", "Bytes of memory that requests under way hold, from before they are read to their commit.", g.budget.used.Load),
+		gauge("buffer_bytes", "Bytes of memory that requests under way hold, from before they are read to their commit.", g.budget.Used),
 		gauge("requests_under_way", "Requests that are being read, decoded or wait for their commit.", g.requests.Load),
 		gauge("active_series", "Series remembered.", g.registry.count.Load),
 		gauge("active_series_limit", "Series that may be remembered, 0 for any number; new ones are refused beyond it.", func() int64 { return int64(g.cfg.Limits.Series) }),
@@ -73,7 +74,7 @@ func newMetrics(reg prometheus.Registerer, g *Ingester) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) refuse(reason Reason, n int) {
+func (m *metrics) refuse(reason refusal.Reason, n int) {
 	m.rejected.WithLabelValues(string(reason)).Add(float64(n))
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"laminar/ingest/ingesttest"
 	"laminar/ingest/metadata"
+	"laminar/ingest/refusal"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -73,9 +74,9 @@ func (in *Intake) put(table *Spellings, e entry) error {
 	brought := Tally{Samples: len(e.series.Samples), Histograms: len(e.series.Histograms)}
 	sp, hash := table.Follow(nil, key)
 	if sp == nil {
-		var refused Reason
+		var refused refusal.Reason
 		if sp, refused = in.Resolve(table, hash, key, raw); refused != "" {
-			in.Refuse(refused, brought.Samples+brought.Histograms, func() Example { return Example{Series: Spell(raw)} })
+			in.Refuse(refused, brought.Samples+brought.Histograms, func() refusal.Example { return refusal.Example{Series: refusal.Spell(raw)} })
 			return nil
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"laminar/ingest/refusal"
 	"laminar/ingest/replica"
 	"laminar/sequence"
 	"laminar/sequence/series"
@@ -29,7 +30,7 @@ const maxSpellings = 8
 // those that are known and describes the others, register lets them in. So what
 // is refused leaves nothing behind.
 type registry struct {
-	limits Limits
+	limits refusal.Limits
 	seed   maphash.Seed
 
 	// Where senders come in pairs: which labels name a cluster and a replica, and
@@ -74,7 +75,7 @@ func identityOf(canonical []byte) identity {
 	return identity(sum[:16])
 }
 
-func newRegistry(regions int, limits Limits) *registry {
+func newRegistry(regions int, limits refusal.Limits) *registry {
 	g := &registry{
 		limits:  limits,
 		seed:    maphash.MakeSeed(),
@@ -105,7 +106,7 @@ func (g *registry) newTable(read ReadLabels) *Spellings {
 //
 // This is the only place where labels are validated: what has a spelling was
 // accepted once.
-func (g *registry) resolve(c *candidate, table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (refused Reason) {
+func (g *registry) resolve(c *candidate, table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (refused refusal.Reason) {
 	sp := &Spelling{hash: hash, table: table}
 	var ofCluster, ofReplica []byte
 	if g.replicas != nil {
@@ -113,12 +114,12 @@ func (g *registry) resolve(c *candidate, table *Spellings, hash uint32, key []by
 			return refused
 		}
 	}
-	if c.canonical, c.name, refused = canonicalize(c.canonical[:0], labels, g.limits); refused != "" {
+	if c.canonical, c.name, refused = refusal.Canonical(c.canonical[:0], labels, g.limits); refused != "" {
 		return refused
 	}
 	if ofReplica != nil {
 		if sp.pair = g.replicas.Pair(string(ofCluster), string(ofReplica)); sp.pair == 0 {
-			return TooManyReplicas
+			return refusal.TooManyReplicas
 		}
 	}
 	c.id, c.region = identityOf(c.canonical), series.RegionOf(c.canonical, len(g.metrics))
@@ -135,7 +136,7 @@ func (g *registry) resolve(c *candidate, table *Spellings, hash uint32, key []by
 // register gives the spelling of a candidate its series, which is created where
 // the limits allow it. A series is not in the database yet when it is created
 // here; the first flush that has samples of it sees to that.
-func (g *registry) register(c *candidate) (refused Reason) {
+func (g *registry) register(c *candidate) (refused refusal.Reason) {
 	sp := c.spelling
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -156,10 +157,10 @@ func (g *registry) register(c *candidate) (refused Reason) {
 
 // overLocked says which limit does not allow another series of a metric, "" for
 // none.
-func (g *registry) overLocked(name []byte) Reason {
+func (g *registry) overLocked(name []byte) refusal.Reason {
 	l := &g.limits
 	if l.Series > 0 && len(g.series) >= l.Series || l.SeriesBytes > 0 && g.size.Load() >= l.SeriesBytes {
-		return TooManySeries
+		return refusal.TooManySeries
 	}
 	if l.SeriesOfMetric > 0 {
 		n := 0
@@ -169,11 +170,11 @@ func (g *registry) overLocked(name []byte) Reason {
 			}
 		}
 		if n >= l.SeriesOfMetric {
-			return TooManyOfMetric
+			return refusal.TooManyOfMetric
 		}
 	}
 	if l.NewSeries > 0 && g.createdLocked() >= l.NewSeries {
-		return TooManyNew
+		return refusal.TooManyNew
 	}
 	return ""
 }
@@ -217,7 +218,7 @@ func (g *registry) countLocked() {
 // strip takes the replica label out of the labels of a series that has it and
 // the cluster label, and returns the values of both; nil where it has not. The
 // order of the labels changes.
-func (g *registry) strip(labels []series.RawLabel) (rest []series.RawLabel, ofCluster, ofReplica []byte, refused Reason) {
+func (g *registry) strip(labels []series.RawLabel) (rest []series.RawLabel, ofCluster, ofReplica []byte, refused refusal.Reason) {
 	at := [2]int{-1, -1} // of cluster and replica
 	for i, lb := range labels {
 		which := 0
@@ -229,7 +230,7 @@ func (g *registry) strip(labels []series.RawLabel) (rest []series.RawLabel, ofCl
 			continue
 		}
 		if at[which] >= 0 {
-			return labels, nil, nil, DuplicateLabel
+			return labels, nil, nil, refusal.DuplicateLabel
 		}
 		at[which] = i
 	}
@@ -239,11 +240,11 @@ func (g *registry) strip(labels []series.RawLabel) (rest []series.RawLabel, ofCl
 	ofCluster, ofReplica = labels[at[0]].Value, labels[at[1]].Value
 	switch { // the others are looked at when they are made canonical
 	case !utf8.Valid(ofReplica):
-		return labels, nil, nil, InvalidUTF8
+		return labels, nil, nil, refusal.InvalidUTF8
 	case bytes.IndexByte(ofReplica, 0) >= 0:
-		return labels, nil, nil, ZeroByte
+		return labels, nil, nil, refusal.ZeroByte
 	case len(ofReplica) > g.limits.LabelBytes:
-		return labels, nil, nil, LabelsTooLong
+		return labels, nil, nil, refusal.LabelsTooLong
 	}
 	last := len(labels) - 1
 	labels[at[1]] = labels[last]

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"laminar/ingest/budget"
+	"laminar/ingest/refusal"
 	"laminar/sequence"
 )
 
@@ -32,18 +34,18 @@ type request struct {
 	done    chan struct{}
 
 	mu      sync.Mutex
-	written Tally    // samples and histograms of batches that have committed
-	err     error    // a failure that sending again may cure; the first one
-	refused refusals // what sending again cannot cure
+	written Tally             // samples and histograms of batches that have committed
+	err     error             // a failure that sending again may cure; the first one
+	refused refusal.Collected // what sending again cannot cure
 }
 
 func newRequest() *request { return &request{done: make(chan struct{})} }
 
 // refuse notes n samples that a flush had to leave out.
-func (r *request) refuse(reason Reason, n int, describe func() Example) {
+func (r *request) refuse(reason refusal.Reason, n int, describe func() refusal.Example) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.refused.add(reason, n, describe)
+	r.refused.Add(reason, n, describe)
 }
 
 // batch is what one request brought for one region, in the order it came. The
@@ -57,8 +59,8 @@ type batch struct {
 	payloads [][]byte // of those samples that are native histograms; they stand in arena
 	arena    []byte
 	request  *request
-	budget   *budget // where held is given back
-	held     int64   // bytes the batch counts against the budget
+	budget   *budget.Budget // where held is given back
+	held     int64          // bytes the batch counts against the budget
 }
 
 // batchSample is one sample of a batch, a float or a native histogram.
@@ -76,6 +78,18 @@ type batchSample struct {
 	// newest sample of the series. It is 0 where there is none.
 	start int32
 }
+
+// What samples count against the budget.
+const (
+	// bytesPerSample is about what one sample takes from its decoding to its
+	// commit: 32 bytes in the batch, 32 in the draft, 16 in a segment's arrays,
+	// and what slices that grow have to spare.
+	bytesPerSample = 96
+
+	// bytesPerPayload is what a native histogram takes beside its bytes: in the
+	// batch's, the draft's and the segment's lists.
+	bytesPerPayload = 72
+)
 
 // addPayload appends the payload of a native histogram, which stands in the
 // arena, and returns its number for the sample.
@@ -165,8 +179,8 @@ func (b *batch) finish(err error) {
 		r.written.add(b.tally())
 		r.mu.Unlock()
 	case errors.Is(err, sequence.ErrBadContent):
-		r.refuse(Refused, len(b.samples), func() Example {
-			ex := Example{Detail: err.Error()}
+		r.refuse(refusal.ByDatabase, len(b.samples), func() refusal.Example {
+			ex := refusal.Example{Detail: err.Error()}
 			if len(b.samples) > 0 {
 				ex.Series = b.samples[0].series.spell()
 			}
@@ -179,9 +193,53 @@ func (b *batch) finish(err error) {
 		}
 		r.mu.Unlock()
 	}
-	b.budget.give(b.held)
+	b.budget.Give(b.held)
 	b.release()
 	if r.pending.Add(-1) == 0 {
 		close(r.done)
+	}
+}
+
+// batches is what one request has by region - 1, nil where nothing came.
+type batches []*batch
+
+// of is the batch for a region, which is made if there is none.
+func (bs batches) of(region sequence.Region) *batch {
+	b := bs[region-1]
+	if b == nil {
+		b = newBatch(region)
+		bs[region-1] = b
+	}
+	return b
+}
+
+// bytes is what all batches together count against the budget.
+func (bs batches) bytes() (n int64) {
+	for _, b := range bs {
+		if b != nil {
+			n += b.bytes()
+		}
+	}
+	return n
+}
+
+// take hands over the batch for a region, nil when nothing came for it.
+func (bs batches) take(region sequence.Region) *batch {
+	b := bs[region-1]
+	bs[region-1] = nil
+	if b != nil && len(b.samples) == 0 {
+		b.release()
+		return nil
+	}
+	return b
+}
+
+// release gives the memory of all batches back.
+func (bs batches) release() {
+	for i, b := range bs {
+		if b != nil {
+			b.release()
+			bs[i] = nil
+		}
 	}
 }

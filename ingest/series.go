@@ -4,8 +4,8 @@ import (
 	"math"
 
 	"laminar/ingest/metadata"
+	"laminar/ingest/refusal"
 	"laminar/sequence"
-	"laminar/sequence/series"
 )
 
 // noSample as a series' newest time says that it has no samples.
@@ -82,15 +82,7 @@ const (
 func (s *knownSeries) canonical() []byte { return s.first.canonical() }
 
 // spell writes the labels the way PromQL does, for texts people read.
-func (s *knownSeries) spell() string { return spellCanonical(s.canonical()) }
-
-func spellCanonical(canonical []byte) string {
-	var raw []series.RawLabel
-	for _, l := range series.ParseCanonical(string(canonical)) {
-		raw = append(raw, series.RawLabel{Name: []byte(l.Name), Value: []byte(l.Value)})
-	}
-	return Spell(raw)
-}
+func (s *knownSeries) spell() string { return refusal.SpellCanonical(s.canonical()) }
 
 // see learns of a committed float. One that is newer than all before, or that
 // replaces the newest, is the newest sample from here on; older ones change

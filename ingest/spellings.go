@@ -6,6 +6,7 @@ import (
 	"math"
 	"sync/atomic"
 
+	"laminar/ingest/refusal"
 	"laminar/ingest/replica"
 	"laminar/sequence/series"
 )
@@ -82,7 +83,7 @@ func (sp *Spelling) canonical() []byte {
 		read = sp.table.read
 	}
 	labels, _ := read(nil, []byte(sp.key))
-	canonical, _, _ := canonicalize(nil, labels, Limits{Labels: math.MaxInt, LabelBytes: math.MaxInt})
+	canonical, _, _ := refusal.Canonical(nil, labels, refusal.Limits{Labels: math.MaxInt, LabelBytes: math.MaxInt})
 	return canonical
 }
 
@@ -91,7 +92,7 @@ func (sp *Spelling) spell() string {
 	if sp.series != nil {
 		return sp.series.spell()
 	}
-	return spellCanonical(sp.canonical())
+	return refusal.SpellCanonical(sp.canonical())
 }
 
 // readPlain reads a key that is names and values, each with 0xff behind it.

@@ -11,6 +11,7 @@ import (
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"laminar/ingest/ingesttest"
+	"laminar/ingest/refusal"
 	"laminar/sequence"
 	"laminar/sequence/nativehist/nativehisttest"
 	"laminar/sequence/segment"
@@ -229,13 +230,13 @@ func startHistory(t *testing.T, seed uint64) (zeros int) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			in.times = timeBounds{latest: segment.MaxTime}
+			in.times = refusal.AnyTime()
 			for _, e := range entries {
 				if err := in.put(d.table, e); err != nil {
 					t.Fatal(err)
 				}
 			}
-			b := in.take(1)
+			b := in.batches.take(1)
 			b.request, b.budget = newRequest(), d.budget
 			b.request.pending.Store(2) // nobody waits for it
 			if !f.buf.add(b) {

@@ -14,6 +14,7 @@ import (
 	"laminar/flownode"
 	"laminar/flownode/verify"
 	"laminar/ingest"
+	"laminar/ingest/refusal"
 	"laminar/ingest/remotewrite"
 	"laminar/ingest/replica"
 	"laminar/server/upkeep"
@@ -144,7 +145,7 @@ func newNode(c Config, store *sqlstore.Store, member *flowstore.Member, log *slo
 func newIngester(c Config, flushes ingest.Store, mem memory, store *sqlstore.Store, log *slog.Logger, reg prometheus.Registerer, committed func(ingest.Commit)) (*ingest.Ingester, error) {
 	return ingest.New(flushes, ingest.Config{
 		Regions: store.Schema.Regions(),
-		Limits: ingest.Limits{
+		Limits: refusal.Limits{
 			Labels: c.Ingest.MaxLabels, LabelBytes: int(c.Ingest.MaxLabelBytes), Ahead: c.Ingest.MaxAhead,
 			Age:    c.maxAge(),
 			Series: c.Ingest.MaxSeries, SeriesOfMetric: c.Ingest.SeriesMetric, SeriesBytes: mem.series, NewSeries: c.Ingest.SeriesMinute,

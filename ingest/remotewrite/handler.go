@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"laminar/ingest"
+	"laminar/ingest/budget"
 	"laminar/ingest/outward"
 )
 
@@ -60,7 +61,7 @@ func New(ingester *ingest.Ingester, cfg Config) (*Handler, error) {
 	}
 	h := &Handler{
 		cfg: cfg, ingester: ingester,
-		door: outward.New(cfg.Logger, ingest.ErrBusy, ingest.ErrClosed, ingest.ErrTooLongAgo, ingest.ErrForgotten),
+		door: outward.New(cfg.Logger, budget.ErrBusy, ingest.ErrClosed, ingest.ErrTooLongAgo, ingest.ErrForgotten),
 		v1:   ingester.NewSpellings(appendLabelsV1), v2: ingester.NewSpellings(nil),
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "laminar_ingest_requests_total", Help: "Requests answered, by HTTP status code.",

@@ -17,6 +17,7 @@ import (
 
 	"laminar/ingest"
 	"laminar/ingest/ingesttest"
+	"laminar/ingest/refusal"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
@@ -214,7 +215,7 @@ func TestRefusedAreCounted(t *testing.T) {
 	if !strings.Contains(text, "1970") {
 		t.Error("the text does not give an example of every reason")
 	}
-	for reason, want := range map[ingest.Reason]float64{ingest.NoName: 500, ingest.TimeRange: 2} {
+	for reason, want := range map[refusal.Reason]float64{refusal.NoName: 500, refusal.TimeRange: 2} {
 		if n := d.metric("rejected_samples_total", string(reason)); n != want {
 			t.Errorf("%s: %v counted, want %v", reason, n, want)
 		}

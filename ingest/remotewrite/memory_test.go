@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"laminar/ingest"
+	"laminar/ingest/budget"
 )
 
 // slowBody gives what it has and then nothing until it is closed.
@@ -259,7 +260,7 @@ func TestListsCount(t *testing.T) {
 			if in != nil {
 				in.End()
 			}
-			if err != nil && !errors.Is(err, ingest.ErrTooLarge) && !errors.Is(err, errMalformed) {
+			if err != nil && !errors.Is(err, budget.ErrTooLarge) && !errors.Is(err, errMalformed) {
 				t.Errorf("answered %v", err)
 			}
 			// Lists that grow are copied: together they took three times the last one.

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"laminar/ingest"
+	"laminar/ingest/refusal"
 	"laminar/sequence/series"
 )
 
@@ -106,7 +107,7 @@ func (r *reader) resolveV1(ts *timeSeries, hash uint32) (sp *ingest.Spelling, er
 	}
 	sp, refused := r.in.Resolve(r.table, hash, ts.labels, r.labels)
 	if refused != "" {
-		r.in.Refuse(refused, n, func() ingest.Example { return ingest.Example{Series: ingest.Spell(r.labels)} })
+		r.in.Refuse(refused, n, func() refusal.Example { return refusal.Example{Series: refusal.Spell(r.labels)} })
 		return nil, nil
 	}
 	return sp, nil

@@ -5,6 +5,7 @@ import (
 
 	"laminar/ingest"
 	"laminar/ingest/metadata"
+	"laminar/ingest/refusal"
 )
 
 // readV2 takes in a whole remote write 2.0 message. On an error nothing of it
@@ -42,7 +43,7 @@ func (r *reader) readV2(body []byte) error {
 func (r *reader) addV2(ts *timeSeriesV2) error {
 	symbols := &r.v2.symbols
 	if !symbols.has(ts.metadata.help) || !symbols.has(ts.metadata.unit) {
-		r.refuseV2(ts, ingest.BadReferences, "in its metadata")
+		r.refuseV2(ts, refusal.BadReferences, "in its metadata")
 		return nil
 	}
 	sp, metric, ok := r.findV2(ts)
@@ -57,8 +58,8 @@ func (r *reader) addV2(ts *timeSeriesV2) error {
 	}
 	for _, ex := range ts.exemplars {
 		if r.labels, ok = symbols.appendLabels(r.labels[:0], r.v2.refs[ex.from:ex.to], r.in.LabelsWanted()); !ok {
-			r.in.Refuse(ingest.BadReferences, 1, func() ingest.Example {
-				return ingest.Example{Series: symbols.spell(ts.refs), Detail: "in an exemplar"}
+			r.in.Refuse(refusal.BadReferences, 1, func() refusal.Example {
+				return refusal.Example{Series: symbols.spell(ts.refs), Detail: "in an exemplar"}
 			})
 			continue
 		}
@@ -109,10 +110,10 @@ func (r *reader) findV2(ts *timeSeriesV2) (sp *ingest.Spelling, metric string, o
 		}
 	}
 	if r.labels, ok = symbols.appendLabels(r.labels[:0], ts.refs, r.in.LabelsWanted()); !ok {
-		r.refuseV2(ts, ingest.BadReferences, "")
+		r.refuseV2(ts, refusal.BadReferences, "")
 		return nil, "", false
 	}
-	var refused ingest.Reason
+	var refused refusal.Reason
 	if len(ts.samples)+len(ts.histograms) == 0 {
 		if metric, refused = r.in.Metric(r.labels); refused == "" {
 			return nil, metric, true
@@ -129,9 +130,9 @@ func (r *reader) findV2(ts *timeSeriesV2) (sp *ingest.Spelling, metric string, o
 
 // refuseV2 refuses a whole entry; one that brings nothing counts as a sample,
 // so that the sender is told.
-func (r *reader) refuseV2(ts *timeSeriesV2, reason ingest.Reason, detail string) {
+func (r *reader) refuseV2(ts *timeSeriesV2, reason refusal.Reason, detail string) {
 	n := max(1, len(ts.samples)+len(ts.histograms)+len(ts.exemplars))
-	r.in.Refuse(reason, n, func() ingest.Example {
-		return ingest.Example{Series: r.v2.symbols.spell(ts.refs), Detail: detail}
+	r.in.Refuse(reason, n, func() refusal.Example {
+		return refusal.Example{Series: r.v2.symbols.spell(ts.refs), Detail: detail}
 	})
 }

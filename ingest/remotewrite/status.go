@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"laminar/ingest"
+	"laminar/ingest/budget"
 	"laminar/sequence"
 )
 
@@ -40,9 +41,9 @@ func status(err error) (code int, retry bool) {
 		return http.StatusMethodNotAllowed, false
 	case errors.Is(err, errUnsupported):
 		return http.StatusUnsupportedMediaType, false
-	case errors.Is(err, errTooLarge), errors.Is(err, ingest.ErrTooLarge):
+	case errors.Is(err, errTooLarge), errors.Is(err, budget.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge, false
-	case errors.Is(err, ingest.ErrBusy), // back-pressure
+	case errors.Is(err, budget.ErrBusy), // back-pressure
 		errors.Is(err, ingest.ErrClosed),           // another process may take it
 		errors.Is(err, ingest.ErrTooLongAgo),       // the caches are new the next time
 		errors.Is(err, ingest.ErrForgotten),        // the caches are new the next time
@@ -69,7 +70,7 @@ func status(err error) (code int, retry bool) {
 // for the sender in full. Every other error is the installation's affair: of it
 // the sender learns a public text.
 func sendersOwn(err error) bool {
-	for _, own := range []error{errMethod, errUnsupported, errTooLarge, ingest.ErrTooLarge, errMalformed, errRefused} {
+	for _, own := range []error{errMethod, errUnsupported, errTooLarge, budget.ErrTooLarge, errMalformed, errRefused} {
 		if errors.Is(err, own) {
 			return true
 		}

@@ -12,10 +12,11 @@ import (
 	"testing"
 
 	"laminar/ingest"
+	"laminar/ingest/budget"
 	"laminar/sequence"
 )
 
-// TestStatus has a row for every sentinel of packages sequence and ingest: a new one must
+// TestStatus has a row for every sentinel of packages sequence, ingest and budget: a new one must
 // not fall through to the default unnoticed.
 func TestStatus(t *testing.T) {
 	rows := []struct {
@@ -29,10 +30,10 @@ func TestStatus(t *testing.T) {
 		{"errMethod", errMethod, 405, false},
 		{"errUnsupported", errUnsupported, 415, false},
 		{"errTooLarge", errTooLarge, 413, false},
-		{"ErrTooLarge", ingest.ErrTooLarge, 413, false},
+		{"ErrTooLarge", budget.ErrTooLarge, 413, false},
 		{"errMalformed", errMalformed, 400, false},
 		{"errRefused", errRefused, 400, false},
-		{"ErrBusy", ingest.ErrBusy, 503, true},
+		{"ErrBusy", budget.ErrBusy, 503, true},
 		{"ErrClosed", ingest.ErrClosed, 503, true},
 		{"ErrForgotten", ingest.ErrForgotten, 503, true},
 		{"ErrTooLongAgo", ingest.ErrTooLongAgo, 503, true},
@@ -60,7 +61,7 @@ func TestStatus(t *testing.T) {
 			t.Errorf("%s: %d, retry %v, want %d, %v", row.name, code, retry, row.code, row.retry)
 		}
 	}
-	for _, path := range []string{"../../sequence/errors.go", "../errors.go"} {
+	for _, path := range []string{"../../sequence/errors.go", "../errors.go", "../budget/budget.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 		if err != nil {
 			t.Fatal(err)

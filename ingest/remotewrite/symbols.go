@@ -8,6 +8,7 @@ import (
 	mathbits "math/bits"
 
 	"laminar/ingest"
+	"laminar/ingest/refusal"
 	"laminar/sequence/series"
 )
 
@@ -183,7 +184,7 @@ func (t *symbolTable) spell(refs []uint32) string {
 			labels = append(labels, series.RawLabel{Name: t.text(refs[i]), Value: t.text(refs[i+1])})
 		}
 	}
-	return ingest.Spell(labels)
+	return refusal.Spell(labels)
 }
 
 // appendLabels appends the labels that refs name in pairs, as many as are wanted.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"laminar/ingest"
+	"laminar/ingest/refusal"
 	"laminar/ingest/remotewrite"
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -59,7 +60,7 @@ func (in *ingester) open() {
 		Regions: sqltest.Regions, Logger: quiet, Linger: -1, ResolveTimeout: resolveTimeout,
 		// Between flushes an ingester estimates the database's clock by its own, which
 		// knows nothing of the history's: the history sees to the limit.
-		Limits: ingest.Limits{Ahead: 365 * 24 * time.Hour},
+		Limits: refusal.Limits{Ahead: 365 * 24 * time.Hour},
 	}
 	in.sim.driver.configure(&cfg)
 	ing, err := ingest.New(ingestStore{store.Writer, in, crash}, cfg)

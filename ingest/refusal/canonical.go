@@ -1,9 +1,8 @@
-package ingest
+package refusal
 
 import (
 	"bytes"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"laminar/sequence/series"
@@ -14,14 +13,14 @@ import (
 // there is a metric name. Equal label sets then have equal bytes, from which the
 // series' identity and region follow (package series).
 
-// canonicalize sorts labels by name, leaves out those with an empty value
+// Canonical sorts labels by name, leaves out those with an empty value
 // (which means that the series has no such label) and appends the canonical
 // bytes of the rest to dst. It returns the metric's name, or the reason why the
 // labels are refused: what would poison a region or a flow must not get in.
 //
 // labels are put in order in place; when they are accepted, those that are left
 // out are gone.
-func canonicalize(dst []byte, labels []series.RawLabel, l Limits) (canonical, metric []byte, refused Reason) {
+func Canonical(dst []byte, labels []series.RawLabel, l Limits) (canonical, metric []byte, refused Reason) {
 	if len(labels) > l.Labels {
 		return dst, nil, TooManyLabels
 	}
@@ -58,39 +57,3 @@ func canonicalize(dst []byte, labels []series.RawLabel, l Limits) (canonical, me
 }
 
 func byName(a, b series.RawLabel) int { return bytes.Compare(a.Name, b.Name) }
-
-// Spell writes labels the way PromQL does, for texts that people read. It is cut
-// off where it gets long.
-func Spell(labels []series.RawLabel) string {
-	var b strings.Builder
-	for _, lb := range labels {
-		if string(lb.Name) == series.MetricName {
-			b.Write(cut(lb.Value))
-			break
-		}
-	}
-	b.WriteByte('{')
-	first := true
-	for _, lb := range labels {
-		if string(lb.Name) == series.MetricName {
-			continue
-		}
-		if !first {
-			b.WriteString(", ")
-		}
-		first = false
-		b.Write(cut(lb.Name))
-		b.WriteString(`="`)
-		b.Write(cut(lb.Value))
-		b.WriteByte('"')
-		if b.Len() > maxExampleBytes {
-			b.WriteString(", ...")
-			break
-		}
-	}
-	b.WriteByte('}')
-	return b.String()
-}
-
-// cut is as much of a text as fits an example.
-func cut(text []byte) []byte { return text[:min(len(text), maxExampleBytes)] }

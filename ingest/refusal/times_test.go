@@ -1,4 +1,4 @@
-package ingest
+package refusal
 
 import (
 	"testing"
@@ -7,9 +7,9 @@ import (
 	"laminar/sequence/segment"
 )
 
-// TestTimeBounds: what is refused, and for which reason, at a time of the database's
+// TestTimes: what is refused, and for which reason, at a time of the database's
 // clock.
-func TestTimeBounds(t *testing.T) {
+func TestTimes(t *testing.T) {
 	const now, day = 1_700_000_000_000, 86_400_000
 	limits := Limits{Ahead: 10 * time.Minute, Age: 90 * 24 * time.Hour}
 	for _, c := range []struct {
@@ -28,17 +28,17 @@ func TestTimeBounds(t *testing.T) {
 		{0, -1, TimeRange},
 		{0, segment.MaxTime + 1, TimeRange},
 	} {
-		b := boundsAt(now, c.given, limits)
+		b := TimesAt(now, c.given, limits)
 		var got Reason
-		if !b.hold(c.t) {
-			got = b.reason(c.t)
+		if !b.Hold(c.t) {
+			got = b.Reason(c.t)
 		}
 		if got != c.want {
 			t.Errorf("given up before %d, sample at %d: refused for %q, want %q", c.given, c.t, got, c.want)
 		}
 	}
 	limits.Age = 0
-	if b := boundsAt(now, 0, limits); !b.hold(1) {
+	if b := TimesAt(now, 0, limits); !b.Hold(1) {
 		t.Error("without a limit of age a sample of 1970 is refused")
 	}
 }
