@@ -308,7 +308,7 @@ func (in *Intake) AddHistogram(sp *Spelling, t, start int64, ints *histogram.His
 		in.Refuse(refusal.InvalidHistogram, 1, func() refusal.Example {
 			return refusal.Example{Series: sp.spell(), T: t, HasT: true, Detail: err.Error()}
 		})
-		return nil
+		return nil //nolint:nilerr // the sample is refused, the request goes on
 	}
 	to := len(b.arena)
 	if err := in.hold.Charge(2*bytesPerSample + bytesPerPayload + 3*int64(to-from)); err != nil {

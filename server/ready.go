@@ -42,20 +42,20 @@ func (r *readiness) wrote(err error) {
 }
 
 // last is how the last write went, false when that is too long ago.
-func (r *readiness) last() (error, bool) {
+func (r *readiness) last() (fresh bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.err, !r.at.IsZero() && r.now().Sub(r.at) < freshFor
+	return !r.at.IsZero() && r.now().Sub(r.at) < freshFor, r.err
 }
 
 // check says why writes cannot succeed now, nil when they can.
 func (r *readiness) check(ctx context.Context) error {
-	if err, fresh := r.last(); fresh {
+	if fresh, err := r.last(); fresh {
 		return err
 	}
 	r.probing.Lock()
 	defer r.probing.Unlock()
-	if err, fresh := r.last(); fresh {
+	if fresh, err := r.last(); fresh {
 		return err
 	}
 	err := r.probe(ctx)

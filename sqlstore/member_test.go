@@ -21,6 +21,7 @@ type beating struct {
 }
 
 func newBeating(t *testing.T, store *sqlstore.Store) beating {
+	t.Helper()
 	m := store.Members.New("here:1")
 	t.Cleanup(func() { m.Leave(context.Background()) })
 	return beating{m, t}

@@ -312,8 +312,8 @@ func (f *Flow) candidates(ctx context.Context, r *round, within sequence.Span, l
 		if l.Def.Pinned {
 			continue
 		}
-		read := sequence.Span{After: l.Span(l.Windows.Next(within.After)).After, UpTo: l.Span(within.UpTo).UpTo}
-		if l.ReachesBack(read.After) {
+		needed := sequence.Span{After: l.Span(l.Windows.Next(within.After)).After, UpTo: l.Span(within.UpTo).UpTo}
+		if l.ReachesBack(needed.After) {
 			for _, end := range l.State.Occupied() {
 				collect(l, seen, l.PaneSpan(end), within, limit)
 			}
@@ -322,12 +322,12 @@ func (f *Flow) candidates(ctx context.Context, r *round, within sequence.Span, l
 		if len(l.Members.Metrics) == 0 {
 			continue
 		}
-		spans, err := r.Spans(ctx, l.Members.Metrics, read)
+		spans, err := r.Spans(ctx, l.Members.Metrics, needed)
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range spans {
-			collect(l, seen, s.Cut(read), within, limit)
+			collect(l, seen, s.Cut(needed), within, limit)
 		}
 	}
 	ends := slices.Sorted(maps.Keys(seen))

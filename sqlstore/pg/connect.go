@@ -74,8 +74,9 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	// A password, a certificate and a key can change while the process runs. So
 	// each new connection reads all of it again; those that are there go on.
 	pc.BeforeConnect = func(_ context.Context, to *pgx.ConnConfig) error {
-		url, err := cfg.URL, error(nil)
+		url := cfg.URL
 		if cfg.Again != nil {
+			var err error
 			if url, err = cfg.Again(); err != nil {
 				return fmt.Errorf("%w: read the URL again: %w", sequence.ErrUnavailable, err)
 			}

@@ -1,7 +1,5 @@
 package torture
 
-import ()
-
 // scenes are operations in an order in which they hurt, one invariant or another,
 // that chance alone seldom brings. Every history has a few of them among its
 // other operations; those of seeds that follow each other have all.
