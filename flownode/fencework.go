@@ -18,10 +18,6 @@ import (
 	"laminar/sequence"
 )
 
-// retryAfter is how long a group waits after a round that failed: long enough not
-// to flood a database that is starting, short beside what people wait for.
-const retryAfter = time.Second
-
 // work works the group until ctx ends. It is the group's one goroutine: everything
 // but wake and heads belongs to it, so nothing needs a lock.
 func (g *fenceGroup) work(ctx context.Context) error {

@@ -30,6 +30,9 @@ import (
 // computed and committed apart from the others until it succeeds once.
 
 const (
+	// retryAfter is how long a group waits after a round that failed: long enough not
+	// to flood a database that is starting, short beside what people wait for.
+	retryAfter = time.Second
 	// stallAfter is how long a failure that may pass by itself lasts before it is
 	// noted in the catalogue.
 	stallAfter = 5 * time.Second

@@ -27,6 +27,13 @@ type Catalogue struct {
 	patience Patience // with locks of others
 }
 
+// Patiently is the catalogue, whose changes wait as patience says.
+func (c *Catalogue) Patiently(patience Patience) *Catalogue {
+	out := *c
+	out.patience = patience
+	return &out
+}
+
 // A flownode asks for the heads every second or so, and for all of a flow only when
 // its head says that there is something new.
 

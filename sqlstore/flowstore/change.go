@@ -34,7 +34,7 @@ type catalogueChange struct {
 // Locks of others are waited for as the catalogue's patience says. fn may then be
 // run several times, each time in a new transaction.
 func (c *Catalogue) changeCatalogue(ctx context.Context, fn func(*catalogueChange) error) error {
-	return c.waitingForLocks(ctx, func() (string, error) { return c.change(ctx, fn) })
+	return c.patience.wait(ctx, c.db.Pool(), func() (string, error) { return c.change(ctx, fn) })
 }
 
 // change is one attempt of changeCatalogue. table is the one that it was at.

@@ -33,13 +33,6 @@ type Patience struct {
 	Waiting func(what string) // is told what is waited for, once that has lasted a second; may be nil
 }
 
-// Patiently is the catalogue, whose changes wait as patience says.
-func (c *Catalogue) Patiently(patience Patience) *Catalogue {
-	out := *c
-	out.patience = patience
-	return &out
-}
-
 // LockedError says that a change did not get a lock in time. Nothing was changed.
 type LockedError struct {
 	Table   string // quoted
@@ -63,10 +56,10 @@ func (e *LockedError) Hint() string {
 	return "again when these have ended, or a longer --lock-timeout; select pg_terminate_backend(PID) ends a session"
 }
 
-// waitingForLocks runs an attempt of a change again while it fails for a lock. The
-// attempt says which table it was at.
-func (c *Catalogue) waitingForLocks(ctx context.Context, attempt func() (table string, err error)) error {
-	limit := c.patience.Limit
+// wait runs an attempt of a change again while it fails for a lock. The attempt says
+// which table it was at; q is where those who hold it are looked for.
+func (p Patience) wait(ctx context.Context, q pg.Querier, attempt func() (table string, err error)) error {
+	limit := p.Limit
 	if limit == 0 {
 		limit = DefaultLockTimeout
 	}
@@ -79,16 +72,16 @@ func (c *Catalogue) waitingForLocks(ctx context.Context, attempt func() (table s
 		}
 		waited := time.Since(began)
 		if waited >= limit {
-			return &LockedError{Table: table, Waited: waited, Holders: holders(ctx, c.db.Pool(), table)}
+			return &LockedError{Table: table, Waited: waited, Holders: holders(ctx, q, table)}
 		}
-		if c.patience.Waiting != nil && waited >= lockSayAfter {
+		if p.Waiting != nil && waited >= lockSayAfter {
 			what := "waiting for " + table
-			if using := holders(ctx, c.db.Pool(), table); len(using) > 0 {
+			if using := holders(ctx, q, table); len(using) > 0 {
 				what += ", which others use: " + strings.Join(using, "; ")
 			}
 			if said == "" || table != said {
 				said = table
-				c.patience.Waiting(what)
+				p.Waiting(what)
 			}
 		}
 		if err := pg.Sleep(ctx, lockPause); err != nil {
