@@ -153,7 +153,7 @@ func (m *rawModel) close(r *reader) {
 // seal must not be held up by any reader.
 func (m *rawModel) seal() raw.SealReport {
 	m.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	report, err := m.store.Keeper.Seal(ctx, raw.SealOptions{})
 	if err != nil {
@@ -164,7 +164,7 @@ func (m *rawModel) seal() raw.SealReport {
 
 func (m *rawModel) retain(before int64) raw.RetainReport {
 	m.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	report, err := m.store.Retainer.GiveUp(ctx, time.Millisecond, before)
 	if err != nil {
