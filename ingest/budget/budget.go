@@ -6,11 +6,11 @@ import (
 )
 
 var (
-	// ErrBusy: too many requests are under way, or those that are take too much
+	// ErrBusy says that too many requests are under way, or those that are take too much
 	// memory.
 	ErrBusy = errors.New("too much is under way")
 
-	// ErrTooLarge: the request takes more memory than any may. Sending it again
+	// ErrTooLarge says that the request takes more memory than any may. Sending it again
 	// cannot help.
 	ErrTooLarge = errors.New("request takes too much memory when it is read")
 )
