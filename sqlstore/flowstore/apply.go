@@ -177,7 +177,9 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 	return results, nil
 }
 
-// check gathers everything that speaks against the flows.
+// check gathers everything that speaks against the flows. It writes nothing. Retention
+// is the one that a serving process has noted in the database, because that one will
+// drop samples; the option counts only while there is none.
 func (c *catalogueChange) check(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) error {
 	existing := make([]flowdef.Flow, len(c.known))
 	for i, e := range c.known {

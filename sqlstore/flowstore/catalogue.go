@@ -16,6 +16,13 @@ import (
 	"laminar/sqlstore/raw"
 )
 
+// The catalogue as it is read, by the flownode and by name, and how a flow is taken.
+// It is changed elsewhere (Apply, Delete), under a lock on the table of flows.
+//
+// Nothing here needs that lock. Take locks the row of its flow alone, so flownodes take
+// flows while rounds of other flows commit. The definition of a flow that has an owner
+// changes only together with its epoch, so an owner that is not fenced knows it.
+
 // Catalogue is where flows are defined, and how far each is. All methods are safe
 // for concurrent use, also by several processes.
 type Catalogue struct {
@@ -27,7 +34,8 @@ type Catalogue struct {
 	patience Patience // with locks of others
 }
 
-// Patiently is the catalogue, whose changes wait as patience says.
+// Patiently is the catalogue, whose changes wait as patience says. The catalogue itself
+// stays as it was; both know the same flows as taken.
 func (c *Catalogue) Patiently(patience Patience) *Catalogue {
 	out := *c
 	out.patience = patience
@@ -60,7 +68,9 @@ func scanHead(row pgx.CollectableRow) (h progress.Head, err error) {
 }
 
 // Stand notes that flows stand still, and that others move again: what people are
-// shown of them, and no part of their progress.
+// shown of them, and no part of their progress. So it is not fenced and locks no flow:
+// at worst an earlier owner's word is shown until the present one notes its own. A flow
+// that is gone is passed over.
 func (c *Catalogue) Stand(ctx context.Context, still []progress.Stall, moving []progress.FlowID) error {
 	ids, errs, hints := make([]int32, len(still)), make([]string, len(still)), make([]string, len(still))
 	for i, s := range still {
@@ -146,7 +156,9 @@ func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress
 	return flow, name, schema, err
 }
 
-// shapeOf is the shape of a flow's table now, as Heads tells it.
+// shapeOf is the shape of a flow's table now, as Heads tells it. It is read in Take's
+// transaction, after the table was made. So a later head with another shape means that
+// somebody has altered or dropped the table since.
 func shapeOf(ctx context.Context, tx pg.Querier, id progress.FlowID) (string, error) {
 	rows, err := tx.Query(ctx, queries.FlowHeads, int32(id))
 	if err != nil {
@@ -159,7 +171,8 @@ func shapeOf(ctx context.Context, tx pg.Querier, id progress.FlowID) (string, er
 	return head.Shape, nil
 }
 
-// dirtyList is what a flow has still to compute again, oldest window first.
+// dirtyList is what a flow has still to compute again, oldest window first. Since of an
+// entry is a vector, and its times are in ms.
 func dirtyList(ctx context.Context, tx pg.Querier, id progress.FlowID) ([]progress.Dirty, error) {
 	rows, err := tx.Query(ctx, queries.FlowDirty, int32(id))
 	if err != nil {

@@ -17,6 +17,10 @@ import (
 // must end where its first delta begins. So changes exclude each other, and each is
 // made in a snapshot that shows catalogue and raw samples at one moment. Rounds
 // wait for as long as a change takes.
+//
+// Before: rounds that have locked flows have committed or are waited for.
+// After: the catalogue, the tables that go and the hint are committed together, or
+// nothing of them. Whoever loads a flow afterwards sees it whole.
 
 // catalogueChange is a transaction that changes the catalogue. Its snapshot
 // shows catalogue and raw table at one moment, and nothing else writes flows

@@ -32,6 +32,14 @@ import (
 //
 // A flownode that gets an error, or is fenced, need not find out what was written:
 // the stored vector tells, and a round that begins from another vector is refused.
+//
+// The statements of a commit keep an order. Locks come before writes, or an earlier
+// owner could write. Results come before progress, because progress leaves out the flows
+// whose results were refused. Each flow is whole or untouched:
+//
+//	Outcome.Err == nil    rows, dirty list, job and vector are those of the round,
+//	                      but for rows that were left out and counted
+//	Outcome.Err != nil    all four are as they were before the round
 
 // Results writes what rounds make of flows. All methods are safe for concurrent
 // use. A flow must have been taken from the Catalogue that was made together with
@@ -42,7 +50,8 @@ type Results struct {
 }
 
 // Commit writes the rounds of several flows in one transaction: result rows,
-// dirty list, job step and progress of each (I4). A flow may have one round.
+// dirty list, job step and progress of each (I4). A flow may have one round. Outcomes
+// are in the order of the rounds.
 //
 // It begins by locking the flows that still are at their round's epoch and
 // vector; the others come back with sequence.ErrFenced and nothing of them is
@@ -65,7 +74,8 @@ func (s *Results) Commit(ctx context.Context, rounds []progress.Round) ([]progre
 }
 
 // setIdleLimit makes the server end a transaction that has locked flows and whose
-// process stands still, before another flownode leads and needs them.
+// process stands still, before another flownode leads and needs them. Such a process
+// keeps its session, so its lease is free 10 s after it was renewed, and no sooner.
 const setIdleLimit = "set local idle_in_transaction_session_timeout = '8s'"
 
 // commit is Commit; what becomes of each round is in out.
@@ -163,7 +173,9 @@ func (s *Results) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round,
 
 // writeResults writes result rows and dirty lists: all rounds in one trip to
 // the server, and if one of them is refused, each behind a savepoint of its
-// own. Refusals are in the outcomes.
+// own. Refusals are in the outcomes; an error means that the transaction is of no more
+// use. It calls itself once for each round, and then with one round, so it goes no
+// deeper than that.
 func (s *Results) writeResults(ctx context.Context, tx pgx.Tx, writes []write) error {
 	err := s.writeBatch(ctx, tx, writes, true)
 	if pg.KeyTaken(err) {
@@ -207,7 +219,8 @@ func refused(err error) bool {
 
 // writeBatch writes rounds behind one savepoint; with copyNew, rows of windows that
 // have none are copied. On an error nothing is written and the transaction is as
-// before.
+// before. Counts of rows reach the outcomes only when all of them are written, so a
+// failed attempt adds nothing to them.
 func (s *Results) writeBatch(ctx context.Context, tx pgx.Tx, writes []write, copyNew bool) error {
 	rows := make([]int64, len(writes)) // of each round, counted while they are written
 	empty := true

@@ -29,6 +29,9 @@ var ErrNoJob = errors.New("job does not exist")
 // A job moves only in the commit of a round of its flow (I4), so the windows that
 // it counts as done are stored. Cancelling is the exception: it takes effect before
 // the next round, and what is computed stays.
+//
+// A job's position, next_t, begins at from and only grows: from <= next_t <= to. Every
+// window with from < end <= next_t is done.
 
 // Jobs is the queue of refills. All methods are safe for concurrent use, also by
 // several processes.
@@ -67,7 +70,8 @@ func (j *Jobs) CreateRefill(ctx context.Context, name string, from, to int64) (i
 	return id, nil
 }
 
-// createRefill is CreateRefill in a transaction of the caller.
+// createRefill is CreateRefill in a transaction of the caller. On an error the caller
+// must undo the transaction; on success the hint goes out with its commit.
 func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, to int64) (id int64, err error) {
 	entries, err := readCatalogue(ctx, tx)
 	if err != nil {

@@ -33,6 +33,10 @@ import (
 //	k that are not known    about 2k log2(n/k) more, each with a savepoint
 //	known ones              those of the round
 //
+// Before: the flow is locked and its round was refused with sequence.ErrBadContent.
+// After: the good rows, the deletions and the dirty list of the round are written, and
+// the flow's row counts what was left out; or nothing is written and the error says why.
+//
 // A key beside the columns that holds a hash would let such rows be stored. It would
 // change the primary key of all result tables, which is a public contract, for
 // rows that no one can read in a table.
@@ -41,7 +45,8 @@ const (
 	// maxAlone is how many rows of one round are found out to be refused. The round is
 	// then refused; what was found is remembered, so that the next one goes on.
 	maxAlone = 1000
-	// maxKnown is how many rows are remembered; beyond it all are forgotten.
+	// maxKnown is how many rows are remembered, for each flow; beyond it all are
+	// forgotten. A row that is forgotten costs the search once more, and nothing else.
 	maxKnown = 100_000
 	// shownLabels is how many characters of a left-out row's labels are shown.
 	shownLabels = 160
@@ -54,7 +59,8 @@ type leftOut struct {
 	known map[string]struct{}
 }
 
-// rowKey is a row's labels as one text.
+// rowKey is a row's labels as one text. Each label has its length before it, so
+// different rows never have the same key.
 func rowKey(columns []string) string {
 	var key []byte
 	for _, c := range columns {
@@ -63,7 +69,8 @@ func rowKey(columns []string) string {
 	return string(key)
 }
 
-// add remembers a row.
+// add remembers a row. It does so at once and not at the commit: that the row is refused
+// is true even if the round is not written.
 func (l *leftOut) add(columns []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,8 +120,8 @@ type leavingOut struct {
 	*Results
 	tx    pgx.Tx
 	write write
-	found []placed // refused, with why in causes
-	cause error    // of the last of them
+	found []placed // refused; maxAlone at most, and one more when the search is given up
+	cause error    // why the last of them was
 	rows  int64    // changed by what was written meanwhile
 }
 
@@ -135,7 +142,8 @@ func (s *Results) writeWithout(ctx context.Context, tx pgx.Tx, w write) error {
 	return sub.Commit(ctx)
 }
 
-// leaveOut is writeWithout in a transaction that is undone when it fails.
+// leaveOut is writeWithout in a transaction that is undone when it fails. It copies
+// nothing, since windows that rows were tried in are not new any more.
 func (s *Results) leaveOut(ctx context.Context, tx pgx.Tx, w write) error {
 	l := &leavingOut{Results: s, tx: tx, write: w}
 	windows, _ := w.table.left.without(w.round.Windows)
@@ -162,7 +170,8 @@ func (s *Results) leaveOut(ctx context.Context, tx pgx.Tx, w write) error {
 }
 
 // divide writes rows, and where they are refused each half of them; a single row that
-// is refused is left out.
+// is refused is left out. Only an error about the content divides further: any other is
+// of the whole round, and halves would meet it again.
 func (l *leavingOut) divide(ctx context.Context, rows []placed) error {
 	if len(rows) == 0 {
 		return nil
@@ -188,7 +197,9 @@ func (l *leavingOut) divide(ctx context.Context, rows []placed) error {
 	return nil
 }
 
-// try writes rows behind a savepoint, and nothing else of the round.
+// try writes rows behind a savepoint, and nothing else of the round. Its windows are not
+// Complete, though those of the round may be: a complete window would delete the rows
+// that the other halves have written.
 func (l *leavingOut) try(ctx context.Context, rows []placed) error {
 	part := progress.Round{Flow: l.write.round.Flow}
 	var last *progress.Window
@@ -208,7 +219,9 @@ func (l *leavingOut) try(ctx context.Context, rows []placed) error {
 	return err
 }
 
-// describeRow names a row that was left out: window, labels, and why.
+// describeRow names a row that was left out: window, labels, and why. The text is stored
+// beside the flow, so what PostgreSQL cannot store of it, because it is no UTF-8 or a
+// zero byte, becomes "?".
 func describeRow(t *target, p placed, cause error) string {
 	labels := strings.Join(p.row.Columns, "") // one JSON object
 	if t.perLabel {

@@ -17,6 +17,11 @@ import (
 // waits for that waits behind it, rounds included, so each attempt waits for a moment
 // only. It is made again until it succeeds or the patience of the caller ends. What
 // it waits for is said, because only a person can judge whether to wait or to end it.
+//
+// Before: the change holds nothing. Between two attempts it holds nothing either, so
+// rounds that queued up behind it go on. After: it is committed, or nothing is changed.
+// One long wait would be simpler; but it would stop all flows for as long as a report
+// reads one table.
 
 // DefaultLockTimeout is how long a change of the catalogue waits for locks of others
 // where the caller does not say.
@@ -24,7 +29,7 @@ const DefaultLockTimeout = 30 * time.Second
 
 const (
 	lockPause    = 300 * time.Millisecond // between two attempts, for those who wait behind us
-	lockSayAfter = time.Second
+	lockSayAfter = time.Second            // nothing is said of a shorter wait
 )
 
 // Patience is how a change of the catalogue waits for locks of others.
@@ -37,7 +42,7 @@ type Patience struct {
 type LockedError struct {
 	Table   string // quoted
 	Waited  time.Duration
-	Holders []string // who holds it, as far as that could be seen
+	Holders []string // who holds it, the oldest transaction first; three at most, none where that could not be seen
 }
 
 func (e *LockedError) Error() string {
@@ -57,14 +62,18 @@ func (e *LockedError) Hint() string {
 }
 
 // wait runs an attempt of a change again while it fails for a lock. The attempt says
-// which table it was at; q is where those who hold it are looked for.
+// which table it was at; q is where those who hold it are looked for. It is another
+// session than the attempt's, whose transaction has failed.
+//
+// The limit is looked at after an attempt, so the wait can be longer by one attempt and
+// one pause. Any other error than a lock's ends the waiting at once.
 func (p Patience) wait(ctx context.Context, q pg.Querier, attempt func() (table string, err error)) error {
 	limit := p.Limit
 	if limit == 0 {
 		limit = DefaultLockTimeout
 	}
 	began := time.Now()
-	said := ""
+	said := "" // the table that Waiting was told of; it is told of each once
 	for {
 		table, err := attempt()
 		if !pg.LockTimedOut(err) {

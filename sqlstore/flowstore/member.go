@@ -13,16 +13,27 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// Which flownodes there are, and which of them leads.
+// Before: nobody knows of this process. Its first Beat puts it on the list.
+// After: Leave has given up its lease and taken it off the list. A process that ends
+// without Leave is on the list for a day at least, but does not count as alive.
+//
+// The lease alone decides who leads, by the database's clock. The list is for people,
+// and nothing here is decided by it. So a row that is missing or too old does no harm.
+
 // LeaderLease is the purpose of the lease whose owner keeps the flows.
 const LeaderLease = "flows"
 
-// memberAlive is how long after it was seen a flownode counts as alive.
+// memberAlive is how long after it was seen a flownode counts as alive, by the
+// database's clock. Its lease may have been renewed as long ago, and it is still shown
+// as the one that leads.
 const memberAlive = 10 * time.Second
 
-// memberTimeout bounds a sign of life.
+// memberTimeout bounds a sign of life, and what Leave does with the list.
 const memberTimeout = 3 * time.Second
 
-// Members is the flownodes of an installation.
+// Members is the flownodes of an installation. Its methods may be called by several
+// goroutines at once.
 type Members struct {
 	db  *pg.DB
 	log *slog.Logger
@@ -37,8 +48,8 @@ type Member struct {
 	lease   *pg.Lease
 	address string
 	log     *slog.Logger
-	known   *pgx.Conn // the session in which old members were forgotten
-	told    pg.Holder // who was last said to lead, as far as it does not change
+	known   *pgx.Conn // the session in which old members were forgotten: once a session is enough
+	told    pg.Holder // who was last said to lead, as far as it does not change; zero when nobody else did
 }
 
 // New makes a flownode that serves on an address, "" when it serves nothing. The
@@ -63,6 +74,9 @@ func (m *Member) Beat(ctx context.Context) (term int64, err error) {
 	return term, nil
 }
 
+// seen puts this flownode on the list, or renews the time at which it was seen. It uses
+// the session of the lease: a flownode that cannot give a sign of life cannot renew its
+// leadership either.
 func (m *Member) seen(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, memberTimeout)
 	defer cancel()
@@ -84,6 +98,7 @@ func (m *Member) seen(ctx context.Context) error {
 // most flownodes do all the time.
 func (m *Member) tell(term int64, by pg.Holder) {
 	m.lease.NoteWaiting(term == 0 && by.PID != 0)
+	// These two are other ones at every look, and are no news.
 	by.Seen, by.Query = time.Time{}, time.Time{}
 	if by == m.told {
 		return
@@ -99,7 +114,9 @@ func (m *Member) tell(term int64, by pg.Holder) {
 }
 
 // Leave gives up leadership and takes this flownode off the list, as far as the
-// database can be reached.
+// database can be reached. Errors are of no use here: a lease that is not given up
+// runs out, and a row that is not deleted is forgotten. It works although ctx has
+// ended, since a process that is told to stop calls it last.
 func (m *Member) Leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), memberTimeout)
 	defer cancel()
@@ -110,7 +127,8 @@ func (m *Member) Leave(ctx context.Context) {
 	m.known = nil
 }
 
-// MemberStatus is one flownode.
+// MemberStatus is one flownode, as people are shown it. All times are of the database's
+// clock.
 type MemberStatus struct {
 	ID         string
 	Name       string // host:process id
@@ -118,7 +136,7 @@ type MemberStatus struct {
 	Started    time.Time
 	Seen       time.Time
 	Alive      bool
-	LeadsSince time.Time // zero when it does not lead
+	LeadsSince time.Time // zero when it does not lead, or has not renewed its lease for memberAlive
 }
 
 // List lists the flownodes, the oldest first.

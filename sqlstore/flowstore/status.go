@@ -21,6 +21,10 @@ import (
 // What people are shown of flows, by the command line and by dashboards. It is read
 // by one statement, without a snapshot of raw samples, so it costs the same on a
 // busy installation as on an idle one and holds nothing back.
+//
+// All flows are read, also where one is asked for: which of them a name means can only
+// be said by looking at all titles. What is shown is of one moment, except for the
+// names that hold native histograms, which are read afterwards.
 
 // FlowStatus is one flow of the catalogue with how far it is. Def.Expr is as the
 // flow is computed: whole, where metrics that it reads hold native histograms.
@@ -95,6 +99,7 @@ func (c *Catalogue) List(ctx context.Context) ([]FlowStatus, error) {
 
 // noteHistograms says of an expression that it is computed whole where a metric
 // of the names, which hold native histograms, is among those that it can select.
+// Rounds do not go by it: each decides for itself. This is for people only.
 func noteHistograms(expr *flowdef.Compiled, names []string) {
 	var selected []string
 	for _, name := range names {

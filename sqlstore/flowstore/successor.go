@@ -18,6 +18,11 @@ import (
 // the old one, the old one is emptied and stays what it is. Otherwise a new table
 // takes its place in the same transaction and inherits what can be made again
 // exactly; what cannot stops the replacement, unless the caller lets it go.
+//
+// Before: the old flow is forgotten in the same transaction, so no round writes to its
+// table any more. After handOver: the old table is empty, or dropped.
+// After settle: the successor has what its predecessor had, less what is returned as
+// lost. An error undoes all of it, the dropping as well.
 
 // belonging is one thing that people have given to a result table or made of it.
 type belonging struct {
@@ -41,7 +46,8 @@ func (e *LostError) Hint() string {
 	return "--cascade, which lets them go and names them; or drop them first and make them again afterwards"
 }
 
-// belongings are what people have given to the table, for a successor.
+// belongings are what people have given to the table, for a successor. Their order is
+// one in which they can be made again: a view comes after those that it reads.
 func (t *resultTable) belongings(ctx context.Context, q pg.Querier, successor *resultTable) ([]belonging, error) {
 	rows, err := q.Query(ctx, queries.ResultBelongings, t.schema, t.name, successor.ident())
 	if err != nil {
@@ -55,7 +61,9 @@ func (t *resultTable) belongings(ctx context.Context, q pg.Querier, successor *r
 }
 
 // sameAs reports whether rows of the other table fit into this one, which also has
-// its name.
+// its name: the label columns are the same, in the same order and of the same type. It
+// compares definitions. Whether the table is still as its definition says, ensure finds
+// out.
 func (t *resultTable) sameAs(other *resultTable) bool {
 	return t.ident() == other.ident() && strings.Join(t.in.labels, ",") == strings.Join(other.in.labels, ",") && t.perLabel == other.perLabel
 }
@@ -64,8 +72,8 @@ func (t *resultTable) sameAs(other *resultTable) bool {
 // place.
 type inheritance struct {
 	old, successor *resultTable
-	name           string // of the successor's flow
-	all            []belonging
+	name           string      // of the successor's flow
+	all            []belonging // in the order in which they are made again
 }
 
 // handOver makes the table ready for its successor: empties it where the successor
@@ -90,6 +98,8 @@ func (t *resultTable) handOver(ctx context.Context, q pg.Querier, successor *res
 
 // settle makes the successor and all that is left to it. It returns what could not
 // be made again; if there is any and cascade does not allow it, that is a LostError.
+// All of it is tried before anything is refused, so people are told of every loss at
+// once.
 func (l *inheritance) settle(ctx context.Context, q pg.Querier, cascade bool) (lost []string, err error) {
 	if len(l.all) == 0 {
 		return nil, nil // the flownode that takes the flow first makes the table
@@ -111,7 +121,9 @@ func (l *inheritance) settle(ctx context.Context, q pg.Querier, cascade bool) (l
 	return lost, nil
 }
 
-// restore makes one thing again, or nothing of it and says why.
+// restore makes one thing again, or nothing of it and says why. The savepoint keeps the
+// transaction alive: without it, the first statement that fails would end the whole
+// replacement. The error's text is put behind the name of the thing.
 func restore(ctx context.Context, session pg.Querier, b belonging) error {
 	if len(b.Statements) == 0 {
 		return errors.New(" (of a kind that cannot be copied)")
@@ -132,7 +144,8 @@ func restore(ctx context.Context, session pg.Querier, b belonging) error {
 }
 
 // revokeDefaults takes back what default privileges gave a table that was just made
-// in the place of another: only what that one had is to hold.
+// in the place of another: only what that one had is to hold. It comes before the
+// grants are made again, or it would take those back, too.
 func (t *resultTable) revokeDefaults(ctx context.Context, q pg.Querier) error {
 	rows, err := q.Query(ctx, queries.ResultGrantees, t.schema, t.name)
 	if err != nil {

@@ -17,6 +17,14 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// A flow's table: how it is named, made, checked, emptied and dropped.
+// Before: a definition, and perhaps a table. After ensure: the table is there, has the
+// columns that rows of the flow need, and carries Laminar's mark.
+//
+// The definition says what the table must be, and PostgreSQL's catalogue what it is.
+// They are compared whenever a flow is taken, and when a write fails, but not with each
+// round: that would cost a trip each time, and the write fails anyway where they differ.
+
 // resultTable is the table a flow writes to, as its definition describes it; the
 // table need not exist. Names that people chose get into SQL only here and in
 // columnsIn, always quoted.
@@ -28,7 +36,7 @@ type resultTable struct {
 	static       []string // and their values; with one jsonb column: its contents
 	title        string   // of the flow, for messages
 
-	in columnsIn
+	in columnsIn // the same names quoted, for the templates of statements
 }
 
 // newResultTable is the table of a flow. It need not be there.
@@ -100,6 +108,10 @@ func (t *resultTable) ensure(ctx context.Context, q pg.Querier, flow string) err
 // checkShape refuses a table to which the flow's rows cannot be written as they are:
 // a column that they need is missing or has another type, or one that they do not
 // have must be given. Columns that people have added are theirs.
+//
+// found is "name type" of each column; mustGive names those that are not null and have
+// no default. The hint offers to alter the table only where that mends every fault; a
+// column that is missing has lost its values, so the table is to be made again.
 func (t *resultTable) checkShape(found, mustGive []string) error {
 	needed := map[string]string{
 		"window_start": "timestamp with time zone", "window_end": "timestamp with time zone", "value": "double precision",
@@ -121,7 +133,7 @@ func (t *resultTable) checkShape(found, mustGive []string) error {
 			}
 		}
 	}
-	var faults, mend []string
+	var faults, mend []string // len(mend) == len(faults) where each fault is a wrong type
 	for _, c := range order {
 		column := pgx.Identifier{c}.Sanitize()
 		switch typ := types[c]; typ {
@@ -153,7 +165,9 @@ func (t *resultTable) checkShape(found, mustGive []string) error {
 }
 
 // explain says why rows could not be written, once what was tried is undone: what
-// is wrong with the table says more than the server's words about a statement.
+// is wrong with the table says more than the server's words about a statement. It never
+// returns nil, and always something that the flow can be shown with. tx must be able to
+// read, which is why the savepoint is rolled back before.
 func (t *resultTable) explain(ctx context.Context, tx pg.Querier, cause error) error {
 	err := fmt.Errorf("write results to %s: %w", t.ident(), pg.Interpret(cause))
 	if pg.NoRights(cause) {
@@ -205,7 +219,8 @@ func (t *resultTable) explainDrop(err error) error {
 	return fmt.Errorf("drop the results in %s: %w", t.ident(), err)
 }
 
-// owned reports whether the table exists and was made by Laminar.
+// owned reports whether the table exists and was made by Laminar. Only such a table is
+// emptied or dropped, whatever a definition names.
 func (t *resultTable) owned(ctx context.Context, q pg.Querier) (bool, error) {
 	var (
 		exists bool

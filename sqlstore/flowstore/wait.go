@@ -25,6 +25,10 @@ import (
 // the new watermark has closed may be written by a later round than the one that read
 // its last sample. Both are looked at. So the rows that a user sees afterwards are
 // final, unless further samples come.
+//
+// The answer is of one moment, and the caller asks again until it is empty. A vector
+// only grows, so a flow that has passed the position does not fall behind it again,
+// unless it is replaced or raw data is restored.
 
 // Behind is a flow that has not caught up yet, and what keeps it.
 type Behind struct {
@@ -110,7 +114,8 @@ func (w *waiting) reason(vec sequence.Vector) string {
 	return ""
 }
 
-// pick chooses the named flows, by title or by name; nil names choose all.
+// pick chooses the named flows, by title or by name; nil names choose all. A name that
+// several rules share chooses each of them. An UnknownFlowError when a name chooses none.
 func pick(flows []waiting, names []string) ([]waiting, error) {
 	if names == nil {
 		return flows, nil

@@ -30,13 +30,20 @@ import (
 //
 // All of them leave a row alone that has not changed: no row version, no work for
 // vacuum, and nothing for a replica.
+//
+// Before: the flow is locked, at the epoch and vector of its round, so nobody else
+// of Laminar writes its rows. After: a complete window has the rows of the round and
+// no others of the flow; of a window in part, the rows of the round are there, those
+// gone are not, and the others are as they were.
 
 // fewRows is the largest number of rows, present and gone, of windows in part that
 // are looked up one by one. More are joined with all rows of their windows: from
 // there on a scan of a window costs less than a probe of the index for each row.
 const fewRows = 2_000
 
-// target is a result table that is written to, with the statements that do so.
+// target is a result table that is written to, with the statements that do so. Only left
+// changes after newTarget, and it has a lock of its own, so a target may be used by
+// several goroutines at once.
 //
 // The texts are made once, when the flow is taken: their expansion would cost as
 // much as a small round, and equal texts are what a session's prepared statements
@@ -55,7 +62,8 @@ func newTarget(table *resultTable) *target {
 	return t
 }
 
-// statements is how to write the windows: texts and their arguments.
+// statements is how to write the windows: texts and their arguments. There are two
+// statements at most, one for complete windows and one for windows in part.
 func (t *target) statements(windows []progress.Window) ([]statement, error) {
 	// The windows of each kind are written by one statement, however many.
 	var whole, parts []progress.Window
@@ -97,6 +105,11 @@ type statement struct {
 // writeArgs is the arguments $1 to $7 of the statements that write windows, and
 // how many rows, present and gone, these are. Rows go as columns, each an array:
 // one array of composites would cost several times as much to send and to unnest.
+//
+// Each label column is two arguments, so there are 5 + 2 len(t.columns), and the numbers
+// of those behind $6 move (see columnsIn). Arrays of rows are equally long: the i-th of
+// each belongs to the i-th row. So are those of the rows that are gone. A number of a
+// window is 1 to len(windows).
 func (t *resultTable) writeArgs(windows []progress.Window) ([]any, int, error) {
 	var rows, gone int // to make the columns as long as they will be
 	for i := range windows {
@@ -171,7 +184,7 @@ type badRoundError struct{ err error }
 func (e *badRoundError) Error() string { return e.err.Error() }
 func (e *badRoundError) Unwrap() error { return e.err }
 
-// write is one round on its way.
+// write is one round on its way. Its flow is locked by the transaction that writes it.
 type write struct {
 	round *progress.Round
 	out   *progress.Outcome // of the round; Err is set where it is refused
@@ -180,6 +193,8 @@ type write struct {
 
 // queue adds the statements of a round, for the given windows of it: what came
 // off the dirty list first, so that what became dirty again since stays on it.
+// Afterwards nothing is sent yet. When the batch is sent, *rows grows by the number of
+// rows that were inserted, changed or deleted; a row that stays as it is counts 0.
 func (w write) queue(batch *pgx.Batch, windows []progress.Window, rows *int64) error {
 	r := w.round
 	if len(windows) > 0 {
@@ -210,7 +225,8 @@ func (w write) queue(batch *pgx.Batch, windows []progress.Window, rows *int64) e
 	return nil
 }
 
-// dirtyColumns is what a round puts on the dirty list, as parameters.
+// dirtyColumns is what a round puts on the dirty list, as parameters: the flow, then
+// arrays that are as long as r.Add. Times are in ms, reasons and vectors are text.
 func dirtyColumns(r *progress.Round) []any {
 	n := len(r.Add)
 	ends, first, last := make([]int64, n), make([]int64, n), make([]int64, n)

@@ -10,6 +10,13 @@ import (
 	"laminar/sqlstore/pg"
 )
 
+// Writing the rows of new windows by COPY, in PostgreSQL's binary format.
+// Before: the flow is locked, and the statements stand behind a savepoint.
+// After: the rows of new windows are there; the other windows are still to be written.
+//
+// That a window is new is looked up and not concluded from progress: a window that is
+// closed may have rows from when it was open, and one that is refilled from before.
+
 // copyAtLeast is the least number of rows of a window for which it is worth asking
 // whether the window is new, and writing it by COPY if it is.
 const copyAtLeast = 256
@@ -71,7 +78,8 @@ func writeNew(ctx context.Context, db *pg.DB, tx pgx.Tx, t *target, windows []pr
 	return rest, int64(src.n), nil
 }
 
-// resultRows are the rows of windows for queries.ResultCopy.
+// resultRows are the rows of windows for queries.ResultCopy, from the first row of the
+// first window to the last of the last. n is the sum of their lengths. It is read once.
 type resultRows struct {
 	jsonb   bool
 	windows []*progress.Window
