@@ -21,7 +21,8 @@ import (
 	"laminar/flownode/round"
 )
 
-// The defaults that a user sees.
+// The defaults that a user sees. MaxStateBytes is of one leaf and not of the process:
+// the memory of all flows is bounded by it only together with how many leaves there are.
 const (
 	DefaultRoundBudget   = time.Second
 	DefaultMaxStateBytes = 1 << 30
@@ -49,6 +50,8 @@ type Config struct {
 	Metrics *Metrics // default: not registered anywhere
 }
 
+// setDefaults puts the defaults where the settings are zero. An error says that a port
+// is missing or that there is no such executor; then the Config is of no use.
 func (c *Config) setDefaults() error {
 	if c.Snapshots == nil || c.Catalog == nil || c.Results == nil || c.Jobs == nil || c.Elector == nil {
 		return fmt.Errorf("flownode: every port must be given")
@@ -97,6 +100,9 @@ type process struct {
 	standing *standing
 }
 
+// newProcess checks the Config and makes what the groups share. It asks nothing of the
+// ports and starts nothing. The Meter in it is shared on purpose: all groups read over
+// the same connection to the same database, and each learns from the reads of all.
 func newProcess(cfg Config) (*process, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err

@@ -41,7 +41,8 @@ func (g *fenceGroup) work(ctx context.Context) error {
 	}
 }
 
-// idleTurn is how long a group that waits for nothing but a wake waits.
+// idleTurn is how long a group that waits for nothing but a wake waits. When it is over,
+// the group looks again and finds nothing: it is a bound for the timer and no deadline.
 const idleTurn = time.Hour
 
 // turn makes a round if one is due, and returns how long until one can be due

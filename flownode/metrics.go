@@ -2,7 +2,9 @@ package flownode
 
 // What a node shows of itself to Prometheus.
 // Names and labels are part of the public contract. A label is a flow, a fence group
-// or one of an enumerated set, and never something that samples bring.
+// or one of an enumerated set, and never something that samples bring. Refills
+// and windows are there with 0 from the start, for every reason and kind: a rate over a
+// counter that appears with its first event would miss that event.
 
 import (
 	"time"
@@ -71,6 +73,7 @@ func (m *maker) counters(name, help string, labels ...string) *prometheus.Counte
 	return made(m, prometheus.NewCounterVec(prometheus.CounterOpts(opts(name, help)), labels))
 }
 
+// ofFlow makes a gauge with a flow's title as its one label, which forget drops.
 func (m *maker) ofFlow(name, help string) *prometheus.GaugeVec {
 	v := made(m, prometheus.NewGaugeVec(prometheus.GaugeOpts(opts(name, help)), []string{"flow"}))
 	m.byFlow = append(m.byFlow, v)
@@ -157,7 +160,9 @@ func (m *Metrics) observeRound(group string, flows []*round.Flow, r *read.Reader
 	}
 }
 
-// forget drops what is shown of a flow that is gone.
+// forget drops what is shown of a flow that is gone, or that another process keeps now.
+// A gauge that stayed would show a state that is no more. Counters stay, because what
+// they have counted did happen.
 func (m *Metrics) forget(flow string) {
 	for _, v := range m.byFlow {
 		v.DeleteLabelValues(flow)

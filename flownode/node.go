@@ -52,7 +52,7 @@ type led struct {
 	told string             // headSum of the heads it was told last
 }
 
-// New returns a node that does nothing until Run.
+// New returns a node that does nothing until Run. An error is one of the Config.
 func New(cfg Config) (*Node, error) {
 	p, err := newProcess(cfg)
 	if err != nil {
@@ -129,7 +129,9 @@ const trust = 7 * time.Second
 var errTermOver = errors.New("this flownode does not lead any more")
 
 // Run beats, and keeps the flows up to date while this flownode leads, until ctx ends.
-// It returns only when all goroutines it started are gone.
+// It returns only when all goroutines it started are gone. It is to be called once, by
+// one goroutine. What the database refuses or does not answer is logged and tried again
+// after PollInterval, so its error is always nil.
 func (n *Node) Run(ctx context.Context) error {
 	defer n.cfg.Elector.Leave(context.WithoutCancel(ctx))
 	for ctx.Err() == nil {
@@ -149,7 +151,8 @@ func (n *Node) Run(ctx context.Context) error {
 	return nil
 }
 
-// standBy shows how far the flows are that another flownode keeps.
+// standBy shows how far the flows are that another flownode keeps. So each process shows
+// the lag of all flows, and a look at any of them tells whether the leader makes progress.
 func (n *Node) standBy(ctx context.Context) {
 	heads, err := n.cfg.Catalog.Heads(ctx)
 	if err != nil {

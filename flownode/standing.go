@@ -13,6 +13,13 @@ import (
 // They are set at every poll, from the catalogue, and not at the end of a round: a
 // flow that is not loaded or makes no rounds must be shown too, and its lag must go
 // on rising.
+//
+//	lag = the database's clock - watermark - ahead    with a watermark
+//	    = this process's clock - still                without one, while it stands still
+//	    = 0                                           otherwise
+//
+// ahead is subtracted because such windows wait for samples that are newer than their
+// end. Without it a flow that misses nothing would seem to lag.
 
 // standing is what this process knows of the progress of flows beside the catalogue.
 // It may be used by several goroutines at once: fence groups note, the poll shows.

@@ -20,7 +20,7 @@ import (
 // the fence of their commits must tell apart (I4).
 type Stepper struct {
 	node *Node
-	seen sequence.Vector
+	seen sequence.Vector // the regions' vector of the last Poll, nil before the first
 }
 
 // NewStepper returns a stepper that knows no flows until the first Poll.
