@@ -101,8 +101,8 @@ type process struct {
 }
 
 // newProcess checks the Config and makes what the groups share. It asks nothing of the
-// ports and starts nothing. The Meter in it is shared on purpose: all groups read over
-// the same connection to the same database, and each learns from the reads of all.
+// ports and starts nothing. The Meter in it is shared on purpose: all groups reach the
+// same database over the same network, and each learns from the reads of all.
 func newProcess(cfg Config) (*process, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
