@@ -1,5 +1,7 @@
 package sequence
 
+import "time"
+
 // Time is a moment in milliseconds since the epoch, as samples, windows and the
 // database's clock have it. Lengths of time (steps, ranges, delays) are not Times:
 // they are int64, in milliseconds.
@@ -18,3 +20,7 @@ type Time = int64
 // NoTime stands for a moment that is not known, or has not come yet. Every
 // moment that is known is 0 or later; only borders of spans may lie before.
 const NoTime Time = -1
+
+// FormatTime spells a time as RFC 3339 in UTC: the one form in which people and
+// programs are told times.
+func FormatTime(t Time) string { return time.UnixMilli(t).UTC().Format(time.RFC3339Nano) }

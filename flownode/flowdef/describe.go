@@ -1,6 +1,10 @@
 package flowdef
 
-import "fmt"
+import (
+	"fmt"
+
+	"laminar/sequence"
+)
 
 // What `flow validate` and `flow show` print about a flow. Scripts read
 // --output json instead, so these texts may be improved at any time.
@@ -12,7 +16,7 @@ func (l *Leaf) Describe() string {
 	how := fmt.Sprintf("kept as %s state in %d panes of %s", l.State(), l.Panes, FormatMillis(l.Pane))
 	switch {
 	case l.Pinned:
-		how = fmt.Sprintf("samples of %s up to %s are read for every window", FormatMillis(l.Range), FormatTime(l.PinnedAt-l.Offset))
+		how = fmt.Sprintf("samples of %s up to %s are read for every window", FormatMillis(l.Range), sequence.FormatTime(l.PinnedAt-l.Offset))
 	case l.Func == nil:
 		how = "samples of " + FormatMillis(l.Range) + " are read for each window"
 	case l.Batch:

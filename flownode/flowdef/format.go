@@ -22,10 +22,6 @@ func FormatMillis(ms int64) string {
 	return model.Duration(time.Duration(ms) * time.Millisecond).String()
 }
 
-// FormatTime spells a time, ms since the epoch, as RFC 3339 in UTC: the one form
-// in which people and programs are told times.
-func FormatTime(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }
-
 // quote puts a text of a definition into double quotes, with what cannot be
 // printed escaped.
 func quote(s string) string { return fmt.Sprintf("%q", s) }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"laminar/sequence"
 )
 
 // What flows do to each other, and to what the database holds: checks that need
@@ -202,7 +204,7 @@ func CheckRaw(f Flow, retention, earliest, now int64) *Problem {
 			FormatMillis(reach), FormatMillis(ahead), FormatMillis(retention))
 	case !pinned.Empty() && pinned.After+1 < max(earliest, now-retention):
 		p = problemf(f, "with @ it reads samples from %s on, but raw samples are kept for %s only",
-			FormatTime(pinned.After+1), FormatMillis(retention))
+			sequence.FormatTime(pinned.After+1), FormatMillis(retention))
 	case !pinned.Empty() && retention/f.Every > maxPinnedWindows:
 		// About so many windows can be computed again at any time.
 		p = problemf(f, "a late sample at a fixed time would change %d windows, more than %d: choose a larger `every`",

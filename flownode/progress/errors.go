@@ -3,7 +3,6 @@ package progress
 import (
 	"fmt"
 
-	"laminar/flownode/flowdef"
 	"laminar/sequence"
 )
 
@@ -18,12 +17,12 @@ type RetentionError struct {
 
 func (e *RetentionError) Error() string {
 	return fmt.Sprintf("refill %s from %s: raw samples of windows ending before %s are gone",
-		e.Flow, flowdef.FormatTime(e.From), flowdef.FormatTime(e.Earliest))
+		e.Flow, sequence.FormatTime(e.From), sequence.FormatTime(e.Earliest))
 }
 
 // Hint tells what to type instead. --from is excluded: the first window that a
 // refill computes ends after it.
-func (e *RetentionError) Hint() string { return "--from " + flowdef.FormatTime(e.Earliest-1) }
+func (e *RetentionError) Hint() string { return "--from " + sequence.FormatTime(e.Earliest-1) }
 
 // PinnedGoneError says that no window of a flow can be computed any more: all of
 // them read a fixed time, and raw samples of that time are gone. What is stored
@@ -34,7 +33,7 @@ type PinnedGoneError struct {
 }
 
 func (e *PinnedGoneError) Error() string {
-	return fmt.Sprintf("no window of %s can be computed any more: with @ it reads samples from before %s, which are gone", e.Flow, flowdef.FormatTime(e.Earliest))
+	return fmt.Sprintf("no window of %s can be computed any more: with @ it reads samples from before %s, which are gone", e.Flow, sequence.FormatTime(e.Earliest))
 }
 
 // Hint tells what to do instead.

@@ -358,7 +358,7 @@ type EvalError struct {
 }
 
 func (e *EvalError) Error() string {
-	return fmt.Sprintf("evaluate %s for the window ending %s: %v", e.Flow, flowdef.FormatTime(e.End), e.Err)
+	return fmt.Sprintf("evaluate %s for the window ending %s: %v", e.Flow, sequence.FormatTime(e.End), e.Err)
 }
 
 func (e *EvalError) Unwrap() error { return e.Err }

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"slices"
 
-	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/sequence"
 )
@@ -69,5 +68,5 @@ type HistogramResultError struct {
 
 func (e *HistogramResultError) Error() string {
 	return fmt.Sprintf("%d results of %s in the window ending %s are native histograms, which a result table cannot hold: "+
-		"make numbers of them with histogram_quantile, histogram_avg, histogram_count or histogram_sum", e.Results, e.Flow, flowdef.FormatTime(e.End))
+		"make numbers of them with histogram_quantile, histogram_avg, histogram_count or histogram_sum", e.Results, e.Flow, sequence.FormatTime(e.End))
 }

@@ -3,6 +3,7 @@ package view
 import (
 	"time"
 
+	"laminar/sequence"
 	"laminar/sqlstore"
 	"laminar/sqlstore/flowstore"
 )
@@ -70,5 +71,5 @@ func instant(t time.Time) string {
 	if t.IsZero() || t.Unix() == 0 {
 		return ""
 	}
-	return t.UTC().Format(time.RFC3339)
+	return sequence.FormatTime(t.Truncate(time.Second).UnixMilli())
 }

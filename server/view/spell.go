@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"laminar/flownode/flowdef"
+	"laminar/sequence"
 )
 
 // None stands where there is no time, value or text.
@@ -22,7 +23,7 @@ func FormatTime(ms int64) string {
 	if ms < 0 {
 		return None
 	}
-	return flowdef.FormatTime(ms)
+	return sequence.FormatTime(ms)
 }
 
 // FormatDuration spells a duration as Prometheus does: 30s, 1h30m, 15d. What is

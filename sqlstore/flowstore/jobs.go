@@ -8,9 +8,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
+	"laminar/sequence"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 )
@@ -96,8 +96,8 @@ func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, t
 	// it ends with the same words.
 	first := flow.def.Windows().Next(from)
 	if first > to {
-		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, flowdef.FormatTime(from), flowdef.FormatTime(to)),
-			"--to %s or later", flowdef.FormatTime(first))
+		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, sequence.FormatTime(from), sequence.FormatTime(to)),
+			"--to %s or later", sequence.FormatTime(first))
 	}
 	if rebuildable := flow.def.FirstRebuildable(earliest); first < rebuildable {
 		return 0, &progress.RetentionError{Flow: flow.def.Title(), From: from, Earliest: rebuildable}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
 	"laminar/sequence"
@@ -231,7 +230,7 @@ func describeRow(t *target, p placed, cause error) string {
 		}
 		labels = "{" + strings.Join(words, ", ") + "}"
 	}
-	return strings.ReplaceAll(strings.ToValidUTF8(fmt.Sprintf("%s %s: %s", flowdef.FormatTime(p.window.End), cut(labels, 2*shownLabels), pg.Message(cause)), "?"), "\x00", "?")
+	return strings.ReplaceAll(strings.ToValidUTF8(fmt.Sprintf("%s %s: %s", sequence.FormatTime(p.window.End), cut(labels, 2*shownLabels), pg.Message(cause)), "?"), "\x00", "?")
 }
 
 // cut is at most n bytes of a text, and whole characters.

@@ -55,7 +55,7 @@ func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, e
 		return flow, progress.ErrFlowGone
 	}
 	if err != nil {
-		return flow, stopped("read the flow", err)
+		return flow, pg.ReadError("read the flow", err)
 	}
 	if flow.Def, err = flowdef.Unmarshal(definition); err != nil {
 		return flow, err
@@ -81,14 +81,14 @@ func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, e
 func (s *Stored) PendingRefills(ctx context.Context, id progress.FlowID) ([]progress.Job, error) {
 	rows, err := s.Session().Query(ctx, queries.JobPending, int32(id))
 	if err != nil {
-		return nil, stopped("read unfinished refills", err)
+		return nil, pg.ReadError("read unfinished refills", err)
 	}
 	jobs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (progress.Job, error) {
 		j := progress.Job{Flow: id}
 		return j, row.Scan(&j.ID, &j.NextT, &j.To)
 	})
 	if err != nil {
-		return nil, stopped("read unfinished refills", err)
+		return nil, pg.ReadError("read unfinished refills", err)
 	}
 	return jobs, nil
 }
@@ -104,7 +104,7 @@ func (s *Stored) OldestResult(ctx context.Context, id progress.FlowID) (int64, e
 	query, args := table.oldest()
 	end := sequence.NoTime // which is what the query gives for none
 	if err := s.Session().QueryRow(ctx, query, args...).Scan(&end); err != nil {
-		return 0, stopped("read the oldest result in "+table.ident(), err)
+		return 0, pg.ReadError("read the oldest result in "+table.ident(), err)
 	}
 	return end, nil
 }
@@ -121,7 +121,7 @@ func (s *Stored) Results(ctx context.Context, id progress.FlowID, ends sequence.
 	query, args := table.read(ends)
 	rows, err := s.Session().Query(ctx, query, args...)
 	if err != nil {
-		return nil, stopped("read results in "+table.ident(), err)
+		return nil, pg.ReadError("read results in "+table.ident(), err)
 	}
 	var (
 		out        []progress.Window
@@ -143,7 +143,7 @@ func (s *Stored) Results(ctx context.Context, id progress.FlowID, ends sequence.
 		return nil
 	})
 	if err != nil {
-		return nil, stopped("read results in "+table.ident(), err)
+		return nil, pg.ReadError("read results in "+table.ident(), err)
 	}
 	return out, nil
 }
@@ -156,10 +156,4 @@ func (s *Stored) table(id progress.FlowID) (*resultTable, error) {
 		return nil, fmt.Errorf("flow %d was not loaded in this snapshot", id)
 	}
 	return table, nil
-}
-
-// stopped wraps the error of a read with its action. After such an error the
-// transaction has failed, and only Close is of use.
-func stopped(doing string, err error) error {
-	return fmt.Errorf("%s: %w", doing, pg.InterpretRead(err))
 }

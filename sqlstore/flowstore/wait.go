@@ -9,7 +9,6 @@ import (
 
 	queries "laminar/queries/flow"
 
-	"laminar/flownode/flowdef"
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/sequence"
@@ -109,7 +108,7 @@ func (w *waiting) reason(vec sequence.Vector) string {
 	case w.dirty > 0:
 		return fmt.Sprintf("has %d windows still to be recomputed", w.dirty)
 	case w.EmittedUntil != sequence.NoTime && w.EmittedUntil < closed:
-		return fmt.Sprintf("has stored windows up to %s of %s", flowdef.FormatTime(w.EmittedUntil), flowdef.FormatTime(closed))
+		return fmt.Sprintf("has stored windows up to %s of %s", sequence.FormatTime(w.EmittedUntil), sequence.FormatTime(closed))
 	}
 	return ""
 }

@@ -62,6 +62,10 @@ func Interpret(err error) error {
 	return err
 }
 
+// ReadError says what a read in a snapshot was doing when it failed. After it the
+// transaction is of no use any more.
+func ReadError(doing string, err error) error { return fmt.Errorf("%s: %w", doing, InterpretRead(err)) }
+
 // InterpretRead is Interpret for a read in a snapshot: when the snapshot's
 // transaction is gone, or the exported snapshot is, that is ErrSnapshotGone.
 func InterpretRead(err error) error {

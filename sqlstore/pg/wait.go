@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"laminar/sequence"
 )
 
 // Whoever waits says for whom: once when it has waited for a moment, and then every
@@ -55,7 +57,7 @@ func (h Holder) pairs() (known [][2]string) {
 		if t.IsZero() || t.Unix() == 0 {
 			return ""
 		}
-		return t.UTC().Format(time.RFC3339)
+		return sequence.FormatTime(t.Truncate(time.Second).UnixMilli())
 	}
 	add("process", h.Process)
 	if h.PID != 0 {

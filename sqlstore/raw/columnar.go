@@ -9,6 +9,7 @@ import (
 	queries "laminar/queries/raw"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw/segmentrow"
 )
 
@@ -81,7 +82,7 @@ func (s *Snapshot) readSegments(ctx context.Context, doing, query string, sealed
 	args = append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)
 	rows, err := s.conn.Query(ctx, query, args...)
 	if err != nil {
-		return readError(doing, err)
+		return pg.ReadError(doing, err)
 	}
 	defer rows.Close()
 	s.seg.Sealed = sealed
@@ -95,7 +96,7 @@ func (s *Snapshot) readSegments(ctx context.Context, doing, query string, sealed
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return readError(doing, err)
+		return pg.ReadError(doing, err)
 	}
 	return nil
 }

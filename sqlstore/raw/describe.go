@@ -33,7 +33,7 @@ func (s *Snapshot) Infos(ctx context.Context, metrics []sequence.MetricID, after
 	// A row is scanned into one value, which is copied: there can be thousands.
 	rows, err := s.conn.Query(ctx, s.bind(queries.SegmentInfos), metricIDs(metrics), regions, seqs)
 	if err != nil {
-		return nil, readError("describe segments", err)
+		return nil, pg.ReadError("describe segments", err)
 	}
 	var (
 		out []segment.Info
@@ -47,7 +47,7 @@ func (s *Snapshot) Infos(ctx context.Context, metrics []sequence.MetricID, after
 		return nil
 	})
 	if err != nil {
-		return nil, readError("describe segments", err)
+		return nil, pg.ReadError("describe segments", err)
 	}
 	return out, nil
 }
@@ -62,7 +62,7 @@ func (s *Snapshot) Spans(ctx context.Context, sel segment.Select) (sequence.Span
 	span := spanOf(sel)
 	rows, err := s.conn.Query(ctx, s.bind(queries.SegmentSpans), metricIDs(sel.Metrics), span.After, span.UpTo)
 	if err != nil {
-		return nil, readError("list time spans", err)
+		return nil, pg.ReadError("list time spans", err)
 	}
 	var (
 		out         sequence.Spans
@@ -73,7 +73,7 @@ func (s *Snapshot) Spans(ctx context.Context, sel segment.Select) (sequence.Span
 		return nil
 	})
 	if err != nil {
-		return nil, readError("list time spans", err)
+		return nil, pg.ReadError("list time spans", err)
 	}
 	return out, nil
 }

@@ -10,6 +10,7 @@ import (
 	queries "laminar/queries/raw"
 	"laminar/sequence"
 	"laminar/sequence/series"
+	"laminar/sqlstore/pg"
 )
 
 // A flow needs of each series only the labels that its leaves group or select by. With a million series the labels are most of what is read, so where
@@ -62,7 +63,7 @@ func (s *Snapshot) Series(ctx context.Context, metrics []string, after sequence.
 		rows, err = s.conn.Query(ctx, queries.SeriesLabels, regions, seqs, metrics, names[0], names[1], names[2], names[3])
 	}
 	if err != nil {
-		return nil, readError("list series", err)
+		return nil, pg.ReadError("list series", err)
 	}
 	_, err = pgx.ForEachRow(rows, scan, func() error {
 		var err error
@@ -73,7 +74,7 @@ func (s *Snapshot) Series(ctx context.Context, metrics []string, after sequence.
 		return nil
 	})
 	if err != nil {
-		return nil, readError("list series", err)
+		return nil, pg.ReadError("list series", err)
 	}
 	return out, nil
 }

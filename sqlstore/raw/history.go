@@ -9,6 +9,7 @@ import (
 
 	queries "laminar/queries/raw"
 	"laminar/sequence"
+	"laminar/sqlstore/pg"
 )
 
 // A database can lose commits: it is restored from a backup, or a standby takes
@@ -55,7 +56,7 @@ func (s *Snapshot) CheckHistory(ctx context.Context, vec sequence.Vector, flushe
 	}
 	rows, err := s.conn.Query(ctx, queries.SnapshotFlushes, regions, seqs)
 	if err != nil {
-		return readError("check history", err)
+		return pg.ReadError("check history", err)
 	}
 	found := make(map[sequence.Region]sequence.FlushID, len(regions))
 	var (
@@ -67,7 +68,7 @@ func (s *Snapshot) CheckHistory(ctx context.Context, vec sequence.Vector, flushe
 		found[sequence.Region(r)] = id.Bytes
 		return nil
 	}); err != nil {
-		return readError("check history", err)
+		return pg.ReadError("check history", err)
 	}
 	// One that is not found has the zero id, which no flush has.
 	for i, r := range regions {

@@ -90,13 +90,13 @@ func (s *Snapshot) aggregate(ctx context.Context, doing string, fn func(pane int
 		// The statements after the failed one were skipped, so the savepoint is
 		// still there; going back to it makes the snapshot usable again.
 		if _, err := s.conn.Conn().PgConn().Exec(ctx, "rollback to savepoint pushdown; release savepoint pushdown").ReadAll(); err != nil {
-			return readError(doing, err)
+			return pg.ReadError(doing, err)
 		}
 		return fmt.Errorf("%s: a sum overflows: %w", doing, partial.ErrNeedsColumnar)
 	case fnErr != nil:
 		return fnErr
 	default:
-		return readError(doing, err)
+		return pg.ReadError(doing, err)
 	}
 }
 

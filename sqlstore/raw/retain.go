@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	queries "laminar/queries/raw"
+	"laminar/sequence"
 	"laminar/sqlstore/pg"
 )
 
@@ -16,7 +17,7 @@ import (
 // them, the views do not show them, and no window that reads them is computed again
 // (I6). Samples before the second are gone. The first is raised before anything is
 // done about it; the second is raised by the transaction that drops. Between the two
-// lies what a person can still take bacr.
+// lies what a person can still take back.
 //
 //	          dropped               earliest                    now
 //	----gone----|----given up----------|----kept-----------------|
@@ -248,7 +249,7 @@ func (r *Retainer) Restore(ctx context.Context) (was, is int64, err error) {
 		return was, is, pg.WithHint(fmt.Errorf("%w: no samples have been given up", err), "laminar retention show")
 	case errors.Is(err, ErrNothingToRestore):
 		return was, is, pg.WithHint(fmt.Errorf("%w: samples before %s have been dropped, samples from there on are kept",
-			err, time.UnixMilli(is).UTC().Format(time.RFC3339)), "laminar retention show")
+			err, sequence.FormatTime(is)), "laminar retention show")
 	case err != nil:
 		return was, is, fmt.Errorf("take back what retention has given up: %w", pg.Interpret(err))
 	}

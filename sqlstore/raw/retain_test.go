@@ -232,7 +232,7 @@ func TestConfirmAndRestore(t *testing.T) {
 		t.Errorf("dropped %v, want ten days", report.Drop.Dropped)
 	}
 	_, is, err = retainer.Restore(t.Context())
-	if !errors.Is(err, raw.ErrNothingToRestore) || is != k.at(-5) || !strings.Contains(err.Error(), time.UnixMilli(is).UTC().Format(time.RFC3339)) {
+	if !errors.Is(err, raw.ErrNothingToRestore) || is != k.at(-5) || !strings.Contains(err.Error(), sequence.FormatTime(is)) {
 		t.Errorf("restored what is dropped: day %d, %v", (is-k.today)/segment.BucketMillis, err)
 	}
 }

@@ -51,7 +51,7 @@ func (s *Snapshot) share(ctx context.Context, regions []int32, fns []segmentFunc
 	if s.exported == "" {
 		// Now, as no statement can be sent while one is being read.
 		if err := s.conn.QueryRow(ctx, "select pg_export_snapshot()").Scan(&s.exported); err != nil {
-			return readError("export the snapshot", err)
+			return pg.ReadError("export the snapshot", err)
 		}
 	}
 	// The first part is read by the snapshot's own session, and tells by its size

@@ -236,11 +236,5 @@ func endSnapshot(conn *pgxpool.Conn) {
 	_, _ = conn.Conn().PgConn().Exec(ctx, "rollback").ReadAll()
 }
 
-// readError names what a read of a snapshot was doing. After it the transaction
-// is of no use any more.
-func readError(doing string, err error) error {
-	return fmt.Errorf("%s: %w", doing, pg.InterpretRead(err))
-}
-
 // bind makes a query read the unsealed generations of this snapshot.
 func (s *Snapshot) bind(query string) string { return queries.OnHots(query, s.hot) }
