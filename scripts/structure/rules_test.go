@@ -332,3 +332,78 @@ func TestOneDefault(t *testing.T) {
 		t.Errorf("%s sets no defaults", home)
 	}
 }
+
+// TestClocksAreGiven: what is pure has no clock, and what computes a round, verifies or
+// explains has the one that it is given. A node itself measures how long its rounds take.
+func TestClocksAreGiven(t *testing.T) {
+	_, files := goFiles(t)
+	seen := 0
+	for _, f := range files {
+		if f.test || !strings.HasPrefix(f.path, "flownode/") && !strings.HasPrefix(f.path, "sequence/") {
+			continue
+		}
+		node := strings.Count(f.path, "/") == 1 && strings.HasPrefix(f.path, "flownode/")
+		ast.Inspect(f.tree, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok || !slices.Contains([]string{"Now", "Since", "Until"}, sel.Sel.Name) {
+				return true
+			}
+			if x, ok := sel.X.(*ast.Ident); !ok || x.Name != "time" {
+				return true
+			}
+			seen++
+			if !node {
+				t.Errorf("%s asks the process's clock: take a now func() time.Time", f.path)
+			}
+			return true
+		})
+	}
+	if seen == 0 {
+		t.Error("nobody asks a clock, not even the node")
+	}
+}
+
+// TestErrorsAreNotReadAsText: an error is known by what it is. Its text is for people,
+// and changes.
+func TestErrorsAreNotReadAsText(t *testing.T) {
+	allowed := map[string]string{
+		"sqlstore/pg/connecterror.go": "the driver has no types for what is wrong with a URL",
+		"cmd/laminar/failure.go":      "asks whether a joined error has a text of its own, in order to print it",
+	}
+	_, files := goFiles(t)
+	text := func(e ast.Expr) bool {
+		call, ok := e.(*ast.CallExpr)
+		if !ok || len(call.Args) != 0 {
+			return false
+		}
+		method, ok := call.Fun.(*ast.SelectorExpr)
+		return ok && method.Sel.Name == "Error"
+	}
+	seen := map[string]bool{}
+	for _, f := range files {
+		if f.test {
+			continue
+		}
+		ast.Inspect(f.tree, func(n ast.Node) bool {
+			found := false
+			switch n := n.(type) {
+			case *ast.BinaryExpr:
+				found = (n.Op == token.EQL || n.Op == token.NEQ) && (text(n.X) || text(n.Y))
+			case *ast.CallExpr:
+				fn, ok := n.Fun.(*ast.SelectorExpr)
+				if !ok || len(n.Args) == 0 || !text(n.Args[0]) {
+					break
+				}
+				x, ok := fn.X.(*ast.Ident)
+				found = ok && x.Name == "strings" && slices.Contains([]string{"Contains", "HasPrefix", "HasSuffix", "Index"}, fn.Sel.Name)
+			}
+			if found {
+				seen[f.path] = true
+			}
+			return true
+		})
+	}
+	if got, want := slices.Sorted(maps.Keys(seen)), slices.Sorted(maps.Keys(allowed)); !slices.Equal(got, want) {
+		t.Errorf("decided by the text of an error in %v, want %v alone", got, want)
+	}
+}
