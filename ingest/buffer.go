@@ -18,6 +18,10 @@ import (
 //
 // Usually there is one draft. There are several when samples come faster than
 // commits; the ingester's budget bounds them all.
+//
+//	drafts[i].number + 1 == drafts[i+1].number, modulo 2^32
+//	size() >= full for every draft but the last
+//	closed: no draft grows any more
 type buffer struct {
 	region sequence.Region
 	revive func(*knownSeries) *knownSeries
@@ -68,6 +72,8 @@ func (b *buffer) openLocked() *draft {
 	return d
 }
 
+// signal puts the token there if it is not. One is enough for any number of drafts: who
+// takes it looks at all that is waiting.
 func (b *buffer) signal() {
 	select {
 	case b.ready <- struct{}{}:

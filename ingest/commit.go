@@ -5,6 +5,15 @@ import (
 	"fmt"
 )
 
+// From a request that was read whole to its answer.
+// Before: the batches are the request's, and nothing of them is in a buffer.
+// After: the batches are the flushers'. The request knows how each of them ended, or has
+// stopped waiting because its sender has gone; then they are written all the same.
+//
+// A sender that gets an error cannot tell which of its samples are stored, and need not:
+// samples that it sends again and that are stored are dropped as repeats, or are written
+// to unordered segments with an equal value, which changes no result.
+
 // Outcome is what became of a request.
 type Outcome struct {
 	// Written is how much is durable, or answered for as if it were: repeats that

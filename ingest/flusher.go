@@ -11,6 +11,14 @@ import (
 	"laminar/sequence"
 )
 
+// The goroutine of a region, which writes its drafts.
+// Before: a draft with the batches of some requests.
+// After: each of them is finished, with the outcome of the transaction that held its
+// samples, and the draft is the buffer's again.
+//
+// A flush that the database cannot take now is not kept for later. Its senders are told
+// and send again: they hold the samples, and must do so anyway when this process ends.
+
 // flusher writes one region, one flush after another: a region's commits are in
 // order anyway (I1), so a second one at a time would only wait for its lock.
 // Everything in it belongs to its goroutine; the buffer has a mutex of its own.
@@ -93,6 +101,8 @@ func (f *flusher) flush(ctx context.Context, d *draft) {
 	f.buf.recycle(d)
 }
 
+// finish counts a batch and ends its part of its request. The batch is the pool's
+// afterwards, so it is counted before.
 func (f *flusher) finish(b *batch, err error) {
 	if err == nil {
 		f.metrics.samples.Add(float64(len(b.samples)))
@@ -103,7 +113,8 @@ func (f *flusher) finish(b *batch, err error) {
 	b.finish(err)
 }
 
-// hint passes on a commit, if there was one.
+// hint passes on a commit, if there was one. It comes after the answers: nobody waits
+// for a hint, and what is lost of it costs only latency (I5).
 func (f *flusher) hint(c *Commit) {
 	if c != nil && f.cfg.OnCommit != nil {
 		f.cfg.OnCommit(*c)

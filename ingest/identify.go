@@ -14,6 +14,10 @@ import (
 //	series    of one region: with the lock, in the flush's transaction
 //
 // So a metric can exist without samples, which is harmless, and a series cannot.
+//
+// After nameMetrics: every metric of the draft has id != 0. After findSeries: so has
+// every series of it. Ids of series are real for good only once the flush has committed;
+// on every other way out attempt takes them back.
 
 // nameMetrics gives the metrics of the draft their ids. New metrics are created in
 // a transaction of their own, before the region is locked: metrics belong to all

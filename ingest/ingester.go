@@ -16,6 +16,17 @@ import (
 	"laminar/sequence"
 )
 
+// The parts of ingest, and what starts and ends them.
+// Before Run: requests can begin, and wait.
+// While it runs: one goroutine per region writes what its buffer takes in.
+// After: every request has its answer, and later ones are refused with ErrClosed.
+//
+//	request --Intake--> batch per region --buffer--> draft --flusher--> Store
+//
+// What regions share is either safe for use by several goroutines (registry, budget,
+// traffic, clock) or never changes after New. So regions commit side by side, and none
+// waits for the commit of another.
+
 // Ingester lands samples in a Store. Protocols bring them, each request by an
 // Intake, whose Commit returns when they are durable; so they need Run.
 type Ingester struct {
@@ -32,7 +43,8 @@ type Ingester struct {
 	requests atomic.Int64     // under way
 }
 
-// New prepares an ingester. It starts nothing; Run does.
+// New prepares an ingester. It starts nothing and asks nothing of the store; Run does.
+// An error is one of the Config, or of a metric whose name is taken.
 func New(store Store, cfg Config) (*Ingester, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {

@@ -10,7 +10,16 @@ import (
 	"laminar/sequence"
 )
 
-// metrics is what the ingester tells about itself.
+// What the ingester shows of itself to Prometheus.
+// Names and labels are part of the public contract. Labels are reasons and outcomes,
+// which are enumerated; no label is something that samples bring, because senders would
+// then decide how many series there are.
+//
+// Samples are counted as committed when their flush has committed, and not when a
+// request comes: what is shown is durable. Gauges are read when they are asked for.
+
+// metrics is what the ingester tells about itself. It may be used by several goroutines
+// at once.
 type metrics struct {
 	samples        prometheus.Counter
 	rejected       *prometheus.CounterVec
@@ -26,6 +35,9 @@ type metrics struct {
 	historyChanges prometheus.Counter
 }
 
+// newMetrics makes the metrics and registers them; reg nil registers nowhere. It needs
+// the budget and the registry of g, which its gauges read. An error is one of reg, of a
+// name that is taken, say.
 func newMetrics(reg prometheus.Registerer, g *Ingester) (*metrics, error) {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "laminar_ingest_" + name, Help: help})
@@ -74,11 +86,14 @@ func newMetrics(reg prometheus.Registerer, g *Ingester) (*metrics, error) {
 	return m, nil
 }
 
+// refuse counts n samples that sending again cannot help.
 func (m *metrics) refuse(reason refusal.Reason, n int) {
 	m.rejected.WithLabelValues(string(reason)).Add(float64(n))
 }
 
 // flush counts one flush by how it ended; c is nil where nothing was to be written.
+// Each flush has one outcome, and the sum of all is how many flushes were tried. A flush
+// that is repeated after history has changed counts once, by its last attempt.
 func (m *metrics) flush(took time.Duration, c *Commit, err error) {
 	m.flushSeconds.Observe(took.Seconds())
 	outcome := "failed"

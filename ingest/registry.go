@@ -14,6 +14,19 @@ import (
 	"laminar/sequence/series"
 )
 
+// Which series there are in this process, and how senders spell them.
+//
+//	every spelling in a table leads to a series that forget has not removed
+//	series[id].metric is metrics[region-1][name] while the series is remembered
+//	metric.series == its series that were created and not removed, and is > 0
+//	size          == seriesBytes len(series) + apart + the bytes of all tables
+//
+// Looking up needs no lock, so it may find a series that is being forgotten. That is
+// found out under the mutex of its buffer, when samples are added, and revive mends it.
+// A lock for each look-up would be simpler, and would be taken for each sample sent.
+//
+// Where several locks are needed, the buffer's comes before the registry's.
+
 // maxSpellings bounds how many ways to write one series' labels are
 // remembered. Senders use one each; one that uses more pays for decoding.
 const maxSpellings = 8
@@ -179,7 +192,9 @@ func (g *registry) overLocked(name []byte) refusal.Reason {
 	return ""
 }
 
-// createdLocked is how many series were created in this minute.
+// createdLocked is how many series were created in this minute. Minutes are counted from
+// the start of the process, and each begins with 0: the limit is one of each such
+// minute, and not of any 60 s.
 func (g *registry) createdLocked() int {
 	if minute := int64(time.Since(g.began) / time.Minute); minute != g.minute {
 		g.minute, g.created = minute, 0
@@ -252,7 +267,8 @@ func (g *registry) strip(labels []series.RawLabel) (rest []series.RawLabel, ofCl
 }
 
 // revive finds or creates the series that takes the place of one that was
-// forgotten after it had been looked up.
+// forgotten after it had been looked up. It is called with the buffer's mutex held. The
+// limits on series are not asked: the sample was let in when they were.
 func (g *registry) revive(dead *knownSeries) *knownSeries {
 	id := identityOf(dead.canonical())
 	g.mu.Lock()

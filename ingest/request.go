@@ -26,6 +26,11 @@ func (n *Tally) add(other Tally) {
 // by its region's flusher, and the last one to finish wakes the request. pending
 // counts the batches that are not finished, plus one while batches are still being
 // handed over: so it cannot reach 0 early.
+//
+//	pending == batches not finished + 1 while they are handed over
+//	pending == 0    once only, and then done is closed and nothing changes any more
+//
+// Who has seen done closed reads written, err and refused without the mutex.
 
 // request is one request that waits for the commits of the regions it
 // touched. Its sender is answered when none is pending (I2).
