@@ -28,6 +28,10 @@ import (
 //
 // A flow that only changes its group or executor keeps its results, its progress
 // and its dirty list. Its epoch is raised, so its owner loads it again.
+//
+// Before: any catalogue. After: each flow of the call is in it with the definition that
+// was given, and the flows that are not in the call are as they were; or an error, and
+// the catalogue, its tables and what people made of them are as they were.
 
 // ApplyOptions is how definitions are applied.
 type ApplyOptions struct {
@@ -109,7 +113,9 @@ func (c *Catalogue) Apply(ctx context.Context, flows []flowdef.Flow, opts ApplyO
 }
 
 // apply first finds out about all flows what is to become of them, so that what
-// must be refused is refused before anything is written.
+// must be refused is refused before anything is written. Results are in the order of
+// the flows. The order of its writes is old flows, new definitions, inheritances: a new
+// flow may want the table of an old one, and what is inherited needs the new table.
 func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) ([]ApplyResult, error) {
 	if err := c.check(ctx, flows, opts); err != nil {
 		return nil, err
@@ -209,7 +215,8 @@ func (c *catalogueChange) check(ctx context.Context, flows []flowdef.Flow, opts 
 }
 
 // regroup stores a definition that computes the same with another group or
-// executor. Its results stay.
+// executor. Its results stay. The hash stays, too, since it leaves out both. The
+// epoch is raised, but for a flow that nobody has taken yet: its 0 says so.
 func (c *catalogueChange) regroup(ctx context.Context, id int32, f flowdef.Flow) error {
 	definition, err := flowdef.Marshal(f)
 	if err != nil {
@@ -220,7 +227,9 @@ func (c *catalogueChange) regroup(ctx context.Context, id int32, f flowdef.Flow)
 }
 
 // insert adds a new flow. Nothing of it is computed here; its table is made by the
-// flownode that takes it first.
+// flownode that takes it first. Vector, flush ids, first window and first watermark come
+// from one snapshot: the first delta begins where the samples end by which the others
+// were found.
 func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 	definition, err := flowdef.Marshal(f)
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 
 // start is the emitted-until that a flow with a backfill begins with and the
 // newest sample it selects, both sequence.NoTime where there is nothing to compute.
+// Both are ms since the epoch. newest is at most the database's clock. It is of
+// whole metrics, so it may be later than what the leaves select of them.
 func (c *catalogueChange) start(ctx context.Context, f flowdef.Flow) (start, newest int64, err error) {
 	if !f.Backfill.All && f.Backfill.Duration == 0 {
 		return sequence.NoTime, sequence.NoTime, nil

@@ -171,8 +171,7 @@ func shapeOf(ctx context.Context, tx pg.Querier, id progress.FlowID) (string, er
 	return head.Shape, nil
 }
 
-// dirtyList is what a flow has still to compute again, oldest window first. Since of an
-// entry is a vector, and its times are in ms.
+// dirtyList is what a flow has still to compute again, oldest window first.
 func dirtyList(ctx context.Context, tx pg.Querier, id progress.FlowID) ([]progress.Dirty, error) {
 	rows, err := tx.Query(ctx, queries.FlowDirty, int32(id))
 	if err != nil {

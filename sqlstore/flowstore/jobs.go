@@ -70,8 +70,7 @@ func (j *Jobs) CreateRefill(ctx context.Context, name string, from, to int64) (i
 	return id, nil
 }
 
-// createRefill is CreateRefill in a transaction of the caller. On an error the caller
-// must undo the transaction; on success the hint goes out with its commit.
+// createRefill is CreateRefill in a transaction of the caller.
 func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, to int64) (id int64, err error) {
 	entries, err := readCatalogue(ctx, tx)
 	if err != nil {

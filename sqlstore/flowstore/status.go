@@ -99,7 +99,6 @@ func (c *Catalogue) List(ctx context.Context) ([]FlowStatus, error) {
 
 // noteHistograms says of an expression that it is computed whole where a metric
 // of the names, which hold native histograms, is among those that it can select.
-// Rounds do not go by it: each decides for itself. This is for people only.
 func noteHistograms(expr *flowdef.Compiled, names []string) {
 	var selected []string
 	for _, name := range names {

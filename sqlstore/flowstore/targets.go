@@ -26,7 +26,9 @@ func (t *targets) get(id progress.FlowID) (*target, bool) {
 	return table, ok
 }
 
-// put replaces what was known of the flow: taken again, it may have another table.
+// put replaces what was known of the flow: taken again, it may have another table. A
+// commit that has got the former one goes on with it, and is fenced, because taking has
+// raised the epoch.
 func (t *targets) put(id progress.FlowID, table *target) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

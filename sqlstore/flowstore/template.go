@@ -28,6 +28,9 @@ import (
 // rows that are written and of rows that are not to be there, have become two
 // parameters each.
 
+// Names come in quoted, values only as parameters. So nothing that people chose as a
+// name or a label value can become SQL.
+
 // standIns matches everything in a statement that is to be replaced. All of it is
 // replaced in one pass, so that no name that is put in is itself taken for a
 // stand-in. The groups are: number of an array parameter; alias and parameter of the
@@ -39,7 +42,8 @@ var standIns = regexp.MustCompile(`\bresult_table\b` +
 	`|\n\s*label_columns text not null default '',` +
 	`|, (?:(\w+)\.)?label_columns\b`)
 
-// columnsIn is how a table's label columns come into a statement.
+// columnsIn is how a table's label columns come into a statement. With json there
+// is one, and static holds it or nothing.
 type columnsIn struct {
 	table  string   // quoted, with its schema
 	labels []string // label columns, quoted
@@ -143,7 +147,8 @@ func (c *columnsIn) parameters(template string) map[string]int {
 	return first
 }
 
-// arrays unnests one array parameter for each label column.
+// arrays unnests one array parameter for each label column: those with the numbers first
+// to first + len(c.labels) - 1.
 func (c *columnsIn) arrays(out *strings.Builder, first int) {
 	for i, column := range c.labels {
 		out.WriteString(", unnest($" + strconv.Itoa(first+i) + "::text[])::" + c.columnType() + " as " + column)
@@ -151,7 +156,8 @@ func (c *columnsIn) arrays(out *strings.Builder, first int) {
 }
 
 // ownRows is the condition that a row is the flow's, "" when the table is the
-// flow's alone.
+// flow's alone. A label set in one column is asked whether it contains the static
+// labels, because it has others beside them.
 func (c *columnsIn) ownRows(out *strings.Builder, alias string, first int) {
 	op := "="
 	if c.json {

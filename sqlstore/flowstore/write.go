@@ -62,8 +62,7 @@ func newTarget(table *resultTable) *target {
 	return t
 }
 
-// statements is how to write the windows: texts and their arguments. There are two
-// statements at most, one for complete windows and one for windows in part.
+// statements is how to write the windows: texts and their arguments.
 func (t *target) statements(windows []progress.Window) ([]statement, error) {
 	// The windows of each kind are written by one statement, however many.
 	var whole, parts []progress.Window
@@ -225,8 +224,7 @@ func (w write) queue(batch *pgx.Batch, windows []progress.Window, rows *int64) e
 	return nil
 }
 
-// dirtyColumns is what a round puts on the dirty list, as parameters: the flow, then
-// arrays that are as long as r.Add. Times are in ms, reasons and vectors are text.
+// dirtyColumns is what a round puts on the dirty list, as parameters.
 func dirtyColumns(r *progress.Round) []any {
 	n := len(r.Add)
 	ends, first, last := make([]int64, n), make([]int64, n), make([]int64, n)
