@@ -68,8 +68,8 @@ func scanHead(row pgx.CollectableRow) (h progress.Head, err error) {
 }
 
 // Stand notes that flows stand still, and that others move again: what people are
-// shown of them, and no part of their progress. So it is not fenced and locks no flow:
-// at worst an earlier owner's word is shown until the present one notes its own. A flow
+// shown of them, and no part of their progress. So it is not fenced, and no round waits
+// for it: at worst an earlier owner's word is shown until the present one notes its own. A flow
 // that is gone is passed over.
 func (c *Catalogue) Stand(ctx context.Context, still []progress.Stall, moving []progress.FlowID) error {
 	ids, errs, hints := make([]int32, len(still)), make([]string, len(still)), make([]string, len(still))

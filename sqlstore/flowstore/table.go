@@ -166,8 +166,7 @@ func (t *resultTable) checkShape(found, mustGive []string) error {
 
 // explain says why rows could not be written, once what was tried is undone: what
 // is wrong with the table says more than the server's words about a statement. It never
-// returns nil, and always something that the flow can be shown with. tx must be able to
-// read, which is why the savepoint is rolled back before.
+// returns nil. tx must be able to read: an error in it would hide the cause.
 func (t *resultTable) explain(ctx context.Context, tx pg.Querier, cause error) error {
 	err := fmt.Errorf("write results to %s: %w", t.ident(), pg.Interpret(cause))
 	if pg.NoRights(cause) {
