@@ -1,0 +1,174 @@
+package roundtest
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	"laminar/flownode/promeval"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// committed is everything committed, as the engine wants it.
+func (w *World) committed() promeval.Samples {
+	var out promeval.Samples
+	for _, s := range w.Series {
+		if len(s.Samples) == 0 {
+			continue
+		}
+		x := promeval.Series{Labels: s.labelSet()}
+		for t := range s.Samples {
+			x.Times = append(x.Times, t)
+		}
+		slices.Sort(x.Times)
+		for _, t := range x.Times {
+			x.Values = append(x.Values, s.Samples[t])
+		}
+		out = append(out, s.Hists.part(w.T, x))
+	}
+	return out
+}
+
+// Check compares every closed window that is not on the dirty list, and the
+// provisional one, with the engine.
+func (w *World) Check() {
+	w.T.Helper()
+	all := w.committed()
+	for id, mf := range w.Store.Flows {
+		if !mf.Flow.Vector.Equal(w.Store.Vec) {
+			w.T.Fatalf("flow %d stands at %s, the data at %s", id, mf.Flow.Vector, w.Store.Vec)
+		}
+		def := mf.Flow.Def
+		dirty := map[int64]bool{}
+		for k := range mf.Dirty {
+			dirty[k.WindowEnd] = true
+		}
+		upTo := mf.Flow.EmittedUntil
+		if upTo == sequence.NoTime {
+			continue
+		}
+		if def.Emit == flowdef.EmitUpdate {
+			upTo += def.Every
+		}
+		from := w.Base - w.Base%def.Every - 3_600_000
+		from -= from % def.Every
+		for end := from; end <= upTo; end += def.Every {
+			if dirty[end] {
+				continue
+			}
+			w.compare(def, end, all, mf.Rows[end])
+		}
+		for end, rows := range mf.Rows {
+			if end > upTo && len(rows) > 0 {
+				w.T.Fatalf("%s: window %d beyond the open one (%d) has rows", def.Name, end, upTo)
+			}
+		}
+	}
+}
+
+func (w *World) compare(def flowdef.Flow, end int64, all promeval.Samples, got map[string]progress.Row) {
+	w.T.Helper()
+	want := map[string]float64{}
+	if w.touched(def, end) {
+		vec, err := w.Engine.WithLookback(def.Lookback).Whole(context.Background(), def.PromQL, all, end)
+		if err != nil && !strings.Contains(err.Error(), "same labelset") {
+			w.T.Fatalf("%s at %d: %v", def.PromQL, end, err)
+		}
+		layout := flowdef.NewLayout(def)
+		for _, s := range vec {
+			if s.Histogram == nil {
+				want[rowName(layout.Row(s.Metric))] = s.Value
+			}
+		}
+	}
+	bad := len(want) != len(got)
+	for key, v := range want {
+		row, ok := got[key]
+		bad = bad || !ok || !close9(row.Value, v) && !(strings.Contains(def.PromQL, "predict_linear") && closeLine(row.Value, v))
+	}
+	if bad {
+		w.T.Fatalf("%s, window ending %d (%+ds): stored %v, the engine says %v\n%v", def.PromQL, end, (end-w.Base)/1000, got, want, w.Log)
+	}
+}
+
+// touched reports whether any leaf of the flow selects a sample in the window.
+func (w *World) touched(def flowdef.Flow, end int64) bool {
+	for i := range def.Expr.Leaves {
+		l := &def.Expr.Leaves[i]
+		for _, s := range w.Series {
+			if !l.Matches(s.labelSet().Get) {
+				continue
+			}
+			for t, v := range s.Samples {
+				if !l.Pinned && l.Reads(t, end) && (l.Func == nil || l.Func.Markers || !segment.IsStale(v)) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// close9 is the design's bound for terms up to some thousands.
+func close9(a, b float64) bool {
+	return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= 1e-9*(1e4+math.Abs(b))
+}
+
+// closeLine is the bound for predict_linear. The engine sums squares of
+// distances to the end of the window: of two samples that lie a millisecond
+// apart minutes before, it loses ten digits, which the partial does not.
+func closeLine(a, b float64) bool { return math.Abs(a-b) <= 1e-3*(1+math.Abs(b)) }
+
+// OracleFlows is the flows whose tables are held against the engine. Those that
+// are computed from raw samples have emit: close, since their open window is computed
+// again only now and then, by the clock.
+const OracleFlows = `
+flows:
+  - {name: rate5m, promql: 'sum by (job) (rate(requests_total[5m]))', every: 1m}
+  - {name: rate_series, promql: 'rate(requests_total[2m])', every: 1m}
+  - {name: increase_offset, promql: 'sum without (n) (increase(errors_total[3m] offset 2m))', every: 1m}
+  - {name: ratio, promql: 'sum by (job) (rate(errors_total[5m])) / sum by (job) (rate(requests_total[5m]))', every: 1m}
+  - {name: tumbling, promql: 'sum by (instance) (sum_over_time(temperature[1m]))', every: 1m}
+  - {name: avg_max, promql: 'avg(max_over_time(temperature[90s]))', every: 30s}
+  - {name: minmin, promql: 'min by (job) (min_over_time(temperature[4m]))', every: 2m}
+  - {name: counts, promql: 'sum(count_over_time({job="j0"}[2m]))', every: 1m}
+  - {name: lasts, promql: 'count by (job) (last_over_time(temperature[3m])) > 1', every: 1m, emit: close}
+  - {name: instant, promql: 'sum by (job) (temperature)', every: 1m}
+  - {name: instant_short, promql: 'sum by (job) (temperature offset 1m)', every: 1m, lookback: 90s}
+  - {name: topmost, promql: 'topk(2, temperature)', every: 1m, lookback: 100s, emit: close}
+  - {name: spread, promql: 'stddev by (job) (requests_total) + stdvar by (job) (requests_total)', every: 1m}
+  - {name: gauge_delta, promql: 'max(delta(temperature[10m])) - scalar(count(requests_total))', every: 5m}
+  - {name: avgs, promql: 'avg by (job) (avg_over_time(errors_total[100s]))', every: 40s}
+  - {name: doubled, promql: '2 * sum by (job) (rate(requests_total[5m]))', every: 1m}
+  - {name: firsts, promql: 'max by (job) (first_over_time(temperature[3m]))', every: 1m}
+  - {name: irate_offset, promql: 'sum by (job) (irate(requests_total[4m] offset 1m))', every: 1m}
+  - {name: idelta_series, promql: 'idelta(temperature[90s])', every: 30s}
+  - {name: turns, promql: 'sum by (job) (changes(temperature[5m])) + on (job) sum by (job) (resets(errors_total[10m]))', every: 1m}
+  - {name: slopes, promql: 'max by (job) (deriv(temperature[3m]))', every: 1m}
+  - {name: predicted, promql: 'min by (job) (predict_linear(temperature[3m] offset 1m, 60))', every: 1m}
+  - {name: spreads, promql: 'stddev_over_time(requests_total[4m]) + stdvar_over_time(errors_total[4m])', every: 1m}
+  - {name: quantiles, promql: 'max by (job) (quantile_over_time(0.7, temperature[4m]))', every: 1m, emit: close}
+  - {name: peak, promql: 'max_over_time(sum by (job) (rate(requests_total[2m]))[10m:1m] offset 1m)', every: 1m, emit: close}
+  - {name: ages, promql: 'time() - timestamp({job="j0"})', every: 2m, emit: close}
+  - {name: gone, promql: 'absent(temperature{job="j0"} offset 5m) or absent_over_time(errors_total{job="j1"}[1m])', every: 1m, emit: close}
+  - {name: smooth, promql: 'double_exponential_smoothing(errors_total[5m], 0.3, 0.4) + on (n) group_left mad_over_time(errors_total[2m])', every: 1m, emit: close}
+  - {name: named, promql: 'last_over_time({job="j1", instance="i0"}[6m:90s])', every: 3m, emit: close}
+  - {name: against_end, promql: 'max_over_time((temperature - temperature @ end())[5m:1m])', every: 1m, emit: close}
+  - {name: batch, promql: 'sum(rate(requests_total[1007s]))', every: 1m, emit: close}
+  - {name: ahead, promql: 'sum by (job) (rate(requests_total[5m] offset -3m))', every: 1m}
+  - {name: ahead_instant, promql: 'temperature offset -90s', every: 1m, lookback: 50s}
+  - {name: ahead_odd, promql: 'max by (job) (predict_linear(temperature[3m] offset -37s, 60))', every: 1m, emit: close, watermark_delay: 0s}
+  - {name: around, promql: 'sum by (job) (errors_total offset -4m) - sum by (job) (errors_total offset 4m)', every: 2m}
+  - {name: ahead_batch, promql: 'max_over_time(sum by (job) (rate(requests_total[2m] offset 30s))[4m:1m] offset -6m)', every: 1m, emit: close}
+  - {name: since, promql: 'temperature - on (n) (temperature @ 1700000600)', every: 2m, emit: close}
+  - {name: since_range, promql: 'sum by (job) (rate(requests_total[2m])) / on (job) sum by (job) (rate(requests_total[10m] @ 1700001000 offset -1m)) or on (job) max by (job) (temperature)', every: 1m, emit: close}
+  - {name: info, promql: 'info(sum by (instance, job) (rate(requests_total[2m])), {__name__="temperature", n=~".+"})', every: 1m, emit: close}
+  - {name: info_offset, promql: 'info(sum by (instance, job) (errors_total offset 3m), {__name__=~"temp.*"})', every: 1m, emit: close}
+  - {name: info_sub, promql: 'max_over_time(info(sum by (instance, job) (errors_total), {__name__="temperature"})[4m:1m] offset 1m)', every: 2m, emit: close}
+  - {name: fixed, promql: 'sum by (job) (temperature @ 1700000900)', every: 2m, emit: close}
+  - {name: since_sub, promql: 'sum(errors_total) + sum(max_over_time((errors_total offset 1m)[5m:1m] @ 1700000400))', every: 3m, emit: close}
+`
