@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 	"laminar/flownode/read"
@@ -100,7 +100,7 @@ func newStoreWorld(t testing.TB, count int) *storeWorld {
 // apply makes the catalogue hold the flows, and a flownode take them.
 func (w *storeWorld) apply(defs string) {
 	w.Helper()
-	flows, problems := flowdef.Parse("", []byte(defs))
+	flows, problems := flowfile.Parse("", []byte(defs))
 	if len(problems) > 0 {
 		w.Fatal(problems)
 	}

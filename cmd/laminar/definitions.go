@@ -11,14 +11,15 @@ import (
 
 	"laminar/cmd/laminar/internal/settings"
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 )
 
 // readDefinitions reads definition files. A path is a file, a directory (its
 // .yaml and .yml files), a pattern, or - for standard input. Their flows look
 // back as far as the settings say.
-func (a *app) readDefinitions(c *settings.Config, paths []string) ([]flowdef.Source, error) {
+func (a *app) readDefinitions(c *settings.Config, paths []string) ([]flowfile.Source, error) {
 	lookback := c.Lookback.Milliseconds()
-	var sources []flowdef.Source
+	var sources []flowfile.Source
 	seen := map[string]bool{}
 	for _, path := range paths {
 		if path == "-" {
@@ -26,7 +27,7 @@ func (a *app) readDefinitions(c *settings.Config, paths []string) ([]flowdef.Sou
 			if err != nil {
 				return nil, fmt.Errorf("read definitions: %w", err)
 			}
-			sources = append(sources, flowdef.Source{File: "stdin", Data: data, Lookback: lookback})
+			sources = append(sources, flowfile.Source{File: "stdin", Data: data, Lookback: lookback})
 			continue
 		}
 		files, err := definitionFiles(path)
@@ -42,7 +43,7 @@ func (a *app) readDefinitions(c *settings.Config, paths []string) ([]flowdef.Sou
 			if err != nil {
 				return nil, fmt.Errorf("read definitions: %w", err)
 			}
-			sources = append(sources, flowdef.Source{File: file, Data: data, Lookback: lookback})
+			sources = append(sources, flowfile.Source{File: file, Data: data, Lookback: lookback})
 		}
 	}
 	return sources, nil
@@ -90,7 +91,7 @@ func (a *app) parseDefinitions(c *settings.Config, paths []string) ([]flowdef.Fl
 	if err != nil {
 		return nil, err
 	}
-	flows, problems := flowdef.ParseAll(sources)
+	flows, problems := flowfile.ParseAll(sources)
 	if len(problems) > 0 {
 		return nil, problemsError(problems)
 	}

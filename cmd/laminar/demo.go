@@ -16,7 +16,7 @@ import (
 
 	"laminar/cmd/fleet"
 	"laminar/cmd/laminar/internal/settings"
-	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 	"laminar/server"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/localpg"
@@ -117,7 +117,7 @@ func (a *app) demoPlaces(cmd *cobra.Command, c *settings.Config) error {
 // demonstrate is the part of the service that only a demo has. It returns nil
 // when ctx ends.
 func (a *app) demonstrate(ctx context.Context, c *settings.Config, svc server.Service, log *slog.Logger) error {
-	flows, problems := flowdef.Parse("demo.yaml", demoFlows)
+	flows, problems := flowfile.Parse("demo.yaml", demoFlows)
 	if len(problems) > 0 {
 		return problemsError(problems)
 	}

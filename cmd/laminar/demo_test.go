@@ -5,13 +5,13 @@ import (
 	"testing"
 
 	"laminar/cmd/fleet"
-	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 )
 
 // TestDemoFlowsSelectWhatTheFleetSends: a sample flow that selects nothing
 // would leave its table empty without a word.
 func TestDemoFlowsSelectWhatTheFleetSends(t *testing.T) {
-	flows, problems := flowdef.Parse("demo.yaml", demoFlows)
+	flows, problems := flowfile.Parse("demo.yaml", demoFlows)
 	if len(problems) > 0 {
 		t.Fatal(problemsError(problems))
 	}

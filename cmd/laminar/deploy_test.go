@@ -9,7 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 )
 
 // The files in deploy are examples that people copy: they must work.
@@ -23,7 +23,7 @@ func TestDeployedFlows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		flows, problems := flowdef.Parse(file, text)
+		flows, problems := flowfile.Parse(file, text)
 		if len(flows) == 0 || len(problems) > 0 {
 			t.Errorf("%s has %d flows, problems %v", file, len(flows), problems)
 		}

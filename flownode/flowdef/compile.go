@@ -28,7 +28,7 @@ import (
 // that end every so many ms, and returns the step in use: every itself or, when
 // it is 0, the one range that all leaves have. Instant selectors look back
 // DefaultLookback. It reports all faults at once, as ExprErrors. Definitions are
-// compiled by Parse and Unmarshal, which know the flow's own lookback.
+// compiled by Define and Unmarshal, which know the flow's own lookback.
 func Compile(promql string, every int64) (Compiled, int64, error) {
 	c, _, step, err := compileText(promql, every, DefaultLookback)
 	return c, step, err

@@ -1,8 +1,8 @@
-// Package flowdef is what people define: flows, read from YAML and PromQL,
-// checked, and taken apart into what can be kept incrementally.
+// Package flowdef is what people define: flows, whose PromQL is checked and taken
+// apart into what can be kept incrementally.
 //
-// A definition comes in one of three forms (Parse). Its PromQL is compiled
-// (Compile) into leaves and a residual:
+// A definition comes from a file, which package flowfile reads. Its PromQL is
+// compiled (Flow.Define) into leaves and a residual:
 //
 //	histogram_quantile(0.9, sum by (le) (rate(a_bucket[5m])))
 //	                        \________________ leaf 0 ______/
@@ -23,15 +23,12 @@
 // expression: the engine evaluates it over raw samples, and the leaves only say
 // which ones it reads.
 //
-// What cannot be computed at all is refused with its place and the reason, and
-// so is every key that is not built: nothing is ignored. Checking goes on after
-// a fault, so that one run names them all.
+// What cannot be computed at all is refused with its place in the expression and
+// the reason. Checking goes on after a fault, so that one run names them all.
 //
 // A definition passes through these steps, each in files above those it uses:
 //
-//	text -> YAML nodes    parse, fileparser, with package yamltext for places
-//	nodes -> Flow         native and rules, by way of fields and definition
-//	PromQL -> Compiled    compile, with refuse, whole, infer, bygroup and panes
+//	PromQL -> Compiled    define, compile, with refuse, whole, infer, bygroup and panes
 //	flows together        validate
 //	Flow <-> catalogue    marshal
 //	Flow -> result table  layout, table

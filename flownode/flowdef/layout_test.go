@@ -1,4 +1,4 @@
-package flowdef
+package flowdef_test
 
 import (
 	"encoding/json"
@@ -7,11 +7,14 @@ import (
 	"testing/quick"
 
 	"github.com/prometheus/prometheus/model/labels"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 )
 
-func mustParse(t *testing.T, yaml string) Flow {
+func mustParse(t *testing.T, yaml string) flowdef.Flow {
 	t.Helper()
-	flows, problems := ParseAll([]Source{{File: "f.yml", Data: []byte(yaml)}})
+	flows, problems := flowfile.ParseAll([]flowfile.Source{{File: "f.yml", Data: []byte(yaml)}})
 	if len(problems) > 0 || len(flows) != 1 {
 		t.Fatalf("%d flows, problems %v", len(flows), problems)
 	}
@@ -19,12 +22,12 @@ func mustParse(t *testing.T, yaml string) Flow {
 }
 
 func TestRow(t *testing.T) {
-	rule := func(expr, static string) Flow {
+	rule := func(expr, static string) flowdef.Flow {
 		return mustParse(t, "groups:\n- name: g\n  rules:\n  - record: r\n    expr: '"+expr+"'\n    labels: {"+static+"}\n")
 	}
 	for _, tc := range []struct {
 		name string
-		flow Flow
+		flow flowdef.Flow
 		lset labels.Labels
 		want []string
 	}{
@@ -37,7 +40,7 @@ func TestRow(t *testing.T) {
 		{"an empty labels column", rule("m", ""), labels.FromStrings("__name__", "m"), []string{`{}`}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := NewLayout(tc.flow).Row(tc.lset); !slices.Equal(got, tc.want) {
+			if got := flowdef.NewLayout(tc.flow).Row(tc.lset); !slices.Equal(got, tc.want) {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
@@ -46,25 +49,25 @@ func TestRow(t *testing.T) {
 
 func TestStatic(t *testing.T) {
 	flow := mustParse(t, "groups:\n- name: g\n  rules:\n  - {record: r, expr: sum by (job) (m), labels: {value: v, a: '1'}}\n")
-	names, values := NewLayout(flow).Static()
+	names, values := flowdef.NewLayout(flow).Static()
 	if !slices.Equal(names, []string{"a", "label_value"}) || !slices.Equal(values, []string{"1", "v"}) {
 		t.Errorf("got %q = %q", names, values)
 	}
 	flow = mustParse(t, "groups:\n- name: g\n  rules:\n  - {record: r, expr: m, labels: {b: \"2\", a: '1'}}\n")
-	if names, _ := NewLayout(flow).Static(); len(names) != 0 {
+	if names, _ := flowdef.NewLayout(flow).Static(); len(names) != 0 {
 		t.Errorf("one labels column, but static columns %q", names)
 	}
-	if got := NewLayout(flow).StaticJSON(); got != `{"a":"1","b":"2"}` {
+	if got := flowdef.NewLayout(flow).StaticJSON(); got != `{"a":"1","b":"2"}` {
 		t.Errorf("got %s", got)
 	}
 }
 
 // TestGroupKey: keys are JSON, equal only for equal sets, and read back.
 func TestGroupKey(t *testing.T) {
-	if got := GroupKey(labels.EmptyLabels()); got != "{}" {
+	if got := flowdef.GroupKey(labels.EmptyLabels()); got != "{}" {
 		t.Errorf("empty set is %s", got)
 	}
-	if got := GroupKeyLabels(""); !got.IsEmpty() {
+	if got := flowdef.GroupKeyLabels(""); !got.IsEmpty() {
 		t.Errorf("all groups reads as %s", got)
 	}
 	property := func(m map[string]string) bool {
@@ -75,13 +78,13 @@ func TestGroupKey(t *testing.T) {
 			}
 		}
 		lset := labels.FromMap(m)
-		key := GroupKey(lset)
+		key := flowdef.GroupKey(lset)
 		var back map[string]string
 		if err := json.Unmarshal([]byte(key), &back); err != nil {
 			t.Logf("%q: %v", key, err)
 			return false
 		}
-		return labels.Equal(GroupKeyLabels(key), lset) && GroupKey(labels.FromMap(back)) == key
+		return labels.Equal(flowdef.GroupKeyLabels(key), lset) && flowdef.GroupKey(labels.FromMap(back)) == key
 	}
 	if err := quick.Check(property, nil); err != nil {
 		t.Error(err)
@@ -99,7 +102,7 @@ func TestTableNamesDiffer(t *testing.T) {
 		"a", "b:c", "x_a_very_long_name_that_goes_on_and_on_until_postgresql_would_cut_it_1",
 		"x_a_very_long_name_that_goes_on_and_on_until_postgresql_would_cut_it_2",
 	} {
-		table := TableName(name)
+		table := flowdef.TableName(name)
 		if len(table) > 63 {
 			t.Errorf("%s: table name %s is longer than 63 bytes", name, table)
 		}

@@ -96,7 +96,7 @@ func Unmarshal(data []byte) (Flow, error) {
 	if f.Name == "" || f.Table == "" || f.Every <= 0 {
 		return Flow{}, fmt.Errorf("decode flow %q: name, table or step is missing", f.Name)
 	}
-	if err := f.Trigger.check(); err != nil {
+	if err := f.Trigger.Check(); err != nil {
 		return Flow{}, fmt.Errorf("decode flow %s: trigger: %w", f.Title(), err)
 	}
 	if f.Executor != "" && !f.Executor.Known() {

@@ -1,4 +1,4 @@
-package flowdef
+package flowdef_test
 
 import (
 	"bytes"
@@ -8,16 +8,19 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 )
 
 // corpusFlows makes a flow of every expression of testdata/promql.
-func corpusFlows(t *testing.T) []Flow {
+func corpusFlows(t *testing.T) []flowdef.Flow {
 	t.Helper()
 	data, err := os.ReadFile("../../testdata/promql/corpus.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var flows []Flow
+	var flows []flowdef.Flow
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
@@ -27,7 +30,7 @@ func corpusFlows(t *testing.T) []Flow {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, problems := Parse("corpus.yml", []byte("flows:\n- {name: f, every: 1m, promql: "+string(text)+"}\n"))
+		got, problems := flowfile.Parse("corpus.yml", []byte("flows:\n- {name: f, every: 1m, promql: "+string(text)+"}\n"))
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
@@ -38,19 +41,19 @@ func corpusFlows(t *testing.T) []Flow {
 
 // sampleFlows is the flows of testdata/flows. Each file stands for itself: they
 // are not applied together.
-func sampleFlows(t *testing.T) []Flow {
+func sampleFlows(t *testing.T) []flowdef.Flow {
 	t.Helper()
 	files, err := filepath.Glob("../../testdata/flows/*.yml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no sample definitions: %v", err)
 	}
-	var flows []Flow
+	var flows []flowdef.Flow
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, problems := ParseAll([]Source{{File: file, Data: data}})
+		got, problems := flowfile.ParseAll([]flowfile.Source{{File: file, Data: data}})
 		for _, p := range problems {
 			t.Error(p)
 		}
@@ -67,16 +70,16 @@ func sampleFlows(t *testing.T) []Flow {
 // and white space.
 func TestMarshalRoundTrip(t *testing.T) {
 	for i, f := range append(corpusFlows(t), sampleFlows(t)...) {
-		f.Executor = append(Executors(), "")[i%4]
-		data, err := Marshal(f)
+		f.Executor = append(flowdef.Executors(), "")[i%4]
+		data, err := flowdef.Marshal(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := Unmarshal(reorder(t, data))
+		back, err := flowdef.Unmarshal(reorder(t, data))
 		if err != nil {
 			t.Fatalf("%s: %v", f.PromQL, err)
 		}
-		again, err := Marshal(back)
+		again, err := flowdef.Marshal(back)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,14 +92,14 @@ func TestMarshalRoundTrip(t *testing.T) {
 		if a, b := compiledText(&f), compiledText(&back); a != b {
 			t.Errorf("%s: compiled\n%s\nbecame\n%s", f.PromQL, a, b)
 		}
-		f.File, f.Line, f.Expr, back.Expr = "", 0, Compiled{}, Compiled{}
+		f.File, f.Line, f.Expr, back.Expr = "", 0, flowdef.Compiled{}, flowdef.Compiled{}
 		if !reflect.DeepEqual(f, back) {
 			t.Errorf("%+v became %+v", f, back)
 		}
 	}
 }
 
-func compiledText(f *Flow) string { return printCompiled(&f.Expr, f.Every) }
+func compiledText(f *flowdef.Flow) string { return printCompiled(&f.Expr, f.Every) }
 
 // reorder spells a JSON object with other white space and key order, as jsonb
 // does.
@@ -113,9 +116,9 @@ func reorder(t *testing.T, data []byte) []byte {
 	return out
 }
 
-func mustHash(t *testing.T, f Flow) [32]byte {
+func mustHash(t *testing.T, f flowdef.Flow) [32]byte {
 	t.Helper()
-	h, err := Hash(f)
+	h, err := flowdef.Hash(f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +129,7 @@ func mustHash(t *testing.T, f Flow) [32]byte {
 func TestHash(t *testing.T) {
 	base := "flows:\n- name: a\n  promql: sum by (job) (rate(x[5m]))\n  every: 1m\n"
 	hash := func(file, text string) [32]byte {
-		flows, problems := Parse(file, []byte(text))
+		flows, problems := flowfile.Parse(file, []byte(text))
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
@@ -137,7 +140,7 @@ func TestHash(t *testing.T) {
 		"other file":   base,
 		"other layout": "# comment\nflows:\n- every: 60s\n  name: a\n  emit: update\n  promql: |\n    sum by (job) (\n      rate(x[5m]) # why\n    )\n",
 	}
-	for _, e := range Executors() {
+	for _, e := range flowdef.Executors() {
 		same["executor "+string(e)] = base + "  executor: " + string(e) + "\n"
 	}
 	for name, text := range same {
@@ -163,7 +166,7 @@ func TestHash(t *testing.T) {
 
 func TestUnmarshalRefuses(t *testing.T) {
 	good := `{"name":"a","promql":"sum(x)","every":1000,"table":"a","trigger":{"interval":1000},"watermark_delay":0,"emit":"update","late":"recompute"}`
-	if _, err := Unmarshal([]byte(good)); err != nil {
+	if _, err := flowdef.Unmarshal([]byte(good)); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
@@ -176,7 +179,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"two values":       good + good,
 		"something behind": good + "x",
 	} {
-		if _, err := Unmarshal([]byte(text)); err == nil {
+		if _, err := flowdef.Unmarshal([]byte(text)); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -186,14 +189,14 @@ func TestUnmarshalRefuses(t *testing.T) {
 // its own spelling.
 func TestNormalSpelling(t *testing.T) {
 	for _, f := range corpusFlows(t) {
-		c, normal, step, err := compileText(f.PromQL, f.Every, f.Lookback)
+		again, err := f.Define(f.PromQL)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if normal != f.PromQL {
-			t.Errorf("%s is spelled %s", f.PromQL, normal)
+		if again.PromQL != f.PromQL {
+			t.Errorf("%s is spelled %s", f.PromQL, again.PromQL)
 		}
-		if a, b := compiledText(&f), printCompiled(&c, step); a != b {
+		if a, b := compiledText(&f), compiledText(&again); a != b {
 			t.Errorf("%s: compiled\n%s\nthen\n%s", f.PromQL, a, b)
 		}
 	}
@@ -234,7 +237,7 @@ func TestCheckRaw(t *testing.T) {
 			tc.want = "f.yml:2: flow a: " + tc.want
 		}
 		got := ""
-		if p := CheckRaw(f, tc.retention, tc.earliest, tc.now); p != nil {
+		if p := flowdef.CheckRaw(f, tc.retention, tc.earliest, tc.now); p != nil {
 			got = p.String()
 		}
 		if got != tc.want {

@@ -24,9 +24,9 @@ import (
 //	1h     1m    90s      30s    120
 //	1h     7s             1s     3,600, more than MaxPanes: batch
 
-// errNoStep says that an expression leaves open how far apart windows end, and
+// ErrNoStep says that an expression leaves open how far apart windows end, and
 // the definition does not say it.
-var errNoStep = errors.New("`every` is missing: it says how far apart windows end, " +
+var ErrNoStep = errors.New("`every` is missing: it says how far apart windows end, " +
 	"and can be left out only where every selector has a range, all ranges are equal, and none is a subquery's")
 
 // cut settles the step and cuts every leaf's window into panes: the pane width
@@ -36,7 +36,7 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 	step = every
 	if step == 0 {
 		if step = c.oneRange(); step == 0 {
-			return 0, errNoStep
+			return 0, ErrNoStep
 		}
 	}
 	// unpinned holds that at least one leaf is not pinned, so these get values.

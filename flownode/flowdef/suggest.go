@@ -46,11 +46,3 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
-
-// didYouMean is a suggestion as a part of a message, "" where there is none.
-func didYouMean(name string, candidates []string) string {
-	if near := Nearest(name, candidates); near != "" {
-		return ", did you mean " + near + "?"
-	}
-	return ""
-}

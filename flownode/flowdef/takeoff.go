@@ -14,19 +14,6 @@ import (
 //
 // which fails, as Prometheus does, where two results differ in that label only.
 
-// takenOff splits static labels into those with a value and the names of those
-// without one.
-func takenOff(labels []Label) (kept []Label, off []string) {
-	for _, l := range labels {
-		if l.Value == "" {
-			off = append(off, l.Name)
-		} else {
-			kept = append(kept, l)
-		}
-	}
-	return kept, off
-}
-
 // takeOff is the expression's text with the labels taken off that its results, as
 // they were compiled, can have. It is the text itself when they have none of them.
 func takeOff(text string, c *Compiled, off []string) string {

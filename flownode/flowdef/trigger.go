@@ -37,9 +37,9 @@ func (t Trigger) String() string {
 	}
 }
 
-// check reports what is wrong with a trigger, of a file or out of the catalogue.
+// Check reports what is wrong with a trigger, of a file or out of the catalogue.
 // Cron expressions are checked by the parser that later finds their times.
-func (t Trigger) check() error {
+func (t Trigger) Check() error {
 	set := 0 // how many fields are
 	for _, is := range []bool{t.Interval != 0, t.Cron != "", t.Samples != 0, t.Sequences != 0} {
 		if is {

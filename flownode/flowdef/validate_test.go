@@ -1,8 +1,11 @@
-package flowdef
+package flowdef_test
 
 import (
 	"strings"
 	"testing"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 )
 
 // TestTooFineStepsAreRefused, with the numbers; what is merely fine is not.
@@ -16,11 +19,11 @@ func TestTooFineStepsAreRefused(t *testing.T) {
 		{"sum(rate(j[14d]))", "1s", ""},
 		{"sum(rate(j[1h]))", "1ms", ""},
 	} {
-		flows, problems := Parse("t.yaml", []byte("flows:\n  - {name: f, promql: '"+c.promql+"', every: "+c.every+"}\n"))
+		flows, problems := flowfile.Parse("t.yaml", []byte("flows:\n  - {name: f, promql: '"+c.promql+"', every: "+c.every+"}\n"))
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
-		problems = Validate(flows, nil)
+		problems = flowdef.Validate(flows, nil)
 		if got := len(problems) > 0; got != (c.want != "") || got && !strings.Contains(problems[0].Message, c.want) {
 			t.Errorf("%s every %s: %v, want %q", c.promql, c.every, problems, c.want)
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
 	"laminar/sequence"
@@ -64,7 +65,7 @@ var slidingLeaves = []struct {
 
 func newSliding(t testing.TB, seed uint64, promql string, every int64) *sliding {
 	t.Helper()
-	flows, problems := flowdef.Parse("", fmt.Appendf(nil, "flows: [{name: f, promql: '%s', every: %dms}]", promql, every))
+	flows, problems := flowfile.Parse("", fmt.Appendf(nil, "flows: [{name: f, promql: '%s', every: %dms}]", promql, every))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

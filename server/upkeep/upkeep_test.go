@@ -9,7 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 	"laminar/sqlstore"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/sqltest"
@@ -96,7 +96,7 @@ func TestOneProcessDoesWhatIsDue(t *testing.T) {
 func TestPlannedRefillIsAskedForOnce(t *testing.T) {
 	db := sqltest.New(t)
 	stores := []*sqlstore.Store{db.Store(t), db.Store(t)}
-	flows, problems := flowdef.Parse("test.yaml", []byte("flows:\n  - {name: f, promql: sum(m), every: 1s}\n"))
+	flows, problems := flowfile.Parse("test.yaml", []byte("flows:\n  - {name: f, promql: sum(m), every: 1s}\n"))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

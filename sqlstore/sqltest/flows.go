@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 	"laminar/flownode/progress"
 	"laminar/sqlstore"
 	"laminar/sqlstore/flowstore"
@@ -13,7 +14,7 @@ import (
 // Define makes flows from native definitions.
 func Define(t testing.TB, yaml string) []flowdef.Flow {
 	t.Helper()
-	flows, problems := flowdef.Parse("flows.yaml", []byte(yaml))
+	flows, problems := flowfile.Parse("flows.yaml", []byte(yaml))
 	if len(problems) > 0 {
 		t.Fatalf("definitions: %v", problems)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 	"laminar/flownode/promeval"
 	"laminar/sequence"
 )
@@ -24,7 +25,7 @@ func definitions(t testing.TB) []flowdef.Flow {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flows, problems := flowdef.Parse(flowsFile, data)
+	flows, problems := flowfile.Parse(flowsFile, data)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

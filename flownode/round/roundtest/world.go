@@ -16,6 +16,7 @@ import (
 
 	"laminar/flownode/executor"
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
@@ -93,7 +94,7 @@ func NewWorld(t testing.TB, seed uint64, regions int, setting flowdef.Executor, 
 	}
 	w.Clock = w.Base
 	w.Store.Now = w.Base
-	flows, problems := flowdef.Parse("test.yml", []byte(defs))
+	flows, problems := flowfile.Parse("test.yml", []byte(defs))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 	"laminar/flownode/promeval"
 )
 
@@ -25,7 +26,7 @@ func ParseFlows(t testing.TB, path string) []flowdef.Flow {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flows, problems := flowdef.Parse(path, data)
+	flows, problems := flowfile.Parse(path, data)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

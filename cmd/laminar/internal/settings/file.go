@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"laminar/flownode/flowdef"
-	"laminar/flownode/flowdef/yamltext"
+	"laminar/flownode/flowfile/yamltext"
 	"laminar/server/upkeep"
 )
 

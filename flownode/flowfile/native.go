@@ -1,9 +1,10 @@
-package flowdef
+package flowfile
 
 import (
 	"strings"
 
-	"laminar/flownode/flowdef/yamltext"
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile/yamltext"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -75,16 +76,16 @@ func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	if f == nil {
 		return
 	}
-	out := Flow{File: p.file, Line: n.Line, Name: p.needText(n, f, what, nameKey)}
+	out := flowdef.Flow{File: p.file, Line: n.Line, Name: p.needText(n, f, what, nameKey)}
 	if len(out.Name) > maxName {
 		p.addf(f[nameKey], "flow name is longer than %d bytes", maxName)
 	}
 	p.needText(n, f, what, "promql")
 	out.Every = p.duration(f, what, "every", 1, 0)
 	out.Trigger = p.trigger(f["trigger"], what)
-	out.WatermarkDelay = p.duration(f, what, "watermark_delay", 0, DefaultWatermarkDelay)
-	out.Emit = Emit(p.oneOf(f, what, "emit", []string{string(EmitUpdate), string(EmitClose)}, nil))
-	out.Late = Late(p.oneOf(f, what, "late", []string{string(LateRecompute)}, []string{"drop", "side_output"}))
+	out.WatermarkDelay = p.duration(f, what, "watermark_delay", 0, flowdef.DefaultWatermarkDelay)
+	out.Emit = flowdef.Emit(p.oneOf(f, what, "emit", []string{string(flowdef.EmitUpdate), string(flowdef.EmitClose)}, nil))
+	out.Late = flowdef.Late(p.oneOf(f, what, "late", []string{string(flowdef.LateRecompute)}, []string{"drop", "side_output"}))
 	out.Backfill = p.backfill(f, what)
 	out.Keep = p.duration(f, what, "keep", 0, 0)
 	out.Lookback = p.duration(f, what, "lookback", 1, p.lookback)
@@ -109,50 +110,50 @@ func scalarOf(f fields, key string) *yaml.Node {
 func (p *fileParser) table(f fields, what, name string) string {
 	table := p.text(f, what, "table")
 	if table == "" {
-		return TableName(name)
+		return flowdef.TableName(name)
 	}
-	if want := TableName(table); want != table {
+	if want := flowdef.TableName(table); want != table {
 		p.addf(f["table"], "%s: table: %q is not a table name of lower case letters, digits and _; for example %s", what, table, want)
 	}
 	return table
 }
 
 // backfill reads none, all or a duration.
-func (p *fileParser) backfill(f fields, what string) Backfill {
+func (p *fileParser) backfill(f fields, what string) flowdef.Backfill {
 	switch p.text(f, what, "backfill") {
 	case "", "none":
-		return Backfill{}
+		return flowdef.Backfill{}
 	case "all":
-		return Backfill{All: true}
+		return flowdef.Backfill{All: true}
 	default:
-		return Backfill{Duration: p.duration(f, what, "backfill", 1, 0)}
+		return flowdef.Backfill{Duration: p.duration(f, what, "backfill", 1, 0)}
 	}
 }
 
 // executor reads the key of that name; without it the setting decides.
-func (p *fileParser) executor(f fields, what string) Executor {
+func (p *fileParser) executor(f fields, what string) flowdef.Executor {
 	if _, ok := f["executor"]; !ok {
 		return ""
 	}
-	words := make([]string, len(Executors()))
-	for i, e := range Executors() {
+	words := make([]string, len(flowdef.Executors()))
+	for i, e := range flowdef.Executors() {
 		words[i] = string(e)
 	}
-	return Executor(p.oneOf(f, what, "executor", words, nil))
+	return flowdef.Executor(p.oneOf(f, what, "executor", words, nil))
 }
 
 // trigger reads the key `trigger`.
-func (p *fileParser) trigger(n *yaml.Node, what string) Trigger {
+func (p *fileParser) trigger(n *yaml.Node, what string) flowdef.Trigger {
 	if n == nil {
-		return Trigger{Interval: DefaultTriggerInterval}
+		return flowdef.Trigger{Interval: flowdef.DefaultTriggerInterval}
 	}
 	what += ": trigger"
 	f := p.fields(n, what, "interval", "cron", "samples", "sequences")
 	if f == nil {
-		return Trigger{}
+		return flowdef.Trigger{}
 	}
 	since := len(p.problems)
-	t := Trigger{
+	t := flowdef.Trigger{
 		Interval:  p.duration(f, what, "interval", 1, 0),
 		Cron:      p.text(f, what, "cron"),
 		Samples:   p.number(f, what, "samples", 1),
@@ -161,7 +162,7 @@ func (p *fileParser) trigger(n *yaml.Node, what string) Trigger {
 	if len(p.problems) > since {
 		return t
 	}
-	if err := t.check(); err != nil {
+	if err := t.Check(); err != nil {
 		p.addf(n, "%s: %v", what, err)
 	}
 	return t

@@ -1,4 +1,4 @@
-package flowdef
+package flowfile
 
 import (
 	"errors"
@@ -6,7 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"laminar/flownode/flowdef/yamltext"
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile/yamltext"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -23,13 +24,13 @@ import (
 //	web.yaml samples 1000    native flows with that trigger
 //
 // Which group a flow is in is not part of what its definition means (Hash).
-func (p *fileParser) fenceGroup(ruleGroup string, t Trigger) string {
+func (p *fileParser) fenceGroup(ruleGroup string, t flowdef.Trigger) string {
 	group := filepath.Base(p.file)
 	if ruleGroup != "" {
 		group += "/" + ruleGroup
 	}
 	// Flows of one file with the same trigger of their own share a group.
-	if t != (Trigger{Interval: DefaultTriggerInterval}) {
+	if t != (flowdef.Trigger{Interval: flowdef.DefaultTriggerInterval}) {
 		group += " " + t.String()
 	}
 	return group
@@ -39,7 +40,7 @@ func (p *fileParser) fenceGroup(ruleGroup string, t Trigger) string {
 // were found since the given number of them. The expression is compiled even
 // then, for its own problems; expr is nil where there is none to compile. off is
 // the labels to be taken off the results.
-func (p *fileParser) finish(f Flow, expr *yaml.Node, since int, off ...string) {
+func (p *fileParser) finish(f flowdef.Flow, expr *yaml.Node, since int, off ...string) {
 	if expr != nil {
 		p.compile(&f, expr, off)
 	}
@@ -51,30 +52,24 @@ func (p *fileParser) finish(f Flow, expr *yaml.Node, since int, off ...string) {
 // compile completes the flow with what is compiled from its expression, or adds
 // the expression's faults, each at the line of the file where it is: expressions
 // often take many lines.
-func (p *fileParser) compile(f *Flow, expr *yaml.Node, off []string) {
-	c, normal, step, err := compileText(expr.Value, f.Every, f.Lookback)
+func (p *fileParser) compile(f *flowdef.Flow, expr *yaml.Node, off []string) {
+	defined, err := f.Define(expr.Value, off...)
 	if err == nil {
-		// Its faults, if any, are in the expression as it was written.
-		if text := takeOff(normal, &c, off); text != normal {
-			c, normal, step, err = compileText(text, f.Every, f.Lookback)
-		}
-	}
-	if err == nil {
-		f.Expr, f.PromQL, f.Every = c, normal, step
+		*f = defined
 		// Results would be deleted while their window is still open.
 		if f.Keep > 0 && f.Keep <= f.CloseDelay() {
 			p.add(f.Line, "flow %s: keep: results are to go after %s, but windows close %s after their end",
-				f.Title(), FormatMillis(f.Keep), FormatMillis(f.CloseDelay()))
+				f.Title(), flowdef.FormatMillis(f.Keep), flowdef.FormatMillis(f.CloseDelay()))
 		}
 		return
 	}
-	var faults ExprErrors // which err nearly always is
+	var faults flowdef.ExprErrors // which err nearly always is
 	if !errors.As(err, &faults) {
-		faults = ExprErrors{{Message: err.Error()}}
+		faults = flowdef.ExprErrors{{Message: err.Error()}}
 	}
 	for _, fault := range faults {
 		line := yamltext.Line(p.lines, expr, fault.Pos)
-		if errors.Is(fault, errNoStep) {
+		if errors.Is(fault, flowdef.ErrNoStep) {
 			line = f.Line // the expression is right: a key is missing
 		}
 		p.add(line, "flow %s: %s", f.Title(), describeFault(expr.Value, fault))
@@ -85,7 +80,7 @@ func (p *fileParser) compile(f *Flow, expr *yaml.Node, off []string) {
 // Prometheus counts, from 1 and in bytes: the place in the file is given too, but
 // a folded value has other lines than the file. A fault at the very beginning, or
 // of the whole, needs no place.
-func describeFault(text string, fault ExprError) string {
+func describeFault(text string, fault flowdef.ExprError) string {
 	if fault.Pos <= 0 || fault.Pos > len(text) {
 		return fault.Message
 	}

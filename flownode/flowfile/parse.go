@@ -1,4 +1,4 @@
-package flowdef
+package flowfile
 
 import (
 	"bytes"
@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"laminar/flownode/flowdef/yamltext"
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile/yamltext"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -23,21 +24,21 @@ type Source struct {
 	File string
 	Data []byte
 
-	Lookback int64 // of flows that state none, ms; 0 is DefaultLookback
+	Lookback int64 // of flows that state none, ms; 0 is flowdef.DefaultLookback
 }
 
 // ParseAll reads several files and checks their flows together (Validate).
 // Flows that have problems of their own are left out. Flows that have problems
 // with each other are not: the caller must not use flows if there are problems.
-func ParseAll(sources []Source) ([]Flow, []Problem) {
-	var flows []Flow
-	var problems []Problem
+func ParseAll(sources []Source) ([]flowdef.Flow, []flowdef.Problem) {
+	var flows []flowdef.Flow
+	var problems []flowdef.Problem
 	for _, s := range sources {
 		f, p := s.parse()
 		flows = append(flows, f...)
 		problems = append(problems, p...)
 	}
-	return flows, append(problems, Validate(flows, nil)...)
+	return flows, append(problems, flowdef.Validate(flows, nil)...)
 }
 
 // Parse reads one definition file of whatever name in any of the three forms, told apart by
@@ -50,16 +51,16 @@ func ParseAll(sources []Source) ([]Flow, []Problem) {
 //
 // It returns the flows without a problem, in their order, and every problem it
 // found. What flows do to each other is for Validate.
-func Parse(file string, data []byte) ([]Flow, []Problem) {
+func Parse(file string, data []byte) ([]flowdef.Flow, []flowdef.Problem) {
 	return Source{File: file, Data: data}.parse()
 }
 
 // parse reads the file. Problems come out in the order of lines; the flows in
 // theirs.
-func (s Source) parse() ([]Flow, []Problem) {
+func (s Source) parse() ([]flowdef.Flow, []flowdef.Problem) {
 	p := &fileParser{file: s.File, lines: strings.Split(string(s.Data), "\n"), lookback: s.Lookback}
 	if p.lookback == 0 {
-		p.lookback = DefaultLookback
+		p.lookback = flowdef.DefaultLookback
 	}
 	root := p.root(s.Data)
 	if root == nil || yamltext.Empty(root) {
@@ -76,7 +77,7 @@ func (s Source) parse() ([]Flow, []Problem) {
 	default:
 		p.addf(root, "want `flows:`, `groups:` (a Prometheus rule file) or a list of `- promql:` at the top level")
 	}
-	slices.SortStableFunc(p.problems, func(a, b Problem) int { return a.Line - b.Line })
+	slices.SortStableFunc(p.problems, func(a, b flowdef.Problem) int { return a.Line - b.Line })
 	return p.flows, p.problems
 }
 

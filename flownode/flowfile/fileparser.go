@@ -1,9 +1,11 @@
-package flowdef
+package flowfile
 
 import (
 	"fmt"
 
 	"go.yaml.in/yaml/v3"
+
+	"laminar/flownode/flowdef"
 )
 
 // Reading a file works on YAML nodes and not on structs that a decoder fills: nodes
@@ -15,11 +17,11 @@ import (
 // reading goes on; whether a flow is taken is decided at its end, by whether
 // problems were added since its beginning (finish).
 type fileParser struct {
-	file     string    // its name, for messages and fence groups
-	lines    []string  // its text, to find places within values
-	lookback int64     // of flows that state none, ms
-	flows    []Flow    // without a problem, in their order
-	problems []Problem // in the order in which they were found
+	file     string            // its name, for messages and fence groups
+	lines    []string          // its text, to find places within values
+	lookback int64             // of flows that state none, ms
+	flows    []flowdef.Flow    // without a problem, in their order
+	problems []flowdef.Problem // in the order in which they were found
 }
 
 // addf adds a problem at a node.
@@ -29,5 +31,5 @@ func (p *fileParser) addf(at *yaml.Node, format string, args ...any) {
 
 // add adds a problem at a line.
 func (p *fileParser) add(line int, format string, args ...any) {
-	p.problems = append(p.problems, Problem{File: p.file, Line: line, Message: fmt.Sprintf(format, args...)})
+	p.problems = append(p.problems, flowdef.Problem{File: p.file, Line: line, Message: fmt.Sprintf(format, args...)})
 }

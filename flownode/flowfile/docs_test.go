@@ -1,4 +1,4 @@
-package flowdef
+package flowfile
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"laminar/flownode/function"
+
+	"laminar/flownode/flowdef"
 )
 
 // TestDocs checks docs/definitions.md: each yaml block is a definition, and the
@@ -36,7 +38,7 @@ func TestDocs(t *testing.T) {
 			fmt.Fprintln(&got, p)
 		}
 		for _, f := range flows {
-			columns := append([]string{"window_start", "window_end"}, NewLayout(f).Names...)
+			columns := append([]string{"window_start", "window_end"}, flowdef.NewLayout(f).Names...)
 			fmt.Fprintf(&got, "flow.%s (%s)\n", f.Table, strings.Join(append(columns, "value"), ", "))
 		}
 		if refused := b.info == "yaml refused"; refused != (len(problems) > 0) {

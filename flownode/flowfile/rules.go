@@ -1,11 +1,12 @@
-package flowdef
+package flowfile
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
-	"laminar/flownode/flowdef/yamltext"
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile/yamltext"
 
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
@@ -60,10 +61,10 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 	since := len(p.problems)
 	// Prometheus would take its global evaluation interval, which no rule file
 	// knows; its default is the one taken here.
-	every := DefaultRuleInterval
+	every := flowdef.DefaultRuleInterval
 	if !yamltext.Empty(f["interval"]) {
-		if every = p.duration(f, what, "interval", 0, DefaultRuleInterval); every == 0 {
-			every = DefaultRuleInterval // to Prometheus, none is given
+		if every = p.duration(f, what, "interval", 0, flowdef.DefaultRuleInterval); every == 0 {
+			every = flowdef.DefaultRuleInterval // to Prometheus, none is given
 		}
 	}
 	p.onlyZero(f, what, "limit", "it would throw away all results of a rule")
@@ -90,7 +91,7 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 
 // rule reads one rule of a group with the step every, ms, and the labels common
 // to its rules.
-func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Label) {
+func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []flowdef.Label) {
 	since := len(p.problems)
 	what := titled("rule", n, "record")
 	// Before the keys are checked: every one of an alerting rule would be unknown.
@@ -103,10 +104,10 @@ func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Labe
 		return
 	}
 	// A rule file has no key for what follows; native flows do.
-	out := Flow{
+	out := flowdef.Flow{
 		File: p.file, Line: n.Line, Name: p.needText(n, f, what, "record"),
-		Every: every, Trigger: Trigger{Interval: DefaultTriggerInterval}, WatermarkDelay: DefaultWatermarkDelay,
-		Emit: EmitUpdate, Late: LateRecompute, Lookback: p.lookback,
+		Every: every, Trigger: flowdef.Trigger{Interval: flowdef.DefaultTriggerInterval}, WatermarkDelay: flowdef.DefaultWatermarkDelay,
+		Emit: flowdef.EmitUpdate, Late: flowdef.LateRecompute, Lookback: p.lookback,
 	}
 	if len(out.Name) > maxName {
 		p.addf(f["record"], "rule name is longer than %d bytes", maxName)
@@ -114,14 +115,14 @@ func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []Labe
 	p.needText(n, f, what, "expr")
 	static, off := takenOff(mergeLabels(common, p.labels(f["labels"], what)))
 	out.StaticLabels = static
-	out.Table = TableName(out.Name)
+	out.Table = flowdef.TableName(out.Name)
 	out.Group = p.fenceGroup(group, out.Trigger)
 	p.finish(out, scalarOf(f, "expr"), since, off...)
 }
 
 // labels reads static labels, of which null is one without a value, sorted by name, so that their order in a file does
 // not change a definition.
-func (p *fileParser) labels(n *yaml.Node, what string) []Label {
+func (p *fileParser) labels(n *yaml.Node, what string) []flowdef.Label {
 	if n == nil || yamltext.Empty(n) {
 		return nil
 	}
@@ -131,7 +132,7 @@ func (p *fileParser) labels(n *yaml.Node, what string) []Label {
 	}
 	// Any key is a label: yamltext.Keys makes all of them known, but for repeated ones.
 	f := p.fields(n, what+": labels", yamltext.Keys(n)...)
-	var out []Label
+	var out []flowdef.Label
 	for name, value := range f {
 		text := value.Value
 		if yamltext.Empty(value) {
@@ -142,9 +143,9 @@ func (p *fileParser) labels(n *yaml.Node, what string) []Label {
 		} else if err := checkLabel(name, text); err != nil {
 			p.addf(value, "%s: labels: %v", what, err)
 		}
-		out = append(out, Label{Name: name, Value: text})
+		out = append(out, flowdef.Label{Name: name, Value: text})
 	}
-	slices.SortFunc(out, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b flowdef.Label) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
@@ -162,13 +163,26 @@ func checkLabel(name, value string) error {
 
 // mergeLabels adds the labels of a rule to those of its group; the rule's win, as
 // in Prometheus. The result is sorted by name.
-func mergeLabels(group, rule []Label) []Label {
+func mergeLabels(group, rule []flowdef.Label) []flowdef.Label {
 	out := slices.Clone(rule)
 	for _, l := range group {
-		if !slices.ContainsFunc(rule, func(r Label) bool { return r.Name == l.Name }) {
+		if !slices.ContainsFunc(rule, func(r flowdef.Label) bool { return r.Name == l.Name }) {
 			out = append(out, l)
 		}
 	}
-	slices.SortFunc(out, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b flowdef.Label) int { return strings.Compare(a.Name, b.Name) })
 	return out
+}
+
+// takenOff splits static labels into those with a value and the names of those
+// without one.
+func takenOff(labels []flowdef.Label) (kept []flowdef.Label, off []string) {
+	for _, l := range labels {
+		if l.Value == "" {
+			off = append(off, l.Name)
+		} else {
+			kept = append(kept, l)
+		}
+	}
+	return kept, off
 }

@@ -1,4 +1,4 @@
-package flowdef
+package flowfile
 
 import (
 	"slices"
@@ -7,7 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"laminar/flownode/flowdef/yamltext"
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile/yamltext"
 
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
@@ -100,11 +101,11 @@ func (p *fileParser) duration(f fields, what, key string, least, fallback int64)
 		return fallback
 	}
 	d, err := model.ParseDuration(s)
-	switch ms := millis(time.Duration(d)); {
+	switch ms := time.Duration(d).Milliseconds(); {
 	case err != nil:
 		p.addf(f[key], "%s: %s: %q is not a duration such as 30s, 5m or 1h30m", what, key, s)
 	case ms < least:
-		p.addf(f[key], "%s: %s: %s is too short, want at least %s", what, key, s, FormatMillis(least))
+		p.addf(f[key], "%s: %s: %s is too short, want at least %s", what, key, s, flowdef.FormatMillis(least))
 	default:
 		return ms
 	}
@@ -153,4 +154,12 @@ func (p *fileParser) onlyZero(f fields, what, key, why string) {
 		return
 	}
 	p.addf(n, "%s: %s is not built yet: %s", what, key, why)
+}
+
+// didYouMean is a suggestion as a part of a message, "" where there is none.
+func didYouMean(name string, candidates []string) string {
+	if near := flowdef.Nearest(name, candidates); near != "" {
+		return ", did you mean " + near + "?"
+	}
+	return ""
 }

@@ -1,4 +1,4 @@
-package flowdef
+package flowfile
 
 import (
 	"fmt"

@@ -1,0 +1,78 @@
+package flowfile
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+
+	"laminar/flownode/flowdef"
+)
+
+// TestScripts runs testdata/flowfile. Commands:
+//
+//	parse file=NAME     definitions -> problems, then the flows
+//	add file=NAME       like parse, checked together with all that was added
+//	                    before, as apply does against the catalogue
+func TestScripts(t *testing.T) {
+	datadriven.Walk(t, "../../testdata/flowfile", func(t *testing.T, path string) {
+		t.Helper()
+		var catalogue []flowdef.Flow
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			t.Helper()
+			switch d.Cmd {
+			case "parse":
+				flows, problems := ParseAll([]Source{{File: fileArg(d), Data: []byte(d.Input)}})
+				return printProblems(problems) + printFlows(flows)
+			case "add":
+				flows, problems := Parse(fileArg(d), []byte(d.Input))
+				problems = append(problems, flowdef.Validate(flows, catalogue)...)
+				if len(problems) == 0 {
+					catalogue = append(catalogue, flows...)
+				}
+				return printProblems(problems) + printFlows(flows)
+			default:
+				d.Fatalf(t, "unknown command %q", d.Cmd)
+				return ""
+			}
+		})
+	})
+}
+
+func fileArg(d *datadriven.TestData) string {
+	for _, a := range d.CmdArgs {
+		if a.Key == "file" {
+			return a.Vals[0]
+		}
+	}
+	return "f.yml"
+}
+
+func printProblems(problems []flowdef.Problem) string {
+	var b strings.Builder
+	for _, p := range problems {
+		fmt.Fprintln(&b, p)
+	}
+	return b.String()
+}
+
+func printFlows(flows []flowdef.Flow) string {
+	var b strings.Builder
+	for _, f := range flows {
+		fmt.Fprintf(&b, "line %d: %s -> %s in group %q\n", f.Line, f.Title(), f.Table, f.Group)
+		fmt.Fprintf(&b, "  %s every %s\n", f.PromQL, flowdef.FormatMillis(f.Every))
+		var backfill string
+		switch {
+		case f.Backfill.All:
+			backfill = "all"
+		case f.Backfill.Duration > 0:
+			backfill = flowdef.FormatMillis(f.Backfill.Duration)
+		default:
+			backfill = "none"
+		}
+		fmt.Fprintf(&b, "  trigger %s, delay %s, emit %s, late %s, backfill %s, keep %s\n",
+			f.Trigger, flowdef.FormatMillis(f.WatermarkDelay), f.Emit, f.Late, backfill, flowdef.FormatMillis(f.Keep))
+	}
+	return b.String()
+}

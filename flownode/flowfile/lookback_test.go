@@ -1,0 +1,35 @@
+package flowfile
+
+import (
+	"testing"
+
+	"laminar/flownode/flowdef"
+)
+
+// TestLookback: the flow's own goes before the one of the settings, and is what
+// its instant selectors read, also after the catalogue has kept it.
+func TestLookback(t *testing.T) {
+	const text = "flows:\n- {name: own, every: 1m, promql: sum(x), lookback: 90s}\n" +
+		"- {name: set, every: 1m, promql: 'sum(x) or topk(1, y)'}\n- {name: range, every: 1m, promql: 'sum(rate(x[7m]))'}\n"
+	flows, problems := ParseAll([]Source{{File: "f.yml", Data: []byte(text), Lookback: 120_000}})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for i, want := range []int64{90_000, 120_000, 7 * 60_000} {
+		data, err := flowdef.Marshal(flows[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := flowdef.Unmarshal(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range []flowdef.Flow{flows[i], back} {
+			for _, leaf := range f.Expr.Leaves {
+				if leaf.Range != want {
+					t.Errorf("flow %s: %s reads %d ms, want %d", f.Name, leaf.Text, leaf.Range, want)
+				}
+			}
+		}
+	}
+}
