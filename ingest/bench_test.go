@@ -7,6 +7,7 @@ import (
 
 	"laminar/ingest/ingesttest"
 	"laminar/ingest/refusal"
+	"laminar/ingest/registry"
 )
 
 // The shape the figures of the documents are about: 10,000 series, 2,000 samples
@@ -32,7 +33,7 @@ func BenchmarkDraft(b *testing.B) {
 		epoch++
 		d.reset(epoch)
 		for _, bt := range batches {
-			d.add(bt, g.registry.revive)
+			d.add(bt, g.registry.Revive)
 		}
 	}
 	perSample(b, benchSeries)
@@ -45,7 +46,7 @@ func BenchmarkBuild(b *testing.B) {
 	var d draft
 	d.reset(1)
 	for _, bt := range batches {
-		d.add(bt, g.registry.revive)
+		d.add(bt, g.registry.Revive)
 	}
 	tx, err := f.store.BeginFlush(context.Background(), 1, [16]byte{1})
 	if err != nil {
@@ -66,7 +67,7 @@ func BenchmarkBuild(b *testing.B) {
 		}
 		f.known.apply(fl, &d, found, 0)
 		for i := range d.samples {
-			d.samples[i].series.lastT = noSample
+			d.samples[i].series.LastT = registry.NoSample
 		}
 	}
 	perSample(b, benchSeries)

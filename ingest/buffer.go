@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"laminar/ingest/registry"
 	"laminar/sequence"
 )
 
@@ -24,7 +25,7 @@ import (
 //	closed: no draft grows any more
 type buffer struct {
 	region sequence.Region
-	revive func(*knownSeries) *knownSeries
+	revive func(*registry.Series) *registry.Series
 	full   int           // samples at which a draft takes no more batches
 	ready  chan struct{} // holds a token when a draft may be waiting
 
@@ -38,7 +39,7 @@ type buffer struct {
 	opened uint32
 }
 
-func newBuffer(region sequence.Region, full int, revive func(*knownSeries) *knownSeries) *buffer {
+func newBuffer(region sequence.Region, full int, revive func(*registry.Series) *registry.Series) *buffer {
 	return &buffer{region: region, revive: revive, full: full, ready: make(chan struct{}, 1)}
 }
 
@@ -157,17 +158,17 @@ func (b *buffer) close() {
 // them. A request that looked one up meanwhile finds it dead when it adds its
 // samples, and revives it: both happen under the mutex, so a sample is never added
 // to a series that is forgotten right after.
-func (b *buffer) kill(candidates []*knownSeries) []*knownSeries {
+func (b *buffer) kill(candidates []*registry.Series) []*registry.Series {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	oldest := b.opened + 1 // of what drafts may hold
 	if len(b.drafts) > 0 {
 		oldest = b.drafts[0].number
 	}
-	var dead []*knownSeries
+	var dead []*registry.Series
 	for _, s := range candidates {
-		if int32(s.draft-oldest) < 0 {
-			s.dead = true
+		if int32(s.Draft-oldest) < 0 {
+			s.Dead = true
 			dead = append(dead, s)
 		}
 	}

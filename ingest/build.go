@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"laminar/ingest/registry"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
@@ -48,7 +49,7 @@ type builder struct {
 
 	// repeated says whether a sample at its series' newest time is there
 	// already, see known.repeated.
-	repeated func(s *knownSeries, v float64, payload []byte) bool
+	repeated func(s *registry.Series, v float64, payload []byte) bool
 }
 
 // built counts what became of a draft's samples.
@@ -108,19 +109,19 @@ func (b *builder) build(d *draft, fl sequence.Flush) []segment.Segment {
 		if s == nil {
 			continue
 		}
-		late := smp.t <= s.lastT
-		b.doubtful = b.doubtful || late && s.exact == notExact
-		if late && smp.t == s.lastT && b.repeated(s, smp.v, d.payload(smp)) {
+		late := smp.t <= s.LastT
+		b.doubtful = b.doubtful || late && s.Exact == registry.NotExact
+		if late && smp.t == s.LastT && b.repeated(s, smp.v, d.payload(smp)) {
 			b.repeats++
 			continue
 		}
 		c := &b.stretches[smp.metric]
 		if late || !c.oneBucket {
 			b.spilled = append(b.spilled, spill{late: late, stretch: smp.metric, place: int32(i),
-				bucket: segment.Bucket(smp.t), series: s.id, t: smp.t, v: smp.v})
+				bucket: segment.Bucket(smp.t), series: s.ID, t: smp.t, v: smp.v})
 			continue
 		}
-		b.ids[c.next], b.offsets[c.next], b.values[c.next] = s.id, int32(smp.t-c.base), smp.v
+		b.ids[c.next], b.offsets[c.next], b.values[c.next] = s.ID, int32(smp.t-c.base), smp.v
 		if c.histogram {
 			b.histograms[c.next] = d.payloads[smp.payload-1]
 		}

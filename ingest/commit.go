@@ -46,7 +46,7 @@ func (in *Intake) Commit() (Outcome, error) {
 	}
 	written.add(in.accepted)
 	out := Outcome{Written: written, Refused: in.refused.Total()}
-	dropped := in.verdicts.Count(g.registry.replicas)
+	dropped := in.verdicts.Count(g.registry.Replicas)
 	switch {
 	case out.Refused > 0:
 		out.Why = in.refused.Text(g.cfg.Limits)

@@ -10,7 +10,7 @@
 // The way of a request:
 //
 //	Begin         -> intake.go     one Intake per request
-//	Resolve       -> registry.go   label bytes -> series; validated once per series
+//	Resolve       -> registry/     label bytes -> series; validated once per series
 //	Add           -> request.go    one batch per region the request touches
 //	Commit        -> buffer.go     one buffer per region: the draft of its next flush
 //	                 draft.go      the samples of one flush, from many requests
@@ -47,5 +47,5 @@
 // A region's buffer is guarded by its mutex and filled by request goroutines;
 // everything else of a region belongs to the one goroutine that Run starts for it,
 // its flusher. An Intake belongs to its request's goroutine. Of what a series has,
-// knownSeries says field by field which of them may touch it.
+// registry.Series says field by field which of them may touch it.
 package ingest

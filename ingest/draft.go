@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"laminar/ingest/refusal"
+	"laminar/ingest/registry"
 	"laminar/sequence"
 	"laminar/sequence/nativehist"
 )
@@ -34,17 +35,17 @@ type draft struct {
 	metrics      []draftMetric
 	payloads     [][]byte // of native histograms, in the memory of the batches
 	payloadBytes int
-	zeros        []draftSample        // that may be put before their samples, see inject
-	irregular    map[*knownSeries]int // series whose samples did not arrive in order, numbered
+	zeros        []draftSample            // that may be put before their samples, see inject
+	irregular    map[*registry.Series]int // series whose samples did not arrive in order, numbered
 	batches      []*batch
-	unborn       map[*knownSeries]bool // series of samples that were left out, which no flush has stored
+	unborn       map[*registry.Series]bool // series of samples that were left out, which no flush has stored
 }
 
 // draftSample is one sample of a draft; series is nil when another of the same
 // series and time has taken its place. It takes 32 bytes, and a flush has up to
 // hundreds of thousands.
 type draftSample struct {
-	series  *knownSeries
+	series  *registry.Series
 	t       int64   // milliseconds since the epoch
 	v       float64 // of a native histogram its sum
 	metric  int32   // metrics[metric] counts it
@@ -55,7 +56,7 @@ type draftSample struct {
 // native histograms. The counts are what the builder lays its arrays out by, so
 // that samples can be written to their segments in one pass, in any order.
 type draftMetric struct {
-	metric     *metric
+	metric     *registry.Metric
 	histogram  bool
 	id         sequence.MetricID // set by the flusher
 	samples    int
@@ -93,36 +94,36 @@ func (d *draft) size() int { return len(d.samples) + d.payloadBytes/24 }
 // Of several samples of one series and time the last to arrive counts. Where that
 // time is the series' newest in the draft, which is nearly always so, the sample is
 // replaced at once; elsewhere settle finds both.
-func (d *draft) add(b *batch, revive func(*knownSeries) *knownSeries) {
+func (d *draft) add(b *batch, revive func(*registry.Series) *registry.Series) {
 	before := d.hold(b)
 	for i := range b.samples {
 		smp := &b.samples[i]
 		s := smp.series
-		if s.dead {
+		if s.Dead {
 			s = revive(s)
 			smp.series = s
 		}
-		mark, payload := &s.metric.floats, int32(0)
+		mark, payload := &s.Metric.Floats, int32(0)
 		if smp.payload != 0 {
-			mark, payload = &s.metric.histograms, before+smp.payload
+			mark, payload = &s.Metric.Histograms, before+smp.payload
 		}
-		if mark.draft != d.number {
-			*mark = draftMark{d.number, int32(len(d.metrics))}
-			d.metrics = append(d.metrics, draftMetric{metric: s.metric, histogram: payload != 0, minT: smp.t, maxT: smp.t})
+		if mark.Draft != d.number {
+			*mark = registry.DraftMark{Draft: d.number, Place: int32(len(d.metrics))}
+			d.metrics = append(d.metrics, draftMetric{metric: s.Metric, histogram: payload != 0, minT: smp.t, maxT: smp.t})
 		}
-		d.metrics[mark.place].count(smp.t)
-		zero := smp.start != 0 && (s.draft != d.number || b.starts[smp.start-1] > s.draftT)
-		if s.draft == d.number && smp.t <= s.draftT {
-			if smp.t == s.draftT { // the last to arrive wins
-				old := &d.samples[s.draftPos]
-				old.v, old.metric, old.payload = smp.v, mark.place, payload
+		d.metrics[mark.Place].count(smp.t)
+		zero := smp.start != 0 && (s.Draft != d.number || b.starts[smp.start-1] > s.DraftT)
+		if s.Draft == d.number && smp.t <= s.DraftT {
+			if smp.t == s.DraftT { // the last to arrive wins
+				old := &d.samples[s.DraftPos]
+				old.v, old.metric, old.payload = smp.v, mark.Place, payload
 				continue
 			}
 			d.disorder(s)
 		} else {
-			s.draft, s.draftT, s.draftPos = d.number, smp.t, int32(len(d.samples))
+			s.Draft, s.DraftT, s.DraftPos = d.number, smp.t, int32(len(d.samples))
 		}
-		d.samples = append(d.samples, draftSample{series: s, t: smp.t, v: smp.v, metric: mark.place, payload: payload})
+		d.samples = append(d.samples, draftSample{series: s, t: smp.t, v: smp.v, metric: mark.Place, payload: payload})
 		if zero {
 			d.addZero(b.starts[smp.start-1])
 		}
@@ -152,9 +153,9 @@ func (d *draft) addZero(start int64) {
 }
 
 // disorder makes a series irregular.
-func (d *draft) disorder(s *knownSeries) {
+func (d *draft) disorder(s *registry.Series) {
 	if d.irregular == nil {
-		d.irregular = make(map[*knownSeries]int)
+		d.irregular = make(map[*registry.Series]int)
 	}
 	if _, ok := d.irregular[s]; !ok {
 		d.irregular[s] = len(d.irregular)
@@ -175,21 +176,21 @@ func (m *draftMetric) count(t int64) {
 // that are written one by one because the database refused them together.
 func (d *draft) remake(batches []*batch) {
 	type kind struct {
-		metric    *metric
+		metric    *registry.Metric
 		histogram bool
 	}
-	ids := make(map[*metric]sequence.MetricID, len(d.metrics))
+	ids := make(map[*registry.Metric]sequence.MetricID, len(d.metrics))
 	for _, m := range d.metrics {
 		ids[m.metric] = m.id
 	}
 	batches = slices.Clone(batches) // they may be the draft's own
 	d.reset(d.number)
 	places := make(map[kind]int32)
-	newest := make(map[*knownSeries]int64)
+	newest := make(map[*registry.Series]int64)
 	for _, b := range batches {
 		before := d.hold(b)
 		for _, smp := range b.samples {
-			k, payload := kind{metric: smp.series.metric}, int32(0)
+			k, payload := kind{metric: smp.series.Metric}, int32(0)
 			if smp.payload != 0 {
 				k.histogram, payload = true, before+smp.payload
 			}
@@ -258,13 +259,13 @@ func (d *draft) settle(zeros int) {
 // zeros there are.
 func (d *draft) inject(earliest int64) (n int, err error) {
 	for _, z := range d.zeros {
-		if z.t <= z.series.lastT || z.t < earliest {
+		if z.t <= z.series.LastT || z.t < earliest {
 			continue
 		}
 		if z.payload != 0 {
 			empty, err := nativehist.Zero(d.payload(&z), z.v)
 			if err != nil {
-				return 0, fmt.Errorf("start of %s: %w", z.series.spell(), err)
+				return 0, fmt.Errorf("start of %s: %w", z.series.Spell(), err)
 			}
 			d.payloads = append(d.payloads, empty)
 			d.payloadBytes += len(empty)
@@ -292,18 +293,18 @@ func (d *draft) refuseOutside(bounds refusal.Times, count func(refusal.Reason, i
 	if !slices.ContainsFunc(d.metrics, func(m draftMetric) bool { return outside(m.minT) || outside(m.maxT) }) {
 		return
 	}
-	unborn := make(map[*knownSeries]bool)
+	unborn := make(map[*registry.Series]bool)
 	for _, b := range d.batches {
 		b.leaveOut(func(smp *batchSample) bool {
 			if !outside(smp.t) {
 				return false
 			}
-			if smp.series.id == 0 {
+			if smp.series.ID == 0 {
 				unborn[smp.series] = true
 			}
 			reason := bounds.Reason(smp.t)
 			b.request.refuse(reason, 1, func() refusal.Example {
-				return refusal.Example{Series: smp.series.spell(), T: smp.t, HasT: true}
+				return refusal.Example{Series: smp.series.Spell(), T: smp.t, HasT: true}
 			})
 			count(reason, 1)
 			return true

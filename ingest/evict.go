@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"time"
+
+	"laminar/ingest/registry"
 )
 
 // Forgetting series, so that a process can run for years while label values come
@@ -14,8 +16,8 @@ const evictionsPerIdle = 8
 
 // remembered gives every series of the region that is remembered, those included
 // that were created since it was last called.
-func (f *flusher) remembered(yield func(*knownSeries) bool) {
-	f.all = append(f.all, f.registry.takeFresh(f.region)...)
+func (f *flusher) remembered(yield func(*registry.Series) bool) {
+	f.all = append(f.all, f.registry.TakeFresh(f.region)...)
 	for _, s := range f.all {
 		if !yield(s) {
 			return
@@ -33,12 +35,12 @@ func (f *flusher) remembered(yield func(*knownSeries) bool) {
 // known and from the registry.
 func (f *flusher) evict(now time.Time) {
 	limit := now.Add(-f.cfg.SeriesIdle).UnixMilli()
-	var idle []*knownSeries
+	var idle []*registry.Series
 	for s := range f.remembered {
-		if s.seenAt == 0 { // not flushed yet
-			s.seenAt = now.UnixMilli()
+		if s.SeenAt == 0 { // not flushed yet
+			s.SeenAt = now.UnixMilli()
 		}
-		if s.seenAt < limit {
+		if s.SeenAt < limit {
 			idle = append(idle, s)
 		}
 	}
@@ -49,28 +51,28 @@ func (f *flusher) evict(now time.Time) {
 // of the database's clock, and whose samples the flush refused: what is refused
 // leaves nothing behind.
 func (f *flusher) forgetUnborn(d *draft) {
-	var unborn []*knownSeries
+	var unborn []*registry.Series
 	for s := range d.unborn {
-		if s.id == 0 {
+		if s.ID == 0 {
 			unborn = append(unborn, s)
 		}
 	}
 	if len(unborn) > 0 {
-		f.all = append(f.all, f.registry.takeFresh(f.region)...)
+		f.all = append(f.all, f.registry.TakeFresh(f.region)...)
 		f.forget(unborn)
 	}
 }
 
 // forget forgets those of the given series, each of which is there once, that no
 // draft holds.
-func (f *flusher) forget(candidates []*knownSeries) {
+func (f *flusher) forget(candidates []*registry.Series) {
 	dead := f.buf.kill(candidates)
 	if len(dead) == 0 {
 		return
 	}
 	f.known.evict(dead)
-	f.registry.forget(f.region, dead)
-	gone := make(map[*knownSeries]bool, len(dead))
+	f.registry.Forget(f.region, dead)
+	gone := make(map[*registry.Series]bool, len(dead))
 	for _, s := range dead {
 		gone[s] = true
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"laminar/ingest/refusal"
+	"laminar/ingest/registry"
 	"laminar/sequence"
 )
 
@@ -27,14 +28,14 @@ type flusher struct {
 	buf     *buffer
 	known   *known
 	builder builder
-	all     []*knownSeries // every series of the region that is remembered
+	all     []*registry.Series // every series of the region that is remembered
 
 	// What the flushers of all regions share.
 	cfg      *Config
 	store    Store
 	log      *slog.Logger
 	metrics  *metrics
-	registry *registry
+	registry *registry.Registry
 	traffic  *traffic
 	clock    *dbClock
 

@@ -273,23 +273,6 @@ func canonicalOf(labels string) []byte {
 	return canonical
 }
 
-// TestTooManyReplicas: a sender cannot fill the memory with names of replicas.
-func TestTooManyReplicas(t *testing.T) {
-	h, err := replica.New(replica.Config{ClusterLabel: "c", ReplicaLabel: "r"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range replica.MaxPairs {
-		h.Pair("c", fmt.Sprint(i))
-	}
-	g := newTestRegistry(1)
-	g.clusterLabel, g.replicaLabel, g.replicas = "c", "r", h
-	labels := []series.RawLabel{{Name: []byte("c"), Value: []byte("c")}, {Name: []byte("__name__"), Value: []byte("m")}, {Name: []byte("r"), Value: []byte("one more")}}
-	if _, refused := g.spelled("x", labels); refused != refusal.TooManyReplicas || len(g.series) != 0 {
-		t.Errorf("one more is refused for %q", refused)
-	}
-}
-
 // TestBadReplicas: what PostgreSQL would refuse, and the request with it, is
 // refused series by series; nothing of it is remembered.
 func TestBadReplicas(t *testing.T) {
@@ -309,7 +292,7 @@ func TestBadReplicas(t *testing.T) {
 			t.Errorf("%v samples are refused for %s, want %v", n, reason, want)
 		}
 	}
-	if id := d.registry.replicas.Pair("any", "first"); id != 1 || e.asked != 0 {
+	if id := d.registry.Replicas.Pair("any", "first"); id != 1 || e.asked != 0 {
 		t.Errorf("%d replicas are remembered, the elector was asked %d times", id-1, e.asked)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"laminar/ingest/registry"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -28,8 +29,8 @@ func (f *flusher) nameMetrics(ctx context.Context, d *draft) error {
 	var places []int
 	for i := range d.metrics {
 		m := &d.metrics[i]
-		if m.id = f.known.metrics[m.metric.name]; m.id == 0 {
-			names = append(names, m.metric.name)
+		if m.id = f.known.metrics[m.metric.Name]; m.id == 0 {
+			names = append(names, m.metric.Name)
 			places = append(places, i)
 		}
 	}
@@ -50,13 +51,13 @@ func (f *flusher) nameMetrics(ctx context.Context, d *draft) error {
 // returns them; they are provisional until the flush has committed. The region's
 // lock is held, and a series belongs to one region, so no other writer creates the
 // same series meanwhile.
-func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*knownSeries, error) {
-	var found []*knownSeries
+func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*registry.Series, error) {
+	var found []*registry.Series
 	var metrics []sequence.MetricID
-	asked := make(map[*knownSeries]bool)
+	asked := make(map[*registry.Series]bool)
 	for i := range d.samples {
 		smp := &d.samples[i]
-		if smp.series == nil || smp.series.id != 0 || asked[smp.series] {
+		if smp.series == nil || smp.series.ID != 0 || asked[smp.series] {
 			continue
 		}
 		asked[smp.series] = true
@@ -68,7 +69,7 @@ func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*know
 	}
 	request := make([]series.Wanted, len(found))
 	for i, s := range found {
-		canonical := s.canonical()
+		canonical := s.Canonical()
 		request[i] = series.Wanted{
 			Metric: metrics[i],
 			SHA256: series.Identity(canonical),
@@ -87,7 +88,7 @@ func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*know
 		}
 	}
 	if created > 0 {
-		f.registry.noteCreated(created)
+		f.registry.NoteCreated(created)
 	}
 	return found, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"laminar/ingest/budget"
 	"laminar/ingest/metadata"
+	"laminar/ingest/registry"
 	"laminar/ingest/replica"
 	"laminar/sequence"
 )
@@ -33,7 +34,7 @@ type Ingester struct {
 	cfg      Config
 	log      *slog.Logger
 	metrics  *metrics
-	registry *registry
+	registry *registry.Registry
 	budget   *budget.Budget
 	traffic  traffic
 	clock    dbClock
@@ -53,25 +54,25 @@ func New(store Store, cfg Config) (*Ingester, error) {
 	g := &Ingester{
 		cfg:      cfg,
 		log:      cfg.Logger,
-		registry: newRegistry(cfg.Regions, cfg.Limits),
+		registry: registry.New(cfg.Regions, cfg.Limits),
 		budget:   budget.New(cfg.BufferBytes),
 	}
 	if g.metrics, err = newMetrics(cfg.Registerer, g); err != nil {
 		return nil, fmt.Errorf("ingest: register metrics: %w", err)
 	}
 	if cfg.HA.Enabled() {
-		if g.registry.replicas, err = replica.New(cfg.HA, cfg.Registerer); err != nil {
+		if g.registry.Replicas, err = replica.New(cfg.HA, cfg.Registerer); err != nil {
 			return nil, fmt.Errorf("ingest: register metrics: %w", err)
 		}
-		g.registry.clusterLabel, g.registry.replicaLabel = cfg.HA.ClusterLabel, cfg.HA.ReplicaLabel
+		g.registry.ClusterLabel, g.registry.ReplicaLabel = cfg.HA.ClusterLabel, cfg.HA.ReplicaLabel
 	}
 	if cfg.Metadata != nil {
-		g.metadata = metadata.New(cfg.Metadata, g.registry.seed, cfg.Logger)
+		g.metadata = metadata.New(cfg.Metadata, g.registry.Seed, cfg.Logger)
 	}
 	for r := range cfg.Regions {
 		region := sequence.Region(r + 1)
 		f := &flusher{
-			region: region, buf: newBuffer(region, cfg.FlushSamples, g.registry.revive),
+			region: region, buf: newBuffer(region, cfg.FlushSamples, g.registry.Revive),
 			cfg: &g.cfg, store: store, log: cfg.Logger, metrics: g.metrics, registry: g.registry,
 			traffic: &g.traffic, clock: &g.clock, restores: &g.restores,
 		}
@@ -137,7 +138,9 @@ func (g *Ingester) bound(ctx context.Context, ended <-chan struct{}, cancel cont
 // NewSpellings makes a table for one way to write the labels of series. read
 // says what labels a key of it spells; nil says that keys are names and values,
 // each with 0xff behind it.
-func (g *Ingester) NewSpellings(read ReadLabels) *Spellings { return g.registry.newTable(read) }
+func (g *Ingester) NewSpellings(read registry.ReadLabels) *registry.Spellings {
+	return g.registry.NewTable(read)
+}
 
 // arrive says that a request has come to the buffers. When no other is coming,
 // flushes that linger have waited long enough, whichever regions the request was

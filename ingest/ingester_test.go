@@ -16,6 +16,7 @@ import (
 	"laminar/ingest/budget"
 	"laminar/ingest/ingesttest"
 	"laminar/ingest/refusal"
+	"laminar/ingest/registry"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
@@ -222,11 +223,11 @@ func TestForgottenSeriesComesBack(t *testing.T) {
 	g := newTestIngester(t, storeOf{ingesttest.New(1)}, Config{})
 	f := g.flushers[0]
 	labels := modelLabels[0]
-	look := func() *knownSeries {
-		s, _ := g.registry.spelled("", labels)
+	look := func() *registry.Series {
+		s, _ := g.spelled(labels)
 		return s
 	}
-	write := func(s *knownSeries, at int64) {
+	write := func(s *registry.Series, at int64) {
 		b := newBatch(1)
 		b.request, b.budget = newRequest(), g.budget
 		b.request.pending.Store(1)
@@ -241,11 +242,8 @@ func TestForgottenSeriesComesBack(t *testing.T) {
 	old := look()
 	write(old, 100)
 	f.evict(time.Now().Add(24 * time.Hour))
-	if g.registry.count.Load() != 0 || g.registry.known("", labels) != nil {
-		t.Fatal("the idle series is still there")
-	}
-	if len(g.registry.metrics[0]) != 0 || len(f.all) != 0 {
-		t.Fatal("something of the idle series is still there")
+	if held := g.registry.Held(); held != (registry.Held{}) || g.registry.Count() != 0 || len(f.all) != 0 {
+		t.Fatalf("of the idle series there is still %+v", held)
 	}
 	write(old, 200) // looked up before the eviction
 	write(look(), 150)
@@ -262,7 +260,7 @@ func TestForgottenSeriesComesBack(t *testing.T) {
 func TestPendingSeriesIsNotForgotten(t *testing.T) {
 	g := newTestIngester(t, storeOf{ingesttest.New(1)}, Config{})
 	f := g.flushers[0]
-	s, _ := g.registry.spelled("", modelLabels[0])
+	s, _ := g.spelled(modelLabels[0])
 	b := newBatch(1)
 	b.request, b.budget = newRequest(), g.budget
 	b.request.pending.Store(1)
@@ -270,7 +268,7 @@ func TestPendingSeriesIsNotForgotten(t *testing.T) {
 	f.buf.add(b)
 	f.evict(time.Now())
 	f.evict(time.Now().Add(24 * time.Hour))
-	if s.dead {
+	if s.Dead {
 		t.Fatal("a series with a waiting sample was forgotten")
 	}
 	f.flush(context.Background(), f.buf.take())
@@ -317,7 +315,7 @@ func TestLongIdleWriterCatchesUp(t *testing.T) {
 // writeOne writes one sample of one series through the only flusher.
 func writeOne(t *testing.T, g *Ingester, at int64) {
 	t.Helper()
-	s, _ := g.registry.spelled("", modelLabels[0])
+	s, _ := g.spelled(modelLabels[0])
 	bt := newBatch(1)
 	bt.samples = append(bt.samples, batchSample{series: s, t: at, v: 1})
 	bt.request, bt.budget = newRequest(), g.budget

@@ -10,6 +10,7 @@ import (
 
 	"laminar/ingest/budget"
 	"laminar/ingest/refusal"
+	"laminar/ingest/registry"
 	"laminar/ingest/replica"
 	"laminar/sequence/nativehist"
 	"laminar/sequence/series"
@@ -53,7 +54,7 @@ type Intake struct {
 	accepted Tally // what is answered for as written though no flush counts it
 	badStart int   // start timestamps that cannot be
 	verdicts replica.Verdicts
-	fresh    candidate // of the last Resolve
+	fresh    registry.Candidate // of the last Resolve
 	scratch  []byte
 }
 
@@ -130,7 +131,7 @@ func (in *Intake) Free(n int64) { in.hold.Free(n) }
 
 // Seed is the seed of the hashes that protocols make: of the keys of Candidates
 // and of texts for metadata.Hash.
-func (in *Intake) Seed() maphash.Seed { return in.g.registry.seed }
+func (in *Intake) Seed() maphash.Seed { return in.g.registry.Seed }
 
 // Resolve finds the series of a spelling that is not in its protocol's table. labels
 // are what key decodes to; their order is changed. What it refuses is for the
@@ -139,11 +140,11 @@ func (in *Intake) Seed() maphash.Seed { return in.g.registry.seed }
 // A series that is not known is created by the first of its samples that is added
 // and not refused. So the samples of a spelling are added before the next one is
 // resolved, and while the labels stand in memory.
-func (in *Intake) Resolve(table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (sp *Spelling, refused refusal.Reason) {
-	if refused = in.g.registry.resolve(&in.fresh, table, hash, key, labels); refused != "" {
+func (in *Intake) Resolve(table *registry.Spellings, hash uint32, key []byte, labels []series.RawLabel) (sp *registry.Spelling, refused refusal.Reason) {
+	if refused = in.g.registry.Resolve(&in.fresh, table, hash, key, labels); refused != "" {
 		return nil, refused
 	}
-	return in.fresh.spelling, ""
+	return in.fresh.Spelling, ""
 }
 
 // Oversized says which limit the labels of a series exceed so far that there is no
@@ -182,15 +183,15 @@ func (in *Intake) Metric(labels []series.RawLabel) (name string, refused refusal
 // is answered for as written, because the elected replica brings the same. An
 // error says that it is not known which replica is elected; the request is to be
 // sent again.
-func (in *Intake) Elected(sp *Spelling, brought Tally) (bool, error) {
-	if sp.pair == 0 {
+func (in *Intake) Elected(sp *registry.Spelling, brought Tally) (bool, error) {
+	if sp.Pair == 0 {
 		return true, nil
 	}
-	return in.judge(sp.pair, brought)
+	return in.judge(sp.Pair, brought)
 }
 
 func (in *Intake) judge(pair replica.PairID, brought Tally) (bool, error) {
-	v, err := in.verdicts.Of(in.ctx, in.g.registry.replicas, pair)
+	v, err := in.verdicts.Of(in.ctx, in.g.registry.Replicas, pair)
 	if err != nil {
 		return false, err
 	}
@@ -204,18 +205,18 @@ func (in *Intake) judge(pair replica.PairID, brought Tally) (bool, error) {
 // Add puts samples of a series into its region's batch. starts is their start
 // timestamps, milliseconds since the epoch and 0 where a sample has none; it is
 // empty where none has. The error is budget.ErrBusy.
-func (in *Intake) Add(sp *Spelling, samples []Sample, starts []int64) error {
+func (in *Intake) Add(sp *registry.Spelling, samples []Sample, starts []int64) error {
 	if len(samples) == 0 {
 		return nil
 	}
 	if err := in.hold.Charge(int64(len(samples)+len(starts)) * bytesPerSample); err != nil {
 		return err
 	}
-	if sp.series == nil && !in.admit(sp, samples) {
+	if sp.Series == nil && !in.admit(sp, samples) {
 		return nil
 	}
-	s := sp.series
-	b := in.batches.of(s.metric.region)
+	s := sp.Series
+	b := in.batches.of(s.Metric.Region)
 	if len(starts) > 0 && in.g.cfg.StartZeros {
 		in.addStarted(b, sp, samples, starts)
 		return nil
@@ -235,11 +236,11 @@ func (in *Intake) Add(sp *Spelling, samples []Sample, starts []int64) error {
 
 // admit lets the series of a spelling in that is not known, if one of its samples
 // is not refused. Otherwise it refuses them all.
-func (in *Intake) admit(sp *Spelling, samples []Sample) bool {
+func (in *Intake) admit(sp *registry.Spelling, samples []Sample) bool {
 	var refused refusal.Reason
 	for i := range samples {
 		if in.times.Hold(samples[i].T) {
-			if refused = in.g.registry.register(&in.fresh); refused == "" {
+			if refused = in.g.registry.Register(&in.fresh); refused == "" {
 				return true
 			}
 			break
@@ -249,20 +250,20 @@ func (in *Intake) admit(sp *Spelling, samples []Sample) bool {
 		if t := samples[i].T; !in.times.Hold(t) {
 			in.refuseTime(sp, t)
 		} else {
-			in.Refuse(refused, 1, func() refusal.Example { return refusal.Example{Series: sp.spell()} })
+			in.Refuse(refused, 1, func() refusal.Example { return refusal.Example{Series: sp.Spell()} })
 		}
 	}
 	return false
 }
 
 // addStarted is Add for samples with start timestamps.
-func (in *Intake) addStarted(b *batch, sp *Spelling, samples []Sample, starts []int64) {
+func (in *Intake) addStarted(b *batch, sp *registry.Spelling, samples []Sample, starts []int64) {
 	for i, smp := range samples {
 		if !in.times.Hold(smp.T) {
 			in.refuseTime(sp, smp.T)
 			continue
 		}
-		b.samples = append(b.samples, batchSample{series: sp.series, t: smp.T, v: smp.V, start: in.start(b, starts[i], smp.T)})
+		b.samples = append(b.samples, batchSample{series: sp.Series, t: smp.T, v: smp.V, start: in.start(b, starts[i], smp.T)})
 		in.samples++
 	}
 }
@@ -284,14 +285,14 @@ func (in *Intake) start(b *batch, start, t int64) int32 {
 // AddHistogram puts a native histogram of a series into its region's batch, with
 // its start timestamp, 0 for none. One of ints and floats is nil, as in
 // Prometheus's appenders. One that is not valid is refused. The error is budget.ErrBusy.
-func (in *Intake) AddHistogram(sp *Spelling, t, start int64, ints *histogram.Histogram, floats *histogram.FloatHistogram) error {
+func (in *Intake) AddHistogram(sp *registry.Spelling, t, start int64, ints *histogram.Histogram, floats *histogram.FloatHistogram) error {
 	if !in.times.Hold(t) {
 		in.refuseTime(sp, t)
 		return nil
 	}
-	region := in.fresh.region
-	if sp.series != nil {
-		region = sp.series.metric.region
+	region := in.fresh.Region
+	if sp.Series != nil {
+		region = sp.Series.Metric.Region
 	}
 	b := in.batches.of(region)
 	from := len(b.arena)
@@ -306,7 +307,7 @@ func (in *Intake) AddHistogram(sp *Spelling, t, start int64, ints *histogram.His
 	}
 	if err != nil {
 		in.Refuse(refusal.InvalidHistogram, 1, func() refusal.Example {
-			return refusal.Example{Series: sp.spell(), T: t, HasT: true, Detail: err.Error()}
+			return refusal.Example{Series: sp.Spell(), T: t, HasT: true, Detail: err.Error()}
 		})
 		return nil //nolint:nilerr // the sample is refused, the request goes on
 	}
@@ -314,10 +315,10 @@ func (in *Intake) AddHistogram(sp *Spelling, t, start int64, ints *histogram.His
 	if err := in.hold.Charge(2*bytesPerSample + bytesPerPayload + 3*int64(to-from)); err != nil {
 		return err
 	}
-	if sp.series == nil {
-		if refused := in.g.registry.register(&in.fresh); refused != "" {
+	if sp.Series == nil {
+		if refused := in.g.registry.Register(&in.fresh); refused != "" {
 			b.arena = b.arena[:from]
-			in.Refuse(refused, 1, func() refusal.Example { return refusal.Example{Series: sp.spell(), T: t, HasT: true} })
+			in.Refuse(refused, 1, func() refusal.Example { return refusal.Example{Series: sp.Spell(), T: t, HasT: true} })
 			return nil
 		}
 	}
@@ -325,7 +326,7 @@ func (in *Intake) AddHistogram(sp *Spelling, t, start int64, ints *histogram.His
 		start = 0
 	}
 	b.samples = append(b.samples, batchSample{
-		series: sp.series, t: t, v: sum, payload: b.addPayload(b.arena[from:to:to]), start: in.start(b, start, t),
+		series: sp.Series, t: t, v: sum, payload: b.addPayload(b.arena[from:to:to]), start: in.start(b, start, t),
 	})
 	in.samples++
 	return nil
@@ -342,8 +343,8 @@ func (in *Intake) Refuse(reason refusal.Reason, n int, describe func() refusal.E
 	in.refused.Add(reason, n, describe)
 }
 
-func (in *Intake) refuseTime(sp *Spelling, t int64) {
-	in.Refuse(in.times.Reason(t), 1, func() refusal.Example { return refusal.Example{Series: sp.spell(), T: t, HasT: true} })
+func (in *Intake) refuseTime(sp *registry.Spelling, t int64) {
+	in.Refuse(in.times.Reason(t), 1, func() refusal.Example { return refusal.Example{Series: sp.Spell(), T: t, HasT: true} })
 }
 
 // KeepsMetadata reports whether Describe does anything.
@@ -353,14 +354,14 @@ func (in *Intake) KeepsMetadata() bool { return in.g.metadata != nil }
 // with Seed. sp is a series of the metric whose samples have been added, nil when
 // it brought none: with it, metadata that has been seen costs two loads. Nothing is
 // taken with a series whose samples were all refused.
-func (in *Intake) Describe(sp *Spelling, metric string, hash uint64, kind int32, help, unit []byte) {
+func (in *Intake) Describe(sp *registry.Spelling, metric string, hash uint64, kind int32, help, unit []byte) {
 	if sp == nil {
 		in.g.metadata.Take(metric, hash, in.now, kind, help, unit)
 		return
 	}
-	if sp.series == nil {
+	if sp.Series == nil {
 		return
 	}
-	m := sp.series.metric
-	in.g.metadata.Offer(&m.described, m.name, hash, in.now, kind, help, unit)
+	m := sp.Series.Metric
+	in.g.metadata.Offer(&m.Described, m.Name, hash, in.now, kind, help, unit)
 }

@@ -12,17 +12,8 @@ import (
 	"laminar/ingest/budget"
 	"laminar/ingest/ingesttest"
 	"laminar/ingest/refusal"
+	"laminar/ingest/registry"
 )
-
-// spellings counts the entries of all tables.
-func (g *registry) spellings() (n int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, t := range g.tables {
-		n += t.used
-	}
-	return n
-}
 
 // TestRefusedCreateNothing: series all of whose samples are refused, by time or by
 // content, are not remembered, nor are their spellings and metrics.
@@ -41,14 +32,11 @@ func TestRefusedCreateNothing(t *testing.T) {
 			t.Fatalf("answered %v", err)
 		}
 	}
-	d.registry.mu.Lock()
-	metrics, fresh := len(d.registry.metrics[0]), len(d.registry.fresh[0])
-	d.registry.mu.Unlock()
-	if series, spellings := d.registry.count.Load(), d.registry.spellings(); series != 1 || spellings != 1 || metrics != 1 || fresh > 1 {
-		t.Errorf("%d series, %d spellings, %d metrics and %d new series are remembered, want those of the good sample", series, spellings, metrics, fresh)
+	if held := d.registry.Held(); held.Series != 1 || held.Spellings != 1 || held.Metrics != 1 || held.Fresh > 1 {
+		t.Errorf("%+v is remembered, want what belongs to the good sample", held)
 	}
-	if err := d.post(ts("__name__ m1 job a", at(future, 1), at(1000, 1))); !errors.Is(err, errRefused) || d.registry.count.Load() != 2 {
-		t.Errorf("with one good sample: answered %v, %d series are remembered", err, d.registry.count.Load())
+	if err := d.post(ts("__name__ m1 job a", at(future, 1), at(1000, 1))); !errors.Is(err, errRefused) || d.registry.Count() != 2 {
+		t.Errorf("with one good sample: answered %v, %d series are remembered", err, d.registry.Count())
 	}
 }
 
@@ -66,7 +54,7 @@ func TestRefusedByTheFlush(t *testing.T) {
 		t.Fatalf("answered %v", err)
 	}
 	eventually(t, "that only the series with a good sample is remembered", func() bool {
-		return d.registry.count.Load() == 1 && d.registry.spellings() == 1
+		return d.registry.Count() == 1 && d.registry.Held().Spellings == 1
 	})
 	for i := range 3 {
 		if err := d.post(ts("__name__ m7", at(int64(2000+i), 1)), ts(fmt.Sprintf("__name__ m%d", i), at(int64(3000+i), 1))); err != nil {
@@ -92,7 +80,7 @@ func TestSeriesLimits(t *testing.T) {
 		taken  int
 	}{
 		"series":    {refusal.Limits{Series: 3}, func(i int) int { return i }, refusal.TooManySeries, "series is new, and 3 are remembered", 3},
-		"bytes":     {refusal.Limits{SeriesBytes: 3 * seriesBytes}, func(i int) int { return i }, refusal.TooManySeries, "take 576 bytes", 3},
+		"bytes":     {refusal.Limits{SeriesBytes: 3 * registry.SeriesBytes}, func(i int) int { return i }, refusal.TooManySeries, "take 576 bytes", 3},
 		"of metric": {refusal.Limits{SeriesOfMetric: 2}, func(i int) int { return i / 5 }, refusal.TooManyOfMetric, "its metric has 2", 4},
 		"new":       {refusal.Limits{NewSeries: 3}, func(i int) int { return i }, refusal.TooManyNew, "3 were created in this minute", 3},
 	} {
@@ -113,8 +101,8 @@ func TestSeriesLimits(t *testing.T) {
 			if len(taken) != c.taken || len(taken) == 10 || len(taken) == 0 {
 				t.Errorf("%d series were taken, want %d", len(taken), c.taken)
 			}
-			if n := int64(len(taken)); d.registry.count.Load() != n {
-				t.Errorf("%d series are remembered, want %d", d.registry.count.Load(), n)
+			if n := int64(len(taken)); d.registry.Count() != n {
+				t.Errorf("%d series are remembered, want %d", d.registry.Count(), n)
 			}
 			for i := range taken {
 				e := one(c.metric(i), i)
@@ -129,24 +117,6 @@ func TestSeriesLimits(t *testing.T) {
 				t.Errorf("a histogram: answered %v", err)
 			}
 		})
-	}
-}
-
-// TestForgottenMakesRoom: what series and spellings take is given back when they
-// are forgotten.
-func TestForgottenMakesRoom(t *testing.T) {
-	g := newTestRegistry(1)
-	for i := range 50 {
-		if _, refused := g.spelled(fmt.Sprint(i%3), rawLabelsOf(fmt.Sprintf("__name__\xffm\xffi\xff%d\xff", i/2))); refused != "" {
-			t.Fatal(refused)
-		}
-	}
-	if g.size.Load() < 25*seriesBytes {
-		t.Errorf("%d series take %d bytes", g.count.Load(), g.size.Load())
-	}
-	g.forget(1, g.takeFresh(1))
-	if g.size.Load() != 0 || g.count.Load() != 0 {
-		t.Errorf("%d series and %d bytes are left", g.count.Load(), g.size.Load())
 	}
 }
 

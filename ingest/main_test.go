@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"laminar/ingest/refusal"
+	"laminar/ingest/registry"
 	"laminar/sequence/series"
 )
 
@@ -36,63 +38,50 @@ func newTestIngester(tb testing.TB, store Store, cfg Config) *Ingester {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	g.registry.newTable(readVariant)
+	tables.Store(g, g.NewSpellings(readVariant))
+	tb.Cleanup(func() { tables.Delete(g) })
 	return g
 }
 
-// newTestRegistry makes a registry with a table whose keys are plain, after a
-// variant and a zero byte if they hold one: so that one label set has many
-// spellings.
-func newTestRegistry(regions int) *registry {
-	g := newRegistry(regions, refusal.Limits{Labels: 64, LabelBytes: 2000})
-	g.newTable(readVariant)
-	return g
+// tables is the tables of the ingesters that tests made.
+var tables sync.Map
+
+// table is the one of an ingester. Its keys are plain, after a variant and a zero byte
+// if they hold one: so that one label set has many spellings.
+func (g *Ingester) table() *registry.Spellings {
+	t, _ := tables.Load(g)
+	return t.(*registry.Spellings)
 }
 
 func readVariant(dst []series.RawLabel, key []byte) ([]series.RawLabel, error) {
-	return readPlain(dst, key[bytes.IndexByte(key, 0)+1:])
+	return registry.ReadPlain(dst, key[bytes.IndexByte(key, 0)+1:])
 }
 
-// keyOf spells labels in the order given; with other variants in other bytes.
-func keyOf(variant string, labels []series.RawLabel) []byte {
-	key := append([]byte(variant), 0)
+// keyOf spells labels in the order given.
+func keyOf(labels []series.RawLabel) []byte {
+	key := []byte{0}
 	for _, l := range labels {
 		key = append(append(append(append(key, l.Name...), 0xff), l.Value...), 0xff)
 	}
 	return key
 }
 
-// spelled finds or creates a series by a spelling.
-func (g *registry) spelled(variant string, labels []series.RawLabel) (*knownSeries, refusal.Reason) {
-	key, table := keyOf(variant, labels), g.tables[0]
-	sp, refused := g.enter(table, table.hash(key), key, slices.Clone(labels))
+// spelled finds or creates a series by its labels, as a sample of it does.
+func (g *Ingester) spelled(labels []series.RawLabel) (*registry.Series, refusal.Reason) {
+	key := keyOf(labels)
+	var c registry.Candidate
+	refused := g.registry.Resolve(&c, g.table(), g.table().HashOf(key), key, slices.Clone(labels))
+	if refused == "" && c.Spelling.Series == nil {
+		refused = g.registry.Register(&c)
+	}
 	if refused != "" {
 		return nil, refused
 	}
-	return sp.series, ""
-}
-
-// enter finds or creates the series of a spelling, as a sample of it does.
-func (g *registry) enter(table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (*Spelling, refusal.Reason) {
-	var c candidate
-	refused := g.resolve(&c, table, hash, key, labels)
-	if refused == "" && c.spelling.series == nil {
-		refused = g.register(&c)
-	}
-	return c.spelling, refused
-}
-
-// known is the series of a spelling, nil when it is not known.
-func (g *registry) known(variant string, labels []series.RawLabel) *knownSeries {
-	key, table := keyOf(variant, labels), g.tables[0]
-	if sp := table.lookup(key, table.hash(key)); sp != nil {
-		return sp.series
-	}
-	return nil
+	return c.Spelling.Series, ""
 }
 
 // rawLabelsOf is the labels that have these canonical bytes.
 func rawLabelsOf(canonical string) []series.RawLabel {
-	labels, _ := readPlain(nil, []byte(canonical))
+	labels, _ := registry.ReadPlain(nil, []byte(canonical))
 	return labels
 }

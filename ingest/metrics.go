@@ -74,9 +74,9 @@ func newMetrics(reg prometheus.Registerer, g *Ingester) (*metrics, error) {
 		m.samples, m.rejected, m.repeats, m.unordered, m.histograms, m.exemplars, m.zeros, m.badStarts, m.flushes, m.flushSeconds, m.missed, m.historyChanges,
 		gauge("buffer_bytes", "Bytes of memory that requests under way hold, from before they are read to their commit.", g.budget.Used),
 		gauge("requests_under_way", "Requests that are being read, decoded or wait for their commit.", g.requests.Load),
-		gauge("active_series", "Series remembered.", g.registry.count.Load),
+		gauge("active_series", "Series remembered.", g.registry.Count),
 		gauge("active_series_limit", "Series that may be remembered, 0 for any number; new ones are refused beyond it.", func() int64 { return int64(g.cfg.Limits.Series) }),
-		gauge("series_bytes", "Memory that remembered series and their labels take, about.", g.registry.size.Load),
+		gauge("series_bytes", "Memory that remembered series and their labels take, about.", g.registry.Bytes),
 		gauge("series_bytes_limit", "Memory that remembered series may take, 0 for any; new ones are refused beyond it.", func() int64 { return g.cfg.Limits.SeriesBytes }),
 	} {
 		if err := reg.Register(c); err != nil {

@@ -119,7 +119,7 @@ func (h *history) step() {
 				if smp.payload != 0 {
 					payload = b.payloads[smp.payload-1]
 				}
-				h.current = append(h.current, arrival{key{Labels: string(smp.series.canonical()), T: smp.t}, ingesttest.Stamp(smp.v, payload)})
+				h.current = append(h.current, arrival{key{Labels: string(smp.series.Canonical()), T: smp.t}, ingesttest.Stamp(smp.v, payload)})
 			}
 			if !f.buf.add(b) {
 				h.t.Fatal("buffer is closed")
@@ -150,7 +150,7 @@ func (h *history) randomBatch(w *Ingester) *batch {
 	}
 	for range h.rng.IntN(8) {
 		labels := append([]series.RawLabel(nil), modelLabels[h.rng.IntN(len(modelLabels))]...)
-		s, refused := w.registry.spelled("", labels)
+		s, refused := w.spelled(labels)
 		if refused != "" {
 			h.t.Fatalf("labels refused: %s", refused)
 		}
@@ -165,9 +165,9 @@ func (h *history) randomBatch(w *Ingester) *batch {
 		}
 		if len(h.kept) > 0 && h.rng.IntN(3) == 0 { // a resend, perhaps through another writer
 			old := h.kept[h.rng.IntN(len(h.kept))]
-			labels := append([]series.RawLabel(nil), rawLabelsOf(string(old.series.canonical()))...)
+			labels := append([]series.RawLabel(nil), rawLabelsOf(string(old.series.Canonical()))...)
 			smp = old
-			smp.series, _ = w.registry.spelled("", labels)
+			smp.series, _ = w.spelled(labels)
 		}
 		h.kept = append(h.kept, smp)
 		if smp.payload == nil {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 
+	"laminar/ingest/registry"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -52,15 +53,15 @@ type known struct {
 	// all gives every series of the region that is remembered. byID finds them
 	// by what others wrote: with millions of series it is large, so it is made
 	// when others do write, and dropped when they have not for some time.
-	all   iter.Seq[*knownSeries]
-	byID  map[sequence.SeriesID]*knownSeries
+	all   iter.Seq[*registry.Series]
+	byID  map[sequence.SeriesID]*registry.Series
 	alone int // flushes since others wrote
 }
 
 // aloneAfter is how many flushes without one of another writer make us alone.
 const aloneAfter = 1000
 
-func newKnown(all iter.Seq[*knownSeries]) *known {
+func newKnown(all iter.Seq[*registry.Series]) *known {
 	k := &known{all: all}
 	k.forget()
 	return k
@@ -69,8 +70,8 @@ func newKnown(all iter.Seq[*knownSeries]) *known {
 // forget drops everything: position, ids, newest samples and floors.
 func (k *known) forget() {
 	for s := range k.all {
-		if s.id != 0 {
-			s.id, s.lastT, s.exact = 0, noSample, notExact
+		if s.ID != 0 {
+			s.ID, s.LastT, s.Exact = 0, registry.NoSample, registry.NotExact
 		}
 	}
 	k.seq, k.id = 0, sequence.FlushID{}
@@ -83,34 +84,34 @@ func (k *known) forget() {
 }
 
 // see learns what the database says of a series' newest sample.
-func (k *known) see(s *knownSeries, last series.Last) {
+func (k *known) see(s *registry.Series, last series.Last) {
 	if last.Histogram == (series.Digest{}) {
-		s.see(last.T, last.Value)
+		s.See(last.T, last.Value)
 	} else {
 		k.seeHistogram(s, last.T, last.Value, last.Histogram)
 	}
 }
 
 // seeHistogram is series.see for a native histogram.
-func (k *known) seeHistogram(s *knownSeries, t int64, sum float64, payload series.Digest) {
-	if t >= s.lastT {
-		s.lastT, s.lastV, s.exact = t, sum, exactHistogram
-		k.histograms[s.id] = payload
+func (k *known) seeHistogram(s *registry.Series, t int64, sum float64, payload series.Digest) {
+	if t >= s.LastT {
+		s.LastT, s.LastV, s.Exact = t, sum, registry.ExactHistogram
+		k.histograms[s.ID] = payload
 	}
 }
 
 // repeated reports whether a sample at a series' newest time is bit-equal to the
 // one there; payload is nil for a float of the value v, and for a histogram v is
 // its sum.
-func (k *known) repeated(s *knownSeries, v float64, payload []byte) bool {
-	if math.Float64bits(v) != math.Float64bits(s.lastV) {
+func (k *known) repeated(s *registry.Series, v float64, payload []byte) bool {
+	if math.Float64bits(v) != math.Float64bits(s.LastV) {
 		return false
 	}
-	switch s.exact {
-	case exactFloat:
+	switch s.Exact {
+	case registry.ExactFloat:
 		return payload == nil
-	case exactHistogram:
-		return payload != nil && series.DigestOf(payload) == k.histograms[s.id]
+	case registry.ExactHistogram:
+		return payload != nil && series.DigestOf(payload) == k.histograms[s.ID]
 	default:
 		return false
 	}
@@ -123,13 +124,13 @@ func (k *known) index() {
 		return
 	}
 	for s := range k.all {
-		if s.id == 0 {
+		if s.ID == 0 {
 			continue
 		}
 		if k.byID == nil {
-			k.byID = make(map[sequence.SeriesID]*knownSeries)
+			k.byID = make(map[sequence.SeriesID]*registry.Series)
 		}
-		k.byID[s.id] = s
+		k.byID[s.ID] = s
 	}
 }
 
@@ -208,7 +209,7 @@ func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error
 // were floors become what the series' newest samples are, as far as these can be
 // read. The draft's series have their ids; those that were found for it are
 // provisional, so what is read of them is kept for when they are found again.
-func (k *known) readSkipped(ctx context.Context, tx FlushTx, d *draft, found []*knownSeries) error {
+func (k *known) readSkipped(ctx context.Context, tx FlushTx, d *draft, found []*registry.Series) error {
 	m, err := tx.Missed(ctx, 0, k.skipped)
 	if errors.Is(err, sequence.ErrHistoryChanged) {
 		return k.lost(tx.Flush())
@@ -220,29 +221,29 @@ func (k *known) readSkipped(ctx context.Context, tx FlushTx, d *draft, found []*
 	// Whatever was committed here since was newer than the floor, and so is
 	// exactly known: else this would have been read before.
 	for s := range k.all {
-		if s.id != 0 && s.exact == notExact {
-			s.lastT = noSample
+		if s.ID != 0 && s.Exact == registry.NotExact {
+			s.LastT = registry.NoSample
 		}
 	}
 	k.index()
 	for _, s := range found {
-		delete(k.byID, s.id)
+		delete(k.byID, s.ID)
 	}
 	k.merge(m)
 	metrics := make(map[string]sequence.MetricID, len(k.metrics)+len(d.metrics))
 	maps.Copy(metrics, k.metrics)
 	for _, m := range d.metrics {
-		metrics[m.metric.name] = m.id
+		metrics[m.metric.Name] = m.id
 	}
 	for s := range k.all {
-		if s.id == 0 {
+		if s.ID == 0 {
 			continue
 		}
-		if last, ok := k.others[s.id]; ok {
+		if last, ok := k.others[s.ID]; ok {
 			k.see(s, last)
 		}
-		if t, ok := k.floors[metrics[s.metric.name]]; ok {
-			s.raise(t)
+		if t, ok := k.floors[metrics[s.Metric.Name]]; ok {
+			s.Raise(t)
 		}
 	}
 	return nil
@@ -251,7 +252,7 @@ func (k *known) readSkipped(ctx context.Context, tx FlushTx, d *draft, found []*
 // doubtfulZeros reports whether a start timestamp is not newer than a bound.
 func (d *draft) doubtfulZeros() bool {
 	return slices.ContainsFunc(d.zeros, func(z draftSample) bool {
-		return z.t <= z.series.lastT && z.series.exact == notExact
+		return z.t <= z.series.LastT && z.series.Exact == registry.NotExact
 	})
 }
 
@@ -283,8 +284,8 @@ func (k *known) merge(m series.Missed) {
 	}
 	// What is not listed may have samples up to the floor.
 	for _, s := range k.byID {
-		if t, ok := m.Floors[k.metrics[s.metric.name]]; ok {
-			s.raise(t)
+		if t, ok := m.Floors[k.metrics[s.Metric.Name]]; ok {
+			s.Raise(t)
 		}
 	}
 }
@@ -298,8 +299,8 @@ func (k *known) raiseFloor(id sequence.MetricID, t int64) {
 // found gives a series that a flush just created or found its id and bounds:
 // exact ones where others' newest sample of it was read, else the floor of its
 // metric. It stays provisional until the flush has committed: unfound undoes it.
-func (k *known) found(s *knownSeries, id sequence.MetricID, answer series.Stored) {
-	s.id, s.lastT, s.exact = answer.ID, noSample, notExact
+func (k *known) found(s *registry.Series, id sequence.MetricID, answer series.Stored) {
+	s.ID, s.LastT, s.Exact = answer.ID, registry.NoSample, registry.NotExact
 	if answer.Created {
 		return // it has no earlier samples
 	}
@@ -308,30 +309,30 @@ func (k *known) found(s *knownSeries, id sequence.MetricID, answer series.Stored
 	}
 	for _, floors := range []map[sequence.MetricID]int64{k.floors, k.skippedFloors} {
 		if t, ok := floors[id]; ok {
-			s.raise(t)
+			s.Raise(t)
 		}
 	}
 }
 
-func (k *known) unfound(s *knownSeries) {
-	delete(k.histograms, s.id)
-	s.id, s.lastT, s.exact = 0, noSample, notExact
+func (k *known) unfound(s *registry.Series) {
+	delete(k.histograms, s.ID)
+	s.ID, s.LastT, s.Exact = 0, registry.NoSample, registry.NotExact
 }
 
 // apply takes in a flush that is known to have committed: its position, its
 // series' ids and its samples. The samples of a series ascend in time (D2), so the
 // last of them is what its newest sample is afterwards. now is the process's clock,
 // ms since the epoch.
-func (k *known) apply(fl sequence.Flush, d *draft, found []*knownSeries, now int64) {
+func (k *known) apply(fl sequence.Flush, d *draft, found []*registry.Series, now int64) {
 	k.seq, k.id = fl.Seq, fl.ID
 	for _, m := range d.metrics {
-		k.metrics[m.metric.name] = m.id
+		k.metrics[m.metric.Name] = m.id
 	}
 	for _, s := range found {
 		if k.byID != nil {
-			k.byID[s.id] = s
+			k.byID[s.ID] = s
 		}
-		delete(k.others, s.id)
+		delete(k.others, s.ID)
 	}
 	for i := range d.samples {
 		smp := &d.samples[i]
@@ -339,26 +340,26 @@ func (k *known) apply(fl sequence.Flush, d *draft, found []*knownSeries, now int
 			continue
 		}
 		if smp.payload == 0 {
-			smp.series.see(smp.t, smp.v)
+			smp.series.See(smp.t, smp.v)
 		} else {
 			k.seeHistogram(smp.series, smp.t, smp.v, series.DigestOf(d.payload(smp)))
 		}
-		smp.series.seenAt = now
+		smp.series.SeenAt = now
 	}
 	k.trim()
 }
 
 // evict drops series that have been killed. What they may have is kept as
 // their metric's floor, so O2 goes on to hold.
-func (k *known) evict(dead []*knownSeries) {
+func (k *known) evict(dead []*registry.Series) {
 	for _, s := range dead {
-		if s.id == 0 {
+		if s.ID == 0 {
 			continue
 		}
-		delete(k.byID, s.id)
-		delete(k.histograms, s.id)
-		if s.lastT != noSample {
-			k.raiseFloor(k.metrics[s.metric.name], s.lastT)
+		delete(k.byID, s.ID)
+		delete(k.histograms, s.ID)
+		if s.LastT != registry.NoSample {
+			k.raiseFloor(k.metrics[s.Metric.Name], s.LastT)
 		}
 	}
 }

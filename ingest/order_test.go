@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"laminar/ingest/ingesttest"
+	"laminar/ingest/registry"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -14,8 +15,8 @@ import (
 // others write, finds every series all the same, and what a start has read is
 // given back when it has been asked for.
 func TestKnownAlone(t *testing.T) {
-	var all []*knownSeries
-	k := newKnown(func(yield func(*knownSeries) bool) { slices.Values(all)(yield) })
+	var all []*registry.Series
+	k := newKnown(func(yield func(*registry.Series) bool) { slices.Values(all)(yield) })
 	wrote := func(ids ...sequence.SeriesID) {
 		var m series.Missed
 		for _, id := range ids {
@@ -23,20 +24,20 @@ func TestKnownAlone(t *testing.T) {
 		}
 		k.merge(m)
 	}
-	m := &metric{name: "m"}
+	m := &registry.Metric{Name: "m"}
 	wrote(1, 2, 3, 4, 5, 6, 7, 8) // a start: all of it is of others
 	if k.byID != nil || len(k.others) != 8 {
 		t.Fatalf("after a start: %d series, %d of others", len(k.byID), len(k.others))
 	}
 	var d draft
 	for id := sequence.SeriesID(1); id <= 8; id++ {
-		s := &knownSeries{metric: m}
+		s := &registry.Series{Metric: m}
 		k.found(s, 1, series.Stored{ID: id})
-		if s.lastT != int64(id)*10 || s.exact != exactFloat {
-			t.Errorf("series %d is known up to %d", id, s.lastT)
+		if s.LastT != int64(id)*10 || s.Exact != registry.ExactFloat {
+			t.Errorf("series %d is known up to %d", id, s.LastT)
 		}
 		all = append(all, s)
-		k.apply(sequence.Flush{}, &d, []*knownSeries{s}, 0)
+		k.apply(sequence.Flush{}, &d, []*registry.Series{s}, 0)
 	}
 	if k.byID != nil || len(k.others) != 0 || k.most > 1 {
 		t.Errorf("when all is asked for: %d series, %d of others, room for %d", len(k.byID), len(k.others), k.most)
@@ -46,7 +47,7 @@ func TestKnownAlone(t *testing.T) {
 		if len(k.byID) != 8 || len(k.others) != 0 {
 			t.Errorf("when another writes: %d series, %d of others", len(k.byID), len(k.others))
 		}
-		all[2].lastT = 0
+		all[2].LastT = 0
 		for range aloneAfter - 1 {
 			k.apply(sequence.Flush{}, &d, nil, 0)
 		}
@@ -54,8 +55,8 @@ func TestKnownAlone(t *testing.T) {
 			t.Errorf("dropped too early")
 		}
 		wrote(3)
-		if all[2].lastT != 30 {
-			t.Errorf("series 3 is known up to %d", all[2].lastT)
+		if all[2].LastT != 30 {
+			t.Errorf("series 3 is known up to %d", all[2].LastT)
 		}
 		for range aloneAfter {
 			k.apply(sequence.Flush{}, &d, nil, 0)
@@ -73,7 +74,7 @@ func TestStartReadsFloors(t *testing.T) {
 	store := ingesttest.New(1)
 	post := func(g *Ingester, in ...entry) {
 		t.Helper()
-		d := &receiver{Ingester: g, table: g.registry.tables[0], store: store, t: t}
+		d := &receiver{Ingester: g, table: g.table(), store: store, t: t}
 		if err := d.post(in...); err != nil {
 			t.Fatalf("answered %v", err)
 		}

@@ -12,6 +12,7 @@ import (
 	"laminar/ingest/ingesttest"
 	"laminar/ingest/metadata"
 	"laminar/ingest/refusal"
+	"laminar/ingest/registry"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -62,7 +63,7 @@ func started(t int64, v float64, start int64) writev2.Sample {
 var good = ts("__name__ up job a", at(1000, 1))
 
 // put reads an entry into an intake, as a protocol does.
-func (in *Intake) put(table *Spellings, e entry) error {
+func (in *Intake) put(table *registry.Spellings, e entry) error {
 	var key []byte
 	var raw []series.RawLabel
 	for i := 0; i < len(e.labels); i += 2 {
@@ -109,7 +110,7 @@ func (in *Intake) put(table *Spellings, e entry) error {
 }
 
 // describe says something of a metric, as a protocol does.
-func (in *Intake) describe(sp *Spelling, metric string, kind int32, help, unit string) {
+func (in *Intake) describe(sp *registry.Spelling, metric string, kind int32, help, unit string) {
 	hash := metadata.Hash(kind, maphash.String(in.Seed(), help), maphash.String(in.Seed(), unit))
 	in.Describe(sp, metric, hash, kind, []byte(help), []byte(unit))
 }
@@ -117,7 +118,7 @@ func (in *Intake) describe(sp *Spelling, metric string, kind int32, help, unit s
 // receiver is an ingester that runs over a store in memory.
 type receiver struct {
 	*Ingester
-	table *Spellings
+	table *registry.Spellings
 	store *memStore
 	t     testing.TB
 }
@@ -125,7 +126,7 @@ type receiver struct {
 func newReceiver(t testing.TB, store *memStore, cfg Config) *receiver {
 	t.Helper()
 	g := newTestIngester(t, storeOf{store}, cfg)
-	return &receiver{Ingester: g, table: g.registry.tables[0], store: store, t: t}
+	return &receiver{Ingester: g, table: g.table(), store: store, t: t}
 }
 
 // openReceiver starts one; it ends with the test.

@@ -7,6 +7,7 @@ import (
 
 	"laminar/ingest/budget"
 	"laminar/ingest/refusal"
+	"laminar/ingest/registry"
 	"laminar/sequence"
 )
 
@@ -70,7 +71,7 @@ type batch struct {
 
 // batchSample is one sample of a batch, a float or a native histogram.
 type batchSample struct {
-	series *knownSeries
+	series *registry.Series
 	t      int64   // milliseconds since the epoch
 	v      float64 // of a native histogram its sum
 
@@ -187,7 +188,7 @@ func (b *batch) finish(err error) {
 		r.refuse(refusal.ByDatabase, len(b.samples), func() refusal.Example {
 			ex := refusal.Example{Detail: err.Error()}
 			if len(b.samples) > 0 {
-				ex.Series = b.samples[0].series.spell()
+				ex.Series = b.samples[0].series.Spell()
 			}
 			return ex
 		})

@@ -18,6 +18,7 @@ import (
 	"laminar/ingest"
 	"laminar/ingest/budget"
 	"laminar/ingest/outward"
+	"laminar/ingest/registry"
 )
 
 // Config is how a Handler works. Every zero field stands for its default.
@@ -42,7 +43,7 @@ type Handler struct {
 	cfg          Config
 	ingester     *ingest.Ingester
 	decompressor *decompressor
-	v1, v2       *ingest.Spellings
+	v1, v2       *registry.Spellings
 	answers      *prometheus.CounterVec // by status code
 	door         *outward.Door
 	dropLogged   atomic.Int64 // process's clock, ns: when dropped samples were last logged

@@ -5,6 +5,7 @@ import (
 
 	"laminar/ingest"
 	"laminar/ingest/refusal"
+	"laminar/ingest/registry"
 	"laminar/sequence/series"
 )
 
@@ -16,8 +17,8 @@ import (
 // and the message is read on.
 type reader struct {
 	in      *ingest.Intake
-	table   *ingest.Spellings
-	prev    *ingest.Spelling // of the time series before
+	table   *registry.Spellings
+	prev    *registry.Spelling // of the time series before
 	v1      v1Decoder
 	v2      v2Decoder
 	message histogramMessage
@@ -28,7 +29,7 @@ type reader struct {
 var readerPool = sync.Pool{New: func() any { return new(reader) }}
 
 // newReader makes a reader of messages whose labels are spelled as in table.
-func newReader(in *ingest.Intake, table *ingest.Spellings) *reader {
+func newReader(in *ingest.Intake, table *registry.Spellings) *reader {
 	r := readerPool.Get().(*reader)
 	r.in, r.table = in, table
 	return r
@@ -97,7 +98,7 @@ func (r *reader) addV1(ts *timeSeries) error {
 
 // resolveV1 returns the series of an entry whose spelling is new; nil when the
 // entry is refused or brings nothing to store.
-func (r *reader) resolveV1(ts *timeSeries, hash uint32) (sp *ingest.Spelling, err error) {
+func (r *reader) resolveV1(ts *timeSeries, hash uint32) (sp *registry.Spelling, err error) {
 	if r.labels, err = appendSomeLabelsV1(r.labels[:0], ts.labels, r.in.LabelsWanted()); err != nil {
 		return nil, err
 	}
@@ -121,7 +122,7 @@ const maxHistogram = 12
 // addHistogram takes in a native histogram with its start timestamp, 0 for none.
 // The error is that the message cannot be read or that there is no memory for it;
 // one that is not valid is refused.
-func (r *reader) addHistogram(sp *ingest.Spelling, msg []byte, start int64) error {
+func (r *reader) addHistogram(sp *registry.Spelling, msg []byte, start int64) error {
 	h := &r.message
 	if n := maxHistogram * int64(len(msg)); n > freeScratch {
 		if err := r.in.Reserve(n); err != nil {

@@ -6,6 +6,7 @@ import (
 	"laminar/ingest"
 	"laminar/ingest/metadata"
 	"laminar/ingest/refusal"
+	"laminar/ingest/registry"
 )
 
 // readV2 takes in a whole remote write 2.0 message. On an error nothing of it
@@ -79,7 +80,7 @@ func (r *reader) addV2(ts *timeSeriesV2) error {
 }
 
 // addSamplesV2 takes in the samples and histograms of an entry.
-func (r *reader) addSamplesV2(sp *ingest.Spelling, ts *timeSeriesV2) error {
+func (r *reader) addSamplesV2(sp *registry.Spelling, ts *timeSeriesV2) error {
 	if ts.created != 0 {
 		if err := ts.createdAsStarts(r.in); err != nil {
 			return err
@@ -100,7 +101,7 @@ func (r *reader) addSamplesV2(sp *ingest.Spelling, ts *timeSeriesV2) error {
 // findV2 returns the series of an entry and the name of its metric. The series is
 // nil when it is not known and the entry brings nothing to store. ok is false
 // when the entry is refused.
-func (r *reader) findV2(ts *timeSeriesV2) (sp *ingest.Spelling, metric string, ok bool) {
+func (r *reader) findV2(ts *timeSeriesV2) (sp *registry.Spelling, metric string, ok bool) {
 	symbols := &r.v2.symbols
 	hash, hashed := symbols.hash(ts.refs)
 	if hashed {

@@ -9,6 +9,7 @@ import (
 
 	"laminar/ingest"
 	"laminar/ingest/refusal"
+	"laminar/ingest/registry"
 	"laminar/sequence/series"
 )
 
@@ -147,7 +148,7 @@ func (t *symbolTable) spells(key string, refs []uint32) bool {
 // is not known. prev is the spelling that came before in the message, nil at its
 // beginning: what came behind it last time is looked at first. hash must have
 // accepted refs; it says that there are such symbols.
-func (t *symbolTable) follow(table *ingest.Spellings, prev *ingest.Spelling, refs []uint32, hash uint32) *ingest.Spelling {
+func (t *symbolTable) follow(table *registry.Spellings, prev *registry.Spelling, refs []uint32, hash uint32) *registry.Spelling {
 	if prev != nil {
 		if sp := prev.Next(); sp != nil && sp.Hash() == hash && t.spells(sp.Key(), refs) {
 			return sp

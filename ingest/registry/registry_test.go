@@ -1,4 +1,4 @@
-package ingest
+package registry
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"laminar/ingest/refusal"
+	"laminar/ingest/replica"
 	"laminar/sequence/series"
 )
 
@@ -14,9 +15,9 @@ import (
 // and all lead to one object.
 func TestSpellings(t *testing.T) {
 	g := newTestRegistry(2)
-	var first *knownSeries
+	var first *Series
 	for i := range 100 {
-		s, refused := g.spelled(fmt.Sprint(i), modelLabels[0])
+		s, refused := g.spelled(fmt.Sprint(i), someLabels)
 		if refused != "" || first != nil && s != first {
 			t.Fatalf("spelling %d leads elsewhere (%s)", i, refused)
 		}
@@ -24,7 +25,7 @@ func TestSpellings(t *testing.T) {
 	}
 	known := 0
 	for i := range 100 {
-		if g.known(fmt.Sprint(i), modelLabels[0]) == first {
+		if g.known(fmt.Sprint(i), someLabels) == first {
 			known++
 		}
 	}
@@ -37,7 +38,7 @@ func TestSpellings(t *testing.T) {
 // forgotten.
 func TestRegistryConcurrently(t *testing.T) {
 	g := newTestRegistry(1)
-	look := func(i int) *knownSeries {
+	look := func(i int) *Series {
 		labels := []series.RawLabel{{Name: []byte("i"), Value: fmt.Append(nil, i)}, {Name: []byte("__name__"), Value: []byte("m")}}
 		if s := g.known("", labels); s != nil {
 			return s
@@ -50,7 +51,7 @@ func TestRegistryConcurrently(t *testing.T) {
 		group.Go(func() {
 			for i := range 5000 {
 				want := string(series.CanonicalLabels(nil, []series.Label{{Name: "__name__", Value: "m"}, {Name: "i", Value: fmt.Sprint(i)}}))
-				if got := string(look(i).canonical()); got != want {
+				if got := string(look(i).Canonical()); got != want {
 					t.Errorf("series %d is %q", i, got)
 					return
 				}
@@ -59,13 +60,13 @@ func TestRegistryConcurrently(t *testing.T) {
 	}
 	group.Go(func() {
 		for range 20 {
-			var dead []*knownSeries
-			for i, s := range g.takeFresh(1) {
+			var dead []*Series
+			for i, s := range g.TakeFresh(1) {
 				if i%2 == 0 {
 					dead = append(dead, s)
 				}
 			}
-			g.forget(1, dead)
+			g.Forget(1, dead)
 		}
 	})
 	group.Wait()
@@ -99,7 +100,7 @@ func TestFollow(t *testing.T) {
 			if sp.key != string(key(i)) {
 				t.Fatalf("%s leads to %s", key(i), sp.key)
 			}
-			if sp.series != g.series[identityOf(sp.series.canonical())] {
+			if sp.Series != g.series[identityOf(sp.Series.Canonical())] {
 				t.Fatalf("%s leads to a series that was forgotten", key(i))
 			}
 			prev = sp
@@ -114,11 +115,46 @@ func TestFollow(t *testing.T) {
 		if hints-before != count-1 {
 			t.Errorf("round %d: %d of %d series are where they were", round, hints-before, count)
 		}
-		fresh := g.takeFresh(1)
-		g.forget(1, fresh[:len(fresh)/3])
+		fresh := g.TakeFresh(1)
+		g.Forget(1, fresh[:len(fresh)/3])
 		for range 5 { // some change their place
 			i, j := rng.IntN(count), rng.IntN(count)
 			order[i], order[j] = order[j], order[i]
 		}
+	}
+}
+
+// TestForgottenMakesRoom: what series and spellings take is given back when they
+// are forgotten.
+func TestForgottenMakesRoom(t *testing.T) {
+	g := newTestRegistry(1)
+	for i := range 50 {
+		if _, refused := g.spelled(fmt.Sprint(i%3), rawLabels(fmt.Sprintf("__name__\xffm\xffi\xff%d\xff", i/2))); refused != "" {
+			t.Fatal(refused)
+		}
+	}
+	if g.size.Load() < 25*SeriesBytes {
+		t.Errorf("%d series take %d bytes", g.count.Load(), g.size.Load())
+	}
+	g.Forget(1, g.TakeFresh(1))
+	if g.size.Load() != 0 || g.count.Load() != 0 {
+		t.Errorf("%d series and %d bytes are left", g.count.Load(), g.size.Load())
+	}
+}
+
+// TestTooManyReplicas: a sender cannot fill the memory with names of replicas.
+func TestTooManyReplicas(t *testing.T) {
+	h, err := replica.New(replica.Config{ClusterLabel: "c", ReplicaLabel: "r"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range replica.MaxPairs {
+		h.Pair("c", fmt.Sprint(i))
+	}
+	g := newTestRegistry(1)
+	g.ClusterLabel, g.ReplicaLabel, g.Replicas = "c", "r", h
+	labels := []series.RawLabel{{Name: []byte("c"), Value: []byte("c")}, {Name: []byte("__name__"), Value: []byte("m")}, {Name: []byte("r"), Value: []byte("one more")}}
+	if _, refused := g.spelled("x", labels); refused != refusal.TooManyReplicas || len(g.series) != 0 {
+		t.Errorf("one more is refused for %q", refused)
 	}
 }

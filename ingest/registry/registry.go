@@ -1,4 +1,4 @@
-package ingest
+package registry
 
 import (
 	"bytes"
@@ -14,24 +14,11 @@ import (
 	"laminar/sequence/series"
 )
 
-// Which series there are in this process, and how senders spell them.
-//
-//	every spelling in a table leads to a series that forget has not removed
-//	series[id].metric is metrics[region-1][name] while the series is remembered
-//	metric.series == its series that were created and not removed, and is > 0
-//	size          == seriesBytes len(series) + apart + the bytes of all tables
-//
-// Looking up needs no lock, so it may find a series that is being forgotten. That is
-// found out under the mutex of its buffer, when samples are added, and revive mends it.
-// A lock for each look-up would be simpler, and would be taken for each sample sent.
-//
-// Where several locks are needed, the buffer's comes before the registry's.
-
 // maxSpellings bounds how many ways to write one series' labels are
 // remembered. Senders use one each; one that uses more pays for decoding.
 const maxSpellings = 8
 
-// registry finds the series that label bytes stand for. A sender writes a
+// Registry finds the series that label bytes stand for. A sender writes a
 // series' labels the same way every time, so the bytes as they stand in the
 // message are looked up first, without a lock and without decoding them; only
 // a spelling that is new is decoded, validated and made canonical.
@@ -39,25 +26,25 @@ const maxSpellings = 8
 // Every protocol has a table of its own, because it writes labels in other bytes;
 // all lead to the same series.
 //
-// A series gets in with its first sample that nothing else refuses: resolve finds
-// those that are known and describes the others, register lets them in. So what
+// A series gets in with its first sample that nothing else refuses: Resolve finds
+// those that are known and describes the others, Register lets them in. So what
 // is refused leaves nothing behind.
-type registry struct {
+type Registry struct {
 	limits refusal.Limits
-	seed   maphash.Seed
+	Seed   maphash.Seed // of the hashes of keys; never changed
 
 	// Where senders come in pairs: which labels name a cluster and a replica, and
-	// what replicas there are. nil when there are no pairs.
-	clusterLabel, replicaLabel string
-	replicas                   *replica.Tracker
+	// what replicas there are. nil when there are no pairs. Set before the first use.
+	ClusterLabel, ReplicaLabel string
+	Replicas                   *replica.Tracker
 
 	began time.Time // minutes are counted from here
 
 	mu      sync.Mutex // guards what follows; held for new spellings and forgotten series only
 	tables  []*Spellings
-	series  map[identity]*knownSeries
-	metrics []map[string]*metric // by region - 1
-	fresh   [][]*knownSeries     // by region - 1: created, not yet taken by the flusher
+	series  map[identity]*Series
+	metrics []map[string]*Metric // by region - 1
+	fresh   [][]*Series          // by region - 1: created, not yet taken by the flusher
 	apart   int64                // bytes of the keys of first spellings that are in no table
 	minute  int64                // since began, of what created counts
 	created int                  // series that this process has created in the database in this minute
@@ -65,16 +52,16 @@ type registry struct {
 	size    atomic.Int64         // about what series and spellings take, bytes
 }
 
-// seriesBytes is about what a series takes beside its spellings: its object and
+// SeriesBytes is about what a series takes beside its spellings: its object and
 // its place in the maps and lists of this package.
-const seriesBytes = 192
+const SeriesBytes = 192
 
-// candidate is what resolve finds out of a series that a request brings. It is
+// Candidate is what Resolve finds out of a series that a request brings. It is
 // used again for the next one.
-type candidate struct {
-	spelling  *Spelling // its series is nil where that is not known
+type Candidate struct {
+	Spelling  *Spelling // its series is nil where that is not known
 	id        identity
-	region    sequence.Region
+	Region    sequence.Region
 	canonical []byte
 	name      []byte // of the metric; shares memory with the labels
 }
@@ -88,41 +75,42 @@ func identityOf(canonical []byte) identity {
 	return identity(sum[:16])
 }
 
-func newRegistry(regions int, limits refusal.Limits) *registry {
-	g := &registry{
+// New makes a registry for so many regions, without a series.
+func New(regions int, limits refusal.Limits) *Registry {
+	g := &Registry{
 		limits:  limits,
-		seed:    maphash.MakeSeed(),
+		Seed:    maphash.MakeSeed(),
 		began:   time.Now(),
-		series:  make(map[identity]*knownSeries),
-		metrics: make([]map[string]*metric, regions),
-		fresh:   make([][]*knownSeries, regions),
+		series:  make(map[identity]*Series),
+		metrics: make([]map[string]*Metric, regions),
+		fresh:   make([][]*Series, regions),
 	}
 	for i := range g.metrics {
-		g.metrics[i] = make(map[string]*metric)
+		g.metrics[i] = make(map[string]*Metric)
 	}
 	return g
 }
 
-// newTable makes a table for a protocol; read says what its keys spell, nil that
+// NewTable makes a table for a protocol; read says what its keys spell, nil that
 // they are names and values, each with 0xff behind it.
-func (g *registry) newTable(read ReadLabels) *Spellings {
+func (g *Registry) NewTable(read ReadLabels) *Spellings {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	t := newSpellings(g.seed, read)
+	t := newSpellings(g.Seed, read)
 	g.tables = append(g.tables, t)
 	return t
 }
 
-// resolve looks for the series of a spelling that is not in its table and fills c.
+// Resolve looks for the series of a spelling that is not in its table and fills c.
 // labels are what key decodes to; they are sorted in place. A series that is not
-// known is created by register.
+// known is created by Register.
 //
 // This is the only place where labels are validated: what has a spelling was
 // accepted once.
-func (g *registry) resolve(c *candidate, table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (refused refusal.Reason) {
+func (g *Registry) Resolve(c *Candidate, table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (refused refusal.Reason) {
 	sp := &Spelling{hash: hash, table: table}
 	var ofCluster, ofReplica []byte
-	if g.replicas != nil {
+	if g.Replicas != nil {
 		if labels, ofCluster, ofReplica, refused = g.strip(labels); refused != "" {
 			return refused
 		}
@@ -131,13 +119,13 @@ func (g *registry) resolve(c *candidate, table *Spellings, hash uint32, key []by
 		return refused
 	}
 	if ofReplica != nil {
-		if sp.pair = g.replicas.Pair(string(ofCluster), string(ofReplica)); sp.pair == 0 {
+		if sp.Pair = g.Replicas.Pair(string(ofCluster), string(ofReplica)); sp.Pair == 0 {
 			return refusal.TooManyReplicas
 		}
 	}
-	c.id, c.region = identityOf(c.canonical), series.RegionOf(c.canonical, len(g.metrics))
+	c.id, c.Region = identityOf(c.canonical), series.RegionOf(c.canonical, len(g.metrics))
 	sp.key = string(key)
-	c.spelling = sp
+	c.Spelling = sp
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if s := g.series[c.id]; s != nil {
@@ -146,11 +134,11 @@ func (g *registry) resolve(c *candidate, table *Spellings, hash uint32, key []by
 	return ""
 }
 
-// register gives the spelling of a candidate its series, which is created where
+// Register gives the spelling of a candidate its series, which is created where
 // the limits allow it. A series is not in the database yet when it is created
 // here; the first flush that has samples of it sees to that.
-func (g *registry) register(c *candidate) (refused refusal.Reason) {
-	sp := c.spelling
+func (g *Registry) Register(c *Candidate) (refused refusal.Reason) {
+	sp := c.Spelling
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.series[c.id]
@@ -158,8 +146,8 @@ func (g *registry) register(c *candidate) (refused refusal.Reason) {
 		if refused = g.overLocked(c.name); refused != "" {
 			return refused
 		}
-		s = g.createLocked(c.id, c.region, string(c.name))
-		if s.first = sp; sp.pair != 0 { // the replica is not a label of the series
+		s = g.createLocked(c.id, c.Region, string(c.name))
+		if s.first = sp; sp.Pair != 0 { // the replica is not a label of the series
 			s.first = &Spelling{key: string(c.canonical)}
 			g.apart += spellingBytes + int64(len(s.first.key))
 		}
@@ -170,7 +158,7 @@ func (g *registry) register(c *candidate) (refused refusal.Reason) {
 
 // overLocked says which limit does not allow another series of a metric, "" for
 // none.
-func (g *registry) overLocked(name []byte) refusal.Reason {
+func (g *Registry) overLocked(name []byte) refusal.Reason {
 	l := &g.limits
 	if l.Series > 0 && len(g.series) >= l.Series || l.SeriesBytes > 0 && g.size.Load() >= l.SeriesBytes {
 		return refusal.TooManySeries
@@ -195,34 +183,59 @@ func (g *registry) overLocked(name []byte) refusal.Reason {
 // createdLocked is how many series were created in this minute. Minutes are counted from
 // the start of the process, and each begins with 0: the limit is one of each such
 // minute, and not of any 60 s.
-func (g *registry) createdLocked() int {
+func (g *Registry) createdLocked() int {
 	if minute := int64(time.Since(g.began) / time.Minute); minute != g.minute {
 		g.minute, g.created = minute, 0
 	}
 	return g.created
 }
 
-// noteCreated counts series that were created in the database. Only they count as
+// NoteCreated counts series that were created in the database. Only they count as
 // new: after a start every series is new to the process, and most are in the
 // database.
-func (g *registry) noteCreated(n int) {
+func (g *Registry) NoteCreated(n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.created = g.createdLocked() + n
 }
 
 // attachLocked makes a spelling lead to a series.
-func (g *registry) attachLocked(sp *Spelling, s *knownSeries) {
-	sp.series = s
+func (g *Registry) attachLocked(sp *Spelling, s *Series) {
+	sp.Series = s
 	if s.spellings < maxSpellings && sp.table.insertLocked(sp) {
 		s.spellings++
 	}
 	g.countLocked()
 }
 
+// Count is how many series are remembered.
+func (g *Registry) Count() int64 { return g.count.Load() }
+
+// Bytes is about what series and spellings take.
+func (g *Registry) Bytes() int64 { return g.size.Load() }
+
+// Held is how much is remembered.
+type Held struct{ Series, Spellings, Metrics, Fresh int }
+
+// Held counts what is remembered of all regions: series, their spellings, metrics, and
+// series that no flusher has taken yet.
+func (g *Registry) Held() Held {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	h := Held{Series: len(g.series)}
+	for _, t := range g.tables {
+		h.Spellings += t.used
+	}
+	for i := range g.metrics {
+		h.Metrics += len(g.metrics[i])
+		h.Fresh += len(g.fresh[i])
+	}
+	return h
+}
+
 // countLocked brings the figures of the metrics up to date.
-func (g *registry) countLocked() {
-	size := int64(len(g.series))*seriesBytes + g.apart
+func (g *Registry) countLocked() {
+	size := int64(len(g.series))*SeriesBytes + g.apart
 	for _, t := range g.tables {
 		size += t.bytes
 	}
@@ -233,14 +246,14 @@ func (g *registry) countLocked() {
 // strip takes the replica label out of the labels of a series that has it and
 // the cluster label, and returns the values of both; nil where it has not. The
 // order of the labels changes.
-func (g *registry) strip(labels []series.RawLabel) (rest []series.RawLabel, ofCluster, ofReplica []byte, refused refusal.Reason) {
+func (g *Registry) strip(labels []series.RawLabel) (rest []series.RawLabel, ofCluster, ofReplica []byte, refused refusal.Reason) {
 	at := [2]int{-1, -1} // of cluster and replica
 	for i, lb := range labels {
 		which := 0
 		switch string(lb.Name) {
-		case g.replicaLabel:
+		case g.ReplicaLabel:
 			which = 1
-		case g.clusterLabel:
+		case g.ClusterLabel:
 		default:
 			continue
 		}
@@ -266,17 +279,17 @@ func (g *registry) strip(labels []series.RawLabel) (rest []series.RawLabel, ofCl
 	return labels[:last], ofCluster, ofReplica, ""
 }
 
-// revive finds or creates the series that takes the place of one that was
+// Revive finds or creates the series that takes the place of one that was
 // forgotten after it had been looked up. It is called with the buffer's mutex held. The
 // limits on series are not asked: the sample was let in when they were.
-func (g *registry) revive(dead *knownSeries) *knownSeries {
-	id := identityOf(dead.canonical())
+func (g *Registry) Revive(dead *Series) *Series {
+	id := identityOf(dead.Canonical())
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if s := g.series[id]; s != nil && s != dead {
 		return s
 	}
-	s := g.createLocked(id, dead.metric.region, dead.metric.name)
+	s := g.createLocked(id, dead.Metric.Region, dead.Metric.Name)
 	s.first = &Spelling{key: dead.first.key, table: dead.first.table} // not that one: it leads to the dead one
 	if s.first.table == nil {
 		g.apart += spellingBytes + int64(len(s.first.key))
@@ -286,23 +299,23 @@ func (g *registry) revive(dead *knownSeries) *knownSeries {
 }
 
 // createLocked creates a series; the caller sets its first spelling.
-func (g *registry) createLocked(id identity, region sequence.Region, name string) *knownSeries {
+func (g *Registry) createLocked(id identity, region sequence.Region, name string) *Series {
 	m := g.metrics[region-1][name]
 	if m == nil {
-		m = &metric{name: name, region: region}
+		m = &Metric{Name: name, Region: region}
 		g.metrics[region-1][name] = m
 	}
 	m.series++
-	s := &knownSeries{metric: m, lastT: noSample}
+	s := &Series{Metric: m, LastT: NoSample}
 	g.series[id] = s
 	g.fresh[region-1] = append(g.fresh[region-1], s)
 	return s
 }
 
-// takeFresh hands over the region's series that were created since the last
+// TakeFresh hands over the region's series that were created since the last
 // call. So the flusher has a list of its own of the region's series, and walks it
 // without the registry's lock.
-func (g *registry) takeFresh(region sequence.Region) []*knownSeries {
+func (g *Registry) TakeFresh(region sequence.Region) []*Series {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	out := g.fresh[region-1]
@@ -310,13 +323,13 @@ func (g *registry) takeFresh(region sequence.Region) []*knownSeries {
 	return out
 }
 
-// forget removes series that were marked dead under their buffer's mutex, and with
+// Forget removes series that were marked dead under their buffer's mutex, and with
 // them their spellings and metrics that have no series left.
-func (g *registry) forget(region sequence.Region, dead []*knownSeries) {
-	gone := make(map[*knownSeries]bool, len(dead))
+func (g *Registry) Forget(region sequence.Region, dead []*Series) {
+	gone := make(map[*Series]bool, len(dead))
 	ids := make([]identity, len(dead))
 	for i, s := range dead {
-		ids[i] = identityOf(s.canonical())
+		ids[i] = identityOf(s.Canonical())
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -326,15 +339,15 @@ func (g *registry) forget(region sequence.Region, dead []*knownSeries) {
 		if g.series[ids[i]] == s {
 			delete(g.series, ids[i])
 		}
-		if s.metric.series--; s.metric.series == 0 {
-			delete(g.metrics[region-1], s.metric.name)
+		if s.Metric.series--; s.Metric.series == 0 {
+			delete(g.metrics[region-1], s.Metric.Name)
 		}
 		if s.first.table == nil {
 			g.apart -= spellingBytes + int64(len(s.first.key))
 		}
 	}
 	for _, t := range g.tables {
-		t.removeLocked(func(s *knownSeries) bool { return gone[s] })
+		t.removeLocked(func(s *Series) bool { return gone[s] })
 	}
 	g.countLocked()
 }

@@ -1,4 +1,4 @@
-package ingest
+package registry
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 // Spellings maps label bytes, as one protocol writes them, to series. Readers
 // take no lock: the table is open addressed, its entries are only ever filled,
 // and it is replaced as a whole when it grows or when series are forgotten.
-// Writers hold registry.mu.
+// Writers hold Registry.mu.
 //
 // The hash is seeded per process, so no sender can choose bytes that collide.
 type Spellings struct {
@@ -38,9 +38,9 @@ type ReadLabels func(dst []series.RawLabel, key []byte) ([]series.RawLabel, erro
 // may be nil.
 type Spelling struct {
 	hash   uint32
-	pair   replica.PairID // which sender writes the series this way, where it names a replica
+	Pair   replica.PairID // which sender writes the series this way, where it names a replica
 	key    string
-	series *knownSeries
+	Series *Series
 	table  *Spellings // says how to read the key; nil for canonical labels
 
 	// next is the spelling that came behind this one when it was last looked
@@ -56,12 +56,12 @@ func (sp *Spelling) Key() string { return sp.key }
 func (sp *Spelling) Hash() uint32 { return sp.hash }
 
 // Metric is the name of the metric of the series, "" while that is not known: see
-// Intake.Resolve.
+// Registry.Resolve.
 func (sp *Spelling) Metric() string {
-	if sp.series == nil {
+	if sp.Series == nil {
 		return ""
 	}
-	return sp.series.metric.name
+	return sp.Series.Metric.Name
 }
 
 // Next is the spelling that came behind this one last time, nil if none is known.
@@ -78,7 +78,7 @@ func (sp *Spelling) Precede(next *Spelling) {
 // canonical is the canonical labels that the key spells. That they were accepted
 // once is what makes a spelling.
 func (sp *Spelling) canonical() []byte {
-	read := readPlain
+	read := ReadPlain
 	if sp.table != nil && sp.table.read != nil {
 		read = sp.table.read
 	}
@@ -87,17 +87,17 @@ func (sp *Spelling) canonical() []byte {
 	return canonical
 }
 
-// spell writes the labels of the series the way PromQL does, for texts people read.
-func (sp *Spelling) spell() string {
-	if sp.series != nil {
-		return sp.series.spell()
+// Spell writes the labels of the series the way PromQL does, for texts people read.
+func (sp *Spelling) Spell() string {
+	if sp.Series != nil {
+		return sp.Series.Spell()
 	}
 	return refusal.SpellCanonical(sp.canonical())
 }
 
-// readPlain reads a key that is names and values, each with 0xff behind it.
+// ReadPlain reads a key that is names and values, each with 0xff behind it.
 // Canonical labels are such a key.
-func readPlain(dst []series.RawLabel, key []byte) ([]series.RawLabel, error) {
+func ReadPlain(dst []series.RawLabel, key []byte) ([]series.RawLabel, error) {
 	for len(key) > 0 {
 		var l series.RawLabel
 		l.Name, key, _ = bytes.Cut(key, separator)
@@ -118,8 +118,8 @@ func newSpellings(seed maphash.Seed, read ReadLabels) *Spellings {
 	return t
 }
 
-// hash is where a key that stands in one piece is looked for.
-func (t *Spellings) hash(key []byte) uint32 { return uint32(maphash.Bytes(t.seed, key)) }
+// HashOf is where a key that stands in one piece is looked for.
+func (t *Spellings) HashOf(key []byte) uint32 { return uint32(maphash.Bytes(t.seed, key)) }
 
 // Candidates walks over the spellings that a key with some hash can be.
 type Candidates struct {
@@ -168,7 +168,7 @@ func (t *Spellings) Follow(prev *Spelling, key []byte) (sp *Spelling, hash uint3
 			return sp, 0
 		}
 	}
-	hash = t.hash(key)
+	hash = t.HashOf(key)
 	if sp = t.lookup(key, hash); sp != nil && prev != nil {
 		prev.next.Store(sp)
 	}
@@ -182,7 +182,7 @@ func (t *Spellings) insertLocked(sp *Spelling) bool {
 	}
 	entries := *t.entries.Load()
 	if 2*(t.used+1) > len(entries) {
-		t.rebuildLocked(2*len(entries), func(*knownSeries) bool { return false })
+		t.rebuildLocked(2*len(entries), func(*Series) bool { return false })
 		entries = *t.entries.Load()
 	}
 	t.put(entries, sp)
@@ -192,7 +192,7 @@ func (t *Spellings) insertLocked(sp *Spelling) bool {
 // removeLocked drops the spellings of series that are gone. A reader that found
 // one of them just before may make a hint of it once more; a reader that follows
 // the hint finds a series that is dead, as one that was slower would.
-func (t *Spellings) removeLocked(gone func(*knownSeries) bool) {
+func (t *Spellings) removeLocked(gone func(*Series) bool) {
 	t.rebuildLocked(len(*t.entries.Load()), gone)
 	entries := *t.entries.Load()
 	for i := range entries {
@@ -202,12 +202,12 @@ func (t *Spellings) removeLocked(gone func(*knownSeries) bool) {
 	}
 }
 
-func (t *Spellings) rebuildLocked(size int, gone func(*knownSeries) bool) {
+func (t *Spellings) rebuildLocked(size int, gone func(*Series) bool) {
 	old := *t.entries.Load()
 	entries := make([]atomic.Pointer[Spelling], size)
 	t.used, t.bytes = 0, 0
 	for i := range old {
-		if sp := old[i].Load(); sp != nil && !gone(sp.series) {
+		if sp := old[i].Load(); sp != nil && !gone(sp.Series) {
 			t.put(entries, sp)
 		}
 	}
