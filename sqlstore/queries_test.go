@@ -11,7 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	flowsql "laminar/queries/flow"
+	resultsql "laminar/queries/result"
 	"laminar/sqlstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -32,7 +32,7 @@ var placeholders = strings.NewReplacer("hot_new", "hot_1", "sealed_new", "sealed
 // file, so that a change of either is a change that is looked at.
 func TestQueriesPrepare(t *testing.T) {
 	store := sqltest.New(t).Store(t)
-	if _, err := store.Pool().Exec(t.Context(), flowsql.ResultCreate); err != nil {
+	if _, err := store.Pool().Exec(t.Context(), resultsql.ResultCreate); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := store.Pool().Acquire(t.Context())

@@ -16,6 +16,8 @@ var (
 	ServerInfo string
 	//go:embed notify.sql
 	Notify string
+	//go:embed lock_holders.sql
+	LockHolders string
 )
 
 // Leases.

@@ -12,6 +12,7 @@ import (
 	"laminar/sequence"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
+	"laminar/sqlstore/resulttable"
 )
 
 // Applying is declarative: the caller says which flows there are to be, not what
@@ -130,7 +131,7 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 	var changed []string
 	var replaced []leaving
 	for i, f := range flows {
-		results[i] = ApplyResult{Flow: f.Title(), Table: newResultTable(c.schema, f).ident(), Action: Created}
+		results[i] = ApplyResult{Flow: f.Title(), Table: resulttable.New(c.schema, f).Ident(), Action: Created}
 		old, exists := byTitle[f.Title()]
 		if !exists {
 			continue
@@ -142,7 +143,7 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 		switch {
 		case old.hash != hash:
 			results[i].Action = Replaced
-			changed, replaced = append(changed, f.Title()), append(replaced, leaving{old, newResultTable(c.schema, f), f.Name})
+			changed, replaced = append(changed, f.Title()), append(replaced, leaving{old, resulttable.New(c.schema, f), f.Name})
 		case old.def.Executor != f.Executor:
 			results[i].Action = Retuned
 		case old.group != f.Group:
@@ -173,11 +174,11 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 		}
 	}
 	for _, l := range left {
-		lost, err := l.settle(ctx, c.Session(), opts.Cascade)
+		lost, err := l.Settle(ctx, c.Session(), opts.Cascade)
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(results, func(r ApplyResult) bool { return r.Flow == l.successor.title })
+		i := slices.IndexFunc(results, func(r ApplyResult) bool { return r.Flow == l.Flow() })
 		results[i].Lost = lost
 	}
 	return results, nil
@@ -245,7 +246,7 @@ func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 	if err != nil {
 		return err
 	}
-	own, err := newResultTable(c.schema, f).ownColumns()
+	own, err := resulttable.New(c.schema, f).OwnColumns()
 	if err != nil {
 		return err
 	}

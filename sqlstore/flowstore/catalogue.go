@@ -14,6 +14,7 @@ import (
 	queries "laminar/queries/flow"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
+	"laminar/sqlstore/resulttable"
 )
 
 // The catalogue as it is read, by the flownode and by name, and how a flow is taken.
@@ -100,7 +101,7 @@ func (c *Catalogue) Stand(ctx context.Context, still []progress.Stall, moving []
 func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow, error) {
 	var (
 		flow  progress.Flow
-		table *resultTable
+		table *resulttable.Table
 	)
 	// One transaction: an owner without a table, or a table without an owner, would
 	// each be a state of its own.
@@ -110,8 +111,8 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 		if flow, name, schema, err = takeFlow(ctx, tx, id); err != nil {
 			return err
 		}
-		table = newResultTable(schema, flow.Def)
-		if err := table.ensure(ctx, tx, name); err != nil {
+		table = resulttable.New(schema, flow.Def)
+		if err := table.Ensure(ctx, tx, name); err != nil {
 			return err
 		}
 		if flow.Shape, err = shapeOf(ctx, tx, id); err != nil {

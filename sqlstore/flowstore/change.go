@@ -10,6 +10,7 @@ import (
 	queries "laminar/queries/flow"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
+	"laminar/sqlstore/resulttable"
 )
 
 // The catalogue is changed rarely and by people, and each change has to see all
@@ -86,14 +87,14 @@ func (c *Catalogue) Delete(ctx context.Context, name string) error {
 // leaving is a flow that goes.
 type leaving struct {
 	entry
-	successor *resultTable // of the flow that takes its place; nil when none does
-	name      string       // of that flow
+	successor *resulttable.Table // of the flow that takes its place; nil when none does
+	name      string             // of that flow
 }
 
 // remove forgets flows and drops their results. A table that a flow which stays
 // writes to as well only loses the rows of those that go. What people have made of
 // a table is returned for its successor, which is yet to be made.
-func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]inheritance, error) {
+func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]resulttable.Inheritance, error) {
 	if len(gone) == 0 {
 		return nil, nil
 	}
@@ -104,7 +105,7 @@ func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]inherit
 	if _, err := c.Session().Exec(ctx, queries.FlowDelete, ids); err != nil {
 		return nil, fmt.Errorf("forget flows: %w", err)
 	}
-	var left []inheritance
+	var left []resulttable.Inheritance
 	// Rows of the catalogue first: they are what rounds are fenced by, so no round
 	// of these flows writes to the tables any more.
 	for _, e := range gone {
@@ -112,17 +113,17 @@ func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]inherit
 		shared := slices.ContainsFunc(c.known, func(k entry) bool {
 			return k.schema == e.schema && k.def.Table == e.def.Table && !slices.Contains(ids, k.id)
 		})
-		table := newResultTable(e.schema, e.def)
-		owned, err := table.owned(ctx, c.Session())
+		table := resulttable.New(e.schema, e.def)
+		owned, err := table.Owned(ctx, c.Session())
 		if err != nil {
 			return nil, err
 		}
 		if !owned {
 			continue // never made, or dropped by hand
 		}
-		c.at = table.ident()
+		c.at = table.Ident()
 		if e.successor != nil && !shared {
-			handed, err := table.handOver(ctx, c.Session(), e.successor, e.name)
+			handed, err := table.HandOver(ctx, c.Session(), e.successor, e.name)
 			if err != nil {
 				return nil, err
 			}
@@ -131,12 +132,12 @@ func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]inherit
 			}
 			continue
 		}
-		stmt, args := table.drop(), []any(nil)
+		stmt, args := table.Drop(), []any(nil)
 		if shared {
-			stmt, args = table.clear()
+			stmt, args = table.Clear()
 		}
 		if _, err := c.Session().Exec(ctx, stmt, args...); err != nil {
-			return nil, table.explainDrop(err)
+			return nil, table.ExplainDrop(err)
 		}
 	}
 	return left, nil

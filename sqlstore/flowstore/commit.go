@@ -12,6 +12,7 @@ import (
 	"laminar/sequence"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
+	"laminar/sqlstore/resulttable"
 )
 
 // A commit must be cheap if little has changed, since every round of every group
@@ -200,7 +201,7 @@ func (s *Results) writeResults(ctx context.Context, tx pgx.Tx, writes []write) e
 		}
 	}
 	if refused(err) {
-		writes[0].out.Err = writes[0].table.explain(ctx, tx, err)
+		writes[0].out.Err = writes[0].table.Explain(ctx, tx, err)
 		return nil
 	}
 	return fmt.Errorf("write results: %w", pg.Interpret(err))
@@ -211,7 +212,7 @@ func (s *Results) writeResults(ctx context.Context, tx pgx.Tx, writes []write) e
 // has no time, space or wish to work.
 func refused(err error) bool {
 	if !pg.Answered(err) {
-		var bad *badRoundError
+		var bad *resulttable.ShapeError
 		return errors.As(err, &bad)
 	}
 	return pg.LockTimedOut(err) || !errors.Is(pg.Interpret(err), sequence.ErrUnavailable)
@@ -260,12 +261,12 @@ func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, ro
 		w.out.LeftOut = left
 		if copyNew {
 			var err error
-			if windows, rows[i], err = writeNew(ctx, s.db, tx, w.table, windows); err != nil {
+			if windows, rows[i], err = w.table.WriteNew(ctx, s.db, tx, windows); err != nil {
 				return err
 			}
 		}
 		if err := w.queue(batch, windows, &rows[i]); err != nil {
-			return &badRoundError{err}
+			return err
 		}
 	}
 	if batch.Len() == 0 {

@@ -48,17 +48,10 @@
 // flows (EXCLUSIVE) before it takes its snapshot, and so sees no round halfway and
 // is not overtaken by one. Neither touches raw samples but to read them.
 //
-// # Tables of results
-//
-// A flow's table is made by the first Take, in the schema that was configured when
-// the flow was applied, with a column for each label where the labels are known
-// and few, else with one jsonb column. It is the user's to read, to index, to join.
-// Its comment says that Laminar made it; a table without that comment is never
-// written to or dropped.
-//
 // # What it relies on, and what it does not do
 //
-// Package raw gives the snapshot in which a flow is applied, so that its first
+// Package resulttable knows the tables of results. A flow's table is made by the first
+// Take. Package raw gives the snapshot in which a flow is applied, so that its first
 // vector and its first window belong together. Definitions are read and checked by
 // flowdef. Which windows are due, late or to be computed again is decided by
 // flowplan and the flownode, before anything comes here: this package writes what

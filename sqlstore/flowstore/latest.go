@@ -8,8 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	queries "laminar/queries/flow"
 	"laminar/sqlstore/pg"
+	"laminar/sqlstore/resulttable"
 )
 
 // A look at a table, for the command line and the demo. It knows the table by its
@@ -26,7 +26,7 @@ type Result struct {
 // at most limit. None when the flownode has not made the table yet. A table
 // that several flows share is shown as a whole.
 func (s *Results) Latest(ctx context.Context, flow FlowStatus, limit int) ([]Result, error) {
-	query := (&columnsIn{table: flow.Table}).expand(queries.ResultsLatest)
+	query := resulttable.LatestOf(flow.Table)
 	// Not by a cached statement: the columns are other ones when the flow has
 	// been replaced.
 	rows, err := s.db.Pool().Query(ctx, query, pgx.QueryExecModeExec, limit)

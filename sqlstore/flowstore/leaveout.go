@@ -2,13 +2,9 @@ package flowstore
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"sync"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,6 +12,7 @@ import (
 	queries "laminar/queries/flow"
 	"laminar/sequence"
 	"laminar/sqlstore/pg"
+	"laminar/sqlstore/resulttable"
 )
 
 // PostgreSQL can refuse a single row: labels that are too long for the key's index
@@ -40,73 +37,9 @@ import (
 // change the primary key of all result tables, which is a public contract, for
 // rows that no one can read in a table.
 
-const (
-	// maxAlone is how many rows of one round are found out to be refused. The round is
-	// then refused; what was found is remembered, so that the next one goes on.
-	maxAlone = 1000
-	// maxKnown is how many rows are remembered, for each flow; beyond it all are
-	// forgotten. A row that is forgotten costs the search once more, and nothing else.
-	maxKnown = 100_000
-	// shownLabels is how many characters of a left-out row's labels are shown.
-	shownLabels = 160
-)
-
-// leftOut is the rows of a table that PostgreSQL has refused, by their labels. It may
-// be used by several goroutines at once.
-type leftOut struct {
-	mu    sync.Mutex
-	known map[string]struct{}
-}
-
-// rowKey is a row's labels as one text. Each label has its length before it, so
-// different rows never have the same key.
-func rowKey(columns []string) string {
-	var key []byte
-	for _, c := range columns {
-		key = append(binary.AppendUvarint(key, uint64(len(c))), c...)
-	}
-	return string(key)
-}
-
-// add remembers a row. It does so at once and not at the commit: that the row is refused
-// is true even if the round is not written.
-func (l *leftOut) add(columns []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.known == nil || len(l.known) >= maxKnown {
-		l.known = map[string]struct{}{}
-	}
-	l.known[rowKey(columns)] = struct{}{}
-}
-
-// without is the windows without the rows that are known, and how many these are.
-// Where there are none, the windows are as they were.
-func (l *leftOut) without(windows []progress.Window) ([]progress.Window, int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.known) == 0 {
-		return windows, 0
-	}
-	var n int64
-	out := slices.Clone(windows)
-	for i := range out {
-		rows := make([]progress.Row, 0, len(out[i].Rows))
-		for _, r := range out[i].Rows {
-			if _, bad := l.known[rowKey(r.Columns)]; bad {
-				n++
-			} else {
-				rows = append(rows, r)
-			}
-		}
-		out[i].Rows = rows
-		// What was refused is not there to be deleted, and may be refused there, too.
-		out[i].Gone = slices.DeleteFunc(slices.Clone(out[i].Gone), func(columns []string) bool {
-			_, bad := l.known[rowKey(columns)]
-			return bad
-		})
-	}
-	return out, n
-}
+// maxAlone is how many rows of one round are found out to be refused. The round is
+// then refused; what was found is remembered, so that the next one goes on.
+const maxAlone = 1000
 
 // placed is a row and the window it is of.
 type placed struct {
@@ -162,7 +95,7 @@ func (s *Results) leaveOut(ctx context.Context, tx pgx.Tx, w write) error {
 	w.out.RowsWritten += l.rows
 	if n := len(l.found); n > 0 {
 		last := l.found[n-1]
-		_, err := tx.Exec(ctx, queries.FlowLeftOut, int32(w.round.Flow), n, describeRow(w.table, last, l.cause))
+		_, err := tx.Exec(ctx, queries.FlowLeftOut, int32(w.round.Flow), n, describeRow(w.table.Table, last, l.cause))
 		return err
 	}
 	return nil
@@ -221,25 +154,7 @@ func (l *leavingOut) try(ctx context.Context, rows []placed) error {
 // describeRow names a row that was left out: window, labels, and why. The text is stored
 // beside the flow, so what PostgreSQL cannot store of it, because it is no UTF-8 or a
 // zero byte, becomes "?".
-func describeRow(t *target, p placed, cause error) string {
-	labels := strings.Join(p.row.Columns, "") // one JSON object
-	if t.perLabel {
-		words := make([]string, len(p.row.Columns))
-		for i, v := range p.row.Columns {
-			words[i] = fmt.Sprintf("%s=%q", t.columns[i], cut(v, max(12, shownLabels/len(words))))
-		}
-		labels = "{" + strings.Join(words, ", ") + "}"
-	}
-	return strings.ReplaceAll(strings.ToValidUTF8(fmt.Sprintf("%s %s: %s", sequence.FormatTime(p.window.End), cut(labels, 2*shownLabels), pg.Message(cause)), "?"), "\x00", "?")
-}
-
-// cut is at most n bytes of a text, and whole characters.
-func cut(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n] + "..."
+func describeRow(t *resulttable.Table, p placed, cause error) string {
+	text := fmt.Sprintf("%s %s: %s", sequence.FormatTime(p.window.End), t.Describe(p.row.Columns), pg.Message(cause))
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\x00", "?")
 }

@@ -6,9 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
-	queries "laminar/queries/flow"
 	"laminar/sequence"
 	"laminar/sqlstore/pg"
 )
@@ -81,11 +78,11 @@ func (p Patience) wait(ctx context.Context, q pg.Querier, attempt func() (table 
 		}
 		waited := time.Since(began)
 		if waited >= limit {
-			return &LockedError{Table: table, Waited: waited, Holders: holders(ctx, q, table)}
+			return &LockedError{Table: table, Waited: waited, Holders: pg.LockHolders(ctx, q, table)}
 		}
 		if p.Waiting != nil && waited >= lockSayAfter {
 			what := "waiting for " + table
-			if using := holders(ctx, q, table); len(using) > 0 {
+			if using := pg.LockHolders(ctx, q, table); len(using) > 0 {
 				what += ", which others use: " + strings.Join(using, "; ")
 			}
 			if said == "" || table != said {
@@ -97,26 +94,4 @@ func (p Patience) wait(ctx context.Context, q pg.Querier, attempt func() (table 
 			return fmt.Errorf("wait for %s: %w", table, err)
 		}
 	}
-}
-
-// holders describes who holds locks of a table, oldest first; nothing when that
-// cannot be found out, as it only explains another error.
-func holders(ctx context.Context, q pg.Querier, table string) []string {
-	rows, err := q.Query(ctx, queries.LockHolders, table)
-	if err != nil {
-		return nil
-	}
-	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
-		var (
-			pid                             int32
-			user, application, state, query string
-			seconds                         int64
-		)
-		err := row.Scan(&pid, &user, &application, &state, &seconds, &query)
-		return fmt.Sprintf("pid %d, user %s, application %q, %s for %d s: %q", pid, user, application, state, seconds, query), err
-	})
-	if err != nil {
-		return nil
-	}
-	return out
 }

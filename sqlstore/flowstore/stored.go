@@ -14,6 +14,7 @@ import (
 	"laminar/sequence"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
+	"laminar/sqlstore/resulttable"
 )
 
 // Reading flows and raw samples at one moment, to compare a table with its samples
@@ -29,7 +30,7 @@ import (
 // goroutine.
 type Stored struct {
 	*raw.Snapshot
-	tables map[progress.FlowID]*resultTable // of the flows that Flow loaded; nil where there is no table
+	tables map[progress.FlowID]*resulttable.Table // of the flows that Flow loaded; nil where there is no table
 }
 
 // Stored takes a snapshot of raw samples and of what is stored about flows.
@@ -38,7 +39,7 @@ func (c *Catalogue) Stored(ctx context.Context) (*Stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stored{Snapshot: snap, tables: map[progress.FlowID]*resultTable{}}, nil
+	return &Stored{Snapshot: snap, tables: map[progress.FlowID]*resulttable.Table{}}, nil
 }
 
 // Flow loads a flow as the snapshot shows it, with its progress and its dirty
@@ -75,7 +76,7 @@ func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, e
 	}
 	s.tables[id] = nil
 	if exists {
-		s.tables[id] = newResultTable(schema, flow.Def)
+		s.tables[id] = resulttable.New(schema, flow.Def)
 	}
 	return flow, nil
 }
@@ -105,10 +106,9 @@ func (s *Stored) OldestResult(ctx context.Context, id progress.FlowID) (int64, e
 	if err != nil || table == nil {
 		return sequence.NoTime, err
 	}
-	query, args := table.oldest()
-	end := sequence.NoTime // which is what the query gives for none
-	if err := s.Session().QueryRow(ctx, query, args...).Scan(&end); err != nil {
-		return 0, pg.ReadError("read the oldest result in "+table.ident(), err)
+	end, err := table.Oldest(ctx, s.Session())
+	if err != nil {
+		return 0, pg.ReadError("read the oldest result in "+table.Ident(), err)
 	}
 	return end, nil
 }
@@ -120,41 +120,16 @@ func (s *Stored) Results(ctx context.Context, id progress.FlowID, ends sequence.
 	if err != nil || table == nil {
 		return nil, err
 	}
-	// The rows of other flows in the table are left out, as they are when it is
-	// written to.
-	query, args := table.read(ends)
-	rows, err := s.Session().Query(ctx, query, args...)
+	windows, err := table.Read(ctx, s.Session(), ends)
 	if err != nil {
-		return nil, pg.ReadError("read results in "+table.ident(), err)
+		return nil, pg.ReadError("read results in "+table.Ident(), err)
 	}
-	var (
-		out        []progress.Window
-		start, end int64
-		value      float64
-		columns    []string
-	)
-	_, err = pgx.ForEachRow(rows, []any{&start, &end, &value, &columns}, func() error {
-		if !table.perLabel {
-			// As flowdef spells a label set, and not as PostgreSQL does.
-			columns[0] = flowdef.GroupKey(flowdef.GroupKeyLabels(columns[0]))
-		}
-		// Rows come by window, so a window's rows follow each other.
-		if n := len(out); n == 0 || out[n-1].Start != start || out[n-1].End != end {
-			out = append(out, progress.Window{Start: start, End: end})
-		}
-		w := &out[len(out)-1]
-		w.Rows = append(w.Rows, progress.Row{Columns: append([]string(nil), columns...), Value: value})
-		return nil
-	})
-	if err != nil {
-		return nil, pg.ReadError("read results in "+table.ident(), err)
-	}
-	return out, nil
+	return windows, nil
 }
 
 // table is the result table of a flow that was loaded in this snapshot, nil
 // where it is not there.
-func (s *Stored) table(id progress.FlowID) (*resultTable, error) {
+func (s *Stored) table(id progress.FlowID) (*resulttable.Table, error) {
 	table, ok := s.tables[id]
 	if !ok {
 		return nil, fmt.Errorf("flow %d was not loaded in this snapshot", id)

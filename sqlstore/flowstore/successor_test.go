@@ -8,6 +8,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/resulttable"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -110,7 +111,7 @@ func TestReplaceNamesWhatIsLost(t *testing.T) {
 	}
 	want := []string{"shown", "kept", "by_i", "watch", "narrow"}
 	_, err := apply(false)
-	var lost *flowstore.LostError
+	var lost *resulttable.LostError
 	if !errors.As(err, &lost) || !strings.Contains(lost.Hint(), "--cascade") || len(lost.Lost) != len(want) {
 		t.Fatalf("got %v, want %v to be named", err, want)
 	}

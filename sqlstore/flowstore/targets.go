@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"laminar/flownode/progress"
+	"laminar/sqlstore/resulttable"
 )
 
 // The tables of the flows that this process has taken. A flow's definition does not
@@ -16,6 +17,18 @@ import (
 type targets struct {
 	mu     sync.Mutex
 	tables map[progress.FlowID]*target
+}
+
+// target is a result table that is written to, and the rows that it is known to refuse.
+// It may be used by several goroutines at once.
+type target struct {
+	*resulttable.Target
+	left *leftOut
+}
+
+// newTarget is the target of a table of which no refused row is known.
+func newTarget(table *resulttable.Table) *target {
+	return &target{Target: resulttable.NewTarget(table), left: &leftOut{}}
 }
 
 // get is the table of a flow, false for a flow that was not taken.

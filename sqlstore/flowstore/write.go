@@ -1,187 +1,12 @@
 package flowstore
 
 import (
-	"fmt"
-	"time"
-
 	"github.com/jackc/pgx/v5"
 
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
 	"laminar/sqlstore/raw"
 )
-
-// Results reach their table in one of four ways: rows of windows that have none
-// yet by COPY (see writeNew), complete windows by result_whole, and rows of
-// other windows, which nearly all have changed, by result_many or result_few.
-// An upsert would do for all of them. But ON CONFLICT looks for each row before
-// it is inserted, and locks each that is there, which writes it, before it is
-// found not to have changed.
-//
-//	windows                       rows they have    statement      reads
-//	complete or not, many rows    none yet          result_copy    the key, once a window
-//	complete                      any               result_whole   all rows of the windows
-//	in part, more than fewRows    nearly all new    result_many    all rows of the windows
-//	in part, up to fewRows        any number        result_few     the key, once a row
-//
-// Complete is what a window is when it is closed, backfilled or refilled: its rows
-// are all that there are to be. In part is an open window, of which some groups
-// have changed, or a closed one of which some groups were dirty.
-//
-// All of them leave a row alone that has not changed: no row version, no work for
-// vacuum, and nothing for a replica.
-//
-// Before: the flow is locked, at the epoch and vector of its round, so nobody else
-// of Laminar writes its rows. After: a complete window has the rows of the round and
-// no others of the flow; of a window in part, the rows of the round are there, those
-// gone are not, and the others are as they were.
-
-// fewRows is the largest number of rows, present and gone, of windows in part that
-// are looked up one by one. More are joined with all rows of their windows: from
-// there on a scan of a window costs less than a probe of the index for each row.
-const fewRows = 2_000
-
-// target is a result table that is written to, with the statements that do so. Only left
-// changes after newTarget, and it has a lock of its own, so a target may be used by
-// several goroutines at once.
-//
-// The texts are made once, when the flow is taken: their expansion would cost as
-// much as a small round, and equal texts are what a session's prepared statements
-// are found by.
-type target struct {
-	*resultTable
-	sql  struct{ whole, many, few, unseen, copy string }
-	left *leftOut
-}
-
-// newTarget makes the statements for a table.
-func newTarget(table *resultTable) *target {
-	t := &target{resultTable: table, left: &leftOut{}}
-	t.sql.whole, t.sql.many, t.sql.few = table.in.expand(queries.ResultWhole), table.in.expand(queries.ResultMany), table.in.expand(queries.ResultFew)
-	t.sql.unseen, t.sql.copy = table.in.expand(queries.ResultNew), table.in.expand(queries.ResultCopy)
-	return t
-}
-
-// statements is how to write the windows: texts and their arguments.
-func (t *target) statements(windows []progress.Window) ([]statement, error) {
-	// The windows of each kind are written by one statement, however many.
-	var whole, parts []progress.Window
-	for _, w := range windows {
-		if w.Complete {
-			whole = append(whole, w)
-		} else {
-			parts = append(parts, w)
-		}
-	}
-	var out []statement
-	if len(whole) > 0 {
-		args, _, err := t.writeArgs(whole)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, statement{t.sql.whole, append(args, t.staticArgs()...)})
-	}
-	if len(parts) > 0 {
-		args, rows, err := t.writeArgs(parts)
-		if err != nil {
-			return nil, err
-		}
-		sql := t.sql.many
-		if rows <= fewRows {
-			sql = t.sql.few
-		}
-		out = append(out, statement{sql, args})
-	}
-	return out, nil
-}
-
-// statement is a text with its arguments.
-type statement struct {
-	sql  string
-	args []any
-}
-
-// writeArgs is the arguments $1 to $7 of the statements that write windows, and
-// how many rows, present and gone, these are. Rows go as columns, each an array:
-// one array of composites would cost several times as much to send and to unnest.
-//
-// Each label column is two arguments, so there are 5 + 2 len(t.columns), and the numbers
-// of those behind $6 move (see columnsIn). Arrays of rows are equally long: the i-th of
-// each belongs to the i-th row. So are those of the rows that are gone. A number of a
-// window is 1 to len(windows).
-func (t *resultTable) writeArgs(windows []progress.Window) ([]any, int, error) {
-	var rows, gone int // to make the columns as long as they will be
-	for i := range windows {
-		rows, gone = rows+len(windows[i].Rows), gone+len(windows[i].Gone)
-	}
-	var (
-		starts, ends   = make([]time.Time, 0, len(windows)), make([]time.Time, 0, len(windows))
-		ofRow, ofGone  = make([]int32, 0, rows), make([]int32, 0, gone)
-		values         = make([]float64, 0, rows)
-		labels, absent = columnsOf(len(t.columns), rows), columnsOf(len(t.columns), gone)
-	)
-	for i := range windows {
-		w := &windows[i]
-		starts, ends = append(starts, time.UnixMilli(w.Start).UTC()), append(ends, time.UnixMilli(w.End).UTC())
-		for _, r := range w.Rows {
-			if err := t.addColumns(labels, r.Columns); err != nil {
-				return nil, 0, err
-			}
-			// A row says by number, from 1, which of the windows it is in.
-			ofRow, values = append(ofRow, int32(len(ends))), append(values, r.Value)
-		}
-		for _, columns := range w.Gone {
-			if err := t.addColumns(absent, columns); err != nil {
-				return nil, 0, err
-			}
-			ofGone = append(ofGone, int32(len(ends)))
-		}
-	}
-	args := []any{starts, ends, ofRow, values, ofGone}
-	for _, c := range labels {
-		args = append(args, c)
-	}
-	for _, c := range absent {
-		args = append(args, c)
-	}
-	return args, rows + gone, nil
-}
-
-// columnsOf makes n columns.
-func columnsOf(n, capacity int) [][]string {
-	out := make([][]string, n)
-	for i := range out {
-		out[i] = make([]string, 0, capacity)
-	}
-	return out
-}
-
-// addColumns adds the labels of one row to the columns.
-func (t *resultTable) addColumns(to [][]string, columns []string) error {
-	if err := t.checkColumns(columns); err != nil {
-		return err
-	}
-	for i, v := range columns {
-		to[i] = append(to[i], v)
-	}
-	return nil
-}
-
-// checkColumns refuses a row of another shape: the round was made for another
-// definition of the flow than the table.
-func (t *resultTable) checkColumns(columns []string) error {
-	if len(columns) != len(t.columns) {
-		return fmt.Errorf("a row for %s has %d label columns, want %d", t.ident(), len(columns), len(t.columns))
-	}
-	return nil
-}
-
-// badRoundError says that a round does not fit its table. It is that round's
-// fault alone, like an error of the server about its table.
-type badRoundError struct{ err error }
-
-func (e *badRoundError) Error() string { return e.err.Error() }
-func (e *badRoundError) Unwrap() error { return e.err }
 
 // write is one round on its way. Its flow is locked by the transaction that writes it.
 type write struct {
@@ -197,13 +22,13 @@ type write struct {
 func (w write) queue(batch *pgx.Batch, windows []progress.Window, rows *int64) error {
 	r := w.round
 	if len(windows) > 0 {
-		stmts, err := w.table.statements(windows)
+		stmts, err := w.table.Statements(windows)
 		if err != nil {
 			return err
 		}
 		for _, stmt := range stmts {
 			// Each statement answers how many rows it has changed.
-			batch.Queue(stmt.sql, stmt.args...).QueryRow(func(row pgx.Row) error {
+			batch.Queue(stmt.SQL, stmt.Args...).QueryRow(func(row pgx.Row) error {
 				var n int64
 				err := row.Scan(&n)
 				*rows += n

@@ -1,10 +1,10 @@
-package flowstore
+package resulttable
 
 import (
 	"strings"
 	"testing"
 
-	"laminar/sequence"
+	queries "laminar/queries/result"
 )
 
 // TestExpand spells every stand-in for every kind of table: with a column for
@@ -58,15 +58,12 @@ func TestExpand(t *testing.T) {
 // TestEveryStandInIsKnown: no statement about result tables is left with a
 // stand-in that was not understood.
 func TestEveryStandInIsKnown(t *testing.T) {
-	table := resultTable{in: columnsIn{table: "t", labels: []string{"a", "b"}, static: []string{"a"}}}
-	to := newTarget(&table)
-	clearing, _ := table.clear()
-	oldest, _ := table.oldest()
-	read, _ := table.read(sequence.Span{UpTo: 1})
-	for name, sql := range map[string]string{
-		"whole": to.sql.whole, "many": to.sql.many, "few": to.sql.few, "new": to.sql.unseen, "copy": to.sql.copy,
-		"clear": clearing, "oldest": oldest, "read": read,
+	table := Table{in: columnsIn{table: "t", labels: []string{"a", "b"}, static: []string{"a"}}}
+	for name, template := range map[string]string{
+		"whole": queries.ResultWhole, "many": queries.ResultMany, "few": queries.ResultFew, "new": queries.ResultNew, "copy": queries.ResultCopy,
+		"clear": queries.ResultClear, "oldest": queries.ResultOldest, "read": queries.ResultRead, "create": queries.ResultCreate,
 	} {
+		sql := table.in.expand(template)
 		if strings.Contains(sql, "label_columns") || strings.Contains(sql, "result_table") || strings.Contains(sql, "--") || !strings.Contains(sql, "t") {
 			t.Errorf("result_%s is left as\n%s", name, sql)
 		}

@@ -1,4 +1,4 @@
-package flowstore
+package resulttable
 
 import (
 	"regexp"
@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Statements about result tables are written in queries/flow for a table
+// Statements about result tables are written in queries/result for a table
 // result_table with one label column label_columns. Here they are made into
 // statements about a table with any number of them. What stands for what is the
-// documentation of package queries/flow; nothing else in a statement changes.
+// documentation of package queries/result; nothing else in a statement changes.
 //
 // For a table "flow"."f" with the columns env and job, of which env is static,
 //

@@ -1,4 +1,4 @@
-package flowstore
+package resulttable
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	queries "laminar/queries/flow"
+	queries "laminar/queries/result"
 	"laminar/sqlstore/pg"
 )
 
@@ -20,8 +20,8 @@ import (
 // exactly; what cannot stops the replacement, unless the caller lets it go.
 //
 // Before: the old flow is forgotten in the same transaction, so no round writes to its
-// table any more. After handOver: the old table is empty, or dropped.
-// After settle: the successor has what its predecessor had, less what is returned as
+// table any more. After HandOver: the old table is empty, or dropped.
+// After Settle: the successor has what its predecessor had, less what is returned as
 // lost. An error undoes all of it, the dropping as well.
 
 // belonging is one thing that people have given to a result table or made of it.
@@ -48,40 +48,40 @@ func (e *LostError) Hint() string {
 
 // belongings are what people have given to the table, for a successor. Their order is
 // one in which they can be made again: a view comes after those that it reads.
-func (t *resultTable) belongings(ctx context.Context, q pg.Querier, successor *resultTable) ([]belonging, error) {
-	rows, err := q.Query(ctx, queries.ResultBelongings, t.schema, t.name, successor.ident())
+func (t *Table) belongings(ctx context.Context, q pg.Querier, successor *Table) ([]belonging, error) {
+	rows, err := q.Query(ctx, queries.ResultBelongings, t.schema, t.name, successor.Ident())
 	if err != nil {
-		return nil, fmt.Errorf("look what belongs to %s: %w", t.ident(), err)
+		return nil, fmt.Errorf("look what belongs to %s: %w", t.Ident(), err)
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[belonging])
 	if err != nil {
-		return nil, fmt.Errorf("look what belongs to %s: %w", t.ident(), err)
+		return nil, fmt.Errorf("look what belongs to %s: %w", t.Ident(), err)
 	}
 	return found, nil
 }
 
 // sameAs reports whether rows of the other table fit into this one, which also has
 // its name: the label columns are the same, in the same order and of the same type. It
-// compares definitions. Whether the table is still as its definition says, ensure finds
+// compares definitions. Whether the table is still as its definition says, Ensure finds
 // out.
-func (t *resultTable) sameAs(other *resultTable) bool {
-	return t.ident() == other.ident() && strings.Join(t.in.labels, ",") == strings.Join(other.in.labels, ",") && t.perLabel == other.perLabel
+func (t *Table) sameAs(other *Table) bool {
+	return t.Ident() == other.Ident() && strings.Join(t.in.labels, ",") == strings.Join(other.in.labels, ",") && t.perLabel == other.perLabel
 }
 
-// inheritance is what a table that was dropped leaves to the one that takes its
+// Inheritance is what a table that was dropped leaves to the one that takes its
 // place.
-type inheritance struct {
-	old, successor *resultTable
+type Inheritance struct {
+	old, successor *Table
 	name           string      // of the successor's flow
 	all            []belonging // in the order in which they are made again
 }
 
-// handOver makes the table ready for its successor: empties it where the successor
+// HandOver makes the table ready for its successor: empties it where the successor
 // is the same, and returns nil; else drops it and returns what is to be made again.
-func (t *resultTable) handOver(ctx context.Context, q pg.Querier, successor *resultTable, name string) (*inheritance, error) {
-	if t.sameAs(successor) && successor.ensure(ctx, q, name) == nil {
-		if _, err := q.Exec(ctx, t.truncate()); err != nil {
-			return nil, t.explainDrop(err)
+func (t *Table) HandOver(ctx context.Context, q pg.Querier, successor *Table, name string) (*Inheritance, error) {
+	if t.sameAs(successor) && successor.Ensure(ctx, q, name) == nil {
+		if _, err := q.Exec(ctx, t.Truncate()); err != nil {
+			return nil, t.ExplainDrop(err)
 		}
 		return nil, nil
 	}
@@ -90,21 +90,24 @@ func (t *resultTable) handOver(ctx context.Context, q pg.Querier, successor *res
 		return nil, err
 	}
 	// Nothing goes unseen: what depends on the table is among the belongings.
-	if _, err := q.Exec(ctx, t.drop()+" cascade"); err != nil {
-		return nil, t.explainDrop(err)
+	if _, err := q.Exec(ctx, t.Drop()+" cascade"); err != nil {
+		return nil, t.ExplainDrop(err)
 	}
-	return &inheritance{old: t, successor: successor, name: name, all: all}, nil
+	return &Inheritance{old: t, successor: successor, name: name, all: all}, nil
 }
 
-// settle makes the successor and all that is left to it. It returns what could not
+// Flow is the title of the flow whose table takes the place of the old one.
+func (l *Inheritance) Flow() string { return l.successor.title }
+
+// Settle makes the successor and all that is left to it. It returns what could not
 // be made again; if there is any and cascade does not allow it, that is a LostError.
 // All of it is tried before anything is refused, so people are told of every loss at
 // once.
-func (l *inheritance) settle(ctx context.Context, q pg.Querier, cascade bool) (lost []string, err error) {
+func (l *Inheritance) Settle(ctx context.Context, q pg.Querier, cascade bool) (lost []string, err error) {
 	if len(l.all) == 0 {
 		return nil, nil // the flownode that takes the flow first makes the table
 	}
-	if err := l.successor.ensure(ctx, q, l.name); err != nil {
+	if err := l.successor.Ensure(ctx, q, l.name); err != nil {
 		return nil, err
 	}
 	if err := l.successor.revokeDefaults(ctx, q); err != nil {
@@ -116,7 +119,7 @@ func (l *inheritance) settle(ctx context.Context, q pg.Querier, cascade bool) (l
 		}
 	}
 	if len(lost) > 0 && !cascade {
-		return nil, &LostError{Table: l.old.ident(), Lost: lost}
+		return nil, &LostError{Table: l.old.Ident(), Lost: lost}
 	}
 	return lost, nil
 }
@@ -146,18 +149,18 @@ func restore(ctx context.Context, session pg.Querier, b belonging) error {
 // revokeDefaults takes back what default privileges gave a table that was just made
 // in the place of another: only what that one had is to hold. It comes before the
 // grants are made again, or it would take those back, too.
-func (t *resultTable) revokeDefaults(ctx context.Context, q pg.Querier) error {
+func (t *Table) revokeDefaults(ctx context.Context, q pg.Querier) error {
 	rows, err := q.Query(ctx, queries.ResultGrantees, t.schema, t.name)
 	if err != nil {
-		return fmt.Errorf("look who may use %s: %w", t.ident(), err)
+		return fmt.Errorf("look who may use %s: %w", t.Ident(), err)
 	}
 	roles, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return fmt.Errorf("look who may use %s: %w", t.ident(), err)
+		return fmt.Errorf("look who may use %s: %w", t.Ident(), err)
 	}
 	for _, role := range roles {
-		if _, err := q.Exec(ctx, "revoke all on table "+t.ident()+" from "+role); err != nil {
-			return fmt.Errorf("take back default privileges on %s: %w", t.ident(), err)
+		if _, err := q.Exec(ctx, "revoke all on table "+t.Ident()+" from "+role); err != nil {
+			return fmt.Errorf("take back default privileges on %s: %w", t.Ident(), err)
 		}
 	}
 	return nil

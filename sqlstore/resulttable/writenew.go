@@ -1,4 +1,4 @@
-package flowstore
+package resulttable
 
 import (
 	"context"
@@ -21,7 +21,7 @@ import (
 // whether the window is new, and writing it by COPY if it is.
 const copyAtLeast = 256
 
-// writeNew writes those windows by COPY that have many rows and, so far, none
+// WriteNew writes those windows by COPY that have many rows and, so far, none
 // in the table; it returns the other windows and how many rows it wrote. That is
 // what a flow's windows are when they are first closed, backfilled or refilled.
 //
@@ -32,7 +32,7 @@ const copyAtLeast = 256
 // In the order of the primary key PostgreSQL appends to the index. With two
 // labels a row takes 2.5 microseconds, of which half is the index, against 7 by
 // INSERT with ON CONFLICT (PostgreSQL 15, 2 busy cores).
-func writeNew(ctx context.Context, db *pg.DB, tx pgx.Tx, t *target, windows []progress.Window) (rest []progress.Window, rows int64, err error) {
+func (t *Target) WriteNew(ctx context.Context, db *pg.DB, tx pgx.Tx, windows []progress.Window) (rest []progress.Window, rows int64, err error) {
 	// A window of few rows is not worth a look and a COPY.
 	var ends []time.Time
 	for i := range windows {
@@ -64,7 +64,7 @@ func writeNew(ctx context.Context, db *pg.DB, tx pgx.Tx, t *target, windows []pr
 		}
 		for _, r := range w.Rows {
 			if err := t.checkColumns(r.Columns); err != nil {
-				return nil, 0, &badRoundError{err}
+				return nil, 0, &ShapeError{err}
 			}
 		}
 		src.add(w)

@@ -1,4 +1,4 @@
-package flowstore
+package resulttable
 
 import (
 	"context"
@@ -6,29 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	queries "laminar/queries/flow"
+	queries "laminar/queries/result"
 
 	"laminar/flownode/flowdef"
-	"laminar/sequence"
 	"laminar/sqlstore/pg"
 )
 
 // A flow's table: how it is named, made, checked, emptied and dropped.
-// Before: a definition, and perhaps a table. After ensure: the table is there, has the
+// Before: a definition, and perhaps a table. After Ensure: the table is there, has the
 // columns that rows of the flow need, and carries Laminar's mark.
 //
 // The definition says what the table must be, and PostgreSQL's catalogue what it is.
 // They are compared whenever a flow is taken, and when a write fails, but not with each
 // round: that would cost a trip each time, and the write fails anyway where they differ.
 
-// resultTable is the table a flow writes to, as its definition describes it; the
+// Table is the table a flow writes to, as its definition describes it; the
 // table need not exist. Names that people chose get into SQL only here and in
 // columnsIn, always quoted.
-type resultTable struct {
+type Table struct {
 	schema, name string
 	columns      []string // label columns, in the order of progress.Row.Columns
 	perLabel     bool     // a text column per label, or one jsonb column
@@ -39,20 +37,20 @@ type resultTable struct {
 	in columnsIn // the same names quoted, for the templates of statements
 }
 
-// newResultTable is the table of a flow. It need not be there.
-func newResultTable(schema string, def flowdef.Flow) *resultTable {
+// New is the table of a flow. It need not be there.
+func New(schema string, def flowdef.Flow) *Table {
 	layout := flowdef.NewLayout(def)
-	t := &resultTable{schema: schema, name: def.Table, columns: layout.Names, perLabel: layout.PerLabel, title: def.Title()}
+	t := &Table{schema: schema, name: def.Table, columns: layout.Names, perLabel: layout.PerLabel, title: def.Title()}
 	t.staticNames, t.static = layout.Static()
 	if !t.perLabel && len(def.StaticLabels) > 0 {
 		t.staticNames, t.static = []string{flowdef.LabelsColumn}, []string{layout.StaticJSON()}
 	}
-	t.in = columnsIn{table: t.ident(), labels: quoteNames(t.columns), static: quoteNames(t.staticNames), json: !t.perLabel}
+	t.in = columnsIn{table: t.Ident(), labels: quoteNames(t.columns), static: quoteNames(t.staticNames), json: !t.perLabel}
 	return t
 }
 
-// ident is the table's full name, quoted.
-func (t *resultTable) ident() string { return pgx.Identifier{t.schema, t.name}.Sanitize() }
+// Ident is the table's full name, quoted.
+func (t *Table) Ident() string { return pgx.Identifier{t.schema, t.name}.Sanitize() }
 
 // A table with a column for each label, of a flow with the static label env:
 //
@@ -71,9 +69,9 @@ func (t *resultTable) ident() string { return pgx.Identifier{t.schema, t.name}.S
 // not Laminar's and is left alone.
 const tableMark = "Laminar flow "
 
-// ensure makes the table if it is not there, in the transaction of q, and refuses one that is
+// Ensure makes the table if it is not there, in the transaction of q, and refuses one that is
 // there but was not made by Laminar or has other columns.
-func (t *resultTable) ensure(ctx context.Context, q pg.Querier, flow string) error {
+func (t *Table) Ensure(ctx context.Context, q pg.Querier, flow string) error {
 	// One look at PostgreSQL's catalogue: is there such a table, what does its comment
 	// say, and which columns has it, as "name type" in their order.
 	var (
@@ -83,15 +81,15 @@ func (t *resultTable) ensure(ctx context.Context, q pg.Querier, flow string) err
 		unset  []string
 	)
 	if err := q.QueryRow(ctx, queries.ResultTable, t.schema, t.name).Scan(&exists, &mark, &found, &unset); err != nil {
-		return fmt.Errorf("look for result table %s: %w", t.ident(), err)
+		return fmt.Errorf("look for result table %s: %w", t.Ident(), err)
 	}
 	if !exists {
 		for _, stmt := range []string{
 			t.in.expand(queries.ResultCreate),
-			"comment on table " + t.ident() + " is " + pg.QuoteText(tableMark+flow),
+			"comment on table " + t.Ident() + " is " + pg.QuoteText(tableMark+flow),
 		} {
 			if _, err := q.Exec(ctx, stmt); err != nil {
-				return fmt.Errorf("create result table %s: %w", t.ident(), err)
+				return fmt.Errorf("create result table %s: %w", t.Ident(), err)
 			}
 		}
 		return nil
@@ -99,7 +97,7 @@ func (t *resultTable) ensure(ctx context.Context, q pg.Querier, flow string) err
 	// What is not ours is not touched, not even if its columns fit.
 	switch {
 	case !strings.HasPrefix(mark, tableMark):
-		return pg.WithHint(fmt.Errorf("table %s exists and was not made by Laminar", t.ident()),
+		return pg.WithHint(fmt.Errorf("table %s exists and was not made by Laminar", t.Ident()),
 			"give flow %s another table (`table:`), or rename or drop that one", t.title)
 	}
 	return t.checkShape(found, unset)
@@ -112,7 +110,7 @@ func (t *resultTable) ensure(ctx context.Context, q pg.Querier, flow string) err
 // found is "name type" of each column; mustGive names those that are not null and have
 // no default. The hint offers to alter the table only where that mends every fault; a
 // column that is missing has lost its values, so the table is to be made again.
-func (t *resultTable) checkShape(found, mustGive []string) error {
+func (t *Table) checkShape(found, mustGive []string) error {
 	needed := map[string]string{
 		"window_start": "timestamp with time zone", "window_end": "timestamp with time zone", "value": "double precision",
 	}
@@ -147,34 +145,34 @@ func (t *resultTable) checkShape(found, mustGive []string) error {
 		}
 	}
 	if len(faults) > 0 {
-		again := fmt.Sprintf("laminar psql -c 'drop table %s', which is made again, and `laminar refill %s`, which fills it again", t.ident(), t.title)
+		again := fmt.Sprintf("laminar psql -c 'drop table %s', which is made again, and `laminar refill %s`, which fills it again", t.Ident(), t.title)
 		if len(mend) == len(faults) {
 			again = fmt.Sprintf("laminar psql -c 'alter table %s %s', and `laminar refill %s` for what was stored meanwhile; or %s",
-				t.ident(), strings.Join(mend, ", "), t.title, again)
+				t.Ident(), strings.Join(mend, ", "), t.title, again)
 		}
-		return pg.WithHint(fmt.Errorf("the table of flow %s has been changed: %s %s", t.title, t.ident(), strings.Join(faults, " and ")), "%s", again)
+		return pg.WithHint(fmt.Errorf("the table of flow %s has been changed: %s %s", t.title, t.Ident(), strings.Join(faults, " and ")), "%s", again)
 	}
 	for _, c := range mustGive {
 		if _, ours := needed[c]; !ours {
 			column := pgx.Identifier{c}.Sanitize()
-			return pg.WithHint(fmt.Errorf("the table of flow %s has been changed: column %s of %s must not be null and has no default", t.title, column, t.ident()),
-				"laminar psql -c 'alter table %s alter column %s drop not null', or give it a default", t.ident(), column)
+			return pg.WithHint(fmt.Errorf("the table of flow %s has been changed: column %s of %s must not be null and has no default", t.title, column, t.Ident()),
+				"laminar psql -c 'alter table %s alter column %s drop not null', or give it a default", t.Ident(), column)
 		}
 	}
 	return nil
 }
 
-// explain says why rows could not be written, once what was tried is undone: what
+// Explain says why rows could not be written, once what was tried is undone: what
 // is wrong with the table says more than the server's words about a statement. It never
 // returns nil. tx must be able to read: an error in it would hide the cause.
-func (t *resultTable) explain(ctx context.Context, tx pg.Querier, cause error) error {
-	err := fmt.Errorf("write results to %s: %w", t.ident(), pg.Interpret(cause))
+func (t *Table) Explain(ctx context.Context, tx pg.Querier, cause error) error {
+	err := fmt.Errorf("write results to %s: %w", t.Ident(), pg.Interpret(cause))
 	if pg.NoRights(cause) {
 		return pg.WithHint(err, "as the owner of the table: grant all on %s to Laminar's role, and if row level security was meant for others: alter table %s no force row level security",
-			t.ident(), t.ident())
+			t.Ident(), t.Ident())
 	}
 	if pg.LockTimedOut(cause) {
-		using := strings.Join(holders(ctx, tx, t.ident()), "; ")
+		using := strings.Join(pg.LockHolders(ctx, tx, t.Ident()), "; ")
 		return pg.WithHint(fmt.Errorf("%w; in use by: %s", err, using), "wait for it to end, or select pg_terminate_backend(PID)")
 	}
 	if !pg.Answered(cause) {
@@ -197,30 +195,30 @@ func (t *resultTable) explain(ctx context.Context, tx pg.Querier, cause error) e
 	return err
 }
 
-// drop is the statement that drops the table; ensure or owned must have seen
+// Drop is the statement that drops the table; Ensure or Owned must have seen
 // that it is Laminar's.
-func (t *resultTable) drop() string { return "drop table if exists " + t.ident() }
+func (t *Table) Drop() string { return "drop table if exists " + t.Ident() }
 
-// truncate is the statement that empties the table; it keeps all else.
-func (t *resultTable) truncate() string { return "truncate table " + t.ident() }
+// Truncate is the statement that empties the table; it keeps all else.
+func (t *Table) Truncate() string { return "truncate table " + t.Ident() }
 
-// explainDrop says why the table could not be dropped or emptied.
-func (t *resultTable) explainDrop(err error) error {
+// ExplainDrop says why the table could not be dropped or emptied.
+func (t *Table) ExplainDrop(err error) error {
 	// The snapshot's short limit on waiting holds here, too: a drop must not
 	// hold up every round while a long query reads a table.
 	if pg.LockTimedOut(err) {
-		return pg.WithHint(fmt.Errorf("drop the results in %s: the table is in use: %w", t.ident(), err), "again when no query reads it")
+		return pg.WithHint(fmt.Errorf("drop the results in %s: the table is in use: %w", t.Ident(), err), "again when no query reads it")
 	}
 	if using := pg.Dependents(err); using != "" {
-		return pg.WithHint(fmt.Errorf("drop the results in %s, which others use: %s", t.ident(), strings.ReplaceAll(using, "\n", "; ")),
+		return pg.WithHint(fmt.Errorf("drop the results in %s, which others use: %s", t.Ident(), strings.ReplaceAll(using, "\n", "; ")),
 			"drop what uses the table, and make it again afterwards; pg_get_viewdef shows a view's definition")
 	}
-	return fmt.Errorf("drop the results in %s: %w", t.ident(), err)
+	return fmt.Errorf("drop the results in %s: %w", t.Ident(), err)
 }
 
-// owned reports whether the table exists and was made by Laminar. Only such a table is
+// Owned reports whether the table exists and was made by Laminar. Only such a table is
 // emptied or dropped, whatever a definition names.
-func (t *resultTable) owned(ctx context.Context, q pg.Querier) (bool, error) {
+func (t *Table) Owned(ctx context.Context, q pg.Querier) (bool, error) {
 	var (
 		exists bool
 		mark   string
@@ -228,30 +226,19 @@ func (t *resultTable) owned(ctx context.Context, q pg.Querier) (bool, error) {
 		unset  []string
 	)
 	if err := q.QueryRow(ctx, queries.ResultTable, t.schema, t.name).Scan(&exists, &mark, &found, &unset); err != nil {
-		return false, fmt.Errorf("look for result table %s: %w", t.ident(), err)
+		return false, fmt.Errorf("look for result table %s: %w", t.Ident(), err)
 	}
 	return exists && strings.HasPrefix(mark, tableMark), nil
 }
 
-// clear is the statement that deletes the flow's own rows, with its arguments.
-func (t *resultTable) clear() (string, []any) {
+// Clear is the statement that deletes the flow's own rows, with its arguments.
+func (t *Table) Clear() (string, []any) {
 	return t.in.expand(queries.ResultClear), t.staticArgs()
-}
-
-// oldest is the query for the end of the flow's oldest window, ms; -1 for none.
-func (t *resultTable) oldest() (string, []any) {
-	return t.in.expand(queries.ResultOldest), t.staticArgs()
-}
-
-// read is the query for the flow's rows of windows that end in the span:
-// start and end (ms), value, label columns.
-func (t *resultTable) read(ends sequence.Span) (string, []any) {
-	return t.in.expand(queries.ResultRead), append([]any{time.UnixMilli(ends.After).UTC(), time.UnixMilli(ends.UpTo).UTC()}, t.staticArgs()...)
 }
 
 // staticArgs are the values of the static labels, by which a statement tells the
 // flow's rows from others'.
-func (t *resultTable) staticArgs() []any {
+func (t *Table) staticArgs() []any {
 	out := make([]any, len(t.static))
 	for i, v := range t.static {
 		out[i] = v
@@ -259,10 +246,10 @@ func (t *resultTable) staticArgs() []any {
 	return out
 }
 
-// ownColumns is what only this flow's rows have in the table, as a JSON object
+// OwnColumns is what only this flow's rows have in the table, as a JSON object
 // of columns: text for label columns, an object for what the one labels column
 // contains. "{}" when all rows are the flow's.
-func (t *resultTable) ownColumns() (string, error) {
+func (t *Table) OwnColumns() (string, error) {
 	// The function flow_windows makes conditions of it, by the kind of each value.
 	own := make(map[string]any, len(t.staticNames))
 	for i, c := range t.staticNames {

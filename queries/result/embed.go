@@ -1,0 +1,51 @@
+// Package result holds the statements about result tables; see package queries for
+// what a file tells.
+//
+// In statements about result tables, result_table stands for the table that is
+// meant and label_columns for its label columns, of which there may be any
+// number:
+//
+//	, n.label_columns                           the columns, each after a comma
+//	, unnest($6::text[])::text as label_columns their values, each an array parameter
+//	and r.label_columns = $8::text              the flow's static labels, by which its
+//	                                            rows are told from other flows' rows
+//
+// result_create.sql as it stands makes a table with one label column, on which
+// these statements can be tried in psql as they are.
+package result
+
+import _ "embed" // the variables below hold the files' texts
+
+// Result tables.
+var (
+	//go:embed result_table.sql
+	ResultTable string
+	//go:embed result_create.sql
+	ResultCreate string
+	//go:embed result_belongings.sql
+	ResultBelongings string
+	//go:embed result_grantees.sql
+	ResultGrantees string
+	//go:embed result_clear.sql
+	ResultClear string
+	//go:embed result_oldest.sql
+	ResultOldest string
+	//go:embed result_read.sql
+	ResultRead string
+	//go:embed results_latest.sql
+	ResultsLatest string
+)
+
+// Writing results.
+var (
+	//go:embed result_whole.sql
+	ResultWhole string
+	//go:embed result_many.sql
+	ResultMany string
+	//go:embed result_few.sql
+	ResultFew string
+	//go:embed result_new.sql
+	ResultNew string
+	//go:embed result_copy.sql
+	ResultCopy string
+)

@@ -1,0 +1,59 @@
+package resulttable
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	queries "laminar/queries/result"
+	"laminar/sequence"
+	"laminar/sqlstore/pg"
+)
+
+// Oldest is the end of the flow's oldest window, ms; sequence.NoTime when it has none.
+// It reads the primary key from its beginning. Errors are the driver's.
+func (t *Table) Oldest(ctx context.Context, q pg.Querier) (int64, error) {
+	end := sequence.NoTime // which is what the query gives for none
+	err := q.QueryRow(ctx, t.in.expand(queries.ResultOldest), t.staticArgs()...).Scan(&end)
+	return end, err
+}
+
+// Read is the flow's rows of windows that end in the span, oldest window first, rows that
+// share start and end in one Window. Rows of other flows in the table are left out, as
+// they are when it is written to. Errors are the driver's.
+func (t *Table) Read(ctx context.Context, q pg.Querier, ends sequence.Span) ([]progress.Window, error) {
+	args := append([]any{time.UnixMilli(ends.After).UTC(), time.UnixMilli(ends.UpTo).UTC()}, t.staticArgs()...)
+	rows, err := q.Query(ctx, t.in.expand(queries.ResultRead), args...)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		out        []progress.Window
+		start, end int64
+		value      float64
+		columns    []string
+	)
+	_, err = pgx.ForEachRow(rows, []any{&start, &end, &value, &columns}, func() error {
+		if !t.perLabel {
+			// As flowdef spells a label set, and not as PostgreSQL does.
+			columns[0] = flowdef.GroupKey(flowdef.GroupKeyLabels(columns[0]))
+		}
+		// Rows come by window, so a window's rows follow each other.
+		if n := len(out); n == 0 || out[n-1].Start != start || out[n-1].End != end {
+			out = append(out, progress.Window{Start: start, End: end})
+		}
+		w := &out[len(out)-1]
+		w.Rows = append(w.Rows, progress.Row{Columns: append([]string(nil), columns...), Value: value})
+		return nil
+	})
+	return out, err
+}
+
+// LatestOf is the query for the newest rows of the table of that name (quoted), whatever
+// its columns are; $1 is how many.
+func LatestOf(ident string) string {
+	return (&columnsIn{table: ident}).expand(queries.ResultsLatest)
+}
