@@ -41,20 +41,24 @@ func Floats(vec Vector) (floats Vector, histograms int) {
 	return floats, len(vec) - len(floats)
 }
 
+// queryParser is the engine's.
+var queryParser = parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
+
+// defaultStep is that of subqueries without one, ms.
+const defaultStep = int64(time.Minute / time.Millisecond)
+
 // New returns an engine that is ready for use; it holds nothing that must be
 // closed. Its lookback is flowdef.DefaultLookback.
 func New() *Engine {
 	return &Engine{
 		lookback: time.Duration(flowdef.DefaultLookback) * time.Millisecond,
 		engine: promql.NewEngine(promql.EngineOpts{
-			MaxSamples:           math.MaxInt,
-			Timeout:              365 * 24 * time.Hour, // the caller's context decides
-			EnableAtModifier:     true,
-			EnableNegativeOffset: true,
-			Parser:               parser.NewParser(parser.Options{EnableExperimentalFunctions: true}),
-			NoStepSubqueryIntervalFn: func(int64) int64 {
-				return int64(time.Minute / time.Millisecond)
-			},
+			MaxSamples:               math.MaxInt,
+			Timeout:                  365 * 24 * time.Hour, // the caller's context decides
+			EnableAtModifier:         true,
+			EnableNegativeOffset:     true,
+			Parser:                   queryParser,
+			NoStepSubqueryIntervalFn: func(int64) int64 { return defaultStep },
 		}),
 	}
 }
@@ -66,15 +70,28 @@ func (e *Engine) WithLookback(ms int64) *Engine {
 }
 
 // options are the settings of one query that differ between flows.
-// options are the settings of one query that differ between flows.
 func (e *Engine) options() promql.QueryOpts {
 	return promql.NewPrometheusQueryOpts(false, e.lookback)
 }
 
 // instant evaluates an expression at one time, ms since the epoch. Warnings of
-// the engine are dropped; what it refuses is an error.
+// the engine are dropped; what it refuses is an error. The order in which from has
+// its series does not matter (orderedQuery).
 func (e *Engine) instant(ctx context.Context, from storage.Queryable, expr string, t int64) (Vector, error) {
-	q, err := e.engine.NewInstantQuery(ctx, from, e.options(), expr, time.UnixMilli(t))
+	ordered, err := newOrderedQuery(expr)
+	if err != nil {
+		return nil, err
+	}
+	if len(ordered.subqueries) > 0 {
+		all := stepped{Queryable: from, series: make([][]promql.Series, len(ordered.subqueries))}
+		for i, n := range ordered.subqueries {
+			if all.series[i], err = e.steps(ctx, from, n, t); err != nil {
+				return nil, err
+			}
+		}
+		from = all
+	}
+	q, err := e.engine.NewInstantQuery(ctx, from, e.options(), ordered.text, time.UnixMilli(t))
 	if err != nil {
 		return nil, err
 	}

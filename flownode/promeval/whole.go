@@ -39,8 +39,9 @@ func (e *Engine) Whole(ctx context.Context, expr string, samples Samples, t int6
 
 // WholeRange evaluates an expression at start, start+step, ... up to end (ms
 // since the epoch), in one pass over the samples. That is much faster than as
-// many calls of Whole. The result has one vector for each of these times. An
-// error at one of them fails all.
+// many calls of Whole, unless the order of series matters (OrderMatters): the engine
+// leaves that to chance in a range. The result has one vector for each of these
+// times. An error at one of them fails all.
 func (e *Engine) WholeRange(ctx context.Context, expr string, samples Samples, start, end, step int64) ([]Vector, error) {
 	out, err := e.wholeRange(ctx, expr, samples, start, end, step)
 	if err != nil {
@@ -52,6 +53,17 @@ func (e *Engine) WholeRange(ctx context.Context, expr string, samples Samples, s
 func (e *Engine) wholeRange(ctx context.Context, expr string, samples Samples, start, end, step int64) ([]Vector, error) {
 	if step <= 0 || end < start {
 		return nil, fmt.Errorf("there are no times with step %d", step)
+	}
+	if mayOrderMatter(expr) {
+		out := make([]Vector, 0, (end-start)/step+1)
+		for t := start; t <= end; t += step {
+			vec, err := e.instant(ctx, samples, expr, t)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, vec)
+		}
+		return out, nil
 	}
 	q, err := e.engine.NewRangeQuery(ctx, samples, e.options(), expr,
 		time.UnixMilli(start), time.UnixMilli(end), time.Duration(step)*time.Millisecond)
@@ -106,8 +118,6 @@ func (q samplesQuerier) Select(_ context.Context, sorted bool, _ *storage.Select
 	return set
 }
 
-// matches reports whether a label set satisfies all matchers. A missing label is
-// the empty string, as everywhere in PromQL.
 // matches reports whether a label set satisfies all matchers. A missing label is
 // the empty string, as everywhere in PromQL.
 func matches(lset labels.Labels, ms []*labels.Matcher) bool {

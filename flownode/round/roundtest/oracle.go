@@ -140,6 +140,8 @@ flows:
   - {name: instant, promql: 'sum by (job) (temperature)', every: 1m}
   - {name: instant_short, promql: 'sum by (job) (temperature offset 1m)', every: 1m, lookback: 90s}
   - {name: topmost, promql: 'topk(2, temperature)', every: 1m, lookback: 100s, emit: close}
+  - {name: tied, promql: 'topk by (job) (1, max by (job, n) (temperature >= bool 0))', every: 1m}
+  - {name: tied_join, promql: 'sum by (job, n) (requests_total) * on (job, n) bottomk by (job) (1, count by (job, n) (count_over_time(temperature[3m]) >= bool 0))', every: 1m}
   - {name: spread, promql: 'stddev by (job) (requests_total) + stdvar by (job) (requests_total)', every: 1m}
   - {name: gauge_delta, promql: 'max(delta(temperature[10m])) - scalar(count(requests_total))', every: 5m}
   - {name: avgs, promql: 'avg by (job) (avg_over_time(errors_total[100s]))', every: 40s}
