@@ -57,7 +57,7 @@
 //	another owner (fenced)     the flow is loaded again, at a higher epoch
 //	the leader ends            it gives up its lease; another node takes the flows
 //	                           at a higher epoch
-//	the leader dies            the same, when its session is gone for 2 s
+//	the leader dies            the same, when its session is gone for 250 ms
 //	the leader stands still    the same, when its lease has run out, after 10 s by
 //	                           the database's clock; it ends its rounds after 7 s,
 //	                           or when it goes on: until then the fence tells (I4)

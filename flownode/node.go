@@ -249,6 +249,8 @@ func (n *Node) lead(ctx context.Context, beat func()) {
 			return
 		case <-ticker.C:
 			beat()
+		case <-n.cfg.Elector.Lost():
+			beat()
 		case <-n.look:
 		}
 	}

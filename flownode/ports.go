@@ -66,8 +66,12 @@ type Elector interface {
 	// differ. On an error nothing is known of either.
 	//
 	// No other flownode leads before 10 s after a Beat that has returned the term
-	// began, by the database's clock.
+	// began, by the database's clock, unless the connection broke (Lost).
 	Beat(ctx context.Context) (term int64, err error)
+
+	// Lost holds a token when another flownode may come to lead soon, unless Beat is
+	// called at once: the connection in which leadership was last renewed broke.
+	Lost() <-chan struct{}
 
 	// Leave gives up leadership: this flownode ends.
 	Leave(ctx context.Context)

@@ -33,6 +33,8 @@ func (e *scriptedElector) Beat(ctx context.Context) (int64, error) {
 
 func (e *scriptedElector) Leave(context.Context) {}
 
+func (e *scriptedElector) Lost() <-chan struct{} { return nil }
+
 // TestTermEnds: a node leads while beats give its term. It stops by itself 7 s after
 // the last one that did, whether beats fail or hang, and at once when the term is
 // another's.

@@ -1,7 +1,8 @@
 -- lease_take: takes lease $1 for owner $2, that people know as $3, unless another one
--- has it: see lease_look, whose $3 and $4 are $4 and $5 here. Of several that try at
--- once the row's lock lets one through, and the others find it renewed. Returns the
--- term; no row when another one has the lease.
+-- has it: see lease_look, whose $3 is $4 here. The session $5 that began at $6 was seen
+-- to be gone, so what it renewed last counts as free. Of several that try at once the
+-- row's lock lets one through, and the others find it renewed. Returns the term; no row
+-- when another one has the lease.
 insert into lease as l (purpose, owner, holder, term, pid, session_at, taken_at, renewed_at)
 select $1, $2::uuid, $3, 1, pid, backend_start, clock_timestamp(), clock_timestamp()
 from pg_stat_activity
@@ -12,7 +13,5 @@ set owner = excluded.owner, holder = excluded.holder, term = l.term + 1, pid = e
 where l.owner is null or l.owner = excluded.owner
    or l.renewed_at <= clock_timestamp() - $4::bigint * interval '1 millisecond'
    or l.renewed_at > clock_timestamp() + $4::bigint * interval '1 millisecond'
-   or l.renewed_at <= clock_timestamp() - $5::bigint * interval '1 millisecond'
-      and not exists (select from pg_stat_activity a
-                      where a.pid = l.pid and (a.backend_start is null or a.backend_start = l.session_at))
+   or l.pid = $5 and l.session_at = $6::timestamptz
 returning term

@@ -74,6 +74,10 @@ func (m *Member) Beat(ctx context.Context) (term int64, err error) {
 	return term, nil
 }
 
+// Lost holds a token when the session has ended in which this flownode renewed its
+// leadership: it should beat at once.
+func (m *Member) Lost() <-chan struct{} { return m.lease.Lost() }
+
 // seen puts this flownode on the list, or renews the time at which it was seen. It uses
 // the session of the lease: a flownode that cannot give a sign of life cannot renew its
 // leadership either.
@@ -120,8 +124,8 @@ func (m *Member) tell(term int64, by pg.Holder) {
 func (m *Member) Leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), memberTimeout)
 	defer cancel()
-	if m.known != nil && !m.known.IsClosed() {
-		_, _ = m.known.Exec(ctx, queries.FlownodeLeave, m.lease.Owner())
+	if conn := m.lease.Opened(); conn != nil && conn == m.known {
+		_, _ = conn.Exec(ctx, queries.FlownodeLeave, m.lease.Owner())
 	}
 	m.lease.Close()
 	m.known = nil

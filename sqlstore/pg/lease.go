@@ -38,9 +38,15 @@ const (
 	// the database's clock. It is longer than LeaseTrust, so that a holder that is cut
 	// off stops before another one begins.
 	leaseTime = 10 * time.Second
-	// leaseGone is the same when the session that renewed the lease is gone: time
-	// for a holder whose connection broke to renew it in a new one.
-	leaseGone = 2 * time.Second
+	// leaseGone is how long another process must have seen that the session that
+	// renewed the lease is gone before it takes it. A holder that was killed has no
+	// use of it. One that only lost the session renews the lease in a new one
+	// meanwhile: it learns of the loss at once (leaseWatch).
+	leaseGone = 250 * time.Millisecond
+	// leaseRestart is how long after a renewal no other process takes the lease
+	// because the session is gone, if the server was restarted since. That ended all
+	// sessions, and the holder may not have found the server again yet.
+	leaseRestart = 2 * time.Second
 	// leaseTimeout bounds a look, a renewal and a taking. Two fit into LeaseTrust.
 	leaseTimeout = 3 * time.Second
 	// leaseLockTimeout is how long the server waits for a lock on the lease.
@@ -65,11 +71,23 @@ type Lease struct {
 	conn    *pgx.Conn // nil while there is none
 	term    int64     // 0 while it is not known to be held
 	waits   bool      // as NoteWaiting said last
+
+	watch *leaseWatch   // of conn, while the lease is held and conn is not in use
+	lost  chan struct{} // holds one token: a watch saw the session end
+	gone  goneSession   // what another owner's session was last seen to be
+}
+
+// goneSession is a session that renewed a lease and has ended. Sessions are told apart
+// by when they began: the server uses process ids again.
+type goneSession struct {
+	pid   int32
+	began time.Time
+	seen  time.Time // when this process first saw that it is gone; zero while it is not
 }
 
 // NewLease makes an owner for a lease, who has not taken it.
 func (db *DB) NewLease(purpose string) *Lease {
-	l := &Lease{db: db, purpose: purpose}
+	l := &Lease{db: db, purpose: purpose, lost: make(chan struct{}, 1)}
 	_, _ = rand.Read(l.owner[:])                                        // never fails
 	l.owner[6], l.owner[8] = l.owner[6]&0x0f|0x40, l.owner[8]&0x3f|0x80 // as a random UUID is written
 	return l
@@ -78,9 +96,14 @@ func (db *DB) NewLease(purpose string) *Lease {
 // Owner tells this owner from all others.
 func (l *Lease) Owner() [16]byte { return l.owner }
 
+// Lost holds a token when the session has ended in which the lease was last renewed.
+// The holder should call Hold at once, since others may take the lease soon (leaseGone).
+func (l *Lease) Lost() <-chan struct{} { return l.lost }
+
 // Hold renews the lease, or takes it if it is free. It returns the term, which is
 // another one each time that the lease is taken, or 0 and who has the lease. An error
-// says that neither is known.
+// says that neither is known. When the holder's session is gone, Hold waits for
+// leaseGone whether the holder renews the lease in another one.
 func (l *Lease) Hold(ctx context.Context) (term int64, by Holder, err error) {
 	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
@@ -90,6 +113,9 @@ func (l *Lease) Hold(ctx context.Context) (term int64, by Holder, err error) {
 	}
 	if err != nil {
 		return 0, by, fmt.Errorf("lease %s: %w", l.purpose, Interpret(err))
+	}
+	if term != 0 {
+		l.watch = watchSession(l.conn, l.lost)
 	}
 	return term, by, nil
 }
@@ -111,24 +137,51 @@ func (l *Lease) hold(ctx context.Context) (int64, Holder, error) {
 	}
 	// Looking comes first, because taking locks the row, which its holder renews.
 	by, free, err := l.look(ctx, conn)
+	if wait, ok := l.untilGone(); err == nil && !free && ok {
+		if err := Sleep(ctx, wait); err != nil {
+			return 0, by, err
+		}
+		by, free, err = l.look(ctx, conn)
+		wait, ok = l.untilGone()
+		free = free || ok && wait <= 0
+	}
 	if err != nil || !free {
 		return 0, by, err
 	}
-	err = conn.QueryRow(ctx, queries.LeaseTake, l.purpose, l.owner, Process(), leaseTime.Milliseconds(), leaseGone.Milliseconds()).Scan(&l.term)
+	err = conn.QueryRow(ctx, queries.LeaseTake, l.purpose, l.owner, Process(), leaseTime.Milliseconds(), l.gone.pid, l.gone.began).Scan(&l.term)
 	if errors.Is(err, pgx.ErrNoRows) { // another one was quicker
 		by, _, err = l.look(ctx, conn)
 	}
 	return l.term, by, err
 }
 
-// look tells who has the lease, and whether this owner may take it.
+// look tells who has the lease, and whether this owner may take it. It notes in gone
+// whether the session that renewed it is there.
 func (l *Lease) look(ctx context.Context, conn *pgx.Conn) (by Holder, free bool, err error) {
-	err = conn.QueryRow(ctx, queries.LeaseLook, l.purpose, l.owner, leaseTime.Milliseconds(), leaseGone.Milliseconds()).
-		Scan(&free, &by.Process, &by.PID, &by.Role, &by.Application, &by.Client, &by.Since, &by.Seen)
-	if errors.Is(err, pgx.ErrNoRows) {
+	var (
+		gone  bool
+		began time.Time
+	)
+	err = conn.QueryRow(ctx, queries.LeaseLook, l.purpose, l.owner, leaseTime.Milliseconds(), leaseRestart.Milliseconds()).
+		Scan(&free, &gone, &began, &by.Process, &by.PID, &by.Role, &by.Application, &by.Client, &by.Since, &by.Seen)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows): // it was never taken
 		return Holder{}, true, nil
+	case err != nil || !gone:
+		l.gone = goneSession{}
+	case l.gone.pid != by.PID || !l.gone.began.Equal(began):
+		l.gone = goneSession{pid: by.PID, began: began, seen: time.Now()}
 	}
 	return by, free, err
+}
+
+// untilGone is how long the holder's session must still be seen to be gone until this
+// owner may take the lease. ok is false while it is there.
+func (l *Lease) untilGone() (wait time.Duration, ok bool) {
+	if l.gone.seen.IsZero() {
+		return 0, false
+	}
+	return leaseGone - time.Since(l.gone.seen), true
 }
 
 // blocker is who holds a lock on the table of leases, as far as can be told.
@@ -144,10 +197,11 @@ func (l *Lease) blocker(ctx context.Context) (by Holder) {
 	return by
 }
 
-// Session is the lease's session, for what its owner says together with renewing.
+// Session is the lease's session, for what its owner says together with renewing. It
+// is opened if there is none.
 func (l *Lease) Session(ctx context.Context) (*pgx.Conn, error) {
-	if l.conn != nil && !l.conn.IsClosed() {
-		return l.conn, nil
+	if conn := l.Opened(); conn != nil {
+		return conn, nil
 	}
 	conn, err := l.db.Dedicated(ctx)
 	if err != nil {
@@ -161,19 +215,28 @@ func (l *Lease) Session(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
+// Opened is the lease's session, or nil when it has none that works.
+func (l *Lease) Opened() *pgx.Conn {
+	l.watch.stop()
+	l.watch = nil
+	if l.conn == nil || l.conn.IsClosed() {
+		return nil
+	}
+	return l.conn
+}
+
 // Close gives the lease up, if it is held, and closes the session. Where the database
 // does not hear of it the lease runs out.
 func (l *Lease) Close() {
 	l.NoteWaiting(false)
-	if l.conn == nil {
-		return
+	if conn := l.Opened(); conn != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), leaseTimeout)
+		defer cancel()
+		if l.term != 0 {
+			_, _ = conn.Exec(ctx, queries.LeaseGiveUp, l.purpose, l.owner, l.term)
+		}
+		CloseConn(conn)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), leaseTimeout)
-	defer cancel()
-	if l.term != 0 && !l.conn.IsClosed() {
-		_, _ = l.conn.Exec(ctx, queries.LeaseGiveUp, l.purpose, l.owner, l.term)
-	}
-	CloseConn(l.conn)
 	l.conn, l.term = nil, 0
 }
 
@@ -263,7 +326,15 @@ func (l *Lease) keep() (giveUp func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var renewing sync.WaitGroup
 	renewing.Go(func() {
-		for term := l.term; term != 0 && Sleep(ctx, LeaseRenew) == nil; {
+		ticker := time.NewTicker(LeaseRenew)
+		defer ticker.Stop()
+		for term := l.term; term != 0; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			case <-l.lost:
+			}
 			if held, _, err := l.Hold(ctx); err == nil && held != term {
 				return // over; another term that it may have got is given up below
 			}

@@ -123,6 +123,25 @@ func TestFaultFrozenLeader(t *testing.T) {
 	}
 }
 
+// TestFaultKilledLeader kills the process that leads while another one stands by, which
+// leads as soon as it looks again.
+func TestFaultKilledLeader(t *testing.T) {
+	t.Parallel()
+	s, other := newPair(t)
+	wait, stop := s.loadAt(&other.Addr)
+	wait(20)
+	s.Kill()
+	began, since := time.Now(), s.databaseNow(other)
+	s.replaced(other, began, since)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("flows stood still for %s after their leader was killed", took)
+	}
+	s.Serve()
+	wait(20)
+	stop()
+	s.settle()
+}
+
 // TestFaultCutLeader cuts the network between the leader and the database, so that
 // nothing arrives and nobody is told. The leader ends its rounds by itself, another
 // one takes over, and what arrives late in the end does no harm.
@@ -156,13 +175,21 @@ func TestFaultCutLeader(t *testing.T) {
 }
 
 // TestFaultLeaderSessions ends the session that the leader renews its lease in, again
-// and again. It stays the leader.
+// and again. It stays the leader: another process would have to look in the moment that
+// it takes to renew the lease in another session, and look again 250 ms later.
 func TestFaultLeaderSessions(t *testing.T) {
 	t.Parallel()
 	s, _ := newPair(t)
 	wait, stop := s.load()
 	pool := s.Pool()
-	for range 5 {
+	term := func() (term int64) {
+		if err := pool.QueryRow(t.Context(), "select term from lease where purpose = 'flows'").Scan(&term); err != nil {
+			t.Fatal(err)
+		}
+		return term
+	}
+	first := term()
+	for range 20 {
 		wait(10)
 		var pid int
 		if err := pool.QueryRow(t.Context(), "select pid from lease where purpose = 'flows' and pg_terminate_backend(pid)").Scan(&pid); err != nil {
@@ -173,6 +200,9 @@ func TestFaultLeaderSessions(t *testing.T) {
 			err := pool.QueryRow(t.Context(), "select pid from lease where purpose = 'flows'").Scan(&now)
 			return err == nil && now != pid
 		})
+	}
+	if last := term(); last != first {
+		t.Errorf("the leader was replaced %d times, because it had lost a session", last-first)
 	}
 	wait(20)
 	stop()

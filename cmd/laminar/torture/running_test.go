@@ -112,6 +112,8 @@ func (elected) Beat(ctx context.Context) (int64, error) { return 1, ctx.Err() }
 
 func (elected) Leave(context.Context) {}
 
+func (elected) Lost() <-chan struct{} { return nil }
+
 func (d *running) drive(k *node, o op) {
 	switch o.Do {
 	case doStart:

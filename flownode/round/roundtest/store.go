@@ -495,5 +495,8 @@ func (s *MemStore) Beat(context.Context) (term int64, err error) { return 1, nil
 // Leave does nothing.
 func (s *MemStore) Leave(context.Context) {}
 
+// Lost never holds a token.
+func (s *MemStore) Lost() <-chan struct{} { return nil }
+
 // rowName names a row of a window.
 func rowName(cols []string) string { return strings.Join(cols, "\xff") }
