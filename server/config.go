@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
 	"laminar/server/upkeep"
 	"laminar/server/web"
 	"laminar/sqlstore"
@@ -33,7 +34,7 @@ type Config struct {
 
 	// Flows are written to the catalogue at the start. A flow whose definition in
 	// the catalogue differs stays as it is there.
-	Flows []flowdef.Flow
+	Flows flowfile.Definitions
 
 	// Beside, when not nil, runs as one more part. When it returns the process
 	// ends.

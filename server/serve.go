@@ -164,10 +164,13 @@ func newIngester(c Config, flushes ingest.Store, mem memory, store *sqlstore.Sto
 // stop the start, because samples must be taken in whatever becomes of a flow:
 // the old definitions go on.
 func apply(ctx context.Context, c Config, store *sqlstore.Store, log *slog.Logger) error {
-	if len(c.Flows) == 0 {
+	if n := len(c.Flows.Alerts); n > 0 {
+		log.Warn("alerting rules are left out: alerts are not evaluated yet", "rules", n)
+	}
+	if len(c.Flows.Flows) == 0 {
 		return nil
 	}
-	results, err := store.Catalogue.Apply(ctx, c.Flows, flowstore.ApplyOptions{Retention: c.Upkeep.Retention.Milliseconds()})
+	results, err := store.Catalogue.Apply(ctx, c.Flows.Flows, flowstore.ApplyOptions{Retention: c.Upkeep.Retention.Milliseconds()})
 	var changed *flowstore.ChangedError
 	if errors.As(err, &changed) {
 		log.Error("definitions are not applied: they have changed", "flows", changed.Flows, "try", "laminar flow apply "+changed.Hint())

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"laminar/cmd/laminar/internal/settings"
-	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
 )
 
@@ -86,14 +85,22 @@ func definitionFiles(path string) ([]string, error) {
 
 // parseDefinitions reads and checks definitions; all faults come back as one
 // problemsError.
-func (a *app) parseDefinitions(c *settings.Config, paths []string) ([]flowdef.Flow, error) {
+func (a *app) parseDefinitions(c *settings.Config, paths []string) (flowfile.Definitions, error) {
 	sources, err := a.readDefinitions(c, paths)
 	if err != nil {
-		return nil, err
+		return flowfile.Definitions{}, err
 	}
-	flows, problems := flowfile.ParseAll(sources)
+	all, problems := flowfile.Read(sources)
 	if len(problems) > 0 {
-		return nil, problemsError(problems)
+		return flowfile.Definitions{}, problemsError(problems)
 	}
-	return flows, nil
+	return all, nil
+}
+
+// sayLeftOut tells people, beside a command's output, what of the definitions is not
+// taken.
+func (a *app) sayLeftOut(all flowfile.Definitions) {
+	if n := len(all.Alerts); n > 0 {
+		_ = say(a.stderr, "alerting rules left out: %d (alerts are not evaluated yet)\n", n)
+	}
 }

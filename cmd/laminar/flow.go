@@ -47,11 +47,12 @@ func (a *app) flowValidateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			flows, err := a.parseDefinitions(&c, files)
+			all, err := a.parseDefinitions(&c, files)
 			if err != nil {
 				return err
 			}
-			return a.print(validated(flows))
+			a.sayLeftOut(all)
+			return a.print(validated(all.Flows))
 		},
 	}
 	addFilesFlag(cmd, &files)
@@ -95,18 +96,19 @@ func (a *app) flowApplyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			flows, err := a.parseDefinitions(&c, files)
+			all, err := a.parseDefinitions(&c, files)
 			if err != nil {
 				return err
 			}
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
-				results, err := store.Catalogue.Patiently(patience()).Apply(ctx, flows, flowstore.ApplyOptions{
+				results, err := store.Catalogue.Patiently(patience()).Apply(ctx, all.Flows, flowstore.ApplyOptions{
 					Replace: replace, Cascade: cascade, Retention: c.Upkeep.Retention.Milliseconds(),
 				})
 				if err != nil {
 					return err
 				}
-				return a.print(applied(results))
+				a.sayLeftOut(all)
+				return a.print(applied(results, len(all.Alerts)))
 			})
 		},
 	}
@@ -118,7 +120,9 @@ func (a *app) flowApplyCommand() *cobra.Command {
 	return cmd
 }
 
-func applied(results []flowstore.ApplyResult) table {
+// applied shows what became of the flows, and to programs how many alerting rules
+// were left out; people are told that beside it.
+func applied(results []flowstore.ApplyResult, alerts int) table {
 	t := table{head: []string{"flow", "table", "action"}}
 	data := view.Each(results, view.NewApplied)
 	for _, r := range data {
@@ -126,6 +130,9 @@ func applied(results []flowstore.ApplyResult) table {
 		for _, lost := range r.Lost {
 			t.rows = append(t.rows, []string{"", "", "lost: " + lost})
 		}
+	}
+	if alerts > 0 {
+		data = append(data, view.LeftOut(alerts))
 	}
 	t.data = data
 	if len(results) == 0 {

@@ -75,11 +75,11 @@ func (a *app) explainFiles(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
-	flows, err := a.parseDefinitions(&c, files)
+	all, err := a.parseDefinitions(&c, files)
 	if err != nil {
 		return err
 	}
-	out := view.Each(flows, func(f flowdef.Flow) view.Explained {
+	out := view.Each(all.Flows, func(f flowdef.Flow) view.Explained {
 		return view.NewExplainedDefinition(f, c.Flownode.Executor)
 	})
 	return a.print(explainedTable(out))

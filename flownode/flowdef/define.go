@@ -14,6 +14,14 @@ func (f Flow) Define(promql string, off ...string) (Flow, error) {
 			return f, err
 		}
 	}
-	f.Expr, f.PromQL, f.Every = c, normal, step
-	return f, nil
+	f.PromQL, f.Every = normal, step
+	return f.over(c), nil
+}
+
+// over is the flow with what was compiled from its expression. To know whether a
+// limit holds, all results of a window must be known.
+func (f Flow) over(c Compiled) Flow {
+	f.Expr = c
+	f.Expr.ByGroup = c.ByGroup && f.Limit == 0
+	return f
 }

@@ -62,6 +62,7 @@ type Flow struct {
 	Keep           int64    // how long results are kept; 0 for no limit
 	Lookback       int64    // how far back instant selectors look for a sample
 	Executor       Executor // "": as the setting says; changes no result
+	Limit          int64    // a window with more results has none, and the flow an error; 0 for no limit
 
 	// File and Line are where the definition stands, for messages. A flow out of
 	// the catalogue has none.

@@ -42,6 +42,7 @@ type stored struct {
 	Lookback       int64   `json:"lookback,omitempty"` // 0 is DefaultLookback
 
 	Executor Executor `json:"executor,omitempty"`
+	Limit    int64    `json:"limit,omitempty"`
 }
 
 // store is the stored form of a flow.
@@ -54,7 +55,7 @@ func store(f Flow) stored {
 		Name: f.Name, StaticLabels: f.StaticLabels, PromQL: f.PromQL, Every: f.Every, Table: f.Table,
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
-		Lookback: lookback, Executor: f.Executor,
+		Lookback: lookback, Executor: f.Executor, Limit: f.Limit,
 	}
 }
 
@@ -87,7 +88,7 @@ func Unmarshal(data []byte) (Flow, error) {
 		Name: s.Name, StaticLabels: s.StaticLabels, PromQL: s.PromQL, Every: s.Every, Table: s.Table,
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
-		Lookback: s.Lookback, Executor: s.Executor,
+		Lookback: s.Lookback, Executor: s.Executor, Limit: s.Limit,
 	}
 	if f.Lookback == 0 {
 		f.Lookback = DefaultLookback
@@ -99,14 +100,17 @@ func Unmarshal(data []byte) (Flow, error) {
 	if err := f.Trigger.Check(); err != nil {
 		return Flow{}, fmt.Errorf("decode flow %s: trigger: %w", f.Title(), err)
 	}
+	if f.Limit < 0 {
+		return Flow{}, fmt.Errorf("decode flow %s: limit is %d", f.Title(), f.Limit)
+	}
 	if f.Executor != "" && !f.Executor.Known() {
 		return Flow{}, fmt.Errorf("decode flow %s: executor is %q", f.Title(), f.Executor)
 	}
-	var err error
-	if f.Expr, _, _, err = compileText(f.PromQL, f.Every, f.Lookback); err != nil {
+	c, _, _, err := compileText(f.PromQL, f.Every, f.Lookback)
+	if err != nil {
 		return Flow{}, fmt.Errorf("decode flow %s: compile %s: %w", f.Title(), f.PromQL, err)
 	}
-	return f, nil
+	return f.over(c), nil
 }
 
 // Hash tells whether two definitions mean the same: `flow apply` compares it with

@@ -155,6 +155,7 @@ func TestHash(t *testing.T) {
 		{"every: 1m", "every: 1m\n  watermark_delay: 5s"}, {"every: 1m", "every: 1m\n  emit: close"},
 		{"every: 1m", "every: 1m\n  backfill: all"}, {"every: 1m", "every: 1m\n  backfill: 1h"},
 		{"every: 1m", "every: 1m\n  keep: 1h"}, {"every: 1m", "every: 1m\n  lookback: 1m"},
+		{"every: 1m", "every: 1m\n  limit: 7"},
 	} {
 		h := hash("f.yml", strings.Replace(base, change[0], change[1], 1))
 		if other, twice := seen[h]; twice {
@@ -174,6 +175,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"a newer key":      strings.Replace(good, `"name"`, `"max_groups":5,"name"`, 1),
 		"no name":          strings.Replace(good, `"a"`, `""`, 1),
 		"no step":          strings.Replace(good, "1000", "0", 1),
+		"a negative limit": strings.Replace(good, `"name"`, `"limit":-1,"name"`, 1),
 		"no trigger":       strings.Replace(good, `{"interval":1000}`, `{}`, 1),
 		"bad expression":   strings.Replace(good, "sum(x)", "x @ -1", 1),
 		"two values":       good + good,

@@ -12,7 +12,7 @@ import (
 
 // TestScripts runs testdata/flowfile. Commands:
 //
-//	parse file=NAME     definitions -> problems, then the flows
+//	parse file=NAME     definitions -> problems, then the flows and alerting rules
 //	add file=NAME       like parse, checked together with all that was added
 //	                    before, as apply does against the catalogue
 func TestScripts(t *testing.T) {
@@ -23,8 +23,8 @@ func TestScripts(t *testing.T) {
 			t.Helper()
 			switch d.Cmd {
 			case "parse":
-				flows, problems := ParseAll([]Source{{File: fileArg(d), Data: []byte(d.Input)}})
-				return printProblems(problems) + printFlows(flows)
+				all, problems := Read([]Source{{File: fileArg(d), Data: []byte(d.Input)}})
+				return printProblems(problems) + printFlows(all.Flows) + printAlerts(all.Alerts)
 			case "add":
 				flows, problems := Parse(fileArg(d), []byte(d.Input))
 				problems = append(problems, flowdef.Validate(flows, catalogue)...)
@@ -73,6 +73,17 @@ func printFlows(flows []flowdef.Flow) string {
 		}
 		fmt.Fprintf(&b, "  trigger %s, delay %s, emit %s, late %s, backfill %s, keep %s\n",
 			f.Trigger, flowdef.FormatMillis(f.WatermarkDelay), f.Emit, f.Late, backfill, flowdef.FormatMillis(f.Keep))
+		if f.Limit > 0 {
+			fmt.Fprintf(&b, "  limit %d, by group %v\n", f.Limit, f.Expr.ByGroup)
+		}
+	}
+	return b.String()
+}
+
+func printAlerts(alerts []Alert) string {
+	var b strings.Builder
+	for _, a := range alerts {
+		fmt.Fprintf(&b, "line %d: alert %s in group %q\n", a.Line, a.Name, a.Group)
 	}
 	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"laminar/flownode/flowdef"
@@ -22,10 +23,14 @@ import (
 //	web.yaml                 native flows
 //	web.yaml/example         the rule group of that name
 //	web.yaml samples 1000    native flows with that trigger
+//	web.yaml#2/example       a rule group of the file's second YAML document
 //
 // Which group a flow is in is not part of what its definition means (Hash).
 func (p *fileParser) fenceGroup(ruleGroup string, t flowdef.Trigger) string {
 	group := filepath.Base(p.file)
+	if p.docs > 1 { // documents know nothing of each other's groups
+		group += "#" + strconv.Itoa(p.docs)
+	}
 	if ruleGroup != "" {
 		group += "/" + ruleGroup
 	}
@@ -45,7 +50,7 @@ func (p *fileParser) finish(f flowdef.Flow, expr *yaml.Node, since int, off ...s
 		p.compile(&f, expr, off)
 	}
 	if len(p.problems) == since {
-		p.flows = append(p.flows, f)
+		p.found.Flows = append(p.found.Flows, f)
 	}
 }
 

@@ -25,7 +25,7 @@ type fields map[string]*yaml.Node
 // fields reads a mapping's keys. Keys that are not among the known ones are
 // problems, and so are keys given twice: one of the two would be ignored. It
 // returns nil for what is no mapping, so that the caller gives the item up.
-func (p *fileParser) fields(n *yaml.Node, what string, known ...string) fields {
+func (p *checker) fields(n *yaml.Node, what string, known ...string) fields {
 	if n = yamltext.Resolve(n); n.Kind != yaml.MappingNode {
 		p.addf(n, "%s: want keys and values", what)
 		return nil
@@ -65,7 +65,7 @@ func titled(what string, n *yaml.Node, nameKey string) string {
 // PostgreSQL cannot store them in a text. Of a number or a boolean it is the
 // spelling in the file, whatever YAML takes it for: `every: 1m` and a flow named
 // 5m are texts.
-func (p *fileParser) text(f fields, what, key string) string {
+func (p *checker) text(f fields, what, key string) string {
 	n, ok := f[key]
 	switch {
 	case !ok:
@@ -85,7 +85,7 @@ func (p *fileParser) text(f fields, what, key string) string {
 
 // needText is text for a key that must be there. The problem of a missing key is
 // at the item, as the key has no line.
-func (p *fileParser) needText(at *yaml.Node, f fields, what, key string) string {
+func (p *checker) needText(at *yaml.Node, f fields, what, key string) string {
 	if _, ok := f[key]; !ok {
 		p.addf(at, "%s: %s is missing", what, key)
 	}
@@ -95,7 +95,7 @@ func (p *fileParser) needText(at *yaml.Node, f fields, what, key string) string 
 // duration reads a key as a duration of at least least ms, in Prometheus's
 // notation, which combines units from the largest down: 1h30m. Years and weeks
 // are among them, and always have 365 and 7 days. A missing key is fallback.
-func (p *fileParser) duration(f fields, what, key string, least, fallback int64) int64 {
+func (p *checker) duration(f fields, what, key string, least, fallback int64) int64 {
 	s := p.text(f, what, key)
 	if s == "" {
 		return fallback
@@ -112,8 +112,20 @@ func (p *fileParser) duration(f fields, what, key string, least, fallback int64)
 	return fallback
 }
 
+// optional is duration for a key that may be empty or 0, as keys of rule files may:
+// both mean what a missing key does.
+func (p *checker) optional(f fields, what, key string, fallback int64) int64 {
+	if yamltext.Empty(f[key]) {
+		return fallback
+	}
+	if d := p.duration(f, what, key, 0, fallback); d > 0 {
+		return d
+	}
+	return fallback
+}
+
 // number reads a key as a whole number of at least least; a missing key is 0.
-func (p *fileParser) number(f fields, what, key string, least int64) int64 {
+func (p *checker) number(f fields, what, key string, least int64) int64 {
 	s := p.text(f, what, key)
 	if s == "" {
 		return 0
@@ -130,7 +142,7 @@ func (p *fileParser) number(f fields, what, key string, least int64) int64 {
 // planned those that have a meaning but are refused for now: saying that a word is
 // not built yet tells more than that it is unknown. A missing key is the first of
 // built. A wrong word is returned as it is; the flow is not taken then.
-func (p *fileParser) oneOf(f fields, what, key string, built, planned []string) string {
+func (p *checker) oneOf(f fields, what, key string, built, planned []string) string {
 	s := p.text(f, what, key)
 	switch {
 	case s == "" || slices.Contains(built, s):
@@ -148,7 +160,7 @@ func (p *fileParser) oneOf(f fields, what, key string, built, planned []string) 
 // onlyZero refuses a key that has a meaning but is not built, unless its value
 // is the one that switches it off. So files for Prometheus are read as they are,
 // as long as they do not ask for what would be ignored.
-func (p *fileParser) onlyZero(f fields, what, key, why string) {
+func (p *checker) onlyZero(f fields, what, key, why string) {
 	n, ok := f[key]
 	if !ok || yamltext.Empty(n) || n.Kind == yaml.ScalarNode && (n.Value == "0" || n.Value == "0s") {
 		return

@@ -24,6 +24,7 @@ import (
 //	    keep: 0
 //	    lookback: 5m
 //	    executor: auto
+//	    limit: 0
 //	    max_groups: 0
 //
 // and the bare list, in which `as` takes the place of `name`:
@@ -35,7 +36,7 @@ import (
 
 // flowKeys is the keys of a native flow beside those that name it.
 var flowKeys = []string{
-	"every", "table", "trigger", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups", "lookback", "executor",
+	"every", "table", "trigger", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups", "lookback", "executor", "limit",
 }
 
 // maxName is the longest flow name, in bytes: names are keys of an index of the
@@ -90,6 +91,7 @@ func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	out.Keep = p.duration(f, what, "keep", 0, 0)
 	out.Lookback = p.duration(f, what, "lookback", 1, p.lookback)
 	out.Executor = p.executor(f, what)
+	out.Limit = p.number(f, what, "limit", 0)
 	p.onlyZero(f, what, "max_groups", "only 0, no limit, can be used")
 	out.Table = p.table(f, what, out.Name)
 	out.Group = p.fenceGroup("", out.Trigger)

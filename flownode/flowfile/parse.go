@@ -14,7 +14,7 @@ import (
 )
 
 // Reading files: from the text to flows that have been checked one by one
-// (Parse), or together as well (ParseAll).
+// (Parse), or together as well (Read).
 
 // Source is the text of one definition file. File is its name for messages;
 // its base name also names the fence groups of its flows, so a file that is moved
@@ -27,82 +27,92 @@ type Source struct {
 	Lookback int64 // of flows that state none, ms; 0 is flowdef.DefaultLookback
 }
 
-// ParseAll reads several files and checks their flows together (Validate).
-// Flows that have problems of their own are left out. Flows that have problems
-// with each other are not: the caller must not use flows if there are problems.
-func ParseAll(sources []Source) ([]flowdef.Flow, []flowdef.Problem) {
-	var flows []flowdef.Flow
+// Read reads several files and checks their flows together (flowdef.Validate). Flows
+// that have problems with each other are among the definitions: the caller must not
+// use them if there are problems.
+func Read(sources []Source) (Definitions, []flowdef.Problem) {
+	var all Definitions
 	var problems []flowdef.Problem
 	for _, s := range sources {
-		f, p := s.parse()
-		flows = append(flows, f...)
-		problems = append(problems, p...)
+		one, faults := s.read()
+		all.Flows = append(all.Flows, one.Flows...)
+		all.Alerts = append(all.Alerts, one.Alerts...)
+		problems = append(problems, faults...)
 	}
-	return flows, append(problems, flowdef.Validate(flows, nil)...)
+	return all, append(problems, flowdef.Validate(all.Flows, nil)...)
 }
 
-// Parse reads one definition file of whatever name in any of the three forms, told apart by
-// their top level:
+// ParseAll is the flows of several files, and their problems, as Read gives them.
+func ParseAll(sources []Source) ([]flowdef.Flow, []flowdef.Problem) {
+	all, problems := Read(sources)
+	return all.Flows, problems
+}
+
+// Parse reads one definition file of whatever name. Each of its YAML documents has
+// one of four forms, told apart by their top level:
 //
-//	flows:               native flows
-//	groups:              Prometheus rule files, recording rules only
-//	- promql: ...        a bare list
+//	flows:                  native flows
+//	groups:                 Prometheus's rule files
+//	kind: PrometheusRule    the same, as Kubernetes keeps them
+//	- promql: ...           a bare list
 //	  as: ...
 //
 // It returns the flows without a problem, in their order, and every problem it
-// found. What flows do to each other is for Validate.
+// found. What flows do to each other is for flowdef.Validate.
 func Parse(file string, data []byte) ([]flowdef.Flow, []flowdef.Problem) {
-	return Source{File: file, Data: data}.parse()
+	one, problems := Source{File: file, Data: data}.read()
+	return one.Flows, problems
 }
 
-// parse reads the file. Problems come out in the order of lines; the flows in
+// read reads the file. Problems come out in the order of lines; the definitions in
 // theirs.
-func (s Source) parse() ([]flowdef.Flow, []flowdef.Problem) {
-	p := &fileParser{file: s.File, lines: strings.Split(string(s.Data), "\n"), lookback: s.Lookback}
+func (s Source) read() (Definitions, []flowdef.Problem) {
+	p := &fileParser{checker: checker{file: s.File}, lines: strings.Split(string(s.Data), "\n"), lookback: s.Lookback}
 	if p.lookback == 0 {
 		p.lookback = flowdef.DefaultLookback
 	}
-	root := p.root(s.Data)
-	if root == nil || yamltext.Empty(root) {
-		return nil, p.problems // a file without definitions, which Prometheus takes as well
+	p.documents(s.Data)
+	slices.SortStableFunc(p.problems, func(a, b flowdef.Problem) int { return a.Line - b.Line })
+	return p.found, p.problems
+}
+
+// documents reads all YAML documents of the file. What follows a fault of YAML
+// cannot be read; the documents before it are.
+func (p *fileParser) documents(data []byte) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var doc yaml.Node
+		err := dec.Decode(&doc)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			line, text := yamltext.Fault(data, err)
+			p.add(line, "not valid YAML: %s", text)
+			return
+		}
+		p.docs++
+		if len(doc.Content) == 1 {
+			p.document(yamltext.Resolve(doc.Content[0]))
+		}
 	}
-	// A file with both flows and groups is native: groups is an unknown key there.
+}
+
+// document reads one document. An empty one defines nothing, which Prometheus takes
+// as well.
+func (p *fileParser) document(root *yaml.Node) {
+	// A document with both flows and groups is native: groups is an unknown key there.
 	switch keys := yamltext.Keys(root); {
+	case yamltext.Empty(root):
 	case root.Kind == yaml.SequenceNode:
 		p.bareList(root)
 	case slices.Contains(keys, "flows"):
 		p.native(root)
+	case slices.Contains(keys, "kind"):
+		p.manifest(root)
 	case slices.Contains(keys, "groups"):
 		p.ruleFile(root)
 	default:
-		p.addf(root, "want `flows:`, `groups:` (a Prometheus rule file) or a list of `- promql:` at the top level")
+		p.addf(root, "want `flows:`, `groups:` (a Prometheus rule file), `kind: PrometheusRule` or a list of `- promql:` at the top level")
 	}
-	slices.SortStableFunc(p.problems, func(a, b flowdef.Problem) int { return a.Line - b.Line })
-	return p.flows, p.problems
-}
-
-// root returns the top node of the only document, or nil: of a file without one,
-// and with a problem.
-func (p *fileParser) root(data []byte) *yaml.Node {
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	err := dec.Decode(&doc)
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil
-	case err != nil:
-		line, text := yamltext.Fault(data, err)
-		p.add(line, "not valid YAML: %s", text)
-		return nil
-	}
-	// Anything but the end of the file is a second document, which would be
-	// ignored, also where it is no YAML.
-	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-		p.addf(&more, "more than one YAML document in a file: put all flows into the first")
-		return nil
-	}
-	if len(doc.Content) != 1 {
-		return nil
-	}
-	return yamltext.Resolve(doc.Content[0])
 }

@@ -25,12 +25,13 @@ import (
 //
 // A recording rule is a flow whose step is the group's interval, and whose fence
 // group is the rule group: its rules see one vector, as Prometheus evaluates them
-// at one time. Keys that would change results and are not built are refused, and so
-// are alerting rules.
+// at one time. Alerting rules are read beside them (alert). Keys that would change
+// results and are not built are refused.
 
-// ruleFile reads the recording rules of a Prometheus rule file.
+// ruleFile reads the groups of a Prometheus rule file. Mimir's tools write a
+// namespace beside them, which is part of where they put the rules.
 func (p *fileParser) ruleFile(root *yaml.Node) {
-	top := p.fields(root, "rule file", "groups")
+	top := p.fields(root, "rule file", "groups", "namespace")
 	groups := top["groups"]
 	if groups == nil || yamltext.Empty(groups) {
 		return
@@ -45,31 +46,35 @@ func (p *fileParser) ruleFile(root *yaml.Node) {
 	}
 }
 
+// ruleGroup is the reading of one group: what its rules have in common.
+type ruleGroup struct {
+	*fileParser
+	name   string
+	rule   flowdef.Flow    // with what the group says of its rules
+	labels []flowdef.Label // of all its rules
+}
+
+// groupKeys is the keys of a group that Prometheus has.
+var groupKeys = []string{"name", "interval", "limit", "query_offset", "labels", "rules"}
+
 // ruleGroup reads one group. seen is the names of the groups before it. If the
 // group itself is at fault, its rules are read for their own problems only.
 func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 	what := titled("group", n, "name")
-	f := p.fields(n, what, "name", "interval", "limit", "query_offset", "labels", "rules")
+	f := p.fields(n, what, slices.Concat(groupKeys, foreignKeys())...)
 	if f == nil {
 		return
 	}
-	name := p.needText(n, f, what, "name")
-	if seen[name] {
-		p.addf(n, "%s is there twice", what)
-	}
-	seen[name] = true // a second group of the name would share its fence
 	since := len(p.problems)
-	// Prometheus would take its global evaluation interval, which no rule file
-	// knows; its default is the one taken here.
-	every := flowdef.DefaultRuleInterval
-	if !yamltext.Empty(f["interval"]) {
-		if every = p.duration(f, what, "interval", 0, flowdef.DefaultRuleInterval); every == 0 {
-			every = flowdef.DefaultRuleInterval // to Prometheus, none is given
-		}
+	g := ruleGroup{fileParser: p, name: p.needText(n, f, what, "name")}
+	if seen[g.name] {
+		p.addf(n, "%s is there twice", what)
+		since = len(p.problems)
 	}
-	p.onlyZero(f, what, "limit", "it would throw away all results of a rule")
-	p.onlyZero(f, what, "query_offset", "use an offset in the expression, or watermark_delay in a native flow")
-	common := p.labels(f["labels"], what)
+	seen[g.name] = true // a second group of the name would share its fence
+	g.settings(f, what)
+	p.foreign(f, what)
+	g.labels = p.labels(f["labels"], what)
 	// Problems of the rules, which follow, do not count against the group.
 	groupOK := len(p.problems) == since
 	rules := f["rules"]
@@ -81,48 +86,84 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 		return
 	}
 	for _, r := range rules.Content {
-		kept := len(p.flows)
-		p.rule(yamltext.Resolve(r), name, every, common)
+		kept := p.found
+		g.read(yamltext.Resolve(r))
 		if !groupOK {
-			p.flows = p.flows[:kept] // the rule was read for its own problems only
+			p.found = kept // the rule was read for its own problems only
 		}
 	}
 }
 
-// rule reads one rule of a group with the step every, ms, and the labels common
-// to its rules.
-func (p *fileParser) rule(n *yaml.Node, group string, every int64, common []flowdef.Label) {
-	since := len(p.problems)
-	what := titled("rule", n, "record")
-	// Before the keys are checked: every one of an alerting rule would be unknown.
-	if keys := yamltext.Keys(n); slices.Contains(keys, "alert") {
-		p.addf(n, "group %s: alerting rules are not built yet: keep them in a file of their own", group)
+// settings reads how the group's rules are evaluated. A rule file has no key for
+// what else a flow has; native flows do.
+func (g *ruleGroup) settings(f fields, what string) {
+	g.rule = flowdef.Flow{
+		File: g.file, Trigger: flowdef.Trigger{Interval: flowdef.DefaultTriggerInterval},
+		Emit: flowdef.EmitUpdate, Late: flowdef.LateRecompute, Lookback: g.lookback,
+		// Prometheus would take its global evaluation interval, which no rule file
+		// knows; its default is the one taken here.
+		Every: g.optional(f, what, "interval", flowdef.DefaultRuleInterval),
+		// Prometheus evaluates at the window's end, an offset after that time has
+		// come, and its samples stand at the end. So an offset is how long it waits.
+		WatermarkDelay: g.optional(f, what, "query_offset", flowdef.DefaultWatermarkDelay),
+	}
+	for _, older := range []string{"evaluation_delay", "eval_delay"} {
+		if d := g.optional(f, what, older, 0); d > 0 {
+			g.rule.WatermarkDelay = d
+		}
+	}
+	if !yamltext.Empty(f["limit"]) {
+		g.rule.Limit = g.number(f, what, "limit", 0)
+	}
+}
+
+// read reads one rule of the group.
+func (g *ruleGroup) read(n *yaml.Node) {
+	if slices.Contains(yamltext.Keys(n), "alert") {
+		g.alert(n)
 		return
 	}
-	f := p.fields(n, what, "record", "expr", "labels")
+	since := len(g.problems)
+	what := titled("rule", n, "record")
+	f := g.fields(n, what, "record", "expr", "labels")
 	if f == nil {
 		return
 	}
-	// A rule file has no key for what follows; native flows do.
-	out := flowdef.Flow{
-		File: p.file, Line: n.Line, Name: p.needText(n, f, what, "record"),
-		Every: every, Trigger: flowdef.Trigger{Interval: flowdef.DefaultTriggerInterval}, WatermarkDelay: flowdef.DefaultWatermarkDelay,
-		Emit: flowdef.EmitUpdate, Late: flowdef.LateRecompute, Lookback: p.lookback,
-	}
+	out := g.rule
+	out.Line, out.Name = n.Line, g.needText(n, f, what, "record")
 	if len(out.Name) > maxName {
-		p.addf(f["record"], "rule name is longer than %d bytes", maxName)
+		g.addf(f["record"], "rule name is longer than %d bytes", maxName)
 	}
-	p.needText(n, f, what, "expr")
-	static, off := takenOff(mergeLabels(common, p.labels(f["labels"], what)))
+	g.needText(n, f, what, "expr")
+	static, off := takenOff(mergeLabels(g.labels, g.checker.labels(f["labels"], what)))
 	out.StaticLabels = static
 	out.Table = flowdef.TableName(out.Name)
-	out.Group = p.fenceGroup(group, out.Trigger)
-	p.finish(out, scalarOf(f, "expr"), since, off...)
+	out.Group = g.fenceGroup(g.name, out.Trigger)
+	g.finish(out, scalarOf(f, "expr"), since, off...)
+}
+
+// alert reads an alerting rule.
+func (g *ruleGroup) alert(n *yaml.Node) {
+	since := len(g.problems)
+	what := titled("alert", n, "alert")
+	f := g.fields(n, what, "alert", "expr", "for", "keep_firing_for", "labels", "annotations")
+	if f == nil {
+		return
+	}
+	out := Alert{File: g.file, Line: n.Line, Name: g.needText(n, f, what, "alert"), Group: g.fenceGroup(g.name, g.rule.Trigger)}
+	g.needText(n, f, what, "expr")
+	g.optional(f, what, "for", 0)
+	g.optional(f, what, "keep_firing_for", 0)
+	g.checker.labels(f["labels"], what)
+	g.checker.labels(f["annotations"], what)
+	if len(g.problems) == since {
+		g.found.Alerts = append(g.found.Alerts, out)
+	}
 }
 
 // labels reads static labels, of which null is one without a value, sorted by name, so that their order in a file does
 // not change a definition.
-func (p *fileParser) labels(n *yaml.Node, what string) []flowdef.Label {
+func (p *checker) labels(n *yaml.Node, what string) []flowdef.Label {
 	if n == nil || yamltext.Empty(n) {
 		return nil
 	}

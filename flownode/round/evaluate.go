@@ -147,6 +147,9 @@ func (f *Flow) evaluate(ctx context.Context, r *round, src inputs, end int64, wa
 		out, res.histograms = promeval.Floats(out)
 		res.rows, err = f.rowsOf(out)
 	}
+	if err == nil {
+		err = f.Def.CheckLimit(len(res.rows) + res.histograms)
+	}
 	if err != nil && ctx.Err() == nil {
 		return windowResult{end: end, touched: res.touched}, &EvalError{Flow: f.Def.Name, End: end, Err: err}
 	}

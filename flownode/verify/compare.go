@@ -90,9 +90,13 @@ func (r *verifying) touched(sel *read.Selection, end sequence.Time) bool {
 	return sel.Touches(r.leaves, end)
 }
 
-// rows is a window's result by row. None where two results would be one row:
-// that is an error, and the window then has no result.
+// rows is a window's result by row. None where two results would be one row, or
+// where there are more than the flow's limit: those are errors, and the window then
+// has no result.
 func (r *verifying) rows(vec promeval.Vector) map[string]progress.Row {
+	if r.def.CheckLimit(len(vec)) != nil {
+		return nil
+	}
 	out := make(map[string]progress.Row, len(vec))
 	floats, _ := promeval.Floats(vec)
 	for _, s := range floats {

@@ -136,7 +136,13 @@ type Applied struct {
 	Action string `json:"action"`
 	// What people had made of the table and what went with it; see --cascade.
 	Lost []string `json:"lost,omitempty"`
+	// How many alerting rules the definitions hold, in an item of its own with the
+	// action left_out: they are not evaluated yet.
+	Alerts int `json:"alerting_rules,omitempty"`
 }
+
+// LeftOut shows how many alerting rules were left out.
+func LeftOut(alerts int) Applied { return Applied{Action: "left_out", Alerts: alerts} }
 
 // NewApplied shows the outcome for one flow.
 func NewApplied(r flowstore.ApplyResult) Applied {

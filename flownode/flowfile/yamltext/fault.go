@@ -2,6 +2,8 @@ package yamltext
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"regexp"
 	"sort"
 	"strings"
@@ -30,8 +32,13 @@ func Fault(data []byte, err error) (line int, message string) {
 	}
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	parses := func(n int) bool {
-		var doc yaml.Node
-		return yaml.Unmarshal(bytes.Join(lines[:n], nil), &doc) == nil
+		dec := yaml.NewDecoder(bytes.NewReader(bytes.Join(lines[:n], nil)))
+		for {
+			var doc yaml.Node
+			if err := dec.Decode(&doc); err != nil {
+				return errors.Is(err, io.EOF)
+			}
+		}
 	}
 	// Halving finds how many lines from the top parse, as if one that does not
 	// made all longer beginnings fail. Where a construct over several lines closes

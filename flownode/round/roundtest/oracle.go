@@ -84,6 +84,9 @@ func (w *World) compare(def flowdef.Flow, end int64, all promeval.Samples, got m
 				want[rowName(layout.Row(s.Metric))] = s.Value
 			}
 		}
+		if def.Limit > 0 && int64(len(vec)) > def.Limit {
+			clear(want)
+		}
 	}
 	bad := len(want) != len(got)
 	for key, v := range want {
@@ -158,6 +161,8 @@ flows:
   - {name: ages, promql: 'time() - timestamp({job="j0"})', every: 2m, emit: close}
   - {name: gone, promql: 'absent(temperature{job="j0"} offset 5m) or absent_over_time(errors_total{job="j1"}[1m])', every: 1m, emit: close}
   - {name: smooth, promql: 'double_exponential_smoothing(errors_total[5m], 0.3, 0.4) + on (n) group_left mad_over_time(errors_total[2m])', every: 1m, emit: close}
+  - {name: limited, promql: 'sum by (job, n) (temperature)', every: 1m, limit: 3}
+  - {name: limited_ratio, promql: 'rate(requests_total[2m]) * 2', every: 1m, limit: 5}
   - {name: named, promql: 'last_over_time({job="j1", instance="i0"}[6m:90s])', every: 3m, emit: close}
   - {name: against_end, promql: 'max_over_time((temperature - temperature @ end())[5m:1m])', every: 1m, emit: close}
   - {name: batch, promql: 'sum(rate(requests_total[1007s]))', every: 1m, emit: close}
