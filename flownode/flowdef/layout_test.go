@@ -14,7 +14,7 @@ import (
 
 func mustParse(t *testing.T, yaml string) flowdef.Flow {
 	t.Helper()
-	flows, problems := flowfile.ParseAll([]flowfile.Source{{File: "f.yml", Data: []byte(yaml)}})
+	flows, problems := flowfile.Parse("f.yml", []byte(yaml))
 	if len(problems) > 0 || len(flows) != 1 {
 		t.Fatalf("%d flows, problems %v", len(flows), problems)
 	}

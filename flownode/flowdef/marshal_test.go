@@ -53,11 +53,11 @@ func sampleFlows(t *testing.T) []flowdef.Flow {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, problems := flowfile.ParseAll([]flowfile.Source{{File: file, Data: data}})
+		all, problems := flowfile.Read([]flowfile.Source{{File: file, Data: data}})
 		for _, p := range problems {
 			t.Error(p)
 		}
-		flows = append(flows, got...)
+		flows = append(flows, all.Flows...)
 	}
 	if len(flows) < 12 {
 		t.Errorf("samples have %d flows, want at least 12", len(flows))

@@ -31,13 +31,13 @@ func TestDocs(t *testing.T) {
 			t.Errorf("line %d: no text block behind this one", b.line)
 			continue
 		}
-		flows, problems := ParseAll([]Source{{File: "docs/definitions.md", Data: []byte(b.text)}})
+		all, problems := Read([]Source{{File: "docs/definitions.md", Data: []byte(b.text)}})
 		var got strings.Builder
 		for _, p := range problems {
 			p.File = "definitions.md"
 			fmt.Fprintln(&got, p)
 		}
-		for _, f := range flows {
+		for _, f := range all.Flows {
 			columns := append([]string{"window_start", "window_end"}, flowdef.NewLayout(f).Names...)
 			fmt.Fprintf(&got, "flow.%s (%s)\n", f.Table, strings.Join(append(columns, "value"), ", "))
 		}

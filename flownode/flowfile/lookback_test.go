@@ -11,12 +11,12 @@ import (
 func TestLookback(t *testing.T) {
 	const text = "flows:\n- {name: own, every: 1m, promql: sum(x), lookback: 90s}\n" +
 		"- {name: set, every: 1m, promql: 'sum(x) or topk(1, y)'}\n- {name: range, every: 1m, promql: 'sum(rate(x[7m]))'}\n"
-	flows, problems := ParseAll([]Source{{File: "f.yml", Data: []byte(text), Lookback: 120_000}})
+	all, problems := Read([]Source{{File: "f.yml", Data: []byte(text), Lookback: 120_000}})
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
 	for i, want := range []int64{90_000, 120_000, 7 * 60_000} {
-		data, err := flowdef.Marshal(flows[i])
+		data, err := flowdef.Marshal(all.Flows[i])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -24,7 +24,7 @@ func TestLookback(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range []flowdef.Flow{flows[i], back} {
+		for _, f := range []flowdef.Flow{all.Flows[i], back} {
 			for _, leaf := range f.Expr.Leaves {
 				if leaf.Range != want {
 					t.Errorf("flow %s: %s reads %d ms, want %d", f.Name, leaf.Text, leaf.Range, want)

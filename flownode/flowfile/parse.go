@@ -42,12 +42,6 @@ func Read(sources []Source) (Definitions, []flowdef.Problem) {
 	return all, append(problems, flowdef.Validate(all.Flows, nil)...)
 }
 
-// ParseAll is the flows of several files, and their problems, as Read gives them.
-func ParseAll(sources []Source) ([]flowdef.Flow, []flowdef.Problem) {
-	all, problems := Read(sources)
-	return all.Flows, problems
-}
-
 // Parse reads one definition file of whatever name. Each of its YAML documents has
 // one of four forms, told apart by their top level:
 //
