@@ -17,8 +17,10 @@ import (
 // everything below is compiled for it.
 type builder struct {
 	partial.Traits
-	panes func(from int64, at sequence.Vector) State
-	raw   func(raw *Columns) WindowSource
+	markers bool
+	panes   func(from int64, at sequence.Vector) State
+	share   func(of State) State // the panes of a state of the same kind
+	raw     func(raw *Columns) WindowSource
 }
 
 // builderOf returns the builder for a leaf's function; the zero builder for
@@ -54,17 +56,13 @@ func (b *building) Regression(use function.Use[partial.Regression]) { b.made = b
 // build is the builder for one type of partial, used as the leaf's function does.
 func build[P any, PP partial.Cell[P]](b *building, use function.Use[P]) builder {
 	k := kind[P]{Use: use, offset: b.leaf.Offset, param: b.leaf.Param}
-	width, rng, step := b.leaf.Pane, b.leaf.Range, b.step
+	w := windowing{Windows: pane.Windows{Every: b.step, Range: b.leaf.Range, Offset: b.leaf.Offset}, function: b.leaf.Func.String(), param: b.leaf.Param}
+	width := b.leaf.Pane
 	return builder{
-		Traits: use.Kind.Traits,
-		panes: func(from int64, at sequence.Vector) State {
-			return &panes[P, PP]{
-				kind: k, grid: pane.Grid{Width: width}, from: from, at: at, byT: map[int64][]P{},
-				slide: newSlide[P, PP](use.Kind, width, rng, step),
-			}
-		},
-		raw: func(raw *Columns) WindowSource {
-			return &rawWindows[P, PP]{raw: raw, kind: k}
-		},
+		Traits:  use.Kind.Traits,
+		markers: use.Markers,
+		panes:   func(from int64, at sequence.Vector) State { return newLeafState[P, PP](k, w, width, from, at) },
+		share:   func(of State) State { return shared[P, PP](of, k, w) },
+		raw:     func(raw *Columns) WindowSource { return &rawWindows[P, PP]{raw: raw, kind: k} },
 	}
 }

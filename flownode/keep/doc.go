@@ -7,13 +7,20 @@
 // merge to, so that computing a window again after one more scrape, or a step
 // later, costs a few merges per slot however many panes it has (slide.go).
 //
-//	Leaf ── Members     series -> slot -> group of labels
-//	     └─ State       pane -> slot -> partial, of one kind (panes)
+//	Leaf ── Members     slot -> group of labels
+//	     │    └─ Selection  series -> slot
+//	     └─ State       what a window merges to
+//	          └─ panes      pane -> slot -> partial, of one kind
+//
+// Leaves of a fence group that select the same series use one Selection, and, with
+// the same kind of partial and the same width of panes, one row of panes (share.go):
+// a sample is folded once for all of them.
 //
 // # What it takes
 //
-//	members     12 to 16 bytes per series, the labels of each group, and a page of
-//	            4 kB per 1,024 ids of which the leaf has one
+//	selection   12 bytes per series, and a page of 4 kB per 1,024 ids of which it
+//	            has one
+//	members     4 bytes per slot, and the labels of each group
 //	panes       a partial per slot, for each pane with a sample: 16 to 72 bytes
 //	windows     about two roots of the number of panes more such arrays (W1-W4)
 //

@@ -38,6 +38,7 @@ type Leaf struct {
 	grid      pane.Grid // of panes
 	touchGrid pane.Grid // what touches of closed windows are counted by
 	builder   builder
+	key       string // ShareKey
 }
 
 // NewLeaf is a leaf without members and without pane state. step is the distance
@@ -51,6 +52,7 @@ func NewLeaf(def *flowdef.Leaf, step int64, executor flowdef.Executor) *Leaf {
 	if def.Batch {
 		l.touchGrid.Width = step
 	}
+	l.key = l.shareKey()
 	return l
 }
 
@@ -138,14 +140,41 @@ func NewLeaves(def flowdef.Flow) Leaves {
 	return out
 }
 
-// AddSeries extends the members of all leaves. The list is only read, and may be
-// given to several flows at the same time.
+// AddSeries extends the members of all leaves. With several goroutines the caller
+// does it in two steps instead (Selections, Members.Group).
 func (ls Leaves) AddSeries(list []series.Series) {
-	for i := range list {
-		for _, l := range ls {
-			l.Members.Add(&list[i])
+	for _, m := range ls.Selections() {
+		m.Select(list)
+	}
+	for _, m := range ls.Members() {
+		m.Group(list)
+	}
+}
+
+// Members is the leaves' members, each once.
+func (ls Leaves) Members() []*Members {
+	var out []*Members
+	seen := make(map[*Members]struct{}, len(ls))
+	for _, l := range ls {
+		if _, ok := seen[l.Members]; !ok {
+			seen[l.Members] = struct{}{}
+			out = append(out, l.Members)
 		}
 	}
+	return out
+}
+
+// Selections is the members of which each selects for all that share its selection.
+func (ls Leaves) Selections() []*Members {
+	var out []*Members
+	seen := map[*Selection]struct{}{}
+	for _, l := range ls {
+		if _, ok := seen[l.Members.Selection]; !ok {
+			seen[l.Members.Selection] = struct{}{}
+			out = append(out, l.Members)
+		}
+	}
+	return out
 }
 
 // DropState forgets all pane state; it is built again when it is needed (I7).

@@ -15,6 +15,34 @@ import (
 	"laminar/sequence/series"
 )
 
+// Selection is the series that matchers select, each with its slot.
+type Selection struct {
+	Series  []sequence.SeriesID // in the order in which they came
+	Slots   []int32             // by place in Series
+	Index   SlotIndex
+	Metrics []sequence.MetricID // ascending
+
+	// Series that share a label set come in stretches: the database sends each set
+	// once, so a set at the same address is the same set.
+	lastSet  *series.Label // of the series that was looked at last; nil for none
+	selected bool          // whether it is selected
+}
+
+// add gives a series a slot.
+func (x *Selection) add(s *series.Series, slot int32) {
+	x.Series, x.Slots = append(x.Series, s.ID), append(x.Slots, slot)
+	x.Index.Set(s.ID, slot)
+	if at, found := slices.BinarySearch(x.Metrics, s.Metric); !found {
+		x.Metrics = slices.Insert(x.Metrics, at, s.Metric)
+	}
+}
+
+// Selects reports whether samples of the metric can be samples of selected series.
+func (x *Selection) Selects(metric sequence.MetricID) bool {
+	_, found := slices.BinarySearch(x.Metrics, metric)
+	return found
+}
+
 // Members is the series that a leaf selects, and how they fall into slots and
 // groups. Matchers and grouping labels are evaluated here, once per series,
 // never per sample.
@@ -32,13 +60,9 @@ import (
 //
 // Fields are for reading; only Add changes them.
 type Members struct {
-	Def     *flowdef.Leaf
-	ByGroup bool // a slot is a group, else a series
-
-	Series  []sequence.SeriesID // in the order in which they came
-	Slots   []int32             // by place in Series
-	Index   SlotIndex
-	Metrics []sequence.MetricID // ascending
+	*Selection // which leaves with one ShareKey have in common
+	Def        *flowdef.Leaf
+	ByGroup    bool // a slot is a group, else a series
 
 	// Series of different metrics can be told apart by their name alone, which
 	// most functions drop: then two of them with a value in one window are an
@@ -47,19 +71,18 @@ type Members struct {
 	setOf  []int32
 	setNum map[string]int32 // key of the label set -> its number
 
-	GroupOf  []int32 // by slot
+	GroupOf  []int32 // by slot; noGroup for a slot that another leaf has added and this one has not
 	Groups   []LabelGroup
 	groupNum map[string]int32 // group key -> group
+	crossed  bool             // some slot is not the group of its own number
 
 	scratch SlotValues // of LeafVector
 
-	// Series that share a label set come in stretches: the database sends each
-	// set once, so a set at the same address is the same set.
-	lastSet   *series.Label // of the series that was looked at last; nil for none
-	lastGroup int32         // its group, or noGroup when the leaf does not select it
+	lastSet   *series.Label // as in Selection
+	lastGroup int32         // the group of the series that was looked at last
 }
 
-// noGroup says that a leaf does not select a series.
+// noGroup stands for no group.
 const noGroup int32 = -1
 
 // LabelGroup is one group of a leaf: the series that its aggregation joins, or one
@@ -73,7 +96,7 @@ type LabelGroup struct {
 
 // NewMembers is for a leaf, without a series yet.
 func NewMembers(leaf *flowdef.Leaf) *Members {
-	m := &Members{Def: leaf, ByGroup: leaf.Func.Merges(leaf.Agg), groupNum: map[string]int32{}}
+	m := &Members{Selection: &Selection{}, Def: leaf, ByGroup: leaf.Func.Merges(leaf.Agg), groupNum: map[string]int32{}}
 	if names := leaf.Names(); leaf.Agg != nil && !leaf.KeepsName() && len(names) != 1 {
 		m.setNum, m.ByGroup = map[string]int32{}, false
 	}
@@ -90,11 +113,96 @@ func (m *Members) Labels() []string {
 }
 
 // Add makes a series a member if the leaf selects it and it is not a member yet. It
-// reports whether it did. The series' labels may be shared with others, and must
-// not change afterwards: a set is recognized by its address.
+// reports whether it did.
 func (m *Members) Add(s *series.Series) bool {
+	one, before := []series.Series{*s}, len(m.Series)
+	m.Select(one)
+	m.Group(one)
+	return len(m.Series) > before
+}
+
+// Select gives slots to those series of the list that the leaf selects and that have
+// none. Where a slot is a group it leaves that to Group. Of members that share a
+// selection one does it for all, and before any of them groups. The series' labels
+// may be shared with others, and must not change afterwards: a set is recognized by
+// its address.
+func (m *Members) Select(list []series.Series) {
+	if m.ByGroup {
+		return
+	}
+	for i := range list {
+		s := &list[i]
+		if len(s.Labels) == 0 || &s.Labels[0] != m.Selection.lastSet {
+			m.Selection.selected = m.Def.Matches(toLabels(s.Labels).Get)
+			if m.Selection.lastSet = nil; len(s.Labels) > 0 {
+				m.Selection.lastSet = &s.Labels[0]
+			}
+		}
+		if m.selected && m.Index.Get(s.ID) == NoSlot {
+			m.Selection.add(s, int32(len(m.Series)))
+		}
+	}
+}
+
+// Group puts those series of the list that have slots into their groups, if they are
+// in none yet.
+func (m *Members) Group(list []series.Series) {
+	grown := map[int32]struct{}{} // groups whose slots may not ascend any more
+	for i := range list {
+		s := &list[i]
+		if m.ByGroup {
+			m.addByGroup(s)
+			continue
+		}
+		slot := m.Index.Get(s.ID)
+		if slot == NoSlot || int(slot) < len(m.GroupOf) && m.GroupOf[slot] != noGroup {
+			continue
+		}
+		g, lset := m.groupOf(s)
+		for int(slot) >= len(m.GroupOf) {
+			m.GroupOf = append(m.GroupOf, noGroup)
+			if m.setNum != nil {
+				m.setOf = append(m.setOf, 0)
+			}
+		}
+		m.GroupOf[slot] = g
+		if m.setNum != nil {
+			m.setOf[slot] = number(m.setNum, flowdef.GroupKey(lset.DropReserved(isMetricName)))
+		}
+		m.crossed = m.crossed || g != slot
+		group := &m.Groups[g]
+		if n := len(group.slots); n > 0 && group.slots[n-1] > slot {
+			grown[g] = struct{}{}
+		}
+		group.slots = append(group.slots, slot)
+	}
+	for g := range grown {
+		slices.Sort(m.Groups[g].slots)
+	}
+}
+
+// addByGroup makes a series a member of leaf whose slots are groups. A slot is made
+// with its group's first series.
+func (m *Members) addByGroup(s *series.Series) {
+	if m.Index.Get(s.ID) != NoSlot {
+		return
+	}
+	g, _ := m.groupOf(s)
+	if g == noGroup {
+		return
+	}
+	if len(m.Groups[g].slots) == 0 {
+		m.Groups[g].slots = []int32{int32(len(m.GroupOf))}
+		m.GroupOf = append(m.GroupOf, g)
+	}
+	m.Selection.add(s, m.Groups[g].slots[0])
+}
+
+// groupOf is the group of a series, noGroup where the leaf does not select it, and
+// its labels, which are empty where nothing but the group depends on them.
+func (m *Members) groupOf(s *series.Series) (int32, labels.Labels) {
 	if m.setNum == nil && len(s.Labels) > 0 && &s.Labels[0] == m.lastSet {
-		return m.lastGroup != noGroup && m.addTo(m.lastGroup, s, labels.EmptyLabels())
+		return m.lastGroup, labels.EmptyLabels()
 	}
 	// Matchers see every label that members depend on; others may be missing.
 	lset, g := toLabels(s.Labels), noGroup
@@ -104,36 +212,7 @@ func (m *Members) Add(s *series.Series) bool {
 	if m.lastSet, m.lastGroup = nil, g; len(s.Labels) > 0 {
 		m.lastSet = &s.Labels[0]
 	}
-	return g != noGroup && m.addTo(g, s, lset)
-}
-
-// addTo adds a series to a group if it is not a member yet. lset is needed only
-// where two series can differ in nothing but their name (setNum); elsewhere it may
-// be empty.
-func (m *Members) addTo(g int32, s *series.Series, lset labels.Labels) bool {
-	if m.Index.Get(s.ID) != NoSlot {
-		return false
-	}
-	// A slot by group is made with the group's first series; each series gets one of
-	// its own otherwise.
-	var slot int32
-	if m.ByGroup && len(m.Groups[g].slots) > 0 {
-		slot = m.Groups[g].slots[0]
-	} else {
-		slot = int32(len(m.GroupOf))
-		m.GroupOf = append(m.GroupOf, g)
-		m.Groups[g].slots = append(m.Groups[g].slots, slot)
-		if m.setNum != nil {
-			m.setOf = append(m.setOf, number(m.setNum, flowdef.GroupKey(lset.DropReserved(isMetricName))))
-		}
-	}
-	m.Series = append(m.Series, s.ID)
-	m.Slots = append(m.Slots, slot)
-	m.Index.Set(s.ID, slot)
-	if at, found := slices.BinarySearch(m.Metrics, s.Metric); !found {
-		m.Metrics = slices.Insert(m.Metrics, at, s.Metric)
-	}
-	return true
+	return g, lset
 }
 
 func isMetricName(name string) bool { return name == series.MetricName }
@@ -173,12 +252,6 @@ func (m *Members) SeriesOf(want GroupSet) []sequence.SeriesID {
 		}
 	}
 	return out
-}
-
-// Selects reports whether samples of the metric can be samples of members.
-func (m *Members) Selects(metric sequence.MetricID) bool {
-	_, found := slices.BinarySearch(m.Metrics, metric)
-	return found
 }
 
 func toLabels(in []series.Label) labels.Labels {

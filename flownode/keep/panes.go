@@ -1,6 +1,6 @@
 package keep
 
-// Panes of one kind of partial: folding, repairing, trimming, and computing windows.
+// Panes of one kind of partial: folding, repairing, trimming.
 //
 // A pane is an array of partials indexed by slot, made when its first sample comes.
 // Dense arrays are right because a scrape touches nearly every slot of a leaf: a map
@@ -10,8 +10,8 @@ package keep
 // later than all that the cell holds. Where the partial does not mind the order
 // (Traits.FoldsLate) the last condition falls away. A caller that cannot promise it
 // empties the cell first and folds all of its samples.
-// After it: the pane holds the samples, and the sliding window knows which of its
-// slots no longer equal their panes.
+// After it: the pane holds the samples, and every sliding window over the panes
+// knows which of its slots no longer equal their panes.
 
 import (
 	"fmt"
@@ -26,25 +26,49 @@ import (
 	"laminar/sequence/segment"
 )
 
-// panes is the pane state of one leaf: for every pane a dense array of
-// partials, indexed by slot. It is a cache (I7): it can be dropped at any time.
+// panes is the partials of one selection of series: for every pane a dense array,
+// indexed by slot. Leaves of a fence group with one ShareKey use the same panes
+// (share.go). It is a cache (I7): it can be dropped at any time.
 //
 //	C1  every pane with an end > from holds exactly the samples up to at; a
 //	    pane that is missing holds none
 //	C2  it is advanced only by a delta that begins at at
 //	C3  len(p) <= number of slots for every pane p; slots beyond are empty
 type panes[P any, PP partial.Cell[P]] struct {
-	kind[P]
-	grid  pane.Grid
-	from  int64
-	at    sequence.Vector
-	byT   map[int64][]P // by the pane's right end
-	slide slide[P, PP]  // what the panes of the current window merge to
-	acc   []P           // scratch of window
-	run   run           // scratch of fold
+	cell    *partial.Kind[P]
+	markers bool // stale markers are folded like samples
+	grid    pane.Grid
+	from    int64
+	at      sequence.Vector
+	byT     map[int64][]P // by the pane's right end
+	pool    pool[P]       // arrays of panes that were dropped
+	run     run           // scratch of fold
+
+	users   []*leafState[P, PP] // who computes windows from it
+	slides  []*slide[P, PP]     // of the users, each once
+	changes uint64              // counts what changes panes: what was computed at another count may be wrong
 
 	whole  *panes[P, PP] // of a lane: whose panes it folds into; else nil
 	making sync.Mutex    // held while a lane looks for a pane
+}
+
+// sparePanes is how many arrays of dropped panes are kept for new ones: about as many
+// are made as are dropped.
+const sparePanes = 4
+
+// keep reports whether a sample with the value enters a partial.
+func (s *panes[P, PP]) keep(v float64) bool { return s.markers || !segment.IsStale(v) }
+
+// change must be called before samples are added to or taken out of the pane with
+// this end. It calls stale for each sliding window that has merged the pane, with the
+// set that the slots concerned must be added to.
+func (s *panes[P, PP]) change(end int64, stale func(*slotSet)) {
+	s.changes++
+	for _, w := range s.slides {
+		if w.changing(end) {
+			stale(&w.stale)
+		}
+	}
 }
 
 // run is some samples of one pane, as parallel arrays: samples 0 to n-1, in the
@@ -98,9 +122,9 @@ func (s *panes[P, PP]) cells(end int64, slot int32, slots int) []P {
 	// Arrays of panes that were dropped are used again.
 	n := max(slots, int(slot)+1)
 	if c == nil {
-		c = s.slide.fresh(n)
+		c = s.pool.fresh(n)
 	} else {
-		c = s.slide.grow(c, n)
+		c = grow(c, n)
 	}
 	s.byT[end] = c
 	return c
@@ -135,7 +159,7 @@ func (s *panes[P, PP]) Fold(seg *segment.Segment, m *Members, closedT int64, tou
 		if t <= closedT {
 			touched(t, slot)
 		}
-		if t <= s.from || !s.Markers && segment.IsStale(v) {
+		if t <= s.from || !s.keep(v) {
 			continue
 		}
 		// A run is of one pane: it ends where a sample falls into another.
@@ -154,7 +178,7 @@ func (s *panes[P, PP]) foldPane(seg *segment.Segment, m *Members, end int64) {
 	values, offsets := seg.Values[:len(seg.Series)], seg.Offsets[:len(seg.Series)]
 	for i, id := range seg.Series {
 		slot := m.Index.Get(id)
-		if slot == NoSlot || !s.Markers && segment.IsStale(values[i]) {
+		if slot == NoSlot || !s.keep(values[i]) {
 			continue
 		}
 		if s.run.n == runLength {
@@ -173,12 +197,8 @@ func (s *panes[P, PP]) foldRun(end int64, slots int) {
 		return
 	}
 	cells := s.cells(end, int32(slots-1), slots)
-	s.Kind.Add(cells, s.run.slots[:n], s.run.times[:n], s.run.vals[:n])
-	if s.slide.changing(end) {
-		for _, slot := range s.run.slots[:n] {
-			s.slide.stale.add(slot)
-		}
-	}
+	s.cell.Add(cells, s.run.slots[:n], s.run.times[:n], s.run.vals[:n])
+	s.change(end, func(stale *slotSet) { stale.addAll(s.run.slots[:n]) })
 	s.run.n = 0
 }
 
@@ -190,13 +210,13 @@ func (s *panes[P, PP]) FoldSorted(slot int32, slots int, ts []int64, vs []float6
 		last = int64(-1)
 	)
 	for i, t := range ts {
-		if t <= s.from || !s.Markers && segment.IsStale(vs[i]) {
+		if t <= s.from || !s.keep(vs[i]) {
 			continue
 		}
 		if t > last || last < 0 {
 			last = s.grid.End(t)
 			cur = s.cells(last, slot, slots)
-			s.changing(last, slot)
+			s.change(last, func(stale *slotSet) { stale.add(slot) })
 		}
 		PP(&cur[slot]).Add(t, vs[i])
 	}
@@ -212,28 +232,17 @@ func (s *panes[P, PP]) FoldMixed(slot []int32, slots int, ts []int64, vs []float
 		}
 		end := s.grid.End(ts[from])
 		begin, to := max(s.from, end-s.grid.Width), from+1
-		for to < len(ts) && ts[to] > begin && ts[to] <= end && (s.Markers || !segment.IsStale(vs[to])) {
+		for to < len(ts) && ts[to] > begin && ts[to] <= end && s.keep(vs[to]) {
 			to++
 		}
-		s.Kind.Add(s.cells(end, int32(slots-1), slots), slot[from:to], ts[from:to], vs[from:to])
-		if s.slide.changing(end) {
-			for _, x := range slot[from:to] {
-				s.slide.stale.add(x)
-			}
-		}
+		s.cell.Add(s.cells(end, int32(slots-1), slots), slot[from:to], ts[from:to], vs[from:to])
+		s.change(end, func(stale *slotSet) { stale.addAll(slot[from:to]) })
 		from = to
 	}
 }
 
 // keeps reports whether a sample enters a pane.
 func (s *panes[P, PP]) keeps(t int64, v float64) bool { return t > s.from && s.keep(v) }
-
-// changing notes that a cell of the pane changes.
-func (s *panes[P, PP]) changing(end int64, slot int32) {
-	if s.slide.changing(end) {
-		s.slide.stale.add(slot)
-	}
-}
 
 // ClearCells empties cells of a pane, before they are folded again from raw: there is
 // no inverse of a fold.
@@ -243,27 +252,30 @@ func (s *panes[P, PP]) ClearCells(end int64, slots []int32) {
 	for _, slot := range slots {
 		if int(slot) < len(c) {
 			c[slot] = zero
-			s.changing(end, slot)
+			s.change(end, func(stale *slotSet) { stale.add(slot) })
 		}
 	}
 }
 
-// Trim drops panes with an end up to from, ms, a border of panes. The state then
-// begins there, and no window that begins earlier can be computed from it any more
-// (C1). An earlier from than the state's is ignored: dropped panes do not return.
-func (s *panes[P, PP]) Trim(from int64) {
+// trim drops panes with an end up to from, ms, a border of panes. The panes then
+// begin there, and no window that begins earlier can be computed from them any more
+// (C1). An earlier from than theirs is ignored: dropped panes do not return.
+func (s *panes[P, PP]) trim(from int64) {
 	if from <= s.from {
 		return
 	}
 	for end, c := range s.byT {
 		if end <= from {
 			delete(s.byT, end)
-			s.slide.recycle(c)
+			s.pool.recycle(c)
 		}
 	}
 	s.from = from
-	if s.slide.after < from {
-		s.slide.reset() // it could not be computed again from panes
+	s.changes++
+	for _, w := range s.slides {
+		if w.after < from {
+			w.reset() // it could not be computed again from panes
+		}
 	}
 }
 
@@ -296,89 +308,26 @@ func (s *panes[P, PP]) Holds(span sequence.Span) bool {
 // simple partials is ever asked.
 func (s *panes[P, PP]) MergeSimple(end int64, slot int32, slots int, part partial.Simple) {
 	if p, ok := any(&s.cells(end, slot, slots)[slot]).(*partial.Simple); ok {
-		s.changing(end, slot)
+		s.change(end, func(stale *slotSet) { stale.add(slot) })
 		p.Merge(&part)
 	}
 }
 
-// Bytes is about how much memory the state takes: what arrays have room for, not
-// what they hold.
-func (s *panes[P, PP]) Bytes() int64 {
-	n := s.slide.bytes() + s.Kind.Bytes(s.acc)
+// bytes is about how much memory the panes take: what arrays have room for, not what
+// they hold.
+func (s *panes[P, PP]) bytes() int64 {
+	n := s.pool.bytes()
 	for _, c := range s.byT {
-		n += s.Kind.Bytes(c)
+		n += s.cell.Bytes(c)
 	}
 	return n
-}
-
-// windowChunk is how many slots are merged and finished at a time: few enough
-// to stay in the nearest cache.
-const windowChunk = 512
-
-// Window merges the panes of the window slot by slot and finishes them. For all
-// groups it goes on from what the sliding window has merged; for some groups, which
-// are asked for when old windows are computed again, it merges their slots' panes.
-func (s *panes[P, PP]) Window(span sequence.Span, m *Members, want GroupSet, out *SlotValues) {
-	win := s.over(span)
-	if !want.All {
-		for g := range want.Set {
-			for _, slot := range m.Groups[g].slots {
-				acc := s.slide.mergeSlot(s.byT, slot, span.After, span.UpTo)
-				if v, ok := s.Finish(&acc, win); ok {
-					out.add(slot, v)
-				}
-			}
-		}
-		return
-	}
-	var parts [][]P
-	rest := span.After
-	if s.slide.follow(s.byT, len(m.GroupOf), span.After, span.UpTo) {
-		parts, rest = append(parts, s.slide.base), s.slide.merged
-	}
-	for end := rest + s.grid.Width; end <= span.UpTo; end += s.grid.Width {
-		if c := s.byT[end]; c != nil {
-			parts = append(parts, c)
-		}
-	}
-	if cap(s.acc) < windowChunk {
-		s.acc = make([]P, windowChunk)
-	}
-	// Chunk by chunk of slots, so that the partials that are being merged stay in the
-	// cache however many panes the window has.
-	for lo, n := 0, len(m.GroupOf); lo < n; lo += windowChunk {
-		acc := s.acc[:min(windowChunk, n-lo)]
-		clear(acc)
-		for _, part := range parts {
-			if lo < len(part) {
-				s.Kind.Merge(acc, part[lo:min(len(part), lo+len(acc))])
-			}
-		}
-		for i := range acc {
-			if v, ok := s.Finish(&acc[i], win); ok {
-				out.add(int32(lo+i), v)
-			}
-		}
-	}
-}
-
-// Lane is a view of s for a goroutine that folds while others do, each into slots
-// of its own. The lanes write to the arrays of s without a lock, which is safe for
-// two reasons: s makes each array, under making, with room for every slot, so none
-// is ever replaced; and no two lanes write to one cell. A lane keeps the arrays it
-// has met in its own map, so the lock is taken once per lane and pane.
-//
-// A lane is for folding only, until s is used again. No window of s may have been
-// computed before, because lanes do not note stale slots.
-func (s *panes[P, PP]) Lane() State {
-	return &panes[P, PP]{kind: s.kind, grid: s.grid, from: s.from, at: s.at, byT: map[int64][]P{}, whole: s}
 }
 
 // laneCells is cells of a lane that has not met the pane yet.
 func (s *panes[P, PP]) laneCells(end int64, slots int) []P {
 	s.whole.making.Lock()
 	defer s.whole.making.Unlock()
-	s.whole.slide.changing(end)
+	s.whole.change(end, func(*slotSet) {})
 	c := s.whole.cells(end, int32(slots-1), slots)
 	s.byT[end] = c
 	return c
@@ -388,19 +337,19 @@ func (s *panes[P, PP]) laneCells(end int64, slots int) []P {
 // samples, in any order of time: for kinds that fold late. Panes are merged one by
 // one, so the result does not depend on the order of the map.
 func (s *panes[P, PP]) Merge(other State) {
-	o, ok := other.(*panes[P, PP])
+	o, ok := other.(*leafState[P, PP])
 	if !ok {
 		return
 	}
 	for end, later := range o.byT {
 		into := s.cells(end, int32(len(later)-1), len(later))
-		s.Kind.Merge(into, later)
-		if s.slide.changing(end) {
+		s.cell.Merge(into, later)
+		s.change(end, func(stale *slotSet) {
 			for slot := range later {
 				if !PP(&later[slot]).Empty() {
-					s.slide.stale.add(int32(slot))
+					stale.add(int32(slot))
 				}
 			}
-		}
+		})
 	}
 }

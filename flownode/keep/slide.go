@@ -10,6 +10,7 @@ import (
 	"math"
 
 	"laminar/flownode/partial"
+	"laminar/sequence"
 )
 
 // slide holds what the panes of a leaf's current window merge to, so that a
@@ -39,7 +40,6 @@ import (
 // block, the suffixes of the next are computed (a merge per pane), and the tail
 // from blocks; every other step costs a merge into the tail and one into base.
 type slide[P any, PP partial.Cell[P]] struct {
-	kind  *partial.Kind[P]
 	width int64 // of panes, ms
 	step  int64 // windows begin multiples of it apart; a multiple of width
 	block int64 // a multiple of step
@@ -59,7 +59,11 @@ type slide[P any, PP partial.Cell[P]] struct {
 	asked   bool  // a window was computed since the last change
 	wary    bool
 
-	free [][]P
+	pool[P]
+
+	users  int             // how many leaves it is of
+	recent [2]windowValues // of the windows computed last, where it is of several leaves
+	oldest int             // which of them is replaced next
 }
 
 // blockPlaces is how many steps a block has for windows of rng, both ms: about the
@@ -69,10 +73,12 @@ func blockPlaces(rng, step int64) int64 {
 	return max(1, int64(math.Round(math.Sqrt(float64(rng/step)))))
 }
 
-func newSlide[P any, PP partial.Cell[P]](kind *partial.Kind[P], width, rng, step int64) slide[P, PP] {
-	return slide[P, PP]{
-		kind: kind, width: width, step: step, block: step * blockPlaces(rng, step),
+func newSlide[P any, PP partial.Cell[P]](kind *partial.Kind[P], width, rng, step int64) *slide[P, PP] {
+	block := step * blockPlaces(rng, step)
+	return &slide[P, PP]{
+		width: width, step: step, block: block,
 		hottest: math.MaxInt64, blocks: map[int64][]P{},
+		pool: pool[P]{kind: kind, most: 3 + int(block/step)},
 	}
 }
 
@@ -271,70 +277,23 @@ func (w *slide[P, PP]) merge(into, later []P) []P {
 		w.kind.Copy(into, later)
 		return into
 	}
-	into = w.grow(into, len(later))
+	into = grow(into, len(later))
 	w.kind.Merge(into, later)
 	return into
-}
-
-// grow makes the array have n slots at least. New slots are empty, also where the
-// room was used before.
-func (w *slide[P, PP]) grow(a []P, n int) []P {
-	if n <= len(a) {
-		return a
-	}
-	if n <= cap(a) {
-		clear(a[len(a):n])
-		return a[:n]
-	}
-	grown := make([]P, n)
-	copy(grown, a)
-	return grown
-}
-
-// fresh returns an array of n empty slots.
-func (w *slide[P, PP]) fresh(n int) []P {
-	if len(w.free) == 0 {
-		return make([]P, n)
-	}
-	return w.grow(w.take(n), n)
-}
-
-// take returns an array without slots but room for n, where there is one.
-func (w *slide[P, PP]) take(n int) []P {
-	if i := len(w.free) - 1; i >= 0 {
-		a := w.free[i]
-		w.free = w.free[:i]
-		if cap(a) >= n {
-			return a[:0]
-		}
-	}
-	return make([]P, 0, n)
-}
-
-// recycle keeps an array that is not used any more for take, at most about as many
-// as a block has steps. Partials that point to memory are cleared, so that the
-// array does not keep that memory alive.
-func (w *slide[P, PP]) recycle(a []P) {
-	if !w.kind.Flat() {
-		clear(a)
-	}
-	if cap(a) > 0 && int64(len(w.free)) < 3+w.block/w.step {
-		w.free = append(w.free, a[:0])
-	}
 }
 
 // refresh computes all merged arrays again for the stale slots, from their panes:
 // what a late sample costs follows the slots it changed, not the leaf's.
 func (w *slide[P, PP]) refresh(byT map[int64][]P, slots int) {
-	w.base = w.grow(w.base, slots)
+	w.base = grow(w.base, slots)
 	if w.split != w.after {
-		w.tail = w.grow(w.tail, slots)
+		w.tail = grow(w.tail, slots)
 	}
 	for i := range w.suffixes {
-		w.suffixes[i] = w.grow(w.suffixes[i], slots)
+		w.suffixes[i] = grow(w.suffixes[i], slots)
 	}
 	for b := range w.blocks {
-		w.blocks[b] = w.grow(w.blocks[b], slots)
+		w.blocks[b] = grow(w.blocks[b], slots)
 	}
 	for _, slot := range w.stale.slots {
 		if w.split == w.after {
@@ -365,8 +324,13 @@ func (w *slide[P, PP]) refresh(byT map[int64][]P, slots int) {
 
 // mergeSlot merges one slot of the panes in (after, upTo].
 func (w *slide[P, PP]) mergeSlot(byT map[int64][]P, slot int32, after, upTo int64) P {
+	return mergeSlot[P, PP](byT, w.width, slot, sequence.Span{After: after, UpTo: upTo})
+}
+
+// mergeSlot merges one slot of the panes of a width, ms, in the span.
+func mergeSlot[P any, PP partial.Cell[P]](byT map[int64][]P, width int64, slot int32, span sequence.Span) P {
 	var acc P
-	for end := after + w.width; end <= upTo; end += w.width {
+	for end := span.After + width; end <= span.UpTo; end += width {
 		if p := byT[end]; int(slot) < len(p) {
 			PP(&acc).Merge(&p[slot])
 		}
@@ -376,39 +340,51 @@ func (w *slide[P, PP]) mergeSlot(byT map[int64][]P, slot int32, after, upTo int6
 
 // bytes is about how much memory the merged arrays take.
 func (w *slide[P, PP]) bytes() int64 {
-	n := w.kind.Bytes(w.base) + w.kind.Bytes(w.tail)
-	for _, set := range [][][]P{w.suffixes, w.free} {
-		for _, a := range set {
-			n += w.kind.Bytes(a)
-		}
+	n := w.kind.Bytes(w.base) + w.kind.Bytes(w.tail) + w.pool.bytes()
+	for _, a := range w.suffixes {
+		n += w.kind.Bytes(a)
 	}
 	for _, a := range w.blocks {
 		n += w.kind.Bytes(a)
 	}
+	for i := range w.recent {
+		n += w.recent[i].bytes()
+	}
 	return n
 }
 
-// slotSet is a set of slots: slots lists them once each, and bit s of has says that
-// s is among them. Adding a slot again costs a look at one bit, which matters
-// because every sample of a late segment adds its slot.
-type slotSet struct {
-	slots []int32
-	has   []uint64
+// windowValues is the values of all slots in one window, while the panes have not
+// changed since.
+type windowValues struct {
+	SlotValues
+	span    sequence.Span
+	changes uint64 // of the panes, when they were computed
+	set     bool
 }
 
-func (s *slotSet) add(slot int32) {
-	for int(slot)/64 >= len(s.has) {
-		s.has = append(s.has, 0)
+func (v *windowValues) bytes() int64 { return int64(4*cap(v.Slots) + 8*cap(v.Values)) }
+
+// recall adds the values of a window to out, if they are known and nothing has changed
+// since they were computed.
+func (w *slide[P, PP]) recall(span sequence.Span, changes uint64, out *SlotValues) bool {
+	for i := range w.recent {
+		if v := &w.recent[i]; v.set && v.span == span && v.changes == changes {
+			out.Slots, out.Values = append(out.Slots, v.Slots...), append(out.Values, v.Values...)
+			return true
+		}
 	}
-	if word := &s.has[slot/64]; *word&(1<<(slot%64)) == 0 {
-		*word |= 1 << (slot % 64)
-		s.slots = append(s.slots, slot)
-	}
+	return false
 }
 
-func (s *slotSet) len() int { return len(s.slots) }
-
-func (s *slotSet) reset() {
-	s.slots = s.slots[:0]
-	clear(s.has)
+// remember keeps the values of a window for the other leaves that use the slide: those
+// in out from place on. A round computes a window that closes and the open one after
+// it for each flow in turn, so two windows are kept.
+func (w *slide[P, PP]) remember(span sequence.Span, changes uint64, out *SlotValues, place int) {
+	if w.users < 2 {
+		return
+	}
+	v := &w.recent[w.oldest]
+	w.oldest = (w.oldest + 1) % len(w.recent)
+	v.span, v.changes, v.set = span, changes, true
+	v.Slots, v.Values = append(v.Slots[:0], out.Slots[place:]...), append(v.Values[:0], out.Values[place:]...)
 }

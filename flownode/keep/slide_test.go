@@ -9,6 +9,8 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
+	"laminar/flownode/function"
+	"laminar/flownode/pane"
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
 	"laminar/sequence"
@@ -285,10 +287,9 @@ func TestSlideCost(t *testing.T) {
 			merges++
 			partial.CounterKind.Merge(into, later)
 		}
-		s := &panesOf{byT: map[int64][]partial.Counter{}}
-		s.Kind = &counting
-		s.slide = newSlide[partial.Counter, *partial.Counter](&counting, width, panes*width, width)
-		s.grid.Width = width
+		use := kind[partial.Counter]{Use: function.Use[partial.Counter]{Kind: &counting}}
+		w := windowing{Windows: pane.Windows{Every: width, Range: panes * width}}
+		s := newLeafState[partial.Counter, *partial.Counter](use, w, width, 0, sequence.Vector{})
 		const steps = 5000
 		for end := int64(width); end <= steps*width; end += width {
 			for slot := range int32(slots) {
@@ -308,8 +309,6 @@ func TestSlideCost(t *testing.T) {
 		}
 	}
 }
-
-type panesOf = panes[partial.Counter, *partial.Counter]
 
 // stateBytes is the most bytes per series and pane of its window that the state
 // of a leaf takes while its window slides over all blocks.

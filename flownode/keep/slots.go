@@ -55,3 +55,34 @@ func (o *SlotValues) add(slot int32, v float64) {
 	o.Slots = append(o.Slots, slot)
 	o.Values = append(o.Values, v)
 }
+
+// slotSet is a set of slots: slots lists them once each, and bit s of has says that
+// s is among them. Adding a slot again costs a look at one bit, which matters
+// because every sample of a late segment adds its slot.
+type slotSet struct {
+	slots []int32
+	has   []uint64
+}
+
+func (s *slotSet) add(slot int32) {
+	for int(slot)/64 >= len(s.has) {
+		s.has = append(s.has, 0)
+	}
+	if word := &s.has[slot/64]; *word&(1<<(slot%64)) == 0 {
+		*word |= 1 << (slot % 64)
+		s.slots = append(s.slots, slot)
+	}
+}
+
+func (s *slotSet) addAll(slots []int32) {
+	for _, slot := range slots {
+		s.add(slot)
+	}
+}
+
+func (s *slotSet) len() int { return len(s.slots) }
+
+func (s *slotSet) reset() {
+	s.slots = s.slots[:0]
+	clear(s.has)
+}

@@ -27,7 +27,8 @@ type State interface {
 	// state must be dropped.
 	Advance(rng map[sequence.Region]sequence.Range, to sequence.Vector) error
 
-	// Trim drops panes with an end up to from.
+	// Trim says that the leaf needs no pane with an end up to from. Panes that no
+	// leaf needs are dropped.
 	Trim(from int64)
 
 	// Occupied lists the panes that hold samples by their ends, ascending. Beyond
@@ -35,8 +36,15 @@ type State interface {
 	Occupied() []int64
 	Beyond(after int64) bool
 
-	// Bytes is about how much memory the state takes.
+	// Bytes is about how much memory the state takes: of panes that several leaves
+	// use, its part.
 	Bytes() int64
+
+	// Panes is equal for states that use the same panes, which Same asks of two.
+	// UsedBy says which do from now on. See Leaves.Sets.
+	Panes() any
+	Same(other State) bool
+	UsedBy(states []State)
 }
 
 // Folder adds samples to panes. Samples at or before the beginning of the panes

@@ -50,7 +50,7 @@ func (e *DuplicateError) Hint() string {
 func LeafVector(src WindowSource, m *Members, span sequence.Span, want GroupSet) ([]LeafSample, error) {
 	m.scratch.Slots, m.scratch.Values = m.scratch.Slots[:0], m.scratch.Values[:0]
 	src.Window(span, m, want, &m.scratch)
-	if m.Def.Agg == nil && len(m.Groups) == len(m.GroupOf) {
+	if m.Def.Agg == nil && !m.crossed && len(m.Groups) == len(m.GroupOf) {
 		// Every slot is a group of its own: they were numbered together.
 		out := make([]LeafSample, len(m.scratch.Slots))
 		for i, slot := range m.scratch.Slots {

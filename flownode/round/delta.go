@@ -140,28 +140,37 @@ func (c *cohort) segments(ctx context.Context, r *round, ranges map[sequence.Reg
 // not need; leafDelta.take leaves them out.
 func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.MetricID][]*leafDelta) (ordered, unordered map[sequence.MetricID]struct{}) {
 	ordered, unordered = map[sequence.MetricID]struct{}{}, map[sequence.MetricID]struct{}{}
+	// Segments of a leaf's metrics; whether they hold one of its series is not known
+	// before they are read.
+	ofLeaf := func(l *leafDelta) []segment.Info {
+		own := infos[:0:0]
+		for i := range infos {
+			if l.Members.Selects(infos[i].Metric) {
+				own = append(own, infos[i])
+			}
+		}
+		return own
+	}
+	for _, f := range c.flows {
+		for _, l := range f.deltas {
+			own := ofLeaf(l)
+			r.planLeaf(l, f.EmittedUntil, c.after, own)
+			for i := range own {
+				if !own[i].Sealed && !own[i].Ordered && l.plan.Unordered {
+					unordered[own[i].Metric] = struct{}{}
+				}
+			}
+		}
+	}
+	c.sets()
 	var (
 		toRead   []*leafDelta // with ordered segments
 		readings []executor.Reading
 	)
 	for _, f := range c.flows {
 		for _, l := range f.deltas {
-			// Segments of the leaf's metrics; whether they hold one of its series is not
-			// known before they are read.
-			own := infos[:0:0]
-			for i := range infos {
-				if l.Members.Selects(infos[i].Metric) {
-					own = append(own, infos[i])
-				}
-			}
-			r.planLeaf(l, f.EmittedUntil, c.after, own)
-			if l.plan.Ordered {
-				toRead, readings = append(toRead, l), append(readings, executor.OrderedReading(l.Leaf, own))
-			}
-			for i := range own {
-				if !own[i].Sealed && !own[i].Ordered && l.plan.Unordered {
-					unordered[own[i].Metric] = struct{}{}
-				}
+			if l.plan.Ordered && !l.follows {
+				toRead, readings = append(toRead, l), append(readings, executor.OrderedReading(l.Leaf, ofLeaf(l)))
 			}
 		}
 	}
@@ -179,13 +188,32 @@ func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.Metr
 			continue
 		}
 		for _, l := range byMetric[infos[i].Metric] {
-			if l.plan.Ordered && !l.pushed {
+			if l.plan.Ordered && !l.pushed && !l.follows {
 				ordered[infos[i].Metric] = struct{}{}
 				break
 			}
 		}
 	}
 	return ordered, unordered
+}
+
+// sets finds the leaves that use the same panes. What their plans say of the panes is
+// the same: it follows from the panes and the delta alone.
+func (c *cohort) sets() {
+	var leaves keep.Leaves
+	deltas := map[*keep.Leaf]*leafDelta{}
+	for _, f := range c.flows {
+		for _, l := range f.deltas {
+			leaves, deltas[l.Leaf] = append(leaves, l.Leaf), l
+		}
+	}
+	for _, set := range leaves.Sets() {
+		ds := make([]*leafDelta, len(set))
+		for i, l := range set {
+			ds[i] = deltas[l]
+			ds[i].set, ds[i].follows = ds, i > 0
+		}
+	}
 }
 
 // planLeaf decides what happens to the leaf's pane state, given the segments of
@@ -228,6 +256,9 @@ func (r *round) planLeaf(l *leafDelta, emittedUntil sequence.Time, after sequenc
 // That is a fault of this program, and it is logged as one; the answer is still
 // only to build the state again.
 func (r *round) finishDelta(ctx context.Context, l *leafDelta, ranges map[sequence.Region]sequence.Range) error {
+	if l.follows {
+		return nil
+	}
 	if l.pushed {
 		if err := r.pushDelta(ctx, l, ranges); err != nil {
 			return err
@@ -245,7 +276,7 @@ func (r *round) finishDelta(ctx context.Context, l *leafDelta, ranges map[sequen
 	if err := l.State.Advance(ranges, r.Pos.Vector); err != nil {
 		r.Log.Error("pane state dropped", "leaf", l.Def.Text, "err", err)
 		r.Refills[progress.ReaderDisagrees]++
-		l.State = nil
+		l.dropState()
 	}
 	return nil
 }
@@ -259,13 +290,15 @@ func (r *round) finishDelta(ctx context.Context, l *leafDelta, ranges map[sequen
 // dropped, to be built again from raw, and the delta is read for the closed
 // windows it reaches.
 func (r *round) pushDelta(ctx context.Context, l *leafDelta, ranges map[sequence.Region]sequence.Range) error {
-	from := int64(math.MaxInt64)
+	from, set := int64(math.MaxInt64), l.ofSet()
 	if l.State != nil {
 		from = l.From()
 	}
 	done, err := r.AggregateDelta(ctx, l.Leaf, ranges, func(end int64, slot int32, part partial.Simple) error {
-		if end <= l.closed {
-			l.late.Add(end, l.Members.GroupOf[slot])
+		for _, o := range set {
+			if end <= o.closed {
+				o.late.Add(end, o.Members.GroupOf[slot])
+			}
 		}
 		if end > from {
 			l.State.MergeSimple(end, slot, len(l.Members.GroupOf), part)
@@ -276,9 +309,12 @@ func (r *round) pushDelta(ctx context.Context, l *leafDelta, ranges map[sequence
 		return err
 	}
 	// Partials that were merged before the database gave up cannot be taken out.
-	l.pushed, l.State = false, nil
+	l.pushed = false
+	l.dropState()
 	return r.ReadDelta(ctx, l.Members.Metrics, ranges, segment.PickOrdered, func(seg *segment.Segment) error {
-		l.take(seg)
+		for _, o := range set {
+			o.take(seg)
+		}
 		return nil
 	})
 }

@@ -27,6 +27,28 @@ type leafDelta struct {
 	late      keep.Touches  // ordered samples of the delta that reach closed windows
 	unordered keep.Touches  // unordered ones that do
 	repair    keep.Touches  // unordered samples that fall in panes in memory, by slot
+
+	// Leaves that use the same panes are one set. Its first leaf folds for all, the
+	// others follow.
+	set     []*leafDelta
+	follows bool
+}
+
+// dropState forgets the pane state of the leaf, and of those that use its panes: these
+// are not what they should be.
+func (l *leafDelta) dropState() {
+	for _, o := range l.set {
+		o.State, o.set, o.follows = nil, nil, false
+	}
+	l.State = nil
+}
+
+// ofSet is the leaves that what is folded here concerns.
+func (l *leafDelta) ofSet() []*leafDelta {
+	if len(l.set) == 0 {
+		return []*leafDelta{l}
+	}
+	return l.set
 }
 
 // wouldGrow is about how many bytes of pane state samples in the span need, if
@@ -40,10 +62,23 @@ func (l *leafDelta) wouldGrow(span sequence.Span) int64 {
 // take uses one hot ordered segment of the delta. The segment is folded into pane
 // state, and the closed windows that it reaches are noted. Without state they are
 // only noted: the leaf's windows are computed from raw samples, which hold the
-// segment too. A leaf whose delta the database aggregates ignores the segment.
+// segment too. A leaf whose delta the database aggregates ignores the segment, and so
+// does one whose set has it folded by another.
 func (l *leafDelta) take(seg *segment.Segment) {
 	switch {
-	case l.pushed || !l.plan.Ordered:
+	case l.pushed || l.follows || !l.plan.Ordered:
+	case len(l.set) > 1:
+		closed := l.closed
+		for _, o := range l.set {
+			closed = max(closed, o.closed)
+		}
+		l.State.Fold(seg, l.Members, closed, func(t int64, slot int32) {
+			for _, o := range l.set {
+				if t <= o.closed {
+					o.late.Add(o.TouchEnd(t), o.Members.GroupOf[slot])
+				}
+			}
+		})
 	case l.State != nil:
 		l.State.Fold(seg, l.Members, l.closed, func(t int64, slot int32) {
 			l.late.Add(l.TouchEnd(t), l.Members.GroupOf[slot])
@@ -70,7 +105,7 @@ func (l *leafDelta) takeUnordered(x read.UnorderedSample) {
 	if x.T <= l.closed && l.Pins(x.T) {
 		l.unordered.Add(l.TouchEnd(x.T), l.Members.GroupOf[slot])
 	}
-	if l.State == nil || x.T <= l.From() {
+	if l.State == nil || l.follows || x.T <= l.From() {
 		return
 	}
 	if x.New && l.FoldsLate() {

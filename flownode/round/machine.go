@@ -38,7 +38,8 @@ type round struct {
 	*Machine
 	*read.Reader
 	Counts
-	limits Limits
+	limits  Limits
+	sharers map[string][]sharer // the leaves of the round that may use the same panes
 }
 
 // overBudget reports whether work that can wait should go on in the next round: a

@@ -10,11 +10,12 @@ import (
 
 	"laminar/flownode/keep"
 	"laminar/sequence"
+	"laminar/sequence/series"
 )
 
-// manySeries is the least number of new series that each flow adds in a goroutine
+// manySeries is the least number of new series that each leaf adds in a goroutine
 // of its own. Fewer are added sooner than goroutines are started; the first round
-// after a start adds millions. Flows share nothing but the list, which is only read.
+// after a start adds millions.
 const manySeries = 10_000
 
 // members adds the series created since each flow last looked. Matchers and
@@ -33,10 +34,15 @@ func (r *round) members(ctx context.Context, flows []*flowRound) error {
 		flows  []*Flow
 		leaves keep.Leaves
 	}
+	var fresh, all keep.Leaves
 	byVector := map[string]*since{}
 	for _, f := range flows {
+		all = append(all, f.Leaves...)
 		if f.MembersAt != nil && f.MembersAt.Covers(r.Pos.Vector) {
 			continue
+		}
+		if f.MembersAt == nil {
+			fresh = append(fresh, f.Leaves...)
 		}
 		key := f.MembersAt.String()
 		if byVector[key] == nil {
@@ -45,21 +51,34 @@ func (r *round) members(ctx context.Context, flows []*flowRound) error {
 		s := byVector[key]
 		s.flows, s.leaves = append(s.flows, f.Flow), append(s.leaves, f.Leaves...)
 	}
+	keep.ShareMembers(fresh, all)
 	for _, s := range byVector {
 		list, err := r.Series(ctx, s.leaves.MetricNames(), s.after, s.leaves.LabelNames()...)
 		if err != nil {
 			return err
 		}
-		var adding sync.WaitGroup
 		for _, f := range s.flows {
 			f.MembersAt = r.Pos.Vector
-			if len(list) < manySeries {
-				f.Leaves.AddSeries(list)
-				continue
-			}
-			adding.Go(func() { f.Leaves.AddSeries(list) })
 		}
-		adding.Wait()
+		addSeries(s.leaves, list)
 	}
 	return nil
+}
+
+// addSeries makes the series members of the leaves that select them: first each
+// selection gives them slots, then each leaf puts the slots into its groups.
+func addSeries(leaves keep.Leaves, list []series.Series) {
+	if len(list) < manySeries {
+		leaves.AddSeries(list)
+		return
+	}
+	var adding sync.WaitGroup
+	for _, m := range leaves.Selections() {
+		adding.Go(func() { m.Select(list) })
+	}
+	adding.Wait()
+	for _, m := range leaves.Members() {
+		adding.Go(func() { m.Group(list) })
+	}
+	adding.Wait()
 }

@@ -86,12 +86,9 @@ func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) 
 		}
 		s.out.put(s.complete(res))
 	}
-	for _, l := range s.deltas {
-		if l.State == nil {
-			continue
-		}
-		if l.Span(last).UpTo > l.From() {
-			l.State = nil
+	for _, l := range s.Leaves {
+		if l.State != nil && l.Span(last).UpTo > l.From() {
+			s.r.dropState(l)
 		}
 	}
 	s.r.Windows[Refilled] += len(ends)

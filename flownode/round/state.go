@@ -55,23 +55,86 @@ func (s *flowRound) stateMissing(l *keep.Leaf) (from sequence.Time, missing bool
 }
 
 // buildStates builds the pane state of all leaves of the flows that lack it and
-// select the same metrics from one reading: after a start that is all of them.
-// What is left, ensureState builds.
+// select the same metrics from one reading: after a start that is all of them. Of
+// leaves that may use the same panes one is built. What is left, ensureState builds.
 func (r *round) buildStates(ctx context.Context, flows []*flowRound) error {
-	var missing []read.Missing
+	r.sharers = map[string][]sharer{}
 	for _, s := range flows {
-		if !s.started || s.behind(s.watermark()) > maxCatchUp {
+		for _, l := range s.Leaves {
+			if key := l.ShareKey(); key != "" {
+				r.sharers[key] = append(r.sharers[key], sharer{s, l})
+			}
+		}
+	}
+	var missing []read.Missing
+	building := map[string]bool{}
+	for _, s := range flows {
+		if !s.keepsUp() {
 			continue // its windows are computed from raw samples, chunk by chunk
 		}
 		for _, l := range s.Leaves {
-			if from, ok := s.stateMissing(l); ok && len(l.Members.Series) > 0 {
-				missing = append(missing, read.Missing{Leaf: l, From: from})
+			from, ok := s.stateMissing(l)
+			if !ok || len(l.Members.Series) == 0 || r.share(l, from) || building[l.ShareKey()] {
+				continue
 			}
+			missing = append(missing, read.Missing{Leaf: l, From: r.sharedFrom(l, from)})
+			building[l.ShareKey()] = l.ShareKey() != ""
 		}
 	}
 	built, err := r.BuildTogether(ctx, missing)
 	r.Refills[progress.NoState] += built
 	return err
+}
+
+// keepsUp reports whether the flow's windows are to be computed from pane state: it has
+// begun, and does not lag far behind.
+func (s *flowRound) keepsUp() bool { return s.started && s.behind(s.watermark()) <= maxCatchUp }
+
+// sharer is a leaf that may use the panes of others, and its flow.
+type sharer struct {
+	flow *flowRound
+	leaf *keep.Leaf
+}
+
+// share makes a leaf that lacks pane state use panes that another leaf of the round
+// has, if they stand at the round's vector and reach back to from. It reports whether
+// it does.
+func (r *round) share(l *keep.Leaf, from sequence.Time) bool {
+	for _, o := range r.sharers[l.ShareKey()] {
+		if o.leaf == l || !o.leaf.ReachesBack(from) {
+			continue
+		}
+		if at, _ := o.leaf.State.Position(); at.Equal(r.Pos.Vector) && l.Share(o.leaf) {
+			return true
+		}
+	}
+	return false
+}
+
+// dropState forgets the pane state of a leaf, and of those that use its panes.
+func (r *round) dropState(l *keep.Leaf) {
+	for _, o := range r.sharers[l.ShareKey()] {
+		if o.leaf != l && o.leaf.State != nil && o.leaf.State.Same(l.State) {
+			o.leaf.State = nil
+		}
+	}
+	l.State = nil
+}
+
+// sharedFrom is where panes are to begin that are built for a leaf, so that all leaves
+// that may use them can: the earliest of where theirs must begin.
+func (r *round) sharedFrom(l *keep.Leaf, from sequence.Time) sequence.Time {
+	for _, o := range r.sharers[l.ShareKey()] {
+		if o.leaf == l || !o.flow.keepsUp() {
+			continue
+		}
+		if o.leaf.State != nil {
+			from = min(from, o.leaf.From())
+		} else if own, missing := o.flow.stateMissing(o.leaf); missing {
+			from = min(from, own)
+		}
+	}
+	return from
 }
 
 // ensureState builds the pane state that the earliest open window needs, where it
@@ -81,14 +144,20 @@ func (r *round) buildStates(ctx context.Context, flows []*flowRound) error {
 func (s *flowRound) ensureState(ctx context.Context) error {
 	for _, l := range s.Leaves {
 		from, missing := s.stateMissing(l)
-		if !missing {
+		if !missing || s.r.share(l, from) {
 			continue
 		}
 		var err error
-		if l.State, err = s.r.BuildState(ctx, l, from); err != nil {
+		if l.State, err = s.r.BuildState(ctx, l, s.r.sharedFrom(l, from)); err != nil {
 			return err
 		}
 		s.r.Refills[progress.NoState]++
+		// Leaves with later panes go over to these, so that one of each is kept.
+		for _, o := range s.r.sharers[l.ShareKey()] {
+			if o.leaf.State != nil {
+				o.leaf.Share(l)
+			}
+		}
 	}
 	return nil
 }

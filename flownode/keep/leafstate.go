@@ -1,0 +1,162 @@
+package keep
+
+// The pane state of one leaf: panes, and what the leaf makes of them.
+//
+// Panes belong to a selection of series, and several leaves may use them. What a
+// window is belongs to the leaf: its range, its function, the function's argument.
+
+import (
+	"slices"
+
+	"laminar/flownode/pane"
+	"laminar/flownode/partial"
+	"laminar/sequence"
+)
+
+// leafState is State for one kind of partial. Folding and repairing concern the panes
+// and so every leaf that uses them; windows are the leaf's own.
+type leafState[P any, PP partial.Cell[P]] struct {
+	*panes[P, PP]
+	kind[P]
+	slide   *slide[P, PP] // what the panes of the current window merge to
+	windows windowing     // of the leaf
+	needs   int64         // panes with an end up to it are of no use to the leaf
+	acc     []P           // scratch of Window
+}
+
+// windowing is what leaves must have in common to see the same values: the same
+// function of the same samples in the same windows. They use one sliding window.
+type windowing struct {
+	pane.Windows
+	function string
+	param    float64
+}
+
+// newLeafState is state over panes without a sample.
+func newLeafState[P any, PP partial.Cell[P]](k kind[P], w windowing, width, from int64, at sequence.Vector) *leafState[P, PP] {
+	p := &panes[P, PP]{
+		cell: k.Kind, markers: k.Markers, grid: pane.Grid{Width: width}, from: from, at: at, byT: map[int64][]P{},
+		pool: pool[P]{kind: k.Kind, most: sparePanes},
+	}
+	return p.user(k, w)
+}
+
+// user is the state of one more leaf over the panes. It uses the sliding window of a
+// leaf with the same windowing, if there is one.
+func (s *panes[P, PP]) user(k kind[P], w windowing) *leafState[P, PP] {
+	u := &leafState[P, PP]{panes: s, kind: k, windows: w, needs: s.from}
+	if i := slices.IndexFunc(s.users, func(o *leafState[P, PP]) bool { return o.windows == w }); i >= 0 {
+		u.slide = s.users[i].slide
+	} else {
+		u.slide = newSlide[P, PP](s.cell, s.grid.Width, w.Range, w.Every)
+	}
+	s.usedBy(append(s.users, u))
+	return u
+}
+
+// usedBy says who uses the panes from now on: what others have merged is not kept up
+// to date any more.
+func (s *panes[P, PP]) usedBy(users []*leafState[P, PP]) {
+	s.users, s.slides = users, s.slides[:0]
+	for _, u := range users {
+		if !slices.Contains(s.slides, u.slide) {
+			s.slides = append(s.slides, u.slide)
+		}
+	}
+	for _, w := range s.slides {
+		w.users = 0
+		for _, u := range users {
+			if u.slide == w {
+				w.users++
+			}
+		}
+	}
+}
+
+// Trim says that the leaf needs no pane with an end up to from, ms, a border of panes.
+// Panes that no leaf needs are dropped.
+func (s *leafState[P, PP]) Trim(from int64) {
+	s.needs = max(s.needs, from)
+	for _, u := range s.users {
+		from = min(from, u.needs)
+	}
+	s.trim(from)
+}
+
+// Bytes is about how much memory the state takes: what arrays have room for, not
+// what they hold. Each leaf that uses the same panes has its part of them.
+func (s *leafState[P, PP]) Bytes() int64 {
+	return s.panes.bytes()/int64(len(s.users)) + s.slide.bytes()/int64(s.slide.users) + s.cell.Bytes(s.acc)
+}
+
+// windowChunk is how many slots are merged and finished at a time: few enough
+// to stay in the nearest cache.
+const windowChunk = 512
+
+// Window merges the panes of the window slot by slot and finishes them. For all
+// groups it goes on from what the sliding window has merged; for some groups, which
+// are asked for when old windows are computed again, it merges their slots' panes.
+//
+// Leaves with one sliding window have the same values. The first that asks for a
+// window has them computed, and they are kept for the others.
+func (s *leafState[P, PP]) Window(span sequence.Span, m *Members, want GroupSet, out *SlotValues) {
+	win := s.over(span)
+	if !want.All {
+		for g := range want.Set {
+			for _, slot := range m.Groups[g].slots {
+				acc := mergeSlot[P, PP](s.byT, s.grid.Width, slot, span)
+				if v, ok := s.Finish(&acc, win); ok {
+					out.add(slot, v)
+				}
+			}
+		}
+		return
+	}
+	if s.slide.recall(span, s.changes, out) {
+		return
+	}
+	before := len(out.Slots)
+	var parts [][]P
+	rest := span.After
+	if s.slide.follow(s.byT, len(m.GroupOf), span.After, span.UpTo) {
+		parts, rest = append(parts, s.slide.base), s.slide.merged
+	}
+	for end := rest + s.grid.Width; end <= span.UpTo; end += s.grid.Width {
+		if c := s.byT[end]; c != nil {
+			parts = append(parts, c)
+		}
+	}
+	if cap(s.acc) < windowChunk {
+		s.acc = make([]P, windowChunk)
+	}
+	// Chunk by chunk of slots, so that the partials that are being merged stay in the
+	// cache however many panes the window has.
+	for lo, n := 0, len(m.GroupOf); lo < n; lo += windowChunk {
+		acc := s.acc[:min(windowChunk, n-lo)]
+		clear(acc)
+		for _, part := range parts {
+			if lo < len(part) {
+				s.Kind.Merge(acc, part[lo:min(len(part), lo+len(acc))])
+			}
+		}
+		for i := range acc {
+			if v, ok := s.Finish(&acc[i], win); ok {
+				out.add(int32(lo+i), v)
+			}
+		}
+	}
+	s.slide.remember(span, s.changes, out, before)
+}
+
+// Lane is a view of s for a goroutine that folds while others do, each into slots
+// of its own. The lanes write to the arrays of s without a lock, which is safe for
+// two reasons: s makes each array, under making, with room for every slot, so none
+// is ever replaced; and no two lanes write to one cell. A lane keeps the arrays it
+// has met in its own map, so the lock is taken once per lane and pane.
+//
+// A lane is for folding only, until s is used again. No window over the panes may
+// have been computed before, because lanes do not note stale slots.
+func (s *leafState[P, PP]) Lane() State {
+	p := &panes[P, PP]{cell: s.cell, markers: s.markers, grid: s.grid, from: s.from, at: s.at, byT: map[int64][]P{}, whole: s.panes}
+	return &leafState[P, PP]{panes: p, kind: s.kind, windows: s.windows}
+}

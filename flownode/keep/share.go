@@ -1,0 +1,163 @@
+package keep
+
+// Leaves that use the same panes.
+//
+// Real files repeat leaves: one rate under three groupings, one counter over 5m,
+// 30m and 1h. What a sample is folded into does not depend on grouping, range or
+// function, only on the selection of series, the kind of partial and the width of a
+// pane. So leaves of one fence group that agree in these (ShareKey) use one Selection
+// and one row of panes: a sample is folded once, whatever the number of leaves.
+//
+//	Selection   series -> slot             one for each set of matchers
+//	panes       pane -> slot -> partial    one for each ShareKey
+//	slide       what a window merges to    one for each function and window
+//	Members     slot -> group of labels    each leaf's own
+//
+// Leaves share within one round's flows: all of them stand at one vector after it,
+// and all are thrown away if it fails. Which of them share is worked out anew in each
+// round, so a flow that comes, goes or is loaded again costs no bookkeeping.
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"laminar/flownode/partial"
+)
+
+// shareKey is what a leaf must have in common with others to use the same panes: ""
+// where it cannot.
+//
+// Where a slot is a group, slots depend on the grouping: only the very same leaf has
+// them. Executors are part of the key, because a definition that names one is to be
+// computed by it.
+func (l *Leaf) shareKey() string {
+	if l.Def.Batch || l.Def.Pinned || l.Def.Func == nil {
+		return ""
+	}
+	over := l.Def.Text
+	if !l.Members.ByGroup {
+		over = selectionKey(l)
+	}
+	return fmt.Sprintf("%s %t %d %s %s", l.builder.Name, l.builder.markers, l.Def.Pane, l.Executor, over)
+}
+
+// selectionKey is equal for leaves that select the same series, each in a slot of its
+// own.
+func selectionKey(l *Leaf) string {
+	texts := make([]string, len(l.Def.Matchers))
+	for i, m := range l.Def.Matchers {
+		texts[i] = m.String()
+	}
+	slices.Sort(texts)
+	return "{" + strings.Join(slices.Compact(texts), ",") + "}"
+}
+
+// ShareKey is equal for leaves of a fence group that may use the same panes; "" for a
+// leaf that cannot share.
+func (l *Leaf) ShareKey() string { return l.key }
+
+// ShareMembers makes fresh leaves, which have no members yet, number their slots as
+// others do that select the same series: leaves among all, or each other. Series must
+// then be added to all of them.
+func ShareMembers(fresh, all Leaves) {
+	// Slots depend on the selection alone, and not on the kind of partial or the
+	// panes; those of a leaf whose slots are groups are like no other's.
+	keyOf := func(l *Leaf) string {
+		if l.Members.ByGroup {
+			return l.Def.Text
+		}
+		return selectionKey(l)
+	}
+	first, isFresh := map[string]*Members{}, make(map[*Leaf]struct{}, len(fresh))
+	for _, l := range fresh {
+		isFresh[l] = struct{}{}
+	}
+	for _, l := range all {
+		if _, ok := isFresh[l]; l.key != "" && !ok && first[keyOf(l)] == nil {
+			first[keyOf(l)] = l.Members
+		}
+	}
+	for _, l := range fresh {
+		if l.key == "" {
+			continue
+		}
+		switch m := first[keyOf(l)]; {
+		case m == nil:
+			first[keyOf(l)] = l.Members
+		case m.ByGroup:
+			l.Members = m
+		default:
+			l.Members.Selection = m.Selection
+		}
+	}
+}
+
+// Share makes the leaf use the panes of another leaf with the same ShareKey, whose
+// members it shares. It reports whether it does.
+func (l *Leaf) Share(of *Leaf) bool {
+	if l.key == "" || l.key != of.key || of.State == nil || l.Members.Selection != of.Members.Selection {
+		return false
+	}
+	if l.State == nil || !l.State.Same(of.State) {
+		l.State = l.builder.share(of.State)
+	}
+	return true
+}
+
+// Sets divides the leaves that have pane state by the panes they use, and makes each
+// set the only users of its panes. The first of a set stands for all: what is done to
+// its panes is done to those of the others.
+func (ls Leaves) Sets() []Leaves {
+	var out []Leaves
+	place := map[any]int{}
+	for _, l := range ls {
+		if l.State == nil {
+			continue
+		}
+		id := l.State.Panes()
+		i, ok := place[id]
+		if !ok {
+			i = len(out)
+			out, place[id] = append(out, nil), i
+		}
+		out[i] = append(out[i], l)
+	}
+	for _, set := range out {
+		states := make([]State, len(set))
+		for i, l := range set {
+			states[i] = l.State
+		}
+		set[0].State.UsedBy(states)
+	}
+	return out
+}
+
+// Panes is equal for states that use the same panes.
+func (s *leafState[P, PP]) Panes() any { return s.panes }
+
+// Same reports whether the other state uses the same panes.
+func (s *leafState[P, PP]) Same(other State) bool {
+	o, ok := other.(*leafState[P, PP])
+	return ok && o.panes == s.panes
+}
+
+// UsedBy says which states use the panes from now on; all of them do already.
+func (s *leafState[P, PP]) UsedBy(states []State) {
+	users := make([]*leafState[P, PP], 0, len(states))
+	for _, other := range states {
+		if o, ok := other.(*leafState[P, PP]); ok && o.panes == s.panes {
+			users = append(users, o)
+		}
+	}
+	s.usedBy(users)
+}
+
+// shared is the state of a leaf over the panes of another state of the same kind.
+func shared[P any, PP partial.Cell[P]](of State, k kind[P], w windowing) State {
+	o, ok := of.(*leafState[P, PP])
+	if !ok {
+		return nil
+	}
+	return o.user(k, w)
+}

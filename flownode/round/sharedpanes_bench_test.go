@@ -1,0 +1,61 @@
+package round_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/round/roundtest"
+)
+
+// BenchmarkTickShared is one round after one more scrape of 100,000 series that
+// several flows read: the same rate under other groupings, or over other ranges.
+func BenchmarkTickShared(b *testing.B) {
+	const count = 100_000
+	groupings := []string{"sum by (job)", "max by (job)", "avg by (job)", "sum", "max", "min", "count", "avg", "sum without (instance)", "min by (job)"}
+	for _, flows := range []int{1, 10} {
+		b.Run(fmt.Sprintf("groupings=%d", flows), func(b *testing.B) {
+			benchShared(b, count, 20, flows, func(i int) string { return groupings[i] + " (rate(m[5m]))" })
+		})
+	}
+	for _, flows := range []int{1, 4} {
+		b.Run(fmt.Sprintf("ranges=%d", flows), func(b *testing.B) {
+			ranges := []string{"1h", "30m", "10m", "5m"}
+			benchShared(b, count, 240, flows, func(i int) string { return "sum by (job) (rate(m[" + ranges[i] + "]))" })
+		})
+	}
+}
+
+func benchShared(b *testing.B, count, scrapes, flows int, promql func(i int) string) {
+	b.Helper()
+	var defs strings.Builder
+	defs.WriteString("flows:\n")
+	for i := range flows {
+		fmt.Fprintf(&defs, "  - {name: f%d, promql: '%s', every: 1m}\n", i, promql(i))
+	}
+	w := roundtest.NewWorld(b, 1, 2, flowdef.ExecutorColumnar, defs.String())
+	w.BenchSeries(count)
+	for range scrapes {
+		w.BenchScrape(count)
+	}
+	w.Results = roundtest.Discard{}
+	if _, err := w.Round(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		w.BenchScrape(count)
+		b.StartTimer()
+		if _, err := w.Round(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	bytes := int64(0)
+	for _, f := range w.Flows {
+		bytes += f.Leaves.Bytes()
+	}
+	b.ReportMetric(float64(bytes)/float64(count), "state-B/series")
+}
