@@ -16,6 +16,7 @@ import (
 	"laminar/flownode/progress"
 	"laminar/server/view"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 )
 
 func (a *app) flowExplainCommand() *cobra.Command {
@@ -42,6 +43,11 @@ func (a *app) flowExplainCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				listed, err := store.Catalogue.List(ctx)
+				if err != nil {
+					return err
+				}
+				all := view.Each(listed, func(f flowstore.FlowStatus) flowdef.Flow { return f.Def })
 				var out []view.Explained
 				for _, f := range flows {
 					setting := c.Flownode.Executor
@@ -49,7 +55,7 @@ func (a *app) flowExplainCommand() *cobra.Command {
 					if err != nil {
 						return fmt.Errorf("explain flow %s: %w", f.Def.Title(), err)
 					}
-					out = append(out, view.NewExplained(x, setting))
+					out = append(out, view.NewExplained(x, setting, all))
 				}
 				return a.print(explainedTable(out))
 			})
@@ -80,7 +86,7 @@ func (a *app) explainFiles(cmd *cobra.Command, files []string) error {
 		return err
 	}
 	out := view.Each(all.Flows, func(f flowdef.Flow) view.Explained {
-		return view.NewExplainedDefinition(f, c.Flownode.Executor)
+		return view.NewExplainedDefinition(f, c.Flownode.Executor, all.Flows)
 	})
 	return a.print(explainedTable(out))
 }
@@ -109,6 +115,7 @@ func explainedTable(flows []view.Explained) table {
 		for n, l := range f.Leaves {
 			add(fmt.Sprintf("leaf_%d", n+1), l.Leaf)
 			add("  state", stateText(&l))
+			add("  shared with", strings.Join(l.SharedWith, ", "))
 			if l.Read != nil {
 				add("  selects", fmt.Sprintf("%d metrics, %d series in %d groups", l.Read.Metrics, l.Read.Series, l.Read.Groups))
 				add("  "+readName(f.Data), readText(l.Read))

@@ -41,9 +41,10 @@ type ExplainedLeaf struct {
 	Pane       string         `json:"pane,omitempty"`
 	Panes      int64          `json:"panes,omitempty"`
 	CannotPush string         `json:"cannot_push,omitempty"`
-	Executor   string         `json:"executor"`          // auto where only data tell
-	Reason     string         `json:"reason"`            // of the executor
-	Refused    string         `json:"refused,omitempty"` // why it is not pushdown though that was said
+	Executor   string         `json:"executor"`              // auto where only data tell
+	Reason     string         `json:"reason"`                // of the executor
+	Refused    string         `json:"refused,omitempty"`     // why it is not pushdown though that was said
+	SharedWith []string       `json:"shared_with,omitempty"` // flows that keep their panes together with it
 	Read       *ExplainedRead `json:"read,omitempty"`
 }
 
@@ -64,8 +65,9 @@ type ExplainedRead struct {
 }
 
 // NewExplainedDefinition shows what a definition alone tells. setting is the
-// executor of flows that do not name one.
-func NewExplainedDefinition(f flowdef.Flow, setting flowdef.Executor) Explained {
+// executor of flows that do not name one; all is the definitions that it may share
+// panes with.
+func NewExplainedDefinition(f flowdef.Flow, setting flowdef.Executor, all []flowdef.Flow) Explained {
 	out := Explained{
 		Flow: f.Title(), PromQL: f.PromQL, Every: flowdef.FormatMillis(f.Every), Mode: f.Expr.Mode(), Why: f.Expr.Why,
 		Residual: f.Expr.ResidualText(), Executor: string(f.Executor), SaidBy: "flow", Leaves: []ExplainedLeaf{},
@@ -73,12 +75,13 @@ func NewExplainedDefinition(f flowdef.Flow, setting flowdef.Executor) Explained 
 	if f.Executor == "" {
 		out.Executor, out.SaidBy = string(setting), "setting"
 	}
+	sharing := explain.Sharing(f, all)
 	for i := range f.Expr.Leaves {
 		l := &f.Expr.Leaves[i]
 		choice := executor.Choose(l.CannotPush(), f.Executor, setting, executor.Reading{}, executor.Link{})
 		e := ExplainedLeaf{
 			Leaf: l.Text, State: l.State(), Range: flowdef.FormatMillis(l.Range), Offset: flowdef.FormatMillis(l.Offset),
-			CannotPush: string(l.CannotPush()), Executor: string(choice.Executor), Reason: string(choice.Reason), Refused: string(choice.Refused),
+			CannotPush: string(l.CannotPush()), Executor: string(choice.Executor), Reason: string(choice.Reason), Refused: string(choice.Refused), SharedWith: sharing[i],
 		}
 		if choice.Reason == executor.ByCost {
 			e.Executor = string(flowdef.ExecutorAuto)
@@ -92,8 +95,8 @@ func NewExplainedDefinition(f flowdef.Flow, setting flowdef.Executor) Explained 
 }
 
 // NewExplained shows a flow of a catalogue, with what its next round reads.
-func NewExplained(x explain.Explanation, setting flowdef.Executor) Explained {
-	out := NewExplainedDefinition(x.Def, setting)
+func NewExplained(x explain.Explanation, setting flowdef.Executor, all []flowdef.Flow) Explained {
+	out := NewExplainedDefinition(x.Def, setting, all)
 	out.Data = &ExplainedData{
 		Vector: x.Vector.String(), Position: x.Position.String(), Since: x.Since.String(), Idle: x.Idle,
 		RoundTrip: x.Link.RoundTrip.Seconds(), Measured: x.Measured,
