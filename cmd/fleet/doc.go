@@ -13,6 +13,9 @@
 //
 // The histogram agrees with the request counters: its count is their sum.
 //
+// A Cluster is another generator: a Kubernetes cluster, for the rules that people have
+// for one. Its samples come in time and once, but pods come and go.
+//
 // A Client sends points by remote write 1.0. Run drives both: first some history
 // as fast as the receiver accepts it, then live.
 package fleet

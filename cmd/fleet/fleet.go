@@ -50,6 +50,9 @@ func New(opts Options) *Fleet {
 // change; do not change them.
 func (f *Fleet) Series() [][]Label { return f.series }
 
+// Interval is the time between two scrapes of one instance.
+func (f *Fleet) Interval() time.Duration { return f.opts.Interval }
+
 // Scrape appends to dst the points that arrive at a receiver in the interval that
 // ends at t. First come the scrapes of all instances, each at a time of its own
 // within (t-interval, t], without the points that are held back; every series

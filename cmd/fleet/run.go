@@ -23,13 +23,25 @@ type RunOptions struct {
 // lastAnswer is how long after its end a run waits for what was sent before.
 const lastAnswer = time.Second
 
-// Run lets the fleet send through the client: its history, then live, every
+// Source generates points: a Fleet, or a Cluster.
+type Source interface {
+	// Series is the label sets of the series so far, by the number that points give.
+	Series() [][]Label
+
+	// Interval is how far apart scrapes are.
+	Interval() time.Duration
+
+	// Scrape appends the points that arrive in the interval that ends at t.
+	Scrape(dst []Point, t time.Time) []Point
+}
+
+// Run lets the source send through the client: its history, then live, every
 // scrape when its time has come, the first at once. It returns nil when the
-// duration is over, whether the receiver answers or not, or ctx ends. What the receiver refuses for good is reported to Progress and does
-// not end it.
-func Run(ctx context.Context, f *Fleet, c *Client, opts RunOptions) error {
+// duration is over, whether the receiver answers or not, or ctx ends. What the receiver refuses
+// for good is reported to Progress and does not end it.
+func Run(ctx context.Context, f Source, c *Client, opts RunOptions) error {
 	began := time.Now()
-	interval := f.opts.Interval
+	interval := f.Interval()
 	next := began.Add(-opts.History).Truncate(interval)
 	if opts.History > 0 {
 		next = next.Add(interval)
@@ -52,7 +64,7 @@ func Run(ctx context.Context, f *Fleet, c *Client, opts RunOptions) error {
 			points = f.Scrape(points, next)
 			newest = next
 		}
-		err := c.Send(ctx, f.series, points)
+		err := c.Send(ctx, f.Series(), points)
 		if ended(ctx) {
 			return nil
 		}

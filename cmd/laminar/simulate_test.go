@@ -41,3 +41,22 @@ func TestSimulateSendsAtOnce(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 }
+
+// A cluster is sent as machines are; flags of the other profile are refused, because
+// they would do nothing.
+func TestSimulateProfiles(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	defer server.Close()
+	code, stdout, stderr := invoke(t.Context(), "", "simulate", "--profile", "kubernetes", "--nodes", "2", "--pods", "10", "--url", server.URL, "--duration", "1ms", "--output", "json")
+	var sent view.Simulated
+	if err := json.Unmarshal([]byte(stdout), &sent); code != exitOK || err != nil || sent.Samples < 1000 {
+		t.Errorf("exit code %d: %s%s (%v)", code, stdout, stderr, err)
+	}
+	for _, args := range [][]string{
+		{"--profile", "kubernetes", "--instances", "3"}, {"--pods", "3"}, {"--profile", "k8s"}, {"--profile", "kubernetes", "--nodes", "0"}, {"--interval", "x"},
+	} {
+		if code, _, stderr := invoke(t.Context(), "", append([]string{"simulate"}, args...)...); code != exitUsage || !strings.Contains(stderr, args[len(args)-2]+":") && !strings.Contains(stderr, strings.TrimPrefix(args[len(args)-2], "--")) {
+			t.Errorf("%v: exit code %d, %s", args, code, stderr)
+		}
+	}
+}
