@@ -48,21 +48,20 @@ func compileText(promql string, every, lookback int64) (c Compiled, normal strin
 	residual := comp.rewrite(expr)
 	// Refusals come first: an expression that cannot be had at all is not one that
 	// lacks a step.
-	if len(comp.selections) == 0 && len(comp.errs) == 0 {
-		comp.refuse(expr, "selects no series, so there is nothing to keep up to date")
-	}
 	if len(comp.errs) > 0 {
 		return Compiled{}, "", 0, comp.errs
+	}
+	asWritten, err := parseExpr(normal) // rewrite has taken the other apart
+	if err != nil {
+		return Compiled{}, "", 0, err
 	}
 	c = Compiled{Leaves: comp.leaves}
 	if len(comp.batch) > 0 {
 		// Residual stays nil: the flow's own text is what the engine gets.
 		c = Compiled{Leaves: comp.selections, Batch: true, Why: strings.Join(comp.batch, "; ")}
-		// What is evaluated is the expression as it was.
-		if residual, err = parseExpr(normal); err != nil {
-			return Compiled{}, "", 0, err
-		}
+		residual = asWritten
 	}
+	c.FromNothing = fromNothing(asWritten)
 	if step, err = c.cut(every); err != nil {
 		return Compiled{}, "", 0, ExprErrors{{Message: err.Error(), reason: err}}
 	}

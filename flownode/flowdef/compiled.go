@@ -16,7 +16,7 @@ import (
 // one leaf, which the residual may name several times. Compiled is not changed
 // after it was made.
 type Compiled struct {
-	// Leaves has one at least, since an expression must select something.
+	// Leaves is empty where the expression selects nothing: vector(1), time().
 	Leaves []Leaf
 
 	// Batch says that something in the expression has no mergeable partial, so
@@ -40,6 +40,10 @@ type Compiled struct {
 	// place and it is not stored. Where LabelsKnown, ResultLabels decides.
 	KeepName bool
 
+	// FromNothing says that there can be results where no leaf has a sample. Such a
+	// flow has the windows of its fence group; others have those that samples reach.
+	FromNothing bool
+
 	// ByGroup says that each result depends on one group of leaf 0 only, and
 	// has its labels: then one group can be evaluated, or deleted, alone. With
 	// it, a late sample costs its own group; without, all groups of the window.
@@ -47,7 +51,7 @@ type Compiled struct {
 
 	// How far from its end a window reads, over the leaves that are not pinned.
 	// Retention is compared with MaxReach; windows with a negative MinOffset
-	// close later.
+	// close later. Without leaves a window is a step long.
 	MaxRange  int64 // ms: the largest Range; for an instant selector the step counts
 	MaxReach  int64 // ms: the largest Offset + Range, how far back of its end a window reads
 	MinOffset int64 // ms: the smallest Offset

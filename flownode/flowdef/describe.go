@@ -37,6 +37,9 @@ func (c *Compiled) Describe() []string {
 	for i := range c.Leaves {
 		lines = append(lines, c.Leaves[i].Describe())
 	}
+	if c.FromNothing {
+		lines = append(lines, "has results without samples too, so it has every window of its fence group")
+	}
 	if ahead := c.Ahead(); ahead > 0 {
 		lines = append(lines, "windows close "+FormatMillis(ahead)+" later than others: so far beyond its end a negative offset makes each read")
 	}

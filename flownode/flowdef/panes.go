@@ -39,6 +39,10 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 			return 0, ErrNoStep
 		}
 	}
+	if len(c.Leaves) == 0 {
+		c.MaxRange, c.MaxReach, c.MinOffset = step, step, 0
+		return step, nil
+	}
 	// unpinned holds that at least one leaf is not pinned, so these get values.
 	c.MaxRange, c.MaxReach, c.MinOffset = 0, math.MinInt64, math.MaxInt64
 	for i := range c.Leaves {

@@ -31,6 +31,7 @@ import (
 //	delta       before anything is computed: it brings pane state to the round's
 //	            vector and finds which closed windows it reaches
 //	begin       after the delta, in which a new flow finds its first window
+//	follow      after all flows of the group have begun that do so by their samples
 //	state       after begin, because it is built from the earliest open window on;
 //	            for all flows together, so that they share one reading
 //	windows     last, from state and raw samples at one vector
@@ -65,6 +66,7 @@ func (r *round) compute(ctx context.Context, flows []*Flow, jobs map[progress.Fl
 			return nil, s.blame(err)
 		}
 	}
+	r.follow(runs)
 	if err := r.buildStates(ctx, runs); err != nil {
 		return nil, err
 	}

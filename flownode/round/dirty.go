@@ -95,7 +95,7 @@ func (s *flowRound) touchAll(ctx context.Context, reason progress.Reason) error 
 	if s.r.Pos.Earliest == 0 {
 		after = -1
 	}
-	ends, err := s.candidates(ctx, s.r, sequence.Span{After: after, UpTo: s.to.EmittedUntil}, math.MaxInt)
+	ends, err := s.candidates(ctx, s.r, s.to.BeginsAfter, sequence.Span{After: after, UpTo: s.to.EmittedUntil}, math.MaxInt)
 	if err != nil {
 		return err
 	}

@@ -24,9 +24,11 @@ import (
 //
 // All windows are emitted, touched by the delta or not: a series still reaches
 // windows after its last sample. Stretches in which no leaf holds a sample are
-// skipped (candidates), so a gap of a year costs one look.
+// skipped (candidates), so a gap of a year costs one look; flows that have results
+// from nothing compute each window of it (skipGap).
 func (s *flowRound) emit(ctx context.Context) error {
 	closed := s.to.ClosedUntil(s.windows())
+	skipGap(s, closed)
 	if closed <= s.to.EmittedUntil {
 		return s.ensureState(ctx)
 	}
@@ -43,7 +45,7 @@ func (s *flowRound) emit(ctx context.Context) error {
 			}
 			limit = 1 // the one window that every round may compute
 		}
-		ends, err := s.candidates(ctx, s.r, sequence.Span{After: s.to.EmittedUntil, UpTo: closed}, limit)
+		ends, err := s.candidates(ctx, s.r, s.to.BeginsAfter, sequence.Span{After: s.to.EmittedUntil, UpTo: closed}, limit)
 		if err != nil {
 			return err
 		}

@@ -33,11 +33,10 @@ type wanted struct {
 }
 
 // windowResult is the value of a flow's expression in one window. A window in which
-// no leaf holds a sample has no rows, even where the engine would give some
-// (absent, a number). Such a row would exist in every window of all time.
+// no leaf holds a sample has no rows, but of a flow that has results from nothing.
 type windowResult struct {
 	end     int64
-	touched bool           // some leaf holds a sample in the window
+	touched bool           // it can have rows: some leaf holds a sample, or none is needed
 	rows    []progress.Row // ascending by columns, no two with the same
 
 	histograms int // results that are native histograms, which are left out
@@ -193,9 +192,10 @@ func (f *Flow) evaluateLeaf(src keep.WindowSource, end sequence.Time, want wante
 }
 
 // evaluateLeaves merges every leaf's partials and evaluates the residual over
-// them. touched says that some leaf holds a sample; else there is no result.
+// them. touched says that there can be a result.
 func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []keep.WindowSource, end sequence.Time, want wanted) (out promeval.Vector, touched bool, err error) {
 	vectors := make([]promeval.Vector, len(f.Leaves))
+	touched = f.Def.Expr.FromNothing
 	for i, l := range f.Leaves {
 		span := l.Span(end)
 		if !src[i].Holds(span) {
@@ -221,8 +221,7 @@ func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []keep.WindowSo
 }
 
 // evaluateWhole evaluates the expression of a batch flow over raw samples.
-// touched says that some selector reads a sample; windows without any have no
-// result, even where the engine would give one.
+// touched says that there can be a result.
 func (f *Flow) evaluateWhole(ctx context.Context, r *round, sel *read.Selection, end sequence.Time) (out promeval.Vector, touched bool, err error) {
 	// The selection was read for several windows: this one must see no sample that
 	// only a later one may.
@@ -230,7 +229,7 @@ func (f *Flow) evaluateWhole(ctx context.Context, r *round, sel *read.Selection,
 	for _, l := range f.Leaves {
 		span = span.Join(l.Span(end))
 	}
-	if !sel.Touches(f.Leaves, end) {
+	if !f.Def.Expr.FromNothing && !sel.Touches(f.Leaves, end) {
 		return nil, false, nil
 	}
 	out, err = r.Eval.WithLookback(f.Def.Lookback).Whole(ctx, f.Def.PromQL, sel.Within(span), end)
@@ -308,8 +307,12 @@ func compareColumns(a, b []string) int {
 // candidates lists the window ends in the span in which some leaf that is not
 // pinned may hold a sample, ascending, at most limit: from the panes of a leaf that
 // has them in memory, else from the time spans of the stored segments. A pinned leaf
-// holds the same samples in every window, so it makes no window worth computing.
-func (f *Flow) candidates(ctx context.Context, r *round, within sequence.Span, limit int) ([]int64, error) {
+// holds the same samples in every window, so it makes no window worth computing. A
+// flow that has results from nothing has all windows after began.
+func (f *Flow) candidates(ctx context.Context, r *round, began sequence.Time, within sequence.Span, limit int) ([]int64, error) {
+	if f.Def.Expr.FromNothing && within.After >= began {
+		return everyWindow(f.windows(), within, limit), nil
+	}
 	seen := map[int64]struct{}{}
 	for _, l := range f.Leaves {
 		if l.Def.Pinned {
@@ -329,8 +332,13 @@ func (f *Flow) candidates(ctx context.Context, r *round, within sequence.Span, l
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range spans {
-			collect(l, seen, s.Cut(needed), within, limit)
+		for _, span := range spans {
+			collect(l, seen, span.Cut(needed), within, limit)
+		}
+	}
+	if f.Def.Expr.FromNothing {
+		for _, end := range everyWindow(f.windows(), sequence.Span{After: began, UpTo: within.UpTo}, limit) {
+			seen[end] = struct{}{}
 		}
 	}
 	ends := slices.Sorted(maps.Keys(seen))

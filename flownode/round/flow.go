@@ -36,9 +36,10 @@ type Flow struct {
 	open   openWindow
 	rows   groupRows
 
-	notBefore  time.Time // when a costly provisional window may be computed again
-	postponed  bool      // it was not, and something has changed
-	pinnedGone bool      // no window can be computed any more: samples that all of them read are given up
+	notBefore  time.Time     // when a costly provisional window may be computed again
+	postponed  bool          // it was not, and something has changed
+	waits      sequence.Time // since when a flow with results from nothing waits for its group to begin; or sequence.NoTime
+	pinnedGone bool          // no window can be computed any more: samples that all of them read are given up
 }
 
 // openWindow is the provisional result of the earliest open window as it was last
@@ -62,7 +63,7 @@ func (o *openWindow) reset(end sequence.Time) { *o = openWindow{end: end} }
 func NewFlow(f progress.Flow) *Flow {
 	run := &Flow{
 		Flow: f, Leaves: keep.NewLeaves(f.Def), DirtyWindows: flowplan.NewDirtyList(), Stored: f.Vector,
-		layout: flowdef.NewLayout(f.Def), clock: flowplan.Clock{Newest: f.NewestT, NewestAt: f.NewestAt},
+		waits: sequence.NoTime, layout: flowdef.NewLayout(f.Def), clock: flowplan.Clock{Newest: f.NewestT, NewestAt: f.NewestAt},
 	}
 	run.open.reset(sequence.NoTime)
 	for _, d := range f.Dirty {
@@ -191,6 +192,9 @@ func (f *Flow) Deadline() sequence.Time {
 	if at := f.notBefore.UnixMilli(); f.postponed && (next == sequence.NoTime || at < next) {
 		next = at
 	}
+	if at := f.waits + flowplan.QuietAfter; f.waits != sequence.NoTime && f.EmittedUntil == sequence.NoTime && (next == sequence.NoTime || at < next) {
+		next = at
+	}
 	if q := f.clock.QuietDeadline(); q != sequence.NoTime && f.EmittedUntil != sequence.NoTime && !f.pinnedGone && f.pendingOpen() {
 		def := &f.Def
 		closes := max(q, f.windows().Next(f.EmittedUntil)+def.CloseDelay(), def.ClosesFrom())
@@ -203,9 +207,12 @@ func (f *Flow) Deadline() sequence.Time {
 
 // pendingOpen reports whether a window that is still open may get a result: some
 // pane state reaches beyond what was emitted, or is not in memory and samples may
-// be there. Without that a flow whose source has gone would make a round for every
-// window that closes empty.
+// be there, or it needs none. Without that a flow whose source has gone would make a
+// round for every window that closes empty.
 func (f *Flow) pendingOpen() bool {
+	if f.Def.Expr.FromNothing {
+		return true
+	}
 	for _, l := range f.Leaves {
 		if l.State == nil {
 			if len(l.Members.Series) > 0 {

@@ -83,11 +83,11 @@ func (r *verifying) span(first, last sequence.Time) sequence.Span {
 	return windows.Bounds(first).Join(windows.Bounds(last)).Join(r.def.Expr.Pinned())
 }
 
-// touched reports whether the window holds a sample: without any it has no
-// result, even where the engine would give one. A stale marker is a sample for
+// touched reports whether the window can have results: whether it holds a sample, or
+// the flow has results from nothing. A stale marker is a sample for
 // instant selectors and in batch, where no function has left it out.
 func (r *verifying) touched(sel *read.Selection, end sequence.Time) bool {
-	return sel.Touches(r.leaves, end)
+	return r.def.Expr.FromNothing || sel.Touches(r.leaves, end)
 }
 
 // rows is a window's result by row. None where two results would be one row, or

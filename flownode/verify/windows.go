@@ -47,6 +47,9 @@ func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) 
 			break
 		}
 	}
+	if r.def.Expr.FromNothing && emitted != sequence.NoTime {
+		first = min(first, windows.Next(r.flow.BeginsAfter))
+	}
 	r.first, r.last = first, emitted
 	if r.opts.From != sequence.NoTime {
 		r.first = max(first, windows.Next(r.opts.From))

@@ -102,7 +102,7 @@ func NewWorld(t testing.TB, seed uint64, regions int, setting flowdef.Executor, 
 		id := progress.FlowID(i + 1)
 		w.Store.Flows[id] = &MemFlow{
 			Flow: progress.Flow{ID: id, Def: f, Progress: progress.Progress{
-				Vector: sequence.Vector{}, EmittedUntil: sequence.NoTime, NewestT: sequence.NoTime,
+				Vector: sequence.Vector{}, EmittedUntil: sequence.NoTime, BeginsAfter: sequence.NoTime, NewestT: sequence.NoTime,
 				NewestAt: sequence.NoTime, Watermark: sequence.NoTime,
 			}},
 			Rows: map[int64]map[string]progress.Row{}, Dirty: map[progress.DirtyKey]progress.Dirty{},
