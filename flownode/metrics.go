@@ -19,20 +19,19 @@ import (
 // Metrics is the metrics of a flownode. Methods may be called by several goroutines
 // at once, as fence groups do.
 type Metrics struct {
-	leader           prometheus.Gauge
-	rounds           *prometheus.HistogramVec
-	roundErrors      *prometheus.CounterVec
-	refills          *prometheus.CounterVec
-	reads            *prometheus.CounterVec
-	roundTrip        prometheus.Gauge
-	perByte          prometheus.Gauge
-	windows          *prometheus.CounterVec
-	rows             prometheus.Counter
-	leftOut          *prometheus.CounterVec
-	samples          prometheus.Counter
-	evalErrors       prometheus.Counter
-	histogramResults prometheus.Counter
-	kept             prometheus.Counter
+	leader      prometheus.Gauge
+	rounds      *prometheus.HistogramVec
+	roundErrors *prometheus.CounterVec
+	refills     *prometheus.CounterVec
+	reads       *prometheus.CounterVec
+	roundTrip   prometheus.Gauge
+	perByte     prometheus.Gauge
+	windows     *prometheus.CounterVec
+	rows        prometheus.Counter
+	leftOut     *prometheus.CounterVec
+	samples     prometheus.Counter
+	evalErrors  prometheus.Counter
+	kept        prometheus.Counter
 
 	byFlow []*prometheus.GaugeVec // those below, of which forget drops a flow's
 
@@ -89,24 +88,23 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Namespace: "laminar", Subsystem: "flow", Name: "round_duration_seconds",
 			Help: "How long rounds took, by fence group.", Buckets: prometheus.ExponentialBuckets(0.002, 2, 13),
 		}, []string{"group"})),
-		roundErrors:      mk.counters("round_errors_total", "Rounds that failed, by fence group.", "group"),
-		refills:          mk.counters("refills_total", "Pieces of state and windows computed again from raw samples, by reason.", "reason"),
-		reads:            mk.counters("reads_total", "Deltas and states of leaves computed, by executor and why it was chosen.", "executor", "reason"),
-		roundTrip:        mk.gauge("link_round_trip_seconds", "Moving average of how long a short statement takes."),
-		perByte:          mk.gauge("link_seconds_per_byte", "Moving average of how long a byte takes from the database, as far as reads have told."),
-		windows:          mk.counters("windows_total", "Windows computed: closed, provisional, recomputed, refilled.", "kind"),
-		rows:             mk.counter("rows_written_total", "Result rows inserted, changed or deleted."),
-		leftOut:          mk.counters("rows_left_out_total", "Result rows that PostgreSQL refused, each time they were to be written.", "flow"),
-		samples:          mk.counter("samples_read_total", "Raw samples read."),
-		evalErrors:       mk.counter("evaluation_errors_total", "Windows whose expression could not be evaluated."),
-		histogramResults: mk.counter("histogram_results_total", "Results left out because they are native histograms."),
-		kept:             mk.counter("windows_kept_total", "Dirty windows kept as they are because raw samples of theirs are gone."),
-		stateBytes:       mk.ofFlow("state_bytes", "Pane state in memory."),
-		members:          mk.ofFlow("series", "Series that the flow's leaves select."),
-		dirty:            mk.ofFlow("dirty_windows", "Closed windows still to be recomputed."),
-		lag:              mk.ofFlow("lag_seconds", "Database clock minus the watermark, less what windows read beyond their end; without a watermark, how long the flow has stood still."),
-		stalled:          mk.ofFlow("stalled", "1 while the flow stands still: `laminar flow list` says why."),
-		sequenceLag:      mk.ofFlow("lag_sequences", "Commits the stored vector is behind the last round's snapshot."),
+		roundErrors: mk.counters("round_errors_total", "Rounds that failed, by fence group.", "group"),
+		refills:     mk.counters("refills_total", "Pieces of state and windows computed again from raw samples, by reason.", "reason"),
+		reads:       mk.counters("reads_total", "Deltas and states of leaves computed, by executor and why it was chosen.", "executor", "reason"),
+		roundTrip:   mk.gauge("link_round_trip_seconds", "Moving average of how long a short statement takes."),
+		perByte:     mk.gauge("link_seconds_per_byte", "Moving average of how long a byte takes from the database, as far as reads have told."),
+		windows:     mk.counters("windows_total", "Windows computed: closed, provisional, recomputed, refilled.", "kind"),
+		rows:        mk.counter("rows_written_total", "Result rows inserted, changed or deleted."),
+		leftOut:     mk.counters("rows_left_out_total", "Result rows that PostgreSQL refused, each time they were to be written.", "flow"),
+		samples:     mk.counter("samples_read_total", "Raw samples read."),
+		evalErrors:  mk.counter("evaluation_errors_total", "Windows whose expression could not be evaluated."),
+		kept:        mk.counter("windows_kept_total", "Dirty windows kept as they are because raw samples of theirs are gone."),
+		stateBytes:  mk.ofFlow("state_bytes", "Pane state in memory."),
+		members:     mk.ofFlow("series", "Series that the flow's leaves select."),
+		dirty:       mk.ofFlow("dirty_windows", "Closed windows still to be recomputed."),
+		lag:         mk.ofFlow("lag_seconds", "Database clock minus the watermark, less what windows read beyond their end; without a watermark, how long the flow has stood still."),
+		stalled:     mk.ofFlow("stalled", "1 while the flow stands still: `laminar flow list` says why."),
+		sequenceLag: mk.ofFlow("lag_sequences", "Commits the stored vector is behind the last round's snapshot."),
 	}
 	for _, r := range progress.Reasons() {
 		m.refills.WithLabelValues(string(r))
@@ -130,7 +128,6 @@ func (m *Metrics) count(c round.Counts, r *read.Reader) {
 		m.windows.WithLabelValues(string(kind)).Add(float64(n))
 	}
 	m.evalErrors.Add(float64(c.EvalErrors))
-	m.histogramResults.Add(float64(c.HistogramResults))
 	m.kept.Add(float64(c.Kept))
 	for choice, n := range r.Choices {
 		m.reads.WithLabelValues(string(choice.Executor), string(choice.Reason)).Add(float64(n))

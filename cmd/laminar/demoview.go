@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -154,7 +156,7 @@ func (v *demoView) draw(out *bytes.Buffer, state flowstore.FlowStatus, rows []fl
 	_ = say(out, "%s   %s\n", view.TableName(state.Table), strings.Join(strings.Fields(state.Def.PromQL), " "))
 	t := table{head: []string{"window_start", "window_end", "labels", "value"}}
 	for _, r := range rows {
-		t.rows = append(t.rows, []string{clock(r.Start), clock(r.End), spellLabels(r.Labels), spellValue(r.Value)})
+		t.rows = append(t.rows, []string{clock(r.Start), clock(r.End), spellLabels(r.Labels), spellResult(r)})
 	}
 	if err := writeTable(out, t); err != nil {
 		return err
@@ -173,7 +175,7 @@ func (v *demoView) line(out *bytes.Buffer, state flowstore.FlowStatus, rows []fl
 	_ = say(out, "%s  %-28s", clock(rows[0].End), view.TableName(state.Table))
 	for _, r := range rows {
 		if r.End.Equal(rows[0].End) {
-			_ = say(out, "  %s %s", spellLabels(r.Labels), spellValue(r.Value))
+			_ = say(out, "  %s %s", spellLabels(r.Labels), spellResult(r))
 		}
 	}
 	out.WriteByte('\n')
@@ -187,6 +189,20 @@ func spellLabels(labels map[string]string) string {
 		words = append(words, name+"="+labels[name])
 	}
 	return strings.Join(words, " ")
+}
+
+// spellResult spells a result: of a histogram, how much is in it.
+func spellResult(r flowstore.Result) string {
+	if r.Histogram == nil {
+		return spellValue(r.Value)
+	}
+	var h struct {
+		Count any `json:"count"` // a text where it is NaN
+	}
+	if err := json.Unmarshal(r.Histogram, &h); err != nil {
+		return "histogram"
+	}
+	return fmt.Sprintf("histogram of %v", h.Count)
 }
 
 // spellValue spells a value with few enough digits to be read at a glance.

@@ -26,10 +26,14 @@ const maxLabelColumns = 31
 // there is not one column for each.
 const LabelsColumn = "labels"
 
+// HistogramColumn is the name of the column of results that are native histograms,
+// which a table has once there was one.
+const HistogramColumn = "histogram"
+
 // takenColumns is the columns every result table has, of ours and of
 // PostgreSQL's.
 var takenColumns = map[string]bool{
-	"window_start": true, "window_end": true, "value": true, LabelsColumn: true,
+	"window_start": true, "window_end": true, "value": true, HistogramColumn: true, LabelsColumn: true,
 	"xmin": true, "ctid": true, "tableoid": true, "cmin": true, "cmax": true, "xmax": true,
 }
 

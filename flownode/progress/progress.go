@@ -13,6 +13,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/pane"
 	"laminar/sequence"
+	"laminar/sequence/nativehist"
 )
 
 // FlowID names a flow in the database.
@@ -74,9 +75,18 @@ type DirtyKey struct {
 // Row is one result. Columns are in the order of the label columns of the result
 // table; a missing label is "". If the table has a single labels column, Columns
 // holds one text: a JSON object with sorted keys.
+//
+// The result is Histogram, or where that is nil Value.
 type Row struct {
-	Columns []string
-	Value   float64
+	Columns   []string
+	Value     float64
+	Histogram *nativehist.Sparse
+}
+
+// SameResult reports whether two rows hold the same, whatever their columns: no row is
+// written again when its result is the same.
+func SameResult(a, b Row) bool {
+	return SameValue(a.Value, b.Value) && a.Histogram.Equal(b.Histogram)
 }
 
 // SameValue reports whether two values are one to the result table: NaN equals

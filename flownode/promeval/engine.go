@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/model/histogram"
@@ -33,13 +32,6 @@ type Engine struct {
 // Vector is an instant vector. Its label sets are distinct; their order has no
 // meaning.
 type Vector []Sample
-
-// Floats is the elements that are numbers, and how many are not: native
-// histograms have no place in a result table. It uses the vector's array.
-func Floats(vec Vector) (floats Vector, histograms int) {
-	floats = slices.DeleteFunc(vec, func(s Sample) bool { return s.Histogram != nil })
-	return floats, len(vec) - len(floats)
-}
 
 // queryParser is the engine's.
 var queryParser = parser.NewParser(parser.Options{EnableExperimentalFunctions: true})

@@ -16,9 +16,8 @@ type Counts struct {
 	Refills map[progress.Reason]int // pieces of state and windows computed again from raw samples
 	Windows map[WindowKind]int      // windows computed
 
-	EvalErrors       int // windows whose expression could not be evaluated
-	HistogramResults int // results left out because they are native histograms
-	Kept             int // dirty windows kept as they are because raw samples of theirs are gone
+	EvalErrors int // windows whose expression could not be evaluated
+	Kept       int // dirty windows kept as they are because raw samples of theirs are gone
 }
 
 func newCounts() Counts {

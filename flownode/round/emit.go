@@ -92,10 +92,6 @@ func (s *flowRound) emit(ctx context.Context) error {
 func (s *flowRound) window(ctx context.Context, src inputs, end int64, want wanted) (windowResult, error) {
 	s.tried = true
 	res, err := s.evaluate(ctx, s.r, src, end, want)
-	if res.histograms > 0 {
-		s.evalErr = &HistogramResultError{Flow: s.Def.Name, End: end, Results: res.histograms}
-		s.r.HistogramResults += res.histograms
-	}
 	var evalErr *EvalError
 	if errors.As(err, &evalErr) {
 		s.evalErr = err

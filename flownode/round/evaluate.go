@@ -22,6 +22,7 @@ import (
 	"laminar/flownode/promeval"
 	"laminar/flownode/read"
 	"laminar/sequence"
+	"laminar/sequence/nativehist"
 )
 
 // wanted is which groups of a window to compute: all, or those with the keys
@@ -38,8 +39,6 @@ type windowResult struct {
 	end     int64
 	touched bool           // it can have rows: some leaf holds a sample, or none is needed
 	rows    []progress.Row // ascending by columns, no two with the same
-
-	histograms int // results that are native histograms, which are left out
 }
 
 // inputs is what some windows of a flow can be computed from.
@@ -143,11 +142,10 @@ func (f *Flow) evaluate(ctx context.Context, r *round, src inputs, end int64, wa
 		out, res.touched, err = f.evaluateLeaves(ctx, r, src.leaves, end, want)
 	}
 	if err == nil && out != nil {
-		out, res.histograms = promeval.Floats(out)
 		res.rows, err = f.rowsOf(out)
 	}
 	if err == nil {
-		err = f.Def.CheckLimit(len(res.rows) + res.histograms)
+		err = f.Def.CheckLimit(len(res.rows))
 	}
 	if err != nil && ctx.Err() == nil {
 		return windowResult{end: end, touched: res.touched}, &EvalError{Flow: f.Def.Name, End: end, Err: err}
@@ -162,6 +160,9 @@ func (f *Flow) rowsOf(vec promeval.Vector) ([]progress.Row, error) {
 	rows := make([]progress.Row, len(vec))
 	for i := range vec {
 		rows[i] = progress.Row{Columns: f.layout.Row(vec[i].Metric), Value: vec[i].Value}
+		if h := vec[i].Histogram; h != nil {
+			rows[i].Value, rows[i].Histogram = 0, nativehist.NewSparse(h)
+		}
 	}
 	slices.SortFunc(rows, func(a, b progress.Row) int { return slices.Compare(a.Columns, b.Columns) })
 	for i := 1; i < len(rows); i++ {
@@ -282,7 +283,7 @@ func (f *Flow) changes(res windowResult) progress.Window {
 			old = old[1:]
 		}
 		if len(old) > 0 && order == 0 {
-			same := progress.SameValue(old[0].Value, row.Value)
+			same := progress.SameResult(old[0], row)
 			old = old[1:]
 			if same {
 				continue

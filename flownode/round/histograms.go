@@ -7,11 +7,9 @@ package round
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"laminar/flownode/progress"
-	"laminar/sequence"
 )
 
 // histograms makes flows compute their windows whole, by Prometheus's engine over
@@ -56,17 +54,4 @@ func (f *Flow) holdsHistograms(r *round) bool {
 		}
 	}
 	return false
-}
-
-// HistogramResultError says that results of a window are left out because they
-// are native histograms. The results that are numbers are stored.
-type HistogramResultError struct {
-	Flow    string
-	End     sequence.Time
-	Results int
-}
-
-func (e *HistogramResultError) Error() string {
-	return fmt.Sprintf("%d results of %s in the window ending %s are native histograms, which a result table cannot hold: "+
-		"make numbers of them with histogram_quantile, histogram_avg, histogram_count or histogram_sum", e.Results, e.Flow, sequence.FormatTime(e.End))
 }

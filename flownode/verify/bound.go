@@ -6,6 +6,7 @@ package verify
 // differ in their last digits. The bound allows for that and for nothing more.
 
 import (
+	"iter"
 	"math"
 	"strings"
 
@@ -35,6 +36,32 @@ func (r *verifying) same(in *reading, end sequence.Time, key string, a, b float6
 		slack = max(slack, r.slack(in, i, end, key, larger))
 	}
 	return diff <= slack
+}
+
+// sameResult is same for results that may be native histograms. The same buckets must be
+// filled. Each number is a result of its own; a count may be off in proportion to all
+// observations, from which it was taken.
+func (r *verifying) sameResult(in *reading, end sequence.Time, key string, stored, computed progress.Row) bool {
+	a, b := stored.Histogram, computed.Histogram
+	if a == nil || b == nil {
+		return a == b && r.same(in, end, key, stored.Value, computed.Value)
+	}
+	if a.Equal(b) {
+		return true
+	}
+	if !a.SameBuckets(b) || !r.same(in, end, key, a.Sum, b.Sum) {
+		return false
+	}
+	within := function.Relative * max(math.Abs(a.Count), math.Abs(b.Count))
+	next, stop := iter.Pull(b.Counts())
+	defer stop()
+	for x := range a.Counts() {
+		y, _ := next()
+		if !progress.SameValue(x, y) && !(math.Abs(x-y) <= within) {
+			return false
+		}
+	}
+	return true
 }
 
 // rowKey names a row of a window by its label columns. 0xff occurs in no UTF-8

@@ -13,6 +13,7 @@ import (
 	"laminar/flownode/promeval"
 	"laminar/flownode/read"
 	"laminar/sequence"
+	"laminar/sequence/nativehist"
 )
 
 // compare computes the windows of a reading and looks for differences.
@@ -98,14 +99,17 @@ func (r *verifying) rows(vec promeval.Vector) map[string]progress.Row {
 		return nil
 	}
 	out := make(map[string]progress.Row, len(vec))
-	floats, _ := promeval.Floats(vec)
-	for _, s := range floats {
+	for _, s := range vec {
 		cols := r.layout.Row(s.Metric)
 		key := rowKey(cols)
 		if _, twice := out[key]; twice {
 			return nil
 		}
-		out[key] = progress.Row{Columns: cols, Value: s.Value}
+		row := progress.Row{Columns: cols, Value: s.Value}
+		if s.Histogram != nil {
+			row.Value, row.Histogram = 0, nativehist.NewSparse(s.Histogram)
+		}
+		out[key] = row
 	}
 	return out
 }
@@ -123,11 +127,11 @@ func (r *verifying) compareWindow(in *reading, end sequence.Time, computed map[s
 		for _, row := range w.Rows {
 			key := rowKey(row.Columns)
 			want, known := computed[key]
-			d := Difference{End: end, Columns: row.Columns, Stored: row.Value, Computed: want.Value}
+			d := Difference{End: end, Columns: row.Columns, Stored: row, Computed: want}
 			switch {
 			case !known || w.End != end: // no window ends between two steps
-				d.Kind, d.End, d.Computed = CellExtra, w.End, 0
-			case !r.same(in, end, key, row.Value, want.Value):
+				d.Kind, d.End, d.Computed = CellExtra, w.End, progress.Row{}
+			case !r.sameResult(in, end, key, row, want):
 				d.Kind = CellDiffers
 			case w.Start != start:
 				d.Kind, d.StoredStart = CellShifted, w.Start
@@ -144,7 +148,7 @@ func (r *verifying) compareWindow(in *reading, end sequence.Time, computed map[s
 	for key, want := range computed {
 		if _, there := seen[key]; !there && end > r.flow.BeginsAfter {
 			r.report.Rows++
-			diffs = append(diffs, Difference{Kind: CellMissing, End: end, Columns: want.Columns, Computed: want.Value})
+			diffs = append(diffs, Difference{Kind: CellMissing, End: end, Columns: want.Columns, Computed: want})
 		}
 	}
 	r.found(diffs)

@@ -1,6 +1,9 @@
 package verify
 
-import "laminar/sequence"
+import (
+	"laminar/flownode/progress"
+	"laminar/sequence"
+)
 
 // The question of a comparison, and its answer.
 //
@@ -62,10 +65,10 @@ const (
 // Difference is a cell of a result table that is not what the raw samples give.
 type Difference struct {
 	Kind     DifferenceKind
-	End      int64    // of the window, ms
-	Columns  []string // label columns, as in progress.Row
-	Stored   float64  // where there is a stored value
-	Computed float64  // where there is a computed value
+	End      int64        // of the window, ms
+	Columns  []string     // label columns, as in progress.Row
+	Stored   progress.Row // where there is a stored result
+	Computed progress.Row // where there is a computed result
 
 	StoredStart int64 // CellShifted: its window_start, ms
 }

@@ -15,6 +15,8 @@ import (
 	"laminar/flownode/progress"
 	"laminar/flownode/round/roundtest"
 	"laminar/sequence"
+	"laminar/sequence/nativehist"
+	"laminar/sequence/series"
 )
 
 // everything is the options for all windows.
@@ -111,7 +113,7 @@ func TestVerifyNamesChangedCells(t *testing.T) {
 		if got := spell(w, r); got != want || r.Found != 7 {
 			t.Errorf("%s: %d found:\n%swant\n%s", promql, r.Found, got, want)
 		}
-		if d := r.Differences[1]; d.Stored != row.Value || d.Computed == d.Stored || d.Computed == 0 {
+		if d := r.Differences[1]; d.Stored.Value != row.Value || d.Computed.Value == row.Value || d.Computed.Value == 0 {
 			t.Errorf("%s: values of the changed cell: %+v", promql, d)
 		}
 		opts := everything()
@@ -307,5 +309,59 @@ func TestVerifyGoesByItsClock(t *testing.T) {
 	hurried, often := compare(func() time.Time { at = at.Add(2 * snapshotTime); return at })
 	if once != 1 || often < 2 || hurried.Windows != stopped.Windows || hurried.Found != 0 || stopped.Windows == 0 {
 		t.Errorf("a clock that stands still: %d windows in %d snapshots; one that runs: %d in %d", stopped.Windows, once, hurried.Windows, often)
+	}
+}
+
+// TestVerifyHistograms: of results that are native histograms, rounding is no
+// difference, and any other change is one: of a count, of the sum, of which buckets are
+// filled, or a number in the place of a histogram.
+func TestVerifyHistograms(t *testing.T) {
+	w := roundtest.NewWorld(t, 5, 2, flowdef.ExecutorColumnar, "flows:\n  - {name: f, promql: 'sum by (job) (increase(latency[3m]))', every: 1m, emit: close}\n")
+	w.Series = append(w.Series, &roundtest.WorldSeries{
+		ID: 100, Metric: 4, Region: 1, Samples: map[int64]float64{}, Hists: roundtest.NativeSamples{Chance: 100},
+		Labels: []series.Label{{Name: series.MetricName, Value: "latency"}, {Name: "job", Value: "j0"}},
+	})
+	for range 30 {
+		w.Scrape(60_000, false)
+		w.Tick()
+	}
+	w.Store.Now += flowplan.DirtyAtLatest
+	w.Tick()
+	if r := verify(w, 1, everything()); r.Found != 0 || r.Windows < 10 {
+		t.Fatalf("untouched: %+v", r)
+	}
+	var at map[string]progress.Row
+	var key string
+	for _, rows := range w.Store.Flows[1].Rows {
+		for k, row := range rows {
+			if row.Histogram != nil && len(row.Histogram.PositiveCounts) > 1 && row.Histogram.Sum > 1 {
+				at, key = rows, k
+			}
+		}
+	}
+	good := at[key]
+	for name, c := range map[string]struct {
+		change func(h *nativehist.Sparse)
+		found  int64
+	}{
+		"a count by rounding": {func(h *nativehist.Sparse) { h.PositiveCounts[0] *= 1 + 1e-12 }, 0},
+		"the sum by rounding": {func(h *nativehist.Sparse) { h.Sum *= 1 + 1e-12 }, 0},
+		"a count":             {func(h *nativehist.Sparse) { h.PositiveCounts[1] += 1e-3 }, 1},
+		"all observations":    {func(h *nativehist.Sparse) { h.Count *= 1 + 1e-6 }, 1},
+		"the sum":             {func(h *nativehist.Sparse) { h.Sum *= 1 + 1e-6 }, 1},
+		"a bucket":            {func(h *nativehist.Sparse) { h.PositiveBuckets[0]-- }, 1},
+		"the schema":          {func(h *nativehist.Sparse) { h.Schema-- }, 1},
+	} {
+		h := *good.Histogram
+		h.PositiveBuckets, h.PositiveCounts = slices.Clone(h.PositiveBuckets), slices.Clone(h.PositiveCounts)
+		c.change(&h)
+		at[key] = progress.Row{Columns: good.Columns, Histogram: &h}
+		if r := verify(w, 1, everything()); r.Found != c.found {
+			t.Errorf("%s: %d differences, want %d", name, r.Found, c.found)
+		}
+	}
+	at[key] = progress.Row{Columns: good.Columns, Value: good.Histogram.Count}
+	if r := verify(w, 1, everything()); r.Found != 1 || r.Differences[0].Computed.Histogram == nil {
+		t.Errorf("a number: %+v", r)
 	}
 }

@@ -10,6 +10,12 @@
 //	and r.label_columns = $8::text              the flow's static labels, by which its
 //	                                            rows are told from other flows' rows
 //
+// Histograms have a column only where there is one, which the store then has added
+// (result_histograms.sql). For other tables everything about it is left out:
+//
+//	, n.histogram  , histogram = n.histogram  , unnest($9::text[])::histogram as histogram
+//	, (r.histogram).*                         is nulls there
+//
 // result_create.sql as it stands makes a table with one label column, on which
 // these statements can be tried in psql as they are.
 package result
@@ -22,6 +28,8 @@ var (
 	ResultTable string
 	//go:embed result_create.sql
 	ResultCreate string
+	//go:embed result_histograms.sql
+	ResultHistograms string
 	//go:embed result_belongings.sql
 	ResultBelongings string
 	//go:embed result_grantees.sql

@@ -5,6 +5,7 @@
 --   $5      of the rows that must not be there: number of the window
 --   $6, $7  label columns of the rows, and of those that must not be there
 --   $8      the flow's static labels: rows with others are another flow's
+--   $9      of the rows: the histogram, null where there is a value
 -- What is there and what is to be there are joined once, in found; what has to
 -- be inserted or deleted is looked for only when the counts say that there is
 -- something. Reads the windows by the primary key. It must run with
@@ -14,12 +15,12 @@
 -- The parameters are unnested in the select list, where they stream.
 with fresh as materialized (
     select ($1::timestamptz[])[u.win] as window_start, ($2::timestamptz[])[u.win] as window_end, u.*
-    from (select unnest($3::integer[]) as win, unnest($4::float8[]) as value, unnest($6::text[])::text as label_columns) u
+    from (select unnest($3::integer[]) as win, unnest($4::float8[]) as value, unnest($6::text[])::text as label_columns, unnest($9::text[])::histogram as histogram) u
 ), absent as materialized (
     select ($2::timestamptz[])[u.win] as window_end, u.*
     from (select unnest($5::integer[]) as win, unnest($7::text[])::text as label_columns) u
 ), found as materialized (
-    select r.ctid as at, n.*, r.value is distinct from n.value or r.window_start <> n.window_start as differs
+    select r.ctid as at, n.*, (r.value, r.histogram) is distinct from (n.value, n.histogram) or r.window_start <> n.window_start as differs
     from result_table r join fresh n on (r.window_end, r.label_columns) = (n.window_end, n.label_columns)
     where r.window_end = any($2::timestamptz[])
 ), gone as (
@@ -34,17 +35,17 @@ with fresh as materialized (
       and not exists (select from fresh n where (n.window_end, n.label_columns) = (r.window_end, r.label_columns))
     returning 1
 ), changed as (
-    update result_table r set value = f.value, window_start = f.window_start from found f
+    update result_table r set value = f.value, window_start = f.window_start, histogram = f.histogram from found f
     where f.differs and r.ctid = f.at and (r.window_end, r.label_columns) = (f.window_end, f.label_columns)
       and r.ctid = any(array(select f.at from found f where f.differs))
     returning 1
 ), added as (
-    insert into result_table as r (window_start, window_end, value, label_columns)
-    select n.window_start, n.window_end, n.value, n.label_columns from fresh n
+    insert into result_table as r (window_start, window_end, value, label_columns, histogram)
+    select n.window_start, n.window_end, n.value, n.label_columns, n.histogram from fresh n
     where (select count(*) from found) < (select count(*) from fresh)
       and not exists (select from found f where (f.window_end, f.label_columns) = (n.window_end, n.label_columns))
-    on conflict (window_end, label_columns) do update set value = excluded.value, window_start = excluded.window_start
-    where r.value is distinct from excluded.value or r.window_start <> excluded.window_start
+    on conflict (window_end, label_columns) do update set value = excluded.value, window_start = excluded.window_start, histogram = excluded.histogram
+    where (r.value, r.histogram) is distinct from (excluded.value, excluded.histogram) or r.window_start <> excluded.window_start
     returning 1
 )
 select (select count(*) from deleted) + (select count(*) from gone) + (select count(*) from changed) + (select count(*) from added)

@@ -19,6 +19,10 @@ var (
 	FunctionHistogramBound string
 	//go:embed function_histogram_json.sql
 	FunctionHistogramJSON string
+	//go:embed function_histogram_buckets.sql
+	FunctionHistogramBuckets string
+	//go:embed function_prometheus_json.sql
+	FunctionPrometheusJSON string
 )
 
 // Raw samples.
@@ -50,7 +54,7 @@ var (
 func Installed() []string {
 	return []string{
 		FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionUnpackColumns, FunctionMetricSamples, ViewSample, ViewMetricMetadata,
-		FunctionHistogramBound, FunctionHistogramJSON, FunctionMetricHistograms, ViewHistogramSample,
+		FunctionHistogramBound, FunctionHistogramJSON, FunctionHistogramBuckets, FunctionPrometheusJSON, FunctionMetricHistograms, ViewHistogramSample,
 		FunctionFlowWindows, ViewWindowState, ViewFlowState,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
 	"laminar/flownode/verify"
 )
 
@@ -48,15 +49,23 @@ func NewVerifiedFlow(def flowdef.Flow, r verify.Report) VerifiedFlow {
 			cell.Computed = "window_start " + FormatTime(def.WindowStart(d.End))
 		default:
 			if d.Kind != verify.CellMissing {
-				cell.Stored = FormatValue(d.Stored)
+				cell.Stored = formatResult(d.Stored)
 			}
 			if d.Kind != verify.CellExtra {
-				cell.Computed = FormatValue(d.Computed)
+				cell.Computed = formatResult(d.Computed)
 			}
 		}
 		out.Cells[i] = cell
 	}
 	return out
+}
+
+// formatResult spells a result: a histogram as Prometheus does.
+func formatResult(r progress.Row) string {
+	if r.Histogram != nil {
+		return r.Histogram.Float().String()
+	}
+	return FormatValue(r.Value)
 }
 
 // rowLabels names a row of a result table by its label columns, or, where one

@@ -259,6 +259,9 @@ func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, ro
 	for i, w := range writes {
 		windows, left := w.table.left.without(w.round.Windows)
 		w.out.LeftOut = left
+		if err := w.table.MakeRoom(ctx, tx, windows); err != nil {
+			return err
+		}
 		if copyNew {
 			var err error
 			if windows, rows[i], err = w.table.WriteNew(ctx, s.db, tx, windows); err != nil {

@@ -20,6 +20,7 @@ type Result struct {
 	Start, End time.Time
 	Labels     map[string]string
 	Value      float64
+	Histogram  json.RawMessage // instead of the value, as the type laminar.histogram is in JSON; nil where there is none
 }
 
 // Latest returns the newest rows of a flow's table, newest window first,
@@ -47,9 +48,18 @@ func (s *Results) Latest(ctx context.Context, flow FlowStatus, limit int) ([]Res
 // scanResult reads a row whatever its label columns are.
 func scanResult(row pgx.CollectableRow) (Result, error) {
 	r := Result{Labels: map[string]string{}}
-	var labels []byte
-	if err := row.Scan(&r.Start, &r.End, &r.Value, &labels); err != nil {
+	var (
+		labels, histogram []byte
+		value             *float64
+	)
+	if err := row.Scan(&r.Start, &r.End, &value, &labels, &histogram); err != nil {
 		return r, err
+	}
+	if value != nil {
+		r.Value = *value
+	}
+	if string(histogram) != "null" {
+		r.Histogram = histogram
 	}
 	if err := json.Unmarshal(labels, &r.Labels); err != nil {
 		return r, fmt.Errorf("read labels %s: %w", labels, err)

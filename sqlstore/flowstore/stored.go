@@ -76,7 +76,11 @@ func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, e
 	}
 	s.tables[id] = nil
 	if exists {
-		s.tables[id] = resulttable.New(schema, flow.Def)
+		table := resulttable.New(schema, flow.Def)
+		if err := table.Look(ctx, s.Session()); err != nil {
+			return flow, pg.InterpretRead(err)
+		}
+		s.tables[id] = table
 	}
 	return flow, nil
 }

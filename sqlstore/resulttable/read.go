@@ -33,10 +33,11 @@ func (t *Table) Read(ctx context.Context, q pg.Querier, ends sequence.Span) ([]p
 	var (
 		out        []progress.Window
 		start, end int64
-		value      float64
+		value      *float64
 		columns    []string
+		histogram  readHistogram
 	)
-	_, err = pgx.ForEachRow(rows, []any{&start, &end, &value, &columns}, func() error {
+	_, err = pgx.ForEachRow(rows, append([]any{&start, &end, &value, &columns}, histogram.fields()...), func() error {
 		if !t.perLabel {
 			// As flowdef spells a label set, and not as PostgreSQL does.
 			columns[0] = flowdef.GroupKey(flowdef.GroupKeyLabels(columns[0]))
@@ -46,7 +47,11 @@ func (t *Table) Read(ctx context.Context, q pg.Querier, ends sequence.Span) ([]p
 			out = append(out, progress.Window{Start: start, End: end})
 		}
 		w := &out[len(out)-1]
-		w.Rows = append(w.Rows, progress.Row{Columns: append([]string(nil), columns...), Value: value})
+		row := progress.Row{Columns: append([]string(nil), columns...), Histogram: histogram.histogram()}
+		if value != nil && row.Histogram == nil {
+			row.Value = *value
+		}
+		w.Rows = append(w.Rows, row)
 		return nil
 	})
 	return out, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -34,7 +35,7 @@ type Table struct {
 	static       []string // and their values; with one jsonb column: its contents
 	title        string   // of the flow, for messages
 
-	in columnsIn // the same names quoted, for the templates of statements
+	in columnsIn // the same names quoted, for the templates of statements; whether it holds histograms too
 }
 
 // New is the table of a flow. It need not be there.
@@ -100,7 +101,29 @@ func (t *Table) Ensure(ctx context.Context, q pg.Querier, flow string) error {
 		return pg.WithHint(fmt.Errorf("table %s exists and was not made by Laminar", t.Ident()),
 			"give flow %s another table (`table:`), or rename or drop that one", t.title)
 	}
+	t.in.histograms = slices.ContainsFunc(found, isHistograms)
 	return t.checkShape(found, unset)
+}
+
+// isHistograms reports whether a column, as "name type", is that of histograms, which a
+// table has once there was one. The type has its schema where that is not searched.
+func isHistograms(column string) bool {
+	typ, ok := strings.CutPrefix(column, flowdef.HistogramColumn+" ")
+	return ok && (typ == "histogram" || strings.HasSuffix(typ, ".histogram"))
+}
+
+// Look finds out whether the table holds histograms. Ensure does so too.
+func (t *Table) Look(ctx context.Context, q pg.Querier) error {
+	var (
+		exists       bool
+		mark         string
+		found, unset []string
+	)
+	if err := q.QueryRow(ctx, queries.ResultTable, t.schema, t.name).Scan(&exists, &mark, &found, &unset); err != nil {
+		return fmt.Errorf("look for result table %s: %w", t.Ident(), err)
+	}
+	t.in.histograms = slices.ContainsFunc(found, isHistograms)
+	return nil
 }
 
 // checkShape refuses a table to which the flow's rows cannot be written as they are:

@@ -34,13 +34,24 @@ import (
 // standIns matches everything in a statement that is to be replaced. All of it is
 // replaced in one pass, so that no name that is put in is itself taken for a
 // stand-in. The groups are: number of an array parameter; alias and parameter of the
-// static labels; alias of the columns as an array; alias of the columns in a list.
+// static labels; alias of the columns as an array; alias of the columns in a list. What
+// begins with a name of its own is about the column of histograms, which is left out
+// where there is none.
 var standIns = regexp.MustCompile(`\bresult_table\b` +
 	`|, unnest\(\$(\d+)::text\[\]\)::text as label_columns\b` +
 	`|\s+and (\w+)\.label_columns = \$(\d+)::text\b` +
 	`|\barray\[(\w+)\.label_columns::text\]` +
 	`|\n\s*label_columns text not null default '',` +
-	`|, (?:(\w+)\.)?label_columns\b`)
+	`|, (?:(\w+)\.)?label_columns\b` +
+	`|(?P<values>, unnest\(\$(\d+)::text\[\]\)::histogram as histogram)\b` +
+	`|(?P<fields>, \(\w+\.histogram\)\.\*)` +
+	`|(?P<column>, histogram = \w+\.histogram|, (?:\w+\.)?histogram)\b`)
+
+var (
+	histogramValues = standIns.SubexpIndex("values")
+	histogramFields = standIns.SubexpIndex("fields")
+	histogramColumn = standIns.SubexpIndex("column")
+)
 
 // columnsIn is how a table's label columns come into a statement. With json there
 // is one, and static holds it or nothing.
@@ -49,6 +60,8 @@ type columnsIn struct {
 	labels []string // label columns, quoted
 	static []string // those that tell a flow's rows from others', quoted
 	json   bool     // one jsonb column with all labels, or a text column for each
+
+	histograms bool // there is a column for histograms
 }
 
 // columnType is the type of the label columns.
@@ -89,6 +102,14 @@ func (c *columnsIn) expand(template string) string {
 		// The labels of a row as one array of texts, for reading.
 		case group(4) != "":
 			out.WriteString("array[" + strings.Join(c.eachLabel(group(4)+".", "::text"), ", ") + "]")
+		// Histograms: where there are none, rows are written without and read as nulls.
+		case group(histogramValues) != "" && c.histograms:
+			out.WriteString(", unnest($" + strconv.Itoa(first[group(histogramValues+1)]) + "::text[])::histogram as histogram")
+		case group(histogramFields) != "" && !c.histograms:
+			out.WriteString(", (null::histogram).*")
+		case group(histogramFields) != "" || group(histogramColumn) != "" && c.histograms:
+			out.WriteString(text)
+		case group(histogramValues) != "" || group(histogramColumn) != "":
 		// A list, with the comma before it, so that nothing is left of it where there
 		// are no label columns. A key is a list, too: in a comparison of rows each
 		// column is compared with its like.
@@ -128,6 +149,9 @@ func (c *columnsIn) parameters(template string) map[string]int {
 		}
 		if n, err := strconv.Atoi(m[3]); err == nil {
 			width[n] = len(c.static)
+		}
+		if n, err := strconv.Atoi(m[histogramValues+1]); err == nil {
+			width[n] = 1 // it is the last one
 		}
 	}
 	var numbers []int

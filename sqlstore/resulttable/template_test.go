@@ -45,6 +45,15 @@ func TestExpand(t *testing.T) {
 		},
 		{"a definition of an object", "(t int,\n    label_columns text not null default '',\n)", labels, "(t int,\n    \"labels\" jsonb not null default '{}',\n)"},
 		{
+			"no histograms", "select (r.value, r.histogram), (r.histogram).*, unnest($7::text[])::text as label_columns, unnest($8::text[])::histogram as histogram, n.histogram, histogram = n.histogram from x", columns,
+			`select (r.value), (null::histogram).*, unnest($7::text[])::text as "a", unnest($8::text[])::text as "b" from x`,
+		},
+		{
+			"histograms", "select (r.value, r.histogram), (r.histogram).*, unnest($7::text[])::text as label_columns, unnest($8::text[])::histogram as histogram, n.histogram, histogram = n.histogram from x",
+			columnsIn{table: `"flow"."f"`, labels: []string{`"a"`, `"b"`}, histograms: true},
+			`select (r.value, r.histogram), (r.histogram).*, unnest($7::text[])::text as "a", unnest($8::text[])::text as "b", unnest($9::text[])::histogram as histogram, n.histogram, histogram = n.histogram from x`,
+		},
+		{
 			"names like stand-ins", "from result_table r, x, r.label_columns", columnsIn{table: `"result_table"`, labels: []string{`", label_columns"`}},
 			`from "result_table" r, x, r.", label_columns"`,
 		},

@@ -2,6 +2,8 @@ package resulttable
 
 import (
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"laminar/flownode/progress"
@@ -38,8 +40,8 @@ import (
 // there on a scan of a window costs less than a probe of the index for each row.
 const fewRows = 2_000
 
-// Target is a result table that is written to, with the statements that do so. It does
-// not change, so it may be used by several goroutines at once.
+// Target is a result table that is written to, with the statements that do so. It may
+// be used by several goroutines at once.
 //
 // The texts are made once, when the flow is taken: their expansion would cost as
 // much as a small round, and equal texts are what a session's prepared statements
@@ -47,11 +49,15 @@ const fewRows = 2_000
 type Target struct {
 	*Table
 	sql struct{ whole, many, few, unseen, copy string }
+
+	adding atomic.Bool    // the column for histograms, which the table was not known to have
+	wide   func() *Target // the target with that column
 }
 
 // NewTarget makes the statements for a table.
 func NewTarget(table *Table) *Target {
 	t := &Target{Table: table}
+	t.wide = sync.OnceValue(t.widened)
 	t.sql.whole, t.sql.many, t.sql.few = table.in.expand(queries.ResultWhole), table.in.expand(queries.ResultMany), table.in.expand(queries.ResultFew)
 	t.sql.unseen, t.sql.copy = table.in.expand(queries.ResultNew), table.in.expand(queries.ResultCopy)
 	return t
@@ -60,6 +66,9 @@ func NewTarget(table *Table) *Target {
 // Statements is how to write the windows: texts and their arguments. A row of another
 // shape than the table is a ShapeError.
 func (t *Target) Statements(windows []progress.Window) ([]Statement, error) {
+	if w := t.writer(); w != t {
+		return w.Statements(windows)
+	}
 	// The windows of each kind are written by one statement, however many.
 	var whole, parts []progress.Window
 	for _, w := range windows {
@@ -75,7 +84,7 @@ func (t *Target) Statements(windows []progress.Window) ([]Statement, error) {
 		if err != nil {
 			return nil, &ShapeError{err}
 		}
-		out = append(out, Statement{t.sql.whole, append(args, t.staticArgs()...)})
+		out = append(out, Statement{t.sql.whole, t.withHistograms(append(args, t.staticArgs()...), whole)})
 	}
 	if len(parts) > 0 {
 		args, rows, err := t.writeArgs(parts)
@@ -86,10 +95,25 @@ func (t *Target) Statements(windows []progress.Window) ([]Statement, error) {
 		if rows <= fewRows {
 			sql = t.sql.few
 		}
-		out = append(out, Statement{sql, args})
+		out = append(out, Statement{sql, t.withHistograms(args, parts)})
 	}
 	return out, nil
 }
+
+// withHistograms adds the windows' histograms to the arguments of a statement, where the
+// table has a column for them.
+func (t *Target) withHistograms(args []any, windows []progress.Window) []any {
+	if !t.in.histograms {
+		return args
+	}
+	values, _ := args[valueArg].([]float64)
+	floats, texts := histogramArgs(windows, values)
+	args[valueArg] = floats
+	return append(args, texts)
+}
+
+// valueArg is the place of the values in what writeArgs returns.
+const valueArg = 3
 
 // Statement is a text with its arguments.
 type Statement struct {

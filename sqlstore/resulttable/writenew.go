@@ -21,6 +21,10 @@ import (
 // whether the window is new, and writing it by COPY if it is.
 const copyAtLeast = 256
 
+// copied reports whether a window's rows are worth a COPY, which has no place for
+// histograms: they are large, and few.
+func copied(w *progress.Window) bool { return len(w.Rows) >= copyAtLeast && !hasHistograms(*w) }
+
 // WriteNew writes those windows by COPY that have many rows and, so far, none
 // in the table; it returns the other windows and how many rows it wrote. That is
 // what a flow's windows are when they are first closed, backfilled or refilled.
@@ -36,7 +40,7 @@ func (t *Target) WriteNew(ctx context.Context, db *pg.DB, tx pgx.Tx, windows []p
 	// A window of few rows is not worth a look and a COPY.
 	var ends []time.Time
 	for i := range windows {
-		if len(windows[i].Rows) >= copyAtLeast {
+		if copied(&windows[i]) {
 			ends = append(ends, time.UnixMilli(windows[i].End).UTC())
 		}
 	}
@@ -57,8 +61,9 @@ func (t *Target) WriteNew(ctx context.Context, db *pg.DB, tx pgx.Tx, windows []p
 	src := &resultRows{jsonb: !t.perLabel}
 	for i := range windows {
 		w := &windows[i]
-		if len(w.Rows) < copyAtLeast || !isNew[w.End] {
-			// It has few rows, or some are there: it is written as any other window.
+		if !copied(w) || !isNew[w.End] {
+			// It has few rows, or histograms, or some are there: it is written as any other
+			// window.
 			rest = append(rest, *w)
 			continue
 		}

@@ -319,8 +319,11 @@ func TestNativeHistograms(t *testing.T) {
 	if state, stderr, code := verify(t, in); code != laminartest.ExitOK || len(state.Flows) != 7 {
 		t.Errorf("verify: exit code %d, %+v\n%s", code, state, stderr)
 	}
-	if list := in.Must("flow", "list"); !strings.Contains(list, "histogram_quantile") {
-		t.Errorf("flow list says nothing of results that are histograms:\n%s", list)
+	if n := count(t, pool, "select count(*) from flow.latency_rate where (histogram).count > 0 and value is null and laminar.prometheus_json(histogram) ? 'buckets'"); n < 15 {
+		t.Errorf("only %d results are histograms", n)
+	}
+	if n := count(t, pool, "select count(*) from information_schema.columns where table_schema = 'flow' and column_name = 'histogram'"); n != 1 {
+		t.Errorf("%d tables have a column for histograms", n)
 	}
 	if show := in.Must("flow", "show", "load:max"); !strings.Contains(show, "native histograms in load") {
 		t.Errorf("flow show says nothing of why the flow is computed whole:\n%s", show)

@@ -158,8 +158,8 @@ func (f *flow) ask(sim *simulation, s span) {
 		}
 		rows := make(values, len(vec))
 		for _, v := range vec {
-			if v.Histogram != nil { // it is left out of the table
-				continue
+			if v.Histogram != nil { // StoredRows says the same
+				v.Value = v.Histogram.Count
 			}
 			rows[strings.Join(f.layout.Row(v.Metric), "\xff")] = v.Value
 		}

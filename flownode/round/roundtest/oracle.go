@@ -10,6 +10,7 @@ import (
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/sequence"
+	"laminar/sequence/nativehist"
 	"laminar/sequence/segment"
 )
 
@@ -73,7 +74,7 @@ func (w *World) Check() {
 func (w *World) compare(flow progress.Flow, end int64, all promeval.Samples, got map[string]progress.Row) {
 	w.T.Helper()
 	def := flow.Def
-	want := map[string]float64{}
+	want := map[string]progress.Row{}
 	if def.Expr.FromNothing && end > flow.BeginsAfter || w.touched(def, end) {
 		vec, err := w.Engine.WithLookback(def.Lookback).Whole(context.Background(), def.PromQL, all, end)
 		if err != nil && !strings.Contains(err.Error(), "same labelset") {
@@ -81,18 +82,22 @@ func (w *World) compare(flow progress.Flow, end int64, all promeval.Samples, got
 		}
 		layout := flowdef.NewLayout(def)
 		for _, s := range vec {
-			if s.Histogram == nil {
-				want[rowName(layout.Row(s.Metric))] = s.Value
+			row := progress.Row{Columns: layout.Row(s.Metric), Value: s.Value}
+			if s.Histogram != nil {
+				row.Value, row.Histogram = 0, nativehist.NewSparse(s.Histogram)
 			}
+			want[rowName(row.Columns)] = row
 		}
 		if def.Limit > 0 && int64(len(vec)) > def.Limit {
 			clear(want)
 		}
 	}
 	bad := len(want) != len(got)
-	for key, v := range want {
-		row, ok := got[key]
-		bad = bad || !ok || !close9(row.Value, v) && !(strings.Contains(def.PromQL, "predict_linear") && closeLine(row.Value, v))
+	for key, row := range want {
+		v, stored := row.Value, got[key]
+		_, ok := got[key]
+		bad = bad || !ok || !closeHistogram(stored.Histogram, row.Histogram) ||
+			!close9(stored.Value, v) && !(strings.Contains(def.PromQL, "predict_linear") && closeLine(stored.Value, v))
 	}
 	if bad {
 		w.T.Fatalf("%s, window ending %d (%+ds): stored %v, the engine says %v\n%v", def.PromQL, end, (end-w.Base)/1000, got, want, w.Log)
@@ -120,6 +125,15 @@ func (w *World) touched(def flowdef.Flow, end int64) bool {
 // close9 is the design's bound for terms up to some thousands.
 func close9(a, b float64) bool {
 	return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= 1e-9*(1e4+math.Abs(b))
+}
+
+// closeHistogram is close9 of all numbers of two histograms, which must have the same
+// buckets; nil is none.
+func closeHistogram(a, b *nativehist.Sparse) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.SameBuckets(b) && close9(a.Sum, b.Sum) && slices.EqualFunc(slices.Collect(a.Counts()), slices.Collect(b.Counts()), close9)
 }
 
 // closeLine is the bound for predict_linear. The engine sums squares of

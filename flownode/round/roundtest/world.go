@@ -202,7 +202,6 @@ func (w *World) count(counts round.Counts, r *read.Reader) {
 		w.Counts.Windows[kind] += n
 	}
 	w.Counts.EvalErrors += counts.EvalErrors
-	w.Counts.HistogramResults += counts.HistogramResults
 	w.Counts.Kept += counts.Kept
 	for choice, n := range r.Choices {
 		w.Choices[choice] += n
