@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help man demo test torture torture-bugs faults attack test-matrix build lint structure bench bench-scale bench-profile bench-docs bench-go tools clean
+.PHONY: help man demo test torture torture-bugs faults attack test-matrix build lint structure bench bench-scale bench-rules bench-profile bench-docs bench-go tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench: ## measure Laminar beside its peers; ARGS='-only 1,3 -quick' goes to the 
 
 bench-scale: ## measure how figures grow: series, flows, stored samples
 	@scripts/bench.sh -scale $(ARGS)
+
+bench-rules: ## measure what RULES=FILE,FILE cost over a simulated Kubernetes cluster, beside Prometheus
+	@scripts/bench.sh -rules $(RULES) $(ARGS)
 
 bench-profile: ## leave CPU, heap and mutex profiles of ingest and ticks in bench-results
 	@scripts/bench.sh -profile $(ARGS)

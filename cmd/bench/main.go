@@ -4,6 +4,7 @@
 //	bench            all targets of docs/benchmarks.md, in a quarter of an hour
 //	bench -quick     the same with small sizes, to debug the harness
 //	bench -scale     how figures grow with series, flows and stored samples
+//	bench -rules F   what the rules of files cost over a Kubernetes cluster
 //	bench -profile   CPU, heap and mutex profiles of ingest and ticks
 //	bench -only 1,3  some scenarios
 //	bench -docs      write the results of the last run into docs/benchmarks.md
@@ -42,6 +43,7 @@ func command(ctx context.Context, args []string) error {
 	flags.BoolVar(&opts.quick, "quick", false, "small sizes and one round: for debugging the harness")
 	flags.BoolVar(&opts.scale, "scale", false, "measure how figures grow, with large sizes")
 	flags.BoolVar(&opts.profile, "profile", false, "leave profiles of ingest and ticks")
+	flags.StringVar(&opts.rules, "rules", "", "measure what these rule files cost over a simulated Kubernetes cluster, with commas between; takes a quarter of an hour")
 	flags.StringVar(&opts.only, "only", "", "numbers of the scenarios to run, with commas between; with -scale series, flows, stored or active; empty is all")
 	flags.IntVar(&opts.rounds, "rounds", 0, "how often each scenario is run; 0 is 3, with -quick 1")
 	flags.StringVar(&opts.parent, "dir", "/var/tmp", "where to put data while it runs; must be on a disk and reachable by the server's OS user")

@@ -65,7 +65,7 @@ func choose(only string) ([]int, error) {
 // error or an interrupt included.
 func measure(ctx context.Context, opts options, command string) (err error) {
 	b := &bench{opts: opts, plan: newPlan(opts)}
-	if !opts.scale {
+	if !opts.scale && opts.rules == "" {
 		if b.chosen, err = choose(opts.only); err != nil {
 			return err
 		}
@@ -88,6 +88,8 @@ func measure(ctx context.Context, opts options, command string) (err error) {
 	switch {
 	case opts.profile:
 		return profiles(ctx, b)
+	case opts.rules != "":
+		return errors.Join(ruleFiles(ctx, b, strings.Split(opts.rules, ",")), b.write())
 	case opts.scale:
 		return errors.Join(scale(ctx, b, opts.only), b.write())
 	}

@@ -5,6 +5,7 @@ import "time"
 // options is what the command line says.
 type options struct {
 	quick, scale, profile bool
+	rules                 string // rule files to measure, with commas between
 	only                  string // scenarios, or parts of scale; "" is all
 	rounds                int    // 0 leaves it to the plan
 	parent, out           string // where the run's directory is made, and where results go
@@ -40,6 +41,9 @@ type plan struct {
 	fleetInstances int // of 50 series each
 	fleetScrapes   int64
 
+	rulesNodes, rulesPods  int           // of the cluster that rule files are measured over
+	rulesHistory, rulesFor time.Duration // stored before; how long each of the two measurements is
+
 	scale scalePlan
 }
 
@@ -65,6 +69,7 @@ func newPlan(opts options) plan {
 		freshFor:     10 * time.Second,
 		memorySeries: 100_000, counterSeries: 20_000, simpleGroups: 1_000,
 		fleetInstances: 100, fleetScrapes: 480,
+		rulesNodes: 100, rulesPods: 3000, rulesHistory: 6 * time.Minute, rulesFor: 4 * time.Minute,
 	}
 	p.scale = scalePlan{
 		series: []int{10_000, 100_000, 1_000_000}, flows: []int{1, 10, 100, 1000},
@@ -81,6 +86,7 @@ func newPlan(opts options) plan {
 		p.freshFor = 3 * time.Second
 		p.memorySeries, p.counterSeries = 10_000, 2_000
 		p.fleetInstances, p.fleetScrapes = 10, 100
+		p.rulesNodes, p.rulesPods, p.rulesFor = 3, 60, time.Minute
 	}
 	if opts.rounds > 0 {
 		p.rounds = opts.rounds

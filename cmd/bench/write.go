@@ -20,6 +20,8 @@ func (b *bench) write() error {
 	b.report.Seconds = time.Since(b.report.Began).Seconds()
 	name := "latest"
 	switch {
+	case b.opts.rules != "":
+		name = "rules"
 	case b.opts.scale:
 		name = "scale"
 	case b.opts.quick:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 )
@@ -132,14 +134,9 @@ func (p *Process) Discard(dir string) error {
 // Metrics reads the process's own metrics: the sum over all series of each
 // metric, for histograms of their sums as NAME_sum and counts as NAME_count.
 func (p *Process) Metrics(ctx context.Context) (map[string]float64, error) {
-	status, text, err := Get(ctx, p.URL("/metrics"))
-	if err != nil || status != http.StatusOK {
-		return nil, fmt.Errorf("read the metrics of %s: answer %d: %w", p.name, status, err)
-	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(string(text)))
+	families, err := p.families(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the metrics of %s: %w", p.name, err)
+		return nil, err
 	}
 	sums := make(map[string]float64, len(families))
 	for name, family := range families {
@@ -152,6 +149,36 @@ func (p *Process) Metrics(ctx context.Context) (map[string]float64, error) {
 		}
 	}
 	return sums, nil
+}
+
+// Largest is the largest value of the series of one of the process's own gauges.
+func (p *Process) Largest(ctx context.Context, name string) (float64, error) {
+	families, err := p.families(ctx)
+	if err != nil {
+		return 0, err
+	}
+	most := math.Inf(-1)
+	for _, m := range families[name].GetMetric() {
+		most = max(most, m.GetGauge().GetValue())
+	}
+	if math.IsInf(most, -1) {
+		return 0, fmt.Errorf("%s has no %s", p.name, name)
+	}
+	return most, nil
+}
+
+// families is the process's own metrics.
+func (p *Process) families(ctx context.Context) (map[string]*dto.MetricFamily, error) {
+	status, text, err := Get(ctx, p.URL("/metrics"))
+	if err != nil || status != http.StatusOK {
+		return nil, fmt.Errorf("read the metrics of %s: answer %d: %w", p.name, status, err)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("read the metrics of %s: %w", p.name, err)
+	}
+	return families, nil
 }
 
 // Get asks for a URL and returns the status and the whole body of the answer.

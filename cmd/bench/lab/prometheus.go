@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -37,7 +38,7 @@ func (l *Lab) LaunchPrometheus(dir string) (*Prometheus, error) {
 		return nil, err
 	}
 	config := filepath.Join(dir, "prometheus.yml")
-	if err := os.WriteFile(config, []byte("global:\n  scrape_interval: 15s\n"), 0o644); err != nil {
+	if err := writeConfig(dir); err != nil {
 		return nil, err
 	}
 	p, err := startProcess(l.Dir, "prometheus", l.Tools.Prometheus, nil, func(address string) []string {
@@ -50,6 +51,27 @@ func (l *Lab) LaunchPrometheus(dir string) (*Prometheus, error) {
 		return nil, err
 	}
 	return &Prometheus{p, dir}, nil
+}
+
+// writeConfig writes the configuration, with rule files.
+func writeConfig(dir string, rules ...string) error {
+	text := "global:\n  scrape_interval: 15s\n  evaluation_interval: 30s\n"
+	if len(rules) > 0 {
+		text += "rule_files:\n"
+	}
+	for _, file := range rules {
+		text += "  - " + strconv.Quote(file) + "\n"
+	}
+	return os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(text), 0o644)
+}
+
+// Evaluate makes it evaluate rule files from now on, in groups that name no interval
+// every 30 s.
+func (p *Prometheus) Evaluate(rules ...string) error {
+	if err := writeConfig(p.Dir, rules...); err != nil {
+		return err
+	}
+	return p.cmd.Process.Signal(syscall.SIGHUP)
 }
 
 // WriteURL is where it takes remote write.
