@@ -128,6 +128,7 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 			return hints.Run(ctx, node.Hint, node.Look)
 		}},
 		{"maintenance", keeper.Run},
+		{"stuck sessions", func(ctx context.Context) error { return store.EndStuck(ctx, sqlstore.StuckAfter) }},
 		{"http", web.New(listener, c.Web, routes.Handler(), log).Run},
 	}, nil
 }

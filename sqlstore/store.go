@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -76,6 +77,15 @@ func (s *Store) TellWaits(log *slog.Logger) { s.db.TellWaits(log) }
 // Writable reports whether the database can be written to now: whether it has room,
 // and commits. It writes, so it is not for every moment.
 func (s *Store) Writable(ctx context.Context) error { return s.db.Writable(ctx) }
+
+// StuckAfter is after which time sessions are stuck.
+const StuckAfter = pg.StuckAfter
+
+// EndStuck ends sessions that have been stuck for a time, usually StuckAfter, until ctx
+// ends, and returns its error: see pg.DB.EndStuck. A process that serves runs it.
+func (s *Store) EndStuck(ctx context.Context, after time.Duration) error {
+	return s.db.EndStuck(ctx, after)
+}
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }

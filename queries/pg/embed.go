@@ -12,10 +12,18 @@ var (
 	ProbeCommit string
 	//go:embed session_settings.sql
 	SessionSettings string
+	//go:embed session_id.sql
+	SessionID string
 	//go:embed server_info.sql
 	ServerInfo string
 	//go:embed notify.sql
 	Notify string
+	//go:embed stuck_own.sql
+	StuckOwn string
+	//go:embed stuck_copies.sql
+	StuckCopies string
+	//go:embed end_session.sql
+	EndSession string
 	//go:embed lock_holders.sql
 	LockHolders string
 )

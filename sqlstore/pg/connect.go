@@ -64,7 +64,7 @@ type Server struct {
 //
 // They are set with a statement after connecting and not as startup
 // parameters, which session poolers refuse.
-func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
+func newPool(ctx context.Context, cfg Config, heard *heardConns) (*pgxpool.Pool, error) {
 	pc, err := parseURL(cfg.URL)
 	if err != nil {
 		return nil, err
@@ -89,6 +89,7 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 			return fmt.Errorf("%w: the URL has changed from database %s to %s, which takes a restart", sequence.ErrUnavailable, database, fresh.ConnConfig.Database)
 		}
 		*to = *fresh.ConnConfig
+		to.DialFunc = heard.dial(to.DialFunc)
 		return nil
 	}
 	searchPath := pgx.Identifier{cfg.Schema}.Sanitize() + ", pg_temp"
@@ -103,12 +104,20 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 				later = append(later, s.sql)
 			}
 		}
-		if len(later) == 0 {
-			return nil
+		if len(later) > 0 {
+			if _, err := conn.Exec(ctx, strings.Join(later, ";")); err != nil {
+				return fmt.Errorf("set the session's parameters: %w", err)
+			}
 		}
-		if _, err := conn.Exec(ctx, strings.Join(later, ";")); err != nil {
-			return fmt.Errorf("set the session's parameters: %w", err)
+		var (
+			id    sessionID
+			began int64
+		)
+		if err := conn.QueryRow(ctx, queries.SessionID, pgx.QueryExecModeExec).Scan(&id.pid, &began); err != nil {
+			return fmt.Errorf("ask for the session's process id: %w", err)
 		}
+		id.began = time.UnixMicro(began)
+		heard.note(conn, id)
 		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)

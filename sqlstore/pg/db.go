@@ -20,6 +20,7 @@ type DB struct {
 	server Server
 	copies sync.Pool // of *CopyStream
 	waits  waits
+	heard  *heardConns
 	log    *slog.Logger // for whom is waited
 }
 
@@ -27,7 +28,8 @@ type DB struct {
 // or newer, UTF8, not a standby, not behind a transaction pooler. It changes
 // nothing. Close the database when done.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*DB, error) {
-	pool, err := newPool(ctx, cfg)
+	heard := newHeardConns()
+	pool, err := newPool(ctx, cfg, heard)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +41,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*DB, error) {
 	if !server.fsync {
 		log.Warn("the server runs with fsync=off: a crash of its machine loses acknowledged samples")
 	}
-	return &DB{pool: pool, schema: cfg.Schema, server: server, log: log}, nil
+	return &DB{pool: pool, schema: cfg.Schema, server: server, log: log, heard: heard}, nil
 }
 
 // TellWaits makes waits for other sessions be told to another log than Open's. Call it

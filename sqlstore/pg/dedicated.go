@@ -25,6 +25,9 @@ func (db *DB) Dedicated(ctx context.Context) (*pgx.Conn, error) {
 			return nil, Interpret(err)
 		}
 	}
+	if c := heard(conn); c != nil {
+		db.heard.forget(c)
+	}
 	return conn, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"hash/fnv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -92,19 +91,10 @@ func TestFaultFrozenLeader(t *testing.T) {
 				trap = s.proxy.Trap(at)
 				s.sprung(trap)
 			}
-			if err := s.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if s.Cmd != nil {
-					_ = s.Cmd.Process.Signal(syscall.SIGCONT)
-				}
-			})
+			thaw := s.freeze()
 			s.replaced(other, time.Now(), s.databaseNow(other))
 			wait(20)
-			if err := s.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
-				t.Fatal(err)
-			}
+			thaw()
 			if trap != nil {
 				trap.Release(sqltest.Pass)
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -152,51 +151,57 @@ func TestFaultSessionsEnded(t *testing.T) {
 	s.settle()
 }
 
-// TestFaultFrozenProcess stops a process in the middle of a flush, with the
-// region's row locked, and lets another one take the same samples in. When it
-// goes on, hours later for all it knows, nothing may be lost or counted twice.
+// TestFaultFrozenProcess stops a process (SIGSTOP, or a virtual machine that is paused)
+// in a flush, with a region locked, while another one takes samples for the same
+// region. When the server has ended its session, which it does after its limit on idle
+// transactions, the other goes on. In the middle of a COPY there is no such limit, and
+// the other process sees to it. When the first goes on, hours later for all it knows,
+// nothing may be lost or counted twice.
 func TestFaultFrozenProcess(t *testing.T) {
 	t.Parallel()
-	db := sqltest.New(t)
-	s := newTestbedAt(t, db.URL)
-	other := laminartest.New(t, "--flows", faultFlows)
-	other.URL = db.URL
-	s.Serve()
-	other.Serve()
-	s.peers = []string{other.Addr}
-	s.send(20)
-	trap := s.proxy.Trap(runs("hot_copy"))
-	frozen := make(chan error, 1)
-	s.now = s.now.Add(10 * time.Second)
-	points := s.fleet.Scrape(nil, s.now)
-	go func() { frozen <- s.push(s.Addr, points) }()
-	s.sprung(trap)
-	if err := s.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
+	for name, at := range map[string]func(sqltest.Message) bool{
+		"between_statements": runs("hot_copy"),
+		"in_copy":            copies("hot_copy"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := sqltest.New(t)
+			s := newTestbedAt(t, db.URL)
+			other := laminartest.New(t, "--flows", faultFlows)
+			other.URL = db.URL
+			s.Serve()
+			other.Serve()
+			s.peers = []string{other.Addr}
+			s.send(20)
+			trap := s.proxy.Trap(at)
+			frozen := make(chan error, 1)
+			s.now = s.now.Add(10 * time.Second)
+			points := s.fleet.Scrape(nil, s.now)
+			go func() { frozen <- s.push(s.Addr, points) }()
+			s.sprung(trap)
+			thaw := s.freeze()
+			// As the server does after its limit on idle transactions. It leaves COPYs alone.
+			if _, err := other.Pool().Exec(t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity
+				where datname = current_database() and application_name = 'laminar' and state = 'idle in transaction'`); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			for range 20 {
+				if err := s.scrape(other.Addr); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if took := time.Since(began); took > 30*time.Second {
+				t.Errorf("the other process could not store samples for %s", took)
+			}
+			thaw()
+			trap.Release(sqltest.Pass)
+			if err := <-frozen; err != nil {
+				t.Fatal(err)
+			}
+			s.sent.Add(points) // after all that others have sent meanwhile
+			s.send(20)
+			s.settle()
+		})
 	}
-	t.Cleanup(func() {
-		if s.Cmd != nil {
-			_ = s.Cmd.Process.Signal(syscall.SIGCONT)
-		}
-	})
-	// As the server does after its limit on idle transactions.
-	if _, err := other.Pool().Exec(t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity
-		where datname = current_database() and application_name = 'laminar' and state = 'idle in transaction'`); err != nil {
-		t.Fatal(err)
-	}
-	for range 20 {
-		if err := s.scrape(other.Addr); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := s.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	trap.Release(sqltest.Pass)
-	if err := <-frozen; err != nil {
-		t.Fatal(err)
-	}
-	s.sent.Add(points) // after all that others have sent meanwhile
-	s.send(20)
-	s.settle()
 }

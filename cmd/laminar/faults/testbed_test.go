@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,13 +65,31 @@ func newTestbedAt(t *testing.T, url string, args ...string) *testbed {
 	}
 	s.URL = s.proxy.URL
 	t.Cleanup(s.http.CloseIdleConnections)
-	opts := fleet.DefaultOptions()
-	opts.Instances, opts.Interval = 2, 10*time.Second
-	s.fleet = fleet.New(opts)
-	s.sent = laminartest.NewAcknowledged(s.fleet.Series())
-	s.start = time.Now().Add(-12 * time.Hour).Truncate(opts.Interval)
+	s.widen(2)
+	s.start = time.Now().Add(-12 * time.Hour).Truncate(10 * time.Second)
 	s.now = s.start
 	return s
+}
+
+// widen makes the fleet have so many instances, of 50 series each. Nothing may have been
+// sent.
+func (s *testbed) widen(instances int) {
+	opts := fleet.DefaultOptions()
+	opts.Instances, opts.Interval = instances, 10*time.Second
+	s.fleet = fleet.New(opts)
+	s.sent = laminartest.NewAcknowledged(s.fleet.Series())
+}
+
+// freeze stops the process where it is. thaw makes it go on.
+func (s *testbed) freeze() (thaw func()) {
+	s.t.Helper()
+	process := s.Cmd.Process
+	if err := process.Signal(syscall.SIGSTOP); err != nil {
+		s.t.Fatal(err)
+	}
+	thaw = sync.OnceFunc(func() { _ = process.Signal(syscall.SIGCONT) }) // it may have been killed
+	s.t.Cleanup(thaw)
+	return thaw
 }
 
 // scrape sends what the fleet has next until it is acknowledged.

@@ -1,0 +1,181 @@
+package sqlstore_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"laminar/sqlstore"
+	"laminar/sqlstore/sqltest"
+)
+
+// stuckAfter is StuckAfter for these tests.
+const stuckAfter = 1200 * time.Millisecond
+
+// slowRows is a COPY's text that comes row by row, and stops after some rows until go on
+// is closed.
+type slowRows struct {
+	rows  int
+	pause time.Duration
+	stop  int // before this row; 0 is never
+	goOn  <-chan struct{}
+	sent  int
+}
+
+func (r *slowRows) Read(p []byte) (int, error) {
+	if r.sent == r.rows {
+		return 0, io.EOF
+	}
+	r.sent++
+	if r.stop == r.sent {
+		<-r.goOn
+	} else {
+		time.Sleep(r.pause) // the row is this slow
+	}
+	return copy(p, strings.Repeat("x", 100)+"\n"), nil
+}
+
+func copyFrom(ctx context.Context, pool *pgxpool.Pool, rows io.Reader) error {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	_, err = conn.Conn().PgConn().CopyFrom(ctx, rows, "copy stuck from stdin")
+	return err
+}
+
+// TestEndStuck: sessions of which an end does nothing any more are ended, and no others,
+// however long they take.
+func TestEndStuck(t *testing.T) {
+	db := sqltest.New(t)
+	proxy := db.Proxy(t)
+	through := func(c *sqlstore.Config) { c.URL = proxy.URL }
+	here, there := db.Store(t, through), db.Store(t)
+	person := db.Pool(t)
+	if _, err := person.Exec(t.Context(), "create table stuck (line text); create table held (line text); create table kept ()"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	var all, watch sync.WaitGroup
+	defer watch.Wait()
+	defer stop()
+	watch.Go(func() { _ = here.EndStuck(ctx, stuckAfter) })
+
+	// The session in which a leader renews its lease is read from all the time.
+	leader := newBeating(t, here)
+	leader.beat()
+
+	ended := func(what string, err error, began time.Time) {
+		if took := time.Since(began); err == nil || ctx.Err() != nil || took < stuckAfter {
+			t.Errorf("%s: ended after %s with %v, want an error after %s", what, took, err, stuckAfter)
+		}
+	}
+	// They run one after the other, because a proxy has one trap.
+	lose := func(what string, match func(sqltest.Message) bool, statements ...string) {
+		trap := proxy.Trap(match)
+		defer trap.Release(sqltest.Break)
+		began := time.Now()
+		conn, err := here.Pool().Acquire(ctx)
+		for _, sql := range statements {
+			if err == nil {
+				_, err = conn.Exec(ctx, sql)
+			}
+		}
+		ended(what, err, began)
+		if conn == nil {
+			t.Fatal(err)
+		}
+		conn.Release()
+		var open int
+		err = person.QueryRow(ctx, "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'laminar' and state like 'idle in%'").Scan(&open)
+		if err != nil || open > 0 {
+			t.Errorf("%s: %d sessions have an open transaction (%v)", what, open, err)
+		}
+	}
+	all.Go(func() {
+		lose("the answer is lost", func(m sqltest.Message) bool { return m.FromServer && m.Kind == 'D' && len(m.Tx) > 1 },
+			"begin", "select from kept", "select 'answer'")
+		lose("the request is lost", func(m sqltest.Message) bool { return m.Runs("select 'request'") }, "select 'request'")
+		lose("the answer to a commit is lost", func(m sqltest.Message) bool { return m.FromServer && m.Kind == 'C' && m.Tag == "COMMIT" },
+			"begin", "insert into kept default values", "commit")
+	})
+
+	forever := make(chan struct{})
+	release := sync.OnceFunc(func() { close(forever) })
+	defer release()
+	all.Go(func() {
+		began := time.Now()
+		defer time.AfterFunc(20*time.Second, release).Stop() // CopyFrom may wait for its reader
+		ended("a COPY of another process stands still", copyFrom(ctx, there.Pool(), &slowRows{rows: 10, stop: 5, goOn: forever}), began)
+	})
+	long := 4 * stuckAfter
+	for what, fn := range map[string]func() error{
+		"a long statement": func() error {
+			_, err := here.Pool().Exec(ctx, "select pg_sleep($1)", long.Seconds())
+			return err
+		},
+		"a slow COPY": func() error {
+			return copyFrom(ctx, here.Pool(), &slowRows{rows: 24, pause: long / 24})
+		},
+		"a slow COPY of another process": func() error {
+			return copyFrom(ctx, there.Pool(), &slowRows{rows: 24, pause: long / 24})
+		},
+		"a lock that is held for long": func() error {
+			tx, err := person.Begin(ctx)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, "lock table held"); err != nil {
+				return err
+			}
+			waited := make(chan error, 1)
+			go func() {
+				_, err := here.Pool().Exec(ctx, "insert into held values ('waited')")
+				waited <- err
+			}()
+			select {
+			case err := <-waited:
+				return errors.Join(errors.New("it did not wait"), err, tx.Commit(ctx))
+			case <-time.After(long):
+			}
+			return errors.Join(tx.Commit(ctx), <-waited)
+		},
+		"a person's COPY that stands still": func() error {
+			goOn := make(chan struct{})
+			time.AfterFunc(long, func() { close(goOn) })
+			return copyFrom(ctx, person, &slowRows{rows: 10, stop: 5, goOn: goOn})
+		},
+		"a session that is not in use": func() error {
+			conn, err := here.Pool().Acquire(ctx)
+			if err != nil {
+				return err
+			}
+			defer conn.Release()
+			select {
+			case <-time.After(long):
+			case <-ctx.Done():
+			}
+			_, err = conn.Exec(ctx, "select")
+			return err
+		},
+	} {
+		all.Go(func() {
+			if err := fn(); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		})
+	}
+	all.Wait()
+	select {
+	case <-leader.Lost():
+		t.Error("the leader has lost its session")
+	default:
+	}
+}
