@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"laminar/flownode/flowdef"
@@ -35,6 +36,11 @@ type Config struct {
 	// Flows are written to the catalogue at the start. A flow whose definition in
 	// the catalogue differs stays as it is there.
 	Flows flowfile.Definitions
+
+	// FlowsAgain reads them again, all or none; nil where no files are named. A
+	// reload is asked for by Hangups, which may be nil, or over HTTP.
+	FlowsAgain func() (flowfile.Definitions, error)
+	Hangups    <-chan os.Signal
 
 	// Beside, when not nil, runs as one more part. When it returns the process
 	// ends.

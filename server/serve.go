@@ -17,6 +17,7 @@ import (
 	"laminar/ingest/refusal"
 	"laminar/ingest/remotewrite"
 	"laminar/ingest/replica"
+	"laminar/server/reload"
 	"laminar/server/upkeep"
 	"laminar/server/web"
 	"laminar/sqlstore"
@@ -113,11 +114,14 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 	if err := store.Retainer.Keep(ctx, c.Upkeep.Retention, c.Upkeep.RetentionGrace); err != nil {
 		return nil, err
 	}
-	if err := apply(ctx, c, store, log); err != nil {
+	loader := reload.New(c.FlowsAgain, store.Catalogue, c.Upkeep.Retention.Milliseconds(), log, reg, func() float64 {
+		return float64(time.Now().UnixMilli()) / 1000
+	})
+	if err := loader.Start(ctx, c.Flows); err != nil {
 		return nil, err
 	}
 	routes := web.Routes{
-		Write: receiver.Write(), Import: receiver.Import(), Metrics: reg, Ready: ready.check, Profiles: c.Web.Pprof, Log: log,
+		Write: receiver.Write(), Import: receiver.Import(), Reload: loader.Handler(), Metrics: reg, Ready: ready.check, Profiles: c.Web.Pprof, Log: log,
 	}
 	return []part{
 		{"private PostgreSQL", h.supervise},
@@ -129,6 +133,7 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 		}},
 		{"maintenance", keeper.Run},
 		{"stuck sessions", func(ctx context.Context) error { return store.EndStuck(ctx, sqlstore.StuckAfter) }},
+		{"reload", func(ctx context.Context) error { return loader.Run(ctx, c.Hangups) }},
 		{"http", web.New(listener, c.Web, routes.Handler(), log).Run},
 	}, nil
 }
@@ -159,29 +164,4 @@ func newIngester(c Config, flushes ingest.Store, mem memory, store *sqlstore.Sto
 		OnCommit: committed,
 		Logger:   log, Registerer: reg,
 	})
-}
-
-// apply writes the configured flows to the catalogue. Changed definitions do not
-// stop the start, because samples must be taken in whatever becomes of a flow:
-// the old definitions go on.
-func apply(ctx context.Context, c Config, store *sqlstore.Store, log *slog.Logger) error {
-	if n := len(c.Flows.Alerts); n > 0 {
-		log.Warn("alerting rules are left out: alerts are not evaluated yet", "rules", n)
-	}
-	if len(c.Flows.Flows) == 0 {
-		return nil
-	}
-	results, err := store.Catalogue.Apply(ctx, c.Flows.Flows, flowstore.ApplyOptions{Retention: c.Upkeep.Retention.Milliseconds()})
-	var changed *flowstore.ChangedError
-	if errors.As(err, &changed) {
-		log.Error("definitions are not applied: they have changed", "flows", changed.Flows, "try", "laminar flow apply "+changed.Hint())
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, r := range results {
-		log.Info("flow applied", "flow", r.Flow, "table", r.Table, "action", string(r.Action))
-	}
-	return nil
 }

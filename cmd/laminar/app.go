@@ -19,6 +19,8 @@ type app struct {
 
 	config string // --config
 	output string // --output
+
+	typed []byte // definitions from standard input, once they have been read
 }
 
 // group makes a command that only has commands below it: alone it is a usage

@@ -22,11 +22,14 @@ func (a *app) readDefinitions(c *settings.Config, paths []string) ([]flowfile.So
 	seen := map[string]bool{}
 	for _, path := range paths {
 		if path == "-" {
-			data, err := io.ReadAll(a.stdin)
-			if err != nil {
-				return nil, fmt.Errorf("read definitions: %w", err)
+			if a.typed == nil { // a reload gets what was there at the start
+				data, err := io.ReadAll(a.stdin)
+				if err != nil {
+					return nil, fmt.Errorf("read definitions: %w", err)
+				}
+				a.typed = append([]byte{}, data...)
 			}
-			sources = append(sources, flowfile.Source{File: "stdin", Data: data, Lookback: lookback})
+			sources = append(sources, flowfile.Source{File: "stdin", Data: a.typed, Lookback: lookback})
 			continue
 		}
 		files, err := definitionFiles(path)

@@ -66,6 +66,15 @@ func (e problemsError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Unwrap gives each, so that others can tell such an error from one of reading.
+func (e problemsError) Unwrap() []error {
+	out := make([]error, len(e))
+	for i, p := range e {
+		out[i] = p
+	}
+	return out
+}
+
 // quietError ends the program with a code and says nothing: what there
 // is to say has been said.
 type quietError int

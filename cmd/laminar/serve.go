@@ -1,9 +1,14 @@
 package main
 
 import (
+	"os"
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/flownode/flowfile"
 	"laminar/server"
 )
 
@@ -12,7 +17,8 @@ func (a *app) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Receive samples and keep the flows up to date",
 		Long: "Receive samples by remote write and keep the flows up to date, in one process. Without\n" +
-			"a database URL, run a private PostgreSQL in the data directory.",
+			"a database URL, run a private PostgreSQL in the data directory. On SIGHUP, and on POST\n" +
+			"/-/reload, read the files of --flows again and apply what has changed in them.",
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load(cmd)
@@ -23,6 +29,10 @@ func (a *app) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			hangups := make(chan os.Signal, 1)
+			signal.Notify(hangups, syscall.SIGHUP)
+			defer signal.Stop(hangups)
+			what.Hangups = hangups
 			return server.Run(cmd.Context(), what, c.Logger(a.stderr))
 		},
 	}
@@ -43,7 +53,8 @@ func (a *app) serving(c *settings.Config) (server.Config, error) {
 		what.Database.URLAgain = c.DatabaseURL
 	}
 	if len(c.FlowFiles) > 0 {
-		what.Flows, err = a.parseDefinitions(c, c.FlowFiles)
+		what.FlowsAgain = func() (flowfile.Definitions, error) { return a.parseDefinitions(c, c.FlowFiles) }
+		what.Flows, err = what.FlowsAgain()
 	}
 	return what, err
 }

@@ -141,6 +141,22 @@ type Applied struct {
 	Alerts int `json:"alerting_rules,omitempty"`
 }
 
+// Reloaded is what a reload of the definition files did.
+type Reloaded struct {
+	Flows []Applied `json:"flows"`
+	// Flows that the files do not hold any more, and that go on.
+	Left []string `json:"left,omitempty"`
+}
+
+// NewReloaded shows what a reload did; alerts is how many alerting rules it left out.
+func NewReloaded(results []flowstore.ApplyResult, alerts int, left []string) Reloaded {
+	out := Reloaded{Flows: Each(results, NewApplied), Left: left}
+	if alerts > 0 {
+		out.Flows = append(out.Flows, LeftOut(alerts))
+	}
+	return out
+}
+
 // LeftOut shows how many alerting rules were left out.
 func LeftOut(alerts int) Applied { return Applied{Action: "left_out", Alerts: alerts} }
 

@@ -29,6 +29,7 @@ const mutexFraction = 100
 type Routes struct {
 	Write    http.Handler // remote write
 	Import   http.Handler
+	Reload   http.Handler // of definition files
 	Metrics  prometheus.Gatherer
 	Ready    func(context.Context) error // why requests cannot be served, nil when they can
 	Profiles bool                        // adds Go's own; those of locks cost a little all the time
@@ -43,6 +44,7 @@ func (r Routes) Handler() http.Handler {
 	// VictoriaMetrics' handshake is a GET.
 	mux.Handle("/api/v1/write", r.Write)
 	mux.Handle("/api/v1/import", r.Import)
+	mux.Handle("POST /-/reload", r.Reload)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(r.Metrics, promhttp.HandlerOpts{}))
 	if r.Profiles {
 		runtime.SetMutexProfileFraction(mutexFraction)

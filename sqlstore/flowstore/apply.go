@@ -46,6 +46,9 @@ type ApplyOptions struct {
 	// whose windows reach further back is refused. It counts only where no serving
 	// process has said in the database how long it keeps them.
 	Retention int64
+	// Remove is the titles of flows that go in the same transaction, with their
+	// results; those that the catalogue does not hold are gone already.
+	Remove []string
 }
 
 // Applied is what Apply did about a flow.
@@ -58,6 +61,7 @@ const (
 	Regrouped Applied = "regrouped" // only its fence group changed
 	Retuned   Applied = "retuned"   // only its executor changed, and perhaps its group
 	Replaced  Applied = "replaced"
+	Removed   Applied = "removed"
 )
 
 // ApplyResult is what became of one definition.
@@ -115,7 +119,7 @@ func (c *Catalogue) Apply(ctx context.Context, flows []flowdef.Flow, opts ApplyO
 
 // apply first finds out about all flows what is to become of them, so that what
 // must be refused is refused before anything is written. Results are in the order of
-// the flows. The order of its writes is old flows, new definitions, inheritances: a new
+// the flows, those of flows that go behind them. The order of its writes is old flows, new definitions, inheritances: a new
 // flow may want the table of an old one, and what is inherited needs the new table.
 func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) ([]ApplyResult, error) {
 	if err := c.check(ctx, flows, opts); err != nil {
@@ -156,6 +160,12 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 	if len(changed) > 0 && !opts.Replace {
 		return nil, &ChangedError{Flows: changed}
 	}
+	for _, title := range opts.Remove {
+		if old, exists := byTitle[title]; exists {
+			replaced = append(replaced, leaving{entry: old})
+			results = append(results, ApplyResult{Flow: title, Table: resulttable.New(old.schema, old.def).Ident(), Action: Removed})
+		}
+	}
 	// Old ones go first: a new one may want the table of one that goes.
 	left, err := c.remove(ctx, replaced)
 	if err != nil {
@@ -188,9 +198,11 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 // is the one that a serving process has noted in the database, because that one will
 // drop samples; the option counts only while there is none.
 func (c *catalogueChange) check(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) error {
-	existing := make([]flowdef.Flow, len(c.known))
-	for i, e := range c.known {
-		existing[i] = e.def
+	existing := make([]flowdef.Flow, 0, len(c.known))
+	for _, e := range c.known {
+		if !slices.Contains(opts.Remove, e.def.Title()) {
+			existing = append(existing, e.def)
+		}
 	}
 	// All problems at once, so that a file is mended once.
 	problems := flowdef.Validate(flows, existing)

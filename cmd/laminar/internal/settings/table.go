@@ -66,7 +66,7 @@ var table = []setting{
 	{key: "memory.limit", scope: Serving, least: 16 << 20, unit: "bytes", help: "memory that the process should not exceed (GOMEMLIMIT, unless the environment has it); 0 for four fifths of the control group's limit, half of that with a private PostgreSQL, or none without a control group",
 		bind: func(c *Config) value { return (*bytesValue)(&c.MemoryLimit) }},
 
-	{key: "flows", scope: Serving, help: "files, directories or glob patterns of flow definitions to apply at startup",
+	{key: "flows", scope: Serving, help: "files, directories or glob patterns of flow definitions to apply at startup, and again on SIGHUP and POST /-/reload",
 		bind: func(c *Config) value { return (*listValue)(&c.FlowFiles) }},
 
 	{key: "raw.regions", scope: Serving, least: 1, unit: "regions", help: "number of shards of the raw data; fixed when the database is first used",
