@@ -31,6 +31,7 @@ type Config struct {
 	Ingest   Ingest
 	HA       HA
 	Flownode Flownode
+	Query    Query
 	Upkeep   upkeep.Config
 
 	// Flows are written to the catalogue at the start. A flow whose definition in
@@ -129,4 +130,14 @@ type Flownode struct {
 	Executor    flowdef.Executor // of flows that do not name one
 	RoundBudget time.Duration
 	MaxState    int64 // bytes of pane state of one leaf
+}
+
+// Query says what queries by PromQL may do; the fields are those of query's Config.
+type Query struct {
+	Enabled       bool
+	Timeout       time.Duration
+	MaxSamples    int
+	MaxConcurrent int
+	MaxMemory     int64 // 0 for a part of the memory limit
+	Lookback      time.Duration
 }

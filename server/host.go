@@ -23,6 +23,7 @@ const (
 // named.
 type host struct {
 	store   *sqlstore.Store
+	readers *sqlstore.Readers // nil where nothing is answered
 	url     string
 	private *localpg.Server // nil when the database was named
 	log     *slog.Logger
@@ -101,6 +102,9 @@ func (h *host) supervise(ctx context.Context) error {
 // close gives everything back. The private PostgreSQL is stopped in order even
 // when ctx has ended already: that is usually why it is stopped.
 func (h *host) close(ctx context.Context) error {
+	if h.readers != nil {
+		h.readers.Close()
+	}
 	if h.store != nil {
 		h.store.Close()
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"laminar/ingest"
+	"laminar/query"
 )
 
 // memory is how the memory of a process is divided.
@@ -18,6 +19,7 @@ type memory struct {
 	source string // where the limit is from
 	buffer int64  // for requests under way
 	series int64  // for series and their labels, 0 for no limit
+	query  int64  // for the samples of queries
 }
 
 // How the memory is divided where nothing else is set: requests under way take
@@ -26,6 +28,7 @@ type memory struct {
 const (
 	bufferShare = 4
 	seriesShare = 4
+	queryShare  = 4
 	minBuffer   = 4 << 20
 )
 
@@ -43,6 +46,14 @@ func divide(c *Config, group int64) memory {
 	}
 	if m.limit > 0 {
 		m.series = m.limit / seriesShare
+	}
+	switch {
+	case c.Query.MaxMemory > 0:
+		m.query = c.Query.MaxMemory
+	case m.limit > 0:
+		m.query = min(m.limit/queryShare, query.DefaultMaxMemory)
+	default:
+		m.query = query.DefaultMaxMemory
 	}
 	switch {
 	case m.buffer > 0:

@@ -120,8 +120,12 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 	if err := loader.Start(ctx, c.Flows); err != nil {
 		return nil, err
 	}
+	read, err := newAPI(ctx, c, mem, h, log, reg)
+	if err != nil {
+		return nil, err
+	}
 	routes := web.Routes{
-		Write: receiver.Write(), Import: receiver.Import(), Reload: loader.Handler(), Metrics: reg, Ready: ready.check, Profiles: c.Web.Pprof, Log: log,
+		Read: read, Write: receiver.Write(), Import: receiver.Import(), Reload: loader.Handler(), Metrics: reg, Ready: ready.check, Profiles: c.Web.Pprof, Log: log,
 	}
 	return []part{
 		{"private PostgreSQL", h.supervise},

@@ -17,7 +17,8 @@ import (
 // writes samples needs the Writer, what computes flows the Reader, the Catalogue,
 // the Jobs and the Results. All of them are safe for concurrent use.
 type Store struct {
-	db *pg.DB
+	db           *pg.DB
+	resultSchema string
 
 	Schema *schema.Installer // brings the database up to date, once per process
 
@@ -45,13 +46,14 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		db:       db,
-		Members:  flowstore.NewMembers(db, log),
-		Schema:   schema.New(db, cfg.ResultSchema, log),
-		Writer:   raw.NewWriter(db, cfg.MissedSamples),
-		Reader:   raw.NewReader(db),
-		Keeper:   raw.NewKeeper(db, cfg.DropGrace, cfg.MergeSamples),
-		Retainer: raw.NewRetainer(db, cfg.DropGrace),
+		db:           db,
+		resultSchema: cfg.ResultSchema,
+		Members:      flowstore.NewMembers(db, log),
+		Schema:       schema.New(db, cfg.ResultSchema, log),
+		Writer:       raw.NewWriter(db, cfg.MissedSamples),
+		Reader:       raw.NewReader(db),
+		Keeper:       raw.NewKeeper(db, cfg.DropGrace, cfg.MergeSamples),
+		Retainer:     raw.NewRetainer(db, cfg.DropGrace),
 	}
 	s.Catalogue, s.Jobs, s.Results = flowstore.New(db, s.Reader, cfg.ResultSchema)
 	return s, nil

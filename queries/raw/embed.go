@@ -47,6 +47,8 @@ var (
 	MetadataSave string
 	//go:embed metadata_find.sql
 	MetadataFind string
+	//go:embed metadata_all.sql
+	MetadataAll string
 	//go:embed ha_elect.sql
 	HAElect string
 )
@@ -67,6 +69,8 @@ var (
 	SegmentInfos string
 	//go:embed segment_spans.sql
 	SegmentSpans string
+	//go:embed metrics_stored.sql
+	MetricsStored string
 	//go:embed segment_extent.sql
 	SegmentExtent string
 	//go:embed read_delta.sql

@@ -11,6 +11,12 @@ type Series struct {
 	Labels []Label // sorted by name, __name__ included
 }
 
+// Metric is a stored metric.
+type Metric struct {
+	ID   sequence.MetricID
+	Name string
+}
+
 // Wanted is a series that a flush needs and that may have to be created.
 type Wanted struct {
 	Metric sequence.MetricID

@@ -109,7 +109,8 @@ func TestScopes(t *testing.T) {
 	tokens := put(t, filepath.Join(dir, "tokens.yml"), tokensText(t, []Token{w, r, a}, "users:\n  looker: [read]\n"))
 	users := usersFile(t, filepath.Join(dir, "web.yml"), "all", "looker")
 	const write, imports, metrics, profile, later, health, ready = "/api/v1/write", "/api/v1/import", "/metrics", "/debug/pprof/heap", "/api/v1/flows", "/-/healthy", "/-/ready"
-	everything := []string{write, imports, metrics, profile, later, health, ready}
+	const queries, label, status = "/api/v1/query", "/api/v1/label/job/values", "/api/v1/status/buildinfo"
+	everything := []string{write, imports, metrics, profile, later, health, ready, queries, label, status, "/api/v1/query/more"}
 	for _, c := range []struct {
 		name   string
 		config Config
@@ -120,10 +121,10 @@ func TestScopes(t *testing.T) {
 		{"users and open health", Config{File: users, HealthWithoutLogin: true}, map[string][]string{
 			"all:all": everything, "looker:looker": everything, "": {health, ready}, "all:wrong": {health, ready}}},
 		{"tokens", Config{TokensFile: tokens}, map[string][]string{
-			writer: {write, imports}, reader: {metrics, health, ready}, admin: {profile, later}}},
+			writer: {write, imports}, reader: {metrics, health, ready, queries, label, status}, admin: {profile, later, "/api/v1/query/more"}}},
 		{"tokens and users", Config{File: users, TokensFile: tokens}, map[string][]string{
-			writer: {write, imports}, reader: {metrics, health, ready}, admin: {profile, later},
-			"all:all": everything, "looker:looker": {metrics, health, ready}}},
+			writer: {write, imports}, reader: {metrics, health, ready, queries, label, status}, admin: {profile, later, "/api/v1/query/more"},
+			"all:all": everything, "looker:looker": {metrics, health, ready, queries, label, status}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			url := "http://" + serving(t, c.config)

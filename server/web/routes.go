@@ -24,12 +24,13 @@ const readyTimeout = 2 * time.Second
 // one in so many. Counting all would cost as much as the locks.
 const mutexFraction = 100
 
-// Routes is what answers the requests. All fields but Profiles must be set. Each
+// Routes is what answers the requests. All fields but Read and Profiles must be set. Each
 // is called by many goroutines at once.
 type Routes struct {
 	Write    http.Handler // remote write
 	Import   http.Handler
 	Reload   http.Handler // of definition files
+	Read     http.Handler // what answers below /api/v1/ and takes no samples; nil for nothing
 	Metrics  prometheus.Gatherer
 	Ready    func(context.Context) error // why requests cannot be served, nil when they can
 	Profiles bool                        // adds Go's own; those of locks cost a little all the time
@@ -45,6 +46,9 @@ func (r Routes) Handler() http.Handler {
 	mux.Handle("/api/v1/write", r.Write)
 	mux.Handle("/api/v1/import", r.Import)
 	mux.Handle("POST /-/reload", r.Reload)
+	if r.Read != nil {
+		mux.Handle("/api/v1/", r.Read)
+	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(r.Metrics, promhttp.HandlerOpts{}))
 	if r.Profiles {
 		runtime.SetMutexProfileFraction(mutexFraction)

@@ -25,7 +25,7 @@ func TestRoutes(t *testing.T) {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
 	}
 	r := Routes{
-		Write: answer(http.StatusNoContent), Import: answer(http.StatusAccepted), Reload: answer(http.StatusOK), Metrics: prometheus.NewRegistry(),
+		Read: answer(http.StatusTeapot), Write: answer(http.StatusNoContent), Import: answer(http.StatusAccepted), Reload: answer(http.StatusOK), Metrics: prometheus.NewRegistry(),
 		Ready: func(context.Context) error { return away }, Log: slog.New(slog.DiscardHandler),
 	}
 	get := func(h http.Handler, method, path string) (int, string) {
@@ -38,12 +38,18 @@ func TestRoutes(t *testing.T) {
 		code         int
 	}{
 		{"POST", "/api/v1/write", 204}, {"GET", "/api/v1/write", 204}, {"POST", "/api/v1/import", 202},
+		{"GET", "/api/v1/query", 418}, {"POST", "/api/v1/label/x/values", 418},
 		{"GET", "/metrics", 200}, {"POST", "/-/reload", 200}, {"GET", "/-/reload", 405}, {"POST", "/metrics", 405}, {"GET", "/-/healthy", 200}, {"GET", "/-/ready", 200},
 		{"GET", "/debug/pprof/", 404}, {"GET", "/", 404},
 	} {
 		if code, _ := get(r.Handler(), c.method, c.path); code != c.code {
 			t.Errorf("%s %s is answered %d, want %d", c.method, c.path, code, c.code)
 		}
+	}
+	none := r
+	none.Read = nil
+	if code, _ := get(none.Handler(), "GET", "/api/v1/query"); code != 404 {
+		t.Errorf("without queries: they are answered %d", code)
 	}
 	away = fmt.Errorf("%w: host=10.1.2.3", sequence.ErrUnavailable)
 	if code, text := get(r.Handler(), "GET", "/-/ready"); code != 503 || !strings.Contains(text, "database is not available") || strings.Contains(text, "10.1.2.3") {

@@ -22,12 +22,19 @@ type Scope string
 // The scopes.
 const (
 	ScopeWrite Scope = "write" // send samples
-	ScopeRead  Scope = "read"  // /metrics, /-/healthy and /-/ready
+	ScopeRead  Scope = "read"  // /metrics, /-/healthy and /-/ready, and PromQL
 	ScopeAdmin Scope = "admin" // /debug/pprof, and every route of which nothing else is said
 )
 
 // Scopes are all of them.
 func Scopes() []Scope { return []Scope{ScopeWrite, ScopeRead, ScopeAdmin} }
+
+// readPaths are the paths below /api/v1/ that only read; one that ends in a slash stands
+// for all below it.
+var readPaths = []string{
+	"query", "query_range", "query_exemplars", "format_query", "parse_query", "series", "labels", "label/", "metadata",
+	"targets", "alertmanagers", "status/",
+}
 
 // scopeOf is what a path takes. A route that is added without a word here is for
 // admins.
@@ -37,6 +44,11 @@ func scopeOf(path string) Scope {
 		return ScopeWrite
 	case "/metrics", "/-/healthy", "/-/ready":
 		return ScopeRead
+	}
+	for _, prefix := range readPaths {
+		if path == "/api/v1/"+prefix || strings.HasSuffix(prefix, "/") && strings.HasPrefix(path, "/api/v1/"+prefix) {
+			return ScopeRead
+		}
 	}
 	return ScopeAdmin
 }

@@ -15,6 +15,7 @@ import (
 // DB is one database with a pool of sessions that all have the same settings.
 // All methods are safe for concurrent use.
 type DB struct {
+	cfg    Config
 	pool   *pgxpool.Pool
 	schema string
 	server Server
@@ -41,7 +42,20 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*DB, error) {
 	if !server.fsync {
 		log.Warn("the server runs with fsync=off: a crash of its machine loses acknowledged samples")
 	}
-	return &DB{pool: pool, schema: cfg.Schema, server: server, log: log, heard: heard}, nil
+	return &DB{cfg: cfg, pool: pool, schema: cfg.Schema, server: server, log: log, heard: heard}, nil
+}
+
+// Apart is the same database with a pool of its own of so many connections, whose users
+// wait for each other and for nobody else. It connects when it is first used. Who looks
+// for stuck sessions of db finds those of its own, too. Close it as well.
+func (db *DB) Apart(ctx context.Context, conns int32) (*DB, error) {
+	cfg := db.cfg
+	cfg.MaxConns = conns
+	pool, err := newPool(ctx, cfg, db.heard)
+	if err != nil {
+		return nil, err
+	}
+	return &DB{cfg: cfg, pool: pool, schema: db.schema, server: db.server, log: db.log, heard: db.heard}, nil
 }
 
 // TellWaits makes waits for other sessions be told to another log than Open's. Call it

@@ -10,6 +10,7 @@ import (
 	queries "laminar/queries/raw"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 	"laminar/sqlstore/pg"
 )
 
@@ -90,6 +91,27 @@ func (s *Snapshot) Extent(ctx context.Context, metrics []string) (first, last se
 		return 0, 0, false, nil
 	}
 	return *from, *to, true, nil
+}
+
+// Metrics lists the metrics that have segments which overlap the span, of those that
+// are named, in the order of their names; nil names mean every metric.
+func (s *Snapshot) Metrics(ctx context.Context, names []string, span sequence.Span) ([]series.Metric, error) {
+	rows, err := s.conn.Query(ctx, s.bind(queries.MetricsStored), span.After, span.UpTo, names)
+	if err != nil {
+		return nil, pg.ReadError("list metrics", err)
+	}
+	var (
+		out []series.Metric
+		one series.Metric
+	)
+	_, err = pgx.ForEachRow(rows, []any{(*int32)(&one.ID), &one.Name}, func() error {
+		out = append(out, one)
+		return nil
+	})
+	if err != nil {
+		return nil, pg.ReadError("list metrics", err)
+	}
+	return out, nil
 }
 
 // afterColumns lists the regions in which the snapshot is ahead of a vector,

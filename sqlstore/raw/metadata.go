@@ -45,3 +45,17 @@ func (r *Reader) Metadata(ctx context.Context, metrics []string) ([]series.Metad
 	}
 	return list, nil
 }
+
+// AllMetadata is what senders say of all metrics, in the order of their names. A
+// metric of a family stands under the family's name.
+func (r *Reader) AllMetadata(ctx context.Context) ([]series.Metadata, error) {
+	rows, err := r.db.Pool().Query(ctx, queries.MetadataAll)
+	if err != nil {
+		return nil, fmt.Errorf("read metadata: %w", pg.Interpret(err))
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[series.Metadata])
+	if err != nil {
+		return nil, fmt.Errorf("read metadata: %w", pg.Interpret(err))
+	}
+	return list, nil
+}

@@ -8,6 +8,7 @@ import (
 	"laminar/ingest"
 	"laminar/ingest/remotewrite"
 	"laminar/ingest/replica"
+	"laminar/query"
 	"laminar/server"
 	"laminar/sqlstore"
 )
@@ -63,6 +64,11 @@ func Default() Config {
 	c.Flownode.Executor = flowdef.ExecutorAuto
 	c.Flownode.RoundBudget = flownode.DefaultRoundBudget
 	c.Flownode.MaxState = flownode.DefaultMaxStateBytes
+	c.Query.Enabled = true
+	c.Query.Timeout = query.DefaultTimeout
+	c.Query.Lookback = time.Duration(flowdef.DefaultLookback) * time.Millisecond
+	c.Query.MaxSamples = query.DefaultMaxSamples
+	c.Query.MaxConcurrent = query.DefaultMaxConcurrent
 	c.Log.Level = "info"
 	c.Log.Format = "text"
 	return c

@@ -1,0 +1,23 @@
+// Package query answers PromQL: Prometheus's own engine over what is stored.
+//
+//	Queries    the engine, its limits, and how many may be under way
+//	Session    what one query reads: a storage.Queryable of one snapshot
+//	labelindex, samples   label sets in memory; samples by series
+//
+// # One snapshot
+//
+// Everything that a query reads is read in one REPEATABLE READ transaction, so a query
+// sees regions, series and samples at one position, the Session's vector. Selectors are
+// read whole when the engine prepares a query, and the transaction ends when the last one
+// has been read, before the engine computes: a transaction holds back vacuum and drops,
+// and a query may compute for minutes.
+//
+// # Limits
+//
+// So many queries are under way, so many more wait; who comes then is refused with
+// ErrBusy. The samples that queries hold are counted: those of one against MaxSamples,
+// as the engine counts its own, and those of all in bytes. Connections are the Store's,
+// which gives queries some of their own, so that they starve neither ingest nor flows.
+//
+// The package knows neither HTTP nor SQL. It decides nothing about samples.
+package query

@@ -1,0 +1,89 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/prometheus/promql"
+)
+
+// ErrBusy says that too many queries wait already.
+var ErrBusy = errors.New("too many queries are waiting")
+
+// ErrMemory says that queries hold as much memory as they may.
+var ErrMemory = errors.New("queries hold too many samples in memory (query.max_memory)")
+
+// ErrQueue says that a query has waited for its turn until its time was over.
+var ErrQueue = errors.New("query timed out in query queue")
+
+// waitersPerQuery is how many queries may wait for each that may be under way.
+const waitersPerQuery = 16
+
+// limits is what all queries together may do.
+//
+//	len(running) <= cap(running)
+//	waiting <= waitersPerQuery * cap(running)
+//	held is the sum of what meters hold
+type limits struct {
+	timeout time.Duration // how long a query waits
+	samples int64         // that one query may read
+	memory  int64         // bytes of samples that all may hold
+
+	running chan struct{} // a token for each query under way
+	waiting atomic.Int64
+	held    atomic.Int64
+	metrics *metrics
+}
+
+// acquire waits until one query more may be under way; release ends it.
+func (l *limits) acquire(ctx context.Context) error {
+	select {
+	case l.running <- struct{}{}:
+		return nil
+	default:
+	}
+	defer l.waiting.Add(-1)
+	if l.waiting.Add(1) > int64(cap(l.running)*waitersPerQuery) {
+		l.metrics.refused.Inc()
+		return ErrBusy
+	}
+	timer := time.NewTimer(l.timeout)
+	defer timer.Stop()
+	select {
+	case l.running <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return ErrQueue
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return ErrQueue
+		}
+		return ctx.Err()
+	}
+}
+
+func (l *limits) release() { <-l.running }
+
+// meter counts what one query holds. It implements samples.Meter.
+type meter struct {
+	*limits
+	samples, bytes atomic.Int64
+}
+
+// Take counts samples that were read. An error says that they are too many.
+func (m *meter) Take(samples int, bytes int64) error {
+	m.metrics.samples.Add(float64(samples))
+	m.bytes.Add(bytes)
+	switch held := m.held.Add(bytes); {
+	case m.samples.Add(int64(samples)) > m.limits.samples:
+		return promql.ErrTooManySamples("query execution")
+	case held > m.memory:
+		return ErrMemory
+	}
+	return nil
+}
+
+// give gives back all that is held.
+func (m *meter) give() { m.held.Add(-m.bytes.Swap(0)) }

@@ -1,0 +1,79 @@
+package query
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"laminar/query/labelindex"
+)
+
+// Config says what queries may do. All fields must be set.
+type Config struct {
+	Timeout       time.Duration // of one query, waiting included
+	MaxSamples    int           // that one query may read, and hold
+	MaxConcurrent int           // queries under way
+	MaxMemory     int64         // bytes of samples that all queries hold
+	Lookback      time.Duration // how far instant selectors look back
+	Store         Store
+	Log           *slog.Logger
+	Registerer    prometheus.Registerer
+}
+
+// Defaults that a user sees.
+const (
+	DefaultTimeout       = 2 * time.Minute
+	DefaultMaxSamples    = 50_000_000
+	DefaultMaxConcurrent = 8
+	DefaultMaxMemory     = int64(512 << 20)
+)
+
+// labelShare is which part of the memory of samples label sets may take in addition.
+const labelShare = 2
+
+// Queries answers queries. All methods may be called at the same time.
+type Queries struct {
+	Parser parser.Parser
+
+	engine *promql.Engine
+	store  Store
+	labels *labelindex.Index
+	limits *limits
+}
+
+// New makes the engine; nothing is read yet.
+func New(cfg Config) *Queries {
+	q := &Queries{
+		// What a stock Prometheus parses: experimental functions are not for dashboards.
+		Parser: parser.NewParser(parser.Options{}),
+		store:  cfg.Store,
+		labels: labelindex.New(cfg.MaxMemory / labelShare),
+		limits: &limits{
+			timeout: cfg.Timeout, samples: int64(cfg.MaxSamples), memory: cfg.MaxMemory,
+			running: make(chan struct{}, cfg.MaxConcurrent), metrics: newMetrics(cfg.Registerer),
+		},
+	}
+	q.engine = promql.NewEngine(promql.EngineOpts{
+		Logger: cfg.Log, MaxSamples: cfg.MaxSamples, Timeout: cfg.Timeout, LookbackDelta: cfg.Lookback,
+		EnableAtModifier: true, EnableNegativeOffset: true,
+		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() },
+		Parser:                   q.Parser,
+	})
+	gauge(cfg.Registerer, "running", "Queries under way.", func() int64 { return int64(len(q.limits.running)) })
+	gauge(cfg.Registerer, "waiting", "Queries that wait until fewer are under way.", q.limits.waiting.Load)
+	gauge(cfg.Registerer, "held_bytes", "Memory of the samples that queries hold, in bytes.", q.limits.held.Load)
+	gauge(cfg.Registerer, "label_bytes", "Memory of the label sets that are kept for queries, in bytes.", q.labels.Used)
+	return q
+}
+
+// Timeout is how long a request may take.
+func (q *Queries) Timeout() time.Duration { return q.limits.timeout }
+
+// Session begins a query. Before it reads it waits until it may be under way; it must be
+// closed.
+func (q *Queries) Session() *Session {
+	return &Session{engine: q.engine, reading: reading{meter: meter{limits: q.limits}, store: q.store, labels: q.labels, pending: -1}}
+}

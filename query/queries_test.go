@@ -1,0 +1,286 @@
+package query_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+
+	"laminar/query"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+	"laminar/sequence/series"
+)
+
+// memory is a store with two metrics, m of series 0 to 4 and n of series 5, each with a
+// sample a second from 0 to 999.
+type memory struct {
+	mu           sync.Mutex
+	taken, given int           // snapshots that were taken, and closed
+	reading      chan struct{} // when not nil, a reading waits for it, and for its context
+	err          error         // of snapshots
+}
+
+func (m *memory) Snapshot(context.Context) (query.Snapshot, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err != nil {
+		return nil, m.err
+	}
+	m.taken++
+	return &memorySnapshot{m}, nil
+}
+
+// open is how many snapshots are open.
+func (m *memory) open() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.taken - m.given
+}
+
+type memorySnapshot struct{ m *memory }
+
+func (s *memorySnapshot) Close(context.Context) error {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.given++
+	return nil
+}
+
+func (s *memorySnapshot) Position() sequence.Position {
+	return sequence.Position{Vector: sequence.Vector{1: 7}, Flushes: map[sequence.Region]sequence.FlushID{1: {1}}}
+}
+
+func (s *memorySnapshot) CheckHistory(context.Context, sequence.Vector, map[sequence.Region]sequence.FlushID) error {
+	return nil
+}
+
+func (s *memorySnapshot) Metrics(_ context.Context, names []string, _ sequence.Span) (out []series.Metric, err error) {
+	for i, name := range []string{"m", "n"} {
+		if names == nil || slices.Contains(names, name) {
+			out = append(out, series.Metric{ID: sequence.MetricID(i), Name: name})
+		}
+	}
+	return out, nil
+}
+
+func (s *memorySnapshot) Series(_ context.Context, metrics []string, after sequence.Vector, _ ...string) (out []series.Series, err error) {
+	for i := range 6 {
+		name := []string{"m", "n"}[i/5]
+		if slices.Contains(metrics, name) && after.At(1) == 0 {
+			out = append(out, series.Series{ID: sequence.SeriesID(i), Labels: []series.Label{{Name: "__name__", Value: name}, {Name: "i", Value: string(rune('a' + i))}}})
+		}
+	}
+	return out, nil
+}
+
+func (s *memorySnapshot) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
+	if s.m.reading != nil {
+		select {
+		case <-s.m.reading:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	seg := &segment.Segment{Region: 1, MaxT: 999_000}
+	for i := range 6 {
+		for t := range 1000 {
+			if slices.Contains(sel.Metrics, sequence.MetricID(i/5)) {
+				seg.Series, seg.Offsets, seg.Values = append(seg.Series, sequence.SeriesID(i)), append(seg.Offsets, int32(1000*t)), append(seg.Values, 1)
+			}
+		}
+	}
+	return fns[0](seg)
+}
+
+func newQueries(m *memory, change ...func(*query.Config)) *query.Queries {
+	cfg := query.Config{
+		Timeout: time.Minute, MaxSamples: 1_000_000, MaxConcurrent: 2, MaxMemory: 1 << 30, Lookback: 5 * time.Minute,
+		Store: m, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+	}
+	for _, fn := range change {
+		fn(&cfg)
+	}
+	return query.New(cfg)
+}
+
+// instant evaluates an expression at 500 s.
+func instant(ctx context.Context, q *query.Queries, expr string) (promql.Vector, error) {
+	s := q.Session()
+	defer s.Close()
+	qry, err := s.Instant(ctx, promql.NewPrometheusQueryOpts(false, 0), expr, time.UnixMilli(500_000))
+	if err != nil {
+		return nil, err
+	}
+	defer qry.Close()
+	return qry.Exec(ctx).Vector()
+}
+
+// TestOneSnapshot: a query takes one snapshot, whatever it selects, and closes it before
+// it computes; one that selects nothing takes none.
+func TestOneSnapshot(t *testing.T) {
+	for expr, want := range map[string]int{
+		"1 + 1": 0, "vector(2)": 0, "m": 1, "m + ignoring (i) group_left n": 1, `sum_over_time(m[1m]) or {__name__="n"}`: 1,
+		"max_over_time(sum(m)[5m:1m]) - sum(m offset 1m) + sum(n @ 3)": 1,
+	} {
+		m := &memory{}
+		q := newQueries(m)
+		s := q.Session()
+		qry, err := s.Instant(t.Context(), promql.NewPrometheusQueryOpts(false, 0), expr, time.UnixMilli(500_000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res := qry.Exec(t.Context()); res.Err != nil {
+			t.Errorf("%s: %v", expr, res.Err)
+		}
+		if m.taken != want || m.open() != 0 {
+			t.Errorf("%s: %d snapshots were taken, want %d; %d are open", expr, m.taken, want, m.open())
+		}
+		if vec, read := s.Vector(); read != (want > 0) || read && vec.At(1) != 7 {
+			t.Errorf("%s: read at %v, %v", expr, vec, read)
+		}
+		qry.Close()
+		s.Close()
+	}
+}
+
+// TestLimits: what a query may read and hold is bounded, by its own samples and by the
+// memory of all; what it held is given back.
+func TestLimits(t *testing.T) {
+	m := &memory{}
+	q := newQueries(m, func(c *query.Config) { c.MaxSamples = 2000 })
+	var many promql.ErrTooManySamples
+	if v, err := instant(t.Context(), q, "m"); err != nil || len(v) != 5 { // 300 s of 5 series
+		t.Errorf("m: %v, %v", v, err)
+	}
+	if _, err := instant(t.Context(), q, "sum_over_time(m[900s])"); !errors.As(err, &many) {
+		t.Errorf("too many samples: %v", err)
+	}
+	q = newQueries(m, func(c *query.Config) { c.MaxMemory = 30_000 })
+	for range 3 { // nothing is left of those that failed
+		if _, err := instant(t.Context(), q, "sum_over_time(m[900s])"); !errors.Is(err, query.ErrMemory) {
+			t.Errorf("too much memory: %v", err)
+		}
+		if v, err := instant(t.Context(), q, "n"); err != nil || len(v) != 1 {
+			t.Errorf("n: %v, %v", v, err)
+		}
+	}
+	if m.open() != 0 {
+		t.Errorf("%d snapshots are open", m.open())
+	}
+}
+
+// TestTurns: so many queries are under way, so many more wait, and the rest is refused
+// at once; who waits too long is told so, and who leaves makes room.
+func TestTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{reading: make(chan struct{})}
+		q := newQueries(m)
+		const waiters = 2 * 16
+		var group sync.WaitGroup
+		var mu sync.Mutex
+		ended := map[error]int{}
+		run := func(ctx context.Context) {
+			group.Go(func() {
+				_, err := instant(ctx, q, "m")
+				mu.Lock()
+				defer mu.Unlock()
+				for _, known := range []error{query.ErrBusy, query.ErrQueue} {
+					if errors.Is(err, known) {
+						err = known
+					}
+				}
+				if err != nil && !errors.Is(err, query.ErrBusy) && !errors.Is(err, query.ErrQueue) {
+					err = context.Canceled
+				}
+				ended[err]++
+			})
+		}
+		leaving, leave := context.WithCancel(t.Context())
+		for i := range 2 + waiters {
+			if i == 5 {
+				run(leaving)
+			} else {
+				run(t.Context())
+			}
+		}
+		synctest.Wait()
+		if m.open() != 2 {
+			t.Fatalf("%d queries are under way", m.open())
+		}
+		run(t.Context())
+		synctest.Wait()
+		if ended[query.ErrBusy] != 1 {
+			t.Fatalf("one too many: %v", ended)
+		}
+		leave()
+		synctest.Wait()
+		run(t.Context())
+		synctest.Wait()
+		if ended[query.ErrBusy] != 1 || ended[context.Canceled] != 1 {
+			t.Fatalf("one has left: %v", ended)
+		}
+		close(m.reading)
+		group.Wait()
+		if ended[nil] != 2+waiters || m.open() != 0 {
+			t.Errorf("%v, %d open", ended, m.open())
+		}
+	})
+}
+
+// TestQueueTimeout: a query that waits for its turn until its time is over has not read.
+func TestQueueTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{reading: make(chan struct{})}
+		q := newQueries(m, func(c *query.Config) { c.MaxConcurrent = 1 })
+		var group sync.WaitGroup
+		for range 2 {
+			group.Go(func() {
+				_, err := instant(t.Context(), q, "m")
+				var late promql.ErrQueryTimeout
+				if !errors.As(err, &late) && !errors.Is(err, query.ErrQueue) && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		began := time.Now()
+		group.Wait()
+		if took := time.Since(began); took > 2*time.Minute {
+			t.Errorf("it took %s", took)
+		}
+		if m.open() != 0 {
+			t.Errorf("%d snapshots are open", m.open())
+		}
+	})
+}
+
+// TestLookups: labels are looked up without reading a sample.
+func TestLookups(t *testing.T) {
+	m := &memory{reading: make(chan struct{})} // a reading would wait for ever
+	s := newQueries(m).Session()
+	defer s.Close()
+	querier, err := s.Querier(0, 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	not := labels.MustNewMatcher(labels.MatchNotEqual, "i", "b")
+	values, _, err := querier.LabelValues(t.Context(), "i", nil, not)
+	if err != nil || !slices.Equal(values, []string{"a", "c", "d", "e", "f"}) {
+		t.Errorf("%v, %v", values, err)
+	}
+	names, _, err := querier.LabelNames(t.Context(), nil)
+	if err != nil || !slices.Equal(names, []string{"__name__", "i"}) {
+		t.Errorf("%v, %v", names, err)
+	}
+	if err := querier.Close(); err != nil || m.open() != 0 {
+		t.Errorf("%v, %d open", err, m.open())
+	}
+}

@@ -1,0 +1,74 @@
+package query
+
+import (
+	"context"
+	"errors"
+
+	"laminar/query/labelindex"
+	"laminar/sequence"
+)
+
+// StorageError says that what a query asks for could not be read.
+type StorageError struct{ Err error }
+
+func (e *StorageError) Error() string { return e.Err.Error() }
+
+// Unwrap is what happened.
+func (e *StorageError) Unwrap() error { return e.Err }
+
+// reading is what one query reads from: one snapshot, which is taken when it is first
+// asked for, once the query may be under way. It is for one goroutine.
+type reading struct {
+	meter
+	store   Store
+	labels  *labelindex.Index
+	running bool     // it counts among those under way
+	snap    Snapshot // nil before it is taken, and after everything was read
+	pos     sequence.Position
+	taken   bool // snap was taken
+	pending int  // selectors still to be read; negative where that is not known
+}
+
+// snapshot is the snapshot.
+func (r *reading) snapshot(ctx context.Context) (Snapshot, error) {
+	if r.snap != nil {
+		return r.snap, nil
+	}
+	if r.taken {
+		return nil, errors.New("the snapshot is closed: more was asked for than the query selects")
+	}
+	if err := r.acquire(ctx); err != nil {
+		return nil, err
+	}
+	r.running = true
+	snap, err := r.store.Snapshot(ctx)
+	if err != nil {
+		return nil, &StorageError{err}
+	}
+	r.snap, r.pos, r.taken = snap, snap.Position(), true
+	return snap, nil
+}
+
+// selected notes that a selector was read: after the last one the snapshot has served.
+func (r *reading) selected() {
+	if r.pending--; r.pending == 0 {
+		r.closeSnapshot()
+	}
+}
+
+func (r *reading) closeSnapshot() {
+	if r.snap != nil {
+		_ = r.snap.Close(context.Background()) // a connection that is broken is noticed by its pool
+		r.snap = nil
+	}
+}
+
+// end gives everything back.
+func (r *reading) end() {
+	r.closeSnapshot()
+	r.give()
+	if r.running {
+		r.running = false
+		r.release()
+	}
+}

@@ -1,0 +1,62 @@
+package query
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+
+	"laminar/sequence"
+)
+
+// Session is one query, from before it reads until its result is not used any more. It
+// is for one goroutine. It is a storage.Queryable of one snapshot, which is taken when
+// something is first read.
+type Session struct {
+	engine  *promql.Engine
+	reading reading
+}
+
+// Instant evaluates an expression at one time. The query must be closed before the
+// session. An error says what is wrong with the expression.
+func (s *Session) Instant(ctx context.Context, opts promql.QueryOpts, expr string, at time.Time) (promql.Query, error) {
+	qry, err := s.engine.NewInstantQuery(ctx, s, opts, expr, at)
+	return s.expecting(qry, err)
+}
+
+// Range evaluates an expression at start, start+step, ... up to end.
+func (s *Session) Range(ctx context.Context, opts promql.QueryOpts, expr string, start, end time.Time, step time.Duration) (promql.Query, error) {
+	qry, err := s.engine.NewRangeQuery(ctx, s, opts, expr, start, end, step)
+	return s.expecting(qry, err)
+}
+
+// expecting counts the selectors of a query: the engine reads each once, before it
+// computes anything.
+func (s *Session) expecting(qry promql.Query, err error) (promql.Query, error) {
+	if err != nil {
+		return nil, err
+	}
+	if stmt, ok := qry.Statement().(*parser.EvalStmt); ok {
+		s.reading.pending = 0
+		parser.Inspect(stmt.Expr, func(node parser.Node, _ []parser.Node) error {
+			if _, ok := node.(*parser.VectorSelector); ok {
+				s.reading.pending++
+			}
+			return nil
+		})
+	}
+	return qry, nil
+}
+
+// Querier implements storage.Queryable.
+func (s *Session) Querier(mint, maxt int64) (storage.Querier, error) {
+	return &querier{r: &s.reading, span: spanOf(mint, maxt)}, nil
+}
+
+// Vector is the position that was read; false when nothing was.
+func (s *Session) Vector() (sequence.Vector, bool) { return s.reading.pos.Vector, s.reading.taken }
+
+// Close ends the session. What was read must not be used any more.
+func (s *Session) Close() { s.reading.end() }

@@ -1,0 +1,95 @@
+package promapi
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/util/httputil"
+
+	"laminar/ingest/outward"
+)
+
+// API answers requests. It is an http.Handler for the paths below /api/v1/, and may be
+// called by many goroutines at once.
+type API struct {
+	core *core
+	mux  *http.ServeMux
+
+	seconds  *prometheus.HistogramVec // by endpoint
+	requests *prometheus.CounterVec   // by endpoint and code
+}
+
+// New makes the API.
+func New(cfg Config) *API {
+	a := &API{
+		core: &core{cfg: cfg, door: outward.New(cfg.Log), now: time.Now},
+		mux:  http.NewServeMux(),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "laminar", Subsystem: "query", Name: "request_seconds",
+			Help:    "How long requests for queries took, by endpoint.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9), // 1 ms to 65 s
+		}, []string{"endpoint"}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "laminar", Subsystem: "query", Name: "requests_total",
+			Help: "Requests for queries, by endpoint and HTTP status.",
+		}, []string{"endpoint", "code"}),
+	}
+	cfg.Registerer.MustRegister(a.seconds, a.requests)
+	a.mount()
+	return a
+}
+
+// mount makes the routes.
+func (a *API) mount() {
+	values, labels, trees := evaluating{a.core}, lookups{a.core}, expressions{a.core}
+	pages := pages{labels, a.core.now()}
+	both := []string{http.MethodGet, http.MethodPost}
+	get := both[:1]
+	for _, route := range []struct {
+		path    string
+		methods []string
+		answer  endpoint
+	}{
+		{"query", both, values.query},
+		{"query_range", both, values.queryRange},
+		{"query_exemplars", both, values.queryExemplars},
+		{"format_query", both, trees.formatQuery},
+		{"parse_query", both, trees.parseQuery},
+		{"series", both, labels.series},
+		{"labels", both, labels.labelNames},
+		{"label/{name}/values", get, labels.labelValues},
+		{"metadata", get, pages.metadata},
+		{"targets", get, pages.targets},
+		{"alertmanagers", get, pages.alertmanagers},
+		{"status/buildinfo", get, pages.buildInfo},
+		{"status/runtimeinfo", get, pages.runtimeInfo},
+		{"status/config", get, pages.configuration},
+		{"status/flags", get, pages.flags},
+		{"status/walreplay", get, pages.walReplay},
+		{"status/tsdb", get, pages.tsdb},
+	} {
+		for _, method := range route.methods {
+			a.mux.Handle(method+" /api/v1/"+route.path, httputil.CompressionHandler{Handler: a.handler(route.path, route.answer)})
+		}
+	}
+}
+
+// ServeHTTP answers a request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+// handler is an endpoint over HTTP.
+func (a *API) handler(path string, answering endpoint) http.Handler {
+	seconds := a.seconds.WithLabelValues(path)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		ans := answering(r)
+		if ans.done != nil {
+			defer ans.done()
+		}
+		code := a.core.respond(w, r, ans)
+		a.requests.WithLabelValues(path, strconv.Itoa(code)).Inc()
+		seconds.Observe(time.Since(began).Seconds())
+	})
+}

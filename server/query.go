@@ -1,0 +1,57 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"laminar/query"
+	"laminar/server/promapi"
+	"laminar/sqlstore"
+)
+
+// QueryStore is what queries read of the store, as they ask for it.
+type QueryStore struct{ Readers *sqlstore.Readers }
+
+// Snapshot is Reader.Snapshot.
+func (s QueryStore) Snapshot(ctx context.Context) (query.Snapshot, error) {
+	snap, err := s.Readers.Reader.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return snap, nil
+}
+
+var _ query.Store = QueryStore{}
+
+// besideQueries is how many connections there are beside one for each query under way:
+// large readings are shared between sessions.
+const besideQueries = 2
+
+// newAPI makes what answers queries, on connections of its own, which the host closes;
+// nil where queries are not answered.
+func newAPI(ctx context.Context, c Config, mem memory, h *host, log *slog.Logger, reg prometheus.Registerer) (http.Handler, error) {
+	if !c.Query.Enabled {
+		return nil, nil
+	}
+	var err error
+	if h.readers, err = h.store.OpenReaders(ctx, c.Query.MaxConcurrent+besideQueries); err != nil {
+		return nil, err
+	}
+	queries := query.New(query.Config{
+		Timeout: c.Query.Timeout, MaxSamples: c.Query.MaxSamples, MaxConcurrent: c.Query.MaxConcurrent, MaxMemory: mem.query,
+		Lookback: c.Query.Lookback, Store: QueryStore{h.readers}, Log: log, Registerer: reg,
+	})
+	return promapi.New(promapi.Config{
+		Queries: queries, Metadata: h.readers.Reader, Build: promapi.Build{Version: c.Version},
+		Flags: map[string]string{
+			"raw.retention": c.Upkeep.Retention.String(), "raw.regions": strconv.Itoa(c.Regions),
+			"query.timeout": c.Query.Timeout.String(), "query.lookback": c.Query.Lookback.String(),
+			"query.max_samples": strconv.Itoa(c.Query.MaxSamples), "query.max_concurrent": strconv.Itoa(c.Query.MaxConcurrent),
+		},
+		Log: log, Registerer: reg,
+	}), nil
+}
