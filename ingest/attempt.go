@@ -27,6 +27,9 @@ func (f *flusher) write(ctx context.Context, d *draft) (*Commit, error) {
 	switch {
 	case errors.Is(err, ErrTooLongAgo):
 		c, err = f.attempt(ctx, d)
+	case errors.Is(err, sequence.ErrMetricGone):
+		f.rename = true
+		c, err = f.attempt(ctx, d)
 	case errors.Is(err, ErrForgotten):
 		f.forgotten = f.restores.Add(1) // the other regions forget too
 		f.metrics.historyChanges.Inc()

@@ -7,7 +7,8 @@ import (
 )
 
 // Forgetting series, so that a process can run for years while label values come
-// and go. Only caches shrink: the database keeps every series.
+// and go. Only caches shrink: the database keeps
+// every series that has samples.
 
 // evictionsPerIdle is how often idle series are looked for within
 // Config.SeriesIdle. A series is therefore forgotten after between one and one and
@@ -71,7 +72,9 @@ func (f *flusher) forget(candidates []*registry.Series) {
 		return
 	}
 	f.known.evict(dead)
-	f.registry.Forget(f.region, dead)
+	for _, name := range f.registry.Forget(f.region, dead) {
+		delete(f.known.metrics, name)
+	}
 	gone := make(map[*registry.Series]bool, len(dead))
 	for _, s := range dead {
 		gone[s] = true

@@ -44,6 +44,8 @@ type flusher struct {
 	// what it was when known was last made empty for that.
 	restores  *atomic.Uint64
 	forgotten uint64
+
+	rename bool // the names of the next draft are looked up, known or not
 }
 
 // run flushes what the buffer takes in until the buffer is closed and empty.

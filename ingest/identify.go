@@ -14,7 +14,9 @@ import (
 //	metrics   of all regions: before the lock, in a transaction of their own
 //	series    of one region: with the lock, in the flush's transaction
 //
-// So a metric can exist without samples, which is harmless, and a series cannot.
+// So a metric can exist without samples, which is harmless, and a series cannot. A
+// metric can also be removed between the two, when it has no series: then the series
+// are not created, and the draft begins again with new ids of metrics.
 //
 // After nameMetrics: every metric of the draft has id != 0. After findSeries: so has
 // every series of it. Ids of series are real for good only once the flush has committed;
@@ -29,11 +31,12 @@ func (f *flusher) nameMetrics(ctx context.Context, d *draft) error {
 	var places []int
 	for i := range d.metrics {
 		m := &d.metrics[i]
-		if m.id = f.known.metrics[m.metric.Name]; m.id == 0 {
+		if m.id = f.known.metrics[m.metric.Name]; m.id == 0 || f.rename {
 			names = append(names, m.metric.Name)
 			places = append(places, i)
 		}
 	}
+	f.rename = false
 	if len(names) == 0 {
 		return nil
 	}

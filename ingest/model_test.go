@@ -7,8 +7,11 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"laminar/ingest/ingesttest"
 	"laminar/sequence"
@@ -19,11 +22,12 @@ import (
 )
 
 // TestHistoriesAgainstModel runs random histories of several writers to one
-// region, with commits in doubt, restores, evictions, repeats, late and
+// region, with commits in doubt, restores, evictions, series that lapse, repeats, late and
 // overwriting samples, floats and histograms, and holds every commit against a naive model:
 //
 //   - the content is what the arrivals of the committed flushes give, the
 //     last to arrive winning;
+//   - every sample is one of a series that is there;
 //   - no flush holds a (series, time) twice, and S1 to S5, S7 and S8 hold;
 //   - an ordered sample is newer than all earlier ones of its series;
 //   - where the writer's knowledge is exact, the converse holds too, and a
@@ -99,7 +103,7 @@ func (h *history) step() {
 	case 0: // a restore that loses commits
 		written := len(h.store.Log(1))
 		keep := written - h.rng.IntN(3)
-		if keep < 0 || keep == written {
+		if keep < 0 || keep == written || slices.ContainsFunc(h.store.Log(1)[keep:], func(fl ingesttest.Flush) bool { return fl.Removed != nil }) {
 			return
 		}
 		h.store.Truncate(1, keep)
@@ -108,6 +112,16 @@ func (h *history) step() {
 		if !h.exact {
 			f.evict(time.Now().Add(time.Duration(h.rng.IntN(2)) * 24 * time.Hour))
 		}
+	case 2: // retention, and all that a series has
+		gone := modelLabels[h.rng.IntN(len(modelLabels))]
+		canonical := series.CanonicalLabels(nil, gone)
+		if !h.store.Lapse(canonical, sequence.FlushID(uuid.New())) {
+			return
+		}
+		for i, a := range h.log {
+			h.log[i] = slices.DeleteFunc(slices.Clone(a), func(x arrival) bool { return x.Labels == string(canonical) })
+		}
+		h.log = append(h.log, nil)
 	default:
 		h.current = nil
 		var requests []*request

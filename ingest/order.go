@@ -32,6 +32,8 @@ import (
 //	O3  it changes only by commits known to have happened, and by what was
 //	    read under the region's lock
 //	O4  byID, unless nil, is all series that have an id here
+//	O5  every id here is of a series that is there at (seq, id): its row was not
+//	    removed by a flush up to seq
 type known struct {
 	seq     sequence.Seq
 	id      sequence.FlushID
@@ -154,7 +156,8 @@ func (k *known) trim() {
 //
 //	the next sequence, our id before it   no other process wrote: nothing to do
 //	not beyond our sequence               commits have disappeared: ErrForgotten
-//	beyond it, our sequence has our id    others wrote in between: read that
+//	beyond it, our sequence has our id    others wrote in between: read that; when not
+//	                                      all of it is remembered: ErrTooLongAgo
 //	beyond it, our sequence has no id     too long ago to tell: ErrTooLongAgo
 //	beyond it, it has another id          commits have disappeared: ErrForgotten
 //	we know no position                   a start: read the floors of the metrics
@@ -200,7 +203,17 @@ func (k *known) catchUp(ctx context.Context, tx FlushTx) (missed bool, err error
 	if err != nil {
 		return false, fmt.Errorf("read what others wrote in %v: %w", sequence.Range{After: k.seq, UpTo: fl.Seq - 1}, err)
 	}
+	if m.Gap {
+		k.forget()
+		return false, ErrTooLongAgo
+	}
 	k.merge(m)
+	k.remove(m.Removed)
+	if len(m.Removed) > 0 && len(k.floors) > 2*len(k.metrics)+1000 {
+		if err := k.dropFloors(ctx, tx); err != nil {
+			return false, err
+		}
+	}
 	k.seq, k.id = fl.Seq-1, fl.PrevID
 	return true, nil
 }
@@ -288,6 +301,33 @@ func (k *known) merge(m series.Missed) {
 			s.Raise(t)
 		}
 	}
+}
+
+// remove forgets series that have been removed: what comes of them next creates them
+// again, and they have no earlier samples.
+func (k *known) remove(removed []sequence.SeriesID) {
+	for _, id := range removed {
+		if s := k.byID[id]; s != nil {
+			k.unfound(s)
+			delete(k.byID, id)
+		}
+		delete(k.others, id)
+	}
+}
+
+// dropFloors drops the floors of metrics that have no samples in the region any more:
+// the metrics that were forgotten with their last series, and have been removed since.
+func (k *known) dropFloors(ctx context.Context, tx FlushTx) error {
+	floors, err := tx.Floors(ctx, tx.Flush().Seq-1)
+	if err != nil {
+		k.forget()
+		return fmt.Errorf("read how far the region's metrics have come: %w", err)
+	}
+	maps.DeleteFunc(k.floors, func(id sequence.MetricID, _ int64) bool {
+		_, has := floors[id]
+		return !has
+	})
+	return nil
 }
 
 func (k *known) raiseFloor(id sequence.MetricID, t int64) {

@@ -17,6 +17,10 @@ var (
 	// ErrRegionGone: the region does not exist in this database.
 	ErrRegionGone = errors.New("region does not exist")
 
+	// ErrMetricGone: a metric was removed after it had been looked up. Look it up
+	// again: that creates it.
+	ErrMetricGone = errors.New("metric has been removed meanwhile")
+
 	// ErrFenced: another owner has moved the flow's progress. Drop all state
 	// of the flow and load it again (I4).
 	ErrFenced = errors.New("another owner has moved the flow's progress")

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/lapsed"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/schema"
@@ -22,10 +23,11 @@ type Store struct {
 
 	Schema *schema.Installer // brings the database up to date, once per process
 
-	Writer   *raw.Writer   // flushes, and what belongs to them
-	Reader   *raw.Reader   // snapshots, and how much raw data there is
-	Keeper   *raw.Keeper   // freezing, sealing, dropping
-	Retainer *raw.Retainer // retention
+	Writer   *raw.Writer     // flushes, and what belongs to them
+	Reader   *raw.Reader     // snapshots, and how much raw data there is
+	Keeper   *raw.Keeper     // freezing, sealing, dropping
+	Retainer *raw.Retainer   // retention
+	Remover  *lapsed.Remover // of series and metrics that have no samples any more
 
 	Catalogue *flowstore.Catalogue // flows, and how far each is
 	Jobs      *flowstore.Jobs      // refills
@@ -55,6 +57,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 		Keeper:       raw.NewKeeper(db, cfg.DropGrace, cfg.MergeSamples),
 		Retainer:     raw.NewRetainer(db, cfg.DropGrace),
 	}
+	s.Remover = lapsed.New(db, s.Reader, s.Writer)
 	s.Catalogue, s.Jobs, s.Results = flowstore.New(db, s.Reader, cfg.ResultSchema)
 	return s, nil
 }
@@ -67,7 +70,7 @@ func (s *Store) Close() { s.db.Close() }
 func (s *Store) Pool() *pgxpool.Pool { return s.db.Pool() }
 
 // Leases are the purposes of all leases: what one process at a time does.
-var Leases = [...]string{flowstore.LeaderLease, raw.SealLease, schema.MigrateLease}
+var Leases = [...]string{flowstore.LeaderLease, raw.SealLease, lapsed.Lease, schema.MigrateLease}
 
 // Waiting reports whether this process waits for a lease.
 func (s *Store) Waiting(purpose string) bool { return s.db.Waiting(purpose) }

@@ -54,6 +54,7 @@ type region struct {
 type Flush struct {
 	ID       sequence.FlushID
 	Segments []segment.Segment
+	Removed  []sequence.SeriesID // series that it removed
 }
 
 type stored struct {
@@ -150,7 +151,8 @@ func (s *Store) Log(id sequence.Region) []Flush { return s.regions[id].log }
 func (s *Store) Prune(id sequence.Region, upTo sequence.Seq) { s.regions[id].pruned = upTo }
 
 // Truncate loses the newest commits of a region and the series they created,
-// as a restore from a backup does.
+// as a restore from a backup does. What Lapse has dropped does not come back: none of
+// these may be a removal.
 func (s *Store) Truncate(region sequence.Region, keep int) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
@@ -160,6 +162,46 @@ func (s *Store) Truncate(region sequence.Region, keep int) {
 		if ser.region == region && int(ser.seq) > keep {
 			delete(s.series, key)
 		}
+	}
+}
+
+// Lapse drops all samples of a series, named by its canonical labels, and removes it,
+// as a flush of its own. It reports whether it was there.
+func (s *Store) Lapse(canonical []byte, id sequence.FlushID) bool {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	key := series.Identity(canonical)
+	row := s.series[key]
+	if row == nil {
+		return false
+	}
+	r := s.regions[row.region]
+	for _, fl := range r.log {
+		for i := range fl.Segments {
+			leaveOut(&fl.Segments[i], row.id)
+		}
+	}
+	delete(s.series, key)
+	r.log = append(r.log, Flush{ID: id, Removed: []sequence.SeriesID{row.id}})
+	return true
+}
+
+// leaveOut drops a series' samples from a segment.
+func leaveOut(seg *segment.Segment, id sequence.SeriesID) {
+	n := 0
+	for i := range seg.Series {
+		if seg.Series[i] == id {
+			continue
+		}
+		seg.Series[n], seg.Offsets[n], seg.Values[n] = seg.Series[i], seg.Offsets[i], seg.Values[i]
+		if seg.Histograms != nil {
+			seg.Histograms[n] = seg.Histograms[i]
+		}
+		n++
+	}
+	seg.Series, seg.Offsets, seg.Values = seg.Series[:n], seg.Offsets[:n], seg.Values[:n]
+	if seg.Histograms != nil {
+		seg.Histograms = seg.Histograms[:n]
 	}
 }
 
@@ -202,7 +244,9 @@ func (t *Tx) Missed(_ context.Context, after, upTo sequence.Seq) (series.Missed,
 	t.store.Mu.Unlock()
 	lasts := make(map[sequence.SeriesID]series.Last)
 	metric := make(map[sequence.SeriesID]sequence.MetricID)
+	var removed []sequence.SeriesID
 	for _, fl := range t.region.log[after:upTo] {
+		removed = append(removed, fl.Removed...)
 		for i := range fl.Segments {
 			seg := &fl.Segments[i]
 			for j, id := range seg.Series {
@@ -213,7 +257,7 @@ func (t *Tx) Missed(_ context.Context, after, upTo sequence.Seq) (series.Missed,
 			}
 		}
 	}
-	m := series.Missed{Floors: make(map[sequence.MetricID]int64)}
+	m := series.Missed{Floors: make(map[sequence.MetricID]int64), Removed: removed}
 	for id, last := range lasts {
 		if t.store.Floors && id%2 == 0 {
 			m.Floors[metric[id]] = max(m.Floors[metric[id]], last.T)

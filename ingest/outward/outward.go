@@ -30,7 +30,7 @@ const logEvery = time.Second
 // stored are the sentinels of the store, with what others may know of them: their
 // own texts, which name nothing.
 var stored = []error{
-	sequence.ErrCommitUnknown, sequence.ErrBadContent, sequence.ErrHistoryChanged, sequence.ErrFenced,
+	sequence.ErrCommitUnknown, sequence.ErrBadContent, sequence.ErrHistoryChanged, sequence.ErrFenced, sequence.ErrMetricGone,
 	sequence.ErrSnapshotGone, sequence.ErrRegionGone, sequence.ErrUnavailable, sequence.ErrLocked,
 }
 

@@ -324,8 +324,8 @@ func (g *Registry) TakeFresh(region sequence.Region) []*Series {
 }
 
 // Forget removes series that were marked dead under their buffer's mutex, and with
-// them their spellings and metrics that have no series left.
-func (g *Registry) Forget(region sequence.Region, dead []*Series) {
+// them their spellings and metrics that have no series left, whose names it returns.
+func (g *Registry) Forget(region sequence.Region, dead []*Series) (metrics []string) {
 	gone := make(map[*Series]bool, len(dead))
 	ids := make([]identity, len(dead))
 	for i, s := range dead {
@@ -341,6 +341,7 @@ func (g *Registry) Forget(region sequence.Region, dead []*Series) {
 		}
 		if s.Metric.series--; s.Metric.series == 0 {
 			delete(g.metrics[region-1], s.Metric.Name)
+			metrics = append(metrics, s.Metric.Name)
 		}
 		if s.first.table == nil {
 			g.apart -= spellingBytes + int64(len(s.first.key))
@@ -350,4 +351,5 @@ func (g *Registry) Forget(region sequence.Region, dead []*Series) {
 		t.removeLocked(func(s *Series) bool { return gone[s] })
 	}
 	g.countLocked()
+	return metrics
 }

@@ -53,6 +53,7 @@ func status(err error) (code int, retry bool) {
 		errors.Is(err, sequence.ErrHistoryChanged), // a failover is under way
 		errors.Is(err, sequence.ErrSnapshotGone),   // transient
 		errors.Is(err, sequence.ErrFenced),         // transient
+		errors.Is(err, sequence.ErrMetricGone),     // looked up again by the next flush
 		errors.Is(err, sequence.ErrRegionGone),     // the operator's fault, and no reason to lose samples
 		errors.Is(err, context.DeadlineExceeded),   // a lock held too long
 		errors.Is(err, context.Canceled):           // shutting down, or the sender left

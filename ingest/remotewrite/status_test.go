@@ -45,6 +45,7 @@ func TestStatus(t *testing.T) {
 		{"ErrSnapshotGone", sequence.ErrSnapshotGone, 503, true},
 		{"ErrRegionGone", sequence.ErrRegionGone, 503, true},
 		{"ErrFenced", sequence.ErrFenced, 503, true},
+		{"ErrMetricGone", sequence.ErrMetricGone, 503, true},
 		{"ErrHistoryChanged", sequence.ErrHistoryChanged, 503, true},
 		{"ErrUnavailable", sequence.ErrUnavailable, 503, true},
 		{"ErrLocked", sequence.ErrLocked, 503, true},

@@ -25,6 +25,12 @@ var (
 	SeriesFind string
 	//go:embed series_insert.sql
 	SeriesInsert string
+	//go:embed series_remove.sql
+	SeriesRemove string
+	//go:embed removed_count.sql
+	RemovedCount string
+	//go:embed series_there.sql
+	SeriesThere string
 	//go:embed metric_find.sql
 	MetricFind string
 	//go:embed metric_insert.sql

@@ -21,6 +21,14 @@ type Last struct {
 type Missed struct {
 	Lasts  []Last
 	Floors map[sequence.MetricID]int64 // milliseconds since the epoch
+
+	// Removed is the series whose rows were deleted, because no sample of them was
+	// stored any more. Who writes to one of them now must create it again.
+	Removed []sequence.SeriesID
+
+	// Gap says that not every commit between the positions is remembered, so that
+	// others may have been removed.
+	Gap bool
 }
 
 // Digest stands for a native histogram's payload where only equality matters:

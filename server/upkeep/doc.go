@@ -1,5 +1,6 @@
 // Package upkeep is the scheduled work of an installation: the raw data is
-// sealed and what is older than the retention is given up, refills that the
+// sealed and what is older than the retention is given up, series that have no samples
+// any more are removed, refills that the
 // settings plan are asked for, and result tables are compared with the raw
 // samples.
 //

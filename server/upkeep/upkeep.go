@@ -20,7 +20,7 @@ import (
 // and is done with the bounds of the process that takes it.
 type Config struct {
 	// Schedule is when the raw data is looked at: whether to seal, what is
-	// older than Retention, which tables can be dropped. A look is cheap, so it
+	// older than Retention, which tables can be dropped, which series have no samples. A look is cheap, so it
 	// should come often against Seal.After and Retention.
 	Schedule  string
 	Seal      Seal
@@ -81,6 +81,9 @@ func New(c Config, store *sqlstore.Store, verifier *verify.Verifier, log *slog.L
 		return nil, err
 	}
 	if err := u.add("retain", c.Schedule, raw.thenLook(u.alone("retain", raw.retain))); err != nil {
+		return nil, err
+	}
+	if err := u.add("lapse", c.Schedule, u.alone("lapse", newLapse(store.Remover, log, reg).run)); err != nil {
 		return nil, err
 	}
 	if c.Verify.Schedule != "" {

@@ -41,8 +41,8 @@
 //
 // # Locks
 //
-// A flush holds its region's row. A freeze is the only transaction that holds
-// more than one of them, and takes them by ascending id. A snapshot holds ACCESS
+// A flush holds its region's row. A freeze, and what removes metrics (package lapsed),
+// hold more than one of them, and take them by ascending id. A snapshot holds ACCESS
 // SHARE on the segment tables that it may read, a seal ROW EXCLUSIVE on sealed, a
 // drop ACCESS EXCLUSIVE on the one table that it drops.
 //

@@ -64,6 +64,8 @@ type FlushTx struct {
 	// flush is where it stands: Region and ID are the caller's; Seq, PrevID,
 	// Generation, Now and Earliest were read with the lock held.
 	flush sequence.Flush
+
+	removed []int32 // the series that it removes, nil for none
 }
 
 // BeginFlush begins the transaction of one flush: it locks the region's row,
@@ -198,7 +200,7 @@ func checkShape(seg *segment.Segment) error {
 func (tx *FlushTx) commit(ctx context.Context, segments []segment.Segment) error {
 	metrics, samples, newest := sumUp(segments)
 	var batch pgx.Batch
-	batch.Queue(queries.FlushInsert, int32(tx.flush.Region), int64(tx.flush.Seq), [16]byte(tx.flush.ID), metrics, samples, newest)
+	batch.Queue(queries.FlushInsert, int32(tx.flush.Region), int64(tx.flush.Seq), [16]byte(tx.flush.ID), metrics, samples, newest, tx.removed)
 	withHistograms := histogramMetrics(segments)
 	if len(withHistograms) > 0 {
 		batch.Queue(queries.HistogramMetrics, withHistograms)

@@ -13,7 +13,6 @@ import (
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
 	"laminar/sqlstore/pg"
-	"laminar/sqlstore/raw/segmentrow"
 )
 
 // A process that is not alone, or has just started, does not know what the last
@@ -73,9 +72,8 @@ func (tx *FlushTx) Floors(ctx context.Context, upTo sequence.Seq) (map[sequence.
 // after these the newest time that each says of its metrics.
 func (m *missedReader) readNewest(ctx context.Context, upTo sequence.Seq) error {
 	region := int32(m.tx.flush.Region)
-	var unsealed []int32
-	var sealed sequence.Seq
-	if err := m.tx.conn.QueryRow(ctx, queries.MissedGenerations, region).Scan(&unsealed, (*int64)(&sealed)); err != nil {
+	_, sealed, err := m.readGenerations(ctx, sequence.Range{})
+	if err != nil {
 		return err
 	}
 	if err := m.readFloors(ctx, queries.MissedFloors, region); err != nil {
@@ -91,14 +89,29 @@ type missedReader struct {
 	lasts    map[sequence.SeriesID]series.Last
 	metricOf map[sequence.SeriesID]sequence.MetricID
 	floors   map[sequence.MetricID]int64
+	removed  []sequence.SeriesID
+	gap      bool // not all flushes are remembered
+}
+
+// readGenerations tells which generations are not sealed, and up to where the region
+// is. It notes which series the flushes of a range have removed.
+func (m *missedReader) readGenerations(ctx context.Context, rng sequence.Range) (unsealed []int32, sealed sequence.Seq, err error) {
+	var remembered int64
+	var removed []int32
+	err = m.tx.conn.QueryRow(ctx, queries.MissedGenerations, int32(m.tx.flush.Region), int64(rng.After), int64(rng.UpTo)).
+		Scan(&unsealed, (*int64)(&sealed), &remembered, &removed)
+	m.gap = remembered < int64(rng.UpTo-rng.After)
+	for _, id := range removed {
+		m.removed = append(m.removed, sequence.SeriesID(id))
+	}
+	return unsealed, sealed, err
 }
 
 // read fills the reader for the sequences (after, upTo].
 func (m *missedReader) read(ctx context.Context, after, upTo sequence.Seq) error {
 	region := int32(m.tx.flush.Region)
-	var unsealed []int32
-	var sealed sequence.Seq
-	if err := m.tx.conn.QueryRow(ctx, queries.MissedGenerations, region).Scan(&unsealed, (*int64)(&sealed)); err != nil {
+	unsealed, sealed, err := m.readGenerations(ctx, sequence.Range{After: after, UpTo: upTo})
+	if err != nil {
 		return err
 	}
 	// Sealed segments do not say which sample had which sequence. What they hold
@@ -177,18 +190,7 @@ func (m *missedReader) readSummaries(ctx context.Context, rng sequence.Range) (e
 // readHot reads the segments of one hot table whose sequences are to be exact, in
 // the order of their sequences, and keeps of each series the last sample.
 func (m *missedReader) readHot(ctx context.Context, generation int32, exact sequence.Range, metrics []int32) error {
-	rows, err := m.tx.conn.Query(ctx, queries.OnHot(queries.MissedHot, generation), pgx.QueryResultFormats{pgx.BinaryFormatCode},
-		int32(m.tx.flush.Region), metrics, int64(exact.After), int64(exact.UpTo))
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var seg segment.Segment
-	var unpacker segment.Unpacker
-	for rows.Next() {
-		if err := segmentrow.Decode(rows.RawValues(), &seg, &unpacker); err != nil {
-			return err
-		}
+	return m.tx.eachHot(ctx, generation, exact, metrics, func(seg *segment.Segment) {
 		for i, id := range seg.Series {
 			t := seg.Time(i)
 			// Segments come oldest first: at one time the later one wins (I3).
@@ -201,8 +203,7 @@ func (m *missedReader) readHot(ctx context.Context, generation int32, exact sequ
 				m.metricOf[id] = seg.Metric
 			}
 		}
-	}
-	return rows.Err()
+	})
 }
 
 // raise raises the floor of a metric to t, ms.
@@ -215,7 +216,7 @@ func (m *missedReader) raise(metric sequence.MetricID, t int64) {
 // result leaves out the series that lie below their metric's floor: beside the
 // floor their last samples say nothing. Sorted by series.
 func (m *missedReader) result() series.Missed {
-	out := series.Missed{Floors: m.floors, Lasts: make([]series.Last, 0, len(m.lasts))}
+	out := series.Missed{Floors: m.floors, Lasts: make([]series.Last, 0, len(m.lasts)), Removed: m.removed, Gap: m.gap}
 	for id, last := range m.lasts {
 		if floor, ok := m.floors[m.metricOf[id]]; ok && last.T < floor {
 			continue

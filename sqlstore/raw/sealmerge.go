@@ -141,7 +141,7 @@ func (m *merger) pack(merged []segment.Segment) error {
 			return err
 		}
 		// The samples are packed now; their arrays are not kept.
-		row := segmentrow.Merged{Head: *seg, Samples: seg.Len(), Packed: packed}
+		row := segmentrow.Merged{Head: *seg, Samples: seg.Len(), Packed: packed, Held: m.packer.AppendHeld(nil)}
 		row.Head.Series, row.Head.Offsets, row.Head.Values = nil, nil, nil
 		m.out = append(m.out, row)
 		m.samples += weight(seg)

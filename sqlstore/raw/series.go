@@ -16,7 +16,8 @@ import (
 	"laminar/sqlstore/pg"
 )
 
-// Metrics and series are numbered here, once, and stay. A metric is not of a
+// Metrics and series are numbered here, once; when they have no samples any more,
+// package lapsed removes them, and their numbers are not used again. A metric is not of a
 // region, so its creation races with other flushes and is a transaction of its
 // own; a series is, and is created under the region's lock by the flush that
 // brings its first sample. It carries that flush's sequence: a reader that has
@@ -152,7 +153,7 @@ func (tx *FlushTx) createChunk(ctx context.Context, wanted []series.Wanted) ([]s
 	for i := range wanted {
 		out[i] = known[wanted[i].SHA256]
 		if out[i].ID == 0 {
-			return nil, fmt.Errorf("series %x is not there after it was created", wanted[i].SHA256)
+			return nil, fmt.Errorf("series %x of metric %d: %w", wanted[i].SHA256, wanted[i].Metric, sequence.ErrMetricGone)
 		}
 	}
 	return out, nil

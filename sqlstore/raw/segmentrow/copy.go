@@ -60,13 +60,14 @@ type Merged struct {
 	Head    segment.Segment // without samples, but with the payloads of histograms
 	Samples int
 	Packed  []byte
+	Held    []byte // segment.Packer.AppendHeld
 }
 
 // Sealed is the rows of merged segments, for queries/raw/sealed_copy.sql.
 type Sealed struct{ Segments []Merged }
 
 // sealedColumns is how many columns queries/raw/sealed_copy.sql names.
-const sealedColumns = 12
+const sealedColumns = 13
 
 // Rows implements pg.RowSource.
 func (s *Sealed) Rows() int { return len(s.Segments) }
@@ -88,6 +89,8 @@ func (s *Sealed) AppendRow(dst []byte, row int) ([]byte, error) {
 	dst = pg.AppendBoolField(dst, seg.HasStale)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(r.Packed)))
 	dst = append(dst, r.Packed...)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(r.Held)))
+	dst = append(dst, r.Held...)
 	return appendHistograms(dst, seg), nil
 }
 
