@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"laminar/flownode/alertround"
 	"laminar/flownode/executor"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/promeval"
@@ -28,13 +29,14 @@ const (
 	DefaultMaxStateBytes = 1 << 30
 )
 
-// Config is what a Node needs. All ports are required.
+// Config is what a Node needs. All ports but Alerts are required.
 type Config struct {
 	Snapshots Snapshotter
 	Catalog   Catalog
 	Results   Materializer
 	Jobs      JobQueue
 	Elector   Elector
+	Alerts    *alertround.Machine // of alerting rules; nil where there are none
 
 	Executor      flowdef.Executor // of flows that do not say; default ExecutorAuto
 	RoundBudget   time.Duration    // after which work that can wait goes on in the next round; default 1 s

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"time"
 
+	"laminar/flownode/alertround"
 	"laminar/flownode/progress"
 	"laminar/flownode/round"
 	"laminar/sequence"
@@ -51,15 +52,16 @@ type fenceGroup struct {
 
 // owned is a flow of the group. This process may have to become its owner first.
 type owned struct {
-	run       *round.Flow // as of the last time it was loaded; nil before the first time
-	hash      [32]byte    // of the definition, as the catalogue's head had it
-	broken    bool        // run cannot be trusted: it is to be loaded again
-	takeAfter time.Time   // when a flow that could not be taken over is tried again
-	title     string      // for people
-	shape     string      // of its table, as of when it was loaded
-	apart     bool        // computed and committed apart from the others, since it has failed
-	fails     failure     // why it stands still
-	unsaid    bool        // the catalogue may still say that it stands still, from an earlier owner
+	run       *round.Flow      // as of the last time it was loaded; nil before the first time
+	alerts    *alertround.Rule // of run, where it is an alerting rule
+	hash      [32]byte         // of the definition, as the catalogue's head had it
+	broken    bool             // run cannot be trusted: it is to be loaded again
+	takeAfter time.Time        // when a flow that could not be taken over is tried again
+	title     string           // for people
+	shape     string           // of its table, as of when it was loaded
+	apart     bool             // computed and committed apart from the others, since it has failed
+	fails     failure          // why it stands still
+	unsaid    bool             // the catalogue may still say that it stands still, from an earlier owner
 }
 
 func newFenceGroup(p *process, name string) *fenceGroup {
@@ -163,6 +165,7 @@ func (g *fenceGroup) reload(ctx context.Context) error {
 			g.setAside(id, f, err)
 			continue
 		}
+		f.alerts = alertround.NewRule(&run.Flow)
 		f.run, f.broken, f.takeAfter, f.shape, f.unsaid = run, false, time.Time{}, run.Shape, true
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"time"
 
+	"laminar/flownode/alertround"
 	"laminar/flownode/progress"
 	"laminar/flownode/read"
 	"laminar/flownode/round"
@@ -178,6 +179,28 @@ func (g *fenceGroup) nextJobs(ctx context.Context) (map[progress.FlowID]*progres
 	return out, nil
 }
 
+// alerts folds the alerting rules among the flows over their rounds, and adds to these
+// what is to be stored of the alerts.
+func (g *fenceGroup) alerts(ctx context.Context, rounds []progress.Round) (map[progress.FlowID]*alertround.Outcome, error) {
+	out := map[progress.FlowID]*alertround.Outcome{}
+	for i := range rounds {
+		r := &rounds[i]
+		f := g.flows[r.Flow]
+		if f.alerts == nil || g.cfg.Alerts == nil {
+			continue
+		}
+		o, err := g.cfg.Alerts.Round(ctx, f.alerts, r, f.run.EmittedUntil)
+		if err != nil {
+			return nil, fmt.Errorf("alerts of %s: %w", f.title, err)
+		}
+		out[r.Flow] = o
+		if !o.Update.Empty() {
+			r.Alerts = o.Update
+		}
+	}
+	return out, nil
+}
+
 // commit stores the results in one transaction, so that the flows of the group move
 // together. A flow whose result is not known to be stored is loaded again: the
 // stored vector tells whether the commit happened (I4, I7).
@@ -207,6 +230,13 @@ func (g *fenceGroup) commit(ctx context.Context, results []round.Result) (more b
 	if len(rounds) == 0 {
 		return more, nil
 	}
+	alerts, err := g.alerts(ctx, rounds)
+	if err != nil {
+		for _, res := range stored {
+			g.flows[res.Flow.ID].broken = true
+		}
+		return false, err
+	}
 	outcomes, err := g.cfg.Results.Commit(ctx, rounds)
 	if err != nil {
 		for _, res := range stored {
@@ -218,6 +248,9 @@ func (g *fenceGroup) commit(ctx context.Context, results []round.Result) (more b
 		res := stored[i]
 		if o.Err == nil {
 			res.Committed(now)
+			if o := alerts[res.Flow.ID]; o != nil {
+				g.flows[res.Flow.ID].alerts.Committed(o)
+			}
 			g.moves(res.Flow.ID)
 			g.metrics.rows.Add(float64(o.RowsWritten))
 			if o.LeftOut > 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"laminar/sqlstore/alertstore"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/lapsed"
 	"laminar/sqlstore/pg"
@@ -32,6 +33,7 @@ type Store struct {
 	Catalogue *flowstore.Catalogue // flows, and how far each is
 	Jobs      *flowstore.Jobs      // refills
 	Results   *flowstore.Results   // what rounds make of flows
+	Alerts    *alertstore.Store    // what came of alerting rules
 	Members   *flowstore.Members   // flownodes, and which of them leads
 }
 
@@ -50,6 +52,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 	s := &Store{
 		db:           db,
 		resultSchema: cfg.ResultSchema,
+		Alerts:       alertstore.New(db),
 		Members:      flowstore.NewMembers(db, log),
 		Schema:       schema.New(db, cfg.ResultSchema, log),
 		Writer:       raw.NewWriter(db, cfg.MissedSamples),

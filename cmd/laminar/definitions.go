@@ -99,11 +99,3 @@ func (a *app) parseDefinitions(c *settings.Config, paths []string) (flowfile.Def
 	}
 	return all, nil
 }
-
-// sayLeftOut tells people, beside a command's output, what of the definitions is not
-// taken.
-func (a *app) sayLeftOut(all flowfile.Definitions) {
-	if n := len(all.Alerts); n > 0 {
-		_ = say(a.stderr, "alerting rules left out: %d (alerts are not evaluated yet)\n", n)
-	}
-}

@@ -51,7 +51,6 @@ func (a *app) flowValidateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.sayLeftOut(all)
 			return a.print(validated(all.Flows))
 		},
 	}
@@ -107,8 +106,7 @@ func (a *app) flowApplyCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				a.sayLeftOut(all)
-				return a.print(applied(results, len(all.Alerts)))
+				return a.print(applied(results))
 			})
 		},
 	}
@@ -120,9 +118,8 @@ func (a *app) flowApplyCommand() *cobra.Command {
 	return cmd
 }
 
-// applied shows what became of the flows, and to programs how many alerting rules
-// were left out; people are told that beside it.
-func applied(results []flowstore.ApplyResult, alerts int) table {
+// applied shows what became of the flows.
+func applied(results []flowstore.ApplyResult) table {
 	t := table{head: []string{"flow", "table", "action"}}
 	data := view.Each(results, view.NewApplied)
 	for _, r := range data {
@@ -130,9 +127,6 @@ func applied(results []flowstore.ApplyResult, alerts int) table {
 		for _, lost := range r.Lost {
 			t.rows = append(t.rows, []string{"", "", "lost: " + lost})
 		}
-	}
-	if alerts > 0 {
-		data = append(data, view.LeftOut(alerts))
 	}
 	t.data = data
 	if len(results) == 0 {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/prometheus/prometheus/model/labels"
+
 	"laminar/sequence"
 )
 
@@ -115,7 +117,7 @@ type Correction struct {
 // rows: then all later windows give what they gave. So a late sample costs the windows that it reaches and
 // those in which its alert differs.
 func Correct(r *Rule, before State, old []Change, now State, w Windows, ends sequence.Span, touched sequence.Time) Correction {
-	was := before.clone()
+	was := before.Clone()
 	f := folding{State: &before, rule: r, windows: w, next: w.from(ends.After + 1)}
 	seen, met := 0, false
 	for t := ends.After + w.Every; t <= ends.UpTo; t += w.Every {
@@ -195,4 +197,32 @@ func difference(old, now []Change) (added, withdrawn []Change) {
 		}
 	}
 	return added, withdrawn
+}
+
+// Update is what a round changes of what is stored about a rule's alerts.
+type Update struct {
+	Put       []*Instance     // new or not as they were
+	Remove    []labels.Labels // of alerts that are no more
+	Changes   []Change        // new ones, by window
+	Withdrawn []int64         // Change.ID of those that are not true any more
+	Notices   []Notice        // in order
+}
+
+// Empty reports whether it changes nothing.
+func (u *Update) Empty() bool {
+	return len(u.Put) == 0 && len(u.Remove) == 0 && len(u.Changes) == 0 && len(u.Withdrawn) == 0 && len(u.Notices) == 0
+}
+
+// Differ adds what is different about the alerts of now.
+func (u *Update) Differ(was, now *State) {
+	for _, i := range now.Instances() {
+		if o := was.Get(i.Labels); o == nil || !o.Same(i) {
+			u.Put = append(u.Put, i)
+		}
+	}
+	for _, i := range was.Instances() {
+		if now.Get(i.Labels) == nil {
+			u.Remove = append(u.Remove, i.Labels)
+		}
+	}
 }

@@ -39,8 +39,8 @@ func (s *State) put(i *Instance) {
 	s.byKey[key(i.Labels)] = i
 }
 
-// clone is a state that shares nothing with s.
-func (s *State) clone() State {
+// Clone is a state that shares nothing with s.
+func (s *State) Clone() State {
 	var out State
 	for _, i := range s.byKey {
 		c := *i

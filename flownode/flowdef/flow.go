@@ -1,6 +1,10 @@
 package flowdef
 
-import "strings"
+import (
+	"strings"
+
+	"laminar/flownode/alert"
+)
 
 // Emit says when a window's result is written. It decides what a reader of the
 // table sees of the newest window, and nothing about closed ones.
@@ -63,6 +67,10 @@ type Flow struct {
 	Lookback       int64    // how far back instant selectors look for a sample
 	Executor       Executor // "": as the setting says; changes no result
 	Limit          int64    // a window with more results has none, and the flow an error; 0 for no limit
+
+	// Alert makes the flow the expression of an alerting rule; nil for others. Its
+	// labels and annotations are on alerts, and not on the rows of the result table.
+	Alert *alert.Rule
 
 	// File and Line are where the definition stands, for messages. A flow out of
 	// the catalogue has none.

@@ -67,6 +67,22 @@ func (l *Layout) Row(lset labels.Labels) []string {
 	return out
 }
 
+// Labels is the label set of a row with these columns, without the metric's name:
+// the reverse of Row.
+func (l *Layout) Labels(columns []string) labels.Labels {
+	if !l.PerLabel {
+		return GroupKeyLabels(columns[0]).DropReserved(func(name string) bool { return name == model.MetricNameLabel })
+	}
+	b := labels.NewScratchBuilder(len(l.labels))
+	for i, name := range l.labels {
+		if columns[i] != "" && name != model.MetricNameLabel {
+			b.Add(name, columns[i])
+		}
+	}
+	b.Sort()
+	return b.Labels()
+}
+
 // stored is the label set that the one column holds: that of the result, with the
 // static labels over it, and without a name that the flow's own takes the place of.
 func (l *Layout) stored(lset labels.Labels) labels.Labels {

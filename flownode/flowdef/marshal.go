@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"laminar/flownode/alert"
 )
 
 // How the catalogue keeps flows: as JSON that any release can read which knows all
@@ -42,7 +44,9 @@ type stored struct {
 	Lookback       int64   `json:"lookback,omitempty"` // 0 is DefaultLookback
 
 	Executor Executor `json:"executor,omitempty"`
-	Limit    int64    `json:"limit,omitempty"`
+
+	Alert *alert.Rule `json:"alert,omitempty"`
+	Limit int64       `json:"limit,omitempty"`
 }
 
 // store is the stored form of a flow.
@@ -55,7 +59,7 @@ func store(f Flow) stored {
 		Name: f.Name, StaticLabels: f.StaticLabels, PromQL: f.PromQL, Every: f.Every, Table: f.Table,
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
-		Lookback: lookback, Executor: f.Executor, Limit: f.Limit,
+		Lookback: lookback, Executor: f.Executor, Alert: f.Alert, Limit: f.Limit,
 	}
 }
 
@@ -88,7 +92,7 @@ func Unmarshal(data []byte) (Flow, error) {
 		Name: s.Name, StaticLabels: s.StaticLabels, PromQL: s.PromQL, Every: s.Every, Table: s.Table,
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
-		Lookback: s.Lookback, Executor: s.Executor, Limit: s.Limit,
+		Lookback: s.Lookback, Executor: s.Executor, Alert: s.Alert, Limit: s.Limit,
 	}
 	if f.Lookback == 0 {
 		f.Lookback = DefaultLookback
@@ -115,11 +119,14 @@ func Unmarshal(data []byte) (Flow, error) {
 
 // Hash tells whether two definitions mean the same: `flow apply` compares it with
 // the catalogue's, and a flow whose hash has changed needs --replace. Left out are
-// the fence group, which comes from the name of a file, and the executor: neither
-// changes a result.
+// the fence group, which comes from the name of a file, the executor, and what an
+// alerting rule makes of its rows: none of them changes a result.
 func Hash(f Flow) ([32]byte, error) {
 	s := store(f)
 	s.Group, s.Executor = "", ""
+	if s.Alert != nil {
+		s.Alert = &alert.Rule{}
+	}
 	data, err := json.Marshal(s)
 	if err != nil {
 		return [32]byte{}, fmt.Errorf("hash flow %s: %w", f.Title(), err)

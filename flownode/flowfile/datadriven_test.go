@@ -12,7 +12,7 @@ import (
 
 // TestScripts runs testdata/flowfile. Commands:
 //
-//	parse file=NAME     definitions -> problems, then the flows and alerting rules
+//	parse file=NAME     definitions -> problems, then the flows
 //	add file=NAME       like parse, checked together with all that was added
 //	                    before, as apply does against the catalogue
 func TestScripts(t *testing.T) {
@@ -24,7 +24,7 @@ func TestScripts(t *testing.T) {
 			switch d.Cmd {
 			case "parse":
 				all, problems := Read([]Source{{File: fileArg(d), Data: []byte(d.Input)}})
-				return printProblems(problems) + printFlows(all.Flows) + printAlerts(all.Alerts)
+				return printProblems(problems) + printFlows(all.Flows)
 			case "add":
 				flows, problems := Parse(fileArg(d), []byte(d.Input))
 				problems = append(problems, flowdef.Validate(flows, catalogue)...)
@@ -73,17 +73,13 @@ func printFlows(flows []flowdef.Flow) string {
 		}
 		fmt.Fprintf(&b, "  trigger %s, delay %s, emit %s, late %s, backfill %s, keep %s\n",
 			f.Trigger, flowdef.FormatMillis(f.WatermarkDelay), f.Emit, f.Late, backfill, flowdef.FormatMillis(f.Keep))
+		if a := f.Alert; a != nil {
+			fmt.Fprintf(&b, "  alert %s for %s, keep firing for %s, limit %d, labels %q, annotations %q\n",
+				a.Name, flowdef.FormatMillis(a.For), flowdef.FormatMillis(a.KeepFiringFor), a.Limit, a.Labels, a.Annotations)
+		}
 		if f.Limit > 0 {
 			fmt.Fprintf(&b, "  limit %d, by group %v\n", f.Limit, f.Expr.ByGroup)
 		}
-	}
-	return b.String()
-}
-
-func printAlerts(alerts []Alert) string {
-	var b strings.Builder
-	for _, a := range alerts {
-		fmt.Fprintf(&b, "line %d: alert %s in group %q\n", a.Line, a.Name, a.Group)
 	}
 	return b.String()
 }

@@ -2,17 +2,8 @@ package flowfile
 
 import "laminar/flownode/flowdef"
 
-// Definitions is what files define, without what has problems of its own.
+// Definitions is what files define, without what has problems of its own. Alerting
+// rules are flows, too.
 type Definitions struct {
-	Flows  []flowdef.Flow
-	Alerts []Alert
-}
-
-// Alert is an alerting rule. It has been read, and its keys are right; nothing
-// evaluates it yet, so whoever applies definitions says that it is left out.
-type Alert struct {
-	Name  string
-	Group string // fence group of the recording rules beside it
-	File  string
-	Line  int // from 1
+	Flows []flowdef.Flow
 }

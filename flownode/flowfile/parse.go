@@ -36,9 +36,9 @@ func Read(sources []Source) (Definitions, []flowdef.Problem) {
 	for _, s := range sources {
 		one, faults := s.read()
 		all.Flows = append(all.Flows, one.Flows...)
-		all.Alerts = append(all.Alerts, one.Alerts...)
 		problems = append(problems, faults...)
 	}
+	all.Flows = numbered(all.Flows)
 	return all, append(problems, flowdef.Validate(all.Flows, nil)...)
 }
 
@@ -55,7 +55,7 @@ func Read(sources []Source) (Definitions, []flowdef.Problem) {
 // found. What flows do to each other is for flowdef.Validate.
 func Parse(file string, data []byte) ([]flowdef.Flow, []flowdef.Problem) {
 	one, problems := Source{File: file, Data: data}.read()
-	return one.Flows, problems
+	return numbered(one.Flows), problems
 }
 
 // read reads the file. Problems come out in the order of lines; the definitions in

@@ -25,8 +25,8 @@ import (
 //
 // A recording rule is a flow whose step is the group's interval, and whose fence
 // group is the rule group: its rules see one vector, as Prometheus evaluates them
-// at one time. Alerting rules are read beside them (alert). Keys that would change
-// results and are not built are refused.
+// at one time. An alerting rule is one as well (alert). Keys that would change results
+// and are not built are refused.
 
 // ruleFile reads the groups of a Prometheus rule file. Mimir's tools write a
 // namespace beside them, which is part of where they put the rules.
@@ -140,25 +140,6 @@ func (g *ruleGroup) read(n *yaml.Node) {
 	out.Table = flowdef.TableName(out.Name)
 	out.Group = g.fenceGroup(g.name, out.Trigger)
 	g.finish(out, scalarOf(f, "expr"), since, off...)
-}
-
-// alert reads an alerting rule.
-func (g *ruleGroup) alert(n *yaml.Node) {
-	since := len(g.problems)
-	what := titled("alert", n, "alert")
-	f := g.fields(n, what, "alert", "expr", "for", "keep_firing_for", "labels", "annotations")
-	if f == nil {
-		return
-	}
-	out := Alert{File: g.file, Line: n.Line, Name: g.needText(n, f, what, "alert"), Group: g.fenceGroup(g.name, g.rule.Trigger)}
-	g.needText(n, f, what, "expr")
-	g.optional(f, what, "for", 0)
-	g.optional(f, what, "keep_firing_for", 0)
-	g.checker.labels(f["labels"], what)
-	g.checker.labels(f["annotations"], what)
-	if len(g.problems) == since {
-		g.found.Alerts = append(g.found.Alerts, out)
-	}
 }
 
 // labels reads static labels, of which null is one without a value, sorted by name, so that their order in a file does

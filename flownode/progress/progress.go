@@ -10,6 +10,7 @@
 package progress
 
 import (
+	"laminar/flownode/alert"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/pane"
 	"laminar/sequence"
@@ -103,6 +104,7 @@ type Window struct {
 	Complete   bool
 	Rows       []Row
 	Gone       [][]string // label columns of rows that must not be there
+	Failed     string     // why the expression could not be evaluated; "" when it could
 }
 
 // JobStep moves a job forward. It commits together with the windows it computed,
@@ -129,7 +131,8 @@ type Round struct {
 	Add     []Dirty // inserted; on conflict reason and Since stay, LastAt moves
 	Remove  []DirtyKey
 	Job     *JobStep
-	Error   string // why the flow lacks windows; "" clears it
+	Error   string        // why the flow lacks windows; "" clears it
+	Alerts  *alert.Update // of an alerting rule; nil when nothing of its alerts changes
 }
 
 // Job is a refill asked for by a person or a schedule.

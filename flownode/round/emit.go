@@ -96,7 +96,7 @@ func (s *flowRound) window(ctx context.Context, src inputs, end int64, want want
 	if errors.As(err, &evalErr) {
 		s.evalErr = err
 		s.r.EvalErrors++
-		return windowResult{end: end, touched: true}, nil
+		return windowResult{end: end, touched: true, failed: err.Error()}, nil
 	}
 	return res, err
 }

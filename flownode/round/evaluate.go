@@ -39,6 +39,7 @@ type windowResult struct {
 	end     int64
 	touched bool           // it can have rows: some leaf holds a sample, or none is needed
 	rows    []progress.Row // ascending by columns, no two with the same
+	failed  string         // why the expression cannot be evaluated in the window
 }
 
 // inputs is what some windows of a flow can be computed from.
@@ -240,13 +241,13 @@ func (f *Flow) evaluateWhole(ctx context.Context, r *round, sel *read.Selection,
 // complete turns a result of all groups into what is to be stored: every other row
 // of the window goes.
 func (f *Flow) complete(res windowResult) progress.Window {
-	return progress.Window{Start: f.Def.WindowStart(res.end), End: res.end, Complete: true, Rows: res.rows}
+	return progress.Window{Start: f.Def.WindowStart(res.end), End: res.end, Complete: true, Rows: res.rows, Failed: res.failed}
 }
 
 // some turns a result of some groups into what is to be stored: wanted groups
 // without a value must not be there, and nothing is said of the others.
 func (f *Flow) some(res windowResult, want wanted) progress.Window {
-	w := progress.Window{Start: f.Def.WindowStart(res.end), End: res.end}
+	w := progress.Window{Start: f.Def.WindowStart(res.end), End: res.end, Failed: res.failed}
 	for _, key := range slices.Sorted(maps.Keys(want.keys)) {
 		cols := f.layout.Row(flowdef.GroupKeyLabels(key))
 		at, ok := slices.BinarySearchFunc(res.rows, cols, func(r progress.Row, cols []string) int { return slices.Compare(r.Columns, cols) })

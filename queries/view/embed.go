@@ -49,6 +49,16 @@ var (
 	ViewFlowState string
 )
 
+// Alerts.
+var (
+	//go:embed view_alerts.sql
+	ViewAlerts string
+	//go:embed view_alert_changes.sql
+	ViewAlertChanges string
+	//go:embed function_alert_series.sql
+	FunctionAlertSeries string
+)
+
 // Installed are the views and functions in the order in which they are made,
 // each after what it uses. Every text can be run again: create or replace.
 func Installed() []string {
@@ -56,5 +66,6 @@ func Installed() []string {
 		FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionUnpackColumns, FunctionMetricSamples, ViewSample, ViewMetricMetadata,
 		FunctionHistogramBound, FunctionHistogramJSON, FunctionHistogramBuckets, FunctionPrometheusJSON, FunctionMetricHistograms, ViewHistogramSample,
 		FunctionFlowWindows, ViewWindowState, ViewFlowState,
+		ViewAlerts, ViewAlertChanges, FunctionAlertSeries,
 	}
 }

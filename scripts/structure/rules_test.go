@@ -187,7 +187,6 @@ func TestEveryFunctionIsCalled(t *testing.T) {
 		"MigrateDown":      "shows in tests that every migration can be taken back",
 		"UnkeptNames":      "the list that the documents are compared with",
 		"Stale":            "makes the value that the program only recognises",
-		"Pending":          "tells tests what is still to be sent",
 		"DropState":        "a restart without one, in tests",
 	}
 	_, files := goFiles(t)

@@ -48,7 +48,7 @@ func (l *Loader) Handler() http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)
-		_ = enc.Encode(view.NewReloaded(out.Applied, out.Alerts, out.Left)) // a client that has left needs no answer
+		_ = enc.Encode(view.NewReloaded(out.Applied, out.Left)) // a client that has left needs no answer
 	})
 }
 

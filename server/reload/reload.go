@@ -31,7 +31,6 @@ type Options struct {
 // Outcome is what a reload did.
 type Outcome struct {
 	Applied []flowstore.ApplyResult
-	Alerts  int      // alerting rules in the files, which are left out
 	Left    []string // titles of flows that were in the files, are not any more, and go on
 }
 
@@ -111,7 +110,7 @@ func (l *Loader) Load(ctx context.Context, opts Options) (Outcome, error) {
 
 // apply applies definitions that were read and notes how that went.
 func (l *Loader) apply(ctx context.Context, all flowfile.Definitions, opts Options) (Outcome, error) {
-	out := Outcome{Alerts: len(all.Alerts)}
+	var out Outcome
 	titles := make(map[string]struct{}, len(all.Flows))
 	for _, f := range all.Flows {
 		titles[f.Title()] = struct{}{}
@@ -160,9 +159,6 @@ func (l *Loader) tell(out Outcome) {
 	}
 	if unchanged > 0 {
 		l.log.Info("flows unchanged", "flows", unchanged)
-	}
-	if out.Alerts > 0 {
-		l.log.Warn("alerting rules are left out: alerts are not evaluated yet", "rules", out.Alerts)
 	}
 	if len(out.Left) > 0 {
 		l.log.Warn("flows are not in the definition files any more and go on", "flows", out.Left,

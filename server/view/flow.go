@@ -136,9 +136,6 @@ type Applied struct {
 	Action string `json:"action"`
 	// What people had made of the table and what went with it; see --cascade.
 	Lost []string `json:"lost,omitempty"`
-	// How many alerting rules the definitions hold, in an item of its own with the
-	// action left_out: they are not evaluated yet.
-	Alerts int `json:"alerting_rules,omitempty"`
 }
 
 // Reloaded is what a reload of the definition files did.
@@ -148,17 +145,10 @@ type Reloaded struct {
 	Left []string `json:"left,omitempty"`
 }
 
-// NewReloaded shows what a reload did; alerts is how many alerting rules it left out.
-func NewReloaded(results []flowstore.ApplyResult, alerts int, left []string) Reloaded {
-	out := Reloaded{Flows: Each(results, NewApplied), Left: left}
-	if alerts > 0 {
-		out.Flows = append(out.Flows, LeftOut(alerts))
-	}
-	return out
+// NewReloaded shows what a reload did.
+func NewReloaded(results []flowstore.ApplyResult, left []string) Reloaded {
+	return Reloaded{Flows: Each(results, NewApplied), Left: left}
 }
-
-// LeftOut shows how many alerting rules were left out.
-func LeftOut(alerts int) Applied { return Applied{Action: "left_out", Alerts: alerts} }
 
 // NewApplied shows the outcome for one flow.
 func NewApplied(r flowstore.ApplyResult) Applied {

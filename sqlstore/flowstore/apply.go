@@ -3,6 +3,7 @@ package flowstore
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -23,7 +24,8 @@ import (
 //	the catalogue has            what happens                         Applied
 //	no flow of the title         it is added                          Created
 //	one with another hash        refused, or dropped and added        Replaced
-//	one with another executor    the definition is stored             Retuned
+//	one with another executor,   the definition is stored             Retuned
+//	or other labels of alerts
 //	one in another fence group   the definition is stored             Regrouped
 //	the same                     nothing                              Unchanged
 //
@@ -59,7 +61,7 @@ const (
 	Created   Applied = "created"
 	Unchanged Applied = "unchanged"
 	Regrouped Applied = "regrouped" // only its fence group changed
-	Retuned   Applied = "retuned"   // only its executor changed, and perhaps its group
+	Retuned   Applied = "retuned"   // only its executor changed, or what an alerting rule makes of its rows, and perhaps its group
 	Replaced  Applied = "replaced"
 	Removed   Applied = "removed"
 )
@@ -148,7 +150,7 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 		case old.hash != hash:
 			results[i].Action = Replaced
 			changed, replaced = append(changed, f.Title()), append(replaced, leaving{old, resulttable.New(c.schema, f), f.Name})
-		case old.def.Executor != f.Executor:
+		case old.def.Executor != f.Executor || !reflect.DeepEqual(old.def.Alert, f.Alert):
 			results[i].Action = Retuned
 		case old.group != f.Group:
 			results[i].Action = Regrouped

@@ -226,7 +226,7 @@ func (s *Results) writeBatch(ctx context.Context, tx pgx.Tx, writes []write, cop
 	rows := make([]int64, len(writes)) // of each round, counted while they are written
 	empty := true
 	for _, w := range writes {
-		empty = empty && len(w.round.Windows) == 0 && len(w.round.Remove) == 0 && len(w.round.Add) == 0
+		empty = empty && len(w.round.Windows) == 0 && len(w.round.Remove) == 0 && len(w.round.Add) == 0 && w.round.Alerts == nil
 	}
 	if empty {
 		return nil
@@ -276,4 +276,18 @@ func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, ro
 		return nil
 	}
 	return tx.SendBatch(ctx, batch).Close()
+}
+
+// Rows is the rows of a flow that this process has taken, in windows that end in the
+// span, oldest first.
+func (s *Results) Rows(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error) {
+	table, taken := s.targets.get(id)
+	if !taken {
+		return nil, fmt.Errorf("flow %d was not taken: %w", id, sequence.ErrFenced)
+	}
+	out, err := table.Read(ctx, s.db.Pool(), ends)
+	if err != nil {
+		return nil, pg.ReadError("read results in "+table.Ident(), err)
+	}
+	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
+	"laminar/sqlstore/alertstore"
 	"laminar/sqlstore/raw"
 )
 
@@ -45,6 +46,9 @@ func (w write) queue(batch *pgx.Batch, windows []progress.Window, rows *int64) e
 	}
 	if len(r.Add) > 0 {
 		batch.Queue(queries.DirtyAdd, dirtyColumns(r)...)
+	}
+	if r.Alerts != nil {
+		alertstore.Queue(batch, r.Flow, r.Alerts)
 	}
 	return nil
 }

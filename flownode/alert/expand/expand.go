@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/template"
@@ -37,6 +38,8 @@ type Expander struct {
 type Row struct {
 	Labels labels.Labels // the metric name included, where the result has one
 	Value  float64
+
+	Histogram *histogram.FloatHistogram // what templates have for the value, which is 0 then; nil for a number
 }
 
 // definitions go before each template: they name what people use most.
@@ -75,7 +78,7 @@ func (e *Expander) Found(ctx context.Context, r *alert.Rule, t sequence.Time, ro
 
 // data is what a template sees of a row.
 func (e *Expander) data(row Row) any {
-	return template.AlertTemplateData(row.Labels.Map(), e.ExternalLabels, e.url(), promql.Sample{Metric: row.Labels, F: row.Value})
+	return template.AlertTemplateData(row.Labels.Map(), e.ExternalLabels, e.url(), promql.Sample{Metric: row.Labels, F: row.Value, H: row.Histogram})
 }
 
 // url is the external URL as templates see it.
@@ -93,7 +96,8 @@ func (e *Expander) expand(ctx context.Context, r *alert.Rule, t sequence.Time, t
 	if err != nil {
 		return fmt.Sprintf("<error expanding template: %s>", err)
 	}
-	return out
+	// What templates cut out of texts need not be UTF-8; a zero byte cannot be stored.
+	return strings.ReplaceAll(strings.ToValidUTF8(out, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // Check says what is wrong with a template, before anything is expanded.
