@@ -2,10 +2,10 @@ package promapi
 
 import (
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/prometheus/util/httputil"
 
 	"laminar/ingest/outward"
@@ -74,6 +74,8 @@ func (a *API) mount() {
 			a.mux.Handle(method+" /api/v1/"+route.path, httputil.CompressionHandler{Handler: a.handler(route.path, route.answer)})
 		}
 	}
+	// Remote read is no JSON, and compresses by itself.
+	a.mux.Handle("POST /api/v1/read", a.measured("read", remoteReading{a.core}))
 }
 
 // ServeHTTP answers a request.
@@ -81,15 +83,18 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTT
 
 // handler is an endpoint over HTTP.
 func (a *API) handler(path string, answering endpoint) http.Handler {
-	seconds := a.seconds.WithLabelValues(path)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := time.Now()
+	return a.measured(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ans := answering(r)
 		if ans.done != nil {
 			defer ans.done()
 		}
-		code := a.core.respond(w, r, ans)
-		a.requests.WithLabelValues(path, strconv.Itoa(code)).Inc()
-		seconds.Observe(time.Since(began).Seconds())
-	})
+		a.core.respond(w, r, ans)
+	}))
+}
+
+// measured is a handler of which requests are counted.
+func (a *API) measured(path string, h http.Handler) http.Handler {
+	labels := prometheus.Labels{"endpoint": path}
+	return promhttp.InstrumentHandlerDuration(a.seconds.MustCurryWith(labels),
+		promhttp.InstrumentHandlerCounter(a.requests.MustCurryWith(labels), h))
 }

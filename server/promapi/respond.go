@@ -20,8 +20,8 @@ var json = jsoniter.ConfigCompatibleWithStandardLibrary
 // most is how many warnings, and how many infos, an answer has.
 const most = 10
 
-// respond writes an answer and returns its HTTP status.
-func (c *core) respond(w http.ResponseWriter, r *http.Request, ans answer) int {
+// respond writes an answer.
+func (c *core) respond(w http.ResponseWriter, r *http.Request, ans answer) {
 	w.Header().Set("Content-Type", "application/json")
 	for name, value := range ans.header {
 		w.Header().Set(name, value)
@@ -50,11 +50,10 @@ func (c *core) respond(w http.ResponseWriter, r *http.Request, ans answer) int {
 	if stream.Error != nil {
 		c.cfg.Log.Error("an answer could not be written as JSON", "asked", r.URL.Path, "err", stream.Error)
 		http.Error(w, stream.Error.Error(), http.StatusInternalServerError)
-		return http.StatusInternalServerError
+		return
 	}
 	w.WriteHeader(code)
 	_, _ = w.Write(stream.Buffer()) // a client that has left needs no answer
-	return code
 }
 
 // writeTexts writes a list that is left out where it is empty.

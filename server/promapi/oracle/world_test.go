@@ -295,7 +295,11 @@ func (g *generator) walk(next func(t int64) sample, lset ...string) {
 		x := next(at)
 		x.t = at
 		if g.rng.IntN(100) == 0 {
-			x = sample{t: at, v: segment.Stale()}
+			if x.h != nil {
+				x.h = &histogram.Histogram{Sum: segment.Stale()}
+			} else {
+				x.v = segment.Stale()
+			}
 		}
 		s.samples = append(s.samples, x)
 	}
