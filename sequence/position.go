@@ -8,6 +8,10 @@ type Position struct {
 	Now      Time               // the database's clock
 	Earliest Time               // raw samples before this time have been given up; 0 when none were
 
+	// Removed counts the series that have ever been removed because no sample of them
+	// was stored any more.
+	Removed int64
+
 	// Histograms is the metrics that hold native histograms, or once did,
 	// ascending. It must not be changed.
 	Histograms []MetricID

@@ -56,7 +56,8 @@ func (x *Selection) Selects(metric sequence.MetricID) bool {
 //
 // M3 lets pane state and results name groups by number: a new series changes none
 // of the numbers in use. Series that get no samples any more stay members, since an
-// old window may still be computed again.
+// old window may still be computed again. When too many of them have been removed from
+// the database, the leaf gets new members.
 //
 // Fields are for reading; only Add changes them.
 type Members struct {
@@ -237,6 +238,16 @@ func (m *Members) group(lset labels.Labels) int32 {
 		m.groupNum[key] = g
 	}
 	return g
+}
+
+// Sample gives up to n members, at even distances.
+func (m *Members) Sample(n int) []sequence.SeriesID {
+	n = min(n, len(m.Series))
+	out := make([]sequence.SeriesID, 0, n)
+	for i := range n {
+		out = append(out, m.Series[i*len(m.Series)/n])
+	}
+	return out
 }
 
 // SeriesOf lists the series that fold into one of the wanted groups, in the order

@@ -112,6 +112,15 @@ func (r *Reader) Series(ctx context.Context, metrics []string, after sequence.Ve
 	return list, nil
 }
 
+// There tells how many of the series are there (SeriesLister.There).
+func (r *Reader) There(ctx context.Context, ids []sequence.SeriesID) (int, error) {
+	n, err := r.source.There(ctx, ids)
+	if err != nil {
+		return 0, fmt.Errorf("look how many of %d series are there: %w", len(ids), err)
+	}
+	return n, nil
+}
+
 // Infos describes every segment that may hold samples after the vector.
 func (r *Reader) Infos(ctx context.Context, metrics []sequence.MetricID, after sequence.Vector) ([]segment.Info, error) {
 	infos, err := r.source.Infos(ctx, metrics, after)

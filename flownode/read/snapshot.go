@@ -53,6 +53,10 @@ type SeriesLister interface {
 	// named in only have to be given, all if there are none. Label sets may be
 	// shared and are never changed.
 	Series(ctx context.Context, metrics []string, after sequence.Vector, only ...string) ([]series.Series, error)
+
+	// There tells how many of the series are there; the others have no samples any
+	// more. Position().Removed grows with those that are not.
+	There(ctx context.Context, ids []sequence.SeriesID) (int, error)
 }
 
 // Segments is the samples.

@@ -42,6 +42,9 @@ func (m *Machine) Compute(ctx context.Context, reader *read.Reader, limits Limit
 }
 
 func (r *round) compute(ctx context.Context, flows []*Flow, jobs map[progress.FlowID]*progress.Job) ([]Result, error) {
+	if err := r.lapse(ctx, flows); err != nil {
+		return nil, err
+	}
 	cohorts, err := r.history(ctx, flows)
 	if err != nil {
 		return nil, err

@@ -36,6 +36,8 @@ type Flow struct {
 	open   openWindow
 	rows   groupRows
 
+	removed int64 // Position.Removed when the members were read, or last looked at
+
 	notBefore  time.Time     // when a costly provisional window may be computed again
 	postponed  bool          // it was not, and something has changed
 	waits      sequence.Time // since when a flow with results from nothing waits for its group to begin; or sequence.NoTime
@@ -73,8 +75,8 @@ func NewFlow(f progress.Flow) *Flow {
 	return run
 }
 
-// forgetHistory drops everything that was derived from commits that may be gone:
-// members (series ids may belong to others now) and pane state. What is stored
+// forgetHistory drops everything that was derived from commits or series that may be
+// gone: members (series ids may belong to others now) and pane state. What is stored
 // stays until it is computed again: emitted-until, dirty list and results are about
 // event time, which a restore does not change.
 func (f *Flow) forgetHistory() {

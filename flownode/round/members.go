@@ -18,6 +18,58 @@ import (
 // after a start adds millions.
 const manySeries = 10_000
 
+// How many of a flow's series may be gone before it reads its members anew.
+const (
+	// lapseMembers is how many members of a leaf are worth a look.
+	lapseMembers = 1000
+	// lapsePart: one in so many gone is too many.
+	lapsePart = 4
+	// lapseSample is of how many members it is looked up whether they are gone.
+	lapseSample = 1000
+)
+
+// lapse makes flows read their members anew a quarter of whose series have been removed,
+// since they have no samples any more. Slots and groups keep their numbers (keep.M3), so
+// the members of a leaf cannot shrink; and a flow over a metric whose label values come
+// and go would take more memory day after day. It costs what a start costs: pane state is
+// a cache (I7) and is built again.
+//
+// The database is asked when so many series have been removed, of whichever metrics,
+// that it can be a quarter, and then about members at even distances.
+func (r *round) lapse(ctx context.Context, flows []*Flow) error {
+	for _, f := range flows {
+		if f.MembersAt == nil {
+			f.removed = r.Pos.Removed
+			continue
+		}
+		members := 0
+		for _, l := range f.Leaves {
+			members = max(members, len(l.Members.Series))
+		}
+		if members < lapseMembers || r.Pos.Removed-f.removed < int64(members/lapsePart) {
+			continue
+		}
+		f.removed = r.Pos.Removed
+		for _, l := range f.Leaves {
+			sample := l.Members.Sample(lapseSample)
+			if len(l.Members.Series) < lapseMembers {
+				continue
+			}
+			there, err := r.There(ctx, sample)
+			if err != nil {
+				return err
+			}
+			if gone := len(sample) - there; gone*lapsePart >= len(sample) {
+				r.Log.Info("reading the members of a flow anew: series of it have been removed", "flow", f.Def.Name, "members", members,
+					"part", float64(gone)/float64(len(sample)))
+				f.forgetHistory()
+				break
+			}
+		}
+	}
+	return nil
+}
+
 // members adds the series created since each flow last looked. Matchers and
 // grouping labels are evaluated here, once per series, and never per sample.
 //

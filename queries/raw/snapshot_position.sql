@@ -9,4 +9,5 @@ select
     (extract(epoch from db_clock()) * 1000)::bigint as now_ms,
     coalesce((select earliest_t from retention), 0) as earliest_t,
     coalesce((select array_agg(id order by id) from generation where state in ('current', 'frozen')), '{}') as unsealed,
-    coalesce((select array_agg(metric_id order by metric_id) from histogram_metric), '{}') as histograms
+    coalesce((select array_agg(metric_id order by metric_id) from histogram_metric), '{}') as histograms,
+    coalesce((select removed_series from retention), 0) as removed_series

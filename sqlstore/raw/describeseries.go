@@ -79,6 +79,19 @@ func (s *Snapshot) Series(ctx context.Context, metrics []string, after sequence.
 	return out, nil
 }
 
+// There tells how many of the series are there: others have been removed, since they have
+// no samples any more.
+func (s *Snapshot) There(ctx context.Context, ids []sequence.SeriesID) (n int, err error) {
+	list := make([]int32, len(ids))
+	for i, id := range ids {
+		list[i] = int32(id)
+	}
+	if err := s.conn.QueryRow(ctx, queries.SeriesThere, list).Scan(&n); err != nil {
+		return 0, pg.ReadError("look which series are there", err)
+	}
+	return n, nil
+}
+
 // labelSets makes label sets of the values of some labels, one of each kind:
 // where few labels are wanted, most series have the same values.
 type labelSets struct {

@@ -172,7 +172,7 @@ func (s *Snapshot) readPosition(ctx context.Context) ([]int32, error) {
 		flushes           []pgtype.UUID
 	)
 	err := s.conn.QueryRow(ctx, queries.SnapshotPosition).
-		Scan(&regions, &seqs, &flushes, &s.pos.Now, &s.pos.Earliest, &unsealed, &histograms)
+		Scan(&regions, &seqs, &flushes, &s.pos.Now, &s.pos.Earliest, &unsealed, &histograms, &s.pos.Removed)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type MemStore struct {
 	Mu       sync.Mutex
 	Now      int64
 	Earliest int64
+	Removed  int64
 	Vec      sequence.Vector
 	Flushes  map[sequence.Region][]sequence.FlushID // of sequence i+1
 	Series   []series.Series
@@ -134,11 +135,31 @@ func (s *MemStore) Seal() {
 	s.sealedTo = s.Vec.Clone()
 }
 
+// Lapse gives up and drops all segments whose samples lie before a time, and removes the
+// series that have no sample any more.
+func (s *MemStore) Lapse(before int64) {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	s.Earliest = before
+	has := map[sequence.SeriesID]bool{}
+	for _, set := range []*[]segment.Segment{&s.Hot, &s.Sealed} {
+		*set = slices.DeleteFunc(slices.Clone(*set), func(seg segment.Segment) bool { return seg.MaxT < before })
+		for _, seg := range *set {
+			for _, id := range seg.Series {
+				has[id] = true
+			}
+		}
+	}
+	n := len(s.Series)
+	s.Series = slices.DeleteFunc(slices.Clone(s.Series), func(x series.Series) bool { return !has[x.ID] })
+	s.Removed += int64(n - len(s.Series))
+}
+
 // Snapshot is a copy of everything, as read.Snapshot wants it.
 func (s *MemStore) Snapshot(context.Context) (read.Snapshot, error) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
-	pos := sequence.Position{Vector: s.Vec.Clone(), Flushes: map[sequence.Region]sequence.FlushID{}, Now: s.Now, Earliest: s.Earliest}
+	pos := sequence.Position{Vector: s.Vec.Clone(), Flushes: map[sequence.Region]sequence.FlushID{}, Now: s.Now, Earliest: s.Earliest, Removed: s.Removed}
 	for r, ids := range s.Flushes {
 		pos.Flushes[r] = ids[len(ids)-1]
 	}
@@ -219,6 +240,16 @@ func (s *MemSnapshot) Series(_ context.Context, metrics []string, after sequence
 		}
 	}
 	return out, nil
+}
+
+// There counts the series that are there.
+func (s *MemSnapshot) There(_ context.Context, ids []sequence.SeriesID) (n int, err error) {
+	for _, x := range s.series {
+		if slices.Contains(ids, x.ID) {
+			n++
+		}
+	}
+	return n, nil
 }
 
 func info(seg *segment.Segment) segment.Info {

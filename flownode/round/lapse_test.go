@@ -1,0 +1,99 @@
+package round_test
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	"laminar/flownode/round/roundtest"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+	"laminar/sequence/series"
+)
+
+const lapseFlows = `
+flows:
+  - {name: all, promql: 'sum(rate(m[2m]))', every: 30s}
+  - {name: each, promql: 'rate(m{job!="0"}[2m])', every: 30s}
+  - {name: whole, promql: 'sum by (job) (quantile_over_time(0.5, m[2m]))', every: 30s}
+`
+
+// TestLapse: series come and go all the time, and what a flow keeps of them stays level,
+// while its results are those of a flow that begins anew with each round.
+func TestLapse(t *testing.T) {
+	const perStep, steps = 300, 30
+	kept, anew := newChurn(t), newChurn(t)
+	most := 0
+	for step := range steps {
+		for _, c := range []*churn{kept, anew} {
+			c.step(perStep)
+		}
+		anew.Restart()
+		for _, c := range []*churn{kept, anew} {
+			c.Tick()
+		}
+		for _, f := range kept.Flows {
+			for _, l := range f.Leaves {
+				if n := len(l.Members.Series); step > steps/2 {
+					most = max(most, n)
+				}
+			}
+		}
+	}
+	// Series have samples for 10 steps; a quarter may be gone, and a step is late.
+	if limit := perStep * 10 * 4 / 3 * 3 / 2; most > limit || most < perStep*5 {
+		t.Errorf("a leaf has up to %d members after %d series, want at most %d", most, perStep*steps, limit)
+	}
+	for id, f := range kept.Store.Flows {
+		other := anew.Store.Flows[id]
+		if len(f.Rows) < steps || len(f.Rows) != len(other.Rows) {
+			t.Errorf("%s: %d windows, anew there are %d", f.Flow.Def.Name, len(f.Rows), len(other.Rows))
+		}
+		for end, rows := range f.Rows {
+			if !maps.EqualFunc(rows, other.Rows[end], func(a, b progress.Row) bool { return near(a.Value, b.Value) }) {
+				t.Fatalf("%s, window ending %d: stored is %d rows, anew %d, or others", f.Flow.Def.Name, end, len(rows), len(other.Rows[end]))
+			}
+		}
+	}
+}
+
+func near(a, b float64) bool { return a-b <= 1e-9*(1+a) && b-a <= 1e-9*(1+a) }
+
+// churn is a world in which each step has series of its own.
+type churn struct {
+	*roundtest.World
+	created int
+}
+
+func newChurn(t *testing.T) *churn {
+	w := roundtest.NewWorld(t, 1, 1, flowdef.ExecutorColumnar, lapseFlows)
+	w.Series = w.Series[:0]
+	return &churn{World: w}
+}
+
+// step makes n series, commits two samples of each, 15 s apart, and drops what is more
+// than 10 steps old.
+func (c *churn) step(n int) {
+	first := c.created + 1
+	c.created += n
+	for i := first; i <= c.created; i++ {
+		c.Store.Series = append(c.Store.Series, series.Series{
+			ID: sequence.SeriesID(i), Metric: 1, Region: 1, Seq: c.Store.Vec.At(1) + 1,
+			Labels: []series.Label{{Name: series.MetricName, Value: "m"}, {Name: "instance", Value: fmt.Sprint(i)}, {Name: "job", Value: fmt.Sprint(i % 7)}},
+		})
+	}
+	for range 2 {
+		c.Clock += 15_000
+		seg := segment.Segment{Metric: 1, Ordered: true, Base: segment.Bucket(c.Clock), MinT: c.Clock, MaxT: c.Clock}
+		for i := first; i <= c.created; i++ {
+			seg.Series = append(seg.Series, sequence.SeriesID(i))
+			seg.Offsets = append(seg.Offsets, int32(c.Clock-seg.Base))
+			seg.Values = append(seg.Values, float64(c.Clock/1000%1000+int64(i)))
+		}
+		c.Store.Append(1, seg)
+		c.Store.Now = c.Clock
+	}
+	c.Store.Lapse(c.Clock - 10*30_000)
+}
