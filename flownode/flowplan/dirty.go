@@ -37,9 +37,11 @@ type DirtyWindow struct {
 	LastAt  sequence.Time       // by the database's clock
 }
 
-// Ready reports whether the window should be recomputed now.
+// Ready reports whether the window should be recomputed now. One that was touched in the
+// future is ready: the database's clock was set back since, and nobody knows when that
+// was.
 func (w *DirtyWindow) Ready(now sequence.Time) bool {
-	return now-w.LastAt >= DirtyQuiet || now-w.FirstAt >= DirtyAtLatest
+	return now-w.LastAt >= DirtyQuiet || now-w.FirstAt >= DirtyAtLatest || w.LastAt > now
 }
 
 // DirtyList is the dirty windows of a flow in memory, with the changes since it
@@ -86,7 +88,7 @@ func (l *DirtyList) Touch(end sequence.Time, group string, reason progress.Reaso
 		w = &DirtyWindow{End: end, Groups: map[string]struct{}{}, Reason: reason, Since: since, FirstAt: now}
 		l.windows[end] = w
 	}
-	w.LastAt = now
+	w.FirstAt, w.LastAt = min(w.FirstAt, now), now // an earlier now: the clock was set back
 	switch {
 	case w.All:
 	case group == "" || len(w.Groups) >= MaxDirtyGroups:

@@ -65,6 +65,7 @@ func TestWatermark(t *testing.T) {
 		t.Errorf("without a sample the watermark is %d", w)
 	}
 	now := int64(1_000_000)
+	const month = 30 * 86_400_000
 	c = c.See(900_000, now)
 	steps := []struct {
 		what string
@@ -78,6 +79,12 @@ func TestWatermark(t *testing.T) {
 		{"a quiet source", 0, now + 1000 + QuietAfter - 1, now + 1000 - 10_000},
 		{"follows the clock after a minute", 0, now + 1000 + QuietAfter, now + 1000 + QuietAfter - 10_000},
 		{"never falls", 0, now, now + 1000 + QuietAfter - 10_000},
+		{"a new sample", now + 200_000, now + 210_000, now + 190_000},
+		{"a clock that is far ahead", now + 300_000, now + 310_000 + month, now + 290_000},
+		{"and follows its samples", 0, now + 310_000 + month + QuietAfter - 1, now + 290_000},
+		{"is set back: nobody knows how long the source is quiet", 0, now + 320_000, now + 310_000},
+		{"a sample then", now + 325_000, now + 326_000, now + 315_000},
+		{"a clock that is set back by less", 0, now + 326_000 - QuietAfter, now + 315_000},
 	}
 	w := sequence.NoTime
 	for _, s := range steps {
@@ -87,6 +94,27 @@ func TestWatermark(t *testing.T) {
 		if w = c.Watermark(s.now, 10_000, w); w != s.want {
 			t.Errorf("%s: watermark %d, want %d", s.what, w, s.want)
 		}
+	}
+}
+
+// TestDirtyListClockSetBack: windows that were touched while the database's clock was
+// ahead are ready when it is set back, and touched again they wait as any other.
+func TestDirtyListClockSetBack(t *testing.T) {
+	const month = 30 * 86_400_000
+	l := NewDirtyList()
+	l.Touch(60, "a", progress.LateOrdered, sequence.Vector{1: 3}, 1000+month)
+	if got := l.Ready(1000, 10); len(got) != 1 {
+		t.Errorf("set back: %+v, want the window", got)
+	}
+	for now := int64(2000); now < 2000+DirtyAtLatest; now += DirtyQuiet / 2 {
+		l.Touch(60, "a", progress.LateOrdered, sequence.Vector{1: 3}, now)
+		if got := l.Ready(now+1, 10); len(got) != 0 {
+			t.Fatalf("%d ms after it was touched again: %+v, want none", now-1000, got)
+		}
+	}
+	l.Touch(60, "a", progress.LateOrdered, sequence.Vector{1: 3}, 2000+DirtyAtLatest)
+	if got := l.Ready(2000+DirtyAtLatest, 10); len(got) != 1 {
+		t.Errorf("it waits for longer than %d ms", DirtyAtLatest)
 	}
 }
 

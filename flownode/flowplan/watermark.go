@@ -25,14 +25,15 @@ func (c Clock) See(t, now sequence.Time) Clock {
 
 // Watermark is the time up to which windows are closed: the newest sample time
 // minus delay, or the database's clock minus delay if nothing newer has arrived
-// for QuietAfter. It never falls below before, the watermark of the last round:
+// for QuietAfter, or for as long as nobody knows, because the clock was set back by more
+// than that. It never falls below before, the watermark of the last round:
 // a window that was closed stays closed. Until the first sample it is before.
 func (c Clock) Watermark(now sequence.Time, delay int64, before sequence.Time) sequence.Time {
 	if c.Newest == sequence.NoTime {
 		return before
 	}
 	w := c.Newest - delay
-	if now-c.NewestAt >= QuietAfter {
+	if since := now - c.NewestAt; since >= QuietAfter || since < -QuietAfter {
 		w = max(w, now-delay)
 	}
 	return max(w, before, 0)

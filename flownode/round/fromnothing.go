@@ -45,7 +45,7 @@ func (r *round) follow(group []*flowRound) {
 			continue
 		}
 		if !begun {
-			if s.waits == sequence.NoTime {
+			if s.waits == sequence.NoTime || s.waits > r.Pos.Now { // the clock may have been set back
 				s.waits = r.Pos.Now
 			}
 			if selects && r.Pos.Now-s.waits < flowplan.QuietAfter {

@@ -15,10 +15,8 @@ import (
 	"laminar/server/view"
 )
 
-// A second process whose own clock is wrong cannot be had on one machine; nothing
-// of what it decides comes from that clock, which the tests of sqlstore/raw and
-// server/upkeep hold. Here the clock of the database is moved, which all processes
-// go by: the case of a machine whose clock jumps.
+// Here the clock of the database is moved by its one function that says what time it is,
+// which all processes go by. cmd/laminar/faults moves the clocks of whole machines.
 
 // TestClockJumps: the database's clock jumps a month ahead and samples come that say
 // so. Two processes hold retention back, and say so in log, metrics and status. A

@@ -25,6 +25,7 @@ type postgres struct {
 	t        *testing.T
 	dir      string
 	settings map[string]string
+	binaries localpg.Binaries // zero is what localpg finds
 	server   *localpg.Server
 	revived  func() // ends its being started again, if it is
 }
@@ -71,7 +72,7 @@ func (p *postgres) start() {
 	ctx, cancel := context.WithTimeout(p.t.Context(), faultPatience)
 	defer cancel()
 	var err error
-	p.server, err = localpg.Start(ctx, localpg.Options{Dir: p.dir, NoFsync: true, Settings: p.settings})
+	p.server, err = localpg.Start(ctx, localpg.Options{Dir: p.dir, NoFsync: true, Settings: p.settings, Binaries: p.binaries})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -25,7 +25,9 @@ func (in *Installation) Run(args ...string) (string, error) {
 
 // Command is a command of the binary on this installation, to be run.
 func (in *Installation) Command(args ...string) *exec.Cmd {
-	return exec.Command(in.bin, append(args, in.database()...)...)
+	cmd := exec.Command(in.bin, append(args, in.database()...)...)
+	cmd.Env = in.env
+	return cmd
 }
 
 // Must runs a command that has to succeed.

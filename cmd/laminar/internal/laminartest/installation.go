@@ -32,6 +32,7 @@ type Installation struct {
 	t    testing.TB
 	bin  string
 	args []string // of serve
+	env  []string // of processes; nil is the test's own
 	done chan error
 }
 
@@ -81,6 +82,7 @@ func (in *Installation) Begin() {
 func (in *Installation) BeginWith(args ...string) {
 	in.t.Helper()
 	in.Cmd = exec.Command(in.bin, args...)
+	in.Cmd.Env = in.env
 	in.Log = &bytes.Buffer{}
 	in.Cmd.Stdout, in.Cmd.Stderr = in.Log, in.Log
 	if err := in.Cmd.Start(); err != nil {
