@@ -25,6 +25,7 @@ type fileParser struct {
 	checker
 	lines    []string    // its text, to find places within values
 	lookback int64       // of flows that state none, ms
+	every    int64       // of rule groups, whatever they state, ms; 0 is what they state
 	docs     int         // YAML documents so far, with the one that is read
 	found    Definitions // without a problem, in their order
 }

@@ -25,6 +25,7 @@ type Source struct {
 	Data []byte
 
 	Lookback int64 // of flows that state none, ms; 0 is flowdef.DefaultLookback
+	Every    int64 // of all rule groups, whatever they state, ms; 0 is what they state
 }
 
 // Read reads several files and checks their flows together (flowdef.Validate). Flows
@@ -61,7 +62,7 @@ func Parse(file string, data []byte) ([]flowdef.Flow, []flowdef.Problem) {
 // read reads the file. Problems come out in the order of lines; the definitions in
 // theirs.
 func (s Source) read() (Definitions, []flowdef.Problem) {
-	p := &fileParser{checker: checker{file: s.File}, lines: strings.Split(string(s.Data), "\n"), lookback: s.Lookback}
+	p := &fileParser{checker: checker{file: s.File}, lines: strings.Split(string(s.Data), "\n"), lookback: s.Lookback, every: s.Every}
 	if p.lookback == 0 {
 		p.lookback = flowdef.DefaultLookback
 	}

@@ -107,6 +107,9 @@ func (g *ruleGroup) settings(f fields, what string) {
 		// come, and its samples stand at the end. So an offset is how long it waits.
 		WatermarkDelay: g.optional(f, what, "query_offset", flowdef.DefaultWatermarkDelay),
 	}
+	if g.every > 0 {
+		g.rule.Every = g.every
+	}
 	for _, older := range []string{"evaluation_delay", "eval_delay"} {
 		if d := g.optional(f, what, older, 0); d > 0 {
 			g.rule.WatermarkDelay = d

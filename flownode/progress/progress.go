@@ -10,6 +10,8 @@
 package progress
 
 import (
+	"strings"
+
 	"laminar/flownode/alert"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/pane"
@@ -83,6 +85,9 @@ type Row struct {
 	Value     float64
 	Histogram *nativehist.Sparse
 }
+
+// RowKey names a row of a window by its label columns. 0xff occurs in no UTF-8 text.
+func RowKey(columns []string) string { return strings.Join(columns, "\xff") }
 
 // SameResult reports whether two rows hold the same, whatever their columns: no row is
 // written again when its result is the same.

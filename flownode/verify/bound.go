@@ -8,7 +8,6 @@ package verify
 import (
 	"iter"
 	"math"
-	"strings"
 
 	"laminar/flownode/function"
 	"laminar/flownode/progress"
@@ -64,10 +63,6 @@ func (r *verifying) sameResult(in *reading, end sequence.Time, key string, store
 	return true
 }
 
-// rowKey names a row of a window by its label columns. 0xff occurs in no UTF-8
-// text.
-func rowKey(cols []string) string { return strings.Join(cols, "\xff") }
-
 // slack is the difference that rounding may leave where the terms of a leaf cancel
 // out: a sum of large values near zero has a large relative error. The terms are the
 // samples of the row's group, or of all groups if a row can depend on several.
@@ -83,7 +78,7 @@ func (r *verifying) slack(in *reading, leaf int, end int64, key string, larger f
 	}
 	for c, slot := range raw.Slot {
 		lset := m.Groups[m.GroupOf[slot]].Labels
-		if r.def.Expr.ByGroup && rowKey(r.layout.Row(l.GroupLabels(lset))) != key {
+		if r.def.Expr.ByGroup && progress.RowKey(r.layout.Row(l.GroupLabels(lset))) != key {
 			continue
 		}
 		_, vs := raw.Within(c, span)

@@ -101,7 +101,7 @@ func (r *verifying) rows(vec promeval.Vector) map[string]progress.Row {
 	out := make(map[string]progress.Row, len(vec))
 	for _, s := range vec {
 		cols := r.layout.Row(s.Metric)
-		key := rowKey(cols)
+		key := progress.RowKey(cols)
 		if _, twice := out[key]; twice {
 			return nil
 		}
@@ -125,7 +125,7 @@ func (r *verifying) compareWindow(in *reading, end sequence.Time, computed map[s
 	seen := make(map[string]struct{}, len(computed))
 	for _, w := range stored {
 		for _, row := range w.Rows {
-			key := rowKey(row.Columns)
+			key := progress.RowKey(row.Columns)
 			want, known := computed[key]
 			d := Difference{End: end, Columns: row.Columns, Stored: row, Computed: want}
 			switch {

@@ -178,8 +178,6 @@ func TestEveryFunctionIsCalled(t *testing.T) {
 		"SetVersion":  "of an interface of golang-migrate",
 		"ScanBytes":   "of an interface of pgx",
 		"Less":        "of sort.Interface",
-		"NewStepper":  "drives nodes in tests and benchmarks, without time and goroutines",
-		"Poll":        "a step of NewStepper's",
 		"ParseRange":  "reads what Range.String writes: tests say positions in it",
 		"ParseSpan":   "reads what Span.String writes: tests say spans in it",
 		"MigrateDown": "shows in tests that every migration can be taken back",

@@ -22,7 +22,7 @@ var rewrite = flag.Bool("rewrite", false, "write the golden file of the shapes a
 func TestShapes(t *testing.T) {
 	const file = "../../testdata/view/shapes"
 	var got strings.Builder
-	for _, shape := range []any{&Definition{}, &Flow{}, &Applied{}, &Reloaded{}, &Explained{}, &Job{}, &Status{}, &Sealed{}, &Verification{}} {
+	for _, shape := range []any{&Definition{}, &Flow{}, &Applied{}, &Reloaded{}, &TestedFile{}, &Explained{}, &Job{}, &Status{}, &Sealed{}, &Verification{}} {
 		value := reflect.ValueOf(shape).Elem()
 		fill(t, value)
 		text, err := json.MarshalIndent(shape, "", "  ")

@@ -1,4 +1,4 @@
-package roundtest
+package sandbox
 
 import (
 	"context"

@@ -1,11 +1,10 @@
-package roundtest
+package sandbox
 
 import (
 	"context"
 	"fmt"
 	"slices"
 	"sort"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -19,7 +18,7 @@ import (
 )
 
 // MemStore is the raw data, the catalogue and the result tables in memory: all
-// ports of the coordinator, with a clock that tests move. It keeps the same
+// ports of the coordinator, with a clock that its driver moves. It keeps the same
 // promises as the store on PostgreSQL and is as dumb as possible.
 type MemStore struct {
 	Mu       sync.Mutex
@@ -465,11 +464,11 @@ func (s *MemStore) commitOne(r *progress.Round) progress.Outcome {
 				return progress.Outcome{Err: fmt.Errorf("row %s stands twice in a round", key)}
 			}
 			seen[key] = true
-			f.Rows[w.End][rowName(row.Columns)] = row
+			f.Rows[w.End][progress.RowKey(row.Columns)] = row
 			s.rowsSent++
 		}
 		for _, cols := range w.Gone {
-			delete(f.Rows[w.End], rowName(cols))
+			delete(f.Rows[w.End], progress.RowKey(cols))
 		}
 	}
 	for _, d := range r.Add {
@@ -528,6 +527,3 @@ func (s *MemStore) Leave(context.Context) {}
 
 // Lost never holds a token.
 func (s *MemStore) Lost() <-chan struct{} { return nil }
-
-// rowName names a row of a window.
-func rowName(cols []string) string { return strings.Join(cols, "\xff") }
