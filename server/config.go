@@ -2,7 +2,11 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"laminar/flownode/flowdef"
@@ -26,6 +30,10 @@ type Config struct {
 	// for the control group's limit, where there is one.
 	MemoryLimit int64
 
+	// Parts is what the process does, of AllParts. What it does not do, other
+	// processes on the same database must.
+	Parts []string
+
 	Regions  int // of a database that is new
 	Web      web.Config
 	Ingest   Ingest
@@ -46,6 +54,45 @@ type Config struct {
 	// Beside, when not nil, runs as one more part. When it returns the process
 	// ends.
 	Beside func(context.Context, Service) error
+}
+
+// The parts that a process may have.
+const (
+	PartIngest = "ingest" // takes samples in
+	PartFlows  = "flows"  // keeps flows up to date
+	PartUpkeep = "upkeep" // migrates, applies the configured flows, seals, drops what is too old: what only the owner of the tables may
+)
+
+// AllParts is every part. One process that has all of them needs no other.
+var AllParts = []string{PartIngest, PartFlows, PartUpkeep}
+
+// Does reports whether the process has the part.
+func (c *Config) Does(part string) bool { return slices.Contains(c.Parts, part) }
+
+// CheckParts says what is wrong with the names of the parts.
+func (c *Config) CheckParts() error {
+	for i, p := range c.Parts {
+		if !slices.Contains(AllParts, p) || slices.Contains(c.Parts[:i], p) {
+			return fmt.Errorf("parts is %q: want some of %s, each once", strings.Join(c.Parts, ","), strings.Join(AllParts, ", "))
+		}
+	}
+	if len(c.Parts) == 0 {
+		return fmt.Errorf("parts is empty: want some of %s", strings.Join(AllParts, ", "))
+	}
+	return nil
+}
+
+// checkOwner says what a process without upkeep cannot be told to do.
+func (c *Config) checkOwner() error {
+	switch {
+	case c.Does(PartUpkeep):
+		return nil
+	case c.Database.URL == "":
+		return errors.New("parts lacks upkeep, and there is no database.url: a private PostgreSQL has no other process that would do it")
+	case c.FlowsAgain != nil:
+		return errors.New("flows names files of definitions, and parts lacks upkeep: only a process that has it applies them")
+	}
+	return nil
 }
 
 // Service is what is known of a serving process once it is up.

@@ -10,6 +10,7 @@ import (
 	"laminar/sequence"
 	"laminar/sqlstore"
 	"laminar/sqlstore/localpg"
+	"laminar/sqlstore/schema"
 )
 
 // Times of starting and stopping.
@@ -43,11 +44,10 @@ func openHost(ctx context.Context, c Config, log *slog.Logger) (*host, error) {
 		h.url = h.private.URL()
 	}
 	if h.store, err = connect(ctx, c.Database.Store(h.url), c.Database.StartTimeout, log); err == nil {
-		if err = h.store.Schema.Migrate(ctx); err == nil {
-			_, err = h.store.Schema.Install(ctx, c.Regions)
-		}
-		if err == nil && c.Database.ReaderRole != "" {
-			grantReader(ctx, h.store, c.Database.ReaderRole, log)
+		if c.Does(PartUpkeep) {
+			err = h.install(ctx, c)
+		} else {
+			err = h.awaitInstalled(ctx, c.Database.StartTimeout)
 		}
 	}
 	if err != nil {
@@ -56,10 +56,46 @@ func openHost(ctx context.Context, c Config, log *slog.Logger) (*host, error) {
 	return h, nil
 }
 
+// install brings the database to this binary's schema.
+func (h *host) install(ctx context.Context, c Config) error {
+	if err := h.store.Schema.Migrate(ctx); err != nil {
+		return err
+	}
+	if _, err := h.store.Schema.Install(ctx, c.Regions); err != nil {
+		return err
+	}
+	if c.Database.ReaderRole != "" {
+		grantReader(ctx, h.store, c.Database.ReaderRole, h.log)
+	}
+	return nil
+}
+
+// awaitInstalled waits until another process has brought the database to this binary's
+// schema: several are often started, or updated, together.
+func (h *host) awaitInstalled(ctx context.Context, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
+	for said := false; ; said = true {
+		err := h.store.Schema.CheckInstalled(ctx)
+		if err == nil || !time.Now().Before(deadline) {
+			return err
+		}
+		if !said {
+			h.log.Warn("waiting for the process that has the part upkeep", "err", err)
+		}
+		timer := time.NewTimer(connectEvery)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("wait for the schema: %w", ctx.Err())
+		case <-timer.C:
+		}
+	}
+}
+
 // grantReader lets the reader role read. That it cannot is no reason to take no
 // samples.
 func grantReader(ctx context.Context, store *sqlstore.Store, role string, log *slog.Logger) {
-	done, err := store.Schema.GrantReader(ctx, role)
+	done, err := store.Schema.Grant(ctx, schema.Reader, role)
 	if err != nil {
 		log.Error("the reader role has not got its rights", "role", role, "err", err, "try", "laminar grant --reader "+role)
 		return

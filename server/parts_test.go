@@ -63,7 +63,7 @@ func TestContextEndsAll(t *testing.T) {
 // TestRunRefusesBeforeItStarts: nothing is opened for an address that must not,
 // or cannot, be listened on.
 func TestRunRefusesBeforeItStarts(t *testing.T) {
-	var c Config
+	c := Config{Parts: AllParts}
 	c.DataDir = t.TempDir()
 	c.Web.Listen = "0.0.0.0:0"
 	if err := Run(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), "no authentication") {
@@ -73,6 +73,16 @@ func TestRunRefusesBeforeItStarts(t *testing.T) {
 	c.Web.Listen = "127.0.0.1:99999"
 	if err := Run(t.Context(), c, nil); !errors.As(err, &taken) || taken.Hint() == "" {
 		t.Errorf("an address that is none: got %v", err)
+	}
+	c.Web.Listen = "127.0.0.1:0"
+	for want, parts := range map[string][]string{
+		"parts is empty": nil, `parts is "flows,flow"`: {PartFlows, "flow"}, `parts is "ingest,ingest"`: {PartIngest, PartIngest},
+		"no database.url": {PartIngest, PartFlows},
+	} {
+		c.Parts = parts
+		if err := Run(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("parts %v: got %v, want %q", parts, err, want)
+		}
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"laminar/ingest/refusal"
 	"laminar/ingest/remotewrite"
 	"laminar/ingest/replica"
+	"laminar/sequence"
 	"laminar/server/reload"
 	"laminar/server/upkeep"
 	"laminar/server/web"
@@ -47,6 +48,12 @@ func (e *ListenError) Hint() string { return "another --listen address" }
 // a ListenError when the address is taken.
 func Run(ctx context.Context, c Config, log *slog.Logger) (err error) {
 	if err := c.Web.Check(); err != nil {
+		return err
+	}
+	if err := c.CheckParts(); err != nil {
+		return err
+	}
+	if err := c.checkOwner(); err != nil {
 		return err
 	}
 	mem := divide(&c, groupLimit("/"))
@@ -91,25 +98,60 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 			return 0
 		}))
 	}
-	node, err := newNode(c, store, store.Members.New(listener.Addr().String()), log, reg)
+	notifier := store.NewNotifier()
+	parts := []part{
+		{"private PostgreSQL", h.supervise},
+		{"mirror writes", notifier.Run},
+		{"stuck sessions", func(ctx context.Context) error { return store.EndStuck(ctx, sqlstore.StuckAfter) }},
+	}
+	read, err := newAPI(ctx, c, mem, h, log, reg)
 	if err != nil {
 		return nil, err
 	}
-	notifier, hints := store.NewNotifier(), store.NewListener()
-	ready := &readiness{probe: store.Writable, now: time.Now}
-	ingester, err := newIngester(c, watchedStore{IngestStore{store.Writer}, ready}, mem, store, log, reg, func(commit ingest.Commit) {
-		node.Hint(commit.Region, commit.Seq)
-		notifier.Send(commit.Region, commit.Seq)
-	})
-	if err != nil {
-		return nil, err
+	routes := web.Routes{Read: read, Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof, Log: log}
+	hint := func(sequence.Region, sequence.Seq) {} // other processes are told by the notifier
+	if c.Does(PartFlows) {
+		node, err := newNode(c, store, store.Members.New(listener.Addr().String()), log, reg)
+		if err != nil {
+			return nil, err
+		}
+		hint = node.Hint
+		hints := store.NewListener()
+		parts = append(parts, part{"flownode", node.Run}, part{"mirror writes of others", func(ctx context.Context) error {
+			return hints.Run(ctx, node.Hint, node.Look)
+		}})
 	}
-	receiver, err := remotewrite.New(ingester, remotewrite.Config{
-		BodyBytes: c.Ingest.MaxBody, DecodedBytes: c.Ingest.MaxDecoded, Logger: log, Registerer: reg,
-	})
-	if err != nil {
-		return nil, err
+	if c.Does(PartIngest) {
+		ready := &readiness{probe: store.Writable, now: time.Now}
+		ingester, err := newIngester(c, watchedStore{IngestStore{store.Writer}, ready}, mem, store, log, reg, func(commit ingest.Commit) {
+			hint(commit.Region, commit.Seq)
+			notifier.Send(commit.Region, commit.Seq)
+		})
+		if err != nil {
+			return nil, err
+		}
+		receiver, err := remotewrite.New(ingester, remotewrite.Config{
+			BodyBytes: c.Ingest.MaxBody, DecodedBytes: c.Ingest.MaxDecoded, Logger: log, Registerer: reg,
+		})
+		if err != nil {
+			return nil, err
+		}
+		routes.Write, routes.Import, routes.Ready = receiver.Write(), receiver.Import(), ready.check
+		parts = append(parts, part{"ingest", ingester.Run})
 	}
+	if c.Does(PartUpkeep) {
+		own, err := upkeepParts(ctx, c, store, &routes, log, reg)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, own...)
+	}
+	return append(parts, part{"http", web.New(listener, c.Web, routes.Handler(), log).Run}), nil
+}
+
+// upkeepParts is what only the owner of the tables may do: sealing, retention, drops,
+// and the definition files.
+func upkeepParts(ctx context.Context, c Config, store *sqlstore.Store, routes *web.Routes, log *slog.Logger, reg prometheus.Registerer) ([]part, error) {
 	keeper, err := upkeep.New(c.Upkeep, store, verify.New(NodeStore{store}, time.Now), log, reg)
 	if err != nil {
 		return nil, err
@@ -123,25 +165,10 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 	if err := loader.Start(ctx, c.Flows); err != nil {
 		return nil, err
 	}
-	read, err := newAPI(ctx, c, mem, h, log, reg)
-	if err != nil {
-		return nil, err
-	}
-	routes := web.Routes{
-		Read: read, Write: receiver.Write(), Import: receiver.Import(), Reload: loader.Handler(), Metrics: reg, Ready: ready.check, Profiles: c.Web.Pprof, Log: log,
-	}
+	routes.Reload = loader.Handler()
 	return []part{
-		{"private PostgreSQL", h.supervise},
-		{"ingest", ingester.Run},
-		{"flownode", node.Run},
-		{"mirror writes", notifier.Run},
-		{"mirror writes of others", func(ctx context.Context) error {
-			return hints.Run(ctx, node.Hint, node.Look)
-		}},
 		{"maintenance", keeper.Run},
-		{"stuck sessions", func(ctx context.Context) error { return store.EndStuck(ctx, sqlstore.StuckAfter) }},
 		{"reload", func(ctx context.Context) error { return loader.Run(ctx, c.Hangups) }},
-		{"http", web.New(listener, c.Web, routes.Handler(), log).Run},
 	}, nil
 }
 

@@ -9,8 +9,8 @@ import _ "embed" // the variables below hold the files' texts
 var (
 	//go:embed schema_rights.sql
 	SchemaRights string
-	//go:embed reader_rights.sql
-	ReaderRights string
+	//go:embed role_rights.sql
+	RoleRights string
 	//go:embed role_exists.sql
 	RoleExists string
 	//go:embed schema_version.sql

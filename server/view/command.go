@@ -46,6 +46,7 @@ type Simulated struct {
 // Granted is what `grant` has done.
 type Granted struct {
 	Role       string   `json:"role"`
+	Kind       string   `json:"kind"`       // reader, ingest or flows
 	Reads      bool     `json:"reads"`      // what holds now
 	Statements []string `json:"statements"` // that it took
 }

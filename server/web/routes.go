@@ -24,8 +24,9 @@ const readyTimeout = 2 * time.Second
 // one in so many. Counting all would cost as much as the locks.
 const mutexFraction = 100
 
-// Routes is what answers the requests. All fields but Read and Profiles must be set. Each
-// is called by many goroutines at once.
+// Routes is what answers the requests. Metrics, Ready and Log must be set. Each is
+// called by many goroutines at once. What a process does not do is nil, and answered
+// 404.
 type Routes struct {
 	Write    http.Handler // remote write
 	Import   http.Handler
@@ -43,11 +44,12 @@ func (r Routes) Handler() http.Handler {
 	mux, door := http.NewServeMux(), outward.New(r.Log)
 	// Without a method in the pattern: the handlers answer 405 themselves, and
 	// VictoriaMetrics' handshake is a GET.
-	mux.Handle("/api/v1/write", r.Write)
-	mux.Handle("/api/v1/import", r.Import)
-	mux.Handle("POST /-/reload", r.Reload)
-	if r.Read != nil {
-		mux.Handle("/api/v1/", r.Read)
+	for pattern, handler := range map[string]http.Handler{
+		"/api/v1/write": r.Write, "/api/v1/import": r.Import, "POST /-/reload": r.Reload, "/api/v1/": r.Read,
+	} {
+		if handler != nil {
+			mux.Handle(pattern, handler)
+		}
 	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(r.Metrics, promhttp.HandlerOpts{}))
 	if r.Profiles {

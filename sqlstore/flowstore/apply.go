@@ -177,7 +177,10 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 		var err error
 		switch results[i].Action {
 		case Created, Replaced:
-			err = c.insert(ctx, f)
+			if err = c.insert(ctx, f); err == nil {
+				// Here and not by the flownode, whose database role may not make tables.
+				err = resulttable.New(c.schema, f).Ensure(ctx, c.Session(), f.Name)
+			}
 		case Regrouped, Retuned:
 			err = c.regroup(ctx, byTitle[f.Title()].id, f)
 		}
@@ -241,8 +244,7 @@ func (c *catalogueChange) regroup(ctx context.Context, id int32, f flowdef.Flow)
 	return err
 }
 
-// insert adds a new flow. Nothing of it is computed here; its table is made by the
-// flownode that takes it first. Vector, flush ids, first window and first watermark come
+// insert adds a new flow. Nothing of it is computed here. Vector, flush ids, first window and first watermark come
 // from one snapshot: the first delta begins where the samples end by which the others
 // were found.
 func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {

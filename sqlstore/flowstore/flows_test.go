@@ -148,7 +148,13 @@ func TestAddedColumns(t *testing.T) {
 func TestTakeRefusesAStrangersTable(t *testing.T) {
 	db := sqltest.NewRawDB(t, 2)
 	db.Apply(sqltest.FlowFor(t, "theirs", "sum(m)"), sqltest.FlowFor(t, "bent", "sum by (i) (m)"))
+	db.Exec("drop table flow.theirs")
 	db.Exec("create table flow.theirs (id int)")
+	db.Exec("create table flow.before (id int)")
+	late := []flowdef.Flow{sqltest.FlowFor(t, "before", "sum(m)")}
+	if _, err := db.Store.Catalogue.Apply(t.Context(), late, flowstore.ApplyOptions{}); err == nil || !strings.Contains(err.Error(), "was not made by Laminar") {
+		t.Errorf("a flow whose table is a stranger's: got %v", err)
+	}
 	take := func(title string) error {
 		heads, err := db.Store.Catalogue.Heads(t.Context())
 		if err != nil {

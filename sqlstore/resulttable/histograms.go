@@ -32,7 +32,11 @@ func (t *Target) MakeRoom(ctx context.Context, tx pg.Querier, windows []progress
 		}
 		t.adding.Store(true)
 	}
-	_, err := tx.Exec(ctx, t.in.expand(queries.ResultHistograms))
+	stmt := t.in.expand(queries.ResultHistograms)
+	_, err := tx.Exec(ctx, stmt)
+	if pg.NoRights(err) { // a process whose role only keeps flows
+		return pg.WithHint(err, "as the owner of the table: %s", stmt)
+	}
 	return err
 }
 

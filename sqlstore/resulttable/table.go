@@ -190,7 +190,8 @@ func (t *Table) checkShape(found, mustGive []string) error {
 // returns nil. tx must be able to read: an error in it would hide the cause.
 func (t *Table) Explain(ctx context.Context, tx pg.Querier, cause error) error {
 	err := fmt.Errorf("write results to %s: %w", t.Ident(), pg.Interpret(cause))
-	if pg.NoRights(cause) {
+	var hinted interface{ Hint() string }
+	if pg.NoRights(cause) && !errors.As(cause, &hinted) {
 		return pg.WithHint(err, "as the owner of the table: grant all on %s to Laminar's role, and if row level security was meant for others: alter table %s no force row level security",
 			t.Ident(), t.Ident())
 	}

@@ -37,6 +37,9 @@ func (c *Config) Validate() error {
 	case c.Log.Format != "text" && c.Log.Format != "json":
 		return faultf("log.format is %q: want text or json", c.Log.Format)
 	}
+	if err := c.CheckParts(); err != nil {
+		return faultf("%v", err)
+	}
 	if _, err := logLevel(c.Log.Level); err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package schema_test
 
 import (
 	"context"
+	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 	"laminar/sqlstore"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/pg"
+	"laminar/sqlstore/schema"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -25,7 +28,7 @@ func TestReaderRole(t *testing.T) {
 	role := "Reader of " + sqltest.ScanOne[string](db, "select current_database()::text")
 	name := pgx.Identifier{role}.Sanitize()
 	owner := sqltest.ScanOne[string](db, "select current_user::text")
-	if _, err := db.Store.Schema.GrantReader(ctx, role); err == nil || !strings.Contains(hint(err), "create role") {
+	if _, err := db.Store.Schema.Grant(ctx, schema.Reader, role); err == nil || !strings.Contains(hint(err), "create role") {
 		t.Fatalf("a role that is not there: got %v", err)
 	}
 	db.Exec("create role " + name + " login password 'pw'")
@@ -39,11 +42,11 @@ func TestReaderRole(t *testing.T) {
 	db.Apply(sqltest.FlowFor(t, "before", "sum by (i) (m)"))
 	db.Take("before")
 	db.Exec("create table flow.of_people (secret text)")
-	done, err := db.Store.Schema.GrantReader(ctx, role)
+	done, err := db.Store.Schema.Grant(ctx, schema.Reader, role)
 	if err != nil || len(done) < 10 {
 		t.Fatalf("granted %v: %v", done, err)
 	}
-	if again, err := db.Store.Schema.GrantReader(ctx, role); err != nil || len(again) != 0 {
+	if again, err := db.Store.Schema.Grant(ctx, schema.Reader, role); err != nil || len(again) != 0 {
 		t.Errorf("granting again takes %v: %v", again, err)
 	}
 	// What comes later: a generation, a flow, and one that is replaced.
@@ -120,7 +123,7 @@ func TestReaderRole(t *testing.T) {
 		t.Error(err)
 	}
 	asReader.Close()
-	if _, err := db.Store.Schema.RevokeReader(ctx, role); err != nil {
+	if _, err := db.Store.Schema.Revoke(ctx, schema.Reader, role); err != nil {
 		t.Fatal(err)
 	}
 	for _, sql := range reads {
@@ -130,5 +133,49 @@ func TestReaderRole(t *testing.T) {
 	}
 	if left := sqltest.ScanOne[int64](db, "select count(*) from pg_shdepend where refobjid = '"+name+"'::regrole and deptype = 'a'"); left != 0 {
 		t.Errorf("%d rights are left", left)
+	}
+}
+
+// TestEveryTableHasItsWriter: of each of Laminar's tables somebody has decided whether
+// ingest or flows write to it, or the owner alone. A new table fails here until it is in
+// role_rights.sql or in this list.
+func TestEveryTableHasItsWriter(t *testing.T) {
+	ownersOnly := []string{
+		"generation", "hot_template", "installation", "installed_code", "metric_floor", "retention", "schema_migrations", "sealed", "unused_table",
+	}
+	db := sqltest.NewRawDB(t, 1)
+	role := "writer of " + sqltest.ScanOne[string](db, "select current_database()::text")
+	name := pgx.Identifier{role}.Sanitize()
+	db.Exec("create role " + name)
+	direct := db.Store.Pool().Config().ConnString()
+	t.Cleanup(func() {
+		sqltest.Run(t, direct, "drop owned by "+name)
+		sqltest.Run(t, direct, "drop role "+name)
+	})
+	const writable = `select coalesce(array_agg(c.relname::text order by c.relname), '{}') from pg_class c
+		where c.relnamespace = 'laminar'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition and c.relname !~ '^hot_[0-9]+$'
+		and (has_table_privilege('%[1]s', c.oid, 'insert') or has_table_privilege('%[1]s', c.oid, 'update') or has_table_privilege('%[1]s', c.oid, 'delete')) = %[2]t`
+	written := map[string]bool{}
+	for _, kind := range []schema.Kind{schema.Ingest, schema.Flows} {
+		if _, err := db.Store.Schema.Grant(t.Context(), kind, role); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := db.Store.Schema.Grant(t.Context(), kind, role); err != nil || len(again) > 0 {
+			t.Errorf("granting %s again takes %v: %v", kind, again, err)
+		}
+		for _, table := range sqltest.ScanOne[[]string](db, fmt.Sprintf(writable, strings.ReplaceAll(role, "'", "''"), true)) {
+			written[table] = true
+		}
+		if _, err := db.Store.Schema.Revoke(t.Context(), kind, role); err != nil {
+			t.Fatal(err)
+		}
+		if left := sqltest.ScanOne[int64](db, "select count(*) from pg_shdepend where refobjid = '"+name+"'::regrole and deptype = 'a'"); left != 0 {
+			t.Errorf("%d rights are left of %s", left, kind)
+		}
+	}
+	for _, table := range sqltest.ScanOne[[]string](db, fmt.Sprintf(writable, role, false)) {
+		if written[table] == slices.Contains(ownersOnly, table) {
+			t.Errorf("table %s: is it written by ingest or flows (queries/schema/role_rights.sql), or by the owner alone (here)?", table)
+		}
 	}
 }
