@@ -21,6 +21,7 @@ with installed as (
            ('ingest', 'metadata', '{insert,update}'), ('ingest', 'histogram_metric', '{insert}'), ('ingest', 'ha_election', '{insert,update}'),
            ('ingest', 'upkeep', '{insert,update}'),
            ('flows', 'flow', '{update}'), ('flows', 'flow_dirty', '{insert,update,delete}'), ('flows', 'flow_stall', '{insert,update,delete}'),
+           ('flows', 'alert', '{insert,update,delete}'), ('flows', 'alert_history', '{insert,update,delete}'), ('flows', 'alert_notice', '{insert,update,delete}'),
            ('flows', 'job', '{update}'), ('flows', 'flownode', '{insert,update,delete}'), ('flows', 'lease', '{insert,update}')
 ), defaults (kind, nspname, privileges) as ( -- of tables to come: hot ones, and those of results
     values ('reader', $1::text, '{select}'::text[]), ('reader', $2::text, '{select}'),
