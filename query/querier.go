@@ -45,7 +45,7 @@ func (q *querier) Select(ctx context.Context, sorted bool, hints *storage.Select
 	}
 	found, err := q.find(ctx, span, ms)
 	if err == nil && (hints == nil || hints.Func != "series") {
-		err = q.read(ctx, span, found)
+		err = q.read(ctx, found)
 	}
 	if err != nil {
 		return storage.ErrSeriesSet(readError(err))
@@ -78,6 +78,7 @@ func readError(err error) error {
 // found is the series that match, with what their samples are read by: series i has
 // ids[i], and is of one of the metrics.
 type found struct {
+	span    sequence.Span
 	metrics []sequence.MetricID
 	ids     []sequence.SeriesID
 	list    []*oneSeries
@@ -89,11 +90,12 @@ func (q *querier) find(ctx context.Context, span sequence.Span, ms []*labels.Mat
 	if err != nil {
 		return nil, err
 	}
+	span = q.r.kept(span)
 	metrics, err := q.metrics(ctx, snap, span, ms)
 	if err != nil {
 		return nil, err
 	}
-	f := &found{}
+	f := &found{span: span}
 	rest := others(ms)
 	for _, metric := range metrics {
 		set, err := q.r.labels.Series(ctx, snap, metric.Name)
@@ -147,8 +149,8 @@ func others(ms []*labels.Matcher) []*labels.Matcher {
 const maxLanes = 4
 
 // read reads the samples of what was found, and leaves out series that have none.
-func (q *querier) read(ctx context.Context, span sequence.Span, f *found) error {
-	if len(f.ids) == 0 || span.Empty() {
+func (q *querier) read(ctx context.Context, f *found) error {
+	if len(f.ids) == 0 || f.span.Empty() {
 		f.list = nil
 		return nil
 	}
@@ -156,7 +158,7 @@ func (q *querier) read(ctx context.Context, span sequence.Span, f *found) error 
 	if err != nil {
 		return err
 	}
-	columns, err := samples.Read(ctx, snap, f.metrics, f.ids, span, min(maxLanes, runtime.GOMAXPROCS(0)), q.r)
+	columns, err := samples.Read(ctx, snap, f.metrics, f.ids, f.span, min(maxLanes, runtime.GOMAXPROCS(0)), q.r)
 	if err != nil {
 		return err
 	}
@@ -218,7 +220,7 @@ func (q *querier) distinct(ctx context.Context, hints *storage.LabelHints, ms []
 		if err != nil {
 			return nil, readError(err)
 		}
-		metrics, err := q.metrics(ctx, snap, q.span, ms)
+		metrics, err := q.metrics(ctx, snap, q.r.kept(q.span), ms)
 		if err != nil {
 			return nil, readError(err)
 		}

@@ -49,6 +49,13 @@ func (r *reading) snapshot(ctx context.Context) (Snapshot, error) {
 	return snap, nil
 }
 
+// kept is the part of a span of which samples have not been given up. The snapshot has
+// been taken.
+func (r *reading) kept(span sequence.Span) sequence.Span {
+	span.After = max(span.After, r.pos.Earliest-1)
+	return span
+}
+
 // selected notes that a selector was read: after the last one the snapshot has served.
 func (r *reading) selected() {
 	if r.pending--; r.pending == 0 {

@@ -63,6 +63,7 @@ type entry struct {
 	vec      sequence.Vector // the set has every series that was created up to here
 	flushes  map[sequence.Region]sequence.FlushID
 	now      sequence.Time        // of the snapshot that it was extended from last
+	removed  int64                // how many series had ever been removed then
 	distinct map[string]*distinct // values by label; names of labels under namesKey
 
 	// Guarded by the index's mu.
@@ -199,6 +200,10 @@ func (x *Index) extend(ctx context.Context, from Source, e *entry) error {
 	if !pos.Vector.Covers(e.vec) && pos.Now <= e.now {
 		return nil
 	}
+	// Which ones have been removed is not worth asking: it happens once a day.
+	if pos.Removed != e.removed {
+		x.forget(e)
+	}
 	switch err := from.CheckHistory(ctx, e.vec, e.flushes); {
 	case errors.Is(err, sequence.ErrHistoryChanged):
 		x.forget(e)
@@ -209,7 +214,7 @@ func (x *Index) extend(ctx context.Context, from Source, e *entry) error {
 	if err != nil {
 		return err
 	}
-	e.vec, e.flushes, e.now = maps.Clone(pos.Vector), maps.Clone(pos.Flushes), pos.Now
+	e.vec, e.flushes, e.now, e.removed = maps.Clone(pos.Vector), maps.Clone(pos.Flushes), pos.Now, pos.Removed
 	if len(stored) == 0 {
 		return nil
 	}

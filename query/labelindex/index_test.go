@@ -23,6 +23,8 @@ type history struct {
 	series []series.Series
 	now    sequence.Time
 	reads  int // series that were read by snapshots
+
+	removed int64
 }
 
 func newHistory() *history {
@@ -55,7 +57,7 @@ func (h *history) snapshot() *snapshot {
 	defer h.mu.Unlock()
 	h.now++
 	s := &snapshot{h: h, list: slices.Clone(h.series), ids: map[sequence.Region]map[sequence.Seq]sequence.FlushID{}}
-	s.pos = sequence.Position{Vector: maps.Clone(h.vec), Flushes: map[sequence.Region]sequence.FlushID{}, Now: h.now}
+	s.pos = sequence.Position{Vector: maps.Clone(h.vec), Removed: h.removed, Flushes: map[sequence.Region]sequence.FlushID{}, Now: h.now}
 	for r, seq := range h.vec {
 		s.pos.Flushes[r] = h.ids[r][seq]
 		s.ids[r] = maps.Clone(h.ids[r])
@@ -176,6 +178,26 @@ func TestIndexForgetsHistory(t *testing.T) {
 				t.Errorf("%v, %v: want %d series", got, err, 1+more)
 			}
 		})
+	}
+}
+
+// TestIndexForgetsRemoved: a series that has been removed and created again, with another
+// id, is there once.
+func TestIndexForgetsRemoved(t *testing.T) {
+	h, x := newHistory(), New(1<<30)
+	h.flush(1, set("a", "job", 0), set("a", "gone", 1), set("a", "again", 2))
+	check(t, x, h.snapshot(), "a")
+	h.series = slices.Delete(h.series, 1, 3)
+	h.removed += 2
+	h.flush(1) // a removal is a flush
+	h.flush(2, []series.Label{})
+	h.series[1] = series.Series{ID: 77, Region: 2, Seq: h.vec[2], Labels: set("a", "again", 2)}
+	check(t, x, h.snapshot(), "a")
+	if got, err := x.Series(t.Context(), h.snapshot(), "a"); err != nil || len(got) != 2 {
+		t.Errorf("%v, %v", got, err)
+	}
+	if values, err := x.Values(t.Context(), h.snapshot(), "a", "job"); err != nil || len(values) != 2 {
+		t.Errorf("%v, %v", values, err)
 	}
 }
 

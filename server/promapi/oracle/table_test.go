@@ -401,3 +401,37 @@ func (x *expressions) vector(depth int) string {
 	}
 	return x.vector(depth - 1)
 }
+
+// TestGivenUp: samples that retention has given up are not read, although they are there
+// until their partition is dropped.
+func TestGivenUp(t *testing.T) {
+	w := newWorld(t, fleet(1)[:3])
+	count := func() string {
+		a := answer(t, w.ours, request{http.MethodGet, "/api/v1/query", form("query", "sum(count_over_time(requests_total[2h]))", "time", fmt.Sprint((base+hour)/1000)), nil})
+		_, text, _ := strings.Cut(a.body, fmt.Sprintf(`"value":[%d,"`, (base+hour)/1000))
+		text, _, _ = strings.Cut(text, `"`)
+		return text
+	}
+	all, kept := 0, 0
+	border := base + hour/2
+	for _, s := range w.series {
+		for _, x := range s.samples {
+			if math.IsNaN(x.v) { // a stale marker is no sample of a range
+				continue
+			}
+			all++
+			if x.t >= border {
+				kept++
+			}
+		}
+	}
+	if got := count(); got != fmt.Sprint(all) {
+		t.Fatalf("before: %s samples, want %d", got, all)
+	}
+	if _, err := w.store.Pool().Exec(t.Context(), "update retention set earliest_t = $1", border); err != nil {
+		t.Fatal(err)
+	}
+	if got := count(); got != fmt.Sprint(kept) {
+		t.Errorf("afterwards: %s samples, want %d", got, kept)
+	}
+}
