@@ -37,12 +37,19 @@ func Compile(promql string, every int64) (Compiled, int64, error) {
 // compileText is Compile with another lookback, ms. It also returns the
 // expression's normal spelling, which is the one that is stored.
 func compileText(promql string, every, lookback int64) (c Compiled, normal string, step int64, err error) {
+	return compileFor(promql, every, lookback, false)
+}
+
+// compileFor is compileText; native asks for leaves that series with native histograms
+// can be kept by (nativeleaf.go). An expression that works only on such series gets them
+// unasked.
+func compileFor(promql string, every, lookback int64, native bool) (c Compiled, normal string, step int64, err error) {
 	expr, err := parseExpr(promql)
 	if err != nil {
 		return Compiled{}, "", 0, err
 	}
 	normal = expr.String()
-	comp := compiler{byText: map[string]int{}, lookback: lookback}
+	comp := compiler{byText: map[string]int{}, lookback: lookback, native: native}
 	comp.checkResult(expr)
 	comp.selections = selections(expr, lookback) // before rewrite takes selectors out
 	residual := comp.rewrite(expr)
@@ -54,6 +61,9 @@ func compileText(promql string, every, lookback int64) (c Compiled, normal strin
 	asWritten, err := parseExpr(normal) // rewrite has taken the other apart
 	if err != nil {
 		return Compiled{}, "", 0, err
+	}
+	if comp.ofNative && !native {
+		return compileFor(promql, every, lookback, true)
 	}
 	c = Compiled{Leaves: comp.leaves}
 	if len(comp.batch) > 0 {
@@ -71,6 +81,10 @@ func compileText(promql string, every, lookback int64) (c Compiled, normal strin
 	// An expression that is its only leaf needs no evaluation above it.
 	if _, ok := leafAt(residual); !ok && !c.Batch {
 		c.Residual = residual
+	}
+	// Windows without panes are computed from floats.
+	if native && !c.Batch && c.Mode() == ModeBatch {
+		c = c.Whole("windows over native histograms are computed whole where they have too many panes")
 	}
 	return c, normal, step, nil
 }
@@ -161,6 +175,7 @@ func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 			c.refuse(n, "%s: %s", n.Func.Name, reason)
 			return n
 		}
+		c.ofNative = c.ofNative || function.OfNative(n.Func.Name)
 		if reason := wholeCall(n); reason != "" {
 			c.whole(n.Func.Name + " " + reason)
 		}
@@ -199,7 +214,7 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 	inner := e
 	if agg, ok := e.(*parser.AggregateExpr); ok {
 		kind := function.AggregationNamed(agg.Op.String())
-		if kind == nil {
+		if kind == nil || c.native {
 			return nil, false
 		}
 		// by (b, a, a) is by (a, b): one leaf, and one spelling.
@@ -235,6 +250,9 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 		return nil, false
 	}
 	c.checkSelector(sel)
+	if leaf.Native = c.native; c.native && !leaf.Func.Histograms {
+		c.whole(leaf.Func.Name + " is not kept for native histograms")
+	}
 	if leaf.Offset = millis(sel.OriginalOffset); leaf.Func.FromEnd && leaf.Offset < 0 {
 		// With samples on both sides of the moment that the engine counts time
 		// from, infinite values come out differently.

@@ -39,6 +39,8 @@ func (e ExprErrors) Error() string {
 // a refusal further on.
 type compiler struct {
 	lookback int64 // of instant selectors, ms
+	native   bool  // leaves are for series that may hold native histograms
+	ofNative bool  // some function works on native histograms only
 	leaves   []Leaf
 	byText   map[string]int // leaves of equal text are one: their number
 	errs     ExprErrors

@@ -56,7 +56,7 @@ func (l *Leaf) CannotPush() NoPush {
 		return NoPushWhole
 	case l.Batch:
 		return NoPushPanes
-	case !l.Func.Partial().SQL:
+	case !l.Func.Partial().SQL, l.Native:
 		return NoPushState
 	default:
 		return ""

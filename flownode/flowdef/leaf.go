@@ -43,6 +43,7 @@ const MaxPanes = 1000
 //	E3  Batch == (Panes > MaxPanes, or the expression is a batch expression)
 //	E4  in a batch expression Func and Agg are nil; elsewhere Func is not nil,
 //	    and Cover, Markers and Pinned are zero
+//	E5  where Native, Agg is nil and Func.Histograms is true
 type Leaf struct {
 	Index int    // its number in Compiled.Leaves
 	Text  string // PromQL of the leaf, for people
@@ -54,6 +55,7 @@ type Leaf struct {
 	Agg      *function.Aggregation // nil: every series is a group of its own
 	Without  bool                  // Grouping is the labels that do not count
 	Grouping []string              // sorted
+	Native   bool                  // series may hold native histograms (nativeleaf.go)
 
 	// Which series are read.
 	Matchers []*labels.Matcher
@@ -188,4 +190,9 @@ func (l *Leaf) Length(step int64) int64 {
 }
 
 // State names the kind of partial that the leaf is kept as; "no" for samples.
-func (l *Leaf) State() string { return l.Func.Partial().Name }
+func (l *Leaf) State() string {
+	if l.Native {
+		return "histogram"
+	}
+	return l.Func.Partial().Name
+}

@@ -109,7 +109,7 @@ func (c *Compiled) Whole(why string) Compiled {
 			l.Cover = l.Range
 		}
 		l.Agg, l.Without, l.Grouping = nil, false, nil
-		l.Func, l.Batch = nil, true
+		l.Func, l.Batch, l.Native = nil, true, false
 	}
 	return out
 }

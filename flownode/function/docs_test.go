@@ -45,16 +45,16 @@ func TestDocs(t *testing.T) {
 // tableOfFunctions is the table as Markdown.
 func tableOfFunctions() string {
 	var b strings.Builder
-	b.WriteString("\n| function | state | a late sample | one state per group under | pushdown | metric name |\n|---|---|---|---|---|---|\n")
+	b.WriteString("\n| function | state | a late sample | one state per group under | pushdown | metric name | native histograms |\n|---|---|---|---|---|---|---|\n")
 	for _, f := range function.All() {
 		traits := f.Partial()
 		name := "`" + f.Name + "`"
 		if f == function.Instant {
 			name = "none (an instant selector)"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", name, traits.Name,
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", name, traits.Name,
 			oneOf(traits.FoldsLate, "is folded in", "has its pane read again"), under(f),
-			oneOf(traits.SQL, "yes", "no"), oneOf(f.KeepsName, "kept", "dropped"))
+			oneOf(traits.SQL, "yes", "no"), oneOf(f.KeepsName, "kept", "dropped"), oneOf(f.Histograms, "kept", ""))
 	}
 	b.WriteByte('\n')
 	return b.String()

@@ -33,6 +33,10 @@ type Function struct {
 	// partial for each group is enough, and not one for each series.
 	MergesUnder []*Aggregation
 
+	// Histograms says that the function is kept for series that hold native histograms,
+	// too (package native).
+	Histograms bool
+
 	// Terms is what rounding errors of the function's value are in proportion
 	// to.
 	Terms Terms

@@ -10,7 +10,7 @@ import (
 // Instant is an instant selector: the newest sample in the lookback, unless it
 // is a stale marker.
 var Instant = &Function{
-	Name: "instant", Markers: true, KeepsName: true, Terms: TermsSamples,
+	Name: "instant", Markers: true, KeepsName: true, Histograms: true, Terms: TermsSamples,
 	As: last(func(p *partial.Last) (float64, bool) {
 		return p.V, !p.Empty() && !segment.IsStale(p.V)
 	}),
@@ -23,11 +23,11 @@ var table = []*Function{
 	// Of counters and of gauges that are looked at as such: what comes between
 	// two samples counts, the one before and after a cut included.
 	{
-		Name: "rate", Terms: TermsDifferences,
+		Name: "rate", Histograms: true, Terms: TermsDifferences,
 		As: counter(func(p *partial.Counter, w Window) (float64, bool) { return p.Rate(w.After, w.UpTo) }),
 	},
 	{
-		Name: "increase", Terms: TermsDifferences,
+		Name: "increase", Histograms: true, Terms: TermsDifferences,
 		As: counter(func(p *partial.Counter, w Window) (float64, bool) { return p.Increase(w.After, w.UpTo) }),
 	},
 	{
@@ -46,10 +46,10 @@ var table = []*Function{
 
 	// Of sets of samples: their order says nothing.
 	{
-		Name: "sum_over_time", Terms: TermsSamples, MergesUnder: []*Aggregation{Sum},
+		Name: "sum_over_time", Histograms: true, Terms: TermsSamples, MergesUnder: []*Aggregation{Sum},
 		As: simple((*partial.Simple).Total),
 	},
-	{Name: "avg_over_time", As: simple((*partial.Simple).Avg), Terms: TermsSamples},
+	{Name: "avg_over_time", Histograms: true, As: simple((*partial.Simple).Avg), Terms: TermsSamples},
 	{
 		Name: "min_over_time", Terms: TermsSamples, MergesUnder: []*Aggregation{Min},
 		As: simple(func(p *partial.Simple) float64 { return p.Min }),
@@ -59,10 +59,10 @@ var table = []*Function{
 		As: simple(func(p *partial.Simple) float64 { return p.Max }),
 	},
 	{
-		Name: "count_over_time", Terms: TermsSamples, MergesUnder: []*Aggregation{Sum},
+		Name: "count_over_time", Histograms: true, Terms: TermsSamples, MergesUnder: []*Aggregation{Sum},
 		As: simple(func(p *partial.Simple) float64 { return float64(p.Count) }),
 	},
-	{Name: "present_over_time", As: simple(func(*partial.Simple) float64 { return 1 }), Terms: TermsSamples},
+	{Name: "present_over_time", Histograms: true, As: simple(func(*partial.Simple) float64 { return 1 }), Terms: TermsSamples},
 	{Name: "stddev_over_time", As: moments((*partial.Moments).Stddev), Terms: TermsRoot},
 	{Name: "stdvar_over_time", As: moments((*partial.Moments).Stdvar), Terms: TermsSquares},
 
@@ -72,7 +72,7 @@ var table = []*Function{
 		As: first(func(p *partial.First) (float64, bool) { return p.V, !p.Empty() }),
 	},
 	{
-		Name: "last_over_time", KeepsName: true, Terms: TermsSamples,
+		Name: "last_over_time", KeepsName: true, Histograms: true, Terms: TermsSamples,
 		As: last(func(p *partial.Last) (float64, bool) { return p.V, !p.Empty() }),
 	},
 }

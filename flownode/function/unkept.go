@@ -11,12 +11,6 @@ var unkept = map[string]string{
 	"mad_over_time":                "needs every sample of the window",
 	"double_exponential_smoothing": "depends on all samples of the window in their order",
 
-	"histogram_avg":    needsNative,
-	"histogram_count":  needsNative,
-	"histogram_sum":    needsNative,
-	"histogram_stddev": needsNative,
-	"histogram_stdvar": needsNative,
-
 	"info": "joins other series than the ones that it is applied to",
 
 	"ts_of_first_over_time": needsTimes,
@@ -25,9 +19,18 @@ var unkept = map[string]string{
 	"ts_of_min_over_time":   needsTimes,
 }
 
+// ofNative is the functions that have no value for a float: they work on native
+// histograms.
+var ofNative = map[string]bool{
+	"histogram_avg": true, "histogram_count": true, "histogram_sum": true, "histogram_stddev": true, "histogram_stdvar": true,
+}
+
+// OfNative reports whether a function has values for native histograms only, so that
+// an expression with it reads series that hold some.
+func OfNative(name string) bool { return ofNative[name] }
+
 const (
-	needsNative = "works on native histograms, of which no partial is kept"
-	needsTimes  = "needs the times of samples, of which leaves have none"
+	needsTimes = "needs the times of samples, of which leaves have none"
 )
 
 // Unkept says why a function is not kept, as the rest of a sentence that begins

@@ -7,6 +7,7 @@ package keep
 import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/function"
+	"laminar/flownode/native"
 	"laminar/flownode/pane"
 	"laminar/flownode/partial"
 	"laminar/sequence"
@@ -28,7 +29,11 @@ type builder struct {
 // of window ends, ms.
 func builderOf(l *flowdef.Leaf, step int64) builder {
 	b := building{leaf: l, step: step}
-	if l.Func != nil {
+	switch {
+	case l.Func == nil:
+	case l.Native:
+		native.Keep(l.Func, &b)
+	default:
 		l.Func.Keep(&b)
 	}
 	return b.made
@@ -55,12 +60,26 @@ func (b *building) Regression(use function.Use[partial.Regression]) { b.made = b
 
 // build is the builder for one type of partial, used as the leaf's function does.
 func build[P any, PP partial.Cell[P]](b *building, use function.Use[P]) builder {
-	k := kind[P]{Use: use, offset: b.leaf.Offset, param: b.leaf.Param}
+	return buildKind[P, PP](b, kind[P]{Use: use, offset: b.leaf.Offset, param: b.leaf.Param})
+}
+
+// buildNative is build for series that may hold native histograms.
+func buildNative[P any, PP partial.Cell[P]](b *building, use native.Use[P]) builder {
+	floats := function.Use[P]{Kind: use.Kind, Markers: use.Markers}
+	return buildKind[P, PP](b, kind[P]{Use: floats, offset: b.leaf.Offset, param: b.leaf.Param, native: &use})
+}
+
+func (b *building) NativeCounter(use native.Use[native.Counter]) { b.made = buildNative(b, use) }
+func (b *building) NativeTotal(use native.Use[native.Total])     { b.made = buildNative(b, use) }
+func (b *building) NativeLast(use native.Use[native.Last])       { b.made = buildNative(b, use) }
+
+// buildKind is the builder of a leaf that uses a kind of partial so.
+func buildKind[P any, PP partial.Cell[P]](b *building, k kind[P]) builder {
 	w := windowing{Windows: pane.Windows{Every: b.step, Range: b.leaf.Range, Offset: b.leaf.Offset}, function: b.leaf.Func.String(), param: b.leaf.Param}
 	width := b.leaf.Pane
 	return builder{
-		Traits:  use.Kind.Traits,
-		markers: use.Markers,
+		Traits:  k.Kind.Traits,
+		markers: k.Markers,
 		panes:   func(from int64, at sequence.Vector) State { return newLeafState[P, PP](k, w, width, from, at) },
 		share:   func(of State) State { return shared[P, PP](of, k, w) },
 		raw:     func(raw *Columns) WindowSource { return &rawWindows[P, PP]{raw: raw, kind: k} },

@@ -4,6 +4,7 @@ package keep
 
 import (
 	"laminar/flownode/function"
+	"laminar/flownode/native"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
@@ -14,6 +15,21 @@ type kind[P any] struct {
 	function.Use[P]
 	offset int64 // ms: a window ends so much after its samples
 	param  float64
+
+	native *native.Use[P] // of a leaf whose series may hold native histograms; then Finish is not used
+}
+
+// value adds the function's value of one slot in a window, if it has one.
+func (k *kind[P]) value(p *P, slot int32, win function.Window, out *SlotValues) {
+	if k.native != nil {
+		if v, ok := k.native.Finish(p, win); ok {
+			out.addNative(slot, v)
+		}
+		return
+	}
+	if v, ok := k.Finish(p, win); ok {
+		out.add(slot, v)
+	}
 }
 
 // keep reports whether a sample with the value enters a partial. Staleness markers

@@ -35,7 +35,7 @@ type windowing struct {
 // newLeafState is state over panes without a sample.
 func newLeafState[P any, PP partial.Cell[P]](k kind[P], w windowing, width, from int64, at sequence.Vector) *leafState[P, PP] {
 	p := &panes[P, PP]{
-		cell: k.Kind, markers: k.Markers, grid: pane.Grid{Width: width}, from: from, at: at, byT: map[int64][]P{},
+		cell: k.Kind, markers: k.Markers, native: k.native, grid: pane.Grid{Width: width}, from: from, at: at, byT: map[int64][]P{},
 		pool: pool[P]{kind: k.Kind, most: sparePanes},
 	}
 	return p.user(k, w)
@@ -105,9 +105,7 @@ func (s *leafState[P, PP]) Window(span sequence.Span, m *Members, want GroupSet,
 		for g := range want.Set {
 			for _, slot := range m.Groups[g].slots {
 				acc := mergeSlot[P, PP](s.byT, s.grid.Width, slot, span)
-				if v, ok := s.Finish(&acc, win); ok {
-					out.add(slot, v)
-				}
+				s.value(&acc, slot, win, out)
 			}
 		}
 		return
@@ -140,9 +138,7 @@ func (s *leafState[P, PP]) Window(span sequence.Span, m *Members, want GroupSet,
 			}
 		}
 		for i := range acc {
-			if v, ok := s.Finish(&acc[i], win); ok {
-				out.add(int32(lo+i), v)
-			}
+			s.value(&acc[i], int32(lo+i), win, out)
 		}
 	}
 	s.slide.remember(span, s.changes, out, before)
@@ -157,6 +153,6 @@ func (s *leafState[P, PP]) Window(span sequence.Span, m *Members, want GroupSet,
 // A lane is for folding only, until s is used again. No window over the panes may
 // have been computed before, because lanes do not note stale slots.
 func (s *leafState[P, PP]) Lane() State {
-	p := &panes[P, PP]{cell: s.cell, markers: s.markers, grid: s.grid, from: s.from, at: s.at, byT: map[int64][]P{}, whole: s.panes}
+	p := &panes[P, PP]{cell: s.cell, markers: s.markers, native: s.panes.native, grid: s.grid, from: s.from, at: s.at, byT: map[int64][]P{}, whole: s.panes}
 	return &leafState[P, PP]{panes: p, kind: s.kind, windows: s.windows}
 }

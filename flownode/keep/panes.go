@@ -10,6 +10,9 @@ package keep
 // later than all that the cell holds. Where the partial does not mind the order
 // (Traits.FoldsLate) the last condition falls away. A caller that cannot promise it
 // empties the cell first and folds all of its samples.
+// Native histograms lie in segments of their own, so panes of a series may be folded from
+// both sorts in turn. Samples of each come in time order; how the two lie to each other
+// in time does not matter to partials (package native).
 // After it: the pane holds the samples, and every sliding window over the panes
 // knows which of its slots no longer equal their panes.
 
@@ -19,10 +22,14 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/prometheus/prometheus/promql"
+
+	"laminar/flownode/native"
 	"laminar/flownode/pane"
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
 	"laminar/sequence"
+	"laminar/sequence/nativehist"
 	"laminar/sequence/segment"
 )
 
@@ -36,7 +43,8 @@ import (
 //	C3  len(p) <= number of slots for every pane p; slots beyond are empty
 type panes[P any, PP partial.Cell[P]] struct {
 	cell    *partial.Kind[P]
-	markers bool // stale markers are folded like samples
+	markers bool           // stale markers are folded like samples
+	native  *native.Use[P] // of series that may hold native histograms; nil for floats alone
 	grid    pane.Grid
 	from    int64
 	at      sequence.Vector
@@ -46,6 +54,7 @@ type panes[P any, PP partial.Cell[P]] struct {
 
 	users   []*leafState[P, PP] // who computes windows from it
 	slides  []*slide[P, PP]     // of the users, each once
+	broken  error               // a sample could not be folded: the panes lack it
 	changes uint64              // counts what changes panes: what was computed at another count may be wrong
 
 	whole  *panes[P, PP] // of a lane: whose panes it folds into; else nil
@@ -98,6 +107,9 @@ func (s *panes[P, PP]) Position() (sequence.Vector, int64) { return s.at, s.from
 // A delta that does not begin where the state stands is refused (C2): the
 // caller drops the state and builds it again.
 func (s *panes[P, PP]) Advance(rng map[sequence.Region]sequence.Range, to sequence.Vector) error {
+	if s.broken != nil {
+		return s.broken
+	}
 	for r, x := range rng {
 		if x.After != s.at.At(r) {
 			return fmt.Errorf("advance pane state of region %d by %s: it stands at %d (%s)",
@@ -138,6 +150,10 @@ func (s *panes[P, PP]) cells(end int64, slot int32, slots int) []P {
 // type: a call per sample through a type parameter costs more than the arithmetic.
 func (s *panes[P, PP]) Fold(seg *segment.Segment, m *Members, closedT int64, touched func(t int64, slot int32)) {
 	if seg.MaxT <= s.from && seg.MinT > closedT {
+		return
+	}
+	if seg.Histograms != nil {
+		s.foldHistograms(seg, m, closedT, touched)
 		return
 	}
 	// Nearly all segments are newer than anything closed and lie in one pane: then no
@@ -219,6 +235,61 @@ func (s *panes[P, PP]) FoldSorted(slot int32, slots int, ts []int64, vs []float6
 			s.change(last, func(stale *slotSet) { stale.add(slot) })
 		}
 		PP(&cur[slot]).Add(t, vs[i])
+	}
+}
+
+// foldHistograms is Fold for a segment of histograms. Panes of floats never see one: a
+// metric is listed among those with histograms in the commit of the first, and its
+// leaves are made anew before that is folded. Should one come all the same, or one that
+// does not decode, the panes refuse to advance, and are built again.
+func (s *panes[P, PP]) foldHistograms(seg *segment.Segment, m *Members, closedT int64, touched func(t int64, slot int32)) {
+	for i, id := range seg.Series {
+		slot := m.Index.Get(id)
+		if slot == NoSlot {
+			continue
+		}
+		t, sum := seg.Time(i), seg.Values[i]
+		if t <= closedT {
+			touched(t, slot)
+		}
+		if t <= s.from || !s.keep(sum) {
+			continue
+		}
+		if s.native == nil {
+			s.broken = fmt.Errorf("a native histogram of series %d came to panes of floats", id)
+			return
+		}
+		end := s.grid.End(t)
+		cell := &s.cells(end, slot, len(m.GroupOf))[slot]
+		s.change(end, func(stale *slotSet) { stale.add(slot) })
+		if segment.IsStale(sum) {
+			PP(cell).Add(t, sum)
+			continue
+		}
+		h, err := nativehist.Decode(seg.Histograms[i], sum)
+		if err != nil {
+			s.broken = fmt.Errorf("histogram of series %d at %s: %w", id, sequence.FormatTime(t), err)
+			return
+		}
+		s.native.Add(cell, t, h)
+	}
+}
+
+// FoldHistograms adds histograms of one of slots slots, in time order, which must not be
+// changed afterwards.
+func (s *panes[P, PP]) FoldHistograms(slot int32, slots int, points []promql.HPoint) {
+	for _, p := range points {
+		if p.T <= s.from || !s.keep(p.H.Sum) || s.native == nil {
+			continue
+		}
+		end := s.grid.End(p.T)
+		cell := &s.cells(end, slot, slots)[slot]
+		s.change(end, func(stale *slotSet) { stale.add(slot) })
+		if segment.IsStale(p.H.Sum) {
+			PP(cell).Add(p.T, p.H.Sum)
+		} else {
+			s.native.Add(cell, p.T, p.H)
+		}
 	}
 }
 

@@ -36,9 +36,7 @@ func (w *rawWindows[P, PP]) Window(span sequence.Span, m *Members, want GroupSet
 	}
 	win := w.kind.over(span)
 	for slot := range acc {
-		if v, ok := w.kind.Finish(&acc[slot], win); ok {
-			out.add(int32(slot), v)
-		}
+		w.kind.value(&acc[slot], int32(slot), win, out)
 	}
 }
 

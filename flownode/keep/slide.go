@@ -380,8 +380,8 @@ func (w *slide[P, PP]) recall(span sequence.Span, changes uint64, out *SlotValue
 // in out from place on. A round computes a window that closes and the open one after
 // it for each flow in turn, so two windows are kept.
 func (w *slide[P, PP]) remember(span sequence.Span, changes uint64, out *SlotValues, place int) {
-	if w.users < 2 {
-		return
+	if w.users < 2 || len(out.Histograms) > 0 {
+		return // histograms are too large to be kept for others
 	}
 	v := &w.recent[w.oldest]
 	w.oldest = (w.oldest + 1) % len(w.recent)

@@ -3,6 +3,9 @@ package keep
 // From a series' id to its slot: the one thing that is looked up for every sample.
 
 import (
+	"github.com/prometheus/prometheus/model/histogram"
+
+	"laminar/flownode/native"
 	"laminar/sequence"
 )
 
@@ -49,6 +52,21 @@ func (x *SlotIndex) Set(id sequence.SeriesID, slot int32) {
 type SlotValues struct {
 	Slots  []int32
 	Values []float64
+
+	// Histograms, where it is not empty, is as long as Slots: the value of a slot is its
+	// histogram if there is one. It is empty for leaves that are not native.
+	Histograms []*histogram.FloatHistogram
+}
+
+// reset empties the values and keeps their room.
+func (o *SlotValues) reset() {
+	clear(o.Histograms) // which are large
+	o.Slots, o.Values, o.Histograms = o.Slots[:0], o.Values[:0], o.Histograms[:0]
+}
+
+func (o *SlotValues) addNative(slot int32, v native.Value) {
+	o.add(slot, v.Float)
+	o.Histograms = append(o.Histograms, v.Histogram)
 }
 
 func (o *SlotValues) add(slot int32, v float64) {

@@ -7,6 +7,8 @@ package keep
 // cross, and code of one type below it.
 
 import (
+	"github.com/prometheus/prometheus/promql"
+
 	"laminar/flownode/partial"
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -57,6 +59,10 @@ type Folder interface {
 	// FoldSorted adds samples of one of slots slots, in time order, each time once
 	// per series.
 	FoldSorted(slot int32, slots int, ts []int64, vs []float64)
+
+	// FoldHistograms adds native histograms of one of slots slots, in time order, each
+	// time once. They are kept, and must not be changed afterwards.
+	FoldHistograms(slot int32, slots int, points []promql.HPoint)
 
 	// FoldMixed adds samples of any of slots slots, those of one series in time
 	// order, each time once per series.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/partial"
@@ -40,6 +41,32 @@ func (e *DuplicateError) Hint() string {
 	return "select one metric name, or aggregate with sum by (...) (...)"
 }
 
+// NativeSample is the value of one series of a native leaf in one window: a histogram, or
+// where that is nil a float.
+type NativeSample struct {
+	LeafSample
+	Histogram *histogram.FloatHistogram
+}
+
+// NativeVector is LeafVector of a leaf whose series may hold native histograms, and
+// which has no aggregation.
+func NativeVector(src WindowSource, m *Members, span sequence.Span, want GroupSet) ([]NativeSample, error) {
+	m.scratch.reset()
+	src.Window(span, m, want, &m.scratch)
+	out := make([]NativeSample, len(m.scratch.Slots))
+	seen := make([]bool, len(m.Groups))
+	for i, slot := range m.scratch.Slots {
+		g := m.GroupOf[slot]
+		if seen[g] {
+			return nil, &DuplicateError{Leaf: m.Def.Text, Labels: m.Groups[g].Labels}
+		}
+		seen[g] = true
+		out[i] = NativeSample{LeafSample{Group: g, Value: m.scratch.Values[i]}, m.scratch.Histograms[i]}
+	}
+	slices.SortFunc(out, func(a, b NativeSample) int { return cmp.Compare(a.Group, b.Group) })
+	return out, nil
+}
+
 // LeafVector computes a leaf's vector in one window: the values of its slots,
 // aggregated by group, groups ascending. Where state is kept by group the slot's
 // value is the group's already, and aggregating one value gives that value.
@@ -48,7 +75,7 @@ func (e *DuplicateError) Hint() string {
 // name, are a DuplicateError when both have a value: Prometheus refuses that too,
 // and to take either would be a guess.
 func LeafVector(src WindowSource, m *Members, span sequence.Span, want GroupSet) ([]LeafSample, error) {
-	m.scratch.Slots, m.scratch.Values = m.scratch.Slots[:0], m.scratch.Values[:0]
+	m.scratch.reset()
 	src.Window(span, m, want, &m.scratch)
 	if m.Def.Agg == nil && !m.crossed && len(m.Groups) == len(m.GroupOf) {
 		// Every slot is a group of its own: they were numbered together.

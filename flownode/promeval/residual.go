@@ -51,7 +51,14 @@ func (v leafVectors) Select(_ context.Context, _ bool, _ *storage.SelectHints, m
 	}
 	set := &leafSet{samples: v.leaves[i], points: make([]promql.FPoint, len(v.leaves[i]))}
 	for j, one := range set.samples {
-		set.points[j] = promql.FPoint{T: v.t, F: one.Value}
+		if one.Histogram == nil {
+			set.points[j] = promql.FPoint{T: v.t, F: one.Value}
+			continue
+		}
+		if set.histograms == nil {
+			set.histograms = make([]promql.HPoint, len(set.samples))
+		}
+		set.histograms[j] = promql.HPoint{T: v.t, H: one.Histogram}
 	}
 	return set
 }
@@ -62,6 +69,8 @@ type leafSet struct {
 	samples Vector
 	points  []promql.FPoint
 	next    int
+
+	histograms []promql.HPoint // of the samples that are none of points; nil without any
 }
 
 func (s *leafSet) Next() bool {
@@ -71,6 +80,9 @@ func (s *leafSet) Next() bool {
 
 func (s *leafSet) At() storage.Series {
 	i := s.next - 1
+	if s.samples[i].Histogram != nil {
+		return promql.NewStorageSeries(promql.Series{Metric: s.samples[i].Metric, Histograms: s.histograms[i : i+1 : i+1]})
+	}
 	return promql.NewStorageSeries(promql.Series{
 		Metric: s.samples[i].Metric,
 		Floats: s.points[i : i+1 : i+1],

@@ -80,6 +80,9 @@ const maxTogether = 64
 func (r *Reader) BuildTogether(ctx context.Context, leaves []Missing) (built int, err error) {
 	together := map[string][]Missing{}
 	for _, m := range leaves {
+		if m.Leaf.Def.Native {
+			continue // it reads other columns
+		}
 		// Only leaves of the very same metrics share: one that selects more would make
 		// the others wait for samples that are not theirs.
 		key := fmt.Sprint(m.Leaf.Members.Metrics)

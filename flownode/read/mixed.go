@@ -34,20 +34,33 @@ type MixedColumns struct {
 // everything that the selectors select. All of it is held at once, which is why a
 // batch flow computes few windows from one reading (round.Flow).
 func (r *Reader) mixed(ctx context.Context, m *keep.Members, span sequence.Span) (*MixedColumns, error) {
-	n := len(m.Series)
+	return r.mixedOf(ctx, m, m.Series, sequence.Union(span), nil)
+}
+
+// mixedOf is mixed for some of the series, in spans; only, if not nil, says which samples
+// are wanted.
+func (r *Reader) mixedOf(ctx context.Context, m *keep.Members, series []sequence.SeriesID, spans sequence.Spans, only func(slot int32, t int64) bool) (*MixedColumns, error) {
+	n := len(series)
 	raw := &MixedColumns{
-		Columns:    &keep.Columns{Slot: slices.Clone(m.Slots), Times: make([][]int64, n), Values: make([][]float64, n)},
+		Columns:    &keep.Columns{Slot: make([]int32, n), Times: make([][]int64, n), Values: make([][]float64, n)},
 		Histograms: make([][][]byte, n),
 	}
-	if n == 0 || span.Empty() {
+	if n == 0 || len(spans) == 0 {
 		return raw, nil
 	}
 	var column keep.SlotIndex
-	for i, id := range m.Series {
+	for i, id := range series {
 		column.Set(id, int32(i))
+		raw.Slot[i] = m.Index.Get(id)
 	}
 	unsorted := map[int32]struct{}{}
-	sel := segment.Select{Metrics: m.Metrics, Span: span}
+	sel := segment.Select{Metrics: m.Metrics, Span: spans.Whole()}
+	if len(spans) > 1 {
+		sel.Spans = spans
+	}
+	if n < len(m.Series) {
+		sel.Series = series
+	}
 	err := r.readRaw(ctx, sel, func(seg *segment.Segment) error {
 		for i, id := range seg.Series {
 			c := column.Get(id)
@@ -55,7 +68,7 @@ func (r *Reader) mixed(ctx context.Context, m *keep.Members, span sequence.Span)
 				continue
 			}
 			t := seg.Base + int64(seg.Offsets[i])
-			if !span.Holds(t) {
+			if !spans.Hold(t) || only != nil && !only(raw.Slot[c], t) {
 				continue
 			}
 			if n := len(raw.Times[c]); n > 0 && t <= raw.Times[c][n-1] {
@@ -71,13 +84,32 @@ func (r *Reader) mixed(ctx context.Context, m *keep.Members, span sequence.Span)
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read raw samples of %s in %s: %w", m.Def.Text, span, err)
+		return nil, fmt.Errorf("read raw samples of %s in %s: %w", m.Def.Text, spans.Whole(), err)
 	}
 	for c := range unsorted {
 		raw.sortKeepLast(c)
 	}
 	r.Samples += raw.Samples()
 	return raw, nil
+}
+
+// foldNative is Fold for a leaf whose series may hold native histograms. What is wanted
+// is held at once, as it is stored: payloads are small, and decoded series by series.
+func (r *Reader) foldNative(ctx context.Context, l *keep.Leaf, into keep.State, series []sequence.SeriesID, spans sequence.Spans, only func(slot int32, t int64) bool) error {
+	raw, err := r.mixedOf(ctx, l.Members, series, spans, only)
+	if err != nil {
+		return err
+	}
+	slots := len(l.Members.GroupOf)
+	for c, slot := range raw.Slot {
+		ts, vs, hists, err := raw.Parted(c)
+		if err != nil {
+			return fmt.Errorf("read raw samples of %s: series %d: %w", l.Def.Text, series[c], err)
+		}
+		into.FoldSorted(slot, slots, ts, vs)
+		into.FoldHistograms(slot, slots, hists)
+	}
+	return nil
 }
 
 // add appends the payload of a column's newest sample, nil if it is a float. The
@@ -130,10 +162,10 @@ func (o *mixedOrder) Swap(i, j int) {
 	o.histograms[i], o.histograms[j] = o.histograms[j], o.histograms[i]
 }
 
-// parted is a column's floats, and its histograms as the engine takes them: decoded,
+// Parted is a column's floats, and its histograms as the engine takes them: decoded,
 // with the sum from where it is stored. A payload that does not decode is an error of
 // the reading; nothing is left out silently.
-func (x *MixedColumns) parted(c int) (ts []int64, vs []float64, hists []promql.HPoint, err error) {
+func (x *MixedColumns) Parted(c int) (ts []int64, vs []float64, hists []promql.HPoint, err error) {
 	if x.Histograms[c] == nil {
 		return x.Times[c], x.Values[c], nil, nil
 	}

@@ -46,9 +46,10 @@ func TestPrometheusSuite(t *testing.T) {
 	}
 	promqltest.RunBuiltinTests(t, a)
 	t.Logf("evaluations: %d incremental (%d with every leaf merged from two or more panes, %d with samples in two or more of them), "+
+		"%d incremental from native histograms, %d the same with results that are histograms, "+
 		"%d batch, %d batch from native histograms, %d the same with results that are histograms, "+
 		"%d refused, %d on start times, %d that depend on settings, %d that are errors",
-		a.counts[incremental], a.merged, a.mixed, a.counts[batch], a.counts[batchHistograms], a.counts[histogramResults],
+		a.counts[incremental], a.merged, a.mixed, a.counts[kept], a.counts[keptResults], a.counts[batch], a.counts[batchHistograms], a.counts[histogramResults],
 		a.counts[refused], a.counts[unsupported], a.counts[settings], a.counts[failed])
 	for _, why := range slices.Sorted(maps.Keys(a.why)) {
 		t.Logf("refused %d: %s", a.why[why], why)
@@ -64,8 +65,10 @@ type outcome int
 const (
 	incremental outcome = iota
 	batch
+	kept             // incremental, from native histograms
+	keptResults      // the same, and results are native histograms
 	batchHistograms  // in batch, from native histograms
-	histogramResults // the same, and results are native histograms, which a table has no place for
+	histogramResults // the same, and results are native histograms
 	refused          // by flowdef
 	unsupported      // samples that are not stored: start timestamps, before the epoch
 	settings         // the engine itself says something else without the suite's settings
@@ -74,8 +77,14 @@ const (
 
 // with is how an evaluation was served of which another window gives vec.
 func (o outcome) with(vec promeval.Vector, cut cuts) outcome {
+	results := o == histogramResults || o == keptResults || slices.ContainsFunc(vec, func(s promeval.Sample) bool { return s.Histogram != nil })
 	switch {
-	case o == histogramResults || slices.ContainsFunc(vec, func(s promeval.Sample) bool { return s.Histogram != nil }):
+	case cut.histograms && !cut.whole && o != histogramResults && o != batchHistograms:
+		if results {
+			return keptResults
+		}
+		return kept
+	case results:
 		return histogramResults
 	case cut.histograms:
 		return batchHistograms

@@ -2,6 +2,7 @@ package read_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -27,11 +28,16 @@ import (
 type cuts struct {
 	panes, occupied int64
 	histograms      bool
+	whole           bool // nothing was cut
 }
+
+// errHistograms says that a leaf of floats selects native histograms.
+var errHistograms = errors.New("native histograms")
 
 // whole computes the expression from the samples that it is said to read.
 func (q *adapted) whole(ctx context.Context, c *flowdef.Compiled, t int64) (vec promeval.Vector, cut cuts, err error) {
 	sel := &read.Selection{}
+	cut.whole = true
 	for i := range c.Leaves {
 		m, raw, err := q.read(ctx, &c.Leaves[i], t)
 		if err != nil {
@@ -51,10 +57,23 @@ func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut
 	if t < 0 {
 		return nil, cut, errUnsupported
 	}
-	c := q.cut(t)
+	c, every := q.cut(t)
 	if c.Batch {
 		return q.whole(ctx, &c, t)
 	}
+	if vec, cut, err = q.merged(ctx, &c, t); !errors.Is(err, errHistograms) {
+		return vec, cut, err
+	}
+	// What becomes of a flow when a metric turns out to hold histograms.
+	flow := flowdef.Flow{PromQL: q.String(), Every: every, Lookback: flowdef.DefaultLookback, Expr: c}
+	if c = flow.ForHistograms(); c.Batch {
+		return q.whole(ctx, &c, t)
+	}
+	return q.merged(ctx, &c, t)
+}
+
+// merged computes the expression from panes.
+func (q *adapted) merged(ctx context.Context, c *flowdef.Compiled, t int64) (vec promeval.Vector, cut cuts, err error) {
 	cut = cuts{panes: math.MaxInt64, occupied: math.MaxInt64}
 	vectors := make([]promeval.Vector, len(c.Leaves))
 	for i := range c.Leaves {
@@ -63,13 +82,19 @@ func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut
 		if err != nil {
 			return nil, cut, err
 		}
-		if slices.ContainsFunc(raw.Histograms, func(column [][]byte) bool { return column != nil }) {
-			// What becomes of a flow when a metric turns out to hold histograms.
-			c = c.Whole("histograms")
-			return q.whole(ctx, &c, t)
+		holds := slices.ContainsFunc(raw.Histograms, func(column [][]byte) bool { return column != nil })
+		if cut.histograms = cut.histograms || holds; holds && !l.Native {
+			return nil, cut, errHistograms
 		}
 		span := l.Bounds(t)
 		panes := keep.NewLeaf(l, l.Range, "").NewState(span.After, nil)
+		if l.Native {
+			if vectors[i], err = native(panes, m, raw, span); err != nil {
+				return nil, cut, err
+			}
+			cut.panes, cut.occupied = min(cut.panes, l.Panes), min(cut.occupied, int64(len(panes.Occupied())))
+			continue
+		}
 		keep.FoldColumns(panes, raw.Columns, len(m.GroupOf))
 		cut.panes, cut.occupied = min(cut.panes, l.Panes), min(cut.occupied, int64(len(panes.Occupied())))
 		samples, err := keep.LeafVector(panes, m, span, keep.EveryGroup())
@@ -84,9 +109,26 @@ func (q *adapted) window(ctx context.Context, t int64) (vec promeval.Vector, cut
 	return vec, cut, err
 }
 
+// native is the vector of a leaf whose series may hold native histograms.
+func native(panes keep.State, m *keep.Members, raw *read.MixedColumns, span sequence.Span) (vec promeval.Vector, err error) {
+	for c, slot := range raw.Slot {
+		ts, vs, hists, err := raw.Parted(c)
+		if err != nil {
+			return nil, err
+		}
+		panes.FoldSorted(slot, len(m.GroupOf), ts, vs)
+		panes.FoldHistograms(slot, len(m.GroupOf), hists)
+	}
+	samples, err := keep.NativeVector(panes, m, span, keep.EveryGroup())
+	for _, s := range samples {
+		vec = append(vec, promeval.Sample{Metric: m.Groups[s.Group].Labels, Value: s.Value, Histogram: s.Histogram})
+	}
+	return vec, err
+}
+
 // cut compiles the expression for a random step that t is a multiple of, so
 // that windows are cut into panes in another way each time.
-func (q *adapted) cut(t int64) flowdef.Compiled {
+func (q *adapted) cut(t int64) (c flowdef.Compiled, every int64) {
 	base := t
 	if base == 0 {
 		base = 60_000
@@ -99,14 +141,14 @@ func (q *adapted) cut(t int64) flowdef.Compiled {
 		c, _, err := flowdef.Compile(q.String(), base/k)
 		if one := func(l flowdef.Leaf) bool { return l.Panes == 1 }; err == nil && (c.Batch ||
 			c.Mode() == flowdef.ModeIncremental && !slices.ContainsFunc(c.Leaves, one)) {
-			return c
+			return c, base / k
 		}
 	}
 	c, _, err := flowdef.Compile(q.String(), base)
 	if err != nil {
 		panic(err) // it compiled for a minute
 	}
-	return c
+	return c, base
 }
 
 // read is what the leaf selects in the window that ends at t.

@@ -63,7 +63,7 @@ func (s *Selection) Add(m *keep.Members, raw *MixedColumns) error {
 		if len(raw.Times[c]) == 0 {
 			continue
 		}
-		ts, vs, hists, err := raw.parted(c)
+		ts, vs, hists, err := raw.Parted(c)
 		if err != nil {
 			return fmt.Errorf("series %d: %w", id, err)
 		}

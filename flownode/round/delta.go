@@ -348,9 +348,11 @@ func (r *round) repairCells(ctx context.Context, l *leafDelta) error {
 			series = append(series, id)
 		}
 	}
-	raw, err := r.Columns(ctx, l.Members, series, sequence.Union(spans...), func(slot int32, t int64) bool {
-		return l.repair.Has(l.PaneOf(t), slot)
-	})
+	only := func(slot int32, t int64) bool { return l.repair.Has(l.PaneOf(t), slot) }
+	if l.Def.Native {
+		return r.Fold(ctx, l.Leaf, l.State, series, sequence.Union(spans...), only)
+	}
+	raw, err := r.Columns(ctx, l.Members, series, sequence.Union(spans...), only)
 	if err != nil {
 		return err
 	}

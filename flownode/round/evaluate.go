@@ -137,7 +137,7 @@ func (f *Flow) evaluate(ctx context.Context, r *round, src inputs, end int64, wa
 	switch {
 	case src.whole != nil:
 		out, res.touched, err = f.evaluateWhole(ctx, r, src.whole, end)
-	case f.Def.Expr.Residual == nil:
+	case f.Def.Expr.Residual == nil && !f.Def.Expr.Native():
 		res.rows, res.touched, err = f.evaluateLeaf(src.leaves[0], end, want)
 	default:
 		out, res.touched, err = f.evaluateLeaves(ctx, r, src.leaves, end, want)
@@ -204,6 +204,12 @@ func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []keep.WindowSo
 			continue
 		}
 		touched = true
+		if l.Def.Native {
+			if vectors[i], err = nativeVector(src[i], l, span, groupsOf(l, want)); err != nil {
+				return nil, true, err
+			}
+			continue
+		}
 		samples, err := keep.LeafVector(src[i], l.Members, span, groupsOf(l, want))
 		if err != nil {
 			return nil, true, err
@@ -220,6 +226,19 @@ func (f *Flow) evaluateLeaves(ctx context.Context, r *round, src []keep.WindowSo
 	// A leaf without samples has an empty vector, as the engine would find.
 	out, err = r.Eval.Residual(ctx, f.Def.Expr.Residual, vectors, end)
 	return out, true, err
+}
+
+// nativeVector is the vector of a leaf whose series may hold native histograms.
+func nativeVector(src keep.WindowSource, l *keep.Leaf, span sequence.Span, want keep.GroupSet) (promeval.Vector, error) {
+	samples, err := keep.NativeVector(src, l.Members, span, want)
+	if err != nil {
+		return nil, err
+	}
+	vec := make(promeval.Vector, len(samples))
+	for i, s := range samples {
+		vec[i] = promeval.Sample{Metric: l.Members.Groups[s.Group].Labels, Value: s.Value, Histogram: s.Histogram}
+	}
+	return vec, nil
 }
 
 // evaluateWhole evaluates the expression of a batch flow over raw samples.

@@ -86,12 +86,13 @@ func (f *Flow) forgetHistory() {
 	}
 }
 
-// becomeWhole makes the flow one in batch mode, and says why in its definition. Its
-// progress, its dirty list and the layout of its results stay; members are to be
-// read again, because the leaves of a batch flow select series one by one.
-func (f *Flow) becomeWhole(why string) {
+// becomeNative makes the flow one over series that hold native histograms, which may be
+// one in batch mode. Its progress, its dirty list and the layout of its results stay;
+// members are to be read again, because its leaves select series one by one.
+func (f *Flow) becomeNative() {
 	def := f.Def
-	def.Expr = def.Expr.Whole(why)
+	def.Expr = def.ForHistograms()
+	f.rows = groupRows{}
 	f.Def, f.Leaves, f.MembersAt = def, keep.NewLeaves(def), nil
 }
 

@@ -2,6 +2,7 @@ package round_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"laminar/flownode/flowdef"
@@ -19,6 +20,9 @@ flows:
   - {name: spread, promql: 'histogram_stddev(latency) + histogram_avg(latency)', every: 1m, emit: close}
   - {name: rates, promql: 'sum by (job) (rate(latency[2m]))', every: 1m, emit: close}
   - {name: latest, promql: 'last_over_time(latency[2m])', every: 1m}
+  - {name: sums, promql: 'sum by (job) (sum_over_time(latency[2m])) or count by (n) (latency offset 1m)', every: 1m}
+  - {name: means, promql: 'avg by (job) (avg_over_time(latency[90s] offset 30s))', every: 30s}
+  - {name: increases, promql: 'increase(latency[4m])', every: 1m}
   - {name: either, promql: 'sum by (job) (sum_over_time(temperature[1m]))', every: 1m, emit: close}
   - {name: heads, promql: 'count by (job) (latency)', every: 1m, emit: close}
   - {name: turns, promql: 'resets(latency[5m]) + changes(latency[5m])', every: 1m, emit: close}
@@ -63,18 +67,20 @@ func TestHistogramTablesEqualEngine(t *testing.T) {
 				w.Tick()
 			}
 			w.Check()
-			checkWhole(w)
+			checkKept(w)
 		})
 	}
 }
 
-// checkWhole holds which flows are computed whole in the end.
-func checkWhole(w *roundtest.World) {
+// checkKept holds how flows are computed in the end: whole where a function has no
+// partial of histograms, and otherwise from such partials, but for floats.
+func checkKept(w *roundtest.World) {
 	w.T.Helper()
 	for _, f := range w.Flows {
 		name := f.Def.Name
-		if want := name != "floats"; f.Def.Expr.Batch != want {
-			w.T.Errorf("%s is computed whole: %v, want %v", name, f.Def.Expr.Batch, want)
+		whole := slices.Contains([]string{"turns", "peaks", "gone"}, name)
+		if got := &f.Def.Expr; got.Batch != whole || got.Native() != (!whole && name != "floats") {
+			w.T.Errorf("%s is computed whole: %v (%s), from histograms: %v", name, got.Batch, got.Why, got.Native())
 		}
 	}
 	stored := 0

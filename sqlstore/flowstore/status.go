@@ -92,14 +92,16 @@ func (c *Catalogue) List(ctx context.Context) ([]FlowStatus, error) {
 		return nil, err
 	}
 	for i := range flows {
-		noteHistograms(&flows[i].Def.Expr, names)
+		noteHistograms(&flows[i].Def, names)
 	}
 	return flows, nil
 }
 
-// noteHistograms says of an expression that it is computed whole where a metric
-// of the names, which hold native histograms, is among those that it can select.
-func noteHistograms(expr *flowdef.Compiled, names []string) {
+// noteHistograms makes a flow's expression what it is computed as where a metric of the
+// names, which hold native histograms, is among those that it can select. Where it is
+// computed whole, it says because of which.
+func noteHistograms(def *flowdef.Flow, names []string) {
+	expr := &def.Expr
 	var selected []string
 	for _, name := range names {
 		if slices.ContainsFunc(expr.Leaves, func(l flowdef.Leaf) bool { return l.MaySelect(name) }) {
@@ -107,7 +109,10 @@ func noteHistograms(expr *flowdef.Compiled, names []string) {
 		}
 	}
 	if len(selected) > 0 {
-		*expr = expr.Whole("native histograms in " + strings.Join(selected, ", ") + ", of which no partial is kept")
+		batch := expr.Batch
+		if *expr = def.ForHistograms(); expr.Batch && !batch {
+			expr.Why = "native histograms in " + strings.Join(selected, ", ") + ": " + expr.Why
+		}
 	}
 }
 

@@ -1,0 +1,20 @@
+// Package native is the mergeable state of series that may hold native histograms.
+//
+// It is what package partial is for floats, and its laws are those: identity,
+// associativity, split and independence (L1 to L5 there). Of every kind a zero value
+// holds no sample. What they make of histograms is exact, to the bit: they keep
+// histograms as they were stored, and compute with Prometheus's own arithmetic
+// (model/histogram) in the order of the engine.
+//
+// Floats and histograms of a series are counted apart, because what a window makes of
+// both depends on the function: most have no value there, as in Prometheus.
+//
+// A histogram that was given to Add belongs to the partial and is never changed
+// afterwards. So partials share histograms, and merging copies none.
+//
+// What a rule says of hints holds here too: that a counter reset came before is taken
+// from the sample or found by comparing, and samples never claim that none came
+// (package nativehist).
+//
+// The package is pure: no SQL, no clock, no goroutines.
+package native
