@@ -60,7 +60,7 @@ func findings(output string) []string {
 
 // TestFlowTestIsPromtool: files of tests end as with promtool, and say the same.
 func TestFlowTestIsPromtool(t *testing.T) {
-	for _, file := range []string{"passes_test.yml", "fails_test.yml"} {
+	for _, file := range []string{"passes_test.yml", "fails_test.yml", "alerts_test.yml"} {
 		path := filepath.Join("../../testdata/ruletest", file)
 		want, theirs := promtool(t, path)
 		code, stdout, stderr := invoke(t.Context(), "", "flow", "test", path)
@@ -109,7 +109,7 @@ func TestFlowTestOnRandomSeries(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		dir := t.TempDir()
 		every := []string{"1m", "30s", "2m"}[rng.IntN(3)]
-		var rules, series, tests strings.Builder
+		var rules, series, tests, alerts strings.Builder
 		rules.WriteString("groups:\n- name: g\n  rules:\n")
 		for i, expr := range exprs {
 			if strings.Contains(expr, "%s") {
@@ -120,6 +120,16 @@ func TestFlowTestOnRandomSeries(t *testing.T) {
 				fmt.Fprintf(&tests, "  - {expr: 'r:%d', eval_time: %s, exp_samples: [{labels: none, value: 1}]}\n", i, at)
 			}
 			fmt.Fprintf(&tests, "  - {expr: 'count_over_time(r:%d[25m7s])', eval_time: 25m, exp_samples: [{labels: none, value: 1}]}\n", i)
+		}
+		for i, expr := range []string{"g > 6", "absent(g{job=\"b\"}) or c_total > 20", "sum by (job) (g) > bool 8"} {
+			fmt.Fprintf(&rules, "  - alert: A%d\n    expr: '%s'\n    for: %s\n    keep_firing_for: %s\n    annotations: {is: '{{ $value }} {{ $labels.job }}'}\n",
+				i, expr, []string{"0s", "1m", "3m"}[rng.IntN(3)], []string{"0s", "90s", "4m"}[rng.IntN(3)])
+			for _, series := range []string{"ALERTS", "ALERTS_FOR_STATE", "count_over_time(ALERTS[29m])"} {
+				series = strings.Replace(series, "ALERTS", fmt.Sprintf("ALERTS{alertname=\"A%d\"}", i), 1)
+				series = strings.Replace(series, fmt.Sprintf("{alertname=\"A%d\"}_FOR_STATE", i), fmt.Sprintf("_FOR_STATE{alertname=\"A%d\"}", i), 1)
+				fmt.Fprintf(&tests, "  - {expr: '%s', eval_time: %ds, exp_samples: [{labels: none, value: 1}]}\n", series, rng.IntN(1740))
+			}
+			fmt.Fprintf(&alerts, "  - {eval_time: %ds, alertname: A%d, exp_alerts: [{exp_labels: {never: there}}]}\n", rng.IntN(1740), i)
 		}
 		for _, name := range []string{"c_total", "g"} {
 			for _, labels := range []string{`job="a", n="1"`, `job="a", n="2"`, `job="b", n="1"`} {
@@ -143,7 +153,7 @@ func TestFlowTestOnRandomSeries(t *testing.T) {
 			}
 		}
 		file := filepath.Join(dir, "test.yml")
-		text := "rule_files: [rules.yml]\nevaluation_interval: " + every + "\ntests:\n- interval: 31s\n  input_series:\n" + series.String() + "  promql_expr_test:\n" + tests.String()
+		text := "rule_files: [rules.yml]\nevaluation_interval: " + every + "\ntests:\n- interval: 31s\n  input_series:\n" + series.String() + "  promql_expr_test:\n" + tests.String() + "  alert_rule_test:\n" + alerts.String()
 		for path, text := range map[string]string{filepath.Join(dir, "rules.yml"): rules.String(), file: text} {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
@@ -184,7 +194,8 @@ func TestFlowTestForPrograms(t *testing.T) {
 		"group_eval_order: [a, a]":         "group a is there twice",
 		"tests: [{start_timestamp: soon}]": "start_timestamp: want seconds",
 		"tests: [{start_timestamp: 90, promql_expr_test: [{expr: '1', eval_time: 1m}]}]":                                                    "multiples of the evaluation interval 1m",
-		"tests: [{alert_rule_test: [{eval_time: 1m, alertname: A}]}]":                                                                       "alerts are not evaluated yet",
+		"tests: [{alert_rule_test: [{eval_time: 1m, alertname: A, exp_alerts: [{}]}]}]":                                                     "alertname: A, time: 1m",
+		"tests: [{external_url: ':', promql_expr_test: [{expr: '1'}]}]":                                                                     "external_url: ",
 		"tests: [{alert_rule_test: [{eval_time: 1m}]}]":                                                                                     "alertname is missing",
 		"tests: [{input_series: [{series: up, values: 1}, {series: up, values: 1}]}]":                                                       "the series is there twice",
 		"tests: [{start_timestamp: '2026-01-01T00:00:00Z', promql_expr_test: [{expr: 'time()', exp_samples: [{labels: '{}', value: 1}]}]}]": "got: {} 1.7672256E+09",

@@ -9,16 +9,15 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/promql"
 
 	"laminar/flownode"
+	"laminar/flownode/alert/expand"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/flownode/sandbox"
 	"laminar/sequence"
-	"laminar/sequence/segment"
 )
 
 // evaluating is the evaluation of a test's rules. Windows end at the evaluation times
@@ -35,8 +34,8 @@ type evaluating struct {
 const settleRounds = 50
 
 // evaluate computes the tables of flows over samples, for evaluations from first to
-// last, and returns the series that Prometheus would have recorded.
-func evaluate(ctx context.Context, flows []flowdef.Flow, samples promeval.Samples, first, last int64) (promeval.Samples, error) {
+// last.
+func evaluate(ctx context.Context, flows []flowdef.Flow, samples promeval.Samples, first, last int64) (*evaluating, error) {
 	e := &evaluating{store: sandbox.NewMemStore(1), first: first, last: last}
 	if err := write(e.store, samples); err != nil {
 		return nil, err
@@ -65,7 +64,7 @@ func evaluate(ctx context.Context, flows []flowdef.Flow, samples promeval.Sample
 	if err := e.settle(ctx); err != nil {
 		return nil, err
 	}
-	return e.recorded(), nil
+	return e, nil
 }
 
 // settle makes rounds until every table is what it will be. The clock goes so far
@@ -129,58 +128,39 @@ func (e *evaluating) failed() error {
 	return errors.Join(all...)
 }
 
-// recorded is the rows of the tables as series: a sample at each evaluation, and a
-// stale marker where a series that had one has none at the next.
+// recorded is the rows of the tables of recording rules as series.
 func (e *evaluating) recorded() promeval.Samples {
-	byLabels := map[string]*promeval.Series{}
+	var out promeval.Samples
 	for _, id := range slices.Sorted(maps.Keys(e.store.Flows)) {
-		f := e.store.Flows[id]
-		layout := flowdef.NewLayout(f.Flow.Def)
-		for end := e.first; end <= e.last; end += f.Flow.Def.Every {
-			for key, row := range f.Rows[end] {
-				lset := labels.NewBuilder(layout.Labels(row.Columns)).Set(labels.MetricName, f.Flow.Def.Name).Labels()
-				x := byLabels[lset.String()]
-				if x == nil {
-					x = &promeval.Series{Labels: lset}
-					byLabels[lset.String()] = x
-				}
-				if row.Histogram != nil {
-					x.Histograms = append(x.Histograms, promql.HPoint{T: end, H: row.Histogram.Float()})
-				} else {
-					x.Times, x.Values = append(x.Times, end), append(x.Values, row.Value)
-				}
-				next := end + f.Flow.Def.Every
-				if _, still := f.Rows[next][key]; !still && next <= e.last {
-					x.Times, x.Values = append(x.Times, next), append(x.Values, segment.Stale())
-				}
+		def := e.store.Flows[id].Flow.Def
+		if def.Alert != nil {
+			continue
+		}
+		one, rows := newRecorder(def.Every, e.last), e.rows(id)
+		for end := e.first; end <= e.last; end += def.Every {
+			for _, row := range rows(end) {
+				one.put(labels.NewBuilder(row.Labels).Set(labels.MetricName, def.Name).Labels(), end, row.Value, row.Histogram)
 			}
 		}
-	}
-	out := make(promeval.Samples, 0, len(byLabels))
-	for _, name := range slices.Sorted(maps.Keys(byLabels)) {
-		out = append(out, tidy(*byLabels[name]))
+		out = merge(out, one.samples())
 	}
 	return out
 }
 
-// tidy puts a series' samples into the order of time. Several rules may write one
-// series: a marker of one gives way to a sample of another.
-func tidy(x promeval.Series) promeval.Series {
-	at := map[int64]float64{}
-	for i, t := range x.Times {
-		if old, twice := at[t]; !twice || segment.IsStale(old) {
-			at[t] = x.Values[i]
+// rows gives the results of a flow in a window by its end.
+func (e *evaluating) rows(id progress.FlowID) func(end sequence.Time) []expand.Row {
+	f := e.store.Flows[id]
+	layout := flowdef.NewLayout(f.Flow.Def)
+	return func(end sequence.Time) []expand.Row {
+		var out []expand.Row
+		for _, key := range slices.Sorted(maps.Keys(f.Rows[end])) {
+			row := f.Rows[end][key]
+			one := expand.Row{Labels: layout.Labels(row.Columns), Value: row.Value}
+			if row.Histogram != nil { // to Prometheus, the value of such an alert is 0
+				one.Value, one.Histogram = 0, row.Histogram.Float()
+			}
+			out = append(out, one)
 		}
+		return out
 	}
-	for _, h := range x.Histograms {
-		if v, twice := at[h.T]; twice && segment.IsStale(v) {
-			delete(at, h.T)
-		}
-	}
-	x.Times, x.Values = slices.Sorted(maps.Keys(at)), nil
-	for _, t := range x.Times {
-		x.Values = append(x.Values, at[t])
-	}
-	slices.SortFunc(x.Histograms, func(a, b promql.HPoint) int { return int(a.T - b.T) })
-	return x
 }

@@ -1,8 +1,8 @@
 package ruletest
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -43,14 +43,23 @@ func (f *File) Run(ctx context.Context, t *Test, flows []flowdef.Flow) []error {
 	if err != nil {
 		return []error{err}
 	}
-	recorded, err := evaluate(ctx, flows, samples, first, last)
+	e, err := evaluate(ctx, flows, samples, first, last)
 	if err != nil {
 		return []error{err}
 	}
-	all := merge(samples, recorded)
+	all := merge(samples, e.recorded())
+	alerts, err := e.alerts(ctx, t, all)
+	if err != nil {
+		return []error{err}
+	}
+	all = merge(all, alerts.recorded)
 	var errs []error
-	if len(t.Alerts) > 0 {
-		errs = append(errs, errors.New("    alert_rule_test: alerts are not evaluated yet"))
+	inOrder := slices.Clone(t.Alerts)
+	slices.SortStableFunc(inOrder, func(a, b AlertTest) int { return cmp.Compare(a.EvalTime, b.EvalTime) })
+	for i := range inOrder {
+		if err := inOrder[i].check(alerts, every); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	for i := range t.Exprs {
 		if err := t.Exprs[i].check(ctx, all, first); err != nil {
@@ -58,25 +67,6 @@ func (f *File) Run(ctx context.Context, t *Test, flows []flowdef.Flow) []error {
 		}
 	}
 	return errs
-}
-
-// merge is what Prometheus would hold: the samples that were recorded beside those of
-// the input. A series of both has the input's samples where they meet.
-func merge(input, recorded promeval.Samples) promeval.Samples {
-	out := slices.Clone(input)
-	for _, x := range recorded {
-		i := slices.IndexFunc(out, func(o promeval.Series) bool { return labels.Equal(o.Labels, x.Labels) })
-		if i < 0 {
-			out = append(out, x)
-			continue
-		}
-		both := promeval.Series{
-			Labels: x.Labels, Times: slices.Concat(out[i].Times, x.Times), Values: slices.Concat(out[i].Values, x.Values),
-			Histograms: slices.Concat(out[i].Histograms, x.Histograms),
-		}
-		out[i] = tidy(both)
-	}
-	return out
 }
 
 // sample is an element of a result, of the test's or of the evaluation's.
