@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help man demo test torture torture-bugs faults attack test-matrix build lint structure bench bench-scale bench-rules bench-profile bench-docs bench-go tools clean
+.PHONY: help man demo test torture torture-bugs faults attack month test-matrix build lint structure bench bench-scale bench-rules bench-profile bench-docs bench-go tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ torture-bugs: ## see that the torture finds the bugs of testdata/torture within 
 
 faults: ## run the fault tests COUNT times in a row (default 1)
 	@scripts/faults.sh $(COUNT)
+
+month: ## let a month of SERIES new series a day (default 1000000) pass, simulated in time, and see that nothing grows
+	@scripts/month.sh $(SERIES)
 
 attack: ## attack the built binary, whole, COUNT times in a row (default 1); RUN=regexp for some of the attacks
 	@RUN='$(RUN)' scripts/attack.sh $(COUNT)

@@ -150,9 +150,9 @@ func (l *lapsing) count(table string) (n int) {
 	return n
 }
 
-// clock sets the database's clock to noon of a day.
+// clock sets the database's clock to the end of a day, but for ten minutes.
 func (l *lapsing) clock(day int) {
-	ahead := l.today + int64(day)*segment.BucketMillis + segment.BucketMillis/2 - time.Now().UnixMilli()
+	ahead := l.today + int64(day+1)*segment.BucketMillis - 600_000 - time.Now().UnixMilli()
 	l.exec("create or replace function db_clock() returns timestamptz language sql volatile as " +
 		fmt.Sprintf("$$ select clock_timestamp() + interval '%d ms' $$", ahead))
 }
