@@ -2,6 +2,8 @@ package flowfile
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +15,8 @@ import (
 // TestScripts runs testdata/flowfile. Commands:
 //
 //	parse file=NAME     definitions -> problems, then the flows
+//	shape file=NAME     a file of testdata/rules -> how many of its rules are kept how,
+//	                    with the reasons of the others, and every problem
 //	add file=NAME       like parse, checked together with all that was added
 //	                    before, as apply does against the catalogue
 func TestScripts(t *testing.T) {
@@ -25,6 +29,8 @@ func TestScripts(t *testing.T) {
 			case "parse":
 				all, problems := Read([]Source{{File: fileArg(d), Data: []byte(d.Input)}})
 				return printProblems(problems) + printFlows(all.Flows)
+			case "shape":
+				return shape(t, fileArg(d))
 			case "add":
 				flows, problems := Parse(fileArg(d), []byte(d.Input))
 				problems = append(problems, flowdef.Validate(flows, catalogue)...)
@@ -82,4 +88,36 @@ func printFlows(flows []flowdef.Flow) string {
 		}
 	}
 	return b.String()
+}
+
+// shape says how much of a rule file goes in, and why what does not go in does not.
+func shape(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("../../testdata/rules", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, problems := Read([]Source{{File: name, Data: data}})
+	var b strings.Builder
+	alerts, batch := 0, 0
+	for _, f := range all.Flows {
+		if f.Alert != nil {
+			alerts++
+		}
+		if f.Expr.Mode() == flowdef.ModeBatch {
+			batch++
+			why := f.Expr.Why
+			for i := range f.Expr.Leaves {
+				if l := &f.Expr.Leaves[i]; why == "" && l.Batch {
+					why = fmt.Sprintf("%s has %d panes", l.Text, l.Panes)
+				}
+			}
+			fmt.Fprintf(&b, "batch: %s: %s\n", f.Title(), why)
+		}
+		if f.Expr.FromNothing {
+			fmt.Fprintf(&b, "from nothing: %s\n", f.Title())
+		}
+	}
+	fmt.Fprintf(&b, "%d recording rules, %d alerting rules, %d of them in batch\n", len(all.Flows)-alerts, alerts, batch)
+	return b.String() + printProblems(problems)
 }
