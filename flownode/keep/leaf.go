@@ -10,7 +10,9 @@ package keep
 // is dropped whenever it cannot be trusted.
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"laminar/flownode/flowdef"
@@ -54,6 +56,38 @@ func NewLeaf(def *flowdef.Leaf, step int64, executor flowdef.Executor) *Leaf {
 	}
 	l.key = l.shareKey()
 	return l
+}
+
+// ShareKey is equal for leaves of a fence group that may use the same panes; "" for a
+// leaf that cannot share.
+func (l *Leaf) ShareKey() string { return l.key }
+
+// shareKey is what a leaf must have in common with others to use the same panes: ""
+// where it cannot.
+//
+// Where a slot is a group, slots depend on the grouping: only the very same leaf has
+// them. Executors are part of the key, because a definition that names one is to be
+// computed by it.
+func (l *Leaf) shareKey() string {
+	if l.Def.Batch || l.Def.Pinned || l.Def.Func == nil {
+		return ""
+	}
+	over := l.Def.Text
+	if !l.Members.ByGroup {
+		over = selectionKey(l)
+	}
+	return fmt.Sprintf("%s %t %d %s %s", l.builder.Name, l.builder.markers, l.Def.Pane, l.Executor, over)
+}
+
+// selectionKey is equal for leaves that select the same series, each in a slot of its
+// own.
+func selectionKey(l *Leaf) string {
+	texts := make([]string, len(l.Def.Matchers))
+	for i, m := range l.Def.Matchers {
+		texts[i] = m.String()
+	}
+	slices.Sort(texts)
+	return "{" + strings.Join(slices.Compact(texts), ",") + "}"
 }
 
 // NewState is pane state without samples that stands at the position at and begins

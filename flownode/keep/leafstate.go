@@ -6,8 +6,6 @@ package keep
 // window is belongs to the leaf: its range, its function, the function's argument.
 
 import (
-	"slices"
-
 	"laminar/flownode/pane"
 	"laminar/flownode/partial"
 	"laminar/sequence"
@@ -18,18 +16,8 @@ import (
 type leafState[P any, PP partial.Cell[P]] struct {
 	*panes[P, PP]
 	kind[P]
-	slide   *slide[P, PP] // what the panes of the current window merge to
-	windows windowing     // of the leaf
-	needs   int64         // panes with an end up to it are of no use to the leaf
-	acc     []P           // scratch of Window
-}
-
-// windowing is what leaves must have in common to see the same values: the same
-// function of the same samples in the same windows. They use one sliding window.
-type windowing struct {
-	pane.Windows
-	function string
-	param    float64
+	*user[P, PP]
+	acc []P // scratch of Window
 }
 
 // newLeafState is state over panes without a sample.
@@ -38,39 +26,36 @@ func newLeafState[P any, PP partial.Cell[P]](k kind[P], w windowing, width, from
 		cell: k.Kind, markers: k.Markers, native: k.native, grid: pane.Grid{Width: width}, from: from, at: at, byT: map[int64][]P{},
 		pool: pool[P]{kind: k.Kind, most: sparePanes},
 	}
-	return p.user(k, w)
+	return &leafState[P, PP]{panes: p, kind: k, user: p.add(w)}
 }
 
-// user is the state of one more leaf over the panes. It uses the sliding window of a
-// leaf with the same windowing, if there is one.
-func (s *panes[P, PP]) user(k kind[P], w windowing) *leafState[P, PP] {
-	u := &leafState[P, PP]{panes: s, kind: k, windows: w, needs: s.from}
-	if i := slices.IndexFunc(s.users, func(o *leafState[P, PP]) bool { return o.windows == w }); i >= 0 {
-		u.slide = s.users[i].slide
-	} else {
-		u.slide = newSlide[P, PP](s.cell, s.grid.Width, w.Range, w.Every)
+// shared is the state of a leaf over the panes of another state of the same kind.
+func shared[P any, PP partial.Cell[P]](of State, k kind[P], w windowing) State {
+	o, ok := of.(*leafState[P, PP])
+	if !ok {
+		return nil
 	}
-	s.usedBy(append(s.users, u))
-	return u
+	return &leafState[P, PP]{panes: o.panes, kind: k, user: o.add(w)}
 }
 
-// usedBy says who uses the panes from now on: what others have merged is not kept up
-// to date any more.
-func (s *panes[P, PP]) usedBy(users []*leafState[P, PP]) {
-	s.users, s.slides = users, s.slides[:0]
-	for _, u := range users {
-		if !slices.Contains(s.slides, u.slide) {
-			s.slides = append(s.slides, u.slide)
+// Panes is equal for states that use the same panes.
+func (s *leafState[P, PP]) Panes() any { return s.panes }
+
+// Same reports whether the other state uses the same panes.
+func (s *leafState[P, PP]) Same(other State) bool {
+	o, ok := other.(*leafState[P, PP])
+	return ok && o.panes == s.panes
+}
+
+// UsedBy says which states use the panes from now on; all of them do already.
+func (s *leafState[P, PP]) UsedBy(states []State) {
+	users := make([]*user[P, PP], 0, len(states))
+	for _, other := range states {
+		if o, ok := other.(*leafState[P, PP]); ok && o.panes == s.panes {
+			users = append(users, o.user)
 		}
 	}
-	for _, w := range s.slides {
-		w.users = 0
-		for _, u := range users {
-			if u.slide == w {
-				w.users++
-			}
-		}
-	}
+	s.usedBy(users)
 }
 
 // Trim says that the leaf needs no pane with an end up to from, ms, a border of panes.
@@ -154,5 +139,5 @@ func (s *leafState[P, PP]) Window(span sequence.Span, m *Members, want GroupSet,
 // have been computed before, because lanes do not note stale slots.
 func (s *leafState[P, PP]) Lane() State {
 	p := &panes[P, PP]{cell: s.cell, markers: s.markers, native: s.panes.native, grid: s.grid, from: s.from, at: s.at, byT: map[int64][]P{}, whole: s.panes}
-	return &leafState[P, PP]{panes: p, kind: s.kind, windows: s.windows}
+	return &leafState[P, PP]{panes: p, kind: s.kind, user: &user[P, PP]{}}
 }

@@ -180,6 +180,12 @@ func (m *Members) Group(list []series.Series) {
 	for g := range grown {
 		slices.Sort(m.Groups[g].slots)
 	}
+	for !m.ByGroup && len(m.GroupOf) < len(m.Series) { // slots that others have added
+		m.GroupOf = append(m.GroupOf, noGroup)
+		if m.setNum != nil {
+			m.setOf = append(m.setOf, 0)
+		}
+	}
 }
 
 // addByGroup makes a series a member of leaf whose slots are groups. A slot is made

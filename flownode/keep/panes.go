@@ -52,13 +52,60 @@ type panes[P any, PP partial.Cell[P]] struct {
 	pool    pool[P]       // arrays of panes that were dropped
 	run     run           // scratch of fold
 
-	users   []*leafState[P, PP] // who computes windows from it
-	slides  []*slide[P, PP]     // of the users, each once
-	broken  error               // a sample could not be folded: the panes lack it
-	changes uint64              // counts what changes panes: what was computed at another count may be wrong
+	users   []*user[P, PP]  // who computes windows from it
+	slides  []*slide[P, PP] // of the users, each once
+	broken  error           // a sample could not be folded: the panes lack it
+	changes uint64          // counts what changes panes: what was computed at another count may be wrong
 
 	whole  *panes[P, PP] // of a lane: whose panes it folds into; else nil
 	making sync.Mutex    // held while a lane looks for a pane
+}
+
+// user is a leaf that uses the panes: which windows it computes from them.
+type user[P any, PP partial.Cell[P]] struct {
+	slide   *slide[P, PP] // what the panes of the current window merge to
+	windows windowing
+	needs   int64 // panes with an end up to it are of no use to the leaf
+}
+
+// windowing is what leaves must have in common to see the same values: the same
+// function of the same samples in the same windows. They use one sliding window.
+type windowing struct {
+	pane.Windows
+	function string
+	param    float64
+}
+
+// add is one more user of the panes. It uses the sliding window of another with the
+// same windowing, if there is one.
+func (s *panes[P, PP]) add(w windowing) *user[P, PP] {
+	u := &user[P, PP]{windows: w, needs: s.from}
+	if i := slices.IndexFunc(s.users, func(o *user[P, PP]) bool { return o.windows == w }); i >= 0 {
+		u.slide = s.users[i].slide
+	} else {
+		u.slide = newSlide[P, PP](s.cell, s.grid.Width, w.Range, w.Every)
+	}
+	s.usedBy(append(s.users, u))
+	return u
+}
+
+// usedBy says who uses the panes from now on: what others have merged is not kept up
+// to date any more.
+func (s *panes[P, PP]) usedBy(users []*user[P, PP]) {
+	s.users, s.slides = users, s.slides[:0]
+	for _, u := range users {
+		if !slices.Contains(s.slides, u.slide) {
+			s.slides = append(s.slides, u.slide)
+		}
+	}
+	for _, w := range s.slides {
+		w.users = 0
+		for _, u := range users {
+			if u.slide == w {
+				w.users++
+			}
+		}
+	}
 }
 
 // sparePanes is how many arrays of dropped panes are kept for new ones: about as many
@@ -408,7 +455,7 @@ func (s *panes[P, PP]) laneCells(end int64, slots int) []P {
 // samples, in any order of time: for kinds that fold late. Panes are merged one by
 // one, so the result does not depend on the order of the map.
 func (s *panes[P, PP]) Merge(other State) {
-	o, ok := other.(*leafState[P, PP])
+	o, ok := other.Panes().(*panes[P, PP])
 	if !ok {
 		return
 	}

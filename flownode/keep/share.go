@@ -17,46 +17,6 @@ package keep
 // and all are thrown away if it fails. Which of them share is worked out anew in each
 // round, so a flow that comes, goes or is loaded again costs no bookkeeping.
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-
-	"laminar/flownode/partial"
-)
-
-// shareKey is what a leaf must have in common with others to use the same panes: ""
-// where it cannot.
-//
-// Where a slot is a group, slots depend on the grouping: only the very same leaf has
-// them. Executors are part of the key, because a definition that names one is to be
-// computed by it.
-func (l *Leaf) shareKey() string {
-	if l.Def.Batch || l.Def.Pinned || l.Def.Func == nil {
-		return ""
-	}
-	over := l.Def.Text
-	if !l.Members.ByGroup {
-		over = selectionKey(l)
-	}
-	return fmt.Sprintf("%s %t %d %s %s", l.builder.Name, l.builder.markers, l.Def.Pane, l.Executor, over)
-}
-
-// selectionKey is equal for leaves that select the same series, each in a slot of its
-// own.
-func selectionKey(l *Leaf) string {
-	texts := make([]string, len(l.Def.Matchers))
-	for i, m := range l.Def.Matchers {
-		texts[i] = m.String()
-	}
-	slices.Sort(texts)
-	return "{" + strings.Join(slices.Compact(texts), ",") + "}"
-}
-
-// ShareKey is equal for leaves of a fence group that may use the same panes; "" for a
-// leaf that cannot share.
-func (l *Leaf) ShareKey() string { return l.key }
-
 // ShareMembers makes fresh leaves, which have no members yet, number their slots as
 // others do that select the same series: leaves among all, or each other. Series must
 // then be added to all of them.
@@ -131,33 +91,4 @@ func (ls Leaves) Sets() []Leaves {
 		set[0].State.UsedBy(states)
 	}
 	return out
-}
-
-// Panes is equal for states that use the same panes.
-func (s *leafState[P, PP]) Panes() any { return s.panes }
-
-// Same reports whether the other state uses the same panes.
-func (s *leafState[P, PP]) Same(other State) bool {
-	o, ok := other.(*leafState[P, PP])
-	return ok && o.panes == s.panes
-}
-
-// UsedBy says which states use the panes from now on; all of them do already.
-func (s *leafState[P, PP]) UsedBy(states []State) {
-	users := make([]*leafState[P, PP], 0, len(states))
-	for _, other := range states {
-		if o, ok := other.(*leafState[P, PP]); ok && o.panes == s.panes {
-			users = append(users, o)
-		}
-	}
-	s.usedBy(users)
-}
-
-// shared is the state of a leaf over the panes of another state of the same kind.
-func shared[P any, PP partial.Cell[P]](of State, k kind[P], w windowing) State {
-	o, ok := of.(*leafState[P, PP])
-	if !ok {
-		return nil
-	}
-	return o.user(k, w)
 }

@@ -16,6 +16,8 @@ import (
 const lapseFlows = `
 flows:
   - {name: all, promql: 'sum(rate(m[2m]))', every: 30s}
+  - {name: by_job, promql: 'sum by (job) (rate(m[2m])) + on () group_left sum(rate(m{job=~"[1-6]"}[1m]))', every: 30s}
+  - {name: peak, promql: 'max(rate(m{job=~"[1-6]"}[1m]))', every: 30s}
   - {name: each, promql: 'rate(m{job!="0"}[2m])', every: 30s}
   - {name: whole, promql: 'sum by (job) (quantile_over_time(0.5, m[2m]))', every: 30s}
 `

@@ -6,6 +6,7 @@ package round
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"laminar/flownode/keep"
@@ -35,8 +36,10 @@ const (
 // a cache (I7) and is built again.
 //
 // The database is asked when so many series have been removed, of whichever metrics,
-// that it can be a quarter, and then about members at even distances.
+// that it can be a quarter, and then about members at even distances. Flows that share a
+// selection with such a flow begin anew with it: it would find the old one there.
 func (r *round) lapse(ctx context.Context, flows []*Flow) error {
+	anew := map[*keep.Selection]bool{}
 	for _, f := range flows {
 		if f.MembersAt == nil {
 			f.removed = r.Pos.Removed
@@ -62,12 +65,29 @@ func (r *round) lapse(ctx context.Context, flows []*Flow) error {
 			if gone := len(sample) - there; gone*lapsePart >= len(sample) {
 				r.Log.Info("reading the members of a flow anew: series of it have been removed", "flow", f.Def.Name, "members", members,
 					"part", float64(gone)/float64(len(sample)))
-				f.forgetHistory()
+				anew[l.Members.Selection] = true
 				break
 			}
 		}
 	}
+	for more := len(anew) > 0; more; {
+		more = false
+		for _, f := range flows {
+			if f.MembersAt != nil && f.shares(anew) {
+				for _, l := range f.Leaves {
+					anew[l.Members.Selection] = true
+				}
+				f.forgetHistory()
+				more = true
+			}
+		}
+	}
 	return nil
+}
+
+// shares reports whether a leaf of the flow has one of the selections.
+func (f *Flow) shares(selections map[*keep.Selection]bool) bool {
+	return slices.ContainsFunc(f.Leaves, func(l *keep.Leaf) bool { return selections[l.Members.Selection] })
 }
 
 // members adds the series created since each flow last looked. Matchers and
