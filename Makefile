@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help man demo test torture torture-bugs faults attack month test-matrix build lint structure bench bench-scale bench-rules bench-profile bench-docs bench-go tools clean
+.PHONY: help man demo test torture torture-bugs faults endure attack month test-matrix build lint structure bench bench-scale bench-rules bench-profile bench-docs bench-go tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +19,11 @@ torture: ## random histories for DURATION (default 5m), the first with SEED; SEE
 torture-bugs: ## see that the torture finds the bugs of testdata/torture within a minute each; BUG=name for one
 	@SEED=$(or $(SEED),1) scripts/torture-bugs.sh $(BUG)
 
-faults: ## run the fault tests COUNT times in a row (default 1)
-	@scripts/faults.sh $(COUNT)
+faults: ## run the fault tests COUNT times in a row (default 1); RUN=regexp for some of them
+	@RUN='$(RUN)' scripts/faults.sh $(or $(COUNT),1)
+
+endure: ## run fault tests and attacks COUNT times in a row (default 1), and count what was lost or doubled
+	@RUN='$(RUN)' scripts/faults.sh $(or $(COUNT),1) all
 
 month: ## let a month of SERIES new series a day (default 1000000) pass, simulated in time, and see that nothing grows
 	@scripts/month.sh $(SERIES)

@@ -165,13 +165,15 @@ func (a *target) settle() {
 	if peak > bound {
 		a.t.Errorf("the process had %d MiB resident, want %d MiB at most", peak>>20, bound>>20)
 	}
-	a.requireStored("honest_total", a.honest.Load())
+	lost, double := a.requireStored("honest_total", a.honest.Load())
+	a.t.Logf("outcome: lost=%d double=%d lag=0 peak_mib=%d", lost, double, peak>>20)
 	a.t.Logf("held: %d MiB resident at most, of %d MiB that are allowed; attackers were answered %v; %d samples of another sender acknowledged and stored",
 		peak>>20, bound>>20, a.answers, a.honest.Load())
 }
 
-// requireStored checks that a metric has as many samples, each once.
-func (a *target) requireStored(metric string, want int64) {
+// requireStored checks that a metric has as many samples, each once, and returns how
+// many are missing, and how many are there twice.
+func (a *target) requireStored(metric string, want int64) (lost, double int64) {
 	a.t.Helper()
 	var n, distinct int64
 	err := a.Pool().QueryRow(a.t.Context(), "select count(*), count(distinct (labels, ts)) from laminar.sample where metric = $1", metric).Scan(&n, &distinct)
@@ -181,6 +183,7 @@ func (a *target) requireStored(metric string, want int64) {
 	if n != want || distinct != want {
 		a.t.Errorf("%d samples of %s are stored, %d of them different; %d were acknowledged", n, metric, distinct, want)
 	}
+	return want - distinct, n - distinct
 }
 
 func entry(metric, label string, samples ...prompb.Sample) prompb.TimeSeries {

@@ -234,9 +234,15 @@ func (s *testbed) settle() {
 	s.check()
 }
 
-// check is settle without sending.
+// check is settle without sending. Whatever it finds, it says the outcome in one line,
+// which scripts/faults.sh counts.
 func (s *testbed) check() {
 	s.t.Helper()
+	var stored laminartest.Stored
+	lag := "left"
+	defer func() {
+		s.t.Logf("outcome: lost=%d double=%d lag=%s peak_mib=%d", stored.Lost, stored.Double+stored.Others, lag, s.PeakMemory()>>20)
+	}()
 	// While a flow stands still, flow wait ends with the cause. Whatever was wrong is
 	// right again, so the next round that is tried takes the cause back.
 	s.until("all flows catch up", func() bool {
@@ -247,7 +253,7 @@ func (s *testbed) check() {
 		return err == nil
 	})
 	pool := s.Pool()
-	laminartest.RequireRaw(s.t, pool, s.sent)
+	laminartest.RequireStored(s.t, pool, s.sent, &stored)
 	flows := laminartest.ParseFlows(s.t, faultFlows)
 	windows := laminartest.RequireTables(s.t, pool, flows, s.sent.EngineSamples(), s.start.UnixMilli())
 	if windows < 2*len(flows) {
@@ -255,6 +261,7 @@ func (s *testbed) check() {
 	}
 	s.Must("verify")
 	s.requireNoLag()
+	lag = "0"
 	s.t.Logf("%d samples, %d windows; %d requests were sent again, %d of them as they were told to",
 		s.sent.Count(), windows, s.retries.Load(), s.told.Load())
 }

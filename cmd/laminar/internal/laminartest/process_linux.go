@@ -11,9 +11,12 @@ import (
 )
 
 // PeakMemory is the most memory that the serving process has had resident, in
-// bytes.
+// bytes; 0 while none runs.
 func (in *Installation) PeakMemory() int64 {
 	in.t.Helper()
+	if in.Cmd == nil {
+		return 0
+	}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", in.Cmd.Process.Pid))
 	if err != nil {
 		in.t.Fatal(err)

@@ -11,9 +11,22 @@ import (
 	"laminar/cmd/fleet"
 )
 
+// Stored is how the samples that are stored differ from those that were acknowledged.
+type Stored struct {
+	Lost   int // acknowledged and not stored, or with another value
+	Double int // stored once more
+	Others int // stored and not acknowledged
+}
+
 // RequireRaw checks that laminar.sample holds exactly what was acknowledged of a
-// fleet's samples, each once.
+// fleet's samples, each once. It ends the test if not.
 func RequireRaw(t testing.TB, pool *pgxpool.Pool, want *Acknowledged) {
+	t.Helper()
+	RequireStored(t, pool, want, &Stored{})
+}
+
+// RequireStored is RequireRaw, and fills out when it ends the test, too.
+func RequireStored(t testing.TB, pool *pgxpool.Pool, want *Acknowledged, out *Stored) {
 	t.Helper()
 	index := map[string]int{}
 	for i, set := range want.Series {
@@ -25,7 +38,12 @@ func RequireRaw(t testing.TB, pool *pgxpool.Pool, want *Acknowledged) {
 		t.Fatal(err)
 	}
 	defer rows.Close()
-	found, wrong := 0, 0
+	type key struct {
+		series int
+		at     int64
+	}
+	seen := map[key]bool{}
+	found, right, wrong := 0, 0, 0
 	byDoc := map[string]int{} // -1: not one of the fleet's
 	for rows.Next() {
 		var doc string
@@ -54,7 +72,16 @@ func RequireRaw(t testing.TB, pool *pgxpool.Pool, want *Acknowledged) {
 			continue
 		}
 		found++
-		if expect, ok := want.Samples[i][ts]; !ok || v == nil || *v != expect {
+		expect, ok := want.Samples[i][ts]
+		if !ok {
+			out.Others++
+		} else if seen[key{i, ts}] {
+			out.Double++
+		} else if v != nil && *v == expect {
+			right++
+		}
+		seen[key{i, ts}] = true
+		if !ok || v == nil || *v != expect {
 			if wrong++; wrong <= 5 {
 				t.Errorf("%s at %d: stored %v, sent %v (%v)", doc, ts, v, expect, ok)
 			}
@@ -63,8 +90,10 @@ func RequireRaw(t testing.TB, pool *pgxpool.Pool, want *Acknowledged) {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if found != want.Count() || wrong > 0 {
-		t.Fatalf("%d samples stored, %d of them wrong; %d were acknowledged", found, wrong, want.Count())
+	out.Lost = want.Count() - right
+	if found != want.Count() || wrong > 0 || *out != (Stored{}) {
+		t.Fatalf("%d samples stored, %d of them wrong; %d were acknowledged: %d lost, %d double, %d others",
+			found, wrong, want.Count(), out.Lost, out.Double, out.Others)
 	}
 }
 
