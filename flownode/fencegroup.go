@@ -18,9 +18,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"laminar/flownode/alertround"
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowgraph"
 	"laminar/flownode/progress"
 	"laminar/flownode/round"
 	"laminar/sequence"
@@ -32,12 +35,13 @@ import (
 //	G1  every flow of flows has run != nil, or is broken
 //	G2  the flows that are not broken stand where the last stored round left them,
 //	    at the epoch that this process took (round.F1)
-//	G3  trigger is that of the flow that was taken last; all flows of a fence group
-//	    have the same
+//	G3  trigger is that of the flows that were taken; where they have several, because
+//	    they read each other and were defined apart, the one that is due first
 type fenceGroup struct {
 	*process
 	name    string
 	trigger trigger
+	cascade *round.Cascade
 	flows   map[progress.FlowID]*owned
 	wake    chan struct{}        // holds one token: something may have changed
 	heads   chan []progress.Head // what the catalogue says, newest only
@@ -66,7 +70,7 @@ type owned struct {
 
 func newFenceGroup(p *process, name string) *fenceGroup {
 	return &fenceGroup{
-		process: p, name: name, flows: map[progress.FlowID]*owned{},
+		process: p, name: name, cascade: round.NewCascade(), flows: map[progress.FlowID]*owned{},
 		wake: make(chan struct{}, 1), heads: make(chan []progress.Head, 1), pending: true,
 	}
 }
@@ -151,6 +155,7 @@ const takeAgainAfter = 5 * time.Second
 // single flow that cannot be taken, because another program made its table for
 // example, is left out of the rounds and tried again later.
 func (g *fenceGroup) reload(ctx context.Context) error {
+	taken := false
 	for _, id := range slices.Sorted(maps.Keys(g.flows)) {
 		f := g.flows[id]
 		if !f.broken || g.cfg.Now().Before(f.takeAfter) {
@@ -167,8 +172,31 @@ func (g *fenceGroup) reload(ctx context.Context) error {
 		}
 		f.alerts = alertround.NewRule(&run.Flow)
 		f.run, f.broken, f.takeAfter, f.shape, f.unsaid = run, false, time.Time{}, run.Shape, true
+		taken = true
+	}
+	if taken {
+		g.trigger = soonest(g.flows)
 	}
 	return nil
+}
+
+// soonest is the trigger of a group's flows that is due first (G3).
+func soonest(flows map[progress.FlowID]*owned) trigger {
+	var out trigger
+	first := true
+	for _, id := range slices.Sorted(maps.Keys(flows)) {
+		if f := flows[id]; f.run != nil {
+			own, err := newTrigger(f.run.Def.Trigger)
+			switch {
+			case err != nil: // it was refused when the flow was taken
+			case first:
+				out, first = own, false
+			default:
+				out = out.or(own)
+			}
+		}
+	}
+	return out
 }
 
 // take becomes the owner of a flow and loads it, without anything in memory. To own
@@ -179,7 +207,7 @@ func (g *fenceGroup) take(ctx context.Context, id progress.FlowID) (*round.Flow,
 	if err != nil {
 		return nil, fmt.Errorf("take over flow %d: %w", id, err)
 	}
-	if g.trigger, err = newTrigger(loaded.Def.Trigger); err != nil {
+	if _, err := newTrigger(loaded.Def.Trigger); err != nil {
 		return nil, fmt.Errorf("flow %s: %w", loaded.Def.Name, err)
 	}
 	g.standing.loaded(id, loaded.Def.Expr.Ahead())
@@ -201,17 +229,51 @@ func (g *fenceGroup) whole() []*round.Flow {
 }
 
 // divide separates the flows that can be trusted into those that share a round and
-// those that have failed. The latter are computed one by one, so that a fault of
-// one does not hold up the others. Both are in order of id.
-func (g *fenceGroup) divide() (together, apart []*round.Flow) {
-	for _, f := range g.whole() {
-		if g.flows[f.ID].apart {
-			apart = append(apart, f)
+// those that have failed. The latter are computed one by one, each with the flows that
+// it reads and that read it, so that a fault of one does not hold up the others. Both
+// are in order of id.
+func (g *fenceGroup) divide() (together []*round.Flow, apart [][]*round.Flow) {
+	whole := g.whole()
+	if !slices.ContainsFunc(whole, func(f *round.Flow) bool { return g.flows[f.ID].apart }) {
+		return whole, nil
+	}
+	defs := make([]flowdef.Flow, len(whole))
+	for i, f := range whole {
+		defs[i] = f.Def
+	}
+	graph, parts := flowgraph.New(defs), map[int]int{}
+	for i, f := range whole {
+		if _, ok := parts[graph.Part(i)]; !ok && g.flows[f.ID].apart {
+			parts[graph.Part(i)] = len(apart)
+			apart = append(apart, nil)
+		}
+	}
+	for i, f := range whole {
+		if n, ok := parts[graph.Part(i)]; ok {
+			apart[n] = append(apart[n], f)
 		} else {
 			together = append(together, f)
 		}
 	}
 	return together, apart
+}
+
+// absent is the definitions of the flows that cannot be loaded, in order of id. Of one
+// that never was only the name is known.
+func absent(flows map[progress.FlowID]*owned) []flowdef.Flow {
+	var out []flowdef.Flow
+	for _, id := range slices.Sorted(maps.Keys(flows)) {
+		f := flows[id]
+		switch {
+		case !f.broken:
+		case f.run != nil:
+			out = append(out, f.run.Def)
+		default:
+			name, _, _ := strings.Cut(f.title, "{")
+			out = append(out, flowdef.Flow{Name: name})
+		}
+	}
+	return out
 }
 
 // breakAll makes every flow of a round load again from the database. It is the

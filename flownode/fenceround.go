@@ -107,15 +107,17 @@ func (g *fenceGroup) round(ctx context.Context) (more bool, err error) {
 	if more, err = g.part(ctx, began, together, jobs); err != nil {
 		return false, err
 	}
-	for _, f := range apart {
-		also, err := g.part(ctx, began, []*round.Flow{f}, jobs)
+	for _, flows := range apart {
+		also, err := g.part(ctx, began, flows, jobs)
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
-		if own := g.flows[f.ID]; err != nil {
-			g.setAside(f.ID, own, err)
-		} else if !own.broken {
-			own.apart, more = false, more || also
+		for _, f := range flows {
+			if own := g.flows[f.ID]; err != nil {
+				g.setAside(f.ID, own, err)
+			} else if !own.broken {
+				own.apart, more = false, more || also
+			}
 		}
 	}
 	return more, nil
@@ -158,11 +160,19 @@ func (g *fenceGroup) compute(ctx context.Context, began time.Time, flows []*roun
 	if due, err := g.due(ctx, reader, len(jobs)); err != nil || !due {
 		return nil, nil, err
 	}
+	g.cascade.Tables, g.cascade.Absent = snap, absent(g.flows)
 	limits := round.Limits{Deadline: began.Add(g.cfg.RoundBudget), Flows: g.process.flows.Load()}
-	results, counts, err := g.machine.Compute(ctx, reader, limits, flows, jobs)
+	results, counts, err := g.machine.Compute(ctx, reader, g.cascade, limits, flows, jobs)
 	g.metrics.count(counts, reader)
+	for _, f := range g.cascade.Held() {
+		g.stands(f.ID, g.flows[f.ID], errHeldUp, true)
+	}
 	return reader, results, err
 }
+
+// errHeldUp is why a flow does not move that is connected with one that cannot be
+// loaded: alone it would disagree with what it reads, or with what reads it.
+var errHeldUp = errors.New("held up: a flow that it reads, or that reads it, cannot be loaded")
 
 // nextJobs looks for refill jobs of the group's flows: the oldest of each, since a
 // flow works on one job at a time. It asks in every round, whether the poll has

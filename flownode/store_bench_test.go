@@ -27,21 +27,22 @@ import (
 // of the database's.
 type storePorts struct {
 	*raw.Reader
-	ahead *int64 // ms
+	catalogue *flowstore.Catalogue
+	ahead     *int64 // ms
 }
 
 func (s storePorts) Snapshot(ctx context.Context) (read.Snapshot, error) {
-	snap, err := s.Reader.Snapshot(ctx)
+	snap, err := s.catalogue.Stored(ctx)
 	return aheadSnapshot{snap, *s.ahead}, err
 }
 
 type aheadSnapshot struct {
-	*raw.Snapshot
+	*flowstore.Stored
 	ahead int64
 }
 
 func (s aheadSnapshot) Position() sequence.Position {
-	pos := s.Snapshot.Position()
+	pos := s.Stored.Position()
 	pos.Now += s.ahead
 	return pos
 }
@@ -113,7 +114,7 @@ func (w *storeWorld) apply(defs string) {
 // restart is a flownode that begins with nothing in memory.
 func (w *storeWorld) restart() {
 	w.Helper()
-	ports := storePorts{w.store.Reader, &w.ahead}
+	ports := storePorts{w.store.Reader, w.store.Catalogue, &w.ahead}
 	var err error
 	w.node, err = New(Config{Snapshots: ports, Catalog: w.store.Catalogue, Results: w.store.Results, Jobs: w.store.Jobs, Elector: w.store.Members.New(""), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

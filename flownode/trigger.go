@@ -35,6 +35,20 @@ func newTrigger(def flowdef.Trigger) (trigger, error) {
 	return t, nil
 }
 
+// or is a trigger that is due whenever one of the two is, or sooner.
+func (t trigger) or(o trigger) trigger {
+	switch interval, other := t.def.Interval, o.def.Interval; {
+	case t.def == o.def:
+		return t
+	case interval > 0 && (other == 0 || interval <= other):
+		return t
+	case other > 0:
+		return o
+	default:
+		return trigger{} // every pollEvery
+	}
+}
+
 // pollEvery is how often triggers that count samples or sequences look.
 const pollEvery = time.Second
 

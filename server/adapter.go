@@ -38,9 +38,9 @@ func (s NodeStore) CurrentVector(ctx context.Context) (sequence.Vector, error) {
 	return s.Store.Reader.CurrentVector(ctx)
 }
 
-// Snapshot is Reader.Snapshot.
+// Snapshot is Catalogue.Stored.
 func (s NodeStore) Snapshot(ctx context.Context) (read.Snapshot, error) {
-	snap, err := s.Store.Reader.Snapshot(ctx)
+	snap, err := s.Store.Catalogue.Stored(ctx)
 	if err != nil {
 		return nil, err
 	}

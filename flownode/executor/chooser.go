@@ -37,7 +37,15 @@ func (c *Chooser) byCost(l *keep.Leaf) bool {
 	if want == "" {
 		want = c.Setting
 	}
-	return want == flowdef.ExecutorAuto && l.Def.CannotPush() == ""
+	return want == flowdef.ExecutorAuto && cannotPush(l) == ""
+}
+
+// cannotPush says why SQL cannot compute the leaf's partials, "" if it can.
+func cannotPush(l *keep.Leaf) flowdef.NoPush {
+	if l.Members.ReadsResults() {
+		return flowdef.NoPushResults
+	}
+	return l.Def.CannotPush()
 }
 
 // choose decides who computes the leaf's partials from a reading.
@@ -45,7 +53,7 @@ func (c *Chooser) choose(l *keep.Leaf, reading Reading) Choice {
 	if c.byCost(l) && c.Now().Before(l.ColumnarUntil) {
 		return Choice{Executor: flowdef.ExecutorColumnar, Reason: Fallback}
 	}
-	return Choose(l.Def.CannotPush(), l.Executor, c.Setting, reading, c.Meter.Link())
+	return Choose(cannotPush(l), l.Executor, c.Setting, reading, c.Meter.Link())
 }
 
 // FellBack must be called when the database could not aggregate the leaf's samples.
@@ -82,7 +90,7 @@ func OrderedReading(l *keep.Leaf, infos []segment.Info) Reading {
 // partials is the largest number of partials that samples in the span can give: one
 // for each pane and slot, and no more than there are samples.
 func partials(l *keep.Leaf, of Reading, span sequence.Span) int64 {
-	if span.Empty() || l.Def.CannotPush() != "" {
+	if span.Empty() || cannotPush(l) != "" {
 		return 0
 	}
 	panes := (l.PaneOf(span.UpTo)-l.PaneOf(span.After+1))/l.Def.Pane + 1

@@ -31,6 +31,8 @@ const (
 	NoPushState NoPush = "state_not_simple" // only count, sum, min and max have an SQL aggregate within the bound
 	NoPushWhole NoPush = "whole_expression" // the engine evaluates the expression over raw samples
 	NoPushPanes NoPush = "too_many_panes"   // windows are computed from raw samples
+
+	NoPushResults NoPush = "reads_results" // results of flows are read here
 )
 
 // Text is the reason in words.
@@ -40,6 +42,8 @@ func (n NoPush) Text() string {
 		return "only simple state is aggregated by SQL"
 	case NoPushWhole:
 		return "the engine evaluates the expression over raw samples"
+	case NoPushResults:
+		return "results of flows are read in columns"
 	case NoPushPanes:
 		return "windows of so many panes are computed from raw samples"
 	default:

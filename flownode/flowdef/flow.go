@@ -77,7 +77,21 @@ type Flow struct {
 	File string
 	Line int // from 1
 
+	// Previous is the titles of flows of the rule group that stand after this one, or
+	// are it, and that it reads: as in Prometheus it sees of them what the evaluation
+	// before has written.
+	Previous []string
+
 	Expr Compiled // compiled from PromQL, Every and Lookback
+}
+
+// ReadsPrevious makes the flow see of these others, by their titles, what was there
+// before each of its evaluations. What is visible then depends on the flow whose
+// results they are, so the engine evaluates it whole.
+func (f *Flow) ReadsPrevious(titles []string) {
+	if f.Previous = titles; len(titles) > 0 {
+		f.Expr = f.Expr.Whole("it reads a rule that stands after it in its group")
+	}
 }
 
 // Title is the flow's identity for people: its name, and its static labels

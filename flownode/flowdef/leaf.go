@@ -115,6 +115,13 @@ func (l *Leaf) MaySelect(metric string) bool {
 	return !slices.ContainsFunc(l.Matchers, func(m *labels.Matcher) bool { return m.Name == model.MetricNameLabel && !m.Matches(metric) })
 }
 
+// NamesMetric reports whether the leaf says anything about the metric's name. One
+// that does not, as {job="a"}, selects series of raw metrics only and no results of
+// flows.
+func (l *Leaf) NamesMetric() bool {
+	return slices.ContainsFunc(l.Matchers, func(m *labels.Matcher) bool { return m.Name == model.MetricNameLabel })
+}
+
 // Names lists the metric names the leaf can select, sorted; nil when its
 // matchers leave that open, as {job="a"} and {__name__=~"a.*"} do. Of
 // {__name__=~"a|b"} it is a and b.

@@ -44,6 +44,7 @@ type stored struct {
 	Lookback       int64   `json:"lookback,omitempty"` // 0 is DefaultLookback
 
 	Executor Executor `json:"executor,omitempty"`
+	Previous []string `json:"previous,omitempty"`
 
 	Alert *alert.Rule `json:"alert,omitempty"`
 	Limit int64       `json:"limit,omitempty"`
@@ -59,7 +60,7 @@ func store(f Flow) stored {
 		Name: f.Name, StaticLabels: f.StaticLabels, PromQL: f.PromQL, Every: f.Every, Table: f.Table,
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
-		Lookback: lookback, Executor: f.Executor, Alert: f.Alert, Limit: f.Limit,
+		Lookback: lookback, Executor: f.Executor, Alert: f.Alert, Previous: f.Previous, Limit: f.Limit,
 	}
 }
 
@@ -92,7 +93,7 @@ func Unmarshal(data []byte) (Flow, error) {
 		Name: s.Name, StaticLabels: s.StaticLabels, PromQL: s.PromQL, Every: s.Every, Table: s.Table,
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
-		Lookback: s.Lookback, Executor: s.Executor, Alert: s.Alert, Limit: s.Limit,
+		Lookback: s.Lookback, Executor: s.Executor, Alert: s.Alert, Previous: s.Previous, Limit: s.Limit,
 	}
 	if f.Lookback == 0 {
 		f.Lookback = DefaultLookback
@@ -114,6 +115,7 @@ func Unmarshal(data []byte) (Flow, error) {
 	if err != nil {
 		return Flow{}, fmt.Errorf("decode flow %s: compile %s: %w", f.Title(), f.PromQL, err)
 	}
+	f.ReadsPrevious(f.Previous)
 	return f.over(c), nil
 }
 

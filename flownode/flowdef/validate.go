@@ -17,12 +17,11 @@ import (
 //   - a flow whose samples would each be in millions of windows;
 //   - two flows of one table whose rows could not be told apart, or whose columns
 //     differ;
-//   - a flow that reads what a flow writes;
 //   - a flow whose windows need raw samples that retention has dropped, or would
 //     drop before they close (CheckRaw, when a flow is applied).
 
 // Validate checks what flows do to each other: flows that write the same rows
-// or disagree on their table, and flows that read what a flow writes. existing
+// or disagree on their table. Who reads whom is for package flowgraph. existing
 // are the flows of the catalogue; those with the identity of one of flows are
 // about to be replaced and do not count.
 func Validate(flows, existing []Flow) []Problem {
@@ -49,8 +48,7 @@ func Validate(flows, existing []Flow) []Problem {
 			problems = append(problems, *p)
 		}
 	}
-	problems = append(problems, tableClashes(all, fresh)...)
-	return append(problems, cascades(all, fresh)...)
+	return append(problems, tableClashes(all, fresh)...)
 }
 
 // maxWindowsOfSample is how many windows one sample may be in: a late one makes all of
@@ -131,55 +129,6 @@ func listed(names []string) string {
 		return "none"
 	}
 	return strings.Join(names, ", ")
-}
-
-// cascades refuses fresh flows that select a metric that is a flow's name. In
-// Prometheus such a rule reads the other rule's results. Here it would read raw
-// samples of that name, and where there are none its table would stay empty.
-func cascades(all []Flow, fresh int) []Problem {
-	var problems []Problem
-	// A flow's series has the name of the flow, whatever its static labels are.
-	names := map[string]bool{}
-	for _, f := range all {
-		names[f.Name] = true
-	}
-	for _, f := range all[:fresh] {
-		switch name, reads := readsFlow(f, names); {
-		case reads && name == f.Name:
-			problems = append(problems, problemf(f, "has the name of a metric that it reads: choose another name"))
-		case reads:
-			problems = append(problems, problemf(f,
-				"reads %s, which is a flow: a flow over the results of a flow is not built yet; write its expression out here", name))
-		}
-	}
-	// A fresh flow's name can also be what a flow of the catalogue reads.
-	own := map[string]bool{}
-	for _, f := range all[:fresh] {
-		own[f.Name] = true
-	}
-	for _, old := range all[fresh:] {
-		if name, reads := readsFlow(old, own); reads {
-			i := slices.IndexFunc(all[:fresh], func(f Flow) bool { return f.Name == name })
-			problems = append(problems, problemf(all[i],
-				"is read by flow %s: a flow over the results of a flow is not built yet; choose another name", old.Title()))
-		}
-	}
-	return problems
-}
-
-// readsFlow looks among the names for one that a leaf of f selects by name.
-// Selectors that leave the name open read raw metrics only: a flow over all
-// metrics of a job stays valid when another flow is added.
-func readsFlow(f Flow, names map[string]bool) (string, bool) {
-	for i := range f.Expr.Leaves {
-		l := &f.Expr.Leaves[i]
-		for _, name := range l.Names() {
-			if names[name] && l.MaySelect(name) {
-				return name, true
-			}
-		}
-	}
-	return "", false
 }
 
 // maxPinnedWindows is how many windows may depend on what is stored at a fixed

@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowgraph"
 )
 
 // TestScripts runs testdata/flowfile. Commands:
@@ -33,7 +34,7 @@ func TestScripts(t *testing.T) {
 				return shape(t, fileArg(d))
 			case "add":
 				flows, problems := Parse(fileArg(d), []byte(d.Input))
-				problems = append(problems, flowdef.Validate(flows, catalogue)...)
+				problems = append(problems, flowgraph.Validate(flows, catalogue)...)
 				if len(problems) == 0 {
 					catalogue = append(catalogue, flows...)
 				}

@@ -9,6 +9,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile/yamltext"
+	"laminar/flownode/flowgraph"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -28,7 +29,7 @@ type Source struct {
 	Every    int64 // of all rule groups, whatever they state, ms; 0 is what they state
 }
 
-// Read reads several files and checks their flows together (flowdef.Validate). Flows
+// Read reads several files and checks their flows together (flowgraph.Validate). Flows
 // that have problems with each other are among the definitions: the caller must not
 // use them if there are problems.
 func Read(sources []Source) (Definitions, []flowdef.Problem) {
@@ -40,7 +41,7 @@ func Read(sources []Source) (Definitions, []flowdef.Problem) {
 		problems = append(problems, faults...)
 	}
 	all.Flows = numbered(all.Flows)
-	return all, append(problems, flowdef.Validate(all.Flows, nil)...)
+	return all, append(problems, flowgraph.Validate(all.Flows, nil)...)
 }
 
 // Parse reads one definition file of whatever name. Each of its YAML documents has
@@ -53,7 +54,7 @@ func Read(sources []Source) (Definitions, []flowdef.Problem) {
 //	  as: ...
 //
 // It returns the flows without a problem, in their order, and every problem it
-// found. What flows do to each other is for flowdef.Validate.
+// found. What flows do to each other is for flowgraph.Validate.
 func Parse(file string, data []byte) ([]flowdef.Flow, []flowdef.Problem) {
 	one, problems := Source{File: file, Data: data}.read()
 	return numbered(one.Flows), problems

@@ -7,6 +7,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile/yamltext"
+	"laminar/flownode/flowgraph"
 
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
@@ -85,6 +86,8 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 		p.addf(n, "%s: rules: want a list of rules", what)
 		return
 	}
+	first := len(p.found.Flows)
+	defer func() { flowgraph.SetPrevious(p.found.Flows[min(first, len(p.found.Flows)):]) }()
 	for _, r := range rules.Content {
 		kept := p.found
 		g.read(yamltext.Resolve(r))

@@ -1,6 +1,7 @@
 package flowplan
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -35,13 +36,14 @@ type DirtyWindow struct {
 	Since   sequence.Vector     // the flow's vector before the first touch
 	FirstAt sequence.Time       // by the database's clock
 	LastAt  sequence.Time       // by the database's clock
+	Hurried bool                // to be recomputed in this round: Hurry
 }
 
 // Ready reports whether the window should be recomputed now. One that was touched in the
 // future is ready: the database's clock was set back since, and nobody knows when that
 // was.
 func (w *DirtyWindow) Ready(now sequence.Time) bool {
-	return now-w.LastAt >= DirtyQuiet || now-w.FirstAt >= DirtyAtLatest || w.LastAt > now
+	return w.Hurried || now-w.LastAt >= DirtyQuiet || now-w.FirstAt >= DirtyAtLatest || w.LastAt > now
 }
 
 // DirtyList is the dirty windows of a flow in memory, with the changes since it
@@ -98,6 +100,26 @@ func (l *DirtyList) Touch(end sequence.Time, group string, reason progress.Reaso
 	}
 	l.changed[end] = struct{}{}
 }
+
+// Hurry makes a window that is on the list one to be recomputed in this very round:
+// results that it reads change in the same commit, and the two must not disagree. It
+// is not stored, because no such window is left when the round ends.
+func (l *DirtyList) Hurry(end sequence.Time) { l.windows[end].Hurried = true }
+
+// Hurried lists the windows that must not wait, oldest end first.
+func (l *DirtyList) Hurried() []*DirtyWindow {
+	var out []*DirtyWindow
+	for _, w := range l.windows {
+		if w.Hurried {
+			out = append(out, w)
+		}
+	}
+	slices.SortFunc(out, func(a, b *DirtyWindow) int { return cmp.Compare(a.End, b.End) })
+	return out
+}
+
+// All lists the windows, in no order.
+func (l *DirtyList) All() []*DirtyWindow { return slices.Collect(maps.Values(l.windows)) }
 
 // Ready lists the windows to recompute now, oldest end first, at most limit.
 func (l *DirtyList) Ready(now sequence.Time, limit int) []*DirtyWindow {

@@ -37,6 +37,10 @@ func (x *Selection) add(s *series.Series, slot int32) {
 	}
 }
 
+// ReadsResults reports whether series of results of flows are selected, which no
+// database can aggregate.
+func (x *Selection) ReadsResults() bool { return len(x.Metrics) > 0 && x.Metrics[0] < 0 }
+
 // Selects reports whether samples of the metric can be samples of selected series.
 func (x *Selection) Selects(metric sequence.MetricID) bool {
 	_, found := slices.BinarySearch(x.Metrics, metric)
@@ -133,6 +137,9 @@ func (m *Members) Select(list []series.Series) {
 	}
 	for i := range list {
 		s := &list[i]
+		if m.passes(s) {
+			continue
+		}
 		if len(s.Labels) == 0 || &s.Labels[0] != m.Selection.lastSet {
 			m.Selection.selected = m.Def.Matches(toLabels(s.Labels).Get)
 			if m.Selection.lastSet = nil; len(s.Labels) > 0 {
@@ -211,6 +218,9 @@ func (m *Members) groupOf(s *series.Series) (int32, labels.Labels) {
 	if m.setNum == nil && len(s.Labels) > 0 && &s.Labels[0] == m.lastSet {
 		return m.lastGroup, labels.EmptyLabels()
 	}
+	if m.passes(s) {
+		return noGroup, labels.EmptyLabels()
+	}
 	// Matchers see every label that members depend on; others may be missing.
 	lset, g := toLabels(s.Labels), noGroup
 	if m.Def.Matches(lset.Get) {
@@ -221,6 +231,10 @@ func (m *Members) groupOf(s *series.Series) (int32, labels.Labels) {
 	}
 	return g, lset
 }
+
+// passes reports whether the series is not looked at: results of flows are selected by
+// name only.
+func (m *Members) passes(s *series.Series) bool { return s.Metric < 0 && !m.Def.NamesMetric() }
 
 func isMetricName(name string) bool { return name == series.MetricName }
 

@@ -17,15 +17,20 @@ const NoSlot int32 = -1
 
 // SlotIndex maps series ids to slots. Ids are dense over the whole database
 // but a leaf usually selects a few stretches of them, so it is a table of
-// pages of which only the used ones exist: looking up costs two loads.
+// pages of which only the used ones exist: looking up costs two loads. Ids of
+// results of flows are below zero, and have a table of their own.
 type SlotIndex struct {
 	pages [][]int32
+	below *SlotIndex // by -id; nil without any
 }
 
 // Get returns the slot of a series, or NoSlot.
 func (x *SlotIndex) Get(id sequence.SeriesID) int32 {
 	p := uint32(id) / slotPage
 	if p >= uint32(len(x.pages)) || x.pages[p] == nil {
+		if x.below != nil && id < 0 {
+			return x.below.Get(-id)
+		}
 		return NoSlot
 	}
 	return x.pages[p][uint32(id)%slotPage]
@@ -33,6 +38,13 @@ func (x *SlotIndex) Get(id sequence.SeriesID) int32 {
 
 // Set makes slot the slot of a series.
 func (x *SlotIndex) Set(id sequence.SeriesID, slot int32) {
+	if id < 0 {
+		if x.below == nil {
+			x.below = &SlotIndex{}
+		}
+		x.below.Set(-id, slot)
+		return
+	}
 	p := int(id) / slotPage
 	for p >= len(x.pages) {
 		x.pages = append(x.pages, nil)

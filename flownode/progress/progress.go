@@ -138,6 +138,10 @@ type Round struct {
 	Job     *JobStep
 	Error   string        // why the flow lacks windows; "" clears it
 	Alerts  *alert.Update // of an alerting rule; nil when nothing of its alerts changes
+
+	// Rounds of one commit with the same Chain, which is not 0, are of flows that
+	// read each other: all of them are stored or none.
+	Chain int
 }
 
 // Job is a refill asked for by a person or a schedule.

@@ -27,13 +27,15 @@ const (
 	// Histogram: a metric of the flow turned out to hold native histograms, of
 	// which no partial is kept: windows are computed whole, over raw samples.
 	Histogram Reason = "histogram"
+	// Upstream: results that the flow reads have changed.
+	Upstream Reason = "upstream"
 	// Requested: a person or a schedule asked for a refill.
 	Requested Reason = "requested"
 )
 
 // Reasons lists all reasons, for metrics that want every label from the start.
 func Reasons() []Reason {
-	return []Reason{PrecisionLost, Unordered, LateOrdered, NoState, BeyondHorizon, HistoryChanged, ReaderDisagrees, Histogram, Requested}
+	return []Reason{PrecisionLost, Unordered, LateOrdered, NoState, BeyondHorizon, HistoryChanged, ReaderDisagrees, Histogram, Upstream, Requested}
 }
 
 // String is the reason as it is stored and shown.

@@ -72,6 +72,14 @@ func NewReader(settings *Settings, source Source, aggregator Aggregator) *Reader
 	}
 }
 
+// Over reads what over makes of the source, in the same round. Choices are counted with
+// those of r, samples apart.
+func (r *Reader) Over(over func(Source) Source) *Reader {
+	own := NewReader(r.Settings, over(r.source), r.aggregator)
+	own.Choices = r.Choices
+	return own
+}
+
 // lanes is into how many lanes raw samples are folded: no more than there are
 // regions, because a lane takes whole regions.
 func (r *Reader) lanes() int { return max(1, min(r.Lanes, len(r.Pos.Vector))) }

@@ -104,10 +104,18 @@ func (s *Selection) Touches(leaves keep.Leaves, end sequence.Time) bool {
 // Within returns the samples in the span, in the selection's own arrays,
 // which must not be changed. Series without a sample there are left out. Floats and
 // histograms are cut apart from each other, since they are kept in two arrays.
-func (s *Selection) Within(span sequence.Span) promeval.Samples {
+func (s *Selection) Within(span sequence.Span) promeval.Samples { return s.WithinBut(span, nil) }
+
+// WithinBut is Within, of some series (if early is not nil) only up to an earlier time.
+func (s *Selection) WithinBut(within sequence.Span, early func(sequence.SeriesID) (upTo sequence.Time, is bool)) promeval.Samples {
 	samples := make(promeval.Samples, 0, len(s.series))
 	for i := range s.series {
-		x := &s.series[i]
+		x, span := &s.series[i], within
+		if early != nil {
+			if upTo, is := early(x.id); is {
+				span.UpTo = min(span.UpTo, upTo)
+			}
+		}
 		from, to := span.Within(x.Times)
 		hFrom := sort.Search(len(x.Histograms), func(i int) bool { return x.Histograms[i].T > span.After })
 		hTo := max(hFrom, sort.Search(len(x.Histograms), func(i int) bool { return x.Histograms[i].T > span.UpTo }))

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"laminar/flownode/partial"
+	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
@@ -26,7 +27,16 @@ import (
 type Snapshot interface {
 	Source
 	Aggregator
+	Results
 	Close(ctx context.Context) error
+}
+
+// Results is what is stored of flows' results.
+type Results interface {
+	// StoredResults lists the rows of a flow, which this process has taken or the
+	// snapshot has loaded, in windows that end in the span, oldest window first.
+	// Several entries may have one end.
+	StoredResults(ctx context.Context, f *progress.Flow, ends sequence.Span) ([]progress.Window, error)
 }
 
 // Source is what a Reader reads from.

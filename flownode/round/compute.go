@@ -35,12 +35,39 @@ import (
 //	state       after begin, because it is built from the earliest open window on;
 //	            for all flows together, so that they share one reading
 //	windows     last, from state and raw samples at one vector
-func (m *Machine) Compute(ctx context.Context, reader *read.Reader, limits Limits, flows []*Flow, jobs map[progress.FlowID]*progress.Job) ([]Result, Counts, error) {
-	r := &round{Machine: m, Reader: reader, Counts: newCounts(), limits: limits}
-	out, err := r.compute(ctx, flows, jobs)
-	return out, r.Counts, err
+//
+// Flows that read no other go through these steps first, all together, then those
+// that read them, and so on (Cascade). Results come in that order; rounds of flows
+// that read each other have one Chain and are to be stored together or not at all.
+// Flows that are held up have no result.
+func (m *Machine) Compute(ctx context.Context, reader *read.Reader, cascade *Cascade, limits Limits, flows []*Flow, jobs map[progress.FlowID]*progress.Job) ([]Result, Counts, error) {
+	counts := newCounts()
+	r := &round{Machine: m, Reader: reader, Counts: &counts, limits: limits, cascade: cascade}
+	var out []Result
+	for n, tier := range cascade.begin(flows) {
+		on := r
+		if n > 0 {
+			over := *r
+			over.Reader = r.Reader.Over(func(raw read.Source) read.Source {
+				over.results = cascade.source(raw)
+				return over.results
+			})
+			on = &over
+		}
+		results, err := on.compute(ctx, tier, jobs)
+		if on != r {
+			r.Samples += on.Samples
+		}
+		if err != nil {
+			return nil, counts, err
+		}
+		out = append(out, results...)
+	}
+	together(out)
+	return out, counts, nil
 }
 
+// compute computes the flows of one tier.
 func (r *round) compute(ctx context.Context, flows []*Flow, jobs map[progress.FlowID]*progress.Job) ([]Result, error) {
 	if err := r.lapse(ctx, flows); err != nil {
 		return nil, err
@@ -54,6 +81,9 @@ func (r *round) compute(ctx context.Context, flows []*Flow, jobs map[progress.Fl
 		runs = append(runs, c.flows...)
 	}
 	if err := r.members(ctx, runs); err != nil {
+		return nil, err
+	}
+	if err := r.recentResults(ctx, runs); err != nil {
 		return nil, err
 	}
 	if err := r.histograms(ctx, runs); err != nil {
@@ -70,6 +100,9 @@ func (r *round) compute(ctx context.Context, flows []*Flow, jobs map[progress.Fl
 		}
 	}
 	r.follow(runs)
+	for _, s := range runs {
+		s.opened(&s.to, s.started)
+	}
 	if err := r.buildStates(ctx, runs); err != nil {
 		return nil, err
 	}
@@ -78,6 +111,11 @@ func (r *round) compute(ctx context.Context, flows []*Flow, jobs map[progress.Fl
 		res, err := s.compute(ctx, jobs[s.ID])
 		if err != nil {
 			return nil, s.blame(err)
+		}
+		if s.feed != nil {
+			if err := s.feed.Finish(ctx, r.cascade.Tables, s.to.EmittedUntil); err != nil {
+				return nil, s.blame(err)
+			}
 		}
 		out = append(out, res)
 	}
@@ -100,12 +138,12 @@ func (r *round) history(ctx context.Context, flows []*Flow) ([]*cohort, error) {
 		if i := slices.IndexFunc(out, func(c *cohort) bool { return c.holds(f) }); i >= 0 {
 			c = out[i]
 		} else {
-			c = &cohort{after: f.Vector}
+			c = &cohort{after: f.at(f.Vector)}
 			err := r.CheckHistory(ctx, f.Vector, f.Flushes)
 			if errors.Is(err, sequence.ErrHistoryChanged) {
 				r.Log.Warn("committed sequences have disappeared or changed: computing again from all raw samples",
 					"group", f.Def.Group, "vector", f.Vector.String(), "reason", string(progress.HistoryChanged))
-				c.after, c.changed = sequence.Vector{}, true
+				c.after, c.changed = f.at(sequence.Vector{}), true
 			} else if err != nil {
 				return nil, fmt.Errorf("check that %s is still in the history: %w", f.Vector, err)
 			}

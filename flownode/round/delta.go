@@ -32,6 +32,7 @@ import (
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
 	"laminar/flownode/read"
+	"laminar/flownode/results"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
@@ -53,7 +54,7 @@ type cohort struct {
 // commits.
 func (c *cohort) holds(f *Flow) bool {
 	first := c.flows[0]
-	return first.Vector.Equal(f.Vector) && maps.Equal(first.Flushes, f.Flushes)
+	return first.Vector.Equal(f.Vector) && first.seen == f.seen && maps.Equal(first.Flushes, f.Flushes)
 }
 
 // read plans every leaf of the cohort and reads the delta once for all of them:
@@ -294,7 +295,9 @@ func (r *round) pushDelta(ctx context.Context, l *leafDelta, ranges map[sequence
 	if l.State != nil {
 		from = l.From()
 	}
-	done, err := r.AggregateDelta(ctx, l.Leaf, ranges, func(end int64, slot int32, part partial.Simple) error {
+	raw := maps.Clone(ranges) // no result of a flow is aggregated by the database
+	delete(raw, results.Region)
+	done, err := r.AggregateDelta(ctx, l.Leaf, raw, func(end int64, slot int32, part partial.Simple) error {
 		for _, o := range set {
 			if end <= o.closed {
 				o.late.Add(end, o.Members.GroupOf[slot])

@@ -14,6 +14,7 @@ import (
 	"context"
 	"maps"
 	"math"
+	"slices"
 
 	"laminar/flownode/flowplan"
 	"laminar/flownode/keep"
@@ -33,6 +34,12 @@ func (s *flowRound) touch(ctx context.Context) error {
 			return err
 		}
 	}
+	if s.outOfStep {
+		// What its sources have changed since it was stored is not known any more.
+		if err := s.touchAll(ctx, progress.Upstream); err != nil {
+			return err
+		}
+	}
 	for _, l := range s.deltas {
 		if l.Def.Pinned {
 			if err := s.touchPinned(ctx, l); err != nil {
@@ -43,12 +50,15 @@ func (s *flowRound) touch(ctx context.Context) error {
 		for _, set := range []struct {
 			*keep.Touches
 			reason progress.Reason
-		}{{&l.late, progress.LateOrdered}, {&l.unordered, progress.Unordered}} {
+		}{{&l.late, progress.LateOrdered}, {&l.unordered, progress.Unordered}, {&l.upstream, progress.Upstream}} {
 			for end, bits := range set.ByPane {
 				first, last := l.Windows.Of(l.TouchSpan(end))
 				// Windows that are still open get the samples when they close.
 				for w := range l.Windows.Ends(first, min(last, emitted)) {
 					s.touchGroups(l, w, bits, set.reason)
+					if set.reason == progress.Upstream {
+						s.DirtyWindows.Hurry(w)
+					}
 				}
 			}
 		}
@@ -70,6 +80,8 @@ func (s *flowRound) touch(ctx context.Context) error {
 func (s *flowRound) touchPinned(ctx context.Context, l *leafDelta) error {
 	reason := progress.Reason("")
 	switch {
+	case !l.upstream.Empty():
+		reason = progress.Upstream
 	case !l.unordered.Empty():
 		reason = progress.Unordered
 	case !l.late.Empty():
@@ -80,10 +92,16 @@ func (s *flowRound) touchPinned(ctx context.Context, l *leafDelta) error {
 			reason = span.Reason
 		}
 	}
-	if reason == "" || s.Def.Expr.PinnedGone(s.r.Pos.Earliest) {
+	if reason == "" || pinnedIsGone(s.Flow, s.r.Pos.Earliest) {
 		return nil
 	}
-	return s.touchAll(ctx, reason)
+	if err := s.touchAll(ctx, reason); err != nil || reason != progress.Upstream {
+		return err
+	}
+	for _, w := range s.DirtyWindows.All() {
+		s.DirtyWindows.Hurry(w.End)
+	}
+	return nil
 }
 
 // touchAll makes every closed window dirty that can be computed and in which some
@@ -92,7 +110,7 @@ func (s *flowRound) touchPinned(ctx context.Context, l *leafDelta) error {
 // none, and the search begins before the first possible window end, 0.
 func (s *flowRound) touchAll(ctx context.Context, reason progress.Reason) error {
 	after := max(0, s.Def.FirstRebuildable(s.r.Pos.Earliest)) - s.windows().Every
-	if s.r.Pos.Earliest == 0 {
+	if s.r.Pos.Earliest == 0 || len(s.reads) > 0 {
 		after = -1
 	}
 	ends, err := s.candidates(ctx, s.r, s.to.BeginsAfter, sequence.Span{After: after, UpTo: s.to.EmittedUntil}, math.MaxInt)
@@ -127,14 +145,18 @@ const dirtyPerRound = 512
 // the round's budget reaches, but one at least. A window that cannot be rebuilt any
 // more leaves the list without being computed (I6), and so does one whose results
 // are not kept.
+//
+// Before them come those that must not wait, all of them: results that they read change
+// in this round, which bounds how many they are.
 func (s *flowRound) recompute(ctx context.Context) error {
 	ready := s.DirtyWindows.Ready(s.r.Pos.Now, dirtyPerRound)
 	full := len(ready) == dirtyPerRound
+	ready = append(s.DirtyWindows.Hurried(), slices.DeleteFunc(ready, func(d *flowplan.DirtyWindow) bool { return d.Hurried })...)
 	// Oldest first: what readers look at is usually newer, but the oldest window is
 	// the first whose raw samples may be given up.
 	for begun := false; len(ready) > 0; begun = true {
-		most := len(ready)
-		if s.full() {
+		most, hurried := len(ready), ready[0].Hurried
+		if !hurried && s.full() {
 			if begun {
 				s.more = true
 				return nil
@@ -148,12 +170,15 @@ func (s *flowRound) recompute(ctx context.Context) error {
 		for i, d := range batch {
 			ends[i], want.byEnd[d.End] = d.End, d.Groups
 		}
+		if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
+			return err
+		}
 		src, err := s.sources(ctx, s.r, ends, want, false)
 		if err != nil {
 			return err
 		}
 		for i, d := range batch {
-			if i > 0 && src.whole != nil && s.r.overBudget() {
+			if i > 0 && !hurried && src.whole != nil && s.r.overBudget() {
 				batch, s.more = batch[:i], true
 				break
 			}
@@ -165,11 +190,12 @@ func (s *flowRound) recompute(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				if own.all {
-					s.out.put(s.complete(res))
-				} else {
-					s.out.put(s.some(res, own))
+				w := s.complete(res)
+				if !own.all {
+					w = s.some(res, own)
 				}
+				s.out.put(w)
+				s.tell(w, res.rows, own.all)
 				s.r.Refills[d.Reason]++
 			} else {
 				s.r.Kept++
@@ -178,7 +204,7 @@ func (s *flowRound) recompute(ctx context.Context) error {
 			s.DirtyWindows.Remove(d.End)
 		}
 		s.r.Windows[Recomputed] += len(batch)
-		if s.more {
+		if s.more && !hurried {
 			return nil
 		}
 	}
@@ -195,7 +221,7 @@ func (s *flowRound) dirtyBatch(ready []*flowplan.DirtyWindow) ([]*flowplan.Dirty
 	n := 0
 	for n < len(ready) && n < s.chunk() {
 		d := ready[n]
-		if (d.All || !s.Def.Expr.ByGroup) != want.all || n > 0 && d.End-ready[n-1].End > s.gap() {
+		if d.Hurried != ready[0].Hurried || (d.All || !s.Def.Expr.ByGroup) != want.all || n > 0 && d.End-ready[n-1].End > s.gap() {
 			break
 		}
 		maps.Copy(want.keys, d.Groups)

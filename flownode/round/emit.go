@@ -55,12 +55,15 @@ func (s *flowRound) emit(ctx context.Context) error {
 			s.to.EmittedUntil = closed
 			break
 		}
+		if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
+			return err
+		}
 		src, err := s.sources(ctx, s.r, ends, wanted{all: true}, false)
 		if err != nil {
 			return err
 		}
 		for i, end := range ends {
-			if i > 0 && src.whole != nil && s.r.overBudget() {
+			if i > 0 && !s.inStep && src.whole != nil && s.r.overBudget() {
 				ends, s.more = ends[:i], true // each window costs the whole expression
 				break
 			}
@@ -74,7 +77,9 @@ func (s *flowRound) emit(ctx context.Context) error {
 			// An untouched window has no rows. If it was open, provisional ones may be
 			// stored that must go.
 			if res.touched || s.open.end == end {
-				s.out.put(s.changes(res))
+				w := s.changes(res)
+				s.out.put(w)
+				s.tell(w, res.rows, true)
 			}
 		}
 		s.to.EmittedUntil = ends[len(ends)-1]
@@ -112,6 +117,9 @@ func (s *flowRound) window(ctx context.Context, src inputs, end int64, want want
 // it back even if no further sample comes.
 func (s *flowRound) provisional(ctx context.Context) error {
 	end := s.windows().Next(s.to.EmittedUntil)
+	if len(s.reads) > 0 {
+		return nil // what it reads is closed windows only
+	}
 	if s.more || s.Def.Emit != flowdef.EmitUpdate || end <= s.to.ClosedUntil(s.windows()) {
 		return nil
 	}

@@ -253,7 +253,7 @@ func (f *Flow) evaluateWhole(ctx context.Context, r *round, sel *read.Selection,
 	if !f.Def.Expr.FromNothing && !sel.Touches(f.Leaves, end) {
 		return nil, false, nil
 	}
-	out, err = r.Eval.WithLookback(f.Def.Lookback).Whole(ctx, f.Def.PromQL, sel.Within(span), end)
+	out, err = r.Eval.WithLookback(f.Def.Lookback).Whole(ctx, f.Def.PromQL, sel.WithinBut(span, f.early(f.Def.Previous, end)), end)
 	return out, true, err
 }
 
@@ -346,10 +346,11 @@ func (f *Flow) candidates(ctx context.Context, r *round, began sequence.Time, wi
 			}
 			continue
 		}
-		if len(l.Members.Metrics) == 0 {
+		metrics := f.metrics(l)
+		if len(metrics) == 0 {
 			continue
 		}
-		spans, err := r.Spans(ctx, l.Members.Metrics, needed)
+		spans, err := r.Spans(ctx, metrics, needed)
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ package round
 // thrown away and loaded again (I7).
 
 import (
+	"slices"
 	"time"
 
 	"laminar/flownode/flowdef"
@@ -33,8 +34,9 @@ type Flow struct {
 
 	layout *flowdef.Layout
 	clock  flowplan.Clock
-	open   openWindow
-	rows   groupRows
+	upstream
+	open openWindow
+	rows groupRows
 
 	removed int64 // Position.Removed when the members were read, or last looked at
 
@@ -100,6 +102,9 @@ func (f *Flow) becomeNative() {
 // before earliest are given up (0: none). Every path that computes a window asks
 // first: what cannot be computed from all its samples stays as it is stored.
 func (f *Flow) rebuildable(end, earliest sequence.Time) bool {
+	if len(f.reads) > 0 {
+		return !slices.ContainsFunc(f.Leaves, func(l *keep.Leaf) bool { return f.lacks(l.Def, l.Span(end), earliest) })
+	}
 	return f.Def.Expr.Rebuildable(end, earliest)
 }
 
@@ -166,7 +171,7 @@ func (f *Flow) near(ends []int64) []int64 {
 // unrebuildable says why the window with this end cannot be computed, when all
 // raw samples before earliest are given up.
 func (f *Flow) unrebuildable(end, earliest sequence.Time) error {
-	if f.Def.Expr.PinnedGone(earliest) {
+	if pinnedIsGone(f, earliest) {
 		return &progress.PinnedGoneError{Flow: f.Def.Name, Earliest: earliest}
 	}
 	return &progress.RetentionError{Flow: f.Def.Name, From: end, Earliest: f.Def.FirstRebuildable(earliest)}
@@ -200,7 +205,7 @@ func (f *Flow) Deadline() sequence.Time {
 	}
 	if q := f.clock.QuietDeadline(); q != sequence.NoTime && f.EmittedUntil != sequence.NoTime && !f.pinnedGone && f.pendingOpen() {
 		def := &f.Def
-		closes := max(q, f.windows().Next(f.EmittedUntil)+def.CloseDelay(), def.ClosesFrom())
+		closes := max(q, f.windows().Next(f.EmittedUntil)+closeDelay(f), def.ClosesFrom())
 		if next == sequence.NoTime || closes < next {
 			next = closes
 		}

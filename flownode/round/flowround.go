@@ -17,6 +17,7 @@ import (
 
 	"laminar/flownode/keep"
 	"laminar/flownode/progress"
+	"laminar/flownode/results"
 	"laminar/sequence"
 )
 
@@ -43,6 +44,9 @@ type flowRound struct {
 	to      progress.Progress
 	started bool // its windows have begun
 
+	inStep    bool // it was as far as the flows that it reads when the round began, and is to be when it ends
+	outOfStep bool // it stood at another vector than they did
+
 	out     output
 	evalErr error
 	tried   bool // a window was evaluated
@@ -53,8 +57,16 @@ type flowRound struct {
 // says that what the flow had read is not in the history any more.
 func (r *round) newFlowRound(f *Flow, changed bool) *flowRound {
 	s := &flowRound{Flow: f, r: r, changed: changed, to: f.Progress}
-	s.to.Vector, s.to.Flushes = r.Pos.Vector, r.Pos.Flushes
+	s.to.Vector, s.to.Flushes = results.Without(r.Pos.Vector), r.Pos.Flushes
 	s.takeLeaves()
+	s.opened(&s.to, false)
+	s.inStep = s.follows(s.to.EmittedUntil, s.windows().Last, s.Def.Expr.Ahead())
+	for _, p := range s.reads {
+		// A flow that has written windows and stands elsewhere than one that has too:
+		// one of them went on without the other.
+		s.outOfStep = s.outOfStep || s.EmittedUntil > s.BeginsAfter && p.EmittedUntil > p.BeginsAfter && !s.Stored.Equal(p.Stored)
+	}
+	r.cascade.joins(f)
 	return s
 }
 
@@ -76,6 +88,11 @@ func (s *flowRound) begin(ctx context.Context) error {
 	for _, l := range s.deltas {
 		if l.plan.Samples > 0 {
 			s.clock = s.clock.See(l.plan.Span.UpTo, s.r.Pos.Now)
+		}
+	}
+	for _, p := range s.reads {
+		if p.clock.Newest > s.clock.Newest {
+			s.clock = p.clock
 		}
 	}
 	if s.to.EmittedUntil == sequence.NoTime {
@@ -107,7 +124,7 @@ func (s *flowRound) begin(ctx context.Context) error {
 func firstEnd(deltas []*leafDelta) sequence.Time {
 	first := int64(math.MaxInt64)
 	for _, l := range deltas {
-		for _, set := range []*keep.Touches{&l.late, &l.unordered} {
+		for _, set := range []*keep.Touches{&l.late, &l.unordered, &l.upstream} {
 			for end := range set.ByPane {
 				if !l.Def.Pinned {
 					begin, _ := l.Windows.Of(l.TouchSpan(end))
@@ -132,10 +149,11 @@ func firstEnd(deltas []*leafDelta) sequence.Time {
 // would put the watermark into the future.
 func (s *flowRound) seeStored(ctx context.Context) error {
 	for _, l := range s.deltas {
-		if len(l.Members.Metrics) == 0 {
+		metrics := s.metrics(l.Leaf)
+		if len(metrics) == 0 {
 			continue
 		}
-		spans, err := s.r.Spans(ctx, l.Members.Metrics, sequence.Span{After: -1, UpTo: s.r.Pos.Now})
+		spans, err := s.r.Spans(ctx, metrics, sequence.Span{After: -1, UpTo: s.r.Pos.Now})
 		if err != nil {
 			return err
 		}
@@ -152,16 +170,18 @@ func (s *flowRound) seeStored(ctx context.Context) error {
 func (s *flowRound) watermark() sequence.Time {
 	before, now, def := s.to.Watermark, s.r.Pos.Now, &s.Def
 	newest := s.clock.Watermark(now, 0, sequence.NoTime)
-	if s.pinnedGone = def.Expr.PinnedGone(s.r.Pos.Earliest); s.pinnedGone || newest < def.ClosesFrom() {
+	if s.pinnedGone = pinnedIsGone(s.Flow, s.r.Pos.Earliest); s.pinnedGone || newest < def.ClosesFrom() {
 		return before
 	}
-	return s.clock.Watermark(now, def.CloseDelay(), before)
+	return s.capped(s.clock.Watermark(now, def.CloseDelay(), before), before, def.Expr.Ahead())
 }
 
 // full reports whether work that can wait should go on in the next round: the
 // round's time is used up, or the flow has as many rows to store as one
 // transaction should write.
-func (s *flowRound) full() bool { return s.r.overBudget() || s.out.rows >= maxRoundRows }
+func (s *flowRound) full() bool {
+	return !s.inStep && (s.r.overBudget() || s.out.rows >= maxRoundRows)
+}
 
 // result is the round as it is to be stored, progress and dirty list included
 // (I4). The vector moves to the round's: every closed window that a sample up to
@@ -172,7 +192,7 @@ func (s *flowRound) full() bool { return s.r.overBudget() || s.out.rows >= maxRo
 func (s *flowRound) result(job *progress.JobStep) Result {
 	s.to.NewestT, s.to.NewestAt = s.clock.Newest, s.clock.NewestAt
 	pr := progress.Round{
-		Flow: s.ID, Epoch: s.Epoch, From: s.Stored, To: s.to,
+		Flow: s.ID, Chain: s.chain, Epoch: s.Epoch, From: s.Stored, To: s.to,
 		Windows: s.out.windows, Remove: s.out.remove, Job: job, Error: s.Error,
 	}
 	switch {
@@ -194,5 +214,6 @@ func (s *flowRound) result(job *progress.JobStep) Result {
 	}
 	idle := len(pr.Windows) == 0 && len(pr.Remove) == 0 && len(pr.Add) == 0 && job == nil && pr.Error == s.Error &&
 		s.to.EmittedUntil == s.EmittedUntil
+	s.seen = s.r.Pos.Vector.At(results.Region)
 	return Result{Flow: s.Flow, Round: pr, Idle: idle, More: s.more}
 }

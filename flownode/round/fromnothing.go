@@ -27,20 +27,22 @@ var maxGap int64 = 100_000
 // nothing of the group has begun, no sample may ever say that it has: without a
 // selector it begins now, and where selectors find nothing for as long as it takes
 // for a source to count as quiet, then.
-func (r *round) follow(group []*flowRound) {
-	if !slices.ContainsFunc(group, func(s *flowRound) bool { return s.Def.Expr.FromNothing }) {
+//
+// Those that read other flows go with these as well, which have begun before them.
+func (r *round) follow(tier []*flowRound) {
+	if !slices.ContainsFunc(tier, func(s *flowRound) bool { return s.Def.Expr.FromNothing }) {
 		return
 	}
 	first, newest, selects := sequence.EndOfTime, sequence.NoTime, false
-	for _, s := range group {
-		selects = selects || len(s.Leaves) > 0
-		if s.to.EmittedUntil != sequence.NoTime {
-			first = min(first, s.to.EmittedUntil)
+	for _, f := range r.cascade.below {
+		selects = selects || len(f.Leaves) > 0
+		if f.to.EmittedUntil != sequence.NoTime {
+			first = min(first, f.to.EmittedUntil)
 		}
-		newest = max(newest, s.clock.Newest)
+		newest = max(newest, f.clock.Newest)
 	}
 	begun := newest != sequence.NoTime && first != sequence.EndOfTime
-	for _, s := range group {
+	for _, s := range tier {
 		if !s.Def.Expr.FromNothing {
 			continue
 		}

@@ -40,7 +40,10 @@ func (r *round) histograms(ctx context.Context, flows []*flowRound) error {
 		r.Log.Info("flow is kept in another way from now on: a metric that it selects holds native histograms",
 			"flow", f.Def.Name, "group", f.Def.Group, "mode", f.Def.Expr.Mode(), "why", f.Def.Expr.Why, "reason", string(progress.Histogram))
 	}
-	return r.members(ctx, changed)
+	if err := r.members(ctx, changed); err != nil || len(changed) == 0 {
+		return err
+	}
+	return r.recentResults(ctx, flows)
 }
 
 // holdsHistograms reports whether a metric of the flow's series holds native

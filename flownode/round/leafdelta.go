@@ -9,6 +9,7 @@ import (
 	"laminar/flownode/flowplan"
 	"laminar/flownode/keep"
 	"laminar/flownode/read"
+	"laminar/flownode/results"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
@@ -26,6 +27,7 @@ type leafDelta struct {
 	pushed    bool          // the ordered delta is aggregated by the database
 	late      keep.Touches  // ordered samples of the delta that reach closed windows
 	unordered keep.Touches  // unordered ones that do
+	upstream  keep.Touches  // results of flows that do, whatever their order
 	repair    keep.Touches  // unordered samples that fall in panes in memory, by slot
 
 	// Leaves that use the same panes are one set. Its first leaf folds for all, the
@@ -59,6 +61,14 @@ func (l *leafDelta) wouldGrow(span sequence.Span) int64 {
 	return l.StateBytes((span.UpTo - max(span.After, l.From()) + l.Def.Pane - 1) / l.Def.Pane)
 }
 
+// closedBy is where closed windows are noted that an ordered segment reaches.
+func (l *leafDelta) closedBy(seg *segment.Segment) *keep.Touches {
+	if seg.Region == results.Region {
+		return &l.upstream
+	}
+	return &l.late
+}
+
 // take uses one hot ordered segment of the delta. The segment is folded into pane
 // state, and the closed windows that it reaches are noted. Without state they are
 // only noted: the leaf's windows are computed from raw samples, which hold the
@@ -75,18 +85,20 @@ func (l *leafDelta) take(seg *segment.Segment) {
 		l.State.Fold(seg, l.Members, closed, func(t int64, slot int32) {
 			for _, o := range l.set {
 				if t <= o.closed {
-					o.late.Add(o.TouchEnd(t), o.Members.GroupOf[slot])
+					o.closedBy(seg).Add(o.TouchEnd(t), o.Members.GroupOf[slot])
 				}
 			}
 		})
 	case l.State != nil:
+		late := l.closedBy(seg)
 		l.State.Fold(seg, l.Members, l.closed, func(t int64, slot int32) {
-			l.late.Add(l.TouchEnd(t), l.Members.GroupOf[slot])
+			late.Add(l.TouchEnd(t), l.Members.GroupOf[slot])
 		})
 	case seg.MinT <= l.closed:
+		late := l.closedBy(seg)
 		for i, id := range seg.Series {
 			if slot := l.Members.Index.Get(id); slot != keep.NoSlot && seg.Time(i) <= l.closed && l.Pins(seg.Time(i)) {
-				l.late.Add(l.TouchEnd(seg.Time(i)), l.Members.GroupOf[slot])
+				late.Add(l.TouchEnd(seg.Time(i)), l.Members.GroupOf[slot])
 			}
 		}
 	}
@@ -103,7 +115,11 @@ func (l *leafDelta) takeUnordered(x read.UnorderedSample) {
 		return
 	}
 	if x.T <= l.closed && l.Pins(x.T) {
-		l.unordered.Add(l.TouchEnd(x.T), l.Members.GroupOf[slot])
+		touched := &l.unordered
+		if x.Metric < 0 {
+			touched = &l.upstream
+		}
+		touched.Add(l.TouchEnd(x.T), l.Members.GroupOf[slot])
 	}
 	if l.State == nil || l.follows || x.T <= l.From() {
 		return

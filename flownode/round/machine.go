@@ -10,6 +10,7 @@ import (
 
 	"laminar/flownode/promeval"
 	"laminar/flownode/read"
+	"laminar/flownode/results"
 )
 
 // Machine computes rounds. It has no clock of its own, commits nothing, and starts
@@ -37,9 +38,12 @@ type Limits struct {
 type round struct {
 	*Machine
 	*read.Reader
-	Counts
+	*Counts
 	limits  Limits
-	sharers map[string][]sharer // the leaves of the round that may use the same panes
+	sharers map[string][]sharer // the leaves of the tier that may use the same panes
+	cascade *Cascade
+	results *results.Source // nil where only raw samples are read
+	tier    []*flowRound    // the flows that are computed together
 }
 
 // overBudget reports whether work that can wait should go on in the next round: a

@@ -115,6 +115,7 @@ func (r *round) members(ctx context.Context, flows []*flowRound) error {
 		}
 		if f.MembersAt == nil {
 			fresh = append(fresh, f.Leaves...)
+			f.numbered = 0
 		}
 		key := f.MembersAt.String()
 		if byVector[key] == nil {

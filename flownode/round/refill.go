@@ -75,6 +75,9 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.Jo
 func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) error {
 	all := wanted{all: true}
 	ends := slices.Collect(s.windows().Ends(first, last))
+	if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
+		return err
+	}
 	src, err := s.sources(ctx, s.r, ends, all, true)
 	if err != nil {
 		return err
@@ -84,7 +87,9 @@ func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) 
 		if err != nil {
 			return err
 		}
-		s.out.put(s.complete(res))
+		w := s.complete(res)
+		s.out.put(w)
+		s.tell(w, res.rows, true)
 	}
 	for _, l := range s.Leaves {
 		if l.State != nil && l.Span(last).UpTo > l.From() {

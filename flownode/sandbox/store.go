@@ -172,7 +172,7 @@ func (s *MemStore) Snapshot(context.Context) (read.Snapshot, error) {
 	slices.Sort(pos.Histograms)
 	pos.Histograms = slices.Compact(pos.Histograms)
 	return &MemSnapshot{
-		pos: pos, flushes: s.Flushes, series: slices.Clip(s.Series), // appended to only
+		store: s, pos: pos, flushes: s.Flushes, series: slices.Clip(s.Series), // appended to only
 		hot: slices.Clone(s.Hot), sealed: slices.Clone(s.Sealed),
 	}, nil
 }
@@ -186,6 +186,7 @@ func (s *MemStore) CurrentVector(context.Context) (sequence.Vector, error) {
 
 // MemSnapshot is a copy of the raw data.
 type MemSnapshot struct {
+	store   *MemStore // of results
 	pos     sequence.Position
 	flushes map[sequence.Region][]sequence.FlushID
 	series  []series.Series

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowgraph"
 	"laminar/flownode/progress"
 	"laminar/sequence"
 )
@@ -66,16 +68,63 @@ func (s *MemStored) OldestResult(_ context.Context, id progress.FlowID) (int64, 
 
 // Results is the rows of windows that end in the span.
 func (s *MemStored) Results(_ context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error) {
+	f := s.flows[id]
+	out := rowsIn(&f, ends)
+	for i := range out {
+		out[i].Start += s.Shift
+	}
+	return out, nil
+}
+
+// rowsIn is the rows of a flow's windows that end in the span.
+func rowsIn(f *MemFlow, ends sequence.Span) []progress.Window {
 	var out []progress.Window
-	rows := s.flows[id].Rows
-	for _, end := range slices.Sorted(maps.Keys(rows)) {
+	for _, end := range slices.Sorted(maps.Keys(f.Rows)) {
 		if ends.Holds(end) {
-			w := progress.Window{Start: s.flows[id].Flow.Def.WindowStart(end) + s.Shift, End: end}
-			for _, key := range slices.Sorted(maps.Keys(rows[end])) {
-				w.Rows = append(w.Rows, rows[end][key])
+			w := progress.Window{Start: f.Flow.Def.WindowStart(end), End: end}
+			for _, key := range slices.Sorted(maps.Keys(f.Rows[end])) {
+				w.Rows = append(w.Rows, f.Rows[end][key])
 			}
 			out = append(out, w)
 		}
 	}
+	return out
+}
+
+// StoredResults is the rows of a flow that is kept now: during a round nothing is
+// written.
+func (s *MemSnapshot) StoredResults(_ context.Context, f *progress.Flow, ends sequence.Span) ([]progress.Window, error) {
+	s.store.Mu.Lock()
+	defer s.store.Mu.Unlock()
+	return rowsIn(s.store.Flows[f.ID], ends), nil
+}
+
+// Upstream is the flows that the flow reads, as they are stored.
+func (s *MemStored) Upstream(ctx context.Context, id progress.FlowID) ([]progress.Flow, error) {
+	var ids []progress.FlowID
+	var defs []flowdef.Flow
+	at := -1
+	for _, other := range slices.Sorted(maps.Keys(s.flows)) {
+		if other == id {
+			at = len(ids)
+		}
+		ids, defs = append(ids, other), append(defs, s.flows[other].Flow.Def)
+	}
+	if at < 0 {
+		return nil, progress.ErrFlowGone
+	}
+	var out []progress.Flow
+	for _, p := range flowgraph.New(defs).Reads(at) {
+		f, err := s.Flow(ctx, ids[p])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
 	return out, nil
+}
+
+// StoredResults is the rows of a flow's windows in the copy.
+func (s *MemStored) StoredResults(ctx context.Context, f *progress.Flow, ends sequence.Span) ([]progress.Window, error) {
+	return s.Results(ctx, f.ID, ends)
 }

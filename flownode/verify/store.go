@@ -20,6 +20,7 @@ type Store interface {
 // Snapshot is the raw data, and what is stored of flows.
 type Snapshot interface {
 	read.Source
+	read.Results
 	Stored
 	Close(ctx context.Context) error
 }
@@ -29,6 +30,9 @@ type Stored interface {
 	// Flow loads a flow, its progress and its dirty list without becoming its
 	// owner. progress.ErrFlowGone when it is not there.
 	Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error)
+
+	// Upstream loads the flows whose results the flow reads, as Flow does.
+	Upstream(ctx context.Context, id progress.FlowID) ([]progress.Flow, error)
 
 	// PendingRefills lists the flow's unfinished refill jobs; only ID, NextT and
 	// To are set.

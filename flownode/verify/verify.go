@@ -64,7 +64,12 @@ func (r *verifying) readAll(ctx context.Context) (out []reading, more bool, err 
 			err = fmt.Errorf("close the snapshot: %w", cerr)
 		}
 	}()
-	began, in := r.v.now(), read.NewReader(&r.v.reads, snap, nil)
+	began := r.v.now()
+	source, err := r.meet(ctx, snap, r.id)
+	if err != nil {
+		return nil, false, err
+	}
+	in := read.NewReader(&r.v.reads, source, nil)
 	if err := r.load(ctx, in, snap); err != nil {
 		return nil, false, err
 	}

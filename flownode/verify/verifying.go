@@ -58,6 +58,7 @@ type verifying struct {
 	opts   Options
 	report Report
 
+	upstream
 	flow        progress.Flow // as the last snapshot showed it
 	def         flowdef.Flow  // of flow; it stays the same
 	layout      *flowdef.Layout

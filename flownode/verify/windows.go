@@ -14,6 +14,7 @@ import (
 	"math"
 	"slices"
 
+	"laminar/flownode/keep"
 	"laminar/flownode/progress"
 	"laminar/flownode/read"
 	"laminar/sequence"
@@ -33,10 +34,11 @@ func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) 
 		first = windows.From(oldest)
 	}
 	for _, l := range r.leaves {
-		if len(l.Members.Metrics) == 0 || l.Def.Pinned {
+		metrics := rawMetrics(l)
+		if len(metrics) == 0 || l.Def.Pinned {
 			continue
 		}
-		spans, err := in.Spans(ctx, l.Members.Metrics, sequence.Span{After: -1, UpTo: in.Pos.Now + read.AheadOfClock})
+		spans, err := in.Spans(ctx, metrics, sequence.Span{After: -1, UpTo: in.Pos.Now + read.AheadOfClock})
 		if err != nil {
 			return err
 		}
@@ -49,6 +51,15 @@ func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) 
 	}
 	if r.def.Expr.FromNothing && emitted != sequence.NoTime {
 		first = min(first, windows.Next(r.flow.BeginsAfter))
+	}
+	for i := range r.parents {
+		oldest, err := snap.OldestResult(ctx, r.parents[i].ID)
+		if err != nil {
+			return fmt.Errorf("look for the oldest result of %s: %w", r.parents[i].Def.Title(), err)
+		}
+		if oldest != sequence.NoTime {
+			first = min(first, windows.Next(max(oldest-1, r.flow.BeginsAfter)))
+		}
 	}
 	r.first, r.last = first, emitted
 	if r.opts.From != sequence.NoTime {
@@ -65,6 +76,11 @@ func (r *verifying) bounds(ctx context.Context, in *read.Reader, snap Snapshot) 
 	}
 	r.next = r.first
 	return nil
+}
+
+// rawMetrics is the raw metrics of the leaf's members; those of results are below zero.
+func rawMetrics(l *keep.Leaf) []sequence.MetricID {
+	return slices.DeleteFunc(slices.Clone(l.Members.Metrics), func(m sequence.MetricID) bool { return m < 0 })
 }
 
 // skips says of each window whether it can be compared, "" if so. It is asked again
@@ -89,10 +105,11 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 	}
 	var ends sequence.Spans // of windows that may be changing
 	for _, l := range r.leaves {
-		if len(l.Members.Metrics) == 0 {
+		metrics := rawMetrics(l)
+		if len(metrics) == 0 {
 			continue
 		}
-		infos, err := in.Infos(ctx, l.Members.Metrics, f.Vector)
+		infos, err := in.Infos(ctx, metrics, f.Vector)
 		if err != nil {
 			return nil, err
 		}
@@ -107,9 +124,11 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 		}
 	}
 	changing := sequence.Union(ends...)
+	part, readsRaw := r.rawPart(r.def)
+	rebuildable := func(end sequence.Time) bool { return !readsRaw || part.Expr.Rebuildable(end, earliest) }
 	return func(end int64) Skip {
 		switch {
-		case !r.def.Expr.Rebuildable(end, earliest):
+		case !rebuildable(end):
 			return SkipRawGone
 		case r.def.Expired(end, f.NewestAt):
 			return SkipExpired
@@ -171,6 +190,9 @@ func sampled(flow string, seed uint64, end int64, part float64) bool {
 func (r *verifying) read(ctx context.Context, in *read.Reader, snap Snapshot, ends []int64) (reading, error) {
 	began, before := r.v.now(), in.Samples
 	first, last := ends[0], ends[len(ends)-1]
+	if err := r.know(ctx, r.leaves, first, last); err != nil {
+		return reading{}, err
+	}
 	sel, err := in.Select(ctx, r.leaves, first, last)
 	if err != nil {
 		return reading{}, err

@@ -22,6 +22,8 @@ var (
 	FlowRegroup string
 	//go:embed flow_delete.sql
 	FlowDelete string
+	//go:embed flow_begins.sql
+	FlowBegins string
 )
 
 // Progress.

@@ -182,7 +182,6 @@ func TestEveryFunctionIsCalled(t *testing.T) {
 		"ParseSpan":   "reads what Span.String writes: tests say spans in it",
 		"MigrateDown": "shows in tests that every migration can be taken back",
 		"UnkeptNames": "the list that the documents are compared with",
-		"Stale":       "makes the value that the program only recognises",
 		"DropState":   "a restart without one, in tests",
 	}
 	_, files := goFiles(t)

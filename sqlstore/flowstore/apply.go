@@ -10,6 +10,7 @@ import (
 	queries "laminar/queries/flow"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowgraph"
 	"laminar/sequence"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
@@ -129,6 +130,8 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 	}
 	// What the catalogue holds and is not among the flows is left alone: applying
 	// one file does not delete what another has brought.
+	flows = slices.Clone(flows)
+	joined := c.join(flows)
 	byTitle := make(map[string]entry, len(c.known))
 	for _, e := range c.known {
 		byTitle[e.def.Title()] = e
@@ -168,16 +171,23 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 			results = append(results, ApplyResult{Flow: title, Table: resulttable.New(old.schema, old.def).Ident(), Action: Removed})
 		}
 	}
+	// Flows of the catalogue that are read, or read one of these, are in one group now.
+	for _, e := range joined {
+		if err := c.regroup(ctx, e.id, e.def); err != nil {
+			return nil, fmt.Errorf("flow %s: %w", e.def.Title(), err)
+		}
+	}
 	// Old ones go first: a new one may want the table of one that goes.
 	left, err := c.remove(ctx, replaced)
 	if err != nil {
 		return nil, err
 	}
-	for i, f := range flows {
+	for _, i := range c.readersLast() {
+		f := flows[i]
 		var err error
 		switch results[i].Action {
 		case Created, Replaced:
-			if err = c.insert(ctx, f); err == nil {
+			if err = c.insert(ctx, i, f); err == nil {
 				// Here and not by the flownode, whose database role may not make tables.
 				err = resulttable.New(c.schema, f).Ensure(ctx, c.Session(), f.Name)
 			}
@@ -199,6 +209,30 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 	return results, nil
 }
 
+// join puts flows that read each other into one fence group, and returns those of the
+// catalogue that are not among the flows and get into another group by that.
+func (c *catalogueChange) join(flows []flowdef.Flow) []entry {
+	existing := make([]flowdef.Flow, len(c.known))
+	byTitle := make(map[string]entry, len(c.known))
+	for i, e := range c.known {
+		existing[i] = e.def
+		existing[i].Group = e.group
+		byTitle[e.def.Title()] = e
+	}
+	all := flowgraph.Together(flows, existing)
+	c.fresh, c.all, c.graph, c.begun = len(flows), all, flowgraph.New(all), map[string]begun{}
+	var moved []entry
+	for i, group := range flowgraph.FenceGroups(all) {
+		if i < len(flows) {
+			flows[i].Group = group
+		} else if e := byTitle[all[i].Title()]; e.group != group {
+			e.group, e.def.Group = group, group
+			moved = append(moved, e)
+		}
+	}
+	return moved
+}
+
 // check gathers everything that speaks against the flows. It writes nothing. Retention
 // is the one that a serving process has noted in the database, because that one will
 // drop samples; the option counts only while there is none.
@@ -210,7 +244,7 @@ func (c *catalogueChange) check(ctx context.Context, flows []flowdef.Flow, opts 
 		}
 	}
 	// All problems at once, so that a file is mended once.
-	problems := flowdef.Validate(flows, existing)
+	problems := flowgraph.Validate(flows, existing)
 	retention := opts.Retention
 	var kept *int64
 	if err := c.Session().QueryRow(ctx, queries.RetentionKept).Scan(&kept); err != nil {
@@ -219,13 +253,8 @@ func (c *catalogueChange) check(ctx context.Context, flows []flowdef.Flow, opts 
 	if kept != nil {
 		retention = *kept
 	}
-	for _, f := range flows {
-		if retention > 0 {
-			if p := flowdef.CheckRaw(f, retention, c.Position().Earliest, c.Position().Now); p != nil {
-				problems = append(problems, *p)
-			}
-		}
-	}
+	graph := flowgraph.New(flowgraph.Together(flows, existing))
+	problems = append(problems, graph.CheckReach(len(flows), retention, c.Position().Earliest, c.Position().Now)...)
 	if len(problems) > 0 {
 		return &ProblemsError{Problems: problems}
 	}
@@ -247,7 +276,7 @@ func (c *catalogueChange) regroup(ctx context.Context, id int32, f flowdef.Flow)
 // insert adds a new flow. Nothing of it is computed here. Vector, flush ids, first window and first watermark come
 // from one snapshot: the first delta begins where the samples end by which the others
 // were found.
-func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
+func (c *catalogueChange) insert(ctx context.Context, i int, f flowdef.Flow) error {
 	definition, err := flowdef.Marshal(f)
 	if err != nil {
 		return err
@@ -272,7 +301,7 @@ func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 	}
 	// The snapshot's position is where the flow's deltas begin; its backfill ends
 	// there.
-	start, newest, err := c.start(ctx, f)
+	start, newest, err := c.start(ctx, i, f)
 	if err != nil {
 		return fmt.Errorf("find where the backfill starts: %w", err)
 	}
@@ -281,6 +310,7 @@ func (c *catalogueChange) insert(ctx context.Context, f flowdef.Flow) error {
 	if newest != sequence.NoTime {
 		newestAt, watermark = c.Position().Now, f.FirstWatermark(start, newest)
 	}
+	c.begun[f.Title()] = begun{start, newest}
 	var id int32
 	err = c.Session().QueryRow(ctx, queries.FlowInsert, f.Name, static, string(definition), hash[:], f.Group, f.Table,
 		f.Every, f.WindowLength(), raw.EncodeVector(c.Position().Vector), flushes, start, newest, newestAt,

@@ -2,8 +2,10 @@ package flowstore
 
 import (
 	"context"
+	"fmt"
 
 	"laminar/flownode/flowdef"
+	queries "laminar/queries/flow"
 	"laminar/sequence"
 )
 
@@ -16,12 +18,86 @@ import (
 // newest sample it selects, both sequence.NoTime where there is nothing to compute.
 // Both are ms since the epoch. newest is at most the database's clock. It is of
 // whole metrics, so it may be later than what the leaves select of them.
-func (c *catalogueChange) start(ctx context.Context, f flowdef.Flow) (start, newest int64, err error) {
+//
+// A flow that reads results of others begins where these do, as far as it reads them.
+func (c *catalogueChange) start(ctx context.Context, i int, f flowdef.Flow) (start, newest int64, err error) {
 	if !f.Backfill.All && f.Backfill.Duration == 0 {
 		return sequence.NoTime, sequence.NoTime, nil
 	}
-	// Metrics are known by name; by other labels a leaf may select nothing of them.
-	// Then the backfill finds nothing in its first windows, which costs time only.
+	pos := c.Position()
+	first, last, found := sequence.EndOfTime, sequence.NoTime, false
+	part, readsRaw := c.graph.RawPart(i)
+	if readsRaw {
+		var ok bool
+		if first, last, ok, err = c.extent(ctx, part); err != nil {
+			return sequence.NoTime, sequence.NoTime, err
+		}
+		if found = ok; !ok {
+			first, last = sequence.EndOfTime, sequence.NoTime
+		}
+	}
+	for _, p := range c.graph.Reads(i) {
+		b, err := c.begins(ctx, p)
+		if err != nil {
+			return sequence.NoTime, sequence.NoTime, err
+		}
+		if b.after != sequence.NoTime && b.newest != sequence.NoTime {
+			first, last, found = min(first, b.after+c.all[p].Every), max(last, b.newest), true
+		}
+	}
+	if !found {
+		return sequence.NoTime, sequence.NoTime, nil
+	}
+	// A sender with a fast clock does not make windows close early: what lies beyond
+	// the database's clock counts as now.
+	earliest := pos.Earliest
+	if !readsRaw {
+		earliest = 0
+	}
+	return f.BackfillStart(first, pos.Now, earliest), min(last, pos.Now), nil
+}
+
+// begun is from when on a flow has results, and its newest sample; ms, sequence.NoTime
+// for neither.
+type begun struct{ after, newest int64 }
+
+// begins is where the flow at place p of all flows begins.
+func (c *catalogueChange) begins(ctx context.Context, p int) (begun, error) {
+	title := c.all[p].Title()
+	if b, isNew := c.begun[title]; isNew {
+		return b, nil
+	}
+	for _, e := range c.known {
+		if e.def.Title() != title {
+			continue
+		}
+		var b begun
+		if err := c.Session().QueryRow(ctx, queries.FlowBegins, e.id).Scan(&b.after, &b.newest); err != nil {
+			return b, fmt.Errorf("look where flow %s begins: %w", title, err)
+		}
+		return b, nil
+	}
+	return begun{sequence.NoTime, sequence.NoTime}, nil
+}
+
+// readersLast is the places of the flows that are being applied, each after all that it
+// reads.
+func (c *catalogueChange) readersLast() []int {
+	var out []int
+	for _, tier := range c.graph.Tiers() {
+		for _, i := range tier {
+			if i < c.fresh {
+				out = append(out, i)
+			}
+		}
+	}
+	return out
+}
+
+// extent is the times of the oldest and newest samples of the metrics that the flow
+// names. Metrics are known by name; by other labels a leaf may select nothing of them.
+// Then the backfill finds nothing in its first windows, which costs time only.
+func (c *catalogueChange) extent(ctx context.Context, f flowdef.Flow) (first, last int64, ok bool, err error) {
 	var names []string
 	for i := range f.Expr.Leaves {
 		of := f.Expr.Leaves[i].Names()
@@ -31,12 +107,5 @@ func (c *catalogueChange) start(ctx context.Context, f flowdef.Flow) (start, new
 		}
 		names = append(names, of...)
 	}
-	first, last, ok, err := c.Extent(ctx, names)
-	if err != nil || !ok {
-		return sequence.NoTime, sequence.NoTime, err
-	}
-	// A sender with a fast clock does not make windows close early: what lies beyond
-	// the database's clock counts as now.
-	pos := c.Position()
-	return f.BackfillStart(first, pos.Now, pos.Earliest), min(last, pos.Now), nil
+	return c.Extent(ctx, names)
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowgraph"
 	queries "laminar/queries/flow"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
@@ -31,6 +33,12 @@ type catalogueChange struct {
 	known  []entry
 	schema string
 	at     string // the table that it is changing, quoted
+
+	// Of flows that are being applied: all that there are to be, the applied ones first.
+	all   []flowdef.Flow
+	fresh int
+	graph *flowgraph.Graph
+	begun map[string]begun // where new flows begin, by title
 }
 
 // changeCatalogue runs fn in a transaction that changes the catalogue, tells the

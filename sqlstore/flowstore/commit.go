@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -169,7 +170,27 @@ func (s *Results) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round,
 		w.out.Err = nil
 		writes = append(writes, w)
 	}
-	return writes, nil
+	return wholeChains(rounds, out, writes), nil
+}
+
+// wholeChains leaves out the rounds of chains of which some round may not be written.
+func wholeChains(rounds []progress.Round, out []progress.Outcome, writes []write) []write {
+	broken := map[int]error{}
+	for i := range rounds {
+		if chain := rounds[i].Chain; chain != 0 && out[i].Err != nil {
+			broken[chain] = out[i].Err
+		}
+	}
+	if len(broken) == 0 {
+		return writes
+	}
+	return slices.DeleteFunc(writes, func(w write) bool {
+		err := broken[w.round.Chain]
+		if err != nil {
+			w.out.Err = err
+		}
+		return err != nil
+	})
 }
 
 // writeResults writes result rows and dirty lists: all rounds in one trip to
@@ -186,10 +207,11 @@ func (s *Results) writeResults(ctx context.Context, tx pgx.Tx, writes []write) e
 	if err == nil {
 		return nil
 	}
-	// One of several is to blame, and the error does not say which: one by one.
+	// One of several is to blame, and the error does not say which: one by one, and
+	// those of a chain together.
 	if len(writes) > 1 && refused(err) {
-		for i := range writes {
-			if err := s.writeResults(ctx, tx, writes[i:i+1]); err != nil {
+		for _, some := range chains(writes) {
+			if err := s.writeChain(ctx, tx, some); err != nil {
 				return err
 			}
 		}
@@ -205,6 +227,55 @@ func (s *Results) writeResults(ctx context.Context, tx pgx.Tx, writes []write) e
 		return nil
 	}
 	return fmt.Errorf("write results: %w", pg.Interpret(err))
+}
+
+// chains divides rounds by their chains; a round without one is alone.
+func chains(writes []write) [][]write {
+	var out [][]write
+	place := map[int]int{}
+	for _, w := range writes {
+		i, ok := place[w.round.Chain]
+		if !ok || w.round.Chain == 0 {
+			i = len(out)
+			out, place[w.round.Chain] = append(out, nil), i
+		}
+		out[i] = append(out[i], w)
+	}
+	return out
+}
+
+// writeChain writes the rounds of one chain behind a savepoint, each behind one of its
+// own. If one is refused none is written, and all have its reason: flows that read
+// each other would disagree.
+func (s *Results) writeChain(ctx context.Context, tx pgx.Tx, writes []write) error {
+	if len(writes) == 1 {
+		return s.writeResults(ctx, tx, writes)
+	}
+	sub, err := tx.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("write results: %w", pg.Interpret(err))
+	}
+	for i := range writes {
+		if err := s.writeResults(ctx, sub, writes[i:i+1]); err != nil {
+			return err
+		}
+		refusal := writes[i].out.Err
+		if refusal == nil {
+			continue
+		}
+		if err := sub.Rollback(ctx); err != nil {
+			return fmt.Errorf("write results: %w", pg.Interpret(err))
+		}
+		for _, w := range writes {
+			*w.out = progress.Outcome{Err: fmt.Errorf("flow %d, which it reads or which reads it: %w", writes[i].round.Flow, refusal)}
+		}
+		writes[i].out.Err = refusal
+		return nil
+	}
+	if err := sub.Commit(ctx); err != nil {
+		return fmt.Errorf("write results: %w", pg.Interpret(err))
+	}
+	return nil
 }
 
 // refused reports whether an error is about a round's own data or table, so

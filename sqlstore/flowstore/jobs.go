@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowgraph"
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
 	"laminar/sequence"
@@ -87,7 +89,11 @@ func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, t
 	}
 	// With @ every window reads the same samples, so either all can be computed or
 	// none.
-	if flow.def.Expr.PinnedGone(earliest) {
+	part, readsRaw := rawPart(entries, flow)
+	if !readsRaw {
+		earliest = 0 // it reads results of flows, which stay
+	}
+	if part.Expr.PinnedGone(earliest) {
 		return 0, &progress.PinnedGoneError{Flow: flow.def.Title(), Earliest: earliest}
 	}
 	// What the job will compute first. Asking for what cannot be rebuilt is refused
@@ -98,13 +104,25 @@ func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, t
 		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, sequence.FormatTime(from), sequence.FormatTime(to)),
 			"--to %s or later", sequence.FormatTime(first))
 	}
-	if rebuildable := flow.def.FirstRebuildable(earliest); first < rebuildable {
+	if rebuildable := part.FirstRebuildable(earliest); first < rebuildable {
 		return 0, &progress.RetentionError{Flow: flow.def.Title(), From: from, Earliest: rebuildable}
 	}
 	if err := tx.QueryRow(ctx, queries.JobInsert, flow.id, from, to).Scan(&id); err != nil {
 		return 0, err
 	}
 	return id, hintLook(ctx, j.db, tx)
+}
+
+// rawPart is what the flow reads of raw samples; ok is false when it reads none.
+func rawPart(entries []entry, flow entry) (f flowdef.Flow, ok bool) {
+	defs, at := make([]flowdef.Flow, len(entries)), 0
+	for i, e := range entries {
+		defs[i] = e.def
+		if e.id == flow.id {
+			at = i
+		}
+	}
+	return flowgraph.New(defs).RawPart(at)
 }
 
 // List returns at most limit jobs, newest first.

@@ -10,6 +10,7 @@ import (
 	queries "laminar/queries/flow"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowgraph"
 	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sqlstore/pg"
@@ -31,6 +32,7 @@ import (
 type Stored struct {
 	*raw.Snapshot
 	tables map[progress.FlowID]*resulttable.Table // of the flows that Flow loaded; nil where there is no table
+	taken  *targets
 }
 
 // Stored takes a snapshot of raw samples and of what is stored about flows.
@@ -39,7 +41,7 @@ func (c *Catalogue) Stored(ctx context.Context) (*Stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stored{Snapshot: snap, tables: map[progress.FlowID]*resulttable.Table{}}, nil
+	return &Stored{Snapshot: snap, tables: map[progress.FlowID]*resulttable.Table{}, taken: c.targets}, nil
 }
 
 // Flow loads a flow as the snapshot shows it, with its progress and its dirty
@@ -83,6 +85,32 @@ func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, e
 		s.tables[id] = table
 	}
 	return flow, nil
+}
+
+// Upstream loads the flows whose results the flow reads, as Flow does.
+func (s *Stored) Upstream(ctx context.Context, id progress.FlowID) ([]progress.Flow, error) {
+	known, err := readCatalogue(ctx, s.Session())
+	if err != nil {
+		return nil, pg.ReadError("read the catalogue", err)
+	}
+	defs, at := make([]flowdef.Flow, len(known)), -1
+	for i, e := range known {
+		if defs[i] = e.def; e.id == int32(id) {
+			at = i
+		}
+	}
+	if at < 0 {
+		return nil, progress.ErrFlowGone
+	}
+	var out []progress.Flow
+	for _, p := range flowgraph.New(defs).Reads(at) {
+		f, err := s.Flow(ctx, progress.FlowID(known[p].id))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
 }
 
 // PendingRefills lists the flow's unfinished refill jobs, oldest first; only
@@ -129,6 +157,17 @@ func (s *Stored) Results(ctx context.Context, id progress.FlowID, ends sequence.
 		return nil, pg.ReadError("read results in "+table.Ident(), err)
 	}
 	return windows, nil
+}
+
+// StoredResults lists rows as Results does, of a flow that was loaded in this snapshot
+// or that this store has taken.
+func (s *Stored) StoredResults(ctx context.Context, f *progress.Flow, ends sequence.Span) ([]progress.Window, error) {
+	if _, loaded := s.tables[f.ID]; !loaded {
+		if target, taken := s.taken.get(f.ID); taken {
+			s.tables[f.ID] = target.Table
+		}
+	}
+	return s.Results(ctx, f.ID, ends)
 }
 
 // table is the result table of a flow that was loaded in this snapshot, nil

@@ -94,13 +94,13 @@ type nodeStore struct {
 	k *node
 }
 
-// Snapshot is Reader.Snapshot.
+// Snapshot is Catalogue.Stored.
 func (s nodeStore) Snapshot(ctx context.Context) (read.Snapshot, error) {
-	snap, err := s.Reader.Snapshot(ctx)
+	snap, err := s.k.store.Catalogue.Stored(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := &nodeSnapshot{Snapshot: snap, k: s.k, now: s.k.sim.now()}
+	out := &nodeSnapshot{Stored: snap, k: s.k, now: s.k.sim.now()}
 	if err := s.k.reach("snapshot"); err != nil {
 		return nil, errors.Join(err, snap.Close(context.WithoutCancel(ctx)))
 	}
@@ -108,14 +108,14 @@ func (s nodeStore) Snapshot(ctx context.Context) (read.Snapshot, error) {
 }
 
 type nodeSnapshot struct {
-	*raw.Snapshot
+	*flowstore.Stored
 	k   *node
 	now int64
 }
 
 // Position has the history's clock.
 func (s *nodeSnapshot) Position() sequence.Position {
-	pos := s.Snapshot.Position()
+	pos := s.Stored.Position()
 	pos.Now = s.now
 	return pos
 }
@@ -125,7 +125,7 @@ func (s *nodeSnapshot) ReadDelta(ctx context.Context, metrics []sequence.MetricI
 	if err := s.k.reach("read"); err != nil {
 		return err
 	}
-	return s.Snapshot.ReadDelta(ctx, metrics, ranges, pick, fn)
+	return s.Stored.ReadDelta(ctx, metrics, ranges, pick, fn)
 }
 
 // ReadRaw is Snapshot.ReadRaw.
@@ -133,7 +133,7 @@ func (s *nodeSnapshot) ReadRaw(ctx context.Context, sel segment.Select, fns ...f
 	if err := s.k.reach("read"); err != nil {
 		return err
 	}
-	return s.Snapshot.ReadRaw(ctx, sel, fns...)
+	return s.Stored.ReadRaw(ctx, sel, fns...)
 }
 
 // AggregateDelta is Snapshot.AggregateDelta.
@@ -141,7 +141,7 @@ func (s *nodeSnapshot) AggregateDelta(ctx context.Context, q partial.SimpleQuery
 	if err := s.k.reach("read"); err != nil {
 		return err
 	}
-	return s.Snapshot.AggregateDelta(ctx, q, ranges, fn)
+	return s.Stored.AggregateDelta(ctx, q, ranges, fn)
 }
 
 // nodeCatalog is the catalogue as flownodes read it: not while a flow is applied.

@@ -2,11 +2,15 @@ package roundtest
 
 import (
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 
+	"github.com/prometheus/prometheus/model/labels"
+
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowgraph"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/sequence"
@@ -14,8 +18,8 @@ import (
 	"laminar/sequence/segment"
 )
 
-// committed is everything committed, as the engine wants it.
-func (w *World) committed() promeval.Samples {
+// Committed is everything committed, as the engine wants it.
+func (w *World) Committed() promeval.Samples {
 	var out promeval.Samples
 	for _, s := range w.Series {
 		if len(s.Samples) == 0 {
@@ -38,7 +42,7 @@ func (w *World) committed() promeval.Samples {
 // provisional one, with the engine.
 func (w *World) Check() {
 	w.T.Helper()
-	all := w.committed()
+	raw := w.Committed()
 	for id, mf := range w.Store.Flows {
 		if !mf.Flow.Vector.Equal(w.Store.Vec) {
 			w.T.Fatalf("flow %d stands at %s, the data at %s", id, mf.Flow.Vector, w.Store.Vec)
@@ -52,7 +56,8 @@ func (w *World) Check() {
 		if upTo == sequence.NoTime {
 			continue
 		}
-		if def.Emit == flowdef.EmitUpdate {
+		all, results := w.withResults(raw, def)
+		if def.Emit == flowdef.EmitUpdate && len(results) == 0 {
 			upTo += def.Every
 		}
 		from := w.Base - w.Base%def.Every - 3_600_000
@@ -61,7 +66,7 @@ func (w *World) Check() {
 			if dirty[end] {
 				continue
 			}
-			w.compare(mf.Flow, end, all, mf.Rows[end])
+			w.compare(mf.Flow, end, w.before(all, def, end), results, mf.Rows[end])
 		}
 		for end, rows := range mf.Rows {
 			if end > upTo && len(rows) > 0 {
@@ -71,11 +76,68 @@ func (w *World) Check() {
 	}
 }
 
-func (w *World) compare(flow progress.Flow, end int64, all promeval.Samples, got map[string]progress.Row) {
+// before is what a rule sees at an evaluation, given all that there is: of rules behind
+// it in its group only what the evaluation before has written.
+func (w *World) before(all promeval.Samples, def flowdef.Flow, end int64) promeval.Samples {
+	if len(def.Previous) == 0 {
+		return all
+	}
+	out := slices.Clone(all)
+	for i := range out {
+		if x := &out[i]; slices.Contains(def.Previous, x.Labels.Get(labels.MetricName)) {
+			n, _ := slices.BinarySearch(x.Times, end)
+			x.Times, x.Values = x.Times[:n], x.Values[:n]
+		}
+	}
+	return out
+}
+
+// withResults is what a flow reads: raw samples, and the results of other flows as
+// their tables hold them, with a marker wherever a series has a row and none at the
+// next end. results is the latter alone; raw samples of their names are left out.
+func (w *World) withResults(raw promeval.Samples, def flowdef.Flow) (all, results promeval.Samples) {
+	names := map[string]bool{}
+	for _, mf := range w.Store.Flows {
+		parent := mf.Flow.Def
+		if !flowgraph.New([]flowdef.Flow{parent, def}).Leads(0, 1) {
+			continue
+		}
+		names[parent.Name] = true
+		layout, at := flowdef.NewLayout(parent), map[string]int{}
+		for _, end := range slices.Sorted(maps.Keys(mf.Rows)) {
+			if end > mf.Flow.EmittedUntil {
+				continue
+			}
+			for key, row := range mf.Rows[end] {
+				i, ok := at[key]
+				if !ok {
+					i = len(results)
+					at[key] = i
+					lset := labels.NewBuilder(layout.Labels(row.Columns)).Set(labels.MetricName, parent.Name).Labels()
+					results = append(results, promeval.Series{Labels: lset})
+				}
+				x := &results[i]
+				x.Times, x.Values = append(x.Times, end), append(x.Values, row.Value)
+				next := end + parent.Every
+				if _, still := mf.Rows[next][key]; !still && next <= mf.Flow.EmittedUntil {
+					x.Times, x.Values = append(x.Times, next), append(x.Values, segment.Stale())
+				}
+			}
+		}
+	}
+	for _, x := range raw {
+		if !names[x.Labels.Get(labels.MetricName)] {
+			all = append(all, x)
+		}
+	}
+	return append(all, results...), results
+}
+
+func (w *World) compare(flow progress.Flow, end int64, all, results promeval.Samples, got map[string]progress.Row) {
 	w.T.Helper()
 	def := flow.Def
 	want := map[string]progress.Row{}
-	if def.Expr.FromNothing && end > flow.BeginsAfter || w.touched(def, end) {
+	if def.Expr.FromNothing && end > flow.BeginsAfter || w.touched(def, end, results) {
 		vec, err := w.Engine.WithLookback(def.Lookback).Whole(context.Background(), def.PromQL, all, end)
 		if err != nil && !strings.Contains(err.Error(), "same labelset") {
 			w.T.Fatalf("%s at %d: %v", def.PromQL, end, err)
@@ -105,9 +167,19 @@ func (w *World) compare(flow progress.Flow, end int64, all promeval.Samples, got
 }
 
 // touched reports whether any leaf of the flow selects a sample in the window.
-func (w *World) touched(def flowdef.Flow, end int64) bool {
+func (w *World) touched(def flowdef.Flow, end int64, results promeval.Samples) bool {
 	for i := range def.Expr.Leaves {
 		l := &def.Expr.Leaves[i]
+		for _, x := range results {
+			if !l.NamesMetric() || !l.Matches(x.Labels.Get) || l.Pinned {
+				continue
+			}
+			for j, t := range x.Times {
+				if l.Reads(t, end) && (l.Func == nil || l.Func.Markers || !segment.IsStale(x.Values[j])) {
+					return true
+				}
+			}
+		}
 		for _, s := range w.Series {
 			if !l.Matches(s.labelSet().Get) {
 				continue

@@ -46,7 +46,8 @@ type World struct {
 		Commit(ctx context.Context, rounds []progress.Round) ([]progress.Outcome, error)
 	}
 
-	Flows map[progress.FlowID]*round.Flow // that the owner has; a flow that it does not trust is missing
+	Cascade *round.Cascade
+	Flows   map[progress.FlowID]*round.Flow // that the owner has; a flow that it does not trust is missing
 
 	// What its rounds did.
 	Counts  round.Counts
@@ -141,7 +142,9 @@ func NewWorld(t testing.TB, seed uint64, regions int, setting flowdef.Executor, 
 }
 
 // Restart is an owner that begins with nothing in memory.
-func (w *World) Restart() { w.Flows = map[progress.FlowID]*round.Flow{} }
+func (w *World) Restart() {
+	w.Flows, w.Cascade = map[progress.FlowID]*round.Flow{}, round.NewCascade()
+}
 
 // Round is one round of all flows. more says that work is left that need not
 // wait.
@@ -169,7 +172,8 @@ func (w *World) Round(ctx context.Context) (more bool, err error) {
 		flows[i] = w.Flows[id]
 	}
 	r := read.NewReader(&w.Reading, snap, snap)
-	results, counts, err := w.Machine.Compute(ctx, r, round.Limits{Deadline: began.Add(w.Budget), Flows: int64(len(ids))}, flows, jobs)
+	w.Cascade.Tables = snap
+	results, counts, err := w.Machine.Compute(ctx, r, w.Cascade, round.Limits{Deadline: began.Add(w.Budget), Flows: int64(len(ids))}, flows, jobs)
 	w.count(counts, r)
 	if err = errors.Join(err, snap.Close(ctx)); err != nil {
 		w.Restart()

@@ -1,0 +1,117 @@
+package flowgraph_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
+	"laminar/flownode/flowgraph"
+)
+
+func parse(t *testing.T, text string) []flowdef.Flow {
+	t.Helper()
+	flows, problems := flowfile.Parse("g.yml", []byte(text))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return flows
+}
+
+// TestReads says who reads whom: by name and expression, but not where labels exclude
+// it, nor by selectors that name no metric.
+func TestReads(t *testing.T) {
+	flows := parse(t, `
+groups:
+- name: g
+  rules:
+  - {record: 'a:p', expr: 'sum by (job) (x)', labels: {q: "1"}}
+  - {record: 'a:p', expr: 'sum by (job) (y)', labels: {q: "2"}}
+  - {record: 'b:name', expr: 'sum(a:p)'}
+  - {record: 'b:static', expr: 'sum(a:p{q="2"})'}
+  - {record: 'b:none', expr: 'sum(a:p{q="3"})'}
+  - {record: 'b:label', expr: 'sum(a:p{zone="x"})'}
+  - {record: 'b:open', expr: 'sum(a:p{job=~".+"})'}
+  - {record: 'b:re', expr: 'sum({__name__=~"a:.*|w"})'}
+  - {record: 'b:any', expr: 'sum({job="a"})'}
+  - {record: 'b:two', expr: 'a:p{q="1"} + ignoring (q) (b:re offset 5m)'}
+  - {record: 'raw', expr: 'sum(w)'}
+`)
+	g := flowgraph.New(flows)
+	for i, want := range []string{"", "", "[0 1]", "[1]", "[]", "[]", "[0 1]", "[0 1]", "[]", "[0 7]", "[]"} {
+		if got := fmt.Sprint(g.Reads(i)); got != want && (want != "" || got != "[]") {
+			t.Errorf("%s reads %s, want %s", flows[i].Title(), got, want)
+		}
+	}
+	if g.Depth(9) != 2 || g.Depth(2) != 1 || g.Depth(10) != 0 {
+		t.Errorf("depths are %d, %d, %d", g.Depth(9), g.Depth(2), g.Depth(10))
+	}
+	if g.Part(9) != g.Part(1) || g.Part(10) == g.Part(1) {
+		t.Error("parts are wrong")
+	}
+	if got := fmt.Sprint(g.Tiers()); got != "[[0 1 4 5 8 10] [2 3 6 7] [9]]" {
+		t.Errorf("tiers are %s", got)
+	}
+}
+
+// TestCycle names the path of a circle, at the new flow.
+func TestCycle(t *testing.T) {
+	flows := parse(t, `
+flows:
+  - {name: a, promql: 'sum(b)', every: 1m}
+  - {name: b, promql: 'sum(c)', every: 1m}
+  - {name: c, promql: 'sum(a) + sum(x)', every: 1m}
+  - {name: d, promql: 'sum(b)', every: 1m}
+`)
+	problems := flowgraph.Validate(flows[1:2], slices.Concat(flows[:1], flows[2:]))
+	if len(problems) != 1 || problems[0].Line != 4 {
+		t.Fatalf("problems are %v", problems)
+	}
+	for _, reads := range []string{"a reads b", "b reads c", "c reads a"} {
+		if !strings.Contains(problems[0].Message, reads) {
+			t.Errorf("%q does not say that %s", problems[0].Message, reads)
+		}
+	}
+	if problems := flowgraph.Validate(flows[:2], nil); len(problems) > 0 {
+		t.Errorf("problems without a circle are %v", problems)
+	}
+}
+
+// TestPrevious says which rules see what an evaluation before has written: those that
+// read a rule behind them.
+func TestPrevious(t *testing.T) {
+	flows := parse(t, `
+groups:
+- name: g
+  rules:
+  - {record: first, expr: 'sum(second)'}
+  - {record: second, expr: 'sum(x)'}
+  - {record: third, expr: 'sum(second) + sum(first)'}
+`)
+	if got := fmt.Sprint(flows[0].Previous, flows[1].Previous, flows[2].Previous); got != "[second] [] []" {
+		t.Errorf("previous are %s", got)
+	}
+	if flows[0].Expr.Mode() != flowdef.ModeBatch || flows[2].Expr.Mode() != flowdef.ModeIncremental {
+		t.Errorf("modes are %s and %s", flows[0].Expr.Mode(), flows[2].Expr.Mode())
+	}
+}
+
+// TestFenceGroups joins the groups of flows that read each other, and no others.
+func TestFenceGroups(t *testing.T) {
+	flows := parse(t, `
+flows:
+  - {name: a, promql: 'sum(x)', every: 1m}
+  - {name: b, promql: 'sum(a)', every: 1m}
+  - {name: c, promql: 'sum(b)', every: 1m}
+  - {name: d, promql: 'sum(y)', every: 1m}
+  - {name: e, promql: 'sum(y)', every: 1m}
+`)
+	for i, group := range []string{"z", "m", "k", "k", "o"} {
+		flows[i].Group = group
+	}
+	if got := fmt.Sprint(flowgraph.FenceGroups(flows)); got != "[k k k k o]" {
+		t.Errorf("groups are %s", got)
+	}
+}

@@ -1,0 +1,85 @@
+package flowgraph
+
+import (
+	"slices"
+
+	"laminar/flownode/flowdef"
+)
+
+// Validate checks what flows do to each other: what flowdef.Validate checks, and that
+// none reads its own results, by whatever way. existing are the flows of the
+// catalogue; those with the identity of one of flows are about to be replaced and do
+// not count.
+func Validate(flows, existing []flowdef.Flow) []flowdef.Problem {
+	problems := flowdef.Validate(flows, existing)
+	all := Together(flows, existing)
+	i, cycle := New(all).Cycle()
+	if cycle == nil {
+		return problems
+	}
+	// The catalogue had none, so some flow of the cycle is new: its place is the one to
+	// name.
+	if j := slices.IndexFunc(flows, func(f flowdef.Flow) bool { return slices.Contains(cycle.Titles, f.Title()) }); j >= 0 {
+		i = j
+	}
+	return append(problems, flowdef.Problem{
+		File: all[i].File, Line: all[i].Line,
+		Message: "flow " + all[i].Title() + ": " + cycle.Error() + ": a flow cannot read its own results",
+	})
+}
+
+// Together is the flows that the catalogue holds once flows are applied: these, and
+// those of existing that none of them takes the place of.
+func Together(flows, existing []flowdef.Flow) []flowdef.Flow {
+	all, titles := slices.Clone(flows), map[string]bool{}
+	for _, f := range flows {
+		titles[f.Title()] = true
+	}
+	for _, f := range existing {
+		if !titles[f.Title()] {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// SetPrevious notes in the rules of one group, which are in their order, which of
+// those that they read stand behind them (flowdef.Flow.Previous).
+func SetPrevious(rules []flowdef.Flow) {
+	g := New(rules)
+	for i := range rules {
+		var behind []string
+		for _, p := range g.Reads(i) {
+			if p >= i {
+				behind = append(behind, rules[p].Title())
+			}
+		}
+		rules[i].ReadsPrevious(behind)
+	}
+}
+
+// FenceGroups is the fence groups of the flows: their own, or where flows of several
+// read each other the first of these by name. Flows that read each other are in one,
+// and so are flows that were in one.
+func FenceGroups(all []flowdef.Flow) []string {
+	g := New(all)
+	group := map[string]string{} // of a name, the name of a group that it belongs to
+	var root func(name string) string
+	root = func(name string) string {
+		if up, ok := group[name]; ok && up != name {
+			return root(up)
+		}
+		return name
+	}
+	for i := range all {
+		for _, p := range g.Reads(i) {
+			a, b := root(all[i].Group), root(all[p].Group)
+			group[max(a, b)] = min(a, b)
+		}
+	}
+	out := make([]string, len(all))
+	for i := range all {
+		out[i] = root(all[i].Group)
+	}
+	return out
+}

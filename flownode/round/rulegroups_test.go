@@ -1,0 +1,164 @@
+package round_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile"
+	"laminar/flownode/flowgraph"
+	"laminar/flownode/progress"
+	"laminar/flownode/promeval"
+	"laminar/flownode/round/roundtest"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// randomGroups is rule groups whose rules read raw metrics and each other, without a
+// circle, up to a depth of five. In its group a rule may stand before what it reads.
+func randomGroups(rng *rand.Rand) string {
+	type rule struct{ name, expr string }
+	raw := []string{
+		"sum by (job, instance) (rate(requests_total[2m]))", "max by (job, instance) (temperature)",
+		"sum by (job) (increase(errors_total[3m] offset 1m))",
+	}
+	over := []string{
+		"sum by (job) (%s)", "avg_over_time(%s[5m])", "max by (job) (max_over_time(%s[4m]))", "last_over_time(%s[3m])",
+		"sum by (job) (sum_over_time(%s[7m])) / 3", "count by (job) (%s offset 2m)", "max_over_time(sum by (job) (%s)[4m:1m])",
+		"sum by (job) (%s) + on (job) sum by (job) (temperature)", "min by (job) (%s) unless on (job) (sum by (job) (errors_total) < 3)",
+	}
+	groups := make([][]rule, 1+rng.IntN(3))
+	var names []string
+	depth := map[string]int{}
+	for n := range 9 {
+		r := rule{name: fmt.Sprintf("r%d:x", n), expr: raw[rng.IntN(len(raw))]}
+		if n > 0 && rng.IntN(5) > 0 {
+			if parent := names[rng.IntN(len(names))]; depth[parent] < 5 {
+				r.expr, depth[r.name] = fmt.Sprintf(over[rng.IntN(len(over))], parent), depth[parent]+1
+			}
+		}
+		names = append(names, r.name)
+		g := rng.IntN(len(groups))
+		at := rng.IntN(len(groups[g]) + 1) // anywhere in the group
+		groups[g] = slices.Insert(groups[g], at, r)
+	}
+	var out strings.Builder
+	out.WriteString("groups:\n")
+	for g, rules := range groups {
+		fmt.Fprintf(&out, "- name: g%d\n  interval: %s\n  rules:\n", g, []string{"1m", "30s", "2m"}[rng.IntN(3)])
+		for _, r := range rules {
+			fmt.Fprintf(&out, "  - {record: '%s', expr: '%s'}\n", r.name, r.expr)
+		}
+	}
+	return out.String()
+}
+
+// TestRuleGroups computes random rule groups as Prometheus evaluates them: time by
+// time, rule by rule, over raw samples and what the rules before have written. Late,
+// repeated and overwritten samples, restarts, seals, failing commits and refills must
+// lead to the same tables once all samples have come.
+func TestRuleGroups(t *testing.T) {
+	for seed := range uint64(16) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			text := randomGroups(rand.New(rand.NewPCG(seed, 7)))
+			w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorAuto, text)
+			for range 40 {
+				w.Step()
+			}
+			w.SettleAll()
+			compareWithRules(t, w, text)
+		})
+	}
+}
+
+// compareWithRules evaluates all rules at all their times, and compares the tables.
+func compareWithRules(t *testing.T, w *roundtest.World, text string) {
+	t.Helper()
+	flows, problems := flowfile.Parse("test.yml", []byte(text))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	graph, until := flowgraph.New(flows), map[string]sequence.Time{}
+	tables := map[string]map[int64]map[string]progress.Row{}
+	newest := sequence.NoTime
+	for _, mf := range w.Store.Flows {
+		until[mf.Flow.Def.Name], tables[mf.Flow.Def.Name] = mf.Flow.EmittedUntil, mf.Rows
+		newest = max(newest, mf.Flow.EmittedUntil)
+	}
+	raw, engine := w.Committed(), promeval.New()
+	written := make([]promeval.Samples, len(flows)) // by rule
+	at := make([]map[string]int, len(flows))        // its series by labels
+	had := make([]map[string]bool, len(flows))      // in the evaluation before
+	order := slices.Concat(graph.Tiers()...)
+	for end := w.Base - 3_600_000; end <= newest; end += 30_000 {
+		for _, i := range order {
+			def := &flows[i]
+			if end%def.Every != 0 {
+				continue
+			}
+			samples := slices.Clone(raw)
+			for j := range flows {
+				for _, x := range written[j] {
+					if n := len(x.Times); slices.Contains(def.Previous, flows[j].Title()) && n > 0 && x.Times[n-1] == end {
+						x.Times, x.Values = x.Times[:n-1], x.Values[:n-1]
+					}
+					samples = append(samples, x)
+				}
+			}
+			vec, err := engine.WithLookback(def.Lookback).Whole(context.Background(), def.PromQL, samples, end)
+			if err != nil {
+				t.Fatalf("%s at %d: %v", def.PromQL, end, err)
+			}
+			layout, has := flowdef.NewLayout(*def), map[string]bool{}
+			if at[i] == nil {
+				at[i] = map[string]int{}
+			}
+			write := func(lset labels.Labels, key string, v float64) {
+				k, ok := at[i][key]
+				if !ok {
+					k = len(written[i])
+					at[i][key] = k
+					written[i] = append(written[i], promeval.Series{Labels: labels.NewBuilder(lset).Set(labels.MetricName, def.Name).Labels()})
+				}
+				x := &written[i][k]
+				x.Times, x.Values = append(x.Times, end), append(x.Values, v)
+			}
+			want := map[string]float64{}
+			for _, s := range vec {
+				key := strings.Join(layout.Row(s.Metric), "\xff")
+				has[key], want[key] = true, s.Value
+				write(s.Metric, key, s.Value)
+			}
+			for key := range had[i] {
+				if !has[key] {
+					write(labels.EmptyLabels(), key, segment.Stale())
+				}
+			}
+			had[i] = has
+			if end > until[def.Name] {
+				continue
+			}
+			got := tables[def.Name][end]
+			same := len(got) == len(want)
+			for key, v := range want {
+				row, ok := got[key]
+				same = same && ok && (row.Value == v || math.IsNaN(row.Value) && math.IsNaN(v) || math.Abs(row.Value-v) <= 1e-9*(1e4+math.Abs(v)))
+			}
+			if !same {
+				t.Fatalf("%s at %+ds: stored %v, the rules give %v\n%s\n%v", def.Title(), (end-w.Base)/1000, got, want, text, w.Log)
+			}
+		}
+	}
+	if len(slices.Collect(maps.Keys(tables))) != len(flows) {
+		t.Fatal("flows are missing")
+	}
+}
