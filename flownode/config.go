@@ -8,6 +8,7 @@ package flownode
 // and knows no other group. So the Stepper and the tests can drive groups alone.
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -37,6 +38,10 @@ type Config struct {
 	Jobs      JobQueue
 	Elector   Elector
 	Alerts    *alertround.Machine // of alerting rules; nil where there are none
+
+	// WhileLeading, when not nil, runs in each term in which this flownode leads, in
+	// a goroutine of its own. It returns soon after its context has ended.
+	WhileLeading func(ctx context.Context, term int64)
 
 	Executor      flowdef.Executor // of flows that do not say; default ExecutorAuto
 	RoundBudget   time.Duration    // after which work that can wait goes on in the next round; default 1 s

@@ -194,6 +194,14 @@ func (n *Node) term(ctx context.Context, term int64, began time.Time) {
 	// Whatever hangs, this does not wait for it.
 	expiry := time.AfterFunc(trust-time.Since(began), func() { end(errTermOver) })
 	defer expiry.Stop()
+	if beside := n.cfg.WhileLeading; beside != nil {
+		var running sync.WaitGroup
+		running.Go(func() { beside(ctx, term) })
+		defer func() {
+			end(nil)
+			running.Wait()
+		}()
+	}
 	n.lead(ctx, func() {
 		began := time.Now()
 		switch now, err := n.cfg.Elector.Beat(ctx); {

@@ -54,6 +54,12 @@ func TestTermEnds(t *testing.T) {
 				e.term.Store(3)
 				cfg := configOf(w)
 				cfg.Elector = e
+				var beside atomic.Int64 // the term in which what runs beside runs, 0 when it does not
+				cfg.WhileLeading = func(ctx context.Context, term int64) {
+					beside.Store(term)
+					<-ctx.Done()
+					beside.Store(0)
+				}
 				n, err := New(cfg)
 				if err != nil {
 					t.Fatal(err)
@@ -66,7 +72,7 @@ func TestTermEnds(t *testing.T) {
 					return testutil.ToFloat64(n.metrics.leader) == 1
 				}
 				time.Sleep(time.Minute)
-				if !leads() {
+				if !leads() || beside.Load() != 3 {
 					t.Error("the node does not lead, or not for a minute")
 				}
 				breaks.how(e)
@@ -75,7 +81,7 @@ func TestTermEnds(t *testing.T) {
 					t.Errorf("the node does not lead any more after %s", breaks.still)
 				}
 				time.Sleep(2*time.Second + time.Millisecond)
-				if leads() {
+				if leads() || beside.Load() != 0 {
 					t.Errorf("the node still leads after %s", breaks.still+2*time.Second)
 				}
 				end()

@@ -41,6 +41,7 @@ type Config struct {
 	Flownode Flownode
 	Query    Query
 	Upkeep   upkeep.Config
+	Alerting Alerting
 
 	// Flows are written to the catalogue at the start. A flow whose definition in
 	// the catalogue differs stays as it is there.

@@ -31,9 +31,9 @@ var _ query.Store = QueryStore{}
 // large readings are shared between sessions.
 const besideQueries = 2
 
-// newAPI makes what answers queries, on connections of its own, which the host closes;
+// newQueries makes what answers queries, on connections of its own, which the host closes;
 // nil where queries are not answered.
-func newAPI(ctx context.Context, c Config, mem memory, h *host, log *slog.Logger, reg prometheus.Registerer) (http.Handler, error) {
+func newQueries(ctx context.Context, c Config, mem memory, h *host, log *slog.Logger, reg prometheus.Registerer) (*query.Queries, error) {
 	if !c.Query.Enabled {
 		return nil, nil
 	}
@@ -41,10 +41,17 @@ func newAPI(ctx context.Context, c Config, mem memory, h *host, log *slog.Logger
 	if h.readers, err = h.store.OpenReaders(ctx, c.Query.MaxConcurrent+besideQueries); err != nil {
 		return nil, err
 	}
-	queries := query.New(query.Config{
+	return query.New(query.Config{
 		Timeout: c.Query.Timeout, MaxSamples: c.Query.MaxSamples, MaxConcurrent: c.Query.MaxConcurrent, MaxMemory: mem.query,
 		Lookback: c.Query.Lookback, Store: QueryStore{h.readers}, Log: log, Registerer: reg,
-	})
+	}), nil
+}
+
+// newAPI makes what answers requests with queries; nil where queries are not answered.
+func newAPI(c Config, queries *query.Queries, h *host, log *slog.Logger, reg prometheus.Registerer) http.Handler {
+	if queries == nil {
+		return nil
+	}
 	return promapi.New(promapi.Config{
 		Queries: queries, Metadata: h.readers.Reader, Build: promapi.Build{Version: c.Version},
 		Flags: map[string]string{
@@ -53,5 +60,5 @@ func newAPI(ctx context.Context, c Config, mem memory, h *host, log *slog.Logger
 			"query.max_samples": strconv.Itoa(c.Query.MaxSamples), "query.max_concurrent": strconv.Itoa(c.Query.MaxConcurrent),
 		},
 		Log: log, Registerer: reg,
-	}), nil
+	})
 }

@@ -10,16 +10,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/prometheus/promql"
 
 	"laminar/flownode"
-	"laminar/flownode/alert/expand"
-	"laminar/flownode/alertround"
 	"laminar/flownode/verify"
 	"laminar/ingest"
 	"laminar/ingest/refusal"
 	"laminar/ingest/remotewrite"
 	"laminar/ingest/replica"
+	"laminar/query"
 	"laminar/sequence"
 	"laminar/server/reload"
 	"laminar/server/upkeep"
@@ -104,14 +102,14 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 		{"mirror writes", notifier.Run},
 		{"stuck sessions", func(ctx context.Context) error { return store.EndStuck(ctx, sqlstore.StuckAfter) }},
 	}
-	read, err := newAPI(ctx, c, mem, h, log, reg)
+	queries, err := newQueries(ctx, c, mem, h, log, reg)
 	if err != nil {
 		return nil, err
 	}
-	routes := web.Routes{Read: read, Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof, Log: log}
+	routes := web.Routes{Read: newAPI(c, queries, h, log, reg), Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof, Log: log}
 	hint := func(sequence.Region, sequence.Seq) {} // other processes are told by the notifier
 	if c.Does(PartFlows) {
-		node, err := newNode(c, store, store.Members.New(listener.Addr().String()), log, reg)
+		node, err := newNode(c, store, store.Members.New(listener.Addr().String()), queries, log, reg)
 		if err != nil {
 			return nil, err
 		}
@@ -172,20 +170,23 @@ func upkeepParts(ctx context.Context, c Config, store *sqlstore.Store, routes *w
 	}, nil
 }
 
-func newNode(c Config, store *sqlstore.Store, member *flowstore.Member, log *slog.Logger, reg prometheus.Registerer) (*flownode.Node, error) {
+func newNode(c Config, store *sqlstore.Store, member *flowstore.Member, queries *query.Queries, log *slog.Logger, reg prometheus.Registerer) (*flownode.Node, error) {
+	alerts, sender, err := newAlerting(c, store, queries, log, reg)
+	if err != nil {
+		return nil, err
+	}
+	var tell func(context.Context, int64)
+	if sender != nil {
+		tell = sender.Run
+	}
 	return flownode.New(flownode.Config{
 		Snapshots: NodeStore{store}, Catalog: store.Catalogue, Results: store.Results, Jobs: store.Jobs, Elector: member,
-		Alerts:   &alertround.Machine{Stored: store.Alerts, Rows: store.Results, Expand: &expand.Expander{Query: noQuery}, Log: log},
+		Alerts: alerts, WhileLeading: tell,
 		Executor: c.Flownode.Executor, RoundBudget: c.Flownode.RoundBudget, MaxStateBytes: c.Flownode.MaxState,
 		// Most connections are for taking samples in, which must not wait.
 		MaxRounds: max(1, c.Database.MaxConnections/4),
 		Logger:    log, Metrics: flownode.NewMetrics(reg),
 	})
-}
-
-// noQuery answers the function query of templates: where it stands, the alert says this.
-func noQuery(context.Context, string, time.Time) (promql.Vector, error) {
-	return nil, errors.New("queries in templates are not answered yet")
 }
 
 func newIngester(c Config, flushes ingest.Store, mem memory, store *sqlstore.Store, log *slog.Logger, reg prometheus.Registerer, committed func(ingest.Commit)) (*ingest.Ingester, error) {

@@ -52,7 +52,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 	s := &Store{
 		db:           db,
 		resultSchema: cfg.ResultSchema,
-		Alerts:       alertstore.New(db),
+		Alerts:       alertstore.New(db, flowstore.LeaderLease),
 		Members:      flowstore.NewMembers(db, log),
 		Schema:       schema.New(db, cfg.ResultSchema, log),
 		Writer:       raw.NewWriter(db, cfg.MissedSamples),

@@ -26,14 +26,14 @@ func NoticesOf(changes []Change) []Notice {
 	for i := range changes {
 		c := &changes[i]
 		if c.Phase == Resolved || c.Phase == Firing && c.Reason == Held {
-			out = append(out, c.notice(c.At, c.Corrected))
+			out = append(out, c.Notice(c.At, c.Corrected))
 		}
 	}
 	return out
 }
 
-// notice is what is to be told of an alert that fires or is resolved.
-func (i *Instance) notice(at sequence.Time, corrected bool) Notice {
+// Notice is what is to be told of an alert that fires or is resolved.
+func (i *Instance) Notice(at sequence.Time, corrected bool) Notice {
 	n := Notice{
 		At: at, Phase: i.Phase, Labels: i.Labels, Annotations: i.Annotations, Value: i.Value,
 		StartsAt: i.FiredAt, EndsAt: sequence.NoTime, Corrected: corrected,
@@ -59,16 +59,16 @@ func NoticesBetween(was, now *State, t sequence.Time) []Notice {
 		switch {
 		case n != nil && n.Phase == Firing:
 		case n != nil && n.Phase == Resolved:
-			out = append(out, n.notice(t, true))
+			out = append(out, n.Notice(t, true))
 		default:
 			gone := *i
 			gone.Phase, gone.ResolvedAt = Resolved, t
-			out = append(out, gone.notice(t, true))
+			out = append(out, gone.Notice(t, true))
 		}
 	}
 	for _, i := range now.Instances() {
 		if w := was.Get(i.Labels); i.Phase == Firing && (w == nil || w.Phase != Firing) {
-			out = append(out, i.notice(t, true))
+			out = append(out, i.Notice(t, true))
 		}
 	}
 	return out

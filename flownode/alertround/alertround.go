@@ -53,6 +53,7 @@ type Machine struct {
 	Stored Stored
 	Rows   Rows
 	Expand *expand.Expander
+	Tell   bool // there is somebody to be told of alerts
 	Past   bool // tell Alertmanagers of alerts that corrections find in the past, too
 	Log    *slog.Logger
 }
@@ -114,6 +115,9 @@ func (m *Machine) Round(ctx context.Context, r *Rule, round *progress.Round, emi
 	m.tell(r, err)
 	out.Update.Changes = append(out.Update.Changes, changes...)
 	out.Update.Notices = append(out.Update.Notices, alert.NoticesOf(changes)...)
+	if !m.Tell {
+		out.Update.Notices = nil
+	}
 	out.Update.Differ(&r.state, &out.state)
 	return out, nil
 }

@@ -54,7 +54,7 @@ func takeOver(db *sqltest.RawDB, past bool) *owner {
 	flow := db.Take("alert:g:A")
 	return &owner{
 		RawDB: db, rounds: sqltest.Rounds{Flow: flow}, rule: alertround.NewRule(&flow),
-		machine: alertround.Machine{Stored: db.Store.Alerts, Rows: db.Store.Results, Expand: &expand.Expander{}, Past: past, Log: slog.New(slog.DiscardHandler)},
+		machine: alertround.Machine{Stored: db.Store.Alerts, Rows: db.Store.Results, Expand: &expand.Expander{}, Tell: true, Past: past, Log: slog.New(slog.DiscardHandler)},
 	}
 }
 

@@ -23,3 +23,17 @@ var (
 	//go:embed notice_add.sql
 	NoticeAdd string
 )
+
+// Telling of them.
+var (
+	//go:embed notice_drop.sql
+	NoticeDrop string
+	//go:embed notice_due.sql
+	NoticeDue string
+	//go:embed alert_due.sql
+	AlertDue string
+	//go:embed notice_sent.sql
+	NoticeSent string
+	//go:embed alert_sent.sql
+	AlertSent string
+)

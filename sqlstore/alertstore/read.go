@@ -15,10 +15,14 @@ import (
 
 // Store reads what is stored of alerts. Its methods may be called by several goroutines
 // at once.
-type Store struct{ db *pg.DB }
+type Store struct {
+	db    *pg.DB
+	lease string // whose owner sends
+}
 
-// New gives access to the alerts of a database.
-func New(db *pg.DB) *Store { return &Store{db: db} }
+// New gives access to the alerts of a database. The owner of the lease keeps the flows
+// and tells of their alerts.
+func New(db *pg.DB, lease string) *Store { return &Store{db: db, lease: lease} }
 
 // Alerts is the alerts of a rule after its last closed window, in no order.
 func (s *Store) Alerts(ctx context.Context, flow progress.FlowID) ([]alert.Change, error) {

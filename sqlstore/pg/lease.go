@@ -34,10 +34,10 @@ const (
 	LeaseRenew = time.Second
 	// LeaseTrust is how long after a renewal a holder may act on it.
 	LeaseTrust = 7 * time.Second
-	// leaseTime is how long after a renewal no other process can take the lease, by
+	// LeaseTime is how long after a renewal no other process can take the lease, by
 	// the database's clock. It is longer than LeaseTrust, so that a holder that is cut
 	// off stops before another one begins.
-	leaseTime = 10 * time.Second
+	LeaseTime = 10 * time.Second
 	// leaseGone is how long another process must have seen that the session that
 	// renewed the lease is gone before it takes it. A holder that was killed has no
 	// use of it. One that only lost the session renews the lease in a new one
@@ -148,7 +148,7 @@ func (l *Lease) hold(ctx context.Context) (int64, Holder, error) {
 	if err != nil || !free {
 		return 0, by, err
 	}
-	err = conn.QueryRow(ctx, queries.LeaseTake, l.purpose, l.owner, Process(), leaseTime.Milliseconds(), l.gone.pid, l.gone.began).Scan(&l.term)
+	err = conn.QueryRow(ctx, queries.LeaseTake, l.purpose, l.owner, Process(), LeaseTime.Milliseconds(), l.gone.pid, l.gone.began).Scan(&l.term)
 	if errors.Is(err, pgx.ErrNoRows) { // another one was quicker
 		by, _, err = l.look(ctx, conn)
 	}
@@ -162,7 +162,7 @@ func (l *Lease) look(ctx context.Context, conn *pgx.Conn) (by Holder, free bool,
 		gone  bool
 		began time.Time
 	)
-	err = conn.QueryRow(ctx, queries.LeaseLook, l.purpose, l.owner, leaseTime.Milliseconds(), leaseRestart.Milliseconds()).
+	err = conn.QueryRow(ctx, queries.LeaseLook, l.purpose, l.owner, LeaseTime.Milliseconds(), leaseRestart.Milliseconds()).
 		Scan(&free, &gone, &began, &by.Process, &by.PID, &by.Role, &by.Application, &by.Client, &by.Since, &by.Seen)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows): // it was never taken
@@ -259,7 +259,7 @@ const heldUp = 2 * time.Second
 
 // Leases lists the leases that somebody has, by purpose, and who holds them up.
 func (db *DB) Leases(ctx context.Context) ([]Held, error) {
-	rows, err := db.pool.Query(ctx, queries.LeaseList, leaseTime.Milliseconds())
+	rows, err := db.pool.Query(ctx, queries.LeaseList, LeaseTime.Milliseconds())
 	if err != nil {
 		return nil, fmt.Errorf("list leases: %w", Interpret(err))
 	}

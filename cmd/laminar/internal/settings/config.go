@@ -11,6 +11,7 @@ import (
 	"laminar/ingest/replica"
 	"laminar/query"
 	"laminar/server"
+	"laminar/server/notify"
 	"laminar/sqlstore"
 )
 
@@ -71,6 +72,8 @@ func Default() Config {
 	c.Query.Lookback = time.Duration(flowdef.DefaultLookback) * time.Millisecond
 	c.Query.MaxSamples = query.DefaultMaxSamples
 	c.Query.MaxConcurrent = query.DefaultMaxConcurrent
+	c.Alerting.ResendDelay = notify.DefaultResendDelay
+	c.Alerting.MaxAge = notify.DefaultMaxAge
 	c.Log.Level = "info"
 	c.Log.Format = "text"
 	return c

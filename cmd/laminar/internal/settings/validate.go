@@ -57,6 +57,11 @@ func (c *Config) Validate() error {
 	if _, err := upkeep.ParseSchedule(c.Upkeep.Verify.Schedule); c.Upkeep.Verify.Schedule != "" && err != nil {
 		return faultf("verify.schedule is %q: %v", c.Upkeep.Verify.Schedule, err)
 	}
+	alerting := c.Alerting
+	alerting.ConfigFile = "" // it is read when it is used
+	if _, err := alerting.Config(c.Version); err != nil {
+		return faultf("%v", err)
+	}
 	for i, r := range c.Upkeep.Refills {
 		if err := r.Validate(time.Now()); err != nil {
 			return faultf("refills[%d].%v", i, err)
