@@ -40,7 +40,6 @@ func (p *Counter) Add(t int64, v float64) { p.Floats.Add(t, v) }
 
 // AddHistogram folds in a histogram, later than all samples before.
 func (p *Counter) AddHistogram(t int64, h *histogram.FloatHistogram) {
-	h = tidy(h)
 	one := Counter{N: 1, FirstT: t, LastT: t, First: h, Last: h}
 	p.Merge(&one)
 }

@@ -9,7 +9,8 @@
 // Floats and histograms of a series are counted apart, because what a window makes of
 // both depends on the function: most have no value there, as in Prometheus.
 //
-// A histogram that was given to Add belongs to the partial and is never changed
+// Histograms have no spans without buckets (nativehist.Decode), over which Prometheus's
+// arithmetic stumbles. A histogram that was given to Add belongs to the partial and is never changed
 // afterwards. So partials share histograms, and merging copies none.
 //
 // What a rule says of hints holds here too: that a counter reset came before is taken

@@ -29,7 +29,7 @@ func (p *Total) Add(t int64, v float64) { p.Floats.Add(t, v) }
 
 // AddHistogram folds in a histogram, later than all histograms before.
 func (p *Total) AddHistogram(_ int64, h *histogram.FloatHistogram) {
-	p.Histograms = append(p.Histograms, tidy(h))
+	p.Histograms = append(p.Histograms, h)
 }
 
 // Merge joins later, whose histograms must all be later than p's.

@@ -1,8 +1,6 @@
 package native
 
 import (
-	"slices"
-
 	"github.com/prometheus/prometheus/model/histogram"
 )
 
@@ -22,14 +20,4 @@ func size(h *histogram.FloatHistogram) int64 {
 		return 0
 	}
 	return int64(h.Size())
-}
-
-// tidy is a histogram without spans that have no bucket, over which Prometheus's
-// arithmetic stumbles where they come first. Nearly none has any.
-func tidy(h *histogram.FloatHistogram) *histogram.FloatHistogram {
-	empty := func(s histogram.Span) bool { return s.Length == 0 }
-	if slices.ContainsFunc(h.PositiveSpans, empty) || slices.ContainsFunc(h.NegativeSpans, empty) {
-		return h.Copy().Compact(0)
-	}
-	return h
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/prometheus/prometheus/model/histogram"
 
@@ -16,12 +17,35 @@ var ErrPayload = errors.New("not a histogram's payload")
 
 // Decode reads a payload as the query engine sees every histogram, with float
 // counts. sum is the value that stands beside the payload.
+//
+// Spans without a bucket are left out. Clients send one to say that an empty histogram is
+// a native one, and Prometheus's arithmetic takes the buckets of another histogram for
+// those of such a span, or fails.
 func Decode(payload []byte, sum float64) (*histogram.FloatHistogram, error) {
 	h, fh, err := DecodeAny(payload, sum)
 	if h != nil {
 		fh = h.ToFloat(nil)
 	}
+	if err == nil {
+		fh.PositiveSpans, fh.NegativeSpans = withoutEmpty(fh.PositiveSpans), withoutEmpty(fh.NegativeSpans)
+	}
 	return fh, err
+}
+
+// withoutEmpty is the spans that have buckets, where they were.
+func withoutEmpty(spans []histogram.Span) []histogram.Span {
+	empty := func(s histogram.Span) bool { return s.Length == 0 }
+	if !slices.ContainsFunc(spans, empty) {
+		return spans
+	}
+	var out []histogram.Span
+	offset := int32(0) // of the spans that are left out
+	for _, s := range spans {
+		if offset += s.Offset; !empty(s) {
+			out, offset = append(out, histogram.Span{Offset: offset, Length: s.Length}), 0
+		}
+	}
+	return out
 }
 
 // DecodeAny reads a payload as it was written: one of the histograms is not nil

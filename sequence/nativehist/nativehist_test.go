@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/prometheus/prometheus/model/histogram"
@@ -188,5 +189,33 @@ func TestDecodeRefuses(t *testing.T) {
 		if _, err := nativehist.Decode(payload, 0); !errors.Is(err, nativehist.ErrPayload) {
 			t.Errorf("%x: %v", payload, err)
 		}
+	}
+}
+
+// TestSpansWithoutBuckets: what the engine gets has no span without a bucket, and the
+// same buckets.
+func TestSpansWithoutBuckets(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	changed := 0
+	for range 2000 {
+		h := nativehisttest.Random(rng)
+		got, err := nativehist.Decode(nativehisttest.Encode(nil, h))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range slices.Concat(got.PositiveSpans, got.NegativeSpans) {
+			if s.Length == 0 {
+				t.Fatalf("%v is left in %v", s, got)
+			}
+		}
+		if len(got.PositiveSpans) < len(h.PositiveSpans) {
+			changed++
+		}
+		if !nativehist.NewSparse(got).Equal(nativehist.NewSparse(h)) || len(got.PositiveBuckets) != len(h.PositiveBuckets) {
+			t.Fatalf("%v has become %v", h, got)
+		}
+	}
+	if changed < 200 {
+		t.Errorf("only %d histograms had such spans", changed)
 	}
 }
