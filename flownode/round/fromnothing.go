@@ -54,6 +54,8 @@ func (r *round) follow(tier []*flowRound) {
 				continue
 			}
 			first, newest = r.Pos.Now, r.Pos.Now
+			// Nobody is waited for: the clock counts as quiet from the beginning.
+			s.clock = flowplan.Clock{Newest: newest, NewestAt: newest - flowplan.QuietAfter}
 		}
 		s.clock = s.clock.See(newest, r.Pos.Now)
 		// Flows that have begun before stay where they are.
