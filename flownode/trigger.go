@@ -53,11 +53,12 @@ func (t trigger) or(o trigger) trigger {
 const pollEvery = time.Second
 
 // next is the earliest time of the next round, given when the last one began, both
-// by this process's clock. The zero time gives a time long past for all but cron.
+// by this process's clock. Cron fields are in UTC, as those of schedules are, unless
+// the expression names a time zone (CRON_TZ=). The zero time gives a time long past for all but cron.
 func (t trigger) next(last time.Time) time.Time {
 	switch {
 	case t.cron != nil:
-		return t.cron.Next(last)
+		return t.cron.Next(last.UTC())
 	case t.def.Interval > 0:
 		return last.Add(time.Duration(t.def.Interval) * time.Millisecond)
 	default:

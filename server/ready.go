@@ -16,6 +16,9 @@ import (
 // With the time that a probe may take it is what an answer can lag behind the truth.
 const freshFor = 2 * time.Second
 
+// probeFor bounds a write whose only purpose is to see whether one succeeds.
+const probeFor = 2 * time.Second
+
 // readiness is whether writes succeed now: by the last flush, or, where that is too
 // long ago, by a write of its own, made by whoever asks. It may be used by several
 // goroutines at once.
@@ -36,6 +39,11 @@ func (r *readiness) wrote(err error) {
 	if err != nil && !errors.Is(err, sequence.ErrUnavailable) && !errors.Is(err, sequence.ErrCommitUnknown) {
 		return
 	}
+	r.note(err)
+}
+
+// note keeps the outcome of a write for those who ask.
+func (r *readiness) note(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.err, r.at = err, r.now()
@@ -48,7 +56,8 @@ func (r *readiness) last() (fresh bool, err error) {
 	return !r.at.IsZero() && r.now().Sub(r.at) < freshFor, r.err
 }
 
-// check says why writes cannot succeed now, nil when they can.
+// check says why writes cannot succeed now, nil when they can. However many ask, and
+// whatever the outcome is, there is one probe in freshFor: strangers may ask.
 func (r *readiness) check(ctx context.Context) error {
 	if fresh, err := r.last(); fresh {
 		return err
@@ -58,11 +67,14 @@ func (r *readiness) check(ctx context.Context) error {
 	if fresh, err := r.last(); fresh {
 		return err
 	}
+	// It goes on when this one leaves, because the outcome is for all who ask.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeFor)
+	defer cancel()
 	err := r.probe(ctx)
-	if err != nil && !errors.Is(err, sequence.ErrUnavailable) && ctx.Err() == nil {
-		return fmt.Errorf("look whether the database can be written to: %w", err)
+	if err != nil && !errors.Is(err, sequence.ErrUnavailable) {
+		err = fmt.Errorf("look whether the database can be written to: %w", err)
 	}
-	r.wrote(err)
+	r.note(err)
 	return err
 }
 

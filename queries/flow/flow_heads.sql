@@ -9,7 +9,7 @@ select f.id, f.title, f.fence_group, f.definition_hash, f.epoch,
                  join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
                  where c.relname = f.table_name and c.relnamespace = (select oid from pg_namespace where nspname = f.table_schema)
                  group by c.oid), '') as shape,
-       coalesce((extract(epoch from clock_timestamp()) * 1000)::bigint - f.watermark, -1) as lag
+       coalesce((extract(epoch from db_clock()) * 1000)::bigint - f.watermark, -1) as lag
 from flow f
 where $1::integer is null or f.id = $1::integer
 order by f.id

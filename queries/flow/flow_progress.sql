@@ -7,7 +7,7 @@ set vector = r.vector::jsonb, flushes = r.flushes::jsonb,
     emitted_until = nullif(r.emitted_until, -1), newest_t = nullif(r.newest_t, -1),
     newest_at = nullif(r.newest_at, -1), watermark = nullif(r.watermark, -1),
     begins_after = coalesce(f.begins_after, nullif(r.begins_after, -1)),
-    error = nullif(r.error, ''), updated_at = clock_timestamp()
+    error = nullif(r.error, ''), updated_at = db_clock()
 from unnest($1::integer[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::bigint[])
     as r(id, vector, flushes, emitted_until, newest_t, newest_at, watermark, error, begins_after)
 where f.id = r.id

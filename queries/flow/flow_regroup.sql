@@ -3,5 +3,5 @@
 -- The higher epoch makes its owner load it again. That of a flow that nobody
 -- has taken over yet stays 0: flow wait tells by it.
 update flow set fence_group = $2::text, definition = $3::text::jsonb,
-    epoch = case when epoch > 0 then epoch + 1 else 0 end, updated_at = clock_timestamp()
+    epoch = case when epoch > 0 then epoch + 1 else 0 end, updated_at = db_clock()
 where id = $1::integer

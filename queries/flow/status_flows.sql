@@ -13,11 +13,11 @@ with unread as (
     join flush u on u.region = r.id and u.seq = coalesce((f.vector ->> r.id::text)::bigint, 0) + 1
     group by f.id
 ), unmoved as (
-    select f.id, format('no flownode has moved it for %s s', floor(extract(epoch from clock_timestamp() - greatest(f.updated_at, u.since)))) as error
+    select f.id, format('no flownode has moved it for %s s', floor(extract(epoch from db_clock() - greatest(f.updated_at, u.since)))) as error
     from flow f
     join unread u on u.id = f.id
     where not f.definition -> 'trigger' ?| array['cron', 'samples', 'sequences']
-      and clock_timestamp() - greatest(f.updated_at, u.since)
+      and db_clock() - greatest(f.updated_at, u.since)
           > interval '10 s' + coalesce((f.definition -> 'trigger' ->> 'interval')::bigint, 0) * interval '1 ms'
 )
 select f.id, f.fence_group, f.definition, f.table_schema, f.table_name, f.epoch, f.vector, f.flushes,
@@ -25,7 +25,7 @@ select f.id, f.fence_group, f.definition, f.table_schema, f.table_name, f.epoch,
        coalesce(f.error, ''),
        (extract(epoch from f.created_at) * 1000)::bigint, (extract(epoch from f.updated_at) * 1000)::bigint,
        coalesce((select sum(greatest(r.last_seq - coalesce((f.vector ->> r.id::text)::bigint, 0), 0)) from region r), 0)::bigint,
-       coalesce((extract(epoch from clock_timestamp() - u.since) * 1000)::bigint, 0),
+       coalesce((extract(epoch from db_clock() - u.since) * 1000)::bigint, 0),
        coalesce((select jsonb_object_agg(d.reason, d.n)
                  from (select reason, count(distinct window_end) as n from flow_dirty where flow_id = f.id group by reason) d), '{}'),
        (select count(*) from job j where j.flow_id = f.id and j.state in ('queued', 'running')),

@@ -25,12 +25,12 @@ from flow f
 left join flow_stall s on s.flow_id = f.id
 left join lateral (
     select greatest(f.updated_at, u.since) as since,
-           format('no flownode has moved it for %s s', floor(extract(epoch from clock_timestamp() - greatest(f.updated_at, u.since)))) as error
+           format('no flownode has moved it for %s s', floor(extract(epoch from db_clock() - greatest(f.updated_at, u.since)))) as error
     from (select min(u.committed_at) as since
           from region r
           join flush u on u.region = r.id and u.seq = coalesce((f.vector ->> r.id::text)::bigint, 0) + 1) u
     where not f.definition -> 'trigger' ?| array['cron', 'samples', 'sequences']
-      and clock_timestamp() - greatest(f.updated_at, u.since)
+      and db_clock() - greatest(f.updated_at, u.since)
           > interval '10 s' + coalesce((f.definition -> 'trigger' ->> 'interval')::bigint, 0) * interval '1 ms'
       and u.since is not null
 ) m on true

@@ -63,9 +63,9 @@ func (r Routes) Handler() http.Handler {
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "healthy\n") // a client that has left needs no answer
 	})
-	// Asks the database each time: a process that cannot commit must not be
-	// sent samples by a load balancer, and no other part of it would say so
-	// before a sender is told.
+	// Goes by whether writes succeed: a process that cannot commit must not be sent
+	// samples by a load balancer, and no other part of it would say so before a sender
+	// is told.
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, req *http.Request) {
 		ctx, cancel := context.WithTimeout(req.Context(), readyTimeout)
 		defer cancel()
