@@ -13,6 +13,7 @@ import (
 	"laminar/sqlstore"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/raw"
+	"laminar/sqlstore/senders"
 )
 
 // The store returns its own types, ingest and the flownode ask for interfaces of
@@ -58,8 +59,8 @@ func (s NodeStore) StoredSnapshot(ctx context.Context) (verify.Snapshot, error) 
 
 var (
 	_ ingest.Store          = IngestStore{}
-	_ metadata.Store        = (*raw.Writer)(nil)
-	_ replica.Elector       = (*raw.Writer)(nil)
+	_ metadata.Store        = (*senders.Store)(nil)
+	_ replica.Elector       = (*senders.Store)(nil)
 	_ flownode.Snapshotter  = NodeStore{}
 	_ verify.Store          = NodeStore{}
 	_ flownode.Catalog      = (*flowstore.Catalogue)(nil)

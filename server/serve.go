@@ -198,9 +198,9 @@ func newIngester(c Config, flushes ingest.Store, mem memory, store *sqlstore.Sto
 			Series: c.Ingest.MaxSeries, SeriesOfMetric: c.Ingest.SeriesMetric, SeriesBytes: mem.series, NewSeries: c.Ingest.SeriesMinute,
 		},
 		BufferBytes: mem.buffer, MaxRequests: c.Ingest.MaxRequests, FlushSamples: c.Ingest.FlushSamples, Linger: c.Ingest.Linger,
-		StartZeros: c.Ingest.Starts == StartsZero, Metadata: store.Writer,
+		StartZeros: c.Ingest.Starts == StartsZero, Metadata: store.Senders,
 		HA: replica.Config{
-			ClusterLabel: c.HA.ClusterLabel, ReplicaLabel: c.HA.ReplicaLabel, Failover: c.HA.FailoverTimeout, Elector: store.Writer,
+			ClusterLabel: c.HA.ClusterLabel, ReplicaLabel: c.HA.ReplicaLabel, Failover: c.HA.FailoverTimeout, Elector: store.Senders,
 		},
 		OnCommit: committed,
 		Logger:   log, Registerer: reg,

@@ -6,6 +6,7 @@ import (
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
+	"laminar/sqlstore/senders"
 )
 
 // Readers is the sides of a store that only read, on connections of their own: who
@@ -16,6 +17,7 @@ type Readers struct {
 
 	Reader    *raw.Reader
 	Catalogue *flowstore.Catalogue
+	Senders   *senders.Store
 }
 
 // OpenReaders makes readers with so many connections, which are opened when they are
@@ -25,7 +27,7 @@ func (s *Store) OpenReaders(ctx context.Context, conns int) (*Readers, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Readers{db: db, Reader: raw.NewReader(db)}
+	r := &Readers{db: db, Reader: raw.NewReader(db), Senders: senders.New(db)}
 	r.Catalogue, _, _ = flowstore.New(db, r.Reader, s.resultSchema)
 	return r, nil
 }

@@ -13,6 +13,7 @@ import (
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/schema"
+	"laminar/sqlstore/senders"
 )
 
 // Store is one database of Laminar, by the sides that its users take: what
@@ -29,6 +30,7 @@ type Store struct {
 	Keeper   *raw.Keeper     // freezing, sealing, dropping
 	Retainer *raw.Retainer   // retention
 	Remover  *lapsed.Remover // of series and metrics that have no samples any more
+	Senders  *senders.Store  // replicas, and descriptions of metrics
 
 	Catalogue *flowstore.Catalogue // flows, and how far each is
 	Jobs      *flowstore.Jobs      // refills
@@ -59,6 +61,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 		Reader:       raw.NewReader(db),
 		Keeper:       raw.NewKeeper(db, cfg.DropGrace, cfg.MergeSamples),
 		Retainer:     raw.NewRetainer(db, cfg.DropGrace),
+		Senders:      senders.New(db),
 	}
 	s.Remover = lapsed.New(db, s.Reader, s.Writer)
 	s.Catalogue, s.Jobs, s.Results = flowstore.New(db, s.Reader, cfg.ResultSchema)

@@ -165,7 +165,7 @@ func (a *app) flowShowCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				metadata, err := store.Reader.Metadata(ctx, view.MetricNames(flows))
+				metadata, err := store.Senders.Metadata(ctx, view.MetricNames(flows))
 				if err != nil {
 					return err
 				}

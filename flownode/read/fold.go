@@ -216,7 +216,7 @@ func (r *Reader) Fold(ctx context.Context, l *keep.Leaf, into keep.State, series
 	// came in the wrong order ends.
 	if len(spans) == 1 && spans[0].UpTo-spans[0].After <= l.Def.Pane {
 		limit = math.MaxInt
-	} else if r.likely(l, len(series), spans) > int64(limit) {
+	} else if likely(l, r.Pos.Now, len(series), spans) > int64(limit) {
 		if err := r.holdLate(ctx, l, raw, spans); err != nil {
 			raw.release()
 			return err
@@ -235,10 +235,10 @@ func (r *Reader) Fold(ctx context.Context, l *keep.Leaf, into keep.State, series
 // likely estimates how many samples of so many series lie in the spans: one for
 // each series and pane. It only decides whether looking for late samples is worth a
 // query, so a wrong estimate costs time and no result.
-func (r *Reader) likely(l *keep.Leaf, series int, spans sequence.Spans) int64 {
+func likely(l *keep.Leaf, now sequence.Time, series int, spans sequence.Spans) int64 {
 	panes := int64(0)
 	for _, s := range spans {
-		panes += max(0, min(s.UpTo, r.Pos.Now)-s.After) / l.Def.Pane
+		panes += max(0, min(s.UpTo, now)-s.After) / l.Def.Pane
 	}
 	return panes * int64(series)
 }

@@ -1,4 +1,4 @@
-package raw
+package senders
 
 import (
 	"context"
@@ -19,13 +19,13 @@ import (
 
 // SaveMetadata keeps what senders say of metrics, each metric at most once in
 // the list. What is stored already is not written again.
-func (w *Writer) SaveMetadata(ctx context.Context, list []series.Metadata) error {
+func (s *Store) SaveMetadata(ctx context.Context, list []series.Metadata) error {
 	names, types := make([]string, len(list)), make([]string, len(list))
 	helps, units := make([]string, len(list)), make([]string, len(list))
 	for i, m := range list {
 		names[i], types[i], helps[i], units[i] = m.Metric, m.Type, m.Help, m.Unit
 	}
-	if _, err := w.db.Pool().Exec(ctx, queries.MetadataSave, names, types, helps, units); err != nil {
+	if _, err := s.db.Pool().Exec(ctx, queries.MetadataSave, names, types, helps, units); err != nil {
 		return fmt.Errorf("save the metadata of %d metrics: %w", len(list), pg.Interpret(err))
 	}
 	return nil
@@ -34,8 +34,8 @@ func (w *Writer) SaveMetadata(ctx context.Context, list []series.Metadata) error
 // Metadata is what senders say of the metrics, in the order of their names;
 // metrics that no sender describes are left out. A metric of a family takes the
 // family's description where it has none of its own.
-func (r *Reader) Metadata(ctx context.Context, metrics []string) ([]series.Metadata, error) {
-	rows, err := r.db.Pool().Query(ctx, queries.MetadataFind, metrics)
+func (s *Store) Metadata(ctx context.Context, metrics []string) ([]series.Metadata, error) {
+	rows, err := s.db.Pool().Query(ctx, queries.MetadataFind, metrics)
 	if err != nil {
 		return nil, fmt.Errorf("read metadata: %w", pg.Interpret(err))
 	}
@@ -48,8 +48,8 @@ func (r *Reader) Metadata(ctx context.Context, metrics []string) ([]series.Metad
 
 // AllMetadata is what senders say of all metrics, in the order of their names. A
 // metric of a family stands under the family's name.
-func (r *Reader) AllMetadata(ctx context.Context) ([]series.Metadata, error) {
-	rows, err := r.db.Pool().Query(ctx, queries.MetadataAll)
+func (s *Store) AllMetadata(ctx context.Context) ([]series.Metadata, error) {
+	rows, err := s.db.Pool().Query(ctx, queries.MetadataAll)
 	if err != nil {
 		return nil, fmt.Errorf("read metadata: %w", pg.Interpret(err))
 	}

@@ -1,4 +1,4 @@
-package raw_test
+package senders_test
 
 import (
 	"fmt"
@@ -25,7 +25,7 @@ func TestElect(t *testing.T) {
 	}
 	check := func(step, replica, want string, least, most time.Duration) {
 		t.Helper()
-		got, left, err := store.Writer.Elect(t.Context(), "it's a cluster", replica, timeout)
+		got, left, err := store.Senders.Elect(t.Context(), "it's a cluster", replica, timeout)
 		if err != nil {
 			t.Fatalf("%s: %v", step, err)
 		}
@@ -48,7 +48,7 @@ func TestElect(t *testing.T) {
 	check("ahead of the clock", "a", "b", timeout, timeout)
 	silent(-time.Hour)
 	check("far ahead of the clock", "a", "a", timeout, timeout)
-	if got, _, err := store.Writer.Elect(t.Context(), "another", "b", timeout); err != nil || got != "b" {
+	if got, _, err := store.Senders.Elect(t.Context(), "another", "b", timeout); err != nil || got != "b" {
 		t.Errorf("another cluster: %s, %v", got, err)
 	}
 }
@@ -66,7 +66,7 @@ func TestElectAtOnce(t *testing.T) {
 		for i := range elected {
 			group.Go(func() {
 				var err error
-				if elected[i], _, err = stores[i%2].Writer.Elect(t.Context(), "c", fmt.Sprintf("replica %d of round %d", i, round), time.Minute); err != nil {
+				if elected[i], _, err = stores[i%2].Senders.Elect(t.Context(), "c", fmt.Sprintf("replica %d of round %d", i, round), time.Minute); err != nil {
 					t.Error(err)
 				}
 			})

@@ -1,4 +1,4 @@
-package raw
+package senders
 
 import (
 	"context"
@@ -30,10 +30,10 @@ const electTries = 10
 // if none is elected, or if the elected one has been silent for failover, by the
 // database's clock. It returns the elected replica, and how long from the call no
 // other can be elected, at most failover. All processes get the same replica.
-func (w *Writer) Elect(ctx context.Context, cluster, replica string, failover time.Duration) (elected string, left time.Duration, err error) {
+func (s *Store) Elect(ctx context.Context, cluster, replica string, failover time.Duration) (elected string, left time.Duration, err error) {
 	for range electTries {
 		var leftMillis int64
-		err = w.db.Pool().QueryRow(ctx, queries.HAElect, cluster, replica, failover.Milliseconds()).Scan(&elected, &leftMillis)
+		err = s.db.Pool().QueryRow(ctx, queries.HAElect, cluster, replica, failover.Milliseconds()).Scan(&elected, &leftMillis)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			// Another election changed the row between the look and the write.

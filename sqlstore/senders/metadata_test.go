@@ -1,4 +1,4 @@
-package raw_test
+package senders_test
 
 import (
 	"slices"
@@ -15,7 +15,7 @@ func TestMetadata(t *testing.T) {
 	db := sqltest.NewRawDB(t, 2)
 	save := func(list ...series.Metadata) {
 		t.Helper()
-		if err := db.Store.Writer.SaveMetadata(t.Context(), list); err != nil {
+		if err := db.Store.Senders.SaveMetadata(t.Context(), list); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -41,7 +41,7 @@ func TestMetadata(t *testing.T) {
 	if again := changed(); !again.After(first) {
 		t.Errorf("metadata that changed was written at %v, not after %v", again, first)
 	}
-	got, err := db.Store.Reader.Metadata(t.Context(), []string{"y_total", "x_count", "nobody", "without_samples", "x_bucket"})
+	got, err := db.Store.Senders.Metadata(t.Context(), []string{"y_total", "x_count", "nobody", "without_samples", "x_bucket"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestMetadata(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("metadata is %+v, want %+v", got, want)
 	}
-	if got, err := db.Store.Reader.Metadata(t.Context(), nil); err != nil || len(got) != 0 {
+	if got, err := db.Store.Senders.Metadata(t.Context(), nil); err != nil || len(got) != 0 {
 		t.Errorf("of no metrics: %v, %v", got, err)
 	}
 }
