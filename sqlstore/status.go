@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 
+	"laminar/sqlstore/alertstore"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
@@ -19,6 +20,7 @@ type Status struct {
 	Loss      raw.Loss // what a step of retention would give up that is held back
 	Members   []flowstore.MemberStatus
 	Leases    []LeaseStatus
+	Alerts    []alertstore.Listed
 }
 
 // LeaseStatus is who does what one process at a time should do, or who holds it up.
@@ -50,8 +52,12 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	alerts, err := s.Alerts.List(ctx)
+	if err != nil {
+		return Status{}, err
+	}
 	leases, err := s.db.Leases(ctx)
 	return Status{
-		Regions: regions, Flows: flows, Storage: storage, Retention: retention, Loss: loss, Members: members, Leases: leases,
+		Regions: regions, Flows: flows, Storage: storage, Retention: retention, Loss: loss, Members: members, Leases: leases, Alerts: alerts,
 	}, err
 }

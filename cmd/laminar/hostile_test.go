@@ -109,7 +109,19 @@ func TestHostileNames(t *testing.T) {
 	if _, err := db.Pool(t).Exec(t.Context(), "update flow."+tableOf(t, run(exitOK, "flow", "list", "--output", "json"))+" set value = value + 1"); err != nil {
 		t.Fatal(err)
 	}
+	for _, alert := range []string{
+		`insert into laminar.alert (flow_id, fingerprint, labels, annotations, phase, value, active_at, fired_at)
+		 select id, 1, jsonb_build_object('alertname', $1::text, $1::text, $1::text), jsonb_build_object('summary', $1::text), 'firing', 'NaN', 0, 0 from laminar.flow`,
+		`insert into laminar.alert_history (flow_id, fingerprint, labels, annotations, window_end, phase, reason, value, active_at, fired_at, corrected)
+		 select id, 1, jsonb_build_object('alertname', $1::text, $1::text, $1::text), '{}', 0, 'firing', 'held', 'Infinity', 0, 0, true from laminar.flow`,
+	} {
+		if _, err := db.Pool(t).Exec(t.Context(), alert, evil); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, output := range []string{"table", "json"} {
+		run(exitOK, "alert", "list", "--output", output)
+		run(exitOK, "alert", "history", "--output", output)
 		run(exitOK, "flow", "list", "--output", output)
 		run(exitOK, "flow", "show", evil, "--output", output)
 		run(exitOK, "flow", "explain", evil, "--output", output)
@@ -129,6 +141,7 @@ func TestHostileNames(t *testing.T) {
 	run(exitFault, "refill", evil+"2", "--from", "-30m")
 	run(exitOK, "job", "show", "1")
 	run(exitUsage, "job", "cancel", evil)
+	run(exitUsage, "alert", "list", "--state", evil)
 	run(exitFault, "grant", "--reader", evil)
 	run(exitOK, "token", "new", "--scope", "write", "--name", evil)
 	run(exitUsage, "token", "new", "--scope", evil)

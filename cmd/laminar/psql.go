@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"laminar/cmd/laminar/internal/conninfo"
 	"laminar/sqlstore/localpg"
 	"laminar/sqlstore/pg"
 )
@@ -133,7 +134,7 @@ func (a *app) runPsql(cmd *cobra.Command, databaseURL string, args []string) err
 // what goes through the environment: the password as such, other secrets in a
 // service file, the one other way that libpq has. remove removes the file.
 func openly(databaseURL string) (open string, env []string, remove func(), err error) {
-	open, secrets, err := withoutSecrets(databaseURL)
+	open, secrets, err := conninfo.WithoutSecrets(databaseURL)
 	if err != nil {
 		return "", nil, nil, usagef("read the database URL: %w", err)
 	}

@@ -27,7 +27,7 @@ func (a *app) root() *cobra.Command {
 	settings.AddFlags(cmd.PersistentFlags(), settings.Everywhere)
 	cmd.PersistentFlags().StringVar(&a.config, "config", "", "YAML file with settings")
 	cmd.AddCommand(
-		a.serveCommand(), a.flowCommand(), a.refillCommand(), a.jobCommand(), a.sealCommand(),
+		a.serveCommand(), a.flowCommand(), a.refillCommand(), a.jobCommand(), a.alertCommand(), a.sealCommand(),
 		a.statusCommand(), a.retentionCommand(),
 		a.grantCommand(), a.tokenCommand(), a.verifyCommand(), a.psqlCommand(), a.simulateCommand(), a.demoCommand(), a.versionCommand(), a.manCommand(),
 	)

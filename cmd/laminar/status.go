@@ -21,7 +21,7 @@ const jobsShown = 10
 func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show regions, raw data, the lag of each flow, jobs, and which processes keep flows",
+		Short: "Show regions, raw data, the lag of each flow, alerts, jobs, and which processes keep flows",
 		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
@@ -50,7 +50,7 @@ func (a *app) printStatus(st sqlstore.Status, jobs []progress.Job) error {
 		name  string
 		table table
 	}{
-		{"regions", regionTable(st.Regions)}, {"raw", storageTable(st.Storage)}, {"retention", retentionWarning(st)}, {"flows", flowTable(st.Flows)}, {"jobs", jobTable(jobs)},
+		{"regions", regionTable(st.Regions)}, {"raw", storageTable(st.Storage)}, {"retention", retentionWarning(st)}, {"flows", flowTable(st.Flows)}, {"alerts", alertTable(st.Alerts)}, {"jobs", jobTable(jobs)},
 		{"flownodes", nodeTable(st.Members)}, {"leases", leaseTable(st.Leases)},
 	} {
 		if part.name == "retention" && part.table.note == "" {

@@ -24,6 +24,14 @@ var (
 	NoticeAdd string
 )
 
+// For people.
+var (
+	//go:embed alert_list.sql
+	AlertList string
+	//go:embed history_list.sql
+	HistoryList string
+)
+
 // Telling of them.
 var (
 	//go:embed notice_drop.sql

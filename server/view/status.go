@@ -16,6 +16,7 @@ type Status struct {
 	Retention Retention `json:"retention"`
 	Nodes     []Node    `json:"flownodes"`
 	Leases    []Lease   `json:"leases"`
+	Alerts    []Alert   `json:"alerts"`
 }
 
 // NewStatus shows an installation with its newest jobs.
@@ -25,6 +26,7 @@ func NewStatus(st sqlstore.Status, jobs []progress.Job) Status {
 		Raw: NewStorage(st.Storage), Regions: Each(st.Regions, NewRegion),
 		Retention: NewRetention(st.Retention, st.Loss),
 		Nodes:     Each(st.Members, NewNode), Leases: Each(st.Leases, NewLease),
+		Alerts: Each(st.Alerts, NewAlert),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -244,9 +245,17 @@ func TestAlertmanager(t *testing.T) {
 		return got != nil && got.Status.State == "suppressed"
 	})
 
+	for _, command := range [][]string{{"alert", "list", "--state", "firing"}, {"status"}} {
+		if got := procs[0].Must(command...); !strings.Contains(got, `{job="a", severity="page"}`) || !strings.Contains(got, "DemoOn") {
+			t.Errorf("%q says %s", command, got)
+		}
+	}
 	f.set("a", 0)
 	f.set("b", 0)
 	eventually(t, "people hear that a and b are over", func() bool { return told.of("a resolved") == 1 && told.of("b resolved") == 1 })
+	if got := procs[0].Must("alert", "history", "--output", "json"); !strings.Contains(got, `"reason": "gone"`) {
+		t.Errorf("the history is %s", got)
+	}
 	for key, want := range map[string]int{"a firing": 1, "a resolved": 1, "b firing": 1, "b resolved": 1, "c firing": 0} {
 		if got := told.of(key); got != want {
 			t.Errorf("%s: people were told %d times, want %d", key, got, want)

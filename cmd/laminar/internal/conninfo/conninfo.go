@@ -1,4 +1,7 @@
-package main
+// Package conninfo takes secrets out of connection strings, so that they can be given to
+// other programs where people see them: psql gets the rest on its command line, and the
+// secrets by files.
+package conninfo
 
 import (
 	"errors"
@@ -16,10 +19,10 @@ var secretWords = []string{"password", "sslpassword", "oauth_client_secret", "sc
 // connWord is one key=value of a connection string.
 type connWord struct{ key, value string }
 
-// withoutSecrets takes what is secret out of a connection string that the driver
+// WithoutSecrets takes what is secret out of a connection string that the driver
 // has read: a URL or key=value words, as libpq spells them. Of a secret that is
 // given twice the last one counts, as to libpq.
-func withoutSecrets(text string) (open string, secrets map[string]string, err error) {
+func WithoutSecrets(text string) (open string, secrets map[string]string, err error) {
 	secrets = map[string]string{}
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found || scheme != "postgres" && scheme != "postgresql" {
