@@ -12,6 +12,11 @@
 // has been read, before the engine computes: a transaction holds back vacuum and drops,
 // and a query may compute for minutes.
 //
+// # Flows
+//
+// A flow is a metric under its name (package flownode/results says how rows become
+// samples). Its rows are read in the query's snapshot, by the primary key of its table.
+//
 // # Limits
 //
 // So many queries are under way, so many more wait; who comes then is refused with

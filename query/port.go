@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 
+	"laminar/flownode/progress"
 	"laminar/query/labelindex"
 	"laminar/query/samples"
 	"laminar/sequence"
@@ -20,6 +21,7 @@ type Snapshot interface {
 	labelindex.Source
 	samples.Source
 	MetricLister
+	Results
 	Close(ctx context.Context) error
 }
 
@@ -28,4 +30,15 @@ type MetricLister interface {
 	// Metrics lists the metrics that have segments which overlap the span, of those that
 	// are named, in the order of their names; nil names mean every metric.
 	Metrics(ctx context.Context, names []string, span sequence.Span) ([]series.Metric, error)
+}
+
+// Results is what is stored of flows, at the snapshot's position.
+type Results interface {
+	// Named lists the flows of the names that have a closed window, nil names mean all
+	// flows; only ID, Def and EmittedUntil need be set.
+	Named(ctx context.Context, names []string) ([]progress.Flow, error)
+	// Flow loads a flow, before Results of it are read.
+	Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error)
+	// Results lists the flow's rows of windows that end in the span, oldest window first.
+	Results(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error)
 }

@@ -3,15 +3,16 @@ package query
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/storage"
-	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/prometheus/prometheus/util/annotations"
 
+	"laminar/flownode/progress"
 	"laminar/query/samples"
 	"laminar/sequence"
 	"laminar/sequence/series"
@@ -44,17 +45,36 @@ func (q *querier) Select(ctx context.Context, sorted bool, hints *storage.Select
 		span = spanOf(hints.Start, hints.End)
 	}
 	found, err := q.find(ctx, span, ms)
-	if err == nil && (hints == nil || hints.Func != "series") {
+	// For a look-up of series no sample is read, except those of few windows of flows.
+	sampled := hints == nil || hints.Func != "series"
+	if err == nil && sampled {
 		err = q.read(ctx, found)
+	}
+	for i := range found.flows {
+		if err == nil {
+			err = q.readFlow(ctx, &found.flows[i], found, ms, sampled)
+		}
 	}
 	if err != nil {
 		return storage.ErrSeriesSet(readError(err))
 	}
 	// Those of one metric are in order.
-	if sorted || len(found.metrics) > 1 {
+	if sorted || len(found.metrics)+len(found.flows) > 1 {
 		slices.SortFunc(found.list, func(a, b *oneSeries) int { return labels.Compare(a.labels, b.labels) })
 	}
-	return &seriesSet{list: found.list}
+	return &seriesSet{list: found.list, infos: found.infos}
+}
+
+// readFlow adds the series of a flow, with all their samples or with those of the windows
+// by which they are looked up.
+func (q *querier) readFlow(ctx context.Context, flow *progress.Flow, f *found, ms []*labels.Matcher, sampled bool) error {
+	span := f.span
+	if !sampled {
+		span = newest(flow, span)
+	}
+	list, err := q.r.readFlow(ctx, flow, span, others(ms))
+	f.list = append(f.list, list...)
+	return err
 }
 
 // readError says what could not be read. Limits and ended contexts are errors of the query.
@@ -69,10 +89,26 @@ func readError(err error) error {
 		}
 	}
 	var already *StorageError
-	if errors.As(err, &already) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return promql.ErrQueryCanceled("query execution")
+	case errors.Is(err, context.DeadlineExceeded):
+		return promql.ErrQueryTimeout("query execution")
+	case errors.As(err, &already):
 		return err
 	}
 	return &StorageError{err}
+}
+
+// NotRead reports whether an error says that something could not be read, and not that
+// the query is wrong.
+func NotRead(err error) bool {
+	var (
+		storage  *StorageError
+		canceled promql.ErrQueryCanceled
+		late     promql.ErrQueryTimeout
+	)
+	return errors.As(err, &storage) || errors.As(err, &canceled) || errors.As(err, &late) || errors.Is(err, ErrBusy) || errors.Is(err, ErrQueue)
 }
 
 // found is the series that match, with what their samples are read by: series i has
@@ -82,31 +118,39 @@ type found struct {
 	metrics []sequence.MetricID
 	ids     []sequence.SeriesID
 	list    []*oneSeries
+
+	whole []series.Metric // all of whose series match; they are not in list
+	flows []progress.Flow // whose names match; their series are read elsewhere
+	infos annotations.Annotations
 }
 
 // find finds the series that match, among metrics that have samples in the span.
 func (q *querier) find(ctx context.Context, span sequence.Span, ms []*labels.Matcher) (*found, error) {
+	f := &found{}
 	snap, err := q.r.snapshot(ctx)
 	if err != nil {
-		return nil, err
+		return f, err
+	}
+	f.span = span
+	if f.flows, err = q.r.flows(ctx, ms); err != nil {
+		return f, err
 	}
 	span = q.r.kept(span)
 	metrics, err := q.metrics(ctx, snap, span, ms)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
-	f := &found{span: span}
+	metrics = f.hide(metrics)
 	rest := others(ms)
 	for _, metric := range metrics {
 		set, err := q.r.labels.Series(ctx, snap, metric.Name)
 		if err != nil {
-			return nil, err
+			return f, err
 		}
 		before := len(f.ids)
 		for i := range set {
 			lset := set[i].Labels
-			// A label that is missing is the empty text.
-			if !slices.ContainsFunc(rest, func(m *labels.Matcher) bool { return !m.Matches(lset.Get(m.Name)) }) {
+			if matchesAll(lset, rest) {
 				f.ids = append(f.ids, set[i].ID)
 				f.list = append(f.list, &oneSeries{labels: lset})
 			}
@@ -118,26 +162,24 @@ func (q *querier) find(ctx context.Context, span sequence.Span, ms []*labels.Mat
 	return f, nil
 }
 
+// hide leaves out metrics that have the name of a flow.
+func (f *found) hide(metrics []series.Metric) []series.Metric {
+	return slices.DeleteFunc(metrics, func(metric series.Metric) bool {
+		hidden := slices.ContainsFunc(f.flows, func(flow progress.Flow) bool { return flow.Def.Name == metric.Name })
+		if hidden {
+			f.infos.Add(fmt.Errorf("%w: %s is a flow: raw samples of that name are not read", annotations.PromQLInfo, metric.Name))
+		}
+		return hidden
+	})
+}
+
 // metrics is the metrics whose names match, and which have samples in the span.
 func (q *querier) metrics(ctx context.Context, snap Snapshot, span sequence.Span, ms []*labels.Matcher) ([]series.Metric, error) {
-	var names []string // nil for all
-	for _, m := range ms {
-		if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
-			names = []string{m.Value}
-		}
-	}
-	list, err := snap.Metrics(ctx, names, span)
+	list, err := snap.Metrics(ctx, namesOf(ms), span)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(list, func(metric series.Metric) bool {
-		for _, m := range ms {
-			if m.Name == labels.MetricName && !m.Matches(metric.Name) {
-				return true
-			}
-		}
-		return false
-	}), nil
+	return slices.DeleteFunc(list, func(metric series.Metric) bool { return !nameMatches(metric.Name, ms) }), nil
 }
 
 // others is the matchers of other labels than the name.
@@ -150,7 +192,8 @@ const maxLanes = 4
 
 // read reads the samples of what was found, and leaves out series that have none.
 func (q *querier) read(ctx context.Context, f *found) error {
-	if len(f.ids) == 0 || f.span.Empty() {
+	span := q.r.kept(f.span)
+	if len(f.ids) == 0 || span.Empty() {
 		f.list = nil
 		return nil
 	}
@@ -158,7 +201,7 @@ func (q *querier) read(ctx context.Context, f *found) error {
 	if err != nil {
 		return err
 	}
-	columns, err := samples.Read(ctx, snap, f.metrics, f.ids, f.span, min(maxLanes, runtime.GOMAXPROCS(0)), q.r)
+	columns, err := samples.Read(ctx, snap, f.metrics, f.ids, span, min(maxLanes, runtime.GOMAXPROCS(0)), q.r)
 	if err != nil {
 		return err
 	}
@@ -207,32 +250,27 @@ func (q *querier) distinct(ctx context.Context, hints *storage.LabelHints, ms []
 ) ([]string, error) {
 	seen := map[string]struct{}{}
 	add := func(text string) { seen[text] = struct{}{} }
-	if rest := others(ms); len(rest) > 0 {
-		f, err := q.find(ctx, q.span, ms)
+	rest := others(ms)
+	f, err := q.matching(ctx, ms, len(rest) > 0)
+	if err != nil {
+		return nil, readError(err)
+	}
+	for _, metric := range f.whole {
+		texts, err := whole(q.r.snap, metric.Name)
 		if err != nil {
 			return nil, readError(err)
 		}
-		for _, one := range f.list {
-			of(one.labels, add)
+		for _, text := range texts {
+			add(text)
 		}
-	} else {
-		snap, err := q.r.snapshot(ctx)
-		if err != nil {
+	}
+	for i := range f.flows {
+		if err := q.readFlow(ctx, &f.flows[i], f, ms, false); err != nil {
 			return nil, readError(err)
 		}
-		metrics, err := q.metrics(ctx, snap, q.r.kept(q.span), ms)
-		if err != nil {
-			return nil, readError(err)
-		}
-		for _, metric := range metrics {
-			texts, err := whole(snap, metric.Name)
-			if err != nil {
-				return nil, readError(err)
-			}
-			for _, text := range texts {
-				add(text)
-			}
-		}
+	}
+	for _, one := range f.list {
+		of(one.labels, add)
 	}
 	out := make([]string, 0, len(seen))
 	for text := range seen {
@@ -245,40 +283,18 @@ func (q *querier) distinct(ctx context.Context, hints *storage.LabelHints, ms []
 	return out, nil
 }
 
-// oneSeries is a series with its samples; it has none where only labels were asked for.
-type oneSeries struct {
-	labels labels.Labels
-	column *samples.Column
-}
-
-// Labels implements storage.Series.
-func (s *oneSeries) Labels() labels.Labels { return s.labels }
-
-// Iterator implements storage.Series.
-func (s *oneSeries) Iterator(again chunkenc.Iterator) chunkenc.Iterator {
-	if s.column == nil {
-		return chunkenc.NewNopIterator()
+// matching is the series that match; where only the name is matched, the metrics.
+func (q *querier) matching(ctx context.Context, ms []*labels.Matcher, bySeries bool) (*found, error) {
+	if bySeries {
+		return q.find(ctx, q.span, ms)
 	}
-	return s.column.Iterator(again)
+	f := &found{span: q.span}
+	flows, err := q.r.flows(ctx, ms)
+	if err != nil {
+		return nil, err
+	}
+	f.flows = flows
+	metrics, err := q.metrics(ctx, q.r.snap, q.r.kept(q.span), ms)
+	f.whole = f.hide(metrics)
+	return f, err
 }
-
-// seriesSet is a storage.SeriesSet in memory.
-type seriesSet struct {
-	list []*oneSeries
-	next int
-}
-
-// Next implements storage.SeriesSet.
-func (s *seriesSet) Next() bool {
-	s.next++
-	return s.next <= len(s.list)
-}
-
-// At implements storage.SeriesSet.
-func (s *seriesSet) At() storage.Series { return s.list[s.next-1] }
-
-// Err implements storage.SeriesSet.
-func (s *seriesSet) Err() error { return nil }
-
-// Warnings implements storage.SeriesSet.
-func (s *seriesSet) Warnings() annotations.Annotations { return nil }

@@ -38,10 +38,11 @@ const labelShare = 2
 type Queries struct {
 	Parser parser.Parser
 
-	engine *promql.Engine
-	store  Store
-	labels *labelindex.Index
-	limits *limits
+	engine   *promql.Engine
+	lookback time.Duration
+	store    Store
+	labels   *labelindex.Index
+	limits   *limits
 }
 
 // New makes the engine; nothing is read yet.
@@ -49,7 +50,7 @@ func New(cfg Config) *Queries {
 	q := &Queries{
 		// What a stock Prometheus parses: experimental functions are not for dashboards.
 		Parser: parser.NewParser(parser.Options{}),
-		store:  cfg.Store,
+		store:  cfg.Store, lookback: cfg.Lookback,
 		labels: labelindex.New(cfg.MaxMemory / labelShare),
 		limits: &limits{
 			timeout: cfg.Timeout, samples: int64(cfg.MaxSamples), memory: cfg.MaxMemory,
@@ -75,5 +76,5 @@ func (q *Queries) Timeout() time.Duration { return q.limits.timeout }
 // Session begins a query. Before it reads it waits until it may be under way; it must be
 // closed.
 func (q *Queries) Session() *Session {
-	return &Session{engine: q.engine, reading: reading{meter: meter{limits: q.limits}, store: q.store, labels: q.labels, pending: -1}}
+	return &Session{engine: q.engine, parser: q.Parser, lookback: q.lookback, reading: reading{meter: meter{limits: q.limits}, store: q.store, labels: q.labels, pending: -1}}
 }

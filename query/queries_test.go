@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 
+	"laminar/flownode/progress"
 	"laminar/query"
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -61,6 +62,16 @@ func (s *memorySnapshot) Position() sequence.Position {
 
 func (s *memorySnapshot) CheckHistory(context.Context, sequence.Vector, map[sequence.Region]sequence.FlushID) error {
 	return nil
+}
+
+func (s *memorySnapshot) Named(context.Context, []string) ([]progress.Flow, error) { return nil, nil }
+
+func (s *memorySnapshot) Flow(context.Context, progress.FlowID) (progress.Flow, error) {
+	return progress.Flow{}, progress.ErrFlowGone
+}
+
+func (s *memorySnapshot) Results(context.Context, progress.FlowID, sequence.Span) ([]progress.Window, error) {
+	return nil, nil
 }
 
 func (s *memorySnapshot) Metrics(_ context.Context, names []string, _ sequence.Span) (out []series.Metric, err error) {

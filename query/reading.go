@@ -20,13 +20,14 @@ func (e *StorageError) Unwrap() error { return e.Err }
 // asked for, once the query may be under way. It is for one goroutine.
 type reading struct {
 	meter
-	store   Store
-	labels  *labelindex.Index
-	running bool     // it counts among those under way
-	snap    Snapshot // nil before it is taken, and after everything was read
-	pos     sequence.Position
-	taken   bool // snap was taken
-	pending int  // selectors still to be read; negative where that is not known
+	store       Store
+	labels      *labelindex.Index
+	provisional bool     // results of windows that are not closed are read, too
+	running     bool     // it counts among those under way
+	snap        Snapshot // nil before it is taken, and after everything was read
+	pos         sequence.Position
+	taken       bool // snap was taken
+	pending     int  // selectors still to be read; negative where that is not known
 }
 
 // snapshot is the snapshot.

@@ -15,22 +15,55 @@ import (
 // is for one goroutine. It is a storage.Queryable of one snapshot, which is taken when
 // something is first read.
 type Session struct {
-	engine  *promql.Engine
-	reading reading
+	engine   *promql.Engine
+	parser   parser.Parser
+	lookback time.Duration // that is usual
+	reading  reading
 }
 
 // Instant evaluates an expression at one time. The query must be closed before the
 // session. An error says what is wrong with the expression.
 func (s *Session) Instant(ctx context.Context, opts promql.QueryOpts, expr string, at time.Time) (promql.Query, error) {
+	opts, err := s.options(ctx, opts, expr)
+	if err != nil {
+		return nil, err
+	}
 	qry, err := s.engine.NewInstantQuery(ctx, s, opts, expr, at)
 	return s.expecting(qry, err)
 }
 
 // Range evaluates an expression at start, start+step, ... up to end.
 func (s *Session) Range(ctx context.Context, opts promql.QueryOpts, expr string, start, end time.Time, step time.Duration) (promql.Query, error) {
+	opts, err := s.options(ctx, opts, expr)
+	if err != nil {
+		return nil, err
+	}
 	qry, err := s.engine.NewRangeQuery(ctx, s, opts, expr, start, end, step)
 	return s.expecting(qry, err)
 }
+
+// options is the options with the lookback that the expression needs, where they do not
+// say one themselves.
+func (s *Session) options(ctx context.Context, opts promql.QueryOpts, expr string) (promql.QueryOpts, error) {
+	if opts.LookbackDelta() > 0 {
+		return opts, nil
+	}
+	parsed, err := s.parser.ParseExpr(expr)
+	if err != nil {
+		return opts, nil // the engine says it
+	}
+	lookback, err := s.reading.lookbackFor(ctx, parsed, s.lookback)
+	if err != nil {
+		return opts, readError(err)
+	}
+	if lookback == 0 {
+		return opts, nil
+	}
+	return promql.NewPrometheusQueryOpts(opts.EnablePerStepStats(), lookback), nil
+}
+
+// Provisional makes results of windows that are not closed be read, too.
+func (s *Session) Provisional() { s.reading.provisional = true }
 
 // expecting counts the selectors of a query: the engine reads each once, before it
 // computes anything.

@@ -16,9 +16,9 @@ import (
 // QueryStore is what queries read of the store, as they ask for it.
 type QueryStore struct{ Readers *sqlstore.Readers }
 
-// Snapshot is Reader.Snapshot.
+// Snapshot is Catalogue.Stored.
 func (s QueryStore) Snapshot(ctx context.Context) (query.Snapshot, error) {
-	snap, err := s.Readers.Reader.Snapshot(ctx)
+	snap, err := s.Readers.Catalogue.Stored(ctx)
 	if err != nil {
 		return nil, err
 	}

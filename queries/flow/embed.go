@@ -14,6 +14,8 @@ var (
 	FlowTake string
 	//go:embed flow_stored.sql
 	FlowStored string
+	//go:embed flow_named.sql
+	FlowNamed string
 	//go:embed flow_dirty.sql
 	FlowDirty string
 	//go:embed flow_insert.sql

@@ -45,6 +45,18 @@ type Column struct {
 	unsorted bool // while it is read: the times do not ascend
 }
 
+// Add adds a sample that is newer than those that are there; payload is nil for a float.
+func (c *Column) Add(t int64, v float64, payload []byte) {
+	c.Times, c.Values = append(c.Times, t), append(c.Values, v)
+	if payload == nil && c.Histograms == nil {
+		return
+	}
+	for len(c.Histograms) < len(c.Times)-1 {
+		c.Histograms = append(c.Histograms, nil) // floats that came before
+	}
+	c.Histograms = append(c.Histograms, payload)
+}
+
 // Read reads the samples of the series in the span: column i of the result is those of
 // ids[i]. The ids are distinct and of the metrics; lanes is how many goroutines may
 // take samples.
@@ -124,26 +136,14 @@ func (c *Column) take(seg *segment.Segment, from, to int, span sequence.Span) (t
 		}
 		c.unsorted = c.unsorted || t <= last
 		last = t
-		c.Times, c.Values = append(c.Times, t), append(c.Values, seg.Values[i])
-		if seg.Histograms != nil || c.Histograms != nil {
-			bytes += c.addPayload(seg, i)
+		var payload []byte
+		if seg.Histograms != nil {
+			payload = slices.Clone(seg.Histograms[i]) // the segment is valid only while it is read
+			bytes += int64(24 + len(payload))
 		}
+		c.Add(t, seg.Values[i], payload)
 	}
 	return len(c.Times) - before, bytes
-}
-
-// addPayload adds the payload of the sample that was added last, nil for a float. A
-// segment is valid only while it is read, so it is copied.
-func (c *Column) addPayload(seg *segment.Segment, i int) (bytes int64) {
-	for len(c.Histograms) < len(c.Times)-1 {
-		c.Histograms = append(c.Histograms, nil) // floats that came before
-	}
-	var payload []byte
-	if seg.Histograms != nil {
-		payload = slices.Clone(seg.Histograms[i])
-	}
-	c.Histograms = append(c.Histograms, payload)
-	return int64(24 + len(payload))
 }
 
 // sortKeepLast puts the samples in the order of their times. Of those at one time the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,6 +47,16 @@ type core struct {
 	cfg  Config
 	door *outward.Door
 	now  func() time.Time
+}
+
+// session begins a query. The parameter provisional, which Prometheus does not have, makes
+// results of open windows be read, too.
+func (c *core) session(r *http.Request) *query.Session {
+	s := c.cfg.Queries.Session()
+	if yes, err := strconv.ParseBool(r.FormValue("provisional")); err == nil && yes {
+		s.Provisional()
+	}
+	return s
 }
 
 // endpoint answers one kind of request.

@@ -85,10 +85,13 @@ func (a evaluating) evaluate(r *http.Request, limit int, begin func(context.Cont
 	if err != nil {
 		return refuse(err)
 	}
-	session := a.cfg.Queries.Session()
+	session := a.session(r)
 	qry, err := begin(ctx, session, opts)
 	if err != nil {
 		session.Close()
+		if query.NotRead(err) {
+			return answer{err: a.failed(r, err)}
+		}
 		return refuseParameter("query", err)
 	}
 	// The result is the query's memory until it has been written.

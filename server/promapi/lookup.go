@@ -126,7 +126,7 @@ func (a lookups) texts(r *http.Request, get func(context.Context, storage.Querie
 func (a lookups) look(r *http.Request, start, end int64, up func(context.Context, storage.Querier) (data any, more bool, err error)) answer {
 	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Queries.Timeout())
 	defer cancel()
-	session := a.cfg.Queries.Session()
+	session := a.session(r)
 	defer session.Close()
 	q, err := session.Querier(start, end)
 	if err != nil {

@@ -44,6 +44,27 @@ func (c *Catalogue) Stored(ctx context.Context) (*Stored, error) {
 	return &Stored{Snapshot: snap, tables: map[progress.FlowID]*resulttable.Table{}, taken: c.targets}, nil
 }
 
+// Named lists the flows of the names that have a closed window and a table, nil names
+// mean all flows; only ID, Def and EmittedUntil are set.
+func (s *Stored) Named(ctx context.Context, names []string) ([]progress.Flow, error) {
+	rows, err := s.Session().Query(ctx, queries.FlowNamed, names)
+	if err != nil {
+		return nil, pg.ReadError("list flows by name", err)
+	}
+	flows, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (flow progress.Flow, err error) {
+		var definition []byte
+		if err := row.Scan((*int32)(&flow.ID), &definition, &flow.EmittedUntil); err != nil {
+			return flow, err
+		}
+		flow.Def, err = flowdef.Unmarshal(definition)
+		return flow, err
+	})
+	if err != nil {
+		return nil, pg.ReadError("list flows by name", err)
+	}
+	return flows, nil
+}
+
 // Flow loads a flow as the snapshot shows it, with its progress and its dirty
 // list, without becoming its owner. progress.ErrFlowGone when it is not there.
 func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error) {

@@ -1,0 +1,198 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	"laminar/flownode/results"
+	"laminar/sequence"
+	"laminar/sequence/nativehist"
+	"laminar/sequence/segment"
+)
+
+// A flow is a metric under its name: its label columns are the labels, a row's value is
+// a sample at the window's end. Where a flow and a raw metric have one name, the flow is
+// read, since it is what a rule of that name would have written.
+
+// lookupWindows is how many windows of a flow are looked at for its labels: the groups of
+// all that are stored could be many, and the newest are wanted.
+const lookupWindows = 64
+
+// rowBytes is what a row takes beside its sample while it is read, about.
+const rowBytes = 200
+
+// flows is the flows whose names match.
+func (r *reading) flows(ctx context.Context, ms []*labels.Matcher) ([]progress.Flow, error) {
+	snap, err := r.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := snap.Named(ctx, namesOf(ms))
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(f progress.Flow) bool { return !nameMatches(f.Def.Name, ms) }), nil
+}
+
+// namesOf is the only names that matchers allow, nil where they allow any.
+func namesOf(ms []*labels.Matcher) []string {
+	for _, m := range ms {
+		if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
+			return []string{m.Value}
+		}
+	}
+	return nil
+}
+
+// nameMatches reports whether a metric's name satisfies the matchers of the name.
+func nameMatches(name string, ms []*labels.Matcher) bool {
+	return !slices.ContainsFunc(ms, func(m *labels.Matcher) bool { return m.Name == labels.MetricName && !m.Matches(name) })
+}
+
+// readFlow reads the series of a flow that match, with their samples in the span: those of
+// closed windows, and of the open one where that is wanted.
+func (r *reading) readFlow(ctx context.Context, flow *progress.Flow, span sequence.Span, ms []*labels.Matcher) ([]*oneSeries, error) {
+	snap, err := r.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := snap.Flow(ctx, flow.ID); err != nil {
+		return nil, err
+	}
+	// The window before the first one says where markers stand.
+	ends := sequence.Span{After: max(span.After-flow.Def.Every, sequence.NoTime), UpTo: span.UpTo}
+	if !r.provisional {
+		ends.UpTo = min(ends.UpTo, flow.EmittedUntil)
+	}
+	if ends.Empty() {
+		return nil, nil
+	}
+	windows, err := snap.Results(ctx, flow.ID, ends)
+	if err != nil {
+		return nil, err
+	}
+	rows := 0
+	for i := range windows {
+		rows += len(windows[i].Rows)
+	}
+	if err := r.Take(rows, int64(rows)*rowBytes); err != nil {
+		return nil, err
+	}
+	return seriesOf(flow, windows, span, ms)
+}
+
+// seriesOf makes series of rows: those that match, with their samples in the span.
+func seriesOf(flow *progress.Flow, windows []progress.Window, span sequence.Span, ms []*labels.Matcher) (out []*oneSeries, err error) {
+	layout := flowdef.NewLayout(flow.Def)
+	byKey := map[string]*oneSeries{} // nil for those that do not match
+	walk := results.Walk[*oneSeries, *progress.Row]{Every: flow.Def.Every, Until: flow.EmittedUntil, Sample: func(s *oneSeries, t sequence.Time, row *progress.Row) {
+		switch {
+		case !span.Holds(t):
+			return
+		case row == nil:
+			s.column.Add(t, segment.Stale(), nil)
+			return
+		case row.Histogram == nil:
+			s.column.Add(t, row.Value, nil)
+			return
+		}
+		payload, bad := nativehist.AppendFloat(nil, row.Histogram.Float())
+		if bad != nil {
+			err = fmt.Errorf("result of %s at %d: %w", flow.Def.Title(), t, bad)
+		}
+		s.column.Add(t, row.Histogram.Sum, payload)
+	}}
+	var last sequence.Time
+	for i := range windows {
+		w := &windows[i]
+		if i == 0 || w.End != last {
+			walk.Window(w.End)
+		}
+		last = w.End
+		for j := range w.Rows {
+			key := progress.RowKey(w.Rows[j].Columns)
+			s, known := byKey[key]
+			if !known {
+				if s = newSeries(flow.Def.Name, layout.Labels(w.Rows[j].Columns), ms); s != nil {
+					out = append(out, s)
+				}
+				byKey[key] = s
+			}
+			if s != nil {
+				walk.Row(s, &w.Rows[j])
+			}
+		}
+	}
+	walk.Done()
+	out = slices.DeleteFunc(out, func(s *oneSeries) bool { return len(s.column.Times) == 0 })
+	slices.SortFunc(out, func(a, b *oneSeries) int { return labels.Compare(a.labels, b.labels) })
+	return out, err
+}
+
+// newSeries is a series of a flow; nil if it does not match.
+func newSeries(name string, columns labels.Labels, ms []*labels.Matcher) *oneSeries {
+	b := labels.NewBuilder(columns)
+	b.Set(labels.MetricName, name)
+	lset := b.Labels()
+	if !matchesAll(lset, ms) {
+		return nil
+	}
+	return &oneSeries{labels: lset, column: new(column)}
+}
+
+// newest is the part of a span in which a flow's labels are looked up.
+func newest(flow *progress.Flow, span sequence.Span) sequence.Span {
+	end := min(span.UpTo, flow.EmittedUntil)
+	span.After = max(span.After, end-lookupWindows*flow.Def.Every)
+	return span
+}
+
+// lookbackFor is how far back the instant selectors of an expression look, where they all
+// name flows whose steps are longer than usual: as far as the longest step, since results
+// stand no closer. 0 stands for what is usual.
+func (r *reading) lookbackFor(ctx context.Context, expr parser.Expr, usual time.Duration) (time.Duration, error) {
+	var names []string
+	others := false
+	parser.Inspect(expr, func(node parser.Node, path []parser.Node) error {
+		s, ok := node.(*parser.VectorSelector)
+		if !ok {
+			return nil
+		}
+		if len(path) > 0 {
+			if _, ranged := path[len(path)-1].(*parser.MatrixSelector); ranged {
+				return nil
+			}
+		}
+		name := namesOf(s.LabelMatchers)
+		names, others = append(names, name...), others || name == nil
+		return nil
+	})
+	if others || len(names) == 0 {
+		return 0, nil
+	}
+	snap, err := r.snapshot(ctx)
+	if err != nil {
+		return 0, err
+	}
+	flows, err := snap.Named(ctx, names)
+	if err != nil {
+		return 0, &StorageError{err}
+	}
+	longest := usual
+	for _, f := range flows {
+		longest = max(longest, time.Duration(f.Def.Every)*time.Millisecond)
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(flows, func(f progress.Flow) bool { return f.Def.Name == name }) {
+			return 0, nil
+		}
+	}
+	return longest, nil
+}

@@ -1,0 +1,182 @@
+package oracle
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	"laminar/sequence/segment"
+	"laminar/sqlstore/sqltest"
+)
+
+// laid is a flow with random rows in the windows of an hour, and a row in the open one.
+type laid struct {
+	def    flowdef.Flow
+	rows   map[int64]map[string]float64 // by window end and label set
+	labels map[string]labels.Labels
+	until  int64 // the end of the newest closed window
+}
+
+// randomRows makes rows of some groups, which come and go.
+func randomRows(rng *rand.Rand, def flowdef.Flow, groups ...labels.Labels) *laid {
+	f := &laid{def: def, rows: map[int64]map[string]float64{}, labels: map[string]labels.Labels{}, until: base + 50*minute}
+	f.until -= f.until % def.Every
+	there := make([]bool, len(groups))
+	for end := base + def.Every; end <= f.until+def.Every; end += def.Every {
+		f.rows[end] = map[string]float64{}
+		for i, g := range groups {
+			if rng.IntN(6) == 0 {
+				there[i] = !there[i]
+			}
+			f.labels[g.String()] = g
+			if there[i] || end > f.until {
+				f.rows[end][g.String()] = rng.NormFloat64()
+			}
+		}
+	}
+	return f
+}
+
+// store applies the flow and commits its rows, as a flownode does.
+func (f *laid) store(t *testing.T, db *sqltest.RawDB) {
+	t.Helper()
+	db.Apply(f.def)
+	rounds := sqltest.Rounds{Flow: db.Take(f.def.Title())}
+	layout := flowdef.NewLayout(f.def)
+	var windows []progress.Window
+	for end := base + f.def.Every; end <= f.until+f.def.Every; end += f.def.Every {
+		w := progress.Window{Start: end - f.def.Every, End: end, Complete: true}
+		for key, v := range f.rows[end] {
+			w.Rows = append(w.Rows, progress.Row{Columns: layout.Row(f.labels[key]), Value: v})
+		}
+		windows = append(windows, w)
+	}
+	round := rounds.Next(windows...)
+	round.To.EmittedUntil = f.until
+	sqltest.CommitOne(t, db.Store, round)
+}
+
+// series is the flow as Prometheus would have it from rules: at each evaluation a sample
+// for each result, and a marker where there was one at the evaluation before.
+func (f *laid) series() (out []oneSeries) {
+	for key, g := range f.labels {
+		b := labels.NewBuilder(g)
+		b.Set(labels.MetricName, f.def.Name)
+		for _, s := range f.def.StaticLabels {
+			b.Set(s.Name, s.Value)
+		}
+		s := oneSeries{labels: b.Labels()}
+		before := false
+		for end := base + f.def.Every; end <= f.until; end += f.def.Every {
+			v, now := f.rows[end][key]
+			switch {
+			case now:
+				s.samples = append(s.samples, sample{t: end, v: v})
+			case before:
+				s.samples = append(s.samples, sample{t: end, v: segment.Stale()})
+			}
+			before = now
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// TestFlowsAreMetrics: whatever is asked of flows is answered as a Prometheus answers that
+// has evaluated them as rules, which includes the markers of results that are gone.
+func TestFlowsAreMetrics(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	set := labels.FromStrings
+	flows := []*laid{
+		randomRows(rng, sqltest.FlowFor(t, "'job:requests:rate5m'", "sum by (job) (rate(requests_total[5m]))"), set("job", "api"), set("job", "db"), set("job", "web"), set()),
+		randomRows(rng, sqltest.Record(t, "twice", "temperature * 2", "prod")[0], set("job", "api", "instance", "i0"), set("job", "api", "instance", "i1"), set("job", "db", "instance", "i0")),
+	}
+	raws := fleet(6)
+	w := newWorld(t, raws)
+	db := &sqltest.RawDB{TB: t, Store: w.store}
+	for _, f := range flows {
+		f.store(t, db)
+		w.series = append(w.series, f.series()...)
+	}
+	w.theirs = w.prometheus()
+	for _, expr := range []string{
+		"job:requests:rate5m", `job:requests:rate5m{job!="db"}`, "sum(job:requests:rate5m)", "count(twice)", `twice{env="prod",instance=~"i."}`, `{__name__=~"job:.*|twice"}`,
+		"count_over_time(twice[10m])", "job:requests:rate5m[20m]", "temperature + on (job, instance) twice", `count by (__name__) ({__name__!=""})`, "avg_over_time(twice[7m] offset 3m)",
+		"max_over_time(sum(job:requests:rate5m)[10m:1m])", "changes(job:requests:rate5m[30m])", `{job="api"}`,
+	} {
+		for at := base - minute; at <= base+50*minute; at += 7*minute + 13*second {
+			w.same(request{http.MethodPost, "/api/v1/query", form("query", expr, "time", fmt.Sprint(float64(at)/1000)), nil})
+		}
+		if !strings.HasSuffix(expr, "]") {
+			w.same(request{http.MethodGet, "/api/v1/query_range", form("query", expr, "start", fmt.Sprint(base/1000), "end", fmt.Sprint(base/1000+3600), "step", "45"), nil})
+		}
+	}
+	for path, forms := range map[string][]string{
+		"series":                {"twice", `{__name__=~"job:req.*|native"}`, `{env="prod"}`},
+		"labels":                {"twice", `{env="prod"}`, "", `{__name__=~"twice|native"}`},
+		"label/env/values":      {"", "twice", `{job="db"}`},
+		"label/job/values":      {"job:requests:rate5m", ""},
+		"label/__name__/values": {"", `{env="prod"}`, `{__name__=~"j.*"}`},
+	} {
+		for _, match := range forms {
+			f := form("start", fmt.Sprint(base/1000), "end", fmt.Sprint(base/1000+3000))
+			if match != "" {
+				f.Set("match[]", match)
+			}
+			w.same(request{http.MethodGet, "/api/v1/" + path, f, nil})
+		}
+	}
+	// The open window, for those who ask for it.
+	end := flows[1].until + minute
+	for provisional, want := range map[string]int{"": 0, "0": 0, "1": 3} {
+		body := answer(t, w.ours, request{http.MethodGet, "/api/v1/query", form("query", fmt.Sprintf("twice @ %d", end/1000), "lookback_delta", "1s", "provisional", provisional), nil}).body
+		if got := strings.Count(body, `"metric"`); got != want {
+			t.Errorf("provisional=%s: %d results, want %d: %s", provisional, got, want, body)
+		}
+	}
+}
+
+// TestLookbackOfFlows: an instant selector of a flow with a long step finds its newest
+// result, unless the request says how far back to look, or looks for other metrics too.
+func TestLookbackOfFlows(t *testing.T) {
+	def := sqltest.Define(t, "flows:\n  - {name: slow, promql: sum by (job) (temperature), every: 20m}\n  - {name: 'job:recorded', promql: sum by (job) (temperature), every: 1m}\n")
+	w := newWorld(t, fleet(7))
+	db := &sqltest.RawDB{TB: t, Store: w.store}
+	f := randomRows(rand.New(rand.NewPCG(1, 1)), def[0], labels.FromStrings("job", "api"))
+	for end := range f.rows {
+		f.rows[end] = map[string]float64{f.labels[`{job="api"}`].String(): 42}
+	}
+	f.store(t, db)
+	recorded := randomRows(rand.New(rand.NewPCG(1, 2)), def[1], labels.FromStrings("job", "ours"))
+	recorded.store(t, db)
+	at := fmt.Sprint((base + 39*minute) / 1000) // the newest result is at 20 min
+	for _, tc := range []struct {
+		expr, lookback string
+		want           int
+	}{
+		{"slow", "", 1}, {"sum(slow)", "", 1}, {"slow", "5m", 0}, {"slow + on (job) group_right temperature", "", 0}, {"slow or none", "", 0}, {"slow + on (job) count_over_time(slow[40m])", "", 1},
+	} {
+		body := answer(t, w.ours, request{http.MethodGet, "/api/v1/query", form("query", tc.expr, "time", at, "lookback_delta", tc.lookback), nil}).body
+		if got := strings.Count(body, `"metric"`); got != tc.want {
+			t.Errorf("%s, lookback %s: %d results, want %d: %s", tc.expr, tc.lookback, got, tc.want, body)
+		}
+	}
+	// A flow hides the raw metric of its name, and says so.
+	var got struct {
+		Data struct {
+			Result []struct{ Metric map[string]string }
+		}
+		Infos []string
+	}
+	body := answer(t, w.ours, request{http.MethodGet, "/api/v1/query", form("query", "last_over_time(job:recorded[1h])", "time", at), nil}).body
+	if err := json.Unmarshal([]byte(body), &got); err != nil || len(got.Data.Result) != 1 || got.Data.Result[0].Metric["job"] != "ours" || len(got.Infos) != 1 || !strings.Contains(got.Infos[0], "job:recorded is a flow") {
+		t.Errorf("%v: %s", err, body)
+	}
+}
