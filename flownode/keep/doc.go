@@ -21,7 +21,8 @@
 //	selection   12 bytes per series, and a page of 4 kB per 1,024 ids of which it
 //	            has one
 //	members     4 bytes per slot, and the labels of each group
-//	panes       a partial per slot, for each pane with a sample: 16 to 72 bytes
+//	panes       a partial per slot, for each pane with a sample: 16 to 72 bytes, and
+//	            the histograms that those of package native point to
 //	windows     about two roots of the number of panes more such arrays (W1-W4)
 //
 // Leaf.StateBytes estimates the panes before they are made; State.Bytes says what

@@ -12,8 +12,9 @@ import (
 // Counter is the partial for rate and increase. For its histograms h1..hn in time
 // order, where a reset lies between two that DetectReset says so of:
 //
-//	H1  N == n; First, Last and, from two on, Second are h1, hn and h2
-//	H2  FirstReset says that a reset lies between h1 and h2
+//	H1  N == n; First and Last are h1 and hn
+//	H2  FirstReset says that a reset lies between h1 and h2; then Second is h2, and else
+//	    nil, since memory follows from how many histograms are kept
 //	H3  Resets is h(i-1) of every reset between h(i-1) and hi, i > 2, in order
 //	H4  of h2..hn: MinSchema is the smallest schema; Custom and Exponential say that
 //	    some have custom buckets, and that some have not
@@ -60,7 +61,9 @@ func (p *Counter) Merge(later *Counter) {
 	// Others may hold the same list: it is copied before it grows.
 	resets := slices.Clip(p.Resets)
 	if p.N == 1 {
-		p.FirstReset, p.Second = reset, later.First
+		if p.FirstReset = reset; reset {
+			p.Second = later.First
+		}
 		p.MinSchema = later.First.Schema
 	} else if reset {
 		resets = append(resets, p.Last)
@@ -175,7 +178,7 @@ func (p *Counter) held() int64 {
 	if p.N > 1 {
 		n += size(p.Last)
 	}
-	if p.N > 2 {
+	if p.FirstReset && p.N > 2 {
 		n += size(p.Second)
 	}
 	return n

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/prometheus/prometheus/model/histogram"
+
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/sequence"
+	"laminar/sequence/nativehist/nativehisttest"
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
 )
@@ -45,6 +48,27 @@ func (w *World) BenchScrape(count int) {
 		seg.Series = append(seg.Series, sequence.SeriesID(n+1))
 		seg.Offsets = append(seg.Offsets, int32(w.Clock-seg.Base))
 		seg.Values = append(seg.Values, float64(w.Clock/1000+int64(n)))
+	}
+	w.Store.Append(1, seg)
+	w.Store.Now = w.Clock
+}
+
+// BenchNativeScrape commits one native histogram of 150 buckets of every series; each of
+// them grows with every scrape.
+func (w *World) BenchNativeScrape(count int) {
+	w.Clock += 15_000
+	n := float64((w.Clock - w.Base) / 15_000)
+	h := &histogram.FloatHistogram{Schema: 5, ZeroThreshold: 1e-128, Sum: n, PositiveSpans: []histogram.Span{{Offset: -75, Length: 150}}}
+	for i := range 150 {
+		h.PositiveBuckets = append(h.PositiveBuckets, n*float64(1+i))
+		h.Count += n * float64(1+i)
+	}
+	payload, sum := nativehisttest.Encode(nil, h)
+	seg := segment.Segment{Metric: 1, Ordered: true, Base: segment.Bucket(w.Clock), MinT: w.Clock, MaxT: w.Clock}
+	for n := range count {
+		seg.Series = append(seg.Series, sequence.SeriesID(n+1))
+		seg.Offsets = append(seg.Offsets, int32(w.Clock-seg.Base))
+		seg.Values, seg.Histograms = append(seg.Values, sum), append(seg.Histograms, payload)
 	}
 	w.Store.Append(1, seg)
 	w.Store.Now = w.Clock
