@@ -53,11 +53,11 @@ awk '
       parent = 0
       for (other in runs) if (index(other, name "/") == 1) parent = 1
       if (parent) continue
+      some = name in said # before it is looked up, which makes it
       all++
       sum += runs[name]; good += passed[name]; told += said[name]; back += caught[name]
       gone += lost[name]; twice += double[name]
       if (peak[name] > most) most = peak[name]
-      some = name in said
       print row(name, runs[name], passed[name] + 0, some ? lost[name] : "-", some ? double[name] : "-",
         some ? caught[name] + 0 "/" said[name] : "-", some ? peak[name] : "-", sprintf("%.1f", longest[name])) | "sort"
     }

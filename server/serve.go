@@ -144,7 +144,7 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 		}
 		parts = append(parts, own...)
 	}
-	return append(parts, part{"http", web.New(listener, c.Web, routes.Handler(), log).Run}), nil
+	return append(parts, part{"http", web.New(listener, c.Web, routes.Handler(), log, reg).Run}), nil
 }
 
 // upkeepParts is what only the owner of the tables may do: sealing, retention, drops,

@@ -23,6 +23,7 @@ type guard struct {
 	tokens     *reread[*tokens]           // nil without a file of tokens
 	healthOpen bool                       // /-/healthy and /-/ready need no login
 	attempts   *attempts
+	refused    refused
 	log        *slog.Logger
 
 	mu   sync.Mutex
@@ -40,6 +41,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if text, ok := bearer(r.Header.Get("Authorization")); ok && g.tokens != nil {
 		token := g.known().find(text)
 		if token == nil {
+			g.refused.token.Inc()
 			unauthorized(w)
 			return
 		}
@@ -47,7 +49,11 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if _, _, ok := r.BasicAuth(); !ok {
-		g.login.ServeHTTP(w, r)
+		in := false
+		g.login.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), admittedKey{}, func() { in = true })))
+		if !in {
+			g.refused.none.Inc()
+		}
 		return
 	}
 	g.limited(w, r)
@@ -63,6 +69,7 @@ func (g *guard) limited(w http.ResponseWriter, r *http.Request) {
 	if !good && !g.attempts.take(r.RemoteAddr) {
 		// Not 401 or 429: a sender with the right password behind the same address
 		// would drop its samples.
+		g.refused.often.Inc()
 		w.Header().Set("Retry-After", strconv.Itoa(int(failureEvery/time.Second)))
 		http.Error(w, "too many wrong passwords from this address", http.StatusServiceUnavailable)
 		return
@@ -82,6 +89,7 @@ func (g *guard) limited(w http.ResponseWriter, r *http.Request) {
 		g.good[header] = true
 	})))
 	if !in {
+		g.refused.password.Inc()
 		g.log.Debug("a login was refused", "remote", r.RemoteAddr, "path", r.URL.Path)
 		g.mu.Lock()
 		delete(g.good, header)
@@ -114,6 +122,7 @@ func (g *guard) admitted(w http.ResponseWriter, r *http.Request) {
 		g.pass(w, r, Scopes())
 		return
 	}
+	g.refused.none.Inc()
 	unauthorized(w)
 }
 
@@ -148,6 +157,7 @@ func (g *guard) known() *tokens {
 // pass serves a request that may do something.
 func (g *guard) pass(w http.ResponseWriter, r *http.Request, may []Scope) {
 	if want := scopeOf(r.URL.Path); !slices.Contains(may, want) {
+		g.refused.scope.Inc()
 		http.Error(w, "this login does not have the scope "+string(want), http.StatusForbidden)
 		return
 	}

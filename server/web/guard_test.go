@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/crypto/bcrypt"
 )
@@ -21,6 +22,12 @@ import (
 // serving runs a server whose routes answer 204 until the test ends, and returns its
 // address.
 func serving(t *testing.T, c Config) string {
+	t.Helper()
+	return servingTo(t, c, nil)
+}
+
+// servingTo is serving with metrics.
+func servingTo(t *testing.T, c Config, reg prometheus.Registerer) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -30,7 +37,7 @@ func serving(t *testing.T, c Config) string {
 	routes := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	s := New(listener, c, routes, slog.New(slog.DiscardHandler))
+	s := New(listener, c, routes, slog.New(slog.DiscardHandler), reg)
 	go func() { ended <- s.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
@@ -39,6 +46,22 @@ func serving(t *testing.T, c Config) string {
 		}
 	})
 	return listener.Addr().String()
+}
+
+// refusedBy is how many requests were not let in, by reason.
+func refusedBy(t *testing.T, metrics prometheus.Gatherer) map[string]float64 {
+	t.Helper()
+	families, err := metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.Metric {
+			out[m.Label[0].GetValue()] += m.GetCounter().GetValue()
+		}
+	}
+	return out
 }
 
 // asking is one request: with a token, with name:password, or with nothing.
@@ -127,7 +150,8 @@ func TestScopes(t *testing.T) {
 			"all:all": everything, "looker:looker": {metrics, health, ready, queries, label, status}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			url := "http://" + serving(t, c.config)
+			metrics, answers := prometheus.NewRegistry(), map[int]float64{}
+			url := "http://" + servingTo(t, c.config, metrics)
 			for _, login := range []string{"", writer, reader, admin, writer + "x", "x", "all:all", "looker:looker", "all:wrong"} {
 				for _, path := range everything {
 					if login == "all:wrong" && path != write && path != health {
@@ -151,8 +175,14 @@ func TestScopes(t *testing.T) {
 					}
 					if got, _ := asking(t, http.DefaultClient, url+path, login); got != want {
 						t.Errorf("%q asks for %s: %d, want %d", login, path, got, want)
+					} else {
+						answers[got]++
 					}
 				}
+			}
+			refused := refusedBy(t, metrics)
+			if n := refused["password"] + refused["token"] + refused["no_login"]; n != answers[http.StatusUnauthorized] || refused["scope"] != answers[http.StatusForbidden] {
+				t.Errorf("answered %v, counted %v", answers, refused)
 			}
 		})
 	}
@@ -194,7 +224,8 @@ func TestTokensAreReadAgain(t *testing.T) {
 // has been right before goes on, and time forgives.
 func TestWrongPasswordsAreBounded(t *testing.T) {
 	users := usersFile(t, filepath.Join(t.TempDir(), "web.yml"), "right")
-	url := "http://" + serving(t, Config{File: users}) + "/api/v1/write"
+	metrics := prometheus.NewRegistry()
+	url := "http://" + servingTo(t, Config{File: users}, metrics) + "/api/v1/write"
 	if code, _ := asking(t, http.DefaultClient, url, "right:right"); code != 204 {
 		t.Fatalf("the right password is answered %d", code)
 	}
@@ -211,6 +242,9 @@ func TestWrongPasswordsAreBounded(t *testing.T) {
 	}
 	if code, _ := asking(t, http.DefaultClient, url, "right:right"); code != 204 {
 		t.Errorf("who was right before is answered %d", code)
+	}
+	if refused := refusedBy(t, metrics); refused["password"] != float64(codes[401]) || refused["too_many"] != float64(codes[503]) {
+		t.Errorf("answered %v, counted %v", codes, refused)
 	}
 
 	now := time.Unix(0, 0)

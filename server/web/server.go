@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/net/netutil"
 )
@@ -36,10 +37,11 @@ type Server struct {
 }
 
 // New makes a server of a configuration that Check has accepted. Nothing is
-// served before Run, which also closes the listener.
-func New(l net.Listener, c Config, handler http.Handler, log *slog.Logger) *Server {
+// served before Run, which also closes the listener. Metrics are registered at reg,
+// unless it is nil.
+func New(l net.Listener, c Config, handler http.Handler, log *slog.Logger, reg prometheus.Registerer) *Server {
 	g := &guard{
-		routes: handler, healthOpen: c.HealthWithoutLogin, log: log,
+		routes: handler, healthOpen: c.HealthWithoutLogin, log: log, refused: newRefused(reg),
 		attempts: &attempts{now: time.Now, remotes: make(map[netip.Prefix]*remote)},
 		good:     make(map[[sha256.Size]byte]bool),
 	}

@@ -32,7 +32,7 @@ func TestMaxConnections(t *testing.T) {
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	s := New(listener, Config{MaxConnections: allowed}, handler, slog.New(slog.DiscardHandler))
+	s := New(listener, Config{MaxConnections: allowed}, handler, slog.New(slog.DiscardHandler), nil)
 	go func() { ended <- s.Run(ctx) }()
 	var written, answered sync.WaitGroup
 	for range clients {

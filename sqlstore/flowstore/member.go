@@ -48,7 +48,8 @@ type Member struct {
 	lease   *pg.Lease
 	address string
 	log     *slog.Logger
-	known   *pgx.Conn // the session in which old members were forgotten: once a session is enough
+	pruned  bool      // old members were forgotten: once is enough
+	known   *pgx.Conn // the session in which this one was seen last
 	told    pg.Holder // who was last said to lead, as far as it does not change; zero when nobody else did
 }
 
@@ -88,12 +89,13 @@ func (m *Member) seen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if m.known != conn {
+	if !m.pruned {
 		if _, err := conn.Exec(ctx, queries.FlownodePrune); err != nil {
 			return err
 		}
-		m.known = conn
+		m.pruned = true
 	}
+	m.known = conn
 	_, err = conn.Exec(ctx, queries.FlownodeSeen, m.lease.Owner(), pg.Process(), m.address)
 	return err
 }

@@ -92,22 +92,9 @@ func newPool(ctx context.Context, cfg Config, heard *heardConns) (*pgxpool.Pool,
 		to.DialFunc = heard.dial(to.DialFunc)
 		return nil
 	}
-	searchPath := pgx.Identifier{cfg.Schema}.Sanitize() + ", pg_temp"
 	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		if _, err := conn.Exec(ctx, queries.SessionSettings, pgx.QueryExecModeExec, searchPath); err != nil {
-			return fmt.Errorf("set the session's parameters: %w", err)
-		}
-		major := majorVersion(conn)
-		var later []string
-		for _, s := range laterSettings {
-			if major >= s.since {
-				later = append(later, s.sql)
-			}
-		}
-		if len(later) > 0 {
-			if _, err := conn.Exec(ctx, strings.Join(later, ";")); err != nil {
-				return fmt.Errorf("set the session's parameters: %w", err)
-			}
+		if err := settle(ctx, conn, cfg.Schema); err != nil {
+			return err
 		}
 		var (
 			id    sessionID
@@ -125,6 +112,28 @@ func newPool(ctx context.Context, cfg Config, heard *heardConns) (*pgxpool.Pool,
 		return nil, Interpret(err)
 	}
 	return pool, nil
+}
+
+// settle gives a new session the settings of the store.
+func settle(ctx context.Context, conn *pgx.Conn, schema string) error {
+	searchPath := pgx.Identifier{schema}.Sanitize() + ", pg_temp"
+	if _, err := conn.Exec(ctx, queries.SessionSettings, pgx.QueryExecModeExec, searchPath); err != nil {
+		return fmt.Errorf("set the session's parameters: %w", err)
+	}
+	major := majorVersion(conn)
+	var later []string
+	for _, s := range laterSettings {
+		if major >= s.since {
+			later = append(later, s.sql)
+		}
+	}
+	if len(later) == 0 {
+		return nil
+	}
+	if _, err := conn.Exec(ctx, strings.Join(later, ";")); err != nil {
+		return fmt.Errorf("set the session's parameters: %w", err)
+	}
+	return nil
 }
 
 // parseURL reads a connection string, and the files that it names.

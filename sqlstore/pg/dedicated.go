@@ -9,7 +9,7 @@ import (
 )
 
 // Dedicated opens a connection outside the pool with the session settings of
-// the pool's. The caller closes it.
+// the pool's. EndStuck leaves it alone. The caller closes it.
 func (db *DB) Dedicated(ctx context.Context) (*pgx.Conn, error) {
 	cfg := db.pool.Config()
 	if err := cfg.BeforeConnect(ctx, cfg.ConnConfig); err != nil {
@@ -19,14 +19,9 @@ func (db *DB) Dedicated(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", Interpret(err))
 	}
-	if cfg.AfterConnect != nil {
-		if err := cfg.AfterConnect(ctx, conn); err != nil {
-			CloseConn(conn)
-			return nil, Interpret(err)
-		}
-	}
-	if c := heard(conn); c != nil {
-		db.heard.forget(c)
+	if err := settle(ctx, conn, db.schema); err != nil {
+		CloseConn(conn)
+		return nil, Interpret(err)
 	}
 	return conn, nil
 }
