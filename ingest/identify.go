@@ -84,14 +84,23 @@ func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*regi
 		return nil, fmt.Errorf("create %d series: %w", len(found), err)
 	}
 	created := 0
+	var bySender map[string]int64
 	for i, s := range found {
 		f.known.found(s, metrics[i], answers[i])
-		if answers[i].Created {
-			created++
+		if !answers[i].Created {
+			continue
+		}
+		created++
+		if s.Sender != 0 {
+			if bySender == nil {
+				bySender = make(map[string]int64)
+			}
+			bySender[f.registry.SenderName(s.Sender)]++
 		}
 	}
 	if created > 0 {
 		f.registry.NoteCreated(created)
+		tx.Brought(bySender)
 	}
 	return found, nil
 }

@@ -82,12 +82,27 @@ func (g *Ingester) Begin(ctx context.Context) (*Intake, error) {
 	g.traffic.enter()
 	in := intakePool.Get().(*Intake)
 	in.g, in.ctx, in.arrived = g, ctx, false
+	in.fresh.Sender = g.registry.SenderNumber(senderOf(ctx))
 	in.samples, in.refused, in.accepted, in.badStart = 0, refusal.Collected{}, Tally{}, 0
 	in.hold = hold
 	if len(in.batches) != g.cfg.Regions {
 		in.batches = make(batches, g.cfg.Regions)
 	}
 	return in, nil
+}
+
+// senderKey is the context's key of who sends a request.
+type senderKey struct{}
+
+// WithSender says who sends the request that ctx belongs to: a login, or an address.
+// Series that the request creates are counted for the sender.
+func WithSender(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, senderKey{}, name)
+}
+
+func senderOf(ctx context.Context) string {
+	name, _ := ctx.Value(senderKey{}).(string)
+	return name
 }
 
 // Received says that the whole request has come. From here on the times of its

@@ -44,6 +44,10 @@ type FlushTx interface {
 	// CreateSeries creates the series that are not there and answers in order.
 	CreateSeries(ctx context.Context, wanted []series.Wanted) ([]series.Stored, error)
 
+	// Brought notes how many of the series that the flush creates each sender has
+	// brought. It is stored with the flush.
+	Brought(bySender map[string]int64)
+
 	// Commit writes the segments, numbered as they stand, and commits. It
 	// keeps no reference to them. After sequence.ErrCommitUnknown the flush is
 	// neither done nor undone (I2); after every other error it is undone.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net/http"
 
 	"laminar/flownode"
 	"laminar/flownode/read"
@@ -10,6 +11,7 @@ import (
 	"laminar/ingest/metadata"
 	"laminar/ingest/replica"
 	"laminar/sequence"
+	"laminar/server/web"
 	"laminar/sqlstore"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/raw"
@@ -29,6 +31,13 @@ func (s IngestStore) BeginFlush(ctx context.Context, region sequence.Region, id 
 		return nil, err
 	}
 	return tx, nil
+}
+
+// named tells ingest who sends a request.
+func named(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(ingest.WithSender(r.Context(), web.SenderOf(r))))
+	})
 }
 
 // NodeStore is what the flownode reads of the store, as it asks for it.

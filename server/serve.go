@@ -134,7 +134,7 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 		if err != nil {
 			return nil, err
 		}
-		routes.Write, routes.Import, routes.Ready = receiver.Write(), receiver.Import(), ready.check
+		routes.Write, routes.Import, routes.Ready = named(receiver.Write()), named(receiver.Import()), ready.check
 		parts = append(parts, part{"ingest", ingester.Run})
 	}
 	if c.Does(PartUpkeep) {

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"laminar/sqlstore/alertstore"
+	"laminar/sqlstore/census"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/lapsed"
 	"laminar/sqlstore/pg"
@@ -29,6 +30,7 @@ type Store struct {
 	Reader   *raw.Reader     // snapshots, and how much raw data there is
 	Keeper   *raw.Keeper     // freezing, sealing, dropping
 	Retainer *raw.Retainer   // retention
+	Census   *census.Census  // who has how many series
 	Remover  *lapsed.Remover // of series and metrics that have no samples any more
 	Senders  *senders.Store  // replicas, and descriptions of metrics
 
@@ -63,6 +65,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 		Retainer:     raw.NewRetainer(db, cfg.DropGrace),
 		Senders:      senders.New(db),
 	}
+	s.Census = census.New(db)
 	s.Remover = lapsed.New(db, s.Reader, s.Writer)
 	s.Catalogue, s.Jobs, s.Results = flowstore.New(db, s.Reader, cfg.ResultSchema)
 	return s, nil

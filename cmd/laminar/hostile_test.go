@@ -129,6 +129,11 @@ func TestHostileNames(t *testing.T) {
 		run(exitFault, "verify", evil, "--output", output)
 		run(exitOK, "job", "list", "--output", output)
 		run(exitOK, "seal", "--force", "--output", output)
+		for _, by := range []string{"metric", "label", "sender"} {
+			run(exitOK, "series", "top", "--by", by, "--output", output)
+		}
+		run(exitOK, "series", "top", "--label", evil, "--output", output)
+		run(exitOK, "series", "top", "--label", "job", "--output", output)
 	}
 	for _, output := range []string{"table", "json"} {
 		run(exitOK, "refill", evil, "--from", "-30m", "--output", output)
@@ -142,6 +147,7 @@ func TestHostileNames(t *testing.T) {
 	run(exitOK, "job", "show", "1")
 	run(exitUsage, "job", "cancel", evil)
 	run(exitUsage, "alert", "list", "--state", evil)
+	run(exitUsage, "series", "top", "--by", evil)
 	run(exitFault, "grant", "--reader", evil)
 	run(exitOK, "token", "new", "--scope", "write", "--name", evil)
 	run(exitUsage, "token", "new", "--scope", evil)

@@ -28,7 +28,7 @@ func (a *app) root() *cobra.Command {
 	cmd.PersistentFlags().StringVar(&a.config, "config", "", "YAML file with settings")
 	cmd.AddCommand(
 		a.serveCommand(), a.flowCommand(), a.refillCommand(), a.jobCommand(), a.alertCommand(), a.sealCommand(),
-		a.statusCommand(), a.retentionCommand(),
+		a.statusCommand(), a.seriesCommand(), a.retentionCommand(),
 		a.grantCommand(), a.tokenCommand(), a.verifyCommand(), a.psqlCommand(), a.simulateCommand(), a.demoCommand(), a.versionCommand(), a.manCommand(),
 	)
 	return cmd

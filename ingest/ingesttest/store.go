@@ -41,6 +41,8 @@ type Store struct {
 	Floors   bool // answer Missed with floors instead of some of the lasts
 	Commits  int
 	Reads    int // of Missed
+
+	Brought map[string]int64 // how many new series by sender
 }
 
 type region struct {
@@ -212,6 +214,8 @@ type Tx struct {
 	flush  sequence.Flush
 	made   [][32]byte
 	ended  bool
+
+	brought map[string]int64
 }
 
 // Flush is where the flush stands.
@@ -293,6 +297,9 @@ func (t *Tx) CreateSeries(_ context.Context, list []series.Wanted) ([]series.Sto
 	return out, nil
 }
 
+// Brought notes who brought new series.
+func (t *Tx) Brought(bySender map[string]int64) { t.brought = bySender }
+
 // Commit writes the segments, unless OnCommit says otherwise.
 func (t *Tx) Commit(_ context.Context, segs []segment.Segment) error {
 	s := t.store
@@ -304,6 +311,12 @@ func (t *Tx) Commit(_ context.Context, segs []segment.Segment) error {
 	}
 	if applied {
 		s.Commits++
+		for sender, n := range t.brought {
+			if s.Brought == nil {
+				s.Brought = make(map[string]int64)
+			}
+			s.Brought[sender] += n
+		}
 		fl := Flush{ID: t.flush.ID}
 		for _, seg := range segs {
 			seg.Series = append([]sequence.SeriesID(nil), seg.Series...)

@@ -38,6 +38,8 @@ type Registry struct {
 	ClusterLabel, ReplicaLabel string
 	Replicas                   *replica.Tracker
 
+	senders senders
+
 	began time.Time // minutes are counted from here
 
 	mu      sync.Mutex // guards what follows; held for new spellings and forgotten series only
@@ -62,6 +64,7 @@ type Candidate struct {
 	Spelling  *Spelling // its series is nil where that is not known
 	id        identity
 	Region    sequence.Region
+	Sender    uint8 // who brings it
 	canonical []byte
 	name      []byte // of the metric; shares memory with the labels
 }
@@ -147,6 +150,7 @@ func (g *Registry) Register(c *Candidate) (refused refusal.Reason) {
 			return refused
 		}
 		s = g.createLocked(c.id, c.Region, string(c.name))
+		s.Sender = c.Sender
 		if s.first = sp; sp.Pair != 0 { // the replica is not a label of the series
 			s.first = &Spelling{key: string(c.canonical)}
 			g.apart += spellingBytes + int64(len(s.first.key))
@@ -290,6 +294,7 @@ func (g *Registry) Revive(dead *Series) *Series {
 		return s
 	}
 	s := g.createLocked(id, dead.Metric.Region, dead.Metric.Name)
+	s.Sender = dead.Sender
 	s.first = &Spelling{key: dead.first.key, table: dead.first.table} // not that one: it leads to the dead one
 	if s.first.table == nil {
 		g.apart += spellingBytes + int64(len(s.first.key))

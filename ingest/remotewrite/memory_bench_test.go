@@ -58,6 +58,8 @@ type forgetfulTx struct {
 
 func (tx *forgetfulTx) Flush() sequence.Flush { return tx.flush }
 
+func (tx *forgetfulTx) Brought(map[string]int64) {}
+
 func (tx *forgetfulTx) Took(context.Context, sequence.Seq) (sequence.FlushID, error) {
 	return sequence.FlushID{}, nil
 }

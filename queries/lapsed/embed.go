@@ -20,6 +20,8 @@ var (
 var (
 	//go:embed lapse_series.sql
 	Series string
+	//go:embed sender_prune.sql
+	SenderPrune string
 	//go:embed lapse_metrics.sql
 	Metrics string
 	//go:embed lapse_regions.sql

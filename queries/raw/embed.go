@@ -27,6 +27,8 @@ var (
 	SeriesInsert string
 	//go:embed series_remove.sql
 	SeriesRemove string
+	//go:embed sender_created.sql
+	SenderCreated string
 	//go:embed removed_count.sql
 	RemovedCount string
 	//go:embed series_there.sql

@@ -39,6 +39,16 @@ var (
 	ViewMetricMetadata string
 )
 
+// Series.
+var (
+	//go:embed view_metric_series.sql
+	ViewMetricSeries string
+	//go:embed view_label_series.sql
+	ViewLabelSeries string
+	//go:embed view_sender_series.sql
+	ViewSenderSeries string
+)
+
 // Flows.
 var (
 	//go:embed function_flow_windows.sql
@@ -64,6 +74,7 @@ var (
 func Installed() []string {
 	return []string{
 		FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionUnpackColumns, FunctionMetricSamples, ViewSample, ViewMetricMetadata,
+		ViewMetricSeries, ViewLabelSeries, ViewSenderSeries,
 		FunctionHistogramBound, FunctionHistogramJSON, FunctionHistogramBuckets, FunctionPrometheusJSON, FunctionMetricHistograms, ViewHistogramSample,
 		FunctionFlowWindows, ViewWindowState, ViewFlowState,
 		ViewAlerts, ViewAlertChanges, FunctionAlertSeries,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -45,7 +46,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			unauthorized(w)
 			return
 		}
-		g.pass(w, r, token.Scopes)
+		g.pass(w, r.WithContext(context.WithValue(r.Context(), loginKey{}, "token "+token.Name)), token.Scopes)
 		return
 	}
 	if _, _, ok := r.BasicAuth(); !ok {
@@ -97,6 +98,25 @@ func (g *guard) limited(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// loginKey is the context's key of what a request has logged in as.
+type loginKey struct{}
+
+// SenderOf is who sends a request that was let in, for people: the token or user that it
+// logged in as, the subject of its certificate, else the address that it comes from.
+func SenderOf(r *http.Request) string {
+	if login, ok := r.Context().Value(loginKey{}).(string); ok {
+		return login
+	}
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		return "certificate " + r.TLS.VerifiedChains[0][0].Subject.CommonName
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	return "address " + host
+}
+
 // admittedKey is the context's key of what admitted calls.
 type admittedKey struct{}
 
@@ -105,11 +125,15 @@ func (g *guard) admitted(w http.ResponseWriter, r *http.Request) {
 	if in, ok := r.Context().Value(admittedKey{}).(func()); ok {
 		in()
 	}
+	name, _, known := r.BasicAuth()
+	if known = known && g.anyUsers(); known {
+		r = r.WithContext(context.WithValue(r.Context(), loginKey{}, "user "+name))
+	}
 	if g.tokens == nil {
 		g.routes.ServeHTTP(w, r)
 		return
 	}
-	if name, _, ok := r.BasicAuth(); ok && g.anyUsers() {
+	if known {
 		scopes, restricted := g.known().Users[name]
 		if !restricted {
 			scopes = Scopes()

@@ -47,8 +47,11 @@ type Report struct {
 }
 
 // Remove removes the series and metrics that have lapsed, if samples have been dropped
-// since it last did. It is sequence.ErrUnavailable when another process does so already.
+// since it last did, and forgets who brought new series long ago. It is sequence.ErrUnavailable when another process does so already.
 func (r *Remover) Remove(ctx context.Context) (Report, error) {
+	if _, err := r.db.Pool().Exec(ctx, queries.SenderPrune); err != nil {
+		return Report{}, fmt.Errorf("forget who brought series long ago: %w", pg.Interpret(err))
+	}
 	var dropped, swept int64
 	if err := r.db.Pool().QueryRow(ctx, queries.Due).Scan(&dropped, &swept); err != nil {
 		return Report{}, fmt.Errorf("look whether series are to be removed: %w", pg.Interpret(err))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -65,7 +66,8 @@ type FlushTx struct {
 	// Generation, Now and Earliest were read with the lock held.
 	flush sequence.Flush
 
-	removed []int32 // the series that it removes, nil for none
+	removed []int32          // the series that it removes, nil for none
+	brought map[string]int64 // how many new series by sender
 }
 
 // BeginFlush begins the transaction of one flush: it locks the region's row,
@@ -194,6 +196,10 @@ func checkShape(seg *segment.Segment) error {
 	return nil
 }
 
+// Brought notes how many of the series that the flush creates each sender has brought,
+// for people who ask who does. It is stored with the flush.
+func (tx *FlushTx) Brought(bySender map[string]int64) { tx.brought = bySender }
+
 // commit is one round trip: the record of the flush, which Took, Missed and Floors
 // read later, and the commit itself. Only the answer to the commit says that the
 // flush is stored; before it the record could still be undone.
@@ -204,6 +210,14 @@ func (tx *FlushTx) commit(ctx context.Context, segments []segment.Segment) error
 	withHistograms := histogramMetrics(segments)
 	if len(withHistograms) > 0 {
 		batch.Queue(queries.HistogramMetrics, withHistograms)
+	}
+	if len(tx.brought) > 0 {
+		senders := slices.Sorted(maps.Keys(tx.brought))
+		created := make([]int64, len(senders))
+		for i, name := range senders {
+			created[i] = tx.brought[name]
+		}
+		batch.Queue(queries.SenderCreated, int32(tx.flush.Region), senders, created)
 	}
 	batch.Queue("commit")
 	results := tx.conn.SendBatch(ctx, &batch)
