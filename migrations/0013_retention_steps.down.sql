@@ -1,3 +1,4 @@
+drop view if exists flow_state;
 drop function retention_cut(bigint);
 alter table retention drop column held_since;
 alter table retention drop column held_t;
