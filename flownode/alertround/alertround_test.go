@@ -201,6 +201,37 @@ func gone(w progress.Window) (out [][]string) {
 	return out
 }
 
+// TestHistoryIsForgotten: of windows long ago nothing stays but what alerts are restored
+// from.
+func TestHistoryIsForgotten(t *testing.T) {
+	m := sqltest.Minute
+	db := sqltest.NewRawDB(t, 1)
+	db.Apply(define(t, "1m", "0s"))
+	o := takeOver(db, false)
+	for end := int64(1); end <= 9; end++ {
+		rows := []progress.Row{sqltest.Row("a", 1)}
+		if end <= 4 {
+			rows = append(rows, sqltest.Row("b", 1))
+		}
+		o.commit(end*m, sqltest.Window(end*m, rows...))
+	}
+	o.commit(9*m, sqltest.Window(2*m)) // withdraws what both became
+	if pruned, err := db.Store.Alerts.Prune(t.Context(), 7*m); err != nil || pruned < 5 {
+		t.Errorf("%d changes were forgotten: %v", pruned, err)
+	}
+	want := []string{"000000240000 a firing held 1 180000 240000"}
+	if got := stored(db, historyText); !slices.Equal(got, want) {
+		t.Errorf("left is %q, want %q", got, want)
+	}
+	o = takeOver(db, false)
+	o.rounds.Flow.EmittedUntil = 9 * m
+	o.commit(9*m, sqltest.Window(8*m, sqltest.Row("a", 2)))
+	want = []string{"a firing 1 180000 240000 a at 1"}
+	if got := stored(db, currentText); !slices.Equal(got, want) {
+		t.Errorf("restored is %q, want %q", got, want)
+	}
+}
+
 // notices is what is to be told, as text.
 func notices(u *alert.Update) (out []string) {
 	for _, n := range u.Notices {

@@ -30,6 +30,8 @@ var (
 	AlertList string
 	//go:embed history_list.sql
 	HistoryList string
+	//go:embed history_prune.sql
+	HistoryPrune string
 )
 
 // Telling of them.

@@ -28,6 +28,7 @@ type Config struct {
 	// RetentionGrace is how long samples are kept that are given up: so long a person
 	// can take it back.
 	RetentionGrace time.Duration
+	AlertHistory   time.Duration // of changes of alerts; 0 keeps them
 	Verify         Verify
 	Refills        []Refill
 }
@@ -85,6 +86,11 @@ func New(c Config, store *sqlstore.Store, verifier *verify.Verifier, log *slog.L
 	}
 	if err := u.add("lapse", c.Schedule, u.alone("lapse", newLapse(store.Remover, log, reg).run)); err != nil {
 		return nil, err
+	}
+	if c.AlertHistory > 0 {
+		if err := u.add("alerts", c.Schedule, u.alone("alerts", pruneAlerts(store.Alerts, c.AlertHistory, log))); err != nil {
+			return nil, err
+		}
 	}
 	if c.Verify.Schedule != "" {
 		drift := newDriftWatch(store.Catalogue, verifier, c.Verify.Sample, log, reg)

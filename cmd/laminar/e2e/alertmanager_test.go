@@ -27,8 +27,10 @@ groups:
     interval: 1s
     query_offset: 1s
     rules:
+      - record: job:demo:max
+        expr: max by (job) (demo)
       - alert: DemoOn
-        expr: demo > 0
+        expr: job:demo:max > 0
         for: 2s
         labels: {severity: page}
         annotations:

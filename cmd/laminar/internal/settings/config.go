@@ -72,6 +72,7 @@ func Default() Config {
 	c.Query.Lookback = time.Duration(flowdef.DefaultLookback) * time.Millisecond
 	c.Query.MaxSamples = query.DefaultMaxSamples
 	c.Query.MaxConcurrent = query.DefaultMaxConcurrent
+	c.Upkeep.AlertHistory = 90 * 24 * time.Hour
 	c.Alerting.ResendDelay = notify.DefaultResendDelay
 	c.Alerting.MaxAge = notify.DefaultMaxAge
 	c.Log.Level = "info"

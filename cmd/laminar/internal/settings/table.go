@@ -162,6 +162,8 @@ var table = []setting{
 		bind: func(c *Config) value { return (*durationValue)(&c.Alerting.ResendDelay) }},
 	{key: "alerting.max_age", scope: Serving, least: 1e9, unit: "duration", help: "how old an evaluation may be for Alertmanagers to be told of it, after an outage for example",
 		bind: func(c *Config) value { return (*durationValue)(&c.Alerting.MaxAge) }},
+	{key: "alerting.history", scope: Serving, unit: "duration", help: "how long changes of alerts are kept; 0 keeps them all",
+		bind: func(c *Config) value { return (*durationValue)(&c.Upkeep.AlertHistory) }},
 	{key: "alerting.corrections", scope: Serving, help: "tell Alertmanagers also of alerts that late samples show to have begun and ended in the past",
 		bind: func(c *Config) value { return (*boolValue)(&c.Alerting.Corrections) }},
 

@@ -12,6 +12,10 @@ import (
 	"laminar/server/view"
 )
 
+// leastAlertHistory is longer than late samples can correct alerts: rows of their
+// expressions are kept for 15 days.
+const leastAlertHistory = 30 * 24 * time.Hour
+
 // Validate says which field cannot be meant. It looks at what is set, not at
 // the world: whether files and databases are there is found when they are used.
 func (c *Config) Validate() error {
@@ -24,6 +28,8 @@ func (c *Config) Validate() error {
 		return faultf("raw.regions is %d: want 1 to %d", c.Regions, sequence.MaxRegions)
 	case c.Upkeep.Retention != 0 && c.Upkeep.Retention < time.Hour:
 		return faultf("raw.retention is %s: want an hour at least, or 0 to keep all samples", view.FormatDuration(c.Upkeep.Retention))
+	case c.Upkeep.AlertHistory != 0 && c.Upkeep.AlertHistory < leastAlertHistory:
+		return faultf("alerting.history is %s: want 30 days at least, or 0 to keep all changes", view.FormatDuration(c.Upkeep.AlertHistory))
 	case c.Lookback < time.Millisecond:
 		return faultf("raw.lookback is %s: want a millisecond at least", view.FormatDuration(c.Lookback))
 	case c.Ingest.Starts != server.StartsIgnored && c.Ingest.Starts != server.StartsZero:
