@@ -38,7 +38,8 @@ func (r *reading) flows(ctx context.Context, ms []*labels.Matcher) ([]progress.F
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(list, func(f progress.Flow) bool { return !nameMatches(f.Def.Name, ms) }), nil
+	// What an alerting rule finds is no metric: alerts come of it.
+	return slices.DeleteFunc(list, func(f progress.Flow) bool { return f.Def.Alert != nil || !nameMatches(f.Def.Name, ms) }), nil
 }
 
 // namesOf is the only names that matchers allow, nil where they allow any.

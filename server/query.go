@@ -53,7 +53,7 @@ func newAPI(c Config, queries *query.Queries, h *host, log *slog.Logger, reg pro
 		return nil
 	}
 	return promapi.New(promapi.Config{
-		Queries: queries, Metadata: h.readers.Senders, Build: promapi.Build{Version: c.Version},
+		Queries: queries, Metadata: h.readers.Senders, Rules: Rules{h.readers}, Build: promapi.Build{Version: c.Version},
 		Flags: map[string]string{
 			"raw.retention": c.Upkeep.Retention.String(), "raw.regions": strconv.Itoa(c.Regions),
 			"query.timeout": c.Query.Timeout.String(), "query.lookback": c.Query.Lookback.String(),

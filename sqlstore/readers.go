@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 
+	"laminar/sqlstore/alertstore"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
@@ -17,6 +18,7 @@ type Readers struct {
 
 	Reader    *raw.Reader
 	Catalogue *flowstore.Catalogue
+	Alerts    *alertstore.Store
 	Senders   *senders.Store
 }
 
@@ -27,7 +29,7 @@ func (s *Store) OpenReaders(ctx context.Context, conns int) (*Readers, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Readers{db: db, Reader: raw.NewReader(db), Senders: senders.New(db)}
+	r := &Readers{db: db, Reader: raw.NewReader(db), Senders: senders.New(db), Alerts: alertstore.New(db, flowstore.LeaderLease)}
 	r.Catalogue, _, _ = flowstore.New(db, r.Reader, s.resultSchema)
 	return r, nil
 }

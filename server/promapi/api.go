@@ -44,7 +44,7 @@ func New(cfg Config) *API {
 // mount makes the routes.
 func (a *API) mount() {
 	values, labels, trees := evaluating{a.core}, lookups{a.core}, expressions{a.core}
-	pages := pages{labels, a.core.now()}
+	pages, rules := pages{labels, a.core.now()}, rulePages{a.core}
 	both := []string{http.MethodGet, http.MethodPost}
 	get := both[:1]
 	for _, route := range []struct {
@@ -61,6 +61,8 @@ func (a *API) mount() {
 		{"labels", both, labels.labelNames},
 		{"label/{name}/values", get, labels.labelValues},
 		{"metadata", get, pages.metadata},
+		{"rules", get, rules.rules},
+		{"alerts", get, rules.alerts},
 		{"targets", get, pages.targets},
 		{"alertmanagers", get, pages.alertmanagers},
 		{"status/buildinfo", get, pages.buildInfo},

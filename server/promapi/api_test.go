@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/query"
 	"laminar/sequence"
@@ -40,6 +41,23 @@ func (d described) Metadata(_ context.Context, metrics []string) (out []series.M
 	return out, nil
 }
 
+// ruled is two flows and an alerting rule, of which one alert fires.
+type ruled struct{}
+
+func (ruled) Rules(context.Context) ([]promapi.Rule, error) {
+	at := time.Unix(60, 0)
+	return []promapi.Rule{
+		{Group: "g", Interval: time.Minute, Name: "a:b", Title: "a:b", Query: "sum(a)", Labels: map[string]string{"team": "x"}, Health: "ok", At: at},
+		{Group: "g", Interval: time.Minute, Name: "Down", Title: "alert", Query: "up == 0", Labels: map[string]string{}, Annotations: map[string]string{"summary": "{{ $value }}"},
+			Health: "err", Error: "no samples", At: at, Alerting: true, For: time.Minute},
+		{Group: "h", Interval: time.Second, Name: "c", Title: "c", Query: "c", Labels: map[string]string{}, Health: "unknown", At: at},
+	}, nil
+}
+
+func (ruled) Alerts(context.Context) ([]promapi.Alert, error) {
+	return []promapi.Alert{{Rule: "alert", Labels: labels.FromStrings("alertname", "Down"), Annotations: labels.EmptyLabels(), State: "firing", ActiveAt: time.Unix(30, 0), Value: 0.5}}, nil
+}
+
 func newAPI(err error) (*promapi.API, *strings.Builder) {
 	log := &strings.Builder{}
 	reg := prometheus.NewRegistry()
@@ -50,6 +68,7 @@ func newAPI(err error) (*promapi.API, *strings.Builder) {
 			Store: failing{err}, Log: logger, Registerer: reg,
 		}),
 		Metadata: described{{Metric: "a", Type: "counter", Help: "A.", Unit: "s"}, {Metric: "b", Type: "gauge"}},
+		Rules:    ruled{},
 		Build:    promapi.Build{Version: "1.2.3"}, Flags: map[string]string{"query.timeout": "1m"}, Log: logger, Registerer: reg,
 	}), log
 }
@@ -101,19 +120,26 @@ func TestStorageErrors(t *testing.T) {
 func TestStatusPages(t *testing.T) {
 	api, _ := newAPI(nil)
 	for target, want := range map[string]string{
-		"metadata":                    `{"status":"success","data":{"a":[{"type":"counter","unit":"s","help":"A."}],"b":[{"type":"gauge","unit":"","help":""}]}}`,
+		"metadata":                    `{"status":"success","data":{"a":[{"type":"counter","unit":"s","help":"A."}],"a:b":[{"type":"gauge","unit":"","help":"sum(a)"}],"b":[{"type":"gauge","unit":"","help":""}],"c":[{"type":"gauge","unit":"","help":"c"}]}}`,
 		"metadata?metric=b":           `{"status":"success","data":{"b":[{"type":"gauge","unit":"","help":""}]}}`,
-		"metadata?metric=c":           `{"status":"success","data":{}}`,
+		"metadata?metric=none":        `{"status":"success","data":{}}`,
 		"metadata?limit=1":            `{"status":"success","data":{"a":[{"type":"counter","unit":"s","help":"A."}]}}`,
 		"metadata?limit=0":            `{"status":"success","data":{}}`,
-		"metadata?limit_per_metric=1": `{"status":"success","data":{"a":[{"type":"counter","unit":"s","help":"A."}],"b":[{"type":"gauge","unit":"","help":""}]}}`,
+		"metadata?limit_per_metric=1": `{"status":"success","data":{"a":[{"type":"counter","unit":"s","help":"A."}],"a:b":[{"type":"gauge","unit":"","help":"sum(a)"}],"b":[{"type":"gauge","unit":"","help":""}],"c":[{"type":"gauge","unit":"","help":"c"}]}}`,
 		"metadata?limit=x":            `{"status":"error","errorType":"bad_data","error":"limit must be a number"}`,
 		"metadata?limit_per_metric=x": `{"status":"error","errorType":"bad_data","error":"limit_per_metric must be a number"}`,
 		"status/flags":                `{"status":"success","data":{"query.timeout":"1m"}}`,
 		"status/config":               `{"status":"success","data":{"yaml":""}}`,
 		"targets":                     `{"status":"success","data":{"activeTargets":[],"droppedTargetCounts":{},"droppedTargets":[]}}`,
 		"alertmanagers":               `{"status":"success","data":{"activeAlertmanagers":[],"droppedAlertmanagers":[]}}`,
-		"query_exemplars?query=test":  `{"status":"success","data":[]}`,
+		"alerts":                      `{"status":"success","data":{"alerts":[{"labels":{"alertname":"Down"},"annotations":{},"state":"firing","activeAt":"1970-01-01T00:00:30Z","value":"5e-01"}]}}`,
+		"rules?type=record&rule_group[]=h": `{"status":"success","data":{"groups":[{"name":"h","file":"","rules":[{"name":"c","query":"c","labels":{},"health":"unknown",` +
+			`"evaluationTime":0,"lastEvaluation":"1970-01-01T00:01:00Z","type":"recording"}],"interval":1,"limit":0,"evaluationTime":0,"lastEvaluation":"1970-01-01T00:01:00Z"}]}}`,
+		"rules?rule_name[]=Down": `{"status":"success","data":{"groups":[{"name":"g","file":"","rules":[{"state":"firing","name":"Down","query":"up == 0","duration":60,"keepFiringFor":0,` +
+			`"labels":{},"annotations":{"summary":"{{ $value }}"},"alerts":[{"labels":{"alertname":"Down"},"annotations":{},"state":"firing","activeAt":"1970-01-01T00:00:30Z","value":"5e-01"}],` +
+			`"health":"err","lastError":"no samples","evaluationTime":0,"lastEvaluation":"1970-01-01T00:01:00Z","type":"alerting"}],"interval":60,"limit":0,"evaluationTime":0,"lastEvaluation":"1970-01-01T00:01:00Z"}]}}`,
+		"rules?type=none":            `{"status":"error","errorType":"bad_data","error":"invalid parameter \"type\": not supported value \"none\""}`,
+		"query_exemplars?query=test": `{"status":"success","data":[]}`,
 	} {
 		w := get(api, "/api/v1/"+target)
 		if w.Body.String() != want || w.Header().Get("Content-Type") != "application/json" {

@@ -23,6 +23,7 @@ import (
 type Config struct {
 	Queries    *query.Queries
 	Metadata   Describer
+	Rules      Ruler
 	Build      Build
 	Flags      map[string]string // what /status/flags shows
 	Log        *slog.Logger

@@ -177,7 +177,7 @@ func (a pages) metadata(r *http.Request) answer {
 	}
 	out := map[string][]described{}
 	for _, m := range list {
-		if limit >= 0 && len(out) >= limit {
+		if _, again := out[m.Metric]; !again && limit >= 0 && len(out) >= limit {
 			break
 		}
 		out[m.Metric] = []described{{m.Type, m.Unit, m.Help}}
@@ -185,10 +185,28 @@ func (a pages) metadata(r *http.Request) answer {
 	return answer{data: out}
 }
 
-// described is what is said of a metric, or of all.
+// described is what is said of a metric, or of all: by senders, and of flows by their
+// definitions. A flow hides the metric of its name.
 func (a pages) described(ctx context.Context, metric string) ([]series.Metadata, error) {
+	var list []series.Metadata
+	var err error
 	if metric == "" {
-		return a.cfg.Metadata.AllMetadata(ctx)
+		list, err = a.cfg.Metadata.AllMetadata(ctx)
+	} else {
+		list, err = a.cfg.Metadata.Metadata(ctx, []string{metric})
 	}
-	return a.cfg.Metadata.Metadata(ctx, []string{metric})
+	if err != nil {
+		return nil, err
+	}
+	rules, err := a.cfg.Rules.Rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rules {
+		rule := &rules[i]
+		if !rule.Alerting && (metric == "" || metric == rule.Name) {
+			list = append(list, series.Metadata{Metric: rule.Name, Type: "gauge", Help: rule.Query})
+		}
+	}
+	return list, nil
 }

@@ -33,7 +33,7 @@ func Scopes() []Scope { return []Scope{ScopeWrite, ScopeRead, ScopeAdmin} }
 // for all below it.
 var readPaths = []string{
 	"query", "query_range", "query_exemplars", "format_query", "parse_query", "series", "labels", "label/", "metadata",
-	"targets", "alertmanagers", "status/", "read",
+	"targets", "alertmanagers", "status/", "read", "rules", "alerts",
 }
 
 // scopeOf is what a path takes. A route that is added without a word here is for

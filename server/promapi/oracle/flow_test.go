@@ -133,6 +133,15 @@ func TestFlowsAreMetrics(t *testing.T) {
 			w.same(request{http.MethodGet, "/api/v1/" + path, f, nil})
 		}
 	}
+	rules := answer(t, w.ours, request{http.MethodGet, "/api/v1/rules", form("type", "record"), nil}).body
+	for _, part := range []string{`"name":"job:requests:rate5m","query":"sum by (job) (rate(requests_total[5m]))"`, `"name":"twice"`, `"labels":{"env":"prod"}`, `"health":"ok"`, `"interval":60`} {
+		if !strings.Contains(rules, part) {
+			t.Errorf("the rules lack %s: %s", part, rules)
+		}
+	}
+	if alerts := answer(t, w.ours, request{http.MethodGet, "/api/v1/alerts", nil, nil}).body; alerts != `{"status":"success","data":{"alerts":[]}}` {
+		t.Errorf("alerts: %s", alerts)
+	}
 	// The open window, for those who ask for it.
 	end := flows[1].until + minute
 	for provisional, want := range map[string]int{"": 0, "0": 0, "1": 3} {
