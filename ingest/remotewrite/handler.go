@@ -215,7 +215,8 @@ func (h *Handler) readBody(r *http.Request, bufs *bodyBuffers) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return fmt.Errorf("read body: %w", err)
+			// Not err itself, which may name addresses.
+			return fmt.Errorf("%w (%d bytes came)", errCutOff, len(bufs.sent))
 		}
 	}
 }

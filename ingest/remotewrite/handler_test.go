@@ -1,10 +1,12 @@
 package remotewrite
 
 import (
+	"bufio"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -219,6 +221,42 @@ func TestRefusedAreCounted(t *testing.T) {
 		if n := d.metric("rejected_samples_total", string(reason)); n != want {
 			t.Errorf("%s: %v counted, want %v", reason, n, want)
 		}
+	}
+}
+
+// TestCutOff: a body that ends early is answered so that the sender sends it again, since
+// the answer may reach one whose proxy has cut it off. Nothing of it is stored, and the
+// answer names no address.
+func TestCutOff(t *testing.T) {
+	d := openReceiver(t, ingest.Config{}, Config{}, func(*memStore) {})
+	server := httptest.NewServer(d.Write())
+	defer server.Close()
+	whole := packSnappy(t, good)
+	for cut := range len(whole) {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "POST /api/v1/write HTTP/1.1\r\nHost: x\r\nContent-Encoding: snappy\r\nContent-Type: application/x-protobuf\r\nContent-Length: %d\r\n\r\n%s", len(whole), whole[:cut])
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf("the body ended early, or did not come in time: send it again (%d bytes came)\n", cut)
+		if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || string(text) != want {
+			t.Errorf("after %d of %d bytes: %s, %q", cut, len(whole), resp.Status, text)
+		}
+		_, _ = resp.Body.Close(), conn.Close()
+	}
+	if code, text, _ := d.post(d.Write(), whole); code != 204 {
+		t.Errorf("sent again: %d %s", code, text)
 	}
 }
 

@@ -17,6 +17,7 @@ var (
 	errUnsupported = errors.New("content is not supported")
 	errRefused     = errors.New("samples were refused")
 	errNotElected  = errors.New("all samples come from replicas that are not elected")
+	errCutOff      = errors.New("the body ended early, or did not come in time: send it again")
 )
 
 // refusedError is errRefused in the words of ingest.
@@ -44,6 +45,7 @@ func status(err error) (code int, retry bool) {
 	case errors.Is(err, errTooLarge), errors.Is(err, budget.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge, false
 	case errors.Is(err, budget.ErrBusy), // back-pressure
+		errors.Is(err, errCutOff),                  // by a proxy, too, which hands the answer on: no 400 or 408, or the samples were lost
 		errors.Is(err, ingest.ErrClosed),           // another process may take it
 		errors.Is(err, ingest.ErrTooLongAgo),       // the caches are new the next time
 		errors.Is(err, ingest.ErrForgotten),        // the caches are new the next time
@@ -71,7 +73,7 @@ func status(err error) (code int, retry bool) {
 // for the sender in full. Every other error is the installation's affair: of it
 // the sender learns a public text.
 func sendersOwn(err error) bool {
-	for _, own := range []error{errMethod, errUnsupported, errTooLarge, budget.ErrTooLarge, errMalformed, errRefused} {
+	for _, own := range []error{errMethod, errUnsupported, errTooLarge, budget.ErrTooLarge, errMalformed, errRefused, errCutOff} {
 		if errors.Is(err, own) {
 			return true
 		}

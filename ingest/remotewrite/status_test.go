@@ -7,7 +7,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io"
 	"strings"
 	"testing"
 
@@ -39,7 +38,8 @@ func TestStatus(t *testing.T) {
 		{"ErrTooLongAgo", ingest.ErrTooLongAgo, 503, true},
 		{"deadline", context.DeadlineExceeded, 503, true},
 		{"canceled", context.Canceled, 503, true},
-		{"body cut off", io.ErrUnexpectedEOF, 500, true},
+		{"errCutOff", errCutOff, 503, true},
+		{"message cut off", errTruncated, 400, false},
 		{"anything else", errors.New("a fault of ours"), 500, true},
 		{"ErrCommitUnknown", sequence.ErrCommitUnknown, 503, true},
 		{"ErrSnapshotGone", sequence.ErrSnapshotGone, 503, true},
