@@ -11,17 +11,20 @@ import (
 	"laminar/flownode/progress"
 	"laminar/server/view"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
 )
 
 func (a *app) refillCommand() *cobra.Command {
 	var from, to string
-	var noWait bool
+	var noWait, cascade bool
 	cmd := &cobra.Command{
 		Use:   "refill NAME --from T --to T",
 		Short: "Recompute a flow's windows from all raw samples",
 		Long: "Recompute, from all raw samples, the windows with from < end <= to, and replace what is\n" +
 			"stored. The work is a durable job that the flownode runs beside its other work. It\n" +
 			"continues after a crash, and when this command is interrupted.\n\n" +
+			"Flows that read the flow's results are refilled too, over the windows that those of the\n" +
+			"span reach; they are named first. With --cascade=false they only follow what changes.\n\n" +
 			view.TimeForms,
 		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -38,19 +41,24 @@ func (a *app) refillCommand() *cobra.Command {
 				return reversed(first, last)
 			}
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
-				id, err := store.Jobs.CreateRefill(ctx, args[0], first.UnixMilli(), last.UnixMilli())
+				ask := store.Jobs.CreateRefills
+				if !cascade {
+					ask = func(ctx context.Context, name string, from, to int64) ([]flowstore.Refill, error) {
+						id, err := store.Jobs.CreateRefill(ctx, name, from, to)
+						return []flowstore.Refill{{Job: id}}, err
+					}
+				}
+				jobs, err := ask(ctx, args[0], first.UnixMilli(), last.UnixMilli())
 				if err != nil {
 					return err
 				}
-				if noWait {
-					return a.printQueued(ctx, store, id)
-				}
-				return a.followJob(ctx, store, id)
+				return a.refill(ctx, store, jobs, noWait)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "start of the span, exclusive")
 	cmd.Flags().StringVar(&to, "to", "now", "end of the span, inclusive")
+	cmd.Flags().BoolVar(&cascade, "cascade", true, "refill the flows that read its results too")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "print the job's number and do not wait for it")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if from == "" {
@@ -60,6 +68,25 @@ func (a *app) refillCommand() *cobra.Command {
 	}
 	a.addOutputFlag(cmd)
 	return cmd
+}
+
+// refill says which flows above the first are refilled too, and shows the jobs until they
+// are finished, unless nobody waits for them. The output is about the first.
+func (a *app) refill(ctx context.Context, store *sqlstore.Store, jobs []flowstore.Refill, noWait bool) error {
+	for _, j := range jobs[1:] {
+		if err := say(a.stderr, "also %s: windows after %s up to %s (job %d)\n",
+			j.Flow, view.FormatTime(j.From), view.FormatTime(j.To), j.Job); err != nil {
+			return err
+		}
+	}
+	if noWait {
+		return a.printQueued(ctx, store, jobs[0].Job)
+	}
+	errs := []error{a.followJob(ctx, store, jobs[0].Job, true)}
+	for _, j := range jobs[1:] {
+		errs = append(errs, a.followJob(ctx, store, j.Job, false)) // they run beside the first
+	}
+	return errors.Join(errs...)
 }
 
 // printQueued prints a job that nobody waits for.
@@ -74,8 +101,9 @@ func (a *app) printQueued(ctx context.Context, store *sqlstore.Store, id int64) 
 	return writeJSON(a.stdout, view.NewJob(job))
 }
 
-// followJob shows a job until it is finished.
-func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) error {
+// followJob shows a job until it is finished, and its outcome on the output if that is
+// wanted there, else beside it.
+func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64, output bool) error {
 	var (
 		job   progress.Job
 		b     *bar
@@ -99,17 +127,20 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64) er
 	if err != nil {
 		return err
 	}
-	if a.output == "json" {
+	if output && a.output == "json" {
 		if err := writeJSON(a.stdout, view.NewJob(job)); err != nil {
 			return err
 		}
 	}
 	switch job.State {
 	case progress.JobDone:
-		if a.output == "json" {
+		to := a.stdout
+		if a.output == "json" && output {
 			return nil
+		} else if !output {
+			to = a.stderr
 		}
-		return say(a.stdout, "job %d: %d windows computed, %d rows changed\n", id, job.WindowsDone, job.RowsWritten)
+		return say(to, "job %d: %d windows computed, %d rows changed\n", id, job.WindowsDone, job.RowsWritten)
 	case progress.JobCancelled:
 		return fmt.Errorf("job %d was cancelled", id)
 	default:

@@ -9,6 +9,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
 	"laminar/flownode/flowgraph"
+	"laminar/sequence"
 )
 
 func parse(t *testing.T, text string) []flowdef.Flow {
@@ -50,6 +51,10 @@ groups:
 	}
 	if g.Part(9) != g.Part(1) || g.Part(10) == g.Part(1) {
 		t.Error("parts are wrong")
+	}
+	if got := fmt.Sprint(g.Downstream(1, sequence.Span{After: 600_000, UpTo: 660_000})); got !=
+		"[{2 (600000,1020000]} {3 (600000,1020000]} {6 (600000,1020000]} {7 (600000,1020000]} {9 (900000,1680000]}]" {
+		t.Errorf("downstream of the second flow is %s", got)
 	}
 	if got := fmt.Sprint(g.Tiers()); got != "[[0 1 4 5 8 10] [2 3 6 7] [9]]" {
 		t.Errorf("tiers are %s", got)

@@ -74,3 +74,37 @@ func (g *Graph) CheckReach(fresh int, retention, earliest, now sequence.Time) []
 	}
 	return problems
 }
+
+// Reached is windows of a flow that read results of another.
+type Reached struct {
+	Flow int           // its place
+	Ends sequence.Span // of the windows
+}
+
+// Downstream lists the flows above flow i, in the order in which they are computed, with
+// the windows that windows of flow i with ends in the span reach through all flows between.
+// A window reaches the next one of its flow too: a marker may stand there. What is read at
+// a fixed time is left out.
+func (g *Graph) Downstream(i int, ends sequence.Span) []Reached {
+	spans := map[int]sequence.Span{i: ends}
+	var out []Reached
+	for _, c := range g.order {
+		var span sequence.Span
+		for _, p := range g.reads[c] {
+			own, ok := spans[p]
+			if !ok || c == i {
+				continue
+			}
+			for _, l := range g.defs[c].Expr.Leaves {
+				if !l.Pinned && l.NamesMetric() && l.MaySelect(g.defs[p].Name) {
+					span = span.Join(sequence.Span{After: own.After + l.Offset, UpTo: own.UpTo + g.defs[p].Every + l.Offset + l.Range})
+				}
+			}
+		}
+		if !span.Empty() {
+			spans[c] = span
+			out = append(out, Reached{Flow: c, Ends: span})
+		}
+	}
+	return out
+}

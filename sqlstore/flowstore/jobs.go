@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -72,6 +73,64 @@ func (j *Jobs) CreateRefill(ctx context.Context, name string, from, to int64) (i
 	return id, nil
 }
 
+// Refill is a refill that was asked for.
+type Refill struct {
+	Job      int64
+	Flow     string        // its title
+	From, To sequence.Time // windows with From < end <= To
+}
+
+// CreateRefills asks for a refill as CreateRefill does, and for those of the flows that
+// read its results, in the order in which they are computed: of the windows that the
+// refilled ones reach, up to the database's clock, as far as these can be rebuilt. All
+// are asked for, or none.
+func (j *Jobs) CreateRefills(ctx context.Context, name string, from, to int64) (out []Refill, err error) {
+	err = j.db.InTx(ctx, func(tx pgx.Tx) error {
+		entries, err := readCatalogue(ctx, tx)
+		if err != nil {
+			return err
+		}
+		flow, err := findOne(entries, name)
+		if err != nil {
+			return err
+		}
+		var now time.Time
+		if err := tx.QueryRow(ctx, queries.Clock).Scan(&now); err != nil {
+			return err
+		}
+		id, err := j.createRefill(ctx, tx, name, from, to)
+		if err != nil {
+			return err
+		}
+		out = []Refill{{id, flow.def.Title(), from, to}}
+		graph, at := graphOf(entries, flow)
+		earliest, err := raw.Due(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, r := range graph.Downstream(at, sequence.Span{After: from, UpTo: to}) {
+			def := entries[r.Flow].def
+			ends := sequence.Span{After: r.Ends.After, UpTo: min(r.Ends.UpTo, now.UnixMilli())}
+			if part, readsRaw := graph.RawPart(r.Flow); readsRaw {
+				ends.After = max(ends.After, part.FirstRebuildable(earliest)-1)
+			}
+			if def.Windows().Next(ends.After) > ends.UpTo {
+				continue
+			}
+			id, err := j.createRefill(ctx, tx, def.Title(), ends.After, ends.UpTo)
+			if err != nil {
+				return err
+			}
+			out = append(out, Refill{id, def.Title(), ends.After, ends.UpTo})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create a refill: %w", pg.Interpret(err))
+	}
+	return out, nil
+}
+
 // createRefill is CreateRefill in a transaction of the caller.
 func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, to int64) (id int64, err error) {
 	entries, err := readCatalogue(ctx, tx)
@@ -115,14 +174,20 @@ func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, t
 
 // rawPart is what the flow reads of raw samples; ok is false when it reads none.
 func rawPart(entries []entry, flow entry) (f flowdef.Flow, ok bool) {
-	defs, at := make([]flowdef.Flow, len(entries)), 0
+	graph, at := graphOf(entries, flow)
+	return graph.RawPart(at)
+}
+
+// graphOf is how the flows of the catalogue read each other, and the place of one.
+func graphOf(entries []entry, flow entry) (graph *flowgraph.Graph, at int) {
+	defs := make([]flowdef.Flow, len(entries))
 	for i, e := range entries {
 		defs[i] = e.def
 		if e.id == flow.id {
 			at = i
 		}
 	}
-	return flowgraph.New(defs).RawPart(at)
+	return flowgraph.New(defs), at
 }
 
 // List returns at most limit jobs, newest first.
