@@ -126,7 +126,7 @@ func (l *lapsing) process(url string) http.Handler {
 
 // lapsing is a database whose days pass quickly.
 type lapsing struct {
-	t       *testing.T
+	t       testing.TB
 	store   *sqlstore.Store
 	pool    *pgxpool.Pool
 	today   int64        // begin of the first day, ms since the epoch
