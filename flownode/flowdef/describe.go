@@ -2,6 +2,7 @@ package flowdef
 
 import (
 	"fmt"
+	"slices"
 
 	"laminar/sequence"
 )
@@ -36,6 +37,11 @@ func (c *Compiled) Describe() []string {
 	}
 	for i := range c.Leaves {
 		lines = append(lines, c.Leaves[i].Describe())
+	}
+	for _, name := range []string{"ALERTS", "ALERTS_FOR_STATE"} {
+		if slices.ContainsFunc(c.Leaves, func(l Leaf) bool { return l.NamesMetric() && l.MaySelect(name) }) {
+			lines = append(lines, name+": only what senders write under this name, and not Laminar's own alerts")
+		}
 	}
 	if c.FromNothing {
 		lines = append(lines, "has results without samples too, so it has every window of its fence group")
