@@ -255,3 +255,43 @@ func (l *lapsing) check(all map[sampleKey]float64) {
 		l.t.Errorf("%d of %d acknowledged samples are lost", lost, n)
 	}
 }
+
+// TestLapseKeepsWhatCanComeBack: the series of samples that are given up and not dropped
+// stay, and so do all while a sealed segment does not say which series it holds.
+func TestLapseKeepsWhatCanComeBack(t *testing.T) {
+	db := sqltest.New(t)
+	l := &lapsing{t: t, store: db.Store(t), pool: db.Pool(t), today: time.Now().UnixMilli() / segment.BucketMillis * segment.BucketMillis}
+	to := l.process(db.URL)
+	for day, series := range []int{1, 2, 3} {
+		l.clock(day)
+		s := &sender{t: t, of: 1, to: to}
+		s.deliver(map[sampleKey]float64{{series, l.today + int64(day)*segment.BucketMillis}: 1})
+	}
+	remove := func(step string, wantRemoved, wantUnlisted int64) {
+		t.Helper()
+		l.exec("update retention set swept_t = -1")
+		report, err := l.store.Remover.Remove(t.Context())
+		if err != nil || report.Series != wantRemoved || report.Unlisted != wantUnlisted {
+			t.Errorf("%s: %+v, want %d series removed and %d segments unlisted: %v", step, report, wantRemoved, wantUnlisted, err)
+		}
+	}
+	l.exec("update retention set grace_ms = 86400000")
+	for range 4 {
+		l.once(t.Context(), 1)
+	}
+	remove("given up", 0, 0)
+	if _, _, err := l.store.Retainer.Restore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := l.count("sample where metric like 'm%'"); n != 3 {
+		t.Errorf("after a restore %d samples can be read with their labels, want 3", n)
+	}
+	l.exec("update retention set grace_ms = 0")
+	for deadline := time.Now().Add(time.Minute); l.count("pg_inherits where inhparent = 'sealed'::regclass") > 2 && time.Now().Before(deadline); {
+		l.once(t.Context(), 1)
+	}
+	l.exec("update sealed set held_series = null where ctid = (select min(ctid) from sealed)")
+	remove("not all segments list their series", 0, int64(l.count("sealed where held_series is null")))
+	l.exec("delete from sealed where held_series is null")
+	remove("dropped", 3-int64(l.count("sealed")), 0)
+}
