@@ -260,6 +260,10 @@ func (q *querier) distinct(ctx context.Context, hints *storage.LabelHints, ms []
 		if err != nil {
 			return nil, readError(err)
 		}
+		// Of one metric they are distinct and in order, and can be a million.
+		if len(f.whole) == 1 && len(f.flows) == 0 {
+			return limited(texts, hints), nil
+		}
 		for _, text := range texts {
 			add(text)
 		}
@@ -277,10 +281,15 @@ func (q *querier) distinct(ctx context.Context, hints *storage.LabelHints, ms []
 		out = append(out, text)
 	}
 	slices.Sort(out)
-	if hints != nil && hints.Limit > 0 && len(out) > hints.Limit {
-		out = out[:hints.Limit]
+	return limited(out, hints), nil
+}
+
+// limited is no more texts than the hints allow.
+func limited(texts []string, hints *storage.LabelHints) []string {
+	if hints != nil && hints.Limit > 0 && len(texts) > hints.Limit {
+		return texts[:hints.Limit]
 	}
-	return out, nil
+	return texts
 }
 
 // matching is the series that match; where only the name is matched, the metrics.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -94,7 +95,7 @@ func (x *Index) Series(ctx context.Context, from Source, metric string) (Set, er
 	return e.set, nil
 }
 
-// Values is the distinct values that the metric's series have for a label, in no order.
+// Values is the distinct values that the metric's series have for a label, ascending.
 func (x *Index) Values(ctx context.Context, from Source, metric, label string) ([]string, error) {
 	return x.texts(ctx, from, metric, label)
 }
@@ -103,7 +104,7 @@ func (x *Index) Values(ctx context.Context, from Source, metric, label string) (
 // name.
 const namesKey = ""
 
-// Names is the names of the labels that the metric's series have, in no order.
+// Names is the names of the labels that the metric's series have, ascending.
 func (x *Index) Names(ctx context.Context, from Source, metric string) ([]string, error) {
 	return x.texts(ctx, from, metric, namesKey)
 }
@@ -130,23 +131,27 @@ func (x *Index) texts(ctx context.Context, from Source, metric, key string) ([]s
 type distinct struct {
 	key  string
 	seen map[string]struct{}
-	list []string
+	list []string // ascending; replaced, never changed
 }
 
 func (d *distinct) extend(set Set) {
+	var news []string
+	add := func(text string) {
+		if _, ok := d.seen[text]; text != "" && !ok {
+			d.seen[text] = struct{}{}
+			news = append(news, text)
+		}
+	}
 	for i := range set {
 		if d.key != namesKey {
-			d.add(set[i].Labels.Get(d.key))
+			add(set[i].Labels.Get(d.key))
 			continue
 		}
-		set[i].Labels.Range(func(l labels.Label) { d.add(l.Name) })
+		set[i].Labels.Range(func(l labels.Label) { add(l.Name) })
 	}
-}
-
-func (d *distinct) add(text string) {
-	if _, ok := d.seen[text]; text != "" && !ok {
-		d.seen[text] = struct{}{}
-		d.list = append(d.list, text)
+	if len(news) > 0 {
+		slices.Sort(news)
+		d.list = merge(d.list, news, strings.Compare)
 	}
 }
 
@@ -224,8 +229,8 @@ func (x *Index) extend(ctx context.Context, from Source, e *entry) error {
 		news[i] = Series{stored[i].ID, labelSet(stored[i].Labels)}
 		bytes += seriesBytes + int64(labelBytes(stored[i].Labels))
 	}
-	slices.SortFunc(news, func(a, b Series) int { return labels.Compare(a.Labels, b.Labels) })
-	e.set = merge(e.set, news)
+	slices.SortFunc(news, byLabels)
+	e.set = merge(e.set, news, byLabels)
 	for _, d := range e.distinct {
 		d.extend(news)
 	}
@@ -244,14 +249,16 @@ func (x *Index) forget(e *entry) {
 	}
 }
 
-// merge is two sets as one, in memory of its own unless one is empty.
-func merge(a, b Set) Set {
+func byLabels(a, b Series) int { return labels.Compare(a.Labels, b.Labels) }
+
+// merge is two ascending lists as one, in memory of its own unless one is empty.
+func merge[L ~[]T, T any](a, b L, compare func(a, b T) int) L {
 	if len(a) == 0 {
 		return b
 	}
-	out := make(Set, 0, len(a)+len(b))
+	out := make(L, 0, len(a)+len(b))
 	for len(a) > 0 && len(b) > 0 {
-		if labels.Compare(a[0].Labels, b[0].Labels) <= 0 {
+		if compare(a[0], b[0]) <= 0 {
 			out, a = append(out, a[0]), a[1:]
 		} else {
 			out, b = append(out, b[0]), b[1:]

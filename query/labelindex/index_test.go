@@ -125,6 +125,9 @@ func check(t *testing.T, x *Index, s *snapshot, metric string) {
 			t.Fatalf("values %v lack %s", values, job)
 		}
 	}
+	if !slices.IsSorted(values) || len(slices.Compact(slices.Clone(values))) != len(values) {
+		t.Fatalf("values %v are not in order", values)
+	}
 	names, err := x.Names(t.Context(), s, metric)
 	if err != nil || len(jobs) > 0 && len(names) != 3 {
 		t.Fatalf("names %v, %v", names, err)

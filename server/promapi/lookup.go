@@ -110,10 +110,16 @@ func (a lookups) texts(r *http.Request, get func(context.Context, storage.Querie
 			if err != nil {
 				return nil, false, err
 			}
+			if len(sets) == 1 && some != nil {
+				all = some // in order; it may be the index's, and is only read
+				break
+			}
 			all = append(all, some...)
 		}
-		slices.Sort(all)
-		all = slices.Compact(all)
+		if len(sets) > 1 {
+			slices.Sort(all)
+			all = slices.Compact(all)
+		}
 		if limit > 0 && len(all) > limit {
 			return all[:limit], true, nil
 		}

@@ -87,7 +87,7 @@ func newWorld(t testing.TB, series []oneSeries) *world {
 	t.Cleanup(readers.Close)
 	log := slog.New(slog.DiscardHandler)
 	w.queries = query.New(query.Config{
-		Timeout: time.Minute, MaxSamples: 1_000_000, MaxConcurrent: 4, MaxMemory: 64 << 20, Lookback: lookback,
+		Timeout: time.Minute, MaxSamples: 2_000_000, MaxConcurrent: 4, MaxMemory: 64 << 20, Lookback: lookback,
 		Store: server.QueryStore{Readers: readers}, Log: log, Registerer: prometheus.NewRegistry(),
 	})
 	w.ours = promapi.New(promapi.Config{
@@ -207,7 +207,7 @@ func (w *world) prometheus() http.Handler {
 	}
 	log := slog.New(slog.DiscardHandler)
 	engine := promql.NewEngine(promql.EngineOpts{
-		MaxSamples: 1_000_000, Timeout: time.Minute, LookbackDelta: lookback, EnableAtModifier: true, EnableNegativeOffset: true,
+		MaxSamples: 2_000_000, Timeout: time.Minute, LookbackDelta: lookback, EnableAtModifier: true, EnableNegativeOffset: true,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return minute }, Parser: parser.NewParser(parser.Options{}),
 	})
 	api := v1.NewAPI(engine, ordered{db}, nil, nil, db,
