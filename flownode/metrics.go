@@ -29,6 +29,7 @@ type Metrics struct {
 	windows     *prometheus.CounterVec
 	rows        prometheus.Counter
 	leftOut     *prometheus.CounterVec
+	clashes     *prometheus.CounterVec
 	samples     prometheus.Counter
 	evalErrors  prometheus.Counter
 	kept        prometheus.Counter
@@ -96,6 +97,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		windows:     mk.counters("windows_total", "Windows computed: closed, provisional, recomputed, refilled.", "kind"),
 		rows:        mk.counter("rows_written_total", "Result rows inserted, changed or deleted."),
 		leftOut:     mk.counters("rows_left_out_total", "Result rows that PostgreSQL refused, each time they were to be written.", "flow"),
+		clashes:     mk.counters("rows_clashing_total", "Result rows that came not to stand, since another rule of the record gives them with another result.", "flow"),
 		samples:     mk.counter("samples_read_total", "Raw samples read."),
 		evalErrors:  mk.counter("evaluation_errors_total", "Windows whose expression could not be evaluated."),
 		kept:        mk.counter("windows_kept_total", "Dirty windows kept as they are because raw samples of theirs are gone."),

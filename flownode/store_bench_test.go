@@ -201,13 +201,13 @@ func (w *storeWorld) round() (more bool) {
 // job when it is done.
 func (w *storeWorld) refill(flow string, from, to int64) progress.Job {
 	w.Helper()
-	id, err := w.store.Jobs.CreateRefill(w.Context(), flow, from, to)
+	ids, err := w.store.Jobs.CreateRefill(w.Context(), flow, from, to)
 	if err != nil {
 		w.Fatal(err)
 	}
 	for {
 		w.round()
-		job, err := w.store.Jobs.Show(w.Context(), id)
+		job, err := w.store.Jobs.Show(w.Context(), ids[0])
 		if err != nil {
 			w.Fatal(err)
 		}

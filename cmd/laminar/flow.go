@@ -51,7 +51,11 @@ func (a *app) flowValidateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(validated(all.Flows))
+			flows, err := flowstore.Places(all.Flows)
+			if err != nil {
+				return err
+			}
+			return a.print(validated(flows))
 		},
 	}
 	addFilesFlag(cmd, &files)

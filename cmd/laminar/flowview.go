@@ -67,6 +67,9 @@ func state(f flowstore.FlowStatus) string {
 	if f.LeftOut > 0 {
 		words += fmt.Sprintf("; rows of %d label sets left out, the last: %s", f.LeftOut, f.LeftOutRow)
 	}
+	if state, _ := view.FlowState(f); f.Clashes > 0 && (state != view.Failing || f.Error != "") {
+		words += "; " + f.ClashText()
+	}
 	return words
 }
 

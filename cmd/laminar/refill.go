@@ -22,7 +22,8 @@ func (a *app) refillCommand() *cobra.Command {
 		Short: "Recompute a flow's windows from all raw samples",
 		Long: "Recompute, from all raw samples, the windows with from < end <= to, and replace what is\n" +
 			"stored. The work is a durable job that the flownode runs beside its other work. It\n" +
-			"continues after a crash, and when this command is interrupted.\n\n" +
+			"continues after a crash, and when this command is interrupted. Where NAME is a record of\n" +
+			"several rules, each of them gets a job; NAME#2 is the second rule alone.\n\n" +
 			"Flows that read the flow's results are refilled too, over the windows that those of the\n" +
 			"span reach; they are named first. With --cascade=false they only follow what changes.\n\n" +
 			view.TimeForms,
@@ -44,8 +45,12 @@ func (a *app) refillCommand() *cobra.Command {
 				ask := store.Jobs.CreateRefills
 				if !cascade {
 					ask = func(ctx context.Context, name string, from, to int64) ([]flowstore.Refill, error) {
-						id, err := store.Jobs.CreateRefill(ctx, name, from, to)
-						return []flowstore.Refill{{Job: id}}, err
+						ids, err := store.Jobs.CreateRefill(ctx, name, from, to)
+						jobs := make([]flowstore.Refill, len(ids))
+						for i, id := range ids {
+							jobs[i] = flowstore.Refill{Job: id, Asked: true}
+						}
+						return jobs, err
 					}
 				}
 				jobs, err := ask(ctx, args[0], first.UnixMilli(), last.UnixMilli())
@@ -70,21 +75,30 @@ func (a *app) refillCommand() *cobra.Command {
 	return cmd
 }
 
-// refill says which flows above the first are refilled too, and shows the jobs until they
-// are finished, unless nobody waits for them. The output is about the first.
+// refill says which flows above those that were asked for are refilled too, and shows the
+// jobs until they are finished, unless nobody waits for them. The output is about those
+// that were asked for.
 func (a *app) refill(ctx context.Context, store *sqlstore.Store, jobs []flowstore.Refill, noWait bool) error {
-	for _, j := range jobs[1:] {
+	for _, j := range jobs {
+		if j.Asked {
+			continue
+		}
 		if err := say(a.stderr, "also %s: windows after %s up to %s (job %d)\n",
 			j.Flow, view.FormatTime(j.From), view.FormatTime(j.To), j.Job); err != nil {
 			return err
 		}
 	}
-	if noWait {
-		return a.printQueued(ctx, store, jobs[0].Job)
+	var errs []error
+	for _, j := range jobs {
+		switch {
+		case noWait && j.Asked:
+			errs = append(errs, a.printQueued(ctx, store, j.Job))
+		case !noWait:
+			errs = append(errs, a.followJob(ctx, store, j.Job, j.Asked)) // they run side by side
+		}
 	}
-	errs := []error{a.followJob(ctx, store, jobs[0].Job, true)}
-	for _, j := range jobs[1:] {
-		errs = append(errs, a.followJob(ctx, store, j.Job, false)) // they run beside the first
+	if len(errs) == 1 {
+		return errs[0]
 	}
 	return errors.Join(errs...)
 }

@@ -42,10 +42,20 @@ type Label struct {
 // milliseconds. It is a value: it is not changed after it was made, and may be
 // read by several goroutines at once.
 type Flow struct {
-	// Name and StaticLabels are the flow's identity. Rules with one name and
-	// different static labels are different flows, which share a table.
+	// Name and StaticLabels are the flow's identity, and where several rules have the
+	// same, their numbers as well (Member). Rules with one name are different flows,
+	// which share a table.
 	Name         string
 	StaticLabels []Label // sorted by name; from a rule's labels
+
+	// Member is the flow's place among the rules of its table; nil where static labels
+	// tell its rows from others', or there are no others. A flow that was read from a
+	// file has none yet: the catalogue gives it.
+	Member *Membership
+
+	// Rule reports whether the definition is a rule, which may have the name of another.
+	// A flow out of the catalogue does not know.
+	Rule bool
 
 	// PromQL is the expression in the parser's own spelling, so that white space
 	// and comments in a file do not change a definition.
@@ -57,6 +67,10 @@ type Flow struct {
 
 	Table string // name of the result table, without its schema
 	Group string // fence group: flows of one group see one vector
+
+	// Origin is the group that the definition's place in a file gives it, where flows that
+	// read each other have brought it into another; else "".
+	Origin string
 
 	Trigger        Trigger // when a round of the group begins
 	WatermarkDelay int64   // how long after its end a window waits for samples that come in order
@@ -94,15 +108,42 @@ func (f *Flow) ReadsPrevious(titles []string) {
 	}
 }
 
-// Title is the flow's identity for people: its name, and its static labels
-// where it has some, as in `latency:p99{quantile="0.99"}`. Two flows have one
-// title exactly if they have one identity.
+// Title is the flow's identity for people: its name, its number where it has one, and
+// its static labels where it has some, as in `latency:p99{quantile="0.99"}` and
+// `requests:increase1h#2`. Two flows of the catalogue have one title exactly if they have
+// one identity.
 func (f Flow) Title() string {
+	if f.Member == nil {
+		return f.RecordTitle()
+	}
+	return f.title(f.Name + f.Member.Tag())
+}
+
+// Place is the group that the definition's place in a file gives the flow.
+func (f Flow) Place() string {
+	if f.Origin != "" {
+		return f.Origin
+	}
+	return f.Group
+}
+
+// RecordTitle is the title without the number: what several rules of one table have in
+// common.
+func (f Flow) RecordTitle() string { return f.title(f.Name) }
+
+// Named reports whether people mean the flow by a name that is no title: that of its
+// record, with static labels or without, or with its number.
+func (f Flow) Named(name string) bool {
+	return f.Name == name || f.RecordTitle() == name || f.Member != nil && f.Name+f.Member.Tag() == name
+}
+
+// title is a name with the static labels behind it.
+func (f Flow) title(name string) string {
 	if len(f.StaticLabels) == 0 {
-		return f.Name
+		return name
 	}
 	var b strings.Builder
-	b.WriteString(f.Name)
+	b.WriteString(name)
 	for i, l := range f.StaticLabels {
 		b.WriteByte("{,"[min(i, 1)])
 		b.WriteString(l.Name + "=" + quote(l.Value))

@@ -40,7 +40,10 @@ func NewLayout(f Flow) *Layout {
 	for _, s := range f.StaticLabels {
 		l.static[s.Name] = s.Value
 	}
-	if l.labels, l.PerLabel = resultLabelNames(f); l.PerLabel {
+	if l.labels, l.PerLabel = resultLabelNames(f); f.Member != nil {
+		l.labels, l.PerLabel = f.Member.Labels, !f.Member.One // with those of the others
+	}
+	if l.PerLabel {
 		l.Names = columnNames(l.labels)
 	} else {
 		l.labels, l.Names = nil, []string{LabelsColumn}

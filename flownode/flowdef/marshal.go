@@ -43,8 +43,10 @@ type stored struct {
 	Keep           int64   `json:"keep,omitempty"`
 	Lookback       int64   `json:"lookback,omitempty"` // 0 is DefaultLookback
 
-	Executor Executor `json:"executor,omitempty"`
-	Previous []string `json:"previous,omitempty"`
+	Executor Executor    `json:"executor,omitempty"`
+	Previous []string    `json:"previous,omitempty"`
+	Member   *Membership `json:"member,omitempty"`
+	Origin   string      `json:"origin,omitempty"`
 
 	Alert *alert.Rule `json:"alert,omitempty"`
 	Limit int64       `json:"limit,omitempty"`
@@ -60,7 +62,7 @@ func store(f Flow) stored {
 		Name: f.Name, StaticLabels: f.StaticLabels, PromQL: f.PromQL, Every: f.Every, Table: f.Table,
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
-		Lookback: lookback, Executor: f.Executor, Alert: f.Alert, Previous: f.Previous, Limit: f.Limit,
+		Lookback: lookback, Executor: f.Executor, Member: f.Member, Origin: f.Origin, Alert: f.Alert, Previous: f.Previous, Limit: f.Limit,
 	}
 }
 
@@ -93,7 +95,7 @@ func Unmarshal(data []byte) (Flow, error) {
 		Name: s.Name, StaticLabels: s.StaticLabels, PromQL: s.PromQL, Every: s.Every, Table: s.Table,
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
-		Lookback: s.Lookback, Executor: s.Executor, Alert: s.Alert, Previous: s.Previous, Limit: s.Limit,
+		Lookback: s.Lookback, Executor: s.Executor, Member: s.Member, Origin: s.Origin, Alert: s.Alert, Previous: s.Previous, Limit: s.Limit,
 	}
 	if f.Lookback == 0 {
 		f.Lookback = DefaultLookback
@@ -121,11 +123,12 @@ func Unmarshal(data []byte) (Flow, error) {
 
 // Hash tells whether two definitions mean the same: `flow apply` compares it with
 // the catalogue's, and a flow whose hash has changed needs --replace. Left out are
-// the fence group, which comes from the name of a file, the executor, and what an
-// alerting rule makes of its rows: none of them changes a result.
+// the fence group, which comes from the name of a file, the executor, the place among the
+// rules of a table, and what an alerting rule makes of its rows: none of them changes a
+// result.
 func Hash(f Flow) ([32]byte, error) {
 	s := store(f)
-	s.Group, s.Executor = "", ""
+	s.Group, s.Origin, s.Executor, s.Member = "", "", "", nil
 	if s.Alert != nil {
 		s.Alert = &alert.Rule{}
 	}

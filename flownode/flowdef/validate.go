@@ -13,10 +13,10 @@ import (
 // more than one definition. They compare what is compiled and not texts, so that
 // two spellings of one thing are one thing. Refused are
 //
-//   - two flows of one identity;
+//   - two flows of one identity, unless they are rules;
 //   - a flow whose samples would each be in millions of windows;
 //   - two flows of one table whose rows could not be told apart, or whose columns
-//     differ;
+//     differ, unless they are rules of one record (Membered);
 //   - a flow whose windows need raw samples that retention has dropped, or would
 //     drop before they close (CheckRaw, when a flow is applied).
 
@@ -30,7 +30,7 @@ func Validate(flows, existing []Flow) []Problem {
 	byTitle := map[string]Flow{}
 	for _, f := range flows {
 		// Of flows with one identity only the first is looked at further.
-		if other, twice := byTitle[f.Title()]; twice {
+		if other, twice := byTitle[f.Title()]; twice && !(f.Rule && other.Rule) {
 			problems = append(problems, problemf(f, "is defined twice%s", where(other)))
 			continue
 		}
@@ -39,7 +39,7 @@ func Validate(flows, existing []Flow) []Problem {
 	}
 	fresh := len(all) // all[fresh:] are the catalogue's, which are right as they are
 	for _, f := range existing {
-		if _, replaced := byTitle[f.Title()]; !replaced {
+		if _, replaced := byTitle[f.RecordTitle()]; !replaced {
 			all = append(all, f)
 		}
 	}
@@ -88,6 +88,9 @@ func tableClashes(all []Flow, fresh int) []Problem {
 		for _, j := range byTable[f.Table] {
 			if j >= i && j < fresh {
 				continue // itself, or a later one, which will find this one
+			}
+			if f.Rule && f.Name == all[j].Name {
+				continue // members of one table
 			}
 			if reason := clash(f, all[j]); reason != "" {
 				problems = append(problems, problemf(f, "shares table %s with flow %s, but %s%s",

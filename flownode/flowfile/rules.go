@@ -136,7 +136,7 @@ func (g *ruleGroup) read(n *yaml.Node) {
 		return
 	}
 	out := g.rule
-	out.Line, out.Name = n.Line, g.needText(n, f, what, "record")
+	out.Rule, out.Line, out.Name = true, n.Line, g.needText(n, f, what, "record")
 	if len(out.Name) > maxName {
 		g.addf(f["record"], "rule name is longer than %d bytes", maxName)
 	}

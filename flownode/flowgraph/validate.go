@@ -11,21 +11,26 @@ import (
 // catalogue; those with the identity of one of flows are about to be replaced and do
 // not count.
 func Validate(flows, existing []flowdef.Flow) []flowdef.Problem {
-	problems := flowdef.Validate(flows, existing)
-	all := Together(flows, existing)
+	return append(flowdef.Validate(flows, existing), Circles(flows, Together(flows, existing)[len(flows):])...)
+}
+
+// Circles refuses flows that read their own results. others are the flows that there are
+// beside them.
+func Circles(flows, others []flowdef.Flow) []flowdef.Problem {
+	all := slices.Concat(flows, others)
 	i, cycle := New(all).Cycle()
 	if cycle == nil {
-		return problems
+		return nil
 	}
 	// The catalogue had none, so some flow of the cycle is new: its place is the one to
 	// name.
 	if j := slices.IndexFunc(flows, func(f flowdef.Flow) bool { return slices.Contains(cycle.Titles, f.Title()) }); j >= 0 {
 		i = j
 	}
-	return append(problems, flowdef.Problem{
+	return []flowdef.Problem{{
 		File: all[i].File, Line: all[i].Line,
 		Message: "flow " + all[i].Title() + ": " + cycle.Error() + ": a flow cannot read its own results",
-	})
+	}}
 }
 
 // Together is the flows that the catalogue holds once flows are applied: these, and

@@ -3,7 +3,6 @@ package progress
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"laminar/flownode/flowdef"
 )
@@ -29,20 +28,6 @@ func (e *UnknownFlowError) Hint() string {
 	}
 	return fmt.Sprintf("did you mean %q?", e.Similar)
 }
-
-// AmbiguousFlowError says that several flows have the name: rules of one
-// record with different static labels.
-type AmbiguousFlowError struct {
-	Name   string
-	Titles []string // sorted
-}
-
-func (e *AmbiguousFlowError) Error() string {
-	return fmt.Sprintf("%d flows are named %q", len(e.Titles), e.Name)
-}
-
-// Hint tells the user what to type instead.
-func (e *AmbiguousFlowError) Hint() string { return "one of: " + strings.Join(e.Titles, " ") }
 
 // UnknownFlow makes the error for a name that none of the flows has. It looks
 // among their names for the one that was probably meant: the nearest, if at

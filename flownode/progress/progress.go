@@ -185,5 +185,6 @@ type Stall struct {
 type Outcome struct {
 	RowsWritten int64 // rows inserted, changed or deleted
 	LeftOut     int64 // rows that the store refuses, each time they were to be written; the others are stored
+	Clashes     int64 // rows that came not to stand, because another rule of the table gives them otherwise
 	Err         error // sequence.ErrFenced, or why this flow's round was not written; nil when it was
 }

@@ -100,8 +100,8 @@ func (r *Records) NewFeed(f *progress.Flow) *Feed {
 // Name is the metric's name.
 func (f *Feed) Name() string { return f.flow.Def.Name }
 
-// Title is the flow's title.
-func (f *Feed) Title() string { return f.flow.Def.Title() }
+// Record is the flow's title without its number among the rules of its record.
+func (f *Feed) Record() string { return f.flow.Def.RecordTitle() }
 
 // Metric is the metric's number.
 func (f *Feed) Metric() sequence.MetricID { return f.metric }

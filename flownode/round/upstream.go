@@ -125,7 +125,7 @@ func (u *upstream) early(previous []string, end sequence.Time) func(sequence.Ser
 	}
 	return func(id sequence.SeriesID) (sequence.Time, bool) {
 		return end - 1, id < 0 && slices.ContainsFunc(u.reads, func(p *Flow) bool {
-			return p.feed.Has(id) && slices.Contains(previous, p.Def.Title())
+			return p.feed.Has(id) && slices.Contains(previous, p.Def.RecordTitle())
 		})
 	}
 }

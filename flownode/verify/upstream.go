@@ -85,7 +85,7 @@ func (u *upstream) early(def *flowdef.Flow, end sequence.Time) func(sequence.Ser
 	}
 	return func(id sequence.SeriesID) (sequence.Time, bool) {
 		return end - 1, id < 0 && slices.ContainsFunc(u.feeds, func(f *results.Feed) bool {
-			return f.Has(id) && slices.Contains(def.Previous, f.Title())
+			return f.Has(id) && slices.Contains(def.Previous, f.Record())
 		})
 	}
 }

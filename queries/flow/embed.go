@@ -30,6 +30,16 @@ var (
 
 // Progress.
 var (
+	//go:embed flow_rules.sql
+	FlowRules string
+	//go:embed flow_lock.sql
+	FlowLock string
+	//go:embed clash_list.sql
+	ClashList string
+	//go:embed clash_remove.sql
+	ClashRemove string
+	//go:embed clash_add.sql
+	ClashAdd string
 	//go:embed flow_fence.sql
 	FlowFence string
 	//go:embed flow_progress.sql

@@ -1,7 +1,9 @@
 -- status_flows: every flow with its progress, the regions' lead over it in
 -- sequences, the age of what it has not read yet, its dirty windows by reason,
 -- and why it stands still. The age is that of the oldest flush it has not read,
--- found by the primary key of flush.
+-- found by the primary key of flush. Last come rows that do not stand in the flow's table
+-- because another rule gives them otherwise: how many, the newest window of them (ms), and
+-- the first of that in words.
 -- A flow stands still when its flownode says so, or when nobody has moved it for
 -- 10 s and its trigger's interval although there is something to read: then its
 -- flownode is gone, hangs, or cannot write. Triggers that count, or follow a
@@ -33,8 +35,14 @@ select f.id, f.fence_group, f.definition, f.table_schema, f.table_name, f.epoch,
        coalesce(s.error, m.error, ''),
        coalesce(s.hint, case when m.error is not null then 'laminar serve; where it runs, its log says what it waits for' end, ''),
        coalesce((extract(epoch from coalesce(s.since, case when m.error is not null then greatest(f.updated_at, u.since) end)) * 1000)::bigint, -1),
-       f.left_out, coalesce(f.left_out_row, '')
+       f.left_out, coalesce(f.left_out_row, ''),
+       coalesce(c.n, 0), coalesce(c.newest, -1),
+       coalesce((select format('%s %s: %s, where the row of %s stands', to_char(to_timestamp(x.window_end / 1000.0) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+                               left(x.labels::text, 320), coalesce(x.value::text, 'a histogram'), other.title)
+                 from flow_clash x join flow other on other.id = x.stands_id
+                 where x.flow_id = f.id and x.differs order by x.window_end desc, x.labels::text limit 1), '')
 from flow f
+left join (select flow_id, count(*) as n, max(window_end) as newest from flow_clash where differs group by flow_id) c on c.flow_id = f.id
 left join unread u on u.id = f.id
 left join unmoved m on m.id = f.id
 left join flow_stall s on s.flow_id = f.id

@@ -7,8 +7,11 @@
 //
 //	, n.label_columns                           the columns, each after a comma
 //	, unnest($6::text[])::text as label_columns their values, each an array parameter
-//	and r.label_columns = $8::text              the flow's static labels, by which its
-//	                                            rows are told from other flows' rows
+//	and r.label_columns = $8::text              what tells the flow's rows from other flows':
+//	                                            its static labels, or its rule's number
+//	, 0::smallint as rule_column                the number of the flow's rule, and
+//	, rule_column                               the column of it, after a comma; both only
+//	                                            where rules are told apart by it
 //
 // Histograms have a column only where there is one, which the store then has added
 // (result_histograms.sql). For other tables everything about it is left out:
@@ -26,6 +29,8 @@ import _ "embed" // the variables below hold the files' texts
 var (
 	//go:embed result_table.sql
 	ResultTable string
+	//go:embed result_key.sql
+	ResultKey string
 	//go:embed result_create.sql
 	ResultCreate string
 	//go:embed result_histograms.sql
@@ -56,4 +61,18 @@ var (
 	ResultNew string
 	//go:embed result_copy.sql
 	ResultCopy string
+)
+
+// Rows that several rules give.
+var (
+	//go:embed result_others.sql
+	ResultOthers string
+	//go:embed result_taken.sql
+	ResultTaken string
+	//go:embed result_settle.sql
+	ResultSettle string
+	//go:embed result_unsettle.sql
+	ResultUnsettle string
+	//go:embed result_heirs.sql
+	ResultHeirs string
 )

@@ -11,6 +11,7 @@ create table result_table (
     window_start timestamptz not null,
     window_end timestamptz not null,
     label_columns text not null default '',
+    rule_column smallint not null,
     value double precision not null,
     primary key (window_end, label_columns)
 ) with (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,

@@ -1,12 +1,12 @@
 -- result_few: write few rows of windows that are not complete, and give the
--- number of rows that were inserted, changed or deleted. Parameters $1 to $7
--- are those of result_whole, $8 the histograms.
+-- number of rows that were inserted, changed or deleted. Parameters $1 to $9
+-- are those of result_whole.
 -- It looks for each row in the primary key, so what it costs does not depend on
 -- how many others the windows have. The subqueries with a limit are evaluated
 -- row by row, whatever the planner makes of the rest.
 with fresh as materialized (
     select ($1::timestamptz[])[u.win] as window_start, ($2::timestamptz[])[u.win] as window_end, u.*
-    from (select unnest($3::integer[]) as win, unnest($4::float8[]) as value, unnest($6::text[])::text as label_columns, unnest($8::text[])::histogram as histogram) u
+    from (select unnest($3::integer[]) as win, unnest($4::float8[]) as value, unnest($6::text[])::text as label_columns, unnest($9::text[])::histogram as histogram) u
 ), absent as materialized (
     select ($2::timestamptz[])[u.win] as window_end, u.*
     from (select unnest($5::integer[]) as win, unnest($7::text[])::text as label_columns) u
@@ -16,10 +16,11 @@ with fresh as materialized (
                                      where (o.window_end, o.label_columns) = (a.window_end, a.label_columns) limit 1)
                              from absent a))
       and (r.window_end, r.label_columns) = (a.window_end, a.label_columns)
+      and r.label_columns = $8::text
     returning 1
 ), written as (
-    insert into result_table as r (window_start, window_end, value, label_columns, histogram)
-    select n.window_start, n.window_end, n.value, n.label_columns, n.histogram from fresh n
+    insert into result_table as r (window_start, window_end, value, label_columns, rule_column, histogram)
+    select n.window_start, n.window_end, n.value, n.label_columns, 0::smallint as rule_column, n.histogram from fresh n
     where (select (o.value, o.histogram) is not distinct from (n.value, n.histogram) and o.window_start = n.window_start from result_table o
            where (o.window_end, o.label_columns) = (n.window_end, n.label_columns) limit 1) is not true
     on conflict (window_end, label_columns) do update set value = excluded.value, window_start = excluded.window_start, histogram = excluded.histogram

@@ -1,5 +1,5 @@
--- result_new: those of the window ends $1 that no row of the flow has; $2 is its
--- static labels. Reads the primary key once for each window: the limit keeps the
+-- result_new: those of the window ends $1 that no row of the flow has; $2 tells
+-- its rows. Reads the primary key once for each window: the limit keeps the
 -- planner from reading the table instead.
 select e.window_end
 from unnest($1::timestamptz[]) as e(window_end)

@@ -4,7 +4,7 @@
 --   $3, $4  of the rows: number of the window, from 1, and value
 --   $5      of the rows that must not be there: number of the window
 --   $6, $7  label columns of the rows, and of those that must not be there
---   $8      the flow's static labels: rows with others are another flow's
+--   $8      what tells the flow's rows: others are another flow's
 --   $9      of the rows: the histogram, null where there is a value
 -- What is there and what is to be there are joined once, in found; what has to
 -- be inserted or deleted is looked for only when the counts say that there is
@@ -26,6 +26,7 @@ with fresh as materialized (
 ), gone as (
     delete from result_table r using absent a
     where r.window_end = any($2::timestamptz[]) and (r.window_end, r.label_columns) = (a.window_end, a.label_columns)
+      and r.label_columns = $8::text
     returning 1
 ), deleted as (
     delete from result_table r
@@ -40,8 +41,8 @@ with fresh as materialized (
       and r.ctid = any(array(select f.at from found f where f.differs))
     returning 1
 ), added as (
-    insert into result_table as r (window_start, window_end, value, label_columns, histogram)
-    select n.window_start, n.window_end, n.value, n.label_columns, n.histogram from fresh n
+    insert into result_table as r (window_start, window_end, value, label_columns, rule_column, histogram)
+    select n.window_start, n.window_end, n.value, n.label_columns, 0::smallint as rule_column, n.histogram from fresh n
     where (select count(*) from found) < (select count(*) from fresh)
       and not exists (select from found f where (f.window_end, f.label_columns) = (n.window_end, n.label_columns))
     on conflict (window_end, label_columns) do update set value = excluded.value, window_start = excluded.window_start, histogram = excluded.histogram

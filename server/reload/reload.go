@@ -1,12 +1,14 @@
 package reload
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,15 +47,15 @@ type Loader struct {
 	successful, succeeded prometheus.Gauge
 	now                   func() float64 // s since the epoch
 
-	mu     sync.Mutex          // one load at a time
-	loaded map[string]struct{} // titles of the flows that the files have held so far, and that are still there
+	mu     sync.Mutex                     // one load at a time
+	loaded map[flowstore.Removal]struct{} // the flows that the files have held so far, and that are still there
 }
 
 // New makes a Loader. read reads the files anew, all or none; nil where there are
 // none. now is the process's clock.
 func New(read func() (flowfile.Definitions, error), catalogue Catalogue, retention int64, log *slog.Logger, reg prometheus.Registerer, now func() float64) *Loader {
 	l := &Loader{
-		read: read, catalogue: catalogue, retention: retention, log: log, now: now, loaded: map[string]struct{}{},
+		read: read, catalogue: catalogue, retention: retention, log: log, now: now, loaded: map[flowstore.Removal]struct{}{},
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "laminar", Name: "config_last_reload_successful",
 			Help: "Whether the definition files could be read and applied when that was last tried.",
@@ -78,7 +80,7 @@ func (l *Loader) Start(ctx context.Context, all flowfile.Definitions) error {
 	if errors.As(err, &changed) {
 		l.log.Error("definitions are not applied: they have changed", "flows", changed.Flows, "try", changed.Hint())
 		for _, f := range all.Flows {
-			l.loaded[f.Title()] = struct{}{}
+			l.loaded[flowstore.Removal{Title: f.Title(), Group: f.Group}] = struct{}{}
 		}
 		return nil
 	}
@@ -111,36 +113,45 @@ func (l *Loader) Load(ctx context.Context, opts Options) (Outcome, error) {
 // apply applies definitions that were read and notes how that went.
 func (l *Loader) apply(ctx context.Context, all flowfile.Definitions, opts Options) (Outcome, error) {
 	var out Outcome
+	// Rules of one record have one title here, and go together.
+	held := make(map[flowstore.Removal]struct{}, len(all.Flows))
 	titles := make(map[string]struct{}, len(all.Flows))
 	for _, f := range all.Flows {
+		held[flowstore.Removal{Title: f.Title(), Group: f.Group}] = struct{}{}
 		titles[f.Title()] = struct{}{}
 	}
-	var gone []string
-	for title := range l.loaded {
-		if _, there := titles[title]; !there {
-			gone = append(gone, title)
+	var gone []flowstore.Removal
+	for one := range l.loaded {
+		if _, there := held[one]; !there {
+			gone = append(gone, one)
 		}
 	}
-	slices.Sort(gone)
-	apply := flowstore.ApplyOptions{Retention: l.retention, Replace: opts.Replace}
+	slices.SortFunc(gone, func(a, b flowstore.Removal) int {
+		return cmp.Or(strings.Compare(a.Title, b.Title), strings.Compare(a.Group, b.Group))
+	})
+	apply := flowstore.ApplyOptions{Retention: l.retention, Replace: opts.Replace, Prune: opts.Prune}
 	if opts.Prune {
 		apply.Remove = gone
-	} else {
-		out.Left = gone
+	}
+	for _, one := range gone {
+		// One that only stands elsewhere is applied as that.
+		if _, there := titles[one.Title]; !there && !opts.Prune {
+			out.Left = append(out.Left, one.Title)
+		}
 	}
 	l.successful.Set(0)
 	var err error
 	if len(all.Flows) > 0 || len(apply.Remove) > 0 {
 		if out.Applied, err = l.catalogue.Apply(ctx, all.Flows, apply); err != nil {
-			return Outcome{}, placed(err, all.Flows)
+			return Outcome{}, placed(err)
 		}
 	}
-	for _, title := range apply.Remove {
-		delete(l.loaded, title)
+	for _, one := range gone {
+		if _, there := titles[one.Title]; there || opts.Prune {
+			delete(l.loaded, one)
+		}
 	}
-	for title := range titles {
-		l.loaded[title] = struct{}{}
-	}
+	maps.Copy(l.loaded, held)
 	l.successful.Set(1)
 	l.succeeded.Set(l.now())
 	l.tell(out)
@@ -202,18 +213,10 @@ func (e *ChangedError) Hint() string {
 }
 
 // placed is an error of the catalogue with the places of what it is about.
-func placed(err error, flows []flowdef.Flow) error {
+func placed(err error) error {
 	var changed *flowstore.ChangedError
 	if !errors.As(err, &changed) {
 		return err
 	}
-	out := &ChangedError{Flows: changed.Flows}
-	for _, f := range flows {
-		if slices.Contains(changed.Flows, f.Title()) {
-			out.Problems = append(out.Problems, flowdef.Problem{
-				File: f.File, Line: f.Line, Message: fmt.Sprintf("flow %s: has changed since it was applied", f.Title()),
-			})
-		}
-	}
-	return out
+	return &ChangedError{Flows: changed.Flows, Problems: changed.Problems}
 }

@@ -64,7 +64,7 @@ func (r Refill) task() string { return fmt.Sprintf("refill %s from %s to %s", r.
 
 // refillStore makes the job of a due time, in the one process that gets it.
 type refillStore interface {
-	CreateDueRefill(ctx context.Context, task string, due time.Time, name string, from, to int64) (id int64, taken bool, err error)
+	CreateDueRefill(ctx context.Context, task string, due time.Time, name string, from, to int64) (ids []int64, taken bool, err error)
 }
 
 // ask asks for the refill that is due; the flownode does it, within the flow's
@@ -77,9 +77,9 @@ func (r Refill) ask(ctx context.Context, store refillStore, log *slog.Logger, du
 	if err != nil {
 		return false, err
 	}
-	id, taken, err := store.CreateDueRefill(ctx, r.task(), due, r.Flow, from.UnixMilli(), to.UnixMilli())
+	ids, taken, err := store.CreateDueRefill(ctx, r.task(), due, r.Flow, from.UnixMilli(), to.UnixMilli())
 	if err == nil && taken {
-		log.Info("planned refill", "flow", r.Flow, "job", id)
+		log.Info("planned refill", "flow", r.Flow, "jobs", ids)
 	}
 	return taken, err
 }

@@ -49,6 +49,8 @@ type Flow struct {
 	StalledSince string           `json:"stalled_since,omitempty"`
 	LeftOut      int64            `json:"left_out"`               // label sets whose rows PostgreSQL has refused
 	LeftOutRow   string           `json:"left_out_row,omitempty"` // the last of them
+	Clashes      int64            `json:"clashes,omitempty"`      // rows that another rule of the record gives with another result, which stands
+	ClashRow     string           `json:"clash_row,omitempty"`    // the newest of them
 	Metrics      []Metric         `json:"metrics,omitempty"`      // only flow show
 }
 
@@ -63,6 +65,7 @@ func NewFlow(f flowstore.FlowStatus) Flow {
 	}
 	return Flow{
 		State: state, Error: cause, Hint: f.StalledHint, StalledSince: since, LeftOut: f.LeftOut, LeftOutRow: f.LeftOutRow,
+		Clashes: f.Clashes, ClashRow: f.ClashRow,
 		Definition: def,
 		Watermark:  FormatTime(f.Watermark), StoredUntil: FormatTime(f.EmittedUntil), NewestSample: FormatTime(f.NewestT),
 		Vector: f.Vector.String(), LagSequences: f.LagSequences, LagSeconds: float64(f.LagMillis) / 1000,
@@ -86,6 +89,8 @@ func FlowState(f flowstore.FlowStatus) (state, cause string) {
 		return Stalled, f.Stalled
 	case f.Error != "":
 		return Failing, f.Error
+	case f.Clashing():
+		return Failing, f.ClashText()
 	case f.Jobs > 0:
 		return Refilling, ""
 	case f.EmittedUntil < 0:

@@ -2,8 +2,8 @@ package flowstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -19,7 +19,8 @@ import (
 
 // Applying is declarative: the caller says which flows there are to be, not what
 // to do about them, and saying it again changes nothing. A flow is known by its
-// title, which is its name and its static labels. What counts as the same flow is
+// name and its static labels; several rules that have the same are told apart by what they
+// compute and where they stand (planApply). What counts as the same flow is
 // a hash of the normalized definition without what only says how it is computed.
 //
 //	the catalogue has            what happens                         Applied
@@ -28,6 +29,7 @@ import (
 //	one with another executor,   the definition is stored             Retuned
 //	or other labels of alerts
 //	one in another fence group   the definition is stored             Regrouped
+//	a rule that its file lacks   refused, or dropped                  Removed
 //	the same                     nothing                              Unchanged
 //
 // A flow that only changes its group or executor keeps its results, its progress
@@ -49,10 +51,17 @@ type ApplyOptions struct {
 	// whose windows reach further back is refused. It counts only where no serving
 	// process has said in the database how long it keeps them.
 	Retention int64
-	// Remove is the titles of flows that go in the same transaction, with their
-	// results; those that the catalogue does not hold are gone already.
-	Remove []string
+	// Remove is flows that go in the same transaction, with their results; those that the
+	// catalogue does not hold are gone already.
+	Remove []Removal
+	// Prune lets go rules that their file has no more while it has others of their record.
+	// Replace does, too.
+	Prune bool
 }
+
+// Removal names what is to go: the flows of a record, or one flow, that came from a
+// fence group.
+type Removal struct{ Title, Group string }
 
 // Applied is what Apply did about a flow.
 type Applied string
@@ -64,7 +73,7 @@ const (
 	Regrouped Applied = "regrouped" // only its fence group changed
 	Retuned   Applied = "retuned"   // only its executor changed, or what an alerting rule makes of its rows, and perhaps its group
 	Replaced  Applied = "replaced"
-	Removed   Applied = "removed"
+	Removed   Applied = "removed" // it was to go, or its file has the rule no more, but others of its record
 )
 
 // ApplyResult is what became of one definition.
@@ -89,7 +98,10 @@ func (e *ProblemsError) Error() string {
 
 // ChangedError says that flows are in the catalogue with another definition.
 // Nothing was applied.
-type ChangedError struct{ Flows []string }
+type ChangedError struct {
+	Flows    []string          // titles, with a reason where the definition is the same
+	Problems []flowdef.Problem // the same with their places, where they are definitions of the call
+}
 
 func (e *ChangedError) Error() string {
 	return "changed since they were applied: " + strings.Join(e.Flows, ", ")
@@ -109,94 +121,83 @@ func (e *ChangedError) Hint() string {
 // windows from there on are computed from raw samples.
 func (c *Catalogue) Apply(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) ([]ApplyResult, error) {
 	var out []ApplyResult
-	err := c.changeCatalogue(ctx, func(c *catalogueChange) error {
-		var err error
-		out, err = c.apply(ctx, flows, opts)
-		return err
-	})
+	apply := func() error {
+		return c.changeCatalogue(ctx, func(c *catalogueChange) error {
+			var err error
+			out, err = c.apply(ctx, flows, opts)
+			return err
+		})
+	}
+	err := apply()
+	// A table that rules are to share may need a wider key first, which takes its time and
+	// is made while rounds go on. Several tables are found one by one.
+	var narrow *resulttable.NotWideError
+	for n := 0; errors.As(err, &narrow) && n <= len(flows); n++ {
+		if err = c.widen(ctx, narrow.Table); err == nil {
+			err = apply()
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("apply %d flows: %w", len(flows), err)
 	}
 	return out, nil
 }
 
+// widen makes the key of a table ready for rules with other labels.
+func (c *Catalogue) widen(ctx context.Context, table *resulttable.Growing) error {
+	limit := c.patience.Limit
+	if limit == 0 {
+		limit = DefaultLockTimeout
+	}
+	return c.patience.wait(ctx, c.db.Pool(), func() (string, error) {
+		conn, err := c.db.Pool().Acquire(ctx)
+		if err != nil {
+			return "", pg.Interpret(err)
+		}
+		defer conn.Release()
+		return table.Ident(), table.Widen(ctx, conn, limit)
+	})
+}
+
 // apply first finds out about all flows what is to become of them, so that what
 // must be refused is refused before anything is written. Results are in the order of
-// the flows, those of flows that go behind them. The order of its writes is old flows, new definitions, inheritances: a new
-// flow may want the table of an old one, and what is inherited needs the new table.
+// the flows; behind them are those whose table was made again, and flows that go.
+// The order of its writes is old flows, the tables that stay, definitions, inheritances: a
+// new flow may want the table of an old one, and what is inherited needs the new table.
 func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) ([]ApplyResult, error) {
-	if err := c.check(ctx, flows, opts); err != nil {
-		return nil, err
-	}
-	// What the catalogue holds and is not among the flows is left alone: applying
-	// one file does not delete what another has brought.
-	flows = slices.Clone(flows)
-	joined := c.join(flows)
-	byTitle := make(map[string]entry, len(c.known))
-	for _, e := range c.known {
-		byTitle[e.def.Title()] = e
-	}
-	results := make([]ApplyResult, len(flows))
-	var changed []string
-	var replaced []leaving
-	for i, f := range flows {
-		results[i] = ApplyResult{Flow: f.Title(), Table: resulttable.New(c.schema, f).Ident(), Action: Created}
-		old, exists := byTitle[f.Title()]
-		if !exists {
-			continue
-		}
-		hash, err := flowdef.Hash(f)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case old.hash != hash:
-			results[i].Action = Replaced
-			changed, replaced = append(changed, f.Title()), append(replaced, leaving{old, resulttable.New(c.schema, f), f.Name})
-		case old.def.Executor != f.Executor || !reflect.DeepEqual(old.def.Alert, f.Alert):
-			results[i].Action = Retuned
-		case old.group != f.Group:
-			results[i].Action = Regrouped
-		default:
-			results[i].Action = Unchanged
-		}
-	}
-	// Results are lost with a change, so it takes a word from the user.
-	if len(changed) > 0 && !opts.Replace {
-		return nil, &ChangedError{Flows: changed}
-	}
-	for _, title := range opts.Remove {
-		if old, exists := byTitle[title]; exists {
-			replaced = append(replaced, leaving{entry: old})
-			results = append(results, ApplyResult{Flow: title, Table: resulttable.New(old.schema, old.def).Ident(), Action: Removed})
-		}
-	}
-	// Flows of the catalogue that are read, or read one of these, are in one group now.
-	for _, e := range joined {
-		if err := c.regroup(ctx, e.id, e.def); err != nil {
-			return nil, fmt.Errorf("flow %s: %w", e.def.Title(), err)
-		}
-	}
-	// Old ones go first: a new one may want the table of one that goes.
-	left, err := c.remove(ctx, replaced)
+	p, err := planApply(c.known, flows, opts.Remove, c.schema)
 	if err != nil {
 		return nil, err
 	}
-	for _, i := range c.readersLast() {
-		f := flows[i]
-		var err error
-		switch results[i].Action {
-		case Created, Replaced:
-			if err = c.insert(ctx, i, f); err == nil {
-				// Here and not by the flownode, whose database role may not make tables.
-				err = resulttable.New(c.schema, f).Ensure(ctx, c.Session(), f.Name)
-			}
-		case Regrouped, Retuned:
-			err = c.regroup(ctx, byTitle[f.Title()].id, f)
+	if err := c.check(ctx, p, flows, opts); err != nil {
+		return nil, err
+	}
+	c.join(p)
+	// Results are lost with a change, so it takes a word from the user.
+	if err := p.allowed(opts); err != nil {
+		return nil, err
+	}
+	// Flows of the catalogue that are read, or read one of these, are in one group now.
+	if err := c.move(ctx, p); err != nil {
+		return nil, err
+	}
+	// Old ones go first: a new one may want the table of one that goes.
+	var leave []leaving
+	for _, it := range p.items {
+		if it.action == Replaced {
+			leave = append(leave, leaving{*it.old, resulttable.New(c.schema, it.def), it.def.Name})
 		}
-		if err != nil {
-			return nil, fmt.Errorf("flow %s: %w", f.Title(), err)
-		}
+	}
+	for _, e := range p.gone {
+		leave = append(leave, leaving{entry: e})
+	}
+	left, err := c.remove(ctx, leave)
+	if err != nil {
+		return nil, err
+	}
+	results, err := c.define(ctx, p)
+	if err != nil {
+		return nil, err
 	}
 	for _, l := range left {
 		lost, err := l.Settle(ctx, c.Session(), opts.Cascade)
@@ -209,42 +210,103 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 	return results, nil
 }
 
-// join puts flows that read each other into one fence group, and returns those of the
-// catalogue that are not among the flows and get into another group by that.
-func (c *catalogueChange) join(flows []flowdef.Flow) []entry {
-	existing := make([]flowdef.Flow, len(c.known))
-	byTitle := make(map[string]entry, len(c.known))
-	for i, e := range c.known {
-		existing[i] = e.def
-		existing[i].Group = e.group
-		byTitle[e.def.Title()] = e
-	}
-	all := flowgraph.Together(flows, existing)
-	c.fresh, c.all, c.graph, c.begun = len(flows), all, flowgraph.New(all), map[string]begun{}
-	var moved []entry
-	for i, group := range flowgraph.FenceGroups(all) {
-		if i < len(flows) {
-			flows[i].Group = group
-		} else if e := byTitle[all[i].Title()]; e.group != group {
-			e.group, e.def.Group = group, group
-			moved = append(moved, e)
+// define stores the definitions, those that read others behind these, and says what has
+// become of each.
+func (c *catalogueChange) define(ctx context.Context, p *plan) ([]ApplyResult, error) {
+	fresh := p.fresh()
+	for _, i := range c.readersLast() {
+		it := fresh[i]
+		if it.action != Created && it.action != Replaced {
+			continue // it is there already
+		}
+		err := c.insert(ctx, i, it.def)
+		if err == nil {
+			// Here and not by the flownode, whose database role may not make tables.
+			err = resulttable.New(c.schema, it.def).Ensure(ctx, c.Session(), it.def.Name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("flow %s: %w", it.def.Title(), err)
 		}
 	}
-	return moved
+	results := make([]ApplyResult, len(p.items))
+	for i, it := range p.items {
+		if it.twin >= 0 {
+			results[i] = results[it.twin]
+			continue
+		}
+		results[i] = ApplyResult{Flow: it.def.Title(), Table: resulttable.New(c.schema, it.def).Ident(), Action: it.action}
+	}
+	for _, e := range p.gone {
+		results = append(results, ApplyResult{Flow: e.def.Title(), Table: resulttable.New(e.schema, e.def).Ident(), Action: Removed})
+	}
+	return results, nil
+}
+
+// join puts flows that read each other into one fence group, and finds out which flows
+// that stay have another definition by that, or by their places in their tables.
+func (c *catalogueChange) join(p *plan) {
+	fresh := p.fresh()
+	all := make([]flowdef.Flow, len(fresh), len(fresh)+len(p.staying))
+	for i, it := range fresh {
+		all[i] = it.def
+	}
+	for _, s := range p.staying {
+		all = append(all, s.now)
+	}
+	c.fresh, c.all, c.graph, c.begun = len(fresh), all, flowgraph.New(all), map[string]begun{}
+	for i, group := range flowgraph.FenceGroups(all) {
+		def := &all[i]
+		if place := def.Place(); group != place {
+			def.Origin = place
+		} else {
+			def.Origin = ""
+		}
+		def.Group = group
+		if i < len(fresh) {
+			fresh[i].def = *def
+			fresh[i].note()
+		} else {
+			p.staying[i-len(fresh)].now = *def
+		}
+	}
+}
+
+// move stores the definitions of flows that stay and are defined otherwise than before:
+// in their groups, by how they are computed, or by their places in their tables. Where
+// one had no number its table has its rows alone, and they become its (flowdef.Membered).
+func (c *catalogueChange) move(ctx context.Context, p *plan) error {
+	for _, m := range p.moved() {
+		if !m.now.Member.Same(m.def.Member) {
+			table := resulttable.New(m.schema, m.now)
+			owned, err := table.Owned(ctx, c.Session())
+			if err != nil {
+				return err
+			}
+			if c.at = table.Ident(); owned {
+				if err := (&resulttable.Growing{Table: table}).Grow(ctx, c.Session(), table.Number()); err != nil {
+					return err
+				}
+			}
+		}
+		if err := c.restate(ctx, m.id, m.schema, m.now); err != nil {
+			return fmt.Errorf("flow %s: %w", m.now.Title(), err)
+		}
+	}
+	return nil
 }
 
 // check gathers everything that speaks against the flows. It writes nothing. Retention
 // is the one that a serving process has noted in the database, because that one will
 // drop samples; the option counts only while there is none.
-func (c *catalogueChange) check(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) error {
+func (c *catalogueChange) check(ctx context.Context, p *plan, flows []flowdef.Flow, opts ApplyOptions) error {
 	existing := make([]flowdef.Flow, 0, len(c.known))
 	for _, e := range c.known {
-		if !slices.Contains(opts.Remove, e.def.Title()) {
+		if !slices.ContainsFunc(opts.Remove, e.named) {
 			existing = append(existing, e.def)
 		}
 	}
 	// All problems at once, so that a file is mended once.
-	problems := flowgraph.Validate(flows, existing)
+	problems := flowdef.Validate(flows, existing)
 	retention := opts.Retention
 	var kept *int64
 	if err := c.Session().QueryRow(ctx, queries.RetentionKept).Scan(&kept); err != nil {
@@ -253,23 +315,37 @@ func (c *catalogueChange) check(ctx context.Context, flows []flowdef.Flow, opts 
 	if kept != nil {
 		retention = *kept
 	}
-	graph := flowgraph.New(flowgraph.Together(flows, existing))
-	problems = append(problems, graph.CheckReach(len(flows), retention, c.Position().Earliest, c.Position().Now)...)
+	var fresh, stay []flowdef.Flow
+	for _, it := range p.fresh() {
+		fresh = append(fresh, it.def)
+	}
+	for _, s := range p.staying {
+		stay = append(stay, s.now)
+	}
+	problems = append(problems, flowgraph.Circles(fresh, stay)...)
+	graph := flowgraph.New(slices.Concat(fresh, stay))
+	problems = append(problems, graph.CheckReach(len(fresh), retention, c.Position().Earliest, c.Position().Now)...)
 	if len(problems) > 0 {
 		return &ProblemsError{Problems: problems}
 	}
 	return nil
 }
 
-// regroup stores a definition that computes the same with another group or
-// executor. Its results stay. The hash stays, too, since it leaves out both. The
-// epoch is raised, but for a flow that nobody has taken yet: its 0 says so.
-func (c *catalogueChange) regroup(ctx context.Context, id int32, f flowdef.Flow) error {
+// restate stores a definition that computes the same with another group, executor or
+// place among the rules of its table. Its results stay. The hash stays, too, since it
+// leaves these out. The epoch is raised, but for a flow that nobody has taken yet: its 0
+// says so.
+func (c *catalogueChange) restate(ctx context.Context, id int32, schema string, f flowdef.Flow) error {
 	definition, err := flowdef.Marshal(f)
 	if err != nil {
 		return err
 	}
-	_, err = c.Session().Exec(ctx, queries.FlowRegroup, id, f.Group, string(definition))
+	table := resulttable.New(schema, f)
+	own, err := table.OwnColumns()
+	if err != nil {
+		return err
+	}
+	_, err = c.Session().Exec(ctx, queries.FlowRegroup, id, f.Group, string(definition), f.Title(), table.Number(), own)
 	return err
 }
 
@@ -291,7 +367,8 @@ func (c *catalogueChange) insert(ctx context.Context, i int, f flowdef.Flow) err
 	if err != nil {
 		return err
 	}
-	own, err := resulttable.New(c.schema, f).OwnColumns()
+	table := resulttable.New(c.schema, f)
+	own, err := table.OwnColumns()
 	if err != nil {
 		return err
 	}
@@ -314,7 +391,7 @@ func (c *catalogueChange) insert(ctx context.Context, i int, f flowdef.Flow) err
 	var id int32
 	err = c.Session().QueryRow(ctx, queries.FlowInsert, f.Name, static, string(definition), hash[:], f.Group, f.Table,
 		f.Every, f.WindowLength(), raw.EncodeVector(c.Position().Vector), flushes, start, newest, newestAt,
-		f.Title(), c.schema, own, watermark).Scan(&id)
+		f.Title(), c.schema, own, watermark, table.Number()).Scan(&id)
 	if err != nil {
 		return fmt.Errorf("store the definition: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -102,6 +101,7 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 	var (
 		flow  progress.Flow
 		table *resulttable.Table
+		rules []rule
 	)
 	// One transaction: an owner without a table, or a table without an owner, would
 	// each be a state of its own.
@@ -115,6 +115,11 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 		if err := table.Ensure(ctx, tx, name); err != nil {
 			return err
 		}
+		if table.Ruled() {
+			if rules, err = rulesOf(ctx, tx, id); err != nil {
+				return err
+			}
+		}
 		if flow.Shape, err = shapeOf(ctx, tx, id); err != nil {
 			return err
 		}
@@ -125,7 +130,7 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 		return progress.Flow{}, fmt.Errorf("take flow %d: %w", id, pg.Interpret(err))
 	}
 	// Only now: until the commit the flow may still belong to another owner.
-	c.targets.put(id, newTarget(table))
+	c.targets.put(id, newTarget(table, rules))
 	return flow, nil
 }
 
@@ -155,6 +160,21 @@ func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress
 	}
 	flow.Flushes, err = decodeFlushes(flushes)
 	return flow, name, schema, err
+}
+
+// rulesOf is the rules that write to the table of a flow.
+func rulesOf(ctx context.Context, q pg.Querier, id progress.FlowID) ([]rule, error) {
+	rows, err := q.Query(ctx, queries.FlowRules, int32(id))
+	if err != nil {
+		return nil, fmt.Errorf("read which rules write to the table: %w", err)
+	}
+	rules, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r rule, err error) {
+		return r, row.Scan((*int32)(&r.flow), &r.number)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read which rules write to the table: %w", err)
+	}
+	return rules, nil
 }
 
 // shapeOf is the shape of a flow's table now, as Heads tells it. It is read in Take's
@@ -235,8 +255,8 @@ func readCatalogue(ctx context.Context, q pg.Querier) ([]entry, error) {
 	return entries, nil
 }
 
-// find picks the flows of a name: the one with that title, or else all rules of
-// that record. An UnknownFlowError when there is none.
+// find picks the flows of a name: the one with that title, or else all rules of that
+// record, or of that record and number. An UnknownFlowError when there is none.
 func find(entries []entry, name string) ([]entry, error) {
 	var found []entry
 	var names []string
@@ -244,7 +264,7 @@ func find(entries []entry, name string) ([]entry, error) {
 		if e.def.Title() == name {
 			return []entry{e}, nil
 		}
-		if e.def.Name == name {
+		if e.def.Named(name) {
 			found = append(found, e)
 		}
 		names = append(names, e.def.Title())
@@ -253,21 +273,4 @@ func find(entries []entry, name string) ([]entry, error) {
 		return nil, progress.UnknownFlow(name, names)
 	}
 	return found, nil
-}
-
-// findOne picks the flow of a name; an AmbiguousFlowError when it is several.
-func findOne(entries []entry, name string) (entry, error) {
-	found, err := find(entries, name)
-	if err != nil {
-		return entry{}, err
-	}
-	if len(found) > 1 {
-		var titles []string
-		for _, e := range found {
-			titles = append(titles, e.def.Title())
-		}
-		slices.Sort(titles)
-		return entry{}, &progress.AmbiguousFlowError{Name: name, Titles: titles}
-	}
-	return found[0], nil
 }

@@ -1,6 +1,7 @@
 package flowstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -75,15 +76,19 @@ func (c *Catalogue) change(ctx context.Context, fn func(*catalogueChange) error)
 	return table, snap.Commit(ctx)
 }
 
-// Delete forgets a flow and drops its results: the table, or where it shares
-// the table with other flows its rows.
+// Delete forgets the flows of a name and drops their results: the table, or where others
+// write to it as well their rows.
 func (c *Catalogue) Delete(ctx context.Context, name string) error {
 	err := c.changeCatalogue(ctx, func(c *catalogueChange) error {
-		e, err := findOne(c.known, name)
+		found, err := find(c.known, name)
 		if err != nil {
 			return err
 		}
-		_, err = c.remove(ctx, []leaving{{entry: e}})
+		gone := make([]leaving, len(found))
+		for i, e := range found {
+			gone[i].entry = e
+		}
+		_, err = c.remove(ctx, gone)
 		return err
 	})
 	if err != nil {
@@ -114,38 +119,61 @@ func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]resultt
 		return nil, fmt.Errorf("forget flows: %w", err)
 	}
 	var left []resulttable.Inheritance
+	handed := map[string]bool{} // tables that are the successors' now
+	shared := map[string]*resulttable.Table{}
+	heirs := map[string][]int32{} // of shared tables, the flows that stay
 	// Rows of the catalogue first: they are what rounds are fenced by, so no round
-	// of these flows writes to the tables any more.
+	// of these flows writes to the tables any more. Then the flows that have successors:
+	// what people have made of a table that goes is handed on.
+	slices.SortStableFunc(gone, func(a, b leaving) int { return cmp.Compare(len(b.name), 0) - cmp.Compare(len(a.name), 0) })
 	for _, e := range gone {
-		// Rules of one record share a table, told apart by their static labels.
-		shared := slices.ContainsFunc(c.known, func(k entry) bool {
-			return k.schema == e.schema && k.def.Table == e.def.Table && !slices.Contains(ids, k.id)
-		})
 		table := resulttable.New(e.schema, e.def)
 		owned, err := table.Owned(ctx, c.Session())
 		if err != nil {
 			return nil, err
 		}
-		if !owned {
-			continue // never made, or dropped by hand
+		if !owned || handed[table.Ident()] {
+			continue // never made, or dropped by hand; or emptied already
 		}
 		c.at = table.Ident()
-		if e.successor != nil && !shared {
-			handed, err := table.HandOver(ctx, c.Session(), e.successor, e.name)
-			if err != nil {
-				return nil, err
+		// Rules of one record share a table.
+		var stay []int32
+		for _, k := range c.known {
+			if k.schema == e.schema && k.def.Table == e.def.Table && !slices.Contains(ids, k.id) {
+				stay = append(stay, k.id)
 			}
-			if handed != nil {
-				left = append(left, *handed)
+		}
+		if len(stay) > 0 {
+			clear, args := table.Clear()
+			if _, err := c.Session().Exec(ctx, clear, args...); err != nil {
+				return nil, table.ExplainDrop(err)
+			}
+			if table.Ruled() {
+				if err := table.Look(ctx, c.Session()); err != nil {
+					return nil, err
+				}
+				shared[table.Ident()], heirs[table.Ident()] = table, stay
 			}
 			continue
 		}
-		stmt, args := table.Drop(), []any(nil)
-		if shared {
-			stmt, args = table.Clear()
+		if e.successor != nil {
+			belongings, err := table.HandOver(ctx, c.Session(), e.successor, e.name)
+			if err != nil {
+				return nil, err
+			}
+			if belongings != nil {
+				left = append(left, *belongings)
+			}
+			handed[table.Ident()] = e.successor.Ident() == table.Ident()
+			continue
 		}
-		if _, err := c.Session().Exec(ctx, stmt, args...); err != nil {
+		if _, err := c.Session().Exec(ctx, table.Drop()); err != nil {
 			return nil, table.ExplainDrop(err)
+		}
+	}
+	for name, table := range shared {
+		if err := inherit(ctx, c.Session(), &resulttable.Shared{Table: table}, heirs[name]); err != nil {
+			return nil, fmt.Errorf("put rows of other rules in their places in %s: %w", name, err)
 		}
 	}
 	return left, nil

@@ -155,6 +155,10 @@ func (s *Results) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round,
 	batch.Queue(setIdleLimit)
 	batch.Queue("set local enable_nestloop = off")
 	batch.Queue("set local jit = off")
+	// Whose row stands in a table that rules share depends on the rows of all of them.
+	if all := alsoLocked(ids, byID); len(all) > 0 {
+		batch.Queue(queries.FlowLock, all)
+	}
 	var owned []int32
 	batch.Queue(queries.FlowFence, ids, epochs, vectors).Query(func(rows pgx.Rows) (err error) {
 		owned, err = pgx.CollectRows(rows, pgx.RowTo[int32])
@@ -191,6 +195,21 @@ func wholeChains(rounds []progress.Round, out []progress.Outcome, writes []write
 		}
 		return err != nil
 	})
+}
+
+// alsoLocked is the flows and those that share a table with one of them; none where
+// no flow does.
+func alsoLocked(ids []int32, writes map[progress.FlowID]write) []int32 {
+	var all []int32
+	for _, w := range writes {
+		if len(w.table.rules) > 1 {
+			all = append(all, w.table.ids()...)
+		}
+	}
+	if len(all) > 0 {
+		all = append(all, ids...)
+	}
+	return all
 }
 
 // writeResults writes result rows and dirty lists: all rounds in one trip to
@@ -333,8 +352,14 @@ func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, ro
 		if err := w.table.MakeRoom(ctx, tx, windows); err != nil {
 			return err
 		}
+		shared, err := s.contested(ctx, tx, batch, w, windows)
+		if err != nil {
+			return err
+		}
+		if shared != nil {
+			windows = shared.windows
+		}
 		if copyNew {
-			var err error
 			if windows, rows[i], err = w.table.WriteNew(ctx, s.db, tx, windows); err != nil {
 				return err
 			}
@@ -342,21 +367,54 @@ func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, ro
 		if err := w.queue(batch, windows, &rows[i]); err != nil {
 			return err
 		}
+		if shared != nil {
+			if err := send(ctx, tx, batch); err != nil {
+				return err
+			}
+			n, err := shared.carryOut(ctx, tx)
+			if err != nil {
+				return err
+			}
+			rows[i] += n
+			w.out.Clashes = shared.clashes()
+		}
 	}
+	return send(ctx, tx, batch)
+}
+
+// contested looks which rows of a round other rules give, too; nil for none. What is in
+// the batch is sent before, because it may be such rows.
+func (s *Results) contested(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, w write, windows []progress.Window) (*contest, error) {
+	if len(w.table.rules) < 2 || len(windows) == 0 {
+		return nil, nil
+	}
+	if err := send(ctx, tx, batch); err != nil {
+		return nil, err
+	}
+	return contestedRows(ctx, tx, w, windows)
+}
+
+// send sends what is in the batch, and empties it.
+func send(ctx context.Context, tx pgx.Tx, batch *pgx.Batch) error {
 	if batch.Len() == 0 {
 		return nil
 	}
-	return tx.SendBatch(ctx, batch).Close()
+	err := tx.SendBatch(ctx, batch).Close()
+	*batch = pgx.Batch{}
+	return err
 }
 
 // Rows is the rows of a flow that this process has taken, in windows that end in the
-// span, oldest first.
+// span, oldest first; those that do not stand are among them.
 func (s *Results) Rows(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error) {
 	table, taken := s.targets.get(id)
 	if !taken {
 		return nil, fmt.Errorf("flow %d was not taken: %w", id, sequence.ErrFenced)
 	}
 	out, err := table.Read(ctx, s.db.Pool(), ends)
+	if err == nil && table.Ruled() {
+		out, err = withClashes(ctx, s.db.Pool(), &resulttable.Shared{Table: table.Table}, id, ends, out)
+	}
 	if err != nil {
 		return nil, pg.ReadError("read results in "+table.Ident(), err)
 	}

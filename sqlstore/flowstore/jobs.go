@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -54,34 +55,36 @@ func (j *Jobs) NextJobs(ctx context.Context, flows []progress.FlowID) ([]progres
 	return jobs, nil
 }
 
-// CreateRefill asks for the windows of a flow with from < end <= to (ms since
-// the epoch) to be computed again, and returns the job's id. The flownode runs
-// it within the flow's rounds.
+// CreateRefill asks for the windows of the flows of a name with from < end <= to (ms
+// since the epoch) to be computed again, and returns a job's id for each: a record can
+// have several rules. Either all of them get a job, or none. The flownode runs each
+// within the rounds of its flow.
 //
 // It refuses with a progress.RetentionError when raw samples of such a window
 // have been given up (I6), with a progress.UnknownFlowError when there is no
 // such flow, and when no window ends in the span.
-func (j *Jobs) CreateRefill(ctx context.Context, name string, from, to int64) (int64, error) {
-	var id int64
+func (j *Jobs) CreateRefill(ctx context.Context, name string, from, to int64) ([]int64, error) {
+	var ids []int64
 	err := j.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		id, err = j.createRefill(ctx, tx, name, from, to)
+		ids, err = j.createRefill(ctx, tx, name, from, to)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("create a refill: %w", pg.Interpret(err))
+		return nil, fmt.Errorf("create a refill: %w", pg.Interpret(err))
 	}
-	return id, nil
+	return ids, nil
 }
 
-// Refill is a refill that was asked for.
+// Refill is a refill that goes with a request.
 type Refill struct {
 	Job      int64
 	Flow     string        // its title
 	From, To sequence.Time // windows with From < end <= To
+	Asked    bool          // the flow has the name that was given; the others read its results
 }
 
 // CreateRefills asks for a refill as CreateRefill does, and for those of the flows that
-// read its results, in the order in which they are computed: of the windows that the
+// read the results, in the order in which they are computed: of the windows that the
 // refilled ones reach, up to the database's clock, as far as these can be rebuilt. All
 // are asked for, or none.
 func (j *Jobs) CreateRefills(ctx context.Context, name string, from, to int64) (out []Refill, err error) {
@@ -90,7 +93,7 @@ func (j *Jobs) CreateRefills(ctx context.Context, name string, from, to int64) (
 		if err != nil {
 			return err
 		}
-		flow, err := findOne(entries, name)
+		flows, err := find(entries, name)
 		if err != nil {
 			return err
 		}
@@ -98,30 +101,54 @@ func (j *Jobs) CreateRefills(ctx context.Context, name string, from, to int64) (
 		if err := tx.QueryRow(ctx, queries.Clock).Scan(&now); err != nil {
 			return err
 		}
-		id, err := j.createRefill(ctx, tx, name, from, to)
-		if err != nil {
-			return err
-		}
-		out = []Refill{{id, flow.def.Title(), from, to}}
-		graph, at := graphOf(entries, flow)
 		earliest, err := raw.Due(ctx, tx)
 		if err != nil {
 			return err
 		}
-		for _, r := range graph.Downstream(at, sequence.Span{After: from, UpTo: to}) {
-			def := entries[r.Flow].def
-			ends := sequence.Span{After: r.Ends.After, UpTo: min(r.Ends.UpTo, now.UnixMilli())}
-			if part, readsRaw := graph.RawPart(r.Flow); readsRaw {
+		out = nil
+		asked := map[int32]bool{}
+		for _, flow := range flows {
+			id, err := j.refill(ctx, tx, entries, flow, from, to)
+			if err != nil {
+				return err
+			}
+			asked[flow.id] = true
+			out = append(out, Refill{id, flow.def.Title(), from, to, true})
+		}
+		// Rules of a record are read together: what reads several of them is refilled once.
+		above := map[int]sequence.Span{}
+		var order []int
+		var graph *flowgraph.Graph
+		for _, flow := range flows {
+			var at int
+			graph, at = graphOf(entries, flow)
+			for _, r := range graph.Downstream(at, sequence.Span{After: from, UpTo: to}) {
+				ends, known := above[r.Flow]
+				if !known {
+					ends = r.Ends
+					order = append(order, r.Flow)
+				}
+				above[r.Flow] = sequence.Span{After: min(ends.After, r.Ends.After), UpTo: max(ends.UpTo, r.Ends.UpTo)}
+			}
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return graph.Depth(a) - graph.Depth(b) })
+		for _, i := range order {
+			if asked[entries[i].id] {
+				continue
+			}
+			def := entries[i].def
+			ends := sequence.Span{After: above[i].After, UpTo: min(above[i].UpTo, now.UnixMilli())}
+			if part, readsRaw := graph.RawPart(i); readsRaw {
 				ends.After = max(ends.After, part.FirstRebuildable(earliest)-1)
 			}
 			if def.Windows().Next(ends.After) > ends.UpTo {
 				continue
 			}
-			id, err := j.createRefill(ctx, tx, def.Title(), ends.After, ends.UpTo)
+			id, err := j.refill(ctx, tx, entries, entries[i], ends.After, ends.UpTo)
 			if err != nil {
 				return err
 			}
-			out = append(out, Refill{id, def.Title(), ends.After, ends.UpTo})
+			out = append(out, Refill{id, def.Title(), ends.After, ends.UpTo, false})
 		}
 		return nil
 	})
@@ -132,15 +159,27 @@ func (j *Jobs) CreateRefills(ctx context.Context, name string, from, to int64) (
 }
 
 // createRefill is CreateRefill in a transaction of the caller.
-func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, to int64) (id int64, err error) {
+func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, to int64) (ids []int64, err error) {
 	entries, err := readCatalogue(ctx, tx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	flow, err := findOne(entries, name)
+	flows, err := find(entries, name)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
+	for _, flow := range flows {
+		id, err := j.refill(ctx, tx, entries, flow, from, to)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// refill asks for the windows of one flow of the entries.
+func (j *Jobs) refill(ctx context.Context, tx pgx.Tx, entries []entry, flow entry, from, to int64) (id int64, err error) {
 	// What is due counts as given up: retention may not have been applied for a while.
 	earliest, err := raw.Due(ctx, tx)
 	if err != nil {
@@ -160,7 +199,7 @@ func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, t
 	// it ends with the same words.
 	first := flow.def.Windows().Next(from)
 	if first > to {
-		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", name, sequence.FormatTime(from), sequence.FormatTime(to)),
+		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", flow.def.Title(), sequence.FormatTime(from), sequence.FormatTime(to)),
 			"--to %s or later", sequence.FormatTime(first))
 	}
 	if rebuildable := part.FirstRebuildable(earliest); first < rebuildable {

@@ -15,14 +15,16 @@ func TestRefillJob(t *testing.T) {
 	ctx := t.Context()
 	db.Apply(sqltest.FlowFor(t, "f", "sum by (i) (m)"))
 	flow := db.Take("f")
-	id, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, 10*sqltest.Minute)
+	ids, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, 10*sqltest.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	later, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, sqltest.Minute)
+	id := ids[0]
+	laters, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, sqltest.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
+	later := laters[0]
 	next := func() progress.Job {
 		t.Helper()
 		jobs, err := db.Store.Jobs.NextJobs(ctx, []progress.FlowID{flow.ID, 999})
@@ -73,10 +75,11 @@ func TestRefillJob(t *testing.T) {
 	if jobs, err := db.Store.Jobs.List(ctx, 10); err != nil || len(jobs) != 2 || jobs[0].ID != later {
 		t.Errorf("jobs %v, %v; want both, newest first", jobs, err)
 	}
-	failed, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, sqltest.Minute)
+	faileds, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, sqltest.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
+	failed := faileds[0]
 	round = r.Next()
 	round.Job = &progress.JobStep{ID: failed, Error: "gone"}
 	sqltest.CommitOne(t, db.Store, round)

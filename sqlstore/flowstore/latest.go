@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/flownode/flowdef"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/resulttable"
 )
@@ -28,9 +29,13 @@ type Result struct {
 // that several flows share is shown as a whole.
 func (s *Results) Latest(ctx context.Context, flow FlowStatus, limit int) ([]Result, error) {
 	query := resulttable.LatestOf(flow.Table)
+	ruleColumn := ""
+	if flow.Def.Member != nil {
+		ruleColumn = flowdef.RuleColumn(flowdef.NewLayout(flow.Def).Names)
+	}
 	// Not by a cached statement: the columns are other ones when the flow has
 	// been replaced.
-	rows, err := s.db.Pool().Query(ctx, query, pgx.QueryExecModeExec, limit)
+	rows, err := s.db.Pool().Query(ctx, query, pgx.QueryExecModeExec, limit, ruleColumn)
 	// The server's answer may come with Query or only with the rows.
 	var out []Result
 	if err == nil {

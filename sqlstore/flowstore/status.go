@@ -55,6 +55,14 @@ type FlowStatus struct {
 	LeftOut    int64
 	LeftOutRow string
 
+	// Clashes counts rows of the flow that do not stand in its table because another rule
+	// of its record gives them with another result. ClashedAt is the end of the newest
+	// window with such rows, ms, sequence.NoTime for none; ClashRow is one of them, with the
+	// rule whose row stands.
+	Clashes   int64
+	ClashedAt int64
+	ClashRow  string
+
 	// LagSequences counts the commits, of all regions together, that the flow has
 	// not read. LagMillis is the age of the oldest of them, 0 when there is none:
 	// how long a sample has been waiting, not how long the flow will take.
@@ -131,7 +139,7 @@ func (c *Catalogue) Show(ctx context.Context, name string) ([]FlowStatus, error)
 		if f.Def.Title() == name {
 			return []FlowStatus{f}, nil
 		}
-		if f.Def.Name == name {
+		if f.Def.Named(name) {
 			found = append(found, f)
 		}
 		titles = append(titles, f.Def.Title())
@@ -140,6 +148,14 @@ func (c *Catalogue) Show(ctx context.Context, name string) ([]FlowStatus, error)
 		return nil, progress.UnknownFlow(name, titles)
 	}
 	return found, nil
+}
+
+// Clashing reports whether the newest stored window has rows of the flow that do not stand.
+func (f *FlowStatus) Clashing() bool { return f.Clashes > 0 && f.ClashedAt >= f.EmittedUntil }
+
+// ClashText says how many rows do not stand, and which.
+func (f *FlowStatus) ClashText() string {
+	return fmt.Sprintf("another rule of the record gives %d of its rows too, the newest: %s", f.Clashes, f.ClashRow)
 }
 
 // scanFlow reads a row of status_flows.
@@ -152,7 +168,7 @@ func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
 	err := row.Scan((*int32)(&f.ID), &f.Group, &definition, &schema, &table, &f.Epoch, &vector, &flushes,
 		&f.EmittedUntil, &f.NewestT, &f.NewestAt, &f.Watermark, &f.Error, &f.CreatedAt, &f.UpdatedAt,
 		&f.LagSequences, &f.LagMillis, &dirty, &f.Jobs, &f.TableBytes,
-		&f.Stalled, &f.StalledHint, &f.StalledSince, &f.LeftOut, &f.LeftOutRow)
+		&f.Stalled, &f.StalledHint, &f.StalledSince, &f.LeftOut, &f.LeftOutRow, &f.Clashes, &f.ClashedAt, &f.ClashRow)
 	if err != nil {
 		return f, err
 	}

@@ -166,7 +166,9 @@ func (s *Stored) OldestResult(ctx context.Context, id progress.FlowID) (int64, e
 	return end, nil
 }
 
-// Results lists the flow's rows of windows that end in the span, oldest window first, rows that share start and end in one Window.
+// Results lists the flow's rows of windows that end in the span, oldest window first, rows
+// that share start and end in one Window. Rows that do not stand, because another rule gives
+// them too, are among them: they are the flow's results.
 // Flow must have loaded the flow. It reads by the table's primary key.
 func (s *Stored) Results(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error) {
 	table, err := s.table(id)
@@ -174,6 +176,9 @@ func (s *Stored) Results(ctx context.Context, id progress.FlowID, ends sequence.
 		return nil, err
 	}
 	windows, err := table.Read(ctx, s.Session(), ends)
+	if err == nil && table.Ruled() {
+		windows, err = withClashes(ctx, s.Session(), &resulttable.Shared{Table: table}, id, ends, windows)
+	}
 	if err != nil {
 		return nil, pg.ReadError("read results in "+table.Ident(), err)
 	}

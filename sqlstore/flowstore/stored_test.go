@@ -43,10 +43,11 @@ func TestStoredFlow(t *testing.T) {
 	round.To.EmittedUntil, round.To.BeginsAfter = 3*sqltest.Minute, 0
 	round.Add = []progress.Dirty{{WindowEnd: sqltest.Minute, Group: `{"i":"a"}`, Reason: "late", FirstAt: 1, LastAt: 2}}
 	sqltest.CommitOne(t, db.Store, round)
-	job, err := db.Store.Jobs.CreateRefill(t.Context(), "f", 0, sqltest.Minute)
+	asked, err := db.Store.Jobs.CreateRefill(t.Context(), "f", 0, sqltest.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
+	job := asked[0]
 	again := r.Next()
 	again.To.EmittedUntil, again.To.BeginsAfter = 4*sqltest.Minute, 2*sqltest.Minute // where it begins stays as it was
 	sqltest.CommitOne(t, db.Store, again)

@@ -42,20 +42,20 @@ func (j *Jobs) TakeDue(ctx context.Context, task string, due time.Time) (taken b
 // at a time, unless another process has: then taken is false. Due time and job
 // commit together, so each due time makes one job, whatever ends in between; when
 // the refill is refused, the due time stays open for others.
-func (j *Jobs) CreateDueRefill(ctx context.Context, task string, due time.Time, name string, from, to int64) (id int64, taken bool, err error) {
+func (j *Jobs) CreateDueRefill(ctx context.Context, task string, due time.Time, name string, from, to int64) (ids []int64, taken bool, err error) {
 	err = j.db.InTx(ctx, func(tx pgx.Tx) error {
 		if taken, err = takeDue(ctx, tx, task, due); err != nil || !taken {
 			return err
 		}
 		// Refused, it undoes the taking as well: another process may be configured
 		// better.
-		id, err = j.createRefill(ctx, tx, name, from, to)
+		ids, err = j.createRefill(ctx, tx, name, from, to)
 		return err
 	})
 	if err != nil {
-		return 0, false, fmt.Errorf("create the refill of %s: %w", task, pg.Interpret(err))
+		return nil, false, fmt.Errorf("create the refill of %s: %w", task, pg.Interpret(err))
 	}
-	return id, taken, nil
+	return ids, taken, nil
 }
 
 // takeDue writes the due time where it is newer than what was taken.

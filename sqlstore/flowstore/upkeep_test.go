@@ -73,17 +73,17 @@ func TestDueRefill(t *testing.T) {
 	if _, _, err := db.Store.Jobs.CreateDueRefill(ctx, "plan", due, "g", 0, sqltest.Minute); err == nil {
 		t.Error("a refill of no flow is not refused")
 	}
-	id, taken, err := db.Store.Jobs.CreateDueRefill(ctx, "plan", due, "f", 0, sqltest.Minute)
-	if err != nil || !taken || id == 0 {
-		t.Fatalf("after a refusal: job %d, %v, %v", id, taken, err)
+	ids, taken, err := db.Store.Jobs.CreateDueRefill(ctx, "plan", due, "f", 0, sqltest.Minute)
+	if err != nil || !taken || len(ids) != 1 {
+		t.Fatalf("after a refusal: jobs %d, %v, %v", ids, taken, err)
 	}
 	for range 150 { // more than anything would look through
 		if _, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, sqltest.Minute); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if id, taken, err := db.Store.Jobs.CreateDueRefill(ctx, "plan", due, "f", 0, sqltest.Minute); err != nil || taken {
-		t.Errorf("a second one: job %d, %v, %v", id, taken, err)
+	if ids, taken, err := db.Store.Jobs.CreateDueRefill(ctx, "plan", due, "f", 0, sqltest.Minute); err != nil || taken {
+		t.Errorf("a second one: jobs %d, %v, %v", ids, taken, err)
 	}
 	if n := sqltest.ScanOne[int](db, "select count(*) from job"); n != 151 {
 		t.Errorf("there are %d jobs, want 151", n)

@@ -14,6 +14,11 @@ const NullField = 1<<32 - 1
 // AppendInt2 appends two bytes, which are no field but a count of fields.
 func AppendInt2(dst []byte, v int16) []byte { return binary.BigEndian.AppendUint16(dst, uint16(v)) }
 
+// AppendInt2Field appends a smallint.
+func AppendInt2Field(dst []byte, v int16) []byte {
+	return AppendInt2(binary.BigEndian.AppendUint32(dst, 2), v)
+}
+
 // AppendInt4Field appends an integer.
 func AppendInt4Field(dst []byte, v int32) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, 4)

@@ -67,14 +67,37 @@ func histogramArgs(windows []progress.Window, values []float64) (floats []pgtype
 	floats, texts = make([]pgtype.Float8, 0, len(values)), make([]pgtype.Text, 0, len(values))
 	for i := range windows {
 		for _, r := range windows[i].Rows {
-			if r.Histogram == nil {
-				floats, texts = append(floats, pgtype.Float8{Float64: r.Value, Valid: true}), append(texts, pgtype.Text{})
-			} else {
-				floats, texts = append(floats, pgtype.Float8{}), append(texts, pgtype.Text{String: compositeOf(r.Histogram), Valid: true})
-			}
+			float, text := resultArgs(r)
+			floats, texts = append(floats, float), append(texts, text)
 		}
 	}
 	return floats, texts
+}
+
+// resultArgs is a row's result as a value and a histogram, of which one is null.
+func resultArgs(r progress.Row) (pgtype.Float8, pgtype.Text) {
+	if r.Histogram == nil {
+		return pgtype.Float8{Float64: r.Value, Valid: true}, pgtype.Text{}
+	}
+	return pgtype.Float8{}, pgtype.Text{String: compositeOf(r.Histogram), Valid: true}
+}
+
+// Result is where value and histogram of a row are read to, wherever such columns are.
+type Result struct {
+	value     *float64
+	histogram readHistogram
+}
+
+// Fields is what is read, in the order of `value, (histogram).*`.
+func (r *Result) Fields() []any { return append([]any{&r.value}, r.histogram.fields()...) }
+
+// Row is what was read.
+func (r *Result) Row(columns []string) progress.Row {
+	row := progress.Row{Columns: columns, Histogram: r.histogram.histogram()}
+	if r.value != nil && row.Histogram == nil {
+		row.Value = *r.value
+	}
+	return row
 }
 
 // compositeOf is a histogram as PostgreSQL reads the composite type.

@@ -17,7 +17,7 @@ import (
 // It reads the primary key from its beginning. Errors are the driver's.
 func (t *Table) Oldest(ctx context.Context, q pg.Querier) (int64, error) {
 	end := sequence.NoTime // which is what the query gives for none
-	err := q.QueryRow(ctx, t.in.expand(queries.ResultOldest), t.staticArgs()...).Scan(&end)
+	err := q.QueryRow(ctx, t.in.expand(queries.ResultOldest), t.static...).Scan(&end)
 	return end, err
 }
 
@@ -25,7 +25,7 @@ func (t *Table) Oldest(ctx context.Context, q pg.Querier) (int64, error) {
 // share start and end in one Window. Rows of other flows in the table are left out, as
 // they are when it is written to. Errors are the driver's.
 func (t *Table) Read(ctx context.Context, q pg.Querier, ends sequence.Span) ([]progress.Window, error) {
-	args := append([]any{time.UnixMilli(ends.After).UTC(), time.UnixMilli(ends.UpTo).UTC()}, t.staticArgs()...)
+	args := append([]any{time.UnixMilli(ends.After).UTC(), time.UnixMilli(ends.UpTo).UTC()}, t.static...)
 	rows, err := q.Query(ctx, t.in.expand(queries.ResultRead), args...)
 	if err != nil {
 		return nil, err
@@ -33,11 +33,10 @@ func (t *Table) Read(ctx context.Context, q pg.Querier, ends sequence.Span) ([]p
 	var (
 		out        []progress.Window
 		start, end int64
-		value      *float64
 		columns    []string
-		histogram  readHistogram
+		result     Result
 	)
-	_, err = pgx.ForEachRow(rows, append([]any{&start, &end, &value, &columns}, histogram.fields()...), func() error {
+	_, err = pgx.ForEachRow(rows, append([]any{&start, &end, &columns}, result.Fields()...), func() error {
 		if !t.perLabel {
 			// As flowdef spells a label set, and not as PostgreSQL does.
 			columns[0] = flowdef.GroupKey(flowdef.GroupKeyLabels(columns[0]))
@@ -47,18 +46,14 @@ func (t *Table) Read(ctx context.Context, q pg.Querier, ends sequence.Span) ([]p
 			out = append(out, progress.Window{Start: start, End: end})
 		}
 		w := &out[len(out)-1]
-		row := progress.Row{Columns: append([]string(nil), columns...), Histogram: histogram.histogram()}
-		if value != nil && row.Histogram == nil {
-			row.Value = *value
-		}
-		w.Rows = append(w.Rows, row)
+		w.Rows = append(w.Rows, result.Row(append([]string(nil), columns...)))
 		return nil
 	})
 	return out, err
 }
 
 // LatestOf is the query for the newest rows of the table of that name (quoted), whatever
-// its columns are; $1 is how many.
+// its columns are; $1 is how many, $2 the column of the rules' numbers, "" for none.
 func LatestOf(ident string) string {
 	return (&columnsIn{table: ident}).expand(queries.ResultsLatest)
 }

@@ -65,7 +65,8 @@ func (t *Table) belongings(ctx context.Context, q pg.Querier, successor *Table) 
 // compares definitions. Whether the table is still as its definition says, Ensure finds
 // out.
 func (t *Table) sameAs(other *Table) bool {
-	return t.Ident() == other.Ident() && strings.Join(t.in.labels, ",") == strings.Join(other.in.labels, ",") && t.perLabel == other.perLabel
+	return t.Ident() == other.Ident() && strings.Join(t.in.labels, ",") == strings.Join(other.in.labels, ",") && t.perLabel == other.perLabel &&
+		t.in.rule == other.in.rule
 }
 
 // Inheritance is what a table that was dropped leaves to the one that takes its

@@ -31,8 +31,9 @@ type Table struct {
 	schema, name string
 	columns      []string // label columns, in the order of progress.Row.Columns
 	perLabel     bool     // a text column per label, or one jsonb column
-	staticNames  []string // label columns that tell this flow's rows from others'
-	static       []string // and their values; with one jsonb column: its contents
+	staticNames  []string // columns that tell this flow's rows from others'
+	static       []any    // and their values; with one jsonb column: its contents
+	number       int      // of the flow's rule, where that is what tells them; else 0
 	title        string   // of the flow, for messages
 
 	in columnsIn // the same names quoted, for the templates of statements; whether it holds histograms too
@@ -42,11 +43,22 @@ type Table struct {
 func New(schema string, def flowdef.Flow) *Table {
 	layout := flowdef.NewLayout(def)
 	t := &Table{schema: schema, name: def.Table, columns: layout.Names, perLabel: layout.PerLabel, title: def.Title()}
-	t.staticNames, t.static = layout.Static()
-	if !t.perLabel && len(def.StaticLabels) > 0 {
-		t.staticNames, t.static = []string{flowdef.LabelsColumn}, []string{layout.StaticJSON()}
+	names, values := layout.Static()
+	for _, v := range values {
+		t.static = append(t.static, v)
+	}
+	t.staticNames = names
+	switch {
+	case def.Member != nil:
+		t.number = def.Member.Number
+		t.staticNames, t.static = []string{flowdef.RuleColumn(t.columns)}, []any{int16(t.number)}
+	case !t.perLabel && len(def.StaticLabels) > 0:
+		t.staticNames, t.static = []string{flowdef.LabelsColumn}, []any{layout.StaticJSON()}
 	}
 	t.in = columnsIn{table: t.Ident(), labels: quoteNames(t.columns), static: quoteNames(t.staticNames), json: !t.perLabel}
+	if t.number > 0 {
+		t.in.rule, t.in.number = t.in.static[0], t.number
+	}
 	return t
 }
 
@@ -64,7 +76,8 @@ func (t *Table) Ident() string { return pgx.Identifier{t.schema, t.name}.Sanitiz
 //	12:00         12:05       {"env": "prod", "job": "api"}   17.5
 //
 // The primary key is window_end and the labels; window_start follows from
-// window_end.
+// window_end. Where rules of one record share a table and their static labels do not tell
+// their rows apart, there is one column more, which does (flowdef.Membership).
 
 // tableMark begins the comment of every table made here. A table without it is
 // not Laminar's and is left alone.
@@ -141,6 +154,10 @@ func (t *Table) checkShape(found, mustGive []string) error {
 	for _, c := range t.columns {
 		needed[c] = t.in.columnType()
 		order = append(order, c)
+	}
+	if t.number > 0 {
+		needed[t.staticNames[0]] = "smallint"
+		order = append(order, t.staticNames[0])
 	}
 	order = append(order, "value")
 	types := make(map[string]string, len(found))
@@ -257,28 +274,19 @@ func (t *Table) Owned(ctx context.Context, q pg.Querier) (bool, error) {
 
 // Clear is the statement that deletes the flow's own rows, with its arguments.
 func (t *Table) Clear() (string, []any) {
-	return t.in.expand(queries.ResultClear), t.staticArgs()
-}
-
-// staticArgs are the values of the static labels, by which a statement tells the
-// flow's rows from others'.
-func (t *Table) staticArgs() []any {
-	out := make([]any, len(t.static))
-	for i, v := range t.static {
-		out[i] = v
-	}
-	return out
+	return t.in.expand(queries.ResultClear), t.static
 }
 
 // OwnColumns is what only this flow's rows have in the table, as a JSON object
 // of columns: text for label columns, an object for what the one labels column
-// contains. "{}" when all rows are the flow's.
+// contains, a number for that of the rule. "{}" when all rows are the flow's.
 func (t *Table) OwnColumns() (string, error) {
 	// The function flow_windows makes conditions of it, by the kind of each value.
 	own := make(map[string]any, len(t.staticNames))
 	for i, c := range t.staticNames {
-		if own[c] = t.static[i]; !t.perLabel {
-			own[c] = json.RawMessage(t.static[i])
+		own[c] = t.static[i]
+		if text, isText := t.static[i].(string); isText && !t.perLabel {
+			own[c] = json.RawMessage(text)
 		}
 	}
 	doc, err := json.Marshal(own)

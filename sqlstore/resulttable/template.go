@@ -35,8 +35,8 @@ import (
 // replaced in one pass, so that no name that is put in is itself taken for a
 // stand-in. The groups are: number of an array parameter; alias and parameter of the
 // static labels; alias of the columns as an array; alias of the columns in a list. What
-// begins with a name of its own is about the column of histograms, which is left out
-// where there is none.
+// begins with a name of its own is about a column that not all tables have: that of
+// histograms, and that of the rules' numbers.
 var standIns = regexp.MustCompile(`\bresult_table\b` +
 	`|, unnest\(\$(\d+)::text\[\]\)::text as label_columns\b` +
 	`|\s+and (\w+)\.label_columns = \$(\d+)::text\b` +
@@ -45,12 +45,15 @@ var standIns = regexp.MustCompile(`\bresult_table\b` +
 	`|, (?:(\w+)\.)?label_columns\b` +
 	`|(?P<values>, unnest\(\$(\d+)::text\[\]\)::histogram as histogram)\b` +
 	`|(?P<fields>, \(\w+\.histogram\)\.\*)` +
-	`|(?P<column>, histogram = \w+\.histogram|, (?:\w+\.)?histogram)\b`)
+	`|(?P<column>, histogram = \w+\.histogram|, (?:\w+\.)?histogram)\b` +
+	`|(?P<rule>\n\s*rule_column smallint not null,|, 0::smallint as rule_column\b|, rule_column\b|\b(?P<alias>\w+\.)?rule_column\b)`)
 
 var (
 	histogramValues = standIns.SubexpIndex("values")
 	histogramFields = standIns.SubexpIndex("fields")
 	histogramColumn = standIns.SubexpIndex("column")
+	ruleColumn      = standIns.SubexpIndex("rule")
+	ruleAlias       = standIns.SubexpIndex("alias")
 )
 
 // columnsIn is how a table's label columns come into a statement. With json there
@@ -60,6 +63,9 @@ type columnsIn struct {
 	labels []string // label columns, quoted
 	static []string // those that tell a flow's rows from others', quoted
 	json   bool     // one jsonb column with all labels, or a text column for each
+
+	rule   string // the column of the rules' numbers, quoted; "" where there is none, else static is it
+	number int    // of the flow's rule
 
 	histograms bool // there is a column for histograms
 }
@@ -96,6 +102,9 @@ func (c *columnsIn) expand(template string) string {
 		// Values of the label columns, each column an array.
 		case group(1) != "":
 			c.arrays(&out, first[group(1)])
+		// The number of a row's rule, which most tables have not.
+		case group(ruleColumn) != "":
+			c.rules(&out, text, group(ruleAlias))
 		// Whose rows are meant.
 		case group(2) != "":
 			c.ownRows(&out, group(2), first[group(3)])
@@ -183,12 +192,32 @@ func (c *columnsIn) arrays(out *strings.Builder, first int) {
 // flow's alone. A label set in one column is asked whether it contains the static
 // labels, because it has others beside them.
 func (c *columnsIn) ownRows(out *strings.Builder, alias string, first int) {
-	op := "="
-	if c.json {
+	op, typ := "=", c.columnType()
+	switch {
+	case c.rule != "":
+		typ = "smallint"
+	case c.json:
 		op = "@>"
 	}
 	for i, column := range c.static {
-		out.WriteString(" and " + alias + "." + column + " " + op + " $" + strconv.Itoa(first+i) + "::" + c.columnType())
+		out.WriteString(" and " + alias + "." + column + " " + op + " $" + strconv.Itoa(first+i) + "::" + typ)
+	}
+}
+
+// rules is what a stand-in for the number of a rule becomes: a line of the table's
+// definition, the flow's own number, or the column. The first two, and the column after a
+// comma, are left out where the table has no such column.
+func (c *columnsIn) rules(out *strings.Builder, text, alias string) {
+	switch {
+	case c.rule == "" && (strings.HasPrefix(text, ",") || strings.HasPrefix(text, "\n")):
+	case strings.HasPrefix(text, "\n"):
+		out.WriteString("\n    " + c.rule + " smallint not null,")
+	case strings.HasPrefix(text, ", 0"):
+		out.WriteString(", " + strconv.Itoa(c.number) + "::smallint as " + c.rule)
+	case strings.HasPrefix(text, ","):
+		out.WriteString(", " + c.rule)
+	default:
+		out.WriteString(alias + c.rule)
 	}
 }
 

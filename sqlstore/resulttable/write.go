@@ -84,7 +84,7 @@ func (t *Target) Statements(windows []progress.Window) ([]Statement, error) {
 		if err != nil {
 			return nil, &ShapeError{err}
 		}
-		out = append(out, Statement{t.sql.whole, t.withHistograms(append(args, t.staticArgs()...), whole)})
+		out = append(out, Statement{t.sql.whole, t.withHistograms(append(args, t.static...), whole)})
 	}
 	if len(parts) > 0 {
 		args, rows, err := t.writeArgs(parts)
@@ -95,7 +95,7 @@ func (t *Target) Statements(windows []progress.Window) ([]Statement, error) {
 		if rows <= fewRows {
 			sql = t.sql.few
 		}
-		out = append(out, Statement{sql, t.withHistograms(args, parts)})
+		out = append(out, Statement{sql, t.withHistograms(append(args, t.static...), parts)})
 	}
 	return out, nil
 }

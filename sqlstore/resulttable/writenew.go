@@ -47,7 +47,7 @@ func (t *Target) WriteNew(ctx context.Context, db *pg.DB, tx pgx.Tx, windows []p
 	if len(ends) == 0 {
 		return windows, 0, nil
 	}
-	found, err := tx.Query(ctx, t.sql.unseen, append([]any{ends}, t.staticArgs()...)...)
+	found, err := tx.Query(ctx, t.sql.unseen, append([]any{ends}, t.static...)...)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -58,7 +58,7 @@ func (t *Target) WriteNew(ctx context.Context, db *pg.DB, tx pgx.Tx, windows []p
 		return nil, 0, err
 	}
 	// The rows of all new windows go by one COPY.
-	src := &resultRows{jsonb: !t.perLabel}
+	src := &resultRows{jsonb: !t.perLabel, rule: t.number}
 	for i := range windows {
 		w := &windows[i]
 		if !copied(w) || !isNew[w.End] {
@@ -87,6 +87,7 @@ func (t *Target) WriteNew(ctx context.Context, db *pg.DB, tx pgx.Tx, windows []p
 // first window to the last of the last. n is the sum of their lengths. It is read once.
 type resultRows struct {
 	jsonb   bool
+	rule    int // number of the rule, 0 for no column of it
 	windows []*progress.Window
 	n       int // rows in windows
 
@@ -109,7 +110,11 @@ func (c *resultRows) AppendRow(dst []byte, _ int) ([]byte, error) {
 	r := &w.Rows[c.row]
 	// Start and end are the same for all rows of a window, so they are encoded once.
 	if c.row == 0 {
-		c.head = pg.AppendInt2(c.head[:0], int16(3+len(r.Columns)))
+		fields := 3 + len(r.Columns)
+		if c.rule > 0 {
+			fields++
+		}
+		c.head = pg.AppendInt2(c.head[:0], int16(fields))
 		c.head = pg.AppendInt8Field(c.head, timestampOf(w.Start))
 		c.head = pg.AppendInt8Field(c.head, timestampOf(w.End))
 	}
@@ -117,6 +122,9 @@ func (c *resultRows) AppendRow(dst []byte, _ int) ([]byte, error) {
 	dst = pg.AppendFloat8Field(dst, r.Value)
 	for _, v := range r.Columns {
 		dst = pg.AppendTextField(dst, v, c.jsonb)
+	}
+	if c.rule > 0 {
+		dst = pg.AppendInt2Field(dst, int16(c.rule))
 	}
 	if c.row++; c.row == len(w.Rows) {
 		c.window, c.row = c.window+1, 0

@@ -231,7 +231,7 @@ func (sim *simulation) refill(o op) {
 	if first > to {
 		return
 	}
-	id, err := sim.store.Jobs.CreateRefill(sim.t.ctx, o.Flow, from, to)
+	ids, err := sim.store.Jobs.CreateRefill(sim.t.ctx, o.Flow, from, to)
 	var gone *progress.RetentionError
 	var pinnedGone *progress.PinnedGoneError
 	tooEarly := !sim.rebuildable(f, first)
@@ -242,7 +242,7 @@ func (sim *simulation) refill(o op) {
 	case err != nil:
 		sim.t.broken("I6", "a refill of %s from %d is refused, whose samples are there: %v", o.Flow, o.From, err)
 	default:
-		sim.jobs = append(sim.jobs, id)
+		sim.jobs = append(sim.jobs, ids...)
 		f.asked = append(f.asked, span{first, to})
 	}
 }
