@@ -176,6 +176,9 @@ func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 			return n
 		}
 		c.ofNative = c.ofNative || function.OfNative(n.Func.Name)
+		if a := c.absence(n); a != nil {
+			return a
+		}
 		if reason := wholeCall(n); reason != "" {
 			c.whole(n.Func.Name + " " + reason)
 		}

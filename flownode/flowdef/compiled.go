@@ -65,7 +65,7 @@ const (
 
 // Mode is how results are computed: ModeBatch when that is so of the whole
 // expression or of a leaf. A leaf alone is computed in batch where its windows
-// have more than MaxPanes panes.
+// have more panes than are kept (MaxPanes).
 func (c *Compiled) Mode() string {
 	if c.Batch || slices.ContainsFunc(c.Leaves, func(l Leaf) bool { return l.Batch }) {
 		return ModeBatch

@@ -22,7 +22,7 @@ func (l *Leaf) Describe() string {
 		how = "samples of " + FormatMillis(l.Range) + " are read for each window"
 	case l.Batch:
 		how = fmt.Sprintf("computed from raw samples for each window, because %d panes of %s are more than %d",
-			l.Panes, FormatMillis(l.Pane), MaxPanes)
+			l.Panes, FormatMillis(l.Pane), maxPanes(l.Pane))
 	}
 	return l.Text + ": " + how
 }

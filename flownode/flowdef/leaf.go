@@ -28,11 +28,27 @@ const LeafLabel = "__laminar_leaf__"
 // a rule gives here what it gives there.
 const DefaultLookback = int64(5 * time.Minute / time.Millisecond)
 
-// MaxPanes is the largest number of panes of a window that is kept as pane
-// state. It bounds what a series takes in memory: a range of 1h and a step of 7s
-// have no larger common divisor than 1s, so that a window would have 3,600 panes
-// of a sample or none each.
+// MaxPanes is the largest number of panes of a window that is kept as pane state,
+// where panes are narrower than sparsePane. It bounds what a series takes in memory: a
+// range of 1h and a step of 7s have no larger common divisor than 1s, so that a window
+// would have 3,600 panes of a sample or none each.
 const MaxPanes = 1000
+
+// MaxWidePanes is MaxPanes of wider panes. They hold samples, each of which would be read
+// again for every window otherwise: 30 days at a step of 30s have 86,400 panes.
+const MaxWidePanes = 100_000
+
+// sparsePane is the width, ms, from which on panes hold a sample or more of most series:
+// few are scraped less often than every 15 s, and many more often.
+const sparsePane = 10_000
+
+// maxPanes is how many panes of a width are kept.
+func maxPanes(width int64) int64 {
+	if width < sparsePane {
+		return MaxPanes
+	}
+	return MaxWidePanes
+}
 
 // Leaf is `aggregate by (...) (function(selector[range] offset o))`, the part
 // of an expression that is kept incrementally. In a batch expression it is a
@@ -40,7 +56,7 @@ const MaxPanes = 1000
 //
 //	E1  Pane > 0 divides Range, Offset and the flow's step
 //	E2  Panes == Range / Pane
-//	E3  Batch == (Panes > MaxPanes, or the expression is a batch expression)
+//	E3  Batch == (Panes > maxPanes(Pane), or the expression is a batch expression)
 //	E4  in a batch expression Func and Agg are nil; elsewhere Func is not nil,
 //	    and Cover, Markers and Pinned are zero
 //	E5  where Native, Agg is nil and Func.Histograms is true

@@ -22,7 +22,8 @@ import (
 //	5m     5m             5m     1: windows stand side by side
 //	5m     2m             1m     5
 //	1h     1m    90s      30s    120
-//	1h     7s             1s     3,600, more than MaxPanes: batch
+//	30d    1m             1m     43,200
+//	1h     7s             1s     3,600 narrow ones, more than MaxPanes: batch
 
 // ErrNoStep says that an expression leaves open how far apart windows end, and
 // the definition does not say it.
@@ -49,7 +50,7 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 		l := &c.Leaves[i]
 		l.Pane = pane.Width(l.Range, l.Offset, step)
 		l.Panes = l.Range / l.Pane
-		l.Batch = c.Batch || l.Panes > MaxPanes
+		l.Batch = c.Batch || l.Panes > maxPanes(l.Pane)
 		if l.Pinned {
 			continue
 		}

@@ -3,8 +3,7 @@ package function
 // unkept is why a function of PromQL is not kept: an expression that holds it is
 // evaluated whole, over raw samples.
 var unkept = map[string]string{
-	"absent":           "tells of series that are not there",
-	"absent_over_time": "tells of series that are not there",
+	"absent_over_time": "tells of series that are not there", // over a subquery; else flowdef takes it apart
 	"timestamp":        needsTimes,
 
 	"quantile_over_time":           "needs every sample of the window",

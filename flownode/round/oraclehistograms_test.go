@@ -78,7 +78,7 @@ func checkKept(w *roundtest.World) {
 	w.T.Helper()
 	for _, f := range w.Flows {
 		name := f.Def.Name
-		whole := slices.Contains([]string{"turns", "peaks", "gone"}, name)
+		whole := slices.Contains([]string{"turns", "peaks"}, name)
 		if got := &f.Def.Expr; got.Batch != whole || got.Native() != (!whole && name != "floats") {
 			w.T.Errorf("%s is computed whole: %v (%s), from histograms: %v", name, got.Batch, got.Why, got.Native())
 		}

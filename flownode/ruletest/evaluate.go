@@ -13,6 +13,7 @@ import (
 	"laminar/flownode"
 	"laminar/flownode/alert/expand"
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowgraph"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
@@ -41,9 +42,10 @@ func evaluate(ctx context.Context, flows []flowdef.Flow, samples promeval.Sample
 		return nil, err
 	}
 	e.store.Now = last
+	groups := flowgraph.FenceGroups(flows)
 	for i, f := range flows {
 		id := progress.FlowID(i + 1)
-		f.WatermarkDelay, f.Emit = 0, flowdef.EmitClose
+		f.WatermarkDelay, f.Emit, f.Group = 0, flowdef.EmitClose, groups[i]
 		e.store.Flows[id] = &sandbox.MemFlow{
 			Flow: progress.Flow{ID: id, Def: f, Progress: progress.Progress{
 				// As if it had been there when the test begins.
