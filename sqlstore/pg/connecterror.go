@@ -140,6 +140,12 @@ func explainConnect(cfg *pgconn.Config, err error) error {
 func (e *ConnectError) explainAnswer(cfg *pgconn.Config, answer *pgconn.PgError) {
 	role, database := Quoted(cfg.User), Quoted(cfg.Database)
 	switch answer.Code {
+	case stateOutOfMemory:
+		e.wait = true
+		e.What = "the server has no memory left for another session: " + answer.Message
+		if locksFull(answer) {
+			e.hint = locksFullHint
+		}
 	case stateInvalidPassword:
 		e.What = fmt.Sprintf("the server refuses user %s: wrong password, or no such role", role)
 		e.hint = fmt.Sprintf("the right password in --database-url, PGPASSWORD or PGPASSFILE; a superuser sets one with: alter role %s password '...'", role)

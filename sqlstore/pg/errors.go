@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -37,6 +38,7 @@ const (
 	stateDuplicateSchema    = "42P06"
 	stateDuplicateTable     = "42P07"
 	stateDuplicateObject    = "42710"
+	stateOutOfMemory        = "53200"
 )
 
 // sentinels are the answers of a store that callers tell apart.
@@ -56,10 +58,27 @@ func Interpret(err error) error {
 	if err == nil || hasSentinel(err) {
 		return err
 	}
-	if kind := kindOf(err); kind != nil {
-		return fmt.Errorf("%w: %w", kind, err)
+	kind := kindOf(err)
+	if kind == nil {
+		return err
 	}
-	return err
+	out := fmt.Errorf("%w: %w", kind, err)
+	if locksFull(err) {
+		return WithHint(out, locksFullHint)
+	}
+	return out
+}
+
+// locksFullHint is what can be done when the server has no room for another lock.
+const locksFullHint = "select pid, count(*) from pg_locks group by pid order by 2 desc; if one session has most of the locks, " +
+	"select pg_terminate_backend(PID), else raise max_locks_per_transaction in the server's settings and start it again"
+
+// locksFull reports whether the server has no room for another lock. It shares its code
+// with other shortages of memory, and its text is in the server's language; but its hint
+// names the setting.
+func locksFull(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == stateOutOfMemory && strings.Contains(pg.Hint, "max_locks_per_transaction")
 }
 
 // ReadError says what a read in a snapshot was doing when it failed. After it the
