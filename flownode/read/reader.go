@@ -72,9 +72,9 @@ func NewReader(settings *Settings, source Source, aggregator Aggregator) *Reader
 	}
 }
 
-// Over reads what over makes of the source, in the same round. Choices are counted with
-// those of r, samples apart.
-func (r *Reader) Over(over func(Source) Source) *Reader {
+// Over is a Reader of what over makes of the source of r, in the same round. Choices are
+// counted with those of r, samples apart.
+func Over(r *Reader, over func(Source) Source) *Reader {
 	own := NewReader(r.Settings, over(r.source), r.aggregator)
 	own.Choices = r.Choices
 	return own

@@ -48,7 +48,7 @@ func (m *Machine) Compute(ctx context.Context, reader *read.Reader, cascade *Cas
 		on := r
 		if n > 0 {
 			over := *r
-			over.Reader = r.Reader.Over(func(raw read.Source) read.Source {
+			over.Reader = read.Over(r.Reader, func(raw read.Source) read.Source {
 				over.results = cascade.source(raw)
 				return over.results
 			})
