@@ -95,7 +95,7 @@ func (f *flusher) findSeries(ctx context.Context, tx FlushTx, d *draft) ([]*regi
 			if bySender == nil {
 				bySender = make(map[string]int64)
 			}
-			bySender[f.registry.SenderName(s.Sender)]++
+			bySender[f.registry.Senders.Name(s.Sender)]++
 		}
 	}
 	if created > 0 {

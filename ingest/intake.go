@@ -82,7 +82,7 @@ func (g *Ingester) Begin(ctx context.Context) (*Intake, error) {
 	g.traffic.enter()
 	in := intakePool.Get().(*Intake)
 	in.g, in.ctx, in.arrived = g, ctx, false
-	in.fresh.Sender = g.registry.SenderNumber(senderOf(ctx))
+	in.fresh.Sender = g.registry.Senders.Number(senderOf(ctx))
 	in.samples, in.refused, in.accepted, in.badStart = 0, refusal.Collected{}, Tally{}, 0
 	in.hold = hold
 	if len(in.batches) != g.cfg.Regions {

@@ -121,7 +121,7 @@ func (r *Reader) Series(ctx context.Context, metrics []string, after sequence.Ve
 }
 
 // There tells how many of the series are there (SeriesLister.There).
-func (r *Reader) There(ctx context.Context, ids []sequence.SeriesID) (int, error) {
+func There(ctx context.Context, r *Reader, ids []sequence.SeriesID) (int, error) {
 	n, err := r.source.There(ctx, ids)
 	if err != nil {
 		return 0, fmt.Errorf("look how many of %d series are there: %w", len(ids), err)

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"laminar/flownode/keep"
+	"laminar/flownode/read"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -58,7 +59,7 @@ func (r *round) lapse(ctx context.Context, flows []*Flow) error {
 			if len(l.Members.Series) < lapseMembers {
 				continue
 			}
-			there, err := r.There(ctx, sample)
+			there, err := read.There(ctx, r.Reader, sample)
 			if err != nil {
 				return err
 			}

@@ -38,7 +38,7 @@ type Registry struct {
 	ClusterLabel, ReplicaLabel string
 	Replicas                   *replica.Tracker
 
-	senders senders
+	Senders Senders // who brings new series
 
 	began time.Time // minutes are counted from here
 

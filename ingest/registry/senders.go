@@ -18,20 +18,19 @@ const (
 	maxSender    = 200 // bytes of a name
 )
 
-// senders numbers the senders of a process. It is safe for concurrent use.
-type senders struct {
+// Senders numbers the senders of a process. It is safe for concurrent use.
+type Senders struct {
 	mu      sync.RWMutex
 	numbers map[string]uint8
 	names   []string // by number - 1
 }
 
-// SenderNumber is the number of a sender, 0 for "". Names are cut to 200 bytes, and what
+// Number is the number of a sender, 0 for "". Names are cut to 200 bytes, and what
 // PostgreSQL does not take in a text is replaced.
-func (g *Registry) SenderNumber(name string) uint8 {
+func (s *Senders) Number(name string) uint8 {
 	if name == "" {
 		return 0
 	}
-	s := &g.senders
 	s.mu.RLock()
 	n := s.numbers[name]
 	s.mu.RUnlock()
@@ -54,17 +53,17 @@ func (g *Registry) SenderNumber(name string) uint8 {
 	return uint8(len(s.names))
 }
 
-// SenderName is the name of a sender by its number, "" for 0.
-func (g *Registry) SenderName(n uint8) string {
+// Name is the name of a sender by its number, "" for 0.
+func (s *Senders) Name(n uint8) string {
 	switch n {
 	case 0:
 		return ""
 	case otherSenders:
 		return OtherSenders
 	}
-	g.senders.mu.RLock()
-	defer g.senders.mu.RUnlock()
-	return g.senders.names[n-1]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.names[n-1]
 }
 
 // storable is a name as a text in PostgreSQL.

@@ -67,7 +67,7 @@ type Series struct {
 	Dead      bool  // guarded by the mutex of the region's buffer
 	spellings uint8 // entries of the spelling tables; guarded by Registry.mu
 
-	// Sender is who has brought the series to this process (Registry.SenderNumber). It
+	// Sender is who has brought the series to this process (Senders.Number). It
 	// never changes.
 	Sender uint8
 }
