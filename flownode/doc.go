@@ -17,17 +17,23 @@
 //	I5  mirror writes are only hints
 //	I6  a refill never destroys what it cannot rebuild
 //	I7  state is a cache, advanced from its own vector only
+//	I8  flows that read each other are at one vector: who joins their tables
+//	    sees one position in the raw data
+//	I9  the state of an alert is a function of its windows, and a change of it
+//	    pages once
 //
 // # Fence groups and rounds
 //
 // Flows with one fence group and one trigger share rounds: they see one vector,
 // so a ratio of two flows never exceeds one and the buckets of a histogram are
-// never torn. Each fence group has a goroutine; a slow one holds up no other.
+// never torn. Flows that read each other are in one group (I8). Each fence group has
+// a goroutine; a slow one holds up no other.
 //
 // A round takes over the flows that are not trusted, asks for refill jobs, takes a
-// snapshot, lets round.Machine compute what the flows become, closes the snapshot
-// and commits, all flows of the group in one transaction. If a round's budget was
-// used up before its work was done, the next round begins at once.
+// snapshot, lets round.Machine compute what the flows become, closes the snapshot,
+// folds the alerting rules over their windows (alertround) and commits, all flows of
+// the group in one transaction. If a round's budget was used up before its work was
+// done, the next round begins at once.
 //
 //	          due                     computed                 stored
 //	waiting ───────> reading ──────────────────> committing ──────────> waiting
@@ -52,7 +58,8 @@
 // # Failures
 //
 //	a round fails              nothing is stored; its flows are loaded again
-//	one flow fails             it is computed apart, and shown as standing still
+//	one flow fails             it is computed apart, with those that read it or are
+//	                           read by it, and shown as standing still
 //	the commit is unknown      nothing is assumed: the stored vector tells
 //	another owner (fenced)     the flow is loaded again, at a higher epoch
 //	the leader ends            it gives up its lease; another node takes the flows

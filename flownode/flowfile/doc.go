@@ -1,5 +1,5 @@
 // Package flowfile reads the files in which people define flows: native YAML,
-// Prometheus rule files and bare lists (Parse). It says what is wrong with them, at
+// Prometheus rule files, PrometheusRule manifests and bare lists (Parse). It says what is wrong with them, at
 // its line, and gives the flows that are right.
 //
 //	text -> YAML nodes    parse, fileparser, with package yamltext for places

@@ -18,6 +18,9 @@
 //
 // Compute states the order of the steps, with the reason of each.
 //
+// Flows that read results of others go through these steps after them, tier by tier, and
+// take what those changed for their delta (Cascade).
+//
 // Emitting, recomputing and refilling stop when the round's budget is used up,
 // after one window each at least, and go on in the next round.
 //
@@ -38,8 +41,8 @@
 //	pane state        where it reaches back to the window's beginning
 //	transient panes   else: folded now from raw samples, for the groups wanted
 //	raw columns       where the window has too many panes to keep
-//	the engine        where a leaf has no mergeable partial, or a metric holds
-//	                  native histograms: the whole expression over raw samples
+//	the engine        where a leaf has no mergeable partial, or none for the native
+//	                  histograms of its metric: the whole expression over raw samples
 //
 // All four give what the engine gives on the same samples, within the bound; which
 // one is used is a matter of cost only.

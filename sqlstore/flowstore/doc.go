@@ -23,6 +23,8 @@
 // Commit writes, in one transaction, for each flow of a fence group (I4):
 //
 //	rows of its result table     what the round has computed
+//	clashes                      rows that another rule of its record gives otherwise
+//	changes of its alerts        where it is an alerting rule, and notices of them
 //	its dirty list               what is still to be computed again
 //	its job                      how far the refill is
 //	its progress                 the vector up to which all of this is true
