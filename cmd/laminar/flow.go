@@ -11,7 +11,9 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/server/view"
 	"laminar/sqlstore"
+	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/pg"
 )
 
 func (a *app) flowCommand() *cobra.Command {
@@ -51,7 +53,7 @@ func (a *app) flowValidateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			flows, err := flowstore.Places(all.Flows)
+			flows, err := applyplan.Places(all.Flows)
 			if err != nil {
 				return err
 			}
@@ -89,7 +91,7 @@ const noFlows = "no flows: the definitions hold none under `flows:` or `groups:`
 func (a *app) flowApplyCommand() *cobra.Command {
 	var files []string
 	var replace, cascade bool
-	var patience func() flowstore.Patience
+	var patience func() pg.Patience
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Write definitions to the catalogue; other flows stay as they are",
@@ -182,7 +184,7 @@ func (a *app) flowShowCommand() *cobra.Command {
 }
 
 func (a *app) flowDeleteCommand() *cobra.Command {
-	var patience func() flowstore.Patience
+	var patience func() pg.Patience
 	cmd := &cobra.Command{
 		Use:   "delete NAME",
 		Short: "Delete a flow and its results",
@@ -203,10 +205,10 @@ func (a *app) flowDeleteCommand() *cobra.Command {
 
 // addLockTimeout adds --lock-timeout, and gives how it is waited for locks once the
 // flags are parsed.
-func (a *app) addLockTimeout(cmd *cobra.Command) func() flowstore.Patience {
-	limit := cmd.Flags().Duration("lock-timeout", flowstore.DefaultLockTimeout, "how long to wait for others who use a table that is to be dropped or changed")
-	return func() flowstore.Patience {
-		return flowstore.Patience{
+func (a *app) addLockTimeout(cmd *cobra.Command) func() pg.Patience {
+	limit := cmd.Flags().Duration("lock-timeout", pg.DefaultLockTimeout, "how long to wait for others who use a table that is to be dropped or changed")
+	return func() pg.Patience {
+		return pg.Patience{
 			Limit:   max(*limit, time.Millisecond),
 			Waiting: func(what string) { _ = say(a.stderr, "%s\n", what) },
 		}

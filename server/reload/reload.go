@@ -15,6 +15,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
+	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/flowstore"
 )
 
@@ -48,14 +49,14 @@ type Loader struct {
 	now                   func() float64 // s since the epoch
 
 	mu     sync.Mutex                     // one load at a time
-	loaded map[flowstore.Removal]struct{} // the flows that the files have held so far, and that are still there
+	loaded map[applyplan.Removal]struct{} // the flows that the files have held so far, and that are still there
 }
 
 // New makes a Loader. read reads the files anew, all or none; nil where there are
 // none. now is the process's clock.
 func New(read func() (flowfile.Definitions, error), catalogue Catalogue, retention int64, log *slog.Logger, reg prometheus.Registerer, now func() float64) *Loader {
 	l := &Loader{
-		read: read, catalogue: catalogue, retention: retention, log: log, now: now, loaded: map[flowstore.Removal]struct{}{},
+		read: read, catalogue: catalogue, retention: retention, log: log, now: now, loaded: map[applyplan.Removal]struct{}{},
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "laminar", Name: "config_last_reload_successful",
 			Help: "Whether the definition files could be read and applied when that was last tried.",
@@ -80,7 +81,7 @@ func (l *Loader) Start(ctx context.Context, all flowfile.Definitions) error {
 	if errors.As(err, &changed) {
 		l.log.Error("definitions are not applied: they have changed", "flows", changed.Flows, "try", changed.Hint())
 		for _, f := range all.Flows {
-			l.loaded[flowstore.Removal{Title: f.Title(), Group: f.Group}] = struct{}{}
+			l.loaded[applyplan.Removal{Title: f.Title(), Group: f.Group}] = struct{}{}
 		}
 		return nil
 	}
@@ -114,19 +115,19 @@ func (l *Loader) Load(ctx context.Context, opts Options) (Outcome, error) {
 func (l *Loader) apply(ctx context.Context, all flowfile.Definitions, opts Options) (Outcome, error) {
 	var out Outcome
 	// Rules of one record have one title here, and go together.
-	held := make(map[flowstore.Removal]struct{}, len(all.Flows))
+	held := make(map[applyplan.Removal]struct{}, len(all.Flows))
 	titles := make(map[string]struct{}, len(all.Flows))
 	for _, f := range all.Flows {
-		held[flowstore.Removal{Title: f.Title(), Group: f.Group}] = struct{}{}
+		held[applyplan.Removal{Title: f.Title(), Group: f.Group}] = struct{}{}
 		titles[f.Title()] = struct{}{}
 	}
-	var gone []flowstore.Removal
+	var gone []applyplan.Removal
 	for one := range l.loaded {
 		if _, there := held[one]; !there {
 			gone = append(gone, one)
 		}
 	}
-	slices.SortFunc(gone, func(a, b flowstore.Removal) int {
+	slices.SortFunc(gone, func(a, b applyplan.Removal) int {
 		return cmp.Or(strings.Compare(a.Title, b.Title), strings.Compare(a.Group, b.Group))
 	})
 	apply := flowstore.ApplyOptions{Retention: l.retention, Replace: opts.Replace, Prune: opts.Prune}
@@ -162,7 +163,7 @@ func (l *Loader) apply(ctx context.Context, all flowfile.Definitions, opts Optio
 func (l *Loader) tell(out Outcome) {
 	unchanged := 0
 	for _, r := range out.Applied {
-		if r.Action == flowstore.Unchanged {
+		if r.Action == applyplan.Unchanged {
 			unchanged++
 			continue
 		}
@@ -214,7 +215,7 @@ func (e *ChangedError) Hint() string {
 
 // placed is an error of the catalogue with the places of what it is about.
 func placed(err error) error {
-	var changed *flowstore.ChangedError
+	var changed *applyplan.ChangedError
 	if !errors.As(err, &changed) {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowgraph"
 	"laminar/sequence"
+	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/resulttable"
@@ -20,7 +21,7 @@ import (
 // Applying is declarative: the caller says which flows there are to be, not what
 // to do about them, and saying it again changes nothing. A flow is known by its
 // name and its static labels; several rules that have the same are told apart by what they
-// compute and where they stand (planApply). What counts as the same flow is
+// compute and where they stand (New). What counts as the same flow is
 // a hash of the normalized definition without what only says how it is computed.
 //
 //	the catalogue has            what happens                         Applied
@@ -53,34 +54,17 @@ type ApplyOptions struct {
 	Retention int64
 	// Remove is flows that go in the same transaction, with their results; those that the
 	// catalogue does not hold are gone already.
-	Remove []Removal
+	Remove []applyplan.Removal
 	// Prune lets go rules that their file has no more while it has others of their record.
 	// Replace does, too.
 	Prune bool
 }
 
-// Removal names what is to go: the flows of a record, or one flow, that came from a
-// fence group.
-type Removal struct{ Title, Group string }
-
-// Applied is what Apply did about a flow.
-type Applied string
-
-// What can become of a definition.
-const (
-	Created   Applied = "created"
-	Unchanged Applied = "unchanged"
-	Regrouped Applied = "regrouped" // only its fence group changed
-	Retuned   Applied = "retuned"   // only its executor changed, or what an alerting rule makes of its rows, and perhaps its group
-	Replaced  Applied = "replaced"
-	Removed   Applied = "removed" // it was to go, or its file has the rule no more, but others of its record
-)
-
 // ApplyResult is what became of one definition.
 type ApplyResult struct {
 	Flow   string // its title
 	Table  string // its result table, schema included, quoted where needed
-	Action Applied
+	Action applyplan.Applied
 	Lost   []string // what people had made of the old table and what is gone with it
 }
 
@@ -94,22 +78,6 @@ func (e *ProblemsError) Error() string {
 		lines[i] = p.String()
 	}
 	return strings.Join(lines, "\n")
-}
-
-// ChangedError says that flows are in the catalogue with another definition.
-// Nothing was applied.
-type ChangedError struct {
-	Flows    []string          // titles, with a reason where the definition is the same
-	Problems []flowdef.Problem // the same with their places, where they are definitions of the call
-}
-
-func (e *ChangedError) Error() string {
-	return "changed since they were applied: " + strings.Join(e.Flows, ", ")
-}
-
-// Hint tells the user what to type instead.
-func (e *ChangedError) Hint() string {
-	return "--replace, which drops the results of these flows and builds them again"
 }
 
 // Apply makes the catalogue hold the flows, in one transaction: all or none.
@@ -147,9 +115,9 @@ func (c *Catalogue) Apply(ctx context.Context, flows []flowdef.Flow, opts ApplyO
 func (c *Catalogue) widen(ctx context.Context, table *resulttable.Growing) error {
 	limit := c.patience.Limit
 	if limit == 0 {
-		limit = DefaultLockTimeout
+		limit = pg.DefaultLockTimeout
 	}
-	return c.patience.wait(ctx, c.db.Pool(), func() (string, error) {
+	return c.patience.Wait(ctx, c.db.Pool(), func() (string, error) {
 		conn, err := c.db.Pool().Acquire(ctx)
 		if err != nil {
 			return "", pg.Interpret(err)
@@ -165,7 +133,7 @@ func (c *Catalogue) widen(ctx context.Context, table *resulttable.Growing) error
 // The order of its writes is old flows, the tables that stay, definitions, inheritances: a
 // new flow may want the table of an old one, and what is inherited needs the new table.
 func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) ([]ApplyResult, error) {
-	p, err := planApply(c.known, flows, opts.Remove, c.schema)
+	p, err := applyplan.New(c.known, flows, opts.Remove, c.schema)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +142,7 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 	}
 	c.join(p)
 	// Results are lost with a change, so it takes a word from the user.
-	if err := p.allowed(opts); err != nil {
+	if err := p.Allowed(opts.Replace, opts.Prune); err != nil {
 		return nil, err
 	}
 	// Flows of the catalogue that are read, or read one of these, are in one group now.
@@ -183,13 +151,13 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 	}
 	// Old ones go first: a new one may want the table of one that goes.
 	var leave []leaving
-	for _, it := range p.items {
-		if it.action == Replaced {
-			leave = append(leave, leaving{*it.old, resulttable.New(c.schema, it.def), it.def.Name})
+	for _, it := range p.Items {
+		if it.Action == applyplan.Replaced {
+			leave = append(leave, leaving{*it.Old, resulttable.New(c.schema, it.Def), it.Def.Name})
 		}
 	}
-	for _, e := range p.gone {
-		leave = append(leave, leaving{entry: e})
+	for _, e := range p.Gone {
+		leave = append(leave, leaving{Entry: e})
 	}
 	left, err := c.remove(ctx, leave)
 	if err != nil {
@@ -212,46 +180,46 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 
 // define stores the definitions, those that read others behind these, and says what has
 // become of each.
-func (c *catalogueChange) define(ctx context.Context, p *plan) ([]ApplyResult, error) {
-	fresh := p.fresh()
+func (c *catalogueChange) define(ctx context.Context, p *applyplan.Plan) ([]ApplyResult, error) {
+	fresh := p.Fresh()
 	for _, i := range c.readersLast() {
 		it := fresh[i]
-		if it.action != Created && it.action != Replaced {
+		if it.Action != applyplan.Created && it.Action != applyplan.Replaced {
 			continue // it is there already
 		}
-		err := c.insert(ctx, i, it.def)
+		err := c.insert(ctx, i, it.Def)
 		if err == nil {
 			// Here and not by the flownode, whose database role may not make tables.
-			err = resulttable.New(c.schema, it.def).Ensure(ctx, c.Session(), it.def.Name)
+			err = resulttable.New(c.schema, it.Def).Ensure(ctx, c.Session(), it.Def.Name)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("flow %s: %w", it.def.Title(), err)
+			return nil, fmt.Errorf("flow %s: %w", it.Def.Title(), err)
 		}
 	}
-	results := make([]ApplyResult, len(p.items))
-	for i, it := range p.items {
-		if it.twin >= 0 {
-			results[i] = results[it.twin]
+	results := make([]ApplyResult, len(p.Items))
+	for i, it := range p.Items {
+		if it.Twin >= 0 {
+			results[i] = results[it.Twin]
 			continue
 		}
-		results[i] = ApplyResult{Flow: it.def.Title(), Table: resulttable.New(c.schema, it.def).Ident(), Action: it.action}
+		results[i] = ApplyResult{Flow: it.Def.Title(), Table: resulttable.New(c.schema, it.Def).Ident(), Action: it.Action}
 	}
-	for _, e := range p.gone {
-		results = append(results, ApplyResult{Flow: e.def.Title(), Table: resulttable.New(e.schema, e.def).Ident(), Action: Removed})
+	for _, e := range p.Gone {
+		results = append(results, ApplyResult{Flow: e.Def.Title(), Table: resulttable.New(e.Schema, e.Def).Ident(), Action: applyplan.Removed})
 	}
 	return results, nil
 }
 
 // join puts flows that read each other into one fence group, and finds out which flows
 // that stay have another definition by that, or by their places in their tables.
-func (c *catalogueChange) join(p *plan) {
-	fresh := p.fresh()
-	all := make([]flowdef.Flow, len(fresh), len(fresh)+len(p.staying))
+func (c *catalogueChange) join(p *applyplan.Plan) {
+	fresh := p.Fresh()
+	all := make([]flowdef.Flow, len(fresh), len(fresh)+len(p.Staying))
 	for i, it := range fresh {
-		all[i] = it.def
+		all[i] = it.Def
 	}
-	for _, s := range p.staying {
-		all = append(all, s.now)
+	for _, s := range p.Staying {
+		all = append(all, s.Now)
 	}
 	c.fresh, c.all, c.graph, c.begun = len(fresh), all, flowgraph.New(all), map[string]begun{}
 	for i, group := range flowgraph.FenceGroups(all) {
@@ -263,10 +231,10 @@ func (c *catalogueChange) join(p *plan) {
 		}
 		def.Group = group
 		if i < len(fresh) {
-			fresh[i].def = *def
-			fresh[i].note()
+			fresh[i].Def = *def
+			fresh[i].Note()
 		} else {
-			p.staying[i-len(fresh)].now = *def
+			p.Staying[i-len(fresh)].Now = *def
 		}
 	}
 }
@@ -274,10 +242,10 @@ func (c *catalogueChange) join(p *plan) {
 // move stores the definitions of flows that stay and are defined otherwise than before:
 // in their groups, by how they are computed, or by their places in their tables. Where
 // one had no number its table has its rows alone, and they become its (flowdef.Membered).
-func (c *catalogueChange) move(ctx context.Context, p *plan) error {
-	for _, m := range p.moved() {
-		if !m.now.Member.Same(m.def.Member) {
-			table := resulttable.New(m.schema, m.now)
+func (c *catalogueChange) move(ctx context.Context, p *applyplan.Plan) error {
+	for _, m := range p.Moved() {
+		if !m.Now.Member.Same(m.Def.Member) {
+			table := resulttable.New(m.Schema, m.Now)
 			owned, err := table.Owned(ctx, c.Session())
 			if err != nil {
 				return err
@@ -288,8 +256,8 @@ func (c *catalogueChange) move(ctx context.Context, p *plan) error {
 				}
 			}
 		}
-		if err := c.restate(ctx, m.id, m.schema, m.now); err != nil {
-			return fmt.Errorf("flow %s: %w", m.now.Title(), err)
+		if err := c.restate(ctx, m.ID, m.Schema, m.Now); err != nil {
+			return fmt.Errorf("flow %s: %w", m.Now.Title(), err)
 		}
 	}
 	return nil
@@ -298,11 +266,11 @@ func (c *catalogueChange) move(ctx context.Context, p *plan) error {
 // check gathers everything that speaks against the flows. It writes nothing. Retention
 // is the one that a serving process has noted in the database, because that one will
 // drop samples; the option counts only while there is none.
-func (c *catalogueChange) check(ctx context.Context, p *plan, flows []flowdef.Flow, opts ApplyOptions) error {
+func (c *catalogueChange) check(ctx context.Context, p *applyplan.Plan, flows []flowdef.Flow, opts ApplyOptions) error {
 	existing := make([]flowdef.Flow, 0, len(c.known))
 	for _, e := range c.known {
-		if !slices.ContainsFunc(opts.Remove, e.named) {
-			existing = append(existing, e.def)
+		if !slices.ContainsFunc(opts.Remove, e.Named) {
+			existing = append(existing, e.Def)
 		}
 	}
 	// All problems at once, so that a file is mended once.
@@ -316,11 +284,11 @@ func (c *catalogueChange) check(ctx context.Context, p *plan, flows []flowdef.Fl
 		retention = *kept
 	}
 	var fresh, stay []flowdef.Flow
-	for _, it := range p.fresh() {
-		fresh = append(fresh, it.def)
+	for _, it := range p.Fresh() {
+		fresh = append(fresh, it.Def)
 	}
-	for _, s := range p.staying {
-		stay = append(stay, s.now)
+	for _, s := range p.Staying {
+		stay = append(stay, s.Now)
 	}
 	problems = append(problems, flowgraph.Circles(fresh, stay)...)
 	graph := flowgraph.New(slices.Concat(fresh, stay))

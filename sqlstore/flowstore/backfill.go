@@ -68,11 +68,11 @@ func (c *catalogueChange) begins(ctx context.Context, p int) (begun, error) {
 		return b, nil
 	}
 	for _, e := range c.known {
-		if e.def.Title() != title {
+		if e.Def.Title() != title {
 			continue
 		}
 		var b begun
-		if err := c.Session().QueryRow(ctx, queries.FlowBegins, e.id).Scan(&b.after, &b.newest); err != nil {
+		if err := c.Session().QueryRow(ctx, queries.FlowBegins, e.ID).Scan(&b.after, &b.newest); err != nil {
 			return b, fmt.Errorf("look where flow %s begins: %w", title, err)
 		}
 		return b, nil

@@ -11,6 +11,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
+	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/resulttable"
@@ -31,12 +32,12 @@ type Catalogue struct {
 	schema  string   // of the result tables of new flows
 	targets *targets // shared with Results
 
-	patience Patience // with locks of others
+	patience pg.Patience // with locks of others
 }
 
 // Patiently is the catalogue, whose changes wait as patience says. The catalogue itself
 // stays as it was; both know the same flows as taken.
-func (c *Catalogue) Patiently(patience Patience) *Catalogue {
+func (c *Catalogue) Patiently(patience pg.Patience) *Catalogue {
 	out := *c
 	out.patience = patience
 	return &out
@@ -222,31 +223,19 @@ func dirtyList(ctx context.Context, tx pg.Querier, id progress.FlowID) ([]progre
 // in it by name. A name is the title of one flow, or the name that several rules
 // share which differ in their static labels.
 
-// entry is a flow as it stands in the catalogue.
-type entry struct {
-	id     int32
-	schema string // of the result table: the configured one when it was applied
-	group  string // the fence group
-	def    flowdef.Flow
-
-	// hash is of the definition as it was applied; Apply compares it with that of a
-	// new one.
-	hash [32]byte
-}
-
 // readCatalogue lists the flows in the order in which they were made.
-func readCatalogue(ctx context.Context, q pg.Querier) ([]entry, error) {
+func readCatalogue(ctx context.Context, q pg.Querier) ([]applyplan.Entry, error) {
 	rows, err := q.Query(ctx, queries.FlowCatalogue)
 	if err != nil {
 		return nil, fmt.Errorf("read the catalogue: %w", err)
 	}
-	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e entry, err error) {
+	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e applyplan.Entry, err error) {
 		var definition, hash []byte
-		if err := row.Scan(&e.id, &e.schema, &e.group, &definition, &hash); err != nil {
+		if err := row.Scan(&e.ID, &e.Schema, &e.Group, &definition, &hash); err != nil {
 			return e, err
 		}
-		copy(e.hash[:], hash)
-		e.def, err = flowdef.Unmarshal(definition)
+		copy(e.Hash[:], hash)
+		e.Def, err = flowdef.Unmarshal(definition)
 		return e, err
 	})
 	if err != nil {
@@ -257,17 +246,17 @@ func readCatalogue(ctx context.Context, q pg.Querier) ([]entry, error) {
 
 // find picks the flows of a name: the one with that title, or else all rules of that
 // record, or of that record and number. An UnknownFlowError when there is none.
-func find(entries []entry, name string) ([]entry, error) {
-	var found []entry
+func find(entries []applyplan.Entry, name string) ([]applyplan.Entry, error) {
+	var found []applyplan.Entry
 	var names []string
 	for _, e := range entries {
-		if e.def.Title() == name {
-			return []entry{e}, nil
+		if e.Def.Title() == name {
+			return []applyplan.Entry{e}, nil
 		}
-		if e.def.Named(name) {
+		if e.Def.Named(name) {
 			found = append(found, e)
 		}
-		names = append(names, e.def.Title())
+		names = append(names, e.Def.Title())
 	}
 	if len(found) == 0 {
 		return nil, progress.UnknownFlow(name, names)

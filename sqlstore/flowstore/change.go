@@ -11,6 +11,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowgraph"
 	queries "laminar/queries/flow"
+	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/resulttable"
@@ -31,7 +32,7 @@ import (
 // until it ends.
 type catalogueChange struct {
 	*raw.Snapshot
-	known  []entry
+	known  []applyplan.Entry
 	schema string
 	at     string // the table that it is changing, quoted
 
@@ -48,7 +49,7 @@ type catalogueChange struct {
 // Locks of others are waited for as the catalogue's patience says. fn may then be
 // run several times, each time in a new transaction.
 func (c *Catalogue) changeCatalogue(ctx context.Context, fn func(*catalogueChange) error) error {
-	return c.patience.wait(ctx, c.db.Pool(), func() (string, error) { return c.change(ctx, fn) })
+	return c.patience.Wait(ctx, c.db.Pool(), func() (string, error) { return c.change(ctx, fn) })
 }
 
 // change is one attempt of changeCatalogue. table is the one that it was at.
@@ -86,7 +87,7 @@ func (c *Catalogue) Delete(ctx context.Context, name string) error {
 		}
 		gone := make([]leaving, len(found))
 		for i, e := range found {
-			gone[i].entry = e
+			gone[i].Entry = e
 		}
 		_, err = c.remove(ctx, gone)
 		return err
@@ -99,7 +100,7 @@ func (c *Catalogue) Delete(ctx context.Context, name string) error {
 
 // leaving is a flow that goes.
 type leaving struct {
-	entry
+	applyplan.Entry
 	successor *resulttable.Table // of the flow that takes its place; nil when none does
 	name      string             // of that flow
 }
@@ -113,7 +114,7 @@ func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]resultt
 	}
 	ids := make([]int32, len(gone))
 	for i, e := range gone {
-		ids[i] = e.id
+		ids[i] = e.ID
 	}
 	if _, err := c.Session().Exec(ctx, queries.FlowDelete, ids); err != nil {
 		return nil, fmt.Errorf("forget flows: %w", err)
@@ -127,7 +128,7 @@ func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]resultt
 	// what people have made of a table that goes is handed on.
 	slices.SortStableFunc(gone, func(a, b leaving) int { return cmp.Compare(len(b.name), 0) - cmp.Compare(len(a.name), 0) })
 	for _, e := range gone {
-		table := resulttable.New(e.schema, e.def)
+		table := resulttable.New(e.Schema, e.Def)
 		owned, err := table.Owned(ctx, c.Session())
 		if err != nil {
 			return nil, err
@@ -139,8 +140,8 @@ func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]resultt
 		// Rules of one record share a table.
 		var stay []int32
 		for _, k := range c.known {
-			if k.schema == e.schema && k.def.Table == e.def.Table && !slices.Contains(ids, k.id) {
-				stay = append(stay, k.id)
+			if k.Schema == e.Schema && k.Def.Table == e.Def.Table && !slices.Contains(ids, k.ID) {
+				stay = append(stay, k.ID)
 			}
 		}
 		if len(stay) > 0 {

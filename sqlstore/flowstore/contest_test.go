@@ -14,6 +14,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/sequence"
+	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -122,7 +123,7 @@ func (c *contesting) apply() {
 		if was == nil && r.Flow == "r#1" {
 			was = alone
 		}
-		if was == nil || r.Action == flowstore.Created || r.Action == flowstore.Replaced {
+		if was == nil || r.Action == applyplan.Created || r.Action == applyplan.Replaced {
 			was = &contender{gives: given{}}
 		}
 		c.rules[r.Flow] = was

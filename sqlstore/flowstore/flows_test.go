@@ -11,6 +11,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/sequence"
+	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -71,7 +72,7 @@ func TestApply(t *testing.T) {
 
 	changed := sqltest.FlowFor(t, "a", "max by (i) (rate(m[5m]))")
 	_, err := db.Store.Catalogue.Apply(ctx, []flowdef.Flow{changed}, flowstore.ApplyOptions{})
-	var refused *flowstore.ChangedError
+	var refused *applyplan.ChangedError
 	if !errors.As(err, &refused) || !strings.Contains(refused.Hint(), "--replace") {
 		t.Fatalf("changed definition: got %v, want a ChangedError that hints at --replace", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
 	"laminar/sequence"
+	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 )
@@ -112,8 +113,8 @@ func (j *Jobs) CreateRefills(ctx context.Context, name string, from, to int64) (
 			if err != nil {
 				return err
 			}
-			asked[flow.id] = true
-			out = append(out, Refill{id, flow.def.Title(), from, to, true})
+			asked[flow.ID] = true
+			out = append(out, Refill{id, flow.Def.Title(), from, to, true})
 		}
 		// Rules of a record are read together: what reads several of them is refilled once.
 		above := map[int]sequence.Span{}
@@ -133,10 +134,10 @@ func (j *Jobs) CreateRefills(ctx context.Context, name string, from, to int64) (
 		}
 		slices.SortStableFunc(order, func(a, b int) int { return graph.Depth(a) - graph.Depth(b) })
 		for _, i := range order {
-			if asked[entries[i].id] {
+			if asked[entries[i].ID] {
 				continue
 			}
-			def := entries[i].def
+			def := entries[i].Def
 			ends := sequence.Span{After: above[i].After, UpTo: min(above[i].UpTo, now.UnixMilli())}
 			if part, readsRaw := graph.RawPart(i); readsRaw {
 				ends.After = max(ends.After, part.FirstRebuildable(earliest)-1)
@@ -179,7 +180,7 @@ func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, t
 }
 
 // refill asks for the windows of one flow of the entries.
-func (j *Jobs) refill(ctx context.Context, tx pgx.Tx, entries []entry, flow entry, from, to int64) (id int64, err error) {
+func (j *Jobs) refill(ctx context.Context, tx pgx.Tx, entries []applyplan.Entry, flow applyplan.Entry, from, to int64) (id int64, err error) {
 	// What is due counts as given up: retention may not have been applied for a while.
 	earliest, err := raw.Due(ctx, tx)
 	if err != nil {
@@ -192,37 +193,37 @@ func (j *Jobs) refill(ctx context.Context, tx pgx.Tx, entries []entry, flow entr
 		earliest = 0 // it reads results of flows, which stay
 	}
 	if part.Expr.PinnedGone(earliest) {
-		return 0, &progress.PinnedGoneError{Flow: flow.def.Title(), Earliest: earliest}
+		return 0, &progress.PinnedGoneError{Flow: flow.Def.Title(), Earliest: earliest}
 	}
 	// What the job will compute first. Asking for what cannot be rebuilt is refused
 	// here, where the caller can be told; should retention overtake the job later,
 	// it ends with the same words.
-	first := flow.def.Windows().Next(from)
+	first := flow.Def.Windows().Next(from)
 	if first > to {
-		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", flow.def.Title(), sequence.FormatTime(from), sequence.FormatTime(to)),
+		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", flow.Def.Title(), sequence.FormatTime(from), sequence.FormatTime(to)),
 			"--to %s or later", sequence.FormatTime(first))
 	}
 	if rebuildable := part.FirstRebuildable(earliest); first < rebuildable {
-		return 0, &progress.RetentionError{Flow: flow.def.Title(), From: from, Earliest: rebuildable}
+		return 0, &progress.RetentionError{Flow: flow.Def.Title(), From: from, Earliest: rebuildable}
 	}
-	if err := tx.QueryRow(ctx, queries.JobInsert, flow.id, from, to).Scan(&id); err != nil {
+	if err := tx.QueryRow(ctx, queries.JobInsert, flow.ID, from, to).Scan(&id); err != nil {
 		return 0, err
 	}
 	return id, hintLook(ctx, j.db, tx)
 }
 
 // rawPart is what the flow reads of raw samples; ok is false when it reads none.
-func rawPart(entries []entry, flow entry) (f flowdef.Flow, ok bool) {
+func rawPart(entries []applyplan.Entry, flow applyplan.Entry) (f flowdef.Flow, ok bool) {
 	graph, at := graphOf(entries, flow)
 	return graph.RawPart(at)
 }
 
 // graphOf is how the flows of the catalogue read each other, and the place of one.
-func graphOf(entries []entry, flow entry) (graph *flowgraph.Graph, at int) {
+func graphOf(entries []applyplan.Entry, flow applyplan.Entry) (graph *flowgraph.Graph, at int) {
 	defs := make([]flowdef.Flow, len(entries))
 	for i, e := range entries {
-		defs[i] = e.def
-		if e.id == flow.id {
+		defs[i] = e.Def
+		if e.ID == flow.ID {
 			at = i
 		}
 	}

@@ -116,7 +116,7 @@ func (s *Stored) Upstream(ctx context.Context, id progress.FlowID) ([]progress.F
 	}
 	defs, at := make([]flowdef.Flow, len(known)), -1
 	for i, e := range known {
-		if defs[i] = e.def; e.id == int32(id) {
+		if defs[i] = e.Def; e.ID == int32(id) {
 			at = i
 		}
 	}
@@ -125,7 +125,7 @@ func (s *Stored) Upstream(ctx context.Context, id progress.FlowID) ([]progress.F
 	}
 	var out []progress.Flow
 	for _, p := range flowgraph.New(defs).Reads(at) {
-		f, err := s.Flow(ctx, progress.FlowID(known[p].id))
+		f, err := s.Flow(ctx, progress.FlowID(known[p].ID))
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 	"laminar/flownode/progress"
 	"laminar/ingest"
 	"laminar/sqlstore"
+	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/sqltest"
@@ -210,7 +211,7 @@ func (sim *simulation) apply(o op) {
 	defer sim.catalogue.Unlock()
 	results, err := sim.store.Catalogue.Apply(sim.t.ctx, []flowdef.Flow{def}, flowstore.ApplyOptions{Replace: true})
 	sim.must(err)
-	if results[0].Action == flowstore.Created || results[0].Action == flowstore.Replaced {
+	if results[0].Action == applyplan.Created || results[0].Action == applyplan.Replaced {
 		sim.flows[o.Flow] = newFlow(def, sim.model)
 		// A backfill begins by the database's clock, which is not the history's.
 		_, err := sim.pool.Exec(sim.t.ctx, "update flow set newest_at = $2, newest_t = least(newest_t, $2) where name = $1 and newest_at is not null",

@@ -1,4 +1,4 @@
-package flowstore
+package pg
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"laminar/sequence"
-	"laminar/sqlstore/pg"
 )
 
 // A change that drops or alters a table needs it for itself. Whoever comes while it
@@ -20,7 +19,7 @@ import (
 // One long wait would be simpler; but it would stop all flows for as long as a report
 // reads one table.
 
-// DefaultLockTimeout is how long a change of the catalogue waits for locks of others
+// DefaultLockTimeout is how long such a change waits for locks of others
 // where the caller does not say.
 const DefaultLockTimeout = 30 * time.Second
 
@@ -29,7 +28,7 @@ const (
 	lockSayAfter = time.Second            // nothing is said of a shorter wait
 )
 
-// Patience is how a change of the catalogue waits for locks of others.
+// Patience is how a change of tables waits for locks of others.
 type Patience struct {
 	Limit   time.Duration     // how long at most; 0 is DefaultLockTimeout
 	Waiting func(what string) // is told what is waited for, once that has lasted a second; may be nil
@@ -58,13 +57,13 @@ func (e *LockedError) Hint() string {
 	return "again when these have ended, or a longer --lock-timeout; select pg_terminate_backend(PID) ends a session"
 }
 
-// wait runs an attempt of a change again while it fails for a lock. The attempt says
+// Wait runs an attempt of a change again while it fails for a lock. The attempt says
 // which table it was at; q is where those who hold it are looked for. It is another
 // session than the attempt's, whose transaction has failed.
 //
 // The limit is looked at after an attempt, so the wait can be longer by one attempt and
 // one pause. Any other error than a lock's ends the waiting at once.
-func (p Patience) wait(ctx context.Context, q pg.Querier, attempt func() (table string, err error)) error {
+func (p Patience) Wait(ctx context.Context, q Querier, attempt func() (table string, err error)) error {
 	limit := p.Limit
 	if limit == 0 {
 		limit = DefaultLockTimeout
@@ -73,16 +72,16 @@ func (p Patience) wait(ctx context.Context, q pg.Querier, attempt func() (table 
 	said := "" // the table that Waiting was told of; it is told of each once
 	for {
 		table, err := attempt()
-		if !pg.LockTimedOut(err) {
+		if !LockTimedOut(err) {
 			return err
 		}
 		waited := time.Since(began)
 		if waited >= limit {
-			return &LockedError{Table: table, Waited: waited, Holders: pg.LockHolders(ctx, q, table)}
+			return &LockedError{Table: table, Waited: waited, Holders: LockHolders(ctx, q, table)}
 		}
 		if p.Waiting != nil && waited >= lockSayAfter {
 			what := "waiting for " + table
-			if using := pg.LockHolders(ctx, q, table); len(using) > 0 {
+			if using := LockHolders(ctx, q, table); len(using) > 0 {
 				what += ", which others use: " + strings.Join(using, "; ")
 			}
 			if said == "" || table != said {
@@ -90,7 +89,7 @@ func (p Patience) wait(ctx context.Context, q pg.Querier, attempt func() (table 
 				p.Waiting(what)
 			}
 		}
-		if err := pg.Sleep(ctx, lockPause); err != nil {
+		if err := Sleep(ctx, lockPause); err != nil {
 			return fmt.Errorf("wait for %s: %w", table, err)
 		}
 	}
