@@ -138,7 +138,7 @@ func (r *Reader) buildTogether(ctx context.Context, leaves []Missing) error {
 	var (
 		folds  = make([]*rawFold, len(leaves))
 		spans  = make([]sequence.Spans, len(leaves))
-		takers = make([][]func(*segment.Segment) error, r.lanes()) // by lane, then leaf
+		takers = make([][]func(*segment.Segment) error, r.lanesOf(len(r.Pos.Vector))) // by lane, then leaf
 		// All leaves together hold as much as one alone may.
 		limit = max(r.AtOnce/len(leaves), min(r.AtOnce, minAtOnce))
 		first = leaves[0].From

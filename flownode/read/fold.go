@@ -55,7 +55,7 @@ type foldLane struct {
 // time, by all lanes together. into holds nothing in the cells that are folded. The
 // caller must release it.
 func newRawFold(l *keep.Leaf, r *Reader, into keep.State, raw *rawSamples, limit int) *rawFold {
-	x, n := &rawFold{l: l, into: into}, r.lanes()
+	x, n := &rawFold{l: l, into: into}, r.lanesOf(len(r.Pos.Vector))
 	for i := range n {
 		lane := &foldLane{raw: raw, into: into, slots: len(l.Members.GroupOf), limit: max(1, limit/n), misordered: map[int32]struct{}{}}
 		if i > 0 {

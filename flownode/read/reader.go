@@ -80,9 +80,9 @@ func Over(r *Reader, over func(Source) Source) *Reader {
 	return own
 }
 
-// lanes is into how many lanes raw samples are folded: no more than there are
-// regions, because a lane takes whole regions.
-func (r *Reader) lanes() int { return max(1, min(r.Lanes, len(r.Pos.Vector))) }
+// lanesOf is into how many lanes raw samples of so many regions are folded: no more
+// than there are regions, because a lane takes whole regions.
+func (s *Settings) lanesOf(regions int) int { return max(1, min(s.Lanes, regions)) }
 
 // Count counts a delta or a state of a leaf that is computed as was chosen. The
 // count leaves out why another executor was refused: the metric shows choices only.

@@ -14,7 +14,7 @@ type metrics struct {
 	discovered   prometheus.Gauge
 }
 
-func newMetrics(reg Registerer) *metrics {
+func newMetrics(reg Registerer, capacity int) *metrics {
 	opts := func(name, help string) prometheus.Opts {
 		return prometheus.Opts{Namespace: "laminar", Subsystem: "notifications", Name: name, Help: help}
 	}
@@ -30,7 +30,7 @@ func newMetrics(reg Registerer) *metrics {
 		discovered: prometheus.NewGauge(prometheus.GaugeOpts(opts("alertmanagers_discovered", "Alertmanagers that are known, in the process that leads."))),
 	}
 	full := prometheus.NewGauge(prometheus.GaugeOpts(opts("queue_capacity", "Notices that can wait.")))
-	full.Set(capacity)
+	full.Set(float64(capacity))
 	reg.MustRegister(m.latency, m.sent, m.errors, m.dropped, m.queue, m.discovered, full)
 	return m
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -26,12 +27,15 @@ type peer struct {
 // errBusy says that an Alertmanager has not answered earlier requests yet.
 var errBusy = errors.New("it has not answered earlier requests yet")
 
-// start starts a peer, which ends with ctx or by stop; running waits for it.
-func (t *telling) start(ctx context.Context, c *client, url string) *peer {
-	p := &peer{client: c, url: url, queue: make(chan request, queueMost), metrics: t.metrics}
+// queueMost is how many requests wait for one Alertmanager.
+const queueMost = 8
+
+// startPeer starts a peer, which ends with ctx or by stop; running waits for it.
+func startPeer(ctx context.Context, running *sync.WaitGroup, c *client, url string, m *metrics) *peer {
+	p := &peer{client: c, url: url, queue: make(chan request, queueMost), metrics: m}
 	ctx, p.stop = context.WithCancel(ctx)
-	t.metrics.show(url)
-	t.running.Go(func() {
+	m.show(url)
+	running.Go(func() {
 		for {
 			select {
 			case <-ctx.Done():

@@ -33,7 +33,6 @@ const (
 	pauseMost = 15 * time.Second // between tries while no Alertmanager takes anything
 	batchMost = 256              // notices at a time
 	capacity  = 10_000           // notices that wait
-	queueMost = 8                // requests that wait for one Alertmanager
 )
 
 // Sender tells Alertmanagers of alerts while its process leads.
@@ -49,7 +48,7 @@ type Sender struct {
 
 // New makes a sender; nothing runs before Run.
 func New(cfg Config, store Store, log *slog.Logger, reg Registerer) (*Sender, error) {
-	s := &Sender{cfg: cfg, store: store, log: log, metrics: newMetrics(reg), resolver: net.DefaultResolver}
+	s := &Sender{cfg: cfg, store: store, log: log, metrics: newMetrics(reg, capacity), resolver: net.DefaultResolver}
 	for i := range cfg.Alertmanagers {
 		c, err := newClient(&cfg.Alertmanagers[i], cfg.Version)
 		if err != nil {
@@ -157,7 +156,7 @@ func (t *telling) discover(ctx context.Context) {
 			url := t.clients[i].url(address)
 			known[url] = true
 			if t.peers[url] == nil {
-				t.peers[url] = t.start(ctx, t.clients[i], url)
+				t.peers[url] = startPeer(ctx, &t.running, t.clients[i], url, t.metrics)
 			}
 		}
 	}
