@@ -1,6 +1,6 @@
 // Package flowfile reads the files in which people define flows: native YAML,
-// Prometheus rule files, PrometheusRule manifests and bare lists (Parse). It says what is wrong with them, at
-// its line, and gives the flows that are right.
+// Prometheus rule files, PrometheusRule manifests and bare lists (Parse). It says what
+// is wrong with them, at its line, and gives the flows that are right.
 //
 //	text -> YAML nodes    parse, fileparser, with package yamltext for places
 //	nodes -> Flow         native and rules, by way of fields and definition
