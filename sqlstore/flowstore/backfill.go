@@ -57,10 +57,6 @@ func (c *catalogueChange) start(ctx context.Context, i int, f flowdef.Flow) (sta
 	return f.BackfillStart(first, pos.Now, earliest), min(last, pos.Now), nil
 }
 
-// begun is from when on a flow has results, and its newest sample; ms, sequence.NoTime
-// for neither.
-type begun struct{ after, newest int64 }
-
 // begins is where the flow at place p of all flows begins.
 func (c *catalogueChange) begins(ctx context.Context, p int) (begun, error) {
 	title := c.all[p].Title()

@@ -12,6 +12,7 @@ import (
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
 	"laminar/sqlstore/applyplan"
+	"laminar/sqlstore/claims"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/resulttable"
@@ -102,7 +103,7 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 	var (
 		flow  progress.Flow
 		table *resulttable.Table
-		rules []rule
+		rules claims.Rules
 	)
 	// One transaction: an owner without a table, or a table without an owner, would
 	// each be a state of its own.
@@ -164,13 +165,13 @@ func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress
 }
 
 // rulesOf is the rules that write to the table of a flow.
-func rulesOf(ctx context.Context, q pg.Querier, id progress.FlowID) ([]rule, error) {
+func rulesOf(ctx context.Context, q pg.Querier, id progress.FlowID) (claims.Rules, error) {
 	rows, err := q.Query(ctx, queries.FlowRules, int32(id))
 	if err != nil {
 		return nil, fmt.Errorf("read which rules write to the table: %w", err)
 	}
-	rules, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r rule, err error) {
-		return r, row.Scan((*int32)(&r.flow), &r.number)
+	rules, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r claims.Rule, err error) {
+		return r, row.Scan((*int32)(&r.Flow), &r.Number)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read which rules write to the table: %w", err)

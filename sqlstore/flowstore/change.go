@@ -12,6 +12,7 @@ import (
 	"laminar/flownode/flowgraph"
 	queries "laminar/queries/flow"
 	"laminar/sqlstore/applyplan"
+	"laminar/sqlstore/claims"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/resulttable"
@@ -42,6 +43,10 @@ type catalogueChange struct {
 	graph *flowgraph.Graph
 	begun map[string]begun // where new flows begin, by title
 }
+
+// begun is from when on a flow has results, and its newest sample; ms, sequence.NoTime
+// for neither.
+type begun struct{ after, newest int64 }
 
 // changeCatalogue runs fn in a transaction that changes the catalogue, tells the
 // flownode, and commits. An error of fn undoes everything.
@@ -173,7 +178,7 @@ func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]resultt
 		}
 	}
 	for name, table := range shared {
-		if err := inherit(ctx, c.Session(), &resulttable.Shared{Table: table}, heirs[name]); err != nil {
+		if err := claims.Inherit(ctx, c.Session(), &resulttable.Shared{Table: table}, heirs[name]); err != nil {
 			return nil, fmt.Errorf("put rows of other rules in their places in %s: %w", name, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
 	"laminar/sequence"
+	"laminar/sqlstore/claims"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/resulttable"
@@ -203,7 +204,7 @@ func alsoLocked(ids []int32, writes map[progress.FlowID]write) []int32 {
 	var all []int32
 	for _, w := range writes {
 		if len(w.table.rules) > 1 {
-			all = append(all, w.table.ids()...)
+			all = append(all, w.table.rules.IDs()...)
 		}
 	}
 	if len(all) > 0 {
@@ -357,7 +358,7 @@ func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, ro
 			return err
 		}
 		if shared != nil {
-			windows = shared.windows
+			windows = shared.Windows()
 		}
 		if copyNew {
 			if windows, rows[i], err = w.table.WriteNew(ctx, s.db, tx, windows); err != nil {
@@ -371,12 +372,12 @@ func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, ro
 			if err := send(ctx, tx, batch); err != nil {
 				return err
 			}
-			n, err := shared.carryOut(ctx, tx)
+			n, err := shared.CarryOut(ctx, tx)
 			if err != nil {
 				return err
 			}
 			rows[i] += n
-			w.out.Clashes = shared.clashes()
+			w.out.Clashes = shared.Clashes()
 		}
 	}
 	return send(ctx, tx, batch)
@@ -384,14 +385,14 @@ func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, ro
 
 // contested looks which rows of a round other rules give, too; nil for none. What is in
 // the batch is sent before, because it may be such rows.
-func (s *Results) contested(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, w write, windows []progress.Window) (*contest, error) {
+func (s *Results) contested(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, w write, windows []progress.Window) (*claims.Contest, error) {
 	if len(w.table.rules) < 2 || len(windows) == 0 {
 		return nil, nil
 	}
 	if err := send(ctx, tx, batch); err != nil {
 		return nil, err
 	}
-	return contestedRows(ctx, tx, w, windows)
+	return claims.Contested(ctx, tx, w.table.Target, w.table.rules, w.round.Flow, windows)
 }
 
 // send sends what is in the batch, and empties it.
@@ -413,7 +414,7 @@ func (s *Results) Rows(ctx context.Context, id progress.FlowID, ends sequence.Sp
 	}
 	out, err := table.Read(ctx, s.db.Pool(), ends)
 	if err == nil && table.Ruled() {
-		out, err = withClashes(ctx, s.db.Pool(), &resulttable.Shared{Table: table.Table}, id, ends, out)
+		out, err = claims.WithClashes(ctx, s.db.Pool(), &resulttable.Shared{Table: table.Table}, id, ends, out)
 	}
 	if err != nil {
 		return nil, pg.ReadError("read results in "+table.Ident(), err)

@@ -53,9 +53,10 @@
 // # What it relies on, and what it does not do
 //
 // Package resulttable knows the tables of results. A flow's table is made by the first
-// Take. Package raw gives the snapshot in which a flow is applied, so that its first
-// vector and its first window belong together. Definitions are read and checked by
-// flowdef. Which windows are due, late or to be computed again is decided by
-// flowplan and the flownode, before anything comes here: this package writes what
-// a round says, and refuses only what is not the round's to write.
+// Take. Package claims decides whose row stands where rules share a table. Package raw
+// gives the snapshot in which a flow is applied, so that its first vector and its first
+// window belong together. Definitions are read and checked by flowdef. Which windows are
+// due, late or to be computed again is decided by flowplan and the flownode, before
+// anything comes here: this package writes what a round says, and refuses only what is
+// not the round's to write.
 package flowstore

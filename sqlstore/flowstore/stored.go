@@ -13,6 +13,7 @@ import (
 	"laminar/flownode/flowgraph"
 	"laminar/flownode/progress"
 	"laminar/sequence"
+	"laminar/sqlstore/claims"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/resulttable"
@@ -177,7 +178,7 @@ func (s *Stored) Results(ctx context.Context, id progress.FlowID, ends sequence.
 	}
 	windows, err := table.Read(ctx, s.Session(), ends)
 	if err == nil && table.Ruled() {
-		windows, err = withClashes(ctx, s.Session(), &resulttable.Shared{Table: table}, id, ends, windows)
+		windows, err = claims.WithClashes(ctx, s.Session(), &resulttable.Shared{Table: table}, id, ends, windows)
 	}
 	if err != nil {
 		return nil, pg.ReadError("read results in "+table.Ident(), err)

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"laminar/flownode/progress"
+	"laminar/sqlstore/claims"
 	"laminar/sqlstore/resulttable"
 )
 
@@ -23,38 +24,13 @@ type targets struct {
 // It may be used by several goroutines at once.
 type target struct {
 	*resulttable.Target
-	rules []rule // that write to the table, the flow's among them; none where they have no numbers
+	rules claims.Rules // that write to the table, the flow's among them; none where they have no numbers
 	left  *leftOut
 }
 
-// rule is a flow of a table in which rules are told apart by their numbers.
-type rule struct {
-	flow   progress.FlowID
-	number int
-}
-
 // newTarget is the target of a table of which no refused row is known.
-func newTarget(table *resulttable.Table, rules []rule) *target {
+func newTarget(table *resulttable.Table, rules claims.Rules) *target {
 	return &target{Target: resulttable.NewTarget(table), rules: rules, left: &leftOut{}}
-}
-
-// ids is the flows of the rules.
-func (t *target) ids() []int32 {
-	out := make([]int32, len(t.rules))
-	for i, r := range t.rules {
-		out[i] = int32(r.flow)
-	}
-	return out
-}
-
-// flowOf is the flow of the rule with the number; 0 for none.
-func (t *target) flowOf(number int) progress.FlowID {
-	for _, r := range t.rules {
-		if r.number == number {
-			return r.flow
-		}
-	}
-	return 0
 }
 
 // get is the table of a flow, false for a flow that was not taken.

@@ -1,4 +1,4 @@
-package flowstore_test
+package claims_test
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package flowstore
+package claims
 
 import (
 	"cmp"
@@ -85,9 +85,9 @@ func noteClashes(ctx context.Context, q pg.Querier, rows []clash) error {
 	return err
 }
 
-// inherit puts rows that did not stand in the places that are free now, because the rows
+// Inherit puts rows that did not stand in the places that are free now, because the rows
 // of rules that are gone were deleted. flows are those whose rules the table still has.
-func inherit(ctx context.Context, q pg.Querier, table *resulttable.Shared, flows []int32) error {
+func Inherit(ctx context.Context, q pg.Querier, table *resulttable.Shared, flows []int32) error {
 	all, err := readClashes(ctx, q, table, flows, nil, always)
 	if err != nil || len(all) == 0 {
 		return err
@@ -122,8 +122,8 @@ func inherit(ctx context.Context, q pg.Querier, table *resulttable.Shared, flows
 	return noteClashes(ctx, q, kept)
 }
 
-// withClashes adds the rows of a flow that do not stand to those of its table.
-func withClashes(ctx context.Context, q pg.Querier, table *resulttable.Shared, id progress.FlowID, ends sequence.Span, windows []progress.Window) ([]progress.Window, error) {
+// WithClashes adds the rows of a flow that do not stand to those of its table.
+func WithClashes(ctx context.Context, q pg.Querier, table *resulttable.Shared, id progress.FlowID, ends sequence.Span, windows []progress.Window) ([]progress.Window, error) {
 	all, err := readClashes(ctx, q, table, []int32{int32(id)}, nil, ends)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package flowstore
+package claims
 
 import (
 	"context"
@@ -24,14 +24,15 @@ import (
 // Nearly all rows have one claim, and are written as in any other table. The round asks
 // first which have more.
 //
-// Before: all flows of the table are locked. After carryOut: table and flow_clash are as the
+// Before: all flows of the table are locked. After CarryOut: table and flow_clash are as the
 // claims say, those of the round in the place of the flow's former ones.
 
-// contest is the rows of one round that other rules give as well.
-type contest struct {
-	write
+// Contest is the rows of one round that other rules give as well. It belongs to one
+// goroutine and to the transaction that it was made in.
+type Contest struct {
+	flow    progress.FlowID     // whose round it is
+	rules   Rules               // all that write to the table
 	table   *resulttable.Shared // as it is now
-	flows   []int32             // all that write to the table
 	windows []progress.Window   // of the round, without the rows that are settled here
 
 	settle, unsettle []resulttable.Placed
@@ -50,22 +51,23 @@ type claims struct {
 // placeKey is a window and label set.
 type placeKey struct {
 	end    int64
-	labels string // rowKey
+	labels string // progress.RowKey
 }
 
-// contestedRows looks which rows of the windows other rules give, too; nil for none.
-func contestedRows(ctx context.Context, tx pgx.Tx, w write, windows []progress.Window) (*contest, error) {
-	table, err := w.table.Ruling(ctx, tx)
+// Contested looks which rows of the windows, which a round of the flow gives, other rules
+// of its table give, too; nil for none. All flows of the rules must be locked.
+func Contested(ctx context.Context, tx pgx.Tx, target *resulttable.Target, rules Rules, flow progress.FlowID, windows []progress.Window) (*Contest, error) {
+	table, err := target.Ruling(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	c := &contest{write: w, table: table, flows: w.table.ids(), windows: windows}
+	c := &Contest{flow: flow, rules: rules, table: table, windows: windows}
 	ends := make([]int64, len(windows))
 	at := make(map[int64]int, len(windows))
 	for i := range windows {
 		ends[i], at[windows[i].End] = windows[i].End, i
 	}
-	kept, err := readClashes(ctx, tx, table, c.flows, ends, always)
+	kept, err := readClashes(ctx, tx, table, rules.IDs(), ends, always)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +86,7 @@ func contestedRows(ctx context.Context, tx pgx.Tx, w write, windows []progress.W
 
 // look gathers what is known of the windows and label sets that have more than one claim.
 // at is which window of the round ends when.
-func (c *contest) look(ctx context.Context, tx pgx.Tx, kept []clash, others []int64, at map[int64]int) (map[placeKey]*claims, error) {
+func (c *Contest) look(ctx context.Context, tx pgx.Tx, kept []clash, others []int64, at map[int64]int) (map[placeKey]*claims, error) {
 	table := c.table
 	// The round's rows where other rules have some; behind them what is kept, of which
 	// the table's row is asked for whosever it is.
@@ -98,7 +100,7 @@ func (c *contest) look(ctx context.Context, tx pgx.Tx, kept []clash, others []in
 	places := map[placeKey]*claims{}
 	wanted := map[int64]bool{}
 	for _, k := range kept {
-		key := placeKey{k.End, rowKey(k.Columns)}
+		key := placeKey{k.End, progress.RowKey(k.Columns)}
 		if places[key] == nil {
 			places[key] = &claims{Placed: k.Placed, window: at[k.End]}
 			probe = append(probe, k.Placed)
@@ -112,7 +114,7 @@ func (c *contest) look(ctx context.Context, tx pgx.Tx, kept []clash, others []in
 	}
 	for i := range found {
 		f := &found[i]
-		key := placeKey{f.End, rowKey(f.Columns)}
+		key := placeKey{f.End, progress.RowKey(f.Columns)}
 		p := places[key]
 		if p == nil {
 			p = &claims{window: at[f.End]}
@@ -127,7 +129,7 @@ func (c *contest) look(ctx context.Context, tx pgx.Tx, kept []clash, others []in
 	for end := range wanted {
 		w := &c.windows[at[end]]
 		for _, r := range w.Rows {
-			if p := places[placeKey{end, rowKey(r.Columns)}]; p != nil && !p.fresh {
+			if p := places[placeKey{end, progress.RowKey(r.Columns)}]; p != nil && !p.fresh {
 				p.Placed, p.fresh = resulttable.Placed{Start: w.Start, End: end, Row: r, Rule: table.Number()}, true
 			}
 		}
@@ -137,7 +139,7 @@ func (c *contest) look(ctx context.Context, tx pgx.Tx, kept []clash, others []in
 
 // decide says of each place whose row stands, and takes those out of the windows that
 // are not simply the flow's own.
-func (c *contest) decide(places map[placeKey]*claims) {
+func (c *Contest) decide(places map[placeKey]*claims) {
 	out := map[int]map[string]bool{} // rows that leave a window
 	for key, p := range places {
 		if c.place(p) {
@@ -150,15 +152,15 @@ func (c *contest) decide(places map[placeKey]*claims) {
 	}
 	for i, keys := range out {
 		w := &c.windows[i]
-		w.Rows = slices.DeleteFunc(slices.Clone(w.Rows), func(r progress.Row) bool { return keys[rowKey(r.Columns)] })
-		w.Gone = slices.DeleteFunc(slices.Clone(w.Gone), func(columns []string) bool { return keys[rowKey(columns)] })
+		w.Rows = slices.DeleteFunc(slices.Clone(w.Rows), func(r progress.Row) bool { return keys[progress.RowKey(r.Columns)] })
+		w.Gone = slices.DeleteFunc(slices.Clone(w.Gone), func(columns []string) bool { return keys[progress.RowKey(columns)] })
 	}
 }
 
 // place decides of one place. It reports whether the flow's row stands there, did so
 // before, and is in the round, which then writes it like any other.
-func (c *contest) place(p *claims) (ordinary bool) {
-	me, mine := c.round.Flow, c.table.Number()
+func (c *Contest) place(p *claims) (ordinary bool) {
+	me, mine := c.flow, c.table.Number()
 	var all []clash
 	for _, k := range p.kept {
 		if k.flow != me {
@@ -166,7 +168,7 @@ func (c *contest) place(p *claims) (ordinary bool) {
 		}
 	}
 	if p.stands != nil && p.stands.Rule != mine {
-		all = append(all, clash{Placed: *p.stands, flow: c.write.table.flowOf(p.stands.Rule)})
+		all = append(all, clash{Placed: *p.stands, flow: c.rules.flowOf(p.stands.Rule)})
 	}
 	if row, ok := c.own(p); ok {
 		all = append(all, clash{Placed: row, flow: me})
@@ -202,7 +204,7 @@ func (c *contest) place(p *claims) (ordinary bool) {
 
 // own is the flow's claim after the round; false for none. A window in part says nothing
 // of the rows that it does not name.
-func (c *contest) own(p *claims) (resulttable.Placed, bool) {
+func (c *Contest) own(p *claims) (resulttable.Placed, bool) {
 	if p.fresh {
 		return p.Placed, true
 	}
@@ -214,15 +216,18 @@ func (c *contest) own(p *claims) (resulttable.Placed, bool) {
 		return *p.stands, true
 	}
 	for _, k := range p.kept {
-		if k.flow == c.round.Flow {
+		if k.flow == c.flow {
 			return k.Placed, true
 		}
 	}
 	return resulttable.Placed{}, false
 }
 
-// clashes counts the rows that do not stand from now on, and differ from those that do.
-func (c *contest) clashes() (n int64) {
+// Windows is those of the round without the rows that CarryOut writes.
+func (c *Contest) Windows() []progress.Window { return c.windows }
+
+// Clashes counts the rows that do not stand from now on, and differ from those that do.
+func (c *Contest) Clashes() (n int64) {
 	for _, k := range c.note {
 		if k.differs {
 			n++
@@ -231,9 +236,9 @@ func (c *contest) clashes() (n int64) {
 	return n
 }
 
-// carryOut writes what was decided, after the other rows of the round, and gives the number
+// CarryOut writes what was decided, after the other rows of the round, and gives the number
 // of rows of the table that were inserted, changed or deleted.
-func (c *contest) carryOut(ctx context.Context, tx pgx.Tx) (int64, error) {
+func (c *Contest) CarryOut(ctx context.Context, tx pgx.Tx) (int64, error) {
 	gone, err := c.table.Unsettle(ctx, tx, c.unsettle)
 	if err != nil {
 		return 0, err
@@ -242,7 +247,7 @@ func (c *contest) carryOut(ctx context.Context, tx pgx.Tx) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := forgetClashes(ctx, tx, c.flows, c.forget); err != nil {
+	if err := forgetClashes(ctx, tx, c.rules.IDs(), c.forget); err != nil {
 		return 0, err
 	}
 	return gone + settled, noteClashes(ctx, tx, c.note)
