@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/alert"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -68,8 +69,8 @@ func (a *app) alertHistoryCommand() *cobra.Command {
 	return cmd
 }
 
-func alertTable(alerts []alertstore.Listed) table {
-	t := table{head: []string{"alert", "state", "since", "value", "labels", "as of"}}
+func alertTable(alerts []alertstore.Listed) term.Table {
+	t := term.Table{Head: []string{"alert", "state", "since", "value", "labels", "as of"}}
 	data := view.Each(alerts, view.NewAlert)
 	for i, v := range data {
 		since := v.ActiveSince
@@ -78,17 +79,17 @@ func alertTable(alerts []alertstore.Listed) table {
 				since = later
 			}
 		}
-		t.rows = append(t.rows, []string{v.Name, v.State, since, view.FormatValue(alerts[i].Value), v.LabelsAsText, v.AsOf})
+		t.Rows = append(t.Rows, []string{v.Name, v.State, since, view.FormatValue(alerts[i].Value), v.LabelsAsText, v.AsOf})
 	}
-	t.data = data
+	t.Data = data
 	if len(alerts) == 0 {
-		t = table{data: data, note: "no alerts"}
+		t = term.Table{Data: data, Note: "no alerts"}
 	}
 	return t
 }
 
-func alertChangeTable(changes []alertstore.Recorded) table {
-	t := table{head: []string{"window end", "alert", "state", "reason", "value", "labels", "note"}}
+func alertChangeTable(changes []alertstore.Recorded) term.Table {
+	t := term.Table{Head: []string{"window end", "alert", "state", "reason", "value", "labels", "note"}}
 	data := view.Each(changes, view.NewAlertChange)
 	for i, v := range data {
 		note := ""
@@ -98,11 +99,11 @@ func alertChangeTable(changes []alertstore.Recorded) table {
 		case v.Corrected:
 			note = "corrected " + v.Recorded
 		}
-		t.rows = append(t.rows, []string{v.WindowEnd, v.Name, v.State, v.Reason, view.FormatValue(changes[i].Value), v.LabelsAsText, note})
+		t.Rows = append(t.Rows, []string{v.WindowEnd, v.Name, v.State, v.Reason, view.FormatValue(changes[i].Value), v.LabelsAsText, note})
 	}
-	t.data = data
+	t.Data = data
 	if len(changes) == 0 {
-		t = table{data: data, note: "no alert has changed"}
+		t = term.Table{Data: data, Note: "no alert has changed"}
 	}
 	return t
 }

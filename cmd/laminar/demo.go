@@ -16,6 +16,7 @@ import (
 
 	"laminar/cmd/fleet"
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/flowfile"
 	"laminar/server"
 	"laminar/sqlstore/flowstore"
@@ -65,7 +66,7 @@ func (a *app) demoCommand() *cobra.Command {
 // shows the result tables until limit is over or ctx ends.
 func (a *app) demo(ctx context.Context, c *settings.Config, limit time.Duration) error {
 	log := c.Logger(a.stderr)
-	_ = say(a.stdout, "starting ...\n")
+	_ = term.Say(a.stdout, "starting ...\n")
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
@@ -78,7 +79,7 @@ func (a *app) demo(ctx context.Context, c *settings.Config, limit time.Duration)
 	what.Beside = func(ctx context.Context, svc server.Service) error { return a.demonstrate(ctx, c, svc, log) }
 	err = server.Run(ctx, what, log)
 	if err == nil || errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
-		return say(a.stdout, "\nThe demo has ended; all of its processes have stopped. Its data stays in %s.\n", c.DataDir)
+		return term.Say(a.stdout, "\nThe demo has ended; all of its processes have stopped. Its data stays in %s.\n", c.DataDir)
 	}
 	return err
 }
@@ -90,7 +91,7 @@ func (a *app) demoPlaces(cmd *cobra.Command, c *settings.Config) error {
 		// Another Laminar may use it, or this demo in another window.
 		l, err := net.Listen("tcp", c.Web.Listen)
 		if err != nil {
-			_ = say(a.stdout, "%s is in use; using another port\n", c.Web.Listen)
+			_ = term.Say(a.stdout, "%s is in use; using another port\n", c.Web.Listen)
 			c.Web.Listen = "127.0.0.1:0"
 		} else if err := l.Close(); err != nil {
 			return err
@@ -106,7 +107,7 @@ func (a *app) demoPlaces(cmd *cobra.Command, c *settings.Config) error {
 	}
 	err = localpg.Check(cmd.Context(), localpg.Options{Dir: dir})
 	if errors.As(err, &unreachable) && os.Geteuid() == 0 {
-		_ = say(a.stdout, "PostgreSQL cannot run as root, and its user %s cannot reach %s: the data goes to %s\n",
+		_ = term.Say(a.stdout, "PostgreSQL cannot run as root, and its user %s cannot reach %s: the data goes to %s\n",
 			unreachable.User, dir, demoFallbackDir)
 		c.DataDir = demoFallbackDir
 		return nil
@@ -131,7 +132,7 @@ func (a *app) demonstrate(ctx context.Context, c *settings.Config, svc server.Se
 		return err
 	}
 	defer client.Close()
-	view := &demoView{app: a, config: c, service: svc, client: client, flows: flows, redraw: isTerminal(a.stdout)}
+	view := &demoView{app: a, config: c, service: svc, client: client, flows: flows, redraw: term.IsTerminal(a.stdout)}
 	var group errgroup.Group
 	group.Go(func() error {
 		return fleet.Run(ctx, fleet.New(opts), client, fleet.RunOptions{History: demoHistory})

@@ -15,6 +15,7 @@ import (
 
 	"laminar/cmd/fleet"
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/flowdef"
 	"laminar/sequence"
 	"laminar/server"
@@ -78,7 +79,7 @@ func (v *demoView) where(w io.Writer) error {
 	if v.config.Database.URL != "" || v.config.URLFile != "" {
 		database = "--database-url ..."
 	}
-	return say(w, `Laminar receives samples at http://%s/api/v1/write; its own metrics are at http://%s/metrics.
+	return term.Say(w, `Laminar receives samples at http://%s/api/v1/write; its own metrics are at http://%s/metrics.
 In another window:
   bin/laminar status %s
   bin/laminar psql %s -c 'table flow.http_requests_rate1m'
@@ -94,9 +95,9 @@ func (v *demoView) show(ctx context.Context) error {
 	var out bytes.Buffer
 	width, height := 0, 0
 	if v.redraw {
-		width, height = terminalSize(v.stdout)
+		width, height = term.Size(v.stdout)
 		_ = v.where(&out) // a buffer takes everything
-		_ = say(&out, "\n%d samples received from a simulated fleet; Ctrl-C stops the demo.\n\n", v.client.Sent())
+		_ = term.Say(&out, "\n%d samples received from a simulated fleet; Ctrl-C stops the demo.\n\n", v.client.Sent())
 	}
 	for _, f := range v.flows {
 		i := slices.IndexFunc(states, func(s flowstore.FlowStatus) bool { return s.Def.Title() == f.Title() })
@@ -153,12 +154,12 @@ func cutLines(text string, width int) string {
 
 // draw writes the newest rows of one table.
 func (v *demoView) draw(out *bytes.Buffer, state flowstore.FlowStatus, rows []flowstore.Result) error {
-	_ = say(out, "%s   %s\n", view.TableName(state.Table), strings.Join(strings.Fields(state.Def.PromQL), " "))
-	t := table{head: []string{"window_start", "window_end", "labels", "value"}}
+	_ = term.Say(out, "%s   %s\n", view.TableName(state.Table), strings.Join(strings.Fields(state.Def.PromQL), " "))
+	t := term.Table{Head: []string{"window_start", "window_end", "labels", "value"}}
 	for _, r := range rows {
-		t.rows = append(t.rows, []string{clock(r.Start), clock(r.End), spellLabels(r.Labels), spellResult(r)})
+		t.Rows = append(t.Rows, []string{clock(r.Start), clock(r.End), spellLabels(r.Labels), spellResult(r)})
 	}
-	if err := writeTable(out, t); err != nil {
+	if err := term.WriteTable(out, t); err != nil {
 		return err
 	}
 	out.WriteByte('\n')
@@ -172,10 +173,10 @@ func (v *demoView) line(out *bytes.Buffer, state flowstore.FlowStatus, rows []fl
 		return
 	}
 	v.shown[state.Table] = rows[0].End
-	_ = say(out, "%s  %-28s", clock(rows[0].End), view.TableName(state.Table))
+	_ = term.Say(out, "%s  %-28s", clock(rows[0].End), view.TableName(state.Table))
 	for _, r := range rows {
 		if r.End.Equal(rows[0].End) {
-			_ = say(out, "  %s %s", spellLabels(r.Labels), spellResult(r))
+			_ = term.Say(out, "  %s %s", spellLabels(r.Labels), spellResult(r))
 		}
 	}
 	out.WriteByte('\n')

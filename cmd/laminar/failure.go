@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/flowdef"
 	"laminar/sequence"
 	"laminar/server/web"
@@ -99,20 +100,20 @@ func report(w io.Writer, command string, err error) int {
 	switch {
 	case errors.As(err, &faults):
 		for _, p := range faults {
-			_ = say(w, "%s\n", p)
+			_ = term.Say(w, "%s\n", p)
 		}
 	case errors.As(err, &store):
 		for _, p := range store.Problems {
-			_ = say(w, "%s\n", p)
+			_ = term.Say(w, "%s\n", p)
 		}
 	case errors.As(err, &lines):
-		_ = say(w, "Error: %s\n", lines[0])
+		_ = term.Say(w, "Error: %s\n", lines[0])
 		for _, line := range lines[1:] {
-			_ = say(w, "%s\n", line)
+			_ = term.Say(w, "%s\n", line)
 		}
 	default:
 		for i, one := range apart(err) {
-			_ = say(w, map[bool]string{true: "Error: ", false: "  and: "}[i == 0]+"%v\n", one)
+			_ = term.Say(w, map[bool]string{true: "Error: ", false: "  and: "}[i == 0]+"%v\n", one)
 		}
 	}
 	code, hint := exitCode(err), hintOf(err)
@@ -120,7 +121,7 @@ func report(w io.Writer, command string, err error) int {
 		hint = command + " --help"
 	}
 	if hint != "" {
-		_ = say(w, "Try: %s\n", hint)
+		_ = term.Say(w, "Try: %s\n", hint)
 	}
 	return code
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/flowdef"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -65,22 +66,22 @@ func (a *app) flowValidateCommand() *cobra.Command {
 	return cmd
 }
 
-func validated(flows []flowdef.Flow) table {
-	t := table{head: []string{"flow", "table", "every", "mode", "how it is kept"}}
+func validated(flows []flowdef.Flow) term.Table {
+	t := term.Table{Head: []string{"flow", "table", "every", "mode", "how it is kept"}}
 	data := view.Each(flows, view.NewDefinition)
 	for _, v := range data {
 		for j, how := range v.Kept {
 			if j == 0 {
-				t.rows = append(t.rows, []string{v.Flow, v.Table, v.Every, v.Mode, how})
+				t.Rows = append(t.Rows, []string{v.Flow, v.Table, v.Every, v.Mode, how})
 			} else {
-				t.rows = append(t.rows, []string{"", "", "", "", how})
+				t.Rows = append(t.Rows, []string{"", "", "", "", how})
 			}
 		}
 	}
-	t.data = data
-	t.note = "no faults"
+	t.Data = data
+	t.Note = "no faults"
 	if len(flows) == 0 {
-		t = table{data: data, note: noFlows}
+		t = term.Table{Data: data, Note: noFlows}
 	}
 	return t
 }
@@ -125,18 +126,18 @@ func (a *app) flowApplyCommand() *cobra.Command {
 }
 
 // applied shows what became of the flows.
-func applied(results []flowstore.ApplyResult) table {
-	t := table{head: []string{"flow", "table", "action"}}
+func applied(results []flowstore.ApplyResult) term.Table {
+	t := term.Table{Head: []string{"flow", "table", "action"}}
 	data := view.Each(results, view.NewApplied)
 	for _, r := range data {
-		t.rows = append(t.rows, []string{r.Flow, r.Table, r.Action})
+		t.Rows = append(t.Rows, []string{r.Flow, r.Table, r.Action})
 		for _, lost := range r.Lost {
-			t.rows = append(t.rows, []string{"", "", "lost: " + lost})
+			t.Rows = append(t.Rows, []string{"", "", "lost: " + lost})
 		}
 	}
-	t.data = data
+	t.Data = data
 	if len(results) == 0 {
-		t = table{data: data, note: noFlows}
+		t = term.Table{Data: data, Note: noFlows}
 	}
 	return t
 }
@@ -194,7 +195,7 @@ func (a *app) flowDeleteCommand() *cobra.Command {
 				if err := store.Catalogue.Patiently(patience()).Delete(ctx, args[0]); err != nil {
 					return err
 				}
-				return a.print(table{note: args[0] + " is gone, and its results", data: view.Deleted{Flow: args[0], Action: "deleted"}})
+				return a.print(term.Table{Note: args[0] + " is gone, and its results", Data: view.Deleted{Flow: args[0], Action: "deleted"}})
 			})
 		},
 	}
@@ -210,7 +211,7 @@ func (a *app) addLockTimeout(cmd *cobra.Command) func() pg.Patience {
 	return func() pg.Patience {
 		return pg.Patience{
 			Limit:   max(*limit, time.Millisecond),
-			Waiting: func(what string) { _ = say(a.stderr, "%s\n", what) },
+			Waiting: func(what string) { _ = term.Say(a.stderr, "%s\n", what) },
 		}
 	}
 }

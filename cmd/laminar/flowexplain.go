@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/executor"
 	"laminar/flownode/explain"
 	"laminar/flownode/flowdef"
@@ -91,16 +92,16 @@ func (a *app) explainFiles(cmd *cobra.Command, files []string) error {
 	return a.print(explainedTable(out))
 }
 
-func explainedTable(flows []view.Explained) table {
-	t := table{data: flows}
+func explainedTable(flows []view.Explained) term.Table {
+	t := term.Table{Data: flows}
 	add := func(name, text string) {
 		if text != "" {
-			t.rows = append(t.rows, []string{name, text})
+			t.Rows = append(t.Rows, []string{name, text})
 		}
 	}
 	for i, f := range flows {
 		if i > 0 {
-			t.rows = append(t.rows, []string{""})
+			t.Rows = append(t.Rows, []string{""})
 		}
 		add("flow", f.Flow)
 		add("promql", f.PromQL)
@@ -135,9 +136,9 @@ func linkText(d *view.ExplainedData) string {
 	}
 	speed := "no time for bytes"
 	if d.BytesPerSecond > 0 {
-		speed = formatBytes(int64(min(d.BytesPerSecond, 1e15))) + "/s"
+		speed = term.FormatBytes(int64(min(d.BytesPerSecond, 1e15))) + "/s"
 	}
-	return fmt.Sprintf("%s a round trip, %s (%s)", formatSeconds(d.RoundTrip), speed, how)
+	return fmt.Sprintf("%s a round trip, %s (%s)", term.FormatSeconds(d.RoundTrip), speed, how)
 }
 
 // readName says what the counts of what is read are about.
@@ -160,13 +161,13 @@ func stateText(l *view.ExplainedLeaf) string {
 }
 
 func readText(r *view.ExplainedRead) string {
-	return fmt.Sprintf("%d samples in %d segments, %s (%d unordered, %d sealed)", r.Samples, r.Segments, formatBytes(r.Bytes), r.Unordered, r.Sealed)
+	return fmt.Sprintf("%d samples in %d segments, %s (%d unordered, %d sealed)", r.Samples, r.Segments, term.FormatBytes(r.Bytes), r.Unordered, r.Sealed)
 }
 
 func costText(r *view.ExplainedRead) string {
-	text := "columnar " + formatSeconds(r.Columnar)
+	text := "columnar " + term.FormatSeconds(r.Columnar)
 	if r.Pushdown > 0 {
-		text += fmt.Sprintf(", pushdown %s to %d partials at most", formatSeconds(r.Pushdown), r.Partials)
+		text += fmt.Sprintf(", pushdown %s to %d partials at most", term.FormatSeconds(r.Pushdown), r.Partials)
 	}
 	return text
 }
@@ -189,17 +190,4 @@ func choiceText(l *view.ExplainedLeaf) string {
 		text += "; pushdown was asked for and is not possible"
 	}
 	return text
-}
-
-// formatSeconds spells a short time with three digits or so.
-func formatSeconds(s float64) string {
-	d := time.Duration(s * float64(time.Second))
-	switch {
-	case d >= time.Second:
-		return d.Round(10 * time.Millisecond).String()
-	case d >= time.Millisecond:
-		return d.Round(10 * time.Microsecond).String()
-	default:
-		return d.Round(time.Microsecond).String()
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
 	"laminar/flownode/ruletest"
@@ -46,7 +47,7 @@ func (a *app) flowTestCommand() *cobra.Command {
 				}
 			}
 			if a.output == "json" {
-				if err := writeJSON(a.stdout, data); err != nil {
+				if err := term.WriteJSON(a.stdout, data); err != nil {
 					return err
 				}
 			}
@@ -104,7 +105,7 @@ func (a *app) readTests(c *settings.Config, path string) (ruletest.File, []flowd
 			return file, nil, fmt.Errorf("rule_files: %s: %w", pattern, err)
 		}
 		if len(found) == 0 {
-			_ = say(a.stderr, "  WARNING: no file match pattern %s\n", pattern)
+			_ = term.Say(a.stderr, "  WARNING: no file match pattern %s\n", pattern)
 		}
 		paths = append(paths, found...)
 	}
@@ -121,18 +122,18 @@ func (a *app) readTests(c *settings.Config, path string) (ruletest.File, []flowd
 
 // sayTested prints what became of a file's tests as promtool does.
 func (a *app) sayTested(f view.TestedFile) error {
-	if err := say(a.stdout, "Unit Testing:  %s\n", f.File); err != nil {
+	if err := term.Say(a.stdout, "Unit Testing:  %s\n", f.File); err != nil {
 		return err
 	}
 	if f.Passed {
-		return say(a.stdout, "  SUCCESS\n\n")
+		return term.Say(a.stdout, "  SUCCESS\n\n")
 	}
-	if err := say(a.stderr, "  FAILED:\n"); err != nil {
+	if err := term.Say(a.stderr, "  FAILED:\n"); err != nil {
 		return err
 	}
 	show := func(text string) error {
 		for line := range strings.SplitSeq(text, "\n") {
-			if err := say(a.stderr, "%s\n", line); err != nil {
+			if err := term.Say(a.stderr, "%s\n", line); err != nil {
 				return err
 			}
 		}
@@ -147,7 +148,7 @@ func (a *app) sayTested(f view.TestedFile) error {
 		if t.Passed {
 			continue
 		}
-		if err := say(a.stderr, "    name: %s,\n", t.Name); err != nil {
+		if err := term.Say(a.stderr, "    name: %s,\n", t.Name); err != nil {
 			return err
 		}
 		for _, text := range t.Errors {
@@ -156,5 +157,5 @@ func (a *app) sayTested(f view.TestedFile) error {
 			}
 		}
 	}
-	return say(a.stdout, "\n")
+	return term.Say(a.stdout, "\n")
 }

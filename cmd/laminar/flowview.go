@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/flowdef"
 	"laminar/sequence/series"
 	"laminar/server/view"
@@ -25,8 +26,8 @@ func describeMetric(m view.Metric) string {
 	return words
 }
 
-func flowTable(flows []flowstore.FlowStatus) table {
-	t := table{head: []string{"flow", "table", "every", "mode", "stored until", "lag", "dirty", "size", "state"}}
+func flowTable(flows []flowstore.FlowStatus) term.Table {
+	t := term.Table{Head: []string{"flow", "table", "every", "mode", "stored until", "lag", "dirty", "size", "state"}}
 	data := view.Each(flows, view.NewFlow)
 	for i, f := range flows {
 		s := data[i]
@@ -34,11 +35,11 @@ func flowTable(flows []flowstore.FlowStatus) table {
 		for _, n := range s.Dirty {
 			dirty += n
 		}
-		t.rows = append(t.rows, []string{
-			s.Flow, s.Table, s.Every, s.Mode, s.StoredUntil, lag(f), strconv.FormatInt(dirty, 10), formatBytes(s.Bytes), state(f),
+		t.Rows = append(t.Rows, []string{
+			s.Flow, s.Table, s.Every, s.Mode, s.StoredUntil, lag(f), strconv.FormatInt(dirty, 10), term.FormatBytes(s.Bytes), state(f),
 		})
 	}
-	t.data = data
+	t.Data = data
 	return t
 }
 
@@ -73,31 +74,31 @@ func state(f flowstore.FlowStatus) string {
 	return words
 }
 
-func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata) table {
-	var t table
+func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata) term.Table {
+	var t term.Table
 	data := view.Each(flows, view.NewFlow)
 	for i, f := range flows {
 		s := &data[i]
 		s.Metrics = view.Metrics(f, metadata)
 		if i > 0 {
-			t.rows = append(t.rows, []string{""})
+			t.Rows = append(t.Rows, []string{""})
 		}
-		t.rows = append(t.rows,
+		t.Rows = append(t.Rows,
 			[]string{"flow", s.Flow}, []string{"table", s.Table}, []string{"promql", s.PromQL}, []string{"every", s.Every},
 			[]string{"mode", s.Mode})
 		for _, how := range s.Kept {
-			t.rows = append(t.rows, []string{"kept", how})
+			t.Rows = append(t.Rows, []string{"kept", how})
 		}
 		for _, m := range s.Metrics {
-			t.rows = append(t.rows, []string{"metric", describeMetric(m)})
+			t.Rows = append(t.Rows, []string{"metric", describeMetric(m)})
 		}
-		t.rows = append(t.rows,
+		t.Rows = append(t.Rows,
 			[]string{"group", s.Group}, []string{"newest sample", s.NewestSample}, []string{"watermark", s.Watermark},
 			[]string{"stored until", s.StoredUntil}, []string{"vector", s.Vector}, []string{"lag", lag(f)},
 			[]string{"dirty", reasons(s.Dirty)}, []string{"jobs", strconv.FormatInt(s.Jobs, 10)},
-			[]string{"size", formatBytes(s.Bytes)}, []string{"state", state(f)})
+			[]string{"size", term.FormatBytes(s.Bytes)}, []string{"state", state(f)})
 	}
-	t.data = data
+	t.Data = data
 	return t
 }
 
@@ -111,14 +112,4 @@ func reasons(dirty map[string]int64) string {
 		return "none"
 	}
 	return strings.Join(words, ", ")
-}
-
-// formatBytes spells a size for people, with one decimal.
-func formatBytes(n int64) string {
-	for _, u := range view.ByteUnits {
-		if u.Size > 1 && n >= u.Size {
-			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.Size), u.Name)
-		}
-	}
-	return fmt.Sprintf("%d B", n)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/sequence"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -65,7 +66,7 @@ func (a *app) waitForFlows(ctx context.Context, store *sqlstore.Store, names []s
 	waited := view.Waited{Vector: vec.String(), CaughtUp: err == nil, Behind: view.Each(behind, view.NewBehind)}
 	var stuck *stalledError
 	if a.output == "json" && (err == nil || errors.Is(err, errTooLong) || errors.As(err, &stuck)) {
-		if err := writeJSON(a.stdout, waited); err != nil {
+		if err := term.WriteJSON(a.stdout, waited); err != nil {
 			return err
 		}
 	}
@@ -78,7 +79,7 @@ func (a *app) waitForFlows(ctx context.Context, store *sqlstore.Store, names []s
 	if a.output == "json" {
 		return nil
 	}
-	return say(a.stdout, "caught up with %s\n", vec)
+	return term.Say(a.stdout, "caught up with %s\n", vec)
 }
 
 // stalledError says that flows stand still, so that waiting for them is in vain.

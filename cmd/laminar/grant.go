@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/server/view"
 	"laminar/sqlstore"
 	"laminar/sqlstore/schema"
@@ -54,8 +55,8 @@ func (a *app) grantCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				t := table{data: view.Granted{Role: role, Kind: string(kind), Reads: !revoke, Statements: append([]string{}, done...)}}
-				t.note = fmt.Sprintf("role %s %s (%d statements)", role, now, len(done))
+				t := term.Table{Data: view.Granted{Role: role, Kind: string(kind), Reads: !revoke, Statements: append([]string{}, done...)}}
+				t.Note = fmt.Sprintf("role %s %s (%d statements)", role, now, len(done))
 				return a.print(t)
 			})
 		},

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/progress"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -81,7 +82,7 @@ func (a *app) jobCancelCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.print(table{note: fmt.Sprintf("job %d is %s", id, job.State), data: view.NewJob(job)})
+				return a.print(term.Table{Note: fmt.Sprintf("job %d is %s", id, job.State), Data: view.NewJob(job)})
 			})
 		},
 	}
@@ -97,19 +98,19 @@ func jobID(text string) (int64, error) {
 	return id, nil
 }
 
-func jobTable(jobs []progress.Job) table {
-	t := table{head: []string{"id", "kind", "flow", "from", "to", "done up to", "windows", "rows", "state"}}
+func jobTable(jobs []progress.Job) term.Table {
+	t := term.Table{Head: []string{"id", "kind", "flow", "from", "to", "done up to", "windows", "rows", "state"}}
 	data := view.Each(jobs, view.NewJob)
 	for _, s := range data {
 		how := s.State
 		if s.Error != "" {
 			how += ": " + s.Error
 		}
-		t.rows = append(t.rows, []string{
+		t.Rows = append(t.Rows, []string{
 			strconv.FormatInt(s.ID, 10), s.Kind, s.Flow, s.From, s.To, s.DoneUpTo,
 			strconv.FormatInt(s.Windows, 10), strconv.FormatInt(s.Rows, 10), how,
 		})
 	}
-	t.data = data
+	t.Data = data
 	return t
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/progress"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -83,7 +84,7 @@ func (a *app) refill(ctx context.Context, store *sqlstore.Store, jobs []flowstor
 		if j.Asked {
 			continue
 		}
-		if err := say(a.stderr, "also %s: windows after %s up to %s (job %d)\n",
+		if err := term.Say(a.stderr, "also %s: windows after %s up to %s (job %d)\n",
 			j.Flow, view.FormatTime(j.From), view.FormatTime(j.To), j.Job); err != nil {
 			return err
 		}
@@ -106,13 +107,13 @@ func (a *app) refill(ctx context.Context, store *sqlstore.Store, jobs []flowstor
 // printQueued prints a job that nobody waits for.
 func (a *app) printQueued(ctx context.Context, store *sqlstore.Store, id int64) error {
 	if a.output != "json" {
-		return say(a.stdout, "job %d\n", id)
+		return term.Say(a.stdout, "job %d\n", id)
 	}
 	job, err := store.Jobs.Show(ctx, id)
 	if err != nil {
 		return err
 	}
-	return writeJSON(a.stdout, view.NewJob(job))
+	return term.WriteJSON(a.stdout, view.NewJob(job))
 }
 
 // followJob shows a job until it is finished, and its outcome on the output if that is
@@ -120,7 +121,7 @@ func (a *app) printQueued(ctx context.Context, store *sqlstore.Store, id int64) 
 func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64, output bool) error {
 	var (
 		job   progress.Job
-		b     *bar
+		b     *term.Bar
 		every int64 // ms
 	)
 	err := poll(ctx, 0, func(ctx context.Context) (bool, error) {
@@ -130,9 +131,9 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64, ou
 		}
 		if b == nil {
 			every = stepOf(ctx, store, job)
-			b = newBar(a.stderr, fmt.Sprintf("refill %s (job %d)", job.FlowName, id), "windows", (job.To-job.From)/every)
+			b = term.NewBar(a.stderr, fmt.Sprintf("refill %s (job %d)", job.FlowName, id), "windows", (job.To-job.From)/every)
 		}
-		b.set((job.NextT - job.From) / every)
+		b.Set((job.NextT - job.From) / every)
 		return job.State.Finished(), nil
 	})
 	if ctx.Err() != nil {
@@ -142,7 +143,7 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64, ou
 		return err
 	}
 	if output && a.output == "json" {
-		if err := writeJSON(a.stdout, view.NewJob(job)); err != nil {
+		if err := term.WriteJSON(a.stdout, view.NewJob(job)); err != nil {
 			return err
 		}
 	}
@@ -154,7 +155,7 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64, ou
 		} else if !output {
 			to = a.stderr
 		}
-		return say(to, "job %d: %d windows computed, %d rows changed\n", id, job.WindowsDone, job.RowsWritten)
+		return term.Say(to, "job %d: %d windows computed, %d rows changed\n", id, job.WindowsDone, job.RowsWritten)
 	case progress.JobCancelled:
 		return fmt.Errorf("job %d was cancelled", id)
 	default:

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/server/view"
 	"laminar/sqlstore"
 	"laminar/sqlstore/raw"
@@ -89,7 +90,7 @@ func (a *app) retentionRestoreCommand() *cobra.Command {
 				if is == 0 {
 					note = fmt.Sprintf("samples before %s were given up; all of them are back", s.Was)
 				}
-				return a.print(table{note: note, data: s})
+				return a.print(term.Table{Note: note, Data: s})
 			})
 		},
 	}
@@ -106,19 +107,19 @@ func readRetention(ctx context.Context, store *sqlstore.Store) (raw.Retention, r
 	return r, loss, err
 }
 
-func retentionTable(r raw.Retention, loss raw.Loss) table {
+func retentionTable(r raw.Retention, loss raw.Loss) term.Table {
 	s := view.NewRetention(r, loss)
-	return table{
-		head: []string{"kept", "given up before", "dropped before", "last step", "database's clock", "newest sample"},
-		rows: [][]string{{s.Kept, s.Earliest, s.Dropped, s.LastStep, s.Clock, s.Newest}},
-		note: warnRetention(s),
-		data: s,
+	return term.Table{
+		Head: []string{"kept", "given up before", "dropped before", "last step", "database's clock", "newest sample"},
+		Rows: [][]string{{s.Kept, s.Earliest, s.Dropped, s.LastStep, s.Clock, s.Newest}},
+		Note: warnRetention(s),
+		Data: s,
 	}
 }
 
 // retentionWarning is what `status` says of retention, nothing when all is well.
-func retentionWarning(st sqlstore.Status) table {
-	return table{note: warnRetention(view.NewRetention(st.Retention, st.Loss))}
+func retentionWarning(st sqlstore.Status) term.Table {
+	return term.Table{Note: warnRetention(view.NewRetention(st.Retention, st.Loss))}
 }
 
 // warnRetention says what a person has to decide, "" for nothing.

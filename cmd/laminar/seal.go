@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/server/view"
 	"laminar/sqlstore"
 	"laminar/sqlstore/raw"
@@ -42,7 +43,7 @@ func (a *app) sealCommand() *cobra.Command {
 func (a *app) sealBars() func(raw.SealProgress) {
 	units := map[raw.SealStep]string{raw.SealWaiting: "seconds at most", raw.SealPartitions: "metrics by region and day", raw.SealMerging: "samples"}
 	var (
-		b    *bar
+		b    *term.Bar
 		last raw.SealProgress
 	)
 	return func(p raw.SealProgress) {
@@ -52,29 +53,29 @@ func (a *app) sealBars() func(raw.SealProgress) {
 		}
 		if b == nil || p.Generation != last.Generation || p.Step != last.Step {
 			if b != nil {
-				b.end()
+				b.End()
 			}
-			b = newBar(a.stderr, fmt.Sprintf("generation %d, %s", p.Generation, p.Step), units[p.Step], p.Total/scale)
+			b = term.NewBar(a.stderr, fmt.Sprintf("generation %d, %s", p.Generation, p.Step), units[p.Step], p.Total/scale)
 		}
 		last = p
-		b.set(p.Done / scale)
+		b.Set(p.Done / scale)
 	}
 }
 
-func sealed(r raw.SealReport) table {
+func sealed(r raw.SealReport) term.Table {
 	s := view.NewSealed(r)
 	generations := make([]string, len(r.Sealed))
 	for i, g := range r.Sealed {
 		generations[i] = strconv.Itoa(int(g))
 	}
-	t := table{data: s}
+	t := term.Table{Data: s}
 	if len(generations) == 0 {
-		t.note = "nothing to seal"
+		t.Note = "nothing to seal"
 		return t
 	}
-	t.note = fmt.Sprintf("sealed generation %s: %d samples in %d segments", strings.Join(generations, ", "), s.Samples, s.Segments)
+	t.Note = fmt.Sprintf("sealed generation %s: %d samples in %d segments", strings.Join(generations, ", "), s.Samples, s.Segments)
 	if s.FlowsBehind > 0 {
-		t.note += fmt.Sprintf("; %d flows had not read it and compute what they missed again", s.FlowsBehind)
+		t.Note += fmt.Sprintf("; %d flows had not read it and compute what they missed again", s.FlowsBehind)
 	}
 	return t
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/server/view"
 	"laminar/sqlstore"
 )
@@ -65,9 +66,9 @@ func (a *app) seriesTopCommand() *cobra.Command {
 }
 
 // seriesTop counts and lays out.
-func seriesTop(ctx context.Context, store *sqlstore.Store, by, label string, limit int) (table, error) {
+func seriesTop(ctx context.Context, store *sqlstore.Store, by, label string, limit int) (term.Table, error) {
 	s := view.Series{By: by, Label: label}
-	var t table
+	var t term.Table
 	part := 100.0
 	switch by {
 	case "metric":
@@ -75,20 +76,20 @@ func seriesTop(ctx context.Context, store *sqlstore.Store, by, label string, lim
 		if err != nil {
 			return t, err
 		}
-		t.head = []string{"metric", "series", "new in the last hour"}
+		t.Head = []string{"metric", "series", "new in the last hour"}
 		for _, m := range list {
 			s.Metrics = append(s.Metrics, view.NewSeriesMetric(m))
-			t.rows = append(t.rows, []string{m.Name, fmt.Sprint(m.Series), fmt.Sprint(m.CreatedLastHour)})
+			t.Rows = append(t.Rows, []string{m.Name, fmt.Sprint(m.Series), fmt.Sprint(m.CreatedLastHour)})
 		}
 	case "sender":
 		list, err := store.Census.Senders(ctx, limit)
 		if err != nil {
 			return t, err
 		}
-		t.head = []string{"sender", "new in the last hour", "last day", "last week"}
+		t.Head = []string{"sender", "new in the last hour", "last day", "last week"}
 		for _, x := range list {
 			s.Senders = append(s.Senders, view.NewSeriesSender(x))
-			t.rows = append(t.rows, []string{x.Name, fmt.Sprint(x.LastHour), fmt.Sprint(x.LastDay), fmt.Sprint(x.LastWeek)})
+			t.Rows = append(t.Rows, []string{x.Name, fmt.Sprint(x.LastHour), fmt.Sprint(x.LastDay), fmt.Sprint(x.LastWeek)})
 		}
 	case "label":
 		list, of, err := store.Census.Labels(ctx, limit)
@@ -96,10 +97,10 @@ func seriesTop(ctx context.Context, store *sqlstore.Store, by, label string, lim
 			return t, err
 		}
 		part = of
-		t.head = []string{"label", "values", "series"}
+		t.Head = []string{"label", "values", "series"}
 		for _, l := range list {
 			s.Labels = append(s.Labels, view.NewSeriesLabel(l))
-			t.rows = append(t.rows, []string{l.Name, fmt.Sprint(l.Values), fmt.Sprint(l.Series)})
+			t.Rows = append(t.Rows, []string{l.Name, fmt.Sprint(l.Values), fmt.Sprint(l.Series)})
 		}
 	default:
 		list, of, err := store.Census.Values(ctx, label, limit)
@@ -107,19 +108,19 @@ func seriesTop(ctx context.Context, store *sqlstore.Store, by, label string, lim
 			return t, err
 		}
 		part = of
-		t.head = []string{"value of " + label, "series"}
+		t.Head = []string{"value of " + label, "series"}
 		for _, v := range list {
 			s.Values = append(s.Values, view.NewSeriesValue(v))
-			t.rows = append(t.rows, []string{v.Value, fmt.Sprint(v.Series)})
+			t.Rows = append(t.Rows, []string{v.Value, fmt.Sprint(v.Series)})
 		}
 	}
 	switch {
 	case part < 100:
 		s.Sampled = part
-		t.note = fmt.Sprintf("of %.2g %% of the series: counts are projected, and there may be more values", part)
-	case len(t.rows) == 0:
-		t.note = "none"
+		t.Note = fmt.Sprintf("of %.2g %% of the series: counts are projected, and there may be more values", part)
+	case len(t.Rows) == 0:
+		t.Note = "none"
 	}
-	t.data = s
+	t.Data = s
 	return t, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/fleet"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/server/view"
 )
 
@@ -148,7 +149,7 @@ func (a *app) simulate(ctx context.Context, url string, source fleet.Source, run
 		sent.Error = failed.Error()
 	}
 	note := fmt.Sprintf("%d samples acknowledged, %d requests sent again", sent.Samples, sent.Retries)
-	if err := a.print(table{note: note, data: sent}); err != nil {
+	if err := a.print(term.Table{Note: note, Data: sent}); err != nil {
 		return err
 	}
 	switch {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/progress"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -44,76 +45,76 @@ func (a *app) statusCommand() *cobra.Command {
 // printStatus prints the parts one below the other, or as one JSON object.
 func (a *app) printStatus(st sqlstore.Status, jobs []progress.Job) error {
 	if a.output == "json" {
-		return writeJSON(a.stdout, view.NewStatus(st, jobs))
+		return term.WriteJSON(a.stdout, view.NewStatus(st, jobs))
 	}
 	for i, part := range []struct {
 		name  string
-		table table
+		table term.Table
 	}{
 		{"regions", regionTable(st.Regions)}, {"raw", storageTable(st.Storage)}, {"retention", retentionWarning(st)}, {"flows", flowTable(st.Flows)}, {"alerts", alertTable(st.Alerts)}, {"jobs", jobTable(jobs)},
 		{"flownodes", nodeTable(st.Members)}, {"leases", leaseTable(st.Leases)},
 	} {
-		if part.name == "retention" && part.table.note == "" {
+		if part.name == "retention" && part.table.Note == "" {
 			continue // nothing to warn of
 		}
 		if i > 0 {
-			_ = say(a.stdout, "\n")
+			_ = term.Say(a.stdout, "\n")
 		}
-		if len(part.table.rows) == 0 && part.table.note == "" {
-			part.table = table{note: "no " + part.name}
+		if len(part.table.Rows) == 0 && part.table.Note == "" {
+			part.table = term.Table{Note: "no " + part.name}
 		}
-		if err := writeTable(a.stdout, part.table); err != nil {
+		if err := term.WriteTable(a.stdout, part.table); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func regionTable(regions []raw.RegionStatus) table {
-	t := table{head: []string{"region", "sequence", "generation", "last flush"}}
+func regionTable(regions []raw.RegionStatus) term.Table {
+	t := term.Table{Head: []string{"region", "sequence", "generation", "last flush"}}
 	data := view.Each(regions, view.NewRegion)
 	for _, s := range data {
-		t.rows = append(t.rows, []string{
+		t.Rows = append(t.Rows, []string{
 			strconv.Itoa(int(s.Region)), strconv.FormatInt(s.Sequence, 10), strconv.Itoa(int(s.Generation)), s.LastFlush,
 		})
 	}
-	t.data = data
+	t.Data = data
 	return t
 }
 
-func nodeTable(members []flowstore.MemberStatus) table {
-	t := table{head: []string{"flownode", "address", "started", "last seen", "state"}}
+func nodeTable(members []flowstore.MemberStatus) term.Table {
+	t := term.Table{Head: []string{"flownode", "address", "started", "last seen", "state"}}
 	data := view.Each(members, view.NewNode)
 	for _, n := range data {
 		state := n.State
 		if n.LeadsSince != "" {
 			state += " since " + n.LeadsSince
 		}
-		t.rows = append(t.rows, []string{n.Name, n.Address, n.Started, n.LastSeen, state})
+		t.Rows = append(t.Rows, []string{n.Name, n.Address, n.Started, n.LastSeen, state})
 	}
-	t.data = data
+	t.Data = data
 	return t
 }
 
-func leaseTable(leases []sqlstore.LeaseStatus) table {
-	t := table{head: []string{"lease", "process", "pid", "role", "application", "client", "since", "last seen"}}
+func leaseTable(leases []sqlstore.LeaseStatus) term.Table {
+	t := term.Table{Head: []string{"lease", "process", "pid", "role", "application", "client", "since", "last seen"}}
 	data := view.Each(leases, view.NewLease)
 	for _, l := range data {
-		t.rows = append(t.rows, []string{l.Purpose, l.Process, strconv.Itoa(int(l.PID)), l.Role, l.Application, l.Client, l.Since, l.LastSeen})
+		t.Rows = append(t.Rows, []string{l.Purpose, l.Process, strconv.Itoa(int(l.PID)), l.Role, l.Application, l.Client, l.Since, l.LastSeen})
 	}
-	t.data = data
+	t.Data = data
 	return t
 }
 
-func storageTable(st raw.StorageStatus) table {
+func storageTable(st raw.StorageStatus) term.Table {
 	s := view.NewStorage(st)
-	return table{
-		head: []string{"raw data", "size", "tables", "segments (about)"},
-		rows: [][]string{
-			{"hot", formatBytes(s.HotBytes), strconv.FormatInt(s.HotTables, 10), strconv.FormatInt(s.HotSegments, 10)},
-			{"sealed", formatBytes(s.SealedBytes), strconv.FormatInt(s.SealedTables, 10), strconv.FormatInt(s.SealedSegments, 10)},
+	return term.Table{
+		Head: []string{"raw data", "size", "tables", "segments (about)"},
+		Rows: [][]string{
+			{"hot", term.FormatBytes(s.HotBytes), strconv.FormatInt(s.HotTables, 10), strconv.FormatInt(s.HotSegments, 10)},
+			{"sealed", term.FormatBytes(s.SealedBytes), strconv.FormatInt(s.SealedTables, 10), strconv.FormatInt(s.SealedSegments, 10)},
 		},
-		note: fmt.Sprintf("about %d series of %d metrics; samples given up before: %s", s.Series, s.Metrics, s.Earliest),
-		data: s,
+		Note: fmt.Sprintf("about %d series of %d metrics; samples given up before: %s", s.Series, s.Metrics, s.Earliest),
+		Data: s,
 	}
 }

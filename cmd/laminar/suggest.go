@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/flowdef"
 )
 
@@ -27,7 +28,7 @@ func (a *app) nameStrays(cmd *cobra.Command, c *settings.Config) {
 			c.Logger(a.stderr).Warn("a variable of the environment is not a setting and is ignored", "variable", stray.Name, "did_you_mean", stray.Near)
 			continue
 		}
-		_ = say(a.stderr, "Warning: %s is not a setting and is ignored%s\n", stray.Name, settings.DidYouMean(stray.Near))
+		_ = term.Say(a.stderr, "Warning: %s is not a setting and is ignored%s\n", stray.Name, settings.DidYouMean(stray.Near))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/term"
 	"laminar/server/view"
 	"laminar/server/web"
 )
@@ -38,13 +39,13 @@ func (a *app) tokenNewCommand() *cobra.Command {
 				return &usageError{err: fmt.Errorf("%s: no scope given", cmd.CommandPath()), hint: cmd.CommandPath() + " --scope write"}
 			}
 			text, entry := web.NewToken(name, may)
-			t := table{data: view.MadeToken{Token: text, Name: entry.Name, SHA256: entry.SHA256, Scopes: scopes}}
+			t := term.Table{Data: view.MadeToken{Token: text, Name: entry.Name, SHA256: entry.SHA256, Scopes: scopes}}
 			// What is below the first line can be the file as it is.
 			for _, line := range []string{
 				"# the token, which is stored nowhere: " + text, "tokens:", fmt.Sprintf("  - name: %q", entry.Name),
 				"    sha256: " + entry.SHA256, "    scopes: [" + strings.Join(scopes, ", ") + "]",
 			} {
-				t.rows = append(t.rows, []string{line})
+				t.Rows = append(t.Rows, []string{line})
 			}
 			return a.print(t)
 		},

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/settings"
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/progress"
 	"laminar/flownode/verify"
 	"laminar/sequence"
@@ -86,18 +87,18 @@ func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string,
 		return err
 	}
 	if opts.Sample < 1 {
-		_ = say(a.stderr, "comparing %g%% of the windows, --seed %d\n", opts.Sample*100, opts.Seed)
+		_ = term.Say(a.stderr, "comparing %g%% of the windows, --seed %d\n", opts.Sample*100, opts.Seed)
 	}
 	verifier := verify.New(server.NodeStore{Store: store}, time.Now)
 	out := view.Verification{Seed: opts.Seed, Flows: []view.VerifiedFlow{}}
 	found := int64(0)
 	for _, f := range flows {
-		var b *bar
+		var b *term.Bar
 		opts.Progress = func(done, total int64) {
 			if b == nil {
-				b = newBar(a.stderr, "verify "+f.Def.Title(), "windows", total)
+				b = term.NewBar(a.stderr, "verify "+f.Def.Title(), "windows", total)
 			}
-			b.set(done)
+			b.Set(done)
 		}
 		report, err := verifier.Flow(ctx, f.ID, opts)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/verify"
 	"laminar/server/view"
 )
@@ -14,29 +15,29 @@ import (
 // printVerified prints the flows, and below them the cells that differ.
 func (a *app) printVerified(s view.Verification) error {
 	if a.output == "json" {
-		return writeJSON(a.stdout, s)
+		return term.WriteJSON(a.stdout, s)
 	}
-	flows := table{head: []string{"flow", "windows", "rows", "differences", "windows left out"}}
-	cells := table{head: []string{"flow", "window end", "labels", "kind", "stored", "computed"}}
+	flows := term.Table{Head: []string{"flow", "windows", "rows", "differences", "windows left out"}}
+	cells := term.Table{Head: []string{"flow", "window end", "labels", "kind", "stored", "computed"}}
 	for _, f := range s.Flows {
-		flows.rows = append(flows.rows, []string{
+		flows.Rows = append(flows.Rows, []string{
 			f.Flow, strconv.FormatInt(f.Windows, 10), strconv.FormatInt(f.Rows, 10), strconv.FormatInt(f.Differences, 10), describeSkipped(f.Skipped),
 		})
 		for _, c := range f.Cells {
-			cells.rows = append(cells.rows, []string{f.Flow, c.WindowEnd, view.FormatLabels(c.Labels), c.Kind, view.OrNone(c.Stored), view.OrNone(c.Computed)})
+			cells.Rows = append(cells.Rows, []string{f.Flow, c.WindowEnd, view.FormatLabels(c.Labels), c.Kind, view.OrNone(c.Stored), view.OrNone(c.Computed)})
 		}
 		if more := f.Differences - int64(len(f.Cells)); more > 0 {
-			cells.rows = append(cells.rows, []string{f.Flow, fmt.Sprintf("and %d more", more), "", "", "", ""})
+			cells.Rows = append(cells.Rows, []string{f.Flow, fmt.Sprintf("and %d more", more), "", "", "", ""})
 		}
 	}
-	if len(flows.rows) == 0 {
-		flows = table{note: "no flows"}
+	if len(flows.Rows) == 0 {
+		flows = term.Table{Note: "no flows"}
 	}
-	if err := writeTable(a.stdout, flows); err != nil || len(cells.rows) == 0 {
+	if err := term.WriteTable(a.stdout, flows); err != nil || len(cells.Rows) == 0 {
 		return err
 	}
-	_ = say(a.stdout, "\n")
-	return writeTable(a.stdout, cells)
+	_ = term.Say(a.stdout, "\n")
+	return term.WriteTable(a.stdout, cells)
 }
 
 func describeSkipped(skipped map[verify.Skip]int64) string {

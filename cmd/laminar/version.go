@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/term"
 	"laminar/server/view"
 )
 
@@ -23,7 +24,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			return a.print(table{note: versionText(), data: buildVersion()})
+			return a.print(term.Table{Note: versionText(), Data: buildVersion()})
 		},
 	}
 	a.addOutputFlag(cmd)

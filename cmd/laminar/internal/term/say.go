@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"fmt"
@@ -10,13 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// say writes text for people. It is the one way to a terminal: names, help
+// Say writes text for people. It is the one way to a terminal: names, help
 // texts and errors come from senders, files and the database, and what they
 // hold must not move the cursor, change colours, hide text or pretend to be
 // another line. format is ours and may hold line breaks, args are made
 // harmless; a test finds whatever writes past it. JSON is for programs and keeps
 // its own escapes.
-func say(w io.Writer, format string, args ...any) error {
+func Say(w io.Writer, format string, args ...any) error {
 	safe := make([]any, len(args))
 	for i, arg := range args {
 		safe[i] = harmless(arg)
@@ -25,7 +25,7 @@ func say(w io.Writer, format string, args ...any) error {
 	return err
 }
 
-// harmless makes an argument of say text without anything unprintable, unless
+// harmless makes an argument of Say text without anything unprintable, unless
 // it is a number.
 func harmless(arg any) any {
 	switch v := arg.(type) {

@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 )
 
 func TestBar(t *testing.T) {
-	b := newBar(&bytes.Buffer{}, "refill x\x1b (job 3)", "windows", 1000)
+	b := NewBar(&bytes.Buffer{}, "refill x\x1b (job 3)", "windows", 1000)
 	b.began = time.Now().Add(-10 * time.Second)
 	for done, want := range map[int64]string{
 		0:    `refill x\x1b (job 3): 0 of 1000 windows (0%)`,
@@ -20,17 +20,17 @@ func TestBar(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	b = newBar(&out, "x", "samples", 0)
+	b = NewBar(&out, "x", "samples", 0)
 	for range 3 {
-		b.set(5) // more than there is
+		b.Set(5) // more than there is
 	}
 	if out.String() != "x: 1 of 1 samples (100%)\n" {
 		t.Errorf("a bar over nothing says %q", out.String())
 	}
 	out.Reset()
-	b = newBar(&out, "x", "samples", 100)
+	b = NewBar(&out, "x", "samples", 100)
 	for i := range int64(101) {
-		b.set(i)
+		b.Set(i)
 	}
 	if n := strings.Count(out.String(), "\n"); n != 11 {
 		t.Errorf("%d lines where nobody watches:\n%s", n, out.String())

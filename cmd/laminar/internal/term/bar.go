@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"fmt"
@@ -12,9 +12,9 @@ import (
 	"laminar/server/view"
 )
 
-// bar shows how far long work is, and about how long it will still take: as a
+// Bar shows how far long work is, and about how long it will still take: as a
 // progress bar on a terminal, else as a plain line whenever a tenth more is done.
-type bar struct {
+type Bar struct {
 	w     io.Writer
 	what  string
 	unit  string // what is counted, "windows"
@@ -31,29 +31,30 @@ const (
 	barFrame = 10
 )
 
-func newBar(w io.Writer, what, unit string, total int64) *bar {
-	b := &bar{w: w, what: printable(what), unit: unit, total: max(total, 1), began: time.Now(), shown: -1}
-	if isTerminal(w) {
+// NewBar begins to show work called what, which is over when total units are done.
+func NewBar(w io.Writer, what, unit string, total int64) *Bar {
+	b := &Bar{w: w, what: printable(what), unit: unit, total: max(total, 1), began: time.Now(), shown: -1}
+	if IsTerminal(w) {
 		b.live = progressbar.NewOptions64(b.total,
 			progressbar.OptionSetWriter(w),
 			progressbar.OptionSetWidth(barWidth),
 			progressbar.OptionSetPredictTime(false),
 			progressbar.OptionShowDescriptionAtLineEnd(),
-			progressbar.OptionOnCompletion(func() { _ = say(w, "\n") }),
+			progressbar.OptionOnCompletion(func() { _ = Say(w, "\n") }),
 		)
 	}
 	return b
 }
 
-// set shows that done of the total is done.
-func (b *bar) set(done int64) {
+// Set shows that done of the total is done.
+func (b *Bar) Set(done int64) {
 	done = min(done, b.total)
 	text := b.text(done)
 	if b.live != nil {
 		if b.live.IsFinished() {
 			return
 		}
-		width, _ := terminalSize(b.w)
+		width, _ := Size(b.w)
 		if runes := []rune(text); len(runes) > width-barWidth-barFrame {
 			text = string(runes[:max(0, width-barWidth-barFrame)])
 		}
@@ -63,20 +64,20 @@ func (b *bar) set(done int64) {
 	}
 	if tenths := done * 10 / b.total; tenths != b.shown {
 		b.shown = tenths
-		_ = say(b.w, "%s\n", text)
+		_ = Say(b.w, "%s\n", text)
 	}
 }
 
-// end leaves the bar where it is, for the next line.
-func (b *bar) end() {
+// End leaves the bar where it is, for the next line.
+func (b *Bar) End() {
 	if b.live != nil && !b.live.IsFinished() {
-		_ = say(b.w, "\n")
+		_ = Say(b.w, "\n")
 	}
 }
 
 // text is the progress in words: "refill x (job 3): 430 of 1000 windows, about
 // 3s left".
-func (b *bar) text(done int64) string {
+func (b *Bar) text(done int64) string {
 	text := fmt.Sprintf("%s: %d of %d %s", b.what, done, b.total, b.unit)
 	if b.live == nil { // which has the percentage beside it
 		text += fmt.Sprintf(" (%d%%)", done*100/b.total)
@@ -92,15 +93,15 @@ func (b *bar) text(done int64) string {
 	return text
 }
 
-// isTerminal reports whether w is a terminal.
-func isTerminal(w io.Writer) bool {
+// IsTerminal reports whether w is a terminal.
+func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// terminalSize is the size of the terminal in characters; a usual one where it
+// Size is the size of the terminal in characters, a usual one where it
 // does not say.
-func terminalSize(w io.Writer) (width, height int) {
+func Size(w io.Writer) (width, height int) {
 	if f, ok := w.(*os.File); ok {
 		if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && height > 0 {
 			return width, height
