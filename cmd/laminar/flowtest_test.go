@@ -104,6 +104,8 @@ func TestFlowTestOnRandomSeries(t *testing.T) {
 		"avg_over_time(g[%s])", "bottomk(1, sum by (job) (g + c_total / 7))", "quantile_over_time(0.5, g[%s])", "count(g > 5) or vector(0)", "time() - max(g)",
 		"sum(resets(c_total[%s])) / count(c_total)", "sum by (job) (g) unless on (job) (max by (job) (changes(c_total[%s])) > 2)",
 		"changes(g[%s]) > 0", "stddev(g)", "max_over_time(sum(g)[10m7s:1m])", "label_replace(g, \"x\", \"$1\", \"job\", \"(.*)\")", "vector(3)",
+		// Rules over rules.
+		"max_over_time(r:1[%s])", "r:1 - r:1 offset 2m", "sum by (job) (g) + on (job) r:5", "avg_over_time(r:16[%s])", "count({__name__=~\"r:1|g\"})", "sum(r:3) + sum(r:18)",
 	}
 	for seed := range uint64(6) {
 		rng := rand.New(rand.NewPCG(seed, 5))

@@ -48,3 +48,19 @@ func TestCascades(t *testing.T) {
 		})
 	}
 }
+
+// TestCascadesFromTheEpoch: the same where time begins, at 0. The first windows read spans
+// that begin before it, in which nothing is missing.
+func TestCascadesFromTheEpoch(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorAuto, cascadeFlows)
+			w.Base, w.Clock, w.Store.Now = 0, 0, 0
+			for range 25 {
+				w.Step()
+			}
+			w.SettleAll()
+		})
+	}
+}

@@ -84,13 +84,13 @@ func (u *upstream) capped(w, before sequence.Time, ahead int64) sequence.Time {
 }
 
 // lacks reports whether samples of the leaf in the span are gone: raw ones before
-// earliest, results that are not kept any more.
+// earliest (0: none), results that are not kept any more.
 func (u *upstream) lacks(l *flowdef.Leaf, span sequence.Span, earliest sequence.Time) bool {
 	raw := l.Names() == nil
 	for _, name := range l.Names() {
 		raw = raw || !slices.ContainsFunc(u.reads, func(p *Flow) bool { return p.Def.Name == name })
 	}
-	if raw && span.After < earliest-1 {
+	if raw && earliest != 0 && span.After < earliest-1 {
 		return true
 	}
 	return slices.ContainsFunc(u.reads, func(p *Flow) bool {

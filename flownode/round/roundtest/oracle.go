@@ -61,7 +61,7 @@ func (w *World) Check() {
 			upTo += def.Every
 		}
 		from := w.Base - w.Base%def.Every - 3_600_000
-		from -= from % def.Every
+		from = max(0, from-from%def.Every) // windows end from 1970 on
 		for end := from; end <= upTo; end += def.Every {
 			if dirty[end] {
 				continue
