@@ -12,13 +12,15 @@
 //	census       counting series for people
 //	flowstore    flows, jobs, and the commits of rounds
 //	claims       whose row stands where rules share a table
+//	applyplan    what applying definitions does; pure
 //	resulttable  the tables that flows write to
 //	alertstore   alerts, their changes, and notices
 //	schema       migrations, installation, rights of roles
 //
-// flowstore imports raw, claims, resulttable and alertstore, claims imports resulttable,
-// lapsed imports raw, all import pg, and none imports what is above it. A Store holds what
-// a process needs of them, and adds nothing: to write samples, take the Store's Writer.
+// flowstore imports raw, applyplan, claims, resulttable and alertstore, claims imports
+// resulttable, lapsed imports raw, all but applyplan import pg, and none imports what is
+// above it. A Store holds what a process needs of them, and adds nothing: to write
+// samples, take the Store's Writer.
 //
 // Leadership is a lease, a row that only the database's clock judges: it keeps
 // flownodes from doing the same work twice. Hints go over NOTIFY and may be lost (I5).
