@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -45,7 +46,7 @@ func (r *reading) flows(ctx context.Context, ms []*labels.Matcher) ([]progress.F
 // namesOf is the only names that matchers allow, nil where they allow any.
 func namesOf(ms []*labels.Matcher) []string {
 	for _, m := range ms {
-		if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
+		if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
 			return []string{m.Value}
 		}
 	}
@@ -54,7 +55,7 @@ func namesOf(ms []*labels.Matcher) []string {
 
 // nameMatches reports whether a metric's name satisfies the matchers of the name.
 func nameMatches(name string, ms []*labels.Matcher) bool {
-	return !slices.ContainsFunc(ms, func(m *labels.Matcher) bool { return m.Name == labels.MetricName && !m.Matches(name) })
+	return !slices.ContainsFunc(ms, func(m *labels.Matcher) bool { return m.Name == model.MetricNameLabel && !m.Matches(name) })
 }
 
 // readFlow reads the series of a flow that match, with their samples in the span: those of
@@ -140,7 +141,7 @@ func seriesOf(flow *progress.Flow, windows []progress.Window, span sequence.Span
 // newSeries is a series of a flow; nil if it does not match.
 func newSeries(name string, columns labels.Labels, ms []*labels.Matcher) *oneSeries {
 	b := labels.NewBuilder(columns)
-	b.Set(labels.MetricName, name)
+	b.Set(model.MetricNameLabel, name)
 	lset := b.Labels()
 	if !matchesAll(lset, ms) {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/storage"
@@ -79,9 +80,9 @@ func (q *querier) readFlow(ctx context.Context, flow *progress.Flow, f *found, m
 
 // readError says what could not be read. Limits and ended contexts are errors of the query.
 func readError(err error) error {
-	var samples promql.ErrTooManySamples
-	if errors.As(err, &samples) {
-		return samples
+	var many promql.ErrTooManySamples
+	if errors.As(err, &many) {
+		return many
 	}
 	for _, limit := range []error{ErrMemory, ErrBusy, ErrQueue} {
 		if errors.Is(err, limit) {
@@ -104,11 +105,11 @@ func readError(err error) error {
 // the query is wrong.
 func NotRead(err error) bool {
 	var (
-		storage  *StorageError
+		unread   *StorageError
 		canceled promql.ErrQueryCanceled
 		late     promql.ErrQueryTimeout
 	)
-	return errors.As(err, &storage) || errors.As(err, &canceled) || errors.As(err, &late) || errors.Is(err, ErrBusy) || errors.Is(err, ErrQueue)
+	return errors.As(err, &unread) || errors.As(err, &canceled) || errors.As(err, &late) || errors.Is(err, ErrBusy) || errors.Is(err, ErrQueue)
 }
 
 // found is the series that match, with what their samples are read by: series i has
@@ -184,7 +185,7 @@ func (q *querier) metrics(ctx context.Context, snap Snapshot, span sequence.Span
 
 // others is the matchers of other labels than the name.
 func others(ms []*labels.Matcher) []*labels.Matcher {
-	return slices.DeleteFunc(slices.Clone(ms), func(m *labels.Matcher) bool { return m.Name == labels.MetricName })
+	return slices.DeleteFunc(slices.Clone(ms), func(m *labels.Matcher) bool { return m.Name == model.MetricNameLabel })
 }
 
 // maxLanes is how many goroutines take the samples of one reading.
@@ -220,7 +221,7 @@ func (q *querier) read(ctx context.Context, f *found) error {
 // LabelValues implements storage.LabelQuerier.
 func (q *querier) LabelValues(ctx context.Context, name string, hints *storage.LabelHints, ms ...*labels.Matcher) ([]string, annotations.Annotations, error) {
 	values, err := q.distinct(ctx, hints, ms, func(snap Snapshot, metric string) ([]string, error) {
-		if name == labels.MetricName {
+		if name == model.MetricNameLabel {
 			// A metric without series has no samples either.
 			return []string{metric}, nil
 		}

@@ -50,7 +50,7 @@ func (s *Session) options(ctx context.Context, opts promql.QueryOpts, expr strin
 	}
 	parsed, err := s.parser.ParseExpr(expr)
 	if err != nil {
-		return opts, nil // the engine says it
+		return opts, nil //nolint:nilerr // the engine says it
 	}
 	lookback, err := s.reading.lookbackFor(ctx, parsed, s.lookback)
 	if err != nil {

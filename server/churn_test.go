@@ -137,6 +137,7 @@ type churning struct {
 }
 
 func newChurning(t testing.TB, idle time.Duration) *churning {
+	t.Helper()
 	c := &churning{RawDB: sqltest.NewRawDB(t, 2), perDay: churnSeries, reg: prometheus.NewRegistry()}
 	if text := os.Getenv("LAMINAR_TEST_CHURN_SERIES"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -189,9 +190,10 @@ func (c *churning) day(day, kept int) churnDay {
 		at := c.today + int64(day)*segment.BucketMillis + int64(hour)*3_600_000
 		c.send(at, "stable", "s", 100)
 		c.send(at, fmt.Sprintf("day_%d", day), "d", 5)
-		for rest, n := c.perDay/24, 0; rest > 0; rest, n = rest-n, 0 {
-			n = min(rest, 2000)
+		for rest := c.perDay / 24; rest > 0; {
+			n := min(rest, 2000)
 			c.send(at, "churn", fmt.Sprintf("%d-%d-%d", day, hour, rest), n)
+			rest -= n
 		}
 	}
 	d.took = time.Since(began)
@@ -299,6 +301,7 @@ func (c *churning) gauge(name string) (sum float64) {
 
 // residentBytes is the process's resident memory, 0 where the system does not tell.
 func residentBytes(t testing.TB) int64 {
+	t.Helper()
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0

@@ -171,8 +171,8 @@ func (c *Cluster) addWorkloads() {
 		n := min(podsPerWorkload, c.opts.Pods-first)
 		m := maker{c: c, e: c.state.own, labels: append(stateLabels(), Label{"namespace", namespace})}
 		var owner workload
-		switch {
-		case w%10 == 8:
+		switch w % 10 {
+		case 8:
 			owner = workload{"StatefulSet", fmt.Sprintf("db-%d", w)}
 			s := m.with("statefulset", owner.name)
 			for _, metric := range []string{"kube_statefulset_replicas", "kube_statefulset_status_replicas_ready", "kube_statefulset_status_replicas_updated"} {
@@ -181,7 +181,7 @@ func (c *Cluster) addWorkloads() {
 			for _, metric := range []string{"kube_statefulset_metadata_generation", "kube_statefulset_status_observed_generation"} {
 				s.constant(metric, 1)
 			}
-		case w%10 == 9:
+		case 9:
 			owner = workload{"Job", fmt.Sprintf("report-%d", w)}
 			m.constant("kube_job_owner", 1, "job_name", owner.name, "owner_kind", "CronJob", "owner_name", fmt.Sprintf("reports-%d", w%7))
 			m.gauge("kube_job_status_active", 1, "job_name", owner.name)

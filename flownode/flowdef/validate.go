@@ -30,7 +30,7 @@ func Validate(flows, existing []Flow) []Problem {
 	byTitle := map[string]Flow{}
 	for _, f := range flows {
 		// Of flows with one identity only the first is looked at further.
-		if other, twice := byTitle[f.Title()]; twice && !(f.Rule && other.Rule) {
+		if other, twice := byTitle[f.Title()]; twice && (!f.Rule || !other.Rule) {
 			problems = append(problems, problemf(f, "is defined twice%s", where(other)))
 			continue
 		}

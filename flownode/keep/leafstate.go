@@ -71,7 +71,7 @@ func (s *leafState[P, PP]) Trim(from int64) {
 // Bytes is about how much memory the state takes: what arrays have room for, not
 // what they hold. Each leaf that uses the same panes has its part of them.
 func (s *leafState[P, PP]) Bytes() int64 {
-	return s.panes.bytes()/int64(len(s.users)) + s.slide.bytes()/int64(s.slide.users) + s.cell.Bytes(s.acc)
+	return s.bytes()/int64(len(s.users)) + s.slide.bytes()/int64(s.slide.users) + s.cell.Bytes(s.acc)
 }
 
 // windowChunk is how many slots are merged and finished at a time: few enough

@@ -141,13 +141,13 @@ func (m *Members) Select(list []series.Series) {
 			continue
 		}
 		if len(s.Labels) == 0 || &s.Labels[0] != m.Selection.lastSet {
-			m.Selection.selected = m.Def.Matches(toLabels(s.Labels).Get)
+			m.selected = m.Def.Matches(toLabels(s.Labels).Get)
 			if m.Selection.lastSet = nil; len(s.Labels) > 0 {
 				m.Selection.lastSet = &s.Labels[0]
 			}
 		}
 		if m.selected && m.Index.Get(s.ID) == NoSlot {
-			m.Selection.add(s, int32(len(m.Series)))
+			m.add(s, int32(len(m.Series)))
 		}
 	}
 }
@@ -209,7 +209,7 @@ func (m *Members) addByGroup(s *series.Series) {
 		m.Groups[g].slots = []int32{int32(len(m.GroupOf))}
 		m.GroupOf = append(m.GroupOf, g)
 	}
-	m.Selection.add(s, m.Groups[g].slots[0])
+	m.add(s, m.Groups[g].slots[0])
 }
 
 // groupOf is the group of a series, noGroup where the leaf does not select it, and

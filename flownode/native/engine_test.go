@@ -267,6 +267,7 @@ func BenchmarkFold(b *testing.B) {
 }
 
 func benchFold[P any, PP native.Cell[P]](b *testing.B, list []*histogram.FloatHistogram) {
+	b.Helper()
 	b.ReportAllocs()
 	var p P
 	for i := 0; b.Loop(); i++ {
@@ -284,6 +285,7 @@ func BenchmarkMerge(b *testing.B) {
 }
 
 func benchMerge[P any, PP native.Cell[P]](b *testing.B) {
+	b.Helper()
 	b.ReportAllocs()
 	var earlier, later P
 	for i := range int64(4) {

@@ -70,6 +70,7 @@ type churn struct {
 }
 
 func newChurn(t *testing.T) *churn {
+	t.Helper()
 	w := roundtest.NewWorld(t, 1, 1, flowdef.ExecutorColumnar, lapseFlows)
 	w.Series = w.Series[:0]
 	return &churn{World: w}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/flowdef"
@@ -127,7 +128,7 @@ func compareWithRules(t *testing.T, w *roundtest.World, text string) {
 				if !ok {
 					k = len(written[i])
 					at[i][key] = k
-					written[i] = append(written[i], promeval.Series{Labels: labels.NewBuilder(lset).Set(labels.MetricName, def.Name).Labels()})
+					written[i] = append(written[i], promeval.Series{Labels: labels.NewBuilder(lset).Set(model.MetricNameLabel, def.Name).Labels()})
 				}
 				x := &written[i][k]
 				x.Times, x.Values = append(x.Times, end), append(x.Values, v)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode"
@@ -141,7 +142,7 @@ func (e *evaluating) recorded() promeval.Samples {
 		one, rows := newRecorder(def.Every, e.last), e.rows(id)
 		for end := e.first; end <= e.last; end += def.Every {
 			for _, row := range rows(end) {
-				one.put(labels.NewBuilder(row.Labels).Set(labels.MetricName, def.Name).Labels(), end, row.Value, row.Histogram)
+				one.put(labels.NewBuilder(row.Labels).Set(model.MetricNameLabel, def.Name).Labels(), end, row.Value, row.Histogram)
 			}
 		}
 		out = merge(out, one.samples())

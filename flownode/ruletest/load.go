@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -60,7 +61,7 @@ func write(store *sandbox.MemStore, samples promeval.Samples) error {
 	segs := map[key]*segment.Segment{}
 	metrics := map[string]sequence.MetricID{}
 	for i, x := range samples {
-		name := x.Labels.Get(labels.MetricName)
+		name := x.Labels.Get(model.MetricNameLabel)
 		if metrics[name] == 0 {
 			metrics[name] = sequence.MetricID(len(metrics) + 1)
 		}

@@ -75,6 +75,7 @@ type Series struct {
 // Exactness is what is known of a series' newest sample.
 type Exactness uint8
 
+// What may be known.
 const (
 	NotExact Exactness = iota // lastT is a bound, or there is no sample
 	ExactFloat

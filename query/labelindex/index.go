@@ -289,17 +289,17 @@ func (x *Index) grow(e *entry, bytes int64) {
 }
 
 // labelSet is labels as the query engine has them.
-func labelSet(list []series.Label) labels.Labels {
-	b := labels.NewScratchBuilder(len(list))
-	for _, l := range list {
+func labelSet(lset []series.Label) labels.Labels {
+	b := labels.NewScratchBuilder(len(lset))
+	for _, l := range lset {
 		b.Add(l.Name, l.Value)
 	}
 	return b.Labels()
 }
 
-func labelBytes(list []series.Label) int {
+func labelBytes(lset []series.Label) int {
 	n := 0
-	for _, l := range list {
+	for _, l := range lset {
 		n += len(l.Name) + len(l.Value) + 2
 	}
 	return n

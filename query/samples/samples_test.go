@@ -65,6 +65,7 @@ type point struct {
 // random makes segments of two regions, as they may be stored, and what is in them in
 // the end by series and time.
 func random(t *testing.T, rng *rand.Rand) (source, map[sequence.SeriesID]map[int64]point) {
+	t.Helper()
 	src, want := source{}, map[sequence.SeriesID]map[int64]point{}
 	for region := sequence.Region(1); region <= 2; region++ {
 		for range 1 + rng.IntN(6) {

@@ -15,6 +15,7 @@ import (
 
 // contextOf is the test's context, to be ended early.
 func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
 	return context.WithCancel(t.Context())
 }
 

@@ -86,7 +86,6 @@ var (
 	canceled    = kind{"canceled", 499} // the client has left
 	timeout     = kind{"timeout", http.StatusServiceUnavailable}
 	internal    = kind{"internal", http.StatusInternalServerError}
-	notFound    = kind{"not_found", http.StatusNotFound}
 	unavailable = kind{"unavailable", http.StatusServiceUnavailable}
 )
 

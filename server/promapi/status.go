@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 
@@ -109,13 +110,13 @@ func (a pages) tsdb(r *http.Request) answer {
 	}
 	return a.look(r, math.MinInt64, math.MaxInt64, func(ctx context.Context, q storage.Querier) (any, bool, error) {
 		set := q.Select(ctx, false, &storage.SelectHints{Start: math.MinInt64, End: math.MaxInt64, Func: "series"},
-			labels.MustNewMatcher(labels.MatchNotEqual, labels.MetricName, ""))
+			labels.MustNewMatcher(labels.MatchNotEqual, model.MetricNameLabel, ""))
 		metrics, values, pairs := map[string]uint64{}, map[string]map[string]struct{}{}, map[string]uint64{}
 		total := 0
 		for set.Next() {
 			total++
 			set.At().Labels().Range(func(l labels.Label) {
-				if l.Name == labels.MetricName {
+				if l.Name == model.MetricNameLabel {
 					metrics[l.Value]++
 				}
 				if values[l.Name] == nil {

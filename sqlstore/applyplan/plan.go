@@ -338,16 +338,13 @@ func (p *Plan) places(known []Entry, schema string) {
 				p.lost = append(p.lost, loss{of: e.Def, title: e.Def.Title(), why: why})
 			}
 			it := of[e.ID]
-			switch {
-			case it == nil:
+			if it == nil {
 				placed[e.ID] = Moved{e, out[i]}
 				if why != "" {
 					again = append(again, e)
 				}
-			default:
-				if it.Def = out[i]; why != "" {
-					it.Action = Replaced
-				}
+			} else if it.Def = out[i]; why != "" {
+				it.Action = Replaced
 			}
 		}
 		for _, e := range again {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/flowdef"
@@ -84,7 +85,7 @@ func (w *World) before(all promeval.Samples, def flowdef.Flow, end int64) promev
 	}
 	out := slices.Clone(all)
 	for i := range out {
-		if x := &out[i]; slices.Contains(def.Previous, x.Labels.Get(labels.MetricName)) {
+		if x := &out[i]; slices.Contains(def.Previous, x.Labels.Get(model.MetricNameLabel)) {
 			n, _ := slices.BinarySearch(x.Times, end)
 			x.Times, x.Values = x.Times[:n], x.Values[:n]
 		}
@@ -113,7 +114,7 @@ func (w *World) withResults(raw promeval.Samples, def flowdef.Flow) (all, result
 				if !ok {
 					i = len(results)
 					at[key] = i
-					lset := labels.NewBuilder(layout.Labels(row.Columns)).Set(labels.MetricName, parent.Name).Labels()
+					lset := labels.NewBuilder(layout.Labels(row.Columns)).Set(model.MetricNameLabel, parent.Name).Labels()
 					results = append(results, promeval.Series{Labels: lset})
 				}
 				x := &results[i]
@@ -126,7 +127,7 @@ func (w *World) withResults(raw promeval.Samples, def flowdef.Flow) (all, result
 		}
 	}
 	for _, x := range raw {
-		if !names[x.Labels.Get(labels.MetricName)] {
+		if !names[x.Labels.Get(model.MetricNameLabel)] {
 			all = append(all, x)
 		}
 	}

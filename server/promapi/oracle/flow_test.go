@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/flowdef"
@@ -68,7 +69,7 @@ func (f *laid) store(t *testing.T, db *sqltest.RawDB) {
 func (f *laid) series() (out []oneSeries) {
 	for key, g := range f.labels {
 		b := labels.NewBuilder(g)
-		b.Set(labels.MetricName, f.def.Name)
+		b.Set(model.MetricNameLabel, f.def.Name)
 		for _, s := range f.def.StaticLabels {
 			b.Set(s.Name, s.Value)
 		}

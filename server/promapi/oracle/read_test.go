@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -228,8 +229,8 @@ func TestRemoteReadBreaksOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() {
-		if r := recover(); r != http.ErrAbortHandler {
-			t.Errorf("the handler ended with %v", r)
+		if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) {
+			t.Errorf("the handler ended with %v", err)
 		}
 		// Nothing is held any more: the same again is answered.
 		if got := ask(t, w.ours, req); got.Code != http.StatusOK || got.Body.Len() == 0 {
