@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/prompb"
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/server/view"
@@ -88,6 +90,19 @@ func TestHostileNames(t *testing.T) {
 		return stdout
 	}
 
+	// A unit test of rules that fails shows its name, labels and expression.
+	unit, selector := filepath.Join(dir, "unit.yml"), "m{l="+strconv.Quote(evil)+"}"
+	text, err := yaml.Marshal(map[string]any{"evaluation_interval": "1m", "tests": []any{map[string]any{
+		"name": evil, "interval": "1m", "input_series": []any{map[string]any{"series": selector, "values": "1 2 3"}},
+		"promql_expr_test": []any{map[string]any{"expr": selector, "eval_time": "1m", "exp_samples": []any{map[string]any{"labels": selector, "value": 7}}}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(unit, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
 	run(exitFault, "flow", "validate", "-f", broken)
 	run(exitUsage, "status", "--config", settingsFile)
 	run(exitFault, "flow", "apply", "-f", filepath.Join(dir, "none\x1b[31m.yaml"))
@@ -97,6 +112,7 @@ func TestHostileNames(t *testing.T) {
 		run(exitOK, "flow", "validate", "-f", file, "--output", output)
 		run(exitOK, "flow", "explain", "-f", file, "--output", output)
 		run(exitOK, "flow", "apply", "-f", file, "--output", output)
+		run(exitFault, "flow", "test", unit, "--output", output)
 	}
 
 	send(t, addr)
