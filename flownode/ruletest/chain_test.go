@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/flowfile"
@@ -51,7 +52,7 @@ func TestChains(t *testing.T) {
 			evaluateChain(t, samples, start, every, evaluations, func(record string, at int64, vec promeval.Vector) {
 				fmt.Fprintf(&tests, "  - expr: '%s'\n    eval_time: %dms\n    exp_samples:\n", record, at)
 				for _, s := range vec {
-					metric := labels.NewBuilder(s.Metric).Set(labels.MetricName, record).Labels()
+					metric := labels.NewBuilder(s.Metric).Set(model.MetricNameLabel, record).Labels()
 					fmt.Fprintf(&tests, "    - {labels: '%s', value: %v}\n", metric, s.Value)
 				}
 			})
@@ -75,7 +76,7 @@ func chainInputs(rng *rand.Rand, text *strings.Builder, start, every int64, n in
 	var out promeval.Samples
 	for _, name := range []string{"g", "h", "total"} {
 		for _, of := range []string{"a1", "a2", "b1"} {
-			x := promeval.Series{Labels: labels.FromStrings(labels.MetricName, name, "c", of[:1], "n", of[1:])}
+			x := promeval.Series{Labels: labels.FromStrings(model.MetricNameLabel, name, "c", of[:1], "n", of[1:])}
 			fmt.Fprintf(text, "  - series: '%s{c=\"%s\", n=\"%s\"}'\n    values: '", name, of[:1], of[1:])
 			for i := range n {
 				at, value := start+int64(i)*every, float64(1+rng.IntN(100))
@@ -106,7 +107,7 @@ func evaluateChain(t *testing.T, samples promeval.Samples, start, every int64, n
 	number := map[string]int{} // of series among the samples
 	before := make([]promeval.Vector, len(chain))
 	write := func(record string, metric labels.Labels, at int64, value float64) {
-		lset := labels.NewBuilder(metric).Set(labels.MetricName, record).Labels()
+		lset := labels.NewBuilder(metric).Set(model.MetricNameLabel, record).Labels()
 		i, ok := number[lset.String()]
 		if !ok {
 			i = len(samples)
