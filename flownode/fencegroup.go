@@ -208,10 +208,10 @@ func (g *fenceGroup) take(ctx context.Context, id progress.FlowID) (*round.Flow,
 		return nil, fmt.Errorf("take over flow %d: %w", id, err)
 	}
 	if _, err := newTrigger(loaded.Def.Trigger); err != nil {
-		return nil, fmt.Errorf("flow %s: %w", loaded.Def.Name, err)
+		return nil, fmt.Errorf("flow %s: %w", loaded.Def.Title(), err)
 	}
 	g.standing.loaded(id, loaded.Def.Expr.Ahead())
-	g.log.Info("took over flow", "flow", loaded.Def.Name, "group", g.name, "epoch", loaded.Epoch,
+	g.log.Info("took over flow", "flow", loaded.Def.Title(), "group", g.name, "epoch", loaded.Epoch,
 		"vector", loaded.Vector.String(), "dirty", len(loaded.Dirty))
 	return round.NewFlow(loaded), nil
 }

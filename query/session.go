@@ -22,7 +22,7 @@ type Session struct {
 }
 
 // Instant evaluates an expression at one time. The query must be closed before the
-// session. An error says what is wrong with the expression.
+// session. An error says what is wrong with the expression. opts may be nil.
 func (s *Session) Instant(ctx context.Context, opts promql.QueryOpts, expr string, at time.Time) (promql.Query, error) {
 	opts, err := s.options(ctx, opts, expr)
 	if err != nil {
@@ -45,6 +45,9 @@ func (s *Session) Range(ctx context.Context, opts promql.QueryOpts, expr string,
 // options is the options with the lookback that the expression needs, where they do not
 // say one themselves.
 func (s *Session) options(ctx context.Context, opts promql.QueryOpts, expr string) (promql.QueryOpts, error) {
+	if opts == nil {
+		opts = promql.NewPrometheusQueryOpts(false, 0)
+	}
 	if opts.LookbackDelta() > 0 {
 		return opts, nil
 	}
