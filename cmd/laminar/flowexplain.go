@@ -153,7 +153,7 @@ func stateText(l *view.ExplainedLeaf) string {
 	if l.Pane == "" {
 		return fmt.Sprintf("none: samples of %s before each window's end are read", l.Range)
 	}
-	text := fmt.Sprintf("%s, %d panes of %s", l.State, l.Panes, l.Pane)
+	text := l.State + ", " + flowdef.FormatPanes(l.Panes, l.Pane)
 	if l.Offset != "0s" {
 		text += ", offset " + l.Offset
 	}

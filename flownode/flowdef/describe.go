@@ -14,17 +14,25 @@ import (
 //
 //	sum by (job) (rate(a[5m])): kept as counter state in 5 panes of 1m
 func (l *Leaf) Describe() string {
-	how := fmt.Sprintf("kept as %s state in %d panes of %s", l.State(), l.Panes, FormatMillis(l.Pane))
+	how := fmt.Sprintf("kept as %s state in %s", l.State(), FormatPanes(l.Panes, FormatMillis(l.Pane)))
 	switch {
 	case l.Pinned:
 		how = fmt.Sprintf("samples of %s up to %s are read for every window", FormatMillis(l.Range), sequence.FormatTime(l.PinnedAt-l.Offset))
 	case l.Func == nil:
 		how = "samples of " + FormatMillis(l.Range) + " are read for each window"
 	case l.Batch:
-		how = fmt.Sprintf("computed from raw samples for each window, because %d panes of %s are more than %d",
-			l.Panes, FormatMillis(l.Pane), maxPanes(l.Pane))
+		how = fmt.Sprintf("computed from raw samples for each window, because %s are more than %d",
+			FormatPanes(l.Panes, FormatMillis(l.Pane)), maxPanes(l.Pane))
 	}
 	return l.Text + ": " + how
+}
+
+// FormatPanes spells how many panes of a width there are, for people: 1 pane of 5m.
+func FormatPanes(n int64, width string) string {
+	if n == 1 {
+		return "1 pane of " + width
+	}
+	return fmt.Sprintf("%d panes of %s", n, width)
 }
 
 // Describe says in a few lines how the expression is kept, for people: why not
