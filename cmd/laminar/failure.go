@@ -117,8 +117,12 @@ func report(w io.Writer, command string, err error) int {
 		}
 	}
 	code, hint := exitCode(err), hintOf(err)
-	if hint == "" && code == exitUsage {
+	switch {
+	case hint != "":
+	case code == exitUsage:
 		hint = command + " --help"
+	case pg.NoRights(err): // a role that may only look, or do a part of the work
+		hint = "the role that owns Laminar's tables as the user in --database-url"
 	}
 	if hint != "" {
 		_ = term.Say(w, "Try: %s\n", hint)

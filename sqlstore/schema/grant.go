@@ -69,8 +69,5 @@ func (in *Installer) changeRole(ctx context.Context, kind Kind, role string, rev
 		}
 		return nil
 	})
-	if pg.NoRights(err) {
-		return nil, pg.WithHint(pg.Interpret(err), "the role that owns Laminar's tables as the user in --database-url")
-	}
 	return done, pg.Interpret(err)
 }
