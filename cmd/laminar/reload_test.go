@@ -56,19 +56,17 @@ func TestReload(t *testing.T) {
 		}
 		return out
 	}
-	metric := func(want string) {
+	metric := func(want string) { // which is set a moment after the flows are there
 		t.Helper()
-		resp, err := http.Get("http://" + addr + "/metrics")
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(resp.Body)
-		if err != nil || resp.Body.Close() != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(string(text), "laminar_config_last_reload_successful "+want+"\n") || !strings.Contains(string(text), "laminar_config_last_reload_success_timestamp_seconds 1.") {
-			t.Errorf("metrics do not say that the last reload was %s", want)
-		}
+		laminartest.Until(t, time.Minute, "metrics say that the last reload was "+want, func() bool {
+			resp, err := http.Get("http://" + addr + "/metrics")
+			if err != nil {
+				return false
+			}
+			text, err := io.ReadAll(resp.Body)
+			return err == nil && resp.Body.Close() == nil && strings.Contains(string(text), "laminar_config_last_reload_successful "+want+"\n") &&
+				strings.Contains(string(text), "laminar_config_last_reload_success_timestamp_seconds 1.")
+		})
 	}
 	post := func(query string, code int, want ...string) {
 		t.Helper()
@@ -154,5 +152,27 @@ func TestReload(t *testing.T) {
 		t.Errorf("flows are %q", got)
 	}
 	post("?prune=true", http.StatusOK, `"flow":"four"`)
+
+	// Rules of one record, each in a group of its own, are named with their numbers.
+	var groups strings.Builder
+	for i, window := range []string{"1m", "2m", "3m"} {
+		fmt.Fprintf(&groups, "- name: g%d\n  rules:\n  - record: shared\n    expr: sum(sum_over_time(x[%s]))\n", i, window)
+	}
+	shared := filepath.Join(dir, "shared.yml")
+	if err := os.WriteFile(shared, []byte("groups:\n"+groups.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	post("", http.StatusOK, `"flow":"shared#1"`, `"flow":"shared#2"`, `"flow":"shared#3"`)
+	if err := os.Remove(shared); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		post("", http.StatusOK, `"left":["shared#1","shared#2","shared#3"]`)
+	}
+	if code, _, stderr := invoke(t.Context(), "", "flow", "delete", "shared#2", "--database-url", db.URL); code != exitOK {
+		t.Fatal(stderr)
+	}
+	post("", http.StatusOK, `"left":["shared#1","shared#3"]`)
+	post("?prune=true", http.StatusOK, `"flow":"shared#1","table":"flow.shared","action":"removed"`, `"flow":"shared#3"`)
 	metric("1")
 }

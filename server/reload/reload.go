@@ -1,14 +1,12 @@
 package reload
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -116,10 +114,8 @@ func (l *Loader) apply(ctx context.Context, all flowfile.Definitions, opts Optio
 	var out Outcome
 	// Rules of one record have one title here, and go together.
 	held := make(map[applyplan.Removal]struct{}, len(all.Flows))
-	titles := make(map[string]struct{}, len(all.Flows))
 	for _, f := range all.Flows {
 		held[applyplan.Removal{Title: f.Title(), Group: f.Group}] = struct{}{}
-		titles[f.Title()] = struct{}{}
 	}
 	var gone []applyplan.Removal
 	for one := range l.loaded {
@@ -127,31 +123,33 @@ func (l *Loader) apply(ctx context.Context, all flowfile.Definitions, opts Optio
 			gone = append(gone, one)
 		}
 	}
-	slices.SortFunc(gone, func(a, b applyplan.Removal) int {
-		return cmp.Or(strings.Compare(a.Title, b.Title), strings.Compare(a.Group, b.Group))
-	})
 	apply := flowstore.ApplyOptions{Retention: l.retention, Replace: opts.Replace, Prune: opts.Prune}
 	if opts.Prune {
 		apply.Remove = gone
-	}
-	for _, one := range gone {
-		// One that only stands elsewhere is applied as that.
-		if _, there := titles[one.Title]; !there && !opts.Prune {
-			out.Left = append(out.Left, one.Title)
-		}
+	} else {
+		apply.Left = gone
 	}
 	l.successful.Set(0)
-	var err error
-	if len(all.Flows) > 0 || len(apply.Remove) > 0 {
-		if out.Applied, err = l.catalogue.Apply(ctx, all.Flows, apply); err != nil {
+	var results []flowstore.ApplyResult
+	if len(all.Flows) > 0 || len(gone) > 0 {
+		var err error
+		if results, err = l.catalogue.Apply(ctx, all.Flows, apply); err != nil {
 			return Outcome{}, placed(err)
 		}
 	}
+	// What only stands elsewhere now, or was deleted by hand, is not left.
 	for _, one := range gone {
-		if _, there := titles[one.Title]; there || opts.Prune {
-			delete(l.loaded, one)
+		delete(l.loaded, one)
+	}
+	for _, r := range results {
+		if r.Action == applyplan.Left {
+			out.Left = append(out.Left, r.Flow)
+			l.loaded[r.Removal] = struct{}{}
+		} else {
+			out.Applied = append(out.Applied, r)
 		}
 	}
+	slices.Sort(out.Left)
 	maps.Copy(l.loaded, held)
 	l.successful.Set(1)
 	l.succeeded.Set(l.now())

@@ -54,6 +54,7 @@ const (
 	Retuned   Applied = "retuned"   // only its executor changed, or what an alerting rule makes of its rows, and perhaps its group
 	Replaced  Applied = "replaced"
 	Removed   Applied = "removed" // it was to go, or its file has the rule no more, but others of its record
+	Left      Applied = "left"    // it is not among the definitions and goes on; only where that was asked for
 )
 
 // ChangedError says that flows are in the catalogue with another definition.

@@ -55,6 +55,9 @@ type ApplyOptions struct {
 	// Remove is flows that go in the same transaction, with their results; those that the
 	// catalogue does not hold are gone already.
 	Remove []applyplan.Removal
+	// Left is flows that are not among these and go on: the results name those that the
+	// catalogue holds.
+	Left []applyplan.Removal
 	// Prune lets go rules that their file has no more while it has others of their record.
 	// Replace does, too.
 	Prune bool
@@ -66,6 +69,9 @@ type ApplyResult struct {
 	Table  string // its result table, schema included, quoted where needed
 	Action applyplan.Applied
 	Lost   []string // what people had made of the old table and what is gone with it
+
+	// Removal is, of a flow that was left, which of ApplyOptions.Left names it.
+	Removal applyplan.Removal
 }
 
 // ProblemsError is all that speaks against a set of definitions together with
@@ -129,7 +135,8 @@ func (c *Catalogue) widen(ctx context.Context, table *resulttable.Growing) error
 
 // apply first finds out about all flows what is to become of them, so that what
 // must be refused is refused before anything is written. Results are in the order of
-// the flows; behind them are those whose table was made again, and flows that go.
+// the flows; behind them are those whose table was made again, flows that go, and flows
+// that were left.
 // The order of its writes is old flows, the tables that stay, definitions, inheritances: a
 // new flow may want the table of an old one, and what is inherited needs the new table.
 func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts ApplyOptions) ([]ApplyResult, error) {
@@ -174,6 +181,13 @@ func (c *catalogueChange) apply(ctx context.Context, flows []flowdef.Flow, opts 
 		}
 		i := slices.IndexFunc(results, func(r ApplyResult) bool { return r.Flow == l.Flow() })
 		results[i].Lost = lost
+	}
+	for _, s := range p.Staying {
+		if i := slices.IndexFunc(opts.Left, s.Named); i >= 0 {
+			results = append(results, ApplyResult{
+				Flow: s.Now.Title(), Table: resulttable.New(s.Schema, s.Now).Ident(), Action: applyplan.Left, Removal: opts.Left[i],
+			})
+		}
 	}
 	return results, nil
 }
