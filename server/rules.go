@@ -40,21 +40,13 @@ func (r Rules) Rules(ctx context.Context) ([]promapi.Rule, error) {
 			rule.Health = "unknown" // there has been no window
 		}
 		if a := f.Def.Alert; a != nil {
-			rule.Alerting, rule.Name, rule.Labels, rule.Annotations = true, a.Name, texts(a.Labels), texts(a.Annotations)
+			rule.Alerting, rule.Name, rule.Labels, rule.Annotations = true, a.Name, alert.Texts(a.Labels), alert.Texts(a.Annotations)
 			rule.For, rule.KeepFiringFor = time.Duration(a.For)*time.Millisecond, time.Duration(a.KeepFiringFor)*time.Millisecond
 		}
 		out = append(out, rule)
 	}
 	slices.SortStableFunc(out, func(a, b promapi.Rule) int { return cmp.Compare(a.Group, b.Group) })
 	return out, nil
-}
-
-func texts(list []alert.Template) map[string]string {
-	out := make(map[string]string, len(list))
-	for _, t := range list {
-		out[t.Name] = t.Text
-	}
-	return out
 }
 
 // Alerts lists what is pending or fires.

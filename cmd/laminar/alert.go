@@ -72,14 +72,8 @@ func (a *app) alertHistoryCommand() *cobra.Command {
 func alertTable(alerts []alertstore.Listed) term.Table {
 	t := term.Table{Head: []string{"alert", "state", "since", "value", "labels", "as of"}}
 	data := view.Each(alerts, view.NewAlert)
-	for i, v := range data {
-		since := v.ActiveSince
-		for _, later := range []string{v.FiringSince, v.ResolvedAt} {
-			if later != "" {
-				since = later
-			}
-		}
-		t.Rows = append(t.Rows, []string{v.Name, v.State, since, view.FormatValue(alerts[i].Value), v.LabelsAsText, v.AsOf})
+	for _, v := range data {
+		t.Rows = append(t.Rows, []string{v.Name, v.State, v.Since(), v.ValueAsText, v.LabelsAsText, v.AsOf})
 	}
 	t.Data = data
 	if len(alerts) == 0 {

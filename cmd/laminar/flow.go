@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/server/view"
 	"laminar/sqlstore"
+	"laminar/sqlstore/alertstore"
 	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/pg"
@@ -113,7 +115,7 @@ func (a *app) flowApplyCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.print(applied(results))
+				return a.print(applied(all.Flows, results))
 			})
 		},
 	}
@@ -125,8 +127,9 @@ func (a *app) flowApplyCommand() *cobra.Command {
 	return cmd
 }
 
-// applied shows what became of the flows.
-func applied(results []flowstore.ApplyResult) term.Table {
+// applied shows what became of the flows. The results begin with those of the flows, in
+// their order.
+func applied(flows []flowdef.Flow, results []flowstore.ApplyResult) term.Table {
 	t := term.Table{Head: []string{"flow", "table", "action"}}
 	data := view.Each(results, view.NewApplied)
 	for _, r := range data {
@@ -135,12 +138,20 @@ func applied(results []flowstore.ApplyResult) term.Table {
 			t.Rows = append(t.Rows, []string{"", "", "lost: " + lost})
 		}
 	}
+	for i, f := range flows {
+		if results[i].Action == applyplan.Created && f.Backfill == (flowdef.Backfill{}) {
+			t.Note = emptyAtFirst
+		}
+	}
 	t.Data = data
 	if len(results) == 0 {
 		t = term.Table{Data: data, Note: noFlows}
 	}
 	return t
 }
+
+// emptyAtFirst is said of flows that were created without a backfill.
+const emptyAtFirst = "results of new flows begin with the first window that closes from now on; older ones: laminar refill NAME --from -1h"
 
 func (a *app) flowListCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -176,7 +187,13 @@ func (a *app) flowShowCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.print(flowDetails(flows, metadata))
+				var alerts []alertstore.Listed
+				if slices.ContainsFunc(flows, func(f flowstore.FlowStatus) bool { return f.Def.Alert != nil }) {
+					if alerts, err = store.Alerts.List(ctx); err != nil {
+						return err
+					}
+				}
+				return a.print(flowDetails(flows, metadata, alerts))
 			})
 		},
 	}

@@ -11,6 +11,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/sequence/series"
 	"laminar/server/view"
+	"laminar/sqlstore/alertstore"
 	"laminar/sqlstore/flowstore"
 )
 
@@ -74,12 +75,12 @@ func state(f flowstore.FlowStatus) string {
 	return words
 }
 
-func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata) term.Table {
+func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata, alerts []alertstore.Listed) term.Table {
 	var t term.Table
 	data := view.Each(flows, view.NewFlow)
 	for i, f := range flows {
 		s := &data[i]
-		s.Metrics = view.Metrics(f, metadata)
+		s.Metrics, s.Alert = view.Metrics(f, metadata), view.NewAlertRule(f, alerts)
 		if i > 0 {
 			t.Rows = append(t.Rows, []string{""})
 		}
@@ -92,7 +93,7 @@ func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata) term.
 		for _, m := range s.Metrics {
 			t.Rows = append(t.Rows, []string{"metric", describeMetric(m)})
 		}
-		t.Rows = append(t.Rows,
+		t.Rows = append(append(t.Rows, alertDetails(s.Alert)...),
 			[]string{"group", s.Group}, []string{"newest sample", s.NewestSample}, []string{"watermark", s.Watermark},
 			[]string{"stored until", s.StoredUntil}, []string{"vector", s.Vector}, []string{"lag", lag(f)},
 			[]string{"dirty", reasons(s.Dirty)}, []string{"jobs", strconv.FormatInt(s.Jobs, 10)},
@@ -100,6 +101,30 @@ func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata) term.
 	}
 	t.Data = data
 	return t
+}
+
+// alertDetails is an alerting rule and its alerts; nothing of other flows.
+func alertDetails(rule *view.AlertRule) [][]string {
+	if rule == nil {
+		return nil
+	}
+	rows := [][]string{{"for", rule.For}, {"keep firing for", rule.KeepFiringFor}}
+	if rule.Limit > 0 {
+		rows = append(rows, []string{"limit", strconv.Itoa(rule.Limit)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(rule.Labels)) {
+		rows = append(rows, []string{"label", name + ": " + rule.Labels[name]})
+	}
+	for _, name := range slices.Sorted(maps.Keys(rule.Annotations)) {
+		rows = append(rows, []string{"annotation", name + ": " + rule.Annotations[name]})
+	}
+	for _, a := range rule.Alerts {
+		rows = append(rows, []string{"alert", fmt.Sprintf("%s since %s, value %s: %s", a.State, a.Since(), a.ValueAsText, a.LabelsAsText)})
+	}
+	if len(rule.Alerts) == 0 {
+		rows = append(rows, []string{"alert", "none is pending or fires"})
+	}
+	return rows
 }
 
 // reasons spells dirty windows by reason, "none" when there are none.

@@ -125,6 +125,14 @@ func TestHostileNames(t *testing.T) {
 	if _, err := db.Pool(t).Exec(t.Context(), "update flow."+tableOf(t, run(exitOK, "flow", "list", "--output", "json"))+" set value = value + 1"); err != nil {
 		t.Fatal(err)
 	}
+	alerting := filepath.Join(dir, "alerting.yaml")
+	write(alerting, fmt.Sprintf("groups:\n- name: g\n  rules:\n  - {alert: Evil, expr: absent(nothing), for: 1h, labels: {l: \"%[1]s\"}, annotations: {summary: \"%[1]s\"}}\n", evilYAML))
+	if text := run(exitOK, "flow", "apply", "-f", alerting); !strings.Contains(text, "laminar refill NAME") {
+		t.Errorf("flow apply does not say why a new flow is empty:\n%s", text)
+	}
+	if text := run(exitOK, "flow", "apply", "-f", alerting); strings.Contains(text, "laminar refill NAME") {
+		t.Errorf("flow apply speaks of new flows where there are none:\n%s", text)
+	}
 	for _, alert := range []string{
 		`insert into laminar.alert (flow_id, fingerprint, labels, annotations, phase, value, active_at, fired_at)
 		 select id, 1, jsonb_build_object('alertname', $1::text, $1::text, $1::text), jsonb_build_object('summary', $1::text), 'firing', 'NaN', 0, 0 from laminar.flow`,
@@ -140,6 +148,7 @@ func TestHostileNames(t *testing.T) {
 		run(exitOK, "alert", "history", "--output", output)
 		run(exitOK, "flow", "list", "--output", output)
 		run(exitOK, "flow", "show", evil, "--output", output)
+		run(exitOK, "flow", "show", "alert:g:Evil", "--output", output)
 		run(exitOK, "flow", "explain", evil, "--output", output)
 		run(exitOK, "status", "--output", output)
 		run(exitFault, "verify", evil, "--output", output)

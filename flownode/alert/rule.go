@@ -17,6 +17,15 @@ type Template struct {
 	Text string `json:"text"`
 }
 
+// Texts is the texts of templates by their names.
+func Texts(list []Template) map[string]string {
+	out := make(map[string]string, len(list))
+	for _, t := range list {
+		out[t.Name] = t.Text
+	}
+	return out
+}
+
 // ResolvedRetention is how long a resolved alert stays in the state, ms, so that
 // Alertmanagers which missed that it is over are told again.
 const ResolvedRetention = 15 * 60 * 1000

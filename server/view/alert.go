@@ -1,11 +1,15 @@
 package view
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"laminar/flownode/alert"
+	"laminar/flownode/flowdef"
 	"laminar/sqlstore/alertstore"
+	"laminar/sqlstore/flowstore"
 )
 
 // Alert is an alert as it stands: `alert list` and `status`.
@@ -23,6 +27,7 @@ type Alert struct {
 	AsOf         string            `json:"as_of"`                       // end of the last window that was evaluated
 	Flow         string            `json:"flow"`
 	LabelsAsText string            `json:"-"`
+	ValueAsText  string            `json:"-"`
 }
 
 // NewAlert shows an alert.
@@ -30,9 +35,43 @@ func NewAlert(l alertstore.Listed) Alert {
 	return Alert{
 		Name: l.Name, State: string(l.Phase), Labels: l.Labels.Map(), Annotations: l.Annotations.Map(), Value: number(l.Value),
 		ActiveSince: FormatTime(l.ActiveAt), FiringSince: ifAny(l.FiredAt), ResolvedAt: ifAny(l.ResolvedAt), KeptSince: ifAny(l.KeptSince),
-		Told: ifAny(l.ToldAt), AsOf: FormatTime(l.AsOf), Flow: l.Flow, LabelsAsText: unnamed(l.Labels),
+		Told: ifAny(l.ToldAt), AsOf: FormatTime(l.AsOf), Flow: l.Flow, LabelsAsText: unnamed(l.Labels), ValueAsText: FormatValue(l.Value),
 	}
 }
+
+// AlertRule is what an alerting rule makes of the rows of its flow, and its alerts as
+// they stand: `flow show`.
+type AlertRule struct {
+	Name          string            `json:"alertname"`
+	For           string            `json:"for"`
+	KeepFiringFor string            `json:"keep_firing_for"`
+	Limit         int               `json:"limit,omitempty"` // of active label sets
+	Labels        map[string]string `json:"labels"`          // templates
+	Annotations   map[string]string `json:"annotations"`     // the same
+	Alerts        []Alert           `json:"alerts"`
+}
+
+// NewAlertRule shows the alerting rule of a flow, with those of the alerts that are its
+// own; nil where the flow is none.
+func NewAlertRule(f flowstore.FlowStatus, alerts []alertstore.Listed) *AlertRule {
+	rule := f.Def.Alert
+	if rule == nil {
+		return nil
+	}
+	v := &AlertRule{
+		Name: rule.Name, For: flowdef.FormatMillis(rule.For), KeepFiringFor: flowdef.FormatMillis(rule.KeepFiringFor), Limit: rule.Limit,
+		Labels: alert.Texts(rule.Labels), Annotations: alert.Texts(rule.Annotations), Alerts: []Alert{},
+	}
+	for _, l := range alerts {
+		if l.Flow == f.Def.Title() {
+			v.Alerts = append(v.Alerts, NewAlert(l))
+		}
+	}
+	return v
+}
+
+// Since is when the alert came into the state in which it is.
+func (a Alert) Since() string { return cmp.Or(a.ResolvedAt, a.FiringSince, a.ActiveSince) }
 
 // AlertChange is one change of an alert: `alert history`.
 type AlertChange struct {

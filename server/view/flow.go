@@ -52,6 +52,7 @@ type Flow struct {
 	Clashes      int64            `json:"clashes,omitempty"`      // rows that another rule of the record gives with another result, which stands
 	ClashRow     string           `json:"clash_row,omitempty"`    // the newest of them
 	Metrics      []Metric         `json:"metrics,omitempty"`      // only flow show
+	Alert        *AlertRule       `json:"alert,omitempty"`        // the same, of an alerting rule
 }
 
 // NewFlow shows a flow of the catalogue.
