@@ -132,7 +132,8 @@ func (p *Process) Discard(dir string) error {
 }
 
 // Metrics reads the process's own metrics: the sum over all series of each
-// metric, for histograms of their sums as NAME_sum and counts as NAME_count.
+// metric, for histograms and summaries of their sums as NAME_sum and counts as
+// NAME_count.
 func (p *Process) Metrics(ctx context.Context) (map[string]float64, error) {
 	families, err := p.families(ctx)
 	if err != nil {
@@ -145,6 +146,10 @@ func (p *Process) Metrics(ctx context.Context) (map[string]float64, error) {
 			if h := m.GetHistogram(); h != nil {
 				sums[name+"_sum"] += h.GetSampleSum()
 				sums[name+"_count"] += float64(h.GetSampleCount())
+			}
+			if s := m.GetSummary(); s != nil {
+				sums[name+"_sum"] += s.GetSampleSum()
+				sums[name+"_count"] += float64(s.GetSampleCount())
 			}
 		}
 	}
