@@ -239,7 +239,7 @@ func (c *churning) day(day, kept int) churnDay {
 		if runtime.ReadMemStats(&mem); d.heap == 0 || int64(mem.HeapAlloc) < d.heap {
 			d.heap = int64(mem.HeapAlloc)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // between two looks: what a round uses for a moment is not kept
 	}
 	d.resident = residentBytes(c.t)
 	return d

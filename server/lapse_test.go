@@ -74,10 +74,9 @@ func TestNoSampleLosesItsSeries(t *testing.T) {
 			moving.Go(func() { l.removeOnce(ctx, on) })
 		}
 		moving.Wait()
-		for l.sent.Load() < 4*sharedSeries/3+40 {
-			time.Sleep(time.Millisecond)
-			if t.Failed() {
-				break
+		for deadline := time.Now().Add(time.Minute); l.sent.Load() < 4*sharedSeries/3+40 && !t.Failed(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Errorf("after a minute %d samples were sent", l.sent.Load())
 			}
 		}
 		stop()
