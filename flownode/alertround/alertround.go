@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -202,23 +201,20 @@ func overlay(stored, round []progress.Window) []progress.Window {
 func amend(stored, w progress.Window) progress.Window {
 	named := map[string]bool{}
 	for _, row := range w.Rows {
-		named[columnsKey(row.Columns)] = true
+		named[progress.RowKey(row.Columns)] = true
 	}
 	for _, columns := range w.Gone {
-		named[columnsKey(columns)] = true
+		named[progress.RowKey(columns)] = true
 	}
 	rows := slices.Clone(w.Rows)
 	for _, row := range stored.Rows {
-		if !named[columnsKey(row.Columns)] {
+		if !named[progress.RowKey(row.Columns)] {
 			rows = append(rows, row)
 		}
 	}
 	w.Rows = rows
 	return w
 }
-
-// columnsKey is equal for equal columns. No label holds a zero byte.
-func columnsKey(columns []string) string { return strings.Join(columns, "\x00") }
 
 // windows makes alerts of rows.
 func (m *Machine) windows(ctx context.Context, r *Rule, list []progress.Window) alert.Windows {
