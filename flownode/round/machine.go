@@ -40,7 +40,8 @@ type round struct {
 	*read.Reader
 	*Counts
 	limits  Limits
-	sharers map[string][]sharer // the leaves of the tier that may use the same panes
+	flows   []*flowRound        // that are computed together
+	byKey   map[string][]sharer // see sharers
 	cascade *Cascade
 	results *results.Source // nil where only raw samples are read
 	tier    []*flowRound    // the flows that are computed together

@@ -58,14 +58,7 @@ func (s *flowRound) stateMissing(l *keep.Leaf) (from sequence.Time, missing bool
 // select the same metrics from one reading: after a start that is all of them. Of
 // leaves that may use the same panes one is built. What is left, ensureState builds.
 func (r *round) buildStates(ctx context.Context, flows []*flowRound) error {
-	r.sharers = map[string][]sharer{}
-	for _, s := range flows {
-		for _, l := range s.Leaves {
-			if key := l.ShareKey(); key != "" {
-				r.sharers[key] = append(r.sharers[key], sharer{s, l})
-			}
-		}
-	}
+	r.flows, r.byKey = flows, nil
 	var missing []read.Missing
 	building := map[string]bool{}
 	for _, s := range flows {
@@ -96,11 +89,27 @@ type sharer struct {
 	leaf *keep.Leaf
 }
 
+// sharers is the leaves of the round that may use the same panes as the leaf, itself
+// among them. They are found when that is first asked: most rounds lack no state.
+func (r *round) sharers(l *keep.Leaf) []sharer {
+	if r.byKey == nil {
+		r.byKey = map[string][]sharer{}
+		for _, s := range r.flows {
+			for _, l := range s.Leaves {
+				if key := l.ShareKey(); key != "" {
+					r.byKey[key] = append(r.byKey[key], sharer{s, l})
+				}
+			}
+		}
+	}
+	return r.byKey[l.ShareKey()]
+}
+
 // share makes a leaf that lacks pane state use panes that another leaf of the round
 // has, if they stand at the round's vector and reach back to from. It reports whether
 // it does.
 func (r *round) share(l *keep.Leaf, from sequence.Time) bool {
-	for _, o := range r.sharers[l.ShareKey()] {
+	for _, o := range r.sharers(l) {
 		if o.leaf == l || !o.leaf.ReachesBack(from) {
 			continue
 		}
@@ -113,7 +122,7 @@ func (r *round) share(l *keep.Leaf, from sequence.Time) bool {
 
 // dropState forgets the pane state of a leaf, and of those that use its panes.
 func (r *round) dropState(l *keep.Leaf) {
-	for _, o := range r.sharers[l.ShareKey()] {
+	for _, o := range r.sharers(l) {
 		if o.leaf != l && o.leaf.State != nil && o.leaf.State.Same(l.State) {
 			o.leaf.State = nil
 		}
@@ -124,7 +133,7 @@ func (r *round) dropState(l *keep.Leaf) {
 // sharedFrom is where panes are to begin that are built for a leaf, so that all leaves
 // that may use them can: the earliest of where theirs must begin.
 func (r *round) sharedFrom(l *keep.Leaf, from sequence.Time) sequence.Time {
-	for _, o := range r.sharers[l.ShareKey()] {
+	for _, o := range r.sharers(l) {
 		if o.leaf == l || !o.flow.keepsUp() {
 			continue
 		}
@@ -153,7 +162,7 @@ func (s *flowRound) ensureState(ctx context.Context) error {
 		}
 		s.r.Refills[progress.NoState]++
 		// Leaves with later panes go over to these, so that one of each is kept.
-		for _, o := range s.r.sharers[l.ShareKey()] {
+		for _, o := range s.r.sharers(l) {
 			if o.leaf.State != nil {
 				o.leaf.Share(l)
 			}
