@@ -12,8 +12,8 @@ demo: ## start Laminar with a private PostgreSQL and a simulated fleet; DURATION
 test: ## set up what is missing and run all tests; PKG=./flownode/... for some of them
 	@scripts/test.sh $(PKG)
 
-torture: ## random histories for DURATION (default 5m), the first with SEED; SEEDS=100 for as many; HISTORY=file repeats one
-	@LAMINAR_TORTURE_SEED=$(SEED) LAMINAR_TORTURE_SEEDS=$(SEEDS) LAMINAR_TORTURE_HISTORY=$(if $(HISTORY),$(abspath $(HISTORY))) LAMINAR_TORTURE_DURATION=$(or $(DURATION),5m) \
+torture: ## random histories for DURATION (default 5m), the first with SEED (default: drawn); SEEDS=100 for as many; HISTORY=file repeats one
+	@LAMINAR_TORTURE_SEED=$(or $(SEED),$(shell date +%s)) LAMINAR_TORTURE_SEEDS=$(SEEDS) LAMINAR_TORTURE_HISTORY=$(if $(HISTORY),$(abspath $(HISTORY))) LAMINAR_TORTURE_DURATION=$(or $(DURATION),5m) \
 		scripts/test.sh -v -timeout 0 -count=1 -run 'TestTorture$$' ./cmd/laminar/torture
 
 torture-bugs: ## see that the torture finds the bugs of testdata/torture within a minute each; BUG=name for one

@@ -68,7 +68,7 @@ type Retention struct {
 // wrong once.
 func (r Retention) Future() bool { return r.Earliest > r.Now }
 
-// ErrNothingHeld says that no step of retention is held bacr.
+// ErrNothingHeld says that no step of retention is held back.
 var ErrNothingHeld = errors.New("no step of retention is held back")
 
 // ErrNothingToRestore says that all that was given up has been dropped.
@@ -89,7 +89,7 @@ func NewRetainer(db *pg.DB, dropGrace time.Duration) *Retainer {
 }
 
 // Keep stores how long samples are kept, 0 for no limit, and how long samples that
-// were given up can be taken bacr. Commands with settings of their own read it. If
+// were given up can be taken back. Commands with settings of their own read it. If
 // several processes store different times, the last one counts.
 func (r *Retainer) Keep(ctx context.Context, retention, grace time.Duration) error {
 	if _, err := r.db.Pool().Exec(ctx, queries.RetentionKeep, retention.Milliseconds(), grace.Milliseconds()); err != nil {
