@@ -2,7 +2,8 @@
 -- synchronous_commit is on, or what is stronger (I2). A session that is lost or
 -- hangs while it holds a region's row is ended by the server, so the keepalives
 -- and the limit on idle transactions: nobody else could write to the region.
--- Time limits of the role or the database are for people's sessions.
+-- Time limits of the role or the database are for people's sessions. A policy that
+-- hides rows from Laminar's role is an error and not a table with fewer rows.
 select set_config('search_path', $1::text, false),
        set_config('timezone', 'UTC', false),
        set_config('synchronous_commit',
@@ -14,4 +15,5 @@ select set_config('search_path', $1::text, false),
        set_config('tcp_keepalives_idle', '10', false),
        set_config('tcp_keepalives_interval', '5', false),
        set_config('tcp_keepalives_count', '3', false),
+       set_config('row_security', 'off', false),
        set_config('client_min_messages', 'warning', false)

@@ -209,7 +209,7 @@ func (t *Table) Explain(ctx context.Context, tx pg.Querier, cause error) error {
 	err := fmt.Errorf("write results to %s: %w", t.Ident(), pg.Interpret(cause))
 	var hinted interface{ Hint() string }
 	if pg.NoRights(cause) && !errors.As(cause, &hinted) {
-		return pg.WithHint(err, "as the owner of the table: grant all on %s to Laminar's role, and if row level security was meant for others: alter table %s no force row level security",
+		return pg.WithHint(err, "as the owner of the table: grant all on %s to Laminar's role; where row level security is on, which must not hide rows from Laminar: alter table %s no force row level security, or give its role bypassrls",
 			t.Ident(), t.Ident())
 	}
 	if pg.LockTimedOut(cause) {

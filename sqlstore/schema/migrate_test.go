@@ -335,7 +335,7 @@ func TestSessionSettings(t *testing.T) {
 		"alter database "+db.Name+" set default_transaction_isolation = 'serializable'; alter database "+db.Name+" set timezone = 'Asia/Kolkata'")
 	store := db.Store(t)
 	for name, want := range map[string]string{"synchronous_commit": "on", "statement_timeout": "0", "search_path": `"laminar", pg_temp`,
-		"default_transaction_isolation": "read committed", "TimeZone": "UTC"} {
+		"default_transaction_isolation": "read committed", "TimeZone": "UTC", "row_security": "off"} {
 		var got string
 		if err := store.Pool().QueryRow(t.Context(), "select current_setting($1)", name).Scan(&got); err != nil || got != want {
 			t.Errorf("%s is %q, %v; want %q", name, got, err, want)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,7 +24,11 @@ import (
 // under them, and in the end every sample and every window is there. What a role is not
 // for is refused by the database.
 func TestPartsWithRolesOfTheirOwn(t *testing.T) {
-	const definitions = "../../../testdata/flows/twelve.yml"
+	const (
+		definitions = "../../../testdata/flows/twelve.yml"
+		guardedFlow = "requests:rate5m"
+		guarded     = "flow.requests_rate5m"
+	)
 	db := sqltest.New(t)
 	owner := laminartest.New(t, "--parts", "upkeep", "--flows", definitions, "--seal-after", "1h")
 	owner.URL = db.URL
@@ -63,7 +68,7 @@ func TestPartsWithRolesOfTheirOwn(t *testing.T) {
 	const scrapes = 160
 	from := time.Now().Add(-scrapes * opts.Interval).Truncate(opts.Interval)
 	var points []fleet.Point
-	for i := 1; i <= scrapes; i++ {
+	scrape := func(i int) {
 		points = f.Scrape(points[:0], from.Add(time.Duration(i)*opts.Interval))
 		if i == scrapes {
 			points = append(points, f.Pending()...)
@@ -83,6 +88,23 @@ func TestPartsWithRolesOfTheirOwn(t *testing.T) {
 		}
 		sent.Add(points)
 	}
+	for i := 1; i < scrapes; i++ {
+		scrape(i)
+	}
+
+	// Rows that a policy hides are not taken for rows that are not there.
+	owner.Must("flow", "wait", "--timeout", "2m")
+	sqltest.Run(t, db.URL, "alter table "+guarded+" enable row level security; create policy few on "+guarded+" using (value < 0)")
+	scrape(scrapes)
+	laminartest.Until(t, time.Minute, "a flow with hidden rows says that it stands still", func() bool {
+		text := owner.Must("flow", "show", guardedFlow)
+		return strings.Contains(text, "stalled: ") && strings.Contains(text, "row level security")
+	})
+	sqltest.Run(t, db.URL, "alter role "+pgx.Identifier{"flows of " + db.Name}.Sanitize()+" bypassrls")
+	laminartest.Until(t, time.Minute, "it moves on once nothing is hidden", func() bool {
+		return !strings.Contains(owner.Must("flow", "show", guardedFlow), "stalled: ")
+	})
+
 	owner.Must("flow", "wait", "--timeout", "2m")
 	pool := owner.Pool()
 	laminartest.RequireRaw(t, pool, sent)
