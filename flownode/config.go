@@ -105,6 +105,7 @@ type process struct {
 	flows   atomic.Int64  // of all groups, as of the last poll
 
 	standing *standing
+	memory   *memory
 }
 
 // newProcess checks the Config and makes what the groups share. It asks nothing of the
@@ -121,6 +122,6 @@ func newProcess(cfg Config) (*process, error) {
 			AtOnce:  read.DefaultAtOnce, Lanes: min(runtime.GOMAXPROCS(0), read.MaxLanes), Log: cfg.Logger,
 		},
 		machine: round.Machine{Eval: promeval.New(), MaxStateBytes: cfg.MaxStateBytes, Now: cfg.Now, Log: cfg.Logger},
-		rounds:  make(chan struct{}, cfg.MaxRounds), standing: newStanding(),
+		rounds:  make(chan struct{}, cfg.MaxRounds), standing: newStanding(), memory: newMemory(),
 	}, nil
 }

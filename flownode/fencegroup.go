@@ -30,7 +30,8 @@ import (
 )
 
 // fenceGroup is the flows that share rounds, so that all of them see one vector.
-// One goroutine works it; others use only wake and heads, through poke and assign.
+// One goroutine works it; others use only wake, heads and looks, through poke, assign and
+// Node.Inspect.
 //
 //	G1  every flow of flows has run != nil, or is broken
 //	G2  the flows that are not broken stand where the last stored round left them,
@@ -45,6 +46,7 @@ type fenceGroup struct {
 	flows   map[progress.FlowID]*owned
 	wake    chan struct{}        // holds one token: something may have changed
 	heads   chan []progress.Head // what the catalogue says, newest only
+	looks   chan func()          // called between rounds, for those who look at the flows
 	skew    time.Duration        // database clock minus this process's, as of the last round
 
 	last    time.Time // when the last round began
@@ -71,7 +73,7 @@ type owned struct {
 func newFenceGroup(p *process, name string) *fenceGroup {
 	return &fenceGroup{
 		process: p, name: name, cascade: round.NewCascade(), flows: map[progress.FlowID]*owned{},
-		wake: make(chan struct{}, 1), heads: make(chan []progress.Head, 1), pending: true,
+		wake: make(chan struct{}, 1), heads: make(chan []progress.Head, 1), looks: make(chan func()), pending: true,
 	}
 }
 
@@ -144,6 +146,7 @@ func (g *fenceGroup) adopt(heads []progress.Head) {
 // be shown with its last values until the process ends.
 func (g *fenceGroup) forget(id progress.FlowID, f *owned) {
 	g.standing.moves(id)
+	g.memory.forget(id)
 	g.metrics.forget(f.title)
 }
 

@@ -134,7 +134,8 @@ func (g *fenceGroup) part(ctx context.Context, began time.Time, flows []*round.F
 		return false, err
 	}
 	more, err = g.commit(ctx, results)
-	g.metrics.observeRound(g.name, flows, r, g.cfg.Now().Sub(began))
+	now := g.cfg.Now()
+	g.metrics.observeRound(g.name, flows, g.memory.saw(flows, now.Sub(began), now), r, now.Sub(began))
 	return more, err
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 // work works the group until ctx ends. It is the group's one goroutine: everything
-// but wake and heads belongs to it, so nothing needs a lock.
+// but wake, heads and looks belongs to it, so nothing needs a lock.
 func (g *fenceGroup) work(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -27,6 +27,9 @@ func (g *fenceGroup) work(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case look := <-g.looks:
+			look()
+			continue // nothing has changed, and the timer goes on
 		case heads := <-g.heads:
 			g.adopt(heads)
 		case <-g.wake:

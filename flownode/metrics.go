@@ -137,19 +137,16 @@ func (m *Metrics) count(c round.Counts, r *read.Reader) {
 	m.samples.Add(float64(r.Samples))
 }
 
-// observeRound shows how long a round took and where its flows stand afterwards.
+// observeRound shows how long a round took and where its flows stand afterwards; kept is
+// what is in memory of each.
 // lag_sequences counts from the stored vector and not from the flow's, which can be
 // ahead of it: other readers see the stored one.
-func (m *Metrics) observeRound(group string, flows []*round.Flow, r *read.Reader, took time.Duration) {
+func (m *Metrics) observeRound(group string, flows []*round.Flow, kept []Kept, r *read.Reader, took time.Duration) {
 	m.rounds.WithLabelValues(group).Observe(took.Seconds())
-	for _, f := range flows {
+	for i, f := range flows {
 		name := f.Def.Title()
-		var series int
-		for _, l := range f.Leaves {
-			series += len(l.Members.Series)
-		}
-		m.members.WithLabelValues(name).Set(float64(series))
-		m.stateBytes.WithLabelValues(name).Set(float64(f.Leaves.Bytes()))
+		m.members.WithLabelValues(name).Set(float64(kept[i].Series))
+		m.stateBytes.WithLabelValues(name).Set(float64(kept[i].Bytes))
 		m.dirty.WithLabelValues(name).Set(float64(f.DirtyWindows.Len()))
 		var behind int64
 		for _, rng := range f.Stored.Delta(r.Pos.Vector) {

@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -39,6 +40,8 @@ type Node struct {
 
 	shown map[string]bool // flows that are shown while standing by; of the goroutine that runs
 
+	leading atomic.Bool
+
 	mu     sync.Mutex
 	groups map[string]*led // while leading; guarded by mu
 	hinted sequence.Vector // commits that the groups were woken for; guarded by mu
@@ -48,8 +51,9 @@ type Node struct {
 // only pokes, assigns and stops it.
 type led struct {
 	*fenceGroup
-	stop context.CancelFunc // ends its worker
-	told string             // headSum of the heads it was told last
+	stop  context.CancelFunc // ends its worker
+	ended <-chan struct{}    // closed when that was called
+	told  string             // headSum of the heads it was told last
 }
 
 // New returns a node that does nothing until Run. An error is one of the Config.
@@ -188,7 +192,11 @@ func (n *Node) showNone() {
 func (n *Node) term(ctx context.Context, term int64, began time.Time) {
 	n.log.Info("this flownode leads", "term", term)
 	n.metrics.leader.Set(1)
-	defer n.metrics.leader.Set(0)
+	n.leading.Store(true)
+	defer func() {
+		n.leading.Store(false)
+		n.metrics.leader.Set(0)
+	}()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	// Whatever hangs, this does not wait for it.
@@ -319,7 +327,7 @@ func (n *Node) assign(ctx context.Context, start func(func() error), heads []pro
 		g, sum := n.groups[name], headSum(own)
 		if g == nil {
 			groupCtx, stop := context.WithCancel(ctx)
-			g = &led{fenceGroup: newFenceGroup(n.process, name), stop: stop}
+			g = &led{fenceGroup: newFenceGroup(n.process, name), stop: stop, ended: groupCtx.Done()}
 			n.groups[name] = g
 			start(func() error { return g.work(groupCtx) })
 		} else if sum == g.told {

@@ -25,6 +25,7 @@ const (
 type host struct {
 	store   *sqlstore.Store
 	readers *sqlstore.Readers // nil where nothing is answered
+	lookers *sqlstore.Readers // for people who look at flows
 	url     string
 	private *localpg.Server // nil when the database was named
 	log     *slog.Logger
@@ -138,8 +139,10 @@ func (h *host) supervise(ctx context.Context) error {
 // close gives everything back. The private PostgreSQL is stopped in order even
 // when ctx has ended already: that is usually why it is stopped.
 func (h *host) close(ctx context.Context) error {
-	if h.readers != nil {
-		h.readers.Close()
+	for _, r := range []*sqlstore.Readers{h.readers, h.lookers} {
+		if r != nil {
+			r.Close()
+		}
 	}
 	if h.store != nil {
 		h.store.Close()

@@ -5,11 +5,15 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"laminar/flownode"
 	"laminar/query"
+	"laminar/server/ownapi"
 	"laminar/server/promapi"
+	"laminar/server/web"
 	"laminar/sqlstore"
 )
 
@@ -61,4 +65,23 @@ func newAPI(c Config, queries *query.Queries, h *host, log *slog.Logger, reg pro
 		},
 		Log: log, Registerer: reg,
 	})
+}
+
+// newOwnAPI makes what shows flows and what changes them, on connections of its own, which the
+// host closes. node is nil where the process keeps no flows.
+func newOwnAPI(ctx context.Context, c Config, h *host, node *flownode.Node, log *slog.Logger) (http.Handler, error) {
+	var err error
+	if h.lookers, err = h.store.OpenReaders(ctx, ownapi.Conns); err != nil {
+		return nil, err
+	}
+	return ownapi.New(ownapi.Config{
+		Readers: h.lookers, Node: node, Executor: c.Flownode.Executor, Version: c.Version, Parts: c.Parts, Schema: c.Database.ResultSchema,
+		May: func(r *http.Request) (may []string) {
+			for _, scope := range web.MayOf(r) {
+				may = append(may, string(scope))
+			}
+			return may
+		},
+		Now: time.Now, Log: log,
+	}), nil
 }

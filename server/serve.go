@@ -108,8 +108,9 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 	}
 	routes := web.Routes{Read: newAPI(c, queries, h, log, reg), Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof, Log: log}
 	hint := func(sequence.Region, sequence.Seq) {} // other processes are told by the notifier
+	var node *flownode.Node
 	if c.Does(PartFlows) {
-		node, err := newNode(c, store, store.Members.New(listener.Addr().String()), queries, log, reg)
+		node, err = newNode(c, store, store.Members.New(listener.Addr().String()), queries, log, reg)
 		if err != nil {
 			return nil, err
 		}
@@ -118,6 +119,9 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 		parts = append(parts, part{"flownode", node.Run}, part{"mirror writes of others", func(ctx context.Context) error {
 			return hints.Run(ctx, node.Hint, node.Look)
 		}})
+	}
+	if routes.Own, err = newOwnAPI(ctx, c, h, node, log); err != nil {
+		return nil, err
 	}
 	if c.Does(PartIngest) {
 		ready := &readiness{probe: store.Writable, now: time.Now}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"laminar/sqlstore/alertstore"
+	"laminar/sqlstore/census"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
@@ -18,8 +19,14 @@ type Readers struct {
 
 	Reader    *raw.Reader
 	Catalogue *flowstore.Catalogue
+	Jobs      *flowstore.Jobs
+	Members   *flowstore.Members
+	Census    *census.Census
 	Alerts    *alertstore.Store
 	Senders   *senders.Store
+
+	keeper   *raw.Keeper   // only to look how much there is
+	retainer *raw.Retainer // only to look where it stands
 }
 
 // OpenReaders makes readers with so many connections, which are opened when they are
@@ -29,10 +36,29 @@ func (s *Store) OpenReaders(ctx context.Context, conns int) (*Readers, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Readers{db: db, Reader: raw.NewReader(db), Senders: senders.New(db), Alerts: alertstore.New(db, flowstore.LeaderLease)}
-	r.Catalogue, _, _ = flowstore.New(db, r.Reader, s.resultSchema)
+	r := &Readers{
+		db: db, Reader: raw.NewReader(db), keeper: raw.NewKeeper(db, 0, 0), retainer: raw.NewRetainer(db, 0), Members: flowstore.NewMembers(db, nil),
+		Census: census.New(db), Senders: senders.New(db), Alerts: alertstore.New(db, flowstore.LeaderLease),
+	}
+	r.Catalogue, r.Jobs, _ = flowstore.New(db, r.Reader, s.resultSchema)
 	return r, nil
 }
 
+// readers is the sides of the store that read, on its own connections.
+func (s *Store) readers() *Readers {
+	return &Readers{
+		db: s.db, Reader: s.Reader, keeper: s.Keeper, retainer: s.Retainer, Catalogue: s.Catalogue, Jobs: s.Jobs, Members: s.Members,
+		Census: s.Census, Senders: s.Senders, Alerts: s.Alerts,
+	}
+}
+
+// Storage tells how much raw data there is.
+func (s *Readers) Storage(ctx context.Context) (raw.StorageStatus, error) {
+	return s.keeper.Storage(ctx)
+}
+
+// ProcessName is what people are told of this process: its host and process id.
+func ProcessName() string { return pg.Process() }
+
 // Close waits until all connections have been given back, then closes them.
-func (r *Readers) Close() { r.db.Close() }
+func (s *Readers) Close() { s.db.Close() }

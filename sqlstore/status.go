@@ -27,20 +27,23 @@ type Status struct {
 type LeaseStatus = pg.Held
 
 // Status reads the state of the installation.
-func (s *Store) Status(ctx context.Context) (Status, error) {
+func (s *Store) Status(ctx context.Context) (Status, error) { return s.readers().Status(ctx) }
+
+// Status reads the state of the installation.
+func (s *Readers) Status(ctx context.Context) (Status, error) {
 	regions, err := s.Reader.Regions(ctx)
 	if err != nil {
 		return Status{}, err
 	}
-	storage, err := s.Keeper.Storage(ctx)
+	storage, err := s.keeper.Storage(ctx)
 	if err != nil {
 		return Status{}, err
 	}
-	retention, err := s.Retainer.Retention(ctx)
+	retention, err := s.retainer.Retention(ctx)
 	if err != nil {
 		return Status{}, err
 	}
-	loss, err := s.Retainer.Loss(ctx, retention)
+	loss, err := s.retainer.Loss(ctx, retention)
 	if err != nil {
 		return Status{}, err
 	}

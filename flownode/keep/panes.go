@@ -402,6 +402,9 @@ func (s *panes[P, PP]) trim(from int64) {
 // were all emptied since, which costs a window that turns out to have no value.
 func (s *panes[P, PP]) Occupied() []int64 { return slices.Sorted(maps.Keys(s.byT)) }
 
+// PaneCount is how many panes are in memory: those that Occupied lists.
+func (s *panes[P, PP]) PaneCount() int { return len(s.byT) }
+
 // Beyond reports whether a pane with a later end holds samples.
 func (s *panes[P, PP]) Beyond(after int64) bool {
 	for end := range s.byT {

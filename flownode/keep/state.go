@@ -38,6 +38,9 @@ type State interface {
 	Occupied() []int64
 	Beyond(after int64) bool
 
+	// PaneCount is how many panes hold samples.
+	PaneCount() int
+
 	// Bytes is about how much memory the state takes: of panes that several leaves
 	// use, its part.
 	Bytes() int64

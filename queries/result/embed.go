@@ -47,6 +47,10 @@ var (
 	ResultRead string
 	//go:embed results_latest.sql
 	ResultsLatest string
+	//go:embed result_cells.sql
+	ResultCells string
+	//go:embed result_count.sql
+	ResultCount string
 )
 
 // Writing results.

@@ -117,6 +117,18 @@ func SenderOf(r *http.Request) string {
 	return "address " + host
 }
 
+// mayKey is the context's key of the scopes that a request has.
+type mayKey struct{}
+
+// MayOf is what who sends a request that was let in may do: every scope where scopes are not
+// told apart.
+func MayOf(r *http.Request) []Scope {
+	if may, ok := r.Context().Value(mayKey{}).([]Scope); ok {
+		return may
+	}
+	return Scopes()
+}
+
 // admittedKey is the context's key of what admitted calls.
 type admittedKey struct{}
 
@@ -185,7 +197,7 @@ func (g *guard) pass(w http.ResponseWriter, r *http.Request, may []Scope) {
 		http.Error(w, "this login does not have the scope "+string(want), http.StatusForbidden)
 		return
 	}
-	g.routes.ServeHTTP(w, r)
+	g.routes.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), mayKey{}, may)))
 }
 
 func unauthorized(w http.ResponseWriter) {

@@ -32,6 +32,7 @@ type Routes struct {
 	Import   http.Handler
 	Reload   http.Handler // of definition files
 	Read     http.Handler // what answers below /api/v1/ and takes no samples; nil for nothing
+	Own      http.Handler // what answers below /api/v1/laminar/
 	Metrics  prometheus.Gatherer
 	Ready    func(context.Context) error // why requests cannot be served, nil when they can
 	Profiles bool                        // adds Go's own; those of locks cost a little all the time
@@ -45,7 +46,7 @@ func (r Routes) Handler() http.Handler {
 	// Without a method in the pattern: the handlers answer 405 themselves, and
 	// VictoriaMetrics' handshake is a GET.
 	for pattern, handler := range map[string]http.Handler{
-		"/api/v1/write": r.Write, "/api/v1/import": r.Import, "POST /-/reload": r.Reload, "/api/v1/": r.Read,
+		"/api/v1/write": r.Write, "/api/v1/import": r.Import, "POST /-/reload": r.Reload, "/api/v1/": r.Read, "/api/v1/laminar/": r.Own,
 	} {
 		if handler != nil {
 			mux.Handle(pattern, handler)

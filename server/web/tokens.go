@@ -22,7 +22,7 @@ type Scope string
 // The scopes.
 const (
 	ScopeWrite Scope = "write" // send samples
-	ScopeRead  Scope = "read"  // /metrics, /-/healthy and /-/ready, and PromQL
+	ScopeRead  Scope = "read"  // /metrics, /-/healthy and /-/ready, PromQL, and looking at flows
 	ScopeAdmin Scope = "admin" // /debug/pprof, and every route of which nothing else is said
 )
 
@@ -34,6 +34,7 @@ func Scopes() []Scope { return []Scope{ScopeWrite, ScopeRead, ScopeAdmin} }
 var readPaths = []string{
 	"query", "query_range", "query_exemplars", "format_query", "parse_query", "series", "labels", "label/", "metadata",
 	"targets", "alertmanagers", "status/", "read", "rules", "alerts",
+	"laminar/installation", "laminar/flows", "laminar/flow", "laminar/flow/",
 }
 
 // scopeOf is what a path takes. A route that is added without a word here is for

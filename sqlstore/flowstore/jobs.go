@@ -232,16 +232,25 @@ func graphOf(entries []applyplan.Entry, flow applyplan.Entry) (graph *flowgraph.
 
 // List returns at most limit jobs, newest first.
 func (j *Jobs) List(ctx context.Context, limit int) ([]progress.Job, error) {
-	jobs, err := j.queryJobs(ctx, queries.JobList, nil, limit)
+	jobs, err := j.queryJobs(ctx, queries.JobList, nil, limit, nil)
 	if err != nil {
 		return nil, fmt.Errorf("list jobs: %w", err)
 	}
 	return jobs, nil
 }
 
+// OfFlow returns at most limit jobs of one flow, newest first.
+func (j *Jobs) OfFlow(ctx context.Context, flow progress.FlowID, limit int) ([]progress.Job, error) {
+	jobs, err := j.queryJobs(ctx, queries.JobList, nil, limit, int32(flow))
+	if err != nil {
+		return nil, fmt.Errorf("list jobs of a flow: %w", err)
+	}
+	return jobs, nil
+}
+
 // Show returns one job. ErrNoJob when there is none with the id.
 func (j *Jobs) Show(ctx context.Context, id int64) (progress.Job, error) {
-	jobs, err := j.queryJobs(ctx, queries.JobList, id, 1)
+	jobs, err := j.queryJobs(ctx, queries.JobList, id, 1, nil)
 	if err != nil {
 		return progress.Job{}, fmt.Errorf("show job %d: %w", id, err)
 	}

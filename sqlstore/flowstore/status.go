@@ -75,6 +75,7 @@ type FlowStatus struct {
 
 	Jobs       int64 // unfinished ones
 	TableBytes int64 // with indexes and TOAST; 0 while there is no table
+	TableRows  int64 // of all flows of the table, as PostgreSQL estimates it; -1 before it has
 
 	// When the flow was applied and when its row was last written, which each of
 	// its rounds does; ms since the epoch, by the database's clock.
@@ -131,6 +132,11 @@ func (c *Catalogue) Show(ctx context.Context, name string) ([]FlowStatus, error)
 	if err != nil {
 		return nil, err
 	}
+	return Named(all, name)
+}
+
+// Named returns those of all flows that Show returns.
+func Named(all []FlowStatus, name string) ([]FlowStatus, error) {
 	// Titles are unique; a name can be that of several rules, and also the title of
 	// one of them, which then is meant.
 	var found []FlowStatus
@@ -168,7 +174,7 @@ func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
 	err := row.Scan((*int32)(&f.ID), &f.Group, &definition, &schema, &table, &f.Epoch, &vector, &flushes,
 		&f.EmittedUntil, &f.NewestT, &f.NewestAt, &f.Watermark, &f.Error, &f.CreatedAt, &f.UpdatedAt,
 		&f.LagSequences, &f.LagMillis, &dirty, &f.Jobs, &f.TableBytes,
-		&f.Stalled, &f.StalledHint, &f.StalledSince, &f.LeftOut, &f.LeftOutRow, &f.Clashes, &f.ClashedAt, &f.ClashRow)
+		&f.Stalled, &f.StalledHint, &f.StalledSince, &f.LeftOut, &f.LeftOutRow, &f.Clashes, &f.ClashedAt, &f.ClashRow, &f.TableRows)
 	if err != nil {
 		return f, err
 	}

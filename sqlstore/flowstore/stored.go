@@ -197,6 +197,48 @@ func (s *Stored) StoredResults(ctx context.Context, f *progress.Flow, ends seque
 	return s.Results(ctx, f.ID, ends)
 }
 
+// Extents is, of each of the spans, from where to where windows of the flow that end in it
+// have rows; empty where none has. Flow must have loaded the flow.
+func (s *Stored) Extents(ctx context.Context, id progress.FlowID, spans []sequence.Span) ([]sequence.Span, error) {
+	table, err := s.table(id)
+	if err != nil || table == nil {
+		return make([]sequence.Span, len(spans)), err
+	}
+	extents, err := table.Extents(ctx, s.Session(), spans)
+	if err != nil {
+		return nil, pg.ReadError("look for results in "+table.Ident(), err)
+	}
+	return extents, nil
+}
+
+// CountResults is how many rows the flow has of windows that end in the span. Flow must
+// have loaded the flow.
+func (s *Stored) CountResults(ctx context.Context, id progress.FlowID, ends sequence.Span) (int64, error) {
+	table, err := s.table(id)
+	if err != nil || table == nil {
+		return 0, err
+	}
+	n, err := table.Count(ctx, s.Session(), ends)
+	if err != nil {
+		return 0, pg.ReadError("count results in "+table.Ident(), err)
+	}
+	return n, nil
+}
+
+// Table is the columns of the flow's table as "name type", in their order, and a query for
+// people that reads its newest rows; none while it is not made. Flow must have loaded the
+// flow.
+func (s *Stored) Table(ctx context.Context, id progress.FlowID) (columns []string, newest string, err error) {
+	table, err := s.table(id)
+	if err != nil || table == nil {
+		return nil, "", err
+	}
+	if columns, err = table.Columns(ctx, s.Session()); err != nil {
+		return nil, "", pg.ReadError("look at the columns of "+table.Ident(), err)
+	}
+	return columns, table.Newest(), nil
+}
+
 // table is the result table of a flow that was loaded in this snapshot, nil
 // where it is not there.
 func (s *Stored) table(id progress.FlowID) (*resulttable.Table, error) {
