@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -207,7 +208,7 @@ func (f *Feed) id(columns []string) sequence.SeriesID {
 	f.key = appendKey(f.key[:0], columns)
 	id, ok := f.ids[string(f.key)]
 	if !ok {
-		id = f.records.number(f.flow.Def.Name, f.layout.Labels(columns))
+		id = f.records.number(f.flow.Def.Name, f.layout.Labels(columns), f.flow.ID)
 		f.ids[string(f.key)], f.own[id] = id, struct{}{}
 	}
 	return id
@@ -243,12 +244,12 @@ func (f *Feed) Finish(ctx context.Context, tables read.Results, until sequence.T
 		walk.Row(id, value{})
 	}
 	last := map[sequence.SeriesID]struct{}{}
-	for _, end := range slices.Sorted(maps.Keys(f.windows)) {
+	for _, end := range sorted(f.windows) {
 		if end <= f.before {
 			continue
 		}
 		walk.Window(end)
-		for _, id := range slices.Sorted(maps.Keys(f.windows[end].rows)) {
+		for _, id := range sorted(f.windows[end].rows) {
 			walk.Row(id, f.windows[end].rows[id])
 			if end == until {
 				last[id] = struct{}{}
@@ -271,24 +272,17 @@ func (f *Feed) corrections(ctx context.Context, tables read.Results) error {
 			ends = append(ends, end)
 		}
 	}
-	slices.Sort(ends)
-	// Windows that are near each other are read at once.
-	for len(ends) > 0 {
-		n := 1
-		for n < len(ends) && ends[n]-ends[n-1] <= 16*f.every() {
-			n++
-		}
-		if err := f.compare(ctx, tables, ends[:n]); err != nil {
+	for _, span := range near(ends, f.every()) {
+		if err := f.compare(ctx, tables, span); err != nil {
 			return err
 		}
-		ends = ends[n:]
 	}
 	return nil
 }
 
-// compare compares some of the windows with the table.
-func (f *Feed) compare(ctx context.Context, tables read.Results, ends []sequence.Time) error {
-	stored, err := f.stored(ctx, tables, sequence.Between(ends[0], ends[len(ends)-1]+f.every()))
+// compare compares the windows that end in the span with the table.
+func (f *Feed) compare(ctx context.Context, tables read.Results, span sequence.Span) error {
+	stored, err := f.stored(ctx, tables, sequence.Span{After: span.After, UpTo: span.UpTo + f.every()})
 	if err != nil {
 		return err
 	}
@@ -312,8 +306,10 @@ func (f *Feed) compare(ctx context.Context, tables read.Results, ends []sequence
 			changed[id][t] = struct{}{}
 		}
 	}
-	for _, end := range ends {
-		w := f.windows[end]
+	for end, w := range f.windows {
+		if !span.Holds(end) {
+			continue
+		}
 		for id, v := range w.rows {
 			if before, ok := old[end][id]; !ok || !before.same(v) {
 				change(id, end)
@@ -325,8 +321,8 @@ func (f *Feed) compare(ctx context.Context, tables read.Results, ends []sequence
 			}
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(changed)) {
-		for _, t := range slices.Sorted(maps.Keys(changed[id])) {
+	for _, id := range sorted(changed) {
+		for _, t := range sorted(changed[id]) {
 			v, ok := f.windows[t].of(id, old[t])
 			if !ok {
 				v = stale
@@ -365,10 +361,11 @@ func (f *Feed) findLast(ctx context.Context, tables read.Results) error {
 		return nil
 	}
 	f.last, f.lastEnd = map[sequence.SeriesID]struct{}{}, f.before
-	return f.each(ctx, tables, sequence.Between(f.before, f.before), func(id sequence.SeriesID, _ sequence.Time, v value) {
+	return f.each(ctx, tables, sequence.Between(f.before, f.before), func(id sequence.SeriesID, _ sequence.Time, v value) error {
 		if !v.isStale() {
 			f.last[id] = struct{}{}
 		}
+		return nil
 	})
 }
 
@@ -403,8 +400,8 @@ func byEnd(w progress.Window, end sequence.Time) int {
 
 // each calls use for every sample in the span, in the order of times: what is stored,
 // with the round's windows laid over it. A row that the round takes away has a marker
-// in its place.
-func (f *Feed) each(ctx context.Context, tables read.Results, span sequence.Span, use func(id sequence.SeriesID, t sequence.Time, v value)) error {
+// in its place. It ends with the first error of use.
+func (f *Feed) each(ctx context.Context, tables read.Results, span sequence.Span, use func(id sequence.SeriesID, t sequence.Time, v value) error) error {
 	if f.until == sequence.NoTime {
 		return nil
 	}
@@ -413,9 +410,10 @@ func (f *Feed) each(ctx context.Context, tables read.Results, span sequence.Span
 	if err != nil {
 		return err
 	}
+	var failed error
 	in := func(id sequence.SeriesID, t sequence.Time, v value) {
-		if span.Holds(t) {
-			use(id, t, v)
+		if failed == nil && span.Holds(t) {
+			failed = use(id, t, v)
 		}
 	}
 	walk := Walk[sequence.SeriesID, value]{Every: f.every(), Until: f.until, Stale: stale, Sample: in}
@@ -459,11 +457,14 @@ func (f *Feed) each(ctx context.Context, tables read.Results, span sequence.Span
 			}
 		}
 		if w != nil {
-			for _, id := range slices.Sorted(maps.Keys(w.rows)) {
+			for _, id := range sorted(w.rows) {
 				walk.Row(id, w.rows[id])
 			}
 		}
 	}
 	walk.Done()
-	return nil
+	return failed
 }
+
+// sorted is the keys of a map, ascending.
+func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -22,7 +23,11 @@ type Records struct {
 	metrics map[string]sequence.MetricID
 	numbers map[string]sequence.SeriesID // by name and labels
 	series  []series.Series              // in the order of their numbers, which are -1, -2, ...
+	owners  []progress.FlowID            // of the same: the flow that gives the series, several where more than one has
 }
+
+// several is the owner of a series that several rules of one record have given.
+const several progress.FlowID = -1
 
 // NewRecords knows no series.
 func NewRecords() *Records {
@@ -47,10 +52,13 @@ func (r *Records) metric(name string) sequence.MetricID {
 }
 
 // number is the number of the series of a metric with the labels, which do not
-// have the name.
-func (r *Records) number(name string, lset labels.Labels) sequence.SeriesID {
+// have the name, and which the flow gives.
+func (r *Records) number(name string, lset labels.Labels, flow progress.FlowID) sequence.SeriesID {
 	key := name + flowdef.GroupKey(lset)
 	if id, ok := r.numbers[key]; ok {
+		if owner := &r.owners[-id-1]; *owner != flow {
+			*owner = several
+		}
 		return id
 	}
 	id := -sequence.SeriesID(len(r.series)) - 1
@@ -59,9 +67,12 @@ func (r *Records) number(name string, lset labels.Labels) sequence.SeriesID {
 	lset.Range(func(l labels.Label) { all = append(all, series.Label{Name: l.Name, Value: l.Value}) })
 	slices.SortFunc(all, func(a, b series.Label) int { return strings.Compare(a.Name, b.Name) })
 	r.series = append(r.series, series.Series{ID: id, Metric: r.metric(name), Region: Region, Seq: r.seq, Labels: all})
-	r.numbers[key] = id
+	r.numbers[key], r.owners = id, append(r.owners, flow)
 	return id
 }
+
+// contested reports whether several flows have given the series.
+func (r *Records) contested(id sequence.SeriesID) bool { return r.owners[-id-1] == several }
 
 // Series lists the series that have a number, in the order of their numbers, but for
 // the first known ones. The list must not be changed.

@@ -20,17 +20,20 @@ import (
 type Source struct {
 	raw     read.Source
 	records *Records
-	feeds   map[sequence.MetricID][]*Feed
-	tables  read.Results
+	rules   map[sequence.MetricID]*record
 	pos     sequence.Position
 }
 
 // NewSource joins raw samples with the results of flows that have finished their
 // part of the round.
 func NewSource(raw read.Source, records *Records, feeds []*Feed, tables read.Results) *Source {
-	s := &Source{raw: raw, records: records, feeds: map[sequence.MetricID][]*Feed{}, tables: tables, pos: raw.Position()}
+	s := &Source{raw: raw, records: records, rules: map[sequence.MetricID]*record{}, pos: raw.Position()}
+	byMetric := map[sequence.MetricID][]*Feed{}
 	for _, f := range feeds {
-		s.feeds[f.metric] = append(s.feeds[f.metric], f)
+		byMetric[f.metric] = append(byMetric[f.metric], f)
+	}
+	for m, of := range byMetric {
+		s.rules[m] = newRecord(of, tables)
 	}
 	s.pos.Vector = With(s.pos.Vector, records.seq)
 	s.pos.Histograms = s.Histograms()
@@ -41,8 +44,8 @@ func NewSource(raw read.Source, records *Records, feeds []*Feed, tables read.Res
 // series are known.
 func (s *Source) Histograms() []sequence.MetricID {
 	var out []sequence.MetricID
-	for m, feeds := range s.feeds {
-		if slices.ContainsFunc(feeds, func(f *Feed) bool { return f.hists }) {
+	for m, r := range s.rules {
+		if slices.ContainsFunc(r.feeds, func(f *Feed) bool { return f.hists }) {
 			out = append(out, m)
 		}
 	}
@@ -62,8 +65,8 @@ func (s *Source) CheckHistory(ctx context.Context, vec sequence.Vector, flushes 
 // not listed here: they get their numbers as they are read (Records.Series).
 func (s *Source) Series(ctx context.Context, metrics []string, after sequence.Vector, only ...string) ([]series.Series, error) {
 	hidden := map[string]bool{}
-	for _, feeds := range s.feeds {
-		hidden[feeds[0].Name()] = true
+	for _, r := range s.rules {
+		hidden[r.feeds[0].Name()] = true
 	}
 	raw := metrics
 	if metrics != nil {
@@ -101,22 +104,22 @@ func nameOf(labels []series.Label) string {
 	return ""
 }
 
-// divide separates raw metrics from the feeds of those that are results.
-func (s *Source) divide(metrics []sequence.MetricID) (raw []sequence.MetricID, feeds []*Feed) {
+// divide separates raw metrics from records.
+func (s *Source) divide(metrics []sequence.MetricID) (raw []sequence.MetricID, records []*record) {
 	for _, m := range metrics {
 		if m >= 0 {
 			raw = append(raw, m)
-		} else {
-			feeds = append(feeds, s.feeds[m]...)
+		} else if r := s.rules[m]; r != nil {
+			records = append(records, r)
 		}
 	}
-	return raw, feeds
+	return raw, records
 }
 
 // Infos describes raw segments, and what the round changes of results: windows that
 // were closed in it are ordered, corrections are not.
 func (s *Source) Infos(ctx context.Context, metrics []sequence.MetricID, after sequence.Vector) ([]segment.Info, error) {
-	raw, feeds := s.divide(metrics)
+	raw, records := s.divide(metrics)
 	var out []segment.Info
 	if before := Without(after); len(raw) > 0 && !before.Covers(Without(s.pos.Vector)) {
 		var err error
@@ -127,14 +130,17 @@ func (s *Source) Infos(ctx context.Context, metrics []sequence.MetricID, after s
 	if after.At(Region) >= s.records.seq {
 		return out, nil
 	}
-	for _, f := range feeds {
+	for _, r := range records {
+		if err := r.changes(ctx); err != nil {
+			return nil, err
+		}
 		for _, kind := range []struct {
 			*samples
 			ordered bool
-		}{{&f.ordered, true}, {&f.unordered, false}} {
+		}{{&r.ordered, true}, {&r.unordered, false}} {
 			if n := len(kind.times); n > 0 {
 				out = append(out, segment.Info{
-					Region: Region, MinSeq: s.records.seq, MaxSeq: s.records.seq, Metric: f.metric, Ordered: kind.ordered,
+					Region: Region, MinSeq: s.records.seq, MaxSeq: s.records.seq, Metric: r.metric(), Ordered: kind.ordered,
 					MinT: slices.Min(kind.times), MaxT: slices.Max(kind.times), Samples: int64(n),
 					Bytes: int64(n) * segment.ArrayBytes, Segments: 1,
 				})
@@ -146,7 +152,7 @@ func (s *Source) Infos(ctx context.Context, metrics []sequence.MetricID, after s
 
 // ReadDelta reads raw segments, and what the round changes of results.
 func (s *Source) ReadDelta(ctx context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
-	raw, feeds := s.divide(metrics)
+	raw, records := s.divide(metrics)
 	own, moved := ranges[Region]
 	if moved {
 		ranges = maps.Clone(ranges)
@@ -160,14 +166,17 @@ func (s *Source) ReadDelta(ctx context.Context, metrics []sequence.MetricID, ran
 	if !own.Contains(s.records.seq) {
 		return nil
 	}
-	for _, f := range feeds {
+	for _, r := range records {
+		if err := r.changes(ctx); err != nil {
+			return err
+		}
 		if pick != segment.PickUnordered {
-			if err := s.send(f, &f.ordered, true, fn); err != nil {
+			if err := s.send(r, &r.ordered, true, fn); err != nil {
 				return err
 			}
 		}
 		if pick != segment.PickOrdered {
-			if err := s.send(f, &f.unordered, false, fn); err != nil {
+			if err := s.send(r, &r.unordered, false, fn); err != nil {
 				return err
 			}
 		}
@@ -183,8 +192,8 @@ const perSegment = 64 << 10
 const spread = 20 * segment.BucketMillis
 
 // send gives samples on as segments.
-func (s *Source) send(f *Feed, all *samples, ordered bool, fn func(*segment.Segment) error) error {
-	out := s.sender(f, ordered, fn)
+func (s *Source) send(r *record, all *samples, ordered bool, fn func(*segment.Segment) error) error {
+	out := s.sender(r, ordered, fn)
 	for i, id := range all.series {
 		if err := out.add(id, all.times[i], all.values[i]); err != nil {
 			return err
@@ -200,9 +209,9 @@ type sender struct {
 	hist bool // of histograms; a segment holds one kind
 }
 
-func (s *Source) sender(f *Feed, ordered bool, fn func(*segment.Segment) error) *sender {
+func (s *Source) sender(r *record, ordered bool, fn func(*segment.Segment) error) *sender {
 	return &sender{fn: fn, seg: segment.Segment{
-		Region: Region, MinSeq: s.records.seq, MaxSeq: s.records.seq, Metric: f.metric, Ordered: ordered,
+		Region: Region, MinSeq: s.records.seq, MaxSeq: s.records.seq, Metric: r.metric(), Ordered: ordered,
 	}}
 }
 
@@ -245,7 +254,7 @@ func (o *sender) flush() error {
 // ReadRaw reads raw segments, then results: both are the samples of series of their
 // own. Results come to the first function, when no other is called any more.
 func (s *Source) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
-	raw, feeds := s.divide(sel.Metrics)
+	raw, records := s.divide(sel.Metrics)
 	if len(raw) > 0 {
 		own := sel
 		own.Metrics = raw
@@ -262,21 +271,12 @@ func (s *Source) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(*s
 	if span == (sequence.Span{}) {
 		span = sequence.Span{After: sequence.NoTime, UpTo: sequence.EndOfTime}
 	}
-	for _, f := range feeds {
-		out := s.sender(f, true, fns[0])
-		var failed error
-		err := f.each(ctx, s.tables, span, func(id sequence.SeriesID, t sequence.Time, v value) {
-			if failed == nil {
-				failed = out.add(id, t, v)
-			}
-		})
-		if err == nil {
-			err = failed
+	for _, r := range records {
+		out := s.sender(r, true, fns[0])
+		if err := r.each(ctx, span, out.add); err != nil {
+			return err
 		}
-		if err == nil {
-			err = out.flush()
-		}
-		if err != nil {
+		if err := out.flush(); err != nil {
 			return err
 		}
 	}
@@ -286,7 +286,7 @@ func (s *Source) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(*s
 // Spans lists when there are samples. Windows of results that are a few steps apart
 // are one span.
 func (s *Source) Spans(ctx context.Context, sel segment.Select) (sequence.Spans, error) {
-	raw, feeds := s.divide(sel.Metrics)
+	raw, records := s.divide(sel.Metrics)
 	var out sequence.Spans
 	if len(raw) > 0 {
 		own := sel
@@ -297,16 +297,17 @@ func (s *Source) Spans(ctx context.Context, sel segment.Select) (sequence.Spans,
 		}
 		out = append(out, spans...)
 	}
-	for _, f := range feeds {
-		err := f.each(ctx, s.tables, sel.Span, func(_ sequence.SeriesID, t sequence.Time, _ value) {
+	for _, r := range records {
+		err := r.each(ctx, sel.Span, func(_ sequence.SeriesID, t sequence.Time, _ value) error {
 			if n := len(out); n > 0 && out[n-1].Holds(t) {
-				return
+				return nil
 			}
-			if n := len(out); n > 0 && out[n-1].UpTo < t && t-out[n-1].UpTo <= f.every() {
+			if n := len(out); n > 0 && out[n-1].UpTo < t && t-out[n-1].UpTo <= r.every {
 				out[n-1].UpTo = t
-				return
+				return nil
 			}
 			out = append(out, sequence.Between(t, t))
+			return nil
 		})
 		if err != nil {
 			return nil, err

@@ -92,6 +92,9 @@ func (s *MemStore) commitOne(r *progress.Round) progress.Outcome {
 	for _, k := range r.Remove {
 		delete(f.Dirty, k)
 	}
+	if r.Alerts != nil {
+		f.Alerts.update(r.Alerts)
+	}
 	if r.Job != nil {
 		for i := range s.Jobs {
 			if j := &s.Jobs[i]; j.ID == r.Job.ID {

@@ -40,11 +40,12 @@ type MemStore struct {
 	rowsSent   int
 }
 
-// MemFlow is a flow of the catalogue with its table and dirty list.
+// MemFlow is a flow of the catalogue with its table, its dirty list and its alerts.
 type MemFlow struct {
-	Flow  progress.Flow
-	Rows  map[int64]map[string]progress.Row
-	Dirty map[progress.DirtyKey]progress.Dirty
+	Flow   progress.Flow
+	Rows   map[int64]map[string]progress.Row
+	Dirty  map[progress.DirtyKey]progress.Dirty
+	Alerts MemAlerts
 }
 
 // NewMemStore is empty and has so many regions, numbered from 1.

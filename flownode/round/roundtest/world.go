@@ -397,6 +397,16 @@ var errInjected = errors.New("injected")
 
 // Step is one random event, then rounds, then the comparison.
 func (w *World) Step() {
+	w.Act()
+	// The comparison takes most of the time; a fault that stays in the tables
+	// is found by a later one.
+	if w.Rng.IntN(3) == 0 {
+		w.Check()
+	}
+}
+
+// Act is one random event, then rounds.
+func (w *World) Act() {
 	note := func(s string) { w.Log = append(w.Log, s) }
 	switch p := w.Rng.IntN(100); {
 	case p < 40:
@@ -451,19 +461,20 @@ func (w *World) Step() {
 		w.Clock = max(w.Clock, w.Store.Now-30_000)
 	}
 	w.Tick()
-	// The comparison takes most of the time; a fault that stays in the tables
-	// is found by a later one.
-	if w.Rng.IntN(3) == 0 {
-		w.Check()
-	}
 }
 
 // SettleAll lets all dirty windows be computed, and compares.
 func (w *World) SettleAll() {
 	w.T.Helper()
+	w.Settle()
+	w.Check()
+}
+
+// Settle lets all dirty windows be computed.
+func (w *World) Settle() {
+	w.T.Helper()
 	for range 3 {
 		w.Store.Now += flowplan.DirtyAtLatest
 		w.Tick()
 	}
-	w.Check()
 }
