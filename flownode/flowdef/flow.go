@@ -1,6 +1,7 @@
 package flowdef
 
 import (
+	"slices"
 	"strings"
 
 	"laminar/flownode/alert"
@@ -91,9 +92,9 @@ type Flow struct {
 	File string
 	Line int // from 1
 
-	// Previous is the titles of flows of the rule group that stand after this one, or
-	// are it, and that it reads: as in Prometheus it sees of them what the evaluation
-	// before has written.
+	// Previous is the titles, without numbers, of flows that it reads and that stand after
+	// it in its rule group, or are it: as in Prometheus it sees of them what evaluations
+	// before have written.
 	Previous []string
 
 	Expr Compiled // compiled from PromQL, Every and Lookback
@@ -103,10 +104,22 @@ type Flow struct {
 // before each of its evaluations. What is visible then depends on the flow whose
 // results they are, so the engine evaluates it whole.
 func (f *Flow) ReadsPrevious(titles []string) {
-	if f.Previous = titles; len(titles) > 0 {
-		f.Expr = f.Expr.Whole("it reads a rule that stands after it in its group")
+	if f.Previous = titles; len(titles) == 0 {
+		return
 	}
+	why := "it reads a rule that stands after it in its group"
+	if f.ReadsItself() {
+		why = "it reads its own results"
+	}
+	if f.Expr.Batch {
+		f.Expr.Why = why + "; " + f.Expr.Why
+		return
+	}
+	f.Expr = f.Expr.Whole(why)
 }
+
+// ReadsItself reports whether the flow reads what it has given before.
+func (f *Flow) ReadsItself() bool { return slices.Contains(f.Previous, f.RecordTitle()) }
 
 // Title is the flow's identity for people: its name, its number where it has one, and
 // its static labels where it has some, as in `latency:p99{quantile="0.99"}` and

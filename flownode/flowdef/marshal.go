@@ -117,8 +117,9 @@ func Unmarshal(data []byte) (Flow, error) {
 	if err != nil {
 		return Flow{}, fmt.Errorf("decode flow %s: compile %s: %w", f.Title(), f.PromQL, err)
 	}
+	f = f.over(c)
 	f.ReadsPrevious(f.Previous)
-	return f.over(c), nil
+	return f, nil
 }
 
 // Hash tells whether two definitions mean the same: `flow apply` compares it with

@@ -99,6 +99,37 @@ func TestMarshalRoundTrip(t *testing.T) {
 	}
 }
 
+// TestMarshalPrevious: what a flow sees only as the evaluation before left it, it sees so
+// after it was loaded, too.
+func TestMarshalPrevious(t *testing.T) {
+	flows, problems := flowfile.Parse("g.yml", []byte(`
+groups:
+- name: g
+  rules:
+  - {record: total, expr: sum(x) + (total or vector(0))}
+  - {record: early, expr: 'max_over_time(sum(late)[5m:1m])'}
+  - {record: late, expr: sum by (job) (x)}
+`))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for i, want := range []string{"it reads its own results", "it reads a rule that stands after it in its group; the expression inside a subquery has no state of its own", ""} {
+		data, err := flowdef.Marshal(flows[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := flowdef.Unmarshal(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range []flowdef.Flow{flows[i], back} {
+			if f.Expr.Why != want || f.Expr.Batch != (want != "") || f.ReadsItself() != (i == 0) {
+				t.Errorf("%s is in batch %v: %q, want %q", f.Name, f.Expr.Batch, f.Expr.Why, want)
+			}
+		}
+	}
+}
+
 func compiledText(f *flowdef.Flow) string { return printCompiled(&f.Expr, f.Every) }
 
 // reorder spells a JSON object with other white space and key order, as jsonb

@@ -5,6 +5,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile/yamltext"
+	"laminar/flownode/flowgraph"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -54,17 +55,22 @@ func (p *fileParser) native(root *yaml.Node) {
 		p.addf(list, "flows: want a list of flows")
 		return
 	}
-	for _, n := range list.Content {
-		p.flow(yamltext.Resolve(n), "name")
-	}
+	p.flows(list, "name")
 }
 
 // bareList reads the form that is a list of expressions and names, the shortest
 // way to write flows down. Its items may have the keys of native flows too.
 func (p *fileParser) bareList(root *yaml.Node) {
-	for _, n := range root.Content {
-		p.flow(yamltext.Resolve(n), "as")
+	p.flows(root, "as")
+}
+
+// flows reads the items of a list.
+func (p *fileParser) flows(list *yaml.Node, nameKey string) {
+	first := len(p.found.Flows)
+	for _, n := range list.Content {
+		p.flow(yamltext.Resolve(n), nameKey)
 	}
+	flowgraph.SetOwn(p.found.Flows[first:])
 }
 
 // flow reads one item of the native form or of a bare list, in which nameKey

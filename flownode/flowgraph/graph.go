@@ -22,12 +22,13 @@ import (
 )
 
 // Graph is the flows of some definitions, by their place in the list, and who reads
-// whom. It is not changed after New.
+// whom. A flow may read itself: it sees what its earlier windows have given, so that is
+// no circle. It is not changed after New.
 type Graph struct {
 	defs   []flowdef.Flow
-	reads  [][]int // by flow: the flows whose results it reads, ascending
+	reads  [][]int // by flow: the flows whose results it reads, ascending; it may be one of them
 	readBy [][]int // the reverse
-	order  []int   // every flow after all that it reads, if there is no cycle
+	order  []int   // every flow after all others that it reads, if there is no cycle
 	depth  []int   // by flow: how many flows stand below it
 	cycle  []int   // each reads the next, and the last the first; nil for none
 	part   []int   // by flow: the number of its connected part
@@ -151,6 +152,10 @@ func (g *Graph) sort() {
 		state[i] = under
 		path = append(path, i)
 		for _, p := range g.reads[i] {
+			if p == i {
+				g.depth[i] = max(g.depth[i], 1) // it reads results, if no others
+				continue
+			}
 			switch state[p] {
 			case unseen:
 				visit(p)
@@ -205,23 +210,23 @@ func (g *Graph) connect() {
 	}
 }
 
-// Reads lists the flows whose results flow i reads, ascending. It must not be
-// changed.
+// Reads lists the flows whose results flow i reads, ascending, itself among them where
+// it reads its own. It must not be changed.
 func (g *Graph) Reads(i int) []int { return g.reads[i] }
 
-// ReadBy lists the flows that read the results of flow i, ascending. It must not be
-// changed.
+// ReadBy lists the flows that read the results of flow i, ascending, itself among them
+// where it does. It must not be changed.
 func (g *Graph) ReadBy(i int) []int { return g.readBy[i] }
 
 // Leads reports whether flow child reads the results of flow parent.
 func (g *Graph) Leads(parent, child int) bool { return slices.Contains(g.reads[child], parent) }
 
 // Depth is how many flows stand below flow i, one on the other: 0 for a flow that
-// reads raw metrics only.
+// reads raw metrics only, and 1 for one that reads its own results as well.
 func (g *Graph) Depth(i int) int { return g.depth[i] }
 
-// Tiers divides the flows by depth. A flow reads only flows of tiers before its own,
-// if there is no cycle.
+// Tiers divides the flows by depth. A flow reads only itself and flows of tiers before
+// its own, if there is no cycle. The first tier, of depth 0, may be empty.
 func (g *Graph) Tiers() [][]int {
 	var out [][]int
 	for _, i := range g.order {
@@ -237,15 +242,12 @@ func (g *Graph) Tiers() [][]int {
 // connects have one number, which is the place of the part's first flow.
 func (g *Graph) Part(i int) int { return g.part[i] }
 
-// CycleError says that flows read each other in a circle.
+// CycleError says that several flows read each other in a circle.
 type CycleError struct {
 	Titles []string // each reads the next, and the last the first
 }
 
 func (e *CycleError) Error() string {
-	if len(e.Titles) == 1 {
-		return fmt.Sprintf("%s reads itself", e.Titles[0])
-	}
 	return fmt.Sprintf("flows read each other in a circle: %s", strings.Join(append(slices.Clone(e.Titles), e.Titles[0]), " reads "))
 }
 

@@ -84,6 +84,44 @@ flows:
 	}
 }
 
+// TestItself: a flow that reads its own results is no circle, and sees what it gave
+// before; flows that read each other are one, also beside such a flow.
+func TestItself(t *testing.T) {
+	flows := parse(t, `
+flows:
+  - {name: a, promql: 'sum(x) + (a offset 1m or vector(0))', every: 1m}
+  - {name: b, promql: 'a + b', every: 1m}
+  - {name: c, promql: 'max(d) or c', every: 1m}
+  - {name: d, promql: 'sum(x)', every: 1m}
+`)
+	if problems := flowgraph.Validate(flows, nil); len(problems) > 0 {
+		t.Fatalf("problems are %v", problems)
+	}
+	g := flowgraph.New(flows)
+	if got := fmt.Sprint(g.Reads(0), g.Reads(1), g.Reads(2), g.Tiers()); got != "[0] [0 1] [2 3] [[3] [0 2] [1]]" {
+		t.Errorf("reads and tiers are %s", got)
+	}
+	for i, want := range []string{"[a]", "[b]", "[c]", "[]"} {
+		f := &flows[i]
+		if got := fmt.Sprint(f.Previous); got != want || f.ReadsItself() != (want != "[]") {
+			t.Errorf("%s sees %s from before, want %s", f.Name, got, want)
+		}
+	}
+	if flows[0].Expr.Mode() != flowdef.ModeBatch || flows[0].Expr.Why != "it reads its own results" {
+		t.Errorf("mode is %s: %s", flows[0].Expr.Mode(), flows[0].Expr.Why)
+	}
+	flows = parse(t, `
+groups:
+- name: g
+  rules:
+  - {record: a, expr: 'sum(b) + a'}
+  - {record: b, expr: 'sum(b) + sum(a offset 1m)'}
+`)
+	if problems := flowgraph.Validate(flows, nil); len(problems) != 1 || !strings.Contains(problems[0].Message, "a reads b reads a: ") {
+		t.Errorf("problems are %v", problems)
+	}
+}
+
 // TestPrevious says which rules see what an evaluation before has written: those that
 // read a rule behind them.
 func TestPrevious(t *testing.T) {

@@ -92,7 +92,7 @@ func (g *Graph) Downstream(i int, ends sequence.Span) []Reached {
 		var span sequence.Span
 		for _, p := range g.reads[c] {
 			own, ok := spans[p]
-			if !ok || c == i {
+			if !ok || c == i || p == c { // what a flow has of itself it corrects by itself
 				continue
 			}
 			for _, l := range g.defs[c].Expr.Leaves {

@@ -7,15 +7,15 @@ import (
 )
 
 // Validate checks what flows do to each other: what flowdef.Validate checks, and that
-// none reads its own results, by whatever way. existing are the flows of the
+// none reads its own results by way of others. existing are the flows of the
 // catalogue; those with the identity of one of flows are about to be replaced and do
 // not count.
 func Validate(flows, existing []flowdef.Flow) []flowdef.Problem {
 	return append(flowdef.Validate(flows, existing), Circles(flows, Together(flows, existing)[len(flows):])...)
 }
 
-// Circles refuses flows that read their own results. others are the flows that there are
-// beside them.
+// Circles refuses flows that read their own results by way of others. others are the
+// flows that there are beside them.
 func Circles(flows, others []flowdef.Flow) []flowdef.Problem {
 	all := slices.Concat(flows, others)
 	i, cycle := New(all).Cycle()
@@ -29,7 +29,7 @@ func Circles(flows, others []flowdef.Flow) []flowdef.Problem {
 	}
 	return []flowdef.Problem{{
 		File: all[i].File, Line: all[i].Line,
-		Message: "flow " + all[i].Title() + ": " + cycle.Error() + ": a flow cannot read its own results",
+		Message: "flow " + all[i].Title() + ": " + cycle.Error() + ": a flow can read its own results, but not by way of others",
 	}}
 }
 
@@ -49,17 +49,28 @@ func Together(flows, existing []flowdef.Flow) []flowdef.Flow {
 }
 
 // SetPrevious notes in the rules of one group, which are in their order, which of
-// those that they read stand behind them (flowdef.Flow.Previous).
+// those that they read stand behind them or are they themselves (flowdef.Flow.Previous).
 func SetPrevious(rules []flowdef.Flow) {
-	g := New(rules)
-	for i := range rules {
-		var behind []string
+	setPrevious(rules, func(i, p int) bool { return p >= i })
+}
+
+// SetOwn notes in flows whose order says nothing which of them read themselves.
+func SetOwn(flows []flowdef.Flow) {
+	setPrevious(flows, func(i, p int) bool { return p == i })
+}
+
+// setPrevious notes in each flow, by its place, which of those that it reads it sees as
+// the evaluation before left them.
+func setPrevious(flows []flowdef.Flow, previous func(i, p int) bool) {
+	g := New(flows)
+	for i := range flows {
+		var titles []string
 		for _, p := range g.Reads(i) {
-			if p >= i {
-				behind = append(behind, rules[p].Title())
+			if title := flows[p].RecordTitle(); previous(i, p) && !slices.Contains(titles, title) {
+				titles = append(titles, title)
 			}
 		}
-		rules[i].ReadsPrevious(behind)
+		flows[i].ReadsPrevious(titles)
 	}
 }
 

@@ -37,13 +37,14 @@ type DirtyWindow struct {
 	FirstAt sequence.Time       // by the database's clock
 	LastAt  sequence.Time       // by the database's clock
 	Hurried bool                // to be recomputed in this round: Hurry
+	AtOnce  bool                // not to wait for silence: AtOnce
 }
 
 // Ready reports whether the window should be recomputed now. One that was touched in the
 // future is ready: the database's clock was set back since, and nobody knows when that
 // was.
 func (w *DirtyWindow) Ready(now sequence.Time) bool {
-	return w.Hurried || now-w.LastAt >= DirtyQuiet || now-w.FirstAt >= DirtyAtLatest || w.LastAt > now
+	return w.Hurried || w.AtOnce || now-w.LastAt >= DirtyQuiet || now-w.FirstAt >= DirtyAtLatest || w.LastAt > now
 }
 
 // DirtyList is the dirty windows of a flow in memory, with the changes since it
@@ -105,6 +106,25 @@ func (l *DirtyList) Touch(end sequence.Time, group string, reason progress.Reaso
 // results that it reads change in the same commit, and the two must not disagree. It
 // is not stored, because no such window is left when the round ends.
 func (l *DirtyList) Hurry(end sequence.Time) { l.windows[end].Hurried = true }
+
+// AtOnce makes a window that is on the list ready, and returns it: its flow has changed
+// results of its own that it reads, and nothing more is to be waited for. It is not
+// stored: a window that is loaded waits as others do.
+func (l *DirtyList) AtOnce(end sequence.Time) *DirtyWindow {
+	w := l.windows[end]
+	w.AtOnce = true
+	return w
+}
+
+// AnyAtOnce reports whether a window is ready for that reason.
+func (l *DirtyList) AnyAtOnce() bool {
+	for _, w := range l.windows {
+		if w.AtOnce {
+			return true
+		}
+	}
+	return false
+}
 
 // Hurried lists the windows that must not wait, oldest end first.
 func (l *DirtyList) Hurried() []*DirtyWindow {

@@ -40,6 +40,17 @@ var overRules = []string{
 	"sum by (job) ({__name__=~\"%s|none\"})",
 }
 
+// ownRules is expressions over a record's own results, %[1]s, and over another record.
+var ownRules = []string{
+	"sum by (job) (%[2]s) + on (job) (%[1]s offset 1m or on (job) 0 * sum by (job) (%[2]s))", // a running total
+	"max by (job) (%[2]s) or %[1]s", // what was once seen stays
+	"0.5 * (max by (job) (%[2]s) + on (job) %[1]s) or max by (job) (%[2]s)",
+	"count by (job) (%[2]s) + on (job) 0.1 * (max_over_time(%[1]s[4m]) or on (job) 0 * count by (job) (%[2]s))",
+	"sum by (job) (%[2]s) unless on (job) (count by (job) ({__name__=~\"%[1]s|%[2]s\"}) > 4)",
+	"max by (job) (%[2]s) unless on (job) (changes(%[1]s[6m]) > 1)",
+	"sum_over_time(count(%[2]s)[30s:1s]) + ((%[1]s offset 25s) or (absent(%[1]s offset 25s) * 0))",
+}
+
 // alertRules is expressions over a record or a raw metric.
 var alertRules = []string{"%s > 5", "max by (job) (%s) > 1", "count by (job) (%s) < 3", "changes(%s[3m]) > 0", "sum by (job) (%s) unless on (job) (sum by (job) (errors_total) < 20)"}
 
@@ -86,6 +97,9 @@ func groups(rng *rand.Rand, records int) string {
 		group, name := rng.IntN(n), fmt.Sprintf("r%d:x", i)
 		parent := g.readable(group)
 		switch {
+		case parent != "" && rng.IntN(5) == 0:
+			g.insert(ruleText{record: name, group: group, expr: fmt.Sprintf(ownRules[rng.IntN(len(ownRules))], name, parent)})
+			g.depth[name] = g.depth[parent] + 1
 		case parent != "" && rng.IntN(4) > 0:
 			g.insert(ruleText{record: name, group: group, expr: fmt.Sprintf(overRules[rng.IntN(len(overRules))], parent)})
 			g.depth[name] = g.depth[parent] + 1

@@ -20,7 +20,8 @@ import (
 // remembers is ahead of the table until the round is committed.
 //
 //	D1  windows with an end <= before are in the table, but for those in windows
-//	D2  windows in (before, until] are in windows, or have no rows
+//	D2  windows in (before, until] are in windows, or have no rows; until moves as the
+//	    windows of a flow are computed that reads itself, and else when all of them are
 //	D3  every series with a row in a window that ends in known has a number
 //	D4  at lastEnd, exactly the series in last have a row
 type Feed struct {
@@ -168,6 +169,33 @@ func (f *Feed) Begin(before sequence.Time) {
 	f.before, f.until = before, before
 	f.windows, f.ordered, f.unordered = map[sequence.Time]*laid{}, samples{}, samples{}
 	f.got, f.gotFor = nil, sequence.Span{}
+}
+
+// Reach lets a flow that reads its own results see those of the round under way up to
+// an end: closed windows up to there that were not noted have no rows. It does not go
+// back.
+func (f *Feed) Reach(until sequence.Time) { f.until = max(f.until, until) }
+
+// Differs reports whether rows are others than those that the window, which is closed,
+// has so far.
+func (f *Feed) Differs(ctx context.Context, tables read.Results, end sequence.Time, rows []progress.Row) (bool, error) {
+	old := map[sequence.SeriesID]value{}
+	err := f.each(ctx, tables, sequence.Between(end, end), func(id sequence.SeriesID, _ sequence.Time, v value) error {
+		if !v.isStale() {
+			old[id] = v
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	for i := range rows {
+		v, ok := old[f.id(rows[i].Columns)]
+		if !ok || !v.same(f.value(&rows[i])) {
+			return true, nil
+		}
+	}
+	return len(rows) != len(old), nil
 }
 
 // Window notes what the round makes of a closed window. If it is complete there are

@@ -7,6 +7,7 @@ package round
 //
 //	tier 0   reads raw samples                 sum by (job) (rate(x[5m]))
 //	tier 1   reads results of tier 0 as well   avg_over_time(job:x:rate5m[1h])
+//	         or its own                        max by (job) (x) or x offset 1m
 //	...
 //
 // Parents and children are stored in one commit and therefore stand at one vector.
@@ -57,11 +58,11 @@ func (c *Cascade) Held() []*Flow { return c.held }
 func (c *Cascade) begin(flows []*Flow) [][]*Flow {
 	c.draw(flows)
 	c.feeds, c.below = nil, nil
-	if len(c.tiers) > 1 {
+	if n := len(c.tiers); n > 0 && overResults(c.tiers[n-1]) {
 		c.records.Next()
-		for _, tier := range c.tiers[1:] {
+		for _, tier := range c.tiers {
 			for _, f := range tier {
-				if f.seen == 0 {
+				if f.depth > 0 && f.seen == 0 {
 					f.seen = c.records.Seq() - 1 // what was there before is in the tables
 				}
 			}
@@ -69,6 +70,9 @@ func (c *Cascade) begin(flows []*Flow) [][]*Flow {
 	}
 	return c.tiers
 }
+
+// overResults reports whether the flows of the tier read results.
+func overResults(tier []*Flow) bool { return tier[0].depth > 0 }
 
 // joins tells flows that are computed later of one that is about to be.
 func (c *Cascade) joins(f *Flow) {
@@ -129,6 +133,7 @@ func (c *Cascade) place(flows []*Flow, graph *flowgraph.Graph, i int) {
 		f.forgetHistory() // its selectors find other series now
 	}
 	f.reads, f.depth, f.chain = reads, graph.Depth(i), 0
+	f.others = slices.DeleteFunc(slices.Clone(reads), func(p *Flow) bool { return p == f })
 	if len(reads) == 0 {
 		f.seen = 0
 	}
@@ -149,10 +154,16 @@ func sameFlows(a, b []*Flow) bool {
 	return slices.EqualFunc(a, b, func(x, y *Flow) bool { return x.ID == y.ID })
 }
 
-// source is what flows read that read others: raw samples, and results of all flows
-// that are finished.
-func (c *Cascade) source(raw read.Source) *results.Source {
-	return results.NewSource(raw, c.records, c.feeds, c.Tables)
+// source is what the flows of a tier read: raw samples, results of all flows of tiers
+// before it, and their own where they read them.
+func (c *Cascade) source(raw read.Source, tier []*Flow) *results.Source {
+	feeds := slices.Clone(c.feeds)
+	for _, f := range tier {
+		if f.readsItself() {
+			feeds = append(feeds, f.feed)
+		}
+	}
+	return results.NewSource(raw, c.records, feeds, c.Tables)
 }
 
 // together makes results of flows that read each other be stored together: then

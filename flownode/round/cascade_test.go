@@ -29,6 +29,11 @@ flows:
   - {name: 'b:last', promql: 'last_over_time(a:rate[3m])', every: 1m}
   - {name: 'b:avg', promql: 'avg by (job) (avg_over_time(a:rate[5m]))', every: 1m}
   - {name: 'b:min', promql: 'min(min_over_time(a:temp[2m])) + max(stddev_over_time(a:temp[3m]))', every: 2m}
+  - {name: 'd:total', promql: 'sum(b:sum) + (d:total or on () vector(0))', every: 1m}
+  - {name: 'c:held', promql: 'max by (job) (a:temp > 0) or max_over_time(c:held[3m])', every: 30s}
+  - {name: 'e:both', promql: 'd:total + count(c:held)', every: 1m}
+  - {name: 'a:own', promql: 'sum(temperature) + (a:own offset 2m or on () vector(0)) * 0.5', every: 1m}
+  - {name: 'b:clock', promql: 'b:clock offset 45s + 1 or vector(0)', every: 30s}
   - {name: 'a:rate', promql: 'sum by (job, instance) (rate(requests_total[2m]))', every: 1m}
   - {name: 'a:temp', promql: 'max by (job) (temperature)', every: 30s}
 `

@@ -44,12 +44,12 @@ func (m *Machine) Compute(ctx context.Context, reader *read.Reader, cascade *Cas
 	counts := newCounts()
 	r := &round{Machine: m, Reader: reader, Counts: &counts, limits: limits, cascade: cascade}
 	var out []Result
-	for n, tier := range cascade.begin(flows) {
+	for _, tier := range cascade.begin(flows) {
 		on := r
-		if n > 0 {
+		if overResults(tier) {
 			over := *r
 			over.Reader = read.Over(r.Reader, func(raw read.Source) read.Source {
-				over.results = cascade.source(raw)
+				over.results = cascade.source(raw, tier)
 				return over.results
 			})
 			on = &over
@@ -189,6 +189,7 @@ func (s *flowRound) compute(ctx context.Context, job *progress.Job) (Result, err
 			return Result{}, err
 		}
 	}
+	s.more = s.more || s.started && s.readsItself() && s.DirtyWindows.AnyAtOnce()
 	return s.result(step), nil
 }
 

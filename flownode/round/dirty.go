@@ -150,13 +150,16 @@ const dirtyPerRound = 512
 // in this round, which bounds how many they are.
 func (s *flowRound) recompute(ctx context.Context) error {
 	ready := s.DirtyWindows.Ready(s.r.Pos.Now, dirtyPerRound)
-	full := len(ready) == dirtyPerRound
+	full, upTo := len(ready) == dirtyPerRound, sequence.EndOfTime
+	if full {
+		upTo = ready[len(ready)-1].End
+	}
 	ready = append(s.DirtyWindows.Hurried(), slices.DeleteFunc(ready, func(d *flowplan.DirtyWindow) bool { return d.Hurried })...)
 	// Oldest first: what readers look at is usually newer, but the oldest window is
 	// the first whose raw samples may be given up.
 	for begun := false; len(ready) > 0; begun = true {
 		most, hurried := len(ready), ready[0].Hurried
-		if !hurried && s.full() {
+		if !hurried && s.stops() {
 			if begun {
 				s.more = true
 				return nil
@@ -194,8 +197,9 @@ func (s *flowRound) recompute(ctx context.Context) error {
 				if !own.all {
 					w = s.some(res, own)
 				}
-				s.out.put(w)
-				s.tell(w, res.rows, own.all)
+				if err := s.correct(ctx, w, res.rows, own.all); err != nil {
+					return err
+				}
 				s.r.Refills[d.Reason]++
 			} else {
 				s.r.Kept++
@@ -207,6 +211,7 @@ func (s *flowRound) recompute(ctx context.Context) error {
 		if s.more && !hurried {
 			return nil
 		}
+		ready = s.withOnward(ready, upTo)
 	}
 	s.more = s.more || full // the rest need not wait for the trigger
 	return nil

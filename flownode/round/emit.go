@@ -45,6 +45,7 @@ func (s *flowRound) emit(ctx context.Context) error {
 			}
 			limit = 1 // the one window that every round may compute
 		}
+		s.showUntil(s.to.EmittedUntil)
 		ends, err := s.candidates(ctx, s.r, s.to.BeginsAfter, sequence.Span{After: s.to.EmittedUntil, UpTo: closed}, limit)
 		if err != nil {
 			return err
@@ -55,6 +56,7 @@ func (s *flowRound) emit(ctx context.Context) error {
 			s.to.EmittedUntil = closed
 			break
 		}
+		s.showUntil(ends[0] - s.windows().Every)
 		if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
 			return err
 		}

@@ -123,8 +123,12 @@ const (
 // chunk is how many windows are computed from one reading of raw samples: at least
 // as many as a range has steps, so that the samples that neighbours share are read
 // about twice at most. Windows of a batch leaf are each computed from all their
-// samples, which costs more than reading them.
+// samples, which costs more than reading them. A flow that reads itself computes
+// window by window.
 func (f *Flow) chunk() int {
+	if f.readsItself() {
+		return 1
+	}
 	n := int64(32)
 	for _, l := range f.Leaves {
 		if !l.Def.Batch {

@@ -15,6 +15,7 @@ import (
 	"math"
 	"slices"
 
+	"laminar/flownode/flowplan"
 	"laminar/flownode/keep"
 	"laminar/flownode/progress"
 	"laminar/flownode/results"
@@ -47,6 +48,8 @@ type flowRound struct {
 	inStep    bool // it was as far as the flows that it reads when the round began, and is to be when it ends
 	outOfStep bool // it stood at another vector than they did
 
+	onward []*flowplan.DirtyWindow // closed windows that read what the last one has changed (itself.go)
+
 	out     output
 	evalErr error
 	tried   bool // a window was evaluated
@@ -61,7 +64,7 @@ func (r *round) newFlowRound(f *Flow, changed bool) *flowRound {
 	s.takeLeaves()
 	s.opened(&s.to, false)
 	s.inStep = s.follows(s.to.EmittedUntil, s.windows().Last, s.Def.Expr.Ahead())
-	for _, p := range s.reads {
+	for _, p := range s.others {
 		// A flow that has written windows and stands elsewhere than one that has too:
 		// one of them went on without the other.
 		s.outOfStep = s.outOfStep || s.EmittedUntil > s.BeginsAfter && p.EmittedUntil > p.BeginsAfter && !s.Stored.Equal(p.Stored)
@@ -90,7 +93,7 @@ func (s *flowRound) begin(ctx context.Context) error {
 			s.clock = s.clock.See(l.plan.Span.UpTo, s.r.Pos.Now)
 		}
 	}
-	for _, p := range s.reads {
+	for _, p := range s.others {
 		if p.clock.Newest > s.clock.Newest {
 			s.clock = p.clock
 		}

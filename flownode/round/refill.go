@@ -33,6 +33,9 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.Jo
 	if limit == sequence.NoTime && s.r.Pos.Now >= s.Def.ClosesFrom() {
 		limit = s.r.Pos.Now - s.Def.CloseDelay()
 	}
+	if s.to.EmittedUntil == sequence.NoTime && limit != sequence.NoTime && s.readsItself() {
+		s.feed.Begin(limit) // what the job has given so far is seen
+	}
 	// Windows that are not closed yet come with the ordinary emission.
 	windows := s.windows()
 	limit = windows.Last(min(limit, job.To))
@@ -87,9 +90,9 @@ func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) 
 		if err != nil {
 			return err
 		}
-		w := s.complete(res)
-		s.out.put(w)
-		s.tell(w, res.rows, true)
+		if err := s.correct(ctx, s.complete(res), res.rows, true); err != nil {
+			return err
+		}
 	}
 	for _, l := range s.Leaves {
 		if l.State != nil && l.Span(last).UpTo > l.From() {

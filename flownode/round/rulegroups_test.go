@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -21,10 +22,27 @@ import (
 	"laminar/flownode/round/roundtest"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
-// randomGroups is rule groups whose rules read raw metrics and each other, without a
-// circle, up to a depth of five. In its group a rule may stand before what it reads.
+// ownResults is expressions that read what they gave before, with one place for the name
+// of their rule and others for what they read beside it.
+var ownResults = []string{
+	// a running total
+	"sum by (job) (%[2]s) + on (job) (%[1]s offset 1m or on (job) 0 * sum by (job) (%[2]s))",
+	// what was once seen stays
+	"max by (job) (%[2]s) or %[1]s",
+	// a moving average
+	"0.5 * (max by (job) (%[2]s) + on (job) %[1]s) or max by (job) (%[2]s)",
+	// ranges, over several names, and a share that dies away
+	"sum by (job) (%[2]s) + on (job) 0.1 * (max_over_time(%[1]s[4m]) or on (job) 0 * sum by (job) (%[2]s))",
+	`sum by (job) (%[2]s) unless on (job) (count by (job) ({__name__=~"%[1]s|%[2]s"}) > 5)`,
+	"max by (job) (%[2]s) unless on (job) (changes(%[1]s[6m]) > 1)",
+}
+
+// randomGroups is rule groups whose rules read raw metrics, each other without a circle,
+// up to a depth of five, and themselves. In its group a rule may stand before what it
+// reads.
 func randomGroups(rng *rand.Rand) string {
 	type rule struct{ name, expr string }
 	raw := []string{
@@ -45,6 +63,13 @@ func randomGroups(rng *rand.Rand) string {
 			if parent := names[rng.IntN(len(names))]; depth[parent] < 5 {
 				r.expr, depth[r.name] = fmt.Sprintf(over[rng.IntN(len(over))], parent), depth[parent]+1
 			}
+		}
+		if rng.IntN(4) == 0 {
+			below := "errors_total"
+			if n > 0 && rng.IntN(2) == 0 {
+				below = names[rng.IntN(len(names))]
+			}
+			r.expr, depth[r.name] = fmt.Sprintf(ownResults[rng.IntN(len(ownResults))], r.name, below), depth[below]+1
 		}
 		names = append(names, r.name)
 		g := rng.IntN(len(groups))
@@ -72,11 +97,54 @@ func TestRuleGroups(t *testing.T) {
 			t.Parallel()
 			text := randomGroups(rand.New(rand.NewPCG(seed, 7)))
 			w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorAuto, text)
+			if seed%4 == 3 {
+				w.Budget = 0 // a window of each kind in a round
+			}
 			for range 40 {
 				w.Step()
 			}
 			w.SettleAll()
 			compareWithRules(t, w, text)
+		})
+	}
+}
+
+// TestTotals computes testdata/rules/totals.yml, rules of which most read what they gave
+// before, over samples that come late, twice and with other values, with restarts and
+// refills: every cell is what the rules of Prometheus give.
+func TestTotals(t *testing.T) {
+	data, err := os.ReadFile("../../testdata/rules/totals.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorAuto, string(data))
+			for _, s := range w.Series { // of ten nodes in two zones: cores, and now and then a mark
+				for i := range s.Labels {
+					l := &s.Labels[i]
+					switch {
+					case l.Value == "temperature":
+						l.Value = "node_cordoned"
+					case l.Name == series.MetricName:
+						l.Value, s.Metric = "node_cores", 1
+					case l.Name == "job":
+						l.Name = "zone"
+					case l.Name == "n":
+						l.Name = "node"
+					}
+				}
+				slices.SortFunc(s.Labels, func(a, b series.Label) int { return strings.Compare(a.Name, b.Name) })
+			}
+			if seed%2 == 1 {
+				w.Budget = 0
+			}
+			for range 40 {
+				w.Step()
+			}
+			w.SettleAll()
+			compareWithRules(t, w, string(data))
 		})
 	}
 }

@@ -16,10 +16,11 @@ import (
 
 // upstream is what a flow knows of the flows that it reads and that read it.
 //
-//	N1  in a round, every flow of reads has been computed before this one is
+//	N1  in a round, every flow of others has been computed before this one is
 //	N2  seen is the sequence of the region of results up to which pane state stands
 type upstream struct {
-	reads    []*Flow       // the flows whose results it reads; nil when it reads raw metrics only
+	reads    []*Flow       // the flows whose results it reads, perhaps itself; nil when it reads raw metrics only
+	others   []*Flow       // reads without itself
 	feed     *results.Feed // of its results; nil when no flow reads them
 	depth    int           // of the flows that it reads, one on the other
 	chain    int           // progress.Round.Chain
@@ -61,8 +62,8 @@ func (u *upstream) tell(w progress.Window, rows []progress.Row, all bool) {
 // follows reports whether the flow was as far as those that it reads when the round
 // began: then it is to be as far when it ends. emitted and windows are the flow's.
 func (u *upstream) follows(emitted sequence.Time, last func(sequence.Time) sequence.Time, ahead int64) bool {
-	return len(u.reads) > 0 && emitted != sequence.NoTime &&
-		!slices.ContainsFunc(u.reads, func(p *Flow) bool { return emitted < last(p.EmittedUntil-ahead) })
+	return len(u.others) > 0 && emitted != sequence.NoTime &&
+		!slices.ContainsFunc(u.others, func(p *Flow) bool { return emitted < last(p.EmittedUntil-ahead) })
 }
 
 // capped is the watermark w, or where a flow that it reads has not come as far: windows
@@ -70,7 +71,7 @@ func (u *upstream) follows(emitted sequence.Time, last func(sequence.Time) seque
 // not begun has no results and sets no limit; when it begins with older windows, these
 // are late.
 func (u *upstream) capped(w, before sequence.Time, ahead int64) sequence.Time {
-	for _, p := range u.reads {
+	for _, p := range u.others {
 		if !p.begun || p.pinnedGone {
 			continue
 		}
@@ -134,7 +135,7 @@ func (u *upstream) early(previous []string, end sequence.Time) func(sequence.Ser
 // time: no sooner than those of the flows that it reads.
 func closeDelay(f *Flow) int64 {
 	delay := f.Def.WatermarkDelay
-	for _, p := range f.reads {
+	for _, p := range f.others {
 		delay = max(delay, closeDelay(p))
 	}
 	return delay + f.Def.Expr.Ahead()

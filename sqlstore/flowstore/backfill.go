@@ -37,6 +37,9 @@ func (c *catalogueChange) start(ctx context.Context, i int, f flowdef.Flow) (sta
 		}
 	}
 	for _, p := range c.graph.Reads(i) {
+		if p == i {
+			continue // it has no results yet
+		}
 		b, err := c.begins(ctx, p)
 		if err != nil {
 			return sequence.NoTime, sequence.NoTime, err

@@ -58,7 +58,7 @@ func (w *World) Check() {
 			continue
 		}
 		all, results := w.withResults(raw, def)
-		if def.Emit == flowdef.EmitUpdate && len(results) == 0 {
+		if def.Emit == flowdef.EmitUpdate && len(results) == 0 && !def.ReadsItself() {
 			upTo += def.Every
 		}
 		from := w.Base - w.Base%def.Every - 3_600_000

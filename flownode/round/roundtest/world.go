@@ -381,7 +381,7 @@ func (w *World) Overwrite() {
 
 // Tick runs rounds until the flows have nothing left that need not wait.
 func (w *World) Tick() {
-	for range 50 {
+	for range 2000 {
 		more, err := w.Round(context.Background())
 		if err != nil && !errors.Is(err, errInjected) && !errors.Is(err, sequence.ErrCommitUnknown) {
 			w.T.Fatalf("round: %v\n%v", err, w.Log)

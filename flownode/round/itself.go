@@ -1,0 +1,99 @@
+package round
+
+// A flow that reads its own results.
+// Before: some window is about to be computed, or was.
+// After: a window sees what the windows before it have given, and those behind it that
+// read what it has changed are computed again.
+//
+// Such a flow computes one window at a time, in order, so that each sees all before
+// it. When a window is corrected, later ones that read it go on the dirty list, to be
+// computed at once; what they change is corrected in the same way. So a correction walks
+// forward as far as values change. For a running total that is to the newest window,
+// perhaps a year of them, so unlike corrections of other flows it may take several
+// rounds: what is left of it is on the dirty list as it is stored.
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"laminar/flownode/flowplan"
+	"laminar/flownode/progress"
+	"laminar/sequence"
+)
+
+// readsItself reports whether the flow reads its own results.
+func (u *upstream) readsItself() bool { return len(u.others) < len(u.reads) }
+
+// showUntil lets the flow see what it has given up to an end.
+func (s *flowRound) showUntil(end sequence.Time) {
+	if s.readsItself() {
+		s.feed.Reach(end)
+	}
+}
+
+// correct writes a closed window that was computed again. rows and all are those of
+// upstream.tell.
+func (s *flowRound) correct(ctx context.Context, w progress.Window, rows []progress.Row, all bool) error {
+	if s.readsItself() && w.End < s.to.EmittedUntil {
+		s.showUntil(s.to.EmittedUntil)
+		differs, err := s.feed.Differs(ctx, s.r.cascade.Tables, w.End, rows)
+		if err != nil {
+			return err
+		}
+		if differs {
+			s.walkOn(w.End)
+		}
+	}
+	s.out.put(w)
+	s.tell(w, rows, all)
+	return nil
+}
+
+// walkOn makes the closed windows dirty that read what the window with this end has
+// changed: its results, and the markers at the next end.
+func (s *flowRound) walkOn(end sequence.Time) {
+	every := s.windows().Every
+	changed := sequence.Between(end, end+every)
+	for _, l := range s.Leaves {
+		if !mayRead(l.Def, s.Flow) {
+			continue
+		}
+		first, last := l.Windows.Of(changed)
+		if l.Def.Pinned {
+			if !l.Span(0).Overlaps(changed) {
+				continue
+			}
+			first, last = end, s.to.EmittedUntil
+		}
+		for w := range l.Windows.Ends(max(first, end+every), min(last, s.to.EmittedUntil)) {
+			s.DirtyWindows.Touch(w, progress.AllGroups, progress.Upstream, s.Vector, s.r.Pos.Now)
+			s.onward = append(s.onward, s.DirtyWindows.AtOnce(w))
+		}
+	}
+}
+
+// stops reports whether windows that may wait are left to the next round. A correction
+// that walks on may always wait.
+func (s *flowRound) stops() bool { return s.full() || s.readsItself() && s.r.overBudget() }
+
+// withOnward adds to the windows that are to be computed again those that the last one
+// has touched, up to an end. Windows that must not wait come first in ready, and then
+// the others; both ascend.
+func (s *flowRound) withOnward(ready []*flowplan.DirtyWindow, upTo sequence.Time) []*flowplan.DirtyWindow {
+	may := 0
+	for may < len(ready) && ready[may].Hurried {
+		may++
+	}
+	for _, d := range s.onward {
+		if d.Hurried || d.End > upTo {
+			continue // it is among the first, or stays on the list
+		}
+		at, found := slices.BinarySearchFunc(ready[may:], d, func(a, b *flowplan.DirtyWindow) int { return cmp.Compare(a.End, b.End) })
+		if !found {
+			ready = slices.Insert(ready, may+at, d)
+		}
+	}
+	s.onward = s.onward[:0]
+	return ready
+}
