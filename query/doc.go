@@ -3,6 +3,7 @@
 //	Queries    the engine, its limits, and how many may be under way
 //	Session    what one query reads: a storage.Queryable of one snapshot
 //	labelindex, samples   label sets in memory; samples by series
+//	substitute            which parts of a query flows can answer
 //
 // # One snapshot
 //
@@ -16,6 +17,13 @@
 //
 // A flow is a metric under its name (package flownode/results says how rows become
 // samples). Its rows are read in the query's snapshot, by the primary key of its table.
+//
+// # Answering from flows
+//
+// A part of a query that is a flow's expression is read from the flow's rows where these
+// are what the part gives (package substitute), and else computed as everything is. Both
+// happen in the query's snapshot. Which flows there are is kept between queries (expressions)
+// and looked at again in each snapshot.
 //
 // # Limits
 //

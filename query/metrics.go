@@ -6,7 +6,15 @@ import "github.com/prometheus/client_golang/prometheus"
 type metrics struct {
 	refused prometheus.Counter
 	samples prometheus.Counter
+	flows   prometheus.Counter     // queries that were answered from flows
+	steps   *prometheus.CounterVec // of their parts, by where they came from
 }
+
+// Where the steps of a part that is a flow's expression come from.
+const (
+	fromFlow = "flow"
+	fromRaw  = "raw"
+)
 
 const namespace, subsystem = "laminar", "query"
 
@@ -21,7 +29,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Samples that were read for queries.",
 		}),
 	}
-	reg.MustRegister(m.refused, m.samples)
+	m.flows = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: subsystem, Name: "from_flows_total",
+		Help: "Queries of which parts were answered from flows that have the same expression.",
+	})
+	m.steps = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: subsystem, Name: "from_flows_steps_total",
+		Help: "Steps of these parts, by where they came from: the flow, or raw samples.",
+	}, []string{"from"})
+	for _, from := range []string{fromFlow, fromRaw} {
+		m.steps.WithLabelValues(from)
+	}
+	reg.MustRegister(m.refused, m.samples, m.flows, m.steps)
 	return m
 }
 

@@ -7,6 +7,7 @@ import (
 	"laminar/query/labelindex"
 	"laminar/query/samples"
 	"laminar/sequence"
+	"laminar/sequence/segment"
 	"laminar/sequence/series"
 )
 
@@ -22,6 +23,7 @@ type Snapshot interface {
 	samples.Source
 	MetricLister
 	Results
+	Expressions
 	Close(ctx context.Context) error
 }
 
@@ -41,4 +43,21 @@ type Results interface {
 	Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error)
 	// Results lists the flow's rows of windows that end in the span, oldest window first.
 	Results(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error)
+}
+
+// Expressions is what is stored of flows that can answer for their expressions.
+type Expressions interface {
+	// Answering lists the flows of the ids, nil ids mean all, whose rows can stand for
+	// their expression, as far as can be told without looking at the definition; only ID
+	// and Hash are set. A flow whose results were read before is among them only if they
+	// were those that the snapshot shows.
+	Answering(ctx context.Context, ids []progress.FlowID) ([]progress.Head, error)
+	// Definitions lists the definitions of flows, of those that are understood; only ID
+	// and Def are set.
+	Definitions(ctx context.Context, ids []progress.FlowID) ([]progress.Flow, error)
+	// PendingRefills lists the flow's unfinished refills; windows with NextT < end <= To
+	// are still to be computed.
+	PendingRefills(ctx context.Context, id progress.FlowID) ([]progress.Job, error)
+	// Infos describes the segments of the metrics that may hold samples after the vector.
+	Infos(ctx context.Context, metrics []sequence.MetricID, after sequence.Vector) ([]segment.Info, error)
 }

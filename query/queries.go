@@ -18,10 +18,24 @@ type Config struct {
 	MaxConcurrent int           // queries under way
 	MaxMemory     int64         // bytes of samples that all queries hold
 	Lookback      time.Duration // how far instant selectors look back
+	FromFlows     FlowUse       // where sessions do not say
 	Store         Store
 	Log           *slog.Logger
 	Registerer    prometheus.Registerer
 }
+
+// FlowUse says whether parts of queries that are expressions of flows are answered from the
+// flows' results.
+type FlowUse string
+
+// The values of FlowUse.
+const (
+	FlowsAuto FlowUse = "auto" // where the results are what the expression gives
+	FlowsOff  FlowUse = "off"
+)
+
+// Known reports whether it is one of the values.
+func (u FlowUse) Known() bool { return u == FlowsAuto || u == FlowsOff }
 
 // Defaults that a user sees.
 const (
@@ -38,19 +52,24 @@ const labelShare = 2
 type Queries struct {
 	Parser parser.Parser
 
-	engine   *promql.Engine
-	lookback time.Duration
-	store    Store
-	labels   *labelindex.Index
-	limits   *limits
+	engine      *promql.Engine
+	lookback    time.Duration
+	fromFlows   FlowUse
+	store       Store
+	labels      *labelindex.Index
+	expressions *expressions
+	limits      *limits
 }
+
+// bareStep is the step of subqueries that state none, ms.
+const bareStep = int64(time.Minute / time.Millisecond)
 
 // New makes the engine; nothing is read yet.
 func New(cfg Config) *Queries {
 	q := &Queries{
 		// What a stock Prometheus parses: experimental functions are not for dashboards.
 		Parser: parser.NewParser(parser.Options{}),
-		store:  cfg.Store, lookback: cfg.Lookback,
+		store:  cfg.Store, lookback: cfg.Lookback, fromFlows: cfg.FromFlows, expressions: newExpressions(),
 		labels: labelindex.New(cfg.MaxMemory / labelShare),
 		limits: &limits{
 			timeout: cfg.Timeout, samples: int64(cfg.MaxSamples), memory: cfg.MaxMemory,
@@ -60,7 +79,7 @@ func New(cfg Config) *Queries {
 	q.engine = promql.NewEngine(promql.EngineOpts{
 		Logger: cfg.Log, MaxSamples: cfg.MaxSamples, Timeout: cfg.Timeout, LookbackDelta: cfg.Lookback,
 		EnableAtModifier: true, EnableNegativeOffset: true,
-		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() },
+		NoStepSubqueryIntervalFn: func(int64) int64 { return bareStep },
 		Parser:                   q.Parser,
 	})
 	gauge(cfg.Registerer, "running", "Queries under way.", func() int64 { return int64(len(q.limits.running)) })
@@ -76,5 +95,8 @@ func (q *Queries) Timeout() time.Duration { return q.limits.timeout }
 // Session begins a query. Before it reads it waits until it may be under way; it must be
 // closed.
 func (q *Queries) Session() *Session {
-	return &Session{engine: q.engine, parser: q.Parser, lookback: q.lookback, reading: reading{meter: meter{limits: q.limits}, store: q.store, labels: q.labels, pending: -1}}
+	return &Session{
+		engine: q.engine, parser: q.Parser, lookback: q.lookback, expressions: q.expressions, fromFlows: q.fromFlows,
+		reading: reading{meter: meter{limits: q.limits}, store: q.store, labels: q.labels, pending: -1},
+	}
 }

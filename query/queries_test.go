@@ -74,6 +74,22 @@ func (s *memorySnapshot) Results(context.Context, progress.FlowID, sequence.Span
 	return nil, nil
 }
 
+func (s *memorySnapshot) Answering(context.Context, []progress.FlowID) ([]progress.Head, error) {
+	return nil, nil
+}
+
+func (s *memorySnapshot) Definitions(context.Context, []progress.FlowID) ([]progress.Flow, error) {
+	return nil, nil
+}
+
+func (s *memorySnapshot) PendingRefills(context.Context, progress.FlowID) ([]progress.Job, error) {
+	return nil, nil
+}
+
+func (s *memorySnapshot) Infos(context.Context, []sequence.MetricID, sequence.Vector) ([]segment.Info, error) {
+	return nil, nil
+}
+
 func (s *memorySnapshot) Metrics(_ context.Context, names []string, _ sequence.Span) (out []series.Metric, err error) {
 	for i, name := range []string{"m", "n"} {
 		if names == nil || slices.Contains(names, name) {
@@ -114,7 +130,7 @@ func (s *memorySnapshot) ReadRaw(ctx context.Context, sel segment.Select, fns ..
 
 func newQueries(m *memory, change ...func(*query.Config)) *query.Queries {
 	cfg := query.Config{
-		Timeout: time.Minute, MaxSamples: 1_000_000, MaxConcurrent: 2, MaxMemory: 1 << 30, Lookback: 5 * time.Minute,
+		Timeout: time.Minute, MaxSamples: 1_000_000, MaxConcurrent: 2, MaxMemory: 1 << 30, Lookback: 5 * time.Minute, FromFlows: query.FlowsAuto,
 		Store: m, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	}
 	for _, fn := range change {

@@ -11,6 +11,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
+	"laminar/query"
 	"laminar/server/upkeep"
 	"laminar/server/web"
 	"laminar/sqlstore"
@@ -188,4 +189,5 @@ type Query struct {
 	MaxConcurrent int
 	MaxMemory     int64 // 0 for a part of the memory limit
 	Lookback      time.Duration
+	FromFlows     query.FlowUse
 }

@@ -47,7 +47,7 @@ func newQueries(ctx context.Context, c Config, mem memory, h *host, log *slog.Lo
 	}
 	return query.New(query.Config{
 		Timeout: c.Query.Timeout, MaxSamples: c.Query.MaxSamples, MaxConcurrent: c.Query.MaxConcurrent, MaxMemory: mem.query,
-		Lookback: c.Query.Lookback, Store: QueryStore{h.readers}, Log: log, Registerer: reg,
+		Lookback: c.Query.Lookback, FromFlows: c.Query.FromFlows, Store: QueryStore{h.readers}, Log: log, Registerer: reg,
 	}), nil
 }
 
@@ -62,6 +62,7 @@ func newAPI(c Config, queries *query.Queries, h *host, log *slog.Logger, reg pro
 			"raw.retention": c.Upkeep.Retention.String(), "raw.regions": strconv.Itoa(c.Regions),
 			"query.timeout": c.Query.Timeout.String(), "query.lookback": c.Query.Lookback.String(),
 			"query.max_samples": strconv.Itoa(c.Query.MaxSamples), "query.max_concurrent": strconv.Itoa(c.Query.MaxConcurrent),
+			"query.from_flows": string(c.Query.FromFlows),
 		},
 		Log: log, Registerer: reg,
 	})
@@ -82,6 +83,6 @@ func newOwnAPI(ctx context.Context, c Config, h *host, node *flownode.Node, log 
 			}
 			return may
 		},
-		Who: web.SenderOf, Now: time.Now, Log: log,
+		Now: time.Now, Log: log,
 	}), nil
 }

@@ -16,6 +16,10 @@ var (
 	FlowStored string
 	//go:embed flow_named.sql
 	FlowNamed string
+	//go:embed flow_answering.sql
+	FlowAnswering string
+	//go:embed flow_definitions.sql
+	FlowDefinitions string
 	//go:embed flow_dirty.sql
 	FlowDirty string
 	//go:embed flow_insert.sql

@@ -40,7 +40,6 @@ type Config struct {
 	Parts    []string
 	Schema   string                         // of result tables
 	May      func(r *http.Request) []string // the scopes of who asks
-	Who      func(r *http.Request) string   // who asks, for the log
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -57,27 +56,16 @@ type API struct {
 func New(cfg Config) *API {
 	a := &API{cfg: cfg, door: outward.New(cfg.Log)}
 	mux := http.NewServeMux()
-	flows, windows, refills, pages := flowPages{a}, windowPages{a}, refills{a}, pages{a}
-	for path, answer := range map[string]answer{
-		"installation": pages.installation,
+	flows, windows := flowPages{a}, windowPages{a}
+	for path, answer := range map[string]func(*http.Request) (any, error){
+		"installation": a.installation,
 		"flows":        flows.list,
 		"flow":         flows.page,
 		"flow/explain": flows.explain,
 		"flow/windows": windows.strip,
 		"flow/window":  windows.window,
-		"refill/plan":  refills.plan,
-		"jobs":         refills.list,
-		"job":          refills.job,
-		"alerts":       pages.alerts,
-		"status":       pages.status,
 	} {
-		mux.Handle("GET "+Prefix+path, httputil.CompressionHandler{Handler: a.answering(http.StatusOK, answer)})
-	}
-	for path, answer := range map[string]answer{
-		"refill/start": refills.start,
-		"job/cancel":   refills.cancel,
-	} {
-		mux.Handle("POST "+Prefix+path, a.answering(http.StatusAccepted, answer))
+		mux.Handle("GET "+Prefix+path, httputil.CompressionHandler{Handler: a.answering(answer)})
 	}
 	mux.HandleFunc(Prefix, func(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, &requestError{status: http.StatusNotFound, text: "there is nothing at " + r.Method + " " + r.URL.Path, hint: "docs/api.md lists what there is"})
@@ -89,11 +77,8 @@ func New(cfg Config) *API {
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
-// answer is what a request is answered with.
-type answer func(r *http.Request) (any, error)
-
-// answering is a handler that answers, with a status, what a function returns.
-func (a *API) answering(status int, answer answer) http.Handler {
+// answering is a handler that answers what a function returns.
+func (a *API) answering(answer func(*http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), Timeout)
 		defer cancel()
@@ -102,7 +87,7 @@ func (a *API) answering(status int, answer answer) http.Handler {
 			a.refuse(w, r, err)
 			return
 		}
-		a.write(w, status, data)
+		a.write(w, http.StatusOK, data)
 	})
 }
 
@@ -138,7 +123,6 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		unknown *progress.UnknownFlowError
 		early   *progress.RetentionError
 		pinned  *progress.PinnedGoneError
-		empty   *progress.EmptySpanError
 	)
 	body := view.Refusal{Error: err.Error()}
 	status := http.StatusInternalServerError
@@ -148,15 +132,13 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &unknown):
 		status, body.Error, body.Hint = http.StatusNotFound, unknown.Error(), unknown.Hint()
 	case errors.Is(err, flowstore.ErrNoJob):
-		status, body.Error = http.StatusNotFound, flowstore.ErrNoJob.Error()
+		status = http.StatusNotFound
 	case errors.Is(err, progress.ErrFlowGone):
 		status, body.Error = http.StatusNotFound, progress.ErrFlowGone.Error()
 	case errors.As(err, &early):
-		status, body.Error, body.Hint = http.StatusConflict, early.Error(), hintOf(err)
+		status, body.Error, body.Hint = http.StatusConflict, early.Error(), early.Hint()
 	case errors.As(err, &pinned):
-		status, body.Error, body.Hint = http.StatusConflict, pinned.Error(), hintOf(err)
-	case errors.As(err, &empty):
-		status, body.Error, body.Hint = http.StatusBadRequest, empty.Error(), hintOf(err)
+		status, body.Error, body.Hint = http.StatusConflict, pinned.Error(), pinned.Hint()
 	case errors.Is(err, context.DeadlineExceeded):
 		status, body.Error = http.StatusServiceUnavailable, fmt.Sprintf("it took more than %s", Timeout)
 	case errors.Is(err, sequence.ErrUnavailable), errors.Is(err, sequence.ErrLocked), errors.Is(err, sequence.ErrSnapshotGone):
@@ -204,4 +186,24 @@ func (a *API) kept() (map[progress.FlowID]flownode.Kept, bool) {
 		return nil, false
 	}
 	return a.cfg.Node.Kept(), a.cfg.Node.Leads()
+}
+
+// installation answers what this process is, and what who asks may do.
+func (a *API) installation(r *http.Request) (any, error) {
+	members, err := a.cfg.Readers.Members.List(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	heads, err := a.cfg.Readers.Catalogue.Heads(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	storage, err := a.cfg.Readers.Storage(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	_, leads := a.kept()
+	return view.NewInstallation(view.Process{
+		Version: a.cfg.Version, Name: sqlstore.ProcessName(), Parts: a.cfg.Parts, Leads: leads, Schema: a.cfg.Schema,
+	}, a.cfg.May(r), members, len(heads), storage.Series, a.cfg.Now()), nil
 }

@@ -64,7 +64,7 @@ func newAPI(err error) (*promapi.API, *strings.Builder) {
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	return promapi.New(promapi.Config{
 		Queries: query.New(query.Config{
-			Timeout: time.Minute, MaxSamples: 100, MaxConcurrent: 1, MaxMemory: 1 << 20, Lookback: time.Minute,
+			Timeout: time.Minute, MaxSamples: 100, MaxConcurrent: 1, MaxMemory: 1 << 20, Lookback: time.Minute, FromFlows: query.FlowsAuto,
 			Store: failing{err}, Log: logger, Registerer: reg,
 		}),
 		Metadata: described{{Metric: "a", Type: "counter", Help: "A.", Unit: "s"}, {Metric: "b", Type: "gauge"}},

@@ -60,6 +60,15 @@ func (c *core) session(r *http.Request) *query.Session {
 	return s
 }
 
+// fromFlows is whether a request is to be answered from flows; "" where it does not say.
+func fromFlows(r *http.Request) (query.FlowUse, error) {
+	use := query.FlowUse(r.FormValue("from_flows"))
+	if use != "" && !use.Known() {
+		return "", fmt.Errorf("%q is neither %s nor %s", use, query.FlowsAuto, query.FlowsOff)
+	}
+	return use, nil
+}
+
 // endpoint answers one kind of request.
 type endpoint func(r *http.Request) answer
 

@@ -3,6 +3,7 @@ package promapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -21,6 +22,11 @@ const mostPoints = 11000
 
 // VectorHeader is the header that says at which position of the raw data was read.
 const VectorHeader = "X-Laminar-Vector"
+
+// FlowsHeader is the header that says how many of the steps of those parts of a query that
+// are expressions of flows were answered from the flows: "57/60". Answers without such parts
+// do not have it.
+const FlowsHeader = "X-Laminar-From-Flows"
 
 // query answers /query: an expression at one time.
 func (a evaluating) query(r *http.Request) answer {
@@ -85,7 +91,14 @@ func (a evaluating) evaluate(r *http.Request, limit int, begin func(context.Cont
 	if err != nil {
 		return refuse(err)
 	}
+	use, err := fromFlows(r)
+	if err != nil {
+		return refuseParameter("from_flows", err)
+	}
 	session := a.session(r)
+	if use != "" {
+		session.FromFlows(use)
+	}
 	qry, err := begin(ctx, session, opts)
 	if err != nil {
 		session.Close()
@@ -124,6 +137,9 @@ func (a evaluating) evaluate(r *http.Request, limit int, begin func(context.Cont
 	ans := answer{data: out, warnings: warnings, done: done}
 	if vec, read := session.Vector(); read {
 		ans.header = map[string]string{VectorHeader: vec.String()}
+		if n, some := session.Answered(); some {
+			ans.header[FlowsHeader] = fmt.Sprintf("%d/%d", n.FromFlows, n.Steps)
+		}
 	}
 	return ans
 }

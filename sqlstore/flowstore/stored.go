@@ -66,6 +66,61 @@ func (s *Stored) Named(ctx context.Context, names []string) ([]progress.Flow, er
 	return flows, nil
 }
 
+// Definitions lists the definitions of flows; only ID and Def are set. Those that this
+// release does not understand are left out.
+func (s *Stored) Definitions(ctx context.Context, ids []progress.FlowID) ([]progress.Flow, error) {
+	rows, err := s.Session().Query(ctx, queries.FlowDefinitions, flowIDs(ids))
+	if err != nil {
+		return nil, pg.ReadError("read definitions", err)
+	}
+	var (
+		out        []progress.Flow
+		id         int32
+		definition []byte
+	)
+	if _, err = pgx.ForEachRow(rows, []any{&id, &definition}, func() error {
+		if def, err := flowdef.Unmarshal(definition); err == nil {
+			out = append(out, progress.Flow{ID: progress.FlowID(id), Def: def})
+		}
+		return nil
+	}); err != nil {
+		return nil, pg.ReadError("read definitions", err)
+	}
+	return out, nil
+}
+
+func flowIDs(ids []progress.FlowID) []int32 {
+	out := make([]int32, len(ids))
+	for i, id := range ids {
+		out[i] = int32(id)
+	}
+	return out
+}
+
+// Answering lists the flows of the ids, nil ids mean all, whose rows can stand for their
+// expression, as far as the catalogue tells; only ID and Hash are set. A flow whose results
+// were read in this snapshot before is among them only if they were those that it shows.
+func (s *Stored) Answering(ctx context.Context, ids []progress.FlowID) ([]progress.Head, error) {
+	var some []int32
+	if ids != nil {
+		some = flowIDs(ids)
+	}
+	rows, err := s.Session().Query(ctx, queries.FlowAnswering, some)
+	if err != nil {
+		return nil, pg.ReadError("list flows that can answer", err)
+	}
+	heads, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h progress.Head, err error) {
+		var hash []byte
+		err = row.Scan((*int32)(&h.ID), &hash)
+		copy(h.Hash[:], hash)
+		return h, err
+	})
+	if err != nil {
+		return nil, pg.ReadError("list flows that can answer", err)
+	}
+	return heads, nil
+}
+
 // Flow loads a flow as the snapshot shows it, with its progress and its dirty
 // list, without becoming its owner. progress.ErrFlowGone when it is not there.
 func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error) {

@@ -49,8 +49,7 @@ func (j *Jobs) CreateDueRefill(ctx context.Context, task string, due time.Time, 
 		}
 		// Refused, it undoes the taking as well: another process may be configured
 		// better.
-		jobs, err := j.createRefills(ctx, tx, name, from, to, false)
-		ids = idsOf(jobs)
+		ids, err = j.createRefill(ctx, tx, name, from, to)
 		return err
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/sequence/segment"
+	"laminar/server/promapi"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -60,7 +62,8 @@ func (f *laid) store(t *testing.T, db *sqltest.RawDB) {
 		windows = append(windows, w)
 	}
 	round := rounds.Next(windows...)
-	round.To.EmittedUntil = f.until
+	round.To.EmittedUntil, round.To.BeginsAfter = f.until, base
+	round.To.Vector = round.From // where the regions are
 	sqltest.CommitOne(t, db.Store, round)
 }
 
@@ -133,6 +136,27 @@ func TestFlowsAreMetrics(t *testing.T) {
 			}
 			w.same(request{http.MethodGet, "/api/v1/" + path, f, nil})
 		}
+	}
+	// The expression of a flow is answered from its rows, unless the request says otherwise;
+	// the rows are not what the samples give, so it shows.
+	expression := func(use string) (code int, fromFlows, body string) {
+		rec := httptest.NewRecorder()
+		w.ours.ServeHTTP(rec, request{http.MethodPost, "/api/v1/query_range", form("query", "sum(sum by (job) (rate(requests_total[5m])))", "from_flows", use,
+			"start", fmt.Sprint(base/1000+600), "end", fmt.Sprint(base/1000+3600), "step", "60"), nil}.to())
+		return rec.Code, rec.Header().Get(promapi.FlowsHeader), rec.Body.String()
+	}
+	const said = `"infos":["PromQL info: answered from flow job:requests:rate5m: 41 of 51 steps"]`
+	if _, n, body := expression("auto"); !strings.Contains(body, said) || n != "41/51" {
+		t.Errorf("auto: %s %.600s", n, body)
+	}
+	if _, n, body := expression(""); !strings.Contains(body, said) || n != "41/51" {
+		t.Errorf("as is the default: %s %.600s", n, body)
+	}
+	if code, n, body := expression("off"); strings.Contains(body, "answered from") || n != "" || code != http.StatusOK {
+		t.Errorf("off: %d %s %.600s", code, n, body)
+	}
+	if code, _, body := expression("yes"); code != http.StatusBadRequest || !strings.Contains(body, "from_flows") {
+		t.Errorf("yes: %d %s", code, body)
 	}
 	rules := answer(t, w.ours, request{http.MethodGet, "/api/v1/rules", form("type", "record"), nil}).body
 	for _, part := range []string{`"name":"job:requests:rate5m","query":"sum by (job) (rate(requests_total[5m]))"`, `"name":"twice"`, `"labels":{"env":"prod"}`, `"health":"ok"`, `"interval":60`} {

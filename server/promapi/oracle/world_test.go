@@ -87,7 +87,7 @@ func newWorld(t testing.TB, series []oneSeries) *world {
 	t.Cleanup(readers.Close)
 	log := slog.New(slog.DiscardHandler)
 	w.queries = query.New(query.Config{
-		Timeout: time.Minute, MaxSamples: 2_000_000, MaxConcurrent: 4, MaxMemory: 64 << 20, Lookback: lookback,
+		Timeout: time.Minute, MaxSamples: 2_000_000, MaxConcurrent: 4, MaxMemory: 64 << 20, Lookback: lookback, FromFlows: query.FlowsAuto,
 		Store: server.QueryStore{Readers: readers}, Log: log, Registerer: prometheus.NewRegistry(),
 	})
 	w.ours = promapi.New(promapi.Config{

@@ -70,6 +70,7 @@ func Default() Config {
 	c.Query.Enabled = true
 	c.Query.Timeout = query.DefaultTimeout
 	c.Query.Lookback = time.Duration(flowdef.DefaultLookback) * time.Millisecond
+	c.Query.FromFlows = query.FlowsAuto
 	c.Query.MaxSamples = query.DefaultMaxSamples
 	c.Query.MaxConcurrent = query.DefaultMaxConcurrent
 	c.Upkeep.AlertHistory = 90 * 24 * time.Hour

@@ -145,6 +145,8 @@ var table = []setting{
 		bind: func(c *Config) value { return (*durationValue)(&c.Query.Timeout) }},
 	{key: "query.lookback", scope: Serving, least: 1e6, unit: "duration", help: "how far back instant selectors of queries look for a sample",
 		bind: func(c *Config) value { return (*durationValue)(&c.Query.Lookback) }},
+	{key: "query.from_flows", scope: Serving, help: "auto answers the parts of a query that are expressions of flows from the flows' results, where these are what the raw samples give; off computes everything",
+		bind: func(c *Config) value { return (*textValue)(&c.Query.FromFlows) }},
 	{key: "query.max_samples", scope: Serving, least: 1, unit: "samples", help: "maximum number of samples that a query may read, and hold while it is computed",
 		bind: func(c *Config) value { return (*intValue)(&c.Query.MaxSamples) }},
 	{key: "query.max_concurrent", scope: Serving, least: 1, unit: "queries", help: "maximum number of queries under way, each with a database connection beside those of database.max_connections; sixteen times as many wait, further ones are told to retry",

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"laminar/flownode/flowdef"
+	"laminar/query"
 	"laminar/sequence"
 	"laminar/server"
 	"laminar/server/upkeep"
@@ -40,6 +41,8 @@ func (c *Config) Validate() error {
 		return faultf("ha.cluster_label and ha.replica_label are both %q: want two labels", c.HA.ClusterLabel)
 	case !c.Flownode.Executor.Known():
 		return faultf("flownode.executor is %q: want %s, %s or %s", c.Flownode.Executor, flowdef.ExecutorAuto, flowdef.ExecutorColumnar, flowdef.ExecutorPushdown)
+	case !c.Query.FromFlows.Known():
+		return faultf("query.from_flows is %q: want %s or %s", c.Query.FromFlows, query.FlowsAuto, query.FlowsOff)
 	case c.Log.Format != "text" && c.Log.Format != "json":
 		return faultf("log.format is %q: want text or json", c.Log.Format)
 	}

@@ -1,0 +1,395 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/annotations"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	"laminar/query/substitute"
+	"laminar/sequence"
+	"laminar/sequence/segment"
+)
+
+// A query that is answered from flows consists of several evaluations: the whole, and the
+// stretches of its parts that are not the flows'. What all of them read is read before the
+// first is computed, so that the snapshot is as short as any query's:
+//
+//	1  every evaluation runs over nothing, which tells what it selects
+//	2  that is read; the snapshot ends
+//	3  the stretches are evaluated, then the whole, over what was read
+
+// answerQuery is such a query. It implements promql.Query.
+type answerQuery struct {
+	promql.Query // the whole
+	*substituting
+	plan  *plan
+	opts  promql.QueryOpts
+	whole *selections
+	dry   promql.Query // the whole over nothing; nil once it has run
+}
+
+// engineQuery makes a query of the engine.
+type engineQuery func(q storage.Queryable, opts promql.QueryOpts, expr string) (promql.Query, error)
+
+// answerFrom makes the query of a plan.
+func (s *substituting) answerFrom(p *plan, opts promql.QueryOpts, newQuery engineQuery) (promql.Query, error) {
+	a := &answerQuery{substituting: s, plan: p, opts: opts, whole: &selections{}}
+	var err error
+	if a.dry, err = newQuery(asking{a.whole}, opts, p.text); err != nil {
+		return nil, err
+	}
+	a.Query, err = newQuery(a.whole, opts, p.text)
+	return a, err
+}
+
+// Exec implements promql.Query.
+func (a *answerQuery) Exec(ctx context.Context) *promql.Result {
+	notes, err := a.prepare(ctx)
+	if err != nil {
+		return &promql.Result{Err: err}
+	}
+	res := a.Query.Exec(ctx)
+	if res.Err == nil {
+		res.Warnings.Merge(notes)
+	}
+	return res
+}
+
+// Close implements promql.Query.
+func (a *answerQuery) Close() {
+	if a.dry != nil {
+		a.dry.Close()
+	}
+	a.Query.Close()
+}
+
+// failedQuery is a query of which what it needs could not be read. It implements promql.Query.
+type failedQuery struct {
+	promql.Query
+	err error
+}
+
+// Exec implements promql.Query.
+func (q failedQuery) Exec(context.Context) *promql.Result { return &promql.Result{Err: q.err} }
+
+// Close implements promql.Query.
+func (failedQuery) Close() {}
+
+// stretch is the evaluation of a part over raw samples at some of its times.
+type stretch struct {
+	part  *part
+	query promql.Query
+	reads *selections
+}
+
+// prepare reads everything and evaluates the stretches. It returns what is to be said of it.
+func (a *answerQuery) prepare(ctx context.Context) (annotations.Annotations, error) {
+	dry := a.dry
+	a.dry = nil
+	if err := run(ctx, dry, nil); err != nil {
+		return nil, err
+	}
+	var stretches []stretch
+	for _, one := range a.parts() {
+		for _, times := range one.division.Runs {
+			reads := &selections{}
+			dry, err := a.stretchQuery(ctx, asking{reads}, one, times)
+			if err != nil {
+				return nil, err
+			}
+			if err := run(ctx, dry, nil); err != nil {
+				return nil, err
+			}
+			qry, err := a.stretchQuery(ctx, reads, one, times)
+			if err != nil {
+				return nil, err
+			}
+			stretches = append(stretches, stretch{one, qry, reads})
+		}
+	}
+	for _, st := range stretches {
+		if err := a.read(ctx, st.reads, nil); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.read(ctx, a.whole, a.plan.parts); err != nil {
+		return nil, err
+	}
+	a.r.closeSnapshot()
+
+	notes := annotations.New()
+	built := map[*part]*assembly{}
+	for _, one := range a.parts() {
+		b := newAssembly(one)
+		built[one] = b
+		b.addRows()
+		a.note(notes, one)
+	}
+	for _, st := range stretches {
+		err := run(ctx, st.query, func(res *promql.Result) error {
+			notes.Merge(res.Warnings)
+			return built[st.part].addResult(res)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i := range a.whole.list {
+		sel := &a.whole.list[i]
+		if one := a.plan.parts[nameIn(sel.matchers)]; one != nil {
+			list := built[one].series()
+			samples := 0
+			for _, series := range list {
+				samples += len(series.column.Times)
+			}
+			if err := a.r.Take(samples, int64(samples)*pointBytes); err != nil {
+				return nil, readError(err)
+			}
+			sel.set = &seriesSet{list: list}
+		}
+	}
+	a.r.metrics.flows.Inc()
+	return *notes, nil
+}
+
+// pointBytes is what a sample of a part takes.
+const pointBytes = 24
+
+// parts is the parts in the order of their places.
+func (a *answerQuery) parts() []*part {
+	var out []*part
+	for _, one := range a.plan.parts {
+		out = append(out, one)
+	}
+	slices.SortFunc(out, func(x, y *part) int { return x.from - y.from })
+	return out
+}
+
+// stretchQuery is the evaluation of a part at some times.
+func (a *answerQuery) stretchQuery(ctx context.Context, q storage.Queryable, one *part, times substitute.Times) (promql.Query, error) {
+	opts := promql.NewPrometheusQueryOpts(false, a.opts.LookbackDelta())
+	return a.engine.NewRangeQuery(ctx, q, opts, one.text, time.UnixMilli(times.First), time.UnixMilli(times.Last()), time.Duration(max(times.Step, 1))*time.Millisecond)
+}
+
+// note says how much of a part comes from its flow, in words and in numbers.
+func (a *answerQuery) note(notes *annotations.Annotations, one *part) {
+	d := one.division
+	gone := ""
+	if d.Only > 0 {
+		gone = fmt.Sprintf(", %d of them of raw samples that are gone", d.Only)
+	}
+	notes.Add(fmt.Errorf("%w: answered from flow %s: %d of %d steps%s", annotations.PromQLInfo, one.flow.flow.Def.Title(), d.FromFlow, d.Times.N, gone))
+	a.answered.Steps += d.Times.N
+	a.answered.FromFlows += d.FromFlow
+	m := a.r.metrics
+	m.steps.WithLabelValues(fromFlow).Add(float64(d.FromFlow))
+	m.steps.WithLabelValues(fromRaw).Add(float64(d.Times.N - d.FromFlow))
+}
+
+// run evaluates a query, hands over its result, and closes it.
+func run(ctx context.Context, qry promql.Query, use func(*promql.Result) error) error {
+	defer qry.Close()
+	res := qry.Exec(ctx)
+	if res.Err != nil || use == nil {
+		return res.Err
+	}
+	return use(res)
+}
+
+// read reads what an evaluation selects, but for what parts stand for.
+func (s *substituting) read(ctx context.Context, reads *selections, parts map[string]*part) error {
+	s.r.pending = -1 // the snapshot is closed after all evaluations' selectors
+	for i := range reads.list {
+		sel := &reads.list[i]
+		if parts[nameIn(sel.matchers)] != nil {
+			continue
+		}
+		q := &querier{r: s.r, span: spanOf(sel.hints.Start, sel.hints.End)}
+		if sel.set = q.Select(ctx, sel.sorted, &sel.hints, sel.matchers...); sel.set.Err() != nil {
+			return sel.set.Err()
+		}
+	}
+	return nil
+}
+
+// nameIn is the name of a selector that says nothing else.
+func nameIn(ms []*labels.Matcher) string {
+	if len(ms) == 1 && ms[0].Name == model.MetricNameLabel && ms[0].Type == labels.MatchEqual {
+		return ms[0].Value
+	}
+	return ""
+}
+
+// selections is what an evaluation selects, in the order in which it asks, with what was
+// read of it. It is a storage.Queryable of what was read.
+type selections struct {
+	list  []selection
+	given int // so many were asked for again
+}
+
+type selection struct {
+	hints    storage.SelectHints
+	sorted   bool
+	matchers []*labels.Matcher
+	set      storage.SeriesSet // nil before it was read
+}
+
+// Querier implements storage.Queryable.
+func (s *selections) Querier(int64, int64) (storage.Querier, error) { return replaying{s: s}, nil }
+
+// asking is a storage.Queryable of nothing, which notes what is asked for.
+type asking struct{ *selections }
+
+// Querier implements storage.Queryable.
+func (a asking) Querier(int64, int64) (storage.Querier, error) {
+	return noting{s: a.selections}, nil
+}
+
+// noting notes selections and finds nothing.
+type noting struct {
+	storage.LabelQuerier
+	s *selections
+}
+
+// Select implements storage.Querier.
+func (n noting) Select(_ context.Context, sorted bool, hints *storage.SelectHints, ms ...*labels.Matcher) storage.SeriesSet {
+	n.s.list = append(n.s.list, selection{hints: *hints, sorted: sorted, matchers: ms})
+	return storage.EmptySeriesSet()
+}
+
+// Close implements storage.Querier.
+func (noting) Close() error { return nil }
+
+// replaying gives what was read for each selection, in their order.
+type replaying struct {
+	storage.LabelQuerier
+	s *selections
+}
+
+// errAsked says that an evaluation asks for something else than the same over nothing did.
+var errAsked = errors.New("the query selects other series than it did before")
+
+// Select implements storage.Querier.
+func (r replaying) Select(_ context.Context, _ bool, hints *storage.SelectHints, _ ...*labels.Matcher) storage.SeriesSet {
+	if r.s.given == len(r.s.list) || r.s.list[r.s.given].hints.Start != hints.Start || r.s.list[r.s.given].hints.End != hints.End {
+		return storage.ErrSeriesSet(&StorageError{errAsked})
+	}
+	r.s.given++
+	return r.s.list[r.s.given-1].set
+}
+
+// Close implements storage.Querier.
+func (replaying) Close() error { return nil }
+
+// assembly is the samples of a part, out of a flow's rows and results over raw samples.
+type assembly struct {
+	part   *part
+	layout *flowdef.Layout
+	groups map[string]*group
+}
+
+// group is the samples of one series of a part.
+type group struct {
+	labels labels.Labels
+	points []promql.FPoint
+}
+
+func newAssembly(one *part) *assembly {
+	return &assembly{part: one, layout: one.flow.layout(), groups: map[string]*group{}}
+}
+
+// addRows adds the flow's rows at the times that are the flow's.
+func (b *assembly) addRows() {
+	d := b.part.division
+	byRow := map[string]*group{}
+	for _, w := range b.part.flow.windows[d.Times] {
+		i, ok := d.Times.Index(w.End)
+		if !ok || d.Verdicts[i] == substitute.Open {
+			continue
+		}
+		for j := range w.Rows {
+			row := &w.Rows[j]
+			key := progress.RowKey(row.Columns)
+			g := byRow[key]
+			if g == nil {
+				g = b.group(b.labelsOf(row.Columns))
+				byRow[key] = g
+			}
+			g.points = append(g.points, promql.FPoint{T: w.End, F: row.Value})
+		}
+	}
+}
+
+// labelsOf is the labels that the part's expression gives the result of a row: static labels
+// are the flow's, and the name is the expression's.
+func (b *assembly) labelsOf(columns []string) labels.Labels {
+	lb := labels.NewBuilder(b.layout.Labels(columns))
+	for _, l := range b.part.flow.flow.Def.StaticLabels {
+		lb.Del(l.Name)
+	}
+	return lb.Set(model.MetricNameLabel, b.part.flow.MetricName).Labels()
+}
+
+// group is the series with the labels.
+func (b *assembly) group(lset labels.Labels) *group {
+	key := string(lset.Bytes(nil))
+	g := b.groups[key]
+	if g == nil {
+		g = &group{labels: lset}
+		b.groups[key] = g
+	}
+	return g
+}
+
+// addResult adds what the engine gives over raw samples, at the times that are not the flow's.
+func (b *assembly) addResult(res *promql.Result) error {
+	matrix, err := res.Matrix()
+	if err != nil {
+		return err
+	}
+	d := b.part.division
+	for _, s := range matrix {
+		if len(s.Histograms) > 0 {
+			return &StorageError{fmt.Errorf("native histograms in what flow %s computes, of metrics that have none", b.part.flow.flow.Def.Title())}
+		}
+		g := b.group(s.Metric.Copy())
+		for _, p := range s.Floats {
+			if i, ok := d.Times.Index(p.T); ok && d.Verdicts[i] == substitute.Open {
+				g.points = append(g.points, p)
+			}
+		}
+	}
+	return nil
+}
+
+// series is the samples as series, by their labels. After each sample its series ends, so
+// that no evaluation at a later time finds it.
+func (b *assembly) series() []*oneSeries {
+	out := make([]*oneSeries, 0, len(b.groups))
+	for _, g := range b.groups {
+		if len(g.points) == 0 {
+			continue
+		}
+		slices.SortFunc(g.points, func(x, y promql.FPoint) int { return int(min(max(x.T-y.T, -1), 1)) })
+		c := &column{}
+		for i, p := range g.points {
+			c.Add(sequence.Time(p.T), p.F, nil)
+			if i+1 == len(g.points) || g.points[i+1].T > p.T+1 {
+				c.Add(sequence.Time(p.T+1), segment.Stale(), nil)
+			}
+		}
+		out = append(out, &oneSeries{labels: g.labels, column: c})
+	}
+	slices.SortFunc(out, func(x, y *oneSeries) int { return labels.Compare(x.labels, y.labels) })
+	return out
+}

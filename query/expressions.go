@@ -1,0 +1,119 @@
+package query
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"laminar/flownode/progress"
+	"laminar/query/substitute"
+)
+
+// expressionsAge is how old what is known of the catalogue's expressions may be, before a
+// query reads what is new. Older knowledge is not wrong: what it says of a flow is looked at
+// again in the query's snapshot, and a flow that it lacks is not used yet.
+const expressionsAge = time.Second
+
+// expressions is the flows by their expressions. It may be used by many goroutines.
+type expressions struct {
+	current atomic.Pointer[expressionTable] // nil before the first query
+	reading chan struct{}                   // holds a token while one reads
+}
+
+// expressionTable is the expressions of one moment. It is not changed.
+type expressionTable struct {
+	at     time.Time
+	known  map[[32]byte]*expression // by the hash of the definition; nil for what cannot be used
+	byForm map[string][]answering
+}
+
+// expression is what a flow computes.
+type expression struct {
+	*substitute.Definition
+	every, lookback int64 // ms
+}
+
+// answering is a flow whose rows may stand for its expression.
+type answering struct {
+	progress.Head
+	*expression
+}
+
+func newExpressions() *expressions { return &expressions{reading: make(chan struct{}, 1)} }
+
+// table is the expressions as they are known; the first time they are read.
+func (x *expressions) table(ctx context.Context, snap Snapshot) (*expressionTable, error) {
+	now := x.current.Load()
+	if now != nil && time.Since(now.at) < expressionsAge {
+		return now, nil
+	}
+	select {
+	case x.reading <- struct{}{}:
+	default:
+		if now != nil { // another query reads what is new
+			return now, nil
+		}
+		select {
+		case x.reading <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	defer func() { <-x.reading }()
+	if newer := x.current.Load(); newer != now {
+		return newer, nil
+	}
+	next, err := now.next(ctx, snap)
+	if err == nil {
+		x.current.Store(next)
+	}
+	return next, err
+}
+
+// next is the expressions of the snapshot. Definitions that are known are not read again.
+func (t *expressionTable) next(ctx context.Context, snap Snapshot) (*expressionTable, error) {
+	next := &expressionTable{at: time.Now(), known: map[[32]byte]*expression{}, byForm: map[string][]answering{}}
+	heads, err := snap.Answering(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	var unknown []progress.FlowID
+	for _, h := range heads {
+		known := false
+		if t != nil {
+			next.known[h.Hash], known = t.known[h.Hash]
+		}
+		if !known {
+			unknown = append(unknown, h.ID)
+		}
+	}
+	if len(unknown) > 0 {
+		flows, err := snap.Definitions(ctx, unknown)
+		if err != nil {
+			return nil, err
+		}
+		defs := make(map[progress.FlowID]*expression, len(flows))
+		for i := range flows {
+			if d, _ := substitute.Define(&flows[i].Def); d != nil {
+				defs[flows[i].ID] = &expression{d, flows[i].Def.Every, flows[i].Def.Lookback}
+			}
+		}
+		for _, h := range heads {
+			if next.known[h.Hash] == nil {
+				next.known[h.Hash] = defs[h.ID]
+			}
+		}
+	}
+	for _, h := range heads {
+		if x := next.known[h.Hash]; x != nil {
+			next.byForm[x.Text] = append(next.byForm[x.Text], answering{h, x})
+		}
+	}
+	return next, nil
+}
+
+// suits reports whether a flow computes what an expression of its form gives at the times,
+// where instant selectors look back so far, ms.
+func (a *answering) suits(at substitute.Times, lookback int64) bool {
+	return at.On(a.every) && (!a.Instant || a.lookback == lookback)
+}
