@@ -31,6 +31,7 @@ var parts = []part{
 	{[]int{5, 4}, refillAndLate},
 	alone(7, memory),
 	alone(9, disk),
+	alone(readingNumber, reading),
 }
 
 // alone is a scenario that shares nothing.

@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"laminar/cmd/bench/workload"
+)
 
 // options is what the command line says.
 type options struct {
@@ -41,6 +45,11 @@ type plan struct {
 	fleetInstances int // of 50 series each
 	fleetScrapes   int64
 
+	readSeries  int   // of the range query
+	readScrapes int64 // 6 h of them
+	hotSeries   int   // of the instant query
+	manySeries  int   // among which label values are looked for
+
 	rulesNodes, rulesPods  int           // of the cluster that rule files are measured over
 	rulesHistory, rulesFor time.Duration // stored before; how long each of the two measurements is
 
@@ -69,6 +78,7 @@ func newPlan(opts options) plan {
 		freshFor:     10 * time.Second,
 		memorySeries: 100_000, counterSeries: 20_000, simpleGroups: 1_000,
 		fleetInstances: 100, fleetScrapes: 480,
+		readSeries: 10_000, readScrapes: 6 * 60 * workload.PerMinute, hotSeries: 100_000, manySeries: 1_000_000,
 		rulesNodes: 100, rulesPods: 3000, rulesHistory: 6 * time.Minute, rulesFor: 4 * time.Minute,
 	}
 	p.scale = scalePlan{
@@ -86,6 +96,7 @@ func newPlan(opts options) plan {
 		p.freshFor = 3 * time.Second
 		p.memorySeries, p.counterSeries = 10_000, 2_000
 		p.fleetInstances, p.fleetScrapes = 10, 100
+		p.readSeries, p.readScrapes, p.hotSeries, p.manySeries = 1_000, 60*workload.PerMinute, 5_000, 20_000
 		p.rulesNodes, p.rulesPods, p.rulesFor = 3, 60, time.Minute
 	}
 	if opts.rounds > 0 {
