@@ -31,16 +31,50 @@ const rowBytes = 200
 
 // flows is the flows whose names match.
 func (r *reading) flows(ctx context.Context, ms []*labels.Matcher) ([]progress.Flow, error) {
-	snap, err := r.snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list, err := snap.Named(ctx, namesOf(ms))
+	list, err := r.named(ctx, namesOf(ms))
 	if err != nil {
 		return nil, err
 	}
 	// What an alerting rule finds is no metric: alerts come of it.
 	return slices.DeleteFunc(list, func(f progress.Flow) bool { return f.Def.Alert != nil || !nameMatches(f.Def.Name, ms) }), nil
+}
+
+// named is the flows of the names, nil names mean all. Names are asked for once: the
+// lookback and each selector need them.
+func (r *reading) named(ctx context.Context, names []string) ([]progress.Flow, error) {
+	snap, err := r.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if names == nil {
+		return snap.Named(ctx, nil)
+	}
+	var unknown []string
+	for _, name := range names {
+		if _, known := r.known[name]; !known && !slices.Contains(unknown, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		list, err := snap.Named(ctx, unknown)
+		if err != nil {
+			return nil, err
+		}
+		if r.known == nil {
+			r.known = map[string][]progress.Flow{}
+		}
+		for _, name := range unknown {
+			r.known[name] = nil
+		}
+		for _, f := range list {
+			r.known[f.Def.Name] = append(r.known[f.Def.Name], f)
+		}
+	}
+	var out []progress.Flow
+	for _, name := range names {
+		out = append(out, r.known[name]...)
+	}
+	return out, nil
 }
 
 // namesOf is the only names that matchers allow, nil where they allow any.
@@ -63,9 +97,6 @@ func nameMatches(name string, ms []*labels.Matcher) bool {
 func (r *reading) readFlow(ctx context.Context, flow *progress.Flow, span sequence.Span, ms []*labels.Matcher) ([]*oneSeries, error) {
 	snap, err := r.snapshot(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if _, err := snap.Flow(ctx, flow.ID); err != nil {
 		return nil, err
 	}
 	// The window before the first one says where markers stand.
@@ -179,13 +210,9 @@ func (r *reading) lookbackFor(ctx context.Context, expr parser.Expr, usual time.
 	if others || len(names) == 0 {
 		return 0, nil
 	}
-	snap, err := r.snapshot(ctx)
+	flows, err := r.named(ctx, names)
 	if err != nil {
 		return 0, err
-	}
-	flows, err := snap.Named(ctx, names)
-	if err != nil {
-		return 0, &StorageError{err}
 	}
 	longest := usual
 	for _, f := range flows {

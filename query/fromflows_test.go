@@ -82,6 +82,8 @@ func (s *stock) Named(_ context.Context, names []string) (out []progress.Flow, e
 	return out, nil
 }
 
+func (s *stock) Hides(progress.FlowID) bool { return false }
+
 func (s *stock) flow(id progress.FlowID) *stockFlow { return s.flows[id-1] }
 
 func (s *stock) Flow(_ context.Context, id progress.FlowID) (progress.Flow, error) {

@@ -146,7 +146,7 @@ func (s *substituting) standings(ctx context.Context, snap Snapshot, wanted map[
 	slices.Sort(names)
 	names = slices.Compact(names)
 	// Where a metric is a flow, a query reads the flow.
-	flows, err := snap.Named(ctx, names)
+	flows, err := s.r.named(ctx, names)
 	if err != nil {
 		return nil, err
 	}

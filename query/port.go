@@ -37,9 +37,11 @@ type MetricLister interface {
 // Results is what is stored of flows, at the snapshot's position.
 type Results interface {
 	// Named lists the flows of the names that have a closed window, nil names mean all
-	// flows; only ID, Def and EmittedUntil need be set.
+	// flows; only ID, Def and EmittedUntil need be set. Results of them can be read.
 	Named(ctx context.Context, names []string) ([]progress.Flow, error)
-	// Flow loads a flow, before Results of it are read.
+	// Hides reports whether a raw metric has the name of a flow that Named has listed.
+	Hides(id progress.FlowID) bool
+	// Flow loads a flow with its progress.
 	Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error)
 	// Results lists the flow's rows of windows that end in the span, oldest window first.
 	Results(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error)

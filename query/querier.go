@@ -137,11 +137,10 @@ func (q *querier) find(ctx context.Context, span sequence.Span, ms []*labels.Mat
 		return f, err
 	}
 	span = q.r.kept(span)
-	metrics, err := q.metrics(ctx, snap, span, ms)
+	metrics, err := q.metrics(ctx, f, span, ms)
 	if err != nil {
 		return f, err
 	}
-	metrics = f.hide(metrics)
 	rest := others(ms)
 	for _, metric := range metrics {
 		set, err := q.r.labels.Series(ctx, snap, metric.Name)
@@ -163,24 +162,33 @@ func (q *querier) find(ctx context.Context, span sequence.Span, ms []*labels.Mat
 	return f, nil
 }
 
-// hide leaves out metrics that have the name of a flow.
-func (f *found) hide(metrics []series.Metric) []series.Metric {
-	return slices.DeleteFunc(metrics, func(metric series.Metric) bool {
-		hidden := slices.ContainsFunc(f.flows, func(flow progress.Flow) bool { return flow.Def.Name == metric.Name })
-		if hidden {
-			f.infos.Add(fmt.Errorf("%w: %s is a flow: raw samples of that name are not read", annotations.PromQLInfo, metric.Name))
+// metrics is the metrics whose names match, and which have samples in the span. Those
+// that have the name of a flow are left out: the flow is read, and the answer says so.
+func (q *querier) metrics(ctx context.Context, f *found, span sequence.Span, ms []*labels.Matcher) ([]series.Metric, error) {
+	names := namesOf(ms)
+	if names != nil && len(f.flows) > 0 {
+		// There is only one name, and flows have it.
+		if slices.ContainsFunc(f.flows, func(flow progress.Flow) bool { return q.r.snap.Hides(flow.ID) }) {
+			f.hidden(names[0])
 		}
-		return hidden
-	})
-}
-
-// metrics is the metrics whose names match, and which have samples in the span.
-func (q *querier) metrics(ctx context.Context, snap Snapshot, span sequence.Span, ms []*labels.Matcher) ([]series.Metric, error) {
-	list, err := snap.Metrics(ctx, namesOf(ms), span)
+		return nil, nil
+	}
+	list, err := q.r.snap.Metrics(ctx, names, span)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(list, func(metric series.Metric) bool { return !nameMatches(metric.Name, ms) }), nil
+	return slices.DeleteFunc(list, func(metric series.Metric) bool {
+		hidden := slices.ContainsFunc(f.flows, func(flow progress.Flow) bool { return flow.Def.Name == metric.Name })
+		if hidden {
+			f.hidden(metric.Name)
+		}
+		return hidden || !nameMatches(metric.Name, ms)
+	}), nil
+}
+
+// hidden says that raw samples are not read because a flow has their name.
+func (f *found) hidden(name string) {
+	f.infos.Add(fmt.Errorf("%w: %s is a flow: raw samples of that name are not read", annotations.PromQLInfo, name))
 }
 
 // others is the matchers of other labels than the name.
@@ -304,7 +312,6 @@ func (q *querier) matching(ctx context.Context, ms []*labels.Matcher, bySeries b
 		return nil, err
 	}
 	f.flows = flows
-	metrics, err := q.metrics(ctx, q.r.snap, q.r.kept(q.span), ms)
-	f.whole = f.hide(metrics)
+	f.whole, err = q.metrics(ctx, f, q.r.kept(q.span), ms)
 	return f, err
 }

@@ -66,6 +66,9 @@ func (s *memorySnapshot) CheckHistory(context.Context, sequence.Vector, map[sequ
 
 func (s *memorySnapshot) Named(context.Context, []string) ([]progress.Flow, error) { return nil, nil }
 
+// Hides implements Snapshot.
+func (s *memorySnapshot) Hides(progress.FlowID) bool { return false }
+
 func (s *memorySnapshot) Flow(context.Context, progress.FlowID) (progress.Flow, error) {
 	return progress.Flow{}, progress.ErrFlowGone
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"laminar/flownode/progress"
 	"laminar/query/labelindex"
 	"laminar/sequence"
 )
@@ -28,6 +29,8 @@ type reading struct {
 	pos         sequence.Position
 	taken       bool // snap was taken
 	pending     int  // selectors still to be read; negative where that is not known
+
+	known map[string][]progress.Flow // by name: the flows that the snapshot was asked for
 }
 
 // snapshot is the snapshot.

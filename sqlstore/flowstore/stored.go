@@ -32,7 +32,8 @@ import (
 // goroutine.
 type Stored struct {
 	*raw.Snapshot
-	tables map[progress.FlowID]*resulttable.Table // of the flows that Flow loaded; nil where there is no table
+	tables map[progress.FlowID]*resulttable.Table // of the flows that Flow loaded or Named listed; nil where there is no table
+	hiding map[progress.FlowID]bool               // of those that Named listed, which have the name of a raw metric
 	taken  *targets
 }
 
@@ -42,23 +43,34 @@ func (c *Catalogue) Stored(ctx context.Context) (*Stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stored{Snapshot: snap, tables: map[progress.FlowID]*resulttable.Table{}, taken: c.targets}, nil
+	return &Stored{Snapshot: snap, tables: map[progress.FlowID]*resulttable.Table{}, hiding: map[progress.FlowID]bool{}, taken: c.targets}, nil
 }
 
 // Named lists the flows of the names that have a closed window and a table, nil names
-// mean all flows; only ID, Def and EmittedUntil are set.
+// mean all flows; only ID, Def and EmittedUntil are set. Results of them can be read.
 func (s *Stored) Named(ctx context.Context, names []string) ([]progress.Flow, error) {
 	rows, err := s.Session().Query(ctx, queries.FlowNamed, names)
 	if err != nil {
 		return nil, pg.ReadError("list flows by name", err)
 	}
 	flows, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (flow progress.Flow, err error) {
-		var definition []byte
-		if err := row.Scan((*int32)(&flow.ID), &definition, &flow.EmittedUntil); err != nil {
+		var (
+			definition []byte
+			schema     string
+			columns    []string
+			hides      bool
+		)
+		if err := row.Scan((*int32)(&flow.ID), &definition, &flow.EmittedUntil, &schema, &columns, &hides); err != nil {
 			return flow, err
 		}
-		flow.Def, err = flowdef.Unmarshal(definition)
-		return flow, err
+		if flow.Def, err = flowdef.Unmarshal(definition); err != nil {
+			return flow, err
+		}
+		s.tables[flow.ID] = resulttable.Found(schema, flow.Def, columns)
+		if hides {
+			s.hiding[flow.ID] = true
+		}
+		return flow, nil
 	})
 	if err != nil {
 		return nil, pg.ReadError("list flows by name", err)
@@ -120,6 +132,9 @@ func (s *Stored) Answering(ctx context.Context, ids []progress.FlowID) ([]progre
 	}
 	return heads, nil
 }
+
+// Hides reports whether a raw metric has the name of a flow that Named has listed.
+func (s *Stored) Hides(id progress.FlowID) bool { return s.hiding[id] }
 
 // Flow loads a flow as the snapshot shows it, with its progress and its dirty
 // list, without becoming its owner. progress.ErrFlowGone when it is not there.
@@ -225,7 +240,7 @@ func (s *Stored) OldestResult(ctx context.Context, id progress.FlowID) (int64, e
 // Results lists the flow's rows of windows that end in the span, oldest window first, rows
 // that share start and end in one Window. Rows that do not stand, because another rule gives
 // them too, are among them: they are the flow's results.
-// Flow must have loaded the flow. It reads by the table's primary key.
+// Flow must have loaded the flow, or Named listed it. It reads by the table's primary key.
 func (s *Stored) Results(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error) {
 	table, err := s.table(id)
 	if err != nil || table == nil {

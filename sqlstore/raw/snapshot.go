@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -31,6 +32,9 @@ import (
 //	4  compare               5 came with a freeze between 1 and 3 and is not
 //	                         locked: begin again
 //
+// What an earlier snapshot has found serves as the list of 1 just as well: 4 notices
+// what came meanwhile, 2 what was dropped.
+//
 // Between 2 and 3 hot_3 may have been sealed. It is still locked, and no longer
 // read: its samples are in sealed, which the same snapshot shows.
 
@@ -44,7 +48,10 @@ const (
 )
 
 // Reader reads raw samples. All methods are safe for concurrent use.
-type Reader struct{ db *pg.DB }
+type Reader struct {
+	db  *pg.DB
+	hot atomic.Pointer[[]int32] // the unsealed generations that the last snapshot has shown; nil where a snapshot must look first
+}
 
 // NewReader makes a reader.
 func NewReader(db *pg.DB) *Reader { return &Reader{db: db} }
@@ -97,11 +104,16 @@ func (r *Reader) snapshot(ctx context.Context, mode, lock string) (*Snapshot, er
 	// A seal of many generations drops many tables, one after the other; each can be
 	// met once.
 	for attempt := 1; ; attempt++ {
-		snap, err := r.beginSnapshot(ctx, conn, mode, lock)
+		known := r.hot.Load()
+		snap, err := r.beginSnapshot(ctx, conn, mode, lock, known)
 		if err == nil {
 			return snap, nil
 		}
 		endSnapshot(conn)
+		if known != nil && (errors.Is(err, errMoved) || pg.NoTable(err)) && attempt < snapshotAttempts {
+			r.hot.CompareAndSwap(known, nil) // what was remembered is old: nothing need be under way
+			continue
+		}
 		// Who changes something says how long to wait for others, and asks again.
 		theirs := lock != "" && pg.LockTimedOut(err)
 		if !snapshotRetry(err) || theirs || attempt == snapshotAttempts {
@@ -126,9 +138,15 @@ func snapshotRetry(err error) bool {
 // beginSnapshot is one attempt: look which hot tables there are, lock them, take
 // the snapshot, and see whether it shows the same ones. Only then is it certain
 // that every table it may read is there and stays.
-func (r *Reader) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, mode, lock string) (*Snapshot, error) {
+//
+// With generations that are known from an earlier snapshot it does not look, and fails
+// where the snapshot shows others. A table that is sealed meanwhile must not be locked by
+// who does not read it: that would hold up its drop.
+func (r *Reader) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, mode, lock string, known *[]int32) (*Snapshot, error) {
 	var locked []int32
-	if err := conn.QueryRow(ctx, queries.SnapshotGenerations).Scan(&locked); err != nil {
+	if known != nil {
+		locked = *known
+	} else if err := conn.QueryRow(ctx, queries.SnapshotGenerations).Scan(&locked); err != nil {
 		return nil, fmt.Errorf("list hot tables: %w", err)
 	}
 	names := []string{"sealed"}
@@ -156,6 +174,12 @@ func (r *Reader) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, mode, lo
 		if !slices.Contains(locked, g) {
 			return nil, errMoved
 		}
+	}
+	switch {
+	case known == nil:
+		r.hot.Store(&unsealed)
+	case len(unsealed) != len(locked):
+		return nil, errMoved
 	}
 	snap.hot = unsealed
 	return snap, nil

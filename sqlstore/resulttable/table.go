@@ -62,6 +62,14 @@ func New(schema string, def flowdef.Flow) *Table {
 	return t
 }
 
+// Found describes the table of a flow that is there with the columns, each as "name
+// type", as Look finds out.
+func Found(schema string, def flowdef.Flow, columns []string) *Table {
+	t := New(schema, def)
+	t.in.histograms = slices.ContainsFunc(columns, isHistograms)
+	return t
+}
+
 // Ident is the table's full name, quoted.
 func (t *Table) Ident() string { return pgx.Identifier{t.schema, t.name}.Sanitize() }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Statements about result tables are written in queries/result for a table
@@ -70,6 +71,28 @@ type columnsIn struct {
 	histograms bool // there is a column for histograms
 }
 
+// parsed is a template without comments, and the places of its stand-ins, as
+// FindAllStringSubmatchIndex gives them.
+type parsed struct {
+	text     string
+	standIns [][]int
+}
+
+// templates are those that were parsed, *parsed by text. There are as many as package
+// queries/result has; to look for stand-ins takes longer than PostgreSQL needs for many a
+// statement.
+var templates sync.Map
+
+func parse(template string) *parsed {
+	if p, ok := templates.Load(template); ok {
+		return p.(*parsed)
+	}
+	text := withoutComments(template)
+	p := &parsed{text, standIns.FindAllStringSubmatchIndex(text, -1)}
+	templates.Store(template, p)
+	return p
+}
+
 // columnType is the type of the label columns.
 func (c *columnsIn) columnType() string {
 	if c.json {
@@ -81,12 +104,13 @@ func (c *columnsIn) columnType() string {
 // expand is the statement for the table. Comments are left out: a name may hold
 // a line break.
 func (c *columnsIn) expand(template string) string {
-	template = withoutComments(template)
-	first := c.parameters(template)
+	p := parse(template)
+	template = p.text
+	first := c.parameters(p)
 	// Everything between two stand-ins is copied.
 	var out strings.Builder
 	end := 0
-	for _, at := range standIns.FindAllStringSubmatchIndex(template, -1) {
+	for _, at := range p.standIns {
 		group := func(n int) string {
 			if at[2*n] < 0 {
 				return ""
@@ -148,19 +172,19 @@ func (c *columnsIn) expand(template string) string {
 // parameters gives each parameter that is a stand-in the number of the first
 // parameter that it stands for. They come after all others in a template, so
 // that these keep their numbers.
-func (c *columnsIn) parameters(template string) map[string]int {
+func (c *columnsIn) parameters(p *parsed) map[string]int {
 	// How many parameters each stands for, by its number in the template. One that
 	// stands for none is skipped over by those behind it.
 	width := map[int]int{}
-	for _, m := range standIns.FindAllStringSubmatch(template, -1) {
-		if n, err := strconv.Atoi(m[1]); err == nil {
-			width[n] = len(c.labels)
-		}
-		if n, err := strconv.Atoi(m[3]); err == nil {
-			width[n] = len(c.static)
-		}
-		if n, err := strconv.Atoi(m[histogramValues+1]); err == nil {
-			width[n] = 1 // it is the last one
+	for _, at := range p.standIns {
+		// That of histograms is the last one.
+		for _, of := range [3]struct{ group, wide int }{{1, len(c.labels)}, {3, len(c.static)}, {histogramValues + 1, 1}} {
+			if at[2*of.group] < 0 {
+				continue
+			}
+			if n, err := strconv.Atoi(p.text[at[2*of.group]:at[2*of.group+1]]); err == nil {
+				width[n] = of.wide
+			}
 		}
 	}
 	var numbers []int
