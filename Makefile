@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help man demo test torture torture-bugs faults endure attack month test-matrix build lint structure bench bench-scale bench-rules bench-profile bench-docs bench-go tools clean
+.PHONY: help man demo test torture torture-bugs faults endure attack month test-matrix build console console-check lint structure bench bench-scale bench-rules bench-profile bench-docs bench-go tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ test-matrix: ## run the store's tests on PostgreSQL 14 to 18
 build: ## build bin/laminar
 	@scripts/build.sh
 
+console: ## build the console from console/ui into console/dist; needs node and npm
+	@scripts/console.sh
+
+console-check: ## see that console/dist is what console/ui is built into
+	@scripts/console.sh check
+
 man: build ## write man pages to bin/man/man1
 	@mkdir -p bin/man/man1
 	@bin/laminar man bin/man/man1
@@ -65,9 +71,10 @@ bench-docs: ## write the results of bench and bench-scale into docs/benchmarks.m
 bench-go: ## run the Go benchmarks six times, for benchstat; BENCH=regexp for some of them
 	@scripts/bench-go.sh $(BENCH)
 
-tools: ## only set up what the tests need: PostgreSQL binaries, prometheus, vmagent
+tools: ## only set up what the tests need: PostgreSQL binaries, prometheus, vmagent, Chromium
 	@scripts/setup-senders.sh
 	@scripts/setup-postgres.sh
+	@scripts/setup-chromium.sh
 
 clean: ## remove what was built and fetched; data directories stay
 	rm -rf bin .build .tools

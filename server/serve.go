@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"laminar/console"
 	"laminar/flownode"
 	"laminar/flownode/verify"
 	"laminar/ingest"
@@ -107,6 +108,11 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 		return nil, err
 	}
 	routes := web.Routes{Read: newAPI(c, queries, h, log, reg), Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof, Log: log}
+	if routes.ConsoleDir = c.Web.ConsoleDir(); routes.ConsoleDir != "" {
+		if routes.Console, err = console.New(routes.ConsoleDir); err != nil {
+			return nil, err
+		}
+	}
 	hint := func(sequence.Region, sequence.Seq) {} // other processes are told by the notifier
 	var node *flownode.Node
 	if c.Does(PartFlows) {

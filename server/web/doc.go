@@ -2,8 +2,8 @@
 // them, and how long a request may take.
 //
 // The routes are the public contract: remote write and import (their handlers
-// belong to ingest and are handed in), /metrics, /-/healthy, /-/ready and, where
-// it is asked for, Go's profiles. TLS and users are read from a file in the form
+// belong to ingest and are handed in), /metrics, /-/healthy, /-/ready, the console
+// (handed in, too) and, where it is asked for, Go's profiles. TLS and users are read from a file in the form
 // of Prometheus's exporters, by their own library; tokens with scopes from a file
 // of Laminar's. An address that other
 // machines reach needs users, or the setting that says that it needs none

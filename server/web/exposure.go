@@ -18,6 +18,9 @@ type Config struct {
 	File   string // TLS and users, in the form of Prometheus's exporters; "" for neither
 	Pprof  bool   // serve Go's profiles
 
+	// Console is the path of the console, or ConsoleOff.
+	Console string
+
 	// MaxConnections is how many connections are served at a time; further ones
 	// wait to be accepted.
 	MaxConnections int

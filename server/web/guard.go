@@ -23,6 +23,7 @@ type guard struct {
 	users      *reread[map[string]string] // nil without a web configuration
 	tokens     *reread[*tokens]           // nil without a file of tokens
 	healthOpen bool                       // /-/healthy and /-/ready need no login
+	console    string                     // path of the console with a slash at its end, "" for none
 	attempts   *attempts
 	refused    refused
 	log        *slog.Logger
@@ -192,7 +193,7 @@ func (g *guard) known() *tokens {
 
 // pass serves a request that may do something.
 func (g *guard) pass(w http.ResponseWriter, r *http.Request, may []Scope) {
-	if want := scopeOf(r.URL.Path); !slices.Contains(may, want) {
+	if want := scopeOf(r.URL.Path, g.console); !slices.Contains(may, want) {
 		g.refused.scope.Inc()
 		http.Error(w, "this login does not have the scope "+string(want), http.StatusForbidden)
 		return

@@ -33,10 +33,13 @@ type Routes struct {
 	Reload   http.Handler // of definition files
 	Read     http.Handler // what answers below /api/v1/ and takes no samples; nil for nothing
 	Own      http.Handler // what answers below /api/v1/laminar/
+	Console  http.Handler // pages for people, below ConsoleDir; nil for none
 	Metrics  prometheus.Gatherer
 	Ready    func(context.Context) error // why requests cannot be served, nil when they can
 	Profiles bool                        // adds Go's own; those of locks cost a little all the time
 	Log      *slog.Logger
+
+	ConsoleDir string // the path of the console, with a slash at its end
 }
 
 // Handler is the HTTP interface. New endpoints are mounted here, and only here;
@@ -76,5 +79,8 @@ func (r Routes) Handler() http.Handler {
 		}
 		_, _ = io.WriteString(w, "ready\n")
 	})
+	if r.Console != nil {
+		return besideConsole(r.Console, r.ConsoleDir, mux)
+	}
 	return mux
 }

@@ -22,7 +22,7 @@ type Scope string
 // The scopes.
 const (
 	ScopeWrite Scope = "write" // send samples
-	ScopeRead  Scope = "read"  // /metrics, /-/healthy and /-/ready, PromQL, and looking at flows
+	ScopeRead  Scope = "read"  // /metrics, /-/healthy and /-/ready, PromQL, looking at flows, and the console
 	ScopeAdmin Scope = "admin" // /debug/pprof, and every route of which nothing else is said
 )
 
@@ -37,9 +37,9 @@ var readPaths = []string{
 	"laminar/installation", "laminar/flows", "laminar/flow", "laminar/flow/",
 }
 
-// scopeOf is what a path takes. A route that is added without a word here is for
-// admins.
-func scopeOf(path string) Scope {
+// scopeOf is what a path takes, where the console is served below a path. A route that is
+// added without a word here is for admins.
+func scopeOf(path, console string) Scope {
 	switch path {
 	case "/api/v1/write", "/api/v1/import":
 		return ScopeWrite
@@ -50,6 +50,9 @@ func scopeOf(path string) Scope {
 		if path == "/api/v1/"+prefix || strings.HasSuffix(prefix, "/") && strings.HasPrefix(path, "/api/v1/"+prefix) {
 			return ScopeRead
 		}
+	}
+	if ofConsole(path, console) {
+		return ScopeRead
 	}
 	return ScopeAdmin
 }

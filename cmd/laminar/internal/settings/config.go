@@ -44,6 +44,7 @@ func Default() Config {
 	c.Web.Listen = "127.0.0.1:9201"
 	c.Web.MaxConnections = 1000
 	c.Web.HealthWithoutLogin = true
+	c.Web.Console = "/"
 	c.Parts = slices.Clone(server.AllParts)
 	c.Regions = 2
 	c.Upkeep.Retention = 15 * 24 * time.Hour

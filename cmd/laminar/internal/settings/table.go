@@ -60,6 +60,8 @@ var table = []setting{
 		bind: func(c *Config) value { return (*boolValue)(&c.Web.HealthWithoutLogin) }},
 	{key: "web.pprof", scope: Serving, help: "serve Go profiles under /debug/pprof, including lock contention",
 		bind: func(c *Config) value { return (*boolValue)(&c.Web.Pprof) }},
+	{key: "console.path", scope: Serving, help: "path of the console, which shows flows in a browser; off for none",
+		bind: func(c *Config) value { return (*textValue)(&c.Web.Console) }},
 	{key: "allow_unauthenticated", scope: Serving, help: "allow an address that other machines can reach without authentication",
 		bind: func(c *Config) value { return (*boolValue)(&c.Web.AllowUnauthenticated) }},
 

@@ -76,6 +76,9 @@ func (c *Config) Validate() error {
 			return faultf("refills[%d].%v", i, err)
 		}
 	}
+	if err := c.Web.CheckConsole(); err != nil {
+		return faultf("%v", err)
+	}
 	if _, _, err := net.SplitHostPort(c.Web.Listen); err != nil {
 		return faultf("listen is %q: want host:port", c.Web.Listen)
 	}

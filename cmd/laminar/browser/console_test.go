@@ -1,0 +1,173 @@
+package browser
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp/kb"
+
+	"laminar/cmd/laminar/internal/laminartest"
+)
+
+// TestConsole goes through the console from an installation in which nothing is to one
+// with flows: each page at two widths, in light and in dark, a value that changes, the
+// keys. No page may make the browser complain.
+func TestConsole(t *testing.T) {
+	in := laminartest.New(t)
+	in.Serve()
+	base, b := "http://"+in.Addr, newBrowser(t)
+	send := newSender(t, in)
+
+	// The first page leads to the first flow, and notices each step.
+	first := b.open(t, 1280, "light")
+	first.visit(base + "/")
+	first.shows("There are no flows yet")
+	first.shows("url: " + base + "/api/v1/write")
+	first.whole("first")
+	first.shot("first-1280-light")
+	end := time.Now().Truncate(10 * time.Second)
+	began := end.Add(-30 * time.Minute)
+	send.requests(began, end, began)
+	first.shows("sum by (job) (rate(http_requests_total[5m]))")
+	apply(t, in, flows)
+	apply(t, in, alerts)
+	first.shows("4 flows")
+
+	now := end.Unix()
+	pages := []struct{ name, path, shows string }{
+		{"flows", "/", "http_errors:ratio1m"},
+		{"flow", fmt.Sprintf("/flow/http_requests:rate1m?range=15m&window=%d", now-300), "Can be computed again"},
+		{"explore", "/explore", "http_requests_total"},
+		{"explore-chart", "/explore?range=15m&expr=" + "sum+by+(job)+(rate(http_requests_total[1m]))", `{job="worker"}`},
+		{"explore-table", "/explore?as=table&provisional=1&expr=http_requests:rate1m", "worker"},
+		{"explore-wrong", "/explore?expr=sum(", "parse error"},
+		{"alerts", "/alerts", "api answers"},
+		{"alert-flow", "/flow/alert:errors:HighErrorRate", "Keeps firing for"},
+		{"refill", "/refill?flow=http_requests:rate1m&from=-20m&cascade=1", "Compute"},
+		{"jobs", "/jobs", "No refill was asked for"},
+		{"no-flow", "/flow/none", "none"},
+		{"no-page", "/nothing/here", "No such page"},
+	}
+	in.Must("flow", "wait", "http_requests:rate1m")
+	laminartest.Until(t, patience, "the alert", func() bool {
+		// An alerting rule begins with what comes after it.
+		at := time.Now()
+		send.requests(at, at, began)
+		return strings.Contains(in.Must("alert", "list", "--output", "json"), "firing")
+	})
+	for _, width := range []int64{1280, 400} {
+		for _, scheme := range []string{"light", "dark"} {
+			began := time.Now()
+			p := b.open(t, width, scheme)
+			for _, page := range pages {
+				p.visit(base + page.path)
+				p.shows(page.shows)
+				p.until(page.name+" still loads", `!document.querySelector(".loading") && (!document.querySelector(".strip") || document.querySelectorAll(".cell").length > 10)`)
+				p.whole(page.name)
+				p.shot(fmt.Sprintf("%s-%d-%s", page.name, width, scheme))
+				// An answer with an error is what these two are about.
+				if slices.Contains([]string{"explore-wrong", "no-flow"}, page.name) {
+					p.forgive("Failed to load resource")
+				}
+			}
+			t.Logf("%d %s: %v", width, scheme, time.Since(began))
+		}
+	}
+	testChange(t, b.open(t, 1280, "light"), base, send)
+	testKeys(b.open(t, 1280, "dark"), base)
+	testRefill(b.open(t, 400, "light"), base)
+}
+
+// testChange sends values and measures how long each takes to show: from its commit to
+// the page. The best of some counts, since other tests run beside it.
+func testChange(t *testing.T, p *tab, base string, send *sender) {
+	t.Helper()
+	p.visit(base + "/flow/level:max?range=15m")
+	best := time.Hour
+	for i := range 6 {
+		level := 1000 + 7*i
+		send.send(point{[]string{"__name__", "level", "instance", "i1", "job", "gauge"}, time.Now(), float64(level)})
+		text := strconv.Itoa(level)
+		if level >= 1000 {
+			text = text[:1] + "," + text[1:]
+		}
+		best = min(best, p.until("the newest value is not shown", fmt.Sprintf(`[...document.querySelectorAll(".legend li")].some((l) => l.innerText.includes("gauge") && l.innerText.includes("%s"))`, text)))
+	}
+	if t.Logf("a value shows %v after its commit", best); best > time.Second {
+		t.Errorf("a value shows %v after its commit at the earliest, want a second at most", best)
+	}
+	p.shot("live")
+}
+
+// testKeys: all can be reached without a mouse, and what is chosen is in the address.
+func testKeys(p *tab, base string) {
+	p.t.Helper()
+	p.visit(base + "/")
+	p.shows("http_errors:ratio1m")
+	p.find()
+	p.key("rate1m")
+	p.until("the filter is not in the address", `new URLSearchParams(location.search).get("q") === "rate1m"`)
+	p.until("the filter does not filter", `document.querySelectorAll("tbody tr").length === 1`)
+	p.key(kb.Escape)
+	p.key("j")
+	p.key(kb.Enter)
+	p.until("Enter does not open the row", `location.pathname === "/flow/http_requests:rate1m"`)
+	p.shows("Read up to")
+	p.until("there are no windows", `document.querySelectorAll(".cells .cell").length > 10`)
+	p.act(`document.querySelector(".cells").focus()`)
+	p.key(kb.ArrowLeft)
+	p.until("the arrow does not choose a window", `new URLSearchParams(location.search).get("window") > 0`)
+	p.shows("Reads samples")
+	p.key("?")
+	p.until("? shows no keys", `document.querySelector("dialog[open]") !== null`)
+	p.key(kb.Escape)
+	p.until("Escape does not close the keys", `document.querySelector("dialog[open]") === null`)
+	p.key("ge")
+	p.until("g e does not lead to Explore", `location.pathname === "/explore"`)
+	// The editor completes functions, metrics and labels.
+	p.find()
+	p.key("rat")
+	p.shows("function (range vector)")
+	p.key(kb.Tab)
+	p.key("http_req")
+	p.until("no metric is offered", `[...document.querySelectorAll(".offers li code")].some((c) => c.innerText === "http_requests_total")`)
+	p.key("uests_total{jo")
+	p.until("no label is offered", `[...document.querySelectorAll(".offers li code")].some((c) => c.innerText === "job")`)
+	p.key(kb.Tab + "=\"wo")
+	p.until("no value is offered", `[...document.querySelectorAll(".offers li code")].some((c) => c.innerText === "worker")`)
+	p.key(kb.Tab + "\"}[1m])")
+	p.key(kb.Enter)
+	p.until("the expression is not in the address", `new URLSearchParams(location.search).get("expr") === 'rate(http_requests_total{job="worker"}[1m])'`)
+	p.shows("3 series")
+	p.shot("explore-completed")
+	// Back leads to where one was, with its state.
+	p.act(`history.go(-2)`)
+	p.until("back does not lead back", `location.pathname.startsWith("/flow/")`)
+	if got := eval[string](p, "document.title"); !strings.Contains(got, "http_requests:rate1m") {
+		p.t.Errorf("the title is %q", got)
+	}
+}
+
+// testRefill starts a refill where its plan is shown, follows it to its end, and finds what
+// it has computed.
+func testRefill(p *tab, base string) {
+	p.t.Helper()
+	p.visit(base + "/flow/http_requests:rate1m")
+	p.click("Refill")
+	p.shows("What it will do")
+	p.until("the plan has no windows", `/Compute [1-9]\d* windows again/.test(document.body.innerText)`)
+	p.click(eval[string](p, `document.querySelector("button.main").innerText`))
+	p.until("the job is not in the address", `Number(new URLSearchParams(location.search).get("job")) > 0`)
+	p.until("the refill does not end", `document.querySelector(".state")?.innerText.includes("done") && document.querySelector("progress").value === 1`)
+	p.shot("refill-done")
+	p.click("Results of the span")
+	p.shows("Back to now")
+	p.until("the span has no windows", `document.querySelectorAll(".cell.is-closed").length > 10`)
+	p.visit(base + "/jobs")
+	p.shows("refill 1")
+	p.shot("jobs-done")
+}

@@ -1,0 +1,2 @@
+// Style sheets are gathered into app.css.
+declare module "*.css";

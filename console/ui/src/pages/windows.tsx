@@ -1,0 +1,119 @@
+// The windows of a flow in a strip, and what is known of one.
+import type { JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { get, useAsked } from "../api";
+import { clock, count, duration, labels, many, parseDuration, parseTime } from "../format";
+import { at, setQuery, there } from "../place";
+import { Facts, Part, Shown, State, Table, Time } from "../ui";
+import type { Cell, Strip as Stripe, Window } from "../types";
+import { jobColumns } from "./jobs";
+
+const states = ["refilling", "dirty", "open", "kept", "closed"] as const;
+
+const meaning: Record<string, string> = {
+  refilling: "a refill is to compute it again", dirty: "late samples have touched it; it is computed again soon",
+  open: "more samples are expected", kept: "final, and its raw samples are given up", closed: "final",
+};
+
+/** The state of a cell: the one that asks most of the reader. */
+const stateOf = (c: Cell): string => states.find((s) => (c[s] ?? 0) > 0) ?? "none";
+
+const choose = (end: number): void => setQuery({ window: String(end / 1000) });
+
+export function Strip({ flow, from, to, step, inset, chosen }: { flow: string; from: number; to: number; step: number; inset: number; chosen: number | null }): JSX.Element {
+  const box = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(0);
+  useEffect(() => {
+    const at = box.current;
+    if (!at) return;
+    const watch = new ResizeObserver(() => setWidth(Math.floor(at.clientWidth / 40) * 40));
+    watch.observe(at);
+    return () => watch.disconnect();
+  }, []);
+  const most = Math.max(10, Math.min(500, Math.floor(width / 6)));
+  // A strip that follows the time is another one with each step only.
+  const asked = useAsked(width === 0 ? null : [flow, step === 0 ? from : from - to, step === 0 ? to : "", most].join(" "), (signal) => {
+    const end = step === 0 ? to : Math.ceil(Date.now() / step) * step;
+    return get<Stripe>("flow/windows", { flow, from: String((end - (to - from)) / 1000), to: String(end / 1000), cells: String(most) }, signal);
+  }, step === 0 ? 0 : 2000);
+  return (
+    <div class="strip" style={{ paddingLeft: `${inset}px` }}>
+      <div ref={box}>
+        {asked.error && <p class="note">The windows cannot be shown: {asked.error.message}</p>}
+        {asked.data && <Cells of={asked.data} chosen={chosen} />}
+      </div>
+    </div>
+  );
+}
+
+function Cells({ of, chosen }: { of: Stripe; chosen: number | null }): JSX.Element {
+  const size = (parseDuration(of.cell) ?? 1) * 1000, one = of.cell === of.every;
+  const from = parseTime(of.from) ?? 0, to = parseTime(of.to) ?? 0, ends = of.cells.map((c) => parseTime(c.end) ?? 0);
+  const at = chosen === null ? -1 : ends.findIndex((e) => chosen > e - size && chosen <= e);
+  const sums = states.map((s) => [s, of.cells.reduce((n, c) => n + (c[s] ?? 0), 0)] as const).filter(([, n]) => n > 0);
+  const key = (e: KeyboardEvent): void => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[e.key];
+    if (by === undefined) return;
+    e.preventDefault();
+    const next = ends[at < 0 ? ends.length - 1 : Math.min(ends.length - 1, Math.max(0, at + by))];
+    if (next !== undefined) choose(next);
+  };
+  const text = (c: Cell, end: number): string => {
+    const parts = states.filter((s) => (c[s] ?? 0) > 0).map((s) => `${count(c[s] ?? 0)} ${s}`);
+    const what = one ? `window to ${clock(end)}` : `${many(c.windows, "window")} to ${clock(end)}`;
+    return `${what}: ${one ? stateOf(c) : parts.join(", ") || "none computed"}${c.results ? "" : ", no rows"}`;
+  };
+  return (
+    <>
+      <div class="cells" role="listbox" aria-label={`windows from ${clock(from)} to ${clock(to)}`} tabIndex={0} onKeyDown={key}>
+        {of.cells.map((c, i) => {
+          const end = ends[i] ?? 0;
+          return (
+            <span key={c.end} role="option" aria-selected={i === at} aria-label={text(c, end)} title={text(c, end)} onClick={() => choose(end)}
+              class={`cell is-${stateOf(c)}${c.results ? "" : " empty"}`} />
+          );
+        })}
+      </div>
+      <p class="key">
+        {sums.map(([s, n]) => <span key={s} title={meaning[s]}><i class={`cell is-${s}`} aria-hidden="true" />{s} {count(n)}</span>)}
+        <span class="dim">{one ? "a cell is a window" : `a cell is ${duration(size / 1000)} of windows`}; click one to see what is known of it</span>
+      </p>
+    </>
+  );
+}
+
+export function WindowPart({ flow, end, every }: { flow: string; end: number; every: number }): JSX.Element {
+  const asked = useAsked(`window ${flow} ${end}`, (signal) => get<Window>("flow/window", { flow, end: String(end / 1000) }, signal), 2000);
+  const more = (
+    <div class="tools">
+      <button type="button" onClick={() => choose(end - every)}>Earlier</button>
+      <button type="button" onClick={() => choose(end + every)}>Later</button>
+      <button type="button" onClick={() => setQuery({ window: undefined })}>Close</button>
+    </div>
+  );
+  return (
+    <Part title={`Window to ${clock(end)}`} more={more} id="window">
+      <Shown asked={asked}>
+        {(w) => (
+          <>
+            <Facts items={[
+              ["State", <State of={w.state} title={meaning[w.state]} />], w.state in meaning && ["That is", meaning[w.state]],
+              ["Reads samples", <><Time at={w.reads.from} /> to <Time at={w.reads.to} /></>], ["Rows", `${count(w.rows)}${w.provisional ? ", provisional" : ""}`],
+              ["Read up to", <code>{w.vector}</code>, "its rows are of this position or an earlier one"],
+              w.changed && ["Last changed", <><Time at={w.changed.at} />{w.changed.reason && `, ${w.changed.reason}`} (position {w.changed.position})</>],
+              ["Can be computed again", !w.rebuildable ? "no: its raw samples are given up" : !there("refill") ? "yes" : <a href={at(["refill"], { flow, from: String((end - every) / 1000), to: String(end / 1000) })}>yes: refill it</a>],
+            ]} />
+            {w.dirty.length > 0 && (
+              <Table label="what is to be computed again" rows={w.dirty} id={(d) => `${d.reason} ${d.whole ? "" : labels(d.group ?? {}, [])}`} none="" columns={[
+                { head: "Computed again for", first: true, short: true, grow: true, cell: (d) => (d.whole ? "all groups" : <code>{labels(d.group ?? {}, [])}</code>) }, { head: "Because", cell: (d) => d.reason },
+                { head: "Since", num: true, cell: (d) => <Time at={d.first_at} /> }, { head: "Last touched", num: true, cell: (d) => <Time at={d.last_at} /> },
+              ]} />
+            )}
+            {(w.dirty_more ?? 0) > 0 && <p class="note">and {count(w.dirty_more ?? 0)} more</p>}
+            {w.jobs.length > 0 && <Table label="jobs" rows={w.jobs} id={(j) => String(j.id)} none="" columns={jobColumns} />}
+          </>
+        )}
+      </Shown>
+    </Part>
+  );
+}
