@@ -15,6 +15,9 @@ import (
 //	sum by (job) (rate(a[5m])): kept as counter state in 5 panes of 1m
 func (l *Leaf) Describe() string {
 	how := fmt.Sprintf("kept as %s state in %s", l.State(), FormatPanes(l.Panes, FormatMillis(l.Pane)))
+	if l.Before > 0 {
+		how += ", up to the evaluation before"
+	}
 	switch {
 	case l.Pinned:
 		how = fmt.Sprintf("samples of %s up to %s are read for every window", FormatMillis(l.Range), sequence.FormatTime(l.PinnedAt-l.Offset))

@@ -1,7 +1,6 @@
 package flowdef
 
 import (
-	"slices"
 	"strings"
 
 	"laminar/flownode/alert"
@@ -97,29 +96,11 @@ type Flow struct {
 	// before have written.
 	Previous []string
 
+	// Beside says that a selector may find results of them and of others at once.
+	Beside bool
+
 	Expr Compiled // compiled from PromQL, Every and Lookback
 }
-
-// ReadsPrevious makes the flow see of these others, by their titles, what was there
-// before each of its evaluations. What is visible then depends on the flow whose
-// results they are, so the engine evaluates it whole.
-func (f *Flow) ReadsPrevious(titles []string) {
-	if f.Previous = titles; len(titles) == 0 {
-		return
-	}
-	why := "it reads a rule that stands after it in its group"
-	if f.ReadsItself() {
-		why = "it reads its own results"
-	}
-	if f.Expr.Batch {
-		f.Expr.Why = why + "; " + f.Expr.Why
-		return
-	}
-	f.Expr = f.Expr.Whole(why)
-}
-
-// ReadsItself reports whether the flow reads what it has given before.
-func (f *Flow) ReadsItself() bool { return slices.Contains(f.Previous, f.RecordTitle()) }
 
 // Title is the flow's identity for people: its name, its number where it has one, and
 // its static labels where it has some, as in `latency:p99{quantile="0.99"}` and

@@ -81,6 +81,7 @@ type Leaf struct {
 	Range    int64         // ms; an instant selector's lookback
 	Cover    int64         // samples: Range without lookbacks, ms
 	Offset   int64         // ms; a negative one reads beyond the end of the window
+	Before   int64         // ms, in Offset and off Range: results of evaluations before (previous.go)
 	Markers  bool          // samples: a stale marker alone makes a window that is evaluated
 	Pinned   bool          // samples: all windows read as if they ended at PinnedAt (a fixed `@`)
 	PinnedAt sequence.Time // ms since the epoch, from 1970 to 9999
@@ -208,7 +209,7 @@ func (l *Leaf) Length(step int64) int64 {
 	case l.Func == nil:
 		return l.Cover
 	default:
-		return l.Range
+		return l.Range + l.Before
 	}
 }
 

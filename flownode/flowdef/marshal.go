@@ -45,6 +45,7 @@ type stored struct {
 
 	Executor Executor    `json:"executor,omitempty"`
 	Previous []string    `json:"previous,omitempty"`
+	Beside   bool        `json:"previous_beside,omitempty"`
 	Member   *Membership `json:"member,omitempty"`
 	Origin   string      `json:"origin,omitempty"`
 
@@ -62,7 +63,8 @@ func store(f Flow) stored {
 		Name: f.Name, StaticLabels: f.StaticLabels, PromQL: f.PromQL, Every: f.Every, Table: f.Table,
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
-		Lookback: lookback, Executor: f.Executor, Member: f.Member, Origin: f.Origin, Alert: f.Alert, Previous: f.Previous, Limit: f.Limit,
+		Lookback: lookback, Executor: f.Executor, Member: f.Member, Origin: f.Origin, Alert: f.Alert, Previous: f.Previous,
+		Beside: f.Beside, Limit: f.Limit,
 	}
 }
 
@@ -95,7 +97,8 @@ func Unmarshal(data []byte) (Flow, error) {
 		Name: s.Name, StaticLabels: s.StaticLabels, PromQL: s.PromQL, Every: s.Every, Table: s.Table,
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
-		Lookback: s.Lookback, Executor: s.Executor, Member: s.Member, Origin: s.Origin, Alert: s.Alert, Previous: s.Previous, Limit: s.Limit,
+		Lookback: s.Lookback, Executor: s.Executor, Member: s.Member, Origin: s.Origin, Alert: s.Alert, Previous: s.Previous,
+		Beside: s.Beside, Limit: s.Limit,
 	}
 	if f.Lookback == 0 {
 		f.Lookback = DefaultLookback
@@ -118,18 +121,18 @@ func Unmarshal(data []byte) (Flow, error) {
 		return Flow{}, fmt.Errorf("decode flow %s: compile %s: %w", f.Title(), f.PromQL, err)
 	}
 	f = f.over(c)
-	f.ReadsPrevious(f.Previous)
+	f.ReadsPrevious(f.Previous, f.Beside)
 	return f, nil
 }
 
 // Hash tells whether two definitions mean the same: `flow apply` compares it with
 // the catalogue's, and a flow whose hash has changed needs --replace. Left out are
 // the fence group, which comes from the name of a file, the executor, the place among the
-// rules of a table, and what an alerting rule makes of its rows: none of them changes a
-// result.
+// rules of a table, how previous results are read, and what an alerting rule makes of its
+// rows: none of them changes a result.
 func Hash(f Flow) ([32]byte, error) {
 	s := store(f)
-	s.Group, s.Origin, s.Executor, s.Member = "", "", "", nil
+	s.Group, s.Origin, s.Executor, s.Member, s.Beside = "", "", "", nil, false
 	if s.Alert != nil {
 		s.Alert = &alert.Rule{}
 	}

@@ -36,5 +36,8 @@ func (f *Flow) ForHistograms() Compiled {
 		return old.Whole(holds + ", and " + c.Why)
 	}
 	c.LabelsKnown, c.ResultLabels, c.KeepName, c.FromNothing = old.LabelsKnown, old.ResultLabels, old.KeepName, old.FromNothing
+	if len(f.Previous) > 0 {
+		c = f.seesPrevious(c)
+	}
 	return c
 }

@@ -136,7 +136,7 @@ func (f Flow) WindowLength() int64 {
 	length := int64(0)
 	for i := range f.Expr.Leaves {
 		if l := &f.Expr.Leaves[i]; !l.Pinned {
-			length = max(length, l.Offset+l.Length(f.Every))
+			length = max(length, l.Offset-l.Before+l.Length(f.Every))
 		}
 	}
 	if length == 0 {

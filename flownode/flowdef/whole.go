@@ -105,6 +105,10 @@ func (c *Compiled) Whole(why string) Compiled {
 	out.Leaves = slices.Clone(c.Leaves)
 	for i := range out.Leaves {
 		l := &out.Leaves[i]
+		if l.Before > 0 { // what may be seen at the window's end depends on whose results it is
+			l.Offset, l.Range, l.Before = l.Offset-l.Before, l.Range+l.Before, 0
+			l.Panes, out.MinOffset = l.Range/l.Pane, min(out.MinOffset, l.Offset)
+		}
 		if l.Markers = l.Func.Markers; !l.Markers {
 			l.Cover = l.Range
 		}

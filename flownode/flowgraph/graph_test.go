@@ -136,8 +136,56 @@ groups:
 	if got := fmt.Sprint(flows[0].Previous, flows[1].Previous, flows[2].Previous); got != "[second] [] []" {
 		t.Errorf("previous are %s", got)
 	}
-	if flows[0].Expr.Mode() != flowdef.ModeBatch || flows[2].Expr.Mode() != flowdef.ModeIncremental {
-		t.Errorf("modes are %s and %s", flows[0].Expr.Mode(), flows[2].Expr.Mode())
+	l := &flows[0].Expr.Leaves[0]
+	if l.Before != 60_000 || l.Offset != 60_000 || l.Range != 240_000 || flows[0].Expr.Mode() != flowdef.ModeIncremental || flows[0].WindowLength() != 60_000 {
+		t.Errorf("the first reads %+v, windows are %d long", l, flows[0].WindowLength())
+	}
+	if l := &flows[2].Expr.Leaves[0]; l.Before != 0 || l.Offset != 0 {
+		t.Errorf("the third reads %+v", l)
+	}
+}
+
+// TestPreviousWhole says which expressions over rules behind them are kept, and how far
+// from their ends their windows read; others are evaluated whole.
+func TestPreviousWhole(t *testing.T) {
+	for expr, want := range map[string]string{
+		"avg_over_time(behind[10m]) / behind offset 3m": "60000+540000 180000+300000",
+		"sum by (job) (max_over_time(behind[90s]))":     "60000+30000",
+		"behind offset 30s + sum(x)":                    "30000+300000 0+300000",
+		`predict_linear({__name__="behind"}[5m], 60)`:   "60000+240000",
+		`{__name__=~"behind|late"}`:                     "60000+240000",
+		"max_over_time(behind[1m])":                     "whole",
+		"rate(behind[5m])":                              "whole",
+		"rate(behind[5m] offset 1m)":                    "60000+300000",
+		"behind offset -1m":                             "whole",
+		`{__name__=~"behind|x"}`:                        "whole",
+		`{__name__=~"beh.*"}`:                           "whole",
+		"mixed":                                         "whole",
+		"max_over_time(behind[5m:1m])":                  "whole",
+		"behind + sum(first)":                           "60000+240000 0+300000",
+	} {
+		flows := parse(t, fmt.Sprintf(`
+groups:
+- name: g
+  rules:
+  - {record: mixed, expr: 'sum by (job) (x)'}
+  - {record: first, expr: 'sum by (job) (x)'}
+  - {record: reader, expr: '%s'}
+  - {record: behind, expr: 'sum by (job) (x)'}
+  - {record: late, expr: 'sum by (job, n) (x)'}
+  - {record: mixed, expr: 'max by (job) (y)'}
+`, expr))
+		c, got := &flows[2].Expr, "whole"
+		if !c.Batch {
+			var leaves []string
+			for _, l := range c.Leaves {
+				leaves = append(leaves, fmt.Sprintf("%d+%d", l.Offset, l.Range))
+			}
+			got = strings.Join(leaves, " ")
+		}
+		if got != want {
+			t.Errorf("%s reads %s, want %s", expr, got, want)
+		}
 	}
 }
 

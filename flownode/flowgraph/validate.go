@@ -2,6 +2,7 @@ package flowgraph
 
 import (
 	"slices"
+	"strings"
 
 	"laminar/flownode/flowdef"
 )
@@ -65,12 +66,20 @@ func setPrevious(flows []flowdef.Flow, previous func(i, p int) bool) {
 	g := New(flows)
 	for i := range flows {
 		var titles []string
+		names, beside := map[string]bool{}, false // whether it sees results of the name from before
 		for _, p := range g.Reads(i) {
-			if title := flows[p].RecordTitle(); previous(i, p) && !slices.Contains(titles, title) {
+			name := flows[p].Name
+			was, known := names[name]
+			names[name] = previous(i, p)
+			// The name ends where a title has a brace.
+			if beside = beside || known && was != names[name] || strings.Contains(name, "{"); !names[name] {
+				continue
+			}
+			if title := flows[p].RecordTitle(); !slices.Contains(titles, title) {
 				titles = append(titles, title)
 			}
 		}
-		flows[i].ReadsPrevious(titles)
+		flows[i].ReadsPrevious(titles, beside)
 	}
 }
 

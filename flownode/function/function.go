@@ -29,6 +29,10 @@ type Function struct {
 	// arithmetic differs from that of a partial: then it is not kept.
 	FromEnd bool
 
+	// Borders says that the value depends on where the range begins and ends, and not on
+	// the samples alone: the function extrapolates.
+	Borders bool
+
 	// MergesUnder is the aggregations for which F3 holds: under these one
 	// partial for each group is enough, and not one for each series.
 	MergesUnder []*Aggregation

@@ -23,15 +23,15 @@ var table = []*Function{
 	// Of counters and of gauges that are looked at as such: what comes between
 	// two samples counts, the one before and after a cut included.
 	{
-		Name: "rate", Histograms: true, Terms: TermsDifferences,
+		Name: "rate", Histograms: true, Borders: true, Terms: TermsDifferences,
 		As: counter(func(p *partial.Counter, w Window) (float64, bool) { return p.Rate(w.After, w.UpTo) }),
 	},
 	{
-		Name: "increase", Histograms: true, Terms: TermsDifferences,
+		Name: "increase", Histograms: true, Borders: true, Terms: TermsDifferences,
 		As: counter(func(p *partial.Counter, w Window) (float64, bool) { return p.Increase(w.After, w.UpTo) }),
 	},
 	{
-		Name: "delta", Terms: TermsDifferences,
+		Name: "delta", Borders: true, Terms: TermsDifferences,
 		As: counter(func(p *partial.Counter, w Window) (float64, bool) { return p.Delta(w.After, w.UpTo) }),
 	},
 	{Name: "irate", As: pair((*partial.Pair).Irate), Terms: TermsDifferences},

@@ -134,6 +134,9 @@ func (c *Cascade) place(flows []*Flow, graph *flowgraph.Graph, i int) {
 	}
 	f.reads, f.depth, f.chain = reads, graph.Depth(i), 0
 	f.others = slices.DeleteFunc(slices.Clone(reads), func(p *Flow) bool { return p == f })
+	if !cutsShort(f) {
+		becomes(f, f.Def.Expr.Whole("it reads a rule that stands after it in its group, and others of its name"))
+	}
 	if len(reads) == 0 {
 		f.seen = 0
 	}

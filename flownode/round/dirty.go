@@ -159,7 +159,8 @@ func (s *flowRound) recompute(ctx context.Context) error {
 	// the first whose raw samples may be given up.
 	for begun := false; len(ready) > 0; begun = true {
 		most, hurried := len(ready), ready[0].Hurried
-		if !hurried && s.stops() {
+		// A correction that walks on may wait even where the flow keeps in step.
+		if !hurried && (s.full() || s.readsItself() && s.r.overBudget()) {
 			if begun {
 				s.more = true
 				return nil
@@ -211,7 +212,7 @@ func (s *flowRound) recompute(ctx context.Context) error {
 		if s.more && !hurried {
 			return nil
 		}
-		ready = s.withOnward(ready, upTo)
+		ready = s.onward.among(ready, upTo)
 	}
 	s.more = s.more || full // the rest need not wait for the trigger
 	return nil

@@ -92,10 +92,14 @@ func (f *Flow) forgetHistory() {
 // one in batch mode. Its progress, its dirty list and the layout of its results stay;
 // members are to be read again, because its leaves select series one by one.
 func (f *Flow) becomeNative() {
-	def := f.Def
-	def.Expr = def.ForHistograms()
+	becomes(f, f.Def.ForHistograms())
+}
+
+// becomes gives the flow another form of its expression.
+func becomes(f *Flow, expr flowdef.Compiled) {
 	f.rows = groupRows{}
-	f.Def, f.Leaves, f.MembersAt = def, keep.NewLeaves(def), nil
+	f.Def.Expr = expr
+	f.Leaves, f.MembersAt = keep.NewLeaves(f.Def), nil
 }
 
 // rebuildable reports whether no raw sample of the window is gone (I6), when all

@@ -15,7 +15,6 @@ import (
 	"math"
 	"slices"
 
-	"laminar/flownode/flowplan"
 	"laminar/flownode/keep"
 	"laminar/flownode/progress"
 	"laminar/flownode/results"
@@ -48,7 +47,7 @@ type flowRound struct {
 	inStep    bool // it was as far as the flows that it reads when the round began, and is to be when it ends
 	outOfStep bool // it stood at another vector than they did
 
-	onward []*flowplan.DirtyWindow // closed windows that read what the last one has changed (itself.go)
+	onward onward // of a flow that reads itself
 
 	out     output
 	evalErr error

@@ -22,16 +22,6 @@ import (
 	"laminar/sequence"
 )
 
-// readsItself reports whether the flow reads its own results.
-func (u *upstream) readsItself() bool { return len(u.others) < len(u.reads) }
-
-// showUntil lets the flow see what it has given up to an end.
-func (s *flowRound) showUntil(end sequence.Time) {
-	if s.readsItself() {
-		s.feed.Reach(end)
-	}
-}
-
 // correct writes a closed window that was computed again. rows and all are those of
 // upstream.tell.
 func (s *flowRound) correct(ctx context.Context, w progress.Window, rows []progress.Row, all bool) error {
@@ -42,7 +32,7 @@ func (s *flowRound) correct(ctx context.Context, w progress.Window, rows []progr
 			return err
 		}
 		if differs {
-			s.walkOn(w.End)
+			walkOn(s, w.End)
 		}
 	}
 	s.out.put(w)
@@ -52,7 +42,7 @@ func (s *flowRound) correct(ctx context.Context, w progress.Window, rows []progr
 
 // walkOn makes the closed windows dirty that read what the window with this end has
 // changed: its results, and the markers at the next end.
-func (s *flowRound) walkOn(end sequence.Time) {
+func walkOn(s *flowRound, end sequence.Time) {
 	every := s.windows().Every
 	changed := sequence.Between(end, end+every)
 	for _, l := range s.Leaves {
@@ -73,19 +63,18 @@ func (s *flowRound) walkOn(end sequence.Time) {
 	}
 }
 
-// stops reports whether windows that may wait are left to the next round. A correction
-// that walks on may always wait.
-func (s *flowRound) stops() bool { return s.full() || s.readsItself() && s.r.overBudget() }
+// onward is windows that read what the last window that was computed again has changed.
+type onward []*flowplan.DirtyWindow
 
-// withOnward adds to the windows that are to be computed again those that the last one
-// has touched, up to an end. Windows that must not wait come first in ready, and then
-// the others; both ascend.
-func (s *flowRound) withOnward(ready []*flowplan.DirtyWindow, upTo sequence.Time) []*flowplan.DirtyWindow {
+// among adds these windows, up to an end, to those that are to be computed again, and
+// empties the list. Windows that must not wait come first in ready, and then the others;
+// both ascend.
+func (o *onward) among(ready []*flowplan.DirtyWindow, upTo sequence.Time) []*flowplan.DirtyWindow {
 	may := 0
 	for may < len(ready) && ready[may].Hurried {
 		may++
 	}
-	for _, d := range s.onward {
+	for _, d := range *o {
 		if d.Hurried || d.End > upTo {
 			continue // it is among the first, or stays on the list
 		}
@@ -94,6 +83,6 @@ func (s *flowRound) withOnward(ready []*flowplan.DirtyWindow, upTo sequence.Time
 			ready = slices.Insert(ready, may+at, d)
 		}
 	}
-	s.onward = s.onward[:0]
+	*o = (*o)[:0]
 	return ready
 }

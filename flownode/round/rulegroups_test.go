@@ -52,6 +52,7 @@ func randomGroups(rng *rand.Rand) string {
 	over := []string{
 		"sum by (job) (%s)", "avg_over_time(%s[5m])", "max by (job) (max_over_time(%s[4m]))", "last_over_time(%s[3m])",
 		"sum by (job) (sum_over_time(%s[7m])) / 3", "count by (job) (%s offset 2m)", "max_over_time(sum by (job) (%s)[4m:1m])",
+		"min_over_time(%s[90s])", "stddev_over_time(%s[5m] offset 30s) + %s",
 		"sum by (job) (%s) + on (job) sum by (job) (temperature)", "min by (job) (%s) unless on (job) (sum by (job) (errors_total) < 3)",
 	}
 	groups := make([][]rule, 1+rng.IntN(3))
@@ -61,7 +62,7 @@ func randomGroups(rng *rand.Rand) string {
 		r := rule{name: fmt.Sprintf("r%d:x", n), expr: raw[rng.IntN(len(raw))]}
 		if n > 0 && rng.IntN(5) > 0 {
 			if parent := names[rng.IntN(len(names))]; depth[parent] < 5 {
-				r.expr, depth[r.name] = fmt.Sprintf(over[rng.IntN(len(over))], parent), depth[parent]+1
+				r.expr, depth[r.name] = strings.ReplaceAll(over[rng.IntN(len(over))], "%s", parent), depth[parent]+1
 			}
 		}
 		if rng.IntN(4) == 0 {
@@ -106,6 +107,40 @@ func TestRuleGroups(t *testing.T) {
 			w.SettleAll()
 			compareWithRules(t, w, text)
 		})
+	}
+}
+
+// TestNameElsewhere: a rule that reads one behind it is kept incrementally, and is not any
+// more once a rule elsewhere has the same name, whose newest value counts.
+func TestNameElsewhere(t *testing.T) {
+	const own = `
+groups:
+- name: g0
+  rules:
+  - {record: 'reader', expr: 'sum by (job) (behind) + on (job) max by (job) (max_over_time(behind[4m]))'}
+  - {record: 'behind', expr: 'sum by (job, instance) (temperature)'}
+`
+	const both = own + `
+- name: g1
+  interval: 30s
+  rules:
+  - {record: 'behind', expr: 'max by (job, instance) (errors_total)', labels: {q: "1"}}
+`
+	for text, batch := range map[string]bool{own: false, both: true} {
+		for seed := range uint64(3) {
+			w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorAuto, text)
+			for range 25 {
+				w.Step()
+			}
+			w.SettleAll()
+			compareWithRules(t, w, text)
+			if def := w.Store.Flows[1].Flow.Def; def.Expr.Mode() != flowdef.ModeIncremental {
+				t.Errorf("the definition is kept in mode %s", def.Expr.Mode())
+			}
+			if got := w.Flows[1].Def.Expr.Batch; got != batch {
+				t.Errorf("in batch: %v, want %v", got, batch)
+			}
+		}
 	}
 }
 
@@ -160,7 +195,7 @@ func compareWithRules(t *testing.T, w *roundtest.World, text string) {
 	tables := map[string]map[int64]map[string]progress.Row{}
 	newest := sequence.NoTime
 	for _, mf := range w.Store.Flows {
-		until[mf.Flow.Def.Name], tables[mf.Flow.Def.Name] = mf.Flow.EmittedUntil, mf.Rows
+		until[mf.Flow.Def.Title()], tables[mf.Flow.Def.Title()] = mf.Flow.EmittedUntil, mf.Rows
 		newest = max(newest, mf.Flow.EmittedUntil)
 	}
 	raw, engine := w.Committed(), promeval.New()
@@ -196,7 +231,11 @@ func compareWithRules(t *testing.T, w *roundtest.World, text string) {
 				if !ok {
 					k = len(written[i])
 					at[i][key] = k
-					written[i] = append(written[i], promeval.Series{Labels: labels.NewBuilder(lset).Set(model.MetricNameLabel, def.Name).Labels()})
+					b := labels.NewBuilder(lset).Set(model.MetricNameLabel, def.Name)
+					for _, l := range def.StaticLabels {
+						b.Set(l.Name, l.Value)
+					}
+					written[i] = append(written[i], promeval.Series{Labels: b.Labels()})
 				}
 				x := &written[i][k]
 				x.Times, x.Values = append(x.Times, end), append(x.Values, v)
@@ -213,10 +252,10 @@ func compareWithRules(t *testing.T, w *roundtest.World, text string) {
 				}
 			}
 			had[i] = has
-			if end > until[def.Name] {
+			if end > until[def.Title()] {
 				continue
 			}
-			got := tables[def.Name][end]
+			got := tables[def.Title()][end]
 			same := len(got) == len(want)
 			for key, v := range want {
 				row, ok := got[key]

@@ -40,6 +40,16 @@ func (u *upstream) at(vec sequence.Vector) sequence.Vector {
 	return results.With(vec, u.seen)
 }
 
+// readsItself reports whether the flow reads its own results.
+func (u *upstream) readsItself() bool { return len(u.others) < len(u.reads) }
+
+// showUntil lets the flow see what it has given up to an end, if it reads that.
+func (u *upstream) showUntil(end sequence.Time) {
+	if u.readsItself() {
+		u.feed.Reach(end)
+	}
+}
+
 // opened notes how far the flow is, once it is known whether its windows have begun.
 func (u *upstream) opened(to *progress.Progress, begun bool) {
 	if u.to, u.begun = to, begun; u.feed != nil {
@@ -148,4 +158,17 @@ func pinnedIsGone(f *Flow, earliest sequence.Time) bool {
 		return f.Def.Expr.PinnedGone(earliest)
 	}
 	return slices.ContainsFunc(f.Leaves, func(l *keep.Leaf) bool { return l.Def.Pinned && f.lacks(l.Def, l.Span(0), earliest) })
+}
+
+// cutsShort reports whether leaves that are kept up to the evaluation before read results
+// alone of which that is to be seen: definitions elsewhere may have given others the name.
+func cutsShort(f *Flow) bool {
+	for _, l := range f.Leaves {
+		for _, p := range f.reads {
+			if l.Def.Before > 0 && mayRead(l.Def, p) && (p.Def.Every != l.Def.Before || !slices.Contains(f.Def.Previous, p.Def.RecordTitle())) {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -57,7 +57,7 @@ func (w *World) Check() {
 		if upTo == sequence.NoTime {
 			continue
 		}
-		all, results := w.withResults(raw, def)
+		all, results, titles := w.withResults(raw, def)
 		if def.Emit == flowdef.EmitUpdate && len(results) == 0 && !def.ReadsItself() {
 			upTo += def.Every
 		}
@@ -67,7 +67,7 @@ func (w *World) Check() {
 			if dirty[end] {
 				continue
 			}
-			w.compare(mf.Flow, end, w.before(all, def, end), results, mf.Rows[end])
+			w.compare(mf.Flow, end, w.before(all, titles, def, end), results, mf.Rows[end])
 		}
 		for end, rows := range mf.Rows {
 			if end > upTo && len(rows) > 0 {
@@ -79,13 +79,13 @@ func (w *World) Check() {
 
 // before is what a rule sees at an evaluation, given all that there is: of rules behind
 // it in its group only what the evaluation before has written.
-func (w *World) before(all promeval.Samples, def flowdef.Flow, end int64) promeval.Samples {
+func (w *World) before(all promeval.Samples, titles []string, def flowdef.Flow, end int64) promeval.Samples {
 	if len(def.Previous) == 0 {
 		return all
 	}
 	out := slices.Clone(all)
-	for i := range out {
-		if x := &out[i]; slices.Contains(def.Previous, x.Labels.Get(model.MetricNameLabel)) {
+	for i, title := range titles {
+		if x := &out[len(all)-len(titles)+i]; slices.Contains(def.Previous, title) {
 			n, _ := slices.BinarySearch(x.Times, end)
 			x.Times, x.Values = x.Times[:n], x.Values[:n]
 		}
@@ -95,8 +95,9 @@ func (w *World) before(all promeval.Samples, def flowdef.Flow, end int64) promev
 
 // withResults is what a flow reads: raw samples, and the results of other flows as
 // their tables hold them, with a marker wherever a series has a row and none at the
-// next end. results is the latter alone; raw samples of their names are left out.
-func (w *World) withResults(raw promeval.Samples, def flowdef.Flow) (all, results promeval.Samples) {
+// next end. results is the latter alone, the last of all, and titles says whose each is;
+// raw samples of their names are left out.
+func (w *World) withResults(raw promeval.Samples, def flowdef.Flow) (all, results promeval.Samples, titles []string) {
 	names := map[string]bool{}
 	for _, mf := range w.Store.Flows {
 		parent := mf.Flow.Def
@@ -115,7 +116,7 @@ func (w *World) withResults(raw promeval.Samples, def flowdef.Flow) (all, result
 					i = len(results)
 					at[key] = i
 					lset := labels.NewBuilder(layout.Labels(row.Columns)).Set(model.MetricNameLabel, parent.Name).Labels()
-					results = append(results, promeval.Series{Labels: lset})
+					results, titles = append(results, promeval.Series{Labels: lset}), append(titles, parent.RecordTitle())
 				}
 				x := &results[i]
 				x.Times, x.Values = append(x.Times, end), append(x.Values, row.Value)
@@ -131,7 +132,7 @@ func (w *World) withResults(raw promeval.Samples, def flowdef.Flow) (all, result
 			all = append(all, x)
 		}
 	}
-	return append(all, results...), results
+	return append(all, results...), results, titles
 }
 
 func (w *World) compare(flow progress.Flow, end int64, all, results promeval.Samples, got map[string]progress.Row) {
@@ -169,8 +170,8 @@ func (w *World) compare(flow progress.Flow, end int64, all, results promeval.Sam
 
 // touched reports whether any leaf of the flow selects a sample in the window.
 func (w *World) touched(def flowdef.Flow, end int64, results promeval.Samples) bool {
-	for i := range def.Expr.Leaves {
-		l := &def.Expr.Leaves[i]
+	for _, l := range def.Expr.Leaves {
+		l.Offset, l.Range = l.Offset-l.Before, l.Range+l.Before // a sample at the end may count after all
 		for _, x := range results {
 			if !l.NamesMetric() || !l.Matches(x.Labels.Get) || l.Pinned {
 				continue
