@@ -13,6 +13,7 @@ import (
 
 	"laminar/console"
 	"laminar/flownode"
+	"laminar/flownode/progress"
 	"laminar/flownode/verify"
 	"laminar/ingest"
 	"laminar/ingest/refusal"
@@ -114,6 +115,7 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 		}
 	}
 	hint := func(sequence.Region, sequence.Seq) {} // other processes are told by the notifier
+	changed := func([]progress.FlowID) {}          // results of flows, by whichever process
 	var node *flownode.Node
 	if c.Does(PartFlows) {
 		node, err = newNode(c, store, store.Members.New(listener.Addr().String()), queries, log, reg)
@@ -121,9 +123,13 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 			return nil, err
 		}
 		hint = node.Hint
+		store.Results.OnChange(func(flows []progress.FlowID) {
+			changed(flows)
+			notifier.Changed(flows)
+		})
 		hints := store.NewListener()
 		parts = append(parts, part{"flownode", node.Run}, part{"mirror writes of others", func(ctx context.Context) error {
-			return hints.Run(ctx, node.Hint, node.Look)
+			return hints.Run(ctx, node.Hint, node.Look, changed)
 		}})
 	}
 	if routes.Own, err = newOwnAPI(ctx, c, h, node, log); err != nil {

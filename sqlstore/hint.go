@@ -2,11 +2,16 @@ package sqlstore
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/pg"
@@ -19,9 +24,41 @@ import (
 const (
 	notifyEvery  = 20 * time.Millisecond
 	notifyRegion = 300 // regions in one message; a payload has less than 8,000 bytes
+	notifyFlows  = 600 // and flows
 	hintRetry    = time.Second
 	hintRetryMax = 30 * time.Second
 )
+
+// changedPrefix begins a message of flows whose results have changed; their ids follow.
+// Processes that do not know it pass over it.
+const changedPrefix = "flow "
+
+func formatChanged(flows []progress.FlowID) string {
+	out := []byte(changedPrefix)
+	for i, id := range flows {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = strconv.AppendInt(out, int64(id), 10)
+	}
+	return string(out)
+}
+
+// parseChanged reads a message of flows; false for another message.
+func parseChanged(payload string) (flows []progress.FlowID, ok bool) {
+	list, ok := strings.CutPrefix(payload, changedPrefix)
+	if !ok {
+		return nil, false
+	}
+	for text := range strings.SplitSeq(list, ",") {
+		id, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			return nil, false
+		}
+		flows = append(flows, progress.FlowID(id))
+	}
+	return flows, true
+}
 
 // Notifier sends mirror writes to other processes. Its owner calls Run.
 type Notifier struct {
@@ -29,12 +66,13 @@ type Notifier struct {
 
 	mu      sync.Mutex
 	pending sequence.Vector
-	wake    chan struct{} // holds one token while pending is not empty
+	changed map[progress.FlowID]bool
+	wake    chan struct{} // holds one token while something is to be sent
 }
 
 // NewNotifier makes a notifier; nothing is sent until Run is called.
 func (s *Store) NewNotifier() *Notifier {
-	return &Notifier{store: s, pending: sequence.Vector{}, wake: make(chan struct{}, 1)}
+	return &Notifier{store: s, pending: sequence.Vector{}, changed: map[progress.FlowID]bool{}, wake: make(chan struct{}, 1)}
 }
 
 // Send notes that a sequence of a region has been committed. It never blocks
@@ -44,6 +82,21 @@ func (n *Notifier) Send(r sequence.Region, seq sequence.Seq) {
 	n.mu.Lock()
 	n.pending[r] = max(n.pending[r], seq)
 	n.mu.Unlock()
+	n.rouse()
+}
+
+// Changed notes that a commit has changed results of flows, for processes that follow
+// them. It never blocks and may be called from any goroutine.
+func (n *Notifier) Changed(flows []progress.FlowID) {
+	n.mu.Lock()
+	for _, id := range flows {
+		n.changed[id] = true
+	}
+	n.mu.Unlock()
+	n.rouse()
+}
+
+func (n *Notifier) rouse() {
 	select {
 	case n.wake <- struct{}{}:
 	default:
@@ -80,7 +133,14 @@ func (n *Notifier) flush(ctx context.Context, conn *pgx.Conn) error {
 	n.mu.Lock()
 	pending := n.pending
 	n.pending = sequence.Vector{}
+	changed := slices.Sorted(maps.Keys(n.changed))
+	clear(n.changed)
 	n.mu.Unlock()
+	for part := range slices.Chunk(changed, notifyFlows) {
+		if err := pg.Notify(ctx, conn, flowstore.HintChannel(n.store.db.Schema()), formatChanged(part)); err != nil {
+			return err
+		}
+	}
 	regions := pending.Regions()
 	for len(regions) > 0 {
 		part := sequence.Vector{}
@@ -102,12 +162,12 @@ type Listener struct{ store *Store }
 // NewListener makes a listener; nothing happens until Run is called.
 func (s *Store) NewListener() *Listener { return &Listener{store: s} }
 
-// Run calls fn for every committed sequence that is hinted, and look when the
-// catalogue or the list of jobs has changed, until ctx ends, and returns its
-// error. They must not block for long. While nothing can be heard it keeps
+// Run calls fn for every committed sequence that is hinted, look when the
+// catalogue or the list of jobs has changed, and changed when results of flows have,
+// until ctx ends, and returns its error. They must not block for long. While nothing can be heard it keeps
 // trying, with growing pauses; its caller polls in any case, so only latency
 // suffers.
-func (l *Listener) Run(ctx context.Context, fn func(sequence.Region, sequence.Seq), look func()) error {
+func (l *Listener) Run(ctx context.Context, fn func(sequence.Region, sequence.Seq), look func(), changed func([]progress.FlowID)) error {
 	return persist(ctx, func() error {
 		conn, err := l.store.db.Dedicated(ctx)
 		if err != nil {
@@ -124,6 +184,10 @@ func (l *Listener) Run(ctx context.Context, fn func(sequence.Region, sequence.Se
 			}
 			if msg.Payload == flowstore.LookHint {
 				look()
+				continue
+			}
+			if flows, ok := parseChanged(msg.Payload); ok {
+				changed(flows)
 				continue
 			}
 			vec, err := sequence.ParseVector(msg.Payload)

@@ -2,10 +2,13 @@ package sqlstore_test
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sqlstore/sqltest"
 )
@@ -27,10 +30,12 @@ func run(t *testing.T, fn func(context.Context) error) {
 func TestHints(t *testing.T) {
 	db := sqltest.NewRawDB(t, 2)
 	heard := make(chan sequence.Vector, 1000)
+	changed := make(chan []progress.FlowID, 1000)
 	notifier, listener := db.Store.NewNotifier(), db.Store.NewListener()
 	run(t, notifier.Run)
 	run(t, func(ctx context.Context) error {
-		return listener.Run(ctx, func(r sequence.Region, seq sequence.Seq) { heard <- sequence.Vector{r: seq} }, func() {})
+		return listener.Run(ctx, func(r sequence.Region, seq sequence.Seq) { heard <- sequence.Vector{r: seq} }, func() {},
+			func(flows []progress.FlowID) { changed <- flows })
 	})
 	// Listening begins at some moment; until then hints are lost, as they may be.
 	hear := func(want sequence.Vector, send func()) {
@@ -55,6 +60,24 @@ func TestHints(t *testing.T) {
 	})
 	db.Exec("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
 	hear(sequence.Vector{1: 8}, func() { notifier.Send(1, 8) })
+
+	// More flows than one message holds.
+	want := map[progress.FlowID]bool{}
+	for i := range 2000 {
+		want[progress.FlowID(1<<31-1-i)] = true
+	}
+	notifier.Changed(slices.Collect(maps.Keys(want)))
+	deadline := time.After(20 * time.Second)
+	for len(want) > 0 {
+		select {
+		case flows := <-changed:
+			for _, id := range flows {
+				delete(want, id)
+			}
+		case <-deadline:
+			t.Fatalf("nothing was heard of %d flows", len(want))
+		}
+	}
 }
 
 // TestLookHints: whoever changes the catalogue or asks for a refill tells the
@@ -64,7 +87,7 @@ func TestLookHints(t *testing.T) {
 	looked := make(chan struct{}, 1000)
 	listener := db.Store.NewListener()
 	run(t, func(ctx context.Context) error {
-		return listener.Run(ctx, func(sequence.Region, sequence.Seq) {}, func() { looked <- struct{}{} })
+		return listener.Run(ctx, func(sequence.Region, sequence.Seq) {}, func() { looked <- struct{}{} }, func([]progress.FlowID) {})
 	})
 	// Listening begins at some moment; until then nothing is heard.
 	hear := func(what string, do func()) {

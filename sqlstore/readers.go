@@ -5,6 +5,7 @@ import (
 
 	"laminar/sqlstore/alertstore"
 	"laminar/sqlstore/census"
+	"laminar/sqlstore/changes"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
@@ -23,6 +24,7 @@ type Readers struct {
 	Members   *flowstore.Members
 	Census    *census.Census
 	Alerts    *alertstore.Store
+	Changes   *changes.Store
 	Senders   *senders.Store
 
 	keeper   *raw.Keeper   // only to look how much there is
@@ -38,7 +40,7 @@ func (s *Store) OpenReaders(ctx context.Context, conns int) (*Readers, error) {
 	}
 	r := &Readers{
 		db: db, Reader: raw.NewReader(db), keeper: raw.NewKeeper(db, 0, 0), retainer: raw.NewRetainer(db, 0), Members: flowstore.NewMembers(db, nil),
-		Census: census.New(db), Senders: senders.New(db), Alerts: alertstore.New(db, flowstore.LeaderLease),
+		Census: census.New(db), Changes: changes.New(db), Senders: senders.New(db), Alerts: alertstore.New(db, flowstore.LeaderLease),
 	}
 	r.Catalogue, r.Jobs, _ = flowstore.New(db, r.Reader, s.resultSchema)
 	return r, nil

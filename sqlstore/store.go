@@ -9,6 +9,7 @@ import (
 
 	"laminar/sqlstore/alertstore"
 	"laminar/sqlstore/census"
+	"laminar/sqlstore/changes"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/lapsed"
 	"laminar/sqlstore/pg"
@@ -39,6 +40,7 @@ type Store struct {
 	Results   *flowstore.Results   // what rounds make of flows
 	Alerts    *alertstore.Store    // what came of alerting rules
 	Members   *flowstore.Members   // flownodes, and which of them leads
+	Changes   *changes.Store       // what commits have changed of results
 }
 
 // Open connects to the database and checks that it can be used: PostgreSQL 13
@@ -58,6 +60,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 		resultSchema: cfg.ResultSchema,
 		Alerts:       alertstore.New(db, flowstore.LeaderLease),
 		Members:      flowstore.NewMembers(db, log),
+		Changes:      changes.New(db),
 		Schema:       schema.New(db, cfg.ResultSchema, log),
 		Writer:       raw.NewWriter(db, cfg.MissedSamples),
 		Reader:       raw.NewReader(db),

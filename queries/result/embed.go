@@ -45,6 +45,12 @@ var (
 	ResultOldest string
 	//go:embed result_read.sql
 	ResultRead string
+	//go:embed result_ends.sql
+	ResultEnds string
+	//go:embed result_windows.sql
+	ResultWindows string
+	//go:embed result_rows.sql
+	ResultRows string
 	//go:embed results_latest.sql
 	ResultsLatest string
 	//go:embed result_cells.sql

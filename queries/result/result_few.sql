@@ -1,5 +1,5 @@
--- result_few: write few rows of windows that are not complete, and give the
--- number of rows that were inserted, changed or deleted. Parameters $1 to $9
+-- result_few: write few rows of windows that are not complete, and give which
+-- rows were inserted, changed or deleted. Parameters $1 to $9, and what is given,
 -- are those of result_whole.
 -- It looks for each row in the primary key, so what it costs does not depend on
 -- how many others the windows have. The subqueries with a limit are evaluated
@@ -17,7 +17,7 @@ with fresh as materialized (
                              from absent a))
       and (r.window_end, r.label_columns) = (a.window_end, a.label_columns)
       and r.label_columns = $8::text
-    returning 1
+    returning r.window_end, r.label_columns
 ), written as (
     insert into result_table as r (window_start, window_end, value, label_columns, rule_column, histogram)
     select n.window_start, n.window_end, n.value, n.label_columns, 0::smallint as rule_column, n.histogram from fresh n
@@ -25,6 +25,13 @@ with fresh as materialized (
            where (o.window_end, o.label_columns) = (n.window_end, n.label_columns) limit 1) is not true
     on conflict (window_end, label_columns) do update set value = excluded.value, window_start = excluded.window_start, histogram = excluded.histogram
     where (r.value, r.histogram) is distinct from (excluded.value, excluded.histogram) or r.window_start <> excluded.window_start
-    returning 1
+    returning r.window_end, r.label_columns
+), touched as materialized (
+    select * from gone
+    union all select * from written
+), ends as materialized (
+    select t.window_end, count(*) as n from touched t group by t.window_end
 )
-select (select count(*) from gone) + (select count(*) from written)
+select (extract(epoch from e.window_end) * 1000)::bigint, e.n, t.window_end is not null as named,
+       case when t.window_end is not null then array[t.label_columns::text]::text[] end as label_array
+from ends e left join touched t on t.window_end = e.window_end and e.n <= 1000

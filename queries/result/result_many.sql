@@ -1,5 +1,5 @@
--- result_many: write many rows of windows that are not complete, and give the
--- number of rows that were inserted, changed or deleted. Parameters $1 to $9
+-- result_many: write many rows of windows that are not complete, and give which
+-- rows were inserted, changed or deleted. Parameters $1 to $9, and what is given,
 -- are those of result_whole, and enable_nestloop must be off as for it.
 -- It expects that the rows are there and have changed; only when that is not so
 -- of all of them it looks for the others. It reads all rows of the windows, by
@@ -14,12 +14,12 @@ with fresh as materialized (
     delete from result_table r using absent a
     where r.window_end = any($2::timestamptz[]) and (r.window_end, r.label_columns) = (a.window_end, a.label_columns)
       and r.label_columns = $8::text
-    returning 1
+    returning r.window_end, r.label_columns
 ), changed as (
     update result_table r set value = n.value, window_start = n.window_start, histogram = n.histogram from fresh n
     where r.window_end = any($2::timestamptz[]) and (r.window_end, r.label_columns) = (n.window_end, n.label_columns)
       and ((r.value, r.histogram) is distinct from (n.value, n.histogram) or r.window_start <> n.window_start)
-    returning 1
+    returning r.window_end, r.label_columns
 ), added as (
     insert into result_table as r (window_start, window_end, value, label_columns, rule_column, histogram)
     select n.window_start, n.window_end, n.value, n.label_columns, 0::smallint as rule_column, n.histogram from fresh n
@@ -28,6 +28,14 @@ with fresh as materialized (
                       where o.window_end = any($2::timestamptz[]) and (o.window_end, o.label_columns) = (n.window_end, n.label_columns))
     on conflict (window_end, label_columns) do update set value = excluded.value, window_start = excluded.window_start, histogram = excluded.histogram
     where (r.value, r.histogram) is distinct from (excluded.value, excluded.histogram) or r.window_start <> excluded.window_start
-    returning 1
+    returning r.window_end, r.label_columns
+), touched as materialized (
+    select * from gone
+    union all select * from changed
+    union all select * from added
+), ends as materialized (
+    select t.window_end, count(*) as n from touched t group by t.window_end
 )
-select (select count(*) from gone) + (select count(*) from changed) + (select count(*) from added)
+select (extract(epoch from e.window_end) * 1000)::bigint, e.n, t.window_end is not null as named,
+       case when t.window_end is not null then array[t.label_columns::text]::text[] end as label_array
+from ends e left join touched t on t.window_end = e.window_end and e.n <= 1000

@@ -1,5 +1,7 @@
 -- result_whole: write complete windows: change, insert and delete what differs
--- from what is there, and give the number of these rows.
+-- from what is there, and give which rows these are. Of each window with such
+-- rows: its end (ms), how many there are, and up to 1,000 of them a row each with
+-- true and the label columns; of more only false.
 --   $1, $2  window_start and window_end of the windows
 --   $3, $4  of the rows: number of the window, from 1, and value
 --   $5      of the rows that must not be there: number of the window
@@ -27,19 +29,19 @@ with fresh as materialized (
     delete from result_table r using absent a
     where r.window_end = any($2::timestamptz[]) and (r.window_end, r.label_columns) = (a.window_end, a.label_columns)
       and r.label_columns = $8::text
-    returning 1
+    returning r.window_end, r.label_columns
 ), deleted as (
     delete from result_table r
     where r.window_end = any($2::timestamptz[]) and r.label_columns = $8::text
       and (select count(*) from found) < (select count(*) from result_table o
                                           where o.window_end = any($2::timestamptz[]) and o.label_columns = $8::text)
       and not exists (select from fresh n where (n.window_end, n.label_columns) = (r.window_end, r.label_columns))
-    returning 1
+    returning r.window_end, r.label_columns
 ), changed as (
     update result_table r set value = f.value, window_start = f.window_start, histogram = f.histogram from found f
     where f.differs and r.ctid = f.at and (r.window_end, r.label_columns) = (f.window_end, f.label_columns)
       and r.ctid = any(array(select f.at from found f where f.differs))
-    returning 1
+    returning r.window_end, r.label_columns
 ), added as (
     insert into result_table as r (window_start, window_end, value, label_columns, rule_column, histogram)
     select n.window_start, n.window_end, n.value, n.label_columns, 0::smallint as rule_column, n.histogram from fresh n
@@ -47,6 +49,15 @@ with fresh as materialized (
       and not exists (select from found f where (f.window_end, f.label_columns) = (n.window_end, n.label_columns))
     on conflict (window_end, label_columns) do update set value = excluded.value, window_start = excluded.window_start, histogram = excluded.histogram
     where (r.value, r.histogram) is distinct from (excluded.value, excluded.histogram) or r.window_start <> excluded.window_start
-    returning 1
+    returning r.window_end, r.label_columns
+), touched as materialized (
+    select * from deleted
+    union all select * from gone
+    union all select * from changed
+    union all select * from added
+), ends as materialized (
+    select t.window_end, count(*) as n from touched t group by t.window_end
 )
-select (select count(*) from deleted) + (select count(*) from gone) + (select count(*) from changed) + (select count(*) from added)
+select (extract(epoch from e.window_end) * 1000)::bigint, e.n, t.window_end is not null as named,
+       case when t.window_end is not null then array[t.label_columns::text]::text[] end as label_array
+from ends e left join touched t on t.window_end = e.window_end and e.n <= 1000

@@ -1,6 +1,6 @@
 // Package upkeep is the scheduled work of an installation: the raw data is sealed and
 // what is older than the retention is given up, series that have no samples any more
-// are removed, old changes of alerts are forgotten, refills that the settings plan are
+// are removed, old changes of alerts and of results are forgotten, refills that the settings plan are
 // asked for, and result tables are compared with the raw samples.
 //
 // Every serving process has an Upkeep, and one process does each due task:

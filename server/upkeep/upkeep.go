@@ -29,6 +29,7 @@ type Config struct {
 	// can take it back.
 	RetentionGrace time.Duration
 	AlertHistory   time.Duration // of changes of alerts; 0 keeps them
+	ChangeLog      time.Duration // how long who follows results can go on where it was
 	Verify         Verify
 	Refills        []Refill
 }
@@ -85,6 +86,9 @@ func New(c Config, store *sqlstore.Store, verifier *verify.Verifier, log *slog.L
 		return nil, err
 	}
 	if err := u.add("lapse", c.Schedule, u.alone("lapse", newLapse(store.Remover, log, reg).run)); err != nil {
+		return nil, err
+	}
+	if err := u.add("changes", c.Schedule, u.alone("changes", pruneChanges(store.Changes, c.ChangeLog, log))); err != nil {
 		return nil, err
 	}
 	if c.AlertHistory > 0 {

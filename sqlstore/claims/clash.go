@@ -23,7 +23,7 @@ import (
 type clash struct {
 	resulttable.Placed
 	flow    progress.FlowID
-	key     string // the columns, as resulttable.Shared.Key spells them
+	key     string // the columns, as resulttable.KeyOf spells them
 	stands  progress.FlowID
 	differs bool // its result is not that of the row that stands
 }
@@ -44,12 +44,12 @@ func readClashes(ctx context.Context, q pg.Querier, table *resulttable.Shared, f
 		if err = row.Scan(fields...); err != nil {
 			return c, err
 		}
-		columns, err := table.ColumnsOf(c.key)
+		columns, err := resulttable.ColumnsOf(table.Table, c.key)
 		if err != nil {
 			return c, err
 		}
 		c.Row = result.Row(columns)
-		c.key, err = table.Key(c.Columns) // as we spell it, and not as PostgreSQL does
+		c.key, err = resulttable.KeyOf(table.Table, c.Columns) // as we spell it, and not as PostgreSQL does
 		return c, err
 	})
 }
@@ -86,11 +86,12 @@ func noteClashes(ctx context.Context, q pg.Querier, rows []clash) error {
 }
 
 // Inherit puts rows that did not stand in the places that are free now, because the rows
-// of rules that are gone were deleted. flows are those whose rules the table still has.
-func Inherit(ctx context.Context, q pg.Querier, table *resulttable.Shared, flows []int32) error {
+// of rules that are gone were deleted. flows are those whose rules the table still has. It
+// returns the rows that stand now.
+func Inherit(ctx context.Context, q pg.Querier, table *resulttable.Shared, flows []int32) ([]Touched, error) {
 	all, err := readClashes(ctx, q, table, flows, nil, always)
 	if err != nil || len(all) == 0 {
-		return err
+		return nil, err
 	}
 	// Of each window and label set the first, which has the smallest number.
 	var (
@@ -104,12 +105,16 @@ func Inherit(ctx context.Context, q pg.Querier, table *resulttable.Shared, flows
 	}
 	found, err := table.Inherit(ctx, q, heirs)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// Those behind an heir do not stand because of it now.
-	var gone, kept []clash
+	var (
+		gone, kept []clash
+		stand      []Touched
+	)
 	for _, h := range found {
-		gone = append(gone, all[first[h]])
+		heir := all[first[h]]
+		gone, stand = append(gone, heir), append(stand, Touched{heir.flow, heir.End, heir.Columns})
 		for i := first[h] + 1; i < len(all) && all[i].End == all[first[h]].End && all[i].key == all[first[h]].key; i++ {
 			c := all[i]
 			c.stands, c.differs = all[first[h]].flow, !progress.SameResult(c.Row, all[first[h]].Row)
@@ -117,9 +122,9 @@ func Inherit(ctx context.Context, q pg.Querier, table *resulttable.Shared, flows
 		}
 	}
 	if err := forgetClashes(ctx, q, flows, gone); err != nil {
-		return err
+		return nil, err
 	}
-	return noteClashes(ctx, q, kept)
+	return stand, noteClashes(ctx, q, kept)
 }
 
 // WithClashes adds the rows of a flow that do not stand to those of its table.

@@ -37,6 +37,14 @@ type Contest struct {
 
 	settle, unsettle []resulttable.Placed
 	forget, note     []clash
+	touched          []Touched
+}
+
+// Touched is a row of a flow that is to be settled: it changes, appears or goes.
+type Touched struct {
+	Flow    progress.FlowID
+	End     int64
+	Columns []string
 }
 
 // claims is what is known of one window and label set.
@@ -174,17 +182,19 @@ func (c *Contest) place(p *claims) (ordinary bool) {
 		all = append(all, clash{Placed: row, flow: me})
 	}
 	slices.SortFunc(all, func(a, b clash) int { return a.Rule - b.Rule })
-	key, err := c.table.Key(p.Columns)
+	key, err := resulttable.KeyOf(c.table.Table, p.Columns)
 	if err != nil { // strings have a JSON form
 		panic(err)
 	}
 	if len(all) == 0 {
 		c.unsettle = append(c.unsettle, p.Placed)
+		c.touch(p, 0)
 	} else {
 		stands := all[0]
 		ordinary = stands.flow == me && p.fresh && p.stands != nil && p.stands.Rule == mine
 		if !ordinary && (p.stands == nil || p.stands.Rule != stands.Rule || p.stands.Start != stands.Start || !progress.SameResult(p.stands.Row, stands.Row)) {
 			c.settle = append(c.settle, stands.Placed)
+			c.touch(p, stands.Rule)
 		}
 		for i := 1; i < len(all); i++ {
 			all[i].key, all[i].stands, all[i].differs = key, stands.flow, !progress.SameResult(all[i].Row, stands.Row)
@@ -200,6 +210,16 @@ func (c *Contest) place(p *claims) (ordinary bool) {
 		c.note = append(c.note, all...)
 	}
 	return ordinary
+}
+
+// touch notes whose rows change when the place has the row of a rule from now on; 0 for none.
+func (c *Contest) touch(p *claims, rule int) {
+	if p.stands != nil && p.stands.Rule != rule {
+		c.touched = append(c.touched, Touched{c.rules.flowOf(p.stands.Rule), p.End, p.Columns})
+	}
+	if rule > 0 {
+		c.touched = append(c.touched, Touched{c.rules.flowOf(rule), p.End, p.Columns})
+	}
 }
 
 // own is the flow's claim after the round; false for none. A window in part says nothing
@@ -235,6 +255,10 @@ func (c *Contest) Clashes() (n int64) {
 	}
 	return n
 }
+
+// Touched is the rows that CarryOut changes, whosever they are; some of them the round's
+// statements have changed before.
+func (c *Contest) Touched() []Touched { return c.touched }
 
 // CarryOut writes what was decided, after the other rows of the round, and gives the number
 // of rows of the table that were inserted, changed or deleted.

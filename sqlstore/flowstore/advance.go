@@ -2,10 +2,13 @@ package flowstore
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
+	"laminar/sqlstore/changes"
 	"laminar/sqlstore/raw"
 )
 
@@ -20,14 +23,16 @@ import (
 
 // writeProgress moves the flows whose results were written to their rounds'
 // progress, and their jobs with them. The flows are locked and were found at
-// the rounds' epoch and vector (fence).
-func writeProgress(ctx context.Context, tx pgx.Tx, writes []write) error {
+// the rounds' epoch and vector (fence). The change log gets what all of them have changed;
+// the flows that have changed are returned.
+func writeProgress(ctx context.Context, tx pgx.Tx, writes []write, positions map[progress.FlowID]int64) ([]progress.FlowID, error) {
 	// Columns of one statement: what stands at i is the same flow's.
 	var (
 		ids                              []int32
 		vectors, flushes, errs           []string
 		emitted, newest, newestAt, marks []int64
-		begins                           []int64
+		begins, at                       []int64
+		log                              changes.Log
 	)
 	batch := &pgx.Batch{}
 	for _, w := range writes {
@@ -39,8 +44,10 @@ func writeProgress(ctx context.Context, tx pgx.Tx, writes []write) error {
 		to := &w.round.To
 		doc, err := encodeFlushes(to.Flushes)
 		if err != nil {
-			return err
+			return nil, err
 		}
+		log.Add(w.written)
+		log.Close(w.round.Flow, w.closing)
 		ids = append(ids, int32(w.round.Flow))
 		vectors, flushes, errs = append(vectors, raw.EncodeVector(to.Vector)), append(flushes, doc), append(errs, w.round.Error)
 		emitted, newest = append(emitted, to.EmittedUntil), append(newest, to.NewestT)
@@ -53,8 +60,13 @@ func writeProgress(ctx context.Context, tx pgx.Tx, writes []write) error {
 		}
 	}
 	if len(ids) == 0 { // all were refused
-		return nil
+		return nil, nil
 	}
-	batch.Queue(queries.FlowProgress, ids, vectors, flushes, emitted, newest, newestAt, marks, errs, begins)
-	return tx.SendBatch(ctx, batch).Close()
+	// Its positions come before the progress, which stores those of the rounds' flows.
+	log.Queue(batch, positions, func(flow progress.FlowID) bool { return !slices.Contains(ids, int32(flow)) })
+	for _, id := range ids {
+		at = append(at, positions[progress.FlowID(id)])
+	}
+	batch.Queue(queries.FlowProgress, ids, vectors, flushes, emitted, newest, newestAt, marks, errs, begins, at)
+	return log.Moved(), tx.SendBatch(ctx, batch).Close()
 }

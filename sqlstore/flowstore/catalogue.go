@@ -12,6 +12,7 @@ import (
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
 	"laminar/sqlstore/applyplan"
+	"laminar/sqlstore/changes"
 	"laminar/sqlstore/claims"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
@@ -116,6 +117,12 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 		table = resulttable.New(schema, flow.Def)
 		if err := table.Ensure(ctx, tx, name); err != nil {
 			return err
+		}
+		if table.Made() {
+			// Somebody has dropped it, with the rows that the change log tells of.
+			if err := changes.Reborn(ctx, tx, id); err != nil {
+				return err
+			}
 		}
 		if table.Ruled() {
 			if rules, err = rulesOf(ctx, tx, id); err != nil {

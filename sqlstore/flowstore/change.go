@@ -10,8 +10,10 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowgraph"
+	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
 	"laminar/sqlstore/applyplan"
+	"laminar/sqlstore/changes"
 	"laminar/sqlstore/claims"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
@@ -163,7 +165,7 @@ func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]resultt
 			continue
 		}
 		if e.successor != nil {
-			belongings, err := table.HandOver(ctx, c.Session(), e.successor, e.name)
+			belongings, err := (&resulttable.Predecessor{Table: table}).HandOver(ctx, c.Session(), e.successor, e.name)
 			if err != nil {
 				return nil, err
 			}
@@ -178,9 +180,31 @@ func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]resultt
 		}
 	}
 	for name, table := range shared {
-		if err := claims.Inherit(ctx, c.Session(), &resulttable.Shared{Table: table}, heirs[name]); err != nil {
+		if err := c.inherit(ctx, table, heirs[name]); err != nil {
 			return nil, fmt.Errorf("put rows of other rules in their places in %s: %w", name, err)
 		}
 	}
 	return left, nil
+}
+
+// inherit puts rows of the flows, which stay, in the places that others have left in
+// their table.
+func (c *catalogueChange) inherit(ctx context.Context, table *resulttable.Table, flows []int32) error {
+	stand, err := claims.Inherit(ctx, c.Session(), &resulttable.Shared{Table: table}, flows)
+	if err != nil || len(stand) == 0 {
+		return err
+	}
+	var log changes.Log
+	if err := noteSettled(&log.Written, table, stand); err != nil {
+		return err
+	}
+	rows, err := c.Session().Query(ctx, queries.FlowLock, flows)
+	if err != nil {
+		return err
+	}
+	positions := map[progress.FlowID]int64{}
+	if err := changes.Positions(rows, positions); err != nil {
+		return err
+	}
+	return log.Write(ctx, c.Session(), positions)
 }

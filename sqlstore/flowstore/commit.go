@@ -11,6 +11,7 @@ import (
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
 	"laminar/sequence"
+	"laminar/sqlstore/changes"
 	"laminar/sqlstore/claims"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
@@ -50,7 +51,14 @@ import (
 type Results struct {
 	db      *pg.DB
 	targets *targets // of the flows that were taken
+
+	onChange func([]progress.FlowID) // nil for nobody
 }
+
+// OnChange makes fn be called after each commit that has changed results of flows or
+// closed windows of them, with these flows. It must not block, and nothing waits for it:
+// a commit of unknown outcome is not told. Call it before the first Commit.
+func (s *Results) OnChange(fn func([]progress.FlowID)) { s.onChange = fn }
 
 // Commit writes the rounds of several flows in one transaction: result rows,
 // dirty list, job step and progress of each (I4). A flow may have one round. Outcomes
@@ -96,7 +104,8 @@ func (s *Results) commit(ctx context.Context, rounds []progress.Round, out []pro
 	// After a commit it does nothing; the context may have ended.
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 
-	writes, err := s.fence(ctx, tx, rounds, out)
+	positions := map[progress.FlowID]int64{}
+	writes, err := s.fence(ctx, tx, rounds, out, positions)
 	if err != nil {
 		return fmt.Errorf("lock flows: %w", pg.Interpret(err))
 	}
@@ -107,7 +116,8 @@ func (s *Results) commit(ctx context.Context, rounds []progress.Round, out []pro
 	if err := s.writeResults(ctx, tx, writes); err != nil {
 		return err
 	}
-	if err := writeProgress(ctx, tx, writes); err != nil {
+	moved, err := writeProgress(ctx, tx, writes, positions)
+	if err != nil {
 		return fmt.Errorf("write progress: %w", pg.Interpret(err))
 	}
 	if err := tx.Commit(ctx); err != nil {
@@ -116,6 +126,9 @@ func (s *Results) commit(ctx context.Context, rounds []progress.Round, out []pro
 			return err
 		}
 		return pg.InterpretCommit(err)
+	}
+	if s.onChange != nil && len(moved) > 0 {
+		s.onChange(moved)
 	}
 	return nil
 }
@@ -128,7 +141,9 @@ func (s *Results) commit(ctx context.Context, rounds []progress.Round, out []pro
 // the vector are compared. The epoch tells an earlier owner from a later one; the
 // vector tells a round whose commit was unknown, and which did happen, from one
 // that did not.
-func (s *Results) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round, out []progress.Outcome) ([]write, error) {
+//
+// positions gets the positions in the change log of all flows that are locked.
+func (s *Results) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round, out []progress.Outcome, positions map[progress.FlowID]int64) ([]write, error) {
 	var (
 		ids     []int32
 		epochs  []int64
@@ -158,22 +173,24 @@ func (s *Results) fence(ctx context.Context, tx pgx.Tx, rounds []progress.Round,
 	batch.Queue("set local jit = off")
 	// Whose row stands in a table that rules share depends on the rows of all of them.
 	if all := alsoLocked(ids, byID); len(all) > 0 {
-		batch.Queue(queries.FlowLock, all)
+		batch.Queue(queries.FlowLock, all).Query(func(rows pgx.Rows) error { return changes.Positions(rows, positions) })
 	}
-	var owned []int32
-	batch.Queue(queries.FlowFence, ids, epochs, vectors).Query(func(rows pgx.Rows) (err error) {
-		owned, err = pgx.CollectRows(rows, pgx.RowTo[int32])
+	// Those that come back are locked, by ascending id, and at their rounds' start.
+	writes := make([]write, 0, len(ids))
+	batch.Queue(queries.FlowFence, ids, epochs, vectors).Query(func(rows pgx.Rows) error {
+		var id int32
+		var position, emitted int64
+		_, err := pgx.ForEachRow(rows, []any{&id, &position, &emitted}, func() error {
+			w := byID[progress.FlowID(id)]
+			w.out.Err = nil
+			positions[w.round.Flow] = position
+			writes = append(writes, newWrite(w.round, w.out, w.table, emitted))
+			return nil
+		})
 		return err
 	})
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, err
-	}
-	writes := make([]write, 0, len(owned))
-	// Those that came back are locked, by ascending id, and at their rounds' start.
-	for _, id := range owned {
-		w := byID[progress.FlowID(id)]
-		w.out.Err = nil
-		writes = append(writes, w)
 	}
 	return wholeChains(rounds, out, writes), nil
 }
@@ -311,10 +328,10 @@ func refused(err error) bool {
 
 // writeBatch writes rounds behind one savepoint; with copyNew, rows of windows that
 // have none are copied. On an error nothing is written and the transaction is as
-// before. Counts of rows reach the outcomes only when all of them are written, so a
-// failed attempt adds nothing to them.
+// before. What was changed reaches outcomes and writes only when all of them are written,
+// so a failed attempt adds nothing to them.
 func (s *Results) writeBatch(ctx context.Context, tx pgx.Tx, writes []write, copyNew bool) error {
-	rows := make([]int64, len(writes)) // of each round, counted while they are written
+	written := make([]changes.Written, len(writes)) // of each round, while they are written
 	empty := true
 	for _, w := range writes {
 		empty = empty && len(w.round.Windows) == 0 && len(w.round.Remove) == 0 && len(w.round.Add) == 0 && w.round.Alerts == nil
@@ -327,7 +344,7 @@ func (s *Results) writeBatch(ctx context.Context, tx pgx.Tx, writes []write, cop
 	if err != nil {
 		return err
 	}
-	if err := s.writeRounds(ctx, sub, writes, rows, copyNew); err != nil {
+	if err := s.writeRounds(ctx, sub, writes, written, copyNew); err != nil {
 		if undo := sub.Rollback(ctx); undo != nil {
 			return errors.Join(undo, err)
 		}
@@ -337,14 +354,15 @@ func (s *Results) writeBatch(ctx context.Context, tx pgx.Tx, writes []write, cop
 		return err
 	}
 	for i := range writes {
-		writes[i].out.RowsWritten = rows[i]
+		writes[i].out.RowsWritten = written[i].Rows()
+		writes[i].written.Add(&written[i])
 	}
 	return nil
 }
 
 // writeRounds copies what is new and sends the statements of all rounds
 // together.
-func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, rows []int64, copyNew bool) error {
+func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, written []changes.Written, copyNew bool) error {
 	// A COPY is a trip of its own; all other statements go out together.
 	batch := &pgx.Batch{}
 	for i, w := range writes {
@@ -361,11 +379,16 @@ func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, ro
 			windows = shared.Windows()
 		}
 		if copyNew {
-			if windows, rows[i], err = w.table.WriteNew(ctx, s.db, tx, windows); err != nil {
+			var copied []progress.Window
+			if windows, copied, err = w.table.WriteNew(ctx, s.db, tx, windows); err != nil {
 				return err
 			}
+			for _, c := range copied {
+				written[i].Count(int64(len(c.Rows)))
+				written[i].Whole(w.round.Flow, c.End)
+			}
 		}
-		if err := w.queue(batch, windows, &rows[i]); err != nil {
+		if err := w.queue(batch, windows, &written[i]); err != nil {
 			return err
 		}
 		if shared != nil {
@@ -376,7 +399,10 @@ func (s *Results) writeRounds(ctx context.Context, tx pgx.Tx, writes []write, ro
 			if err != nil {
 				return err
 			}
-			rows[i] += n
+			written[i].Count(n)
+			if err := noteSettled(&written[i], w.table.Table, shared.Touched()); err != nil {
+				return err
+			}
 			w.out.Clashes = shared.Clashes()
 		}
 	}

@@ -144,7 +144,8 @@ func (l *leavingOut) try(ctx context.Context, rows []placed) error {
 		w.Rows = append(w.Rows, r.row)
 	}
 	var out progress.Outcome
-	err := l.writeBatch(ctx, l.tx, []write{{round: &part, out: &out, table: l.write.table}}, false)
+	w := write{round: &part, out: &out, table: l.write.table, closing: l.write.closing, written: l.write.written}
+	err := l.writeBatch(ctx, l.tx, []write{w}, false)
 	if err == nil {
 		l.rows += out.RowsWritten
 	}

@@ -1,12 +1,18 @@
 package flowstore
 
 import (
+	"slices"
+
 	"github.com/jackc/pgx/v5"
 
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
+	"laminar/sequence"
 	"laminar/sqlstore/alertstore"
+	"laminar/sqlstore/changes"
+	"laminar/sqlstore/claims"
 	"laminar/sqlstore/raw"
+	"laminar/sqlstore/resulttable"
 )
 
 // write is one round on its way. Its flow is locked by the transaction that writes it.
@@ -14,13 +20,24 @@ type write struct {
 	round *progress.Round
 	out   *progress.Outcome // of the round; Err is set where it is refused
 	table *target
+
+	closing sequence.Span    // ends of the windows that it closes
+	written *changes.Written // what the attempt that succeeded has changed
+}
+
+// newWrite is a round on its way, of a flow that has emitted up to a time so far.
+func newWrite(r *progress.Round, out *progress.Outcome, table *target, emitted sequence.Time) write {
+	if emitted == sequence.NoTime {
+		emitted = r.To.BeginsAfter
+	}
+	return write{round: r, out: out, table: table, closing: sequence.Span{After: emitted, UpTo: r.To.EmittedUntil}, written: &changes.Written{}}
 }
 
 // queue adds the statements of a round, for the given windows of it: what came
 // off the dirty list first, so that what became dirty again since stays on it.
-// Afterwards nothing is sent yet. When the batch is sent, *rows grows by the number of
-// rows that were inserted, changed or deleted; a row that stays as it is counts 0.
-func (w write) queue(batch *pgx.Batch, windows []progress.Window, rows *int64) error {
+// Afterwards nothing is sent yet. When the batch is sent, what was inserted, changed or
+// deleted is added to to; a row that stays as it is counts for nothing.
+func (w write) queue(batch *pgx.Batch, windows []progress.Window, to *changes.Written) error {
 	r := w.round
 	if len(windows) > 0 {
 		stmts, err := w.table.Statements(windows)
@@ -28,12 +45,13 @@ func (w write) queue(batch *pgx.Batch, windows []progress.Window, rows *int64) e
 			return err
 		}
 		for _, stmt := range stmts {
-			// Each statement answers how many rows it has changed.
-			batch.Queue(stmt.SQL, stmt.Args...).QueryRow(func(row pgx.Row) error {
-				var n int64
-				err := row.Scan(&n)
-				*rows += n
-				return err
+			// Each statement answers which rows it has changed.
+			batch.Queue(stmt.SQL, stmt.Args...).Query(func(rows pgx.Rows) error {
+				touched, err := resulttable.ReadTouched(rows)
+				if err != nil {
+					return err
+				}
+				return w.note(to, windows, touched)
 			})
 		}
 	}
@@ -49,6 +67,41 @@ func (w write) queue(batch *pgx.Batch, windows []progress.Window, rows *int64) e
 	}
 	if r.Alerts != nil {
 		alertstore.Queue(batch, r.Flow, r.Alerts)
+	}
+	return nil
+}
+
+// note notes what a statement has changed, of windows that it has written. A window that
+// the round closes, and one that has changed for the larger part, are noted as a whole:
+// whoever reads them reads all of it.
+func (w write) note(to *changes.Written, windows []progress.Window, touched []resulttable.Touched) error {
+	flow := w.round.Flow
+	for _, t := range touched {
+		to.Count(t.Rows)
+		i := slices.IndexFunc(windows, func(w progress.Window) bool { return w.End == t.End })
+		if t.Columns == nil || w.closing.Holds(t.End) || i >= 0 && windows[i].Complete && 2*int(t.Rows) > len(windows[i].Rows) {
+			to.Whole(flow, t.End)
+			continue
+		}
+		for _, columns := range t.Columns {
+			key, err := resulttable.KeyOf(w.table.Table, columns)
+			if err != nil {
+				return err
+			}
+			to.Keys(flow, t.End, key)
+		}
+	}
+	return nil
+}
+
+// noteSettled notes rows that rules of one table give, whosever they are.
+func noteSettled(to *changes.Written, table *resulttable.Table, touched []claims.Touched) error {
+	for _, t := range touched {
+		key, err := resulttable.KeyOf(table, t.Columns)
+		if err != nil {
+			return err
+		}
+		to.Keys(t.Flow, t.End, key)
 	}
 	return nil
 }

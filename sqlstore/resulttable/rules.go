@@ -2,14 +2,11 @@ package resulttable
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	queries "laminar/queries/result"
 	"laminar/sqlstore/pg"
@@ -192,36 +189,4 @@ func timesOf(ms []int64) []time.Time {
 		out[i] = time.UnixMilli(t).UTC()
 	}
 	return out
-}
-
-// Key is the columns of a row as JSON, which outlives that the table gets more columns:
-// those that are not empty by their names, or what the one column holds.
-func (t *Shared) Key(columns []string) (string, error) {
-	if !t.perLabel {
-		return columns[0], nil
-	}
-	m := make(map[string]string, len(columns))
-	for i, v := range columns {
-		if v != "" {
-			m[t.columns[i]] = v
-		}
-	}
-	doc, err := json.Marshal(m)
-	return string(doc), err
-}
-
-// ColumnsOf is the columns of which Key made the text.
-func (t *Shared) ColumnsOf(key string) ([]string, error) {
-	if !t.perLabel {
-		return []string{flowdef.GroupKey(flowdef.GroupKeyLabels(key))}, nil
-	}
-	var m map[string]string
-	if err := json.Unmarshal([]byte(key), &m); err != nil {
-		return nil, fmt.Errorf("read the labels %s: %w", key, err)
-	}
-	out := make([]string, len(t.columns))
-	for i, c := range t.columns {
-		out[i] = m[c]
-	}
-	return out, nil
 }

@@ -46,9 +46,12 @@ func (e *LostError) Hint() string {
 	return "--cascade, which lets them go and names them; or drop them first and make them again afterwards"
 }
 
+// Predecessor is a table that another takes the place of.
+type Predecessor struct{ *Table }
+
 // belongings are what people have given to the table, for a successor. Their order is
 // one in which they can be made again: a view comes after those that it reads.
-func (t *Table) belongings(ctx context.Context, q pg.Querier, successor *Table) ([]belonging, error) {
+func (t *Predecessor) belongings(ctx context.Context, q pg.Querier, successor *Table) ([]belonging, error) {
 	rows, err := q.Query(ctx, queries.ResultBelongings, t.schema, t.name, successor.Ident())
 	if err != nil {
 		return nil, fmt.Errorf("look what belongs to %s: %w", t.Ident(), err)
@@ -64,7 +67,7 @@ func (t *Table) belongings(ctx context.Context, q pg.Querier, successor *Table) 
 // its name: the label columns are the same, in the same order and of the same type. It
 // compares definitions. Whether the table is still as its definition says, Ensure finds
 // out.
-func (t *Table) sameAs(other *Table) bool {
+func (t *Predecessor) sameAs(other *Table) bool {
 	return t.Ident() == other.Ident() && strings.Join(t.in.labels, ",") == strings.Join(other.in.labels, ",") && t.perLabel == other.perLabel &&
 		t.in.rule == other.in.rule
 }
@@ -79,7 +82,7 @@ type Inheritance struct {
 
 // HandOver makes the table ready for its successor: empties it where the successor
 // is the same, and returns nil; else drops it and returns what is to be made again.
-func (t *Table) HandOver(ctx context.Context, q pg.Querier, successor *Table, name string) (*Inheritance, error) {
+func (t *Predecessor) HandOver(ctx context.Context, q pg.Querier, successor *Table, name string) (*Inheritance, error) {
 	if t.sameAs(successor) && successor.Ensure(ctx, q, name) == nil {
 		if _, err := q.Exec(ctx, t.Truncate()); err != nil {
 			return nil, t.ExplainDrop(err)
@@ -94,7 +97,7 @@ func (t *Table) HandOver(ctx context.Context, q pg.Querier, successor *Table, na
 	if _, err := q.Exec(ctx, t.Drop()+" cascade"); err != nil {
 		return nil, t.ExplainDrop(err)
 	}
-	return &Inheritance{old: t, successor: successor, name: name, all: all}, nil
+	return &Inheritance{old: t.Table, successor: successor, name: name, all: all}, nil
 }
 
 // Flow is the title of the flow whose table takes the place of the old one.
@@ -111,7 +114,7 @@ func (l *Inheritance) Settle(ctx context.Context, q pg.Querier, cascade bool) (l
 	if err := l.successor.Ensure(ctx, q, l.name); err != nil {
 		return nil, err
 	}
-	if err := l.successor.revokeDefaults(ctx, q); err != nil {
+	if err := revokeDefaults(ctx, q, l.successor); err != nil {
 		return nil, err
 	}
 	for _, b := range l.all {
@@ -150,7 +153,7 @@ func restore(ctx context.Context, session pg.Querier, b belonging) error {
 // revokeDefaults takes back what default privileges gave a table that was just made
 // in the place of another: only what that one had is to hold. It comes before the
 // grants are made again, or it would take those back, too.
-func (t *Table) revokeDefaults(ctx context.Context, q pg.Querier) error {
+func revokeDefaults(ctx context.Context, q pg.Querier, t *Table) error {
 	rows, err := q.Query(ctx, queries.ResultGrantees, t.schema, t.name)
 	if err != nil {
 		return fmt.Errorf("look who may use %s: %w", t.Ident(), err)

@@ -35,6 +35,7 @@ type Table struct {
 	static       []any    // and their values; with one jsonb column: its contents
 	number       int      // of the flow's rule, where that is what tells them; else 0
 	title        string   // of the flow, for messages
+	made         bool     // by Ensure
 
 	in columnsIn // the same names quoted, for the templates of statements; whether it holds histograms too
 }
@@ -114,6 +115,7 @@ func (t *Table) Ensure(ctx context.Context, q pg.Querier, flow string) error {
 				return fmt.Errorf("create result table %s: %w", t.Ident(), err)
 			}
 		}
+		t.made = true
 		return nil
 	}
 	// What is not ours is not touched, not even if its columns fit.
@@ -126,6 +128,9 @@ func (t *Table) Ensure(ctx context.Context, q pg.Querier, flow string) error {
 	return t.checkShape(found, unset)
 }
 
+// Made reports whether Ensure has made the table, which was not there.
+func (t *Table) Made() bool { return t.made }
+
 // isHistograms reports whether a column, as "name type", is that of histograms, which a
 // table has once there was one. The type has its schema where that is not searched.
 func isHistograms(column string) bool {
@@ -135,16 +140,21 @@ func isHistograms(column string) bool {
 
 // Look finds out whether the table holds histograms. Ensure does so too.
 func (t *Table) Look(ctx context.Context, q pg.Querier) error {
+	_, err := t.present(ctx, q)
+	return err
+}
+
+// present reports whether the table is there, and finds out whether it holds histograms.
+func (t *Table) present(ctx context.Context, q pg.Querier) (exists bool, err error) {
 	var (
-		exists       bool
 		mark         string
 		found, unset []string
 	)
 	if err := q.QueryRow(ctx, queries.ResultTable, t.schema, t.name).Scan(&exists, &mark, &found, &unset); err != nil {
-		return fmt.Errorf("look for result table %s: %w", t.Ident(), err)
+		return false, fmt.Errorf("look for result table %s: %w", t.Ident(), err)
 	}
 	t.in.histograms = slices.ContainsFunc(found, isHistograms)
-	return nil
+	return exists, nil
 }
 
 // checkShape refuses a table to which the flow's rows cannot be written as they are:

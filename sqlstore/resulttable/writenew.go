@@ -26,7 +26,7 @@ const copyAtLeast = 256
 func copied(w *progress.Window) bool { return len(w.Rows) >= copyAtLeast && !hasHistograms(*w) }
 
 // WriteNew writes those windows by COPY that have many rows and, so far, none
-// in the table; it returns the other windows and how many rows it wrote. That is
+// in the table; it returns the other windows and those that it wrote. That is
 // what a flow's windows are when they are first closed, backfilled or refilled.
 //
 // No other owner writes rows of the flow meanwhile, because the flow's row is
@@ -36,7 +36,7 @@ func copied(w *progress.Window) bool { return len(w.Rows) >= copyAtLeast && !has
 // In the order of the primary key PostgreSQL appends to the index. With two
 // labels a row takes 2.5 microseconds, of which half is the index, against 7 by
 // INSERT with ON CONFLICT (PostgreSQL 15, 2 busy cores).
-func (t *Target) WriteNew(ctx context.Context, db *pg.DB, tx pgx.Tx, windows []progress.Window) (rest []progress.Window, rows int64, err error) {
+func (t *Target) WriteNew(ctx context.Context, db *pg.DB, tx pgx.Tx, windows []progress.Window) (rest, written []progress.Window, err error) {
 	// A window of few rows is not worth a look and a COPY.
 	var ends []time.Time
 	for i := range windows {
@@ -45,17 +45,17 @@ func (t *Target) WriteNew(ctx context.Context, db *pg.DB, tx pgx.Tx, windows []p
 		}
 	}
 	if len(ends) == 0 {
-		return windows, 0, nil
+		return windows, nil, nil
 	}
 	found, err := tx.Query(ctx, t.sql.unseen, append([]any{ends}, t.static...)...)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	// By end alone: a flow has one window for each.
 	isNew := make(map[int64]bool, len(ends))
 	var end time.Time
 	if _, err := pgx.ForEachRow(found, []any{&end}, func() error { isNew[end.UnixMilli()] = true; return nil }); err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	// The rows of all new windows go by one COPY.
 	src := &resultRows{jsonb: !t.perLabel, rule: t.number}
@@ -69,18 +69,19 @@ func (t *Target) WriteNew(ctx context.Context, db *pg.DB, tx pgx.Tx, windows []p
 		}
 		for _, r := range w.Rows {
 			if err := t.checkColumns(r.Columns); err != nil {
-				return nil, 0, &ShapeError{err}
+				return nil, nil, &ShapeError{err}
 			}
 		}
 		src.add(w)
+		written = append(written, *w)
 	}
 	if src.n == 0 { // all of them have rows
-		return rest, 0, nil
+		return rest, nil, nil
 	}
 	if err := db.CopyRows(ctx, tx.Conn().PgConn(), t.sql.copy, src); err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
-	return rest, int64(src.n), nil
+	return rest, written, nil
 }
 
 // resultRows are the rows of windows for queries.ResultCopy, from the first row of the

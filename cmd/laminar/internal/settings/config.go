@@ -75,6 +75,7 @@ func Default() Config {
 	c.Query.MaxSamples = query.DefaultMaxSamples
 	c.Query.MaxConcurrent = query.DefaultMaxConcurrent
 	c.Upkeep.AlertHistory = 90 * 24 * time.Hour
+	c.Upkeep.ChangeLog = 24 * time.Hour
 	c.Alerting.ResendDelay = notify.DefaultResendDelay
 	c.Alerting.MaxAge = notify.DefaultMaxAge
 	c.Log.Level = "info"

@@ -171,6 +171,9 @@ var table = []setting{
 	{key: "alerting.corrections", scope: Serving, help: "tell Alertmanagers also of alerts that late samples show to have begun and ended in the past",
 		bind: func(c *Config) value { return (*boolValue)(&c.Alerting.Corrections) }},
 
+	{key: "subscribe.retention", scope: Serving, unit: "duration", help: "how long it is kept which rows of flows have changed; who follows a flow and is away for longer reads its table anew",
+		bind: func(c *Config) value { return (*durationValue)(&c.Upkeep.ChangeLog) }},
+
 	{key: "log.level", help: "debug, info, warn or error",
 		bind: func(c *Config) value { return (*textValue)(&c.Log.Level) }},
 	{key: "log.format", help: "text or json",

@@ -31,6 +31,8 @@ func (c *Config) Validate() error {
 		return faultf("raw.retention is %s: want an hour at least, or 0 to keep all samples", view.FormatDuration(c.Upkeep.Retention))
 	case c.Upkeep.AlertHistory != 0 && c.Upkeep.AlertHistory < leastAlertHistory:
 		return faultf("alerting.history is %s: want 30 days at least, or 0 to keep all changes", view.FormatDuration(c.Upkeep.AlertHistory))
+	case c.Upkeep.ChangeLog < time.Minute:
+		return faultf("subscribe.retention is %s: want a minute at least", view.FormatDuration(c.Upkeep.ChangeLog))
 	case c.Lookback < time.Millisecond:
 		return faultf("raw.lookback is %s: want a millisecond at least", view.FormatDuration(c.Lookback))
 	case c.Ingest.Starts != server.StartsIgnored && c.Ingest.Starts != server.StartsZero:

@@ -1,0 +1,78 @@
+package resulttable
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"laminar/flownode/flowdef"
+)
+
+// How a row of a window is named outside its table: by its labels as JSON, which outlive
+// that the table gets more columns.
+
+// KeyOf is the columns of a row of the table as JSON: those that are not empty by their
+// names, or what the one column holds.
+func KeyOf(t *Table, columns []string) (string, error) {
+	if !t.perLabel {
+		return columns[0], nil
+	}
+	m := make(map[string]string, len(columns))
+	for i, v := range columns {
+		if v != "" {
+			m[t.columns[i]] = v
+		}
+	}
+	doc, err := json.Marshal(m)
+	return string(doc), err
+}
+
+// ColumnsOf is the columns of which KeyOf made the text.
+func ColumnsOf(t *Table, key string) ([]string, error) {
+	if !t.perLabel {
+		return []string{flowdef.GroupKey(flowdef.GroupKeyLabels(key))}, nil
+	}
+	var m map[string]string
+	if err := json.Unmarshal([]byte(key), &m); err != nil {
+		return nil, fmt.Errorf("read the labels %s: %w", key, err)
+	}
+	out := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		out[i] = m[c]
+	}
+	return out, nil
+}
+
+// Touched is the rows of one window that a statement has inserted, changed or deleted.
+type Touched struct {
+	End     int64 // of the window, ms
+	Rows    int64
+	Columns [][]string // of these rows; nil where they are too many to be named
+}
+
+// ReadTouched reads what result_whole, result_many and result_few answer: the windows of
+// which they changed something.
+func ReadTouched(rows pgx.Rows) ([]Touched, error) {
+	var (
+		out     []Touched
+		place   = map[int64]int{}
+		end, n  int64
+		named   bool
+		columns []string
+	)
+	_, err := pgx.ForEachRow(rows, []any{&end, &n, &named, &columns}, func() error {
+		i, known := place[end]
+		if !known {
+			i = len(out)
+			place[end] = i
+			out = append(out, Touched{End: end, Rows: n})
+		}
+		if named {
+			out[i].Columns = append(out[i].Columns, columns)
+			columns = nil // the next row's are others
+		}
+		return nil
+	})
+	return out, err
+}
