@@ -83,6 +83,6 @@ func newOwnAPI(ctx context.Context, c Config, h *host, node *flownode.Node, log 
 			}
 			return may
 		},
-		Now: time.Now, Log: log,
+		Who: web.SenderOf, Now: time.Now, Log: log,
 	}), nil
 }

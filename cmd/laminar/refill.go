@@ -43,18 +43,7 @@ func (a *app) refillCommand() *cobra.Command {
 				return reversed(first, last)
 			}
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
-				ask := store.Jobs.CreateRefills
-				if !cascade {
-					ask = func(ctx context.Context, name string, from, to int64) ([]flowstore.Refill, error) {
-						ids, err := store.Jobs.CreateRefill(ctx, name, from, to)
-						jobs := make([]flowstore.Refill, len(ids))
-						for i, id := range ids {
-							jobs[i] = flowstore.Refill{Job: id, Asked: true}
-						}
-						return jobs, err
-					}
-				}
-				jobs, err := ask(ctx, args[0], first.UnixMilli(), last.UnixMilli())
+				jobs, err := store.Jobs.CreateRefills(ctx, args[0], first.UnixMilli(), last.UnixMilli(), cascade)
 				if err != nil {
 					return err
 				}

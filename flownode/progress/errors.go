@@ -40,3 +40,19 @@ func (e *PinnedGoneError) Error() string {
 func (e *PinnedGoneError) Hint() string {
 	return "name a later time after @ and apply the flow anew; its table keeps what it has until then"
 }
+
+// EmptySpanError says that no window of a flow ends in the span that was asked for.
+type EmptySpanError struct {
+	Flow     string
+	From, To sequence.Time
+	Next     sequence.Time // end of the first window after From
+}
+
+func (e *EmptySpanError) Error() string {
+	return fmt.Sprintf("no window of flow %s ends between %s and %s", e.Flow, sequence.FormatTime(e.From), sequence.FormatTime(e.To))
+}
+
+// Hint tells what to type instead.
+func (e *EmptySpanError) Hint() string {
+	return fmt.Sprintf("--to %s or later", sequence.FormatTime(e.Next))
+}

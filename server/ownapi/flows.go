@@ -17,7 +17,7 @@ import (
 )
 
 // flowPages answers about flows.
-type flowPages struct{ *API }
+type flowPages struct{ *core }
 
 // recentJobs is how many jobs of a flow its page has.
 const recentJobs = 5
@@ -33,12 +33,12 @@ func (a flowPages) list(r *http.Request) (any, error) {
 }
 
 // named is all flows, and those that the parameter flow names.
-func (a *API) named(r *http.Request) (all, found []flowstore.FlowStatus, err error) {
+func (c *core) named(r *http.Request) (all, found []flowstore.FlowStatus, err error) {
 	name := r.FormValue("flow")
 	if name == "" {
 		return nil, nil, badRequest("flow", errors.New("it is missing: the name of a flow"))
 	}
-	if all, err = a.cfg.Readers.Catalogue.List(r.Context()); err != nil {
+	if all, err = c.cfg.Readers.Catalogue.List(r.Context()); err != nil {
 		return nil, nil, err
 	}
 	found, err = flowstore.Named(all, name)
@@ -46,8 +46,8 @@ func (a *API) named(r *http.Request) (all, found []flowstore.FlowStatus, err err
 }
 
 // one is named for what is about one flow.
-func (a *API) one(r *http.Request) (all []flowstore.FlowStatus, f flowstore.FlowStatus, err error) {
-	all, found, err := a.named(r)
+func (c *core) one(r *http.Request) (all []flowstore.FlowStatus, f flowstore.FlowStatus, err error) {
+	all, found, err := c.named(r)
 	if err != nil {
 		return nil, f, err
 	}
@@ -114,8 +114,8 @@ func (a flowPages) page(r *http.Request) (any, error) {
 }
 
 // table is the columns of a flow's table, and a query that reads it.
-func (a *API) table(ctx context.Context, id progress.FlowID) (columns []view.Column, sql string, err error) {
-	err = a.stored(ctx, func(snap *flowstore.Stored) error {
+func (c *core) table(ctx context.Context, id progress.FlowID) (columns []view.Column, sql string, err error) {
+	err = c.stored(ctx, func(snap *flowstore.Stored) error {
 		if _, err := snap.Flow(ctx, id); err != nil {
 			return err
 		}
@@ -127,8 +127,8 @@ func (a *API) table(ctx context.Context, id progress.FlowID) (columns []view.Col
 }
 
 // stored calls read with a snapshot.
-func (a *API) stored(ctx context.Context, read func(*flowstore.Stored) error) error {
-	snap, err := a.cfg.Readers.Catalogue.Stored(ctx)
+func (c *core) stored(ctx context.Context, read func(*flowstore.Stored) error) error {
+	snap, err := c.cfg.Readers.Catalogue.Stored(ctx)
 	if err != nil {
 		return fmt.Errorf("take a snapshot: %w", err)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // windowPages answers about windows.
-type windowPages struct{ *API }
+type windowPages struct{ *core }
 
 // maxCells is how many cells a strip has at most, and by default.
 const maxCells = 500
@@ -116,13 +116,13 @@ func (a windowPages) strip(r *http.Request) (any, error) {
 }
 
 // span is the span that a request asks for, by default the newest maxCells windows.
-func (a *API) span(r *http.Request, l *looked) (sequence.Span, error) {
+func (c *core) span(r *http.Request, l *looked) (sequence.Span, error) {
 	windows := l.known.Windows
-	to, err := a.timeOf(r, "to", l.newest())
+	to, err := c.timeOf(r, "to", l.newest())
 	if err != nil {
 		return sequence.Span{}, err
 	}
-	from, err := a.timeOf(r, "from", to-maxCells*windows.Every)
+	from, err := c.timeOf(r, "from", to-maxCells*windows.Every)
 	if err != nil {
 		return sequence.Span{}, err
 	}

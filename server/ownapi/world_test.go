@@ -113,7 +113,7 @@ func (w *world) serve(node *flownode.Node) {
 	}
 	api := httptest.NewServer(ownapi.New(ownapi.Config{
 		Readers: readers, Node: node, Executor: flowdef.ExecutorAuto, Version: "1.2.3", Parts: []string{"flows"}, Schema: "public",
-		May: func(*http.Request) []string { return w.may },
+		May: func(*http.Request) []string { return w.may }, Who: func(*http.Request) string { return "test" },
 		Now: func() time.Time { return time.UnixMilli(w.base + 60*minute) }, Log: slog.New(slog.DiscardHandler),
 	}))
 	w.api = api

@@ -39,6 +39,11 @@ func NewAlert(l alertstore.Listed) Alert {
 	}
 }
 
+// Alerts is a list of alerts.
+type Alerts struct {
+	Alerts []Alert `json:"alerts"`
+}
+
 // AlertRule is what an alerting rule makes of the rows of its flow, and its alerts as
 // they stand: `flow show`.
 type AlertRule struct {

@@ -23,7 +23,8 @@ func TestShapes(t *testing.T) {
 	const file = "../../testdata/view/shapes"
 	var got strings.Builder
 	for _, shape := range []any{&Definition{}, &Flow{}, &Applied{}, &Reloaded{}, &TestedFile{}, &Explained{}, &Job{}, &Status{}, &Sealed{}, &Verification{},
-		&Refusal{}, &Installation{}, &Flows{}, &FlowPages{}, &Strip{}, &WindowKnown{}} {
+		&Refusal{}, &Installation{}, &Flows{}, &FlowPages{}, &Strip{}, &WindowKnown{},
+		&RefillPlan{}, &Jobs{}, &JobProgress{}, &Alerts{}} {
 		value := reflect.ValueOf(shape).Elem()
 		fill(t, value)
 		text, err := json.MarshalIndent(shape, "", "  ")

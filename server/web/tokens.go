@@ -35,6 +35,7 @@ var readPaths = []string{
 	"query", "query_range", "query_exemplars", "format_query", "parse_query", "series", "labels", "label/", "metadata",
 	"targets", "alertmanagers", "status/", "read", "rules", "alerts",
 	"laminar/installation", "laminar/flows", "laminar/flow", "laminar/flow/",
+	"laminar/refill/plan", "laminar/jobs", "laminar/job", "laminar/alerts", "laminar/status",
 }
 
 // scopeOf is what a path takes, where the console is served below a path. A route that is

@@ -86,7 +86,7 @@ func TestApplyJoinsFenceGroups(t *testing.T) {
 	if again := db.Apply(bottom); again[0].Action != "unchanged" {
 		t.Errorf("the bottom applied again is %s", again[0].Action)
 	}
-	jobs, err := db.Store.Jobs.CreateRefills(t.Context(), "bottom", 10*sqltest.Minute, 11*sqltest.Minute)
+	jobs, err := db.Store.Jobs.CreateRefills(t.Context(), "bottom", 10*sqltest.Minute, 11*sqltest.Minute, true)
 	if err != nil || len(jobs) != 3 || jobs[1].Flow != "middle" || jobs[2].Flow != "top" {
 		t.Fatalf("refills %v, %v", jobs, err)
 	}

@@ -63,95 +63,42 @@ func (j *Jobs) NextJobs(ctx context.Context, flows []progress.FlowID) ([]progres
 //
 // It refuses with a progress.RetentionError when raw samples of such a window
 // have been given up (I6), with a progress.UnknownFlowError when there is no
-// such flow, and when no window ends in the span.
+// such flow, and with a progress.EmptySpanError when no window ends in the span.
 func (j *Jobs) CreateRefill(ctx context.Context, name string, from, to int64) ([]int64, error) {
-	var ids []int64
-	err := j.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		ids, err = j.createRefill(ctx, tx, name, from, to)
-		return err
-	})
+	jobs, err := j.CreateRefills(ctx, name, from, to, false)
 	if err != nil {
-		return nil, fmt.Errorf("create a refill: %w", pg.Interpret(err))
+		return nil, err
 	}
-	return ids, nil
+	return idsOf(jobs), nil
+}
+
+// idsOf is the jobs of refills.
+func idsOf(jobs []Refill) []int64 {
+	ids := make([]int64, len(jobs))
+	for i, r := range jobs {
+		ids[i] = r.Job
+	}
+	return ids
 }
 
 // Refill is a refill that goes with a request.
 type Refill struct {
-	Job      int64
+	Job      int64 // 0 while it is only planned
+	ID       progress.FlowID
 	Flow     string        // its title
 	From, To sequence.Time // windows with From < end <= To
 	Asked    bool          // the flow has the name that was given; the others read its results
+	Refused  error         // why it is not accepted, of one that is planned; nil when it is
 }
 
-// CreateRefills asks for a refill as CreateRefill does, and for those of the flows that
-// read the results, in the order in which they are computed: of the windows that the
-// refilled ones reach, up to the database's clock, as far as these can be rebuilt. All
-// are asked for, or none.
-func (j *Jobs) CreateRefills(ctx context.Context, name string, from, to int64) (out []Refill, err error) {
-	err = j.db.InTx(ctx, func(tx pgx.Tx) error {
-		entries, err := readCatalogue(ctx, tx)
-		if err != nil {
-			return err
-		}
-		flows, err := find(entries, name)
-		if err != nil {
-			return err
-		}
-		var now time.Time
-		if err := tx.QueryRow(ctx, queries.Clock).Scan(&now); err != nil {
-			return err
-		}
-		earliest, err := raw.Due(ctx, tx)
-		if err != nil {
-			return err
-		}
-		out = nil
-		asked := map[int32]bool{}
-		for _, flow := range flows {
-			id, err := j.refill(ctx, tx, entries, flow, from, to)
-			if err != nil {
-				return err
-			}
-			asked[flow.ID] = true
-			out = append(out, Refill{id, flow.Def.Title(), from, to, true})
-		}
-		// Rules of a record are read together: what reads several of them is refilled once.
-		above := map[int]sequence.Span{}
-		var order []int
-		var graph *flowgraph.Graph
-		for _, flow := range flows {
-			var at int
-			graph, at = graphOf(entries, flow)
-			for _, r := range graph.Downstream(at, sequence.Span{After: from, UpTo: to}) {
-				ends, known := above[r.Flow]
-				if !known {
-					ends = r.Ends
-					order = append(order, r.Flow)
-				}
-				above[r.Flow] = sequence.Span{After: min(ends.After, r.Ends.After), UpTo: max(ends.UpTo, r.Ends.UpTo)}
-			}
-		}
-		slices.SortStableFunc(order, func(a, b int) int { return graph.Depth(a) - graph.Depth(b) })
-		for _, i := range order {
-			if asked[entries[i].ID] {
-				continue
-			}
-			def := entries[i].Def
-			ends := sequence.Span{After: above[i].After, UpTo: min(above[i].UpTo, now.UnixMilli())}
-			if part, readsRaw := graph.RawPart(i); readsRaw {
-				ends.After = max(ends.After, part.FirstRebuildable(earliest)-1)
-			}
-			if def.Windows().Next(ends.After) > ends.UpTo {
-				continue
-			}
-			id, err := j.refill(ctx, tx, entries, entries[i], ends.After, ends.UpTo)
-			if err != nil {
-				return err
-			}
-			out = append(out, Refill{id, def.Title(), ends.After, ends.UpTo, false})
-		}
-		return nil
+// CreateRefills asks for a refill as CreateRefill does. With cascade it asks also for those
+// of the flows that read the results, in the order in which they are computed: of the
+// windows that the refilled ones reach, up to the database's clock, as far as these can be
+// rebuilt. All are asked for, or none.
+func (j *Jobs) CreateRefills(ctx context.Context, name string, from, to int64, cascade bool) (out []Refill, err error) {
+	err = j.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+		out, err = j.createRefills(ctx, tx, name, from, to, cascade)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("create a refill: %w", pg.Interpret(err))
@@ -159,8 +106,40 @@ func (j *Jobs) CreateRefills(ctx context.Context, name string, from, to int64) (
 	return out, nil
 }
 
-// createRefill is CreateRefill in a transaction of the caller.
-func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, to int64) (ids []int64, err error) {
+// PlanRefills is what CreateRefills would ask for, and what of it would be refused. It
+// changes nothing.
+func (j *Jobs) PlanRefills(ctx context.Context, name string, from, to int64, cascade bool) (out []Refill, err error) {
+	err = j.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+		out, err = planRefills(ctx, tx, name, from, to, cascade)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("plan a refill: %w", pg.Interpret(err))
+	}
+	return out, nil
+}
+
+// createRefills is CreateRefills in a transaction of the caller.
+func (j *Jobs) createRefills(ctx context.Context, tx pgx.Tx, name string, from, to int64, cascade bool) ([]Refill, error) {
+	out, err := planRefills(ctx, tx, name, from, to, cascade)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		r := &out[i]
+		if r.Refused != nil {
+			return nil, r.Refused
+		}
+		if err := tx.QueryRow(ctx, queries.JobInsert, int32(r.ID), r.From, r.To).Scan(&r.Job); err != nil {
+			return nil, err
+		}
+	}
+	return out, hintLook(ctx, j.db, tx)
+}
+
+// planRefills decides which refills go with a request, in the order in which they are to be
+// made.
+func planRefills(ctx context.Context, tx pgx.Tx, name string, from, to int64, cascade bool) (out []Refill, err error) {
 	entries, err := readCatalogue(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -169,23 +148,66 @@ func (j *Jobs) createRefill(ctx context.Context, tx pgx.Tx, name string, from, t
 	if err != nil {
 		return nil, err
 	}
-	for _, flow := range flows {
-		id, err := j.refill(ctx, tx, entries, flow, from, to)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
-}
-
-// refill asks for the windows of one flow of the entries.
-func (j *Jobs) refill(ctx context.Context, tx pgx.Tx, entries []applyplan.Entry, flow applyplan.Entry, from, to int64) (id int64, err error) {
 	// What is due counts as given up: retention may not have been applied for a while.
 	earliest, err := raw.Due(ctx, tx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
+	asked := map[int32]bool{}
+	for _, flow := range flows {
+		asked[flow.ID] = true
+		out = append(out, Refill{
+			ID: progress.FlowID(flow.ID), Flow: flow.Def.Title(), From: from, To: to, Asked: true,
+			Refused: cannotRefill(entries, flow, from, to, earliest),
+		})
+	}
+	if !cascade {
+		return out, nil
+	}
+	var now time.Time
+	if err := tx.QueryRow(ctx, queries.Clock).Scan(&now); err != nil {
+		return nil, err
+	}
+	// Rules of a record are read together: what reads several of them is refilled once.
+	above := map[int]sequence.Span{}
+	var order []int
+	var graph *flowgraph.Graph
+	for _, flow := range flows {
+		var at int
+		graph, at = graphOf(entries, flow)
+		for _, r := range graph.Downstream(at, sequence.Span{After: from, UpTo: to}) {
+			ends, known := above[r.Flow]
+			if !known {
+				ends = r.Ends
+				order = append(order, r.Flow)
+			}
+			above[r.Flow] = sequence.Span{After: min(ends.After, r.Ends.After), UpTo: max(ends.UpTo, r.Ends.UpTo)}
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return graph.Depth(a) - graph.Depth(b) })
+	for _, i := range order {
+		flow := entries[i]
+		if asked[flow.ID] {
+			continue
+		}
+		ends := sequence.Span{After: above[i].After, UpTo: min(above[i].UpTo, now.UnixMilli())}
+		if part, readsRaw := graph.RawPart(i); readsRaw {
+			ends.After = max(ends.After, part.FirstRebuildable(earliest)-1)
+		}
+		if flow.Def.Windows().Next(ends.After) > ends.UpTo {
+			continue
+		}
+		out = append(out, Refill{
+			ID: progress.FlowID(flow.ID), Flow: flow.Def.Title(), From: ends.After, To: ends.UpTo,
+			Refused: cannotRefill(entries, flow, ends.After, ends.UpTo, earliest),
+		})
+	}
+	return out, nil
+}
+
+// cannotRefill is why the windows of one flow of the entries cannot be computed again; nil when
+// they can. earliest is the time before which raw samples are given up.
+func cannotRefill(entries []applyplan.Entry, flow applyplan.Entry, from, to, earliest sequence.Time) error {
 	// With @ every window reads the same samples, so either all can be computed or
 	// none.
 	part, readsRaw := rawPart(entries, flow)
@@ -193,23 +215,19 @@ func (j *Jobs) refill(ctx context.Context, tx pgx.Tx, entries []applyplan.Entry,
 		earliest = 0 // it reads results of flows, which stay
 	}
 	if part.Expr.PinnedGone(earliest) {
-		return 0, &progress.PinnedGoneError{Flow: flow.Def.Title(), Earliest: earliest}
+		return &progress.PinnedGoneError{Flow: flow.Def.Title(), Earliest: earliest}
 	}
 	// What the job will compute first. Asking for what cannot be rebuilt is refused
 	// here, where the caller can be told; should retention overtake the job later,
 	// it ends with the same words.
 	first := flow.Def.Windows().Next(from)
 	if first > to {
-		return 0, pg.WithHint(fmt.Errorf("no window of flow %s ends between %s and %s", flow.Def.Title(), sequence.FormatTime(from), sequence.FormatTime(to)),
-			"--to %s or later", sequence.FormatTime(first))
+		return &progress.EmptySpanError{Flow: flow.Def.Title(), From: from, To: to, Next: first}
 	}
 	if rebuildable := part.FirstRebuildable(earliest); first < rebuildable {
-		return 0, &progress.RetentionError{Flow: flow.Def.Title(), From: from, Earliest: rebuildable}
+		return &progress.RetentionError{Flow: flow.Def.Title(), From: from, Earliest: rebuildable}
 	}
-	if err := tx.QueryRow(ctx, queries.JobInsert, flow.ID, from, to).Scan(&id); err != nil {
-		return 0, err
-	}
-	return id, hintLook(ctx, j.db, tx)
+	return nil
 }
 
 // rawPart is what the flow reads of raw samples; ok is false when it reads none.

@@ -49,7 +49,8 @@ func (j *Jobs) CreateDueRefill(ctx context.Context, task string, due time.Time, 
 		}
 		// Refused, it undoes the taking as well: another process may be configured
 		// better.
-		ids, err = j.createRefill(ctx, tx, name, from, to)
+		jobs, err := j.createRefills(ctx, tx, name, from, to, false)
+		ids = idsOf(jobs)
 		return err
 	})
 	if err != nil {
