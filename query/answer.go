@@ -308,7 +308,8 @@ func newAssembly(one *part) *assembly {
 	return &assembly{part: one, layout: one.flow.layout(), groups: map[string]*group{}}
 }
 
-// addRows adds the flow's rows at the times that are the flow's.
+// addRows adds the flow's rows at the times that are the flow's, but for those of series that
+// the part does not select.
 func (b *assembly) addRows() {
 	d := b.part.division
 	byRow := map[string]*group{}
@@ -322,7 +323,11 @@ func (b *assembly) addRows() {
 			key := progress.RowKey(row.Columns)
 			g := byRow[key]
 			if g == nil {
-				g = b.group(b.labelsOf(row.Columns))
+				if lset := b.labelsOf(row.Columns); matchesAll(lset, b.part.derived.Only) {
+					g = b.group(lset)
+				} else {
+					g = &group{}
+				}
 				byRow[key] = g
 			}
 			g.points = append(g.points, promql.FPoint{T: w.End, F: row.Value})

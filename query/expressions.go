@@ -2,8 +2,11 @@ package query
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/prometheus/promql/parser"
 
 	"laminar/flownode/progress"
 	"laminar/query/substitute"
@@ -25,6 +28,7 @@ type expressionTable struct {
 	at     time.Time
 	known  map[[32]byte]*expression // by the hash of the definition; nil for what cannot be used
 	byForm map[string][]answering
+	byKey  map[string][]answering // of shapes
 }
 
 // expression is what a flow computes.
@@ -35,7 +39,8 @@ type expression struct {
 
 // answering is a flow whose rows may stand for its expression.
 type answering struct {
-	progress.Head
+	id   progress.FlowID
+	hash [32]byte // of its definition
 	*expression
 }
 
@@ -72,7 +77,7 @@ func (x *expressions) table(ctx context.Context, snap Snapshot) (*expressionTabl
 
 // next is the expressions of the snapshot. Definitions that are known are not read again.
 func (t *expressionTable) next(ctx context.Context, snap Snapshot) (*expressionTable, error) {
-	next := &expressionTable{at: time.Now(), known: map[[32]byte]*expression{}, byForm: map[string][]answering{}}
+	next := &expressionTable{at: time.Now(), known: map[[32]byte]*expression{}, byForm: map[string][]answering{}, byKey: map[string][]answering{}}
 	heads, err := snap.Answering(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -106,10 +111,28 @@ func (t *expressionTable) next(ctx context.Context, snap Snapshot) (*expressionT
 	}
 	for _, h := range heads {
 		if x := next.known[h.Hash]; x != nil {
-			next.byForm[x.Text] = append(next.byForm[x.Text], answering{h, x})
+			a := answering{h.ID, h.Hash, x}
+			next.byForm[x.Text] = append(next.byForm[x.Text], a)
+			if x.Shape != nil {
+				next.byKey[x.Shape.Key] = append(next.byKey[x.Shape.Key], a)
+			}
 		}
 	}
 	return next, nil
+}
+
+// able is the flows from which the expression can be derived, beginning with those whose
+// expression it is.
+func (t *expressionTable) able(e parser.Expr) (out []answering) {
+	out = slices.Clone(t.byForm[substitute.FormOf(e).Text])
+	if shape := substitute.ShapeOf(e); shape != nil {
+		for _, a := range t.byKey[shape.Key] {
+			if _, ok := substitute.Derive(shape, a.Shape); ok {
+				out = append(out, a)
+			}
+		}
+	}
+	return out
 }
 
 // suits reports whether a flow computes what an expression of its form gives at the times,

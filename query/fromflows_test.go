@@ -362,6 +362,38 @@ func (w words) aggregate(inner spelled) spelled {
 	}
 }
 
+// pair is an aggregation, and others of the same samples or fewer, into the same groups or
+// larger ones, some of which can be derived from it.
+func (w words) pair() (flow, other spelled) {
+	op, fn := w.one("sum", "sum", "min", "max", "count", "group", "avg"), w.one("rate(%s[5m])", "max_over_time(%s[2m] offset 1m)", "%s", "abs(%s)", "%s * 2", "increase(%s[10m])")
+	name := w.one("a_total", "b_total", "c")
+	all := []string{`job="api"`, `job!="web"`, `inst=~"i[0-3]"`, `inst!=""`, `zone=""`}
+	w.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	common, further := all[:w.rng.IntN(2)], all[2:2+w.rng.IntN(6)/4]
+	labels := []string{"job", "inst", "zone"}
+	some := func(least int) string {
+		w.rng.Shuffle(len(labels), func(i, j int) { labels[i], labels[j] = labels[j], labels[i] })
+		return " " + w.one("by", "by", "by", "without") + " (" + strings.Join(labels[:least+w.rng.IntN(len(labels)+1-least)], ",") + ") "
+	}
+	ours := some(w.rng.IntN(3))
+	theirs := some(0)
+	if w.rng.IntN(3) == 0 {
+		theirs = ours
+	}
+	make := func(clause string, matchers []string) spelled {
+		list := slices.Clone(matchers)
+		return func() string {
+			w.rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+			inner := w.maybe(func() string { return fmt.Sprintf(fn, name+"{"+strings.Join(list, ",")+"}") })
+			if w.rng.IntN(3) == 0 {
+				return op + "(" + inner() + ")" + clause
+			}
+			return strings.ToUpper(op) + clause + "(" + inner() + ")"
+		}
+	}
+	return make(ours, common), make(theirs, append(slices.Clone(common), further...))
+}
+
 // expr is an expression; inside, where it is not nil, is a part of it.
 func (w words) expr(depth int, inside spelled) spelled {
 	part := func() spelled { return w.maybe(w.expr(depth-1, nil)) }
@@ -508,29 +540,40 @@ func (s *stock) spoil(rng *rand.Rand, f *stockFlow) {
 // TestFromFlowsAsFromRaw: whatever flows there are, a query gives what it gives over raw
 // samples, although rows that do not count are wrong.
 func TestFromFlowsAsFromRaw(t *testing.T) {
-	const queriesPerStock = 150
-	var parts, steps, fromFlows, failed int64
-	for seed := range uint64(16) {
+	const queriesPerStock = 120
+	var parts, derivedParts, steps, fromFlows, failed int64
+	for seed := range uint64(24) {
 		rng := rand.New(rand.NewPCG(seed, 13))
 		s, w := randomStock(rng), words{rng}
 		var exprs []spelled
+		derived := map[int]bool{} // which of them are no flow's
 		for range 6 {
-			e := w.expr(rng.IntN(3), nil)
+			e, other := w.expr(rng.IntN(3), nil), spelled(nil)
+			if rng.IntN(2) == 0 {
+				e, other = w.pair()
+			}
 			if f := s.define(t, rng, e(), rng.IntN(4) == 0); f != nil {
 				s.spoil(rng, f)
-				exprs = append(exprs, e)
+				if exprs = append(exprs, e); other != nil {
+					derived[len(exprs)] = true
+					exprs = append(exprs, other)
+				}
 			}
 		}
 		q := s.queries()
 		for range queriesPerStock {
-			e := w.maybe(exprs[rng.IntN(len(exprs))])
+			of := rng.IntN(len(exprs))
+			e := w.maybe(exprs[of])
 			for range rng.IntN(3) {
 				e = w.expr(1, e)
 			}
-			a := asked{expr: e(), from: rng.Int64N(80) * minute, lookback: []time.Duration{0, 0, 0, 2 * time.Minute}[rng.IntN(4)]}
-			a.every = []int64{0, 30 * second, minute, 2 * minute, 4 * minute, 6 * minute, 45 * second}[rng.IntN(7)]
-			if rng.IntN(6) == 0 {
+			a := asked{expr: e(), from: rng.Int64N(40) * 2 * minute, lookback: []time.Duration{0, 0, 0, 0, 0, 0, 2 * time.Minute}[rng.IntN(7)]}
+			a.every = []int64{0, 0, 30 * second, minute, minute, 2 * minute, 2 * minute, 4 * minute, 6 * minute, 45 * second}[rng.IntN(10)]
+			switch rng.IntN(20) {
+			case 0:
 				a.from += 7
+			case 1:
+				a.from += minute
 			}
 			a.to = a.from + rng.Int64N(40*minute)
 			off, auto := a.run(t, q, query.FlowsOff), a.run(t, q, query.FlowsAuto)
@@ -552,13 +595,16 @@ func TestFromFlowsAsFromRaw(t *testing.T) {
 			}
 			if auto.answered.Steps > 0 {
 				parts++
+				if derived[of] {
+					derivedParts++
+				}
 			}
 			steps += auto.answered.Steps
 			fromFlows += auto.answered.FromFlows
 		}
 	}
-	t.Logf("%d of %d queries had parts that flows answered, %d of their %d steps; %d failed", parts, 16*queriesPerStock, fromFlows, steps, failed)
-	if parts < 400 || fromFlows < 4000 || steps-fromFlows < 1000 {
+	t.Logf("%d of %d queries had parts that flows answered, %d of them derived, %d of their %d steps; %d failed", parts, 24*queriesPerStock, derivedParts, fromFlows, steps, failed)
+	if parts < 400 || derivedParts < 100 || fromFlows < 4000 || steps-fromFlows < 1000 {
 		t.Errorf("too little was answered from flows, or too much: %d queries, %d of %d steps", parts, fromFlows, steps)
 	}
 }
@@ -688,5 +734,36 @@ func TestOneSnapshotFromFlows(t *testing.T) {
 		}
 		qry.Close()
 		session.Close()
+	}
+}
+
+// TestTooManyRows: where a flow has more rows than the query may read, raw samples are read,
+// and nothing of the rows counts against them.
+func TestTooManyRows(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 1))
+	s := randomStock(rng)
+	const expr = "sum by (job) (max_over_time(c[1m]))"
+	f := s.define(t, rng, expr, false)
+	a := asked{expr: expr, from: 40 * minute, to: 50 * minute, every: 2 * minute}
+	samples := 0
+	for _, one := range s.series {
+		for _, at := range one.times {
+			if one.metric == 2 && at > a.from-minute && at <= a.to {
+				samples++
+			}
+		}
+	}
+	for end := range f.rows {
+		for i := range 2 * samples {
+			f.rows[end] = append(f.rows[end], progress.Row{Columns: []string{fmt.Sprint("many", i)}, Value: -1})
+		}
+	}
+	q := query.New(query.Config{
+		Timeout: time.Minute, MaxSamples: samples + 100, MaxConcurrent: 2, MaxMemory: 1 << 30, Lookback: 5 * time.Minute, FromFlows: query.FlowsAuto,
+		Store: s, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+	})
+	off, auto := a.run(t, q, query.FlowsOff), a.run(t, q, query.FlowsAuto)
+	if diff := auto.differs(off); diff != "" || off.err != nil || auto.answered.Steps > 0 || f.resulted != 1 {
+		t.Errorf("%s; %v; %+v; rows were read %d times", diff, off.err, auto.answered, f.resulted)
 	}
 }

@@ -85,5 +85,12 @@ func (m *meter) Take(samples int, bytes int64) error {
 	return nil
 }
 
+// giveBack gives back some of what was taken.
+func (m *meter) giveBack(samples int, bytes int64) {
+	m.samples.Add(-int64(samples))
+	m.bytes.Add(-bytes)
+	m.held.Add(-bytes)
+}
+
 // give gives back all that is held.
 func (m *meter) give() { m.held.Add(-m.bytes.Swap(0)) }

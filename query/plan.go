@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -49,10 +50,14 @@ type plan struct {
 
 // part is a part of a query that is answered from a flow.
 type part struct {
-	text     string // of the part, behind as many spaces as text before it in the query
 	flow     *standing
 	division *substitute.Division
-	from, to int // where it stands in the query's text
+	exact    bool                  // it is the flow's expression
+	derived  substitute.Derivation // otherwise
+	from, to int                   // what is replaced in the query's text
+	text     string                // what the flow's rows stand for, for the engine
+	form     string                // of what is replaced
+	whole    string                // of text
 }
 
 // standing is a flow with what the snapshot shows of it.
@@ -79,9 +84,9 @@ func (s *substituting) plan(ctx context.Context, text string, expr parser.Expr, 
 	}
 	wanted := map[progress.FlowID]answering{}
 	substitute.Walk(expr, at, bareStep, func(e parser.Expr, at substitute.Times) bool {
-		for _, a := range table.byForm[substitute.FormOf(e).Text] {
+		for _, a := range table.able(e) {
 			if a.suits(at, lookback) {
-				wanted[a.ID] = a
+				wanted[a.id] = a
 			}
 		}
 		return false
@@ -107,18 +112,13 @@ func (s *substituting) plan(ctx context.Context, text string, expr parser.Expr, 
 		if err != nil {
 			return nil, err
 		}
-		gone := 0
-		for _, id := range used {
-			if !slices.ContainsFunc(heads, func(h progress.Head) bool { return h.ID == id && h.Hash == wanted[id].Hash }) {
-				gone++
-				for form, list := range standings {
-					standings[form] = slices.DeleteFunc(list, func(st *standing) bool { return st.ID == id })
-				}
-			}
+		counts := func(st *standing) bool {
+			return st.windows != nil && (!slices.Contains(used, st.id) || slices.ContainsFunc(heads, func(h progress.Head) bool { return h.ID == st.id && h.Hash == st.hash }))
 		}
-		if gone == 0 {
+		if !slices.ContainsFunc(standings, func(st *standing) bool { return !counts(st) }) {
 			return p, nil
 		}
+		standings = slices.DeleteFunc(standings, func(st *standing) bool { return !counts(st) })
 	}
 	return nil, nil
 }
@@ -136,9 +136,9 @@ func selects(expr parser.Expr) (yes bool) {
 // everything is all times.
 var everything = sequence.Span{After: sequence.NoTime, UpTo: math.MaxInt64}
 
-// standings is what the snapshot shows of flows, by the forms of their expressions. Those
+// standings is what the snapshot shows of flows, in the order in which they were made. Those
 // whose rows do not count are left out.
-func (s *substituting) standings(ctx context.Context, snap Snapshot, wanted map[progress.FlowID]answering) (map[string][]*standing, error) {
+func (s *substituting) standings(ctx context.Context, snap Snapshot, wanted map[progress.FlowID]answering) ([]*standing, error) {
 	var names []string
 	for _, a := range wanted {
 		names = append(names, a.Metrics...)
@@ -165,7 +165,7 @@ func (s *substituting) standings(ctx context.Context, snap Snapshot, wanted map[
 			unusable[m.Name] = true
 		}
 	}
-	out := map[string][]*standing{}
+	var out []*standing
 	for _, a := range wanted {
 		if slices.ContainsFunc(a.Metrics, func(name string) bool { return unusable[name] }) {
 			continue
@@ -175,18 +175,16 @@ func (s *substituting) standings(ctx context.Context, snap Snapshot, wanted map[
 			return nil, err
 		}
 		if st != nil {
-			out[a.Text] = append(out[a.Text], st)
+			out = append(out, st)
 		}
 	}
-	for _, list := range out {
-		slices.SortFunc(list, func(a, b *standing) int { return int(a.ID) - int(b.ID) })
-	}
+	slices.SortFunc(out, func(a, b *standing) int { return int(a.id) - int(b.id) })
 	return out, nil
 }
 
 // standing is what the snapshot shows of a flow; nil if its rows do not count.
 func (s *substituting) standing(ctx context.Context, snap Snapshot, a answering, ids map[string]sequence.MetricID, nameOf map[sequence.MetricID]string) (*standing, error) {
-	flow, err := snap.Flow(ctx, a.ID)
+	flow, err := snap.Flow(ctx, a.id)
 	if errors.Is(err, progress.ErrFlowGone) {
 		return nil, nil
 	}
@@ -199,7 +197,7 @@ func (s *substituting) standing(ctx context.Context, snap Snapshot, a answering,
 		}
 		return nil, err
 	}
-	jobs, err := snap.PendingRefills(ctx, a.ID)
+	jobs, err := snap.PendingRefills(ctx, a.id)
 	if err != nil {
 		return nil, err
 	}
@@ -225,54 +223,119 @@ func (s *substituting) standing(ctx context.Context, snap Snapshot, a answering,
 
 // divide replaces the largest parts that flows can answer for some of their times; nil
 // where there are none.
-func (s *substituting) divide(text string, expr parser.Expr, at substitute.Times, lookback int64, standings map[string][]*standing) *plan {
-	p := &plan{text: text, parts: map[string]*part{}}
-	stand := map[string]string{} // forms of the parts, by their names
+func (s *substituting) divide(text string, expr parser.Expr, at substitute.Times, lookback int64, standings []*standing) *plan {
+	p := &plan{parts: map[string]*part{}}
 	name := freeName(expr)
+	edited, counted := []byte(text), []byte(text)
 	substitute.Walk(expr, at, bareStep, func(e parser.Expr, at substitute.Times) bool {
-		form := substitute.FormOf(e).Text
-		var best *part
-		for _, st := range standings[form] {
-			if !st.suits(at, lookback) {
-				continue
-			}
-			d := substitute.Divide(at, st.coverage, st.flow.Def.Expr.MaxReach)
-			if d.FromFlow > 0 && (best == nil || d.FromFlow > best.division.FromFlow) {
-				best = &part{flow: st, division: d}
-			}
-		}
+		best := bestPart(e, at, lookback, standings)
 		if best == nil {
 			return false
 		}
-		place, as := e.PositionRange(), name()
-		best.from, best.to = int(place.Start), int(place.End)
-		if best.from < 0 || best.to > len(text) || best.to-best.from < len(as) {
+		as := name()
+		if !best.place(text, e) || best.to-best.from < len(as) {
 			return false
 		}
-		p.parts[as], stand[as] = best, form
+		if best.derived.Again && best.derived.As != e.(*parser.AggregateExpr).Op {
+			// count becomes sum, which is no longer.
+			op := int(e.PositionRange().Start)
+			for _, text := range [][]byte{edited, counted} {
+				copy(text[op:], fmt.Sprintf("%-*s", len(e.(*parser.AggregateExpr).Op.String()), best.derived.As))
+			}
+		}
+		copy(edited[best.from:], as+strings.Repeat(" ", best.to-best.from-len(as)))
+		p.parts[as] = best
 		return true
 	})
 	if len(p.parts) == 0 {
 		return nil
 	}
-	for as, one := range p.parts {
-		one.text = strings.Repeat(" ", one.from) + text[one.from:one.to]
-		p.text = p.text[:one.from] + as + strings.Repeat(" ", one.to-one.from-len(as)) + p.text[one.to:]
+	p.text = string(edited)
+	return s.checked(p, string(counted))
+}
+
+// bestPart is the part of a query by the flow that gives most of its times, of several the
+// one that has its expression or the fewest groups; nil where none gives any.
+func bestPart(e parser.Expr, at substitute.Times, lookback int64, standings []*standing) (best *part) {
+	form, shape := substitute.FormOf(e).Text, substitute.ShapeOf(e)
+	for _, st := range standings {
+		one := &part{flow: st, exact: st.Text == form}
+		if !one.exact {
+			if shape == nil || st.Shape == nil {
+				continue
+			}
+			var ok bool
+			if one.derived, ok = substitute.Derive(shape, st.Shape); !ok {
+				continue
+			}
+		}
+		if !st.suits(at, lookback) {
+			continue
+		}
+		reach := st.flow.Def.Expr.MaxReach
+		one.division = substitute.Divide(at, st.coverage, reach)
+		if d := one.division; d.FromFlow > 0 && (d.Only > 0 || st.Worth(at, reach)) && one.better(best) {
+			best = one
+		}
 	}
-	return s.checked(p, expr, stand)
+	return best
+}
+
+// better reports whether a part is a better choice than another, which may be nil.
+func (one *part) better(than *part) bool {
+	switch {
+	case than == nil:
+		return true
+	case one.division.FromFlow != than.division.FromFlow:
+		return one.division.FromFlow > than.division.FromFlow
+	case one.exact || than.exact:
+		return one.exact && !than.exact
+	}
+	a, b := one.flow.Shape, than.flow.Shape
+	if a.Without != b.Without {
+		return b.Without
+	}
+	fewer := len(a.Grouping) - len(b.Grouping)
+	return a.Without && fewer > 0 || !a.Without && fewer < 0
+}
+
+// place sets where a part stands in the query's text, and what it is for the engine: the
+// text itself, behind as many spaces as text before it. It reports whether that can be.
+func (one *part) place(text string, e parser.Expr) bool {
+	whole := e
+	if one.derived.Again {
+		shape := substitute.ShapeOf(e)
+		e = shape.Inner()
+		whole = one.flow.Shape.Over(e)
+	}
+	place := e.PositionRange()
+	if one.from, one.to = int(place.Start), int(place.End); one.from < 0 || one.to > len(text) || one.from >= one.to {
+		return false
+	}
+	one.form = substitute.FormOf(e).Text
+	one.text = strings.Repeat(" ", one.from) + text[one.from:one.to]
+	if one.derived.Again {
+		before, behind := one.flow.Shape.Around()
+		one.text = strings.Repeat(" ", max(0, one.from-len(before))) + before + text[one.from:one.to] + behind
+	}
+	one.whole = substitute.FormOf(whole).Text
+	return true
 }
 
 // checked is the plan, nil if its texts are not what they should be: places are the parser's.
-func (s *substituting) checked(p *plan, expr parser.Expr, stand map[string]string) *plan {
-	whole, err := s.parser.ParseExpr(p.text)
-	if err != nil || !substitute.Same(expr, whole, stand) {
-		return nil
-	}
+// text is the query's, with the operations that the plan has.
+func (s *substituting) checked(p *plan, text string) *plan {
+	stand := map[string]string{} // forms of what names stand for
 	for as, one := range p.parts {
-		e, err := s.parser.ParseExpr(one.text)
-		if err != nil || substitute.FormOf(e).Text != stand[as] {
+		stand[as] = one.form
+		if e, err := s.parser.ParseExpr(one.text); err != nil || substitute.FormOf(e).Text != one.whole {
 			return nil
 		}
+	}
+	before, err := s.parser.ParseExpr(text)
+	after, err2 := s.parser.ParseExpr(p.text)
+	if err != nil || err2 != nil || !substitute.Same(before, after, stand) {
+		return nil
 	}
 	return p
 }
@@ -299,19 +362,20 @@ func freeName(expr parser.Expr) func() string {
 	}
 }
 
-// readRows reads the rows of the parts, and returns the flows that they are of.
+// readRows reads the rows of the parts, and returns the flows that they are of. A flow that
+// has more rows than the query may read has none (windows is nil): its part is computed.
 func (s *substituting) readRows(ctx context.Context, snap Snapshot, p *plan) ([]progress.FlowID, error) {
 	var used []progress.FlowID
 	for _, one := range p.parts {
 		st, d := one.flow, one.division
-		if !slices.Contains(used, st.ID) {
-			used = append(used, st.ID)
+		if !slices.Contains(used, st.id) {
+			used = append(used, st.id)
 		}
-		if _, read := st.windows[d.Times]; read {
+		if _, read := st.windows[d.Times]; read || st.windows == nil {
 			continue
 		}
 		first, last := d.FlowSpan()
-		windows, err := snap.Results(ctx, st.ID, sequence.Between(first, last))
+		windows, err := snap.Results(ctx, st.id, sequence.Between(first, last))
 		if err != nil {
 			return nil, err
 		}
@@ -320,7 +384,9 @@ func (s *substituting) readRows(ctx context.Context, snap Snapshot, p *plan) ([]
 			rows += len(windows[i].Rows)
 		}
 		if err := s.r.Take(rows, int64(rows)*rowBytes); err != nil {
-			return nil, err
+			s.r.giveBack(rows, int64(rows)*rowBytes)
+			st.windows = nil
+			continue
 		}
 		st.windows[d.Times] = windows
 	}

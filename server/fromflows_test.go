@@ -236,11 +236,11 @@ var liveExpressions = []string{
 	"sum by (job, instance) (increase(latency_bucket[10m]))",
 	"sum by (instance) (sum by (instance, job) (increase(latency_bucket[10m])))",
 	"sum by (job) (rate(requests_total[5m])) + on (job) count by (job) (temperature)",
-	"abs(-avg by (job) (temperature))",
+	`sum by (job) (rate(requests_total{job=~"job-[12]"}[5m]))`,
 	"scalar(sum(increase(requests_total[2m] offset -1m))) + avg by (job) (temperature)",
 	"sum by (job) (rate(requests_total[5m])) and on (job) avg by (job) (temperature)",
 	"clamp_max(sum by (job) (rate(requests_total[5m])), 10)",
-	"sum by (job) (rate(requests_total[10m]))",
+	`sum(rate(requests_total[5m])) / count(count by (job) (temperature{job!="job-0"}))`,
 	"last_over_time(avg by (job) (temperature)[5m:30s])",
 }
 
@@ -320,7 +320,7 @@ func TestFromFlowsUnderLoad(t *testing.T) {
 	cancel()
 	load.Wait()
 	t.Logf("%d queries, %d of %d steps from flows %v; %d seals, %d refills", queries, total.FromFlows, total.Steps, used, seals, refills)
-	if queries != 200 || total.FromFlows < total.Steps/3 || total.FromFlows == total.Steps || len(used) < 10 || seals < 2 || refills < 2 {
+	if queries != 200 || total.FromFlows < total.Steps/3 || total.FromFlows == total.Steps || len(used) < 8 || seals < 2 || refills < 2 {
 		t.Error("the test tests too little")
 	}
 }

@@ -13,6 +13,9 @@ type Definition struct {
 	Form
 	MetricName string   // the metric's name that results of the expression have, "" for none
 	Metrics    []string // whose samples it reads, sorted
+	Shape      *Shape   // nil where nothing else can be derived from it
+
+	aggregates bool // several series make one result
 }
 
 // definitions are parsed as the catalogue has them.
@@ -25,7 +28,7 @@ func Define(f *flowdef.Flow) (*Definition, string) {
 	if err != nil {
 		return nil, "is not understood: " + err.Error()
 	}
-	d := &Definition{Form: FormOf(e)}
+	d := &Definition{Form: FormOf(e), Shape: ShapeOf(e), aggregates: aggregates(e)}
 	switch {
 	case f.Alert != nil:
 		return nil, "is an alerting rule"
@@ -64,4 +67,35 @@ func Define(f *flowdef.Flow) (*Definition, string) {
 		return nil, "can fail in a window"
 	}
 	return d, ""
+}
+
+// aggregates reports whether results of an expression are made of several series each.
+func aggregates(e parser.Expr) (yes bool) {
+	parser.Inspect(e, func(node parser.Node, _ []parser.Node) error {
+		if agg, ok := node.(*parser.AggregateExpr); ok {
+			switch agg.Op {
+			case parser.TOPK, parser.BOTTOMK, parser.LIMITK, parser.LIMIT_RATIO:
+			default:
+				yes = true
+			}
+		}
+		return nil
+	})
+	return yes
+}
+
+// About what things cost, in nanoseconds: to read a row of a result table; to read a sample,
+// to look at one in a range, and to compute a result of a series at a step. Samples are taken
+// to be so far apart, ms.
+const (
+	rowCost, sampleCost, lookCost, resultCost = 1200, 30, 3, 150
+	usualInterval                             = 15_000
+)
+
+// Worth reports whether a flow's rows are read faster than raw samples. That is so where the
+// flow aggregates, since there are fewer of them; where it has a row for each series it
+// depends on how much a row saves: reach is how much time one evaluation reads.
+func (d *Definition) Worth(at Times, reach int64) bool {
+	raw := (at.N*at.Step+reach)/usualInterval*sampleCost + at.N*(reach/usualInterval*lookCost+resultCost)
+	return d.aggregates || at.N*rowCost <= raw
 }

@@ -3,6 +3,7 @@
 //
 //	Form        an expression in normal form: equal texts are one function
 //	Define      a flow's definition, where its rows can stand for its expression
+//	Derive      what else can be derived from rows: larger groups, fewer series
 //	Walk        the parts of a query from the top down, each with the times it is evaluated at
 //	Coverage    at which times a flow's rows are what its expression gives
 //	Divide      the times of a part: those that the rows give, the rest as few runs
@@ -22,6 +23,8 @@
 //	S5  the labels that E would give are known from the row's: static labels are taken off,
 //	    the metric's name is put back
 //	S6  E cannot fail: of a window in which it has, F has no rows
+//
+// For what is derived from F's rows, E is F's expression in this.
 //
 // Values then agree within the bound that flows have (docs/semantics.md), not to the last bit.
 //

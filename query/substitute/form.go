@@ -47,6 +47,7 @@ type writer struct {
 	text  strings.Builder
 	form  Form
 	stand map[string]string
+	bare  bool // selectors are written without matchers of other labels than the name
 }
 
 func (w *writer) put(parts ...string) {
@@ -122,7 +123,11 @@ func standIn(n *parser.VectorSelector) string {
 // selector writes which samples a selector finds, and where from.
 func (w *writer) selector(n *parser.VectorSelector) {
 	w.put("(select")
-	for _, m := range matchersOf(n.LabelMatchers) {
+	matchers := n.LabelMatchers
+	if w.bare {
+		matchers = slices.DeleteFunc(slices.Clone(matchers), func(m *labels.Matcher) bool { return m.Name != model.MetricNameLabel })
+	}
+	for _, m := range matchersOf(matchers) {
 		w.put(" ", m)
 	}
 	w.from(n.OriginalOffset.Milliseconds(), n.Timestamp, n.StartOrEnd)
