@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/route"
 	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
@@ -59,7 +60,8 @@ type world struct {
 	queries      *query.Queries
 	ours, theirs http.Handler
 	series       []oneSeries
-	nearly       bool // numbers may differ in the last digits
+	nearly       bool   // numbers may differ in the last digits
+	unsaid       string // warnings that contain it are not compared; "" compares all
 }
 
 // oneSeries is what is stored of a series in the end.
@@ -69,9 +71,10 @@ type oneSeries struct {
 }
 
 type sample struct {
-	t int64
-	v float64
-	h *histogram.Histogram
+	t  int64
+	v  float64
+	h  *histogram.Histogram
+	fh *histogram.FloatHistogram
 }
 
 // newWorld sends the samples to both sides: to Laminar by remote write, mixed up, with
@@ -98,8 +101,8 @@ func newWorld(t testing.TB, series []oneSeries) *world {
 	return w
 }
 
-// write sends all samples to Laminar.
-func (w *world) write() {
+// receiver takes remote write for Laminar until the test ends.
+func (w *world) receiver() http.Handler {
 	ing, err := ingest.New(server.IngestStore{Writer: w.store.Writer}, ingest.Config{
 		Regions: sqltest.Regions, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	})
@@ -113,12 +116,18 @@ func (w *world) write() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- ing.Run(ctx) }()
-	defer func() {
+	w.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			w.Error(err)
 		}
-	}()
+	})
+	return receiver.Write()
+}
+
+// write sends all samples to Laminar.
+func (w *world) write() {
+	receiver := w.receiver()
 	rng := rand.New(rand.NewPCG(3, 4))
 	const parts = 6
 	var late []prompb.TimeSeries
@@ -144,9 +153,9 @@ func (w *world) write() {
 			}
 			now, late = append(now, on), append(late, after)
 		}
-		w.send(receiver.Write(), now)
+		w.send(receiver, now)
 		if part%2 == 1 {
-			w.send(receiver.Write(), late)
+			w.send(receiver, late)
 			late = nil
 		}
 		if part == parts/2 {
@@ -161,6 +170,10 @@ func (w *world) write() {
 func add(to *prompb.TimeSeries, x sample) {
 	if x.h != nil {
 		to.Histograms = append(to.Histograms, prompb.FromIntHistogram(x.t, x.h))
+		return
+	}
+	if x.fh != nil {
+		to.Histograms = append(to.Histograms, prompb.FromFloatHistogram(x.t, x.fh))
 		return
 	}
 	to.Samples = append(to.Samples, prompb.Sample{Timestamp: x.t, Value: x.v})
@@ -205,12 +218,17 @@ func (w *world) prometheus() http.Handler {
 	if err := app.Commit(); err != nil {
 		w.Fatal(err)
 	}
+	return w.api(ordered{db})
+}
+
+// api is Prometheus's API over samples.
+func (w *world) api(over storage.SampleAndChunkQueryable) http.Handler {
 	log := slog.New(slog.DiscardHandler)
 	engine := promql.NewEngine(promql.EngineOpts{
 		MaxSamples: 2_000_000, Timeout: time.Minute, LookbackDelta: lookback, EnableAtModifier: true, EnableNegativeOffset: true,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return minute }, Parser: parser.NewParser(parser.Options{}),
 	})
-	api := v1.NewAPI(engine, ordered{db}, nil, nil, db,
+	api := v1.NewAPI(engine, over, nil, nil, noExemplars{},
 		nil, nil, nil, func() config.Config { return config.Config{} }, nil, v1.GlobalURLOptions{},
 		func(h http.HandlerFunc) http.HandlerFunc { return h }, nil, "", false, false, 0, log, nil,
 		5e7, 10, 1<<20, false, regexpNone(), nil, nil, nil, nil, prometheus.NewRegistry(), prometheus.NewRegistry(),
@@ -218,6 +236,17 @@ func (w *world) prometheus() http.Handler {
 	router := route.New()
 	api.Register(router.WithPrefix("/api/v1"))
 	return router
+}
+
+// noExemplars has none.
+type noExemplars struct{}
+
+func (noExemplars) ExemplarQuerier(context.Context) (storage.ExemplarQuerier, error) {
+	return noExemplars{}, nil
+}
+
+func (noExemplars) Select(_, _ int64, _ ...[]*labels.Matcher) ([]exemplar.QueryResult, error) {
+	return []exemplar.QueryResult{}, nil
 }
 
 // ordered gives all series in order: sums of floats depend on it, and Prometheus's own
