@@ -185,6 +185,9 @@ func witnessRules(t *testing.T, dir string) (records []string) {
 		t.Fatal("no rule files", err)
 	}
 	for _, file := range files {
+		if filepath.Base(file) == "totals.yml" {
+			continue // running totals depend on when they began
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
