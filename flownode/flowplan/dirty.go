@@ -178,6 +178,9 @@ func (l *DirtyList) Remove(end sequence.Time) {
 // and forgets that they were. The caller stores them in the round's commit; if
 // that fails, the whole flow is loaded again, so nothing is lost.
 func (l *DirtyList) TakeChanged() []*DirtyWindow {
+	if len(l.changed) == 0 {
+		return nil
+	}
 	out := make([]*DirtyWindow, 0, len(l.changed))
 	for _, end := range slices.Sorted(maps.Keys(l.changed)) {
 		out = append(out, l.windows[end])

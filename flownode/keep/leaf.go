@@ -40,7 +40,9 @@ type Leaf struct {
 	grid      pane.Grid // of panes
 	touchGrid pane.Grid // what touches of closed windows are counted by
 	builder   builder
-	key       string // ShareKey
+	key       string   // ShareKey
+	names     []string // of metrics, as the definition lists them
+	labels    []string // that members depend on
 }
 
 // NewLeaf is a leaf without members and without pane state. step is the distance
@@ -54,7 +56,7 @@ func NewLeaf(def *flowdef.Leaf, step int64, executor flowdef.Executor) *Leaf {
 	if def.Batch {
 		l.touchGrid.Width = step
 	}
-	l.key = l.shareKey()
+	l.key, l.names, l.labels = l.shareKey(), def.Names(), l.Members.Labels()
 	return l
 }
 
@@ -232,24 +234,26 @@ func (ls Leaves) Bytes() int64 {
 // MetricNames is the names of the metrics that leaves can select, ascending; nil
 // for any metric.
 func (ls Leaves) MetricNames() []string {
-	return namesOf(ls, func(l *Leaf) []string { return l.Def.Names() })
+	return namesOf(ls, func(l *Leaf) []string { return l.names })
 }
 
 // LabelNames is the labels that the members of leaves depend on; nil for all.
 func (ls Leaves) LabelNames() []string {
-	return namesOf(ls, func(l *Leaf) []string { return l.Members.Labels() })
+	return namesOf(ls, func(l *Leaf) []string { return l.labels })
 }
 
 // namesOf joins the leaves' names, ascending and each once. If one leaf has nil, the
 // result is nil: it needs every name there is.
 func namesOf(ls Leaves, of func(*Leaf) []string) []string {
-	var names []string
+	var names, last []string
 	for _, l := range ls {
 		own := of(l)
 		if own == nil {
 			return nil
 		}
-		names = append(names, own...)
+		if !slices.Equal(own, last) { // many leaves have the same ones
+			names, last = append(names, own...), own
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

@@ -14,6 +14,7 @@ import (
 
 	"laminar/flownode/progress"
 	"laminar/flownode/read"
+	"laminar/flownode/results"
 	"laminar/sequence"
 )
 
@@ -69,6 +70,7 @@ func (m *Machine) Compute(ctx context.Context, reader *read.Reader, cascade *Cas
 
 // compute computes the flows of one tier.
 func (r *round) compute(ctx context.Context, flows []*Flow, jobs map[progress.FlowID]*progress.Job) ([]Result, error) {
+	r.raw = results.Without(r.Pos.Vector)
 	if err := r.lapse(ctx, flows); err != nil {
 		return nil, err
 	}
@@ -133,10 +135,11 @@ func (r *round) compute(ctx context.Context, flows []*Flow, jobs map[progress.Fl
 //	changed                          exactly where after was set to zero here
 func (r *round) history(ctx context.Context, flows []*Flow) ([]*cohort, error) {
 	var out []*cohort
-	for _, f := range flows {
+	rounds := make([]flowRound, len(flows)) // at once: a fence group can have thousands
+	for i, f := range flows {
 		var c *cohort
-		if i := slices.IndexFunc(out, func(c *cohort) bool { return c.holds(f) }); i >= 0 {
-			c = out[i]
+		if at := slices.IndexFunc(out, func(c *cohort) bool { return c.holds(f) }); at >= 0 {
+			c = out[at]
 		} else {
 			c = &cohort{after: f.at(f.Vector)}
 			err := r.CheckHistory(ctx, f.Vector, f.Flushes)
@@ -153,7 +156,7 @@ func (r *round) history(ctx context.Context, flows []*Flow) ([]*cohort, error) {
 			f.forgetHistory()
 			r.Refills[progress.HistoryChanged]++
 		}
-		c.flows = append(c.flows, r.newFlowRound(f, c.changed))
+		c.flows = append(c.flows, r.newFlowRound(&rounds[i], f, c.changed))
 	}
 	return out, nil
 }

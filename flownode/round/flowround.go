@@ -55,11 +55,11 @@ type flowRound struct {
 	more    bool
 }
 
-// newFlowRound is a flow's work in a round of which nothing is known yet. changed
+// newFlowRound makes s a flow's work in a round of which nothing is known yet. changed
 // says that what the flow had read is not in the history any more.
-func (r *round) newFlowRound(f *Flow, changed bool) *flowRound {
-	s := &flowRound{Flow: f, r: r, changed: changed, to: f.Progress}
-	s.to.Vector, s.to.Flushes = results.Without(r.Pos.Vector), r.Pos.Flushes
+func (r *round) newFlowRound(s *flowRound, f *Flow, changed bool) *flowRound {
+	*s = flowRound{Flow: f, r: r, changed: changed, to: f.Progress}
+	s.to.Vector, s.to.Flushes = r.raw, r.Pos.Flushes
 	s.takeLeaves()
 	s.opened(&s.to, false)
 	s.inStep = s.follows(s.to.EmittedUntil, s.windows().Last, s.Def.Expr.Ahead())
@@ -75,9 +75,10 @@ func (r *round) newFlowRound(f *Flow, changed bool) *flowRound {
 // takeLeaves makes the deltas those of the flow's leaves, which may be others
 // than before.
 func (s *flowRound) takeLeaves() {
+	deltas := make([]leafDelta, len(s.Leaves))
 	s.deltas = make([]*leafDelta, len(s.Leaves))
 	for i, l := range s.Leaves {
-		s.deltas[i] = &leafDelta{Leaf: l}
+		deltas[i].Leaf, s.deltas[i] = l, &deltas[i]
 	}
 }
 

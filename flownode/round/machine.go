@@ -11,6 +11,7 @@ import (
 	"laminar/flownode/promeval"
 	"laminar/flownode/read"
 	"laminar/flownode/results"
+	"laminar/sequence"
 )
 
 // Machine computes rounds. It has no clock of its own, commits nothing, and starts
@@ -40,6 +41,7 @@ type round struct {
 	*read.Reader
 	*Counts
 	limits  Limits
+	raw     sequence.Vector     // the round's, without the region of results
 	flows   []*flowRound        // that are computed together
 	byKey   map[string][]sharer // see sharers
 	cascade *Cascade

@@ -102,15 +102,14 @@ func (f *Flow) shares(selections map[*keep.Selection]bool) bool {
 // A nil MembersAt asks for all series. MembersAt moves before the series are
 // added, which is safe because a flow is thrown away after any error (I7).
 func (r *round) members(ctx context.Context, flows []*flowRound) error {
-	type since struct {
+	type since struct { // flows that last looked at one vector; nearly always all of them
 		after  sequence.Vector
 		flows  []*Flow
 		leaves keep.Leaves
 	}
-	var fresh, all keep.Leaves
-	byVector := map[string]*since{}
+	var fresh keep.Leaves
+	var all []*since
 	for _, f := range flows {
-		all = append(all, f.Leaves...)
 		if f.MembersAt != nil && f.MembersAt.Covers(r.Pos.Vector) {
 			continue
 		}
@@ -118,15 +117,21 @@ func (r *round) members(ctx context.Context, flows []*flowRound) error {
 			fresh = append(fresh, f.Leaves...)
 			f.numbered = 0
 		}
-		key := f.MembersAt.String()
-		if byVector[key] == nil {
-			byVector[key] = &since{after: f.MembersAt}
+		i := slices.IndexFunc(all, func(s *since) bool { return (s.after == nil) == (f.MembersAt == nil) && s.after.Equal(f.MembersAt) })
+		if i < 0 {
+			i, all = len(all), append(all, &since{after: f.MembersAt})
 		}
-		s := byVector[key]
+		s := all[i]
 		s.flows, s.leaves = append(s.flows, f.Flow), append(s.leaves, f.Leaves...)
 	}
-	keep.ShareMembers(fresh, all)
-	for _, s := range byVector {
+	if len(fresh) > 0 {
+		var leaves keep.Leaves
+		for _, f := range flows {
+			leaves = append(leaves, f.Leaves...)
+		}
+		keep.ShareMembers(fresh, leaves)
+	}
+	for _, s := range all {
 		list, err := r.Series(ctx, s.leaves.MetricNames(), s.after, s.leaves.LabelNames()...)
 		if err != nil {
 			return err
