@@ -41,6 +41,15 @@ func (r *Records) Next() { r.seq++ }
 // Seq is the sequence of the round.
 func (r *Records) Seq() sequence.Seq { return r.seq }
 
+// Len is how many series have a number.
+func (r *Records) Len() int { return len(r.series) }
+
+// Forget takes the numbers of all series back. Feeds that were made before must not be
+// used any more.
+func (r *Records) Forget() {
+	r.numbers, r.series, r.owners = map[string]sequence.SeriesID{}, nil, nil
+}
+
 // metric is the number of the metric with the name.
 func (r *Records) metric(name string) sequence.MetricID {
 	id, ok := r.metrics[name]

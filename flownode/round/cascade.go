@@ -43,13 +43,17 @@ type Cascade struct {
 	tiers   [][]*Flow
 	held    []*Flow // flows that are in no tier
 
+	// Series of results that may have a number before all are taken back; 0 when they
+	// were in the last round (lapse.go). numbering counts how often that was.
+	most, numbering int
+
 	// Of the round under way.
 	below []*Flow         // of the tiers that have been read
 	feeds []*results.Feed // of the same
 }
 
 // NewCascade knows nothing yet.
-func NewCascade() *Cascade { return &Cascade{records: results.NewRecords()} }
+func NewCascade() *Cascade { return &Cascade{records: results.NewRecords(), most: fewResults} }
 
 // Held is the flows that the last round held up.
 func (c *Cascade) Held() []*Flow { return c.held }
@@ -57,6 +61,7 @@ func (c *Cascade) Held() []*Flow { return c.held }
 // begin begins a round of the flows and divides them into tiers.
 func (c *Cascade) begin(flows []*Flow) [][]*Flow {
 	c.draw(flows)
+	c.forget(flows)
 	c.feeds, c.below = nil, nil
 	if n := len(c.tiers); n > 0 && overResults(c.tiers[n-1]) {
 		c.records.Next()

@@ -7,6 +7,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
+	"laminar/flownode/round"
 	"laminar/flownode/round/roundtest"
 	"laminar/sequence"
 	"laminar/sequence/segment"
@@ -26,7 +27,7 @@ flows:
 // while its results are those of a flow that begins anew with each round.
 func TestLapse(t *testing.T) {
 	const perStep, steps = 300, 30
-	kept, anew := newChurn(t), newChurn(t)
+	kept, anew := newChurn(t, lapseFlows), newChurn(t, lapseFlows)
 	most := 0
 	for step := range steps {
 		for _, c := range []*churn{kept, anew} {
@@ -48,6 +49,12 @@ func TestLapse(t *testing.T) {
 	if limit := perStep * 10 * 4 / 3 * 3 / 2; most > limit || most < perStep*5 {
 		t.Errorf("a leaf has up to %d members after %d series, want at most %d", most, perStep*steps, limit)
 	}
+	sameTables(t, kept, anew, steps)
+}
+
+// sameTables compares the tables of two worlds, which have at least so many windows.
+func sameTables(t *testing.T, kept, anew *churn, steps int) {
+	t.Helper()
 	for id, f := range kept.Store.Flows {
 		other := anew.Store.Flows[id]
 		if len(f.Rows) < steps || len(f.Rows) != len(other.Rows) {
@@ -61,6 +68,45 @@ func TestLapse(t *testing.T) {
 	}
 }
 
+// TestLapseOfResults: label values of a record come and go all the time, and what is kept
+// of its series stays level, while results above it are those of flows that begin anew
+// with each round.
+func TestLapseOfResults(t *testing.T) {
+	defer round.SetFewResults(100)()
+	const defs = `
+flows:
+  - {name: 'each:x', promql: 'sum by (instance, job) (rate(m[1m]))', every: 30s}
+  - {name: 'over:x', promql: 'sum by (job) (max_over_time(each:x[2m]))', every: 30s}
+  - {name: 'last:x', promql: 'count(each:x offset 30s) + on () sum(over:x)', every: 30s}
+  - {name: 'gone:x', promql: 'count(each:x) unless on () (count(last:x) > 1)', every: 30s}
+`
+	const perStep, steps = 20, 240
+	kept, anew := newChurn(t, defs), newChurn(t, defs)
+	most, fell, before := 0, 0, 0
+	for step := range steps {
+		for _, c := range []*churn{kept, anew} {
+			c.step(perStep)
+		}
+		anew.Restart()
+		for _, c := range []*churn{kept, anew} {
+			c.Tick()
+		}
+		n := kept.Cascade.Numbered()
+		if n < before {
+			fell++
+		}
+		if before = n; step > steps/2 {
+			most = max(most, n)
+		}
+	}
+	// Each step has its own series. State of windows of 2 minutes, with what may be late,
+	// knows those of 18 steps, and four times as many may have a number.
+	if limit := 4 * perStep * 20; most > limit || fell < 2 {
+		t.Errorf("up to %d series have a number after %d, want at most %d; %d times there were fewer than before", most, perStep*steps, limit, fell)
+	}
+	sameTables(t, kept, anew, steps-4)
+}
+
 func near(a, b float64) bool { return a-b <= 1e-9*(1+a) && b-a <= 1e-9*(1+a) }
 
 // churn is a world in which each step has series of its own.
@@ -69,9 +115,9 @@ type churn struct {
 	created int
 }
 
-func newChurn(t *testing.T) *churn {
+func newChurn(t *testing.T, defs string) *churn {
 	t.Helper()
-	w := roundtest.NewWorld(t, 1, 1, flowdef.ExecutorColumnar, lapseFlows)
+	w := roundtest.NewWorld(t, 1, 1, flowdef.ExecutorColumnar, defs)
 	w.Series = w.Series[:0]
 	return &churn{World: w}
 }

@@ -19,13 +19,14 @@ import (
 //	N1  in a round, every flow of others has been computed before this one is
 //	N2  seen is the sequence of the region of results up to which pane state stands
 type upstream struct {
-	reads    []*Flow       // the flows whose results it reads, perhaps itself; nil when it reads raw metrics only
-	others   []*Flow       // reads without itself
-	feed     *results.Feed // of its results; nil when no flow reads them
-	depth    int           // of the flows that it reads, one on the other
-	chain    int           // progress.Round.Chain
-	numbered int           // of the series of results, how many it has looked at
-	seen     sequence.Seq  // 0 when it reads raw metrics only, and before its first round
+	reads     []*Flow       // the flows whose results it reads, perhaps itself; nil when it reads raw metrics only
+	others    []*Flow       // reads without itself
+	feed      *results.Feed // of its results; nil when no flow reads them
+	depth     int           // of the flows that it reads, one on the other
+	chain     int           // progress.Round.Chain
+	numbered  int           // of the series of results, how many it has looked at
+	numbering int           // Cascade.numbering that numbers are of
+	seen      sequence.Seq  // 0 when it reads raw metrics only, and before its first round
 
 	// Of the round under way.
 	to    *progress.Progress
