@@ -106,6 +106,11 @@ func (s *stock) Results(_ context.Context, id progress.FlowID, ends sequence.Spa
 	return out, nil
 }
 
+func (s *stock) ResultsAt(ctx context.Context, id progress.FlowID, first, last sequence.Time, step int64) (out []progress.Window, err error) {
+	all, err := s.Results(ctx, id, sequence.Between(first, last))
+	return slices.DeleteFunc(all, func(w progress.Window) bool { return (w.End-first)%step != 0 }), err
+}
+
 func (s *stock) Answering(_ context.Context, ids []progress.FlowID) (out []progress.Head, err error) {
 	for _, f := range s.flows {
 		if f.answers && (ids == nil || slices.Contains(ids, f.ID)) && (f.resulted == 0 || !f.gone) {

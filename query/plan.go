@@ -362,6 +362,10 @@ func freeName(expr parser.Expr) func() string {
 	}
 }
 
+// fewWindows is how many windows a step must cover for the wanted ones to be looked up one by
+// one, and not read with those between.
+const fewWindows = 4
+
 // readRows reads the rows of the parts, and returns the flows that they are of. A flow that
 // has more rows than the query may read has none (windows is nil): its part is computed.
 func (s *substituting) readRows(ctx context.Context, snap Snapshot, p *plan) ([]progress.FlowID, error) {
@@ -375,7 +379,13 @@ func (s *substituting) readRows(ctx context.Context, snap Snapshot, p *plan) ([]
 			continue
 		}
 		first, last := d.FlowSpan()
-		windows, err := snap.Results(ctx, st.id, sequence.Between(first, last))
+		var windows []progress.Window
+		var err error
+		if d.Times.Step >= fewWindows*st.every {
+			windows, err = snap.ResultsAt(ctx, st.id, first, last, d.Times.Step)
+		} else {
+			windows, err = snap.Results(ctx, st.id, sequence.Between(first, last))
+		}
 		if err != nil {
 			return nil, err
 		}

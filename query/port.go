@@ -45,6 +45,9 @@ type Results interface {
 	Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error)
 	// Results lists the flow's rows of windows that end in the span, oldest window first.
 	Results(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error)
+	// ResultsAt lists rows of windows that end at first, first + step, ... up to last, ms;
+	// further ones may be among them.
+	ResultsAt(ctx context.Context, id progress.FlowID, first, last sequence.Time, step int64) ([]progress.Window, error)
 }
 
 // Expressions is what is stored of flows that can answer for their expressions.

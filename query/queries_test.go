@@ -93,6 +93,10 @@ func (s *memorySnapshot) Infos(context.Context, []sequence.MetricID, sequence.Ve
 	return nil, nil
 }
 
+func (s *memorySnapshot) ResultsAt(context.Context, progress.FlowID, sequence.Time, sequence.Time, int64) ([]progress.Window, error) {
+	return nil, nil
+}
+
 func (s *memorySnapshot) Metrics(_ context.Context, names []string, _ sequence.Span) (out []series.Metric, err error) {
 	for i, name := range []string{"m", "n"} {
 		if names == nil || slices.Contains(names, name) {

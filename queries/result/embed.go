@@ -45,6 +45,8 @@ var (
 	ResultOldest string
 	//go:embed result_read.sql
 	ResultRead string
+	//go:embed result_at.sql
+	ResultAt string
 	//go:embed result_ends.sql
 	ResultEnds string
 	//go:embed result_windows.sql

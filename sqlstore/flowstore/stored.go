@@ -242,11 +242,25 @@ func (s *Stored) OldestResult(ctx context.Context, id progress.FlowID) (int64, e
 // them too, are among them: they are the flow's results.
 // Flow must have loaded the flow, or Named listed it. It reads by the table's primary key.
 func (s *Stored) Results(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error) {
+	return s.results(ctx, id, ends, func(t *resulttable.Table) ([]progress.Window, error) { return t.Read(ctx, s.Session(), ends) })
+}
+
+// ResultsAt is Results of the windows that end at first, first + step, ... up to last, ms;
+// further ones may be among them. It is for who wants few of many windows.
+func (s *Stored) ResultsAt(ctx context.Context, id progress.FlowID, first, last sequence.Time, step int64) ([]progress.Window, error) {
+	return s.results(ctx, id, sequence.Between(first, last), func(t *resulttable.Table) ([]progress.Window, error) {
+		return resulttable.ReadAt(ctx, s.Session(), t, first, last, step)
+	})
+}
+
+// results is what read reads of the flow's table, with the rows of windows in ends that do
+// not stand.
+func (s *Stored) results(ctx context.Context, id progress.FlowID, ends sequence.Span, read func(*resulttable.Table) ([]progress.Window, error)) ([]progress.Window, error) {
 	table, err := s.table(id)
 	if err != nil || table == nil {
 		return nil, err
 	}
-	windows, err := table.Read(ctx, s.Session(), ends)
+	windows, err := read(table)
 	if err == nil && table.Ruled() {
 		windows, err = claims.WithClashes(ctx, s.Session(), &resulttable.Shared{Table: table}, id, ends, windows)
 	}

@@ -148,3 +148,54 @@ func TestStoredWithoutTable(t *testing.T) {
 		t.Errorf("flow %+v", flow)
 	}
 }
+
+// TestStoredResultsAt: looking windows up one by one gives what reading all and leaving
+// others out gives, of tables with columns, with one labels column, and of rules that share.
+func TestStoredResultsAt(t *testing.T) {
+	for name, promql := range map[string]string{"columns": "sum by (i) (m)", "labels": "m"} {
+		t.Run(name, func(t *testing.T) {
+			db := sqltest.NewRawDB(t, 1)
+			flows := sqltest.Record(t, "r", promql, "dev", "prod")
+			db.Apply(flows...)
+			for n, f := range flows {
+				r := sqltest.Rounds{Flow: db.Take(f.Title())}
+				var windows []progress.Window
+				for end := sqltest.Minute; end <= 60*sqltest.Minute; end += sqltest.Minute {
+					var rows []progress.Row
+					for i := range 3 {
+						columns := []string{f.StaticLabels[0].Value, fmt.Sprint(i)}
+						if name == "labels" {
+							columns = []string{fmt.Sprintf(`{"env":"%s","i":"%d"}`, columns[0], i)}
+						}
+						if (end/sqltest.Minute+int64(i))%5 > 0 {
+							rows = append(rows, progress.Row{Columns: columns, Value: float64(int(end) + 10*i + n)})
+						}
+					}
+					windows = append(windows, sqltest.Window(end, rows...))
+				}
+				sqltest.CommitOne(t, db.Store, r.Next(windows...))
+			}
+			for _, f := range flows {
+				id := db.Take(f.Title()).ID
+				snap, _ := storedFlow(db, id)
+				for _, at := range [][3]int64{{1, 60, 1}, {5, 50, 5}, {3, 58, 11}, {7, 7, 4}, {59, 70, 3}, {62, 70, 2}} {
+					first, last, step := at[0]*sqltest.Minute, at[1]*sqltest.Minute, at[2]*sqltest.Minute
+					all, err := snap.Results(t.Context(), id, sequence.Between(first, last))
+					if err != nil {
+						t.Fatal(err)
+					}
+					wanted := func(list []progress.Window) []progress.Window {
+						for _, w := range list {
+							slices.SortFunc(w.Rows, func(a, b progress.Row) int { return slices.Compare(a.Columns, b.Columns) })
+						}
+						return slices.DeleteFunc(list, func(w progress.Window) bool { return (w.End-first)%step != 0 })
+					}
+					got, err := snap.ResultsAt(t.Context(), id, first, last, step)
+					if got, want := wanted(got), wanted(all); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+						t.Errorf("%s at %v:\n%v, %v\nwant\n%v", f.Title(), at, got, err, want)
+					}
+				}
+			}
+		})
+	}
+}

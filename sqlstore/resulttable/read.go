@@ -27,8 +27,18 @@ func (t *Table) Oldest(ctx context.Context, q pg.Querier) (int64, error) {
 // share start and end in one Window. Rows of other flows in the table are left out, as
 // they are when it is written to. Errors are the driver's.
 func (t *Table) Read(ctx context.Context, q pg.Querier, ends sequence.Span) ([]progress.Window, error) {
-	args := append([]any{time.UnixMilli(ends.After).UTC(), time.UnixMilli(ends.UpTo).UTC()}, t.static...)
-	rows, err := q.Query(ctx, t.in.expand(queries.ResultRead), args...)
+	return readWindows(ctx, q, t, queries.ResultRead, time.UnixMilli(ends.After).UTC(), time.UnixMilli(ends.UpTo).UTC())
+}
+
+// ReadAt is Read of the windows that end at first, first + step, ... up to last, ms: for who
+// wants few of many.
+func ReadAt(ctx context.Context, q pg.Querier, t *Table, first, last sequence.Time, step int64) ([]progress.Window, error) {
+	return readWindows(ctx, q, t, queries.ResultAt, time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC(), step)
+}
+
+// readWindows is the rows that a statement gives, whose last parameters tell the flow's.
+func readWindows(ctx context.Context, q pg.Querier, t *Table, statement string, args ...any) ([]progress.Window, error) {
+	rows, err := q.Query(ctx, t.in.expand(statement), append(args, t.static...)...)
 	if err != nil {
 		return nil, err
 	}
