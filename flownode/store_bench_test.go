@@ -201,7 +201,7 @@ func (w *storeWorld) round() (more bool) {
 // job when it is done.
 func (w *storeWorld) refill(flow string, from, to int64) progress.Job {
 	w.Helper()
-	ids, err := w.store.Jobs.CreateRefill(w.Context(), flow, from, to)
+	ids, err := sqltest.CreateRefill(w.Context(), w.store.Jobs, flow, from, to)
 	if err != nil {
 		w.Fatal(err)
 	}

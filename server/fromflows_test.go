@@ -300,7 +300,7 @@ func TestFromFlowsUnderLoad(t *testing.T) {
 	every(300*time.Millisecond, func(rng *rand.Rand) {
 		from := a.began + rng.Int64N(100)*minuteMs
 		name := []string{"job:requests:rate5m", "job:temperature:avg", "temperature:median", "job:peak"}[rng.IntN(4)]
-		if _, err := a.Store.Jobs.CreateRefill(ctx, name, from, from+(3+rng.Int64N(10))*minuteMs); err != nil && ctx.Err() == nil {
+		if _, err := sqltest.CreateRefill(ctx, a.Store.Jobs, name, from, from+(3+rng.Int64N(10))*minuteMs); err != nil && ctx.Err() == nil {
 			t.Error(err)
 		}
 		refills++

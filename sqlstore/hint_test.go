@@ -114,7 +114,7 @@ func TestLookHints(t *testing.T) {
 		break
 	}
 	hear("a refill", func() {
-		if _, err := db.Store.Jobs.CreateRefill(t.Context(), "f", 0, 10*sqltest.Minute); err != nil {
+		if _, err := sqltest.CreateRefill(t.Context(), db.Store.Jobs, "f", 0, 10*sqltest.Minute); err != nil {
 			t.Fatal(err)
 		}
 	})

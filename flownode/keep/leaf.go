@@ -106,6 +106,9 @@ func (l *Leaf) RawWindows(raw *Columns) WindowSource { return l.builder.raw(raw)
 // ones.
 func (l *Leaf) FoldsLate() bool { return l.builder.FoldsLate }
 
+// KindName is the name of the kind of partial that the leaf is kept as, for people.
+func (l *Leaf) KindName() string { return l.builder.Name }
+
 // StateBytes is about how many bytes so many panes of all slots take, merged arrays
 // not counted. It is an estimate for decisions; State.Bytes measures.
 func (l *Leaf) StateBytes(panes int64) int64 {

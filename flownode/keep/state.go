@@ -45,6 +45,11 @@ type State interface {
 	// use, its part.
 	Bytes() int64
 
+	// Look lists panes in a span and their partials, LookMerged what the panes of a
+	// window merge to: copies, for people.
+	Look(ends sequence.Span, look Look) (panes []PaneLook, partials []PartialLook, more int64)
+	LookMerged(span sequence.Span, slots int, look Look) (merged []PartialLook, more int64)
+
 	// Panes is equal for states that use the same panes, which Same asks of two.
 	// UsedBy says which do from now on. See Leaves.Sets.
 	Panes() any

@@ -17,6 +17,9 @@ type Cell[P any] interface {
 
 	// Empty reports whether no sample was added.
 	Empty() bool
+
+	// Fields lists what the partial holds, for people.
+	Fields() []Field
 }
 
 // Traits are the properties of a kind of partial that do not depend on its

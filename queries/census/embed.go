@@ -16,4 +16,6 @@ var (
 	Values string
 	//go:embed census_senders.sql
 	Senders string
+	//go:embed census_named.sql
+	Named string
 )

@@ -27,6 +27,7 @@ func New(cfg Config) *API {
 		"flow/explain": flows.explain,
 		"flow/windows": windows.strip,
 		"flow/window":  windows.window,
+		"flow/state":   states{c}.state,
 		"refill/plan":  refills.plan,
 		"jobs":         refills.list,
 		"job":          refills.job,

@@ -78,7 +78,7 @@ func TestStripIsWhatWindowsAre(t *testing.T) {
 		w.Exec("insert into flow_dirty (flow_id, window_end, group_key, reason, since_vector, first_at, last_at) values ($1, $2, $3, 'late', '{\"1\": 1}', 5, 6) on conflict do nothing",
 			id, w.base+31*minute+rnd.Int64N(50)*30*second, []string{"", `{"i":"1"}`}[rnd.IntN(2)])
 	}
-	if _, err := w.Store.Jobs.CreateRefill(t.Context(), flow, w.base+40*minute, w.base+45*minute); err != nil {
+	if _, err := sqltest.CreateRefill(t.Context(), w.Store.Jobs, flow, w.base+40*minute, w.base+45*minute); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]map[string]int64{}

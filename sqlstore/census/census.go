@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	queries "laminar/queries/census"
+	"laminar/sequence"
 	"laminar/sqlstore/pg"
 )
 
@@ -104,6 +105,31 @@ func (c *Census) part(ctx context.Context) (float64, error) {
 		return 100, nil
 	}
 	return 100 * sample / float64(n), nil
+}
+
+// LabelSets are the labels of series, by id; of those that are not there any more there are
+// none.
+func (c *Census) LabelSets(ctx context.Context, ids []sequence.SeriesID) (map[sequence.SeriesID]map[string]string, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	numbers := make([]int32, len(ids))
+	for i, id := range ids {
+		numbers[i] = int32(id)
+	}
+	type named struct {
+		id     sequence.SeriesID
+		labels map[string]string
+	}
+	found, err := list(ctx, c, "by id", queries.Named, func(row pgx.CollectableRow) (n named, err error) {
+		err = row.Scan((*int32)(&n.id), &n.labels)
+		return n, err
+	}, numbers)
+	out := make(map[sequence.SeriesID]map[string]string, len(found))
+	for _, n := range found {
+		out[n.id] = n.labels
+	}
+	return out, err
 }
 
 func list[T any](ctx context.Context, c *Census, what, query string, scan pgx.RowToFunc[T], args ...any) ([]T, error) {

@@ -56,22 +56,6 @@ func (j *Jobs) NextJobs(ctx context.Context, flows []progress.FlowID) ([]progres
 	return jobs, nil
 }
 
-// CreateRefill asks for the windows of the flows of a name with from < end <= to (ms
-// since the epoch) to be computed again, and returns a job's id for each: a record can
-// have several rules. Either all of them get a job, or none. The flownode runs each
-// within the rounds of its flow.
-//
-// It refuses with a progress.RetentionError when raw samples of such a window
-// have been given up (I6), with a progress.UnknownFlowError when there is no
-// such flow, and with a progress.EmptySpanError when no window ends in the span.
-func (j *Jobs) CreateRefill(ctx context.Context, name string, from, to int64) ([]int64, error) {
-	jobs, err := j.CreateRefills(ctx, name, from, to, false)
-	if err != nil {
-		return nil, err
-	}
-	return idsOf(jobs), nil
-}
-
 // idsOf is the jobs of refills.
 func idsOf(jobs []Refill) []int64 {
 	ids := make([]int64, len(jobs))
@@ -91,10 +75,16 @@ type Refill struct {
 	Refused  error         // why it is not accepted, of one that is planned; nil when it is
 }
 
-// CreateRefills asks for a refill as CreateRefill does. With cascade it asks also for those
-// of the flows that read the results, in the order in which they are computed: of the
-// windows that the refilled ones reach, up to the database's clock, as far as these can be
-// rebuilt. All are asked for, or none.
+// CreateRefills asks for the windows of the flows of a name with from < end <= to (ms
+// since the epoch) to be computed again: a record can have several rules. With cascade it
+// asks also for those of the flows that read the results, in the order in which they are
+// computed: of the windows that the refilled ones reach, up to the database's clock, as far
+// as these can be rebuilt. All are asked for, or none. The flownode runs each within the
+// rounds of its flow.
+//
+// It refuses with a progress.RetentionError when raw samples of such a window
+// have been given up (I6), with a progress.UnknownFlowError when there is no
+// such flow, and with a progress.EmptySpanError when no window ends in the span.
 func (j *Jobs) CreateRefills(ctx context.Context, name string, from, to int64, cascade bool) (out []Refill, err error) {
 	err = j.db.InTx(ctx, func(tx pgx.Tx) (err error) {
 		out, err = j.createRefills(ctx, tx, name, from, to, cascade)

@@ -15,12 +15,12 @@ func TestRefillJob(t *testing.T) {
 	ctx := t.Context()
 	db.Apply(sqltest.FlowFor(t, "f", "sum by (i) (m)"))
 	flow := db.Take("f")
-	ids, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, 10*sqltest.Minute)
+	ids, err := sqltest.CreateRefill(ctx, db.Store.Jobs, "f", 0, 10*sqltest.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	id := ids[0]
-	laters, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, sqltest.Minute)
+	laters, err := sqltest.CreateRefill(ctx, db.Store.Jobs, "f", 0, sqltest.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestRefillJob(t *testing.T) {
 	if jobs, err := db.Store.Jobs.List(ctx, 10); err != nil || len(jobs) != 2 || jobs[0].ID != later {
 		t.Errorf("jobs %v, %v; want both, newest first", jobs, err)
 	}
-	faileds, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, sqltest.Minute)
+	faileds, err := sqltest.CreateRefill(ctx, db.Store.Jobs, "f", 0, sqltest.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestRefillIsRefused(t *testing.T) {
 	ctx := t.Context()
 	db.Apply(sqltest.FlowFor(t, "f", "sum(sum_over_time(m[5m]))"))
 	db.Exec("update retention set earliest_t = $1", 20*sqltest.Minute+1)
-	_, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, 60*sqltest.Minute)
+	_, err := sqltest.CreateRefill(ctx, db.Store.Jobs, "f", 0, 60*sqltest.Minute)
 	var gone *progress.RetentionError
 	if !errors.As(err, &gone) {
 		t.Fatalf("got %v, want a RetentionError", err)
@@ -104,17 +104,17 @@ func TestRefillIsRefused(t *testing.T) {
 	if gone.Earliest != 25*sqltest.Minute || gone.From != 0 {
 		t.Errorf("refused with %+v, want the window that ends at %d as the first", gone, 25*sqltest.Minute)
 	}
-	if _, err := db.Store.Jobs.CreateRefill(ctx, "f", gone.Earliest-1, 60*sqltest.Minute); err != nil {
+	if _, err := sqltest.CreateRefill(ctx, db.Store.Jobs, "f", gone.Earliest-1, 60*sqltest.Minute); err != nil {
 		t.Errorf("what the hint says to type is refused: %v", err)
 	}
-	if _, err := db.Store.Jobs.CreateRefill(ctx, "f", 24*sqltest.Minute-1, 60*sqltest.Minute); !errors.As(err, &gone) {
+	if _, err := sqltest.CreateRefill(ctx, db.Store.Jobs, "f", 24*sqltest.Minute-1, 60*sqltest.Minute); !errors.As(err, &gone) {
 		t.Errorf("a window earlier: got %v", err)
 	}
-	if _, err := db.Store.Jobs.CreateRefill(ctx, "f", 30*sqltest.Minute, 31*sqltest.Minute-1); err == nil {
+	if _, err := sqltest.CreateRefill(ctx, db.Store.Jobs, "f", 30*sqltest.Minute, 31*sqltest.Minute-1); err == nil {
 		t.Error("a span without a window's end was accepted")
 	}
 	var unknown *progress.UnknownFlowError
-	if _, err := db.Store.Jobs.CreateRefill(ctx, "ff", 0, sqltest.Minute); !errors.As(err, &unknown) || unknown.Similar != "f" {
+	if _, err := sqltest.CreateRefill(ctx, db.Store.Jobs, "ff", 0, sqltest.Minute); !errors.As(err, &unknown) || unknown.Similar != "f" {
 		t.Errorf("unknown flow: %v", err)
 	}
 }

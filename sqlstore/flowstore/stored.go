@@ -288,7 +288,7 @@ func (s *Stored) Extents(ctx context.Context, id progress.FlowID, spans []sequen
 	if err != nil || table == nil {
 		return make([]sequence.Span, len(spans)), err
 	}
-	extents, err := table.Extents(ctx, s.Session(), spans)
+	extents, err := resulttable.LooksOf(table).Extents(ctx, s.Session(), spans)
 	if err != nil {
 		return nil, pg.ReadError("look for results in "+table.Ident(), err)
 	}
@@ -302,7 +302,7 @@ func (s *Stored) CountResults(ctx context.Context, id progress.FlowID, ends sequ
 	if err != nil || table == nil {
 		return 0, err
 	}
-	n, err := table.Count(ctx, s.Session(), ends)
+	n, err := resulttable.LooksOf(table).Count(ctx, s.Session(), ends)
 	if err != nil {
 		return 0, pg.ReadError("count results in "+table.Ident(), err)
 	}
@@ -317,10 +317,10 @@ func (s *Stored) Table(ctx context.Context, id progress.FlowID) (columns []strin
 	if err != nil || table == nil {
 		return nil, "", err
 	}
-	if columns, err = table.Columns(ctx, s.Session()); err != nil {
+	if columns, err = resulttable.LooksOf(table).Columns(ctx, s.Session()); err != nil {
 		return nil, "", pg.ReadError("look at the columns of "+table.Ident(), err)
 	}
-	return columns, table.Newest(), nil
+	return columns, resulttable.LooksOf(table).Newest(), nil
 }
 
 // table is the result table of a flow that was loaded in this snapshot, nil

@@ -43,7 +43,7 @@ func TestStoredFlow(t *testing.T) {
 	round.To.EmittedUntil, round.To.BeginsAfter = 3*sqltest.Minute, 0
 	round.Add = []progress.Dirty{{WindowEnd: sqltest.Minute, Group: `{"i":"a"}`, Reason: "late", FirstAt: 1, LastAt: 2}}
 	sqltest.CommitOne(t, db.Store, round)
-	asked, err := db.Store.Jobs.CreateRefill(t.Context(), "f", 0, sqltest.Minute)
+	asked, err := sqltest.CreateRefill(t.Context(), db.Store.Jobs, "f", 0, sqltest.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func (j *Jobs) TakeDue(ctx context.Context, task string, due time.Time) (taken b
 	return taken, nil
 }
 
-// CreateDueRefill asks for a refill as CreateRefill does, for a task that is due
+// CreateDueRefill asks for a refill as CreateRefills does, for a task that is due
 // at a time, unless another process has: then taken is false. Due time and job
 // commit together, so each due time makes one job, whatever ends in between; when
 // the refill is refused, the due time stays open for others.

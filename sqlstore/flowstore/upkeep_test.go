@@ -78,7 +78,7 @@ func TestDueRefill(t *testing.T) {
 		t.Fatalf("after a refusal: jobs %d, %v, %v", ids, taken, err)
 	}
 	for range 150 { // more than anything would look through
-		if _, err := db.Store.Jobs.CreateRefill(ctx, "f", 0, sqltest.Minute); err != nil {
+		if _, err := sqltest.CreateRefill(ctx, db.Store.Jobs, "f", 0, sqltest.Minute); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -46,7 +46,7 @@ func TestWindowState(t *testing.T) {
 	if got, want := statesOf(db), "f 1-180s closed, f 2-180s dirty, f 3-180s closed, f 4-180s dirty, f 5-180s open"; got != want {
 		t.Errorf("states %s\nwant   %s", got, want)
 	}
-	if _, err := db.Store.Jobs.CreateRefill(t.Context(), "f", 1*sqltest.Minute, 3*sqltest.Minute); err != nil {
+	if _, err := sqltest.CreateRefill(t.Context(), db.Store.Jobs, "f", 1*sqltest.Minute, 3*sqltest.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := statesOf(db), "f 1-180s closed, f 2-180s refilling, f 3-180s refilling, f 4-180s dirty, f 5-180s open"; got != want {
@@ -146,7 +146,7 @@ func TestStatus(t *testing.T) {
 	round.To.Vector = sequence.Vector{2: 1}
 	round.Add = []progress.Dirty{{WindowEnd: sqltest.Minute, Group: `{"i":"a"}`, Reason: "late"}, {WindowEnd: sqltest.Minute, Group: `{"i":"b"}`, Reason: "late"}, {WindowEnd: 0, Reason: "unordered"}}
 	sqltest.CommitOne(t, db.Store, round)
-	if _, err := db.Store.Jobs.CreateRefill(t.Context(), "f", 0, sqltest.Minute); err != nil {
+	if _, err := sqltest.CreateRefill(t.Context(), db.Store.Jobs, "f", 0, sqltest.Minute); err != nil {
 		t.Fatal(err)
 	}
 	db.Exec("update flush set committed_at = clock_timestamp() - interval '10 s' where seq = 2")

@@ -2,8 +2,6 @@ package resulttable
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -62,63 +60,6 @@ func readWindows(ctx context.Context, q pg.Querier, t *Table, statement string, 
 		return nil
 	})
 	return out, err
-}
-
-// Extents is, of each of the spans, what the ends of the flow's windows with rows in it
-// span: from the first to the last. It is empty where there are none. It reads two rows for
-// each span. Errors are the driver's.
-func (t *Table) Extents(ctx context.Context, q pg.Querier, spans []sequence.Span) ([]sequence.Span, error) {
-	after, upTo := make([]time.Time, len(spans)), make([]time.Time, len(spans))
-	for i, s := range spans {
-		after[i], upTo[i] = time.UnixMilli(s.After).UTC(), time.UnixMilli(s.UpTo).UTC()
-	}
-	rows, err := q.Query(ctx, t.in.expand(queries.ResultCells), append([]any{after, upTo}, t.static...)...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (sequence.Span, error) {
-		var first, last int64
-		if err := row.Scan(&first, &last); err != nil || first == sequence.NoTime {
-			return sequence.Span{}, err
-		}
-		return sequence.Between(first, last), nil
-	})
-}
-
-// Count is how many rows the flow has of windows that end in the span. Errors are the
-// driver's.
-func (t *Table) Count(ctx context.Context, q pg.Querier, ends sequence.Span) (n int64, err error) {
-	args := append([]any{time.UnixMilli(ends.After).UTC(), time.UnixMilli(ends.UpTo).UTC()}, t.static...)
-	err = q.QueryRow(ctx, t.in.expand(queries.ResultCount), args...).Scan(&n)
-	return n, err
-}
-
-// Columns is the columns of the table as "name type", in their order; none while there is no
-// table. Errors are the driver's.
-func (t *Table) Columns(ctx context.Context, q pg.Querier) (found []string, err error) {
-	var (
-		exists bool
-		mark   string
-		unset  []string
-	)
-	err = q.QueryRow(ctx, queries.ResultTable, t.schema, t.name).Scan(&exists, &mark, &found, &unset)
-	return found, err
-}
-
-// Newest is a query, for people, for the newest rows of the flow.
-func (t *Table) Newest() string {
-	var of strings.Builder
-	for i, column := range t.in.static {
-		value, op := fmt.Sprint(t.static[i]), " = "
-		if t.in.rule == "" {
-			value = pg.QuoteText(value)
-			if t.in.json {
-				op = " @> "
-			}
-		}
-		of.WriteString(" and " + column + op + value)
-	}
-	return "select * from " + t.Ident() + " where window_end > now() - interval '1 hour'" + of.String() + " order by window_end desc"
 }
 
 // LatestOf is the query for the newest rows of the table of that name (quoted), whatever

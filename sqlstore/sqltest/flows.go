@@ -1,6 +1,7 @@
 package sqltest
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -106,4 +107,14 @@ func CommitOne(t testing.TB, store *sqlstore.Store, round progress.Round) progre
 		t.Fatal(out[0].Err)
 	}
 	return out[0]
+}
+
+// CreateRefill asks for a refill of the flows of a name alone, and gives the jobs.
+func CreateRefill(ctx context.Context, jobs *flowstore.Jobs, name string, from, to int64) ([]int64, error) {
+	refills, err := jobs.CreateRefills(ctx, name, from, to, false)
+	ids := make([]int64, len(refills))
+	for i, r := range refills {
+		ids[i] = r.Job
+	}
+	return ids, err
 }

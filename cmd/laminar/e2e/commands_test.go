@@ -110,6 +110,27 @@ func TestCommands(t *testing.T) {
 		in.WantFailure(t, laminartest.ExitFault, `did you mean`, "flow", "explain", "http_request:rate1m")
 	})
 
+	t.Run("state", func(t *testing.T) {
+		url := "http://" + in.Addr
+		var st view.StateSeen
+		decode(t, in.Must("flow", "state", "http_requests:rate1m", "--url", url, "--limit", "2", "--output", "json"), &st)
+		if !st.Here || st.Bytes == 0 || len(st.Leaves) != 1 || st.Leaves[0].Kind != "counter" || len(st.Leaves[0].Panes) == 0 ||
+			len(st.Leaves[0].Partials) != 2 || st.Leaves[0].PartialsMore == 0 || st.Leaves[0].Partials[0].Series["__name__"] != "http_requests_total" {
+			t.Fatalf("flow state says %+v", st)
+		}
+		end := st.Leaves[0].Panes[len(st.Leaves[0].Panes)-1].End
+		job := st.Leaves[0].Partials[0].Group["job"]
+		out := in.Must("flow", "state", "http_requests:rate1m", "--url", url, "--window", end, "--group", "job="+job)
+		for _, want := range []string{"counter, one for each series and pane of", "  pane " + end, "  merged ", "job=" + job, "first_t "} {
+			if !strings.Contains(out, want) {
+				t.Errorf("flow state lacks %q:\n%s", want, out)
+			}
+		}
+		in.WantFailure(t, laminartest.ExitFault, `did you mean`, "flow", "state", "http_request:rate1m", "--url", url)
+		in.WantFailure(t, laminartest.ExitUsage, "want an address", "flow", "state", "http_requests:rate1m", "--url", "here")
+		in.WantFailure(t, laminartest.ExitFault, "of the process that keeps flows", "flow", "state", "http_requests:rate1m", "--url", "http://127.0.0.1:1")
+	})
+
 	t.Run("refill", func(t *testing.T) {
 		// What a refill computes again is what is there already: nothing changes.
 		out := in.Must("refill", "http_requests:rate1m", "--from", "-5m", "--to", "-1m")

@@ -232,7 +232,7 @@ func (sim *simulation) refill(o op) {
 	if first > to {
 		return
 	}
-	ids, err := sim.store.Jobs.CreateRefill(sim.t.ctx, o.Flow, from, to)
+	ids, err := sqltest.CreateRefill(sim.t.ctx, sim.store.Jobs, o.Flow, from, to)
 	var gone *progress.RetentionError
 	var pinnedGone *progress.PinnedGoneError
 	tooEarly := !sim.rebuildable(f, first)
