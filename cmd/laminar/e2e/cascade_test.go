@@ -22,7 +22,15 @@ flows:
   - {name: 'chain:b', promql: '2 * sum by (job) (chain:a)', every: 10s, emit: close}
   - {name: 'chain:a', promql: 'sum by (job) (sum_over_time(events[10s]))', every: 10s, emit: close}
   - {name: 'chain:mean', promql: 'avg by (job) (avg_over_time(chain:a[1m]))', every: 10s, emit: close}
+  - {name: 'chain:total', promql: 'sum by (job) (chain:a) + on (job) (chain:total or on (job) 0 * sum by (job) (chain:a))', every: 10s, emit: close}
 `
+
+// totals counts the rows of the running total, and wrong those that are not the sum of all
+// rows up to theirs.
+const (
+	totals = "select count(*) from flow.chain_total"
+	wrong  = totals + " t where value is distinct from (select sum(value) from flow.chain_a a where a.job = t.job and a.window_end <= t.window_end)"
+)
 
 // torn counts the windows in which one of four tables lacks a row of another, or has one
 // that does not fit.
@@ -32,7 +40,8 @@ const torn = `select count(*) from flow.chain_a a full join flow.chain_b b using
 
 // TestChainOfFour sends samples, late ones among them, to the bottom of a chain of flows,
 // kills the process and refills, while a reader joins the four tables every 10 ms: it
-// never sees one table without the others. verify agrees at the end.
+// never sees one table without the others. A running total beside them, which reads
+// itself, is right up to the newest window. verify agrees at the end.
 func TestChainOfFour(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chain.yml")
 	writeFile(t, path, chainOfFour)
@@ -64,7 +73,7 @@ func TestChainOfFour(t *testing.T) {
 	}
 	pool := in.Pool()
 	eventually(t, "the tables are there", func() bool {
-		return count(t, pool, "select count(*) from pg_tables where schemaname = 'flow' and tablename like 'chain\\_%'") == 5
+		return count(t, pool, "select count(*) from pg_tables where schemaname = 'flow' and tablename like 'chain\\_%'") == 6
 	})
 	var (
 		reader sync.WaitGroup
@@ -106,15 +115,24 @@ func TestChainOfFour(t *testing.T) {
 	// One late sample at the bottom, and all four tables are right.
 	send(0, at(20).Add(2*time.Second), 1000)
 	in.Must("flow", "wait", "--timeout", "1m")
+	right := func(when string) {
+		t.Helper()
+		eventually(t, "the total is right "+when, func() bool { return count(t, pool, wrong) == 0 })
+		if n := count(t, pool, totals); n != count(t, pool, "select count(*) from flow.chain_a") {
+			t.Errorf("the total has %d rows", n)
+		}
+	}
+	right("after a late sample")
 	high := count(t, pool, "select count(*) from flow.chain_d where value >= 10 * (2 * 1000 + 1)")
 	in.Must("refill", "chain:a", "--from", begin.Format(time.RFC3339), "--to", "now")
 	in.Must("flow", "wait", "--timeout", "1m")
+	right("after a refill")
 	close(stop)
 	reader.Wait()
 	if looks < 20 || before < jobs*(scrapes/2-3) || high != 1 {
 		t.Errorf("%d looks, %d rows at the top, %d of them from the late sample: the test tests nothing", looks, before, high)
 	}
-	if state, stderr, code := verify(t, in); code != laminartest.ExitOK || len(state.Flows) != 5 {
+	if state, stderr, code := verify(t, in); code != laminartest.ExitOK || len(state.Flows) != 6 {
 		t.Errorf("verify ends with %d\n%s", code, stderr)
 	}
 }
