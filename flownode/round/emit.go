@@ -37,6 +37,7 @@ func (s *flowRound) emit(ctx context.Context) error {
 			return err
 		}
 	}
+	ahead := int64(16) // how many windows a flow looks through that computes one at a time
 	for begun := false; s.to.EmittedUntil < closed; begun = true {
 		limit := s.chunk()
 		if s.full() {
@@ -46,16 +47,22 @@ func (s *flowRound) emit(ctx context.Context) error {
 			limit = 1 // the one window that every round may compute
 		}
 		s.showUntil(s.to.EmittedUntil)
-		ends, err := s.candidates(ctx, s.r, s.to.BeginsAfter, sequence.Span{After: s.to.EmittedUntil, UpTo: closed}, limit)
+		within := sequence.Span{After: s.to.EmittedUntil, UpTo: closed}
+		if s.readsItself() {
+			within.UpTo = min(closed, within.After+ahead*s.windows().Every)
+		}
+		ends, err := s.candidates(ctx, s.r, s.to.BeginsAfter, within, limit)
 		if err != nil {
 			return err
 		}
 		ends = s.near(ends)
 		if len(ends) == 0 {
 			// Nothing is stored in what is left: all of it closes at once.
-			s.to.EmittedUntil = closed
-			break
+			s.to.EmittedUntil = within.UpTo
+			ahead *= 8
+			continue
 		}
+		ahead = 16
 		s.showUntil(ends[0] - s.windows().Every)
 		if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
 			return err
