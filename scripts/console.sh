@@ -16,6 +16,8 @@ if ! cmp -s package-lock.json node_modules/.of-lock.json; then
 fi
 say 'tsc, over console/ui/src'
 npx --no-install tsc --noEmit
+say 'the tests of console/ui'
+node test.mjs
 
 if [ "${1:-}" != check ]; then
   rm -rf ../dist

@@ -41,6 +41,7 @@ func TestConsole(t *testing.T) {
 	pages := []struct{ name, path, shows string }{
 		{"flows", "/", "http_errors:ratio1m"},
 		{"flow", fmt.Sprintf("/flow/http_requests:rate1m?range=15m&window=%d", now-300), "Can be computed again"},
+		{"state", fmt.Sprintf("/flow/http_requests:rate1m?range=15m&state=1&window=%d", now), "merges to"},
 		{"explore", "/explore", "http_requests_total"},
 		{"explore-chart", "/explore?range=15m&expr=" + "sum+by+(job)+(rate(http_requests_total[1m]))", `{job="worker"}`},
 		{"explore-table", "/explore?as=table&provisional=1&expr=http_requests:rate1m", "worker"},
@@ -83,12 +84,12 @@ func TestConsole(t *testing.T) {
 }
 
 // testChange sends values and measures how long each takes to show: from its commit to
-// the page. The best of some counts, since other tests run beside it.
+// the page. One of some counts, since other tests run beside it.
 func testChange(t *testing.T, p *tab, base string, send *sender) {
 	t.Helper()
 	p.visit(base + "/flow/level:max?range=15m")
 	best := time.Hour
-	for i := range 6 {
+	for i := 0; i < 6 && best > time.Second; i++ {
 		level := 1000 + 7*i
 		send.send(point{[]string{"__name__", "level", "instance", "i1", "job", "gauge"}, time.Now(), float64(level)})
 		text := strconv.Itoa(level)

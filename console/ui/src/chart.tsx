@@ -12,6 +12,9 @@ export const mostLines = 20;
 /** How wide the axis of values is, so that what stands below can be in line with the chart. */
 export const axisWidth = 58;
 
+/** How much room there is at the chart's right for half the text of a time. */
+export const axisEnd = 16;
+
 const hues = [202, 28, 145, 338, 262, 48, 178, 8, 96, 300];
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -74,6 +77,7 @@ export function Chart(p: Props): preact.JSX.Element {
     const u = new uPlot({
       width: Math.max(200, at.clientWidth), height: height(),
       legend: { show: false },
+      padding: [10, axisEnd, 0, 0],
       cursor: { drag: { x: p.onZoom !== undefined, y: false, setScale: false }, focus: { prox: 24 }, points: { size: 6 } },
       focus: { alpha: 0.35 },
       scales: { x: { time: true, range: () => [now.current.from / 1000, now.current.to / 1000] } },

@@ -1,6 +1,10 @@
 // Results of a flow as they are and as they come: one module, so that pages need not know
-// how they travel.
+// how they travel. The newest windows come by a subscription; long spans, which show one
+// window in several, and servers that have no stream left, are asked again and again.
+import { useEffect, useState } from "preact/hooks";
 import { prom, useAsked, type Failure } from "./api";
+import { Follower } from "./follow";
+import { there } from "./place";
 
 /** One group of a flow: its labels, and values by time in ms. */
 export interface Line {
@@ -10,9 +14,8 @@ export interface Line {
 
 export interface Results {
   lines: Line[];
+  closedUntil: number | null; // ms: windows that end later are open; null where the answer does not say
   histograms: number; // groups whose results are native histograms and make no line
-  warnings: string[];
-  infos: string[];
 }
 
 export interface Span {
@@ -39,24 +42,52 @@ export const stepOf = (span: number, every: number, most: number): number => Mat
 /** The most points of a line in a chart. */
 export const mostPoints = 500;
 
+/** Asks for the results that end at multiples of a step. */
+async function asked(query: string, step: number, from: number, to: number, signal: AbortSignal): Promise<Results> {
+  const answer = await prom<{ result: Series[] }>("query_range", {
+    // Only windows that end at the time itself: nothing is carried on.
+    query, start: String((Math.ceil(from / step) * step) / 1000), end: String(to / 1000), step: String(step / 1000), lookback_delta: "1ms", provisional: "1",
+  }, signal);
+  const lines = linesOf(answer.data.result);
+  return { lines, closedUntil: null, histograms: answer.data.result.length - lines.length };
+}
+
+/** The results of the last `span` ms as a subscription brings them; refused where there is none to be had. */
+function useStream(flow: string | null, span: number): { data: Results | undefined; refused: boolean } {
+  const key = `${flow} ${span}`;
+  const [state, set] = useState<{ key: string; data?: Results; refused?: boolean }>({ key });
+  useEffect(() => {
+    if (flow === null) return;
+    let frame = 0;
+    const follower = new Follower(flow, span, () => {
+      // Commits can come faster than they can be drawn.
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        set({ key, data: follower.results() });
+      });
+    }, () => set((old) => ({ key, data: old.key === key ? old.data : undefined, refused: true })));
+    return () => {
+      cancelAnimationFrame(frame);
+      follower.close();
+    };
+  }, [key]);
+  const mine = flow !== null && state.key === key;
+  return { data: mine ? state.data : undefined, refused: mine && state.refused === true };
+}
+
 /**
  * The results of a flow in the last `span` ms, the open window among them, or in a fixed
- * span; asked for again twice a second while the newest are shown. `every` is the flow's
- * step in ms.
+ * span. `flow` is its name, `query` the PromQL that reads it, `every` its step in ms.
  */
-export function useResults(query: string | null, every: number, span: number, fixed: Span | null): { data: Results | undefined; error: Failure | undefined; step: number } {
+export function useResults(flow: string, query: string, every: number, span: number, fixed: Span | null): { data: Results | undefined; error: Failure | undefined; step: number } {
   const step = stepOf(fixed ? fixed.to - fixed.from : span, every, mostPoints);
-  const key = query === null ? null : [query, every, span, fixed?.from, fixed?.to].join(" ");
-  const { data, error } = useAsked<Results>(key, async (signal) => {
+  const follows = there("subscribe") && fixed === null && step === every;
+  const stream = useStream(follows ? flow : null, span);
+  const key = follows && !stream.refused ? null : [query, every, span, fixed?.from, fixed?.to].join(" ");
+  const { data, error } = useAsked<Results>(key, (signal) => {
     // The open window ends after now; times are multiples of the step, as window ends are.
     const to = fixed ? Math.floor(fixed.to / step) * step : Math.ceil(Date.now() / step) * step;
-    const from = Math.ceil((fixed ? fixed.from : to - span) / step) * step;
-    const answer = await prom<{ result: Series[] }>("query_range", {
-      // Only windows that end at the time itself: nothing is carried on.
-      query: query ?? "", start: String(from / 1000), end: String(to / 1000), step: String(step / 1000), lookback_delta: "1ms", provisional: "1",
-    }, signal);
-    const lines = linesOf(answer.data.result);
-    return { lines, histograms: answer.data.result.length - lines.length, warnings: answer.warnings ?? [], infos: answer.infos ?? [] };
-  }, fixed ? 0 : 500);
-  return { data, error, step };
+    return asked(query, step, fixed ? fixed.from : to - span, to, signal);
+  }, fixed ? 0 : step === every ? 500 : 5000);
+  return { data: data ?? stream.data, error, step };
 }

@@ -1,6 +1,6 @@
 // The console: its frame, its pages by path, its keys.
 import { render, type JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import { useInstallation, Here } from "./installation";
 import { Alerts } from "./pages/alerts";
 import { Explore } from "./pages/explore";
@@ -61,7 +61,7 @@ function App(): JSX.Element {
 }
 
 function Foot(): JSX.Element {
-  const here = useInstallation().data;
+  const here = useContext(Here);
   return (
     <div class="foot">
       {here && <span title={`process ${here.process}`}>{here.version}</span>}

@@ -191,6 +191,7 @@ export interface Partial {
 
 export interface StateLeaf {
   leaf: string;
+  kept: boolean;
   kind: string;
   pane: string;
   bytes: number;
@@ -204,7 +205,7 @@ export interface StateLeaf {
   panes_more?: number;
   partials: Partial[];
   partials_more?: number;
-  window?: { end: string; start: string; merged: Partial[]; merged_more?: number };
+  window?: { end: string; start: string; whole: boolean; merged: Partial[]; merged_more?: number } | null;
 }
 
 export interface State {

@@ -28,8 +28,11 @@ interface Result {
 
 const ranges: [string, string][] = [["15m", "15m"], ["1h", "1h"], ["6h", "6h"], ["1d", "1d"], ["7d", "7d"], ["30d", "30d"]];
 
-/** Steps that charts use, in seconds: of them the smallest with which a span has at most 300 points. */
-const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
+/**
+ * Steps that charts use, in seconds: of them the smallest with which a span has at most 200
+ * points. They are multiples of the usual steps of flows, so that flows can answer.
+ */
+const steps = [1, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400];
 
 export function Explore(): JSX.Element {
   const { query } = usePlace();
@@ -57,7 +60,7 @@ function Spans(): JSX.Element {
 
 function Moment(): JSX.Element {
   const [time, setTime] = useParam("time");
-  return <label>At <input value={time} size={22} placeholder="now, or 2026-02-03T10:00:00Z" aria-label="time" onChange={(e) => setTime(e.currentTarget.value.trim())} /></label>;
+  return <label>At <input value={time} size={22} placeholder="now" title="now, or a time such as 2026-02-03T10:00:00Z" aria-label="time" onChange={(e) => setTime(e.currentTarget.value.trim())} /></label>;
 }
 
 function Start(): JSX.Element {
@@ -74,11 +77,14 @@ function Start(): JSX.Element {
   );
 }
 
+/** A warning or a note without what the engine puts before each. */
+const said = (text: string): string => text.replace(/^PromQL (info|warning): /, "");
+
 function Said({ answer, children }: { answer: Prom<unknown> & { took: number }; children: JSX.Element | string }): JSX.Element {
   return (
     <>
-      {(answer.warnings ?? []).map((w) => <p key={w} class="said warn">Warning: {w}</p>)}
-      {(answer.infos ?? []).map((w) => <p key={w} class="said">Note: {w}</p>)}
+      {(answer.warnings ?? []).map((w) => <p key={w} class="said warn">Warning: {said(w)}</p>)}
+      {(answer.infos ?? []).map((w) => <p key={w} class="said">Note: {said(w)}</p>)}
       <p class="note">{children}, in {duration(answer.took)}</p>
     </>
   );
@@ -94,7 +100,7 @@ function AsChart({ expr }: { expr: string }): JSX.Element {
   const { query } = usePlace(), range = query.get("range") ?? "1h", open = query.get("provisional") ?? "";
   const fixed = query.get("from") ? { from: Number(query.get("from")), to: Number(query.get("to")) } : null;
   const span = fixed ? fixed.to - fixed.from : parseDuration(range) ?? 3600;
-  const step = steps.find((s) => span / s <= 300) ?? 86400;
+  const step = steps.find((s) => span / s <= 200) ?? 86400;
   const asked = useAsked(["range", expr, range, fixed?.from, fixed?.to, open, query.get("run")].join(" "), async (signal) => {
     const to = Math.floor((fixed?.to ?? Date.now() / 1000) / step) * step, from = to - Math.floor(span / step) * step;
     const answer = await timed<Result>("query_range", { query: expr, start: String(from), end: String(to), step: String(step), provisional: open || undefined }, signal);

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { get, useAsked } from "../api";
-import { axisWidth, Chart } from "../chart";
+import { Chart } from "../chart";
 import { ago, bytes, clock, count, duration, labels, many, parseDuration, parseTime } from "../format";
 import { mostPoints, stepOf, useResults, type Line, type Span } from "../live";
 import { at, setQuery, there, useParam, usePlace } from "../place";
@@ -51,8 +51,8 @@ function One({ flow }: { flow: Flow }): JSX.Element {
   const usual = every >= 3_600_000 ? "7d" : every >= 600_000 ? "1d" : "1h";
   const [range, setRange] = useParam("range", usual), [match, setMatch] = useParam("match"), [window] = useParam("window");
   const fixed = useFixed(), span = (parseDuration(range) ?? 3600) * 1000;
-  const results = useResults(flow.query, every, span, fixed);
-  const closed = parseTime(flow.stored_until), chosen = Number(window) * 1000 || null;
+  const results = useResults(flow.flow, flow.query, every, span, fixed);
+  const closed = results.data?.closedUntil ?? parseTime(flow.stored_until), chosen = Number(window) * 1000 || null;
   const to = fixed?.to ?? Math.ceil(Date.now() / results.step) * results.step, from = fixed?.from ?? to - span;
   const lines = (results.data?.lines ?? []).filter((l) => match === "" || labels(l.labels).toLowerCase().includes(match.toLowerCase()));
   const dirty = Object.entries(flow.dirty ?? {}).filter(([, n]) => n > 0);
@@ -93,7 +93,7 @@ function One({ flow }: { flow: Flow }): JSX.Element {
               ? <>The results are native histograms, which have no line here. <a href={at(["explore"], { expr: flow.query })}>Explore</a> shows them.</>
               : flow.state === "empty" ? "No samples have come that this flow reads." : "There are no results in this span."}</div>}
         {results.step > every && <p class="note">One point stands for {duration(results.step / 1000)} here; {duration(Math.floor(mostPoints * every / 1000))} and less show every window. Drag over the chart to look closer.</p>}
-        <Strip flow={flow.flow} from={from} to={to} step={fixed ? 0 : stepOf(span, every, mostPoints)} inset={axisWidth} chosen={chosen} />
+        <Strip flow={flow.flow} from={from} to={to} step={fixed ? 0 : stepOf(span, every, mostPoints)} chosen={chosen} />
       </Part>
       {chosen && <WindowPart flow={flow.flow} end={chosen} every={every} />}
       <Kept flow={flow} />

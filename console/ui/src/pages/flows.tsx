@@ -1,6 +1,6 @@
 // All flows: how each is, and how far. Made for a thousand.
 import type { JSX } from "preact";
-import { useContext } from "preact/hooks";
+import { useContext, useEffect, useState } from "preact/hooks";
 import { get, useAsked } from "../api";
 import { bytes, count, duration, many, parseTime } from "../format";
 import { Here } from "../installation";
@@ -40,7 +40,9 @@ const columns: Column<FlowLine>[] = [
 ];
 
 export function FlowsPage(): JSX.Element {
-  const asked = useFlows(2000), here = useContext(Here);
+  const [every, setEvery] = useState(2000), asked = useFlows(every), here = useContext(Here);
+  const crowd = (asked.data?.flows.length ?? 0) > 200;
+  useEffect(() => setEvery(crowd ? 5000 : 2000), [crowd]); // a thousand take the server some time
   const [find, setFind] = useParam("q"), [state, setState] = useParam("state"), [by] = useParam("sort"), [text, setPage] = useParam("page", "1");
   return (
     <Shown asked={asked}>

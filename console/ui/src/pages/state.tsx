@@ -2,9 +2,9 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { get, useAsked } from "../api";
-import { bytes, clock, count, labels, many } from "../format";
+import { bytes, clock, count, labels, many, value } from "../format";
 import { useParam } from "../place";
-import { Bar, Facts, Part, Shown, Table, Time } from "../ui";
+import { Bar, Facts, Part, Shown, Table, Time, type Column } from "../ui";
 import type { Partial, State, StateLeaf } from "../types";
 
 const named = (p: Partial): string => labels(p.series ?? p.group ?? {}, []);
@@ -42,6 +42,11 @@ function InMemory({ flow, window }: { flow: string; window: number | null }): JS
   );
 }
 
+/** The column of a field of partials; those that end in _t are times. */
+const column = (f: string): Column<Partial> => ({
+  head: f.replaceAll("_", " ").replace(/ t$/, " at"), num: true, cell: (p) => (f.endsWith("_t") ? <Time at={p.fields[f]} /> : p.fields[f] === undefined ? "-" : value(p.fields[f])),
+});
+
 function LeafState({ of: l }: { of: StateLeaf }): JSX.Element {
   const most = Math.max(...l.panes.map((p) => p.bytes), 1), merged = l.window?.merged ?? [];
   const fields = (list: Partial[]): string[] => [...new Set(list.flatMap((p) => Object.keys(p.fields)))];
@@ -55,27 +60,28 @@ function LeafState({ of: l }: { of: StateLeaf }): JSX.Element {
       {l.window && (
         <>
           <h4>The window to {clock(Date.parse(l.window.end))} merges to</h4>
-          <Table label="merged" rows={merged} id={named} none="nothing: no sample is in it" columns={[
+          <Table label="merged" rows={merged} id={named} none={l.window.whole ? "Nothing: no sample is in it." : "Not all of its panes are in memory. Were it computed again, raw samples would be read."} columns={[
             { head: "Of", first: true, grow: true, cell: (p) => <code>{named(p)}</code> },
-            ...fields(merged).map((f) => ({ head: f, num: true, cell: (p: Partial) => p.fields[f] ?? "-" })),
-            { head: "value", num: true, cell: (p) => <b>{p.value ?? "-"}</b> },
+            ...fields(merged).map(column),
+            { head: "value", num: true, cell: (p) => <b title={p.value}>{p.value === undefined ? "-" : value(p.value)}</b> },
           ]} />
           {(l.window.merged_more ?? 0) > 0 && <p class="note">and {count(l.window.merged_more ?? 0)} more; name a group to see it</p>}
         </>
       )}
-      <details>
+      {!l.kept && <p class="note">Nothing of it is in memory now: it is computed from raw samples.</p>}
+      {l.panes.length > 0 && <details>
         <summary>{many(l.panes.length + (l.panes_more ?? 0), "pane")}</summary>
         <Table label="panes" rows={l.panes} id={(p) => p.end} none="none" columns={[
           { head: "Pane to", first: true, short: true, cell: (p) => <Time at={p.end} /> }, { head: "Cells", num: true, title: "slots that hold something", cell: (p) => count(p.cells) },
           { head: "Bytes", num: true, cell: (p) => bytes(p.bytes) }, { head: "", grow: true, cell: (p) => <Bar of={p.bytes} most={most} /> },
         ]} />
-      </details>
+      </details>}
       {l.partials.length > 0 && (
         <details>
           <summary>{many(l.partials.length + (l.partials_more ?? 0), "partial")}{(l.partials_more ?? 0) > 0 && `, the first ${l.partials.length} shown`}</summary>
           <Table label="partials" rows={l.partials} id={(p) => `${p.pane} ${p.slot}`} none="none" columns={[
             { head: "Pane to", first: true, short: true, cell: (p) => <Time at={p.pane} /> }, { head: "Of", grow: true, cell: (p) => <code>{named(p)}</code> },
-            ...fields(l.partials).map((f) => ({ head: f, num: true, cell: (p: Partial) => p.fields[f] ?? "-" })),
+            ...fields(l.partials).map(column),
           ]} />
         </details>
       )}

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get, useAsked } from "../api";
+import { axisEnd, axisWidth } from "../chart";
 import { clock, count, duration, labels, many, parseDuration, parseTime } from "../format";
 import { at, setQuery, there } from "../place";
 import { Facts, Part, Shown, State, Table, Time } from "../ui";
@@ -20,7 +21,7 @@ const stateOf = (c: Cell): string => states.find((s) => (c[s] ?? 0) > 0) ?? "non
 
 const choose = (end: number): void => setQuery({ window: String(end / 1000) });
 
-export function Strip({ flow, from, to, step, inset, chosen }: { flow: string; from: number; to: number; step: number; inset: number; chosen: number | null }): JSX.Element {
+export function Strip({ flow, from, to, step, chosen }: { flow: string; from: number; to: number; step: number; chosen: number | null }): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   useEffect(() => {
@@ -37,7 +38,7 @@ export function Strip({ flow, from, to, step, inset, chosen }: { flow: string; f
     return get<Stripe>("flow/windows", { flow, from: String((end - (to - from)) / 1000), to: String(end / 1000), cells: String(most) }, signal);
   }, step === 0 ? 0 : 2000);
   return (
-    <div class="strip" style={{ paddingLeft: `${inset}px` }}>
+    <div class="strip" style={{ paddingLeft: `${axisWidth}px`, paddingRight: `${axisEnd}px` }}>
       <div ref={box}>
         {asked.error && <p class="note">The windows cannot be shown: {asked.error.message}</p>}
         {asked.data && <Cells of={asked.data} chosen={chosen} />}
