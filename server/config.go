@@ -41,6 +41,7 @@ type Config struct {
 	HA       HA
 	Flownode Flownode
 	Query    Query
+	Follow   Follow
 	Upkeep   upkeep.Config
 	Alerting Alerting
 
@@ -190,4 +191,11 @@ type Query struct {
 	MaxMemory     int64 // 0 for a part of the memory limit
 	Lookback      time.Duration
 	FromFlows     query.FlowUse
+}
+
+// Follow says what subscriptions may take; the fields are those of subscribe's Config.
+type Follow struct {
+	MaxStreams   int // 0 for no subscriptions
+	Buffer       int64
+	WriteTimeout time.Duration
 }

@@ -23,12 +23,13 @@ const (
 // database is the private server, which the process then owns, or one that was
 // named.
 type host struct {
-	store   *sqlstore.Store
-	readers *sqlstore.Readers // nil where nothing is answered
-	lookers *sqlstore.Readers // for people who look at flows
-	url     string
-	private *localpg.Server // nil when the database was named
-	log     *slog.Logger
+	store    *sqlstore.Store
+	readers  *sqlstore.Readers // nil where no queries are answered
+	lookers  *sqlstore.Readers // for people who look at flows
+	followed *sqlstore.Readers // nil where no subscriptions are answered
+	url      string
+	private  *localpg.Server // nil when the database was named
+	log      *slog.Logger
 }
 
 // openHost starts the private PostgreSQL if no database was named, waits for
@@ -143,6 +144,9 @@ func (h *host) close(ctx context.Context) error {
 		if r != nil {
 			r.Close()
 		}
+	}
+	if h.followed != nil {
+		h.followed.Close()
 	}
 	if h.store != nil {
 		h.store.Close()

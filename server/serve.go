@@ -114,8 +114,15 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 			return nil, err
 		}
 	}
+	hub, err := newHub(ctx, c, h, log, reg)
+	if err != nil {
+		return nil, err
+	}
+	if hub != nil {
+		routes.Follow = hub
+		parts = append(parts, part{"subscriptions", hub.Run})
+	}
 	hint := func(sequence.Region, sequence.Seq) {} // other processes are told by the notifier
-	changed := func([]progress.FlowID) {}          // results of flows, by whichever process
 	var node *flownode.Node
 	if c.Does(PartFlows) {
 		node, err = newNode(c, store, store.Members.New(listener.Addr().String()), queries, log, reg)
@@ -124,13 +131,15 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 		}
 		hint = node.Hint
 		store.Results.OnChange(func(flows []progress.FlowID) {
-			changed(flows)
+			if hub != nil {
+				hub.Changed(flows)
+			}
 			notifier.Changed(flows)
 		})
-		hints := store.NewListener()
-		parts = append(parts, part{"flownode", node.Run}, part{"mirror writes of others", func(ctx context.Context) error {
-			return hints.Run(ctx, node.Hint, node.Look, changed)
-		}})
+		parts = append(parts, part{"flownode", node.Run})
+	}
+	if node != nil || hub != nil {
+		parts = append(parts, part{"mirror writes of others", listening(store, node, hub)})
 	}
 	if routes.Own, err = newOwnAPI(ctx, c, h, node, log); err != nil {
 		return nil, err

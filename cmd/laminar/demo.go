@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"laminar/cmd/fleet"
+	"laminar/cmd/laminar/internal/demoview"
 	"laminar/cmd/laminar/internal/settings"
 	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/flowfile"
@@ -132,11 +133,11 @@ func (a *app) demonstrate(ctx context.Context, c *settings.Config, svc server.Se
 		return err
 	}
 	defer client.Close()
-	view := &demoView{app: a, config: c, service: svc, client: client, flows: flows, redraw: term.IsTerminal(a.stdout)}
+	view := &demoview.View{Config: c, Service: svc, Client: client, Flows: flows, Out: a.stdout, Redraw: term.IsTerminal(a.stdout)}
 	var group errgroup.Group
 	group.Go(func() error {
 		return fleet.Run(ctx, fleet.New(opts), client, fleet.RunOptions{History: demoHistory})
 	})
-	group.Go(func() error { return view.run(ctx) })
+	group.Go(func() error { return view.Run(ctx) })
 	return group.Wait()
 }

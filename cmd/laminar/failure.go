@@ -9,6 +9,7 @@ import (
 
 	"laminar/cmd/laminar/internal/settings"
 	"laminar/cmd/laminar/internal/term"
+	"laminar/cmd/laminar/internal/watch"
 	"laminar/flownode/flowdef"
 	"laminar/sequence"
 	"laminar/server/web"
@@ -167,6 +168,7 @@ func exitCode(err error) int {
 		usage      *usageError
 		set        *settings.Fault
 		timeout    *timeoutError
+		watched    *watch.TimeoutError
 		exposed    *web.ExposedError
 		notRunning *localpg.NotRunningError
 		badURL     *pg.URLError
@@ -175,7 +177,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &usage), errors.As(err, &set), errors.As(err, &exposed), errors.As(err, &badURL), errors.As(err, &webFile):
 		return exitUsage
-	case errors.As(err, &timeout):
+	case errors.As(err, &timeout), errors.As(err, &watched):
 		return exitTimeout
 	case errors.Is(err, sequence.ErrLocked):
 		return exitLocked

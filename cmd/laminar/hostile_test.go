@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -78,7 +79,7 @@ func TestHostileNames(t *testing.T) {
 		what := fmt.Sprintf("laminar %q", args)
 		harmlessText(t, what, stderr)
 		if args[len(args)-1] == "json" {
-			if !json.Valid([]byte(stdout)) || strings.ContainsRune(stdout, '\x1b') {
+			if !allJSON(stdout) || strings.ContainsRune(stdout, '\x1b') {
 				t.Errorf("%s: not JSON:\n%s", what, stdout)
 			}
 			return stdout
@@ -166,6 +167,8 @@ func TestHostileNames(t *testing.T) {
 		run(exitOK, "refill", evil, "--from", "-30m", "--no-wait", "--output", output)
 		run(exitOK, "job", "cancel", "1", "--output", output)
 		run(exitOK, "flow", "wait", evil, "--output", output)
+		run(exitOK, "flow", "watch", evil, "--url", "http://"+addr, "--from", "all", "--until", "-5m", "--timeout", "60s", "--output", output)
+		run(exitFault, "flow", "watch", evil, "--url", "http://"+addr, "--match", evil, "--output", output)
 		run(exitOK, "version", "--output", output)
 		run(exitFault, "simulate", "--url", "http://127.0.0.1:1", "--duration", "1ms", "--output", output)
 	}
@@ -200,6 +203,20 @@ func TestHostileNames(t *testing.T) {
 		}
 	}
 	walk((&app{}).root())
+}
+
+// allJSON reports whether a text is values of JSON, one behind the other, and nothing else.
+func allJSON(text string) bool {
+	values := json.NewDecoder(strings.NewReader(text))
+	for {
+		switch err := values.Decode(new(json.RawMessage)); err {
+		case nil:
+		case io.EOF:
+			return true
+		default:
+			return false
+		}
+	}
 }
 
 // send sends a counter with a hostile label and a hostile help text.

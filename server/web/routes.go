@@ -33,6 +33,7 @@ type Routes struct {
 	Reload   http.Handler // of definition files
 	Read     http.Handler // what answers below /api/v1/ and takes no samples; nil for nothing
 	Own      http.Handler // what answers below /api/v1/laminar/
+	Follow   http.Handler // what answers subscriptions
 	Console  http.Handler // pages for people, below ConsoleDir; nil for none
 	Metrics  prometheus.Gatherer
 	Ready    func(context.Context) error // why requests cannot be served, nil when they can
@@ -50,6 +51,7 @@ func (r Routes) Handler() http.Handler {
 	// VictoriaMetrics' handshake is a GET.
 	for pattern, handler := range map[string]http.Handler{
 		"/api/v1/write": r.Write, "/api/v1/import": r.Import, "POST /-/reload": r.Reload, "/api/v1/": r.Read, "/api/v1/laminar/": r.Own,
+		"GET /api/v1/subscribe": r.Follow,
 	} {
 		if handler != nil {
 			mux.Handle(pattern, handler)

@@ -33,7 +33,7 @@ func Scopes() []Scope { return []Scope{ScopeWrite, ScopeRead, ScopeAdmin} }
 // for all below it.
 var readPaths = []string{
 	"query", "query_range", "query_exemplars", "format_query", "parse_query", "series", "labels", "label/", "metadata",
-	"targets", "alertmanagers", "status/", "read", "rules", "alerts",
+	"targets", "alertmanagers", "status/", "read", "rules", "alerts", "subscribe",
 	"laminar/installation", "laminar/flows", "laminar/flow", "laminar/flow/",
 	"laminar/refill/plan", "laminar/jobs", "laminar/job", "laminar/alerts", "laminar/status",
 }

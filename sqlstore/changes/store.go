@@ -125,6 +125,12 @@ func (s *Snapshot) Named(ctx context.Context, names []string) ([]changelog.Flow,
 	return out, nil
 }
 
+// OfGroups is the flows of fence groups, in the order in which they were made.
+func (s *Snapshot) OfGroups(ctx context.Context, groups []string) ([]changelog.Flow, error) {
+	all, err := s.list(ctx, nil)
+	return slices.DeleteFunc(all, func(f changelog.Flow) bool { return !slices.Contains(groups, f.Def.Group) }), err
+}
+
 // Stands is where the flows stand, in the order in which they were made. A flow that is not
 // there is left out.
 func (s *Snapshot) Stands(ctx context.Context, ids []progress.FlowID) ([]changelog.Stand, error) {

@@ -12,6 +12,7 @@ import (
 	"laminar/query"
 	"laminar/server"
 	"laminar/server/notify"
+	"laminar/server/subscribe"
 	"laminar/sqlstore"
 )
 
@@ -74,6 +75,9 @@ func Default() Config {
 	c.Query.FromFlows = query.FlowsAuto
 	c.Query.MaxSamples = query.DefaultMaxSamples
 	c.Query.MaxConcurrent = query.DefaultMaxConcurrent
+	c.Follow.MaxStreams = subscribe.DefaultMaxStreams
+	c.Follow.Buffer = subscribe.DefaultBuffer
+	c.Follow.WriteTimeout = subscribe.DefaultWriteTimeout
 	c.Upkeep.AlertHistory = 90 * 24 * time.Hour
 	c.Upkeep.ChangeLog = 24 * time.Hour
 	c.Alerting.ResendDelay = notify.DefaultResendDelay

@@ -156,6 +156,15 @@ var table = []setting{
 	{key: "query.max_memory", scope: Serving, unit: "bytes", help: "maximum memory for the samples that all queries hold; a query that needs more fails. Label sets take up to half as much in addition. 0 for a quarter of memory.limit, at most 512MiB",
 		bind: func(c *Config) value { return (*bytesValue)(&c.Query.MaxMemory) }},
 
+	{key: "subscribe.retention", scope: Serving, unit: "duration", help: "how long it is kept which rows of flows have changed; who follows a flow and is away for longer reads its table anew",
+		bind: func(c *Config) value { return (*durationValue)(&c.Upkeep.ChangeLog) }},
+	{key: "subscribe.max_streams", scope: Serving, unit: "streams", help: "maximum number of subscriptions that one process answers at a time, of which one login or address has three quarters at most; further ones are told to retry; 0 for no subscriptions",
+		bind: func(c *Config) value { return (*intValue)(&c.Follow.MaxStreams) }},
+	{key: "subscribe.buffer", scope: Serving, least: 1 << 20, unit: "bytes", help: "maximum memory for changes that are held for subscriptions; one that falls behind them is sent what it has missed from the tables",
+		bind: func(c *Config) value { return (*bytesValue)(&c.Follow.Buffer) }},
+	{key: "subscribe.write_timeout", scope: Serving, least: 1e6, unit: "duration", help: "maximum time in which a subscription takes 32 KiB of what it is sent; a slower one is ended, and goes on from its position when it comes again",
+		bind: func(c *Config) value { return (*durationValue)(&c.Follow.WriteTimeout) }},
+
 	{key: "alerting.config_file", scope: Serving, help: "file in the form of prometheus.yml whose sections alerting and global.external_labels say which Alertmanagers are told of alerts",
 		bind: func(c *Config) value { return (*textValue)(&c.Alerting.ConfigFile) }},
 	{key: "alerting.alertmanagers", scope: Serving, help: "URLs of Alertmanagers, beside those of alerting.config_file",
@@ -170,9 +179,6 @@ var table = []setting{
 		bind: func(c *Config) value { return (*durationValue)(&c.Upkeep.AlertHistory) }},
 	{key: "alerting.corrections", scope: Serving, help: "tell Alertmanagers also of alerts that late samples show to have begun and ended in the past",
 		bind: func(c *Config) value { return (*boolValue)(&c.Alerting.Corrections) }},
-
-	{key: "subscribe.retention", scope: Serving, unit: "duration", help: "how long it is kept which rows of flows have changed; who follows a flow and is away for longer reads its table anew",
-		bind: func(c *Config) value { return (*durationValue)(&c.Upkeep.ChangeLog) }},
 
 	{key: "log.level", help: "debug, info, warn or error",
 		bind: func(c *Config) value { return (*textValue)(&c.Log.Level) }},

@@ -1,4 +1,6 @@
-package main
+// Package demoview shows the result tables of the demo while they fill, redrawn in place on
+// a terminal.
+package demoview
 
 import (
 	"bytes"
@@ -38,26 +40,27 @@ const (
 	clearAll   = "\x1b[2J"
 )
 
-// demoView shows result tables while they fill.
-type demoView struct {
-	*app
-	config  *settings.Config
-	service server.Service
-	client  *fleet.Client
-	flows   []flowdef.Flow
-	redraw  bool
-	shown   map[string]time.Time // without redrawing: newest window printed, by flow
+// View shows result tables while they fill. It is for one goroutine.
+type View struct {
+	Config  *settings.Config
+	Service server.Service
+	Client  *fleet.Client // whose samples fill them
+	Flows   []flowdef.Flow
+	Out     io.Writer
+	Redraw  bool // in place; Out is a terminal
+
+	shown map[string]time.Time // without redrawing: newest window printed, by flow
 }
 
-// run shows the tables until ctx ends.
-func (v *demoView) run(ctx context.Context) error {
+// Run shows the tables until ctx ends.
+func (v *View) Run(ctx context.Context) error {
 	every := printEvery
 	v.shown = map[string]time.Time{}
-	if v.redraw {
+	if v.Redraw {
 		every = redrawEvery
-		_ = steer(v.stdout, clearAll)
+		_ = steer(v.Out, clearAll)
 	} else {
-		_ = v.where(v.stdout)
+		_ = v.where(v.Out)
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -74,9 +77,9 @@ func (v *demoView) run(ctx context.Context) error {
 }
 
 // where says what to type in order to look at the same data.
-func (v *demoView) where(w io.Writer) error {
-	database := "--data-dir " + v.config.DataDir
-	if v.config.Database.URL != "" || v.config.URLFile != "" {
+func (v *View) where(w io.Writer) error {
+	database := "--data-dir " + v.Config.DataDir
+	if v.Config.Database.URL != "" || v.Config.URLFile != "" {
 		database = "--database-url ..."
 	}
 	return term.Say(w, `Laminar receives samples at http://%s/api/v1/write; its own metrics are at http://%s/metrics.
@@ -84,31 +87,31 @@ In another window:
   bin/laminar status %s
   bin/laminar psql %s -c 'table flow.http_requests_rate1m'
   bin/laminar refill http_requests:rate1m --from -5m %s
-`, v.service.Address, v.service.Address, database, database, database)
+`, v.Service.Address, v.Service.Address, database, database, database)
 }
 
-func (v *demoView) show(ctx context.Context) error {
-	states, err := v.service.Store.Catalogue.List(ctx)
+func (v *View) show(ctx context.Context) error {
+	states, err := v.Service.Store.Catalogue.List(ctx)
 	if err != nil {
 		return err
 	}
 	var out bytes.Buffer
 	width, height := 0, 0
-	if v.redraw {
-		width, height = term.Size(v.stdout)
+	if v.Redraw {
+		width, height = term.Size(v.Out)
 		_ = v.where(&out) // a buffer takes everything
-		_ = term.Say(&out, "\n%d samples received from a simulated fleet; Ctrl-C stops the demo.\n\n", v.client.Sent())
+		_ = term.Say(&out, "\n%d samples received from a simulated fleet; Ctrl-C stops the demo.\n\n", v.Client.Sent())
 	}
-	for _, f := range v.flows {
+	for _, f := range v.Flows {
 		i := slices.IndexFunc(states, func(s flowstore.FlowStatus) bool { return s.Def.Title() == f.Title() })
 		if i < 0 {
 			continue // deleted in another window
 		}
-		rows, err := v.service.Store.Results.Latest(ctx, states[i], rowsThatFit(height, len(v.flows)))
+		rows, err := v.Service.Store.Results.Latest(ctx, states[i], rowsThatFit(height, len(v.Flows)))
 		if err != nil {
 			return err
 		}
-		if v.redraw {
+		if v.Redraw {
 			err = v.draw(&out, states[i], rows)
 		} else {
 			v.line(&out, states[i], rows)
@@ -117,10 +120,10 @@ func (v *demoView) show(ctx context.Context) error {
 			return err
 		}
 	}
-	if v.redraw {
-		return steer(v.stdout, toTopLeft+clearBelow+cutLines(out.String(), width))
+	if v.Redraw {
+		return steer(v.Out, toTopLeft+clearBelow+cutLines(out.String(), width))
 	}
-	return steer(v.stdout, out.String())
+	return steer(v.Out, out.String())
 }
 
 // steer writes what is on its way to a terminal, with control sequences of our
@@ -153,7 +156,7 @@ func cutLines(text string, width int) string {
 }
 
 // draw writes the newest rows of one table.
-func (v *demoView) draw(out *bytes.Buffer, state flowstore.FlowStatus, rows []flowstore.Result) error {
+func (v *View) draw(out *bytes.Buffer, state flowstore.FlowStatus, rows []flowstore.Result) error {
 	_ = term.Say(out, "%s   %s\n", view.TableName(state.Table), strings.Join(strings.Fields(state.Def.PromQL), " "))
 	t := term.Table{Head: []string{"window_start", "window_end", "labels", "value"}}
 	for _, r := range rows {
@@ -168,7 +171,7 @@ func (v *demoView) draw(out *bytes.Buffer, state flowstore.FlowStatus, rows []fl
 
 // line writes the rows of the newest window in one line, if it has not been
 // written yet.
-func (v *demoView) line(out *bytes.Buffer, state flowstore.FlowStatus, rows []flowstore.Result) {
+func (v *View) line(out *bytes.Buffer, state flowstore.FlowStatus, rows []flowstore.Result) {
 	if len(rows) == 0 || !rows[0].End.After(v.shown[state.Table]) {
 		return
 	}
