@@ -92,12 +92,15 @@ type Flow struct {
 	Line int // from 1
 
 	// Previous is the titles, without numbers, of flows that it reads and that stand after
-	// it in its rule group, or are it: as in Prometheus it sees of them what evaluations
-	// before have written.
+	// it in its rule group: as in Prometheus it sees of them what evaluations before have
+	// written.
 	Previous []string
 
 	// Beside says that a selector may find results of them and of others at once.
 	Beside bool
+
+	// Itself says that it reads its own results, those of evaluations before.
+	Itself bool
 
 	Expr Compiled // compiled from PromQL, Every and Lookback
 }

@@ -46,6 +46,7 @@ type stored struct {
 	Executor Executor    `json:"executor,omitempty"`
 	Previous []string    `json:"previous,omitempty"`
 	Beside   bool        `json:"previous_beside,omitempty"`
+	Itself   bool        `json:"reads_itself,omitempty"`
 	Member   *Membership `json:"member,omitempty"`
 	Origin   string      `json:"origin,omitempty"`
 
@@ -64,7 +65,7 @@ func store(f Flow) stored {
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
 		Lookback: lookback, Executor: f.Executor, Member: f.Member, Origin: f.Origin, Alert: f.Alert, Previous: f.Previous,
-		Beside: f.Beside, Limit: f.Limit,
+		Beside: f.Beside, Itself: f.Itself, Limit: f.Limit,
 	}
 }
 
@@ -98,7 +99,7 @@ func Unmarshal(data []byte) (Flow, error) {
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
 		Lookback: s.Lookback, Executor: s.Executor, Member: s.Member, Origin: s.Origin, Alert: s.Alert, Previous: s.Previous,
-		Beside: s.Beside, Limit: s.Limit,
+		Beside: s.Beside, Itself: s.Itself, Limit: s.Limit,
 	}
 	if f.Lookback == 0 {
 		f.Lookback = DefaultLookback
@@ -121,7 +122,7 @@ func Unmarshal(data []byte) (Flow, error) {
 		return Flow{}, fmt.Errorf("decode flow %s: compile %s: %w", f.Title(), f.PromQL, err)
 	}
 	f = f.over(c)
-	f.ReadsPrevious(f.Previous, f.Beside)
+	f.ReadsPrevious(f.Previous, f.Beside, f.Itself)
 	return f, nil
 }
 

@@ -123,7 +123,7 @@ groups:
 			t.Fatal(err)
 		}
 		for _, f := range []flowdef.Flow{flows[i], back} {
-			if f.Expr.Why != want || f.Expr.Batch != (want != "") || f.ReadsItself() != (i == 0) {
+			if f.Expr.Why != want || f.Expr.Batch != (want != "") || f.Itself != (i == 0) {
 				t.Errorf("%s is in batch %v: %q, want %q", f.Name, f.Expr.Batch, f.Expr.Why, want)
 			}
 		}

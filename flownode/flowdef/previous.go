@@ -19,22 +19,18 @@ import (
 // where the range ends. Otherwise, and where it reads its own results, which are computed
 // between its windows, the expression is evaluated whole.
 
-// ReadsPrevious makes the flow see of others, by their titles without numbers, or of
-// itself, what was there before each of its evaluations. beside is that some selector may
-// find results of them and of other flows at once.
-func (f *Flow) ReadsPrevious(titles []string, beside bool) {
-	if f.Previous, f.Beside = titles, beside; len(titles) == 0 {
-		return
-	}
-	if f.ReadsItself() {
+// ReadsPrevious makes the flow see of others, by their titles without numbers, and with
+// itself of its own results, what was there before each of its evaluations. beside is
+// that some selector may find results of those others and of yet others at once.
+func (f *Flow) ReadsPrevious(titles []string, beside, itself bool) {
+	f.Previous, f.Beside, f.Itself = titles, beside, itself
+	switch {
+	case itself:
 		f.Expr = f.Expr.alsoWhole("it reads its own results")
-		return
+	case len(titles) > 0:
+		f.Expr = f.seesPrevious(f.Expr)
 	}
-	f.Expr = f.seesPrevious(f.Expr)
 }
-
-// ReadsItself reports whether the flow reads what it has given before.
-func (f *Flow) ReadsItself() bool { return slices.Contains(f.Previous, f.RecordTitle()) }
 
 // seesPrevious is the expression with its leaves over previous results cut short.
 func (f *Flow) seesPrevious(c Compiled) Compiled {

@@ -70,7 +70,7 @@ func (p *fileParser) flows(list *yaml.Node, nameKey string) {
 	for _, n := range list.Content {
 		p.flow(yamltext.Resolve(n), nameKey)
 	}
-	flowgraph.SetOwn(p.found.Flows[first:])
+	flowgraph.SetItself(p.found.Flows[first:])
 }
 
 // flow reads one item of the native form or of a bare list, in which nameKey

@@ -50,27 +50,26 @@ func Together(flows, existing []flowdef.Flow) []flowdef.Flow {
 }
 
 // SetPrevious notes in the rules of one group, which are in their order, which of
-// those that they read stand behind them or are they themselves (flowdef.Flow.Previous).
-func SetPrevious(rules []flowdef.Flow) {
-	setPrevious(rules, func(i, p int) bool { return p >= i })
-}
+// those that they read stand behind them (flowdef.Flow.Previous), and which read
+// themselves.
+func SetPrevious(rules []flowdef.Flow) { setPrevious(rules, true) }
 
-// SetOwn notes in flows whose order says nothing which of them read themselves.
-func SetOwn(flows []flowdef.Flow) {
-	setPrevious(flows, func(i, p int) bool { return p == i })
-}
+// SetItself notes in flows whose order says nothing which of them read themselves.
+func SetItself(flows []flowdef.Flow) { setPrevious(flows, false) }
 
-// setPrevious notes in each flow, by its place, which of those that it reads it sees as
-// the evaluation before left them.
-func setPrevious(flows []flowdef.Flow, previous func(i, p int) bool) {
+// setPrevious notes in each flow what it sees as the evaluation before left it.
+func setPrevious(flows []flowdef.Flow, ordered bool) {
 	g := New(flows)
 	for i := range flows {
 		var titles []string
 		names, beside := map[string]bool{}, false // whether it sees results of the name from before
 		for _, p := range g.Reads(i) {
+			if p == i {
+				continue
+			}
 			name := flows[p].Name
 			was, known := names[name]
-			names[name] = previous(i, p)
+			names[name] = ordered && p > i
 			// The name ends where a title has a brace.
 			if beside = beside || known && was != names[name] || strings.Contains(name, "{"); !names[name] {
 				continue
@@ -79,7 +78,7 @@ func setPrevious(flows []flowdef.Flow, previous func(i, p int) bool) {
 				titles = append(titles, title)
 			}
 		}
-		flows[i].ReadsPrevious(titles, beside)
+		flows[i].ReadsPrevious(titles, beside && len(titles) > 0, slices.Contains(g.Reads(i), i))
 	}
 }
 

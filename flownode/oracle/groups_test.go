@@ -55,13 +55,16 @@ var ownRules = []string{
 var alertRules = []string{"%s > 5", "max by (job) (%s) > 1", "count by (job) (%s) < 3", "changes(%s[3m]) > 0", "sum by (job) (%s) unless on (job) (sum by (job) (errors_total) < 20)"}
 
 // claims is the rules of one record, by pairs of which it is known whether they give the
-// same labels: never, now and then with other values, always with the same ones.
+// same labels: never, now and then with other values, always with the same ones. Some
+// read their own record, %s.
 var claims = [][]string{
 	{`sum by (job) (rate(requests_total{job="j0"}[3m]))`, `sum by (job) (temperature{job="j1"})`},
 	{"max by (job) (temperature)", "min by (job) (temperature)", "sum by (job) (errors_total) > 20"},
 	{"max by (job) (temperature > 0)", "sum by (job) (requests_total)"},
 	{`sum by (job, instance) (temperature{instance="i0"}) > 0`, "max by (job, n) (temperature)", "max by (instance, job) (temperature)"},
 	{"count by (job) (temperature > 0)", "count by (job) (requests_total > 10) > 1"},
+	{"sum by (job, instance) (temperature) > 0", `count by (job) (%s) or %s{instance=""} - 0.5`},
+	{"max by (job) (temperature > 0)", "sum by (job) (%s) + 1"},
 }
 
 // readable is a record that a rule of the group may read, "" for none.
@@ -106,7 +109,7 @@ func groups(rng *rand.Rand, records int) string {
 		case rng.IntN(3) == 0:
 			var rules []ruleText
 			for _, expr := range claims[rng.IntN(len(claims))] {
-				rules = append(rules, ruleText{record: name, group: group, expr: expr})
+				rules = append(rules, ruleText{record: name, group: group, expr: strings.ReplaceAll(expr, "%s", name)})
 			}
 			rng.Shuffle(len(rules), func(a, b int) { rules[a], rules[b] = rules[b], rules[a] })
 			g.insert(rules...)

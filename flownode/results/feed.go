@@ -171,10 +171,9 @@ func (f *Feed) Begin(before sequence.Time) {
 	f.got, f.gotFor = nil, sequence.Span{}
 }
 
-// Reach lets a flow that reads its own results see those of the round under way up to
-// an end: closed windows up to there that were not noted have no rows. It does not go
-// back.
-func (f *Feed) Reach(until sequence.Time) { f.until = max(f.until, until) }
+// ShowUntil lets a flow that reads its own results see them up to an end, those of the
+// round under way among them: closed windows up to there that were not noted have no rows.
+func (f *Feed) ShowUntil(until sequence.Time) { f.until = until }
 
 // Differs reports whether rows are others than those that the window, which is closed,
 // has so far.

@@ -174,6 +174,7 @@ func (s *flowRound) recompute(ctx context.Context) error {
 		for i, d := range batch {
 			ends[i], want.byEnd[d.End] = d.End, d.Groups
 		}
+		s.showUntil(ends[0] - s.windows().Every)
 		if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
 			return err
 		}

@@ -78,6 +78,7 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.Jo
 func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) error {
 	all := wanted{all: true}
 	ends := slices.Collect(s.windows().Ends(first, last))
+	s.showUntil(first - s.windows().Every)
 	if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
 		return err
 	}

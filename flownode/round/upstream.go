@@ -47,7 +47,7 @@ func (u *upstream) readsItself() bool { return len(u.others) < len(u.reads) }
 // showUntil lets the flow see what it has given up to an end, if it reads that.
 func (u *upstream) showUntil(end sequence.Time) {
 	if u.readsItself() {
-		u.feed.Reach(end)
+		u.feed.ShowUntil(end)
 	}
 }
 

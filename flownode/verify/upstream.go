@@ -80,12 +80,25 @@ func (u *upstream) rawPart(def flowdef.Flow) (part flowdef.Flow, ok bool) {
 
 // early says which series a window sees only up to before its end, as in rounds.
 func (u *upstream) early(def *flowdef.Flow, end sequence.Time) func(sequence.SeriesID) (sequence.Time, bool) {
-	if len(def.Previous) == 0 {
+	if len(def.Previous) == 0 && !def.Itself {
 		return nil
 	}
 	return func(id sequence.SeriesID) (sequence.Time, bool) {
-		return end - 1, id < 0 && slices.ContainsFunc(u.feeds, func(f *results.Feed) bool {
-			return f.Has(id) && slices.Contains(def.Previous, f.Record())
-		})
+		if id >= 0 {
+			return end, false
+		}
+		early := false
+		for i, f := range u.feeds {
+			switch p := &u.parents[i].Def; {
+			case !f.Has(id):
+			case slices.Contains(def.Previous, f.Record()):
+				return end - 1, true
+			case p.Title() == def.Title():
+				early = true
+			default:
+				return end, false // what another rule of the record gives it sees at once
+			}
+		}
+		return end - 1, early
 	}
 }

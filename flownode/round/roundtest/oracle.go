@@ -58,7 +58,7 @@ func (w *World) Check() {
 			continue
 		}
 		all, results, titles := w.withResults(raw, def)
-		if def.Emit == flowdef.EmitUpdate && len(results) == 0 && !def.ReadsItself() {
+		if def.Emit == flowdef.EmitUpdate && len(results) == 0 && !def.Itself {
 			upTo += def.Every
 		}
 		from := w.Base - w.Base%def.Every - 3_600_000
@@ -80,12 +80,12 @@ func (w *World) Check() {
 // before is what a rule sees at an evaluation, given all that there is: of rules behind
 // it in its group only what the evaluation before has written.
 func (w *World) before(all promeval.Samples, titles []string, def flowdef.Flow, end int64) promeval.Samples {
-	if len(def.Previous) == 0 {
+	if len(def.Previous) == 0 && !def.Itself {
 		return all
 	}
 	out := slices.Clone(all)
 	for i, title := range titles {
-		if x := &out[len(all)-len(titles)+i]; slices.Contains(def.Previous, title) {
+		if x := &out[len(all)-len(titles)+i]; slices.Contains(def.Previous, title) || def.Itself && title == def.RecordTitle() {
 			n, _ := slices.BinarySearch(x.Times, end)
 			x.Times, x.Values = x.Times[:n], x.Values[:n]
 		}
