@@ -19,6 +19,7 @@ const readingNumber = 11
 // Names of figures of scenario 11. A %s stands for who answers.
 const (
 	readRange  = "%s: query_range of sum by (job) (rate(m[5m])), step 60 s"
+	readFlow   = "Laminar: the same, answered from a flow"
 	readHot    = "%s: instant query of rate(m[5m])"
 	readValues = "%s: label_values of one metric"
 	readSeries = "%s: series of one metric"
@@ -57,6 +58,9 @@ func reading(ctx context.Context, b *bench) error {
 func readingTargets(b *bench) error {
 	who := func(figure string) (ours, theirs string) {
 		return fmt.Sprintf(figure, "Laminar"), fmt.Sprintf(figure, "Prometheus")
+	}
+	if err := b.report.AtMost(readingNumber, "query_range answered from a flow over Prometheus", readFlow, fmt.Sprintf(readRange, "Prometheus"), 0.02); err != nil {
+		return err
 	}
 	for _, t := range []struct {
 		claim, figure string
@@ -162,9 +166,34 @@ func (r *readWork) sealedRange(ctx context.Context) error {
 	if _, err := r.laminar.Run(ctx, "seal", "--force"); err != nil {
 		return err
 	}
-	return r.beside(ctx, readRange, "query_range", url.Values{
-		"query": {"sum by (job) (rate(http_requests_total[5m]))"}, "start": {unix(r.start())}, "end": {unix(r.end)}, "step": {"60"},
-	}, `"metric"`)
+	return r.beside(ctx, readRange, "query_range", r.rangeQuery(), `"metric"`)
+}
+
+// rangeQuery is a range query over all samples of the first metric.
+func (r *readWork) rangeQuery() url.Values {
+	return url.Values{
+		"query": {"sum by (job) (rate(http_requests_total[5m]))"}, "start": {unix(r.start())}, "end": {unix(r.end.Add(-time.Minute))}, "step": {"60"},
+	}
+}
+
+// fromFlow measures the same range query when there is a flow of its expression, which
+// must answer all of it.
+func (r *readWork) fromFlow(ctx context.Context) error {
+	form := r.rangeQuery()
+	for round := range r.b.plan.rounds + 1 {
+		body, took, err := r.laminar.Ask(ctx, "query_range", form)
+		if err != nil {
+			return err
+		}
+		steps := int(r.end.Add(-time.Minute).Sub(r.start())/time.Minute) + 1
+		if !bytes.Contains(body, fmt.Appendf(nil, "answered from flow read_rate: %d of %d steps", steps, steps)) {
+			return fmt.Errorf("the flow did not answer: %.300s ... %s", body, body[max(0, len(body)-300):])
+		}
+		if round > 0 {
+			r.b.add(readingNumber, readFlow, "ms", ms(took))
+		}
+	}
+	return nil
 }
 
 // start is when the windows of the first samples are whole.
@@ -233,6 +262,9 @@ func (r *readWork) dashboards(ctx context.Context) error {
 		return err
 	}
 	if _, err := r.laminar.DB.Conn.Exec(ctx, "analyze"); err != nil {
+		return err
+	}
+	if err := r.fromFlow(ctx); err != nil {
 		return err
 	}
 	end := r.end.Add(-time.Minute)
