@@ -26,8 +26,11 @@ import (
 // all that are stored could be many, and the newest are wanted.
 const lookupWindows = 64
 
-// rowBytes is what a row takes beside its sample while it is read, about.
-const rowBytes = 200
+// What a row takes beside its sample while it is read, about: by window, and by group.
+const (
+	rowBytes     = 200
+	groupedBytes = 48
+)
 
 // flows is the flows whose names match.
 func (r *reading) flows(ctx context.Context, ms []*labels.Matcher) ([]progress.Flow, error) {
@@ -107,6 +110,13 @@ func (r *reading) readFlow(ctx context.Context, flow *progress.Flow, span sequen
 	if ends.Empty() {
 		return nil, nil
 	}
+	groups, plain, err := snap.Groups(ctx, flow.ID, ends)
+	if err != nil {
+		return nil, err
+	}
+	if plain {
+		return r.fromGroups(flow, groups, span, ms)
+	}
 	windows, err := snap.Results(ctx, flow.ID, ends)
 	if err != nil {
 		return nil, err
@@ -119,6 +129,41 @@ func (r *reading) readFlow(ctx context.Context, flow *progress.Flow, span sequen
 		return nil, err
 	}
 	return seriesOf(flow, windows, span, ms)
+}
+
+// fromGroups makes series of groups: those that match, with their samples in the span.
+func (r *reading) fromGroups(flow *progress.Flow, groups []progress.Group, span sequence.Span, ms []*labels.Matcher) (out []*oneSeries, err error) {
+	layout := flowdef.NewLayout(flow.Def)
+	rows := 0
+	for i := range groups {
+		rows += len(groups[i].Ends)
+	}
+	if err := r.Take(rows, int64(rows)*groupedBytes); err != nil {
+		return nil, err
+	}
+	for i := range groups {
+		g := &groups[i]
+		s := newSeries(flow.Def.Name, layout.Labels(g.Columns), ms)
+		if s == nil {
+			continue
+		}
+		s.column.Times, s.column.Values = make([]int64, 0, len(g.Ends)+1), make([]float64, 0, len(g.Ends)+1)
+		for j, end := range g.Ends {
+			if span.Holds(end) {
+				s.column.Add(end, g.Values[j], nil)
+			}
+			// As results.Walk has it.
+			next := end + flow.Def.Every
+			if (j+1 == len(g.Ends) || g.Ends[j+1] != next) && next <= flow.EmittedUntil && span.Holds(next) {
+				s.column.Add(next, segment.Stale(), nil)
+			}
+		}
+		if len(s.column.Times) > 0 {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, func(a, b *oneSeries) int { return labels.Compare(a.labels, b.labels) })
+	return out, nil
 }
 
 // seriesOf makes series of rows: those that match, with their samples in the span.

@@ -84,6 +84,10 @@ func (s *stock) Named(_ context.Context, names []string) (out []progress.Flow, e
 
 func (s *stock) Hides(progress.FlowID) bool { return false }
 
+func (s *stock) Groups(context.Context, progress.FlowID, sequence.Span) ([]progress.Group, bool, error) {
+	return nil, false, nil
+}
+
 func (s *stock) flow(id progress.FlowID) *stockFlow { return s.flows[id-1] }
 
 func (s *stock) Flow(_ context.Context, id progress.FlowID) (progress.Flow, error) {

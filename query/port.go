@@ -43,6 +43,9 @@ type Results interface {
 	Hides(id progress.FlowID) bool
 	// Flow loads a flow with its progress.
 	Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error)
+	// Groups lists the flow's rows of windows that end in the span by group; false where
+	// only Results can read them.
+	Groups(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Group, bool, error)
 	// Results lists the flow's rows of windows that end in the span, oldest window first.
 	Results(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error)
 	// ResultsAt lists rows of windows that end at first, first + step, ... up to last, ms;

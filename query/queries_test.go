@@ -69,6 +69,11 @@ func (s *memorySnapshot) Named(context.Context, []string) ([]progress.Flow, erro
 // Hides implements Snapshot.
 func (s *memorySnapshot) Hides(progress.FlowID) bool { return false }
 
+// Groups implements Snapshot.
+func (s *memorySnapshot) Groups(context.Context, progress.FlowID, sequence.Span) ([]progress.Group, bool, error) {
+	return nil, false, nil
+}
+
 func (s *memorySnapshot) Flow(context.Context, progress.FlowID) (progress.Flow, error) {
 	return progress.Flow{}, progress.ErrFlowGone
 }

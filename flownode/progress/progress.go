@@ -86,6 +86,14 @@ type Row struct {
 	Histogram *nativehist.Sparse
 }
 
+// Group is the rows of one group over several windows, floats only. Ends ascend, and
+// Values has a value for each.
+type Group struct {
+	Columns []string
+	Ends    []sequence.Time
+	Values  []float64
+}
+
 // RowKey names a row of a window by its label columns. 0xff occurs in no UTF-8 text.
 func RowKey(columns []string) string { return strings.Join(columns, "\xff") }
 

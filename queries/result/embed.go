@@ -47,6 +47,8 @@ var (
 	ResultRead string
 	//go:embed result_at.sql
 	ResultAt string
+	//go:embed result_groups.sql
+	ResultGroups string
 	//go:embed result_ends.sql
 	ResultEnds string
 	//go:embed result_windows.sql

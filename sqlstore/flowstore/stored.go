@@ -270,6 +270,20 @@ func (s *Stored) results(ctx context.Context, id progress.FlowID, ends sequence.
 	return windows, nil
 }
 
+// Groups lists the rows that Results lists, by group; false where the table has
+// histograms or is shared by rules, whose rows Results can read only.
+func (s *Stored) Groups(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Group, bool, error) {
+	table, err := s.table(id)
+	if err != nil || table == nil {
+		return nil, false, err
+	}
+	groups, plain, err := resulttable.GroupsOf(ctx, table, s.Session(), ends)
+	if err != nil {
+		return nil, false, pg.ReadError("read results in "+table.Ident(), err)
+	}
+	return groups, plain, nil
+}
+
 // StoredResults lists rows as Results does, of a flow that was loaded in this snapshot
 // or that this store has taken.
 func (s *Stored) StoredResults(ctx context.Context, f *progress.Flow, ends sequence.Span) ([]progress.Window, error) {

@@ -3,9 +3,11 @@ package oracle
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
+	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/server/promapi"
 	"laminar/sqlstore/sqltest"
@@ -101,6 +104,7 @@ func TestFlowsAreMetrics(t *testing.T) {
 	flows := []*laid{
 		randomRows(rng, sqltest.FlowFor(t, "'job:requests:rate5m'", "sum by (job) (rate(requests_total[5m]))"), set("job", "api"), set("job", "db"), set("job", "web"), set()),
 		randomRows(rng, sqltest.Record(t, "twice", "temperature * 2", "prod")[0], set("job", "api", "instance", "i0"), set("job", "api", "instance", "i1"), set("job", "db", "instance", "i0")),
+		randomRows(rng, sqltest.FlowFor(t, "total", "sum(temperature)"), set()),
 	}
 	raws := fleet(6)
 	w := newWorld(t, raws)
@@ -110,8 +114,9 @@ func TestFlowsAreMetrics(t *testing.T) {
 		w.series = append(w.series, f.series()...)
 	}
 	w.theirs = w.prometheus()
+	w.groupsAreRows(len(flows))
 	for _, expr := range []string{
-		"job:requests:rate5m", `job:requests:rate5m{job!="db"}`, "sum(job:requests:rate5m)", "count(twice)", `twice{env="prod",instance=~"i."}`, `{__name__=~"job:.*|twice"}`,
+		"total", "total[15m]", "rate(total[10m])", "job:requests:rate5m", `job:requests:rate5m{job!="db"}`, "sum(job:requests:rate5m)", "count(twice)", `twice{env="prod",instance=~"i."}`, `{__name__=~"job:.*|twice"}`,
 		"count_over_time(twice[10m])", "job:requests:rate5m[20m]", "temperature + on (job, instance) twice", `count by (__name__) ({__name__!=""})`, "avg_over_time(twice[7m] offset 3m)",
 		"max_over_time(sum(job:requests:rate5m)[10m:1m])", "changes(job:requests:rate5m[30m])", `{job="api"}`,
 	} {
@@ -173,6 +178,54 @@ func TestFlowsAreMetrics(t *testing.T) {
 		body := answer(t, w.ours, request{http.MethodGet, "/api/v1/query", form("query", fmt.Sprintf("twice @ %d", end/1000), "lookback_delta", "1s", "provisional", provisional), nil}).body
 		if got := strings.Count(body, `"metric"`); got != want {
 			t.Errorf("provisional=%s: %d results, want %d: %s", provisional, got, want, body)
+		}
+	}
+}
+
+// groupsAreRows: the rows of flows are the same, read by group and by window.
+func (w *world) groupsAreRows(flows int) {
+	w.Helper()
+	readers, err := w.store.OpenReaders(w.Context(), 1)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer readers.Close()
+	snap, err := readers.Catalogue.Stored(w.Context())
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer snap.Close(w.Context())
+	list, err := snap.Named(w.Context(), nil)
+	if err != nil || len(list) != flows {
+		w.Fatalf("%d flows, %v", len(list), err)
+	}
+	for _, f := range list {
+		for _, ends := range []sequence.Span{{After: 0, UpTo: base + hour}, {After: base + 7*minute, UpTo: base + 20*minute}, {After: base - hour, UpTo: base - minute}} {
+			windows, err := snap.Results(w.Context(), f.ID, ends)
+			if err != nil {
+				w.Fatal(err)
+			}
+			want, got := map[string]float64{}, map[string]float64{}
+			for _, win := range windows {
+				for _, row := range win.Rows {
+					want[fmt.Sprint(row.Columns, win.End)] = row.Value
+				}
+			}
+			groups, plain, err := snap.Groups(w.Context(), f.ID, ends)
+			if err != nil || !plain {
+				w.Fatalf("%s: plain %v, %v", f.Def.Name, plain, err)
+			}
+			for _, g := range groups {
+				if !slices.IsSorted(g.Ends) || len(g.Ends) != len(g.Values) {
+					w.Errorf("%s: %v", f.Def.Name, g)
+				}
+				for i, end := range g.Ends {
+					got[fmt.Sprint(g.Columns, end)] = g.Values[i]
+				}
+			}
+			if !maps.Equal(got, want) {
+				w.Errorf("%s in %s: by group %v, by window %v", f.Def.Name, ends, got, want)
+			}
 		}
 	}
 }
