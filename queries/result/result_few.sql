@@ -29,9 +29,9 @@ with fresh as materialized (
 ), touched as materialized (
     select * from gone
     union all select * from written
-), ends as materialized (
-    select t.window_end, count(*) as n from touched t group by t.window_end
 )
-select (extract(epoch from e.window_end) * 1000)::bigint, e.n, t.window_end is not null as named,
-       case when t.window_end is not null then array[t.label_columns::text]::text[] end as label_array
-from ends e left join touched t on t.window_end = e.window_end and e.n <= 1000
+select (extract(epoch from t.window_end) * 1000)::bigint as window_end_ms, 1::bigint as n, array[t.label_columns::text]::text[] as label_array
+from touched t where (select count(*) from touched) <= 10000
+union all
+select (extract(epoch from t.window_end) * 1000)::bigint, count(*), null
+from touched t where (select count(*) from touched) > 10000 group by t.window_end

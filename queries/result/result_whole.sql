@@ -1,7 +1,7 @@
 -- result_whole: write complete windows: change, insert and delete what differs
--- from what is there, and give which rows these are. Of each window with such
--- rows: its end (ms), how many there are, and up to 1,000 of them a row each with
--- true and the label columns; of more only false.
+-- from what is there, and give which rows these are: each with the end of its
+-- window (ms), 1, and the label columns. Of more than 10,000 only how many they are
+-- of each window.
 --   $1, $2  window_start and window_end of the windows
 --   $3, $4  of the rows: number of the window, from 1, and value
 --   $5      of the rows that must not be there: number of the window
@@ -55,9 +55,9 @@ with fresh as materialized (
     union all select * from gone
     union all select * from changed
     union all select * from added
-), ends as materialized (
-    select t.window_end, count(*) as n from touched t group by t.window_end
 )
-select (extract(epoch from e.window_end) * 1000)::bigint, e.n, t.window_end is not null as named,
-       case when t.window_end is not null then array[t.label_columns::text]::text[] end as label_array
-from ends e left join touched t on t.window_end = e.window_end and e.n <= 1000
+select (extract(epoch from t.window_end) * 1000)::bigint as window_end_ms, 1::bigint as n, array[t.label_columns::text]::text[] as label_array
+from touched t where (select count(*) from touched) <= 10000
+union all
+select (extract(epoch from t.window_end) * 1000)::bigint, count(*), null
+from touched t where (select count(*) from touched) > 10000 group by t.window_end

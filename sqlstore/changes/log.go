@@ -155,27 +155,43 @@ func (l *Log) columns(positions map[progress.FlowID]int64) []any {
 		return cmp.Or(cmp.Compare(a.flow, b.flow), cmp.Compare(a.end, b.end))
 	})
 	n := len(windows)
-	flows, at, ends, after, whole := make([]int32, n), make([]int64, n), make([]int64, n), make([]*int64, n), make([]bool, n)
-	var (
-		number []int64
-		keys   []string
-	)
+	flows, at, ends, after, keys := make([]int32, n), make([]int64, n), make([]int64, n), make([]*int64, n), make([]*string, n)
 	for i, w := range windows {
 		t := l.windows[w]
-		flows[i], at[i], ends[i], whole[i] = int32(w.flow), positions[w.flow], w.end, t.whole
+		flows[i], at[i], ends[i] = int32(w.flow), positions[w.flow], w.end
 		span, closes := l.closed[w.flow]
 		if closes && w.end == span.UpTo {
 			after[i] = &span.After
 		}
-		if closes && span.Holds(w.end) {
-			whole[i] = whole[i] || len(t.keys) > 0
-			continue
-		}
-		for _, key := range t.keys {
-			number, keys = append(number, int64(i+1)), append(keys, key)
+		if whole := t.whole || closes && span.Holds(w.end) && len(t.keys) > 0; !whole {
+			text := arrayOf(t.keys)
+			keys[i] = &text
 		}
 	}
-	return []any{flows, at, ends, after, whole, number, keys}
+	return []any{flows, at, ends, after, keys}
+}
+
+// arrayOf is texts as PostgreSQL reads an array of them.
+func arrayOf(texts []string) string {
+	n := 2
+	for _, text := range texts {
+		n += len(text) + 8
+	}
+	buf := append(make([]byte, 0, n), '{')
+	for i, text := range texts {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		buf = append(buf, '"')
+		for k := range len(text) {
+			if text[k] == '"' || text[k] == '\\' {
+				buf = append(buf, '\\')
+			}
+			buf = append(buf, text[k])
+		}
+		buf = append(buf, '"')
+	}
+	return string(append(buf, '}'))
 }
 
 // Write writes the log outside of a round, in a transaction that has locked the flows,

@@ -56,20 +56,29 @@ type Touched struct {
 func ReadTouched(rows pgx.Rows) ([]Touched, error) {
 	var (
 		out     []Touched
-		place   = map[int64]int{}
+		place   map[int64]int // made when there is a second window
+		last    int
 		end, n  int64
-		named   bool
 		columns []string
 	)
-	_, err := pgx.ForEachRow(rows, []any{&end, &n, &named, &columns}, func() error {
-		i, known := place[end]
-		if !known {
-			i = len(out)
-			place[end] = i
-			out = append(out, Touched{End: end, Rows: n})
+	_, err := pgx.ForEachRow(rows, []any{&end, &n, &columns}, func() error {
+		if len(out) == 0 || out[last].End != end {
+			if len(out) == 1 && place == nil {
+				place = map[int64]int{out[0].End: 0}
+			}
+			i, known := place[end]
+			if !known {
+				i = len(out)
+				out = append(out, Touched{End: end})
+				if place != nil {
+					place[end] = i
+				}
+			}
+			last = i
 		}
-		if named {
-			out[i].Columns = append(out[i].Columns, columns)
+		t := &out[last]
+		if t.Rows += n; columns != nil {
+			t.Columns = append(t.Columns, columns)
 			columns = nil // the next row's are others
 		}
 		return nil
