@@ -59,6 +59,17 @@ func (s *Readers) Storage(ctx context.Context) (raw.StorageStatus, error) {
 	return s.keeper.Storage(ctx)
 }
 
+// Retention is where retention stands, and what a step of it would give up that is held
+// back.
+func (s *Readers) Retention(ctx context.Context) (raw.Retention, raw.Loss, error) {
+	r, err := s.retainer.Retention(ctx)
+	if err != nil {
+		return r, raw.Loss{}, err
+	}
+	loss, err := s.retainer.Loss(ctx, r)
+	return r, loss, err
+}
+
 // ProcessName is what people are told of this process: its host and process id.
 func ProcessName() string { return pg.Process() }
 

@@ -18,4 +18,6 @@ var (
 	Senders string
 	//go:embed census_named.sql
 	Named string
+	//go:embed census_generations.sql
+	Generations string
 )

@@ -26,6 +26,8 @@ var (
 	ChangeClosed string
 	//go:embed change_list.sql
 	ChangeList string
+	//go:embed change_window.sql
+	ChangeWindow string
 )
 
 // Pruning it.

@@ -57,6 +57,8 @@ var (
 	MetadataFind string
 	//go:embed metadata_all.sql
 	MetadataAll string
+	//go:embed ha_elections.sql
+	HAElections string
 	//go:embed ha_elect.sql
 	HAElect string
 )
@@ -101,6 +103,8 @@ var (
 	StatusRegions string
 	//go:embed status_storage.sql
 	StatusStorage string
+	//go:embed metric_sizes.sql
+	MetricSizes string
 	//go:embed histogram_names.sql
 	HistogramNames string
 )

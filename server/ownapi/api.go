@@ -33,6 +33,8 @@ func New(cfg Config) *API {
 		"job":          refills.job,
 		"alerts":       pages.alerts,
 		"status":       pages.status,
+		"storage":      pages.storage,
+		"senders":      pages.senders,
 	} {
 		mux.Handle("GET "+Prefix+path, httputil.CompressionHandler{Handler: c.answering(http.StatusOK, answer)})
 	}

@@ -5,6 +5,8 @@ import (
 
 	"laminar/server/view"
 	"laminar/sqlstore"
+	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/raw"
 )
 
 // pages answers about the installation.
@@ -48,3 +50,52 @@ func (a pages) status(r *http.Request) (any, error) {
 
 // statusJobs is how many jobs the status has.
 const statusJobs = 10
+
+// How much of the raw data and its senders is listed.
+const (
+	sizedMetrics = 100
+	mostSenders  = 100
+	mostPairs    = 1000
+)
+
+// storage answers /storage.
+func (a pages) storage(r *http.Request) (any, error) {
+	ctx := r.Context()
+	st, err := a.cfg.Readers.Storage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	regions, err := a.cfg.Readers.Reader.Regions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	generations, err := a.cfg.Readers.Census.Generations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	retention, loss, err := a.cfg.Readers.Retention(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var sizes []raw.MetricSize
+	if err := a.stored(ctx, func(snap *flowstore.Stored) (err error) {
+		sizes, err = snap.Sizes(ctx, sizedMetrics)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	return view.StorageSeen{
+		Raw: view.NewStorage(st), Regions: view.Each(regions, view.NewRegion), Generations: view.Each(generations, view.NewGeneration),
+		Retention: view.NewRetention(retention, loss), Metrics: view.Each(sizes, view.NewMetricSize), MetricsMore: max(0, st.Metrics-int64(len(sizes))),
+	}, nil
+}
+
+// senders answers /senders.
+func (a pages) senders(r *http.Request) (any, error) {
+	list, err := a.cfg.Readers.Census.Senders(r.Context(), mostSenders)
+	if err != nil {
+		return nil, err
+	}
+	pairs, err := a.cfg.Readers.Senders.Elections(r.Context(), mostPairs)
+	return view.NewSenders(list, pairs), err
+}

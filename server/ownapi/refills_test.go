@@ -60,6 +60,12 @@ func TestRefill(t *testing.T) {
 	if n := sqltest.ScanOne[int](w.RawDB, "select count(*) from "+table+" where value = -1"); n != 0 {
 		t.Errorf("%d rows are as somebody wrote them", n)
 	}
+	known := get[view.WindowKnown](w, "flow/window", "flow", flow, "end", view.FormatTime(w.base+47*minute))
+	// The refill wrote it whole; the backfill had closed it.
+	if now, before := known.Changed, known.ChangedBefore; now == nil || now.Closed || now.Rows != nil || now.At == view.None ||
+		len(before) != 1 || !before[0].Closed || before[0].Position >= now.Position {
+		t.Errorf("what changed the window is %+v, before %+v", now, before)
+	}
 	if list := get[view.Jobs](w, "jobs", "flow", "requests:max"); len(list.Jobs) != 0 {
 		t.Errorf("the other flow has the jobs %+v", list)
 	}

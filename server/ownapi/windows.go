@@ -23,6 +23,9 @@ const maxCells = 500
 // maxParts is how many dirty parts of a window are listed.
 const maxParts = 100
 
+// maxChanges is how many of the commits that changed a window are listed.
+const maxChanges = 20
+
 // looked is a flow in a snapshot, and what is known of its windows.
 type looked struct {
 	flow  progress.Flow
@@ -185,5 +188,7 @@ func (a windowPages) window(r *http.Request) (any, error) {
 		}
 		out.Jobs = append(out.Jobs, view.NewJob(job))
 	}
-	return out, nil
+	changed, err := a.cfg.Readers.Changes.OfWindow(ctx, f.ID, end, maxChanges)
+	out.Changes(changed)
+	return out, err
 }

@@ -5,6 +5,7 @@ import (
 	"laminar/flownode/progress"
 	"laminar/flownode/strip"
 	"laminar/sequence"
+	"laminar/sqlstore/changes"
 )
 
 // Strip is the windows of a flow that end in a span, summed to cells.
@@ -78,6 +79,40 @@ type WindowKnown struct {
 	Dirty       []DirtyPart `json:"dirty"`       // oldest first
 	DirtyMore   int         `json:"dirty_more"`  // parts that are left out
 	Jobs        []Job       `json:"jobs"`        // unfinished refills that have yet to compute it
+
+	// The newest commit that changed it, null where the change log has none, and those
+	// before it, newest first, as far as the log goes back.
+	Changed       *WindowChange  `json:"changed"`
+	ChangedBefore []WindowChange `json:"changed_before"`
+}
+
+// WindowChange is a commit that changed a window of a flow.
+type WindowChange struct {
+	Position int64  `json:"position"` // of the flow, in its change log
+	At       string `json:"at"`
+	Closed   bool   `json:"closed"` // it closed the window
+	Rows     *int   `json:"rows"`   // that it changed; null where all of the window may have changed
+}
+
+// Changes adds the commits that changed the window, newest first.
+func (w *WindowKnown) Changes(list []changes.WindowChange) {
+	for i, c := range list {
+		v := NewWindowChange(c)
+		if i == 0 {
+			w.Changed = &v
+		} else {
+			w.ChangedBefore = append(w.ChangedBefore, v)
+		}
+	}
+}
+
+// NewWindowChange shows a commit that changed a window.
+func NewWindowChange(c changes.WindowChange) WindowChange {
+	v := WindowChange{Position: int64(c.Position), At: FormatTime(c.At), Closed: c.Closed}
+	if c.Rows >= 0 {
+		v.Rows = &c.Rows
+	}
+	return v
 }
 
 // NewWindowKnown shows the window of a flow with this end, which has so many rows. At most
@@ -88,7 +123,7 @@ func NewWindowKnown(f *progress.Flow, known *strip.Known, end sequence.Time, row
 		Flow: f.Def.Title(), Start: FormatTime(f.Def.WindowStart(end)), End: FormatTime(end), State: string(known.Of(end, rows > 0)),
 		Provisional: rows > 0 && end > f.EmittedUntil, Rows: rows, Vector: f.Vector.String(),
 		Reads: SampleSpan{From: FormatTime(reads.After), To: FormatTime(reads.UpTo)}, Rebuildable: end >= known.Rebuildable,
-		Dirty: []DirtyPart{}, Jobs: []Job{},
+		Dirty: []DirtyPart{}, Jobs: []Job{}, ChangedBefore: []WindowChange{},
 	}
 	for _, d := range f.Dirty {
 		switch {

@@ -36,6 +36,7 @@ var readPaths = []string{
 	"targets", "alertmanagers", "status/", "read", "rules", "alerts", "subscribe",
 	"laminar/installation", "laminar/flows", "laminar/flow", "laminar/flow/",
 	"laminar/refill/plan", "laminar/jobs", "laminar/job", "laminar/alerts", "laminar/status",
+	"laminar/storage", "laminar/senders", "laminar/ingest", "laminar/verify",
 }
 
 // scopeOf is what a path takes, where the console is served below a path. A route that is

@@ -36,7 +36,7 @@ type Metric struct {
 
 // Metrics are the metrics with most series.
 func (c *Census) Metrics(ctx context.Context, limit int) ([]Metric, error) {
-	return list(ctx, c, "by metric", queries.Metrics, func(row pgx.CollectableRow) (m Metric, err error) {
+	return list(ctx, c, "series by metric", queries.Metrics, func(row pgx.CollectableRow) (m Metric, err error) {
 		err = row.Scan(&m.Name, &m.Series, &m.CreatedLastHour)
 		return m, err
 	}, int32(limit))
@@ -54,7 +54,7 @@ func (c *Census) Labels(ctx context.Context, limit int) (labels []Label, part fl
 	if part, err = c.part(ctx); err != nil {
 		return nil, 0, err
 	}
-	labels, err = list(ctx, c, "by label", queries.Labels, func(row pgx.CollectableRow) (l Label, err error) {
+	labels, err = list(ctx, c, "series by label", queries.Labels, func(row pgx.CollectableRow) (l Label, err error) {
 		err = row.Scan(&l.Name, &l.Series, &l.Values)
 		l.Series = int64(float64(l.Series) * 100 / part)
 		return l, err
@@ -73,7 +73,7 @@ func (c *Census) Values(ctx context.Context, label string, limit int) (values []
 	if part, err = c.part(ctx); err != nil {
 		return nil, 0, err
 	}
-	values, err = list(ctx, c, "by value", queries.Values, func(row pgx.CollectableRow) (v Value, err error) {
+	values, err = list(ctx, c, "series by value", queries.Values, func(row pgx.CollectableRow) (v Value, err error) {
 		err = row.Scan(&v.Value, &v.Series)
 		v.Series = int64(float64(v.Series) * 100 / part)
 		return v, err
@@ -89,7 +89,7 @@ type Sender struct {
 
 // Senders are those that have brought most new series, of late first.
 func (c *Census) Senders(ctx context.Context, limit int) ([]Sender, error) {
-	return list(ctx, c, "by sender", queries.Senders, func(row pgx.CollectableRow) (s Sender, err error) {
+	return list(ctx, c, "series by sender", queries.Senders, func(row pgx.CollectableRow) (s Sender, err error) {
 		err = row.Scan(&s.Name, &s.LastHour, &s.LastDay, &s.LastWeek)
 		return s, err
 	}, int32(limit))
@@ -107,6 +107,24 @@ func (c *Census) part(ctx context.Context) (float64, error) {
 	return 100 * sample / float64(n), nil
 }
 
+// Generation is a generation of raw samples that has a hot table. Segments are PostgreSQL's
+// estimate.
+type Generation struct {
+	ID       int32
+	State    string        // current or frozen
+	Since    sequence.Time // when it was begun
+	Bytes    int64         // of its table, with indexes
+	Segments int64
+}
+
+// Generations are the generations that are not sealed, oldest first.
+func (c *Census) Generations(ctx context.Context) ([]Generation, error) {
+	return list(ctx, c, "segments by generation", queries.Generations, func(row pgx.CollectableRow) (g Generation, err error) {
+		err = row.Scan(&g.ID, &g.State, &g.Since, &g.Bytes, &g.Segments)
+		return g, err
+	})
+}
+
 // LabelSets are the labels of series, by id; of those that are not there any more there are
 // none.
 func (c *Census) LabelSets(ctx context.Context, ids []sequence.SeriesID) (map[sequence.SeriesID]map[string]string, error) {
@@ -121,7 +139,7 @@ func (c *Census) LabelSets(ctx context.Context, ids []sequence.SeriesID) (map[se
 		id     sequence.SeriesID
 		labels map[string]string
 	}
-	found, err := list(ctx, c, "by id", queries.Named, func(row pgx.CollectableRow) (n named, err error) {
+	found, err := list(ctx, c, "series by id", queries.Named, func(row pgx.CollectableRow) (n named, err error) {
 		err = row.Scan((*int32)(&n.id), &n.labels)
 		return n, err
 	}, numbers)
@@ -135,11 +153,11 @@ func (c *Census) LabelSets(ctx context.Context, ids []sequence.SeriesID) (map[se
 func list[T any](ctx context.Context, c *Census, what, query string, scan pgx.RowToFunc[T], args ...any) ([]T, error) {
 	rows, err := c.db.Pool().Query(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("count series %s: %w", what, pg.Interpret(err))
+		return nil, fmt.Errorf("count %s: %w", what, pg.Interpret(err))
 	}
 	out, err := pgx.CollectRows(rows, scan)
 	if err != nil {
-		return nil, fmt.Errorf("count series %s: %w", what, pg.Interpret(err))
+		return nil, fmt.Errorf("count %s: %w", what, pg.Interpret(err))
 	}
 	return out, nil
 }

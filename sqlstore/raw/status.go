@@ -80,6 +80,30 @@ func (r *Reader) Regions(ctx context.Context) ([]RegionStatus, error) {
 	return regions, nil
 }
 
+// MetricSize is how much the samples of a metric take.
+type MetricSize struct {
+	Name     string
+	Series   int64
+	Samples  int64
+	Bytes    int64 // packed; 28 a sample where they are not
+	Segments int64
+}
+
+// Sizes lists the metrics whose samples take most, at most so many.
+func (s *Snapshot) Sizes(ctx context.Context, limit int) ([]MetricSize, error) {
+	rows, err := s.conn.Query(ctx, s.bind(queries.MetricSizes), int32(limit))
+	if err != nil {
+		return nil, pg.ReadError("measure metrics", err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m MetricSize, err error) {
+		return m, row.Scan(&m.Name, &m.Series, &m.Samples, &m.Bytes, &m.Segments)
+	})
+	if err != nil {
+		return nil, pg.ReadError("measure metrics", err)
+	}
+	return list, nil
+}
+
 // Storage tells how much raw data there is.
 func (k *Keeper) Storage(ctx context.Context) (StorageStatus, error) {
 	var st StorageStatus

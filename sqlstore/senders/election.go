@@ -26,6 +26,29 @@ import (
 // at the same moment.
 const electTries = 10
 
+// Election is which replica of a pair of senders is listened to. Times are ms since the
+// epoch.
+type Election struct {
+	Cluster, Replica string
+	Since            int64 // when it was elected
+	Seen             int64 // when its data last came, as of the last refresh by any process
+}
+
+// Elections lists the pairs by their cluster, at most so many.
+func (s *Store) Elections(ctx context.Context, limit int) ([]Election, error) {
+	rows, err := s.db.Pool().Query(ctx, queries.HAElections, int32(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list the elected replicas: %w", pg.Interpret(err))
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Election, err error) {
+		return e, row.Scan(&e.Cluster, &e.Replica, &e.Since, &e.Seen)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the elected replicas: %w", pg.Interpret(err))
+	}
+	return list, nil
+}
+
 // Elect records that data of a replica of a cluster has come. It elects that replica
 // if none is elected, or if the elected one has been silent for failover, by the
 // database's clock. It returns the elected replica, and how long from the call no
