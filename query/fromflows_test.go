@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -678,6 +679,19 @@ func TestRawSamplesGone(t *testing.T) {
 	if off := a.run(t, s.queries(), query.FlowsOff); off.differs(want) == "" {
 		t.Error("nothing is gone: the test tests nothing")
 	}
+	// The window at 38 min is within what is evaluated over raw samples, and still the row counts.
+	s.earliest, f.BeginsAfter, f.Dirty = 34*minute, 36*minute, []progress.Dirty{{WindowEnd: 40 * minute}}
+	got, off := a.run(t, s.queries(), query.FlowsAuto), a.run(t, s.queries(), query.FlowsOff)
+	changed := false
+	for lset, points := range want.values {
+		changed = changed || off.values[lset][38*minute] != points[38*minute]
+		if v := got.values[lset][38*minute]; v != points[38*minute] {
+			t.Errorf("%s: %v, want %v", lset, v, points[38*minute])
+		}
+	}
+	if !changed {
+		t.Error("nothing is gone at 38 min: the test tests nothing")
+	}
 }
 
 // TestRawForOtherLookback: a flow whose instant selectors look back otherwise is none.
@@ -775,4 +789,48 @@ func TestTooManyRows(t *testing.T) {
 	if diff := auto.differs(off); diff != "" || off.err != nil || auto.answered.Steps > 0 || f.resulted != 1 {
 		t.Errorf("%s; %v; %+v; rows were read %d times", diff, off.err, auto.answered, f.resulted)
 	}
+}
+
+// TestSelectorsThatFunctionsLookAt: timestamp and absent look at a selector itself, and other
+// functions at its samples.
+func TestSelectorsThatFunctionsLookAt(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 1))
+	s := randomStock(rng)
+	s.define(t, rng, `c{job="api"}`, false)
+	q := s.queries()
+	for expr, from := range map[string]bool{
+		`timestamp(c{job="api"})`: false, `timestamp((c{job="api"}))`: false, `absent(c{job="api"})`: false, `absent((c{job="api"}))`: false,
+		`timestamp(+c{job="api"})`: true, `absent(abs(c{job="api"}))`: true, `abs(c{job="api"})`: true, `absent(c{job="api"} > 1000)`: true, `sort((c{job="api"}))`: true,
+	} {
+		// At steps so long a flow with a row for each series is worth reading.
+		a := asked{expr: expr, from: 10 * minute, to: 80 * minute, every: 10 * minute}
+		off, auto := a.run(t, q, query.FlowsOff), a.run(t, q, query.FlowsAuto)
+		if diff := auto.differs(off); diff != "" || (auto.answered.FromFlows > 0) != from {
+			t.Errorf("%s: %s, %+v", expr, diff, auto.answered)
+		}
+	}
+}
+
+// TestReplacedFlow: a flow that is another one since the catalogue was read is not used, and
+// is once the catalogue is read again.
+func TestReplacedFlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(7, 1))
+		s := randomStock(rng)
+		const expr = "sum by (job) (c)"
+		f := s.define(t, rng, expr, false)
+		q := s.queries()
+		a := asked{expr: expr, from: 10 * minute, to: 80 * minute, every: 10 * minute}
+		if got := a.run(t, q, query.FlowsAuto); got.answered.FromFlows == 0 {
+			t.Fatal("the flow is not used")
+		}
+		f.hash[5]++
+		if got := a.run(t, q, query.FlowsAuto); got.answered.Steps > 0 || got.err != nil {
+			t.Errorf("%+v, %v", got.answered, got.err)
+		}
+		time.Sleep(2 * time.Second) // of the bubble: it takes none
+		if got := a.run(t, q, query.FlowsAuto); got.answered.FromFlows == 0 {
+			t.Error("the flow as it is now is not used")
+		}
+	})
 }
