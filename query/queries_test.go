@@ -26,6 +26,7 @@ import (
 type memory struct {
 	mu           sync.Mutex
 	taken, given int           // snapshots that were taken, and closed
+	listed       int           // how often flows were
 	reading      chan struct{} // when not nil, a reading waits for it, and for its context
 	err          error         // of snapshots
 }
@@ -83,6 +84,9 @@ func (s *memorySnapshot) Results(context.Context, progress.FlowID, sequence.Span
 }
 
 func (s *memorySnapshot) Answering(context.Context, []progress.FlowID) ([]progress.Head, error) {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.listed++
 	return nil, nil
 }
 
@@ -322,4 +326,30 @@ func TestLookups(t *testing.T) {
 	if err := querier.Close(); err != nil || m.open() != 0 {
 		t.Errorf("%v, %d open", err, m.open())
 	}
+}
+
+// TestExpressionsReadOnce: of queries that come at once one reads which flows there are, and
+// once a second has passed one reads what is new.
+func TestExpressionsReadOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		q := newQueries(m, func(c *query.Config) { c.MaxConcurrent = 8 })
+		for round := range 3 {
+			var group sync.WaitGroup
+			for range 8 {
+				group.Go(func() {
+					for range 5 {
+						if _, err := instant(t.Context(), q, "sum(m)"); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			group.Wait()
+			if m.listed != round+1 {
+				t.Fatalf("after %d s flows were listed %d times", round, m.listed)
+			}
+			time.Sleep(time.Second) // of the bubble
+		}
+	})
 }
