@@ -380,17 +380,17 @@ func (w words) pair() (flow, other spelled) {
 	all := []string{`job="api"`, `job!="web"`, `inst=~"i[0-3]"`, `inst!=""`, `zone=""`}
 	w.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	common, further := all[:w.rng.IntN(2)], all[2:2+w.rng.IntN(6)/4]
-	labels := []string{"job", "inst", "zone"}
+	names := []string{"job", "inst", "zone"}
 	some := func(least int) string {
-		w.rng.Shuffle(len(labels), func(i, j int) { labels[i], labels[j] = labels[j], labels[i] })
-		return " " + w.one("by", "by", "by", "without") + " (" + strings.Join(labels[:least+w.rng.IntN(len(labels)+1-least)], ",") + ") "
+		w.rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		return " " + w.one("by", "by", "by", "without") + " (" + strings.Join(names[:least+w.rng.IntN(len(names)+1-least)], ",") + ") "
 	}
 	ours := some(w.rng.IntN(3))
 	theirs := some(0)
 	if w.rng.IntN(3) == 0 {
 		theirs = ours
 	}
-	make := func(clause string, matchers []string) spelled {
+	spell := func(clause string, matchers []string) spelled {
 		list := slices.Clone(matchers)
 		return func() string {
 			w.rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
@@ -401,7 +401,7 @@ func (w words) pair() (flow, other spelled) {
 			return strings.ToUpper(op) + clause + "(" + inner() + ")"
 		}
 	}
-	return make(ours, common), make(theirs, append(slices.Clone(common), further...))
+	return spell(ours, common), spell(theirs, append(slices.Clone(common), further...))
 }
 
 // expr is an expression; inside, where it is not nil, is a part of it.
@@ -410,11 +410,11 @@ func (w words) expr(depth int, inside spelled) spelled {
 	first := inside
 	if first == nil {
 		if depth <= 0 {
-			if leaf := w.leaf(); w.rng.IntN(3) > 0 {
+			leaf := w.leaf()
+			if w.rng.IntN(3) > 0 {
 				return w.aggregate(leaf)
-			} else {
-				return leaf
 			}
+			return leaf
 		}
 		first = part()
 	}
@@ -454,13 +454,13 @@ func (w words) expr(depth int, inside spelled) spelled {
 
 // define makes a flow of an expression, with the rows of all its windows; nil where flows
 // cannot be defined by it.
-func (s *stock) define(t testing.TB, rng *rand.Rand, promql string, static bool) *stockFlow {
+func (s *stock) define(t testing.TB, rng *rand.Rand, text string, static bool) *stockFlow {
 	t.Helper()
 	def := flowdef.Flow{Name: fmt.Sprint("flow", len(s.flows)), Table: "t", Every: []int64{30 * second, minute, 2 * minute}[rng.IntN(3)], Lookback: flowdef.DefaultLookback}
 	if static {
 		def.StaticLabels = []flowdef.Label{{Name: "team", Value: "ours"}}
 	}
-	def, err := def.Define(promql)
+	def, err := def.Define(text)
 	if err != nil {
 		return nil
 	}
@@ -472,7 +472,7 @@ func (s *stock) define(t testing.TB, rng *rand.Rand, promql string, static bool)
 	for end := def.Every; end <= 90*minute; end += def.Every {
 		session := q.Session()
 		session.FromFlows(query.FlowsOff)
-		qry, err := session.Instant(t.Context(), nil, promql, time.UnixMilli(end))
+		qry, err := session.Instant(t.Context(), nil, text, time.UnixMilli(end))
 		if err != nil {
 			t.Fatal(err)
 		}

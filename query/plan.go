@@ -191,10 +191,11 @@ func (s *substituting) standing(ctx context.Context, snap Snapshot, a answering,
 	if err != nil {
 		return nil, err
 	}
-	if err := snap.CheckHistory(ctx, flow.Vector, flow.Flushes); err != nil {
-		if errors.Is(err, sequence.ErrHistoryChanged) {
-			return nil, nil // the flow will notice
-		}
+	err = snap.CheckHistory(ctx, flow.Vector, flow.Flushes)
+	if errors.Is(err, sequence.ErrHistoryChanged) {
+		return nil, nil // the flow will notice
+	}
+	if err != nil {
 		return nil, err
 	}
 	jobs, err := snap.PendingRefills(ctx, a.id)

@@ -86,14 +86,14 @@ func TestSame(t *testing.T) {
 
 // TestDefine: whose rows can stand for an expression, and why others cannot.
 func TestDefine(t *testing.T) {
-	flow := func(promql string, change func(*flowdef.Flow)) flowdef.Flow {
+	flow := func(text string, change func(*flowdef.Flow)) flowdef.Flow {
 		f := flowdef.Flow{Name: "f", Table: "f", Every: 60_000, Lookback: flowdef.DefaultLookback}
 		if change != nil {
 			change(&f)
 		}
-		f, err := f.Define(promql)
+		f, err := f.Define(text)
 		if err != nil {
-			t.Fatalf("%s: %v", promql, err)
+			t.Fatalf("%s: %v", text, err)
 		}
 		return f
 	}
