@@ -223,10 +223,10 @@ func (f *Flow) Deadline() sequence.Time {
 
 // pendingOpen reports whether a window that is still open may get a result: some
 // pane state reaches beyond what was emitted, or is not in memory and samples may
-// be there, or it needs none. Without that a flow whose source has gone would make a
-// round for every window that closes empty.
+// be there, or it needs none, or what it gave before goes on in it. Without that a flow
+// whose source has gone would make a round for every window that closes empty.
 func (f *Flow) pendingOpen() bool {
-	if f.Def.Expr.FromNothing {
+	if f.Def.Expr.FromNothing || f.readsItself() {
 		return true
 	}
 	for _, l := range f.Leaves {
