@@ -92,6 +92,9 @@ func parseAsk(r *http.Request, now time.Time) (*ask, error) {
 	return a, err
 }
 
+// names is the flows and groups that are asked for, as one text.
+func (a *ask) names() string { return fmt.Sprintf("%q %q", a.flows, a.groups) }
+
 // parameters is the names of all parameters.
 var parameters = []string{"flow", "group", "match[]", "from", "to", "provisional", "after", "live", "wait"}
 

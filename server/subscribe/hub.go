@@ -21,7 +21,7 @@ type Config struct {
 	Store        Store
 	MaxStreams   int                        // at one time
 	Buffer       int64                      // bytes of changes that are held for all streams
-	WriteTimeout time.Duration              // in which a client takes 32 KiB
+	WriteTimeout time.Duration              // in which a client takes 64 KiB
 	Who          func(*http.Request) string // who asks, for a fair share
 	Log          *slog.Logger
 	Registerer   prometheus.Registerer
@@ -56,6 +56,7 @@ type Hub struct {
 	users     map[string]int     // streams, by who asks
 	streams   int                // the sum of users
 	catalogue chan struct{}      // closed when flows may have come or gone
+	meanings  *meanings          // since catalogue was made
 	tasks     sync.WaitGroup     // tailers
 }
 
@@ -63,7 +64,7 @@ type Hub struct {
 func New(cfg Config) *Hub {
 	h := &Hub{
 		cfg: cfg, door: outward.New(cfg.Log), limits: usualLimits, catchUps: make(chan struct{}, CatchUps),
-		tailers: map[string]*tailer{}, users: map[string]int{}, catalogue: make(chan struct{}),
+		tailers: map[string]*tailer{}, users: map[string]int{}, catalogue: make(chan struct{}), meanings: &meanings{},
 	}
 	h.metrics = newMetrics(cfg.Registerer, func() float64 { return float64(h.held()) })
 	return h
@@ -138,7 +139,16 @@ func (h *Hub) Look() {
 	h.mu.Lock()
 	close(h.catalogue)
 	h.catalogue = make(chan struct{})
+	h.meanings = &meanings{}
 	h.mu.Unlock()
+}
+
+// lately is the meanings since the catalogue has changed. What is read from now on may be
+// noted in it.
+func (h *Hub) lately() *meanings {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.meanings
 }
 
 // all is the tailers.

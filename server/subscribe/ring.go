@@ -3,6 +3,8 @@ package subscribe
 import (
 	"sync"
 	"time"
+
+	"laminar/client/wire"
 )
 
 // batch is what is new in (from, to], as one snapshot at `to` shows it. It is the same for
@@ -14,8 +16,9 @@ type batch struct {
 	size     int64     // bytes that it takes, about
 
 	made [2][2]struct { // by provisional and form
-		once sync.Once
-		text []byte
+		once           sync.Once
+		text, progress []byte
+		err            error
 	}
 }
 
@@ -44,18 +47,28 @@ func newBatch(from cut, p *page, read time.Time) *batch {
 	return b
 }
 
-// text is the messages of the batch's rows. Others read it at the same time.
-func (b *batch) text(s *set, want *filter, in form) []byte {
+// text is the messages of the batch, with that of its progress, which comes again apart.
+// Others read it at the same time.
+func (b *batch) text(s *set, want *filter, in form) (text, progress []byte, err error) {
 	if want.sets != nil {
-		return s.appendRows(nil, b.page, want, in)
+		return b.encode(s, want, in)
 	}
 	which := 0
 	if want.provisional {
 		which = 1
 	}
 	made := &b.made[which][in]
-	made.once.Do(func() { made.text = s.appendRows(nil, b.page, want, in) })
-	return made.text
+	made.once.Do(func() { made.text, made.progress, made.err = b.encode(s, want, in) })
+	return made.text, made.progress, made.err
+}
+
+func (b *batch) encode(s *set, want *filter, in form) (text, progress []byte, err error) {
+	message, position, err := s.progress(b.to, b.page, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	text = in.frame(s.appendRows(nil, b.page, want, in), wire.TypeProgress, position, message)
+	return text, in.frame(nil, wire.TypeProgress, position, message), nil
 }
 
 // ring is the newest batches of a set of flows, one behind the other: the first begins at

@@ -17,9 +17,6 @@ const (
 	// heartbeat is after which silence something is written: proxies keep the connection,
 	// and it shows when the client is gone.
 	heartbeat = 15 * time.Second
-	// resolveEvery is how often a stream looks whether its names mean the same flows, where
-	// it was not told that the catalogue has changed.
-	resolveEvery = time.Minute
 	// retryEvery is how often it is tried again to read.
 	retryEvery = time.Second
 )
@@ -86,6 +83,7 @@ func (st *stream) again(stands []changelog.Stand, reason string) {
 // resolve finds the flows that are asked for. If they are others than before, the stream
 // follows them, and changed is called with where they stand.
 func (st *stream) resolve(ctx context.Context, changed func([]changelog.Stand)) error {
+	lately := st.hub.lately()
 	return inSnapshot(ctx, st.hub.cfg.Store, func(ctx context.Context, snap Snapshot) error {
 		var flows []changelog.Flow
 		for _, find := range []struct {
@@ -105,6 +103,9 @@ func (st *stream) resolve(ctx context.Context, changed func([]changelog.Stand)) 
 			return errNoFlows
 		}
 		s, err := newSet(flows)
+		if err == nil {
+			lately.note(st.ask.names(), s.key)
+		}
 		if err != nil || st.set != nil && st.set.key == s.key {
 			return err
 		}
@@ -179,15 +180,33 @@ func (st *stream) advance(ctx context.Context, until time.Time) error {
 	return st.wait(ctx, next.changed, until)
 }
 
-// sendBatch sends what the tailer has read.
-func (st *stream) sendBatch(b *batch) error {
-	if err := st.send(b.text(st.set, &st.ask.want, st.ask.in)); err != nil {
-		return err
-	}
+// sendBatch sends what the tailer has read: with its progress in one piece, unless rows were
+// sent that are newer.
+func (st *stream) sendBatch(b *batch) (err error) {
 	st.at, st.seen, st.last = b.to, latest(st.seen, b.to), b.page
-	err := st.progress()
+	if st.at.reaches(st.seen) {
+		var text []byte
+		if text, st.said, err = b.text(st.set, &st.ask.want, st.ask.in); err != nil {
+			return err
+		}
+		if err = st.send(text); err == nil {
+			st.tell, err = false, st.told()
+		}
+	} else {
+		if err = st.send(st.set.appendRows(nil, b.page, &st.ask.want, st.ask.in)); err == nil {
+			err = st.progress()
+		}
+	}
 	st.hub.metrics.lag.Observe(time.Since(b.read).Seconds())
 	return err
+}
+
+// told ends the stream when all that was asked for has been sent.
+func (st *stream) told() error {
+	if !st.ask.live && st.at.reaches(st.seen) {
+		return errDone
+	}
+	return nil
 }
 
 // catchUp sends what has changed since the cut, read from the table.
@@ -261,8 +280,7 @@ func (st *stream) page(ctx context.Context, sw *sweep, of func([]changelog.Stand
 	return p, all, err
 }
 
-// progress says up to where everything has been sent. errDone when that was all that was
-// asked for.
+// progress says up to where everything has been sent.
 func (st *stream) progress() error {
 	ahead := !st.at.reaches(st.seen)
 	message, position, err := st.set.progress(st.at, st.last, ahead)
@@ -273,10 +291,7 @@ func (st *stream) progress() error {
 	if err := st.send(st.said); err != nil {
 		return err
 	}
-	if !st.ask.live && !ahead {
-		return errDone
-	}
-	return nil
+	return st.told()
 }
 
 // follow finds the flows again, which may be others. Then the stream begins again.
@@ -299,9 +314,27 @@ func (st *stream) follow(ctx context.Context) error {
 	return err
 }
 
+// confirm looks whether the names still mean the same flows, when it is its turn: another
+// stream may have found out by then.
+func (st *stream) confirm(ctx context.Context) error {
+	select {
+	case st.hub.catchUps <- struct{}{}:
+		defer func() { <-st.hub.catchUps }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if st.hub.lately().unchanged(st.ask.names(), st.set.key) {
+		return nil
+	}
+	return st.follow(ctx)
+}
+
 // wait waits until something is new, and looks after the connection and the catalogue.
 func (st *stream) wait(ctx context.Context, changed <-chan struct{}, until time.Time) error {
 	catalogue := st.hub.catalogueChanged()
+	if !st.hub.lately().unchanged(st.ask.names(), st.set.key) {
+		return st.confirm(ctx)
+	}
 	ended := make(<-chan time.Time) // never, of a live stream
 	if !st.ask.live {
 		timer := time.NewTimer(time.Until(until))
@@ -323,10 +356,9 @@ func (st *stream) wait(ctx context.Context, changed <-chan struct{}, until time.
 	case <-beat.C:
 		return st.beat()
 	case <-catalogue:
-		return st.follow(ctx)
 	case <-again.C:
-		return st.follow(ctx)
 	}
+	return nil // the next wait begins with what this means
 }
 
 // pause waits before something that has failed is tried again.

@@ -13,7 +13,7 @@ import (
 const (
 	// chunk is how much is written under one deadline, bytes: a stream of any size goes on
 	// as long as its reader takes that much of it in time.
-	chunk = 32 << 10
+	chunk = 64 << 10
 	// hurried is the deadline when the process ends.
 	hurried = time.Second
 )
@@ -35,9 +35,10 @@ func newWriter(w http.ResponseWriter, timeout time.Duration, sent prometheus.Cou
 // write sends bytes to the client: errSlow where it did not take them in time, errLeft where
 // it is gone. The text is not changed, so many can write it at a time.
 func (o *writer) write(text []byte) error {
-	for len(text) > 0 {
+	for more := true; more; {
 		n := min(len(text), chunk)
-		if err := o.send(text[:n]); err != nil {
+		more = n < len(text)
+		if err := o.send(text[:n], !more); err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				return errSlow
 			}
@@ -50,8 +51,8 @@ func (o *writer) write(text []byte) error {
 	return nil
 }
 
-// send writes one chunk.
-func (o *writer) send(text []byte) error {
+// send writes one chunk, the last one through to the client.
+func (o *writer) send(text []byte, last bool) error {
 	limit := o.timeout
 	if o.hurrying.Load() {
 		limit = min(limit, hurried)
@@ -59,7 +60,7 @@ func (o *writer) send(text []byte) error {
 	if err := o.control.SetWriteDeadline(time.Now().Add(limit)); err != nil {
 		return err
 	}
-	if _, err := o.w.Write(text); err != nil {
+	if _, err := o.w.Write(text); err != nil || !last {
 		return err
 	}
 	return o.control.Flush()

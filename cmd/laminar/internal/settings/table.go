@@ -162,7 +162,7 @@ var table = []setting{
 		bind: func(c *Config) value { return (*intValue)(&c.Follow.MaxStreams) }},
 	{key: "subscribe.buffer", scope: Serving, least: 1 << 20, unit: "bytes", help: "maximum memory for changes that are held for subscriptions; one that falls behind them is sent what it has missed from the tables",
 		bind: func(c *Config) value { return (*bytesValue)(&c.Follow.Buffer) }},
-	{key: "subscribe.write_timeout", scope: Serving, least: 1e6, unit: "duration", help: "maximum time in which a subscription takes 32 KiB of what it is sent; a slower one is ended, and goes on from its position when it comes again",
+	{key: "subscribe.write_timeout", scope: Serving, least: 1e6, unit: "duration", help: "maximum time in which a subscription takes 64 KiB of what it is sent; a slower one is ended, and goes on from its position when it comes again",
 		bind: func(c *Config) value { return (*durationValue)(&c.Follow.WriteTimeout) }},
 
 	{key: "alerting.config_file", scope: Serving, help: "file in the form of prometheus.yml whose sections alerting and global.external_labels say which Alertmanagers are told of alerts",
