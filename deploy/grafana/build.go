@@ -13,6 +13,15 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
 
+// The classic form of dashboards: it is what every Grafana reads from files, whereas the
+// newer one comes by its API.
+type (
+	classic        = dashboard.Dashboard        //nolint:staticcheck // see above
+	classicBuilder = dashboard.DashboardBuilder //nolint:staticcheck // see above
+)
+
+var newClassic = dashboard.NewDashboardBuilder //nolint:staticcheck // see above
+
 // Data sources are variables, so a dashboard works whatever they are called.
 var (
 	overPromQL = source("prometheus", "${datasource}")
@@ -31,7 +40,7 @@ type line struct{ expr, legend string }
 
 // panels are those of one dashboard, in order; each has the next number.
 type panels struct {
-	to     *dashboard.DashboardBuilder
+	to     *classicBuilder
 	number uint32
 }
 
@@ -96,14 +105,14 @@ func sources(name, label, kind string) cog.Builder[dashboard.VariableModel] {
 
 // begin makes an empty dashboard.
 func begin(uid, title, description, since string) *panels {
-	b := dashboard.NewDashboardBuilder(title).Uid(uid).Description(description).Tags([]string{"laminar"}).Timezone("browser").
+	b := newClassic(title).Uid(uid).Description(description).Tags([]string{"laminar"}).Timezone("browser").
 		Editable().Tooltip(dashboard.DashboardCursorSyncCrosshair).Refresh("30s").Time(since, "now").
 		WithVariable(sources("datasource", "Data source", "prometheus"))
 	return &panels{to: b}
 }
 
 // built is the whole dashboard.
-func (p *panels) built() (dashboard.Dashboard, error) {
+func (p *panels) built() (classic, error) {
 	d, err := p.to.Build()
 	if err != nil {
 		return d, fmt.Errorf("build the dashboard: %w", err)

@@ -7,7 +7,7 @@ import (
 
 // flows is the dashboard of one flow's results, by PromQL and by SQL. It finds flows by
 // Laminar's own metrics; their table it finds in the database.
-func flows() (dashboard.Dashboard, error) {
+func flows() (classic, error) {
 	p := begin("laminar-flow", "Laminar: results of a flow", "The results of a flow as a metric and as rows, and how they are kept up to date.", "now-3h")
 	p.to.WithVariable(sources("sql", "Database", "grafana-postgresql-datasource"))
 	// Flows that share a record's name are told apart by their labels in braces.

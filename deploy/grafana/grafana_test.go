@@ -14,7 +14,6 @@ import (
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
-	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v3"
 )
@@ -22,7 +21,7 @@ import (
 var rewrite = flag.Bool("rewrite", false, "write the dashboards anew")
 
 // made are all dashboards, by file.
-var made = map[string]func() (dashboard.Dashboard, error){
+var made = map[string]func() (classic, error){
 	"dashboards/laminar.json": laminar,
 	"dashboards/flow.json":    flows,
 }
@@ -53,7 +52,7 @@ func TestDashboards(t *testing.T) {
 		if !bytes.Equal(stored, text) {
 			t.Errorf("%s is not what is made: go test ./deploy/grafana -rewrite", file)
 		}
-		var read dashboard.Dashboard
+		var read classic
 		// An empty list of mistakes comes as an error, too.
 		var mistakes cog.BuildErrors
 		if err := read.UnmarshalJSONStrict(stored); err != nil && (!errors.As(err, &mistakes) || len(mistakes) > 0) {

@@ -10,7 +10,7 @@ const of = `{job=~"$job", instance=~"$instance"}`
 
 // laminar is the dashboard of Laminar itself, over the metrics that it shows at /metrics
 // and that somebody scrapes and sends to it.
-func laminar() (dashboard.Dashboard, error) {
+func laminar() (classic, error) {
 	p := begin("laminar", "Laminar", "What a Laminar takes in, how far its flows are, and what it refuses; from its own /metrics.", "now-1h")
 	for _, v := range []*dashboard.QueryVariableBuilder{
 		choice("job", "Job", "The jobs under which Laminar is scraped.", "label_values(laminar_ingest_samples_total, job)"),

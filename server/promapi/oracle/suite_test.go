@@ -42,6 +42,7 @@ func TestPrometheusSuite(t *testing.T) {
 	}
 	w.theirs = w.api(s)
 	promqltest.RunBuiltinTestsWithStorage(t, s, func(tb testing.TB) storage.Storage {
+		tb.Helper()
 		s.began++
 		s.stored, s.unlike = 0, ""
 		return teststorage.New(tb, func(opt *tsdb.Options) { // as RunBuiltinTests makes them
