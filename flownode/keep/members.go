@@ -6,9 +6,11 @@ package keep
 // these members.
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/schema"
 
 	"laminar/flownode/flowdef"
 	"laminar/sequence"
@@ -85,6 +87,9 @@ type Members struct {
 
 	lastSet   *series.Label // as in Selection
 	lastGroup int32         // the group of the series that was looked at last
+
+	byValues map[string]int32 // during Group: the groups that were met, by values
+	values   []byte           // scratch
 }
 
 // noGroup stands for no group.
@@ -141,7 +146,7 @@ func (m *Members) Select(list []series.Series) {
 			continue
 		}
 		if len(s.Labels) == 0 || &s.Labels[0] != m.Selection.lastSet {
-			m.selected = m.Def.Matches(toLabels(s.Labels).Get)
+			m.selected = m.Def.Matches(valueIn(s.Labels))
 			if m.Selection.lastSet = nil; len(s.Labels) > 0 {
 				m.Selection.lastSet = &s.Labels[0]
 			}
@@ -155,6 +160,8 @@ func (m *Members) Select(list []series.Series) {
 // Group puts those series of the list that have slots into their groups, if they are
 // in none yet.
 func (m *Members) Group(list []series.Series) {
+	m.byValues = nil
+	defer func() { m.byValues = nil }() // it serves one list: there can be as many groups as series
 	grown := map[int32]struct{}{} // groups whose slots may not ascend any more
 	for i := range list {
 		s := &list[i]
@@ -222,14 +229,55 @@ func (m *Members) groupOf(s *series.Series) (int32, labels.Labels) {
 		return noGroup, labels.EmptyLabels()
 	}
 	// Matchers see every label that members depend on; others may be missing.
-	lset, g := toLabels(s.Labels), noGroup
-	if m.Def.Matches(lset.Get) {
-		g = m.group(m.Def.GroupLabels(lset))
+	lset, g := labels.EmptyLabels(), noGroup
+	if get := valueIn(s.Labels); m.Def.Matches(get) {
+		if !m.valuesOf(get) {
+			lset = toLabels(s.Labels)
+			g = m.group(m.Def.GroupLabels(lset))
+		} else if known, ok := m.byValues[string(m.values)]; ok {
+			g = known
+		} else {
+			g = m.group(m.Def.GroupLabels(toLabels(s.Labels)))
+			if m.byValues == nil {
+				m.byValues = map[string]int32{}
+			}
+			m.byValues[string(m.values)] = g
+		}
 	}
 	if m.lastSet, m.lastGroup = nil, g; len(s.Labels) > 0 {
 		m.lastSet = &s.Labels[0]
 	}
 	return g, lset
+}
+
+// valuesOf spells the values of the labels that a group is made of, and reports whether
+// it is made of known ones. Most series of a list belong to a group that has been met
+// there, and are put into it without a label set of their own being made.
+func (m *Members) valuesOf(get func(name string) string) bool {
+	if m.Def.Agg == nil || m.Def.Without || m.setNum != nil {
+		return false
+	}
+	m.values = m.values[:0]
+	for _, name := range m.Def.Grouping {
+		v := ""
+		if m.Def.KeepsName() || !schema.IsMetadataLabel(name) {
+			v = get(name)
+		}
+		m.values = append(binary.AppendUvarint(m.values, uint64(len(v))), v...)
+	}
+	return true
+}
+
+// valueIn looks a label up, "" where there is none.
+func valueIn(in []series.Label) func(name string) string {
+	return func(name string) string {
+		for i := range in {
+			if in[i].Name == name {
+				return in[i].Value
+			}
+		}
+		return ""
+	}
 }
 
 // passes reports whether the series is not looked at: results of flows are selected by
