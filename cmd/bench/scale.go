@@ -25,6 +25,7 @@ var growths = []growth{
 	{"flows", func(ctx context.Context, b *bench) error { return eachSize(ctx, b, b.plan.scale.flows, growFlows) }},
 	{"stored", growStored},
 	{"active", manyActive},
+	{"rules", manyRules},
 }
 
 // scale measures how figures grow, by the parts that only names, or by all. For
