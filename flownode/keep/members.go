@@ -28,6 +28,8 @@ type Selection struct {
 	// once, so a set at the same address is the same set.
 	lastSet  *series.Label // of the series that was looked at last; nil for none
 	selected bool          // whether it is selected
+
+	scratch SlotValues // of LeafVector: one window of one leaf is computed at a time
 }
 
 // add gives a series a slot.
@@ -82,8 +84,6 @@ type Members struct {
 	Groups   []LabelGroup
 	groupNum map[string]int32 // group key -> group
 	crossed  bool             // some slot is not the group of its own number
-
-	scratch SlotValues // of LeafVector
 
 	lastSet   *series.Label // as in Selection
 	lastGroup int32         // the group of the series that was looked at last
