@@ -162,7 +162,7 @@ func (m *Members) Select(list []series.Series) {
 func (m *Members) Group(list []series.Series) {
 	m.byValues = nil
 	defer func() { m.byValues = nil }() // it serves one list: there can be as many groups as series
-	grown := map[int32]struct{}{} // groups whose slots may not ascend any more
+	grown := map[int32]struct{}{}       // groups whose slots may not ascend any more
 	for i := range list {
 		s := &list[i]
 		if m.ByGroup {
