@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // From a request that was read whole to its answer.
@@ -44,6 +45,7 @@ func (in *Intake) Commit() (Outcome, error) {
 	if err != nil {
 		return Outcome{Written: written}, err
 	}
+	g.Recent.Came(time.Now(), senderOf(in.ctx), int64(written.Samples+written.Histograms), &in.refused, g.cfg.Limits)
 	written.add(in.accepted)
 	out := Outcome{Written: written, Refused: in.refused.Total()}
 	dropped := in.verdicts.Count(g.registry.Replicas)

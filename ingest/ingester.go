@@ -12,6 +12,7 @@ import (
 
 	"laminar/ingest/budget"
 	"laminar/ingest/metadata"
+	"laminar/ingest/recent"
 	"laminar/ingest/registry"
 	"laminar/ingest/replica"
 	"laminar/sequence"
@@ -31,6 +32,8 @@ import (
 // Ingester lands samples in a Store. Protocols bring them, each request by an
 // Intake, whose Commit returns when they are durable; so they need Run.
 type Ingester struct {
+	Recent *recent.Recent // what has come in of late, for people
+
 	cfg      Config
 	log      *slog.Logger
 	metrics  *metrics
@@ -52,6 +55,7 @@ func New(store Store, cfg Config) (*Ingester, error) {
 		return nil, err
 	}
 	g := &Ingester{
+		Recent:   recent.New(time.Now()),
 		cfg:      cfg,
 		log:      cfg.Logger,
 		registry: registry.New(cfg.Regions, cfg.Limits),

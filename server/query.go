@@ -13,6 +13,7 @@ import (
 	"laminar/query"
 	"laminar/server/ownapi"
 	"laminar/server/promapi"
+	"laminar/server/view"
 	"laminar/server/web"
 	"laminar/sqlstore"
 )
@@ -69,8 +70,8 @@ func newAPI(c Config, queries *query.Queries, h *host, log *slog.Logger, reg pro
 }
 
 // newOwnAPI makes what shows flows and what changes them, on connections of its own, which the
-// host closes. node is nil where the process keeps no flows.
-func newOwnAPI(ctx context.Context, c Config, h *host, node *flownode.Node, log *slog.Logger) (http.Handler, error) {
+// host closes. node is nil where the process keeps no flows; taken says what it has taken in.
+func newOwnAPI(ctx context.Context, c Config, h *host, node *flownode.Node, taken func() (view.Ingest, error), log *slog.Logger) (http.Handler, error) {
 	var err error
 	if h.lookers, err = h.store.OpenReaders(ctx, ownapi.Conns); err != nil {
 		return nil, err
@@ -83,6 +84,6 @@ func newOwnAPI(ctx context.Context, c Config, h *host, node *flownode.Node, log 
 			}
 			return may
 		},
-		Who: web.SenderOf, Now: time.Now, Log: log,
+		Who: web.SenderOf, Taken: taken, Now: time.Now, Log: log,
 	}), nil
 }

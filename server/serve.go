@@ -23,6 +23,7 @@ import (
 	"laminar/sequence"
 	"laminar/server/reload"
 	"laminar/server/upkeep"
+	"laminar/server/view"
 	"laminar/server/web"
 	"laminar/sqlstore"
 	"laminar/sqlstore/flowstore"
@@ -141,12 +142,10 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 	if node != nil || hub != nil {
 		parts = append(parts, part{"mirror writes of others", listening(store, node, hub)})
 	}
-	if routes.Own, err = newOwnAPI(ctx, c, h, node, log); err != nil {
-		return nil, err
-	}
+	var ingester *ingest.Ingester
 	if c.Does(PartIngest) {
 		ready := &readiness{probe: store.Writable, now: time.Now}
-		ingester, err := newIngester(c, watchedStore{IngestStore{store.Writer}, ready}, mem, store, log, reg, func(commit ingest.Commit) {
+		ingester, err = newIngester(c, watchedStore{IngestStore{store.Writer}, ready}, mem, store, log, reg, func(commit ingest.Commit) {
 			hint(commit.Region, commit.Seq)
 			notifier.Send(commit.Region, commit.Seq)
 		})
@@ -161,6 +160,11 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 		}
 		routes.Write, routes.Import, routes.Ready = named(receiver.Write()), named(receiver.Import()), ready.check
 		parts = append(parts, part{"ingest", ingester.Run})
+	}
+	if routes.Own, err = newOwnAPI(ctx, c, h, node, func() (view.Ingest, error) {
+		return taken(ingester, mem.buffer, reg, time.Now())
+	}, log); err != nil {
+		return nil, err
 	}
 	if c.Does(PartUpkeep) {
 		own, err := upkeepParts(ctx, c, store, &routes, log, reg)

@@ -84,18 +84,35 @@ func (r *Collected) Text(l Limits) string {
 		if i == 0 {
 			sep = ": "
 		}
-		fmt.Fprintf(&b, "%s%s: %s", sep, ex.reason.explain(l), ex.Series)
-		if ex.HasT {
-			fmt.Fprintf(&b, " (timestamp %d)", ex.T)
-		}
-		if ex.Detail != "" {
-			fmt.Fprintf(&b, ": %s", ex.Detail)
-		}
+		b.WriteString(sep + ex.text(l))
 		if i == 0 {
 			b.WriteString("; everything else was stored")
 		}
 	}
 	return b.String()
+}
+
+// ExampleOf is an example of what was refused for a reason, in words; ok is false where none
+// was kept.
+func (r *Collected) ExampleOf(reason Reason, l Limits) (text string, ok bool) {
+	for i := range r.examples {
+		if r.examples[i].reason == reason {
+			return r.examples[i].text(l), true
+		}
+	}
+	return "", false
+}
+
+// text says why the sample was refused, and which it is.
+func (e *Example) text(l Limits) string {
+	text := e.reason.explain(l) + ": " + e.Series
+	if e.HasT {
+		text += fmt.Sprintf(" (timestamp %d)", e.T)
+	}
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	return text
 }
 
 func shorten(s string) string {

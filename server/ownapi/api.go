@@ -35,6 +35,7 @@ func New(cfg Config) *API {
 		"status":       pages.status,
 		"storage":      pages.storage,
 		"senders":      pages.senders,
+		"ingest":       pages.ingest,
 	} {
 		mux.Handle("GET "+Prefix+path, httputil.CompressionHandler{Handler: c.answering(http.StatusOK, answer)})
 	}

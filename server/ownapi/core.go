@@ -36,6 +36,7 @@ type Config struct {
 	Schema   string                         // of result tables
 	May      func(r *http.Request) []string // the scopes of who asks
 	Who      func(r *http.Request) string   // who asks, for the log
+	Taken    func() (view.Ingest, error)    // what this process has taken in
 	Now      func() time.Time
 	Log      *slog.Logger
 }

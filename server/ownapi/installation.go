@@ -90,6 +90,9 @@ func (a pages) storage(r *http.Request) (any, error) {
 	}, nil
 }
 
+// ingest answers /ingest.
+func (a pages) ingest(*http.Request) (any, error) { return a.cfg.Taken() }
+
 // senders answers /senders.
 func (a pages) senders(r *http.Request) (any, error) {
 	list, err := a.cfg.Readers.Census.Senders(r.Context(), mostSenders)

@@ -19,6 +19,7 @@ import (
 	"laminar/sequence"
 	"laminar/server"
 	"laminar/server/ownapi"
+	"laminar/server/view"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -114,7 +115,8 @@ func (w *world) serve(node *flownode.Node) {
 	api := httptest.NewServer(ownapi.New(ownapi.Config{
 		Readers: readers, Node: node, Executor: flowdef.ExecutorAuto, Version: "1.2.3", Parts: []string{"flows"}, Schema: "public",
 		May: func(*http.Request) []string { return w.may }, Who: func(*http.Request) string { return "test" },
-		Now: func() time.Time { return time.UnixMilli(w.base + 60*minute) }, Log: slog.New(slog.DiscardHandler),
+		Taken: func() (view.Ingest, error) { return view.NoIngest("test", time.Unix(0, 0)), nil },
+		Now:   func() time.Time { return time.UnixMilli(w.base + 60*minute) }, Log: slog.New(slog.DiscardHandler),
 	}))
 	w.api = api
 	w.Cleanup(func() {

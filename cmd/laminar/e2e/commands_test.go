@@ -110,6 +110,44 @@ func TestCommands(t *testing.T) {
 		in.WantFailure(t, laminartest.ExitFault, `did you mean`, "flow", "explain", "http_request:rate1m")
 	})
 
+	t.Run("ingest", func(t *testing.T) {
+		send := func(at int64) {
+			raw, err := (&prompb.WriteRequest{Timeseries: []prompb.TimeSeries{{
+				Labels: []prompb.Label{{Name: "__name__", Value: "ingest_seen"}}, Samples: []prompb.Sample{{Value: 1, Timestamp: at}},
+			}}}).Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.Post(in.WriteURL(), "application/x-protobuf", bytes.NewReader(snappy.Encode(nil, raw)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+		}
+		seen := func() (v view.Ingest) {
+			resp, err := http.Get("http://" + in.Addr + "/api/v1/laminar/ingest")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = resp.Body.Close() }()
+			if err := json.NewDecoder(resp.Body).Decode(&v); err != nil {
+				t.Fatal(err)
+			}
+			return v
+		}
+		before := seen()
+		send(time.Now().UnixMilli())
+		send(time.Now().Add(1000 * time.Hour).UnixMilli())
+		after := seen()
+		if !after.Here || after.Samples != before.Samples+1 || after.Series == 0 || after.BufferLimit == 0 || after.Flushes["committed"] == 0 {
+			t.Errorf("what came in is %+v, before %+v", after, before)
+		}
+		if len(after.Refused) != 1 || after.Refused[0].Reason != "too_far_ahead" || after.Refused[0].Samples != 1 ||
+			!strings.Contains(after.Refused[0].Example, "ingest_seen") || after.Refused[0].Sender != "address 127.0.0.1" {
+			t.Errorf("what was refused is %+v", after.Refused)
+		}
+	})
+
 	t.Run("state", func(t *testing.T) {
 		url := "http://" + in.Addr
 		var st view.StateSeen
