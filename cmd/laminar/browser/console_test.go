@@ -50,6 +50,8 @@ func TestConsole(t *testing.T) {
 		{"alert-flow", "/flow/alert:errors:HighErrorRate", "Keeps firing for"},
 		{"refill", "/refill?flow=http_requests:rate1m&from=-20m&cascade=1", "Compute"},
 		{"jobs", "/jobs", "No refill was asked for"},
+		{"ingest", "/ingest", "127.0.0.1"},
+		{"storage", "/storage", "http_requests_total"},
 		{"no-flow", "/flow/none", "none"},
 		{"no-page", "/nothing/here", "No such page"},
 	}

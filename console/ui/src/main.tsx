@@ -30,7 +30,7 @@ const pages: Page[] = [
   { path: "ingest", name: "Ingest", key: "i", show: () => <IngestPage /> },
   { path: "storage", name: "Storage", key: "s", show: () => <StoragePage /> },
   { path: "verify", name: "Verify", key: "v", show: () => <Verify /> },
-].filter((p) => there(p.path));
+].filter((p) => there(p.path) || p.path === "ingest");
 
 function App(): JSX.Element {
   const place = usePlace(), here = useInstallation();

@@ -164,6 +164,13 @@ export interface Strip {
   cells: Cell[];
 }
 
+export interface Change {
+  position: number;
+  at: string;
+  closed: boolean; // it closed the window
+  rows: number | null; // that it changed; null where all may have changed
+}
+
 export interface Window {
   flow: string;
   window_start: string;
@@ -175,7 +182,8 @@ export interface Window {
   dirty: { group?: Record<string, string>; whole: boolean; reason: string; vector_since: string; first_at: string; last_at: string }[];
   dirty_more?: number;
   jobs: Job[];
-  changed: { position: string; at: string; reason?: string } | null;
+  changed: Change | null; // the newest commit that changed it
+  changed_before: Change[] | null;
   reads: { from: string; to: string };
   rebuildable: boolean;
 }
@@ -248,7 +256,7 @@ export interface Ingest {
 }
 
 export interface Senders {
-  senders: { sender: string; last_hour: number; last_day: number; last_week: number }[];
+  senders: { sender: string; created_last_hour: number; created_last_day: number; created_last_week: number }[];
   pairs: { cluster: string; elected: string; since: string; seen: string }[];
 }
 

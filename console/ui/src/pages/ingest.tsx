@@ -2,10 +2,15 @@
 import type { JSX } from "preact";
 import { get, useAsked } from "../api";
 import { bytes, count, duration, many, parseTime } from "../format";
+import { there } from "../place";
 import { Bar, Facts, Part, Shown, Table, Time } from "../ui";
 import type { Ingest, Senders } from "../types";
 
 export function IngestPage(): JSX.Element {
+  return there("ingest") ? <Both /> : <><header class="page"><h1>Ingest</h1></header><SendersPart /></>;
+}
+
+function Both(): JSX.Element {
   const asked = useAsked("ingest", (signal) => get<Ingest>("ingest", {}, signal), 1000);
   return (
     <>
@@ -68,9 +73,9 @@ function SendersPart(): JSX.Element {
           <>
             <Table label="senders" rows={senders} id={(s) => s.sender} none="Nobody has brought new series in the last week." param="sort" columns={[
               { head: "Sender", first: true, grow: true, sort: (s) => s.sender, cell: (s) => s.sender },
-              { head: "Last hour", num: true, sort: (s) => s.last_hour, cell: (s) => count(s.last_hour) },
-              { head: "Last day", num: true, sort: (s) => s.last_day, cell: (s) => count(s.last_day) },
-              { head: "Last week", num: true, sort: (s) => s.last_week, cell: (s) => count(s.last_week) },
+              { head: "Last hour", num: true, sort: (s) => s.created_last_hour, cell: (s) => count(s.created_last_hour) },
+              { head: "Last day", num: true, sort: (s) => s.created_last_day, cell: (s) => count(s.created_last_day) },
+              { head: "Last week", num: true, sort: (s) => s.created_last_week, cell: (s) => count(s.created_last_week) },
             ]} />
             {pairs.length > 0 && (
               <>

@@ -7,7 +7,7 @@ import { Bar, Facts, Part, Problem, Shown, State, Table, Time } from "../ui";
 import type { Status, Storage } from "../types";
 
 export function StoragePage(): JSX.Element {
-  const asked = useAsked("storage", (signal) => get<Storage>("storage", {}, signal), 10_000);
+  const asked = useAsked("storage", (signal) => get<Storage>("storage", {}, signal), 60_000);
   return (
     <>
       <header class="page"><h1>Storage</h1></header>

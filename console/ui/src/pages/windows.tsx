@@ -6,7 +6,7 @@ import { axisEnd, axisWidth } from "../chart";
 import { clock, count, duration, labels, many, parseDuration, parseTime } from "../format";
 import { at, setQuery, there } from "../place";
 import { Facts, Part, Shown, State, Table, Time } from "../ui";
-import type { Cell, Strip as Stripe, Window } from "../types";
+import type { Cell, Change, Strip as Stripe, Window } from "../types";
 import { jobColumns } from "./jobs";
 
 const states = ["refilling", "dirty", "open", "kept", "closed"] as const;
@@ -101,7 +101,6 @@ export function WindowPart({ flow, end, every }: { flow: string; end: number; ev
               ["State", <State of={w.state} title={meaning[w.state]} />], w.state in meaning && ["That is", meaning[w.state]],
               ["Reads samples", <><Time at={w.reads.from} /> to <Time at={w.reads.to} /></>], ["Rows", `${count(w.rows)}${w.provisional ? ", provisional" : ""}`],
               ["Read up to", <code>{w.vector}</code>, "its rows are of this position or an earlier one"],
-              w.changed && ["Last changed", <><Time at={w.changed.at} />{w.changed.reason && `, ${w.changed.reason}`} (position {w.changed.position})</>],
               ["Can be computed again", !w.rebuildable ? "no: its raw samples are given up" : !there("refill") ? "yes" : <a href={at(["refill"], { flow, from: String((end - every) / 1000), to: String(end / 1000) })}>yes: refill it</a>],
             ]} />
             {w.dirty.length > 0 && (
@@ -111,10 +110,26 @@ export function WindowPart({ flow, end, every }: { flow: string; end: number; ev
               ]} />
             )}
             {(w.dirty_more ?? 0) > 0 && <p class="note">and {count(w.dirty_more ?? 0)} more</p>}
+            {w.changed && <Changes of={[w.changed, ...(w.changed_before ?? [])]} />}
             {w.jobs.length > 0 && <Table label="jobs" rows={w.jobs} id={(j) => String(j.id)} none="" columns={jobColumns} />}
           </>
         )}
       </Shown>
     </Part>
+  );
+}
+
+const mostChanges = 10;
+
+function Changes({ of }: { of: Change[] }): JSX.Element {
+  return (
+    <>
+      <Table label="commits that changed it" rows={of.slice(0, mostChanges)} id={(c) => String(c.position)} none="" columns={[
+        { head: "Changed at", first: true, short: true, cell: (c) => <Time at={c.at} /> },
+        { head: "By commit", num: true, title: "the position of the flow, as subscriptions name it", cell: (c) => count(c.position) },
+        { head: "What", grow: true, cell: (c) => [c.rows === null ? "all rows, or some" : c.rows > 0 || !c.closed ? many(c.rows, "row") : "", c.closed ? "closed the window" : ""].filter((t) => t !== "").join(", ") },
+      ]} />
+      {of.length > mostChanges && <p class="note">and {count(of.length - mostChanges)} before</p>}
+    </>
   );
 }
