@@ -41,17 +41,17 @@ func (r *verifying) compare(ctx context.Context, in *reading) error {
 }
 
 // evaluate computes adjacent windows with Prometheus's engine, in one pass if
-// possible: a range query shares work between its steps. Two kinds of expressions
+// possible: a range query shares work between its steps. Three kinds of expressions
 // are evaluated window by window instead: those of batch flows, in which @ end()
-// would be the end of the range, and those that fail at some time, which would fail
-// the whole range. A window without a sample, or whose expression fails, has no
+// would be the end of the range, those that see some results up to the evaluation before,
+// and those that fail at some time, which would fail the whole range. A window without a sample, or whose expression fails, has no
 // result.
 func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]promeval.Vector, error) {
 	out := make([]promeval.Vector, len(ends))
 	first, last := ends[0], ends[len(ends)-1]
 	inOne := false
 	eval := r.v.eval.WithLookback(r.def.Lookback)
-	if !r.def.Expr.Batch && len(ends) > 1 {
+	if !r.def.Expr.Batch && len(r.def.Previous) == 0 && len(ends) > 1 {
 		all, err := eval.WholeRange(ctx, r.def.PromQL, in.samples.Within(r.span(first, last)), first, last, r.def.Every)
 		if ctx.Err() != nil {
 			return nil, err
@@ -80,8 +80,11 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 // span is the stretch of sample time that the windows from first to last read, the
 // time between them included.
 func (r *verifying) span(first, last sequence.Time) sequence.Span {
-	windows := r.def.Windows()
-	return windows.Bounds(first).Join(windows.Bounds(last)).Join(r.def.Expr.Pinned())
+	var all sequence.Span
+	for _, l := range r.leaves {
+		all = all.Join(l.Span(first)).Join(l.Span(last))
+	}
+	return all
 }
 
 // touched reports whether the window can have results: whether it holds a sample, or

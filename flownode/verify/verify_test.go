@@ -111,6 +111,35 @@ flows:
 	}
 }
 
+// TestVerifyPrevious: rules that read rules behind them, kept incrementally and in batch,
+// are compared with what these had at the evaluation before.
+func TestVerifyPrevious(t *testing.T) {
+	for seed := range uint64(3) {
+		w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorColumnar, `
+groups:
+- name: g
+  rules:
+  - {record: kept, expr: 'max by (job) (behind) + on (job) max by (job) (max_over_time(behind[4m]))'}
+  - {record: whole, expr: 'max by (job) (rate(behind[4m]))'}
+  - {record: total, expr: 'sum by (job) (errors_total) + on (job) behind + on (job) (total or on (job) 0 * sum by (job) (errors_total))'}
+  - {record: behind, expr: 'sum by (job) (requests_total)'}
+`)
+		windows := int64(0)
+		for n := range 25 {
+			w.Step()
+			for id := range w.Store.Flows {
+				r := verify(w, id, everything())
+				if windows += r.Windows; r.Found > 0 {
+					t.Fatalf("seed %d, step %d, %s: %d differences, first %+v\n%v", seed, n, r.Flow, r.Found, r.Differences[0], w.Log)
+				}
+			}
+		}
+		if mode := w.Store.Flows[1].Flow.Def.Expr.Mode(); windows < 150 || mode != flowdef.ModeIncremental {
+			t.Errorf("seed %d: only %d windows were compared, the first flow is kept in mode %s", seed, windows, mode)
+		}
+	}
+}
+
 // settled is a world with one flow over some minutes, nothing of which is
 // unread or dirty.
 func settled(t *testing.T, promql string) *roundtest.World {

@@ -34,6 +34,8 @@ func Define(f *flowdef.Flow) (*Definition, string) {
 		return nil, "is an alerting rule"
 	case len(f.Previous) > 0:
 		return nil, "sees what another rule has written before"
+	case f.Itself:
+		return nil, "reads its own results"
 	case f.Limit > 0:
 		return nil, "has a limit, so a window can lack its results"
 	case f.Expr.FromNothing:

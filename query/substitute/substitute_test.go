@@ -109,6 +109,8 @@ func TestDefine(t *testing.T) {
 		{promql: "sum by (a, b) (x) > ignoring (c) sum by (a) (y)"}, {promql: "x and on (a) y", name: "x"}, {promql: "histogram_quantile(0.9, sum by (le) (rate(m_bucket[5m])))"},
 		{promql: "sum by (job) (rate(m[5m]))", change: static}, {promql: "sum by (team) (rate(m[5m]))", change: static, why: "static label team"}, {promql: "rate(m[5m])", change: static, why: "static label team"},
 		{promql: "sum(m)", change: func(f *flowdef.Flow) { f.Limit = 5 }, why: "limit"},
+		{promql: "sum(m) + f", change: func(f *flowdef.Flow) { f.Itself = true }, why: "own results"},
+		{promql: "sum(m)", change: func(f *flowdef.Flow) { f.Previous = []string{"m"} }, why: "another rule"},
 		{promql: "sum(m) or vector(0)", why: "without samples"}, {promql: "absent(m)", why: "without samples"}, {promql: "vector(1)", why: "without samples"}, {promql: "time()", why: "without samples"},
 		{promql: "sum(m @ 60)", why: "fixed time"}, {promql: "max_over_time(sum(m)[5m:])", why: "without a step"}, {promql: "max_over_time(sum(m)[5m:1m])"},
 		{promql: `sum(rate({__name__=~"a|b"}[5m]))`, why: "more than one metric"}, {promql: `sum({job="a"})`, why: "more than one metric"},
