@@ -132,9 +132,9 @@ func TestScopes(t *testing.T) {
 	tokens := put(t, filepath.Join(dir, "tokens.yml"), tokensText(t, []Token{w, r, a}, "users:\n  looker: [read]\n"))
 	users := usersFile(t, filepath.Join(dir, "web.yml"), "all", "looker")
 	const write, imports, metrics, profile, later, health, ready = "/api/v1/write", "/api/v1/import", "/metrics", "/debug/pprof/heap", "/api/v1/flows", "/-/healthy", "/-/ready"
-	const queries, label, status = "/api/v1/query", "/api/v1/label/job/values", "/api/v1/status/buildinfo"
+	const queries, label, status, follow = "/api/v1/query", "/api/v1/label/job/values", "/api/v1/status/buildinfo", "/api/v1/subscribe"
 	const flows, refill = "/api/v1/laminar/flow/windows", "/api/v1/laminar/refill/start"
-	everything := []string{flows, refill, write, imports, metrics, profile, later, health, ready, queries, label, status, "/api/v1/query/more"}
+	everything := []string{flows, refill, write, imports, metrics, profile, later, health, ready, queries, label, status, follow, "/api/v1/query/more"}
 	for _, c := range []struct {
 		name   string
 		config Config
@@ -145,10 +145,10 @@ func TestScopes(t *testing.T) {
 		{"users and open health", Config{File: users, HealthWithoutLogin: true}, map[string][]string{
 			"all:all": everything, "looker:looker": everything, "": {health, ready}, "all:wrong": {health, ready}}},
 		{"tokens", Config{TokensFile: tokens}, map[string][]string{
-			writer: {write, imports}, reader: {flows, metrics, health, ready, queries, label, status}, admin: {refill, profile, later, "/api/v1/query/more"}}},
+			writer: {write, imports}, reader: {flows, metrics, health, ready, queries, label, status, follow}, admin: {refill, profile, later, "/api/v1/query/more"}}},
 		{"tokens and users", Config{File: users, TokensFile: tokens}, map[string][]string{
-			writer: {write, imports}, reader: {flows, metrics, health, ready, queries, label, status}, admin: {refill, profile, later, "/api/v1/query/more"},
-			"all:all": everything, "looker:looker": {flows, metrics, health, ready, queries, label, status}}},
+			writer: {write, imports}, reader: {flows, metrics, health, ready, queries, label, status, follow}, admin: {refill, profile, later, "/api/v1/query/more"},
+			"all:all": everything, "looker:looker": {flows, metrics, health, ready, queries, label, status, follow}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			metrics, answers := prometheus.NewRegistry(), map[int]float64{}

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -346,4 +348,46 @@ func TestWatch(t *testing.T) {
 	s.WantFailure(t, 1, "did you mean \"faults:count\"", append(base, "faults:coun")...)
 	s.WantFailure(t, 2, "arguments", base...)
 	s.WantFailure(t, 1, "laminar serve", "flow", "watch", "x", "--url", "http://127.0.0.1:1")
+}
+
+// TestStreamsEndWithTheServer: a server that is told to stop says bye to those who follow,
+// and is gone soon, also where one of them does not read.
+func TestStreamsEndWithTheServer(t *testing.T) {
+	t.Parallel()
+	s := newTestbed(t)
+	s.Serve()
+	s.send(20)
+	s.Must("flow", "wait", "--timeout", faultPatience.String())
+	open := func() io.ReadCloser {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr+"/api/v1/subscribe?flow=faults:count&from=all", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := s.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = resp.Body.Close() })
+		if resp.StatusCode != http.StatusOK {
+			t.Fatal(resp.Status)
+		}
+		return resp.Body
+	}
+	read, idle := open(), open()
+	began := time.Now()
+	s.Stop()
+	// Below the 10 s for which the HTTP server waits for requests.
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("with streams open it takes %s to stop", took)
+	}
+	text, err := io.ReadAll(read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	m, err := wire.Decode([]byte(lines[len(lines)-1]))
+	if err != nil || m.Bye == nil || m.Bye.Reason != wire.ByeShutdown || m.Bye.Retry == 0 {
+		t.Errorf("the last message is %s (%v)", lines[len(lines)-1], err)
+	}
+	_ = idle.Close()
 }
