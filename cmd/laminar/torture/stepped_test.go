@@ -21,10 +21,11 @@ type stepped struct {
 	nodes   map[*node]*steppedNode
 	restart map[*node]*op // nodes that end in the middle of their step
 	watch   progressWatch
+	readers []*subscriber
 }
 
 func newStepped(sim *simulation) driver {
-	return &stepped{sim: sim, nodes: map[*node]*steppedNode{}, restart: map[*node]*op{}, watch: progressWatch{}}
+	return &stepped{sim: sim, nodes: map[*node]*steppedNode{}, restart: map[*node]*op{}, watch: progressWatch{}, readers: newSubscribers()}
 }
 
 // steppedNode is the process of a node.
@@ -195,6 +196,9 @@ func (d *stepped) check(o op) {
 	d.sim.must(d.sim.look(d.sim.t.ctx, func(l *look) {
 		d.watch.check(l)
 		l.checkTables()
+		for _, s := range d.readers {
+			s.follow(l)
+		}
 	}))
 }
 
