@@ -117,8 +117,9 @@ func explainedTable(flows []view.Explained) term.Table {
 			add(fmt.Sprintf("leaf_%d", n+1), l.Leaf)
 			add("  state", stateText(&l))
 			add("  shared with", strings.Join(l.SharedWith, ", "))
+			add("  results of", strings.Join(l.Upstream, ", "))
 			if l.Read != nil {
-				add("  selects", fmt.Sprintf("%d metrics, %d series in %d groups", l.Read.Metrics, l.Read.Series, l.Read.Groups))
+				add("  selects", selectsText(&l))
 				add("  "+readName(f.Data), readText(l.Read))
 				add("  expected", costText(l.Read))
 			}
@@ -156,6 +157,15 @@ func stateText(l *view.ExplainedLeaf) string {
 	text := l.State + ", " + flowdef.FormatPanes(l.Panes, l.Pane)
 	if l.Offset != "0s" {
 		text += ", offset " + l.Offset
+	}
+	return text
+}
+
+// selectsText counts raw series, and results where the leaf may select some.
+func selectsText(l *view.ExplainedLeaf) string {
+	text := fmt.Sprintf("%d metrics, %d series in %d groups", l.Read.Metrics, l.Read.Series, l.Read.Groups)
+	if len(l.Upstream) > 0 {
+		text += fmt.Sprintf("; %d results in the newest windows", l.Read.Results)
 	}
 	return text
 }

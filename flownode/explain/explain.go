@@ -35,7 +35,8 @@ type Explanation struct {
 
 // Leaf is an Explanation's part for Def.Expr.Leaves at the same place.
 type Leaf struct {
-	Metrics, Series, Groups int
+	Metrics, Series, Groups int // of raw samples
+	Results                 int // rows of flows that it reads, in their newest closed windows
 
 	Segments, Samples, Bytes int64 // since
 	Unordered, Sealed        int64 // of these samples; they are always read in columns
@@ -52,6 +53,10 @@ const newestCommits = 5
 // Snapshot is what Explain reads from.
 type Snapshot interface {
 	read.Source
+	read.Results
+
+	// Upstream loads the flows whose results the flow reads.
+	Upstream(ctx context.Context, id progress.FlowID) ([]progress.Flow, error)
 
 	// Flow loads a flow, its progress and its dirty list without becoming its
 	// owner. progress.ErrFlowGone when it is not there.
@@ -81,6 +86,9 @@ func Explain(ctx context.Context, snap Snapshot, id progress.FlowID, setting flo
 		return out, err
 	}
 	x.explain(&out)
+	if err := x.results(ctx, snap, &out); err != nil {
+		return out, err
+	}
 	out.Link, out.Measured = meter.Link(), meter.Measured()
 	return out, nil
 }

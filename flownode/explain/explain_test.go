@@ -2,6 +2,7 @@ package explain
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -67,5 +68,43 @@ func TestExplainSaysWhatARoundReads(t *testing.T) {
 	}
 	if _, err := Explain(t.Context(), snap, 99, flowdef.ExecutorAuto, time.Now); !errors.Is(err, progress.ErrFlowGone) {
 		t.Errorf("explain a flow that is not there: %v", err)
+	}
+}
+
+// TestExplainNamesWhatIsRead: of a flow over results, its leaves name the flows whose
+// results they may select, and count these.
+func TestExplainNamesWhatIsRead(t *testing.T) {
+	w := roundtest.NewWorld(t, 1, 2, flowdef.ExecutorColumnar, `flows:
+  - {name: 'a:x', every: 1m, promql: 'max by (n) (temperature)'}
+  - {name: 'b:x', every: 1m, promql: 'sum by (job) (rate(requests_total[5m]))'}
+  - {name: 'c:x', every: 1m, promql: 'sum by (job) (temperature) + sum(last_over_time({__name__=~"(a|b):x"}[3m])) + count(b:x)'}
+`)
+	for range 8 {
+		w.Scrape(60_000, false)
+	}
+	w.Tick()
+	snap, err := w.Store.StoredSnapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := Explain(t.Context(), snap, 3, flowdef.ExecutorColumnar, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var defs []flowdef.Flow
+	rows := map[string]int{}
+	for _, mf := range w.Store.Flows {
+		defs = append(defs, mf.Flow.Def)
+		rows[mf.Flow.Def.Name] = len(mf.Rows[mf.Flow.EmittedUntil])
+	}
+	named := Upstream(x.Def, defs)
+	for i, want := range [][]string{nil, {"a:x", "b:x"}, {"b:x"}} {
+		n := 0
+		for _, name := range want {
+			n += rows[name]
+		}
+		if !slices.Equal(named[i], want) || x.Leaves[i].Results != n || n == 0 != (want == nil) {
+			t.Errorf("leaf %d reads %v, %d rows, want %v, %d", i+1, named[i], x.Leaves[i].Results, want, n)
+		}
 	}
 }

@@ -45,6 +45,7 @@ type ExplainedLeaf struct {
 	Reason     string         `json:"reason"`                // of the executor
 	Refused    string         `json:"refused,omitempty"`     // why it is not pushdown though that was said
 	SharedWith []string       `json:"shared_with,omitempty"` // flows that keep their panes together with it
+	Upstream   []string       `json:"upstream,omitempty"`    // flows whose results it may select
 	Read       *ExplainedRead `json:"read,omitempty"`
 }
 
@@ -54,6 +55,7 @@ type ExplainedRead struct {
 	Metrics   int     `json:"metrics"`
 	Series    int     `json:"series"`
 	Groups    int     `json:"groups"`
+	Results   int     `json:"results,omitempty"` // rows of upstream flows in their newest closed windows
 	Segments  int64   `json:"segments"`
 	Samples   int64   `json:"samples"`
 	Bytes     int64   `json:"bytes"`
@@ -75,13 +77,13 @@ func NewExplainedDefinition(f flowdef.Flow, setting flowdef.Executor, all []flow
 	if f.Executor == "" {
 		out.Executor, out.SaidBy = string(setting), "setting"
 	}
-	sharing := explain.Sharing(f, all)
+	sharing, upstream := explain.Sharing(f, all), explain.Upstream(f, all)
 	for i := range f.Expr.Leaves {
 		l := &f.Expr.Leaves[i]
 		choice := executor.Choose(l.CannotPush(), f.Executor, setting, executor.Reading{}, executor.Link{})
 		e := ExplainedLeaf{
 			Leaf: l.Text, State: l.State(), Range: flowdef.FormatMillis(l.Range), Offset: flowdef.FormatMillis(l.Offset),
-			CannotPush: string(l.CannotPush()), Executor: string(choice.Executor), Reason: string(choice.Reason), Refused: string(choice.Refused), SharedWith: sharing[i],
+			CannotPush: string(l.CannotPush()), Executor: string(choice.Executor), Reason: string(choice.Reason), Refused: string(choice.Refused), SharedWith: sharing[i], Upstream: upstream[i],
 		}
 		if choice.Reason == executor.ByCost {
 			e.Executor = string(flowdef.ExecutorAuto)
@@ -108,7 +110,7 @@ func NewExplained(x explain.Explanation, setting flowdef.Executor, all []flowdef
 		in, e := &x.Leaves[i], &out.Leaves[i]
 		e.Executor, e.Reason = string(in.Choice.Executor), string(in.Choice.Reason)
 		e.Read = &ExplainedRead{
-			Metrics: in.Metrics, Series: in.Series, Groups: in.Groups, Segments: in.Segments, Samples: in.Samples, Bytes: in.Bytes,
+			Metrics: in.Metrics, Series: in.Series, Groups: in.Groups, Results: in.Results, Segments: in.Segments, Samples: in.Samples, Bytes: in.Bytes,
 			Unordered: in.Unordered, Sealed: in.Sealed, Partials: in.Reading.Partials, Columnar: in.Columnar.Seconds(),
 		}
 		if e.CannotPush == "" {
