@@ -136,3 +136,65 @@ func TestChainOfFour(t *testing.T) {
 		t.Errorf("verify ends with %d\n%s", code, stderr)
 	}
 }
+
+// TestRuleBehind: a rule that reads rules behind it in its group, one of which reads
+// itself, sees in PostgreSQL what they had at the evaluation before; after a late sample
+// and a refill, too.
+func TestRuleBehind(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "behind.yml")
+	writeFile(t, path, `
+groups:
+- name: g
+  interval: 30s
+  rules:
+  - {record: early, expr: 'max by (job) (amount) + on (job) total'}
+  - {record: amount, expr: 'sum by (job) (sum_over_time(events[30s]))'}
+  - {record: total, expr: 'sum by (job) (amount) + on (job) (total or on (job) 0 * sum by (job) (amount))'}
+`)
+	in := laminartest.New(t, "--flows", path)
+	in.Serve()
+	const windows = 150
+	begin := time.Now().Add(-3 * time.Hour).Truncate(time.Minute)
+	send := func(points ...fleet.Point) {
+		t.Helper()
+		body, err := fleet.Encode([][]fleet.Label{{{Name: "__name__", Value: "events"}, {Name: "job", Value: "x"}}}, points)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.Post(in.WriteURL(), "application/x-protobuf", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = resp.Body.Close(); resp.StatusCode != http.StatusNoContent {
+			t.Fatalf("a write is answered %s", resp.Status)
+		}
+	}
+	var points []fleet.Point
+	for i := range windows {
+		points = append(points, fleet.Point{T: begin.Add(time.Duration(i)*30*time.Second + 5*time.Second).UnixMilli(), V: float64(i % 7)})
+	}
+	send(points...)
+	pool := in.Pool()
+	const right = `select count(*) from flow.early e
+		join flow.amount a on a.window_end = e.window_end - interval '30 s' join flow.total t on t.window_end = a.window_end
+		where e.value = a.value + t.value and t.value = (select sum(value) from flow.amount where window_end <= t.window_end)`
+	check := func(when string) {
+		t.Helper()
+		in.Must("flow", "wait", "--timeout", "1m")
+		eventually(t, "all windows are right "+when, func() bool {
+			rows := count(t, pool, "select count(*) from flow.early")
+			return rows >= windows-4 && count(t, pool, right) == rows
+		})
+		if state, stderr, code := verify(t, in); code != laminartest.ExitOK || len(state.Flows) != 3 {
+			t.Errorf("%s verify ends with %d\n%s", when, code, stderr)
+		}
+	}
+	check("at first")
+	send(fleet.Point{T: begin.Add(7 * time.Second).UnixMilli(), V: 1000})
+	eventually(t, "the late sample counts", func() bool { return count(t, pool, "select count(*) from flow.amount where value >= 1000") == 1 })
+	check("after a late sample")
+	in.Kill()
+	in.Serve()
+	in.Must("refill", "total", "--from", begin.Format(time.RFC3339), "--to", "now")
+	check("after a refill")
+}
