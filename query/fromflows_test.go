@@ -48,13 +48,19 @@ type stockSeries struct {
 	values []float64
 }
 
+// unreadSegment is a segment that a flow has not read, with the times of its samples.
+type unreadSegment struct {
+	segment.Info
+	times []int64
+}
+
 // stockFlow is a flow with all its rows, right and wrong ones.
 type stockFlow struct {
 	progress.Flow
 	hash     [32]byte
 	rows     map[int64][]progress.Row
 	refills  []progress.Job
-	unread   []segment.Info
+	unread   []unreadSegment
 	history  error // of its vector
 	gone     bool  // its table was replaced since
 	answers  bool  // the catalogue says that it has no error
@@ -64,11 +70,11 @@ type stockFlow struct {
 func (s *stock) Snapshot(context.Context) (query.Snapshot, error) { return s, nil }
 func (s *stock) Close(context.Context) error                      { return nil }
 func (s *stock) Position() sequence.Position {
-	return sequence.Position{Vector: sequence.Vector{1: 7}, Now: s.now, Earliest: s.earliest, Histograms: s.hists}
+	return sequence.Position{Vector: sequence.Vector{1: 7, 2: 1000}, Now: s.now, Earliest: s.earliest, Histograms: s.hists}
 }
 
 func (s *stock) CheckHistory(_ context.Context, vec sequence.Vector, _ map[sequence.Region]sequence.FlushID) error {
-	if n := vec.At(2); n > 0 { // flows have their number there
+	if n := vec.At(2); n > 0 && int(n) <= len(s.flows) { // flows have their number there
 		return s.flows[n-1].history
 	}
 	return nil
@@ -139,10 +145,26 @@ func (s *stock) PendingRefills(_ context.Context, id progress.FlowID) ([]progres
 func (s *stock) Infos(_ context.Context, metrics []sequence.MetricID, after sequence.Vector) (out []segment.Info, err error) {
 	for _, in := range s.flows[after.At(2)-1].unread {
 		if slices.Contains(metrics, in.Metric) {
-			out = append(out, in)
+			out = append(out, in.Info)
 		}
 	}
 	return out, nil
+}
+
+func (s *stock) ReadDelta(_ context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, _ segment.Pick, fn func(*segment.Segment) error) error {
+	for _, in := range s.flows[ranges[2].After-1].unread {
+		if in.Sealed || !slices.Contains(metrics, in.Metric) {
+			continue
+		}
+		seg := &segment.Segment{Metric: in.Metric, Base: in.MinT}
+		for _, t := range in.times {
+			seg.Series, seg.Offsets, seg.Values = append(seg.Series, 1), append(seg.Offsets, int32(t-in.MinT)), append(seg.Values, 0)
+		}
+		if err := fn(seg); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *stock) Metrics(_ context.Context, names []string, _ sequence.Span) (out []series.Metric, err error) {
@@ -533,13 +555,22 @@ func (s *stock) spoil(rng *rand.Rand, f *stockFlow) {
 		wrong(sequence.Span{After: -1, UpTo: s.now - f.Def.Keep})
 	}
 	for range rng.IntN(3) {
-		in := segment.Info{Metric: sequence.MetricID(rng.IntN(3)), MinT: rng.Int64N(90 * minute)}
-		in.MaxT = in.MinT + rng.Int64N(3*minute)
+		in := unreadSegment{Info: segment.Info{Metric: sequence.MetricID(rng.IntN(3)), Sealed: rng.IntN(3) == 0}}
+		in.MinT = rng.Int64N(90 * minute)
+		in.times = append(in.times, in.MinT)
+		for range rng.IntN(4) {
+			in.times = append(in.times, in.MinT+rng.Int64N([]int64{3, 50}[rng.IntN(2)]*minute))
+		}
+		in.MaxT, in.Samples = slices.Max(in.times), int64(len(in.times))
+		if rng.IntN(8) == 0 {
+			in.Samples = 1_000_000 // it says so
+		}
 		f.unread = append(f.unread, in)
 		for i := range f.Def.Expr.Leaves {
 			l := &f.Def.Expr.Leaves[i]
 			for end := every; end <= 90*minute; end += every {
-				if b := l.Bounds(end); l.Metric == s.metrics[in.Metric] && b.Overlaps(in.Span()) {
+				reached := func(t int64) bool { return l.Bounds(end).Holds(t) }
+				if l.Metric == s.metrics[in.Metric] && slices.ContainsFunc(in.times, reached) {
 					wrong(sequence.Between(end, end))
 				}
 			}

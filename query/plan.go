@@ -155,12 +155,12 @@ func (s *substituting) standings(ctx context.Context, snap Snapshot, wanted map[
 		return nil, err
 	}
 	unusable := map[string]bool{}
-	ids, nameOf := map[string]sequence.MetricID{}, map[sequence.MetricID]string{}
+	ids := map[string]sequence.MetricID{}
 	for i := range flows {
 		unusable[flows[i].Def.Name] = unusable[flows[i].Def.Name] || flows[i].Def.Alert == nil
 	}
 	for _, m := range metrics {
-		ids[m.Name], nameOf[m.ID] = m.ID, m.Name
+		ids[m.Name] = m.ID
 		if slices.Contains(s.r.pos.Histograms, m.ID) {
 			unusable[m.Name] = true
 		}
@@ -170,7 +170,7 @@ func (s *substituting) standings(ctx context.Context, snap Snapshot, wanted map[
 		if slices.ContainsFunc(a.Metrics, func(name string) bool { return unusable[name] }) {
 			continue
 		}
-		st, err := s.standing(ctx, snap, a, ids, nameOf)
+		st, err := s.standing(ctx, snap, a, ids)
 		if err != nil {
 			return nil, err
 		}
@@ -183,7 +183,7 @@ func (s *substituting) standings(ctx context.Context, snap Snapshot, wanted map[
 }
 
 // standing is what the snapshot shows of a flow; nil if its rows do not count.
-func (s *substituting) standing(ctx context.Context, snap Snapshot, a answering, ids map[string]sequence.MetricID, nameOf map[sequence.MetricID]string) (*standing, error) {
+func (s *substituting) standing(ctx context.Context, snap Snapshot, a answering, metrics map[string]sequence.MetricID) (*standing, error) {
 	flow, err := snap.Flow(ctx, a.id)
 	if errors.Is(err, progress.ErrFlowGone) {
 		return nil, nil
@@ -206,18 +206,14 @@ func (s *substituting) standing(ctx context.Context, snap Snapshot, a answering,
 	for _, j := range jobs {
 		stands.Refills = append(stands.Refills, sequence.Span{After: j.NextT, UpTo: j.To})
 	}
-	var metrics []sequence.MetricID
+	own := map[sequence.MetricID]string{}
 	for _, name := range a.Metrics {
-		if id, ok := ids[name]; ok {
-			metrics = append(metrics, id)
+		if id, stored := metrics[name]; stored {
+			own[id] = name
 		}
 	}
-	infos, err := snap.Infos(ctx, metrics, flow.Vector)
-	if err != nil {
+	if stands.Unread, err = s.unread(ctx, snap, own, flow.Vector); err != nil {
 		return nil, err
-	}
-	for i := range infos {
-		stands.Unread = append(stands.Unread, substitute.Unread{Metric: nameOf[infos[i].Metric], Span: infos[i].Span()})
 	}
 	return &standing{answering: a, flow: flow, coverage: substitute.NewCoverage(stands), windows: map[substitute.Times][]progress.Window{}}, nil
 }

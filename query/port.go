@@ -68,4 +68,6 @@ type Expressions interface {
 	PendingRefills(ctx context.Context, id progress.FlowID) ([]progress.Job, error)
 	// Infos describes the segments of the metrics that may hold samples after the vector.
 	Infos(ctx context.Context, metrics []sequence.MetricID, after sequence.Vector) ([]segment.Info, error)
+	// ReadDelta calls fn for every hot segment of the metrics in the ranges.
+	ReadDelta(ctx context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error
 }

@@ -102,6 +102,10 @@ func (s *memorySnapshot) Infos(context.Context, []sequence.MetricID, sequence.Ve
 	return nil, nil
 }
 
+func (s *memorySnapshot) ReadDelta(context.Context, []sequence.MetricID, map[sequence.Region]sequence.Range, segment.Pick, func(*segment.Segment) error) error {
+	return nil
+}
+
 func (s *memorySnapshot) ResultsAt(context.Context, progress.FlowID, sequence.Time, sequence.Time, int64) ([]progress.Window, error) {
 	return nil, nil
 }
