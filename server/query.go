@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"laminar/flownode"
+	"laminar/flownode/verify"
 	"laminar/query"
 	"laminar/server/ownapi"
 	"laminar/server/promapi"
@@ -71,7 +72,7 @@ func newAPI(c Config, queries *query.Queries, h *host, log *slog.Logger, reg pro
 
 // newOwnAPI makes what shows flows and what changes them, on connections of its own, which the
 // host closes. node is nil where the process keeps no flows; taken says what it has taken in.
-func newOwnAPI(ctx context.Context, c Config, h *host, node *flownode.Node, taken func() (view.Ingest, error), log *slog.Logger) (http.Handler, error) {
+func newOwnAPI(ctx context.Context, c Config, h *host, node *flownode.Node, taken func() (view.Ingest, error), log *slog.Logger) (*ownapi.API, error) {
 	var err error
 	if h.lookers, err = h.store.OpenReaders(ctx, ownapi.Conns); err != nil {
 		return nil, err
@@ -84,6 +85,6 @@ func newOwnAPI(ctx context.Context, c Config, h *host, node *flownode.Node, take
 			}
 			return may
 		},
-		Who: web.SenderOf, Taken: taken, Now: time.Now, Log: log,
+		Who: web.SenderOf, Taken: taken, Verifier: verify.New(NodeStore{h.store}, time.Now), Now: time.Now, Log: log,
 	}), nil
 }

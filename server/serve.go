@@ -161,11 +161,14 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 		routes.Write, routes.Import, routes.Ready = named(receiver.Write()), named(receiver.Import()), ready.check
 		parts = append(parts, part{"ingest", ingester.Run})
 	}
-	if routes.Own, err = newOwnAPI(ctx, c, h, node, func() (view.Ingest, error) {
+	own, err := newOwnAPI(ctx, c, h, node, func() (view.Ingest, error) {
 		return taken(ingester, mem.buffer, reg, time.Now())
-	}, log); err != nil {
+	}, log)
+	if err != nil {
 		return nil, err
 	}
+	routes.Own = own
+	parts = append(parts, part{"verifications", own.Run})
 	if c.Does(PartUpkeep) {
 		own, err := upkeepParts(ctx, c, store, &routes, log, reg)
 		if err != nil {

@@ -1,6 +1,7 @@
 package ownapi
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/prometheus/prometheus/util/httputil"
@@ -12,15 +13,23 @@ import (
 const Prefix = "/api/v1/laminar/"
 
 // API answers requests. It is an http.Handler for the paths below Prefix, and may be called
-// by many goroutines at once.
-type API struct{ handler http.Handler }
+// by many goroutines at once. Its owner calls Run once.
+type API struct {
+	handler   http.Handler
+	verifying *verifying
+}
+
+// Run does what requests ask for and do not wait for, until ctx ends.
+func (a *API) Run(ctx context.Context) error { return a.verifying.run(ctx) }
 
 // New makes the API.
 func New(cfg Config) *API {
 	c := &core{cfg: cfg, door: outward.New(cfg.Log)}
 	mux := http.NewServeMux()
 	flows, windows, refills, pages := flowPages{c}, windowPages{c}, refills{c}, pages{c}
+	runs := newVerifying(c)
 	for path, answer := range map[string]answer{
+		"verify":       runs.list,
 		"installation": pages.installation,
 		"flows":        flows.list,
 		"flow":         flows.page,
@@ -42,13 +51,16 @@ func New(cfg Config) *API {
 	for path, answer := range map[string]answer{
 		"refill/start": refills.start,
 		"job/cancel":   refills.cancel,
+
+		"verify/start":  runs.start,
+		"verify/cancel": runs.stop,
 	} {
 		mux.Handle("POST "+Prefix+path, c.answering(http.StatusAccepted, answer))
 	}
 	mux.HandleFunc(Prefix, func(w http.ResponseWriter, r *http.Request) {
 		c.refuse(w, r, &requestError{status: http.StatusNotFound, text: "there is nothing at " + r.Method + " " + r.URL.Path, hint: "docs/api.md lists what there is"})
 	})
-	return &API{http.NewCrossOriginProtection().Handler(mux)}
+	return &API{http.NewCrossOriginProtection().Handler(mux), runs}
 }
 
 // ServeHTTP answers a request.

@@ -13,6 +13,7 @@ import (
 	"laminar/flownode"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
+	"laminar/flownode/verify"
 	"laminar/ingest/outward"
 	"laminar/sequence"
 	"laminar/server/view"
@@ -37,6 +38,7 @@ type Config struct {
 	May      func(r *http.Request) []string // the scopes of who asks
 	Who      func(r *http.Request) string   // who asks, for the log
 	Taken    func() (view.Ingest, error)    // what this process has taken in
+	Verifier *verify.Verifier
 	Now      func() time.Time
 	Log      *slog.Logger
 }

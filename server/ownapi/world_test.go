@@ -16,6 +16,7 @@ import (
 
 	"laminar/flownode"
 	"laminar/flownode/flowdef"
+	"laminar/flownode/verify"
 	"laminar/sequence"
 	"laminar/server"
 	"laminar/server/ownapi"
@@ -112,15 +113,22 @@ func (w *world) serve(node *flownode.Node) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	api := httptest.NewServer(ownapi.New(ownapi.Config{
-		Readers: readers, Node: node, Executor: flowdef.ExecutorAuto, Version: "1.2.3", Parts: []string{"flows"}, Schema: "public",
+	own := ownapi.New(ownapi.Config{
+		Verifier: verify.New(server.NodeStore{Store: w.Store}, time.Now),
+		Readers:  readers, Node: node, Executor: flowdef.ExecutorAuto, Version: "1.2.3", Parts: []string{"flows"}, Schema: "public",
 		May: func(*http.Request) []string { return w.may }, Who: func(*http.Request) string { return "test" },
 		Taken: func() (view.Ingest, error) { return view.NoIngest("test", time.Unix(0, 0)), nil },
 		Now:   func() time.Time { return time.UnixMilli(w.base + 60*minute) }, Log: slog.New(slog.DiscardHandler),
-	}))
+	})
+	api := httptest.NewServer(own)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- own.Run(ctx) }()
 	w.api = api
 	w.Cleanup(func() {
 		api.Close()
+		cancel()
+		<-ended
 		readers.Close()
 	})
 }

@@ -24,7 +24,7 @@ func TestShapes(t *testing.T) {
 	var got strings.Builder
 	for _, shape := range []any{&Definition{}, &Flow{}, &Applied{}, &Reloaded{}, &TestedFile{}, &Explained{}, &Job{}, &Status{}, &Sealed{}, &Verification{},
 		&Refusal{}, &Installation{}, &Flows{}, &FlowPages{}, &Strip{}, &WindowKnown{},
-		&RefillPlan{}, &Jobs{}, &JobProgress{}, &Alerts{}, &StateSeen{}, &StorageSeen{}, &Senders{}, &Ingest{}} {
+		&RefillPlan{}, &Jobs{}, &JobProgress{}, &Alerts{}, &StateSeen{}, &StorageSeen{}, &Senders{}, &Ingest{}, &VerifyRuns{}} {
 		value := reflect.ValueOf(shape).Elem()
 		fill(t, value)
 		text, err := json.MarshalIndent(shape, "", "  ")
