@@ -32,6 +32,7 @@ func refill(ctx context.Context, w *windowWork) error {
 	}{
 		{"refill over cron into an empty table, by job", "Laminar: refill, by job", "cron: into an empty table, by job", 0.5},
 		{"refill over cron into an empty table, by series", "Laminar: refill, by series", "cron: into an empty table, by series", 0.6},
+		{"WAL of the change log over the rest, new windows by series", walLog + ", by series", walRest + ", by series", 0.01},
 		{"refill by job (nearly no rows) over reading and discarding", "Laminar: refill, by job", refillDiscard, 2},
 	} {
 		if err := b.report.AtMost(5, t.claim, t.figure, t.over, t.bound); err != nil {
@@ -60,11 +61,16 @@ func (w *windowWork) refill(ctx context.Context, by string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.laminar.Run(ctx, "refill", "window_"+by, "--from", w.start().UTC().Format(time.RFC3339),
-		"--to", w.end().UTC().Format(time.RFC3339), "--no-wait"); err != nil {
+	var end time.Time
+	err = w.logged(ctx, 5, by, func() error {
+		if _, err := w.laminar.Run(ctx, "refill", "window_"+by, "--from", w.start().UTC().Format(time.RFC3339),
+			"--to", w.end().UTC().Format(time.RFC3339), "--no-wait"); err != nil {
+			return err
+		}
+		var err error
+		end, err = db.Until(ctx, 5*time.Millisecond, 5*time.Minute, "select not exists (select from laminar.job where state in ('queued', 'running'))")
 		return err
-	}
-	end, err := db.Until(ctx, 5*time.Millisecond, 5*time.Minute, "select not exists (select from laminar.job where state in ('queued', 'running'))")
+	})
 	if err != nil {
 		return err
 	}
