@@ -47,15 +47,18 @@ func TestConsole(t *testing.T) {
 		{"explore-table", "/explore?as=table&provisional=1&expr=http_requests:rate1m", "worker"},
 		{"explore-wrong", "/explore?expr=sum(", "parse error"},
 		{"alerts", "/alerts", "api answers"},
-		{"alert-flow", "/flow/alert:errors:HighErrorRate", "Keeps firing for"},
+		{"alert-flow", "/flow/alert:errors:HighErrorRate?range=15m", `{job="api"}`},
 		{"refill", "/refill?flow=http_requests:rate1m&from=-20m&cascade=1", "Compute"},
 		{"jobs", "/jobs", "No refill was asked for"},
-		{"ingest", "/ingest", "127.0.0.1"},
+		{"ingest", "/ingest", "ahead"},
 		{"storage", "/storage", "http_requests_total"},
 		{"no-flow", "/flow/none", "none"},
 		{"no-page", "/nothing/here", "No such page"},
 	}
 	in.Must("flow", "wait", "http_requests:rate1m")
+	if send.write(point{[]string{"__name__", "level", "job", "ahead"}, end.Add(1000 * time.Hour), 1}) == nil {
+		t.Fatal("a sample of another month is not refused")
+	}
 	laminartest.Until(t, patience, "the alert", func() bool {
 		// An alerting rule begins with what comes after it.
 		at := time.Now()

@@ -37,6 +37,13 @@ type point struct {
 // send returns when the samples are committed.
 func (s *sender) send(points ...point) {
 	s.t.Helper()
+	if err := s.write(points...); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// write returns why samples are refused.
+func (s *sender) write(points ...point) error {
 	var req prompb.WriteRequest
 	for _, p := range points {
 		ts := prompb.TimeSeries{Samples: []prompb.Sample{{Timestamp: p.at.UnixMilli(), Value: p.value}}}
@@ -45,9 +52,8 @@ func (s *sender) send(points ...point) {
 		}
 		req.Timeseries = append(req.Timeseries, ts)
 	}
-	if _, err := s.to.Write(s.t.Context(), remoteapi.WriteV1MessageType, &req); err != nil {
-		s.t.Fatal(err)
-	}
+	_, err := s.to.Write(s.t.Context(), remoteapi.WriteV1MessageType, &req)
+	return err
 }
 
 // requests sends requests and errors of three jobs, a sample every 10 s; from is when their

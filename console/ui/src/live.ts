@@ -2,9 +2,8 @@
 // how they travel. The newest windows come by a subscription; long spans, which show one
 // window in several, and servers that have no stream left, are asked again and again.
 import { useEffect, useState } from "preact/hooks";
-import { prom, useAsked, type Failure } from "./api";
+import { Failure, prom, useAsked } from "./api";
 import { Follower } from "./follow";
-import { there } from "./place";
 
 /** One group of a flow: its labels, and values by time in ms. */
 export interface Line {
@@ -58,36 +57,55 @@ function useStream(flow: string | null, span: number): { data: Results | undefin
   const [state, set] = useState<{ key: string; data?: Results; refused?: boolean }>({ key });
   useEffect(() => {
     if (flow === null) return;
-    let frame = 0;
-    const follower = new Follower(flow, span, () => {
-      // Commits can come faster than they can be drawn.
-      frame ||= requestAnimationFrame(() => {
-        frame = 0;
-        set({ key, data: follower.results() });
-      });
-    }, () => set((old) => ({ key, data: old.key === key ? old.data : undefined, refused: true })));
-    return () => {
+    let frame = 0, follower: Follower | null = null;
+    const stop = (): void => {
       cancelAnimationFrame(frame);
-      follower.close();
+      frame = 0;
+      follower?.close();
+      follower = null;
+    };
+    // A browser has few connections to one server, for all its tabs and for pages that it
+    // keeps to go back to: only what is looked at has one.
+    const look = (): void => {
+      stop();
+      if (document.hidden) return;
+      const mine = (follower = new Follower(flow, span, () => {
+        // Commits can come faster than they can be drawn.
+        frame ||= requestAnimationFrame(() => {
+          frame = 0;
+          set({ key, data: mine.results() });
+        });
+      }, () => set((old) => ({ key, data: old.key === key ? old.data : undefined, refused: true }))));
+    };
+    look();
+    document.addEventListener("visibilitychange", look);
+    addEventListener("pagehide", stop);
+    return () => {
+      document.removeEventListener("visibilitychange", look);
+      removeEventListener("pagehide", stop);
+      stop();
     };
   }, [key]);
   const mine = flow !== null && state.key === key;
   return { data: mine ? state.data : undefined, refused: mine && state.refused === true };
 }
 
+const unfollowed = new Failure("The results cannot be followed now: too many are, or this login may not.", 0);
+
 /**
  * The results of a flow in the last `span` ms, the open window among them, or in a fixed
- * span. `flow` is its name, `query` the PromQL that reads it, `every` its step in ms.
+ * span. `flow` is its name, `every` its step in ms, and `query` the PromQL that reads it: ""
+ * for an alerting rule, whose results are followed only.
  */
 export function useResults(flow: string, query: string, every: number, span: number, fixed: Span | null): { data: Results | undefined; error: Failure | undefined; step: number } {
-  const step = stepOf(fixed ? fixed.to - fixed.from : span, every, mostPoints);
-  const follows = there("subscribe") && fixed === null && step === every;
+  const step = query === "" ? every : stepOf(fixed ? fixed.to - fixed.from : span, every, mostPoints);
+  const follows = fixed === null && step === every;
   const stream = useStream(follows ? flow : null, span);
-  const key = follows && !stream.refused ? null : [query, every, span, fixed?.from, fixed?.to].join(" ");
+  const key = query === "" || (follows && !stream.refused) ? null : [query, every, span, fixed?.from, fixed?.to].join(" ");
   const { data, error } = useAsked<Results>(key, (signal) => {
     // The open window ends after now; times are multiples of the step, as window ends are.
     const to = fixed ? Math.floor(fixed.to / step) * step : Math.ceil(Date.now() / step) * step;
     return asked(query, step, fixed ? fixed.from : to - span, to, signal);
   }, fixed ? 0 : step === every ? 500 : 5000);
-  return { data: data ?? stream.data, error, step };
+  return { data: data ?? stream.data, error: query === "" && stream.refused ? unfollowed : error, step };
 }

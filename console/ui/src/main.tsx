@@ -10,8 +10,7 @@ import { IngestPage } from "./pages/ingest";
 import { Jobs } from "./pages/jobs";
 import { Refill } from "./pages/refill";
 import { StoragePage } from "./pages/storage";
-import { Verify } from "./pages/verify";
-import { at, go, there, usePlace } from "./place";
+import { at, go, usePlace } from "./place";
 import "./style.css";
 
 interface Page {
@@ -29,8 +28,7 @@ const pages: Page[] = [
   { path: "jobs", name: "Jobs", key: "j", show: () => <Jobs /> },
   { path: "ingest", name: "Ingest", key: "i", show: () => <IngestPage /> },
   { path: "storage", name: "Storage", key: "s", show: () => <StoragePage /> },
-  { path: "verify", name: "Verify", key: "v", show: () => <Verify /> },
-].filter((p) => there(p.path) || p.path === "ingest");
+];
 
 function App(): JSX.Element {
   const place = usePlace(), here = useInstallation();

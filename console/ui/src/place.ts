@@ -5,11 +5,6 @@ import { useEffect, useState } from "preact/hooks";
 /** The path that the console is served below, with a slash at its end. */
 export const base = new URL(document.baseURI).pathname;
 
-const missing: string[] = ["ingest", "verify"];
-
-/** Whether the API answers what a page needs. */
-export const there = (page: string): boolean => !missing.includes(page);
-
 export interface Place {
   path: string[];
   query: URLSearchParams;

@@ -252,7 +252,6 @@ export interface Ingest {
   series_limit: number;
   flushes: Record<string, number>;
   refused: { reason: string; samples: number; example?: string; sender?: string; at?: string }[];
-  lateness: { le: (number | string)[]; counts: number[] } | null;
 }
 
 export interface Senders {
@@ -295,27 +294,4 @@ export interface Storage {
 export interface Status {
   flownodes: Node[];
   leases: { purpose: string; process: string; role: string; application: string; client: string; since: string; last_seen?: string }[];
-}
-
-export interface Verification {
-  seed: number;
-  flows: {
-    flow: string;
-    windows: number;
-    rows: number;
-    skipped: Record<string, number> | null;
-    differences: number;
-    cells: { kind: string; window_end: string; labels: Record<string, string>; stored?: string; computed?: string }[];
-  }[];
-}
-
-export interface VerifyRun {
-  id: number;
-  state: string;
-  started: string;
-  finished: string;
-  done: number;
-  total: number;
-  error?: string;
-  result?: Verification;
 }

@@ -5,18 +5,19 @@ import type { Asked, Failure } from "./api";
 import { ago, clock, parseTime, utc } from "./format";
 import { useParam } from "./place";
 
+// Of flows, jobs, alerts, windows and processes, in turn.
 const glyphs: Record<string, string> = {
-  ok: "●", succeeded: "●", done: "●", committed: "●", closed: "●", leads: "●",
-  empty: "○", pending: "◔", waiting: "○", open: "○", "stands by": "○", none: "·", queued: "○",
-  refilling: "↻", running: "↻", dirty: "◐", kept: "◆",
-  failing: "▲", firing: "▲", failed: "■", stalled: "■", "not seen": "■", differs: "▲",
-  resolved: "●", cancelled: "○", canceled: "○",
+  ok: "●", empty: "○", refilling: "↻", failing: "▲", stalled: "■",
+  queued: "○", running: "↻", done: "●", failed: "■", cancelled: "○",
+  firing: "▲", pending: "◔", resolved: "●",
+  open: "○", closed: "●", dirty: "◐", kept: "◆", none: "·",
+  leads: "●", "stands by": "○", "not seen": "■",
 };
 
 const tones: Record<string, string> = {
-  ok: "good", succeeded: "good", done: "good", closed: "good", leads: "good", resolved: "good",
-  refilling: "busy", running: "busy", dirty: "warn", pending: "warn", kept: "quiet", open: "quiet",
-  failing: "bad", firing: "bad", failed: "bad", stalled: "bad", "not seen": "bad", differs: "bad",
+  ok: "good", done: "good", resolved: "good", closed: "good", leads: "good",
+  refilling: "busy", running: "busy", dirty: "warn", pending: "warn",
+  failing: "bad", stalled: "bad", failed: "bad", firing: "bad", "not seen": "bad",
 };
 
 /** A state: its word, with a sign and a colour beside it. */

@@ -5,7 +5,7 @@ import { get, useAsked } from "../api";
 import { Chart } from "../chart";
 import { ago, bytes, clock, count, duration, labels, many, parseDuration, parseTime } from "../format";
 import { mostPoints, stepOf, useResults, type Line, type Span } from "../live";
-import { at, setQuery, there, useParam, usePlace } from "../place";
+import { at, setQuery, useParam, usePlace } from "../place";
 import { Choice, Code, Facts, Part, Problem, Shown, State, Table, Time } from "../ui";
 import type { Flow, Leaf } from "../types";
 import { jobColumns } from "./jobs";
@@ -48,9 +48,11 @@ export const zoom = (from: number, to: number): void => setQuery({ from: seconds
 
 function One({ flow }: { flow: Flow }): JSX.Element {
   const every = (parseDuration(flow.every) ?? 60) * 1000;
-  const usual = every >= 3_600_000 ? "7d" : every >= 600_000 ? "1d" : "1h";
+  // An alerting rule is no metric, so that its results come window by window.
+  const asked = flow.query !== "", offered = ranges.filter(([, r]) => asked || ((parseDuration(r) ?? 0) * 1000) / every <= 1000);
+  const usual = every >= 3_600_000 ? "7d" : every >= 600_000 ? "1d" : offered.some(([, r]) => r === "1h") ? "1h" : "15m";
   const [range, setRange] = useParam("range", usual), [match, setMatch] = useParam("match"), [window] = useParam("window");
-  const fixed = useFixed(), span = (parseDuration(range) ?? 3600) * 1000;
+  const zoomed = useFixed(), fixed = asked ? zoomed : null, span = (parseDuration(range) ?? 3600) * 1000;
   const results = useResults(flow.flow, flow.query, every, span, fixed);
   const closed = results.data?.closedUntil ?? parseTime(flow.stored_until), chosen = Number(window) * 1000 || null;
   const to = fixed?.to ?? Math.ceil(Date.now() / results.step) * results.step, from = fixed?.from ?? to - span;
@@ -62,9 +64,8 @@ function One({ flow }: { flow: Flow }): JSX.Element {
         <h1>{flow.flow}</h1>
         <State of={flow.state} />
         <span class="grow" />
-        {there("refill") && <a class="button" href={at(["refill"], { flow: flow.flow, from: "-1h", to: "now" })}>Refill</a>}
-        {there("verify") && <a class="button" href={at(["verify"], { flow: flow.flow })}>Verify</a>}
-        <a class="button" href={at(["explore"], { expr: flow.query })}>Explore</a>
+        <a class="button" href={at(["refill"], { flow: flow.flow, from: "-1h", to: "now" })}>Refill</a>
+        <a class="button" href={at(["explore"], { expr: flow.query || flow.promql })}>Explore</a>
       </header>
       {flow.error && <Problem title={`${flow.flow} is ${flow.state}${flow.stalled_since && flow.stalled_since !== "-" ? ` since ${clock(parseTime(flow.stalled_since) ?? 0)}` : ""}`} error={{ message: flow.error, hint: flow.hint }} />}
       <Code text={flow.promql} />
@@ -82,13 +83,13 @@ function One({ flow }: { flow: Flow }): JSX.Element {
           <input type="search" data-find placeholder="Filter groups" aria-label="filter groups" value={match} onInput={(e) => setMatch(e.currentTarget.value)} />
           {fixed
             ? <button type="button" onClick={() => setQuery({ from: undefined, to: undefined }, true)}>Back to now</button>
-            : <Choice name="range" options={ranges} value={range} onChange={setRange} />}
+            : <Choice name="range" options={offered} value={range} onChange={setRange} />}
         </div>
       }>
         <Problem error={results.error} />
         <Newest lines={lines} closed={closed} />
         {lines.length > 0
-          ? <Chart lines={lines} from={from} to={to} step={results.step} closedUntil={closed} mark={chosen} onZoom={zoom} />
+          ? <Chart lines={lines} from={from} to={to} step={results.step} closedUntil={closed} mark={chosen} onZoom={asked ? zoom : undefined} />
           : results.data && <div class="none">{match ? "No group is like that." : results.data.histograms > 0
               ? <>The results are native histograms, which have no line here. <a href={at(["explore"], { expr: flow.query })}>Explore</a> shows them.</>
               : flow.state === "empty" ? "No samples have come that this flow reads." : "There are no results in this span."}</div>}
@@ -100,20 +101,20 @@ function One({ flow }: { flow: Flow }): JSX.Element {
       {flow.alert && (
         <Part title={`Alert ${flow.alert.alertname}`}>
           <Facts items={[["Pending for", flow.alert.for], ["Keeps firing for", flow.alert.keep_firing_for], ["Labels", <code>{labels(flow.alert.labels ?? {})}</code>], ["Now", many(flow.alert.alerts.length, "alert")]]} />
-          {there("alerts") && <p><a href={at(["alerts"], { q: flow.alert.alertname })}>All alerts of it</a></p>}
+          <p><a href={at(["alerts"], { q: flow.alert.alertname })}>All alerts of it</a></p>
         </Part>
       )}
-      {there("state") && <StatePart flow={flow.flow} window={chosen} />}
+      <StatePart flow={flow.flow} window={chosen} />
       <Part title="Read it">
         <Code label="SQL" text={flow.sql} />
-        <Code label="PromQL" text={flow.query} />
+        {asked && <Code label="PromQL" text={flow.query} />}
         <details><summary>Columns of {flow.table}</summary>
           <Table label="columns" rows={flow.columns} id={(c) => c.name} none="The table is made when the flow has begun." columns={[
             { head: "Column", first: true, cell: (c) => <code>{c.name}</code> }, { head: "Type", grow: true, cell: (c) => c.type },
           ]} />
         </details>
       </Part>
-      <Part title="Refills" more={there("jobs") && <a href={at(["jobs"], { flow: flow.flow })}>All</a>}>
+      <Part title="Refills" more={<a href={at(["jobs"], { flow: flow.flow })}>All</a>}>
         <Table label="refills" rows={flow.recent_jobs} id={(j) => String(j.id)} columns={jobColumns.filter((c) => c.head !== "Flow")} none="None was asked for." />
       </Part>
       {(flow.left_out > 0 || flow.clashes > 0) && (

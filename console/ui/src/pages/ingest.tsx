@@ -1,16 +1,11 @@
-// What comes in, from whom, how late, and what is refused.
+// What comes in, from whom, and what is refused.
 import type { JSX } from "preact";
 import { get, useAsked } from "../api";
-import { bytes, count, duration, many, parseTime } from "../format";
-import { there } from "../place";
-import { Bar, Facts, Part, Shown, Table, Time } from "../ui";
+import { bytes, count, many, parseTime } from "../format";
+import { Facts, Part, Shown, Table, Time } from "../ui";
 import type { Ingest, Senders } from "../types";
 
 export function IngestPage(): JSX.Element {
-  return there("ingest") ? <Both /> : <><header class="page"><h1>Ingest</h1></header><SendersPart /></>;
-}
-
-function Both(): JSX.Element {
   const asked = useAsked("ingest", (signal) => get<Ingest>("ingest", {}, signal), 1000);
   return (
     <>
@@ -33,13 +28,12 @@ function Taken({ of: i }: { of: Ingest }): JSX.Element {
         <div><b class="num">{count(i.series)}</b><span>series{i.series_limit > 0 ? ` of at most ${count(i.series_limit)}` : ""}</span></div>
       </div>
       <Facts items={[
-        ["Late or out of order", count(i.unordered) + share(i.unordered, i.samples), "older than the newest stored sample of their series"],
+        ["Out of order", count(i.unordered) + share(i.unordered, i.samples), "older than the newest stored sample of their series"],
         ["Repeated", count(i.repeats) + share(i.repeats, i.samples), "equal to the newest stored sample of their series: counted as written"],
         ["Native histograms", count(i.histograms)], ["Requests under way", count(i.requests)],
         ["Buffer", `${bytes(i.buffer_bytes)} of ${bytes(i.buffer_limit)}`, "beyond it senders are told to come again"],
         ["Commits", flushes.length === 0 ? "none" : flushes.map(([how, n]) => `${count(n)} ${how}`).join(", ")],
       ]} />
-      {i.lateness && i.lateness.counts.some((n) => n > 0) && <Lateness of={i.lateness} />}
       <Part title="Refused" more={<span class="dim">samples that are left out for good</span>}>
         <Table label="refused" rows={i.refused.filter((r) => r.samples > 0)} id={(r) => r.reason} none="Nothing was refused." columns={[
           { head: "Reason", first: true, cell: (r) => r.reason.replaceAll("_", " ") }, { head: "Samples", num: true, cell: (r) => count(r.samples) },
@@ -48,19 +42,6 @@ function Taken({ of: i }: { of: Ingest }): JSX.Element {
         ]} />
       </Part>
     </>
-  );
-}
-
-function Lateness({ of: { le, counts } }: { of: { le: (number | string)[]; counts: number[] } }): JSX.Element {
-  const most = Math.max(...counts), all = counts.reduce((a, b) => a + b, 0);
-  const rows = counts.map((n, i) => ({ n, to: Number(le[i] ?? Infinity), from: i === 0 ? 0 : Number(le[i - 1]) }));
-  return (
-    <Part title="How late samples are" more={<span class="dim">from their own time to their commit</span>}>
-      <Table label="lateness" rows={rows} id={(r) => String(r.to)} none="" columns={[
-        { head: "Late by", first: true, short: true, cell: (r) => (Number.isFinite(r.to) ? `up to ${duration(r.to)}` : `over ${duration(r.from)}`) },
-        { head: "Samples", num: true, cell: (r) => count(r.n) + share(r.n, all) }, { head: "", grow: true, cell: (r) => <Bar of={r.n} most={most} /> },
-      ]} />
-    </Part>
   );
 }
 

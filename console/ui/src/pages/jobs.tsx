@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { get, post, useAsked, type Failure } from "../api";
 import { count, parseTime } from "../format";
 import { useForbidden } from "../installation";
-import { at, there, useParam } from "../place";
+import { at, useParam } from "../place";
 import { Problem, Shown, State, Table, Time, type Column } from "../ui";
 import type { Job } from "../types";
 
@@ -18,7 +18,7 @@ export function progress(j: Job): number {
 export const finished = (j: Job): boolean => parseTime(j.finished) !== null;
 
 export const jobColumns: Column<Job>[] = [
-  { head: "Job", first: true, cell: (j) => (there("refill") ? <a href={at(["refill"], { job: String(j.id) })}>{j.kind} {j.id}</a> : `${j.kind} ${j.id}`) },
+  { head: "Job", first: true, cell: (j) => <a href={at(["refill"], { job: String(j.id) })}>{j.kind} {j.id}</a> },
   { head: "State", cell: (j) => <State of={j.state} title={j.error} /> },
   { head: "Flow", grow: true, cell: (j) => <><a href={at(["flow", j.flow])}>{j.flow}</a>{j.error && <span class="line bad" title={j.error}>{j.error}</span>}</> },
   { head: "From", num: true, cell: (j) => <Time at={j.from} /> },

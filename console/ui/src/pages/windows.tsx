@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { get, useAsked } from "../api";
 import { axisEnd, axisWidth } from "../chart";
 import { clock, count, duration, labels, many, parseDuration, parseTime } from "../format";
-import { at, setQuery, there } from "../place";
+import { at, setQuery } from "../place";
 import { Facts, Part, Shown, State, Table, Time } from "../ui";
 import type { Cell, Change, Strip as Stripe, Window } from "../types";
 import { jobColumns } from "./jobs";
@@ -101,7 +101,7 @@ export function WindowPart({ flow, end, every }: { flow: string; end: number; ev
               ["State", <State of={w.state} title={meaning[w.state]} />], w.state in meaning && ["That is", meaning[w.state]],
               ["Reads samples", <><Time at={w.reads.from} /> to <Time at={w.reads.to} /></>], ["Rows", `${count(w.rows)}${w.provisional ? ", provisional" : ""}`],
               ["Read up to", <code>{w.vector}</code>, "its rows are of this position or an earlier one"],
-              ["Can be computed again", !w.rebuildable ? "no: its raw samples are given up" : !there("refill") ? "yes" : <a href={at(["refill"], { flow, from: String((end - every) / 1000), to: String(end / 1000) })}>yes: refill it</a>],
+              ["Can be computed again", !w.rebuildable ? "no: its raw samples are given up" : <a href={at(["refill"], { flow, from: String((end - every) / 1000), to: String(end / 1000) })}>yes: refill it</a>],
             ]} />
             {w.dirty.length > 0 && (
               <Table label="what is to be computed again" rows={w.dirty} id={(d) => `${d.reason} ${d.whole ? "" : labels(d.group ?? {}, [])}`} none="" columns={[
