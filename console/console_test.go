@@ -6,12 +6,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 )
 
 // asked is one answer of a console.
-func asked(t *testing.T, c *Console, method, path string, header map[string]string) *http.Response {
+func asked(t *testing.T, c *Console, method, path string, header map[string]string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
 	for k, v := range header {
@@ -19,17 +20,14 @@ func asked(t *testing.T, c *Console, method, path string, header map[string]stri
 	}
 	w := httptest.NewRecorder()
 	c.ServeHTTP(w, r)
-	return w.Result()
+	return w
 }
 
 // text is the body of an answer, unpacked, and how many bytes travelled.
-func text(t *testing.T, r *http.Response) (string, int) {
+func text(t *testing.T, r *httptest.ResponseRecorder) (string, int) {
 	t.Helper()
-	sent, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Header.Get("Content-Encoding") != "gzip" {
+	sent := r.Body.Bytes()
+	if r.Header().Get("Content-Encoding") != "gzip" {
 		return string(sent), len(sent)
 	}
 	unpacked, err := gzip.NewReader(bytes.NewReader(sent))
@@ -56,24 +54,24 @@ func TestFiles(t *testing.T) {
 		packed := asked(t, c, "GET", dir+name, map[string]string{"Accept-Encoding": "br, gzip;q=0.9"})
 		refused := asked(t, c, "GET", dir+name, map[string]string{"Accept-Encoding": "gzip;q=0.0"})
 		want, _ := text(t, plain)
-		if got, _ := text(t, packed); got != want || want == "" || refused.Header.Get("Content-Encoding") != "" {
+		if got, _ := text(t, packed); got != want || want == "" || refused.Header().Get("Content-Encoding") != "" {
 			t.Errorf("%s: packed and plain differ, or it is empty", name)
 		}
-		etag := plain.Header.Get("ETag")
+		etag := plain.Header().Get("ETag")
 		for _, header := range []string{etag, `"x", W/` + etag} {
-			if r := asked(t, c, "GET", dir+name, map[string]string{"If-None-Match": header}); r.StatusCode != http.StatusNotModified {
-				t.Errorf("%s with If-None-Match %s is answered %d", name, header, r.StatusCode)
+			if r := asked(t, c, "GET", dir+name, map[string]string{"If-None-Match": header}); r.Code != http.StatusNotModified {
+				t.Errorf("%s with If-None-Match %s is answered %d", name, header, r.Code)
 			}
 		}
-		if r := asked(t, c, "GET", dir+name, map[string]string{"If-None-Match": `"another"`}); r.StatusCode != http.StatusOK {
-			t.Errorf("%s of another build is answered %d", name, r.StatusCode)
+		if r := asked(t, c, "GET", dir+name, map[string]string{"If-None-Match": `"another"`}); r.Code != http.StatusOK {
+			t.Errorf("%s of another build is answered %d", name, r.Code)
 		}
-		if r := asked(t, c, "HEAD", dir+name, nil); r.ContentLength != int64(len(want)) {
-			t.Errorf("HEAD of %s says %d bytes, want %d", name, r.ContentLength, len(want))
+		if r := asked(t, c, "HEAD", dir+name, nil); r.Header().Get("Content-Length") != strconv.Itoa(len(want)) {
+			t.Errorf("HEAD of %s says %s bytes, want %d", name, r.Header().Get("Content-Length"), len(want))
 		} else if body, _ := text(t, r); body != "" {
 			t.Errorf("HEAD of %s has a body", name)
 		}
-		if csp := plain.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'self'") || strings.Contains(csp, "unsafe") {
+		if csp := plain.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'self'") || strings.Contains(csp, "unsafe") {
 			t.Errorf("%s has the policy %q", name, csp)
 		}
 	}
@@ -88,8 +86,8 @@ func TestFiles(t *testing.T) {
 			}
 		}
 	}
-	if r := asked(t, c, "POST", dir, nil); r.StatusCode != http.StatusMethodNotAllowed || r.Header.Get("Allow") == "" {
-		t.Errorf("POST is answered %d", r.StatusCode)
+	if r := asked(t, c, "POST", dir, nil); r.Code != http.StatusMethodNotAllowed || r.Header().Get("Allow") == "" {
+		t.Errorf("POST is answered %d", r.Code)
 	}
 }
 

@@ -16,7 +16,6 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/query/substitute"
-	"laminar/sequence"
 	"laminar/sequence/segment"
 )
 
@@ -388,9 +387,9 @@ func (b *assembly) series() []*oneSeries {
 		slices.SortFunc(g.points, func(x, y promql.FPoint) int { return int(min(max(x.T-y.T, -1), 1)) })
 		c := &column{}
 		for i, p := range g.points {
-			c.Add(sequence.Time(p.T), p.F, nil)
+			c.Add(p.T, p.F, nil)
 			if i+1 == len(g.points) || g.points[i+1].T > p.T+1 {
-				c.Add(sequence.Time(p.T+1), segment.Stale(), nil)
+				c.Add(p.T+1, segment.Stale(), nil)
 			}
 		}
 		out = append(out, &oneSeries{labels: g.labels, column: c})

@@ -249,10 +249,9 @@ type outcome struct {
 
 // asked is a query with its times; every is 0 for an instant query.
 type asked struct {
-	expr             string
-	from, to, every  int64
-	lookback         time.Duration
-	text, whereStood string
+	expr            string
+	from, to, every int64
+	lookback        time.Duration
 }
 
 func (a asked) run(t testing.TB, q *query.Queries, use query.FlowUse) (out outcome) {

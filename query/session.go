@@ -64,7 +64,7 @@ func (s *Session) begin(ctx context.Context, opts promql.QueryOpts, expr string,
 		flows := &substituting{engine: s.engine, parser: s.parser, expressions: s.expressions, r: &s.reading, answered: &s.answered}
 		plan, err := flows.plan(ctx, expr, parsed, at, lookback.Milliseconds())
 		if err != nil {
-			return failedQuery{err: readError(err)}, nil //nolint:nilerr // the query says it
+			return failedQuery{err: readError(err)}, nil
 		}
 		if plan != nil {
 			return flows.answerFrom(plan, opts, newQuery)

@@ -145,6 +145,7 @@ func (a *holdingAppender) Append(ref storage.SeriesRef, lset labels.Labels, t in
 // flush stores the markers, unless the expression can read none of them. Those that
 // stand where a row is are refused.
 func (h *holding) flush(ctx context.Context, t testing.TB, expr string) {
+	t.Helper()
 	if len(h.list) == 0 || expr != "" && !slices.ContainsFunc(h.list, func(m heldMarker) bool { return strings.Contains(expr, m.lset.Get(model.MetricNameLabel)) }) {
 		return
 	}

@@ -42,6 +42,7 @@ type folded struct {
 // newWorld has the rules of a file. Rules of one record are numbered, as the catalogue
 // does it.
 func newWorld(t testing.TB, seed uint64, text string) *world {
+	t.Helper()
 	w := &world{World: roundtest.NewWorld(t, seed, 2, flowdef.ExecutorAuto, text), rules: map[progress.FlowID]*folded{}}
 	w.machine = alertround.Machine{Stored: w.Store, Rows: w.Store, Expand: &expand.Expander{}, Log: slog.New(slog.DiscardHandler)}
 	records := map[string][]progress.FlowID{}

@@ -55,14 +55,14 @@ func (m *Machine) Compute(ctx context.Context, reader *read.Reader, cascade *Cas
 			})
 			on = &over
 		}
-		results, err := on.compute(ctx, tier, jobs)
+		computed, err := on.compute(ctx, tier, jobs)
 		if on != r {
 			r.Samples += on.Samples
 		}
 		if err != nil {
 			return nil, counts, err
 		}
-		out = append(out, results...)
+		out = append(out, computed...)
 	}
 	together(out)
 	return out, counts, nil

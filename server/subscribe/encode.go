@@ -57,16 +57,6 @@ type page struct {
 	kept    map[string]time.Time // as progress has it
 }
 
-// rows is how many rows a page has, those that are gone included.
-func (p *page) rows() (n int) {
-	for _, changes := range p.changes {
-		for i := range changes {
-			n += len(changes[i].Rows) + len(changes[i].Gone)
-		}
-	}
-	return n
-}
-
 // appendRows appends the messages of a page that the filter lets through.
 func (s *set) appendRows(dst []byte, p *page, want *filter, in form) []byte {
 	for i := range s.flows {
@@ -129,7 +119,7 @@ func (own *flow) appendWindow(dst []byte, c *changelog.Change, final bool, pick 
 		}
 		dst = in.end(append(dst, '}'))
 		// A message that says nothing. A whole window says that there is nothing else.
-		if n == 0 && !(c.Whole && first) {
+		if n == 0 && (!c.Whole || !first) {
 			dst = dst[:before]
 		}
 		first = false

@@ -37,13 +37,13 @@ type cut []changelog.Position
 // newSet makes a set of the flows, each of which may come several times.
 func newSet(flows []changelog.Flow) (*set, error) {
 	flows = slices.Clone(flows)
-	slices.SortFunc(flows, func(a, b changelog.Flow) int { return cmp.Compare(a.Stand.Flow, b.Stand.Flow) })
-	flows = slices.CompactFunc(flows, func(a, b changelog.Flow) bool { return a.Stand.Flow == b.Stand.Flow })
+	slices.SortFunc(flows, func(a, b changelog.Flow) int { return cmp.Compare(a.Flow, b.Flow) })
+	flows = slices.CompactFunc(flows, func(a, b changelog.Flow) bool { return a.Flow == b.Flow })
 	s := &set{}
 	hello := wire.Hello{Type: wire.TypeHello, Protocol: wire.Version, Flows: []wire.Flow{}}
 	var key strings.Builder
 	for _, f := range flows {
-		own := flow{id: f.Stand.Flow, life: life(f.Incarnation), def: f.Def, layout: flowdef.NewLayout(f.Def)}
+		own := flow{id: f.Flow, life: life(f.Incarnation), def: f.Def, layout: flowdef.NewLayout(f.Def)}
 		own.prefix = wire.AppendString([]byte(`{"type":"rows","flow":`), f.Def.Title())
 		s.flows, s.ids = append(s.flows, own), append(s.ids, own.id)
 		fmt.Fprintf(&key, "%d.%x,", own.id, f.Incarnation)

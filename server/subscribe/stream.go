@@ -111,7 +111,7 @@ func (st *stream) resolve(ctx context.Context, changed func([]changelog.Stand)) 
 		}
 		stands := make([]changelog.Stand, len(s.flows))
 		for _, f := range flows {
-			i, _ := slices.BinarySearch(s.ids, f.Stand.Flow)
+			i, _ := slices.BinarySearch(s.ids, f.Flow)
 			stands[i] = f.Stand
 		}
 		st.hub.leave(st.tail)

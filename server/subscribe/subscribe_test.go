@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -162,8 +163,15 @@ func TestEqualAtEveryPosition(t *testing.T) {
 	}
 }
 
+// answer is how an answer begins; what follows is read by itself.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+	end        func() // closes it, also before its end
+}
+
 // get opens a stream by hand. It ends with the test.
-func get(t *testing.T, base, query string, header ...string) (*http.Response, *bufio.Reader) {
+func get(t *testing.T, base, query string, header ...string) (answer, *bufio.Reader) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/api/v1/subscribe?"+query, nil)
 	if err != nil {
@@ -176,8 +184,9 @@ func get(t *testing.T, base, query string, header ...string) (*http.Response, *b
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = resp.Body.Close() })
-	return resp, bufio.NewReader(resp.Body)
+	end := func() { _ = resp.Body.Close() }
+	t.Cleanup(end)
+	return answer{resp.StatusCode, resp.Header, end}, bufio.NewReader(resp.Body)
 }
 
 // line is the next message of a stream of lines.
@@ -225,7 +234,7 @@ func TestForms(t *testing.T) {
 		t.Errorf("hello is %+v", hello)
 	}
 	rows := line(t, lines).Rows
-	if rows == nil || !rows.Final || !rows.Whole || fmt.Sprint(rows.Rows) != "[[200 api 12.5]]" || rows.WindowEnd.UnixMilli() != int64(99*minute) || rows.WindowEnd.Sub(rows.WindowStart) != 5*time.Minute {
+	if rows == nil || !rows.Final || !rows.Whole || fmt.Sprint(rows.Rows) != "[[200 api 12.5]]" || rows.WindowEnd.UnixMilli() != 99*minute || rows.WindowEnd.Sub(rows.WindowStart) != 5*time.Minute {
 		t.Errorf("rows are %+v", rows)
 	}
 	progress := line(t, lines).Progress
@@ -271,7 +280,7 @@ func TestLongPoll(t *testing.T) {
 		var out []wire.Message
 		for {
 			text, err := lines.ReadBytes('\n')
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return out
 			}
 			if err != nil {
@@ -398,7 +407,7 @@ func TestRefused(t *testing.T) {
 func TestPlaces(t *testing.T) {
 	w := newWorld(t)
 	h, base := served(t, w, usualLimits, 8)
-	var open []*http.Response
+	var open []answer
 	ask := func(who string) int {
 		resp, _ := get(t, base, firstFlow, "X-Who", who)
 		if resp.StatusCode == 503 && resp.Header.Get("Retry-After") == "" {
@@ -415,7 +424,7 @@ func TestPlaces(t *testing.T) {
 	if got := []int{ask("a"), ask("b"), ask("b"), ask("b"), ask("a")}; fmt.Sprint(got) != "[503 200 200 503 503]" {
 		t.Errorf("answered %v", got)
 	}
-	_ = open[0].Body.Close()
+	open[0].end()
 	await(t, func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.streams == 7 })
 	if code := ask("b"); code != 200 {
 		t.Errorf("a place that is free is answered %d", code)

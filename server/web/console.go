@@ -19,7 +19,7 @@ func (c Config) CheckConsole() error {
 	case !strings.HasPrefix(p, "/"):
 		return fmt.Errorf("console.path is %q: want a path that begins with /, or off", p)
 	case strings.Contains(p, "//"), p != "/" && path.Clean(p) != strings.TrimSuffix(p, "/"):
-		return fmt.Errorf("console.path is %q: it has empty parts, . or ..", p)
+		return fmt.Errorf("console.path is %q: want no empty, . or .. part in it", p)
 	case strings.ContainsFunc(p, notInPath):
 		return fmt.Errorf("console.path is %q: want letters, digits, and any of /._~-", p)
 	case ofAPI(c.ConsoleDir()):

@@ -20,6 +20,7 @@ type pruned struct {
 }
 
 func newPruned(t *testing.T) *pruned {
+	t.Helper()
 	db := sqltest.NewRawDB(t, 1)
 	db.Apply(sqltest.FlowFor(t, "f", "sum by (i) (m)"))
 	return &pruned{RawDB: db, rounds: sqltest.Rounds{Flow: db.Take("f")}}

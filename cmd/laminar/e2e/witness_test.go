@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 
 	"laminar/cmd/fleet"
@@ -280,7 +280,7 @@ func witnessSamples(begin time.Time, seconds int) (series [][]fleet.Label, point
 // seriesOf reads a selector of one series; the name comes first.
 func seriesOf(text string) []fleet.Label {
 	name, rest, _ := strings.Cut(strings.TrimSuffix(text, "}"), "{")
-	out := []fleet.Label{{Name: labels.MetricName, Value: name}}
+	out := []fleet.Label{{Name: model.MetricNameLabel, Value: name}}
 	for _, pair := range strings.Split(rest, ",") {
 		k, v, _ := strings.Cut(pair, "=")
 		out = append(out, fleet.Label{Name: k, Value: strings.Trim(v, `"`)})
