@@ -287,7 +287,7 @@ func (s worldSnapshot) OldestResult(context.Context, progress.FlowID) (sequence.
 
 func (s worldSnapshot) Changes(_ context.Context, id progress.FlowID, after changelog.Position, ends sequence.Time, windows, rows int) ([]changelog.Change, bool, error) {
 	f := s.flows[id]
-	merged := map[sequence.Time]*changelog.Change{}
+	merged, seen := map[sequence.Time]*changelog.Change{}, map[rowID]bool{}
 	for _, e := range f.log {
 		if e.position <= after || e.end <= ends {
 			continue
@@ -299,7 +299,12 @@ func (s worldSnapshot) Changes(_ context.Context, id progress.FlowID, after chan
 		}
 		c.Closed = c.Closed || e.closed
 		for _, columns := range e.keys {
-			if row, there := f.rows[rowID{e.end, progress.RowKey(columns)}]; there {
+			at := rowID{e.end, progress.RowKey(columns)}
+			if seen[at] {
+				continue
+			}
+			seen[at] = true
+			if row, there := f.rows[at]; there {
 				c.Rows = append(c.Rows, row)
 			} else {
 				c.Gone = append(c.Gone, columns)
