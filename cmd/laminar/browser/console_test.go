@@ -52,6 +52,7 @@ func TestConsole(t *testing.T) {
 		{"jobs", "/jobs", "No refill was asked for"},
 		{"ingest", "/ingest", "ahead"},
 		{"storage", "/storage", "http_requests_total"},
+		{"verify", "/verify", "has compared nothing"},
 		{"no-flow", "/flow/none", "none"},
 		{"no-page", "/nothing/here", "No such page"},
 	}
@@ -86,6 +87,7 @@ func TestConsole(t *testing.T) {
 	testChange(t, b.open(t, 1280, "light"), base, send)
 	testKeys(b.open(t, 1280, "dark"), base)
 	testRefill(b.open(t, 400, "light"), base)
+	testVerify(b.open(t, 1280, "light"), base)
 }
 
 // testChange sends values and measures how long each takes to show: from its commit to
@@ -176,4 +178,16 @@ func testRefill(p *tab, base string) {
 	p.visit(base + "/jobs")
 	p.shows("refill 1")
 	p.shot("jobs-done")
+}
+
+// testVerify compares a flow's table with raw samples where a person would ask for it.
+func testVerify(p *tab, base string) {
+	p.t.Helper()
+	p.visit(base + "/flow/http_requests:rate1m")
+	p.click("Verify")
+	p.until("the flow is not taken along", `document.querySelector("main input")?.value === "http_requests:rate1m"`)
+	p.act(`const f = document.querySelector("input[size='8']"); f.value = "100%"; f.dispatchEvent(new Event("change", { bubbles: true }))`)
+	p.click("Compare")
+	p.until("the comparison does not end in agreement", `/no difference in [1-9]\d* windows/.test(document.body.innerText)`)
+	p.shot("verify-done")
 }

@@ -10,6 +10,7 @@ import { IngestPage } from "./pages/ingest";
 import { Jobs } from "./pages/jobs";
 import { Refill } from "./pages/refill";
 import { StoragePage } from "./pages/storage";
+import { Verify } from "./pages/verify";
 import { at, go, usePlace } from "./place";
 import "./style.css";
 
@@ -28,6 +29,7 @@ const pages: Page[] = [
   { path: "jobs", name: "Jobs", key: "j", show: () => <Jobs /> },
   { path: "ingest", name: "Ingest", key: "i", show: () => <IngestPage /> },
   { path: "storage", name: "Storage", key: "s", show: () => <StoragePage /> },
+  { path: "verify", name: "Verify", key: "v", show: () => <Verify /> },
 ];
 
 function App(): JSX.Element {

@@ -295,3 +295,26 @@ export interface Status {
   flownodes: Node[];
   leases: { purpose: string; process: string; role: string; application: string; client: string; since: string; last_seen?: string }[];
 }
+
+export interface Verification {
+  seed: number;
+  flows: {
+    flow: string;
+    windows: number;
+    rows: number;
+    skipped: Record<string, number> | null;
+    differences: number;
+    cells: { kind: string; window_end: string; labels: Record<string, string>; stored?: string; computed?: string }[] | null;
+  }[];
+}
+
+export interface VerifyRun {
+  id: number;
+  state: string;
+  started: string;
+  finished: string;
+  done: number;
+  total: number;
+  error?: string;
+  result?: Verification;
+}

@@ -5,19 +5,20 @@ import type { Asked, Failure } from "./api";
 import { ago, clock, parseTime, utc } from "./format";
 import { useParam } from "./place";
 
-// Of flows, jobs, alerts, windows and processes, in turn.
+// Of flows, jobs, alerts, windows, comparisons and processes, in turn.
 const glyphs: Record<string, string> = {
   ok: "●", empty: "○", refilling: "↻", failing: "▲", stalled: "■",
   queued: "○", running: "↻", done: "●", failed: "■", cancelled: "○",
   firing: "▲", pending: "◔", resolved: "●",
   open: "○", closed: "●", dirty: "◐", kept: "◆", none: "·",
+  agrees: "●", differs: "▲",
   leads: "●", "stands by": "○", "not seen": "■",
 };
 
 const tones: Record<string, string> = {
-  ok: "good", done: "good", resolved: "good", closed: "good", leads: "good",
+  ok: "good", done: "good", resolved: "good", closed: "good", leads: "good", agrees: "good",
   refilling: "busy", running: "busy", dirty: "warn", pending: "warn",
-  failing: "bad", stalled: "bad", failed: "bad", firing: "bad", "not seen": "bad",
+  failing: "bad", stalled: "bad", failed: "bad", firing: "bad", differs: "bad", "not seen": "bad",
 };
 
 /** A state: its word, with a sign and a colour beside it. */

@@ -65,6 +65,7 @@ function One({ flow }: { flow: Flow }): JSX.Element {
         <State of={flow.state} />
         <span class="grow" />
         <a class="button" href={at(["refill"], { flow: flow.flow, from: "-1h", to: "now" })}>Refill</a>
+        <a class="button" href={at(["verify"], { flow: flow.flow })}>Verify</a>
         <a class="button" href={at(["explore"], { expr: flow.query || flow.promql })}>Explore</a>
       </header>
       {flow.error && <Problem title={`${flow.flow} is ${flow.state}${flow.stalled_since && flow.stalled_since !== "-" ? ` since ${clock(parseTime(flow.stalled_since) ?? 0)}` : ""}`} error={{ message: flow.error, hint: flow.hint }} />}
