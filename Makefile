@@ -77,4 +77,4 @@ tools: ## only set up what the tests need: PostgreSQL binaries, prometheus, vmag
 	@scripts/setup-chromium.sh
 
 clean: ## remove what was built and fetched; data directories stay
-	rm -rf bin .build .tools
+	rm -rf bin .build .tools console/ui/node_modules
