@@ -151,7 +151,7 @@ func (s *Stream) connect(ctx context.Context) (*connection, error) {
 	if s.source.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+s.source.Token)
 	}
-	resp, err := s.source.Client.Do(req)
+	resp, err := s.source.Client.Do(req) //nolint:bodyclose // the connection closes it
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("subscribe: %w", err)
