@@ -8,7 +8,7 @@ set -euo pipefail
 
 found() {
   local name
-  for name in "${LAMINAR_CHROMIUM:-}" chromium chromium-browser google-chrome google-chrome-stable; do
+  for name in "${LAMINAR_TEST_CHROMIUM:-}" chromium chromium-browser google-chrome google-chrome-stable; do
     if [ -n "$name" ] && have "$name"; then
       browser=$(command -v "$name")
       return
@@ -28,5 +28,5 @@ from_apt() {
 found || { from_apt && found; } || die \
   'there is no Chromium on this machine, and it could not be fetched' \
   'apt install chromium (or the package of your distribution), then again' \
-  'set LAMINAR_CHROMIUM to the path of a Chromium or Chrome'
+  'set LAMINAR_TEST_CHROMIUM to the path of a Chromium or Chrome'
 printf '%s\n' "$browser"

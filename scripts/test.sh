@@ -8,8 +8,8 @@ cd "$root"
 scripts/setup-senders.sh
 LAMINAR_PG_BIN=$(scripts/setup-postgres.sh)
 export LAMINAR_PG_BIN
-LAMINAR_CHROMIUM=$(scripts/setup-chromium.sh)
-export LAMINAR_CHROMIUM
+LAMINAR_TEST_CHROMIUM=$(scripts/setup-chromium.sh)
+export LAMINAR_TEST_CHROMIUM
 if [ $# = 0 ]; then set -- ./...; fi
 
 say 'go vet'

@@ -33,13 +33,13 @@ type browser struct{ ctx context.Context }
 // newBrowser starts one that ends with the test.
 func newBrowser(t *testing.T) browser {
 	t.Helper()
-	name := os.Getenv("LAMINAR_CHROMIUM")
+	name := os.Getenv("LAMINAR_TEST_CHROMIUM")
 	if name == "" {
 		name = "chromium"
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Fatalf("there is no Chromium: %v; scripts/setup-chromium.sh installs one, LAMINAR_CHROMIUM names another", err)
+		t.Fatalf("there is no Chromium: %v; scripts/setup-chromium.sh installs one, LAMINAR_TEST_CHROMIUM names another", err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true))
