@@ -21,8 +21,8 @@ import (
 
 // Where flows stand, in one snapshot.
 //
-// A definition is parsed once for each incarnation of a flow: what tells the rows of a
-// flow in its table does not change while its incarnation is the same.
+// A definition is parsed once: what tells the rows of a flow in its table does not change
+// while its incarnation is the same, and all of it does not while its text is the same.
 
 // Store is the change logs of an installation. It is safe for concurrent use.
 type Store struct {
@@ -36,6 +36,7 @@ type Store struct {
 type known struct {
 	incarnation changelog.Incarnation
 	def         flowdef.Flow
+	text        string // that def was parsed from
 	schema      string // of its table
 }
 
@@ -169,10 +170,13 @@ func (s *Snapshot) list(ctx context.Context, ids []int32) ([]changelog.Flow, err
 		}
 		is := &following{Stand: f.Stand}
 		if definition != nil {
-			if f.Def, err = flowdef.Unmarshal(definition); err != nil {
-				return f, err
+			k, _ := s.store.knownAs(f.Flow, f.Incarnation)
+			if k.text != string(definition) {
+				if k.def, err = flowdef.Unmarshal(definition); err != nil {
+					return f, err
+				}
 			}
-			is.known = known{f.Incarnation, f.Def, schema}
+			f.Def, is.known = k.def, known{f.Incarnation, k.def, string(definition), schema}
 			s.store.remember(f.Flow, is.known)
 		} else {
 			is.known, _ = s.store.knownAs(f.Flow, f.Incarnation)
@@ -229,7 +233,7 @@ func (s *Snapshot) follow(ctx context.Context, id progress.FlowID) (*following, 
 		if f.def, err = flowdef.Unmarshal(definition); err != nil {
 			return nil, err
 		}
-		f.incarnation = f.Incarnation
+		f.incarnation, f.text = f.Incarnation, string(definition)
 		s.store.remember(id, f.known)
 	}
 	if err := s.lock(ctx, f); err != nil {
