@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"laminar/client/wire"
@@ -22,7 +24,10 @@ type connection struct {
 	body   io.ReadCloser
 	lines  *bufio.Reader
 	cancel context.CancelFunc
-	quiet  *time.Timer // ends it when nothing comes
+
+	silence time.Duration
+	quiet   *time.Timer // ends it when nothing comes for that long while it is waited for
+	silent  atomic.Bool // it has
 
 	flows    []wire.Flow
 	reset    string // why everything before is void; "" when that was handed out
@@ -31,11 +36,25 @@ type connection struct {
 }
 
 func (c *connection) close() {
-	if c.quiet != nil {
-		c.quiet.Stop()
-	}
+	c.quiet.Stop()
 	c.cancel()
-	_ = c.body.Close() // what it says no longer matters
+	if c.body != nil {
+		_ = c.body.Close() // what it says no longer matters
+	}
+}
+
+// giveUp ends the connection because nothing comes.
+func (c *connection) giveUp() {
+	c.silent.Store(true)
+	c.cancel()
+}
+
+// lost is why the connection is, of which an error was the consequence.
+func (c *connection) lost(err error) error {
+	if c.silent.Load() {
+		return fmt.Errorf("nothing came for %s", c.silence)
+	}
+	return err
 }
 
 // batch reads up to the next progress that is new, or until there are so many rows.
@@ -69,7 +88,10 @@ func (c *connection) batch(most int) (Batch, error) {
 			if m.Bye.Reason == wire.ByeGone {
 				return Batch{}, &GoneError{}
 			}
-			return Batch{}, fmt.Errorf("the server has ended the stream: %s %s", m.Bye.Reason, m.Bye.Error)
+			return Batch{}, &laterError{
+				text:  strings.TrimSpace(fmt.Sprintf("the server has ended the stream: %s %s", m.Bye.Reason, m.Bye.Error)),
+				after: time.Duration(m.Bye.Retry) * time.Millisecond, usual: m.Bye.Reason == wire.ByeAge,
+			}
 		}
 		if n >= most {
 			return c.handOut(b), nil
@@ -90,7 +112,7 @@ func (c *connection) message() (wire.Message, error) {
 	var line []byte
 	for {
 		part, err := c.lines.ReadSlice('\n')
-		c.quiet.Reset(silence)
+		c.quiet.Reset(c.silence)
 		line = append(line, part...)
 		switch {
 		case err == nil && len(line) == 1: // an empty one
@@ -99,7 +121,7 @@ func (c *connection) message() (wire.Message, error) {
 		case err == nil:
 			return wire.Decode(line)
 		case !errors.Is(err, bufio.ErrBufferFull):
-			return wire.Message{}, fmt.Errorf("read the stream: %w", err)
+			return wire.Message{}, fmt.Errorf("read the stream: %w", c.lost(err))
 		case len(line) > maxMessage:
 			return wire.Message{}, &Error{Text: fmt.Sprintf("a message of more than %d bytes", maxMessage)}
 		}

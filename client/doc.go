@@ -9,8 +9,8 @@
 //		if err != nil {
 //			return err
 //		}
-//		// In one transaction: empty the copy if batch.Reset, write batch.Rows,
-//		// and store batch.Position if it is not empty.
+//		// In one transaction: if batch.Reset, empty the copy and the stored position;
+//		// write batch.Rows; store batch.Position if it is not empty.
 //	}
 //
 // A reader that stores rows and position in one transaction, and begins from the stored

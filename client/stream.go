@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 const (
 	firstPause = 200 * time.Millisecond
 	maxPause   = 10 * time.Second
+	maxTold    = time.Minute // beside those, where a server has said when to come again
 )
 
 // Stream is a subscription that outlives its connections. It is for one goroutine.
@@ -29,6 +31,8 @@ type Stream struct {
 	url    int    // which of the URLs is next
 	pause  time.Duration
 	conn   *connection
+
+	silence time.Duration // how long a connection may say nothing
 }
 
 // Open makes a stream. It connects when Next is called. Close it when done.
@@ -39,11 +43,11 @@ func Open(source Source) *Stream {
 	if source.MaxRows == 0 {
 		source.MaxRows = DefaultMaxRows
 	}
-	return &Stream{source: source, after: source.After, pause: firstPause}
+	return &Stream{source: source, after: source.After, pause: firstPause, silence: silence}
 }
 
 // Position is the position that was handed out last; where none was, the one the stream
-// was opened with.
+// was opened with. Behind a reset it is "" until there is one again.
 func (s *Stream) Position() string { return s.after }
 
 // Close gives the connection back.
@@ -75,13 +79,19 @@ func (s *Stream) Next(ctx context.Context) (Batch, error) {
 		if errors.As(err, &refused) || errors.As(err, &gone) {
 			return Batch{}, err
 		}
-		if s.source.Trouble != nil {
+		var told *laterError
+		errors.As(err, &told)
+		if s.source.Trouble != nil && (told == nil || !told.usual) {
 			if err := s.source.Trouble(err); err != nil {
 				return Batch{}, err
 			}
 		}
 		// Different clients come back at different times.
-		timer := time.NewTimer(s.pause/2 + rand.N(s.pause/2+1))
+		pause := s.pause/2 + rand.N(s.pause/2+1)
+		if told != nil && s.url%len(s.source.URLs) == 0 { // else there is another one to ask
+			pause += min(told.after, maxTold)
+		}
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -103,11 +113,16 @@ func (s *Stream) attempt(ctx context.Context) (Batch, error) {
 	}
 	// Next's context ends the reading, and not the connection's life between two calls.
 	defer context.AfterFunc(ctx, s.conn.cancel)()
+	s.conn.quiet.Reset(s.silence)
 	batch, err := s.conn.batch(s.source.MaxRows)
+	s.conn.quiet.Stop() // what the caller does with a batch takes as long as it takes
 	if err != nil {
 		return Batch{}, err
 	}
 	batch.Source = s.source.Name
+	if batch.Reset {
+		s.after = "" // it is void, as the rows are
+	}
 	if batch.Position != "" {
 		s.after = batch.Position
 	}
@@ -151,17 +166,19 @@ func (s *Stream) connect(ctx context.Context) (*connection, error) {
 	if s.source.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+s.source.Token)
 	}
+	conn := &connection{cancel: cancel, silence: s.silence}
+	// A server may take the connection and not answer.
+	conn.quiet = time.AfterFunc(s.silence, conn.giveUp)
 	resp, err := s.source.Client.Do(req) //nolint:bodyclose // the connection closes it
 	if err != nil {
-		cancel()
-		return nil, fmt.Errorf("subscribe: %w", err)
+		conn.close()
+		return nil, fmt.Errorf("subscribe: %w", conn.lost(err))
 	}
-	conn := &connection{body: resp.Body, cancel: cancel}
+	conn.body = resp.Body
 	if err := refusal(resp); err != nil {
 		conn.close()
 		return nil, err
 	}
-	conn.quiet = time.AfterFunc(silence, cancel)
 	conn.lines = bufio.NewReader(resp.Body)
 	if conn.position = s.after; s.after == "" {
 		conn.reset = ReasonStart
@@ -185,7 +202,17 @@ func refusal(resp *http.Response) error {
 	}
 	err := &Error{Status: resp.StatusCode, Text: said}
 	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
-		return fmt.Errorf("subscribe: %s", err.Error()) // it passes
+		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))                                                 // 0 where there is none
+		return &laterError{text: "subscribe: " + err.Error(), after: time.Duration(max(0, seconds)) * time.Second} // it passes
 	}
 	return err
 }
+
+// laterError is a failure that passes, of which the server may have said when to come again.
+type laterError struct {
+	text  string
+	after time.Duration // from now
+	usual bool          // nothing has failed
+}
+
+func (e *laterError) Error() string { return e.text }

@@ -43,6 +43,7 @@ const (
 const (
 	ByeShutdown = "shutdown" // the process ends; another, or the next, goes on from the position
 	ByeGone     = "gone"     // a flow was deleted
+	ByeAge      = "age"      // it is an hour old; come again, and show again that you may
 	ByeError    = "error"    // something failed; Error says what
 )
 
@@ -87,14 +88,15 @@ type Progress struct {
 	Type      string           `json:"type"`
 	Position  string           `json:"position"`
 	Watermark *time.Time       `json:"watermark,omitempty"` // the least of the flows; nil while a flow has none
+	Closed    *time.Time       `json:"closed,omitempty"`    // windows of all flows that end here or before are closed; nil while a flow has none
 	Vector    map[string]int64 `json:"vector"`              // what all of the flows include of the raw samples, by region
 
 	// Snapshot reports that rows were sent that are newer than the position, so that what the
 	// client has agrees with no single moment yet.
 	Snapshot bool `json:"snapshot"`
 
-	// Kept is the end of the oldest window of each flow that keeps its results for a time
-	// only; older ones are dropped without a message.
+	// Kept is the end of the oldest window of those flows that keep their results for a time
+	// only, and of which something was new; older ones are dropped without a message.
 	Kept map[string]time.Time `json:"kept,omitempty"`
 }
 

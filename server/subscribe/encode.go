@@ -163,21 +163,28 @@ func appendTime(dst []byte, t sequence.Time) []byte {
 func (s *set) progress(at cut, p *page, ahead bool) (message []byte, position string, err error) {
 	position = s.position(at).String()
 	m := wire.Progress{Type: wire.TypeProgress, Position: position, Vector: map[string]int64{}, Snapshot: ahead, Kept: p.kept}
-	water := sequence.Time(0)
-	for i, st := range p.stands {
-		if i == 0 || st.Watermark < water {
-			water = st.Watermark
-		}
-	}
-	if len(p.stands) > 0 && water != sequence.NoTime {
-		t := time.UnixMilli(water).UTC()
-		m.Watermark = &t
-	}
+	m.Watermark = least(p.stands, func(st *changelog.Stand) sequence.Time { return st.Watermark })
+	m.Closed = least(p.stands, func(st *changelog.Stand) sequence.Time { return st.EmittedUntil })
 	for region, seq := range floorOf(p.stands) {
 		m.Vector[strconv.FormatInt(int64(region), 10)] = int64(seq)
 	}
 	message, err = wire.Encode(m)
 	return message, position, err
+}
+
+// least is the least time of the flows; nil where one has none.
+func least(stands []changelog.Stand, of func(*changelog.Stand) sequence.Time) *time.Time {
+	var out *time.Time
+	for i := range stands {
+		at := of(&stands[i])
+		if at == sequence.NoTime {
+			return nil
+		}
+		if t := time.UnixMilli(at).UTC(); out == nil || t.Before(*out) {
+			out = &t
+		}
+	}
+	return out
 }
 
 // floorOf is what of the raw samples all flows include.

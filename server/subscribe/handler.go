@@ -33,7 +33,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.exit(who)
 	h.metrics.streams.Inc()
 	defer h.metrics.streams.Dec()
-	st := &stream{hub: h, ask: a, out: newWriter(w, h.cfg.WriteTimeout, h.metrics.sent)}
+	st := &stream{hub: h, ask: a, out: newWriter(w, h.cfg.WriteTimeout, h.metrics.sent), born: time.Now()}
 	defer func() { h.leave(st.tail) }()
 	if err := st.open(r.Context()); err != nil {
 		h.refuseOpen(w, r, err)
@@ -84,6 +84,8 @@ func (st *stream) end(err error) string {
 		return "client"
 	case errors.Is(err, errEnding):
 		bye.Reason = wire.ByeShutdown
+	case errors.Is(err, errAged):
+		bye.Reason = wire.ByeAge
 	case errors.Is(err, errNoFlows):
 		bye.Reason, bye.Retry = wire.ByeGone, 0
 	default:

@@ -34,12 +34,26 @@ const (
 	DefaultWriteTimeout = 10 * time.Second
 )
 
-// CatchUps is how many readings for streams that are behind are under way at most. With
-// those of tailers they are what the connections of the store are for.
+// CatchUps is how many readings for streams that begin or are behind are under way at most.
+// With those of tailers they are what the connections of the store are for.
 const CatchUps = 4
 
 // lookEvery is how often it is looked whether something is new that no one has hinted at.
 const lookEvery = time.Second
+
+// times is what streams go by.
+type times struct {
+	// heartbeat is after which silence something is written: proxies keep the connection,
+	// and it shows when the client is gone.
+	heartbeat time.Duration
+	// open is how long a request waits for its turn to be opened.
+	open time.Duration
+	// life is after which a stream ends, so that its client comes again and shows who it is:
+	// what was permitted when it began may not be any more.
+	life time.Duration
+}
+
+var usualTimes = times{heartbeat: 15 * time.Second, open: 10 * time.Second, life: time.Hour}
 
 // Hub serves subscriptions. It is an http.Handler, and all its methods are safe for
 // concurrent use. Its owner calls Run once; before and after, requests are told to retry.
@@ -48,7 +62,9 @@ type Hub struct {
 	metrics  *metrics
 	door     *outward.Door
 	limits   limits
-	catchUps chan struct{} // holds a token for each catch-up under way
+	catchUps chan struct{} // holds a token for each reading of a stream under way
+
+	times times
 
 	mu        sync.Mutex
 	running   context.Context    // of Run; nil before it
@@ -63,7 +79,7 @@ type Hub struct {
 // New makes a hub.
 func New(cfg Config) *Hub {
 	h := &Hub{
-		cfg: cfg, door: outward.New(cfg.Log), limits: usualLimits, catchUps: make(chan struct{}, CatchUps),
+		cfg: cfg, door: outward.New(cfg.Log), limits: usualLimits, catchUps: make(chan struct{}, CatchUps), times: usualTimes,
 		tailers: map[string]*tailer{}, users: map[string]int{}, catalogue: make(chan struct{}), meanings: &meanings{},
 	}
 	h.metrics = newMetrics(cfg.Registerer, func() float64 { return float64(h.held()) })
@@ -78,6 +94,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.mu.Unlock()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	var reading health
 	for {
 		select {
 		case <-ctx.Done():
@@ -86,8 +103,9 @@ func (h *Hub) Run(ctx context.Context) error {
 			h.tasks.Wait()
 			return ctx.Err()
 		case <-tick.C:
-			if err := h.look(ctx); err != nil && ctx.Err() == nil {
-				h.cfg.Log.Debug("changes of flows could not be looked for", "err", err)
+			err := h.look(ctx)
+			if ctx.Err() == nil {
+				reading.note(h, "changes of flows cannot be looked for; it is tried again", err)
 			}
 		}
 	}
@@ -233,6 +251,9 @@ func (h *Hub) context() context.Context {
 	defer h.mu.Unlock()
 	return h.running
 }
+
+// turnOver lets the next stream read.
+func (h *Hub) turnOver() { <-h.catchUps }
 
 // enter takes a place for a stream of somebody; false where there is none. One who asks
 // has three quarters of the places at most.

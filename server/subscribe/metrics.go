@@ -10,6 +10,7 @@ type metrics struct {
 	resets   *prometheus.CounterVec // by reason
 	closed   *prometheus.CounterVec // by reason
 	sent     prometheus.Counter     // bytes
+	failed   prometheus.Counter
 	lag      prometheus.Histogram
 	ringSize prometheus.GaugeFunc
 }
@@ -36,11 +37,15 @@ func newMetrics(reg prometheus.Registerer, held func() float64) *metrics {
 		}, []string{"reason"}),
 		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "closed_total",
-			Help: "Subscriptions that have ended, by reason: client (it left), slow (a write took too long), done (all of an answer with live=false was sent), shutdown, gone (a flow was deleted) or error.",
+			Help: "Subscriptions that have ended, by reason: client (it left), slow (a write took too long), done (all of an answer with live=false was sent), age (it was an hour old), shutdown, gone (a flow was deleted) or error.",
 		}, []string{"reason"}),
 		sent: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "sent_bytes_total",
 			Help: "Bytes of messages that were sent to subscriptions.",
+		}),
+		failed: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "read_failures_total",
+			Help: "Attempts to read what is new for all subscriptions of some flows that have failed; they are made again every second.",
 		}),
 		lag: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "lag_seconds",
@@ -52,6 +57,6 @@ func newMetrics(reg prometheus.Registerer, held func() float64) *metrics {
 			Help: "Memory of the changes that are held for subscriptions.",
 		}, held),
 	}
-	reg.MustRegister(m.streams, m.behind, m.refused, m.resets, m.closed, m.sent, m.lag, m.ringSize)
+	reg.MustRegister(m.streams, m.behind, m.refused, m.resets, m.closed, m.sent, m.failed, m.lag, m.ringSize)
 	return m
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"laminar/flownode/changelog"
@@ -13,12 +14,20 @@ import (
 // limits is how much is read in one snapshot. A page of a stream is bounded because each
 // stream that is behind holds one while it is written; a batch because it stays in the ring.
 type limits struct {
-	pageWindows, pageRows   int
-	batchWindows, batchRows int
-	batches                 int // of a ring
+	page, batch room
+	batches     int // of a ring
 }
 
-var usualLimits = limits{pageWindows: 1000, pageRows: 2000, batchWindows: 10_000, batchRows: 50_000, batches: 64}
+// room is how much one snapshot reads at most. Its flows are those whose tables are looked
+// at: each takes locks in the database, of which there are a few thousand for all of its
+// connections, and several statements.
+type room struct{ flows, windows, rows int }
+
+var usualLimits = limits{
+	page:    room{flows: 50, windows: 1000, rows: 2000},
+	batch:   room{flows: 100, windows: 10_000, rows: 50_000},
+	batches: 64,
+}
 
 const snapshotTime = 5 * time.Second // that a snapshot lives at most
 
@@ -34,90 +43,98 @@ var errOthers = errors.New("the flows are others now")
 // sweep goes through the windows of a set's flows, a page at a time. Each page is read in a
 // snapshot of its own. The zero sweep is at the beginning.
 type sweep struct {
-	flow  int           // the flow that is next
-	after sequence.Time // windows of it that end here or before are done
-	begun bool          // after is set
+	flow  int                  // the flow that is next
+	after sequence.Time        // windows of it that end here or before are done
+	begun bool                 // after is set
+	kept  map[string]time.Time // of the flows that were read, as progress has it
 }
 
-// reading reads windows of a flow that end after a time, as Results.Changes and Rows do.
-type reading func(ctx context.Context, snap Snapshot, flow int, after sequence.Time, windows, rows int) ([]changelog.Change, bool, error)
+// reading is what a sweep reads of the flows.
+type reading struct {
+	skips func(flow int) bool // there is nothing to read of the flow
+	// read reads windows of a flow that end after a time, as Results.Changes and Rows do.
+	read func(ctx context.Context, snap Snapshot, flow int, after sequence.Time, windows, rows int) ([]changelog.Change, bool, error)
+}
 
 // changesAfter reads what changed after a cut.
 func (s *set) changesAfter(at cut, stands []changelog.Stand) reading {
-	return func(ctx context.Context, snap Snapshot, i int, after sequence.Time, windows, rows int) ([]changelog.Change, bool, error) {
-		if stands[i].Position == at[i] {
-			return nil, false, nil
-		}
-		return snap.Changes(ctx, s.ids[i], at[i], after, windows, rows)
+	return reading{
+		skips: func(i int) bool { return stands[i].Position == at[i] },
+		read: func(ctx context.Context, snap Snapshot, i int, after sequence.Time, windows, rows int) ([]changelog.Change, bool, error) {
+			return snap.Changes(ctx, s.ids[i], at[i], after, windows, rows)
+		},
 	}
 }
 
 // rowsIn reads all rows of windows that end in a span.
 func (s *set) rowsIn(span sequence.Span) reading {
-	return func(ctx context.Context, snap Snapshot, i int, after sequence.Time, windows, rows int) ([]changelog.Change, bool, error) {
-		return snap.Rows(ctx, s.ids[i], sequence.Span{After: max(after, span.After), UpTo: span.UpTo}, windows, rows)
+	return reading{
+		skips: func(int) bool { return false },
+		read: func(ctx context.Context, snap Snapshot, i int, after sequence.Time, windows, rows int) ([]changelog.Change, bool, error) {
+			return snap.Rows(ctx, s.ids[i], sequence.Span{After: max(after, span.After), UpTo: span.UpTo}, windows, rows)
+		},
 	}
 }
 
-// page reads as much as fits in a page, and moves the sweep behind it. It reports whether
+// page reads as much as there is room for, and moves the sweep behind it. It reports whether
 // that was all. After an error the sweep is where it was.
-func (s *set) page(ctx context.Context, snap Snapshot, stands []changelog.Stand, sw *sweep, read reading, windows, rows int) (*page, bool, error) {
+func (s *set) page(ctx context.Context, snap Snapshot, stands []changelog.Stand, sw *sweep, of reading, left room) (*page, bool, error) {
 	p := &page{stands: stands, changes: make([][]changelog.Change, len(s.flows))}
 	now := *sw
-	for now.flow < len(s.flows) {
-		if windows <= 0 || rows <= 0 {
+	now.kept = maps.Clone(sw.kept)
+	for ; now.flow < len(s.flows); now.flow, now.begun = now.flow+1, false {
+		if of.skips(now.flow) {
+			continue
+		}
+		if left.flows <= 0 || left.windows <= 0 || left.rows <= 0 {
 			*sw = now
 			return p, false, nil
 		}
 		if !now.begun {
 			now.after, now.begun = beforeAll, true
 		}
-		changes, more, err := read(ctx, snap, now.flow, now.after, windows, rows)
+		changes, more, err := of.read(ctx, snap, now.flow, now.after, left.windows, left.rows)
 		if err != nil {
 			return nil, false, fmt.Errorf("read changes of %s: %w", s.flows[now.flow].def.Title(), err)
 		}
 		p.changes[now.flow] = changes
+		left.flows, left.windows = left.flows-1, left.windows-len(changes)
 		for i := range changes {
-			rows -= len(changes[i].Rows) + len(changes[i].Gone)
+			left.rows -= len(changes[i].Rows) + len(changes[i].Gone)
 		}
-		windows -= len(changes)
 		if more && len(changes) > 0 {
 			now.after = changes[len(changes)-1].End
 			*sw = now
 			return p, false, nil
 		}
-		now = sweep{flow: now.flow + 1}
+		if err := s.keep(ctx, snap, &now); err != nil {
+			return nil, false, err
+		}
 	}
-	var err error
-	if p.kept, err = s.kept(ctx, snap); err != nil {
-		return nil, false, err
-	}
+	p.kept = now.kept
 	*sw = now
 	return p, true, nil
 }
 
-// kept is the oldest window of each flow that keeps its results for a time only; nil for
-// none.
-func (s *set) kept(ctx context.Context, snap Snapshot) (map[string]time.Time, error) {
-	var out map[string]time.Time
-	for i := range s.flows {
-		f := &s.flows[i]
-		if f.def.Keep == 0 {
-			continue
-		}
-		end, err := snap.OldestResult(ctx, f.id)
-		if err != nil {
-			return nil, fmt.Errorf("read the oldest result of %s: %w", f.def.Title(), err)
-		}
-		if end == sequence.NoTime {
-			continue
-		}
-		if out == nil {
-			out = map[string]time.Time{}
-		}
-		out[f.def.Title()] = time.UnixMilli(end).UTC()
+// keep notes the oldest window of the sweep's flow, if that keeps its results for a time
+// only.
+func (s *set) keep(ctx context.Context, snap Snapshot, sw *sweep) error {
+	f := &s.flows[sw.flow]
+	if f.def.Keep == 0 {
+		return nil
 	}
-	return out, nil
+	end, err := snap.OldestResult(ctx, f.id)
+	if err != nil {
+		return fmt.Errorf("read the oldest result of %s: %w", f.def.Title(), err)
+	}
+	if end == sequence.NoTime {
+		return nil
+	}
+	if sw.kept == nil {
+		sw.kept = map[string]time.Time{}
+	}
+	sw.kept[f.def.Title()] = time.UnixMilli(end).UTC()
+	return nil
 }
 
 // within calls fn with a snapshot and where the flows of the set stand in it. errOthers where

@@ -22,16 +22,22 @@ type batch struct {
 	}
 }
 
-// newBatch makes a batch. Its size is that of its rows, and of the texts that will be made
-// of them.
+// newBatch makes a batch. Its size is that of its rows, of where its flows stand, and of the
+// texts that will be made of them.
 func newBatch(from cut, p *page, read time.Time) *batch {
 	b := &batch{from: from, to: cutAt(p.stands), page: p, read: read}
 	const row, text = 96, 24 // bytes beside the labels: a row and its message's part, a label
+	const bucket = 12 + 48   // of a histogram, with its text
+	const stand = 256        // of a flow, with its parts of the progress
+	b.size = int64(stand * len(p.stands))
 	for _, changes := range p.changes {
 		for i := range changes {
 			b.size += row
 			for j := range changes[i].Rows {
 				b.size += row
+				if h := changes[i].Rows[j].Histogram; h != nil {
+					b.size += row + bucket*int64(len(h.NegativeBuckets)+len(h.PositiveBuckets)) + 8*int64(len(h.CustomValues))
+				}
 				for _, label := range changes[i].Rows[j].Columns {
 					b.size += int64(text + 2*len(label))
 				}

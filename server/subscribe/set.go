@@ -144,6 +144,16 @@ func (c cut) reaches(other cut) bool {
 	return true
 }
 
+// moved is how many flows stand elsewhere in the other cut.
+func (c cut) moved(other cut) (n int) {
+	for i := range c {
+		if c[i] != other[i] {
+			n++
+		}
+	}
+	return n
+}
+
 // latest is the later of two cuts, of which one reaches the other: both are of snapshots
 // of one database.
 func latest(a, b cut) cut {

@@ -146,7 +146,7 @@ func TestSlowReaderIsEnded(t *testing.T) {
 	w := newWorld(t)
 	w.past = nil
 	flood(w, 2000, 0)
-	h, base := servedWith(t, w, usualLimits, 100, 100*time.Millisecond)
+	h, base := servedWith(t, w, usualLimits, 100, 100*time.Millisecond, usualTimes)
 	conn := slowly(t, base, "flow=job:requests:rate5m&provisional=true&from=all")
 	slow := h.metrics.closed.WithLabelValues("slow")
 	value := 1.0

@@ -13,19 +13,15 @@ import (
 	"laminar/sequence"
 )
 
-const (
-	// heartbeat is after which silence something is written: proxies keep the connection,
-	// and it shows when the client is gone.
-	heartbeat = 15 * time.Second
-	// retryEvery is how often it is tried again to read.
-	retryEvery = time.Second
-)
+// retryEvery is how often it is tried again to read.
+const retryEvery = time.Second
 
 // Why a stream ends.
 var (
 	errDone    = errors.New("all that was asked for has been sent")
 	errEnding  = errors.New("the process is ending")
 	errLeft    = errors.New("the client has left")
+	errAged    = errors.New("the stream is old, and the client has to show again who it is")
 	errSlow    = errors.New("the client took too long to take what was sent")
 	errNoFlows = errors.New("there is no such flow")
 )
@@ -35,6 +31,7 @@ type stream struct {
 	hub  *Hub
 	ask  *ask
 	out  *writer
+	born time.Time
 	set  *set
 	tail *tailer
 
@@ -43,14 +40,24 @@ type stream struct {
 	at, seen, known cut
 	last            *page // that progress tells of
 
-	snapshot bool   // one has to be sent before anything else
-	reset    string // why what the client has is void; "" when that was said
-	tell     bool   // progress has to be sent, because something new was
-	said     []byte // the last message of progress
+	until    time.Time // how long an answer that is not live waits
+	snapshot bool      // one has to be sent before anything else
+	reset    string    // why what the client has is void; "" when that was said
+	tell     bool      // progress has to be sent, because something new was
+	said     []byte    // the last message of progress, which may be said again; nil where it is not true any more
 }
 
-// open finds the flows and where to begin. Nothing is sent.
+// open finds the flows and where to begin, when it is its turn: many may come at once,
+// and all definitions are read. Nothing is sent.
 func (st *stream) open(ctx context.Context) error {
+	turn, cancel := context.WithTimeout(ctx, st.hub.times.open)
+	defer cancel()
+	select {
+	case st.hub.catchUps <- struct{}{}:
+		defer st.hub.turnOver()
+	case <-turn.Done():
+		return turn.Err()
+	}
 	return st.resolve(ctx, func(stands []changelog.Stand) {
 		st.startAt(stands)
 		if st.ask.after == nil {
@@ -77,7 +84,7 @@ func (st *stream) startAt(stands []changelog.Stand) {
 func (st *stream) again(stands []changelog.Stand, reason string) {
 	st.hub.metrics.resets.WithLabelValues(reason).Inc()
 	st.startAt(stands)
-	st.reset, st.snapshot, st.tell = reason, st.ask.snapshot, true
+	st.reset, st.snapshot, st.tell, st.said = reason, st.ask.snapshot, true, nil
 }
 
 // resolve finds the flows that are asked for. If they are others than before, the stream
@@ -133,9 +140,9 @@ func (st *stream) run(ctx context.Context) error {
 		st.out.hurry()
 	})()
 	err := st.send(st.ask.in.frame(nil, wire.TypeHello, "", st.set.hello))
-	until := time.Now().Add(st.ask.wait)
+	st.until = time.Now().Add(st.ask.wait)
 	for err == nil {
-		err = st.advance(ctx, until)
+		err = st.advance(ctx)
 		switch {
 		case ctx.Err() != nil && !errors.Is(err, errLeft) && !errors.Is(err, errSlow):
 			if err = context.Cause(ctx); !errors.Is(err, errEnding) {
@@ -145,14 +152,14 @@ func (st *stream) run(ctx context.Context) error {
 			err = st.follow(ctx)
 		}
 		if passes(err) {
-			err = st.pause(ctx)
+			err = st.pause(ctx, err)
 		}
 	}
 	return err
 }
 
 // advance does what is next: it sends something, or waits for something to send.
-func (st *stream) advance(ctx context.Context, until time.Time) error {
+func (st *stream) advance(ctx context.Context) error {
 	switch {
 	case st.reset != "":
 		text, err := st.set.reset(nil, st.reset, st.ask.in)
@@ -170,6 +177,8 @@ func (st *stream) advance(ctx context.Context, until time.Time) error {
 	}
 	next := st.tail.ring.next(st.at)
 	switch {
+	case time.Since(st.born) > st.hub.times.life: // where it ends the client has a position
+		return errAged
 	case next.ended:
 		return errOthers
 	case next.batch != nil:
@@ -177,7 +186,7 @@ func (st *stream) advance(ctx context.Context, until time.Time) error {
 	case next.behind, !st.at.reaches(st.known):
 		return st.catchUp(ctx)
 	}
-	return st.wait(ctx, next.changed, until)
+	return st.wait(ctx, next.changed)
 }
 
 // sendBatch sends what the tailer has read: with its progress in one piece, unless rows were
@@ -193,6 +202,7 @@ func (st *stream) sendBatch(b *batch) (err error) {
 			st.tell, err = false, st.told()
 		}
 	} else {
+		st.said = nil
 		if err = st.send(st.set.appendRows(nil, b.page, &st.ask.want, st.ask.in)); err == nil {
 			err = st.progress()
 		}
@@ -214,7 +224,7 @@ func (st *stream) catchUp(ctx context.Context) error {
 	err := st.sweep(ctx, func(stands []changelog.Stand) (reading, error) {
 		if pruned(st.at, stands) {
 			st.again(stands, wire.ResetRetention)
-			return nil, errAgain
+			return reading{}, errAgain
 		}
 		return st.set.changesAfter(st.at, stands), nil
 	})
@@ -240,7 +250,7 @@ func (st *stream) sweep(ctx context.Context, of func([]changelog.Stand) (reading
 		p, all, err := st.page(ctx, &sw, of)
 		switch {
 		case passes(err) && ctx.Err() == nil:
-			if err := st.pause(ctx); err != nil {
+			if err := st.pause(ctx, err); err != nil {
 				return err
 			}
 			continue
@@ -250,7 +260,7 @@ func (st *stream) sweep(ctx context.Context, of func([]changelog.Stand) (reading
 		if first == nil {
 			first = p
 		}
-		st.seen = latest(st.seen, cutAt(p.stands))
+		st.seen, st.said = latest(st.seen, cutAt(p.stands)), nil
 		if err := st.send(st.set.appendRows(nil, p, &st.ask.want, st.ask.in)); err != nil {
 			return err
 		}
@@ -262,18 +272,36 @@ func (st *stream) sweep(ctx context.Context, of func([]changelog.Stand) (reading
 	}
 }
 
+// turn waits for the stream's turn to read, and looks after the connection meanwhile. The
+// hub's turnOver ends it.
+func (st *stream) turn(ctx context.Context) error {
+	for {
+		beat := time.NewTimer(st.untilBeat())
+		select {
+		case st.hub.catchUps <- struct{}{}:
+			beat.Stop()
+			return nil
+		case <-ctx.Done():
+			beat.Stop()
+			return ctx.Err()
+		case <-beat.C:
+		}
+		if err := st.beat(); err != nil {
+			return err
+		}
+	}
+}
+
 // page reads the next page of a sweep, when it is its turn.
 func (st *stream) page(ctx context.Context, sw *sweep, of func([]changelog.Stand) (reading, error)) (p *page, all bool, err error) {
-	select {
-	case st.hub.catchUps <- struct{}{}:
-		defer func() { <-st.hub.catchUps }()
-	case <-ctx.Done():
-		return nil, false, ctx.Err()
+	if err := st.turn(ctx); err != nil {
+		return nil, false, err
 	}
+	defer st.hub.turnOver()
 	err = st.set.within(ctx, st.hub.cfg.Store, func(ctx context.Context, snap Snapshot, stands []changelog.Stand) error {
 		read, err := of(stands)
 		if err == nil {
-			p, all, err = st.set.page(ctx, snap, stands, sw, read, st.hub.limits.pageWindows, st.hub.limits.pageRows)
+			p, all, err = st.set.page(ctx, snap, stands, sw, read, st.hub.limits.page)
 		}
 		return err
 	})
@@ -309,7 +337,7 @@ func (st *stream) follow(ctx context.Context) error {
 		return errNoFlows
 	}
 	if err == nil && st.set == before && st.tail.ring.next(st.at).ended {
-		return st.pause(ctx) // it comes back as it was
+		return st.pause(ctx, errOthers) // it comes back as it was
 	}
 	return err
 }
@@ -317,12 +345,10 @@ func (st *stream) follow(ctx context.Context) error {
 // confirm looks whether the names still mean the same flows, when it is its turn: another
 // stream may have found out by then.
 func (st *stream) confirm(ctx context.Context) error {
-	select {
-	case st.hub.catchUps <- struct{}{}:
-		defer func() { <-st.hub.catchUps }()
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := st.turn(ctx); err != nil {
+		return err
 	}
+	defer st.hub.turnOver()
 	if st.hub.lately().unchanged(st.ask.names(), st.set.key) {
 		return nil
 	}
@@ -330,18 +356,18 @@ func (st *stream) confirm(ctx context.Context) error {
 }
 
 // wait waits until something is new, and looks after the connection and the catalogue.
-func (st *stream) wait(ctx context.Context, changed <-chan struct{}, until time.Time) error {
+func (st *stream) wait(ctx context.Context, changed <-chan struct{}) error {
 	catalogue := st.hub.catalogueChanged()
 	if !st.hub.lately().unchanged(st.ask.names(), st.set.key) {
 		return st.confirm(ctx)
 	}
 	ended := make(<-chan time.Time) // never, of a live stream
 	if !st.ask.live {
-		timer := time.NewTimer(time.Until(until))
+		timer := time.NewTimer(time.Until(st.until))
 		defer timer.Stop()
 		ended = timer.C
 	}
-	beat := time.NewTimer(time.Until(st.out.last.Add(heartbeat)))
+	beat := time.NewTimer(st.untilBeat())
 	defer beat.Stop()
 	again := time.NewTimer(resolveEvery)
 	defer again.Stop()
@@ -361,8 +387,12 @@ func (st *stream) wait(ctx context.Context, changed <-chan struct{}, until time.
 	return nil // the next wait begins with what this means
 }
 
-// pause waits before something that has failed is tried again.
-func (st *stream) pause(ctx context.Context) error {
+// pause waits before what has failed is tried again. It is the failure where the answer
+// should have ended already.
+func (st *stream) pause(ctx context.Context, failed error) error {
+	if !st.ask.live && time.Now().After(st.until) {
+		return failed
+	}
 	timer := time.NewTimer(retryEvery)
 	defer timer.Stop()
 	select {
@@ -370,20 +400,28 @@ func (st *stream) pause(ctx context.Context) error {
 		return ctx.Err()
 	case <-timer.C:
 	}
-	if time.Since(st.out.last) > heartbeat {
+	if st.untilBeat() < 0 {
 		return st.beat()
 	}
 	return nil
 }
 
 // beat writes something that says nothing new: a comment, or where there are none the last
-// progress.
+// progress; an empty line where that is not true, because rows that are newer were sent, or
+// a reset.
 func (st *stream) beat() error {
-	if st.ask.in == asEvents {
+	switch {
+	case st.ask.in == asEvents:
 		return st.send([]byte(":\n\n"))
+	case len(st.said) == 0:
+		return st.send([]byte("\n"))
 	}
-	st.out.last = time.Now() // also where there is nothing to say yet
 	return st.send(st.said)
+}
+
+// untilBeat is how long nothing has to be written yet.
+func (st *stream) untilBeat() time.Duration {
+	return time.Until(st.out.last.Add(st.hub.times.heartbeat))
 }
 
 // send writes to the client.

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 
 	"laminar/client"
 	"laminar/client/wire"
+	"laminar/flownode/flowdef"
 	"laminar/sequence"
 )
 
@@ -38,7 +40,7 @@ func await(t testing.TB, holds func() bool) {
 }
 
 // tiny makes everything happen often: pages of a few rows, rings of two batches.
-var tiny = limits{pageWindows: 3, pageRows: 5, batchWindows: 8, batchRows: 20, batches: 2}
+var tiny = limits{page: room{flows: 2, windows: 3, rows: 5}, batch: room{flows: 3, windows: 8, rows: 20}, batches: 2}
 
 // copyOf is a client's table in the words of the world.
 func copyOf(table *client.Table) map[string]string {
@@ -80,10 +82,7 @@ func TestEqualAtEveryPosition(t *testing.T) {
 					}
 					return
 				}
-				if err := table.Apply(batch); err != nil {
-					t.Error(err)
-					return
-				}
+				table.Apply(batch)
 				mu.Lock()
 				if batch.Reset {
 					resets[batch.Reason]++
@@ -319,6 +318,68 @@ func TestLongPoll(t *testing.T) {
 	}
 	if time.Since(began) > time.Minute {
 		t.Error("it has waited for its end")
+	}
+}
+
+// TestFewTablesAtATime: a snapshot of the store is asked for the rows of a few flows only,
+// however many are followed, in pages and in batches; kept comes of those that were read.
+func TestFewTablesAtATime(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range w.ids() {
+		w.flows[id].Def.Keep = 24 * time.Hour.Milliseconds()
+	}
+	// write writes a row of some flows.
+	write := func(value float64, ids ...progressID) {
+		w.change(func(id progressID, f *worldFlow) []entry {
+			if !slices.Contains(ids, id) {
+				return nil
+			}
+			columns := []string{`{"job":"api"}`}
+			if layout := flowdef.NewLayout(f.Def); layout.PerLabel {
+				columns = make([]string, len(layout.Names))
+			}
+			f.rows[rowID{99 * minute, rowKeyOf(columns)}] = rowOf(columns, value)
+			return []entry{{end: 99 * minute, keys: [][]string{columns}}}
+		})
+	}
+	write(1, w.ids()...)
+	lim := usualLimits
+	lim.page.flows, lim.batch.flows = 1, 2
+	h, base := served(t, w, lim, 10)
+	_, lines := get(t, base, "group=web&group=other&from=all")
+	// next is the flows of which rows come up to a progress that is no snapshot, and those of
+	// which it says what is kept.
+	next := func() (rows, kept map[string]bool) {
+		rows, kept = map[string]bool{}, map[string]bool{}
+		for {
+			switch m := line(t, lines); {
+			case m.Rows != nil:
+				rows[m.Rows.Flow] = true
+			case m.Progress != nil && !m.Progress.Snapshot:
+				for title, end := range m.Progress.Kept {
+					kept[title] = end.UnixMilli() == 99*minute
+				}
+				return rows, kept
+			}
+		}
+	}
+	for i, ids := range [][]progressID{w.ids(), w.ids(), w.ids()[:2], w.ids()[1:2]} {
+		if i > 0 {
+			write(float64(1+i), ids...)
+			h.Changed(ids)
+		}
+		want := map[string]bool{}
+		for _, id := range ids {
+			want[w.flows[id].Def.Title()] = true
+		}
+		if rows, kept := next(); !maps.Equal(rows, want) || !maps.Equal(kept, want) {
+			t.Errorf("change %d: rows of %v, kept %v, want %v", i, rows, kept, want)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.most > 2 {
+		t.Errorf("one snapshot was asked for the rows of %d flows", w.most)
 	}
 }
 

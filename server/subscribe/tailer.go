@@ -3,6 +3,7 @@ package subscribe
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -30,6 +31,7 @@ func (t *tailer) hint() {
 
 // run looks whenever it is woken, until ctx ends or the flows are others.
 func (t *tailer) run(ctx context.Context) {
+	var reading health
 	for {
 		select {
 		case <-ctx.Done():
@@ -41,10 +43,25 @@ func (t *tailer) run(ctx context.Context) {
 			t.hub.forget(t)
 			t.ring.close()
 			return
-		case err != nil && ctx.Err() == nil:
+		case ctx.Err() == nil:
 			// The look of every second finds again that there is something new.
-			t.hub.cfg.Log.Debug("changes of flows could not be read", "err", err)
+			reading.note(t.hub, "changes of flows cannot be read; it is tried again", err)
 		}
+	}
+}
+
+// health is whether a reading that is done again and again has failed the last time.
+type health struct{ failing bool }
+
+// note counts a failure, and warns of the first one.
+func (r *health) note(h *Hub, text string, err error) {
+	level := slog.LevelWarn
+	if r.failing {
+		level = slog.LevelDebug
+	}
+	if r.failing = err != nil; r.failing {
+		h.metrics.failed.Inc()
+		h.cfg.Log.Log(context.Background(), level, text, "err", err)
 	}
 }
 
@@ -53,14 +70,14 @@ func (t *tailer) look(ctx context.Context) error {
 	return t.set.within(ctx, t.hub.cfg.Store, func(ctx context.Context, snap Snapshot, stands []changelog.Stand) error {
 		from, to := t.ring.end(), cutAt(stands)
 		switch {
-		case from == nil, !to.reaches(from), pruned(from, stands):
+		case from == nil, !to.reaches(from), pruned(from, stands), from.moved(to) > t.hub.limits.batch.flows:
 			t.ring.restart(to)
 			return nil
 		case slices.Equal(from, to):
 			return nil
 		}
 		var sw sweep
-		p, all, err := t.set.page(ctx, snap, stands, &sw, t.set.changesAfter(from, stands), t.hub.limits.batchWindows, t.hub.limits.batchRows)
+		p, all, err := t.set.page(ctx, snap, stands, &sw, t.set.changesAfter(from, stands), t.hub.limits.batch)
 		switch {
 		case err != nil:
 			return err

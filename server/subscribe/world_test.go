@@ -33,6 +33,7 @@ type world struct {
 	flows map[progress.FlowID]*worldFlow
 	past  map[string]state // what the flows held at each combination of positions
 	fail  error            // what snapshots fail with
+	most  int              // flows whose rows one snapshot was asked for
 }
 
 // worldFlow is a flow. Its rows and log are replaced and not changed, so snapshots share them.
@@ -239,14 +240,25 @@ func (w *world) at(position string) (state, bool) {
 func (w *world) Snapshot(context.Context) (Snapshot, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return worldSnapshot{maps.Clone(w.flows)}, w.fail
+	return worldSnapshot{maps.Clone(w.flows), w, map[progress.FlowID]bool{}}, w.fail
 }
 
 type worldSnapshot struct {
-	flows map[progress.FlowID]*worldFlow
+	flows  map[progress.FlowID]*worldFlow
+	world  *world
+	looked map[progress.FlowID]bool // whose rows were asked for
 }
 
 func (s worldSnapshot) Close(context.Context) error { return nil }
+
+// look is the flow, whose rows are asked for.
+func (s worldSnapshot) look(id progress.FlowID) *worldFlow {
+	s.looked[id] = true
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	s.world.most = max(s.world.most, len(s.looked))
+	return s.flows[id]
+}
 
 func (s worldSnapshot) Named(_ context.Context, names []string) (out []changelog.Flow, err error) {
 	for _, name := range names {
@@ -281,12 +293,18 @@ func (s worldSnapshot) Stands(_ context.Context, ids []progress.FlowID) (out []c
 	return out, nil
 }
 
-func (s worldSnapshot) OldestResult(context.Context, progress.FlowID) (sequence.Time, error) {
-	return sequence.NoTime, nil
+func (s worldSnapshot) OldestResult(_ context.Context, id progress.FlowID) (sequence.Time, error) {
+	oldest := sequence.NoTime
+	for at := range s.look(id).rows {
+		if oldest == sequence.NoTime || at.end < oldest {
+			oldest = at.end
+		}
+	}
+	return oldest, nil
 }
 
 func (s worldSnapshot) Changes(_ context.Context, id progress.FlowID, after changelog.Position, ends sequence.Time, windows, rows int) ([]changelog.Change, bool, error) {
-	f := s.flows[id]
+	f := s.look(id)
 	merged, seen := map[sequence.Time]*changelog.Change{}, map[rowID]bool{}
 	for _, e := range f.log {
 		if e.position <= after || e.end <= ends {
@@ -321,7 +339,7 @@ func (s worldSnapshot) Changes(_ context.Context, id progress.FlowID, after chan
 }
 
 func (s worldSnapshot) Rows(_ context.Context, id progress.FlowID, ends sequence.Span, windows, rows int) ([]changelog.Change, bool, error) {
-	f := s.flows[id]
+	f := s.look(id)
 	found := map[sequence.Time]*changelog.Change{}
 	for at := range f.rows {
 		if ends.Holds(at.end) && found[at.end] == nil {
@@ -358,17 +376,18 @@ func paged(found map[sequence.Time]*changelog.Change, windows, rows int) (out []
 // served is a hub over a world, behind HTTP.
 func served(t testing.TB, w *world, lim limits, maxStreams int) (*Hub, string) {
 	t.Helper()
-	return servedWith(t, w, lim, maxStreams, time.Minute)
+	return servedWith(t, w, lim, maxStreams, time.Minute, usualTimes)
 }
 
-// servedWith is served with another time in which clients have to read.
-func servedWith(t testing.TB, w *world, lim limits, maxStreams int, timeout time.Duration) (*Hub, string) {
+// servedWith is served with another time in which clients have to read, and other ones of
+// streams.
+func servedWith(t testing.TB, w *world, lim limits, maxStreams int, timeout time.Duration, times times) (*Hub, string) {
 	t.Helper()
 	h := New(Config{
 		Store: w, MaxStreams: maxStreams, Buffer: DefaultBuffer, WriteTimeout: timeout, Who: func(r *http.Request) string { return r.Header.Get("X-Who") },
 		Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	})
-	h.limits = lim
+	h.limits, h.times = lim, times
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }()

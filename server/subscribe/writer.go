@@ -53,12 +53,15 @@ func (o *writer) write(text []byte) error {
 
 // send writes one chunk, the last one through to the client.
 func (o *writer) send(text []byte, last bool) error {
-	limit := o.timeout
-	if o.hurrying.Load() {
-		limit = min(limit, hurried)
-	}
-	if err := o.control.SetWriteDeadline(time.Now().Add(limit)); err != nil {
-		return err
+	for done := false; !done; {
+		limit, hurrying := o.timeout, o.hurrying.Load()
+		if hurrying {
+			limit = min(limit, hurried)
+		}
+		if err := o.control.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+			return err
+		}
+		done = hurrying == o.hurrying.Load() // else hurry's deadline was overwritten
 	}
 	if _, err := o.w.Write(text); err != nil || !last {
 		return err
