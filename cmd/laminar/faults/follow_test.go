@@ -330,6 +330,8 @@ func TestWatch(t *testing.T) {
 		switch {
 		case m.Reset != nil:
 			seen["reset"]++
+		case m.Hello != nil:
+			seen["hello"]++
 		case m.Rows != nil:
 			seen["rows"]++
 		case m.Progress != nil:
@@ -337,7 +339,7 @@ func TestWatch(t *testing.T) {
 			position = m.Progress.Position
 		}
 	}
-	if seen["reset"] != 1 || seen["rows"] == 0 || seen["progress"] == 0 {
+	if seen["reset"] != 1 || seen["hello"] != 1 || seen["rows"] == 0 || seen["progress"] == 0 {
 		t.Errorf("as JSON: %v", seen)
 	}
 	if text := watch("faults:count", "--output", "json", "--after", position); strings.Contains(text, `"rows"`) || !strings.Contains(text, `"progress"`) {

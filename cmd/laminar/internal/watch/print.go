@@ -64,6 +64,13 @@ func (w *Watch) write(b client.Batch) error {
 	if b.Reset {
 		add(wire.Reset{Type: wire.TypeReset, Reason: b.Reason})
 	}
+	if b.Reset || !w.told[b.Source] {
+		if w.told == nil {
+			w.told = map[string]bool{}
+		}
+		w.told[b.Source] = true
+		add(wire.Hello{Type: wire.TypeHello, Protocol: wire.Version, Flows: b.Flows})
+	}
 	for i := range b.Rows {
 		add(&b.Rows[i])
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"laminar/client"
+	"laminar/client/wire"
 	"laminar/cmd/laminar/internal/term"
 	"laminar/server/view"
 )
@@ -23,11 +24,13 @@ type Watch struct {
 	// URLs are installations, each the addresses of its processes, joined with commas.
 	URLs    []string
 	Source  client.Source // what of each; its addresses and its name are set here
-	Until   time.Time     // ends when all windows up to then are closed and printed; zero for never
+	Until   time.Time     // ends when all windows that end by then are closed and printed; zero for never
 	Timeout time.Duration // gives up after this long; 0 for never
 	JSON    bool
 
 	Out, Err io.Writer // what is printed, and what goes wrong in between
+
+	told map[string]bool // sources of which the flows were printed, as JSON
 }
 
 // TimeoutError says that Until was not reached in time.
@@ -75,7 +78,7 @@ func (w *Watch) Run(ctx context.Context) error {
 		if err := w.print(b); err != nil {
 			return err
 		}
-		if p := b.Progress; !w.Until.IsZero() && p != nil && !p.Snapshot && p.Watermark != nil && !p.Watermark.Before(w.Until) {
+		if w.reached(b.Progress) {
 			delete(waiting, b.Source)
 		}
 		if len(waiting) == 0 {
@@ -93,6 +96,12 @@ func (w *Watch) Run(ctx context.Context) error {
 		return &hinted{err: err, hint: "--token-file FILE with a token of the scope read (laminar token new), or user and password in --url"}
 	}
 	return err
+}
+
+// reached reports whether everything up to Until has come. Samples may be known up to a time
+// while windows that end before it are not yet stored, so it goes by what is closed.
+func (w *Watch) reached(p *wire.Progress) bool {
+	return !w.Until.IsZero() && p != nil && !p.Snapshot && p.Closed != nil && !p.Closed.Before(w.Until)
 }
 
 // hosts names an installation by its addresses, without what is secret of them.
