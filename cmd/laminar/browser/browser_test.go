@@ -238,10 +238,21 @@ func (p *tab) shot(name string) {
 	}
 }
 
+// cut are the elements of a page whose text reaches out of them, or is cut off and can be read
+// nowhere else. What is one pixel wide is for screen readers only.
+const cut = `[...document.querySelectorAll("main *")].filter((e) => {
+	if (e.clientWidth <= 1 || e.scrollWidth <= e.clientWidth + 1 || e.closest(".plot, .offers")) return false;
+	const hides = getComputedStyle(e).overflowX === "hidden";
+	return hides ? !e.title : e.matches(".legend *, .facts *, .tiles *, .key *, button, .button, h1, h2, h3, th, td, p, label");
+}).map((e) => e.tagName + "." + e.className + ": " + e.textContent.slice(0, 80)).join("\n")`
+
 // whole fails where something of the page is cut off or reaches out of the window.
 func (p *tab) whole(name string) {
 	p.t.Helper()
 	if over := eval[float64](p, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
 		p.t.Errorf("%s is %v pixels wider than the window", name, over)
+	}
+	if found := eval[string](p, cut); found != "" {
+		p.t.Errorf("%s does not show whole:\n%s", name, found)
 	}
 }

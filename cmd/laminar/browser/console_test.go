@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,6 +46,8 @@ func TestConsole(t *testing.T) {
 		{"explore", "/explore", "http_requests_total"},
 		{"explore-chart", "/explore?range=15m&expr=" + "sum+by+(job)+(rate(http_requests_total[1m]))", `{job="worker"}`},
 		{"explore-table", "/explore?as=table&provisional=1&expr=http_requests:rate1m", "worker"},
+		{"explore-infinite", "/explore?range=15m&expr=" + "sum+by+(job)+(http_requests_total)/0", "+Inf"},
+		{"explore-open", "/explore?range=15m&provisional=1&expr=http_requests:rate1m", "provisional"},
 		{"explore-wrong", "/explore?expr=sum(", "parse error"},
 		{"alerts", "/alerts", "api answers"},
 		{"alert-flow", "/flow/alert:errors:HighErrorRate?range=15m", `{job="api"}`},
@@ -75,6 +78,9 @@ func TestConsole(t *testing.T) {
 				p.shows(page.shows)
 				p.until(page.name+" still loads", `!document.querySelector(".loading") && (!document.querySelector(".strip") || document.querySelectorAll(".cell").length > 10)`)
 				p.whole(page.name)
+				if eval[bool](p, fmt.Sprintf("document.body.innerText.includes(%q)", unkept)) {
+					t.Errorf("%s says that %s", page.name, unkept)
+				}
 				p.shot(fmt.Sprintf("%s-%d-%s", page.name, width, scheme))
 				// An answer with an error is what these two are about.
 				if slices.Contains([]string{"explore-wrong", "no-flow"}, page.name) {
@@ -88,6 +94,24 @@ func TestConsole(t *testing.T) {
 	testKeys(b.open(t, 1280, "dark"), base)
 	testRefill(b.open(t, 400, "light"), base)
 	testVerify(b.open(t, 1280, "light"), base)
+	testColumns(b.open(t, 400, "light"), base)
+}
+
+// unkept is what pages say while nobody keeps the flows up to date.
+const unkept = "No process keeps the flows now"
+
+// TestNobodyKeepsFlows: a page says so, rather than show what stands still as if it were
+// up to date.
+func TestNobodyKeepsFlows(t *testing.T) {
+	in := laminartest.New(t, "--parts", "ingest,upkeep")
+	in.Serve()
+	p := newBrowser(t).open(t, 1280, "light")
+	for _, path := range []string{"/", "/storage"} {
+		p.visit("http://" + in.Addr + path)
+		p.shows(unkept)
+		p.whole("unkept")
+	}
+	p.shot("unkept")
 }
 
 // testChange sends values and measures how long each takes to show: from its commit to
@@ -100,9 +124,7 @@ func testChange(t *testing.T, p *tab, base string, send *sender) {
 		level := 1000 + 7*i
 		send.send(point{[]string{"__name__", "level", "instance", "i1", "job", "gauge"}, time.Now(), float64(level)})
 		text := strconv.Itoa(level)
-		if level >= 1000 {
-			text = text[:1] + "," + text[1:]
-		}
+		text = text[:1] + "," + text[1:]
 		best = min(best, p.until("the newest value is not shown", fmt.Sprintf(`[...document.querySelectorAll(".legend li")].some((l) => l.innerText.includes("gauge") && l.innerText.includes("%s"))`, text)))
 	}
 	if t.Logf("a value shows %v after its commit", best); best > time.Second {
@@ -155,9 +177,7 @@ func testKeys(p *tab, base string) {
 	// Back leads to where one was, with its state.
 	p.act(`history.go(-2)`)
 	p.until("back does not lead back", `location.pathname.startsWith("/flow/")`)
-	if got := eval[string](p, "document.title"); !strings.Contains(got, "http_requests:rate1m") {
-		p.t.Errorf("the title is %q", got)
-	}
+	p.until("the title is that of another page", `document.title.includes("http_requests:rate1m")`)
 }
 
 // testRefill starts a refill where its plan is shown, follows it to its end, and finds what
@@ -190,4 +210,26 @@ func testVerify(p *tab, base string) {
 	p.click("Compare")
 	p.until("the comparison does not end in agreement", `/no difference in [1-9]\d* windows/.test(document.body.innerText)`)
 	p.shot("verify-done")
+}
+
+// testColumns: a column of the console's own is told from a label of that name, and all rows
+// are sorted by it, in narrow windows, too.
+func testColumns(p *tab, base string) {
+	p.t.Helper()
+	p.visit(base + "/explore?as=table&expr=" + url.QueryEscape(`label_replace(label_replace(sum by (job) (http_requests_total), "value", "$1", "job", "(.*)"), "at", "x", "", "")`))
+	p.shows("3 rows")
+	first := func(job string) {
+		p.t.Helper()
+		p.until(job+" is not the first row", fmt.Sprintf(`document.querySelector("tbody tr").innerText.includes(%q)`, job))
+	}
+	// The labels come first, then the value and the time.
+	press := func(i int) {
+		p.act(fmt.Sprintf(`[...document.querySelectorAll("thead button")].filter((b) => b.innerText.startsWith("value"))[%d].click()`, i))
+	}
+	press(1)
+	first("api") // the greatest value
+	press(0)
+	first("worker") // the last by name
+	p.whole("columns")
+	p.shot("columns")
 }

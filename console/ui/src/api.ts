@@ -21,15 +21,20 @@ function form(params: Params): URLSearchParams {
   return q;
 }
 
-async function ask(path: string, init: RequestInit): Promise<unknown> {
-  let answer: Response;
+/** How long an answer may take, in ms. Queries have longer than query.timeout is by default. */
+const patience = 40_000, queryPatience = 150_000;
+
+async function ask(path: string, init: RequestInit, limit = patience): Promise<unknown> {
+  let answer: Response, text: string;
+  const late = AbortSignal.timeout(limit);
   try {
-    answer = await fetch(root + path, { credentials: "same-origin", ...init });
+    answer = await fetch(root + path, { credentials: "same-origin", ...init, signal: init.signal ? AbortSignal.any([init.signal, late]) : late });
+    text = await answer.text();
   } catch (e) {
     if ((e as Error).name === "AbortError") throw e;
+    if (late.aborted) throw new Failure(`Laminar has not answered for ${limit / 1000} seconds.`, 504);
     throw new Failure("Laminar does not answer.", 0, "wait: this page goes on by itself once it is back");
   }
-  const text = await answer.text();
   let body: { error?: string; hint?: string } | undefined;
   try {
     body = JSON.parse(text) as typeof body;
@@ -52,7 +57,7 @@ export interface Prom<T> {
 export async function prom<T>(path: string, params: Params, signal?: AbortSignal): Promise<Prom<T>> {
   const post = path === "query" || path === "query_range";
   const q = form(params);
-  return (await ask(post ? path : `${path}?${q}`, post ? { method: "POST", body: q, signal } : { signal })) as Prom<T>;
+  return (await ask(post ? path : `${path}?${q}`, post ? { method: "POST", body: q, signal } : { signal }, post ? queryPatience : patience)) as Prom<T>;
 }
 
 /** Asks Laminar's own API. */
@@ -75,7 +80,8 @@ export interface Asked<T> {
 
 /**
  * Asks for something now and, with `every`, that many milliseconds after each answer, as
- * long as the page is looked at. What is asked for is named by `key`; null asks for nothing.
+ * long as the page is looked at. Without `every` it is asked again only while Laminar is
+ * away. What is asked for is named by `key`; null asks for nothing.
  */
 export function useAsked<T>(key: string | null, load: (signal: AbortSignal) => Promise<T>, every = 0): Asked<T> {
   const [state, set] = useState<{ key: string | null; data?: T; error?: Failure }>({ key });
@@ -85,20 +91,22 @@ export function useAsked<T>(key: string | null, load: (signal: AbortSignal) => P
   useEffect(() => {
     if (key === null) return;
     const stop = new AbortController();
-    let timer = 0;
-    const next = (wait = every): void => {
-      if (every > 0 && !stop.signal.aborted) timer = setTimeout(step, wait);
+    let timer = 0, wait = every;
+    const next = (): void => {
+      if (wait > 0 && !stop.signal.aborted) timer = setTimeout(step, wait);
     };
     const step = async (): Promise<void> => {
-      if (document.hidden && every > 0) return next();
+      if (document.hidden && wait > 0) return next();
       try {
         const data = await how.current(stop.signal);
         if (!stop.signal.aborted) set({ key, data });
+        wait = every;
       } catch (e) {
         if (stop.signal.aborted) return;
         const error = e instanceof Failure ? e : new Failure(String(e), 0);
         set((old) => ({ key, data: old.key === key ? old.data : undefined, error }));
-        return next(Math.max(every, 5000)); // what is wrong or away is seldom right at once
+        // What is wrong or away is seldom right at once.
+        wait = every > 0 || error.status === 0 ? Math.max(every, 5000) : 0;
       }
       next();
     };

@@ -126,8 +126,7 @@ export function Chart(p: Props): preact.JSX.Element {
 
   useEffect(() => plot.current?.setData(data), [data, p.from, p.to, p.mark]);
 
-  const i = at ?? data[0].length - 1;
-  const when = data[0][i];
+  const when = data[0][at ?? data[0].length - 1];
   return (
     <figure class="chart">
       <div ref={box} class="plot" role="img" aria-label={`chart of ${shown.length} lines; their newest values stand below`} />
@@ -138,13 +137,15 @@ export function Chart(p: Props): preact.JSX.Element {
         </div>
         <ul class="legend">
           {shown.map((l, n) => {
-            const v = data[1 + 2 * n]?.[i] ?? data[2 + 2 * n]?.[i];
+            // The line has no point where the value is none or infinite; the legend has what it is.
+            const v = when === undefined ? undefined : l.points.get(Math.round(when * 1000));
+            const metric = p.named ? (l.labels.__name__ ?? "") : "", set = nameOf(l), name = metric + (set === "{}" ? (metric ? "" : "all") : set);
             return (
-              <li key={nameOf(l)} class={near === n ? "near" : ""} onMouseEnter={() => plot.current?.setSeries(1 + 2 * n, { focus: true })}
+              <li key={metric + set} class={near === n ? "near" : ""} onMouseEnter={() => plot.current?.setSeries(1 + 2 * n, { focus: true })}
                 onMouseLeave={() => plot.current?.setSeries(null as unknown as number, { focus: true })}>
                 <svg width="14" height="8" aria-hidden="true"><line x1="0" y1="4" x2="14" y2="4" stroke={colour(n)} stroke-width="3" /></svg>
-                <span class="name">{p.named && l.labels.__name__}{nameOf(l) === "{}" ? (p.named && l.labels.__name__ ? "" : "all") : nameOf(l)}</span>
-                <b class="num">{v === null || v === undefined ? "-" : value(v)}</b>
+                <span class="name" title={name}>{name}</span>
+                <b class="num">{v === undefined ? "-" : value(v)}</b>
               </li>
             );
           })}

@@ -1,5 +1,6 @@
 // A subscription to one flow: the messages of /api/v1/subscribe, folded into what the flow's
 // table has. docs/reading.md describes them.
+import { number } from "./format";
 import type { Line, Results } from "./live";
 
 interface Hello {
@@ -84,7 +85,7 @@ export class Follower {
     }
     for (const row of m.gone ?? []) this.lines.get(row.join("\xff"))?.points.delete(end);
     for (const row of m.rows) {
-      const columns = row.slice(0, -1), key = columns.join("\xff"), text = row.at(-1) ?? "", n = spelt(text);
+      const columns = row.slice(0, -1), key = columns.join("\xff"), text = row.at(-1) ?? "", n = number(text);
       if (Number.isNaN(n) && text !== "NaN") {
         this.histograms.add(key);
         continue;
@@ -101,6 +102,3 @@ export class Follower {
     return { ...this.fixed, ...Object.fromEntries(own) };
   }
 }
-
-/** The number of a value as Prometheus spells it. */
-const spelt = (text: string): number => (/^[+-]?Inf$/.test(text) ? Number(text.replace("Inf", "Infinity")) : Number(text));

@@ -79,10 +79,13 @@ export function bytes(n: number): string {
   return `${n} B`;
 }
 
+/** The number of a value as Prometheus spells it, NaN for what is none. */
+export const number = (text: string): number => (/^[+-]?Inf$/.test(text) ? Number(text.replace("Inf", "Infinity")) : Number(text));
+
 /** A sample's value with at most six digits that say something; the text is the API's. */
 export function value(text: string | number): string {
   const n = Number(text);
-  if (!Number.isFinite(n)) return String(text);
+  if (!Number.isFinite(n)) return String(text).replace(/^(-?)Infinity$/, (_, sign: string) => `${sign || "+"}Inf`);
   if (n === 0) return "0";
   if (Math.abs(n) >= 1e9 || Math.abs(n) < 1e-4) return n.toExponential(3).replace(/\.?0+e/, "e");
   return trim(n, Math.max(0, 6 - Math.max(1, Math.ceil(Math.log10(Math.abs(n)))))).replace(/^(-?\d{4,})(?=\.|$)/, (w) => Number(w).toLocaleString("en"));
@@ -91,8 +94,14 @@ export function value(text: string | number): string {
 /** A count and its noun. */
 export const many = (n: number, one: string, more = one + "s"): string => `${count(n)} ${n === 1 ? one : more}`;
 
+/** The selector of a metric; names that PromQL does not take bare are quoted in braces. */
+export const selector = (name: string): string => (/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name) ? name : `{${JSON.stringify(name)}}`);
+
+/** A label's name as PromQL takes it. */
+export const labelName = (name: string): string => (/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name) ? name : JSON.stringify(name));
+
 /** A label set as PromQL spells it, without the name. */
 export function labels(set: Record<string, string>, without: string[] = ["__name__"]): string {
-  const parts = Object.keys(set).filter((k) => !without.includes(k)).sort().map((k) => `${k}=${JSON.stringify(set[k])}`);
+  const parts = Object.keys(set).filter((k) => !without.includes(k)).sort().map((k) => `${labelName(k)}=${JSON.stringify(set[k])}`);
   return parts.length === 0 ? "{}" : `{${parts.join(", ")}}`;
 }

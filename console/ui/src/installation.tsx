@@ -6,7 +6,7 @@ import type { Installation } from "./types";
 
 export const Here = createContext<Installation | undefined>(undefined);
 
-export const useInstallation = (): Asked<Installation> => useAsked("installation", (signal) => get<Installation>("installation", {}, signal), 30_000);
+export const useInstallation = (): Asked<Installation> => useAsked("installation", (signal) => get<Installation>("installation", {}, signal), 5000);
 
 /** Why whoever looks may change nothing; "" where they may, or where that is not known yet. */
 export function useForbidden(): string {

@@ -4,6 +4,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { Failure, prom, useAsked } from "./api";
 import { Follower } from "./follow";
+import { number } from "./format";
 
 /** One group of a flow: its labels, and values by time in ms. */
 export interface Line {
@@ -32,7 +33,7 @@ interface Series {
 export function linesOf(result: Series[]): Line[] {
   return result
     .filter((s) => s.values)
-    .map((s) => ({ labels: s.metric, points: new Map((s.values ?? []).map(([t, v]) => [Math.round(t * 1000), Number(v)])) }));
+    .map((s) => ({ labels: s.metric, points: new Map((s.values ?? []).map(([t, v]) => [Math.round(t * 1000), number(v)])) }));
 }
 
 /** The step of a chart in ms: the smallest multiple of `every` with which the span has at most `most` points. */
@@ -51,14 +52,18 @@ async function asked(query: string, step: number, from: number, to: number, sign
   return { lines, closedUntil: null, histograms: answer.data.result.length - lines.length };
 }
 
-/** The results of the last `span` ms as a subscription brings them; refused where there is none to be had. */
+/** After how many ms a stream that was refused is asked for again: others may have ended. */
+const againAfter = 30_000;
+
+/** The results of the last `span` ms as a subscription brings them; refused while there is none to be had. */
 function useStream(flow: string | null, span: number): { data: Results | undefined; refused: boolean } {
   const key = `${flow} ${span}`;
   const [state, set] = useState<{ key: string; data?: Results; refused?: boolean }>({ key });
   useEffect(() => {
     if (flow === null) return;
-    let frame = 0, follower: Follower | null = null;
+    let frame = 0, timer = 0, follower: Follower | null = null;
     const stop = (): void => {
+      clearTimeout(timer);
       cancelAnimationFrame(frame);
       frame = 0;
       follower?.close();
@@ -75,7 +80,10 @@ function useStream(flow: string | null, span: number): { data: Results | undefin
           frame = 0;
           set({ key, data: mine.results() });
         });
-      }, () => set((old) => ({ key, data: old.key === key ? old.data : undefined, refused: true }))));
+      }, () => {
+        set((old) => ({ key, data: old.key === key ? old.data : undefined, refused: true }));
+        timer = setTimeout(look, againAfter);
+      }));
     };
     look();
     document.addEventListener("visibilitychange", look);

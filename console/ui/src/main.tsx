@@ -12,6 +12,7 @@ import { Refill } from "./pages/refill";
 import { StoragePage } from "./pages/storage";
 import { Verify } from "./pages/verify";
 import { at, go, usePlace } from "./place";
+import { Problem } from "./ui";
 import "./style.css";
 
 interface Page {
@@ -53,6 +54,7 @@ function App(): JSX.Element {
         <Foot />
       </nav>
       <main>
+        {here.data?.leader === null && <Problem error={{ message: "No process keeps the flows now: what is shown of them stands still.", hint: "laminar status" }} />}
         {flow !== undefined ? <FlowPage key={flow} name={flow} /> : page ? page.show(rest) : <div class="none"><h1>No such page</h1><p><a href={at([])}>All flows</a></p></div>}
       </main>
       <Help />

@@ -1,10 +1,12 @@
 // What can be written at a place of an expression.
 import { prom } from "./api";
+import { labelName, parseTime, selector } from "./format";
 import functions from "./functions.json";
 
 export interface Offer {
-  text: string; // what is written
+  text: string; // what is shown, and found by
   note: string; // what it is
+  insert?: string; // what is written, where it is another text
 }
 
 export interface Completion {
@@ -84,11 +86,13 @@ export async function complete(text: string, at: number): Promise<Completion> {
     }
     case "label": {
       const metric = where.metric || (await mentioned(text));
-      return { from, to: at, offers: fitting(offers((await listed("labels", metric || undefined)).filter((l) => l !== "__name__"), "label"), begun) };
+      const names = (await listed("labels", metric || undefined)).filter((l) => l !== "__name__");
+      return { from, to: at, offers: fitting(names.map((l) => ({ text: l, note: "label", insert: labelName(l) })), begun) };
     }
     case "name": {
       if (begun === "") return { from, to: at, offers: [] };
-      const metrics = offers(await listed("label/__name__/values"), "metric");
+      // A name with dots is offered at its beginning only: what is typed after a dot would not be replaced whole.
+      const names = await listed("label/__name__/values"), metrics = (text[from - 1] === "." ? names.filter((n) => selector(n) === n) : names).map((n) => ({ text: n, note: "metric", insert: selector(n) }));
       const calls = Object.entries(functions).map(([name, takes]) => ({ text: name, note: `function (${takes})` }));
       return { from, to: at, offers: fitting([...offers(aggregations, "aggregation"), ...calls, ...metrics, ...offers(words, "keyword")], begun) };
     }
@@ -99,4 +103,15 @@ export async function complete(text: string, at: number): Promise<Completion> {
 async function mentioned(text: string): Promise<string> {
   const names = new Set(await listed("label/__name__/values"));
   return (text.match(/[a-zA-Z_:][a-zA-Z0-9_:]*/g) ?? []).find((w) => names.has(w)) ?? "";
+}
+
+/**
+ * Up to when the windows of all flows that some texts name are closed, in ms: 0 where one has
+ * closed none, null where no flow is named. Flows of one record have its name, and a number or
+ * labels behind it. Texts are an expression and the notes of its answer.
+ */
+export function closedBy(flows: { flow: string; stored_until: string }[], texts: string[]): number | null {
+  const words = new Set(texts.flatMap((t) => t.match(/[a-zA-Z_:][a-zA-Z0-9_:]*/g) ?? []).map((w) => w.replace(/:+$/, "")));
+  const ends = flows.filter((f) => words.has(f.flow.replace(/[#{].*/s, ""))).map((f) => parseTime(f.stored_until) ?? 0);
+  return ends.length === 0 ? null : Math.min(...ends);
 }

@@ -316,5 +316,5 @@ export interface VerifyRun {
   done: number;
   total: number;
   error?: string;
-  result?: Verification;
+  result?: Verification | null;
 }

@@ -26,10 +26,31 @@ export function State({ of, title }: { of: string; title?: string }): JSX.Elemen
   return <span class={`state ${tones[of] ?? "quiet"}`} title={title}><i aria-hidden="true">{glyphs[of] ?? "○"}</i>{of}</span>;
 }
 
-/** A time of the API: the clock, and what it is in UTC on being pointed at. */
-export function Time({ at, relative }: { at: string | null | undefined; relative?: boolean }): JSX.Element {
+const readers = new Set<() => void>(); // of the time, each second
+let ticking = 0;
+
+/** Has what shows how long ago something was show it again each second. */
+function useSeconds(on: boolean): void {
+  const [, turn] = useState(0);
+  useEffect(() => {
+    if (!on) return;
+    const again = (): void => turn((n) => n + 1);
+    readers.add(again);
+    ticking ||= setInterval(() => readers.forEach((read) => read()), 1000);
+    return () => {
+      readers.delete(again);
+      if (readers.size > 0) return;
+      clearInterval(ticking);
+      ticking = 0;
+    };
+  }, [on]);
+}
+
+/** A time of the API: the clock, and what it is in UTC on being pointed at. `none` is said where there is none. */
+export function Time({ at, relative, none = "-" }: { at: string | null | undefined; relative?: boolean; none?: string }): JSX.Element {
   const t = parseTime(at);
-  if (t === null) return <span class="dim">-</span>;
+  useSeconds(relative === true && t !== null);
+  if (t === null) return <span class="dim">{none}</span>;
   return <time dateTime={utc(t)} title={utc(t)}>{relative ? ago(t) : clock(t)}</time>;
 }
 
@@ -117,6 +138,7 @@ export function Bar({ of, most }: { of: number; most: number }): JSX.Element {
 
 export interface Column<T> {
   head: string;
+  key?: string; // what it is called in the query, where heads can be alike
   title?: string;
   num?: boolean; // set to the right, figures of one width
   grow?: boolean; // takes the room that is left
@@ -128,22 +150,23 @@ export interface Column<T> {
 }
 
 /** A table. What it is sorted by stands in the query as `param`; j and k walk its rows. */
-export function Table<T>({ rows, columns, id, param, none, label, free }: {
+export function Table<T>({ rows, columns, id, param, none, label, free, most }: {
   rows: T[]; columns: Column<T>[]; id: (row: T) => string; param?: string; none: ComponentChildren; label: string;
   free?: boolean; // cells break where they are too long
+  most?: number; // rows that are shown: the first, once they are sorted
 }): JSX.Element {
   const [by, setBy] = useParam(param ?? "sort");
   if (rows.length === 0) return <div class="none">{none}</div>;
-  const down = by.startsWith("-"), column = param ? columns.find((c) => c.sort && c.head === by.replace(/^-/, "")) : undefined;
-  const list = column ? sorted(rows, column, down) : rows;
+  const down = by.startsWith("-"), column = param ? columns.find((c) => c.sort && keyOf(c) === by.replace(/^-/, "")) : undefined;
+  const list = (column ? sorted(rows, column, down) : rows).slice(0, most);
   return (
     <table aria-label={label} class={free ? "free" : undefined}>
       <thead>
         <tr>
           {columns.map((c) => (
-            <th key={c.head} class={cls(c)} title={c.title} aria-sort={c === column ? (down ? "descending" : "ascending") : undefined}>
+            <th key={keyOf(c)} class={cls(c)} title={c.title} aria-sort={c === column ? (down ? "descending" : "ascending") : undefined}>
               {param && c.sort
-                ? <button type="button" onClick={() => setBy(by === `-${c.head}` ? c.head : by === c.head ? "" : `-${c.head}`)}>{c.head}{c === column && (down ? " ↓" : " ↑")}</button>
+                ? <button type="button" onClick={() => setBy(by === `-${keyOf(c)}` ? keyOf(c) : by === keyOf(c) ? "" : `-${keyOf(c)}`)}>{c.head}{c === column && (down ? " ↓" : " ↑")}</button>
                 : c.head}
             </th>
           ))}
@@ -152,13 +175,15 @@ export function Table<T>({ rows, columns, id, param, none, label, free }: {
       <tbody>
         {list.map((row) => (
           <tr key={id(row)} data-row tabIndex={-1}>
-            {columns.map((c) => <td key={c.head} class={cls(c)} data-head={c.head}>{c.cell(row)}</td>)}
+            {columns.map((c) => <td key={keyOf(c)} class={cls(c)} data-head={c.head}>{c.cell(row)}</td>)}
           </tr>
         ))}
       </tbody>
     </table>
   );
 }
+
+const keyOf = <T,>(c: Column<T>): string => c.key ?? c.head;
 
 function cls<T>(c: Column<T>): string {
   return [c.num && "num", c.grow && "grow", c.first && "first", c.short && "short", c.hide && "hide"].filter(Boolean).join(" ");
@@ -168,10 +193,13 @@ export function sorted<T>(rows: T[], column: Column<T>, down: boolean): T[] {
   const key = column.sort ?? ((): number => 0);
   return [...rows].sort((a, b) => {
     const x = key(a), y = key(b);
-    const order = typeof x === "string" || typeof y === "string" ? String(x).localeCompare(String(y), "en", { numeric: true }) : x - y;
+    const order = typeof x === "string" || typeof y === "string" ? String(x).localeCompare(String(y), "en", { numeric: true }) : byNumber(x, y);
     return down ? -order : order;
   });
 }
+
+/** The order of two numbers; what is none comes before all that are. */
+const byNumber = (x: number, y: number): number => Number(!Number.isNaN(x)) - Number(!Number.isNaN(y)) || (x < y ? -1 : x > y ? 1 : 0);
 
 /** A choice of a few words, kept in the query. */
 export function Choice({ name, options, value, onChange }: { name: string; options: [string, string][]; value: string; onChange: (v: string) => void }): JSX.Element {

@@ -1,7 +1,7 @@
 // Values as people read them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, bytes, clock, count, duration, labels, parseDuration, parseTime, value } from "../src/format";
+import { ago, bytes, clock, count, duration, labels, number, parseDuration, parseTime, selector, value } from "../src/format";
 
 test("durations are spelt with two units at most, and read as Prometheus spells them", () => {
   for (const [seconds, want] of [[0, "0s"], [0.0043, "4ms"], [0.0001, "1ms"], [1, "1s"], [9.96, "10s"], [3.4, "3.4s"], [59.6, "1m"], [90, "1m30s"],
@@ -15,8 +15,8 @@ test("durations are spelt with two units at most, and read as Prometheus spells 
 
 test("values keep what they say", () => {
   for (const [text, want] of [["0", "0"], ["-0", "0"], ["1", "1"], ["1234.5678", "1,234.57"], ["1234567", "1,234,567"], ["0.05321234", "0.05321"], ["0.00001", "1e-5"],
-    ["1500000000000", "1.5e+12"], ["-12.5", "-12.5"], ["-98765.4", "-98,765.4"], ["NaN", "NaN"], ["+Inf", "+Inf"], ["100", "100"], ["1000", "1,000"]] as const) {
-    assert.equal(value(text), want, text);
+    ["1500000000000", "1.5e+12"], ["-12.5", "-12.5"], ["-98765.4", "-98,765.4"], ["NaN", "NaN"], ["+Inf", "+Inf"], [Infinity, "+Inf"], [-Infinity, "-Inf"], [NaN, "NaN"], ["100", "100"], ["1000", "1,000"]] as const) {
+    assert.equal(value(text), want, String(text));
   }
 });
 
@@ -32,4 +32,10 @@ test("counts, bytes, labels and times", () => {
   assert.equal(clock(noon, noon + 86_400_000), "Feb 3 12:00:05");
   assert.equal(clock(noon, noon + 400 * 86_400_000), "Feb 3 2026 12:00:05");
   assert.deepEqual([ago(noon, noon), ago(noon, noon + 90_000), ago(noon + 5000, noon)], ["now", "1m30s ago", "in 5s"]);
+});
+
+test("numbers as Prometheus spells them, and names that PromQL does not take bare", () => {
+  assert.deepEqual(["1.5", "+Inf", "-Inf", "NaN", "count 3, sum 1"].map(number), [1.5, Infinity, -Infinity, NaN, NaN]);
+  assert.deepEqual(["job:x_total", "http.requests", 'a"b', "0x"].map(selector), ["job:x_total", '{"http.requests"}', '{"a\\"b"}', '{"0x"}']);
+  assert.equal(labels({ "service.name": "a", b: "1" }), '{b="1", "service.name"="a"}');
 });

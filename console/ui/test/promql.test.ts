@@ -1,7 +1,7 @@
 // What stands at a place of an expression; | is where one types.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { context } from "../src/promql";
+import { closedBy, context } from "../src/promql";
 
 const name = { kind: "name" }, none = { kind: "none" };
 const label = (metric: string): object => ({ kind: "label", metric });
@@ -21,3 +21,13 @@ for (const [typed, begun, where] of [
     assert.equal(found.from, at - begun.length);
   });
 }
+
+test("windows are closed up to where those of all flows that are read are", () => {
+  const at = (hour: number): number => Date.UTC(2026, 1, 3, hour);
+  const flows = [10, 11, 12].map((h) => ({ flow: `x:rate${h}`, stored_until: new Date(at(h)).toISOString() })), none = { flow: "new", stored_until: "-" };
+  assert.equal(closedBy([...flows, none], ["sum(x:rate11) / x:rate12{a=\"b\"}"]), at(11));
+  assert.equal(closedBy(flows, ["sum(rate(x[5m]))", "PromQL info: answered from flow x:rate12: 5 of 6 steps"]), at(12));
+  assert.equal(closedBy([...flows, none], ["x:rate10 + new"]), 0);
+  assert.equal(closedBy([{ flow: 'lat:p{q="0.9"}', stored_until: flows[1]?.stored_until ?? "" }, { flow: "lat:p#2", stored_until: flows[0]?.stored_until ?? "" }], ["max(lat:p)"]), at(10));
+  assert.equal(closedBy(flows, ["rate(x[5m])", "x:rate1"]), null);
+});

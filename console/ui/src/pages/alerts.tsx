@@ -33,14 +33,14 @@ export function Alerts(): JSX.Element {
               <Table label="alerts" rows={list} id={(a) => labels(a.labels, []) + a.alertname} param="sort"
                 none={alerts.length === 0 ? "No alert is pending or fires. Alerting rules are flows; see docs/alerts.md." : "No alert is like that."} columns={[
                   { head: "Alert", first: true, grow: true, sort: (a) => a.alertname, cell: (a) => (
-                    <><a href={at(["flow", a.flow])}>{a.alertname}</a><code class="line">{labels(a.labels, ["alertname", "__name__"])}</code>
+                    <><a href={at(["flow", a.flow])}>{a.alertname}</a><code class="line" title={labels(a.labels, ["alertname", "__name__"])}>{labels(a.labels, ["alertname", "__name__"])}</code>
                       {Object.values(a.annotations).map((t) => <span key={t} class="line whole">{t}</span>)}</>
                   ) },
                   { head: "State", sort: (a) => order.indexOf(a.state), cell: (a) => <State of={a.state} title={parseTime(a.kept_firing_since) ? "gone, and kept firing for keep_firing_for" : undefined} /> },
                   { head: "Value", num: true, sort: (a) => a.value ?? 0, cell: (a) => (a.value === null ? "-" : value(a.value)) },
                   { head: "Since", num: true, sort: (a) => -(parseTime(since(a)) ?? 0), cell: (a) => <Time at={since(a)} relative /> },
                   { head: "As of", num: true, title: "the end of the last window that was evaluated", cell: (a) => <Time at={a.as_of} /> },
-                  { head: "Told", num: true, title: "when an Alertmanager last took it", cell: (a) => <Time at={a.told_at} relative /> },
+                  { head: "Told", num: true, title: "when an Alertmanager last took it", cell: (a) => <Time at={a.told_at} relative none="nobody" /> },
                 ]} />
             </>
           );

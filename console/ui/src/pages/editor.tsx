@@ -29,7 +29,7 @@ export function Editor({ value, onRun }: { value: string; onRun: (text: string) 
     const f = field.current, offer = open?.offers[i];
     if (!f || !open || !offer) return;
     const call = offer.note.startsWith("function") || offer.note === "aggregation" ? "(" : "";
-    const rest = f.value.slice(open.to), insert = offer.text + (call && !rest.startsWith("(") ? call : "");
+    const rest = f.value.slice(open.to), insert = (offer.insert ?? offer.text) + (call && !rest.startsWith("(") ? call : "");
     const next = f.value.slice(0, open.from) + insert + rest;
     f.value = next;
     setText(next);
@@ -61,13 +61,13 @@ export function Editor({ value, onRun }: { value: string; onRun: (text: string) 
   return (
     <form class="editor" onSubmit={(e) => { e.preventDefault(); run(); }}>
       <div class="field">
-        <textarea ref={field} data-find rows={1} spellcheck={false} autocapitalize="off" autocomplete="off" aria-label="expression" aria-autocomplete="list"
-          aria-controls="offers" placeholder="PromQL: a metric, a flow, an expression over them" value={text}
+        <textarea ref={field} data-find rows={1} spellcheck={false} autocapitalize="off" autocomplete="off" aria-label="expression" aria-autocomplete="list" aria-haspopup="listbox"
+          aria-controls="offers" aria-activedescendant={open ? `offer-${at}` : undefined} placeholder="PromQL: a metric, a flow, an expression over them" value={text}
           onInput={(e) => { setText(e.currentTarget.value); void look(); }} onKeyDown={key} onClick={close} onBlur={close} />
         {open && (
-          <ul id="offers" class="offers" role="listbox">
+          <ul id="offers" class="offers" role="listbox" aria-label="what can be written here">
             {open.offers.map((o, i) => (
-              <li key={o.text + o.note} role="option" aria-selected={i === at} ref={(el) => { if (i === at) el?.scrollIntoView({ block: "nearest" }); }}
+              <li key={o.text + o.note} id={`offer-${i}`} role="option" aria-selected={i === at} ref={(el) => { if (i === at) el?.scrollIntoView({ block: "nearest" }); }}
                 onMouseDown={(e) => { e.preventDefault(); take(i); }}>
                 <code>{o.text}</code><span>{o.note}</span>
               </li>

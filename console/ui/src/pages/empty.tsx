@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useContext } from "preact/hooks";
 import { prom, useAsked } from "../api";
-import { count } from "../format";
+import { count, selector } from "../format";
 import { Here } from "../installation";
 import { at } from "../place";
 import { Code } from "../ui";
@@ -13,7 +13,7 @@ type Metadata = Record<string, { type: string }[]>;
 async function example(signal: AbortSignal): Promise<{ metric: string; counter: boolean } | null> {
   const names = (await prom<string[]>("label/__name__/values", { limit: "10000" }, signal)).data;
   const told = (await prom<Metadata>("metadata", { limit: "10000" }, signal)).data;
-  const counters = names.filter((n) => told[n]?.some((m) => m.type === "counter") || n.endsWith("_total"));
+  const counters = names.filter((n) => (Object.hasOwn(told, n) && told[n]?.some((m) => m.type === "counter")) || n.endsWith("_total"));
   const metric = counters.find((n) => n.includes("request")) ?? counters[0] ?? names[0];
   return metric === undefined ? null : { metric, counter: counters.includes(metric) };
 }
@@ -21,10 +21,12 @@ async function example(signal: AbortSignal): Promise<{ metric: string; counter: 
 export function Empty(): JSX.Element {
   const here = useContext(Here), asked = useAsked("example", example, 3000);
   const found = asked.data, name = found?.metric ?? "http_requests_total", counter = found?.counter ?? true;
+  const reads = selector(name), promql = counter ? `sum by (job) (rate(${reads}[5m]))` : `avg by (job) (avg_over_time(${reads}[5m]))`;
+  const short = (counter ? name.replace(/_total$/, "") : name).replace(/^[0-9]/, "_$&").replace(/[^a-zA-Z0-9_:]/g, "_");
   const flow = [
     "flows:",
-    `  - name: ${counter ? `${name.replace(/_total$/, "")}:rate5m` : `${name}:avg5m`}`,
-    `    promql: ${counter ? `sum by (job) (rate(${name}[5m]))` : `avg by (job) (avg_over_time(${name}[5m]))`}`,
+    `  - name: ${short}:${counter ? "rate5m" : "avg5m"}`,
+    `    promql: ${reads === name ? promql : JSON.stringify(promql)}`, // braces and quotes mean something in YAML, too
     "    every: 1m",
   ].join("\n");
   return (

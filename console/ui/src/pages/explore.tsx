@@ -1,10 +1,12 @@
 // Any expression, over raw samples and flows: a chart or a table.
 import type { JSX } from "preact";
-import { prom, useAsked, type Prom } from "../api";
+import { get, prom, useAsked, type Prom } from "../api";
 import { Chart } from "../chart";
-import { clock, count, duration, labels, many, parseDuration, value } from "../format";
+import { clock, count, duration, labels, many, number, parseDuration, selector, value } from "../format";
 import { linesOf } from "../live";
 import { at, setQuery, useParam, usePlace } from "../place";
+import { closedBy } from "../promql";
+import type { Flows } from "../types";
 import { Choice, Copy, Shown, Table, type Column } from "../ui";
 import { Editor } from "./editor";
 
@@ -70,7 +72,7 @@ function Start(): JSX.Element {
       {(names) => names.length === 0 ? <div class="none">There are no metrics yet. <a href={at([])}>How to send samples</a></div> : (
         <>
           <p class="dim">{many(names.length, "metric")}{names.length === 2000 && ", and more"}; flows are among them under their names.</p>
-          <ul class="names">{names.map((n) => <li key={n} data-row tabIndex={-1}><a href={at(["explore"], { expr: n })}>{n}</a></li>)}</ul>
+          <ul class="names">{names.map((n) => <li key={n} data-row tabIndex={-1}><a href={at(["explore"], { expr: selector(n) })}>{n}</a></li>)}</ul>
         </>
       )}
     </Shown>
@@ -103,9 +105,10 @@ function AsChart({ expr }: { expr: string }): JSX.Element {
   const step = steps.find((s) => span / s <= 200) ?? 86400;
   const asked = useAsked(["range", expr, range, fixed?.from, fixed?.to, open, query.get("run")].join(" "), async (signal) => {
     const to = Math.floor((fixed?.to ?? Date.now() / 1000) / step) * step, from = to - Math.floor(span / step) * step;
+    const flows = open ? (await get<Flows>("flows", {}, signal)).flows : []; // before the answer, so that it has no window that is closed since
     const answer = await timed<Result>("query_range", { query: expr, start: String(from), end: String(to), step: String(step), provisional: open || undefined }, signal);
     const series = answer.data.result as Sample[];
-    return { ...answer, from, to, series, lines: linesOf(series) };
+    return { ...answer, from, to, series, lines: linesOf(series), closed: closedBy(flows, [expr, ...(answer.infos ?? [])]) };
   });
   return (
     <Shown asked={asked}>
@@ -113,7 +116,7 @@ function AsChart({ expr }: { expr: string }): JSX.Element {
         <>
           <Said answer={a}>{`${many(a.series.length, "series", "series")}, a point every ${duration(step)}`}</Said>
           {a.lines.length > 0
-            ? <Chart lines={a.lines} from={a.from * 1000} to={a.to * 1000} step={step * 1000} named onZoom={(from, to) => setQuery({ from: String(Math.round(from / 1000)), to: String(Math.max(Math.round(to / 1000), Math.round(from / 1000) + 10)) }, true)} />
+            ? <Chart lines={a.lines} from={a.from * 1000} to={a.to * 1000} step={step * 1000} closedUntil={a.closed} named onZoom={(from, to) => setQuery({ from: String(Math.round(from / 1000)), to: String(Math.max(Math.round(to / 1000), Math.round(from / 1000) + 10)) }, true)} />
             : <div class="none">{a.series.length > 0 ? "The results are native histograms, which have no line. Show them as a table." : "Nothing was found in this span."}</div>}
         </>
       )}
@@ -140,15 +143,15 @@ function AsTable({ expr }: { expr: string }): JSX.Element {
         const names = [...new Set(rows.flatMap((r) => Object.keys(r.metric)))].sort();
         const columns: Column<Row>[] = [
           ...(names.length <= 8
-            ? names.map((n, i): Column<Row> => ({ head: n === "__name__" ? "metric" : n, first: i === 0, sort: (r) => r.metric[n] ?? "", cell: (r) => r.metric[n] ?? "" }))
+            ? names.map((n, i): Column<Row> => ({ head: n === "__name__" ? "metric" : n, key: `label ${n}`, first: i === 0, sort: (r) => r.metric[n] ?? "", cell: (r) => r.metric[n] ?? "" }))
             : [{ head: "labels", first: true, grow: true, sort: (r: Row): string => labels(r.metric, []), cell: (r: Row) => <code>{labels(r.metric, [])}</code> }]),
-          { head: "value", num: true, sort: (r) => Number(r.text), cell: (r) => <b title={r.text}>{/^[-+0-9.]/.test(r.text) ? value(r.text) : r.text}</b> },
+          { head: "value", num: true, sort: (r) => number(r.text), cell: (r) => <b title={r.text}>{/^[-+0-9.]/.test(r.text) ? value(r.text) : r.text}</b> },
           { head: "at", num: true, cell: (r) => <time title={new Date(r.at * 1000).toISOString()}>{clock(r.at * 1000)}</time> },
         ];
         return (
           <>
-            <Said answer={a}>{rows.length > perTable ? `the first ${perTable} of ${count(rows.length)} rows` : many(rows.length, "row")}</Said>
-            <Table label="result" rows={rows.slice(0, perTable)} columns={columns} id={(r) => `${labels(r.metric, [])} ${r.at}`} param="sort" free none="Nothing was found at this time." />
+            <Said answer={a}>{rows.length > perTable ? `the first ${perTable} shown of ${count(rows.length)} rows` : many(rows.length, "row")}</Said>
+            <Table label="result" rows={rows} most={perTable} columns={columns} id={(r) => `${labels(r.metric, [])} ${r.at}`} param="sort" free none="Nothing was found at this time." />
           </>
         );
       }}

@@ -25,7 +25,7 @@ export function FlowPage({ name }: { name: string }): JSX.Element {
           <>
             <header class="page"><h1>{name}</h1><span class="dim">a record of {many(flows.length, "rule")}</span></header>
             <Table label="rules" rows={flows} id={(f) => f.flow} none="" columns={[
-              { head: "Rule", grow: true, first: true, cell: (f) => <><a href={at(["flow", f.flow])}>{f.flow}</a><code class="line">{f.promql}</code></> },
+              { head: "Rule", grow: true, first: true, cell: (f) => <><a href={at(["flow", f.flow])}>{f.flow}</a><code class="line" title={f.promql}>{f.promql}</code></> },
               { head: "State", cell: (f) => <State of={f.state} title={f.error} /> },
             ]} />
           </>
@@ -54,7 +54,7 @@ function One({ flow }: { flow: Flow }): JSX.Element {
   const [range, setRange] = useParam("range", usual), [match, setMatch] = useParam("match"), [window] = useParam("window");
   const zoomed = useFixed(), fixed = asked ? zoomed : null, span = (parseDuration(range) ?? 3600) * 1000;
   const results = useResults(flow.flow, flow.query, every, span, fixed);
-  const closed = results.data?.closedUntil ?? parseTime(flow.stored_until), chosen = Number(window) * 1000 || null;
+  const closed = results.data?.closedUntil ?? parseTime(flow.stored_until) ?? 0, chosen = Number(window) * 1000 || null;
   const to = fixed?.to ?? Math.ceil(Date.now() / results.step) * results.step, from = fixed?.from ?? to - span;
   const lines = (results.data?.lines ?? []).filter((l) => match === "" || labels(l.labels).toLowerCase().includes(match.toLowerCase()));
   const dirty = Object.entries(flow.dirty ?? {}).filter(([, n]) => n > 0);
@@ -71,12 +71,12 @@ function One({ flow }: { flow: Flow }): JSX.Element {
       {flow.error && <Problem title={`${flow.flow} is ${flow.state}${flow.stalled_since && flow.stalled_since !== "-" ? ` since ${clock(parseTime(flow.stalled_since) ?? 0)}` : ""}`} error={{ message: flow.error, hint: flow.hint }} />}
       <Code text={flow.promql} />
       <Facts items={[
-        ["Step", flow.every], ["Closed to", <Time at={flow.stored_until} />, "the end of the newest window that is final"],
+        ["Step", flow.every], ["Closed to", <Time at={flow.stored_until} none="none yet" />, "the end of the newest window that is final"],
         ["Lag", flow.lag_sequences === 0 ? "none" : `${duration(flow.lag_seconds)}, ${many(flow.lag_sequences, "commit")}`],
         ["To compute again", dirty.length === 0 ? "nothing" : dirty.map(([why, n]) => `${many(n, "window")}, ${why}`).join("; "), "closed windows on the dirty list, by reason"],
-        ["Rows", flow.rows === null ? "-" : `about ${count(flow.rows)}`], ["Table", <>{flow.table}, {bytes(flow.bytes)}</>],
+        ["Rows", flow.rows === null ? "not counted yet" : `about ${count(flow.rows)}`], ["Table", <>{flow.table}, {bytes(flow.bytes)}</>],
         ["Memory", flow.memory ? `${bytes(flow.memory.bytes)} for ${many(flow.memory.series, "series", "series")}` : "kept by another process"],
-        ["Last round", flow.memory && parseTime(flow.memory.rounded_at) ? `${ago(parseTime(flow.memory.rounded_at) ?? 0)}, took ${duration(flow.memory.round_seconds)}` : "-"],
+        ["Last round", flow.memory && parseTime(flow.memory.rounded_at) ? `${ago(parseTime(flow.memory.rounded_at) ?? 0)}, took ${duration(flow.memory.round_seconds)}` : flow.memory ? "none yet" : "made by another process"],
         ["Read up to", <code>{flow.vector}</code>, "the newest commit of each region whose samples are in the results"], ["Group", flow.group, "flows of one group are computed together and show one position"],
       ]} />
       <Part title="Results" more={
@@ -131,11 +131,11 @@ function One({ flow }: { flow: Flow }): JSX.Element {
 }
 
 /** The newest values in words: for those who cannot see a chart, and for programs. */
-function Newest({ lines, closed }: { lines: Line[]; closed: number | null }): JSX.Element | null {
+function Newest({ lines, closed }: { lines: Line[]; closed: number }): JSX.Element | null {
   let newest = -Infinity;
   for (const l of lines) for (const t of l.points.keys()) newest = Math.max(newest, t);
   if (!Number.isFinite(newest)) return null;
-  return <p class="note">{many(lines.length, "group")}, the newest window ends at {clock(newest)}{closed !== null && newest > closed ? " and is still open: dashed" : ""}.</p>;
+  return <p class="note">{many(lines.length, "group")}, the newest window ends at {clock(newest)}{newest > closed ? " and is still open: dashed" : ""}.</p>;
 }
 
 function Kept({ flow }: { flow: Flow }): JSX.Element {

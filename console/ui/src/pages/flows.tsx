@@ -31,12 +31,12 @@ const columns: Column<FlowLine>[] = [
     head: "Lag", num: true, title: "how long ago the newest sample landed that the flow has not read, and in how many commits", sort: (f) => f.lag_seconds,
     cell: (f) => <span title={many(f.lag_sequences, "commit")}>{f.lag_sequences === 0 ? "none" : duration(f.lag_seconds)}</span>,
   },
-  { head: "Closed to", num: true, title: "the end of the newest window that is final", sort: (f) => parseTime(f.stored_until) ?? 0, cell: (f) => <Time at={f.stored_until} relative /> },
+  { head: "Closed to", num: true, title: "the end of the newest window that is final", sort: (f) => parseTime(f.stored_until) ?? 0, cell: (f) => <Time at={f.stored_until} relative none="none yet" /> },
   { head: "Dirty", num: true, title: "closed windows that late samples have touched and that are to be computed again", sort: (f) => f.dirty, cell: (f) => count(f.dirty) },
   { head: "Step", num: true, sort: (f) => f.every, hide: true, cell: (f) => f.every },
-  { head: "Rows", num: true, title: "about", sort: (f) => f.rows ?? -1, hide: true, cell: (f) => (f.rows === null ? <span class="dim">-</span> : count(f.rows)) },
+  { head: "Rows", num: true, title: "about", sort: (f) => f.rows ?? -1, hide: true, cell: (f) => (f.rows === null ? <span class="dim" title="not counted yet">-</span> : count(f.rows)) },
   { head: "Table", num: true, sort: (f) => f.bytes, hide: true, cell: (f) => bytes(f.bytes) },
-  { head: "Memory", num: true, title: "what the process that keeps the flow holds for it", sort: (f) => f.memory?.bytes ?? -1, hide: true, cell: (f) => (f.memory ? bytes(f.memory.bytes) : <span class="dim">-</span>) },
+  { head: "Memory", num: true, title: "what the process that keeps the flow holds for it", sort: (f) => f.memory?.bytes ?? -1, hide: true, cell: (f) => (f.memory ? bytes(f.memory.bytes) : <span class="dim" title="kept by another process">-</span>) },
 ];
 
 export function FlowsPage(): JSX.Element {

@@ -24,11 +24,14 @@ function Plans(): JSX.Element {
   const [flow, setFlow] = useParam("flow"), [from, setFrom] = useParam("from", "-1h"), [to, setTo] = useParam("to", "now"), [cascade, setCascade] = useParam("cascade");
   const flows = useFlows(0), forbidden = useForbidden(), [failure, fail] = useState<Failure>(), [busy, setBusy] = useState(false);
   const asked = useAsked(flow === "" ? null : ["plan", flow, from, to, cascade].join(" "),
-    (signal) => get<Plan>("refill/plan", { flow, from, to, cascade: cascade ? "true" : undefined }, signal));
-  const start = async (): Promise<void> => {
+    (signal) => get<Plan>("refill/plan", { flow, from, to, cascade: String(cascade !== "") }, signal), 10_000);
+  const start = async (plan: Plan): Promise<void> => {
+    // What is shown is started: -1h is an hour before the plan was made.
+    const [planned] = plan.flows.filter((f) => f.asked);
+    if (!planned) return;
     setBusy(true);
     try {
-      const { jobs } = await post<{ jobs: Job[] }>("refill/start", { flow, from, to, cascade: cascade !== "" });
+      const { jobs } = await post<{ jobs: Job[] }>("refill/start", { flow, from: planned.from, to: planned.to, cascade: cascade !== "" });
       go(at(["refill"], { job: jobs.map((j) => j.id).join(",") }));
     } catch (e) {
       fail(e as Failure);
@@ -37,13 +40,13 @@ function Plans(): JSX.Element {
   };
   return (
     <>
-      <form class="fields" onSubmit={(e) => { e.preventDefault(); void start(); }}>
-        <label class="grow">Flow<input list="names" data-find value={flow} placeholder="the name of a flow" required onChange={(e) => setFlow(e.currentTarget.value)} />
+      <div class="fields">
+        <label class="grow">Flow<input list="names" data-find value={flow} placeholder="the name of a flow" onChange={(e) => setFlow(e.currentTarget.value)} />
           <datalist id="names">{flows.data?.flows.map((f) => <option key={f.flow} value={f.flow} />)}</datalist></label>
-        <label>From<input value={from} size={22} required onChange={(e) => setFrom(e.currentTarget.value)} /></label>
-        <label>To<input value={to} size={22} required onChange={(e) => setTo(e.currentTarget.value)} /></label>
+        <label>From<input value={from} size={22} onChange={(e) => setFrom(e.currentTarget.value)} /></label>
+        <label>To<input value={to} size={22} onChange={(e) => setTo(e.currentTarget.value)} /></label>
         <label class="check"><input type="checkbox" checked={cascade !== ""} onChange={(e) => setCascade(e.currentTarget.checked ? "1" : "")} />with the flows that read it</label>
-      </form>
+      </div>
       <p class="note">Times are such as <code>-2h</code>, <code>now</code>, <code>2026-02-03T10:00:00Z</code>. Windows that end in the span are computed; stored results stay until theirs are.</p>
       {flow !== "" && (
         <Part title="What it will do">
@@ -58,7 +61,7 @@ function Plans(): JSX.Element {
                   { head: "Samples to read", num: true, title: "about", cell: (f) => `${count(f.samples)}, ${bytes(f.bytes)}` },
                 ]} />
                 <div class="act">
-                  <button type="button" class="main" disabled={plan.refused || forbidden !== "" || busy || plan.windows === 0} onClick={() => void start()}>
+                  <button type="button" class="main" disabled={plan.refused || forbidden !== "" || busy || plan.windows === 0} onClick={() => void start(plan)}>
                     Compute {many(plan.windows, "window")} again
                   </button>
                   <span class="dim">{plan.refused ? "It would be refused, for the reason above." : plan.windows === 0 ? "There is no window in this span." : forbidden || "It runs beside the live work, and survives a restart."}</span>
@@ -74,7 +77,12 @@ function Plans(): JSX.Element {
 }
 
 function Following({ ids }: { ids: number[] }): JSX.Element {
-  const asked = useAsked(`jobs ${ids.join()}`, (signal) => Promise.all(ids.map((id) => get<Job>("job", { id: String(id) }, signal))), 500);
+  const [ended, end] = useState(false);
+  const asked = useAsked(`jobs ${ids.join()}`, async (signal) => {
+    const jobs = await Promise.all(ids.map((id) => get<Job>("job", { id: String(id) }, signal)));
+    end(jobs.every(finished));
+    return jobs;
+  }, ended ? 0 : 500);
   return <Shown asked={asked}>{(jobs) => <>{jobs.map((j) => <Follow key={j.id} job={j} again={asked.again} />)}</>}</Shown>;
 }
 
@@ -95,9 +103,10 @@ function Follow({ job: j, again }: { job: Job; again: () => void }): JSX.Element
       <Problem error={failure ?? (j.error ? { message: j.error } : undefined)} />
       <div class="progress"><State of={j.state} /><progress max={1} value={part} /><b class="num">{Math.floor(part * 100)} %</b></div>
       <Facts items={[
-        ["Span", <><Time at={j.from} /> to <Time at={j.to} /></>], ["Done up to", <Time at={j.done_up_to} />],
-        ["Windows computed", `${count(j.windows)}${j.windows_all ? ` of ${count(j.windows_all)}` : ""}`], ["Rows changed", count(j.rows)],
-        ["Asked for", <Time at={j.created} />], ["Took", started === null ? "-" : duration(((ended ?? Date.now()) - started) / 1000)],
+        ["Span", <><Time at={j.from} /> to <Time at={j.to} /></>], ["Done up to", <Time at={j.done_up_to} none="none yet" />],
+        j.windows_all !== undefined && j.windows_done !== undefined && ["Windows passed", `${count(j.windows_done)} of ${count(j.windows_all)}`, "computed, or without samples to compute"],
+        ["Windows computed", count(j.windows), "the others have no samples"], ["Rows changed", count(j.rows)],
+        ["Asked for", <Time at={j.created} />], ["Took", started === null ? "not started yet" : duration(((ended ?? Date.now()) - started) / 1000)],
       ]} />
       <p><a href={at(["flow", j.flow], { from: String(from / 1000), to: String(to / 1000) })}>Results of the span</a> · <a href={at(["jobs"])}>All jobs</a> ·{" "}
         <a href={at(["refill"], { flow: j.flow })}>Another refill</a></p>

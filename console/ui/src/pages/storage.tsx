@@ -1,7 +1,7 @@
 // What raw samples take, how long they are kept, and which processes there are.
 import type { JSX } from "preact";
 import { get, useAsked } from "../api";
-import { bytes, count, many } from "../format";
+import { bytes, count, many, selector } from "../format";
 import { at } from "../place";
 import { Bar, Facts, Part, Problem, Shown, State, Table, Time } from "../ui";
 import type { Status, Storage } from "../types";
@@ -33,13 +33,13 @@ function Stored({ of: { raw, retention: r, regions, generations, metrics, metric
         }} />}
         {r.future && <Problem error={{ message: "Samples are given up that are still to come.", hint: "laminar retention restore takes it back" }} />}
         <Facts items={[
-          ["Samples are kept", r.kept === "-" ? "for ever" : r.kept], ["Given up before", <Time at={r.earliest} />, "windows that need older samples cannot be computed again"],
-          ["Removed before", <Time at={r.dropped} />], ["Last step", <Time at={r.last_step} relative />], ["Newest sample", <Time at={r.newest_sample} relative />], ["Clock of the database", <Time at={r.clock} />],
+          ["Samples are kept", r.kept === "-" ? "for ever" : r.kept], ["Given up before", <Time at={r.earliest} none="none yet" />, "windows that need older samples cannot be computed again"],
+          ["Removed before", <Time at={r.dropped} none="none yet" />], ["Last step", <Time at={r.last_step} relative none="none yet" />], ["Newest sample", <Time at={r.newest_sample} relative none="none yet" />], ["Clock of the database", <Time at={r.clock} />],
         ]} />
       </Part>
       <Part title="Metrics" more={<span class="dim">the largest, about</span>}>
         <Table label="metrics" rows={metrics} id={(m) => m.metric} param="sort" none="There are none yet." columns={[
-          { head: "Metric", first: true, sort: (m) => m.metric, cell: (m) => <a href={at(["explore"], { expr: m.metric })}>{m.metric}</a> },
+          { head: "Metric", first: true, sort: (m) => m.metric, cell: (m) => <a href={at(["explore"], { expr: selector(m.metric) })}>{m.metric}</a> },
           { head: "Series", num: true, sort: (m) => m.series, cell: (m) => count(m.series) }, { head: "Samples", num: true, sort: (m) => m.samples, cell: (m) => count(m.samples) },
           { head: "Bytes", num: true, sort: (m) => m.bytes, cell: (m) => bytes(m.bytes) },
           { head: "A sample", num: true, title: "bytes a sample", sort: (m) => m.bytes_per_sample, cell: (m) => `${m.bytes_per_sample.toFixed(1)} B` },
@@ -51,7 +51,7 @@ function Stored({ of: { raw, retention: r, regions, generations, metrics, metric
         <Part title="Regions">
           <Table label="regions" rows={regions} id={(g) => String(g.region)} none="" columns={[
             { head: "Region", first: true, short: true, cell: (g) => g.region }, { head: "Newest commit", num: true, cell: (g) => count(g.sequence) },
-            { head: "Generation", num: true, cell: (g) => g.generation }, { head: "At", num: true, cell: (g) => <Time at={g.last_flush} relative /> },
+            { head: "Generation", num: true, cell: (g) => g.generation }, { head: "At", num: true, cell: (g) => <Time at={g.last_flush} relative none="none yet" /> },
           ]} />
         </Part>
         <Part title="Generations" more={<span class="dim">of samples that are not sealed</span>}>

@@ -7,6 +7,7 @@ import { useForbidden } from "../installation";
 import { at, useParam } from "../place";
 import { Part, Problem, Shown, State, Table, Time } from "../ui";
 import type { VerifyRun } from "../types";
+import { verdict } from "../verdict";
 import { useFlows } from "./flows";
 
 export function Verify(): JSX.Element {
@@ -45,14 +46,17 @@ export function Verify(): JSX.Element {
   );
 }
 
+/** The most differing cells of a run that are listed. */
+const mostCells = 200;
+
 function Run({ of: r, cancel }: { of: VerifyRun; cancel: () => void }): JSX.Element {
   const flows = r.result?.flows ?? [], cells = flows.flatMap((f) => (f.cells ?? []).map((c) => ({ ...c, flow: f.flow }))), found = flows.reduce((n, f) => n + f.differences, 0);
-  const windows = flows.reduce((n, f) => n + f.windows, 0);
+  const says = verdict(r);
   return (
     <Part title={`Run ${r.id}`} more={<><State of={r.state} /><span class="dim"><Time at={r.started} /></span>{r.state === "running" && <button type="button" onClick={cancel}>Cancel</button>}</>}>
       <Problem error={r.error ? { message: r.error } : undefined} />
       {r.state === "running" && <div class="progress"><progress max={Math.max(1, r.total)} value={r.done} /><b class="num">{count(r.done)} of {many(r.total, "window")}</b></div>}
-      {r.result && <p>{found === 0 ? <><State of="agrees" />: no difference in {many(windows, "window")}.</> : <><State of="differs" />: {many(found, "difference")} in {many(windows, "window")}.</>}</p>}
+      {says && <p>{says.state && <><State of={says.state} />: </>}{says.text}</p>}
       {flows.length > 0 && (
         <Table label="flows" rows={flows} id={(f) => f.flow} none="" columns={[
           { head: "Flow", first: true, grow: true, cell: (f) => <a href={at(["flow", f.flow])}>{f.flow}</a> }, { head: "Windows", num: true, cell: (f) => count(f.windows) }, { head: "Rows", num: true, cell: (f) => count(f.rows) },
@@ -61,12 +65,13 @@ function Run({ of: r, cancel }: { of: VerifyRun; cancel: () => void }): JSX.Elem
         ]} />
       )}
       {cells.length > 0 && (
-        <Table label="differences" rows={cells.slice(0, 200)} id={(c) => `${c.flow} ${c.window_end} ${labels(c.labels, [])}`} none="" columns={[
+        <Table label="differences" rows={cells} most={mostCells} id={(c) => `${c.flow} ${c.window_end} ${labels(c.labels, [])}`} none="" columns={[
           { head: "Group", first: true, grow: true, cell: (c) => <code>{labels(c.labels, [])}</code> }, { head: "Flow", grow: true, cell: (c) => c.flow }, { head: "Kind", cell: (c) => c.kind },
           { head: "Window to", num: true, cell: (c) => <a href={at(["flow", c.flow], { window: String(Date.parse(c.window_end) / 1000) })}><Time at={c.window_end} /></a> },
-          { head: "Stored", num: true, cell: (c) => c.stored ?? "-" }, { head: "Computed", num: true, cell: (c) => c.computed ?? "-" },
+          { head: "Stored", num: true, cell: (c) => c.stored ?? "no row" }, { head: "Computed", num: true, cell: (c) => c.computed ?? "no row" },
         ]} />
       )}
+      {found > Math.min(cells.length, mostCells) && <p class="note">{many(Math.min(cells.length, mostCells), "difference")} listed here, {count(found)} counted.</p>}
     </Part>
   );
 }

@@ -127,7 +127,7 @@ function Changes({ of }: { of: Change[] }): JSX.Element {
       <Table label="commits that changed it" rows={of.slice(0, mostChanges)} id={(c) => String(c.position)} none="" columns={[
         { head: "Changed at", first: true, short: true, cell: (c) => <Time at={c.at} /> },
         { head: "By commit", num: true, title: "the position of the flow, as subscriptions name it", cell: (c) => count(c.position) },
-        { head: "What", grow: true, cell: (c) => [c.rows === null ? "all rows, or some" : c.rows > 0 || !c.closed ? many(c.rows, "row") : "", c.closed ? "closed the window" : ""].filter((t) => t !== "").join(", ") },
+        { head: "What", grow: true, cell: (c) => [c.rows === null ? "rows, not counted" : c.rows > 0 || !c.closed ? many(c.rows, "row") : "", c.closed ? "closed the window" : ""].filter((t) => t !== "").join(", ") },
       ]} />
       {of.length > mostChanges && <p class="note">and {count(of.length - mostChanges)} before</p>}
     </>
