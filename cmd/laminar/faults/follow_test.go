@@ -167,8 +167,10 @@ func TestFollowersAreExact(t *testing.T) {
 			kill()
 			cmd = f.begin(t)
 		case i == 13: // the log is cut while the client is away
+			s.until("the client has heard of the table that was replaced", func() bool { return countResets(t, pool) >= 2 })
 			kill()
 			wait(5)
+			s.until("something is new for the client", func() bool { return isBehind(t, pool) })
 			cutLog(t, s.URL)
 			cmd = f.begin(t)
 		default:
@@ -196,10 +198,7 @@ func TestFollowersAreExact(t *testing.T) {
 		}
 		return differs == ""
 	})
-	var resets int
-	if err := pool.QueryRow(t.Context(), "select resets from public.copied").Scan(&resets); err != nil {
-		t.Fatal(err)
-	}
+	resets := countResets(t, pool)
 	// The first, the table that was replaced, the log that was cut.
 	if rows < 300 || resets < 3 {
 		t.Errorf("%d rows and %d resets: too little happened", rows, resets)
@@ -216,6 +215,28 @@ func changedFlow(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// countResets is how often the copy was emptied.
+func countResets(t *testing.T, pool *pgxpool.Pool) (resets int) {
+	t.Helper()
+	if err := pool.QueryRow(t.Context(), "select resets from public.copied").Scan(&resets); err != nil {
+		t.Fatal(err)
+	}
+	return resets
+}
+
+// isBehind reports whether a flow has changed since the position of the copy, or there is
+// none because the client was killed in the middle of a snapshot.
+func isBehind(t *testing.T, pool *pgxpool.Pool) (behind bool) {
+	t.Helper()
+	err := pool.QueryRow(t.Context(), `select c.position = '' or exists (
+		select from unnest(string_to_array(c.position, ',')) p join laminar.flow f on f.id = split_part(p, '.', 1)::integer
+		where f.position > split_part(p, '.', 3)::bigint) from public.copied c`).Scan(&behind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return behind
 }
 
 // cutLog forgets all changes of results up to now.
