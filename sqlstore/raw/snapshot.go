@@ -110,9 +110,13 @@ func (r *Reader) snapshot(ctx context.Context, mode, lock string) (*Snapshot, er
 			return snap, nil
 		}
 		endSnapshot(conn)
-		if known != nil && (errors.Is(err, errMoved) || pg.NoTable(err)) && attempt < snapshotAttempts {
-			r.hot.CompareAndSwap(known, nil) // what was remembered is old: nothing need be under way
-			continue
+		if known != nil && snapshotRetry(err) {
+			// What was remembered is old. Of a table that is gone, or new, nothing need be
+			// under way; one that is locked may be on its way out for long.
+			r.hot.CompareAndSwap(known, nil)
+			if !pg.LockTimedOut(err) && attempt < snapshotAttempts {
+				continue
+			}
 		}
 		// Who changes something says how long to wait for others, and asks again.
 		theirs := lock != "" && pg.LockTimedOut(err)

@@ -1,6 +1,7 @@
 package raw_test
 
 import (
+	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -190,6 +191,30 @@ func TestSnapshotSeesEachSampleOnce(t *testing.T) {
 	db.Seal(2)
 	hold()
 	check("two sealed generations")
+}
+
+// TestSnapshotBesideADrop: a hot table that earlier snapshots have read, and that is on its
+// way out, holds up no snapshot.
+func TestSnapshotBesideADrop(t *testing.T) {
+	db := sqltest.NewRawDB(t, 1)
+	_, _ = db.AddMetric("m", 1, 1)
+	db.Freeze()
+	if err := db.Snapshot().Close(t.Context()); err != nil { // which remembers both tables
+		t.Fatal(err)
+	}
+	db.Seal(1)
+	tx, err := db.Store.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	if _, err := tx.Exec(t.Context(), "lock table hot_1 in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	snap := db.Snapshot() // fails the test if it fails
+	if err := snap.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestReadRawLeavesOutOtherTimes asks for a stretch of time and expects all
