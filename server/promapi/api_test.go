@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -112,6 +113,27 @@ func TestStorageErrors(t *testing.T) {
 		}
 		if w := get(api, "/api/v1/query?query=1%2B1&time=4"); w.Code != http.StatusOK || w.Body.String() != `{"status":"success","data":{"resultType":"scalar","result":[4,"2"]}}` {
 			t.Errorf("1+1: %d %s", w.Code, w.Body)
+		}
+	}
+}
+
+// TestLargeForms: the body of a request is bounded, whether it says how long it is or not.
+func TestLargeForms(t *testing.T) {
+	api, _ := newAPI(nil)
+	for bytes, code := range map[int]int{1 << 20: http.StatusOK, 5 << 20: http.StatusBadRequest} {
+		for _, known := range []bool{true, false} {
+			form := url.Values{"query": {`"` + strings.Repeat("x", bytes) + `"`}, "time": {"4"}}.Encode()
+			var body io.Reader = strings.NewReader(form)
+			if !known {
+				body = io.MultiReader(body)
+			}
+			r := httptest.NewRequest(http.MethodPost, "/api/v1/query", body)
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			w := httptest.NewRecorder()
+			api.ServeHTTP(w, r)
+			if w.Code != code || code != http.StatusOK && w.Body.String() != `{"status":"error","errorType":"bad_data","error":"error parsing form values: http: request body too large"}` {
+				t.Errorf("%d bytes: %d, %.200s", bytes, w.Code, w.Body)
+			}
 		}
 	}
 }
