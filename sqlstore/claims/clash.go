@@ -133,10 +133,19 @@ func WithClashes(ctx context.Context, q pg.Querier, table *resulttable.Shared, i
 	if err != nil {
 		return nil, err
 	}
+	if len(all) == 0 {
+		return windows, nil
+	}
+	type bounds struct{ start, end int64 }
+	at := make(map[bounds]int, len(windows))
+	for i := range windows {
+		at[bounds{windows[i].Start, windows[i].End}] = i
+	}
 	for _, c := range all {
-		i := slices.IndexFunc(windows, func(w progress.Window) bool { return w.Start == c.Start && w.End == c.End })
-		if i < 0 {
+		i, known := at[bounds{c.Start, c.End}]
+		if !known {
 			i = len(windows)
+			at[bounds{c.Start, c.End}] = i
 			windows = append(windows, progress.Window{Start: c.Start, End: c.End})
 		}
 		windows[i].Rows = append(windows[i].Rows, c.Row)
