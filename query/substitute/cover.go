@@ -23,7 +23,7 @@ type Unread struct {
 }
 
 // Verdict says what a flow's row at a time is worth.
-type Verdict int
+type Verdict uint8
 
 // The verdicts.
 const (
@@ -86,7 +86,8 @@ func (c *Coverage) Of(t sequence.Time) Verdict {
 	return Read
 }
 
-// Division is the times of a part of a query, divided between a flow and raw samples.
+// Division is the times of a part of a query, divided between a flow and raw samples. It is
+// not changed after it was made.
 type Division struct {
 	Times    Times
 	Verdicts []Verdict // of each time

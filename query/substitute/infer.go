@@ -60,7 +60,7 @@ func dropped(e parser.Expr) (string, bool) {
 func aggregateName(n *parser.AggregateExpr) (string, bool) {
 	switch n.Op {
 	case parser.TOPK, parser.BOTTOMK, parser.LIMITK, parser.LIMIT_RATIO:
-		return nameOf(n.Expr) // these pick samples
+		return nameOf(n.Expr)
 	case parser.COUNT_VALUES:
 		if s, ok := n.Param.(*parser.StringLiteral); !ok || s.Val == model.MetricNameLabel {
 			return "", false
@@ -129,11 +129,29 @@ func unfailing(e parser.Expr) bool {
 			ok = ok && n.Func.Name != "label_replace" && n.Func.Name != "label_join" && named(n)
 		case *parser.UnaryExpr:
 			ok = ok && named(n)
+		case *parser.AggregateExpr:
+			ok = ok && (!slices.Contains(picking, n.Op) || constant(n.Param))
 		case *parser.BinaryExpr:
 			ok = ok && (n.Op.IsSetOperator() || named(n)) && matchingUnfailing(n)
 		}
 		return nil
 	})
+	return ok
+}
+
+// picking is the aggregations that pick samples. Their parameter must not be NaN.
+var picking = []parser.ItemType{parser.TOPK, parser.BOTTOMK, parser.LIMITK, parser.LIMIT_RATIO}
+
+// constant reports whether an expression is a number.
+func constant(e parser.Expr) bool {
+	for {
+		paren, ok := e.(*parser.ParenExpr)
+		if !ok {
+			break
+		}
+		e = paren.Expr
+	}
+	_, ok := e.(*parser.NumberLiteral)
 	return ok
 }
 

@@ -105,7 +105,8 @@ func TestDefine(t *testing.T) {
 		name   string // of the metric
 	}{
 		{promql: "sum by (job) (rate(m[5m]))"}, {promql: "sum(rate(a[5m])) / sum(rate(b[5m]))"}, {promql: "m", name: "m"}, {promql: "last_over_time(m[5m])", name: "m"}, {promql: "m > 5", name: "m"}, {promql: "5 < m", name: "m"},
-		{promql: "m * 2"}, {promql: "-m"}, {promql: "topk(3, m)", name: "m"}, {promql: "max_over_time(m[5m])"}, {promql: "sum by (a) (x) / on (a) sum by (a) (y)"}, {promql: "x * on (a) group_left () sum by (a) (y)"},
+		{promql: "m * 2"}, {promql: "-m"}, {promql: "topk(3, m)", name: "m"}, {promql: "bottomk(((3)), m)", name: "m"},
+		{promql: "topk(scalar(x), m)", why: "can fail"}, {promql: "sum(bottomk(scalar(x) + 1, m))", why: "can fail"}, {promql: "max_over_time(m[5m])"}, {promql: "sum by (a) (x) / on (a) sum by (a) (y)"}, {promql: "x * on (a) group_left () sum by (a) (y)"},
 		{promql: "sum by (a, b) (x) > ignoring (c) sum by (a) (y)"}, {promql: "x and on (a) y", name: "x"}, {promql: "histogram_quantile(0.9, sum by (le) (rate(m_bucket[5m])))"},
 		{promql: "sum by (job) (rate(m[5m]))", change: static}, {promql: "sum by (team) (rate(m[5m]))", change: static, why: "static label team"}, {promql: "rate(m[5m])", change: static, why: "static label team"},
 		{promql: "sum(m)", change: func(f *flowdef.Flow) { f.Limit = 5 }, why: "limit"},
