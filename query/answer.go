@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
 
@@ -23,7 +24,7 @@ import (
 // stretches of its parts that are not the flows'. What all of them read is read before the
 // first is computed, so that the snapshot is as short as any query's:
 //
-//	1  every evaluation runs over nothing, which tells what it selects
+//	1  every evaluation is begun over nothing, which tells what it selects
 //	2  that is read; the snapshot ends
 //	3  the stretches are evaluated, then the whole, over what was read
 
@@ -34,7 +35,7 @@ type answerQuery struct {
 	plan  *plan
 	opts  promql.QueryOpts
 	whole *selections
-	dry   promql.Query // the whole over nothing; nil once it has run
+	dry   promql.Query // the whole over nothing; nil once it was asked
 }
 
 // engineQuery makes a query of the engine.
@@ -95,7 +96,7 @@ type stretch struct {
 func (a *answerQuery) prepare(ctx context.Context) (annotations.Annotations, error) {
 	dry := a.dry
 	a.dry = nil
-	if err := run(ctx, dry, nil); err != nil {
+	if err := ask(ctx, dry, a.whole); err != nil {
 		return nil, err
 	}
 	var stretches []stretch
@@ -106,7 +107,7 @@ func (a *answerQuery) prepare(ctx context.Context) (annotations.Annotations, err
 			if err != nil {
 				return nil, err
 			}
-			if err := run(ctx, dry, nil); err != nil {
+			if err := ask(ctx, dry, reads); err != nil {
 				return nil, err
 			}
 			qry, err := a.stretchQuery(ctx, reads, one, times)
@@ -134,10 +135,20 @@ func (a *answerQuery) prepare(ctx context.Context) (annotations.Annotations, err
 		b.addRows()
 		a.note(notes, one)
 	}
+	for _, one := range a.parts() {
+		a.letGo(one.flow) // its samples are counted, and stay
+	}
 	for _, st := range stretches {
 		err := run(ctx, st.query, func(res *promql.Result) error {
 			notes.Merge(res.Warnings)
-			return built[st.part].addResult(res)
+			points, err := built[st.part].addResult(res)
+			if err != nil {
+				return err
+			}
+			if err := a.r.hold(perPoint*points, int64(perPoint*points)*pointBytes); err != nil {
+				return readError(err)
+			}
+			return nil
 		})
 		if err != nil {
 			return nil, err
@@ -146,23 +157,44 @@ func (a *answerQuery) prepare(ctx context.Context) (annotations.Annotations, err
 	for i := range a.whole.list {
 		sel := &a.whole.list[i]
 		if one := a.plan.parts[nameIn(sel.matchers)]; one != nil {
-			list := built[one].series()
-			samples := 0
-			for _, series := range list {
-				samples += len(series.column.Times)
-			}
-			if err := a.r.Take(samples, int64(samples)*pointBytes); err != nil {
-				return nil, readError(err)
-			}
-			sel.set = &seriesSet{list: list}
+			sel.set = &seriesSet{list: built[one].series()}
 		}
 	}
 	a.r.metrics.flows.Inc()
 	return *notes, nil
 }
 
-// pointBytes is what a sample of a part takes.
-const pointBytes = 24
+// ask notes what a query over nothing selects. It is stopped before it computes: what it
+// would give, or that it would fail, says nothing.
+func ask(ctx context.Context, dry promql.Query, reads *selections) error {
+	within, stop := context.WithCancel(ctx)
+	defer stop()
+	reads.wanted, reads.complete = selectors(dry), stop
+	if reads.wanted == 0 {
+		stop()
+	}
+	err := run(within, dry, nil)
+	if ctx.Err() != nil {
+		return readError(ctx.Err())
+	}
+	if len(reads.list) < reads.wanted {
+		return err
+	}
+	return nil
+}
+
+// selectors is how many selectors a query has.
+func selectors(qry promql.Query) (n int) {
+	if stmt, ok := qry.Statement().(*parser.EvalStmt); ok {
+		parser.Inspect(stmt.Expr, func(node parser.Node, _ []parser.Node) error {
+			if _, ok := node.(*parser.VectorSelector); ok {
+				n++
+			}
+			return nil
+		})
+	}
+	return n
+}
 
 // parts is the parts in the order of their places.
 func (a *answerQuery) parts() []*part {
@@ -234,6 +266,9 @@ func nameIn(ms []*labels.Matcher) string {
 type selections struct {
 	list  []selection
 	given int // so many were asked for again
+
+	wanted   int    // so many selectors there are
+	complete func() // called once all of them were asked for
 }
 
 type selection struct {
@@ -263,6 +298,9 @@ type noting struct {
 // Select implements storage.Querier.
 func (n noting) Select(_ context.Context, sorted bool, hints *storage.SelectHints, ms ...*labels.Matcher) storage.SeriesSet {
 	n.s.list = append(n.s.list, selection{hints: *hints, sorted: sorted, matchers: ms})
+	if len(n.s.list) == n.s.wanted {
+		n.s.complete()
+	}
 	return storage.EmptySeriesSet()
 }
 
@@ -355,25 +393,27 @@ func (b *assembly) group(lset labels.Labels) *group {
 	return g
 }
 
-// addResult adds what the engine gives over raw samples, at the times that are not the flow's.
-func (b *assembly) addResult(res *promql.Result) error {
+// addResult adds what the engine gives over raw samples, at the times that are not the flow's,
+// and returns how many points that are.
+func (b *assembly) addResult(res *promql.Result) (points int, err error) {
 	matrix, err := res.Matrix()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	d := b.part.division
 	for _, s := range matrix {
 		if len(s.Histograms) > 0 {
-			return &StorageError{fmt.Errorf("native histograms in what flow %s computes, of metrics that have none", b.part.flow.flow.Def.Title())}
+			return 0, &StorageError{fmt.Errorf("native histograms in what flow %s computes, of metrics that have none", b.part.flow.flow.Def.Title())}
 		}
 		g := b.group(s.Metric.Copy())
 		for _, p := range s.Floats {
 			if i, ok := d.Times.Index(p.T); ok && d.Verdicts[i] == substitute.Open {
 				g.points = append(g.points, p)
+				points++
 			}
 		}
 	}
-	return nil
+	return points, nil
 }
 
 // series is the samples as series, by their labels. After each sample its series ends, so

@@ -11,7 +11,8 @@
 // sees regions, series and samples at one position, the Session's vector. Selectors are
 // read whole when the engine prepares a query, and the transaction ends when the last one
 // has been read, before the engine computes: a transaction holds back vacuum and drops,
-// and a query may compute for minutes.
+// and a query may compute for minutes. A query that is answered from flows is several
+// evaluations; what all of them select is read before the first computes.
 //
 // # Flows
 //

@@ -121,18 +121,50 @@ func (t *expressionTable) next(ctx context.Context, snap Snapshot) (*expressionT
 	return next, nil
 }
 
-// able is the flows from which the expression can be derived, beginning with those whose
-// expression it is.
-func (t *expressionTable) able(e parser.Expr) (out []answering) {
-	out = slices.Clone(t.byForm[substitute.FormOf(e).Text])
-	if shape := substitute.ShapeOf(e); shape != nil {
+// mostAble is how many flows are looked at for one part of a query: each is asked of
+// PostgreSQL.
+const mostAble = 4
+
+// able is some flows from which the expression can be derived at the times, beginning with
+// those whose expression it is, and then those with the fewest groups.
+func (t *expressionTable) able(e parser.Expr, at substitute.Times, lookback int64) (out []answering) {
+	for _, a := range t.byForm[substitute.FormOf(e).Text] {
+		if a.suits(at, lookback) {
+			out = append(out, a)
+		}
+	}
+	if shape := substitute.ShapeOf(e); shape != nil && len(out) < mostAble {
+		exact := len(out)
 		for _, a := range t.byKey[shape.Key] {
-			if _, ok := substitute.Derive(shape, a.Shape); ok {
+			_, ok := substitute.Derive(shape, a.Shape)
+			if ok && a.suits(at, lookback) && !slices.ContainsFunc(out[:exact], func(b answering) bool { return b.id == a.id }) {
 				out = append(out, a)
 			}
 		}
+		slices.SortStableFunc(out[exact:], func(a, b answering) int {
+			switch {
+			case a.coarser(b.expression):
+				return -1
+			case b.coarser(a.expression):
+				return 1
+			}
+			return 0
+		})
 	}
-	return out
+	return out[:min(len(out), mostAble)]
+}
+
+// coarser reports whether a flow has fewer groups than another one of the same key, as far as
+// can be told by its labels.
+func (x *expression) coarser(than *expression) bool {
+	a, b := x.Shape, than.Shape
+	if a.Without != b.Without {
+		return b.Without
+	}
+	if a.Without {
+		return len(a.Grouping) > len(b.Grouping)
+	}
+	return len(a.Grouping) < len(b.Grouping)
 }
 
 // suits reports whether a flow computes what an expression of its form gives at the times,

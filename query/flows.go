@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -32,6 +33,12 @@ const (
 	groupedBytes = 48
 )
 
+// A point of a part is a sample, and a marker behind it. pointBytes is what each takes.
+const (
+	perPoint   = 2
+	pointBytes = 24
+)
+
 // flows is the flows whose names match.
 func (r *reading) flows(ctx context.Context, ms []*labels.Matcher) ([]progress.Flow, error) {
 	list, err := r.named(ctx, namesOf(ms))
@@ -39,7 +46,17 @@ func (r *reading) flows(ctx context.Context, ms []*labels.Matcher) ([]progress.F
 		return nil, err
 	}
 	// What an alerting rule finds is no metric: alerts come of it.
-	return slices.DeleteFunc(list, func(f progress.Flow) bool { return f.Def.Alert != nil || !nameMatches(f.Def.Name, ms) }), nil
+	list = slices.DeleteFunc(list, func(f progress.Flow) bool { return f.Def.Alert != nil || !nameMatches(f.Def.Name, ms) })
+	slices.SortStableFunc(list, func(a, b progress.Flow) int { return numberOf(&a) - numberOf(&b) })
+	return list, nil
+}
+
+// numberOf is a flow's number among the rules of its table; 0 where these have none.
+func numberOf(f *progress.Flow) int {
+	if f.Def.Member == nil {
+		return 0
+	}
+	return f.Def.Member.Number
 }
 
 // named is the flows of the names, nil names mean all. Names are asked for once: the
@@ -110,25 +127,38 @@ func (r *reading) readFlow(ctx context.Context, flow *progress.Flow, span sequen
 	if ends.Empty() {
 		return nil, nil
 	}
-	groups, plain, err := snap.Groups(ctx, flow.ID, ends)
+	most, beyond := r.room(1, groupedBytes)
+	groups, plain, err := snap.Groups(ctx, flow.ID, ends, most)
+	if errors.Is(err, progress.ErrTooManyRows) {
+		return nil, beyond
+	}
 	if err != nil {
 		return nil, err
 	}
 	if plain {
 		return r.fromGroups(flow, groups, span, ms)
 	}
-	windows, err := snap.Results(ctx, flow.ID, ends)
+	most, beyond = r.room(1, rowBytes)
+	windows, err := snap.ResultsUpTo(ctx, flow.ID, ends, most)
+	if errors.Is(err, progress.ErrTooManyRows) {
+		return nil, beyond
+	}
 	if err != nil {
 		return nil, err
 	}
-	rows := 0
-	for i := range windows {
-		rows += len(windows[i].Rows)
-	}
+	rows := rowsIn(windows)
 	if err := r.Take(rows, int64(rows)*rowBytes); err != nil {
 		return nil, err
 	}
 	return seriesOf(flow, windows, span, ms)
+}
+
+// rowsIn is how many rows windows have.
+func rowsIn(windows []progress.Window) (rows int) {
+	for i := range windows {
+		rows += len(windows[i].Rows)
+	}
+	return rows
 }
 
 // fromGroups makes series of groups: those that match, with their samples in the span.

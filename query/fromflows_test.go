@@ -39,6 +39,8 @@ type stock struct {
 	metrics  []string
 	hists    []sequence.MetricID
 	segments map[int]*segment.Segment // of the series, once they were read
+	byWindow bool                     // rows cannot be read by group
+	loaded   int                      // how often a flow was
 }
 
 type stockSeries struct {
@@ -65,6 +67,7 @@ type stockFlow struct {
 	gone     bool  // its table was replaced since
 	answers  bool  // the catalogue says that it has no error
 	resulted int   // how often rows were read
+	most     int   // of them that one window gave
 }
 
 func (s *stock) Snapshot(context.Context) (query.Snapshot, error) { return s, nil }
@@ -91,17 +94,38 @@ func (s *stock) Named(_ context.Context, names []string) (out []progress.Flow, e
 
 func (s *stock) Hides(progress.FlowID) bool { return false }
 
-func (s *stock) Groups(context.Context, progress.FlowID, sequence.Span) ([]progress.Group, bool, error) {
-	return nil, false, nil
+func (s *stock) Groups(ctx context.Context, id progress.FlowID, ends sequence.Span, most int) ([]progress.Group, bool, error) {
+	if s.byWindow {
+		return nil, false, nil
+	}
+	windows, err := s.ResultsUpTo(ctx, id, ends, most)
+	if err != nil {
+		return nil, false, err
+	}
+	at := map[string]int{}
+	var out []progress.Group
+	for _, w := range windows {
+		for _, row := range w.Rows {
+			i, known := at[progress.RowKey(row.Columns)]
+			if !known {
+				i = len(out)
+				at[progress.RowKey(row.Columns)] = i
+				out = append(out, progress.Group{Columns: row.Columns})
+			}
+			out[i].Ends, out[i].Values = append(out[i].Ends, w.End), append(out[i].Values, row.Value)
+		}
+	}
+	return out, true, nil
 }
 
 func (s *stock) flow(id progress.FlowID) *stockFlow { return s.flows[id-1] }
 
 func (s *stock) Flow(_ context.Context, id progress.FlowID) (progress.Flow, error) {
+	s.loaded++
 	return s.flow(id).Flow, nil
 }
 
-func (s *stock) Results(_ context.Context, id progress.FlowID, ends sequence.Span) (out []progress.Window, err error) {
+func (s *stock) ResultsUpTo(_ context.Context, id progress.FlowID, ends sequence.Span, most int) (out []progress.Window, err error) {
 	f := s.flow(id)
 	f.resulted++
 	var times []int64
@@ -112,14 +136,27 @@ func (s *stock) Results(_ context.Context, id progress.FlowID, ends sequence.Spa
 	}
 	slices.Sort(times)
 	for _, end := range times {
+		if most -= len(f.rows[end]); most < 0 {
+			return nil, progress.ErrTooManyRows
+		}
+		f.most = max(f.most, len(f.rows[end]))
 		out = append(out, progress.Window{Start: end - f.Def.Every, End: end, Rows: f.rows[end]})
 	}
 	return out, nil
 }
 
-func (s *stock) ResultsAt(ctx context.Context, id progress.FlowID, first, last sequence.Time, step int64) (out []progress.Window, err error) {
-	all, err := s.Results(ctx, id, sequence.Between(first, last))
-	return slices.DeleteFunc(all, func(w progress.Window) bool { return (w.End-first)%step != 0 }), err
+func (s *stock) ResultsAt(ctx context.Context, id progress.FlowID, first, last sequence.Time, step int64, most int) (out []progress.Window, err error) {
+	for t := first; t <= last; t += step {
+		all, err := s.ResultsUpTo(ctx, id, sequence.Between(t, t), most)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, all...)
+		for _, w := range all {
+			most -= len(w.Rows)
+		}
+	}
+	return out, nil
 }
 
 func (s *stock) Answering(_ context.Context, ids []progress.FlowID) (out []progress.Head, err error) {
@@ -441,7 +478,7 @@ func (w words) expr(depth int, inside spelled) spelled {
 	}
 	first = w.maybe(first)
 	paren := func(s spelled) spelled { return func() string { return "(" + s() + ")" } }
-	switch w.rng.IntN(11) {
+	switch w.rng.IntN(12) {
 	case 0, 1:
 		return w.aggregate(first)
 	case 2:
@@ -469,6 +506,9 @@ func (w words) expr(depth int, inside spelled) spelled {
 	case 8, 9:
 		fn, step, offset := w.one("max_over_time", "avg_over_time", "sum_over_time", "rate"), w.one("1m", "2m", "30s", ""), w.one("", "", " offset 2m")
 		return func() string { return fn + "((" + first() + ")[7m:" + step + "]" + offset + ")" }
+	}
+	if w.rng.IntN(2) == 0 { // it picks all, and fails where c has no samples
+		return func() string { return "topk(50 + scalar(count(c)), " + first() + ")" }
 	}
 	return first
 }
@@ -791,7 +831,7 @@ func TestOneSnapshotFromFlows(t *testing.T) {
 }
 
 // TestTooManyRows: where a flow has more rows than the query may read, raw samples are read,
-// and nothing of the rows counts against them.
+// and nothing of the rows counts against them. The rows are not gathered first.
 func TestTooManyRows(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 1))
 	s := randomStock(rng)
@@ -816,8 +856,8 @@ func TestTooManyRows(t *testing.T) {
 		Store: s, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	})
 	off, auto := a.run(t, q, query.FlowsOff), a.run(t, q, query.FlowsAuto)
-	if diff := auto.differs(off); diff != "" || off.err != nil || auto.answered.Steps > 0 || f.resulted != 1 {
-		t.Errorf("%s; %v; %+v; rows were read %d times", diff, off.err, auto.answered, f.resulted)
+	if diff := auto.differs(off); diff != "" || off.err != nil || auto.answered.Steps > 0 || f.resulted != 1 || f.most > 0 {
+		t.Errorf("%s; %v; %+v; rows were read %d times, %d of a window", diff, off.err, auto.answered, f.resulted, f.most)
 	}
 }
 
@@ -863,4 +903,143 @@ func TestReplacedFlow(t *testing.T) {
 			t.Error("the flow as it is now is not used")
 		}
 	})
+}
+
+// TestComputedParameters: a parameter that is computed is NaN over nothing, which fails, and
+// a number over samples.
+func TestComputedParameters(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 1))
+	s := randomStock(rng)
+	const expr = "sum by (job) (rate(a_total[5m]))"
+	s.define(t, rng, expr, false)
+	q := s.queries()
+	for _, text := range []string{"topk(scalar(max(c) > bool -100) + 1, " + expr + ")", "bottomk(scalar(count(c)), " + expr + ") + on (job) sum by (job) (c)"} {
+		a := asked{expr: text, from: 30 * minute, to: 48 * minute, every: 2 * minute}
+		off, auto := a.run(t, q, query.FlowsOff), a.run(t, q, query.FlowsAuto)
+		if diff := auto.differs(off); diff != "" || off.err != nil || auto.answered.FromFlows == 0 || len(off.values) == 0 {
+			t.Errorf("%s: %s, %v, %+v", text, diff, off.err, auto.answered)
+		}
+	}
+}
+
+// TestRoomForParts: with any limit that raw samples keep within, a query is answered: from the
+// flow where its rows and what is made of them keep within it, too.
+func TestRoomForParts(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 1))
+	s := randomStock(rng)
+	const expr = "sum by (job) (rate(a_total[5m]))"
+	f := s.define(t, rng, expr, false)
+	a := asked{expr: expr, from: 40 * minute, to: 60 * minute, every: 2 * minute}
+	rows, samples := 0, 0
+	for end := range f.rows {
+		for i := range 40 {
+			f.rows[end] = append(f.rows[end], progress.Row{Columns: []string{fmt.Sprint("other", i)}, Value: -1})
+		}
+		if end >= a.from && end <= a.to {
+			rows += len(f.rows[end])
+		}
+	}
+	for _, one := range s.series {
+		for _, at := range one.times {
+			if one.metric == 0 && at > a.from-5*minute && at <= a.to {
+				samples++
+			}
+		}
+	}
+	used := map[bool]int{}
+	for most := samples + 100; most < 4*rows; most += 50 {
+		q := query.New(query.Config{
+			Timeout: time.Minute, MaxSamples: most, MaxConcurrent: 2, MaxMemory: 1 << 30, Lookback: 5 * time.Minute, FromFlows: query.FlowsAuto,
+			Store: s, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		})
+		got := a.run(t, q, query.FlowsAuto)
+		used[got.answered.Steps > 0]++
+		if got.err != nil {
+			t.Errorf("at most %d samples: %v", most, got.err)
+		}
+	}
+	if used[true] == 0 || used[false] == 0 {
+		t.Errorf("answered from the flow, or not: %v", used)
+	}
+}
+
+// TestRulesOfOneRecord: a series that several rules of a record give is one series. At each
+// time the row of the smallest number counts, and a marker only where no rule gives a row.
+func TestRulesOfOneRecord(t *testing.T) {
+	const windows = 60
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 14))
+		s := &stock{now: 95 * minute, byWindow: seed%2 == 0}
+		want := map[string]map[int64]float64{}
+		for _, number := range rng.Perm(3) {
+			def, err := flowdef.Flow{Name: "r", Table: "r", Every: minute, Lookback: flowdef.DefaultLookback}.Define("sum by (job) (a_total)")
+			if err != nil {
+				t.Fatal(err)
+			}
+			def.Member = &flowdef.Membership{Number: number + 1, Labels: []string{"job"}}
+			f := &stockFlow{Flow: progress.Flow{ID: progress.FlowID(len(s.flows) + 1), Def: def}, rows: map[int64][]progress.Row{}}
+			f.BeginsAfter, f.EmittedUntil = 0, windows*minute
+			s.flows = append(s.flows, f)
+		}
+		for _, job := range []string{"api", "db"} {
+			points := map[int64]float64{}
+			for end := minute; end <= windows*minute; end += minute {
+				smallest := 4
+				for _, f := range s.flows {
+					if rng.IntN(3) > 0 {
+						continue
+					}
+					v := float64(rng.IntN(1000))
+					f.rows[end] = append(f.rows[end], progress.Row{Columns: []string{job}, Value: v})
+					if n := f.Def.Member.Number; n < smallest {
+						smallest, points[end] = n, v
+					}
+				}
+			}
+			want[fmt.Sprintf(`{__name__="r", job="%s"}`, job)] = points
+		}
+		a := asked{expr: "r", from: minute, to: windows * minute, every: minute}
+		got := a.run(t, s.queries(), query.FlowsAuto)
+		if diff := got.differs(outcome{values: want}); diff != "" || got.err != nil {
+			t.Fatalf("seed %d: %s, %v", seed, diff, got.err)
+		}
+		// Over time there would be two series of the same labels.
+		a = asked{expr: "count_over_time(r[1h])", from: windows * minute}
+		over := a.run(t, s.queries(), query.FlowsAuto)
+		for lset, points := range want {
+			name := strings.Replace(lset, `__name__="r", `, "", 1)
+			if n := over.values[name][windows*minute]; over.err != nil || n != float64(len(points)) {
+				t.Fatalf("seed %d: %s: %v samples, want %d, %v", seed, name, n, len(points), over.err)
+			}
+		}
+	}
+}
+
+// TestManyFlowsForOnePart: of many flows that could answer few are asked for, and among them
+// those that have the fewest groups.
+func TestManyFlowsForOnePart(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 1))
+	s := randomStock(rng)
+	for _, by := range []string{"inst, job, zone, a, b", "inst, job, zone, a", "inst, job, zone, c", "inst, job, zone, d", "inst, job, zone", "inst, job"} {
+		s.define(t, rng, "sum by ("+by+") (rate(a_total[5m]))", false)
+	}
+	a := asked{expr: "sum by (job) (rate(a_total[5m]))", from: 40 * minute, to: 60 * minute, every: 2 * minute}
+	off, auto := a.run(t, s.queries(), query.FlowsOff), a.run(t, s.queries(), query.FlowsAuto)
+	if diff := auto.differs(off); diff != "" || len(auto.notes) != 1 || !strings.Contains(auto.notes[0], "flow flow5: 11 of 11") || s.loaded > 4 {
+		t.Errorf("%s, %q, %d flows were loaded", diff, auto.notes, s.loaded)
+	}
+}
+
+// TestLongExpressions: where an expression is long, it is not looked at for parts.
+func TestLongExpressions(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 1))
+	s := randomStock(rng)
+	s.define(t, rng, "sum(rate(a_total[5m]))", false)
+	for terms, from := range map[int]bool{10: true, 400: false} {
+		a := asked{expr: "0" + strings.Repeat("+sum(rate(a_total[5m]))", terms), from: 40 * minute}
+		off, auto := a.run(t, s.queries(), query.FlowsOff), a.run(t, s.queries(), query.FlowsAuto)
+		if diff := auto.differs(off); diff != "" || off.err != nil || (auto.answered.FromFlows > 0) != from {
+			t.Errorf("%d terms: %s, %v, %+v", terms, diff, off.err, auto.answered)
+		}
+	}
 }

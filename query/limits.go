@@ -75,6 +75,11 @@ type meter struct {
 // Take counts samples that were read. An error says that they are too many.
 func (m *meter) Take(samples int, bytes int64) error {
 	m.metrics.samples.Add(float64(samples))
+	return m.hold(samples, bytes)
+}
+
+// hold counts samples that were made of others, as Take does those that were read.
+func (m *meter) hold(samples int, bytes int64) error {
 	m.bytes.Add(bytes)
 	switch held := m.held.Add(bytes); {
 	case m.samples.Add(int64(samples)) > m.limits.samples:
@@ -83,6 +88,16 @@ func (m *meter) Take(samples int, bytes int64) error {
 		return ErrMemory
 	}
 	return nil
+}
+
+// room is how many rows may still be taken that count as so many samples and bytes each, and
+// what error further ones are.
+func (m *meter) room(samples, bytes int64) (rows int, beyond error) {
+	bySamples, byMemory := (m.limits.samples-m.samples.Load())/samples, (m.memory-m.held.Load())/bytes
+	if byMemory < bySamples {
+		return int(max(0, byMemory)), ErrMemory
+	}
+	return int(max(0, bySamples)), promql.ErrTooManySamples("query execution")
 }
 
 // giveBack gives back some of what was taken.

@@ -31,7 +31,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	m.flows = prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: subsystem, Name: "from_flows_total",
-		Help: "Queries of which parts were answered from flows that have the same expression.",
+		Help: "Queries of which parts were answered from flows.",
 	})
 	m.steps = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: subsystem, Name: "from_flows_steps_total",

@@ -46,6 +46,8 @@ type Answered struct{ Steps, FromFlows int64 }
 type plan struct {
 	text  string // with selectors in the place of parts
 	parts map[string]*part
+
+	points int // of rows, that were counted for the parts
 }
 
 // part is a part of a query that is answered from a flow.
@@ -60,18 +62,21 @@ type part struct {
 	whole    string                // of text
 }
 
-// standing is a flow with what the snapshot shows of it.
+// standing is a flow that could answer, with what the snapshot shows of it.
 type standing struct {
 	answering
 	flow     progress.Flow
 	coverage *substitute.Coverage
-	windows  map[substitute.Times][]progress.Window // rows that were read, by the times that they were read for
+	windows  map[substitute.Times][]progress.Window // rows that were read, by the times that they were read for; nil where they were too many
+	rows     int                                    // how many windows hold
+
+	divisions map[substitute.Times]*substitute.Division
 }
 
 // plan finds the parts of a query that flows can answer, and reads their rows; nil if there
 // are none. The query was parsed from text.
 func (s *substituting) plan(ctx context.Context, text string, expr parser.Expr, at substitute.Times, lookback int64) (*plan, error) {
-	if !selects(expr) {
+	if !selects(expr) || len(text) > longestText || nodesOf(expr) > mostNodes {
 		return nil, nil
 	}
 	snap, err := s.r.snapshot(ctx)
@@ -84,15 +89,16 @@ func (s *substituting) plan(ctx context.Context, text string, expr parser.Expr, 
 	}
 	wanted := map[progress.FlowID]answering{}
 	substitute.Walk(expr, at, bareStep, func(e parser.Expr, at substitute.Times) bool {
-		for _, a := range table.able(e) {
-			if a.suits(at, lookback) {
-				wanted[a.id] = a
-			}
+		if ctx.Err() != nil {
+			return true // the query has ended
+		}
+		for _, a := range table.able(e, at, lookback) {
+			wanted[a.id] = a
 		}
 		return false
 	})
-	if len(wanted) == 0 {
-		return nil, nil
+	if len(wanted) == 0 || ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
 	standings, err := s.standings(ctx, snap, wanted)
 	if err != nil {
@@ -101,7 +107,7 @@ func (s *substituting) plan(ctx context.Context, text string, expr parser.Expr, 
 	for len(standings) > 0 {
 		p := s.divide(text, expr, at, lookback, standings)
 		if p == nil {
-			return nil, nil
+			break
 		}
 		used, err := s.readRows(ctx, snap, p)
 		if err != nil {
@@ -118,9 +124,36 @@ func (s *substituting) plan(ctx context.Context, text string, expr parser.Expr, 
 		if !slices.ContainsFunc(standings, func(st *standing) bool { return !counts(st) }) {
 			return p, nil
 		}
-		standings = slices.DeleteFunc(standings, func(st *standing) bool { return !counts(st) })
+		s.r.giveBack(perPoint*p.points, int64(perPoint*p.points)*pointBytes)
+		standings = slices.DeleteFunc(standings, func(st *standing) bool {
+			if counts(st) {
+				return false
+			}
+			s.letGo(st)
+			return true
+		})
+	}
+	for _, st := range standings {
+		s.letGo(st)
 	}
 	return nil, nil
+}
+
+// Longer expressions are not looked at for parts: each part is compared as a whole.
+const (
+	mostNodes   = 1_000
+	longestText = 64 << 10 // bytes
+)
+
+// nodesOf is how many nodes an expression has.
+func nodesOf(expr parser.Expr) (n int) {
+	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
+		if node != nil {
+			n++
+		}
+		return nil
+	})
+	return n
 }
 
 // selects reports whether an expression reads anything.
@@ -215,7 +248,7 @@ func (s *substituting) standing(ctx context.Context, snap Snapshot, a answering,
 	if stands.Unread, err = s.unread(ctx, snap, own, flow.Vector); err != nil {
 		return nil, err
 	}
-	return &standing{answering: a, flow: flow, coverage: substitute.NewCoverage(stands), windows: map[substitute.Times][]progress.Window{}}, nil
+	return &standing{answering: a, flow: flow, coverage: substitute.NewCoverage(stands), windows: map[substitute.Times][]progress.Window{}, divisions: map[substitute.Times]*substitute.Division{}}, nil
 }
 
 // divide replaces the largest parts that flows can answer for some of their times; nil
@@ -270,7 +303,10 @@ func bestPart(e parser.Expr, at substitute.Times, lookback int64, standings []*s
 			continue
 		}
 		reach := st.flow.Def.Expr.MaxReach
-		one.division = substitute.Divide(at, st.coverage, reach)
+		if one.division = st.divisions[at]; one.division == nil {
+			one.division = substitute.Divide(at, st.coverage, reach)
+			st.divisions[at] = one.division
+		}
 		if d := one.division; d.FromFlow > 0 && (d.Only > 0 || st.Worth(at, reach)) && one.better(best) {
 			best = one
 		}
@@ -288,12 +324,7 @@ func (one *part) better(than *part) bool {
 	case one.exact || than.exact:
 		return one.exact && !than.exact
 	}
-	a, b := one.flow.Shape, than.flow.Shape
-	if a.Without != b.Without {
-		return b.Without
-	}
-	fewer := len(a.Grouping) - len(b.Grouping)
-	return a.Without && fewer > 0 || !a.Without && fewer < 0
+	return one.flow.coarser(than.flow.expression)
 }
 
 // place sets where a part stands in the query's text, and what it is for the engine: the
@@ -364,40 +395,68 @@ func freeName(expr parser.Expr) func() string {
 const fewWindows = 4
 
 // readRows reads the rows of the parts, and returns the flows that they are of. A flow that
-// has more rows than the query may read has none (windows is nil): its part is computed.
+// has more rows than the query may hold has none (windows is nil): its parts are computed.
 func (s *substituting) readRows(ctx context.Context, snap Snapshot, p *plan) ([]progress.FlowID, error) {
 	var used []progress.FlowID
 	for _, one := range p.parts {
-		st, d := one.flow, one.division
+		st := one.flow
 		if !slices.Contains(used, st.id) {
 			used = append(used, st.id)
 		}
-		if _, read := st.windows[d.Times]; read || st.windows == nil {
+		if st.windows == nil {
 			continue
 		}
-		first, last := d.FlowSpan()
-		var windows []progress.Window
-		var err error
-		if d.Times.Step >= fewWindows*st.every {
-			windows, err = snap.ResultsAt(ctx, st.id, first, last, d.Times.Step)
-		} else {
-			windows, err = snap.Results(ctx, st.id, sequence.Between(first, last))
+		rows, err := s.rowsOf(ctx, snap, one)
+		if err == nil {
+			p.points += rows
+			err = s.r.hold(perPoint*rows, int64(perPoint*rows)*pointBytes)
 		}
-		if err != nil {
+		switch {
+		case tooMuch(err):
+			s.letGo(st)
+		case err != nil:
 			return nil, err
 		}
-		rows := 0
-		for i := range windows {
-			rows += len(windows[i].Rows)
-		}
-		if err := s.r.Take(rows, int64(rows)*rowBytes); err != nil {
-			s.r.giveBack(rows, int64(rows)*rowBytes)
-			st.windows = nil
-			continue
-		}
-		st.windows[d.Times] = windows
 	}
 	return used, nil
+}
+
+// tooMuch reports whether an error says that a query may not hold so much.
+func tooMuch(err error) bool {
+	var many promql.ErrTooManySamples
+	return errors.As(err, &many) || errors.Is(err, ErrMemory) || errors.Is(err, progress.ErrTooManyRows)
+}
+
+// rowsOf reads the rows of a part, unless they were read for another one, and counts them.
+// Their points are counted later: both must be within what is left.
+func (s *substituting) rowsOf(ctx context.Context, snap Snapshot, one *part) (rows int, err error) {
+	st, d := one.flow, one.division
+	windows, read := st.windows[d.Times]
+	if !read {
+		most, _ := s.r.room(1+perPoint, rowBytes+perPoint*pointBytes)
+		first, last := d.FlowSpan()
+		if d.Times.Step >= fewWindows*st.every {
+			windows, err = snap.ResultsAt(ctx, st.id, first, last, d.Times.Step, most)
+		} else {
+			windows, err = snap.ResultsUpTo(ctx, st.id, sequence.Between(first, last), most)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	rows = rowsIn(windows)
+	if !read {
+		st.windows[d.Times] = windows
+		st.rows += rows
+		err = s.r.Take(rows, int64(rows)*rowBytes)
+	}
+	return rows, err
+}
+
+// letGo gives back what the rows of a flow take. They are not used any more.
+func (s *substituting) letGo(st *standing) {
+	s.r.giveBack(st.rows, int64(st.rows)*rowBytes)
+	st.windows, st.rows = nil, 0
 }
 
 // layout is how the flow's rows are columns.

@@ -44,13 +44,14 @@ type Results interface {
 	// Flow loads a flow with its progress.
 	Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error)
 	// Groups lists the flow's rows of windows that end in the span by group; false where
-	// only Results can read them.
-	Groups(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Group, bool, error)
-	// Results lists the flow's rows of windows that end in the span, oldest window first.
-	Results(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error)
+	// only ResultsUpTo can read them. Where they are more than most, that is
+	// progress.ErrTooManyRows, here and below, and no more are held.
+	Groups(ctx context.Context, id progress.FlowID, ends sequence.Span, most int) ([]progress.Group, bool, error)
+	// ResultsUpTo lists the flow's rows of windows that end in the span, oldest window first.
+	ResultsUpTo(ctx context.Context, id progress.FlowID, ends sequence.Span, most int) ([]progress.Window, error)
 	// ResultsAt lists rows of windows that end at first, first + step, ... up to last, ms;
 	// further ones may be among them.
-	ResultsAt(ctx context.Context, id progress.FlowID, first, last sequence.Time, step int64) ([]progress.Window, error)
+	ResultsAt(ctx context.Context, id progress.FlowID, first, last sequence.Time, step int64, most int) ([]progress.Window, error)
 }
 
 // Expressions is what is stored of flows that can answer for their expressions.

@@ -59,9 +59,14 @@ func (q *querier) Select(ctx context.Context, sorted bool, hints *storage.Select
 	if err != nil {
 		return storage.ErrSeriesSet(readError(err))
 	}
-	// Those of one metric are in order.
-	if sorted || len(found.metrics)+len(found.flows) > 1 {
-		slices.SortFunc(found.list, func(a, b *oneSeries) int { return labels.Compare(a.labels, b.labels) })
+	byLabels := func(a, b *oneSeries) int { return labels.Compare(a.labels, b.labels) }
+	switch {
+	case len(found.flows) > 1:
+		// Rules of one record can have a series in common. They were read by their numbers.
+		slices.SortStableFunc(found.list, byLabels)
+		found.list = joined(found.list)
+	case sorted || len(found.metrics)+len(found.flows) > 1: // those of one metric are in order
+		slices.SortFunc(found.list, byLabels)
 	}
 	return &seriesSet{list: found.list, infos: found.infos}
 }

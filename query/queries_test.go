@@ -71,7 +71,7 @@ func (s *memorySnapshot) Named(context.Context, []string) ([]progress.Flow, erro
 func (s *memorySnapshot) Hides(progress.FlowID) bool { return false }
 
 // Groups implements Snapshot.
-func (s *memorySnapshot) Groups(context.Context, progress.FlowID, sequence.Span) ([]progress.Group, bool, error) {
+func (s *memorySnapshot) Groups(context.Context, progress.FlowID, sequence.Span, int) ([]progress.Group, bool, error) {
 	return nil, false, nil
 }
 
@@ -79,7 +79,7 @@ func (s *memorySnapshot) Flow(context.Context, progress.FlowID) (progress.Flow, 
 	return progress.Flow{}, progress.ErrFlowGone
 }
 
-func (s *memorySnapshot) Results(context.Context, progress.FlowID, sequence.Span) ([]progress.Window, error) {
+func (s *memorySnapshot) ResultsUpTo(context.Context, progress.FlowID, sequence.Span, int) ([]progress.Window, error) {
 	return nil, nil
 }
 
@@ -106,7 +106,7 @@ func (s *memorySnapshot) ReadDelta(context.Context, []sequence.MetricID, map[seq
 	return nil
 }
 
-func (s *memorySnapshot) ResultsAt(context.Context, progress.FlowID, sequence.Time, sequence.Time, int64) ([]progress.Window, error) {
+func (s *memorySnapshot) ResultsAt(context.Context, progress.FlowID, sequence.Time, sequence.Time, int64, int) ([]progress.Window, error) {
 	return nil, nil
 }
 

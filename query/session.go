@@ -106,14 +106,8 @@ func (s *Session) expecting(qry promql.Query, err error) (promql.Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	if stmt, ok := qry.Statement().(*parser.EvalStmt); ok {
-		s.reading.pending = 0
-		parser.Inspect(stmt.Expr, func(node parser.Node, _ []parser.Node) error {
-			if _, ok := node.(*parser.VectorSelector); ok {
-				s.reading.pending++
-			}
-			return nil
-		})
+	if _, ok := qry.Statement().(*parser.EvalStmt); ok {
+		s.reading.pending = selectors(qry)
 	}
 	return qry, nil
 }

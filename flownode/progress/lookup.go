@@ -10,6 +10,9 @@ import (
 // ErrFlowGone says that the flow is not in the catalogue any more.
 var ErrFlowGone = errors.New("flow does not exist")
 
+// ErrTooManyRows says that a flow has more rows than who reads them can hold.
+var ErrTooManyRows = errors.New("too many rows")
+
 // UnknownFlowError says that no flow has the name that was asked for.
 type UnknownFlowError struct {
 	Name    string

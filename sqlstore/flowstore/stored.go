@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/jackc/pgx/v5"
 
@@ -242,20 +243,27 @@ func (s *Stored) OldestResult(ctx context.Context, id progress.FlowID) (int64, e
 // them too, are among them: they are the flow's results.
 // Flow must have loaded the flow, or Named listed it. It reads by the table's primary key.
 func (s *Stored) Results(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Window, error) {
-	return s.results(ctx, id, ends, func(t *resulttable.Table) ([]progress.Window, error) { return t.Read(ctx, s.Session(), ends) })
+	return s.ResultsUpTo(ctx, id, ends, math.MaxInt)
 }
 
-// ResultsAt is Results of the windows that end at first, first + step, ... up to last, ms;
+// ResultsUpTo is Results of no more rows than most: further ones are progress.ErrTooManyRows.
+func (s *Stored) ResultsUpTo(ctx context.Context, id progress.FlowID, ends sequence.Span, most int) ([]progress.Window, error) {
+	return s.results(ctx, id, ends, most, func(t *resulttable.Table) ([]progress.Window, error) {
+		return resulttable.ReadUpTo(ctx, s.Session(), t, ends, most)
+	})
+}
+
+// ResultsAt is ResultsUpTo of the windows that end at first, first + step, ... up to last, ms;
 // further ones may be among them. It is for who wants few of many windows.
-func (s *Stored) ResultsAt(ctx context.Context, id progress.FlowID, first, last sequence.Time, step int64) ([]progress.Window, error) {
-	return s.results(ctx, id, sequence.Between(first, last), func(t *resulttable.Table) ([]progress.Window, error) {
-		return resulttable.ReadAt(ctx, s.Session(), t, first, last, step)
+func (s *Stored) ResultsAt(ctx context.Context, id progress.FlowID, first, last sequence.Time, step int64, most int) ([]progress.Window, error) {
+	return s.results(ctx, id, sequence.Between(first, last), most, func(t *resulttable.Table) ([]progress.Window, error) {
+		return resulttable.ReadAt(ctx, s.Session(), t, first, last, step, most)
 	})
 }
 
 // results is what read reads of the flow's table, with the rows of windows in ends that do
-// not stand.
-func (s *Stored) results(ctx context.Context, id progress.FlowID, ends sequence.Span, read func(*resulttable.Table) ([]progress.Window, error)) ([]progress.Window, error) {
+// not stand; most at most.
+func (s *Stored) results(ctx context.Context, id progress.FlowID, ends sequence.Span, most int, read func(*resulttable.Table) ([]progress.Window, error)) ([]progress.Window, error) {
 	table, err := s.table(id)
 	if err != nil || table == nil {
 		return nil, err
@@ -263,6 +271,12 @@ func (s *Stored) results(ctx context.Context, id progress.FlowID, ends sequence.
 	windows, err := read(table)
 	if err == nil && table.Ruled() {
 		windows, err = claims.WithClashes(ctx, s.Session(), &resulttable.Shared{Table: table}, id, ends, windows)
+		if rowsIn(windows) > most {
+			err = progress.ErrTooManyRows
+		}
+	}
+	if errors.Is(err, progress.ErrTooManyRows) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, pg.ReadError("read results in "+table.Ident(), err)
@@ -270,14 +284,25 @@ func (s *Stored) results(ctx context.Context, id progress.FlowID, ends sequence.
 	return windows, nil
 }
 
-// Groups lists the rows that Results lists, by group; false where the table has
-// histograms or is shared by rules, whose rows Results can read only.
-func (s *Stored) Groups(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.Group, bool, error) {
+// rowsIn is how many rows windows have.
+func rowsIn(windows []progress.Window) (n int) {
+	for i := range windows {
+		n += len(windows[i].Rows)
+	}
+	return n
+}
+
+// Groups lists the rows that ResultsUpTo lists, by group; false where the table has
+// histograms or is shared by rules, whose rows ResultsUpTo can read only.
+func (s *Stored) Groups(ctx context.Context, id progress.FlowID, ends sequence.Span, most int) ([]progress.Group, bool, error) {
 	table, err := s.table(id)
 	if err != nil || table == nil {
 		return nil, false, err
 	}
-	groups, plain, err := resulttable.GroupsOf(ctx, table, s.Session(), ends)
+	groups, plain, err := resulttable.GroupsOf(ctx, table, s.Session(), ends, most)
+	if errors.Is(err, progress.ErrTooManyRows) {
+		return nil, false, err
+	}
 	if err != nil {
 		return nil, false, pg.ReadError("read results in "+table.Ident(), err)
 	}

@@ -190,7 +190,7 @@ func TestStoredResultsAt(t *testing.T) {
 						}
 						return slices.DeleteFunc(list, func(w progress.Window) bool { return (w.End-first)%step != 0 })
 					}
-					got, err := snap.ResultsAt(t.Context(), id, first, last, step)
+					got, err := snap.ResultsAt(t.Context(), id, first, last, step, 1000)
 					if got, want := wanted(got), wanted(all); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 						t.Errorf("%s at %v:\n%v, %v\nwant\n%v", f.Title(), at, got, err, want)
 					}

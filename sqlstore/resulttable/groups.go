@@ -17,21 +17,25 @@ import (
 
 // GroupsOf is the rows of a table whose windows end in the span, by group. One statement
 // row for each group, and not for each row, is several times faster. It is false for a
-// table with histograms or with the numbers of rules: these are for Read. Errors are the
-// driver's.
-func GroupsOf(ctx context.Context, t *Table, q pg.Querier, ends sequence.Span) ([]progress.Group, bool, error) {
+// table with histograms or with the numbers of rules: these are for Read. More rows than
+// most are progress.ErrTooManyRows; other errors are the driver's.
+func GroupsOf(ctx context.Context, t *Table, q pg.Querier, ends sequence.Span, most int) ([]progress.Group, bool, error) {
 	if t.number > 0 || t.in.histograms {
 		return nil, false, nil
 	}
-	args := append([]any{time.UnixMilli(ends.After).UTC(), time.UnixMilli(ends.UpTo).UTC()}, t.static...)
+	args := append([]any{time.UnixMilli(ends.After).UTC(), time.UnixMilli(ends.UpTo).UTC(), int64(most) + 1}, t.static...)
 	rows, err := q.Query(ctx, t.in.expand(queries.ResultGroups), args...)
 	if err != nil {
 		return nil, false, err
 	}
+	n := 0
 	groups, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g progress.Group, err error) {
 		var times []time.Time
 		if err := row.Scan(&g.Columns, &times, &g.Values); err != nil {
 			return g, err
+		}
+		if n += len(times); n > most {
+			return g, progress.ErrTooManyRows
 		}
 		if !t.perLabel {
 			g.Columns[0] = flowdef.GroupKey(flowdef.GroupKeyLabels(g.Columns[0])) // as Read has it

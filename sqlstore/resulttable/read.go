@@ -2,6 +2,7 @@ package resulttable
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,17 +26,23 @@ func (t *Table) Oldest(ctx context.Context, q pg.Querier) (int64, error) {
 // share start and end in one Window. Rows of other flows in the table are left out, as
 // they are when it is written to. Errors are the driver's.
 func (t *Table) Read(ctx context.Context, q pg.Querier, ends sequence.Span) ([]progress.Window, error) {
-	return readWindows(ctx, q, t, queries.ResultRead, time.UnixMilli(ends.After).UTC(), time.UnixMilli(ends.UpTo).UTC())
+	return ReadUpTo(ctx, q, t, ends, math.MaxInt)
 }
 
-// ReadAt is Read of the windows that end at first, first + step, ... up to last, ms: for who
-// wants few of many.
-func ReadAt(ctx context.Context, q pg.Querier, t *Table, first, last sequence.Time, step int64) ([]progress.Window, error) {
-	return readWindows(ctx, q, t, queries.ResultAt, time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC(), step)
+// ReadUpTo is Read of no more rows than most: further ones are progress.ErrTooManyRows.
+func ReadUpTo(ctx context.Context, q pg.Querier, t *Table, ends sequence.Span, most int) ([]progress.Window, error) {
+	return readWindows(ctx, q, t, most, queries.ResultRead, time.UnixMilli(ends.After).UTC(), time.UnixMilli(ends.UpTo).UTC())
 }
 
-// readWindows is the rows that a statement gives, whose last parameters tell the flow's.
-func readWindows(ctx context.Context, q pg.Querier, t *Table, statement string, args ...any) ([]progress.Window, error) {
+// ReadAt is ReadUpTo of the windows that end at first, first + step, ... up to last, ms: for
+// who wants few of many.
+func ReadAt(ctx context.Context, q pg.Querier, t *Table, first, last sequence.Time, step int64, most int) ([]progress.Window, error) {
+	return readWindows(ctx, q, t, most, queries.ResultAt, time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC(), step)
+}
+
+// readWindows is the rows that a statement gives, most at most, whose last parameters tell
+// the flow's.
+func readWindows(ctx context.Context, q pg.Querier, t *Table, most int, statement string, args ...any) ([]progress.Window, error) {
 	rows, err := q.Query(ctx, t.in.expand(statement), append(args, t.static...)...)
 	if err != nil {
 		return nil, err
@@ -45,8 +52,12 @@ func readWindows(ctx context.Context, q pg.Querier, t *Table, statement string, 
 		start, end int64
 		columns    []string
 		result     Result
+		n          int
 	)
 	_, err = pgx.ForEachRow(rows, append([]any{&start, &end, &columns}, result.Fields()...), func() error {
+		if n++; n > most {
+			return progress.ErrTooManyRows
+		}
 		if !t.perLabel {
 			// As flowdef spells a label set, and not as PostgreSQL does.
 			columns[0] = flowdef.GroupKey(flowdef.GroupKeyLabels(columns[0]))

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -211,7 +212,7 @@ func (w *world) groupsAreRows(flows int) {
 					want[fmt.Sprint(row.Columns, win.End)] = row.Value
 				}
 			}
-			groups, plain, err := snap.Groups(w.Context(), f.ID, ends)
+			groups, plain, err := snap.Groups(w.Context(), f.ID, ends, len(want))
 			if err != nil || !plain {
 				w.Fatalf("%s: plain %v, %v", f.Def.Name, plain, err)
 			}
@@ -221,6 +222,17 @@ func (w *world) groupsAreRows(flows int) {
 				}
 				for i, end := range g.Ends {
 					got[fmt.Sprint(g.Columns, end)] = g.Values[i]
+				}
+			}
+			// One row too many is an error, however they are read.
+			if n := len(want) - 1; n >= 0 {
+				_, _, byGroup := snap.Groups(w.Context(), f.ID, ends, n)
+				_, byWindow := snap.ResultsUpTo(w.Context(), f.ID, ends, n)
+				_, byTime := snap.ResultsAt(w.Context(), f.ID, windows[0].End, windows[0].End, minute, len(windows[0].Rows)-1)
+				for _, err := range []error{byGroup, byWindow, byTime} {
+					if !errors.Is(err, progress.ErrTooManyRows) {
+						w.Errorf("%s in %s: at most %d of %d rows: %v", f.Def.Name, ends, n, len(want), err)
+					}
 				}
 			}
 			if !maps.Equal(got, want) {
