@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -116,7 +117,7 @@ func TestSilenceIsTheServers(t *testing.T) {
 // TestComesAgainWhenTold: a stream that ends because it is old is no trouble; one that is
 // refused waits as long as the server says.
 func TestComesAgainWhenTold(t *testing.T) {
-	url := serve(t, func(n int, w http.ResponseWriter, r *http.Request) {
+	url := serve(t, func(n int, w http.ResponseWriter, _ *http.Request) {
 		say(w, helloLine, rowsLine, progressLine(fmt.Sprintf("1.00000001.%d", n+1)), `{"type":"bye","reason":"age","retry_ms":1}`)
 	})
 	s := Open(Source{URLs: []string{url}, Flows: []string{"f"}, Trouble: func(err error) error { return err }})
@@ -130,7 +131,8 @@ func TestComesAgainWhenTold(t *testing.T) {
 	refused.WriteHeader(http.StatusServiceUnavailable)
 	resp := refused.Result()
 	defer func() { _ = resp.Body.Close() }()
-	if told, ok := refusal(resp).(*laterError); !ok || told.after != 5*time.Second || told.usual { //nolint:errorlint // it is made here
-		t.Errorf("refused with %v", refusal(resp))
+	var told *laterError
+	if err := refusal(resp); !errors.As(err, &told) || told.after != 5*time.Second || told.usual {
+		t.Errorf("refused with %v", err)
 	}
 }
