@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"laminar/server/ownapi"
 	"laminar/server/view"
 	"laminar/sqlstore/sqltest"
 )
@@ -108,21 +107,6 @@ func TestRefill(t *testing.T) {
 	} {
 		if status, answer := w.ask(http.MethodPost, c.path, c.body); status != c.status || !strings.Contains(answer, c.want) {
 			t.Errorf("%s %s: %d %s, want %d and %s", c.path, c.body, status, answer, c.status, c.want)
-		}
-	}
-	for name, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "http://elsewhere.example"} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.api.URL+ownapi.Prefix+"job/cancel", strings.NewReader(`{"id":1}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set(name, value)
-		resp, err := w.api.Client().Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusForbidden {
-			t.Errorf("with %s: %s it is answered %s", name, value, resp.Status)
 		}
 	}
 	if st := get[view.Status](w, "status"); len(st.Flows) != 2 || len(st.Regions) != 2 || len(st.Jobs) != 3 {

@@ -7,7 +7,8 @@
 // of Prometheus's exporters, by their own library; tokens with scopes from a file
 // of Laminar's. An address that other
 // machines reach needs users, or the setting that says that it needs none
-// (Config.Check).
+// (Config.Check). What a page of another origin makes a browser send is refused, unless
+// it only looks.
 //
 // Healthy means that the process runs, ready that samples can be stored now:
 // the last write, or one made for the question, has succeeded.

@@ -44,7 +44,9 @@ type Routes struct {
 }
 
 // Handler is the HTTP interface. New endpoints are mounted here, and only here;
-// their handlers are packages of their own below server.
+// their handlers are packages of their own below server. What a browser sends for a
+// page of another origin is answered 403, but for GET, HEAD and OPTIONS, which change
+// nothing.
 func (r Routes) Handler() http.Handler {
 	mux, door := http.NewServeMux(), outward.New(r.Log)
 	// Without a method in the pattern: the handlers answer 405 themselves, and
@@ -81,8 +83,11 @@ func (r Routes) Handler() http.Handler {
 		}
 		_, _ = io.WriteString(w, "ready\n")
 	})
+	// A browser sends what a page of another site tells it to, with the login that it
+	// remembers. Senders that are no browsers name no origin, and pass.
+	routes := http.NewCrossOriginProtection().Handler(mux)
 	if r.Console != nil {
-		return besideConsole(r.Console, r.ConsoleDir, mux)
+		return besideConsole(r.Console, r.ConsoleDir, routes)
 	}
-	return mux
+	return routes
 }

@@ -64,6 +64,51 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// TestOtherOrigins: nothing that a page of another origin makes a browser send is
+// answered by a route but what only looks, and senders that are no browsers are.
+func TestOtherOrigins(t *testing.T) {
+	answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	h := Routes{
+		Write: answer, Import: answer, Reload: answer, Read: answer, Own: answer, Follow: answer, Console: answer, ConsoleDir: "/",
+		Metrics: prometheus.NewRegistry(), Ready: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler),
+	}.Handler()
+	code := func(method, path, name, value string) int {
+		w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader("x"))
+		if name != "" {
+			r.Header.Set(name, value)
+		}
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	for _, path := range []string{
+		"/api/v1/write", "/api/v1/import", "/-/reload?prune=true", "/api/v1/query",
+		"/api/v1/laminar/refill/start", "/api/v1/laminar/job/cancel", "/api/v1/laminar/verify/start", "/api/v1/laminar/verify/cancel",
+	} {
+		for _, c := range []struct {
+			method, name, value string
+			code                int
+		}{
+			{"POST", "", "", 204},
+			{"POST", "Sec-Fetch-Site", "same-origin", 204},
+			{"POST", "Sec-Fetch-Site", "none", 204},
+			{"POST", "Sec-Fetch-Site", "cross-site", 403},
+			{"POST", "Sec-Fetch-Site", "same-site", 403},
+			{"POST", "Origin", "http://elsewhere.example", 403},
+			{"POST", "Origin", "null", 403},
+			{"POST", "Origin", "http://example.com", 204}, // where the request goes
+		} {
+			if got := code(c.method, path, c.name, c.value); got != c.code {
+				t.Errorf("%s %s with %q: %q is answered %d, want %d", c.method, path, c.name, c.value, got, c.code)
+			}
+		}
+	}
+	for _, path := range []string{"/api/v1/query", "/api/v1/laminar/flows", "/api/v1/write", "/flow/x"} {
+		if got := code("GET", path, "Sec-Fetch-Site", "cross-site"); got != 204 {
+			t.Errorf("GET %s from another site, which a link makes, is answered %d", path, got)
+		}
+	}
+}
+
 // TestCheck: an address that others reach needs users, certificates that are
 // verified, or the setting that says that it needs none.
 func TestCheck(t *testing.T) {
