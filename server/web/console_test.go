@@ -62,7 +62,7 @@ func TestConsoleScope(t *testing.T) {
 		code          int // for the reader
 	}{
 		{"/", "/", 204}, {"/", "/flow/x", 204}, {"/", "/api/v1/unknown", 403}, {"/", "/debug/pprof/heap", 403}, {"/", "/-/reload", 403},
-		{"/ui", "/ui/", 204}, {"/ui", "/", 403}, {ConsoleOff, "/", 403},
+		{"/ui", "/ui/", 204}, {"/ui", "/ui", 204}, {"/ui", "/uis", 403}, {"/ui", "/", 403}, {ConsoleOff, "/", 403},
 	} {
 		url := "http://" + serving(t, Config{TokensFile: tokens, Console: c.console})
 		if got, _ := asking(t, http.DefaultClient, url+c.path, reader); got != c.code {

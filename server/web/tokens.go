@@ -53,7 +53,7 @@ func scopeOf(path, console string) Scope {
 			return ScopeRead
 		}
 	}
-	if ofConsole(path, console) {
+	if ofConsole(path, console) || console != "" && path+"/" == console {
 		return ScopeRead
 	}
 	return ScopeAdmin
