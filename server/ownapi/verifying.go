@@ -32,8 +32,12 @@ type verifying struct {
 	next int64           // number of the next run
 }
 
-// rememberedRuns is how many runs are remembered.
-const rememberedRuns = 10
+// What is remembered: runs, and cells that differ of one run. GET verify answers with all of
+// it, and others are counted.
+const (
+	rememberedRuns  = 10
+	rememberedCells = 200
+)
 
 // verification is one run. Fields but flows, opts, ended and cancel are guarded by
 // verifying.mu.
@@ -67,9 +71,12 @@ func (v *verifying) run(ctx context.Context) error {
 	}
 }
 
-// compare compares the flows of a run, and notes how it ends.
+// compare compares the flows of a run, and notes how it ends. Of one that ends early the
+// result is what was compared before, null where that is nothing: no difference in nothing
+// is no agreement.
 func (v *verifying) compare(one *verification) {
-	result := view.Verification{Seed: one.opts.Seed, Flows: []view.VerifiedFlow{}}
+	result, room := &view.Verification{Seed: one.opts.Seed, Flows: []view.VerifiedFlow{}}, rememberedCells
+	var compared int64
 	var failed error
 	for i, f := range one.flows {
 		opts := one.opts
@@ -82,16 +89,24 @@ func (v *verifying) compare(one *verification) {
 		if errors.Is(err, progress.ErrFlowGone) {
 			continue
 		}
+		if err == nil || report.Windows > 0 {
+			compared += report.Windows
+			report.Differences = report.Differences[:min(len(report.Differences), room)]
+			room -= len(report.Differences)
+			result.Flows = append(result.Flows, view.NewVerifiedFlow(f.Def, report))
+		}
 		if err != nil {
 			failed = fmt.Errorf("flow %s: %w", f.Def.Title(), err)
 			break
 		}
-		result.Flows = append(result.Flows, view.NewVerifiedFlow(f.Def, report))
+	}
+	if failed != nil && compared == 0 {
+		result = nil
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	one.ended = true
-	one.seen.State, one.seen.Finished, one.seen.Result = "done", view.FormatTime(v.cfg.Now().UnixMilli()), &result
+	one.seen.State, one.seen.Finished, one.seen.Result = "done", view.FormatTime(v.cfg.Now().UnixMilli()), result
 	switch {
 	case failed != nil && one.ctx.Err() != nil:
 		one.seen.State = "cancelled"

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"laminar/server/view"
+	"laminar/sqlstore/sqltest"
 )
 
 // TestVerify: a comparison that is asked for finds the row that somebody has changed, and
-// nothing else; it is remembered.
+// nothing else; it is remembered. What differs is counted, and listed as far as there is room;
+// one that fails says of what was not compared that it knows nothing.
 func TestVerify(t *testing.T) {
 	w := newWorld(t, rateFlow)
 	const flow = "requests:rate1m"
@@ -53,6 +55,29 @@ func TestVerify(t *testing.T) {
 			t.Errorf("%s %s: %d %s, want %d and %s", c.path, c.body, status, answer, c.status, c.want)
 		}
 	}
+	w.stop()
+	began := func(body string) (run view.VerifyRun) {
+		t.Helper()
+		status, answer := w.ask(http.MethodPost, "verify/start", body)
+		if status != http.StatusAccepted {
+			t.Fatalf("%d %s", status, answer)
+		}
+		w.until("the comparison has ended", func() bool {
+			run = get[view.VerifyRuns](w, "verify").Runs[0]
+			return run.State != "running"
+		})
+		return run
+	}
+	w.Exec("update " + table + " set value = value + 1")
+	rows := sqltest.ScanOne[int64](w.RawDB, "select count(*) from "+table+" where window_end <= (select timestamptz 'epoch' + max(emitted_until) * interval '1 ms' from flow)")
+	if run := began("{}"); run.Result == nil || rows <= 200 || run.Result.Flows[0].Differences != rows || len(run.Result.Flows[0].Cells) != 200 {
+		t.Errorf("where all of %d rows differ the comparison is %+v", rows, run)
+	}
+	w.Exec("alter table " + table + " rename column value to other")
+	if run := began("{}"); run.State != "failed" || run.Error == "" || run.Result != nil {
+		t.Errorf("where the table cannot be read the comparison is %+v", run)
+	}
+	w.Exec("alter table " + table + " rename column other to value")
 	// One is under way at a time; one that is cancelled ends.
 	for range 12 {
 		status, answer := w.ask(http.MethodPost, "verify/start", `{"sample":"50%"}`)
@@ -68,6 +93,11 @@ func TestVerify(t *testing.T) {
 	}
 	w.until("all have ended", func() bool {
 		runs := get[view.VerifyRuns](w, "verify").Runs
+		for _, run := range runs {
+			if run.State == "cancelled" && run.Result != nil && run.Result.Flows[0].Windows == 0 {
+				t.Fatalf("one that has compared nothing has a result: %+v", run)
+			}
+		}
 		return len(runs) <= 10 && runs[0].State != "running" && runs[0].Error == ""
 	})
 }

@@ -15,7 +15,7 @@ type Verification struct {
 }
 
 // VerifiedFlow is what was found of one flow. Cells are the first 10,000 of its
-// differences.
+// differences; of a comparison that was asked for over HTTP, the first 200 of all flows.
 type VerifiedFlow struct {
 	Flow        string                `json:"flow"`
 	Windows     int64                 `json:"windows"`

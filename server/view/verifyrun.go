@@ -16,5 +16,5 @@ type VerifyRun struct {
 	Done     int64         `json:"done"`
 	Total    int64         `json:"total"`
 	Error    string        `json:"error"`
-	Result   *Verification `json:"result"` // null while it runs; of one that ended early, the flows before that
+	Result   *Verification `json:"result"` // null while it runs; of one that ended early, what was compared before, null for nothing
 }
