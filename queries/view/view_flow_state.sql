@@ -15,7 +15,7 @@ select f.title as flow, f.table_schema, f.table_name,
        case when coalesce(s.error, m.error) is not null then 'stalled'
             when f.error is not null or c.newest >= coalesce(f.emitted_until, -1) then 'failing'
             when exists (select from job j where j.flow_id = f.id and j.state in ('queued', 'running')) then 'refilling'
-            when f.emitted_until is null then 'empty'
+            when f.emitted_until is null and f.newest_t is null then 'empty'
             else 'ok' end as state,
        coalesce(s.error, m.error, f.error, case when c.newest >= coalesce(f.emitted_until, -1) then c.error end) as error,
        coalesce(nullif(s.hint, ''), case when s.error is null and m.error is not null then 'laminar serve; where it runs, its log says what it waits for' end) as hint,

@@ -198,3 +198,25 @@ func TestRefusals(t *testing.T) {
 	}
 	w.Exec("alter table flow_gone rename to flow")
 }
+
+// TestEmpty: a flow is empty until it has seen a sample, and not until it has closed a
+// window; the view flow_state says the same.
+func TestEmpty(t *testing.T) {
+	w := newWorld(t, `flows:
+  - {name: nothing:rate, every: 30s, promql: 'sum(rate(nothing_total[1m]))'}
+`)
+	w.until("the flow has been taken", func() bool { return sqltest.ScanOne[int64](w.RawDB, "select epoch from flow") > 0 })
+	w.stop()
+	is := func(when, want string) {
+		t.Helper()
+		if p := get[view.FlowPages](w, "flow", "flow", "nothing:rate").Flows[0]; p.State != want || p.StoredUntil != view.None {
+			t.Errorf("%s: the flow is %+v, want %s", when, p, want)
+		}
+		if got := sqltest.ScanOne[string](w.RawDB, "select state from flow_state"); got != want {
+			t.Errorf("%s: flow_state says %s, want %s", when, got, want)
+		}
+	}
+	is("without samples", view.Empty)
+	w.Exec("update flow set newest_t = $1", w.base)
+	is("with a sample and no closed window", view.OK)
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"laminar/flownode/flowdef"
+	"laminar/sequence"
 	"laminar/sequence/series"
 	"laminar/sqlstore/flowstore"
 )
@@ -94,7 +95,7 @@ func FlowState(f flowstore.FlowStatus) (state, cause string) {
 		return Failing, f.ClashText()
 	case f.Jobs > 0:
 		return Refilling, ""
-	case f.EmittedUntil < 0:
+	case f.EmittedUntil == sequence.NoTime && f.NewestT == sequence.NoTime:
 		return Empty, ""
 	default:
 		return OK, ""
