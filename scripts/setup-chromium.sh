@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that there is a Chromium, in which the tests of the console look at its
-# pages: one that is there; else, as root on Debian or Ubuntu, the distribution's. Prints
-# its path.
+# pages: one that is there and starts, which Ubuntu's stub for snaps does not where there
+# are no snaps; else, as root on Debian or Ubuntu, the distribution's. Prints its path.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
@@ -9,7 +9,7 @@ set -euo pipefail
 found() {
   local name
   for name in "${LAMINAR_TEST_CHROMIUM:-}" chromium chromium-browser google-chrome google-chrome-stable; do
-    if [ -n "$name" ] && have "$name"; then
+    if [ -n "$name" ] && have "$name" && "$name" --version >/dev/null 2>&1; then
       browser=$(command -v "$name")
       return
     fi
@@ -26,7 +26,7 @@ from_apt() {
 }
 
 found || { from_apt && found; } || die \
-  'there is no Chromium on this machine, and it could not be fetched' \
+  'there is no Chromium on this machine that starts, and none could be fetched' \
   'apt install chromium (or the package of your distribution), then again' \
   'set LAMINAR_TEST_CHROMIUM to the path of a Chromium or Chrome'
 printf '%s\n' "$browser"
