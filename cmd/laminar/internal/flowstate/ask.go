@@ -53,7 +53,7 @@ func Ask(ctx context.Context, address url.URL, token string, params url.Values) 
 		if errors.As(err, &failed) {
 			err = failed.Err // without the parameters
 		}
-		return st, &Error{err: fmt.Errorf("ask %s: %w", base, err), hint: "--url http://HOST:PORT of the process that keeps flows; laminar status names it"}
+		return st, &Error{err: fmt.Errorf("ask %s: %w", base, err), hint: "--url " + base.Scheme + "://HOST:PORT of the process that keeps flows; laminar status names it"}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
@@ -65,7 +65,7 @@ func Ask(ctx context.Context, address url.URL, token string, params url.Values) 
 		if err := json.Unmarshal(text, &st); err != nil {
 			return st, fmt.Errorf("%s answers what is no state: %w", base, err)
 		}
-		return st, unkept(st)
+		return st, unkept(st, base.Scheme)
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return st, &Error{
 			err:  fmt.Errorf("%s answers %s", base, resp.Status),
@@ -82,9 +82,9 @@ func Ask(ctx context.Context, address url.URL, token string, params url.Values) 
 	return st, &Error{err: errors.New(refusal.Error), hint: refusal.Hint}
 }
 
-// unkept is the error of a process that does not keep the flow, with whom to ask; nil for one
-// that does.
-func unkept(st view.StateSeen) error {
+// unkept is the error of a process that does not keep the flow, with whom to ask by the same
+// scheme, since processes of an installation are served alike; nil for one that does.
+func unkept(st view.StateSeen, scheme string) error {
 	if st.Here {
 		return nil
 	}
@@ -92,5 +92,5 @@ func unkept(st view.StateSeen) error {
 	if st.Leader == nil || st.Leader.Address == "" {
 		return err
 	}
-	return &Error{err: err, hint: "--url http://" + st.Leader.Address}
+	return &Error{err: err, hint: "--url " + scheme + "://" + st.Leader.Address}
 }
