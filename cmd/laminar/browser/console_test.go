@@ -76,7 +76,7 @@ func TestConsole(t *testing.T) {
 			for _, page := range pages {
 				p.visit(base + page.path)
 				p.shows(page.shows)
-				p.until(page.name+" still loads", `!document.querySelector(".loading") && (!document.querySelector(".strip") || document.querySelectorAll(".cell").length > 10)`)
+				p.until(page.name+" still loads", `!document.querySelector(".loading") && (!document.querySelector(".strip") || document.querySelectorAll(".cell").length > 10 && document.querySelector(".legend li") !== null)`)
 				p.whole(page.name)
 				if eval[bool](p, fmt.Sprintf("document.body.innerText.includes(%q)", unkept)) {
 					t.Errorf("%s says that %s", page.name, unkept)
