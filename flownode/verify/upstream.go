@@ -78,8 +78,27 @@ func (u *upstream) rawPart(def flowdef.Flow) (part flowdef.Flow, ok bool) {
 	return flowgraph.New(defs).RawPart(0)
 }
 
+// amongOthers reports whether the flow reads what it gave together with what other rules
+// of its record give: the series that they share are told apart by time alone.
+func (u *upstream) amongOthers(id progress.FlowID, def *flowdef.Flow) bool {
+	return def.Itself && !slices.Contains(def.Previous, def.RecordTitle()) &&
+		slices.ContainsFunc(u.parents, func(p progress.Flow) bool {
+			return p.Def.RecordTitle() == def.RecordTitle() && p.ID != id
+		})
+}
+
+// hideFrom hides from the window with this end, as rounds do, what the flow itself gives
+// there and later.
+func (u *upstream) hideFrom(id progress.FlowID, def *flowdef.Flow, end sequence.Time) {
+	for i := range u.parents {
+		if u.parents[i].ID == id {
+			u.feeds[i].ShowUntil(end - def.Every)
+		}
+	}
+}
+
 // early says which series a window sees only up to before its end, as in rounds.
-func (u *upstream) early(def *flowdef.Flow, end sequence.Time) func(sequence.SeriesID) (sequence.Time, bool) {
+func (u *upstream) early(own progress.FlowID, def *flowdef.Flow, end sequence.Time) func(sequence.SeriesID) (sequence.Time, bool) {
 	if len(def.Previous) == 0 && !def.Itself {
 		return nil
 	}
@@ -89,11 +108,11 @@ func (u *upstream) early(def *flowdef.Flow, end sequence.Time) func(sequence.Ser
 		}
 		early := false
 		for i, f := range u.feeds {
-			switch p := &u.parents[i].Def; {
+			switch {
 			case !f.Has(id):
 			case slices.Contains(def.Previous, f.Record()):
 				return end - 1, true
-			case p.Title() == def.Title():
+			case u.parents[i].ID == own:
 				early = true
 			default:
 				return end, false // what another rule of the record gives it sees at once

@@ -92,7 +92,7 @@ flows:
 			row, ok := f.Rows[end][""]
 			if _, next := f.Rows[end+60_000][""]; !ok || !next {
 				if end >= f.Flow.EmittedUntil {
-					break
+					t.Fatalf("seed %d: no two neighbouring windows have rows", seed)
 				}
 				continue
 			}
@@ -136,6 +136,35 @@ groups:
 		}
 		if mode := w.Store.Flows[1].Flow.Def.Expr.Mode(); windows < 150 || mode != flowdef.ModeIncremental {
 			t.Errorf("seed %d: only %d windows were compared, the first flow is kept in mode %s", seed, windows, mode)
+		}
+	}
+}
+
+// TestVerifyAmongOthers: a rule that reads what it gave, and what another rule of its
+// record gives of the same series at once, is compared with what it saw.
+func TestVerifyAmongOthers(t *testing.T) {
+	for seed := range uint64(3) {
+		w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorColumnar, `
+groups:
+- name: g
+  interval: 30s
+  rules:
+  - {record: 'r:x', expr: 'max by (job) (temperature > 20)'}
+  - {record: 'r:x', expr: 'min by (job) (r:x) + 1 or sum by (job) (errors_total)'}
+`)
+		windows := int64(0)
+		for n := range 25 {
+			w.Scrape(60_000, false)
+			w.Tick()
+			for id := range w.Store.Flows {
+				r := verify(w, id, everything())
+				if windows += r.Windows; r.Found > 0 {
+					t.Fatalf("seed %d, step %d, %s: %d differences, first %+v\n%v", seed, n, r.Flow, r.Found, r.Differences[0], w.Log)
+				}
+			}
+		}
+		if windows < 300 {
+			t.Errorf("seed %d: only %d windows were compared", seed, windows)
 		}
 	}
 }
