@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 
 	"laminar/flownode/keep"
@@ -47,9 +48,18 @@ func (r *Reader) Select(ctx context.Context, leaves keep.Leaves, first, last seq
 			return nil, fmt.Errorf("read raw samples of %s: %w", l.Def.Text, err)
 		}
 	}
-	// The engine shall see series always in the same order.
-	slices.SortFunc(sel.series, func(a, b selected) int { return cmp.Compare(a.id, b.id) })
+	slices.SortFunc(sel.series, byOrder)
 	return sel, nil
+}
+
+// byOrder is the order in which the engine sees series. It is always the same, because the
+// last bit of a sum depends on it: series of results, which each process numbers as it
+// meets them, go by their labels.
+func byOrder(a, b selected) int {
+	if a.id < 0 && b.id < 0 {
+		return labels.Compare(a.Labels, b.Labels)
+	}
+	return cmp.Compare(a.id, b.id)
 }
 
 // Add adds the samples of a leaf's members. Leaves can read the same samples:
