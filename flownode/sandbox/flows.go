@@ -82,15 +82,15 @@ func (s *MemStore) commitOne(r *progress.Round) progress.Outcome {
 			delete(f.Rows[w.End], progress.RowKey(cols))
 		}
 	}
+	for _, k := range r.Remove { // first, as in the database: a window may be in both lists
+		delete(f.Dirty, k)
+	}
 	for _, d := range r.Add {
 		k := progress.DirtyKey{WindowEnd: d.WindowEnd, Group: d.Group}
 		if old, ok := f.Dirty[k]; ok {
 			d.Reason, d.Since, d.FirstAt = old.Reason, old.Since, old.FirstAt
 		}
 		f.Dirty[k] = d
-	}
-	for _, k := range r.Remove {
-		delete(f.Dirty, k)
 	}
 	if r.Alerts != nil {
 		f.Alerts.update(r.Alerts)
