@@ -205,3 +205,23 @@ flows:
 		t.Errorf("groups are %s", got)
 	}
 }
+
+// TestReachIntoResults: results must be kept until a window that reads them closes.
+func TestReachIntoResults(t *testing.T) {
+	flows := parse(t, `
+flows:
+  - {name: above, promql: 'max_over_time(below[10m]) + on (job) below offset 5m', every: 1m, watermark_delay: 30s}
+  - {name: below, promql: 'sum by (job) (x)', every: 30s}
+`)
+	need := flows[0].Expr.MaxReach + 90_000
+	for keep, want := range map[int64]int{0: 0, need: 0, need + 1: 0, need - 1: 1, 60_000: 1} {
+		flows[1].Keep = keep
+		problems := flowgraph.New(flows).CheckReach(1, 0, 0, 0)
+		if len(problems) != want {
+			t.Errorf("kept for %d ms: %v", keep, problems)
+		}
+		if len(problems) == 1 && !strings.Contains(problems[0].Message, flowdef.FormatMillis(need)+" at least") {
+			t.Errorf("kept for %d ms: %s", keep, problems[0].Message)
+		}
+	}
+}

@@ -59,15 +59,18 @@ func (g *Graph) CheckReach(fresh int, retention, earliest, now sequence.Time) []
 		f := &g.defs[i]
 		for _, p := range g.reads[i] {
 			parent := &g.defs[p]
-			reach := int64(0)
+			reach, reads := int64(0), false
 			for _, l := range f.Expr.Leaves {
 				if !l.Pinned && l.NamesMetric() && l.MaySelect(parent.Name) {
-					reach = max(reach, l.Offset+l.Range)
+					reach, reads = max(reach, l.Offset+l.Range), true
 				}
 			}
-			if parent.Keep > 0 && reach > parent.Keep {
+			// A window closes, and is computed, only so long after its end.
+			need := reach + f.CloseDelay() + f.Every
+			if parent.Keep > 0 && reads && need > parent.Keep {
 				problems = append(problems, flowdef.Problem{File: f.File, Line: f.Line, Message: "flow " + f.Title() + ": its windows reach back " +
-					flowdef.FormatMillis(reach) + " in the results of " + parent.Title() + ", which are kept for " + flowdef.FormatMillis(parent.Keep) + " only"})
+					flowdef.FormatMillis(reach) + " in the results of " + parent.Title() + ", which are kept for " + flowdef.FormatMillis(parent.Keep) +
+					" only: with the time until a window closes, `keep` must be " + flowdef.FormatMillis(need) + " at least"})
 				break
 			}
 		}
