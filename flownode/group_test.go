@@ -264,3 +264,42 @@ func TestLook(t *testing.T) {
 	node.Look()
 	await("the refill is not taken up", func() bool { return w.Store.Jobs[0].State == "done" })
 }
+
+// TestEndedGroupIsForgotten: nothing is shown any more of a flow whose group has ended. A
+// trigger of its own makes a group.
+func TestEndedGroupIsForgotten(t *testing.T) {
+	w := roundtest.NewWorld(t, 1, 1, flowdef.ExecutorColumnar, `
+flows:
+  - {name: stays, promql: 'sum(requests_total)', every: 1m, trigger: {interval: 1ms}}
+  - {name: goes, promql: 'sum(requests_total)', every: 1m, trigger: {interval: 2ms}}
+`)
+	w.Scrape(120_000, false)
+	cfg := configOf(w)
+	cfg.PollInterval = 10 * time.Millisecond
+	node, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- node.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	await := func(flows int) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); len(node.Kept()) != flows; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d flows are kept, want %d", len(node.Kept()), flows)
+			}
+		}
+	}
+	await(2)
+	w.Store.Mu.Lock()
+	delete(w.Store.Flows, 2)
+	w.Store.Mu.Unlock()
+	await(1)
+}

@@ -329,7 +329,10 @@ func (n *Node) assign(ctx context.Context, start func(func() error), heads []pro
 			groupCtx, stop := context.WithCancel(ctx)
 			g = &led{fenceGroup: newFenceGroup(n.process, name), stop: stop, ended: groupCtx.Done()}
 			n.groups[name] = g
-			start(func() error { return g.work(groupCtx) })
+			start(func() error {
+				defer n.ended(name, g)
+				return g.work(groupCtx)
+			})
 		} else if sum == g.told {
 			continue
 		}
@@ -341,6 +344,19 @@ func (n *Node) assign(ctx context.Context, start func(func() error), heads []pro
 			g.stop()
 			delete(n.groups, name)
 		}
+	}
+}
+
+// ended forgets the flows of a group whose worker has ended, if the group is gone. When
+// the term ends, lead does.
+func (n *Node) ended(name string, g *led) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.groups[name] == g {
+		return
+	}
+	for id, f := range g.flows {
+		g.forget(id, f)
 	}
 }
 
