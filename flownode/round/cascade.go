@@ -44,8 +44,9 @@ type Cascade struct {
 	held    []*Flow // flows that are in no tier
 
 	// Series of results that may have a number before all are taken back; 0 when they
-	// were in the last round (lapse.go). numbering counts how often that was.
-	most, numbering int
+	// were in the last round (lapse.go). numbering counts how often that was; widest is of
+	// how many flows rounds are.
+	most, numbering, widest int
 
 	// Of the round under way.
 	below []*Flow         // of the tiers that have been read

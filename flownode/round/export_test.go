@@ -1,5 +1,11 @@
 package round
 
+import (
+	"strconv"
+
+	"laminar/flownode/progress"
+)
+
 // Bounds that tests reach.
 const (
 	DirtyPerRound  = dirtyPerRound
@@ -25,3 +31,16 @@ func SetFewResults(n int) (undo func()) {
 
 // Numbered is how many series of results have a number.
 func (c *Cascade) Numbered() int { return c.records.Len() }
+
+// ForgetWith gives numbers to n series of results of the last flow, and then begins a
+// round of the flows as far as numbers are taken back.
+func (c *Cascade) ForgetWith(flows []*Flow, n int) {
+	feed := c.records.NewFeed(&flows[len(flows)-1].Flow)
+	feed.Begin(0)
+	rows := make([]progress.Row, n)
+	for i := range rows {
+		rows[i].Columns = []string{strconv.Itoa(i)}
+	}
+	feed.Window(60_000, true, rows, nil)
+	c.forget(flows)
+}

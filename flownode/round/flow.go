@@ -112,6 +112,21 @@ func (f *Flow) rebuildable(end, earliest sequence.Time) bool {
 	return f.Def.Expr.Rebuildable(end, earliest)
 }
 
+// firstRebuildable is the end of the first window that is rebuildable; 0 when all are. It
+// does not look at pinned leaves.
+func (f *Flow) firstRebuildable(earliest sequence.Time) sequence.Time {
+	if len(f.reads) == 0 {
+		return f.Def.FirstRebuildable(earliest)
+	}
+	first := sequence.Time(0)
+	for _, l := range f.Leaves {
+		if gone := f.goneUpTo(l.Def, earliest); !l.Def.Pinned && gone >= 0 {
+			first = max(first, f.windows().From(gone-l.Span(0).After))
+		}
+	}
+	return first
+}
+
 // expired reports whether results of the window are not kept any more.
 func (f *Flow) expired(end sequence.Time) bool { return f.Def.Expired(end, f.clock.NewestAt) }
 
@@ -182,7 +197,7 @@ func (f *Flow) unrebuildable(end, earliest sequence.Time) error {
 	if pinnedIsGone(f, earliest) {
 		return &progress.PinnedGoneError{Flow: f.Def.Name, Earliest: earliest}
 	}
-	return &progress.RetentionError{Flow: f.Def.Name, From: end, Earliest: f.Def.FirstRebuildable(earliest)}
+	return &progress.RetentionError{Flow: f.Def.Name, From: end, Earliest: f.firstRebuildable(earliest)}
 }
 
 // storeIdleAfter is how long the vector of a flow that nothing touched may stay

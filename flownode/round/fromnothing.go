@@ -76,7 +76,7 @@ func everyWindow(windows pane.Windows, within sequence.Span, limit int) []int64 
 	return slices.Collect(windows.Ends(first, within.UpTo))
 }
 
-// skipGap leaves out, of a long stretch to be closed, what has lost its raw samples
+// skipGap leaves out, of a long stretch to be closed, what has lost its samples
 // and what is more than maxGap windows ago: each window would be looked at. Windows
 // that are left out lie before the flow's beginning from then on.
 func skipGap(s *flowRound, closed sequence.Time) {
@@ -84,7 +84,7 @@ func skipGap(s *flowRound, closed sequence.Time) {
 		return
 	}
 	every := s.windows().Every
-	from := max(s.Def.FirstRebuildable(s.r.Pos.Earliest)-every, closed-maxGap*every)
+	from := max(s.firstRebuildable(s.r.Pos.Earliest)-every, closed-maxGap*every)
 	if from > s.to.EmittedUntil && from <= closed {
 		s.to.EmittedUntil, s.to.BeginsAfter = from, from
 	}

@@ -93,11 +93,16 @@ var fewResults = 20_000
 // goes, so a record whose label values come and go would take more memory day after day.
 // Flows that read results read their members anew, and build pane state again.
 func (c *Cascade) forget(flows []*Flow) {
+	// Flows that have failed have rounds of their own. Few flows of the group do not tell
+	// how many numbers all of them need. Where flows go for good, widest comes down after
+	// them, by one with each round.
+	c.widest = max(len(flows), c.widest-1)
 	n := c.records.Len()
-	if c.most == 0 {
+	switch {
+	case 2*len(flows) < c.widest:
+	case c.most == 0:
 		c.most = max(4*n, fewResults)
-	}
-	if n > c.most {
+	case n > c.most:
 		c.records.Forget()
 		c.most = 0
 		c.numbering++

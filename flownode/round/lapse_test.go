@@ -3,6 +3,7 @@ package round_test
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 
 	"laminar/flownode/flowdef"
@@ -145,4 +146,37 @@ func (c *churn) step(n int) {
 		c.Store.Now = c.Clock
 	}
 	c.Store.Lapse(c.Clock - 10*30_000)
+}
+
+// TestForgetOfParts: rounds of a few flows of a group, computed apart, neither take
+// numbers back nor say how many are needed; where the others are gone for good, they do.
+func TestForgetOfParts(t *testing.T) {
+	defer round.SetFewResults(10)()
+	w := newChurn(t, lapseFlows)
+	w.Tick()
+	var all []*round.Flow
+	for _, id := range slices.Sorted(maps.Keys(w.Flows)) {
+		all = append(all, w.Flows[id])
+	}
+	part, c := all[1:2], round.NewCascade() // both end with a flow by job
+	c.ForgetWith(all, 11)
+	if n := c.Numbered(); n != 0 {
+		t.Fatalf("%d series have a number, want none", n)
+	}
+	c.ForgetWith(part, 2)
+	for range 3 {
+		c.ForgetWith(all, 100)
+		c.ForgetWith(part, 1)
+		if n := c.Numbered(); n != 102 {
+			t.Fatalf("%d series have a number, want 102", n)
+		}
+	}
+	back := false
+	for range len(all) {
+		c.ForgetWith(part, 500)
+		back = back || c.Numbered() == 0
+	}
+	if !back {
+		t.Error("with the others gone, numbers are never taken back")
+	}
 }

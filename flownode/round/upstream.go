@@ -5,6 +5,7 @@ package round
 // After a round: flows that read it know what the round made of its closed windows.
 
 import (
+	"math"
 	"slices"
 
 	"laminar/flownode/flowdef"
@@ -95,19 +96,28 @@ func (u *upstream) capped(w, before sequence.Time, ahead int64) sequence.Time {
 	return max(w, before)
 }
 
-// lacks reports whether samples of the leaf in the span are gone: raw ones before
-// earliest (0: none), results that are not kept any more.
+// lacks reports whether samples of the leaf in the span are gone.
 func (u *upstream) lacks(l *flowdef.Leaf, span sequence.Span, earliest sequence.Time) bool {
+	return span.After < u.goneUpTo(l, earliest)
+}
+
+// goneUpTo is the time up to which samples of the leaf are gone: raw ones before earliest
+// (0: none), results that are not kept any more. It is below all times when none are.
+func (u *upstream) goneUpTo(l *flowdef.Leaf, earliest sequence.Time) sequence.Time {
+	gone := sequence.Time(math.MinInt64)
 	raw := l.Names() == nil
 	for _, name := range l.Names() {
 		raw = raw || !slices.ContainsFunc(u.reads, func(p *Flow) bool { return p.Def.Name == name })
 	}
-	if raw && earliest != 0 && span.After < earliest-1 {
-		return true
+	if raw && earliest != 0 {
+		gone = earliest - 1
 	}
-	return slices.ContainsFunc(u.reads, func(p *Flow) bool {
-		return mayRead(l, p) && p.Def.Keep > 0 && span.After < p.clock.NewestAt-p.Def.Keep-1
-	})
+	for _, p := range u.reads {
+		if mayRead(l, p) && p.Def.Keep > 0 {
+			gone = max(gone, p.clock.NewestAt-p.Def.Keep-1)
+		}
+	}
+	return gone
 }
 
 // mayRead reports whether the leaf may select results of the flow.
