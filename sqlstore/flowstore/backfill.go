@@ -53,11 +53,11 @@ func (c *catalogueChange) start(ctx context.Context, i int, f flowdef.Flow) (sta
 	}
 	// A sender with a fast clock does not make windows close early: what lies beyond
 	// the database's clock counts as now.
-	earliest := pos.Earliest
-	if !readsRaw {
-		earliest = 0
+	start = f.BackfillStart(first, pos.Now, 0)
+	if readsRaw { // only what is read of raw samples must not reach before the earliest
+		start = max(start, part.FirstRebuildable(pos.Earliest)-f.Every)
 	}
-	return f.BackfillStart(first, pos.Now, earliest), min(last, pos.Now), nil
+	return start, min(last, pos.Now), nil
 }
 
 // begins is where the flow at place p of all flows begins.

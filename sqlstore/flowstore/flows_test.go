@@ -330,6 +330,23 @@ func TestBackfillStart(t *testing.T) {
 	}
 }
 
+// TestBackfillStartOverResults: a flow that reads raw samples and results begins where it
+// has both; that it reaches far back into results does not count as reach into raw samples.
+func TestBackfillStartOverResults(t *testing.T) {
+	db := sqltest.NewRawDB(t, 1)
+	m, ids := db.AddMetric("m", 1, 1)
+	db.Flush(1, sqltest.Points{Metric: m, Series: []sequence.SeriesID{ids[0], ids[0]}, Times: []int64{10*sqltest.Minute + 1, 70 * sqltest.Minute}, Values: []float64{1, 2}})
+	db.Freeze()
+	db.Seal(1)
+	db.Exec("update retention set earliest_t = $1", 20*sqltest.Minute+1)
+	db.Apply(sqltest.FlowFor(t, "below", "sum(m)", "backfill: all"))
+	db.Apply(sqltest.FlowFor(t, "above", "sum(m) + sum(max_over_time(below[30m]))", "backfill: all"))
+	below, above := db.Take("below").Progress, db.Take("above").Progress
+	if want := 24 * sqltest.Minute; below.EmittedUntil != want || above.EmittedUntil != want {
+		t.Errorf("emitted until %d and %d, want %d", below.EmittedUntil, above.EmittedUntil, want)
+	}
+}
+
 // TestVectorsAreExact: sequences beyond 2^53 and regions at 0 survive the way
 // through the database, and the fence compares them exactly.
 func TestVectorsAreExact(t *testing.T) {

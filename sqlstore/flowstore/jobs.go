@@ -143,12 +143,13 @@ func planRefills(ctx context.Context, tx pgx.Tx, name string, from, to int64, ca
 	if err != nil {
 		return nil, err
 	}
+	graph, place := graphOf(entries)
 	asked := map[int32]bool{}
 	for _, flow := range flows {
 		asked[flow.ID] = true
 		out = append(out, Refill{
 			ID: progress.FlowID(flow.ID), Flow: flow.Def.Title(), From: from, To: to, Asked: true,
-			Refused: cannotRefill(entries, flow, from, to, earliest),
+			Refused: cannotRefill(graph, place[flow.ID], flow, from, to, earliest),
 		})
 	}
 	if !cascade {
@@ -161,11 +162,8 @@ func planRefills(ctx context.Context, tx pgx.Tx, name string, from, to int64, ca
 	// Rules of a record are read together: what reads several of them is refilled once.
 	above := map[int]sequence.Span{}
 	var order []int
-	var graph *flowgraph.Graph
 	for _, flow := range flows {
-		var at int
-		graph, at = graphOf(entries, flow)
-		for _, r := range graph.Downstream(at, sequence.Span{After: from, UpTo: to}) {
+		for _, r := range graph.Downstream(place[flow.ID], sequence.Span{After: from, UpTo: to}) {
 			ends, known := above[r.Flow]
 			if !known {
 				ends = r.Ends
@@ -189,18 +187,18 @@ func planRefills(ctx context.Context, tx pgx.Tx, name string, from, to int64, ca
 		}
 		out = append(out, Refill{
 			ID: progress.FlowID(flow.ID), Flow: flow.Def.Title(), From: ends.After, To: ends.UpTo,
-			Refused: cannotRefill(entries, flow, ends.After, ends.UpTo, earliest),
+			Refused: cannotRefill(graph, i, flow, ends.After, ends.UpTo, earliest),
 		})
 	}
 	return out, nil
 }
 
-// cannotRefill is why the windows of one flow of the entries cannot be computed again; nil when
-// they can. earliest is the time before which raw samples are given up.
-func cannotRefill(entries []applyplan.Entry, flow applyplan.Entry, from, to, earliest sequence.Time) error {
+// cannotRefill is why the windows of a flow, at place i of the graph, cannot be computed again;
+// nil when they can. earliest is the time before which raw samples are given up.
+func cannotRefill(graph *flowgraph.Graph, i int, flow applyplan.Entry, from, to, earliest sequence.Time) error {
 	// With @ every window reads the same samples, so either all can be computed or
 	// none.
-	part, readsRaw := rawPart(entries, flow)
+	part, readsRaw := graph.RawPart(i)
 	if !readsRaw {
 		earliest = 0 // it reads results of flows, which stay
 	}
@@ -220,22 +218,14 @@ func cannotRefill(entries []applyplan.Entry, flow applyplan.Entry, from, to, ear
 	return nil
 }
 
-// rawPart is what the flow reads of raw samples; ok is false when it reads none.
-func rawPart(entries []applyplan.Entry, flow applyplan.Entry) (f flowdef.Flow, ok bool) {
-	graph, at := graphOf(entries, flow)
-	return graph.RawPart(at)
-}
-
-// graphOf is how the flows of the catalogue read each other, and the place of one.
-func graphOf(entries []applyplan.Entry, flow applyplan.Entry) (graph *flowgraph.Graph, at int) {
+// graphOf is how the flows of the catalogue read each other, and the place of each by id.
+func graphOf(entries []applyplan.Entry) (graph *flowgraph.Graph, place map[int32]int) {
 	defs := make([]flowdef.Flow, len(entries))
+	place = make(map[int32]int, len(entries))
 	for i, e := range entries {
-		defs[i] = e.Def
-		if e.ID == flow.ID {
-			at = i
-		}
+		defs[i], place[e.ID] = e.Def, i
 	}
-	return flowgraph.New(defs), at
+	return flowgraph.New(defs), place
 }
 
 // List returns at most limit jobs, newest first.
