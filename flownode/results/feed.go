@@ -112,6 +112,10 @@ func (f *Feed) Metric() sequence.MetricID { return f.metric }
 // number yet.
 const atOnce = 512
 
+// rowsAhead is how many rows of later windows are read with those of a window that is
+// corrected, about: the correction may walk on to them.
+const rowsAhead = 20_000
+
 // Know gives numbers to the series that have a sample in the span. It reads the table
 // once for each stretch of time.
 func (f *Feed) Know(ctx context.Context, tables read.Results, span sequence.Span) error {
@@ -404,11 +408,17 @@ func (f *Feed) stored(ctx context.Context, tables read.Results, ends sequence.Sp
 		return nil, nil
 	}
 	if !f.gotFor.Covers(ends) {
-		windows, err := tables.StoredResults(ctx, f.flow, ends)
-		if err != nil {
-			return nil, fmt.Errorf("read results of %s in %s: %w", f.flow.Def.Title(), ends, err)
+		all := ends
+		if f.until < f.before {
+			// The flow reads itself, and corrects window by window.
+			ahead := min(atOnce, rowsAhead/int64(max(1, len(f.own))))
+			all.UpTo = min(f.before, all.UpTo+ahead*f.every())
 		}
-		f.got, f.gotFor = windows, ends
+		windows, err := tables.StoredResults(ctx, f.flow, all)
+		if err != nil {
+			return nil, fmt.Errorf("read results of %s in %s: %w", f.flow.Def.Title(), all, err)
+		}
+		f.got, f.gotFor = windows, all
 	}
 	from, _ := slices.BinarySearchFunc(f.got, ends.After+1, byEnd)
 	to, _ := slices.BinarySearchFunc(f.got, ends.UpTo+1, byEnd)
