@@ -78,15 +78,17 @@ func (s *leafState[P, PP]) Look(ends sequence.Span, look Look) (panes []PaneLook
 	return panes, partials, more
 }
 
-// LookMerged lists what the panes in the span, which is that of a window, merge to.
+// LookMerged lists what the panes in the span, which is that of a window, merge to. more is
+// how many slots were not looked at any more: merging costs, and rounds wait meanwhile.
 func (s *leafState[P, PP]) LookMerged(span sequence.Span, slots int, look Look) (merged []PartialLook, more int64) {
 	win := s.over(span)
 	var out SlotValues
 	look.each(slots, func(slot int32) {
-		acc := mergeSlot[P, PP](s.byT, s.grid.Width, slot, span)
-		switch {
-		case PP(&acc).Empty():
-		case len(merged) < look.Most:
+		if len(merged) >= look.Most {
+			more++
+			return
+		}
+		if acc := mergeSlot[P, PP](s.byT, s.grid.Width, slot, span); !PP(&acc).Empty() {
 			m := PartialLook{End: span.UpTo, Slot: slot, Fields: PP(&acc).Fields()}
 			out.reset()
 			s.value(&acc, slot, win, &out)
@@ -97,8 +99,6 @@ func (s *leafState[P, PP]) LookMerged(span sequence.Span, slots int, look Look) 
 				}
 			}
 			merged = append(merged, m)
-		default:
-			more++
 		}
 	})
 	return merged, more
