@@ -74,11 +74,11 @@ func (w *besideWork) measure(ctx context.Context, ask bool) error {
 		}
 	}
 	took, err := snd.Send(ctx, w.load)
-	if err != nil {
-		return err
-	}
 	stop()
-	if err := group.Wait(); err != nil {
+	if asked := group.Wait(); err == nil {
+		err = asked
+	}
+	if err != nil {
 		return err
 	}
 	if err := checkTaken(ctx, l, w.warm.Samples+w.load.Samples); err != nil {

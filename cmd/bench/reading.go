@@ -296,8 +296,11 @@ func (r *readWork) dashboards(ctx context.Context) error {
 					return err
 				}
 			}
-			if err := rows.Err(); err != nil || count == 0 {
-				return fmt.Errorf("%s: %d rows: %w", p.sql, count, err)
+			if err := rows.Err(); err != nil {
+				return fmt.Errorf("%s: after %d rows: %w", p.sql, count, err)
+			}
+			if count == 0 {
+				return fmt.Errorf("%s answers nothing", p.sql)
 			}
 		}
 		return nil
