@@ -94,9 +94,9 @@ func TestStreamsAge(t *testing.T) {
 	times.life = time.Nanosecond
 	_, base := servedWith(t, w, usualLimits, 10, time.Minute, times)
 	_, lines := get(t, base, firstFlow+"&from=all")
-	hello, rows, progress, bye := line(t, lines), line(t, lines), line(t, lines), line(t, lines)
-	if hello.Hello == nil || rows.Rows == nil || progress.Progress == nil || progress.Progress.Position != "11.00000001.1" {
-		t.Errorf("it says %+v, %+v, %+v", hello, rows, progress)
+	hello, rows, reached, bye := line(t, lines), line(t, lines), line(t, lines), line(t, lines)
+	if hello.Hello == nil || rows.Rows == nil || reached.Progress == nil || reached.Progress.Position != "11.00000001.1" {
+		t.Errorf("it says %+v, %+v, %+v", hello, rows, reached)
 	}
 	if bye.Bye == nil || bye.Bye.Reason != wire.ByeAge || bye.Bye.Retry == 0 {
 		t.Errorf("at the end it says %+v", bye)
