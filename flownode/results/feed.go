@@ -60,16 +60,21 @@ type laid struct {
 type value struct {
 	float float64
 	hist  *nativehist.Sparse // nil for a number
+	gone  bool               // a marker in the place of a row that the round takes away
 }
 
 // stale is the value of a marker.
 var stale = value{float: segment.Stale()}
 
+// removed takes the place of a row that the round takes away. In the table no marker
+// will stand there, unless a row stands one step before.
+var removed = value{float: segment.Stale(), gone: true}
+
 func (v value) isStale() bool { return v.hist == nil && segment.IsStale(v.float) }
 
 func valueOf(row *progress.Row) value {
 	if row.Histogram != nil {
-		return value{row.Histogram.Sum, row.Histogram}
+		return value{float: row.Histogram.Sum, hist: row.Histogram}
 	}
 	return value{float: row.Value}
 }
@@ -487,7 +492,7 @@ func (f *Feed) each(ctx context.Context, tables read.Results, span sequence.Span
 					continue
 				}
 				if w.removes(id) {
-					in(id, end, stale)
+					in(id, end, removed)
 				} else {
 					walk.Row(id, f.value(row))
 				}

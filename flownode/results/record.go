@@ -5,7 +5,9 @@ package results
 // one rule counts where no rule gives the row.
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"laminar/flownode/read"
@@ -87,20 +89,28 @@ func (r *record) changes(ctx context.Context) error {
 			}
 		}
 	}
+	now := map[point]value{}
 	for _, span := range near(times, r.every) {
 		err := r.each(ctx, span, func(id sequence.SeriesID, t sequence.Time, v value) error {
-			if _, is := moved[point{id, t}]; !is {
-				return nil
-			}
-			if t > r.before {
-				r.ordered.add(id, t, v)
-			} else {
-				r.unordered.add(id, t, v)
+			if _, is := moved[point{id, t}]; is {
+				now[point{id, t}] = v
 			}
 			return nil
 		})
 		if err != nil {
 			return err
+		}
+	}
+	points := slices.SortedFunc(maps.Keys(moved), func(a, b point) int { return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.t, b.t)) })
+	for _, p := range points {
+		v, there := now[p]
+		if !there {
+			v = stale // what was there is gone
+		}
+		if p.t > r.before {
+			r.ordered.add(p.id, p.t, v)
+		} else {
+			r.unordered.add(p.id, p.t, v)
 		}
 	}
 	r.found = true
@@ -115,6 +125,9 @@ func (r *record) each(ctx context.Context, span sequence.Span, use func(sequence
 		err := f.each(ctx, r.tables, span, func(id sequence.SeriesID, t sequence.Time, v value) error {
 			if !r.contested(id) {
 				return use(id, t, v)
+			}
+			if v.gone { // the row of another rule, or its marker, may be what stands
+				return nil
 			}
 			if stands[id] == nil {
 				stands[id] = map[sequence.Time]value{}
