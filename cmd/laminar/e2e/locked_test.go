@@ -50,7 +50,7 @@ func TestLockedTable(t *testing.T) {
 		if code := laminartest.ExitCode(err); code != exitLocked {
 			t.Errorf("%v: exit code %d, want %d:\n%s", command, code, exitLocked, out)
 		}
-		for _, want := range []string{"waiting for ", fmt.Sprintf("pid %d, user ", pid), `application "a report"`, "held\" is in use, also after 2s", "Try: "} {
+		for _, want := range []string{"waiting for ", fmt.Sprintf("pid %d, user ", pid), `application "a report"`, "held\" is in use, also after ", "Try: "} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%v does not say %q:\n%s", command, want, out)
 			}
