@@ -60,6 +60,8 @@ func maxPanes(width int64) int64 {
 //	E4  in a batch expression Func and Agg are nil; elsewhere Func is not nil,
 //	    and Cover, Markers and Pinned are zero
 //	E5  where Native, Agg is nil and Func.Histograms is true
+//	E6  where CountsGroups, Agg is Count or Group, Grouping is among Per, and neither
+//	    names metadata; elsewhere Per is nil
 type Leaf struct {
 	Index int    // its number in Compiled.Leaves
 	Text  string // PromQL of the leaf, for people
@@ -72,6 +74,11 @@ type Leaf struct {
 	Without  bool                  // Grouping is the labels that do not count
 	Grouping []string              // sorted
 	Native   bool                  // series may hold native histograms (nativeleaf.go)
+
+	// CountsGroups says that Agg is not of series but of groups of them, those by the
+	// labels Per, sorted: a group counts when one of its series has a value (chain.go).
+	CountsGroups bool
+	Per          []string
 
 	// Which series are read.
 	Matchers []*labels.Matcher
@@ -191,7 +198,7 @@ func (l *Leaf) Labels() []string {
 	if l.Agg == nil || l.Without {
 		return nil
 	}
-	names := append([]string{model.MetricNameLabel}, l.Grouping...)
+	names := slices.Concat([]string{model.MetricNameLabel}, l.Grouping, l.Per)
 	for _, m := range l.Matchers {
 		names = append(names, m.Name)
 	}

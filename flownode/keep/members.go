@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/prometheus/schema"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/function"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -56,7 +57,8 @@ func (x *Selection) Selects(metric sequence.MetricID) bool {
 // never per sample.
 //
 // A slot is what pane state is kept for: one per series, or one per group
-// where the function merges under the aggregation (function.F3).
+// where the function merges under the aggregation (function.F3). Where a leaf counts
+// groups of series by what was seen of them, a slot is one of these.
 //
 //	M1  len(GroupOf) is the number of slots; GroupOf[s] is the group of slot s
 //	M2  Series[i] folds into Slots[i]; Index holds the same
@@ -71,7 +73,7 @@ func (x *Selection) Selects(metric sequence.MetricID) bool {
 type Members struct {
 	*Selection // which leaves with one ShareKey have in common
 	Def        *flowdef.Leaf
-	ByGroup    bool // a slot is a group, else a series
+	ByGroup    bool // a slot is a group, or a group of series that is counted; else a series
 
 	// Series of different metrics can be told apart by their name alone, which
 	// most functions drop: then two of them with a value in one window are an
@@ -79,6 +81,14 @@ type Members struct {
 	// nil where that cannot happen.
 	setOf  []int32
 	setNum map[string]int32 // key of the label set -> its number
+
+	// Of a leaf that counts groups of series (flowdef.Leaf.CountsGroups): by slot, the
+	// number of the group that the series is in, and whether it was counted: in which
+	// window last, by a number of the window.
+	perOf      []int32
+	perNum     map[string]int32 // the values of the labels -> their number
+	perCounted []uint32         // by number
+	perWindow  uint32
 
 	GroupOf  []int32 // by slot; noGroup for a slot that another leaf has added and this one has not
 	Groups   []LabelGroup
@@ -109,6 +119,10 @@ func NewMembers(leaf *flowdef.Leaf) *Members {
 	m := &Members{Selection: &Selection{}, Def: leaf, ByGroup: leaf.Func.Merges(leaf.Agg), groupNum: map[string]int32{}}
 	if names := leaf.Names(); leaf.Agg != nil && !leaf.KeepsName() && len(names) != 1 {
 		m.setNum, m.ByGroup = map[string]int32{}, false
+	}
+	if leaf.CountsGroups {
+		m.perNum = map[string]int32{}
+		m.ByGroup = leaf.Func == function.Seen && m.setNum == nil
 	}
 	return m
 }
@@ -175,10 +189,11 @@ func (m *Members) Group(list []series.Series) {
 		}
 		g, lset := m.groupOf(s)
 		for int(slot) >= len(m.GroupOf) {
-			m.GroupOf = append(m.GroupOf, noGroup)
-			if m.setNum != nil {
-				m.setOf = append(m.setOf, 0)
-			}
+			m.addSlot()
+		}
+		if m.perNum != nil {
+			m.spell(m.Def.Per, valueIn(s.Labels))
+			m.perOf[slot] = number(m.perNum, string(m.values))
 		}
 		m.GroupOf[slot] = g
 		if m.setNum != nil {
@@ -195,21 +210,55 @@ func (m *Members) Group(list []series.Series) {
 		slices.Sort(m.Groups[g].slots)
 	}
 	for !m.ByGroup && len(m.GroupOf) < len(m.Series) { // slots that others have added
-		m.GroupOf = append(m.GroupOf, noGroup)
-		if m.setNum != nil {
-			m.setOf = append(m.setOf, 0)
-		}
+		m.addSlot()
 	}
 }
 
-// addByGroup makes a series a member of leaf whose slots are groups. A slot is made
-// with its group's first series.
+// addSlot adds a slot of which the series is in no group yet.
+func (m *Members) addSlot() {
+	m.GroupOf = append(m.GroupOf, noGroup)
+	if m.setNum != nil {
+		m.setOf = append(m.setOf, 0)
+	}
+	if m.perNum != nil {
+		m.perOf = append(m.perOf, 0)
+	}
+}
+
+// counted reports whether the group of series that a slot is in was counted in this window,
+// and notes that it was.
+func (m *Members) counted(slot int32) bool {
+	at := &m.perCounted[m.perOf[slot]]
+	before := *at == m.perWindow
+	*at = m.perWindow
+	return before
+}
+
+// nextWindow begins to count groups of series anew.
+func (m *Members) nextWindow() {
+	if m.perWindow++; m.perWindow == 0 || len(m.perCounted) < len(m.perNum) {
+		m.perCounted, m.perWindow = make([]uint32, len(m.perNum)+len(m.perNum)/8), 1
+	}
+}
+
+// addByGroup makes a series a member of leaf whose slots are groups, or groups of series.
+// A slot is made with its first series.
 func (m *Members) addByGroup(s *series.Series) {
 	if m.Index.Get(s.ID) != NoSlot {
 		return
 	}
 	g, _ := m.groupOf(s)
 	if g == noGroup {
+		return
+	}
+	if m.perNum != nil {
+		m.spell(m.Def.Per, valueIn(s.Labels))
+		slot := number(m.perNum, string(m.values))
+		if int(slot) == len(m.GroupOf) {
+			m.Groups[g].slots = append(m.Groups[g].slots, slot)
+			m.GroupOf = append(m.GroupOf, g)
+		}
+		m.add(s, slot)
 		return
 	}
 	if len(m.Groups[g].slots) == 0 {
@@ -257,15 +306,20 @@ func (m *Members) valuesOf(get func(name string) string) bool {
 	if m.Def.Agg == nil || m.Def.Without || m.setNum != nil {
 		return false
 	}
+	m.spell(m.Def.Grouping, get)
+	return true
+}
+
+// spell makes values the values of some labels, each with its length before it.
+func (m *Members) spell(names []string, get func(name string) string) {
 	m.values = m.values[:0]
-	for _, name := range m.Def.Grouping {
+	for _, name := range names {
 		v := ""
 		if m.Def.KeepsName() || !schema.IsMetadataLabel(name) {
 			v = get(name)
 		}
 		m.values = append(binary.AppendUvarint(m.values, uint64(len(v))), v...)
 	}
-	return true
 }
 
 // valueIn looks a label up, "" where there is none.
