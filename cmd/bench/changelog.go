@@ -1,6 +1,8 @@
 package main
 
-import "context"
+import (
+	"context"
+)
 
 // Names of figures of scenarios 5 and 4, to which ", by job" or ", by series" is added.
 const (
@@ -49,7 +51,7 @@ func (w *windowWork) logged(ctx context.Context, scenario int, by string, do fun
 	if err != nil {
 		return err
 	}
-	w.b.add(scenario, walRest+", by "+by, "B", (end-begin)-(to-from))
-	w.b.add(scenario, walLog+", by "+by, "B", to-from)
+	w.b.Add(scenario, walRest+", by "+by, "B", (end-begin)-(to-from))
+	w.b.Add(scenario, walLog+", by "+by, "B", to-from)
 	return nil
 }

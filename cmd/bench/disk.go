@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 	"laminar/cmd/bench/workload"
@@ -21,13 +22,13 @@ const (
 
 // disk measures how many bytes a sample of the simulated fleet takes on disk, with
 // all indexes: stored scrape by scrape, as a fleet sends, and then sealed.
-func disk(ctx context.Context, b *bench) error {
-	l, err := b.lab.NewLaminar(ctx, "disk", "")
+func disk(ctx context.Context, b *harness.Bench) error {
+	l, err := b.Lab.NewLaminar(ctx, "disk", "")
 	if err != nil {
 		return err
 	}
 	defer l.Kill()
-	rows, err := b.lab.CreateDatabase(ctx, "disk_rows")
+	rows, err := b.Lab.CreateDatabase(ctx, "disk_rows")
 	if err != nil {
 		return err
 	}
@@ -37,15 +38,15 @@ func disk(ctx context.Context, b *bench) error {
 	}
 	defer client.Close()
 	opts := fleet.DefaultOptions()
-	opts.Instances = b.plan.fleetInstances
+	opts.Instances = b.Plan.FleetInstances
 	f := fleet.New(opts)
 	if err := rows.CreateRowTables(ctx, make([]string, len(f.Series())), lab.IndexByTS); err != nil {
 		return err
 	}
-	at := time.Now().Truncate(opts.Interval).Add(-time.Duration(b.plan.fleetScrapes) * opts.Interval)
+	at := time.Now().Truncate(opts.Interval).Add(-time.Duration(b.Plan.FleetScrapes) * opts.Interval)
 	var points []fleet.Point
 	var writer workload.RowWriter
-	for range b.plan.fleetScrapes {
+	for range b.Plan.FleetScrapes {
 		at = at.Add(opts.Interval)
 		points = f.Scrape(points[:0], at)
 		if err := client.Send(ctx, f.Series(), points); err != nil {
@@ -66,7 +67,7 @@ func disk(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.add(9, diskRows, "B/sample", size/copied)
+	b.Add(9, diskRows, "B/sample", size/copied)
 	if err := diskLaminar(ctx, b, l); err != nil {
 		return err
 	}
@@ -76,10 +77,10 @@ func disk(ctx context.Context, b *bench) error {
 	if err := rows.Drop(ctx); err != nil {
 		return err
 	}
-	if err := b.report.AtMost(9, "hot bytes per sample over rows, index (ts)", diskHot, diskRows, 0.3); err != nil {
+	if err := b.Report.AtMost(9, "hot bytes per sample over rows, index (ts)", diskHot, diskRows, 0.3); err != nil {
 		return err
 	}
-	return b.report.AtMost(9, "sealed bytes per sample over rows, index (ts)", diskSealed, diskRows, 0.1)
+	return b.Report.AtMost(9, "sealed bytes per sample over rows, index (ts)", diskSealed, diskRows, 0.1)
 }
 
 // Sizes of the tables that hold raw samples, with indexes and TOAST, in bytes.
@@ -89,7 +90,7 @@ const (
 )
 
 // diskLaminar measures the samples that Laminar holds before and after sealing.
-func diskLaminar(ctx context.Context, b *bench, l *lab.Laminar) error {
+func diskLaminar(ctx context.Context, b *harness.Bench, l *lab.Laminar) error {
 	hot, err := l.DB.Number(ctx, hotSize)
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func diskLaminar(ctx context.Context, b *bench, l *lab.Laminar) error {
 	if err != nil {
 		return err
 	}
-	b.add(9, diskHot, "B/sample", hot/taken)
+	b.Add(9, diskHot, "B/sample", hot/taken)
 	before, err := l.DB.WAL(ctx)
 	if err != nil {
 		return err
@@ -121,9 +122,9 @@ func diskLaminar(ctx context.Context, b *bench, l *lab.Laminar) error {
 	if err != nil {
 		return err
 	}
-	b.add(9, diskSealed, "B/sample", sealed/distinct)
-	b.add(9, diskSeal, "samples/s", taken/took.Seconds())
-	b.add(9, diskSeal+", WAL", "B/sample", (after-before)/taken)
-	b.say("   %s samples, %s after sealing", report.Number(taken), report.Number(distinct))
+	b.Add(9, diskSealed, "B/sample", sealed/distinct)
+	b.Add(9, diskSeal, "samples/s", taken/took.Seconds())
+	b.Add(9, diskSeal+", WAL", "B/sample", (after-before)/taken)
+	b.Say("   %s samples, %s after sealing", report.Number(taken), report.Number(distinct))
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/cmd/bench/harness"
+	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 	"laminar/cmd/bench/workload"
 )
@@ -36,25 +38,25 @@ const (
 
 // ingestWithFlows measures the rate of ingest with three flows and without, and how
 // far the flows are behind meanwhile.
-func ingestWithFlows(ctx context.Context, b *bench) error {
-	for _, n := range b.plan.ingestSeries {
-		s := workload.Scrapes{Series: workload.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
-		last := 1 + int64(b.plan.flowSamples/n)
+func ingestWithFlows(ctx context.Context, b *harness.Bench) error {
+	for _, n := range b.Plan.IngestSeries {
+		s := workload.Scrapes{Series: workload.NodeSeries(n, workload.IngestInterval), Start: workload.IngestStart(), Interval: workload.IngestInterval}
+		last := 1 + int64(b.Plan.FlowSamples/n)
 		w := &ingestWork{
 			label: report.Count(float64(n)) + " series", series: s.Series,
-			warm: s.Prepare(0, 1, b.plan.shards), load: s.Prepare(1, last, b.plan.shards),
+			warm: s.Prepare(0, 1, b.Plan.Shards), load: s.Prepare(1, last, b.Plan.Shards),
 		}
-		for round := range b.plan.rounds {
+		for round := range b.Plan.Rounds {
 			for i := range 2 {
 				if err := ingestFlows(ctx, b, w, (i+round)%2 == 1); err != nil {
 					return err
 				}
 			}
 		}
-		if err := b.report.AtLeast(2, "with three flows over without, "+w.label, withFlows+", "+w.label, withoutFlows+", "+w.label, 0.8); err != nil {
+		if err := b.Report.AtLeast(2, "with three flows over without, "+w.label, withFlows+", "+w.label, withoutFlows+", "+w.label, 0.8); err != nil {
 			return err
 		}
-		if err := b.report.Below(2, "lag while taking in, "+w.label, flowsLagMost+", "+w.label, 2); err != nil {
+		if err := b.Report.Below(2, "lag while taking in, "+w.label, flowsLagMost+", "+w.label, 2); err != nil {
 			return err
 		}
 	}
@@ -62,17 +64,17 @@ func ingestWithFlows(ctx context.Context, b *bench) error {
 }
 
 // ingestFlows measures one of the two: with flows, if they are to follow.
-func ingestFlows(ctx context.Context, b *bench, w *ingestWork, follow bool) error {
+func ingestFlows(ctx context.Context, b *harness.Bench, w *ingestWork, follow bool) error {
 	flows, name := "", withoutFlows
 	if follow {
 		flows, name = threeFlows, withFlows
 	}
-	l, err := b.lab.NewLaminar(ctx, "flows", flows)
+	l, err := b.Lab.NewLaminar(ctx, "flows", flows)
 	if err != nil {
 		return err
 	}
 	defer l.Kill()
-	snd := workload.NewSender(l.WriteURL(), b.plan.shards)
+	snd := workload.NewSender(l.WriteURL(), b.Plan.Shards)
 	defer snd.Close()
 	if _, err := snd.Send(ctx, w.warm); err != nil {
 		return err
@@ -101,15 +103,15 @@ func ingestFlows(ctx context.Context, b *bench, w *ingestWork, follow bool) erro
 	if err != nil {
 		return err
 	}
-	if err := checkTaken(ctx, l, w.warm.Samples+w.load.Samples); err != nil {
+	if err := lab.CheckTaken(ctx, l, w.warm.Samples+w.load.Samples); err != nil {
 		return err
 	}
-	b.add(2, name+", "+w.label, "samples/s", float64(w.load.Samples)/took.Seconds())
+	b.Add(2, name+", "+w.label, "samples/s", float64(w.load.Samples)/took.Seconds())
 	if follow {
 		_, most := report.Spread(lags)
-		b.add(2, flowsLag+", "+w.label, "s", report.Median(lags))
-		b.add(2, flowsLagMost+", "+w.label, "s", most)
-		b.add(2, flowsSettle+", "+w.label, "s", shown.Sub(acknowledged).Seconds())
+		b.Add(2, flowsLag+", "+w.label, "s", report.Median(lags))
+		b.Add(2, flowsLagMost+", "+w.label, "s", most)
+		b.Add(2, flowsSettle+", "+w.label, "s", shown.Sub(acknowledged).Seconds())
 	}
 	return l.Remove(ctx)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 	"golang.org/x/sync/errgroup"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/report"
 	"laminar/cmd/bench/workload"
 )
@@ -39,40 +40,40 @@ const (
 // result row, while others arrive in real time at half the possible rate. Probes
 // are samples of a series that is alone in its group, each with a larger value
 // than the last. A probe shows when its value is in the table.
-func freshness(ctx context.Context, b *bench) error {
-	n := b.plan.ingestSeries[1]
+func freshness(ctx context.Context, b *harness.Bench) error {
+	n := b.Plan.IngestSeries[1]
 	half, err := halfRate(ctx, b)
 	if err != nil {
 		return err
 	}
 	interval := time.Duration(float64(n) / half * float64(time.Second)).Round(time.Millisecond)
-	for range b.plan.rounds {
+	for range b.Plan.Rounds {
 		if err := freshRound(ctx, b, n, interval); err != nil {
 			return err
 		}
 	}
-	if err := b.report.Below(6, "freshness p50", freshP50, 250); err != nil {
+	if err := b.Report.Below(6, "freshness p50", freshP50, 250); err != nil {
 		return err
 	}
-	return b.report.Below(6, "freshness p99", freshP99, 1000)
+	return b.Report.Below(6, "freshness p99", freshP99, 1000)
 }
 
 // halfRate is half the rate of scenario 1 with many series, in samples per
 // second; it is measured if it has not been.
-func halfRate(ctx context.Context, b *bench) (float64, error) {
-	n := b.plan.ingestSeries[1]
+func halfRate(ctx context.Context, b *harness.Bench) (float64, error) {
+	n := b.Plan.IngestSeries[1]
 	label := report.Count(float64(n)) + " series"
-	f, err := b.report.Figure(1, laminarRate+", "+label)
+	f, err := b.Report.Figure(1, laminarRate+", "+label)
 	if err != nil {
-		s := workload.Scrapes{Series: workload.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
+		s := workload.Scrapes{Series: workload.NodeSeries(n, workload.IngestInterval), Start: workload.IngestStart(), Interval: workload.IngestInterval}
 		w := &ingestWork{
-			label: label, series: s.Series, warm: s.Prepare(0, 1, b.plan.shards),
-			load: s.Prepare(1, 1+int64(b.plan.ingestSamples/n), b.plan.shards),
+			label: label, series: s.Series, warm: s.Prepare(0, 1, b.Plan.Shards),
+			load: s.Prepare(1, 1+int64(b.Plan.IngestSamples/n), b.Plan.Shards),
 		}
 		if err := ingestLaminar(ctx, b, w); err != nil {
 			return 0, err
 		}
-		if f, err = b.report.Figure(1, laminarRate+", "+label); err != nil {
+		if f, err = b.Report.Figure(1, laminarRate+", "+label); err != nil {
 			return 0, err
 		}
 	}
@@ -80,16 +81,16 @@ func halfRate(ctx context.Context, b *bench) (float64, error) {
 }
 
 // freshRound sends n series at an interval and probes them.
-func freshRound(ctx context.Context, b *bench, n int, interval time.Duration) error {
-	count := max(2, int64(b.plan.freshFor/interval))
+func freshRound(ctx context.Context, b *harness.Bench, n int, interval time.Duration) error {
+	count := max(2, int64(b.Plan.FreshFor/interval))
 	s := workload.Scrapes{Series: workload.NodeSeries(n, interval), Start: time.Now(), Interval: interval}
-	warm, l := s.Prepare(0, 1, b.plan.shards), s.Prepare(1, count, b.plan.shards)
-	lam, err := b.lab.NewLaminar(ctx, "fresh", freshFlow)
+	warm, l := s.Prepare(0, 1, b.Plan.Shards), s.Prepare(1, count, b.Plan.Shards)
+	lam, err := b.Lab.NewLaminar(ctx, "fresh", freshFlow)
 	if err != nil {
 		return err
 	}
 	defer lam.Kill()
-	snd := workload.NewSender(lam.WriteURL(), b.plan.shards+1)
+	snd := workload.NewSender(lam.WriteURL(), b.Plan.Shards+1)
 	defer snd.Close()
 	if _, err := snd.Send(ctx, warm); err != nil {
 		return err
@@ -113,16 +114,16 @@ func freshRound(ctx context.Context, b *bench, n int, interval time.Duration) er
 	if err := group.Wait(); err != nil {
 		return errors.Join(err, errors.New(lam.LastWords()))
 	}
-	b.add(6, freshRate, "samples/s", float64(n)/interval.Seconds())
-	b.add(6, freshP50, "ms", report.Median(took))
-	b.add(6, freshP99, "ms", report.Quantile(took, 0.99))
-	b.say("   %d probes", len(took))
+	b.Add(6, freshRate, "samples/s", float64(n)/interval.Seconds())
+	b.Add(6, freshP50, "ms", report.Median(took))
+	b.Add(6, freshP99, "ms", report.Quantile(took, 0.99))
+	b.Say("   %d probes", len(took))
 	return lam.Remove(ctx)
 }
 
 // prober sends probes and looks for them in the table.
 type prober struct {
-	b      *bench
+	b      *harness.Bench
 	sender *workload.Sender
 	behind time.Duration // how far the samples' times are behind the clock
 	after  time.Duration // when the first is sent
@@ -162,7 +163,7 @@ func (p *prober) run(ctx context.Context, url string) (took []float64, err error
 				time.Sleep(3 * time.Millisecond) // until it looks again
 			}
 		}
-		took = append(took, ms(time.Since(acknowledged)))
+		took = append(took, harness.MS(time.Since(acknowledged)))
 		select { // a pause that varies keeps the probes out of step with the rounds
 		case <-ctx.Done():
 		case <-time.After(time.Duration(workload.Mix(uint64(n))%100) * time.Millisecond):

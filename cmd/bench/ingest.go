@@ -2,38 +2,31 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 	"laminar/cmd/bench/workload"
 )
 
-// ingestInterval is the time between two scrapes of the ingest scenarios. It is
-// short, so that many samples do not span many hours.
-const ingestInterval = time.Second
-
-// ingestStart is the time of the first scrape. All others lie in the past, too.
-func ingestStart() time.Time { return time.Now().Add(-time.Hour).Truncate(time.Minute) }
-
 // ingest measures the rate of ingest. Receivers of HTTP are done when they have
 // acknowledged the last request, rows that are copied with their last commit. All
 // series are known before the clock starts. The contenders take turns at being
 // first.
-func ingest(ctx context.Context, b *bench) error {
-	for _, n := range b.plan.ingestSeries {
-		s := workload.Scrapes{Series: workload.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
-		last := 1 + int64(b.plan.ingestSamples/n)
+func ingest(ctx context.Context, b *harness.Bench) error {
+	for _, n := range b.Plan.IngestSeries {
+		s := workload.Scrapes{Series: workload.NodeSeries(n, workload.IngestInterval), Start: workload.IngestStart(), Interval: workload.IngestInterval}
+		last := 1 + int64(b.Plan.IngestSamples/n)
 		w := &ingestWork{
 			label: report.Count(float64(n)) + " series", series: s.Series,
-			warm: s.Prepare(0, 1, b.plan.shards), load: s.Prepare(1, last, b.plan.shards),
+			warm: s.Prepare(0, 1, b.Plan.Shards), load: s.Prepare(1, last, b.Plan.Shards),
 			warmRows: s.PrepareRows(0, 1), rows: s.PrepareRows(1, last),
 		}
-		contenders := []func(context.Context, *bench, *ingestWork) error{
+		contenders := []func(context.Context, *harness.Bench, *ingestWork) error{
 			ingestLaminar, ingestVictoria, ingestPrometheus, copyByTime, copyBySeries,
 		}
-		for round := range b.plan.rounds {
+		for round := range b.Plan.Rounds {
 			for i := range contenders {
 				if err := contenders[(i+round)%len(contenders)](ctx, b, w); err != nil {
 					return err
@@ -67,13 +60,13 @@ const (
 )
 
 // ingestLaminar measures Laminar without flows, its WAL included.
-func ingestLaminar(ctx context.Context, b *bench, w *ingestWork) error {
-	l, err := b.lab.NewLaminar(ctx, "ingest", "")
+func ingestLaminar(ctx context.Context, b *harness.Bench, w *ingestWork) error {
+	l, err := b.Lab.NewLaminar(ctx, "ingest", "")
 	if err != nil {
 		return err
 	}
 	defer l.Kill()
-	snd := workload.NewSender(l.WriteURL(), b.plan.shards)
+	snd := workload.NewSender(l.WriteURL(), b.Plan.Shards)
 	defer snd.Close()
 	if _, err := snd.Send(ctx, w.warm); err != nil {
 		return err
@@ -82,32 +75,32 @@ func ingestLaminar(ctx context.Context, b *bench, w *ingestWork) error {
 	if err != nil {
 		return err
 	}
-	if err := checkTaken(ctx, l, w.warm.Samples+w.load.Samples); err != nil {
+	if err := lab.CheckTaken(ctx, l, w.warm.Samples+w.load.Samples); err != nil {
 		return err
 	}
-	b.add(1, laminarRate+", "+w.label, "samples/s", float64(w.load.Samples)/took.Seconds())
-	b.add(1, laminarWAL+", "+w.label, "B/sample", wal/float64(w.load.Samples))
+	b.Add(1, laminarRate+", "+w.label, "samples/s", float64(w.load.Samples)/took.Seconds())
+	b.Add(1, laminarWAL+", "+w.label, "B/sample", wal/float64(w.load.Samples))
 	return l.Remove(ctx)
 }
 
-func ingestVictoria(ctx context.Context, b *bench, w *ingestWork) error {
-	dir, err := b.lab.MakeDir("victoria")
+func ingestVictoria(ctx context.Context, b *harness.Bench, w *ingestWork) error {
+	dir, err := b.Lab.MakeDir("victoria")
 	if err != nil {
 		return err
 	}
-	v, err := b.lab.StartVictoria(ctx, dir)
+	v, err := b.Lab.StartVictoria(ctx, dir)
 	if err != nil {
 		return err
 	}
 	return ingestPeer(ctx, b, w, v, victoriaRate, v.Process, dir)
 }
 
-func ingestPrometheus(ctx context.Context, b *bench, w *ingestWork) error {
-	dir, err := b.lab.MakeDir("prometheus")
+func ingestPrometheus(ctx context.Context, b *harness.Bench, w *ingestWork) error {
+	dir, err := b.Lab.MakeDir("prometheus")
 	if err != nil {
 		return err
 	}
-	p, err := b.lab.StartPrometheus(ctx, dir)
+	p, err := b.Lab.StartPrometheus(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -115,9 +108,9 @@ func ingestPrometheus(ctx context.Context, b *bench, w *ingestWork) error {
 }
 
 // ingestPeer measures a peer that is running and removes it.
-func ingestPeer(ctx context.Context, b *bench, w *ingestWork, r lab.Receiver, name string, p *lab.Process, dir string) error {
+func ingestPeer(ctx context.Context, b *harness.Bench, w *ingestWork, r lab.Receiver, name string, p *lab.Process, dir string) error {
 	defer p.Kill()
-	snd := workload.NewSender(r.WriteURL(), b.plan.shards)
+	snd := workload.NewSender(r.WriteURL(), b.Plan.Shards)
 	defer snd.Close()
 	if _, err := snd.Send(ctx, w.warm); err != nil {
 		return err
@@ -126,34 +119,24 @@ func ingestPeer(ctx context.Context, b *bench, w *ingestWork, r lab.Receiver, na
 	if err != nil {
 		return err
 	}
-	if err := checkTaken(ctx, r, w.warm.Samples+w.load.Samples); err != nil {
+	if err := lab.CheckTaken(ctx, r, w.warm.Samples+w.load.Samples); err != nil {
 		return err
 	}
-	b.add(1, name+", "+w.label, "samples/s", float64(w.load.Samples)/took.Seconds())
+	b.Add(1, name+", "+w.label, "samples/s", float64(w.load.Samples)/took.Seconds())
 	return p.Discard(dir)
 }
 
-// checkTaken fails if the receiver does not have exactly the samples that it has
-// acknowledged.
-func checkTaken(ctx context.Context, r lab.Receiver, sent int) error {
-	taken, err := r.Taken(ctx)
-	if err == nil && taken != float64(sent) {
-		err = fmt.Errorf("%s has acknowledged %d samples and taken %.0f", r.WriteURL(), sent, taken)
-	}
-	return err
-}
-
-func copyByTime(ctx context.Context, b *bench, w *ingestWork) error {
+func copyByTime(ctx context.Context, b *harness.Bench, w *ingestWork) error {
 	return ingestRows(ctx, b, w, lab.IndexByTS, timeRowsRate, timeRowsWAL)
 }
 
-func copyBySeries(ctx context.Context, b *bench, w *ingestWork) error {
+func copyBySeries(ctx context.Context, b *harness.Bench, w *ingestWork) error {
 	return ingestRows(ctx, b, w, lab.IndexBySeries, seriesRowsRate, seriesRowsWAL)
 }
 
 // ingestRows measures COPY into a row table with one of its indexes.
-func ingestRows(ctx context.Context, b *bench, w *ingestWork, index, rate, wal string) error {
-	db, err := b.lab.CreateDatabase(ctx, "rows")
+func ingestRows(ctx context.Context, b *harness.Bench, w *ingestWork, index, rate, wal string) error {
+	db, err := b.Lab.CreateDatabase(ctx, "rows")
 	if err != nil {
 		return err
 	}
@@ -167,15 +150,15 @@ func ingestRows(ctx context.Context, b *bench, w *ingestWork, index, rate, wal s
 	if err != nil {
 		return err
 	}
-	b.add(1, rate+", "+w.label, "samples/s", float64(w.rows.Count)/took.Seconds())
-	b.add(1, wal+", "+w.label, "B/sample", written/float64(w.rows.Count))
+	b.Add(1, rate+", "+w.label, "samples/s", float64(w.rows.Count)/took.Seconds())
+	b.Add(1, wal+", "+w.label, "B/sample", written/float64(w.rows.Count))
 	return db.Drop(ctx)
 }
 
 // ingestTargets compares the figures with target 1.
-func ingestTargets(b *bench) error {
-	r := b.report
-	for i, n := range b.plan.ingestSeries {
+func ingestTargets(b *harness.Bench) error {
+	r := b.Report
+	for i, n := range b.Plan.IngestSeries {
 		label := ", " + report.Count(float64(n)) + " series"
 		for _, t := range []struct {
 			claim, over string

@@ -7,20 +7,21 @@ import (
 
 	"github.com/golang/snappy"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/workload"
 )
 
 // refillAndLate runs scenarios 5 and 4 on the same samples.
-func refillAndLate(ctx context.Context, b *bench) error {
+func refillAndLate(ctx context.Context, b *harness.Bench) error {
 	w, err := newWindowWork(ctx, b)
 	if err != nil {
 		return fmt.Errorf("set up scenarios 5 and 4: %w", err)
 	}
 	defer w.close()
-	if err := b.scenario(ctx, 5, func(ctx context.Context) error { return refill(ctx, w) }); err != nil {
+	if err := b.Scenario(ctx, 5, func(ctx context.Context) error { return refill(ctx, w) }); err != nil {
 		return err
 	}
-	if err := b.scenario(ctx, 4, func(ctx context.Context) error { return late(ctx, w) }); err != nil {
+	if err := b.Scenario(ctx, 4, func(ctx context.Context) error { return late(ctx, w) }); err != nil {
 		return err
 	}
 	return w.stop(ctx)
@@ -62,8 +63,8 @@ func late(ctx context.Context, w *windowWork) error {
 		if err := w.compare(ctx, by); err != nil {
 			return fmt.Errorf("after the backfill: %w", err)
 		}
-		for round := range b.plan.rounds {
-			if err := w.lateRound(ctx, by, i*b.plan.rounds+round); err != nil {
+		for round := range b.Plan.Rounds {
+			if err := w.lateRound(ctx, by, i*b.Plan.Rounds+round); err != nil {
 				return err
 			}
 		}
@@ -72,13 +73,13 @@ func late(ctx context.Context, w *windowWork) error {
 		}
 	}
 	const claim = "late samples over the statement that knows the windows, by "
-	if err := b.report.AtMost(4, claim+"job", "Laminar: rounds, by job", "statement, by job", 0.3); err != nil {
+	if err := b.Report.AtMost(4, claim+"job", "Laminar: rounds, by job", "statement, by job", 0.3); err != nil {
 		return err
 	}
-	if err := b.report.AtMost(4, claim+"series", "Laminar: rounds, by series", "statement, by series", 0.15); err != nil {
+	if err := b.Report.AtMost(4, claim+"series", "Laminar: rounds, by series", "statement, by series", 0.15); err != nil {
 		return err
 	}
-	return b.report.AtMost(4, "WAL of the change log over the rest, late samples by series", walLog+", by series", walRest+", by series", 0.2)
+	return b.Report.AtMost(4, "WAL of the change log over the rest, late samples by series", walLog+", by series", walRest+", by series", 0.2)
 }
 
 // lateRound sends the same late samples to both and has both correct their tables.
@@ -87,7 +88,7 @@ func (w *windowWork) lateRound(ctx context.Context, by string, round int) error 
 		raw    []byte
 		writer workload.RowWriter
 		starts = make([]time.Time, lateWindows)
-		apart  = time.Duration(w.b.plan.refillWindows/lateWindows) * time.Minute
+		apart  = time.Duration(w.b.Plan.RefillWindows/lateWindows) * time.Minute
 	)
 	for i := range starts {
 		starts[i] = w.start().Add(time.Duration(i) * apart)
@@ -132,7 +133,7 @@ func (w *windowWork) lateRound(ctx context.Context, by string, round int) error 
 	if err != nil {
 		return err
 	}
-	w.b.say("   in %d rounds", ended-begun)
+	w.b.Say("   in %d rounds", ended-begun)
 	if err := w.rows.Checkpoint(ctx); err != nil {
 		return err
 	}
@@ -140,9 +141,9 @@ func (w *windowWork) lateRound(ctx context.Context, by string, round int) error 
 	if err != nil {
 		return err
 	}
-	w.b.add(4, "Laminar: rounds, by "+by, "ms", ms(took))
-	w.b.add(4, "Laminar: from acknowledgement to the corrected table, by "+by, "ms", ms(shown.Sub(acknowledged)))
-	w.b.add(4, "statement, by "+by, "ms", ms(byHand))
+	w.b.Add(4, "Laminar: rounds, by "+by, "ms", harness.MS(took))
+	w.b.Add(4, "Laminar: from acknowledgement to the corrected table, by "+by, "ms", harness.MS(shown.Sub(acknowledged)))
+	w.b.Add(4, "statement, by "+by, "ms", harness.MS(byHand))
 	return w.compare(ctx, by)
 }
 

@@ -25,6 +25,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"laminar/cmd/bench/harness"
 )
 
 func main() {
@@ -39,15 +41,15 @@ func main() {
 
 func command(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	var opts options
-	flags.BoolVar(&opts.quick, "quick", false, "small sizes and one round: for debugging the harness")
-	flags.BoolVar(&opts.scale, "scale", false, "measure how figures grow, with large sizes")
-	flags.BoolVar(&opts.profile, "profile", false, "leave profiles of ingest and ticks")
-	flags.StringVar(&opts.rules, "rules", "", "measure what these rule files cost over a simulated Kubernetes cluster, with commas between; takes a quarter of an hour")
-	flags.StringVar(&opts.only, "only", "", "numbers of the scenarios to run, with commas between; with -scale series, flows, stored or active; empty is all")
-	flags.IntVar(&opts.rounds, "rounds", 0, "how often each scenario is run; 0 is 3, with -quick 1")
-	flags.StringVar(&opts.parent, "dir", "/var/tmp", "where to put data while it runs; must be on a disk and reachable by the server's OS user")
-	flags.StringVar(&opts.out, "out", "bench-results", "where to put results")
+	var opts harness.Options
+	flags.BoolVar(&opts.Quick, "quick", false, "small sizes and one round: for debugging the harness")
+	flags.BoolVar(&opts.Scale, "scale", false, "measure how figures grow, with large sizes")
+	flags.BoolVar(&opts.Profile, "profile", false, "leave profiles of ingest and ticks")
+	flags.StringVar(&opts.Rules, "rules", "", "measure what these rule files cost over a simulated Kubernetes cluster, with commas between; takes a quarter of an hour")
+	flags.StringVar(&opts.Only, "only", "", "numbers of the scenarios to run, with commas between; with -scale series, flows, stored or active; empty is all")
+	flags.IntVar(&opts.Rounds, "rounds", 0, "how often each scenario is run; 0 is 3, with -quick 1")
+	flags.StringVar(&opts.Parent, "dir", "/var/tmp", "where to put data while it runs; must be on a disk and reachable by the server's OS user")
+	flags.StringVar(&opts.Out, "out", "bench-results", "where to put results")
 	docs := flags.Bool("docs", false, "only write the last results into docs/benchmarks.md")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -56,7 +58,7 @@ func command(ctx context.Context, args []string) error {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if *docs {
-		return writeDocs(opts.out, "docs/benchmarks.md")
+		return writeDocs(opts.Out, "docs/benchmarks.md")
 	}
 	return measure(ctx, opts, "bench "+strings.Join(args, " "))
 }

@@ -10,7 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"laminar/cmd/bench/growth"
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/lab"
+	"laminar/cmd/bench/reading"
 	"laminar/cmd/bench/report"
 )
 
@@ -18,7 +21,7 @@ import (
 // or a single one with samples of its own.
 type part struct {
 	numbers []int // of its scenarios, in running order
-	run     func(context.Context, *bench) error
+	run     func(context.Context, *harness.Bench) error
 }
 
 // parts are all scenarios in running order. Later ones may use the figures of
@@ -31,13 +34,13 @@ var parts = []part{
 	{[]int{5, 4}, refillAndLate},
 	alone(7, memory),
 	alone(9, disk),
-	alone(readingNumber, reading),
+	alone(reading.Number, reading.Measure),
 }
 
 // alone is a scenario that shares nothing.
-func alone(number int, measure func(context.Context, *bench) error) part {
-	return part{[]int{number}, func(ctx context.Context, b *bench) error {
-		return b.scenario(ctx, number, func(ctx context.Context) error { return measure(ctx, b) })
+func alone(number int, measure func(context.Context, *harness.Bench) error) part {
+	return part{[]int{number}, func(ctx context.Context, b *harness.Bench) error {
+		return b.Scenario(ctx, number, func(ctx context.Context) error { return measure(ctx, b) })
 	}}
 }
 
@@ -64,55 +67,55 @@ func choose(only string) ([]int, error) {
 
 // measure does what the options say and writes the results, those from before an
 // error or an interrupt included.
-func measure(ctx context.Context, opts options, command string) (err error) {
-	b := &bench{opts: opts, plan: newPlan(opts)}
-	if !opts.scale && opts.rules == "" {
-		if b.chosen, err = choose(opts.only); err != nil {
+func measure(ctx context.Context, opts harness.Options, command string) (err error) {
+	b := &harness.Bench{Options: opts, Plan: harness.NewPlan(opts)}
+	if !opts.Scale && opts.Rules == "" {
+		if b.Chosen, err = choose(opts.Only); err != nil {
 			return err
 		}
 	}
-	if b.lab, err = lab.Open(ctx, opts.parent); err != nil {
+	if b.Lab, err = lab.Open(ctx, opts.Parent); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.lab.Close()) }()
-	b.report = &report.Report{Command: strings.TrimSpace(command), Began: time.Now(), Quick: opts.quick, Rounds: b.plan.rounds}
-	if err := b.describe(ctx); err != nil {
+	defer func() { err = errors.Join(err, b.Lab.Close()) }()
+	b.Report = &report.Report{Command: strings.TrimSpace(command), Began: time.Now(), Quick: opts.Quick, Rounds: b.Plan.Rounds}
+	if err := describe(ctx, b); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(opts.out, 0o755); err != nil {
+	if err := os.MkdirAll(opts.Out, 0o755); err != nil {
 		return err
 	}
-	b.say("starting PostgreSQL %s in %s", b.lab.Tools.PostgresVersion, b.lab.Dir)
-	if err := b.lab.StartServer(ctx); err != nil {
+	b.Say("starting PostgreSQL %s in %s", b.Lab.Tools.PostgresVersion, b.Lab.Dir)
+	if err := b.Lab.StartServer(ctx); err != nil {
 		return err
 	}
 	switch {
-	case opts.profile:
+	case opts.Profile:
 		return profiles(ctx, b)
-	case opts.rules != "":
-		return errors.Join(ruleFiles(ctx, b, strings.Split(opts.rules, ",")), b.write())
-	case opts.scale:
-		return errors.Join(scale(ctx, b, opts.only), b.write())
+	case opts.Rules != "":
+		return errors.Join(ruleFiles(ctx, b, strings.Split(opts.Rules, ",")), write(b))
+	case opts.Scale:
+		return errors.Join(growth.Measure(ctx, b, opts.Only), write(b))
 	}
 	for _, p := range parts {
-		if !slices.ContainsFunc(p.numbers, func(n int) bool { return slices.Contains(b.chosen, n) }) {
+		if !slices.ContainsFunc(p.numbers, func(n int) bool { return slices.Contains(b.Chosen, n) }) {
 			continue
 		}
 		if err := p.run(ctx, b); err != nil {
-			return errors.Join(err, b.write())
+			return errors.Join(err, write(b))
 		}
 	}
-	return b.write()
+	return write(b)
 }
 
 // describe puts the machine and the versions of all programs into the report.
-func (b *bench) describe(ctx context.Context) (err error) {
-	if b.report.Machine, err = b.lab.Machine(); err != nil {
+func describe(ctx context.Context, b *harness.Bench) (err error) {
+	if b.Report.Machine, err = b.Lab.Machine(); err != nil {
 		return err
 	}
-	if b.report.Commit, err = lab.Commit(ctx); err != nil {
+	if b.Report.Commit, err = lab.Commit(ctx); err != nil {
 		return err
 	}
-	b.report.Peers, err = b.lab.Peers(ctx)
+	b.Report.Peers, err = b.Lab.Peers(ctx)
 	return err
 }

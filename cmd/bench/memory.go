@@ -4,14 +4,15 @@ import (
 	"context"
 	"fmt"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/workload"
 )
 
 // memory measures what Laminar keeps in memory: by how much the Go memory that is
 // in use after a garbage collection grows between two moments of one process. What
 // every process has in use does not count.
-func memory(ctx context.Context, b *bench) error {
-	for _, part := range []func(context.Context, *bench) error{memoryIngest, memoryCounter, memorySimpleState} {
+func memory(ctx context.Context, b *harness.Bench) error {
+	for _, part := range []func(context.Context, *harness.Bench) error{memoryIngest, memoryCounter, memorySimpleState} {
 		if err := part(ctx, b); err != nil {
 			return err
 		}
@@ -24,7 +25,7 @@ func memory(ctx context.Context, b *bench) error {
 		{"memory per series and pane of counter state", memoryPerPane, 80},
 		{"100,000 panes of simple state", memorySimple, 100},
 	} {
-		if err := b.report.Below(7, t.claim, t.figure, t.bound); err != nil {
+		if err := b.Report.Below(7, t.claim, t.figure, t.bound); err != nil {
 			return err
 		}
 	}
@@ -39,8 +40,8 @@ const (
 )
 
 // memoryIngest takes in two scrapes of many series.
-func memoryIngest(ctx context.Context, b *bench) error {
-	r, err := b.lab.NewRig(ctx, "memory_ingest", b.plan.connections, workload.NodeSeries(500, workload.ScrapeInterval), 1, 10)
+func memoryIngest(ctx context.Context, b *harness.Bench) error {
+	r, err := b.Lab.NewRig(ctx, "memory_ingest", b.Plan.Connections, workload.NodeSeries(500, workload.ScrapeInterval), 1, 10)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func memoryIngest(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	r.Scrapes.Series = workload.NodeSeries(b.plan.memorySeries, workload.ScrapeInterval)
+	r.Scrapes.Series = workload.NodeSeries(b.Plan.MemorySeries, workload.ScrapeInterval)
 	if err := r.Store(ctx, 2); err != nil {
 		return err
 	}
@@ -57,14 +58,14 @@ func memoryIngest(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.add(7, memoryPerSeries, "B", (after-before)/float64(b.plan.memorySeries-500))
+	b.Add(7, memoryPerSeries, "B", (after-before)/float64(b.Plan.MemorySeries-500))
 	return r.Stop(ctx)
 }
 
 // memoryCounter keeps an hour of counter state, in panes of a minute.
-func memoryCounter(ctx context.Context, b *bench) error {
+func memoryCounter(ctx context.Context, b *harness.Bench) error {
 	const panes = 60
-	series := workload.RequestSeries(b.plan.counterSeries)
+	series := workload.RequestSeries(b.Plan.CounterSeries)
 	flow := fmt.Sprintf(`flows:
   - name: memory_counter
     promql: sum by (job) (rate(http_requests_total[1h]))
@@ -76,13 +77,13 @@ func memoryCounter(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.add(7, memoryPerPane, "B", grown/float64(series.Len()*panes))
+	b.Add(7, memoryPerPane, "B", grown/float64(series.Len()*panes))
 	return nil
 }
 
 // memorySimpleState keeps a hundred panes of a thousand groups of one series.
-func memorySimpleState(ctx context.Context, b *bench) error {
-	series := workload.MetricSeries(b.plan.simpleGroups, 1, "http_requests_total")
+func memorySimpleState(ctx context.Context, b *harness.Bench) error {
+	series := workload.MetricSeries(b.Plan.SimpleGroups, 1, "http_requests_total")
 	flow := fmt.Sprintf(`flows:
   - name: memory_simple
     promql: sum by (instance) (sum_over_time(http_requests_total[100m]))
@@ -94,15 +95,15 @@ func memorySimpleState(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.add(7, memorySimple, "MB", grown*100_000/float64(b.plan.simpleGroups*100)/1e6)
+	b.Add(7, memorySimple, "MB", grown*100_000/float64(b.Plan.SimpleGroups*100)/1e6)
 	return nil
 }
 
 // stateMemory stores scrapes up to the one with the number history, applies a flow
 // and sends one more scrape, which builds its state. It returns by how many bytes
 // memory has grown with the state.
-func stateMemory(ctx context.Context, b *bench, series *workload.Series, history int64, flow string) (grown float64, err error) {
-	r, err := b.lab.NewRig(ctx, "memory_state", b.plan.connections, series, history, 2*workload.PerMinute)
+func stateMemory(ctx context.Context, b *harness.Bench, series *workload.Series, history int64, flow string) (grown float64, err error) {
+	r, err := b.Lab.NewRig(ctx, "memory_state", b.Plan.Connections, series, history, 2*workload.PerMinute)
 	if err != nil {
 		return 0, err
 	}

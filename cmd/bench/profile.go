@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/workload"
 )
@@ -20,7 +21,7 @@ const profileSeconds = 10
 // profiles takes CPU, heap, allocation and mutex profiles of Laminar under the load
 // of the ingest scenario and under ticks, and writes them beside the results, each
 // with the output of pprof -top.
-func profiles(ctx context.Context, b *bench) error {
+func profiles(ctx context.Context, b *harness.Bench) error {
 	if err := profileIngest(ctx, b); err != nil {
 		return err
 	}
@@ -28,25 +29,25 @@ func profiles(ctx context.Context, b *bench) error {
 }
 
 // profileIngest sends prepared scrapes for as long as the profile takes.
-func profileIngest(ctx context.Context, b *bench) error {
-	series := workload.NodeSeries(b.plan.ingestSeries[1], ingestInterval)
-	l, err := b.lab.NewLaminar(ctx, "profile", "")
+func profileIngest(ctx context.Context, b *harness.Bench) error {
+	series := workload.NodeSeries(b.Plan.IngestSeries[1], workload.IngestInterval)
+	l, err := b.Lab.NewLaminar(ctx, "profile", "")
 	if err != nil {
 		return err
 	}
 	defer l.Kill()
-	snd := workload.NewSender(l.WriteURL(), b.plan.shards)
+	snd := workload.NewSender(l.WriteURL(), b.Plan.Shards)
 	defer snd.Close()
-	s := workload.Scrapes{Series: series, Start: ingestStart(), Interval: ingestInterval}
+	s := workload.Scrapes{Series: series, Start: workload.IngestStart(), Interval: workload.IngestInterval}
 	// More than can be sent while the profile runs; the rest is not sent.
 	count := int64(profileSeconds * 2_500_000 / series.Len())
-	if b.opts.quick {
+	if b.Options.Quick {
 		count /= 10
 	}
-	if _, err := snd.Send(ctx, s.Prepare(0, 1, b.plan.shards)); err != nil {
+	if _, err := snd.Send(ctx, s.Prepare(0, 1, b.Plan.Shards)); err != nil {
 		return err
 	}
-	rest := s.Prepare(1, count, b.plan.shards)
+	rest := s.Prepare(1, count, b.Plan.Shards)
 	sending, stop := context.WithCancel(ctx)
 	defer stop()
 	group, taking := errgroup.WithContext(ctx)
@@ -67,14 +68,14 @@ func profileIngest(ctx context.Context, b *bench) error {
 }
 
 // profileTicks sends scrape after scrape to two flows of rates.
-func profileTicks(ctx context.Context, b *bench) error {
-	r, err := b.lab.NewRig(ctx, "profile", b.plan.connections, workload.RequestSeries(b.plan.tickSeries), 5*workload.PerMinute, 20*workload.PerMinute)
+func profileTicks(ctx context.Context, b *harness.Bench) error {
+	r, err := b.Lab.NewRig(ctx, "profile", b.Plan.Connections, workload.RequestSeries(b.Plan.TickSeries), 5*workload.PerMinute, 20*workload.PerMinute)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	for _, span := range []string{"5m", "1h"} {
-		if err := r.Laminar.Apply(ctx, tickFlow(span, time.Minute, b.plan.tickSeries)); err != nil {
+		if err := r.Laminar.Apply(ctx, lab.TickFlow(span, time.Minute, b.Plan.TickSeries)); err != nil {
 			return err
 		}
 	}
@@ -97,7 +98,7 @@ func profileTicks(ctx context.Context, b *bench) error {
 }
 
 // takeProfiles takes a CPU profile for so many seconds, and then the others.
-func takeProfiles(ctx context.Context, b *bench, l *lab.Laminar, name string, seconds int) error {
+func takeProfiles(ctx context.Context, b *harness.Bench, l *lab.Laminar, name string, seconds int) error {
 	for _, p := range []struct{ kind, path, flags string }{
 		{"cpu", fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds), ""},
 		{"heap", "/debug/pprof/heap", "-sample_index=inuse_space"},
@@ -109,7 +110,7 @@ func takeProfiles(ctx context.Context, b *bench, l *lab.Laminar, name string, se
 		if err != nil || status != http.StatusOK {
 			return fmt.Errorf("profile %s: answer %d: %w", p.kind, status, err)
 		}
-		file := filepath.Join(b.opts.out, name+"-"+p.kind)
+		file := filepath.Join(b.Options.Out, name+"-"+p.kind)
 		if err := os.WriteFile(file+".pprof", raw, 0o644); err != nil {
 			return err
 		}
@@ -117,14 +118,14 @@ func takeProfiles(ctx context.Context, b *bench, l *lab.Laminar, name string, se
 		if p.flags != "" {
 			args = append(args, p.flags)
 		}
-		text, err := lab.Output(ctx, nil, "go", append(args, b.lab.Tools.Laminar, file+".pprof")...)
+		text, err := lab.Output(ctx, nil, "go", append(args, b.Lab.Tools.Laminar, file+".pprof")...)
 		if err != nil {
 			return err
 		}
 		if err := os.WriteFile(file+".txt", []byte(text), 0o644); err != nil {
 			return err
 		}
-		b.say("   %s.txt, after %s", file, time.Since(began).Round(time.Second))
+		b.Say("   %s.txt, after %s", file, time.Since(began).Round(time.Second))
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"laminar/cmd/bench/harness"
 )
 
 // refill measures how long it takes to compute all stored windows again, by job
@@ -11,7 +13,7 @@ import (
 // and with the time that reading the same segments takes.
 func refill(ctx context.Context, w *windowWork) error {
 	b := w.b
-	for range b.plan.rounds {
+	for range b.Plan.Rounds {
 		for _, by := range []string{"job", "series"} {
 			if err := w.refill(ctx, by); err != nil {
 				return err
@@ -24,7 +26,7 @@ func refill(ctx context.Context, w *windowWork) error {
 		if err != nil {
 			return err
 		}
-		b.add(5, refillDiscard, "ms", ms(took))
+		b.Add(5, refillDiscard, "ms", harness.MS(took))
 	}
 	for _, t := range []struct {
 		claim, figure, over string
@@ -35,7 +37,7 @@ func refill(ctx context.Context, w *windowWork) error {
 		{"WAL of the change log over the rest, new windows by series", walLog + ", by series", walRest + ", by series", 0.01},
 		{"refill by job (nearly no rows) over reading and discarding", "Laminar: refill, by job", refillDiscard, 2},
 	} {
-		if err := b.report.AtMost(5, t.claim, t.figure, t.over, t.bound); err != nil {
+		if err := b.Report.AtMost(5, t.claim, t.figure, t.over, t.bound); err != nil {
 			return err
 		}
 	}
@@ -89,11 +91,11 @@ func (w *windowWork) refill(ctx context.Context, by string) error {
 	if err := db.Conn.QueryRow(ctx, "select count(*) from "+table).Scan(&rows); err != nil {
 		return err
 	}
-	if want := w.groups(by) * w.b.plan.refillWindows; state != "done" || rows != want {
+	if want := w.groups(by) * w.b.Plan.RefillWindows; state != "done" || rows != want {
 		return fmt.Errorf("the refill of %s is %s with %d rows, not %d", table, state, rows, want)
 	}
-	w.b.add(5, "Laminar: refill, by "+by, "ms", ms(took))
-	w.b.add(5, "Laminar: from asking for the refill to its end, by "+by, "ms", ms(end.Sub(asked)))
+	w.b.Add(5, "Laminar: refill, by "+by, "ms", harness.MS(took))
+	w.b.Add(5, "Laminar: from asking for the refill to its end, by "+by, "ms", harness.MS(end.Sub(asked)))
 	return nil
 }
 
@@ -109,6 +111,6 @@ func (w *windowWork) cron(ctx context.Context, by string) error {
 	if err != nil {
 		return err
 	}
-	w.b.add(5, "cron: into an empty table, by "+by, "ms", ms(took))
+	w.b.Add(5, "cron: into an empty table, by "+by, "ms", harness.MS(took))
 	return w.compare(ctx, by)
 }

@@ -5,21 +5,22 @@ import (
 	"fmt"
 	"time"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/workload"
 )
 
 // tickAndRestart runs scenarios 3 and 8: the ticks leave the hour of samples that
 // a restart has to read.
-func tickAndRestart(ctx context.Context, b *bench) error {
+func tickAndRestart(ctx context.Context, b *harness.Bench) error {
 	t, err := newTickWork(ctx, b)
 	if err != nil {
 		return fmt.Errorf("set up scenarios 3 and 8: %w", err)
 	}
 	defer t.close()
-	if err := b.scenario(ctx, 3, func(ctx context.Context) error { return tick(ctx, t) }); err != nil {
+	if err := b.Scenario(ctx, 3, func(ctx context.Context) error { return tick(ctx, t) }); err != nil {
 		return err
 	}
-	if err := b.scenario(ctx, 8, func(ctx context.Context) error { return restart(ctx, t) }); err != nil {
+	if err := b.Scenario(ctx, 8, func(ctx context.Context) error { return restart(ctx, t) }); err != nil {
 		return err
 	}
 	return t.stop(ctx)
@@ -49,7 +50,7 @@ const (
 // idle machine.
 func restart(ctx context.Context, t *tickWork) error {
 	b := t.b
-	if err := t.fill(ctx, b.plan.tickHour); err != nil { // scenario 3 has done it, if it was run
+	if err := t.fill(ctx, b.Plan.TickHour); err != nil { // scenario 3 has done it, if it was run
 		return err
 	}
 	if err := t.laminar.Apply(ctx, restartFlows); err != nil {
@@ -62,7 +63,7 @@ func restart(ctx context.Context, t *tickWork) error {
 	if _, err := t.laminar.AwaitFlows(ctx); err != nil {
 		return err
 	}
-	for range min(b.plan.rounds, 2) { // each takes long and differs little
+	for range min(b.Plan.Rounds, 2) { // each takes long and differs little
 		if err := t.crashPrometheus(ctx); err != nil {
 			return err
 		}
@@ -74,17 +75,17 @@ func restart(ctx context.Context, t *tickWork) error {
 	if err != nil {
 		return err
 	}
-	b.add(8, restartRead, "ms", ms(took))
-	if err := b.report.AtMost(8, "ready for writes over Prometheus's WAL replay", restartReady, restartReplay, 0.1); err != nil {
+	b.Add(8, restartRead, "ms", harness.MS(took))
+	if err := b.Report.AtMost(8, "ready for writes over Prometheus's WAL replay", restartReady, restartReplay, 0.1); err != nil {
 		return err
 	}
-	return b.report.AtMost(8, "flows caught up over Prometheus's WAL replay", restartCaughtUp, restartReplay, 0.5)
+	return b.Report.AtMost(8, "flows caught up over Prometheus's WAL replay", restartCaughtUp, restartReplay, 0.5)
 }
 
 // crashPrometheus kills Prometheus and measures how long it replays its WAL.
 func (t *tickWork) crashPrometheus(ctx context.Context) error {
 	t.prom.Kill()
-	p, err := t.b.lab.LaunchPrometheus(t.prom.Dir)
+	p, err := t.b.Lab.LaunchPrometheus(t.prom.Dir)
 	if err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func (t *tickWork) crashPrometheus(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.b.add(8, restartReplay, "ms", ms(took))
+	t.b.Add(8, restartReplay, "ms", harness.MS(took))
 	t.connect()
 	return nil
 }
@@ -103,14 +104,14 @@ func (t *tickWork) crashPrometheus(ctx context.Context) error {
 // until it acknowledges a request, and until its flows show the scrape that the
 // request belongs to.
 func (t *tickWork) crashLaminar(ctx context.Context) error {
-	l := t.scrapes.Prepare(t.next, t.next+1, t.b.plan.connections)
+	l := t.scrapes.Prepare(t.next, t.next+1, t.b.Plan.Connections)
 	rows := t.scrapes.PrepareRows(t.next, t.next+1)
 	first := l.Lanes[0][0]
 	l.Lanes[0] = l.Lanes[0][1:]
 	db := t.laminar.DB
 	t.laminar.Kill()
 	t.toL.Close()
-	p, err := t.b.lab.LaunchLaminar(db, "")
+	p, err := t.b.Lab.LaunchLaminar(db, "")
 	if err != nil {
 		return err
 	}
@@ -132,9 +133,9 @@ func (t *tickWork) crashLaminar(ctx context.Context) error {
 		return err
 	}
 	t.next++
-	t.b.add(8, restartUp, "ms", ms(up))
-	t.b.add(8, restartReady, "ms", ms(ready))
-	t.b.add(8, restartCaughtUp, "ms", ms(shown.Sub(p.Started)))
+	t.b.Add(8, restartUp, "ms", harness.MS(up))
+	t.b.Add(8, restartReady, "ms", harness.MS(ready))
+	t.b.Add(8, restartCaughtUp, "ms", harness.MS(shown.Sub(p.Started)))
 	// The peers get the scrape too, so that all hold the same samples.
 	l.Lanes[0] = append([]workload.Request{first}, l.Lanes[0]...)
 	if _, err := t.toP.Send(ctx, l); err != nil {

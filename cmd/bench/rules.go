@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/fleet"
 )
@@ -45,7 +46,7 @@ type beside struct {
 // alone varies by more than the rules take.) It goes by real time, as evaluation does:
 // first some minutes of history as fast as they are taken, then live without rules, then
 // with them.
-func ruleFiles(ctx context.Context, b *bench, files []string) (err error) {
+func ruleFiles(ctx context.Context, b *harness.Bench, files []string) (err error) {
 	if err := absolute(files); err != nil {
 		return err
 	}
@@ -54,11 +55,11 @@ func ruleFiles(ctx context.Context, b *bench, files []string) (err error) {
 		return err
 	}
 	defer x.close()
-	b.say("   %d series", len(x.cluster.Series()))
+	b.Say("   %d series", len(x.cluster.Series()))
 	if err := x.send(ctx, time.Now()); err != nil {
 		return fmt.Errorf("send the history: %w", err)
 	}
-	before, err := x.measured(ctx, b.plan.rulesFor)
+	before, err := x.measured(ctx, b.Plan.RulesFor)
 	if err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func ruleFiles(ctx context.Context, b *bench, files []string) (err error) {
 	if err != nil {
 		return err
 	}
-	b.say("   %.0f flows", flows)
+	b.Say("   %.0f flows", flows)
 	if err := x.prometheus.Evaluate(files...); err != nil {
 		return err
 	}
@@ -81,15 +82,15 @@ func ruleFiles(ctx context.Context, b *bench, files []string) (err error) {
 	if err := x.send(ctx, time.Now().Add(evaluationInterval)); err != nil {
 		return err
 	}
-	with, err := x.measured(ctx, b.plan.rulesFor)
+	with, err := x.measured(ctx, b.Plan.RulesFor)
 	if err != nil {
 		return err
 	}
 	rules := spent{laminar: with.laminar - before.laminar, evaluating: with.evaluating}
-	b.add(10, rulesIngestLaminar, "s", before.laminar.Seconds())
-	b.add(10, rulesIngestProm, "s", before.prometheus.Seconds())
-	b.add(10, rulesLaminarCPU, "s", rules.laminar.Seconds())
-	b.add(10, rulesPrometheus, "s", rules.evaluating.Seconds())
+	b.Add(10, rulesIngestLaminar, "s", before.laminar.Seconds())
+	b.Add(10, rulesIngestProm, "s", before.prometheus.Seconds())
+	b.Add(10, rulesLaminarCPU, "s", rules.laminar.Seconds())
+	b.Add(10, rulesPrometheus, "s", rules.evaluating.Seconds())
 	if rules.laminar <= 0 || rules.evaluating <= 0 {
 		return errors.New("the rules cost less than what varies between two measurements of the same: take more rules or a larger cluster")
 	}
@@ -97,7 +98,7 @@ func ruleFiles(ctx context.Context, b *bench, files []string) (err error) {
 	if err != nil {
 		return err
 	}
-	b.add(10, rulesLag, "s", lag)
+	b.Add(10, rulesLag, "s", lag)
 	for _, p := range []struct {
 		name string
 		of   *lab.Process
@@ -106,12 +107,12 @@ func ruleFiles(ctx context.Context, b *bench, files []string) (err error) {
 		if err != nil {
 			return err
 		}
-		b.add(10, p.name, "GB", m["process_resident_memory_bytes"]/1e9)
+		b.Add(10, p.name, "GB", m["process_resident_memory_bytes"]/1e9)
 	}
-	if err := b.report.AtMost(10, "CPU of the rules over Prometheus's evaluation", rulesLaminarCPU, rulesPrometheus, 0.25); err != nil {
+	if err := b.Report.AtMost(10, "CPU of the rules over Prometheus's evaluation", rulesLaminarCPU, rulesPrometheus, 0.25); err != nil {
 		return err
 	}
-	return b.report.Below(10, "lag of flows, in s", rulesLag, evaluationInterval.Seconds())
+	return b.Report.Below(10, "lag of flows, in s", rulesLag, evaluationInterval.Seconds())
 }
 
 // absolute makes paths those that another process understands, and refuses missing
@@ -135,24 +136,24 @@ func absolute(files []string) error {
 
 // startBeside starts both, and a cluster whose first scrape is as far in the past as
 // the plan says.
-func startBeside(ctx context.Context, b *bench) (_ *beside, err error) {
+func startBeside(ctx context.Context, b *harness.Bench) (_ *beside, err error) {
 	x := &beside{cluster: fleet.NewCluster(fleet.ClusterOptions{
-		Seed: 1, Nodes: b.plan.rulesNodes, Pods: b.plan.rulesPods, Interval: 15 * time.Second, Replaced: 0.0005,
+		Seed: 1, Nodes: b.Plan.RulesNodes, Pods: b.Plan.RulesPods, Interval: 15 * time.Second, Replaced: 0.0005,
 	})}
-	x.next = time.Now().Add(-b.plan.rulesHistory).Truncate(x.cluster.Interval())
+	x.next = time.Now().Add(-b.Plan.RulesHistory).Truncate(x.cluster.Interval())
 	defer func() {
 		if err != nil {
 			x.close()
 		}
 	}()
-	if x.laminar, err = b.lab.NewLaminar(ctx, "rules", ""); err != nil {
+	if x.laminar, err = b.Lab.NewLaminar(ctx, "rules", ""); err != nil {
 		return nil, err
 	}
-	dir, err := b.lab.MakeDir("prometheus")
+	dir, err := b.Lab.MakeDir("prometheus")
 	if err != nil {
 		return nil, err
 	}
-	if x.prometheus, err = b.lab.StartPrometheus(ctx, dir); err != nil {
+	if x.prometheus, err = b.Lab.StartPrometheus(ctx, dir); err != nil {
 		return nil, err
 	}
 	for _, url := range []string{x.laminar.WriteURL(), x.prometheus.WriteURL()} {

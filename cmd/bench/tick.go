@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"laminar/cmd/bench/harness"
+	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 	"laminar/cmd/bench/workload"
 )
@@ -38,8 +40,8 @@ const (
 )
 
 // tickTargets compares the figures with target 3.
-func tickTargets(b *bench) error {
-	r := b.report
+func tickTargets(b *harness.Bench) error {
+	r := b.Report
 	five, hour := fmt.Sprintf(tickLaminar, "5m"), fmt.Sprintf(tickLaminar, "1h")
 	for _, t := range []struct {
 		claim, figure, over string
@@ -63,14 +65,14 @@ func tickTargets(b *bench) error {
 // minute, and with it a window.
 func (t *tickWork) measure(ctx context.Context, span string) error {
 	if span == "1h" {
-		if err := t.fill(ctx, t.b.plan.tickHour); err != nil {
+		if err := t.fill(ctx, t.b.Plan.TickHour); err != nil {
 			return err
 		}
 	}
 	if err := t.store(ctx, workload.PerMinute-1); err != nil {
 		return err
 	}
-	if err := t.laminar.Apply(ctx, tickFlow(span, time.Minute, t.scrapes.Series.Len())); err != nil {
+	if err := t.laminar.Apply(ctx, lab.TickFlow(span, time.Minute, t.scrapes.Series.Len())); err != nil {
 		return err
 	}
 	if _, err := t.laminar.AwaitFlows(ctx); err != nil {
@@ -79,9 +81,9 @@ func (t *tickWork) measure(ctx context.Context, span string) error {
 	if _, err := t.round(ctx); err != nil { // builds the state
 		return err
 	}
-	for range t.b.plan.rounds {
+	for range t.b.Plan.Rounds {
 		var ticks []float64
-		for range ticksPerRound {
+		for range harness.TicksPerRound {
 			var took time.Duration
 			for range workload.PerMinute {
 				var err error
@@ -89,9 +91,9 @@ func (t *tickWork) measure(ctx context.Context, span string) error {
 					return err
 				}
 			}
-			ticks = append(ticks, ms(took))
+			ticks = append(ticks, harness.MS(took))
 		}
-		t.b.add(3, fmt.Sprintf(tickLaminar, span), "ms", report.Median(ticks))
+		t.b.Add(3, fmt.Sprintf(tickLaminar, span), "ms", report.Median(ticks))
 		if err := t.peers(ctx, span); err != nil {
 			return err
 		}
@@ -108,7 +110,7 @@ func (t *tickWork) peers(ctx context.Context, span string) error {
 	if err != nil {
 		return err
 	}
-	t.b.add(3, fmt.Sprintf(tickPrometheus, span), "ms", ms(time.Since(began)))
+	t.b.Add(3, fmt.Sprintf(tickPrometheus, span), "ms", harness.MS(time.Since(began)))
 	if err := t.compare(ctx, "flow.tick_"+span, end, byJob); err != nil {
 		return err
 	}
@@ -125,7 +127,7 @@ on conflict (bucket, job) do update set value = excluded.value`, start, end)
 	if err != nil {
 		return err
 	}
-	t.b.add(3, tickCronRate, "ms", ms(took))
+	t.b.Add(3, tickCronRate, "ms", harness.MS(took))
 	took, err = t.rows.Timed(ctx, `insert into cron_sum
 select date_bin('5 minutes', s.ts, $1::timestamptz + interval '1 ms'), d.job, sum(s.value), count(*)
 from sample s join series d on d.id = s.series where s.ts > $1 and s.ts <= $2 group by 1, 2
@@ -133,6 +135,6 @@ on conflict (bucket, job) do update set total = excluded.total, samples = exclud
 	if err != nil {
 		return err
 	}
-	t.b.add(3, tickCronSum, "ms", ms(took))
+	t.b.Add(3, tickCronSum, "ms", harness.MS(took))
 	return nil
 }

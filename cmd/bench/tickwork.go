@@ -6,31 +6,15 @@ import (
 	"math"
 	"time"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/workload"
 )
 
-// tickFlow defines the flow of rates over a range. A window ends every so often,
-// and a round follows every whole scrape.
-func tickFlow(span string, every time.Duration, series int) string {
-	return fmt.Sprintf(`flows:
-  - name: tick_%s
-    promql: sum by (job) (rate(http_requests_total[%s]))
-    every: %s
-    emit: close
-    watermark_delay: 0s
-    trigger: {samples: %d}
-`, span, span, every, series)
-}
-
-// ticksPerRound is how many ticks a round's figure of a range is the median of.
-// A single tick takes as long as its durable write happens to.
-const ticksPerRound = 5
-
 // tickWork is what scenarios 3 and 8 measure: the same history in Laminar and in
 // Prometheus, and its end in a row table.
 type tickWork struct {
-	b       *bench
+	b       *harness.Bench
 	scrapes workload.Scrapes
 	next    int64 // number of the scrape that is stored next
 
@@ -45,32 +29,32 @@ type tickWork struct {
 
 // newTickWork starts all three and stores what comes before the first tick: with
 // the ticks of the first range it is an hour.
-func newTickWork(ctx context.Context, b *bench) (_ *tickWork, err error) {
+func newTickWork(ctx context.Context, b *harness.Bench) (_ *tickWork, err error) {
 	t := &tickWork{b: b}
 	defer func() {
 		if err != nil {
 			t.close()
 		}
 	}()
-	ofRange := (1 + int64(b.plan.rounds*ticksPerRound)) * workload.PerMinute
-	before := max(b.plan.tickHour-ofRange, rowScrapes)
+	ofRange := (1 + int64(b.Plan.Rounds*harness.TicksPerRound)) * workload.PerMinute
+	before := max(b.Plan.TickHour-ofRange, rowScrapes)
 	// Everything that is sent lies in the past, or windows could not close.
 	ahead := before + 2*ofRange + 6*workload.PerMinute
 	start := time.Now().Truncate(time.Minute).Add(-time.Duration(ahead) * workload.ScrapeInterval)
-	t.scrapes = workload.Scrapes{Series: workload.RequestSeries(b.plan.tickSeries), Start: start, Interval: workload.ScrapeInterval}
+	t.scrapes = workload.Scrapes{Series: workload.RequestSeries(b.Plan.TickSeries), Start: start, Interval: workload.ScrapeInterval}
 	t.rowsFrom = before - rowScrapes
 
-	if t.laminar, err = b.lab.NewLaminar(ctx, "tick", ""); err != nil {
+	if t.laminar, err = b.Lab.NewLaminar(ctx, "tick", ""); err != nil {
 		return nil, err
 	}
-	dir, err := b.lab.MakeDir("prometheus")
+	dir, err := b.Lab.MakeDir("prometheus")
 	if err != nil {
 		return nil, err
 	}
-	if t.prom, err = b.lab.StartPrometheus(ctx, dir); err != nil {
+	if t.prom, err = b.Lab.StartPrometheus(ctx, dir); err != nil {
 		return nil, err
 	}
-	if t.rows, err = b.lab.CreateDatabase(ctx, "tick_rows"); err != nil {
+	if t.rows, err = b.Lab.CreateDatabase(ctx, "tick_rows"); err != nil {
 		return nil, err
 	}
 	if err := t.rows.CreateRowTables(ctx, t.scrapes.Series.Jobs, lab.IndexByTS); err != nil {
@@ -99,13 +83,13 @@ func (t *tickWork) fill(ctx context.Context, last int64) error {
 			return err
 		}
 	}
-	t.b.say("   stored %d scrapes of %d series", t.next, t.scrapes.Series.Len())
+	t.b.Say("   stored %d scrapes of %d series", t.next, t.scrapes.Series.Len())
 	return t.rows.Analyze(ctx)
 }
 
 // connect makes senders for the processes that run now.
 func (t *tickWork) connect() {
-	t.toL, t.toP = workload.NewSender(t.laminar.WriteURL(), t.b.plan.connections), workload.NewSender(t.prom.WriteURL(), t.b.plan.connections)
+	t.toL, t.toP = workload.NewSender(t.laminar.WriteURL(), t.b.Plan.Connections), workload.NewSender(t.prom.WriteURL(), t.b.Plan.Connections)
 }
 
 // rowScrapes is how many scrapes before the first tick the row table holds. The
@@ -121,7 +105,7 @@ func (t *tickWork) store(ctx context.Context, n int64) error {
 // storeThen sends the next n scrapes to Laminar, calls then, and sends them to the
 // peers.
 func (t *tickWork) storeThen(ctx context.Context, n int64, then func() error) error {
-	l := t.scrapes.Prepare(t.next, t.next+n, t.b.plan.connections)
+	l := t.scrapes.Prepare(t.next, t.next+n, t.b.Plan.Connections)
 	var rows workload.Rows
 	if t.next+n > t.rowsFrom {
 		rows = t.scrapes.PrepareRows(t.next, t.next+n)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/workload"
 )
@@ -26,30 +27,30 @@ func windowFlow(by, more string) string {
 // windowWork is what scenarios 5 and 4 measure: the samples of some windows in
 // Laminar and in a row table.
 type windowWork struct {
-	b       *bench
+	b       *harness.Bench
 	scrapes workload.Scrapes
 	laminar *lab.Laminar
 	rows    *lab.Database
 }
 
 // newWindowWork starts both and stores all samples.
-func newWindowWork(ctx context.Context, b *bench) (_ *windowWork, err error) {
+func newWindowWork(ctx context.Context, b *harness.Bench) (_ *windowWork, err error) {
 	w := &windowWork{b: b}
 	defer func() {
 		if err != nil {
 			w.close()
 		}
 	}()
-	length := time.Duration(b.plan.refillWindows) * time.Minute
+	length := time.Duration(b.Plan.RefillWindows) * time.Minute
 	start := time.Now().Truncate(time.Minute).Add(-length - 10*time.Minute)
-	w.scrapes = workload.Scrapes{Series: workload.RequestSeries(b.plan.refillSeries), Start: start, Interval: workload.ScrapeInterval}
-	if w.laminar, err = b.lab.NewLaminar(ctx, "windows", windowFlow("job", "")); err != nil {
+	w.scrapes = workload.Scrapes{Series: workload.RequestSeries(b.Plan.RefillSeries), Start: start, Interval: workload.ScrapeInterval}
+	if w.laminar, err = b.Lab.NewLaminar(ctx, "windows", windowFlow("job", "")); err != nil {
 		return nil, err
 	}
 	if err := w.laminar.Apply(ctx, windowFlow("series", "")); err != nil {
 		return nil, err
 	}
-	if w.rows, err = b.lab.CreateDatabase(ctx, "windows_rows"); err != nil {
+	if w.rows, err = b.Lab.CreateDatabase(ctx, "windows_rows"); err != nil {
 		return nil, err
 	}
 	if err := w.rows.CreateRowTables(ctx, w.scrapes.Series.Jobs, lab.IndexByTS); err != nil {
@@ -64,10 +65,10 @@ func newWindowWork(ctx context.Context, b *bench) (_ *windowWork, err error) {
 		}
 	}
 	// Scrape 0 would belong to the window before.
-	last := 1 + b.plan.refillWindows*workload.PerMinute
-	snd := workload.NewSender(w.laminar.WriteURL(), b.plan.connections)
+	last := 1 + b.Plan.RefillWindows*workload.PerMinute
+	snd := workload.NewSender(w.laminar.WriteURL(), b.Plan.Connections)
 	defer snd.Close()
-	if _, err := snd.Send(ctx, w.scrapes.Prepare(1, last, b.plan.connections)); err != nil {
+	if _, err := snd.Send(ctx, w.scrapes.Prepare(1, last, b.Plan.Connections)); err != nil {
 		return nil, err
 	}
 	if _, err := w.laminar.AwaitFlows(ctx); err != nil {
@@ -76,14 +77,14 @@ func newWindowWork(ctx context.Context, b *bench) (_ *windowWork, err error) {
 	if _, err := w.rows.CopyRows(ctx, w.scrapes.PrepareRows(1, last)); err != nil {
 		return nil, err
 	}
-	b.say("   stored %d windows of %d series", b.plan.refillWindows, w.scrapes.Series.Len())
+	b.Say("   stored %d windows of %d series", b.Plan.RefillWindows, w.scrapes.Series.Len())
 	return w, w.rows.Analyze(ctx)
 }
 
 // start and end are the bounds of all windows.
 func (w *windowWork) start() time.Time { return w.scrapes.Start }
 func (w *windowWork) end() time.Time {
-	return w.scrapes.Start.Add(time.Duration(w.b.plan.refillWindows) * time.Minute)
+	return w.scrapes.Start.Add(time.Duration(w.b.Plan.RefillWindows) * time.Minute)
 }
 
 // groups is how many results each window has.

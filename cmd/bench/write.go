@@ -11,40 +11,41 @@ import (
 	"strings"
 	"time"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/report"
 )
 
 // write writes the results: as JSON, Markdown and a chart to files beside each
 // other, and as text to the standard output.
-func (b *bench) write() error {
-	b.report.Seconds = time.Since(b.report.Began).Seconds()
+func write(b *harness.Bench) error {
+	b.Report.Seconds = time.Since(b.Report.Began).Seconds()
 	name := "latest"
 	switch {
-	case b.opts.rules != "":
+	case b.Options.Rules != "":
 		name = "rules"
-	case b.opts.scale:
+	case b.Options.Scale:
 		name = "scale"
-	case b.opts.quick:
+	case b.Options.Quick:
 		name = "quick"
 	}
 	for _, f := range []struct {
 		suffix string
 		write  func(*bytes.Buffer) error
 	}{
-		{".json", func(w *bytes.Buffer) error { return b.report.WriteJSON(w) }},
-		{".md", func(w *bytes.Buffer) error { return b.report.WriteMarkdown(w) }},
-		{".svg", func(w *bytes.Buffer) error { return b.report.WriteSVG(w) }},
+		{".json", func(w *bytes.Buffer) error { return b.Report.WriteJSON(w) }},
+		{".md", func(w *bytes.Buffer) error { return b.Report.WriteMarkdown(w) }},
+		{".svg", func(w *bytes.Buffer) error { return b.Report.WriteSVG(w) }},
 	} {
 		var text bytes.Buffer
 		if err := f.write(&text); err != nil {
 			return fmt.Errorf("write the results: %w", err)
 		}
-		if err := os.WriteFile(filepath.Join(b.opts.out, name+f.suffix), text.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(b.Options.Out, name+f.suffix), text.Bytes(), 0o644); err != nil {
 			return err
 		}
 	}
-	b.say("results are in %s", filepath.Join(b.opts.out, name+".{json,md,svg}"))
-	return b.report.WriteText(os.Stdout)
+	b.Say("results are in %s", filepath.Join(b.Options.Out, name+".{json,md,svg}"))
+	return b.Report.WriteText(os.Stdout)
 }
 
 // docParts are the results in the document, each between two markers with its

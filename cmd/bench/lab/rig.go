@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"laminar/cmd/bench/workload"
@@ -17,6 +18,19 @@ type Rig struct {
 
 	sender      *workload.Sender
 	connections int // of the sender
+}
+
+// TickFlow defines the flow of rates over a range of the series of a rig, so many. A window
+// ends every so often, and a round follows every whole scrape.
+func TickFlow(span string, every time.Duration, series int) string {
+	return fmt.Sprintf(`flows:
+  - name: tick_%s
+    promql: sum by (job) (rate(http_requests_total[%s]))
+    every: %s
+    emit: close
+    watermark_delay: 0s
+    trigger: {samples: %d}
+`, span, span, every, series)
 }
 
 // NewRig starts a Laminar and stores scrapes, up to the one with the number

@@ -8,6 +8,13 @@ const ScrapeInterval = 15 * time.Second
 // PerMinute is how many scrapes a window of a minute holds.
 const PerMinute = int64(time.Minute / ScrapeInterval)
 
+// IngestInterval is the time between two scrapes where the rate of ingest is measured. It
+// is short, so that many samples do not span many hours.
+const IngestInterval = time.Second
+
+// IngestStart is the time of the first of these scrapes. All others lie in the past, too.
+func IngestStart() time.Time { return time.Now().Add(-time.Hour).Truncate(time.Minute) }
+
 // Scrapes is a run of scrapes of the same series, at equal intervals.
 type Scrapes struct {
 	Series   *Series

@@ -1,4 +1,4 @@
-package main
+package growth
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/workload"
 )
 
@@ -35,7 +36,7 @@ func manyRulesNames(n int) (lag, busy, resident, heap string) {
 // manyRules measures a process that keeps a hundred, then a thousand rules over a
 // hundred selections of 10,000 series each: how long after a scrape all tables show it,
 // what processor time a minute of scrapes takes, and memory.
-func manyRules(ctx context.Context, b *bench) error {
+func manyRules(ctx context.Context, b *harness.Bench) error {
 	few, many := manySelections, manySelections*len(overSelection)
 	for _, n := range []int{few, many} {
 		if err := manyRulesOf(ctx, b, n); err != nil {
@@ -44,18 +45,18 @@ func manyRules(ctx context.Context, b *bench) error {
 	}
 	lag, busy, resident, _ := manyRulesNames(many)
 	_, _, base, _ := manyRulesNames(few)
-	if err := b.report.Below(12, fmt.Sprintf("%d rules: from a scrape to all tables, in ms", many), lag, 2000); err != nil {
+	if err := b.Report.Below(12, fmt.Sprintf("%d rules: from a scrape to all tables, in ms", many), lag, 2000); err != nil {
 		return err
 	}
-	if err := b.report.Below(12, fmt.Sprintf("%d rules: processor time of a minute, in s, with 60 %% of %d cores idle", many, cores), busy, 0.4*cores*60); err != nil {
+	if err := b.Report.Below(12, fmt.Sprintf("%d rules: processor time of a minute, in s, with 60 %% of %d cores idle", many, cores), busy, 0.4*cores*60); err != nil {
 		return err
 	}
-	return b.report.AtMost(12, fmt.Sprintf("resident memory with %d rules over that with %d", many, few), resident, base, 1.3)
+	return b.Report.AtMost(12, fmt.Sprintf("resident memory with %d rules over that with %d", many, few), resident, base, 1.3)
 }
 
 // manyRulesOf is manyRules with n rules.
-func manyRulesOf(ctx context.Context, b *bench, n int) error {
-	r, err := b.lab.NewRig(ctx, "rules", b.plan.connections, workload.RequestSeries(manyRulesSeries), 0, (manyRulesHeat+manyRulesFor+1)*workload.PerMinute)
+func manyRulesOf(ctx context.Context, b *harness.Bench, n int) error {
+	r, err := b.Lab.NewRig(ctx, "rules", b.Plan.Connections, workload.RequestSeries(manyRulesSeries), 0, (manyRulesHeat+manyRulesFor+1)*workload.PerMinute)
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func manyRulesOf(ctx context.Context, b *bench, n int) error {
 				return err
 			}
 			if minute >= manyRulesHeat {
-				b.add(12, lag, "ms", ms(time.Since(began)))
+				b.Add(12, lag, "ms", harness.MS(time.Since(began)))
 			}
 			m, err := r.Laminar.Metrics(ctx)
 			if err != nil {
@@ -109,14 +110,14 @@ func manyRulesOf(ctx context.Context, b *bench, n int) error {
 			return err
 		}
 		if minute >= manyRulesHeat {
-			b.add(12, busy, "s", (after - before).Seconds())
+			b.Add(12, busy, "s", (after - before).Seconds())
 		}
 	}
-	b.add(12, resident, "GB", most/1e9)
+	b.Add(12, resident, "GB", most/1e9)
 	inUse, err := r.Laminar.Heap(ctx)
 	if err != nil {
 		return err
 	}
-	b.add(12, heap, "GB", inUse/1e9)
+	b.Add(12, heap, "GB", inUse/1e9)
 	return r.Stop(ctx)
 }

@@ -1,4 +1,6 @@
-package main
+// Package growth is the benchmarks of how figures grow with series, flows, rules and stored
+// samples. For each size it starts a Laminar on a database of its own, without peers.
+package growth
 
 import (
 	"context"
@@ -7,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 	"laminar/cmd/bench/workload"
@@ -15,22 +18,26 @@ import (
 // growth is a part of bench-scale.
 type growth struct {
 	name string
-	run  func(context.Context, *bench) error
+	run  func(context.Context, *harness.Bench) error
 }
 
 // growths are the parts of bench-scale, one for each quantity that figures may grow
 // with.
 var growths = []growth{
-	{"series", func(ctx context.Context, b *bench) error { return eachSize(ctx, b, b.plan.scale.series, growSeries) }},
-	{"flows", func(ctx context.Context, b *bench) error { return eachSize(ctx, b, b.plan.scale.flows, growFlows) }},
+	{"series", func(ctx context.Context, b *harness.Bench) error {
+		return eachSize(ctx, b, b.Plan.Scale.Series, growSeries)
+	}},
+	{"flows", func(ctx context.Context, b *harness.Bench) error {
+		return eachSize(ctx, b, b.Plan.Scale.Flows, growFlows)
+	}},
 	{"stored", growStored},
 	{"active", manyActive},
 	{"rules", manyRules},
 }
 
-// scale measures how figures grow, by the parts that only names, or by all. For
-// each size it starts a Laminar on a database of its own.
-func scale(ctx context.Context, b *bench, only string) error {
+// Measure measures how figures grow, by the parts that only names, with commas
+// between, or by all.
+func Measure(ctx context.Context, b *harness.Bench, only string) error {
 	var chosen []string
 	if only != "" {
 		chosen = strings.Split(only, ",")
@@ -52,7 +59,7 @@ func scale(ctx context.Context, b *bench, only string) error {
 }
 
 // eachSize measures one growth at each of its sizes.
-func eachSize(ctx context.Context, b *bench, sizes []int, measure func(context.Context, *bench, int) error) error {
+func eachSize(ctx context.Context, b *harness.Bench, sizes []int, measure func(context.Context, *harness.Bench, int) error) error {
 	for _, n := range sizes {
 		if err := measure(ctx, b, n); err != nil {
 			return fmt.Errorf("%d: %w", n, err)
@@ -80,43 +87,24 @@ const (
 	scaleRounds   = "Laminar: round after one more scrape, "
 )
 
-// grown finds the series of that name in the report, or adds it.
-func (b *bench) grown(name string) *report.Series {
-	for i := range b.report.Growth {
-		if s := &b.report.Growth[i]; s.Name == name {
-			return s
-		}
-	}
-	b.report.Growth = append(b.report.Growth, report.Series{Name: name})
-	return &b.report.Growth[len(b.report.Growth)-1]
-}
-
-// grow adds a point to the series of that name: the value v at a size.
-func (b *bench) grow(name, size, unit string, at, v float64) {
-	s := b.grown(name)
-	s.Size, s.Unit = size, unit
-	s.Points = append(s.Points, report.Point{Size: at, Value: v})
-	b.say("   %s: %s %s: %s", name, report.Count(at), size, report.With(v, unit))
-}
-
 // growSeries measures ingest, memory and a tick over n active series.
-func growSeries(ctx context.Context, b *bench, n int) error {
-	l, err := b.lab.NewLaminar(ctx, "grow", "")
+func growSeries(ctx context.Context, b *harness.Bench, n int) error {
+	l, err := b.Lab.NewLaminar(ctx, "grow", "")
 	if err != nil {
 		return err
 	}
 	defer l.Kill()
-	snd := workload.NewSender(l.WriteURL(), b.plan.shards)
+	snd := workload.NewSender(l.WriteURL(), b.Plan.Shards)
 	defer snd.Close()
 	base, err := l.Heap(ctx)
 	if err != nil {
 		return err
 	}
-	s := workload.Scrapes{Series: workload.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
-	if _, err := snd.Send(ctx, s.Prepare(0, 1, b.plan.shards)); err != nil {
+	s := workload.Scrapes{Series: workload.NodeSeries(n, workload.IngestInterval), Start: workload.IngestStart(), Interval: workload.IngestInterval}
+	if _, err := snd.Send(ctx, s.Prepare(0, 1, b.Plan.Shards)); err != nil {
 		return err
 	}
-	rest := s.Prepare(1, 1+max(2, int64(b.plan.ingestSamples/n)), b.plan.shards)
+	rest := s.Prepare(1, 1+max(2, int64(b.Plan.IngestSamples/n)), b.Plan.Shards)
 	took, err := snd.Send(ctx, rest)
 	if err != nil {
 		return err
@@ -125,28 +113,28 @@ func growSeries(ctx context.Context, b *bench, n int) error {
 	if err != nil {
 		return err
 	}
-	b.grow(ingestBySeries, "series", "samples/s", float64(n), float64(rest.Samples)/took.Seconds())
-	b.grow(memoryBySeries, "series", "B", float64(n), (heap-base)/float64(n))
+	b.Grow(ingestBySeries, "series", "samples/s", float64(n), float64(rest.Samples)/took.Seconds())
+	b.Grow(memoryBySeries, "series", "B", float64(n), (heap-base)/float64(n))
 	if err := l.Remove(ctx); err != nil {
 		return err
 	}
-	r, err := b.lab.NewRig(ctx, "grow", b.plan.connections, workload.RequestSeries(n), 5*workload.PerMinute, int64(b.plan.rounds+2)*workload.PerMinute)
+	r, err := b.Lab.NewRig(ctx, "grow", b.Plan.Connections, workload.RequestSeries(n), 5*workload.PerMinute, int64(b.Plan.Rounds+2)*workload.PerMinute)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	took1, err := medianMinute(ctx, b, r, tickFlow("5m", time.Minute, n), b.plan.rounds)
+	took1, err := medianMinute(ctx, b, r, lab.TickFlow("5m", time.Minute, n), b.Plan.Rounds)
 	if err != nil {
 		return err
 	}
-	b.grow(tickBySeries, "series", "ms", float64(n), took1)
-	b.grow(perSeriesTick, "series", "us", float64(n), took1*1000/float64(n))
+	b.Grow(tickBySeries, "series", "ms", float64(n), took1)
+	b.Grow(perSeriesTick, "series", "us", float64(n), took1*1000/float64(n))
 	return r.Stop(ctx)
 }
 
 // medianMinute applies flows, builds their state, and returns the median, in ms,
 // of so many ticks that close a window.
-func medianMinute(ctx context.Context, b *bench, r *lab.Rig, flows string, ticks int) (float64, error) {
+func medianMinute(ctx context.Context, b *harness.Bench, r *lab.Rig, flows string, ticks int) (float64, error) {
 	if err := r.Store(ctx, workload.PerMinute-1); err != nil {
 		return 0, err
 	}
@@ -162,16 +150,16 @@ func medianMinute(ctx context.Context, b *bench, r *lab.Rig, flows string, ticks
 		if err != nil {
 			return 0, err
 		}
-		took = append(took, ms(d))
+		took = append(took, harness.MS(d))
 	}
 	return report.Median(took), nil
 }
 
 // growFlows measures the rounds that follow a scrape, with n flows over it, and
 // with one flow over it and n-1 that have nothing to do.
-func growFlows(ctx context.Context, b *bench, n int) error {
+func growFlows(ctx context.Context, b *harness.Bench, n int) error {
 	for _, idle := range []bool{false, true} {
-		r, err := b.lab.NewRig(ctx, "grow", b.plan.connections, workload.RequestSeries(growFlowsSeries), 5*workload.PerMinute, int64(b.plan.rounds+2)*workload.PerMinute)
+		r, err := b.Lab.NewRig(ctx, "grow", b.Plan.Connections, workload.RequestSeries(growFlowsSeries), 5*workload.PerMinute, int64(b.Plan.Rounds+2)*workload.PerMinute)
 		if err != nil {
 			return err
 		}
@@ -190,7 +178,7 @@ func growFlows(ctx context.Context, b *bench, n int) error {
 			// Flows that no sample reaches store their positions now and then only.
 			r.Watch = []string{"grow_0"}
 		}
-		took, err := medianMinute(ctx, b, r, flows.String(), b.plan.rounds)
+		took, err := medianMinute(ctx, b, r, flows.String(), b.Plan.Rounds)
 		if err != nil {
 			return err
 		}
@@ -198,7 +186,7 @@ func growFlows(ctx context.Context, b *bench, n int) error {
 		if idle {
 			name = roundByIdle
 		}
-		b.grow(name, "flows", "ms", float64(n), took)
+		b.Grow(name, "flows", "ms", float64(n), took)
 		if err := r.Stop(ctx); err != nil {
 			return err
 		}
@@ -207,29 +195,29 @@ func growFlows(ctx context.Context, b *bench, n int) error {
 }
 
 // growStored measures the same tick beside longer and longer histories.
-func growStored(ctx context.Context, b *bench) error {
-	n := b.plan.tickSeries
-	ticks := b.plan.rounds * ticksPerRound // many, because the bound is narrow
-	for _, stored := range b.plan.scale.stored {
+func growStored(ctx context.Context, b *harness.Bench) error {
+	n := b.Plan.TickSeries
+	ticks := b.Plan.Rounds * harness.TicksPerRound // many, because the bound is narrow
+	for _, stored := range b.Plan.Scale.Stored {
 		history := max(5*workload.PerMinute, int64(stored/n))
-		r, err := b.lab.NewRig(ctx, "grow", b.plan.connections, workload.RequestSeries(n), history, int64(ticks+2)*workload.PerMinute)
+		r, err := b.Lab.NewRig(ctx, "grow", b.Plan.Connections, workload.RequestSeries(n), history, int64(ticks+2)*workload.PerMinute)
 		if err != nil {
 			return err
 		}
 		defer r.Close()
-		took, err := medianMinute(ctx, b, r, tickFlow("5m", time.Minute, n), ticks)
+		took, err := medianMinute(ctx, b, r, lab.TickFlow("5m", time.Minute, n), ticks)
 		if err != nil {
 			return err
 		}
 		halfway := history + 1 + int64(ticks/2+1)*workload.PerMinute // the number of scrapes in the middle of the ticks
-		b.grow(tickByStored, "samples", "ms", float64(halfway)*float64(n), took)
+		b.Grow(tickByStored, "samples", "ms", float64(halfway)*float64(n), took)
 		if err := r.Stop(ctx); err != nil {
 			return err
 		}
 	}
-	points := b.grown(tickByStored).Points
+	points := b.Grown(tickByStored).Points
 	few, many := points[0], points[len(points)-1]
-	b.report.Targets = append(b.report.Targets, report.Target{
+	b.Report.Targets = append(b.Report.Targets, report.Target{
 		Number: 3, Claim: fmt.Sprintf("tick with %s samples stored over %s", report.Count(many.Size), report.Count(few.Size)),
 		AtMost: true, Bound: 1.1, Unit: "x", Values: []float64{many.Value / few.Value},
 	})
@@ -249,8 +237,8 @@ var tenFlows = []string{
 // manyActive measures the memory of a process with a million series: with ten
 // flows that read a metric each, a tenth of the series, and with ten flows that
 // all read every series.
-func manyActive(ctx context.Context, b *bench) error {
-	n := b.plan.scale.active
+func manyActive(ctx context.Context, b *harness.Bench) error {
+	n := b.Plan.Scale.Active
 	metrics := make([]string, len(tenFlows))
 	for i := range metrics {
 		metrics[i] = fmt.Sprintf("http_requests_%d_total", i)
@@ -264,8 +252,8 @@ func manyActive(ctx context.Context, b *bench) error {
 
 // activeSeries is manyActive for one kind of flows; metric names the metric that
 // a flow reads.
-func activeSeries(ctx context.Context, b *bench, series *workload.Series, kind string, metric func(flow int) string) error {
-	r, err := b.lab.NewRig(ctx, "active", b.plan.connections, series, 0, 8*workload.PerMinute)
+func activeSeries(ctx context.Context, b *harness.Bench, series *workload.Series, kind string, metric func(flow int) string) error {
+	r, err := b.Lab.NewRig(ctx, "active", b.Plan.Connections, series, 0, 8*workload.PerMinute)
 	if err != nil {
 		return err
 	}
@@ -300,21 +288,21 @@ func activeSeries(ctx context.Context, b *bench, series *workload.Series, kind s
 			return err
 		}
 		before += took
-		b.add(7, scaleRounds+kind, "ms", ms(took))
+		b.Add(7, scaleRounds+kind, "ms", harness.MS(took))
 	}
 	m, err := r.Laminar.Metrics(ctx)
 	if err != nil {
 		return err
 	}
-	b.add(7, scaleResident+kind, "GB", max(most, m["process_resident_memory_bytes"])/1e9)
+	b.Add(7, scaleResident+kind, "GB", max(most, m["process_resident_memory_bytes"])/1e9)
 	heap, err := r.Laminar.Heap(ctx)
 	if err != nil {
 		return err
 	}
-	b.add(7, scaleHeap+kind, "GB", heap/1e9)
+	b.Add(7, scaleHeap+kind, "GB", heap/1e9)
 	if err := r.Stop(ctx); err != nil {
 		return err
 	}
 	claim := fmt.Sprintf("all of %s active series and %s, resident", report.Count(float64(series.Len())), kind)
-	return b.report.Below(7, claim, scaleResident+kind, 2)
+	return b.Report.Below(7, claim, scaleResident+kind, 2)
 }

@@ -1,4 +1,4 @@
-package main
+package reading
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"laminar/cmd/bench/harness"
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/report"
 	"laminar/cmd/bench/workload"
@@ -19,15 +20,15 @@ const (
 
 // ingestBesideQueriers measures the rate of ingest alone and beside people who look at
 // what has just arrived.
-func ingestBesideQueriers(ctx context.Context, b *bench) error {
-	n := b.plan.ingestSeries[0]
-	s := workload.Scrapes{Series: workload.NodeSeries(n, ingestInterval), Start: ingestStart(), Interval: ingestInterval}
-	before := int64(b.plan.ingestSamples / n / 10)
+func ingestBesideQueriers(ctx context.Context, b *harness.Bench) error {
+	n := b.Plan.IngestSeries[0]
+	s := workload.Scrapes{Series: workload.NodeSeries(n, workload.IngestInterval), Start: workload.IngestStart(), Interval: workload.IngestInterval}
+	before := int64(b.Plan.IngestSamples / n / 10)
 	w := &besideWork{
 		b: b, start: s.Time(0),
-		warm: s.Prepare(0, before, b.plan.shards), load: s.Prepare(before, before+int64(2*b.plan.flowSamples/n), b.plan.shards),
+		warm: s.Prepare(0, before, b.Plan.Shards), load: s.Prepare(before, before+int64(2*b.Plan.FlowSamples/n), b.Plan.Shards),
 	}
-	for round := range b.plan.rounds {
+	for round := range b.Plan.Rounds {
 		for i := range 2 {
 			if err := w.measure(ctx, (i+round)%2 == 1); err != nil {
 				return err
@@ -39,19 +40,19 @@ func ingestBesideQueriers(ctx context.Context, b *bench) error {
 
 // besideWork is what is sent, and when it begins.
 type besideWork struct {
-	b          *bench
+	b          *harness.Bench
 	start      time.Time
 	warm, load workload.Load
 }
 
 // measure measures one of the two: beside queriers, if they are to ask.
 func (w *besideWork) measure(ctx context.Context, ask bool) error {
-	l, err := w.b.lab.NewLaminar(ctx, "beside", "")
+	l, err := w.b.Lab.NewLaminar(ctx, "beside", "")
 	if err != nil {
 		return err
 	}
 	defer l.Kill()
-	snd := workload.NewSender(l.WriteURL(), w.b.plan.shards)
+	snd := workload.NewSender(l.WriteURL(), w.b.Plan.Shards)
 	defer snd.Close()
 	if _, err := snd.Send(ctx, w.warm); err != nil {
 		return err
@@ -81,16 +82,16 @@ func (w *besideWork) measure(ctx context.Context, ask bool) error {
 	if err != nil {
 		return err
 	}
-	if err := checkTaken(ctx, l, w.warm.Samples+w.load.Samples); err != nil {
+	if err := lab.CheckTaken(ctx, l, w.warm.Samples+w.load.Samples); err != nil {
 		return err
 	}
-	w.b.add(readingNumber, name, "samples/s", float64(w.load.Samples)/took.Seconds())
+	w.b.Add(Number, name, "samples/s", float64(w.load.Samples)/took.Seconds())
 	if ask {
 		var all []float64
 		for _, list := range answers {
 			all = append(all, list...)
 		}
-		w.b.add(readingNumber, besideAnswer, "ms", report.Median(all))
+		w.b.Add(Number, besideAnswer, "ms", report.Median(all))
 	}
 	return l.Remove(ctx)
 }
@@ -104,7 +105,7 @@ func (w *besideWork) ask(ctx context.Context, l *lab.Laminar) (took []float64, e
 		if err != nil {
 			return nil, err
 		}
-		took = append(took, ms(d))
+		took = append(took, harness.MS(d))
 		select {
 		case <-ctx.Done():
 			return took, nil
