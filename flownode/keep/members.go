@@ -95,6 +95,11 @@ type Members struct {
 	groupNum map[string]int32 // group key -> group
 	crossed  bool             // some slot is not the group of its own number
 
+	// apart says that series which relabelling makes equal are groups of their own all the
+	// same: they are the values of an instant selector, and what is made of two equal ones is
+	// for the engine to say.
+	apart bool
+
 	lastSet   *series.Label // as in Selection
 	lastGroup int32         // the group of the series that was looked at last
 
@@ -110,8 +115,13 @@ const noGroup int32 = -1
 // rounds.
 type LabelGroup struct {
 	Labels labels.Labels
-	Key    string  // flowdef.GroupKey of labels
-	slots  []int32 // ascending
+	Key    string // flowdef.GroupKey of labels
+
+	// Seen is what an expression that is evaluated whole sees of the series, nil where it is
+	// not relabelled.
+	Seen *labels.Labels
+
+	slots []int32 // ascending
 }
 
 // NewMembers is for a leaf, without a series yet.
@@ -123,6 +133,14 @@ func NewMembers(leaf *flowdef.Leaf) *Members {
 	if leaf.CountsGroups {
 		m.perNum = map[string]int32{}
 		m.ByGroup = leaf.Func == function.Seen && m.setNum == nil
+	}
+	if leaf.Relabel != nil && (leaf.Func == nil || leaf.Func.Of == "") {
+		// Relabelling can make series equal. A function over a range is not applied to two
+		// of them, as in Prometheus; an instant selector is.
+		m.ByGroup, m.apart = false, leaf.Apart()
+		if leaf.Agg != nil && leaf.Func != function.Instant {
+			m.setNum = map[string]int32{}
+		}
 	}
 	return m
 }
@@ -160,7 +178,7 @@ func (m *Members) Select(list []series.Series) {
 			continue
 		}
 		if len(s.Labels) == 0 || &s.Labels[0] != m.Selection.lastSet {
-			m.selected = m.Def.Matches(valueIn(s.Labels))
+			m.selected = m.Def.Matches(valueIn(s.Labels)) && (m.Def.Relabel == nil || !m.Def.LeavesOut(toLabels(s.Labels)))
 			if m.Selection.lastSet = nil; len(s.Labels) > 0 {
 				m.Selection.lastSet = &s.Labels[0]
 			}
@@ -192,12 +210,12 @@ func (m *Members) Group(list []series.Series) {
 			m.addSlot()
 		}
 		if m.perNum != nil {
-			m.spell(m.Def.Per, valueIn(s.Labels))
+			m.spell(m.Def.Per, m.seenIn(s.Labels))
 			m.perOf[slot] = number(m.perNum, string(m.values))
 		}
 		m.GroupOf[slot] = g
 		if m.setNum != nil {
-			m.setOf[slot] = number(m.setNum, flowdef.GroupKey(lset.DropReserved(isMetricName)))
+			m.setOf[slot] = number(m.setNum, flowdef.GroupKey(m.told(lset)))
 		}
 		m.crossed = m.crossed || g != slot
 		group := &m.Groups[g]
@@ -252,7 +270,7 @@ func (m *Members) addByGroup(s *series.Series) {
 		return
 	}
 	if m.perNum != nil {
-		m.spell(m.Def.Per, valueIn(s.Labels))
+		m.spell(m.Def.Per, m.seenIn(s.Labels))
 		slot := number(m.perNum, string(m.values))
 		if int(slot) == len(m.GroupOf) {
 			m.Groups[g].slots = append(m.Groups[g].slots, slot)
@@ -281,7 +299,9 @@ func (m *Members) groupOf(s *series.Series) (int32, labels.Labels) {
 	lset, g := labels.EmptyLabels(), noGroup
 	if get := valueIn(s.Labels); m.Def.Matches(get) {
 		if !m.valuesOf(get) {
-			lset = toLabels(s.Labels)
+			if lset = toLabels(s.Labels); m.Def.LeavesOut(lset) {
+				return noGroup, labels.EmptyLabels()
+			}
 			g = m.group(m.Def.GroupLabels(lset))
 		} else if known, ok := m.byValues[string(m.values)]; ok {
 			g = known
@@ -303,7 +323,7 @@ func (m *Members) groupOf(s *series.Series) (int32, labels.Labels) {
 // it is made of known ones. Most series of a list belong to a group that has been met
 // there, and are put into it without a label set of their own being made.
 func (m *Members) valuesOf(get func(name string) string) bool {
-	if m.Def.Agg == nil || m.Def.Without || m.setNum != nil {
+	if m.Def.Agg == nil || m.Def.Without || m.setNum != nil || m.Def.Relabel != nil {
 		return false
 	}
 	m.spell(m.Def.Grouping, get)
@@ -334,9 +354,30 @@ func valueIn(in []series.Label) func(name string) string {
 	}
 }
 
+// seenIn looks a label up as the expression sees it.
+func (m *Members) seenIn(in []series.Label) func(name string) string {
+	if m.Def.Relabel == nil {
+		return valueIn(in)
+	}
+	return m.Def.Seen(toLabels(in)).Get
+}
+
 // passes reports whether the series is not looked at: results of flows are selected by
 // name only.
 func (m *Members) passes(s *series.Series) bool { return s.Metric < 0 && !m.Def.NamesMetric() }
+
+// told is the labels by which series of one leaf can be told apart beneath its
+// aggregation.
+func (m *Members) told(lset labels.Labels) labels.Labels {
+	switch lset = m.Def.Seen(lset); {
+	case m.Def.KeepsName():
+		return lset
+	case m.Def.Relabel != nil:
+		return lset.DropReserved(schema.IsMetadataLabel)
+	default:
+		return lset.DropReserved(isMetricName)
+	}
+}
 
 func isMetricName(name string) bool { return name == series.MetricName }
 
@@ -354,9 +395,14 @@ func number(of map[string]int32, key string) int32 {
 func (m *Members) group(lset labels.Labels) int32 {
 	key := flowdef.GroupKey(lset)
 	g, ok := m.groupNum[key]
-	if !ok {
+	if !ok || m.apart {
 		g = int32(len(m.Groups))
-		m.Groups = append(m.Groups, LabelGroup{Labels: lset, Key: key})
+		group := LabelGroup{Labels: lset, Key: key}
+		if m.Def.Func == nil && m.Def.Relabel != nil {
+			seen := m.Def.Seen(lset)
+			group.Seen = &seen
+		}
+		m.Groups = append(m.Groups, group)
 		m.groupNum[key] = g
 	}
 	return g

@@ -169,6 +169,69 @@ func (g *Registry) Resolve(c *Candidate, table *Spellings, hash uint32, key []by
 	return ""
 }
 
+// relabel makes of the labels of a candidate what the rules make of them, or says which
+// of them leaves the series out.
+func (g *Registry) relabel(c *Candidate) (leftOutBy int, refused refusal.Reason) {
+	after, leftOutBy := g.Relabel.Apply(series.ParseCanonical(string(c.canonical)))
+	if leftOutBy != 0 {
+		return leftOutBy, ""
+	}
+	c.raw = c.raw[:0]
+	for _, l := range after {
+		c.raw = append(c.raw, series.RawLabel{Name: []byte(l.Name), Value: []byte(l.Value)})
+	}
+	canonical, name, refused := refusal.Canonical(nil, c.raw, g.limits)
+	switch refused {
+	case "":
+	case refusal.TooManyLabels, refusal.LabelsTooLong:
+		return 0, refused
+	default: // true of the labels that the rules have made, and not of those that were sent
+		return 0, refusal.Relabelled
+	}
+	if !bytes.Equal(canonical, c.canonical) {
+		c.canonical, c.derived = append(c.canonical[:0], canonical...), true
+	}
+	c.name = name
+	return 0, ""
+}
+
+// Relabelled is the name of a metric of which labels were sent, after relabelling; leftOut
+// says that the series that has them is left out.
+func (g *Registry) Relabelled(labels []series.RawLabel) (metric string, leftOut bool, refused refusal.Reason) {
+	var c Candidate
+	if c.canonical, c.name, refused = refusal.Canonical(nil, labels, g.limits); refused != "" || g.Relabel == nil {
+		return string(c.name), false, refused
+	}
+	by, refused := g.relabel(&c)
+	return string(c.name), by != 0, refused
+}
+
+// mostOutside bounds the memory for spellings whose series are left out, in bytes. They
+// are remembered so that relabelling costs nothing for what comes again. Beyond the bound
+// all of them are forgotten, and learnt once more.
+const mostOutside = 32 << 20
+
+// leaveOut remembers a spelling whose series is left out.
+func (g *Registry) leaveOut(sp *Spelling) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	takes := spellingBytes + int64(len(sp.key))
+	most := int64(mostOutside)
+	if g.limits.SeriesBytes > 0 {
+		most = min(most, g.limits.SeriesBytes/8)
+	}
+	if g.outside+takes > most {
+		for _, t := range g.tables {
+			t.removeLocked(func(sp *Spelling) bool { return sp.Fate.LeftOutBy() != 0 })
+		}
+		g.outside = 0
+	}
+	if sp.table.insertLocked(sp) {
+		g.outside += takes
+	}
+	g.countLocked()
+}
+
 // Register gives the spelling of a candidate its series, which is created where
 // the limits allow it. A series is not in the database yet when it is created
 // here; the first flush that has samples of it sees to that.
