@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$root"
 need_go
 scripts/setup-peers.sh
+scripts/setup-senders.sh
 LAMINAR_PG_BIN=$(scripts/setup-postgres.sh)
 export LAMINAR_PG_BIN
 say 'building bin/laminar and the harness'

@@ -15,6 +15,7 @@ import (
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/reading"
 	"laminar/cmd/bench/report"
+	"laminar/cmd/bench/sketches"
 )
 
 // part is scenarios that measure the same stored samples one after the other,
@@ -35,6 +36,7 @@ var parts = []part{
 	alone(7, memory),
 	alone(9, disk),
 	alone(reading.Number, reading.Measure),
+	alone(sketches.Number, sketches.Measure),
 }
 
 // alone is a scenario that shares nothing.

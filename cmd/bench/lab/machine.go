@@ -45,13 +45,16 @@ func (l *Lab) Peers(ctx context.Context) ([]string, error) {
 	}
 	prom, _, _ := strings.Cut(said, " (")
 	return []string{
-		"PostgreSQL " + l.Tools.PostgresVersion, strings.Replace(prom, ", version", "", 1), "victoria-metrics " + victoriaVersion,
+		"PostgreSQL " + l.Tools.PostgresVersion, strings.Replace(prom, ", version", "", 1), "victoria-metrics " + victoriaVersion, "vmagent " + vmagentVersion,
 	}, nil
 }
 
 // victoriaVersion is the version of Debian's package; the program does not print
 // its own.
 const victoriaVersion = "1.79 (Debian)"
+
+// vmagentVersion is the version that scripts/setup-senders.sh builds.
+const vmagentVersion = "1.150"
 
 // Commit names the commit of the working copy, with a + where it was changed.
 func Commit(ctx context.Context) (string, error) {

@@ -13,16 +13,16 @@ import (
 
 // Tools are the programs of a run, by their paths.
 type Tools struct {
-	Laminar, Prometheus, Victoria string
-	PostgresVersion               string
+	Laminar, Prometheus, Victoria, VMAgent string
+	PostgresVersion                        string
 }
 
 // findTools finds the programs and refuses to begin if one is missing: figures
 // without a peer would mislead.
 func findTools(ctx context.Context) (Tools, error) {
-	t := Tools{Laminar: "bin/laminar", Prometheus: ".tools/bin/prometheus", Victoria: ".tools/bin/victoria-metrics"}
+	t := Tools{Laminar: "bin/laminar", Prometheus: ".tools/bin/prometheus", Victoria: ".tools/bin/victoria-metrics", VMAgent: ".tools/bin/vmagent-1.150"}
 	var missing []string
-	for _, p := range []*string{&t.Laminar, &t.Prometheus, &t.Victoria} {
+	for _, p := range []*string{&t.Laminar, &t.Prometheus, &t.Victoria, &t.VMAgent} {
 		abs, err := filepath.Abs(*p)
 		if err != nil {
 			return t, err
@@ -33,7 +33,7 @@ func findTools(ctx context.Context) (Tools, error) {
 		*p = abs
 	}
 	if len(missing) > 0 {
-		return t, fmt.Errorf("%s missing: nothing is measured without it\nTry: make bench, which sets up all of them (or scripts/setup-peers.sh and make build)",
+		return t, fmt.Errorf("%s missing: nothing is measured without it\nTry: make bench, which sets up all of them (or scripts/setup-peers.sh, scripts/setup-senders.sh and make build)",
 			strings.Join(missing, " and "))
 	}
 	postgres, err := localpg.Find(ctx)
