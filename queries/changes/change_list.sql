@@ -2,13 +2,17 @@
 -- (ms), at most $4 of them, by end: the end, and the keys of rows that changed; null for
 -- all of the window. Reads by the primary key; keys are put together of those windows only.
 with ends as materialized (
-    select distinct window_end from flow_change
-    where flow_id = $1::integer and position > $2::bigint and window_end > $3::bigint and (keys is null or keys <> '{}')
-    order by window_end limit $4::integer
+    select distinct w.window_end
+    from flow_change c cross join lateral unnest(array_prepend(c.window_end, c.more)) w(window_end)
+    where c.flow_id = $1::integer and c.position > $2::bigint and (c.keys is null or c.keys <> '{}') and w.window_end > $3::bigint
+    order by w.window_end limit $4::integer
 )
-select c.window_end,
+select e.window_end,
     case when not bool_or(c.keys is null) then coalesce((array_agg(distinct k.key collate "C") filter (where k.key is not null)), '{}') end
-from ends e join flow_change c on c.window_end = e.window_end left join lateral unnest(c.keys) k(key) on true
+from flow_change c
+cross join lateral unnest(array_prepend(c.window_end, c.more)) w(window_end)
+join ends e on e.window_end = w.window_end
+left join lateral unnest(c.keys) k(key) on true
 where c.flow_id = $1::integer and c.position > $2::bigint and (c.keys is null or c.keys <> '{}')
-group by c.window_end
-order by c.window_end
+group by e.window_end
+order by e.window_end

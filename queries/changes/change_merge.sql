@@ -1,10 +1,11 @@
 -- change_merge: of the changes of flow $1 that are older than $2 ms leaves one for each
 -- window, the newest, which takes what the others say; with more than $3 keys it says all
--- of the window. Nothing moves to an earlier position, so whoever stands between the two
--- only reads rows again that it has.
+-- of the window. Entries that say several windows stay: those that share one are made
+-- into others by change_part, sooner or later. Nothing moves to an earlier position, so whoever stands
+-- between the two only reads rows again that it has.
 with old as materialized (
     select position, window_end, closed_after, keys from flow_change
-    where flow_id = $1::integer and at < db_clock() - $2::bigint * interval '1 millisecond'
+    where flow_id = $1::integer and at < db_clock() - $2::bigint * interval '1 millisecond' and more is null
 ), newest as materialized (
     select window_end, max(position) as position, min(closed_after) as closed_after, bool_or(keys is null) as whole
     from old group by window_end having count(*) > 1

@@ -38,6 +38,8 @@ var (
 	ChangeFloor string
 	//go:embed change_drop.sql
 	ChangeDrop string
+	//go:embed change_part.sql
+	ChangePart string
 	//go:embed change_merge.sql
 	ChangeMerge string
 )

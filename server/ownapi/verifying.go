@@ -95,6 +95,10 @@ func (v *verifying) compare(one *verification) {
 			room -= len(report.Differences)
 			result.Flows = append(result.Flows, view.NewVerifiedFlow(f.Def, report))
 		}
+		if report.Found > 0 {
+			// Rows that people have changed by hand are in no change log.
+			err = errors.Join(err, v.cfg.Readers.Changes.Renew(one.ctx, f.ID))
+		}
 		if err != nil {
 			failed = fmt.Errorf("flow %s: %w", f.Def.Title(), err)
 			break

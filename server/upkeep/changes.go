@@ -5,12 +5,14 @@ import (
 	"log/slog"
 	"time"
 
+	"laminar/flownode/progress"
 	"laminar/sqlstore/changes"
 )
 
 // changeLogs is what commits have changed of results.
 type changeLogs interface {
 	Prune(ctx context.Context, keep time.Duration) (changes.Pruned, error)
+	Renew(ctx context.Context, flow progress.FlowID) error
 }
 
 // pruneChanges forgets which rows were changed by commits that are older than keep. That

@@ -35,6 +35,7 @@ type flowLister interface {
 type driftWatch struct {
 	flows    flowLister
 	verifier *verify.Verifier
+	changes  changeLogs
 	part     float64
 	log      *slog.Logger
 
@@ -47,12 +48,12 @@ type driftWatch struct {
 	lastFound   prometheus.Gauge
 }
 
-func newDriftWatch(flows flowLister, verifier *verify.Verifier, part float64, log *slog.Logger, reg prometheus.Registerer) *driftWatch {
+func newDriftWatch(flows flowLister, verifier *verify.Verifier, changes changeLogs, part float64, log *slog.Logger, reg prometheus.Registerer) *driftWatch {
 	opts := func(name, help string) prometheus.Opts {
 		return prometheus.Opts{Namespace: "laminar", Subsystem: "verify", Name: name, Help: help}
 	}
 	w := &driftWatch{
-		flows: flows, verifier: verifier, part: part, log: log,
+		flows: flows, verifier: verifier, changes: changes, part: part, log: log,
 		windows: prometheus.NewCounter(prometheus.CounterOpts(opts("windows_total", "Windows of result tables compared with the raw samples."))),
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts(opts("skipped_windows_total",
 			"Windows left out of a comparison, by reason.")), []string{"reason"}),
@@ -82,6 +83,10 @@ func (w *driftWatch) run(ctx context.Context, _ time.Time) error {
 		case err == nil:
 			found += report.Found
 			w.tell(f, report, opts.Seed)
+			if report.Found > 0 {
+				// Rows that people have changed by hand are in no change log.
+				failed = errors.Join(failed, w.changes.Renew(ctx, f.ID))
+			}
 		case errors.Is(err, progress.ErrFlowGone), errors.Is(err, verify.ErrFlowReplaced):
 			// It went or was replaced since it was listed.
 		case ctx.Err() != nil:

@@ -97,7 +97,7 @@ func New(c Config, store *sqlstore.Store, verifier *verify.Verifier, log *slog.L
 		}
 	}
 	if c.Verify.Schedule != "" {
-		drift := newDriftWatch(store.Catalogue, verifier, c.Verify.Sample, log, reg)
+		drift := newDriftWatch(store.Catalogue, verifier, store.Changes, c.Verify.Sample, log, reg)
 		if err := u.add("verify", c.Verify.Schedule, u.alone("verify", drift.run)); err != nil {
 			return nil, err
 		}

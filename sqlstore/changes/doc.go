@@ -13,7 +13,9 @@
 //	L3  The floor is committed before anything below it is deleted, and only grows.
 //	L4  What changes rows without the log begins another incarnation of the flow.
 //
-// What people do to a table by hand is not noticed, unless they drop it.
+// Of what people do to a table by hand it is noticed that they drop or empty it: its flows
+// then have another incarnation. Rows that they change or delete are found by who compares
+// them with raw samples, and says so with Renew.
 //
 // The package keeps the log small (Prune) and relies on nobody reading it faster than
 // that: a reader that has fallen below the floor reads the table.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/changelog"
@@ -45,6 +46,8 @@ type world struct {
 	positions map[progress.FlowID]changelog.Stand
 	table     string
 	log       []string
+
+	shared, parted int // entries of several windows that were seen, and that pruning took apart
 }
 
 // TestFollow lets followers of random rounds go on from where they were, in batches of
@@ -88,6 +91,9 @@ func TestFollow(t *testing.T) {
 						}
 					}
 				}
+				if w.shared == 0 || w.parted == 0 {
+					t.Errorf("%d entries said several windows, %d of them were taken apart", w.shared, w.parted)
+				}
 				batches, resets := 0, 0
 				for id, list := range w.followers {
 					for _, f := range list {
@@ -122,8 +128,15 @@ func (w *world) step() {
 		w.take()
 		w.did("take")
 	case n == 4:
-		if w.rng.IntN(3) > 0 {
-			break
+		switch w.rng.IntN(6) {
+		case 0, 1:
+		case 2:
+			// Nobody is told, and nobody looks.
+			w.Exec("truncate " + w.table)
+			w.did("truncate")
+			return
+		default:
+			return
 		}
 		w.Exec("drop table " + w.table)
 		w.did("drop")
@@ -191,8 +204,15 @@ func (w *world) commit() {
 			if emitted == sequence.NoTime {
 				end = sqltest.Minute
 			}
+			next := w.window(id, end)
+			if n := len(windows); n > 0 && w.rng.IntN(2) == 0 {
+				// The same rows of several windows, as a late sample makes them.
+				same := windows[n-1]
+				same.Start, same.End = next.Start, next.End
+				next = same
+			}
 			if end > 0 && !slices.ContainsFunc(windows, func(o progress.Window) bool { return o.End == end }) {
-				windows = append(windows, w.window(id, end))
+				windows = append(windows, next)
 			}
 		}
 		round := r.Next(windows...)
@@ -266,16 +286,43 @@ func (w *world) window(id progress.FlowID, end int64) progress.Window {
 func (w *world) prune() {
 	w.Helper()
 	w.Exec("update flow_change set at = at - make_interval(mins => $1)", 15+w.rng.IntN(30))
+	several := w.entries(true)
+	w.shared += len(several)
 	if _, err := w.Store.Changes.Prune(w.Context(), time.Duration(2+w.rng.IntN(8))*time.Hour); err != nil {
 		w.fatal("%v", err)
 	}
 	w.did("prune")
+	for key := range w.entries(false) {
+		if several[key] {
+			w.parted++
+		}
+	}
 	var below, twice int
 	err := w.Store.Pool().QueryRow(w.Context(), `select (select count(*) from flow_change c join flow f on f.id = c.flow_id where c.position <= f.change_floor),
-		(select count(*) from (select 1 from flow_change where at < clock_timestamp() - interval '1 hour' group by flow_id, window_end having count(*) > 1) x)`).Scan(&below, &twice)
+		(select count(*) from (select 1 from flow_change c cross join unnest(array_prepend(c.window_end, c.more)) w(window_end)
+			where at < clock_timestamp() - interval '1 hour' group by flow_id, w.window_end having count(*) > 1) x)`).Scan(&below, &twice)
 	if err != nil || below > 0 || twice > 0 {
 		w.fatal("after pruning %d changes are below their floor, %d windows have several: %v", below, twice, err)
 	}
+}
+
+// entries is the entries of the logs that say several windows, or those that say one, by flow,
+// position and window.
+func (w *world) entries(several bool) map[[3]int64]bool {
+	w.Helper()
+	rows, err := w.Store.Pool().Query(w.Context(), "select array[flow_id, position, window_end] from flow_change where (more is not null) = $1", several)
+	if err != nil {
+		w.fatal("%v", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[[]int64])
+	if err != nil {
+		w.fatal("%v", err)
+	}
+	out := map[[3]int64]bool{}
+	for _, key := range list {
+		out[[3]int64(key)] = true
+	}
+	return out
 }
 
 // stand looks where the flows stand: positions only go up, as long as their table lives.

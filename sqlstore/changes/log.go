@@ -1,9 +1,9 @@
 package changes
 
 import (
-	"cmp"
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,76 +16,6 @@ import (
 // What one transaction changes, gathered while it writes.
 // Before: the flows are locked, and their positions are known.
 // After Queue: the log and the positions of all flows that changed are in the batch.
-
-// maxKeys is how many rows of a window one entry names. Of more it says that all of the
-// window has perhaps changed.
-const maxKeys = 1000
-
-// Written is what was changed by an attempt to write, which may still be undone: then it
-// is dropped. The zero Written is ready to use. It belongs to one goroutine.
-type Written struct {
-	rows    int64
-	windows map[window]*touched
-}
-
-// window is a window of a flow.
-type window struct {
-	flow progress.FlowID
-	end  sequence.Time
-}
-
-// touched is what is known of a window that changed.
-type touched struct {
-	whole bool // perhaps all rows
-	keys  []string
-}
-
-// Rows is how many rows were inserted, changed or deleted.
-func (w *Written) Rows() int64 { return w.rows }
-
-// Count adds rows whose windows and keys are noted apart.
-func (w *Written) Count(rows int64) { w.rows += rows }
-
-// Whole notes that perhaps all rows of a window changed.
-func (w *Written) Whole(flow progress.FlowID, end sequence.Time) {
-	t := w.at(flow, end)
-	t.whole, t.keys = true, nil
-}
-
-// Keys notes which rows of a window changed.
-func (w *Written) Keys(flow progress.FlowID, end sequence.Time, keys ...string) {
-	t := w.at(flow, end)
-	if t.whole {
-		return
-	}
-	if t.keys = append(t.keys, keys...); len(t.keys) > maxKeys {
-		t.whole, t.keys = true, nil
-	}
-}
-
-func (w *Written) at(flow progress.FlowID, end sequence.Time) *touched {
-	if w.windows == nil {
-		w.windows = map[window]*touched{}
-	}
-	t := w.windows[window{flow, end}]
-	if t == nil {
-		t = &touched{}
-		w.windows[window{flow, end}] = t
-	}
-	return t
-}
-
-// Add adds what another attempt has changed.
-func (w *Written) Add(other *Written) {
-	w.rows += other.rows
-	for at, t := range other.windows {
-		if t.whole {
-			w.Whole(at.flow, at.end)
-		} else {
-			w.Keys(at.flow, at.end, t.keys...)
-		}
-	}
-}
 
 // Log is what a transaction adds to the change log. It belongs to one goroutine.
 type Log struct {
@@ -140,35 +70,37 @@ func (l *Log) Queue(batch *pgx.Batch, positions map[progress.FlowID]int64, store
 	batch.Queue(queries.ChangeAdd, l.columns(positions)...)
 }
 
-// columns is the entries as parameters of change_add. A window that the commit closes is
-// read whole, so its keys are not stored.
+// columns is the entries as parameters of change_add.
 func (l *Log) columns(positions map[progress.FlowID]int64) []any {
-	for flow, span := range l.closed {
-		l.at(flow, span.UpTo) // the entry that says so
-	}
-	windows := make([]window, 0, len(l.windows))
-	for at := range l.windows {
-		windows = append(windows, at)
-	}
-	// In the order of the primary key.
-	slices.SortFunc(windows, func(a, b window) int {
-		return cmp.Or(cmp.Compare(a.flow, b.flow), cmp.Compare(a.end, b.end))
-	})
-	n := len(windows)
-	flows, at, ends, after, keys := make([]int32, n), make([]int64, n), make([]int64, n), make([]*int64, n), make([]*string, n)
-	for i, w := range windows {
-		t := l.windows[w]
-		flows[i], at[i], ends[i] = int32(w.flow), positions[w.flow], w.end
-		span, closes := l.closed[w.flow]
-		if closes && w.end == span.UpTo {
-			after[i] = &span.After
-		}
-		if whole := t.whole || closes && span.Holds(w.end) && len(t.keys) > 0; !whole {
-			text := arrayOf(t.keys)
+	entries := entriesOf(l.windows, l.closed)
+	n := len(entries)
+	flows, at, ends, after := make([]int32, n), make([]int64, n), make([]int64, n), make([]*int64, n)
+	keys, more := make([]*string, n), make([]*string, n)
+	for i := range entries {
+		e := &entries[i]
+		flows[i], at[i], ends[i], after[i] = int32(e.flow), positions[e.flow], e.end, e.closedAfter
+		if !e.whole {
+			text := arrayOf(e.keys)
 			keys[i] = &text
 		}
+		if len(e.more) > 0 {
+			text := numbersOf(e.more)
+			more[i] = &text
+		}
 	}
-	return []any{flows, at, ends, after, keys}
+	return []any{flows, at, ends, after, keys, more}
+}
+
+// numbersOf is numbers as PostgreSQL reads an array of them.
+func numbersOf(numbers []int64) string {
+	buf := []byte{'{'}
+	for i, n := range numbers {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		buf = strconv.AppendInt(buf, n, 10)
+	}
+	return string(append(buf, '}'))
 }
 
 // arrayOf is texts as PostgreSQL reads an array of them.

@@ -49,6 +49,15 @@ func BenchmarkLog(b *testing.B) {
 			w.Complete = false
 			return []progress.Window{w}
 		}},
+		{"lateSliding", 200, 20, func(i int) []progress.Window { // one late sample in windows of 20 steps
+			var out []progress.Window
+			for n := range 20 {
+				w := sqltest.Window(int64(i*67%180+n+1)*sqltest.Minute, rows(i*97%900, 1, float64(i+1))...)
+				w.Complete = false
+				out = append(out, w)
+			}
+			return out
+		}},
 		{"refill1", 200, 200, func(i int) []progress.Window { // of one series, in all windows
 			var out []progress.Window
 			for n := range 200 {

@@ -17,7 +17,8 @@ import (
 //
 //	age         is left
 //	< 1 h       every entry
-//	< keep      of each window the newest, which says what the others said
+//	< keep      of each window the newest, which says what the others said; what says the
+//	            same of several windows is taken apart where another entry says more of one
 //	older       nothing; the floor is above it
 //
 // The floor is raised and committed first (L3). A reader whose snapshot shows the former
@@ -74,6 +75,9 @@ func (s *Store) prune(ctx context.Context, id int32, keep time.Duration, done *P
 		if done.Forgotten += tag.RowsAffected(); tag.RowsAffected() < dropMost {
 			break
 		}
+	}
+	if _, err := pool.Exec(ctx, queries.ChangePart, id, mergeAfter.Milliseconds()); err != nil {
+		return err
 	}
 	var merged int64
 	err := pool.QueryRow(ctx, queries.ChangeMerge, id, mergeAfter.Milliseconds(), maxKeys).Scan(&merged)

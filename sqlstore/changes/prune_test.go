@@ -162,3 +162,24 @@ func TestAnotherDatabase(t *testing.T) {
 		t.Error("a flow of which it is not known in which database it was taken has the same incarnation")
 	}
 }
+
+// TestEmptiedTable: who follows a flow is told to begin again after somebody has emptied its
+// table, and not after a column came.
+func TestEmptiedTable(t *testing.T) {
+	p := newPruned(t)
+	p.put(1, "a", 1, true)
+	before, _, _ := p.since(0)
+	p.Exec("alter table flow.f add column histogram laminar.histogram")
+	if now, _, _ := p.since(0); now.Incarnation != before.Incarnation {
+		t.Error("a column makes another incarnation")
+	}
+	p.Exec("truncate flow.f")
+	emptied, _, _ := p.since(0)
+	if emptied.Incarnation == before.Incarnation {
+		t.Error("nobody is told that the table was emptied")
+	}
+	p.put(1, "a", 1, false)
+	if now, got, err := p.since(emptied.Position); now.Incarnation != emptied.Incarnation || len(got) != 1 {
+		t.Errorf("after it was emptied: %+v, %v, %v", now, got, err)
+	}
+}

@@ -207,6 +207,15 @@ func (s *Store) knownAs(id progress.FlowID, incarnation changelog.Incarnation) (
 	return k, ok && k.incarnation == incarnation
 }
 
+// Renew begins another incarnation of the flows of a table whose rows are not those that the
+// change logs lead to: whoever follows them reads the table anew.
+func (s *Store) Renew(ctx context.Context, flow progress.FlowID) error {
+	if err := Reborn(ctx, s.db.Pool(), flow); err != nil {
+		return fmt.Errorf("begin another life of flow %d for who follows it: %w", flow, pg.Interpret(err))
+	}
+	return nil
+}
+
 // follow is a flow with its table, which cannot be dropped or emptied from here on until
 // the snapshot is closed.
 func (s *Snapshot) follow(ctx context.Context, id progress.FlowID) (*following, error) {
