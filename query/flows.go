@@ -14,6 +14,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/flownode/results"
+	"laminar/query/rows"
 	"laminar/sequence"
 	"laminar/sequence/nativehist"
 	"laminar/sequence/segment"
@@ -128,7 +129,7 @@ func (r *reading) readFlow(ctx context.Context, flow *progress.Flow, span sequen
 		return nil, nil
 	}
 	most, beyond := r.room(1, groupedBytes)
-	groups, plain, err := snap.Groups(ctx, flow.ID, ends, most)
+	groups, plain, err := r.groups(ctx, snap, flow, ends, equal(flowdef.NewLayout(flow.Def), ms), most)
 	if errors.Is(err, progress.ErrTooManyRows) {
 		return nil, beyond
 	}
@@ -153,6 +154,40 @@ func (r *reading) readFlow(ctx context.Context, flow *progress.Flow, span sequen
 	return seriesOf(flow, windows, span, ms)
 }
 
+// groups is Snapshot.Groups, of what is kept where that is still so. A table that forgets old
+// windows does not say so in its change log, and nothing is kept of it.
+func (r *reading) groups(ctx context.Context, snap Snapshot, flow *progress.Flow, ends sequence.Span, only map[string]string, most int) ([]progress.Group, bool, error) {
+	if flow.Def.Keep > 0 {
+		return snap.Groups(ctx, flow.ID, ends, only, most)
+	}
+	now := time.Now()
+	key := &rows.Key{Flow: flow.ID, Ends: ends, Only: only}
+	key.Life, key.Position = snap.Stand(flow.ID)
+	if groups, kept := r.rows.Get(key, now); kept {
+		r.metrics.kept.Inc()
+		return groups, true, nil
+	}
+	groups, plain, err := snap.Groups(ctx, flow.ID, ends, only, most)
+	if err == nil && plain {
+		r.rows.Put(key, groups, now)
+	}
+	return groups, plain, err
+}
+
+// equal is what matchers say of label columns that they want to be equal to something.
+func equal(layout *flowdef.Layout, ms []*labels.Matcher) map[string]string {
+	var out map[string]string
+	for _, m := range ms {
+		if column, has := layout.Column(m.Name); has && m.Type == labels.MatchEqual {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[column] = m.Value
+		}
+	}
+	return out
+}
+
 // rowsIn is how many rows windows have.
 func rowsIn(windows []progress.Window) (rows int) {
 	for i := range windows {
@@ -164,18 +199,17 @@ func rowsIn(windows []progress.Window) (rows int) {
 // fromGroups makes series of groups: those that match, with their samples in the span.
 func (r *reading) fromGroups(flow *progress.Flow, groups []progress.Group, span sequence.Span, ms []*labels.Matcher) (out []*oneSeries, err error) {
 	layout := flowdef.NewLayout(flow.Def)
-	rows := 0
-	for i := range groups {
-		rows += len(groups[i].Ends)
-	}
-	if err := r.Take(rows, int64(rows)*groupedBytes); err != nil {
-		return nil, err
-	}
 	for i := range groups {
 		g := &groups[i]
 		s := newSeries(flow.Def.Name, layout.Labels(g.Columns), ms)
 		if s == nil {
 			continue
+		}
+		if most, beyond := r.room(1, groupedBytes); len(g.Ends) > most {
+			return nil, beyond
+		}
+		if err := r.Take(len(g.Ends), int64(len(g.Ends))*groupedBytes); err != nil {
+			return nil, err
 		}
 		s.column.Times, s.column.Values = make([]int64, 0, len(g.Ends)+1), make([]float64, 0, len(g.Ends)+1)
 		for j, end := range g.Ends {
@@ -266,22 +300,7 @@ func newest(flow *progress.Flow, span sequence.Span) sequence.Span {
 // name flows whose steps are longer than usual: as far as the longest step, since results
 // stand no closer. 0 stands for what is usual.
 func (r *reading) lookbackFor(ctx context.Context, expr parser.Expr, usual time.Duration) (time.Duration, error) {
-	var names []string
-	others := false
-	parser.Inspect(expr, func(node parser.Node, path []parser.Node) error {
-		s, ok := node.(*parser.VectorSelector)
-		if !ok {
-			return nil
-		}
-		if len(path) > 0 {
-			if _, ranged := path[len(path)-1].(*parser.MatrixSelector); ranged {
-				return nil
-			}
-		}
-		name := namesOf(s.LabelMatchers)
-		names, others = append(names, name...), others || name == nil
-		return nil
-	})
+	names, others := instantNames(expr)
 	if others || len(names) == 0 {
 		return 0, nil
 	}
@@ -299,4 +318,39 @@ func (r *reading) lookbackFor(ctx context.Context, expr parser.Expr, usual time.
 		}
 	}
 	return longest, nil
+}
+
+// instantNames is the names that instant selectors of an expression have; others reports
+// that there are some without.
+func instantNames(expr parser.Expr) (names []string, others bool) {
+	parser.Inspect(expr, func(node parser.Node, path []parser.Node) error {
+		s, ok := node.(*parser.VectorSelector)
+		if !ok {
+			return nil
+		}
+		if len(path) > 0 {
+			if _, ranged := path[len(path)-1].(*parser.MatrixSelector); ranged {
+				return nil
+			}
+		}
+		name := namesOf(s.LabelMatchers)
+		names, others = append(names, name...), others || name == nil
+		return nil
+	})
+	return names, others
+}
+
+// selectedNames is the names that selectors of an expression have, each once.
+func selectedNames(expr parser.Expr) (names []string) {
+	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
+		if s, ok := node.(*parser.VectorSelector); ok {
+			for _, name := range namesOf(s.LabelMatchers) {
+				if !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
+		}
+		return nil
+	})
+	return names
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 
+	"laminar/flownode/changelog"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/query"
@@ -70,8 +71,9 @@ type stockFlow struct {
 	most     int   // of them that one window gave
 }
 
-func (s *stock) Snapshot(context.Context) (query.Snapshot, error) { return s, nil }
-func (s *stock) Close(context.Context) error                      { return nil }
+func (s *stock) Snapshot(context.Context, []string) (query.Snapshot, error) { return s, nil }
+func (s *stock) End()                                                       {}
+func (s *stock) Close(context.Context) error                                { return nil }
 func (s *stock) Position() sequence.Position {
 	return sequence.Position{Vector: sequence.Vector{1: 7, 2: 1000}, Now: s.now, Earliest: s.earliest, Histograms: s.hists}
 }
@@ -92,9 +94,13 @@ func (s *stock) Named(_ context.Context, names []string) (out []progress.Flow, e
 	return out, nil
 }
 
+func (s *stock) Stand(progress.FlowID) (changelog.Incarnation, changelog.Position) {
+	return changelog.Incarnation{}, changelog.Position(time.Now().UnixNano()) // so nothing is kept
+}
+
 func (s *stock) Hides(progress.FlowID) bool { return false }
 
-func (s *stock) Groups(ctx context.Context, id progress.FlowID, ends sequence.Span, most int) ([]progress.Group, bool, error) {
+func (s *stock) Groups(ctx context.Context, id progress.FlowID, ends sequence.Span, _ map[string]string, most int) ([]progress.Group, bool, error) {
 	if s.byWindow {
 		return nil, false, nil
 	}
@@ -783,15 +789,12 @@ type closing struct {
 	open, reads int
 }
 
-func (c *closing) Snapshot(context.Context) (query.Snapshot, error) {
+func (c *closing) Snapshot(context.Context, []string) (query.Snapshot, error) {
 	c.open++
 	return c, nil
 }
 
-func (c *closing) Close(context.Context) error {
-	c.open--
-	return nil
-}
+func (c *closing) End() { c.open-- }
 
 func (c *closing) ReadRaw(ctx context.Context, sel segment.Select, fns ...func(*segment.Segment) error) error {
 	if c.reads++; c.open != 1 {

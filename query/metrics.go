@@ -6,6 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type metrics struct {
 	refused prometheus.Counter
 	samples prometheus.Counter
+	kept    prometheus.Counter     // readings of flows that needed none
 	flows   prometheus.Counter     // queries that were answered from flows
 	steps   *prometheus.CounterVec // of their parts, by where they came from
 }
@@ -29,6 +30,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Samples that were read for queries.",
 		}),
 	}
+	m.kept = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: subsystem, Name: "rows_kept_total",
+		Help: "Readings of flows' rows that were answered from memory, since the flow had no new ones.",
+	})
 	m.flows = prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: subsystem, Name: "from_flows_total",
 		Help: "Queries of which parts were answered from flows.",
@@ -40,7 +45,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, from := range []string{fromFlow, fromRaw} {
 		m.steps.WithLabelValues(from)
 	}
-	reg.MustRegister(m.refused, m.samples, m.flows, m.steps)
+	reg.MustRegister(m.refused, m.samples, m.kept, m.flows, m.steps)
 	return m
 }
 

@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 
+	"laminar/flownode/changelog"
 	"laminar/flownode/progress"
 	"laminar/query/labelindex"
 	"laminar/query/samples"
@@ -13,7 +14,8 @@ import (
 
 // Store is where snapshots come from.
 type Store interface {
-	Snapshot(ctx context.Context) (Snapshot, error)
+	// Snapshot takes a snapshot, which Named will be asked for these names of.
+	Snapshot(ctx context.Context, names []string) (Snapshot, error)
 }
 
 // Snapshot is the raw data at one position. It is for one goroutine, and should be
@@ -24,6 +26,9 @@ type Snapshot interface {
 	MetricLister
 	Results
 	Expressions
+	// End says that nothing more is read. It does not wait for the end of the snapshot.
+	End()
+	// Close waits for it, and gives back what the snapshot has taken.
 	Close(ctx context.Context) error
 }
 
@@ -39,14 +44,17 @@ type Results interface {
 	// Named lists the flows of the names that have a closed window, nil names mean all
 	// flows; only ID, Def and EmittedUntil need be set. Results of them can be read.
 	Named(ctx context.Context, names []string) ([]progress.Flow, error)
+	// Stand is where a flow that Named has listed stands in the change log of its results.
+	Stand(id progress.FlowID) (changelog.Incarnation, changelog.Position)
 	// Hides reports whether a raw metric has the name of a flow that Named has listed.
 	Hides(id progress.FlowID) bool
 	// Flow loads a flow with its progress.
 	Flow(ctx context.Context, id progress.FlowID) (progress.Flow, error)
 	// Groups lists the flow's rows of windows that end in the span by group; false where
 	// only ResultsUpTo can read them. Where they are more than most, that is
-	// progress.ErrTooManyRows, here and below, and no more are held.
-	Groups(ctx context.Context, id progress.FlowID, ends sequence.Span, most int) ([]progress.Group, bool, error)
+	// progress.ErrTooManyRows, here and below, and no more are held. Groups with other
+	// values in label columns than only has may be left out.
+	Groups(ctx context.Context, id progress.FlowID, ends sequence.Span, only map[string]string, most int) ([]progress.Group, bool, error)
 	// ResultsUpTo lists the flow's rows of windows that end in the span, oldest window first.
 	ResultsUpTo(ctx context.Context, id progress.FlowID, ends sequence.Span, most int) ([]progress.Window, error)
 	// ResultsAt lists rows of windows that end at first, first + step, ... up to last, ms;

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"laminar/query/labelindex"
+	"laminar/query/rows"
 )
 
 // Config says what queries may do. All fields must be set.
@@ -45,8 +46,12 @@ const (
 	DefaultMaxMemory     = int64(512 << 20)
 )
 
-// labelShare is which part of the memory of samples label sets may take in addition.
-const labelShare = 2
+// Which parts of the memory of samples may be taken in addition by label sets, and by rows of
+// flows that are kept.
+const (
+	labelShare = 2
+	rowShare   = 16
+)
 
 // Queries answers queries. All methods may be called at the same time.
 type Queries struct {
@@ -57,6 +62,7 @@ type Queries struct {
 	fromFlows   FlowUse
 	store       Store
 	labels      *labelindex.Index
+	rows        *rows.Kept
 	expressions *expressions
 	limits      *limits
 }
@@ -70,7 +76,7 @@ func New(cfg Config) *Queries {
 		// What a stock Prometheus parses: experimental functions are not for dashboards.
 		Parser: parser.NewParser(parser.Options{}),
 		store:  cfg.Store, lookback: cfg.Lookback, fromFlows: cfg.FromFlows, expressions: newExpressions(),
-		labels: labelindex.New(cfg.MaxMemory / labelShare),
+		labels: labelindex.New(cfg.MaxMemory / labelShare), rows: rows.New(cfg.MaxMemory / rowShare),
 		limits: &limits{
 			timeout: cfg.Timeout, samples: int64(cfg.MaxSamples), memory: cfg.MaxMemory,
 			running: make(chan struct{}, cfg.MaxConcurrent), metrics: newMetrics(cfg.Registerer),
@@ -86,6 +92,7 @@ func New(cfg Config) *Queries {
 	gauge(cfg.Registerer, "waiting", "Queries that wait until fewer are under way.", q.limits.waiting.Load)
 	gauge(cfg.Registerer, "held_bytes", "Memory of the samples that queries hold, in bytes.", q.limits.held.Load)
 	gauge(cfg.Registerer, "label_bytes", "Memory of the label sets that are kept for queries, in bytes.", q.labels.Used)
+	gauge(cfg.Registerer, "row_bytes", "Memory of rows of flows that are kept for queries, in bytes.", q.rows.Used)
 	return q
 }
 
@@ -97,6 +104,6 @@ func (q *Queries) Timeout() time.Duration { return q.limits.timeout }
 func (q *Queries) Session() *Session {
 	return &Session{
 		engine: q.engine, parser: q.Parser, lookback: q.lookback, expressions: q.expressions, fromFlows: q.fromFlows,
-		reading: reading{meter: meter{limits: q.limits}, store: q.store, labels: q.labels, pending: -1},
+		reading: reading{meter: meter{limits: q.limits}, store: q.store, labels: q.labels, rows: q.rows, pending: -1},
 	}
 }

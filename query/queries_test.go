@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 
+	"laminar/flownode/changelog"
 	"laminar/flownode/progress"
 	"laminar/query"
 	"laminar/sequence"
@@ -25,20 +26,21 @@ import (
 // sample a second from 0 to 999.
 type memory struct {
 	mu           sync.Mutex
-	taken, given int           // snapshots that were taken, and closed
+	taken, given int           // snapshots that were taken, and ended
+	closed       int           // snapshots that were closed
 	listed       int           // how often flows were
 	reading      chan struct{} // when not nil, a reading waits for it, and for its context
 	err          error         // of snapshots
 }
 
-func (m *memory) Snapshot(context.Context) (query.Snapshot, error) {
+func (m *memory) Snapshot(context.Context, []string) (query.Snapshot, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {
 		return nil, m.err
 	}
 	m.taken++
-	return &memorySnapshot{m}, nil
+	return &memorySnapshot{m: m}, nil
 }
 
 // open is how many snapshots are open.
@@ -48,12 +50,24 @@ func (m *memory) open() int {
 	return m.taken - m.given
 }
 
-type memorySnapshot struct{ m *memory }
+type memorySnapshot struct {
+	m     *memory
+	ended bool
+}
+
+func (s *memorySnapshot) End() {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.given++
+	s.ended = true
+}
 
 func (s *memorySnapshot) Close(context.Context) error {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
-	s.m.given++
+	if s.m.closed++; !s.ended {
+		return errors.New("closed before its end")
+	}
 	return nil
 }
 
@@ -67,11 +81,16 @@ func (s *memorySnapshot) CheckHistory(context.Context, sequence.Vector, map[sequ
 
 func (s *memorySnapshot) Named(context.Context, []string) ([]progress.Flow, error) { return nil, nil }
 
+// Stand implements Snapshot.
+func (s *memorySnapshot) Stand(progress.FlowID) (changelog.Incarnation, changelog.Position) {
+	return changelog.Incarnation{}, 0
+}
+
 // Hides implements Snapshot.
 func (s *memorySnapshot) Hides(progress.FlowID) bool { return false }
 
 // Groups implements Snapshot.
-func (s *memorySnapshot) Groups(context.Context, progress.FlowID, sequence.Span, int) ([]progress.Group, bool, error) {
+func (s *memorySnapshot) Groups(context.Context, progress.FlowID, sequence.Span, map[string]string, int) ([]progress.Group, bool, error) {
 	return nil, false, nil
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"laminar/flownode/progress"
 	"laminar/query/labelindex"
+	"laminar/query/rows"
 	"laminar/sequence"
 )
 
@@ -23,11 +24,14 @@ type reading struct {
 	meter
 	store       Store
 	labels      *labelindex.Index
+	rows        *rows.Kept
 	provisional bool     // results of windows that are not closed are read, too
 	running     bool     // it counts among those under way
-	snap        Snapshot // nil before it is taken, and after everything was read
+	names       []string // that the query's selectors have
+	snap        Snapshot // nil before it is taken
 	pos         sequence.Position
 	taken       bool // snap was taken
+	read        bool // everything was read
 	pending     int  // selectors still to be read; negative where that is not known
 
 	known map[string][]progress.Flow // by name: the flows that the snapshot was asked for
@@ -35,7 +39,7 @@ type reading struct {
 
 // snapshot is the snapshot.
 func (r *reading) snapshot(ctx context.Context) (Snapshot, error) {
-	if r.snap != nil {
+	if r.snap != nil && !r.read {
 		return r.snap, nil
 	}
 	if r.taken {
@@ -45,7 +49,7 @@ func (r *reading) snapshot(ctx context.Context) (Snapshot, error) {
 		return nil, err
 	}
 	r.running = true
-	snap, err := r.store.Snapshot(ctx)
+	snap, err := r.store.Snapshot(ctx, r.names)
 	if err != nil {
 		return nil, &StorageError{err}
 	}
@@ -67,16 +71,21 @@ func (r *reading) selected() {
 	}
 }
 
+// closeSnapshot ends the snapshot. What was read of it is computed with while it ends.
 func (r *reading) closeSnapshot() {
-	if r.snap != nil {
-		_ = r.snap.Close(context.Background()) // a connection that is broken is noticed by its pool
-		r.snap = nil
+	if r.snap != nil && !r.read {
+		r.snap.End()
+		r.read = true
 	}
 }
 
 // end gives everything back.
 func (r *reading) end() {
 	r.closeSnapshot()
+	if r.snap != nil {
+		_ = r.snap.Close(context.Background()) // a connection that is broken is noticed by its pool
+		r.snap = nil
+	}
 	r.give()
 	if r.running {
 		r.running = false

@@ -53,6 +53,7 @@ func (s *Session) begin(ctx context.Context, opts promql.QueryOpts, expr string,
 	if err != nil {
 		return newQuery(s, opts, expr) // the engine says it
 	}
+	s.reading.names = selectedNames(parsed)
 	if opts, err = s.options(ctx, opts, parsed); err != nil {
 		return nil, err
 	}

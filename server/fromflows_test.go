@@ -194,9 +194,11 @@ type heldSnapshot struct{ snap query.Snapshot }
 
 type keptOpen struct{ query.Snapshot }
 
+func (keptOpen) End() {}
+
 func (keptOpen) Close(context.Context) error { return nil }
 
-func (h heldSnapshot) Snapshot(context.Context) (query.Snapshot, error) {
+func (h heldSnapshot) Snapshot(context.Context, []string) (query.Snapshot, error) {
 	return keptOpen{h.snap}, nil
 }
 

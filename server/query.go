@@ -23,8 +23,8 @@ import (
 type QueryStore struct{ Readers *sqlstore.Readers }
 
 // Snapshot is Catalogue.Stored.
-func (s QueryStore) Snapshot(ctx context.Context) (query.Snapshot, error) {
-	snap, err := s.Readers.Catalogue.Stored(ctx)
+func (s QueryStore) Snapshot(ctx context.Context, names []string) (query.Snapshot, error) {
+	snap, err := s.Readers.Catalogue.Stored(ctx, names...)
 	if err != nil {
 		return nil, err
 	}

@@ -86,6 +86,15 @@ func (l *Layout) Labels(columns []string) labels.Labels {
 	return b.Labels()
 }
 
+// Column is the column of a label; false where it has none of its own, because rows have
+// all labels in one column, or none has this label.
+func (l *Layout) Column(label string) (string, bool) {
+	if i := slices.Index(l.labels, label); i >= 0 {
+		return l.Names[i], true
+	}
+	return "", false
+}
+
 // stored is the label set that the one column holds: that of the result, with the
 // static labels over it, and without a name that the flow's own takes the place of.
 func (l *Layout) stored(lset labels.Labels) labels.Labels {

@@ -26,7 +26,7 @@ import (
 // failing is a store out of reach.
 type failing struct{ err error }
 
-func (f failing) Snapshot(context.Context) (query.Snapshot, error) { return nil, f.err }
+func (f failing) Snapshot(context.Context, []string) (query.Snapshot, error) { return nil, f.err }
 
 // described is metadata.
 type described []series.Metadata

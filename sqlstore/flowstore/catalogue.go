@@ -33,6 +33,7 @@ type Catalogue struct {
 	raw     *raw.Reader
 	schema  string   // of the result tables of new flows
 	targets *targets // shared with Results
+	parsed  *definitions
 
 	patience pg.Patience // with locks of others
 }

@@ -12,5 +12,5 @@ import (
 // tables are made in the schema results.
 func New(db *pg.DB, reader *raw.Reader, results string) (*Catalogue, *Jobs, *Results) {
 	taken := &targets{}
-	return &Catalogue{db: db, raw: reader, schema: results, targets: taken}, &Jobs{db: db}, &Results{db: db, targets: taken}
+	return &Catalogue{db: db, raw: reader, schema: results, targets: taken, parsed: &definitions{}}, &Jobs{db: db}, &Results{db: db, targets: taken}
 }

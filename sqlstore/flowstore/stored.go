@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	queries "laminar/queries/flow"
 
+	"laminar/flownode/changelog"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowgraph"
 	"laminar/flownode/progress"
@@ -35,48 +38,79 @@ type Stored struct {
 	*raw.Snapshot
 	tables map[progress.FlowID]*resulttable.Table // of the flows that Flow loaded or Named listed; nil where there is no table
 	hiding map[progress.FlowID]bool               // of those that Named listed, which have the name of a raw metric
+	stands map[progress.FlowID]changelog.Stand    // of those that Named listed: incarnation and position
 	taken  *targets
+	parsed *definitions
+
+	ahead []string        // names that were listed when the snapshot was taken
+	found []progress.Flow // of these names
 }
 
-// Stored takes a snapshot of raw samples and of what is stored about flows.
-func (c *Catalogue) Stored(ctx context.Context) (*Stored, error) {
-	snap, err := c.raw.Snapshot(ctx)
+// Stored takes a snapshot of raw samples and of what is stored about flows. Flows of the
+// names are listed in the same round trip, for Named.
+func (c *Catalogue) Stored(ctx context.Context, names ...string) (*Stored, error) {
+	s := &Stored{tables: map[progress.FlowID]*resulttable.Table{}, hiding: map[progress.FlowID]bool{}, stands: map[progress.FlowID]changelog.Stand{}, taken: c.targets, parsed: c.parsed, ahead: names}
+	var err error
+	s.Snapshot, err = c.raw.Snapshot(ctx, func(batch *pgx.Batch) {
+		if len(names) > 0 {
+			batch.Queue(queries.FlowNamed, names).Query(func(rows pgx.Rows) (err error) {
+				s.found, err = pgx.CollectRows(rows, s.scanNamed)
+				return err
+			})
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &Stored{Snapshot: snap, tables: map[progress.FlowID]*resulttable.Table{}, hiding: map[progress.FlowID]bool{}, taken: c.targets}, nil
+	return s, nil
 }
 
 // Named lists the flows of the names that have a closed window and a table, nil names
 // mean all flows; only ID, Def and EmittedUntil are set. Results of them can be read.
 func (s *Stored) Named(ctx context.Context, names []string) ([]progress.Flow, error) {
+	if names != nil && !slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(s.ahead, name) }) {
+		var out []progress.Flow
+		for _, f := range s.found {
+			if slices.Contains(names, f.Def.Name) {
+				out = append(out, f)
+			}
+		}
+		return out, nil
+	}
 	rows, err := s.Session().Query(ctx, queries.FlowNamed, names)
 	if err != nil {
 		return nil, pg.ReadError("list flows by name", err)
 	}
-	flows, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (flow progress.Flow, err error) {
-		var (
-			definition []byte
-			schema     string
-			columns    []string
-			hides      bool
-		)
-		if err := row.Scan((*int32)(&flow.ID), &definition, &flow.EmittedUntil, &schema, &columns, &hides); err != nil {
-			return flow, err
-		}
-		if flow.Def, err = flowdef.Unmarshal(definition); err != nil {
-			return flow, err
-		}
-		s.tables[flow.ID] = resulttable.Found(schema, flow.Def, columns)
-		if hides {
-			s.hiding[flow.ID] = true
-		}
-		return flow, nil
-	})
+	flows, err := pgx.CollectRows(rows, s.scanNamed)
 	if err != nil {
 		return nil, pg.ReadError("list flows by name", err)
 	}
 	return flows, nil
+}
+
+// scanNamed reads a row of flow_named.
+func (s *Stored) scanNamed(row pgx.CollectableRow) (flow progress.Flow, err error) {
+	var (
+		definition []byte
+		schema     string
+		columns    []string
+		hides      bool
+		life       pgtype.UUID
+		stand      changelog.Stand
+	)
+	if err := row.Scan((*int32)(&flow.ID), &definition, &flow.EmittedUntil, &schema, &columns, &hides, &life, (*int64)(&stand.Position)); err != nil {
+		return flow, err
+	}
+	stand.Incarnation = life.Bytes
+	s.stands[flow.ID] = stand
+	if flow.Def, err = s.parsed.parse(flow.ID, definition); err != nil {
+		return flow, err
+	}
+	s.tables[flow.ID] = resulttable.Found(schema, flow.Def, columns)
+	if hides {
+		s.hiding[flow.ID] = true
+	}
+	return flow, nil
 }
 
 // Definitions lists the definitions of flows; only ID and Def are set. Those that this
@@ -136,6 +170,11 @@ func (s *Stored) Answering(ctx context.Context, ids []progress.FlowID) ([]progre
 
 // Hides reports whether a raw metric has the name of a flow that Named has listed.
 func (s *Stored) Hides(id progress.FlowID) bool { return s.hiding[id] }
+
+// Stand is where a flow that Named has listed stands in the change log of its results.
+func (s *Stored) Stand(id progress.FlowID) (changelog.Incarnation, changelog.Position) {
+	return s.stands[id].Incarnation, s.stands[id].Position
+}
 
 // Flow loads a flow as the snapshot shows it, with its progress and its dirty
 // list, without becoming its owner. progress.ErrFlowGone when it is not there.
@@ -293,13 +332,14 @@ func rowsIn(windows []progress.Window) (n int) {
 }
 
 // Groups lists the rows that ResultsUpTo lists, by group; false where the table has
-// histograms or is shared by rules, whose rows ResultsUpTo can read only.
-func (s *Stored) Groups(ctx context.Context, id progress.FlowID, ends sequence.Span, most int) ([]progress.Group, bool, error) {
+// histograms or is shared by rules, whose rows ResultsUpTo can read only. Groups that have
+// other values in some label columns than these may be left out.
+func (s *Stored) Groups(ctx context.Context, id progress.FlowID, ends sequence.Span, only map[string]string, most int) ([]progress.Group, bool, error) {
 	table, err := s.table(id)
 	if err != nil || table == nil {
 		return nil, false, err
 	}
-	groups, plain, err := resulttable.GroupsOf(ctx, table, s.Session(), ends, most)
+	groups, plain, err := resulttable.GroupsOf(ctx, table, s.Session(), ends, only, most)
 	if errors.Is(err, progress.ErrTooManyRows) {
 		return nil, false, err
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -69,7 +70,8 @@ type Snapshot struct {
 
 	unpacker segment.Unpacker // with the buffers that seg is unpacked into
 
-	exported string // the snapshot's name for sessions beside; "" before there was one
+	exported string           // the snapshot's name for sessions beside; "" before there was one
+	ending   pgx.BatchResults // of what ends the transaction, once it was sent
 }
 
 // errMoved says that a generation came or went between looking and locking.
@@ -82,21 +84,24 @@ var errMoved = errors.New("generations moved while the snapshot was taken")
 // samples nowhere. LOCK TABLE takes no snapshot, so the order holds inside one
 // transaction. A freeze in between adds a generation that is not locked yet;
 // then everything is given back and tried again.
-func (r *Reader) Snapshot(ctx context.Context) (*Snapshot, error) {
-	return r.snapshot(ctx, "read only", "")
+//
+// What along adds to a batch is read in the same round trip. It may be called several
+// times; what is read after the last call is the snapshot's.
+func (r *Reader) Snapshot(ctx context.Context, along ...func(*pgx.Batch)) (*Snapshot, error) {
+	return r.snapshot(ctx, "read only", "", along)
 }
 
 // SnapshotToWrite begins a snapshot whose transaction may write to other tables
 // than those of raw samples, through Session. lock is a LOCK TABLE statement for
 // these, which runs before the snapshot is taken.
 func (r *Reader) SnapshotToWrite(ctx context.Context, lock string) (*Snapshot, error) {
-	return r.snapshot(ctx, "read write", lock+";")
+	return r.snapshot(ctx, "read write", lock, nil)
 }
 
 // snapshot begins a snapshot in a mode, read only or read write, after the lock
 // statement, and tries again while tables come and go. All attempts are on one
 // connection: a second one might not be free.
-func (r *Reader) snapshot(ctx context.Context, mode, lock string) (*Snapshot, error) {
+func (r *Reader) snapshot(ctx context.Context, mode, lock string, along []func(*pgx.Batch)) (*Snapshot, error) {
 	conn, err := r.db.Pool().Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", pg.Interpret(err))
@@ -105,7 +110,7 @@ func (r *Reader) snapshot(ctx context.Context, mode, lock string) (*Snapshot, er
 	// met once.
 	for attempt := 1; ; attempt++ {
 		known := r.hot.Load()
-		snap, err := r.beginSnapshot(ctx, conn, mode, lock, known)
+		snap, err := r.beginSnapshot(ctx, conn, mode, lock, known, along)
 		if err == nil {
 			return snap, nil
 		}
@@ -146,7 +151,7 @@ func snapshotRetry(err error) bool {
 // With generations that are known from an earlier snapshot it does not look, and fails
 // where the snapshot shows others. A table that is sealed meanwhile must not be locked by
 // who does not read it: that would hold up its drop.
-func (r *Reader) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, mode, lock string, known *[]int32) (*Snapshot, error) {
+func (r *Reader) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, mode, lock string, known *[]int32, along []func(*pgx.Batch)) (*Snapshot, error) {
 	var locked []int32
 	if known != nil {
 		locked = *known
@@ -157,20 +162,22 @@ func (r *Reader) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, mode, lo
 	for _, g := range locked {
 		names = append(names, queries.HotTable(g))
 	}
-	begin := "begin isolation level repeatable read " + mode + ";" +
-		"set local lock_timeout = " + pg.Milliseconds(snapshotLockTimeout) + ";" +
-		"set local jit = off;" + // compiling takes longer than these queries
-		lock +
-		"lock table " + strings.Join(names, ", ") + " in access share mode"
-	// As one simple query, since the tables' names cannot be parameters. None of
-	// these statements takes the transaction's snapshot; readPosition's does.
-	if _, err := conn.Conn().PgConn().Exec(ctx, begin).ReadAll(); err != nil {
-		return nil, fmt.Errorf("lock segment tables: %w", err)
+	begin := "begin isolation level repeatable read " + mode
+	locking := "lock table " + strings.Join(names, ", ") + " in access share mode"
+	// In one round trip. None of these statements takes the snapshot; the position's does.
+	batch := &pgx.Batch{} // without JIT: compiling takes longer than these queries
+	for _, statement := range []string{begin, "set local lock_timeout = " + pg.Milliseconds(snapshotLockTimeout), "set local jit = off", lock, locking} {
+		if statement != "" {
+			batch.Queue(statement)
+		}
 	}
-	snap := &Snapshot{pool: r.db.Pool(), conn: conn}
-	unsealed, err := snap.readPosition(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read positions: %w", err)
+	snap, unsealed := &Snapshot{pool: r.db.Pool(), conn: conn}, []int32(nil)
+	snap.queuePosition(batch, &unsealed)
+	for _, add := range along {
+		add(batch)
+	}
+	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, fmt.Errorf("lock segment tables and read positions: %w", err)
 	}
 	// One that was locked and is sealed by now does no harm: it is not read. One
 	// that is new is not locked.
@@ -189,26 +196,25 @@ func (r *Reader) beginSnapshot(ctx context.Context, conn *pgxpool.Conn, mode, lo
 	return snap, nil
 }
 
-// readPosition fills the position and returns the unsealed generations. Its
-// statement is the first of the transaction that reads a table, and so the moment
-// that the snapshot is of.
-func (s *Snapshot) readPosition(ctx context.Context) ([]int32, error) {
-	var (
-		regions, unsealed []int32
-		histograms        []int32
-		seqs              []int64
-		flushes           []pgtype.UUID
-	)
-	err := s.conn.QueryRow(ctx, queries.SnapshotPosition).
-		Scan(&regions, &seqs, &flushes, &s.pos.Now, &s.pos.Earliest, &unsealed, &histograms, &s.pos.Removed)
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range histograms {
-		s.pos.Histograms = append(s.pos.Histograms, sequence.MetricID(id))
-	}
-	s.pos.Vector, s.pos.Flushes = positionOf(regions, seqs, flushes)
-	return unsealed, nil
+// queuePosition fills the position and the unsealed generations when the batch is sent. Its
+// statement is the first of the transaction that reads a table, and so the moment that the
+// snapshot is of.
+func (s *Snapshot) queuePosition(batch *pgx.Batch, unsealed *[]int32) {
+	batch.Queue(queries.SnapshotPosition).QueryRow(func(row pgx.Row) error {
+		var (
+			regions, histograms []int32
+			seqs                []int64
+			flushes             []pgtype.UUID
+		)
+		if err := row.Scan(&regions, &seqs, &flushes, &s.pos.Now, &s.pos.Earliest, unsealed, &histograms, &s.pos.Removed); err != nil {
+			return err
+		}
+		for _, id := range histograms {
+			s.pos.Histograms = append(s.pos.Histograms, sequence.MetricID(id))
+		}
+		s.pos.Vector, s.pos.Flushes = positionOf(regions, seqs, flushes)
+		return nil
+	})
 }
 
 // positionOf puts the columns of regions together; regions without a commit
@@ -243,13 +249,22 @@ func (s *Snapshot) Commit(ctx context.Context) error {
 	return pg.InterpretCommit(err)
 }
 
+// End ends the transaction without waiting until it has ended: nothing can be read any more.
+func (s *Snapshot) End() {
+	batch := &pgx.Batch{}
+	batch.Queue("rollback")
+	s.ending = s.conn.SendBatch(context.Background(), batch)
+}
+
 // Close ends the transaction and gives the connection back. The snapshot must
 // not be used any more. The context is not used: giving back must work when it has ended.
 func (s *Snapshot) Close(context.Context) error {
 	if s.conn == nil {
 		return nil
 	}
-	endSnapshot(s.conn)
+	if s.ending == nil || s.ending.Close() != nil {
+		endSnapshot(s.conn)
+	}
 	s.conn.Release()
 	s.conn = nil
 	return nil

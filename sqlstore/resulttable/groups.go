@@ -16,15 +16,25 @@ import (
 )
 
 // GroupsOf is the rows of a table whose windows end in the span, by group. One statement
-// row for each group, and not for each row, is several times faster. It is false for a
-// table with histograms or with the numbers of rules: these are for Read. More rows than
-// most are progress.ErrTooManyRows; other errors are the driver's.
-func GroupsOf(ctx context.Context, t *Table, q pg.Querier, ends sequence.Span, most int) ([]progress.Group, bool, error) {
+// row for each group, and not for each row, is several times faster. Only groups that have
+// these values in these label columns are read. It is false for a table with histograms or
+// with the numbers of rules: these are for Read. More rows than most are
+// progress.ErrTooManyRows; other errors are the driver's.
+func GroupsOf(ctx context.Context, t *Table, q pg.Querier, ends sequence.Span, only map[string]string, most int) ([]progress.Group, bool, error) {
 	if t.number > 0 || t.in.histograms {
 		return nil, false, nil
 	}
 	args := append([]any{time.UnixMilli(ends.After).UTC(), time.UnixMilli(ends.UpTo).UTC(), int64(most) + 1}, t.static...)
-	rows, err := q.Query(ctx, t.in.expand(queries.ResultGroups), args...)
+	in := t.in
+	if t.perLabel && len(only) > 0 {
+		in.static = slices.Clone(in.static)
+		for i, column := range t.columns {
+			if value, wanted := only[column]; wanted {
+				in.static, args = append(in.static, in.labels[i]), append(args, value)
+			}
+		}
+	}
+	rows, err := q.Query(ctx, in.expand(queries.ResultGroups), args...)
 	if err != nil {
 		return nil, false, err
 	}

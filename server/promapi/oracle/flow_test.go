@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +21,7 @@ import (
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/server/promapi"
+	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -212,7 +214,7 @@ func (w *world) groupsAreRows(flows int) {
 					want[fmt.Sprint(row.Columns, win.End)] = row.Value
 				}
 			}
-			groups, plain, err := snap.Groups(w.Context(), f.ID, ends, len(want))
+			groups, plain, err := snap.Groups(w.Context(), f.ID, ends, nil, len(want))
 			if err != nil || !plain {
 				w.Fatalf("%s: plain %v, %v", f.Def.Name, plain, err)
 			}
@@ -224,9 +226,10 @@ func (w *world) groupsAreRows(flows int) {
 					got[fmt.Sprint(g.Columns, end)] = g.Values[i]
 				}
 			}
+			w.someGroups(snap, &f, ends, groups)
 			// One row too many is an error, however they are read.
 			if n := len(want) - 1; n >= 0 {
-				_, _, byGroup := snap.Groups(w.Context(), f.ID, ends, n)
+				_, _, byGroup := snap.Groups(w.Context(), f.ID, ends, nil, n)
 				_, byWindow := snap.ResultsUpTo(w.Context(), f.ID, ends, n)
 				_, byTime := snap.ResultsAt(w.Context(), f.ID, windows[0].End, windows[0].End, minute, len(windows[0].Rows)-1)
 				for _, err := range []error{byGroup, byWindow, byTime} {
@@ -237,6 +240,34 @@ func (w *world) groupsAreRows(flows int) {
 			}
 			if !maps.Equal(got, want) {
 				w.Errorf("%s in %s: by group %v, by window %v", f.Def.Name, ends, got, want)
+			}
+		}
+	}
+}
+
+// someGroups: the groups of a flow that have a value in a label column are the same, read
+// alone and with the others. Where all labels have one column, all are read.
+func (w *world) someGroups(snap *flowstore.Stored, f *progress.Flow, ends sequence.Span, all []progress.Group) {
+	w.Helper()
+	layout := flowdef.NewLayout(f.Def)
+	for i, column := range layout.Names {
+		values := []string{"nobody's", "", `'";`}
+		for _, g := range all {
+			values = append(values, g.Columns[i])
+		}
+		for _, value := range values {
+			var want []progress.Group
+			for _, g := range all {
+				if !layout.PerLabel || g.Columns[i] == value {
+					want = append(want, g)
+				}
+			}
+			got, _, err := snap.Groups(w.Context(), f.ID, ends, map[string]string{column: value, "other": "x"}, math.MaxInt32)
+			byColumns := func(a, b progress.Group) int { return slices.Compare(a.Columns, b.Columns) }
+			slices.SortFunc(got, byColumns)
+			slices.SortFunc(want, byColumns)
+			if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+				w.Errorf("%s in %s, %s=%q: %v, want %v: %v", f.Def.Name, ends, column, value, got, want, err)
 			}
 		}
 	}
