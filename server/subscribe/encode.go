@@ -57,8 +57,32 @@ type page struct {
 	kept    map[string]time.Time // as progress has it
 }
 
-// appendRows appends the messages of a page that the filter lets through.
-func (s *set) appendRows(dst []byte, p *page, want *filter, in form) []byte {
+// pieceBytes is about how much of a page is encoded before it is sent: a window may have any
+// number of rows, and a stream that is behind needs its text only once.
+const pieceBytes = 256 << 10
+
+// sendRows sends the messages of a page that the filter lets through, in pieces.
+func (s *set) sendRows(p *page, want *filter, in form, send func([]byte) error) error {
+	var failed error
+	rest := s.appendRows(nil, p, want, in, func(text []byte) []byte {
+		switch {
+		case failed != nil:
+			return text[:0]
+		case len(text) < pieceBytes:
+			return text
+		}
+		failed = send(text)
+		return text[:0]
+	})
+	if failed == nil && len(rest) > 0 {
+		failed = send(rest)
+	}
+	return failed
+}
+
+// appendRows appends the messages of a page that the filter lets through. After each one,
+// piece may take what there is, and returns what remains; nil takes nothing.
+func (s *set) appendRows(dst []byte, p *page, want *filter, in form, piece func([]byte) []byte) []byte {
 	for i := range s.flows {
 		own := &s.flows[i]
 		pick := want.of(own)
@@ -71,14 +95,14 @@ func (s *set) appendRows(dst []byte, p *page, want *filter, in form) []byte {
 			if !final && !want.provisional {
 				continue
 			}
-			dst = own.appendWindow(dst, c, final, &pick, in)
+			dst = own.appendWindow(dst, c, final, &pick, in, piece)
 		}
 	}
 	return dst
 }
 
-// appendWindow appends the messages of a window.
-func (own *flow) appendWindow(dst []byte, c *changelog.Change, final bool, pick *picked, in form) []byte {
+// appendWindow appends the messages of a window; piece is as appendRows has it.
+func (own *flow) appendWindow(dst []byte, c *changelog.Change, final bool, pick *picked, in form, piece func([]byte) []byte) []byte {
 	first, row, gone := true, 0, 0
 	for first || row < len(c.Rows) || gone < len(c.Gone) {
 		before := len(dst)
@@ -121,6 +145,9 @@ func (own *flow) appendWindow(dst []byte, c *changelog.Change, final bool, pick 
 		// A message that says nothing. A whole window says that there is nothing else.
 		if n == 0 && (!c.Whole || !first) {
 			dst = dst[:before]
+		}
+		if piece != nil {
+			dst = piece(dst)
 		}
 		first = false
 	}

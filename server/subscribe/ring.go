@@ -73,7 +73,7 @@ func (b *batch) encode(s *set, want *filter, in form) (text, progress []byte, er
 	if err != nil {
 		return nil, nil, err
 	}
-	text = in.frame(s.appendRows(nil, b.page, want, in), wire.TypeProgress, position, message)
+	text = in.frame(s.appendRows(nil, b.page, want, in, nil), wire.TypeProgress, position, message)
 	return text, in.frame(nil, wire.TypeProgress, position, message), nil
 }
 

@@ -203,7 +203,7 @@ func (st *stream) sendBatch(b *batch) (err error) {
 		}
 	} else {
 		st.said = nil
-		if err = st.send(st.set.appendRows(nil, b.page, &st.ask.want, st.ask.in)); err == nil {
+		if err = st.set.sendRows(b.page, &st.ask.want, st.ask.in, st.send); err == nil {
 			err = st.progress()
 		}
 	}
@@ -261,7 +261,7 @@ func (st *stream) sweep(ctx context.Context, of func([]changelog.Stand) (reading
 			first = p
 		}
 		st.seen, st.said = latest(st.seen, cutAt(p.stands)), nil
-		if err := st.send(st.set.appendRows(nil, p, &st.ask.want, st.ask.in)); err != nil {
+		if err := st.set.sendRows(p, &st.ask.want, st.ask.in, st.send); err != nil {
 			return err
 		}
 		if all {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -373,6 +374,9 @@ func paged(found map[sequence.Time]*changelog.Change, windows, rows int) (out []
 	return out, false, nil
 }
 
+// systemBuffer is about what the system holds of what was written to one connection, bytes.
+const systemBuffer = 32 << 10
+
 // served is a hub over a world, behind HTTP.
 func served(t testing.TB, w *world, lim limits, maxStreams int) (*Hub, string) {
 	t.Helper()
@@ -391,7 +395,15 @@ func servedWith(t testing.TB, w *world, lim limits, maxStreams int, timeout time
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }()
-	server := httptest.NewServer(h)
+	server := httptest.NewUnstartedServer(h)
+	// The system would hold up to 4 MiB for who does not read.
+	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if err := c.(*net.TCPConn).SetWriteBuffer(systemBuffer); err != nil {
+			t.Error(err)
+		}
+		return ctx
+	}
+	server.Start()
 	t.Cleanup(func() {
 		cancel()
 		<-ended
