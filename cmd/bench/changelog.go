@@ -2,56 +2,88 @@ package main
 
 import (
 	"context"
+	"fmt"
+
+	"laminar/cmd/bench/harness"
 )
 
-// Names of figures of scenarios 5 and 4, to which ", by job" or ", by series" is added.
+// What the change log costs: the same work with it and without it, in turn. Without it,
+// entries are not inserted; everything else is as usual.
+
+// withoutLog is added to names of figures.
+const withoutLog = " without the change log"
+
+// logName is what is added to the name of a figure that is measured with the log, or
+// without it.
+func logName(logged bool) string {
+	if logged {
+		return ""
+	}
+	return withoutLog
+}
+
+// Names of figures of scenarios 5 and 4.
 const (
-	walRest = "Laminar: WAL without the change log"
-	walLog  = "Laminar: WAL of the change log"
+	walNew  = "Laminar: WAL of new windows, by series"
+	walLate = "Laminar: WAL of late samples, by series, without images of pages"
 )
 
-// logged does something that changes the results of a flow, and measures the WAL that the
-// server writes meanwhile, with what of it the change log takes: that is found by writing
-// its new entries once more, into a table like it.
-func (w *windowWork) logged(ctx context.Context, scenario int, by string, do func() error) error {
+// written does something that changes the results of a flow, with the change log or without,
+// and returns how many bytes of WAL the server has written meanwhile.
+func (w *windowWork) written(ctx context.Context, logged bool, do func() error) (wal float64, err error) {
 	db := w.laminar.DB
-	const position = "select coalesce(max(c.position), 0)::float8 from laminar.flow_change c join laminar.flow f on f.id = c.flow_id where f.name = $1"
-	name := "window_" + by
-	before, err := db.Number(ctx, position, name)
-	if err != nil {
-		return err
+	if !logged {
+		if _, err := db.Conn.Exec(ctx, "create rule unlogged as on insert to laminar.flow_change do instead nothing"); err != nil {
+			return 0, fmt.Errorf("switch the change log off: %w", err)
+		}
+		defer func() {
+			if _, dropped := db.Conn.Exec(ctx, "drop rule unlogged on laminar.flow_change"); err == nil {
+				err = dropped
+			}
+		}()
 	}
 	begin, err := db.WAL(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := do(); err != nil {
-		return err
+		return 0, err
 	}
 	end, err := db.WAL(ctx)
-	if err != nil {
+	return end - begin, err
+}
+
+// lateWAL measures the WAL of late samples by series, with the log and without. Images of
+// whole pages, which follow a checkpoint, are switched off: they are many times as much, and
+// say when the checkpoint was.
+func (w *windowWork) lateWAL(ctx context.Context, from int) error {
+	images := func(set string) error {
+		for _, statement := range []string{"alter system " + set, "select pg_reload_conf()"} {
+			if _, err := w.laminar.DB.Conn.Exec(ctx, statement); err != nil {
+				return fmt.Errorf("%s: %w", statement, err)
+			}
+		}
+		return w.laminar.DB.Checkpoint(ctx)
+	}
+	if err := images("set full_page_writes = off"); err != nil {
 		return err
 	}
-	for _, statement := range []string{
-		"create table if not exists public.change_again (like laminar.flow_change including all)", "truncate public.change_again",
-	} {
-		if _, err := db.Conn.Exec(ctx, statement); err != nil {
+	for round := range 2 * w.b.Plan.Rounds {
+		logged := round%2 == 0
+		var sent lateSent
+		if err := w.prepareLate(ctx, from+round, &sent); err != nil {
 			return err
 		}
+		wal, err := w.written(ctx, logged, func() error { return w.correct(ctx, &sent) })
+		if err != nil {
+			return err
+		}
+		w.b.Add(4, walLate+logName(logged), "B", wal)
 	}
-	from, err := db.WAL(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := db.Conn.Exec(ctx, "insert into public.change_again select c.* from laminar.flow_change c join laminar.flow f on f.id = c.flow_id where f.name = $1 and c.position > $2",
-		name, int64(before)); err != nil {
-		return err
-	}
-	to, err := db.WAL(ctx)
-	if err != nil {
-		return err
-	}
-	w.b.Add(scenario, walRest+", by "+by, "B", (end-begin)-(to-from))
-	w.b.Add(scenario, walLog+", by "+by, "B", to-from)
-	return nil
+	return images("reset full_page_writes")
+}
+
+// logTargets compares the figures with and without the log.
+func logTargets(b *harness.Bench, scenario int, claim, figure string, bound float64) error {
+	return b.Report.AtMost(scenario, claim, figure, figure+withoutLog, bound)
 }

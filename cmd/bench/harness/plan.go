@@ -50,6 +50,9 @@ type Plan struct {
 	HotSeries   int   // of the instant query
 	ManySeries  int   // among which label values are looked for
 
+	FollowCommits int // of a round, that subscribers are told of
+	ConsoleFlows  int
+
 	RulesNodes, RulesPods  int           // of the cluster that rule files are measured over
 	RulesHistory, RulesFor time.Duration // stored before; how long each of the two measurements is
 
@@ -80,6 +83,7 @@ func NewPlan(opts Options) Plan {
 		MemorySeries: 100_000, CounterSeries: 20_000, SimpleGroups: 1_000,
 		FleetInstances: 100, FleetScrapes: 480,
 		ReadSeries: 10_000, ReadScrapes: 6 * 60 * workload.PerMinute, HotSeries: 100_000, ManySeries: 1_000_000,
+		FollowCommits: 20, ConsoleFlows: 1000,
 		RulesNodes: 100, RulesPods: 3000, RulesHistory: 6 * time.Minute, RulesFor: 4 * time.Minute,
 	}
 	p.Scale = Scale{
@@ -98,6 +102,7 @@ func NewPlan(opts Options) Plan {
 		p.MemorySeries, p.CounterSeries = 10_000, 2_000
 		p.FleetInstances, p.FleetScrapes = 10, 100
 		p.ReadSeries, p.ReadScrapes, p.HotSeries, p.ManySeries = 1_000, 60*workload.PerMinute, 5_000, 20_000
+		p.FollowCommits, p.ConsoleFlows = 3, 20
 		p.RulesNodes, p.RulesPods, p.RulesFor = 3, 60, time.Minute
 	}
 	if opts.Rounds > 0 {

@@ -22,6 +22,13 @@ const (
 	ingestAlone  = "Laminar: ingest"
 	ingestBeside = "Laminar: ingest beside 8 queriers"
 	besideAnswer = "Laminar: an answer beside ingest, median"
+
+	followMedian = "Laminar: from commit to client, 1,000 rows a commit, 100 clients, p50"
+	followMost   = "Laminar: from commit to client, 1,000 rows a commit, 100 clients, p99"
+	followMemory = "Laminar: memory per client that follows"
+
+	consoleTime  = "Laminar: time of the answers for the console's first page"
+	consoleBytes = "Laminar: bytes of the console's first page on the way"
 )
 
 func unix(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }

@@ -1,5 +1,5 @@
 // Package reading is the benchmarks of whoever reads: queries over PromQL beside Prometheus,
-// dashboards beside SQL, and what readers cost those who write.
+// dashboards beside SQL, what readers cost those who write, subscriptions and the console.
 package reading
 
 import (
@@ -25,8 +25,10 @@ func Measure(ctx context.Context, b *harness.Bench) error {
 	if err := r.stop(ctx); err != nil {
 		return err
 	}
-	if err := ingestBesideQueriers(ctx, b); err != nil {
-		return err
+	for _, measure := range []func(context.Context, *harness.Bench) error{ingestBesideQueriers, followers, console} {
+		if err := measure(ctx, b); err != nil {
+			return err
+		}
 	}
 	return readingTargets(b)
 }
@@ -56,5 +58,21 @@ func readingTargets(b *harness.Bench) error {
 	if err := b.Report.AtMost(Number, "dashboard on flows over SQL", dashboardAPI, dashboardSQL, 1.5); err != nil {
 		return err
 	}
-	return b.Report.AtLeast(Number, "ingest beside 8 queriers over ingest alone", ingestBeside, ingestAlone, 0.9)
+	if err := b.Report.AtLeast(Number, "ingest beside 8 queriers over ingest alone", ingestBeside, ingestAlone, 0.9); err != nil {
+		return err
+	}
+	for _, t := range []struct {
+		claim, figure string
+		bound         float64
+	}{
+		{"subscription: from commit to client, p99", followMost, 50},
+		{"subscription: memory per client", followMemory, 64},
+		{fmt.Sprintf("console: time of the server for the first page, %d flows", b.Plan.ConsoleFlows), consoleTime, 300},
+		{fmt.Sprintf("console: bytes of the first page, %d flows", b.Plan.ConsoleFlows), consoleBytes, 120},
+	} {
+		if err := b.Report.Below(Number, t.claim, t.figure, t.bound); err != nil {
+			return err
+		}
+	}
+	return nil
 }

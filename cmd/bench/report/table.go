@@ -11,7 +11,7 @@ import (
 // Scenarios names the targets by number, from 1.
 var Scenarios = []string{
 	"", "acknowledged ingest", "ingest with three flows", "tick", "late samples", "refill", "freshness", "memory", "restart", "disk",
-	"rule files over a Kubernetes cluster", "queries", "many rules", "sketches",
+	"rule files over a Kubernetes cluster", "queries, subscriptions and the console", "many rules", "sketches",
 }
 
 // WriteMarkdown writes machine, targets and figures as Markdown.
