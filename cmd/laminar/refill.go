@@ -10,6 +10,7 @@ import (
 	"laminar/cmd/laminar/internal/settings"
 	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/progress"
+	"laminar/sequence"
 	"laminar/server/view"
 	"laminar/sqlstore"
 	"laminar/sqlstore/flowstore"
@@ -17,7 +18,7 @@ import (
 
 func (a *app) refillCommand() *cobra.Command {
 	var from, to string
-	var noWait, cascade bool
+	var noWait, cascade, plan bool
 	cmd := &cobra.Command{
 		Use:   "refill NAME --from T --to T",
 		Short: "Recompute a flow's windows from all raw samples",
@@ -27,8 +28,11 @@ func (a *app) refillCommand() *cobra.Command {
 			"several rules, each of them gets a job; NAME#2 is the second rule alone.\n\n" +
 			"Flows that read the flow's results are refilled too, over the windows that those of the\n" +
 			"span reach; they are named first. With --cascade=false they only follow what changes.\n\n" +
+			"With --plan, show what it would compute and read, and about how long it would take, and\n" +
+			"ask for nothing.\n\n" +
 			view.TimeForms,
-		Args: takes(1, 1),
+		Example: "  laminar refill http_requests:rate5m --from -6h --plan",
+		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			now := a.now()
 			first, err := parseTime(from, now)
@@ -43,6 +47,9 @@ func (a *app) refillCommand() *cobra.Command {
 				return reversed(first, last)
 			}
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
+				if plan {
+					return a.planRefill(ctx, store, args[0], sequence.Span{After: first.UnixMilli(), UpTo: last.UnixMilli()}, cascade)
+				}
 				jobs, err := store.Jobs.CreateRefills(ctx, args[0], first.UnixMilli(), last.UnixMilli(), cascade)
 				if err != nil {
 					return err
@@ -54,6 +61,7 @@ func (a *app) refillCommand() *cobra.Command {
 	cmd.Flags().StringVar(&from, "from", "", "start of the span, exclusive")
 	cmd.Flags().StringVar(&to, "to", "now", "end of the span, inclusive")
 	cmd.Flags().BoolVar(&cascade, "cascade", true, "refill the flows that read its results too")
+	cmd.Flags().BoolVar(&plan, "plan", false, "show what it would do, and ask for nothing")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "print the job's number and do not wait for it")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if from == "" {

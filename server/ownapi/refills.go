@@ -102,20 +102,15 @@ func (a refills) plan(r *http.Request) (any, error) {
 
 // planned is the part of one flow.
 func (a refills) planned(ctx context.Context, snap *flowstore.Stored, refill flowstore.Refill) (out view.PlannedRefill, err error) {
-	flow, err := snap.Flow(ctx, refill.ID)
+	plan, err := explain.PlanRefill(ctx, snap, refill.ID, sequence.Span{After: refill.From, UpTo: refill.To})
 	if err != nil {
 		return out, err
 	}
-	ends := sequence.Span{After: refill.From, UpTo: refill.To}
-	rows, err := snap.CountResults(ctx, refill.ID, ends)
+	jobs, err := a.cfg.Readers.Jobs.OfFlow(ctx, refill.ID, view.PaceJobs)
 	if err != nil {
 		return out, err
 	}
-	reads, err := explain.Refill(ctx, snap, flow.Def, ends)
-	if err != nil {
-		return out, err
-	}
-	out = view.NewPlannedRefill(refill, flow.Def.Windows().Count(ends), rows, reads)
+	out = view.NewPlannedRefill(refill, plan, jobs)
 	out.Hint = hintOf(refill.Refused)
 	return out, nil
 }

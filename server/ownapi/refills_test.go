@@ -32,7 +32,7 @@ func TestRefill(t *testing.T) {
 	}
 	stored := sqltest.ScanOne[int64](w.RawDB, "select count(*) from "+table+" where window_end > $1 and window_end <= $2",
 		time.UnixMilli(w.base+45*minute), time.UnixMilli(w.base+50*minute))
-	if p := plan.Flows[0]; !p.Asked || p.Windows != 10 || p.Rows != stored || p.Samples < samples-4 || p.Samples > samples+4 || p.Bytes == 0 {
+	if p := plan.Flows[0]; !p.Asked || p.Windows != 10 || p.Rows != stored || p.Samples < samples-4 || p.Samples > samples+4 || p.Bytes == 0 || p.Seconds <= 0 || p.Pace != 0 || plan.Seconds < p.Seconds {
 		t.Errorf("the plan is %+v, want about %d samples and %d rows", p, samples, stored)
 	}
 	if plan := get[view.RefillPlan](w, "refill/plan", "flow", flow, "from", from, "to", to, "cascade", "false"); len(plan.Flows) != 1 {

@@ -170,6 +170,14 @@ func TestCommands(t *testing.T) {
 	})
 
 	t.Run("refill", func(t *testing.T) {
+		var plan view.RefillPlan
+		decode(t, in.Must("refill", "http_requests:rate1m", "--from", "-5m", "--to", "-1m", "--plan", "--output", "json"), &plan)
+		if len(plan.Flows) != 1 || plan.Windows == 0 || plan.Samples == 0 || plan.Seconds <= 0 || plan.Refused || strings.TrimSpace(in.PSQL("-tAc", "select count(*) from laminar.job")) != "0" {
+			t.Errorf("the plan of a refill is %+v", plan)
+		}
+		if out := in.Must("refill", "http_requests:rate1m", "--from", "-5m", "--plan"); !strings.Contains(out, "nothing was asked for") {
+			t.Errorf("the plan of a refill says\n%s", out)
+		}
 		// What a refill computes again is what is there already: nothing changes.
 		out := in.Must("refill", "http_requests:rate1m", "--from", "-5m", "--to", "-1m")
 		if !strings.Contains(out, "0 rows changed") || strings.Contains(out, ": 0 windows") {

@@ -40,7 +40,7 @@ func nearestSetting(key string) string {
 			return k
 		}
 	}
-	return flowdef.Nearest(key, append(keys, "refills", "ingest.relabel"))
+	return flowdef.Nearest(key, append(keys, "refills"))
 }
 
 const variablePrefix = "LAMINAR_"
