@@ -42,3 +42,12 @@ func (c *dbClock) span(l refusal.Limits) refusal.Times {
 	}
 	return refusal.TimesAt(r.now+time.Since(r.at).Milliseconds(), r.earliest, l)
 }
+
+// now is the database's clock, as far as it is known, else this machine's; ms since the
+// epoch.
+func (c *dbClock) now() int64 {
+	if r := c.last.Load(); r != nil {
+		return r.now + time.Since(r.at).Milliseconds()
+	}
+	return time.Now().UnixMilli()
+}

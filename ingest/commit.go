@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"laminar/ingest/lateness"
 )
 
 // From a request that was read whole to its answer.
@@ -18,8 +20,7 @@ import (
 // Outcome is what became of a request.
 type Outcome struct {
 	// Written is how much is durable, or answered for as if it were: repeats that
-	// needed no writing, exemplars, samples of replicas that are not elected, and what
-	// relabelling leaves out.
+	// needed no writing, exemplars, samples of replicas that are not elected.
 	Written Tally
 
 	// Refused is how many samples sending again cannot help; Why says it for
@@ -50,18 +51,10 @@ func (in *Intake) Commit() (Outcome, error) {
 	written.add(in.accepted)
 	out := Outcome{Written: written, Refused: in.refused.Total()}
 	dropped := in.verdicts.Count(g.registry.Replicas)
-	leftOut := 0
-	for i, n := range in.leftOut {
-		if n > 0 {
-			leftOut += n
-			g.metrics.leftOut[i].Add(float64(n))
-			g.Recent.LeftOutMore(i+1, int64(n))
-		}
-	}
 	switch {
 	case out.Refused > 0:
 		out.Why = in.refused.Text(g.cfg.Limits)
-	case dropped > 0 && in.samples+leftOut == 0:
+	case dropped > 0 && in.samples == 0:
 		out.NotElected = true
 	}
 	return out, nil
@@ -80,10 +73,15 @@ func (in *Intake) submit(ctx context.Context) (written Tally, err error) {
 	// One more than there are batches, so that the request cannot be done
 	// before the last is handed over.
 	req.pending.Store(1)
+	var ages lateness.Tally
+	now := g.clock.now()
 	for _, f := range g.flushers {
 		b := in.batches.take(f.region)
 		if b == nil {
 			continue
+		}
+		for i := range b.samples {
+			ages.Add(now - b.samples[i].t)
 		}
 		b.request, b.budget, b.held = req, g.budget, b.bytes()
 		req.pending.Add(1)
@@ -101,5 +99,8 @@ func (in *Intake) submit(ctx context.Context) (written Tally, err error) {
 		return Tally{}, fmt.Errorf("wait for the commit: %w", context.Cause(ctx))
 	}
 	in.refused.Merge(&req.refused)
+	if req.err == nil { // else they come again
+		g.metrics.ages.Add(&ages)
+	}
 	return req.written, req.err
 }

@@ -2,11 +2,11 @@ package ingest
 
 import (
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"laminar/ingest/lateness"
 	"laminar/ingest/refusal"
 	"laminar/sequence"
 )
@@ -30,11 +30,11 @@ type metrics struct {
 	exemplars      prometheus.Counter
 	zeros          prometheus.Counter
 	badStarts      prometheus.Counter
-	leftOut        []prometheus.Counter // by rule of relabelling - 1
 	flushes        *prometheus.CounterVec
 	flushSeconds   prometheus.Histogram
 	missed         prometheus.Counter
 	historyChanges prometheus.Counter
+	ages           *lateness.Histogram
 }
 
 // newMetrics makes the metrics and registers them; reg nil registers nowhere. It needs
@@ -63,21 +63,18 @@ func newMetrics(reg prometheus.Registerer, g *Ingester) (*metrics, error) {
 		flushes:        vec("flushes_total", "Flushes by outcome: committed, empty, refused, failed, unknown.", "outcome"),
 		missed:         counter("missed_reads_total", "Times a region's cache had to catch up with other writers or with the database at start."),
 		historyChanges: counter("history_changes_total", "Times committed flushes had disappeared and every cache was dropped."),
+		ages:           lateness.New("laminar_ingest_sample_age_seconds", "How old samples are when they come, by the database's clock: what watermark_delay has to wait for."),
 		flushSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "laminar_ingest_flush_duration_seconds",
 			Help:    "Time one flush takes, from naming its metrics to its commit.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 		}),
 	}
-	leftOut := vec("relabel_dropped_samples_total", "Samples left out by ingest.relabel, by the number of its rule.", "rule")
-	for i := range g.cfg.Relabel.Len() {
-		m.leftOut = append(m.leftOut, leftOut.WithLabelValues(strconv.Itoa(i+1)))
-	}
 	if reg == nil {
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.samples, m.rejected, m.repeats, m.unordered, m.histograms, m.exemplars, m.zeros, m.badStarts, leftOut, m.flushes, m.flushSeconds, m.missed, m.historyChanges,
+		m.samples, m.rejected, m.repeats, m.unordered, m.histograms, m.exemplars, m.zeros, m.badStarts, m.flushes, m.flushSeconds, m.missed, m.historyChanges, m.ages,
 		gauge("buffer_bytes", "Bytes of memory that requests under way hold, from before they are read to their commit.", g.budget.Used),
 		gauge("requests_under_way", "Requests that are being read, decoded or wait for their commit.", g.requests.Load),
 		gauge("active_series", "Series remembered.", g.registry.Count),

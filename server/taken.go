@@ -34,6 +34,9 @@ func taken(ingester *ingest.Ingester, buffer int64, metrics prometheus.Gatherer,
 				*value = int64(one.GetCounter().GetValue() + one.GetGauge().GetValue())
 			}
 		}
+		if family.GetName() == "laminar_ingest_sample_age_seconds" {
+			v.Ages = view.NewAges(family.GetMetric()[0].GetHistogram())
+		}
 		if family.GetName() == "laminar_ingest_flushes_total" {
 			for _, one := range family.GetMetric() {
 				v.Flushes[one.GetLabel()[0].GetValue()] = int64(one.GetCounter().GetValue())
