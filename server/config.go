@@ -12,7 +12,6 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
 	"laminar/query"
-	"laminar/sequence/relabeling"
 	"laminar/server/upkeep"
 	"laminar/server/web"
 	"laminar/sqlstore"
@@ -145,7 +144,6 @@ type Ingest struct {
 	FlushSamples  int
 	Linger        time.Duration
 	Starts        string // StartsIgnored or StartsZero
-	Relabel       []relabeling.Rule
 }
 
 // defaultMaxAge is how far behind a sample may be where all samples are kept.

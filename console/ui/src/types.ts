@@ -227,11 +227,12 @@ export interface State {
 }
 
 export interface Plan {
-  flows: { flow: string; asked: boolean; from: string; to: string; windows: number; rows: number; samples: number; bytes: number; refused?: string; hint?: string }[];
+  flows: { flow: string; asked: boolean; from: string; to: string; windows: number; rows: number; samples: number; bytes: number; seconds: number; pace: number; refused?: string; hint?: string }[];
   windows: number;
   rows: number;
   samples: number;
   bytes: number;
+  seconds: number;
   refused: boolean;
 }
 
@@ -251,6 +252,7 @@ export interface Ingest {
   series: number;
   series_limit: number;
   flushes: Record<string, number>;
+  ages: { up_to: string; samples: number }[];
   refused: { reason: string; samples: number; example?: string; sender?: string; at?: string }[];
 }
 

@@ -6,6 +6,7 @@ import { bytes, count, duration, many, parseTime } from "../format";
 import { Here } from "../installation";
 import { at, useParam } from "../place";
 import { Shown, sorted, State, Table, Time, type Column } from "../ui";
+import { line, Trail } from "../trail";
 import type { FlowLine, Flows } from "../types";
 import { Empty } from "./empty";
 
@@ -13,6 +14,19 @@ const perPage = 100;
 const worst = ["stalled", "failing", "refilling", "empty", "ok"];
 
 export const useFlows = (every: number): ReturnType<typeof useAsked<Flows>> => useAsked("flows", (signal) => get<Flows>("flows", {}, signal), every);
+
+const remembered = 30, lags = new Trail(remembered);
+
+/** The lag of a flow on the last answers, as a line. */
+function Spark({ of }: { of: FlowLine }): JSX.Element | null {
+  const values = lags.of(of.flow), points = line(values, 60, 16, remembered, 1);
+  if (points === "") return null;
+  return (
+    <svg class="spark" viewBox="0 0 60 16" width="60" height="16" role="img" aria-label={`lag on the last ${values.length} looks, at most ${duration(Math.max(...values))}`}>
+      <polyline points={points} fill="none" stroke="currentColor" stroke-width="1.2" />
+    </svg>
+  );
+}
 
 const columns: Column<FlowLine>[] = [
   {
@@ -29,7 +43,7 @@ const columns: Column<FlowLine>[] = [
   { head: "State", sort: (f) => worst.indexOf(f.state), cell: (f) => <State of={f.state} title={f.error} /> },
   {
     head: "Lag", num: true, title: "how long ago the newest sample landed that the flow has not read, and in how many commits", sort: (f) => f.lag_seconds,
-    cell: (f) => <span title={many(f.lag_sequences, "commit")}>{f.lag_sequences === 0 ? "none" : duration(f.lag_seconds)}</span>,
+    cell: (f) => <span class="sparked" title={many(f.lag_sequences, "commit")}><Spark of={f} />{f.lag_sequences === 0 ? "none" : duration(f.lag_seconds)}</span>,
   },
   { head: "Closed to", num: true, title: "the end of the newest window that is final", sort: (f) => parseTime(f.stored_until) ?? 0, cell: (f) => <Time at={f.stored_until} relative none="none yet" /> },
   { head: "Dirty", num: true, title: "closed windows that late samples have touched and that are to be computed again", sort: (f) => f.dirty, cell: (f) => count(f.dirty) },
@@ -46,8 +60,9 @@ export function FlowsPage(): JSX.Element {
   const [find, setFind] = useParam("q"), [state, setState] = useParam("state"), [by] = useParam("sort"), [text, setPage] = useParam("page", "1");
   return (
     <Shown asked={asked}>
-      {({ flows }) => {
+      {({ at: looked, flows }) => {
         if (flows.length === 0) return <Empty />;
+        lags.note(looked, flows.map((f) => [f.flow, f.lag_sequences === 0 ? 0 : f.lag_seconds]));
         const words = find.toLowerCase().split(/\s+/).filter((w) => w !== "");
         const found = flows.filter((f) => words.every((w) => `${f.flow} ${f.group} ${f.promql}`.toLowerCase().includes(w)));
         const list = found.filter((f) => state === "" || f.state === state);

@@ -34,6 +34,7 @@ function Taken({ of: i }: { of: Ingest }): JSX.Element {
         ["Buffer", `${bytes(i.buffer_bytes)} of ${bytes(i.buffer_limit)}`, "beyond it senders are told to come again"],
         ["Commits", flushes.length === 0 ? "none" : flushes.map(([how, n]) => `${count(n)} ${how}`).join(", ")],
       ]} />
+      <Ages of={i} />
       <Part title="Refused" more={<span class="dim">samples that are left out for good</span>}>
         <Table label="refused" rows={i.refused.filter((r) => r.samples > 0)} id={(r) => r.reason} none="Nothing was refused." columns={[
           { head: "Reason", first: true, cell: (r) => r.reason.replaceAll("_", " ") }, { head: "Samples", num: true, cell: (r) => count(r.samples) },
@@ -42,6 +43,26 @@ function Taken({ of: i }: { of: Ingest }): JSX.Element {
         ]} />
       </Part>
     </>
+  );
+}
+
+/** How old samples are when they come: a bar for each age, and what of all is no older. */
+function Ages({ of: i }: { of: Ingest }): JSX.Element | null {
+  const all = i.ages.reduce((n, a) => n + a.samples, 0);
+  if (all === 0) return null;
+  const most = Math.max(...i.ages.map((a) => a.samples));
+  let sum = 0;
+  const rows = i.ages.map((a, n) => ({ ...a, sum: (sum += a.samples), from: n === 0 ? "" : i.ages[n - 1]!.up_to }));
+  const last = rows.findLastIndex((r) => r.samples > 0);
+  return (
+    <Part title="Lateness" more={<span class="dim">how old samples were when they came; windows close watermark_delay after their end</span>}>
+      <Table label="lateness" rows={rows.slice(0, last + 1)} id={(r) => r.up_to} none="" columns={[
+        { head: "Age", first: true, cell: (r) => (r.up_to === "-" ? `over ${r.from}` : `up to ${r.up_to}`) },
+        { head: "Samples", num: true, cell: (r) => count(r.samples) },
+        { head: "", grow: true, cell: (r) => <progress max={most} value={r.samples} aria-label={`${((100 * r.samples) / all).toFixed(1)} %`} /> },
+        { head: "No older", num: true, title: "of all samples", cell: (r) => `${((100 * r.sum) / all).toFixed(r.sum < all && r.sum / all > 0.99 ? 3 : 1)} %` },
+      ]} />
+    </Part>
   );
 }
 

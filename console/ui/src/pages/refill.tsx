@@ -59,12 +59,13 @@ function Plans(): JSX.Element {
                   { head: "From", num: true, cell: (f) => <Time at={f.from} /> }, { head: "To", num: true, cell: (f) => <Time at={f.to} /> },
                   { head: "Windows", num: true, cell: (f) => count(f.windows) }, { head: "Rows stored now", num: true, cell: (f) => count(f.rows) },
                   { head: "Samples to read", num: true, title: "about", cell: (f) => `${count(f.samples)}, ${bytes(f.bytes)}` },
+                  { head: "Takes about", num: true, cell: (f) => <span title={f.pace ? `as job ${f.pace} did` : "by what is usual: the flow has had no refill that tells"}>{duration(f.seconds)}</span> },
                 ]} />
                 <div class="act">
                   <button type="button" class="main" disabled={plan.refused || forbidden !== "" || busy || plan.windows === 0} onClick={() => void start(plan)}>
                     Compute {many(plan.windows, "window")} again
                   </button>
-                  <span class="dim">{plan.refused ? "It would be refused, for the reason above." : plan.windows === 0 ? "There is no window in this span." : forbidden || "It runs beside the live work, and survives a restart."}</span>
+                  <span class="dim">{plan.refused ? "It would be refused, for the reason above." : plan.windows === 0 ? "There is no window in this span." : forbidden || `It takes about ${duration(plan.seconds)}, runs beside the live work, and survives a restart.`}</span>
                 </div>
               </>
             )}
