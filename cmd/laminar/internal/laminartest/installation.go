@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -199,15 +200,21 @@ func (in *Installation) Pool() *pgxpool.Pool {
 	return pool
 }
 
-// FreeAddr is a loopback address that nothing listens on.
+// FreeAddr is a loopback address that nothing listens on. Its port is below those that
+// systems give to connections and to listeners that name none: one of those would be taken
+// by somebody else before the process that it is for listens.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, last = 10_000, 32_767
+	for range 100 {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first+1)))
+		if err == nil {
+			defer listener.Close()
+			return listener.Addr().String()
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatalf("of 100 ports between %d and %d none is free", first, last)
+	return ""
 }
 
 // Tail is the last n bytes of a log.
