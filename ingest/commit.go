@@ -20,7 +20,8 @@ import (
 // Outcome is what became of a request.
 type Outcome struct {
 	// Written is how much is durable, or answered for as if it were: repeats that
-	// needed no writing, exemplars, samples of replicas that are not elected.
+	// needed no writing, exemplars, samples of replicas that are not elected, and what
+	// relabelling leaves out.
 	Written Tally
 
 	// Refused is how many samples sending again cannot help; Why says it for
@@ -51,10 +52,18 @@ func (in *Intake) Commit() (Outcome, error) {
 	written.add(in.accepted)
 	out := Outcome{Written: written, Refused: in.refused.Total()}
 	dropped := in.verdicts.Count(g.registry.Replicas)
+	leftOut := 0
+	for i, n := range in.leftOut {
+		if n > 0 {
+			leftOut += n
+			g.metrics.leftOut[i].Add(float64(n))
+			g.Recent.LeftOutMore(i+1, int64(n))
+		}
+	}
 	switch {
 	case out.Refused > 0:
 		out.Why = in.refused.Text(g.cfg.Limits)
-	case dropped > 0 && in.samples == 0:
+	case dropped > 0 && in.samples+leftOut == 0:
 		out.NotElected = true
 	}
 	return out, nil

@@ -11,6 +11,7 @@ import (
 	"laminar/ingest/refusal"
 	"laminar/ingest/replica"
 	"laminar/sequence"
+	"laminar/sequence/relabeling"
 )
 
 // Config is how an Ingester works. Regions must be set; every other zero field
@@ -70,6 +71,10 @@ type Config struct {
 
 	// HA says how pairs of senders are told apart.
 	HA replica.Config
+
+	// Relabel changes the labels of series, or leaves series out, after HA has told
+	// whose they are; nil for no rules.
+	Relabel *relabeling.Relabeler
 
 	// OnCommit, when not nil, is called after the requests of a flush have
 	// been answered. It is called from every region's goroutine and must not

@@ -43,6 +43,7 @@ type Ingester struct {
 	clock    dbClock
 	metadata *metadata.Keeper // nil when it is not kept
 	flushers []*flusher       // by region - 1
+	none     []int            // of every rule of relabelling nothing
 	restores atomic.Uint64    // see flusher
 	requests atomic.Int64     // under way
 }
@@ -60,6 +61,9 @@ func New(store Store, cfg Config) (*Ingester, error) {
 		log:      cfg.Logger,
 		registry: registry.New(cfg.Regions, cfg.Limits),
 		budget:   budget.New(cfg.BufferBytes),
+	}
+	if cfg.Relabel.Len() > 0 {
+		g.registry.Relabel, g.none = cfg.Relabel, make([]int, cfg.Relabel.Len())
 	}
 	if g.metrics, err = newMetrics(cfg.Registerer, g); err != nil {
 		return nil, fmt.Errorf("ingest: register metrics: %w", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"sync"
+	"time"
 
 	"github.com/prometheus/prometheus/model/histogram"
 
@@ -53,6 +54,7 @@ type Intake struct {
 	refused  refusal.Collected
 	accepted Tally // what is answered for as written though no flush counts it
 	badStart int   // start timestamps that cannot be
+	leftOut  []int // samples and histograms by rule of relabelling - 1
 	verdicts replica.Verdicts
 	fresh    registry.Candidate // of the last Resolve
 	scratch  []byte
@@ -85,6 +87,7 @@ func (g *Ingester) Begin(ctx context.Context) (*Intake, error) {
 	in.fresh.Sender = g.registry.Senders.Number(senderOf(ctx))
 	in.samples, in.refused, in.accepted, in.badStart = 0, refusal.Collected{}, Tally{}, 0
 	in.hold = hold
+	in.leftOut = append(in.leftOut[:0], g.none...)
 	if len(in.batches) != g.cfg.Regions {
 		in.batches = make(batches, g.cfg.Regions)
 	}
@@ -159,6 +162,9 @@ func (in *Intake) Resolve(table *registry.Spellings, hash uint32, key []byte, la
 	if refused = in.g.registry.Resolve(&in.fresh, table, hash, key, labels); refused != "" {
 		return nil, refused
 	}
+	if rule := in.fresh.Spelling.Fate.LeftOutBy(); rule != 0 {
+		in.g.Recent.LeftOut(time.Now(), senderOf(in.ctx), rule, refusal.Spell(labels))
+	}
 	return in.fresh.Spelling, ""
 }
 
@@ -186,26 +192,41 @@ func (in *Intake) Oversized(labels []series.RawLabel) refusal.Reason {
 func (in *Intake) LabelsWanted() int { return in.g.cfg.Limits.Labels + 2 }
 
 // Metric is the name of the metric of labels whose series is not needed, and so
-// not created. It checks them as Resolve does; their order is changed.
+// not created; "" where relabelling leaves the series out. It checks them as Resolve does;
+// their order is changed.
 func (in *Intake) Metric(labels []series.RawLabel) (name string, refused refusal.Reason) {
+	if in.g.registry.Relabel != nil {
+		name, leftOut, refused := in.g.registry.Relabelled(labels)
+		if leftOut {
+			name = ""
+		}
+		return name, refused
+	}
 	var metric []byte
 	in.scratch, metric, refused = refusal.Canonical(in.scratch[:0], labels, in.g.cfg.Limits)
 	return string(metric), refused
 }
 
 // Elected reports whether what a sender brings for a series is to be stored:
-// always, but where the spelling names a replica that is not elected. Then brought
-// is answered for as written, because the elected replica brings the same. An
+// always, but where the spelling names a replica that is not elected, or where
+// relabelling leaves the series out. Then brought is answered for as written: the elected
+// replica brings the same, and what is left out is not wanted. An
 // error says that it is not known which replica is elected; the request is to be
 // sent again.
 func (in *Intake) Elected(sp *registry.Spelling, brought Tally) (bool, error) {
-	if sp.Pair == 0 {
+	if sp.Fate == 0 {
 		return true, nil
 	}
-	return in.judge(sp.Pair, brought)
+	return in.judge(sp.Fate, brought)
 }
 
-func (in *Intake) judge(pair replica.PairID, brought Tally) (bool, error) {
+func (in *Intake) judge(fate registry.Fate, brought Tally) (bool, error) {
+	if rule := fate.LeftOutBy(); rule != 0 {
+		in.leftOut[rule-1] += brought.Samples + brought.Histograms
+		in.accepted.add(brought)
+		return false, nil
+	}
+	pair := fate.Pair()
 	v, err := in.verdicts.Of(in.ctx, in.g.registry.Replicas, pair)
 	if err != nil {
 		return false, err
@@ -368,9 +389,12 @@ func (in *Intake) KeepsMetadata() bool { return in.g.metadata != nil }
 // Describe takes what a sender says of a metric; hash is its metadata.Hash, of texts hashed
 // with Seed. sp is a series of the metric whose samples have been added, nil when
 // it brought none: with it, metadata that has been seen costs two loads. Nothing is
-// taken with a series whose samples were all refused.
+// taken with a series whose samples were all refused, or of a metric without a name.
 func (in *Intake) Describe(sp *registry.Spelling, metric string, hash uint64, kind int32, help, unit []byte) {
 	if sp == nil {
+		if metric == "" {
+			return
+		}
 		in.g.metadata.Take(metric, hash, in.now, kind, help, unit)
 		return
 	}

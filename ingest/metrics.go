@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,6 +31,7 @@ type metrics struct {
 	exemplars      prometheus.Counter
 	zeros          prometheus.Counter
 	badStarts      prometheus.Counter
+	leftOut        []prometheus.Counter // by rule of relabelling - 1
 	flushes        *prometheus.CounterVec
 	flushSeconds   prometheus.Histogram
 	missed         prometheus.Counter
@@ -70,11 +72,15 @@ func newMetrics(reg prometheus.Registerer, g *Ingester) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 		}),
 	}
+	leftOut := vec("relabel_dropped_samples_total", "Samples left out by ingest.relabel, by the number of its rule.", "rule")
+	for i := range g.cfg.Relabel.Len() {
+		m.leftOut = append(m.leftOut, leftOut.WithLabelValues(strconv.Itoa(i+1)))
+	}
 	if reg == nil {
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.samples, m.rejected, m.repeats, m.unordered, m.histograms, m.exemplars, m.zeros, m.badStarts, m.flushes, m.flushSeconds, m.missed, m.historyChanges, m.ages,
+		m.samples, m.rejected, m.repeats, m.unordered, m.histograms, m.exemplars, m.zeros, m.badStarts, leftOut, m.flushes, m.flushSeconds, m.missed, m.historyChanges, m.ages,
 		gauge("buffer_bytes", "Bytes of memory that requests under way hold, from before they are read to their commit.", g.budget.Used),
 		gauge("requests_under_way", "Requests that are being read, decoded or wait for their commit.", g.requests.Load),
 		gauge("active_series", "Series remembered.", g.registry.Count),

@@ -12,6 +12,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
 	"laminar/query"
+	"laminar/sequence/relabeling"
 	"laminar/server/upkeep"
 	"laminar/server/web"
 	"laminar/sqlstore"
@@ -144,6 +145,7 @@ type Ingest struct {
 	FlushSamples  int
 	Linger        time.Duration
 	Starts        string // StartsIgnored or StartsZero
+	Relabel       []relabeling.Rule
 }
 
 // defaultMaxAge is how far behind a sample may be where all samples are kept.

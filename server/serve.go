@@ -21,6 +21,7 @@ import (
 	"laminar/ingest/replica"
 	"laminar/query"
 	"laminar/sequence"
+	"laminar/sequence/relabeling"
 	"laminar/server/reload"
 	"laminar/server/upkeep"
 	"laminar/server/view"
@@ -222,6 +223,10 @@ func newNode(c Config, store *sqlstore.Store, member *flowstore.Member, queries 
 }
 
 func newIngester(c Config, flushes ingest.Store, mem memory, store *sqlstore.Store, log *slog.Logger, reg prometheus.Registerer, committed func(ingest.Commit)) (*ingest.Ingester, error) {
+	relabel, err := relabeling.New(c.Ingest.Relabel)
+	if err != nil {
+		return nil, fmt.Errorf("ingest.relabel: %w", err)
+	}
 	return ingest.New(flushes, ingest.Config{
 		Regions: store.Schema.Regions(),
 		Limits: refusal.Limits{
@@ -234,6 +239,7 @@ func newIngester(c Config, flushes ingest.Store, mem memory, store *sqlstore.Sto
 		HA: replica.Config{
 			ClusterLabel: c.HA.ClusterLabel, ReplicaLabel: c.HA.ReplicaLabel, Failover: c.HA.FailoverTimeout, Elector: store.Senders,
 		},
+		Relabel:  relabel,
 		OnCommit: committed,
 		Logger:   log, Registerer: reg,
 	})

@@ -25,6 +25,7 @@ var elementwise = map[string]bool{
 	"minute": true, "hour": true, "day_of_week": true, "day_of_month": true,
 	"day_of_year": true, "days_in_month": true, "month": true, "year": true,
 	"sort": true, "sort_desc": true,
+	"count_distinct": true,
 }
 
 // byGroup proves D3 of an expression with its leaves replaced, or returns

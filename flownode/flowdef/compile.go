@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"laminar/flownode/function"
+	_ "laminar/flownode/promfunc" // functions that the parser is to know
 )
 
 // Compilation, from the text to a Compiled. The parsed expression is walked from
@@ -211,6 +212,7 @@ func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 //	                                 it and the sum
 //	sum(a) / sum(a offset 1d)        sum(a), sum(a offset 1d)
 //	topk(5, a)                       a: topk is no aggregation to one value
+//	count(sum by (job) (a))          all of it: see chain.go
 //	rate(sum(a)[5m:1m])              none: the expression is evaluated whole
 func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 	var leaf Leaf
@@ -220,12 +222,10 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 		if kind == nil || c.native {
 			return nil, false
 		}
-		// by (b, a, a) is by (a, b): one leaf, and one spelling.
-		slices.Sort(agg.Grouping)
-		agg.Grouping = slices.Compact(agg.Grouping)
-		agg.Expr = stripParens(agg.Expr)
-		inner = agg.Expr
-		leaf.Agg, leaf.Without, leaf.Grouping = kind, agg.Without, agg.Grouping
+		inner = leaf.aggregate(agg, kind)
+		if of := leaf.countGroups(inner); of != nil {
+			inner = of
+		}
 	}
 	var sel *parser.VectorSelector
 	switch n := inner.(type) {
@@ -236,6 +236,12 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 		known := function.Named(n.Func.Name)
 		if known == nil {
 			return nil, false
+		}
+		if known.Of != "" && leaf.Agg != nil {
+			return nil, false // the aggregation is above the leaf, and not in it
+		}
+		if known.Of != "" {
+			return c.leafAround(n, known)
 		}
 		m, ok := stripParens(n.Args[0]).(*parser.MatrixSelector)
 		if !ok { // a subquery, which wholeCall and rewrite give reasons for
@@ -252,6 +258,65 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 	default:
 		return nil, false
 	}
+	if leaf.CountsGroups && leaf.Func.Always() {
+		leaf.Func = function.Seen
+	}
+	return c.add(leaf, sel, e), true
+}
+
+// aggregate makes the leaf end in an aggregation, and returns what that is of.
+func (l *Leaf) aggregate(agg *parser.AggregateExpr, kind *function.Aggregation) parser.Expr {
+	// by (b, a, a) is by (a, b): one leaf, and one spelling.
+	slices.Sort(agg.Grouping)
+	agg.Grouping = slices.Compact(agg.Grouping)
+	agg.Expr = stripParens(agg.Expr)
+	l.Agg, l.Without, l.Grouping = kind, agg.Without, agg.Grouping
+	return agg.Expr
+}
+
+// leafAround is leaf for a function that is written around another, with an aggregation
+// between them or none:
+//
+//	count_distinct(sum by (job) (values_over_time(a[5m])))
+//
+// The aggregation is of what lies between, so there must be one partial for each group,
+// which needs a selector that names one metric (keep.Members).
+func (c *compiler) leafAround(n *parser.Call, known *function.Function) (parser.Expr, bool) {
+	var leaf Leaf
+	inner := stripParens(n.Args[0])
+	agg, aggregates := inner.(*parser.AggregateExpr)
+	if aggregates {
+		kind := function.AggregationNamed(agg.Op.String())
+		if !known.Merges(kind) {
+			return nil, false
+		}
+		inner = leaf.aggregate(agg, kind)
+	}
+	of, ok := inner.(*parser.Call)
+	if !ok || of.Func.Name != known.Of {
+		return nil, false
+	}
+	m, ok := stripParens(of.Args[0]).(*parser.MatrixSelector)
+	if !ok {
+		return nil, false
+	}
+	sel := m.VectorSelector.(*parser.VectorSelector)
+	leaf.Matchers, leaf.Metric = sel.LabelMatchers, metricName(sel.LabelMatchers)
+	if aggregates && len(leaf.Names()) != 1 {
+		return nil, false
+	}
+	// Parentheses go, as in other leaves.
+	of.Args[0] = m
+	if n.Args[0] = of; aggregates {
+		n.Args[0] = agg
+	}
+	leaf.Func, leaf.Range = known, millis(m.Range)
+	return c.add(leaf, sel, n), true
+}
+
+// add makes a leaf of what is known of it, unless one of the same text is there, and
+// returns the selector that stands for it. e is all of the leaf.
+func (c *compiler) add(leaf Leaf, sel *parser.VectorSelector, e parser.Expr) parser.Expr {
 	c.checkSelector(sel)
 	if leaf.Native = c.native; c.native && !leaf.Func.Histograms {
 		c.whole(leaf.Func.Name + " is not kept for native histograms")
@@ -271,5 +336,5 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 		c.byText[leaf.Text] = i
 		c.leaves = append(c.leaves, leaf)
 	}
-	return LeafSelector(i), true
+	return LeafSelector(i)
 }

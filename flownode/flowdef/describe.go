@@ -68,6 +68,9 @@ func (c *Compiled) Describe() []string {
 // is not possible is no fault: the flow is right, and is computed in columns.
 func (f Flow) Describe() []string {
 	lines := f.Expr.Describe()
+	for i, r := range f.Relabel {
+		lines = append(lines, fmt.Sprintf("relabel %d: %s", i+1, r))
+	}
 	if f.Executor != ExecutorPushdown {
 		return lines
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"laminar/flownode/alert"
+	"laminar/sequence/relabeling"
 )
 
 // Emit says when a window's result is written. It decides what a reader of the
@@ -77,10 +78,11 @@ type Flow struct {
 	Emit           Emit
 	Late           Late
 	Backfill       Backfill
-	Keep           int64    // how long results are kept; 0 for no limit
-	Lookback       int64    // how far back instant selectors look for a sample
-	Executor       Executor // "": as the setting says; changes no result
-	Limit          int64    // a window with more results has none, and the flow an error; 0 for no limit
+	Relabel        []relabeling.Rule // of the series that are selected, before they are grouped
+	Keep           int64             // how long results are kept; 0 for no limit
+	Lookback       int64             // how far back instant selectors look for a sample
+	Executor       Executor          // "": as the setting says; changes no result
+	Limit          int64             // a window with more results has none, and the flow an error; 0 for no limit
 
 	// Alert makes the flow the expression of an alerting rule; nil for others. Its
 	// labels and annotations are on alerts, and not on the rows of the result table.

@@ -12,6 +12,7 @@ import (
 
 	"laminar/flownode/function"
 	"laminar/sequence"
+	"laminar/sequence/relabeling"
 )
 
 // A leaf is where time series become numbers of groups. The flownode asks it
@@ -60,6 +61,8 @@ func maxPanes(width int64) int64 {
 //	E4  in a batch expression Func and Agg are nil; elsewhere Func is not nil,
 //	    and Cover, Markers and Pinned are zero
 //	E5  where Native, Agg is nil and Func.Histograms is true
+//	E6  where CountsGroups, Agg is Count or Group, Grouping is among Per, and neither
+//	    names metadata; elsewhere Per is nil
 type Leaf struct {
 	Index int    // its number in Compiled.Leaves
 	Text  string // PromQL of the leaf, for people
@@ -73,9 +76,18 @@ type Leaf struct {
 	Grouping []string              // sorted
 	Native   bool                  // series may hold native histograms (nativeleaf.go)
 
+	// CountsGroups says that Agg is not of series but of groups of them, those by the
+	// labels Per, sorted: a group counts when one of its series has a value (chain.go).
+	CountsGroups bool
+	Per          []string
+
 	// Which series are read.
 	Matchers []*labels.Matcher
 	Metric   string // the metric name when a matcher demands exactly one, else ""
+
+	// Relabel is what the flow makes of the labels of a series that is selected, before the
+	// expression sees it; nil for nothing. Matchers go by the labels as they are stored.
+	Relabel *relabeling.Relabeler
 
 	// Which samples of them: those in (end-Offset-Range, end-Offset].
 	Range    int64         // ms; an instant selector's lookback
@@ -125,6 +137,29 @@ func (l *Leaf) Matches(get func(name string) string) bool {
 	return true
 }
 
+// LeavesOut reports whether relabelling leaves a series out that the matchers select.
+func (l *Leaf) LeavesOut(lset labels.Labels) bool {
+	if l.Relabel == nil {
+		return false
+	}
+	_, by := l.Relabel.Labels(lset)
+	return by != 0
+}
+
+// Seen is the labels that the expression sees of a series which is not left out.
+func (l *Leaf) Seen(lset labels.Labels) labels.Labels {
+	if l.Relabel == nil {
+		return lset
+	}
+	out, _ := l.Relabel.Labels(lset)
+	return out
+}
+
+// Apart reports whether series that relabelling makes equal have groups of their own.
+func (l *Leaf) Apart() bool {
+	return l.Relabel != nil && l.Agg == nil && l.Func == function.Instant
+}
+
 // MaySelect reports whether the leaf's matchers let series of a metric through,
 // as far as its name tells. Where it is false no series of the metric needs to be
 // read; where it is true other labels decide.
@@ -165,8 +200,12 @@ func (l *Leaf) KeepsName() bool { return l.Func == nil || l.Func.KeepsName }
 // GroupLabels is the label set of the group that a series falls into, which is
 // also the label set of the leaf's sample for it. A function that drops the
 // metric name does so before the aggregation looks at labels, as in
-// Prometheus.
+// Prometheus. Of samples it is the labels as they are stored: the engine matches them, and
+// then sees what is Seen.
 func (l *Leaf) GroupLabels(lset labels.Labels) labels.Labels {
+	if l.Func != nil {
+		lset = l.Seen(lset)
+	}
 	if !l.KeepsName() {
 		lset = lset.DropReserved(schema.IsMetadataLabel) // name, type and unit
 	}
@@ -188,10 +227,10 @@ func (l *Leaf) GroupLabels(lset labels.Labels) labels.Labels {
 // be any label. The store then sends these labels alone, of which fleets have
 // few different sets, instead of every series' own.
 func (l *Leaf) Labels() []string {
-	if l.Agg == nil || l.Without {
+	if l.Agg == nil || l.Without || l.Relabel != nil {
 		return nil
 	}
-	names := append([]string{model.MetricNameLabel}, l.Grouping...)
+	names := slices.Concat([]string{model.MetricNameLabel}, l.Grouping, l.Per)
 	for _, m := range l.Matchers {
 		names = append(names, m.Name)
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"laminar/flownode/alert"
+	"laminar/sequence/relabeling"
 )
 
 // How the catalogue keeps flows: as JSON that any release can read which knows all
@@ -28,20 +29,21 @@ import (
 
 // stored is the form in which the catalogue keeps a flow. Durations are ms.
 type stored struct {
-	Name           string  `json:"name"`
-	StaticLabels   []Label `json:"static_labels,omitempty"`
-	PromQL         string  `json:"promql"`
-	Every          int64   `json:"every"`
-	Table          string  `json:"table"`
-	Group          string  `json:"group,omitempty"`
-	Trigger        Trigger `json:"trigger"`
-	WatermarkDelay int64   `json:"watermark_delay"`
-	Emit           Emit    `json:"emit"`
-	Late           Late    `json:"late"`
-	BackfillAll    bool    `json:"backfill_all,omitempty"`
-	Backfill       int64   `json:"backfill,omitempty"`
-	Keep           int64   `json:"keep,omitempty"`
-	Lookback       int64   `json:"lookback,omitempty"` // 0 is DefaultLookback
+	Name           string            `json:"name"`
+	StaticLabels   []Label           `json:"static_labels,omitempty"`
+	PromQL         string            `json:"promql"`
+	Every          int64             `json:"every"`
+	Table          string            `json:"table"`
+	Group          string            `json:"group,omitempty"`
+	Trigger        Trigger           `json:"trigger"`
+	WatermarkDelay int64             `json:"watermark_delay"`
+	Emit           Emit              `json:"emit"`
+	Late           Late              `json:"late"`
+	BackfillAll    bool              `json:"backfill_all,omitempty"`
+	Backfill       int64             `json:"backfill,omitempty"`
+	Keep           int64             `json:"keep,omitempty"`
+	Relabel        []relabeling.Rule `json:"relabel,omitempty"`
+	Lookback       int64             `json:"lookback,omitempty"` // 0 is DefaultLookback
 
 	Executor Executor    `json:"executor,omitempty"`
 	Previous []string    `json:"previous,omitempty"`
@@ -65,7 +67,7 @@ func store(f Flow) stored {
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
 		Lookback: lookback, Executor: f.Executor, Member: f.Member, Origin: f.Origin, Alert: f.Alert, Previous: f.Previous,
-		Beside: f.Beside, Itself: f.Itself, Limit: f.Limit,
+		Beside: f.Beside, Itself: f.Itself, Limit: f.Limit, Relabel: f.Relabel,
 	}
 }
 
@@ -99,7 +101,7 @@ func Unmarshal(data []byte) (Flow, error) {
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
 		Lookback: s.Lookback, Executor: s.Executor, Member: s.Member, Origin: s.Origin, Alert: s.Alert, Previous: s.Previous,
-		Beside: s.Beside, Itself: s.Itself, Limit: s.Limit,
+		Beside: s.Beside, Itself: s.Itself, Limit: s.Limit, Relabel: s.Relabel,
 	}
 	if f.Lookback == 0 {
 		f.Lookback = DefaultLookback
@@ -121,7 +123,9 @@ func Unmarshal(data []byte) (Flow, error) {
 	if err != nil {
 		return Flow{}, fmt.Errorf("decode flow %s: compile %s: %w", f.Title(), f.PromQL, err)
 	}
-	f = f.over(c)
+	if f, err = f.over(c); err != nil {
+		return Flow{}, fmt.Errorf("decode flow %s: %w", f.Title(), err)
+	}
 	f.ReadsPrevious(f.Previous, f.Beside, f.Itself)
 	return f, nil
 }

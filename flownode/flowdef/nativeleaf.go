@@ -35,6 +35,9 @@ func (f *Flow) ForHistograms() Compiled {
 	case c.Batch:
 		return old.Whole(holds + ", and " + c.Why)
 	}
+	if len(old.Leaves) > 0 {
+		c = c.relabelledBy(old.Leaves[0].Relabel)
+	}
 	c.LabelsKnown, c.ResultLabels, c.KeepName, c.FromNothing = old.LabelsKnown, old.ResultLabels, old.KeepName, old.FromNothing
 	if len(f.Previous) > 0 {
 		c = f.seesPrevious(c)

@@ -112,7 +112,7 @@ func (c *Compiled) Whole(why string) Compiled {
 		if l.Markers = l.Func.Markers; !l.Markers {
 			l.Cover = l.Range
 		}
-		l.Agg, l.Without, l.Grouping = nil, false, nil
+		l.Agg, l.Without, l.Grouping, l.CountsGroups, l.Per = nil, false, nil, false, nil
 		l.Func, l.Batch, l.Native = nil, true, false
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile/yamltext"
 	"laminar/flownode/flowgraph"
+	"laminar/sequence/relabeling"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -27,6 +28,8 @@ import (
 //	    executor: auto
 //	    limit: 0
 //	    max_groups: 0
+//	    relabel:
+//	      - {source_labels: [pod], regex: '(.+)-[^-]+-[^-]+', target_label: deployment}
 //
 // and the bare list, in which `as` takes the place of `name`:
 //
@@ -37,7 +40,7 @@ import (
 
 // flowKeys is the keys of a native flow beside those that name it.
 var flowKeys = []string{
-	"every", "table", "trigger", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups", "lookback", "executor", "limit",
+	"every", "table", "trigger", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups", "lookback", "executor", "limit", "relabel",
 }
 
 // maxName is the longest flow name, in bytes: names are keys of an index of the
@@ -99,6 +102,7 @@ func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	out.Executor = p.executor(f, what)
 	out.Limit = p.number(f, what, "limit", 0)
 	p.onlyZero(f, what, "max_groups", "only 0, no limit, can be used")
+	out.Relabel = p.relabel(f["relabel"], what)
 	out.Table = p.table(f, what, out.Name)
 	out.Group = p.fenceGroup("", out.Trigger)
 	p.finish(out, scalarOf(f, "promql"), since)
@@ -148,6 +152,18 @@ func (p *fileParser) executor(f fields, what string) flowdef.Executor {
 		words[i] = string(e)
 	}
 	return flowdef.Executor(p.oneOf(f, what, "executor", words, nil))
+}
+
+// relabel reads the key `relabel`.
+func (p *fileParser) relabel(n *yaml.Node, what string) []relabeling.Rule {
+	if n == nil || yamltext.Empty(n) {
+		return nil
+	}
+	rules, problems := relabeling.Read(n)
+	for _, one := range problems {
+		p.add(one.Line, "%s: relabel: %s", what, one.Text)
+	}
+	return rules
 }
 
 // trigger reads the key `trigger`.

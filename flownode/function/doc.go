@@ -17,6 +17,7 @@
 //	    Prometheus says of all their samples, within Slack
 //	F3  for every aggregation of MergesUnder, Finish of the merge over all
 //	    series of a group equals the aggregation of Finish over each
+//	F4  where Always, a series has a value exactly where it has a sample
 //
 // Functions that are not kept have an entry too, which says why (Unkept).
 //

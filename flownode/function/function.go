@@ -33,8 +33,15 @@ type Function struct {
 	// the samples alone: the function extrapolates.
 	Borders bool
 
+	// Of is the function over a range that this one is written around, as in
+	// count_distinct(values_over_time(x[5m])); "" of a function over a range itself. An
+	// aggregation stands between the two and is of what Of gives.
+	Of string
+
 	// MergesUnder is the aggregations for which F3 holds: under these one
-	// partial for each group is enough, and not one for each series.
+	// partial for each group is enough, and not one for each series. With Of they are
+	// all that may stand between, and F3 reads: Finish of the merge is the function of
+	// the aggregation of what Of gives for each series.
 	MergesUnder []*Aggregation
 
 	// Histograms says that the function is kept for series that hold native histograms,
@@ -62,6 +69,10 @@ func (f *Function) Partial() partial.Traits {
 	}
 	return f.As.traits
 }
+
+// Always reports whether a series has a value of the function wherever it has a sample in
+// the range, one that is no stale marker.
+func (f *Function) Always() bool { return f.As.always }
 
 // Keep calls the method of k for the function's kind of partial.
 func (f *Function) Keep(k Keeper) { f.As.keep(k, f.Markers) }

@@ -98,6 +98,8 @@ type prober struct {
 func (k *prober) Simple(use function.Use[partial.Simple])         { probeOf(k, use) }
 func (k *prober) Moments(use function.Use[partial.Moments])       { probeOf(k, use) }
 func (k *prober) Counter(use function.Use[partial.Counter])       { probeOf(k, use) }
+func (k *prober) Distinct(use function.Use[partial.Distinct])     { probeOf(k, use) }
+func (k *prober) Seen(use function.Use[partial.Seen])             { probeOf(k, use) }
 func (k *prober) Last(use function.Use[partial.Last])             { probeOf(k, use) }
 func (k *prober) First(use function.Use[partial.First])           { probeOf(k, use) }
 func (k *prober) Pair(use function.Use[partial.Pair])             { probeOf(k, use) }
@@ -161,7 +163,7 @@ func probed(f *function.Function) probe {
 // TestPartialsKeepTheirLaws: whatever a function is kept as, in whatever
 // stretches, it has one value.
 func TestPartialsKeepTheirLaws(t *testing.T) {
-	for _, f := range function.All() {
+	for _, f := range append(function.All(), function.Seen) {
 		t.Run(f.Name, probed(f).laws)
 	}
 }
@@ -173,6 +175,9 @@ const param = 60.0
 func call(f *function.Function, rng int64) string {
 	if f == function.Instant {
 		return "m"
+	}
+	if f.Of != "" {
+		return fmt.Sprintf("%s(%s(m[%dms]))", f.Name, f.Of, rng)
 	}
 	if len(parser.Functions[f.Name].ArgTypes) == 2 {
 		return fmt.Sprintf("%s(m[%dms], %v)", f.Name, rng, param)
@@ -308,6 +313,31 @@ func TestValuesAreTheEngines(t *testing.T) {
 	}
 }
 
+// TestAlways holds F4, of the functions that say so and of Seen, and that those which do
+// not have a reason.
+func TestAlways(t *testing.T) {
+	const rng, after = int64(300_000), int64(1_000_000)
+	window := function.Window{Span: sequence.Span{After: after, UpTo: after + rng}, End: after + rng, Param: param}
+	for _, f := range append(function.All(), function.Seen) {
+		missing := 0
+		for seed := range uint64(300) {
+			rnd := rand.New(rand.NewPCG(seed, 41))
+			samples := marked(rnd, 3, after)
+			present := slices.ContainsFunc(samples, func(s partialtest.Sample) bool { return !segment.IsStale(s.V) })
+			_, ok := probed(f).value(cut(rnd, samples), window)
+			if f.Always() && ok != present {
+				t.Fatalf("%s, seed %d: a value: %v, of %v", f, seed, ok, samples)
+			}
+			if ok != present {
+				missing++
+			}
+		}
+		if !f.Always() && missing == 0 && !f.KeepsName {
+			t.Errorf("%s has a value wherever there is a sample, and its entry does not say so", f)
+		}
+	}
+}
+
 // TestWindowEnd: a function that is not FromEnd has one value whatever the
 // offset; one that is has Prometheus's with an offset.
 func TestWindowEnd(t *testing.T) {
@@ -361,6 +391,9 @@ func TestMergesUnder(t *testing.T) {
 				}
 				got, ok := probed(f).value(stretches, function.Window{Span: sequence.Span{After: after, UpTo: after + rng}, End: after + rng})
 				expr := fmt.Sprintf("%s(%s)", agg, call(f, rng))
+				if f.Of != "" {
+					expr = fmt.Sprintf("%s(%s(%s(m[%dms])))", f.Name, agg, f.Of, rng)
+				}
 				want, err := engine.Whole(context.Background(), expr, fleet, after+rng)
 				if err != nil || ok != (len(want) == 1) {
 					t.Fatalf("%s, seed %d: value %v, %v, want %v, %v", expr, seed, got, ok, want, err)

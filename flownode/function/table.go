@@ -16,6 +16,13 @@ var Instant = &Function{
 	}),
 }
 
+// Seen is whether a series has a sample, 1 or nothing. It stands in leaves that count who
+// has a value, for every function of which Always is true; PromQL has no name for it.
+var Seen = &Function{
+	Name: "seen", Terms: TermsSamples,
+	As: whenever(keptAs(partial.SeenKind, Keeper.Seen, func(p *partial.Seen, _ Window) (float64, bool) { return 1, p.Any })),
+}
+
 // table is every function that is kept, in the order of the documents.
 var table = []*Function{
 	Instant,
@@ -63,6 +70,10 @@ var table = []*Function{
 		As: simple(func(p *partial.Simple) float64 { return float64(p.Count) }),
 	},
 	{Name: "present_over_time", Histograms: true, As: simple(func(*partial.Simple) float64 { return 1 }), Terms: TermsSamples},
+	{Name: "distinct_over_time", As: counted(), Terms: TermsSamples},
+	{
+		Name: "count_distinct", Of: "values_over_time", As: counted(), Terms: TermsSamples, MergesUnder: []*Aggregation{Sum},
+	},
 	{Name: "stddev_over_time", As: moments((*partial.Moments).Stddev), Terms: TermsRoot},
 	{Name: "stdvar_over_time", As: moments((*partial.Moments).Stdvar), Terms: TermsSquares},
 

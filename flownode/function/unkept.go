@@ -10,6 +10,8 @@ var unkept = map[string]string{
 	"mad_over_time":                "needs every sample of the window",
 	"double_exponential_smoothing": "depends on all samples of the window in their order",
 
+	"values_over_time": "is kept under count_distinct only, directly or with sum between the two, and of one metric",
+
 	"info": "joins other series than the ones that it is applied to",
 
 	"ts_of_first_over_time": needsTimes,

@@ -33,6 +33,8 @@ type Keeper interface {
 	Simple(use Use[partial.Simple])
 	Moments(use Use[partial.Moments])
 	Counter(use Use[partial.Counter])
+	Distinct(use Use[partial.Distinct])
+	Seen(use Use[partial.Seen])
 	Last(use Use[partial.Last])
 	First(use Use[partial.First])
 	Pair(use Use[partial.Pair])
@@ -44,6 +46,7 @@ type Keeper interface {
 // functions of all kinds stand in one table.
 type kept struct {
 	traits partial.Traits
+	always bool // there is a value wherever there is a sample
 	keep   func(k Keeper, markers bool)
 }
 
@@ -58,23 +61,29 @@ func keptAs[P any](kind *partial.Kind[P], method func(Keeper, Use[P]), finish fu
 	}
 }
 
+// whenever is a Use of which there is a value wherever there is a sample.
+func whenever(k kept) kept {
+	k.always = true
+	return k
+}
+
 // simple is for functions that have a value whenever there is a sample.
 func simple(value func(*partial.Simple) float64) kept {
-	return keptAs(partial.SimpleKind, Keeper.Simple, func(p *partial.Simple, _ Window) (float64, bool) {
+	return whenever(keptAs(partial.SimpleKind, Keeper.Simple, func(p *partial.Simple, _ Window) (float64, bool) {
 		if p.Empty() {
 			return 0, false
 		}
 		return value(p), true
-	})
+	}))
 }
 
 func moments(value func(*partial.Moments) float64) kept {
-	return keptAs(partial.MomentsKind, Keeper.Moments, func(p *partial.Moments, _ Window) (float64, bool) {
+	return whenever(keptAs(partial.MomentsKind, Keeper.Moments, func(p *partial.Moments, _ Window) (float64, bool) {
 		if p.Empty() {
 			return 0, false
 		}
 		return value(p), true
-	})
+	}))
 }
 
 // counter is for functions that extrapolate to the borders of the window. They
@@ -96,12 +105,22 @@ func pair(value func(p *partial.Pair) (float64, bool)) kept {
 }
 
 func turns(value func(p *partial.Turns) float64) kept {
-	return keptAs(partial.TurnsKind, Keeper.Turns, func(p *partial.Turns, _ Window) (float64, bool) {
+	return whenever(keptAs(partial.TurnsKind, Keeper.Turns, func(p *partial.Turns, _ Window) (float64, bool) {
 		if p.Empty() {
 			return 0, false
 		}
 		return value(p), true
-	})
+	}))
+}
+
+// counted is for functions that say how many different values there are.
+func counted() kept {
+	return whenever(keptAs(partial.DistinctKind, Keeper.Distinct, func(p *partial.Distinct, _ Window) (float64, bool) {
+		if p.Empty() {
+			return 0, false
+		}
+		return p.Count(), true
+	}))
 }
 
 // regression is for functions of a line, which may look from the window's end.

@@ -52,6 +52,8 @@ type building struct {
 func (b *building) Simple(use function.Use[partial.Simple])         { b.made = build(b, use) }
 func (b *building) Moments(use function.Use[partial.Moments])       { b.made = build(b, use) }
 func (b *building) Counter(use function.Use[partial.Counter])       { b.made = build(b, use) }
+func (b *building) Distinct(use function.Use[partial.Distinct])     { b.made = build(b, use) }
+func (b *building) Seen(use function.Use[partial.Seen])             { b.made = build(b, use) }
 func (b *building) Last(use function.Use[partial.Last])             { b.made = build(b, use) }
 func (b *building) First(use function.Use[partial.First])           { b.made = build(b, use) }
 func (b *building) Pair(use function.Use[partial.Pair])             { b.made = build(b, use) }

@@ -74,7 +74,7 @@ func (l *Leaf) shareKey() string {
 	if l.Def.Batch || l.Def.Pinned || l.Def.Func == nil {
 		return ""
 	}
-	over := l.Def.Text
+	over := l.Def.Text + l.Def.Relabel.Key()
 	if !l.Members.ByGroup {
 		over = selectionKey(l)
 	}
@@ -89,7 +89,7 @@ func selectionKey(l *Leaf) string {
 		texts[i] = m.String()
 	}
 	slices.Sort(texts)
-	return "{" + strings.Join(slices.Compact(texts), ",") + "}"
+	return "{" + strings.Join(slices.Compact(texts), ",") + "}" + l.Def.Relabel.Key()
 }
 
 // NewState is pane state without samples that stands at the position at and begins

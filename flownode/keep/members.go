@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/prometheus/schema"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/function"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
@@ -56,7 +57,8 @@ func (x *Selection) Selects(metric sequence.MetricID) bool {
 // never per sample.
 //
 // A slot is what pane state is kept for: one per series, or one per group
-// where the function merges under the aggregation (function.F3).
+// where the function merges under the aggregation (function.F3). Where a leaf counts
+// groups of series by what was seen of them, a slot is one of these.
 //
 //	M1  len(GroupOf) is the number of slots; GroupOf[s] is the group of slot s
 //	M2  Series[i] folds into Slots[i]; Index holds the same
@@ -71,7 +73,7 @@ func (x *Selection) Selects(metric sequence.MetricID) bool {
 type Members struct {
 	*Selection // which leaves with one ShareKey have in common
 	Def        *flowdef.Leaf
-	ByGroup    bool // a slot is a group, else a series
+	ByGroup    bool // a slot is a group, or a group of series that is counted; else a series
 
 	// Series of different metrics can be told apart by their name alone, which
 	// most functions drop: then two of them with a value in one window are an
@@ -80,10 +82,23 @@ type Members struct {
 	setOf  []int32
 	setNum map[string]int32 // key of the label set -> its number
 
+	// Of a leaf that counts groups of series (flowdef.Leaf.CountsGroups): by slot, the
+	// number of the group that the series is in, and whether it was counted: in which
+	// window last, by a number of the window.
+	perOf      []int32
+	perNum     map[string]int32 // the values of the labels -> their number
+	perCounted []uint32         // by number
+	perWindow  uint32
+
 	GroupOf  []int32 // by slot; noGroup for a slot that another leaf has added and this one has not
 	Groups   []LabelGroup
 	groupNum map[string]int32 // group key -> group
 	crossed  bool             // some slot is not the group of its own number
+
+	// apart says that series which relabelling makes equal are groups of their own all the
+	// same: they are the values of an instant selector, and what is made of two equal ones is
+	// for the engine to say.
+	apart bool
 
 	lastSet   *series.Label // as in Selection
 	lastGroup int32         // the group of the series that was looked at last
@@ -100,8 +115,13 @@ const noGroup int32 = -1
 // rounds.
 type LabelGroup struct {
 	Labels labels.Labels
-	Key    string  // flowdef.GroupKey of labels
-	slots  []int32 // ascending
+	Key    string // flowdef.GroupKey of labels
+
+	// Seen is what an expression that is evaluated whole sees of the series, nil where it is
+	// not relabelled.
+	Seen *labels.Labels
+
+	slots []int32 // ascending
 }
 
 // NewMembers is for a leaf, without a series yet.
@@ -109,6 +129,18 @@ func NewMembers(leaf *flowdef.Leaf) *Members {
 	m := &Members{Selection: &Selection{}, Def: leaf, ByGroup: leaf.Func.Merges(leaf.Agg), groupNum: map[string]int32{}}
 	if names := leaf.Names(); leaf.Agg != nil && !leaf.KeepsName() && len(names) != 1 {
 		m.setNum, m.ByGroup = map[string]int32{}, false
+	}
+	if leaf.CountsGroups {
+		m.perNum = map[string]int32{}
+		m.ByGroup = leaf.Func == function.Seen && m.setNum == nil
+	}
+	if leaf.Relabel != nil && (leaf.Func == nil || leaf.Func.Of == "") {
+		// Relabelling can make series equal. A function over a range is not applied to two
+		// of them, as in Prometheus; an instant selector is.
+		m.ByGroup, m.apart = false, leaf.Apart()
+		if leaf.Agg != nil && leaf.Func != function.Instant {
+			m.setNum = map[string]int32{}
+		}
 	}
 	return m
 }
@@ -146,7 +178,7 @@ func (m *Members) Select(list []series.Series) {
 			continue
 		}
 		if len(s.Labels) == 0 || &s.Labels[0] != m.Selection.lastSet {
-			m.selected = m.Def.Matches(valueIn(s.Labels))
+			m.selected = m.Def.Matches(valueIn(s.Labels)) && (m.Def.Relabel == nil || !m.Def.LeavesOut(toLabels(s.Labels)))
 			if m.Selection.lastSet = nil; len(s.Labels) > 0 {
 				m.Selection.lastSet = &s.Labels[0]
 			}
@@ -175,14 +207,15 @@ func (m *Members) Group(list []series.Series) {
 		}
 		g, lset := m.groupOf(s)
 		for int(slot) >= len(m.GroupOf) {
-			m.GroupOf = append(m.GroupOf, noGroup)
-			if m.setNum != nil {
-				m.setOf = append(m.setOf, 0)
-			}
+			m.addSlot()
+		}
+		if m.perNum != nil {
+			m.spell(m.Def.Per, m.seenIn(s.Labels))
+			m.perOf[slot] = number(m.perNum, string(m.values))
 		}
 		m.GroupOf[slot] = g
 		if m.setNum != nil {
-			m.setOf[slot] = number(m.setNum, flowdef.GroupKey(lset.DropReserved(isMetricName)))
+			m.setOf[slot] = number(m.setNum, flowdef.GroupKey(m.told(lset)))
 		}
 		m.crossed = m.crossed || g != slot
 		group := &m.Groups[g]
@@ -195,21 +228,55 @@ func (m *Members) Group(list []series.Series) {
 		slices.Sort(m.Groups[g].slots)
 	}
 	for !m.ByGroup && len(m.GroupOf) < len(m.Series) { // slots that others have added
-		m.GroupOf = append(m.GroupOf, noGroup)
-		if m.setNum != nil {
-			m.setOf = append(m.setOf, 0)
-		}
+		m.addSlot()
 	}
 }
 
-// addByGroup makes a series a member of leaf whose slots are groups. A slot is made
-// with its group's first series.
+// addSlot adds a slot of which the series is in no group yet.
+func (m *Members) addSlot() {
+	m.GroupOf = append(m.GroupOf, noGroup)
+	if m.setNum != nil {
+		m.setOf = append(m.setOf, 0)
+	}
+	if m.perNum != nil {
+		m.perOf = append(m.perOf, 0)
+	}
+}
+
+// counted reports whether the group of series that a slot is in was counted in this window,
+// and notes that it was.
+func (m *Members) counted(slot int32) bool {
+	at := &m.perCounted[m.perOf[slot]]
+	before := *at == m.perWindow
+	*at = m.perWindow
+	return before
+}
+
+// nextWindow begins to count groups of series anew.
+func (m *Members) nextWindow() {
+	if m.perWindow++; m.perWindow == 0 || len(m.perCounted) < len(m.perNum) {
+		m.perCounted, m.perWindow = make([]uint32, len(m.perNum)+len(m.perNum)/8), 1
+	}
+}
+
+// addByGroup makes a series a member of leaf whose slots are groups, or groups of series.
+// A slot is made with its first series.
 func (m *Members) addByGroup(s *series.Series) {
 	if m.Index.Get(s.ID) != NoSlot {
 		return
 	}
 	g, _ := m.groupOf(s)
 	if g == noGroup {
+		return
+	}
+	if m.perNum != nil {
+		m.spell(m.Def.Per, m.seenIn(s.Labels))
+		slot := number(m.perNum, string(m.values))
+		if int(slot) == len(m.GroupOf) {
+			m.Groups[g].slots = append(m.Groups[g].slots, slot)
+			m.GroupOf = append(m.GroupOf, g)
+		}
+		m.add(s, slot)
 		return
 	}
 	if len(m.Groups[g].slots) == 0 {
@@ -232,7 +299,9 @@ func (m *Members) groupOf(s *series.Series) (int32, labels.Labels) {
 	lset, g := labels.EmptyLabels(), noGroup
 	if get := valueIn(s.Labels); m.Def.Matches(get) {
 		if !m.valuesOf(get) {
-			lset = toLabels(s.Labels)
+			if lset = toLabels(s.Labels); m.Def.LeavesOut(lset) {
+				return noGroup, labels.EmptyLabels()
+			}
 			g = m.group(m.Def.GroupLabels(lset))
 		} else if known, ok := m.byValues[string(m.values)]; ok {
 			g = known
@@ -254,18 +323,23 @@ func (m *Members) groupOf(s *series.Series) (int32, labels.Labels) {
 // it is made of known ones. Most series of a list belong to a group that has been met
 // there, and are put into it without a label set of their own being made.
 func (m *Members) valuesOf(get func(name string) string) bool {
-	if m.Def.Agg == nil || m.Def.Without || m.setNum != nil {
+	if m.Def.Agg == nil || m.Def.Without || m.setNum != nil || m.Def.Relabel != nil {
 		return false
 	}
+	m.spell(m.Def.Grouping, get)
+	return true
+}
+
+// spell makes values the values of some labels, each with its length before it.
+func (m *Members) spell(names []string, get func(name string) string) {
 	m.values = m.values[:0]
-	for _, name := range m.Def.Grouping {
+	for _, name := range names {
 		v := ""
 		if m.Def.KeepsName() || !schema.IsMetadataLabel(name) {
 			v = get(name)
 		}
 		m.values = append(binary.AppendUvarint(m.values, uint64(len(v))), v...)
 	}
-	return true
 }
 
 // valueIn looks a label up, "" where there is none.
@@ -280,9 +354,30 @@ func valueIn(in []series.Label) func(name string) string {
 	}
 }
 
+// seenIn looks a label up as the expression sees it.
+func (m *Members) seenIn(in []series.Label) func(name string) string {
+	if m.Def.Relabel == nil {
+		return valueIn(in)
+	}
+	return m.Def.Seen(toLabels(in)).Get
+}
+
 // passes reports whether the series is not looked at: results of flows are selected by
 // name only.
 func (m *Members) passes(s *series.Series) bool { return s.Metric < 0 && !m.Def.NamesMetric() }
+
+// told is the labels by which series of one leaf can be told apart beneath its
+// aggregation.
+func (m *Members) told(lset labels.Labels) labels.Labels {
+	switch lset = m.Def.Seen(lset); {
+	case m.Def.KeepsName():
+		return lset
+	case m.Def.Relabel != nil:
+		return lset.DropReserved(schema.IsMetadataLabel)
+	default:
+		return lset.DropReserved(isMetricName)
+	}
+}
 
 func isMetricName(name string) bool { return name == series.MetricName }
 
@@ -300,9 +395,14 @@ func number(of map[string]int32, key string) int32 {
 func (m *Members) group(lset labels.Labels) int32 {
 	key := flowdef.GroupKey(lset)
 	g, ok := m.groupNum[key]
-	if !ok {
+	if !ok || m.apart {
 		g = int32(len(m.Groups))
-		m.Groups = append(m.Groups, LabelGroup{Labels: lset, Key: key})
+		group := LabelGroup{Labels: lset, Key: key}
+		if m.Def.Func == nil && m.Def.Relabel != nil {
+			seen := m.Def.Seen(lset)
+			group.Seen = &seen
+		}
+		m.Groups = append(m.Groups, group)
 		m.groupNum[key] = g
 	}
 	return g

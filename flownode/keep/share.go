@@ -25,7 +25,7 @@ func ShareMembers(fresh, all Leaves) {
 	// panes; those of a leaf whose slots are groups are like no other's.
 	keyOf := func(l *Leaf) string {
 		if l.Members.ByGroup {
-			return l.Def.Text
+			return l.Def.Text + l.Def.Relabel.Key()
 		}
 		return selectionKey(l)
 	}

@@ -51,6 +51,8 @@ var slidingLeaves = []struct {
 	{"min_over_time(m[5m])", 60_000},
 	{"max_over_time(m[6m])", 90_000},
 	{"count_over_time(m[3m])", 180_000},
+	{"distinct_over_time(m[9m])", 60_000},
+	{"count_distinct(values_over_time(m[6m]))", 120_000},
 	{"stddev_over_time(m[9m])", 60_000},
 	{"stdvar_over_time(m[6m])", 120_000},
 	{"present_over_time(m[4m])", 60_000},

@@ -93,6 +93,10 @@ func LeafVector(src WindowSource, m *Members, span sequence.Span, want GroupSet)
 	fresh := m.Def.Agg.Aggregator()
 	valued := 0
 	seen := make([]bool, len(m.setNum))
+	repeats := m.Def.CountsGroups && !m.ByGroup // several slots may be of one group of series
+	if repeats {
+		m.nextWindow()
+	}
 	for i, slot := range m.scratch.Slots {
 		g := m.GroupOf[slot]
 		if m.setOf != nil {
@@ -101,6 +105,9 @@ func LeafVector(src WindowSource, m *Members, span sequence.Span, want GroupSet)
 				return nil, &DuplicateError{Leaf: m.Def.Text, Labels: m.Groups[g].Labels}
 			}
 			seen[set] = true
+		}
+		if repeats && m.counted(slot) {
+			continue // another series of its group was there
 		}
 		agg := &aggs[g]
 		if agg.Empty() {

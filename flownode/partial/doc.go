@@ -17,6 +17,8 @@
 // here: only ordered deltas and sorted raw samples are folded (I7), and what
 // is unordered is built again from raw.
 //
+// Distinct is idempotent beside: a + a == a.
+//
 // On floats these laws hold to rounding, not to the bit, because regrouping
 // regroups additions; they are exact for integers below 2^53. None of the
 // kinds has an inverse: a sample cannot be taken out again, since +Inf or a big

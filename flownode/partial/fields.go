@@ -46,6 +46,18 @@ func (p *Turns) Fields() []Field {
 	return []Field{{"count", p.Count}, {"first", p.FirstV}, {"last", p.LastV}, {"changes", p.Changes}, {"resets", p.Resets}}
 }
 
+// Fields lists what the partial holds.
+func (p *Seen) Fields() []Field { return []Field{{"seen", p.Any}} }
+
+// Fields lists what the partial holds.
+func (p *Distinct) Fields() []Field {
+	form := "values"
+	if _, ofRegisters := p.Keys(); ofRegisters {
+		form = "registers"
+	}
+	return []Field{{"distinct", int64(p.Count())}, {"kept as", form}}
+}
+
 // Fields lists what the partial holds. The means are of the values and of the seconds
 // since anchor_t.
 func (p *Regression) Fields() []Field {

@@ -19,6 +19,37 @@ var CounterKind = newKind(counterTraits, Column[Counter]{
 	},
 }, Memory[Counter]{})
 
+// DistinctKind is what pane state needs of Distinct partials.
+var DistinctKind = newKind(distinctTraits, Column[Distinct]{
+	Add: func(cells []Distinct, slots []int32, times []int64, values []float64) {
+		for i, s := range slots {
+			cells[s].Add(times[i], values[i])
+		}
+	},
+	Merge: func(into, later []Distinct) {
+		into = into[:len(later)]
+		for i := range later {
+			if !later[i].Empty() {
+				into[i].Merge(&later[i])
+			}
+		}
+	},
+}, Memory[Distinct]{
+	Held: func(cells []Distinct) int64 {
+		n := int64(0)
+		for i := range cells {
+			n += cells[i].Held()
+		}
+		return n
+	},
+	Clone: func(into, from []Distinct) {
+		into = into[:len(from)]
+		for i := range from {
+			into[i].CloneFrom(&from[i])
+		}
+	},
+})
+
 // FirstKind is what pane state needs of First partials.
 var FirstKind = newKind(firstTraits, Column[First]{
 	Add: func(cells []First, slots []int32, times []int64, values []float64) {
@@ -103,6 +134,23 @@ var RegressionKind = newKind(regressionTraits, Column[Regression]{
 		}
 	},
 }, Memory[Regression]{})
+
+// SeenKind is what pane state needs of Seen partials.
+var SeenKind = newKind(seenTraits, Column[Seen]{
+	Add: func(cells []Seen, slots []int32, times []int64, values []float64) {
+		for i, s := range slots {
+			cells[s].Add(times[i], values[i])
+		}
+	},
+	Merge: func(into, later []Seen) {
+		into = into[:len(later)]
+		for i := range later {
+			if !later[i].Empty() {
+				into[i].Merge(&later[i])
+			}
+		}
+	},
+}, Memory[Seen]{})
 
 // SimpleKind is what pane state needs of Simple partials.
 var SimpleKind = newKind(simpleTraits, Column[Simple]{

@@ -16,10 +16,19 @@ import (
 // among the native histograms, which are strictly ascending too and at other
 // times than the values.
 type Series struct {
-	Labels     labels.Labels // __name__ included
+	Labels     labels.Labels  // __name__ included; selectors match them
+	Seen       *labels.Labels // what the expression sees instead of them; nil for nothing else
 	Times      []int64
 	Values     []float64
 	Histograms []promql.HPoint
+}
+
+// seen is the labels that the expression sees.
+func (s *Series) seen() labels.Labels {
+	if s.Seen != nil {
+		return *s.Seen
+	}
+	return s.Labels
 }
 
 // Samples is the raw samples that an evaluation may see. Series have distinct
@@ -112,7 +121,7 @@ func (q samplesQuerier) Select(_ context.Context, sorted bool, _ *storage.Select
 	}
 	if sorted {
 		sort.Slice(set.series, func(i, j int) bool {
-			return labels.Compare(set.series[i].Labels, set.series[j].Labels) < 0
+			return labels.Compare(set.series[i].seen(), set.series[j].seen()) < 0
 		})
 	}
 	return set
@@ -146,5 +155,5 @@ func (s *sampleSet) At() storage.Series {
 	for i, t := range one.Times {
 		points[i] = promql.FPoint{T: t, F: one.Values[i]}
 	}
-	return promql.NewStorageSeries(promql.Series{Metric: one.Labels, Floats: points, Histograms: one.Histograms})
+	return promql.NewStorageSeries(promql.Series{Metric: one.seen(), Floats: points, Histograms: one.Histograms})
 }

@@ -83,7 +83,7 @@ func (s *Selection) Add(m *keep.Members, raw *MixedColumns) error {
 		if !found {
 			s.at[id] = len(s.series)
 			s.series = append(s.series, selected{id, promeval.Series{
-				Labels: m.Groups[m.GroupOf[raw.Slot[c]]].Labels, Times: ts, Values: vs, Histograms: hists,
+				Labels: m.Groups[m.GroupOf[raw.Slot[c]]].Labels, Seen: m.Groups[m.GroupOf[raw.Slot[c]]].Seen, Times: ts, Values: vs, Histograms: hists,
 			}})
 			continue
 		}
@@ -131,7 +131,7 @@ func (s *Selection) WithinBut(within sequence.Span, early func(sequence.SeriesID
 		hTo := max(hFrom, sort.Search(len(x.Histograms), func(i int) bool { return x.Histograms[i].T > span.UpTo }))
 		if from < to || hFrom < hTo {
 			samples = append(samples, promeval.Series{
-				Labels: x.Labels, Times: x.Times[from:to], Values: x.Values[from:to], Histograms: x.Histograms[hFrom:hTo],
+				Labels: x.Labels, Seen: x.Seen, Times: x.Times[from:to], Values: x.Values[from:to], Histograms: x.Histograms[hFrom:hTo],
 			})
 		}
 	}

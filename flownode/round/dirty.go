@@ -16,6 +16,8 @@ import (
 	"math"
 	"slices"
 
+	"laminar/flownode/advance"
+	"laminar/flownode/evaluate"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/keep"
 	"laminar/flownode/progress"
@@ -50,7 +52,7 @@ func (s *flowRound) touch(ctx context.Context) error {
 		for _, set := range []struct {
 			*keep.Touches
 			reason progress.Reason
-		}{{&l.late, progress.LateOrdered}, {&l.unordered, progress.Unordered}, {&l.upstream, progress.Upstream}} {
+		}{{&l.Late, progress.LateOrdered}, {&l.Unordered, progress.Unordered}, {&l.Upstream, progress.Upstream}} {
 			for end, bits := range set.ByPane {
 				first, last := l.Windows.Of(l.TouchSpan(end))
 				// Windows that are still open get the samples when they close.
@@ -64,7 +66,7 @@ func (s *flowRound) touch(ctx context.Context) error {
 		}
 		// Of sealed samples only the stretch of time is known, so all groups of every
 		// window in it are dirty.
-		for _, span := range l.plan.Spans {
+		for _, span := range l.Plan.Spans {
 			first, last := l.Windows.Of(span.Span)
 			for w := range l.Windows.Ends(first, min(last, emitted)) {
 				s.DirtyWindows.Touch(w, progress.AllGroups, span.Reason, s.Vector, s.r.Pos.Now)
@@ -77,17 +79,17 @@ func (s *flowRound) touch(ctx context.Context) error {
 // touchPinned makes every closed window dirty, if the delta holds something that
 // a pinned leaf reads. How many these are is bounded where the flow is applied
 // (flowdef.CheckRaw).
-func (s *flowRound) touchPinned(ctx context.Context, l *leafDelta) error {
+func (s *flowRound) touchPinned(ctx context.Context, l *advance.Leaf) error {
 	reason := progress.Reason("")
 	switch {
-	case !l.upstream.Empty():
+	case !l.Upstream.Empty():
 		reason = progress.Upstream
-	case !l.unordered.Empty():
+	case !l.Unordered.Empty():
 		reason = progress.Unordered
-	case !l.late.Empty():
+	case !l.Late.Empty():
 		reason = progress.LateOrdered
 	}
-	for _, span := range l.plan.Spans {
+	for _, span := range l.Plan.Spans {
 		if l.Pins(span.UpTo) {
 			reason = span.Reason
 		}
@@ -127,7 +129,7 @@ func (s *flowRound) touchAll(ctx context.Context, reason progress.Reason) error 
 // leaf. The list holds their keys instead: it is stored, and numbers are given anew
 // when members are read again. Where a result can depend on several groups, the
 // whole window is dirty.
-func (s *flowRound) touchGroups(l *leafDelta, end sequence.Time, bits []uint64, reason progress.Reason) {
+func (s *flowRound) touchGroups(l *advance.Leaf, end sequence.Time, bits []uint64, reason progress.Reason) {
 	if !s.Def.Expr.ByGroup {
 		s.DirtyWindows.Touch(end, progress.AllGroups, reason, s.Vector, s.r.Pos.Now)
 		return
@@ -170,36 +172,36 @@ func (s *flowRound) recompute(ctx context.Context) error {
 		batch, want := s.dirtyBatch(ready[:most])
 		ready = ready[len(batch):]
 		ends := make([]int64, len(batch))
-		want.byEnd = make(map[int64]map[string]struct{}, len(batch))
+		want.ByEnd = make(map[int64]map[string]struct{}, len(batch))
 		for i, d := range batch {
-			ends[i], want.byEnd[d.End] = d.End, d.Groups
+			ends[i], want.ByEnd[d.End] = d.End, d.Groups
 		}
 		s.showUntil(ends[0] - s.windows().Every)
 		if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
 			return err
 		}
-		src, err := s.sources(ctx, s.r, ends, want, false)
+		src, err := s.Sources(ctx, s.r.Reader, ends, want, false)
 		if err != nil {
 			return err
 		}
 		for i, d := range batch {
-			if i > 0 && !hurried && src.whole != nil && s.r.overBudget() {
+			if i > 0 && !hurried && src.Whole() && s.r.overBudget() {
 				batch, s.more = batch[:i], true
 				break
 			}
 			if s.rebuildable(d.End, s.r.Pos.Earliest) && !s.expired(d.End) {
 				// The sources hold the groups of the whole batch; each window is written
 				// for its own.
-				own := wanted{all: want.all, keys: d.Groups}
+				own := evaluate.Wanted{All: want.All, Keys: d.Groups}
 				res, err := s.window(ctx, src, d.End, own)
 				if err != nil {
 					return err
 				}
-				w := s.complete(res)
-				if !own.all {
-					w = s.some(res, own)
+				w := s.Complete(res)
+				if !own.All {
+					w = s.Some(res, own)
 				}
-				if err := s.correct(ctx, w, res.rows, own.all); err != nil {
+				if err := s.correct(ctx, w, res.Rows, own.All); err != nil {
 					return err
 				}
 				s.r.Refills[d.Reason]++
@@ -223,15 +225,15 @@ func (s *flowRound) recompute(ctx context.Context) error {
 // one reading, of the groups that any of them wants: near each other, because what
 // lies between is read too, and all whole or all by group, because a reading of
 // some groups cannot serve a whole window.
-func (s *flowRound) dirtyBatch(ready []*flowplan.DirtyWindow) ([]*flowplan.DirtyWindow, wanted) {
-	want := wanted{all: ready[0].All || !s.Def.Expr.ByGroup, keys: map[string]struct{}{}}
+func (s *flowRound) dirtyBatch(ready []*flowplan.DirtyWindow) ([]*flowplan.DirtyWindow, evaluate.Wanted) {
+	want := evaluate.Wanted{All: ready[0].All || !s.Def.Expr.ByGroup, Keys: map[string]struct{}{}}
 	n := 0
 	for n < len(ready) && n < s.chunk() {
 		d := ready[n]
-		if d.Hurried != ready[0].Hurried || (d.All || !s.Def.Expr.ByGroup) != want.all || n > 0 && d.End-ready[n-1].End > s.gap() {
+		if d.Hurried != ready[0].Hurried || (d.All || !s.Def.Expr.ByGroup) != want.All || n > 0 && d.End-ready[n-1].End > s.gap() {
 			break
 		}
-		maps.Copy(want.keys, d.Groups)
+		maps.Copy(want.Keys, d.Groups)
 		n++
 	}
 	return ready[:n], want

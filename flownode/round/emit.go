@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 
+	"laminar/flownode/evaluate"
 	"laminar/flownode/flowdef"
 	"laminar/sequence"
 )
@@ -67,28 +68,28 @@ func (s *flowRound) emit(ctx context.Context) error {
 		if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
 			return err
 		}
-		src, err := s.sources(ctx, s.r, ends, wanted{all: true}, false)
+		src, err := s.Sources(ctx, s.r.Reader, ends, evaluate.Wanted{All: true}, false)
 		if err != nil {
 			return err
 		}
 		for i, end := range ends {
-			if i > 0 && !s.inStep && src.whole != nil && s.r.overBudget() {
+			if i > 0 && !s.inStep && src.Whole() && s.r.overBudget() {
 				ends, s.more = ends[:i], true // each window costs the whole expression
 				break
 			}
 			if !s.rebuildable(end, s.r.Pos.Earliest) || s.expired(end) {
 				continue // it closes without being computed; what is stored stays (I6)
 			}
-			res, err := s.window(ctx, src, end, wanted{all: true})
+			res, err := s.window(ctx, src, end, evaluate.Wanted{All: true})
 			if err != nil {
 				return err
 			}
 			// An untouched window has no rows. If it was open, provisional ones may be
 			// stored that must go.
-			if res.touched || s.open.end == end {
-				w := s.changes(res)
+			if res.Touched || s.open.Is(end) {
+				w := s.Changes(&s.open, res)
 				s.out.put(w)
-				s.tell(w, res.rows, true)
+				s.tell(w, res.Rows, true)
 			}
 		}
 		s.to.EmittedUntil = ends[len(ends)-1]
@@ -103,14 +104,14 @@ func (s *flowRound) emit(ctx context.Context) error {
 // window evaluates one window. An expression that cannot be evaluated there leaves
 // it without a result, as in Prometheus, and is stored as the flow's error; the
 // flow goes on. Any other error ends the round.
-func (s *flowRound) window(ctx context.Context, src inputs, end int64, want wanted) (windowResult, error) {
+func (s *flowRound) window(ctx context.Context, src evaluate.Inputs, end int64, want evaluate.Wanted) (evaluate.Result, error) {
 	s.tried = true
-	res, err := s.evaluate(ctx, s.r, src, end, want)
-	var evalErr *EvalError
+	res, err := s.Evaluate(ctx, s.r.Eval, src, end, want)
+	var evalErr *evaluate.EvalError
 	if errors.As(err, &evalErr) {
 		s.evalErr = err
 		s.r.EvalErrors++
-		return windowResult{end: end, touched: true, failed: err.Error()}, nil
+		return evaluate.Result{End: end, Touched: true, Failed: err.Error()}, nil
 	}
 	return res, err
 }
@@ -136,10 +137,10 @@ func (s *flowRound) provisional(ctx context.Context) error {
 		return nil // what is stored stays (I6)
 	}
 	// Only samples change it, and time, which makes another window the earliest.
-	changed := s.postponed || s.open.end != end
+	changed := s.postponed || !s.open.Is(end)
 	costly := false
 	for _, l := range s.deltas {
-		changed = changed || l.plan.Samples > 0
+		changed = changed || l.Plan.Samples > 0
 		costly = costly || l.State == nil && len(l.Members.Series) > 0
 	}
 	if !changed {
@@ -149,7 +150,7 @@ func (s *flowRound) provisional(ctx context.Context) error {
 		return nil
 	}
 	began := s.r.Now()
-	src, err := s.sources(ctx, s.r, []int64{end}, wanted{all: true}, false)
+	src, err := s.Sources(ctx, s.r.Reader, []int64{end}, evaluate.Wanted{All: true}, false)
 	if err != nil {
 		return err
 	}
@@ -160,15 +161,15 @@ func (s *flowRound) provisional(ctx context.Context) error {
 			s.notBefore = now.Add(4 * now.Sub(began))
 		}()
 	}
-	if s.open.end != end {
-		s.open.reset(end)
+	if !s.open.Is(end) {
+		s.open = evaluate.OpenAt(end)
 	}
-	res, err := s.window(ctx, src, end, wanted{all: true})
+	res, err := s.window(ctx, src, end, evaluate.Wanted{All: true})
 	if err != nil {
 		return err
 	}
-	if res.touched || s.open.known {
-		s.out.put(s.changes(res))
+	if res.Touched || s.open.Written() {
+		s.out.put(s.Changes(&s.open, res))
 		s.r.Windows[Provisional]++
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"laminar/flownode/evaluate"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/keep"
@@ -26,17 +27,15 @@ import (
 //	F3  all windows with an end <= EmittedUntil are closed
 type Flow struct {
 	progress.Flow
-	Leaves       keep.Leaves
+	evaluate.Evaluator
 	DirtyWindows *flowplan.DirtyList
 	MembersAt    sequence.Vector // every leaf's members are complete up to here; nil before the first reading
 	Stored       sequence.Vector // the vector as stored
 	StoredAt     time.Time       // when it was stored
 
-	layout *flowdef.Layout
-	clock  flowplan.Clock
+	clock flowplan.Clock
 	upstream
-	open openWindow
-	rows groupRows
+	open evaluate.Open
 
 	removed int64 // Position.Removed when the members were read, or last looked at
 
@@ -46,30 +45,16 @@ type Flow struct {
 	pinnedGone bool          // no window can be computed any more: samples that all of them read are given up
 }
 
-// openWindow is the provisional result of the earliest open window as it was last
-// written, so that only changed rows are written again: with a scrape every few
-// seconds and many groups, most rows are as they were. After a start it is not
-// known, and the window is written whole once.
-//
-// While known, the stored rows of the window are exactly rows, until it has closed.
-// Two things write it up to then, provisional results and the close itself, and
-// both write through changes. Recomputing and refilling are for closed windows.
-type openWindow struct {
-	end   int64
-	rows  []progress.Row // ascending by columns
-	known bool           // rows is what was written
-}
-
-func (o *openWindow) reset(end sequence.Time) { *o = openWindow{end: end} }
-
 // NewFlow is a flow as it was loaded, with nothing in memory: neither members nor
 // pane state, which the first round reads and builds.
 func NewFlow(f progress.Flow) *Flow {
 	run := &Flow{
-		Flow: f, Leaves: keep.NewLeaves(f.Def), DirtyWindows: flowplan.NewDirtyList(), Stored: f.Vector,
-		waits: sequence.NoTime, layout: flowdef.NewLayout(f.Def), clock: flowplan.Clock{Newest: f.NewestT, NewestAt: f.NewestAt},
+		Flow: f, DirtyWindows: flowplan.NewDirtyList(), Stored: f.Vector, open: evaluate.OpenAt(sequence.NoTime),
+		waits: sequence.NoTime, clock: flowplan.Clock{Newest: f.NewestT, NewestAt: f.NewestAt},
 	}
-	run.open.reset(sequence.NoTime)
+	run.Evaluator = evaluate.New(&run.Def, func(end sequence.Time) func(sequence.SeriesID) (sequence.Time, bool) {
+		return run.early(run.Def.Previous, end)
+	})
 	for _, d := range f.Dirty {
 		run.DirtyWindows.Restore(d.WindowEnd, d.Group, d.Reason, d.Since, d.FirstAt, d.LastAt)
 	}
@@ -82,10 +67,8 @@ func NewFlow(f progress.Flow) *Flow {
 // stays until it is computed again: emitted-until, dirty list and results are about
 // event time, which a restore does not change.
 func (f *Flow) forgetHistory() {
-	f.MembersAt, f.rows = nil, groupRows{}
-	for _, l := range f.Leaves {
-		l.State, l.Members = nil, keep.NewMembers(l.Def)
-	}
+	f.MembersAt = nil
+	f.Forget()
 }
 
 // becomeNative makes the flow one over series that hold native histograms, which may be
@@ -97,9 +80,8 @@ func (f *Flow) becomeNative() {
 
 // becomes gives the flow another form of its expression.
 func becomes(f *Flow, expr flowdef.Compiled) {
-	f.rows = groupRows{}
-	f.Def.Expr = expr
-	f.Leaves, f.MembersAt = keep.NewLeaves(f.Def), nil
+	f.Def.Expr, f.MembersAt = expr, nil
+	f.Becomes()
 }
 
 // rebuildable reports whether no raw sample of the window is gone (I6), when all

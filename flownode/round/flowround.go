@@ -15,7 +15,7 @@ import (
 	"math"
 	"slices"
 
-	"laminar/flownode/keep"
+	"laminar/flownode/advance"
 	"laminar/flownode/progress"
 	"laminar/flownode/results"
 	"laminar/sequence"
@@ -39,8 +39,8 @@ import (
 type flowRound struct {
 	*Flow
 	r       *round
-	deltas  []*leafDelta // by leaf
-	changed bool         // the history has changed
+	deltas  []*advance.Leaf // by leaf
+	changed bool            // the history has changed
 	to      progress.Progress
 	started bool // its windows have begun
 
@@ -75,11 +75,7 @@ func (r *round) newFlowRound(s *flowRound, f *Flow, changed bool) *flowRound {
 // takeLeaves makes the deltas those of the flow's leaves, which may be others
 // than before.
 func (s *flowRound) takeLeaves() {
-	deltas := make([]leafDelta, len(s.Leaves))
-	s.deltas = make([]*leafDelta, len(s.Leaves))
-	for i, l := range s.Leaves {
-		deltas[i].Leaf, s.deltas[i] = l, &deltas[i]
-	}
+	s.deltas = advance.NewLeaves(s.Leaves, s.EmittedUntil)
 }
 
 // begin begins the flow's windows, given the delta. It notes the newest sample
@@ -89,8 +85,8 @@ func (s *flowRound) takeLeaves() {
 // watermark and closes nothing.
 func (s *flowRound) begin(ctx context.Context) error {
 	for _, l := range s.deltas {
-		if l.plan.Samples > 0 {
-			s.clock = s.clock.See(l.plan.Span.UpTo, s.r.Pos.Now)
+		if l.Plan.Samples > 0 {
+			s.clock = s.clock.See(l.Plan.Span.UpTo, s.r.Pos.Now)
 		}
 	}
 	for _, p := range s.others {
@@ -124,10 +120,10 @@ func (s *flowRound) begin(ctx context.Context) error {
 //
 // Pinned leaves have no say. Their samples reach every window or none, so they do
 // not tell where windows begin.
-func firstEnd(deltas []*leafDelta) sequence.Time {
+func firstEnd(deltas []*advance.Leaf) sequence.Time {
 	first := int64(math.MaxInt64)
 	for _, l := range deltas {
-		for _, set := range []*keep.Touches{&l.late, &l.unordered, &l.upstream} {
+		for _, set := range l.Touches() {
 			for end := range set.ByPane {
 				if !l.Def.Pinned {
 					begin, _ := l.Windows.Of(l.TouchSpan(end))
@@ -136,13 +132,13 @@ func firstEnd(deltas []*leafDelta) sequence.Time {
 			}
 			set.Reset()
 		}
-		for _, span := range l.plan.Spans {
+		for _, span := range l.Plan.Spans {
 			if !l.Def.Pinned {
 				begin, _ := l.Windows.Of(span.Span)
 				first = min(first, begin)
 			}
 		}
-		l.plan.Spans = nil
+		l.Plan.Spans = nil
 	}
 	return first
 }

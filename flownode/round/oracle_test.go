@@ -11,7 +11,14 @@ import (
 
 // TestTablesEqualEngine drives flows of many shapes through random histories
 // and compares every window with Prometheus's engine after every step.
-func TestTablesEqualEngine(t *testing.T) {
+func TestTablesEqualEngine(t *testing.T) { tablesEqualEngine(t, roundtest.OracleFlows) }
+
+// TestRelabelledTablesEqualEngine is TestTablesEqualEngine for flows that relabel what they
+// select; the engine sees series that Prometheus's own code has relabelled.
+func TestRelabelledTablesEqualEngine(t *testing.T) { tablesEqualEngine(t, roundtest.RelabelFlows) }
+
+func tablesEqualEngine(t *testing.T, flows string) {
+	t.Helper()
 	seeds := uint64(4)
 	if testing.Short() {
 		seeds = 3
@@ -22,7 +29,7 @@ func TestTablesEqualEngine(t *testing.T) {
 			if seed%3 == 0 {
 				setting = flowdef.ExecutorPushdown
 			}
-			w := roundtest.NewWorld(t, seed, int(seed%3)+1, setting, roundtest.OracleFlows)
+			w := roundtest.NewWorld(t, seed, int(seed%3)+1, setting, flows)
 			for range 60 {
 				w.Step()
 			}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"slices"
 
+	"laminar/flownode/evaluate"
 	"laminar/flownode/progress"
 	"laminar/sequence"
 )
@@ -76,13 +77,13 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.Jo
 // them must go. Pane state that the chunk overlaps is dropped, so that a refill
 // replaces it as well.
 func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) error {
-	all := wanted{all: true}
+	all := evaluate.Wanted{All: true}
 	ends := slices.Collect(s.windows().Ends(first, last))
 	s.showUntil(first - s.windows().Every)
 	if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
 		return err
 	}
-	src, err := s.sources(ctx, s.r, ends, all, true)
+	src, err := s.Sources(ctx, s.r.Reader, ends, all, true)
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) 
 		if err != nil {
 			return err
 		}
-		if err := s.correct(ctx, s.complete(res), res.rows, true); err != nil {
+		if err := s.correct(ctx, s.Complete(res), res.Rows, true); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"laminar/flownode/executor"
@@ -86,7 +87,7 @@ func (r *verifying) load(ctx context.Context, in *read.Reader, snap Snapshot) er
 	if r.layout == nil {
 		r.def, r.layout, r.report.Flow = flow.Def, flowdef.NewLayout(flow.Def), flow.Def.Title()
 		r.leaves = selectorsOf(flow.Def)
-	} else if flow.Def.PromQL != r.def.PromQL || flow.Def.Every != r.def.Every || flow.Def.Table != r.def.Table {
+	} else if flow.Def.PromQL != r.def.PromQL || flow.Def.Every != r.def.Every || flow.Def.Table != r.def.Table || !reflect.DeepEqual(flow.Def.Relabel, r.def.Relabel) {
 		return ErrFlowReplaced
 	}
 	r.flow = flow

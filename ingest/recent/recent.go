@@ -27,6 +27,7 @@ type Recent struct {
 	samples [stretches + 1]int64 // by stretch, in a ring
 	newest  int64                // number of the newest stretch that is counted, from since on
 	refused map[refusal.Reason]*Refused
+	leftOut map[int]*LeftOut // by rule
 }
 
 // Refused is what was refused for one reason.
@@ -38,9 +39,18 @@ type Refused struct {
 	At      time.Time
 }
 
+// LeftOut is what a rule of relabelling has left out.
+type LeftOut struct {
+	Rule    int    // its number, from 1
+	Samples int64  // since the process began
+	Example string // the newest series that was met for the first time
+	Sender  string // of the example
+	At      time.Time
+}
+
 // New remembers from a time on.
 func New(since time.Time) *Recent {
-	return &Recent{since: since, refused: map[refusal.Reason]*Refused{}}
+	return &Recent{since: since, refused: map[refusal.Reason]*Refused{}, leftOut: map[int]*LeftOut{}}
 }
 
 // Since is from when on it is remembered.
@@ -62,6 +72,43 @@ func (r *Recent) Came(now time.Time, sender string, samples int64, out *refusal.
 			one.Example, one.Sender, one.At = text, sender, now
 		}
 	}
+}
+
+// LeftOut notes a series that a rule of relabelling leaves out, when it is met for the first
+// time.
+func (r *Recent) LeftOut(now time.Time, sender string, rule int, example string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	one := r.ruleLocked(rule)
+	one.Example, one.Sender, one.At = example, sender, now
+}
+
+// LeftOutMore notes the end of a request of which a rule of relabelling left out samples.
+func (r *Recent) LeftOutMore(rule int, samples int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ruleLocked(rule).Samples += samples
+}
+
+func (r *Recent) ruleLocked(rule int) *LeftOut {
+	one := r.leftOut[rule]
+	if one == nil {
+		one = &LeftOut{Rule: rule}
+		r.leftOut[rule] = one
+	}
+	return one
+}
+
+// Outside lists what relabelling has left out, by rule.
+func (r *Recent) Outside() []LeftOut {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]LeftOut, 0, len(r.leftOut))
+	for _, one := range r.leftOut {
+		out = append(out, *one)
+	}
+	slices.SortFunc(out, func(a, b LeftOut) int { return cmp.Compare(a.Rule, b.Rule) })
+	return out
 }
 
 // turn is the number of the stretch that now lies in; stretches that were skipped are empty.

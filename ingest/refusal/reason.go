@@ -21,6 +21,7 @@ const (
 	LabelsTooLong   Reason = "labels_too_long"   // more than Limits.LabelBytes
 	BadReferences   Reason = "bad_references"    // 2.0: numbers that name no symbol, or not in pairs
 	TooManyReplicas Reason = "too_many_replicas" // more than are remembered
+	Relabelled      Reason = "relabelled"        // relabelling makes of the labels what is no series
 	// New series beyond a limit; known ones go on.
 	TooManySeries   Reason = "too_many_series"           // more than Limits.Series or SeriesBytes
 	TooManyOfMetric Reason = "too_many_series_of_metric" // more than Limits.SeriesOfMetric
@@ -56,6 +57,8 @@ func (r Reason) explain(l Limits) string {
 		return "references to symbols do not come in pairs, or name no symbol"
 	case TooManyReplicas:
 		return fmt.Sprintf("more than %d replicas have written since the start", replica.MaxPairs)
+	case Relabelled:
+		return "the rules of ingest.relabel leave the series without a name, or give it a label that cannot be stored"
 	case TooManySeries:
 		if l.Series > 0 && l.SeriesBytes > 0 {
 			return fmt.Sprintf("series is new, and %d series or %d bytes of series are remembered, the most that are allowed", l.Series, l.SeriesBytes)

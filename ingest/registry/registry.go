@@ -11,12 +11,17 @@ import (
 	"laminar/ingest/refusal"
 	"laminar/ingest/replica"
 	"laminar/sequence"
+	"laminar/sequence/relabeling"
 	"laminar/sequence/series"
 )
 
 // maxSpellings bounds how many ways to write one series' labels are
 // remembered. Senders use one each; one that uses more pays for decoding.
 const maxSpellings = 8
+
+// maxRelabelled is maxSpellings where there are rules of relabelling: they can make one
+// series of many that senders have.
+const maxRelabelled = 255
 
 // Registry finds the series that label bytes stand for. A sender writes a
 // series' labels the same way every time, so the bytes as they stand in the
@@ -40,6 +45,10 @@ type Registry struct {
 
 	Senders Senders // who brings new series
 
+	// Relabel changes the labels of series, or leaves series out; nil where there are no
+	// rules. Set before the first use.
+	Relabel *relabeling.Relabeler
+
 	began time.Time // minutes are counted from here
 
 	mu      sync.Mutex // guards what follows; held for new spellings and forgotten series only
@@ -48,6 +57,7 @@ type Registry struct {
 	metrics []map[string]*Metric // by region - 1
 	fresh   [][]*Series          // by region - 1: created, not yet taken by the flusher
 	apart   int64                // bytes of the keys of first spellings that are in no table
+	outside int64                // bytes of the spellings whose series are left out
 	minute  int64                // since began, of what created counts
 	created int                  // series that this process has created in the database in this minute
 	count   atomic.Int64         // len(series), for the metric
@@ -67,6 +77,11 @@ type Candidate struct {
 	Sender    uint8 // who brings it
 	canonical []byte
 	name      []byte // of the metric; shares memory with the labels
+
+	// derived says that the series has other labels than its spelling: without the
+	// replica's, or relabelled.
+	derived bool
+	raw     []series.RawLabel // for relabelling
 }
 
 // identity names a series without its labels: half of the SHA-256 that is its
@@ -108,8 +123,10 @@ func (g *Registry) NewTable(read ReadLabels) *Spellings {
 // labels are what key decodes to; they are sorted in place. A series that is not
 // known is created by Register.
 //
-// This is the only place where labels are validated: what has a spelling was
-// accepted once.
+// This is the only place where labels are validated and relabelled: what has a spelling
+// was accepted once. What comes first is the replica's label, by which senders are told
+// apart as they have written it; then the labels as they were sent have to be those of a
+// series; then the rules of relabelling are applied, and what they make has to be one too.
 func (g *Registry) Resolve(c *Candidate, table *Spellings, hash uint32, key []byte, labels []series.RawLabel) (refused refusal.Reason) {
 	sp := &Spelling{hash: hash, table: table}
 	var ofCluster, ofReplica []byte
@@ -121,10 +138,25 @@ func (g *Registry) Resolve(c *Candidate, table *Spellings, hash uint32, key []by
 	if c.canonical, c.name, refused = refusal.Canonical(c.canonical[:0], labels, g.limits); refused != "" {
 		return refused
 	}
+	c.derived = ofReplica != nil
+	if g.Relabel != nil {
+		leftOutBy, refused := g.relabel(c)
+		if refused != "" {
+			return refused
+		}
+		if leftOutBy != 0 {
+			sp.key, sp.Fate = string(key), leftOut(leftOutBy)
+			c.Spelling = sp
+			g.leaveOut(sp)
+			return ""
+		}
+	}
 	if ofReplica != nil {
-		if sp.Pair = g.Replicas.Pair(string(ofCluster), string(ofReplica)); sp.Pair == 0 {
+		pair := g.Replicas.Pair(string(ofCluster), string(ofReplica))
+		if pair == 0 {
 			return refusal.TooManyReplicas
 		}
+		sp.Fate = ofPair(pair)
 	}
 	c.id, c.Region = identityOf(c.canonical), series.RegionOf(c.canonical, len(g.metrics))
 	sp.key = string(key)
@@ -135,6 +167,69 @@ func (g *Registry) Resolve(c *Candidate, table *Spellings, hash uint32, key []by
 		g.attachLocked(sp, s)
 	}
 	return ""
+}
+
+// relabel makes of the labels of a candidate what the rules make of them, or says which
+// of them leaves the series out.
+func (g *Registry) relabel(c *Candidate) (leftOutBy int, refused refusal.Reason) {
+	after, leftOutBy := g.Relabel.Apply(series.ParseCanonical(string(c.canonical)))
+	if leftOutBy != 0 {
+		return leftOutBy, ""
+	}
+	c.raw = c.raw[:0]
+	for _, l := range after {
+		c.raw = append(c.raw, series.RawLabel{Name: []byte(l.Name), Value: []byte(l.Value)})
+	}
+	canonical, name, refused := refusal.Canonical(nil, c.raw, g.limits)
+	switch refused {
+	case "":
+	case refusal.TooManyLabels, refusal.LabelsTooLong:
+		return 0, refused
+	default: // true of the labels that the rules have made, and not of those that were sent
+		return 0, refusal.Relabelled
+	}
+	if !bytes.Equal(canonical, c.canonical) {
+		c.canonical, c.derived = append(c.canonical[:0], canonical...), true
+	}
+	c.name = name
+	return 0, ""
+}
+
+// Relabelled is the name of a metric of which labels were sent, after relabelling; leftOut
+// says that the series that has them is left out.
+func (g *Registry) Relabelled(labels []series.RawLabel) (metric string, leftOut bool, refused refusal.Reason) {
+	var c Candidate
+	if c.canonical, c.name, refused = refusal.Canonical(nil, labels, g.limits); refused != "" || g.Relabel == nil {
+		return string(c.name), false, refused
+	}
+	by, refused := g.relabel(&c)
+	return string(c.name), by != 0, refused
+}
+
+// mostOutside bounds the memory for spellings whose series are left out, in bytes. They
+// are remembered so that relabelling costs nothing for what comes again. Beyond the bound
+// all of them are forgotten, and learnt once more.
+const mostOutside = 32 << 20
+
+// leaveOut remembers a spelling whose series is left out.
+func (g *Registry) leaveOut(sp *Spelling) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	takes := spellingBytes + int64(len(sp.key))
+	most := int64(mostOutside)
+	if g.limits.SeriesBytes > 0 {
+		most = min(most, g.limits.SeriesBytes/8)
+	}
+	if g.outside+takes > most {
+		for _, t := range g.tables {
+			t.removeLocked(func(sp *Spelling) bool { return sp.Fate.LeftOutBy() != 0 })
+		}
+		g.outside = 0
+	}
+	if sp.table.insertLocked(sp) {
+		g.outside += takes
+	}
+	g.countLocked()
 }
 
 // Register gives the spelling of a candidate its series, which is created where
@@ -151,7 +246,7 @@ func (g *Registry) Register(c *Candidate) (refused refusal.Reason) {
 		}
 		s = g.createLocked(c.id, c.Region, string(c.name))
 		s.Sender = c.Sender
-		if s.first = sp; sp.Pair != 0 { // the replica is not a label of the series
+		if s.first = sp; c.derived {
 			s.first = &Spelling{key: string(c.canonical)}
 			g.apart += spellingBytes + int64(len(s.first.key))
 		}
@@ -206,7 +301,11 @@ func (g *Registry) NoteCreated(n int) {
 // attachLocked makes a spelling lead to a series.
 func (g *Registry) attachLocked(sp *Spelling, s *Series) {
 	sp.Series = s
-	if s.spellings < maxSpellings && sp.table.insertLocked(sp) {
+	most := uint8(maxSpellings)
+	if g.Relabel != nil {
+		most = maxRelabelled
+	}
+	if s.spellings < most && sp.table.insertLocked(sp) {
 		s.spellings++
 	}
 	g.countLocked()
@@ -353,7 +452,7 @@ func (g *Registry) Forget(region sequence.Region, dead []*Series) (metrics []str
 		}
 	}
 	for _, t := range g.tables {
-		t.removeLocked(func(s *Series) bool { return gone[s] })
+		t.removeLocked(func(sp *Spelling) bool { return gone[sp.Series] })
 	}
 	g.countLocked()
 	return metrics

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"laminar/ingest/refusal"
-	"laminar/ingest/replica"
 	"laminar/sequence/series"
 )
 
@@ -38,7 +37,7 @@ type ReadLabels func(dst []series.RawLabel, key []byte) ([]series.RawLabel, erro
 // may be nil.
 type Spelling struct {
 	hash   uint32
-	Pair   replica.PairID // which sender writes the series this way, where it names a replica
+	Fate   Fate // what is to be known before its samples are stored; 0 for nothing
 	key    string
 	Series *Series
 	table  *Spellings // says how to read the key; nil for canonical labels
@@ -182,17 +181,17 @@ func (t *Spellings) insertLocked(sp *Spelling) bool {
 	}
 	entries := *t.entries.Load()
 	if 2*(t.used+1) > len(entries) {
-		t.rebuildLocked(2*len(entries), func(*Series) bool { return false })
+		t.rebuildLocked(2*len(entries), func(*Spelling) bool { return false })
 		entries = *t.entries.Load()
 	}
 	t.put(entries, sp)
 	return true
 }
 
-// removeLocked drops the spellings of series that are gone. A reader that found
+// removeLocked drops the spellings that are gone. A reader that found
 // one of them just before may make a hint of it once more; a reader that follows
 // the hint finds a series that is dead, as one that was slower would.
-func (t *Spellings) removeLocked(gone func(*Series) bool) {
+func (t *Spellings) removeLocked(gone func(*Spelling) bool) {
 	t.rebuildLocked(len(*t.entries.Load()), gone)
 	entries := *t.entries.Load()
 	for i := range entries {
@@ -202,12 +201,12 @@ func (t *Spellings) removeLocked(gone func(*Series) bool) {
 	}
 }
 
-func (t *Spellings) rebuildLocked(size int, gone func(*Series) bool) {
+func (t *Spellings) rebuildLocked(size int, gone func(*Spelling) bool) {
 	old := *t.entries.Load()
 	entries := make([]atomic.Pointer[Spelling], size)
 	t.used, t.bytes = 0, 0
 	for i := range old {
-		if sp := old[i].Load(); sp != nil && !gone(sp.Series) {
+		if sp := old[i].Load(); sp != nil && !gone(sp) {
 			t.put(entries, sp)
 		}
 	}

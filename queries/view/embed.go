@@ -25,6 +25,22 @@ var (
 	FunctionPrometheusJSON string
 )
 
+// Sets of values.
+var (
+	//go:embed function_distinct_plane.sql
+	FunctionDistinctPlane string
+	//go:embed function_distinct_of_keys.sql
+	FunctionDistinctOfKeys string
+	//go:embed function_registers.sql
+	FunctionRegisters string
+	//go:embed function_distinct.sql
+	FunctionDistinct string
+	//go:embed function_distinct_union.sql
+	FunctionDistinctUnion string
+	//go:embed function_distinct_merge.sql
+	FunctionDistinctMerge string
+)
+
 // Raw samples.
 var (
 	//go:embed function_metric_samples.sql
@@ -76,6 +92,7 @@ func Installed() []string {
 		FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionUnpackColumns, FunctionMetricSamples, ViewSample, ViewMetricMetadata,
 		ViewMetricSeries, ViewLabelSeries, ViewSenderSeries,
 		FunctionHistogramBound, FunctionHistogramJSON, FunctionHistogramBuckets, FunctionPrometheusJSON, FunctionMetricHistograms, ViewHistogramSample,
+		FunctionDistinctPlane, FunctionDistinctOfKeys, FunctionRegisters, FunctionDistinct, FunctionDistinctUnion, FunctionDistinctMerge,
 		FunctionFlowWindows, ViewWindowState, ViewFlowState,
 		ViewAlerts, ViewAlertChanges, FunctionAlertSeries,
 	}

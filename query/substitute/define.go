@@ -36,6 +36,8 @@ func Define(f *flowdef.Flow) (*Definition, string) {
 		return nil, "sees what another rule has written before"
 	case f.Itself:
 		return nil, "reads its own results"
+	case len(f.Relabel) > 0:
+		return nil, "relabels the series that it selects"
 	case f.Limit > 0:
 		return nil, "has a limit, so a window can lack its results"
 	case f.Expr.FromNothing:

@@ -28,9 +28,19 @@ type Ingest struct {
 	Series      int64 `json:"series"`       // remembered
 	SeriesLimit int64 `json:"series_limit"` // 0 for none
 
-	Flushes map[string]int64 `json:"flushes"` // by outcome
-	Ages    []Age            `json:"ages"`    // how old samples were when they came, the freshest first
-	Refused []RefusedSamples `json:"refused"` // most first
+	Flushes map[string]int64 `json:"flushes"`  // by outcome
+	Ages    []Age            `json:"ages"`     // how old samples were when they came, the freshest first
+	Refused []RefusedSamples `json:"refused"`  // most first
+	LeftOut []LeftOutSamples `json:"left_out"` // by relabelling, in the order of its rules
+}
+
+// LeftOutSamples is what one rule of ingest.relabel has left out.
+type LeftOutSamples struct {
+	Rule    int    `json:"rule"` // from 1
+	Samples int64  `json:"samples"`
+	Example string `json:"example"` // the series that was met last
+	Sender  string `json:"sender"`  // of the example
+	At      string `json:"at"`      // of the example
 }
 
 // Age is samples that were older than those before it when they came, and no older than
@@ -71,10 +81,13 @@ func NewIngest(r *recent.Recent, process string, now time.Time) Ingest {
 			}
 			return v
 		}),
+		LeftOut: Each(r.Outside(), func(one recent.LeftOut) LeftOutSamples {
+			return LeftOutSamples{Rule: one.Rule, Samples: one.Samples, Example: one.Example, Sender: one.Sender, At: millis(one.At)}
+		}),
 	}
 }
 
 // NoIngest shows a process that takes no samples in.
 func NoIngest(process string, now time.Time) Ingest {
-	return Ingest{At: millis(now), Process: process, Since: None, Flushes: map[string]int64{}, Ages: []Age{}, Refused: []RefusedSamples{}}
+	return Ingest{At: millis(now), Process: process, Since: None, Flushes: map[string]int64{}, Ages: []Age{}, Refused: []RefusedSamples{}, LeftOut: []LeftOutSamples{}}
 }

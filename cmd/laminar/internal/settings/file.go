@@ -14,6 +14,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile/yamltext"
+	"laminar/sequence/relabeling"
 	"laminar/server/upkeep"
 )
 
@@ -75,6 +76,8 @@ func (r *configReader) read(prefix string, n *yaml.Node) {
 		switch {
 		case key == "refills":
 			r.refills(below)
+		case key == "ingest.relabel":
+			r.relabel(below)
 		case at >= 0:
 			r.set(table[at], below)
 		case slices.ContainsFunc(table, func(s setting) bool { return strings.HasPrefix(s.key, key+".") }):
@@ -102,6 +105,15 @@ func (r *configReader) set(s setting, n *yaml.Node) {
 	if err := s.bind(r.config).Set(text); err != nil {
 		r.faultf(n, "%s: %v", s.key, err)
 	}
+}
+
+// relabel reads the rules of ingest.relabel.
+func (r *configReader) relabel(n *yaml.Node) {
+	rules, problems := relabeling.Read(n)
+	for _, p := range problems {
+		r.faults = append(r.faults, fmt.Sprintf("%s:%d: ingest.relabel: %s", r.path, p.Line, p.Text))
+	}
+	r.config.Ingest.Relabel = rules
 }
 
 func (r *configReader) refills(n *yaml.Node) {

@@ -40,7 +40,7 @@ func nearestSetting(key string) string {
 			return k
 		}
 	}
-	return flowdef.Nearest(key, append(keys, "refills"))
+	return flowdef.Nearest(key, append(keys, "refills", "ingest.relabel"))
 }
 
 const variablePrefix = "LAMINAR_"

@@ -26,7 +26,8 @@ type setting struct {
 	bind  func(*Config) value
 }
 
-// table is every setting but `refills`, a list that stands in the file only.
+// table is every setting but `refills` and `ingest.relabel`, lists that stand in the file
+// only.
 // docs/settings.md holds the same table; a test compares.
 var table = []setting{
 	{key: "data_dir", help: "directory of the private PostgreSQL, used when no database URL is given",

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -146,5 +147,29 @@ func TestParsePart(t *testing.T) {
 		if got, err := ParsePart(text); err == nil {
 			t.Errorf("%q: got %v, %v, want an error", text, got, err)
 		}
+	}
+}
+
+// TestRelabelInTheFile: rules are read from the file alone, and a fault is named with its
+// line, its rule and its field.
+func TestRelabelInTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "laminar.yaml")
+	write := func(text string) error {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var c Config
+		err := readConfigFile(path, &c)
+		if err == nil && len(c.Ingest.Relabel) != 2 {
+			t.Errorf("%d rules are read, want 2", len(c.Ingest.Relabel))
+		}
+		return err
+	}
+	if err := write("ingest:\n  relabel:\n  - {action: labeldrop, regex: pod}\n  - target_label: zone\n    replacement: eu\n"); err != nil {
+		t.Error(err)
+	}
+	err := write("ingest:\n  max_labels: 9\n  relabel:\n  - {action: labeldrop, regex: pod}\n  - action: hashmod\n    target_label: a\n    modulus: 0\n")
+	if want := path + ":7: ingest.relabel: rule 2: modulus: the action hashmod needs one above 0"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -1,4 +1,4 @@
-package round
+package advance
 
 // The delta of one leaf in one round.
 // Before: its pane state, where it exists, stands where the flow does.
@@ -6,6 +6,8 @@ package round
 // that the delta reaches, and the cells that must be folded again, are noted.
 
 import (
+	"math"
+
 	"laminar/flownode/flowplan"
 	"laminar/flownode/keep"
 	"laminar/flownode/read"
@@ -14,31 +16,51 @@ import (
 	"laminar/sequence/segment"
 )
 
-// leafDelta is what one round finds out about a leaf. It is made anew each round:
+// Leaf is what one round finds out about a leaf. It is made anew each round:
 // nothing of it may be seen by the next.
 //
 // Touches of closed windows are noted by group, because a window is recomputed for
 // the groups that changed only. They are noted by pane, not by window, because one
 // pane lies in many windows: which ones is worked out once, when all is read.
-type leafDelta struct {
+type Leaf struct {
 	*keep.Leaf
-	plan      flowplan.Leaf
-	closed    sequence.Time // samples up to this time reach closed windows
-	pushed    bool          // the ordered delta is aggregated by the database
-	late      keep.Touches  // ordered samples of the delta that reach closed windows
-	unordered keep.Touches  // unordered ones that do
-	upstream  keep.Touches  // results of flows that do, whatever their order
-	repair    keep.Touches  // unordered samples that fall in panes in memory, by slot
+	Plan      flowplan.Leaf
+	Late      keep.Touches // ordered samples of the delta that reach closed windows
+	Unordered keep.Touches // unordered ones that do
+	Upstream  keep.Touches // results of flows that do, whatever their order
+
+	closed sequence.Time // samples up to this time reach closed windows
+	pushed bool          // the ordered delta is aggregated by the database
+	repair keep.Touches  // unordered samples that fall in panes in memory, by slot
 
 	// Leaves that use the same panes are one set. Its first leaf folds for all, the
 	// others follow.
-	set     []*leafDelta
+	set     []*Leaf
 	follows bool
 }
 
+// NewLeaves is the leaves of a flow that has emitted its windows up to a time, with
+// nothing of the delta found. Where windows have not begun (sequence.NoTime), every
+// sample counts as one that reaches closed windows: where windows begin is found from
+// the first samples.
+func NewLeaves(leaves keep.Leaves, emittedUntil sequence.Time) []*Leaf {
+	all, out := make([]Leaf, len(leaves)), make([]*Leaf, len(leaves))
+	for i, l := range leaves {
+		out[i] = &all[i]
+		out[i].Leaf, out[i].closed = l, math.MaxInt64
+		if emittedUntil != sequence.NoTime {
+			out[i].closed = l.ClosedT(emittedUntil)
+		}
+	}
+	return out
+}
+
+// Touches is where the leaf notes closed windows that the delta reaches.
+func (l *Leaf) Touches() []*keep.Touches { return []*keep.Touches{&l.Late, &l.Unordered, &l.Upstream} }
+
 // dropState forgets the pane state of the leaf, and of those that use its panes: these
 // are not what they should be.
-func (l *leafDelta) dropState() {
+func (l *Leaf) dropState() {
 	for _, o := range l.set {
 		o.State, o.set, o.follows = nil, nil, false
 	}
@@ -46,9 +68,9 @@ func (l *leafDelta) dropState() {
 }
 
 // ofSet is the leaves that what is folded here concerns.
-func (l *leafDelta) ofSet() []*leafDelta {
+func (l *Leaf) ofSet() []*Leaf {
 	if len(l.set) == 0 {
-		return []*leafDelta{l}
+		return []*Leaf{l}
 	}
 	return l.set
 }
@@ -57,16 +79,16 @@ func (l *leafDelta) ofSet() []*leafDelta {
 // every slot gets a cell in every pane of it. Times before the state's beginning
 // are not kept and count for nothing. A single sample from far ahead can make it
 // huge: then the state is not worth its memory.
-func (l *leafDelta) wouldGrow(span sequence.Span) int64 {
+func (l *Leaf) wouldGrow(span sequence.Span) int64 {
 	return l.StateBytes((span.UpTo - max(span.After, l.From()) + l.Def.Pane - 1) / l.Def.Pane)
 }
 
 // closedBy is where closed windows are noted that an ordered segment reaches.
-func (l *leafDelta) closedBy(seg *segment.Segment) *keep.Touches {
+func (l *Leaf) closedBy(seg *segment.Segment) *keep.Touches {
 	if seg.Region == results.Region {
-		return &l.upstream
+		return &l.Upstream
 	}
-	return &l.late
+	return &l.Late
 }
 
 // take uses one hot ordered segment of the delta. The segment is folded into pane
@@ -74,9 +96,9 @@ func (l *leafDelta) closedBy(seg *segment.Segment) *keep.Touches {
 // only noted: the leaf's windows are computed from raw samples, which hold the
 // segment too. A leaf whose delta the database aggregates ignores the segment, and so
 // does one whose set has it folded by another.
-func (l *leafDelta) take(seg *segment.Segment) {
+func (l *Leaf) take(seg *segment.Segment) {
 	switch {
-	case l.pushed || l.follows || !l.plan.Ordered:
+	case l.pushed || l.follows || !l.Plan.Ordered:
 	case len(l.set) > 1:
 		closed := l.closed
 		for _, o := range l.set {
@@ -109,15 +131,15 @@ func (l *leafDelta) take(seg *segment.Segment) {
 // does not matter to the partial, it is folded as it is. Otherwise it replaces
 // another sample, or belongs between samples that the cell has folded already. A
 // fold has no inverse, so such a cell is emptied and folded again from raw samples.
-func (l *leafDelta) takeUnordered(x read.UnorderedSample) {
+func (l *Leaf) takeUnordered(x read.UnorderedSample) {
 	slot := l.Members.Index.Get(x.Series)
 	if slot == keep.NoSlot {
 		return
 	}
 	if x.T <= l.closed && l.Pins(x.T) {
-		touched := &l.unordered
+		touched := &l.Unordered
 		if x.Metric < 0 {
-			touched = &l.upstream
+			touched = &l.Upstream
 		}
 		touched.Add(l.TouchEnd(x.T), l.Members.GroupOf[slot])
 	}

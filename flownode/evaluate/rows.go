@@ -1,4 +1,4 @@
-package round
+package evaluate
 
 // The rows of flows that are one leaf and nothing else.
 // Before: a window has values by group, groups ascending.

@@ -1,4 +1,4 @@
-package round
+package advance
 
 // The samples of a round's delta, on their way into pane state.
 // Before: members are complete at the round's vector, pane state stands where
@@ -8,7 +8,7 @@ package round
 //
 // A sample of the delta enters a pane in memory exactly once (I3), by one way:
 //
-//	hot, ordered, columnar   folded as it is read            (leafDelta.take)
+//	hot, ordered, columnar   folded as it is read            (Leaf.take)
 //	hot, ordered, pushdown   merged, as the database's part  (pushDelta)
 //	hot, unordered, new      folded, where order is no matter (takeUnordered)
 //	hot, unordered, other    with all of its cell, from raw  (repairCells)
@@ -21,6 +21,7 @@ package round
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"slices"
@@ -37,69 +38,57 @@ import (
 	"laminar/sequence/segment"
 )
 
-// cohort is the flows of a round that stand at one vector, taken by the same
-// flushes: they share the reading of the delta. Nearly always all flows of a fence
-// group are one cohort. A new flow, or one that was loaded again, catches up in a
-// cohort of its own and joins the others in the next round.
-//
-// The cohort's delta is (after, Pos.Vector], region by region.
-type cohort struct {
-	after   sequence.Vector
-	changed bool // what they have read is not in the history any more; after is zero
-	flows   []*flowRound
+// Delta is the delta that leaves which stand at one vector are advanced over:
+// (After, Pos.Vector], region by region.
+type Delta struct {
+	*read.Reader
+	After         sequence.Vector
+	MaxStateBytes int64                   // pane state of one leaf at most
+	Refills       map[progress.Reason]int // counts pieces of state that are to be computed again
+	Log           *slog.Logger
 }
 
-// holds reports whether a flow stands where the cohort's others do. Flushes are
-// compared too: after a restore from a backup the same numbers can name other
-// commits.
-func (c *cohort) holds(f *Flow) bool {
-	first := c.flows[0]
-	return first.Vector.Equal(f.Vector) && first.seen == f.seen && maps.Equal(first.Flushes, f.Flushes)
-}
-
-// read plans every leaf of the cohort and reads the delta once for all of them:
+// Read plans every leaf and reads the delta once for all of them:
 // ordered samples are folded into pane state or noted where they reach closed
 // windows, unordered ones are noted for repair.
 //
 // Each metric's segments are read once and given to every leaf that selects it. So
 // what a round reads follows what has landed, not how many flows there are.
-func (c *cohort) read(ctx context.Context, r *round) error {
-	ranges := c.after.Delta(r.Pos.Vector)
-	byMetric := map[sequence.MetricID][]*leafDelta{}
-	for _, f := range c.flows {
-		for _, l := range f.deltas {
-			for _, m := range l.Members.Metrics {
-				byMetric[m] = append(byMetric[m], l)
-			}
+func (d *Delta) Read(ctx context.Context, leaves []*Leaf) error {
+	ranges := d.After.Delta(d.Pos.Vector)
+	byMetric := map[sequence.MetricID][]*Leaf{}
+	for _, l := range leaves {
+		for _, m := range l.Members.Metrics {
+			byMetric[m] = append(byMetric[m], l)
 		}
 	}
 	var infos []segment.Info
 	if len(byMetric) > 0 && len(ranges) > 0 {
 		var err error
-		if infos, err = r.Infos(ctx, slices.Sorted(maps.Keys(byMetric)), c.after); err != nil {
+		if infos, err = d.Infos(ctx, slices.Sorted(maps.Keys(byMetric)), d.After); err != nil {
 			return err
 		}
 	}
-	ordered, unordered := c.plan(r, infos, byMetric)
+	ordered, unordered := d.plan(leaves, infos, byMetric)
 	if len(ranges) == 0 {
 		return nil // the snapshot is where the flows are: time alone brings work
 	}
 	// Ordered first: a repair afterwards reads raw, which holds both.
-	err := c.segments(ctx, r, ranges, ordered, segment.PickOrdered, func(seg *segment.Segment) {
+	err := d.segments(ctx, ranges, ordered, segment.PickOrdered, func(seg *segment.Segment) {
 		for _, l := range byMetric[seg.Metric] {
 			l.take(seg)
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("read delta after %s: %w", c.after, err)
+		return fmt.Errorf("read delta after %s: %w", d.After, err)
 	}
 	// A repeat that changes nothing must not make windows dirty, and only a sample
 	// that is new at its time may be folded as it is: both need what was stored.
-	late := read.NewUnordered(c.after)
-	if err := c.segments(ctx, r, ranges, unordered, segment.PickUnordered, late.Add); err != nil {
-		return fmt.Errorf("read unordered delta after %s: %w", c.after, err)
+	late := read.NewUnordered(d.After)
+	if err := d.segments(ctx, ranges, unordered, segment.PickUnordered, late.Add); err != nil {
+		return fmt.Errorf("read unordered delta after %s: %w", d.After, err)
 	}
-	if err := late.Compare(ctx, r.Reader); err != nil {
+	if err := late.Compare(ctx, d.Reader); err != nil {
 		return err
 	}
 	late.Each(func(x read.UnorderedSample) {
@@ -107,11 +96,9 @@ func (c *cohort) read(ctx context.Context, r *round) error {
 			l.takeUnordered(x)
 		}
 	})
-	for _, f := range c.flows {
-		for _, l := range f.deltas {
-			if err := r.finishDelta(ctx, l, ranges); err != nil {
-				return err
-			}
+	for _, l := range leaves {
+		if err := d.finish(ctx, l, ranges); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -120,12 +107,12 @@ func (c *cohort) read(ctx context.Context, r *round) error {
 // segments reads the hot segments of some metrics in the ranges, of the picked
 // kind. Metrics that no leaf wants of that kind are not read at all. A segment is
 // valid only during the call of use; what is to stay must be copied.
-func (c *cohort) segments(ctx context.Context, r *round, ranges map[sequence.Region]sequence.Range, metrics map[sequence.MetricID]struct{}, pick segment.Pick, use func(*segment.Segment)) error {
+func (d *Delta) segments(ctx context.Context, ranges map[sequence.Region]sequence.Range, metrics map[sequence.MetricID]struct{}, pick segment.Pick, use func(*segment.Segment)) error {
 	if len(metrics) == 0 {
 		return nil
 	}
-	return r.ReadDelta(ctx, slices.Sorted(maps.Keys(metrics)), ranges, pick, func(seg *segment.Segment) error {
-		r.Samples += int64(seg.Len())
+	return d.ReadDelta(ctx, slices.Sorted(maps.Keys(metrics)), ranges, pick, func(seg *segment.Segment) error {
+		d.Samples += int64(seg.Len())
 		use(seg)
 		return nil
 	})
@@ -138,12 +125,12 @@ func (c *cohort) segments(ctx context.Context, r *round, ranges map[sequence.Reg
 //
 // Both sets are by metric and not by leaf, because a segment holds one metric and
 // is fetched once. A leaf may therefore be given segments that its own plan does
-// not need; leafDelta.take leaves them out.
-func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.MetricID][]*leafDelta) (ordered, unordered map[sequence.MetricID]struct{}) {
+// not need; Leaf.take leaves them out.
+func (d *Delta) plan(leaves []*Leaf, infos []segment.Info, byMetric map[sequence.MetricID][]*Leaf) (ordered, unordered map[sequence.MetricID]struct{}) {
 	ordered, unordered = map[sequence.MetricID]struct{}{}, map[sequence.MetricID]struct{}{}
 	// Segments of a leaf's metrics; whether they hold one of its series is not known
 	// before they are read.
-	ofLeaf := func(l *leafDelta) []segment.Info {
+	ofLeaf := func(l *Leaf) []segment.Info {
 		own := infos[:0:0]
 		for i := range infos {
 			if l.Members.Selects(infos[i].Metric) {
@@ -152,36 +139,29 @@ func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.Metr
 		}
 		return own
 	}
-	for _, f := range c.flows {
-		for _, l := range f.deltas {
-			own := ofLeaf(l)
-			r.planLeaf(l, f.EmittedUntil, c.after, own)
-			for i := range own {
-				if !own[i].Sealed && !own[i].Ordered && l.plan.Unordered {
-					unordered[own[i].Metric] = struct{}{}
-				}
+	for _, l := range leaves {
+		own := ofLeaf(l)
+		d.planLeaf(l, own)
+		for i := range own {
+			if !own[i].Sealed && !own[i].Ordered && l.Plan.Unordered {
+				unordered[own[i].Metric] = struct{}{}
 			}
 		}
 	}
-	c.sets()
+	sets(leaves)
 	var (
-		toRead   []*leafDelta // with ordered segments
+		toRead   []*Leaf // with ordered segments
+		kept     []*keep.Leaf
 		readings []executor.Reading
 	)
-	for _, f := range c.flows {
-		for _, l := range f.deltas {
-			if l.plan.Ordered && !l.follows {
-				toRead, readings = append(toRead, l), append(readings, executor.OrderedReading(l.Leaf, ofLeaf(l)))
-			}
+	for _, l := range leaves {
+		if l.Plan.Ordered && !l.follows {
+			toRead, kept, readings = append(toRead, l), append(kept, l.Leaf), append(readings, executor.OrderedReading(l.Leaf, ofLeaf(l)))
 		}
 	}
-	leaves := make([]*keep.Leaf, len(toRead))
-	for i, l := range toRead {
-		leaves[i] = l.Leaf
-	}
-	for i, choice := range r.Chooser.Delta(leaves, readings) {
+	for i, choice := range d.Chooser.Delta(kept, readings) {
 		toRead[i].pushed = choice.Executor == flowdef.ExecutorPushdown
-		r.Count(choice)
+		d.Count(choice)
 	}
 	// A metric is read for its ordered segments if one leaf folds them here.
 	for i := range infos {
@@ -189,7 +169,7 @@ func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.Metr
 			continue
 		}
 		for _, l := range byMetric[infos[i].Metric] {
-			if l.plan.Ordered && !l.pushed && !l.follows {
+			if l.Plan.Ordered && !l.pushed && !l.follows {
 				ordered[infos[i].Metric] = struct{}{}
 				break
 			}
@@ -200,16 +180,14 @@ func (c *cohort) plan(r *round, infos []segment.Info, byMetric map[sequence.Metr
 
 // sets finds the leaves that use the same panes. What their plans say of the panes is
 // the same: it follows from the panes and the delta alone.
-func (c *cohort) sets() {
-	var leaves keep.Leaves
-	deltas := map[*keep.Leaf]*leafDelta{}
-	for _, f := range c.flows {
-		for _, l := range f.deltas {
-			leaves, deltas[l.Leaf] = append(leaves, l.Leaf), l
-		}
+func sets(leaves []*Leaf) {
+	kept := make(keep.Leaves, len(leaves))
+	deltas := map[*keep.Leaf]*Leaf{}
+	for i, l := range leaves {
+		kept[i], deltas[l.Leaf] = l.Leaf, l
 	}
-	for _, set := range leaves.Sets() {
-		ds := make([]*leafDelta, len(set))
+	for _, set := range kept.Sets() {
+		ds := make([]*Leaf, len(set))
 		for i, l := range set {
 			ds[i] = deltas[l]
 			ds[i].set, ds[i].follows = ds, i > 0
@@ -218,50 +196,45 @@ func (c *cohort) sets() {
 }
 
 // planLeaf decides what happens to the leaf's pane state, given the segments of
-// its metrics after a vector. State that cannot be advanced exactly is dropped
+// its metrics after the vector. State that cannot be advanced exactly is dropped
 // here; a later step builds it again from raw samples.
 //
 // State is also dropped if the delta could make it grow beyond MaxStateBytes. The
 // segments' metadata tell that before a sample is read, so one sample with a time
 // far ahead cannot allocate panes up to there. The ordered delta is still read, to
 // learn which closed windows it reaches.
-func (r *round) planLeaf(l *leafDelta, emittedUntil sequence.Time, after sequence.Vector, infos []segment.Info) {
+func (d *Delta) planLeaf(l *Leaf, infos []segment.Info) {
 	st := flowplan.State{}
 	if l.State != nil {
 		st.Exists = true
 		st.At, st.From = l.State.Position()
 	}
-	l.closed = l.ClosedT(emittedUntil)
-	if emittedUntil == sequence.NoTime {
-		// Where windows begin is found from the first samples.
-		l.closed = math.MaxInt64
+	l.Plan = flowplan.Plan(st, d.After, d.Pos.Vector, infos, l.closed)
+	if l.State != nil && !l.Plan.Rebuild && l.Plan.Samples > 0 && l.wouldGrow(l.Plan.Span) > d.MaxStateBytes {
+		l.Plan.Rebuild, l.Plan.Reason = true, progress.BeyondHorizon
+		l.Plan.Ordered = true
 	}
-	l.plan = flowplan.Plan(st, after, r.Pos.Vector, infos, l.closed)
-	if l.State != nil && !l.plan.Rebuild && l.plan.Samples > 0 && l.wouldGrow(l.plan.Span) > r.MaxStateBytes {
-		l.plan.Rebuild, l.plan.Reason = true, progress.BeyondHorizon
-		l.plan.Ordered = true
-	}
-	if l.plan.Rebuild {
+	if l.Plan.Rebuild {
 		if l.State != nil {
-			r.Refills[l.plan.Reason]++
+			d.Refills[l.Plan.Reason]++
 		}
 		l.State = nil
 	}
 }
 
-// finishDelta brings pane state to the round's vector: pushed-down partials, then
+// finish brings pane state to the round's vector: pushed-down partials, then
 // repairs. Repairs come last because they fold raw samples, which hold the whole
 // delta: folding a part of it afterwards would count it twice.
 //
 // A state that refuses to advance stands at a vector that nothing explains (I7).
 // That is a fault of this program, and it is logged as one; the answer is still
 // only to build the state again.
-func (r *round) finishDelta(ctx context.Context, l *leafDelta, ranges map[sequence.Region]sequence.Range) error {
+func (d *Delta) finish(ctx context.Context, l *Leaf, ranges map[sequence.Region]sequence.Range) error {
 	if l.follows {
 		return nil
 	}
 	if l.pushed {
-		if err := r.pushDelta(ctx, l, ranges); err != nil {
+		if err := d.pushDelta(ctx, l, ranges); err != nil {
 			return err
 		}
 	}
@@ -269,14 +242,14 @@ func (r *round) finishDelta(ctx context.Context, l *leafDelta, ranges map[sequen
 		return nil
 	}
 	if !l.repair.Empty() {
-		r.Refills[progress.Unordered]++
-		if err := r.repairCells(ctx, l); err != nil {
+		d.Refills[progress.Unordered]++
+		if err := d.repairCells(ctx, l); err != nil {
 			return err
 		}
 	}
-	if err := l.State.Advance(ranges, r.Pos.Vector); err != nil {
-		r.Log.Error("pane state dropped", "leaf", l.Def.Text, "err", err)
-		r.Refills[progress.ReaderDisagrees]++
+	if err := l.State.Advance(ranges, d.Pos.Vector); err != nil {
+		d.Log.Error("pane state dropped", "leaf", l.Def.Text, "err", err)
+		d.Refills[progress.ReaderDisagrees]++
 		l.dropState()
 	}
 	return nil
@@ -290,17 +263,17 @@ func (r *round) finishDelta(ctx context.Context, l *leafDelta, ranges map[sequen
 // When the database cannot (a sum that overflows is an error in SQL), the state is
 // dropped, to be built again from raw, and the delta is read for the closed
 // windows it reaches.
-func (r *round) pushDelta(ctx context.Context, l *leafDelta, ranges map[sequence.Region]sequence.Range) error {
+func (d *Delta) pushDelta(ctx context.Context, l *Leaf, ranges map[sequence.Region]sequence.Range) error {
 	from, set := int64(math.MaxInt64), l.ofSet()
 	if l.State != nil {
 		from = l.From()
 	}
 	raw := maps.Clone(ranges) // no result of a flow is aggregated by the database
 	delete(raw, results.Region)
-	done, err := r.AggregateDelta(ctx, l.Leaf, raw, func(end int64, slot int32, part partial.Simple) error {
+	done, err := d.AggregateDelta(ctx, l.Leaf, raw, func(end int64, slot int32, part partial.Simple) error {
 		for _, o := range set {
 			if end <= o.closed {
-				o.late.Add(end, o.Members.GroupOf[slot])
+				o.Late.Add(end, o.Members.GroupOf[slot])
 			}
 		}
 		if end > from {
@@ -314,7 +287,7 @@ func (r *round) pushDelta(ctx context.Context, l *leafDelta, ranges map[sequence
 	// Partials that were merged before the database gave up cannot be taken out.
 	l.pushed = false
 	l.dropState()
-	return r.ReadDelta(ctx, l.Members.Metrics, ranges, segment.PickOrdered, func(seg *segment.Segment) error {
+	return d.ReadDelta(ctx, l.Members.Metrics, ranges, segment.PickOrdered, func(seg *segment.Segment) error {
 		for _, o := range set {
 			o.take(seg)
 		}
@@ -330,7 +303,7 @@ func (r *round) pushDelta(ctx context.Context, l *leafDelta, ranges map[sequence
 // touched pane, because a query of exact cells would be as long as the cells are
 // many; the filter then keeps the touched cells. Without the filter, a cell that
 // was not emptied would count its samples twice.
-func (r *round) repairCells(ctx context.Context, l *leafDelta) error {
+func (d *Delta) repairCells(ctx context.Context, l *Leaf) error {
 	var (
 		touched = map[int32]struct{}{}
 		spans   sequence.Spans
@@ -353,9 +326,9 @@ func (r *round) repairCells(ctx context.Context, l *leafDelta) error {
 	}
 	only := func(slot int32, t int64) bool { return l.repair.Has(l.PaneOf(t), slot) }
 	if l.Def.Native {
-		return r.Fold(ctx, l.Leaf, l.State, series, sequence.Union(spans...), only)
+		return d.Fold(ctx, l.Leaf, l.State, series, sequence.Union(spans...), only)
 	}
-	raw, err := r.Columns(ctx, l.Members, series, sequence.Union(spans...), only)
+	raw, err := d.Columns(ctx, l.Members, series, sequence.Union(spans...), only)
 	if err != nil {
 		return err
 	}
