@@ -14,10 +14,12 @@ import (
 )
 
 // readDefinitions reads definition files. A path is a file, a directory (its
-// .yaml and .yml files), a pattern, or - for standard input. Their flows look
-// back as far as the settings say.
+// .yaml and .yml files), a pattern, or - for standard input. What they leave open is
+// as the settings say.
 func (a *app) readDefinitions(c *settings.Config, paths []string) ([]flowfile.Source, error) {
-	lookback := c.Lookback.Milliseconds()
+	source := func(file string, data []byte) flowfile.Source {
+		return flowfile.Source{File: file, Data: data, Lookback: c.Lookback.Milliseconds(), Emit: c.RulesEmit}
+	}
 	var sources []flowfile.Source
 	seen := map[string]bool{}
 	for _, path := range paths {
@@ -29,7 +31,7 @@ func (a *app) readDefinitions(c *settings.Config, paths []string) ([]flowfile.So
 				}
 				a.typed = append([]byte{}, data...)
 			}
-			sources = append(sources, flowfile.Source{File: "stdin", Data: a.typed, Lookback: lookback})
+			sources = append(sources, source("stdin", a.typed))
 			continue
 		}
 		files, err := definitionFiles(path)
@@ -45,7 +47,7 @@ func (a *app) readDefinitions(c *settings.Config, paths []string) ([]flowfile.So
 			if err != nil {
 				return nil, fmt.Errorf("read definitions: %w", err)
 			}
-			sources = append(sources, flowfile.Source{File: file, Data: data, Lookback: lookback})
+			sources = append(sources, source(file, data))
 		}
 	}
 	return sources, nil

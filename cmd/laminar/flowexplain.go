@@ -106,6 +106,7 @@ func explainedTable(flows []view.Explained) term.Table {
 		add("flow", f.Flow)
 		add("promql", f.PromQL)
 		add("every", f.Every)
+		add("emit", f.Emit)
 		add("mode", strings.TrimSuffix(f.Mode+": "+f.Why, ": "))
 		add("residual", f.Residual)
 		add("executor", f.Executor+" (the "+f.SaidBy+" says)")

@@ -17,6 +17,9 @@ const (
 	EmitClose  Emit = "close"  // closed windows only
 )
 
+// Known reports whether e is one of them.
+func (e Emit) Known() bool { return e == EmitUpdate || e == EmitClose }
+
 // Late says what happens to samples that reach a closed window.
 type Late string
 

@@ -133,11 +133,11 @@ func Unmarshal(data []byte) (Flow, error) {
 // Hash tells whether two definitions mean the same: `flow apply` compares it with
 // the catalogue's, and a flow whose hash has changed needs --replace. Left out are
 // the fence group, which comes from the name of a file, the executor, the place among the
-// rules of a table, how previous results are read, and what an alerting rule makes of its
-// rows: none of them changes a result.
+// rules of a table, how previous results are read, whether the open window is written, and
+// what an alerting rule makes of its rows: none of them changes what a closed window holds.
 func Hash(f Flow) ([32]byte, error) {
 	s := store(f)
-	s.Group, s.Origin, s.Executor, s.Member, s.Beside = "", "", "", nil, false
+	s.Group, s.Origin, s.Executor, s.Member, s.Beside, s.Emit = "", "", "", nil, false, EmitUpdate
 	if s.Alert != nil {
 		s.Alert = &alert.Rule{}
 	}

@@ -169,6 +169,7 @@ func TestHash(t *testing.T) {
 	want := hash("f.yml", base)
 	same := map[string]string{
 		"other file":   base,
+		"close":        base + "  emit: close\n",
 		"other layout": "# comment\nflows:\n- every: 60s\n  name: a\n  emit: update\n  promql: |\n    sum by (job) (\n      rate(x[5m]) # why\n    )\n",
 	}
 	for _, e := range flowdef.Executors() {
@@ -183,7 +184,7 @@ func TestHash(t *testing.T) {
 	for _, change := range [][2]string{
 		{"name: a", "name: b"}, {"(job)", "(job, code)"}, {"[5m]", "[10m]"}, {"every: 1m", "every: 5m"},
 		{"every: 1m", "every: 1m\n  table: t"}, {"every: 1m", "every: 1m\n  trigger: {samples: 5}"},
-		{"every: 1m", "every: 1m\n  watermark_delay: 5s"}, {"every: 1m", "every: 1m\n  emit: close"},
+		{"every: 1m", "every: 1m\n  watermark_delay: 5s"},
 		{"every: 1m", "every: 1m\n  backfill: all"}, {"every: 1m", "every: 1m\n  backfill: 1h"},
 		{"every: 1m", "every: 1m\n  keep: 1h"}, {"every: 1m", "every: 1m\n  lookback: 1m"},
 		{"every: 1m", "every: 1m\n  limit: 7"},

@@ -23,11 +23,12 @@ type checker struct {
 // problems were added since its beginning (finish).
 type fileParser struct {
 	checker
-	lines    []string    // its text, to find places within values
-	lookback int64       // of flows that state none, ms
-	every    int64       // of rule groups, whatever they state, ms; 0 is what they state
-	docs     int         // YAML documents so far, with the one that is read
-	found    Definitions // without a problem, in their order
+	lines    []string     // its text, to find places within values
+	lookback int64        // of flows that state none, ms
+	every    int64        // of rule groups, whatever they state, ms; 0 is what they state
+	emit     flowdef.Emit // of recording rules
+	docs     int          // YAML documents so far, with the one that is read
+	found    Definitions  // without a problem, in their order
 }
 
 // addf adds a problem at a node.

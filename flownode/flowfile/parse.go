@@ -27,6 +27,8 @@ type Source struct {
 
 	Lookback int64 // of flows that state none, ms; 0 is flowdef.DefaultLookback
 	Every    int64 // of all rule groups, whatever they state, ms; 0 is what they state
+
+	Emit flowdef.Emit // of recording rules; "" is flowdef.EmitClose
 }
 
 // Read reads several files and checks their flows together (flowgraph.Validate). Flows
@@ -63,9 +65,12 @@ func Parse(file string, data []byte) ([]flowdef.Flow, []flowdef.Problem) {
 // read reads the file. Problems come out in the order of lines; the definitions in
 // theirs.
 func (s Source) read() (Definitions, []flowdef.Problem) {
-	p := &fileParser{checker: checker{file: s.File}, lines: strings.Split(string(s.Data), "\n"), lookback: s.Lookback, every: s.Every}
+	p := &fileParser{checker: checker{file: s.File}, lines: strings.Split(string(s.Data), "\n"), lookback: s.Lookback, every: s.Every, emit: s.Emit}
 	if p.lookback == 0 {
 		p.lookback = flowdef.DefaultLookback
+	}
+	if p.emit == "" {
+		p.emit = flowdef.EmitClose
 	}
 	p.documents(s.Data)
 	slices.SortStableFunc(p.problems, func(a, b flowdef.Problem) int { return a.Line - b.Line })

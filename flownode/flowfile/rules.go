@@ -102,7 +102,7 @@ func (p *fileParser) ruleGroup(n *yaml.Node, seen map[string]bool) {
 func (g *ruleGroup) settings(f fields, what string) {
 	g.rule = flowdef.Flow{
 		File: g.file, Trigger: flowdef.Trigger{Interval: flowdef.DefaultTriggerInterval},
-		Emit: flowdef.EmitUpdate, Late: flowdef.LateRecompute, Lookback: g.lookback,
+		Emit: g.emit, Late: flowdef.LateRecompute, Lookback: g.lookback,
 		// Prometheus would take its global evaluation interval, which no rule file
 		// knows; its default is the one taken here.
 		Every: g.optional(f, what, "interval", flowdef.DefaultRuleInterval),

@@ -12,6 +12,7 @@ type Explained struct {
 	Flow     string          `json:"flow"`
 	PromQL   string          `json:"promql"`
 	Every    string          `json:"every"`
+	Emit     string          `json:"emit"`               // update or close
 	Mode     string          `json:"mode"`               // incremental or batch
 	Why      string          `json:"why,omitempty"`      // batch, of the whole expression
 	Residual string          `json:"residual,omitempty"` // over leaf_1, leaf_2, ...
@@ -71,7 +72,7 @@ type ExplainedRead struct {
 // panes with.
 func NewExplainedDefinition(f flowdef.Flow, setting flowdef.Executor, all []flowdef.Flow) Explained {
 	out := Explained{
-		Flow: f.Title(), PromQL: f.PromQL, Every: flowdef.FormatMillis(f.Every), Mode: f.Expr.Mode(), Why: f.Expr.Why,
+		Flow: f.Title(), PromQL: f.PromQL, Every: flowdef.FormatMillis(f.Every), Emit: string(f.Emit), Mode: f.Expr.Mode(), Why: f.Expr.Why,
 		Residual: f.Expr.ResidualText(), Executor: string(f.Executor), SaidBy: "flow", Leaves: []ExplainedLeaf{},
 	}
 	if f.Executor == "" {

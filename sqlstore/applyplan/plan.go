@@ -35,8 +35,7 @@ type Entry struct {
 	Group  string // the fence group
 	Def    flowdef.Flow
 
-	// Hash is of the definition as it was applied; it is compared with that of a new one.
-	Hash [32]byte
+	Hash [32]byte // of the definition, by which a new one is compared
 }
 
 // Removal names what is to go: the flows of a record, or one flow, that came from a
@@ -51,7 +50,7 @@ const (
 	Created   Applied = "created"
 	Unchanged Applied = "unchanged"
 	Regrouped Applied = "regrouped" // only its fence group changed
-	Retuned   Applied = "retuned"   // only its executor changed, or what an alerting rule makes of its rows, and perhaps its group
+	Retuned   Applied = "retuned"   // only its executor changed, or emit, or what an alerting rule makes of its rows, and perhaps its group
 	Replaced  Applied = "replaced"
 	Removed   Applied = "removed" // it was to go, or its file has the rule no more, but others of its record
 	Left      Applied = "left"    // it is not among the definitions and goes on; only where that was asked for
@@ -201,7 +200,7 @@ func Places(flows []flowdef.Flow) ([]flowdef.Flow, error) {
 func (it *Item) Note() {
 	switch {
 	case it.Old == nil || it.Action == Replaced:
-	case it.Old.Def.Executor != it.Def.Executor || !reflect.DeepEqual(it.Old.Def.Alert, it.Def.Alert):
+	case it.Old.Def.Executor != it.Def.Executor || it.Old.Def.Emit != it.Def.Emit || !reflect.DeepEqual(it.Old.Def.Alert, it.Def.Alert):
 		it.Action = Retuned
 	case it.Old.Group != it.Def.Group || it.Old.place() != it.Def.Place():
 		it.Action = Regrouped

@@ -27,13 +27,14 @@ import (
 //	the catalogue has            what happens                         Applied
 //	no flow of the title         it is added                          Created
 //	one with another hash        refused, or dropped and added        Replaced
-//	one with another executor,   the definition is stored             Retuned
-//	or other labels of alerts
+//	one with another executor    the definition is stored             Retuned
+//	or emit, or other labels
+//	of alerts
 //	one in another fence group   the definition is stored             Regrouped
 //	a rule that its file lacks   refused, or dropped                  Removed
 //	the same                     nothing                              Unchanged
 //
-// A flow that only changes its group or executor keeps its results, its progress
+// A flow that only changes its group, executor or emit keeps its results, its progress
 // and its dirty list. Its epoch is raised, so its owner loads it again.
 //
 // Before: any catalogue. After: each flow of the call is in it with the definition that
@@ -313,7 +314,7 @@ func (c *catalogueChange) check(ctx context.Context, p *applyplan.Plan, flows []
 	return nil
 }
 
-// restate stores a definition that computes the same with another group, executor or
+// restate stores a definition that computes the same with another group, executor, emit or
 // place among the rules of its table. Its results stay. The hash stays, too, since it
 // leaves these out. The epoch is raised, but for a flow that nobody has taken yet: its 0
 // says so.

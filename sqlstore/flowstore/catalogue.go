@@ -239,12 +239,16 @@ func readCatalogue(ctx context.Context, q pg.Querier) ([]applyplan.Entry, error)
 		return nil, fmt.Errorf("read the catalogue: %w", err)
 	}
 	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e applyplan.Entry, err error) {
-		var definition, hash []byte
-		if err := row.Scan(&e.ID, &e.Schema, &e.Group, &definition, &hash); err != nil {
+		var definition []byte
+		if err := row.Scan(&e.ID, &e.Schema, &e.Group, &definition); err != nil {
 			return e, err
 		}
-		copy(e.Hash[:], hash)
-		e.Def, err = flowdef.Unmarshal(definition)
+		if e.Def, err = flowdef.Unmarshal(definition); err != nil {
+			return e, err
+		}
+		// The stored hash only tells that a flow was made anew: another release may leave
+		// other things out of it.
+		e.Hash, err = flowdef.Hash(e.Def)
 		return e, err
 	})
 	if err != nil {

@@ -60,6 +60,18 @@ func TestApply(t *testing.T) {
 	if got := db.Take("b"); got.Def.Executor != "" || got.Epoch != 3 {
 		t.Errorf("retuned, then taken: executor %q at epoch %d, want none at 3", got.Def.Executor, got.Epoch)
 	}
+	retuned.Emit = flowdef.EmitClose
+	if got := actions(db.Apply(retuned)); got != "b retuned" {
+		t.Errorf("apply with another emit: %s", got)
+	}
+	// A release that left less out of the hash has stored another one.
+	db.Exec(`update laminar.flow set definition_hash = sha256('older') where name = 'b'`)
+	if got := actions(db.Apply(retuned)); got != "b unchanged" {
+		t.Errorf("apply what another release has hashed: %s", got)
+	}
+	if got := db.Take("b"); got.Def.Emit != flowdef.EmitClose || got.Epoch != 5 {
+		t.Errorf("taken with emit %q at epoch %d, want close at 5", got.Def.Emit, got.Epoch)
+	}
 
 	flow := db.Take("a")
 	if flow.Vector.String() != "{1:1}" || len(flow.Flushes) != 1 || flow.EmittedUntil != sequence.NoTime || flow.Epoch != 1 {

@@ -26,6 +26,7 @@ type Config struct {
 	URLFile   string   // holds the database's URL; Database.URL is empty then
 	FlowFiles []string // definitions to apply at the start
 	Lookback  time.Duration
+	RulesEmit flowdef.Emit // of recording rules, whose files cannot say
 
 	Log struct {
 		Level  string
@@ -51,6 +52,7 @@ func Default() Config {
 	c.Upkeep.Retention = 15 * 24 * time.Hour
 	c.Upkeep.RetentionGrace = 24 * time.Hour
 	c.Lookback = time.Duration(flowdef.DefaultLookback) * time.Millisecond
+	c.RulesEmit = flowdef.EmitClose
 	c.Ingest.MaxBody = remotewrite.DefaultBodyBytes
 	c.Ingest.MaxDecoded = remotewrite.DefaultDecodedBytes
 	c.Ingest.MaxLabels = ingest.DefaultLabels

@@ -83,6 +83,8 @@ var table = []setting{
 		bind: func(c *Config) value { return (*durationValue)(&c.Upkeep.RetentionGrace) }},
 	{key: "raw.lookback", scope: Everywhere, unit: "duration", help: "how far back instant selectors look for a sample, in flows that do not say",
 		bind: func(c *Config) value { return (*durationValue)(&c.Lookback) }},
+	{key: "rules.emit", scope: Everywhere, help: "when recording rules of Prometheus rule files write rows: close (when a window has closed) or update (also while it is open, as provisional)",
+		bind: func(c *Config) value { return (*textValue)(&c.RulesEmit) }},
 
 	{key: "ingest.max_body", scope: Serving, least: 1, unit: "bytes", help: "maximum size of a request as sent",
 		bind: func(c *Config) value { return (*bytesValue)(&c.Ingest.MaxBody) }},

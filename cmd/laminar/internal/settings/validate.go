@@ -35,6 +35,8 @@ func (c *Config) Validate() error {
 		return faultf("subscribe.retention is %s: want a minute at least", view.FormatDuration(c.Upkeep.ChangeLog))
 	case c.Lookback < time.Millisecond:
 		return faultf("raw.lookback is %s: want a millisecond at least", view.FormatDuration(c.Lookback))
+	case !c.RulesEmit.Known():
+		return faultf("rules.emit is %q: want %s or %s", c.RulesEmit, flowdef.EmitClose, flowdef.EmitUpdate)
 	case c.Ingest.Starts != server.StartsIgnored && c.Ingest.Starts != server.StartsZero:
 		return faultf("ingest.start_timestamps is %q: want %s or %s", c.Ingest.Starts, server.StartsIgnored, server.StartsZero)
 	case (c.HA.ClusterLabel == "") != (c.HA.ReplicaLabel == ""):

@@ -33,3 +33,22 @@ func TestLookback(t *testing.T) {
 		}
 	}
 }
+
+// TestEmit: recording rules write what the setting says, closed windows alone where it
+// says nothing; alerting rules never write an open window, and native flows say for
+// themselves.
+func TestEmit(t *testing.T) {
+	const text = "groups:\n- name: g\n  rules:\n  - {record: r, expr: sum(x)}\n  - {alert: a, expr: sum(x) > 1}\n---\n" +
+		"flows:\n- {name: own, every: 1m, promql: sum(x)}\n- {name: closes, every: 1m, promql: sum(x), emit: close}\n"
+	for setting, want := range map[flowdef.Emit]flowdef.Emit{"": flowdef.EmitClose, flowdef.EmitClose: flowdef.EmitClose, flowdef.EmitUpdate: flowdef.EmitUpdate} {
+		all, problems := Read([]Source{{File: "f.yml", Data: []byte(text), Emit: setting}})
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		for i, want := range []flowdef.Emit{want, flowdef.EmitClose, flowdef.EmitUpdate, flowdef.EmitClose} {
+			if f := all.Flows[i]; f.Emit != want {
+				t.Errorf("setting %q: %s has emit %s, want %s", setting, f.Name, f.Emit, want)
+			}
+		}
+	}
+}
