@@ -61,9 +61,9 @@ type Evaluator struct {
 	rows   groupRows
 }
 
-// Early says which series a window that ends at end sees only up to before its end, and
-// up to when; nil for none.
-type Early func(end sequence.Time) func(sequence.SeriesID) (sequence.Time, bool)
+// Early says which series a window that ends at end sees only in part, and what of them;
+// nil for none.
+type Early func(ctx context.Context, end sequence.Time) (func(sequence.SeriesID) (read.Early, bool), error)
 
 // New makes the evaluator of a flow, with leaves that have nothing in memory. def stays
 // the caller's, who says with Becomes that its expression has another form.
@@ -175,7 +175,11 @@ func (f *Evaluator) Evaluate(ctx context.Context, eng *promeval.Engine, src Inpu
 	)
 	switch {
 	case src.whole != nil:
-		out, res.Touched, err = f.evaluateWhole(ctx, eng, src.whole, end)
+		early, failed := f.early(ctx, end)
+		if failed != nil { // and not the expression
+			return res, fmt.Errorf("read what rules before %s give: %w", f.def.Title(), failed)
+		}
+		out, res.Touched, err = f.evaluateWhole(ctx, eng, src.whole, early, end)
 	case f.def.Expr.Residual == nil && !f.def.Expr.Native():
 		res.Rows, res.Touched, err = f.evaluateLeaf(src.leaves[0], end, want)
 	default:
@@ -282,7 +286,7 @@ func nativeVector(src keep.WindowSource, l *keep.Leaf, span sequence.Span, want 
 
 // evaluateWhole evaluates the expression of a batch flow over raw samples.
 // touched says that there can be a result.
-func (f *Evaluator) evaluateWhole(ctx context.Context, eng *promeval.Engine, sel *read.Selection, end sequence.Time) (out promeval.Vector, touched bool, err error) {
+func (f *Evaluator) evaluateWhole(ctx context.Context, eng *promeval.Engine, sel *read.Selection, early func(sequence.SeriesID) (read.Early, bool), end sequence.Time) (out promeval.Vector, touched bool, err error) {
 	// The selection was read for several windows: this one must see no sample that
 	// only a later one may.
 	var span sequence.Span
@@ -292,7 +296,7 @@ func (f *Evaluator) evaluateWhole(ctx context.Context, eng *promeval.Engine, sel
 	if !f.def.Expr.FromNothing && !sel.Touches(f.Leaves, end) {
 		return nil, false, nil
 	}
-	out, err = eng.WithLookback(f.def.Lookback).Whole(ctx, f.def.PromQL, sel.WithinBut(span, f.early(end)), end)
+	out, err = eng.WithLookback(f.def.Lookback).Whole(ctx, f.def.PromQL, sel.WithinBut(span, early), end)
 	return out, true, err
 }
 

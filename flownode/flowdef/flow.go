@@ -101,6 +101,11 @@ type Flow struct {
 	// written.
 	Previous []string
 
+	// Behind is, by those of these titles of which it reads rules before it in its group,
+	// too, the expressions of the rules behind it: of the others of the title it sees the
+	// newest. Of a title that is not here it sees all rules as they were before.
+	Behind map[string][]string
+
 	// Beside says that a selector may find results of them and of others at once.
 	Beside bool
 

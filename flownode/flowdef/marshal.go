@@ -45,12 +45,13 @@ type stored struct {
 	Relabel        []relabeling.Rule `json:"relabel,omitempty"`
 	Lookback       int64             `json:"lookback,omitempty"` // 0 is DefaultLookback
 
-	Executor Executor    `json:"executor,omitempty"`
-	Previous []string    `json:"previous,omitempty"`
-	Beside   bool        `json:"previous_beside,omitempty"`
-	Itself   bool        `json:"reads_itself,omitempty"`
-	Member   *Membership `json:"member,omitempty"`
-	Origin   string      `json:"origin,omitempty"`
+	Executor Executor            `json:"executor,omitempty"`
+	Previous []string            `json:"previous,omitempty"`
+	Behind   map[string][]string `json:"previous_rules,omitempty"`
+	Beside   bool                `json:"previous_beside,omitempty"`
+	Itself   bool                `json:"reads_itself,omitempty"`
+	Member   *Membership         `json:"member,omitempty"`
+	Origin   string              `json:"origin,omitempty"`
 
 	Alert *alert.Rule `json:"alert,omitempty"`
 	Limit int64       `json:"limit,omitempty"`
@@ -67,7 +68,7 @@ func store(f Flow) stored {
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
 		Lookback: lookback, Executor: f.Executor, Member: f.Member, Origin: f.Origin, Alert: f.Alert, Previous: f.Previous,
-		Beside: f.Beside, Itself: f.Itself, Limit: f.Limit, Relabel: f.Relabel,
+		Behind: f.Behind, Beside: f.Beside, Itself: f.Itself, Limit: f.Limit, Relabel: f.Relabel,
 	}
 }
 
@@ -101,7 +102,7 @@ func Unmarshal(data []byte) (Flow, error) {
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
 		Lookback: s.Lookback, Executor: s.Executor, Member: s.Member, Origin: s.Origin, Alert: s.Alert, Previous: s.Previous,
-		Beside: s.Beside, Itself: s.Itself, Limit: s.Limit, Relabel: s.Relabel,
+		Behind: s.Behind, Beside: s.Beside, Itself: s.Itself, Limit: s.Limit, Relabel: s.Relabel,
 	}
 	if f.Lookback == 0 {
 		f.Lookback = DefaultLookback
@@ -126,7 +127,7 @@ func Unmarshal(data []byte) (Flow, error) {
 	if f, err = f.over(c); err != nil {
 		return Flow{}, fmt.Errorf("decode flow %s: %w", f.Title(), err)
 	}
-	f.ReadsPrevious(f.Previous, f.Beside, f.Itself)
+	f.ReadsPrevious(f.Previous, f.Behind, f.Beside, f.Itself)
 	return f, nil
 }
 
@@ -137,7 +138,7 @@ func Unmarshal(data []byte) (Flow, error) {
 // what an alerting rule makes of its rows: none of them changes what a closed window holds.
 func Hash(f Flow) ([32]byte, error) {
 	s := store(f)
-	s.Group, s.Origin, s.Executor, s.Member, s.Beside, s.Emit = "", "", "", nil, false, EmitUpdate
+	s.Group, s.Origin, s.Executor, s.Member, s.Beside, s.Behind, s.Emit = "", "", "", nil, false, nil, EmitUpdate
 	if s.Alert != nil {
 		s.Alert = &alert.Rule{}
 	}

@@ -19,17 +19,29 @@ import (
 // where the range ends. Otherwise, and where it reads its own results, which are computed
 // between its windows, the expression is evaluated whole.
 
-// ReadsPrevious makes the flow see of others, by their titles without numbers, and with
-// itself of its own results, what was there before each of its evaluations. beside is
-// that some selector may find results of those others and of yet others at once.
-func (f *Flow) ReadsPrevious(titles []string, beside, itself bool) {
-	f.Previous, f.Beside, f.Itself = titles, beside, itself
+// ReadsPrevious makes the flow see of others, by their titles without numbers and the
+// expressions of those behind it, and with itself of its own results, what was there before
+// each of its evaluations. beside is that some selector may find results of those others
+// and of yet others at once.
+func (f *Flow) ReadsPrevious(titles []string, behind map[string][]string, beside, itself bool) {
+	f.Previous, f.Behind, f.Beside, f.Itself = titles, behind, beside, itself
 	switch {
 	case itself:
 		f.Expr = f.Expr.alsoWhole("it reads its own results")
 	case len(titles) > 0:
 		f.Expr = f.seesPrevious(f.Expr)
 	}
+}
+
+// SeesPrevious reports whether the flow sees what another gives only as the evaluation
+// before left it, because that stands behind it in its group.
+func (f *Flow) SeesPrevious(of *Flow) bool {
+	title := of.RecordTitle()
+	if !slices.Contains(f.Previous, title) {
+		return false
+	}
+	behind, told := f.Behind[title]
+	return !told || slices.Contains(behind, of.PromQL)
 }
 
 // seesPrevious is the expression with its leaves over previous results cut short.

@@ -1,6 +1,7 @@
 package flowgraph
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -63,22 +64,32 @@ func setPrevious(flows []flowdef.Flow, ordered bool) {
 	for i := range flows {
 		var titles []string
 		names, beside := map[string]bool{}, false // whether it sees results of the name from before
+		before, behind := map[string][]string{}, map[string][]string{}
 		for _, p := range g.Reads(i) {
-			if p == i {
-				continue
+			parent := &flows[p]
+			title, late := parent.RecordTitle(), ordered && p > i
+			if p == i || late && slices.Contains(before[title], parent.PromQL) {
+				continue // a rule that repeats one before it is that one
 			}
-			name := flows[p].Name
-			was, known := names[name]
-			names[name] = ordered && p > i
+			was, known := names[parent.Name]
+			names[parent.Name] = late
 			// The name ends where a title has a brace.
-			if beside = beside || known && was != names[name] || strings.Contains(name, "{"); !names[name] {
+			beside = beside || known && was != late || strings.Contains(parent.Name, "{")
+			if !late {
+				before[title] = append(before[title], parent.PromQL)
 				continue
 			}
-			if title := flows[p].RecordTitle(); !slices.Contains(titles, title) {
+			if behind[title] == nil {
 				titles = append(titles, title)
 			}
+			behind[title] = append(behind[title], parent.PromQL)
 		}
-		flows[i].ReadsPrevious(titles, beside && len(titles) > 0, slices.Contains(g.Reads(i), i))
+		// Those are told apart by their expressions that have nothing else of their own.
+		maps.DeleteFunc(behind, func(title string, _ []string) bool { return len(before[title]) == 0 })
+		if len(behind) == 0 {
+			behind = nil
+		}
+		flows[i].ReadsPrevious(titles, behind, beside && len(titles) > 0, slices.Contains(g.Reads(i), i))
 	}
 }
 

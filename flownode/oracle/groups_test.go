@@ -82,14 +82,12 @@ func (g *generator) readable(group int) string {
 	return names[g.IntN(len(names))]
 }
 
-// insert puts rules at some place of their group, one behind the other, where they come
-// between no others of one record.
-func (g *generator) insert(rules ...ruleText) {
-	at := g.IntN(len(g.rules) + 1)
-	for at > 0 && at < len(g.rules) && g.rules[at].record != "" && g.rules[at].record == g.rules[at-1].record {
-		at++
-	}
+// insert puts rules at some place of their group, one behind the other, and perhaps
+// between others of one record. It returns the place of the first.
+func (g *generator) insert(rules ...ruleText) (at int) {
+	at = g.IntN(len(g.rules) + 1)
 	g.rules = slices.Insert(g.rules, at, rules...)
+	return at
 }
 
 // groups makes rule groups of so many records, with alerts among them.
@@ -106,13 +104,18 @@ func groups(rng *rand.Rand, records int) string {
 		case parent != "" && rng.IntN(4) > 0:
 			g.insert(ruleText{record: name, group: group, expr: fmt.Sprintf(overRules[rng.IntN(len(overRules))], parent)})
 			g.depth[name] = g.depth[parent] + 1
-		case rng.IntN(3) == 0:
+		case rng.IntN(2) == 0:
 			var rules []ruleText
 			for _, expr := range claims[rng.IntN(len(claims))] {
 				rules = append(rules, ruleText{record: name, group: group, expr: strings.ReplaceAll(expr, "%s", name)})
 			}
 			rng.Shuffle(len(rules), func(a, b int) { rules[a], rules[b] = rules[b], rules[a] })
-			g.insert(rules...)
+			at := g.insert(rules...)
+			if rng.IntN(3) > 0 { // a reader that stands among them
+				reader := ruleText{record: name + ":mid", group: group, expr: strings.ReplaceAll(overRules[rng.IntN(len(overRules))], "%s", name)}
+				g.rules = slices.Insert(g.rules, at+1+rng.IntN(len(rules)-1), reader)
+				g.depth[reader.record], g.group[reader.record] = 1, group
+			}
 		default:
 			r := ruleText{record: name, group: group, expr: rawRules[rng.IntN(len(rawRules))]}
 			if rng.IntN(3) == 0 {

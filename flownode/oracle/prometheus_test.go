@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/promql"
@@ -20,6 +21,8 @@ import (
 	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
+	"github.com/prometheus/prometheus/tsdb/chunks"
+	"github.com/prometheus/prometheus/util/annotations"
 	"github.com/prometheus/prometheus/util/teststorage"
 
 	"laminar/flownode/promeval"
@@ -46,27 +49,27 @@ func newPrometheus(t testing.TB, text string, raw promeval.Samples) *prometheus 
 		MaxSamples: 50_000_000, Timeout: time.Minute, LookbackDelta: 5 * time.Minute, EnableAtModifier: true, EnableNegativeOffset: true,
 		Parser: parser.NewParser(parser.Options{}),
 	})
-	ask := rules.EngineQueryFunc(engine, p.db)
-	p.held = &holding{Appendable: p.db, names: map[string]bool{}, not: map[string]func(int64) bool{}}
+	p.held = &holding{Appendable: p.db, names: map[string]bool{}, rows: map[string]bool{}, not: map[string]func(int64) bool{}}
+	seen := storage.QueryableFunc(func(from, to int64) (storage.Querier, error) {
+		q, err := p.db.Querier(from, to)
+		return &withHeld{q, p.held}, err
+	})
 	manager := rules.NewManager(&rules.ManagerOptions{
 		ExternalURL: &url.URL{}, Appendable: p.held, Queryable: p.db, Context: t.Context(), Logger: slog.New(slog.DiscardHandler),
 		NotifyFunc: func(context.Context, string, ...*rules.Alert) {}, DefaultRuleQueryOffset: func() time.Duration { return 0 },
-		QueryFunc: func(ctx context.Context, expr string, at time.Time) (promql.Vector, error) {
-			p.held.flush(ctx, t, expr)
-			return ask(ctx, expr, at)
-		},
+		QueryFunc: rules.EngineQueryFunc(engine, seen),
 	})
 	found, errs := manager.LoadGroups(time.Minute, labels.EmptyLabels(), "", nil, false, file)
 	if len(errs) > 0 {
 		t.Fatal(errors.Join(errs...), text)
 	}
-	seen := map[string]bool{}
+	once := map[string]bool{}
 	for _, g := range found {
 		p.groups = append(p.groups, g)
 		for _, r := range g.Rules() {
 			if _, ok := r.(*rules.RecordingRule); ok {
-				p.held.names[r.Name()] = p.held.names[r.Name()] || seen[r.Name()]
-				seen[r.Name()] = true
+				p.held.names[r.Name()] = p.held.names[r.Name()] || once[r.Name()]
+				once[r.Name()] = true
 			}
 		}
 	}
@@ -97,17 +100,19 @@ func (p *prometheus) evaluate(t int64) {
 			g.Eval(p.Context(), time.UnixMilli(t))
 		}
 	}
-	p.held.flush(p.Context(), p, "")
+	p.held.flush(p.Context(), p)
 }
 
-// holding holds stale markers of records of several rules back until somebody may read
-// the record. Prometheus keeps the first sample of a time: where one rule loses a row at
-// the very evaluation at which another gives it, its marker would keep the row out for
-// that evaluation. Here the row takes the marker's place, as docs/semantics.md has it.
+// holding holds stale markers of records of several rules back to the end of a time.
+// Prometheus keeps the first sample of a time: where one rule loses a row at the very
+// evaluation at which another gives it, its marker would keep the row out for that
+// evaluation. Here the row takes the marker's place, as docs/semantics.md has it. Rules
+// that are evaluated in between see the marker.
 type holding struct {
 	storage.Appendable
 	names map[string]bool // of records: whether it has several rules
 	list  []heldMarker
+	rows  map[string]bool // series that have a row at this time
 
 	// not reports of records that have results from nothing whether a time is none of
 	// their windows here: these begin with the samples of their groups, and older ones
@@ -135,23 +140,31 @@ func (a *holdingAppender) Append(ref storage.SeriesRef, lset labels.Labels, t in
 	if not := a.h.not[name]; not != nil && !stale && not(t) {
 		return 0, storage.ErrOutOfOrderSample // then the rule does not take it for written
 	}
+	key := lset.String()
 	if stale && a.h.names[name] {
-		a.h.list = append(a.h.list, heldMarker{lset, t, v})
+		if !a.h.rows[key] {
+			a.h.list = append(a.h.list, heldMarker{lset, t, v})
+		}
 		return 0, nil
 	}
-	return a.Appender.Append(ref, lset, t, v)
+	ref, err := a.Appender.Append(ref, lset, t, v)
+	if err == nil && a.h.names[name] {
+		a.h.rows[key] = true
+		a.h.list = slices.DeleteFunc(a.h.list, func(m heldMarker) bool { return m.lset.String() == key })
+	}
+	return ref, err
 }
 
-// flush stores the markers, unless the expression can read none of them. Those that
-// stand where a row is are refused.
-func (h *holding) flush(ctx context.Context, t testing.TB, expr string) {
+// flush stores the markers, when all rules of a time have been evaluated.
+func (h *holding) flush(ctx context.Context, t testing.TB) {
 	t.Helper()
-	if len(h.list) == 0 || expr != "" && !slices.ContainsFunc(h.list, func(m heldMarker) bool { return strings.Contains(expr, m.lset.Get(model.MetricNameLabel)) }) {
+	clear(h.rows)
+	if len(h.list) == 0 {
 		return
 	}
 	app := h.Appendable.Appender(ctx)
 	for _, m := range h.list {
-		if _, err := app.Append(0, m.lset, m.t, m.v); err != nil && !errors.Is(err, storage.ErrDuplicateSampleForTimestamp) {
+		if _, err := app.Append(0, m.lset, m.t, m.v); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -160,6 +173,52 @@ func (h *holding) flush(ctx context.Context, t testing.TB, expr string) {
 	}
 	h.list = nil
 }
+
+// withHeld is what is stored, and the markers that are held.
+type withHeld struct {
+	storage.Querier
+	held *holding
+}
+
+func (q *withHeld) Select(ctx context.Context, _ bool, hints *storage.SelectHints, ms ...*labels.Matcher) storage.SeriesSet {
+	markers := &listed{}
+	for _, m := range q.held.list {
+		if !slices.ContainsFunc(ms, func(x *labels.Matcher) bool { return !x.Matches(m.lset.Get(x.Name)) }) {
+			markers.list = append(markers.list, storage.NewListSeries(m.lset, []chunks.Sample{sample{m.t, m.v}}))
+		}
+	}
+	slices.SortFunc(markers.list, func(a, b storage.Series) int { return labels.Compare(a.Labels(), b.Labels()) })
+	sets := []storage.SeriesSet{q.Querier.Select(ctx, true, hints, ms...), markers}
+	return storage.NewMergeSeriesSet(sets, 0, storage.ChainedSeriesMerge)
+}
+
+// listed is series of a list.
+type listed struct {
+	list []storage.Series
+	next int
+}
+
+func (l *listed) Next() bool {
+	l.next++
+	return l.next <= len(l.list)
+}
+func (l *listed) At() storage.Series                { return l.list[l.next-1] }
+func (l *listed) Err() error                        { return nil }
+func (l *listed) Warnings() annotations.Annotations { return nil }
+
+// sample is a number at a time.
+type sample struct {
+	t int64
+	v float64
+}
+
+func (s sample) T() int64                      { return s.t }
+func (s sample) ST() int64                     { return 0 }
+func (s sample) F() float64                    { return s.v }
+func (s sample) H() *histogram.Histogram       { return nil }
+func (s sample) FH() *histogram.FloatHistogram { return nil }
+func (s sample) Type() chunkenc.ValueType      { return chunkenc.ValFloat }
+func (s sample) Copy() chunks.Sample           { return s }
 
 // point is a sample or a stale marker.
 type point struct {

@@ -99,7 +99,7 @@ func (w *world) Commit(ctx context.Context, rounds []progress.Round) ([]progress
 func TestRulesAsPrometheus(t *testing.T) {
 	var all counts
 	t.Run("seeds", func(t *testing.T) {
-		for seed := range uint64(16) {
+		for seed := range uint64(20) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				rng := rand.New(rand.NewPCG(seed, 12))
@@ -114,17 +114,17 @@ func TestRulesAsPrometheus(t *testing.T) {
 		}
 	})
 	t.Log(all.String())
-	if all.samples.Load() < 6000 || all.markers.Load() < 200 || all.hidden.Load() < 500 || all.alerts.Load() < 2000 || all.corrected.Load() < 50 {
+	if all.samples.Load() < 6000 || all.markers.Load() < 200 || all.hidden.Load() < 500 || all.alerts.Load() < 2000 || all.corrected.Load() < 50 || all.between.Load() < 10 {
 		t.Errorf("the scenarios test too little: %s", all.String())
 	}
 }
 
 // counts is what was compared.
-type counts struct{ samples, markers, hidden, alerts, corrected atomic.Int64 }
+type counts struct{ samples, markers, hidden, alerts, corrected, between atomic.Int64 }
 
 func (c *counts) String() string {
-	return fmt.Sprintf("%d samples, %d markers, %d rows that another rule hides, %d states of alerts, %d corrected changes",
-		c.samples.Load(), c.markers.Load(), c.hidden.Load(), c.alerts.Load(), c.corrected.Load())
+	return fmt.Sprintf("%d samples, %d markers, %d rows that another rule hides, %d states of alerts, %d corrected changes, %d rules between others of a record",
+		c.samples.Load(), c.markers.Load(), c.hidden.Load(), c.alerts.Load(), c.corrected.Load(), c.between.Load())
 }
 
 // compare evaluates the rules in Prometheus, and compares what both have.
@@ -134,6 +134,9 @@ func (w *world) compare(text string, all *counts) {
 	newest := sequence.NoTime
 	for _, mf := range w.Store.Flows {
 		newest = max(newest, mf.Flow.EmittedUntil)
+		if w.between(&mf.Flow.Def) {
+			all.between.Add(1)
+		}
 		if mf.Flow.Def.Expr.FromNothing {
 			p.held.not[mf.Flow.Def.Name] = func(t int64) bool { return t <= mf.Flow.BeginsAfter && mf.Rows[t] == nil }
 		}
@@ -166,6 +169,18 @@ func (w *world) compare(text string, all *counts) {
 	for name, of := range records {
 		w.record(name, of, p.series(name), text, all)
 	}
+}
+
+// between reports whether the rule stands between rules of a record that it reads.
+func (w *world) between(def *flowdef.Flow) bool {
+	for title := range def.Behind {
+		for _, mf := range w.Store.Flows {
+			if p := &mf.Flow.Def; p.RecordTitle() == title && !def.SeesPrevious(p) && p.Title() != def.Title() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // record compares the series of a record.

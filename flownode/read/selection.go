@@ -116,23 +116,44 @@ func (s *Selection) Touches(leaves keep.Leaves, end sequence.Time) bool {
 // histograms are cut apart from each other, since they are kept in two arrays.
 func (s *Selection) Within(span sequence.Span) promeval.Samples { return s.WithinBut(span, nil) }
 
-// WithinBut is Within, of some series (if early is not nil) only up to an earlier time.
-func (s *Selection) WithinBut(within sequence.Span, early func(sequence.SeriesID) (upTo sequence.Time, is bool)) promeval.Samples {
+// Early is the samples of a series that a window sees of which it does not see all: those
+// up to a time, and some behind that.
+type Early struct {
+	UpTo       sequence.Time
+	Times      []int64
+	Values     []float64 // of Times
+	Histograms []promql.HPoint
+}
+
+// WithinBut is Within, of some series (if early is not nil) only what that says.
+func (s *Selection) WithinBut(within sequence.Span, early func(sequence.SeriesID) (Early, bool)) promeval.Samples {
 	samples := make(promeval.Samples, 0, len(s.series))
 	for i := range s.series {
 		x, span := &s.series[i], within
+		var but Early
 		if early != nil {
-			if upTo, is := early(x.id); is {
-				span.UpTo = min(span.UpTo, upTo)
+			var is bool
+			if but, is = early(x.id); is {
+				span.UpTo = min(span.UpTo, but.UpTo)
 			}
 		}
 		from, to := span.Within(x.Times)
 		hFrom := sort.Search(len(x.Histograms), func(i int) bool { return x.Histograms[i].T > span.After })
 		hTo := max(hFrom, sort.Search(len(x.Histograms), func(i int) bool { return x.Histograms[i].T > span.UpTo }))
+<<<<<<< HEAD
 		if from < to || hFrom < hTo {
 			samples = append(samples, promeval.Series{
 				Labels: x.Labels, Seen: x.Seen, Times: x.Times[from:to], Values: x.Values[from:to], Histograms: x.Histograms[hFrom:hTo],
 			})
+=======
+		part := promeval.Series{Labels: x.Labels, Times: x.Times[from:to], Values: x.Values[from:to], Histograms: x.Histograms[hFrom:hTo]}
+		if len(but.Times)+len(but.Histograms) > 0 {
+			part.Times, part.Values = slices.Concat(part.Times, but.Times), slices.Concat(part.Values, but.Values)
+			part.Histograms = slices.Concat(part.Histograms, but.Histograms)
+		}
+		if len(part.Times)+len(part.Histograms) > 0 {
+			samples = append(samples, part)
+>>>>>>> 23d32fd (flownode/results: let a rule between two rules of a record see what stands before it)
 		}
 	}
 	return samples

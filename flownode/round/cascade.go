@@ -82,7 +82,7 @@ func overResults(tier []*Flow) bool { return tier[0].depth > 0 }
 
 // joins tells flows that are computed later of one that is about to be.
 func (c *Cascade) joins(f *Flow) {
-	c.below = append(c.below, f)
+	c.below, f.tables = append(c.below, f), c.Tables
 	if f.feed != nil {
 		c.feeds = append(c.feeds, f.feed)
 	}

@@ -52,9 +52,7 @@ func NewFlow(f progress.Flow) *Flow {
 		Flow: f, DirtyWindows: flowplan.NewDirtyList(), Stored: f.Vector, open: evaluate.OpenAt(sequence.NoTime),
 		waits: sequence.NoTime, clock: flowplan.Clock{Newest: f.NewestT, NewestAt: f.NewestAt},
 	}
-	run.Evaluator = evaluate.New(&run.Def, func(end sequence.Time) func(sequence.SeriesID) (sequence.Time, bool) {
-		return run.early(run.Def.Previous, end)
-	})
+	run.Evaluator = evaluate.New(&run.Def, run.early)
 	for _, d := range f.Dirty {
 		run.DirtyWindows.Restore(d.WindowEnd, d.Group, d.Reason, d.Since, d.FirstAt, d.LastAt)
 	}

@@ -5,12 +5,14 @@ package round
 // After a round: flows that read it know what the round made of its closed windows.
 
 import (
+	"context"
 	"math"
 	"slices"
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/keep"
 	"laminar/flownode/progress"
+	"laminar/flownode/read"
 	"laminar/flownode/results"
 	"laminar/sequence"
 )
@@ -30,8 +32,9 @@ type upstream struct {
 	seen      sequence.Seq  // 0 when it reads raw metrics only, and before its first round
 
 	// Of the round under way.
-	to    *progress.Progress
-	begun bool // its windows have begun
+	to     *progress.Progress
+	begun  bool         // its windows have begun
+	tables read.Results // in its snapshot
 }
 
 // at is a flow's position: its raw vector, at what it has seen of results.
@@ -139,17 +142,22 @@ func (u *upstream) metrics(l *keep.Leaf) []sequence.MetricID {
 	return slices.Compact(out)
 }
 
-// early says which series a window that ends at end sees only up to before its end: of
-// the flows with these titles. It is nil for none.
-func (u *upstream) early(previous []string, end sequence.Time) func(sequence.SeriesID) (sequence.Time, bool) {
-	if len(previous) == 0 {
-		return nil
+// early says which series of results a window of the flow that ends at end sees only as
+// the evaluation before left them; nil for none. What the flow itself gives is hidden from
+// it in any case (showUntil).
+func (f *Flow) early(ctx context.Context, end sequence.Time) (func(sequence.SeriesID) (read.Early, bool), error) {
+	if len(f.Def.Previous) == 0 {
+		return nil, nil
 	}
-	return func(id sequence.SeriesID) (sequence.Time, bool) {
-		return end - 1, id < 0 && slices.ContainsFunc(u.reads, func(p *Flow) bool {
-			return p.feed.Has(id) && slices.Contains(previous, p.Def.RecordTitle())
-		})
+	var seen, behind []*results.Feed
+	for _, p := range f.reads {
+		if f.Def.SeesPrevious(&p.Def) {
+			behind = append(behind, p.feed)
+		} else {
+			seen = append(seen, p.feed)
+		}
 	}
+	return results.Early(ctx, f.tables, seen, behind, end)
 }
 
 // closeDelay is how long after its end a window of the flow closes, if samples come in
@@ -176,7 +184,7 @@ func pinnedIsGone(f *Flow, earliest sequence.Time) bool {
 func cutsShort(f *Flow) bool {
 	for _, l := range f.Leaves {
 		for _, p := range f.reads {
-			if l.Def.Before > 0 && mayRead(l.Def, p) && (p.Def.Every != l.Def.Before || !slices.Contains(f.Def.Previous, p.Def.RecordTitle())) {
+			if l.Def.Before > 0 && mayRead(l.Def, p) && (p.Def.Every != l.Def.Before || !f.Def.SeesPrevious(&p.Def)) {
 				return false
 			}
 		}

@@ -65,7 +65,7 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 		case !r.touched(in.samples, end):
 			out[i] = nil
 		case !inOne:
-			one, err := eval.Whole(ctx, r.def.PromQL, in.samples.WithinBut(r.span(end, end), r.early(r.id, &r.def, end)), end)
+			one, err := eval.Whole(ctx, r.def.PromQL, in.samples.WithinBut(r.span(end, end), in.early[end]), end)
 			if ctx.Err() != nil {
 				return nil, err
 			}

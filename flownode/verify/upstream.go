@@ -6,7 +6,6 @@ package verify
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowgraph"
@@ -78,46 +77,19 @@ func (u *upstream) rawPart(def flowdef.Flow) (part flowdef.Flow, ok bool) {
 	return flowgraph.New(defs).RawPart(0)
 }
 
-// amongOthers reports whether the flow reads what it gave together with what other rules
-// of its record give: the series that they share are told apart by time alone.
-func (u *upstream) amongOthers(id progress.FlowID, def *flowdef.Flow) bool {
-	return def.Itself && !slices.Contains(def.Previous, def.RecordTitle()) &&
-		slices.ContainsFunc(u.parents, func(p progress.Flow) bool {
-			return p.Def.RecordTitle() == def.RecordTitle() && p.ID != id
-		})
-}
-
-// hideFrom hides from the window with this end, as rounds do, what the flow itself gives
-// there and later.
-func (u *upstream) hideFrom(id progress.FlowID, def *flowdef.Flow, end sequence.Time) {
-	for i := range u.parents {
-		if u.parents[i].ID == id {
-			u.feeds[i].ShowUntil(end - def.Every)
-		}
-	}
-}
-
-// early says which series a window sees only up to before its end, as in rounds.
-func (u *upstream) early(own progress.FlowID, def *flowdef.Flow, end sequence.Time) func(sequence.SeriesID) (sequence.Time, bool) {
+// early says which series a window sees only up to before its end, as in rounds: of rules
+// behind it, and of its own.
+func (u *upstream) early(ctx context.Context, own progress.FlowID, def *flowdef.Flow, end sequence.Time) (func(sequence.SeriesID) (read.Early, bool), error) {
 	if len(def.Previous) == 0 && !def.Itself {
-		return nil
+		return nil, nil
 	}
-	return func(id sequence.SeriesID) (sequence.Time, bool) {
-		if id >= 0 {
-			return end, false
+	var seen, behind []*results.Feed
+	for i := range u.parents {
+		if p := &u.parents[i]; p.ID == own || def.SeesPrevious(&p.Def) {
+			behind = append(behind, u.feeds[i])
+		} else {
+			seen = append(seen, u.feeds[i])
 		}
-		early := false
-		for i, f := range u.feeds {
-			switch {
-			case !f.Has(id):
-			case slices.Contains(def.Previous, f.Record()):
-				return end - 1, true
-			case u.parents[i].ID == own:
-				early = true
-			default:
-				return end, false // what another rule of the record gives it sees at once
-			}
-		}
-		return end - 1, early
 	}
+	return results.Early(ctx, u.tables, seen, behind, end)
 }

@@ -141,7 +141,8 @@ groups:
 }
 
 // TestVerifyAmongOthers: a rule that reads what it gave, and what another rule of its
-// record gives of the same series at once, is compared with what it saw.
+// record gives of the same series at once, is compared with what it saw; so is a rule that
+// stands between the two.
 func TestVerifyAmongOthers(t *testing.T) {
 	for seed := range uint64(8) {
 		w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorColumnar, `
@@ -150,6 +151,7 @@ groups:
   interval: 30s
   rules:
   - {record: 'r:x', expr: 'max by (job) (temperature > 20)'}
+  - {record: 'mid', expr: 'max by (job) (r:x) + on (job) count_over_time(r:x[2m])'}
   - {record: 'r:x', expr: 'min by (job) (r:x) + 1 or sum by (job) (errors_total)'}
 `)
 		windows := int64(0)

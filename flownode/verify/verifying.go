@@ -75,6 +75,7 @@ type reading struct {
 	ends    []int64 // ascending
 	samples *read.Selection
 	stored  []progress.Window
+	early   map[int64]func(sequence.SeriesID) (read.Early, bool) // by end; nil where windows see all
 }
 
 // load brings the flow and its members to the snapshot: progress and dirty list as

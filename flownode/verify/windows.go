@@ -146,17 +146,12 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 }
 
 // pick takes the next windows to compare, near each other, because what lies between
-// is read too, and not too many: one where each sees another part of what the flow gave.
-// None are left when it takes none.
+// is read too, and not too many. None are left when it takes none.
 func (r *verifying) pick(skip func(end sequence.Time) Skip) []int64 {
 	def := &r.def
 	gap := max(def.Expr.MaxReach, 16*def.Every)
-	most := r.size
-	if r.amongOthers(r.id, def) {
-		most = 1
-	}
 	var ends []int64
-	for ; r.next <= r.last && len(ends) < most; r.next += def.Every {
+	for ; r.next <= r.last && len(ends) < r.size; r.next += def.Every {
 		if !sampled(r.report.Flow, r.opts.Seed, r.next, r.opts.Sample) {
 			continue
 		}
@@ -195,15 +190,18 @@ func sampled(flow string, seed uint64, end int64, part float64) bool {
 func (r *verifying) read(ctx context.Context, in *read.Reader, snap Snapshot, ends []int64) (reading, error) {
 	began, before := r.v.now(), in.Samples
 	first, last := ends[0], ends[len(ends)-1]
-	if r.amongOthers(r.id, &r.def) {
-		r.hideFrom(r.id, &r.def, first)
-	}
 	if err := r.know(ctx, r.leaves, first, last); err != nil {
 		return reading{}, err
 	}
 	sel, err := in.Select(ctx, r.leaves, first, last)
 	if err != nil {
 		return reading{}, err
+	}
+	out := reading{ends: ends, samples: sel, early: map[int64]func(sequence.SeriesID) (read.Early, bool){}}
+	for _, end := range ends {
+		if out.early[end], err = r.early(ctx, r.id, &r.def, end); err != nil {
+			return reading{}, err
+		}
 	}
 	stored, err := snap.Results(ctx, r.id, sequence.Between(first, last))
 	if err != nil {
@@ -216,5 +214,6 @@ func (r *verifying) read(ctx context.Context, in *read.Reader, snap Snapshot, en
 	case took < readTime/4 && samples < readingSamples/4:
 		r.size = min(2*r.size, readingWindows)
 	}
-	return reading{ends: ends, samples: sel, stored: stored}, nil
+	out.stored = stored
+	return out, nil
 }

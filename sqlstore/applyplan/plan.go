@@ -50,7 +50,7 @@ const (
 	Created   Applied = "created"
 	Unchanged Applied = "unchanged"
 	Regrouped Applied = "regrouped" // only its fence group changed
-	Retuned   Applied = "retuned"   // only its executor changed, or emit, or what an alerting rule makes of its rows, and perhaps its group
+	Retuned   Applied = "retuned"   // only how it is kept changed (retuned), and perhaps its group
 	Replaced  Applied = "replaced"
 	Removed   Applied = "removed" // it was to go, or its file has the rule no more, but others of its record
 	Left      Applied = "left"    // it is not among the definitions and goes on; only where that was asked for
@@ -200,13 +200,20 @@ func Places(flows []flowdef.Flow) ([]flowdef.Flow, error) {
 func (it *Item) Note() {
 	switch {
 	case it.Old == nil || it.Action == Replaced:
-	case it.Old.Def.Executor != it.Def.Executor || it.Old.Def.Emit != it.Def.Emit || !reflect.DeepEqual(it.Old.Def.Alert, it.Def.Alert):
+	case retuned(&it.Old.Def, &it.Def):
 		it.Action = Retuned
 	case it.Old.Group != it.Def.Group || it.Old.place() != it.Def.Place():
 		it.Action = Regrouped
 	default:
 		it.Action = Unchanged
 	}
+}
+
+// retuned reports whether a definition of the same hash is another in what the flow's owner
+// goes by.
+func retuned(old, now *flowdef.Flow) bool {
+	return old.Executor != now.Executor || old.Emit != now.Emit || old.Beside != now.Beside ||
+		!reflect.DeepEqual(old.Behind, now.Behind) || !reflect.DeepEqual(old.Alert, now.Alert)
 }
 
 // Fresh is the items that are flows of their own, in their order.

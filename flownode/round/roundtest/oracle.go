@@ -58,7 +58,7 @@ func (w *World) Check() {
 		if upTo == sequence.NoTime {
 			continue
 		}
-		all, results, titles := w.withResults(raw, def)
+		all, results, of := w.withResults(raw, def)
 		if def.Emit == flowdef.EmitUpdate && len(results) == 0 && !def.Itself {
 			upTo += def.Every
 		}
@@ -68,7 +68,11 @@ func (w *World) Check() {
 			if dirty[end] {
 				continue
 			}
+<<<<<<< HEAD
 			w.compare(mf.Flow, end, relabelled(def, w.before(all, titles, def, end)), results, mf.Rows[end])
+=======
+			w.compare(mf.Flow, end, w.before(all, of, def, end), results, mf.Rows[end])
+>>>>>>> 23d32fd (flownode/results: let a rule between two rules of a record see what stands before it)
 		}
 		for end, rows := range mf.Rows {
 			if end > upTo && len(rows) > 0 {
@@ -80,13 +84,13 @@ func (w *World) Check() {
 
 // before is what a rule sees at an evaluation, given all that there is: of rules behind
 // it in its group only what the evaluation before has written.
-func (w *World) before(all promeval.Samples, titles []string, def flowdef.Flow, end int64) promeval.Samples {
+func (w *World) before(all promeval.Samples, of []*flowdef.Flow, def flowdef.Flow, end int64) promeval.Samples {
 	if len(def.Previous) == 0 && !def.Itself {
 		return all
 	}
 	out := slices.Clone(all)
-	for i, title := range titles {
-		if x := &out[len(all)-len(titles)+i]; slices.Contains(def.Previous, title) || def.Itself && title == def.RecordTitle() {
+	for i, parent := range of {
+		if x := &out[len(all)-len(of)+i]; def.SeesPrevious(parent) || def.Itself && parent.RecordTitle() == def.RecordTitle() {
 			n, _ := slices.BinarySearch(x.Times, end)
 			x.Times, x.Values = x.Times[:n], x.Values[:n]
 		}
@@ -116,9 +120,9 @@ func relabelled(def flowdef.Flow, all promeval.Samples) promeval.Samples {
 
 // withResults is what a flow reads: raw samples, and the results of other flows as
 // their tables hold them, with a marker wherever a series has a row and none at the
-// next end. results is the latter alone, the last of all, and titles says whose each is;
+// next end. results is the latter alone, the last of all, and of says whose each is;
 // raw samples of their names are left out.
-func (w *World) withResults(raw promeval.Samples, def flowdef.Flow) (all, results promeval.Samples, titles []string) {
+func (w *World) withResults(raw promeval.Samples, def flowdef.Flow) (all, results promeval.Samples, of []*flowdef.Flow) {
 	names := map[string]bool{}
 	for _, mf := range w.Store.Flows {
 		parent := mf.Flow.Def
@@ -137,7 +141,7 @@ func (w *World) withResults(raw promeval.Samples, def flowdef.Flow) (all, result
 					i = len(results)
 					at[key] = i
 					lset := labels.NewBuilder(layout.Labels(row.Columns)).Set(model.MetricNameLabel, parent.Name).Labels()
-					results, titles = append(results, promeval.Series{Labels: lset}), append(titles, parent.RecordTitle())
+					results, of = append(results, promeval.Series{Labels: lset}), append(of, &parent)
 				}
 				x := &results[i]
 				x.Times, x.Values = append(x.Times, end), append(x.Values, row.Value)
@@ -153,7 +157,7 @@ func (w *World) withResults(raw promeval.Samples, def flowdef.Flow) (all, result
 			all = append(all, x)
 		}
 	}
-	return append(all, results...), results, titles
+	return append(all, results...), results, of
 }
 
 func (w *World) compare(flow progress.Flow, end int64, all, results promeval.Samples, got map[string]progress.Row) {
