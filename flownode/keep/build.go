@@ -26,9 +26,9 @@ type builder struct {
 
 // builderOf returns the builder for a leaf's function; the zero builder for
 // samples of a batch expression, of which nothing is built. step is the distance
-// of window ends, ms.
-func builderOf(l *flowdef.Leaf, step int64) builder {
-	b := building{leaf: l, step: step}
+// of window ends, ms; once is that of NewLeaf.
+func builderOf(l *flowdef.Leaf, step int64, once bool) builder {
+	b := building{leaf: l, step: step, once: once}
 	switch {
 	case l.Func == nil:
 	case l.Native:
@@ -46,6 +46,7 @@ func builderOf(l *flowdef.Leaf, step int64) builder {
 type building struct {
 	leaf *flowdef.Leaf
 	step int64
+	once bool
 	made builder
 }
 
@@ -77,7 +78,7 @@ func (b *building) NativeLast(use native.Use[native.Last])       { b.made = buil
 
 // buildKind is the builder of a leaf that uses a kind of partial so.
 func buildKind[P any, PP partial.Cell[P]](b *building, k kind[P]) builder {
-	w := windowing{Windows: pane.Windows{Every: b.step, Range: b.leaf.Range, Offset: b.leaf.Offset}, function: b.leaf.Func.String(), param: b.leaf.Param}
+	w := windowing{Windows: pane.Windows{Every: b.step, Range: b.leaf.Range, Offset: b.leaf.Offset}, function: b.leaf.Func.String(), param: b.leaf.Param, once: b.once}
 	width := b.leaf.Pane
 	return builder{
 		Traits:  k.Kind.Traits,

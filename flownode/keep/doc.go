@@ -5,7 +5,8 @@
 // groups of labels. State holds, for every pane in memory, an array of partials
 // indexed by slot; beside it stand arrays of what the panes of the current window
 // merge to, so that computing a window again after one more scrape, or a step
-// later, costs a few merges per slot however many panes it has (slide.go).
+// later, costs a few merges per slot however many panes it has (slide.go). Windows of few
+// panes that are computed when they have closed, and not before, do without.
 //
 //	Leaf ── Members     slot -> group of labels
 //	     │    └─ Selection  series -> slot

@@ -46,11 +46,11 @@ type Leaf struct {
 }
 
 // NewLeaf is a leaf without members and without pane state. step is the distance
-// of window ends, ms; executor is what the flow's definition says, "" for
-// nothing.
-func NewLeaf(def *flowdef.Leaf, step int64, executor flowdef.Executor) *Leaf {
+// of window ends, ms; executor is what the flow's definition says, "" for nothing. once
+// is that a window is computed when it has closed, and seldom again.
+func NewLeaf(def *flowdef.Leaf, step int64, executor flowdef.Executor, once bool) *Leaf {
 	l := &Leaf{
-		Def: def, Windows: pane.Windows{Every: step, Range: def.Range, Offset: def.Offset}, Executor: executor, builder: builderOf(def, step), Members: NewMembers(def),
+		Def: def, Windows: pane.Windows{Every: step, Range: def.Range, Offset: def.Offset}, Executor: executor, builder: builderOf(def, step, once), Members: NewMembers(def),
 		grid: pane.Grid{Width: def.Pane}, touchGrid: pane.Grid{Width: def.Pane},
 	}
 	if def.Batch {
@@ -174,7 +174,7 @@ type Leaves []*Leaf
 func NewLeaves(def flowdef.Flow) Leaves {
 	out := make(Leaves, 0, len(def.Expr.Leaves))
 	for i := range def.Expr.Leaves {
-		out = append(out, NewLeaf(&def.Expr.Leaves[i], def.Every, def.Executor))
+		out = append(out, NewLeaf(&def.Expr.Leaves[i], def.Every, def.Executor, def.Emit == flowdef.EmitClose))
 	}
 	return out
 }
@@ -185,18 +185,18 @@ func (ls Leaves) AddSeries(list []series.Series) {
 	for _, m := range ls.Selections() {
 		m.Select(list)
 	}
-	for _, m := range ls.Members() {
+	for _, m := range ls.Groupings() {
 		m.Group(list)
 	}
 }
 
-// Members is the leaves' members, each once.
-func (ls Leaves) Members() []*Members {
+// Groupings is the members of which each groups for all that share its grouping.
+func (ls Leaves) Groupings() []*Members {
 	var out []*Members
-	seen := make(map[*Members]struct{}, len(ls))
+	seen := make(map[*Grouping]struct{}, len(ls))
 	for _, l := range ls {
-		if _, ok := seen[l.Members]; !ok {
-			seen[l.Members] = struct{}{}
+		if _, ok := seen[l.Members.Grouping]; !ok {
+			seen[l.Members.Grouping] = struct{}{}
 			out = append(out, l.Members)
 		}
 	}

@@ -72,9 +72,13 @@ func (x *Selection) Selects(metric sequence.MetricID) bool {
 // Fields are for reading; only Add changes them.
 type Members struct {
 	*Selection // which leaves with one ShareKey have in common
+	*Grouping  // which leaves of one selection and with one grouping have in common
 	Def        *flowdef.Leaf
 	ByGroup    bool // a slot is a group, or a group of series that is counted; else a series
+}
 
+// Grouping is how slots of a selection fall into groups.
+type Grouping struct {
 	// Series of different metrics can be told apart by their name alone, which
 	// most functions drop: then two of them with a value in one window are an
 	// error, as in Prometheus. setOf is, by slot, the label set without name;
@@ -126,7 +130,7 @@ type LabelGroup struct {
 
 // NewMembers is for a leaf, without a series yet.
 func NewMembers(leaf *flowdef.Leaf) *Members {
-	m := &Members{Selection: &Selection{}, Def: leaf, ByGroup: leaf.Func.Merges(leaf.Agg), groupNum: map[string]int32{}}
+	m := &Members{Selection: &Selection{}, Grouping: &Grouping{groupNum: map[string]int32{}}, Def: leaf, ByGroup: leaf.Func.Merges(leaf.Agg)}
 	if names := leaf.Names(); leaf.Agg != nil && !leaf.KeepsName() && len(names) != 1 {
 		m.setNum, m.ByGroup = map[string]int32{}, false
 	}
@@ -190,7 +194,7 @@ func (m *Members) Select(list []series.Series) {
 }
 
 // Group puts those series of the list that have slots into their groups, if they are
-// in none yet.
+// in none yet. Of members that share a grouping one does it for all.
 func (m *Members) Group(list []series.Series) {
 	m.byValues = nil
 	defer func() { m.byValues = nil }() // it serves one list: there can be as many groups as series
@@ -289,7 +293,7 @@ func (m *Members) addByGroup(s *series.Series) {
 // groupOf is the group of a series, noGroup where the leaf does not select it, and
 // its labels, which are empty where nothing but the group depends on them.
 func (m *Members) groupOf(s *series.Series) (int32, labels.Labels) {
-	if m.setNum == nil && len(s.Labels) > 0 && &s.Labels[0] == m.lastSet {
+	if m.setNum == nil && len(s.Labels) > 0 && &s.Labels[0] == m.Grouping.lastSet {
 		return m.lastGroup, labels.EmptyLabels()
 	}
 	if m.passes(s) {
@@ -313,8 +317,8 @@ func (m *Members) groupOf(s *series.Series) (int32, labels.Labels) {
 			m.byValues[string(m.values)] = g
 		}
 	}
-	if m.lastSet, m.lastGroup = nil, g; len(s.Labels) > 0 {
-		m.lastSet = &s.Labels[0]
+	if m.Grouping.lastSet, m.lastGroup = nil, g; len(s.Labels) > 0 {
+		m.Grouping.lastSet = &s.Labels[0]
 	}
 	return g, lset
 }

@@ -69,22 +69,37 @@ type user[P any, PP partial.Cell[P]] struct {
 }
 
 // windowing is what leaves must have in common to see the same values: the same
-// function of the same samples in the same windows. They use one sliding window.
+// function of the same samples in the same windows. They use one sliding window,
+// however often each computes them.
 type windowing struct {
 	pane.Windows
 	function string
 	param    float64
+	once     bool // see NewLeaf
 }
+
+// same reports whether leaves with these see the same values.
+func (w windowing) same(o windowing) bool {
+	w.once = o.once
+	return w == o
+}
+
+// fewPanes is up to how many panes a window is merged from them whenever it is computed,
+// where that is once: arrays of merged panes would save no work and take as much memory as
+// the panes.
+const fewPanes = 6
 
 // add is one more user of the panes. It uses the sliding window of another with the
 // same windowing, if there is one.
 func (s *panes[P, PP]) add(w windowing) *user[P, PP] {
 	u := &user[P, PP]{windows: w, needs: s.from}
-	if i := slices.IndexFunc(s.users, func(o *user[P, PP]) bool { return o.windows == w }); i >= 0 {
+	if i := slices.IndexFunc(s.users, func(o *user[P, PP]) bool { return o.windows.same(w) }); i >= 0 {
 		u.slide = s.users[i].slide
 	} else {
 		u.slide = newSlide[P, PP](s.cell, s.grid.Width, w.Range, w.Every)
+		u.slide.direct = w.Range <= fewPanes*s.grid.Width
 	}
+	u.slide.direct = u.slide.direct && w.once
 	s.usedBy(append(s.users, u))
 	return u
 }

@@ -11,15 +11,18 @@ package keep
 //	Selection   series -> slot             one for each set of matchers
 //	panes       pane -> slot -> partial    one for each ShareKey
 //	slide       what a window merges to    one for each function and window
-//	Members     slot -> group of labels    each leaf's own
+//	Grouping    slot -> group of labels    one for each selection and what it groups by
 //
 // Leaves share within one round's flows: all of them stand at one vector after it,
 // and all are thrown away if it fails. Which of them share is worked out anew in each
 // round, so a flow that comes, goes or is loaded again costs no bookkeeping.
 
+import "fmt"
+
 // ShareMembers makes fresh leaves, which have no members yet, number their slots as
-// others do that select the same series: leaves among all, or each other. Series must
-// then be added to all of them.
+// others do that select the same series, and put them into the same groups as those that
+// group by the same: leaves among all, or each other. Series must then be added to all of
+// them.
 func ShareMembers(fresh, all Leaves) {
 	// Slots depend on the selection alone, and not on the kind of partial or the
 	// panes; those of a leaf whose slots are groups are like no other's.
@@ -30,12 +33,26 @@ func ShareMembers(fresh, all Leaves) {
 		return selectionKey(l)
 	}
 	first, isFresh := map[string]*Members{}, make(map[*Leaf]struct{}, len(fresh))
+	grouped := map[string]*Members{} // by groupingKey
+	join := func(l *Leaf) {
+		if m := grouped[groupingKey(l)]; m != nil && m.Selection == l.Members.Selection {
+			l.Members.Grouping = m.Grouping
+		} else {
+			grouped[groupingKey(l)] = l.Members
+		}
+	}
 	for _, l := range fresh {
 		isFresh[l] = struct{}{}
 	}
 	for _, l := range all {
-		if _, ok := isFresh[l]; l.key != "" && !ok && first[keyOf(l)] == nil {
+		if _, ok := isFresh[l]; l.key == "" || ok {
+			continue
+		}
+		if first[keyOf(l)] == nil {
 			first[keyOf(l)] = l.Members
+		}
+		if m := first[keyOf(l)]; !m.ByGroup && m.Selection == l.Members.Selection && grouped[groupingKey(l)] == nil {
+			grouped[groupingKey(l)] = l.Members
 		}
 	}
 	for _, l := range fresh {
@@ -45,12 +62,21 @@ func ShareMembers(fresh, all Leaves) {
 		switch m := first[keyOf(l)]; {
 		case m == nil:
 			first[keyOf(l)] = l.Members
+			if !l.Members.ByGroup {
+				join(l)
+			}
 		case m.ByGroup:
 			l.Members = m
 		default:
 			l.Members.Selection = m.Selection
+			join(l)
 		}
 	}
+}
+
+// groupingKey is equal for leaves that put the same series into the same groups.
+func groupingKey(l *Leaf) string {
+	return fmt.Sprintf("%s %t %t %t %q %t %q", selectionKey(l), l.Def.Agg != nil, l.Def.Without, l.Def.KeepsName(), l.Def.Grouping, l.Def.CountsGroups, l.Def.Per)
 }
 
 // Share makes the leaf use the panes of another leaf with the same ShareKey, whose

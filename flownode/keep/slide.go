@@ -44,6 +44,7 @@ type slide[P any, PP partial.Cell[P]] struct {
 	step  int64 // windows begin multiples of it apart; a multiple of width
 	block int64 // a multiple of step
 
+	direct               bool // nothing is merged ahead: windows are merged from their panes
 	set                  bool // the rest holds something
 	after, split, merged int64
 	base, tail           []P
@@ -129,13 +130,13 @@ func (w *slide[P, PP]) changing(end int64) bool {
 // follow makes base the merge of the window (after, upTo] up to merged, from the
 // panes that byT holds. It reports false for a window that lies behind the current
 // one, for which nothing is kept: windows are computed in order of time, and those
-// that are computed again are few.
+// that are computed again are few. It always does where nothing is merged ahead.
 //
 // Stale slots are computed again first. If they are more than a quarter, everything
 // is merged anew instead, and from then on the panes of a window's last step are
 // not merged before the window has moved on (wary): they change too often.
 func (w *slide[P, PP]) follow(byT map[int64][]P, slots int, after, upTo int64) bool {
-	if w.set && (after < w.after || upTo < w.merged) {
+	if w.direct || w.set && (after < w.after || upTo < w.merged) {
 		return false
 	}
 	if n := w.stale.len(); n > 0 && w.set {

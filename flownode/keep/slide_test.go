@@ -77,7 +77,7 @@ func newSliding(t testing.TB, seed uint64, promql string, every int64) *sliding 
 	s.members = NewMembers(s.leaf)
 	s.clock = 1_700_000_000_000 - 1_700_000_000_000%3_600_000
 	s.end = s.clock + s.step
-	s.builder = builderOf(s.leaf, every)
+	s.builder = builderOf(s.leaf, every, seed%3 == 0)
 	for range 1 + s.rng.IntN(8) {
 		s.grow()
 	}

@@ -87,7 +87,7 @@ func (q *adapted) merged(ctx context.Context, c *flowdef.Compiled, t int64) (vec
 			return nil, cut, errHistograms
 		}
 		span := l.Bounds(t)
-		panes := keep.NewLeaf(l, l.Range, "").NewState(span.After, nil)
+		panes := keep.NewLeaf(l, l.Range, "", false).NewState(span.After, nil)
 		if l.Native {
 			if vectors[i], err = native(panes, m, raw, span); err != nil {
 				return nil, cut, err

@@ -73,7 +73,7 @@ func (r *round) members(ctx context.Context, flows []*flowRound) error {
 }
 
 // addSeries makes the series members of the leaves that select them: first each
-// selection gives them slots, then each leaf puts the slots into its groups.
+// selection gives them slots, then each grouping puts the slots into its groups.
 func addSeries(leaves keep.Leaves, list []series.Series) {
 	if len(list) < manySeries {
 		leaves.AddSeries(list)
@@ -84,7 +84,7 @@ func addSeries(leaves keep.Leaves, list []series.Series) {
 		adding.Go(func() { m.Select(list) })
 	}
 	adding.Wait()
-	for _, m := range leaves.Members() {
+	for _, m := range leaves.Groupings() {
 		adding.Go(func() { m.Group(list) })
 	}
 	adding.Wait()
