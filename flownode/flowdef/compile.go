@@ -31,28 +31,38 @@ import (
 // DefaultLookback. It reports all faults at once, as ExprErrors. Definitions are
 // compiled by Define and Unmarshal, which know the flow's own lookback.
 func Compile(promql string, every int64) (Compiled, int64, error) {
-	c, _, step, err := compileText(promql, every, DefaultLookback)
+	c, _, step, err := source{promql, every, DefaultLookback, nil}.compile()
 	return c, step, err
 }
 
-// compileText is Compile with another lookback, ms. It also returns the
-// expression's normal spelling, which is the one that is stored.
-func compileText(promql string, every, lookback int64) (c Compiled, normal string, step int64, err error) {
-	return compileFor(promql, every, lookback, false)
+// source is what an expression is compiled from.
+type source struct {
+	promql          string
+	every, lookback int64               // ms
+	results         map[string][]string // Flow.Results
 }
 
-// compileFor is compileText; native asks for leaves that series with native histograms
+// source is what the flow's expression is compiled from.
+func (f *Flow) source(promql string) source { return source{promql, f.Every, f.Lookback, f.Results} }
+
+// compile is Compile of a source. It also returns the expression's normal spelling, which
+// is the one that is stored.
+func (s source) compile() (c Compiled, normal string, step int64, err error) {
+	return s.compileFor(false)
+}
+
+// compileFor is compile; native asks for leaves that series with native histograms
 // can be kept by (nativeleaf.go). An expression that works only on such series gets them
 // unasked.
-func compileFor(promql string, every, lookback int64, native bool) (c Compiled, normal string, step int64, err error) {
-	expr, err := parseExpr(promql)
+func (s source) compileFor(native bool) (c Compiled, normal string, step int64, err error) {
+	expr, err := parseExpr(s.promql)
 	if err != nil {
 		return Compiled{}, "", 0, err
 	}
 	normal = expr.String()
-	comp := compiler{byText: map[string]int{}, lookback: lookback, native: native}
+	comp := compiler{byText: map[string]int{}, lookback: s.lookback, native: native}
 	comp.checkResult(expr)
-	comp.selections = selections(expr, lookback) // before rewrite takes selectors out
+	comp.selections = selections(expr, s.lookback) // before rewrite takes selectors out
 	residual := comp.rewrite(expr)
 	// Refusals come first: an expression that cannot be had at all is not one that
 	// lacks a step.
@@ -64,7 +74,7 @@ func compileFor(promql string, every, lookback int64, native bool) (c Compiled, 
 		return Compiled{}, "", 0, err
 	}
 	if comp.ofNative && !native {
-		return compileFor(promql, every, lookback, true)
+		return s.compileFor(true)
 	}
 	c = Compiled{Leaves: comp.leaves}
 	if len(comp.batch) > 0 {
@@ -73,9 +83,10 @@ func compileFor(promql string, every, lookback int64, native bool) (c Compiled, 
 		residual = asWritten
 	}
 	c.FromNothing = fromNothing(asWritten)
-	if step, err = c.cut(every); err != nil {
+	if step, err = c.cut(s.every); err != nil {
 		return Compiled{}, "", 0, ExprErrors{{Message: err.Error(), reason: err}}
 	}
+	c.knowResults(s.results)
 	if err := c.infer(residual); err != nil {
 		return Compiled{}, "", 0, ExprErrors{{Message: err.Error()}}
 	}

@@ -55,6 +55,8 @@ type Compiled struct {
 	MaxRange  int64 // ms: the largest Range; for an instant selector the step counts
 	MaxReach  int64 // ms: the largest Offset + Range, how far back of its end a window reads
 	MinOffset int64 // ms: the smallest Offset
+
+	results map[string][]string // Flow.Results
 }
 
 // The modes of a flow.

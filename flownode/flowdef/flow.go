@@ -112,6 +112,12 @@ type Flow struct {
 	// Itself says that it reads its own results, those of evaluations before.
 	Itself bool
 
+	// Results is the labels that results can have which it reads, sorted, by record: of
+	// records of which all rules decide them. A selector of such a record selects results
+	// alone: raw samples of the name, should the record go, may have other labels. It is
+	// what was known when the flow's table was made; nil for nothing.
+	Results map[string][]string
+
 	Expr Compiled // compiled from PromQL, Every and Lookback
 }
 

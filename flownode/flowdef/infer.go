@@ -2,6 +2,8 @@ package flowdef
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -50,6 +52,7 @@ func knownLabels(names ...string) labelSet {
 //	label_replace(sum by (a) (x), "b", ...)      a, b
 //	histogram_quantile(0.9, sum by (le, a) (x))  a
 //	count_values("v", x)                         v
+//	2 * r, where r is a record with labels a, b  a, b
 //
 // A label that is known may be missing from a result: its column is empty then.
 // promeval's tests hold the answers to what the engine gives (D2).
@@ -88,9 +91,11 @@ func (c *Compiled) labelsOf(e parser.Expr) labelSet {
 		return c.labelsOf(n.Expr)
 	case *parser.VectorSelector:
 		if i, ok := LeafOf(n.LabelMatchers); ok {
-			return c.Leaves[i].resultLabels()
+			return c.leafLabels(&c.Leaves[i])
 		}
-		return anyLabels // in a batch expression
+		return c.selected(metricName(n.LabelMatchers)) // in a batch expression
+	case *parser.MatrixSelector:
+		return c.labelsOf(n.VectorSelector)
 	case *parser.SubqueryExpr:
 		return c.labelsOf(n.Expr)
 	case *parser.AggregateExpr:
@@ -104,17 +109,64 @@ func (c *Compiled) labelsOf(e parser.Expr) labelSet {
 	}
 }
 
-// resultLabels is what GroupLabels can return: known only where the leaf names the
-// labels that it groups by.
-func (l *Leaf) resultLabels() labelSet {
-	switch {
-	case l.Agg == nil || l.Without:
-		return anyLabels
-	case l.KeepsName():
-		return knownLabels(l.Grouping...)
-	default:
-		return knownLabels(l.Grouping...).withoutName()
+// leafLabels is what GroupLabels can return: known where the leaf names the labels that it
+// groups by, or selects results of which they are known.
+func (c *Compiled) leafLabels(l *Leaf) labelSet {
+	out := knownLabels(l.Grouping...)
+	if l.Agg == nil || l.Without {
+		out = c.selected(l.Metric)
 	}
+	if !l.KeepsName() {
+		out = out.withoutName()
+	}
+	if l.Without {
+		out = out.drop(l.Grouping...).drop(model.MetricNameLabel)
+	}
+	return out
+}
+
+// selected is the labels of what a selector of one metric finds, without the name, which
+// is the same in all of it; metric is "" for a selector of others.
+func (c *Compiled) selected(metric string) labelSet {
+	names, ok := c.results[metric]
+	if metric == "" || !ok {
+		return anyLabels
+	}
+	return knownLabels(names...)
+}
+
+// knowResults tells the expression the labels of results that it reads.
+func (c *Compiled) knowResults(results map[string][]string) {
+	c.results = results
+	for i := range c.Leaves {
+		l := &c.Leaves[i]
+		_, known := results[l.Metric]
+		l.Results = known && l.Metric != ""
+	}
+}
+
+// Over is the flow with what is known of the labels of results that it reads.
+func (f Flow) Over(results map[string][]string) (Flow, error) {
+	if maps.EqualFunc(results, f.Results, slices.Equal[[]string]) {
+		return f, nil
+	}
+	f.Results = results
+	c, _, _, err := f.source(f.PromQL).compile()
+	if err != nil {
+		return f, fmt.Errorf("flow %s over records with known labels: %w", f.Title(), err)
+	}
+	if f, err = f.over(c); err != nil {
+		return f, fmt.Errorf("flow %s: %w", f.Title(), err)
+	}
+	f.ReadsPrevious(f.Previous, f.Behind, f.Beside, f.Itself)
+	return f, nil
+}
+
+// Labels is every label that results of the flow can have, static ones included, sorted;
+// ok is false where that is not decided.
+func (f *Flow) Labels() (names []string, ok bool) {
+	names, _ = resultLabelNames(*f)
+	return names, f.Expr.LabelsKnown
 }
 
 // aggregateLabels is the labels of an aggregation over a vector with the labels

@@ -84,6 +84,7 @@ type Leaf struct {
 	// Which series are read.
 	Matchers []*labels.Matcher
 	Metric   string // the metric name when a matcher demands exactly one, else ""
+	Results  bool   // only results of flows (Flow.Results)
 
 	// Relabel is what the flow makes of the labels of a series that is selected, before the
 	// expression sees it; nil for nothing. Matchers go by the labels as they are stored.

@@ -50,6 +50,7 @@ type stored struct {
 	Behind   map[string][]string `json:"previous_rules,omitempty"`
 	Beside   bool                `json:"previous_beside,omitempty"`
 	Itself   bool                `json:"reads_itself,omitempty"`
+	Results  map[string][]string `json:"results,omitempty"`
 	Member   *Membership         `json:"member,omitempty"`
 	Origin   string              `json:"origin,omitempty"`
 
@@ -68,7 +69,7 @@ func store(f Flow) stored {
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
 		Lookback: lookback, Executor: f.Executor, Member: f.Member, Origin: f.Origin, Alert: f.Alert, Previous: f.Previous,
-		Behind: f.Behind, Beside: f.Beside, Itself: f.Itself, Limit: f.Limit, Relabel: f.Relabel,
+		Behind: f.Behind, Beside: f.Beside, Itself: f.Itself, Results: f.Results, Limit: f.Limit, Relabel: f.Relabel,
 	}
 }
 
@@ -102,7 +103,7 @@ func Unmarshal(data []byte) (Flow, error) {
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
 		Lookback: s.Lookback, Executor: s.Executor, Member: s.Member, Origin: s.Origin, Alert: s.Alert, Previous: s.Previous,
-		Behind: s.Behind, Beside: s.Beside, Itself: s.Itself, Limit: s.Limit, Relabel: s.Relabel,
+		Behind: s.Behind, Beside: s.Beside, Itself: s.Itself, Results: s.Results, Limit: s.Limit, Relabel: s.Relabel,
 	}
 	if f.Lookback == 0 {
 		f.Lookback = DefaultLookback
@@ -120,7 +121,7 @@ func Unmarshal(data []byte) (Flow, error) {
 	if f.Executor != "" && !f.Executor.Known() {
 		return Flow{}, fmt.Errorf("decode flow %s: executor is %q", f.Title(), f.Executor)
 	}
-	c, _, _, err := compileText(f.PromQL, f.Every, f.Lookback)
+	c, _, _, err := f.source(f.PromQL).compile()
 	if err != nil {
 		return Flow{}, fmt.Errorf("decode flow %s: compile %s: %w", f.Title(), f.PromQL, err)
 	}
@@ -134,11 +135,12 @@ func Unmarshal(data []byte) (Flow, error) {
 // Hash tells whether two definitions mean the same: `flow apply` compares it with
 // the catalogue's, and a flow whose hash has changed needs --replace. Left out are
 // the fence group, which comes from the name of a file, the executor, the place among the
-// rules of a table, how previous results are read, whether the open window is written, and
-// what an alerting rule makes of its rows: none of them changes what a closed window holds.
+// rules of a table, how previous results are read, what is known of the labels of results
+// that it reads, whether the open window is written, and what an alerting rule makes of its
+// rows: none of them changes what a closed window holds.
 func Hash(f Flow) ([32]byte, error) {
 	s := store(f)
-	s.Group, s.Origin, s.Executor, s.Member, s.Beside, s.Behind, s.Emit = "", "", "", nil, false, nil, EmitUpdate
+	s.Group, s.Origin, s.Executor, s.Member, s.Beside, s.Behind, s.Results, s.Emit = "", "", "", nil, false, nil, nil, EmitUpdate
 	if s.Alert != nil {
 		s.Alert = &alert.Rule{}
 	}

@@ -28,7 +28,7 @@ func (f *Flow) ForHistograms() Compiled {
 	if old.Batch || old.Native() {
 		return *old
 	}
-	c, _, _, err := compileFor(f.PromQL, f.Every, f.Lookback, true)
+	c, _, _, err := f.source(f.PromQL).compileFor(true)
 	switch {
 	case err != nil: // the same text was compiled before
 		return old.Whole(holds)

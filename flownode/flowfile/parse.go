@@ -43,7 +43,15 @@ func Read(sources []Source) (Definitions, []flowdef.Problem) {
 		problems = append(problems, faults...)
 	}
 	all.Flows = numbered(all.Flows)
-	return all, append(problems, flowgraph.Validate(all.Flows, nil)...)
+	problems = append(problems, flowgraph.Validate(all.Flows, nil)...)
+	if len(problems) > 0 {
+		return all, problems
+	}
+	// A fault of that would be one of an expression, which were compiled before.
+	if known, _, err := flowgraph.WithLabels(all.Flows, func(int) bool { return false }); err == nil {
+		all.Flows = known
+	}
+	return all, nil
 }
 
 // Parse reads one definition file of whatever name. Each of its YAML documents has

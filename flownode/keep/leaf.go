@@ -78,7 +78,7 @@ func (l *Leaf) shareKey() string {
 	if !l.Members.ByGroup {
 		over = selectionKey(l)
 	}
-	return fmt.Sprintf("%s %t %d %s %s", l.builder.Name, l.builder.markers, l.Def.Pane, l.Executor, over)
+	return fmt.Sprintf("%s %t %t %d %s %s", l.builder.Name, l.builder.markers, l.Def.Results, l.Def.Pane, l.Executor, over)
 }
 
 // selectionKey is equal for leaves that select the same series, each in a slot of its
@@ -89,6 +89,9 @@ func selectionKey(l *Leaf) string {
 		texts[i] = m.String()
 	}
 	slices.Sort(texts)
+	if l.Def.Results {
+		texts = append(texts, "of results")
+	}
 	return "{" + strings.Join(slices.Compact(texts), ",") + "}" + l.Def.Relabel.Key()
 }
 

@@ -367,8 +367,13 @@ func (m *Members) seenIn(in []series.Label) func(name string) string {
 }
 
 // passes reports whether the series is not looked at: results of flows are selected by
-// name only.
-func (m *Members) passes(s *series.Series) bool { return s.Metric < 0 && !m.Def.NamesMetric() }
+// name only, and raw samples not where only results are.
+func (m *Members) passes(s *series.Series) bool {
+	if s.Metric < 0 {
+		return !m.Def.NamesMetric()
+	}
+	return m.Def.Results
+}
 
 // told is the labels by which series of one leaf can be told apart beneath its
 // aggregation.

@@ -28,7 +28,7 @@ func ShareMembers(fresh, all Leaves) {
 	// panes; those of a leaf whose slots are groups are like no other's.
 	keyOf := func(l *Leaf) string {
 		if l.Members.ByGroup {
-			return l.Def.Text + l.Def.Relabel.Key()
+			return fmt.Sprint(l.Def.Text, l.Def.Results, l.Def.Relabel.Key())
 		}
 		return selectionKey(l)
 	}

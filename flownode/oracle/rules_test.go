@@ -18,6 +18,7 @@ import (
 	"laminar/flownode/alert/expand"
 	"laminar/flownode/alertround"
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowgraph"
 	"laminar/flownode/progress"
 	"laminar/flownode/results"
 	"laminar/flownode/round/roundtest"
@@ -45,8 +46,17 @@ func newWorld(t testing.TB, seed uint64, text string) *world {
 	t.Helper()
 	w := &world{World: roundtest.NewWorld(t, seed, 2, flowdef.ExecutorAuto, text), rules: map[progress.FlowID]*folded{}}
 	w.machine = alertround.Machine{Stored: w.Store, Rows: w.Store, Expand: &expand.Expander{}, Log: slog.New(slog.DiscardHandler)}
+	ids, all := slices.Sorted(maps.Keys(w.Store.Flows)), []flowdef.Flow{}
+	for _, id := range ids {
+		all = append(all, w.Store.Flows[id].Flow.Def)
+	}
+	known, _, err := flowgraph.WithLabels(all, func(int) bool { return false })
+	if err != nil {
+		t.Fatal(err)
+	}
 	records := map[string][]progress.FlowID{}
-	for _, id := range slices.Sorted(maps.Keys(w.Store.Flows)) {
+	for i, id := range ids {
+		w.Store.Flows[id].Flow.Def = known[i]
 		if def := &w.Store.Flows[id].Flow.Def; def.Alert == nil {
 			records[def.Name] = append(records[def.Name], id)
 		}

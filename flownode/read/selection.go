@@ -140,20 +140,13 @@ func (s *Selection) WithinBut(within sequence.Span, early func(sequence.SeriesID
 		from, to := span.Within(x.Times)
 		hFrom := sort.Search(len(x.Histograms), func(i int) bool { return x.Histograms[i].T > span.After })
 		hTo := max(hFrom, sort.Search(len(x.Histograms), func(i int) bool { return x.Histograms[i].T > span.UpTo }))
-<<<<<<< HEAD
-		if from < to || hFrom < hTo {
-			samples = append(samples, promeval.Series{
-				Labels: x.Labels, Seen: x.Seen, Times: x.Times[from:to], Values: x.Values[from:to], Histograms: x.Histograms[hFrom:hTo],
-			})
-=======
-		part := promeval.Series{Labels: x.Labels, Times: x.Times[from:to], Values: x.Values[from:to], Histograms: x.Histograms[hFrom:hTo]}
+		part := promeval.Series{Labels: x.Labels, Seen: x.Seen, Times: x.Times[from:to], Values: x.Values[from:to], Histograms: x.Histograms[hFrom:hTo]}
 		if len(but.Times)+len(but.Histograms) > 0 {
 			part.Times, part.Values = slices.Concat(part.Times, but.Times), slices.Concat(part.Values, but.Values)
 			part.Histograms = slices.Concat(part.Histograms, but.Histograms)
 		}
 		if len(part.Times)+len(part.Histograms) > 0 {
 			samples = append(samples, part)
->>>>>>> 23d32fd (flownode/results: let a rule between two rules of a record see what stands before it)
 		}
 	}
 	return samples

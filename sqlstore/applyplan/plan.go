@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowgraph"
 )
 
 // What an apply is to do, decided from the catalogue and the definitions alone.
@@ -121,6 +122,7 @@ type Item struct {
 	Old    *Entry // the flow of the catalogue that it is, nil for a new one
 	Twin   int    // the earlier definition that it repeats, -1 for none
 	Action Applied
+	why    string // it is replaced though its definition has not changed
 }
 
 // New decides what becomes of the definitions, and of the flows that are to go.
@@ -176,6 +178,9 @@ func New(known []Entry, flows []flowdef.Flow, remove []Removal, schema string) (
 		}
 	}
 	p.leftOver(byRecord, used)
+	if err := p.labels(known, used); err != nil {
+		return nil, err
+	}
 	p.places(known, schema)
 	return p, nil
 }
@@ -288,6 +293,62 @@ func fileOf(group string) string {
 	return group
 }
 
+// labels finds what labels results have that flows read, for flows that are new. Those that
+// stay have tables with columns already, and keep what these were made by; where a record
+// has more labels by now, the flow over it must be made again.
+func (p *Plan) labels(known []Entry, used map[int32]bool) error {
+	var fresh []int // places of items
+	for i := range p.Items {
+		it := &p.Items[i]
+		if it.Twin >= 0 {
+			continue
+		}
+		fresh = append(fresh, i)
+		if it.Old != nil && it.Action != Replaced {
+			var err error
+			if it.Def, err = it.Def.Over(it.Old.Def.Results); err != nil {
+				return err
+			}
+		}
+	}
+	for {
+		n, defs := len(fresh), make([]flowdef.Flow, 0, len(fresh)+len(known))
+		for _, i := range fresh {
+			defs = append(defs, p.Items[i].Def)
+		}
+		var staying []*Entry
+		for i := range known {
+			if !used[known[i].ID] {
+				staying, defs = append(staying, &known[i]), append(defs, known[i].Def)
+			}
+		}
+		out, stale, err := flowgraph.WithLabels(defs, func(k int) bool {
+			return k >= n || p.Items[fresh[k]].Old != nil && p.Items[fresh[k]].Action != Replaced
+		})
+		if err != nil {
+			return err
+		}
+		for k, i := range fresh {
+			p.Items[i].Def = out[k]
+		}
+		const why = "a record that it reads has other labels now"
+		for _, k := range stale {
+			if k < n {
+				p.Items[fresh[k]].Action, p.Items[fresh[k]].why = Replaced, why
+				continue
+			}
+			e := staying[k-n]
+			used[e.ID], fresh = true, append(fresh, len(p.Items))
+			def := e.Def
+			def.Group = e.Group
+			p.Items = append(p.Items, Item{Def: def, Hash: e.Hash, Old: entryOf(*e), Twin: -1, Action: Replaced, why: why})
+		}
+		if len(stale) == 0 {
+			return nil
+		}
+	}
+}
+
 // places gives the flows of each table that changes their places in it.
 func (p *Plan) places(known []Entry, schema string) {
 	leaves := map[int32]bool{}
@@ -310,7 +371,7 @@ func (p *Plan) places(known []Entry, schema string) {
 			leaves[it.Old.ID] = it.Action == Replaced
 		}
 		if it.Action == Replaced {
-			p.lost = append(p.lost, loss{of: it.Def, title: it.Def.Title()})
+			p.lost = append(p.lost, loss{of: it.Def, title: it.Def.Title(), why: it.why})
 		}
 		if t := (table{schema, it.Def.Table}); it.Action == Created || it.Action == Replaced {
 			if fresh[t] == nil {

@@ -8,6 +8,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/sequence"
+	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/sqltest"
 )
@@ -96,5 +97,55 @@ func TestApplyJoinsFenceGroups(t *testing.T) {
 	circle := sqltest.FlowFor(t, "bottom", "sum by (i) (m) + sum by (i) (top)")
 	if _, err := db.Store.Catalogue.Apply(t.Context(), []flowdef.Flow{circle}, flowstore.ApplyOptions{Replace: true}); err == nil {
 		t.Error("a circle was applied")
+	}
+}
+
+// TestApplyLooksThroughRecords: a flow over a record has the record's labels as columns,
+// whatever call brought either; it keeps them, and is made again with a record that gets
+// another.
+func TestApplyLooksThroughRecords(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	columns := func(table string) string {
+		t.Helper()
+		return sqltest.ScanOne[string](db, "select string_agg(column_name, ' ' order by ordinal_position) from information_schema.columns where table_schema = 'flow' and table_name = '"+table+"'")
+	}
+	const own, open = "window_start window_end i value", "window_start window_end labels value"
+	early, bottom := sqltest.FlowFor(t, "early", "3 * bottom"), sqltest.FlowFor(t, "bottom", "sum by (i) (m)")
+	db.Apply(early)
+	db.Apply(bottom)
+	double, above := sqltest.FlowFor(t, "double", "2 * bottom"), sqltest.FlowFor(t, "above", "double + 1")
+	db.Apply(above, double)
+	for table, want := range map[string]string{"early": open, "bottom": own, "double": own, "above": own} {
+		if got := columns(table); got != want {
+			t.Errorf("%s has the columns %s, want %s", table, got, want)
+		}
+	}
+	if got := actions(db.Apply(early, above, bottom, double)); got != "early unchanged, above unchanged, bottom unchanged, double unchanged" {
+		t.Errorf("applied again: %s", got)
+	}
+	if def := db.Take("early").Def; def.Expr.LabelsKnown {
+		t.Error("early has forgotten that its table has one column of labels")
+	}
+	if def := db.Take("above").Def; !def.Expr.LabelsKnown {
+		t.Error("above has forgotten its columns")
+	}
+
+	wider := sqltest.FlowFor(t, "bottom", "sum by (i, k) (m)")
+	_, err := db.Store.Catalogue.Apply(t.Context(), []flowdef.Flow{wider}, flowstore.ApplyOptions{})
+	var refused *applyplan.ChangedError
+	if !errors.As(err, &refused) || len(refused.Flows) != 3 || refused.Flows[1] != "double (a record that it reads has other labels now)" {
+		t.Fatalf("a record with another label: %v", err)
+	}
+	results, err := db.Store.Catalogue.Apply(t.Context(), []flowdef.Flow{wider}, flowstore.ApplyOptions{Replace: true})
+	if err != nil || actions(results) != "bottom replaced, double replaced, above replaced" {
+		t.Fatalf("replaced: %s, %v", actions(results), err)
+	}
+	for table, want := range map[string]string{"early": open, "double": "window_start window_end i k value", "above": "window_start window_end i k value"} {
+		if got := columns(table); got != want {
+			t.Errorf("after the replacement %s has the columns %s, want %s", table, got, want)
+		}
+	}
+	if got := actions(db.Apply(early, above, wider, double)); got != "early unchanged, above unchanged, bottom unchanged, double unchanged" {
+		t.Errorf("applied again after the replacement: %s", got)
 	}
 }

@@ -68,11 +68,7 @@ func (w *World) Check() {
 			if dirty[end] {
 				continue
 			}
-<<<<<<< HEAD
-			w.compare(mf.Flow, end, relabelled(def, w.before(all, titles, def, end)), results, mf.Rows[end])
-=======
-			w.compare(mf.Flow, end, w.before(all, of, def, end), results, mf.Rows[end])
->>>>>>> 23d32fd (flownode/results: let a rule between two rules of a record see what stands before it)
+			w.compare(mf.Flow, end, relabelled(def, w.before(all, of, def, end)), results, mf.Rows[end])
 		}
 		for end, rows := range mf.Rows {
 			if end > upTo && len(rows) > 0 {
