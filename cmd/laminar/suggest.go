@@ -8,7 +8,7 @@ import (
 
 	"laminar/cmd/laminar/internal/settings"
 	"laminar/cmd/laminar/internal/term"
-	"laminar/flownode/flowdef"
+	"laminar/flownode/nearest"
 )
 
 // load reads the settings of one run of a command.
@@ -47,7 +47,7 @@ func flagHint(cmd *cobra.Command, err error) string {
 				return cmd.CommandPath() + " --" + name
 			}
 		}
-		if near := flowdef.Nearest(typed, names); near != "" {
+		if near := nearest.Name(typed, names); near != "" {
 			return cmd.CommandPath() + " --" + near
 		}
 	}

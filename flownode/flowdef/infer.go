@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/prometheus/schema"
 
 	"laminar/flownode/function"
+	"laminar/flownode/labelset"
 )
 
 // Which labels results can have, found without evaluating anything. It decides
@@ -20,26 +21,6 @@ import (
 // ever come: where an expression hands on whatever labels series have, the answer
 // is that it is not known, and the table has one column for all of them. The
 // rules are those of Prometheus's engine, operation by operation.
-
-// labelSet is the labels that the results of an expression can have, or, if
-// not known, any.
-type labelSet struct {
-	known bool
-	names []string // sorted
-}
-
-// The two sets without a name in them: nothing is known, and there is nothing.
-var (
-	anyLabels = labelSet{}
-	noLabels  = labelSet{known: true}
-)
-
-// knownLabels is the set of some names, given in any order and repeatedly.
-func knownLabels(names ...string) labelSet {
-	names = slices.Clone(names)
-	slices.Sort(names)
-	return labelSet{known: true, names: slices.Compact(names)}
-}
 
 // infer settles LabelsKnown, ResultLabels, KeepName and ByGroup from the
 // expression with its leaves replaced. Some answers:
@@ -58,8 +39,8 @@ func knownLabels(names ...string) labelSet {
 // promeval's tests hold the answers to what the engine gives (D2).
 func (c *Compiled) infer(e parser.Expr) error {
 	set := c.labelsOf(e)
-	c.LabelsKnown = set.known
-	c.ResultLabels = set.names
+	c.LabelsKnown = set.Known
+	c.ResultLabels = set.Names
 	c.KeepName = c.mayDifferInName(e)
 	c.ByGroup = !c.Batch && c.byGroup(e)
 	for _, name := range c.ResultLabels {
@@ -74,9 +55,9 @@ func (c *Compiled) infer(e parser.Expr) error {
 // labelsOf follows the labels through an expression, as Prometheus's engine
 // sets them, from the selectors up. Leaves are replaced by selectors in it, in a
 // batch expression none is.
-func (c *Compiled) labelsOf(e parser.Expr) labelSet {
+func (c *Compiled) labelsOf(e parser.Expr) labelset.Set {
 	if e.Type() == parser.ValueTypeScalar {
-		return noLabels
+		return labelset.None
 	}
 	switch n := e.(type) {
 	case *parser.ParenExpr:
@@ -86,7 +67,7 @@ func (c *Compiled) labelsOf(e parser.Expr) labelSet {
 	case *parser.UnaryExpr:
 		// -x is a new quantity, +x is x.
 		if n.Op == parser.SUB {
-			return c.labelsOf(n.Expr).withoutName()
+			return c.labelsOf(n.Expr).WithoutName()
 		}
 		return c.labelsOf(n.Expr)
 	case *parser.VectorSelector:
@@ -105,34 +86,34 @@ func (c *Compiled) labelsOf(e parser.Expr) labelSet {
 	case *parser.BinaryExpr:
 		return c.binaryLabels(n)
 	default:
-		return anyLabels
+		return labelset.Any
 	}
 }
 
 // leafLabels is what GroupLabels can return: known where the leaf names the labels that it
 // groups by, or selects results of which they are known.
-func (c *Compiled) leafLabels(l *Leaf) labelSet {
-	out := knownLabels(l.Grouping...)
+func (c *Compiled) leafLabels(l *Leaf) labelset.Set {
+	out := labelset.Of(l.Grouping...)
 	if l.Agg == nil || l.Without {
 		out = c.selected(l.Metric)
 	}
 	if !l.KeepsName() {
-		out = out.withoutName()
+		out = out.WithoutName()
 	}
 	if l.Without {
-		out = out.drop(l.Grouping...).drop(model.MetricNameLabel)
+		out = out.Drop(l.Grouping...).Drop(model.MetricNameLabel)
 	}
 	return out
 }
 
 // selected is the labels of what a selector of one metric finds, without the name, which
 // is the same in all of it; metric is "" for a selector of others.
-func (c *Compiled) selected(metric string) labelSet {
+func (c *Compiled) selected(metric string) labelset.Set {
 	names, ok := c.results[metric]
 	if metric == "" || !ok {
-		return anyLabels
+		return labelset.Any
 	}
-	return knownLabels(names...)
+	return labelset.Of(names...)
 }
 
 // knowResults tells the expression the labels of results that it reads.
@@ -171,46 +152,46 @@ func (f *Flow) Labels() (names []string, ok bool) {
 
 // aggregateLabels is the labels of an aggregation over a vector with the labels
 // in: those that it groups by, and what count_values adds.
-func aggregateLabels(n *parser.AggregateExpr, in labelSet) labelSet {
+func aggregateLabels(n *parser.AggregateExpr, in labelset.Set) labelset.Set {
 	switch n.Op {
 	case parser.TOPK, parser.BOTTOMK, parser.LIMITK, parser.LIMIT_RATIO:
 		return in // these pick samples and leave their labels
 	case parser.COUNT_VALUES:
 		// Its parameter names the label that holds the value.
-		in = in.union(knownLabels(stringOf(n.Param)))
+		in = in.Union(labelset.Of(stringOf(n.Param)))
 		if !n.Without {
-			return in.keep(append([]string{stringOf(n.Param)}, n.Grouping...))
+			return in.Keep(append([]string{stringOf(n.Param)}, n.Grouping...))
 		}
 	}
 	if n.Without {
 		// The engine drops the name here, but neither type nor unit.
-		return in.drop(n.Grouping...).drop(model.MetricNameLabel)
+		return in.Drop(n.Grouping...).Drop(model.MetricNameLabel)
 	}
-	return in.keep(n.Grouping)
+	return in.Keep(n.Grouping)
 }
 
 // callLabels is the labels of a function's result. Most functions hand on the
 // labels of their only vector, without the metric name.
-func (c *Compiled) callLabels(n *parser.Call) labelSet {
+func (c *Compiled) callLabels(n *parser.Call) labelset.Set {
 	switch n.Func.Name {
 	case "vector": // of a scalar
-		return noLabels
+		return labelset.None
 	case "histogram_quantile", "histogram_fraction":
 		// Buckets of one histogram become one result.
-		return c.labelsOf(n.Args[len(n.Args)-1]).drop(model.BucketLabel).withoutName()
+		return c.labelsOf(n.Args[len(n.Args)-1]).Drop(model.BucketLabel).WithoutName()
 	case "label_replace":
 		// Unless it takes the label off whatever the results are, the label is
 		// known, even where it is left off some of them.
 		if takesOff(stringOf(n.Args[2]), stringOf(n.Args[3]), stringOf(n.Args[4])) {
-			return c.labelsOf(n.Args[0]).drop(stringOf(n.Args[1]))
+			return c.labelsOf(n.Args[0]).Drop(stringOf(n.Args[1]))
 		}
-		return c.labelsOf(n.Args[0]).union(knownLabels(stringOf(n.Args[1])))
+		return c.labelsOf(n.Args[0]).Union(labelset.Of(stringOf(n.Args[1])))
 	case "label_join":
-		return c.labelsOf(n.Args[0]).union(knownLabels(stringOf(n.Args[1])))
+		return c.labelsOf(n.Args[0]).Union(labelset.Of(stringOf(n.Args[1])))
 	case "sort", "sort_desc":
 		return c.labelsOf(n.Args[0])
 	case "info":
-		return anyLabels
+		return labelset.Any
 	case "absent", "absent_over_time":
 		return absentLabels(n.Args[0])
 	}
@@ -220,22 +201,22 @@ func (c *Compiled) callLabels(n *parser.Call) labelSet {
 	}
 	for _, a := range n.Args {
 		if t := a.Type(); t == parser.ValueTypeVector || t == parser.ValueTypeMatrix {
-			return c.labelsOf(a).withoutName()
+			return c.labelsOf(a).WithoutName()
 		}
 	}
-	return noLabels // minute() and its like, of the time alone
+	return labelset.None // minute() and its like, of the time alone
 }
 
 // absentLabels is the labels that the engine gives the absence of something:
 // those that its matchers settle. absent(up{job="a", pod=~"x.*"}) has job="a".
-func absentLabels(e parser.Expr) labelSet {
+func absentLabels(e parser.Expr) labelset.Set {
 	// Of anything but a selector the engine knows no labels.
 	sel, ok := e.(*parser.VectorSelector)
 	if m, matrix := e.(*parser.MatrixSelector); matrix {
 		sel, ok = m.VectorSelector.(*parser.VectorSelector)
 	}
 	if !ok {
-		return noLabels
+		return labelset.None
 	}
 	var names []string
 	for _, m := range sel.LabelMatchers {
@@ -243,17 +224,17 @@ func absentLabels(e parser.Expr) labelSet {
 			names = append(names, m.Name)
 		}
 	}
-	return knownLabels(names...)
+	return labelset.Of(names...)
 }
 
 // binaryLabels is the labels of an operation between two vectors, or a vector and
 // a scalar. Matching decides: one to one results have the labels that were
 // matched on, one to many those of the side with many.
-func (c *Compiled) binaryLabels(n *parser.BinaryExpr) labelSet {
+func (c *Compiled) binaryLabels(n *parser.BinaryExpr) labelset.Set {
 	left, right := c.labelsOf(n.LHS), c.labelsOf(n.RHS)
 	switch {
 	case n.Op == parser.LOR:
-		return left.union(right)
+		return left.Union(right)
 	case n.Op.IsSetOperator():
 		return left // and, unless: some samples of the left side, as they are
 	}
@@ -265,19 +246,19 @@ func (c *Compiled) binaryLabels(n *parser.BinaryExpr) labelSet {
 		// group_right and group_left: the side with many, and what is included
 		// from the other.
 		case m.Card == parser.CardOneToMany:
-			left = right.union(knownLabels(m.Include...))
+			left = right.Union(labelset.Of(m.Include...))
 		case m.Card == parser.CardManyToOne:
-			left = left.union(knownLabels(m.Include...))
+			left = left.Union(labelset.Of(m.Include...))
 		// One to one: what both sides have in common.
 		case m.On:
-			left = left.keep(m.MatchingLabels)
+			left = left.Keep(m.MatchingLabels)
 		default:
-			left = left.drop(m.MatchingLabels...)
+			left = left.Drop(m.MatchingLabels...)
 		}
 	}
 	// group_left(__name__) brings a name back after the operation dropped it.
 	if dropsName(n) && (n.VectorMatching == nil || !slices.ContainsFunc(n.VectorMatching.Include, schema.IsMetadataLabel)) {
-		return left.withoutName()
+		return left.WithoutName()
 	}
 	return left
 }
@@ -312,45 +293,4 @@ func (c *Compiled) mayDifferInName(e parser.Expr) bool {
 		return nil
 	})
 	return found
-}
-
-// union is the labels of two sets, unknown if one of them is.
-func (s labelSet) union(t labelSet) labelSet {
-	if !s.known || !t.known {
-		return anyLabels
-	}
-	return knownLabels(append(slices.Clone(s.names), t.names...)...)
-}
-
-// keep is what remains when only the names are kept: it is known even where s
-// is not.
-func (s labelSet) keep(names []string) labelSet {
-	if !s.known {
-		return knownLabels(names...)
-	}
-	return s.filter(func(name string) bool { return slices.Contains(names, name) })
-}
-
-// drop is what remains without some names: of an unknown set an unknown one.
-func (s labelSet) drop(names ...string) labelSet {
-	return s.filter(func(name string) bool { return !slices.Contains(names, name) })
-}
-
-// withoutName drops what Prometheus 3 calls metadata labels: name, type and unit.
-func (s labelSet) withoutName() labelSet {
-	return s.filter(func(name string) bool { return !schema.IsMetadataLabel(name) })
-}
-
-// filter is the names of a known set for which keep is true.
-func (s labelSet) filter(keep func(string) bool) labelSet {
-	if !s.known {
-		return s
-	}
-	out := labelSet{known: true}
-	for _, name := range s.names {
-		if keep(name) {
-			out.names = append(out.names, name)
-		}
-	}
-	return out
 }

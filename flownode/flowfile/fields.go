@@ -9,6 +9,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile/yamltext"
+	"laminar/flownode/nearest"
 
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
@@ -170,7 +171,7 @@ func (p *checker) onlyZero(f fields, what, key, why string) {
 
 // didYouMean is a suggestion as a part of a message, "" where there is none.
 func didYouMean(name string, candidates []string) string {
-	if near := flowdef.Nearest(name, candidates); near != "" {
+	if near := nearest.Name(name, candidates); near != "" {
 		return ", did you mean " + near + "?"
 	}
 	return ""

@@ -76,6 +76,9 @@ func ShareMembers(fresh, all Leaves) {
 
 // groupingKey is equal for leaves that put the same series into the same groups.
 func groupingKey(l *Leaf) string {
+	if l.Def.Relabel != nil { // then the function tells, too, what series that become equal are
+		return selectionKey(l) + l.Def.Text
+	}
 	return fmt.Sprintf("%s %t %t %t %q %t %q", selectionKey(l), l.Def.Agg != nil, l.Def.Without, l.Def.KeepsName(), l.Def.Grouping, l.Def.CountsGroups, l.Def.Per)
 }
 

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"laminar/flownode/flowdef"
+	"laminar/flownode/nearest"
 )
 
 // ErrFlowGone says that the flow is not in the catalogue any more.
@@ -36,5 +36,5 @@ func (e *UnknownFlowError) Hint() string {
 // among their names for the one that was probably meant: the nearest, if at
 // most a quarter of the name (and two bytes at least) differs.
 func UnknownFlow(name string, names []string) *UnknownFlowError {
-	return &UnknownFlowError{Name: name, Similar: flowdef.Nearest(name, names)}
+	return &UnknownFlowError{Name: name, Similar: nearest.Name(name, names)}
 }

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"laminar/flownode/flowdef"
+	"laminar/flownode/nearest"
 )
 
 // Fault says that what was set cannot be meant.
@@ -45,7 +45,7 @@ func MissingFile(path string, err error) error {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if near := flowdef.Nearest(filepath.Base(path), names); near != "" {
+	if near := nearest.Name(filepath.Base(path), names); near != "" {
 		return &Fault{err: err, hint: filepath.Join(dir, near)}
 	}
 	return &Fault{err: err, hint: "ls " + dir}

@@ -12,8 +12,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile/yamltext"
+	"laminar/flownode/nearest"
 	"laminar/sequence/relabeling"
 	"laminar/server/upkeep"
 )
@@ -132,7 +132,7 @@ func (r *configReader) refills(n *yaml.Node) {
 			key, value := item.Content[i], item.Content[i+1]
 			switch field := into[key.Value]; {
 			case field == nil:
-				r.faultf(key, "refills: %s is none of flow, schedule, from and to%s", key.Value, DidYouMean(flowdef.Nearest(key.Value, slices.Sorted(maps.Keys(into)))))
+				r.faultf(key, "refills: %s is none of flow, schedule, from and to%s", key.Value, DidYouMean(nearest.Name(key.Value, slices.Sorted(maps.Keys(into)))))
 			case value.Kind != yaml.ScalarNode:
 				r.faultf(value, "refills: %s: want one value", key.Value)
 			default:

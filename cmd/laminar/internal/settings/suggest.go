@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"laminar/flownode/flowdef"
+	"laminar/flownode/nearest"
 )
 
 // DidYouMean is a suggestion at the end of a message, "" for none.
@@ -40,7 +40,7 @@ func nearestSetting(key string) string {
 			return k
 		}
 	}
-	return flowdef.Nearest(key, append(keys, "refills", "ingest.relabel"))
+	return nearest.Name(key, append(keys, "refills", "ingest.relabel"))
 }
 
 const variablePrefix = "LAMINAR_"
@@ -56,7 +56,7 @@ func nearestVariable(name string) string {
 	for i, n := range names {
 		short[i] = strings.TrimPrefix(n, variablePrefix)
 	}
-	if near := flowdef.Nearest(strings.TrimPrefix(name, variablePrefix), short); near != "" {
+	if near := nearest.Name(strings.TrimPrefix(name, variablePrefix), short); near != "" {
 		return variablePrefix + near
 	}
 	return ""

@@ -1,16 +1,16 @@
-package flowdef
+package nearest
 
 import "testing"
 
-func TestNearest(t *testing.T) {
+func TestName(t *testing.T) {
 	names := []string{"name", "promql", "every", "watermark_delay", "database.url", "status"}
 	for typed, want := range map[string]string{
 		"nmae": "name", "promqls": "promql", "Every": "every", "watermark_dealy": "watermark_delay", //nolint:misspell // misspelt on purpose
 		"watermark-delay": "watermark_delay", "database.ulr": "database.url", "stauts": "status",
 		"name": "name", "xyz": "", "": "", "a": "", "completely_else": "",
 	} {
-		if got := Nearest(typed, names); got != want {
-			t.Errorf("Nearest(%q) is %q, want %q", typed, got, want)
+		if got := Name(typed, names); got != want {
+			t.Errorf("Name(%q) is %q, want %q", typed, got, want)
 		}
 	}
 	for _, pair := range []struct {

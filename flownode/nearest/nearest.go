@@ -1,12 +1,13 @@
-package flowdef
+// Package nearest finds what was perhaps meant by a name that is misspelt.
+package nearest
 
 import "strings"
 
-// Nearest returns the candidate that was perhaps meant by a name that is none
+// Name returns the candidate that was perhaps meant by a name that is none
 // of them, "" when none is near: the first of those with the fewest letters to
 // insert, delete, replace or swap with their neighbour: one of a short name, two of
 // others, a quarter of a long one. Upper and lower case are the same.
-func Nearest(name string, candidates []string) string {
+func Name(name string, candidates []string) string {
 	most := max(2, len(name)/4) // more than that is another word
 	if len(name) < 5 {
 		most = 1
