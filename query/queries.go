@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"laminar/flownode/promfunc"
 	"laminar/query/labelindex"
 	"laminar/query/rows"
 )
@@ -86,7 +87,7 @@ func New(cfg Config) *Queries {
 		Logger: cfg.Log, MaxSamples: cfg.MaxSamples, Timeout: cfg.Timeout, LookbackDelta: cfg.Lookback,
 		EnableAtModifier: true, EnableNegativeOffset: true,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return bareStep },
-		Parser:                   q.Parser,
+		Parser:                   promfunc.Parser(q.Parser),
 	})
 	gauge(cfg.Registerer, "running", "Queries under way.", func() int64 { return int64(len(q.limits.running)) })
 	gauge(cfg.Registerer, "waiting", "Queries that wait until fewer are under way.", q.limits.waiting.Load)

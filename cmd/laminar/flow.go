@@ -22,7 +22,7 @@ import (
 func (a *app) flowCommand() *cobra.Command {
 	cmd := a.group(&cobra.Command{Use: "flow", Short: "Check, apply and inspect flows"})
 	cmd.AddCommand(a.flowValidateCommand(), a.flowApplyCommand(), a.flowListCommand(),
-		a.flowShowCommand(), a.flowExplainCommand(), a.flowStateCommand(), a.flowTestCommand(), a.flowDeleteCommand(), a.flowWaitCommand(), a.flowWatchCommand())
+		a.flowShowCommand(), a.flowExplainCommand(), a.flowStateCommand(), a.flowTestCommand(), a.flowImportCommand(), a.flowCompareCommand(), a.flowDeleteCommand(), a.flowWaitCommand(), a.flowWatchCommand())
 	return cmd
 }
 

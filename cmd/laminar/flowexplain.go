@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/explainview"
 	"laminar/cmd/laminar/internal/settings"
-	"laminar/cmd/laminar/internal/term"
-	"laminar/flownode/executor"
 	"laminar/flownode/explain"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
@@ -58,7 +56,7 @@ func (a *app) flowExplainCommand() *cobra.Command {
 					}
 					out = append(out, view.NewExplained(x, setting, all))
 				}
-				return a.print(explainedTable(out))
+				return a.print(explainview.Table(out))
 			})
 		},
 	}
@@ -89,116 +87,5 @@ func (a *app) explainFiles(cmd *cobra.Command, files []string) error {
 	out := view.Each(all.Flows, func(f flowdef.Flow) view.Explained {
 		return view.NewExplainedDefinition(f, c.Flownode.Executor, all.Flows)
 	})
-	return a.print(explainedTable(out))
-}
-
-func explainedTable(flows []view.Explained) term.Table {
-	t := term.Table{Data: flows}
-	add := func(name, text string) {
-		if text != "" {
-			t.Rows = append(t.Rows, []string{name, text})
-		}
-	}
-	for i, f := range flows {
-		if i > 0 {
-			t.Rows = append(t.Rows, []string{""})
-		}
-		add("flow", f.Flow)
-		add("promql", f.PromQL)
-		add("every", f.Every)
-		add("emit", f.Emit)
-		add("mode", strings.TrimSuffix(f.Mode+": "+f.Why, ": "))
-		add("residual", f.Residual)
-		add("executor", f.Executor+" (the "+f.SaidBy+" says)")
-		if d := f.Data; d != nil {
-			add("vector", d.Vector+" of "+d.Position)
-			add("link", linkText(d))
-		}
-		for n, l := range f.Leaves {
-			add(fmt.Sprintf("leaf_%d", n+1), l.Leaf)
-			add("  state", stateText(&l))
-			add("  shared with", strings.Join(l.SharedWith, ", "))
-			add("  results of", strings.Join(l.Upstream, ", "))
-			if l.Read != nil {
-				add("  selects", selectsText(&l))
-				add("  "+readName(f.Data), readText(l.Read))
-				add("  expected", costText(l.Read))
-			}
-			add("  executor", choiceText(&l))
-		}
-	}
-	return t
-}
-
-// linkText is the connection that reading goes over.
-func linkText(d *view.ExplainedData) string {
-	how := "assumed, too little was read to tell"
-	if d.Measured {
-		how = "measured from here"
-	}
-	speed := "no time for bytes"
-	if d.BytesPerSecond > 0 {
-		speed = term.FormatBytes(int64(min(d.BytesPerSecond, 1e15))) + "/s"
-	}
-	return fmt.Sprintf("%s a round trip, %s (%s)", term.FormatSeconds(d.RoundTrip), speed, how)
-}
-
-// readName says what the counts of what is read are about.
-func readName(d *view.ExplainedData) string {
-	if d.Idle {
-		return "newest"
-	}
-	return "to read"
-}
-
-func stateText(l *view.ExplainedLeaf) string {
-	if l.Pane == "" {
-		return fmt.Sprintf("none: samples of %s before each window's end are read", l.Range)
-	}
-	text := l.State + ", " + flowdef.FormatPanes(l.Panes, l.Pane)
-	if l.Offset != "0s" {
-		text += ", offset " + l.Offset
-	}
-	return text
-}
-
-// selectsText counts raw series, and results where the leaf may select some.
-func selectsText(l *view.ExplainedLeaf) string {
-	text := fmt.Sprintf("%d metrics, %d series in %d groups", l.Read.Metrics, l.Read.Series, l.Read.Groups)
-	if len(l.Upstream) > 0 {
-		text += fmt.Sprintf("; %d results in the newest windows", l.Read.Results)
-	}
-	return text
-}
-
-func readText(r *view.ExplainedRead) string {
-	return fmt.Sprintf("%d samples in %d segments, %s (%d unordered, %d sealed)", r.Samples, r.Segments, term.FormatBytes(r.Bytes), r.Unordered, r.Sealed)
-}
-
-func costText(r *view.ExplainedRead) string {
-	text := "columnar " + term.FormatSeconds(r.Columnar)
-	if r.Pushdown > 0 {
-		text += fmt.Sprintf(", pushdown %s to %d partials at most", term.FormatSeconds(r.Pushdown), r.Partials)
-	}
-	return text
-}
-
-// choiceText is the executor, and why.
-func choiceText(l *view.ExplainedLeaf) string {
-	why := map[string]string{
-		string(executor.CannotPush): flowdef.NoPush(l.CannotPush).Text(),
-		string(executor.ByFlow):     "the flow says so",
-		string(executor.BySetting):  "the setting says so",
-		string(executor.Shared):     "another leaf needs the columns anyway",
-		string(executor.ByCost):     "whichever is expected to be cheaper",
-	}[l.Reason]
-	reason := l.Reason
-	if l.CannotPush != "" {
-		reason += ", " + l.CannotPush
-	}
-	text := fmt.Sprintf("%s (%s): %s", l.Executor, reason, why)
-	if l.Refused != "" {
-		text += "; pushdown was asked for and is not possible"
-	}
-	return text
+	return a.print(explainview.Table(out))
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"laminar/flownode/function"
-	_ "laminar/flownode/promfunc" // functions that the parser is to know
+	"laminar/flownode/promfunc"
 )
 
 // Compilation, from the text to a Compiled. The parsed expression is walked from
@@ -113,8 +113,8 @@ func parseExpr(promql string) (parser.Expr, error) {
 	if err == nil {
 		return expr, nil
 	}
-	if at, ok := bareRangeVector(expr); ok {
-		return nil, ExprErrors{{Pos: at, Message: "range vector directly under an aggregation is not built yet: " +
+	if at := promfunc.BareRanges(expr); len(at) > 0 {
+		return nil, ExprErrors{{Pos: int(at[0].Start), Message: "range vector directly under an aggregation has a meaning in bare lists only: " +
 			"name the function over the range, such as sum(rate(x[5m])) or sum(sum_over_time(x[5m]))"}}
 	}
 	// The parser reports several faults of types at once, and one of syntax.
@@ -127,24 +127,6 @@ func parseExpr(promql string) (parser.Expr, error) {
 		out[i] = ExprError{Pos: int(one.PositionRange.Start), Message: one.Err.Error()}
 	}
 	return nil, out
-}
-
-// bareRangeVector finds an aggregation straight over a range selector, in an
-// expression that did not pass the parser's type check. The parser returns what
-// it has built beside its error; nil after a fault of syntax.
-func bareRangeVector(expr parser.Expr) (pos int, found bool) {
-	if expr == nil {
-		return 0, false
-	}
-	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
-		if agg, ok := n.(*parser.AggregateExpr); ok && !found {
-			if m, ok := stripParens(agg.Expr).(*parser.MatrixSelector); ok {
-				pos, found = int(m.PositionRange().Start), true
-			}
-		}
-		return nil
-	})
-	return pos, found
 }
 
 // checkResult refuses expressions that give no vector. A scalar becomes a vector
@@ -183,7 +165,7 @@ func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 		c.checkAggregation(n)
 	case *parser.Call:
 		// What is inside a refused call does not matter any more.
-		if reason := refusedCall(n.Func.Name); reason != "" {
+		if reason := refusedCall(n); reason != "" {
 			c.refuse(n, "%s: %s", n.Func.Name, reason)
 			return n
 		}
@@ -265,12 +247,16 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 		}
 		n.Args[0] = m
 		leaf.Func, leaf.Range = known, millis(m.Range)
+		if known.Before {
+			leaf.Lead = c.lookback
+			leaf.Range += leaf.Lead
+		}
 		sel = m.VectorSelector.(*parser.VectorSelector)
 	default:
 		return nil, false
 	}
 	if leaf.CountsGroups && leaf.Func.Always() {
-		leaf.Func = function.Seen
+		leaf.Func, leaf.Range, leaf.Lead = function.Seen, leaf.Range-leaf.Lead, 0
 	}
 	return c.add(leaf, sel, e), true
 }

@@ -33,6 +33,7 @@ const (
 	NoPushPanes NoPush = "too_many_panes"   // windows are computed from raw samples
 
 	NoPushResults NoPush = "reads_results" // results of flows are read here
+	NoPushPhase   NoPush = "offset_of_ms"  // panes do not end at multiples of their width
 )
 
 // Text is the reason in words.
@@ -44,6 +45,8 @@ func (n NoPush) Text() string {
 		return "the engine evaluates the expression over raw samples"
 	case NoPushResults:
 		return "results of flows are read in columns"
+	case NoPushPhase:
+		return "an offset that is no multiple of a second shifts the panes"
 	case NoPushPanes:
 		return "windows of so many panes are computed from raw samples"
 	default:
@@ -62,6 +65,8 @@ func (l *Leaf) CannotPush() NoPush {
 		return NoPushPanes
 	case !l.Func.Partial().SQL, l.Native:
 		return NoPushState
+	case l.Phase != 0:
+		return NoPushPhase
 	default:
 		return ""
 	}

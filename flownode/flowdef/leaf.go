@@ -55,7 +55,7 @@ func maxPanes(width int64) int64 {
 // of an expression that is kept incrementally. In a batch expression it is a
 // selector alone, with how far back it reads, subqueries around it included.
 //
-//	E1  Pane > 0 divides Range, Offset and the flow's step
+//	E1  Pane > 0 divides Range, Lead, the flow's step, and Offset but for Phase
 //	E2  Panes == Range / Pane
 //	E3  Batch == (Panes > maxPanes(Pane), or the expression is a batch expression)
 //	E4  in a batch expression Func and Agg are nil; elsewhere Func is not nil,
@@ -92,6 +92,7 @@ type Leaf struct {
 
 	// Which samples of them: those in (end-Offset-Range, end-Offset].
 	Range    int64         // ms; an instant selector's lookback
+	Lead     int64         // ms of Range that lie before the range the expression names: the function looks at the newest sample there
 	Cover    int64         // samples: Range without lookbacks, ms
 	Offset   int64         // ms; a negative one reads beyond the end of the window
 	Before   int64         // ms, in Offset and off Range: results of evaluations before (previous.go)
@@ -101,6 +102,7 @@ type Leaf struct {
 
 	// How that is kept.
 	Pane  int64 // ms: width of the panes
+	Phase int64 // ms: panes end so much after multiples of their width
 	Panes int64 // of a window
 	Batch bool  // no pane state: windows are computed from raw samples
 
@@ -249,7 +251,7 @@ func (l *Leaf) Length(step int64) int64 {
 	case l.Func == nil:
 		return l.Cover
 	default:
-		return l.Range + l.Before
+		return l.Range - l.Lead + l.Before
 	}
 }
 

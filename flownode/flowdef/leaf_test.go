@@ -132,8 +132,9 @@ func TestPanes(t *testing.T) {
 			t.Fatal(step, err)
 		}
 		l := c.Leaves[0]
-		aligned := func(p int64) bool { return tc.rng%p == 0 && tc.step%p == 0 && tc.offset%p == 0 }
-		if !aligned(l.Pane) || l.Panes*l.Pane != tc.rng || l.Batch != (l.Panes > maxPanes(l.Pane)) {
+		// What the offset has below a second is the phase.
+		aligned := func(p int64) bool { return tc.rng%p == 0 && tc.step%p == 0 && (tc.offset-tc.offset%1000)%p == 0 }
+		if !aligned(l.Pane) || (tc.offset+l.Phase)%l.Pane != 0 || l.Phase < 0 || l.Phase >= l.Pane || l.Panes*l.Pane != tc.rng || l.Batch != (l.Panes > maxPanes(l.Pane)) {
 			t.Errorf("%+v: pane %d panes %d batch %v", tc, l.Pane, l.Panes, l.Batch)
 		}
 		for p := l.Pane + 1; p <= min(tc.rng, l.Pane*100); p++ {

@@ -22,6 +22,7 @@ import (
 //	5m     5m             5m     1: windows stand side by side
 //	5m     2m             1m     5
 //	1h     1m    90s      30s    120
+//	2m     2m    1ms      2m     1, a millisecond before the others: [start, end)
 //	30d    1m             1m     43,200
 //	1h     7s             1s     3,600 narrow ones, more than MaxPanes: batch
 
@@ -48,7 +49,8 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 	c.MaxRange, c.MaxReach, c.MinOffset = 0, math.MinInt64, math.MaxInt64
 	for i := range c.Leaves {
 		l := &c.Leaves[i]
-		l.Pane = pane.Width(l.Range, l.Offset, step)
+		grid := pane.Cut(l.Offset, step, l.Range, l.Lead)
+		l.Pane, l.Phase = grid.Width, grid.Phase
 		l.Panes = l.Range / l.Pane
 		l.Batch = c.Batch || l.Panes > maxPanes(l.Pane)
 		if l.Pinned {

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"laminar/flownode/function"
+	"laminar/flownode/promfunc"
 	"laminar/sequence/segment"
 )
 
@@ -20,13 +21,16 @@ import (
 // functions may change or go with the next Prometheus, under a table that is kept
 // for years. Those that function.Unkept knows are let through all the same, and
 // mean what they mean in the version of Prometheus that is built in.
-func refusedCall(name string) string {
+func refusedCall(n *parser.Call) string {
+	name := n.Func.Name
 	fn, ok := parser.Functions[name]
 	switch {
 	case !ok: // the parser has refused it before, by the same table
 		return "is not known"
 	case fn.Experimental && function.Unkept(name) == "":
 		return "is experimental in Prometheus"
+	case promfunc.ReadsBefore(name) && promfunc.Selector(n) == nil:
+		return "is for selectors, as there is nothing before the range of a subquery"
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"laminar/flownode/function"
+	"laminar/flownode/promfunc"
 )
 
 // Expressions that are evaluated whole. The engine computes each of their windows
@@ -83,7 +84,11 @@ func selections(e parser.Expr, lookback int64) []Leaf {
 			leaf.Range = leaf.Cover + lookback
 			if m, ok := parentOf(path).(*parser.MatrixSelector); ok {
 				leaf.Cover += millis(m.Range)
-				leaf.Range, leaf.Text = leaf.Cover, m.String()
+				if leaf.Text = m.String(); !promfunc.LooksBefore(path) {
+					leaf.Range = leaf.Cover
+				} else {
+					leaf.Range = leaf.Cover + lookback // from the range, as an instant selector does
+				}
 			}
 			add(leaf)
 		}
@@ -110,10 +115,10 @@ func (c *Compiled) Whole(why string) Compiled {
 			l.Panes, out.MinOffset = l.Range/l.Pane, min(out.MinOffset, l.Offset)
 		}
 		if l.Markers = l.Func.Markers; !l.Markers {
-			l.Cover = l.Range
+			l.Cover = l.Range - l.Lead
 		}
 		l.Agg, l.Without, l.Grouping, l.CountsGroups, l.Per = nil, false, nil, false, nil
-		l.Func, l.Batch, l.Native = nil, true, false
+		l.Func, l.Batch, l.Native, l.Lead = nil, true, false, 0
 	}
 	return out
 }

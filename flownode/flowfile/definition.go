@@ -73,12 +73,23 @@ func (p *fileParser) compile(f *flowdef.Flow, expr *yaml.Node, off []string) {
 		faults = flowdef.ExprErrors{{Message: err.Error()}}
 	}
 	for _, fault := range faults {
-		line := yamltext.Line(p.lines, expr, fault.Pos)
-		if errors.Is(fault, flowdef.ErrNoStep) {
-			line = f.Line // the expression is right: a key is missing
-		}
-		p.add(line, "flow %s: %s", f.Title(), describeFault(expr.Value, fault))
+		p.fault(f, expr, fault)
 	}
+}
+
+// spelled is the tag of an expression that stands otherwise in the file.
+const spelled = "!spelled"
+
+// fault adds a fault of the flow's expression, at its line of the file.
+func (p *fileParser) fault(f *flowdef.Flow, expr *yaml.Node, fault flowdef.ExprError) {
+	line, text := yamltext.Line(p.lines, expr, fault.Pos), describeFault(expr.Value, fault)
+	switch {
+	case errors.Is(fault, flowdef.ErrNoStep):
+		line = f.Line // the expression is right: a key is missing
+	case expr.Tag == spelled: // its places are not those of the file
+		line, text = expr.Line, fault.Message+", in "+expr.Value
+	}
+	p.add(line, "flow %s: %s", f.Title(), text)
 }
 
 // describeFault adds where in the expression a fault is, in line:column as

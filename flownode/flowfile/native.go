@@ -1,9 +1,11 @@
 package flowfile
 
 import (
+	"errors"
 	"strings"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowfile/shorthand"
 	"laminar/flownode/flowfile/yamltext"
 	"laminar/flownode/flowgraph"
 	"laminar/sequence/relabeling"
@@ -35,6 +37,8 @@ import (
 //
 //	- promql: sum by (job) (rate(http_requests_total[5m]))
 //	  as: job:rate5m
+//
+// whose expressions may aggregate range vectors (package shorthand).
 //
 // docs/definitions.md says what each key means; TestDocs holds that it names all.
 
@@ -105,7 +109,29 @@ func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	out.Relabel = p.relabel(f["relabel"], what)
 	out.Table = p.table(f, what, out.Name)
 	out.Group = p.fenceGroup("", out.Trigger)
-	p.finish(out, scalarOf(f, "promql"), since)
+	expr := scalarOf(f, "promql")
+	if nameKey == "as" && expr != nil {
+		expr = p.spelledOut(&out, expr)
+	}
+	p.finish(out, expr, since)
+}
+
+// spelledOut is the expression of an item of a bare list in PromQL; nil, with a problem, for
+// one that cannot be. It settles the step where the expression does.
+func (p *fileParser) spelledOut(f *flowdef.Flow, expr *yaml.Node) *yaml.Node {
+	text, step, err := shorthand.Expand(expr.Value, f.Name, f.Every)
+	var fault *shorthand.Error
+	switch {
+	case errors.As(err, &fault):
+		p.fault(f, expr, flowdef.ExprError{Pos: fault.Pos, Message: fault.Message})
+		return nil
+	case text == expr.Value:
+		return expr
+	}
+	f.Every = step
+	out := *expr
+	out.Value, out.Tag = text, spelled
+	return &out
 }
 
 // scalarOf is a key's value if it is one that text accepts; nil if text has added

@@ -38,6 +38,10 @@ type Function struct {
 	// aggregation stands between the two and is of what Of gives.
 	Of string
 
+	// Before says that the function looks at the newest sample before its range, too: no
+	// further back than an instant selector looks for one.
+	Before bool
+
 	// MergesUnder is the aggregations for which F3 holds: under these one
 	// partial for each group is enough, and not one for each series. With Of they are
 	// all that may stand between, and F3 reads: Finish of the merge is the function of

@@ -11,10 +11,12 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/function"
 	"laminar/flownode/partial"
 	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/promeval"
+	"laminar/flownode/promfunc"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 )
@@ -33,6 +35,8 @@ func TestEntriesAreComplete(t *testing.T) {
 			t.Errorf("the name %q is empty or taken", f.Name)
 		case traits.Name == "" || traits.CellBytes == 0:
 			t.Errorf("%s is kept as no partial: %+v", f, traits)
+		case f.Before != promfunc.ReadsBefore(f.Name):
+			t.Errorf("%s: Before is %v, and the engine gives it what lies there: %v", f, f.Before, !f.Before)
 		case f.Terms == 0:
 			t.Errorf("%s has no terms", f)
 		case f != function.Instant && function.Named(f.Name) != f:
@@ -83,9 +87,9 @@ func TestEveryRangeFunctionIsKnown(t *testing.T) {
 }
 
 // probe is a function with its kind of partial hidden: what it says of samples
-// that are folded in stretches.
+// that are folded in stretches; before are those before the range.
 type probe struct {
-	value func(stretches [][]partialtest.Sample, w function.Window) (float64, bool)
+	value func(before, stretches [][]partialtest.Sample, w function.Window) (float64, bool)
 	laws  func(t *testing.T)
 }
 
@@ -115,14 +119,20 @@ func probeOf[P any, PP partial.Cell[P]](k *prober, use function.Use[P]) {
 			}
 		}
 	}
-	k.value = func(stretches [][]partialtest.Sample, w function.Window) (float64, bool) {
+	merge := func(stretches [][]partialtest.Sample) *P {
 		var all P
 		for _, samples := range stretches {
 			var p P
 			fold(&p, samples)
 			PP(&all).Merge(&p)
 		}
-		return use.Finish(&all, w)
+		return &all
+	}
+	k.value = func(before, stretches [][]partialtest.Sample, w function.Window) (float64, bool) {
+		if f.Before {
+			return use.Since(merge(stretches), merge(before), w)
+		}
+		return use.Finish(merge(stretches), w)
 	}
 	k.laws = func(t *testing.T) {
 		t.Helper()
@@ -272,7 +282,7 @@ func stored(n int, samples []partialtest.Sample) promeval.Series {
 // windows that end behind, at and between samples: the value (F2), whether
 // stale markers count, and whether the metric name stays.
 func TestValuesAreTheEngines(t *testing.T) {
-	const rng, after = int64(300_000), int64(1_000_000)
+	const rng, after, lookback = int64(300_000), int64(1_000_000), flowdef.DefaultLookback
 	engine := promeval.New()
 	for _, f := range function.All() {
 		t.Run(f.Name, func(t *testing.T) {
@@ -280,14 +290,20 @@ func TestValuesAreTheEngines(t *testing.T) {
 			for seed := range uint64(400) {
 				rnd := rand.New(rand.NewPCG(seed, 29))
 				samples := marked(rnd, 30, after)
+				if f.Before { // and before its range, also further back than it looks
+					samples = marked(rnd, 200, after-2*lookback)
+				}
 				upTo := after + rng
-				within := samples[:0:0]
+				within, before := samples[:0:0], samples[:0:0]
 				for _, s := range samples {
-					if after < s.T && s.T <= upTo {
+					switch {
+					case after < s.T && s.T <= upTo:
 						within = append(within, s)
+					case after-lookback < s.T && s.T <= after:
+						before = append(before, s)
 					}
 				}
-				got, ok := p.value(cut(rnd, within), function.Window{Span: sequence.Span{After: after, UpTo: upTo}, End: upTo, Param: param})
+				got, ok := p.value(cut(rnd, before), cut(rnd, within), function.Window{Span: sequence.Span{After: after, UpTo: upTo}, End: upTo, Param: param})
 				want, err := engine.Whole(context.Background(), call(f, rng), promeval.Samples{stored(0, samples)}, upTo)
 				if err != nil {
 					t.Fatal(err)
@@ -299,8 +315,8 @@ func TestValuesAreTheEngines(t *testing.T) {
 					continue
 				}
 				values++
-				if v := want[0].Value; !partialtest.Within(got, v, bound(f, nil, v, floats(within))) {
-					t.Fatalf("seed %d: value %v, want %v, of %v", seed, got, v, within)
+				if v := want[0].Value; !partialtest.Within(got, v, bound(f, nil, v, floats(within), floats(before))) {
+					t.Fatalf("seed %d: value %v, want %v, of %v behind %v", seed, got, v, within, before)
 				}
 				if keeps := want[0].Metric.Has("__name__"); keeps != f.KeepsName {
 					t.Fatalf("Prometheus's result is %s, and KeepsName is %v", want[0].Metric, f.KeepsName)
@@ -324,7 +340,7 @@ func TestAlways(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 41))
 			samples := marked(rnd, 3, after)
 			present := slices.ContainsFunc(samples, func(s partialtest.Sample) bool { return !segment.IsStale(s.V) })
-			_, ok := probed(f).value(cut(rnd, samples), window)
+			_, ok := probed(f).value(nil, cut(rnd, samples), window)
 			if f.Always() && ok != present {
 				t.Fatalf("%s, seed %d: a value: %v, of %v", f, seed, ok, samples)
 			}
@@ -350,9 +366,9 @@ func TestWindowEnd(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 31))
 			samples := series(rnd, 20, after)
 			w := function.Window{Span: sequence.Span{After: after, UpTo: after + rng}, End: after + rng, Param: param}
-			a, ok := p.value(cut(rnd, samples), w)
+			a, ok := p.value(nil, cut(rnd, samples), w)
 			w.End += offset
-			b, _ := p.value(cut(rnd, samples), w)
+			b, _ := p.value(nil, cut(rnd, samples), w)
 			if !ok || math.IsNaN(a) {
 				continue
 			}
@@ -389,7 +405,7 @@ func TestMergesUnder(t *testing.T) {
 					stretches = append(stretches, samples)
 					fleet, values = append(fleet, stored(n, samples)), append(values, floats(samples))
 				}
-				got, ok := probed(f).value(stretches, function.Window{Span: sequence.Span{After: after, UpTo: after + rng}, End: after + rng})
+				got, ok := probed(f).value(nil, stretches, function.Window{Span: sequence.Span{After: after, UpTo: after + rng}, End: after + rng})
 				expr := fmt.Sprintf("%s(%s)", agg, call(f, rng))
 				if f.Of != "" {
 					expr = fmt.Sprintf("%s(%s(%s(m[%dms])))", f.Name, agg, f.Of, rng)

@@ -37,6 +37,7 @@ var table = []*Function{
 		Name: "increase", Histograms: true, Borders: true, Terms: TermsDifferences,
 		As: counter(func(p *partial.Counter, w Window) (float64, bool) { return p.Increase(w.After, w.UpTo) }),
 	},
+	{Name: "increase_pure", Before: true, Borders: true, Terms: TermsSamples, As: counterSince((*partial.Counter).Since)},
 	{
 		Name: "delta", Borders: true, Terms: TermsDifferences,
 		As: counter(func(p *partial.Counter, w Window) (float64, bool) { return p.Delta(w.After, w.UpTo) }),

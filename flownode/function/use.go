@@ -24,6 +24,11 @@ type Use[P any] struct {
 	// samples of the window merge to. ok is false where it has none: always for
 	// the empty partial. p is not changed.
 	Finish func(p *P, w Window) (v float64, ok bool)
+
+	// Since is Finish of a function that looks before its range, nil for others: before is
+	// what the samples there merge to, which is the empty partial where there are none, and
+	// what Finish takes it for.
+	Since func(p, before *P, w Window) (v float64, ok bool)
 }
 
 // Keeper keeps partials. It has a method for every kind, because arrays of
@@ -90,6 +95,16 @@ func moments(value func(*partial.Moments) float64) kept {
 // are finished for every series and window, so they are called directly.
 func counter(finish func(*partial.Counter, Window) (float64, bool)) kept {
 	return keptAs(partial.CounterKind, Keeper.Counter, finish)
+}
+
+// counterSince is for functions that begin at the newest sample before the range.
+func counterSince(finish func(p, before *partial.Counter) (float64, bool)) kept {
+	use := Use[partial.Counter]{
+		Kind:   partial.CounterKind,
+		Finish: func(p *partial.Counter, _ Window) (float64, bool) { return finish(p, &partial.Counter{}) },
+		Since:  func(p, before *partial.Counter, _ Window) (float64, bool) { return finish(p, before) },
+	}
+	return whenever(kept{traits: use.Kind.Traits, keep: func(k Keeper, _ bool) { k.Counter(use) }})
 }
 
 func last(value func(p *partial.Last) (float64, bool)) kept {

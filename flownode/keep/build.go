@@ -63,13 +63,13 @@ func (b *building) Regression(use function.Use[partial.Regression]) { b.made = b
 
 // build is the builder for one type of partial, used as the leaf's function does.
 func build[P any, PP partial.Cell[P]](b *building, use function.Use[P]) builder {
-	return buildKind[P, PP](b, kind[P]{Use: use, offset: b.leaf.Offset, param: b.leaf.Param})
+	return buildKind[P, PP](b, kind[P]{Use: use})
 }
 
 // buildNative is build for series that may hold native histograms.
 func buildNative[P any, PP partial.Cell[P]](b *building, use native.Use[P]) builder {
 	floats := function.Use[P]{Kind: use.Kind, Markers: use.Markers}
-	return buildKind[P, PP](b, kind[P]{Use: floats, offset: b.leaf.Offset, param: b.leaf.Param, native: &use})
+	return buildKind[P, PP](b, kind[P]{Use: floats, native: &use})
 }
 
 func (b *building) NativeCounter(use native.Use[native.Counter]) { b.made = buildNative(b, use) }
@@ -78,12 +78,13 @@ func (b *building) NativeLast(use native.Use[native.Last])       { b.made = buil
 
 // buildKind is the builder of a leaf that uses a kind of partial so.
 func buildKind[P any, PP partial.Cell[P]](b *building, k kind[P]) builder {
-	w := windowing{Windows: pane.Windows{Every: b.step, Range: b.leaf.Range, Offset: b.leaf.Offset}, function: b.leaf.Func.String(), param: b.leaf.Param, once: b.once}
-	width := b.leaf.Pane
+	k.offset, k.param, k.lead = b.leaf.Offset, b.leaf.Param, b.leaf.Lead
+	w := windowing{Windows: pane.Windows{Every: b.step, Range: b.leaf.Range - b.leaf.Lead, Offset: b.leaf.Offset}, function: b.leaf.Func.String(), param: b.leaf.Param, once: b.once}
+	grid := gridOf(b.leaf)
 	return builder{
 		Traits:  k.Kind.Traits,
 		markers: k.Markers,
-		panes:   func(from int64, at sequence.Vector) State { return newLeafState[P, PP](k, w, width, from, at) },
+		panes:   func(from int64, at sequence.Vector) State { return newLeafState[P, PP](k, w, grid, from, at) },
 		share:   func(of State) State { return shared[P, PP](of, k, w) },
 		raw:     func(raw *Columns) WindowSource { return &rawWindows[P, PP]{raw: raw, kind: k} },
 	}

@@ -51,14 +51,17 @@ type Leaf struct {
 func NewLeaf(def *flowdef.Leaf, step int64, executor flowdef.Executor, once bool) *Leaf {
 	l := &Leaf{
 		Def: def, Windows: pane.Windows{Every: step, Range: def.Range, Offset: def.Offset}, Executor: executor, builder: builderOf(def, step, once), Members: NewMembers(def),
-		grid: pane.Grid{Width: def.Pane}, touchGrid: pane.Grid{Width: def.Pane},
+		grid: gridOf(def), touchGrid: gridOf(def),
 	}
 	if def.Batch {
-		l.touchGrid.Width = step
+		l.touchGrid = pane.Grid{Width: step}
 	}
 	l.key, l.names, l.labels = l.shareKey(), def.Names(), l.Members.Labels()
 	return l
 }
+
+// gridOf is the panes that a leaf is kept in.
+func gridOf(def *flowdef.Leaf) pane.Grid { return pane.Grid{Width: def.Pane, Phase: def.Phase} }
 
 // ShareKey is equal for leaves of a fence group that may use the same panes; "" for a
 // leaf that cannot share.
@@ -78,7 +81,7 @@ func (l *Leaf) shareKey() string {
 	if !l.Members.ByGroup {
 		over = selectionKey(l)
 	}
-	return fmt.Sprintf("%s %t %t %d %s %s", l.builder.Name, l.builder.markers, l.Def.Results, l.Def.Pane, l.Executor, over)
+	return fmt.Sprintf("%s %t %t %d+%d %s %s", l.builder.Name, l.builder.markers, l.Def.Results, l.Def.Pane, l.Def.Phase, l.Executor, over)
 }
 
 // selectionKey is equal for leaves that select the same series, each in a slot of its

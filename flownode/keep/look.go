@@ -81,17 +81,18 @@ func (s *leafState[P, PP]) Look(ends sequence.Span, look Look) (panes []PaneLook
 // LookMerged lists what the panes in the span, which is that of a window, merge to. more is
 // how many slots were not looked at any more: merging costs, and rounds wait meanwhile.
 func (s *leafState[P, PP]) LookMerged(span sequence.Span, slots int, look Look) (merged []PartialLook, more int64) {
-	win := s.over(span)
+	lead, own := s.divide(span)
+	win := s.over(own)
 	var out SlotValues
 	look.each(slots, func(slot int32) {
 		if len(merged) >= look.Most {
 			more++
 			return
 		}
-		if acc := mergeSlot[P, PP](s.byT, s.grid.Width, slot, span); !PP(&acc).Empty() {
+		if acc := mergeSlot[P, PP](s.byT, s.grid.Width, slot, own); !PP(&acc).Empty() {
 			m := PartialLook{End: span.UpTo, Slot: slot, Fields: PP(&acc).Fields()}
 			out.reset()
-			s.value(&acc, slot, win, &out)
+			s.value(&acc, s.slotIn(slot, lead), slot, win, &out)
 			if m.Valued = len(out.Slots) > 0; m.Valued {
 				m.Value = out.Values[0]
 				if len(out.Histograms) > 0 {

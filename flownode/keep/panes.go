@@ -78,6 +78,12 @@ type windowing struct {
 	once     bool // see NewLeaf
 }
 
+// before is the windowing of what lies before the ranges, so many ms.
+func (w windowing) before(lead int64) windowing {
+	w.Offset, w.Range, w.function = w.Offset+w.Range, lead, w.function+" before"
+	return w
+}
+
 // same reports whether leaves with these see the same values.
 func (w windowing) same(o windowing) bool {
 	w.once = o.once

@@ -22,6 +22,20 @@ type rawWindows[P any, PP partial.Cell[P]] struct {
 
 // Window folds the samples of the window, those of each series in time order.
 func (w *rawWindows[P, PP]) Window(span sequence.Span, m *Members, want GroupSet, out *SlotValues) {
+	lead, own := w.kind.divide(span)
+	acc := w.fold(own, m, want)
+	before := acc // not looked at
+	if w.kind.lead > 0 {
+		before = w.fold(lead, m, want)
+	}
+	win := w.kind.over(own)
+	for slot := range acc {
+		w.kind.value(&acc[slot], &before[slot], int32(slot), win, out)
+	}
+}
+
+// fold is what the samples in the span merge to, by slot.
+func (w *rawWindows[P, PP]) fold(span sequence.Span, m *Members, want GroupSet) []P {
 	acc := make([]P, len(m.GroupOf))
 	for c, slot := range w.raw.Slot {
 		if !want.Has(m.GroupOf[slot]) {
@@ -34,10 +48,7 @@ func (w *rawWindows[P, PP]) Window(span sequence.Span, m *Members, want GroupSet
 			}
 		}
 	}
-	win := w.kind.over(span)
-	for slot := range acc {
-		w.kind.value(&acc[slot], int32(slot), win, out)
-	}
+	return acc
 }
 
 // Holds reports whether a sample that the function sees lies in the window.

@@ -65,6 +65,10 @@ var slidingLeaves = []struct {
 	{"resets(m[10m] offset 1m)", 30_000},
 	{"deriv(m[11m])", 60_000},
 	{"predict_linear(m[10m], 60)", 60_000},
+	{"increase_pure(m[10m])", 60_000},
+	{"increase_pure(m[4m] offset 1ms)", 240_000},
+	{"increase_pure(m[1m])", 30_000},
+	{"sum_over_time(m[6m] offset 1500ms)", 60_000},
 }
 
 func newSliding(t testing.TB, seed uint64, promql string, every int64) *sliding {
@@ -81,8 +85,7 @@ func newSliding(t testing.TB, seed uint64, promql string, every int64) *sliding 
 	for range 1 + s.rng.IntN(8) {
 		s.grow()
 	}
-	s.from = s.clock - s.leaf.Range - s.leaf.Offset - 10*s.leaf.Pane
-	s.from -= s.from % s.leaf.Pane
+	s.from = gridOf(s.leaf).End(s.clock - s.leaf.Range - s.leaf.Offset - 10*s.leaf.Pane)
 	s.build()
 	return s
 }
@@ -166,7 +169,7 @@ func (s *sliding) scrape() {
 // again.
 func (s *sliding) late() {
 	ago := s.rng.Int64N(s.leaf.Range + 3*s.step)
-	end := (s.clock - ago) / s.leaf.Pane * s.leaf.Pane
+	end := gridOf(s.leaf).End(s.clock - ago)
 	if end-s.leaf.Pane < s.from {
 		return
 	}
@@ -232,7 +235,7 @@ func (s *sliding) event() error {
 		s.grow()
 	case p < 56:
 		s.note("trim")
-		s.from = max(s.from, (s.end-s.leaf.Offset-s.leaf.Range-s.rng.Int64N(5*s.step)+s.step)/s.leaf.Pane*s.leaf.Pane)
+		s.from = max(s.from, gridOf(s.leaf).End(s.end-s.leaf.Offset-s.leaf.Range-s.rng.Int64N(5*s.step)+s.step)-s.leaf.Pane)
 		s.state.Trim(s.from)
 	case p < 58:
 		s.note("evict")
@@ -291,7 +294,7 @@ func TestSlideCost(t *testing.T) {
 		}
 		use := kind[partial.Counter]{Use: function.Use[partial.Counter]{Kind: &counting}}
 		w := windowing{Windows: pane.Windows{Every: width, Range: panes * width}}
-		s := newLeafState[partial.Counter, *partial.Counter](use, w, width, 0, sequence.Vector{})
+		s := newLeafState[partial.Counter, *partial.Counter](use, w, pane.Grid{Width: width}, 0, sequence.Vector{})
 		const steps = 5000
 		for end := int64(width); end <= steps*width; end += width {
 			for slot := range int32(slots) {

@@ -6,10 +6,10 @@
 //	pane E of width w    holds the samples with E-w < t <= E
 //	window T of a leaf   holds the samples with T-offset-range < t <= T-offset
 //
-// Ends of panes are multiples of the width, ends of windows multiples of the
-// step, both counted from the epoch. When the width divides range, offset and
-// step, every window begins and ends on a border between panes and is made of
-// exactly range/width of them.
+// Ends of panes are multiples of the width (and a phase less than it), ends of windows
+// multiples of the step, both counted from the epoch. When the width divides range,
+// step, and the offset but for the phase, every window begins and ends on a border
+// between panes and is made of exactly range/width of them.
 //
 // Widths, ranges and steps are positive. Offsets and times may be negative, so
 // all divisions round towards minus infinity.

@@ -135,6 +135,41 @@ func TestPanesMakeWindow(t *testing.T) {
 	}
 }
 
+// TestCutMakesWindow: the panes of Cut make up every window of its ranges, also at offsets
+// that are no multiples of a second, and are no narrower than without the rest.
+func TestCutMakesWindow(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 8))
+	for range 5_000 {
+		var (
+			unit   = []int64{1, 250, 1000, 15_000}[rnd.IntN(4)]
+			step   = unit * (1 + rnd.Int64N(6))
+			lead   = unit * rnd.Int64N(9)
+			rng    = unit * (1 + rnd.Int64N(12))
+			offset = unit*(rnd.Int64N(9)-4) + rnd.Int64N(3) - 1
+			grid   = Cut(offset, step, rng, lead)
+			end    = step * rnd.Int64N(20)
+		)
+		if unit >= 1000 && grid.Width < 1000 {
+			t.Fatalf("panes of range %d offset %d step %d are %+v", rng, offset, step, grid)
+		}
+		if grid.Phase < 0 || grid.Phase >= grid.Width {
+			t.Fatalf("phase of %+v", grid)
+		}
+		for _, w := range []Windows{{Every: step, Range: rng, Offset: offset}, {Every: step, Range: lead, Offset: offset + rng}} {
+			window := w.Bounds(end)
+			panes := between(grid, window)
+			if int64(len(panes))*grid.Width != w.Range {
+				t.Fatalf("range %d has %d panes of %+v", w.Range, len(panes), grid)
+			}
+			for _, at := range []int64{window.After - 1, window.After, window.After + 1, window.UpTo - 1, window.UpTo, window.UpTo + 1, window.After + 1 + rnd.Int64N(max(1, w.Range))} {
+				if slices.Contains(panes, grid.End(at)) != window.Holds(at) {
+					t.Fatalf("sample at %d, window %s, pane %d of %d, %+v", at, window, grid.End(at), panes, grid)
+				}
+			}
+		}
+	}
+}
+
 // reached lists the windows that a sample reaches.
 func reached(w Windows, at int64) []int64 {
 	return slices.Collect(w.Ends(w.Of(sequence.Between(at, at))))

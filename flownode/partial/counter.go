@@ -96,6 +96,24 @@ func (p *Counter) Delta(after, upTo int64) (v float64, ok bool) {
 	return (p.LastV - p.FirstV) * p.extrapolate(after, upTo, unbounded), true
 }
 
+// Since is how much the counter grew from the last sample of before, whose samples are all
+// earlier than p's, to its own last one; from 0 where before is empty. ok is false for the
+// empty Counter. The arithmetic is that of increase_pure() in the engine, but for the order
+// in which resets are added.
+func (p *Counter) Since(before *Counter) (v float64, ok bool) {
+	if p.Count == 0 {
+		return 0, false
+	}
+	from, lost := 0.0, p.Lost
+	if before.Count > 0 {
+		from = before.LastV
+	}
+	if p.FirstV < from {
+		lost += from
+	}
+	return p.LastV - from + lost, true
+}
+
 // unbounded is a time to the zero point that never limits extrapolation.
 const unbounded = float64(1 << 62)
 

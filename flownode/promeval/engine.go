@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/prometheus/storage"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/promfunc"
 )
 
 // Sample is one element of an instant vector. NaN and infinities are ordinary
@@ -49,7 +50,7 @@ func New() *Engine {
 			Timeout:                  365 * 24 * time.Hour, // the caller's context decides
 			EnableAtModifier:         true,
 			EnableNegativeOffset:     true,
-			Parser:                   queryParser,
+			Parser:                   promfunc.Parser(queryParser),
 			NoStepSubqueryIntervalFn: func(int64) int64 { return defaultStep },
 		}),
 	}

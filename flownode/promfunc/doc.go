@@ -6,6 +6,10 @@
 // a bounded stretch of time, the same at every evaluation. What is kept of it is for
 // package function; the engine's own call, which is here, is what that is held to.
 //
+// Some functions look at the newest sample before their range as well, no further back
+// than an instant selector looks for one. An engine gives it to them only where it
+// parses expressions with Parser.
+//
 // The package is pure: no SQL, no clock, no goroutines. The tables of Prometheus are
 // added to once, before main begins, and never changed again.
 package promfunc

@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"laminar/flownode/promfunc"
 )
 
 // Form is an expression in normal form. Expressions with equal Text are one function of
@@ -16,7 +18,7 @@ import (
 type Form struct {
 	Text string
 
-	Instant  bool // it has instant selectors, whose lookback is the evaluation's
+	Instant  bool // it has instant selectors, or others whose lookback is the evaluation's
 	Pinned   bool // it has a fixed time (@)
 	BareStep bool // it has a subquery without a step, whose step is the evaluation's
 	Unknown  bool // it has something that this package does not know: it equals nothing
@@ -99,6 +101,7 @@ func (w *writer) expr(e parser.Expr) {
 		w.expr(n.Expr)
 		w.put(")")
 	case *parser.Call:
+		w.form.Instant = w.form.Instant || promfunc.ReadsBefore(n.Func.Name)
 		w.put("(call ", n.Func.Name)
 		for _, a := range n.Args {
 			w.expr(a)

@@ -146,7 +146,7 @@ var engine = promeval.New()
 func (f *flow) ask(sim *simulation, s span) {
 	read := sequence.Span{After: s.first - f.def.Expr.MaxReach - 1, UpTo: s.last + f.def.Expr.Ahead()}
 	samples := sim.model.samples(read.Join(f.def.Expr.Pinned()), f.at)
-	vectors, err := engine.WholeRange(sim.t.ctx, f.def.PromQL, samples, s.first, s.last, f.def.Every)
+	vectors, err := engine.WithLookback(f.def.Lookback).WholeRange(sim.t.ctx, f.def.PromQL, samples, s.first, s.last, f.def.Every)
 	if err != nil {
 		sim.t.Fatalf("the engine on %s: %v", f.def.PromQL, err)
 	}

@@ -1,0 +1,113 @@
+package importer_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"laminar/flownode/flowfile"
+	"laminar/flownode/flowfile/importer"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write anew what is made of the files")
+
+// files is where files of each format are, and beside each what is made of it.
+const files = "../../../testdata/import/"
+
+// TestFiles: what is made of files as people have them, definition by definition.
+func TestFiles(t *testing.T) {
+	found, err := filepath.Glob(files + "*.yaml")
+	if err != nil || len(found) < 3 {
+		t.Fatalf("%v, %v", found, err)
+	}
+	for _, path := range found {
+		if strings.HasSuffix(path, ".flows.yaml") {
+			continue
+		}
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, problems := importer.Import(filepath.Base(path), data, importer.Options{})
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			if r.Format == importer.FormatDefinitions {
+				if _, problems := flowfile.Parse(path, data); len(problems) > 0 || len(r.Items) > 0 {
+					t.Fatalf("%v, %v", problems, r.Items)
+				}
+				return
+			}
+			text := r.Definitions()
+			golden := strings.TrimSuffix(path, ".yaml") + ".flows.yaml"
+			if *rewrite {
+				if err := os.WriteFile(golden, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil || string(want) != text {
+				t.Errorf("%v: run go test ./flownode/flowfile/importer -rewrite; it is\n%s", err, text)
+			}
+			flows, problems := flowfile.Parse(golden, []byte(text))
+			if len(problems) > 0 || len(flows) != r.Count(importer.Exact)+r.Count(importer.Different) {
+				t.Errorf("%d flows of %s, problems %v", len(flows), r.Counts(), problems)
+			}
+		})
+	}
+}
+
+// TestFaults: what is wrong with a file is said with its line.
+func TestFaults(t *testing.T) {
+	for text, want := range map[string]string{
+		"":       "f:1: the file is empty",
+		"a: [":   "f:1: not valid YAML: ",
+		"foo: 1": "f:1: want a list with",
+		"- match: m\n  interval: 1m\n  outputs: [sum_samples]\n  bye: [a]":        `f:4: rule 1: unknown key "bye"; known are name, match,`,
+		"- match: m\n  interval: 1 minute\n  outputs: [sum_samples]":              `f:2: rule 1: interval: "1 minute" is not a duration such as 30s or 1m`,
+		"- match: m\n  interval: 1m":                                              "f:1: rule 1: outputs is missing",
+		"- match: m\n  interval: 1m\n  by: [a]\n  without: [b]\n  outputs: [min]": "f:4: rule 1: has both by and without",
+		"- match: m\n  interval: 1m\n  outputs: min":                              "f:3: rule 1: outputs: want a list",
+		"aggregations:\n- aggregationType: Sum\n  labels: {grouping: [], aggregated: [], rollup: []}\n  parameters: {}\n  metric: m\n  windowSize: 60":                            "f:2: aggregation 1 of the list: aggregationId is missing",
+		"aggregations:\n- aggregationId: 1\n  aggregationType: Sum\n  labels: {grouping: []}\n  parameters: {}\n  metric: m\n  windowSize: 60":                                    "f:4: aggregation 1: labels: aggregated is missing; it may be an empty list",
+		"aggregations:\n- aggregationId: 1\n  aggregationType: Sum\n  labels: {grouping: [], aggregated: [], rollup: []}\n  parameters: {rows: 3}\n  metric: m\n  windowSize: 60": `f:5: aggregation 1: parameters: unknown key "rows"; known are K, k,`,
+	} {
+		r, problems := importer.Import("f", []byte(text), importer.Options{})
+		if r != nil || len(problems) == 0 || !strings.HasPrefix(problems[0].String(), want) {
+			t.Errorf("%q: %v, %v, want %s", text, r, problems, want)
+		}
+	}
+}
+
+// TestEveryOutput: of each output of VictoriaMetrics, by labels, without some and for each
+// series, there is a flow that is understood, or a reason why not.
+func TestEveryOutput(t *testing.T) {
+	outputs := []string{
+		"avg", "count_samples", "count_series", "histogram_bucket", "increase", "increase_prometheus", "last", "max", "min",
+		"quantiles(0.5, 0.99)", "rate_avg", "rate_sum", "stddev", "stdvar", "sum_samples", "sum_samples_total", "total",
+		"total_prometheus", "unique_samples",
+	}
+	for _, grouping := range []string{"", "  by: [job, __name__]\n", "  without: [pod]\n"} {
+		for _, match := range []string{"m", `['m{a="1"}', 'm{b=~"2|3"}']`, `'{__name__=~"m|n:o", c!=""}'`} {
+			for _, output := range outputs {
+				text := fmt.Sprintf("- match: %s\n  interval: 90s\n%s  outputs: ['%s']\n", match, grouping, output)
+				r, problems := importer.Import("f", []byte(text), importer.Options{})
+				if len(problems) > 0 || len(r.Items) == 0 {
+					t.Fatalf("%s: %v", text, problems)
+				}
+				for _, it := range r.Items {
+					if it.Verdict == importer.Refused && (len(it.Reasons) != 1 || strings.Contains(it.Reasons[0], "flow ")) {
+						t.Errorf("%s: %v", text, it)
+					}
+					if (it.Verdict == importer.Exact) != (len(it.Reasons) == 0) || (it.Flow == nil) != (it.Verdict == importer.Refused) {
+						t.Errorf("%s: %v", text, it)
+					}
+				}
+			}
+		}
+	}
+}
