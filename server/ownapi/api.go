@@ -4,9 +4,8 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/prometheus/prometheus/util/httputil"
-
 	"laminar/ingest/outward"
+	"laminar/server/packed"
 )
 
 // Prefix is the path that everything here is below.
@@ -46,7 +45,7 @@ func New(cfg Config) *API {
 		"senders":      pages.senders,
 		"ingest":       pages.ingest,
 	} {
-		mux.Handle("GET "+Prefix+path, httputil.CompressionHandler{Handler: c.answering(http.StatusOK, answer)})
+		mux.Handle("GET "+Prefix+path, packed.Handler{Handler: c.answering(http.StatusOK, answer)})
 	}
 	for path, answer := range map[string]answer{
 		"refill/start": refills.start,

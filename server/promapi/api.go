@@ -9,9 +9,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/prometheus/prometheus/util/httputil"
 
 	"laminar/ingest/outward"
+	"laminar/server/packed"
 )
 
 // API answers requests. It is an http.Handler for the paths below /api/v1/, and may be
@@ -76,7 +76,7 @@ func (a *API) mount() {
 		{"status/tsdb", get, pages.tsdb},
 	} {
 		for _, method := range route.methods {
-			a.mux.Handle(method+" /api/v1/"+route.path, httputil.CompressionHandler{Handler: a.handler(route.path, route.answer)})
+			a.mux.Handle(method+" /api/v1/"+route.path, packed.Handler{Handler: a.handler(route.path, route.answer)})
 		}
 	}
 	// Remote read is no JSON, and compresses by itself.
