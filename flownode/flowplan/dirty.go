@@ -154,6 +154,40 @@ func (l *DirtyList) Ready(now sequence.Time, limit int) []*DirtyWindow {
 	return out
 }
 
+// AnyReady reports whether some window is to be recomputed now.
+func (l *DirtyList) AnyReady(now sequence.Time) bool {
+	for _, w := range l.windows {
+		if w.Ready(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// Newest lists the newest stretch of the windows to recompute now, oldest end first, at
+// most limit: of the windows behind the last pair that is more than gap apart. It is empty
+// where no pair is.
+func (l *DirtyList) Newest(now sequence.Time, gap int64, limit int) []*DirtyWindow {
+	ends := make([]int64, 0, len(l.windows))
+	for end, w := range l.windows {
+		if w.Ready(now) {
+			ends = append(ends, end)
+		}
+	}
+	slices.Sort(ends)
+	for i := len(ends) - 1; i > 0; i-- {
+		if ends[i]-ends[i-1] <= gap {
+			continue
+		}
+		out := make([]*DirtyWindow, 0, limit)
+		for _, end := range ends[i:min(len(ends), i+limit)] {
+			out = append(out, l.windows[end])
+		}
+		return out
+	}
+	return nil
+}
+
 // NextReady is when, by the database's clock, the next window becomes ready;
 // sequence.NoTime when there is none.
 func (l *DirtyList) NextReady() sequence.Time {

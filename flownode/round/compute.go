@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 
+	"laminar/flownode/flowplan"
 	"laminar/flownode/progress"
 	"laminar/flownode/read"
 	"laminar/flownode/results"
@@ -44,6 +45,13 @@ import (
 func (m *Machine) Compute(ctx context.Context, reader *read.Reader, cascade *Cascade, limits Limits, flows []*Flow, jobs map[progress.FlowID]*progress.Job) ([]Result, Counts, error) {
 	counts := newCounts()
 	r := &round{Machine: m, Reader: reader, Counts: &counts, limits: limits, cascade: cascade}
+	waiting := 0
+	for _, f := range flows {
+		if f.DirtyWindows.AnyReady(reader.Pos.Now) {
+			waiting++
+		}
+	}
+	r.turns = flowplan.NewTurns(waiting, limits.Deadline)
 	var out []Result
 	for _, tier := range cascade.begin(flows) {
 		on := r

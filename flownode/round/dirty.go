@@ -14,7 +14,7 @@ import (
 	"context"
 	"maps"
 	"math"
-	"slices"
+	"time"
 
 	"laminar/flownode/advance"
 	"laminar/flownode/evaluate"
@@ -143,34 +143,66 @@ func (s *flowRound) touchGroups(l *advance.Leaf, end sequence.Time, bits []uint6
 // late samples must not hold up the windows that close.
 const dirtyPerRound = 512
 
-// recompute computes dirty windows that have been quiet for long enough, as far as
-// the round's budget reaches, but one at least. A window that cannot be rebuilt any
-// more leaves the list without being computed (I6), and so does one whose results
-// are not kept.
-//
+// recompute computes dirty windows that have been quiet for long enough, as far as the
+// flow's part of the round's budget reaches (flowplan.Turns), but one batch at least.
 // Before them come those that must not wait, all of them: results that they read change
 // in this round, which bounds how many they are.
+//
+// Oldest first: what readers look at is usually newer, but the oldest window is the first
+// whose raw samples may be given up. A correction of a flow that reads itself may walk on
+// for hours, though. So half of that flow's time is for its newest corrections, which
+// walk on as well: all of them together take twice as long at most.
 func (s *flowRound) recompute(ctx context.Context) error {
-	ready := s.DirtyWindows.Ready(s.r.Pos.Now, dirtyPerRound)
-	full, upTo := len(ready) == dirtyPerRound, sequence.EndOfTime
-	if full {
-		upTo = ready[len(ready)-1].End
+	if _, err := s.corrections(ctx, s.DirtyWindows.Hurried(), sequence.NoTime, time.Time{}); err != nil {
+		return err
 	}
-	ready = append(s.DirtyWindows.Hurried(), slices.DeleteFunc(ready, func(d *flowplan.DirtyWindow) bool { return d.Hurried })...)
-	// Oldest first: what readers look at is usually newer, but the oldest window is
-	// the first whose raw samples may be given up.
-	for begun := false; len(ready) > 0; begun = true {
-		most, hurried := len(ready), ready[0].Hurried
+	now := s.r.Pos.Now
+	if !s.DirtyWindows.AnyReady(now) {
+		return nil
+	}
+	began := s.r.Now()
+	until, newest := s.r.turns.Take(began), false
+	if s.readsItself() {
+		queue := s.DirtyWindows.Newest(now, s.gap(), dirtyPerRound)
+		var err error
+		if newest, err = s.corrections(ctx, queue, lastOf(queue), flowplan.Part(began, until, 2)); err != nil {
+			return err
+		}
+	}
+	queue := s.DirtyWindows.Ready(now, dirtyPerRound)
+	oldest, err := s.corrections(ctx, queue, lastOf(queue), until)
+	// The rest need not wait for the trigger.
+	s.more = s.more || newest || oldest || len(queue) == dirtyPerRound
+	return err
+}
+
+// lastOf is the end up to which more windows may join the queue: none lie behind it
+// that were left out.
+func lastOf(queue []*flowplan.DirtyWindow) sequence.Time {
+	if len(queue) < dirtyPerRound {
+		return sequence.EndOfTime
+	}
+	return queue[len(queue)-1].End
+}
+
+// corrections computes the windows of the queue, which ascend, and those up to an end that
+// these make dirty: as far as the time until reaches, but one batch at least, or all of
+// them where that is zero. left says that some are left. A window that cannot be rebuilt
+// any more leaves the list without being computed (I6), and so does one whose results are
+// not kept.
+func (s *flowRound) corrections(ctx context.Context, queue []*flowplan.DirtyWindow, upTo sequence.Time, until time.Time) (left bool, err error) {
+	past := func() bool { return !until.IsZero() && !s.r.Now().Before(until) }
+	for begun := false; len(queue) > 0; begun = true {
+		most := len(queue)
 		// A correction that walks on may wait even where the flow keeps in step.
-		if !hurried && (s.full() || s.readsItself() && s.r.overBudget()) {
+		if !until.IsZero() && (s.more || s.full() || past() && (s.readsItself() || !s.inStep)) {
 			if begun {
-				s.more = true
-				return nil
+				return true, nil
 			}
 			most = 1
 		}
-		batch, want := s.dirtyBatch(ready[:most])
-		ready = ready[len(batch):]
+		batch, want := dirtyBatch(s, queue[:most])
+		queue = queue[len(batch):]
 		ends := make([]int64, len(batch))
 		want.ByEnd = make(map[int64]map[string]struct{}, len(batch))
 		for i, d := range batch {
@@ -178,15 +210,15 @@ func (s *flowRound) recompute(ctx context.Context) error {
 		}
 		s.showUntil(ends[0] - s.windows().Every)
 		if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
-			return err
+			return false, err
 		}
 		src, err := s.Sources(ctx, s.r.Reader, ends, want, false)
 		if err != nil {
-			return err
+			return false, err
 		}
 		for i, d := range batch {
-			if i > 0 && !hurried && src.Whole() && s.r.overBudget() {
-				batch, s.more = batch[:i], true
+			if i > 0 && src.Whole() && past() {
+				batch, left = batch[:i], true
 				break
 			}
 			if s.rebuildable(d.End, s.r.Pos.Earliest) && !s.expired(d.End) {
@@ -195,14 +227,14 @@ func (s *flowRound) recompute(ctx context.Context) error {
 				own := evaluate.Wanted{All: want.All, Keys: d.Groups}
 				res, err := s.window(ctx, src, d.End, own)
 				if err != nil {
-					return err
+					return false, err
 				}
 				w := s.Complete(res)
 				if !own.All {
 					w = s.Some(res, own)
 				}
 				if err := s.correct(ctx, w, res.Rows, own.All); err != nil {
-					return err
+					return false, err
 				}
 				s.r.Refills[d.Reason]++
 			} else {
@@ -212,25 +244,24 @@ func (s *flowRound) recompute(ctx context.Context) error {
 			s.DirtyWindows.Remove(d.End)
 		}
 		s.r.Windows[Recomputed] += len(batch)
-		if s.more && !hurried {
-			return nil
+		if left {
+			return true, nil
 		}
-		ready = s.onward.among(ready, upTo)
+		queue = s.onward.among(queue, upTo)
 	}
-	s.more = s.more || full // the rest need not wait for the trigger
-	return nil
+	return false, nil
 }
 
 // dirtyBatch takes from the front of ready the windows that are best computed from
 // one reading, of the groups that any of them wants: near each other, because what
 // lies between is read too, and all whole or all by group, because a reading of
 // some groups cannot serve a whole window.
-func (s *flowRound) dirtyBatch(ready []*flowplan.DirtyWindow) ([]*flowplan.DirtyWindow, evaluate.Wanted) {
+func dirtyBatch(s *flowRound, ready []*flowplan.DirtyWindow) ([]*flowplan.DirtyWindow, evaluate.Wanted) {
 	want := evaluate.Wanted{All: ready[0].All || !s.Def.Expr.ByGroup, Keys: map[string]struct{}{}}
 	n := 0
 	for n < len(ready) && n < s.chunk() {
 		d := ready[n]
-		if d.Hurried != ready[0].Hurried || (d.All || !s.Def.Expr.ByGroup) != want.All || n > 0 && d.End-ready[n-1].End > s.gap() {
+		if (d.All || !s.Def.Expr.ByGroup) != want.All || n > 0 && d.End-ready[n-1].End > s.gap() {
 			break
 		}
 		maps.Copy(want.Keys, d.Groups)

@@ -66,23 +66,18 @@ func walkOn(s *flowRound, end sequence.Time) {
 // onward is windows that read what the last window that was computed again has changed.
 type onward []*flowplan.DirtyWindow
 
-// among adds these windows, up to an end, to those that are to be computed again, and
-// empties the list. Windows that must not wait come first in ready, and then the others;
-// both ascend.
-func (o *onward) among(ready []*flowplan.DirtyWindow, upTo sequence.Time) []*flowplan.DirtyWindow {
-	may := 0
-	for may < len(ready) && ready[may].Hurried {
-		may++
-	}
+// among adds these windows, up to an end, to those that are to be computed again, which
+// ascend, and empties the list. Others stay on the dirty list.
+func (o *onward) among(queue []*flowplan.DirtyWindow, upTo sequence.Time) []*flowplan.DirtyWindow {
 	for _, d := range *o {
-		if d.Hurried || d.End > upTo {
-			continue // it is among the first, or stays on the list
+		if d.End > upTo {
+			continue
 		}
-		at, found := slices.BinarySearchFunc(ready[may:], d, func(a, b *flowplan.DirtyWindow) int { return cmp.Compare(a.End, b.End) })
+		at, found := slices.BinarySearchFunc(queue, d, func(a, b *flowplan.DirtyWindow) int { return cmp.Compare(a.End, b.End) })
 		if !found {
-			ready = slices.Insert(ready, may+at, d)
+			queue = slices.Insert(queue, at, d)
 		}
 	}
 	*o = (*o)[:0]
-	return ready
+	return queue
 }

@@ -1,9 +1,13 @@
 package round_test
 
 import (
+	"maps"
+	"slices"
 	"testing"
+	"time"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowplan"
 	"laminar/flownode/round/roundtest"
 	"laminar/sequence"
 )
@@ -44,5 +48,129 @@ flows:
 				t.Fatalf("%s has no rows at %+d s", f.Flow.Def.Name, (end-w.Base)/1000)
 			}
 		}
+	}
+}
+
+// values is the flow's results in windows that have one row.
+func values(f *roundtest.MemFlow) map[sequence.Time]float64 {
+	out := map[sequence.Time]float64{}
+	for end, rows := range f.Rows {
+		for _, row := range rows {
+			out[end] = row.Value
+		}
+	}
+	return out
+}
+
+// changed is the ends of windows whose results are others than before, from one to another.
+func changed(before, now map[sequence.Time]float64, from, to sequence.Time) (n int) {
+	for end, v := range now {
+		if was, ok := before[end]; end >= from && end <= to && ok && was != v {
+			n++
+		}
+	}
+	return n
+}
+
+// TestWalkLeavesTimeForNewer: while a correction walks through hours of a running total, a
+// newer one reaches the newest window, however little time a round has; and both are right
+// in the end.
+func TestWalkLeavesTimeForNewer(t *testing.T) {
+	w := roundtest.NewWorld(t, 3, 2, flowdef.ExecutorColumnar, `
+flows:
+  - {name: total, promql: 'sum(count_over_time(temperature[1m])) + (total or vector(0))', every: 1m}
+`)
+	for range 300 {
+		w.Scrape(60_000, false)
+		w.Tick()
+	}
+	w.SettleAll()
+	w.Budget = 0 // a window of each kind in a round
+	f := w.Store.Flows[1]
+	before := values(f)
+	newest := slices.Max(slices.Collect(maps.Keys(before)))
+	late := newest - 10*60_000
+	for _, s := range w.Series {
+		if !s.Counter && s.Region == 1 {
+			w.Flush(1, map[*roundtest.WorldSeries]map[int64]float64{s: {w.Base + 90_001: 1, late - 1: 1}})
+			break
+		}
+	}
+	round := func() {
+		if _, err := w.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	round()
+	w.Store.Now += flowplan.DirtyAtLatest
+	for range 30 {
+		round()
+	}
+	now := values(f)
+	if n := changed(before, now, late, newest); n < 11 {
+		t.Errorf("after 30 rounds the newer correction has reached %d of 11 windows", n)
+	}
+	if n := changed(before, now, 0, late-60_000); n < 10 || n > 60 {
+		t.Errorf("after 30 rounds the older correction has reached %d windows, want some and not all", n)
+	}
+	w.Budget = time.Second
+	w.SettleAll()
+	if n := changed(before, values(f), 0, newest); n < 290 {
+		t.Errorf("in the end the older correction has reached %d windows", n)
+	}
+}
+
+// TestCorrectionsTakeTurns: of two flows with many corrections each takes its part of a
+// round, whichever is computed first.
+func TestCorrectionsTakeTurns(t *testing.T) {
+	w := roundtest.NewWorld(t, 4, 2, flowdef.ExecutorColumnar, `
+flows:
+  - {name: total, promql: 'sum(count_over_time(temperature[1m])) + (total or vector(0))', every: 1m}
+  - {name: middle, promql: 'sum(quantile_over_time(0.5, errors_total[1m]))', every: 1m, emit: close}
+`)
+	for range 300 {
+		w.Scrape(60_000, false)
+		w.Tick()
+	}
+	w.SettleAll()
+	// A clock that every look moves on: what a round does is the same on any machine.
+	clock := time.Unix(0, 0)
+	w.Machine.Now = func() time.Time {
+		clock = clock.Add(10 * time.Millisecond)
+		return clock
+	}
+	total, middle := w.Store.Flows[1], w.Store.Flows[2]
+	before, newest := values(total), total.Flow.EmittedUntil
+	done := map[string]bool{}
+	for _, s := range w.Series {
+		samples := map[int64]float64{}
+		switch name := s.Labels[0].Value; {
+		case done[name]:
+			continue
+		case name == "temperature":
+			samples[w.Base+90_001] = 1
+		case name == "errors_total":
+			for at := w.Base + 59_001; at < newest; at += 60_000 {
+				samples[at] = 1e6
+			}
+		}
+		done[s.Labels[0].Value] = true
+		w.Flush(s.Region, map[*roundtest.WorldSeries]map[int64]float64{s: samples})
+	}
+	round := func() {
+		if _, err := w.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	round()
+	w.Store.Now += flowplan.DirtyAtLatest
+	dirty := len(middle.Dirty)
+	for range 3 {
+		round()
+	}
+	walked, corrected := changed(before, values(total), 0, newest), dirty-len(middle.Dirty)
+	t.Logf("of 300 windows %d were walked through and %d corrected", walked, corrected)
+	if walked < 20 || walked > 280 || corrected < 20 || corrected > 280 {
+		t.Errorf("in 3 rounds %d windows were walked through and %d corrected, want a part of both", walked, corrected)
 	}
 }

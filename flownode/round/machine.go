@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"laminar/flownode/flowplan"
 	"laminar/flownode/promeval"
 	"laminar/flownode/read"
 	"laminar/flownode/results"
@@ -41,6 +42,7 @@ type round struct {
 	*read.Reader
 	*Counts
 	limits  Limits
+	turns   *flowplan.Turns     // for corrections, among the flows of the round
 	raw     sequence.Vector     // the round's, without the region of results
 	flows   []*flowRound        // that are computed together
 	byKey   map[string][]sharer // see sharers
