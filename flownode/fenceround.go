@@ -161,7 +161,7 @@ func (g *fenceGroup) compute(ctx context.Context, began time.Time, flows []*roun
 	if due, err := g.due(ctx, reader, len(jobs)); err != nil || !due {
 		return nil, nil, err
 	}
-	g.cascade.Tables, g.cascade.Absent = snap, absent(g.flows)
+	g.cascade.Tables, g.cascade.Commits, g.cascade.Absent = snap, snap, absent(g.flows)
 	limits := round.Limits{Deadline: began.Add(g.cfg.RoundBudget), Flows: g.process.flows.Load()}
 	results, counts, err := g.machine.Compute(ctx, reader, g.cascade, limits, flows, jobs)
 	g.metrics.count(counts, reader)

@@ -2,7 +2,8 @@ package flownode
 
 // What a node shows of itself to Prometheus.
 // Names and labels are part of the public contract. A label is a flow, a fence group
-// or one of an enumerated set, and never something that samples bring. Refills
+// or one of an enumerated set, and never something that samples bring; but for the source
+// that holds a flow's watermark, of which each flow shows one. Refills
 // and windows are there with 0 from the start, for every reason and kind: a rate over a
 // counter that appears with its first event would miss that event.
 
@@ -42,6 +43,7 @@ type Metrics struct {
 	lag         *prometheus.GaugeVec
 	stalled     *prometheus.GaugeVec
 	sequenceLag *prometheus.GaugeVec
+	held        *prometheus.GaugeVec // of each flow one source at a time
 }
 
 // maker makes metrics and keeps what it made: a metric is named once, where it is
@@ -106,6 +108,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		dirty:       mk.ofFlow("dirty_windows", "Closed windows still to be recomputed."),
 		lag:         mk.ofFlow("lag_seconds", "Database clock minus the watermark, less what windows read beyond their end; without a watermark, how long the flow has stood still."),
 		stalled:     mk.ofFlow("stalled", "1 while the flow stands still: `laminar flow list` says why."),
+		held: made(mk, prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("watermark_held_seconds",
+			"How far the source that holds the flow's watermark is behind the newest of its sources, where the watermark goes by sources.")), []string{"flow", "source"})),
 		sequenceLag: mk.ofFlow("lag_sequences", "Commits the stored vector is behind the last round's snapshot."),
 	}
 	for _, r := range progress.Reasons() {
@@ -153,6 +157,18 @@ func (m *Metrics) observeRound(group string, flows []*round.Flow, kept []Kept, r
 			behind += rng.Len()
 		}
 		m.sequenceLag.WithLabelValues(name).Set(float64(behind))
+		m.holds(name, f)
+	}
+}
+
+// holds shows which source holds the watermark of a flow, in place of the one before.
+func (m *Metrics) holds(name string, f *round.Flow) {
+	if f.Def.Watermark == nil {
+		return
+	}
+	m.held.DeletePartialMatch(prometheus.Labels{"flow": name})
+	if source, ms := f.HeldBy(); source != "" {
+		m.held.WithLabelValues(name, source).Set(float64(ms) / 1000)
 	}
 }
 
@@ -163,4 +179,5 @@ func (m *Metrics) forget(flow string) {
 	for _, v := range m.byFlow {
 		v.DeleteLabelValues(flow)
 	}
+	m.held.DeletePartialMatch(prometheus.Labels{"flow": flow})
 }

@@ -93,6 +93,9 @@ func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata, alert
 		for _, m := range s.Metrics {
 			t.Rows = append(t.Rows, []string{"metric", describeMetric(m)})
 		}
+		for _, source := range s.Sources {
+			t.Rows = append(t.Rows, []string{"source", source.Text()})
+		}
 		t.Rows = append(append(t.Rows, alertDetails(s.Alert)...),
 			[]string{"group", s.Group}, []string{"newest sample", s.NewestSample}, []string{"watermark", s.Watermark},
 			[]string{"stored until", s.StoredUntil}, []string{"vector", s.Vector}, []string{"lag", lag(f)},

@@ -30,6 +30,9 @@ func (f Flow) Define(promql string, off ...string) (Flow, error) {
 func (f Flow) over(c Compiled) (Flow, error) {
 	f.Expr = c
 	f.Expr.ByGroup = c.ByGroup && f.Limit == 0
+	for i := range f.Expr.Leaves { // which are this flow's own
+		f.Expr.Leaves[i].Also = f.Watermark.Names()
+	}
 	if len(f.Relabel) == 0 {
 		return f, nil
 	}

@@ -3,6 +3,7 @@ package flowdef
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"laminar/sequence"
 )
@@ -68,6 +69,9 @@ func (c *Compiled) Describe() []string {
 // is not possible is no fault: the flow is right, and is computed in columns.
 func (f Flow) Describe() []string {
 	lines := f.Expr.Describe()
+	if w := f.Watermark; w != nil {
+		lines = append(lines, fmt.Sprintf("windows close when every %s has passed them, those aside of which nothing was committed for %s", strings.Join(w.Labels, ", "), FormatMillis(w.Idle)))
+	}
 	for i, r := range f.Relabel {
 		lines = append(lines, fmt.Sprintf("relabel %d: %s", i+1, r))
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"laminar/flownode/alert"
+	"laminar/flownode/watermark"
 	"laminar/sequence/relabeling"
 )
 
@@ -76,8 +77,9 @@ type Flow struct {
 	// read each other have brought it into another; else "".
 	Origin string
 
-	Trigger        Trigger // when a round of the group begins
-	WatermarkDelay int64   // how long after its end a window waits for samples that come in order
+	Trigger        Trigger       // when a round of the group begins
+	Watermark      *watermark.By // by which sources; nil for all samples together
+	WatermarkDelay int64         // how long after its end a window waits for samples that come in order
 	Emit           Emit
 	Late           Late
 	Backfill       Backfill

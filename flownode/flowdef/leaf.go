@@ -90,6 +90,8 @@ type Leaf struct {
 	// expression sees it; nil for nothing. Matchers go by the labels as they are stored.
 	Relabel *relabeling.Relabeler
 
+	Also []string // labels that the flow's sources are told apart by, beside those that the leaf needs
+
 	// Which samples of them: those in (end-Offset-Range, end-Offset].
 	Range    int64         // ms; an instant selector's lookback
 	Lead     int64         // ms of Range that lie before the range the expression names: the function looks at the newest sample there
@@ -142,18 +144,12 @@ func (l *Leaf) Matches(get func(name string) string) bool {
 
 // LeavesOut reports whether relabelling leaves a series out that the matchers select.
 func (l *Leaf) LeavesOut(lset labels.Labels) bool {
-	if l.Relabel == nil {
-		return false
-	}
 	_, by := l.Relabel.Labels(lset)
 	return by != 0
 }
 
 // Seen is the labels that the expression sees of a series which is not left out.
 func (l *Leaf) Seen(lset labels.Labels) labels.Labels {
-	if l.Relabel == nil {
-		return lset
-	}
 	out, _ := l.Relabel.Labels(lset)
 	return out
 }
@@ -233,7 +229,7 @@ func (l *Leaf) Labels() []string {
 	if l.Agg == nil || l.Without || l.Relabel != nil {
 		return nil
 	}
-	names := slices.Concat([]string{model.MetricNameLabel}, l.Grouping, l.Per)
+	names := slices.Concat([]string{model.MetricNameLabel}, l.Grouping, l.Per, l.Also)
 	for _, m := range l.Matchers {
 		names = append(names, m.Name)
 	}

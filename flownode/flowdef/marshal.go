@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"laminar/flownode/alert"
+	"laminar/flownode/watermark"
 	"laminar/sequence/relabeling"
 )
 
@@ -43,6 +44,7 @@ type stored struct {
 	Backfill       int64             `json:"backfill,omitempty"`
 	Keep           int64             `json:"keep,omitempty"`
 	Relabel        []relabeling.Rule `json:"relabel,omitempty"`
+	Watermark      *watermark.By     `json:"watermark,omitempty"`
 	Lookback       int64             `json:"lookback,omitempty"` // 0 is DefaultLookback
 
 	Executor Executor            `json:"executor,omitempty"`
@@ -69,7 +71,7 @@ func store(f Flow) stored {
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
 		Lookback: lookback, Executor: f.Executor, Member: f.Member, Origin: f.Origin, Alert: f.Alert, Previous: f.Previous,
-		Behind: f.Behind, Beside: f.Beside, Itself: f.Itself, Results: f.Results, Limit: f.Limit, Relabel: f.Relabel,
+		Behind: f.Behind, Beside: f.Beside, Itself: f.Itself, Results: f.Results, Limit: f.Limit, Relabel: f.Relabel, Watermark: f.Watermark,
 	}
 }
 
@@ -103,7 +105,7 @@ func Unmarshal(data []byte) (Flow, error) {
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
 		Lookback: s.Lookback, Executor: s.Executor, Member: s.Member, Origin: s.Origin, Alert: s.Alert, Previous: s.Previous,
-		Behind: s.Behind, Beside: s.Beside, Itself: s.Itself, Results: s.Results, Limit: s.Limit, Relabel: s.Relabel,
+		Behind: s.Behind, Beside: s.Beside, Itself: s.Itself, Results: s.Results, Limit: s.Limit, Relabel: s.Relabel, Watermark: s.Watermark,
 	}
 	if f.Lookback == 0 {
 		f.Lookback = DefaultLookback
@@ -114,6 +116,9 @@ func Unmarshal(data []byte) (Flow, error) {
 	}
 	if err := f.Trigger.Check(); err != nil {
 		return Flow{}, fmt.Errorf("decode flow %s: trigger: %w", f.Title(), err)
+	}
+	if err := f.Watermark.Check(); err != nil {
+		return Flow{}, fmt.Errorf("decode flow %s: watermark: %w", f.Title(), err)
 	}
 	if f.Limit < 0 {
 		return Flow{}, fmt.Errorf("decode flow %s: limit is %d", f.Title(), f.Limit)

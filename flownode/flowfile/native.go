@@ -8,6 +8,7 @@ import (
 	"laminar/flownode/flowfile/shorthand"
 	"laminar/flownode/flowfile/yamltext"
 	"laminar/flownode/flowgraph"
+	"laminar/flownode/watermark"
 	"laminar/sequence/relabeling"
 
 	"go.yaml.in/yaml/v3"
@@ -21,6 +22,7 @@ import (
 //	    every: 1m
 //	    table: http_requests_rate5m
 //	    trigger: {interval: 1s}
+//	    watermark: {by: [cluster], idle: 1m}
 //	    watermark_delay: 10s
 //	    emit: update
 //	    late: recompute
@@ -44,7 +46,7 @@ import (
 
 // flowKeys is the keys of a native flow beside those that name it.
 var flowKeys = []string{
-	"every", "table", "trigger", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups", "lookback", "executor", "limit", "relabel",
+	"every", "table", "trigger", "watermark", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups", "lookback", "executor", "limit", "relabel",
 }
 
 // maxName is the longest flow name, in bytes: names are keys of an index of the
@@ -97,6 +99,7 @@ func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	p.needText(n, f, what, "promql")
 	out.Every = p.duration(f, what, "every", 1, 0)
 	out.Trigger = p.trigger(f["trigger"], what)
+	out.Watermark = p.watermark(f["watermark"], what)
 	out.WatermarkDelay = p.duration(f, what, "watermark_delay", 0, flowdef.DefaultWatermarkDelay)
 	out.Emit = flowdef.Emit(p.oneOf(f, what, "emit", []string{string(flowdef.EmitUpdate), string(flowdef.EmitClose)}, nil))
 	out.Late = flowdef.Late(p.oneOf(f, what, "late", []string{string(flowdef.LateRecompute)}, []string{"drop", "side_output"}))
@@ -178,6 +181,36 @@ func (p *fileParser) executor(f fields, what string) flowdef.Executor {
 		words[i] = string(e)
 	}
 	return flowdef.Executor(p.oneOf(f, what, "executor", words, nil))
+}
+
+// watermark reads the key `watermark`.
+func (p *fileParser) watermark(n *yaml.Node, what string) *watermark.By {
+	if n == nil {
+		return nil
+	}
+	what += ": watermark"
+	f := p.fields(n, what, "by", "idle")
+	if f == nil {
+		return nil
+	}
+	since := len(p.problems)
+	w := &watermark.By{Idle: p.duration(f, what, "idle", watermark.LeastIdle, watermark.DefaultIdle)}
+	if by := f["by"]; by != nil {
+		if by.Kind != yaml.SequenceNode {
+			p.addf(by, "%s: by: want a list of labels", what)
+			return nil
+		}
+		for _, label := range by.Content {
+			w.Labels = append(w.Labels, yamltext.Resolve(label).Value)
+		}
+	}
+	if len(p.problems) > since {
+		return nil
+	}
+	if err := w.Check(); err != nil {
+		p.addf(n, "%s: %v", what, err)
+	}
+	return w
 }
 
 // relabel reads the key `relabel`.

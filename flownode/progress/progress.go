@@ -38,6 +38,15 @@ type Progress struct {
 	NewestT      sequence.Time // newest sample seen, capped by the database's clock
 	NewestAt     sequence.Time // database clock when NewestT last grew
 	Watermark    sequence.Time
+	Sources      []Source // where the watermark goes by them, sorted by values
+}
+
+// Source is what was seen of one source of a flow's samples: those with certain values of
+// the labels that its watermark goes by.
+type Source struct {
+	Values      []string      `json:"values"`       // of the labels, in the definition's order
+	Newest      sequence.Time `json:"newest"`       // newest sample, not later than its commit
+	CommittedAt sequence.Time `json:"committed_at"` // when something of it was committed last, by the database's clock
 }
 
 // ClosedUntil is the end of the newest of the windows that the watermark closes;

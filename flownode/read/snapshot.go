@@ -28,6 +28,7 @@ type Snapshot interface {
 	Source
 	Aggregator
 	Results
+	Commits
 	Close(ctx context.Context) error
 }
 
@@ -37,6 +38,13 @@ type Results interface {
 	// snapshot has loaded, in windows that end in the span, oldest window first.
 	// Several entries may have one end.
 	StoredResults(ctx context.Context, f *progress.Flow, ends sequence.Span) ([]progress.Window, error)
+}
+
+// Commits is when flushes were committed.
+type Commits interface {
+	// Committed is the commit times of the sequences in the ranges, by the database's
+	// clock. Those that are not known any more are left out.
+	Committed(ctx context.Context, ranges map[sequence.Region]sequence.Range) (map[sequence.Region]map[sequence.Seq]sequence.Time, error)
 }
 
 // Source is what a Reader reads from.

@@ -15,6 +15,7 @@ import (
 	"laminar/flownode/keep"
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
+	"laminar/flownode/sources"
 	"laminar/sequence"
 )
 
@@ -35,7 +36,8 @@ type Flow struct {
 
 	clock flowplan.Clock
 	upstream
-	open evaluate.Open
+	sources *sources.Sources // nil where the watermark goes by the newest sample alone
+	open    evaluate.Open
 
 	removed int64 // Position.Removed when the members were read, or last looked at
 
@@ -51,6 +53,7 @@ func NewFlow(f progress.Flow) *Flow {
 	run := &Flow{
 		Flow: f, DirtyWindows: flowplan.NewDirtyList(), Stored: f.Vector, open: evaluate.OpenAt(sequence.NoTime),
 		waits: sequence.NoTime, clock: flowplan.Clock{Newest: f.NewestT, NewestAt: f.NewestAt},
+		sources: sources.New(f.Def.Watermark, f.Sources),
 	}
 	run.Evaluator = evaluate.New(&run.Def, run.early)
 	for _, d := range f.Dirty {
@@ -66,6 +69,7 @@ func NewFlow(f progress.Flow) *Flow {
 // event time, which a restore does not change.
 func (f *Flow) forgetHistory() {
 	f.MembersAt = nil
+	f.sources.Forget()
 	f.Forget()
 }
 
@@ -209,6 +213,9 @@ func (f *Flow) Deadline() sequence.Time {
 	if q := f.clock.QuietDeadline(); q != sequence.NoTime && f.EmittedUntil != sequence.NoTime && !f.pinnedGone && f.pendingOpen() {
 		def := &f.Def
 		closes := max(q, f.windows().Next(f.EmittedUntil)+closeDelay(f), def.ClosesFrom())
+		if at := f.sources.Deadline(); at != sequence.NoTime {
+			closes = at
+		}
 		if next == sequence.NoTime || closes < next {
 			next = closes
 		}

@@ -172,7 +172,8 @@ func (s *flowRound) watermark() sequence.Time {
 	if s.pinnedGone = pinnedIsGone(s.Flow, s.r.Pos.Earliest); s.pinnedGone || newest < def.ClosesFrom() {
 		return before
 	}
-	return s.capped(s.clock.Watermark(now, def.CloseDelay(), before), before, def.Expr.Ahead())
+	w := s.sources.Hold(s.clock.Watermark(now, def.CloseDelay(), before), now, def.CloseDelay())
+	return s.capped(w, before, def.Expr.Ahead())
 }
 
 // full reports whether work that can wait should go on in the next round: the
@@ -190,6 +191,7 @@ func (s *flowRound) full() bool {
 // one; a round that evaluates nothing says nothing about it.
 func (s *flowRound) result(job *progress.JobStep) Result {
 	s.to.NewestT, s.to.NewestAt = s.clock.Newest, s.clock.NewestAt
+	s.to.Sources = s.sources.Stored(s.r.Pos.Now)
 	pr := progress.Round{
 		Flow: s.ID, Chain: s.chain, Epoch: s.Epoch, From: s.Stored, To: s.to,
 		Windows: s.out.windows, Remove: s.out.remove, Job: job, Error: s.Error,

@@ -68,6 +68,9 @@ func (r *round) members(ctx context.Context, flows []*flowRound) error {
 			f.MembersAt = r.Pos.Vector
 		}
 		addSeries(s.leaves, list)
+		for _, f := range s.flows {
+			f.sources.Add(f.Leaves, list)
+		}
 	}
 	return nil
 }

@@ -26,7 +26,8 @@ type MemStore struct {
 	Earliest int64
 	Removed  int64
 	Vec      sequence.Vector
-	Flushes  map[sequence.Region][]sequence.FlushID // of sequence i+1
+	Flushes  map[sequence.Region][]sequence.FlushID             // of sequence i+1
+	Times    map[sequence.Region]map[sequence.Seq]sequence.Time // of their commits
 	Series   []series.Series
 	Hot      []segment.Segment
 	Sealed   []segment.Segment
@@ -50,7 +51,7 @@ type MemFlow struct {
 
 // NewMemStore is empty and has so many regions, numbered from 1.
 func NewMemStore(regions int) *MemStore {
-	s := &MemStore{Vec: sequence.Vector{}, Flushes: map[sequence.Region][]sequence.FlushID{}, sealedTo: sequence.Vector{}, Flows: map[progress.FlowID]*MemFlow{}}
+	s := &MemStore{Vec: sequence.Vector{}, Flushes: map[sequence.Region][]sequence.FlushID{}, Times: map[sequence.Region]map[sequence.Seq]sequence.Time{}, sealedTo: sequence.Vector{}, Flows: map[progress.FlowID]*MemFlow{}}
 	for r := 1; r <= regions; r++ {
 		s.Vec[sequence.Region(r)] = 0
 	}
@@ -63,6 +64,10 @@ func (s *MemStore) Append(r sequence.Region, segs ...segment.Segment) {
 	var id sequence.FlushID
 	id[0], id[1], id[2] = byte(r), byte(s.Vec[r]), byte(s.Vec[r]>>8)
 	s.Flushes[r] = append(s.Flushes[r], id)
+	if s.Times[r] == nil {
+		s.Times[r] = map[sequence.Seq]sequence.Time{}
+	}
+	s.Times[r][s.Vec[r]] = s.Now
 	for _, seg := range segs {
 		seg.Region, seg.MinSeq, seg.MaxSeq = r, s.Vec[r], s.Vec[r]
 		s.Hot = append(s.Hot, seg)

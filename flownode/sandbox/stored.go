@@ -99,6 +99,22 @@ func (s *MemSnapshot) StoredResults(_ context.Context, f *progress.Flow, ends se
 	return rowsIn(s.store.Flows[f.ID], ends), nil
 }
 
+// Committed is when flushes were committed.
+func (s *MemSnapshot) Committed(_ context.Context, ranges map[sequence.Region]sequence.Range) (map[sequence.Region]map[sequence.Seq]sequence.Time, error) {
+	s.store.Mu.Lock()
+	defer s.store.Mu.Unlock()
+	out := map[sequence.Region]map[sequence.Seq]sequence.Time{}
+	for r, rng := range ranges {
+		out[r] = map[sequence.Seq]sequence.Time{}
+		for seq, at := range s.store.Times[r] {
+			if rng.Contains(seq) {
+				out[r][seq] = at
+			}
+		}
+	}
+	return out, nil
+}
+
 // Upstream is the flows that the flow reads, as they are stored.
 func (s *MemStored) Upstream(ctx context.Context, id progress.FlowID) ([]progress.Flow, error) {
 	var ids []progress.FlowID

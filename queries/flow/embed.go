@@ -30,6 +30,8 @@ var (
 	FlowDelete string
 	//go:embed flow_begins.sql
 	FlowBegins string
+	//go:embed flow_commits.sql
+	FlowCommits string
 )
 
 // Progress.

@@ -8,4 +8,4 @@ update flow f set epoch = f.epoch + 1, updated_at = db_clock(), lineage = coales
 from (select db_lineage() as lineage) now
 where f.id = $1::integer
 returning f.name, f.table_schema, f.epoch, definition, vector, flushes, coalesce(emitted_until, -1), coalesce(newest_t, -1),
-    coalesce(newest_at, -1), coalesce(watermark, -1), coalesce(begins_after, emitted_until, -1), coalesce(error, '')
+    coalesce(newest_at, -1), coalesce(watermark, -1), coalesce(begins_after, emitted_until, -1), coalesce(error, ''), coalesce(sources, '[]')

@@ -41,7 +41,8 @@ select f.id, f.fence_group, f.definition, f.table_schema, f.table_name, f.epoch,
                                left(x.labels::text, 320), coalesce(x.value::text, 'a histogram'), other.title)
                  from flow_clash x join flow other on other.id = x.stands_id
                  where x.flow_id = f.id and x.differs order by x.window_end desc, x.labels::text limit 1), ''),
-       coalesce((select c.reltuples::bigint from pg_class c where c.oid = to_regclass(format('%I.%I', f.table_schema, f.table_name))), -1)
+       coalesce((select c.reltuples::bigint from pg_class c where c.oid = to_regclass(format('%I.%I', f.table_schema, f.table_name))), -1),
+       coalesce(f.sources, '[]')
 from flow f
 left join (select flow_id, count(*) as n, max(window_end) as newest from flow_clash where differs group by flow_id) c on c.flow_id = f.id
 left join unread u on u.id = f.id

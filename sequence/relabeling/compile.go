@@ -94,8 +94,12 @@ func (r *Relabeler) Apply(in []series.Label) (out []series.Label, leftOutBy int)
 	return out, 0
 }
 
-// Labels is Apply for a label set in Prometheus's own form.
+// Labels is Apply for a label set in Prometheus's own form. Without rules, of nil, it is the
+// set itself.
 func (r *Relabeler) Labels(in labels.Labels) (out labels.Labels, leftOutBy int) {
+	if r == nil {
+		return in, 0
+	}
 	b := labels.NewBuilder(in)
 	if n := r.build(b); n != 0 {
 		return labels.EmptyLabels(), n

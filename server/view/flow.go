@@ -1,10 +1,14 @@
 package view
 
 import (
+	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/sources"
+	"laminar/flownode/watermark"
 	"laminar/sequence"
 	"laminar/sequence/series"
 	"laminar/sqlstore/flowstore"
@@ -38,6 +42,7 @@ type Flow struct {
 	Watermark    string           `json:"watermark"`
 	StoredUntil  string           `json:"stored_until"` // end of the last closed window that is stored
 	NewestSample string           `json:"newest_sample"`
+	Sources      []Source         `json:"sources,omitempty"` // where the watermark goes by them
 	Vector       string           `json:"vector"`
 	LagSequences int64            `json:"lag_sequences"`
 	LagSeconds   float64          `json:"lag_seconds"`
@@ -70,9 +75,60 @@ func NewFlow(f flowstore.FlowStatus) Flow {
 		Clashes: f.Clashes, ClashRow: f.ClashRow,
 		Definition: def,
 		Watermark:  FormatTime(f.Watermark), StoredUntil: FormatTime(f.EmittedUntil), NewestSample: FormatTime(f.NewestT),
-		Vector: f.Vector.String(), LagSequences: f.LagSequences, LagSeconds: float64(f.LagMillis) / 1000,
+		Sources: newSources(f),
+		Vector:  f.Vector.String(), LagSequences: f.LagSequences, LagSeconds: float64(f.LagMillis) / 1000,
 		Dirty: f.Dirty, Jobs: f.Jobs, Bytes: f.TableBytes,
 	}
+}
+
+// Source is a source of a flow's samples, of those that its watermark goes by.
+type Source struct {
+	Labels       map[string]string `json:"labels"`
+	NewestSample string            `json:"newest_sample"`
+	CommittedAt  string            `json:"committed_at"` // when something of it was committed last
+	State        string            `json:"state"`        // holds, active or idle, as of the flow's last round
+}
+
+// The states of a source.
+const (
+	SourceHolds  = "holds"  // the watermark does not pass its newest sample
+	SourceActive = "active" // it is ahead of the one that holds the watermark
+	SourceIdle   = "idle"   // nothing of it was committed of late, so it does not count
+)
+
+// newSources shows the sources of a flow as of when its progress was stored last.
+func newSources(f flowstore.FlowStatus) []Source {
+	w := f.Def.Watermark
+	if w == nil {
+		return nil
+	}
+	holder := sources.Holder(f.Sources, f.UpdatedAt, w.Idle)
+	out := make([]Source, 0, len(f.Sources))
+	for i := range f.Sources {
+		one := &f.Sources[i]
+		v := Source{Labels: map[string]string{}, NewestSample: FormatTime(one.Newest), CommittedAt: FormatTime(one.CommittedAt), State: SourceActive}
+		for j := range min(len(w.Labels), len(one.Values)) {
+			v.Labels[w.Labels[j]] = one.Values[j]
+		}
+		switch {
+		case sources.Idle(one, f.UpdatedAt, w.Idle):
+			v.State = SourceIdle
+		case int32(i) == holder:
+			v.State = SourceHolds
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// Text is the source in one line.
+func (s Source) Text() string {
+	names := slices.Sorted(maps.Keys(s.Labels))
+	values := make([]string, len(names))
+	for i, name := range names {
+		values[i] = s.Labels[name]
+	}
+	return fmt.Sprintf("%s: %s, newest sample %s", watermark.Text(names, values), s.State, s.NewestSample)
 }
 
 // The states of a flow; the view flow_state spells them so, too.

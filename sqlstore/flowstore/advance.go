@@ -29,7 +29,7 @@ func writeProgress(ctx context.Context, tx pgx.Tx, writes []write, positions map
 	// Columns of one statement: what stands at i is the same flow's.
 	var (
 		ids                              []int32
-		vectors, flushes, errs           []string
+		vectors, flushes, errs, sources  []string
 		emitted, newest, newestAt, marks []int64
 		begins, at                       []int64
 		log                              changes.Log
@@ -53,6 +53,11 @@ func writeProgress(ctx context.Context, tx pgx.Tx, writes []write, positions map
 		emitted, newest = append(emitted, to.EmittedUntil), append(newest, to.NewestT)
 		newestAt, marks = append(newestAt, to.NewestAt), append(marks, to.Watermark)
 		begins = append(begins, to.BeginsAfter)
+		of, err := encodeSources(to.Sources)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, of)
 		if j := w.round.Job; j != nil {
 			// Known only now; the job counts rows that changed, over all its rounds.
 			j.RowsWritten = w.out.RowsWritten
@@ -67,6 +72,6 @@ func writeProgress(ctx context.Context, tx pgx.Tx, writes []write, positions map
 	for _, id := range ids {
 		at = append(at, positions[progress.FlowID(id)])
 	}
-	batch.Queue(queries.FlowProgress, ids, vectors, flushes, emitted, newest, newestAt, marks, errs, begins, at)
+	batch.Queue(queries.FlowProgress, ids, vectors, flushes, emitted, newest, newestAt, marks, errs, begins, at, sources)
 	return log.Moved(), tx.SendBatch(ctx, batch).Close()
 }

@@ -148,13 +148,13 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 // stays locked until the commit: a round of the owner before has been committed,
 // or will be fenced.
 func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress.Flow, name, schema string, err error) {
-	var definition, vector, flushes []byte
+	var definition, vector, flushes, sources []byte
 	flow.ID = id
 	if _, err = tx.Exec(ctx, setIdleLimit); err != nil {
 		return flow, "", "", err
 	}
 	err = tx.QueryRow(ctx, queries.FlowTake, int32(id)).Scan(&name, &schema, &flow.Epoch, &definition, &vector, &flushes,
-		&flow.EmittedUntil, &flow.NewestT, &flow.NewestAt, &flow.Watermark, &flow.BeginsAfter, &flow.Error)
+		&flow.EmittedUntil, &flow.NewestT, &flow.NewestAt, &flow.Watermark, &flow.BeginsAfter, &flow.Error, &sources)
 	switch {
 	// Deleted since its head was listed.
 	case errors.Is(err, pgx.ErrNoRows):
@@ -168,7 +168,10 @@ func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress
 	if flow.Vector, err = raw.DecodeVector(vector); err != nil {
 		return flow, "", "", err
 	}
-	flow.Flushes, err = decodeFlushes(flushes)
+	if flow.Flushes, err = decodeFlushes(flushes); err != nil {
+		return flow, "", "", err
+	}
+	flow.Sources, err = decodeSources(sources)
 	return flow, name, schema, err
 }
 

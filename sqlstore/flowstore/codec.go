@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
 	"laminar/sequence"
 )
 
@@ -39,6 +40,29 @@ func decodeFlushes(doc []byte) (map[sequence.Region]sequence.FlushID, error) {
 		m[r] = sequence.FlushID(id)
 	}
 	return m, nil
+}
+
+// encodeSources is what is known of sources, "" for none.
+func encodeSources(sources []progress.Source) (string, error) {
+	if len(sources) == 0 {
+		return "", nil
+	}
+	doc, err := json.Marshal(sources)
+	if err != nil {
+		return "", fmt.Errorf("write sources: %w", err)
+	}
+	return string(doc), nil
+}
+
+// decodeSources reads what encodeSources writes.
+func decodeSources(doc []byte) (sources []progress.Source, err error) {
+	if err := json.Unmarshal(doc, &sources); err != nil {
+		return nil, fmt.Errorf("read sources %q: %w", doc, err)
+	}
+	if len(sources) == 0 {
+		return nil, nil
+	}
+	return sources, nil
 }
 
 // encodeStatic is static labels as {"name": "value"}, in the order of names.

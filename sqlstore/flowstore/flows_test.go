@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -356,6 +357,61 @@ func TestBackfillStartOverResults(t *testing.T) {
 	below, above := db.Take("below").Progress, db.Take("above").Progress
 	if want := 24 * sqltest.Minute; below.EmittedUntil != want || above.EmittedUntil != want {
 		t.Errorf("emitted until %d and %d, want %d", below.EmittedUntil, above.EmittedUntil, want)
+	}
+}
+
+// TestSourcesAreKept: what is known of a flow's sources comes back as it was stored, for
+// the next owner and for who only looks, and goes with a round that has none.
+func TestSourcesAreKept(t *testing.T) {
+	db := sqltest.NewRawDB(t, 1)
+	db.Apply(sqltest.FlowFor(t, "f", "sum(m)"))
+	flow := db.Take("f")
+	want := []progress.Source{
+		{Values: []string{"", "\"ü\\"}, Newest: 17, CommittedAt: 1 << 60},
+		{Values: []string{"eu", "a"}, Newest: sequence.NoTime, CommittedAt: 4},
+	}
+	r := sqltest.Rounds{Flow: flow}
+	for _, sources := range [][]progress.Source{want, nil} {
+		round := r.Next()
+		round.To.Sources = sources
+		sqltest.CommitOne(t, db.Store, round)
+		_, seen := storedFlow(db, flow.ID)
+		status, err := db.Store.Catalogue.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := status[0].Sources; !reflect.DeepEqual(seen.Sources, sources) || !reflect.DeepEqual(got, sources) {
+			t.Errorf("stored %v, seen %v, shown %v", sources, seen.Sources, got)
+		}
+	}
+	round := r.Next()
+	round.To.Sources = want
+	sqltest.CommitOne(t, db.Store, round)
+	if again := db.Take("f"); !reflect.DeepEqual(again.Sources, want) {
+		t.Errorf("taken %v, want %v", again.Sources, want)
+	}
+}
+
+// TestCommitted: a snapshot knows when each flush committed that it sees, by the database's
+// clock, and leaves out those that were pruned.
+func TestCommitted(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	for region := range 2 {
+		for seq := range 5 {
+			db.Exec("insert into laminar.flush (region, seq, id, committed_at) values ($1, $2, gen_random_uuid(), to_timestamp($3::float8))",
+				region+1, seq+1, float64(1000*(region+1)+seq)+0.25)
+		}
+	}
+	db.Exec("delete from laminar.flush where region = 2 and seq = 3")
+	snap, err := db.Store.Catalogue.Stored(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = snap.Close(t.Context()) }()
+	got, err := snap.Committed(t.Context(), map[sequence.Region]sequence.Range{1: {After: 0, UpTo: 2}, 2: {After: 1, UpTo: 4}})
+	want := map[sequence.Region]map[sequence.Seq]sequence.Time{1: {1: 1_000_250, 2: 1_001_250}, 2: {2: 2_001_250, 4: 2_003_250}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, %v, want %v", got, err, want)
 	}
 }
 

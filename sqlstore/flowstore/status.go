@@ -167,14 +167,14 @@ func (f *FlowStatus) ClashText() string {
 // scanFlow reads a row of status_flows.
 func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
 	var (
-		f                                  FlowStatus
-		definition, vector, flushes, dirty []byte
-		schema, table                      string
+		f                                           FlowStatus
+		definition, vector, flushes, dirty, sources []byte
+		schema, table                               string
 	)
 	err := row.Scan((*int32)(&f.ID), &f.Group, &definition, &schema, &table, &f.Epoch, &vector, &flushes,
 		&f.EmittedUntil, &f.NewestT, &f.NewestAt, &f.Watermark, &f.Error, &f.CreatedAt, &f.UpdatedAt,
 		&f.LagSequences, &f.LagMillis, &dirty, &f.Jobs, &f.TableBytes,
-		&f.Stalled, &f.StalledHint, &f.StalledSince, &f.LeftOut, &f.LeftOutRow, &f.Clashes, &f.ClashedAt, &f.ClashRow, &f.TableRows)
+		&f.Stalled, &f.StalledHint, &f.StalledSince, &f.LeftOut, &f.LeftOutRow, &f.Clashes, &f.ClashedAt, &f.ClashRow, &f.TableRows, &sources)
 	if err != nil {
 		return f, err
 	}
@@ -185,6 +185,9 @@ func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
 		return f, err
 	}
 	if f.Flushes, err = decodeFlushes(flushes); err != nil {
+		return f, err
+	}
+	if f.Sources, err = decodeSources(sources); err != nil {
 		return f, err
 	}
 	if err := json.Unmarshal(dirty, &f.Dirty); err != nil {

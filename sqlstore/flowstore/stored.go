@@ -184,12 +184,12 @@ func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, e
 	// A table may not be there, since only a flownode that has taken the flow makes
 	// it. Then the flow has no results, which is no error.
 	var (
-		schema                      string
-		exists                      bool
-		definition, vector, flushes []byte
+		schema                               string
+		exists                               bool
+		definition, vector, flushes, sources []byte
 	)
 	err := s.Session().QueryRow(ctx, queries.FlowStored, int32(id)).Scan(&schema, &exists, &flow.Epoch, &definition, &vector, &flushes,
-		&flow.EmittedUntil, &flow.NewestT, &flow.NewestAt, &flow.Watermark, &flow.BeginsAfter, &flow.Error)
+		&flow.EmittedUntil, &flow.NewestT, &flow.NewestAt, &flow.Watermark, &flow.BeginsAfter, &flow.Error, &sources)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return flow, progress.ErrFlowGone
 	}
@@ -205,6 +205,9 @@ func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, e
 	if flow.Flushes, err = decodeFlushes(flushes); err != nil {
 		return flow, err
 	}
+	if flow.Sources, err = decodeSources(sources); err != nil {
+		return flow, err
+	}
 	if flow.Dirty, err = dirtyList(ctx, s.Session(), id); err != nil {
 		return flow, pg.InterpretRead(err)
 	}
@@ -217,6 +220,33 @@ func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, e
 		s.tables[id] = table
 	}
 	return flow, nil
+}
+
+// Committed is when flushes were committed, by the database's clock; those that were pruned
+// are left out.
+func (s *Stored) Committed(ctx context.Context, ranges map[sequence.Region]sequence.Range) (map[sequence.Region]map[sequence.Seq]sequence.Time, error) {
+	var regions []int32
+	var after, upTo []int64
+	out := make(map[sequence.Region]map[sequence.Seq]sequence.Time, len(ranges))
+	for r, rng := range ranges {
+		out[r] = map[sequence.Seq]sequence.Time{}
+		regions, after, upTo = append(regions, int32(r)), append(after, int64(rng.After)), append(upTo, int64(rng.UpTo))
+	}
+	rows, err := s.Session().Query(ctx, queries.FlowCommits, regions, after, upTo)
+	if err != nil {
+		return nil, pg.ReadError("read when flushes were committed", err)
+	}
+	var (
+		region  int32
+		seq, at int64
+	)
+	if _, err := pgx.ForEachRow(rows, []any{&region, &seq, &at}, func() error {
+		out[sequence.Region(region)][sequence.Seq(seq)] = at
+		return nil
+	}); err != nil {
+		return nil, pg.ReadError("read when flushes were committed", err)
+	}
+	return out, nil
 }
 
 // Upstream loads the flows whose results the flow reads, as Flow does.

@@ -299,7 +299,8 @@ flows:
 `
 
 // RelabelFlows are flows with rules of their own: rules that map, leave out, and make series
-// equal, whose windows then fail or count both, as the engine has it.
+// equal, whose windows then fail or count both, as the engine has it; and flows whose
+// watermark goes by sources.
 const RelabelFlows = `flows:
   - {name: mapped, promql: 'sum by (site) (rate(requests_total[5m]))', every: 1m, relabel: [{source_labels: [job, instance], target_label: site}]}
   - {name: left_out, promql: 'sum by (job) (count_over_time({job="j0"}[2m]))', every: 1m, relabel: [{source_labels: [instance], regex: i1, action: drop}]}
@@ -314,4 +315,7 @@ const RelabelFlows = `flows:
   - {name: renamed_batch, promql: 'max_over_time((temperature{job="j0"} * 2)[3m:30s])', every: 1m, emit: close, relabel: [{source_labels: [job], target_label: job, action: uppercase}]}
   - {name: pairs, promql: 'count by (job) (count by (job, where) (temperature))', every: 1m, relabel: [{source_labels: [instance, n], regex: '(.).;(.).*', target_label: where, replacement: '$1$2'}]}
   - {name: absent_there, promql: 'absent(temperature{job="j1"})', every: 1m, emit: close, relabel: [{source_labels: [n], regex: '1', action: keep}]}
+  - {name: by_job, promql: 'sum by (n) (rate(requests_total[5m]))', every: 1m, watermark: {by: [job]}}
+  - {name: by_place, promql: 'count by (job) (temperature)', every: 1m, watermark: {by: [where, n], idle: 3m}, relabel: [{source_labels: [instance], target_label: where}]}
+  - {name: by_job_batch, promql: 'max_over_time(sum(temperature)[3m:1m])', every: 1m, emit: close, watermark: {by: [job], idle: 90s}}
 `

@@ -172,7 +172,7 @@ func (w *World) Round(ctx context.Context) (more bool, err error) {
 		flows[i] = w.Flows[id]
 	}
 	r := read.NewReader(&w.Reading, snap, snap)
-	w.Cascade.Tables = snap
+	w.Cascade.Tables, w.Cascade.Commits = snap, snap
 	results, counts, err := w.Machine.Compute(ctx, r, w.Cascade, round.Limits{Deadline: began.Add(w.Budget), Flows: int64(len(ids))}, flows, jobs)
 	w.count(counts, r)
 	if err = errors.Join(err, snap.Close(ctx)); err != nil {

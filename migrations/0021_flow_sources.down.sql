@@ -1,0 +1,1 @@
+alter table flow drop column sources;
