@@ -124,6 +124,19 @@ func (r *reader) list(f fields, what, key string, one bool) []string {
 	return out
 }
 
+// plain is a value as YAML of its own: without comments, and with what aliases stand for.
+func plain(n *yaml.Node) string {
+	var v any
+	if err := n.Decode(&v); err != nil {
+		return fmt.Sprintf("%q", err.Error()) // which is refused when the flow is read
+	}
+	out, err := yaml.Marshal(v)
+	if err != nil {
+		return fmt.Sprintf("%q", err.Error())
+	}
+	return string(out)
+}
+
 // number reads a key as a whole number; ok is false where it is missing, or a problem.
 func (r *reader) number(f fields, what, key string) (v int64, ok bool) {
 	s := r.text(f, what, key)

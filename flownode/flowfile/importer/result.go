@@ -33,6 +33,7 @@ type Flow struct {
 	PromQL   string `json:"promql"`
 	Every    string `json:"every"`
 	Lookback string `json:"lookback,omitempty"`
+	Relabel  string `json:"relabel,omitempty"` // a list of relabel configs, as YAML
 }
 
 // Item is what became of one output of the file.
@@ -153,6 +154,12 @@ func (f *Flow) text() string {
 	fmt.Fprintf(&b, "  - name: %s\n    promql: %s\n    every: %s\n", scalar(f.Name), scalar(f.PromQL), f.Every)
 	if f.Lookback != "" {
 		fmt.Fprintf(&b, "    lookback: %s\n", f.Lookback)
+	}
+	if f.Relabel != "" {
+		b.WriteString("    relabel:\n")
+		for line := range strings.Lines(f.Relabel) {
+			b.WriteString("      " + line)
+		}
 	}
 	return b.String()
 }

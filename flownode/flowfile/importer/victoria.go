@@ -47,6 +47,7 @@ type rule struct {
 	by       []string
 	without  []string
 	differs  []string // by what all outputs differ
+	relabel  string   // the rules for its series before they are grouped, as YAML; "" for none
 }
 
 func (r *reader) victoria(root *yaml.Node) {
@@ -106,12 +107,14 @@ func (r *reader) victoriaRule(n *yaml.Node, number int) {
 	}
 	why := ""
 	switch {
-	case given(f, "input_relabel_configs"):
-		why = "input_relabel_configs: the labels that the rule groups by are made on the way; relabel where samples are sent or taken in, and import the rule without it"
 	case given(f, "output_relabel_configs"):
 		why = "output_relabel_configs: results keep the labels that they are grouped by; rename them with label_replace in the definition"
 	case len(dropped) > 0 && !out.ignores(dropped):
 		why = "drop_input_labels: results would have the labels " + labelList(dropped) + ", and series that differ only in them are one series there"
+	}
+	if given(f, "input_relabel_configs") {
+		out.relabel = plain(f["input_relabel_configs"])
+		out.differs = append(out.differs, "where the relabel configs make two series equal, a window in which both have samples has no results; there they are one series")
 	}
 	rules, reason := out.forMetrics(matches)
 	if why == "" {
@@ -289,7 +292,7 @@ const (
 func (r *reader) victoriaOutput(line int, what string, o rule, output string) {
 	what += ", output " + output + " of " + o.metric
 	base, args, _ := strings.Cut(output, "(")
-	flow := Flow{Name: r.free(o.name(base)), Every: millis(o.interval)}
+	flow := Flow{Name: r.free(o.name(base)), Every: millis(o.interval), Relabel: o.relabel}
 	differs := slices.Clone(o.differs)
 	if flow.Name != o.name(base) {
 		differs = append(differs, "it has a number in its name, as another rule gives that name, too")
@@ -297,6 +300,10 @@ func (r *reader) victoriaOutput(line int, what string, o rule, output string) {
 	counter := func() {
 		flow.Lookback = millis(o.stale)
 		differs = append(differs, fmt.Sprintf(differsStale, millis(o.stale)), differsStart)
+	}
+	if o.relabel != "" && strings.Contains(output, "total") {
+		r.refuse(line, what, "input_relabel_configs: a running total reads its own results, which would be relabelled again; relabel where samples are taken in (ingest.relabel), and import the rule without")
+		return
 	}
 	total := func(inner string) string {
 		sum := o.grouped("sum")
