@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 
+	"laminar/flownode/distinct/sethist"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/promfunc"
 )
@@ -97,13 +98,14 @@ func (e *Engine) instant(ctx context.Context, from storage.Queryable, expr strin
 }
 
 // vector turns a result into samples of its own memory: the engine may reuse the
-// result after the query is closed. A scalar is one sample without labels.
+// result after the query is closed. A scalar is one sample without labels. Sets of values
+// are as small as they can be, whatever the engine has added up.
 func vector(res *promql.Result) (Vector, error) {
 	switch v := res.Value.(type) {
 	case promql.Vector:
 		out := make(Vector, 0, len(v))
 		for i := range v {
-			out = append(out, Sample{Metric: v[i].Metric, Value: v[i].F, Histogram: v[i].H})
+			out = append(out, Sample{Metric: v[i].Metric, Value: v[i].F, Histogram: sethist.Canonical(v[i].H)})
 		}
 		return out, nil
 	case promql.Scalar:

@@ -16,6 +16,7 @@ flows:
   - {name: kinds_all, promql: 'count_distinct(sum(values_over_time(requests_total[90s] offset 1m))) > 2', every: 30s}
   - {name: kinds_single, promql: 'count_distinct(values_over_time(errors_total[2m]))', every: 1m}
   - {name: kinds_series, promql: 'max by (instance) (distinct_over_time(errors_total[3m] offset 1m))', every: 90s}
+  - {name: kinds_sets, promql: 'sum by (job) (values_over_time(temperature[2m]))', every: 1m, emit: close}
   - {name: kinds_batch, promql: 'max_over_time(count_distinct(sum(values_over_time(errors_total[2m])))[4m:2m])', every: 2m, emit: close}
   - {name: users, promql: 'count by (job) (count by (job, n) (present_over_time(temperature[3m])))', every: 1m}
   - {name: users_changes, promql: 'group by (job) (stddev by (job, instance) (changes(requests_total[100s])))', every: 50s}

@@ -73,6 +73,16 @@ func Set(h *histogram.FloatHistogram) (s distinct.Set, ok bool) {
 	return distinct.OfKeys(keys, h.ZeroCount > 0), true
 }
 
+// Canonical is a histogram that is a set as Of makes it: a sum of sets is longer, and
+// counts how often a key came. Other histograms, and nil, stay as they are.
+func Canonical(h *histogram.FloatHistogram) *histogram.FloatHistogram {
+	if h == nil || !Is(h.Schema, h.ZeroThreshold) {
+		return h
+	}
+	s, _ := Set(h)
+	return Of(&s)
+}
+
 func appendKeys(keys []distinct.Key, spans []histogram.Span, buckets []float64, odd distinct.Key) []distinct.Key {
 	i := int32(0)
 	for _, span := range spans {

@@ -54,6 +54,9 @@ func TestSumIsUnion(t *testing.T) {
 		if !ok || !bytes.Equal(got.AppendBinary(nil), union.AppendBinary(nil)) {
 			t.Fatalf("seed %d: the sum is a set (%v) of %v values, the union has %v", seed, ok, got.Count(), union.Count())
 		}
+		if c := sethist.Canonical(sum); !c.Equals(sethist.Of(&union)) {
+			t.Fatalf("seed %d: the sum is made to %v, want the histogram of the union", seed, c)
+		}
 	}
 }
 
