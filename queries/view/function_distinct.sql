@@ -1,5 +1,6 @@
--- distinct(b): how many different values the set with these bytes has: the number of its keys, or the
--- estimate of its registers, as package flownode/distinct computes it, step by step.
+-- distinct(b): how many different values the set with these bytes has: the number of its
+-- keys, or the estimate of its registers, as package flownode/distinct computes it, step
+-- by step.
 create or replace function "distinct"(b bytea)
 returns bigint
 language plpgsql immutable strict parallel safe

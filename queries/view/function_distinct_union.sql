@@ -17,10 +17,11 @@ begin
     if not exists (select from unnest(sets) u(s) where s is not null) then
         return null;
     end if;
+    -- The empty string takes each set out of where it is stored, once.
     keys := array(
         select distinct substr(k.s, 2 + 4 * i, 4)
-        from (select s from unnest(sets) u(s) where get_byte(s, 0) = 1) k cross join generate_series(0, (length(k.s) - 5) / 4) i);
-    dense := array(select s from unnest(sets) u(s) where get_byte(s, 0) = 2);
+        from (select s || ''::bytea as s from unnest(sets) u(s) where get_byte(s, 0) = 1 offset 0) k cross join generate_series(0, (length(k.s) - 5) / 4) i);
+    dense := array(select s || ''::bytea from unnest(sets) u(s) where get_byte(s, 0) = 2);
     if cardinality(dense) = 0 then
         return distinct_of_keys(keys, false);
     end if;
