@@ -11,6 +11,7 @@ import (
 
 	"laminar/flownode/distinct"
 	"laminar/flownode/distinct/sethist"
+	"laminar/flownode/progress"
 	"laminar/sequence/nativehist"
 	"laminar/sqlstore/sqltest"
 )
@@ -66,6 +67,40 @@ func asComposite(h *histogram.FloatHistogram) string {
 	}
 	return fmt.Sprintf("(%d,%v,%v,%v,%v,%s,%s,%s,%s,{},%t)", s.Schema, s.Count, s.Sum, s.ZeroThreshold, s.ZeroCount,
 		list(s.NegativeBuckets), list(s.NegativeCounts), list(s.PositiveBuckets), list(s.PositiveCounts), s.Gauge)
+}
+
+// TestSetsAsResults: of a row that is a set of values, the table has the set and how many
+// values there are; what is read again is the set, and the same set is not written again.
+func TestSetsAsResults(t *testing.T) {
+	db := sqltest.NewRawDB(t, 1)
+	db.Apply(sqltest.FlowFor(t, "f", "sum by (a) (values_over_time(m[1m]))"))
+	r := sqltest.Rounds{Flow: db.Take("f")}
+	rng := rand.New(rand.NewPCG(2, 92))
+	w := sqltest.Window(sqltest.Minute)
+	var union distinct.Set
+	counts := map[string]float64{}
+	for i := range 12 {
+		s, key := drawSet(rng), fmt.Sprint("g", i)
+		s.Add(float64(i))
+		union.Union(s)
+		counts[key] = s.Count()
+		w.Rows = append(w.Rows, progress.Row{Columns: []string{key}, Histogram: nativehist.NewSparse(sethist.Of(s))})
+	}
+	w.Rows = append(w.Rows, sqltest.Row("number", 7))
+	for _, want := range []int64{int64(len(w.Rows)), 0} {
+		if out := sqltest.CommitOne(t, db.Store, r.Next(w)); out.RowsWritten != want {
+			t.Fatalf("%d rows changed, want %d", out.RowsWritten, want)
+		}
+		r.Flow = db.Take("f") // it has another shape now
+	}
+	for key, want := range counts {
+		if got := sqltest.ScanOne[float64](db, "select value from flow.f where a = $1 and value = laminar.distinct(laminar.registers(histogram))", key); got != want {
+			t.Errorf("%s has %v values, want %v", key, got, want)
+		}
+	}
+	if got := sqltest.ScanOne[int64](db, "select laminar.distinct(laminar.distinct_merge(laminar.registers(histogram))) from flow.f"); float64(got) != union.Count() {
+		t.Errorf("all have %d values, want %v", got, union.Count())
+	}
 }
 
 // TestDistinctOfOthers: nothing has no union, other histograms are no sets, and other

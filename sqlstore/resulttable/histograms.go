@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"laminar/flownode/distinct/sethist"
 	"laminar/flownode/progress"
 	queries "laminar/queries/result"
 	"laminar/sequence/nativehist"
@@ -74,12 +75,19 @@ func histogramArgs(windows []progress.Window, values []float64) (floats []pgtype
 	return floats, texts
 }
 
-// resultArgs is a row's result as a value and a histogram, of which one is null.
+// resultArgs is a row's result as a value and a histogram, of which one is null; but where
+// the histogram is a set of values, the value is how many there are.
 func resultArgs(r progress.Row) (pgtype.Float8, pgtype.Text) {
-	if r.Histogram == nil {
+	h := r.Histogram
+	if h == nil {
 		return pgtype.Float8{Float64: r.Value, Valid: true}, pgtype.Text{}
 	}
-	return pgtype.Float8{}, pgtype.Text{String: compositeOf(r.Histogram), Valid: true}
+	value := pgtype.Float8{}
+	if sethist.Is(h.Schema, h.ZeroThreshold) {
+		set, _ := sethist.Set(h.Float())
+		value = pgtype.Float8{Float64: set.Count(), Valid: true}
+	}
+	return value, pgtype.Text{String: compositeOf(h), Valid: true}
 }
 
 // Result is where value and histogram of a row are read to, wherever such columns are.
