@@ -33,6 +33,9 @@ type Leaf struct {
 	pushed bool          // the ordered delta is aggregated by the database
 	repair keep.Touches  // unordered samples that fall in panes in memory, by slot
 
+	// Before is closed sessions of groups that late samples are in, of a flow of sessions.
+	Before keep.Before
+
 	// Leaves that use the same panes are one set. Its first leaf folds for all, the
 	// others follow.
 	set     []*Leaf
@@ -114,6 +117,7 @@ func (l *Leaf) take(seg *segment.Segment) {
 	case l.State != nil:
 		late := l.closedBy(seg)
 		l.State.Fold(seg, l.Members, l.closed, func(t int64, slot int32) {
+			l.noteBefore(slot)
 			late.Add(l.TouchEnd(t), l.Members.GroupOf[slot])
 		})
 	case seg.MinT <= l.closed:
@@ -123,6 +127,14 @@ func (l *Leaf) take(seg *segment.Segment) {
 				late.Add(l.TouchEnd(seg.Time(i)), l.Members.GroupOf[slot])
 			}
 		}
+	}
+}
+
+// noteBefore notes what closed sessions of a slot's group are, before a late sample of it
+// is folded.
+func (l *Leaf) noteBefore(slot int32) {
+	if l.Def.Session != nil {
+		l.Before.Note(l.Leaf, l.Members.GroupOf[slot], l.closed+l.Def.Offset)
 	}
 }
 
@@ -137,6 +149,7 @@ func (l *Leaf) takeUnordered(x read.UnorderedSample) {
 		return
 	}
 	if x.T <= l.closed && l.Pins(x.T) {
+		l.noteBefore(slot)
 		touched := &l.Unordered
 		if x.Metric < 0 {
 			touched = &l.Upstream

@@ -22,6 +22,8 @@ func (l *Leaf) Describe() string {
 	switch {
 	case l.Pinned:
 		how = fmt.Sprintf("samples of %s up to %s are read for every window", FormatMillis(l.Range), sequence.FormatTime(l.PinnedAt-l.Offset))
+	case l.Session != nil:
+		how = fmt.Sprintf("kept as runs of samples without a gap over %s, in panes of %s", FormatMillis(l.Session.Gap), FormatMillis(l.Pane))
 	case l.Func == nil:
 		how = "samples of " + FormatMillis(l.Range) + " are read for each window"
 	case l.Batch:
@@ -57,6 +59,11 @@ func (c *Compiled) Describe() []string {
 	}
 	if c.FromNothing {
 		lines = append(lines, "has results without samples too, so it has every window of its fence group")
+	}
+	if len(c.Leaves) == 1 && c.Leaves[0].Session != nil {
+		rule := c.Leaves[0].Session
+		return append(lines, fmt.Sprintf("a session closes %s after its last sample; a late sample changes sessions within %s of it",
+			FormatMillis(rule.Gap), FormatMillis(rule.Reach())))
 	}
 	if ahead := c.Ahead(); ahead > 0 {
 		lines = append(lines, "windows close "+FormatMillis(ahead)+" later than others: so far beyond its end a negative offset makes each read")

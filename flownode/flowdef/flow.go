@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"laminar/flownode/alert"
+	"laminar/flownode/session"
 	"laminar/flownode/watermark"
 	"laminar/sequence/relabeling"
 )
@@ -119,6 +120,10 @@ type Flow struct {
 	// alone: raw samples of the name, should the record go, may have other labels. It is
 	// what was known when the flow's table was made; nil for nothing.
 	Results map[string][]string
+
+	// Session makes results sessions, with its rule; nil for other flows. Every is
+	// SessionStep then.
+	Session *session.Rule
 
 	Expr Compiled // compiled from PromQL, Every and Lookback
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/schema"
 
 	"laminar/flownode/function"
+	"laminar/flownode/session"
 	"laminar/sequence"
 	"laminar/sequence/relabeling"
 )
@@ -63,6 +64,8 @@ func maxPanes(width int64) int64 {
 //	E5  where Native, Agg is nil and Func.Histograms is true
 //	E6  where CountsGroups, Agg is Count or Group, Grouping is among Per, and neither
 //	    names metadata; elsewhere Per is nil
+//	E7  where Session is set, Func is Instant and results are sessions; E1 and E5 do
+//	    not hold (session.go)
 type Leaf struct {
 	Index int    // its number in Compiled.Leaves
 	Text  string // PromQL of the leaf, for people
@@ -75,6 +78,7 @@ type Leaf struct {
 	Without  bool                  // Grouping is the labels that do not count
 	Grouping []string              // sorted
 	Native   bool                  // series may hold native histograms (nativeleaf.go)
+	Session  *session.Rule         // what sessions are; nil where results are of windows
 
 	// CountsGroups says that Agg is not of series but of groups of them, those by the
 	// labels Per, sorted: a group counts when one of its series has a value (chain.go).
@@ -253,7 +257,10 @@ func (l *Leaf) Length(step int64) int64 {
 
 // State names the kind of partial that the leaf is kept as; "no" for samples.
 func (l *Leaf) State() string {
-	if l.Native {
+	switch {
+	case l.Session != nil:
+		return "session"
+	case l.Native:
 		return "histogram"
 	}
 	return l.Func.Partial().Name

@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"laminar/flownode/alert"
+	"laminar/flownode/session"
 	"laminar/flownode/watermark"
 	"laminar/sequence/relabeling"
 )
@@ -58,6 +59,8 @@ type stored struct {
 
 	Alert *alert.Rule `json:"alert,omitempty"`
 	Limit int64       `json:"limit,omitempty"`
+
+	Session *session.Rule `json:"session,omitempty"`
 }
 
 // store is the stored form of a flow.
@@ -71,7 +74,7 @@ func store(f Flow) stored {
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
 		Lookback: lookback, Executor: f.Executor, Member: f.Member, Origin: f.Origin, Alert: f.Alert, Previous: f.Previous,
-		Behind: f.Behind, Beside: f.Beside, Itself: f.Itself, Results: f.Results, Limit: f.Limit, Relabel: f.Relabel, Watermark: f.Watermark,
+		Behind: f.Behind, Beside: f.Beside, Itself: f.Itself, Results: f.Results, Limit: f.Limit, Relabel: f.Relabel, Session: f.Session, Watermark: f.Watermark,
 	}
 }
 
@@ -105,7 +108,7 @@ func Unmarshal(data []byte) (Flow, error) {
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
 		Lookback: s.Lookback, Executor: s.Executor, Member: s.Member, Origin: s.Origin, Alert: s.Alert, Previous: s.Previous,
-		Behind: s.Behind, Beside: s.Beside, Itself: s.Itself, Results: s.Results, Limit: s.Limit, Relabel: s.Relabel, Watermark: s.Watermark,
+		Behind: s.Behind, Beside: s.Beside, Itself: s.Itself, Results: s.Results, Limit: s.Limit, Relabel: s.Relabel, Session: s.Session, Watermark: s.Watermark,
 	}
 	if f.Lookback == 0 {
 		f.Lookback = DefaultLookback
@@ -126,7 +129,12 @@ func Unmarshal(data []byte) (Flow, error) {
 	if f.Executor != "" && !f.Executor.Known() {
 		return Flow{}, fmt.Errorf("decode flow %s: executor is %q", f.Title(), f.Executor)
 	}
-	c, _, _, err := f.source(f.PromQL).compile()
+	if f.Session != nil {
+		if err := f.Session.Check(); err != nil {
+			return Flow{}, fmt.Errorf("decode flow %s: session: %w", f.Title(), err)
+		}
+	}
+	c, _, err := f.compile(f.PromQL)
 	if err != nil {
 		return Flow{}, fmt.Errorf("decode flow %s: compile %s: %w", f.Title(), f.PromQL, err)
 	}

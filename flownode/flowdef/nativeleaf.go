@@ -28,6 +28,13 @@ func (f *Flow) ForHistograms() Compiled {
 	if old.Batch || old.Native() {
 		return *old
 	}
+	if f.Session != nil {
+		// Histograms are no samples of sessions, but take the place of floats.
+		c := *old
+		c.Leaves = slices.Clone(c.Leaves)
+		c.Leaves[0].Native = true
+		return c
+	}
 	c, _, _, err := f.source(f.PromQL).compileFor(true)
 	switch {
 	case err != nil: // the same text was compiled before

@@ -131,8 +131,12 @@ func (f Flow) WindowStart(end sequence.Time) sequence.Time { return end - f.Wind
 
 // WindowLength is how long a result's window is, offset included, ms: from
 // window_start to window_end. An instant selector's is a step long, and so is
-// one that reads beyond its end only. What is pinned does not count.
+// one that reads beyond its end only. What is pinned does not count. A session is as long as
+// it is, and its row has a window_start of its own: this is the step then.
 func (f Flow) WindowLength() int64 {
+	if f.Session != nil {
+		return f.Every
+	}
 	length := int64(0)
 	for i := range f.Expr.Leaves {
 		if l := &f.Expr.Leaves[i]; !l.Pinned {

@@ -68,7 +68,11 @@ func printFlows(flows []flowdef.Flow) string {
 	var b strings.Builder
 	for _, f := range flows {
 		fmt.Fprintf(&b, "line %d: %s -> %s in group %q\n", f.Line, f.Title(), f.Table, f.Group)
-		fmt.Fprintf(&b, "  %s every %s\n", f.PromQL, flowdef.FormatMillis(f.Every))
+		if s := f.Session; s != nil {
+			fmt.Fprintf(&b, "  %s, session of gap %s, max %s, when %q, value %s\n", f.PromQL, flowdef.FormatMillis(s.Gap), flowdef.FormatMillis(s.Max), s.When, s.Value)
+		} else {
+			fmt.Fprintf(&b, "  %s every %s\n", f.PromQL, flowdef.FormatMillis(f.Every))
+		}
 		var backfill string
 		switch {
 		case f.Backfill.All:

@@ -31,6 +31,7 @@ import (
 //	    lookback: 5m
 //	    executor: auto
 //	    limit: 0
+//	    session: {gap: 10m, max: 1d, when: "> 0", value: last}
 //	    max_groups: 0
 //	    relabel:
 //	      - {source_labels: [pod], regex: '(.+)-[^-]+-[^-]+', target_label: deployment}
@@ -46,7 +47,7 @@ import (
 
 // flowKeys is the keys of a native flow beside those that name it.
 var flowKeys = []string{
-	"every", "table", "trigger", "watermark", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups", "lookback", "executor", "limit", "relabel",
+	"every", "table", "trigger", "watermark", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups", "lookback", "executor", "limit", "session", "relabel",
 }
 
 // maxName is the longest flow name, in bytes: names are keys of an index of the
@@ -108,6 +109,7 @@ func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	out.Lookback = p.duration(f, what, "lookback", 1, p.lookback)
 	out.Executor = p.executor(f, what)
 	out.Limit = p.number(f, what, "limit", 0)
+	out.Session = p.session(f, what)
 	p.onlyZero(f, what, "max_groups", "only 0, no limit, can be used")
 	out.Relabel = p.relabel(f["relabel"], what)
 	out.Table = p.table(f, what, out.Name)

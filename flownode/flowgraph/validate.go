@@ -13,7 +13,37 @@ import (
 // catalogue; those with the identity of one of flows are about to be replaced and do
 // not count.
 func Validate(flows, existing []flowdef.Flow) []flowdef.Problem {
-	return append(flowdef.Validate(flows, existing), Circles(flows, Together(flows, existing)[len(flows):])...)
+	others := Together(flows, existing)[len(flows):]
+	return slices.Concat(flowdef.Validate(flows, existing), sessionReaders(flows, others), Circles(flows, others))
+}
+
+// sessionReaders refuses flows that read sessions, and flows of sessions that read
+// results. others are the flows that there are beside them.
+func sessionReaders(flows, others []flowdef.Flow) []flowdef.Problem {
+	all := slices.Concat(flows, others)
+	if !slices.ContainsFunc(all, func(f flowdef.Flow) bool { return f.Session != nil }) {
+		return nil
+	}
+	var out []flowdef.Problem
+	g := New(all)
+	for i := range all {
+		for _, p := range g.Reads(i) {
+			if all[i].Session == nil && all[p].Session == nil {
+				continue
+			}
+			at, message := all[i], "can read results of "+all[p].Title()+", which are sessions: these have no step, and a series of them no value at most times; read them by SQL"
+			if all[p].Session == nil {
+				message = "can read results of " + all[p].Title() + ", and its own are sessions: these are made of raw samples"
+			}
+			if i >= len(flows) && p < len(flows) {
+				at = all[p]
+				message = "can be read by " + all[i].Title() + ": of flows that one reads from the other, none has sessions"
+			}
+			out = append(out, flowdef.Problem{File: at.File, Line: at.Line, Message: "flow " + at.Title() + ": " + message})
+			break
+		}
+	}
+	return out
 }
 
 // Circles refuses flows that read their own results by way of others. others are the

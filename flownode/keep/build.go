@@ -31,6 +31,8 @@ func builderOf(l *flowdef.Leaf, step int64, once bool) builder {
 	b := building{leaf: l, step: step, once: once}
 	switch {
 	case l.Func == nil:
+	case l.Session != nil:
+		b.made = builder{Traits: sessionTraits, panes: func(from int64, at sequence.Vector) State { return newSessions(l.Session, from, at) }}
 	case l.Native:
 		native.Keep(l.Func, &b)
 	default:

@@ -74,7 +74,7 @@ func (l *Leaf) ShareKey() string { return l.key }
 // them. Executors are part of the key, because a definition that names one is to be
 // computed by it.
 func (l *Leaf) shareKey() string {
-	if l.Def.Batch || l.Def.Pinned || l.Def.Func == nil {
+	if l.Def.Batch || l.Def.Pinned || l.Def.Func == nil || l.Def.Session != nil {
 		return ""
 	}
 	over := l.Def.Text + l.Def.Relabel.Key()

@@ -31,3 +31,6 @@ func isNaN(v float64) bool { return v != v }
 
 // finite reports that v is neither infinite nor NaN.
 func finite(v float64) bool { return v-v == 0 }
+
+// Plus adds v to a sum with its compensation, as partials do: sum + c is the sum.
+func Plus(sum, c, v float64) (float64, float64) { return add(sum, c, v) }

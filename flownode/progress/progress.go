@@ -88,9 +88,12 @@ type DirtyKey struct {
 // table; a missing label is "". If the table has a single labels column, Columns
 // holds one text: a JSON object with sorted keys.
 //
-// The result is Histogram, or where that is nil Value.
+// The result is Histogram, or where that is nil Value. Start is window_start of the row of
+// a session, which begins at a time of its own; other rows have 0, and begin with their
+// window.
 type Row struct {
 	Columns   []string
+	Start     sequence.Time
 	Value     float64
 	Histogram *nativehist.Sparse
 }
@@ -109,7 +112,7 @@ func RowKey(columns []string) string { return strings.Join(columns, "\xff") }
 // SameResult reports whether two rows hold the same, whatever their columns: no row is
 // written again when its result is the same.
 func SameResult(a, b Row) bool {
-	return SameValue(a.Value, b.Value) && a.Histogram.Equal(b.Histogram)
+	return SameValue(a.Value, b.Value) && a.Start == b.Start && a.Histogram.Equal(b.Histogram)
 }
 
 // SameValue reports whether two values are one to the result table: NaN equals

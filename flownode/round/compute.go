@@ -176,6 +176,9 @@ func (r *round) history(ctx context.Context, flows []*Flow) ([]*cohort, error) {
 // started, because no sample of it was ever seen, has no windows; a refill job of
 // it is still worked on, since a job ends even if it finds nothing.
 func (s *flowRound) compute(ctx context.Context, job *progress.Job) (Result, error) {
+	if s.Def.Session != nil {
+		return computeSessions(ctx, s, job)
+	}
 	if s.started {
 		if err := s.touch(ctx); err != nil {
 			return Result{}, err
@@ -199,7 +202,7 @@ func (s *flowRound) compute(ctx context.Context, job *progress.Job) (Result, err
 	var step *progress.JobStep
 	if job != nil {
 		var err error
-		if step, err = s.refill(ctx, job); err != nil {
+		if step, err = s.refill(ctx, job, s.refillChunk, 0); err != nil {
 			return Result{}, err
 		}
 	}

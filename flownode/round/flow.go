@@ -15,6 +15,7 @@ import (
 	"laminar/flownode/keep"
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
+	"laminar/flownode/sessionround"
 	"laminar/flownode/sources"
 	"laminar/sequence"
 )
@@ -38,6 +39,8 @@ type Flow struct {
 	upstream
 	sources *sources.Sources // nil where the watermark goes by the newest sample alone
 	open    evaluate.Open
+
+	sessions sessionround.Rows // of a flow of sessions
 
 	removed int64 // Position.Removed when the members were read, or last looked at
 
@@ -68,7 +71,7 @@ func NewFlow(f progress.Flow) *Flow {
 // stays until it is computed again: emitted-until, dirty list and results are about
 // event time, which a restore does not change.
 func (f *Flow) forgetHistory() {
-	f.MembersAt = nil
+	f.MembersAt, f.sessions = nil, sessionround.Rows{}
 	f.sources.Forget()
 	f.Forget()
 }
@@ -82,7 +85,7 @@ func (f *Flow) becomeNative() {
 
 // becomes gives the flow another form of its expression.
 func becomes(f *Flow, expr flowdef.Compiled) {
-	f.Def.Expr, f.MembersAt = expr, nil
+	f.Def.Expr, f.MembersAt, f.sessions = expr, nil, sessionround.Rows{}
 	f.Becomes()
 }
 
@@ -212,7 +215,7 @@ func (f *Flow) Deadline() sequence.Time {
 	}
 	if q := f.clock.QuietDeadline(); q != sequence.NoTime && f.EmittedUntil != sequence.NoTime && !f.pinnedGone && f.pendingOpen() {
 		def := &f.Def
-		closes := max(q, f.windows().Next(f.EmittedUntil)+closeDelay(f), def.ClosesFrom())
+		closes := max(q, f.nextClose()+closeDelay(f), def.ClosesFrom())
 		if at := f.sources.Deadline(); at != sequence.NoTime {
 			closes = at
 		}
@@ -221,6 +224,18 @@ func (f *Flow) Deadline() sequence.Time {
 		}
 	}
 	return next
+}
+
+// nextClose is the end of the window that closes next, of flows of sessions that of the
+// session that does. One has to be open.
+func (f *Flow) nextClose() sequence.Time {
+	if f.Def.Session == nil {
+		return f.windows().Next(f.EmittedUntil)
+	}
+	if state := keep.SessionsOf(f.Leaves[0]); state != nil {
+		return f.windows().From(state.Soonest(f.EmittedUntil))
+	}
+	return f.windows().Next(f.EmittedUntil)
 }
 
 // pendingOpen reports whether a window that is still open may get a result: some
@@ -232,6 +247,9 @@ func (f *Flow) pendingOpen() bool {
 		return true
 	}
 	for _, l := range f.Leaves {
+		if state := keep.SessionsOf(l); state != nil {
+			return state.Beyond(f.EmittedUntil)
+		}
 		if l.State == nil {
 			if len(l.Members.Series) > 0 {
 				return l.Windows.Last(f.clock.Newest)+f.Def.Expr.MaxReach+l.Windows.Every >= f.EmittedUntil

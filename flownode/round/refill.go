@@ -26,8 +26,10 @@ const refillWindows = 128
 //
 // NextT is the job's position, ms: every window with an end <= NextT is refilled.
 // It only grows, and it is stored with the windows it speaks of, so a job that is
-// taken up again by another owner neither skips nor has to repeat a chunk.
-func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.JobStep, error) {
+// taken up again by another owner neither skips nor has to repeat a chunk. chunk computes
+// the windows with ends from first to last; it is given so many at a time, with 0 as many
+// as bounded says.
+func (s *flowRound) refill(ctx context.Context, job *progress.Job, chunk func(ctx context.Context, first, last sequence.Time) error, most int64) (*progress.JobStep, error) {
 	step := &progress.JobStep{ID: job.ID, NextT: job.NextT}
 	limit := s.to.EmittedUntil
 	// Before samples are there that all windows read, none can be computed.
@@ -59,10 +61,13 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job) (*progress.Jo
 		if !s.Def.Expr.Batch {
 			n = int64(s.bounded(max(refillWindows, n)))
 		}
+		if most > 0 {
+			n = most
+		}
 		// A chunk is one reading and one write; after each the job may stop, and a
 		// crash loses one chunk at most.
 		last := min(limit, first+(n-1)*windows.Every)
-		if err := s.refillChunk(ctx, first, last); err != nil {
+		if err := chunk(ctx, first, last); err != nil {
 			return nil, err
 		}
 		step.WindowsDone += windows.Count(sequence.Between(first, last))

@@ -45,13 +45,22 @@ func (s *flowRound) stateMissing(l *keep.Leaf) (from sequence.Time, missing bool
 	if l.Def.Batch || len(l.Members.Series) == 0 && l.State != nil {
 		return 0, false
 	}
-	need := l.Span(l.Windows.Next(s.to.EmittedUntil)).After
+	need := needed(s, l)
 	if l.ReachesBack(need) {
 		return 0, false
 	}
 	from = need - lateKeep(l)
 	ahead := s.r.Pos.Now + read.AheadOfClock
 	return from, l.StateBytes((ahead-from)/l.Def.Pane) <= s.r.MaxStateBytes
+}
+
+// needed is where pane state of the leaf has to begin, so that the earliest open window
+// can be computed from it.
+func needed(s *flowRound, l *keep.Leaf) sequence.Time {
+	if rule := l.Def.Session; rule != nil {
+		return rule.Needs(sequence.Span{After: s.to.EmittedUntil, UpTo: sequence.EndOfTime}).After
+	}
+	return l.Span(l.Windows.Next(s.to.EmittedUntil)).After
 }
 
 // buildStates builds the pane state of all leaves of the flows that lack it and
@@ -199,7 +208,7 @@ func (s *flowRound) trim() {
 		}
 		// What the earliest open window needs is kept in any case; before that as much
 		// as late samples are worth.
-		need := l.Span(l.Windows.Next(s.to.EmittedUntil)).After
+		need := needed(s, l)
 		l.State.Trim(need - max(lateKeep(l), min(l.PanesIn(share), latePanes)*l.Def.Pane))
 	}
 }

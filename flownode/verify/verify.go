@@ -45,6 +45,10 @@ func (r *verifying) pass(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	for i := range readings {
+		if r.def.Session != nil {
+			r.compareSessions(&readings[i])
+			continue
+		}
 		if err := r.compare(ctx, &readings[i]); err != nil {
 			return false, err
 		}
@@ -85,6 +89,14 @@ func (r *verifying) readAll(ctx context.Context) (out []reading, more bool, err 
 	// One reading at least: on a slow database listing series may take longer than a
 	// snapshot should, and every pass must come further.
 	for len(out) == 0 || r.v.now().Sub(began) < snapshotTime && in.Samples < 2*readingSamples {
+		if r.def.Session != nil {
+			one, more, err := r.readSessions(ctx, in, snap, skip)
+			if err != nil || !more {
+				return out, false, err
+			}
+			out = append(out, one)
+			continue
+		}
 		ends := r.pick(skip)
 		if len(ends) == 0 {
 			return out, false, nil

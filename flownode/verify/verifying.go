@@ -72,7 +72,8 @@ type verifying struct {
 
 // reading is some windows and what was read for them.
 type reading struct {
-	ends    []int64 // ascending
+	ends    []int64        // ascending
+	session sessionReading // of a flow of sessions
 	samples *read.Selection
 	stored  []progress.Window
 	early   map[int64]func(sequence.SeriesID) (read.Early, bool) // by end; nil where windows see all
@@ -104,6 +105,9 @@ func (r *verifying) load(ctx context.Context, in *read.Reader, snap Snapshot) er
 // selectorsOf is leaves that select what the expression reads, series by series,
 // and compute nothing: what a batch flow has anyway.
 func selectorsOf(def flowdef.Flow) keep.Leaves {
+	if def.Session != nil {
+		return keep.NewLeaves(def) // it selects series by series
+	}
 	def.Expr = def.Expr.Whole("it is verified")
 	return keep.NewLeaves(def)
 }

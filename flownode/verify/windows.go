@@ -100,9 +100,13 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 		return nil, fmt.Errorf("look for unfinished refills: %w", err)
 	}
 	dirty := make(map[int64]bool, len(f.Dirty))
+	var near sequence.Spans // of entries of the dirty list, ends of sessions
 	for _, d := range f.Dirty {
-		dirty[d.WindowEnd] = true
+		if dirty[d.WindowEnd] = true; r.def.Session != nil {
+			near = append(near, r.def.Session.Affected(d.WindowEnd))
+		}
 	}
+	nearDirty := sequence.Union(near...)
 	var ends sequence.Spans // of windows that may be changing
 	for _, l := range r.leaves {
 		metrics := rawMetrics(l)
@@ -120,12 +124,20 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 				}
 				continue
 			}
+			if rule := l.Def.Session; rule != nil {
+				ends = append(ends, rule.AffectedBy(infos[i].Span()))
+				continue
+			}
 			ends = append(ends, sequence.Between(l.Windows.Of(infos[i].Span())))
 		}
 	}
 	changing := sequence.Union(ends...)
 	part, readsRaw := r.rawPart(r.def)
 	rebuildable := func(end sequence.Time) bool { return !readsRaw || part.Expr.Rebuildable(end, earliest) }
+	isDirty := func(end sequence.Time) bool { return dirty[end] }
+	if r.def.Session != nil {
+		isDirty = nearDirty.Hold
+	}
 	return func(end int64) Skip {
 		switch {
 		case !rebuildable(end):
@@ -134,7 +146,7 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 			return SkipExpired
 		case end > f.EmittedUntil: // it can go back when the flow is replaced
 			return SkipOpen
-		case dirty[end]:
+		case isDirty(end):
 			return SkipDirty
 		case slices.ContainsFunc(jobs, func(j progress.Job) bool { return j.NextT < end && end <= j.To }):
 			return SkipRefilling

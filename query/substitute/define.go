@@ -30,6 +30,8 @@ func Define(f *flowdef.Flow) (*Definition, string) {
 	}
 	d := &Definition{Form: FormOf(e), Shape: ShapeOf(e), aggregates: aggregates(e)}
 	switch {
+	case f.Session != nil:
+		return nil, "has sessions, which are no value of its expression"
 	case f.Alert != nil:
 		return nil, "is an alerting rule"
 	case len(f.Previous) > 0:

@@ -104,11 +104,17 @@ func (s *set) appendRows(dst []byte, p *page, want *filter, in form, piece func(
 // appendWindow appends the messages of a window; piece is as appendRows has it.
 func (own *flow) appendWindow(dst []byte, c *changelog.Change, final bool, pick *picked, in form, piece func([]byte) []byte) []byte {
 	first, row, gone := true, 0, 0
+	window := own.def.WindowStart(c.End)
 	for first || row < len(c.Rows) || gone < len(c.Gone) {
 		before := len(dst)
 		dst = in.begin(dst, wire.TypeRows, "")
 		dst = append(dst, own.prefix...)
-		dst = appendTime(append(dst, `,"window_start":`...), own.def.WindowStart(c.End))
+		// Rows of a message begin together: those of sessions may not.
+		start := window
+		if row < len(c.Rows) && c.Rows[row].Start != 0 {
+			start = c.Rows[row].Start
+		}
+		dst = appendTime(append(dst, `,"window_start":`...), start)
 		dst = appendTime(append(dst, `,"window_end":`...), c.End)
 		dst = strconv.AppendBool(append(dst, `,"final":`...), final)
 		if c.Whole && first {
@@ -116,7 +122,7 @@ func (own *flow) appendWindow(dst []byte, c *changelog.Change, final bool, pick 
 		}
 		dst = append(dst, `,"rows":[`...)
 		n := 0
-		for ; row < len(c.Rows) && n < rowsPerMessage; row++ {
+		for ; row < len(c.Rows) && n < rowsPerMessage && (c.Rows[row].Start == 0 || c.Rows[row].Start == start); row++ {
 			if !pick.row(own, c.Rows[row].Columns) {
 				continue
 			}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"laminar/flownode/flowdef"
@@ -46,7 +47,7 @@ func NewVerifiedFlow(def flowdef.Flow, r verify.Report) VerifiedFlow {
 		switch d.Kind {
 		case verify.CellShifted:
 			cell.Stored = "window_start " + FormatTime(d.StoredStart)
-			cell.Computed = "window_start " + FormatTime(def.WindowStart(d.End))
+			cell.Computed = "window_start " + FormatTime(cmp.Or(d.Computed.Start, def.WindowStart(d.End)))
 		default:
 			if d.Kind != verify.CellMissing {
 				cell.Stored = formatResult(d.Stored)

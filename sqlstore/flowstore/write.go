@@ -1,8 +1,6 @@
 package flowstore
 
 import (
-	"slices"
-
 	"github.com/jackc/pgx/v5"
 
 	"laminar/flownode/progress"
@@ -76,10 +74,16 @@ func (w write) queue(batch *pgx.Batch, windows []progress.Window, to *changes.Wr
 // whoever reads them reads all of it.
 func (w write) note(to *changes.Written, windows []progress.Window, touched []resulttable.Touched) error {
 	flow := w.round.Flow
+	complete := map[sequence.Time]int{} // how many rows they have
+	for i := range windows {
+		if windows[i].Complete {
+			complete[windows[i].End] = len(windows[i].Rows)
+		}
+	}
 	for _, t := range touched {
 		to.Count(t.Rows)
-		i := slices.IndexFunc(windows, func(w progress.Window) bool { return w.End == t.End })
-		if t.Columns == nil || w.closing.Holds(t.End) || i >= 0 && windows[i].Complete && 2*int(t.Rows) > len(windows[i].Rows) {
+		rows, whole := complete[t.End]
+		if t.Columns == nil || w.closing.Holds(t.End) || whole && 2*int(t.Rows) > rows {
 			to.Whole(flow, t.End)
 			continue
 		}

@@ -56,11 +56,12 @@ func (t *Followed) Windows(ctx context.Context, q pg.Querier, ends []int64, most
 	}
 	var (
 		end     int64
+		start   int64
 		columns []string
 		result  Result
 		n       int
 	)
-	_, err = pgx.ForEachRow(rows, append([]any{&end, &columns}, result.Fields()...), func() error {
+	_, err = pgx.ForEachRow(rows, append([]any{&end, &start, &columns}, result.Fields()...), func() error {
 		if n++; most > 0 && n > most {
 			cut = true
 			return nil
@@ -72,7 +73,7 @@ func (t *Followed) Windows(ctx context.Context, q pg.Querier, ends []int64, most
 			out = append(out, progress.Window{End: end})
 		}
 		w := &out[len(out)-1]
-		w.Rows = append(w.Rows, result.Row(slices.Clone(columns)))
+		w.Rows = append(w.Rows, t.begun(result.Row(slices.Clone(columns)), start))
 		return nil
 	})
 	return out, cut, err
@@ -112,12 +113,22 @@ func (t *Followed) Find(ctx context.Context, q pg.Querier, places []Place) (foun
 	found = make([]*progress.Row, len(places))
 	var (
 		at     int
+		start  int64
 		result Result
 	)
-	_, err = pgx.ForEachRow(rows, append([]any{&at}, result.Fields()...), func() error {
-		row := result.Row(places[at-1].Columns)
+	_, err = pgx.ForEachRow(rows, append([]any{&at, &start}, result.Fields()...), func() error {
+		row := t.begun(result.Row(places[at-1].Columns), start)
 		found[at-1] = &row
 		return nil
 	})
 	return found, err
+}
+
+// begun is the row with its window_start, where rows of the table begin at times of their
+// own.
+func (t *Followed) begun(row progress.Row, start int64) progress.Row {
+	if t.sessions {
+		row.Start = start
+	}
+	return row
 }

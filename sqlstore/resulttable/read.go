@@ -63,11 +63,15 @@ func readWindows(ctx context.Context, q pg.Querier, t *Table, most int, statemen
 			columns[0] = flowdef.GroupKey(flowdef.GroupKeyLabels(columns[0]))
 		}
 		// Rows come by window, so a window's rows follow each other.
+		row := result.Row(append([]string(nil), columns...))
+		if t.sessions {
+			start, row.Start = end, start
+		}
 		if n := len(out); n == 0 || out[n-1].Start != start || out[n-1].End != end {
 			out = append(out, progress.Window{Start: start, End: end})
 		}
 		w := &out[len(out)-1]
-		w.Rows = append(w.Rows, result.Row(append([]string(nil), columns...)))
+		w.Rows = append(w.Rows, row)
 		return nil
 	})
 	return out, err

@@ -35,6 +35,7 @@ type Table struct {
 	static       []any    // and their values; with one jsonb column: its contents
 	number       int      // of the flow's rule, where that is what tells them; else 0
 	title        string   // of the flow, for messages
+	sessions     bool     // rows begin at times of their own
 	made         bool     // by Ensure
 
 	in columnsIn // the same names quoted, for the templates of statements; whether it holds histograms too
@@ -43,7 +44,7 @@ type Table struct {
 // New is the table of a flow. It need not be there.
 func New(schema string, def flowdef.Flow) *Table {
 	layout := flowdef.NewLayout(def)
-	t := &Table{schema: schema, name: def.Table, columns: layout.Names, perLabel: layout.PerLabel, title: def.Title()}
+	t := &Table{schema: schema, name: def.Table, columns: layout.Names, perLabel: layout.PerLabel, title: def.Title(), sessions: def.Session != nil}
 	names, values := layout.Static()
 	for _, v := range values {
 		t.static = append(t.static, v)

@@ -147,6 +147,10 @@ func (t *Table) writeArgs(windows []progress.Window) ([]any, int, error) {
 			if err := t.addColumns(labels, r.Columns); err != nil {
 				return nil, 0, err
 			}
+			// Sessions that end at one time are windows of their own here.
+			if r.Start != 0 && !starts[len(starts)-1].Equal(time.UnixMilli(r.Start)) {
+				starts, ends = append(starts, time.UnixMilli(r.Start).UTC()), append(ends, time.UnixMilli(w.End).UTC())
+			}
 			// A row says by number, from 1, which of the windows it is in.
 			ofRow, values = append(ofRow, int32(len(ends))), append(values, r.Value)
 		}

@@ -1,6 +1,7 @@
 package resulttable
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -109,14 +110,15 @@ func (c *resultRows) Rows() int { return c.n }
 func (c *resultRows) AppendRow(dst []byte, _ int) ([]byte, error) {
 	w := c.windows[c.window]
 	r := &w.Rows[c.row]
-	// Start and end are the same for all rows of a window, so they are encoded once.
-	if c.row == 0 {
+	// Start and end are the same for all rows of a window, so they are encoded once; those
+	// of sessions are each row's own.
+	if c.row == 0 || r.Start != 0 {
 		fields := 3 + len(r.Columns)
 		if c.rule > 0 {
 			fields++
 		}
 		c.head = pg.AppendInt2(c.head[:0], int16(fields))
-		c.head = pg.AppendInt8Field(c.head, timestampOf(w.Start))
+		c.head = pg.AppendInt8Field(c.head, timestampOf(cmp.Or(r.Start, w.Start)))
 		c.head = pg.AppendInt8Field(c.head, timestampOf(w.End))
 	}
 	dst = append(dst, c.head...)

@@ -175,14 +175,11 @@ func (l *look) checkTable(f *flow, s progressRow) {
 	}
 	f.follow(l.simulation, s.vector)
 	stored := l.stored(f)
-	dirty := map[int64]bool{}
-	for _, end := range s.dirty {
-		dirty[end] = true
-	}
+	dirty := f.dirtyOf(s, stored)
 	kept := false
 	for end, rows := range stored {
 		switch {
-		case end > max(s.emitted, 0)+f.def.Every && !f.wasAsked(end):
+		case end > max(s.emitted, 0)+f.def.Every && !f.wasAsked(end) && f.def.Session == nil:
 			l.t.broken("I4", "%s: the window ending at %s has rows, the last that is closed ends at %s", f.def.Name, when(end), when(s.emitted))
 		case !l.rebuildable(f, end):
 			kept = true

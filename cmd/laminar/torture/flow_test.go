@@ -87,6 +87,9 @@ func (f *flow) near(a, b float64) bool {
 func (f *flow) follow(sim *simulation, vec sequence.Vector) {
 	var touched []span
 	gap := false
+	if f.def.Session != nil && maps.Equal(f.at, vec) {
+		return
+	}
 	for i := f.read; i < len(sim.model.log); i++ {
 		l := sim.model.log[i]
 		region := sim.model.series[l.series].region
@@ -106,7 +109,10 @@ func (f *flow) follow(sim *simulation, vec sequence.Vector) {
 			f.read = i + 1
 		}
 	}
-	f.at = vec.Clone()
+	if f.at = vec.Clone(); f.def.Session != nil {
+		f.expected = sessionsOf(f, sim.model.samples(sequence.Span{After: -1, UpTo: sequence.EndOfTime}, vec))
+		return
+	}
 	for _, s := range mergeSpans(touched, f.def.Every) {
 		f.ask(sim, s)
 	}

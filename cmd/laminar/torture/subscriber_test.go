@@ -4,6 +4,8 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"laminar/flownode/changelog"
 	"laminar/flownode/progress"
@@ -105,15 +107,29 @@ func (f *followed) apply(c changelog.Change) {
 	if rows == nil || c.Whole {
 		rows = map[string]float64{}
 	}
+	// The key of a session's row ends in its window_start (laminartest.StoredRows).
+	drop := func(columns []string) {
+		key := progress.RowKey(columns)
+		delete(rows, key)
+		maps.DeleteFunc(rows, func(other string, _ float64) bool {
+			start, of := strings.CutPrefix(other, key+"\xff")
+			return of && !strings.Contains(start, "\xff")
+		})
+	}
 	for _, r := range c.Rows {
 		v := r.Value
 		if r.Histogram != nil {
 			v = r.Histogram.Count
 		}
-		rows[progress.RowKey(r.Columns)] = v
+		key := progress.RowKey(r.Columns)
+		if r.Start != 0 {
+			drop(r.Columns)
+			key += "\xff" + strconv.FormatInt(r.Start, 10)
+		}
+		rows[key] = v
 	}
 	for _, columns := range c.Gone {
-		delete(rows, progress.RowKey(columns))
+		drop(columns)
 	}
 	if f.rows[c.End] = rows; len(rows) == 0 {
 		delete(f.rows, c.End)

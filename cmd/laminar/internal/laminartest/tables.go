@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -92,7 +93,8 @@ type Querier interface {
 }
 
 // StoredRows reads a flow's result table: window end (ms) -> label columns, as
-// rowKey joins them -> value; of a histogram, how many observations are in it.
+// rowKey joins them -> value; of a histogram, how many observations are in it. The key of
+// a session's row ends in its window_start, ms.
 func StoredRows(ctx context.Context, db Querier, f flowdef.Flow) (map[int64]map[string]float64, error) {
 	layout := flowdef.NewLayout(f)
 	n := len(layout.Names)
@@ -106,6 +108,9 @@ func StoredRows(ctx context.Context, db Querier, f flowdef.Flow) (map[int64]map[
 	var value float64
 	cols, into = append(cols, "(extract(epoch from window_end) * 1000)::bigint",
 		"coalesce(value, (to_jsonb(r)->'histogram'->>'count')::float8)"), append(into, &end, &value)
+	// Two rows of sessions differ in where they begin, too.
+	var start int64
+	cols, into = append(cols, "(extract(epoch from window_start) * 1000)::bigint"), append(into, &start)
 	rows, err := db.Query(ctx, fmt.Sprintf("select %s from %s r", strings.Join(cols, ", "), pgx.Identifier{"flow", f.Table}.Sanitize()))
 	if err != nil {
 		return nil, err
@@ -122,7 +127,11 @@ func StoredRows(ctx context.Context, db Querier, f flowdef.Flow) (map[int64]map[
 		if out[end] == nil {
 			out[end] = map[string]float64{}
 		}
-		out[end][rowKey(texts)] = value
+		key := rowKey(texts)
+		if f.Session != nil {
+			key += "\xff" + strconv.FormatInt(start, 10)
+		}
+		out[end][key] = value
 		return nil
 	})
 	return out, err

@@ -1,0 +1,292 @@
+package sessionround
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/keep"
+	"laminar/flownode/progress"
+	"laminar/flownode/read"
+	"laminar/flownode/session"
+	"laminar/sequence"
+)
+
+// Rows is what is stored of sessions of a flow that are not closed. The zero Rows knows
+// nothing.
+type Rows struct {
+	of      *keep.Sessions              // the state that they were found in; nil for none
+	open    map[int32][]session.Session // by group; some that are closed by now may be among them
+	columns [][]string                  // by group: label columns of its rows
+}
+
+// Work is what one round changes of a flow's rows.
+type Work struct {
+	Rows   *Rows
+	Leaf   *keep.Leaf
+	Layout *flowdef.Layout
+	Update bool // open sessions have rows, too
+
+	// Floor is the earliest time after which sessions end that can be found: raw samples
+	// of earlier ones are gone, or their rows are not kept any more. What is stored up to
+	// there stays (I6).
+	Floor sequence.Time
+
+	// Stored lists the rows that are stored of sessions that end in a span.
+	Stored func(ctx context.Context, ends sequence.Span) ([]progress.Window, error)
+
+	changes []change
+	several bool // some changes may be there twice
+}
+
+// change is a row that is to be there, or to go.
+type change struct {
+	session.Session
+	columns []string
+	gone    bool
+}
+
+// Count is how many rows change.
+func (w *Work) Count() int { return len(w.changes) }
+
+// Wanted is the groups that are looked at: all, or those with the keys
+// (flowdef.GroupKey).
+type Wanted struct {
+	All  bool
+	Keys map[string]struct{}
+}
+
+// Add adds a group.
+func (w *Wanted) Add(key string) {
+	if w.Keys == nil {
+		w.Keys = map[string]struct{}{}
+	}
+	w.Keys[key] = struct{}{}
+}
+
+// Empty reports whether no group is wanted.
+func (w *Wanted) Empty() bool { return !w.All && len(w.Keys) == 0 }
+
+// state is the leaf's state, nil for none.
+func (w *Work) state() *keep.Sessions { return keep.SessionsOf(w.Leaf) }
+
+// columnsOf is the label columns of a group's rows.
+func (w *Work) columnsOf(group int32) []string {
+	for len(w.Rows.columns) <= int(group) {
+		w.Rows.columns = append(w.Rows.columns, nil)
+	}
+	if c := w.Rows.columns[group]; c != nil {
+		return c
+	}
+	c := w.Layout.Row(w.Leaf.Members.Groups[group].Labels)
+	w.Rows.columns[group] = c
+	return c
+}
+
+// Advance brings the rows of sessions up to date that were open, and closes those that
+// end up to closed. emitted is up to when they are closed so far. The state must hold all
+// samples of the round and reach back to what sessions need that end after emitted.
+func (w *Work) Advance(ctx context.Context, emitted, closed sequence.Time) error {
+	var (
+		state = w.state()
+		slots = state.TakeTouched()
+		ends  = sequence.Span{After: max(emitted, w.Floor), UpTo: sequence.EndOfTime}
+	)
+	if w.Rows.of != state {
+		// It was built in this round: what is stored is not known.
+		w.Rows.open = map[int32][]session.Session{}
+		if err := w.replace(ctx, state, ends, closed, Wanted{All: true}); err != nil {
+			return err
+		}
+		w.Rows.of = state
+		return nil
+	}
+	groups := map[int32]struct{}{}
+	add := func(slot int32) {
+		if g := w.Leaf.Members.GroupOf[slot]; g >= 0 {
+			groups[g] = struct{}{}
+		}
+	}
+	for _, slot := range slots {
+		add(slot)
+	}
+	if !w.Update {
+		// Nothing is stored of a session before it is closed.
+		clear(groups)
+		state.EndIn(sequence.Span{After: ends.After, UpTo: closed}, add)
+	}
+	var found []session.Session
+	for _, group := range slices.Sorted(maps.Keys(groups)) {
+		found = w.found(state, group, ends, closed, found[:0])
+		w.diff(w.columnsOf(group), session.After(w.Rows.open[group], ends.After), found)
+		w.keep(group, found, closed)
+	}
+	return nil
+}
+
+// found appends the sessions of a group that are to be stored, of those that end in the
+// span.
+func (w *Work) found(from *keep.Sessions, group int32, ends sequence.Span, closed sequence.Time, out []session.Session) []session.Session {
+	if !w.Update {
+		ends.UpTo = min(ends.UpTo, closed)
+	}
+	return from.Find(w.Leaf.Members, group, ends, out)
+}
+
+// keep notes what is stored of sessions of a group that are open.
+func (w *Work) keep(group int32, found []session.Session, closed sequence.Time) {
+	if open := session.After(found, closed); len(open) > 0 {
+		w.Rows.open[group] = append(w.Rows.open[group][:0], open...)
+	} else {
+		delete(w.Rows.open, group)
+	}
+}
+
+// diff notes the differences of what is stored of a group from what was found.
+func (w *Work) diff(columns []string, stored, found []session.Session) {
+	session.Diff(stored, found,
+		func(s session.Session) { w.changes = append(w.changes, change{Session: s, columns: columns}) },
+		func(s session.Session) {
+			w.changes = append(w.changes, change{Session: s, columns: columns, gone: true})
+		})
+}
+
+// Late brings closed sessions of groups up to date that late samples are in, by what they
+// were before.
+func (w *Work) Late(before *keep.Before) {
+	state := w.state()
+	_, from := state.Position()
+	ends := sequence.Span{After: max(before.Ends.After, w.Leaf.Def.Session.Settled(from), w.Floor), UpTo: before.Ends.UpTo}
+	var found []session.Session
+	for _, group := range slices.Sorted(maps.Keys(before.ByGroup)) {
+		was := before.ByGroup[group]
+		found = state.Find(w.Leaf.Members, group, ends, found[:0])
+		w.diff(w.columnsOf(group), session.After(was, ends.After), found)
+	}
+	w.several = w.several || len(before.ByGroup) > 0
+}
+
+// Replace finds sessions of groups that end in the span, all of them closed by now, and
+// makes the stored rows agree with them: from the state where that reaches back far
+// enough, else, or where fresh, from raw samples.
+func (w *Work) Replace(ctx context.Context, r *read.Reader, ends sequence.Span, want Wanted, fresh bool) error {
+	ends.After = max(ends.After, w.Floor)
+	if ends.Empty() {
+		return nil
+	}
+	rule := w.Leaf.Def.Session
+	needs := rule.Needs(ends)
+	from := w.state()
+	if from == nil || fresh || !w.Leaf.ReachesBack(needs.After) {
+		raw := w.Leaf.NewState(needs.After, r.Pos.Vector)
+		groups := keep.EveryGroup()
+		if !want.All {
+			groups = w.Leaf.Members.Resolve(want.Keys)
+		}
+		// Whole panes are read: the borders of what is folded are theirs.
+		span := sequence.Span{After: needs.After, UpTo: rule.Grid().End(needs.UpTo)}
+		if err := r.Fold(ctx, w.Leaf, raw, w.Leaf.Members.SeriesOf(groups), sequence.Spans{span}, nil); err != nil {
+			return fmt.Errorf("find sessions that end in %s: %w", ends, err)
+		}
+		from, _ = raw.(*keep.Sessions)
+	}
+	w.several = true
+	return w.replace(ctx, from, ends, ends.UpTo, want)
+}
+
+// replace is Replace from some state, also of sessions that are open.
+func (w *Work) replace(ctx context.Context, from *keep.Sessions, ends sequence.Span, closed sequence.Time, want Wanted) error {
+	windows, err := w.Stored(ctx, ends)
+	if err != nil {
+		return err
+	}
+	keys := make(map[string]struct{}, len(want.Keys)) // of rows
+	for key := range want.Keys {
+		keys[progress.RowKey(w.Layout.Row(flowdef.GroupKeyLabels(key)))] = struct{}{}
+	}
+	type stored struct {
+		columns  []string
+		sessions []session.Session
+	}
+	byKey := map[string]*stored{}
+	for _, win := range windows { // oldest first
+		for _, row := range win.Rows {
+			key := progress.RowKey(row.Columns)
+			if _, wanted := keys[key]; !want.All && !wanted {
+				continue
+			}
+			s := byKey[key]
+			if s == nil {
+				s = &stored{columns: row.Columns}
+				byKey[key] = s
+			}
+			s.sessions = append(s.sessions, session.Session{First: row.Start, Last: win.End, Value: row.Value})
+		}
+	}
+	groups := keep.EveryGroup()
+	if !want.All {
+		groups = w.Leaf.Members.Resolve(want.Keys)
+	}
+	var found []session.Session
+	for group := range int32(len(w.Leaf.Members.Groups)) {
+		if !groups.Has(group) {
+			continue
+		}
+		found = w.found(from, group, ends, closed, found[:0])
+		columns := w.columnsOf(group)
+		key := progress.RowKey(columns)
+		var was []session.Session
+		if s := byKey[key]; s != nil {
+			was = s.sessions
+			delete(byKey, key)
+		}
+		w.diff(columns, was, found)
+		if from == w.state() && ends.UpTo == sequence.EndOfTime {
+			w.keep(group, found, closed)
+		}
+	}
+	// Of what is left no sample is there any more.
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		w.diff(byKey[key].columns, byKey[key].sessions, nil)
+	}
+	return nil
+}
+
+// Windows is the changes as they are stored: for each end the rows that are to be there,
+// and those that are not.
+func (w *Work) Windows() []progress.Window {
+	slices.SortStableFunc(w.changes, func(a, b change) int {
+		return cmp.Or(cmp.Compare(a.Last, b.Last), cmp.Compare(a.First, b.First))
+	})
+	var (
+		out  []progress.Window
+		seen map[string]struct{} // of one end, where rows may be there twice
+	)
+	for i := range w.changes {
+		c := &w.changes[i]
+		n := len(out)
+		if w.several {
+			if n == 0 || out[n-1].End != c.Last {
+				seen = map[string]struct{}{}
+			}
+			key := progress.RowKey(c.columns)
+			if _, twice := seen[key]; twice {
+				continue
+			}
+			seen[key] = struct{}{}
+		}
+		if n == 0 || out[n-1].End != c.Last {
+			out = append(out, progress.Window{Start: c.Last, End: c.Last})
+			n++
+		}
+		if win := &out[n-1]; c.gone {
+			win.Gone = append(win.Gone, c.columns)
+		} else {
+			win.Rows = append(win.Rows, progress.Row{Columns: c.columns, Start: c.First, Value: c.Value})
+		}
+	}
+	return out
+}
