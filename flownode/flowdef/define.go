@@ -12,12 +12,12 @@ import (
 // Lookback and Relabel must be set before. Results do not have the labels named in off. All
 // faults of the expression are reported at once, as ExprErrors.
 func (f Flow) Define(promql string, off ...string) (Flow, error) {
-	c, normal, err := f.compile(promql)
+	c, normal, err := compile(&f, promql)
 	if err != nil {
 		return f, err // its faults are those of the expression as it was written
 	}
 	if text := takeOff(normal, &c, off); text != normal {
-		if c, normal, err = f.compile(text); err != nil {
+		if c, normal, err = compile(&f, text); err != nil {
 			return f, err
 		}
 	}

@@ -132,7 +132,7 @@ func (f Flow) Over(results map[string][]string) (Flow, error) {
 		return f, nil
 	}
 	f.Results = results
-	c, _, _, err := f.source(f.PromQL).compile()
+	c, _, err := compile(&f, f.PromQL)
 	if err != nil {
 		return f, fmt.Errorf("flow %s over records with known labels: %w", f.Title(), err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"laminar/flownode/defjson"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
 )
@@ -71,15 +72,15 @@ func sampleFlows(t *testing.T) []flowdef.Flow {
 func TestMarshalRoundTrip(t *testing.T) {
 	for i, f := range append(corpusFlows(t), sampleFlows(t)...) {
 		f.Executor = append(flowdef.Executors(), "")[i%4]
-		data, err := flowdef.Marshal(f)
+		data, err := defjson.Marshal(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := flowdef.Unmarshal(reorder(t, data))
+		back, err := defjson.Unmarshal(reorder(t, data))
 		if err != nil {
 			t.Fatalf("%s: %v", f.PromQL, err)
 		}
-		again, err := flowdef.Marshal(back)
+		again, err := defjson.Marshal(back)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,11 +115,11 @@ groups:
 		t.Fatal(problems)
 	}
 	for i, want := range []string{"it reads its own results", "it reads a rule that stands after it in its group; the expression inside a subquery has no state of its own", ""} {
-		data, err := flowdef.Marshal(flows[i])
+		data, err := defjson.Marshal(flows[i])
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := flowdef.Unmarshal(data)
+		back, err := defjson.Unmarshal(data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +150,7 @@ func reorder(t *testing.T, data []byte) []byte {
 
 func mustHash(t *testing.T, f flowdef.Flow) [32]byte {
 	t.Helper()
-	h, err := flowdef.Hash(f)
+	h, err := defjson.Hash(f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +200,7 @@ func TestHash(t *testing.T) {
 
 func TestUnmarshalRefuses(t *testing.T) {
 	good := `{"name":"a","promql":"sum(x)","every":1000,"table":"a","trigger":{"interval":1000},"watermark_delay":0,"emit":"update","late":"recompute"}`
-	if _, err := flowdef.Unmarshal([]byte(good)); err != nil {
+	if _, err := defjson.Unmarshal([]byte(good)); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
@@ -213,7 +214,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"two values":       good + good,
 		"something behind": good + "x",
 	} {
-		if _, err := flowdef.Unmarshal([]byte(text)); err == nil {
+		if _, err := defjson.Unmarshal([]byte(text)); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

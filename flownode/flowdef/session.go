@@ -24,8 +24,8 @@ const SessionStep = int64(1000)
 // sessionForm is what an expression under `session` has to look like.
 const sessionForm = "with `session` the expression is an aggregation of a selector, as in sum by (user) (x), with sum, count, min, max or avg"
 
-// Step is how far apart results are, for people.
-func (f Flow) Step() string {
+// Step is how far apart results of a flow are, for people.
+func Step(f Flow) string {
 	if f.Session != nil {
 		return "session"
 	}
@@ -85,8 +85,8 @@ func compileSession(promql string, rule session.Rule) (Compiled, *session.Rule, 
 	return c, &rule, agg.String(), nil
 }
 
-// compile is compileText for the flow's expression, which may be one of sessions.
-func (f *Flow) compile(promql string) (c Compiled, normal string, err error) {
+// compile compiles the flow's expression, which may be one of sessions.
+func compile(f *Flow, promql string) (c Compiled, normal string, err error) {
 	if f.Session == nil {
 		c, normal, f.Every, err = f.source(promql).compile()
 		return c, normal, err

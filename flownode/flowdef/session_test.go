@@ -1,18 +1,20 @@
-package flowdef
+package flowdef_test
 
 import (
 	"strings"
 	"testing"
 
+	"laminar/flownode/defjson"
+	"laminar/flownode/flowdef"
 	"laminar/flownode/session"
 )
 
 // sessionFlow is a flow of sessions, as a file defines it.
-func sessionFlow(t *testing.T, promql string, rule session.Rule) Flow {
+func sessionFlow(t *testing.T, promql string, rule session.Rule) flowdef.Flow {
 	t.Helper()
-	f, err := Flow{
-		Name: "visits", Table: "visits", Trigger: Trigger{Interval: 1000}, WatermarkDelay: 10_000, Emit: EmitUpdate, Late: LateRecompute,
-		Lookback: DefaultLookback, Session: &rule,
+	f, err := flowdef.Flow{
+		Name: "visits", Table: "visits", Trigger: flowdef.Trigger{Interval: 1000}, WatermarkDelay: 10_000, Emit: flowdef.EmitUpdate, Late: flowdef.LateRecompute,
+		Lookback: flowdef.DefaultLookback, Session: &rule,
 	}.Define(promql)
 	if err != nil {
 		t.Fatal(err)
@@ -26,21 +28,21 @@ func TestSessionIsKept(t *testing.T) {
 	const day = 24 * 3_600_000
 	rule := session.Rule{Gap: 600_000, Max: day, When: session.Condition{Op: ">", Than: 0}}
 	f := sessionFlow(t, "sum by (user, a) ((x{b!=''}))", rule)
-	data, err := Marshal(f)
+	data, err := defjson.Marshal(f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := Unmarshal(data)
+	again, err := defjson.Unmarshal(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *again.Session != *f.Session || again.Session.Value != session.Sum || again.PromQL != f.PromQL || again.Every != SessionStep {
+	if *again.Session != *f.Session || again.Session.Value != session.Sum || again.PromQL != f.PromQL || again.Every != flowdef.SessionStep {
 		t.Errorf("%s is read as %+v every %d", data, again.Session, again.Every)
 	}
-	if l := again.Expr.Leaves[0]; again.Expr.Mode() != ModeIncremental || !again.Expr.ByGroup || *l.Session != *f.Session || l.Offset != -rule.Gap || l.Pane != day/2 {
+	if l := again.Expr.Leaves[0]; again.Expr.Mode() != flowdef.ModeIncremental || !again.Expr.ByGroup || *l.Session != *f.Session || l.Offset != -rule.Gap || l.Pane != day/2 {
 		t.Errorf("its leaf is %+v", l)
 	}
-	hash, err := Hash(f)
+	hash, err := defjson.Hash(f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,12 +52,12 @@ func TestSessionIsKept(t *testing.T) {
 	} {
 		other := rule
 		change(&other)
-		if h, err := Hash(sessionFlow(t, f.PromQL, other)); err != nil || h == hash {
+		if h, err := defjson.Hash(sessionFlow(t, f.PromQL, other)); err != nil || h == hash {
 			t.Errorf("with another %s the hash is the same (%v)", name, err)
 		}
 	}
 	for _, bad := range []string{`"gap":600000`, `"max":86400000`} {
-		if _, err := Unmarshal([]byte(strings.Replace(string(data), bad, bad[:6]+"0", 1))); err == nil {
+		if _, err := defjson.Unmarshal([]byte(strings.Replace(string(data), bad, bad[:6]+"0", 1))); err == nil {
 			t.Errorf("a rule without %s is read", bad)
 		}
 	}
@@ -65,13 +67,13 @@ func TestSessionIsKept(t *testing.T) {
 func TestSessionsNeedRaw(t *testing.T) {
 	const minute = 60_000
 	f := sessionFlow(t, "count(x)", session.Rule{Gap: 10 * minute, Max: 60 * minute})
-	if p := CheckRaw(f, 100*minute, 0, 0); p != nil {
+	if p := flowdef.CheckRaw(f, 100*minute, 0, 0); p != nil {
 		t.Error(p)
 	}
-	if p := CheckRaw(f, 100*minute-1, 0, 0); p == nil {
+	if p := flowdef.CheckRaw(f, 100*minute-1, 0, 0); p == nil {
 		t.Error("100 minutes are needed: 1.5 times the longest session and the gap")
 	}
 	if f.CloseDelay() != 10*minute+f.WatermarkDelay {
-		t.Errorf("sessions close %s after their end", FormatMillis(f.CloseDelay()))
+		t.Errorf("sessions close %s after their end", flowdef.FormatMillis(f.CloseDelay()))
 	}
 }

@@ -3,6 +3,7 @@ package flowfile
 import (
 	"testing"
 
+	"laminar/flownode/defjson"
 	"laminar/flownode/flowdef"
 )
 
@@ -16,11 +17,11 @@ func TestLookback(t *testing.T) {
 		t.Fatal(problems)
 	}
 	for i, want := range []int64{90_000, 120_000, 7 * 60_000} {
-		data, err := flowdef.Marshal(all.Flows[i])
+		data, err := defjson.Marshal(all.Flows[i])
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := flowdef.Unmarshal(data)
+		back, err := defjson.Unmarshal(data)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"laminar/flownode/defjson"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
 	"laminar/flownode/flowgraph"
@@ -61,11 +62,11 @@ groups:
 			t.Errorf("%s: %s has %s, want %s", f.Title(), f.PromQL, got, want[i])
 		}
 		// It comes back from the catalogue as it is, and the hash is that of the text.
-		data, err := flowdef.Marshal(*f)
+		data, err := defjson.Marshal(*f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := flowdef.Unmarshal(data)
+		back, err := defjson.Unmarshal(data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,8 +74,8 @@ groups:
 		if err != nil {
 			t.Fatal(err)
 		}
-		h, _ := flowdef.Hash(*f)
-		if p, _ := flowdef.Hash(plain); labelsOf(&back) != want[i] || p != h {
+		h, _ := defjson.Hash(*f)
+		if p, _ := defjson.Hash(plain); labelsOf(&back) != want[i] || p != h {
 			t.Errorf("%s comes back with %s, and the hash of the text is the same: %v", f.Title(), labelsOf(&back), p == h)
 		}
 	}

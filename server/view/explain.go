@@ -72,7 +72,7 @@ type ExplainedRead struct {
 // panes with.
 func NewExplainedDefinition(f flowdef.Flow, setting flowdef.Executor, all []flowdef.Flow) Explained {
 	out := Explained{
-		Flow: f.Title(), PromQL: f.PromQL, Every: f.Step(), Emit: string(f.Emit), Mode: f.Expr.Mode(), Why: f.Expr.Why,
+		Flow: f.Title(), PromQL: f.PromQL, Every: flowdef.Step(f), Emit: string(f.Emit), Mode: f.Expr.Mode(), Why: f.Expr.Why,
 		Residual: f.Expr.ResidualText(), Executor: string(f.Executor), SaidBy: "flow", Leaves: []ExplainedLeaf{},
 	}
 	if f.Executor == "" {

@@ -30,7 +30,7 @@ type Definition struct {
 // yet.
 func NewDefinition(f flowdef.Flow) Definition {
 	return Definition{
-		Flow: f.Title(), Table: f.Table, Every: f.Step(), Group: f.Group,
+		Flow: f.Title(), Table: f.Table, Every: flowdef.Step(f), Group: f.Group,
 		PromQL: f.PromQL, Mode: f.Expr.Mode(), Kept: f.Describe(),
 	}
 }

@@ -67,7 +67,7 @@ func NewFlows(flows []flowstore.FlowStatus, kept map[progress.FlowID]flownode.Ke
 func newFlowLine(f flowstore.FlowStatus, kept map[progress.FlowID]flownode.Kept, setting flowdef.Executor) FlowLine {
 	state, cause := FlowState(f)
 	l := FlowLine{
-		Flow: f.Def.Title(), Table: TableName(f.Table), Group: f.Group, Every: f.Def.Step(), Mode: f.Def.Expr.Mode(),
+		Flow: f.Def.Title(), Table: TableName(f.Table), Group: f.Group, Every: flowdef.Step(f.Def), Mode: f.Def.Expr.Mode(),
 		PromQL: f.Def.PromQL, Alerting: f.Def.Alert != nil, Executor: string(f.Def.Executor),
 		State: state, Error: cause, Hint: f.StalledHint, StalledSince: None,
 		Watermark: FormatTime(f.Watermark), StoredUntil: FormatTime(f.EmittedUntil), NewestSample: FormatTime(f.NewestT),

@@ -42,7 +42,7 @@ type StripCell struct {
 // NewStrip shows the cells that a span was divided into.
 func NewStrip(f *progress.Flow, known *strip.Known, span sequence.Span, width int64, cells []strip.Cell) Strip {
 	v := Strip{
-		Flow: f.Def.Title(), Every: f.Def.Step(), From: FormatTime(span.After), To: FormatTime(span.UpTo),
+		Flow: f.Def.Title(), Every: flowdef.Step(f.Def), From: FormatTime(span.After), To: FormatTime(span.UpTo),
 		Cell: flowdef.FormatMillis(width), StoredUntil: FormatTime(f.EmittedUntil), Watermark: FormatTime(f.Watermark),
 		Begins: FormatTime(f.BeginsAfter), FirstRebuildable: None, Cells: NewStripCells(cells, known.Sum(cells)),
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"laminar/flownode/defjson"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowgraph"
 )
@@ -136,7 +137,7 @@ func New(known []Entry, flows []flowdef.Flow, remove []Removal, schema string) (
 	}
 	used := map[int32]bool{}
 	for i, f := range flows {
-		hash, err := flowdef.Hash(f)
+		hash, err := defjson.Hash(f)
 		if err != nil {
 			return nil, err
 		}

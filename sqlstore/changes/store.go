@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"laminar/flownode/changelog"
+	"laminar/flownode/defjson"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	queries "laminar/queries/changes"
@@ -172,7 +173,7 @@ func (s *Snapshot) list(ctx context.Context, ids []int32) ([]changelog.Flow, err
 		if definition != nil {
 			k, _ := s.store.knownAs(f.Flow, f.Incarnation)
 			if k.text != string(definition) {
-				if k.def, err = flowdef.Unmarshal(definition); err != nil {
+				if k.def, err = defjson.Unmarshal(definition); err != nil {
 					return f, err
 				}
 			}
@@ -239,7 +240,7 @@ func (s *Snapshot) follow(ctx context.Context, id progress.FlowID) (*following, 
 		if err != nil {
 			return nil, pg.ReadError("read the definition of a flow", err)
 		}
-		if f.def, err = flowdef.Unmarshal(definition); err != nil {
+		if f.def, err = defjson.Unmarshal(definition); err != nil {
 			return nil, err
 		}
 		f.incarnation, f.text = f.Incarnation, string(definition)

@@ -9,6 +9,7 @@ import (
 
 	queries "laminar/queries/flow"
 
+	"laminar/flownode/defjson"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowgraph"
 	"laminar/sequence"
@@ -319,7 +320,7 @@ func (c *catalogueChange) check(ctx context.Context, p *applyplan.Plan, flows []
 // leaves these out. The epoch is raised, but for a flow that nobody has taken yet: its 0
 // says so.
 func (c *catalogueChange) restate(ctx context.Context, id int32, schema string, f flowdef.Flow) error {
-	definition, err := flowdef.Marshal(f)
+	definition, err := defjson.Marshal(f)
 	if err != nil {
 		return err
 	}
@@ -336,11 +337,11 @@ func (c *catalogueChange) restate(ctx context.Context, id int32, schema string, 
 // from one snapshot: the first delta begins where the samples end by which the others
 // were found.
 func (c *catalogueChange) insert(ctx context.Context, i int, f flowdef.Flow) error {
-	definition, err := flowdef.Marshal(f)
+	definition, err := defjson.Marshal(f)
 	if err != nil {
 		return err
 	}
-	hash, err := flowdef.Hash(f)
+	hash, err := defjson.Hash(f)
 	if err != nil {
 		return err
 	}

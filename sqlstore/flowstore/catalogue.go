@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"laminar/flownode/flowdef"
+	"laminar/flownode/defjson"
 	"laminar/flownode/progress"
 	queries "laminar/queries/flow"
 	"laminar/sqlstore/applyplan"
@@ -162,7 +162,7 @@ func takeFlow(ctx context.Context, tx pgx.Tx, id progress.FlowID) (flow progress
 	case err != nil:
 		return flow, "", "", fmt.Errorf("raise the epoch: %w", err)
 	}
-	if flow.Def, err = flowdef.Unmarshal(definition); err != nil {
+	if flow.Def, err = defjson.Unmarshal(definition); err != nil {
 		return flow, "", "", err
 	}
 	if flow.Vector, err = raw.DecodeVector(vector); err != nil {
@@ -246,12 +246,12 @@ func readCatalogue(ctx context.Context, q pg.Querier) ([]applyplan.Entry, error)
 		if err := row.Scan(&e.ID, &e.Schema, &e.Group, &definition); err != nil {
 			return e, err
 		}
-		if e.Def, err = flowdef.Unmarshal(definition); err != nil {
+		if e.Def, err = defjson.Unmarshal(definition); err != nil {
 			return e, err
 		}
 		// The stored hash only tells that a flow was made anew: another release may leave
 		// other things out of it.
-		e.Hash, err = flowdef.Hash(e.Def)
+		e.Hash, err = defjson.Hash(e.Def)
 		return e, err
 	})
 	if err != nil {

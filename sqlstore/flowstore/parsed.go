@@ -3,6 +3,7 @@ package flowstore
 import (
 	"sync"
 
+	"laminar/flownode/defjson"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 )
@@ -31,7 +32,7 @@ func (d *definitions) parse(id progress.FlowID, text []byte) (flowdef.Flow, erro
 	if known && p.text == string(text) {
 		return p.def, nil
 	}
-	def, err := flowdef.Unmarshal(text)
+	def, err := defjson.Unmarshal(text)
 	if err != nil {
 		return def, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	queries "laminar/queries/flow"
 
+	"laminar/flownode/defjson"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/sequence"
@@ -178,7 +179,7 @@ func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
 	if err != nil {
 		return f, err
 	}
-	if f.Def, err = flowdef.Unmarshal(definition); err != nil {
+	if f.Def, err = defjson.Unmarshal(definition); err != nil {
 		return f, err
 	}
 	if f.Vector, err = raw.DecodeVector(vector); err != nil {

@@ -13,6 +13,7 @@ import (
 	queries "laminar/queries/flow"
 
 	"laminar/flownode/changelog"
+	"laminar/flownode/defjson"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowgraph"
 	"laminar/flownode/progress"
@@ -126,7 +127,7 @@ func (s *Stored) Definitions(ctx context.Context, ids []progress.FlowID) ([]prog
 		definition []byte
 	)
 	if _, err = pgx.ForEachRow(rows, []any{&id, &definition}, func() error {
-		if def, err := flowdef.Unmarshal(definition); err == nil {
+		if def, err := defjson.Unmarshal(definition); err == nil {
 			out = append(out, progress.Flow{ID: progress.FlowID(id), Def: def})
 		}
 		return nil
@@ -196,7 +197,7 @@ func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, e
 	if err != nil {
 		return flow, pg.ReadError("read the flow", err)
 	}
-	if flow.Def, err = flowdef.Unmarshal(definition); err != nil {
+	if flow.Def, err = defjson.Unmarshal(definition); err != nil {
 		return flow, err
 	}
 	if flow.Vector, err = raw.DecodeVector(vector); err != nil {
