@@ -14,7 +14,7 @@ import (
 
 // bounds are the upper ends of the buckets but the last, ms, ascending. Samples of senders
 // that keep up are in the first ones, which are looked at first.
-var bounds = [...]int64{1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000, 21_600_000, 86_400_000}
+var bounds = [...]int64{1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000, 21_600_000, 86_400_000}
 
 // buckets is how many there are.
 const buckets = len(bounds) + 1

@@ -18,11 +18,10 @@ export const useFlows = (every: number): ReturnType<typeof useAsked<Flows>> => u
 const remembered = 30, lags = new Trail(remembered);
 
 /** The lag of a flow on the last answers, as a line. */
-function Spark({ of }: { of: FlowLine }): JSX.Element | null {
+function Spark({ of }: { of: FlowLine }): JSX.Element {
   const values = lags.of(of.flow), points = line(values, 60, 16, remembered, 1);
-  if (points === "") return null;
   return (
-    <svg class="spark" viewBox="0 0 60 16" width="60" height="16" role="img" aria-label={`lag on the last ${values.length} looks, at most ${duration(Math.max(...values))}`}>
+    <svg class="spark" viewBox="0 0 60 16" width="60" height="16" role="img" aria-label={`lag on the last ${many(values.length, "look")}, at most ${duration(Math.max(0, ...values))}`}>
       <polyline points={points} fill="none" stroke="currentColor" stroke-width="1.2" />
     </svg>
   );
