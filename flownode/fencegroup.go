@@ -24,6 +24,7 @@ import (
 	"laminar/flownode/alertround"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowgraph"
+	"laminar/flownode/pending"
 	"laminar/flownode/progress"
 	"laminar/flownode/round"
 	"laminar/sequence"
@@ -67,6 +68,7 @@ type owned struct {
 	shape     string           // of its table, as of when it was loaded
 	apart     bool             // computed and committed apart from the others, since it has failed
 	fails     failure          // why it stands still
+	pending   pending.Pending  // samples by group, for a trigger that counts them so
 	unsaid    bool             // the catalogue may still say that it stands still, from an earlier owner
 }
 

@@ -30,7 +30,8 @@ import (
 // pending. Other triggers are due whenever a round begins, and so is a group that
 // has refill jobs.
 //
-// It counts from metadata of segments and reads no samples. Segments of a flow's
+// It counts from metadata of segments and reads no samples, unless they are counted by
+// group. Segments of a flow's
 // metrics may hold series that the flow does not select, so a round can come early
 // by that count, and never late.
 func (g *fenceGroup) due(ctx context.Context, r *read.Reader, jobs int) (bool, error) {
@@ -38,7 +39,7 @@ func (g *fenceGroup) due(ctx context.Context, r *read.Reader, jobs int) (bool, e
 		return true, nil
 	}
 	def := g.trigger.def
-	var pending int64
+	var most int64
 	for _, f := range g.flows {
 		if f.run == nil || f.run.MembersAt == nil {
 			return true, nil // its first round
@@ -48,12 +49,20 @@ func (g *fenceGroup) due(ctx context.Context, r *read.Reader, jobs int) (bool, e
 			for _, rng := range f.run.Vector.Delta(r.Pos.Vector) {
 				n += rng.Len()
 			}
-			pending = max(pending, n)
+			most = max(most, n)
 			continue
 		}
 		metrics := f.run.Leaves.Metrics()
 		if len(metrics) == 0 {
 			return true, nil
+		}
+		if def.Per != "" { // group
+			n, err := f.pending.Count(ctx, r, f.run, def.Samples)
+			if err != nil {
+				return false, err
+			}
+			most = max(most, n)
+			continue
 		}
 		infos, err := r.Infos(ctx, metrics, f.run.Vector)
 		if err != nil {
@@ -63,9 +72,9 @@ func (g *fenceGroup) due(ctx context.Context, r *read.Reader, jobs int) (bool, e
 		for i := range infos {
 			n += infos[i].Samples
 		}
-		pending = max(pending, n)
+		most = max(most, n)
 	}
-	return pending >= max(def.Samples, def.Sequences), nil
+	return most >= max(def.Samples, def.Sequences), nil
 }
 
 // pressing reports whether time alone brings work now: dirty windows are ready, or

@@ -16,7 +16,8 @@ import (
 //	cron                  at its times, whether anything changed or not
 //	interval              when something changed, so long after the last round began
 //	samples, sequences    looked at every second; the round's snapshot then tells
-//	                      whether enough are pending (fenceGroup.due)
+//	                      whether enough are pending (fenceGroup.due), per group by
+//	                      reading what is (pending)
 type trigger struct {
 	def  flowdef.Trigger
 	cron cron.Schedule // nil without a cron expression

@@ -2,6 +2,7 @@ package flowdef
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/robfig/cron/v3"
 )
@@ -17,6 +18,7 @@ type Trigger struct {
 	Interval  int64  `json:"interval,omitempty"`  // ms between rounds at least, when something changed
 	Cron      string `json:"cron,omitempty"`      // standard five fields
 	Samples   int64  `json:"samples,omitempty"`   // a round when so many samples are pending
+	Per       string `json:"per,omitempty"`       // "group": of some group of the flow; "" of the flow
 	Sequences int64  `json:"sequences,omitempty"` // a round when so many flushes are pending
 }
 
@@ -29,7 +31,7 @@ func (t Trigger) String() string {
 	case t.Cron != "":
 		return "cron " + t.Cron
 	case t.Samples > 0:
-		return fmt.Sprintf("samples %d", t.Samples)
+		return strings.TrimSuffix(fmt.Sprintf("samples %d per %s", t.Samples, t.Per), " per ")
 	case t.Sequences > 0:
 		return fmt.Sprintf("sequences %d", t.Sequences)
 	default:
@@ -49,6 +51,8 @@ func (t Trigger) Check() error {
 	switch {
 	case set != 1: // two triggers would not say whether either or both are meant
 		return fmt.Errorf("want exactly one of interval, cron, samples, sequences")
+	case t.Per != "" && (t.Per != "group" || t.Samples == 0):
+		return fmt.Errorf("per: want group, with samples beside it")
 	case t.Interval < 0 || t.Samples < 0 || t.Sequences < 0:
 		return fmt.Errorf("want a value above zero")
 	case t.Cron != "":

@@ -2,6 +2,8 @@ package flowfile
 
 import (
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 
 	"laminar/flownode/flowdef"
@@ -88,6 +90,9 @@ func (p *fileParser) flows(list *yaml.Node, nameKey string) {
 func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	since := len(p.problems)
 	what := titled("flow", n, nameKey)
+	if p.countsWindow(n, what) {
+		return
+	}
 	// In a bare list `name` is an unknown key, and in a native flow `as` is.
 	f := p.fields(n, what, append([]string{nameKey, "promql"}, flowKeys...)...)
 	if f == nil {
@@ -185,6 +190,21 @@ func (p *fileParser) executor(f fields, what string) flowdef.Executor {
 	return flowdef.Executor(p.oneOf(f, what, "executor", words, nil))
 }
 
+// countsWindow refuses windows of a number of samples, with the reason, and reports whether
+// that is what a flow asks for. Other systems have them.
+func (p *fileParser) countsWindow(n *yaml.Node, what string) bool {
+	for _, one := range yamltext.Pairs(n) {
+		number, unit, _ := strings.Cut(strings.TrimSpace(one.Value.Value), " ")
+		_, err := strconv.Atoi(number)
+		counts := err == nil && slices.Contains([]string{"sample", "samples", "row", "rows", "points", "events"}, strings.TrimSpace(unit))
+		if one.Key.Value == "window" || one.Key.Value == "every" && counts {
+			p.addf(one.Key, "%s: %s: windows cannot count samples: a late one would move all later windows (trigger has samples)", what, one.Key.Value)
+			return true
+		}
+	}
+	return false
+}
+
 // watermark reads the key `watermark`.
 func (p *fileParser) watermark(n *yaml.Node, what string) *watermark.By {
 	if n == nil {
@@ -233,7 +253,7 @@ func (p *fileParser) trigger(n *yaml.Node, what string) flowdef.Trigger {
 		return flowdef.Trigger{Interval: flowdef.DefaultTriggerInterval}
 	}
 	what += ": trigger"
-	f := p.fields(n, what, "interval", "cron", "samples", "sequences")
+	f := p.fields(n, what, "interval", "cron", "samples", "per", "sequences")
 	if f == nil {
 		return flowdef.Trigger{}
 	}
@@ -242,6 +262,7 @@ func (p *fileParser) trigger(n *yaml.Node, what string) flowdef.Trigger {
 		Interval:  p.duration(f, what, "interval", 1, 0),
 		Cron:      p.text(f, what, "cron"),
 		Samples:   p.number(f, what, "samples", 1),
+		Per:       p.text(f, what, "per"),
 		Sequences: p.number(f, what, "sequences", 1),
 	}
 	if len(p.problems) > since {

@@ -400,6 +400,12 @@ func number(of map[string]int32, key string) int32 {
 	return n
 }
 
+// GroupOfKey returns the number of the group with a key, if a member has it.
+func (m *Members) GroupOfKey(key string) (int32, bool) {
+	g, ok := m.groupNum[key]
+	return g, ok
+}
+
 // group returns the number of the group with these labels, making it if needed.
 func (m *Members) group(lset labels.Labels) int32 {
 	key := flowdef.GroupKey(lset)
