@@ -24,7 +24,7 @@ type parsed struct {
 // mostParsed is how many definitions are kept. Beyond that all are forgotten.
 const mostParsed = 10_000
 
-// parse is flowdef.Unmarshal of a flow's definition. It must not be changed.
+// parse is defjson.Unmarshal of a flow's definition. It must not be changed.
 func (d *definitions) parse(id progress.FlowID, text []byte) (flowdef.Flow, error) {
 	d.mu.Lock()
 	p, known := d.known[id]
