@@ -177,13 +177,24 @@ func (s *leafState[P, PP]) merged(into *[]P, parts [][]P, lo, n int) []P {
 	if cap(*into) < windowChunk {
 		*into = make([]P, windowChunk)
 	}
-	acc := (*into)[:min(windowChunk, n-lo)]
-	clear(acc)
+	acc, filled := (*into)[:min(windowChunk, n-lo)], 0
 	for _, part := range parts {
-		if lo < len(part) {
-			s.Kind.Merge(acc, part[lo:min(len(part), lo+len(acc))])
+		if lo >= len(part) {
+			continue
 		}
+		part = part[lo:min(len(part), lo+len(acc))]
+		if filled == 0 { // into the memory of the chunk before, where partials point to some
+			s.Kind.Copy(acc[:len(part)], part)
+			filled = len(part)
+			continue
+		}
+		if filled < len(part) {
+			clear(acc[filled:len(part)])
+			filled = len(part)
+		}
+		s.Kind.Merge(acc, part)
 	}
+	clear(acc[filled:])
 	return acc
 }
 

@@ -387,3 +387,29 @@ func BenchmarkState(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDistinctWindow is a window of sets that are kept as registers, which point to
+// 16 KiB each, after one more pane.
+func BenchmarkDistinctWindow(b *testing.B) {
+	s := newSliding(b, 1, "distinct_over_time(m[5m])", 60_000)
+	for len(s.samples) < 100 {
+		s.grow()
+	}
+	end := s.end
+	ts, vs := make([]int64, 1500), make([]float64, 1500)
+	fill := func() {
+		for slot := range s.samples {
+			for i := range ts {
+				ts[i], vs[i] = end-59_000+int64(i), float64(slot*1000+i)
+			}
+			s.state.FoldSorted(int32(slot), len(s.samples), ts, vs)
+		}
+	}
+	fill()
+	b.ReportAllocs()
+	var out SlotValues
+	for b.Loop() {
+		out.reset()
+		s.state.Window(s.leaf.Bounds(end), s.members, EveryGroup(), &out)
+	}
+}
