@@ -26,6 +26,7 @@ flows:
   - {name: grown, promql: sum by (job) (requests_total), session: {gap: 45s, max: 3m, value: increase}, emit: close}
   - {name: newest, promql: 'sum by (n) ({__name__=~"errors_total|requests_total"})', session: {gap: 16s, max: 2m, value: last}}
   - {name: lowest, promql: min without (n) (temperature), session: {gap: 30s, max: 90s}, watermark_delay: 40s}
+  - {name: mapped, promql: sum by (place) (temperature), session: {gap: 20s, max: 4m}, relabel: [{source_labels: [n], regex: '[25]', action: drop}, {source_labels: [instance, job], target_label: place}]}
   - {name: beside, promql: 'sum by (job) (rate(requests_total[2m]))', every: 1m}
 `
 
@@ -45,7 +46,7 @@ func naiveSessions(w *roundtest.World, def flowdef.Flow) map[sessionRow]float64 
 	leaf, layout := &def.Expr.Leaves[0], flowdef.NewLayout(def)
 	groups := map[string][]sample{}
 	for _, x := range w.Committed() {
-		if !leaf.Matches(x.Labels.Get) {
+		if !leaf.Matches(x.Labels.Get) || leaf.LeavesOut(x.Labels) {
 			continue
 		}
 		key := progress.RowKey(layout.Row(leaf.GroupLabels(x.Labels)))

@@ -71,7 +71,6 @@ type foundSession struct {
 func (r *verifying) findSessions(in *reading) map[sessionKey]foundSession {
 	var (
 		rule   = r.def.Session
-		leaf   = r.leaves[0].Def
 		sizes  = session.Rule{Gap: rule.Gap, Max: rule.Max, Value: session.Sum}
 		needs  = rule.Needs(in.session.ends)
 		groups = map[string][]promeval.Series{}
@@ -79,7 +78,7 @@ func (r *verifying) findSessions(in *reading) map[sessionKey]foundSession {
 		out    = map[sessionKey]foundSession{}
 	)
 	for _, x := range in.samples.Within(needs) {
-		columns := r.layout.Row(leaf.GroupLabels(x.Labels))
+		columns := r.layout.Row(x.Labels) // which are those of its group
 		key := progress.RowKey(columns)
 		groups[key], cols[key] = append(groups[key], x), columns
 	}
