@@ -14,6 +14,7 @@ import (
 	"laminar/flownode/flowfile"
 	"laminar/flownode/promeval"
 	"laminar/sequence"
+	"laminar/sequence/relabeling"
 )
 
 // flowsFile holds the flows that histories apply.
@@ -151,7 +152,7 @@ var engine = promeval.New()
 
 func (f *flow) ask(sim *simulation, s span) {
 	read := sequence.Span{After: s.first - f.def.Expr.MaxReach - 1, UpTo: s.last + f.def.Expr.Ahead()}
-	samples := sim.model.samples(read.Join(f.def.Expr.Pinned()), f.at)
+	samples := f.seen(sim.model.samples(read.Join(f.def.Expr.Pinned()), f.at))
 	vectors, err := engine.WithLookback(f.def.Lookback).WholeRange(sim.t.ctx, f.def.PromQL, samples, s.first, s.last, f.def.Every)
 	if err != nil {
 		sim.t.Fatalf("the engine on %s: %v", f.def.PromQL, err)
@@ -171,4 +172,23 @@ func (f *flow) ask(sim *simulation, s span) {
 		}
 		f.expected[end] = rows
 	}
+}
+
+// seen is samples as the flow's rules leave them.
+func (f *flow) seen(all promeval.Samples) promeval.Samples {
+	if len(f.def.Relabel) == 0 {
+		return all
+	}
+	rules, err := relabeling.New(f.def.Relabel)
+	if err != nil {
+		panic(err) // the definition was read
+	}
+	out := make(promeval.Samples, 0, len(all))
+	for _, x := range all {
+		if lset, leftOutBy := rules.Labels(x.Labels); leftOutBy == 0 {
+			x.Seen = &lset
+			out = append(out, x)
+		}
+	}
+	return out
 }

@@ -14,6 +14,7 @@ import (
 	"laminar/ingest/refusal"
 	"laminar/ingest/remotewrite"
 	"laminar/sequence"
+	"laminar/sequence/relabeling"
 	"laminar/sequence/segment"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/sqltest"
@@ -62,6 +63,12 @@ func (in *ingester) open() {
 		// knows nothing of the history's: the history sees to the limit.
 		Limits: refusal.Limits{Ahead: 365 * 24 * time.Hour},
 	}
+	via := viaLabel
+	rules, err := relabeling.New([]relabeling.Rule{{Action: "labeldrop", Regex: &via}})
+	if err != nil {
+		in.sim.t.Fatal(err)
+	}
+	cfg.Relabel = rules
 	in.sim.driver.configure(&cfg)
 	ing, err := ingest.New(ingestStore{store.Writer, in, crash}, cfg)
 	if err != nil {

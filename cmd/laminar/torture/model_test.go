@@ -60,11 +60,16 @@ func allSeries() []modelSeries {
 	return out
 }
 
+// viaLabel is on all that is sent, and is not stored.
+const viaLabel = "via"
+
 // encode is a remote write 1.0 request, its samples in this order.
 func encode(all []modelSeries, ps points) ([]byte, error) {
 	var req prompb.WriteRequest
 	for _, p := range ps {
-		ts := prompb.TimeSeries{Labels: prompb.FromLabels(all[p.series].labels, nil)}
+		// Ingesters take the label off: a series has several spellings, and is one.
+		set := labels.NewBuilder(all[p.series].labels).Set(viaLabel, fmt.Sprint("v", p.t%3)).Labels()
+		ts := prompb.TimeSeries{Labels: prompb.FromLabels(set, nil)}
 		k, ok := histogramNumber(p.v)
 		switch {
 		case ok:
