@@ -3,6 +3,7 @@ package flowfile
 import (
 	"slices"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/session"
 )
 
@@ -25,6 +26,13 @@ func (p *fileParser) session(f fields, what string) *session.Rule {
 		if at, given := f[no.key]; given {
 			p.addf(at, "%s: %s has no meaning with session: %s", what, no.key, no.why)
 		}
+	}
+	// Sessions are joined by late samples, and are as many as there are groups.
+	if at := f["late"]; at != nil && at.Value != string(flowdef.LateRecompute) {
+		p.addf(at, "%s: late: only %s can be had with session", what, flowdef.LateRecompute)
+	}
+	if at := f["max_groups"]; at != nil && at.Value != "0" {
+		p.addf(at, "%s: max_groups cannot be had with session", what)
 	}
 	what += ": session"
 	rule, since := &session.Rule{Gap: 1, Max: session.DefaultMax}, len(p.problems)
