@@ -8,12 +8,14 @@
 // later, costs a few merges per slot however many panes it has (slide.go). Windows of few
 // panes that are computed when they have closed, and not before, do without.
 //
-//	Leaf ── Members     slot -> group of labels
+//	Leaf ── Members     which series
+//	     │    ├─ Grouping   slot -> group of labels
 //	     │    └─ Selection  series -> slot
 //	     └─ State       what a window merges to
 //	          └─ panes      pane -> slot -> partial, of one kind
 //
-// Leaves of a fence group that select the same series use one Selection, and, with
+// Leaves of a fence group that select the same series use one Selection, those that group
+// by the same as well one Grouping, and, with
 // the same kind of partial and the same width of panes, one row of panes (share.go):
 // a sample is folded once for all of them.
 //
