@@ -276,6 +276,9 @@ func (g *fenceGroup) commit(ctx context.Context, results []round.Result) (more b
 			if o.LeftOut > 0 {
 				g.metrics.leftOut.WithLabelValues(g.flows[res.Flow.ID].title).Add(float64(o.LeftOut))
 			}
+			if late := res.Round.Late; late != nil && late.Samples > 0 {
+				g.metrics.late.WithLabelValues(g.flows[res.Flow.ID].title).Add(float64(late.Samples))
+			}
 			if o.Clashes > 0 {
 				g.metrics.clashes.WithLabelValues(g.flows[res.Flow.ID].title).Add(float64(o.Clashes))
 				g.log.Warn("rules of one record give the same row", "flow", g.flows[res.Flow.ID].title, "rows", o.Clashes)

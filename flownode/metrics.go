@@ -31,6 +31,7 @@ type Metrics struct {
 	rows        prometheus.Counter
 	leftOut     *prometheus.CounterVec
 	clashes     *prometheus.CounterVec
+	late        *prometheus.CounterVec
 	samples     prometheus.Counter
 	evalErrors  prometheus.Counter
 	kept        prometheus.Counter
@@ -100,6 +101,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		rows:        mk.counter("rows_written_total", "Result rows inserted, changed or deleted."),
 		leftOut:     mk.counters("rows_left_out_total", "Result rows that PostgreSQL refused, each time they were to be written.", "flow"),
 		clashes:     mk.counters("rows_clashing_total", "Result rows that came not to stand, since another rule of the record gives them with another result.", "flow"),
+		late:        mk.counters("late_samples_total", "Samples that stay out of closed windows because they came too late.", "flow"),
 		samples:     mk.counter("samples_read_total", "Raw samples read."),
 		evalErrors:  mk.counter("evaluation_errors_total", "Windows whose expression could not be evaluated."),
 		kept:        mk.counter("windows_kept_total", "Dirty windows kept as they are because raw samples of theirs are gone."),

@@ -69,6 +69,12 @@ func state(f flowstore.FlowStatus) string {
 	if f.LeftOut > 0 {
 		words += fmt.Sprintf("; rows of %d label sets left out, the last: %s", f.LeftOut, f.LeftOutRow)
 	}
+	if f.LateSamples > 0 {
+		words += "; " + view.LeftOut(f)
+	}
+	if f.Folds {
+		words += "; " + view.Folded(f.Def)
+	}
 	if state, _ := view.FlowState(f); f.Clashes > 0 && (state != view.Failing || f.Error != "") {
 		words += "; " + f.ClashText()
 	}
@@ -95,6 +101,16 @@ func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata, alert
 		}
 		for _, source := range s.Sources {
 			t.Rows = append(t.Rows, []string{"source", source.Text()})
+		}
+		if f.Def.MaxGroups > 0 {
+			words := fmt.Sprintf("%d, no others so far", f.Def.MaxGroups)
+			if f.Folds {
+				words = view.Folded(f.Def)
+			}
+			t.Rows = append(t.Rows, []string{"max groups", words})
+		}
+		if f.Def.LeavesOutLate() {
+			t.Rows = append(t.Rows, []string{"late", view.Lateness(f.Def) + "; " + view.LeftOut(f)})
 		}
 		t.Rows = append(append(t.Rows, alertDetails(s.Alert)...),
 			[]string{"group", s.Group}, []string{"newest sample", s.NewestSample}, []string{"watermark", s.Watermark},

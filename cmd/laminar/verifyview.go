@@ -33,8 +33,17 @@ func (a *app) printVerified(s view.Verification) error {
 	if len(flows.Rows) == 0 {
 		flows = term.Table{Note: "no flows"}
 	}
-	if err := term.WriteTable(a.stdout, flows); err != nil || len(cells.Rows) == 0 {
+	if err := term.WriteTable(a.stdout, flows); err != nil {
 		return err
+	}
+	for _, f := range s.Flows {
+		if f.LateWindows > 0 {
+			_ = term.Say(a.stdout, "\n%s was compared with all raw samples. Its definition leaves out what comes too late: %d windows lack %d late samples, and %d cells of them differ, which are no differences. A refill takes the samples in.\n",
+				f.Flow, f.LateWindows, f.LateSamples, f.LateCells)
+		}
+	}
+	if len(cells.Rows) == 0 {
+		return nil
 	}
 	_ = term.Say(a.stdout, "\n")
 	return term.WriteTable(a.stdout, cells)

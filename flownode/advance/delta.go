@@ -160,6 +160,10 @@ func (d *Delta) plan(leaves []*Leaf, infos []segment.Info, byMetric map[sequence
 		}
 	}
 	for i, choice := range d.Chooser.Delta(kept, readings) {
+		// Late samples that are told one by one must be seen here.
+		if slices.ContainsFunc(toRead[i].ofSet(), func(l *Leaf) bool { return l.OnLate != nil }) {
+			choice = executor.Choice{Executor: flowdef.ExecutorColumnar, Reason: executor.ByFlow}
+		}
 		toRead[i].pushed = choice.Executor == flowdef.ExecutorPushdown
 		d.Count(choice)
 	}

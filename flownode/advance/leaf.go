@@ -29,6 +29,11 @@ type Leaf struct {
 	Unordered keep.Touches // unordered ones that do
 	Upstream  keep.Touches // results of flows that do, whatever their order
 
+	// OnLate, where it is not nil, is told of each raw sample of the delta that reaches
+	// closed windows, and Late and Unordered stay empty. The samples of such a leaf are
+	// never aggregated by the database.
+	OnLate func(LateSample)
+
 	closed sequence.Time // samples up to this time reach closed windows
 	pushed bool          // the ordered delta is aggregated by the database
 	repair keep.Touches  // unordered samples that fall in panes in memory, by slot
@@ -56,6 +61,22 @@ func NewLeaves(leaves keep.Leaves, emittedUntil sequence.Time) []*Leaf {
 		}
 	}
 	return out
+}
+
+// LateSample is a sample of the delta that reaches closed windows of a leaf.
+type LateSample struct {
+	Series    sequence.SeriesID
+	T         sequence.Time
+	V         float64
+	Group     int32
+	Unordered bool // late within its series, repeated or overwriting
+	Replaces  bool // something else may be stored of the series at its time
+}
+
+// Closes reports whether the leaf reads the series, and a sample of it at the time reaches
+// closed windows.
+func (l *Leaf) Closes(id sequence.SeriesID, t sequence.Time) bool {
+	return t <= l.closed && l.Members.Index.Get(id) != keep.NoSlot
 }
 
 // Touches is where the leaf notes closed windows that the delta reaches.
@@ -94,33 +115,53 @@ func (l *Leaf) closedBy(seg *segment.Segment) *keep.Touches {
 	return &l.Late
 }
 
+// tells reports whether late samples of a segment are told one by one.
+func (l *Leaf) tells(seg *segment.Segment) bool {
+	return l.OnLate != nil && seg.Region != results.Region
+}
+
+// notedUpTo is the time up to which samples of a segment are noted by pane and group.
+func (l *Leaf) notedUpTo(seg *segment.Segment) sequence.Time {
+	if l.tells(seg) {
+		return math.MinInt64
+	}
+	return l.closed
+}
+
 // take uses one hot ordered segment of the delta. The segment is folded into pane
 // state, and the closed windows that it reaches are noted. Without state they are
 // only noted: the leaf's windows are computed from raw samples, which hold the
 // segment too. A leaf whose delta the database aggregates ignores the segment, and so
 // does one whose set has it folded by another.
 func (l *Leaf) take(seg *segment.Segment) {
+	if l.tells(seg) && l.Plan.Ordered && seg.MinT <= l.closed {
+		for i, id := range seg.Series {
+			if slot := l.Members.Index.Get(id); slot != keep.NoSlot && seg.Time(i) <= l.closed {
+				l.OnLate(LateSample{Series: id, T: seg.Time(i), V: seg.Values[i], Group: l.Members.GroupOf[slot]})
+			}
+		}
+	}
 	switch {
 	case l.pushed || l.follows || !l.Plan.Ordered:
 	case len(l.set) > 1:
-		closed := l.closed
+		closed := l.notedUpTo(seg)
 		for _, o := range l.set {
-			closed = max(closed, o.closed)
+			closed = max(closed, o.notedUpTo(seg))
 		}
 		l.State.Fold(seg, l.Members, closed, func(t int64, slot int32) {
 			for _, o := range l.set {
-				if t <= o.closed {
+				if t <= o.notedUpTo(seg) {
 					o.closedBy(seg).Add(o.TouchEnd(t), o.Members.GroupOf[slot])
 				}
 			}
 		})
 	case l.State != nil:
 		late := l.closedBy(seg)
-		l.State.Fold(seg, l.Members, l.closed, func(t int64, slot int32) {
+		l.State.Fold(seg, l.Members, l.notedUpTo(seg), func(t int64, slot int32) {
 			l.noteBefore(slot)
 			late.Add(l.TouchEnd(t), l.Members.GroupOf[slot])
 		})
-	case seg.MinT <= l.closed:
+	case seg.MinT <= l.notedUpTo(seg):
 		late := l.closedBy(seg)
 		for i, id := range seg.Series {
 			if slot := l.Members.Index.Get(id); slot != keep.NoSlot && seg.Time(i) <= l.closed && l.Pins(seg.Time(i)) {
@@ -148,7 +189,11 @@ func (l *Leaf) takeUnordered(x read.UnorderedSample) {
 	if slot == keep.NoSlot {
 		return
 	}
-	if x.T <= l.closed && l.Pins(x.T) {
+	switch {
+	case x.T > l.closed || !l.Pins(x.T):
+	case l.OnLate != nil && x.Metric >= 0:
+		l.OnLate(LateSample{Series: x.Series, T: x.T, V: x.V, Group: l.Members.GroupOf[slot], Unordered: true, Replaces: !x.New})
+	default:
 		l.noteBefore(slot)
 		touched := &l.Unordered
 		if x.Metric < 0 {

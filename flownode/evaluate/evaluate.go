@@ -12,9 +12,12 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/keep"
@@ -58,6 +61,7 @@ type Evaluator struct {
 	def    *flowdef.Flow
 	layout *flowdef.Layout
 	early  Early
+	fold   *keep.Fold // of its one leaf; nil for no bound of groups
 	rows   groupRows
 }
 
@@ -66,9 +70,12 @@ type Evaluator struct {
 type Early func(ctx context.Context, end sequence.Time) (func(sequence.SeriesID) (read.Early, bool), error)
 
 // New makes the evaluator of a flow, with leaves that have nothing in memory. def stays
-// the caller's, who says with Becomes that its expression has another form.
-func New(def *flowdef.Flow, early Early) Evaluator {
-	return Evaluator{Leaves: keep.NewLeaves(*def), def: def, layout: flowdef.NewLayout(*def), early: early}
+// the caller's, who says with Becomes that its expression has another form. fold bounds
+// the groups of the flow; nil for no bound.
+func New(def *flowdef.Flow, early Early, fold *keep.Fold) Evaluator {
+	f := Evaluator{def: def, layout: flowdef.NewLayout(*def), early: early, fold: fold}
+	f.Becomes()
+	return f
 }
 
 // Becomes makes new leaves, after the expression of the flow has got another form. The
@@ -76,6 +83,33 @@ func New(def *flowdef.Flow, early Early) Evaluator {
 func (f *Evaluator) Becomes() {
 	f.rows = groupRows{}
 	f.Leaves = keep.NewLeaves(*f.def)
+	f.bound()
+}
+
+// bound bounds the groups of leaves that have no members yet.
+func (f *Evaluator) bound() {
+	for _, l := range f.Leaves {
+		if f.fold != nil && l.Def.Agg != nil {
+			l.FoldBy(f.fold)
+		}
+	}
+}
+
+// errFolded is why a flow with a bound of groups has no result in a window. Its leaf then
+// selects series one by one, and what joins them is no partial.
+var errFolded = errors.New("max_groups: with native histograms groups cannot be folded")
+
+// ChosenSince is what has been learnt since it was asked last of which groups keep a row;
+// nil for nothing.
+func (f *Evaluator) ChosenSince() *progress.Chosen {
+	if f.fold == nil {
+		return nil
+	}
+	first, keys, folds, changed := f.fold.Fresh()
+	if !changed {
+		return nil
+	}
+	return &progress.Chosen{First: first, Keys: keys, Folds: folds}
 }
 
 // Forget drops what is known of members and pane state: series ids may belong to others
@@ -85,6 +119,7 @@ func (f *Evaluator) Forget() {
 	for _, l := range f.Leaves {
 		l.State, l.Members = nil, keep.NewMembers(l.Def)
 	}
+	f.bound()
 }
 
 // Sources gives every leaf a source that can answer the windows with these ends,
@@ -174,6 +209,8 @@ func (f *Evaluator) Evaluate(ctx context.Context, eng *promeval.Engine, src Inpu
 		err error
 	)
 	switch {
+	case f.fold != nil && (src.whole != nil || f.def.Expr.Native()):
+		res.Touched, err = true, errFolded
 	case src.whole != nil:
 		early, failed := f.early(ctx, end)
 		if failed != nil { // and not the expression
@@ -299,6 +336,9 @@ func (f *Evaluator) evaluateWhole(ctx context.Context, eng *promeval.Engine, sel
 	out, err = eng.WithLookback(f.def.Lookback).Whole(ctx, f.def.PromQL, sel.WithinBut(span, early), end)
 	return out, true, err
 }
+
+// Columns is the label columns of the row of a result with these labels.
+func (f *Evaluator) Columns(lset labels.Labels) []string { return f.layout.Row(lset) }
 
 // Complete turns a result of all groups into what is to be stored: every other row
 // of the window goes.

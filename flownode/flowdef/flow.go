@@ -25,9 +25,22 @@ func (e Emit) Known() bool { return e == EmitUpdate || e == EmitClose }
 // Late says what happens to samples that reach a closed window.
 type Late string
 
-// LateRecompute computes the window again from raw samples: the table ends up as
-// if the sample had come in time. It is the only way that is built.
-const LateRecompute Late = "recompute"
+// The ways.
+const (
+	// LateRecompute computes the window again from raw samples: the table ends up as
+	// if the sample had come in time.
+	LateRecompute Late = "recompute"
+	// LateDrop leaves the window as it was when it closed. The sample is stored, and
+	// counted, and a refill takes it in.
+	LateDrop Late = "drop"
+	// LateSideOutput leaves the window as it was, too, and keeps what the sample adds to
+	// each row in a row beside it.
+	LateSideOutput Late = "side_output"
+)
+
+// OtherGroups is the value of each label of the group that stands for all groups beyond
+// a flow's MaxGroups.
+const OtherGroups = "__other__"
 
 // Backfill says which windows of the time before a flow's creation are computed
 // from samples that landed before it. The zero Backfill computes none of them: a
@@ -85,10 +98,17 @@ type Flow struct {
 	Late           Late
 	Backfill       Backfill
 	Relabel        []relabeling.Rule // of the series that are selected, before they are grouped
-	Keep           int64             // how long results are kept; 0 for no limit
-	Lookback       int64             // how far back instant selectors look for a sample
-	Executor       Executor          // "": as the setting says; changes no result
-	Limit          int64             // a window with more results has none, and the flow an error; 0 for no limit
+
+	// AllowedLateness bounds LateRecompute: a window keeps its value once the watermark is
+	// this far past its end, ms; 0 for no bound. KeepLate is how long samples that stay out
+	// of closed windows are kept beside the raw ones, for people, ms; 0: not at all.
+	AllowedLateness int64
+	KeepLate        int64
+	Keep            int64    // how long results are kept; 0 for no limit
+	Lookback        int64    // how far back instant selectors look for a sample
+	Executor        Executor // "": as the setting says; changes no result
+	Limit           int64    // a window with more results has none, and the flow an error; 0 for no limit
+	MaxGroups       int64    // so many groups keep a row, the earliest; all others are one, OtherGroups; 0 for no limit
 
 	// Alert makes the flow the expression of an alerting rule; nil for others. Its
 	// labels and annotations are on alerts, and not on the rows of the result table.

@@ -44,8 +44,8 @@ const MaxWidePanes = 100_000
 // few are scraped less often than every 15 s, and many more often.
 const sparsePane = 10_000
 
-// maxPanes is how many panes of a width are kept.
-func maxPanes(width int64) int64 {
+// PanesKept is how many panes of a width are kept.
+func PanesKept(width int64) int64 {
 	if width < sparsePane {
 		return MaxPanes
 	}
@@ -58,7 +58,7 @@ func maxPanes(width int64) int64 {
 //
 //	E1  Pane > 0 divides Range, Lead, the flow's step, and Offset but for Phase
 //	E2  Panes == Range / Pane
-//	E3  Batch == (Panes > maxPanes(Pane), or the expression is a batch expression)
+//	E3  Batch == (Panes > PanesKept(Pane), or the expression is a batch expression)
 //	E4  in a batch expression Func and Agg are nil; elsewhere Func is not nil,
 //	    and Cover, Markers and Pinned are zero
 //	E5  where Native, Agg is nil and Func.Histograms is true

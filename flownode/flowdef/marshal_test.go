@@ -205,7 +205,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"not JSON":         "flows:",
-		"a newer key":      strings.Replace(good, `"name"`, `"max_groups":5,"name"`, 1),
+		"a newer key":      strings.Replace(good, `"name"`, `"of_tomorrow":5,"name"`, 1),
 		"no name":          strings.Replace(good, `"a"`, `""`, 1),
 		"no step":          strings.Replace(good, "1000", "0", 1),
 		"a negative limit": strings.Replace(good, `"name"`, `"limit":-1,"name"`, 1),

@@ -52,7 +52,7 @@ func (c *Compiled) cut(every int64) (step int64, err error) {
 		grid := pane.Cut(l.Offset, step, l.Range, l.Lead)
 		l.Pane, l.Phase = grid.Width, grid.Phase
 		l.Panes = l.Range / l.Pane
-		l.Batch = c.Batch || l.Panes > maxPanes(l.Pane)
+		l.Batch = c.Batch || l.Panes > PanesKept(l.Pane)
 		if l.Pinned {
 			continue
 		}

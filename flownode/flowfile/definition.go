@@ -66,6 +66,10 @@ func (p *fileParser) compile(f *flowdef.Flow, expr *yaml.Node, off []string) {
 			p.add(f.Line, "flow %s: keep: results are to go after %s, but windows close %s after their end",
 				f.Title(), flowdef.FormatMillis(f.Keep), flowdef.FormatMillis(f.CloseDelay()))
 		}
+		p.lateOf(f)
+		if why := cannotFold(f); f.MaxGroups > 0 && why != "" {
+			p.add(f.Line, "flow %s: max_groups: %s", f.Title(), why)
+		}
 		return
 	}
 	var faults flowdef.ExprErrors // which err nearly always is

@@ -158,17 +158,6 @@ func (p *checker) oneOf(f fields, what, key string, built, planned []string) str
 	return s
 }
 
-// onlyZero refuses a key that has a meaning but is not built, unless its value
-// is the one that switches it off. So files for Prometheus are read as they are,
-// as long as they do not ask for what would be ignored.
-func (p *checker) onlyZero(f fields, what, key, why string) {
-	n, ok := f[key]
-	if !ok || yamltext.Empty(n) || n.Kind == yaml.ScalarNode && (n.Value == "0" || n.Value == "0s") {
-		return
-	}
-	p.addf(n, "%s: %s is not built yet: %s", what, key, why)
-}
-
 // didYouMean is a suggestion as a part of a message, "" where there is none.
 func didYouMean(name string, candidates []string) string {
 	if near := nearest.Name(name, candidates); near != "" {

@@ -28,6 +28,8 @@ import (
 //	    watermark_delay: 10s
 //	    emit: update
 //	    late: recompute
+//	    allowed_lateness: 0
+//	    keep_late: 0
 //	    backfill: none
 //	    keep: 0
 //	    lookback: 5m
@@ -49,7 +51,7 @@ import (
 
 // flowKeys is the keys of a native flow beside those that name it.
 var flowKeys = []string{
-	"every", "table", "trigger", "watermark", "watermark_delay", "emit", "late", "backfill", "keep", "max_groups", "lookback", "executor", "limit", "session", "relabel",
+	"every", "table", "trigger", "watermark", "watermark_delay", "emit", "late", "allowed_lateness", "keep_late", "backfill", "keep", "max_groups", "lookback", "executor", "limit", "session", "relabel",
 }
 
 // maxName is the longest flow name, in bytes: names are keys of an index of the
@@ -108,14 +110,14 @@ func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	out.Watermark = p.watermark(f["watermark"], what)
 	out.WatermarkDelay = p.duration(f, what, "watermark_delay", 0, flowdef.DefaultWatermarkDelay)
 	out.Emit = flowdef.Emit(p.oneOf(f, what, "emit", []string{string(flowdef.EmitUpdate), string(flowdef.EmitClose)}, nil))
-	out.Late = flowdef.Late(p.oneOf(f, what, "late", []string{string(flowdef.LateRecompute)}, []string{"drop", "side_output"}))
+	p.late(f, what, &out)
 	out.Backfill = p.backfill(f, what)
 	out.Keep = p.duration(f, what, "keep", 0, 0)
 	out.Lookback = p.duration(f, what, "lookback", 1, p.lookback)
 	out.Executor = p.executor(f, what)
 	out.Limit = p.number(f, what, "limit", 0)
 	out.Session = p.session(f, what)
-	p.onlyZero(f, what, "max_groups", "only 0, no limit, can be used")
+	out.MaxGroups = p.number(f, what, "max_groups", 0)
 	out.Relabel = p.relabel(f["relabel"], what)
 	out.Table = p.table(f, what, out.Name)
 	out.Group = p.fenceGroup("", out.Trigger)

@@ -64,6 +64,26 @@ func NewDirtyList() *DirtyList {
 // Len is the number of dirty windows.
 func (l *DirtyList) Len() int { return len(l.windows) }
 
+// GroupName is how a group is named in the list, and wherever windows are listed by group:
+// by its key, or where that is too long for an index by no name, which means all groups.
+func GroupName(key string) string {
+	if len(key) > maxDirtyKey {
+		return progress.AllGroups
+	}
+	return key
+}
+
+// Holds reports whether the group of the window is to be computed again, alone or with
+// all others.
+func (l *DirtyList) Holds(end sequence.Time, group string) bool {
+	w := l.windows[end]
+	if w == nil || w.All {
+		return w != nil
+	}
+	_, ok := w.Groups[group]
+	return ok
+}
+
 // Restore puts an entry back as it was stored; group "" is the whole window.
 func (l *DirtyList) Restore(end sequence.Time, group string, reason progress.Reason, since sequence.Vector, firstAt, lastAt sequence.Time) {
 	w := l.windows[end]
@@ -83,9 +103,7 @@ func (l *DirtyList) Restore(end sequence.Time, group string, reason progress.Rea
 // touch gives the reason and the vector; every touch moves LastAt to now. So a
 // window that is touched again and again waits, but FirstAt bounds the wait.
 func (l *DirtyList) Touch(end sequence.Time, group string, reason progress.Reason, since sequence.Vector, now sequence.Time) {
-	if len(group) > maxDirtyKey {
-		group = progress.AllGroups
-	}
+	group = GroupName(group)
 	w := l.windows[end]
 	if w == nil {
 		w = &DirtyWindow{End: end, Groups: map[string]struct{}{}, Reason: reason, Since: since, FirstAt: now}

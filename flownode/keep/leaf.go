@@ -63,6 +63,10 @@ func NewLeaf(def *flowdef.Leaf, step int64, executor flowdef.Executor, once bool
 // gridOf is the panes that a leaf is kept in.
 func gridOf(def *flowdef.Leaf) pane.Grid { return pane.Grid{Width: def.Pane, Phase: def.Phase} }
 
+// FoldBy makes the leaf, which has no members yet, tell apart no more groups than that.
+// It then shares nothing with other leaves: their groups are others.
+func (l *Leaf) FoldBy(f *Fold) { l.Members.fold, l.key = f, "" }
+
 // ShareKey is equal for leaves of a fence group that may use the same panes; "" for a
 // leaf that cannot share.
 func (l *Leaf) ShareKey() string { return l.key }

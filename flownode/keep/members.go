@@ -6,6 +6,7 @@ package keep
 // these members.
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -98,6 +99,7 @@ type Grouping struct {
 	Groups   []LabelGroup
 	groupNum map[string]int32 // group key -> group
 	crossed  bool             // some slot is not the group of its own number
+	fold     *Fold            // bounds the groups; nil for no bound
 
 	// apart says that series which relabelling makes equal are groups of their own all the
 	// same: they are the values of an instant selector, and what is made of two equal ones is
@@ -199,6 +201,9 @@ func (m *Members) Group(list []series.Series) {
 	m.byValues = nil
 	defer func() { m.byValues = nil }() // it serves one list: there can be as many groups as series
 	grown := map[int32]struct{}{}       // groups whose slots may not ascend any more
+	if m.fold != nil && !m.fold.full() {
+		list = byCreation(list)
+	}
 	for i := range list {
 		s := &list[i]
 		if m.ByGroup {
@@ -410,6 +415,11 @@ func (m *Members) GroupOfKey(key string) (int32, bool) {
 func (m *Members) group(lset labels.Labels) int32 {
 	key := flowdef.GroupKey(lset)
 	g, ok := m.groupNum[key]
+	if !ok && m.fold != nil && !m.fold.admits(key) {
+		lset = others(m.Def)
+		key = flowdef.GroupKey(lset)
+		g, ok = m.groupNum[key]
+	}
 	if !ok || m.apart {
 		g = int32(len(m.Groups))
 		group := LabelGroup{Labels: lset, Key: key}
@@ -421,6 +431,25 @@ func (m *Members) group(lset labels.Labels) int32 {
 		m.groupNum[key] = g
 	}
 	return g
+}
+
+// others is the labels of the group of all groups that are not chosen.
+func others(def *flowdef.Leaf) labels.Labels {
+	b := labels.NewBuilder(labels.EmptyLabels())
+	for _, name := range def.Grouping {
+		b.Set(name, flowdef.OtherGroups)
+	}
+	return b.Labels()
+}
+
+// byCreation is the series in the order in which they were created: that is which groups
+// are chosen by.
+func byCreation(list []series.Series) []series.Series {
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b series.Series) int {
+		return cmp.Compare(max(a.ID, -a.ID), max(b.ID, -b.ID)) // those of results are below zero
+	})
+	return list
 }
 
 // Sample gives up to n members, at even distances.

@@ -63,6 +63,11 @@ type Flow struct {
 	Dirty []Dirty
 	Error string // why it lacks windows; "" when it does not
 	Shape string // of the result table, as of when the flow was loaded: Head.Shape
+
+	// Of a flow with MaxGroups: the groups that keep a row, as they were chosen, and
+	// whether there are others.
+	Chosen []string
+	Folds  bool
 }
 
 // AllGroups as a Dirty.Group says that the whole window is dirty.
@@ -158,6 +163,8 @@ type Round struct {
 	Job     *JobStep
 	Error   string        // why the flow lacks windows; "" clears it
 	Alerts  *alert.Update // of an alerting rule; nil when nothing of its alerts changes
+	Chosen  *Chosen       // nil when nothing has changed about it
+	Late    *Late         // nil when nothing came too late, and nothing is taken in that did
 
 	// Rounds of one commit with the same Chain, which is not 0, are of flows that
 	// read each other: all of them are stored or none.

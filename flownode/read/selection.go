@@ -96,6 +96,13 @@ func (s *Selection) Add(m *keep.Members, raw *MixedColumns) error {
 	return nil
 }
 
+// Relabel gives the series other labels, which must differ from each other.
+func (s *Selection) Relabel(as func(id sequence.SeriesID, lset labels.Labels) labels.Labels) {
+	for i := range s.series {
+		s.series[i].Labels = as(s.series[i].id, s.series[i].Labels)
+	}
+}
+
 // Touches reports whether some selector reads a sample in the window; those that
 // read a fixed time do not count. What a stale marker counts for depends on the
 // expression. leaves are those that were read.

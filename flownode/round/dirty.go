@@ -68,11 +68,16 @@ func (s *flowRound) touch(ctx context.Context) error {
 		// window in it are dirty.
 		for _, span := range l.Plan.Spans {
 			first, last := l.Windows.Of(span.Span)
+			if s.notes != nil {
+				s.notes.Unknown(first, last)
+				continue
+			}
 			for w := range l.Windows.Ends(first, min(last, emitted)) {
 				s.DirtyWindows.Touch(w, progress.AllGroups, span.Reason, s.Vector, s.r.Pos.Now)
 			}
 		}
 	}
+	judgeLate(s)
 	return nil
 }
 
@@ -236,6 +241,7 @@ func (s *flowRound) corrections(ctx context.Context, queue []*flowplan.DirtyWind
 				if err := s.correct(ctx, w, res.Rows, own.All); err != nil {
 					return false, err
 				}
+				lateWhole(s, d.End, own.All, own.Keys)
 				s.r.Refills[d.Reason]++
 			} else {
 				s.r.Kept++

@@ -58,12 +58,20 @@ func NewFlow(f progress.Flow) *Flow {
 		waits: sequence.NoTime, clock: flowplan.Clock{Newest: f.NewestT, NewestAt: f.NewestAt},
 		sources: sources.New(f.Def.Watermark, f.Sources),
 	}
-	run.Evaluator = evaluate.New(&run.Def, run.early)
+	run.Evaluator = evaluate.New(&run.Def, run.early, foldOf(&f))
 	for _, d := range f.Dirty {
 		run.DirtyWindows.Restore(d.WindowEnd, d.Group, d.Reason, d.Since, d.FirstAt, d.LastAt)
 	}
 	run.Dirty = nil // DirtyWindows holds it from now on
 	return run
+}
+
+// foldOf bounds the groups of a flow that wants it, by those that were chosen before.
+func foldOf(f *progress.Flow) *keep.Fold {
+	if f.Def.MaxGroups == 0 {
+		return nil
+	}
+	return keep.NewFold(f.Def.MaxGroups, f.Chosen, f.Folds)
 }
 
 // forgetHistory drops everything that was derived from commits or series that may be

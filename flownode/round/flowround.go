@@ -16,9 +16,13 @@ import (
 	"slices"
 
 	"laminar/flownode/advance"
+	"laminar/flownode/flowdef"
+	"laminar/flownode/late"
 	"laminar/flownode/progress"
 	"laminar/flownode/results"
+	"laminar/flownode/sideoutput"
 	"laminar/sequence"
+	"laminar/sequence/segment"
 )
 
 // flowRound is the work on one flow in one round.
@@ -49,6 +53,11 @@ type flowRound struct {
 
 	onward onward // of a flow that reads itself
 
+	// Of a flow that leaves late samples out, else nil: what is late in the delta, and then
+	// what of it stays out.
+	notes *late.Notes
+	left  *late.Left
+
 	out     output
 	evalErr error
 	tried   bool // a window was evaluated
@@ -76,6 +85,38 @@ func (r *round) newFlowRound(s *flowRound, f *Flow, changed bool) *flowRound {
 // than before.
 func (s *flowRound) takeLeaves() {
 	s.deltas = advance.NewLeaves(s.Leaves, s.EmittedUntil)
+	noteLate(s)
+}
+
+// noteLate makes the leaves tell of each late sample, if some of them stay out of closed
+// windows. A flow whose past has changed is computed again whatever came when; and while
+// no window is closed, no sample is late.
+func noteLate(s *flowRound) {
+	s.notes = nil
+	if !s.Def.LeavesOutLate() || s.changed || s.EmittedUntil == sequence.NoTime {
+		return
+	}
+	side := s.Def.Late == flowdef.LateSideOutput
+	if side && (s.Def.Expr.Native() || s.Def.Expr.Batch) {
+		return // with native histograms it cannot be told what a sample adds
+	}
+	kept := 0
+	if s.Def.KeepLate > 0 {
+		kept = progress.MaxKeptLate
+	}
+	s.notes = late.NewNotes(kept)
+	for i, l := range s.deltas {
+		l.OnLate = func(x advance.LateSample) {
+			if side && !x.Replaces && segment.IsStale(x.V) {
+				return // no function that adds to rows sees it
+			}
+			again := false
+			for _, earlier := range s.deltas[:i] {
+				again = again || earlier.Closes(x.Series, x.T)
+			}
+			s.notes.Sample(i, l.Windows, late.Kind{Group: x.Group, Unordered: x.Unordered, Replaces: x.Replaces}, again, progress.LateSample{Series: x.Series, T: x.T, Value: x.V})
+		}
+	}
 }
 
 // begin begins the flow's windows, given the delta. It notes the newest sample
@@ -213,8 +254,23 @@ func (s *flowRound) result(job *progress.JobStep) Result {
 			pr.Add = append(pr.Add, add)
 		}
 	}
-	idle := len(pr.Windows) == 0 && len(pr.Remove) == 0 && len(pr.Add) == 0 && job == nil && pr.Error == s.Error &&
+	pr.Late, pr.Chosen = lateResult(s), s.ChosenSince()
+	idle := pr.Late == nil && pr.Chosen == nil && len(pr.Windows) == 0 && len(pr.Remove) == 0 && len(pr.Add) == 0 && job == nil && pr.Error == s.Error &&
 		s.to.EmittedUntil == s.EmittedUntil
 	s.seen = s.r.Pos.Vector.At(results.Region)
 	return Result{Flow: s.Flow, Round: pr, Idle: idle, More: s.more}
+}
+
+// lateResult is what is to be stored of late samples; nil for nothing.
+func lateResult(s *flowRound) *progress.Late {
+	if s.left == nil {
+		return nil
+	}
+	out := s.left.Result()
+	if out != nil {
+		join, _ := sideoutput.Join(&s.Def)
+		out.Join = string(join)
+		out.KeepFor, out.Gone = s.Def.KeepLate, s.firstRebuildable(s.r.Pos.Earliest)
+	}
+	return out
 }

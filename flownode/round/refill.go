@@ -100,6 +100,7 @@ func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) 
 		if err := s.correct(ctx, s.Complete(res), res.Rows, true); err != nil {
 			return err
 		}
+		lateWhole(s, end, true, nil)
 	}
 	for _, l := range s.Leaves {
 		if l.State != nil && l.Span(last).UpTo > l.From() {

@@ -95,6 +95,12 @@ func (s *MemStore) commitOne(r *progress.Round) progress.Outcome {
 	if r.Alerts != nil {
 		f.Alerts.update(r.Alerts)
 	}
+	if c := r.Chosen; c != nil {
+		f.Flow.Chosen, f.Flow.Folds = append(f.Flow.Chosen[:c.First:c.First], c.Keys...), c.Folds
+	}
+	if r.Late != nil {
+		f.Late.take(r.Late)
+	}
 	if r.Job != nil {
 		for i := range s.Jobs {
 			if j := &s.Jobs[i]; j.ID == r.Job.ID {

@@ -47,6 +47,7 @@ type MemFlow struct {
 	Rows   map[int64]map[string]progress.Row
 	Dirty  map[progress.DirtyKey]progress.Dirty
 	Alerts MemAlerts
+	Late   MemLate
 }
 
 // NewMemStore is empty and has so many regions, numbered from 1.

@@ -25,7 +25,7 @@ func (s *MemStore) StoredSnapshot(ctx context.Context) (*MemStored, error) {
 		for end, of := range f.Rows {
 			rows[end] = maps.Clone(of)
 		}
-		out.flows[id] = MemFlow{Flow: f.Flow, Rows: rows, Dirty: maps.Clone(f.Dirty)}
+		out.flows[id] = MemFlow{Flow: f.Flow, Rows: rows, Dirty: maps.Clone(f.Dirty), Late: MemLate{Windows: maps.Clone(f.Late.Windows)}}
 	}
 	return out, nil
 }
@@ -53,6 +53,17 @@ func (s *MemStored) PendingRefills(_ context.Context, id progress.FlowID) ([]pro
 	return slices.DeleteFunc(slices.Clone(s.jobs), func(j progress.Job) bool {
 		return j.Flow != id || j.State.Finished()
 	}), nil
+}
+
+// LateWindows is the windows that end in the span and lack late samples.
+func (s *MemStored) LateWindows(_ context.Context, id progress.FlowID, ends sequence.Span) ([]progress.LateWindow, error) {
+	var out []progress.LateWindow
+	for k, w := range s.flows[id].Late.Windows {
+		if ends.Holds(k.WindowEnd) {
+			out = append(out, w)
+		}
+	}
+	return out, nil
 }
 
 // OldestResult is the end of the oldest window with a row.

@@ -154,7 +154,7 @@ func (r *verifying) compareWindow(in *reading, end sequence.Time, computed map[s
 			diffs = append(diffs, Difference{Kind: CellMissing, End: end, Columns: want.Columns, Computed: want})
 		}
 	}
-	r.found(diffs)
+	r.found(in.late.leaves(r, in, end, diffs))
 }
 
 // found adds the differences of one window to the report, by time and labels.

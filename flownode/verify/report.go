@@ -43,6 +43,13 @@ type Report struct {
 	Rows    int64  // of these windows, computed or stored
 	Skipped map[Skip]int64
 
+	// Late is how many cells differ in windows of groups that lack late samples, as the
+	// flow's definition wants it: these are no differences. LateWindows is how many windows
+	// lack some, LateSamples how many they lack, each counted for every leaf that reads it.
+	Late        int64
+	LateWindows int64
+	LateSamples int64
+
 	Found       int64        // differences
 	Differences []Difference // the first maxDifferences of them, by window
 }

@@ -38,6 +38,10 @@ type Stored interface {
 	// To are set.
 	PendingRefills(ctx context.Context, id progress.FlowID) ([]progress.Job, error)
 
+	// LateWindows lists the closed windows that end in the span and lack samples which
+	// came too late for them.
+	LateWindows(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.LateWindow, error)
+
 	// OldestResult is the end of the oldest window that has a row of a flow
 	// that Flow has loaded; sequence.NoTime when none has.
 	OldestResult(ctx context.Context, id progress.FlowID) (int64, error)

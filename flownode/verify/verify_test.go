@@ -474,3 +474,50 @@ func TestVerifyHistograms(t *testing.T) {
 		t.Errorf("a number: %+v", r)
 	}
 }
+
+// TestVerifyLate: of flows whose closed windows keep their values, windows that lack late
+// samples are named and are no differences; any other cell that is not what the samples
+// give is one.
+func TestVerifyLate(t *testing.T) {
+	for seed := range uint64(3) {
+		w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorColumnar, `
+flows:
+  - {name: drop, promql: 'sum by (job, n) (sum_over_time(temperature[3m]))', every: 1m, late: drop}
+  - {name: bounded, promql: 'sum(rate(requests_total[3m])) + sum(rate(errors_total[3m]))', every: 1m, allowed_lateness: 2m}
+  - {name: side, promql: 'sum by (job) (count_over_time(temperature[3m]))', every: 1m, late: side_output}
+`)
+		var late, lacking, cells int64
+		for n := range 40 {
+			w.Act()
+			for id := range w.Store.Flows {
+				r := verify(w, id, everything())
+				if r.Found > 0 {
+					t.Fatalf("seed %d, step %d, %s: %d differences, first %+v\n%v", seed, n, r.Flow, r.Found, r.Differences[0], w.Log)
+				}
+				late, lacking, cells = late+r.LateSamples, lacking+r.LateWindows, cells+r.Late
+			}
+		}
+		if late == 0 || lacking == 0 || cells == 0 {
+			t.Errorf("seed %d: %d samples, %d windows and %d cells were named as late", seed, late, lacking, cells)
+		}
+		w.Settle()
+		f, changed := w.Store.Flows[1], 0
+		for _, end := range slices.Sorted(maps.Keys(f.Rows)) {
+			if end > f.Flow.EmittedUntil || slices.ContainsFunc(slices.Collect(maps.Keys(f.Late.Windows)), func(k progress.DirtyKey) bool { return k.WindowEnd == end }) {
+				continue
+			}
+			for key, row := range f.Rows[end] {
+				if math.IsNaN(row.Value) || math.IsInf(row.Value, 0) {
+					continue
+				}
+				row.Value += 1 + math.Abs(row.Value)
+				f.Rows[end][key] = row
+				changed++
+				break
+			}
+		}
+		if r := verify(w, 1, everything()); changed == 0 || r.Found != int64(changed) {
+			t.Errorf("seed %d: %d differences, %d cells were changed", seed, r.Found, changed)
+		}
+	}
+}

@@ -70,6 +70,9 @@ type verifying struct {
 	size        int           // windows of one reading
 }
 
+// lateWindows is what windows of a reading lack, by end.
+type lateWindows map[sequence.Time][]progress.LateWindow
+
 // reading is some windows and what was read for them.
 type reading struct {
 	ends    []int64        // ascending
@@ -77,6 +80,7 @@ type reading struct {
 	samples *read.Selection
 	stored  []progress.Window
 	early   map[int64]func(sequence.SeriesID) (read.Early, bool) // by end; nil where windows see all
+	late    lateWindows
 }
 
 // load brings the flow and its members to the snapshot: progress and dirty list as

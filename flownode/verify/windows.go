@@ -215,9 +215,20 @@ func (r *verifying) read(ctx context.Context, in *read.Reader, snap Snapshot, en
 			return reading{}, err
 		}
 	}
+	r.fold(sel)
 	stored, err := snap.Results(ctx, r.id, sequence.Between(first, last))
 	if err != nil {
 		return reading{}, fmt.Errorf("read results: %w", err)
+	}
+	late := lateWindows{}
+	if r.def.LeavesOutLate() {
+		lacks, err := snap.LateWindows(ctx, r.id, sequence.Between(first, last))
+		if err != nil {
+			return reading{}, fmt.Errorf("read which windows lack late samples: %w", err)
+		}
+		for _, w := range lacks {
+			late[w.End] = append(late[w.End], w)
+		}
 	}
 	took, samples := r.v.now().Sub(began), in.Samples-before
 	switch {
@@ -226,6 +237,6 @@ func (r *verifying) read(ctx context.Context, in *read.Reader, snap Snapshot, en
 	case took < readTime/4 && samples < readingSamples/4:
 		r.size = min(2*r.size, readingWindows)
 	}
-	out.stored = stored
+	out.stored, out.late = stored, late
 	return out, nil
 }

@@ -31,6 +31,12 @@ var (
 	ResultTable string
 	//go:embed result_key.sql
 	ResultKey string
+	//go:embed result_late.sql
+	ResultLate string
+	//go:embed result_merged.sql
+	ResultMerged string
+	//go:embed result_view.sql
+	ResultView string
 	//go:embed result_create.sql
 	ResultCreate string
 	//go:embed result_histograms.sql

@@ -20,7 +20,7 @@ with installed as (
     values ('ingest', 'region', '{update}'::text[]), ('ingest', 'flush', '{insert}'), ('ingest', 'metric', '{insert}'), ('ingest', 'series', '{insert}'),
            ('ingest', 'metadata', '{insert,update}'), ('ingest', 'histogram_metric', '{insert}'), ('ingest', 'ha_election', '{insert,update}'),
            ('ingest', 'series_sender', '{insert,update}'), ('ingest', 'upkeep', '{insert,update}'),
-           ('flows', 'flow', '{update}'), ('flows', 'flow_dirty', '{insert,update,delete}'), ('flows', 'flow_stall', '{insert,update,delete}'), ('flows', 'flow_clash', '{insert,delete}'), ('flows', 'flow_change', '{insert}'),
+           ('flows', 'flow', '{update}'), ('flows', 'flow_dirty', '{insert,update,delete}'), ('flows', 'flow_stall', '{insert,update,delete}'), ('flows', 'flow_clash', '{insert,delete}'), ('flows', 'flow_change', '{insert}'), ('flows', 'flow_late', '{insert,update,delete}'), ('flows', 'flow_group', '{insert}'), ('flows', 'flow_late_sample', '{insert,delete}'),
            ('flows', 'alert', '{insert,update,delete}'), ('flows', 'alert_history', '{insert,update,delete}'), ('flows', 'alert_notice', '{insert,update,delete}'),
            ('flows', 'job', '{update}'), ('flows', 'flownode', '{insert,update,delete}'), ('flows', 'lease', '{insert,update}')
 ), defaults (kind, nspname, privileges) as ( -- of tables to come: hot ones, and those of results

@@ -73,6 +73,10 @@ var (
 	ViewWindowState string
 	//go:embed view_flow_state.sql
 	ViewFlowState string
+	//go:embed view_late_window.sql
+	ViewLateWindow string
+	//go:embed view_late_sample.sql
+	ViewLateSample string
 )
 
 // Alerts.
@@ -93,7 +97,7 @@ func Installed() []string {
 		ViewMetricSeries, ViewLabelSeries, ViewSenderSeries,
 		FunctionHistogramBound, FunctionHistogramJSON, FunctionHistogramBuckets, FunctionPrometheusJSON, FunctionMetricHistograms, ViewHistogramSample,
 		FunctionDistinctPlane, FunctionDistinctOfKeys, FunctionRegisters, FunctionDistinct, FunctionDistinctUnion, FunctionDistinctMerge,
-		FunctionFlowWindows, ViewWindowState, ViewFlowState,
+		FunctionFlowWindows, ViewWindowState, ViewFlowState, ViewLateWindow, ViewLateSample,
 		ViewAlerts, ViewAlertChanges, FunctionAlertSeries,
 	}
 }

@@ -40,6 +40,10 @@ func Define(f *flowdef.Flow) (*Definition, string) {
 		return nil, "reads its own results"
 	case len(f.Relabel) > 0:
 		return nil, "relabels the series that it selects"
+	case f.LeavesOutLate():
+		return nil, "leaves out samples that come too late"
+	case f.MaxGroups > 0:
+		return nil, "gives groups beyond max_groups as one"
 	case f.Limit > 0:
 		return nil, "has a limit, so a window can lack its results"
 	case f.Expr.FromNothing:

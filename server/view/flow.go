@@ -31,7 +31,7 @@ type Definition struct {
 func NewDefinition(f flowdef.Flow) Definition {
 	return Definition{
 		Flow: f.Title(), Table: f.Table, Every: flowdef.Step(f), Group: f.Group,
-		PromQL: f.PromQL, Mode: f.Expr.Mode(), Kept: f.Describe(),
+		PromQL: f.PromQL, Mode: f.Expr.Mode(), Kept: DescribeFlow(&f),
 	}
 }
 
@@ -57,6 +57,10 @@ type Flow struct {
 	LeftOutRow   string           `json:"left_out_row,omitempty"` // the last of them
 	Clashes      int64            `json:"clashes,omitempty"`      // rows that another rule of the record gives with another result, which stands
 	ClashRow     string           `json:"clash_row,omitempty"`    // the newest of them
+	LateSamples  int64            `json:"late_samples,omitempty"` // that came too late for closed windows
+	LateWindows  int64            `json:"late_windows,omitempty"` // closed windows that lack some of them now
+	MaxGroups    int64            `json:"max_groups,omitempty"`   // so many groups keep a row
+	Folded       bool             `json:"folded,omitempty"`       // there are more, which are one group, __other__
 	Metrics      []Metric         `json:"metrics,omitempty"`      // only flow show
 	Alert        *AlertRule       `json:"alert,omitempty"`        // the same, of an alerting rule
 }
@@ -72,7 +76,7 @@ func NewFlow(f flowstore.FlowStatus) Flow {
 	}
 	return Flow{
 		State: state, Error: cause, Hint: f.StalledHint, StalledSince: since, LeftOut: f.LeftOut, LeftOutRow: f.LeftOutRow,
-		Clashes: f.Clashes, ClashRow: f.ClashRow,
+		Clashes: f.Clashes, ClashRow: f.ClashRow, LateSamples: f.LateSamples, LateWindows: f.LateWindows, MaxGroups: f.Def.MaxGroups, Folded: f.Folds,
 		Definition: def,
 		Watermark:  FormatTime(f.Watermark), StoredUntil: FormatTime(f.EmittedUntil), NewestSample: FormatTime(f.NewestT),
 		Sources: newSources(f),

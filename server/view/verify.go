@@ -21,7 +21,10 @@ type VerifiedFlow struct {
 	Flow        string                `json:"flow"`
 	Windows     int64                 `json:"windows"`
 	Rows        int64                 `json:"rows"`
-	Skipped     map[verify.Skip]int64 `json:"skipped"` // windows, by reason
+	Skipped     map[verify.Skip]int64 `json:"skipped"`                // windows, by reason
+	LateWindows int64                 `json:"late_windows,omitempty"` // that lack samples which came too late for them
+	LateSamples int64                 `json:"late_samples,omitempty"` // these samples, each counted for every leaf that reads it
+	LateCells   int64                 `json:"late_cells,omitempty"`   // cells that differ because of them, and are no differences
 	Differences int64                 `json:"differences"`
 	Cells       []Cell                `json:"cells"`
 }
@@ -40,6 +43,7 @@ func NewVerifiedFlow(def flowdef.Flow, r verify.Report) VerifiedFlow {
 	layout := flowdef.NewLayout(def)
 	out := VerifiedFlow{
 		Flow: r.Flow, Windows: r.Windows, Rows: r.Rows, Skipped: r.Skipped, Differences: r.Found,
+		LateWindows: r.LateWindows, LateSamples: r.LateSamples, LateCells: r.Late,
 		Cells: make([]Cell, len(r.Differences)),
 	}
 	for i, d := range r.Differences {

@@ -167,7 +167,11 @@ func New(known []Entry, flows []flowdef.Flow, remove []Removal, schema string) (
 	for i := range p.Items {
 		if it := &p.Items[i]; it.Old != nil {
 			it.Def.Member, it.Action = it.Old.Def.Member, Unchanged // or another of those that stay: see note
-			if it.Old.Hash != it.Hash {
+			same, err := it.computesSame()
+			if err != nil {
+				return nil, err
+			}
+			if !same {
 				it.Action = Replaced
 			}
 		}
@@ -202,6 +206,15 @@ func Places(flows []flowdef.Flow) ([]flowdef.Flow, error) {
 	return out, nil
 }
 
+// computesSame reports whether the results so far can stay: the definition is the same, or
+// other in nothing but how many groups keep a row, of which the windows are computed again.
+func (it *Item) computesSame() (bool, error) {
+	def := it.Def
+	def.MaxGroups = it.Old.Def.MaxGroups
+	hash, err := defjson.Hash(def)
+	return hash == it.Old.Hash, err
+}
+
 // Note says what becomes of a definition that is there already, by all but its results.
 func (it *Item) Note() {
 	switch {
@@ -215,10 +228,10 @@ func (it *Item) Note() {
 	}
 }
 
-// retuned reports whether a definition of the same hash is another in what the flow's owner
-// goes by.
+// retuned reports whether a definition that computes the same is another in what the flow's
+// owner goes by.
 func retuned(old, now *flowdef.Flow) bool {
-	return old.Executor != now.Executor || old.Emit != now.Emit || old.Beside != now.Beside ||
+	return old.Executor != now.Executor || old.Emit != now.Emit || old.Beside != now.Beside || old.MaxGroups != now.MaxGroups ||
 		!reflect.DeepEqual(old.Behind, now.Behind) || !reflect.DeepEqual(old.Alert, now.Alert)
 }
 

@@ -12,8 +12,11 @@ import (
 	"laminar/flownode/defjson"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowgraph"
+	"laminar/flownode/progress"
+	"laminar/flownode/sideoutput"
 	"laminar/sequence"
 	"laminar/sqlstore/applyplan"
+	"laminar/sqlstore/groupstore"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/resulttable"
@@ -31,6 +34,8 @@ import (
 //	one with another executor    the definition is stored             Retuned
 //	or emit, or other labels
 //	of alerts
+//	one with other max_groups    the definition is stored, and its    Retuned
+//	                             windows are computed again
 //	one in another fence group   the definition is stored             Regrouped
 //	a rule that its file lacks   refused, or dropped                  Removed
 //	the same                     nothing                              Unchanged
@@ -203,10 +208,13 @@ func (c *catalogueChange) define(ctx context.Context, p *applyplan.Plan) ([]Appl
 		if it.Action != applyplan.Created && it.Action != applyplan.Replaced {
 			continue // it is there already
 		}
-		err := c.insert(ctx, i, it.Def)
+		id, err := c.insert(ctx, i, it.Def)
 		if err == nil {
 			// Here and not by the flownode, whose database role may not make tables.
 			err = resulttable.New(c.schema, it.Def).Ensure(ctx, c.Session(), it.Def.Name)
+		}
+		if err == nil {
+			err = resulttable.SideOf(c.schema, it.Def).Ensure(ctx, c.Session(), id)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("flow %s: %w", it.Def.Title(), err)
@@ -272,7 +280,11 @@ func (c *catalogueChange) move(ctx context.Context, p *applyplan.Plan) error {
 				}
 			}
 		}
-		if err := c.restate(ctx, m.ID, m.Schema, m.Now); err != nil {
+		err := c.restate(ctx, m.ID, m.Schema, m.Now)
+		if err == nil && m.Now.MaxGroups != m.Def.MaxGroups {
+			err = groupstore.Limit(ctx, c.Session(), progress.FlowID(m.ID), &m.Now, resulttable.New(m.Schema, m.Now), c.Position().Earliest)
+		}
+		if err != nil {
 			return fmt.Errorf("flow %s: %w", m.Now.Title(), err)
 		}
 	}
@@ -307,6 +319,7 @@ func (c *catalogueChange) check(ctx context.Context, p *applyplan.Plan, flows []
 		stay = append(stay, s.Now)
 	}
 	problems = append(problems, flowgraph.Circles(fresh, stay)...)
+	problems = append(problems, sideoutput.Clashes(slices.Concat(fresh, stay))...)
 	graph := flowgraph.New(slices.Concat(fresh, stay))
 	problems = append(problems, graph.CheckReach(len(fresh), retention, c.Position().Earliest, c.Position().Now)...)
 	if len(problems) > 0 {
@@ -333,38 +346,38 @@ func (c *catalogueChange) restate(ctx context.Context, id int32, schema string, 
 	return err
 }
 
-// insert adds a new flow. Nothing of it is computed here. Vector, flush ids, first window and first watermark come
+// insert adds a new flow, and gives its id. Nothing of it is computed here. Vector, flush ids, first window and first watermark come
 // from one snapshot: the first delta begins where the samples end by which the others
 // were found.
-func (c *catalogueChange) insert(ctx context.Context, i int, f flowdef.Flow) error {
+func (c *catalogueChange) insert(ctx context.Context, i int, f flowdef.Flow) (progress.FlowID, error) {
 	definition, err := defjson.Marshal(f)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	hash, err := defjson.Hash(f)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	// Stored beside the definition, so that views and SQL functions can tell the
 	// flow's rows without reading definitions.
 	static, err := encodeStatic(f.StaticLabels)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	table := resulttable.New(c.schema, f)
 	own, err := table.OwnColumns()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	flushes, err := encodeFlushes(c.Position().Flushes)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	// The snapshot's position is where the flow's deltas begin; its backfill ends
 	// there.
 	start, newest, err := c.start(ctx, i, f)
 	if err != nil {
-		return fmt.Errorf("find where the backfill starts: %w", err)
+		return 0, fmt.Errorf("find where the backfill starts: %w", err)
 	}
 	// Without a backfill it starts where the raw samples stand now, knowing nothing.
 	newestAt, watermark := sequence.NoTime, sequence.NoTime
@@ -377,7 +390,7 @@ func (c *catalogueChange) insert(ctx context.Context, i int, f flowdef.Flow) err
 		f.Every, f.WindowLength(), raw.EncodeVector(c.Position().Vector), flushes, start, newest, newestAt,
 		f.Title(), c.schema, own, watermark, table.Number()).Scan(&id)
 	if err != nil {
-		return fmt.Errorf("store the definition: %w", err)
+		return 0, fmt.Errorf("store the definition: %w", err)
 	}
-	return nil
+	return progress.FlowID(id), nil
 }

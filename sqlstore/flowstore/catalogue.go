@@ -14,6 +14,7 @@ import (
 	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/changes"
 	"laminar/sqlstore/claims"
+	"laminar/sqlstore/groupstore"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/resulttable"
@@ -119,6 +120,9 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 		if err := table.Ensure(ctx, tx, name); err != nil {
 			return err
 		}
+		if err := resulttable.SideOf(schema, flow.Def).Ensure(ctx, tx, id); err != nil {
+			return err
+		}
 		if table.Made() {
 			// Somebody has dropped it, with the rows that the change log tells of.
 			if err := changes.Reborn(ctx, tx, id); err != nil {
@@ -133,8 +137,10 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 		if flow.Shape, err = shapeOf(ctx, tx, id); err != nil {
 			return err
 		}
-		flow.Dirty, err = dirtyList(ctx, tx, id)
-		return err
+		if flow.Dirty, err = dirtyList(ctx, tx, id); err != nil {
+			return err
+		}
+		return groupstore.Load(ctx, tx, &flow)
 	})
 	if err != nil {
 		return progress.Flow{}, fmt.Errorf("take flow %d: %w", id, pg.Interpret(err))

@@ -144,6 +144,9 @@ func (c *catalogueChange) remove(ctx context.Context, gone []leaving) ([]resultt
 			continue // never made, or dropped by hand; or emptied already
 		}
 		c.at = table.Ident()
+		if err := resulttable.SideOf(e.Schema, e.Def).Drop(ctx, c.Session()); err != nil {
+			return nil, err
+		}
 		// Rules of one record share a table.
 		var stay []int32
 		for _, k := range c.known {

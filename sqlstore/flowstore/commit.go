@@ -334,7 +334,7 @@ func (s *Results) writeBatch(ctx context.Context, tx pgx.Tx, writes []write, cop
 	written := make([]changes.Written, len(writes)) // of each round, while they are written
 	empty := true
 	for _, w := range writes {
-		empty = empty && len(w.round.Windows) == 0 && len(w.round.Remove) == 0 && len(w.round.Add) == 0 && w.round.Alerts == nil
+		empty = empty && len(w.round.Windows) == 0 && len(w.round.Remove) == 0 && len(w.round.Add) == 0 && w.round.Alerts == nil && w.round.Late == nil && w.round.Chosen == nil
 	}
 	if empty {
 		return nil

@@ -74,6 +74,9 @@ type FlowStatus struct {
 	// window with several dirty groups counts once for each reason.
 	Dirty map[string]int64
 
+	LateSamples, LateWindows int64 // samples that stay out of closed windows, or did until a refill; windows that lack some now
+	Folds                    bool  // there are more groups than Def.MaxGroups: the others are one
+
 	Jobs       int64 // unfinished ones
 	TableBytes int64 // with indexes and TOAST; 0 while there is no table
 	TableRows  int64 // of all flows of the table, as PostgreSQL estimates it; -1 before it has
@@ -175,7 +178,8 @@ func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
 	err := row.Scan((*int32)(&f.ID), &f.Group, &definition, &schema, &table, &f.Epoch, &vector, &flushes,
 		&f.EmittedUntil, &f.NewestT, &f.NewestAt, &f.Watermark, &f.Error, &f.CreatedAt, &f.UpdatedAt,
 		&f.LagSequences, &f.LagMillis, &dirty, &f.Jobs, &f.TableBytes,
-		&f.Stalled, &f.StalledHint, &f.StalledSince, &f.LeftOut, &f.LeftOutRow, &f.Clashes, &f.ClashedAt, &f.ClashRow, &f.TableRows, &sources)
+		&f.Stalled, &f.StalledHint, &f.StalledSince, &f.LeftOut, &f.LeftOutRow, &f.Clashes, &f.ClashedAt, &f.ClashRow, &f.TableRows, &sources,
+		&f.LateSamples, &f.LateWindows, &f.Folds)
 	if err != nil {
 		return f, err
 	}

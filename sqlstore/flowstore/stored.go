@@ -19,6 +19,8 @@ import (
 	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sqlstore/claims"
+	"laminar/sqlstore/groupstore"
+	"laminar/sqlstore/latestore"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/resulttable"
@@ -212,6 +214,9 @@ func (s *Stored) Flow(ctx context.Context, id progress.FlowID) (progress.Flow, e
 	if flow.Dirty, err = dirtyList(ctx, s.Session(), id); err != nil {
 		return flow, pg.InterpretRead(err)
 	}
+	if err = groupstore.Load(ctx, s.Session(), &flow); err != nil {
+		return flow, pg.ReadError("read which groups keep a row", err)
+	}
 	s.tables[id] = nil
 	if exists {
 		table := resulttable.New(schema, flow.Def)
@@ -291,6 +296,11 @@ func (s *Stored) PendingRefills(ctx context.Context, id progress.FlowID) ([]prog
 		return nil, pg.ReadError("read unfinished refills", err)
 	}
 	return jobs, nil
+}
+
+// LateWindows lists the windows of a flow that end in the span and lack late samples.
+func (s *Stored) LateWindows(ctx context.Context, id progress.FlowID, ends sequence.Span) ([]progress.LateWindow, error) {
+	return latestore.Windows(ctx, s.Session(), id, ends)
 }
 
 // OldestResult is the end of the oldest window that has a row of the flow, in

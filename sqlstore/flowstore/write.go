@@ -9,6 +9,8 @@ import (
 	"laminar/sqlstore/alertstore"
 	"laminar/sqlstore/changes"
 	"laminar/sqlstore/claims"
+	"laminar/sqlstore/groupstore"
+	"laminar/sqlstore/latestore"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/resulttable"
 )
@@ -65,6 +67,12 @@ func (w write) queue(batch *pgx.Batch, windows []progress.Window, to *changes.Wr
 	}
 	if r.Alerts != nil {
 		alertstore.Queue(batch, r.Flow, r.Alerts)
+	}
+	if r.Chosen != nil {
+		groupstore.Queue(batch, r.Flow, r.Chosen)
+	}
+	if r.Late != nil {
+		latestore.Queue(batch, r.Flow, r.Late)
 	}
 	return nil
 }

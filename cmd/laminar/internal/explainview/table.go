@@ -75,7 +75,7 @@ func stateText(l *view.ExplainedLeaf) string {
 	if l.Pane == "" {
 		return fmt.Sprintf("none: samples of %s before each window's end are read", l.Range)
 	}
-	text := l.State + ", " + flowdef.FormatPanes(l.Panes, l.Pane)
+	text := l.State + ", " + view.FormatPanes(l.Panes, l.Pane)
 	if l.Offset != "0s" {
 		text += ", offset " + l.Offset
 	}

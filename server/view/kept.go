@@ -1,34 +1,35 @@
-package flowdef
+package view
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"laminar/flownode/flowdef"
 	"laminar/sequence"
 )
 
 // What `flow validate` and `flow show` print about a flow. Scripts read
 // --output json instead, so these texts may be improved at any time.
 
-// Describe says in one line how the leaf is kept, for people:
+// describeLeaf says in one line how a leaf is kept, for people:
 //
 //	sum by (job) (rate(a[5m])): kept as counter state in 5 panes of 1m
-func (l *Leaf) Describe() string {
-	how := fmt.Sprintf("kept as %s state in %s", l.State(), FormatPanes(l.Panes, FormatMillis(l.Pane)))
+func describeLeaf(l *flowdef.Leaf) string {
+	how := fmt.Sprintf("kept as %s state in %s", l.State(), FormatPanes(l.Panes, flowdef.FormatMillis(l.Pane)))
 	if l.Before > 0 {
 		how += ", up to the evaluation before"
 	}
 	switch {
 	case l.Pinned:
-		how = fmt.Sprintf("samples of %s up to %s are read for every window", FormatMillis(l.Range), sequence.FormatTime(l.PinnedAt-l.Offset))
+		how = fmt.Sprintf("samples of %s up to %s are read for every window", flowdef.FormatMillis(l.Range), sequence.FormatTime(l.PinnedAt-l.Offset))
 	case l.Session != nil:
-		how = fmt.Sprintf("kept as runs of samples without a gap over %s, in panes of %s", FormatMillis(l.Session.Gap), FormatMillis(l.Pane))
+		how = fmt.Sprintf("kept as runs of samples without a gap over %s, in panes of %s", flowdef.FormatMillis(l.Session.Gap), flowdef.FormatMillis(l.Pane))
 	case l.Func == nil:
-		how = "samples of " + FormatMillis(l.Range) + " are read for each window"
+		how = "samples of " + flowdef.FormatMillis(l.Range) + " are read for each window"
 	case l.Batch:
 		how = fmt.Sprintf("computed from raw samples for each window, because %s are more than %d",
-			FormatPanes(l.Panes, FormatMillis(l.Pane)), maxPanes(l.Pane))
+			FormatPanes(l.Panes, flowdef.FormatMillis(l.Pane)), flowdef.PanesKept(l.Pane))
 	}
 	return l.Text + ": " + how
 }
@@ -41,19 +42,19 @@ func FormatPanes(n int64, width string) string {
 	return fmt.Sprintf("%d panes of %s", n, width)
 }
 
-// Describe says in a few lines how the expression is kept, for people: why not
+// describeExpr says in a few lines how an expression is kept, for people: why not
 // incrementally, if so, and then each leaf. Of windows that close later than a
 // reader of the table expects it says that, too.
-func (c *Compiled) Describe() []string {
+func describeExpr(c *flowdef.Compiled) []string {
 	var lines []string
 	if c.Batch {
 		lines = append(lines, "computed whole from raw samples for each window: "+c.Why)
 	}
 	for i := range c.Leaves {
-		lines = append(lines, c.Leaves[i].Describe())
+		lines = append(lines, describeLeaf(&c.Leaves[i]))
 	}
 	for _, name := range []string{"ALERTS", "ALERTS_FOR_STATE"} {
-		if slices.ContainsFunc(c.Leaves, func(l Leaf) bool { return l.NamesMetric() && l.MaySelect(name) }) {
+		if slices.ContainsFunc(c.Leaves, func(l flowdef.Leaf) bool { return l.NamesMetric() && l.MaySelect(name) }) {
 			lines = append(lines, name+": only what senders write under this name, and not Laminar's own alerts")
 		}
 	}
@@ -63,26 +64,26 @@ func (c *Compiled) Describe() []string {
 	if len(c.Leaves) == 1 && c.Leaves[0].Session != nil {
 		rule := c.Leaves[0].Session
 		return append(lines, fmt.Sprintf("a session closes %s after its last sample; a late sample changes sessions within %s of it",
-			FormatMillis(rule.Gap), FormatMillis(rule.Reach())))
+			flowdef.FormatMillis(rule.Gap), flowdef.FormatMillis(rule.Reach())))
 	}
 	if ahead := c.Ahead(); ahead > 0 {
-		lines = append(lines, "windows close "+FormatMillis(ahead)+" later than others: so far beyond its end a negative offset makes each read")
+		lines = append(lines, "windows close "+flowdef.FormatMillis(ahead)+" later than others: so far beyond its end a negative offset makes each read")
 	}
 	return lines
 }
 
-// Describe says in a few lines how the flow is kept, for people: the
+// DescribeFlow says in a few lines how a flow is kept, for people: the
 // expression, and where its executor cannot be had. Asking for pushdown where it
 // is not possible is no fault: the flow is right, and is computed in columns.
-func (f Flow) Describe() []string {
-	lines := f.Expr.Describe()
+func DescribeFlow(f *flowdef.Flow) []string {
+	lines := describeExpr(&f.Expr)
 	if w := f.Watermark; w != nil {
-		lines = append(lines, fmt.Sprintf("windows close when every %s has passed them, those aside of which nothing was committed for %s", strings.Join(w.Labels, ", "), FormatMillis(w.Idle)))
+		lines = append(lines, fmt.Sprintf("windows close when every %s has passed them, those aside of which nothing was committed for %s", strings.Join(w.Labels, ", "), flowdef.FormatMillis(w.Idle)))
 	}
 	for i, r := range f.Relabel {
 		lines = append(lines, fmt.Sprintf("relabel %d: %s", i+1, r))
 	}
-	if f.Executor != ExecutorPushdown {
+	if f.Executor != flowdef.ExecutorPushdown {
 		return lines
 	}
 	for i := range f.Expr.Leaves {

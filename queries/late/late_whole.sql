@@ -1,0 +1,6 @@
+-- late_whole: the windows $2 (ends, ms) of flow $1 lack nothing any more for the groups
+-- $3: they were computed from all their samples. The key '' stands for all groups. By the
+-- primary key; in the transaction that writes the windows (I4).
+delete from flow_late l
+using unnest($2::bigint[], $3::text[]) as k(window_end, group_key)
+where l.flow_id = $1::integer and l.window_end = k.window_end and k.group_key in ('', l.group_key)

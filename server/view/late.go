@@ -1,0 +1,35 @@
+package view
+
+import (
+	"fmt"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/sideoutput"
+	"laminar/sqlstore/flowstore"
+)
+
+// LeftOut says how many late samples stay out of windows.
+func LeftOut(f flowstore.FlowStatus) string {
+	return fmt.Sprintf("%d samples came too late, %d windows lack some", f.LateSamples, f.LateWindows)
+}
+
+// Folded says that there are more groups than keep a row.
+func Folded(def flowdef.Flow) string {
+	return fmt.Sprintf("%d groups keep a row, all others are folded into %s", def.MaxGroups, flowdef.OtherGroups)
+}
+
+// Lateness says what happens to late samples.
+func Lateness(def flowdef.Flow) string {
+	words := string(def.Late)
+	if def.Late == flowdef.LateSideOutput {
+		late, merged := sideoutput.Views(&def)
+		words += ": what they add is in " + late + ", with the rows in " + merged
+	}
+	if def.AllowedLateness > 0 {
+		words += " until " + flowdef.FormatMillis(def.AllowedLateness) + " after a window's end"
+	}
+	if def.KeepLate > 0 {
+		words += ", others are kept for " + flowdef.FormatMillis(def.KeepLate)
+	}
+	return words
+}
