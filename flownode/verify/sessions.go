@@ -106,7 +106,11 @@ func (r *verifying) findSessions(in *reading) map[sessionKey]foundSession {
 		}
 		found, total := finder.Find(in.session.ends, nil), sizer.Find(in.session.ends, nil)
 		for i, s := range found {
-			out[sessionKey{key, s.Last}] = foundSession{s, cols[key], function.Relative * total[i].Value}
+			slack := function.Relative * total[i].Value
+			if math.IsInf(slack, 0) || math.IsNaN(slack) {
+				slack = 0 // infinite values and NaN come out the same in any order
+			}
+			out[sessionKey{key, s.Last}] = foundSession{s, cols[key], slack}
 		}
 	}
 	return out
