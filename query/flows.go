@@ -147,8 +147,8 @@ func (r *reading) readFlow(ctx context.Context, flow *progress.Flow, span sequen
 	if err != nil {
 		return nil, err
 	}
-	rows := rowsIn(windows)
-	if err := r.Take(rows, int64(rows)*rowBytes); err != nil {
+	n := progress.CountRows(windows)
+	if err := r.Take(n, int64(n)*rowBytes); err != nil {
 		return nil, err
 	}
 	return seriesOf(flow, windows, span, ms)
@@ -186,14 +186,6 @@ func equal(layout *flowdef.Layout, ms []*labels.Matcher) map[string]string {
 		}
 	}
 	return out
-}
-
-// rowsIn is how many rows windows have.
-func rowsIn(windows []progress.Window) (rows int) {
-	for i := range windows {
-		rows += len(windows[i].Rows)
-	}
-	return rows
 }
 
 // fromGroups makes series of groups: those that match, with their samples in the span.

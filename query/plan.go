@@ -444,7 +444,7 @@ func (s *substituting) rowsOf(ctx context.Context, snap Snapshot, one *part) (ro
 			return 0, err
 		}
 	}
-	rows = rowsIn(windows)
+	rows = progress.CountRows(windows)
 	if !read {
 		st.windows[d.Times] = windows
 		st.rows += rows

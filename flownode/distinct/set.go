@@ -2,7 +2,6 @@ package distinct
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"slices"
 )
 
@@ -253,38 +252,4 @@ func (s *Set) AppendBinary(buf []byte) []byte {
 		}
 	}
 	return buf
-}
-
-// OfBinary is the set with these bytes; ok is false where no set has them.
-func OfBinary(data []byte) (s Set, ok bool) {
-	switch {
-	case len(data) > 0 && data[0] == formKeys && len(data)%4 == 1 && len(data) <= 1+4*Exact:
-		for rest := data[1:]; len(rest) > 0; rest = rest[4:] {
-			k := Key(binary.BigEndian.Uint32(rest))
-			if n := len(s.keys); n > 0 && s.keys[n-1] >= k {
-				return Set{}, false
-			}
-			s.keys = append(s.keys, k)
-		}
-		return s, true
-	case len(data) == 1+planes*planeBytes && data[0] == formPlanes:
-		s.dense = new(dense)
-		for plane := range planes {
-			for i, b := range data[1+plane*planeBytes:][:planeBytes] {
-				for b := bits.Reverse8(b); b != 0; b &= b - 1 {
-					s.dense[i] |= 1 << (bits.TrailingZeros8(b)*8 + plane)
-				}
-			}
-		}
-		for _, word := range s.dense {
-			for ; word != 0; word >>= 8 {
-				if word&0xff > maxRank {
-					return Set{}, false
-				}
-			}
-		}
-		return s, true
-	default:
-		return Set{}, false
-	}
 }

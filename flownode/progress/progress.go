@@ -137,6 +137,14 @@ type Window struct {
 	Failed     string     // why the expression could not be evaluated; "" when it could
 }
 
+// CountRows is how many rows windows have, without those that must not be there.
+func CountRows(windows []Window) (n int) {
+	for i := range windows {
+		n += len(windows[i].Rows)
+	}
+	return n
+}
+
 // JobStep moves a job forward. It commits together with the windows it computed,
 // so after a crash the job continues exactly where its results end.
 type JobStep struct {

@@ -133,15 +133,15 @@ func (s *Sources) Take(seg *segment.Segment, committedAt sequence.Time) {
 // Hold keeps a watermark back, at a time of the database's clock, for the source whose
 // newest sample is oldest of those that are not idle; delay is how long windows wait for
 // samples. Where all are idle the watermark stays as it is.
-func (s *Sources) Hold(watermark, now sequence.Time, delay int64) sequence.Time {
+func (s *Sources) Hold(mark, now sequence.Time, delay int64) sequence.Time {
 	if s == nil {
-		return watermark
+		return mark
 	}
 	s.holder = Holder(s.list, now, s.idle)
 	if s.holder == keep.NoSlot {
-		return watermark
+		return mark
 	}
-	return min(watermark, s.list[s.holder].Newest-delay)
+	return min(mark, s.list[s.holder].Newest-delay)
 }
 
 // Holder is the place of the source that holds the watermark at a time of the database's

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 )
 
 // TestHistogram: what several requests count at once is what counting their ages one by one
@@ -47,7 +46,7 @@ func TestHistogram(t *testing.T) {
 	if err != nil || len(families) != 1 {
 		t.Fatal(families, err)
 	}
-	var got *dto.Histogram = families[0].GetMetric()[0].GetHistogram()
+	got := families[0].GetMetric()[0].GetHistogram()
 	sort.Slice(ages, func(i, j int) bool { return ages[i] < ages[j] })
 	var sum int64
 	for _, age := range ages {

@@ -351,7 +351,7 @@ func (s *Stored) results(ctx context.Context, id progress.FlowID, ends sequence.
 	windows, err := read(table)
 	if err == nil && table.Ruled() {
 		windows, err = claims.WithClashes(ctx, s.Session(), &resulttable.Shared{Table: table}, id, ends, windows)
-		if rowsIn(windows) > most {
+		if progress.CountRows(windows) > most {
 			err = progress.ErrTooManyRows
 		}
 	}
@@ -362,14 +362,6 @@ func (s *Stored) results(ctx context.Context, id progress.FlowID, ends sequence.
 		return nil, pg.ReadError("read results in "+table.Ident(), err)
 	}
 	return windows, nil
-}
-
-// rowsIn is how many rows windows have.
-func rowsIn(windows []progress.Window) (n int) {
-	for i := range windows {
-		n += len(windows[i].Rows)
-	}
-	return n
 }
 
 // Groups lists the rows that ResultsUpTo lists, by group; false where the table has

@@ -230,7 +230,7 @@ func (c *comparing) window(end sequence.Time, here, there side, columns map[stri
 	for _, key := range keys {
 		h, isHere := here[key]
 		t, isThere := there[key]
-		kind := ""
+		var kind string
 		switch {
 		case !isHere:
 			kind = "only there"

@@ -44,14 +44,6 @@ func readConfigFile(path string, c *Config) error {
 	return nil
 }
 
-// target is what a YAML alias stands for.
-func target(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode {
-		return n.Alias
-	}
-	return n
-}
-
 // configReader walks the YAML tree. Nested keys make one key with dots between.
 type configReader struct {
 	path   string
@@ -64,7 +56,7 @@ func (r *configReader) faultf(n *yaml.Node, format string, args ...any) {
 }
 
 func (r *configReader) read(prefix string, n *yaml.Node) {
-	n = target(n)
+	n = yamltext.Resolve(n)
 	if n.Kind != yaml.MappingNode {
 		r.faultf(n, "%s: want keys with values", strings.TrimSuffix(prefix, "."))
 		return
@@ -89,7 +81,7 @@ func (r *configReader) read(prefix string, n *yaml.Node) {
 }
 
 func (r *configReader) set(s setting, n *yaml.Node) {
-	n = target(n)
+	n = yamltext.Resolve(n)
 	text := n.Value
 	switch {
 	case n.Kind == yaml.SequenceNode && s.bind(r.config).Type() == "strings":
