@@ -137,7 +137,7 @@ func (k *Kept) Put(key *Key, groups []progress.Group, at time.Time) {
 	defer k.mu.Unlock()
 	if stand, known := k.flows[e.flow]; known && stand != e.stand {
 		if stand.Life == e.stand.Life && stand.Position > e.stand.Position {
-			return // an older snapshot's
+			return // read in an older snapshot
 		}
 		k.forgetLocked(func(old *entry) bool { return old.flow == e.flow })
 	}
