@@ -24,9 +24,6 @@ func (p *fileParser) lateOf(f *flowdef.Flow) {
 	if f.LeavesOutLate() && !f.Expr.Pinned().Empty() {
 		p.add(f.Line, "flow %s: late: with @ it reads a fixed time, of which samples are in every window: all closed ones would lack those that come later; late: recompute without allowed_lateness is the one way", f.Title())
 	}
-	if f.LeavesOutLate() && f.Session != nil {
-		p.add(f.Line, "flow %s: late: a late sample can join two sessions into one, so there is no row that could keep its value; sessions go with late: recompute without allowed_lateness", f.Title())
-	}
 	if f.Late == flowdef.LateSideOutput {
 		if _, why := sideoutput.Join(f); why != "" {
 			p.add(f.Line, "flow %s: late: side_output: %s", f.Title(), why)

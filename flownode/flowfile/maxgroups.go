@@ -12,8 +12,6 @@ func cannotFold(f *flowdef.Flow) string {
 		return "it is computed whole, in batch: " + expr.Why
 	case len(expr.Leaves) != 1 || expr.Residual != nil:
 		return "more is computed than one aggregation of one function"
-	case f.Session != nil:
-		return "sessions of several groups are not those of all of them together"
 	case len(f.Relabel) > 0:
 		return "relabelling can make series equal, which is an error in a group and would be none among all others"
 	case expr.Leaves[0].CountsGroups || expr.Leaves[0].Func.Of != "":

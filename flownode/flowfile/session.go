@@ -29,10 +29,13 @@ func (p *fileParser) session(f fields, what string) *session.Rule {
 	}
 	// Sessions are joined by late samples, and are as many as there are groups.
 	if at := f["late"]; at != nil && at.Value != string(flowdef.LateRecompute) {
-		p.addf(at, "%s: late: only %s can be had with session", what, flowdef.LateRecompute)
+		p.addf(at, "%s: late: only %s can be had with session: a late sample can make one session of two", what, flowdef.LateRecompute)
+	}
+	if at := f["allowed_lateness"]; at != nil && at.Value != "0" {
+		p.addf(at, "%s: allowed_lateness cannot be had with session: a late sample can make one session of two", what)
 	}
 	if at := f["max_groups"]; at != nil && at.Value != "0" {
-		p.addf(at, "%s: max_groups cannot be had with session", what)
+		p.addf(at, "%s: max_groups cannot be had with session: sessions of several groups are not those of all of them", what)
 	}
 	what += ": session"
 	rule, since := &session.Rule{Gap: 1, Max: session.DefaultMax}, len(p.problems)
