@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/storage"
+
+	"laminar/flownode/distinct/sethist"
 )
 
 // Series is raw samples of one series: Values[i] at Times[i], in milliseconds
@@ -50,7 +52,7 @@ func (e *Engine) Whole(ctx context.Context, expr string, samples Samples, t int6
 // since the epoch), in one pass over the samples. That is much faster than as
 // many calls of Whole, unless the order of series matters (OrderMatters): the engine
 // leaves that to chance in a range. The result has one vector for each of these
-// times. An error at one of them fails all.
+// times, with sets of values as small as they can be. An error at one of them fails all.
 func (e *Engine) WholeRange(ctx context.Context, expr string, samples Samples, start, end, step int64) ([]Vector, error) {
 	out, err := e.wholeRange(ctx, expr, samples, start, end, step)
 	if err != nil {
@@ -96,7 +98,7 @@ func (e *Engine) wholeRange(ctx context.Context, expr string, samples Samples, s
 		}
 		for _, p := range s.Histograms {
 			i := (p.T - start) / step
-			out[i] = append(out[i], Sample{Metric: s.Metric, Histogram: p.H})
+			out[i] = append(out[i], Sample{Metric: s.Metric, Histogram: sethist.Canonical(p.H)})
 		}
 	}
 	return out, nil

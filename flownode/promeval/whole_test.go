@@ -104,6 +104,32 @@ func requireClose(t *testing.T, expr string, got, want promeval.Vector) {
 	}
 }
 
+// TestSetsOfManySeries: a value that two series have is in their set once, whether one
+// time is evaluated or many.
+func TestSetsOfManySeries(t *testing.T) {
+	e, ctx := promeval.New(), context.Background()
+	samples := promeval.Samples{
+		series([]int64{1000, 61_000}, []float64{3, 4}, "__name__", "m", "i", "a"),
+		series([]int64{1000, 61_000}, []float64{3, 5}, "__name__", "m", "i", "b"),
+	}
+	const expr = "sum(values_over_time(m[1m]))"
+	all, err := e.WholeRange(ctx, expr, samples, minute, 2*minute, minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, values := range []float64{1, 2} {
+		one, err := e.Whole(ctx, expr, samples, int64(i+1)*minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for way, got := range map[string]promeval.Vector{"at one time": one, "at many": all[i]} {
+			if len(got) != 1 || got[0].Histogram == nil || got[0].Histogram.Count != values {
+				t.Errorf("%s, window %d: the set is %v, want one of %v values", way, i, got, values)
+			}
+		}
+	}
+}
+
 func TestWholeRangeRefusesNoTimes(t *testing.T) {
 	e := promeval.New()
 	for _, tc := range [][3]int64{{0, 10, 0}, {10, 0, 1}} {
