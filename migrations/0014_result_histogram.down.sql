@@ -12,6 +12,20 @@ begin
     end loop;
 end $$;
 
-drop function if exists prometheus_json(histogram);
-drop function if exists histogram_buckets(histogram);
+-- The functions of the type; those that ask histograms are made at each start.
+do $$
+declare
+    name text;
+begin
+    foreach name in array array(
+        select p.oid::regprocedure::text from pg_proc p
+        where p.pronamespace = (select t.typnamespace from pg_type t where t.oid = to_regtype('histogram'))
+            and (p.proname like 'distinct%' -- of sets, which are histograms
+                 or p.proargtypes::oid[] && array[to_regtype('histogram')::oid, to_regtype('histogram[]')::oid]
+                 or p.prorettype in (to_regtype('histogram'), to_regtype('histogram[]')))
+    ) loop
+        execute format('drop routine if exists %s cascade', name);
+    end loop;
+end $$;
+
 drop type histogram;

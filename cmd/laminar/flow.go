@@ -74,7 +74,7 @@ func validated(flows []flowdef.Flow) term.Table {
 	for _, v := range data {
 		for j, how := range v.Kept {
 			if j == 0 {
-				t.Rows = append(t.Rows, []string{v.Flow, v.Table, v.Every, v.Mode, how})
+				t.Rows = append(t.Rows, []string{v.Flow, v.Table, v.Every, view.ModeText(v.Mode, v.Approximate), how})
 			} else {
 				t.Rows = append(t.Rows, []string{"", "", "", "", how})
 			}

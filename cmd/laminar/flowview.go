@@ -37,7 +37,7 @@ func flowTable(flows []flowstore.FlowStatus) term.Table {
 			dirty += n
 		}
 		t.Rows = append(t.Rows, []string{
-			s.Flow, s.Table, s.Every, s.Mode, s.StoredUntil, lag(f), strconv.FormatInt(dirty, 10), term.FormatBytes(s.Bytes), state(f),
+			s.Flow, s.Table, s.Every, view.ModeText(s.Mode, s.Approximate), s.StoredUntil, lag(f), strconv.FormatInt(dirty, 10), term.FormatBytes(s.Bytes), state(f),
 		})
 	}
 	t.Data = data
@@ -92,7 +92,7 @@ func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata, alert
 		}
 		t.Rows = append(t.Rows,
 			[]string{"flow", s.Flow}, []string{"table", s.Table}, []string{"promql", s.PromQL}, []string{"every", s.Every},
-			[]string{"mode", s.Mode})
+			[]string{"mode", view.ModeText(s.Mode, s.Approximate)})
 		for _, how := range s.Kept {
 			t.Rows = append(t.Rows, []string{"kept", how})
 		}

@@ -329,7 +329,7 @@ func (d *Delta) repairCells(ctx context.Context, l *Leaf) error {
 		}
 	}
 	only := func(slot int32, t int64) bool { return l.repair.Has(l.PaneOf(t), slot) }
-	if l.Def.Native {
+	if d.Mixes(l.Leaf) {
 		return d.Fold(ctx, l.Leaf, l.State, series, sequence.Union(spans...), only)
 	}
 	raw, err := d.Columns(ctx, l.Members, series, sequence.Union(spans...), only)

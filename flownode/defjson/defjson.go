@@ -69,6 +69,8 @@ type stored struct {
 	AllowedLateness int64 `json:"allowed_lateness,omitempty"`
 	KeepLate        int64 `json:"keep_late,omitempty"`
 	MaxGroups       int64 `json:"max_groups,omitempty"`
+
+	Approximate float64 `json:"approximate,omitempty"`
 }
 
 // store is the stored form of a flow.
@@ -82,7 +84,7 @@ func store(f flowdef.Flow) stored {
 		Group: f.Group, Trigger: f.Trigger, WatermarkDelay: f.WatermarkDelay, Emit: f.Emit, Late: f.Late,
 		BackfillAll: f.Backfill.All, Backfill: f.Backfill.Duration, Keep: f.Keep,
 		Lookback: lookback, Executor: f.Executor, Member: f.Member, Origin: f.Origin, Alert: f.Alert, Previous: f.Previous,
-		Behind: f.Behind, Beside: f.Beside, Itself: f.Itself, Results: f.Results, Limit: f.Limit, Relabel: f.Relabel, Session: f.Session, Watermark: f.Watermark, AllowedLateness: f.AllowedLateness, KeepLate: f.KeepLate, MaxGroups: f.MaxGroups,
+		Behind: f.Behind, Beside: f.Beside, Itself: f.Itself, Results: f.Results, Limit: f.Limit, Relabel: f.Relabel, Session: f.Session, Approximate: f.Approximate, Watermark: f.Watermark, AllowedLateness: f.AllowedLateness, KeepLate: f.KeepLate, MaxGroups: f.MaxGroups,
 	}
 }
 
@@ -116,7 +118,7 @@ func Unmarshal(data []byte) (flowdef.Flow, error) {
 		Group: s.Group, Trigger: s.Trigger, WatermarkDelay: s.WatermarkDelay, Emit: s.Emit, Late: s.Late,
 		Backfill: flowdef.Backfill{All: s.BackfillAll, Duration: s.Backfill}, Keep: s.Keep,
 		Lookback: s.Lookback, Executor: s.Executor, Member: s.Member, Origin: s.Origin, Alert: s.Alert, Previous: s.Previous,
-		Behind: s.Behind, Beside: s.Beside, Itself: s.Itself, Results: s.Results, Limit: s.Limit, Relabel: s.Relabel, Session: s.Session, Watermark: s.Watermark, AllowedLateness: s.AllowedLateness, KeepLate: s.KeepLate, MaxGroups: s.MaxGroups,
+		Behind: s.Behind, Beside: s.Beside, Itself: s.Itself, Results: s.Results, Limit: s.Limit, Relabel: s.Relabel, Session: s.Session, Approximate: s.Approximate, Watermark: s.Watermark, AllowedLateness: s.AllowedLateness, KeepLate: s.KeepLate, MaxGroups: s.MaxGroups,
 	}
 	if f.Lookback == 0 {
 		f.Lookback = flowdef.DefaultLookback
@@ -142,7 +144,9 @@ func Unmarshal(data []byte) (flowdef.Flow, error) {
 			return flowdef.Flow{}, fmt.Errorf("decode flow %s: session: %w", f.Title(), err)
 		}
 	}
+	f.Approximate = 0 // it is written into the expression already
 	f, err := f.Define(f.PromQL)
+	f.Approximate = s.Approximate
 	if err != nil {
 		return flowdef.Flow{}, fmt.Errorf("decode flow %s: compile %s: %w", f.Title(), f.PromQL, err)
 	}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/schema"
+
+	"laminar/flownode/promexpr"
 )
 
 // The proof of D3. A late sample changes one group of a leaf. If every result
@@ -28,11 +30,18 @@ var elementwise = map[string]bool{
 	"count_distinct": true,
 }
 
+// ofHistogram is the functions that turn each native histogram of their last argument
+// into a number.
+var ofHistogram = map[string]bool{
+	"histogram_quantile": true, "histogram_fraction": true, "histogram_avg": true, "histogram_count": true, "histogram_sum": true,
+	"histogram_stddev": true, "histogram_stdvar": true,
+}
+
 // byGroup proves D3 of an expression with its leaves replaced, or returns
 // false: there is one leaf, used once, everything above it looks at one sample
 // at a time, and no label is taken off on the way.
 func (c *Compiled) byGroup(e parser.Expr) bool {
-	ok, drops := perSample(e)
+	ok, drops := c.perSample(e)
 	return ok && (!drops || !c.Leaves[0].mayCarryMetadata())
 }
 
@@ -49,30 +58,38 @@ func (l *Leaf) mayCarryMetadata() bool {
 // perSample reports whether e has one leaf and is a vector that holds, for each
 // sample of it, nothing or one sample that depends on it and on the time only;
 // and whether metric name, type and unit are dropped.
-func perSample(e parser.Expr) (ok, drops bool) {
+func (c *Compiled) perSample(e parser.Expr) (ok, drops bool) {
 	if _, leaf := leafAt(e); leaf {
 		return true, false
 	}
 	switch n := e.(type) {
 	case *parser.ParenExpr:
-		return perSample(n.Expr)
+		return c.perSample(n.Expr)
 	case *parser.UnaryExpr:
-		ok, drops = perSample(n.Expr)
+		ok, drops = c.perSample(n.Expr)
 		return ok, drops || n.Op == parser.SUB
 	case *parser.BinaryExpr:
 		switch { // with a vector on both sides samples are matched: neither case
-		case constant(n.LHS):
-			ok, drops = perSample(n.RHS)
-		case constant(n.RHS):
-			ok, drops = perSample(n.LHS)
+		case promexpr.Constant(n.LHS):
+			ok, drops = c.perSample(n.RHS)
+		case promexpr.Constant(n.RHS):
+			ok, drops = c.perSample(n.LHS)
 		}
-		return ok, drops || dropsName(n)
+		return ok, drops || promexpr.DropsName(n)
 	case *parser.Call:
-		if !elementwise[n.Func.Name] || len(n.Args) == 0 || slices.ContainsFunc(n.Args[1:], notConstant) {
+		if ofHistogram[n.Func.Name] {
+			last := len(n.Args) - 1
+			if len(c.Leaves) == 0 || !c.Leaves[0].Sketch() || slices.ContainsFunc(n.Args[:last], promexpr.NotConstant) {
+				return false, false // of classic histograms several samples are one result
+			}
+			ok, _ = c.perSample(n.Args[last])
+			return ok, true
+		}
+		if !elementwise[n.Func.Name] || len(n.Args) == 0 || slices.ContainsFunc(n.Args[1:], promexpr.NotConstant) {
 			return false, false
 		}
 		// sort and sort_desc return the very samples.
-		ok, drops = perSample(n.Args[0])
+		ok, drops = c.perSample(n.Args[0])
 		return ok, drops || n.Func.Name != "sort" && n.Func.Name != "sort_desc"
 	default:
 		return false, false
@@ -81,7 +98,7 @@ func perSample(e parser.Expr) (ok, drops bool) {
 
 // leafAt returns the number of the leaf that e is, parentheses aside.
 func leafAt(e parser.Expr) (int, bool) {
-	if sel, ok := stripParens(e).(*parser.VectorSelector); ok {
+	if sel, ok := promexpr.WithoutParens(e).(*parser.VectorSelector); ok {
 		return LeafOf(sel.LabelMatchers)
 	}
 	return 0, false

@@ -7,6 +7,8 @@ import (
 	"github.com/prometheus/prometheus/schema"
 
 	"laminar/flownode/function"
+	"laminar/flownode/native"
+	"laminar/flownode/promexpr"
 )
 
 // Counting groups. How many users each job has is in PromQL an aggregation of an
@@ -32,7 +34,7 @@ func (l *Leaf) countGroups(e parser.Expr) parser.Expr {
 	}
 	var per []string
 	for levels := 0; ; levels++ {
-		agg, ok := stripParens(e).(*parser.AggregateExpr)
+		agg, ok := promexpr.WithoutParens(e).(*parser.AggregateExpr)
 		if !ok {
 			if levels == 0 {
 				return nil
@@ -51,10 +53,13 @@ func (l *Leaf) countGroups(e parser.Expr) parser.Expr {
 		}
 		e = agg.Expr
 	}
+	if native.SketchCall(e) != nil {
+		return nil // some aggregations leave histograms out
+	}
 	slices.Sort(per)
 	l.CountsGroups, l.Per = true, slices.Compact(per)
 	l.Grouping = among(l.Grouping, l.Per)
-	return stripParens(e)
+	return promexpr.WithoutParens(e)
 }
 
 // among is the names that are in a list, too.

@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"laminar/flownode/function"
+	"laminar/flownode/native"
+	"laminar/flownode/promexpr"
 	"laminar/flownode/promfunc"
 )
 
@@ -51,16 +53,16 @@ func (s source) compile() (c Compiled, normal string, step int64, err error) {
 	return s.compileFor(false)
 }
 
-// compileFor is compile; native asks for leaves that series with native histograms
+// compileFor is compile; ofNative asks for leaves that series with native histograms
 // can be kept by (nativeleaf.go). An expression that works only on such series gets them
 // unasked.
-func (s source) compileFor(native bool) (c Compiled, normal string, step int64, err error) {
+func (s source) compileFor(ofNative bool) (c Compiled, normal string, step int64, err error) {
 	expr, err := parseExpr(s.promql)
 	if err != nil {
 		return Compiled{}, "", 0, err
 	}
 	normal = expr.String()
-	comp := compiler{byText: map[string]int{}, lookback: s.lookback, native: native}
+	comp := compiler{byText: map[string]int{}, lookback: s.lookback, native: ofNative}
 	comp.checkResult(expr)
 	comp.selections = selections(expr, s.lookback) // before rewrite takes selectors out
 	residual := comp.rewrite(expr)
@@ -73,7 +75,7 @@ func (s source) compileFor(native bool) (c Compiled, normal string, step int64, 
 	if err != nil {
 		return Compiled{}, "", 0, err
 	}
-	if comp.ofNative && !native {
+	if comp.ofNative && !ofNative {
 		return s.compileFor(true)
 	}
 	c = Compiled{Leaves: comp.leaves}
@@ -82,7 +84,7 @@ func (s source) compileFor(native bool) (c Compiled, normal string, step int64, 
 		c = Compiled{Leaves: comp.selections, Batch: true, Why: strings.Join(comp.batch, "; ")}
 		residual = asWritten
 	}
-	c.FromNothing = fromNothing(asWritten)
+	c.FromNothing = promexpr.FromNothing(asWritten)
 	if step, err = c.cut(s.every); err != nil {
 		return Compiled{}, "", 0, ExprErrors{{Message: err.Error(), reason: err}}
 	}
@@ -95,8 +97,8 @@ func (s source) compileFor(native bool) (c Compiled, normal string, step int64, 
 		c.Residual = residual
 	}
 	// Windows without panes are computed from floats.
-	if native && !c.Batch && c.Mode() == ModeBatch {
-		c = c.Whole("windows over native histograms are computed whole where they have too many panes")
+	if !c.Batch && slices.ContainsFunc(c.Leaves, func(l Leaf) bool { return l.Native && l.Batch }) {
+		c = c.Whole("windows of histograms are computed whole where they have too many panes")
 	}
 	return c, normal, step, nil
 }
@@ -169,7 +171,8 @@ func (c *compiler) rewrite(e parser.Expr) parser.Expr {
 			c.refuse(n, "%s: %s", n.Func.Name, reason)
 			return n
 		}
-		c.ofNative = c.ofNative || function.OfNative(n.Func.Name)
+		c.ofNative = c.ofNative || function.OfNative(n.Func.Name) && !native.HasSketch(n)
+		c.checkAccuracy(n)
 		if a := c.absence(n); a != nil {
 			return a
 		}
@@ -212,7 +215,7 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 	inner := e
 	if agg, ok := e.(*parser.AggregateExpr); ok {
 		kind := function.AggregationNamed(agg.Op.String())
-		if kind == nil || c.native {
+		if kind == nil || !c.aggregates(kind, agg.Expr) {
 			return nil, false
 		}
 		inner = leaf.aggregate(agg, kind)
@@ -236,15 +239,18 @@ func (c *compiler) leaf(e parser.Expr) (parser.Expr, bool) {
 		if known.Of != "" {
 			return c.leafAround(n, known)
 		}
-		m, ok := stripParens(n.Args[0]).(*parser.MatrixSelector)
+		m, ok := promexpr.WithoutParens(n.Args[0]).(*parser.MatrixSelector)
 		if !ok { // a subquery, which wholeCall and rewrite give reasons for
 			return nil, false
 		}
 		if len(n.Args) == 2 {
-			if leaf.Param, ok = number(n.Args[1]); !ok {
+			if leaf.Param, ok = promexpr.Number(n.Args[1]); !ok {
 				return nil, false
 			}
+		} else if known == function.HistogramOverTime {
+			leaf.Param = native.DefaultAccuracy
 		}
+		c.checkAccuracy(n)
 		n.Args[0] = m
 		leaf.Func, leaf.Range = known, millis(m.Range)
 		if known.Before {
@@ -266,7 +272,7 @@ func (l *Leaf) aggregate(agg *parser.AggregateExpr, kind *function.Aggregation) 
 	// by (b, a, a) is by (a, b): one leaf, and one spelling.
 	slices.Sort(agg.Grouping)
 	agg.Grouping = slices.Compact(agg.Grouping)
-	agg.Expr = stripParens(agg.Expr)
+	agg.Expr = promexpr.WithoutParens(agg.Expr)
 	l.Agg, l.Without, l.Grouping = kind, agg.Without, agg.Grouping
 	return agg.Expr
 }
@@ -280,7 +286,7 @@ func (l *Leaf) aggregate(agg *parser.AggregateExpr, kind *function.Aggregation) 
 // which needs a selector that names one metric (keep.Members).
 func (c *compiler) leafAround(n *parser.Call, known *function.Function) (parser.Expr, bool) {
 	var leaf Leaf
-	inner := stripParens(n.Args[0])
+	inner := promexpr.WithoutParens(n.Args[0])
 	agg, aggregates := inner.(*parser.AggregateExpr)
 	if aggregates {
 		kind := function.AggregationNamed(agg.Op.String())
@@ -293,12 +299,12 @@ func (c *compiler) leafAround(n *parser.Call, known *function.Function) (parser.
 	if !ok || of.Func.Name != known.Of {
 		return nil, false
 	}
-	m, ok := stripParens(of.Args[0]).(*parser.MatrixSelector)
+	m, ok := promexpr.WithoutParens(of.Args[0]).(*parser.MatrixSelector)
 	if !ok {
 		return nil, false
 	}
 	sel := m.VectorSelector.(*parser.VectorSelector)
-	leaf.Matchers, leaf.Metric = sel.LabelMatchers, metricName(sel.LabelMatchers)
+	leaf.Matchers, leaf.Metric = sel.LabelMatchers, promexpr.MetricName(sel.LabelMatchers)
 	if aggregates && len(leaf.Names()) != 1 {
 		return nil, false
 	}
@@ -315,7 +321,7 @@ func (c *compiler) leafAround(n *parser.Call, known *function.Function) (parser.
 // returns the selector that stands for it. e is all of the leaf.
 func (c *compiler) add(leaf Leaf, sel *parser.VectorSelector, e parser.Expr) parser.Expr {
 	c.checkSelector(sel)
-	if leaf.Native = c.native; c.native && !leaf.Func.Histograms {
+	if leaf.Native = c.native || leaf.Sketch(); c.native && !leaf.Func.Histograms {
 		c.whole(leaf.Func.Name + " is not kept for native histograms")
 	}
 	if leaf.Offset = millis(sel.OriginalOffset); leaf.Func.FromEnd && leaf.Offset < 0 {
@@ -324,7 +330,7 @@ func (c *compiler) add(leaf Leaf, sel *parser.VectorSelector, e parser.Expr) par
 		c.whole(leaf.Func.Name + " with a negative offset has the window's end among its samples")
 	}
 	leaf.Matchers = sel.LabelMatchers
-	leaf.Metric = metricName(sel.LabelMatchers)
+	leaf.Metric = promexpr.MetricName(sel.LabelMatchers)
 	leaf.Text = e.String()
 	i, ok := c.byText[leaf.Text]
 	if !ok { // the text holds everything that a leaf is made of

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"laminar/flownode/function"
+	"laminar/flownode/native"
 	"laminar/sequence/relabeling"
 )
 
@@ -16,13 +18,38 @@ func (f Flow) Define(promql string, off ...string) (Flow, error) {
 	if err != nil {
 		return f, err // its faults are those of the expression as it was written
 	}
+	sketched, err := withSketches(normal, f.Accuracy, f.Approximate)
+	if err != nil {
+		return f, err
+	}
+	if sketched != normal {
+		if c, normal, err = compile(&f, sketched); err != nil {
+			return f, err
+		}
+	}
 	if text := takeOff(normal, &c, off); text != normal {
 		if c, normal, err = compile(&f, text); err != nil {
 			return f, err
 		}
 	}
-	f.PromQL = normal
+	f.PromQL, f.Accuracy = normal, 0
 	return f.over(c)
+}
+
+// withSketches is the expression, in the parser's own spelling, with a flow's keys
+// `accuracy` and `approximate` written into it.
+func withSketches(text string, accuracy, approximate float64) (string, error) {
+	if accuracy == 0 && approximate == 0 {
+		return text, nil
+	}
+	e, err := parseExpr(text)
+	if err == nil {
+		e, err = native.WithAccuracy(e, accuracy, approximate)
+	}
+	if err != nil {
+		return "", ExprErrors{{Message: err.Error()}}
+	}
+	return e.String(), nil
 }
 
 // over is the flow with what was compiled from its expression. To know whether a
@@ -51,8 +78,11 @@ func (c *Compiled) relabelledBy(r *relabeling.Relabeler) Compiled {
 	out.KeepName = c.KeepName || r.Renames()
 	out.Leaves = slices.Clone(c.Leaves)
 	for i := range out.Leaves {
-		out.Leaves[i].Relabel = r
-		out.ByGroup = out.ByGroup && !out.Leaves[i].Apart()
+		l := &out.Leaves[i]
+		l.Relabel = r
+		// Series that are made equal fail a window for all of its groups, but under an
+		// aggregation of an instant selector.
+		out.ByGroup = out.ByGroup && l.Agg != nil && l.Func == function.Instant
 	}
 	return out
 }

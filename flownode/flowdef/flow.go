@@ -110,6 +110,13 @@ type Flow struct {
 	Limit           int64    // a window with more results has none, and the flow an error; 0 for no limit
 	MaxGroups       int64    // so many groups keep a row, the earliest; all others are one, OtherGroups; 0 for no limit
 
+	// Accuracy is that of sketches without one of their own, and Approximate has quantiles
+	// over time computed from sketches of that accuracy; 0 for neither. PromQL has both
+	// written into it (sketch.go), so Accuracy says nothing more: the catalogue keeps
+	// Approximate alone, by which people see that results are not what was asked for.
+	Accuracy    float64
+	Approximate float64
+
 	// Alert makes the flow the expression of an alerting rule; nil for others. Its
 	// labels and annotations are on alerts, and not on the rows of the result table.
 	Alert *alert.Rule

@@ -14,6 +14,7 @@ import (
 
 	"laminar/flownode/function"
 	"laminar/flownode/labelset"
+	"laminar/flownode/promexpr"
 )
 
 // Which labels results can have, found without evaluating anything. It decides
@@ -74,7 +75,7 @@ func (c *Compiled) labelsOf(e parser.Expr) labelset.Set {
 		if i, ok := LeafOf(n.LabelMatchers); ok {
 			return c.leafLabels(&c.Leaves[i])
 		}
-		return c.selected(metricName(n.LabelMatchers)) // in a batch expression
+		return c.selected(promexpr.MetricName(n.LabelMatchers)) // in a batch expression
 	case *parser.MatrixSelector:
 		return c.labelsOf(n.VectorSelector)
 	case *parser.SubqueryExpr:
@@ -158,9 +159,9 @@ func aggregateLabels(n *parser.AggregateExpr, in labelset.Set) labelset.Set {
 		return in // these pick samples and leave their labels
 	case parser.COUNT_VALUES:
 		// Its parameter names the label that holds the value.
-		in = in.Union(labelset.Of(stringOf(n.Param)))
+		in = in.Union(labelset.Of(promexpr.String(n.Param)))
 		if !n.Without {
-			return in.Keep(append([]string{stringOf(n.Param)}, n.Grouping...))
+			return in.Keep(append([]string{promexpr.String(n.Param)}, n.Grouping...))
 		}
 	}
 	if n.Without {
@@ -177,17 +178,21 @@ func (c *Compiled) callLabels(n *parser.Call) labelset.Set {
 	case "vector": // of a scalar
 		return labelset.None
 	case "histogram_quantile", "histogram_fraction":
-		// Buckets of one histogram become one result.
-		return c.labelsOf(n.Args[len(n.Args)-1]).Drop(model.BucketLabel).WithoutName()
+		// Buckets of one histogram become one result; of sketches each is one already.
+		of := n.Args[len(n.Args)-1]
+		if c.ofSketch(of) {
+			return c.labelsOf(of).WithoutName()
+		}
+		return c.labelsOf(of).Drop(model.BucketLabel).WithoutName()
 	case "label_replace":
 		// Unless it takes the label off whatever the results are, the label is
 		// known, even where it is left off some of them.
-		if takesOff(stringOf(n.Args[2]), stringOf(n.Args[3]), stringOf(n.Args[4])) {
-			return c.labelsOf(n.Args[0]).Drop(stringOf(n.Args[1]))
+		if takesOff(promexpr.String(n.Args[2]), promexpr.String(n.Args[3]), promexpr.String(n.Args[4])) {
+			return c.labelsOf(n.Args[0]).Drop(promexpr.String(n.Args[1]))
 		}
-		return c.labelsOf(n.Args[0]).Union(labelset.Of(stringOf(n.Args[1])))
+		return c.labelsOf(n.Args[0]).Union(labelset.Of(promexpr.String(n.Args[1])))
 	case "label_join":
-		return c.labelsOf(n.Args[0]).Union(labelset.Of(stringOf(n.Args[1])))
+		return c.labelsOf(n.Args[0]).Union(labelset.Of(promexpr.String(n.Args[1])))
 	case "sort", "sort_desc":
 		return c.labelsOf(n.Args[0])
 	case "info":
@@ -257,7 +262,7 @@ func (c *Compiled) binaryLabels(n *parser.BinaryExpr) labelset.Set {
 		}
 	}
 	// group_left(__name__) brings a name back after the operation dropped it.
-	if dropsName(n) && (n.VectorMatching == nil || !slices.ContainsFunc(n.VectorMatching.Include, schema.IsMetadataLabel)) {
+	if promexpr.DropsName(n) && (n.VectorMatching == nil || !slices.ContainsFunc(n.VectorMatching.Include, schema.IsMetadataLabel)) {
 		return left.WithoutName()
 	}
 	return left
@@ -282,12 +287,12 @@ func (c *Compiled) mayDifferInName(e parser.Expr) bool {
 		case *parser.SubqueryExpr:
 			found = true // at different times it may give different names
 		case *parser.AggregateExpr:
-			found = found || slices.Contains(n.Grouping, model.MetricNameLabel) || n.Op == parser.COUNT_VALUES && stringOf(n.Param) == model.MetricNameLabel
+			found = found || slices.Contains(n.Grouping, model.MetricNameLabel) || n.Op == parser.COUNT_VALUES && promexpr.String(n.Param) == model.MetricNameLabel
 		case *parser.BinaryExpr:
 			found = found || n.VectorMatching != nil && slices.Contains(n.VectorMatching.Include, model.MetricNameLabel)
 		case *parser.Call:
 			if name := n.Func.Name; name == "label_replace" || name == "label_join" {
-				found = found || stringOf(n.Args[1]) == model.MetricNameLabel
+				found = found || promexpr.String(n.Args[1]) == model.MetricNameLabel
 			}
 		}
 		return nil

@@ -4,6 +4,8 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"laminar/flownode/promexpr"
 )
 
 // info() joins labels of info series, such as target_info, to the series of its
@@ -74,6 +76,6 @@ func infoMatchers(call *parser.Call) []*labels.Matcher {
 // ofInfo reports whether a selector with these ancestors is the second argument
 // of info(), which is no selection of its own.
 func ofInfo(sel *parser.VectorSelector, path []parser.Node) bool {
-	call, ok := parentOf(path).(*parser.Call)
+	call, ok := promexpr.Parent(path).(*parser.Call)
 	return ok && call.Func.Name == "info" && len(call.Args) > 1 && call.Args[1] == parser.Expr(sel)
 }

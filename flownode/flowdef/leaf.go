@@ -61,7 +61,7 @@ func PanesKept(width int64) int64 {
 //	E3  Batch == (Panes > PanesKept(Pane), or the expression is a batch expression)
 //	E4  in a batch expression Func and Agg are nil; elsewhere Func is not nil,
 //	    and Cover, Markers and Pinned are zero
-//	E5  where Native, Agg is nil and Func.Histograms is true
+//	E5  where Native, Func.Histograms is true, and Agg is nil but of a sketch (sketch.go)
 //	E6  where CountsGroups, Agg is Count or Group, Grouping is among Per, and neither
 //	    names metadata; elsewhere Per is nil
 //	E7  where Session is set, Func is Instant and results are sessions; E1 and E5 do
@@ -255,12 +255,16 @@ func (l *Leaf) Length(step int64) int64 {
 	}
 }
 
+// Sketch reports whether the leaf's partials are sketches of floats. It is Native then,
+// because its values are histograms.
+func (l *Leaf) Sketch() bool { return l.Func == function.HistogramOverTime }
+
 // State names the kind of partial that the leaf is kept as; "no" for samples.
 func (l *Leaf) State() string {
 	switch {
 	case l.Session != nil:
 		return "session"
-	case l.Native:
+	case l.Native && !l.Sketch():
 		return "histogram"
 	}
 	return l.Func.Partial().Name

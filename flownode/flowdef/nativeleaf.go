@@ -14,9 +14,9 @@ import "slices"
 // leaves are made so only where there are histograms: from the start where a function
 // works on nothing else, and otherwise when the first one lands (ForHistograms).
 
-// Native reports whether the leaves keep series that may hold native histograms.
+// Native reports whether all leaves keep series that may hold native histograms.
 func (c *Compiled) Native() bool {
-	return slices.ContainsFunc(c.Leaves, func(l Leaf) bool { return l.Native })
+	return len(c.Leaves) > 0 && !slices.ContainsFunc(c.Leaves, func(l Leaf) bool { return !l.Native })
 }
 
 // ForHistograms is the flow's expression once a metric that it selects holds native

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"laminar/flownode/function"
+	"laminar/flownode/promexpr"
 	"laminar/flownode/promfunc"
 	"laminar/sequence/segment"
 )
@@ -86,7 +87,7 @@ func (c *compiler) checkLabelCall(n *parser.Call) {
 	switch n.Func.Name {
 	case "label_replace":
 		c.checkLabelName(n.Args[1])
-		if _, err := regexp.Compile("^(?s:" + stringOf(n.Args[4]) + ")$"); err != nil {
+		if _, err := regexp.Compile("^(?s:" + promexpr.String(n.Args[4]) + ")$"); err != nil {
 			c.refuse(n.Args[4], "regular expression of label_replace: %v", err)
 		}
 	case "label_join":
@@ -100,7 +101,7 @@ func (c *compiler) checkLabelCall(n *parser.Call) {
 // checkLabelName refuses a string that cannot be the name of a label. All UTF-8
 // is a name, as in Prometheus 3.
 func (c *compiler) checkLabelName(e parser.Expr) {
-	if name := stringOf(e); !model.UTF8Validation.IsValidLabelName(name) {
+	if name := promexpr.String(e); !model.UTF8Validation.IsValidLabelName(name) {
 		c.refuse(e, "%s is not a label name", quote(name))
 	}
 }

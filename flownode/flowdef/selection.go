@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"laminar/flownode/promexpr"
 )
 
 // A selection is a leaf of a batch expression: not something to compute, but
@@ -12,7 +14,7 @@ import (
 
 // selection is a leaf that selects samples, at the end of the window.
 func selection(matchers []*labels.Matcher, text string) Leaf {
-	return Leaf{Markers: true, Matchers: matchers, Metric: metricName(matchers), Text: text}
+	return Leaf{Markers: true, Matchers: matchers, Metric: promexpr.MetricName(matchers), Text: text}
 }
 
 // within lets a leaf read as far back as the subqueries around it make it. path

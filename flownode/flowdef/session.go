@@ -2,6 +2,7 @@ package flowdef
 
 import (
 	"laminar/flownode/function"
+	"laminar/flownode/promexpr"
 	"laminar/flownode/session"
 
 	"github.com/prometheus/prometheus/promql/parser"
@@ -40,12 +41,12 @@ func compileSession(promql string, rule session.Rule) (Compiled, *session.Rule, 
 		return Compiled{}, nil, "", err
 	}
 	comp := compiler{byText: map[string]int{}, lookback: DefaultLookback}
-	agg, ok := stripParens(expr).(*parser.AggregateExpr)
+	agg, ok := promexpr.WithoutParens(expr).(*parser.AggregateExpr)
 	if !ok {
 		comp.refuse(expr, "%s", sessionForm)
 		return Compiled{}, nil, "", comp.errs
 	}
-	sel, ok := stripParens(agg.Expr).(*parser.VectorSelector)
+	sel, ok := promexpr.WithoutParens(agg.Expr).(*parser.VectorSelector)
 	switch {
 	case !ok:
 		comp.refuse(agg.Expr, "%s", sessionForm)

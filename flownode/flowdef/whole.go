@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"laminar/flownode/function"
+	"laminar/flownode/promexpr"
 	"laminar/flownode/promfunc"
 )
 
@@ -26,7 +27,7 @@ func wholeCall(n *parser.Call) string {
 		// It is no leaf, or would not be here: its argument or what it is applied
 		// to stands in the way.
 		if len(n.Args) == 2 {
-			if _, constant := number(n.Args[1]); !constant {
+			if _, constant := promexpr.Number(n.Args[1]); !constant {
 				return "is asked for something that is no constant number"
 			}
 		}
@@ -82,7 +83,7 @@ func selections(e parser.Expr, lookback int64) []Leaf {
 			leaf.Offset += millis(n.OriginalOffset)
 			// Within a subquery an instant selector looks back from each step.
 			leaf.Range = leaf.Cover + lookback
-			if m, ok := parentOf(path).(*parser.MatrixSelector); ok {
+			if m, ok := promexpr.Parent(path).(*parser.MatrixSelector); ok {
 				leaf.Cover += millis(m.Range)
 				if leaf.Text = m.String(); !promfunc.LooksBefore(path) {
 					leaf.Range = leaf.Cover

@@ -1,6 +1,7 @@
 package flowfile
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,6 +138,25 @@ func (p *checker) number(f fields, what, key string, least int64) int64 {
 		return 0
 	}
 	return n
+}
+
+// accuracy reads a key as an accuracy of sketches; a missing key is 0.
+func (p *checker) accuracy(f fields, what, key string) float64 {
+	s := p.text(f, what, key)
+	if s == "" {
+		return 0
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	if err == nil {
+		err = flowdef.CheckAccuracy(v)
+	} else {
+		err = fmt.Errorf("%q is not a number such as 0.01", s)
+	}
+	if err != nil {
+		p.addf(f[key], "%s: %s: %v", what, key, err)
+		return 0
+	}
+	return v
 }
 
 // oneOf reads a key as one of some words; built are those that can be used,

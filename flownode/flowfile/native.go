@@ -39,6 +39,8 @@ import (
 //	    max_groups: 0
 //	    relabel:
 //	      - {source_labels: [pod], regex: '(.+)-[^-]+-[^-]+', target_label: deployment}
+//	    accuracy: 0.01
+//	    approximate: 0.01
 //
 // and the bare list, in which `as` takes the place of `name`:
 //
@@ -52,6 +54,7 @@ import (
 // flowKeys is the keys of a native flow beside those that name it.
 var flowKeys = []string{
 	"every", "table", "trigger", "watermark", "watermark_delay", "emit", "late", "allowed_lateness", "keep_late", "backfill", "keep", "max_groups", "lookback", "executor", "limit", "session", "relabel",
+	"accuracy", "approximate",
 }
 
 // maxName is the longest flow name, in bytes: names are keys of an index of the
@@ -118,6 +121,7 @@ func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	out.Limit = p.number(f, what, "limit", 0)
 	out.Session = p.session(f, what)
 	out.MaxGroups = p.number(f, what, "max_groups", 0)
+	out.Accuracy, out.Approximate = p.accuracy(f, what, "accuracy"), p.accuracy(f, what, "approximate")
 	out.Relabel = p.relabel(f["relabel"], what)
 	out.Table = p.table(f, what, out.Name)
 	out.Group = p.fenceGroup("", out.Trigger)

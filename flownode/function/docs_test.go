@@ -46,7 +46,7 @@ func TestDocs(t *testing.T) {
 func tableOfFunctions() string {
 	var b strings.Builder
 	b.WriteString("\n| function | state | a late sample | one state per group under | pushdown | metric name | native histograms |\n|---|---|---|---|---|---|---|\n")
-	for _, f := range function.All() {
+	for _, f := range append(function.All(), function.HistogramOverTime) {
 		traits := f.Partial()
 		name := "`" + f.Name + "`"
 		if f == function.Instant {
@@ -54,7 +54,7 @@ func tableOfFunctions() string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", name, traits.Name,
 			oneOf(traits.FoldsLate, "is folded in", "has its pane read again"), under(f),
-			oneOf(traits.SQL, "yes", "no"), oneOf(f.KeepsName, "kept", "dropped"), oneOf(f.Histograms, "kept", ""))
+			oneOf(traits.SQL, "yes", "no"), oneOf(f.KeepsName, "kept", "dropped"), oneOf(f == function.HistogramOverTime, "left out", oneOf(f.Histograms, "kept", "")))
 	}
 	b.WriteByte('\n')
 	return b.String()

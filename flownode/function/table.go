@@ -23,7 +23,15 @@ var Seen = &Function{
 	As: whenever(keptAs(partial.SeenKind, Keeper.Seen, func(p *partial.Seen, _ Window) (float64, bool) { return 1, p.Any })),
 }
 
-// table is every function that is kept, in the order of the documents.
+// HistogramOverTime is the function that Laminar adds to PromQL: the floats of a range as
+// a native histogram (package native). It is kept there alone, whether or not series hold
+// native histograms.
+var HistogramOverTime = &Function{
+	Name: "histogram_over_time", Histograms: true, Terms: TermsSamples, MergesUnder: []*Aggregation{Sum},
+	As: kept{traits: partial.Traits{Name: "sketch", FoldsLate: true}},
+}
+
+// table is every function that is kept but HistogramOverTime, in the order of the documents.
 var table = []*Function{
 	Instant,
 
@@ -89,7 +97,8 @@ var table = []*Function{
 	},
 }
 
-// All lists the table: Instant, and every function over a range that is kept.
+// All lists the table: Instant, and every function of Prometheus over a range that is
+// kept.
 func All() []*Function { return slices.Clone(table) }
 
 // Named returns the function over a range with this name in PromQL; nil when it
@@ -107,5 +116,6 @@ var byName = func() map[string]*Function {
 	for _, f := range table {
 		m[f.Name] = f
 	}
+	m[HistogramOverTime.Name] = HistogramOverTime
 	return m
 }()

@@ -34,7 +34,7 @@ func builderOf(l *flowdef.Leaf, step int64, once bool) builder {
 	case l.Session != nil:
 		b.made = builder{Traits: sessionTraits, panes: func(from int64, at sequence.Vector) State { return newSessions(l.Session, from, at) }}
 	case l.Native:
-		native.Keep(l.Func, &b)
+		native.Keep(l.Func, l.Param, &b)
 	default:
 		l.Func.Keep(&b)
 	}
@@ -77,6 +77,7 @@ func buildNative[P any, PP partial.Cell[P]](b *building, use native.Use[P]) buil
 func (b *building) NativeCounter(use native.Use[native.Counter]) { b.made = buildNative(b, use) }
 func (b *building) NativeTotal(use native.Use[native.Total])     { b.made = buildNative(b, use) }
 func (b *building) NativeLast(use native.Use[native.Last])       { b.made = buildNative(b, use) }
+func (b *building) NativeSketch(use native.Use[native.Sketch])   { b.made = buildNative(b, use) }
 
 // buildKind is the builder of a leaf that uses a kind of partial so.
 func buildKind[P any, PP partial.Cell[P]](b *building, k kind[P]) builder {

@@ -14,6 +14,7 @@ import (
 	"laminar/flownode/partial"
 	"laminar/flownode/progress"
 	"laminar/sequence"
+	"laminar/sequence/nativehist"
 	"laminar/sequence/segment"
 	"laminar/sequence/series"
 )
@@ -69,6 +70,7 @@ var slidingLeaves = []struct {
 	{"increase_pure(m[4m] offset 1ms)", 240_000},
 	{"increase_pure(m[1m])", 30_000},
 	{"sum_over_time(m[6m] offset 1500ms)", 60_000},
+	{"histogram_over_time(m[10m], 0.1)", 60_000},
 }
 
 func newSliding(t testing.TB, seed uint64, promql string, every int64) *sliding {
@@ -201,6 +203,9 @@ func (s *sliding) check(end int64, want GroupSet) error {
 		ts, vs := s.within(int32(slot), span.After, span.UpTo)
 		raw.Slot, raw.Times, raw.Values = append(raw.Slot, int32(slot)), append(raw.Times, ts), append(raw.Values, vs)
 	}
+	if s.leaf.Native {
+		return s.checkNative(raw, span, end, want)
+	}
 	expected, err := LeafVector(s.builder.raw(raw), s.members, span, want)
 	if err != nil {
 		return err
@@ -216,6 +221,31 @@ func (s *sliding) check(end int64, want GroupSet) error {
 		a, b := got[i], expected[i]
 		if a.Group != b.Group || !progress.SameValue(a.Value, b.Value) && !(math.Abs(a.Value-b.Value) <= 1e-9*(1000+math.Abs(b.Value))) {
 			return fmt.Errorf("window %d: %v, want %v", end, a, b)
+		}
+	}
+	return nil
+}
+
+// checkNative is check for a leaf whose values are histograms.
+func (s *sliding) checkNative(raw *Columns, span sequence.Span, end int64, want GroupSet) error {
+	expected, err := NativeVector(s.builder.raw(raw), s.members, span, want)
+	if err != nil {
+		return err
+	}
+	got, err := NativeVector(s.state, s.members, span, want)
+	if err != nil {
+		return err
+	}
+	if len(got) != len(expected) {
+		return fmt.Errorf("window %d: %v, want %v", end, got, expected)
+	}
+	for i := range got {
+		a, b := nativehist.NewSparse(got[i].Histogram), nativehist.NewSparse(expected[i].Histogram)
+		if math.Abs(a.Sum-b.Sum) <= 1e-9*(1000+math.Abs(b.Sum)) {
+			a.Sum = b.Sum
+		}
+		if got[i].Group != expected[i].Group || !a.Equal(b) {
+			return fmt.Errorf("window %d, group %d: %v, want %v", end, got[i].Group, got[i].Histogram, expected[i].Histogram)
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"laminar/flownode/native"
 	"laminar/flownode/partial"
 	"laminar/sequence"
 )
@@ -48,20 +49,39 @@ type NativeSample struct {
 	Histogram *histogram.FloatHistogram
 }
 
-// NativeVector is LeafVector of a leaf whose series may hold native histograms, and
-// which has no aggregation.
+// NativeVector is LeafVector of a leaf whose series may hold native histograms. It has no
+// aggregation, or is a sum of sketches.
 func NativeVector(src WindowSource, m *Members, span sequence.Span, want GroupSet) ([]NativeSample, error) {
 	m.scratch.reset()
 	src.Window(span, m, want, &m.scratch)
-	out := make([]NativeSample, len(m.scratch.Slots))
-	seen := make([]bool, len(m.Groups))
+	out := make([]NativeSample, 0, len(m.scratch.Slots))
+	place := make([]int, len(m.Groups)) // in out, from 1
+	seen, merged := make([]bool, len(m.setNum)), false
 	for i, slot := range m.scratch.Slots {
 		g := m.GroupOf[slot]
-		if seen[g] {
+		twice := m.Def.Agg == nil && place[g] > 0
+		if m.setOf != nil {
+			twice = twice || seen[m.setOf[slot]]
+			seen[m.setOf[slot]] = true
+		}
+		if twice {
 			return nil, &DuplicateError{Leaf: m.Def.Text, Labels: m.Groups[g].Labels}
 		}
-		seen[g] = true
-		out[i] = NativeSample{LeafSample{Group: g, Value: m.scratch.Values[i]}, m.scratch.Histograms[i]}
+		h := m.scratch.Histograms[i]
+		if at := place[g]; at > 0 { // slots are series
+			if _, _, _, err := out[at-1].Histogram.Add(h); err != nil {
+				return nil, fmt.Errorf("add up %s of %s: %w", m.Def.Text, m.Groups[g].Labels, err)
+			}
+			merged = true
+			continue
+		}
+		out = append(out, NativeSample{LeafSample{Group: g, Value: m.scratch.Values[i]}, h})
+		place[g] = len(out)
+	}
+	if merged {
+		for i := range out {
+			out[i].Histogram = native.Coarser(out[i].Histogram)
+		}
 	}
 	slices.SortFunc(out, func(a, b NativeSample) int { return cmp.Compare(a.Group, b.Group) })
 	return out, nil

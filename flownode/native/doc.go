@@ -17,5 +17,9 @@
 // from the sample or found by comparing, and samples never claim that none came
 // (package nativehist).
 //
+// Sketch goes the other way: of floats it makes a histogram. It is what
+// histogram_over_time is kept as, a function that Laminar adds to PromQL (package promfunc),
+// and the only partial here that commutes.
+//
 // The package is pure: no SQL, no clock, no goroutines.
 package native

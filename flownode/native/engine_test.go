@@ -105,6 +105,7 @@ type prober struct {
 func (p *prober) NativeCounter(use native.Use[native.Counter]) { probe(p, use) }
 func (p *prober) NativeTotal(use native.Use[native.Total])     { probe(p, use) }
 func (p *prober) NativeLast(use native.Use[native.Last])       { probe(p, use) }
+func (p *prober) NativeSketch(use native.Use[native.Sketch])   { probe(p, use) }
 
 func probe[P any, PP native.Cell[P]](x *prober, use native.Use[P]) {
 	x.laws = func(t *testing.T) { t.Helper(); partialtest.KindLaws[P, PP](t, use.Kind) }
@@ -176,7 +177,7 @@ func TestAsTheEngine(t *testing.T) {
 		}
 		for _, f := range function.All() {
 			p := &prober{rng: rng, pieces: pieces, window: function.Window{Span: sequence.Span{After: after, UpTo: after + width}, End: after + width}}
-			if !native.Keep(f, p) {
+			if !native.Keep(f, 0, p) {
 				continue
 			}
 			expr := f.Name + "(x[5m])"
@@ -225,7 +226,7 @@ func agree(got native.Value, want promeval.Sample) bool {
 func TestKinds(t *testing.T) {
 	for _, f := range function.All() {
 		p := &prober{rng: rand.New(rand.NewPCG(1, 1))}
-		if kept := native.Keep(f, p); kept != f.Histograms {
+		if kept := native.Keep(f, 0, p); kept != f.Histograms {
 			t.Errorf("%s is kept: %v", f, kept)
 		}
 		if p.laws != nil {

@@ -35,17 +35,37 @@ type Keeper interface {
 	NativeCounter(use Use[Counter])
 	NativeTotal(use Use[Total])
 	NativeLast(use Use[Last])
+	NativeSketch(use Use[Sketch])
 }
 
 // Keep calls the method of k for the kind of partial that the function is kept as, where
-// series may hold histograms. It reports false for a function of which none is
-// (function.Function.Histograms).
-func Keep(f *function.Function, k Keeper) bool {
+// series may hold histograms; param is the function's constant argument. It reports false
+// for a function of which none is (function.Function.Histograms).
+func Keep(f *function.Function, param float64, k Keeper) bool {
+	if f == function.HistogramOverTime {
+		return keepSketch(param, k)
+	}
 	use := uses[f.Name]
 	if use == nil || !f.Histograms {
 		return false
 	}
 	use(k, f.Markers)
+	return true
+}
+
+// keepSketch is Keep of histogram_over_time with an accuracy.
+func keepSketch(accuracy float64, k Keeper) bool {
+	schema, err := SchemaOf(accuracy)
+	if err != nil {
+		return false
+	}
+	k.NativeSketch(Use[Sketch]{
+		Kind: sketchKinds[schema], Add: (*Sketch).AddHistogram,
+		Finish: func(p *Sketch, _ function.Window) (Value, bool) {
+			h, ok := p.Histogram(schema)
+			return Value{Histogram: h}, ok
+		},
+	})
 	return true
 }
 

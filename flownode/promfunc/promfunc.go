@@ -43,6 +43,13 @@ var table = []added{
 		},
 		call: countDistinct,
 	},
+	{
+		// Its second argument, which can be left out, is the accuracy.
+		Function: parser.Function{
+			Name: "histogram_over_time", ArgTypes: []parser.ValueType{parser.ValueTypeMatrix, parser.ValueTypeScalar}, Variadic: 1, ReturnType: parser.ValueTypeVector,
+		},
+		call: histogramOverTime,
+	},
 }
 
 var byName = register()

@@ -80,7 +80,7 @@ const maxTogether = 64
 func (r *Reader) BuildTogether(ctx context.Context, leaves []Missing) (built int, err error) {
 	together := map[string][]Missing{}
 	for _, m := range leaves {
-		if m.Leaf.Def.Native {
+		if r.Mixes(m.Leaf) {
 			continue // it reads other columns
 		}
 		// Only leaves of the very same metrics share: one that selects more would make

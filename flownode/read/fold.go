@@ -206,7 +206,7 @@ func (r *Reader) Fold(ctx context.Context, l *keep.Leaf, into keep.State, series
 	if len(series) == 0 || len(spans) == 0 {
 		return nil
 	}
-	if l.Def.Native {
+	if r.Mixes(l) {
 		return r.foldNative(ctx, l, into, series, spans, only)
 	}
 	raw := newRawSamples(l.Members, series)

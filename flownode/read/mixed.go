@@ -93,6 +93,16 @@ func (r *Reader) mixedOf(ctx context.Context, m *keep.Members, series []sequence
 	return raw, nil
 }
 
+// Mixes reports whether native histograms have to be read with the leaf's floats. Sketches
+// are of floats alone, but a histogram can stand in the place of one that it overwrote: so
+// it is asked which metrics hold any.
+func (r *Reader) Mixes(l *keep.Leaf) bool {
+	return l.Def.Native && (!l.Def.Sketch() || l.Members.ReadsResults() || slices.ContainsFunc(l.Members.Metrics, func(m sequence.MetricID) bool {
+		_, found := slices.BinarySearch(r.Pos.Histograms, m)
+		return found
+	}))
+}
+
 // foldNative is Fold for a leaf whose series may hold native histograms. What is wanted
 // is held at once, as it is stored: payloads are small, and decoded series by series.
 func (r *Reader) foldNative(ctx context.Context, l *keep.Leaf, into keep.State, series []sequence.SeriesID, spans sequence.Spans, only func(slot int32, t int64) bool) error {

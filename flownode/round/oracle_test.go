@@ -33,6 +33,9 @@ flows:
 `)
 }
 
+// TestSketchTablesEqualEngine is TestTablesEqualEngine of flows that keep sketches.
+func TestSketchTablesEqualEngine(t *testing.T) { tablesEqualEngine(t, roundtest.SketchFlows) }
+
 func tablesEqualEngine(t *testing.T, flows string) {
 	t.Helper()
 	seeds := uint64(4)

@@ -30,6 +30,9 @@ flows:
   - {name: peaks, promql: 'max by (job) (max_over_time(temperature[3m]))', every: 1m, emit: close}
   - {name: levels, promql: 'sum by (job) (temperature) or sum by (job) (latency)', every: 1m, emit: close}
   - {name: gone, promql: 'absent(latency{job="j0"} offset 2m)', every: 1m, emit: close}
+  - {name: sketches, promql: 'sum by (job) (histogram_over_time(temperature[3m]))', every: 1m}
+  - {name: sketched, promql: 'histogram_quantile(0.5, sum by (n) (histogram_over_time(temperature[2m] offset 30s))) + on (n) sum by (n) (rate(requests_total[5m]))', every: 1m}
+  - {name: sketch_series, promql: 'histogram_count(histogram_over_time({job="j0"}[90s], 0.1))', every: 30s, emit: close}
   - {name: floats, promql: 'sum by (job) (rate(requests_total[5m]))', every: 1m}
 `
 

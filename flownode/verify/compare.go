@@ -52,7 +52,7 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 	inOne := false
 	eval := r.v.eval.WithLookback(r.def.Lookback)
 	if !r.def.Expr.Batch && len(r.def.Previous) == 0 && len(ends) > 1 {
-		all, err := eval.WholeRange(ctx, r.def.PromQL, in.samples.Within(r.span(first, last)), first, last, r.def.Every)
+		all, err := r.whole(ctx, eval, in.samples.Within(r.span(first, last)), first, last)
 		if ctx.Err() != nil {
 			return nil, err
 		}
@@ -65,16 +65,29 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 		case !r.touched(in.samples, end):
 			out[i] = nil
 		case !inOne:
-			one, err := eval.Whole(ctx, r.def.PromQL, in.samples.WithinBut(r.span(end, end), in.early[end]), end)
+			one, err := r.whole(ctx, eval, in.samples.WithinBut(r.span(end, end), in.early[end]), end, end)
 			if ctx.Err() != nil {
 				return nil, err
 			}
 			if err == nil {
-				out[i] = one
+				out[i] = one[0]
 			}
 		}
 	}
 	return out, nil
+}
+
+// whole evaluates the flow's expression in the windows from first to last: as a range
+// where there are several.
+func (r *verifying) whole(ctx context.Context, eval *promeval.Engine, samples promeval.Samples, first, last sequence.Time) ([]promeval.Vector, error) {
+	switch {
+	case r.def.Expr.Sketches():
+		return eval.ByLeaves(ctx, &r.def.Expr, samples, first, last, r.def.Every)
+	case first < last:
+		return eval.WholeRange(ctx, r.def.PromQL, samples, first, last, r.def.Every)
+	}
+	one, err := eval.Whole(ctx, r.def.PromQL, samples, first)
+	return []promeval.Vector{one}, err
 }
 
 // span is the stretch of sample time that the windows from first to last read, the

@@ -37,8 +37,12 @@ func verify(w *roundtest.World, id progress.FlowID, opts Options) Report {
 // whatever state they are in, what is compared is equal.
 func TestVerifyFindsNothing(t *testing.T) {
 	var windows, rows int64
-	for seed := uint64(100); seed < 104; seed++ {
-		w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorColumnar, roundtest.OracleFlows)
+	for seed := uint64(100); seed < 106; seed++ {
+		defs := roundtest.OracleFlows
+		if seed >= 104 {
+			defs = roundtest.SketchFlows
+		}
+		w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorColumnar, defs)
 		for range 25 {
 			w.Step()
 		}
@@ -59,6 +63,44 @@ func TestVerifyFindsNothing(t *testing.T) {
 	}
 	if windows < 1000 || rows < 2000 {
 		t.Errorf("only %d windows with %d rows were compared", windows, rows)
+	}
+}
+
+// TestVerifyCoarserSketches: sketches of which there would be more buckets than are kept
+// are what verifying finds, whether a group has one series or many.
+func TestVerifyCoarserSketches(t *testing.T) {
+	w := roundtest.NewWorld(t, 1, 2, flowdef.ExecutorColumnar, `
+flows:
+  - {name: sketches, promql: 'sum by (job) (histogram_over_time(temperature[4m]))', every: 1m, emit: close}
+  - {name: each, promql: 'histogram_over_time(temperature[4m])', every: 1m, emit: close}
+  - {name: quantiles, promql: 'histogram_quantile(0.9, sum(histogram_over_time(temperature[4m], 0.003)))', every: 1m, emit: close}
+`)
+	for n := range 8 {
+		for _, s := range w.Series {
+			points := map[int64]float64{}
+			for i := range int64(100) {
+				points[w.Base+int64(n)*60_000+i*600+int64(s.ID)] = math.Exp(30 * w.Rng.NormFloat64())
+			}
+			w.Flush(s.Region, map[*roundtest.WorldSeries]map[int64]float64{s: points})
+		}
+		w.Store.Now = w.Base + int64(n)*60_000 + 120_000
+		w.Tick()
+	}
+	schemas := map[int32]int{}
+	for id, mf := range w.Store.Flows {
+		if r := verify(w, id, everything()); r.Found > 0 || r.Rows < 4 {
+			t.Errorf("%s: %d differences in %d rows: %+v", r.Flow, r.Found, r.Rows, r.Differences)
+		}
+		for _, rows := range mf.Rows {
+			for _, row := range rows {
+				if row.Histogram != nil {
+					schemas[row.Histogram.Schema]++
+				}
+			}
+		}
+	}
+	if schemas[7] == 0 || len(schemas) < 3 {
+		t.Errorf("the stored sketches have the schemas %v, want 7 and two coarser ones at least", schemas)
 	}
 }
 

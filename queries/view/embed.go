@@ -41,6 +41,22 @@ var (
 	FunctionDistinctMerge string
 )
 
+// What can be asked of a histogram.
+var (
+	//go:embed function_quantile.sql
+	FunctionQuantile string
+	//go:embed function_fraction.sql
+	FunctionFraction string
+	//go:embed function_count.sql
+	FunctionCount string
+	//go:embed function_sum.sql
+	FunctionSum string
+	//go:embed function_merged.sql
+	FunctionMerged string
+	//go:embed function_merge.sql
+	FunctionMerge string
+)
+
 // Raw samples.
 var (
 	//go:embed function_metric_samples.sql
@@ -97,6 +113,7 @@ func Installed() []string {
 		ViewMetricSeries, ViewLabelSeries, ViewSenderSeries,
 		FunctionHistogramBound, FunctionHistogramJSON, FunctionHistogramBuckets, FunctionPrometheusJSON, FunctionMetricHistograms, ViewHistogramSample,
 		FunctionDistinctPlane, FunctionDistinctOfKeys, FunctionRegisters, FunctionDistinct, FunctionDistinctUnion, FunctionDistinctMerge,
+		FunctionQuantile, FunctionFraction, FunctionCount, FunctionSum, FunctionMerged, FunctionMerge,
 		FunctionFlowWindows, ViewWindowState, ViewFlowState, ViewLateWindow, ViewLateSample,
 		ViewAlerts, ViewAlertChanges, FunctionAlertSeries,
 	}

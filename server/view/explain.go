@@ -20,6 +20,8 @@ type Explained struct {
 	SaidBy   string          `json:"said_by"`            // flow or setting
 	Data     *ExplainedData  `json:"data,omitempty"`
 	Leaves   []ExplainedLeaf `json:"leaves"`
+
+	Approximate float64 `json:"approximate,omitempty"` // accuracy of quantiles over time that sketches give
 }
 
 // ExplainedData is what is common to all leaves of a flow in a database.
@@ -74,6 +76,7 @@ func NewExplainedDefinition(f flowdef.Flow, setting flowdef.Executor, all []flow
 	out := Explained{
 		Flow: f.Title(), PromQL: f.PromQL, Every: flowdef.Step(f), Emit: string(f.Emit), Mode: f.Expr.Mode(), Why: f.Expr.Why,
 		Residual: f.Expr.ResidualText(), Executor: string(f.Executor), SaidBy: "flow", Leaves: []ExplainedLeaf{},
+		Approximate: f.Approximate,
 	}
 	if f.Executor == "" {
 		out.Executor, out.SaidBy = string(setting), "setting"

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/sources"
@@ -24,6 +25,16 @@ type Definition struct {
 	PromQL string   `json:"promql"`
 	Mode   string   `json:"mode"` // incremental or batch
 	Kept   []string `json:"kept"` // why batch, and how each leaf is kept
+
+	Approximate float64 `json:"approximate,omitempty"` // accuracy of quantiles over time that sketches give
+}
+
+// ModeText is a flow's mode, and whether its results are approximate by its definition.
+func ModeText(mode string, approximate float64) string {
+	if approximate != 0 {
+		return mode + ", approximate " + strconv.FormatFloat(approximate, 'g', -1, 64)
+	}
+	return mode
 }
 
 // NewDefinition shows a flow that is in no catalogue: its table has no schema
@@ -31,7 +42,7 @@ type Definition struct {
 func NewDefinition(f flowdef.Flow) Definition {
 	return Definition{
 		Flow: f.Title(), Table: f.Table, Every: flowdef.Step(f), Group: f.Group,
-		PromQL: f.PromQL, Mode: f.Expr.Mode(), Kept: DescribeFlow(&f),
+		PromQL: f.PromQL, Mode: f.Expr.Mode(), Kept: DescribeFlow(&f), Approximate: f.Approximate,
 	}
 }
 

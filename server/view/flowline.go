@@ -27,6 +27,7 @@ type FlowLine struct {
 	Mode         string  `json:"mode"`
 	PromQL       string  `json:"promql"`
 	Alerting     bool    `json:"alerting"`
+	Approximate  float64 `json:"approximate,omitempty"`
 	Executor     string  `json:"executor"` // as the definition or else the setting says
 	State        string  `json:"state"`
 	Error        string  `json:"error"`
@@ -68,7 +69,7 @@ func newFlowLine(f flowstore.FlowStatus, kept map[progress.FlowID]flownode.Kept,
 	state, cause := FlowState(f)
 	l := FlowLine{
 		Flow: f.Def.Title(), Table: TableName(f.Table), Group: f.Group, Every: flowdef.Step(f.Def), Mode: f.Def.Expr.Mode(),
-		PromQL: f.Def.PromQL, Alerting: f.Def.Alert != nil, Executor: string(f.Def.Executor),
+		PromQL: f.Def.PromQL, Alerting: f.Def.Alert != nil, Approximate: f.Def.Approximate, Executor: string(f.Def.Executor),
 		State: state, Error: cause, Hint: f.StalledHint, StalledSince: None,
 		Watermark: FormatTime(f.Watermark), StoredUntil: FormatTime(f.EmittedUntil), NewestSample: FormatTime(f.NewestT),
 		LagSequences: f.LagSequences, LagSeconds: float64(f.LagMillis) / 1000, Jobs: f.Jobs, LeftOut: f.LeftOut, Clashes: f.Clashes,

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/native"
 	"laminar/sequence"
 )
 
@@ -17,6 +18,9 @@ import (
 //	sum by (job) (rate(a[5m])): kept as counter state in 5 panes of 1m
 func describeLeaf(l *flowdef.Leaf) string {
 	how := fmt.Sprintf("kept as %s state in %s", l.State(), FormatPanes(l.Panes, flowdef.FormatMillis(l.Pane)))
+	if l.Sketch() {
+		how += " with " + native.DescribeAccuracy(l.Param)
+	}
 	if l.Before > 0 {
 		how += ", up to the evaluation before"
 	}
@@ -82,6 +86,9 @@ func DescribeFlow(f *flowdef.Flow) []string {
 	}
 	for i, r := range f.Relabel {
 		lines = append(lines, fmt.Sprintf("relabel %d: %s", i+1, r))
+	}
+	if f.Approximate != 0 {
+		lines = append(lines, "quantiles over time are approximate: each is of a sketch, within "+native.Percent(f.Approximate)+" of the sample at its rank")
 	}
 	if f.Executor != flowdef.ExecutorPushdown {
 		return lines

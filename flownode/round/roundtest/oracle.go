@@ -319,3 +319,21 @@ const RelabelFlows = `flows:
   - {name: by_place, promql: 'count by (job) (temperature)', every: 1m, watermark: {by: [where, n], idle: 3m}, relabel: [{source_labels: [instance], target_label: where}]}
   - {name: by_job_batch, promql: 'max_over_time(sum(temperature)[3m:1m])', every: 1m, emit: close, watermark: {by: [job], idle: 90s}}
 `
+
+// SketchFlows is flows that keep sketches. They are apart from OracleFlows, because of more
+// flows those with nothing to write wait for others.
+const SketchFlows = `
+flows:
+  - {name: sketch, promql: 'histogram_quantile(0.9, sum by (job) (histogram_over_time(temperature[4m])))', every: 1m}
+  - {name: sketch_series, promql: 'histogram_avg(histogram_over_time(requests_total[2m], 0.05)) + histogram_count(histogram_over_time(requests_total[2m], 0.05))', every: 30s}
+  - {name: sketches, promql: 'sum by (n) (histogram_over_time(errors_total[3m] offset 1m))', every: 1m}
+  - {name: sketch_share, promql: 'histogram_fraction(0, 20, sum by (job) (histogram_over_time(temperature[3m]))) > 0.1', every: 1m, accuracy: 0.03, emit: close}
+  - {name: approximate, promql: 'max by (job) (quantile_over_time(0.7, temperature[4m]))', every: 1m, approximate: 0.02}
+  - {name: sketch_mixed, promql: 'histogram_stddev(avg by (job) (histogram_over_time(temperature[90s] offset 30s))) or histogram_sum(sum(histogram_over_time(errors_total[2m])))', every: 30s}
+  - {name: sketch_ratio, promql: 'histogram_quantile(0.99, sum by (job) (histogram_over_time(temperature[4m]))) / histogram_quantile(0.5, sum by (job) (histogram_over_time(temperature[4m])))', every: 1m}
+  - {name: sketch_ahead, promql: 'histogram_quantile(0.1, sum without (n, instance) (histogram_over_time(temperature[2m] offset -1m, 0.2)))', every: 1m}
+  - {name: sketch_mapped, promql: 'histogram_quantile(0.9, sum by (site) (histogram_over_time(temperature[3m])))', every: 1m, relabel: [{source_labels: [job, instance], target_label: site}]}
+  - {name: sketch_clashing, promql: 'histogram_count(sum by (job) (histogram_over_time(errors_total[2m])))', every: 1m, relabel: [{regex: instance|n, action: labeldrop}]}
+  - {name: sketch_batch, promql: 'max_over_time(histogram_quantile(0.9, sum by (job) (histogram_over_time(temperature[2m])))[6m:1m])', every: 1m, emit: close}
+  - {name: sums, promql: 'sum by (job) (sum_over_time(temperature[4m]))', every: 1m}
+`

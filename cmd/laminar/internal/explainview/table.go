@@ -27,7 +27,7 @@ func Table(flows []view.Explained) term.Table {
 		add("promql", f.PromQL)
 		add("every", f.Every)
 		add("emit", f.Emit)
-		add("mode", strings.TrimSuffix(f.Mode+": "+f.Why, ": "))
+		add("mode", strings.TrimSuffix(view.ModeText(f.Mode, f.Approximate)+": "+f.Why, ": "))
 		add("residual", f.Residual)
 		add("executor", f.Executor+" (the "+f.SaidBy+" says)")
 		if d := f.Data; d != nil {

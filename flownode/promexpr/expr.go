@@ -1,4 +1,4 @@
-package flowdef
+package promexpr
 
 import (
 	"math"
@@ -8,12 +8,9 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// What can be seen by looking at a part of an expression. Nothing here knows of
-// leaves or changes what it looks at.
-
-// stripParens is the expression inside parentheses, and inside the marks that
+// WithoutParens is the expression inside parentheses, and inside the marks that
 // the engine puts on what has one value in all steps of a query.
-func stripParens(e parser.Expr) parser.Expr {
+func WithoutParens(e parser.Expr) parser.Expr {
 	for {
 		switch n := e.(type) {
 		case *parser.ParenExpr:
@@ -26,9 +23,9 @@ func stripParens(e parser.Expr) parser.Expr {
 	}
 }
 
-// parentOf is the node that a node with these ancestors stands in; nil for the
+// Parent is the node that a node with these ancestors stands in; nil for the
 // whole expression.
-func parentOf(path []parser.Node) parser.Node {
+func Parent(path []parser.Node) parser.Node {
 	if len(path) == 0 {
 		return nil
 	}
@@ -40,9 +37,9 @@ func parentOf(path []parser.Node) parser.Node {
 // all groups of one window, and may stand beside a leaf in an expression that is
 // evaluated group by group: time() is a constant and no number.
 
-// metricName returns the one metric name that the matchers demand, or "". A
+// MetricName returns the one metric name that the matchers demand, or "". A
 // regular expression demands one where it is just a name: {__name__=~"a"}.
-func metricName(ms []*labels.Matcher) string {
+func MetricName(ms []*labels.Matcher) string {
 	for _, m := range ms {
 		if m.Name != model.MetricNameLabel || m.Value == "" {
 			continue // {__name__=""} demands that there is no name
@@ -57,31 +54,31 @@ func metricName(ms []*labels.Matcher) string {
 	return ""
 }
 
-// stringOf is the value of a string literal; "" of anything else, which the
+// String is the value of a string literal; "" of anything else, which the
 // parser does not let through where a string belongs.
-func stringOf(e parser.Expr) string {
-	if s, ok := stripParens(e).(*parser.StringLiteral); ok {
+func String(e parser.Expr) string {
+	if s, ok := WithoutParens(e).(*parser.StringLiteral); ok {
 		return s.Val
 	}
 	return ""
 }
 
-// number evaluates arithmetic on numbers, as the engine does: `4 * 3600`, as the
+// Number evaluates arithmetic on numbers, as the engine does: `4 * 3600`, as the
 // argument of a function. ok is false where e is anything else, such as time(),
 // which has another value in each window.
-func number(e parser.Expr) (v float64, ok bool) {
-	switch n := stripParens(e).(type) {
+func Number(e parser.Expr) (v float64, ok bool) {
+	switch n := WithoutParens(e).(type) {
 	case *parser.NumberLiteral: // durations are among them: 1h is 3600
 		return n.Val, true
 	case *parser.UnaryExpr:
-		v, ok = number(n.Expr)
+		v, ok = Number(n.Expr)
 		if n.Op == parser.SUB {
 			v = -v
 		}
 		return v, ok
 	case *parser.BinaryExpr:
-		l, okL := number(n.LHS)
-		r, okR := number(n.RHS)
+		l, okL := Number(n.LHS)
+		r, okR := Number(n.RHS)
 		v, ok = arithmetic(n.Op, l, r)
 		return v, ok && okL && okR
 	default:
@@ -110,12 +107,12 @@ func arithmetic(op parser.ItemType, l, r float64) (v float64, ok bool) {
 	}
 }
 
-// notConstant is the opposite of constant, for slices.ContainsFunc.
-func notConstant(e parser.Expr) bool { return !constant(e) }
+// NotConstant is the opposite of Constant, for slices.ContainsFunc.
+func NotConstant(e parser.Expr) bool { return !Constant(e) }
 
-// constant reports whether e is a scalar that depends on no leaf: a number, or
+// Constant reports whether e is a scalar that depends on no leaf: a number, or
 // the time of evaluation. scalar(x) is a scalar and depends on one.
-func constant(e parser.Expr) bool {
+func Constant(e parser.Expr) bool {
 	if e.Type() != parser.ValueTypeScalar {
 		return false
 	}
@@ -130,9 +127,9 @@ func constant(e parser.Expr) bool {
 	return ok
 }
 
-// dropsName reports whether a binary operation makes a new quantity of its
+// DropsName reports whether a binary operation makes a new quantity of its
 // operands, so that the metric name would be wrong: a + 1 does, and a > 1 does
 // not, unless it is asked for 0 or 1 by `bool`.
-func dropsName(n *parser.BinaryExpr) bool {
+func DropsName(n *parser.BinaryExpr) bool {
 	return n.ReturnBool || !n.Op.IsComparisonOperator() && !n.Op.IsSetOperator()
 }

@@ -1,4 +1,4 @@
-package flowdef
+package promexpr
 
 import (
 	"github.com/prometheus/prometheus/promql/parser"
@@ -11,27 +11,27 @@ import (
 // windows are those of their fence group, each with a result, as Prometheus records
 // one at each evaluation.
 
-// fromNothing reports whether the expression can have a result where all of its
+// FromNothing reports whether the expression can have a result where all of its
 // selectors are empty. It may say so of one that never has, such as vector(1) > 2:
 // that costs windows that are computed in vain. It must not miss one. promeval's
 // tests hold it to the engine.
-func fromNothing(e parser.Expr) bool {
+func FromNothing(e parser.Expr) bool {
 	if e.Type() == parser.ValueTypeScalar {
 		return true // scalar(x) is NaN then
 	}
 	switch n := e.(type) {
 	case *parser.ParenExpr:
-		return fromNothing(n.Expr)
+		return FromNothing(n.Expr)
 	case *parser.StepInvariantExpr:
-		return fromNothing(n.Expr)
+		return FromNothing(n.Expr)
 	case *parser.UnaryExpr:
-		return fromNothing(n.Expr)
+		return FromNothing(n.Expr)
 	case *parser.VectorSelector, *parser.MatrixSelector, *parser.StringLiteral:
 		return false
 	case *parser.SubqueryExpr:
-		return fromNothing(n.Expr)
+		return FromNothing(n.Expr)
 	case *parser.AggregateExpr:
-		return fromNothing(n.Expr) // nothing has no sum
+		return FromNothing(n.Expr) // nothing has no sum
 	case *parser.Call:
 		return callFromNothing(n)
 	case *parser.BinaryExpr:
@@ -41,23 +41,23 @@ func fromNothing(e parser.Expr) bool {
 	}
 }
 
-// callFromNothing is fromNothing of a function's result: it has some where its
+// callFromNothing is FromNothing of a function's result: it has some where its
 // vector has, unless it makes one itself.
 func callFromNothing(n *parser.Call) bool {
 	switch n.Func.Name {
 	case "vector", "absent", "absent_over_time":
 		return true
 	case "info": // the other side only adds labels
-		return fromNothing(n.Args[0])
+		return FromNothing(n.Args[0])
 	}
 	if f := function.Named(n.Func.Name); f != nil && len(n.Args) > 0 {
-		return fromNothing(n.Args[0])
+		return FromNothing(n.Args[0])
 	}
 	vectors := false
 	for _, a := range n.Args {
 		if t := a.Type(); t == parser.ValueTypeVector || t == parser.ValueTypeMatrix {
 			vectors = true
-			if fromNothing(a) {
+			if FromNothing(a) {
 				return true
 			}
 		}
@@ -65,10 +65,10 @@ func callFromNothing(n *parser.Call) bool {
 	return !vectors // minute() and its like, of the time alone
 }
 
-// binaryFromNothing is fromNothing of an operation. Numbers do not count as one
+// binaryFromNothing is FromNothing of an operation. Numbers do not count as one
 // side: with a vector on the other there are results where it has samples.
 func binaryFromNothing(n *parser.BinaryExpr) bool {
-	left, right := fromNothing(n.LHS), fromNothing(n.RHS)
+	left, right := FromNothing(n.LHS), FromNothing(n.RHS)
 	switch {
 	case n.LHS.Type() == parser.ValueTypeScalar:
 		return right
