@@ -46,6 +46,7 @@ func (f *Flow) ForHistograms() Compiled {
 		c = c.relabelledBy(old.Leaves[0].Relabel)
 	}
 	c.LabelsKnown, c.ResultLabels, c.KeepName, c.FromNothing = old.LabelsKnown, old.ResultLabels, old.KeepName, old.FromNothing
+	c.ByGroup = c.ByGroup && f.Limit == 0 // as of floats: to know whether it holds, all results must be known
 	if len(f.Previous) > 0 {
 		c = f.seesPrevious(c)
 	}
