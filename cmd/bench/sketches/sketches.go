@@ -37,6 +37,10 @@ var kinds = []kind{
 		name: "distinct", promql: "count_distinct(sum by (job) (values_over_time(http_requests_total[5m])))",
 		byHand: "count(distinct s.value)", output: "unique_samples", within: 0.03,
 	},
+	{
+		name: "quantile", promql: "histogram_quantile(0.99, sum by (job) (histogram_over_time(http_requests_total[5m])))",
+		byHand: "percentile_cont(0.99) within group (order by s.value)", output: "quantiles(0.99)", within: 0.02,
+	},
 }
 
 // Names of figures. A %s stands for the aggregate.
