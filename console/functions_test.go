@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/prometheus/promql/parser"
+
+	_ "laminar/flownode/promfunc" // adds Laminar's functions to the parser's
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the list of functions anew")
