@@ -104,7 +104,17 @@ func TestHostileNames(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	foreign := filepath.Join(dir, "foreign\x1b[31m.yaml")
+	write(foreign, fmt.Sprintf("- name: \"%[1]s\"\n  match: evil_metric\n  interval: 1m\n  by: [\"%[1]s\"]\n  outputs: [min, \"%[1]s\"]\n", evilYAML))
+	brokenForeign := filepath.Join(dir, "unknown\x1b[31m.yaml")
+	write(brokenForeign, fmt.Sprintf("- match: m\n  \"%s\": 1\n", evilYAML))
+
 	run(exitFault, "flow", "validate", "-f", broken)
+	run(exitFault, "flow", "import", brokenForeign)
+	run(exitFault, "flow", "import", foreign)
+	run(exitFault, "flow", "import", foreign, "--report")
+	run(exitFault, "flow", "import", foreign, "--output", "json")
+	run(exitUsage, "flow", "import", foreign, "--quantiles", "7")
 	run(exitUsage, "status", "--config", settingsFile)
 	run(exitFault, "flow", "apply", "-f", filepath.Join(dir, "none\x1b[31m.yaml"))
 	run(exitUsage, "flow", evil)
@@ -169,6 +179,8 @@ func TestHostileNames(t *testing.T) {
 		run(exitOK, "flow", "wait", evil, "--output", output)
 		run(exitOK, "flow", "watch", evil, "--url", "http://"+addr, "--from", "all", "--until", "-5m", "--timeout", "60s", "--output", output)
 		run(exitFault, "flow", "watch", evil, "--url", "http://"+addr, "--match", evil, "--output", output)
+		run(exitOK, "refill", evil, "--from", "-30m", "--plan", "--output", output)
+		run(exitOK, "flow", "compare", evil, "--prometheus", "http://"+addr, "--query", "evil_metric * 2", "--output", output)
 		run(exitOK, "version", "--output", output)
 		run(exitFault, "simulate", "--url", "http://127.0.0.1:1", "--duration", "1ms", "--output", output)
 	}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"laminar/flownode/flowfile"
 	"laminar/flownode/flowfile/importer"
@@ -108,6 +110,42 @@ func TestEveryOutput(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestHostile: nothing that a file holds is obeyed by a terminal, and the definitions still
+// mean it.
+func TestHostile(t *testing.T) {
+	evil := "x\x1b[31m\u009b31m\u202eabc\u2066\u2028\n- y\r\t\x7f"
+	quoted := strconv.QuoteToASCII(evil)
+	victoria := fmt.Sprintf("- name: %[1]s\n  match: %[2]s\n  interval: 1m\n  by: [%[1]s]\n  outputs: [min, %[1]s]\n"+
+		"  input_relabel_configs: [{target_label: a, replacement: %[1]s}]\n", quoted, strconv.QuoteToASCII("m{l="+quoted+"}"))
+	asap := fmt.Sprintf("aggregations:\n- aggregationId: 1\n  aggregationType: Sum\n  labels: {grouping: [%[1]s], aggregated: [], rollup: []}\n"+
+		"  parameters: {}\n  metric: m\n  windowSize: 60\n  spatialFilter: %[2]s\n"+
+		"- aggregationId: 2\n  aggregationType: %[1]s\n  labels: {grouping: [], aggregated: [], rollup: []}\n  parameters: {}\n  metric: %[1]s\n  windowSize: 60\n",
+		quoted, strconv.QuoteToASCII("l="+quoted))
+	for _, text := range []string{victoria, asap} {
+		r, problems := importer.Import(evil, []byte(text), importer.Options{})
+		if len(problems) > 0 || r.Count(importer.Refused) != 1 || len(r.Items) != 2 {
+			t.Fatalf("%v, %+v", problems, r)
+		}
+		for _, out := range []string{r.Definitions(), r.Report()} {
+			for _, c := range out {
+				if c != '\n' && (unicode.IsControl(c) || unicode.In(c, unicode.Zl, unicode.Zp, unicode.Cf)) {
+					t.Errorf("%U stands in\n%q", c, out)
+				}
+			}
+		}
+		flows, problems := flowfile.Parse("f", []byte(r.Definitions()))
+		if len(problems) > 0 || len(flows) != 1 {
+			t.Fatalf("%v of\n%s", problems, r.Definitions())
+		}
+		if !strings.Contains(flows[0].PromQL, strconv.Quote(evil)) {
+			t.Errorf("the selector is lost: %s", flows[0].PromQL)
+		}
+		if len(flows[0].Relabel) > 0 && (flows[0].Relabel[0].Replacement == nil || *flows[0].Relabel[0].Replacement != evil) {
+			t.Errorf("the replacement is %+v", flows[0].Relabel[0])
 		}
 	}
 }

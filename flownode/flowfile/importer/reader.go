@@ -2,6 +2,7 @@ package importer
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -134,7 +135,22 @@ func plain(n *yaml.Node) string {
 	if err != nil {
 		return fmt.Sprintf("%q", err.Error())
 	}
-	return string(out)
+	if !strings.ContainsFunc(strings.ReplaceAll(string(out), "\n", ""), obeyed) {
+		return string(out)
+	}
+	// JSON is YAML, and all its texts stand between double quotes, where escapes are.
+	if out, err = json.Marshal(v); err != nil {
+		return fmt.Sprintf("%q", err.Error())
+	}
+	var b strings.Builder
+	for _, c := range string(out) {
+		if obeyed(c) {
+			fmt.Fprintf(&b, `\U%08x`, c)
+		} else {
+			b.WriteRune(c)
+		}
+	}
+	return b.String() + "\n"
 }
 
 // number reads a key as a whole number; ok is false where it is missing, or a problem.

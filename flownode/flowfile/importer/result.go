@@ -2,7 +2,9 @@ package importer
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -164,29 +166,28 @@ func (f *Flow) text() string {
 	return b.String()
 }
 
-// scalar is a text as a scalar of YAML, on one line.
+// scalar is a text as a scalar of YAML, on one line. What a terminal would obey is spelled
+// out, in escapes that Go and YAML have in common.
 func scalar(s string) string {
-	out, err := yaml.Marshal(&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Style: style(s)})
-	if err != nil {
-		return fmt.Sprintf("%q", s)
+	out, err := yaml.Marshal(&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s})
+	if err != nil || strings.ContainsFunc(s, obeyed) {
+		return strconv.Quote(s)
 	}
 	return strings.TrimSpace(string(out))
 }
 
-// style is double quotes for what would not stay on one line.
-func style(s string) yaml.Style {
-	if strings.ContainsAny(s, "\n\r\t") {
-		return yaml.DoubleQuotedStyle
-	}
-	return 0
-}
-
-// oneLine is a text that cannot end a comment.
+// oneLine is a text that cannot end a comment, nor move a cursor.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 {
+		if obeyed(r) {
 			return ' '
 		}
 		return r
 	}, s)
+}
+
+// obeyed reports whether a rune is an instruction for a terminal rather than text: line
+// breaks, control characters, and those that turn the direction of writing.
+func obeyed(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Cf)
 }
