@@ -29,7 +29,7 @@ func Lateness(def flowdef.Flow) string {
 		words += " until " + flowdef.FormatMillis(def.AllowedLateness) + " after a window's end"
 	}
 	if def.KeepLate > 0 {
-		words += ", others are kept for " + flowdef.FormatMillis(def.KeepLate)
+		words += "; late samples are kept for " + flowdef.FormatMillis(def.KeepLate)
 	}
 	return words
 }

@@ -24,6 +24,7 @@ func TestCompare(t *testing.T) {
   - {name: rate, promql: 'sum by (job) (rate(http_requests_total[1m]))', every: 30s}
   - {name: series, promql: 'increase(http_requests_total[2m])', every: 1m}
   - {name: pure, promql: 'sum by (job) (increase_pure(http_requests_total[1m]))', every: 30s}
+  - {name: visits, promql: 'sum by (job) (http_requests_total)', session: {gap: 1m}}
 `)
 	prometheus := laminartest.FreeAddr(t)
 	startSender(t, "prometheus", "http://"+prometheus+"/-/ready", "--config.file="+config, "--storage.tsdb.path="+t.TempDir(),
@@ -114,6 +115,7 @@ func TestCompare(t *testing.T) {
 		return code == 1 && r.Different > 0 && r.Equal > r.Different
 	})
 	in.WantFailure(t, 1, "ask http://u:xxxxx@127.0.0.1:1", "flow", "compare", "rate", "--prometheus", "http://u:secret@127.0.0.1:1")
+	in.WantFailure(t, 1, "its results are sessions", "flow", "compare", "visits", "--prometheus", url)
 	in.WantFailure(t, 2, "--prometheus: want an address", "flow", "compare", "rate", "--prometheus", "nowhere")
 	out, _ := in.Run("flow", "compare", "rate", "--prometheus", "http://u:secret@127.0.0.1:1")
 	if strings.Contains(out, "secret") {

@@ -82,6 +82,18 @@ func (e *APIError) Hint() string {
 	return "the address is that of the API without /api/v1, such as http://prometheus:9090; an expression that only Laminar has needs --query"
 }
 
+// SessionsError says that a flow of sessions cannot be compared.
+type SessionsError struct{}
+
+func (SessionsError) Error() string {
+	return "its results are sessions, which PromQL does not have, so there is nothing to ask a Prometheus for"
+}
+
+// Hint tells what does compare them.
+func (SessionsError) Hint() string {
+	return "laminar verify NAME compares sessions with what the raw samples give"
+}
+
 // Flow compares one flow.
 func Flow(ctx context.Context, store verify.Store, id progress.FlowID, opts Options) (Report, error) {
 	client, err := api.NewClient(api.Config{Address: opts.URL})
@@ -126,6 +138,9 @@ func (c *comparing) load(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	if c.def.Session != nil {
+		return SessionsError{}
 	}
 	c.layout = flowdef.NewLayout(c.def)
 	windows := c.def.Windows()
