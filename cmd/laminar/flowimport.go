@@ -1,8 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -60,9 +60,9 @@ func (a *app) sayImported(r *importer.Result, report bool) (err error) {
 	case r.Format == importer.FormatDefinitions:
 		err = term.Say(a.stdout, "%s holds definitions as they are: laminar flow validate -f %s\n", r.File, r.File)
 	case report:
-		_, err = fmt.Fprint(a.stdout, r.Report())
+		err = a.sayLines(r.Report())
 	default:
-		if _, err = fmt.Fprint(a.stdout, r.Definitions()); err == nil && refused > 0 {
+		if err = a.sayLines(r.Definitions()); err == nil && refused > 0 {
 			err = term.Say(a.stderr, "%s: laminar flow import %s --report says why\n", r.Counts(), r.File)
 		}
 	}
@@ -70,4 +70,14 @@ func (a *app) sayImported(r *importer.Result, report bool) (err error) {
 		return quietError(exitFault)
 	}
 	return err
+}
+
+// sayLines prints a text whose line breaks are its own.
+func (a *app) sayLines(text string) error {
+	for line := range strings.Lines(text) {
+		if err := term.Say(a.stdout, "%s\n", strings.TrimSuffix(line, "\n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
