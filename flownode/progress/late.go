@@ -11,7 +11,7 @@ type Late struct {
 	Kept    []LateSample // the samples, where they are to be kept; perhaps only the last of them
 
 	// KeepFor is how long kept samples are kept, ms. What windows lacked that end before
-	// Gone is forgotten: raw samples of them are gone.
+	// Gone is forgotten: raw samples of them are gone, or their results are not kept.
 	KeepFor int64
 	Join    string // how rows of Windows join those that were there: a function.Join
 	Gone    sequence.Time

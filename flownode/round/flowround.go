@@ -271,6 +271,9 @@ func lateResult(s *flowRound) *progress.Late {
 		join, _ := sideoutput.Join(&s.Def)
 		out.Join = string(join)
 		out.KeepFor, out.Gone = s.Def.KeepLate, s.firstRebuildable(s.r.Pos.Earliest)
+		if s.Def.Keep > 0 {
+			out.Gone = max(out.Gone, s.clock.NewestAt-s.Def.Keep) // as of Expired
+		}
 	}
 	return out
 }

@@ -306,3 +306,28 @@ func TestLatePolicies(t *testing.T) {
 		})
 	}
 }
+
+// TestLateOfExpiredWindows: what a window lacks is not noted once its results are not kept.
+func TestLateOfExpiredWindows(t *testing.T) {
+	w := roundtest.NewWorld(t, 5, 1, flowdef.ExecutorColumnar, `
+flows:
+  - {name: dropped, promql: 'sum by (job) (sum_over_time(temperature[1m]))', every: 1m, late: drop, keep: 10m}
+  - {name: beside, promql: 'sum by (job) (sum_over_time(temperature[1m]))', every: 1m, late: side_output, keep: 10m}
+`)
+	w.Scrape(20*60_000, false)
+	w.Tick()
+	for _, s := range w.Series {
+		w.Flush(s.Region, map[*roundtest.WorldSeries]map[int64]float64{s: {w.Base + 120_007: 1, w.Clock - 300_007: 1}})
+	}
+	w.Tick()
+	for _, f := range w.Store.Flows {
+		if len(f.Late.Windows) == 0 {
+			t.Errorf("%s: nothing came too late", f.Flow.Def.Name)
+		}
+		for k := range f.Late.Windows {
+			if f.Flow.Def.Expired(k.WindowEnd, f.Flow.NewestAt) {
+				t.Errorf("%s: window %+ds is not kept, and is said to lack samples", f.Flow.Def.Name, (k.WindowEnd-w.Base)/1000)
+			}
+		}
+	}
+}

@@ -1,7 +1,7 @@
 -- late_add: the windows $2 (ends, ms) of flow $1 lack $4 more samples of the groups $3.
 -- In the transaction that moves the flow over the samples (I4), so that none is counted
 -- twice. What ends before $5 (ms) is forgotten: raw samples of it are gone, and nothing
--- can take them in.
+-- can take them in; or its rows are not kept.
 with forgotten as (
     delete from flow_late where flow_id = $1::integer and window_end < $5::bigint
 )

@@ -2,7 +2,8 @@
 -- windows $2 (ends, ms) of flow $1, of the groups $3; $4 is how many. What was there and
 -- what comes join by $8: sum, min or max. As in Go, a sum overflows to infinity, and NaN is
 -- no minimum or maximum beside a number. What ends before $7 (ms) is forgotten: raw
--- samples of it are gone. In the transaction that moves the flow over the samples (I4).
+-- samples of it are gone, or its rows are not kept. In the transaction that moves the flow
+-- over the samples (I4).
 with forgotten as (
     delete from flow_late where flow_id = $1::integer and window_end < $7::bigint
 )
