@@ -6,6 +6,7 @@
 package lateness
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +23,7 @@ const buckets = len(bounds) + 1
 // Tally is the samples of one request. The zero Tally has none. It belongs to one goroutine.
 type Tally struct {
 	counts [buckets]uint64
-	sum    int64 // of the ages, ms
+	sum    int64 // of the ages, ms: in one request they are few enough
 }
 
 // Add counts a sample of an age, ms. One that is ahead of the clock has none.
@@ -42,7 +43,7 @@ func (t *Tally) Add(age int64) {
 // concurrent use.
 type Histogram struct {
 	counts [buckets]atomic.Uint64
-	sum    atomic.Int64 // ms
+	sum    atomic.Uint64 // ms, the bits of a float64: samples of years ago would soon overflow an integer
 	desc   *prometheus.Desc
 }
 
@@ -58,7 +59,12 @@ func (h *Histogram) Add(t *Tally) {
 			h.counts[i].Add(n)
 		}
 	}
-	h.sum.Add(t.sum)
+	for {
+		before := h.sum.Load()
+		if h.sum.CompareAndSwap(before, math.Float64bits(math.Float64frombits(before)+float64(t.sum))) {
+			return
+		}
+	}
 }
 
 // Describe implements prometheus.Collector.
@@ -74,5 +80,5 @@ func (h *Histogram) Collect(to chan<- prometheus.Metric) {
 			below[(time.Duration(bounds[i]) * time.Millisecond).Seconds()] = all
 		}
 	}
-	to <- prometheus.MustNewConstHistogram(h.desc, all, float64(h.sum.Load())/1000, below)
+	to <- prometheus.MustNewConstHistogram(h.desc, all, math.Float64frombits(h.sum.Load())/1000, below)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // TestHistogram: what several requests count at once is what counting their ages one by one
@@ -60,6 +61,27 @@ func TestHistogram(t *testing.T) {
 		if b.GetUpperBound() != float64(bounds[i])/1000 || b.GetCumulativeCount() != uint64(want) {
 			t.Errorf("%d samples up to %v s, want %d up to %d ms", b.GetCumulativeCount(), b.GetUpperBound(), want, bounds[i])
 		}
+	}
+}
+
+// TestSumOfOldSamples: the sum grows however many old samples come, as a counter has to.
+func TestSumOfOldSamples(t *testing.T) {
+	h := New("age_seconds", "")
+	const age = 400 * 86_400_000 // of an import of last year
+	before := 0.0
+	for range 20 {
+		h.Add(&Tally{sum: 30_000_000 * age})
+		var got dto.Metric
+		metrics := make(chan prometheus.Metric, 1)
+		h.Collect(metrics)
+		if err := (<-metrics).Write(&got); err != nil {
+			t.Fatal(err)
+		}
+		sum := got.GetHistogram().GetSampleSum()
+		if want := before + 30_000_000*age/1000; sum != want {
+			t.Fatalf("the sum is %v after %v, want %v", sum, before, want)
+		}
+		before = sum
 	}
 }
 
