@@ -23,11 +23,13 @@ import (
 // fresh is how long rows are given out after they were read.
 const fresh = time.Minute
 
-// What rows take, bytes: an entry, a group beside the texts of its columns, and a row.
+// What rows take, bytes: an entry beside the text of its key, a group beside its columns, a
+// column beside its text, and a row.
 const (
-	entryBytes = 256
-	groupBytes = 128
-	rowBytes   = 16
+	entryBytes  = 256
+	groupBytes  = 128
+	columnBytes = 16
+	rowBytes    = 16
 )
 
 // Stand is where a flow stands in its change log.
@@ -123,11 +125,12 @@ func (k *Kept) Get(key *Key, now time.Time) ([]progress.Group, bool) {
 // another position is let go, and so is what was not asked for for the longest time, where
 // room is needed. Rows that take a large part of all that may be kept are not.
 func (k *Kept) Put(key *Key, groups []progress.Group, at time.Time) {
-	e := &entry{place: key.place(), groups: groups, at: at, bytes: entryBytes}
+	e := &entry{place: key.place(), groups: groups, at: at}
+	e.bytes = entryBytes + int64(len(e.only)) // which may be long, and find nothing
 	for i := range groups {
 		e.bytes += groupBytes + rowBytes*int64(len(groups[i].Ends))
 		for _, column := range groups[i].Columns {
-			e.bytes += int64(len(column))
+			e.bytes += columnBytes + int64(len(column))
 		}
 	}
 	if e.bytes > k.max/4 {

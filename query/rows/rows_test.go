@@ -3,6 +3,7 @@ package rows
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,5 +105,29 @@ func TestKeptForAMinute(t *testing.T) {
 		if _, kept := k.Get(key, at); kept {
 			t.Error("rows are kept that take more than a quarter of the room")
 		}
+	}
+}
+
+// TestLongKeys: what queries ask for is as long as their senders like, and counts although
+// nothing is found.
+func TestLongKeys(t *testing.T) {
+	const room = 1 << 20
+	k := New(room)
+	at := time.Unix(1_700_000_000, 0)
+	held := func() (n int) {
+		for p := range k.entries {
+			n += len(p.only)
+		}
+		return n
+	}
+	for i := range 100 {
+		only := map[string]string{"a": strings.Repeat("x", room/8) + fmt.Sprint(i)}
+		k.Put(&Key{Flow: 1, Ends: sequence.Span{UpTo: 1}, Only: only}, nil, at)
+		if held() > room {
+			t.Fatalf("after %d readings keys of %d bytes are kept in a room of %d", i+1, held(), room)
+		}
+	}
+	if held() < room/2 {
+		t.Errorf("keys of %d bytes are kept, in a room of %d", held(), room)
 	}
 }
