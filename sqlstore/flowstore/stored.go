@@ -56,7 +56,7 @@ func (c *Catalogue) Stored(ctx context.Context, names ...string) (*Stored, error
 	var err error
 	s.Snapshot, err = c.raw.Snapshot(ctx, func(batch *pgx.Batch) {
 		if len(names) > 0 {
-			batch.Queue(queries.FlowNamed, names).Query(func(rows pgx.Rows) (err error) {
+			batch.Queue(queries.FlowNamed, pg.StorableOf(names)).Query(func(rows pgx.Rows) (err error) {
 				s.found, err = pgx.CollectRows(rows, s.scanNamed)
 				return err
 			})
@@ -80,7 +80,7 @@ func (s *Stored) Named(ctx context.Context, names []string) ([]progress.Flow, er
 		}
 		return out, nil
 	}
-	rows, err := s.Session().Query(ctx, queries.FlowNamed, names)
+	rows, err := s.Session().Query(ctx, queries.FlowNamed, pg.StorableOf(names))
 	if err != nil {
 		return nil, pg.ReadError("list flows by name", err)
 	}

@@ -96,7 +96,7 @@ func (s *Snapshot) Extent(ctx context.Context, metrics []string) (first, last se
 // Metrics lists the metrics that have segments which overlap the span, of those that
 // are named, in the order of their names; nil names mean every metric.
 func (s *Snapshot) Metrics(ctx context.Context, names []string, span sequence.Span) ([]series.Metric, error) {
-	rows, err := s.conn.Query(ctx, s.bind(queries.MetricsStored), span.After, span.UpTo, names)
+	rows, err := s.conn.Query(ctx, s.bind(queries.MetricsStored), span.After, span.UpTo, pg.StorableOf(names))
 	if err != nil {
 		return nil, pg.ReadError("list metrics", err)
 	}

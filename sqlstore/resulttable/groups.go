@@ -30,6 +30,9 @@ func GroupsOf(ctx context.Context, t *Table, q pg.Querier, ends sequence.Span, o
 		in.static = slices.Clone(in.static)
 		for i, column := range t.columns {
 			if value, wanted := only[column]; wanted {
+				if !pg.Storable(value) {
+					return nil, true, nil // no row has it
+				}
 				in.static, args = append(in.static, in.labels[i]), append(args, value)
 			}
 		}

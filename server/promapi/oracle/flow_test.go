@@ -120,7 +120,10 @@ func TestFlowsAreMetrics(t *testing.T) {
 	w.groupsAreRows(len(flows))
 	for _, expr := range []string{
 		"total", "total[15m]", "rate(total[10m])", "job:requests:rate5m", `job:requests:rate5m{job!="db"}`, "sum(job:requests:rate5m)", "count(twice)", `twice{env="prod",instance=~"i."}`, `{__name__=~"job:.*|twice"}`,
-		"count_over_time(twice[10m])", "job:requests:rate5m[20m]", "temperature + on (job, instance) twice", `count by (__name__) ({__name__!=""})`, "avg_over_time(twice[7m] offset 3m)",
+		"count_over_time(twice[10m])", "job:requests:rate5m[20m]", "temperature + on (job, instance) twice", `count by (__name__) ({__name__!=""})`,
+		// Texts that the database has no room for: no series has them.
+		`job:requests:rate5m{job="a\x00"}`, `job:requests:rate5m{job!="a\x00"}`, `twice{instance="\xff",job="api"}`, `{__name__="total\x00"}`, `sum({__name__="\xff"}) or total`,
+		"avg_over_time(twice[7m] offset 3m)",
 		"max_over_time(sum(job:requests:rate5m)[10m:1m])", "changes(job:requests:rate5m[30m])", `{job="api"}`,
 	} {
 		for at := base - minute; at <= base+50*minute; at += 7*minute + 13*second {
