@@ -12,6 +12,7 @@ import (
 	"laminar/sqlstore/changes"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/lapsed"
+	"laminar/sqlstore/latestore"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/schema"
@@ -41,6 +42,7 @@ type Store struct {
 	Alerts    *alertstore.Store    // what came of alerting rules
 	Members   *flowstore.Members   // flownodes, and which of them leads
 	Changes   *changes.Store       // what commits have changed of results
+	Late      *latestore.Store     // samples that came too late and are kept
 }
 
 // Open connects to the database and checks that it can be used: PostgreSQL 13
@@ -61,6 +63,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 		Alerts:       alertstore.New(db, flowstore.LeaderLease),
 		Members:      flowstore.NewMembers(db, log),
 		Changes:      changes.New(db),
+		Late:         latestore.New(db),
 		Schema:       schema.New(db, cfg.ResultSchema, log),
 		Writer:       raw.NewWriter(db, cfg.MissedSamples),
 		Reader:       raw.NewReader(db),

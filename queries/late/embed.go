@@ -4,7 +4,7 @@ package late
 
 import _ "embed" // the variables below hold the files' texts
 
-// What rounds write, in this order, and what is read of it.
+// What rounds write, in this order, what is read of it, and what forgets it.
 var (
 	//go:embed late_whole.sql
 	LateWhole string
@@ -20,4 +20,6 @@ var (
 	LatePrune string
 	//go:embed late_windows.sql
 	LateWindows string
+	//go:embed late_forget.sql
+	LateForget string
 )

@@ -9,6 +9,7 @@ package latestore
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -17,6 +18,22 @@ import (
 	"laminar/sequence"
 	"laminar/sqlstore/pg"
 )
+
+// Store forgets what is old. It is safe for concurrent use.
+type Store struct{ db *pg.DB }
+
+// New makes a store of a database.
+func New(db *pg.DB) *Store { return &Store{db: db} }
+
+// Forget deletes the kept samples of all flows that are older than their flow keeps them, and
+// says how many. Rounds do so only where they keep others.
+func (s *Store) Forget(ctx context.Context) (forgotten int64, err error) {
+	tag, err := s.db.Pool().Exec(ctx, queries.LateForget)
+	if err != nil {
+		return 0, fmt.Errorf("forget old late samples: %w", pg.Interpret(err))
+	}
+	return tag.RowsAffected(), nil
+}
 
 // Queue adds what a round of a flow left out of closed windows, and took in again. The
 // flow is locked by the transaction.

@@ -105,6 +105,28 @@ func TestLate(t *testing.T) {
 	}
 }
 
+// TestForget: kept samples go when they are old, although no others come; those of another
+// flow, which keeps them longer, stay.
+func TestForget(t *testing.T) {
+	db := sqltest.NewRawDB(t, 1)
+	for name, keep := range map[string]string{"short": "1h", "long": "1d"} {
+		db.Apply(sqltest.FlowFor(t, name, "sum by (i) (sum_over_time(m[1m]))", "late: drop", "keep_late: "+keep))
+		db.Exec(`insert into laminar.flow_late_sample (flow_id, series_id, labels, ts, value, first_end, last_end, at)
+			select $1, 1, '{}', n, 0, 60000, 60000, laminar.db_clock() - n * interval '30 min' from generate_series(0, 4) n`, int32(db.Take(name).ID))
+	}
+	kept := func() string {
+		return sqltest.ScanOne[string](db, "select string_agg(flow || ' ' || extract(epoch from ts) * 1000, ', ' order by flow, ts) from laminar.late_sample")
+	}
+	n, err := db.Store.Late.Forget(t.Context())
+	const want = "long 0, long 1, long 2, long 3, long 4, short 0, short 1"
+	if got := strings.ReplaceAll(kept(), ".000000", ""); err != nil || n != 3 || got != want {
+		t.Errorf("%d are forgotten, %v; left are %s, want %s", n, err, got, want)
+	}
+	if n, err := db.Store.Late.Forget(t.Context()); err != nil || n != 0 {
+		t.Errorf("%d more are forgotten at once, %v", n, err)
+	}
+}
+
 // TestSideOutput: what late samples add to rows is in a view beside the table, and joins them
 // in another, as in Go; both come and go with the flow.
 func TestSideOutput(t *testing.T) {
