@@ -78,6 +78,7 @@ func (v *verifying) compare(one *verification) {
 	result, room := &view.Verification{Seed: one.opts.Seed, Flows: []view.VerifiedFlow{}}, rememberedCells
 	var compared int64
 	var failed error
+	var untold []string
 	for i, f := range one.flows {
 		opts := one.opts
 		opts.Progress = func(done, total int64) {
@@ -96,8 +97,11 @@ func (v *verifying) compare(one *verification) {
 			result.Flows = append(result.Flows, view.NewVerifiedFlow(f.Def, report))
 		}
 		if report.Found > 0 {
-			// Rows that people have changed by hand are in no change log.
-			err = errors.Join(err, v.cfg.Readers.Changes.Renew(one.ctx, f.ID))
+			// Rows that people have changed by hand are in no change log. The role of a process
+			// may not be allowed to say so; that takes nothing from what was found.
+			if err := v.cfg.Readers.Changes.Renew(one.ctx, f.ID); err != nil {
+				untold = append(untold, "those who follow "+f.Def.Title()+" are not told to read it anew: "+v.door.Text("telling who follows a flow", err))
+			}
 		}
 		if err != nil {
 			failed = fmt.Errorf("flow %s: %w", f.Def.Title(), err)
@@ -116,6 +120,8 @@ func (v *verifying) compare(one *verification) {
 		one.seen.State = "cancelled"
 	case failed != nil:
 		one.seen.State, one.seen.Error = "failed", v.door.Text("a verification", failed)
+	case one.ctx.Err() == nil:
+		one.seen.Error = strings.Join(untold, "; ")
 	}
 }
 

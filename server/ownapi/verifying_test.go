@@ -78,6 +78,13 @@ func TestVerify(t *testing.T) {
 		t.Errorf("where the table cannot be read the comparison is %+v", run)
 	}
 	w.Exec("alter table " + table + " rename column other to value")
+	// A role that may only read cannot tell who follows the flow, and still sees what differs.
+	w.Exec(`create function public.forbid() returns trigger language plpgsql as $$ begin raise insufficient_privilege; end $$`)
+	w.Exec("create trigger forbid before update of incarnation on laminar.flow execute function public.forbid()")
+	if run := began("{}"); run.State != "done" || !strings.Contains(run.Error, flow) || run.Result == nil || run.Result.Flows[0].Differences != rows {
+		t.Errorf("of a role that may only read the comparison is %+v", run)
+	}
+	w.Exec("drop trigger forbid on laminar.flow")
 	// One is under way at a time; one that is cancelled ends.
 	for range 12 {
 		status, answer := w.ask(http.MethodPost, "verify/start", `{"sample":"50%"}`)

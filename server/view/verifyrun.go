@@ -15,6 +15,6 @@ type VerifyRun struct {
 	Finished string        `json:"finished"`
 	Done     int64         `json:"done"`
 	Total    int64         `json:"total"`
-	Error    string        `json:"error"`
+	Error    string        `json:"error"`  // why it failed, or that followers of flows that differ could not be told so; "" for neither
 	Result   *Verification `json:"result"` // null while it runs; of one that ended early, what was compared before, null for nothing
 }
