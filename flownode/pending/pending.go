@@ -121,10 +121,12 @@ func (p *Pending) take(f *round.Flow, seg *segment.Segment) {
 	for i, l := range f.Leaves {
 		of := &p.leaves[i]
 		for _, id := range seg.Series {
-			g, known := int32(-1), false
+			var g int32
 			if slot := l.Members.Index.Get(id); slot != keep.NoSlot {
 				g = l.Members.GroupOf[slot]
-			} else if g, known = of.fresh[id]; !known {
+			} else if fresh, known := of.fresh[id]; known {
+				g = fresh
+			} else {
 				continue
 			}
 			if g >= 0 {
