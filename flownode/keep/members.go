@@ -411,6 +411,18 @@ func (m *Members) GroupOfKey(key string) (int32, bool) {
 	return g, ok
 }
 
+// FoldedKey is the key of the group that new series of the group with a key come into: its
+// own, or where no further group is chosen that of all others.
+func (m *Members) FoldedKey(key string) string {
+	if m.fold == nil || !m.fold.full() {
+		return key
+	}
+	if _, chosen := m.fold.chosen[key]; chosen {
+		return key
+	}
+	return flowdef.GroupKey(others(m.Def))
+}
+
 // group returns the number of the group with these labels, making it if needed.
 func (m *Members) group(lset labels.Labels) int32 {
 	key := flowdef.GroupKey(lset)

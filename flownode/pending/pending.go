@@ -103,7 +103,7 @@ func (p *Pending) enroll(f *round.Flow, s *series.Series) (selected bool) {
 		if _, known := of.fresh[s.ID]; known {
 			continue
 		}
-		key := flowdef.GroupKey(l.Def.GroupLabels(lset))
+		key := l.Members.FoldedKey(flowdef.GroupKey(l.Def.GroupLabels(lset)))
 		g, known := l.Members.GroupOfKey(key)
 		if !known {
 			if g, known = of.byKey[key]; !known {

@@ -3,6 +3,7 @@ package pending
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -23,6 +24,7 @@ func TestPendingByGroup(t *testing.T) {
   - {name: each, promql: 'temperature', every: 1m}
   - {name: two, promql: 'sum by (n) (errors_total) / scalar(count(last_over_time(requests_total{job="j1"}[3m])))', every: 1m}
   - {name: shared, promql: 'sum by (job) (sum_over_time(temperature[2m])) + sum by (job) (sum_over_time(temperature[4m]))', every: 1m}
+  - {name: folded, promql: 'sum by (job, n) (count_over_time(temperature[3m]))', every: 1m, max_groups: 1}
   - {name: relabelled, promql: 'count by (where) (count_over_time({job="j0"}[3m]))', every: 1m, relabel: [{source_labels: [instance], regex: i1, action: drop}, {source_labels: [instance], target_label: where}]}
 `
 	ctx := context.Background()
@@ -112,6 +114,9 @@ func pendingOf(w *roundtest.World, f *round.Flow) (most int64) {
 			for _, id := range seg.Series {
 				if lset := of[id]; l.Matches(lset.Get) && !l.LeavesOut(lset) {
 					key := flowdef.GroupKey(l.GroupLabels(lset))
+					if chosen := w.Store.Flows[f.ID].Flow.Chosen; f.Def.MaxGroups > 0 && len(chosen) == int(f.Def.MaxGroups) && !slices.Contains(chosen, key) {
+						key = flowdef.OtherGroups // wherever it is
+					}
 					counts[key]++
 					most = max(most, counts[key])
 				}
