@@ -15,7 +15,8 @@ import (
 func (e *Engine) ByLeaves(ctx context.Context, c *flowdef.Compiled, samples Samples, start, end, step int64) ([]Vector, error) {
 	leaves := make([][]Vector, len(c.Leaves))
 	for i := range c.Leaves {
-		l, err := &c.Leaves[i], error(nil)
+		l := &c.Leaves[i]
+		var err error
 		if leaves[i], err = e.WholeRange(ctx, l.Text, samples, start, end, step); err != nil {
 			return nil, err
 		}
