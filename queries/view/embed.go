@@ -47,8 +47,8 @@ var (
 	FunctionQuantile string
 	//go:embed function_fraction.sql
 	FunctionFraction string
-	//go:embed function_count.sql
-	FunctionCount string
+	//go:embed function_observations.sql
+	FunctionObservations string
 	//go:embed function_sum.sql
 	FunctionSum string
 	//go:embed function_merged.sql
@@ -113,7 +113,7 @@ func Installed() []string {
 		ViewMetricSeries, ViewLabelSeries, ViewSenderSeries,
 		FunctionHistogramBound, FunctionHistogramJSON, FunctionHistogramBuckets, FunctionPrometheusJSON, FunctionMetricHistograms, ViewHistogramSample,
 		FunctionDistinctPlane, FunctionDistinctOfKeys, FunctionRegisters, FunctionDistinct, FunctionDistinctUnion, FunctionDistinctMerge,
-		FunctionQuantile, FunctionFraction, FunctionCount, FunctionSum, FunctionMerged, FunctionMerge,
+		FunctionQuantile, FunctionFraction, FunctionObservations, FunctionSum, FunctionMerged, FunctionMerge,
 		FunctionFlowWindows, ViewWindowState, ViewFlowState, ViewLateWindow, ViewLateSample,
 		ViewAlerts, ViewAlertChanges, FunctionAlertSeries,
 	}
