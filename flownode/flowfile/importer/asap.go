@@ -292,10 +292,6 @@ func (r *reader) asapFlow(line int, what string, a aggregation) {
 		flow.PromQL = by("sum", a.labels, a.over("increase"))
 		differs = append(differs, "each series increases by itself, and increase() extrapolates to the borders of the window; there it is the last value less the first of all series with the same labels")
 	case "DatasketchesKLL", "KLL", "HydraKLL", "DDSketch":
-		if !has("histogram_over_time") {
-			r.refuse(line, what, "there is no histogram of all samples of a group yet")
-			return
-		}
 		sketch := by("sum", a.labels, a.over("histogram_over_time"))
 		bound := "a value of a given rank is within 1 % here; there a rank is off by some %, and values by whatever lies there"
 		if kind == "DDSketch" {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v3"
 
 	"laminar/flownode/flowdef"
@@ -210,9 +209,6 @@ func (r *reader) take(line int, what string, f Flow, differs []string) {
 
 // millis is a duration as definitions have it.
 func millis(ms int64) string { return model.Duration(time.Duration(ms) * time.Millisecond).String() }
-
-// has reports whether flows may use a function that not every release has.
-func has(function string) bool { return parser.Functions[function] != nil }
 
 // distinct is the texts, ascending, each once.
 func distinct(list []string) []string {

@@ -357,17 +357,9 @@ func (r *reader) victoriaOutput(line int, what string, o rule, output string) {
 		flow.PromQL = total(o.agg("sum", o.over("sum_over_time")))
 		differs = append(differs, differsFold)
 	case "histogram_bucket":
-		if !has("histogram_over_time") {
-			r.refuse(line, what, "there is no histogram of all samples of a group yet")
-			return
-		}
 		flow.PromQL = o.agg("sum", o.over("histogram_over_time"))
 		differs = append(differs, "the result is one native histogram with Prometheus's buckets, and no series by vmrange")
 	case "unique_samples":
-		if !has("count_distinct") {
-			r.refuse(line, what, "the distinct values of a group of series have no form in PromQL")
-			return
-		}
 		if flow.PromQL = o.over("distinct_over_time"); !o.byTime() {
 			flow.PromQL = "count_distinct(" + o.agg("sum", o.over("values_over_time")) + ")"
 		}
@@ -382,21 +374,8 @@ func (r *reader) victoriaOutput(line int, what string, o rule, output string) {
 			r.refuse(line, what, "want quantiles(phi1, ..., phiN) with numbers from 0 to 1")
 			return
 		}
-		switch {
-		case has("histogram_over_time"):
-			flow.PromQL = quantiles(phis, o.agg("sum", o.over("histogram_over_time")))
-			differs = append(differs, "each quantile is within 1 % of the value of its rank; there it is taken of a part of the samples, chosen at random where they are many")
-		case o.byTime():
-			parts := make([]string, len(phis))
-			for i, phi := range phis {
-				parts[i] = fmt.Sprintf(`label_replace(%s, "quantile", "%v", "", "")`, strings.ReplaceAll(o.over("quantile_over_time"), "quantile_over_time(", fmt.Sprintf("quantile_over_time(%v, ", phi)), phi)
-			}
-			flow.PromQL = strings.Join(parts, " or ")
-			differs = append(differs, "it is exact; there it is taken of a part of the samples, chosen at random where they are many")
-		default:
-			r.refuse(line, what, "there is no histogram of all samples of a group yet")
-			return
-		}
+		flow.PromQL = quantiles(phis, o.agg("sum", o.over("histogram_over_time")))
+		differs = append(differs, "each quantile is within 1 % of the value of its rank; there it is taken of a part of the samples, chosen at random where they are many")
 	}
 	r.take(line, what, flow, differs)
 }
