@@ -62,7 +62,9 @@ func (s *Sparse) Float() *histogram.FloatHistogram {
 		Schema: s.Schema, Count: s.Count, Sum: s.Sum, ZeroThreshold: s.ZeroThreshold, ZeroCount: s.ZeroCount,
 		NegativeBuckets: slices.Clone(s.NegativeCounts), PositiveBuckets: slices.Clone(s.PositiveCounts),
 		NegativeSpans: spansOf(s.NegativeBuckets), PositiveSpans: spansOf(s.PositiveBuckets),
-		CustomValues: slices.Clone(s.CustomValues),
+	}
+	if len(s.CustomValues) > 0 { // an exponential histogram must have none, and an array of none is some
+		h.CustomValues = slices.Clone(s.CustomValues)
 	}
 	if s.Gauge {
 		h.CounterResetHint = histogram.GaugeType

@@ -11,6 +11,19 @@ import (
 	"laminar/sequence/nativehist/nativehisttest"
 )
 
+// TestNoBounds: a histogram of a table, where an array of no bounds is not null, is one that
+// Prometheus takes.
+func TestNoBounds(t *testing.T) {
+	s := nativehist.Sparse{Schema: 8, Count: 1, PositiveBuckets: []int32{3}, PositiveCounts: []float64{1}, CustomValues: []float64{}, Gauge: true}
+	h := s.Float()
+	if err := h.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := nativehist.AppendFloat(nil, h); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestSparse: a histogram keeps its buckets on the way to a table and back, in the
 // form that Prometheus calls compact, and the layout of empty buckets does not count.
 func TestSparse(t *testing.T) {
