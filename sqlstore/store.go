@@ -10,6 +10,7 @@ import (
 	"laminar/sqlstore/alertstore"
 	"laminar/sqlstore/census"
 	"laminar/sqlstore/changes"
+	"laminar/sqlstore/expiry"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/lapsed"
 	"laminar/sqlstore/latestore"
@@ -43,6 +44,7 @@ type Store struct {
 	Members   *flowstore.Members   // flownodes, and which of them leads
 	Changes   *changes.Store       // what commits have changed of results
 	Late      *latestore.Store     // samples that came too late and are kept
+	Expiry    *expiry.Store        // deletes results that are not kept any more
 }
 
 // Open connects to the database and checks that it can be used: PostgreSQL 13
@@ -64,6 +66,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 		Members:      flowstore.NewMembers(db, log),
 		Changes:      changes.New(db),
 		Late:         latestore.New(db),
+		Expiry:       expiry.New(db),
 		Schema:       schema.New(db, cfg.ResultSchema, log),
 		Writer:       raw.NewWriter(db, cfg.MissedSamples),
 		Reader:       raw.NewReader(db),

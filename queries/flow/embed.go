@@ -64,6 +64,10 @@ var (
 	FlowWaits string
 	//go:embed status_flows.sql
 	StatusFlows string
+	//go:embed flow_keeping.sql
+	FlowKeeping string
+	//go:embed flow_kept.sql
+	FlowKept string
 )
 
 // Jobs and scheduled work.

@@ -81,6 +81,8 @@ var (
 	ResultNew string
 	//go:embed result_copy.sql
 	ResultCopy string
+	//go:embed result_expire.sql
+	ResultExpire string
 )
 
 // Rows that several rules give.

@@ -94,6 +94,9 @@ func New(c Config, store *sqlstore.Store, verifier *verify.Verifier, log *slog.L
 	if err := u.add("late", c.Schedule, u.alone("late", forgetLate(store.Late, log))); err != nil {
 		return nil, err
 	}
+	if err := u.add("results", c.Schedule, u.alone("results", deleteExpired(store.Expiry, log))); err != nil {
+		return nil, err
+	}
 	if c.AlertHistory > 0 {
 		if err := u.add("alerts", c.Schedule, u.alone("alerts", pruneAlerts(store.Alerts, c.AlertHistory, log))); err != nil {
 			return nil, err

@@ -70,7 +70,7 @@ func TestEveryStandInIsKnown(t *testing.T) {
 	table := Table{in: columnsIn{table: "t", labels: []string{"a", "b"}, static: []string{"a"}}}
 	for name, template := range map[string]string{
 		"whole": queries.ResultWhole, "many": queries.ResultMany, "few": queries.ResultFew, "new": queries.ResultNew, "copy": queries.ResultCopy,
-		"clear": queries.ResultClear, "oldest": queries.ResultOldest, "read": queries.ResultRead, "create": queries.ResultCreate,
+		"clear": queries.ResultClear, "expire": queries.ResultExpire, "oldest": queries.ResultOldest, "read": queries.ResultRead, "create": queries.ResultCreate,
 	} {
 		sql := table.in.expand(template)
 		if strings.Contains(sql, "label_columns") || strings.Contains(sql, "result_table") || strings.Contains(sql, "--") || !strings.Contains(sql, "t") {

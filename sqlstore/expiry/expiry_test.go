@@ -1,0 +1,116 @@
+package expiry_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
+	"laminar/sequence"
+	"laminar/sqlstore/sqltest"
+)
+
+func TestMain(m *testing.M) { sqltest.VerifyTestMain(m) }
+
+// TestDelete: of every flow that keeps its results for a time the rows go that are older,
+// counted from the newest time that samples and clock have both reached, in pieces of any
+// size; those of other flows stay, in the same table, too.
+func TestDelete(t *testing.T) {
+	for seed := range uint64(4) {
+		rng := rand.New(rand.NewPCG(seed, 112))
+		db := sqltest.NewRawDB(t, 1)
+		db.AddMetric("m", 1, 2)
+		flows := []flowdef.Flow{
+			sqltest.FlowFor(t, "for_ever", "sum by (i) (sum_over_time(m[1m]))"),
+			sqltest.FlowFor(t, "some", "sum by (i) (sum_over_time(m[1m]))", "keep: 30m"),
+			sqltest.FlowFor(t, "nothing_read", "sum by (i) (sum_over_time(m[1m]))", "keep: 1h"),
+		}
+		const rules = "groups:\n  - name: g\n    interval: 1m\n    rules:\n"
+		shared := sqltest.Define(t, rules+"      - {record: shared, expr: sum by (i) (m), labels: {of: a}}\n      - {record: shared, expr: sum by (i) (m), labels: {of: b}}\n")
+		shared[0].Keep = 10 * sqltest.Minute
+		flows = append(flows, shared...)
+		db.Apply(flows...)
+		heads, err := db.Store.Catalogue.Heads(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		newest, at := (60+rng.Int64N(60))*sqltest.Minute, (60+rng.Int64N(60))*sqltest.Minute
+		for i, h := range heads {
+			if flows[i].Title() == "nothing_read" {
+				continue
+			}
+			r := sqltest.Rounds{Flow: db.Take(h.Name)}
+			var windows []progress.Window
+			for n := range int64(60) {
+				end := (n + 1) * sqltest.Minute
+				windows = append(windows, progress.Window{Start: end - sqltest.Minute, End: end, Complete: true, Rows: rowsOf(&flows[i])})
+			}
+			round := r.Next(windows...)
+			round.To.EmittedUntil, round.To.NewestT, round.To.NewestAt = 60*sqltest.Minute, newest, at
+			if out := sqltest.CommitOne(t, db.Store, round); out.RowsWritten != 120 {
+				t.Fatalf("%s: %d rows written, want 120", h.Name, out.RowsWritten)
+			}
+		}
+		store := db.Store.Expiry
+		store.SetMost(1 + rng.IntN(200))
+		want := int64(0)
+		left := func(keep int64) int64 {
+			n := int64(0)
+			for end := sequence.Time(sqltest.Minute); end <= 60*sqltest.Minute; end += sqltest.Minute {
+				if keep == 0 || end >= min(newest, at)-keep {
+					n += 2
+				}
+			}
+			return n
+		}
+		for _, keep := range []int64{0, 30 * sqltest.Minute, 10 * sqltest.Minute, 0} {
+			want += 120 - left(keep)
+		}
+		if deleted, err := store.Delete(t.Context()); err != nil || deleted != want {
+			t.Fatalf("seed %d: deleted %d rows, want %d: %v", seed, deleted, want, err)
+		}
+		for table, n := range map[string]int64{
+			"flow.for_ever": 120, "flow.some": left(30 * sqltest.Minute), "flow.shared": left(10*sqltest.Minute) + 120,
+		} {
+			if got := sqltest.ScanOne[int64](db, "select count(*) from "+table); got != n {
+				t.Errorf("seed %d: %s has %d rows, want %d", seed, table, got, n)
+			}
+		}
+		if deleted, err := store.Delete(t.Context()); err != nil || deleted != 0 {
+			t.Errorf("seed %d: once more deleted %d rows: %v", seed, deleted, err)
+		}
+	}
+}
+
+// TestFlowAtFault: a flow whose table is gone is named, and holds up no other.
+func TestFlowAtFault(t *testing.T) {
+	db := sqltest.NewRawDB(t, 1)
+	db.AddMetric("m", 1, 2)
+	flow := func(name string) flowdef.Flow {
+		return sqltest.FlowFor(t, name, "sum by (i) (sum_over_time(m[1m]))", "keep: 10m")
+	}
+	flows := []flowdef.Flow{flow("a"), flow("b")}
+	db.Apply(flows...)
+	for i, name := range []string{"a", "b"} {
+		r := sqltest.Rounds{Flow: db.Take(name)}
+		round := r.Next(progress.Window{Start: 0, End: sqltest.Minute, Complete: true, Rows: rowsOf(&flows[i])})
+		round.To.EmittedUntil, round.To.NewestT, round.To.NewestAt = sqltest.Minute, 60*sqltest.Minute, 60*sqltest.Minute
+		sqltest.CommitOne(t, db.Store, round)
+	}
+	db.Exec("drop table flow.a cascade")
+	if deleted, err := db.Store.Expiry.Delete(t.Context()); err == nil || deleted != 2 {
+		t.Errorf("deleted %d rows, want 2 and an error: %v", deleted, err)
+	}
+}
+
+// rowsOf is two rows of a flow of m by i.
+func rowsOf(f *flowdef.Flow) (rows []progress.Row) {
+	for _, value := range []string{"1", "2"} {
+		columns := []string{value}
+		for _, l := range f.StaticLabels {
+			columns = append(columns, l.Value)
+		}
+		rows = append(rows, progress.Row{Columns: columns, Value: 1})
+	}
+	return rows
+}
