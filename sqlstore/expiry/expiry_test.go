@@ -6,7 +6,6 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
-	"laminar/sequence"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -56,7 +55,7 @@ func TestDelete(t *testing.T) {
 		want := int64(0)
 		left := func(keep int64) int64 {
 			n := int64(0)
-			for end := sequence.Time(sqltest.Minute); end <= 60*sqltest.Minute; end += sqltest.Minute {
+			for end := sqltest.Minute; end <= 60*sqltest.Minute; end += sqltest.Minute {
 				if keep == 0 || end >= min(newest, at)-keep {
 					n += 2
 				}
