@@ -42,7 +42,7 @@ func (f *Flow) ForHistograms() Compiled {
 	case c.Batch:
 		return old.Whole(holds + ", and " + c.Why)
 	}
-	if len(old.Leaves) > 0 {
+	if len(old.Leaves) > 0 && old.Leaves[0].Relabel != nil {
 		c = c.relabelledBy(old.Leaves[0].Relabel)
 	}
 	c.LabelsKnown, c.ResultLabels, c.KeepName, c.FromNothing = old.LabelsKnown, old.ResultLabels, old.KeepName, old.FromNothing

@@ -73,9 +73,9 @@ func TestStoredFlow(t *testing.T) {
 		after, upTo int64
 		want        string
 	}{
-		{0, 3 * sqltest.Minute, "[{0 60000 false [{[a] 1 <nil>} {[b] 2 <nil>}] [] } {120000 180000 false [{[a] 3 <nil>}] [] }]"},
-		{sqltest.Minute, 3 * sqltest.Minute, "[{120000 180000 false [{[a] 3 <nil>}] [] }]"},
-		{0, 3*sqltest.Minute - 1, "[{0 60000 false [{[a] 1 <nil>} {[b] 2 <nil>}] [] }]"},
+		{0, 3 * sqltest.Minute, "[{0 60000 false [{[a] 0 1 <nil>} {[b] 0 2 <nil>}] [] } {120000 180000 false [{[a] 0 3 <nil>}] [] }]"},
+		{sqltest.Minute, 3 * sqltest.Minute, "[{120000 180000 false [{[a] 0 3 <nil>}] [] }]"},
+		{0, 3*sqltest.Minute - 1, "[{0 60000 false [{[a] 0 1 <nil>} {[b] 0 2 <nil>}] [] }]"},
 	} {
 		got, err := after.Results(t.Context(), flow.ID, sequence.Span{After: c.after, UpTo: c.upTo})
 		for _, w := range got {

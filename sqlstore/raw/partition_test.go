@@ -1,6 +1,7 @@
 package raw_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -107,8 +108,14 @@ func TestDecadesOfSamples(t *testing.T) {
 	}
 	before := count(partitions)
 	cut := time.Date(1980, 3, 15, 0, 0, 0, 0, time.UTC)
-	if r := m.retain(cut.UnixMilli()); len(r.Drop.Dropped) < 80 || count(partitions) != before-len(r.Drop.Dropped) {
-		t.Errorf("dropped %d of %d partitions", len(r.Drop.Dropped), before)
+	dropped := 0 // without generations of hot segments, which can have waited for the same step
+	for _, table := range m.retain(cut.UnixMilli()).Drop.Dropped {
+		if strings.HasPrefix(table, "sealed") {
+			dropped++
+		}
+	}
+	if after := count(partitions); dropped < 80 || after != before-dropped {
+		t.Errorf("dropped %d of %d partitions, and %d are there", dropped, before, after)
 	}
 	want := days - int(cut.UnixMilli()-(newest-(days-1)*segment.BucketMillis)+segment.BucketMillis-1)/int(segment.BucketMillis)
 	if n := count("select count(*) from sample"); n != want {

@@ -30,6 +30,7 @@ import (
 	"github.com/prometheus/prometheus/util/teststorage"
 	v1 "github.com/prometheus/prometheus/web/api/v1"
 
+	"laminar/flownode/promfunc"
 	"laminar/ingest"
 	"laminar/ingest/remotewrite"
 	"laminar/query"
@@ -226,7 +227,7 @@ func (w *world) api(over storage.SampleAndChunkQueryable) http.Handler {
 	log := slog.New(slog.DiscardHandler)
 	engine := promql.NewEngine(promql.EngineOpts{
 		MaxSamples: 2_000_000, Timeout: time.Minute, LookbackDelta: lookback, EnableAtModifier: true, EnableNegativeOffset: true,
-		NoStepSubqueryIntervalFn: func(int64) int64 { return minute }, Parser: parser.NewParser(parser.Options{}),
+		NoStepSubqueryIntervalFn: func(int64) int64 { return minute }, Parser: promfunc.Parser(parser.NewParser(parser.Options{})),
 	})
 	api := v1.NewAPI(engine, over, nil, nil, noExemplars{},
 		nil, nil, nil, func() config.Config { return config.Config{} }, nil, v1.GlobalURLOptions{},
