@@ -168,7 +168,7 @@ func checkSessions(t *testing.T, w *roundtest.World) (closed int) {
 // events: samples in and out of order, late joins and splits, overwritten ones, sealing,
 // restarts, commits that fail, refills, state that is lost.
 func TestSessions(t *testing.T) {
-	seeds := uint64(60)
+	seeds := uint64(24)
 	if testing.Short() {
 		seeds = 12
 	}
