@@ -186,15 +186,18 @@ func (l *look) checkTable(f *flow, s progressRow) {
 			if !maps.EqualFunc(rows, f.kept[end], same) {
 				l.t.broken("I6", "%s: the window ending at %s, whose samples are gone, changed from %v to %v", f.def.Name, when(end), f.kept[end], rows)
 			}
-		case end > s.emitted || dirty[end]:
+		case end > s.emitted || dirty[end] || f.late != nil:
 		default:
 			l.compare(f, s, end, rows, f.expected[end])
 		}
 	}
 	for end, rows := range f.expected {
-		if end <= s.emitted && stored[end] == nil && !dirty[end] && l.rebuildable(f, end) {
+		if end <= s.emitted && stored[end] == nil && !dirty[end] && l.rebuildable(f, end) && f.late == nil {
 			l.compare(f, s, end, nil, rows)
 		}
+	}
+	if f.late != nil {
+		l.checkLate(f, s, stored, dirty)
 	}
 	if len(f.kept) > 0 || kept {
 		for end, rows := range f.kept {

@@ -58,6 +58,7 @@ type flow struct {
 	read     int // everything in the log before it is at or before at
 	expected map[int64]map[string]float64
 
+	late    *lateWatch                   // nil where closed windows lack no samples
 	kept    map[int64]map[string]float64 // windows that cannot be rebuilt, as they must stay
 	checked string                       // when it was last stored, as of the last check
 }
@@ -74,6 +75,7 @@ func newFlow(def flowdef.Flow, m *model) *flow {
 	return &flow{
 		bound: bound, def: def, layout: flowdef.NewLayout(def), after: m.vector.Clone(),
 		at: sequence.Vector{}, expected: map[int64]map[string]float64{}, kept: map[int64]map[string]float64{},
+		late: newLateWatch(def),
 	}
 }
 
@@ -83,9 +85,16 @@ func (f *flow) near(a, b float64) bool {
 	return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= f.bound*(1e4+math.Abs(b))
 }
 
-// follow brings what is expected to a vector: the engine is asked for the
-// windows that samples since then reach.
+// follow brings what is expected to a vector.
 func (f *flow) follow(sim *simulation, vec sequence.Vector) {
+	if f.late != nil {
+		f.late.catchUp(sim, f, vec)
+	}
+	f.followTo(sim, vec)
+}
+
+// followTo asks the engine for the windows that samples reach since it was last asked.
+func (f *flow) followTo(sim *simulation, vec sequence.Vector) {
 	var touched []span
 	gap := false
 	if f.def.Session != nil && maps.Equal(f.at, vec) {

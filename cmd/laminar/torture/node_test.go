@@ -171,6 +171,7 @@ func (r nodeResults) Commit(ctx context.Context, rounds []progress.Round) ([]pro
 	r.k.proxy.CutNext(r.k.takeFault())
 	out, err := r.Results.Commit(ctx, rounds)
 	r.k.proxy.CutNext(sqltest.CutNever)
+	r.k.sim.driver.committed()
 	if err == nil {
 		err = r.k.reach("committed")
 	}

@@ -179,6 +179,8 @@ func (d *running) overlaps(ps points) bool {
 	})
 }
 
+func (d *running) committed() {}
+
 func (d *running) join() {
 	if len(d.underway) == 0 {
 		return

@@ -11,6 +11,7 @@ var scenes = []func(*generator){
 	(*generator).overwrites,
 	(*generator).forgotten,
 	(*generator).overtaken,
+	(*generator).tooLate,
 }
 
 const scenesPerHistory = 3
@@ -152,6 +153,52 @@ func (g *generator) overtaken() {
 	g.add(op{Do: doTick})
 	g.scrape()
 	g.add(op{Do: doTick})
+}
+
+// tooLate: samples come too late for closed windows of flows that leave them out, repeated
+// and overwriting ones too, while owners end, commits fail and refills take samples in.
+func (g *generator) tooLate() {
+	var names []string
+	for _, name := range g.names {
+		if def := g.defs[name]; def.LeavesOutLate() {
+			names = append(names, name)
+		}
+	}
+	g.rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	names = names[:min(4, len(names))]
+	for _, name := range names {
+		g.apply(name)
+	}
+	g.scrape()
+	g.advance(8_000)
+	g.add(op{Do: doTick})
+	for range 3 {
+		g.scrape()
+	}
+	g.add(op{Do: doRest})
+	for range 2 + g.rng.IntN(3) {
+		from := g.now - 60_000 - g.rng.Int64N(6*60_000)
+		g.send(g.stretch(from, 1+g.rng.Int64N(20_000)))
+		switch g.rng.IntN(6) {
+		case 0:
+			g.overwrite(from, g.now, 3)
+		case 1:
+			g.deliver(g.sent[len(g.sent)-1]) // again
+		case 2:
+			g.add(op{Do: doSeal, Force: true})
+		case 3:
+			g.add(op{Do: doFault, Cut: []string{"before", "after"}[g.rng.IntN(2)]})
+		}
+		g.advance(8_000)
+		g.add(op{Do: doTick})
+		if g.rng.IntN(3) == 0 {
+			g.start(0)
+		}
+		if len(names) > 0 && g.rng.IntN(3) == 0 {
+			g.add(op{Do: doRefill, Flow: names[g.rng.IntN(len(names))], From: from, To: from + 1 + g.rng.Int64N(3*60_000)})
+		}
+	}
+	g.add(op{Do: doRest})
 }
 
 // within is the operations that fn makes, for the middle of a round.

@@ -12,6 +12,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/ingest"
+	"laminar/sequence"
 	"laminar/sqlstore"
 	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/flowstore"
@@ -37,10 +38,11 @@ type simulation struct {
 	held        []heldSnapshot
 	jobs        []int64 // refills that were asked for
 	stuck       []*sending
-	limbo       *ingester     // whose commit is on its way
-	gate        chan struct{} // closed to let the paused flush go on
-	gaveUp      bool          // retention came in the middle of a round
-	depth       int           // of the operation within others
+	limbo       *ingester       // whose commit is on its way
+	gate        chan struct{}   // closed to let the paused flush go on
+	gaveUp      bool            // retention came in the middle of a round
+	sealed      sequence.Vector // samples up to here may be sealed
+	depth       int             // of the operation within others
 
 	// catalogue is held while a flow is applied: no node reads the catalogue then.
 	catalogue sync.RWMutex
@@ -64,6 +66,9 @@ type driver interface {
 	send(o op, ps points)
 	// join returns once the model knows all that was sent.
 	join()
+	// committed is told that a commit of a flownode has ended, in whatever way. Any
+	// goroutine calls it.
+	committed()
 	// settle returns once everything has come to rest.
 	settle()
 	// still reports whether no round is under way that may still write what
@@ -160,7 +165,10 @@ func (sim *simulation) do(o op) {
 		sim.must(err)
 	case doSeal:
 		sim.release()
-		_, err := sim.store.Keeper.Seal(sim.t.ctx, raw.SealOptions{Force: o.Force})
+		sealed, err := sim.store.Reader.CurrentVector(sim.t.ctx)
+		sim.must(err)
+		sim.sealed = sealed
+		_, err = sim.store.Keeper.Seal(sim.t.ctx, raw.SealOptions{Force: o.Force})
 		sim.must(err)
 	case doRetain:
 		if sim.driver.still() {

@@ -159,6 +159,8 @@ func (d *stepped) send(o op, ps points) {
 	}
 }
 
+func (d *stepped) committed() { d.sim.noteCommits() }
+
 func (d *stepped) join() {}
 
 // settle lets one flownode work until nothing is left to do: hints are lost, polls

@@ -96,6 +96,12 @@ type Querier interface {
 // rowKey joins them -> value; of a histogram, how many observations are in it. The key of
 // a session's row ends in its window_start, ms.
 func StoredRows(ctx context.Context, db Querier, f flowdef.Flow) (map[int64]map[string]float64, error) {
+	return RowsOf(ctx, db, f, f.Table, "coalesce(value, (to_jsonb(r)->'histogram'->>'count')::float8)")
+}
+
+// RowsOf reads rows as StoredRows does, of a table or view with the columns of the flow's
+// table; value is an expression over the row r.
+func RowsOf(ctx context.Context, db Querier, f flowdef.Flow, table, value string) (map[int64]map[string]float64, error) {
 	layout := flowdef.NewLayout(f)
 	n := len(layout.Names)
 	cols := make([]string, n, n+2)
@@ -105,13 +111,13 @@ func StoredRows(ctx context.Context, db Querier, f flowdef.Flow) (map[int64]map[
 		into[i] = &texts[i]
 	}
 	var end int64
-	var value float64
+	var v float64
 	cols, into = append(cols, "(extract(epoch from window_end) * 1000)::bigint",
-		"coalesce(value, (to_jsonb(r)->'histogram'->>'count')::float8)"), append(into, &end, &value)
+		value), append(into, &end, &v)
 	// Two rows of sessions differ in where they begin, too.
 	var start int64
 	cols, into = append(cols, "(extract(epoch from window_start) * 1000)::bigint"), append(into, &start)
-	rows, err := db.Query(ctx, fmt.Sprintf("select %s from %s r", strings.Join(cols, ", "), pgx.Identifier{"flow", f.Table}.Sanitize()))
+	rows, err := db.Query(ctx, fmt.Sprintf("select %s from %s r", strings.Join(cols, ", "), pgx.Identifier{"flow", table}.Sanitize()))
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +137,7 @@ func StoredRows(ctx context.Context, db Querier, f flowdef.Flow) (map[int64]map[
 		if f.Session != nil {
 			key += "\xff" + strconv.FormatInt(start, 10)
 		}
-		out[end][key] = value
+		out[end][key] = v
 		return nil
 	})
 	return out, err
