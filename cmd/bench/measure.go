@@ -15,6 +15,7 @@ import (
 	"laminar/cmd/bench/lab"
 	"laminar/cmd/bench/reading"
 	"laminar/cmd/bench/report"
+	"laminar/cmd/bench/sessions"
 	"laminar/cmd/bench/sketches"
 )
 
@@ -37,6 +38,7 @@ var parts = []part{
 	alone(9, disk),
 	alone(reading.Number, reading.Measure),
 	alone(sketches.Number, sketches.Measure),
+	alone(sessions.Number, sessions.Measure),
 }
 
 // alone is a scenario that shares nothing.

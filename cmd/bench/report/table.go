@@ -12,6 +12,7 @@ import (
 var Scenarios = []string{
 	"", "acknowledged ingest", "ingest with three flows", "tick", "late samples", "refill", "freshness", "memory", "restart", "disk",
 	"rule files over a Kubernetes cluster", "queries, subscriptions and the console", "many rules", "sketches",
+	"sessions",
 }
 
 // WriteMarkdown writes machine, targets and figures as Markdown.

@@ -62,7 +62,7 @@ func (s Scrapes) lane(n, lanes int, from, to int64) []Request {
 			if laneOf(i, lanes) != n {
 				continue
 			}
-			raw = AppendSample(raw, s.Series.Labels[i], s.at(i, k), value(i, k))
+			raw = AppendSample(raw, s.Series.Labels[i], s.at(i, k), s.Series.value(i, k))
 			if count++; count == SamplesPerRequest {
 				flush()
 			}

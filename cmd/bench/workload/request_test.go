@@ -47,7 +47,7 @@ func TestPreparedRequests(t *testing.T) {
 				if !known || len(samples) != 1 {
 					t.Fatalf("%v with %d samples", ts.Labels, len(samples))
 				}
-				if k := next[i]; samples[0].Timestamp != s.at(i, k) || samples[0].Value != value(i, k) {
+				if k := next[i]; samples[0].Timestamp != s.at(i, k) || samples[0].Value != measured(i, k) {
 					t.Fatalf("series %d: %+v is not scrape %d", i, samples[0], k)
 				}
 				next[i]++
@@ -67,7 +67,7 @@ func TestCountersGrow(t *testing.T) {
 			continue
 		}
 		for k := range int64(500) {
-			if a, b := value(i, k), value(i, k+1); b < a {
+			if a, b := measured(i, k), measured(i, k+1); b < a {
 				t.Fatalf("series %d falls from %v to %v at scrape %d", i, a, b, k)
 			}
 		}

@@ -30,7 +30,7 @@ func (s Scrapes) PrepareRows(from, to int64) Rows {
 			for k := from; k < to; k++ {
 				for i := range s.Series.Len() {
 					if i/s.Series.Target%copyConnections == n {
-						w.Add(s.at(i, k), i, value(i, k))
+						w.Add(s.at(i, k), i, s.Series.value(i, k))
 					}
 				}
 			}

@@ -12,10 +12,14 @@ import (
 // Series is the series of a simulated set of targets, as senders write them. All
 // receivers and rounds share it: once it is made, it does not change.
 type Series struct {
-	Jobs   []string // by series: its job, for the row tables' series table
+	Jobs   []string // by series: its job, or its user, for the row tables' series table
 	Labels [][]byte // by series: its labels as they stand in a TimeSeries message
 	Target int      // series per target
 	phase  int64    // ms over which the targets' scrapes are spread within an interval
+
+	// value is what series i shows in scrape k. It depends on nothing else, so every
+	// receiver gets the same samples.
+	value func(i int, k int64) float64
 }
 
 // JobCount is how many jobs the series are spread over.
@@ -27,7 +31,7 @@ const JobCount = 10
 // all metrics at once.
 func NodeSeries(n int, interval time.Duration) *Series {
 	const target, metrics = 500, 100
-	f := &Series{Target: target, phase: interval.Milliseconds()}
+	f := &Series{Target: target, phase: interval.Milliseconds(), value: measured}
 	for i := range n {
 		host, k := i/target, i%target
 		f.Add(host,
@@ -48,7 +52,7 @@ func RequestSeries(n int) *Series { return MetricSeries(n, 100, "http_requests_t
 // MetricSeries is n series with so many per target, the metrics sharing them
 // evenly.
 func MetricSeries(n, target int, metrics ...string) *Series {
-	f := &Series{Target: target}
+	f := &Series{Target: target, value: measured}
 	for i := range n {
 		host, k := i/target, i%target
 		f.Add(host,
@@ -64,7 +68,9 @@ func MetricSeries(n, target int, metrics ...string) *Series {
 func jobName(host int) string { return fmt.Sprintf("job-%d", host%JobCount) }
 
 // Add appends a series of the target with that number.
-func (f *Series) Add(host int, labels ...prompb.Label) {
+func (f *Series) Add(host int, labels ...prompb.Label) { f.add(jobName(host), labels...) }
+
+func (f *Series) add(job string, labels ...prompb.Label) {
 	var text []byte
 	for i := range labels {
 		text = append(text, 1<<3|2)
@@ -75,17 +81,16 @@ func (f *Series) Add(host int, labels ...prompb.Label) {
 		}
 		text = append(text, raw...)
 	}
-	f.Jobs = append(f.Jobs, jobName(host))
+	f.Jobs = append(f.Jobs, job)
 	f.Labels = append(f.Labels, text)
 }
 
 // Len is how many series there are.
 func (f *Series) Len() int { return len(f.Labels) }
 
-// value is what series i shows in scrape k: four of five are counters that grow
+// measured is what the series of targets show: four of five are counters that grow
 // by whole numbers at a pace of their own, the fifth a gauge with two decimals.
-// It depends on nothing else, so every receiver gets the same samples.
-func value(i int, k int64) float64 {
+func measured(i int, k int64) float64 {
 	noise := Mix(uint64(i)<<32 | uint64(k)&0xffffffff)
 	if i%5 == 4 {
 		return 50 + math.Round(1000*math.Sin(float64(i)+float64(k)/40))/25 + float64(noise%100)/100
