@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"laminar/flownode/promexpr"
 	"laminar/flownode/promfunc"
 	"laminar/query/labelindex"
 	"laminar/query/rows"
@@ -56,7 +57,7 @@ const (
 
 // Queries answers queries. All methods may be called at the same time.
 type Queries struct {
-	Parser parser.Parser
+	Parser parser.Parser // refuses what takes too much to parse
 
 	engine      *promql.Engine
 	lookback    time.Duration
@@ -75,7 +76,7 @@ const bareStep = int64(time.Minute / time.Millisecond)
 func New(cfg Config) *Queries {
 	q := &Queries{
 		// What a stock Prometheus parses: experimental functions are not for dashboards.
-		Parser: parser.NewParser(parser.Options{}),
+		Parser: promexpr.Bounded(parser.NewParser(parser.Options{})),
 		store:  cfg.Store, lookback: cfg.Lookback, fromFlows: cfg.FromFlows, expressions: newExpressions(),
 		labels: labelindex.New(cfg.MaxMemory / labelShare), rows: rows.New(cfg.MaxMemory / rowShare),
 		limits: &limits{

@@ -52,7 +52,7 @@ func BenchmarkDashboard(b *testing.B) {
 		Store: server.QueryStore{Readers: readers}, Log: log, Registerer: prometheus.NewRegistry(),
 	})
 	srv := httptest.NewServer(promapi.New(promapi.Config{
-		Queries: queries, Metadata: readers.Senders, Rules: server.Rules{Readers: readers}, Log: log, Registerer: prometheus.NewRegistry(),
+		Queries: queries, Metadata: readers.Senders, Rules: server.Rules{Readers: readers}, BodyBytes: 64 << 20, Log: log, Registerer: prometheus.NewRegistry(),
 	}))
 	b.Cleanup(srv.Close)
 	conn, err := db.Store.Pool().Acquire(b.Context())

@@ -37,6 +37,10 @@ var _ query.Store = QueryStore{}
 // large readings are shared between sessions.
 const besideQueries = 2
 
+// bodyShare is which part of the memory of queries the bodies of their requests may take in
+// addition.
+const bodyShare = 8
+
 // newQueries makes what answers queries, on connections of its own, which the host closes;
 // nil where queries are not answered.
 func newQueries(ctx context.Context, c Config, mem memory, h *host, log *slog.Logger, reg prometheus.Registerer) (*query.Queries, error) {
@@ -54,7 +58,7 @@ func newQueries(ctx context.Context, c Config, mem memory, h *host, log *slog.Lo
 }
 
 // newAPI makes what answers requests with queries; nil where queries are not answered.
-func newAPI(c Config, queries *query.Queries, h *host, log *slog.Logger, reg prometheus.Registerer) http.Handler {
+func newAPI(c Config, mem memory, queries *query.Queries, h *host, log *slog.Logger, reg prometheus.Registerer) http.Handler {
 	if queries == nil {
 		return nil
 	}
@@ -66,7 +70,7 @@ func newAPI(c Config, queries *query.Queries, h *host, log *slog.Logger, reg pro
 			"query.max_samples": strconv.Itoa(c.Query.MaxSamples), "query.max_concurrent": strconv.Itoa(c.Query.MaxConcurrent),
 			"query.from_flows": string(c.Query.FromFlows),
 		},
-		Log: log, Registerer: reg,
+		BodyBytes: mem.query / bodyShare, Log: log, Registerer: reg,
 	})
 }
 

@@ -110,7 +110,7 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 	if err != nil {
 		return nil, err
 	}
-	routes := web.Routes{Read: newAPI(c, queries, h, log, reg), Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof, Log: log}
+	routes := web.Routes{Read: newAPI(c, mem, queries, h, log, reg), Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof, Log: log}
 	if routes.ConsoleDir = c.Web.ConsoleDir(); routes.ConsoleDir != "" {
 		if routes.Console, err = console.New(routes.ConsoleDir); err != nil {
 			return nil, err

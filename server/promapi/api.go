@@ -1,15 +1,13 @@
 package promapi
 
 import (
-	"bytes"
-	"fmt"
-	"io"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"laminar/ingest/budget"
 	"laminar/ingest/outward"
 	"laminar/server/packed"
 )
@@ -27,7 +25,7 @@ type API struct {
 // New makes the API.
 func New(cfg Config) *API {
 	a := &API{
-		core: &core{cfg: cfg, door: outward.New(cfg.Log), now: time.Now},
+		core: &core{cfg: cfg, bodies: budget.New(cfg.BodyBytes), door: outward.New(cfg.Log), now: time.Now},
 		mux:  http.NewServeMux(),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "laminar", Subsystem: "query", Name: "request_seconds",
@@ -89,32 +87,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTT
 // handler is an endpoint over HTTP.
 func (a *API) handler(path string, answering endpoint) http.Handler {
 	return a.measured(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ans := bounded(w, r)
-		if ans.err == nil {
-			ans = answering(r)
-		}
+		ans, end := a.core.bounded(r, answering)
+		defer end()
 		if ans.done != nil {
 			defer ans.done()
 		}
 		a.core.respond(w, r, ans)
 	}))
-}
-
-// formBytes is how large the body of a request may be.
-const formBytes = 4 << 20
-
-// bounded reads the body of a request, and refuses one that is too large. What is wrong with
-// its parameters is for the endpoint to say.
-func bounded(w http.ResponseWriter, r *http.Request) (ans answer) {
-	if r.Method != http.MethodPost {
-		return ans
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, formBytes))
-	if err != nil {
-		return refuse(fmt.Errorf("error parsing form values: %w", err))
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	return ans
 }
 
 // measured is a handler of which requests are counted.

@@ -1,6 +1,7 @@
 package promapi_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,10 +11,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/golang/snappy"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -59,6 +63,9 @@ func (ruled) Alerts(context.Context) ([]promapi.Alert, error) {
 	return []promapi.Alert{{Rule: "alert", Labels: labels.FromStrings("alertname", "Down"), Annotations: labels.EmptyLabels(), State: "firing", ActiveAt: time.Unix(30, 0), Value: 0.5}}, nil
 }
 
+// bodyBytes is what the bodies of requests may take.
+const bodyBytes = 8 << 20
+
 func newAPI(err error) (*promapi.API, *strings.Builder) {
 	log := &strings.Builder{}
 	reg := prometheus.NewRegistry()
@@ -70,7 +77,7 @@ func newAPI(err error) (*promapi.API, *strings.Builder) {
 		}),
 		Metadata: described{{Metric: "a", Type: "counter", Help: "A.", Unit: "s"}, {Metric: "b", Type: "gauge"}},
 		Rules:    ruled{},
-		Build:    promapi.Build{Version: "1.2.3"}, Flags: map[string]string{"query.timeout": "1m"}, Log: logger, Registerer: reg,
+		Build:    promapi.Build{Version: "1.2.3"}, Flags: map[string]string{"query.timeout": "1m"}, BodyBytes: bodyBytes, Log: logger, Registerer: reg,
 	}), log
 }
 
@@ -135,6 +142,129 @@ func TestLargeForms(t *testing.T) {
 				t.Errorf("%d bytes: %d, %.200s", bytes, w.Code, w.Body)
 			}
 		}
+	}
+}
+
+// slowBody is a body that does not end before it is told to.
+type slowBody struct {
+	io.Reader
+	read chan<- struct{} // gets one when all but the end has been read
+	end  <-chan struct{}
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		select {
+		case b.read <- struct{}{}:
+		default:
+		}
+		<-b.end
+	}
+	return n, err
+}
+
+// TestUnfinishedBodies: bodies that do not end, of whatever endpoint takes one, hold no more
+// memory than there is for them; other requests are told to come again meanwhile, and are
+// answered afterwards.
+func TestUnfinishedBodies(t *testing.T) {
+	for _, path := range []string{"query", "query_range", "series", "labels", "format_query", "parse_query", "query_exemplars", "read"} {
+		t.Run(path, func(t *testing.T) {
+			api, _ := newAPI(sequence.ErrUnavailable)
+			size := 900 << 10 // below the bound of remote read
+			post := func(body io.Reader) *httptest.ResponseRecorder {
+				r := httptest.NewRequest(http.MethodPost, "/api/v1/"+path, io.MultiReader(body)) // its length is not known
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				w := httptest.NewRecorder()
+				api.ServeHTTP(w, r)
+				return w
+			}
+			const requests = 100
+			read, end, refused := make(chan struct{}, requests), make(chan struct{}), make(chan string, requests)
+			var all sync.WaitGroup
+			for range requests {
+				all.Go(func() {
+					w := post(&slowBody{strings.NewReader("query=1&match[]=a" + strings.Repeat(" ", size)), read, end})
+					if w.Code == http.StatusServiceUnavailable {
+						refused <- w.Header().Get("Retry-After")
+					}
+				})
+			}
+			// Each of them is refused, or has read its body.
+			held := 0
+			for n := 0; n < requests; n++ {
+				select {
+				case <-read:
+					held++
+				case after := <-refused:
+					if after != "1" {
+						t.Errorf("one is refused for %q seconds", after)
+					}
+				case <-time.After(time.Minute):
+					t.Fatalf("%d of %d requests are neither refused nor have read their bodies", requests-n, requests)
+				}
+			}
+			if most := (2*bodyBytes + 32<<20) / size; held == 0 || held > most {
+				t.Errorf("%d requests hold their bodies, want some and at most %d", held, most)
+			}
+			close(end)
+			all.Wait()
+			if w := post(strings.NewReader("query=1&match[]=a")); w.Code == http.StatusServiceUnavailable && w.Header().Get("Retry-After") != "" && strings.Contains(w.Body.String(), "under way") {
+				t.Errorf("afterwards: %d %s", w.Code, w.Body)
+			}
+		})
+	}
+}
+
+// TestReadRequestBounds: a remote read whose message becomes much larger in memory than it
+// is when sent is refused, one of usual size is not.
+func TestReadRequestBounds(t *testing.T) {
+	api, _ := newAPI(nil)
+	post := func(message []byte) (int, string) {
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/read", bytes.NewReader(snappy.Encode(nil, message))))
+		return w.Code, w.Body.String()
+	}
+	empty := []byte{10, 0} // a query without anything
+	for name, c := range map[string]struct {
+		message []byte
+		code    int
+	}{
+		"too long": {bytes.Repeat(empty, 16<<20), http.StatusBadRequest}, "too much": {bytes.Repeat(empty, 500<<10), http.StatusBadRequest}, "nothing": {nil, http.StatusOK},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		code, text := post(c.message)
+		runtime.ReadMemStats(&after)
+		if code != c.code {
+			t.Errorf("%s: %d %.200s", name, code, text)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 8<<20+uint64(2*len(c.message)) {
+			t.Errorf("%s: it takes %d bytes", name, took)
+		}
+	}
+}
+
+// TestFormatLong: an expression that nests deeply is formatted in an instant, one line long.
+func TestFormatLong(t *testing.T) {
+	api, _ := newAPI(nil)
+	for _, n := range []int{100, 1900} {
+		expr := strings.Repeat("a or ", n) + "a"
+		begun := time.Now()
+		w := get(api, "/api/v1/format_query?query="+url.QueryEscape(expr))
+		var got struct{ Data string }
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(got.Data, "\n"); w.Code != http.StatusOK || (lines == 0) != (n > 200) || strings.Join(strings.Fields(got.Data), " ") != expr {
+			t.Errorf("%d: %d, %d lines, %.200s", n, w.Code, lines, got.Data)
+		}
+		if took := time.Since(begun); took > 20*time.Second {
+			t.Errorf("%d: it takes %s", n, took)
+		}
+	}
+	if w := get(api, "/api/v1/query?query="+url.QueryEscape(strings.Repeat("a or ", 5000)+"a")); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "operators and parentheses") {
+		t.Errorf("5000 operators: %d %.200s", w.Code, w.Body)
 	}
 }
 

@@ -7,16 +7,26 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"laminar/flownode/promexpr"
 )
 
 // expressions answers with expressions, of which nothing is read.
 type expressions struct{ *core }
+
+// mostLaidOut is how many operators and parentheses an expression may have to be laid out in
+// several lines; one that has more is answered in one.
+const mostLaidOut = 200
 
 // formatQuery answers /format_query: an expression, laid out.
 func (a expressions) formatQuery(r *http.Request) answer {
 	expr, err := a.cfg.Queries.Parser.ParseExpr(r.FormValue("query"))
 	if err != nil {
 		return refuseParameter("query", err)
+	}
+	// Laying out takes time that grows with the cube of how deep it nests.
+	if parts, err := promexpr.Parts(r.FormValue("query")); err != nil || parts > mostLaidOut {
+		return answer{data: expr.String()}
 	}
 	return answer{data: expr.Pretty(0)}
 }

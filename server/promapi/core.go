@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/util/annotations"
 
+	"laminar/ingest/budget"
 	"laminar/ingest/outward"
 	"laminar/query"
 	"laminar/sequence"
@@ -26,6 +27,7 @@ type Config struct {
 	Rules      Ruler
 	Build      Build
 	Flags      map[string]string // what /status/flags shows
+	BodyBytes  int64             // memory for the bodies of requests
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -45,9 +47,10 @@ type Build struct {
 
 // core is what all endpoints answer from.
 type core struct {
-	cfg  Config
-	door *outward.Door
-	now  func() time.Time
+	cfg    Config
+	bodies *budget.Budget // of requests under way
+	door   *outward.Door
+	now    func() time.Time
 }
 
 // session begins a query. The parameter provisional, which Prometheus does not have, makes

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"net/http"
 	"slices"
 
@@ -17,6 +16,9 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/prometheus/prometheus/tsdb/chunks"
+
+	"laminar/flownode/promexpr"
+	"laminar/ingest/budget"
 )
 
 // Remote read hands samples to another Prometheus, which computes by itself. The answer
@@ -27,11 +29,8 @@ import (
 //	        4 bytes, big-endian: CRC-32C of the message
 //	        message: ChunkedReadResponse, chunks of one series
 
-// Bounds of a request, and of a frame as long as no chunk is larger.
-const (
-	readRequestBytes = 32 << 20 // as sent, and decompressed
-	frameBytes       = 1 << 20
-)
+// frameBytes bounds a frame as long as no chunk is larger.
+const frameBytes = 1 << 20
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -40,9 +39,15 @@ type remoteReading struct{ *core }
 
 // ServeHTTP answers a request.
 func (a remoteReading) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	req, chunked, err := readRequest(r)
+	hold, err := a.bodies.Begin()
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		a.refuseBody(w, err)
+		return
+	}
+	defer hold.End()
+	req, chunked, err := readRequest(r, &hold)
+	if err != nil {
+		a.refuseBody(w, err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Queries.Timeout())
@@ -79,6 +84,16 @@ func (a remoteReading) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(snappy.Encode(nil, body)) // a client that has left needs no answer
 }
 
+// refuseBody answers a request whose body cannot be taken.
+func (a remoteReading) refuseBody(w http.ResponseWriter, err error) {
+	code := http.StatusBadRequest
+	if errors.Is(err, budget.ErrBusy) {
+		w.Header().Set("Retry-After", "1")
+		code = http.StatusServiceUnavailable
+	}
+	http.Error(w, err.Error(), code)
+}
+
 // refuse answers with an error. Where a part of the answer has been sent, the connection
 // is broken off: the client must not take it for the whole.
 func (a remoteReading) refuse(w http.ResponseWriter, r *http.Request, err error, begun bool) {
@@ -99,8 +114,8 @@ func (a remoteReading) refuse(w http.ResponseWriter, r *http.Request, err error,
 }
 
 // readRequest reads a request, and whether its client takes chunks rather than samples.
-func readRequest(r *http.Request) (req *prompb.ReadRequest, chunked bool, err error) {
-	packed, err := io.ReadAll(io.LimitReader(r.Body, readRequestBytes+1))
+func readRequest(r *http.Request, hold *budget.Hold) (req *prompb.ReadRequest, chunked bool, err error) {
+	packed, err := readBody(r, hold, readBytes)
 	if err != nil {
 		return nil, false, err
 	}
@@ -108,8 +123,11 @@ func readRequest(r *http.Request) (req *prompb.ReadRequest, chunked bool, err er
 	if err != nil {
 		return nil, false, err
 	}
-	if len(packed) > readRequestBytes || n > readRequestBytes {
-		return nil, false, fmt.Errorf("the request is larger than %d bytes", readRequestBytes)
+	if n > readBytes {
+		return nil, false, errBody
+	}
+	if err := hold.Reserve(int64(readFactor * n)); err != nil {
+		return nil, false, err
 	}
 	body, err := snappy.Decode(nil, packed)
 	if err != nil {
@@ -163,6 +181,11 @@ func matchersOf(list []*prompb.LabelMatcher) ([]*labels.Matcher, error) {
 		t, ok := types[m.Type]
 		if !ok {
 			return nil, fmt.Errorf("unknown type of matcher: %d", m.Type)
+		}
+		if t == labels.MatchRegexp || t == labels.MatchNotRegexp {
+			if err := promexpr.CheckRegexp(m.Value); err != nil {
+				return nil, err
+			}
 		}
 		matcher, err := labels.NewMatcher(t, m.Name, m.Value)
 		if err != nil {

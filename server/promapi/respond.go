@@ -20,6 +20,30 @@ var json = jsoniter.ConfigCompatibleWithStandardLibrary
 // most is how many warnings, and how many infos, an answer has.
 const most = 10
 
+// piece is after how many bytes of an answer they are sent, so that an answer takes as much
+// memory however large it is.
+const piece = 64 << 10
+
+// output is the body of an answer on its way.
+type output struct {
+	*jsoniter.Stream
+	w    http.ResponseWriter
+	sent bool  // some of it
+	gone error // the client is, so that the rest need not be written
+}
+
+// flush sends what there is, if it is enough.
+func (o *output) flush(enough int) {
+	if o.Error != nil || len(o.Buffer()) < enough {
+		return
+	}
+	o.sent = true
+	if o.gone == nil {
+		_, o.gone = o.w.Write(o.Buffer())
+	}
+	o.Reset(nil)
+}
+
 // respond writes an answer.
 func (c *core) respond(w http.ResponseWriter, r *http.Request, ans answer) {
 	w.Header().Set("Content-Type", "application/json")
@@ -28,40 +52,46 @@ func (c *core) respond(w http.ResponseWriter, r *http.Request, ans answer) {
 	}
 	stream := json.BorrowStream(nil)
 	defer json.ReturnStream(stream)
+	out := &output{Stream: stream, w: w}
 	code := http.StatusOK
 	if ans.err != nil {
 		code = ans.err.kind.code
 		if ans.err.wait {
 			w.Header().Set("Retry-After", "1")
 		}
-		stream.WriteVal(struct {
+		out.WriteVal(struct {
 			Status string `json:"status"`
 			Kind   string `json:"errorType"`
 			Text   string `json:"error"`
 		}{"error", ans.err.kind.name, ans.err.text})
 	} else {
 		warnings, infos := ans.warnings.AsStrings(r.FormValue("query"), most, most)
-		stream.WriteRaw(`{"status":"success","data":`)
-		writeData(stream, ans.data)
-		writeTexts(stream, "warnings", warnings)
-		writeTexts(stream, "infos", infos)
-		stream.WriteObjectEnd()
+		out.WriteRaw(`{"status":"success","data":`)
+		writeData(out, ans.data)
+		writeTexts(out, "warnings", warnings)
+		writeTexts(out, "infos", infos)
+		out.WriteObjectEnd()
 	}
-	if stream.Error != nil {
-		c.cfg.Log.Error("an answer could not be written as JSON", "asked", r.URL.Path, "err", stream.Error)
-		http.Error(w, stream.Error.Error(), http.StatusInternalServerError)
+	if out.Error != nil {
+		c.cfg.Log.Error("an answer could not be written as JSON", "asked", r.URL.Path, "err", out.Error)
+		if out.sent {
+			panic(http.ErrAbortHandler) // it must not be taken for the whole
+		}
+		http.Error(w, out.Error.Error(), http.StatusInternalServerError)
 		return
 	}
-	w.WriteHeader(code)
-	_, _ = w.Write(stream.Buffer()) // a client that has left needs no answer
+	if !out.sent {
+		w.WriteHeader(code)
+	}
+	out.flush(0)
 }
 
 // writeTexts writes a list that is left out where it is empty.
-func writeTexts(stream *jsoniter.Stream, name string, texts []string) {
+func writeTexts(out *output, name string, texts []string) {
 	if len(texts) > 0 {
-		stream.WriteMore()
-		stream.WriteObjectField(name)
-		stream.WriteVal(texts)
+		out.WriteMore()
+		out.WriteObjectField(name)
+		out.WriteVal(texts)
 	}
 }
 
@@ -72,106 +102,109 @@ type result struct {
 }
 
 // writeData writes what is answered.
-func writeData(stream *jsoniter.Stream, data any) {
+func writeData(out *output, data any) {
 	switch v := data.(type) {
 	case result:
-		stream.WriteRaw(`{"resultType":`)
-		stream.WriteString(string(v.value.Type()))
-		stream.WriteRaw(`,"result":`)
-		writeValue(stream, v.value)
+		out.WriteRaw(`{"resultType":`)
+		out.WriteString(string(v.value.Type()))
+		out.WriteRaw(`,"result":`)
+		writeValue(out, v.value)
 		if v.stats != nil {
-			stream.WriteRaw(`,"stats":`)
-			stream.WriteVal(v.stats)
+			out.WriteRaw(`,"stats":`)
+			out.WriteVal(v.stats)
 		}
-		stream.WriteObjectEnd()
+		out.WriteObjectEnd()
 	case []labels.Labels:
-		writeList(stream, v, func(lset labels.Labels) { writeLabels(stream, lset) })
+		writeList(out, v, func(lset labels.Labels) { writeLabels(out, lset) })
 	default:
-		stream.WriteVal(v)
+		out.WriteVal(v)
 	}
 }
 
 // writeList writes an array, of which each element is written by one.
-func writeList[T any](stream *jsoniter.Stream, list []T, one func(T)) {
-	stream.WriteArrayStart()
+func writeList[T any](out *output, list []T, one func(T)) {
+	out.WriteArrayStart()
 	for i, v := range list {
 		if i > 0 {
-			stream.WriteMore()
+			out.WriteMore()
 		}
 		one(v)
+		if out.flush(piece); out.gone != nil {
+			return
+		}
 	}
-	stream.WriteArrayEnd()
+	out.WriteArrayEnd()
 }
 
 // writeValue writes a result of the engine.
-func writeValue(stream *jsoniter.Stream, value parser.Value) {
+func writeValue(out *output, value parser.Value) {
 	switch v := value.(type) {
 	case promql.Vector:
-		writeList(stream, v, func(s promql.Sample) { writeSample(stream, s) })
+		writeList(out, v, func(s promql.Sample) { writeSample(out, s) })
 	case promql.Matrix:
-		writeList(stream, v, func(s promql.Series) { writeSeries(stream, s) })
+		writeList(out, v, func(s promql.Series) { writeSeries(out, s) })
 	default: // scalars and strings have a JSON form of their own
-		stream.WriteVal(v)
+		out.WriteVal(v)
 	}
 }
 
 // writeSample writes {"metric":{...},"value":[time,"value"]}.
-func writeSample(stream *jsoniter.Stream, s promql.Sample) {
-	stream.WriteRaw(`{"metric":`)
-	writeLabels(stream, s.Metric)
+func writeSample(out *output, s promql.Sample) {
+	out.WriteRaw(`{"metric":`)
+	writeLabels(out, s.Metric)
 	if s.H == nil {
-		stream.WriteRaw(`,"value":`)
-		writeFloat(stream, promql.FPoint{T: s.T, F: s.F})
+		out.WriteRaw(`,"value":`)
+		writeFloat(out, promql.FPoint{T: s.T, F: s.F})
 	} else {
-		stream.WriteRaw(`,"histogram":`)
-		writeHistogram(stream, promql.HPoint{T: s.T, H: s.H})
+		out.WriteRaw(`,"histogram":`)
+		writeHistogram(out, promql.HPoint{T: s.T, H: s.H})
 	}
-	stream.WriteObjectEnd()
+	out.WriteObjectEnd()
 }
 
 // writeSeries writes {"metric":{...},"values":[...],"histograms":[...]}, of which those
 // that are empty are left out.
-func writeSeries(stream *jsoniter.Stream, s promql.Series) {
-	stream.WriteRaw(`{"metric":`)
-	writeLabels(stream, s.Metric)
+func writeSeries(out *output, s promql.Series) {
+	out.WriteRaw(`{"metric":`)
+	writeLabels(out, s.Metric)
 	if len(s.Floats) > 0 {
-		stream.WriteRaw(`,"values":`)
-		writeList(stream, s.Floats, func(p promql.FPoint) { writeFloat(stream, p) })
+		out.WriteRaw(`,"values":`)
+		writeList(out, s.Floats, func(p promql.FPoint) { writeFloat(out, p) })
 	}
 	if len(s.Histograms) > 0 {
-		stream.WriteRaw(`,"histograms":`)
-		writeList(stream, s.Histograms, func(p promql.HPoint) { writeHistogram(stream, p) })
+		out.WriteRaw(`,"histograms":`)
+		writeList(out, s.Histograms, func(p promql.HPoint) { writeHistogram(out, p) })
 	}
-	stream.WriteObjectEnd()
+	out.WriteObjectEnd()
 }
 
-func writeFloat(stream *jsoniter.Stream, p promql.FPoint) {
-	stream.WriteArrayStart()
-	jsonutil.MarshalTimestamp(p.T, stream)
-	stream.WriteMore()
-	jsonutil.MarshalFloat(p.F, stream)
-	stream.WriteArrayEnd()
+func writeFloat(out *output, p promql.FPoint) {
+	out.WriteArrayStart()
+	jsonutil.MarshalTimestamp(p.T, out.Stream)
+	out.WriteMore()
+	jsonutil.MarshalFloat(p.F, out.Stream)
+	out.WriteArrayEnd()
 }
 
-func writeHistogram(stream *jsoniter.Stream, p promql.HPoint) {
-	stream.WriteArrayStart()
-	jsonutil.MarshalTimestamp(p.T, stream)
-	stream.WriteMore()
-	jsonutil.MarshalHistogram(p.H, stream)
-	stream.WriteArrayEnd()
+func writeHistogram(out *output, p promql.HPoint) {
+	out.WriteArrayStart()
+	jsonutil.MarshalTimestamp(p.T, out.Stream)
+	out.WriteMore()
+	jsonutil.MarshalHistogram(p.H, out.Stream)
+	out.WriteArrayEnd()
 }
 
-func writeLabels(stream *jsoniter.Stream, lset labels.Labels) {
-	stream.WriteObjectStart()
+func writeLabels(out *output, lset labels.Labels) {
+	out.WriteObjectStart()
 	first := true
 	lset.Range(func(l labels.Label) {
 		if !first {
-			stream.WriteMore()
+			out.WriteMore()
 		}
 		first = false
-		stream.WriteString(l.Name)
-		stream.WriteRaw(":")
-		stream.WriteString(l.Value)
+		out.WriteString(l.Name)
+		out.WriteRaw(":")
+		out.WriteString(l.Value)
 	})
-	stream.WriteObjectEnd()
+	out.WriteObjectEnd()
 }

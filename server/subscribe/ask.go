@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"laminar/client/wire"
+	"laminar/flownode/promexpr"
 	"laminar/sequence"
 	"laminar/server/view"
 )
@@ -78,7 +79,7 @@ func parseAsk(r *http.Request, now time.Time) (*ask, error) {
 		a.wait = time.Duration(d)
 	}
 	if selectors := q["match[]"]; len(selectors) > 0 {
-		if a.want.sets, err = parser.NewParser(parser.Options{}).ParseMetricSelectors(selectors); err != nil {
+		if a.want.sets, err = promexpr.Bounded(parser.NewParser(parser.Options{})).ParseMetricSelectors(selectors); err != nil {
 			return nil, fmt.Errorf("match[]: %w", err)
 		}
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -41,6 +42,8 @@ type Routes struct {
 	Log      *slog.Logger
 
 	ConsoleDir string // the path of the console, with a slash at its end
+
+	pace time.Duration // of answers; 0 for paceTimeout
 }
 
 // Handler is the HTTP interface. New endpoints are mounted here, and only here;
@@ -51,15 +54,18 @@ func (r Routes) Handler() http.Handler {
 	mux, door := http.NewServeMux(), outward.New(r.Log)
 	// Without a method in the pattern: the handlers answer 405 themselves, and
 	// VictoriaMetrics' handshake is a GET.
+	pace := cmp.Or(r.pace, paceTimeout)
 	for pattern, handler := range map[string]http.Handler{
 		"/api/v1/write": r.Write, "/api/v1/import": r.Import, "POST /-/reload": r.Reload, "/api/v1/": r.Read, "/api/v1/laminar/": r.Own,
-		"GET /api/v1/subscribe": r.Follow,
+		"GET /metrics": promhttp.HandlerFor(r.Metrics, promhttp.HandlerOpts{}),
 	} {
 		if handler != nil {
-			mux.Handle(pattern, handler)
+			mux.Handle(pattern, paced(handler, pace))
 		}
 	}
-	mux.Handle("GET /metrics", promhttp.HandlerFor(r.Metrics, promhttp.HandlerOpts{}))
+	if r.Follow != nil {
+		mux.Handle("GET /api/v1/subscribe", r.Follow) // has deadlines of its own
+	}
 	if r.Profiles {
 		runtime.SetMutexProfileFraction(mutexFraction)
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -87,7 +93,7 @@ func (r Routes) Handler() http.Handler {
 	// remembers. Senders that are no browsers name no origin, and pass.
 	routes := http.NewCrossOriginProtection().Handler(mux)
 	if r.Console != nil {
-		return besideConsole(r.Console, r.ConsoleDir, routes)
+		return besideConsole(paced(r.Console, pace), r.ConsoleDir, routes)
 	}
 	return routes
 }

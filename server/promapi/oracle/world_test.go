@@ -95,7 +95,7 @@ func newWorld(t testing.TB, series []oneSeries) *world {
 		Store: server.QueryStore{Readers: readers}, Log: log, Registerer: prometheus.NewRegistry(),
 	})
 	w.ours = promapi.New(promapi.Config{
-		Queries: w.queries, Metadata: readers.Senders, Rules: server.Rules{Readers: readers}, Log: log, Registerer: prometheus.NewRegistry(),
+		Queries: w.queries, Metadata: readers.Senders, Rules: server.Rules{Readers: readers}, BodyBytes: 64 << 20, Log: log, Registerer: prometheus.NewRegistry(),
 	})
 	w.write()
 	w.theirs = w.prometheus()

@@ -1,0 +1,93 @@
+package web
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// TestAnswersAreTaken: who takes nothing of a large answer is left alone after a while, by
+// every route whose answers can be large, and with it goes what the answer is made of; who
+// takes it slowly gets all of it, and the connection serves the next request.
+func TestAnswersAreTaken(t *testing.T) {
+	const size = 64 << 20 // more than the buffers of a connection hold
+	ended := make(chan error, 10)
+	large := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		part := make([]byte, 1<<20)
+		for n := 0; n < size; n += len(part) {
+			if _, err := w.Write(part); err != nil {
+				ended <- err
+				return
+			}
+		}
+		ended <- nil
+	})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Routes{
+		Write: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }),
+		Read:  large, Own: large, Console: large, ConsoleDir: "/", Metrics: prometheus.NewRegistry(),
+		Ready: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler), pace: time.Second,
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	s := New(listener, Config{MaxConnections: 10}, r.Handler(), slog.New(slog.DiscardHandler), nil)
+	go func() { stopped <- s.Run(ctx) }()
+	for _, path := range []string{"/api/v1/query", "/api/v1/laminar/flows", "/x"} {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Errorf("%s: the answer was written though nobody took it", path)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("%s: the answer is still being written", path)
+		}
+		_ = conn.Close()
+	}
+	// For longer than the pace: no request is bounded by what one before it had.
+	dials := 0
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		dials++
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}}
+	for begun := time.Now(); time.Since(begun) < 3*r.pace; {
+		for path, want := range map[string]int64{"/-/healthy": int64(len("healthy\n")), "/api/v1/write": 0, "/api/v1/query": size} {
+			resp, err := client.Get("http://" + listener.Addr().String() + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := io.Copy(io.Discard, resp.Body); err != nil || n != want {
+				t.Errorf("%s: %d bytes: %v", path, n, err)
+			}
+			_ = resp.Body.Close()
+			if want == size {
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+	if dials != 1 {
+		t.Errorf("%d connections were needed", dials)
+	}
+	client.CloseIdleConnections()
+	stop()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
