@@ -29,14 +29,22 @@ var (
 var (
 	//go:embed function_distinct_plane.sql
 	FunctionDistinctPlane string
-	//go:embed function_distinct_of_keys.sql
-	FunctionDistinctOfKeys string
-	//go:embed function_registers.sql
-	FunctionRegisters string
 	//go:embed function_distinct.sql
 	FunctionDistinct string
-	//go:embed function_distinct_union.sql
-	FunctionDistinctUnion string
+	//go:embed function_distinct_spread.sql
+	FunctionDistinctSpread string
+	//go:embed function_distinct_larger.sql
+	FunctionDistinctLarger string
+	//go:embed function_distinct_packed.sql
+	FunctionDistinctPacked string
+	//go:embed function_distinct_joined.sql
+	FunctionDistinctJoined string
+	//go:embed function_distinct_add.sql
+	FunctionDistinctAdd string
+	//go:embed function_distinct_settled.sql
+	FunctionDistinctSettled string
+	//go:embed function_registers.sql
+	FunctionRegisters string
 	//go:embed function_distinct_merge.sql
 	FunctionDistinctMerge string
 )
@@ -105,6 +113,11 @@ var (
 	FunctionAlertSeries string
 )
 
+// Retired drops what is made no more.
+//
+//go:embed retired.sql
+var Retired string
+
 // Installed are the views and functions in the order in which they are made,
 // each after what it uses. Every text can be run again: create or replace.
 func Installed() []string {
@@ -112,9 +125,10 @@ func Installed() []string {
 		FunctionUnpackInts, FunctionFloat8OfBits, FunctionUnpackSegment, FunctionUnpackColumns, FunctionMetricSamples, ViewSample, ViewMetricMetadata,
 		ViewMetricSeries, ViewLabelSeries, ViewSenderSeries,
 		FunctionHistogramBound, FunctionHistogramJSON, FunctionHistogramBuckets, FunctionPrometheusJSON, FunctionMetricHistograms, ViewHistogramSample,
-		FunctionDistinctPlane, FunctionDistinctOfKeys, FunctionRegisters, FunctionDistinct, FunctionDistinctUnion, FunctionDistinctMerge,
+		FunctionDistinctPlane, FunctionDistinct, FunctionDistinctSpread, FunctionDistinctLarger, FunctionDistinctPacked,
+		FunctionDistinctJoined, FunctionDistinctAdd, FunctionDistinctSettled, FunctionDistinctMerge, FunctionRegisters,
 		FunctionQuantile, FunctionFraction, FunctionObservations, FunctionSum, FunctionMerged, FunctionMerge,
 		FunctionFlowWindows, ViewWindowState, ViewFlowState, ViewLateWindow, ViewLateSample,
-		ViewAlerts, ViewAlertChanges, FunctionAlertSeries,
+		ViewAlerts, ViewAlertChanges, FunctionAlertSeries, Retired,
 	}
 }

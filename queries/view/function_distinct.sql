@@ -24,12 +24,15 @@ begin
     for plane in 0..5 loop
         p[plane] := distinct_plane(b, plane);
     end loop;
-    n := array(
-        select bit_count(
-            case when rank & 1 = 0 then ~p[0] else p[0] end & case when rank & 2 = 0 then ~p[1] else p[1] end
-            & case when rank & 4 = 0 then ~p[2] else p[2] end & case when rank & 8 = 0 then ~p[3] else p[3] end
-            & case when rank & 16 = 0 then ~p[4] else p[4] end & case when rank & 32 = 0 then ~p[5] else p[5] end)
-        from generate_series(0, 51) rank order by rank);
+    -- By one plane after the other the registers are divided by what they hold.
+    with recursive half as (
+        select 5 as plane, 0 as rank, repeat('1', 16384)::bit varying as registers
+        union all
+        select h.plane - 1, h.rank | (b.bit << h.plane), h.registers & case b.bit when 1 then p[h.plane] else ~p[h.plane] end
+        from half h cross join (values (0), (1)) b(bit) where h.plane >= 0 and bit_count(h.registers) > 0
+    )
+    select array_agg(coalesce(bit_count(h.registers), 0) order by g.rank) into n
+    from generate_series(0, 51) g(rank) left join half h on h.rank = g.rank and h.plane = -1;
     if n[1] = 16384 then
         return 0;
     end if;

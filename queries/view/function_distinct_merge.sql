@@ -1,4 +1,5 @@
 -- distinct_merge(b): the aggregate that makes the union of sets of values.
 create or replace aggregate distinct_merge(bytea) (
-    sfunc = array_append, stype = bytea[], initcond = '{}', finalfunc = distinct_union, parallel = safe
+    sfunc = distinct_add, stype = bit varying, sspace = 131072, initcond = '', finalfunc = distinct_settled,
+    combinefunc = distinct_joined, parallel = safe
 )

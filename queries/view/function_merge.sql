@@ -3,6 +3,7 @@
 create or replace aggregate merge(histogram) (
     sfunc = array_append,
     stype = histogram[],
+    sspace = 262144,
     finalfunc = merged,
     combinefunc = array_cat,
     parallel = safe

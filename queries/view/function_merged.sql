@@ -7,6 +7,7 @@ create or replace function merged(list histogram[])
 returns histogram
 language plpgsql immutable parallel safe
 set search_path from current
+set enable_sort = off -- the planner does not know how many buckets there are, and would sort them rather than hash
 as $$
 declare
     h histogram;
@@ -29,14 +30,18 @@ begin
             group by b.bound having count(*) = (select count(*) from unnest(list) y where y.schema is not null)
         ) v;
         common := h.custom_values;
-        select coalesce(array_agg(v.bucket), '{}'), coalesce(array_agg(v.n), '{}') into h.positive_buckets, h.positive_counts from (
-            select p.bucket, sum(p.n) as n from (
-                select b.n, coalesce((select min(c.place) - 1 from unnest(common) with ordinality c(bound, place)
-                                      where c.bound >= x.custom_values[b.bucket + 1]), cardinality(common))::integer as bucket
-                from unnest(list) x, unnest(x.positive_buckets, x.positive_counts) b(bucket, n)
-            ) p
-            group by p.bucket having sum(p.n) <> 0 order by p.bucket
-        ) v;
+        -- The first bucket that ends where b ends, or behind it.
+        select coalesce(array_agg(v.bucket order by v.bucket), '{}'), coalesce(array_agg(v.n order by v.bucket), '{}')
+        into h.positive_buckets, h.positive_counts from (
+            select case when b.bound is null then cardinality(common)
+                        else width_bucket(b.bound, common) - (coalesce(common[width_bucket(b.bound, common)] = b.bound, false))::integer end as bucket,
+                   sum(b.n) as n
+            from (
+                select b.custom_values[b.bucket + 1] as bound, b.n
+                from (select x.custom_values, unnest(x.positive_buckets) as bucket, unnest(x.positive_counts) as n from unnest(list) x) b
+            ) b
+            group by 1
+        ) v where v.n <> 0;
         h.negative_buckets = '{}';
         h.negative_counts = '{}';
         return h;
@@ -54,18 +59,28 @@ begin
             select sum(b.n) from unnest(list) x, unnest(x.positive_buckets || x.negative_buckets, x.positive_counts || x.negative_counts) b(bucket, n)
             where x.zero_threshold < h.zero_threshold and histogram_bound(b.bucket, x.schema) <= h.zero_threshold), 0);
     end if;
-    select coalesce(array_agg(v.bucket), '{}'), coalesce(array_agg(v.n), '{}') into h.positive_buckets, h.positive_counts from (
-        select ((b.bucket - 1) >> (x.schema - h.schema)) + 1 as bucket, sum(b.n) as n
-        from unnest(list) x, unnest(x.positive_buckets, x.positive_counts) b(bucket, n)
-        where x.zero_threshold = h.zero_threshold or histogram_bound(b.bucket, x.schema) > h.zero_threshold
-        group by 1 having sum(b.n) <> 0 order by 1
-    ) v;
-    select coalesce(array_agg(v.bucket), '{}'), coalesce(array_agg(v.n), '{}') into h.negative_buckets, h.negative_counts from (
-        select ((b.bucket - 1) >> (x.schema - h.schema)) + 1 as bucket, sum(b.n) as n
-        from unnest(list) x, unnest(x.negative_buckets, x.negative_counts) b(bucket, n)
-        where x.zero_threshold = h.zero_threshold or histogram_bound(b.bucket, x.schema) > h.zero_threshold
-        group by 1 having sum(b.n) <> 0 order by 1
-    ) v;
+    select coalesce(array_agg(v.bucket order by v.bucket), '{}'), coalesce(array_agg(v.n order by v.bucket), '{}')
+    into h.positive_buckets, h.positive_counts from (
+        select ((b.bucket - 1) >> b.halvings) + 1 as bucket, sum(b.n) as n
+        from (
+            select unnest(x.positive_buckets) as bucket, unnest(x.positive_counts) as n, x.schema, x.schema - h.schema as halvings,
+                   x.zero_threshold = h.zero_threshold as same_zero
+            from unnest(list) x
+        ) b
+        where b.same_zero or histogram_bound(b.bucket, b.schema) > h.zero_threshold
+        group by 1
+    ) v where v.n <> 0;
+    select coalesce(array_agg(v.bucket order by v.bucket), '{}'), coalesce(array_agg(v.n order by v.bucket), '{}')
+    into h.negative_buckets, h.negative_counts from (
+        select ((b.bucket - 1) >> b.halvings) + 1 as bucket, sum(b.n) as n
+        from (
+            select unnest(x.negative_buckets) as bucket, unnest(x.negative_counts) as n, x.schema, x.schema - h.schema as halvings,
+                   x.zero_threshold = h.zero_threshold as same_zero
+            from unnest(list) x
+        ) b
+        where b.same_zero or histogram_bound(b.bucket, b.schema) > h.zero_threshold
+        group by 1
+    ) v where v.n <> 0;
     return h;
 end
 $$
