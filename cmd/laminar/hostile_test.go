@@ -180,7 +180,7 @@ func TestHostileNames(t *testing.T) {
 		run(exitOK, "flow", "watch", evil, "--url", "http://"+addr, "--from", "all", "--until", "-5m", "--timeout", "60s", "--output", output)
 		run(exitFault, "flow", "watch", evil, "--url", "http://"+addr, "--match", evil, "--output", output)
 		run(exitOK, "refill", evil, "--from", "-30m", "--plan", "--output", output)
-		run(exitOK, "flow", "compare", evil, "--prometheus", "http://"+addr, "--query", "evil_metric * 2", "--output", output)
+		run(exitFault, "flow", "compare", evil, "--prometheus", "http://"+addr, "--query", "evil_metric * 2", "--output", output)
 		run(exitOK, "version", "--output", output)
 		run(exitFault, "simulate", "--url", "http://127.0.0.1:1", "--duration", "1ms", "--output", output)
 	}
