@@ -6,7 +6,15 @@ package keep
 // After: so long as there is room, the groups of the earliest series are chosen, too. A
 // group that is chosen stays so, and what is not chosen is in the group of all others.
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"laminar/flownode/flowdef"
+	"laminar/sequence/series"
+)
 
 // Fold bounds how many groups of one leaf are told apart. It outlives the members of the
 // leaf, because series that are read again must fall into the same groups. It belongs to
@@ -57,4 +65,23 @@ func (f *Fold) Fresh() (first int, keys []string, folds, changed bool) {
 	changed = len(keys) > 0 || f.folds != f.said
 	f.told, f.said = len(f.order), f.folds
 	return first, slices.Clone(keys), f.folds, changed
+}
+
+// others is the labels of the group of all groups that are not chosen.
+func others(def *flowdef.Leaf) labels.Labels {
+	b := labels.NewBuilder(labels.EmptyLabels())
+	for _, name := range def.Grouping {
+		b.Set(name, flowdef.OtherGroups)
+	}
+	return b.Labels()
+}
+
+// byCreation is the series in the order in which they were created: that is which groups
+// are chosen by.
+func byCreation(list []series.Series) []series.Series {
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b series.Series) int {
+		return cmp.Compare(max(a.ID, -a.ID), max(b.ID, -b.ID)) // those of results are below zero
+	})
+	return list
 }
