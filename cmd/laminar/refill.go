@@ -9,6 +9,7 @@ import (
 
 	"laminar/cmd/laminar/internal/settings"
 	"laminar/cmd/laminar/internal/term"
+	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/server/view"
@@ -117,9 +118,9 @@ func (a *app) printQueued(ctx context.Context, store *sqlstore.Store, id int64) 
 // wanted there, else beside it.
 func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64, output bool) error {
 	var (
-		job   progress.Job
-		b     *term.Bar
-		every int64 // ms
+		job  progress.Job
+		b    *term.Bar
+		step view.Steps
 	)
 	err := poll(ctx, 0, func(ctx context.Context) (bool, error) {
 		var err error
@@ -127,10 +128,10 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64, ou
 			return false, err
 		}
 		if b == nil {
-			every = stepOf(ctx, store, job)
-			b = term.NewBar(a.stderr, fmt.Sprintf("refill %s (job %d)", job.FlowName, id), "windows", (job.To-job.From)/every)
+			step = stepOf(ctx, store, job)
+			b = term.NewBar(a.stderr, fmt.Sprintf("refill %s (job %d)", job.FlowName, id), step.Unit, (job.To-job.From)/step.Every)
 		}
-		b.Set((job.NextT - job.From) / every)
+		b.Set((job.NextT - job.From) / step.Every)
 		return job.State.Finished(), nil
 	})
 	if ctx.Err() != nil {
@@ -152,7 +153,7 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64, ou
 		} else if !output {
 			to = a.stderr
 		}
-		return term.Say(to, "job %d: %d windows computed, %d rows changed\n", id, job.WindowsDone, job.RowsWritten)
+		return term.Say(to, "job %d: %s computed, %s changed\n", id, flowdef.FormatCount(job.WindowsDone, step.One), flowdef.FormatCount(job.RowsWritten, "row"))
 	case progress.JobCancelled:
 		return fmt.Errorf("job %d was cancelled", id)
 	default:
@@ -160,16 +161,16 @@ func (a *app) followJob(ctx context.Context, store *sqlstore.Store, id int64, ou
 	}
 }
 
-// stepOf is how far apart the windows of a job are, in ms. Of a flow that has been
-// deleted meanwhile nothing is known: then it is a second, which the bar needs.
-func stepOf(ctx context.Context, store *sqlstore.Store, job progress.Job) int64 {
+// stepOf is what the progress of a job is counted in. Of a flow that has been deleted
+// meanwhile nothing is known: then it is seconds.
+func stepOf(ctx context.Context, store *sqlstore.Store, job progress.Job) view.Steps {
 	flows, err := store.Catalogue.List(ctx)
 	if err == nil {
 		for _, f := range flows {
 			if f.ID == job.Flow {
-				return f.Def.Every
+				return view.StepsOf(&f.Def)
 			}
 		}
 	}
-	return 1000
+	return view.Steps{Every: 1000, Unit: "seconds", One: "window"}
 }

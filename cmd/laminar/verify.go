@@ -96,7 +96,7 @@ func (a *app) verify(ctx context.Context, store *sqlstore.Store, names []string,
 		var b *term.Bar
 		opts.Progress = func(done, total int64) {
 			if b == nil {
-				b = term.NewBar(a.stderr, "verify "+f.Def.Title(), "windows", total)
+				b = term.NewBar(a.stderr, "verify "+f.Def.Title(), view.StepsOf(&f.Def).Unit, total)
 			}
 			b.Set(done)
 		}

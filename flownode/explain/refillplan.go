@@ -18,11 +18,14 @@ type RefillSnapshot interface {
 
 // RefillPlan is what a refill of one flow will compute, and what it will read.
 type RefillPlan struct {
-	Windows int64 // that end in the span
+	// Windows is how many end in the span. How many sessions do is not known before they are
+	// found: of a flow of sessions it is as many as are stored now.
+	Windows int64
 	Rows    int64 // that are stored of them now
 	Reading
 
 	windows pane.Windows
+	steps   int64 // of these that end in the span
 }
 
 // PlanRefill is what a refill of the windows of a flow with an end in the span will do.
@@ -32,9 +35,12 @@ func PlanRefill(ctx context.Context, snap RefillSnapshot, id progress.FlowID, en
 		return p, err
 	}
 	p.windows = flow.Def.Windows()
-	p.Windows = p.windows.Count(ends)
+	p.steps = p.windows.Count(ends)
 	if p.Rows, err = snap.CountResults(ctx, id, ends); err != nil {
 		return p, err
+	}
+	if p.Windows = p.steps; flow.Def.Session != nil {
+		p.Windows = p.Rows
 	}
 	p.Reading, err = Refill(ctx, snap, flow.Def, ends)
 	return p, err
@@ -61,7 +67,7 @@ func (p *RefillPlan) Takes(jobs []progress.Job) (about time.Duration, job int64)
 		took := time.Duration(j.FinishedAt-j.StartedAt) * time.Millisecond
 		before := p.windows.Count(sequence.Span{After: j.From, UpTo: j.To})
 		if j.State == progress.JobDone && took >= telling && before > 0 {
-			return time.Duration(float64(took) * float64(p.Windows) / float64(before)), j.ID
+			return time.Duration(float64(took) * float64(p.steps) / float64(before)), j.ID
 		}
 	}
 	seconds := float64(p.Samples)/samplesPerSecond + float64(p.Rows)/rowsPerSecond

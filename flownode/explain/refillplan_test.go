@@ -55,6 +55,21 @@ func TestRefillTakes(t *testing.T) {
 	}
 }
 
+// TestRefillPlanOfSessions: sessions have no step, so a plan counts those that are stored, and
+// goes by the length of the span for how long it takes.
+func TestRefillPlanOfSessions(t *testing.T) {
+	const hour = int64(3_600_000)
+	def := sqltest.Define(t, "flows:\n  - {name: f, promql: sum by (user) (m), session: {gap: 1m, max: 1h}}\n")[0]
+	p, err := explain.PlanRefill(t.Context(), planned{def: def, rows: 12}, 1, sequence.Span{UpTo: 4 * hour})
+	if err != nil || p.Windows != 12 || p.Rows != 12 {
+		t.Errorf("%+v, %v; want 12 sessions", p, err)
+	}
+	before := progress.Job{ID: 3, To: hour, State: progress.JobDone, StartedAt: 1000, FinishedAt: 3000}
+	if got, pace := p.Takes([]progress.Job{before}); got != 8*time.Second || pace != 3 {
+		t.Errorf("after an hour in 2s, four hours take %s as job %d", got, pace)
+	}
+}
+
 // planned is a snapshot of a flow whose metrics have no samples.
 type planned struct {
 	explain.MetricSnapshot

@@ -2,6 +2,7 @@ package flowdef
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -20,6 +21,15 @@ func FormatMillis(ms int64) string {
 		return "-" + FormatMillis(-ms)
 	}
 	return model.Duration(time.Duration(ms) * time.Millisecond).String()
+}
+
+// FormatCount spells how many there are of something, such as 1 window and 2 windows. one
+// is the word for one of them.
+func FormatCount[N int | int64](n N, one string) string {
+	if n != 1 && one != "series" {
+		one += "s"
+	}
+	return strconv.FormatInt(int64(n), 10) + " " + one
 }
 
 // quote puts a text of a definition into double quotes, with what cannot be

@@ -27,9 +27,9 @@ const refillWindows = 128
 // NextT is the job's position, ms: every window with an end <= NextT is refilled.
 // It only grows, and it is stored with the windows it speaks of, so a job that is
 // taken up again by another owner neither skips nor has to repeat a chunk. chunk computes
-// the windows with ends from first to last; it is given so many at a time, with 0 as many
-// as bounded says.
-func (s *flowRound) refill(ctx context.Context, job *progress.Job, chunk func(ctx context.Context, first, last sequence.Time) error, most int64) (*progress.JobStep, error) {
+// the windows with ends from first to last, and says how many there were; it is given so
+// many at a time, with 0 as many as bounded says.
+func (s *flowRound) refill(ctx context.Context, job *progress.Job, chunk func(ctx context.Context, first, last sequence.Time) (int64, error), most int64) (*progress.JobStep, error) {
 	step := &progress.JobStep{ID: job.ID, NextT: job.NextT}
 	limit := s.to.EmittedUntil
 	// Before samples are there that all windows read, none can be computed.
@@ -53,7 +53,7 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job, chunk func(ct
 			step.Error = s.unrebuildable(first, s.r.Pos.Earliest).Error()
 			break
 		}
-		if s.full() && step.WindowsDone > 0 {
+		if s.full() && step.NextT > job.NextT {
 			s.more = true
 			break
 		}
@@ -67,10 +67,11 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job, chunk func(ct
 		// A chunk is one reading and one write; after each the job may stop, and a
 		// crash loses one chunk at most.
 		last := min(limit, first+(n-1)*windows.Every)
-		if err := chunk(ctx, first, last); err != nil {
+		done, err := chunk(ctx, first, last)
+		if err != nil {
 			return nil, err
 		}
-		step.WindowsDone += windows.Count(sequence.Between(first, last))
+		step.WindowsDone += done
 		step.NextT = last
 	}
 	s.r.Refills[progress.Requested]++
@@ -81,24 +82,24 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job, chunk func(ct
 // Windows without samples are written too, as empty: what may be stored for
 // them must go. Pane state that the chunk overlaps is dropped, so that a refill
 // replaces it as well.
-func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) error {
+func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) (int64, error) {
 	all := evaluate.Wanted{All: true}
 	ends := slices.Collect(s.windows().Ends(first, last))
 	s.showUntil(first - s.windows().Every)
 	if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
-		return err
+		return 0, err
 	}
 	src, err := s.Sources(ctx, s.r.Reader, ends, all, true)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, end := range ends {
 		res, err := s.window(ctx, src, end, all)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if err := s.correct(ctx, s.Complete(res), res.Rows, true); err != nil {
-			return err
+			return 0, err
 		}
 		lateWhole(s, end, true, nil)
 	}
@@ -108,5 +109,5 @@ func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) 
 		}
 	}
 	s.r.Windows[Refilled] += len(ends)
-	return nil
+	return int64(len(ends)), nil
 }

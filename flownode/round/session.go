@@ -81,10 +81,12 @@ func computeSessions(ctx context.Context, flow *flowRound, job *progress.Job) (R
 }
 
 // refillChunk finds the sessions that end in the windows from first to last from raw
-// samples.
-func (s sessionRound) refillChunk(ctx context.Context, first, last sequence.Time) error {
+// samples, and says how many there are.
+func (s sessionRound) refillChunk(ctx context.Context, first, last sequence.Time) (int64, error) {
 	s.r.Windows[Refilled]++
-	return s.rows.Replace(ctx, s.r.Reader, sequence.Span{After: first - s.Def.Every, UpTo: last}, sessionround.Wanted{All: true}, true)
+	before := s.rows.Found()
+	err := s.rows.Replace(ctx, s.r.Reader, sequence.Span{After: first - s.Def.Every, UpTo: last}, sessionround.Wanted{All: true}, true)
+	return s.rows.Found() - before, err
 }
 
 // touch brings closed sessions up to date that the delta reaches. A session that

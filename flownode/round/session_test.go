@@ -253,3 +253,40 @@ func (c *commits) Commit(ctx context.Context, rounds []progress.Round) ([]progre
 	}
 	return c.Store.Commit(ctx, rounds)
 }
+
+// TestRefillCountsSessions: what a refill of sessions has done is counted in sessions, in
+// however many chunks it went.
+func TestRefillCountsSessions(t *testing.T) {
+	w := roundtest.NewWorld(t, 3, 1, "", `
+flows:
+  - {name: visits, promql: count by (n) (temperature), session: {gap: 16s, max: 1m}}
+`)
+	for range 60 {
+		w.Act()
+	}
+	w.Settle()
+	var (
+		id   progress.FlowID
+		want int64
+		to   = sequence.NoTime
+	)
+	for _, mf := range w.Store.Flows {
+		id, to = mf.Flow.ID, mf.Flow.EmittedUntil
+		for end, rows := range mf.Rows {
+			if end <= to {
+				want += int64(len(rows))
+			}
+		}
+	}
+	job := progress.Job{ID: 7000, Flow: id, From: w.Base - 600_000, NextT: w.Base - 600_000, To: to, State: progress.JobQueued}
+	w.Store.Jobs = append(w.Store.Jobs, job)
+	for range 1000 {
+		w.Tick()
+		if job = w.Store.Jobs[len(w.Store.Jobs)-1]; job.State != progress.JobQueued && job.State != progress.JobRunning {
+			break
+		}
+	}
+	if job.State != progress.JobDone || want < 20 || job.WindowsDone != want {
+		t.Errorf("the job is %+v, %d sessions are stored", job, want)
+	}
+}

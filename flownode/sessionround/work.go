@@ -39,7 +39,8 @@ type Work struct {
 	Stored func(ctx context.Context, ends sequence.Span) ([]progress.Window, error)
 
 	changes []change
-	several bool // some changes may be there twice
+	several bool  // some changes may be there twice
+	seen    int64 // sessions that were found in stretches of time
 }
 
 // change is a row that is to be there, or to go.
@@ -51,6 +52,9 @@ type change struct {
 
 // Count is how many rows change.
 func (w *Work) Count() int { return len(w.changes) }
+
+// Found is how many sessions Replace has found so far.
+func (w *Work) Found() int64 { return w.seen }
 
 // Wanted is the groups that are looked at: all, or those with the keys
 // (flowdef.GroupKey).
@@ -236,6 +240,7 @@ func (w *Work) replace(ctx context.Context, from *keep.Sessions, ends sequence.S
 			continue
 		}
 		found = w.found(from, group, ends, closed, found[:0])
+		w.seen += int64(len(found))
 		columns := w.columnsOf(group)
 		key := progress.RowKey(columns)
 		var was []session.Session

@@ -193,7 +193,9 @@ func (a refills) job(r *http.Request) (any, error) {
 		if err != nil {
 			return err
 		}
-		out.WindowsAll, out.WindowsDone = progressOf(flow.Def.Windows(), job)
+		if flow.Def.Session == nil {
+			out.WindowsAll, out.WindowsDone = progressOf(flow.Def.Windows(), job)
+		}
 		return nil
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"laminar/flownode/explain"
+	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/sqlstore/flowstore"
 )
@@ -30,7 +31,7 @@ type PlannedRefill struct {
 	Asked   bool    `json:"asked"` // the others read results of those that are asked for
 	From    string  `json:"from"`  // windows with from < end <= to
 	To      string  `json:"to"`
-	Windows int64   `json:"windows"`
+	Windows int64   `json:"windows"` // of sessions those that are stored now
 	Rows    int64   `json:"rows"`    // that are stored of them now
 	Samples int64   `json:"samples"` // raw ones that it reads, about; results of flows do not count
 	Bytes   int64   `json:"bytes"`   // of these, as they are stored
@@ -75,6 +76,21 @@ type Jobs struct {
 // JobProgress is a job, and how far it is.
 type JobProgress struct {
 	Job
-	WindowsAll  int64 `json:"windows_all"`  // that end in its span
-	WindowsDone int64 `json:"windows_done"` // of these: windows it has passed, computed or without samples
+	WindowsAll  int64 `json:"windows_all,omitempty"`  // that end in its span; not of sessions, which have to be found
+	WindowsDone int64 `json:"windows_done,omitempty"` // of these: windows it has passed, computed or without samples
+}
+
+// Steps is what the progress of work on a flow is counted in.
+type Steps struct {
+	Every int64  // ms
+	Unit  string // several of them: windows, or the seconds of time in which sessions end
+	One   string // one result: window or session
+}
+
+// StepsOf is that of a flow.
+func StepsOf(f *flowdef.Flow) Steps {
+	if f.Session != nil {
+		return Steps{Every: f.Every, Unit: "seconds", One: "session"}
+	}
+	return Steps{Every: f.Every, Unit: "windows", One: "window"}
 }
