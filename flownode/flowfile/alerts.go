@@ -52,7 +52,7 @@ func (g *ruleGroup) alert(n *yaml.Node) {
 	out.Group = g.fenceGroup(g.name, out.Trigger)
 	// The limit is of alerts. A state is made of closed windows only.
 	out.Limit, out.Emit, out.Keep = 0, flowdef.EmitClose, keepAlertRows
-	g.finish(out, scalarOf(f, "expr"), since)
+	g.finish(out, f, scalarOf(f, "expr"), since)
 }
 
 // keepAlertRows is how long the rows of an alert's expression are kept, ms: late samples

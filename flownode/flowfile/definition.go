@@ -44,10 +44,10 @@ func (p *fileParser) fenceGroup(ruleGroup string, t flowdef.Trigger) string {
 // finish compiles the flow's expression and takes the flow, unless problems
 // were found since the given number of them. The expression is compiled even
 // then, for its own problems; expr is nil where there is none to compile. off is
-// the labels to be taken off the results.
-func (p *fileParser) finish(f flowdef.Flow, expr *yaml.Node, since int, off ...string) {
+// the labels to be taken off the results, keys what the definition has.
+func (p *fileParser) finish(f flowdef.Flow, keys fields, expr *yaml.Node, since int, off ...string) {
 	if expr != nil {
-		p.compile(&f, expr, off)
+		p.compile(&f, keys, expr, off)
 	}
 	if len(p.problems) == since {
 		p.found.Flows = append(p.found.Flows, f)
@@ -57,18 +57,18 @@ func (p *fileParser) finish(f flowdef.Flow, expr *yaml.Node, since int, off ...s
 // compile completes the flow with what is compiled from its expression, or adds
 // the expression's faults, each at the line of the file where it is: expressions
 // often take many lines.
-func (p *fileParser) compile(f *flowdef.Flow, expr *yaml.Node, off []string) {
+func (p *fileParser) compile(f *flowdef.Flow, keys fields, expr *yaml.Node, off []string) {
 	defined, err := f.Define(expr.Value, off...)
 	if err == nil {
 		*f = defined
 		// Results would be deleted while their window is still open.
 		if f.Keep > 0 && f.Keep <= f.CloseDelay() {
-			p.add(f.Line, "flow %s: keep: results are to go after %s, but windows close %s after their end",
+			p.add(keys.line(f.Line, "keep"), "flow %s: keep: results are to go after %s, but windows close %s after their end",
 				f.Title(), flowdef.FormatMillis(f.Keep), flowdef.FormatMillis(f.CloseDelay()))
 		}
-		p.lateOf(f)
+		p.lateOf(f, keys)
 		if why := cannotFold(f); f.MaxGroups > 0 && why != "" {
-			p.add(f.Line, "flow %s: max_groups: %s", f.Title(), why)
+			p.add(keys.line(f.Line, "max_groups"), "flow %s: max_groups: %s", f.Title(), why)
 		}
 		return
 	}

@@ -51,6 +51,23 @@ func (p *checker) fields(n *yaml.Node, what string, known ...string) fields {
 	return out
 }
 
+// line is that of the first of some keys which is there, and otherwise where none is.
+func (f fields) line(otherwise int, keys ...string) int {
+	for _, key := range keys {
+		if n := f[key]; n != nil {
+			return n.Line
+		}
+	}
+	return otherwise
+}
+
+// checked adds what is wrong with the mapping n, whose keys are f: at the key that the error
+// begins with, else at the mapping.
+func (p *checker) checked(n *yaml.Node, f fields, what string, err error) {
+	word := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == ' ' || r == ':' })[0]
+	p.add(f.line(n.Line, word), "%s: %v", what, err)
+}
+
 // titled is what with the item's name, where it has one, for messages: the name
 // is looked for before the item is checked, as messages of the check need it.
 func titled(what string, n *yaml.Node, nameKey string) string {

@@ -20,13 +20,14 @@ func (p *fileParser) late(f fields, what string, out *flowdef.Flow) {
 
 // lateOf says what is wrong with how a flow treats late samples, given its expression. A
 // sample at a fixed time reaches every window, so that it is late for all but some.
-func (p *fileParser) lateOf(f *flowdef.Flow) {
+func (p *fileParser) lateOf(f *flowdef.Flow, keys fields) {
+	line := keys.line(f.Line, "late", "allowed_lateness")
 	if f.LeavesOutLate() && !f.Expr.Pinned().Empty() {
-		p.add(f.Line, "flow %s: late: with @ it reads a fixed time, of which samples are in every window: all closed ones would lack those that come later; late: recompute without allowed_lateness is the one way", f.Title())
+		p.add(line, "flow %s: late: with @ it reads a fixed time, of which samples are in every window: all closed ones would lack those that come later; late: recompute without allowed_lateness is the one way", f.Title())
 	}
 	if f.Late == flowdef.LateSideOutput {
 		if _, why := sideoutput.Join(f); why != "" {
-			p.add(f.Line, "flow %s: late: side_output: %s", f.Title(), why)
+			p.add(line, "flow %s: late: side_output: %s", f.Title(), why)
 		}
 	}
 }

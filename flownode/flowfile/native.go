@@ -57,6 +57,9 @@ var flowKeys = []string{
 	"accuracy", "approximate",
 }
 
+// Keys lists them.
+func Keys() []string { return slices.Clone(flowKeys) }
+
 // maxName is the longest flow name, in bytes: names are keys of an index of the
 // catalogue, which cannot hold entries of any length.
 const maxName = 500
@@ -129,7 +132,7 @@ func (p *fileParser) flow(n *yaml.Node, nameKey string) {
 	if nameKey == "as" && expr != nil {
 		expr = p.spelledOut(&out, expr)
 	}
-	p.finish(out, expr, since)
+	p.finish(out, f, expr, since)
 }
 
 // spelledOut is the expression of an item of a bare list in PromQL; nil, with a problem, for
@@ -236,7 +239,7 @@ func (p *fileParser) watermark(n *yaml.Node, what string) *watermark.By {
 		return nil
 	}
 	if err := w.Check(); err != nil {
-		p.addf(n, "%s: %v", what, err)
+		p.checked(n, f, what, err)
 	}
 	return w
 }
@@ -275,7 +278,7 @@ func (p *fileParser) trigger(n *yaml.Node, what string) flowdef.Trigger {
 		return t
 	}
 	if err := t.Check(); err != nil {
-		p.addf(n, "%s: %v", what, err)
+		p.checked(n, f, what, err)
 	}
 	return t
 }

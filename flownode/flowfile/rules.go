@@ -145,7 +145,7 @@ func (g *ruleGroup) read(n *yaml.Node) {
 	out.StaticLabels = static
 	out.Table = flowdef.TableName(out.Name)
 	out.Group = g.fenceGroup(g.name, out.Trigger)
-	g.finish(out, scalarOf(f, "expr"), since, off...)
+	g.finish(out, f, scalarOf(f, "expr"), since, off...)
 }
 
 // labels reads static labels, of which null is one without a value, sorted by name, so that their order in a file does

@@ -63,7 +63,7 @@ func (p *fileParser) session(f fields, what string) *session.Rule {
 		whole.Value = session.Sum // or another that the aggregation says
 	}
 	if err := whole.Check(); err != nil && len(p.problems) == since {
-		p.addf(n, "%s: %v", what, err)
+		p.checked(n, own, what, err)
 	}
 	return rule
 }

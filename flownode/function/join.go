@@ -26,7 +26,7 @@ func (f *Function) Joins(agg *Aggregation) (join Join, why string) {
 	case "max_over_time":
 		join = JoinMax
 	case "avg_over_time":
-		return "", "an average does not say over how many samples it is: keep the sum and the count as two flows"
+		return "", "an average does not say over how many samples it is: keep sum_over_time and count_over_time as two flows with side_output, and divide the one by the other"
 	default:
 		return "", "its value over some samples and that over others do not make the value over all"
 	}

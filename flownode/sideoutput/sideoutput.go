@@ -17,7 +17,7 @@ func Join(f *flowdef.Flow) (join function.Join, why string) {
 	expr := &f.Expr
 	switch {
 	case len(expr.Leaves) != 1 || expr.Residual != nil || expr.Batch || expr.Leaves[0].Func == nil:
-		return "", "what a sample adds to a row can be told only of one function over a range, or one aggregation of it"
+		return "", "what a sample adds to a row can be told only of one function over a range, or one aggregation of it: keep each of them as a flow with side_output, and compute the rest where they are read"
 	case len(f.Relabel) > 0:
 		return "", "relabelling can make series equal, and a window has no row of these"
 	case f.MaxGroups > 0:
