@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/flowview"
 	"laminar/cmd/laminar/internal/settings"
 	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/flowdef"
@@ -28,7 +29,7 @@ func (a *app) flowCommand() *cobra.Command {
 
 // addFilesFlag adds -f, which is required.
 func addFilesFlag(cmd *cobra.Command, files *[]string) {
-	cmd.Flags().StringArrayVarP(files, "file", "f", nil, "definition file, directory or glob pattern, or - for standard input; may be repeated")
+	cmd.Flags().StringArrayVarP(files, "file", "f", nil, "definition `file`, directory or glob pattern, or - for standard input; may be repeated")
 	inner := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		if len(*files) == 0 {
@@ -164,7 +165,7 @@ func (a *app) flowListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.print(flowTable(flows))
+				return a.print(flowview.List(flows))
 			})
 		},
 	}
@@ -193,7 +194,7 @@ func (a *app) flowShowCommand() *cobra.Command {
 						return err
 					}
 				}
-				return a.print(flowDetails(flows, metadata, alerts))
+				return a.print(flowview.Show(flows, metadata, alerts))
 			})
 		},
 	}

@@ -60,7 +60,7 @@ func (a *app) flowExplainCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "definition file, directory or glob pattern, or - for standard input; may be repeated")
+	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "definition `file`, directory or glob pattern, or - for standard input; may be repeated")
 	a.addOutputFlag(cmd)
 	return cmd
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 func (a *app) flowImportCommand() *cobra.Command {
 	var report bool
 	var opts importer.Options
+	var quantiles []string
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Make definitions of the files of other programs, and say what differs",
@@ -29,10 +31,12 @@ func (a *app) flowImportCommand() *cobra.Command {
 			if err != nil {
 				return settings.MissingFile(args[0], err)
 			}
-			for _, phi := range opts.Quantiles {
-				if !(phi >= 0 && phi <= 1) {
-					return usagef("--quantiles: want numbers from 0 to 1, not %v", phi)
+			for _, text := range quantiles {
+				phi, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+				if err != nil || !(phi >= 0 && phi <= 1) {
+					return usagef("--quantiles: want numbers from 0 to 1, such as 0.5,0.99, not %q", text)
 				}
+				opts.Quantiles = append(opts.Quantiles, phi)
 			}
 			result, problems := importer.Import(args[0], data, opts)
 			if len(problems) > 0 {
@@ -42,7 +46,7 @@ func (a *app) flowImportCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&report, "report", false, "print what became of each part, and no definitions")
-	cmd.Flags().Float64SliceVar(&opts.Quantiles, "quantiles", nil, "quantiles to take of sketches whose file does not say which are asked for")
+	cmd.Flags().StringSliceVar(&quantiles, "quantiles", nil, "`numbers` from 0 to 1: quantiles to take of sketches whose file does not say which are asked for")
 	a.addOutputFlag(cmd)
 	return cmd
 }

@@ -59,7 +59,7 @@ func (a *app) flowStateCommand() *cobra.Command {
 	f.StringVar(&address, "url", "http://127.0.0.1:9201", "address of the process that keeps flows; may include user and password")
 	f.StringVar(&tokenFile, "token-file", "", "file with a bearer token of the scope read")
 	f.StringVar(&window, "window", "", "end of a window: show its panes and what they merge to")
-	f.StringArrayVar(&groups, "group", nil, "label=value that groups must have; may be repeated")
+	f.StringArrayVar(&groups, "group", nil, "`label=value` that groups must have; may be repeated")
 	f.IntVar(&limit, "limit", 20, "partials of each leaf to show, 1 to 10000")
 	a.addOutputFlag(cmd)
 	return cmd

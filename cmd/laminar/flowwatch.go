@@ -52,10 +52,11 @@ func (a *app) flowWatchCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&w.URLs, "url", []string{"http://127.0.0.1:9201"}, "address of the server; may include user and password, and may be repeated")
+	f.StringArrayVar(&w.URLs, "url", []string{"http://127.0.0.1:9201"}, "`address` of the server; may include user and password, and may be repeated")
+	f.Lookup("url").DefValue = w.URLs[0]
 	f.StringVar(&tokenFile, "token-file", "", "file with a bearer token of the scope read")
 	f.StringVar(&w.Source.From, "from", "", "end of the first window to print: a time, all, or none for changes only (default -1h)")
-	f.StringArrayVar(&w.Source.Match, "match", nil, "selector that rows must match, such as '{job=\"api\"}'; may be repeated")
+	f.StringArrayVar(&w.Source.Match, "match", nil, "`selector` that rows must match, such as '{job=\"api\"}'; may be repeated")
 	f.BoolVar(&w.Source.Provisional, "provisional", false, "print rows of windows that are still open, too")
 	f.StringVar(&w.Source.After, "after", "", "position to go on from")
 	f.StringVar(&until, "until", "", "end when all windows up to this time are closed and printed")

@@ -8,6 +8,7 @@ import (
 
 	"laminar/cmd/laminar/internal/settings"
 	"laminar/cmd/laminar/internal/term"
+	"laminar/flownode/flowdef"
 	"laminar/server/view"
 	"laminar/sqlstore"
 	"laminar/sqlstore/schema"
@@ -56,7 +57,7 @@ func (a *app) grantCommand() *cobra.Command {
 					return err
 				}
 				t := term.Table{Data: view.Granted{Role: role, Kind: string(kind), Reads: !revoke, Statements: append([]string{}, done...)}}
-				t.Note = fmt.Sprintf("role %s %s (%d statements)", role, now, len(done))
+				t.Note = fmt.Sprintf("role %s %s (%s)", role, now, flowdef.FormatCount(len(done), "statement"))
 				return a.print(t)
 			})
 		},

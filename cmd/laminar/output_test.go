@@ -4,9 +4,14 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"laminar/cmd/laminar/internal/term"
 )
@@ -21,7 +26,7 @@ func TestNothingWritesPastSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, pkg := range []string{"term", "demoview", "watch", "flowstate"} {
+	for _, pkg := range []string{"term", "demoview", "watch", "flowstate", "flowview", "explainview", "compare"} {
 		below, err := filepath.Glob("internal/" + pkg + "/*.go")
 		if err != nil {
 			t.Fatal(err)
@@ -61,6 +66,76 @@ func TestNothingWritesPastSay(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestPlurals: no text for people has a plural of one thing: what is counted is spelled by
+// flowdef.FormatCount.
+func TestPlurals(t *testing.T) {
+	counted := regexp.MustCompile(`%d ((?:[a-z]+ )?[a-z]+s)\b`)
+	fine := map[string]bool{
+		"series": true, "is": true, "its": true, "bytes": true, // a limit, or as many as there are
+	}
+	var files []string
+	for _, pattern := range []string{"*.go", "internal/*/*.go", "../../server/view/*.go", "../../flownode/explain/*.go", "../../sqlstore/flowstore/*.go"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	checked := 0
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "internal/laminartest/") {
+			continue
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				if to, ok := call.Fun.(*ast.SelectorExpr); ok && to.Sel.Name == "FormatCount" {
+					checked++
+				}
+				if to, ok := call.Fun.(*ast.SelectorExpr); ok && to.Sel.Name == "Errorf" {
+					return false // of limits and of damage, which are never one
+				}
+			}
+			if text, ok := n.(*ast.BasicLit); ok && text.Kind == token.STRING {
+				for _, m := range counted.FindAllStringSubmatch(text.Value, -1) {
+					if word := m[1][strings.LastIndexByte(m[1], ' ')+1:]; !fine[word] {
+						t.Errorf("%s: %q says 1 %s", fset.Position(text.Pos()), m[0], m[1])
+					}
+				}
+			}
+			return true
+		})
+	}
+	if checked < 15 {
+		t.Errorf("only %d counts were found", checked)
+	}
+}
+
+// TestHelpNamesValues: the help of every command says what a flag takes in a word, and not
+// by a type of Go.
+func TestHelpNamesValues(t *testing.T) {
+	a := &app{environ: os.LookupEnv, listed: os.Environ}
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if what, _ := pflag.UnquoteUsage(f); strings.ToLower(what) != what {
+				t.Errorf("%s --%s takes a %s", cmd.CommandPath(), f.Name, what)
+			}
+		})
+		if strings.Contains(cmd.Flags().FlagUsages(), "(default [") {
+			t.Errorf("%s has a list of Go among its defaults:\n%s", cmd.CommandPath(), cmd.Flags().FlagUsages())
+		}
+		for _, below := range cmd.Commands() {
+			walk(below)
+		}
+	}
+	walk(a.root())
 }
 
 // harmlessText fails where a terminal would obey, or not show, a part of what a

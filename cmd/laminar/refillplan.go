@@ -6,6 +6,7 @@ import (
 
 	"laminar/cmd/laminar/internal/term"
 	"laminar/flownode/explain"
+	"laminar/flownode/flowdef"
 	"laminar/sequence"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -58,6 +59,6 @@ func planTable(plan *view.RefillPlan) term.Table {
 			flow, f.From, f.To, fmt.Sprint(f.Windows), fmt.Sprint(f.Rows), fmt.Sprint(f.Samples), term.FormatBytes(f.Bytes), term.FormatSeconds(f.Seconds),
 		})
 	}
-	t.Note = fmt.Sprintf("%d windows, about %s; nothing was asked for", plan.Windows, term.FormatSeconds(plan.Seconds))
+	t.Note = fmt.Sprintf("%s, about %s; nothing was asked for", flowdef.FormatCount(plan.Windows, "window"), term.FormatSeconds(plan.Seconds))
 	return t
 }

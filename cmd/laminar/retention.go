@@ -8,6 +8,7 @@ import (
 
 	"laminar/cmd/laminar/internal/settings"
 	"laminar/cmd/laminar/internal/term"
+	"laminar/flownode/flowdef"
 	"laminar/server/view"
 	"laminar/sqlstore"
 	"laminar/sqlstore/raw"
@@ -129,9 +130,9 @@ func warnRetention(s view.Retention) string {
 		return fmt.Sprintf("WARNING: samples before %s are refused, but the database's clock says %s: the clock was ahead when retention was applied; "+
 			"try: laminar retention restore", s.Earliest, s.Clock)
 	case s.Held != nil:
-		return fmt.Sprintf("WARNING: retention is held back since %s: it would give up samples from %s to %s, about %d segments, which is more than a day at once; "+
+		return fmt.Sprintf("WARNING: retention is held back since %s: it would give up samples from %s to %s, about %s, which is more than a day at once; "+
 			"try: laminar retention confirm, if the database's clock (%s) and raw.retention (%s) are right",
-			s.Held.Since, s.Held.From, s.Held.To, s.Held.Segments, s.Clock, s.Kept)
+			s.Held.Since, s.Held.From, s.Held.To, flowdef.FormatCount(s.Held.Segments, "segment"), s.Clock, s.Kept)
 	}
 	return ""
 }

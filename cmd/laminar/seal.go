@@ -10,6 +10,7 @@ import (
 
 	"laminar/cmd/laminar/internal/settings"
 	"laminar/cmd/laminar/internal/term"
+	"laminar/flownode/flowdef"
 	"laminar/server/view"
 	"laminar/sqlstore"
 	"laminar/sqlstore/raw"
@@ -73,9 +74,9 @@ func sealed(r raw.SealReport) term.Table {
 		t.Note = "nothing to seal"
 		return t
 	}
-	t.Note = fmt.Sprintf("sealed generation %s: %d samples in %d segments", strings.Join(generations, ", "), s.Samples, s.Segments)
+	t.Note = fmt.Sprintf("sealed generation %s: %s in %s", strings.Join(generations, ", "), flowdef.FormatCount(s.Samples, "sample"), flowdef.FormatCount(s.Segments, "segment"))
 	if s.FlowsBehind > 0 {
-		t.Note += fmt.Sprintf("; %d flows had not read it and compute what they missed again", s.FlowsBehind)
+		t.Note += fmt.Sprintf("; %s had not read it; what was missed is computed again", flowdef.FormatCount(s.FlowsBehind, "flow"))
 	}
 	return t
 }

@@ -11,6 +11,7 @@ import (
 
 	"laminar/cmd/fleet"
 	"laminar/cmd/laminar/internal/term"
+	"laminar/flownode/flowdef"
 	"laminar/server/view"
 )
 
@@ -148,7 +149,7 @@ func (a *app) simulate(ctx context.Context, url string, source fleet.Source, run
 	if failed != nil {
 		sent.Error = failed.Error()
 	}
-	note := fmt.Sprintf("%d samples acknowledged, %d requests sent again", sent.Samples, sent.Retries)
+	note := fmt.Sprintf("%s acknowledged, %s sent again", flowdef.FormatCount(sent.Samples, "sample"), flowdef.FormatCount(sent.Retries, "request"))
 	if err := a.print(term.Table{Note: note, Data: sent}); err != nil {
 		return err
 	}

@@ -7,8 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laminar/cmd/laminar/internal/flowview"
 	"laminar/cmd/laminar/internal/settings"
 	"laminar/cmd/laminar/internal/term"
+	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/server/view"
 	"laminar/sqlstore"
@@ -51,7 +53,7 @@ func (a *app) printStatus(st sqlstore.Status, jobs []progress.Job) error {
 		name  string
 		table term.Table
 	}{
-		{"regions", regionTable(st.Regions)}, {"raw", storageTable(st.Storage)}, {"retention", retentionWarning(st)}, {"flows", flowTable(st.Flows)}, {"alerts", alertTable(st.Alerts)}, {"jobs", jobTable(jobs)},
+		{"regions", regionTable(st.Regions)}, {"raw", storageTable(st.Storage)}, {"retention", retentionWarning(st)}, {"flows", flowview.List(st.Flows)}, {"alerts", alertTable(st.Alerts)}, {"jobs", jobTable(jobs)},
 		{"flownodes", nodeTable(st.Members)}, {"leases", leaseTable(st.Leases)},
 	} {
 		if part.name == "retention" && part.table.Note == "" {
@@ -114,7 +116,7 @@ func storageTable(st raw.StorageStatus) term.Table {
 			{"hot", term.FormatBytes(s.HotBytes), strconv.FormatInt(s.HotTables, 10), strconv.FormatInt(s.HotSegments, 10)},
 			{"sealed", term.FormatBytes(s.SealedBytes), strconv.FormatInt(s.SealedTables, 10), strconv.FormatInt(s.SealedSegments, 10)},
 		},
-		Note: fmt.Sprintf("about %d series of %d metrics; samples given up before: %s", s.Series, s.Metrics, s.Earliest),
+		Note: fmt.Sprintf("about %d series of %s; samples given up before: %s", s.Series, flowdef.FormatCount(s.Metrics, "metric"), s.Earliest),
 		Data: s,
 	}
 }

@@ -50,7 +50,7 @@ func (a *app) tokenNewCommand() *cobra.Command {
 			return a.print(t)
 		},
 	}
-	cmd.Flags().StringArrayVar(&scopes, "scope", nil, "what it allows: write, read or admin; may be repeated")
+	cmd.Flags().StringArrayVar(&scopes, "scope", nil, "`scope` that it gives: write, read or admin; may be repeated")
 	cmd.Flags().StringVar(&name, "name", "", "name of its bearer, for people")
 	a.addOutputFlag(cmd)
 	return cmd

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"laminar/cmd/laminar/internal/term"
+	"laminar/flownode/flowdef"
 	"laminar/flownode/verify"
 	"laminar/server/view"
 )
@@ -38,8 +39,8 @@ func (a *app) printVerified(s view.Verification) error {
 	}
 	for _, f := range s.Flows {
 		if f.LateWindows > 0 {
-			_ = term.Say(a.stdout, "\n%s was compared with all raw samples. Its definition leaves out what comes too late: %d windows lack %d late samples, and %d cells of them differ, which are no differences. A refill takes the samples in.\n",
-				f.Flow, f.LateWindows, f.LateSamples, f.LateCells)
+			_ = term.Say(a.stdout, "\n%s was compared with all raw samples. Its definition leaves out what comes too late: %s, missing from %s. That these have %s with another value is no difference. A refill takes the samples in.\n",
+				f.Flow, flowdef.FormatCount(f.LateSamples, "sample"), flowdef.FormatCount(f.LateWindows, "window"), flowdef.FormatCount(f.LateCells, "row"))
 		}
 	}
 	if len(cells.Rows) == 0 {

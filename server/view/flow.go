@@ -27,6 +27,10 @@ type Definition struct {
 	Kept   []string `json:"kept"` // why batch, and how each leaf is kept
 
 	Approximate float64 `json:"approximate,omitempty"` // accuracy of quantiles over time that sketches give
+
+	// Keys is the other keys of the definition by name, spelled as in a file: trigger,
+	// watermark_delay, emit and late always, others where they are set.
+	Keys map[string]string `json:"keys"`
 }
 
 // ModeText is a flow's mode, and whether its results are approximate by its definition.
@@ -43,6 +47,7 @@ func NewDefinition(f flowdef.Flow) Definition {
 	return Definition{
 		Flow: f.Title(), Table: f.Table, Every: flowdef.Step(f), Group: f.Group,
 		PromQL: f.PromQL, Mode: f.Expr.Mode(), Kept: DescribeFlow(&f), Approximate: f.Approximate,
+		Keys: keyValues(&f),
 	}
 }
 

@@ -40,10 +40,7 @@ func describeLeaf(l *flowdef.Leaf) string {
 
 // FormatPanes spells how many panes of a width there are, for people: 1 pane of 5m.
 func FormatPanes(n int64, width string) string {
-	if n == 1 {
-		return "1 pane of " + width
-	}
-	return fmt.Sprintf("%d panes of %s", n, width)
+	return flowdef.FormatCount(n, "pane") + " of " + width
 }
 
 // describeExpr says in a few lines how an expression is kept, for people: why not

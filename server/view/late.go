@@ -10,12 +10,12 @@ import (
 
 // LeftOut says how many late samples stay out of windows.
 func LeftOut(f flowstore.FlowStatus) string {
-	return fmt.Sprintf("%d samples came too late, %d windows lack some", f.LateSamples, f.LateWindows)
+	return fmt.Sprintf("%s came too late, missing now from %s", flowdef.FormatCount(f.LateSamples, "sample"), flowdef.FormatCount(f.LateWindows, "window"))
 }
 
 // Folded says that there are more groups than keep a row.
 func Folded(def flowdef.Flow) string {
-	return fmt.Sprintf("%d groups keep a row, all others are folded into %s", def.MaxGroups, flowdef.OtherGroups)
+	return fmt.Sprintf("a row for each of %s, all others are folded into %s", flowdef.FormatCount(def.MaxGroups, "group"), flowdef.OtherGroups)
 }
 
 // Lateness says what happens to late samples.

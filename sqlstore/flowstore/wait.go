@@ -9,6 +9,7 @@ import (
 
 	queries "laminar/queries/flow"
 
+	"laminar/flownode/flowdef"
 	"laminar/flownode/pane"
 	"laminar/flownode/progress"
 	"laminar/sequence"
@@ -106,7 +107,7 @@ func (w *waiting) reason(vec sequence.Vector) string {
 	case !w.Vector.Covers(vec):
 		return fmt.Sprintf("has read up to %s of %s", w.Vector, vec)
 	case w.dirty > 0:
-		return fmt.Sprintf("has %d windows still to be recomputed", w.dirty)
+		return "has " + flowdef.FormatCount(w.dirty, "window") + " still to be recomputed"
 	case w.EmittedUntil != sequence.NoTime && w.EmittedUntil < closed:
 		return fmt.Sprintf("has stored windows up to %s of %s", sequence.FormatTime(w.EmittedUntil), sequence.FormatTime(closed))
 	}

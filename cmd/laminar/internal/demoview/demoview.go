@@ -100,7 +100,7 @@ func (v *View) show(ctx context.Context) error {
 	if v.Redraw {
 		width, height = term.Size(v.Out)
 		_ = v.where(&out) // a buffer takes everything
-		_ = term.Say(&out, "\n%d samples received from a simulated fleet; Ctrl-C stops the demo.\n\n", v.Client.Sent())
+		_ = term.Say(&out, "\n%s received from a simulated fleet; Ctrl-C stops the demo.\n\n", flowdef.FormatCount(v.Client.Sent(), "sample"))
 	}
 	for _, f := range v.Flows {
 		i := slices.IndexFunc(states, func(s flowstore.FlowStatus) bool { return s.Def.Title() == f.Title() })

@@ -84,21 +84,21 @@ func stateText(l *view.ExplainedLeaf) string {
 
 // selectsText counts raw series, and results where the leaf may select some.
 func selectsText(l *view.ExplainedLeaf) string {
-	text := fmt.Sprintf("%d metrics, %d series in %d groups", l.Read.Metrics, l.Read.Series, l.Read.Groups)
+	text := fmt.Sprintf("%s, %d series in %s", flowdef.FormatCount(l.Read.Metrics, "metric"), l.Read.Series, flowdef.FormatCount(l.Read.Groups, "group"))
 	if len(l.Upstream) > 0 {
-		text += fmt.Sprintf("; %d results in the newest windows", l.Read.Results)
+		text += "; " + flowdef.FormatCount(l.Read.Results, "result") + " in the newest windows"
 	}
 	return text
 }
 
 func readText(r *view.ExplainedRead) string {
-	return fmt.Sprintf("%d samples in %d segments, %s (%d unordered, %d sealed)", r.Samples, r.Segments, term.FormatBytes(r.Bytes), r.Unordered, r.Sealed)
+	return fmt.Sprintf("%s in %s, %s (%d unordered, %d sealed)", flowdef.FormatCount(r.Samples, "sample"), flowdef.FormatCount(r.Segments, "segment"), term.FormatBytes(r.Bytes), r.Unordered, r.Sealed)
 }
 
 func costText(r *view.ExplainedRead) string {
 	text := "columnar " + term.FormatSeconds(r.Columnar)
 	if r.Pushdown > 0 {
-		text += fmt.Sprintf(", pushdown %s to %d partials at most", term.FormatSeconds(r.Pushdown), r.Partials)
+		text += fmt.Sprintf(", pushdown %s to %s at most", term.FormatSeconds(r.Pushdown), flowdef.FormatCount(r.Partials, "partial"))
 	}
 	return text
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"laminar/cmd/laminar/internal/term"
+	"laminar/flownode/flowdef"
 	"laminar/server/view"
 )
 
@@ -23,7 +24,7 @@ func Table(st view.StateSeen) term.Table {
 		if l.ByGroup {
 			of = "group"
 		}
-		add("  selects", fmt.Sprintf("%d series in %d groups", l.Series, l.Groups))
+		add("  selects", fmt.Sprintf("%d series in %s", l.Series, flowdef.FormatCount(l.Groups, "group")))
 		if !l.Kept {
 			add("  state", "none in memory: windows are computed from raw samples")
 			continue
@@ -35,10 +36,10 @@ func Table(st view.StateSeen) term.Table {
 		add("  vector", l.Vector)
 		add("  panes from", l.From)
 		if l.PanesMore > 0 {
-			add("  pane", fmt.Sprintf("%d older ones are left out", l.PanesMore))
+			add("  pane", fmt.Sprintf("%d more, older, are left out", l.PanesMore))
 		}
 		for _, p := range l.Panes {
-			add("  pane "+p.End, fmt.Sprintf("%d partials, %s", p.Cells, term.FormatBytes(p.Bytes)))
+			add("  pane "+p.End, flowdef.FormatCount(p.Cells, "partial")+", "+term.FormatBytes(p.Bytes))
 		}
 		for _, p := range l.Partials {
 			add("  partial "+p.Pane, partialText(p.PartialOf))

@@ -1,4 +1,6 @@
-package main
+// Package flowview lays flows out for people: `laminar flow list`, `laminar flow show` and
+// the flows of `laminar status`. What of them programs see is in server/view.
+package flowview
 
 import (
 	"fmt"
@@ -27,7 +29,8 @@ func describeMetric(m view.Metric) string {
 	return words
 }
 
-func flowTable(flows []flowstore.FlowStatus) term.Table {
+// List is flows, one line each.
+func List(flows []flowstore.FlowStatus) term.Table {
 	t := term.Table{Head: []string{"flow", "table", "every", "mode", "stored until", "lag", "dirty", "size", "state"}}
 	data := view.Each(flows, view.NewFlow)
 	for i, f := range flows {
@@ -49,7 +52,7 @@ func lag(f flowstore.FlowStatus) string {
 	if f.LagSequences == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("%d commits, %s", f.LagSequences, flowdef.FormatMillis(f.LagMillis))
+	return flowdef.FormatCount(f.LagSequences, "commit") + ", " + flowdef.FormatMillis(f.LagMillis)
 }
 
 // state says in one line how a flow is, why, and what to do about it.
@@ -67,7 +70,7 @@ func state(f flowstore.FlowStatus) string {
 		words += "; try: " + f.StalledHint
 	}
 	if f.LeftOut > 0 {
-		words += fmt.Sprintf("; rows of %d label sets left out, the last: %s", f.LeftOut, f.LeftOutRow)
+		words += fmt.Sprintf("; rows of %s left out, the last: %s", flowdef.FormatCount(f.LeftOut, "label set"), f.LeftOutRow)
 	}
 	if f.LateSamples > 0 {
 		words += "; " + view.LeftOut(f)
@@ -81,7 +84,9 @@ func state(f flowstore.FlowStatus) string {
 	return words
 }
 
-func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata, alerts []alertstore.Listed) term.Table {
+// Show is all there is to say of some flows, with what the senders say of metrics and with
+// the alerts of rules.
+func Show(flows []flowstore.FlowStatus, metadata []series.Metadata, alerts []alertstore.Listed) term.Table {
 	var t term.Table
 	data := view.Each(flows, view.NewFlow)
 	for i, f := range flows {
@@ -102,17 +107,7 @@ func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata, alert
 		for _, source := range s.Sources {
 			t.Rows = append(t.Rows, []string{"source", source.Text()})
 		}
-		if f.Def.MaxGroups > 0 {
-			words := fmt.Sprintf("%d, no others so far", f.Def.MaxGroups)
-			if f.Folds {
-				words = view.Folded(f.Def)
-			}
-			t.Rows = append(t.Rows, []string{"max groups", words})
-		}
-		if f.Def.LeavesOutLate() {
-			t.Rows = append(t.Rows, []string{"late", view.Lateness(f.Def) + "; " + view.LeftOut(f)})
-		}
-		t.Rows = append(append(t.Rows, alertDetails(s.Alert)...),
+		t.Rows = append(append(append(t.Rows, keyRows(&flows[i])...), alertDetails(s.Alert)...),
 			[]string{"group", s.Group}, []string{"newest sample", s.NewestSample}, []string{"watermark", s.Watermark},
 			[]string{"stored until", s.StoredUntil}, []string{"vector", s.Vector}, []string{"lag", lag(f)},
 			[]string{"dirty", reasons(s.Dirty)}, []string{"jobs", strconv.FormatInt(s.Jobs, 10)},
@@ -120,6 +115,28 @@ func flowDetails(flows []flowstore.FlowStatus, metadata []series.Metadata, alert
 	}
 	t.Data = data
 	return t
+}
+
+// keyRows is the keys of a flow's definition and what became of them so far. Those are not
+// among them that other rows are about: how the flow is kept names the watermark's sources
+// and the relabelling, the mode names the accuracy.
+func keyRows(f *flowstore.FlowStatus) (rows [][]string) {
+	for _, k := range view.Keys(&f.Def) {
+		switch {
+		case k.Key == "watermark" || k.Key == "relabel" || k.Key == "approximate":
+			continue
+		case k.Key == "max_groups" && f.Folds:
+			k.Value = view.Folded(f.Def)
+		case k.Key == "max_groups":
+			k.Value += ", no others so far"
+		case k.Key == "late" && f.Def.LeavesOutLate():
+			k.Value = view.Lateness(f.Def) + "; " + view.LeftOut(*f)
+		case (k.Key == "allowed_lateness" || k.Key == "keep_late"):
+			continue // late says them
+		}
+		rows = append(rows, []string{k.Key, k.Value})
+	}
+	return rows
 }
 
 // alertDetails is an alerting rule and its alerts; nothing of other flows.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -17,7 +18,7 @@ import (
 type Bar struct {
 	w     io.Writer
 	what  string
-	unit  string // what is counted, "windows"
+	unit  string // what is counted, "windows"; of a single one "window"
 	total int64
 	began time.Time
 	shown int64                    // tenths, or -1
@@ -34,6 +35,9 @@ const (
 // NewBar begins to show work called what, which is over when total units are done.
 func NewBar(w io.Writer, what, unit string, total int64) *Bar {
 	b := &Bar{w: w, what: printable(what), unit: unit, total: max(total, 1), began: time.Now(), shown: -1}
+	if first, rest, _ := strings.Cut(unit, " "); b.total == 1 {
+		b.unit = strings.TrimSpace(strings.TrimSuffix(first, "s") + " " + rest)
+	}
 	if IsTerminal(w) {
 		b.live = progressbar.NewOptions64(b.total,
 			progressbar.OptionSetWriter(w),

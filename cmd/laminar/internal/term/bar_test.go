@@ -24,7 +24,7 @@ func TestBar(t *testing.T) {
 	for range 3 {
 		b.Set(5) // more than there is
 	}
-	if out.String() != "x: 1 of 1 samples (100%)\n" {
+	if out.String() != "x: 1 of 1 sample (100%)\n" {
 		t.Errorf("a bar over nothing says %q", out.String())
 	}
 	out.Reset()
