@@ -61,6 +61,10 @@ type flow struct {
 	late    *lateWatch                   // nil where closed windows lack no samples
 	kept    map[int64]map[string]float64 // windows that cannot be rebuilt, as they must stay
 	checked string                       // when it was last stored, as of the last check
+
+	folded folding
+	seenBy sourcing
+	heavy  *heaviest // nil for flows without topk
 }
 
 type span struct{ first, last int64 } // both included
@@ -75,7 +79,9 @@ func newFlow(def flowdef.Flow, m *model) *flow {
 	return &flow{
 		bound: bound, def: def, layout: flowdef.NewLayout(def), after: m.vector.Clone(),
 		at: sequence.Vector{}, expected: map[int64]map[string]float64{}, kept: map[int64]map[string]float64{},
-		late: newLateWatch(def),
+		late:   newLateWatch(def),
+		folded: folding{was: m.vector.Clone(), stands: m.vector.Clone()},
+		heavy:  heaviestOf(def),
 	}
 }
 
@@ -119,7 +125,10 @@ func (f *flow) followTo(sim *simulation, vec sequence.Vector) {
 			f.read = i + 1
 		}
 	}
-	if f.at = vec.Clone(); f.def.Session != nil {
+	if f.at = vec.Clone(); f.readsTables() {
+		return
+	}
+	if f.def.Session != nil {
 		f.expected = sessionsOf(f, sim.model.samples(sequence.Span{After: -1, UpTo: sequence.EndOfTime}, vec))
 		return
 	}
@@ -161,10 +170,18 @@ var engine = promeval.New()
 
 func (f *flow) ask(sim *simulation, s span) {
 	read := sequence.Span{After: s.first - f.def.Expr.MaxReach - 1, UpTo: s.last + f.def.Expr.Ahead()}
-	samples := f.seen(sim.model.samples(read.Join(f.def.Expr.Pinned()), f.at))
-	vectors, err := engine.WithLookback(f.def.Lookback).WholeRange(sim.t.ctx, f.def.PromQL, samples, s.first, s.last, f.def.Every)
+	f.evaluate(sim, f.fold(f.seen(sim.model.samples(read.Join(f.def.Expr.Pinned()), f.at))), s)
+}
+
+// evaluate has the engine say what windows with these ends hold.
+func (f *flow) evaluate(sim *simulation, samples promeval.Samples, s span) {
+	promql := f.def.PromQL
+	if f.heavy != nil {
+		promql = f.heavy.inner
+	}
+	vectors, err := engine.WithLookback(f.def.Lookback).WholeRange(sim.t.ctx, promql, samples, s.first, s.last, f.def.Every)
 	if err != nil {
-		sim.t.Fatalf("the engine on %s: %v", f.def.PromQL, err)
+		sim.t.Fatalf("the engine on %s: %v", promql, err)
 	}
 	for i, vec := range vectors {
 		end := s.first + int64(i)*f.def.Every
@@ -177,7 +194,10 @@ func (f *flow) ask(sim *simulation, s span) {
 			if v.Histogram != nil { // StoredRows says the same
 				v.Value = v.Histogram.Count
 			}
-			rows[strings.Join(f.layout.Row(v.Metric), "\xff")] = v.Value
+			key := strings.Join(f.layout.Row(v.Metric), "\xff")
+			if rows[key] = v.Value; f.heavy != nil {
+				f.heavy.partOf[key] = v.Metric.Get(f.heavy.by)
+			}
 		}
 		f.expected[end] = rows
 	}

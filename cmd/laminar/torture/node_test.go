@@ -120,6 +120,17 @@ func (s *nodeSnapshot) Position() sequence.Position {
 	return pos
 }
 
+// Committed has the history's clock.
+func (s *nodeSnapshot) Committed(ctx context.Context, ranges map[sequence.Region]sequence.Range) (map[sequence.Region]map[sequence.Seq]sequence.Time, error) {
+	out, err := s.Stored.Committed(ctx, ranges)
+	for _, times := range out {
+		for seq, at := range times {
+			times[seq] = s.k.sim.timeline.history(s.k.sim.driver, at)
+		}
+	}
+	return out, err
+}
+
 // ReadDelta is Snapshot.ReadDelta.
 func (s *nodeSnapshot) ReadDelta(ctx context.Context, metrics []sequence.MetricID, ranges map[sequence.Region]sequence.Range, pick segment.Pick, fn func(*segment.Segment) error) error {
 	if err := s.k.reach("read"); err != nil {
@@ -170,6 +181,7 @@ func (r nodeResults) Commit(ctx context.Context, rounds []progress.Round) ([]pro
 	}
 	r.k.proxy.CutNext(r.k.takeFault())
 	out, err := r.Results.Commit(ctx, rounds)
+	r.k.sim.rounds.note(r.k.sim.now(), rounds, out, err)
 	r.k.proxy.CutNext(sqltest.CutNever)
 	r.k.sim.driver.committed()
 	if err == nil {

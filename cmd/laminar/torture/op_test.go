@@ -35,6 +35,8 @@ type op struct {
 	At       string `json:"at,omitempty"`    // snapshot, read, commit or committed
 	Then     []op   `json:"then,omitempty"`  // what happens there
 
+	Groups int64 `json:"groups,omitempty"` // that keep a row; 0 for no limit
+
 	By    int64 `json:"by,omitempty"` // ms
 	From  int64 `json:"from,omitempty"`
 	To    int64 `json:"to,omitempty"`
@@ -46,6 +48,7 @@ type op struct {
 const (
 	doApply   = "apply"   // Flow, with or without a backfill, in place of an older definition
 	doDelete  = "delete"  // Flow
+	doLimit   = "limit"   // Flow to Groups
 	doSend    = "send"    // Samples by Ingester, again until acknowledged; its connection is cut at Cut in Region
 	doPause   = "pause"   // Samples by Ingester: the flush of Region stops before its commit
 	doLimbo   = "limbo"   // Samples by Ingester: the commit of Region is on its way, the connection gone

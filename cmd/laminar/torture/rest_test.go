@@ -41,7 +41,7 @@ const (
 func (sim *simulation) unrest() (why string) {
 	behind, err := sim.store.Catalogue.Behind(sim.t.ctx, nil, sim.model.vector)
 	sim.must(err)
-	for _, id := range sim.jobs {
+	for _, id := range slices.Concat(sim.jobs, sim.redone) {
 		job, err := sim.store.Jobs.Show(sim.t.ctx, id)
 		if errors.Is(err, flowstore.ErrNoJob) {
 			continue // its flow is gone
@@ -73,8 +73,8 @@ func (l *look) mayWait(f *flow) bool {
 	if !there || s.epoch == 0 || len(s.dirty) > 0 {
 		return false
 	}
-	var pending int64
 	if counts.Sequences > 0 {
+		var pending int64
 		for region, seq := range l.model.vector {
 			pending += int64(seq - s.vector.At(region))
 		}
@@ -83,13 +83,17 @@ func (l *look) mayWait(f *flow) bool {
 	if !l.model.knows(s.vector) {
 		return true // the model cannot tell how many samples came after it
 	}
+	pending := map[string]int64{} // by group, for triggers that count by group
 	for _, landed := range l.model.log {
 		series := l.model.series[landed.series]
 		if landed.seq > s.vector.At(series.region) && f.selects(series) && len(l.model.versions[landed.series][landed.t]) == 1 {
-			pending++
+			key := f.countedAs(series)
+			if pending[key]++; pending[key] >= counts.Samples {
+				return false
+			}
 		}
 	}
-	return pending < counts.Samples
+	return true
 }
 
 // selects reports whether the flow reads a series, going by its metric alone.
@@ -105,7 +109,7 @@ func (l *look) lagging() string {
 		if !s.vector.Covers(l.model.vector) {
 			continue // it counts what is pending, or unrest has said so
 		}
-		f.follow(l.simulation, s.vector)
+		l.expect(f, s)
 		closed := f.def.Windows().Last(l.now() - f.def.CloseDelay())
 		if pinned := f.def.Expr.Pinned(); !pinned.Empty() && l.now() < pinned.UpTo+f.def.WatermarkDelay {
 			continue // every window waits for samples of a fixed time
@@ -136,7 +140,10 @@ func (sim *simulation) checkAtRest() {
 			}
 		}
 	}))
-	sim.jobs = nil
+	sim.jobs, sim.redone = nil, nil
+	for _, f := range sim.flows {
+		f.folded.redone = false
+	}
 	sim.t.stop()
 }
 

@@ -80,7 +80,9 @@ func (d *running) wake() {
 	})
 }
 
-func (d *running) now(clock int64) int64 { return clock + time.Since(d.started).Milliseconds() }
+func (d *running) at(clock int64, real time.Time) int64 {
+	return clock + real.Sub(d.started).Milliseconds()
+}
 
 func (d *running) begin(k *node, cfg flownode.Config) {
 	cfg.PollInterval = 50 * time.Millisecond
@@ -211,7 +213,7 @@ func (d *running) settle() {
 			d.sim.t.broken("liveness", "after %d s in which nothing came: %s", waited/1000, why)
 			d.sim.t.stop()
 		}
-		d.sim.clock.Add(step)
+		d.sim.pass(step)
 		d.wake()
 		time.Sleep(5 * time.Millisecond) // between two looks
 	}

@@ -1,5 +1,7 @@
 package torture
 
+import "slices"
+
 // scenes are operations in an order in which they hurt, one invariant or another,
 // that chance alone seldom brings. Every history has a few of them among its
 // other operations; those of seeds that follow each other have all.
@@ -12,6 +14,7 @@ var scenes = []func(*generator){
 	(*generator).forgotten,
 	(*generator).overtaken,
 	(*generator).tooLate,
+	(*generator).limits,
 }
 
 const scenesPerHistory = 3
@@ -199,6 +202,41 @@ func (g *generator) tooLate() {
 		}
 	}
 	g.add(op{Do: doRest})
+}
+
+// limits: more groups come than a flow may keep, its owner ends, and the limit is changed.
+func (g *generator) limits() {
+	var names []string
+	for _, name := range g.names {
+		if g.defs[name].MaxGroups > 0 {
+			names = append(names, name)
+		}
+	}
+	name := names[g.rng.IntN(len(names))]
+	if !slices.Contains(g.flows, name) {
+		g.apply(name)
+	}
+	for range 3 {
+		g.scrape()
+		g.add(op{Do: doTick})
+		g.active = min(seriesCount, g.active+3)
+		if g.rng.IntN(2) == 0 {
+			g.start(0)
+		}
+	}
+	for range 1 + g.rng.IntN(2) {
+		g.limit(name)
+		g.scrape()
+		g.add(op{Do: doTick})
+	}
+	g.start(0)
+	g.late()
+	g.add(op{Do: doRest})
+}
+
+// limit changes how many groups of a flow keep a row, or lifts the limit.
+func (g *generator) limit(name string) {
+	g.add(op{Do: doLimit, Flow: name, Groups: []int64{0, 1, 2, 3, 5, 8}[g.rng.IntN(6)]})
 }
 
 // within is the operations that fn makes, for the middle of a round.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -42,7 +43,10 @@ type simulation struct {
 	gate        chan struct{}   // closed to let the paused flush go on
 	gaveUp      bool            // retention came in the middle of a round
 	sealed      sequence.Vector // samples up to here may be sealed
-	depth       int             // of the operation within others
+	redone      []int64         // refills that came with another limit of groups
+	timeline    timeline
+	rounds      roundLog
+	depth       int // of the operation within others
 
 	// catalogue is held while a flow is applied: no node reads the catalogue then.
 	catalogue sync.RWMutex
@@ -53,8 +57,8 @@ type simulation struct {
 type driver interface {
 	// configure changes what an ingester starts with.
 	configure(cfg *ingest.Config)
-	// now is the history's time, given its clock. Any goroutine calls it.
-	now(clock int64) int64
+	// at is the history's time at a real one, given its clock. Any goroutine calls it.
+	at(clock int64, real time.Time) int64
 	// begin starts the process of a node, which has nothing in memory and believes
 	// that it leads.
 	begin(k *node, cfg flownode.Config)
@@ -83,7 +87,7 @@ func run(t *trial, ops []op, drive func(*simulation) driver) {
 	sim := &simulation{
 		t: t, db: sqltest.New(t), model: newModel(), definitions: map[string]flowdef.Flow{}, flows: map[string]*flow{},
 	}
-	sim.clock.Store(origin)
+	sim.pass(origin)
 	sim.store, sim.pool = sim.db.Store(t), sim.db.Pool(t)
 	sim.driver = drive(sim)
 	for _, f := range definitions(t) {
@@ -114,7 +118,7 @@ func openStore(t *trial, url string) *sqlstore.Store {
 }
 
 // now is the history's time, ms since the epoch.
-func (sim *simulation) now() int64 { return sim.driver.now(sim.clock.Load()) }
+func (sim *simulation) now() int64 { return sim.driver.at(sim.clock.Load(), time.Now()) }
 
 // up is the flownodes that are not down.
 func (sim *simulation) up() []*node {
@@ -137,9 +141,13 @@ func (sim *simulation) do(o op) {
 	case doDelete:
 		if sim.flows[o.Flow] != nil {
 			sim.release()
-			sim.must(sim.store.Catalogue.Delete(sim.t.ctx, o.Flow))
-			delete(sim.flows, o.Flow)
+			for _, name := range family(o.Flow) {
+				sim.must(sim.store.Catalogue.Delete(sim.t.ctx, name))
+				delete(sim.flows, name)
+			}
 		}
+	case doLimit:
+		sim.limit(o)
 	case doSend:
 		sim.send(o)
 	case doPause, doLimbo:
@@ -156,7 +164,7 @@ func (sim *simulation) do(o op) {
 		in.stop()
 		in.open()
 	case doClock:
-		sim.clock.Add(o.By)
+		sim.pass(o.By)
 	case doStart, doStop, doTick, doHint, doStep, doFault, doDuring:
 		sim.driver.drive(sim.nodes[o.Node], o)
 	case doFreeze:
@@ -165,11 +173,13 @@ func (sim *simulation) do(o op) {
 		sim.must(err)
 	case doSeal:
 		sim.release()
+		note := sim.sealing()
 		sealed, err := sim.store.Reader.CurrentVector(sim.t.ctx)
 		sim.must(err)
 		sim.sealed = sealed
 		_, err = sim.store.Keeper.Seal(sim.t.ctx, raw.SealOptions{Force: o.Force})
 		sim.must(err)
+		note()
 	case doRetain:
 		if sim.driver.still() {
 			sim.retain(o)
@@ -205,11 +215,15 @@ func (sim *simulation) must(err error) {
 // apply applies a flow. One that is there with another backfill is replaced
 // where the operation says so.
 func (sim *simulation) apply(o op) {
-	def, ok := sim.definitions[o.Flow]
-	if !ok {
-		sim.t.Fatalf("there is no flow %q in %s", o.Flow, flowsFile)
+	var defs []flowdef.Flow
+	for _, name := range family(o.Flow) {
+		def, ok := sim.definitions[name]
+		if !ok {
+			sim.t.Fatalf("there is no flow %q in %s", name, flowsFile)
+		}
+		def.Backfill.All = o.Backfill
+		defs = append(defs, def)
 	}
-	def.Backfill.All = o.Backfill
 	if sim.flows[o.Flow] != nil && !o.Replace {
 		return
 	}
@@ -217,14 +231,19 @@ func (sim *simulation) apply(o op) {
 	sim.release()
 	sim.catalogue.Lock()
 	defer sim.catalogue.Unlock()
-	results, err := sim.store.Catalogue.Apply(sim.t.ctx, []flowdef.Flow{def}, flowstore.ApplyOptions{Replace: true})
+	results, err := sim.store.Catalogue.Apply(sim.t.ctx, defs, flowstore.ApplyOptions{Replace: true})
 	sim.must(err)
-	if results[0].Action == applyplan.Created || results[0].Action == applyplan.Replaced {
-		sim.flows[o.Flow] = newFlow(def, sim.model)
-		// A backfill begins by the database's clock, which is not the history's.
-		_, err := sim.pool.Exec(sim.t.ctx, "update flow set newest_at = $2, newest_t = least(newest_t, $2) where name = $1 and newest_at is not null",
-			o.Flow, sim.now())
-		sim.must(err)
+	for i, def := range defs {
+		switch results[i].Action {
+		case applyplan.Created, applyplan.Replaced:
+			sim.flows[def.Name] = newFlow(def, sim.model)
+			// A backfill begins by the database's clock, which is not the history's.
+			_, err := sim.pool.Exec(sim.t.ctx, "update flow set newest_at = $2, newest_t = least(newest_t, $2) where name = $1 and newest_at is not null",
+				def.Name, sim.now())
+			sim.must(err)
+		case applyplan.Retuned: // its limit of groups had been changed
+			sim.limited(sim.flows[def.Name], def)
+		}
 	}
 }
 
@@ -252,6 +271,9 @@ func (sim *simulation) refill(o op) {
 		sim.t.broken("I6", "a refill of %s from %d is refused, whose samples are there: %v", o.Flow, o.From, err)
 	default:
 		sim.jobs = append(sim.jobs, ids...)
-		f.asked = append(f.asked, span{first, to})
+		for _, name := range family(o.Flow) { // the flows above are refilled, too
+			f := sim.flows[name]
+			f.asked = append(f.asked, span{first, f.def.Windows().Last(to + f.def.Expr.MaxReach)})
+		}
 	}
 }

@@ -42,7 +42,7 @@ type steppedNode struct {
 
 func (d *stepped) configure(*ingest.Config) {}
 
-func (d *stepped) now(clock int64) int64 { return clock }
+func (d *stepped) at(clock int64, _ time.Time) int64 { return clock }
 
 func (d *stepped) begin(k *node, cfg flownode.Config) {
 	p := &steppedNode{}
@@ -186,7 +186,7 @@ func (d *stepped) settle() {
 		}
 		wait = min(max(wait, 1), pollInterval)
 		waited += wait
-		d.sim.clock.Add(wait)
+		d.sim.pass(wait)
 	}
 }
 

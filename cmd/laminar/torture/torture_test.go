@@ -66,7 +66,7 @@ func carryOut(t *testing.T, drive func(*simulation) driver, first uint64, durati
 	t.Helper()
 	flows := definitions(t)
 	start := time.Now()
-	var next, passed, ops, windows atomic.Uint64
+	var next, passed, ops, windows, folded, held atomic.Uint64
 	var failing atomic.Bool
 	var workers sync.WaitGroup
 	for range beside {
@@ -78,13 +78,15 @@ func carryOut(t *testing.T, drive func(*simulation) driver, first uint64, durati
 				}
 				began := time.Now()
 				history := generate(first+n, flows)
-				compared, fail := try(t, history, drive)
+				seen, fail := try(t, history, drive)
 				if fail == nil {
-					windows.Add(uint64(compared))
+					windows.Add(uint64(seen.windows))
+					folded.Add(uint64(seen.folded))
+					held.Add(uint64(seen.held))
 					ops.Add(uint64(count(history)))
 					passed.Add(1)
 					if seeds > 0 {
-						t.Logf("seed %d: %d operations, %d windows compared, %.1f s", first+n, count(history), compared, time.Since(began).Seconds())
+						t.Logf("seed %d: %d operations, %d windows compared, %.1f s", first+n, count(history), seen.windows, time.Since(began).Seconds())
 					}
 					continue
 				}
@@ -97,7 +99,8 @@ func carryOut(t *testing.T, drive func(*simulation) driver, first uint64, durati
 		})
 	}
 	workers.Wait()
-	t.Logf("%d histories passed: %d operations, %d windows compared with the engine", passed.Load(), ops.Load(), windows.Load())
+	t.Logf("%d histories passed: %d operations, %d windows compared with the engine; %d times a group was folded, %d times a source held a watermark back",
+		passed.Load(), ops.Load(), windows.Load(), folded.Load(), held.Load())
 }
 
 // report prints the smallest history that still fails so, and writes it down.

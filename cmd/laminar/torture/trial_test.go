@@ -18,10 +18,17 @@ type trial struct {
 
 	mu       sync.Mutex
 	cleanups []func()
-	at       int      // which operation of the history it is at
-	windows  int      // compared with the engine
-	kind     string   // what failed first: I1 to I7, liveness or error; "" while nothing did
-	said     []string // by failures
+	at       int // which operation of the history it is at
+	tally
+	kind string   // what failed first: I1 to I7, liveness or error; "" while nothing did
+	said []string // by failures
+}
+
+// tally is how much a trial has seen.
+type tally struct {
+	windows int // compared with the engine
+	folded  int // groups that were seen without a row of their own
+	held    int // sources that held the watermark of a flow back while it moved on
 }
 
 // failure is how a history failed.
@@ -32,9 +39,8 @@ type failure struct {
 	lasted time.Duration
 }
 
-// try carries out a history. It returns how many windows were compared with the
-// engine, and no failure when nothing failed.
-func try(tb testing.TB, ops []op, drive func(*simulation) driver) (windows int, fail *failure) {
+// try carries out a history. It returns what it has seen, and no failure when nothing failed.
+func try(tb testing.TB, ops []op, drive func(*simulation) driver) (seen tally, fail *failure) {
 	tb.Helper()
 	began := time.Now()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -47,9 +53,9 @@ func try(tb testing.TB, ops []op, drive func(*simulation) driver) (windows int, 
 	}()
 	<-ended
 	if t.kind == "" {
-		return t.windows, nil
+		return t.tally, nil
 	}
-	return t.windows, &failure{t.at, t.kind, strings.Join(t.said, "\n"), time.Since(began)}
+	return t.tally, &failure{t.at, t.kind, strings.Join(t.said, "\n"), time.Since(began)}
 }
 
 func (t *trial) cleanUp(cancel func()) {
