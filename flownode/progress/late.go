@@ -10,11 +10,11 @@ type Late struct {
 	Windows []LateWindow // that lack samples of this round; none is among Whole
 	Kept    []LateSample // the samples, where they are to be kept; perhaps only the last of them
 
-	// KeepFor is how long kept samples are kept, ms. What windows lacked that end before
-	// Gone is forgotten: raw samples of them are gone, or their results are not kept.
-	KeepFor int64
-	Join    string // how rows of Windows join those that were there: a function.Join
-	Gone    sequence.Time
+	Join string // how rows of Windows join those that were there: a function.Join
+
+	// Gone is before which windows must have ended of which what they lacked is forgotten:
+	// raw samples of them are gone, or their results are not kept.
+	Gone sequence.Time
 }
 
 // MaxKeptLate is how many late samples of a flow are kept at most: the newest.

@@ -270,9 +270,10 @@ func lateResult(s *flowRound) *progress.Late {
 	if out != nil {
 		join, _ := sideoutput.Join(&s.Def)
 		out.Join = string(join)
-		out.KeepFor, out.Gone = s.Def.KeepLate, s.firstRebuildable(s.r.Pos.Earliest)
+		out.Gone = s.firstRebuildable(s.r.Pos.Earliest)
 		if s.Def.Keep > 0 {
-			out.Gone = max(out.Gone, s.clock.NewestAt-s.Def.Keep) // as of Expired
+			// The newest sample counts as well: a clock that is ahead forgets nothing.
+			out.Gone = max(out.Gone, min(s.clock.Newest, s.clock.NewestAt)-s.Def.Keep)
 		}
 	}
 	return out

@@ -106,3 +106,8 @@ var (
 //
 //go:embed retention_kept.sql
 var RetentionKept string
+
+// RetentionClock tells the time by which what is old is forgotten for good.
+//
+//go:embed retention_clock.sql
+var RetentionClock string

@@ -1,5 +1,5 @@
--- late_forget: forgets kept late samples that are older than their flow keeps them: it may
--- get no others, with which they would be forgotten. Reads all of the table.
+-- late_forget: forgets kept late samples that are older at $1 (ms) than their flow keeps
+-- them. Reads all of the table.
 delete from flow_late_sample x
 using flow f
-where f.id = x.flow_id and x.at < db_clock() - coalesce((f.definition ->> 'keep_late')::bigint, 0) * interval '1 ms'
+where f.id = x.flow_id and x.at < to_timestamp($1::bigint / 1000.0) - coalesce((f.definition ->> 'keep_late')::bigint, 0) * interval '1 ms'

@@ -33,10 +33,21 @@ type Store struct {
 // New makes a store of a database.
 func New(db *pg.DB) *Store { return &Store{db, mostRows} }
 
-// Delete deletes what all flows do not keep any more, and says how many rows that was. The
+// Clock is the time by which what is old is forgotten for good, beside raw samples: that
+// which the database's clock and the newest sample have both reached. It is not known, and
+// nothing is to be forgotten, without samples, and while a step of retention is due that is
+// longer than a day: both may have jumped.
+func (s *Store) Clock(ctx context.Context) (now sequence.Time, known bool, err error) {
+	if err := s.db.Pool().QueryRow(ctx, queries.RetentionClock).Scan(&now); err != nil {
+		return 0, false, fmt.Errorf("read the time that forgetting goes by: %w", pg.Interpret(err))
+	}
+	return now, now >= 0, nil
+}
+
+// Delete deletes what all flows do not keep any more now, and says how many rows that was. The
 // rows of a flow that is at fault, such as one whose table somebody has dropped, stay, and
 // do not hold up the others; the error names each.
-func (s *Store) Delete(ctx context.Context) (deleted int64, err error) {
+func (s *Store) Delete(ctx context.Context, now sequence.Time) (deleted int64, err error) {
 	rows, err := s.db.Pool().Query(ctx, queries.FlowKeeping)
 	if err != nil {
 		return 0, fmt.Errorf("list flows that keep results for a time: %w", pg.Interpret(err))
@@ -49,7 +60,7 @@ func (s *Store) Delete(ctx context.Context) (deleted int64, err error) {
 	for _, id := range flows {
 		for more := true; more; {
 			var n int64
-			n, err = s.some(ctx, progress.FlowID(id))
+			n, err = s.some(ctx, progress.FlowID(id), now)
 			if err != nil {
 				faults = append(faults, fmt.Errorf("delete old results of flow %d: %w", id, pg.Interpret(err)))
 			}
@@ -61,7 +72,7 @@ func (s *Store) Delete(ctx context.Context) (deleted int64, err error) {
 }
 
 // some deletes the oldest rows of a flow that are not kept, as many as one transaction may.
-func (s *Store) some(ctx context.Context, id progress.FlowID) (deleted int64, err error) {
+func (s *Store) some(ctx context.Context, id progress.FlowID, now sequence.Time) (deleted int64, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		var (
 			schema     string
@@ -80,10 +91,10 @@ func (s *Store) some(ctx context.Context, id progress.FlowID) (deleted int64, er
 		if err != nil || def.Keep == 0 {
 			return err
 		}
-		// The newest sample counts as well as the clock: a clock that has jumped ahead
-		// deletes nothing (flowdef.Flow.Expired goes by the clock alone, and what it hides
-		// is there again when the clock is right).
-		deleted, err = resulttable.New(schema, def).Expire(ctx, tx, time.UnixMilli(*reached-def.Keep).UTC(), s.most)
+		// The newest sample of the flow counts, too: who reads nothing new keeps what it has
+		// (flowdef.Flow.Expired goes by the clock alone, and what it hides is there again
+		// when the clock is right).
+		deleted, err = resulttable.New(schema, def).Expire(ctx, tx, time.UnixMilli(min(*reached, now)-def.Keep).UTC(), s.most)
 		return err
 	})
 	if err != nil {

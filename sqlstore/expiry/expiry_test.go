@@ -1,8 +1,10 @@
 package expiry_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
@@ -34,6 +36,7 @@ func TestDelete(t *testing.T) {
 			t.Fatal(err)
 		}
 		newest, at := (60+rng.Int64N(60))*sqltest.Minute, (60+rng.Int64N(60))*sqltest.Minute
+		now := (60 + rng.Int64N(60)) * sqltest.Minute
 		for i, h := range heads {
 			if flows[i].Title() == "nothing_read" {
 				continue
@@ -56,7 +59,7 @@ func TestDelete(t *testing.T) {
 		left := func(keep int64) int64 {
 			n := int64(0)
 			for end := sqltest.Minute; end <= 60*sqltest.Minute; end += sqltest.Minute {
-				if keep == 0 || end >= min(newest, at)-keep {
+				if keep == 0 || end >= min(newest, at, now)-keep {
 					n += 2
 				}
 			}
@@ -65,7 +68,7 @@ func TestDelete(t *testing.T) {
 		for _, keep := range []int64{0, 30 * sqltest.Minute, 10 * sqltest.Minute, 0} {
 			want += 120 - left(keep)
 		}
-		if deleted, err := store.Delete(t.Context()); err != nil || deleted != want {
+		if deleted, err := store.Delete(t.Context(), now); err != nil || deleted != want {
 			t.Fatalf("seed %d: deleted %d rows, want %d: %v", seed, deleted, want, err)
 		}
 		for table, n := range map[string]int64{
@@ -75,10 +78,65 @@ func TestDelete(t *testing.T) {
 				t.Errorf("seed %d: %s has %d rows, want %d", seed, table, got, n)
 			}
 		}
-		if deleted, err := store.Delete(t.Context()); err != nil || deleted != 0 {
+		if deleted, err := store.Delete(t.Context(), now); err != nil || deleted != 0 {
 			t.Errorf("seed %d: once more deleted %d rows: %v", seed, deleted, err)
 		}
 	}
+}
+
+// TestClock: what is forgotten for good goes by the clock and by the newest sample, whichever
+// is behind, and by nothing while retention would give up more than a day.
+func TestClock(t *testing.T) {
+	const hour, day = 3600_000, 24 * 3600_000
+	db := sqltest.NewRawDB(t, 1)
+	metric, ids := db.AddMetric("m", 1, 1)
+	real := sqltest.ScanOne[int64](db, "select (extract(epoch from clock_timestamp()) * 1000)::bigint")
+	clock := func(ahead int64) {
+		db.Exec(fmt.Sprintf("create or replace function laminar.db_clock() returns timestamptz language sql volatile as $$ select clock_timestamp() + interval '%d ms' $$", ahead))
+	}
+	write := func(at int64) {
+		sqltest.Commit(t, sqltest.Begin(t, db.Store, 1), sqltest.Segment(metric, [3]float64{float64(ids[0]), float64(at), 1}))
+	}
+	want := func(what string, earliest, latest int64) {
+		t.Helper()
+		now, known, err := db.Store.Expiry.Clock(t.Context())
+		if err != nil || known != (latest >= 0) || known && (now < earliest || now > latest) {
+			t.Errorf("%s: it is %d, %t, %v; want it from %d to %d", what, now-real, known, err, earliest-real, latest-real)
+		}
+	}
+	keep := func(d time.Duration) {
+		if err := db.Store.Retainer.Keep(t.Context(), d, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keep(15 * 24 * time.Hour)
+	db.Exec("update laminar.installation set created_at = clock_timestamp() - interval '40 days'")
+	want("without samples", 0, -1)
+	write(real - 14*day)
+	db.Exec("update laminar.retention set earliest_t = $1", (real-15*day)/day*day)
+	want("an old sample", real-14*day, real-14*day)
+	write(real - hour)
+	want("the newest sample is behind", real-hour, real-hour)
+	write(real + hour)
+	want("the newest sample is ahead", real, real+hour-1)
+	clock(30 * day)
+	want("the clock alone has jumped", real+hour, real+hour)
+	write(real + 30*day)
+	want("the clock has jumped, and samples say so", 0, -1)
+	keep(0)
+	want("all raw samples are kept", real+30*day, real+30*day)
+	keep(15 * 24 * time.Hour)
+	r, err := db.Store.Retainer.Retain(t.Context(), 15*24*time.Hour)
+	if err != nil || r.Held == 0 {
+		t.Fatalf("retention is not held back: %+v, %v", r, err)
+	}
+	want("it is held back", 0, -1)
+	if _, err := db.Store.Retainer.GiveUp(t.Context(), 15*24*time.Hour, r.Held); err != nil {
+		t.Fatal(err)
+	}
+	want("a person has confirmed it", real+30*day, real+30*day)
+	clock(-30 * day)
+	want("the clock is set back", real-30*day, real-30*day+hour)
 }
 
 // TestFlowAtFault: a flow whose table is gone is named, and holds up no other.
@@ -97,7 +155,7 @@ func TestFlowAtFault(t *testing.T) {
 		sqltest.CommitOne(t, db.Store, round)
 	}
 	db.Exec("drop table flow.a cascade")
-	if deleted, err := db.Store.Expiry.Delete(t.Context()); err == nil || deleted != 2 {
+	if deleted, err := db.Store.Expiry.Delete(t.Context(), 60*sqltest.Minute); err == nil || deleted != 2 {
 		t.Errorf("deleted %d rows, want 2 and an error: %v", deleted, err)
 	}
 }

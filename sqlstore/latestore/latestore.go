@@ -25,10 +25,10 @@ type Store struct{ db *pg.DB }
 // New makes a store of a database.
 func New(db *pg.DB) *Store { return &Store{db: db} }
 
-// Forget deletes the kept samples of all flows that are older than their flow keeps them, and
-// says how many. Rounds do so only where they keep others.
-func (s *Store) Forget(ctx context.Context) (forgotten int64, err error) {
-	tag, err := s.db.Pool().Exec(ctx, queries.LateForget)
+// Forget deletes the kept samples of all flows that are older now than their flow keeps them,
+// and says how many. Rounds go by their number alone.
+func (s *Store) Forget(ctx context.Context, now sequence.Time) (forgotten int64, err error) {
+	tag, err := s.db.Pool().Exec(ctx, queries.LateForget, now)
 	if err != nil {
 		return 0, fmt.Errorf("forget old late samples: %w", pg.Interpret(err))
 	}
@@ -68,7 +68,7 @@ func Queue(batch *pgx.Batch, flow progress.FlowID, l *progress.Late) {
 			ids[i], ts[i], values[i], first[i], last[i] = int32(x.Series), x.T, x.Value, x.First, x.Last
 		}
 		batch.Queue(queries.LateKeep, id, ids, ts, values, first, last)
-		batch.Queue(queries.LatePrune, id, l.KeepFor, int64(progress.MaxKeptLate))
+		batch.Queue(queries.LatePrune, id, int64(progress.MaxKeptLate))
 	}
 }
 
