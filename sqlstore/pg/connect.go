@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	queries "laminar/queries/pg"
@@ -151,7 +152,17 @@ func parseURL(url string) (*pgxpool.Config, error) {
 	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
 		pc.ConnConfig.RuntimeParams["application_name"] = "laminar"
 	}
+	pc.ConnConfig.OnPgError = keepSession(pc.ConnConfig.OnPgError)
 	return pc, nil
+}
+
+// keepSession also ends a session that has refused a write. Whether a session may
+// write by default is settled when it begins, and the server that it is connected to
+// may since have stopped being the primary. The next one asks again.
+func keepSession(keep pgconn.PgErrorHandler) pgconn.PgErrorHandler {
+	return func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
+		return err.Code != stateReadOnly && keep(conn, err)
+	}
 }
 
 // majorVersion is the server's, as it has said when the session began; 0 when that

@@ -26,29 +26,33 @@ func (s *testbed) answersReady(want bool) {
 }
 
 // TestFaultReadOnly: a process whose database takes no writes is not ready, also
-// while no one sends, and is again once it takes them.
+// while no one sends, and is again once it takes them, although its sessions began
+// when the database did not.
 func TestFaultReadOnly(t *testing.T) {
 	t.Parallel()
 	s := newTestbed(t)
 	s.Serve()
 	s.send(60)
 	s.answersReady(true)
-	pool := s.Pool()
-	for _, mode := range []string{"on", "off"} {
-		var name string
-		if err := pool.QueryRow(t.Context(), "select quote_ident(current_database())").Scan(&name); err != nil {
-			t.Fatal(err)
-		}
-		// In a session that may write, whatever the database's setting is by now.
-		for _, sql := range []string{
-			"set default_transaction_read_only = off", "alter database " + name + " set default_transaction_read_only = " + mode,
-			"select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'laminar' and datname = current_database()",
-		} {
-			if _, err := pool.Exec(t.Context(), sql); err != nil {
-				t.Fatalf("%s: %v", sql, err)
-			}
-		}
-		s.answersReady(mode == "off")
+	conn, err := s.Pool().Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer conn.Release()
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	var name string
+	if err := conn.QueryRow(t.Context(), "select quote_ident(current_database())").Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	exec("alter database " + name + " set default_transaction_read_only = on")
+	exec("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'laminar' and datname = current_database()")
+	s.answersReady(false)
+	exec("alter database " + name + " set default_transaction_read_only = off")
+	s.answersReady(true)
 	s.settle()
 }
