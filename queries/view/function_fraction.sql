@@ -2,10 +2,11 @@
 -- as Prometheus's histogram_fraction gives it. Infinities leave a side open.
 create or replace function fraction(h histogram, low double precision, high double precision)
 returns double precision
-language sql immutable parallel safe
+language plpgsql immutable parallel safe
 set search_path from current
 as $$
-    select case
+begin
+    return case
         when h.schema is null or low is null or high is null then null
         when h.count = 0 or low = 'NaN' or high = 'NaN' then 'NaN'
         when low >= high then 0
@@ -34,5 +35,6 @@ as $$
             )
             select (select c.seen from counted c where c.upto = high) / h.count - (select c.seen from counted c where c.upto = low) / h.count
         )
-    end
+    end;
+end
 $$

@@ -4,10 +4,11 @@
 -- exponential buckets can differ from Prometheus's in the last digit.
 create or replace function histogram_buckets(h histogram)
 returns table (lower double precision, upper double precision, bounds text, count double precision)
-language sql immutable parallel safe
+language plpgsql immutable parallel safe
 set search_path from current
 as $$
-    select b.lower, b.upper, b.bounds, b.count from (
+begin
+    return query select b.lower, b.upper, b.bounds, b.count from (
         select 1 as side, -n.bucket as place, '[)' as bounds, n.count,
                -histogram_bound(n.bucket, h.schema) as lower,
                least(-histogram_bound(n.bucket - 1, h.schema), -h.zero_threshold) as upper
@@ -22,5 +23,6 @@ as $$
                     else coalesce(h.custom_values[p.bucket + 1], 'Infinity') end
         from unnest(h.positive_buckets, h.positive_counts) p(bucket, count)
     ) b
-    order by b.side, b.place
+    order by b.side, b.place;
+end
 $$

@@ -224,22 +224,57 @@ func TestHistogramMergeSpeed(t *testing.T) {
 	if _, err := db.Store.Pool().Exec(t.Context(), "create table flow.sketches as select n % 20 as region, x::laminar.histogram as h from unnest($1::text[]) with ordinality x(x, n)", texts(list)); err != nil {
 		t.Fatal(err)
 	}
-	best := func(query, want string) time.Duration {
-		least := time.Hour
-		for range 7 {
-			began := time.Now()
-			got := sqltest.ScanOne[string](db, query)
-			if least = min(least, time.Since(began)); got != want {
-				t.Fatalf("%s: %s, want %s", query, got, want)
-			}
-		}
-		return least
-	}
+	best := func(query, want string) time.Duration { return leastTime(t, db, query, want) }
 	total := 1200 * 150 * 151 / 2
 	apart := best("select sum(n)::text from (select sum(n) as n from flow.sketches, unnest((h).positive_buckets, (h).positive_counts) x(b, n) group by region, b) y", fmt.Sprint(total))
 	merged := best("select count(*) || ' ' || sum(laminar.observations(m)) from (select laminar.merge(h) as m from flow.sketches group by region) x", fmt.Sprintf("20 %d", total))
 	t.Logf("1,200 histograms of 150 buckets into 20: %v, adding up by bucket alone: %v", merged, apart)
 	if merged > 5*apart {
 		t.Errorf("merging takes %v, and adding up by bucket %v", merged, apart)
+	}
+}
+
+// leastTime is how long a query takes at least, which gives want.
+func leastTime(t *testing.T, db *sqltest.RawDB, query, want string) time.Duration {
+	t.Helper()
+	least := time.Hour
+	for range 7 {
+		began := time.Now()
+		got := sqltest.ScanOne[string](db, query)
+		if least = min(least, time.Since(began)); got != want {
+			t.Fatalf("%s: %s, want %s", query, got, want)
+		}
+	}
+	return least
+}
+
+// TestHistogramQuestionsSpeed: a histogram that PostgreSQL keeps compressed is taken out of
+// where it is stored once for a question, and not for each bucket.
+func TestHistogramQuestionsSpeed(t *testing.T) {
+	db := sqltest.NewRawDB(t, 1)
+	list := make([]*nativehist.Sparse, 60)
+	for i := range list {
+		h := &nativehist.Sparse{Schema: 7, Count: 400, Sum: 1, Gauge: true}
+		for b := range int32(400) {
+			h.PositiveBuckets, h.PositiveCounts = append(h.PositiveBuckets, b), append(h.PositiveCounts, 1)
+		}
+		list[i] = h
+	}
+	if _, err := db.Store.Pool().Exec(t.Context(), "create table flow.wide as select x::laminar.histogram as h from unnest($1::text[]) x", texts(list)); err != nil {
+		t.Fatal(err)
+	}
+	if size := sqltest.ScanOne[int](db, "select max(pg_column_size(h)) from flow.wide"); size > 12*400 {
+		t.Fatalf("a histogram takes %d bytes, so it is not compressed", size)
+	}
+	apart := leastTime(t, db, "select sum(n)::text from flow.wide, unnest((h).positive_buckets, (h).positive_counts) x(b, n)", "24000")
+	for _, question := range []string{
+		"sum((laminar.quantile(h, 0.1) > 0)::int)", "sum((laminar.quantile(h, 0.99) > 0)::int)",
+		"sum(laminar.fraction(h, '-Infinity', 1e9))", "sum((select sum(count) / 400 from laminar.histogram_buckets(h)))",
+	} {
+		asked := leastTime(t, db, "select "+question+"::text from flow.wide", "60")
+		t.Logf("%s: %v, taking the arrays apart: %v", question, asked, apart)
+		if asked > 25*apart {
+			t.Errorf("%s takes %v, and taking the arrays apart %v", question, asked, apart)
+		}
 	}
 }
