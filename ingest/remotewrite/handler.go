@@ -90,8 +90,9 @@ func (h *Handler) Import() http.Handler { return h.handler(encodingZstd) }
 
 func (h *Handler) handler(byDefault encoding) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Older vmagents ask whether zstd is understood.
-		if r.URL.Query().Get("get_vm_proto_version") != "" {
+		// Older vmagents ask whether zstd is understood. What has a body is no such
+		// question: to answer it would throw samples away and say that all is well.
+		if r.URL.Query().Get("get_vm_proto_version") != "" && (r.Method == http.MethodGet || r.ContentLength == 0) {
 			_, _ = io.WriteString(w, "1") // a sender that is gone needs no answer
 			return
 		}

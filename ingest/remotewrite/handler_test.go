@@ -2,6 +2,7 @@ package remotewrite
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -191,6 +192,19 @@ func TestHandshake(t *testing.T) {
 		d.Write().ServeHTTP(rec, httptest.NewRequest(method, "/api/v1/write?get_vm_proto_version=1", nil))
 		if rec.Code != 200 || rec.Body.String() != "1" {
 			t.Errorf("%s: answered %d %q", method, rec.Code, rec.Body)
+		}
+	}
+	// Samples are taken in whatever else a proxy has put into the address, of any length.
+	for _, known := range []bool{true, false} {
+		d := openReceiver(t, ingest.Config{}, Config{}, nil)
+		var body io.Reader = bytes.NewReader(packZstd(t, good))
+		if !known {
+			body = io.MultiReader(body)
+		}
+		r, rec := httptest.NewRequest(http.MethodPost, "/api/v1/import?get_vm_proto_version=1", body), httptest.NewRecorder()
+		r.Header.Set("Content-Type", "application/x-protobuf")
+		if d.Import().ServeHTTP(rec, r); rec.Code != 204 || len(d.store.Content()) != 1 {
+			t.Errorf("samples with the question: answered %d %q, stored %d", rec.Code, rec.Body, len(d.store.Content()))
 		}
 	}
 }
