@@ -39,9 +39,14 @@ const (
 	// retryAfter is how long to wait after the store failed.
 	retryAfter = 5 * time.Second
 
+	// again is after how long what is known is saved once more: the store forgets what
+	// it was told of metrics without series, which may have come since.
+	again = 24 * time.Hour
+
 	saveTimeout = 30 * time.Second // for saving one batch
 	batch       = 1000             // metrics saved at once, at most
-	maxMetrics  = 200_000          // metrics remembered
+	maxBytes    = 16 << 20         // of what is remembered, and of what is to be saved
+	oneBytes    = 200              // of each, beside its texts
 	maxName     = 2000             // bytes, as index rows are limited; longer ones are left
 	maxText     = 4096             // bytes of a help or unit; the rest is cut off
 )
@@ -73,9 +78,11 @@ type Keeper struct {
 	began time.Time
 	ready chan struct{} // holds a token when something is pending
 
-	mu      sync.Mutex
-	taken   map[string]said
-	pending map[string]series.Metadata
+	mu           sync.Mutex
+	taken        map[string]said
+	takenBytes   int // at least what they take
+	pending      map[string]series.Metadata
+	pendingBytes int // sum of bytesOf
 }
 
 // said is what was last taken of a metric, and when (ms after began).
@@ -114,7 +121,7 @@ func (k *Keeper) Now() int64 {
 // Offer takes what a series says of its metric. It costs two loads when that is
 // known or held back.
 func (k *Keeper) Offer(m *Seen, name string, hash uint64, now int64, kind int32, help, unit []byte) {
-	if m.hash.Load() == hash || now-m.at.Load() < hold.Milliseconds() {
+	if since := now - m.at.Load(); since < hold.Milliseconds() || m.hash.Load() == hash && since < again.Milliseconds() {
 		return
 	}
 	if k.Take(name, hash, now, kind, help, unit) {
@@ -132,31 +139,43 @@ func (k *Keeper) Take(name string, hash uint64, now int64, kind int32, help, uni
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if last, ok := k.taken[name]; ok {
-		if last.hash == hash {
+		if last.hash == hash && now-last.at < again.Milliseconds() {
 			return true
 		}
 		if now-last.at < hold.Milliseconds() {
 			return false
 		}
 	}
-	if len(k.pending) >= maxMetrics {
+	if k.pendingBytes >= maxBytes {
 		return false // the store has been gone for long
 	}
-	if len(k.taken) >= maxMetrics {
+	if k.takenBytes >= maxBytes {
 		clear(k.taken)
+		k.takenBytes = 0
 	}
 	k.taken[name] = said{hash: hash, at: now}
+	k.takenBytes += oneBytes + len(name)
 	if kind < 0 || int(kind) >= len(series.MetadataTypes) {
 		kind = 0
 	}
-	k.pending[name] = series.Metadata{
-		Metric: name, Type: series.MetadataTypes[kind], Help: storable(help), Unit: storable(unit),
-	}
+	k.put(series.Metadata{Metric: name, Type: series.MetadataTypes[kind], Help: storable(help), Unit: storable(unit)})
 	select {
 	case k.ready <- struct{}{}:
 	default:
 	}
 	return true
+}
+
+// bytesOf is about what takes one that is to be saved.
+func bytesOf(m series.Metadata) int { return oneBytes + len(m.Metric) + len(m.Help) + len(m.Unit) }
+
+// put makes pending what is to be saved. The lock is held.
+func (k *Keeper) put(m series.Metadata) {
+	if old, ok := k.pending[m.Metric]; ok {
+		k.pendingBytes -= bytesOf(old)
+	}
+	k.pending[m.Metric] = m
+	k.pendingBytes += bytesOf(m)
 }
 
 // storable makes of a text one that PostgreSQL can store.
@@ -216,6 +235,7 @@ func (k *Keeper) drain() []series.Metadata {
 		}
 		list = append(list, m)
 		delete(k.pending, name)
+		k.pendingBytes -= bytesOf(m)
 	}
 	return list
 }
@@ -227,7 +247,7 @@ func (k *Keeper) giveBack(list []series.Metadata) {
 	defer k.mu.Unlock()
 	for _, m := range list {
 		if _, newer := k.pending[m.Metric]; !newer {
-			k.pending[m.Metric] = m
+			k.put(m)
 		}
 	}
 }

@@ -2,12 +2,15 @@ package metadata
 
 import (
 	"context"
+	"fmt"
 	"hash/maphash"
 	"io"
 	"log/slog"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"laminar/sequence"
 	"laminar/sequence/series"
@@ -107,4 +110,59 @@ func TestLastWriteWins(t *testing.T) {
 	say("four", 1)
 	check("the store fails", "three", 4)
 	check("and is back", "four", 5)
+}
+
+// TestMemoryIsBounded: however many metrics are described while the store is away, and
+// however long the texts are, what is held has a bound; when the store is back, all is taken
+// that comes again. What is known is saved once more after a day.
+func TestMemoryIsBounded(t *testing.T) {
+	store := newMemStore()
+	k := New(store, maphash.MakeSeed(), slog.New(slog.DiscardHandler))
+	name := func(i int) string { return fmt.Sprintf("m%0*d", 1+i%1900, i) }
+	text, clock := []byte(strings.Repeat("x", maxText)), k.Now()
+	say := func(i int) bool { return k.Take(name(i), 7, clock, 1, text, text) }
+	held := func() (pending, taken int) {
+		for n, m := range k.pending {
+			pending += len(n) + len(m.Help) + len(m.Unit)
+		}
+		for n := range k.taken {
+			taken += len(n)
+		}
+		return pending, taken
+	}
+	const metrics = 20_000
+	refused := 0
+	for i := range metrics {
+		if !say(i) {
+			refused++
+		}
+		if i%1000 == 0 {
+			store.fail = sequence.ErrUnavailable
+			k.savePending(t)
+		}
+	}
+	if pending, taken := held(); refused == 0 || pending > maxBytes+maxName+2*maxText || taken > maxBytes+maxName {
+		t.Errorf("%d and %d bytes are held, %d metrics refused", pending, taken, refused)
+	}
+	for i := range metrics {
+		if !say(i) {
+			k.savePending(t)
+			say(i)
+		}
+	}
+	k.savePending(t)
+	if got := len(store.content()); got != metrics || k.pendingBytes != 0 {
+		t.Errorf("%d metrics are described, want %d; %d bytes are said to be pending", got, metrics, k.pendingBytes)
+	}
+	var seen Seen
+	for _, c := range []struct {
+		after  time.Duration
+		writes int
+	}{{0, 1}, {time.Hour, 1}, {again - 1, 1}, {again, 2}, {again + time.Hour, 2}} {
+		k.Offer(&seen, "told", 7, clock+c.after.Milliseconds(), 1, text, nil)
+		k.savePending(t)
+		if store.writes["told"] != c.writes {
+			t.Errorf("after %s it was saved %d times, want %d", c.after, store.writes["told"], c.writes)
+		}
+	}
 }

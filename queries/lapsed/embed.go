@@ -22,6 +22,8 @@ var (
 	Series string
 	//go:embed sender_prune.sql
 	SenderPrune string
+	//go:embed metadata_prune.sql
+	MetadataPrune string
 	//go:embed lapse_metrics.sql
 	Metrics string
 	//go:embed lapse_regions.sql

@@ -47,7 +47,8 @@ type Report struct {
 }
 
 // Remove removes the series and metrics that have lapsed, if samples have been dropped
-// since it last did, and forgets who brought new series long ago. It is sequence.ErrUnavailable when another process does so already.
+// since it last did, and what was said of metrics that are not there. It forgets who brought
+// new series long ago. It is sequence.ErrUnavailable when another process does so already.
 func (r *Remover) Remove(ctx context.Context) (Report, error) {
 	if _, err := r.db.Pool().Exec(ctx, queries.SenderPrune); err != nil {
 		return Report{}, fmt.Errorf("forget who brought series long ago: %w", pg.Interpret(err))
@@ -68,6 +69,9 @@ func (r *Remover) Remove(ctx context.Context) (Report, error) {
 	err = s.sweep(ctx)
 	if err == nil && s.report.Unlisted == 0 {
 		if err = s.removeMetrics(ctx); err == nil {
+			_, err = r.db.Pool().Exec(ctx, queries.MetadataPrune)
+		}
+		if err == nil {
 			_, err = r.db.Pool().Exec(ctx, queries.Done, dropped)
 		}
 	}
