@@ -23,8 +23,8 @@ import (
 // not compared.
 //
 //	U1  a key of values is in hists exactly if its sample is a histogram
-//	U2  after Compare, a key that is left was not bit-equal at the vector after,
-//	    or it is unknown whether it was
+//	U2  after Compare, a key that is left was not bit-equal at the vector after, nor
+//	    in an ordered segment of the delta, or it is unknown whether it was
 //	U3  after Compare and unless uncompared, nothing else is stored at a key that is
 //	    not in overwrites
 type Unordered struct {
@@ -142,9 +142,9 @@ func (u *Unordered) spans() sequence.Spans {
 }
 
 // Compare looks up the stored samples at the same times. It leaves out those that
-// are bit-equal to the value at the beginning of the delta, because they change
-// nothing: a sender that repeats a request it got no answer to must not make
-// windows dirty. Where a sealed segment holds samples from both sides of that
+// are bit-equal to the value at the beginning of the delta, or to an ordered sample
+// of the delta, because they change nothing more: a sender that repeats a request it
+// got no answer to must not make windows dirty, nor count as late twice. Where a sealed segment holds samples from both sides of that
 // vector, it is unknown which of them were there, and the sample counts as a change.
 //
 // The segments come with the highest sequence last (Segments.ReadRaw), so before
@@ -182,10 +182,10 @@ func (u *Unordered) Compare(ctx context.Context, r *Reader) error {
 			r.Samples++
 			u.overwrites[key] = struct{}{}
 			switch {
-			case seg.MinSeq > at: // of the delta: an ordered sample at the same time
-			case seg.MaxSeq > at: // sealed over the vector: before or after, unknown
+			case seg.MinSeq > at && seg.Sealed: // of the delta, but told to nobody
+			case seg.MaxSeq > at && seg.Sealed: // sealed over the vector: before or after, unknown
 				delete(before, key)
-			default:
+			default: // before the delta, or an ordered sample of it
 				old := earlier{value: seg.Values[i]}
 				if seg.Histograms != nil {
 					old.hist = series.DigestOf(seg.Histograms[i])

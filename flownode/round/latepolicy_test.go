@@ -331,3 +331,41 @@ flows:
 		}
 	}
 }
+
+// TestLateAndSentAgain: a late sample that its sender repeats, because it got no answer,
+// counts once, also where both land before the flow reads either; and what it adds is
+// known, so no window is computed again.
+func TestLateAndSentAgain(t *testing.T) {
+	w := roundtest.NewWorld(t, 5, 1, flowdef.ExecutorColumnar, `
+flows:
+  - {name: dropped, promql: 'sum by (job) (sum_over_time(temperature[1m]))', every: 1m, late: drop, keep_late: 1h}
+  - {name: beside, promql: 'sum by (job) (sum_over_time(temperature[1m]))', every: 1m, late: side_output}
+`)
+	var slow *roundtest.WorldSeries // it has no sample yet, so its first one is in order
+	others := map[*roundtest.WorldSeries]map[int64]float64{}
+	for _, s := range w.Series {
+		if s.Metric != w.Series[2].Metric {
+			continue
+		}
+		if slow == nil {
+			slow = s
+			continue
+		}
+		others[s] = map[int64]float64{}
+		for at := w.Base + 7; at < w.Base+600_000; at += 15_000 {
+			others[s][at] = 1
+		}
+	}
+	w.Flush(slow.Region, others)
+	w.Store.Now = w.Base + 600_000
+	w.Tick()
+	for range 3 {
+		w.Flush(slow.Region, map[*roundtest.WorldSeries]map[int64]float64{slow: {w.Base + 130_000: 5}})
+	}
+	w.Tick()
+	for _, f := range w.Store.Flows {
+		if f.Late.Samples != 1 || len(f.Late.Windows) != 1 || len(f.Dirty) != 0 {
+			t.Errorf("%s: %d samples came too late for %d windows, %d windows are dirty; want one sample in one window", f.Flow.Def.Name, f.Late.Samples, len(f.Late.Windows), len(f.Dirty))
+		}
+	}
+}

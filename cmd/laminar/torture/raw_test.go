@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -20,17 +21,23 @@ type heldSnapshot struct {
 	snap *raw.Snapshot // of the store, or
 	tx   pgx.Tx        // of a person
 	want []map[int64]float64
+	at   time.Time // by the real clock, when it was taken
 }
 
 // heldAtMost is how many are held at once: each has a connection.
 const heldAtMost = 3
+
+// heldFor is after how long, by the real clock, a snapshot may have been lost:
+// PostgreSQL ends transactions that are idle for a minute. On a busy machine a history
+// can take longer.
+const heldFor = 45 * time.Second
 
 func (sim *simulation) hold(person bool) {
 	sim.driver.join()
 	if len(sim.held) == heldAtMost {
 		sim.letGo()
 	}
-	s := heldSnapshot{want: sim.model.all()}
+	s := heldSnapshot{want: sim.model.all(), at: time.Now()}
 	var err error
 	if person {
 		s.tx, err = sim.pool.BeginTx(sim.t.ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
@@ -49,6 +56,11 @@ func (sim *simulation) letGo() {
 		return
 	}
 	s := sim.held[0] // it stays there for letAllGo until it has been read
+	if time.Since(s.at) > heldFor {
+		s.giveBack()
+		sim.held = sim.held[1:]
+		return
+	}
 	if s.tx != nil {
 		got := sim.view(s.tx)
 		sim.held = sim.held[1:]
@@ -69,11 +81,16 @@ func (sim *simulation) letAllGo() {
 		<-s.ended
 	}
 	for _, s := range sim.held {
-		if s.tx != nil {
-			_ = s.tx.Rollback(context.Background())
-		} else {
-			_ = s.snap.Close(context.Background())
-		}
+		s.giveBack()
+	}
+}
+
+// giveBack ends it, if it has not ended yet.
+func (s *heldSnapshot) giveBack() {
+	if s.tx != nil {
+		_ = s.tx.Rollback(context.Background())
+	} else {
+		_ = s.snap.Close(context.Background())
 	}
 }
 

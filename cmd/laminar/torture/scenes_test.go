@@ -168,7 +168,7 @@ func (g *generator) tooLate() {
 		}
 	}
 	g.rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
-	names = names[:min(4, len(names))]
+	names = names[:min(5, len(names))]
 	for _, name := range names {
 		g.apply(name)
 	}
@@ -183,13 +183,17 @@ func (g *generator) tooLate() {
 		from := g.now - 60_000 - g.rng.Int64N(6*60_000)
 		g.send(g.stretch(from, 1+g.rng.Int64N(20_000)))
 		switch g.rng.IntN(6) {
-		case 0:
-			g.overwrite(from, g.now, 3)
-		case 1:
-			g.deliver(g.sent[len(g.sent)-1]) // again
+		case 0, 1: // some of it with other values, in the same round or a later one
+			if g.rng.IntN(2) == 0 {
+				g.advance(8_000)
+				g.add(op{Do: doTick})
+			}
+			g.overwrite(from, from+30_000, 6)
 		case 2:
-			g.add(op{Do: doSeal, Force: true})
+			g.deliver(g.sent[len(g.sent)-1]) // again
 		case 3:
+			g.add(op{Do: doSeal, Force: true})
+		case 4:
 			g.add(op{Do: doFault, Cut: []string{"before", "after"}[g.rng.IntN(2)]})
 		}
 		g.advance(8_000)
