@@ -55,7 +55,7 @@ func (p *Distinct) Fields() []Field {
 	if _, ofRegisters := p.Keys(); ofRegisters {
 		form = "registers"
 	}
-	return []Field{{"distinct", int64(p.Count())}, {"kept as", form}}
+	return []Field{{"distinct", int64(p.Count())}, {"kept_as", form}}
 }
 
 // Fields lists what the partial holds. The means are of the values and of the seconds
