@@ -10,6 +10,9 @@ import (
 
 // LeftOut says how many late samples stay out of windows.
 func LeftOut(f flowstore.FlowStatus) string {
+	if f.LateSamples == 0 {
+		return "no sample came too late so far"
+	}
 	return fmt.Sprintf("%s came too late, missing now from %s", flowdef.FormatCount(f.LateSamples, "sample"), flowdef.FormatCount(f.LateWindows, "window"))
 }
 

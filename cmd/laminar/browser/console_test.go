@@ -38,11 +38,29 @@ func TestConsole(t *testing.T) {
 	apply(t, in, alerts)
 	first.shows("4 flows")
 
+	// Three sources, of which one is behind, then a sample that comes too late.
+	apply(t, in, sources)
+	reading := func(site string, ago time.Duration) point {
+		return point{[]string{"__name__", "reading", "site", site}, end.Add(-ago), ago.Seconds()}
+	}
+	begun, then := []point{}, []point{}
+	for site, newest := range map[string]time.Duration{"north": 0, "east": 5 * time.Second, "south": 40 * time.Second} {
+		begun = append(begun, reading(site, 5*time.Minute-3*time.Second))
+		for ago := 5*time.Minute - 5*time.Second; ago >= newest; ago -= 5 * time.Second {
+			then = append(then, reading(site, ago))
+		}
+	}
+	for _, points := range [][]point{begun, then, {reading("north", 2*time.Minute+time.Second)}} {
+		send.send(points...)
+		in.Must("flow", "wait", "readings:by_site") // it knows all three from the first on
+	}
+
 	now := end.Unix()
 	pages := []struct{ name, path, shows string }{
 		{"flows", "/", "http_errors:ratio1m"},
 		{"flow", fmt.Sprintf("/flow/http_requests:rate1m?range=15m&window=%d", now-300), "Can be computed again"},
 		{"state", fmt.Sprintf("/flow/http_requests:rate1m?range=15m&state=1&window=%d", now), "merges to"},
+		{"sources", "/flow/readings:by_site?range=15m", `{site="south"} holds it, 40s behind the newest`},
 		{"explore", "/explore", "http_requests_total"},
 		{"explore-chart", "/explore?range=15m&expr=" + "sum+by+(job)+(rate(http_requests_total[1m]))", `{job="worker"}`},
 		{"explore-table", "/explore?as=table&provisional=1&expr=http_requests:rate1m", "worker"},
@@ -59,7 +77,7 @@ func TestConsole(t *testing.T) {
 		{"no-flow", "/flow/none", "none"},
 		{"no-page", "/nothing/here", "No such page"},
 	}
-	in.Must("flow", "wait", "http_requests:rate1m")
+	in.Must("flow", "wait", "http_requests:rate1m", "readings:by_site")
 	if send.write(point{[]string{"__name__", "level", "job", "ahead"}, end.Add(1000 * time.Hour), 1}) == nil {
 		t.Fatal("a sample of another month is not refused")
 	}
@@ -90,6 +108,7 @@ func TestConsole(t *testing.T) {
 			t.Logf("%d %s: %v", width, scheme, time.Since(began))
 		}
 	}
+	testLeftOut(b.open(t, 400, "dark"), base)
 	testChange(t, b.open(t, 1280, "light"), base, send)
 	testKeys(b.open(t, 1280, "dark"), base)
 	testRefill(b.open(t, 400, "light"), base)
@@ -131,6 +150,24 @@ func testChange(t *testing.T, p *tab, base string, send *sender) {
 		t.Errorf("a value shows %v after its commit at the earliest, want a second at most", best)
 	}
 	p.shot("live")
+}
+
+// testLeftOut: a page says how its flow is defined, which of its sources are ahead, and what
+// its table lacks.
+func testLeftOut(p *tab, base string) {
+	p.t.Helper()
+	p.visit(base + "/flow/readings:by_site")
+	p.shows("What is not in the table")
+	fact := func(name, value string) {
+		p.t.Helper()
+		p.until(name+" is not "+value, fmt.Sprintf(`[...document.querySelectorAll(".facts > div")].some((d) => d.innerText.replace(/\s+/g, " ") === %q)`, name+" "+value))
+	}
+	fact("Late samples", "1 sample")
+	fact("Missing now from", "1 window")
+	fact("Groups without a row", "all but 2 groups, folded into __other__")
+	fact("emit", "close")
+	fact("watermark", "{by: [site], idle: 10m}")
+	p.until("the sources are not told apart", `["south holds", "north active", "east active"].every((want) => [...document.querySelectorAll("table[aria-label=sources] tbody tr")].some((r) => want.split(" ").every((w) => r.innerText.includes(w))))`)
 }
 
 // testKeys: all can be reached without a mouse, and what is chosen is in the address.

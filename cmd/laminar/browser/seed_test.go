@@ -113,3 +113,15 @@ const flows = `flows:
     every: 10s
     watermark_delay: 0s
 `
+
+// sources is a flow whose watermark goes by sites, and whose table lacks rows and samples.
+const sources = `flows:
+  - name: readings:by_site
+    promql: sum by (site) (sum_over_time(reading[10s]))
+    every: 10s
+    emit: close
+    watermark: {by: [site], idle: 10m}
+    watermark_delay: 0s
+    late: drop
+    max_groups: 2
+`

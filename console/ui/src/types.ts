@@ -129,6 +129,12 @@ export interface Flow extends Omit<FlowLine, "dirty" | "alerting" | "executor"> 
   dirty: Record<string, number>;
   left_out_row?: string;
   clash_row?: string;
+  keys: Record<string, string>;
+  sources?: { labels: Record<string, string>; newest_sample: string; committed_at: string; state: string }[];
+  late_samples?: number;
+  late_windows?: number;
+  max_groups?: number;
+  folded?: boolean;
   metrics?: { metric: string; type: string; help: string; unit: string }[];
   alert?: { alertname: string; for: string; keep_firing_for: string; labels: Record<string, string>; annotations: Record<string, string>; alerts: Alert[] };
   columns: { name: string; type: string }[];

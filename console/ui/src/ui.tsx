@@ -13,10 +13,11 @@ const glyphs: Record<string, string> = {
   open: "○", closed: "●", dirty: "◐", kept: "◆", none: "·",
   agrees: "●", differs: "▲",
   leads: "●", "stands by": "○", "not seen": "■",
+  holds: "◆", active: "●", idle: "○",
 };
 
 const tones: Record<string, string> = {
-  ok: "good", done: "good", resolved: "good", closed: "good", leads: "good", agrees: "good",
+  ok: "good", done: "good", resolved: "good", closed: "good", leads: "good", agrees: "good", active: "good",
   refilling: "busy", running: "busy", dirty: "warn", pending: "warn",
   failing: "bad", stalled: "bad", failed: "bad", firing: "bad", differs: "bad", "not seen": "bad",
 };

@@ -23,7 +23,7 @@ func TestShowHasEveryKey(t *testing.T) {
 		"watermark_delay":  {usual + "  watermark_delay: 42s", "watermark_delay 42s", "42s"},
 		"emit":             {usual + "  emit: close", "emit close", "close"},
 		"late":             {usual + "  late: drop", "late drop; 3 samples came too late, missing now from 1 window", "drop"},
-		"allowed_lateness": {usual + "  allowed_lateness: 3h", "late recompute until 3h after", "3h"},
+		"allowed_lateness": {usual + "  allowed_lateness: 3h", "late recompute until 3h after a window's end; 3 samples", "3h"},
 		"keep_late":        {usual + "  late: drop\n  keep_late: 9d", "late samples are kept for 9d", "9d"},
 		"backfill":         {usual + "  backfill: 6h", "backfill 6h", "6h"},
 		"keep":             {usual + "  keep: 30d", "keep 30d", "30d"},

@@ -57,6 +57,7 @@ function One({ flow }: { flow: Flow }): JSX.Element {
   const closed = results.data?.closedUntil ?? parseTime(flow.stored_until) ?? 0, chosen = Number(window) * 1000 || null;
   const to = fixed?.to ?? Math.ceil(Date.now() / results.step) * results.step, from = fixed?.from ?? to - span;
   const lines = (results.data?.lines ?? []).filter((l) => match === "" || labels(l.labels).toLowerCase().includes(match.toLowerCase()));
+  const sources = flow.sources ?? [], leaves = flow.keys.late !== "recompute" || "allowed_lateness" in flow.keys;
   const dirty = Object.entries(flow.dirty ?? {}).filter(([, n]) => n > 0);
   return (
     <>
@@ -79,6 +80,7 @@ function One({ flow }: { flow: Flow }): JSX.Element {
         ["Last round", flow.memory && parseTime(flow.memory.rounded_at) ? `${ago(parseTime(flow.memory.rounded_at) ?? 0)}, took ${duration(flow.memory.round_seconds)}` : flow.memory ? "none yet" : "made by another process"],
         ["Read up to", <code>{flow.vector}</code>, "the newest commit of each region whose samples are in the results"], ["Group", flow.group, "flows of one group are computed together and show one position"],
       ]} />
+      {sources.length > 0 && <Sources of={sources} />}
       <Part title="Results" more={
         <div class="tools">
           <input type="search" data-find placeholder="Filter groups" aria-label="filter groups" value={match} onInput={(e) => setMatch(e.currentTarget.value)} />
@@ -118,9 +120,12 @@ function One({ flow }: { flow: Flow }): JSX.Element {
       <Part title="Refills" more={<a href={at(["jobs"], { flow: flow.flow })}>All</a>}>
         <Table label="refills" rows={flow.recent_jobs} id={(j) => String(j.id)} columns={jobColumns.filter((c) => c.head !== "Flow")} none="None was asked for." />
       </Part>
-      {(flow.left_out > 0 || flow.clashes > 0) && (
-        <Part title="Rows that are not in the table">
+      {(leaves || flow.left_out > 0 || flow.clashes > 0 || flow.folded) && (
+        <Part title="What is not in the table">
           <Facts items={[
+            leaves && ["Late samples", many(flow.late_samples ?? 0, "sample"), "that came too late for windows which were closed; an explicit refill takes them in"],
+            leaves && ["Missing now from", many(flow.late_windows ?? 0, "window"), "laminar.late_window names them"],
+            flow.folded && ["Groups without a row", <>all but {many(flow.max_groups ?? 0, "group")}, folded into <code>__other__</code></>],
             flow.left_out > 0 && ["Refused by PostgreSQL", `${many(flow.left_out, "label set")}, the last: ${flow.left_out_row ?? "-"}`],
             flow.clashes > 0 && ["Given by another rule, too", `${many(flow.clashes, "row")}, the newest: ${flow.clash_row ?? "-"}`],
           ]} />
@@ -129,6 +134,28 @@ function One({ flow }: { flow: Flow }): JSX.Element {
     </>
   );
 }
+
+/** Where the samples come from that the watermark goes by. The one that holds it comes first, then those that are behind. */
+function Sources({ of }: { of: NonNullable<Flow["sources"]> }): JSX.Element {
+  const turn = ["holds", "active", "idle"];
+  const sorted = [...of].sort((a, b) => turn.indexOf(a.state) - turn.indexOf(b.state) || (parseTime(a.newest_sample) ?? 0) - (parseTime(b.newest_sample) ?? 0));
+  const [first] = sorted, holds = first?.state === "holds" ? first : undefined;
+  const newest = Math.max(...of.map((s) => parseTime(s.newest_sample) ?? 0)), behind = holds ? (newest - (parseTime(holds.newest_sample) ?? newest)) / 1000 : 0;
+  return (
+    <Part title="Sources of the watermark" more={<span class="dim">{holds ? `${labels(holds.labels)} holds it${behind > 0 ? `, ${duration(behind)} behind the newest` : ""}` : "all are idle: it follows the clock"}</span>}>
+      <Table label="sources" rows={sorted} id={(s) => labels(s.labels)} none="" columns={[
+        { head: "Source", grow: true, first: true, cell: (s) => <code>{labels(s.labels)}</code> },
+        { head: "State", cell: (s) => <State of={s.state} title={sourceStates[s.state]} /> },
+        { head: "Newest sample", cell: (s) => <Time at={s.newest_sample} /> }, { head: "Last commit", cell: (s) => <Time at={s.committed_at} relative /> },
+      ]} />
+    </Part>
+  );
+}
+
+const sourceStates: Record<string, string> = {
+  holds: "the watermark does not pass its newest sample", active: "it is ahead of the one that holds the watermark",
+  idle: "nothing of it was committed of late, so it does not count",
+};
 
 /** The newest values in words: for those who cannot see a chart, and for programs. */
 function Newest({ lines, closed }: { lines: Line[]; closed: number }): JSX.Element | null {
@@ -145,6 +172,7 @@ function Kept({ flow }: { flow: Flow }): JSX.Element {
     <Part title="How it is kept" more={<span class="dim">{flow.mode}</span>}>
       <ul class="plain">{(flow.kept ?? []).map((line) => <li key={line}>{line}</li>)}</ul>
       <Facts items={[
+        ...Object.entries(flow.keys).filter(([key]) => key !== "relabel").map(([key, value]): [string, JSX.Element] => [key, <code>{value}</code>]),
         e.why && ["Why", e.why], e.residual && ["Over the leaves", <code>{e.residual}</code>, "what Prometheus's engine computes of the leaves' results"],
         e.executor && ["Read by", <>{e.executor}{e.said_by && ` (${e.said_by})`}</>, "columnar reads segments and folds them here, pushdown has the database aggregate"],
         flow.reads?.length > 0 && ["Reads the results of", <Names of={flow.reads} />], flow.read_by?.length > 0 && ["Is read by", <Names of={flow.read_by} />],
