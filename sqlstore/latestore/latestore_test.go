@@ -3,16 +3,19 @@ package latestore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/function"
 	"laminar/flownode/progress"
 	"laminar/sequence"
 	"laminar/sqlstore/flowstore"
+	"laminar/sqlstore/pg"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -218,5 +221,37 @@ func TestSideOutput(t *testing.T) {
 	}
 	if _, err := db.Store.Catalogue.Apply(t.Context(), []flowdef.Flow{sqltest.FlowFor(t, "minima_merged", "sum(m)")}, flowstore.ApplyOptions{}); err == nil || !strings.Contains(err.Error(), "has the name of a view of late samples of flow minima") {
 		t.Errorf("a flow in the place of a view: %v", err)
+	}
+}
+
+// TestDeleteNamesWhoIsInTheWay: who reads only a view beside a flow's table, or locks what is
+// kept of it, is named by a delete that waits.
+func TestDeleteNamesWhoIsInTheWay(t *testing.T) {
+	db := sqltest.NewRawDB(t, 1)
+	db.AddMetric("m", 1, 1)
+	db.Apply(sqltest.FlowFor(t, "sums", "sum by (i) (sum_over_time(m[1m]))", "late: side_output"))
+	db.Take("sums")
+	for _, sql := range []string{
+		"select from flow.sums_late", "select from flow.sums_merged", "select from flow.sums", "lock table flow_late in share mode", "lock table flow in share mode",
+	} {
+		tx, err := db.Store.Pool().Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+		pid := fmt.Sprintf("pid %d, ", tx.Conn().PgConn().PID())
+		err = db.Store.Catalogue.Patiently(pg.Patience{Limit: time.Millisecond}).Delete(t.Context(), "sums")
+		var locked *pg.LockedError
+		if !errors.As(err, &locked) || len(locked.Holders) != 1 || !strings.HasPrefix(locked.Holders[0], pid) {
+			t.Errorf("%s: %v, want it to name %s", sql, err, pid)
+		}
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Store.Catalogue.Delete(t.Context(), "sums"); err != nil {
+		t.Error(err)
 	}
 }
