@@ -1,6 +1,7 @@
 package promfunc
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/prometheus/prometheus/promql"
@@ -93,20 +94,30 @@ func Parser(of parser.Parser) parser.Parser { return engineParser{of} }
 type engineParser struct{ parser.Parser }
 
 // ParseExpr parses an expression, and marks the selectors that are read from before their
-// range. The engine has such selectors for Prometheus's own `anchored`.
+// range. The engine has such selectors for Prometheus's own `anchored`. Subqueries in their
+// place are refused: nothing is before their range, so each would begin at 0.
 func (p engineParser) ParseExpr(input string) (parser.Expr, error) {
 	expr, err := p.Parser.ParseExpr(input)
 	if err != nil {
 		return expr, err
 	}
+	var faults parser.ParseErrors
 	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
 		if call, ok := n.(*parser.Call); ok && ReadsBefore(call.Func.Name) {
 			if s := Selector(call); s != nil {
 				s.VectorSelector.(*parser.VectorSelector).Anchored = true
+			} else {
+				faults = append(faults, parser.ParseErr{
+					PositionRange: call.Args[0].PositionRange(), Query: input,
+					Err: fmt.Errorf("%s is for selectors, as there is nothing before the range of a subquery", call.Func.Name),
+				})
 			}
 		}
 		return nil
 	})
+	if len(faults) > 0 {
+		return expr, faults
+	}
 	return expr, nil
 }
 

@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
 
 	"laminar/flownode/promeval"
+	"laminar/flownode/promfunc"
 	"laminar/sequence/segment"
 )
 
@@ -142,6 +144,25 @@ func TestNested(t *testing.T) {
 		vec, err := promeval.New().Whole(t.Context(), expr, promeval.Samples{series}, 180_000)
 		if err != nil || len(vec) != 1 || vec[0].Value != want {
 			t.Errorf("%s is %v, %v, want %v", expr, vec, err, want)
+		}
+	}
+}
+
+// TestNothingBeforeSubqueries: what looks before its range is not applied to a subquery, in
+// which every series would count from 0.
+func TestNothingBeforeSubqueries(t *testing.T) {
+	p := promfunc.Parser(parser.NewParser(parser.Options{}))
+	for expr, want := range map[string]string{
+		"increase_pure(m[5m])":                       "",
+		"sum(increase_pure((m[5m])))":                "",
+		"rate(m[5m:1m])":                             "",
+		"max_over_time(increase_pure(m[5m])[1h:1m])": "",
+		"1 + increase_pure(m[5m:1m])":                "1:19: parse error: increase_pure is for selectors, as there is nothing before the range of a subquery",
+		"increase_pure(rate(m[1m])[5m:])":            "1:15: parse error: increase_pure is for selectors, as there is nothing before the range of a subquery",
+	} {
+		_, err := p.ParseExpr(expr)
+		if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
+			t.Errorf("%s: %s, want %q", expr, got, want)
 		}
 	}
 }
