@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	queries "laminar/queries/pg"
@@ -154,15 +153,6 @@ func parseURL(url string) (*pgxpool.Config, error) {
 	}
 	pc.ConnConfig.OnPgError = keepSession(pc.ConnConfig.OnPgError)
 	return pc, nil
-}
-
-// keepSession also ends a session that has refused a write. Whether a session may
-// write by default is settled when it begins, and the server that it is connected to
-// may since have stopped being the primary. The next one asks again.
-func keepSession(keep pgconn.PgErrorHandler) pgconn.PgErrorHandler {
-	return func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
-		return err.Code != stateReadOnly && keep(conn, err)
-	}
 }
 
 // majorVersion is the server's, as it has said when the session began; 0 when that

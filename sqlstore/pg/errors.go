@@ -228,6 +228,15 @@ func Dependents(err error) string {
 	return ""
 }
 
+// keepSession also ends a session that has refused a write. Whether a session may
+// write by default is settled when it begins, and the server that it is connected to
+// may since have stopped being the primary. The next one asks again.
+func keepSession(keep pgconn.PgErrorHandler) pgconn.PgErrorHandler {
+	return func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
+		return err.Code != stateReadOnly && keep(conn, err)
+	}
+}
+
 // KeyTaken reports whether a row was refused because another row has its key.
 func KeyTaken(err error) bool { return sqlState(err) == stateUniqueViolation }
 
