@@ -8,17 +8,72 @@ import (
 	"laminar/flownode/flowdef"
 )
 
-// Validate checks what flows do to each other: what flowdef.Validate checks, and that
-// none reads its own results by way of others. existing are the flows of the
-// catalogue; those with the identity of one of flows are about to be replaced and do
-// not count.
+// Validate checks what flows do to each other: what flowdef.Validate checks, and what
+// Readers does. existing are the flows of the catalogue; those with the identity of one of
+// flows are about to be replaced and do not count.
 func Validate(flows, existing []flowdef.Flow) []flowdef.Problem {
 	others := Together(flows, existing)[len(flows):]
-	return slices.Concat(flowdef.Validate(flows, existing), sessionReaders(flows, others), Circles(flows, others))
+	return slices.Concat(flowdef.Validate(flows, existing), Readers(flows, others))
+}
+
+// Readers checks which flows read results of which: that none reads its own by way of
+// others, that none reads sessions, and that none asks for what only raw samples have.
+// others are the flows that there are beside them; what these do to each other is not said
+// again.
+func Readers(flows, others []flowdef.Flow) []flowdef.Problem {
+	return slices.Concat(sessionReaders(flows, others), resultReaders(flows, others), circles(flows, others))
+}
+
+// resultReaders refuses keys about raw samples of flows that read results of flows only:
+// they would do nothing.
+func resultReaders(flows, others []flowdef.Flow) []flowdef.Problem {
+	all := slices.Concat(flows, others)
+	if !slices.ContainsFunc(all, func(f flowdef.Flow) bool { return f.Watermark != nil || f.LeavesOutLate() }) {
+		return nil
+	}
+	var out []flowdef.Problem
+	g := New(all)
+	for i, f := range all {
+		var key, why string
+		switch {
+		case f.Watermark != nil:
+			key, why = "watermark: by", "its watermark goes by how far these flows are, so state it there"
+		case f.AllowedLateness > 0:
+			key, why = "allowed_lateness", "no sample comes late for it, and it follows every correction of what it reads; bound these there"
+		case f.LeavesOutLate():
+			key, why = "late: "+string(f.Late), "no sample comes late for it, and it follows every correction of what it reads; state it there"
+		default:
+			continue
+		}
+		parents := g.Reads(i)
+		if _, readsRaw := g.RawPart(i); readsRaw {
+			continue
+		}
+		at, message := f, key+": the flow reads no raw samples, only results of "+titles(all, parents)+": "+why
+		if i >= len(flows) {
+			// The flow was there before: what is new is one that it reads.
+			fresh := slices.IndexFunc(parents, func(p int) bool { return p < len(flows) })
+			if fresh < 0 {
+				continue
+			}
+			at, message = all[parents[fresh]], "flow "+f.Title()+", which has "+key+", would read no raw samples any more, only results of "+titles(all, parents)+": "+why
+		}
+		out = append(out, flowdef.Problem{File: at.File, Line: at.Line, Message: "flow " + at.Title() + ": " + message})
+	}
+	return out
+}
+
+// titles lists flows, for people.
+func titles(all []flowdef.Flow, which []int) string {
+	out := make([]string, len(which))
+	for i, p := range which {
+		out[i] = all[p].Title()
+	}
+	return strings.Join(out, ", ")
 }
 
 // sessionReaders refuses flows that read sessions, and flows of sessions that read
-// results. others are the flows that there are beside them.
+// results.
 func sessionReaders(flows, others []flowdef.Flow) []flowdef.Problem {
 	all := slices.Concat(flows, others)
 	if !slices.ContainsFunc(all, func(f flowdef.Flow) bool { return f.Session != nil }) {
@@ -28,7 +83,7 @@ func sessionReaders(flows, others []flowdef.Flow) []flowdef.Problem {
 	g := New(all)
 	for i := range all {
 		for _, p := range g.Reads(i) {
-			if all[i].Session == nil && all[p].Session == nil {
+			if all[i].Session == nil && all[p].Session == nil || i >= len(flows) && p >= len(flows) {
 				continue
 			}
 			at, message := all[i], "can read results of "+all[p].Title()+", which are sessions: these have no step, and a series of them no value at most times; read them by SQL"
@@ -46,9 +101,8 @@ func sessionReaders(flows, others []flowdef.Flow) []flowdef.Problem {
 	return out
 }
 
-// Circles refuses flows that read their own results by way of others. others are the
-// flows that there are beside them.
-func Circles(flows, others []flowdef.Flow) []flowdef.Problem {
+// circles refuses flows that read their own results by way of others.
+func circles(flows, others []flowdef.Flow) []flowdef.Problem {
 	all := slices.Concat(flows, others)
 	i, cycle := New(all).Cycle()
 	if cycle == nil {

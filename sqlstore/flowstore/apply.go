@@ -318,7 +318,7 @@ func (c *catalogueChange) check(ctx context.Context, p *applyplan.Plan, flows []
 	for _, s := range p.Staying {
 		stay = append(stay, s.Now)
 	}
-	problems = append(problems, flowgraph.Circles(fresh, stay)...)
+	problems = append(problems, flowgraph.Readers(fresh, stay)...)
 	problems = append(problems, sideoutput.Clashes(slices.Concat(fresh, stay))...)
 	graph := flowgraph.New(slices.Concat(fresh, stay))
 	problems = append(problems, graph.CheckReach(len(fresh), retention, c.Position().Earliest, c.Position().Now)...)
