@@ -1,8 +1,6 @@
 package flowdef
 
 import (
-	"slices"
-
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"laminar/flownode/function"
@@ -21,12 +19,6 @@ import (
 // is known by its bucket. A flow's key `accuracy` is written into the expression, and so is
 // `approximate`, which has quantiles over time computed from sketches. Whatever computes
 // the expression thus computes the same.
-
-// Sketches reports whether sketches are kept for a leaf. They have a limit of buckets that
-// the engine does not know (native.Coarser).
-func (c *Compiled) Sketches() bool {
-	return slices.ContainsFunc(c.Leaves, func(l Leaf) bool { return l.Sketch() })
-}
 
 // CheckAccuracy says what is wrong with a number as an accuracy.
 func CheckAccuracy(accuracy float64) error {
@@ -57,13 +49,7 @@ func (c *compiler) aggregates(kind *function.Aggregation, over parser.Expr) bool
 	if sketch == nil {
 		return !c.native
 	}
-	m, ok := promexpr.WithoutParens(sketch.Args[0]).(*parser.MatrixSelector)
-	if !ok {
-		return false // over a subquery
-	}
-	matchers := m.VectorSelector.(*parser.VectorSelector).LabelMatchers
-	leaf := Leaf{Matchers: matchers, Metric: promexpr.MetricName(matchers)}
-	return function.HistogramOverTime.Merges(kind) && len(leaf.Names()) == 1
+	return function.HistogramOverTime.Merges(kind) && native.Merges(sketch)
 }
 
 // checkAccuracy refuses a call whose accuracy no sketch has.

@@ -17,7 +17,7 @@ func TestApproximate(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "max by (job) (histogram_quantile(0.9, histogram_over_time(x[5m], 0.05)))"
-	if f.PromQL != want || f.Expr.Mode() != flowdef.ModeIncremental || !f.Expr.Sketches() {
+	if f.PromQL != want || f.Expr.Mode() != flowdef.ModeIncremental || !f.Expr.Leaves[0].Sketch() {
 		t.Errorf("the flow is %s, %s", f.PromQL, f.Expr.Mode())
 	}
 	data, err := defjson.Marshal(f)

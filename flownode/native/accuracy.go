@@ -17,8 +17,11 @@ import (
 // must be possible somewhere in the expression.
 func WithAccuracy(e parser.Expr, accuracy, approximate float64) (parser.Expr, error) {
 	stated, quantiles := 0, 0
-	e = replaceCalls(e, func(n *parser.Call) parser.Expr {
+	e = rewrite(e, func(e parser.Expr) parser.Expr {
+		n, ok := e.(*parser.Call)
 		switch {
+		case !ok:
+			return e
 		case n.Func.Name == function.HistogramOverTime.Name && len(n.Args) == 1 && accuracy != 0:
 			stated++
 			n.Args = append(n.Args, accuracyArg(accuracy)...)
@@ -52,27 +55,29 @@ func accuracyArg(accuracy float64) parser.Expressions {
 	return parser.Expressions{&parser.NumberLiteral{Val: accuracy}}
 }
 
-// replaceCalls puts what with makes of each call in its place, from the innermost out.
-func replaceCalls(e parser.Expr, with func(*parser.Call) parser.Expr) parser.Expr {
+// rewrite puts what with makes of each call and aggregation in its place, from the innermost
+// out.
+func rewrite(e parser.Expr, with func(parser.Expr) parser.Expr) parser.Expr {
 	switch n := e.(type) {
 	case *parser.ParenExpr:
-		n.Expr = replaceCalls(n.Expr, with)
+		n.Expr = rewrite(n.Expr, with)
 	case *parser.UnaryExpr:
-		n.Expr = replaceCalls(n.Expr, with)
+		n.Expr = rewrite(n.Expr, with)
 	case *parser.StepInvariantExpr:
-		n.Expr = replaceCalls(n.Expr, with)
+		n.Expr = rewrite(n.Expr, with)
 	case *parser.SubqueryExpr:
-		n.Expr = replaceCalls(n.Expr, with)
+		n.Expr = rewrite(n.Expr, with)
 	case *parser.BinaryExpr:
-		n.LHS, n.RHS = replaceCalls(n.LHS, with), replaceCalls(n.RHS, with)
+		n.LHS, n.RHS = rewrite(n.LHS, with), rewrite(n.RHS, with)
 	case *parser.AggregateExpr:
 		if n.Param != nil {
-			n.Param = replaceCalls(n.Param, with)
+			n.Param = rewrite(n.Param, with)
 		}
-		n.Expr = replaceCalls(n.Expr, with)
+		n.Expr = rewrite(n.Expr, with)
+		return with(n)
 	case *parser.Call:
 		for i := range n.Args {
-			n.Args[i] = replaceCalls(n.Args[i], with)
+			n.Args[i] = rewrite(n.Args[i], with)
 		}
 		return with(n)
 	}

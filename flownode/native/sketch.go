@@ -266,8 +266,8 @@ func spansOf(buckets []int32, shift int32) (out []histogram.Span) {
 }
 
 // Coarser is a histogram as a sketch holds what was in it: of the finest schema with no
-// more than MaxBuckets buckets. Whoever computes without sketches compares results with
-// it. h itself is not changed.
+// more than MaxBuckets buckets. An engine applies it where it computes without sketches
+// (Limited). h itself is not changed.
 func Coarser(h *histogram.FloatHistogram) *histogram.FloatHistogram {
 	for {
 		filled := 0

@@ -18,7 +18,7 @@ import (
 
 // histogramOverTime is the floats of a range as a native histogram, by an accuracy or
 // native.DefaultAccuracy. It shares no step with native.Sketch, and has no limit of buckets:
-// what it makes lasts for one evaluation.
+// limitSketches is applied to what comes out, and to sums of it.
 func histogramOverTime(scalars []promql.Vector, ranges promql.Matrix, args parser.Expressions, enh *promql.EvalNodeHelper) (promql.Vector, annotations.Annotations) {
 	if len(ranges) == 0 || len(ranges[0].Floats) == 0 {
 		return enh.Out, nil
@@ -40,6 +40,17 @@ func histogramOverTime(scalars []promql.Vector, ranges promql.Matrix, args parse
 		values[i] = p.F
 	}
 	return append(enh.Out, promql.Sample{H: HistogramOf(values, schema)}), notes
+}
+
+// limitSketches makes histograms as coarse as sketches of the same values are.
+func limitSketches(vectors []promql.Vector, _ promql.Matrix, _ parser.Expressions, enh *promql.EvalNodeHelper) (promql.Vector, annotations.Annotations) {
+	for _, el := range vectors[0] {
+		if el.H != nil {
+			el.H = native.Coarser(el.H)
+		}
+		enh.Out = append(enh.Out, el)
+	}
+	return enh.Out, nil
 }
 
 // HistogramOf is values as a native histogram of a schema, 0 to 8.

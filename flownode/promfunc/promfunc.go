@@ -7,6 +7,8 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/promql/parser/posrange"
+
+	"laminar/flownode/native"
 )
 
 // added is one function.
@@ -58,11 +60,12 @@ var byName = register()
 // register makes the functions known to Prometheus's parser and engine.
 func register() map[string]*added {
 	m := make(map[string]*added, len(table))
+	promql.FunctionCalls[native.Limit.Name] = limitSketches
 	for i := range table {
 		f := &table[i]
 		m[f.Name] = f
-		parser.Functions[f.Name] = &f.Function
 		promql.FunctionCalls[f.Name] = f.call
+		parser.Functions[f.Name] = &f.Function
 		if f.before {
 			promql.AnchoredSafeFunctions[f.Name] = struct{}{}
 		}
@@ -87,15 +90,16 @@ func ReadsBefore(name string) bool {
 }
 
 // Parser is the parser of an engine, such that functions which look before their range
-// are given the sample there. Expressions that it returns are for evaluating: their text
-// is another one.
+// are given the sample there, and histogram_over_time has the limit of buckets that is kept
+// of it. Expressions that it returns are for evaluating: their text is another one.
 func Parser(of parser.Parser) parser.Parser { return engineParser{of} }
 
 type engineParser struct{ parser.Parser }
 
-// ParseExpr parses an expression, and marks the selectors that are read from before their
-// range. The engine has such selectors for Prometheus's own `anchored`. Subqueries in their
-// place are refused: nothing is before their range, so each would begin at 0.
+// ParseExpr parses an expression, marks the selectors that are read from before their
+// range, and limits sketches. The engine has such selectors for Prometheus's own `anchored`.
+// Subqueries in their place are refused: nothing is before their range, so each would begin
+// at 0.
 func (p engineParser) ParseExpr(input string) (parser.Expr, error) {
 	expr, err := p.Parser.ParseExpr(input)
 	if err != nil {
@@ -117,6 +121,9 @@ func (p engineParser) ParseExpr(input string) (parser.Expr, error) {
 	})
 	if len(faults) > 0 {
 		return expr, faults
+	}
+	if native.HasSketch(expr) {
+		expr = native.Limited(expr)
 	}
 	return expr, nil
 }

@@ -80,10 +80,7 @@ func (r *verifying) evaluate(ctx context.Context, in *reading, ends []int64) ([]
 // whole evaluates the flow's expression in the windows from first to last: as a range
 // where there are several.
 func (r *verifying) whole(ctx context.Context, eval *promeval.Engine, samples promeval.Samples, first, last sequence.Time) ([]promeval.Vector, error) {
-	switch {
-	case r.def.Expr.Sketches():
-		return eval.ByLeaves(ctx, &r.def.Expr, samples, first, last, r.def.Every)
-	case first < last:
+	if first < last {
 		return eval.WholeRange(ctx, r.def.PromQL, samples, first, last, r.def.Every)
 	}
 	one, err := eval.Whole(ctx, r.def.PromQL, samples, first)

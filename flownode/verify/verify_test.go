@@ -67,13 +67,17 @@ func TestVerifyFindsNothing(t *testing.T) {
 }
 
 // TestVerifyCoarserSketches: sketches of which there would be more buckets than are kept
-// are what verifying finds, whether a group has one series or many.
+// are what verifying finds, whether a group has one series or many; in batch they are the
+// same.
 func TestVerifyCoarserSketches(t *testing.T) {
 	w := roundtest.NewWorld(t, 1, 2, flowdef.ExecutorColumnar, `
 flows:
   - {name: sketches, promql: 'sum by (job) (histogram_over_time(temperature[4m]))', every: 1m, emit: close}
   - {name: each, promql: 'histogram_over_time(temperature[4m])', every: 1m, emit: close}
   - {name: quantiles, promql: 'histogram_quantile(0.9, sum(histogram_over_time(temperature[4m], 0.003)))', every: 1m, emit: close}
+  - {name: sketches_whole, promql: 'sum by (job) (histogram_over_time(temperature[4m])) and on () (max(quantile_over_time(0.5, temperature[4m])) > -Inf)', every: 1m, emit: close}
+  - {name: each_whole, promql: 'histogram_over_time(temperature[4m]) and on () (max(quantile_over_time(0.5, temperature[4m])) > -Inf)', every: 1m, emit: close}
+  - {name: quantiles_whole, promql: 'histogram_quantile(0.9, (sum(histogram_over_time(temperature[4m], 0.003)))) + 0 * max(quantile_over_time(0.5, temperature[4m]))', every: 1m, emit: close}
 `)
 	for n := range 8 {
 		for _, s := range w.Series {
@@ -102,6 +106,26 @@ flows:
 	if schemas[7] == 0 || len(schemas) < 3 {
 		t.Errorf("the stored sketches have the schemas %v, want 7 and two coarser ones at least", schemas)
 	}
+	for id := progress.FlowID(1); id <= 3; id++ {
+		kept, whole := w.Store.Flows[id], w.Store.Flows[id+3]
+		if !whole.Flow.Def.Expr.Batch {
+			t.Errorf("%s is not computed in batch", whole.Flow.Def.Name)
+		}
+		for end, rows := range kept.Rows {
+			if !maps.EqualFunc(rows, whole.Rows[end], sameBuckets) {
+				t.Errorf("%s, window ending %d: %v, and in batch %v", kept.Flow.Def.Name, end, rows, whole.Rows[end])
+			}
+		}
+	}
+}
+
+// sameBuckets is progress.SameResult, but for the rounding of sums.
+func sameBuckets(a, b progress.Row) bool {
+	if a.Histogram != nil && b.Histogram != nil {
+		h := *a.Histogram
+		h.Sum, a.Histogram = b.Histogram.Sum, &h
+	}
+	return progress.SameResult(a, b)
 }
 
 // TestVerifyItself: flows that read their own results, and others over them, are compared
