@@ -18,6 +18,7 @@ import (
 	"laminar/flownode/alertround"
 	"laminar/flownode/executor"
 	"laminar/flownode/flowdef"
+	"laminar/flownode/late"
 	"laminar/flownode/promeval"
 	"laminar/flownode/read"
 	"laminar/flownode/round"
@@ -121,7 +122,7 @@ func newProcess(cfg Config) (*process, error) {
 			Chooser: executor.Chooser{Setting: cfg.Executor, Meter: executor.NewMeter(cfg.Now, cfg.Metrics.roundTrip, cfg.Metrics.perByte), Now: cfg.Now},
 			AtOnce:  read.DefaultAtOnce, Lanes: min(runtime.GOMAXPROCS(0), read.MaxLanes), Log: cfg.Logger,
 		},
-		machine: round.Machine{Eval: promeval.New(), MaxStateBytes: cfg.MaxStateBytes, Now: cfg.Now, Log: cfg.Logger},
+		machine: round.Machine{Eval: promeval.New(), MaxStateBytes: cfg.MaxStateBytes, Now: cfg.Now, Log: cfg.Logger, LateBounds: late.DefaultBounds},
 		rounds:  make(chan struct{}, cfg.MaxRounds), standing: newStanding(), memory: newMemory(),
 	}, nil
 }

@@ -267,7 +267,7 @@ func (g *fenceGroup) commit(ctx context.Context, results []round.Result) (more b
 	for i, o := range outcomes {
 		res := stored[i]
 		if o.Err == nil {
-			res.Committed(now)
+			res.Committed(now, o)
 			if o := alerts[res.Flow.ID]; o != nil {
 				g.flows[res.Flow.ID].alerts.Committed(o)
 			}

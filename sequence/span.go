@@ -104,6 +104,26 @@ func Union(spans ...Span) Spans {
 	return out
 }
 
+// Without is the times that lie in s and not in o.
+func (s Spans) Without(o Spans) Spans {
+	var out Spans
+	for _, one := range s {
+		for _, cut := range o[o.Search(one.After+1):] {
+			if cut.After >= one.UpTo {
+				break
+			}
+			if cut.After > one.After {
+				out = append(out, Span{After: one.After, UpTo: cut.After})
+			}
+			one.After = max(one.After, cut.UpTo)
+		}
+		if !one.Empty() {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
 // Search is the place of the first span that ends at t or later: the only one
 // that can hold t. It is len(s) when there is none.
 func (s Spans) Search(t Time) int {

@@ -131,6 +131,16 @@ func TestSpansLaws(t *testing.T) {
 		for _, at := range []Time{math.MinInt64, 0, EndOfTime, 3, math.MinInt64} {
 			ask(at)
 		}
+		others := Union(randomSpans(rng)...)
+		left := union.Without(others)
+		for at := firstTime; at <= lastTime; at++ {
+			if want := union.Hold(at) && !others.Hold(at); left.Hold(at) != want {
+				t.Fatalf("%d in %v without %v, which is %v: %t, want %t", at, union, others, left, !want, want)
+			}
+		}
+		if !slices.Equal(left, Union(slices.Clone(left)...)) {
+			t.Fatalf("%v without %v is %v", union, others, left)
+		}
 		for i, s := range union {
 			if s.Empty() || i > 0 && s.After <= union[i-1].UpTo || !union.Whole().Covers(s) {
 				t.Fatalf("%v joined to %v", spans, union)

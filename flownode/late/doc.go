@@ -23,5 +23,9 @@
 // What a window lacks is noted by window and group. When the window is computed again
 // from all raw samples, by a refill say, it lacks nothing any more (Left.Whole).
 //
+// How many windows and groups are told apart is bounded (Bounds), so that neither memory nor
+// the list follows what a sender makes up. Beyond that, stretches of windows are noted that
+// may lack samples of any group; and windows with rows beside the table are computed again.
+//
 // The package is pure: no SQL, no clock, no goroutines.
 package late

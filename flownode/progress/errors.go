@@ -24,6 +24,18 @@ func (e *RetentionError) Error() string {
 // refill computes ends after it.
 func (e *RetentionError) Hint() string { return "--from " + sequence.FormatTime(e.Earliest-1) }
 
+// LeftError says that retention has overtaken a refill: some windows stay as they are stored
+// (I6). It goes on with the later ones.
+type LeftError struct {
+	UpTo     sequence.Time // end of the last window that it left out
+	Earliest sequence.Time // raw samples before it are gone
+}
+
+func (e *LeftError) Error() string {
+	return fmt.Sprintf("raw samples before %s were given up before the refill came to them: windows that end up to %s stay as they are where it had not computed them yet; it computes all later ones",
+		sequence.FormatTime(e.Earliest), sequence.FormatTime(e.UpTo))
+}
+
 // PinnedGoneError says that no window of a flow can be computed any more: all of
 // them read a fixed time, and raw samples of that time are gone. What is stored
 // stays (I6).

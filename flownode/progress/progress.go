@@ -68,6 +68,8 @@ type Flow struct {
 	// whether there are others.
 	Chosen []string
 	Folds  bool
+
+	Late LateState // of a flow whose windows can lack late samples
 }
 
 // AllGroups as a Dirty.Group says that the whole window is dirty.
@@ -154,6 +156,7 @@ type JobStep struct {
 	RowsWritten int64 // set by the store: rows of these windows that changed
 	Done        bool
 	Error       string // not empty: the job failed and stops
+	Left        string // not empty: which windows it left out; it goes on, and fails when it is done
 }
 
 // Round is everything that one round changes for one flow, in one transaction.
@@ -221,5 +224,6 @@ type Outcome struct {
 	RowsWritten int64 // rows inserted, changed or deleted
 	LeftOut     int64 // rows that the store refuses, each time they were to be written; the others are stored
 	Clashes     int64 // rows that came not to stand, because another rule of the table gives them otherwise
+	LateNoted   int64 // LateState.Noted of the flow now, where the round has Late
 	Err         error // sequence.ErrFenced, or why this flow's round was not written; nil when it was
 }

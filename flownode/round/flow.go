@@ -302,8 +302,11 @@ func (res *Result) Waits() {
 	res.Flow.Progress, res.Flow.Error = res.Round.To, res.Round.Error
 }
 
-// Committed makes the flow go on from a result that was stored (F1).
-func (res *Result) Committed(now time.Time) {
+// Committed makes the flow go on from a result that was stored (F1), with this outcome.
+func (res *Result) Committed(now time.Time, outcome progress.Outcome) {
 	res.Waits()
+	if l := res.Round.Late; l != nil {
+		res.Flow.Late = progress.LateState{Noted: outcome.LateNoted, Stretches: l.Stretches}
+	}
 	res.Flow.Stored, res.Flow.StoredAt = res.Round.To.Vector, now
 }

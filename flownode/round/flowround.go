@@ -104,17 +104,23 @@ func noteLate(s *flowRound) {
 	if s.Def.KeepLate > 0 {
 		kept = progress.MaxKeptLate
 	}
-	s.notes = late.NewNotes(kept)
+	s.notes = late.NewNotes(s.r.LateBounds, kept, s.EmittedUntil, late.Frozen(&s.Def, s.EmittedUntil, s.Watermark))
+	reaches := make([]late.Reach, 0, len(s.deltas)) // of one sample
 	for i, l := range s.deltas {
 		l.OnLate = func(x advance.LateSample) {
 			if side && !x.Replaces && segment.IsStale(x.V) {
 				return // no function that adds to rows sees it
 			}
-			again := false
-			for _, earlier := range s.deltas[:i] {
-				again = again || earlier.Closes(x.Series, x.T)
+			if slices.ContainsFunc(s.deltas[:i], func(o *advance.Leaf) bool { return o.Closes(x.Series, x.T) }) {
+				return // that leaf has noted it, for all
 			}
-			s.notes.Sample(i, l.Windows, late.Kind{Group: x.Group, Unordered: x.Unordered, Replaces: x.Replaces}, again, progress.LateSample{Series: x.Series, T: x.T, Value: x.V})
+			reaches = reaches[:0]
+			for j, o := range s.deltas[i:] {
+				if first, last := o.Windows.Of(sequence.Between(x.T, x.T)); first <= last && o.Closes(x.Series, x.T) {
+					reaches = append(reaches, late.Reach{Leaf: int32(i + j), Group: o.Members.GroupOf[o.Members.Index.Get(x.Series)], First: first, Last: last})
+				}
+			}
+			s.notes.Sample(reaches, late.Kind{Unordered: x.Unordered, Replaces: x.Replaces}, progress.LateSample{Series: x.Series, T: x.T, Value: x.V})
 		}
 	}
 }
@@ -266,15 +272,15 @@ func lateResult(s *flowRound) *progress.Late {
 	if s.left == nil {
 		return nil
 	}
-	out := s.left.Result()
+	gone := s.firstRebuildable(s.r.Pos.Earliest)
+	if s.Def.Keep > 0 {
+		// The newest sample counts as well: a clock that is ahead leaves nothing out.
+		gone = max(gone, min(s.clock.Newest, s.clock.NewestAt)-s.Def.Keep)
+	}
+	out := s.left.Result(s.Late.Stretches, gone)
 	if out != nil {
 		join, _ := sideoutput.Join(&s.Def)
 		out.Join = string(join)
-		out.Gone = s.firstRebuildable(s.r.Pos.Earliest)
-		if s.Def.Keep > 0 {
-			// The newest sample counts as well: a clock that is ahead forgets nothing.
-			out.Gone = max(out.Gone, min(s.clock.Newest, s.clock.NewestAt)-s.Def.Keep)
-		}
 	}
 	return out
 }

@@ -32,7 +32,7 @@ func judgeLate(s *flowRound) {
 		}}
 	}
 	s.left = s.notes.Judge(late.Flow{
-		Side: side, Emitted: s.to.EmittedUntil, Frozen: late.Frozen(&s.Def, s.to.EmittedUntil, s.Watermark), Every: s.windows().Every,
+		Side: side, Every: s.windows().Every, Noted: s.Late.Noted,
 		Key: keyOf, Waits: s.DirtyWindows.Holds,
 		Again: func(end sequence.Time, key string, reason progress.Reason) {
 			s.DirtyWindows.Touch(end, key, reason, s.Vector, s.r.Pos.Now)
@@ -46,7 +46,7 @@ func lateWhole(s *flowRound, end sequence.Time, all bool, keys map[string]struct
 		return
 	}
 	if s.left == nil {
-		s.left = &late.Left{}
+		s.left = late.NewLeft(s.windows().Every)
 	}
 	s.left.Whole(end, all, keys)
 }

@@ -34,6 +34,8 @@ flows:
   - {name: side_min, promql: 'min by (job, n) (min_over_time(temperature[90s] offset 30s))', every: 30s, late: side_output}
   - {name: side_max, promql: 'max(max_over_time(requests_total[1m]))', every: 1m, late: side_output}
   - {name: side_series, promql: 'sum_over_time(errors_total[3m])', every: 1m, late: side_output}
+  - {name: bounded_apart, promql: 'sum(rate(errors_total[1m] offset 5m)) - sum(rate(errors_total[1m]))', every: 1m, allowed_lateness: 3m, keep_late: 1h}
+  - {name: drop_between, promql: 'sum(sum_over_time(temperature[20s])) / sum(sum_over_time(temperature[5m]))', every: 1m, late: drop, keep_late: 1h}
 `
 
 // lateModel is what each closed window must hold: the engine's result over what was there
@@ -48,6 +50,7 @@ type lateModel struct {
 	samples map[sequence.SeriesID]map[int64]float64
 	rows    map[progress.FlowID]map[int64]map[string]progress.Row
 	jobs    int
+	bounded bool // not all windows are told apart
 }
 
 func newLateModel(w *roundtest.World) *lateModel {
@@ -193,10 +196,18 @@ func (m *lateModel) check(exact bool) {
 		if def.KeepLate > 0 && exact && int64(len(f.Late.Kept)) > f.Late.Samples {
 			m.w.T.Fatalf("%s: %d samples are kept, %d came too late", def.Name, len(f.Late.Kept), f.Late.Samples)
 		}
+		if most := m.w.Machine.LateBounds.Flow; len(f.Late.Windows) > most {
+			m.w.T.Fatalf("%s: %d windows are noted, want %d at most", def.Name, len(f.Late.Windows), most)
+		}
 		for _, j := range m.w.Store.Jobs[m.jobs:] {
 			for k := range f.Late.Windows {
 				if j.Flow == id && j.From < k.WindowEnd && k.WindowEnd <= j.To {
 					m.w.T.Fatalf("%s: window %d was refilled, and is said to lack samples\n%v", def.Name, k.WindowEnd, m.w.Log)
+				}
+			}
+			for _, s := range f.Flow.Late.Stretches {
+				if j.Flow == id && s.Overlaps(sequence.Span{After: j.From, UpTo: j.To}) {
+					m.w.T.Fatalf("%s: windows of %s were refilled, and are said to lack samples\n%v", def.Name, s, m.w.Log)
 				}
 			}
 		}
@@ -220,7 +231,7 @@ func (m *lateModel) checkSide(id progress.FlowID, f *roundtest.MemFlow, raw prom
 		}
 		adds[k.WindowEnd][progress.RowKey(w.Row.Columns)] = *w.Row
 	}
-	replaced := !exact || len(m.w.Store.Jobs) > m.jobs
+	replaced := !exact || len(m.w.Store.Jobs) > m.jobs || m.bounded
 	for _, s := range m.w.Series {
 		for t, v := range s.Samples {
 			old, there := m.samples[s.ID][t]
@@ -254,7 +265,7 @@ func lacks(f *roundtest.MemFlow, end int64, key string) bool {
 			return true
 		}
 	}
-	return false
+	return f.Flow.Late.Stretches.Hold(end)
 }
 
 func merged(a, b map[string]progress.Row) map[string]progress.Row {
@@ -274,9 +285,9 @@ func about(a, b float64) bool {
 // TestLatePolicies: random histories with late and overwriting samples, restarts, commits
 // that fail or are not answered, seals and refills. Windows that closed hold what was
 // there when they closed, within the bounds of their flow's definition; what they lack is
-// noted, and each sample is counted once.
+// noted, and each sample is counted once. So it is where not all windows are told apart.
 func TestLatePolicies(t *testing.T) {
-	for seed := uint64(1); seed <= 2; seed++ {
+	for seed := uint64(1); seed <= 3; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			setting := flowdef.ExecutorColumnar
 			if seed%2 == 0 {
@@ -284,6 +295,9 @@ func TestLatePolicies(t *testing.T) {
 			}
 			w := roundtest.NewWorld(t, seed, int(seed%3)+1, setting, lateFlows)
 			m := newLateModel(w)
+			if m.bounded = seed == 3; m.bounded {
+				w.Machine.LateBounds = late.Bounds{Cells: 4, Windows: 12, Visits: 30, Flow: 20, Rows: 20}
+			}
 			for range 60 {
 				m.remember()
 				w.Act()
@@ -294,14 +308,15 @@ func TestLatePolicies(t *testing.T) {
 				m.apply()
 				m.check(w.Log[len(w.Log)-1] != "scrape+seal")
 			}
-			var late int64
+			samples, stretches := int64(0), 0
 			for _, f := range w.Store.Flows {
-				if late += f.Late.Samples; f.Flow.Def.Late == flowdef.LateSideOutput && len(f.Late.Windows) == 0 {
+				samples, stretches = samples+f.Late.Samples, stretches+len(f.Flow.Late.Stretches)
+				if f.Flow.Def.Late == flowdef.LateSideOutput && len(f.Late.Windows) == 0 {
 					t.Errorf("no late sample has added to a row of %s", f.Flow.Def.Name)
 				}
 			}
-			if late == 0 || w.Store.Flows[10].Late.Samples != 0 {
-				t.Errorf("%d samples came too late, %d of them for a flow that takes all", late, w.Store.Flows[10].Late.Samples)
+			if samples == 0 || w.Store.Flows[10].Late.Samples != 0 || m.bounded != (stretches > 0) {
+				t.Errorf("%d samples came too late, %d of them for a flow that takes all; %d stretches", samples, w.Store.Flows[10].Late.Samples, stretches)
 			}
 		})
 	}

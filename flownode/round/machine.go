@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"laminar/flownode/flowplan"
+	"laminar/flownode/late"
 	"laminar/flownode/promeval"
 	"laminar/flownode/read"
 	"laminar/flownode/results"
@@ -26,6 +27,7 @@ type Machine struct {
 	MaxStateBytes int64            // pane state of one leaf at most
 	Now           func() time.Time // budgets go by it; windows go by the database's clock
 	Log           *slog.Logger
+	LateBounds    late.Bounds // of flows that leave late samples out
 }
 
 // Limits bounds a round. Without bounds a backlog would make one round last for

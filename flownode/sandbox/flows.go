@@ -3,6 +3,7 @@ package sandbox
 // Flows, their results and their jobs: what a catalogue in PostgreSQL does.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -100,14 +101,15 @@ func (s *MemStore) commitOne(r *progress.Round) progress.Outcome {
 	}
 	if r.Late != nil {
 		f.Late.take(r.Late)
+		f.Flow.Late = progress.LateState{Noted: int64(len(f.Late.Windows)), Stretches: r.Late.Stretches}
 	}
 	if r.Job != nil {
 		for i := range s.Jobs {
 			if j := &s.Jobs[i]; j.ID == r.Job.ID {
-				j.NextT, j.Error = r.Job.NextT, r.Job.Error
+				j.NextT, j.Error = r.Job.NextT, cmp.Or(r.Job.Error, r.Job.Left)
 				j.WindowsDone += r.Job.WindowsDone
 				switch {
-				case r.Job.Error != "":
+				case r.Job.Error != "" || r.Job.Done && r.Job.Left != "":
 					j.State = progress.JobFailed
 				case r.Job.Done:
 					j.State = progress.JobDone
@@ -120,7 +122,7 @@ func (s *MemStore) commitOne(r *progress.Round) progress.Outcome {
 	f.Flow.Progress = r.To
 	f.Flow.Vector = r.To.Vector.Clone()
 	f.Flow.Error = r.Error
-	return progress.Outcome{}
+	return progress.Outcome{LateNoted: f.Flow.Late.Noted}
 }
 
 // NextJobs is the oldest unfinished job of each flow.

@@ -34,11 +34,6 @@ func (m *MemLate) take(l *progress.Late) {
 		}
 		m.Windows[key] = w
 	}
-	for k := range m.Windows {
-		if k.WindowEnd < l.Gone {
-			delete(m.Windows, k)
-		}
-	}
 	m.Kept = append(m.Kept, l.Kept...)
 	m.Kept = m.Kept[max(0, len(m.Kept)-progress.MaxKeptLate):]
 }

@@ -63,6 +63,13 @@ func (s *MemStored) LateWindows(_ context.Context, id progress.FlowID, ends sequ
 			out = append(out, w)
 		}
 	}
+	f := s.flows[id].Flow
+	for _, stretch := range f.Late.Stretches {
+		cut := stretch.Cut(ends)
+		for end := f.Def.Windows().Next(cut.After); end <= cut.UpTo; end += f.Def.Every {
+			out = append(out, progress.LateWindow{End: end, Group: progress.AllGroups})
+		}
+	}
 	return out, nil
 }
 

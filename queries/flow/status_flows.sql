@@ -4,7 +4,7 @@
 -- found by the primary key of flush. Last come rows that do not stand in the flow's table
 -- because another rule gives them otherwise: how many, the newest window of them (ms), and
 -- the first of that in words; then how many samples came too late for closed windows, and
--- how many windows lack some; and whether groups beyond max_groups are folded into one.
+-- how many windows lack some, with the stretches of further ones that may; and whether groups beyond max_groups are folded into one.
 -- A flow stands still when its flownode says so, or when nobody has moved it for
 -- 10 s and its trigger's interval although there is something to read: then its
 -- flownode is gone, hangs, or cannot write. Triggers that count, or follow a
@@ -44,7 +44,7 @@ select f.id, f.fence_group, f.definition, f.table_schema, f.table_name, f.epoch,
                  where x.flow_id = f.id and x.differs order by x.window_end desc, x.labels::text limit 1), ''),
        coalesce((select c.reltuples::bigint from pg_class c where c.oid = to_regclass(format('%I.%I', f.table_schema, f.table_name))), -1),
        coalesce(f.sources, '[]'),
-       f.late_samples, (select count(distinct window_end) from flow_late where flow_id = f.id), f.groups_folded
+       f.late_samples, (select count(distinct window_end) from flow_late where flow_id = f.id), f.late_stretches, f.groups_folded
 from flow f
 left join (select flow_id, count(*) as n, max(window_end) as newest from flow_clash where differs group by flow_id) c on c.flow_id = f.id
 left join unread u on u.id = f.id

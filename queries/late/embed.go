@@ -20,6 +20,12 @@ var (
 	LatePrune string
 	//go:embed late_windows.sql
 	LateWindows string
+	//go:embed late_load.sql
+	LateLoad string
+	//go:embed late_flows.sql
+	LateFlows string
+	//go:embed late_lock.sql
+	LateLock string
 	//go:embed late_forget.sql
 	LateForget string
 )

@@ -91,14 +91,17 @@ func New(c Config, store *sqlstore.Store, verifier *verify.Verifier, log *slog.L
 	if err := u.add("changes", c.Schedule, u.alone("changes", pruneChanges(store.Changes, c.ChangeLog, log))); err != nil {
 		return nil, err
 	}
-	if err := u.add("late", c.Schedule, u.alone("late", byClock(store.Expiry, forgetLate(store.Late, log), log))); err != nil {
+	if err := u.add("late", c.Schedule, u.alone("late", byClock(store.Expiry, lateSamples.removed(store.Late.Forget, log), log))); err != nil {
 		return nil, err
 	}
-	if err := u.add("results", c.Schedule, u.alone("results", byClock(store.Expiry, deleteExpired(store.Expiry, log), log))); err != nil {
+	if err := u.add("results", c.Schedule, u.alone("results", byClock(store.Expiry, oldResults.removed(store.Expiry.Delete, log), log))); err != nil {
 		return nil, err
 	}
 	if c.AlertHistory > 0 {
-		if err := u.add("alerts", c.Schedule, u.alone("alerts", byClock(store.Expiry, pruneAlerts(store.Alerts, c.AlertHistory, log), log))); err != nil {
+		prune := func(ctx context.Context, now sequence.Time) (int64, error) {
+			return store.Alerts.Prune(ctx, now-c.AlertHistory.Milliseconds())
+		}
+		if err := u.add("alerts", c.Schedule, u.alone("alerts", byClock(store.Expiry, alertChanges.removed(prune, log), log))); err != nil {
 			return nil, err
 		}
 	}

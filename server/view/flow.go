@@ -69,16 +69,17 @@ type Flow struct {
 	Error        string           `json:"error,omitempty"` // why it is stalled or failing
 	Hint         string           `json:"hint,omitempty"`  // what to do about it
 	StalledSince string           `json:"stalled_since,omitempty"`
-	LeftOut      int64            `json:"left_out"`               // label sets whose rows PostgreSQL has refused
-	LeftOutRow   string           `json:"left_out_row,omitempty"` // the last of them
-	Clashes      int64            `json:"clashes,omitempty"`      // rows that another rule of the record gives with another result, which stands
-	ClashRow     string           `json:"clash_row,omitempty"`    // the newest of them
-	LateSamples  int64            `json:"late_samples,omitempty"` // that came too late for closed windows
-	LateWindows  int64            `json:"late_windows,omitempty"` // closed windows that lack some of them now
-	MaxGroups    int64            `json:"max_groups,omitempty"`   // so many groups keep a row
-	Folded       bool             `json:"folded,omitempty"`       // there are more, which are one group, __other__
-	Metrics      []Metric         `json:"metrics,omitempty"`      // only flow show
-	Alert        *AlertRule       `json:"alert,omitempty"`        // the same, of an alerting rule
+	LeftOut      int64            `json:"left_out"`                 // label sets whose rows PostgreSQL has refused
+	LeftOutRow   string           `json:"left_out_row,omitempty"`   // the last of them
+	Clashes      int64            `json:"clashes,omitempty"`        // rows that another rule of the record gives with another result, which stands
+	ClashRow     string           `json:"clash_row,omitempty"`      // the newest of them
+	LateSamples  int64            `json:"late_samples,omitempty"`   // that came too late for closed windows
+	LateWindows  int64            `json:"late_windows,omitempty"`   // closed windows that lack some of them now
+	Stretches    []Stretch        `json:"late_stretches,omitempty"` // further ones that may: too many to be noted one by one
+	MaxGroups    int64            `json:"max_groups,omitempty"`     // so many groups keep a row
+	Folded       bool             `json:"folded,omitempty"`         // there are more, which are one group, __other__
+	Metrics      []Metric         `json:"metrics,omitempty"`        // only flow show
+	Alert        *AlertRule       `json:"alert,omitempty"`          // the same, of an alerting rule
 }
 
 // NewFlow shows a flow of the catalogue.
@@ -92,7 +93,7 @@ func NewFlow(f flowstore.FlowStatus) Flow {
 	}
 	return Flow{
 		State: state, Error: cause, Hint: f.StalledHint, StalledSince: since, LeftOut: f.LeftOut, LeftOutRow: f.LeftOutRow,
-		Clashes: f.Clashes, ClashRow: f.ClashRow, LateSamples: f.LateSamples, LateWindows: f.LateWindows, MaxGroups: f.Def.MaxGroups, Folded: f.Folds,
+		Clashes: f.Clashes, ClashRow: f.ClashRow, LateSamples: f.LateSamples, LateWindows: f.LateWindows, Stretches: newStretches(f), MaxGroups: f.Def.MaxGroups, Folded: f.Folds,
 		Definition: def,
 		Watermark:  FormatTime(f.Watermark), StoredUntil: FormatTime(f.EmittedUntil), NewestSample: FormatTime(f.NewestT),
 		Sources: newSources(f),

@@ -10,10 +10,37 @@ import (
 
 // LeftOut says how many late samples stay out of windows.
 func LeftOut(f flowstore.FlowStatus) string {
-	if f.LateSamples == 0 {
+	if f.LateSamples == 0 && len(f.LateStretches) == 0 {
 		return "no sample came too late so far"
 	}
-	return fmt.Sprintf("%s came too late, missing now from %s", flowdef.FormatCount(f.LateSamples, "sample"), flowdef.FormatCount(f.LateWindows, "window"))
+	words := fmt.Sprintf("%s came too late, missing now from %s", flowdef.FormatCount(f.LateSamples, "sample"), flowdef.FormatCount(f.LateWindows, "window"))
+	if stretches := newStretches(f); len(stretches) > 0 {
+		windows := int64(0)
+		for _, s := range stretches {
+			windows += s.Windows
+		}
+		words += fmt.Sprintf(" and perhaps from %s more, which end from %s to %s: too many to be noted one by one",
+			flowdef.FormatCount(windows, "window"), stretches[0].First, stretches[len(stretches)-1].Last)
+	}
+	return words
+}
+
+// Stretch is closed windows of which it is not noted one by one whether they lack late
+// samples.
+type Stretch struct {
+	First   string `json:"first_window_end"`
+	Last    string `json:"last_window_end"`
+	Windows int64  `json:"windows"`
+}
+
+func newStretches(f flowstore.FlowStatus) []Stretch {
+	out := make([]Stretch, 0, len(f.LateStretches))
+	for _, s := range f.LateStretches {
+		out = append(out, Stretch{
+			First: FormatTime(f.Def.Windows().Next(s.After)), Last: FormatTime(s.UpTo), Windows: f.Def.Windows().Count(s),
+		})
+	}
+	return out
 }
 
 // Folded says that there are more groups than keep a row.

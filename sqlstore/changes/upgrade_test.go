@@ -43,7 +43,7 @@ func TestUpgradeWithALog(t *testing.T) {
 		t.Fatal("no windows share an entry")
 	}
 	want := said()
-	back := []string{"0023_flow_group", "0022_flow_late", "0021_flow_sources", "0020_change_windows"}
+	back := []string{"0024_late_bounds", "0023_flow_group", "0022_flow_late", "0021_flow_sources", "0020_change_windows"}
 	for range 2 {
 		p.Exec("insert into flow_late (flow_id, window_end, group_key, samples, value, columns) values ($1, 60000, '', 1, null, null), ($1, 60000, 'x', 1, 2, '[\"x\"]')", id)
 		p.Exec("insert into flow_group (flow_id, place, group_key) values ($1, 0, '{}')", id)

@@ -15,6 +15,7 @@ import (
 	"laminar/sqlstore/changes"
 	"laminar/sqlstore/claims"
 	"laminar/sqlstore/groupstore"
+	"laminar/sqlstore/latestore"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 	"laminar/sqlstore/resulttable"
@@ -140,7 +141,10 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 		if flow.Dirty, err = dirtyList(ctx, tx, id); err != nil {
 			return err
 		}
-		return groupstore.Load(ctx, tx, &flow)
+		if err := groupstore.Load(ctx, tx, &flow); err != nil {
+			return err
+		}
+		return latestore.Load(ctx, tx, &flow)
 	})
 	if err != nil {
 		return progress.Flow{}, fmt.Errorf("take flow %d: %w", id, pg.Interpret(err))

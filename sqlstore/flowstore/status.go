@@ -15,6 +15,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
 	"laminar/sequence"
+	"laminar/sqlstore/latestore"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/raw"
 )
@@ -74,8 +75,9 @@ type FlowStatus struct {
 	// window with several dirty groups counts once for each reason.
 	Dirty map[string]int64
 
-	LateSamples, LateWindows int64 // samples that stay out of closed windows, or did until a refill; windows that lack some now
-	Folds                    bool  // there are more groups than Def.MaxGroups: the others are one
+	LateSamples, LateWindows int64          // samples that stay out of closed windows, or did until a refill; windows that lack some now
+	LateStretches            sequence.Spans // ends of further windows that may lack some: there are too many to be noted one by one
+	Folds                    bool           // there are more groups than Def.MaxGroups: the others are one
 
 	Jobs       int64 // unfinished ones
 	TableBytes int64 // with indexes and TOAST; 0 while there is no table
@@ -174,18 +176,20 @@ func scanFlow(row pgx.CollectableRow) (FlowStatus, error) {
 		f                                           FlowStatus
 		definition, vector, flushes, dirty, sources []byte
 		schema, table                               string
+		stretches                                   []int64
 	)
 	err := row.Scan((*int32)(&f.ID), &f.Group, &definition, &schema, &table, &f.Epoch, &vector, &flushes,
 		&f.EmittedUntil, &f.NewestT, &f.NewestAt, &f.Watermark, &f.Error, &f.CreatedAt, &f.UpdatedAt,
 		&f.LagSequences, &f.LagMillis, &dirty, &f.Jobs, &f.TableBytes,
 		&f.Stalled, &f.StalledHint, &f.StalledSince, &f.LeftOut, &f.LeftOutRow, &f.Clashes, &f.ClashedAt, &f.ClashRow, &f.TableRows, &sources,
-		&f.LateSamples, &f.LateWindows, &f.Folds)
+		&f.LateSamples, &f.LateWindows, &stretches, &f.Folds)
 	if err != nil {
 		return f, err
 	}
 	if f.Def, err = defjson.Unmarshal(definition); err != nil {
 		return f, err
 	}
+	f.LateStretches = latestore.Decode(stretches)
 	if f.Vector, err = raw.DecodeVector(vector); err != nil {
 		return f, err
 	}

@@ -72,7 +72,7 @@ func (w write) queue(batch *pgx.Batch, windows []progress.Window, to *changes.Wr
 		groupstore.Queue(batch, r.Flow, r.Chosen)
 	}
 	if r.Late != nil {
-		latestore.Queue(batch, r.Flow, r.Late)
+		latestore.Queue(batch, r.Flow, r.Late, w.out)
 	}
 	return nil
 }

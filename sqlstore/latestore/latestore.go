@@ -9,7 +9,6 @@ package latestore
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -19,25 +18,10 @@ import (
 	"laminar/sqlstore/pg"
 )
 
-// Store forgets what is old. It is safe for concurrent use.
-type Store struct{ db *pg.DB }
-
-// New makes a store of a database.
-func New(db *pg.DB) *Store { return &Store{db: db} }
-
-// Forget deletes the kept samples of all flows that are older now than their flow keeps them,
-// and says how many. Rounds go by their number alone.
-func (s *Store) Forget(ctx context.Context, now sequence.Time) (forgotten int64, err error) {
-	tag, err := s.db.Pool().Exec(ctx, queries.LateForget, now)
-	if err != nil {
-		return 0, fmt.Errorf("forget old late samples: %w", pg.Interpret(err))
-	}
-	return tag.RowsAffected(), nil
-}
-
 // Queue adds what a round of a flow left out of closed windows, and took in again. The
-// flow is locked by the transaction.
-func Queue(batch *pgx.Batch, flow progress.FlowID, l *progress.Late) {
+// flow is locked by the transaction. When the batch is sent, out knows how many windows with
+// a group are noted of the flow.
+func Queue(batch *pgx.Batch, flow progress.FlowID, l *progress.Late, out *progress.Outcome) {
 	id := int32(flow)
 	if len(l.Whole) > 0 {
 		ends, groups := make([]int64, len(l.Whole)), make([]string, len(l.Whole))
@@ -52,15 +36,13 @@ func Queue(batch *pgx.Batch, flow progress.FlowID, l *progress.Late) {
 			ends[i], groups[i], samples[i] = w.End, w.Group, w.Samples
 		}
 		if l.Windows[0].Row == nil {
-			batch.Queue(queries.LateAdd, id, ends, groups, samples, l.Gone)
+			batch.Queue(queries.LateAdd, id, ends, groups, samples)
 		} else {
 			values, columns := rowsOf(l.Windows)
-			batch.Queue(queries.LateRows, id, ends, groups, samples, values, columns, l.Gone, l.Join)
+			batch.Queue(queries.LateRows, id, ends, groups, samples, values, columns, l.Join)
 		}
 	}
-	if l.Samples > 0 {
-		batch.Queue(queries.LateCount, id, l.Samples)
-	}
+	batch.Queue(queries.LateCount, id, l.Samples, encode(l.Stretches)).QueryRow(func(row pgx.Row) error { return row.Scan(&out.LateNoted) })
 	if n := len(l.Kept); n > 0 {
 		ids, ts, values := make([]int32, n), make([]int64, n), make([]float64, n)
 		first, last := make([]int64, n), make([]int64, n)
@@ -70,6 +52,38 @@ func Queue(batch *pgx.Batch, flow progress.FlowID, l *progress.Late) {
 		batch.Queue(queries.LateKeep, id, ids, ts, values, first, last)
 		batch.Queue(queries.LatePrune, id, int64(progress.MaxKeptLate))
 	}
+}
+
+// Load reads what is noted of late samples of a flow that leaves some out, apart from the
+// windows, and counts these. The flow is locked by the transaction.
+func Load(ctx context.Context, tx pgx.Tx, flow *progress.Flow) error {
+	if !flow.Def.LeavesOutLate() {
+		return nil
+	}
+	var stretches []int64
+	if err := tx.QueryRow(ctx, queries.LateLoad, int32(flow.ID)).Scan(&flow.Late.Noted, &stretches); err != nil {
+		return err
+	}
+	flow.Late.Stretches = Decode(stretches)
+	return nil
+}
+
+// encode is stretches of windows as they are stored.
+func encode(stretches sequence.Spans) []int64 {
+	out := make([]int64, 0, 2*len(stretches))
+	for _, s := range stretches {
+		out = append(out, s.After, s.UpTo)
+	}
+	return out
+}
+
+// Decode is stretches of windows from what is stored.
+func Decode(stored []int64) sequence.Spans {
+	var out sequence.Spans
+	for i := 1; i < len(stored); i += 2 {
+		out = append(out, sequence.Span{After: stored[i-1], UpTo: stored[i]})
+	}
+	return out
 }
 
 // rowsOf is the rows that late samples add to, as parameters.
@@ -85,7 +99,7 @@ func rowsOf(windows []progress.LateWindow) (values []float64, columns []string) 
 	return values, columns
 }
 
-// Windows lists the windows of a flow that end in the span and lack late samples. The rows
+// Windows lists the windows of a flow that end in the span and lack late samples, or may. The rows
 // that these add to have no columns: their groups tell them.
 func Windows(ctx context.Context, q pg.Querier, flow progress.FlowID, ends sequence.Span) ([]progress.LateWindow, error) {
 	rows, err := q.Query(ctx, queries.LateWindows, int32(flow), ends.After, ends.UpTo)

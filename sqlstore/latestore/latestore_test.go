@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/function"
 	"laminar/flownode/progress"
+	lateq "laminar/queries/late"
 	"laminar/sequence"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/pg"
@@ -49,12 +52,22 @@ func TestLate(t *testing.T) {
 		round.Late = l
 		return round
 	}
+	counted := func() {
+		t.Helper()
+		if got := sqltest.ScanOne[string](db, `select concat_ws(' ', late_noted, late_kept) from laminar.flow where name = 'f'`); got !=
+			sqltest.ScanOne[string](db, `select concat_ws(' ', (select count(*) from laminar.flow_late), (select count(*) from laminar.flow_late_sample))`) {
+			t.Errorf("%s windows and samples are counted", got)
+		}
+	}
 	first := with(&progress.Late{
 		Samples: 3,
 		Windows: []progress.LateWindow{{End: sqltest.Minute, Group: a, Samples: 2}, {End: sqltest.Minute, Group: b, Samples: 1}, {End: 2 * sqltest.Minute, Samples: 0}},
 		Kept:    []progress.LateSample{{Series: ids[0], T: 30_000, Value: 7, First: sqltest.Minute, Last: 2 * sqltest.Minute}},
 	})
-	sqltest.CommitOne(t, db.Store, first)
+	if out := sqltest.CommitOne(t, db.Store, first); out.LateNoted != 3 {
+		t.Errorf("%d windows are noted, want 3", out.LateNoted)
+	}
+	counted()
 	// Once more from where it began: fenced, and nothing is counted again.
 	if out, err := db.Store.Results.Commit(t.Context(), []progress.Round{first}); err != nil || !errors.Is(out[0].Err, sequence.ErrFenced) {
 		t.Fatalf("a repeated round: %v, %v", out, err)
@@ -66,35 +79,47 @@ func TestLate(t *testing.T) {
 	if got := sqltest.ScanOne[string](db, "select string_agg(concat_ws(' ', flow, metric, labels ->> 'i', extract(epoch from ts)::int, value, extract(epoch from first_window_end)::int, extract(epoch from last_window_end)::int), ',') from laminar.late_sample"); got != "f m 0 30 7 60 120" && got != "f m 30 7 60 120" {
 		t.Errorf("kept: %s", got)
 	}
-	sqltest.CommitOne(t, db.Store, with(&progress.Late{
-		Samples: 2,
+	out := sqltest.CommitOne(t, db.Store, with(&progress.Late{
+		Samples: 2, Stretches: sequence.Spans{{After: 5 * sqltest.Minute, UpTo: 8 * sqltest.Minute}},
 		Windows: []progress.LateWindow{{End: sqltest.Minute, Group: b, Samples: 2}},
 		Whole:   []progress.DirtyKey{{WindowEnd: sqltest.Minute, Group: a}, {WindowEnd: 2 * sqltest.Minute}},
 	}))
-	if got, want := lacks(db, r.Flow.ID), []progress.LateWindow{{End: sqltest.Minute, Group: b, Samples: 3}}; !slices.Equal(got, want) {
+	if counted(); out.LateNoted != 1 {
+		t.Errorf("%d windows are noted, want 1", out.LateNoted)
+	}
+	want = []progress.LateWindow{{End: sqltest.Minute, Group: b, Samples: 3}, {End: 6 * sqltest.Minute}, {End: 7 * sqltest.Minute}, {End: 8 * sqltest.Minute}}
+	if got := lacks(db, r.Flow.ID); !slices.Equal(got, want) {
 		t.Errorf("windows lack %v, want %v", got, want)
 	}
-	if got := sqltest.ScanOne[string](db, "select concat_ws(' ', flow, extract(epoch from window_start)::int, extract(epoch from window_end)::int, labels ->> 'i', samples) from laminar.late_window"); got != "f 0 60 b 3" {
+	if got := sqltest.ScanOne[string](db, "select string_agg(concat_ws(' ', flow, extract(epoch from window_start)::int, extract(epoch from window_end)::int, labels ->> 'i', samples, windows), ', ' order by window_end) from laminar.late_window"); got != "f 0 60 b 3 1, f 300 480 0 3" {
 		t.Errorf("late_window: %s", got)
 	}
+	stretches := sequence.Spans{{After: 5 * sqltest.Minute, UpTo: 8 * sqltest.Minute}}
+	if taken := db.Take("f"); !slices.Equal(taken.Late.Stretches, stretches) || taken.Late.Noted != 1 {
+		t.Errorf("an owner finds %+v", taken.Late)
+	} else {
+		r.Flow.Epoch = taken.Epoch
+	}
 	status, err := db.Store.Catalogue.Show(t.Context(), "f")
-	if err != nil || status[0].LateSamples != 5 || status[0].LateWindows != 1 {
+	if err != nil || status[0].LateSamples != 5 || status[0].LateWindows != 1 || !slices.Equal(status[0].LateStretches, stretches) {
 		t.Errorf("status %+v, %v", status, err)
 	}
 
-	// What is old goes: windows with their raw samples, kept samples where there are too many.
+	// Kept samples go where there are too many.
 	sqltest.CommitOne(t, db.Store, with(&progress.Late{
-		Samples: 1, Gone: 3 * sqltest.Minute,
-		Windows: []progress.LateWindow{{End: 2 * sqltest.Minute, Group: a, Samples: 1}, {End: 3 * sqltest.Minute, Group: a, Samples: 1}},
-		Kept:    []progress.LateSample{{Series: ids[1], T: 31_000, Value: 8, First: sqltest.Minute, Last: sqltest.Minute}},
+		Samples: 1, Windows: []progress.LateWindow{{End: 3 * sqltest.Minute, Group: a, Samples: 1}}, Whole: []progress.DirtyKey{{WindowEnd: sqltest.Minute}},
+		Kept: []progress.LateSample{{Series: ids[1], T: 31_000, Value: 8, First: sqltest.Minute, Last: sqltest.Minute}},
 	}))
 	if got, want := lacks(db, r.Flow.ID), []progress.LateWindow{{End: 3 * sqltest.Minute, Group: a, Samples: 1}}; !slices.Equal(got, want) {
 		t.Errorf("windows lack %v, want %v", got, want)
 	}
+	counted()
 	if n := sqltest.ScanOne[int64](db, "select count(*) from laminar.late_sample where value in (7, 8)"); n != 2 {
 		t.Errorf("%d samples are kept, want 2", n)
 	}
 	db.Exec("insert into laminar.flow_late_sample (flow_id, series_id, labels, ts, value, first_end, last_end, at) select $1, 1, '{}', n, 0, 60000, 60000, laminar.db_clock() from generate_series(1, $2) n", int32(r.Flow.ID), progress.MaxKeptLate)
+	r.Flow.Epoch = db.Take("f").Epoch // which counts them
+	counted()
 	sqltest.CommitOne(t, db.Store, with(&progress.Late{
 		Samples: 1, Windows: []progress.LateWindow{{End: 3 * sqltest.Minute, Group: a, Samples: 1}},
 		Kept: []progress.LateSample{{Series: ids[1], T: 32_000, Value: 9, First: sqltest.Minute, Last: sqltest.Minute}},
@@ -104,6 +129,19 @@ func TestLate(t *testing.T) {
 	}
 	if n := sqltest.ScanOne[int64](db, "select count(*) from laminar.flow_late_sample where value = 9"); n != 1 {
 		t.Error("the newest sample is not among them")
+	}
+	counted()
+
+	// What is forgotten with one more sample is found without looking at the others.
+	db.Exec("vacuum analyze laminar.flow_late_sample")
+	plan := sqltest.ScanOne[string](db, "explain (analyze, timing off, format json) "+lateq.LatePrune, int32(r.Flow.ID), int64(progress.MaxKeptLate-3))
+	if counted(); sqltest.ScanOne[int64](db, "select late_kept from laminar.flow where name = 'f'") != progress.MaxKeptLate-3 {
+		t.Error("not all are forgotten that are too many")
+	}
+	for _, m := range regexp.MustCompile(`"Actual Rows": (\d+)`).FindAllStringSubmatch(plan, -1) {
+		if n, _ := strconv.Atoi(m[1]); n > 10 {
+			t.Errorf("it reads %d rows:\n%s", n, plan)
+		}
 	}
 }
 
@@ -117,6 +155,8 @@ func TestForget(t *testing.T) {
 			select $1, 1, '{}', n, 0, 60000, 60000, laminar.db_clock() - n * interval '30 min' from generate_series(0, 4) n`, int32(db.Take(name).ID))
 	}
 	now := sqltest.ScanOne[int64](db, "select (extract(epoch from laminar.db_clock()) * 1000)::bigint")
+	db.Take("short") // which counts them
+	db.Take("long")
 	kept := func() string {
 		return sqltest.ScanOne[string](db, "select string_agg(flow || ' ' || extract(epoch from ts) * 1000, ', ' order by flow, ts) from laminar.late_sample")
 	}
@@ -127,6 +167,57 @@ func TestForget(t *testing.T) {
 	}
 	if n, err := db.Store.Late.Forget(t.Context(), now); err != nil || n != 0 {
 		t.Errorf("%d more are forgotten at once, %v", n, err)
+	}
+}
+
+// TestForgetWindows: what is noted of windows goes when they cannot be computed any more, or
+// when their results are not kept, although nothing else comes; in as many transactions as it
+// takes.
+func TestForgetWindows(t *testing.T) {
+	const minute = sqltest.Minute
+	for _, c := range []struct {
+		keep    string
+		dropped int64 // raw samples, minutes
+		want    string
+	}{
+		{"", 0, "1 to 30, (0,600000] (900000,1500000]"},
+		{"", 20, "22 to 30, (1260000,1500000]"},
+		{"keep: 6m", 0, "24 to 30, (1380000,1500000]"},
+		{"keep: 6m", 24, "26 to 30, none"},
+	} {
+		db := sqltest.NewRawDB(t, 1)
+		more := []string{"late: drop"}
+		if c.keep != "" {
+			more = append(more, c.keep)
+		}
+		db.Apply(sqltest.FlowFor(t, "f", "sum by (i) (sum_over_time(m[2m]))", more...))
+		id := int32(db.Take("f").ID)
+		db.Exec(`insert into laminar.flow_late (flow_id, window_end, group_key, samples) select $1, n * 60000, g, 1 from generate_series(1, 30) n, unnest(array['', '{"i":"a"}']) g`, id)
+		db.Exec("update laminar.flow set late_stretches = '{0,600000,900000,1500000}', newest_t = $2, newest_at = $2 + 100 where id = $1", id, 30*minute)
+		db.Take("f") // which counts them
+		if c.dropped > 0 {
+			// Given up are all; what is dropped will not be there again.
+			db.Exec("update laminar.retention set earliest_t = $1, dropped_t = $2", 40*minute, c.dropped*minute+1)
+		}
+		db.Store.Late.SetMost(7)
+		before := sqltest.ScanOne[int64](db, "select count(*) from laminar.flow_late")
+		n, err := db.Store.Late.Forget(t.Context(), 40*minute)
+		if left := sqltest.ScanOne[int64](db, "select count(*) from laminar.flow_late"); err != nil || n != before-left || left != sqltest.ScanOne[int64](db, "select late_noted from laminar.flow") {
+			t.Errorf("%+v: %d are forgotten, %v; %d of %d are left", c, n, err, left, before)
+		}
+		taken := db.Take("f")
+		stretches := "none"
+		if s := taken.Late.Stretches; len(s) > 0 {
+			stretches = strings.TrimPrefix(fmt.Sprint(s), "[")
+			stretches = strings.TrimSuffix(stretches, "]")
+		}
+		got := sqltest.ScanOne[string](db, "select min(window_end) / 60000 || ' to ' || max(window_end) / 60000 from laminar.flow_late")
+		if got += ", " + stretches; got != c.want {
+			t.Errorf("%+v: left are %s", c, got)
+		}
+		if n, err := db.Store.Late.Forget(t.Context(), 40*minute); err != nil || n != 0 {
+			t.Errorf("%d more are forgotten at once, %v", n, err)
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
 	"laminar/flownode/flowplan"
+	"laminar/flownode/late"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/flownode/read"
@@ -115,7 +116,7 @@ func NewWorld(t testing.TB, seed uint64, regions int, setting flowdef.Executor, 
 	}
 	// Some worlds fold a few samples at a time.
 	w.Reading.AtOnce = []int{read.DefaultAtOnce, 3, 50}[seed%3]
-	w.Machine = round.Machine{Eval: promeval.New(), MaxStateBytes: 1 << 30, Now: time.Now, Log: w.Reading.Log}
+	w.Machine = round.Machine{Eval: promeval.New(), MaxStateBytes: 1 << 30, Now: time.Now, Log: w.Reading.Log, LateBounds: late.DefaultBounds}
 	w.Budget, w.Snapshots, w.Results = time.Second, w.Store, w.Store
 	w.Counts = round.Counts{Refills: map[progress.Reason]int{}, Windows: map[round.WindowKind]int{}}
 	w.Choices = map[executor.Choice]int{}
@@ -234,7 +235,7 @@ func (w *World) commit(ctx context.Context, results []round.Result) (more bool, 
 	outcomes, err := w.Results.Commit(ctx, rounds)
 	for i, res := range stored {
 		if err == nil && outcomes[i].Err == nil {
-			res.Committed(now)
+			res.Committed(now, outcomes[i])
 			continue
 		}
 		delete(w.Flows, res.Flow.ID)
