@@ -29,8 +29,11 @@ const refillWindows = 128
 // taken up again by another owner neither skips nor has to repeat a chunk. chunk computes
 // the windows with ends from first to last, and says how many there were; it is given so
 // many at a time, with 0 as many as bounded says.
+//
+// Where retention has overtaken the job it goes on with the first window that can be
+// computed. It says what it has left out, and ends as one that has failed.
 func (s *flowRound) refill(ctx context.Context, job *progress.Job, chunk func(ctx context.Context, first, last sequence.Time) (int64, error), most int64) (*progress.JobStep, error) {
-	step := &progress.JobStep{ID: job.ID, NextT: job.NextT}
+	step := &progress.JobStep{ID: job.ID, NextT: job.NextT, Left: job.Error}
 	limit := s.to.EmittedUntil
 	// Before samples are there that all windows read, none can be computed.
 	if limit == sequence.NoTime && s.r.Pos.Now >= s.Def.ClosesFrom() {
@@ -50,8 +53,14 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job, chunk func(ct
 		}
 		if !s.rebuildable(first, s.r.Pos.Earliest) {
 			// Retention has overtaken the job. What is stored stays (I6).
-			step.Error = s.unrebuildable(first, s.r.Pos.Earliest).Error()
-			break
+			next := windows.From(s.firstRebuildable(s.r.Pos.Earliest))
+			if next <= first || !s.rebuildable(next, s.r.Pos.Earliest) {
+				step.Error = s.unrebuildable(first, s.r.Pos.Earliest).Error()
+				break
+			}
+			left := progress.LeftError{UpTo: min(limit, windows.Last(next-1)), Earliest: s.r.Pos.Earliest}
+			step.NextT, step.Left = left.UpTo, left.Error()
+			continue
 		}
 		if s.full() && step.NextT > job.NextT {
 			s.more = true

@@ -61,7 +61,7 @@ func writeProgress(ctx context.Context, tx pgx.Tx, writes []write, positions map
 		if j := w.round.Job; j != nil {
 			// Known only now; the job counts rows that changed, over all its rounds.
 			j.RowsWritten = w.out.RowsWritten
-			batch.Queue(queries.JobStep, j.ID, int32(w.round.Flow), j.NextT, j.WindowsDone, j.RowsWritten, j.Done, j.Error)
+			batch.Queue(queries.JobStep, j.ID, int32(w.round.Flow), j.NextT, j.WindowsDone, j.RowsWritten, j.Done, j.Error, j.Left)
 		}
 	}
 	if len(ids) == 0 { // all were refused

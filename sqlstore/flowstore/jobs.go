@@ -28,7 +28,7 @@ var ErrNoJob = errors.New("job does not exist")
 // ended. It survives every process, and is resumed at the window it had come to.
 //
 //	queued --> running --> done
-//	   |          |------> failed      retention has overtaken it, say
+//	   |          |------> failed      it left out windows that retention had overtaken, say
 //	   '----------'------> cancelled   by a person
 //
 // A job moves only in the commit of a round of its flow (I4), so the windows that
@@ -36,7 +36,7 @@ var ErrNoJob = errors.New("job does not exist")
 // the next round, and what is computed stays.
 //
 // A job's position, next_t, begins at from and only grows: from <= next_t <= to. Every
-// window with from < end <= next_t is done.
+// window with from < end <= next_t is done, or left out: then error says so from there on.
 
 // Jobs is the queue of refills. All methods are safe for concurrent use, also by
 // several processes.
