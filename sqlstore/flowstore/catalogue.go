@@ -141,10 +141,7 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 		if flow.Dirty, err = dirtyList(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := groupstore.Load(ctx, tx, &flow); err != nil {
-			return err
-		}
-		return latestore.Load(ctx, tx, &flow)
+		return errors.Join(groupstore.Load(ctx, tx, &flow), latestore.Load(ctx, tx, &flow))
 	})
 	if err != nil {
 		return progress.Flow{}, fmt.Errorf("take flow %d: %w", id, pg.Interpret(err))
