@@ -193,7 +193,7 @@ func TestForgetWindows(t *testing.T) {
 		db.Apply(sqltest.FlowFor(t, "f", "sum by (i) (sum_over_time(m[2m]))", more...))
 		id := int32(db.Take("f").ID)
 		db.Exec(`insert into laminar.flow_late (flow_id, window_end, group_key, samples) select $1, n * 60000, g, 1 from generate_series(1, 30) n, unnest(array['', '{"i":"a"}']) g`, id)
-		db.Exec("update laminar.flow set late_stretches = '{0,600000,900000,1500000}', newest_t = $2, newest_at = $2 + 100 where id = $1", id, 30*minute)
+		db.Exec("update laminar.flow set late_stretches = '{0,600000,900000,1500000}', newest_t = $2::bigint, newest_at = $2::bigint + 100 where id = $1", id, 30*minute)
 		db.Take("f") // which counts them
 		if c.dropped > 0 {
 			// Given up are all; what is dropped will not be there again.
