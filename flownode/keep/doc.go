@@ -28,8 +28,8 @@
 //	            the histograms that those of package native point to
 //	windows     about two roots of the number of panes more such arrays (W1-W4)
 //
-// Leaf.StateBytes estimates the panes before they are made; State.Bytes says what
-// is there. A leaf whose panes would take too much keeps none.
+// Leaf.StateBytes estimates the panes before they are made, runs of samples by what they
+// took so far (Leaf.Learn); State.Bytes says what is there. A leaf whose panes would take too much keeps none.
 //
 // # What holds
 //

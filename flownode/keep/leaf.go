@@ -40,6 +40,7 @@ type Leaf struct {
 	grid      pane.Grid // of panes
 	touchGrid pane.Grid // what touches of closed windows are counted by
 	builder   builder
+	cellBytes int64    // that a slot takes in a pane, about
 	key       string   // ShareKey
 	names     []string // of metrics, as the definition lists them
 	labels    []string // that members depend on
@@ -56,7 +57,7 @@ func NewLeaf(def *flowdef.Leaf, step int64, executor flowdef.Executor, once bool
 	if def.Batch {
 		l.touchGrid = pane.Grid{Width: step}
 	}
-	l.key, l.names, l.labels = l.shareKey(), def.Names(), l.Members.Labels()
+	l.cellBytes, l.key, l.names, l.labels = l.builder.CellBytes, l.shareKey(), def.Names(), l.Members.Labels()
 	return l
 }
 
@@ -122,7 +123,15 @@ func (l *Leaf) KindName() string { return l.builder.Name }
 // StateBytes is about how many bytes so many panes of all slots take, merged arrays
 // not counted. It is an estimate for decisions; State.Bytes measures.
 func (l *Leaf) StateBytes(panes int64) int64 {
-	return panes * int64(len(l.Members.GroupOf)) * l.builder.CellBytes
+	return panes * int64(len(l.Members.GroupOf)) * l.cellBytes
+}
+
+// Learn has StateBytes go by what a state of the leaf takes that holds samples of so many
+// slots: as many runs of samples can be in a pane as samples.
+func (l *Leaf) Learn(of State, slots int) {
+	if s, ok := of.(*Sessions); ok {
+		l.cellBytes = max(l.builder.CellBytes, s.slotBytes(slots))
+	}
 }
 
 // PanesIn is how many panes of all slots take about so many bytes, the reverse

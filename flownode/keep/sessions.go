@@ -45,7 +45,7 @@ type runPanes struct {
 	making sync.Mutex // held while a lane looks for a pane
 }
 
-// sessionTraits is what decisions about such state go by.
+// sessionTraits is what decisions about such state go by, before Leaf.Learn.
 var sessionTraits = partial.Traits{Name: "runs of samples", Ordered: true, CellBytes: sliceBytes + 2*runBytes}
 
 const (
@@ -300,6 +300,15 @@ func cellsBytes(cells [][]session.Run) int64 {
 		n += int64(cap(runs)) * runBytes
 	}
 	return n
+}
+
+// slotBytes is how much one of so many slots takes on average in the fullest pane.
+func (s *runPanes) slotBytes(slots int) int64 {
+	most := int64(0)
+	for _, cells := range s.byT {
+		most = max(most, cellsBytes(cells)-int64(cap(cells))*sliceBytes)
+	}
+	return sliceBytes + most/int64(max(slots, 1))
 }
 
 // Window adds the values of the newest session of each wanted slot, of its own samples,

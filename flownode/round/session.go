@@ -32,7 +32,7 @@ type sessionRound struct {
 // sessionWork begins the work of the round on the rows of sessions.
 func sessionWork(s *flowRound) *sessionround.Work {
 	return &sessionround.Work{
-		Rows: &s.sessions, Leaf: s.Leaves[0], Layout: flowdef.NewLayout(s.Def), Update: s.Def.Emit == flowdef.EmitUpdate, Floor: sessionFloor(s),
+		Rows: &s.sessions, Leaf: s.Leaves[0], Layout: flowdef.NewLayout(s.Def), Update: s.Def.Emit == flowdef.EmitUpdate, Floor: sessionFloor(s), MaxBytes: s.r.MaxStateBytes,
 		Stored: func(ctx context.Context, ends sequence.Span) ([]progress.Window, error) {
 			ends.UpTo = min(ends.UpTo, segment.MaxTime) // the latest that a database is asked for
 			return s.r.cascade.Tables.StoredResults(ctx, &s.Flow.Flow, ends)
@@ -194,6 +194,7 @@ func (s sessionRound) close(ctx context.Context) error {
 		s.to.EmittedUntil = upTo
 	}
 	if l.State == nil {
+		w.Forget(closed)
 		if closed > s.to.EmittedUntil {
 			if err := w.Replace(ctx, s.r.Reader, sequence.Span{After: s.to.EmittedUntil, UpTo: closed}, sessionround.Wanted{All: true}, false); err != nil {
 				return err

@@ -117,7 +117,8 @@ func naiveSessions(w *roundtest.World, def flowdef.Flow) map[sessionRow]float64 
 }
 
 // checkSessions holds the tables of flows of sessions against the definition: closed
-// sessions, but near entries of the dirty list, and open ones where these have rows.
+// sessions, but near entries of the dirty list, and open ones where these have rows: not
+// where the flow has no state.
 func checkSessions(t *testing.T, w *roundtest.World) (closed int) {
 	t.Helper()
 	for _, mf := range w.Store.Flows {
@@ -133,7 +134,7 @@ func checkSessions(t *testing.T, w *roundtest.World) (closed int) {
 		want := naiveSessions(w, def)
 		said := func(row sessionRow) bool { // whether the table has to agree
 			return row.end > mf.Flow.BeginsAfter && !slices.ContainsFunc(dirty, func(s sequence.Span) bool { return s.Holds(row.end) }) &&
-				(row.end <= emitted || def.Emit == flowdef.EmitUpdate)
+				(row.end <= emitted || def.Emit == flowdef.EmitUpdate && w.Flows[mf.Flow.ID] != nil && w.Flows[mf.Flow.ID].Leaves[0].State != nil)
 		}
 		got := map[sessionRow]float64{}
 		for end, rows := range mf.Rows {
@@ -196,6 +197,47 @@ func TestSessions(t *testing.T) {
 		t.Errorf("%d sessions were closed: too few to say anything", closed)
 	}
 	t.Logf("%d closed sessions", closed)
+}
+
+// TestSessionsOverTheLimit: where no pause is shorter than the time between two samples,
+// each is a run. A flow whose runs take more memory than they may goes on from raw samples,
+// some groups at a time, without rows of open sessions, and its sessions are the same. One
+// of the same series with long runs keeps its state.
+func TestSessionsOverTheLimit(t *testing.T) {
+	had := map[string]int{} // after how many of all 800 events there was state
+	for seed := range uint64(10) {
+		w := roundtest.NewWorld(t, seed, 1+int(seed%2), "", `
+flows:
+  - {name: single, promql: sum by (n) (temperature), session: {gap: 10s, max: 4m}}
+  - {name: jobs, promql: count by (job) (temperature), session: {gap: 10s, max: 4m}, emit: close}
+  - {name: long, promql: sum by (job) (temperature), session: {gap: 90s, max: 4m}}
+`)
+		w.Machine.MaxStateBytes = 10_000
+		for range 80 {
+			w.Act()
+			for _, f := range w.Flows {
+				if f.Leaves[0].State != nil {
+					had[f.Def.Name]++
+				}
+			}
+			if w.Rng.IntN(3) == 0 {
+				checkSessions(t, w)
+			}
+		}
+		w.Settle()
+		checkSessions(t, w)
+		for _, mf := range w.Store.Flows {
+			for end, rows := range mf.Rows {
+				if w.Flows[mf.Flow.ID].Leaves[0].State == nil && end > mf.Flow.EmittedUntil && len(rows) > 0 {
+					t.Errorf("seed %d: %s has rows of open sessions and no state that knows what becomes of them", seed, mf.Flow.Def.Name)
+				}
+			}
+		}
+	}
+	if had["single"] == 0 || had["single"] > 500 || had["jobs"] == 0 || had["jobs"] > 500 || had["long"] < 750 {
+		t.Errorf("after %v of 800 events there was state, want some of single and jobs, and nearly all of long", had)
+	}
+	t.Logf("state after %v of 800 events", had)
 }
 
 // TestSessionsJoinInOneCommit holds what a late sample between two sessions does: two rows

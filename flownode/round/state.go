@@ -50,8 +50,14 @@ func (s *flowRound) stateMissing(l *keep.Leaf) (from sequence.Time, missing bool
 		return 0, false
 	}
 	from = need - lateKeep(l)
+	return from, fits(s, l, from)
+}
+
+// fits reports whether pane state of the leaf that begins at from is expected to take no
+// more memory than it may.
+func fits(s *flowRound, l *keep.Leaf, from sequence.Time) bool {
 	ahead := s.r.Pos.Now + read.AheadOfClock
-	return from, l.StateBytes((ahead-from)/l.Def.Pane) <= s.r.MaxStateBytes
+	return l.StateBytes((ahead-from)/l.Def.Pane) <= s.r.MaxStateBytes
 }
 
 // needed is where pane state of the leaf has to begin, so that the earliest open window
@@ -199,7 +205,7 @@ const (
 
 // trim drops panes that no open window needs and that are too old, or too large,
 // to be kept for late samples. It never begins earlier than it did: what was
-// dropped would be missing.
+// dropped would be missing. State that has turned out to be larger than it may is dropped.
 func (s *flowRound) trim() {
 	share := lateBytes / max(1, s.r.limits.Flows*int64(len(s.Leaves)))
 	for _, l := range s.Leaves {
@@ -209,6 +215,10 @@ func (s *flowRound) trim() {
 		// What the earliest open window needs is kept in any case; before that as much
 		// as late samples are worth.
 		need := needed(s, l)
+		if l.Learn(l.State, len(l.Members.GroupOf)); !fits(s, l, need-lateKeep(l)) && l.Def.Session != nil {
+			s.r.dropState(l)
+			continue
+		}
 		l.State.Trim(need - max(lateKeep(l), min(l.PanesIn(share), latePanes)*l.Def.Pane))
 	}
 }

@@ -35,6 +35,10 @@ type Work struct {
 	// there stays (I6).
 	Floor sequence.Time
 
+	// MaxBytes is about how much memory runs of samples may take that are read from raw
+	// samples: those of more groups are read part by part. 0 for no bound.
+	MaxBytes int64
+
 	// Stored lists the rows that are stored of sessions that end in a span.
 	Stored func(ctx context.Context, ends sequence.Span) ([]progress.Window, error)
 
@@ -102,9 +106,12 @@ func (w *Work) Advance(ctx context.Context, emitted, closed sequence.Time) error
 	if w.Rows.of != state {
 		// It was built in this round: what is stored is not known.
 		w.Rows.open = map[int32][]session.Session{}
-		if err := w.replace(ctx, state, ends, closed, Wanted{All: true}); err != nil {
+		stored, err := w.stored(ctx, ends, Wanted{All: true})
+		if err != nil {
 			return err
 		}
+		w.compare(state, keep.EveryGroup(), ends, closed, stored)
+		w.remove(stored)
 		w.Rows.of = state
 		return nil
 	}
@@ -181,41 +188,94 @@ func (w *Work) Replace(ctx context.Context, r *read.Reader, ends sequence.Span, 
 	if ends.Empty() {
 		return nil
 	}
-	rule := w.Leaf.Def.Session
-	needs := rule.Needs(ends)
-	from := w.state()
-	if from == nil || fresh || !w.Leaf.ReachesBack(needs.After) {
-		raw := w.Leaf.NewState(needs.After, r.Pos.Vector)
-		groups := keep.EveryGroup()
-		if !want.All {
-			groups = w.Leaf.Members.Resolve(want.Keys)
-		}
-		// Whole panes are read: the borders of what is folded are theirs.
-		span := sequence.Span{After: needs.After, UpTo: rule.Grid().End(needs.UpTo)}
-		if err := r.Fold(ctx, w.Leaf, raw, w.Leaf.Members.SeriesOf(groups), sequence.Spans{span}, nil); err != nil {
-			return fmt.Errorf("find sessions that end in %s: %w", ends, err)
-		}
-		from, _ = raw.(*keep.Sessions)
-	}
-	w.several = true
-	return w.replace(ctx, from, ends, ends.UpTo, want)
-}
-
-// replace is Replace from some state, also of sessions that are open.
-func (w *Work) replace(ctx context.Context, from *keep.Sessions, ends sequence.Span, closed sequence.Time, want Wanted) error {
-	windows, err := w.Stored(ctx, ends)
+	stored, err := w.stored(ctx, ends, want)
 	if err != nil {
 		return err
+	}
+	groups := w.groups(want)
+	w.several = true
+	if from := w.state(); from != nil && !fresh && w.Leaf.ReachesBack(w.Leaf.Def.Session.Needs(ends).After) {
+		w.compare(from, groups, ends, ends.UpTo, stored)
+	} else if err := w.compareRaw(ctx, r, groups, ends, stored); err != nil {
+		return fmt.Errorf("find sessions that end in %s: %w", ends, err)
+	}
+	w.remove(stored)
+	return nil
+}
+
+// compareRaw is compare from raw samples, of as many groups at a time as may be in memory.
+func (w *Work) compareRaw(ctx context.Context, r *read.Reader, groups keep.GroupSet, ends sequence.Span, stored map[string]*storedRows) error {
+	var (
+		l     = w.Leaf
+		needs = l.Def.Session.Needs(ends)
+		// Whole panes are read: the borders of what is folded are theirs.
+		span  = sequence.Span{After: needs.After, UpTo: l.Def.Session.Grid().End(needs.UpTo)}
+		n     = int32(len(l.Members.Groups))
+		parts = int32(1)
+	)
+	if slots := int64(len(l.Members.GroupOf)); slots > 0 && w.MaxBytes > 0 {
+		bytes := l.StateBytes((span.UpTo-span.After)/l.Def.Pane) / slots * int64(len(l.Members.SeriesOf(groups)))
+		parts = int32(min(1+bytes/w.MaxBytes, int64(max(n, 1))))
+	}
+	for part := range parts {
+		some := groups
+		if parts > 1 {
+			some = keep.GroupSet{Set: map[int32]struct{}{}}
+			for g := part; g < n; g += parts {
+				if groups.Has(g) {
+					some.Set[g] = struct{}{}
+				}
+			}
+		}
+		series := l.Members.SeriesOf(some)
+		raw := l.NewState(needs.After, r.Pos.Vector)
+		if err := r.Fold(ctx, l, raw, series, sequence.Spans{span}, nil); err != nil {
+			return err
+		}
+		if groups.All {
+			l.Learn(raw, len(series))
+		}
+		if from, ok := raw.(*keep.Sessions); ok {
+			w.compare(from, some, ends, ends.UpTo, stored)
+		}
+	}
+	return nil
+}
+
+// Forget takes back rows of sessions that end after closed: there is no state any more
+// that says what becomes of them.
+func (w *Work) Forget(closed sequence.Time) {
+	for _, group := range slices.Sorted(maps.Keys(w.Rows.open)) {
+		w.diff(w.columnsOf(group), session.After(w.Rows.open[group], closed), nil)
+	}
+	w.Rows.of, w.Rows.open = nil, nil
+}
+
+// groups is the groups that are wanted.
+func (w *Work) groups(want Wanted) keep.GroupSet {
+	if want.All {
+		return keep.EveryGroup()
+	}
+	return w.Leaf.Members.Resolve(want.Keys)
+}
+
+// storedRows is what is stored of a group, oldest first.
+type storedRows struct {
+	columns  []string
+	sessions []session.Session
+}
+
+// stored is the wanted groups' rows of sessions that end in a span, by progress.RowKey.
+func (w *Work) stored(ctx context.Context, ends sequence.Span, want Wanted) (map[string]*storedRows, error) {
+	windows, err := w.Stored(ctx, ends)
+	if err != nil {
+		return nil, err
 	}
 	keys := make(map[string]struct{}, len(want.Keys)) // of rows
 	for key := range want.Keys {
 		keys[progress.RowKey(w.Layout.Row(flowdef.GroupKeyLabels(key)))] = struct{}{}
 	}
-	type stored struct {
-		columns  []string
-		sessions []session.Session
-	}
-	byKey := map[string]*stored{}
+	byKey := map[string]*storedRows{}
 	for _, win := range windows { // oldest first
 		for _, row := range win.Rows {
 			key := progress.RowKey(row.Columns)
@@ -224,16 +284,18 @@ func (w *Work) replace(ctx context.Context, from *keep.Sessions, ends sequence.S
 			}
 			s := byKey[key]
 			if s == nil {
-				s = &stored{columns: row.Columns}
+				s = &storedRows{columns: row.Columns}
 				byKey[key] = s
 			}
 			s.sessions = append(s.sessions, session.Session{First: row.Start, Last: win.End, Value: row.Value})
 		}
 	}
-	groups := keep.EveryGroup()
-	if !want.All {
-		groups = w.Leaf.Members.Resolve(want.Keys)
-	}
+	return byKey, nil
+}
+
+// compare notes the differences of stored rows from the sessions of groups that are found
+// in a state, and takes these groups' rows out of stored.
+func (w *Work) compare(from *keep.Sessions, groups keep.GroupSet, ends sequence.Span, closed sequence.Time, stored map[string]*storedRows) {
 	var found []session.Session
 	for group := range int32(len(w.Leaf.Members.Groups)) {
 		if !groups.Has(group) {
@@ -244,20 +306,22 @@ func (w *Work) replace(ctx context.Context, from *keep.Sessions, ends sequence.S
 		columns := w.columnsOf(group)
 		key := progress.RowKey(columns)
 		var was []session.Session
-		if s := byKey[key]; s != nil {
+		if s := stored[key]; s != nil {
 			was = s.sessions
-			delete(byKey, key)
+			delete(stored, key)
 		}
 		w.diff(columns, was, found)
 		if from == w.state() && ends.UpTo == sequence.EndOfTime {
 			w.keep(group, found, closed)
 		}
 	}
-	// Of what is left no sample is there any more.
-	for _, key := range slices.Sorted(maps.Keys(byKey)) {
-		w.diff(byKey[key].columns, byKey[key].sessions, nil)
+}
+
+// remove removes rows of groups of which no sample is there any more.
+func (w *Work) remove(stored map[string]*storedRows) {
+	for _, key := range slices.Sorted(maps.Keys(stored)) {
+		w.diff(stored[key].columns, stored[key].sessions, nil)
 	}
-	return nil
 }
 
 // Windows is the changes as they are stored: for each end the rows that are to be there,
