@@ -20,6 +20,8 @@ type memory struct {
 	buffer int64  // for requests under way
 	series int64  // for series and their labels, 0 for no limit
 	query  int64  // for the samples of queries
+
+	samples int // that one query may hold while it is computed
 }
 
 // How the memory is divided where nothing else is set: requests under way take
@@ -30,6 +32,7 @@ const (
 	seriesShare = 4
 	queryShare  = 4
 	minBuffer   = 4 << 20
+	sampleBytes = 16 // that the engine takes for a sample
 )
 
 // divide divides the memory that a configuration allows. Without a limit of its
@@ -54,6 +57,10 @@ func divide(c *Config, group int64) memory {
 		m.query = min(m.limit/queryShare, query.DefaultMaxMemory)
 	default:
 		m.query = query.DefaultMaxMemory
+	}
+	// What the engine computes is counted by its own limit alone.
+	if m.samples = c.Query.MaxSamples; m.limit > 0 {
+		m.samples = int(min(int64(m.samples), m.query/sampleBytes))
 	}
 	switch {
 	case m.buffer > 0:

@@ -52,7 +52,7 @@ func newQueries(ctx context.Context, c Config, mem memory, h *host, log *slog.Lo
 		return nil, err
 	}
 	return query.New(query.Config{
-		Timeout: c.Query.Timeout, MaxSamples: c.Query.MaxSamples, MaxConcurrent: c.Query.MaxConcurrent, MaxMemory: mem.query,
+		Timeout: c.Query.Timeout, MaxSamples: mem.samples, MaxConcurrent: c.Query.MaxConcurrent, MaxMemory: mem.query,
 		Lookback: c.Query.Lookback, FromFlows: c.Query.FromFlows, Store: QueryStore{h.readers}, Log: log, Registerer: reg,
 	}), nil
 }
@@ -67,7 +67,7 @@ func newAPI(c Config, mem memory, queries *query.Queries, h *host, log *slog.Log
 		Flags: map[string]string{
 			"raw.retention": c.Upkeep.Retention.String(), "raw.regions": strconv.Itoa(c.Regions),
 			"query.timeout": c.Query.Timeout.String(), "query.lookback": c.Query.Lookback.String(),
-			"query.max_samples": strconv.Itoa(c.Query.MaxSamples), "query.max_concurrent": strconv.Itoa(c.Query.MaxConcurrent),
+			"query.max_samples": strconv.Itoa(mem.samples), "query.max_concurrent": strconv.Itoa(c.Query.MaxConcurrent),
 			"query.from_flows": string(c.Query.FromFlows),
 		},
 		BodyBytes: mem.query / bodyShare, Log: log, Registerer: reg,

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -216,7 +217,7 @@ func TestAttackUnfinishedBodies(t *testing.T) {
 	release := make(chan struct{})
 	for range attackers {
 		group.Go(func() {
-			a.count(a.unfinished(content, began, release))
+			a.count(a.unfinished("/api/v1/write", content, began, release))
 		})
 	}
 	for range attackers {
@@ -234,14 +235,14 @@ func TestAttackUnfinishedBodies(t *testing.T) {
 
 // unfinished sends content and announces one byte more. It returns the answer, if
 // one comes before release is closed.
-func (a *target) unfinished(content []byte, sent chan<- struct{}, release <-chan struct{}) (code int, err error) {
+func (a *target) unfinished(path string, content []byte, sent chan<- struct{}, release <-chan struct{}) (code int, err error) {
 	conn, err := net.Dial("tcp", a.Addr)
 	if err != nil {
 		sent <- struct{}{}
 		return 0, err
 	}
 	defer conn.Close()
-	head := fmt.Sprintf("POST /api/v1/write HTTP/1.1\r\nHost: x\r\nContent-Encoding: snappy\r\nContent-Length: %d\r\n\r\n", len(content)+1)
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Encoding: snappy\r\nContent-Length: %d\r\n\r\n", path, len(content)+1)
 	_, err = io.WriteString(conn, head)
 	if err == nil {
 		_, err = conn.Write(content)
@@ -371,6 +372,68 @@ func TestAttackNewSeries(t *testing.T) {
 	if size, most := a.metric("laminar_ingest_series_bytes"), a.metric("laminar_ingest_series_bytes_limit"); size > most+1<<20 {
 		t.Errorf("series take %v bytes, %v are allowed", size, most)
 	}
+	stop()
+	a.settle()
+}
+
+// TestAttackReaders: readers that send all but the last byte of a body to every endpoint that
+// takes one, small messages and expressions that become large ones, and expressions that take
+// hours to be looked at. A query that means well is answered in the meantime.
+func TestAttackReaders(t *testing.T) {
+	a := newTarget(t)
+	stop := a.meaningWell()
+	ask := func() {
+		laminartest.Until(t, patience, "a query is answered", func() bool {
+			resp, err := a.http.Get("http://" + a.Addr + "/api/v1/query?query=1%2B1")
+			return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
+		})
+	}
+	attackers := sized(40, 15)
+	var group sync.WaitGroup
+	began, release := make(chan struct{}, 1000), make(chan struct{})
+	sizes := map[string]int{"query": 4<<20 - 1, "query_range": 4<<20 - 1, "series": 4<<20 - 1, "format_query": 4<<20 - 1, "read": 1<<20 - 1}
+	for path, size := range sizes {
+		for range attackers {
+			group.Go(func() { a.count(a.unfinished("/api/v1/"+path, make([]byte, size), began, release)) })
+		}
+	}
+	for range attackers * len(sizes) {
+		select {
+		case <-began:
+		case <-time.After(patience):
+			t.Fatal("the attackers cannot send")
+		}
+	}
+	ask()
+	close(release)
+	group.Wait()
+
+	var classes []string
+	for i := range 100 {
+		classes = append(classes, fmt.Sprintf("%c{%d}", '\u0100'+i, 1000-i))
+	}
+	form := func(query string) []byte { return []byte(url.Values{"query": {query}}.Encode()) }
+	bombs := map[string][]byte{
+		"read":         snappy.Encode(nil, bytes.Repeat([]byte{10, 0}, 500<<10)), // half a million queries without anything
+		"parse_query":  form(strings.Repeat("(", 4<<20-100)),
+		"query":        form("a{b=~\"" + strings.Repeat(strings.Join(classes, ""), 1000) + "\"}"),
+		"format_query": form(strings.Repeat("a or ", 1900) + "a"),
+		"query_range":  form(strings.Repeat("-", 4<<20-100) + "a"),
+	}
+	for range sized(20, 5) {
+		for path, body := range bombs {
+			group.Go(func() {
+				resp, err := a.http.Post("http://"+a.Addr+"/api/v1/"+path, "application/x-www-form-urlencoded", bytes.NewReader(body))
+				if err == nil {
+					a.count(resp.StatusCode, resp.Body.Close())
+				} else {
+					a.count(0, err)
+				}
+			})
+		}
+	}
+	ask()
+	group.Wait()
 	stop()
 	a.settle()
 }
