@@ -273,6 +273,24 @@ func canonicalOf(labels string) []byte {
 	return canonical
 }
 
+// TestLongNames: where labels may be longer than an entry of an index, the series of a name
+// that the database could not keep is refused, and what is sent with it is stored.
+func TestLongNames(t *testing.T) {
+	e := newMemElector()
+	ha := replica.Config{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Failover: 30 * time.Second, Elector: e, Clock: e.clock}
+	d := openReceiver(t, Config{HA: ha, Limits: refusal.Limits{LabelBytes: 100_000}, Registerer: prometheus.NewRegistry()}, nil)
+	fits, long := strings.Repeat("x", refusal.MaxName), strings.Repeat("x", refusal.MaxName+1)
+	written, err := d.send(ts("__name__ good", at(1, 1)), ts("__name__ "+fits, at(1, 1)), ts("__name__ m l "+long, at(1, 1)),
+		ts("__name__ m cluster "+fits+" __replica__ "+long, at(1, 1)),
+		ts("__name__ "+long, at(1, 1)), ts("__name__ m cluster "+long+" __replica__ a", at(1, 1)))
+	if !errors.Is(err, errRefused) || written != (Tally{Samples: 4}) || !strings.Contains(err.Error(), "refused 2 samples") || !strings.Contains(err.Error(), "longer than 2000 bytes") {
+		t.Errorf("answered %.300v, %+v written", err, written)
+	}
+	if n := testutil.ToFloat64(d.metrics.rejected.WithLabelValues(string(refusal.NameTooLong))); n != 2 {
+		t.Errorf("%v samples are refused for their name, want 2", n)
+	}
+}
+
 // TestBadReplicas: what PostgreSQL would refuse, and the request with it, is
 // refused series by series; nothing of it is remembered.
 func TestBadReplicas(t *testing.T) {

@@ -13,6 +13,10 @@ import (
 // there is a metric name. Equal label sets then have equal bytes, from which the
 // series' identity and region follow (package series).
 
+// MaxName is how many bytes a name may have that the database keeps in an index, where an
+// entry has room for 2,704: it would refuse whatever is stored together with a longer one.
+const MaxName = 2000
+
 // Canonical sorts labels by name, leaves out those with an empty value
 // (which means that the series has no such label) and appends the canonical
 // bytes of the rest to dst. It returns the metric's name, or the reason why the
@@ -51,6 +55,9 @@ func Canonical(dst []byte, labels []series.RawLabel, l Limits) (canonical, metri
 	}
 	if metric == nil {
 		return dst, nil, NoName
+	}
+	if len(metric) > MaxName {
+		return dst, nil, NameTooLong
 	}
 	labels = slices.DeleteFunc(labels, func(lb series.RawLabel) bool { return len(lb.Value) == 0 })
 	return series.CanonicalLabels(dst, labels), metric, ""

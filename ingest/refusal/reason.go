@@ -19,6 +19,7 @@ const (
 	ZeroByte        Reason = "zero_byte"         // U+0000, which PostgreSQL cannot store
 	TooManyLabels   Reason = "too_many_labels"   // more than Limits.Labels
 	LabelsTooLong   Reason = "labels_too_long"   // more than Limits.LabelBytes
+	NameTooLong     Reason = "name_too_long"     // a metric's or a cluster's, more than MaxName
 	BadReferences   Reason = "bad_references"    // 2.0: numbers that name no symbol, or not in pairs
 	TooManyReplicas Reason = "too_many_replicas" // more than are remembered
 	Relabelled      Reason = "relabelled"        // relabelling makes of the labels what is no series
@@ -53,6 +54,8 @@ func (r Reason) explain(l Limits) string {
 		return fmt.Sprintf("series has more than %d labels", l.Labels)
 	case LabelsTooLong:
 		return fmt.Sprintf("labels are longer than %d bytes together", l.LabelBytes)
+	case NameTooLong:
+		return fmt.Sprintf("the name of the metric, or of the pair of senders, is longer than %d bytes", MaxName)
 	case BadReferences:
 		return "references to symbols do not come in pairs, or name no symbol"
 	case TooManyReplicas:

@@ -152,6 +152,9 @@ func (g *Registry) Resolve(c *Candidate, table *Spellings, hash uint32, key []by
 		}
 	}
 	if ofReplica != nil {
+		if len(ofCluster) > refusal.MaxName {
+			return refusal.NameTooLong
+		}
 		pair := g.Replicas.Pair(string(ofCluster), string(ofReplica))
 		if pair == 0 {
 			return refusal.TooManyReplicas
