@@ -144,8 +144,9 @@ func (u *Unordered) spans() sequence.Spans {
 // Compare looks up the stored samples at the same times. It leaves out those that
 // are bit-equal to the value at the beginning of the delta, or to an ordered sample
 // of the delta, because they change nothing more: a sender that repeats a request it
-// got no answer to must not make windows dirty, nor count as late twice. Where a sealed segment holds samples from both sides of that
-// vector, it is unknown which of them were there, and the sample counts as a change.
+// got no answer to must not make windows dirty, nor count as late twice. Where a
+// sealed segment holds samples from both sides of that vector, it is unknown which of
+// them were there, and the sample counts as a change.
 //
 // The segments come with the highest sequence last (Segments.ReadRaw), so before
 // ends as the value that held at the vector.
@@ -182,7 +183,9 @@ func (u *Unordered) Compare(ctx context.Context, r *Reader) error {
 			r.Samples++
 			u.overwrites[key] = struct{}{}
 			switch {
-			case seg.MinSeq > at && seg.Sealed: // of the delta, but told to nobody
+			case seg.MinSeq > at && (seg.Sealed || seg.Region < 0):
+				// Of the delta, but not read by itself as an ordered sample is: it is sealed, or
+				// a result (a region below 0), of which two rules may give the same series.
 			case seg.MaxSeq > at && seg.Sealed: // sealed over the vector: before or after, unknown
 				delete(before, key)
 			default: // before the delta, or an ordered sample of it
