@@ -279,7 +279,7 @@ func sameRows(a, b map[string]progress.Row) bool {
 }
 
 func about(a, b float64) bool {
-	return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= 1e-9*(1e4+math.Abs(b))
+	return a == b || math.IsNaN(a) && math.IsNaN(b) || !math.IsInf(b, 0) && math.Abs(a-b) <= 1e-9*(1e4+math.Abs(b))
 }
 
 // TestLatePolicies: random histories with late and overwriting samples, restarts, commits

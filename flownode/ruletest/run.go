@@ -142,7 +142,7 @@ func same(a, b sample) bool {
 	}
 	diff, larger := math.Abs(a.value-b.value), max(math.Abs(a.value), math.Abs(b.value))
 	return a.histogram != "" || a.value == b.value || math.IsNaN(a.value) && math.IsNaN(b.value) ||
-		diff <= function.Relative*larger || diff <= 1e-12
+		!math.IsInf(larger, 1) && (diff <= function.Relative*larger || diff <= 1e-12)
 }
 
 func listed(samples []sample) string {

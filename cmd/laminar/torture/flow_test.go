@@ -88,7 +88,7 @@ func newFlow(def flowdef.Flow, m *model) *flow {
 // near reports whether a stored value is what the engine says, for terms up to
 // some thousands.
 func (f *flow) near(a, b float64) bool {
-	return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= f.bound*(1e4+math.Abs(b))
+	return a == b || math.IsNaN(a) && math.IsNaN(b) || !math.IsInf(b, 0) && math.Abs(a-b) <= f.bound*(1e4+math.Abs(b))
 }
 
 // follow brings what is expected to a vector.

@@ -225,7 +225,7 @@ func (w *World) touched(def flowdef.Flow, end int64, results promeval.Samples) b
 
 // close9 is the design's bound for terms up to some thousands.
 func close9(a, b float64) bool {
-	return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= 1e-9*(1e4+math.Abs(b))
+	return a == b || math.IsNaN(a) && math.IsNaN(b) || !math.IsInf(b, 0) && math.Abs(a-b) <= 1e-9*(1e4+math.Abs(b))
 }
 
 // closeHistogram is close9 of all numbers of two histograms, which must have the same
@@ -240,7 +240,9 @@ func closeHistogram(a, b *nativehist.Sparse) bool {
 // closeLine is the bound for predict_linear. The engine sums squares of
 // distances to the end of the window: of two samples that lie a millisecond
 // apart minutes before, it loses ten digits, which the partial does not.
-func closeLine(a, b float64) bool { return math.Abs(a-b) <= 1e-3*(1+math.Abs(b)) }
+func closeLine(a, b float64) bool {
+	return a == b || !math.IsInf(b, 0) && math.Abs(a-b) <= 1e-3*(1+math.Abs(b))
+}
 
 // OracleFlows is the flows whose tables are held against the engine. Those that
 // are computed from raw samples have emit: close, since their open window is computed

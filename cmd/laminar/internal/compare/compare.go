@@ -281,9 +281,11 @@ func (v value) String() string {
 	return view.FormatValue(v.v)
 }
 
-// near reports whether two numbers may be one that was rounded twice.
+// near reports whether two numbers may be one that was rounded twice: no rounding makes
+// one infinite.
 func (c *comparing) near(a, b float64) bool {
-	return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= c.opts.Tolerance*max(math.Abs(a), math.Abs(b))
+	diff, larger := math.Abs(a-b), max(math.Abs(a), math.Abs(b))
+	return a == b || math.IsNaN(a) && math.IsNaN(b) || !math.IsInf(larger, 1) && diff <= c.opts.Tolerance*larger
 }
 
 // answers is what the other side gives, by ends of windows.
