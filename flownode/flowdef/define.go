@@ -47,7 +47,7 @@ func withSketches(text string, accuracy, approximate float64) (string, error) {
 		e, err = native.WithAccuracy(e, accuracy, approximate)
 	}
 	if err != nil {
-		return "", ExprErrors{{Message: err.Error()}}
+		return "", ExprErrors{{Message: err.Error(), reason: err}}
 	}
 	return e.String(), nil
 }

@@ -20,6 +20,9 @@ import (
 // `approximate`, which has quantiles over time computed from sketches. Whatever computes
 // the expression thus computes the same.
 
+// KeyError is what Define says, by way of errors.As, of a key without an effect.
+type KeyError = native.KeyError
+
 // CheckAccuracy says what is wrong with a number as an accuracy.
 func CheckAccuracy(accuracy float64) error {
 	_, err := native.SchemaOf(accuracy)

@@ -77,7 +77,7 @@ func (p *fileParser) compile(f *flowdef.Flow, keys fields, expr *yaml.Node, off 
 		faults = flowdef.ExprErrors{{Message: err.Error()}}
 	}
 	for _, fault := range faults {
-		p.fault(f, expr, fault)
+		p.fault(f, keys, expr, fault)
 	}
 }
 
@@ -85,11 +85,14 @@ func (p *fileParser) compile(f *flowdef.Flow, keys fields, expr *yaml.Node, off 
 const spelled = "!spelled"
 
 // fault adds a fault of the flow's expression, at its line of the file.
-func (p *fileParser) fault(f *flowdef.Flow, expr *yaml.Node, fault flowdef.ExprError) {
+func (p *fileParser) fault(f *flowdef.Flow, keys fields, expr *yaml.Node, fault flowdef.ExprError) {
+	var idle *flowdef.KeyError
 	line, text := yamltext.Line(p.lines, expr, fault.Pos), describeFault(expr.Value, fault)
 	switch {
 	case errors.Is(fault, flowdef.ErrNoStep):
 		line = f.Line // the expression is right: a key is missing
+	case errors.As(fault, &idle):
+		line = keys.line(f.Line, idle.Key)
 	case expr.Tag == spelled: // its places are not those of the file
 		line, text = expr.Line, fault.Message+", in "+expr.Value
 	}

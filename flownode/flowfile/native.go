@@ -142,7 +142,7 @@ func (p *fileParser) spelledOut(f *flowdef.Flow, expr *yaml.Node) *yaml.Node {
 	var fault *shorthand.Error
 	switch {
 	case errors.As(err, &fault):
-		p.fault(f, expr, flowdef.ExprError{Pos: fault.Pos, Message: fault.Message})
+		p.fault(f, nil, expr, flowdef.ExprError{Pos: fault.Pos, Message: fault.Message})
 		return nil
 	case text == expr.Value:
 		return expr
@@ -199,14 +199,23 @@ func (p *fileParser) executor(f fields, what string) flowdef.Executor {
 	return flowdef.Executor(p.oneOf(f, what, "executor", words, nil))
 }
 
-// countsWindow refuses windows of a number of samples, with the reason, and reports whether
-// that is what a flow asks for. Other systems have them.
+// countsWindow refuses the key `window`, and steps of a number of samples, and reports whether
+// a flow has one. Other systems have both.
 func (p *fileParser) countsWindow(n *yaml.Node, what string) bool {
+	things := []string{"count", "sample", "samples", "row", "rows", "points", "events"}
 	for _, one := range yamltext.Pairs(n) {
 		number, unit, _ := strings.Cut(strings.TrimSpace(one.Value.Value), " ")
 		_, err := strconv.Atoi(number)
-		counts := err == nil && slices.Contains([]string{"sample", "samples", "row", "rows", "points", "events"}, strings.TrimSpace(unit))
-		if one.Key.Value == "window" || one.Key.Value == "every" && counts {
+		unit = strings.TrimSpace(unit)
+		counts := err == nil && slices.Contains(things, unit)
+		if one.Key.Value == "window" {
+			ofCount := slices.ContainsFunc(yamltext.Keys(one.Value), func(key string) bool { return slices.Contains(things, key) })
+			if counts = counts || ofCount || err == nil && unit == ""; !counts {
+				p.addf(one.Key, "%s: window: it is as long as the range in the expression, as in rate(x[5m]); `every` says how far apart windows end", what)
+				return true
+			}
+		}
+		if (one.Key.Value == "window" || one.Key.Value == "every") && counts {
 			p.addf(one.Key, "%s: %s: windows cannot count samples: a late one would move all later windows (trigger has samples)", what, one.Key.Value)
 			return true
 		}

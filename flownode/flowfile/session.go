@@ -52,7 +52,10 @@ func (p *fileParser) session(f fields, what string) *session.Rule {
 			p.addf(own["when"], "%s: when: %v", what, err)
 		}
 	}
-	if _, given := own["value"]; given {
+	switch v, given := own["value"]; {
+	case given && slices.Contains([]string{string(session.Sum), string(session.Count), string(session.Min), string(session.Max), string(session.Avg)}, v.Value):
+		p.addf(v, "%s: value: the aggregation says it: leave the key out, and write %s by (...) (...)", what, v.Value)
+	case given:
 		words := []string{string(session.First), string(session.Last), string(session.Increase)}
 		if v := p.oneOf(own, what, "value", words, nil); slices.Contains(words, v) {
 			rule.Value = session.Value(v)

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -40,12 +39,17 @@ func WithAccuracy(e parser.Expr, accuracy, approximate float64) (parser.Expr, er
 	})
 	switch {
 	case accuracy != 0 && stated == 0:
-		return nil, errors.New("`accuracy` is stated, and the expression has no histogram_over_time without one of its own")
+		return nil, &KeyError{"accuracy", "`accuracy` is stated, and the expression has no histogram_over_time without one of its own"}
 	case approximate != 0 && quantiles == 0:
-		return nil, errors.New("`approximate` is stated, and the expression has no quantile_over_time of a selector")
+		return nil, &KeyError{"approximate", "`approximate` is stated, and the expression has no quantile_over_time of a selector"}
 	}
 	return e, nil
 }
+
+// KeyError says that a key of a definition has nothing to do in its expression.
+type KeyError struct{ Key, Text string }
+
+func (e *KeyError) Error() string { return e.Text }
 
 // accuracyArg is the argument for an accuracy: none for the default.
 func accuracyArg(accuracy float64) parser.Expressions {
