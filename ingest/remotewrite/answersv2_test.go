@@ -100,6 +100,7 @@ func TestAnswersV2(t *testing.T) {
 		{"all headers", packV2(t, goodV2), []string{"Content-Encoding", "snappy", "X-Prometheus-Remote-Write-Version", "2.0.0", "User-Agent", "test/1"}, 204, "", "1 0 0", one},
 		{"type with spaces and quotes", packV2(t, goodV2), []string{"Content-Type", `Application/X-Protobuf; charset=x ; proto="io.prometheus.write.v2.Request"`}, 204, "", "1 0 0", one},
 		{"zstd", packZstdV2(goodV2), []string{"Content-Encoding", "zstd"}, 204, "", "1 0 0", one},
+		{"encoding as people write it", packV2(t, goodV2), []string{"Content-Encoding", " Snappy"}, 204, "", "1 0 0", one},
 		{"zstd said to be snappy", packZstdV2(goodV2), nil, 204, "", "1 0 0", one},
 		{"several samples", packV2(t, seriesV2("__name__ up job a", atV2(1000, 1, 0), atV2(2000, 2, 500))), nil, 204, "", "2 0 0", stored(1000, 2000)},
 		{"one series several times", packV2(t, goodV2, seriesV2("job a __name__ up", atV2(2000, 2, 0)), goodV2), nil, 204, "", "3 0 0", stored(1000, 2000)},
