@@ -1,6 +1,10 @@
 package torture
 
-import "slices"
+import (
+	"slices"
+
+	"laminar/flownode/flowdef"
+)
 
 // scenes are operations in an order in which they hurt, one invariant or another,
 // that chance alone seldom brings. Every history has a few of them among its
@@ -15,6 +19,7 @@ var scenes = []func(*generator){
 	(*generator).overtaken,
 	(*generator).tooLate,
 	(*generator).limits,
+	(*generator).slowSource,
 }
 
 const scenesPerHistory = 3
@@ -210,16 +215,7 @@ func (g *generator) tooLate() {
 
 // limits: more groups come than a flow may keep, its owner ends, and the limit is changed.
 func (g *generator) limits() {
-	var names []string
-	for _, name := range g.names {
-		if g.defs[name].MaxGroups > 0 {
-			names = append(names, name)
-		}
-	}
-	name := names[g.rng.IntN(len(names))]
-	if !slices.Contains(g.flows, name) {
-		g.apply(name)
-	}
+	name := g.one(func(def flowdef.Flow) bool { return def.MaxGroups > 0 })
 	for range 3 {
 		g.scrape()
 		g.add(op{Do: doTick})
@@ -236,6 +232,49 @@ func (g *generator) limits() {
 	g.start(0)
 	g.late()
 	g.add(op{Do: doRest})
+}
+
+// slowSource: an instance lags behind all others, and sends now and then. Its flow's owner
+// ends meanwhile.
+func (g *generator) slowSource() {
+	g.one(func(def flowdef.Flow) bool { return def.Watermark != nil && len(def.Relabel) == 0 })
+	g.scrape()
+	g.add(op{Do: doTick})
+	instance := []string{"i0", "i0", "i1"}[g.rng.IntN(3)]
+	at := g.now
+	for i := range 5 {
+		by := 5_000 + g.rng.Int64N(20_000)
+		var ps points
+		for s := range g.active {
+			switch slow := g.series[s].labels.Get("instance") == instance; {
+			case !slow:
+				ps = append(ps, point{s, g.now + by - g.rng.Int64N(2_000), g.next(s)})
+			case i%2 == 0:
+				ps = append(ps, point{s, at + int64(i), g.next(s)})
+			}
+		}
+		g.advance(by)
+		g.send(ps)
+		if i%2 == 1 {
+			g.start(0)
+		}
+		g.add(op{Do: doTick})
+	}
+}
+
+// one is a flow of a kind, which is applied if it is not.
+func (g *generator) one(is func(def flowdef.Flow) bool) (name string) {
+	var names []string
+	for _, name := range g.names {
+		if is(g.defs[name]) {
+			names = append(names, name)
+		}
+	}
+	name = names[g.rng.IntN(len(names))]
+	if !slices.Contains(g.flows, name) {
+		g.apply(name)
+	}
+	return name
 }
 
 // limit changes how many groups of a flow keep a row, or lifts the limit.
