@@ -377,8 +377,11 @@ func (f *flow) reach(s modelSeries, t int64, fn func(leaf int, end int64, key st
 // outside: those that were sealed before the flow read them are not told one by one.
 func (w *lateWatch) count(sim *simulation, f *flow, c *lateCommit) {
 	p, m, side := &w.last, sim.model, f.def.Late == flowdef.LateSideOutput
-	if p.emitted < 0 {
-		return
+	emitted := p.emitted
+	if emitted < 0 {
+		// The windows before its beginning are not the flow's to compute. A sample may be
+		// too late for them before the first one of its own has closed.
+		emitted = c.begins
 	}
 	must, plain := map[lateSample]bool{}, true
 	for _, l := range m.log {
@@ -391,7 +394,7 @@ func (w *lateWatch) count(sim *simulation, f *flow, c *lateCommit) {
 		x := lateSample{l.series, l.t}
 		missed, surely := false, false
 		f.reach(m.series[l.series], l.t, func(_ int, end int64, key string) {
-			missed = missed || keepsValue(&f.def, end, p.emitted, max(p.watermark, c.watermark))
+			missed = missed || keepsValue(&f.def, end, emitted, max(p.watermark, c.watermark))
 			win := w.windows[end]
 			surely = surely || keepsValue(&f.def, end, p.emitted, p.watermark) && !p.groups[end].has(key) && (win == nil || win.sure) && sim.rebuildable(f, end)
 		})
