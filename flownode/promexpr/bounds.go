@@ -86,11 +86,8 @@ func Parts(input string) (parts int, err error) {
 // written. Whether it is one at all is for others to say.
 func CheckRegexp(text string) error {
 	re, err := syntax.Parse(text, syntax.Perl|syntax.DotNL)
-	if err != nil {
-		return nil
-	}
-	if size := writtenOut(re); size > int64(len(text))+mostRegexp {
-		return fmt.Errorf("a regular expression of %d bytes stands for one with %d parts, and may for %d more than its bytes: write smaller repetitions or fewer classes", len(text), size, mostRegexp)
+	if err == nil && writtenOut(re) > int64(len(text))+mostRegexp {
+		return fmt.Errorf("a regular expression of %d bytes stands for one with %d parts, and may for %d more than its bytes: write smaller repetitions or fewer classes", len(text), writtenOut(re), mostRegexp)
 	}
 	return nil
 }

@@ -127,9 +127,9 @@ func TestStorageErrors(t *testing.T) {
 // TestLargeForms: the body of a request is bounded, whether it says how long it is or not.
 func TestLargeForms(t *testing.T) {
 	api, _ := newAPI(nil)
-	for bytes, code := range map[int]int{1 << 20: http.StatusOK, 5 << 20: http.StatusBadRequest} {
+	for size, code := range map[int]int{1 << 20: http.StatusOK, 5 << 20: http.StatusBadRequest} {
 		for _, known := range []bool{true, false} {
-			form := url.Values{"query": {`"` + strings.Repeat("x", bytes) + `"`}, "time": {"4"}}.Encode()
+			form := url.Values{"query": {`"` + strings.Repeat("x", size) + `"`}, "time": {"4"}}.Encode()
 			var body io.Reader = strings.NewReader(form)
 			if !known {
 				body = io.MultiReader(body)
@@ -139,7 +139,7 @@ func TestLargeForms(t *testing.T) {
 			w := httptest.NewRecorder()
 			api.ServeHTTP(w, r)
 			if w.Code != code || code != http.StatusOK && w.Body.String() != `{"status":"error","errorType":"bad_data","error":"error parsing form values: http: request body too large"}` {
-				t.Errorf("%d bytes: %d, %.200s", bytes, w.Code, w.Body)
+				t.Errorf("%d bytes: %d, %.200s", size, w.Code, w.Body)
 			}
 		}
 	}

@@ -212,7 +212,7 @@ func (w *work) compare(ctx context.Context) error {
 		return err
 	}
 	if len(got) != len(want) || len(want) == 0 {
-		return fmt.Errorf("Laminar has %d sessions, the statement %d", len(got), len(want))
+		return fmt.Errorf("%d sessions are in Laminar's table, %d in the statement's", len(got), len(want))
 	}
 	for s, r := range want {
 		if got[s] != r {

@@ -13,6 +13,7 @@ import (
 	"laminar/flownode/promeval"
 	"laminar/sequence"
 	"laminar/sequence/segment"
+	"laminar/sequence/series"
 )
 
 // list is what an item of the bare list in flowsFile says, in words of its own.
@@ -74,7 +75,7 @@ type window struct{ n, sum, smallest, largest, grown float64 }
 func (w list) gather(samples promeval.Samples) map[int64]map[string]*window {
 	out := map[int64]map[string]*window{}
 	for _, s := range samples {
-		if s.Labels.Get(labels.MetricName) != w.metric {
+		if s.Labels.Get(series.MetricName) != w.metric {
 			continue
 		}
 		group := ""
@@ -186,7 +187,7 @@ func (l *look) expectOverTotals(f *flow, s progressRow) {
 			if !ok {
 				i = len(samples)
 				at[key] = i
-				samples = append(samples, promeval.Series{Labels: labels.FromStrings(labels.MetricName, of.def.Name, lists[of.def.Name].by, key)})
+				samples = append(samples, promeval.Series{Labels: labels.FromStrings(series.MetricName, of.def.Name, lists[of.def.Name].by, key)})
 			}
 			x := &samples[i]
 			x.Times, x.Values = append(x.Times, end), append(x.Values, v)

@@ -136,7 +136,7 @@ func (sim *simulation) checkAtRest() {
 			// let wait.
 			_, runs := sim.driver.(*running)
 			counts := f.def.Trigger.Samples > 0 || f.def.Trigger.Sequences > 0
-			if len(s.dirty) > 0 && !(runs && counts) {
+			if len(s.dirty) > 0 && (!runs || !counts) {
 				l.t.broken("liveness", "flow %s has %d dirty windows at rest", name, len(s.dirty))
 			}
 			if f.def.Emit == flowdef.EmitClose && l.openRows(f, s) {

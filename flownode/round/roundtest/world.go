@@ -315,10 +315,10 @@ func (w *World) Flush(r sequence.Region, samples map[*WorldSeries]map[int64]floa
 }
 
 // Scrape generates samples of most series between the clock and a later time.
-func (w *World) Scrape(span int64, late bool) {
+func (w *World) Scrape(span int64, isLate bool) {
 	perRegion := map[sequence.Region]map[*WorldSeries]map[int64]float64{}
 	from := w.Clock
-	if late {
+	if isLate {
 		from = max(w.Base, w.Clock-w.Rng.Int64N(20*60_000))
 	}
 	for _, s := range w.Series {
@@ -341,7 +341,7 @@ func (w *World) Scrape(span int64, late bool) {
 	for r, samples := range perRegion {
 		w.Flush(r, samples)
 	}
-	if !late {
+	if !isLate {
 		w.Clock += span
 	}
 	w.Store.Now = max(w.Store.Now, w.Clock)
