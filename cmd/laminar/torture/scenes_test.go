@@ -250,7 +250,8 @@ func (g *generator) slowSource() {
 			case !slow:
 				ps = append(ps, point{s, g.now + by - g.rng.Int64N(2_000), g.next(s)})
 			case i%2 == 0:
-				ps = append(ps, point{s, at + int64(i), g.next(s)})
+				// Not by milliseconds: straight lines are laid through them, see newFlow.
+				ps = append(ps, point{s, at + 1000*int64(i), g.next(s)})
 			}
 		}
 		g.advance(by)
