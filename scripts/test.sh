@@ -23,4 +23,4 @@ done
 say 'go vet'
 go vet ./...
 say "go test -race $*, with the PostgreSQL of $LAMINAR_PG_BIN"
-.build/withpg go test -race -timeout 12m "$@"
+.build/withpg go test -race -timeout 20m "$@"
