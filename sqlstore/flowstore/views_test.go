@@ -111,7 +111,7 @@ func TestFlowsBehind(t *testing.T) {
 		{WindowEnd: 0, Reason: "late", Since: sequence.Vector{1: 2}},
 	}
 	sqltest.CommitOne(t, db.Store, round)
-	if got := reasons(vec); got != "f has 1 windows still to be recomputed" {
+	if got := reasons(vec); got != "f has 1 window still to be recomputed" {
 		t.Errorf("with a dirty window due to sequence 2: %q", got)
 	}
 	if got := reasons(sequence.Vector{1: 1}); !strings.Contains(got, "has stored windows up to") {
