@@ -1,7 +1,6 @@
 package raw_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -99,22 +98,17 @@ func TestDecadesOfSamples(t *testing.T) {
 		}
 		return n
 	}
-	const partitions = "select count(*) from pg_inherits where inhparent = 'sealed'::regclass"
-	if n := count(partitions); n < 600 || n > 54*12+100+40 {
+	const ofSealed = "select count(*) from pg_inherits where inhparent = 'sealed'::regclass"
+	if n := count(ofSealed); n < 600 || n > 54*12+100+40 {
 		t.Errorf("%d partitions, want about one a month and one a day for the last hundred days", n)
 	}
 	if n := count("select count(*) from sample"); n != days {
 		t.Errorf("%d samples, want %d", n, days)
 	}
-	before := count(partitions)
+	before := count(ofSealed)
 	cut := time.Date(1980, 3, 15, 0, 0, 0, 0, time.UTC)
-	dropped := 0 // without generations of hot segments, which can have waited for the same step
-	for _, table := range m.retain(cut.UnixMilli()).Drop.Dropped {
-		if strings.HasPrefix(table, "sealed") {
-			dropped++
-		}
-	}
-	if after := count(partitions); dropped < 80 || after != before-dropped {
+	dropped := len(partitions(settled(t, m.store.Keeper, m.retain(cut.UnixMilli()).Drop)))
+	if after := count(ofSealed); dropped < 80 || after != before-dropped {
 		t.Errorf("dropped %d of %d partitions, and %d are there", dropped, before, after)
 	}
 	want := days - int(cut.UnixMilli()-(newest-(days-1)*segment.BucketMillis)+segment.BucketMillis-1)/int(segment.BucketMillis)

@@ -126,8 +126,9 @@ func TestRetentionFollowsTheDays(t *testing.T) {
 	for day := 1; day <= 3; day++ {
 		k.noon(day)
 		k.write(k.at(day))
-		if report := k.retain(k.at(day-15), 0); len(report.Drop.Dropped) != 1 {
-			t.Errorf("day %d: dropped %v, want one day", day, report.Drop.Dropped)
+		drop := settled(t, k.store.Keeper, k.retain(k.at(day-15), 0).Drop)
+		if len(partitions(drop)) != 1 {
+			t.Errorf("day %d: dropped %v, want one day", day, drop.Dropped)
 		}
 	}
 	if n := k.samples(); n != 16 {
@@ -200,7 +201,7 @@ func TestConfirmAndRestore(t *testing.T) {
 			t.Fatal(err)
 		}
 		report, err := retainer.Confirm(t.Context(), held)
-		if err != nil || report.Earliest != k.at(-5) || len(report.Drop.Dropped) != 0 {
+		if err != nil || report.Earliest != k.at(-5) || len(partitions(report.Drop)) != 0 {
 			t.Fatalf("confirmed: %+v, %v", report, err)
 		}
 	}
@@ -220,21 +221,42 @@ func TestConfirmAndRestore(t *testing.T) {
 	if n := k.samples(); n != 17 {
 		t.Errorf("%d samples after the restore, want 17", n)
 	}
-	if report := k.retain(k.at(-15), 0); report.Drop.Waiting != 0 {
-		t.Errorf("%d tables wait to be dropped, want none", report.Drop.Waiting)
-	}
+	settled(t, k.store.Keeper, k.retain(k.at(-15), 0).Drop)
 	// Once more, and now the grace passes.
 	k.noon(10)
 	k.retain(k.at(-15), k.at(-5))
 	confirm()
 	k.clock(k.at(10) + segment.BucketMillis*3/4)
-	if report := k.retain(k.at(-5), 0); len(report.Drop.Dropped) != 10 {
-		t.Errorf("dropped %v, want ten days", report.Drop.Dropped)
+	if drop := settled(t, k.store.Keeper, k.retain(k.at(-5), 0).Drop); len(partitions(drop)) != 10 {
+		t.Errorf("dropped %v, want ten days", drop.Dropped)
 	}
 	_, is, err = retainer.Restore(t.Context())
 	if !errors.Is(err, raw.ErrNothingToRestore) || is != k.at(-5) || !strings.Contains(err.Error(), sequence.FormatTime(is)) {
 		t.Errorf("restored what is dropped: day %d, %v", (is-k.today)/segment.BucketMillis, err)
 	}
+}
+
+// TestUnusedInTheFuture: a hot table that became unused while the clock was ahead, and
+// could not be dropped then, does not wait for the clock to get there again.
+func TestUnusedInTheFuture(t *testing.T) {
+	k := newKeeping(t, 15, time.Hour)
+	k.noon(30)
+	reading, err := k.people.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reading.Exec(t.Context(), "select from sample"); err != nil {
+		t.Fatal(err)
+	}
+	report, err := k.store.Keeper.Seal(t.Context(), raw.SealOptions{Force: true})
+	if err != nil || report.Drop.Waiting == 0 {
+		t.Fatalf("sealed under a reader: %+v, %v", report, err)
+	}
+	if err := reading.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	k.noon(0)
+	settled(t, k.store.Keeper, report.Drop)
 }
 
 // TestFutureEarliest: an installation whose clock was ahead when retention had no
@@ -245,7 +267,7 @@ func TestFutureEarliest(t *testing.T) {
 	if _, err := k.people.Exec(t.Context(), "update retention set earliest_t = $1", k.at(15)); err != nil {
 		t.Fatal(err)
 	}
-	if report := k.retain(k.at(15), 0); len(report.Drop.Dropped) != 0 {
+	if report := k.retain(k.at(15), 0); len(partitions(report.Drop)) != 0 {
 		t.Errorf("dropped %v, want nothing while the time is in the future", report.Drop.Dropped)
 	}
 	state, err := k.store.Retainer.Retention(t.Context())
@@ -267,7 +289,7 @@ func TestShorterRetentionIsHeldBack(t *testing.T) {
 	k := newKeeping(t, 15, 0)
 	k.retain(k.at(-15), 0)
 	report, err := k.store.Retainer.Retain(t.Context(), 24*time.Hour)
-	if err != nil || report.Held != k.at(-1) || report.Earliest != k.at(-15) || len(report.Drop.Dropped) != 0 {
+	if err != nil || report.Held != k.at(-1) || report.Earliest != k.at(-15) || len(partitions(report.Drop)) != 0 {
 		t.Errorf("kept for a day: %+v, %v", report, err)
 	}
 }
