@@ -21,8 +21,8 @@ type Config struct {
 	// Console is the path of the console, or ConsoleOff.
 	Console string
 
-	// MaxConnections is how many connections are served at a time; further ones
-	// wait to be accepted.
+	// MaxConnections is how many connections are served at a time; further ones take the
+	// places of idle ones, or wait.
 	MaxConnections int
 
 	// TokensFile holds tokens and their scopes; "" for none. With it nobody gets in

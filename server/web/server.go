@@ -13,7 +13,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
-	"golang.org/x/net/netutil"
 )
 
 // Bounds of the HTTP server, so that a sender that stalls holds no connection.
@@ -51,13 +50,15 @@ func New(l net.Listener, c Config, handler http.Handler, log *slog.Logger, reg p
 	if c.TokensFile != "" {
 		g.tokens = &reread[*tokens]{path: c.TokensFile, parse: parseTokens}
 	}
+	shared := newPlaces(l, c.MaxConnections, reg)
 	s := &Server{
 		server: &http.Server{
 			Handler: http.HandlerFunc(g.admitted), ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
 			MaxHeaderBytes: headerBytes,
+			ConnState:      shared.state,
 			ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
-		listener: netutil.LimitListener(l, c.MaxConnections), file: c.File, log: log,
+		listener: shared, file: c.File, log: log,
 	}
 	// The toolkit puts its check of passwords before the handler when it begins to
 	// serve. The guard stands before that; this is called after it, and before the

@@ -53,7 +53,7 @@ var table = []setting{
 		bind: func(c *Config) value { return (*textValue)(&c.Web.Listen) }},
 	{key: "web.config_file", scope: Serving, help: "file with TLS settings and users, in the format of Prometheus's exporters",
 		bind: func(c *Config) value { return (*textValue)(&c.Web.File) }},
-	{key: "web.max_connections", scope: Serving, least: 1, unit: "connections", help: "maximum number of HTTP connections; further ones wait to be accepted",
+	{key: "web.max_connections", scope: Serving, least: 1, unit: "connections", help: "maximum number of HTTP connections served at a time; further ones take the places of idle ones, of the address with the most first, or wait",
 		bind: func(c *Config) value { return (*intValue)(&c.Web.MaxConnections) }},
 	{key: "web.tokens_file", scope: Serving, help: "file with bearer tokens and their scopes, read again when it changes; with it nobody gets in without a login",
 		bind: func(c *Config) value { return (*textValue)(&c.Web.TokensFile) }},
