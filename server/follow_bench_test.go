@@ -122,7 +122,7 @@ func followBytes(b *testing.B, base string, got chan<- time.Time) net.Conn {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := fmt.Fprint(conn, "GET /api/v1/subscribe?flow=r&provisional=true&from=none HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+	if _, err := fmt.Fprint(conn, "GET /api/v1/subscribe?flow=r&provisional=true&from=none HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		b.Fatal(err)
 	}
 	go func() {

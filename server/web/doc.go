@@ -8,7 +8,8 @@
 // of Laminar's. An address that other
 // machines reach needs users, or the setting that says that it needs none
 // (Config.Check). What a page of another origin makes a browser send is refused, unless
-// it only looks.
+// it only looks; where no one has to log in, so is what comes under a name that another
+// website may have (hosts).
 //
 // Healthy means that the process runs, ready that samples can be stored now:
 // the last write, or one made for the question, has succeeded.

@@ -25,6 +25,10 @@ type Config struct {
 	// places of idle ones, or wait.
 	MaxConnections int
 
+	// Hosts are names under which requests are answered although no one has to log in,
+	// beside those that no other website can have; AnyHost for all.
+	Hosts []string
+
 	// TokensFile holds tokens and their scopes; "" for none. With it nobody gets in
 	// without a token, a password or a verified certificate.
 	TokensFile string

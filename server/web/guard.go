@@ -25,6 +25,7 @@ type guard struct {
 	healthOpen bool                       // /-/healthy and /-/ready need no login
 	console    string                     // path of the console with a slash at its end, "" for none
 	attempts   *attempts
+	hosts      hosts
 	refused    refused
 	log        *slog.Logger
 
@@ -143,6 +144,11 @@ func (g *guard) admitted(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(context.WithValue(r.Context(), loginKey{}, "user "+name))
 	}
 	if g.tokens == nil {
+		if !known && r.TLS == nil && !g.hosts.answers(r) && !g.anyUsers() {
+			g.refused.host.Inc()
+			misdirected(w, r)
+			return
+		}
 		g.routes.ServeHTTP(w, r)
 		return
 	}

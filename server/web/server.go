@@ -40,7 +40,7 @@ type Server struct {
 // unless it is nil.
 func New(l net.Listener, c Config, handler http.Handler, log *slog.Logger, reg prometheus.Registerer) *Server {
 	g := &guard{
-		routes: handler, healthOpen: c.HealthWithoutLogin, console: c.ConsoleDir(), log: log, refused: newRefused(reg),
+		routes: handler, healthOpen: c.HealthWithoutLogin, console: c.ConsoleDir(), log: log, refused: newRefused(reg), hosts: newHosts(c),
 		attempts: &attempts{now: time.Now, remotes: make(map[netip.Prefix]*remote)},
 		good:     make(map[[sha256.Size]byte]bool),
 	}

@@ -242,7 +242,7 @@ func (a *target) unfinished(path string, content []byte, sent chan<- struct{}, r
 		return 0, err
 	}
 	defer conn.Close()
-	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Encoding: snappy\r\nContent-Length: %d\r\n\r\n", path, len(content)+1)
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Encoding: snappy\r\nContent-Length: %d\r\n\r\n", path, len(content)+1)
 	_, err = io.WriteString(conn, head)
 	if err == nil {
 		_, err = conn.Write(content)

@@ -55,6 +55,8 @@ var table = []setting{
 		bind: func(c *Config) value { return (*textValue)(&c.Web.File) }},
 	{key: "web.max_connections", scope: Serving, least: 1, unit: "connections", help: "maximum number of HTTP connections served at a time; further ones take the places of idle ones, of the address with the most first, or wait",
 		bind: func(c *Config) value { return (*intValue)(&c.Web.MaxConnections) }},
+	{key: "web.hosts", scope: Serving, help: "names by which this process may be asked although no one has to log in, beside addresses, localhost and, unless it listens on loopback, names that only private networks have; * for all",
+		bind: func(c *Config) value { return (*listValue)(&c.Web.Hosts) }},
 	{key: "web.tokens_file", scope: Serving, help: "file with bearer tokens and their scopes, read again when it changes; with it nobody gets in without a login",
 		bind: func(c *Config) value { return (*textValue)(&c.Web.TokensFile) }},
 	{key: "web.health_without_login", scope: Serving, help: "answer /-/healthy and /-/ready without a login",

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"time"
@@ -80,7 +81,7 @@ func (c *Config) Validate() error {
 			return faultf("refills[%d].%v", i, err)
 		}
 	}
-	if err := c.Web.CheckConsole(); err != nil {
+	if err := cmp.Or(c.Web.CheckConsole(), c.Web.CheckHosts()); err != nil {
 		return faultf("%v", err)
 	}
 	if _, _, err := net.SplitHostPort(c.Web.Listen); err != nil {
