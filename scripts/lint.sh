@@ -9,6 +9,8 @@ PATH=$tools/bin:$PATH
 
 unformatted=$(git ls-files '*.go' | xargs gofmt -l)
 [ -z "$unformatted" ] || die "not formatted: $unformatted" "gofmt -w $unformatted"
+large=$(git ls-files -z | xargs -0 sh -c 'find "$@" -maxdepth 0 -size +1000k' sh)
+[ -z "$large" ] || die "over 1 MB, which no source is: $large" "git rm --cached $large"
 go vet ./...
 golangci-lint run ./...
 # Known vulnerabilities that this code reaches. The database of them is on the net.
