@@ -36,13 +36,17 @@ flows:
 // TestSketchTablesEqualEngine is TestTablesEqualEngine of flows that keep sketches.
 func TestSketchTablesEqualEngine(t *testing.T) { tablesEqualEngine(t, roundtest.SketchFlows) }
 
+// seeds is how many histories a test draws; short, with -short.
+func seeds(whole, short uint64) uint64 {
+	if testing.Short() {
+		return short
+	}
+	return whole
+}
+
 func tablesEqualEngine(t *testing.T, flows string) {
 	t.Helper()
-	seeds := uint64(4)
-	if testing.Short() {
-		seeds = 3
-	}
-	for seed := uint64(1); seed <= seeds; seed++ {
+	for seed := uint64(1); seed <= seeds(4, 1); seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			setting := flowdef.ExecutorColumnar
 			if seed%3 == 0 {

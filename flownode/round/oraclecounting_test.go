@@ -31,7 +31,7 @@ flows:
 // TestCountsEqualEngine holds the tables of flows that count against Prometheus's engine,
 // through late, repeated and overwriting samples, restarts and refills.
 func TestCountsEqualEngine(t *testing.T) {
-	for seed := uint64(1); seed <= 4; seed++ {
+	for seed := uint64(1); seed <= seeds(4, 1); seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			w := roundtest.NewWorld(t, seed, int(seed%3)+1, flowdef.ExecutorColumnar, countingFlows)
 			for range 80 {

@@ -41,7 +41,7 @@ flows:
 // single flows lose their state or are loaded again, and compares every window with
 // Prometheus's engine. In the end leaves that may share do.
 func TestSharedPanes(t *testing.T) {
-	for seed := uint64(1); seed <= 6; seed++ {
+	for seed := uint64(1); seed <= seeds(6, 1); seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			setting := flowdef.ExecutorColumnar
 			if seed%3 == 0 {

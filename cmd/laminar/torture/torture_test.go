@@ -157,7 +157,7 @@ func settings(t *testing.T, usual time.Duration) (seed uint64, duration time.Dur
 	t.Helper()
 	seed, duration = usualSeed, usual
 	if testing.Short() {
-		duration = 5 * time.Second
+		duration = min(usual, 10*time.Second)
 	}
 	var err error
 	for _, v := range []struct {
