@@ -1,8 +1,8 @@
--- change_floor: raises the floor of flow $1 over what was noted more than $2 ms ago, and
--- over what is beyond the newest $3 bytes of its log. The floor is committed before
+-- change_floor: raises the floor of flow $1 over what was noted before $2 (ms since the epoch; -1
+-- for nothing), and over what is beyond the newest $3 bytes of its log. The floor is committed before
 -- anything below it is deleted: who reads compares it in the same snapshot.
 with log as (
-    select position, at < db_clock() - $2::bigint * interval '1 millisecond' as old,
+    select position, at < to_timestamp($2::bigint / 1000.0) as old,
            sum(96 + coalesce(pg_column_size(keys), 0) + coalesce(pg_column_size(more), 0)) over (order by position desc) as bytes
     from flow_change where flow_id = $1::integer
 ), lost as (

@@ -88,7 +88,7 @@ func New(c Config, store *sqlstore.Store, verifier *verify.Verifier, log *slog.L
 	if err := u.add("lapse", c.Schedule, u.alone("lapse", newLapse(store.Remover, log, reg).run)); err != nil {
 		return nil, err
 	}
-	if err := u.add("changes", c.Schedule, u.alone("changes", pruneChanges(store.Changes, c.ChangeLog, log))); err != nil {
+	if err := u.add("changes", c.Schedule, u.alone("changes", pruneChanges(store.Changes, store.Expiry, c.ChangeLog, log))); err != nil {
 		return nil, err
 	}
 	if err := u.add("late", c.Schedule, u.alone("late", byClock(store.Expiry, lateSamples.removed(store.Late.Forget, log), log))); err != nil {

@@ -288,7 +288,7 @@ func (w *world) prune() {
 	w.Exec("update flow_change set at = at - make_interval(mins => $1)", 15+w.rng.IntN(30))
 	several := w.entries(true)
 	w.shared += len(several)
-	if _, err := w.Store.Changes.Prune(w.Context(), time.Duration(2+w.rng.IntN(8))*time.Hour); err != nil {
+	if _, err := w.Store.Changes.Prune(w.Context(), time.Now().Add(-time.Duration(2+w.rng.IntN(8))*time.Hour).UnixMilli()); err != nil {
 		w.fatal("%v", err)
 	}
 	w.did("prune")

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	queries "laminar/queries/changes"
+	"laminar/sequence"
 	"laminar/sqlstore/pg"
 )
 
@@ -17,7 +18,7 @@ import (
 //
 //	age         is left
 //	< 1 h       every entry
-//	< keep      of each window the newest, which says what the others said; what says the
+//	kept        of each window the newest, which says what the others said; what says the
 //	            same of several windows is taken apart where another entry says more of one
 //	older       nothing; the floor is above it
 //
@@ -40,9 +41,10 @@ type Pruned struct {
 	Merged    int64 // entries that newer ones speak for
 }
 
-// Prune forgets changes that are older than keep, or too many, and merges those that are
-// older than an hour. Several processes may do so at once.
-func (s *Store) Prune(ctx context.Context, keep time.Duration) (Pruned, error) {
+// Prune forgets changes that were committed before a time (ms since the epoch; sequence.NoTime
+// for none), or are too many, and merges those that are older than an hour. Several processes
+// may do so at once.
+func (s *Store) Prune(ctx context.Context, before sequence.Time) (Pruned, error) {
 	var done Pruned
 	rows, err := s.db.Pool().Query(ctx, queries.ChangeLogs)
 	if err != nil {
@@ -53,7 +55,7 @@ func (s *Store) Prune(ctx context.Context, keep time.Duration) (Pruned, error) {
 		return done, fmt.Errorf("list change logs: %w", pg.Interpret(err))
 	}
 	for _, id := range flows {
-		if err := s.prune(ctx, id, keep, &done); err != nil {
+		if err := s.prune(ctx, id, before, &done); err != nil {
 			return done, fmt.Errorf("prune the change log of flow %d: %w", id, pg.Interpret(err))
 		}
 	}
@@ -62,9 +64,9 @@ func (s *Store) Prune(ctx context.Context, keep time.Duration) (Pruned, error) {
 
 // prune prunes one log. Each statement is a transaction of its own, and a process that
 // ends between them leaves less to be done.
-func (s *Store) prune(ctx context.Context, id int32, keep time.Duration, done *Pruned) error {
+func (s *Store) prune(ctx context.Context, id int32, before sequence.Time, done *Pruned) error {
 	pool := s.db.Pool()
-	if _, err := pool.Exec(ctx, queries.ChangeFloor, id, keep.Milliseconds(), logBytes); err != nil {
+	if _, err := pool.Exec(ctx, queries.ChangeFloor, id, before, logBytes); err != nil {
 		return err
 	}
 	for {

@@ -41,7 +41,7 @@ func (p *pruned) put(n int64, label string, v float64, closes bool) {
 func (p *pruned) age(by, keep time.Duration) {
 	p.Helper()
 	p.Exec("update flow_change set at = at - make_interval(secs => $1)", by.Seconds())
-	if _, err := p.Store.Changes.Prune(p.Context(), keep); err != nil {
+	if _, err := p.Store.Changes.Prune(p.Context(), time.Now().Add(-keep).UnixMilli()); err != nil {
 		p.Fatal(err)
 	}
 }
@@ -182,4 +182,46 @@ func TestEmptiedTable(t *testing.T) {
 	if now, got, err := p.since(emptied.Position); now.Incarnation != emptied.Incarnation || len(got) != 1 {
 		t.Errorf("after it was emptied: %+v, %v, %v", now, got, err)
 	}
+}
+
+// TestPruneAfterAJump: a database clock that jumps by a month while the senders' are right
+// makes nobody read a table anew, nor does it while nothing is known to be old; a log that is
+// too large is cut all the same.
+func TestPruneAfterAJump(t *testing.T) {
+	p := newPruned(t)
+	metric, ids := p.AddMetric("other", 1, 1)
+	real := time.Now()
+	sqltest.Commit(t, sqltest.Begin(t, p.Store, 1), sqltest.Segment(metric, [3]float64{float64(ids[0]), float64(real.UnixMilli()), 1}))
+	p.put(1, "a", 1, true)
+	p.put(2, "a", 2, true)
+	p.Exec("create or replace function laminar.db_clock() returns timestamptz language sql volatile as $$ select clock_timestamp() + interval '30 days' $$")
+	prune := func(before sequence.Time) {
+		t.Helper()
+		if _, err := p.Store.Changes.Prune(t.Context(), before); err != nil {
+			t.Fatal(err)
+		}
+	}
+	floor := func(want changelog.Position) {
+		t.Helper()
+		if stand, _, err := p.since(want); err != nil || stand.Floor != want {
+			t.Errorf("the floor is %d, want %d: %v", stand.Floor, want, err)
+		}
+	}
+	now, known, err := p.Store.Expiry.Clock(t.Context())
+	if err != nil || !known || now > real.UnixMilli() {
+		t.Fatalf("forgetting goes by %d, %v: %v", now, known, err)
+	}
+	prune(now - (24 * time.Hour).Milliseconds())
+	floor(0)
+	p.Exec("update flow_change set at = at - interval '1 year'")
+	prune(sequence.NoTime)
+	floor(0)
+	prune(now - (24 * time.Hour).Milliseconds())
+	floor(2)
+	p.put(3, "a", 1, true)
+	p.put(3, "b", 1, false)
+	p.Exec("alter table flow_change alter keys set storage external")
+	p.Exec("update flow_change set keys = array(select repeat('a', 1000) from generate_series(1, 70000)) where position = 3")
+	prune(sequence.NoTime)
+	floor(3)
 }
