@@ -72,7 +72,7 @@ function One({ flow }: { flow: Flow }): JSX.Element {
       {flow.error && <Problem title={`${flow.flow} is ${flow.state}${flow.stalled_since && flow.stalled_since !== "-" ? ` since ${clock(parseTime(flow.stalled_since) ?? 0)}` : ""}`} error={{ message: flow.error, hint: flow.hint }} />}
       <Code text={flow.promql} />
       <Facts items={[
-        ["Step", flow.every], ["Closed to", <Time at={flow.stored_until} none="none yet" />, "the end of the newest window that is final"],
+        ["Step", flow.every], ["Closed to", <Time at={flow.stored_until} none="none yet" />, "the end of the newest window that is closed"],
         ["Lag", flow.lag_sequences === 0 ? "none" : `${duration(flow.lag_seconds)}, ${many(flow.lag_sequences, "commit")}`],
         ["To compute again", dirty.length === 0 ? "nothing" : dirty.map(([why, n]) => `${many(n, "window")}, ${why}`).join("; "), "closed windows on the dirty list, by reason"],
         ["Rows", flow.rows === null ? "not counted yet" : `about ${count(flow.rows)}`], ["Table", <>{flow.table}, {bytes(flow.bytes)}</>],
@@ -97,9 +97,9 @@ function One({ flow }: { flow: Flow }): JSX.Element {
               ? <>The results are native histograms, which have no line here. <a href={at(["explore"], { expr: flow.query })}>Explore</a> shows them.</>
               : flow.state === "empty" ? "No samples have come that this flow reads." : "There are no results in this span."}</div>}
         {results.step > every && <p class="note">One point stands for {duration(results.step / 1000)} here; {duration(Math.floor(mostPoints * every / 1000))} and less show every window. Drag over the chart to look closer.</p>}
-        <Strip flow={flow.flow} from={from} to={to} step={fixed ? 0 : stepOf(span, every, mostPoints)} chosen={chosen} />
+        <Strip flow={flow} from={from} to={to} step={fixed ? 0 : stepOf(span, every, mostPoints)} chosen={chosen} />
       </Part>
-      {chosen && <WindowPart flow={flow.flow} end={chosen} every={every} />}
+      {chosen && <WindowPart flow={flow} end={chosen} every={every} />}
       <Kept flow={flow} />
       {flow.alert && (
         <Part title={`Alert ${flow.alert.alertname}`}>

@@ -44,7 +44,7 @@ const columns: Column<FlowLine>[] = [
     head: "Lag", num: true, title: "how long ago the newest sample landed that the flow has not read, and in how many commits", sort: (f) => f.lag_seconds,
     cell: (f) => <span class="sparked" title={many(f.lag_sequences, "commit")}><Spark of={f} />{f.lag_sequences === 0 ? "none" : duration(f.lag_seconds)}</span>,
   },
-  { head: "Closed to", num: true, title: "the end of the newest window that is final", sort: (f) => parseTime(f.stored_until) ?? 0, cell: (f) => <Time at={f.stored_until} relative none="none yet" /> },
+  { head: "Closed to", num: true, title: "the end of the newest window that is closed", sort: (f) => parseTime(f.stored_until) ?? 0, cell: (f) => <Time at={f.stored_until} relative none="none yet" /> },
   { head: "Dirty", num: true, title: "closed windows that late samples have touched and that are to be computed again", sort: (f) => f.dirty, cell: (f) => count(f.dirty) },
   { head: "Step", num: true, sort: (f) => f.every, hide: true, cell: (f) => f.every },
   { head: "Rows", num: true, title: "about", sort: (f) => f.rows ?? -1, hide: true, cell: (f) => (f.rows === null ? <span class="dim" title="not counted yet">-</span> : count(f.rows)) },

@@ -4,24 +4,20 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { get, useAsked } from "../api";
 import { axisEnd, axisWidth } from "../chart";
 import { clock, count, duration, labels, many, parseDuration, parseTime } from "../format";
+import { meaning } from "../meaning";
 import { at, setQuery } from "../place";
 import { Facts, Part, Shown, State, Table, Time } from "../ui";
-import type { Cell, Change, Strip as Stripe, Window } from "../types";
+import type { Cell, Change, Flow, Strip as Stripe, Window } from "../types";
 import { jobColumns } from "./jobs";
 
 const states = ["refilling", "dirty", "open", "kept", "closed"] as const;
-
-const meaning: Record<string, string> = {
-  refilling: "a refill is to compute it again", dirty: "late samples have touched it; it is computed again soon",
-  open: "more samples are expected", kept: "final, and its raw samples are given up", closed: "final",
-};
 
 /** The state of a cell: the one that asks most of the reader. */
 const stateOf = (c: Cell): string => states.find((s) => (c[s] ?? 0) > 0) ?? "none";
 
 const choose = (end: number): void => setQuery({ window: String(end / 1000) });
 
-export function Strip({ flow, from, to, step, chosen }: { flow: string; from: number; to: number; step: number; chosen: number | null }): JSX.Element {
+export function Strip({ flow: { flow, keys }, from, to, step, chosen }: { flow: Flow; from: number; to: number; step: number; chosen: number | null }): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   useEffect(() => {
@@ -41,13 +37,13 @@ export function Strip({ flow, from, to, step, chosen }: { flow: string; from: nu
     <div class="strip" style={{ paddingLeft: `${axisWidth}px`, paddingRight: `${axisEnd}px` }}>
       <div ref={box}>
         {asked.error && <p class="note">The windows cannot be shown: {asked.error.message}</p>}
-        {asked.data && <Cells of={asked.data} chosen={chosen} />}
+        {asked.data && <Cells of={asked.data} keys={keys} chosen={chosen} />}
       </div>
     </div>
   );
 }
 
-function Cells({ of, chosen }: { of: Stripe; chosen: number | null }): JSX.Element {
+function Cells({ of, keys, chosen }: { of: Stripe; keys: Flow["keys"]; chosen: number | null }): JSX.Element {
   const size = (parseDuration(of.cell) ?? 1) * 1000, one = of.cell === of.every;
   const from = parseTime(of.from) ?? 0, to = parseTime(of.to) ?? 0, ends = of.cells.map((c) => parseTime(c.end) ?? 0);
   const at = chosen === null ? -1 : ends.findIndex((e) => chosen > e - size && chosen <= e);
@@ -76,14 +72,14 @@ function Cells({ of, chosen }: { of: Stripe; chosen: number | null }): JSX.Eleme
         })}
       </div>
       <p class="key">
-        {sums.map(([s, n]) => <span key={s} title={meaning[s]}><i class={`cell is-${s}`} aria-hidden="true" />{s} {count(n)}</span>)}
+        {sums.map(([s, n]) => <span key={s} title={meaning(s, keys)}><i class={`cell is-${s}`} aria-hidden="true" />{s} {count(n)}</span>)}
         <span class="dim">{one ? "a cell is a window" : `a cell is ${duration(size / 1000)} of windows`}; click one to see what is known of it</span>
       </p>
     </>
   );
 }
 
-export function WindowPart({ flow, end, every }: { flow: string; end: number; every: number }): JSX.Element {
+export function WindowPart({ flow: { flow, keys }, end, every }: { flow: Flow; end: number; every: number }): JSX.Element {
   const asked = useAsked(`window ${flow} ${end}`, (signal) => get<Window>("flow/window", { flow, end: String(end / 1000) }, signal), 2000);
   const more = (
     <div class="tools">
@@ -98,7 +94,7 @@ export function WindowPart({ flow, end, every }: { flow: string; end: number; ev
         {(w) => (
           <>
             <Facts items={[
-              ["State", <State of={w.state} title={meaning[w.state]} />], w.state in meaning && ["That is", meaning[w.state]],
+              ["State", <State of={w.state} title={meaning(w.state, keys)} />], meaning(w.state, keys) !== "" && ["That is", meaning(w.state, keys)],
               ["Reads samples", <><Time at={w.reads.from} /> to <Time at={w.reads.to} /></>], ["Rows", `${count(w.rows)}${w.provisional ? ", provisional" : ""}`],
               ["Read up to", <code>{w.vector}</code>, "its rows are of this position or an earlier one"],
               ["Can be computed again", !w.rebuildable ? "no: its raw samples are given up" : <a href={at(["refill"], { flow, from: String((end - every) / 1000), to: String(end / 1000) })}>yes: refill it</a>],
