@@ -18,6 +18,7 @@ import (
 
 	"laminar/flownode/changelog"
 	"laminar/flownode/flowdef"
+	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/progress"
 	"laminar/query"
 	"laminar/sequence"
@@ -352,7 +353,7 @@ func (o outcome) differs(p outcome) string {
 		for lset, points := range pair[0].values {
 			for at, v := range points {
 				w, ok := pair[1].values[lset][at]
-				if !ok || math.Abs(v-w) > 1e-9*max(1, math.Abs(v)) || math.IsNaN(v) != math.IsNaN(w) {
+				if !ok || !partialtest.Close(w, v, 1e-9*max(1, math.Abs(v))) {
 					return fmt.Sprintf("%s at %d: %v, %v (%v)", lset, at, v, w, ok)
 				}
 			}

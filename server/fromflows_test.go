@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 
 	"laminar/flownode"
+	"laminar/flownode/partial/partialtest"
 	"laminar/ingest"
 	"laminar/ingest/refusal"
 	"laminar/ingest/registry"
@@ -389,7 +390,7 @@ func (a *answering) both(expr string, from, to, step int64, used map[string]int)
 	got, n := values(query.FlowsAuto)
 	var different []string
 	for k, v := range want {
-		if w, ok := got[k]; !ok || math.IsNaN(v) != math.IsNaN(w) || math.Abs(v-w) > 1e-9*max(1, math.Abs(v)) {
+		if w, ok := got[k]; !ok || !partialtest.Close(w, v, 1e-9*max(1, math.Abs(v))) {
 			different = append(different, fmt.Sprintf("%s at %s: %v, from flows %v (%v)", k.labels, sequence.FormatTime(k.t), v, w, ok))
 		}
 	}

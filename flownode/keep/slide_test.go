@@ -12,7 +12,7 @@ import (
 	"laminar/flownode/function"
 	"laminar/flownode/pane"
 	"laminar/flownode/partial"
-	"laminar/flownode/progress"
+	"laminar/flownode/partial/partialtest"
 	"laminar/sequence"
 	"laminar/sequence/nativehist"
 	"laminar/sequence/segment"
@@ -219,7 +219,7 @@ func (s *sliding) check(end int64, want GroupSet) error {
 	}
 	for i := range got {
 		a, b := got[i], expected[i]
-		if a.Group != b.Group || !progress.SameValue(a.Value, b.Value) && !(math.Abs(a.Value-b.Value) <= 1e-9*(1000+math.Abs(b.Value))) {
+		if a.Group != b.Group || !partialtest.Close(a.Value, b.Value, 1e-9*(1000+math.Abs(b.Value))) {
 			return fmt.Errorf("window %d: %v, want %v", end, a, b)
 		}
 	}
@@ -241,7 +241,7 @@ func (s *sliding) checkNative(raw *Columns, span sequence.Span, end int64, want 
 	}
 	for i := range got {
 		a, b := nativehist.NewSparse(got[i].Histogram), nativehist.NewSparse(expected[i].Histogram)
-		if math.Abs(a.Sum-b.Sum) <= 1e-9*(1000+math.Abs(b.Sum)) {
+		if partialtest.Close(a.Sum, b.Sum, 1e-9*(1000+math.Abs(b.Sum))) {
 			a.Sum = b.Sum
 		}
 		if got[i].Group != expected[i].Group || !a.Equal(b) {

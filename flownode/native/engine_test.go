@@ -215,8 +215,7 @@ func agree(got native.Value, want promeval.Sample) bool {
 	case (got.Histogram == nil) != (want.Histogram == nil):
 		return false
 	case got.Histogram == nil:
-		return got.Float == want.Value || math.IsNaN(got.Float) && math.IsNaN(want.Value) ||
-			math.Abs(got.Float-want.Value) <= 1e-12*math.Abs(want.Value)
+		return partialtest.Close(got.Float, want.Value, 1e-12*math.Abs(want.Value))
 	}
 	return nativehist.NewSparse(got.Histogram).Equal(nativehist.NewSparse(want.Histogram))
 }

@@ -19,6 +19,7 @@ import (
 	"laminar/flownode/alertround"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowgraph"
+	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/progress"
 	"laminar/flownode/results"
 	"laminar/flownode/round/roundtest"
@@ -267,13 +268,7 @@ func (w *world) said(list []point) (out string) {
 
 // same reports whether points are equal within the bound of docs/semantics.md.
 func same(a, b point) bool {
-	switch {
-	case a.t != b.t || segment.IsStale(a.v) != segment.IsStale(b.v):
-		return false
-	case math.IsNaN(a.v) || math.IsNaN(b.v):
-		return math.IsNaN(a.v) && math.IsNaN(b.v)
-	}
-	return a.v == b.v || math.Abs(a.v-b.v) <= 1e-9*(1e4+math.Abs(b.v))
+	return a.t == b.t && segment.IsStale(a.v) == segment.IsStale(b.v) && partialtest.Close(a.v, b.v, 1e-9*(1e4+math.Abs(b.v)))
 }
 
 // alerts compares the states of a rule's alerts after each evaluation.

@@ -132,7 +132,7 @@ func TestCompensationSurvivesMerge(t *testing.T) {
 		b.Add(0, v)
 	}
 	a.Merge(&b)
-	if got, want := a.Total(), 2.002; math.Abs(got-want) > 1e-12 {
+	if got, want := a.Total(), 2.002; !partialtest.Close(got, want, 1e-12) {
 		t.Errorf("sum is %v, want %v", got, want)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/promeval"
 	"laminar/sequence/segment"
 )
@@ -95,7 +96,7 @@ func requireClose(t *testing.T, expr string, got, want promeval.Vector) {
 	g, w := byLabels(t, got), byLabels(t, want)
 	for key, b := range w {
 		a, ok := g[key]
-		if !ok || !same(a, b) && math.Abs(a-b) > 1e-9*max(math.Abs(a), math.Abs(b), 1) {
+		if !ok || !partialtest.Close(a, b, 1e-9*max(math.Abs(a), math.Abs(b), 1)) {
 			t.Fatalf("%s: %s: got %v (%v), want %v", expr, key, a, ok, b)
 		}
 	}

@@ -2,13 +2,13 @@ package promfunc_test
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/promeval"
 	"laminar/flownode/promfunc"
 	"laminar/sequence/segment"
@@ -85,7 +85,7 @@ func TestIncreasePure(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, got := range []promeval.Vector{vec, one} {
-				if ok != (len(got) == 1) || ok && math.Abs(got[0].Value-want) > 1e-9 {
+				if ok != (len(got) == 1) || ok && !partialtest.Close(got[0].Value, want, 1e-9) {
 					t.Fatalf("seed %d: %s at %d, lookback %d: %v, want %v, %v", seed, expr, at, back, got, want, ok)
 				}
 			}
@@ -119,7 +119,7 @@ func TestIncreasePureAddsUp(t *testing.T) {
 				sum += s.Value
 			}
 		}
-		if want, _ := naive(series, 0, end, 1<<40); math.Abs(sum-want) > 1e-6 {
+		if want, _ := naive(series, 0, end, 1<<40); !partialtest.Close(sum, want, 1e-6) {
 			t.Fatalf("seed %d: the parts are %v, the whole %v", seed, sum, want)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/keep"
+	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/read"
 	"laminar/flownode/round/roundtest"
 	"laminar/sequence"
@@ -131,7 +132,7 @@ func differ(a, b []laneValue, bound float64) string {
 		y := b[i]
 		same := math.Float64bits(x.value) == math.Float64bits(y.value)
 		if bound > 0 {
-			same = same || math.IsNaN(x.value) && math.IsNaN(y.value) || math.Abs(x.value-y.value) <= bound*max(1, math.Abs(x.value))
+			same = same || partialtest.Close(y.value, x.value, bound*max(1, math.Abs(x.value)))
 		}
 		if x.after != y.after || x.slot != y.slot || !same {
 			return fmt.Sprintf("%+v and %+v", x, y)

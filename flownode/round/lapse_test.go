@@ -3,10 +3,12 @@ package round_test
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"testing"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/progress"
 	"laminar/flownode/round"
 	"laminar/flownode/round/roundtest"
@@ -66,7 +68,7 @@ func sameTables(t *testing.T, kept, anew *churn, steps int) {
 			t.Errorf("%s: %d windows, anew there are %d", f.Flow.Def.Name, len(f.Rows), len(other.Rows))
 		}
 		for end, rows := range f.Rows {
-			if !maps.EqualFunc(rows, other.Rows[end], func(a, b progress.Row) bool { return near(a.Value, b.Value) }) {
+			if !maps.EqualFunc(rows, other.Rows[end], func(a, b progress.Row) bool { return partialtest.Close(a.Value, b.Value, 1e-9*(1+math.Abs(b.Value))) }) {
 				t.Fatalf("%s, window ending %d: stored is %d rows, anew %d, or others", f.Flow.Def.Name, end, len(rows), len(other.Rows[end]))
 			}
 		}
@@ -111,8 +113,6 @@ flows:
 	}
 	sameTables(t, kept, anew, steps-4)
 }
-
-func near(a, b float64) bool { return a-b <= 1e-9*(1+a) && b-a <= 1e-9*(1+a) }
 
 // churn is a world in which each step has series of its own.
 type churn struct {

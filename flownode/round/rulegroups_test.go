@@ -17,6 +17,7 @@ import (
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
 	"laminar/flownode/flowgraph"
+	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/progress"
 	"laminar/flownode/promeval"
 	"laminar/flownode/round/roundtest"
@@ -259,7 +260,7 @@ func compareWithRules(t *testing.T, w *roundtest.World, text string) {
 			same := len(got) == len(want)
 			for key, v := range want {
 				row, ok := got[key]
-				same = same && ok && (row.Value == v || math.IsNaN(row.Value) && math.IsNaN(v) || math.Abs(row.Value-v) <= 1e-9*(1e4+math.Abs(v)))
+				same = same && ok && partialtest.Close(row.Value, v, 1e-9*(1e4+math.Abs(v)))
 			}
 			if !same {
 				t.Fatalf("%s at %+ds: stored %v, the rules give %v\n%s\n%v", def.Title(), (end-w.Base)/1000, got, want, text, w.Log)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/progress"
 	"laminar/flownode/round/roundtest"
 	"laminar/sequence/segment"
@@ -86,7 +87,7 @@ func TestRunningTotal(t *testing.T) {
 							want, has = grown[end], grownIn(grown, end)
 						}
 						row, ok := rowOf(f.Rows[end], group, flow.by)
-						if ok != has || ok && math.Abs(row.Value-want) > 1e-6 {
+						if ok != has || ok && !partialtest.Close(row.Value, want, 1e-6) {
 							t.Fatalf("%s of %q at %+d s is %v, %v, want %v, %v\n%v", f.Flow.Def.Name, group, (end-w.Base)/1000, row.Value, ok, want, has, w.Log)
 						}
 						compared++

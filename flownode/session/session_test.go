@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"laminar/flownode/partial/partialtest"
 	"laminar/sequence"
 )
 
@@ -164,7 +165,7 @@ func random(rnd *rand.Rand) (*Rule, []sample) {
 
 func equal(a, b []Session) bool {
 	return slices.EqualFunc(a, b, func(a, b Session) bool {
-		return a.First == b.First && a.Last == b.Last && math.Abs(a.Value-b.Value) < 1e-9
+		return a.First == b.First && a.Last == b.Last && partialtest.Close(a.Value, b.Value, 1e-9)
 	})
 }
 

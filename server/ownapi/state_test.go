@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"laminar/flownode/partial/partialtest"
 	"laminar/sequence"
 	"laminar/server/view"
 	"laminar/sqlstore/sqltest"
@@ -94,7 +95,7 @@ func sameField(got, want string) bool {
 	}
 	a, err := strconv.ParseFloat(got, 64)
 	b, other := strconv.ParseFloat(want, 64)
-	return err == nil && other == nil && math.Abs(a-b) <= 1e-9*max(1, math.Abs(a), math.Abs(b))
+	return err == nil && other == nil && partialtest.Close(a, b, 1e-9*max(1, math.Abs(a), math.Abs(b)))
 }
 
 // TestStateIsTheFoldOfItsSamples compares every partial in memory, and what a window
@@ -217,7 +218,7 @@ func TestStateIsTheFoldOfItsSamples(t *testing.T) {
 	}
 	table := get[view.FlowPages](w, "flow", "flow", flow).Flows[0].Table
 	stored := sqltest.ScanOne[float64](w.RawDB, "select value from "+table+" where window_end = $1", time.UnixMilli(end))
-	if math.Abs(stored-total) > 1e-9*math.Abs(stored) {
+	if !partialtest.Close(stored, total, 1e-9*math.Abs(stored)) {
 		t.Errorf("the leaves' values are %v together, the table has %v", total, stored)
 	}
 

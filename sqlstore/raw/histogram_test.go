@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/prometheus/model/histogram"
 
+	"laminar/flownode/partial/partialtest"
 	"laminar/sequence"
 	"laminar/sequence/nativehist"
 	"laminar/sequence/nativehist/nativehisttest"
@@ -250,7 +251,7 @@ func checkJSON(doc string, want stored) error {
 		return err
 	}
 	same := func(a number, b float64) bool {
-		return float64(a) == b || math.IsNaN(float64(a)) && math.IsNaN(b) || math.Abs(float64(a)-b) <= 1e-13*math.Abs(b)
+		return partialtest.Close(float64(a), b, 1e-13*math.Abs(b))
 	}
 	custom := h.UsesCustomBuckets()
 	if !same(got.Count, h.Count) || !same(got.Sum, h.Sum) || got.Schema != h.Schema || (got.ZeroCount == nil) != custom ||

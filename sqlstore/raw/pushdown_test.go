@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"laminar/flownode/partial"
+	"laminar/flownode/partial/partialtest"
 	"laminar/sequence"
 	"laminar/sequence/segment"
 	"laminar/sqlstore/raw"
@@ -46,7 +47,7 @@ func fold(into map[cell]*folded, c cell, v float64) {
 func agree(got partial.Simple, want *folded) bool {
 	same := func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
 	sum, wantSum := got.Total(), want.part.Total()
-	close := same(sum, wantSum) || math.Abs(sum-wantSum) <= 1e-9*want.abs
+	close := partialtest.Close(sum, wantSum, 1e-9*want.abs)
 	return got.Count == want.part.Count && same(got.Min, want.part.Min) && same(got.Max, want.part.Max) && close
 }
 

@@ -9,6 +9,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"laminar/flownode/partial/partialtest"
 )
 
 func TestMedianAndQuantiles(t *testing.T) {
@@ -24,7 +26,7 @@ func TestMedianAndQuantiles(t *testing.T) {
 		{[]float64{5, 4, 3, 2, 1}, 1, 5},
 		{[]float64{1, 2, 3, 4, 5}, 0.99, 4.96},
 	} {
-		if got := Quantile(tt.values, tt.q); math.Abs(got-tt.want) > 1e-12 {
+		if got := Quantile(tt.values, tt.q); !partialtest.Close(got, tt.want, 1e-12) {
 			t.Errorf("quantile %v of %v is %v, want %v", tt.q, tt.values, got, tt.want)
 		}
 	}

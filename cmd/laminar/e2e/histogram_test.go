@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
@@ -23,6 +22,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 
 	"laminar/cmd/laminar/internal/laminartest"
+	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/promeval"
 )
 
@@ -360,7 +360,7 @@ func requireHistograms(t *testing.T, pool *pgxpool.Pool, s *nativeSender) {
 		}
 		n++
 		h := want[key(metric, instance, at)]
-		if h == nil || count != h.Count || sum != h.Sum || math.Abs(buckets-h.Count) > 1e-9 {
+		if h == nil || count != h.Count || sum != h.Sum || !partialtest.Close(buckets, h.Count, 1e-9) {
 			t.Errorf("%s of %s at %d: %v observations, %v in buckets, sum %v; want %v", metric, instance, at, count, buckets, sum, h)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"laminar/cmd/laminar/internal/laminartest"
+	"laminar/flownode/partial/partialtest"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -92,7 +93,7 @@ scrape_configs:
 		same := known && got.Count == w.count && got.Sum == w.sum && len(got.Buckets) == len(w.buckets)
 		for i := range w.buckets {
 			for j := range 3 {
-				same = same && math.Abs(got.Buckets[i][j]-w.buckets[i][j]) <= 1e-12*math.Abs(w.buckets[i][j])
+				same = same && partialtest.Close(got.Buckets[i][j], w.buckets[i][j], 1e-12*math.Abs(w.buckets[i][j]))
 			}
 		}
 		if !same {

@@ -17,6 +17,7 @@ import (
 
 	"laminar/cmd/fleet"
 	"laminar/cmd/laminar/internal/laminartest"
+	"laminar/flownode/partial/partialtest"
 	"laminar/server/view"
 )
 
@@ -133,7 +134,7 @@ func TestOneRecord(t *testing.T) {
 		ok := len(got) == len(want)
 		for key, v := range want {
 			g, has := got[key]
-			ok = ok && has && math.Abs(g-v) <= 1e-9*math.Abs(v)
+			ok = ok && has && partialtest.Close(g, v, 1e-9*math.Abs(v))
 		}
 		if !ok {
 			t.Errorf("%s: %v, want %v", what, got, want)

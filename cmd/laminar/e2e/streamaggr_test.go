@@ -20,6 +20,7 @@ import (
 
 	"laminar/cmd/laminar/internal/laminartest"
 	"laminar/flownode/flowdef"
+	"laminar/flownode/partial/partialtest"
 )
 
 // streamRules is what vmagent aggregates, and what is imported.
@@ -139,7 +140,7 @@ func TestStreamAggregation(t *testing.T) {
 			}
 			for _, key := range keys {
 				a, b := here[end][key], there[end][key]
-				if math.Abs(a-b) <= 1e-9*max(1, math.Abs(b)) {
+				if partialtest.Close(a, b, 1e-9*max(1, math.Abs(b))) {
 					same++
 					continue
 				}
@@ -168,7 +169,7 @@ func requireSameSteps(t *testing.T, name string, here, there map[int64]map[strin
 	for end := first + step; end <= last; end += step {
 		for key := range here[end] {
 			a, b := here[end][key]-here[end-step][key], there[end][key]-there[end-step][key]
-			if math.Abs(a-b) > 1e-6 {
+			if !partialtest.Close(a, b, 1e-6) {
 				t.Errorf("%s of %q grows by %v up to %d, and by %v there", name, key, a, end, b)
 			}
 		}

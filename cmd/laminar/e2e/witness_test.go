@@ -22,6 +22,7 @@ import (
 
 	"laminar/cmd/fleet"
 	"laminar/cmd/laminar/internal/laminartest"
+	"laminar/flownode/partial/partialtest"
 )
 
 // TestPrometheusAsWitness loads the rule files of testdata/rules, of the shapes of the
@@ -109,7 +110,7 @@ func TestPrometheusAsWitness(t *testing.T) {
 					continue
 				}
 				n++
-				if g, ok := got[key][at]; !ok || math.Abs(g-v) > 1e-9*max(1, math.Abs(v)) && !(math.IsNaN(g) && math.IsNaN(v)) {
+				if g, ok := got[key][at]; !ok || !partialtest.Close(g, v, 1e-9*max(1, math.Abs(v))) {
 					t.Errorf("%s at %+.3f s: %v (there: %v), Prometheus has %v", key, float64(at-begin.UnixMilli())/1000, g, ok, v)
 				}
 			}

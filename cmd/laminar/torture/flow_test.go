@@ -12,6 +12,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
+	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/promeval"
 	"laminar/sequence"
 	"laminar/sequence/relabeling"
@@ -88,7 +89,7 @@ func newFlow(def flowdef.Flow, m *model) *flow {
 // near reports whether a stored value is what the engine says, for terms up to
 // some thousands.
 func (f *flow) near(a, b float64) bool {
-	return a == b || math.IsNaN(a) && math.IsNaN(b) || !math.IsInf(b, 0) && math.Abs(a-b) <= f.bound*(1e4+math.Abs(b))
+	return partialtest.Close(a, b, f.bound*(1e4+math.Abs(b)))
 }
 
 // follow brings what is expected to a vector.

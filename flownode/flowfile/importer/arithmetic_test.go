@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/flowfile/importer"
+	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/promeval"
 )
 
@@ -152,7 +153,7 @@ func TestASAPArithmetic(t *testing.T) {
 					t.Fatalf("seed %d, %s, %s at %d: %v, %v, want %v", seed, id, flows[id].PromQL, end, got, err, want)
 				}
 				for _, s := range got {
-					if v, ok := want[keyOf(s.Metric, wants[id].labels)]; !ok || math.Abs(v-s.Value) > 1e-9*math.Abs(v) {
+					if v, ok := want[keyOf(s.Metric, wants[id].labels)]; !ok || !partialtest.Close(s.Value, v, 1e-9*math.Abs(v)) {
 						t.Errorf("seed %d, %s of %s at %d is %v, want %v", seed, id, s.Metric, end, s.Value, v)
 					}
 					compared++

@@ -3,13 +3,13 @@ package shorthand_test
 import (
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/prometheus/prometheus/model/labels"
 
 	"laminar/flownode/flowfile/shorthand"
+	"laminar/flownode/partial/partialtest"
 	"laminar/flownode/promeval"
 )
 
@@ -114,7 +114,7 @@ func TestMeaning(t *testing.T) {
 					t.Fatalf("seed %d: %s at %d: %v, %v, want %v", seed, op, end, vec, err, value)
 				}
 				for _, got := range vec {
-					if want := value[got.Metric.Get("g")]; math.Abs(got.Value-want) > 1e-9 {
+					if want := value[got.Metric.Get("g")]; !partialtest.Close(got.Value, want, 1e-9) {
 						t.Errorf("seed %d: %s of %s at %d is %v, want %v", seed, op, got.Metric, end, got.Value, want)
 					}
 				}

@@ -148,3 +148,9 @@ func Within(got, want, bound float64) bool {
 		return math.Abs(got-want) <= bound
 	}
 }
+
+// Close is Within for a bound that may be relative to want: what is not finite has no
+// neighbours, so an infinity is only itself.
+func Close(got, want, bound float64) bool {
+	return got == want || math.IsNaN(got) && math.IsNaN(want) || !math.IsInf(want, 0) && math.Abs(got-want) <= bound
+}

@@ -18,6 +18,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"laminar/flownode/partial/partialtest"
 )
 
 // request is one request to both sides.
@@ -121,7 +123,7 @@ func near(t testing.TB, a, b string) bool {
 			}
 			f, err := strconv.ParseFloat(x, 64)
 			g, err2 := strconv.ParseFloat(y, 64)
-			return ok && err == nil && err2 == nil && math.Abs(f-g) <= 1e-9*max(1, math.Abs(f), math.Abs(g))
+			return ok && err == nil && err2 == nil && partialtest.Close(f, g, 1e-9*max(1, math.Abs(f), math.Abs(g)))
 		}
 		return x == y
 	}
