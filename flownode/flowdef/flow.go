@@ -126,6 +126,10 @@ type Flow struct {
 	File string
 	Line int // from 1
 
+	// Lines is where the values of its keys stand, if they do; the expression is KeyExpr,
+	// whatever it is called there. A flow out of the catalogue has none.
+	Lines map[string]int
+
 	// Previous is the titles, without numbers, of flows that it reads and that stand after
 	// it in its rule group: as in Prometheus it sees of them what evaluations before have
 	// written.

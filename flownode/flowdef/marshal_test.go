@@ -93,7 +93,7 @@ func TestMarshalRoundTrip(t *testing.T) {
 		if a, b := compiledText(&f), compiledText(&back); a != b {
 			t.Errorf("%s: compiled\n%s\nbecame\n%s", f.PromQL, a, b)
 		}
-		f.File, f.Line, f.Rule, f.Expr, back.Expr = "", 0, false, flowdef.Compiled{}, flowdef.Compiled{}
+		f.File, f.Line, f.Lines, f.Rule, f.Expr, back.Expr = "", 0, nil, false, flowdef.Compiled{}, flowdef.Compiled{}
 		if !reflect.DeepEqual(f, back) {
 			t.Errorf("%+v became %+v", f, back)
 		}

@@ -27,8 +27,16 @@ func (p Problem) String() string {
 // Error makes a Problem an error with the text of String.
 func (p Problem) Error() string { return p.String() }
 
-// problemf makes a problem at the place where f stands. The message begins with
-// the flow, since one file defines many.
-func problemf(f Flow, format string, args ...any) Problem {
-	return Problem{File: f.File, Line: f.Line, Message: "flow " + f.Title() + ": " + fmt.Sprintf(format, args...)}
+// KeyExpr is the key of a flow's expression in Flow.Lines.
+const KeyExpr = "promql"
+
+// ProblemAt makes a problem of a flow at the value of one of its keys, or where the flow
+// stands if it does not have the key there. The message begins with the flow, since one file
+// defines many.
+func ProblemAt(f *Flow, key, format string, args ...any) Problem {
+	line, ok := f.Lines[key]
+	if !ok {
+		line = f.Line
+	}
+	return Problem{File: f.File, Line: line, Message: "flow " + f.Title() + ": " + fmt.Sprintf(format, args...)}
 }

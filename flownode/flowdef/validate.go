@@ -31,7 +31,7 @@ func Validate(flows, existing []Flow) []Problem {
 	for _, f := range flows {
 		// Of flows with one identity only the first is looked at further.
 		if other, twice := byTitle[f.Title()]; twice && (!f.Rule || !other.Rule) {
-			problems = append(problems, problemf(f, "is defined twice%s", where(other)))
+			problems = append(problems, ProblemAt(&f, "", "is defined twice%s", where(other)))
 			continue
 		}
 		byTitle[f.Title()] = f
@@ -61,7 +61,7 @@ func tooFine(f Flow) *Problem {
 	if n <= maxWindowsOfSample {
 		return nil
 	}
-	p := problemf(f, "its windows reach back %s and one ends every %s, so each sample is in %d of them, more than %d: choose a larger `every` or a shorter range",
+	p := ProblemAt(&f, "every", "its windows reach back %s and one ends every %s, so each sample is in %d of them, more than %d: choose a larger `every` or a shorter range",
 		FormatMillis(f.Expr.MaxReach), FormatMillis(f.Every), n, maxWindowsOfSample)
 	return &p
 }
@@ -93,7 +93,7 @@ func tableClashes(all []Flow, fresh int) []Problem {
 				continue // members of one table
 			}
 			if reason := clash(f, all[j]); reason != "" {
-				problems = append(problems, problemf(f, "shares table %s with flow %s, but %s%s",
+				problems = append(problems, ProblemAt(&f, "table", "shares table %s with flow %s, but %s%s",
 					f.Table, all[j].Title(), reason, where(all[j])))
 				break
 			}
@@ -148,18 +148,18 @@ func CheckRaw(f Flow, retention, earliest, now int64) *Problem {
 	pinned := f.Expr.Pinned()
 	switch reach, ahead := f.Expr.MaxReach, f.Expr.Ahead(); {
 	case reach > retention:
-		p = problemf(f, "its windows reach back %s (range and offset), but raw samples are kept for %s only",
+		p = ProblemAt(&f, KeyExpr, "its windows reach back %s (range and offset), but raw samples are kept for %s only",
 			FormatMillis(reach), FormatMillis(retention))
 	case reach+ahead > retention:
 		// A window is computed when it closes, which is ahead of its end.
-		p = problemf(f, "its windows reach back %s and ahead %s (range and offsets), but raw samples are kept for %s only",
+		p = ProblemAt(&f, KeyExpr, "its windows reach back %s and ahead %s (range and offsets), but raw samples are kept for %s only",
 			FormatMillis(reach), FormatMillis(ahead), FormatMillis(retention))
 	case !pinned.Empty() && pinned.After+1 < max(earliest, now-retention):
-		p = problemf(f, "with @ it reads samples from %s on, but raw samples are kept for %s only",
+		p = ProblemAt(&f, KeyExpr, "with @ it reads samples from %s on, but raw samples are kept for %s only",
 			sequence.FormatTime(pinned.After+1), FormatMillis(retention))
 	case !pinned.Empty() && retention/f.Every > maxPinnedWindows:
 		// About so many windows can be computed again at any time.
-		p = problemf(f, "a late sample at a fixed time would change %d windows, more than %d: choose a larger `every`",
+		p = ProblemAt(&f, KeyExpr, "a late sample at a fixed time would change %d windows, more than %d: choose a larger `every`",
 			retention/f.Every, maxPinnedWindows)
 	default:
 		return nil

@@ -46,7 +46,12 @@ func (p *fileParser) fenceGroup(ruleGroup string, t flowdef.Trigger) string {
 // then, for its own problems; expr is nil where there is none to compile. off is
 // the labels to be taken off the results, keys what the definition has.
 func (p *fileParser) finish(f flowdef.Flow, keys fields, expr *yaml.Node, since int, off ...string) {
+	f.Lines = make(map[string]int, len(keys))
+	for key, value := range keys {
+		f.Lines[key] = value.Line
+	}
 	if expr != nil {
+		f.Lines[flowdef.KeyExpr] = expr.Line
 		p.compile(&f, keys, expr, off)
 	}
 	if len(p.problems) == since {

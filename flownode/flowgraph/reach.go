@@ -68,9 +68,8 @@ func (g *Graph) CheckReach(fresh int, retention, earliest, now sequence.Time) []
 			// A window closes, and is computed, only so long after its end.
 			need := reach + f.CloseDelay() + f.Every
 			if parent.Keep > 0 && reads && need > parent.Keep {
-				problems = append(problems, flowdef.Problem{File: f.File, Line: f.Line, Message: "flow " + f.Title() + ": its windows reach back " +
-					flowdef.FormatMillis(reach) + " in the results of " + parent.Title() + ", which are kept for " + flowdef.FormatMillis(parent.Keep) +
-					" only: with the time until a window closes, `keep` must be " + flowdef.FormatMillis(need) + " at least"})
+				problems = append(problems, flowdef.ProblemAt(f, flowdef.KeyExpr, "its windows reach back %s in the results of %s, which are kept for %s only: with the time until a window closes, `keep` must be %s at least",
+					flowdef.FormatMillis(reach), parent.Title(), flowdef.FormatMillis(parent.Keep), flowdef.FormatMillis(need)))
 				break
 			}
 		}

@@ -34,14 +34,14 @@ func resultReaders(flows, others []flowdef.Flow) []flowdef.Problem {
 	var out []flowdef.Problem
 	g := New(all)
 	for i, f := range all {
-		var key, why string
+		var at, key, why string
 		switch {
 		case f.Watermark != nil:
-			key, why = "watermark: by", "its watermark goes by how far these flows are, so state it there"
+			at, key, why = "watermark", "watermark: by", "its watermark goes by how far these flows are, so state it there"
 		case f.AllowedLateness > 0:
-			key, why = "allowed_lateness", "no sample comes late for it, and it follows every correction of what it reads; bound these there"
+			at, key, why = "allowed_lateness", "allowed_lateness", "no sample comes late for it, and it follows every correction of what it reads; bound these there"
 		case f.LeavesOutLate():
-			key, why = "late: "+string(f.Late), "no sample comes late for it, and it follows every correction of what it reads; state it there"
+			at, key, why = "late", "late: "+string(f.Late), "no sample comes late for it, and it follows every correction of what it reads; state it there"
 		default:
 			continue
 		}
@@ -49,16 +49,14 @@ func resultReaders(flows, others []flowdef.Flow) []flowdef.Problem {
 		if _, readsRaw := g.RawPart(i); readsRaw {
 			continue
 		}
-		at, message := f, key+": the flow reads no raw samples, only results of "+titles(all, parents)+": "+why
-		if i >= len(flows) {
-			// The flow was there before: what is new is one that it reads.
-			fresh := slices.IndexFunc(parents, func(p int) bool { return p < len(flows) })
-			if fresh < 0 {
-				continue
-			}
-			at, message = all[parents[fresh]], "flow "+f.Title()+", which has "+key+", would read no raw samples any more, only results of "+titles(all, parents)+": "+why
+		if i < len(flows) {
+			out = append(out, flowdef.ProblemAt(&f, at, "%s: the flow reads no raw samples, only results of %s: %s", key, titles(all, parents), why))
+			continue
 		}
-		out = append(out, flowdef.Problem{File: at.File, Line: at.Line, Message: "flow " + at.Title() + ": " + message})
+		// The flow was there before: what is new is one that it reads.
+		if fresh := slices.IndexFunc(parents, func(p int) bool { return p < len(flows) }); fresh >= 0 {
+			out = append(out, flowdef.ProblemAt(&all[parents[fresh]], "", "flow %s, which has %s, would read no raw samples any more, only results of %s: %s", f.Title(), key, titles(all, parents), why))
+		}
 	}
 	return out
 }
@@ -86,15 +84,15 @@ func sessionReaders(flows, others []flowdef.Flow) []flowdef.Problem {
 			if all[i].Session == nil && all[p].Session == nil || i >= len(flows) && p >= len(flows) {
 				continue
 			}
-			at, message := all[i], "can read results of "+all[p].Title()+", which are sessions: these have no step, and a series of them no value at most times; read them by SQL"
+			at, key, message := &all[i], flowdef.KeyExpr, "can read results of "+all[p].Title()+", which are sessions: these have no step, and a series of them no value at most times; read them by SQL"
 			if all[p].Session == nil {
 				message = "can read results of " + all[p].Title() + ", and its own are sessions: these are made of raw samples"
 			}
 			if i >= len(flows) && p < len(flows) {
-				at = all[p]
+				at, key = &all[p], "session"
 				message = "can be read by " + all[i].Title() + ": of flows that one reads from the other, none has sessions"
 			}
-			out = append(out, flowdef.Problem{File: at.File, Line: at.Line, Message: "flow " + at.Title() + ": " + message})
+			out = append(out, flowdef.ProblemAt(at, key, "%s", message))
 			break
 		}
 	}
@@ -113,10 +111,7 @@ func circles(flows, others []flowdef.Flow) []flowdef.Problem {
 	if j := slices.IndexFunc(flows, func(f flowdef.Flow) bool { return slices.Contains(cycle.Titles, f.Title()) }); j >= 0 {
 		i = j
 	}
-	return []flowdef.Problem{{
-		File: all[i].File, Line: all[i].Line,
-		Message: "flow " + all[i].Title() + ": " + cycle.Error() + ": a flow can read its own results, but not by way of others",
-	}}
+	return []flowdef.Problem{flowdef.ProblemAt(&all[i], flowdef.KeyExpr, "%v: a flow can read its own results, but not by way of others", cycle)}
 }
 
 // Together is the flows that the catalogue holds once flows are applied: these, and

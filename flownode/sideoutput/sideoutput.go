@@ -5,8 +5,6 @@
 package sideoutput
 
 import (
-	"fmt"
-
 	"laminar/flownode/flowdef"
 	"laminar/flownode/function"
 )
@@ -45,9 +43,7 @@ func Clashes(flows []flowdef.Flow) []flowdef.Problem {
 	}
 	for _, f := range flows {
 		if of, taken := views[f.Table]; taken {
-			problems = append(problems, flowdef.Problem{
-				File: f.File, Line: f.Line, Message: fmt.Sprintf("flow %s: its table %s has the name of a view of late samples of flow %s", f.Title(), f.Table, of),
-			})
+			problems = append(problems, flowdef.ProblemAt(&f, "table", "its table %s has the name of a view of late samples of flow %s", f.Table, of))
 		}
 	}
 	return problems
