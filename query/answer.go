@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,7 +29,7 @@ import (
 
 // answerQuery is such a query. It implements promql.Query.
 type answerQuery struct {
-	promql.Query // the whole
+	promql.Query // the whole: an evaluation
 	*substituting
 	plan  *plan
 	opts  promql.QueryOpts
@@ -39,17 +38,23 @@ type answerQuery struct {
 }
 
 // engineQuery makes a query of the engine.
-type engineQuery func(q storage.Queryable, opts promql.QueryOpts, expr string) (promql.Query, error)
+type engineQuery func(e *promql.Engine, q storage.Queryable, opts promql.QueryOpts, expr string) (promql.Query, error)
 
 // answerFrom makes the query of a plan.
 func (s *substituting) answerFrom(p *plan, opts promql.QueryOpts, newQuery engineQuery) (promql.Query, error) {
 	a := &answerQuery{substituting: s, plan: p, opts: opts, whole: &selections{}}
 	var err error
-	if a.dry, err = newQuery(asking{a.whole}, opts, p.text); err != nil {
+	if a.dry, err = newQuery(s.engines.light, asking{a.whole}, opts, p.text); err != nil {
 		return nil, err
 	}
-	a.Query, err = newQuery(a.whole, opts, p.text)
+	a.Query, err = s.evaluation(a.whole, func(e *promql.Engine) (promql.Query, error) { return newQuery(e, a.whole, opts, p.text) })
 	return a, err
+}
+
+// evaluation is a query over what is read for it.
+func (s *substituting) evaluation(reads *selections, begin func(*promql.Engine) (promql.Query, error)) (*evaluation, error) {
+	qry, err := begin(s.engines.light)
+	return &evaluation{Query: qry, r: s.r, reads: reads, again: func() (promql.Query, error) { return begin(s.engines.large) }}, err
 }
 
 // Exec implements promql.Query.
@@ -103,14 +108,14 @@ func (a *answerQuery) prepare(ctx context.Context) (annotations.Annotations, err
 	for _, one := range a.parts() {
 		for _, times := range one.division.Runs {
 			reads := &selections{}
-			dry, err := a.stretchQuery(ctx, asking{reads}, one, times)
+			dry, err := a.stretchQuery(ctx, a.engines.light, asking{reads}, one, times)
 			if err != nil {
 				return nil, err
 			}
 			if err := ask(ctx, dry, reads); err != nil {
 				return nil, err
 			}
-			qry, err := a.stretchQuery(ctx, reads, one, times)
+			qry, err := a.evaluation(reads, func(e *promql.Engine) (promql.Query, error) { return a.stretchQuery(ctx, e, reads, one, times) })
 			if err != nil {
 				return nil, err
 			}
@@ -207,9 +212,9 @@ func (a *answerQuery) parts() []*part {
 }
 
 // stretchQuery is the evaluation of a part at some times.
-func (a *answerQuery) stretchQuery(ctx context.Context, q storage.Queryable, one *part, times substitute.Times) (promql.Query, error) {
+func (a *answerQuery) stretchQuery(ctx context.Context, e *promql.Engine, q storage.Queryable, one *part, times substitute.Times) (promql.Query, error) {
 	opts := promql.NewPrometheusQueryOpts(false, a.opts.LookbackDelta())
-	return a.engine.NewRangeQuery(ctx, q, opts, one.text, time.UnixMilli(times.First), time.UnixMilli(times.Last()), time.Duration(max(times.Step, 1))*time.Millisecond)
+	return e.NewRangeQuery(ctx, q, opts, one.text, time.UnixMilli(times.First), time.UnixMilli(times.Last()), time.Duration(max(times.Step, 1))*time.Millisecond)
 }
 
 // note says how much of a part comes from its flow, in words and in numbers.
@@ -260,73 +265,6 @@ func nameIn(ms []*labels.Matcher) string {
 	}
 	return ""
 }
-
-// selections is what an evaluation selects, in the order in which it asks, with what was
-// read of it. It is a storage.Queryable of what was read.
-type selections struct {
-	list  []selection
-	given int // so many were asked for again
-
-	wanted   int    // so many selectors there are
-	complete func() // called once all of them were asked for
-}
-
-type selection struct {
-	hints    storage.SelectHints
-	sorted   bool
-	matchers []*labels.Matcher
-	set      storage.SeriesSet // nil before it was read
-}
-
-// Querier implements storage.Queryable.
-func (s *selections) Querier(int64, int64) (storage.Querier, error) { return replaying{s: s}, nil }
-
-// asking is a storage.Queryable of nothing, which notes what is asked for.
-type asking struct{ *selections }
-
-// Querier implements storage.Queryable.
-func (a asking) Querier(int64, int64) (storage.Querier, error) {
-	return noting{s: a.selections}, nil
-}
-
-// noting notes selections and finds nothing.
-type noting struct {
-	storage.LabelQuerier
-	s *selections
-}
-
-// Select implements storage.Querier.
-func (n noting) Select(_ context.Context, sorted bool, hints *storage.SelectHints, ms ...*labels.Matcher) storage.SeriesSet {
-	n.s.list = append(n.s.list, selection{hints: *hints, sorted: sorted, matchers: ms})
-	if len(n.s.list) == n.s.wanted {
-		n.s.complete()
-	}
-	return storage.EmptySeriesSet()
-}
-
-// Close implements storage.Querier.
-func (noting) Close() error { return nil }
-
-// replaying gives what was read for each selection, in their order.
-type replaying struct {
-	storage.LabelQuerier
-	s *selections
-}
-
-// errAsked says that an evaluation asks for something else than the same over nothing did.
-var errAsked = errors.New("the query selects other series than it did before")
-
-// Select implements storage.Querier.
-func (r replaying) Select(_ context.Context, _ bool, hints *storage.SelectHints, _ ...*labels.Matcher) storage.SeriesSet {
-	if r.s.given == len(r.s.list) || r.s.list[r.s.given].hints.Start != hints.Start || r.s.list[r.s.given].hints.End != hints.End {
-		return storage.ErrSeriesSet(&StorageError{errAsked})
-	}
-	r.s.given++
-	return r.s.list[r.s.given-1].set
-}
-
-// Close implements storage.Querier.
-func (replaying) Close() error { return nil }
 
 // assembly is the samples of a part, out of a flow's rows and results over raw samples.
 type assembly struct {

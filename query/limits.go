@@ -18,6 +18,19 @@ var ErrMemory = errors.New("queries hold too many samples in memory (query.max_m
 // ErrQueue says that a query has waited for its turn until its time was over.
 var ErrQueue = errors.New("query timed out in query queue")
 
+// ErrTurn says that a query has waited for its turn to hold many samples until its time was
+// over.
+var ErrTurn = errors.New("query timed out while another query held most of the memory that queries may compute with, which only one may at a time: " +
+	"ask for fewer series, a shorter range or a larger step, or raise memory.limit")
+
+// ErrEnded says that a query was ended because the process had too much memory.
+var ErrEnded = errors.New("the query was ended because the process has reached its memory limit (memory.limit): " +
+	"ask for fewer series, a shorter range or a larger step, or come again when less is going on")
+
+// ErrRoom says that the engine would make room for more points than a query may hold.
+var ErrRoom = errors.New("the query makes room for more points than it may hold (query.max_samples, memory.limit), because each series that it gives has room for all of its steps: " +
+	"ask for fewer series or groups, a shorter range or a larger step")
+
 // waitersPerQuery is how many queries may wait for each that may be under way.
 const waitersPerQuery = 16
 
@@ -29,9 +42,11 @@ const waitersPerQuery = 16
 type limits struct {
 	timeout time.Duration // how long a query waits
 	samples int64         // that one query may read
+	light   int64         // that one may hold beside others while it is computed; 0 for as many as it may read
 	memory  int64         // bytes of samples that all may hold
 
 	running chan struct{} // a token for each query under way
+	turn    chan struct{} // one, for the query that may hold more than light
 	waiting atomic.Int64
 	held    atomic.Int64
 	metrics *metrics

@@ -6,6 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type metrics struct {
 	refused prometheus.Counter
 	samples prometheus.Counter
+	large   prometheus.Counter     // queries that needed their turn
 	kept    prometheus.Counter     // readings of flows that needed none
 	flows   prometheus.Counter     // queries that were answered from flows
 	steps   *prometheus.CounterVec // of their parts, by where they came from
@@ -30,6 +31,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Samples that were read for queries.",
 		}),
 	}
+	m.large = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: subsystem, Name: "large_total",
+		Help: "Queries that needed more memory than several may at once, and were computed one at a time.",
+	})
 	m.kept = prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: subsystem, Name: "rows_kept_total",
 		Help: "Readings of flows' rows that were answered from memory, since the flow had no new ones.",
@@ -45,12 +50,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, from := range []string{fromFlow, fromRaw} {
 		m.steps.WithLabelValues(from)
 	}
-	reg.MustRegister(m.refused, m.samples, m.kept, m.flows, m.steps)
+	reg.MustRegister(m.refused, m.samples, m.large, m.kept, m.flows, m.steps)
 	return m
 }
 
 // gauge registers a number that is read when it is asked for.
 func gauge(reg prometheus.Registerer, name, help string, value func() int64) {
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help},
+		func() float64 { return float64(value()) }))
+}
+
+// counter registers a number that only rises, and is read when it is asked for.
+func counter(reg prometheus.Registerer, name, help string, value func() int64) {
+	reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help},
 		func() float64 { return float64(value()) }))
 }

@@ -31,7 +31,7 @@ import (
 
 // substituting answers a query from flows, as far as they go.
 type substituting struct {
-	engine      *promql.Engine
+	engines     engines
 	parser      parser.Parser
 	expressions *expressions
 	r           *reading

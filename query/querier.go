@@ -89,7 +89,7 @@ func readError(err error) error {
 	if errors.As(err, &many) {
 		return many
 	}
-	for _, limit := range []error{ErrMemory, ErrBusy, ErrQueue} {
+	for _, limit := range []error{ErrMemory, ErrBusy, ErrQueue, ErrTurn} {
 		if errors.Is(err, limit) {
 			return limit
 		}
@@ -114,8 +114,16 @@ func NotRead(err error) bool {
 		canceled promql.ErrQueryCanceled
 		late     promql.ErrQueryTimeout
 	)
-	return errors.As(err, &unread) || errors.As(err, &canceled) || errors.As(err, &late) || errors.Is(err, ErrBusy) || errors.Is(err, ErrQueue)
+	return errors.As(err, &unread) || errors.As(err, &canceled) || errors.As(err, &late) || errors.Is(err, ErrBusy) || errors.Is(err, ErrQueue) || errors.Is(err, ErrEnded)
 }
+
+// What is held of a series beside its samples, bytes. Its labels are the index's.
+const (
+	foundBytes  = 48      // its id and its place in a list
+	columnBytes = 80 + 16 // its column, and where that is found by its id
+	textBytes   = 96      // a name or a value of a label, among others that are not the same
+	textsAtOnce = 1 << 10 // so many of them are counted at once
+)
 
 // found is the series that match, with what their samples are read by: series i has
 // ids[i], and is of one of the metrics.
@@ -162,6 +170,9 @@ func (q *querier) find(ctx context.Context, span sequence.Span, ms []*labels.Mat
 		}
 		if len(f.ids) > before {
 			f.metrics = append(f.metrics, metric.ID)
+		}
+		if err := q.r.hold(0, int64(len(f.ids)-before)*foundBytes); err != nil {
+			return f, err
 		}
 	}
 	return f, nil
@@ -215,6 +226,9 @@ func (q *querier) read(ctx context.Context, f *found) error {
 	if err != nil {
 		return err
 	}
+	if err := q.r.hold(0, int64(len(f.ids))*columnBytes); err != nil {
+		return err
+	}
 	columns, err := samples.Read(ctx, snap, f.metrics, f.ids, span, min(maxLanes, runtime.GOMAXPROCS(0)), q.r)
 	if err != nil {
 		return err
@@ -263,7 +277,16 @@ func (q *querier) distinct(ctx context.Context, hints *storage.LabelHints, ms []
 	whole func(snap Snapshot, metric string) ([]string, error), of func(labels.Labels, func(string)),
 ) ([]string, error) {
 	seen := map[string]struct{}{}
-	add := func(text string) { seen[text] = struct{}{} }
+	var full error // once these are too many
+	add := func(text string) {
+		before := len(seen)
+		if full != nil {
+			return
+		}
+		if seen[text] = struct{}{}; len(seen) > before && before%textsAtOnce == 0 {
+			full = q.r.hold(0, textsAtOnce*textBytes)
+		}
+	}
 	rest := others(ms)
 	f, err := q.matching(ctx, ms, len(rest) > 0)
 	if err != nil {
@@ -281,6 +304,9 @@ func (q *querier) distinct(ctx context.Context, hints *storage.LabelHints, ms []
 		for _, text := range texts {
 			add(text)
 		}
+		if full != nil {
+			return nil, readError(full)
+		}
 	}
 	for i := range f.flows {
 		if err := q.readFlow(ctx, &f.flows[i], f, ms, false); err != nil {
@@ -289,6 +315,9 @@ func (q *querier) distinct(ctx context.Context, hints *storage.LabelHints, ms []
 	}
 	for _, one := range f.list {
 		of(one.labels, add)
+	}
+	if full != nil {
+		return nil, readError(full)
 	}
 	out := make([]string, 0, len(seen))
 	for text := range seen {

@@ -376,3 +376,49 @@ func TestExpressionsReadOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestTurnsOfLargeQueries: queries that hold few samples are computed side by side, one that
+// holds many waits until no other does; what it gives is the same, and it has read once.
+func TestTurnsOfLargeQueries(t *testing.T) {
+	const large = "sum(sum_over_time(m[800s:1s]))" // of 5 series: 4,000 samples
+	m := &memory{}
+	q := newQueries(m, func(c *query.Config) { c.LightSamples, c.MaxSamples, c.MaxConcurrent = 2100, 8000, 3 })
+	holding := q.Session()
+	held, err := holding.Instant(t.Context(), nil, large, time.UnixMilli(900_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := held.Exec(t.Context()).Vector(); err != nil || len(v) != 1 || v[0].F != 4000 {
+		t.Fatalf("%v, %v", v, err)
+	}
+	if m.taken != 1 {
+		t.Errorf("%d snapshots were taken for a query that was evaluated again", m.taken)
+	}
+	// As long as the first holds its result, another one waits, and small ones do not.
+	waiting, leave := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer leave()
+	if _, err := instant(waiting, q, large); !errors.Is(err, query.ErrTurn) {
+		t.Errorf("a second large query: %v", err)
+	}
+	if v, err := instant(t.Context(), q, "sum(m)"); err != nil || len(v) != 1 || v[0].F != 5 {
+		t.Errorf("a small query: %v, %v", v, err)
+	}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			if v, err := instant(t.Context(), q, "sum(sum_over_time(m[450s:1s]))"); err != nil || len(v) != 1 || v[0].F != 2250 {
+				t.Errorf("a large query that has waited: %v, %v", v, err)
+			}
+		})
+	}
+	held.Close()
+	holding.Close()
+	group.Wait()
+	var many promql.ErrTooManySamples
+	if _, err := instant(t.Context(), q, "sum_over_time(m[400s:1s]) + sum_over_time(m[400s:100ms])"); !errors.As(err, &many) {
+		t.Errorf("a query that is too large for any turn: %v", err)
+	}
+	if m.open() != 0 {
+		t.Errorf("%d snapshots are open", m.open())
+	}
+}

@@ -27,6 +27,7 @@ type reading struct {
 	rows        *rows.Kept
 	provisional bool     // results of windows that are not closed are read, too
 	running     bool     // it counts among those under way
+	large       bool     // it has the turn to hold many samples
 	names       []string // that the query's selectors have
 	snap        Snapshot // nil before it is taken
 	pos         sequence.Position
@@ -87,6 +88,10 @@ func (r *reading) end() {
 		r.snap = nil
 	}
 	r.give()
+	if r.large {
+		r.large = false
+		<-r.turn
+	}
 	if r.running {
 		r.running = false
 		r.release()

@@ -22,6 +22,7 @@ type memory struct {
 	query  int64  // for the samples of queries
 
 	samples int // that one query may hold while it is computed
+	light   int // that each may hold beside others; 0 for as many
 }
 
 // How the memory is divided where nothing else is set: requests under way take
@@ -58,9 +59,11 @@ func divide(c *Config, group int64) memory {
 	default:
 		m.query = query.DefaultMaxMemory
 	}
-	// What the engine computes is counted by its own limit alone.
+	// What the engine computes is counted by its own limit alone: one query at a time may hold
+	// as much as all have read, and the others half of that together.
 	if m.samples = c.Query.MaxSamples; m.limit > 0 {
 		m.samples = int(min(int64(m.samples), m.query/sampleBytes))
+		m.light = max(1, m.samples/2/max(1, c.Query.MaxConcurrent))
 	}
 	switch {
 	case m.buffer > 0:
@@ -81,6 +84,15 @@ func (m memory) apply(log *slog.Logger) {
 		debug.SetMemoryLimit(m.limit)
 		log.Info("memory is limited", "bytes", m.limit, "by", m.source, "ingest_buffer", m.buffer, "series", m.series)
 	}
+}
+
+// collected is how much the collector lets the process take; 0 where the process has no
+// limit, or the environment has told the collector to keep none.
+func (m memory) collected() int64 {
+	if limit := debug.SetMemoryLimit(-1); m.limit > 0 && limit < math.MaxInt64 {
+		return max(m.limit, limit)
+	}
+	return 0
 }
 
 // groupLimit is the least limit on memory of the control groups that the process

@@ -52,7 +52,8 @@ func newQueries(ctx context.Context, c Config, mem memory, h *host, log *slog.Lo
 		return nil, err
 	}
 	return query.New(query.Config{
-		Timeout: c.Query.Timeout, MaxSamples: mem.samples, MaxConcurrent: c.Query.MaxConcurrent, MaxMemory: mem.query,
+		Timeout: c.Query.Timeout, MaxSamples: mem.samples, LightSamples: mem.light, MaxConcurrent: c.Query.MaxConcurrent,
+		MaxMemory: mem.query, MemoryLimit: mem.collected(),
 		Lookback: c.Query.Lookback, FromFlows: c.Query.FromFlows, Store: QueryStore{h.readers}, Log: log, Registerer: reg,
 	}), nil
 }

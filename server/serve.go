@@ -110,6 +110,9 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 	if err != nil {
 		return nil, err
 	}
+	if queries != nil {
+		parts = append(parts, part{"memory of queries", queries.Run})
+	}
 	routes := web.Routes{Read: newAPI(c, mem, queries, h, log, reg), Metrics: reg, Ready: store.Ping, Profiles: c.Web.Pprof, Log: log}
 	if routes.ConsoleDir = c.Web.ConsoleDir(); routes.ConsoleDir != "" {
 		if routes.Console, err = console.New(routes.ConsoleDir); err != nil {

@@ -130,6 +130,10 @@ func (c *core) failed(r *http.Request, err error) *apiError {
 		return &apiError{unavailable, query.ErrBusy.Error(), true}
 	case errors.Is(err, query.ErrQueue):
 		return &apiError{timeout, query.ErrQueue.Error(), true}
+	case errors.Is(err, query.ErrTurn):
+		return &apiError{timeout, query.ErrTurn.Error(), true}
+	case errors.Is(err, query.ErrEnded):
+		return &apiError{execution, query.ErrEnded.Error(), false}
 	case errors.As(err, &cancelled), r.Context().Err() != nil, errors.Is(err, context.Canceled):
 		return &apiError{canceled, err.Error(), false}
 	case errors.As(err, &late), errors.Is(err, context.DeadlineExceeded):

@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/prometheus/model/timestamp"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
+
+	"laminar/query"
 )
 
 // lookups answers with labels.
@@ -130,10 +132,10 @@ func (a lookups) texts(r *http.Request, get func(context.Context, storage.Querie
 // look answers with what is looked up among the series from start to end, ms; more says
 // that there was more than may be answered.
 func (a lookups) look(r *http.Request, start, end int64, up func(context.Context, storage.Querier) (data any, more bool, err error)) answer {
-	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Queries.Timeout())
-	defer cancel()
 	session := a.session(r)
 	defer session.Close()
+	ctx, leave := session.Within(r.Context())
+	defer leave()
 	q, err := session.Querier(start, end)
 	if err != nil {
 		return answer{err: a.failed(r, err)}
@@ -141,7 +143,7 @@ func (a lookups) look(r *http.Request, start, end int64, up func(context.Context
 	defer func() { _ = q.Close() }()
 	data, more, err := up(ctx, q)
 	if err != nil {
-		return answer{err: a.failed(r, err)}
+		return answer{err: a.failed(r, query.WhyEnded(ctx, err))}
 	}
 	var warnings annotations.Annotations
 	if more {

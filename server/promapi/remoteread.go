@@ -19,6 +19,7 @@ import (
 
 	"laminar/flownode/promexpr"
 	"laminar/ingest/budget"
+	"laminar/query"
 )
 
 // Remote read hands samples to another Prometheus, which computes by itself. The answer
@@ -50,11 +51,11 @@ func (a remoteReading) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.refuseBody(w, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Queries.Timeout())
-	defer cancel()
 	// All queries of the request read one snapshot.
 	session := a.cfg.Queries.Session()
 	defer session.Close()
+	ctx, leave := session.Within(r.Context())
+	defer leave()
 	out := &chunkWriter{w: w}
 	var resp prompb.ReadResponse
 	for i, q := range req.Queries {
@@ -62,11 +63,11 @@ func (a remoteReading) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if chunked {
 				return out.write(int64(i), set)
 			}
-			result, err := samplesOf(set)
+			result, err := samplesOf(set, session.Hold)
 			resp.Results = append(resp.Results, result)
 			return err
 		}); err != nil {
-			a.refuse(w, r, err, out.begun)
+			a.refuse(w, r, query.WhyEnded(ctx, err), out.begun)
 			return
 		}
 	}
@@ -196,8 +197,12 @@ func matchersOf(list []*prompb.LabelMatcher) ([]*labels.Matcher, error) {
 	return out, nil
 }
 
-// samplesOf is the series of a set with their samples.
-func samplesOf(set storage.SeriesSet) (*prompb.QueryResult, error) {
+// messageFactor is how often a message of samples is in memory, about: as it is made, written,
+// and compressed.
+const messageFactor = 4
+
+// samplesOf is the series of a set with their samples. hold counts the bytes that they take.
+func samplesOf(set storage.SeriesSet, hold func(bytes int64) error) (*prompb.QueryResult, error) {
 	out := &prompb.QueryResult{}
 	var it chunkenc.Iterator
 	for set.Next() {
@@ -218,6 +223,9 @@ func samplesOf(set storage.SeriesSet) (*prompb.QueryResult, error) {
 			}
 		}
 		if err := it.Err(); err != nil {
+			return nil, err
+		}
+		if err := hold(int64(messageFactor * ts.Size())); err != nil {
 			return nil, err
 		}
 		out.Timeseries = append(out.Timeseries, ts)

@@ -154,11 +154,11 @@ var table = []setting{
 		bind: func(c *Config) value { return (*durationValue)(&c.Query.Lookback) }},
 	{key: "query.from_flows", scope: Serving, help: "auto answers the parts of a query that are expressions of flows from the flows' results, where these are what the raw samples give; off computes everything",
 		bind: func(c *Config) value { return (*textValue)(&c.Query.FromFlows) }},
-	{key: "query.max_samples", scope: Serving, least: 1, unit: "samples", help: "maximum number of samples that a query may read, and hold while it is computed",
+	{key: "query.max_samples", scope: Serving, least: 1, unit: "samples", help: "maximum number of samples that a query may read, and hold while it is computed; with a memory.limit no more than fill query.max_memory, and only one query at a time holds more than a small part of them",
 		bind: func(c *Config) value { return (*intValue)(&c.Query.MaxSamples) }},
 	{key: "query.max_concurrent", scope: Serving, least: 1, unit: "queries", help: "maximum number of queries under way, each with a database connection beside those of database.max_connections; sixteen times as many wait, further ones are told to retry",
 		bind: func(c *Config) value { return (*intValue)(&c.Query.MaxConcurrent) }},
-	{key: "query.max_memory", scope: Serving, unit: "bytes", help: "maximum memory for the samples that all queries hold; a query that needs more fails. Label sets take up to half as much in addition. 0 for a quarter of memory.limit, at most 512MiB",
+	{key: "query.max_memory", scope: Serving, unit: "bytes", help: "maximum memory for the samples and series that all queries have read; a query that needs more fails. Label sets take up to half as much in addition. 0 for a quarter of memory.limit, at most 512MiB",
 		bind: func(c *Config) value { return (*bytesValue)(&c.Query.MaxMemory) }},
 
 	{key: "subscribe.retention", scope: Serving, unit: "duration", help: "how long it is kept which rows of flows have changed; who follows a flow and is away for longer reads its table anew",
