@@ -238,7 +238,7 @@ func (s *flowRound) corrections(ctx context.Context, queue []*flowplan.DirtyWind
 				if !own.All {
 					w = s.Some(res, own)
 				}
-				if err := s.correct(ctx, w, res.Rows, own.All); err != nil {
+				if err := s.correct(ctx, w, res.Rows, own.All, d.Since); err != nil {
 					return false, err
 				}
 				lateWhole(s, d.End, own.All, own.Keys)

@@ -22,9 +22,9 @@ import (
 	"laminar/sequence"
 )
 
-// correct writes a closed window that was computed again. rows and all are those of
-// upstream.tell.
-func (s *flowRound) correct(ctx context.Context, w progress.Window, rows []progress.Row, all bool) error {
+// correct writes a closed window that was computed again, since is the vector before what
+// made that necessary. rows and all are those of upstream.tell.
+func (s *flowRound) correct(ctx context.Context, w progress.Window, rows []progress.Row, all bool, since sequence.Vector) error {
 	if s.readsItself() && w.End < s.to.EmittedUntil {
 		s.showUntil(s.to.EmittedUntil)
 		differs, err := s.feed.Differs(ctx, s.r.cascade.Tables, w.End, rows)
@@ -32,7 +32,7 @@ func (s *flowRound) correct(ctx context.Context, w progress.Window, rows []progr
 			return err
 		}
 		if differs {
-			walkOn(s, w.End)
+			walkOn(s, w.End, since)
 		}
 	}
 	s.out.put(w)
@@ -41,8 +41,9 @@ func (s *flowRound) correct(ctx context.Context, w progress.Window, rows []progr
 }
 
 // walkOn makes the closed windows dirty that read what the window with this end has
-// changed: its results, and the markers at the next end.
-func walkOn(s *flowRound, end sequence.Time) {
+// changed: its results, and the markers at the next end. They lack what that window lacked,
+// since the same vector: who waits for it waits for them, in whatever round they are computed.
+func walkOn(s *flowRound, end sequence.Time, since sequence.Vector) {
 	every := s.windows().Every
 	changed := sequence.Between(end, end+every)
 	for _, l := range s.Leaves {
@@ -57,7 +58,7 @@ func walkOn(s *flowRound, end sequence.Time) {
 			first, last = end, s.to.EmittedUntil
 		}
 		for w := range l.Windows.Ends(max(first, end+every), min(last, s.to.EmittedUntil)) {
-			s.DirtyWindows.Touch(w, progress.AllGroups, progress.Upstream, s.Vector, s.r.Pos.Now)
+			s.DirtyWindows.Touch(w, progress.AllGroups, progress.Upstream, since, s.r.Pos.Now)
 			s.onward = append(s.onward, s.DirtyWindows.AtOnce(w))
 		}
 	}

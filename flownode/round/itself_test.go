@@ -120,6 +120,55 @@ flows:
 	}
 }
 
+// TestWalkIsWaitedFor: so long as a correction walks through a running total, some window on
+// the dirty list is due to what came in before it, as flow wait looks for. When none is, the
+// total is as it will be.
+func TestWalkIsWaitedFor(t *testing.T) {
+	w := roundtest.NewWorld(t, 3, 2, flowdef.ExecutorColumnar, `
+flows:
+  - {name: total, promql: 'sum(count_over_time(temperature[1m])) + (total or vector(0))', every: 1m}
+`)
+	for range 60 {
+		w.Scrape(60_000, false)
+		w.Tick()
+	}
+	w.SettleAll()
+	w.Budget = 0 // a window of each kind in a round
+	f := w.Store.Flows[1]
+	before := values(f)
+	newest := slices.Max(slices.Collect(maps.Keys(before)))
+	for _, s := range w.Series {
+		if !s.Counter && s.Region == 1 {
+			w.Flush(1, map[*roundtest.WorldSeries]map[int64]float64{s: {w.Base + 90_001: 1}})
+			break
+		}
+	}
+	due := func(vec sequence.Vector) bool {
+		for _, d := range f.Dirty {
+			if !d.Since.Covers(vec) {
+				return true
+			}
+		}
+		return false
+	}
+	waited, vec := 0, w.Store.Vec.Clone()
+	for ; waited == 0 || due(vec); waited++ {
+		if _, err := w.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.Store.Now += flowplan.DirtyQuiet
+	}
+	then := values(f)
+	if n := changed(before, then, 0, newest); n < 50 || waited < 20 {
+		t.Errorf("%d windows are another after %d rounds", n, waited)
+	}
+	w.Budget = time.Second
+	w.SettleAll()
+	if n := changed(then, values(f), 0, newest); n > 0 {
+		t.Errorf("nothing was waited for, and then %d windows were corrected", n)
+	}
+}
+
 // TestCorrectionsTakeTurns: of two flows with many corrections each takes its part of a
 // round, whichever is computed first.
 func TestCorrectionsTakeTurns(t *testing.T) {

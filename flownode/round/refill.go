@@ -107,7 +107,7 @@ func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) 
 		if err != nil {
 			return 0, err
 		}
-		if err := s.correct(ctx, s.Complete(res), res.Rows, true); err != nil {
+		if err := s.correct(ctx, s.Complete(res), res.Rows, true, s.Vector); err != nil {
 			return 0, err
 		}
 		lateWhole(s, end, true, nil)
