@@ -36,6 +36,33 @@ var asapParameters = []string{
 	"K", "k", "lgK", "precision", "row_num", "col_num", "depth", "width", "heapsize", "heap_size", "count_events", "relativeAccuracy", "relative_accuracy",
 }
 
+// asapWrapped is the types of which the sub type says what is kept, and what that is.
+var asapWrapped = map[string]map[string]string{
+	"SingleSubpopulation": {
+		"sum": "Sum", "count": "Sum", "min": "MinMax", "max": "MinMax", "increase": "Increase", "kll": "DatasketchesKLL", "datasketcheskll": "DatasketchesKLL",
+	},
+	"MultipleSubpopulation": {
+		"sum": "Sum", "count": "Sum", "min": "MinMax", "max": "MinMax", "increase": "Increase", "kll": "DatasketchesKLL", "datasketcheskll": "DatasketchesKLL",
+		"countminsketch": "CountMinSketch", "cms": "CountMinSketch", "hydrakll": "HydraKLL",
+	},
+}
+
+// asapSubs is the sub types that the other types have, beside none and their own names. What
+// the smallest and largest value are asked for is said where these are made.
+var asapSubs = map[string][]string{
+	"Sum":                    {"count"},
+	"CountMinSketch":         {"sum", "count", "cms"},
+	"CountMinSketchWithHeap": {"topk", "sum", "count"},
+	"Increase":               {"rate"},
+	"DatasketchesKLL":        {"kll", "quantile"},
+	"KLL":                    {"datasketcheskll", "quantile"},
+	"HydraKLL":               {"kll", "quantile"},
+	"DDSketch":               {"quantile"},
+	"SetAggregator":          {},
+	"DeltaSetAggregator":     {},
+	"HLL":                    {},
+}
+
 // aggregation is one of the file.
 type aggregation struct {
 	kind, sub      string
@@ -249,14 +276,19 @@ func (r *reader) asapFlow(line int, what string, a aggregation) {
 	if len(a.labels) > 0 {
 		name += "_by_" + strings.Join(a.labels, "_")
 	}
-	kind, sub := a.kind, a.sub
+	kind, sub := a.kind, strings.ReplaceAll(a.sub, "_", "")
 	// The older names say how many keys there are, and the rest in the sub type.
-	if kind == "SingleSubpopulation" || kind == "MultipleSubpopulation" {
-		kind = map[string]string{
-			"sum": "Sum", "count": "Sum", "min": "MinMax", "max": "MinMax", "increase": "Increase", "kll": "DatasketchesKLL", "datasketcheskll": "DatasketchesKLL",
-		}[sub]
+	if of, wrapped := asapWrapped[kind]; wrapped {
+		if kind = of[sub]; kind == "" {
+			r.refuse(line, what, fmt.Sprintf("the sub type %q of %s is not known; ASAPQuery takes such for a sum", a.sub, a.kind))
+			return
+		}
 	}
 	kind = strings.TrimPrefix(kind, "Multiple")
+	if subs := asapSubs[kind]; sub != "" && sub != strings.ToLower(kind) && subs != nil && !slices.Contains(subs, sub) {
+		r.refuse(line, what, fmt.Sprintf("the sub type %q of %s is not known, and ASAPQuery does not look at it", a.sub, a.kind))
+		return
+	}
 	flow := Flow{Every: millis(a.slide)}
 	var differs []string
 	switch kind {

@@ -114,6 +114,65 @@ func TestEveryOutput(t *testing.T) {
 	}
 }
 
+// TestSubTypes: a sub type says more than the type where ASAPQuery has it so, in its
+// spellings. Any other is refused, and never taken for what the type does without one.
+func TestSubTypes(t *testing.T) {
+	for types, want := range map[string]string{
+		"Sum":                       "sum by (g) (sum_over_time(m[1m] offset 1ms))",
+		"Sum sum":                   "sum by (g) (sum_over_time(m[1m] offset 1ms))",
+		"MultipleSum count":         "sum by (g) (count_over_time(m[1m] offset 1ms))",
+		"Sum avg":                   "",
+		"CountMinSketch Count":      "sum by (g) (count_over_time(m[1m] offset 1ms))",
+		"CountMinSketch max":        "",
+		"MinMax Max":                "max by (g) (max_over_time(m[1m] offset 1ms))",
+		"MinMax":                    "",
+		"MultipleMinMax sum":        "",
+		"MultipleIncrease increase": "sum by (g) (increase(m[1m] offset 1ms))",
+		"Increase rate":             "sum by (g) (increase(m[1m] offset 1ms))",
+		"Increase delta":            "",
+		"DatasketchesKLL kll":       "sum by (g) (histogram_over_time(m[1m] offset 1ms))",
+		"DatasketchesKLL avg":       "",
+		"HLL hll":                   "count(group by (g) (present_over_time(m[1m] offset 1ms)))",
+		"HLL sum":                   "",
+		"SetAggregator":             "group by (g) (present_over_time(m[1m] offset 1ms))",
+		"SetAggregator count":       "",
+
+		"SingleSubpopulation Sum":                "sum by (g) (sum_over_time(m[1m] offset 1ms))",
+		"SingleSubpopulation datasketches_kll":   "sum by (g) (histogram_over_time(m[1m] offset 1ms))",
+		"SingleSubpopulation":                    "",
+		"SingleSubpopulation hydra_kll":          "",
+		"MultipleSubpopulation hydra_kll":        "sum by (g) (histogram_over_time(m[1m] offset 1ms))",
+		"MultipleSubpopulation count_min_sketch": "sum by (g) (sum_over_time(m[1m] offset 1ms))",
+		"MultipleSubpopulation CMS":              "sum by (g) (sum_over_time(m[1m] offset 1ms))",
+		"MultipleSubpopulation median":           "",
+		"Sums":                                   "",
+	} {
+		kind, sub, _ := strings.Cut(types, " ")
+		r, problems := importer.Import("f", []byte(`aggregations:
+- aggregationId: 1
+  aggregationType: `+kind+`
+  aggregationSubType: '`+sub+`'
+  labels: {grouping: [], aggregated: [g], rollup: []}
+  parameters: {}
+  metric: m
+  windowSize: 60
+`), importer.Options{})
+		if len(problems) > 0 || len(r.Items) != 1 {
+			t.Errorf("%s: %v, %v", types, r, problems)
+			continue
+		}
+		got := ""
+		if it := r.Items[0]; it.Flow != nil {
+			got = it.Flow.PromQL
+		} else if !strings.Contains(it.Reasons[0], "known") && !strings.Contains(it.Reasons[0], "want min or max") {
+			t.Errorf("%s is refused: %s", types, it.Reasons)
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", types, got, want)
+		}
+	}
+}
+
 // TestHostile: nothing that a file holds is obeyed by a terminal, and the definitions still
 // mean it.
 func TestHostile(t *testing.T) {
