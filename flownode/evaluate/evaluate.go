@@ -12,7 +12,6 @@ package evaluate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -89,15 +88,11 @@ func (f *Evaluator) Becomes() {
 // bound bounds the groups of leaves that have no members yet.
 func (f *Evaluator) bound() {
 	for _, l := range f.Leaves {
-		if f.fold != nil && l.Def.Agg != nil {
+		if f.fold != nil {
 			l.FoldBy(f.fold)
 		}
 	}
 }
-
-// errFolded is why a flow with a bound of groups has no result in a window. Its leaf then
-// selects series one by one, and what joins them is no partial.
-var errFolded = errors.New("max_groups: with native histograms groups cannot be folded")
 
 // ChosenSince is what has been learnt since it was asked last of which groups keep a row;
 // nil for nothing.
@@ -209,8 +204,6 @@ func (f *Evaluator) Evaluate(ctx context.Context, eng *promeval.Engine, src Inpu
 		err error
 	)
 	switch {
-	case f.fold != nil && (src.whole != nil || f.def.Expr.Native()):
-		res.Touched, err = true, errFolded
 	case src.whole != nil:
 		early, failed := f.early(ctx, end)
 		if failed != nil { // and not the expression

@@ -17,11 +17,13 @@ import (
 )
 
 // Fold bounds how many groups of one leaf are told apart. It outlives the members of the
-// leaf, because series that are read again must fall into the same groups. It belongs to
-// the flow's goroutine.
+// leaf, because series that are read again must fall into the same groups, and the leaf: one
+// over native histograms, or of a batch expression, selects series one by one, and what
+// stands above it makes groups of them. It belongs to the flow's goroutine.
 //
 //	len(order) == len(chosen) <= max
 type Fold struct {
+	of     *flowdef.Leaf // the aggregation by labels whose groups are bounded
 	max    int
 	chosen map[string]struct{}
 	order  []string // keys of chosen groups, as they were chosen
@@ -30,10 +32,10 @@ type Fold struct {
 	said   bool     // Fresh has said so
 }
 
-// NewFold is for a flow of which groups have been chosen before; folds says that others
-// were met.
-func NewFold(most int64, chosen []string, folds bool) *Fold {
-	f := &Fold{max: int(most), chosen: make(map[string]struct{}, len(chosen)), order: slices.Clone(chosen), told: len(chosen), folds: folds, said: folds}
+// NewFold is for a flow of that aggregation, of which groups have been chosen before; folds
+// says that others were met.
+func NewFold(of flowdef.Leaf, most int64, chosen []string, folds bool) *Fold {
+	f := &Fold{of: &of, max: int(most), chosen: make(map[string]struct{}, len(chosen)), order: slices.Clone(chosen), told: len(chosen), folds: folds, said: folds}
 	for _, key := range chosen {
 		f.chosen[key] = struct{}{}
 	}
@@ -68,12 +70,35 @@ func (f *Fold) Fresh() (first int, keys []string, folds, changed bool) {
 }
 
 // others is the labels of the group of all groups that are not chosen.
-func others(def *flowdef.Leaf) labels.Labels {
-	b := labels.NewBuilder(labels.EmptyLabels())
-	for _, name := range def.Grouping {
+func (f *Fold) others() labels.Labels { return f.among(labels.EmptyLabels()) }
+
+// among is the labels of a series with those by which it is in the group of all others.
+func (f *Fold) among(lset labels.Labels) labels.Labels {
+	b := labels.NewBuilder(lset)
+	for _, name := range f.of.Grouping {
 		b.Set(name, flowdef.OtherGroups)
 	}
 	return b.Labels()
+}
+
+// seriesLabel tells apart series of the group of all others that differ only in labels by
+// which they would be in groups of their own. No grouping keeps it.
+const seriesLabel = "__laminar_series__"
+
+// inGroup is the labels of a leaf's group, which has the key, as they are with the bound. It
+// is a group of the aggregation itself, or a single series of it; own says that it is in a
+// group of its own.
+func (f *Fold) inGroup(lset labels.Labels, key string, aggregated bool) (folded labels.Labels, own bool) {
+	if aggregated {
+		if f.admits(key) {
+			return lset, true
+		}
+		return f.others(), false
+	}
+	if f.admits(flowdef.GroupKey(f.of.GroupLabels(lset))) {
+		return lset, true
+	}
+	return labels.NewBuilder(f.among(lset)).Set(seriesLabel, key).Labels(), false
 }
 
 // byCreation is the series in the order in which they were created: that is which groups

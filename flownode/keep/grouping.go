@@ -171,23 +171,25 @@ func number(of map[string]int32, key string) int32 {
 // FoldedKey is the key of the group that new series of the group with a key come into: its
 // own, or where no further group is chosen that of all others.
 func (m *Members) FoldedKey(key string) string {
-	if m.fold == nil || !m.fold.full() {
+	if m.fold == nil || !m.fold.full() || m.Def.Agg == nil {
 		return key
 	}
 	if _, chosen := m.fold.chosen[key]; chosen {
 		return key
 	}
-	return flowdef.GroupKey(others(m.Def))
+	return flowdef.GroupKey(m.fold.others())
 }
 
 // group returns the number of the group with these labels, making it if needed.
 func (m *Members) group(lset labels.Labels) int32 {
 	key := flowdef.GroupKey(lset)
 	g, ok := m.groupNum[key]
-	if !ok && m.fold != nil && !m.fold.admits(key) {
-		lset = others(m.Def)
-		key = flowdef.GroupKey(lset)
-		g, ok = m.groupNum[key]
+	if !ok && m.fold != nil {
+		var own bool
+		if lset, own = m.fold.inGroup(lset, key, m.Def.Agg != nil); !own && m.Def.Agg != nil {
+			key = flowdef.GroupKey(lset)
+			g, ok = m.groupNum[key]
+		}
 	}
 	if !ok || m.apart {
 		g = int32(len(m.Groups))

@@ -71,7 +71,7 @@ func foldOf(f *progress.Flow) *keep.Fold {
 	if f.Def.MaxGroups == 0 {
 		return nil
 	}
-	return keep.NewFold(f.Def.MaxGroups, f.Chosen, f.Folds)
+	return keep.NewFold(f.Def.Expr.Leaves[0], f.Def.MaxGroups, f.Chosen, f.Folds)
 }
 
 // forgetHistory drops everything that was derived from commits or series that may be

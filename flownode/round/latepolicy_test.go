@@ -15,6 +15,7 @@ import (
 	"laminar/flownode/round/roundtest"
 	"laminar/flownode/sideoutput"
 	"laminar/sequence"
+	"laminar/sequence/nativehist"
 )
 
 // lateFlows is flows of which closed windows keep their values, and one of which none do.
@@ -276,7 +277,18 @@ func merged(a, b map[string]progress.Row) map[string]progress.Row {
 }
 
 func sameRows(a, b map[string]progress.Row) bool {
-	return maps.EqualFunc(a, b, func(x, y progress.Row) bool { return about(x.Value, y.Value) })
+	return maps.EqualFunc(a, b, func(x, y progress.Row) bool {
+		return about(x.Value, y.Value) && sameHistogram(x.Histogram, y.Histogram)
+	})
+}
+
+// sameHistogram is about of all numbers of two histograms, which must have the same buckets;
+// nil is none.
+func sameHistogram(a, b *nativehist.Sparse) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.SameBuckets(b) && about(a.Sum, b.Sum) && slices.EqualFunc(slices.Collect(a.Counts()), slices.Collect(b.Counts()), about)
 }
 
 func about(a, b float64) bool {

@@ -13,6 +13,8 @@ import (
 	"laminar/flownode/promeval"
 	"laminar/flownode/round/roundtest"
 	"laminar/sequence"
+	"laminar/sequence/nativehist"
+	"laminar/sequence/series"
 )
 
 // foldedFlows is flows of which some groups keep a row, each with what its rows must come
@@ -25,6 +27,7 @@ flows:
   - {name: averages, promql: 'avg by (n) (avg_over_time(errors_total[2m]))', every: 1m, max_groups: 3}
   - {name: late, promql: 'sum by (n) (sum_over_time(temperature[2m]))', every: 1m, max_groups: 2, late: drop}
   - {name: room, promql: 'sum by (job) (rate(requests_total[3m]))', every: 1m, max_groups: 5}
+  - {name: sketches, promql: 'sum by (n) (histogram_over_time(temperature[2m], 0.1))', every: 1m, max_groups: 2}
 `
 
 // folds is samples with the labels by which the engine groups them as the flow does.
@@ -67,6 +70,9 @@ func checkFolds(w *roundtest.World) (rows int) {
 			want := map[string]progress.Row{}
 			for _, s := range vec {
 				row := progress.Row{Columns: layout.Row(s.Metric), Value: s.Value}
+				if s.Histogram != nil {
+					row.Value, row.Histogram = 0, nativehist.NewSparse(s.Histogram)
+				}
 				want[progress.RowKey(row.Columns)] = row
 			}
 			if got := f.Rows[end]; !sameRows(want, got) {
@@ -144,6 +150,61 @@ func TestMaxGroups(t *testing.T) {
 			if !slices.Equal(f.Flow.Chosen, before[id]) {
 				t.Errorf("%s keeps the rows of %v, and kept those of %v", f.Flow.Def.Name, f.Flow.Chosen, before[id])
 			}
+		}
+	}
+}
+
+// TestMaxGroupsOfHistograms is TestMaxGroups for series of native histograms, from the start
+// or from the middle of everything: their leaves select series one by one, or there are none.
+func TestMaxGroupsOfHistograms(t *testing.T) {
+	for seed := uint64(1); seed <= 3; seed++ {
+		w := roundtest.NewWorld(t, seed, int(seed%3)+1, flowdef.ExecutorColumnar, `
+flows:
+  - {name: rates, promql: 'sum by (n) (rate(latency[2m]))', every: 1m, max_groups: 2}
+  - {name: heads, promql: 'count by (n, job) (latency)', every: 1m, max_groups: 2, emit: close}
+  - {name: sums, promql: 'sum by (n) (sum_over_time(temperature[2m]))', every: 1m, max_groups: 1}
+  - {name: peaks, promql: 'max by (n) (max_over_time(temperature[3m]))', every: 1m, max_groups: 2, emit: close}
+  - {name: sketches, promql: 'sum by (n) (histogram_over_time(temperature[2m]))', every: 1m, max_groups: 2}
+`)
+		for n := range 5 {
+			w.Series = append(w.Series, &roundtest.WorldSeries{
+				ID: sequence.SeriesID(100 + n), Metric: 4, Region: w.Series[n].Region, Samples: map[int64]float64{},
+				Labels: []series.Label{{Name: series.MetricName, Value: "latency"}, {Name: "job", Value: fmt.Sprintf("j%d", n%2)}, {Name: "n", Value: fmt.Sprint(n)}},
+				Hists:  roundtest.NativeSamples{Chance: 95},
+			})
+		}
+		for step := range 40 {
+			if step == 20 {
+				for _, s := range w.Series {
+					if s.Metric == 3 { // temperature
+						s.Hists.Chance = 30
+					}
+				}
+			}
+			w.Act()
+		}
+		w.Settle()
+		if rows := checkFolds(w); rows < 100 {
+			t.Errorf("seed %d: only %d rows were compared", seed, rows)
+		}
+		others, histograms := 0, 0
+		for _, f := range w.Store.Flows {
+			if !f.Flow.Folds {
+				t.Errorf("seed %d: %s folds nothing", seed, f.Flow.Def.Name)
+			}
+			for _, rows := range f.Rows {
+				for _, row := range rows {
+					if slices.Contains(row.Columns, flowdef.OtherGroups) {
+						others++
+					}
+					if row.Histogram != nil {
+						histograms++
+					}
+				}
+			}
+		}
+		if others < 50 || histograms < 50 {
+			t.Errorf("seed %d: %d rows of other groups and %d histograms prove little", seed, others, histograms)
 		}
 	}
 }
