@@ -121,7 +121,7 @@ func (a *app) flowApplyCommand() *cobra.Command {
 		},
 	}
 	patience = a.addLockTimeout(cmd)
-	cmd.Flags().BoolVar(&replace, "replace", false, "drop and rebuild the results of changed definitions; grants, indexes, comments and views of their tables stay")
+	cmd.Flags().BoolVar(&replace, "replace", false, "drop the results of changed definitions and compute them anew, as far back as backfill says; grants, indexes, comments and views of their tables stay")
 	cmd.Flags().BoolVar(&cascade, "cascade", false, "with --replace: let go what cannot be made again for a table with other columns, and name it")
 	addFilesFlag(cmd, &files)
 	a.addOutputFlag(cmd)
@@ -140,7 +140,7 @@ func applied(flows []flowdef.Flow, results []flowstore.ApplyResult) term.Table {
 		}
 	}
 	for i, f := range flows {
-		if results[i].Action == applyplan.Created && f.Backfill == (flowdef.Backfill{}) {
+		if (results[i].Action == applyplan.Created || results[i].Action == applyplan.Replaced) && f.Backfill == (flowdef.Backfill{}) {
 			t.Note = emptyAtFirst
 		}
 	}
@@ -151,8 +151,8 @@ func applied(flows []flowdef.Flow, results []flowstore.ApplyResult) term.Table {
 	return t
 }
 
-// emptyAtFirst is said of flows that were created without a backfill.
-const emptyAtFirst = "results of new flows begin with the first window that closes from now on; older ones: laminar refill NAME --from -1h"
+// emptyAtFirst is said of flows that were created or replaced without a backfill.
+const emptyAtFirst = "results of new and replaced flows begin with the first window that closes from now on; older ones: laminar refill NAME --from -1h"
 
 func (a *app) flowListCommand() *cobra.Command {
 	cmd := &cobra.Command{

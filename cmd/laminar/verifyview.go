@@ -39,8 +39,8 @@ func (a *app) printVerified(s view.Verification) error {
 	}
 	for _, f := range s.Flows {
 		if f.LateWindows > 0 {
-			_ = term.Say(a.stdout, "\n%s was compared with all raw samples. Its definition leaves out what comes too late: %s, missing from %s. That these have %s with another value is no difference. A refill takes the samples in.\n",
-				f.Flow, flowdef.FormatCount(f.LateSamples, "sample"), flowdef.FormatCount(f.LateWindows, "window"), flowdef.FormatCount(f.LateCells, "row"))
+			_ = term.Say(a.stdout, "\n%s was compared with all raw samples. Its definition leaves out what comes too late, in %s so far. That these have %s with another value is no difference. A refill takes the samples in.\n",
+				f.Flow, flowdef.FormatCount(f.LateWindows, "window"), flowdef.FormatCount(f.LateCells, "row"))
 		}
 	}
 	if len(cells.Rows) == 0 {

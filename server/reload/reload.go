@@ -208,7 +208,7 @@ func (e *ChangedError) Error() string {
 
 // Hint tells what to type instead.
 func (e *ChangedError) Hint() string {
-	return "laminar flow apply --replace, or POST /-/reload?replace=true: either drops the results of these flows and builds them again"
+	return "laminar flow apply --replace, or POST /-/reload?replace=true: either drops the results of these flows and computes them anew: as far back as backfill says, or without one from now on, with laminar refill for what was before"
 }
 
 // placed is an error of the catalogue with the places of what it is about.

@@ -71,7 +71,7 @@ func (e *ChangedError) Error() string {
 
 // Hint tells the user what to type instead.
 func (e *ChangedError) Hint() string {
-	return "--replace, which drops the results of these flows and builds them again"
+	return "--replace, which drops the results of these flows and computes them anew: as far back as backfill says, or without one from now on, with laminar refill for what was before"
 }
 
 // Plan is what an apply does.
