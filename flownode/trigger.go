@@ -36,14 +36,15 @@ func newTrigger(def flowdef.Trigger) (trigger, error) {
 	return t, nil
 }
 
-// or is a trigger that is due whenever one of the two is, or sooner.
+// or is a trigger that is due whenever one of the two is, or sooner. One that is due at
+// times of its own is no sooner for an interval that is longer than pollEvery.
 func (t trigger) or(o trigger) trigger {
 	switch interval, other := t.def.Interval, o.def.Interval; {
 	case t.def == o.def:
 		return t
-	case interval > 0 && (other == 0 || interval <= other):
+	case interval > 0 && (interval <= other || other == 0 && interval <= pollEvery.Milliseconds()):
 		return t
-	case other > 0:
+	case other > 0 && (other <= interval || interval == 0 && other <= pollEvery.Milliseconds()):
 		return o
 	default:
 		return trigger{} // every pollEvery

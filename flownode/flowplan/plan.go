@@ -44,6 +44,19 @@ type Leaf struct {
 
 	// Span holds the delta's samples; empty when there are none.
 	Span sequence.Span
+
+	// Newest is about the newest raw sample of the delta.
+	Newest Newest
+}
+
+// Newest is the newest raw sample of a delta. Results of flows do not count: they say how
+// far these flows have come, not that anybody sends samples.
+type Newest struct {
+	T sequence.Time // sequence.NoTime when there is none
+
+	// The flush that brought it is this one, or one before it.
+	Region sequence.Region
+	Seq    sequence.Seq
 }
 
 // Plan decides what a round does about a leaf whose flow goes from the vector
@@ -64,7 +77,7 @@ type Leaf struct {
 //	                            if it reaches there, and make every closed
 //	                            window in its time dirty: PrecisionLost
 func Plan(st State, after, upTo sequence.Vector, infos []segment.Info, closedT sequence.Time) Leaf {
-	var out Leaf
+	out := Leaf{Newest: Newest{T: sequence.NoTime}}
 	switch {
 	case !st.Exists:
 		out.Rebuild, out.Reason = true, progress.NoState
@@ -78,6 +91,9 @@ func Plan(st State, after, upTo sequence.Vector, infos []segment.Info, closedT s
 		}
 		out.Span = out.Span.Join(in.Span())
 		out.Samples += in.Samples
+		if in.Metric >= 0 && in.MaxT > out.Newest.T {
+			out.Newest = Newest{T: in.MaxT, Region: in.Region, Seq: min(in.MaxSeq, upTo.At(in.Region))}
+		}
 		switch {
 		case in.Sealed:
 			if in.MinT <= closedT {

@@ -66,7 +66,7 @@ func TestWatermark(t *testing.T) {
 	}
 	now := int64(1_000_000)
 	const month = 30 * 86_400_000
-	c = c.See(900_000, now)
+	c = c.See(900_000, now, now)
 	steps := []struct {
 		what string
 		t    int64 // a sample's time; 0 for none
@@ -89,7 +89,7 @@ func TestWatermark(t *testing.T) {
 	w := sequence.NoTime
 	for _, s := range steps {
 		if s.t != 0 {
-			c = c.See(s.t, s.now)
+			c = c.See(s.t, s.now, s.now)
 		}
 		if w = c.Watermark(s.now, 10_000, w); w != s.want {
 			t.Errorf("%s: watermark %d, want %d", s.what, w, s.want)

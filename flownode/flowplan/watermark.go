@@ -11,14 +11,24 @@ const QuietAfter int64 = 60_000
 // progress, so a new owner continues with the same watermark.
 type Clock struct {
 	Newest   sequence.Time // newest sample time seen, capped by the database's clock; or sequence.NoTime
-	NewestAt sequence.Time // database clock when Newest last grew; or sequence.NoTime
+	NewestAt sequence.Time // when it was committed, by the database's clock; or sequence.NoTime
 }
 
-// See returns the clock after a sample at time t has been seen. A sender with a
-// fast clock must not close windows early, so a time beyond now counts as now.
-func (c Clock) See(t, now sequence.Time) Clock {
+// See returns the clock after a sample at time t has been seen, which was committed no
+// later than committedAt, by the database's clock. A sender with a fast clock must not
+// close windows early, so a time beyond now counts as now.
+func (c Clock) See(t, committedAt, now sequence.Time) Clock {
 	if t = min(t, now); t > c.Newest {
-		c.Newest, c.NewestAt = t, now
+		c.Newest, c.NewestAt = t, min(committedAt, now)
+	}
+	return c
+}
+
+// Later is the clock that has seen the newer sample: of a flow, or of one that it reads or
+// shares its windows with.
+func (c Clock) Later(o Clock) Clock {
+	if o.Newest > c.Newest {
+		return o
 	}
 	return c
 }

@@ -36,7 +36,7 @@ type Progress struct {
 	EmittedUntil sequence.Time
 	BeginsAfter  sequence.Time // windows with an end after it are all computed, older ones only where asked for or touched
 	NewestT      sequence.Time // newest sample seen, capped by the database's clock
-	NewestAt     sequence.Time // database clock when NewestT last grew
+	NewestAt     sequence.Time // when that was committed, by the database's clock
 	Watermark    sequence.Time
 	Sources      []Source // where the watermark goes by them, sorted by values
 }

@@ -30,7 +30,7 @@ import (
 // to the group's goroutine, and lasts from round to round.
 type Cascade struct {
 	Tables  read.Results // in the snapshot of the round; may be nil if no flow reads another
-	Commits read.Commits // the same; may be nil if no watermark goes by sources
+	Commits read.Commits // the same
 
 	// Absent is the flows of the group that do not take part in the round. Of a flow
 	// that was never loaded only the name has to be given. Flows that are connected

@@ -103,6 +103,9 @@ func (r *round) compute(ctx context.Context, flows []*Flow, jobs map[progress.Fl
 		if err := c.read(ctx, r); err != nil {
 			return nil, err
 		}
+		if err := c.seeNewest(ctx, r); err != nil {
+			return nil, err
+		}
 		if err := c.seeSources(ctx, r); err != nil {
 			return nil, err
 		}

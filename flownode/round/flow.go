@@ -35,7 +35,8 @@ type Flow struct {
 	Stored       sequence.Vector // the vector as stored
 	StoredAt     time.Time       // when it was stored
 
-	clock flowplan.Clock
+	clock  flowplan.Clock
+	looked glance
 	upstream
 	sources *sources.Sources // nil where the watermark goes by the newest sample alone
 	open    evaluate.Open

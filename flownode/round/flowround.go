@@ -125,21 +125,17 @@ func noteLate(s *flowRound) {
 	}
 }
 
-// begin begins the flow's windows, given the delta. It notes the newest sample
-// and, for a flow that has none yet, finds where its windows begin: at the first
-// sample it sees, by event time. So an hour of old data that is sent into an empty
-// installation fills an hour of windows, and a flow that has seen nothing has no
+// begin begins the flow's windows, given the delta, whose newest sample the clock knows
+// (cohort.seeNewest). For a flow that has none yet it finds where its windows begin: at
+// the first sample it sees, by event time. So an hour of old data that is sent into an
+// empty installation fills an hour of windows, and a flow that has seen nothing has no
 // watermark and closes nothing.
+//
+// A flow that reads others goes by their clocks, so that it closes windows when they do,
+// also where senders are quiet.
 func (s *flowRound) begin(ctx context.Context) error {
-	for _, l := range s.deltas {
-		if l.Plan.Samples > 0 {
-			s.clock = s.clock.See(l.Plan.Span.UpTo, s.r.Pos.Now)
-		}
-	}
 	for _, p := range s.others {
-		if p.clock.Newest > s.clock.Newest {
-			s.clock = p.clock
-		}
+		s.clock = s.clock.Later(p.clock)
 	}
 	if s.to.EmittedUntil == sequence.NoTime {
 		first := firstEnd(s.deltas)
@@ -204,7 +200,7 @@ func (s *flowRound) seeStored(ctx context.Context) error {
 			return err
 		}
 		if n := len(spans); n > 0 {
-			s.clock = s.clock.See(spans[n-1].UpTo, s.r.Pos.Now)
+			s.clock = s.clock.See(spans[n-1].UpTo, s.r.Pos.Now, s.r.Pos.Now)
 		}
 	}
 	return nil

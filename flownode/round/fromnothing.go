@@ -33,15 +33,16 @@ func (r *round) follow(tier []*flowRound) {
 	if !slices.ContainsFunc(tier, func(s *flowRound) bool { return s.Def.Expr.FromNothing }) {
 		return
 	}
-	first, newest, selects := sequence.EndOfTime, sequence.NoTime, false
+	first, selects := sequence.EndOfTime, false
+	group := flowplan.Clock{Newest: sequence.NoTime, NewestAt: sequence.NoTime}
 	for _, f := range r.cascade.below {
 		selects = selects || len(f.Leaves) > 0
 		if f.to.EmittedUntil != sequence.NoTime {
 			first = min(first, f.to.EmittedUntil)
 		}
-		newest = max(newest, f.clock.Newest)
+		group = group.Later(f.clock)
 	}
-	begun := newest != sequence.NoTime && first != sequence.EndOfTime
+	begun := group.Newest != sequence.NoTime && first != sequence.EndOfTime
 	for _, s := range tier {
 		if !s.Def.Expr.FromNothing {
 			continue
@@ -53,11 +54,11 @@ func (r *round) follow(tier []*flowRound) {
 			if selects && r.Pos.Now-s.waits < flowplan.QuietAfter {
 				continue
 			}
-			first, newest = r.Pos.Now, r.Pos.Now
+			first = r.Pos.Now
 			// Nobody is waited for: the clock counts as quiet from the beginning.
-			s.clock = flowplan.Clock{Newest: newest, NewestAt: newest - flowplan.QuietAfter}
+			s.clock = flowplan.Clock{Newest: r.Pos.Now, NewestAt: r.Pos.Now - flowplan.QuietAfter}
 		}
-		s.clock = s.clock.See(newest, r.Pos.Now)
+		s.clock = s.clock.Later(group)
 		// Flows that have begun before stay where they are.
 		if s.BeginsAfter == sequence.NoTime {
 			s.to.EmittedUntil = s.windows().Last(first)

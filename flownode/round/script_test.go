@@ -134,8 +134,8 @@ func (s *script) append(t *testing.T, d *datadriven.TestData) string {
 		}
 		samples[one] = map[int64]float64{ts: v}
 	}
-	s.Flush(1, samples)
 	s.Store.Now = max(s.Store.Now, ts)
+	s.Flush(1, samples)
 	return fmt.Sprintf("sequence %d", s.Store.Vec[1])
 }
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/robfig/cron/v3"
+
 	"laminar/flownode/flowdef"
 	"laminar/flownode/flowfile"
 	"laminar/flownode/partial/partialtest"
@@ -49,6 +51,7 @@ func (v values) String() string {
 type flow struct {
 	def    flowdef.Flow
 	layout *flowdef.Layout
+	cron   cron.Schedule   // nil without a cron trigger
 	after  sequence.Vector // where the regions were when it was applied
 	asked  []span          // window ends that refills were asked for
 	bound  float64         // relative, of what values may differ by
@@ -77,8 +80,15 @@ func newFlow(def flowdef.Flow, m *model) *flow {
 	if strings.Contains(def.PromQL, "deriv") || strings.Contains(def.PromQL, "predict_linear") {
 		bound = 1e-6
 	}
+	var times cron.Schedule
+	if def.Trigger.Cron != "" {
+		var err error
+		if times, err = cron.ParseStandard(def.Trigger.Cron); err != nil {
+			panic(err) // the definition was read
+		}
+	}
 	return &flow{
-		bound: bound, def: def, layout: flowdef.NewLayout(def), after: m.vector.Clone(),
+		cron: times, bound: bound, def: def, layout: flowdef.NewLayout(def), after: m.vector.Clone(),
 		at: sequence.Vector{}, expected: map[int64]map[string]float64{}, kept: map[int64]map[string]float64{},
 		late:   newLateWatch(def),
 		folded: folding{was: m.vector.Clone(), stands: m.vector.Clone()},

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"laminar/flownode/flowdef"
 	"laminar/sqlstore/flowstore"
@@ -110,7 +111,7 @@ func (l *look) lagging() string {
 			continue // it counts what is pending, or unrest has said so
 		}
 		l.expect(f, s)
-		closed := f.def.Windows().Last(l.now() - f.def.CloseDelay())
+		closed := f.def.Windows().Last(f.roundBefore(l.now()) - f.def.CloseDelay())
 		if pinned := f.def.Expr.Pinned(); !pinned.Empty() && l.now() < pinned.UpTo+f.def.WatermarkDelay {
 			continue // every window waits for samples of a fixed time
 		}
@@ -121,6 +122,21 @@ func (l *look) lagging() string {
 		}
 	}
 	return ""
+}
+
+// roundBefore is when the last round was due that has certainly begun by now. With cron,
+// rounds begin at its times only, by the clock of a node, which is some milliseconds
+// ahead: it takes one for each look.
+func (f *flow) roundBefore(now int64) int64 {
+	if f.cron == nil {
+		return now
+	}
+	const ahead = 1000
+	last := time.UnixMilli(now).UTC().Add(-time.Hour)
+	for next := f.cron.Next(last); next.UnixMilli() <= now; next = f.cron.Next(last) {
+		last = next
+	}
+	return last.UnixMilli() - ahead
 }
 
 // checkAtRest checks all tables, and that nothing is left to do.

@@ -338,13 +338,13 @@ func (w *World) Scrape(span int64, isLate bool) {
 		}
 		perRegion[s.Region][s] = points
 	}
-	for r, samples := range perRegion {
-		w.Flush(r, samples)
-	}
 	if !isLate {
 		w.Clock += span
 	}
 	w.Store.Now = max(w.Store.Now, w.Clock)
+	for r, samples := range perRegion {
+		w.Flush(r, samples)
+	}
 }
 
 // point is the next sample of a series: a float, or the sum of a histogram.
