@@ -219,7 +219,7 @@ func (g *generator) hang() {
 func (g *generator) catalogue() {
 	name := g.names[g.rng.IntN(len(g.names))]
 	switch {
-	case g.defs[name].MaxGroups > 0 && slices.Contains(g.flows, name):
+	case limitChanges(g.defs[name]) && slices.Contains(g.flows, name):
 		g.limit(name)
 	case g.rng.IntN(4) == 0 && len(g.flows) > 2:
 		g.add(op{Do: doDelete, Flow: g.flows[g.rng.IntN(len(g.flows))]})

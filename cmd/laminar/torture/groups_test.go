@@ -48,6 +48,19 @@ func (f *flow) fold(all promeval.Samples) promeval.Samples {
 	return out
 }
 
+// groupOf is the labels of the row that a series counts in.
+func (f *flow) groupOf(leaf *flowdef.Leaf, lset labels.Labels) labels.Labels {
+	group := leaf.GroupLabels(lset)
+	if f.def.MaxGroups == 0 || slices.Contains(f.folded.chosen, flowdef.GroupKey(group)) {
+		return group
+	}
+	b := labels.NewBuilder(labels.EmptyLabels())
+	for _, name := range leaf.Grouping {
+		b.Set(name, flowdef.OtherGroups)
+	}
+	return b.Labels()
+}
+
 // forget makes the engine be asked anew for all windows.
 func (f *flow) forget() {
 	f.at, f.read, f.expected = sequence.Vector{}, 0, map[int64]map[string]float64{}

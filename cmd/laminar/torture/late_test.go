@@ -361,10 +361,10 @@ func (w *lateWatch) requireKept(sim *simulation, f *flow, vec sequence.Vector, e
 func (f *flow) reach(s modelSeries, t int64, fn func(leaf int, end int64, key string)) {
 	for i := range f.def.Expr.Leaves {
 		leaf := &f.def.Expr.Leaves[i]
-		if !leaf.Matches(s.labels.Get) {
+		if !leaf.Matches(s.labels.Get) || leaf.LeavesOut(s.labels) {
 			continue
 		}
-		key := f.rowKey(leaf.GroupLabels(s.labels))
+		key := f.rowKey(f.groupOf(leaf, s.labels))
 		for end := f.def.Windows().From(t + f.def.Expr.MinOffset); end <= t+f.def.Expr.MaxReach; end += f.def.Every {
 			if leaf.Reads(t, end) {
 				fn(i, end, key)
