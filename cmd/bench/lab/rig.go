@@ -53,6 +53,24 @@ func (l *Lab) NewRig(ctx context.Context, name string, connections int, series *
 	return r, nil
 }
 
+// NewRigAndRows is NewRig beside a database with a row table for the same samples, of which
+// it has none yet.
+func (l *Lab) NewRigAndRows(ctx context.Context, name string, connections int, series *workload.Series, history, ahead int64) (*Rig, *Database, error) {
+	rig, err := l.NewRig(ctx, name, connections, series, history, ahead)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := l.CreateDatabase(ctx, name+"_rows")
+	if err == nil {
+		err = rows.CreateRowTables(ctx, series.Jobs, IndexByTS)
+	}
+	if err != nil {
+		rig.Close()
+		return nil, nil, err
+	}
+	return rig, rows, nil
+}
+
 // Store sends the next n scrapes.
 func (r *Rig) Store(ctx context.Context, n int64) error {
 	l := r.Scrapes.Prepare(r.Next, r.Next+n, r.connections)

@@ -53,18 +53,11 @@ const indexOfViews = "create index sample_views on sample (series, ts) include (
 func Measure(ctx context.Context, b *harness.Bench) (err error) {
 	history := int64((longest + 2*gap) / workload.ScrapeInterval)
 	ticks := int64(len(kinds)) * (1 + int64(b.Plan.Rounds*harness.TicksPerRound))
-	rig, err := b.Lab.NewRig(ctx, "sessions", b.Plan.Connections, workload.UserSeries(b.Plan.TickSeries), history, ticks+workload.PerMinute)
+	rig, rows, err := b.Lab.NewRigAndRows(ctx, "sessions", b.Plan.Connections, workload.UserSeries(b.Plan.TickSeries), history, ticks+workload.PerMinute)
 	if err != nil {
 		return err
 	}
 	defer rig.Close()
-	rows, err := b.Lab.CreateDatabase(ctx, "sessions_rows")
-	if err != nil {
-		return err
-	}
-	if err := rows.CreateRowTables(ctx, rig.Scrapes.Series.Jobs, lab.IndexByTS); err != nil {
-		return err
-	}
 	if _, err := rows.Conn.Exec(ctx, indexOfViews); err != nil {
 		return fmt.Errorf("%s: %w", indexOfViews, err)
 	}

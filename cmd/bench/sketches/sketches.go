@@ -60,18 +60,11 @@ const window = 5 * workload.PerMinute
 // the scenario of ticks.
 func Measure(ctx context.Context, b *harness.Bench) (err error) {
 	minutes := int64(len(kinds)) * (1 + int64(b.Plan.Rounds*harness.TicksPerRound))
-	rig, err := b.Lab.NewRig(ctx, "sketches", b.Plan.Connections, workload.RequestSeries(b.Plan.TickSeries), 2*window, (minutes+2)*workload.PerMinute)
+	rig, rows, err := b.Lab.NewRigAndRows(ctx, "sketches", b.Plan.Connections, workload.RequestSeries(b.Plan.TickSeries), 2*window, (minutes+2)*workload.PerMinute)
 	if err != nil {
 		return err
 	}
 	defer rig.Close()
-	rows, err := b.Lab.CreateDatabase(ctx, "sketches_rows")
-	if err != nil {
-		return err
-	}
-	if err := rows.CreateRowTables(ctx, rig.Scrapes.Series.Jobs, lab.IndexByTS); err != nil {
-		return err
-	}
 	s := &scenario{b: b, rig: rig, rows: rows}
 	for _, k := range kinds {
 		if err := s.measure(ctx, k); err != nil {
@@ -180,7 +173,7 @@ on conflict (bucket, job) do update set value = excluded.value`, end.Add(-5*time
 		return fmt.Errorf("window %s: Laminar has %d groups, the statement %d", end, len(got), len(want))
 	}
 	for job, w := range want {
-		if math.Abs(got[job]-w) > k.within*math.Abs(w) {
+		if !(math.Abs(got[job]-w) <= k.within*math.Abs(w)) {
 			return fmt.Errorf("window %s of %s: Laminar has %v, the statement %v", end, job, got[job], w)
 		}
 	}
