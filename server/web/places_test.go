@@ -147,7 +147,8 @@ func TestIdleMakeRoom(t *testing.T) {
 // TestSilentMakeRoom: a connection that has sent nothing yet has a moment to do so, and then
 // makes room too.
 func TestSilentMakeRoom(t *testing.T) {
-	c := newCrowd(t, 2, nil)
+	metrics := prometheus.NewRegistry()
+	c := newCrowd(t, 2, metrics)
 	defer c.stop()
 	began := time.Now()
 	for range 2 {
@@ -157,8 +158,11 @@ func TestSilentMakeRoom(t *testing.T) {
 	if err := c.dial(guest).ask("/"); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(began); took < justUsed || took >= headerTimeout {
+	if took := time.Since(began); took < justUsed {
 		t.Errorf("a third is answered after %v, want after %v", took, justUsed)
+	}
+	if got := refusedBy(t, metrics); got["idle"] != 1 {
+		t.Errorf("closed for others: %v, want one that was idle", got)
 	}
 }
 
