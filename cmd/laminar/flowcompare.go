@@ -26,7 +26,9 @@ func (a *app) flowCompareCommand() *cobra.Command {
 			"something else, such as the metric that a recording rule there writes. The exit code is 1 if\n" +
 			"any cell differs or is missing on one side. Nothing is changed.\n\n" +
 			"Windows that are to be computed again are left out and counted. Of native histograms,\n" +
-			"count and sum are compared. Sessions cannot be, as PromQL has none.\n\n" + view.TimeForms,
+			"count and sum are compared. Sessions cannot be, as PromQL has none, and totals that read\n" +
+			"their own results only by --query. Where max_groups or the policy for late samples lets\n" +
+			"rows differ, that is said.\n\n" + view.TimeForms,
 		Example: "  laminar flow compare job:http_requests:rate5m --prometheus http://prometheus:9090 --from -1d\n" +
 			"  laminar flow compare job:errors:total --prometheus http://vm:8428 --query 'errors_total:1m_by_job_total'",
 		Args: takes(1, 1),

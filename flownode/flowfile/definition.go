@@ -72,6 +72,9 @@ func (p *fileParser) compile(f *flowdef.Flow, keys fields, expr *yaml.Node, off 
 				f.Title(), flowdef.FormatMillis(f.Keep), flowdef.FormatMillis(f.CloseDelay()))
 		}
 		p.lateOf(f, keys)
+		for _, key := range aboutNothing(f) {
+			p.add(keys.line(f.Line, key), "flow %s: %s: the expression selects no series, so there is nothing that it is about", f.Title(), key)
+		}
 		if why := cannotFold(f); f.MaxGroups > 0 && why != "" {
 			p.add(keys.line(f.Line, "max_groups"), "flow %s: max_groups: %s", f.Title(), why)
 		}

@@ -253,6 +253,23 @@ func (p *fileParser) watermark(n *yaml.Node, what string) *watermark.By {
 	return w
 }
 
+// aboutNothing is the keys that are about series and samples, of a flow that selects none:
+// they would do nothing.
+func aboutNothing(f *flowdef.Flow) (keys []string) {
+	if len(f.Expr.Leaves) > 0 {
+		return nil
+	}
+	for _, key := range []struct {
+		name  string
+		given bool
+	}{{"watermark", f.Watermark != nil}, {"relabel", len(f.Relabel) > 0}, {"late", f.Late == flowdef.LateDrop}, {"allowed_lateness", f.AllowedLateness > 0}} {
+		if key.given {
+			keys = append(keys, key.name)
+		}
+	}
+	return keys
+}
+
 // relabel reads the key `relabel`.
 func (p *fileParser) relabel(n *yaml.Node, what string) []relabeling.Rule {
 	if n == nil || yamltext.Empty(n) {

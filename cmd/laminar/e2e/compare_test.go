@@ -25,6 +25,8 @@ func TestCompare(t *testing.T) {
   - {name: series, promql: 'increase(http_requests_total[2m])', every: 1m}
   - {name: pure, promql: 'sum by (job) (increase_pure(http_requests_total[1m]))', every: 30s}
   - {name: visits, promql: 'sum by (job) (http_requests_total)', session: {gap: 1m}}
+  - {name: total, promql: 'sum(increase_pure(http_requests_total[1m])) + (total or vector(0))', every: 1m}
+  - {name: folded, promql: 'sum by (instance) (rate(http_requests_total[1m]))', every: 30s, max_groups: 2, late: drop}
 `)
 	prometheus := laminartest.FreeAddr(t)
 	startSender(t, "prometheus", "http://"+prometheus+"/-/ready", "--config.file="+config, "--storage.tsdb.path="+t.TempDir(),
@@ -108,6 +110,16 @@ func TestCompare(t *testing.T) {
 	if r, code := compared("rate", "--query", "sum by (job) (rate(http_requests_total[1m])) or label_replace(vector(1), 'job', 'other', '', '')"); code != 1 || r.OnlyThere == 0 || r.Different+r.OnlyHere != 0 {
 		t.Errorf("against more jobs: exit code %d, %+v", code, r)
 	}
+	// What the definition lets differ is said.
+	out, err := in.Run("flow", "compare", "folded", "--prometheus", url, "--from", from, "--to", to)
+	for _, want := range []string{"folded may rightly differ by max_groups: here all groups but 2 are one row, __other__.", "folded may rightly differ by late: drop: "} {
+		if laminartest.ExitCode(err) != 1 || !strings.Contains(out, want) {
+			t.Errorf("a folded table: %v, %s, want %q", err, out, want)
+		}
+	}
+	if r, _ := compared("folded"); r.Equal < 20 || r.OnlyHere < 10 || r.OnlyThere != 4*r.OnlyHere {
+		t.Errorf("a folded table: %+v", r)
+	}
 	// A sample that only Laminar has.
 	send([]fleet.Point{{Series: 2, T: begin.Add(200*time.Second + 2*time.Second).UnixMilli(), V: 1e6}}, in.Addr)
 	eventually(t, "windows of the late sample differ", func() bool {
@@ -116,8 +128,9 @@ func TestCompare(t *testing.T) {
 	})
 	in.WantFailure(t, 1, "ask http://u:xxxxx@127.0.0.1:1", "flow", "compare", "rate", "--prometheus", "http://u:secret@127.0.0.1:1")
 	in.WantFailure(t, 1, "its results are sessions", "flow", "compare", "visits", "--prometheus", url)
+	in.WantFailure(t, 1, "its expression reads what it gave before", "flow", "compare", "total", "--prometheus", url)
 	in.WantFailure(t, 2, "--prometheus: want an address", "flow", "compare", "rate", "--prometheus", "nowhere")
-	out, _ := in.Run("flow", "compare", "rate", "--prometheus", "http://u:secret@127.0.0.1:1")
+	out, _ = in.Run("flow", "compare", "rate", "--prometheus", "http://u:secret@127.0.0.1:1")
 	if strings.Contains(out, "secret") {
 		t.Errorf("the password is shown: %s", out)
 	}

@@ -77,6 +77,13 @@ func (c *Command) print(reports []Report) error {
 	if err := term.WriteTable(c.Out, flows); err != nil || len(cells.Rows) == 0 {
 		return err
 	}
+	for i := range reports {
+		for _, why := range reports[i].Rightly {
+			if reports[i].Unequal() > 0 {
+				_ = term.Say(c.Out, "\n%s may rightly differ by %s.\n", reports[i].Flow, why)
+			}
+		}
+	}
 	_ = term.Say(c.Out, "\n")
 	return term.WriteTable(c.Out, cells)
 }

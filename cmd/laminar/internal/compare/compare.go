@@ -52,6 +52,9 @@ type Report struct {
 	OnlyHere  int64  `json:"only_here"`
 	OnlyThere int64  `json:"only_there"`
 	Cells     []Cell `json:"cells"` // the first that are not equal
+
+	// Rightly is why the flow's definition alone lets rows differ from what a Prometheus says.
+	Rightly []string `json:"rightly,omitempty"`
 }
 
 // Cell is one that is not equal. A value that is not there is left out.
@@ -94,6 +97,34 @@ func (SessionsError) Hint() string {
 	return "laminar verify NAME compares sessions with what the raw samples give"
 }
 
+// ItselfError says that the expression of a flow would not be computed there as it is here.
+type ItselfError struct{ Title string }
+
+func (*ItselfError) Error() string {
+	return "its expression reads what it gave before, which only the flow's own table has"
+}
+
+// Hint tells what can be asked for instead.
+func (e *ItselfError) Hint() string {
+	return "--query '" + e.Title + "', where a rule there records it by that name, or --query with what it adds up to"
+}
+
+// rightly is why rows of the flow may differ from what its expression gives.
+func rightly(f *progress.Flow) (why []string) {
+	if f.Folds {
+		why = append(why, fmt.Sprintf("max_groups: here all groups but %d are one row, %s", f.Def.MaxGroups, flowdef.OtherGroups))
+	}
+	switch {
+	case f.Def.Late == flowdef.LateSideOutput:
+		why = append(why, "late: side_output: a closed window here lacks what came late for it, which is in the view with _merged")
+	case f.Def.Late == flowdef.LateDrop:
+		why = append(why, "late: drop: a closed window here lacks what came late for it, until a refill")
+	case f.Def.LeavesOutLate():
+		why = append(why, "allowed_lateness: a window here lacks what came later than that, until a refill")
+	}
+	return why
+}
+
 // Flow compares one flow.
 func Flow(ctx context.Context, store verify.Store, id progress.FlowID, opts Options) (Report, error) {
 	client, err := api.NewClient(api.Config{Address: opts.URL})
@@ -131,9 +162,12 @@ type comparing struct {
 
 // load finds the flow, and the windows to compare.
 func (c *comparing) load(ctx context.Context) error {
-	var emitted sequence.Time
+	var (
+		emitted sequence.Time
+		why     []string
+	)
 	err := c.stored(ctx, func(snap verify.Snapshot, f progress.Flow) error {
-		c.def, emitted = f.Def, f.EmittedUntil
+		c.def, emitted, why = f.Def, f.EmittedUntil, rightly(&f)
 		return nil
 	})
 	if err != nil {
@@ -141,6 +175,9 @@ func (c *comparing) load(ctx context.Context) error {
 	}
 	if c.def.Session != nil {
 		return SessionsError{}
+	}
+	if c.def.Itself && c.opts.Query == "" {
+		return &ItselfError{c.def.Title()}
 	}
 	c.layout = flowdef.NewLayout(c.def)
 	windows := c.def.Windows()
@@ -157,7 +194,7 @@ func (c *comparing) load(ctx context.Context) error {
 	}
 	c.from = max(0, c.from)
 	c.report = Report{
-		Flow: c.def.Title(), Query: c.opts.Query, From: view.FormatTime(c.from), To: view.FormatTime(max(c.from, c.to)), Cells: []Cell{},
+		Flow: c.def.Title(), Query: c.opts.Query, From: view.FormatTime(c.from), To: view.FormatTime(max(c.from, c.to)), Cells: []Cell{}, Rightly: why,
 	}
 	return nil
 }
