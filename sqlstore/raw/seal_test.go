@@ -327,7 +327,7 @@ func TestRetentionTimeOnlyGrows(t *testing.T) {
 		t.Errorf("retention went beyond the clock, to %d", r.Earliest)
 	}
 	m.seal()
-	m.retain(5) // drops what sealing has kept, because it could have been taken back
+	settled(t, m.store.Keeper, m.retain(5).Drop) // drops what sealing has kept, because it could have been taken back
 	var old int
 	if err := m.people.QueryRow(t.Context(), "select count(*) from sealed where min_t < $1", cut).Scan(&old); err != nil || old != 0 {
 		t.Errorf("%d sealed segments hold samples that were given up, %v", old, err)
