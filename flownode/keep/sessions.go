@@ -280,7 +280,16 @@ func (s *runPanes) Occupied() []int64 { return slices.Clone(s.ends) }
 func (s *runPanes) PaneCount() int { return len(s.ends) }
 
 // Beyond reports whether a sample is later than a time.
-func (s *Sessions) Beyond(after int64) bool { return s.Soonest(after) != sequence.NoTime }
+func (s *Sessions) Beyond(after int64) bool {
+	for _, end := range s.panesIn(sequence.Span{After: after, UpTo: sequence.EndOfTime}) {
+		for _, runs := range s.byT[end] {
+			if n := len(runs); n > 0 && runs[n-1].Last > after {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // Holds reports whether a pane that overlaps the span holds samples.
 func (s *Sessions) Holds(span sequence.Span) bool { return len(s.panesIn(span)) > 0 }

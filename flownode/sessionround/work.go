@@ -18,9 +18,17 @@ import (
 // Rows is what is stored of sessions of a flow that are not closed. The zero Rows knows
 // nothing.
 type Rows struct {
-	of      *keep.Sessions              // the state that they were found in; nil for none
-	open    map[int32][]session.Session // by group; some that are closed by now may be among them
-	columns [][]string                  // by group: label columns of its rows
+	of    *keep.Sessions      // the state that they were found in; nil for none
+	open  [][]session.Session // by group; some that are closed by now may be among them
+	order progress.RowOrder   // of the groups' rows
+}
+
+// openOf is what is stored of sessions of a group.
+func (r *Rows) openOf(group int32) []session.Session {
+	if int(group) < len(r.open) {
+		return r.open[group]
+	}
+	return nil
 }
 
 // Work is what one round changes of a flow's rows.
@@ -81,17 +89,35 @@ func (w *Wanted) Empty() bool { return !w.All && len(w.Keys) == 0 }
 // state is the leaf's state, nil for none.
 func (w *Work) state() *keep.Sessions { return keep.SessionsOf(w.Leaf) }
 
+// order is the order of the groups' rows.
+func (w *Work) order() *progress.RowOrder {
+	groups := w.Leaf.Members.Groups
+	w.Rows.order.Extend(len(groups), func(g int) []string { return w.Layout.Row(groups[g].Labels) })
+	return &w.Rows.order
+}
+
 // columnsOf is the label columns of a group's rows.
 func (w *Work) columnsOf(group int32) []string {
-	for len(w.Rows.columns) <= int(group) {
-		w.Rows.columns = append(w.Rows.columns, nil)
+	order := w.order()
+	return order.Row(order.Rank(group))
+}
+
+// groupsOf is the groups of slots, each once, in the order of their rows.
+func (w *Work) groupsOf(slots []int32) []int32 {
+	order := w.order()
+	ranked := make([]uint64, 0, len(slots)) // the rank, then the group
+	for _, slot := range slots {
+		if g := w.Leaf.Members.GroupOf[slot]; g >= 0 {
+			ranked = append(ranked, uint64(order.Rank(g))<<32|uint64(g))
+		}
 	}
-	if c := w.Rows.columns[group]; c != nil {
-		return c
+	slices.Sort(ranked)
+	ranked = slices.Compact(ranked)
+	groups := make([]int32, len(ranked))
+	for i, r := range ranked {
+		groups[i] = int32(r & 0xffffffff)
 	}
-	c := w.Layout.Row(w.Leaf.Members.Groups[group].Labels)
-	w.Rows.columns[group] = c
-	return c
+	return groups
 }
 
 // Advance brings the rows of sessions up to date that were open, and closes those that
@@ -105,7 +131,7 @@ func (w *Work) Advance(ctx context.Context, emitted, closed sequence.Time) error
 	)
 	if w.Rows.of != state {
 		// It was built in this round: what is stored is not known.
-		w.Rows.open = map[int32][]session.Session{}
+		w.Rows.open = nil
 		stored, err := w.stored(ctx, ends, Wanted{All: true})
 		if err != nil {
 			return err
@@ -115,24 +141,17 @@ func (w *Work) Advance(ctx context.Context, emitted, closed sequence.Time) error
 		w.Rows.of = state
 		return nil
 	}
-	groups := map[int32]struct{}{}
-	add := func(slot int32) {
-		if g := w.Leaf.Members.GroupOf[slot]; g >= 0 {
-			groups[g] = struct{}{}
-		}
-	}
-	for _, slot := range slots {
-		add(slot)
-	}
 	if !w.Update {
 		// Nothing is stored of a session before it is closed.
-		clear(groups)
-		state.EndIn(sequence.Span{After: ends.After, UpTo: closed}, add)
+		slots = slots[:0]
+		state.EndIn(sequence.Span{After: ends.After, UpTo: closed}, func(slot int32) { slots = append(slots, slot) })
 	}
+	groups := w.groupsOf(slots)
+	w.changes = slices.Grow(w.changes, 2*len(groups))
 	var found []session.Session
-	for _, group := range slices.Sorted(maps.Keys(groups)) {
+	for _, group := range groups {
 		found = w.found(state, group, ends, closed, found[:0])
-		w.diff(w.columnsOf(group), session.After(w.Rows.open[group], ends.After), found)
+		w.diff(w.columnsOf(group), session.After(w.Rows.openOf(group), ends.After), found)
 		w.keep(group, found, closed)
 	}
 	return nil
@@ -149,10 +168,14 @@ func (w *Work) found(from *keep.Sessions, group int32, ends sequence.Span, close
 
 // keep notes what is stored of sessions of a group that are open.
 func (w *Work) keep(group int32, found []session.Session, closed sequence.Time) {
-	if open := session.After(found, closed); len(open) > 0 {
+	open := session.After(found, closed)
+	if n := len(w.Leaf.Members.Groups); len(w.Rows.open) < n {
+		w.Rows.open = append(w.Rows.open, make([][]session.Session, n-len(w.Rows.open))...)
+	}
+	if len(open) > 0 {
 		w.Rows.open[group] = append(w.Rows.open[group][:0], open...)
 	} else {
-		delete(w.Rows.open, group)
+		w.Rows.open[group] = nil
 	}
 }
 
@@ -245,8 +268,10 @@ func (w *Work) compareRaw(ctx context.Context, r *read.Reader, groups keep.Group
 // Forget takes back rows of sessions that end after closed: there is no state any more
 // that says what becomes of them.
 func (w *Work) Forget(closed sequence.Time) {
-	for _, group := range slices.Sorted(maps.Keys(w.Rows.open)) {
-		w.diff(w.columnsOf(group), session.After(w.Rows.open[group], closed), nil)
+	for group, open := range w.Rows.open {
+		if open = session.After(open, closed); len(open) > 0 {
+			w.diff(w.columnsOf(int32(group)), open, nil)
+		}
 	}
 	w.Rows.of, w.Rows.open = nil, nil
 }
@@ -324,38 +349,62 @@ func (w *Work) remove(stored map[string]*storedRows) {
 	}
 }
 
-// Windows is the changes as they are stored: for each end the rows that are to be there,
-// and those that are not.
+// Windows is the changes as they are stored: for each end, oldest first, the rows that are
+// to be there, and those that are not. Where a row is in several changes, these agree,
+// because all of them go by the same samples.
 func (w *Work) Windows() []progress.Window {
-	slices.SortStableFunc(w.changes, func(a, b change) int {
-		return cmp.Or(cmp.Compare(a.Last, b.Last), cmp.Compare(a.First, b.First))
-	})
 	var (
-		out  []progress.Window
-		seen map[string]struct{} // of one end, where rows may be there twice
+		place = map[sequence.Time]int{} // of ends in out
+		of    = make([]int32, len(w.changes))
+		out   []progress.Window
+		count []struct{ rows, gone int }
 	)
 	for i := range w.changes {
 		c := &w.changes[i]
-		n := len(out)
+		at, known := place[c.Last]
+		if !known {
+			at = len(out)
+			place[c.Last] = at
+			out = append(out, progress.Window{Start: c.Last, End: c.Last})
+			count = append(count, struct{ rows, gone int }{})
+		}
+		of[i] = int32(at)
+		if c.gone {
+			count[at].gone++
+		} else {
+			count[at].rows++
+		}
+	}
+	for i, n := range count {
+		if n.rows > 0 {
+			out[i].Rows = make([]progress.Row, 0, n.rows)
+		}
+		if n.gone > 0 {
+			out[i].Gone = make([][]string, 0, n.gone)
+		}
+	}
+	var seen []map[string]struct{} // by window, where rows may be there twice
+	if w.several {
+		seen = make([]map[string]struct{}, len(out))
+		for i := range seen {
+			seen[i] = map[string]struct{}{}
+		}
+	}
+	for i := range w.changes {
+		c := &w.changes[i]
 		if w.several {
-			if n == 0 || out[n-1].End != c.Last {
-				seen = map[string]struct{}{}
-			}
 			key := progress.RowKey(c.columns)
-			if _, twice := seen[key]; twice {
+			if _, twice := seen[of[i]][key]; twice {
 				continue
 			}
-			seen[key] = struct{}{}
+			seen[of[i]][key] = struct{}{}
 		}
-		if n == 0 || out[n-1].End != c.Last {
-			out = append(out, progress.Window{Start: c.Last, End: c.Last})
-			n++
-		}
-		if win := &out[n-1]; c.gone {
+		if win := &out[of[i]]; c.gone {
 			win.Gone = append(win.Gone, c.columns)
 		} else {
 			win.Rows = append(win.Rows, progress.Row{Columns: c.columns, Start: c.First, Value: c.Value})
 		}
 	}
+	slices.SortFunc(out, func(a, b progress.Window) int { return cmp.Compare(a.End, b.End) })
 	return out
 }

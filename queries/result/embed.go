@@ -77,6 +77,8 @@ var (
 	ResultMany string
 	//go:embed result_few.sql
 	ResultFew string
+	//go:embed result_gone.sql
+	ResultGone string
 	//go:embed result_new.sql
 	ResultNew string
 	//go:embed result_copy.sql

@@ -260,6 +260,7 @@ func (w *world) window(id progress.FlowID, end int64) progress.Window {
 	}
 	spread := []int{3, 3, 3, 3, 3, 3, 3, 20, 40}[w.rng.IntN(9)]
 	part := 2 + w.rng.IntN(10)
+	goes := []int{1, 1, 1, 3}[w.rng.IntN(4)] // rows of four, where not all are told
 	seen := map[string]bool{}
 	for a := range spread {
 		for b := range spread {
@@ -270,7 +271,7 @@ func (w *world) window(id progress.FlowID, end int64) progress.Window {
 			columns := w.layouts[id].Row(lset)
 			if key := progress.RowKey(columns); !seen[key] {
 				seen[key] = true
-				if !out.Complete && w.rng.IntN(4) == 0 {
+				if !out.Complete && w.rng.IntN(4) < goes {
 					out.Gone = append(out.Gone, columns)
 				} else {
 					out.Rows = append(out.Rows, progress.Row{Columns: columns, Value: float64(w.rng.IntN(3))})

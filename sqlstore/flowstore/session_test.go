@@ -40,11 +40,12 @@ flows:
 			if model[end] == nil {
 				model[end] = map[string]storedSession{}
 			}
+			goes := []int{1, 1, 5}[rng.IntN(3)] // of six
 			for n := range []int{3, 30, 400, 2500}[rng.IntN(4)] {
 				is := storedSession{end - 1 - rng.Int64N(3), float64(rng.IntN(2))}
 				was, there := model[end][name(n)]
 				switch {
-				case rng.IntN(6) == 0:
+				case rng.IntN(6) < goes:
 					if w.Gone = append(w.Gone, []string{name(n)}); there {
 						want++
 						delete(model[end], name(n))

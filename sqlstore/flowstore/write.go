@@ -45,14 +45,7 @@ func (w write) queue(batch *pgx.Batch, windows []progress.Window, to *changes.Wr
 			return err
 		}
 		for _, stmt := range stmts {
-			// Each statement answers which rows it has changed.
-			batch.Queue(stmt.SQL, stmt.Args...).Query(func(rows pgx.Rows) error {
-				touched, err := resulttable.ReadTouched(rows)
-				if err != nil {
-					return err
-				}
-				return w.note(to, windows, touched)
-			})
+			stmt.Queue(batch, func(touched []resulttable.Touched) error { return w.note(to, windows, touched) })
 		}
 	}
 	if len(r.Remove) > 0 {

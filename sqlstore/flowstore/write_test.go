@@ -72,13 +72,12 @@ func TestCommitAgainstModel(t *testing.T) {
 				for _, end := range rng.Perm(6)[:1+rng.IntN(3)] {
 					w := progress.Window{Start: int64(end) * sqltest.Minute, End: int64(end+1) * sqltest.Minute, Complete: rng.IntN(2) == 0}
 					most := []int{3, 30, 400, 2500}[rng.IntN(4)]
+					goes := []int{1, 7}[rng.IntN(2)] // rows of eight, where the window is written in part
 					for n := range most {
-						switch rng.IntN(8) {
-						case 0:
-							if !w.Complete {
-								w.Gone = append(w.Gone, key(env, n))
-							}
-						case 1:
+						switch k := rng.IntN(8); {
+						case k < goes && !w.Complete:
+							w.Gone = append(w.Gone, key(env, n))
+						case k < 2:
 						default:
 							w.Rows = append(w.Rows, progress.Row{Columns: key(env, n), Value: float64(rng.IntN(2))})
 						}

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/progress"
 )
 
 // How a row of a window is named outside its table: by its labels as JSON, which outlive
@@ -51,9 +52,9 @@ type Touched struct {
 	Columns [][]string // of these rows; nil where they are too many to be named
 }
 
-// ReadTouched reads what result_whole, result_many and result_few answer: the windows of
+// readTouched reads what result_whole, result_many and result_few answer: the windows of
 // which they changed something.
-func ReadTouched(rows pgx.Rows) ([]Touched, error) {
+func readTouched(rows pgx.Rows) ([]Touched, error) {
 	var (
 		out     []Touched
 		place   map[int64]int // made when there is a second window
@@ -84,4 +85,30 @@ func ReadTouched(rows pgx.Rows) ([]Touched, error) {
 		return nil
 	})
 	return out, err
+}
+
+// namedRows is the largest number of rows that a statement names which it has changed; the
+// texts of the statements say so, too. Of more it is noted in which windows they are.
+const namedRows = 10_000
+
+// goneOf is what a statement that deletes rows of windows has changed, by how many there
+// were. Where some were gone before, which those were is not known, so all are named: who
+// looks for a row that is not there learns that.
+func goneOf(windows []progress.Window, deleted int64) []Touched {
+	if deleted == 0 {
+		return nil
+	}
+	named := deleted <= namedRows
+	out := make([]Touched, 0, len(windows))
+	for i := range windows {
+		w := &windows[i]
+		rows := min(int64(len(w.Gone)), deleted)
+		deleted -= rows
+		t := Touched{End: w.End, Rows: rows}
+		if named {
+			t.Columns = w.Gone
+		}
+		out = append(out, t)
+	}
+	return out
 }

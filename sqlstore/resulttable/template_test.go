@@ -69,7 +69,7 @@ func TestExpand(t *testing.T) {
 func TestEveryStandInIsKnown(t *testing.T) {
 	table := Table{in: columnsIn{table: "t", labels: []string{"a", "b"}, static: []string{"a"}}}
 	for name, template := range map[string]string{
-		"whole": queries.ResultWhole, "many": queries.ResultMany, "few": queries.ResultFew, "new": queries.ResultNew, "copy": queries.ResultCopy,
+		"whole": queries.ResultWhole, "many": queries.ResultMany, "few": queries.ResultFew, "gone": queries.ResultGone, "new": queries.ResultNew, "copy": queries.ResultCopy,
 		"clear": queries.ResultClear, "expire": queries.ResultExpire, "oldest": queries.ResultOldest, "read": queries.ResultRead, "create": queries.ResultCreate,
 	} {
 		sql := table.in.expand(template)

@@ -6,13 +6,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"laminar/flownode/progress"
 	queries "laminar/queries/result"
 )
 
 // Results reach their table in one of four ways: rows of windows that have none
 // yet by COPY (see WriteNew), complete windows by result_whole, and rows of
-// other windows, which nearly all have changed, by result_many or result_few.
+// other windows, which nearly all have changed, by result_many or result_few. Many rows
+// that go from windows in part are deleted by result_gone.
 // An upsert would do for all of them. But ON CONFLICT looks for each row before
 // it is inserted, and locks each that is there, which writes it, before it is
 // found not to have changed.
@@ -22,6 +26,7 @@ import (
 //	complete                      any               result_whole   all rows of the windows
 //	in part, more than fewRows    nearly all new    result_many    all rows of the windows
 //	in part, up to fewRows        any number        result_few     the key, once a row
+//	many that go                  any number        result_gone    all rows of the windows
 //
 // Complete is what a window is when it is closed, backfilled or refilled: its rows
 // are all that there are to be. In part is an open window, of which some groups
@@ -48,7 +53,7 @@ const fewRows = 2_000
 // are found by.
 type Target struct {
 	*Table
-	sql struct{ whole, many, few, unseen, copy string }
+	sql struct{ whole, many, few, gone, unseen, copy string }
 
 	adding atomic.Bool    // the column for histograms, which the table was not known to have
 	wide   func() *Target // the target with that column
@@ -59,6 +64,7 @@ func NewTarget(table *Table) *Target {
 	t := &Target{Table: table}
 	t.wide = sync.OnceValue(t.widened)
 	t.sql.whole, t.sql.many, t.sql.few = table.in.expand(queries.ResultWhole), table.in.expand(queries.ResultMany), table.in.expand(queries.ResultFew)
+	t.sql.gone = table.in.expand(queries.ResultGone)
 	t.sql.unseen, t.sql.copy = table.in.expand(queries.ResultNew), table.in.expand(queries.ResultCopy)
 	return t
 }
@@ -84,7 +90,15 @@ func (t *Target) Statements(windows []progress.Window) ([]Statement, error) {
 		if err != nil {
 			return nil, &ShapeError{err}
 		}
-		out = append(out, Statement{t.sql.whole, t.withHistograms(append(args, t.static...), whole)})
+		out = append(out, Statement{SQL: t.sql.whole, Args: t.withHistograms(append(args, t.static...), whole)})
+	}
+	gone, parts := manyGone(parts)
+	if len(gone) > 0 {
+		args, err := t.goneArgs(gone)
+		if err != nil {
+			return nil, &ShapeError{err}
+		}
+		out = append(out, Statement{SQL: t.sql.gone, Args: append(args, t.static...), gone: gone})
 	}
 	if len(parts) > 0 {
 		args, rows, err := t.writeArgs(parts)
@@ -95,7 +109,7 @@ func (t *Target) Statements(windows []progress.Window) ([]Statement, error) {
 		if rows <= fewRows {
 			sql = t.sql.few
 		}
-		out = append(out, Statement{sql, t.withHistograms(append(args, t.static...), parts)})
+		out = append(out, Statement{SQL: sql, Args: t.withHistograms(append(args, t.static...), parts)})
 	}
 	return out, nil
 }
@@ -115,10 +129,83 @@ func (t *Target) withHistograms(args []any, windows []progress.Window) []any {
 // valueArg is the place of the values in what writeArgs returns.
 const valueArg = 3
 
+// manyGone divides windows in part, where many rows go from them, into those with the rows
+// that go and those with the rows that are to be there.
+func manyGone(parts []progress.Window) (gone, rest []progress.Window) {
+	n := 0
+	for i := range parts {
+		n += len(parts[i].Gone)
+	}
+	if n <= fewRows {
+		return nil, parts
+	}
+	for _, w := range parts {
+		if len(w.Gone) > 0 {
+			gone = append(gone, progress.Window{Start: w.Start, End: w.End, Gone: w.Gone})
+		}
+		if w.Gone = nil; len(w.Rows) > 0 {
+			rest = append(rest, w)
+		}
+	}
+	return gone, rest
+}
+
 // Statement is a text with its arguments.
 type Statement struct {
 	SQL  string
 	Args []any
+
+	// gone is the windows with the rows that the statement deletes, where it does nothing
+	// else: then its tag says how many were there (goneOf). Any other statement answers
+	// with rows (readTouched).
+	gone []progress.Window
+}
+
+// The planner's choices for a statement that deletes, and those for others: see result_gone.
+const (
+	byIndex   = "select set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true)"
+	asPlanned = "select set_config('enable_bitmapscan', 'on', true), set_config('enable_seqscan', 'on', true)"
+)
+
+// Queue adds the statement to a batch. When that is sent, note gets what it has changed.
+func (s *Statement) Queue(batch *pgx.Batch, note func([]Touched) error) {
+	if s.gone == nil {
+		batch.Queue(s.SQL, s.Args...).Query(func(rows pgx.Rows) error {
+			touched, err := readTouched(rows)
+			if err != nil {
+				return err
+			}
+			return note(touched)
+		})
+		return
+	}
+	batch.Queue(byIndex)
+	batch.Queue(s.SQL, s.Args...).Exec(func(tag pgconn.CommandTag) error { return note(goneOf(s.gone, tag.RowsAffected())) })
+	batch.Queue(asPlanned)
+}
+
+// goneArgs is the arguments $1 to $3 of result_gone, of which the last stands for one of
+// each label column.
+func (t *Table) goneArgs(windows []progress.Window) ([]any, error) {
+	rows := 0
+	for i := range windows {
+		rows += len(windows[i].Gone)
+	}
+	ends, of, labels := make([]time.Time, len(windows)), make([]int32, 0, rows), columnsOf(len(t.columns), rows)
+	for i := range windows {
+		ends[i] = time.UnixMilli(windows[i].End).UTC()
+		for _, columns := range windows[i].Gone {
+			if err := t.addColumns(labels, columns); err != nil {
+				return nil, err
+			}
+			of = append(of, int32(i+1))
+		}
+	}
+	args := []any{ends, of}
+	for _, c := range labels {
+		args = append(args, c)
+	}
+	return args, nil
 }
 
 // writeArgs is the arguments $1 to $7 of the statements that write windows, and
@@ -143,16 +230,26 @@ func (t *Table) writeArgs(windows []progress.Window) ([]any, int, error) {
 	for i := range windows {
 		w := &windows[i]
 		starts, ends = append(starts, time.UnixMilli(w.Start).UTC()), append(ends, time.UnixMilli(w.End).UTC())
+		own := int32(len(ends))
+		var number map[int64]int32 // of further windows that end then, by their beginnings
 		for _, r := range w.Rows {
 			if err := t.addColumns(labels, r.Columns); err != nil {
 				return nil, 0, err
 			}
-			// Sessions that end at one time are windows of their own here.
-			if r.Start != 0 && !starts[len(starts)-1].Equal(time.UnixMilli(r.Start)) {
-				starts, ends = append(starts, time.UnixMilli(r.Start).UTC()), append(ends, time.UnixMilli(w.End).UTC())
+			// Sessions that end at one time are windows of their own here. A row says by
+			// number, from 1, which of the windows it is in.
+			n := own
+			if r.Start != 0 && r.Start != w.Start {
+				if number == nil {
+					number = map[int64]int32{}
+				}
+				if n = number[r.Start]; n == 0 {
+					starts, ends = append(starts, time.UnixMilli(r.Start).UTC()), append(ends, time.UnixMilli(w.End).UTC())
+					n = int32(len(ends))
+					number[r.Start] = n
+				}
 			}
-			// A row says by number, from 1, which of the windows it is in.
-			ofRow, values = append(ofRow, int32(len(ends))), append(values, r.Value)
+			ofRow, values = append(ofRow, n), append(values, r.Value)
 		}
 		for _, columns := range w.Gone {
 			if err := t.addColumns(absent, columns); err != nil {
