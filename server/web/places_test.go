@@ -21,7 +21,8 @@ type crowd struct {
 	stop   func()
 }
 
-func newCrowd(t *testing.T, most int, reg prometheus.Registerer) *crowd {
+// newCrowd runs a server of which a connection that is idle for grace makes room.
+func newCrowd(t *testing.T, most int, grace time.Duration, reg prometheus.Registerer) *crowd {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -36,6 +37,7 @@ func newCrowd(t *testing.T, most int, reg prometheus.Registerer) *crowd {
 	})
 	s := New(listener, Config{Listen: "127.0.0.1:0", MaxConnections: most}, handler, slog.New(slog.DiscardHandler), reg)
 	c.places = s.listener.(*places)
+	c.places.grace, c.places.room = grace, 4
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	c.stop = func() {
@@ -113,9 +115,8 @@ const hog, guest, other = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 // out: the one that has been idle for longest is closed, and the others go on.
 func TestIdleMakeRoom(t *testing.T) {
 	metrics := prometheus.NewRegistry()
-	c := newCrowd(t, 4, metrics)
+	c := newCrowd(t, 4, 0, metrics)
 	defer c.stop()
-	c.places.grace = 0
 	first := c.dial(other) // idle for longest, but not of the remote with the most
 	if err := first.ask("/"); err != nil {
 		t.Fatal(err)
@@ -148,7 +149,7 @@ func TestIdleMakeRoom(t *testing.T) {
 // makes room too.
 func TestSilentMakeRoom(t *testing.T) {
 	metrics := prometheus.NewRegistry()
-	c := newCrowd(t, 2, metrics)
+	c := newCrowd(t, 2, justUsed, metrics)
 	defer c.stop()
 	began := time.Now()
 	for range 2 {
@@ -170,8 +171,7 @@ func TestSilentMakeRoom(t *testing.T) {
 // next place is for whoever holds the fewest, not for whoever asked most.
 func TestPlacesAreShared(t *testing.T) {
 	metrics := prometheus.NewRegistry()
-	c := newCrowd(t, 3, metrics)
-	c.places.grace, c.places.room = time.Hour, 4 // nothing is idle for so long
+	c := newCrowd(t, 3, time.Hour, metrics) // nothing is idle for so long
 	var served []*visitor
 	hold := func(from string) *visitor {
 		t.Helper()
@@ -243,7 +243,7 @@ func TestPlacesAreShared(t *testing.T) {
 
 // TestWaitingEnd: the end of the server ends the connections that wait.
 func TestWaitingEnd(t *testing.T) {
-	c := newCrowd(t, 1, nil)
+	c := newCrowd(t, 1, justUsed, nil)
 	v := c.dial(hog)
 	if err := v.send("/hold", once); err != nil {
 		t.Fatal(err)
