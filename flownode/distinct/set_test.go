@@ -175,7 +175,7 @@ func TestBound(t *testing.T) {
 					squares, n = squares+off*off, n+1
 				}
 				// Four standard errors of 0.81 %.
-				if math.Abs(off) > 4*1.04/128 {
+				if !(math.Abs(off) <= 4*1.04/128) {
 					t.Errorf("%d %s are counted as %v: %.2f %% off", have, name, s.Count(), 100*off)
 				}
 			}
