@@ -127,13 +127,13 @@ func TestHosts(t *testing.T) {
 	defer listener.Close()
 	s := New(listener, loopback, http.NotFoundHandler(), slog.New(slog.DiscardHandler), nil)
 	for _, c := range []struct {
-		tls  *tls.ConnectionState
+		over *tls.ConnectionState
 		code int
 	}{{nil, http.StatusMisdirectedRequest}, {&tls.ConnectionState{}, http.StatusNotFound}} {
 		w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "GET", "http://evil.example/", nil)
-		r.TLS = c.tls
+		r.TLS = c.over
 		if s.server.Handler.ServeHTTP(w, r); w.Code != c.code {
-			t.Errorf("with TLS %v the answer is %d, want %d", c.tls, w.Code, c.code)
+			t.Errorf("with TLS %v the answer is %d, want %d", c.over, w.Code, c.code)
 		}
 	}
 }
