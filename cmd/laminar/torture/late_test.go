@@ -383,6 +383,12 @@ func (w *lateWatch) count(sim *simulation, f *flow, c *lateCommit) {
 		// too late for them before the first one of its own has closed.
 		emitted = c.begins
 	}
+	// A sample that was sealed unread may have come at any time: one that repeats it changes
+	// nothing.
+	before := p.vector.Clone()
+	for region, seq := range c.sealed {
+		before[region] = max(before.At(region), min(seq, c.vector.At(region)))
+	}
 	must, plain := map[lateSample]bool{}, true
 	for _, l := range m.log {
 		region := m.series[l.series].region
@@ -403,7 +409,7 @@ func (w *lateWatch) count(sim *simulation, f *flow, c *lateCommit) {
 		}
 		w.may[x] = true
 		w.most++
-		old, there := m.at(l.series, l.t, p.vector)
+		old, there := m.at(l.series, l.t, before)
 		now, _ := m.at(l.series, l.t, c.vector)
 		plain = plain && len(m.versions[l.series][l.t]) == 1
 		if surely && !sealed && !(there && same(old, now)) && !(side && segment.IsStale(now)) {
