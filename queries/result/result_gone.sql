@@ -5,7 +5,9 @@
 --   $4  what tells the flow's rows: others are another flow's
 -- It gives no rows back: to do so PostgreSQL reads each again. It reads the windows by the
 -- primary key, and must run with enable_nestloop off as result_whole, and with
--- enable_bitmapscan and enable_seqscan off. Rows of open sessions go from window to window,
+-- enable_bitmapscan, enable_seqscan and enable_mergejoin off. To merge, PostgreSQL would sort
+-- labels by the database's collation, whose comparisons can be slow, which the planner does
+-- not know. Rows of open sessions go from window to window,
 -- and leave dead entries in the index; an ordinary scan of the index marks those that it
 -- finds, and the next one passes over them, which a scan for a bitmap does not.
 delete from result_table r

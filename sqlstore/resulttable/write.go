@@ -163,8 +163,8 @@ type Statement struct {
 
 // The planner's choices for a statement that deletes, and those for others: see result_gone.
 const (
-	byIndex   = "select set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true)"
-	asPlanned = "select set_config('enable_bitmapscan', 'on', true), set_config('enable_seqscan', 'on', true)"
+	byIndex   = "select set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true), set_config('enable_mergejoin', 'off', true)"
+	asPlanned = "select set_config('enable_bitmapscan', 'on', true), set_config('enable_seqscan', 'on', true), set_config('enable_mergejoin', 'on', true)"
 )
 
 // Queue adds the statement to a batch. When that is sent, note gets what it has changed.
