@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"laminar/flownode/alertround"
+	"laminar/flownode/allowance"
 	"laminar/flownode/executor"
 	"laminar/flownode/flowdef"
 	"laminar/flownode/late"
@@ -24,12 +25,12 @@ import (
 	"laminar/flownode/round"
 )
 
-// The defaults that a user sees. MaxStateBytes is of one leaf and not of the process:
-// the memory of all flows is bounded by it only together with how many leaves there are.
-const (
-	DefaultRoundBudget   = time.Second
-	DefaultMaxStateBytes = 1 << 30
-)
+// DefaultRoundBudget is the default that a user sees.
+const DefaultRoundBudget = time.Second
+
+// maxLeafBytes is how much pane state one leaf has at most where all have no bound: a single
+// sample from far ahead must not make it huge.
+const maxLeafBytes = 1 << 30
 
 // Config is what a Node needs. All ports but Alerts are required.
 type Config struct {
@@ -46,7 +47,7 @@ type Config struct {
 
 	Executor      flowdef.Executor // of flows that do not say; default ExecutorAuto
 	RoundBudget   time.Duration    // after which work that can wait goes on in the next round; default 1 s
-	MaxStateBytes int64            // pane state of one leaf at most; default 1 GiB
+	MaxStateBytes int64            // memory for pane state of all flows; 0 for no bound but 1 GiB for each leaf
 	MaxRounds     int              // fence groups that make a round at one time, each with a connection; default 4
 	PollInterval  time.Duration    // how often the catalogue and the regions are looked at without a hint; default 1 s
 
@@ -72,9 +73,6 @@ func (c *Config) setDefaults() error {
 	}
 	if c.RoundBudget == 0 {
 		c.RoundBudget = DefaultRoundBudget
-	}
-	if c.MaxStateBytes == 0 {
-		c.MaxStateBytes = DefaultMaxStateBytes
 	}
 	if c.MaxRounds == 0 {
 		c.MaxRounds = 4
@@ -105,8 +103,9 @@ type process struct {
 	rounds  chan struct{} // holds one token for each round under way; cap is Config.MaxRounds
 	flows   atomic.Int64  // of all groups, as of the last poll
 
-	standing *standing
-	memory   *memory
+	standing  *standing
+	memory    *memory
+	allowance *allowance.Allowance // of pane state; nil for no bound
 }
 
 // newProcess checks the Config and makes what the groups share. It asks nothing of the
@@ -116,13 +115,17 @@ func newProcess(cfg Config) (*process, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
+	allowed, leaf := allowance.New(cfg.MaxStateBytes), int64(maxLeafBytes)
+	if cfg.MaxStateBytes > 0 {
+		leaf = cfg.MaxStateBytes
+	}
 	return &process{
 		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics,
 		reading: read.Settings{
 			Chooser: executor.Chooser{Setting: cfg.Executor, Meter: executor.NewMeter(cfg.Now, cfg.Metrics.roundTrip, cfg.Metrics.perByte), Now: cfg.Now},
-			AtOnce:  read.DefaultAtOnce, Lanes: min(runtime.GOMAXPROCS(0), read.MaxLanes), Log: cfg.Logger,
+			AtOnce:  read.DefaultAtOnce, Lanes: min(runtime.GOMAXPROCS(0), read.MaxLanes), Log: cfg.Logger, MostBytes: cfg.MaxStateBytes,
 		},
-		machine: round.Machine{Eval: promeval.New(), MaxStateBytes: cfg.MaxStateBytes, Now: cfg.Now, Log: cfg.Logger, LateBounds: late.DefaultBounds},
-		rounds:  make(chan struct{}, cfg.MaxRounds), standing: newStanding(), memory: newMemory(),
+		machine: round.Machine{Eval: promeval.New(), MaxStateBytes: leaf, Allowance: allowed, Now: cfg.Now, Log: cfg.Logger, LateBounds: late.DefaultBounds},
+		rounds:  make(chan struct{}, cfg.MaxRounds), standing: newStanding(), memory: newMemory(), allowance: allowed,
 	}, nil
 }

@@ -149,6 +149,7 @@ func (g *fenceGroup) adopt(heads []progress.Head) {
 func (g *fenceGroup) forget(id progress.FlowID, f *owned) {
 	g.standing.moves(id)
 	g.memory.forget(id)
+	g.allowance.Kept(id, 0)
 	g.metrics.forget(f.title)
 }
 

@@ -138,13 +138,18 @@ func (g *fenceGroup) part(ctx context.Context, began time.Time, flows []*round.F
 	if len(flows) == 0 {
 		return false, nil
 	}
+	defer g.allowance.Over(g.cascade)
 	r, results, err := g.compute(ctx, began, flows, jobs)
 	if err != nil || r == nil {
 		return false, err
 	}
 	more, err = g.commit(ctx, results)
 	now := g.cfg.Now()
-	g.metrics.observeRound(g.name, flows, g.memory.saw(flows, now.Sub(began), now), r, now.Sub(began))
+	kept := g.memory.saw(flows, now.Sub(began), now)
+	for i, f := range flows {
+		g.allowance.Kept(f.ID, kept[i].Bytes)
+	}
+	g.metrics.observeRound(g.name, flows, kept, r, now.Sub(began))
 	return more, err
 }
 

@@ -181,7 +181,7 @@ type HA struct {
 type Flownode struct {
 	Executor    flowdef.Executor // of flows that do not name one
 	RoundBudget time.Duration
-	MaxState    int64 // bytes of pane state of one leaf
+	MaxState    int64 // bytes of pane state of all flows; 0 for a share of the process's
 }
 
 // Query says what queries by PromQL may do; the fields are those of query's Config.

@@ -23,6 +23,8 @@ type memory struct {
 
 	samples int // that one query may hold while it is computed
 	light   int // that each may hold beside others; 0 for as many
+
+	state int64 // pane state of all flows, 0 for no limit
 }
 
 // How the memory is divided where nothing else is set: requests under way take
@@ -32,6 +34,7 @@ const (
 	bufferShare = 4
 	seriesShare = 4
 	queryShare  = 4
+	stateShare  = 4
 	minBuffer   = 4 << 20
 	sampleBytes = 16 // that the engine takes for a sample
 )
@@ -50,6 +53,9 @@ func divide(c *Config, group int64) memory {
 	}
 	if m.limit > 0 {
 		m.series = m.limit / seriesShare
+	}
+	if m.state = c.Flownode.MaxState; m.state == 0 {
+		m.state = m.limit / stateShare
 	}
 	switch {
 	case c.Query.MaxMemory > 0:
@@ -82,7 +88,7 @@ func (m memory) apply(log *slog.Logger) {
 		log.Info("the memory limit of the process is the environment's", "gomemlimit", os.Getenv("GOMEMLIMIT"))
 	case m.limit > 0:
 		debug.SetMemoryLimit(m.limit)
-		log.Info("memory is limited", "bytes", m.limit, "by", m.source, "ingest_buffer", m.buffer, "series", m.series)
+		log.Info("memory is limited", "bytes", m.limit, "by", m.source, "ingest_buffer", m.buffer, "series", m.series, "flows", m.state)
 	}
 }
 

@@ -52,13 +52,13 @@ func TestDivide(t *testing.T) {
 		want                 memory
 	}{
 		"nothing":         {want: memory{source: "memory.limit", buffer: ingest.DefaultBufferBytes, query: query.DefaultMaxMemory, samples: query.DefaultMaxSamples}},
-		"set":             {limit: 300 * MiB, want: memory{300 * MiB, "memory.limit", 75 * MiB, 75 * MiB, 75 * MiB, 75 * MiB / 16, 75 * MiB / 256}},
-		"set beside":      {limit: 300 * MiB, group: GiB, want: memory{300 * MiB, "memory.limit", 75 * MiB, 75 * MiB, 75 * MiB, 75 * MiB / 16, 75 * MiB / 256}},
-		"large":           {limit: 12 * GiB, want: memory{12 * GiB, "memory.limit", ingest.DefaultBufferBytes, 3 * GiB, query.DefaultMaxMemory, int(query.DefaultMaxMemory) / 16, int(query.DefaultMaxMemory) / 256}},
-		"small":           {limit: 6 * MiB, want: memory{6 * MiB, "memory.limit", minBuffer, 6 * MiB / 4, 6 * MiB / 4, 6 * MiB / 64, 6 * MiB / 1024}},
-		"with its buffer": {limit: 300 * MiB, buffer: MiB, want: memory{300 * MiB, "memory.limit", MiB, 75 * MiB, 75 * MiB, 75 * MiB / 16, 75 * MiB / 256}},
-		"group":           {group: 375 * MiB, want: memory{300 * MiB, "control group", 75 * MiB, 75 * MiB, 75 * MiB, 75 * MiB / 16, 75 * MiB / 256}},
-		"group, private":  {group: 750 * MiB, private: true, want: memory{300 * MiB, "control group", 75 * MiB, 75 * MiB, 75 * MiB, 75 * MiB / 16, 75 * MiB / 256}},
+		"set":             {limit: 300 * MiB, want: memory{300 * MiB, "memory.limit", 75 * MiB, 75 * MiB, 75 * MiB, 75 * MiB / 16, 75 * MiB / 256, 75 * MiB}},
+		"set beside":      {limit: 300 * MiB, group: GiB, want: memory{300 * MiB, "memory.limit", 75 * MiB, 75 * MiB, 75 * MiB, 75 * MiB / 16, 75 * MiB / 256, 75 * MiB}},
+		"large":           {limit: 12 * GiB, want: memory{12 * GiB, "memory.limit", ingest.DefaultBufferBytes, 3 * GiB, query.DefaultMaxMemory, int(query.DefaultMaxMemory) / 16, int(query.DefaultMaxMemory) / 256, 3 * GiB}},
+		"small":           {limit: 6 * MiB, want: memory{6 * MiB, "memory.limit", minBuffer, 6 * MiB / 4, 6 * MiB / 4, 6 * MiB / 64, 6 * MiB / 1024, 6 * MiB / 4}},
+		"with its buffer": {limit: 300 * MiB, buffer: MiB, want: memory{300 * MiB, "memory.limit", MiB, 75 * MiB, 75 * MiB, 75 * MiB / 16, 75 * MiB / 256, 75 * MiB}},
+		"group":           {group: 375 * MiB, want: memory{300 * MiB, "control group", 75 * MiB, 75 * MiB, 75 * MiB, 75 * MiB / 16, 75 * MiB / 256, 75 * MiB}},
+		"group, private":  {group: 750 * MiB, private: true, want: memory{300 * MiB, "control group", 75 * MiB, 75 * MiB, 75 * MiB, 75 * MiB / 16, 75 * MiB / 256, 75 * MiB}},
 	} {
 		cfg := Config{MemoryLimit: c.limit}
 		cfg.Ingest.Buffer, cfg.Query.MaxSamples, cfg.Query.MaxConcurrent = c.buffer, query.DefaultMaxSamples, 8

@@ -130,7 +130,7 @@ func assemble(ctx context.Context, c Config, mem memory, h *host, listener net.L
 	hint := func(sequence.Region, sequence.Seq) {} // other processes are told by the notifier
 	var node *flownode.Node
 	if c.Does(PartFlows) {
-		node, err = newNode(c, store, store.Members.New(listener.Addr().String()), queries, log, reg)
+		node, err = newNode(c, mem, store, store.Members.New(listener.Addr().String()), queries, log, reg)
 		if err != nil {
 			return nil, err
 		}
@@ -206,7 +206,7 @@ func upkeepParts(ctx context.Context, c Config, store *sqlstore.Store, routes *w
 	}, nil
 }
 
-func newNode(c Config, store *sqlstore.Store, member *flowstore.Member, queries *query.Queries, log *slog.Logger, reg prometheus.Registerer) (*flownode.Node, error) {
+func newNode(c Config, mem memory, store *sqlstore.Store, member *flowstore.Member, queries *query.Queries, log *slog.Logger, reg prometheus.Registerer) (*flownode.Node, error) {
 	alerts, sender, err := newAlerting(c, store, queries, log, reg)
 	if err != nil {
 		return nil, err
@@ -218,7 +218,7 @@ func newNode(c Config, store *sqlstore.Store, member *flowstore.Member, queries 
 	return flownode.New(flownode.Config{
 		Snapshots: NodeStore{store}, Catalog: store.Catalogue, Results: store.Results, Jobs: store.Jobs, Elector: member,
 		Alerts: alerts, WhileLeading: tell,
-		Executor: c.Flownode.Executor, RoundBudget: c.Flownode.RoundBudget, MaxStateBytes: c.Flownode.MaxState,
+		Executor: c.Flownode.Executor, RoundBudget: c.Flownode.RoundBudget, MaxStateBytes: mem.state,
 		// Most connections are for taking samples in, which must not wait.
 		MaxRounds: max(1, c.Database.MaxConnections/4),
 		Logger:    log, Metrics: flownode.NewMetrics(reg),

@@ -156,6 +156,9 @@ func (f *Evaluator) Sources(ctx context.Context, r *read.Reader, ends []int64, w
 		}
 		// Panes of the windows alone. They are thrown away, so that a refill of a year
 		// does not fill the memory with panes that no open window needs.
+		if err := r.Takes(l.Def.Text, transientBytes(l, spans, len(series))); err != nil {
+			return Inputs{}, err
+		}
 		transient := l.NewState(after, r.Pos.Vector)
 		if err := r.Fold(ctx, l, transient, series, spans, only(l, want)); err != nil {
 			return Inputs{}, err
@@ -163,6 +166,15 @@ func (f *Evaluator) Sources(ctx context.Context, r *read.Reader, ends []int64, w
 		out[i] = transient
 	}
 	return Inputs{leaves: out}, nil
+}
+
+// transientBytes is about how much panes take that some series have in spans.
+func transientBytes(l *keep.Leaf, spans sequence.Spans, series int) int64 {
+	panes := int64(0)
+	for _, span := range spans {
+		panes += (span.UpTo - span.After + l.Def.Pane - 1) / l.Def.Pane
+	}
+	return l.StateBytes(panes) / int64(max(1, len(l.Members.Series))) * int64(series)
 }
 
 // groupsOf translates wanted groups to the leaf's groups. Keys are those of leaf

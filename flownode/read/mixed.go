@@ -61,6 +61,7 @@ func (r *Reader) mixedOf(ctx context.Context, m *keep.Members, series []sequence
 	if n < len(m.Series) {
 		sel.Series = series
 	}
+	held := int64(0)
 	err := r.readRaw(ctx, sel, func(seg *segment.Segment) error {
 		for i, id := range seg.Series {
 			c := column.Get(id)
@@ -76,12 +77,13 @@ func (r *Reader) mixedOf(ctx context.Context, m *keep.Members, series []sequence
 			}
 			raw.Times[c] = append(raw.Times[c], t)
 			raw.Values[c] = append(raw.Values[c], seg.Values[i])
+			held++
 			// Most series never have a histogram: theirs stays nil.
 			if seg.Histograms != nil || raw.Histograms[c] != nil {
 				raw.add(c, seg, i)
 			}
 		}
-		return nil
+		return r.Holds(m.Def.Text, held)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read raw samples of %s in %s: %w", m.Def.Text, spans.Whole(), err)

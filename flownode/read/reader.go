@@ -23,6 +23,10 @@ type Settings struct {
 	AtOnce  int              // samples held while they are read and folded
 	Lanes   int              // into how many lanes raw samples are folded at most
 	Log     *slog.Logger
+
+	// MostBytes is about how much memory may be taken by what windows are computed from and
+	// is thrown away afterwards; 0 for no bound.
+	MostBytes int64
 }
 
 // DefaultAtOnce is how many samples a reading holds at a time before it folds them,

@@ -274,7 +274,7 @@ func (r *Reader) Columns(ctx context.Context, m *keep.Members, series []sequence
 	if len(series) > 0 && len(spans) > 0 {
 		err := r.readRaw(ctx, raw.selection(spans), func(seg *segment.Segment) error {
 			raw.take(seg, spans)
-			return nil
+			return r.Holds(m.Def.Text, int64(len(raw.column)))
 		})
 		if err != nil {
 			return nil, raw.readError(spans, err)

@@ -207,7 +207,6 @@ func (s *flowRound) corrections(ctx context.Context, queue []*flowplan.DirtyWind
 			most = 1
 		}
 		batch, want := dirtyBatch(s, queue[:most])
-		queue = queue[len(batch):]
 		ends := make([]int64, len(batch))
 		want.ByEnd = make(map[int64]map[string]struct{}, len(batch))
 		for i, d := range batch {
@@ -217,10 +216,11 @@ func (s *flowRound) corrections(ctx context.Context, queue []*flowplan.DirtyWind
 		if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
 			return false, err
 		}
-		src, err := s.Sources(ctx, s.r.Reader, ends, want, false)
+		src, n, err := readFor(ctx, s, ends, want, false)
 		if err != nil {
 			return false, err
 		}
+		batch, queue = batch[:n], queue[n:]
 		for i, d := range batch {
 			if i > 0 && src.Whole() && past() {
 				batch, left = batch[:i], true
@@ -265,7 +265,7 @@ func (s *flowRound) corrections(ctx context.Context, queue []*flowplan.DirtyWind
 func dirtyBatch(s *flowRound, ready []*flowplan.DirtyWindow) ([]*flowplan.DirtyWindow, evaluate.Wanted) {
 	want := evaluate.Wanted{All: ready[0].All || !s.Def.Expr.ByGroup, Keys: map[string]struct{}{}}
 	n := 0
-	for n < len(ready) && n < s.chunk() {
+	for n < len(ready) && n < s.chunk(s.r.Allowance.Most()) {
 		d := ready[n]
 		if (d.All || !s.Def.Expr.ByGroup) != want.All || n > 0 && d.End-ready[n-1].End > s.gap() {
 			break

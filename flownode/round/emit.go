@@ -16,6 +16,7 @@ import (
 
 	"laminar/flownode/evaluate"
 	"laminar/flownode/flowdef"
+	"laminar/flownode/read"
 	"laminar/sequence"
 )
 
@@ -40,7 +41,7 @@ func (s *flowRound) emit(ctx context.Context) error {
 	}
 	ahead := int64(16) // how many windows a flow looks through that computes one at a time
 	for begun := false; s.to.EmittedUntil < closed; begun = true {
-		limit := s.chunk()
+		limit := s.chunk(s.r.Allowance.Most())
 		if s.full() {
 			if s.more = begun; s.more {
 				return nil
@@ -68,10 +69,11 @@ func (s *flowRound) emit(ctx context.Context) error {
 		if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
 			return err
 		}
-		src, err := s.Sources(ctx, s.r.Reader, ends, evaluate.Wanted{All: true}, false)
+		src, n, err := readFor(ctx, s, ends, evaluate.Wanted{All: true}, false)
 		if err != nil {
 			return err
 		}
+		ends = ends[:n]
 		for i, end := range ends {
 			if i > 0 && !s.inStep && src.Whole() && s.r.overBudget() {
 				ends, s.more = ends[:i], true // each window costs the whole expression
@@ -99,6 +101,18 @@ func (s *flowRound) emit(ctx context.Context) error {
 		}
 	}
 	return s.ensureState(ctx)
+}
+
+// readFor is Evaluator.Sources for the first n of the windows: as many as the memory that flows
+// may take is enough for. What batch leaves read is known only when it has been read.
+func readFor(ctx context.Context, s *flowRound, ends []sequence.Time, want evaluate.Wanted, fresh bool) (src evaluate.Inputs, n int, err error) {
+	for n = len(ends); ; n /= 2 {
+		src, err = s.Sources(ctx, s.r.Reader, ends[:n], want, fresh)
+		var much *read.TooMuchError
+		if n == 1 || !errors.As(err, &much) {
+			return src, n, err
+		}
+	}
 }
 
 // window evaluates one window. An expression that cannot be evaluated there leaves

@@ -140,7 +140,7 @@ const (
 // about twice at most. Windows of a batch leaf are each computed from all their
 // samples, which costs more than reading them. A flow that reads itself computes
 // window by window.
-func (f *Flow) chunk() int {
+func (f *Flow) chunk(most int64) int {
 	if f.readsItself() {
 		return 1
 	}
@@ -150,7 +150,7 @@ func (f *Flow) chunk() int {
 			n = max(n, l.Def.Range/l.Windows.Every)
 		}
 	}
-	return f.bounded(min(n, 1000))
+	return f.bounded(min(n, 1000), most)
 }
 
 // bounded is how many of n windows can be computed from one reading, at least one,
@@ -159,14 +159,18 @@ func (f *Flow) chunk() int {
 // It is the smallest of two limits over the leaves. The rows of the windows are at
 // most windows * groups. The panes of k windows span range + (k-1)*step, so k is at
 // most (panes*width - range) / step + 1 for the panes that maxChunkBytes hold.
-func (f *Flow) bounded(n int64) int {
+func (f *Flow) bounded(n, most int64) int {
+	bytes := maxChunkBytes
+	if most > 0 {
+		bytes = min(bytes, most/2)
+	}
 	for _, l := range f.Leaves {
 		groups := int64(max(1, len(l.Members.Groups)))
 		n = min(n, maxRoundRows/groups)
 		if l.Def.Batch {
 			continue
 		}
-		n = min(n, (l.PanesIn(maxChunkBytes)*l.Def.Pane-l.Def.Range)/l.Windows.Every+1)
+		n = min(n, (l.PanesIn(bytes)*l.Def.Pane-l.Def.Range)/l.Windows.Every+1)
 	}
 	return int(max(1, n))
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"laminar/flownode/allowance"
 	"laminar/flownode/flowplan"
 	"laminar/flownode/late"
 	"laminar/flownode/promeval"
@@ -24,8 +25,9 @@ import (
 // belongs to one of them.
 type Machine struct {
 	Eval          *promeval.Engine
-	MaxStateBytes int64            // pane state of one leaf at most
-	Now           func() time.Time // budgets go by it; windows go by the database's clock
+	MaxStateBytes int64                // pane state of one leaf at most
+	Allowance     *allowance.Allowance // pane state of all leaves of the process; nil for no bound
+	Now           func() time.Time     // budgets go by it; windows go by the database's clock
 	Log           *slog.Logger
 	LateBounds    late.Bounds // of flows that leave late samples out
 }

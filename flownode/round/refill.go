@@ -66,9 +66,9 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job, chunk func(ct
 			s.more = true
 			break
 		}
-		n := int64(s.chunk())
+		n := int64(s.chunk(s.r.Allowance.Most()))
 		if !s.Def.Expr.Batch {
-			n = int64(s.bounded(max(refillWindows, n)))
+			n = int64(s.bounded(max(refillWindows, n), s.r.Allowance.Most()))
 		}
 		if most > 0 {
 			n = most
@@ -98,19 +98,22 @@ func (s *flowRound) refillChunk(ctx context.Context, first, last sequence.Time) 
 	if err := s.r.knowFor(ctx, s.Flow, ends); err != nil {
 		return 0, err
 	}
-	src, err := s.Sources(ctx, s.r.Reader, ends, all, true)
-	if err != nil {
-		return 0, err
-	}
-	for _, end := range ends {
-		res, err := s.window(ctx, src, end, all)
+	for rest := ends; len(rest) > 0; {
+		src, n, err := readFor(ctx, s, rest, all, true)
 		if err != nil {
 			return 0, err
 		}
-		if err := s.correct(ctx, s.Complete(res), res.Rows, true, s.Vector); err != nil {
-			return 0, err
+		for _, end := range rest[:n] {
+			res, err := s.window(ctx, src, end, all)
+			if err != nil {
+				return 0, err
+			}
+			if err := s.correct(ctx, s.Complete(res), res.Rows, true, s.Vector); err != nil {
+				return 0, err
+			}
+			lateWhole(s, end, true, nil)
 		}
-		lateWhole(s, end, true, nil)
+		rest = rest[n:]
 	}
 	for _, l := range s.Leaves {
 		if l.State != nil && l.Span(last).UpTo > l.From() {

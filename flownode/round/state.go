@@ -34,7 +34,8 @@ func (s *flowRound) behind(watermark sequence.Time) int64 {
 
 // stateMissing reports whether the leaf lacks pane state that it should have, and
 // where that state is to begin: it must reach back to the earliest open window. A
-// leaf whose state would exceed MaxStateBytes is computed from raw samples instead,
+// leaf whose state would exceed MaxStateBytes, or with that of other leaves the Allowance, is
+// computed from raw samples instead,
 // and so is one whose windows have too many panes. A leaf that selects nothing has
 // state without cells, which costs nothing and makes its first samples no special
 // case.
@@ -50,14 +51,28 @@ func (s *flowRound) stateMissing(l *keep.Leaf) (from sequence.Time, missing bool
 		return 0, false
 	}
 	from = need - lateKeep(l)
-	return from, fits(s, l, from)
+	return from, fits(s, l, from) && s.r.Allowance.Fits(s.r.cascade, s.r.shared(l), expected(s, l, from))
+}
+
+// shared names the panes of a leaf within its fence group: leaves that may use the same ones
+// have one name.
+func (r *round) shared(l *keep.Leaf) any {
+	if key := l.ShareKey(); key != "" {
+		return key
+	}
+	return l
 }
 
 // fits reports whether pane state of the leaf that begins at from is expected to take no
 // more memory than it may.
 func fits(s *flowRound, l *keep.Leaf, from sequence.Time) bool {
+	return expected(s, l, from) <= s.r.MaxStateBytes
+}
+
+// expected is how much memory pane state of the leaf that begins at from is expected to take.
+func expected(s *flowRound, l *keep.Leaf, from sequence.Time) int64 {
 	ahead := s.r.Pos.Now + read.AheadOfClock
-	return l.StateBytes((ahead-from)/l.Def.Pane) <= s.r.MaxStateBytes
+	return l.StateBytes((ahead - from) / l.Def.Pane)
 }
 
 // needed is where pane state of the leaf has to begin, so that the earliest open window
@@ -207,7 +222,19 @@ const (
 // to be kept for late samples. It never begins earlier than it did: what was
 // dropped would be missing. State that has turned out to be larger than it may is dropped.
 func (s *flowRound) trim() {
-	share := lateBytes / max(1, s.r.limits.Flows*int64(len(s.Leaves)))
+	if s.r.Allowance != nil && s.r.Allowance.Excess(s.Flow.ID, s.Leaves.Bytes()) {
+		for _, l := range s.Leaves {
+			if l.State != nil {
+				s.r.dropState(l)
+			}
+		}
+		return
+	}
+	late := lateBytes
+	if most := s.r.Allowance.Most(); most > 0 {
+		late = min(late, most/4)
+	}
+	share := late / max(1, s.r.limits.Flows*int64(len(s.Leaves)))
 	for _, l := range s.Leaves {
 		if l.State == nil {
 			continue

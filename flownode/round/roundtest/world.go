@@ -176,6 +176,10 @@ func (w *World) Round(ctx context.Context) (more bool, err error) {
 	w.Cascade.Tables, w.Cascade.Commits = snap, snap
 	results, counts, err := w.Machine.Compute(ctx, r, w.Cascade, round.Limits{Deadline: began.Add(w.Budget), Flows: int64(len(ids))}, flows, jobs)
 	w.count(counts, r)
+	w.Machine.Allowance.Over(w.Cascade)
+	for _, f := range flows {
+		w.Machine.Allowance.Kept(f.ID, f.Leaves.Bytes())
+	}
 	if err = errors.Join(err, snap.Close(ctx)); err != nil {
 		w.Restart()
 		return false, err

@@ -70,7 +70,6 @@ func Default() Config {
 	c.Upkeep.Verify.Sample = 0.01
 	c.Flownode.Executor = flowdef.ExecutorAuto
 	c.Flownode.RoundBudget = flownode.DefaultRoundBudget
-	c.Flownode.MaxState = flownode.DefaultMaxStateBytes
 	c.Query.Enabled = true
 	c.Query.Timeout = query.DefaultTimeout
 	c.Query.Lookback = time.Duration(flowdef.DefaultLookback) * time.Millisecond

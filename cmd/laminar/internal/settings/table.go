@@ -143,7 +143,7 @@ var table = []setting{
 		bind: func(c *Config) value { return (*textValue)(&c.Flownode.Executor) }},
 	{key: "flownode.round_budget", scope: Serving, least: 1e6, unit: "duration", help: "time after which a round leaves work that can wait to the next round",
 		bind: func(c *Config) value { return (*durationValue)(&c.Flownode.RoundBudget) }},
-	{key: "flownode.max_state", scope: Serving, least: 1 << 20, unit: "bytes", help: "maximum memory for the pane state of one leaf",
+	{key: "flownode.max_state", scope: Serving, unit: "bytes", help: "maximum memory for the pane state of all flows of the process, and for what a window is computed from; a flow for which there is none left computes its windows from raw samples, and one with a window that needs more alone stands still. 0 for a quarter of memory.limit, and without one for 1GiB for each selector",
 		bind: func(c *Config) value { return (*bytesValue)(&c.Flownode.MaxState) }},
 
 	{key: "query.enabled", scope: Serving, help: "answer PromQL under /api/v1/, as Prometheus does",
