@@ -48,8 +48,12 @@ type Config struct {
 	Executor      flowdef.Executor // of flows that do not say; default ExecutorAuto
 	RoundBudget   time.Duration    // after which work that can wait goes on in the next round; default 1 s
 	MaxStateBytes int64            // memory for pane state of all flows; 0 for no bound but 1 GiB for each leaf
-	MaxRounds     int              // fence groups that make a round at one time, each with a connection; default 4
-	PollInterval  time.Duration    // how often the catalogue and the regions are looked at without a hint; default 1 s
+
+	// MaxWindowBytes is about how much memory may be taken by what windows are computed from
+	// that is not kept. A flow of which one window takes more stands still. 0 for no bound.
+	MaxWindowBytes int64
+	MaxRounds      int           // fence groups that make a round at one time, each with a connection; default 4
+	PollInterval   time.Duration // how often the catalogue and the regions are looked at without a hint; default 1 s
 
 	// Now is this process's clock: rounds, budgets and retries go by it.
 	// Windows go by the database's clock. Default time.Now.
@@ -123,7 +127,7 @@ func newProcess(cfg Config) (*process, error) {
 		cfg: cfg, log: cfg.Logger, metrics: cfg.Metrics,
 		reading: read.Settings{
 			Chooser: executor.Chooser{Setting: cfg.Executor, Meter: executor.NewMeter(cfg.Now, cfg.Metrics.roundTrip, cfg.Metrics.perByte), Now: cfg.Now},
-			AtOnce:  read.DefaultAtOnce, Lanes: min(runtime.GOMAXPROCS(0), read.MaxLanes), Log: cfg.Logger, MostBytes: cfg.MaxStateBytes,
+			AtOnce:  read.DefaultAtOnce, Lanes: min(runtime.GOMAXPROCS(0), read.MaxLanes), Log: cfg.Logger, MostBytes: cfg.MaxWindowBytes,
 		},
 		machine: round.Machine{Eval: promeval.New(), MaxStateBytes: leaf, Allowance: allowed, Now: cfg.Now, Log: cfg.Logger, LateBounds: late.DefaultBounds},
 		rounds:  make(chan struct{}, cfg.MaxRounds), standing: newStanding(), memory: newMemory(), allowance: allowed,

@@ -218,7 +218,7 @@ func newNode(c Config, mem memory, store *sqlstore.Store, member *flowstore.Memb
 	return flownode.New(flownode.Config{
 		Snapshots: NodeStore{store}, Catalog: store.Catalogue, Results: store.Results, Jobs: store.Jobs, Elector: member,
 		Alerts: alerts, WhileLeading: tell,
-		Executor: c.Flownode.Executor, RoundBudget: c.Flownode.RoundBudget, MaxStateBytes: mem.state,
+		Executor: c.Flownode.Executor, RoundBudget: c.Flownode.RoundBudget, MaxStateBytes: mem.state, MaxWindowBytes: mem.state,
 		// Most connections are for taking samples in, which must not wait.
 		MaxRounds: max(1, c.Database.MaxConnections/4),
 		Logger:    log, Metrics: flownode.NewMetrics(reg),

@@ -53,10 +53,16 @@ func TestAttackFlows(t *testing.T) {
 		text := a.Must("flow", "show", "giant")
 		return strings.Contains(text, "stalled") && strings.Contains(text, "flownode.max_state") && strings.Contains(text, "raise")
 	})
+	pool := a.Pool()
 	for _, fn := range functions {
+		asked := time.Now()
 		laminartest.Until(t, patience, "a flow has rows of its last windows", func() bool {
 			var rows int
-			err := a.Pool().QueryRow(t.Context(), "select count(*) from flow.of_"+fn+" where window_end > $1", begin.Add((samples-8)*every*time.Millisecond)).Scan(&rows)
+			err := pool.QueryRow(t.Context(), "select count(*) from flow.of_"+fn+" where window_end > $1", begin.Add((samples-40)*every*time.Millisecond)).Scan(&rows)
+			if time.Since(asked) > patience*3/4 {
+				t.Logf("%s has %d rows, %v: %s", fn, rows, err, a.Must("flow", "show", "of_"+fn))
+				asked = time.Now()
+			}
 			return err == nil && rows >= series
 		})
 		if text := a.Must("flow", "show", "of_"+fn); strings.Contains(text, "stalled") {
