@@ -17,6 +17,7 @@ import (
 	"laminar/flownode/progress"
 	lateq "laminar/queries/late"
 	"laminar/sequence"
+	"laminar/sequence/segment"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/pg"
 	"laminar/sqlstore/sqltest"
@@ -142,6 +143,20 @@ func TestLate(t *testing.T) {
 		if n, _ := strconv.Atoi(m[1]); n > 10 {
 			t.Errorf("it reads %d rows:\n%s", n, plan)
 		}
+	}
+}
+
+// TestKeptMarkers: a stale marker has no value where kept samples are read, and a NaN that was
+// sent is one, as in laminar.sample.
+func TestKeptMarkers(t *testing.T) {
+	db := sqltest.NewRawDB(t, 1)
+	db.Apply(sqltest.FlowFor(t, "f", "sum by (i) (sum_over_time(m[1m]))", "late: drop", "keep_late: 1d"))
+	db.Exec(`insert into laminar.flow_late_sample (flow_id, series_id, labels, ts, value, first_end, last_end, at)
+		select $1, 1, '{}', n, v, 0, 60000, laminar.db_clock() from unnest($2::float8[]) with ordinality x(v, n)`,
+		int32(db.Take("f").ID), []float64{segment.Stale(), math.NaN(), 0, math.Inf(-1)})
+	const want = "none NaN 0 -Infinity"
+	if got := sqltest.ScanOne[string](db, "select string_agg(coalesce(value::text, 'none'), ' ' order by ts) from laminar.late_sample"); got != want {
+		t.Errorf("kept are %s, want %s", got, want)
 	}
 }
 

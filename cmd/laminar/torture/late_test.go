@@ -562,7 +562,7 @@ func (l *look) checkLateSamples(f *flow, s progressRow) {
 	if w.all && (counted < w.least || counted > w.most) {
 		l.t.broken("late", "%s at %s: %d samples are counted as late, from %d to %d were", f.def.Name, s.vector, counted, w.least, w.most)
 	}
-	rows, err := l.tx.Query(l.t.ctx, `select (labels->>'n')::int, (extract(epoch from ts) * 1000)::bigint, value,
+	rows, err := l.tx.Query(l.t.ctx, `select (labels->>'n')::int, (extract(epoch from ts) * 1000)::bigint, coalesce(value, 'NaN'),
 		(extract(epoch from first_window_end) * 1000)::bigint, (extract(epoch from last_window_end) * 1000)::bigint from late_sample where flow = $1`, f.def.Title())
 	l.must(err)
 	kept := map[lateSample]bool{}
