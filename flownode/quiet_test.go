@@ -88,6 +88,7 @@ type quiet struct {
 }
 
 func newQuiet(t *testing.T, seed uint64) *quiet {
+	t.Helper()
 	q := &quiet{World: roundtest.NewWorld(t, seed, 2, flowdef.ExecutorColumnar, quietFlows(seed%2 == 1))}
 	for _, f := range q.Store.Flows { // those of one trigger share rounds, with those over them
 		f.Flow.Def.Group, _, _ = strings.Cut(f.Flow.Def.Name, ":")

@@ -81,7 +81,7 @@ func (s *Session) begin(ctx context.Context, opts promql.QueryOpts, expr string,
 		return nil, err
 	}
 	e.reads.wanted = selectors(e.Query)
-	if _, ok := e.Query.Statement().(*parser.EvalStmt); ok {
+	if _, ok := e.Statement().(*parser.EvalStmt); ok {
 		s.reading.pending = e.reads.wanted
 	}
 	return bounded{e, s}, nil

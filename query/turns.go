@@ -82,7 +82,7 @@ func (e *evaluation) Exec(ctx context.Context) *promql.Result {
 			return &promql.Result{Err: readError(err)}
 		}
 	}
-	e.Query.Close()
+	e.Close()
 	qry, err := e.again()
 	if err != nil {
 		return &promql.Result{Err: err}

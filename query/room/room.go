@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -246,10 +247,10 @@ func text(e *parser.Call, arg int) string {
 func (w *weighing) operation(e *parser.BinaryExpr) result {
 	left, right := w.result(e.LHS), w.result(e.RHS)
 	out := joined(left, right)
-	switch {
-	case e.Op == parser.LOR:
+	switch e.Op {
+	case parser.LOR:
 		out.series, out.bytes = add(left.series, right.series), add(left.bytes, right.bytes)
-	case e.Op == parser.LAND || e.Op == parser.LUNLESS:
+	case parser.LAND, parser.LUNLESS:
 		out.series, out.bytes = left.series, left.bytes
 	}
 	if e.VectorMatching != nil && len(e.VectorMatching.Include) > 0 {
@@ -297,7 +298,7 @@ func (w *weighing) groups(e *parser.AggregateExpr, first, last int) int64 {
 			b.Reset(w.series.Labels(s, i))
 			if e.Without {
 				b.Del(e.Grouping...)
-				b.Del(labels.MetricName)
+				b.Del(model.MetricNameLabel)
 			} else {
 				b.Keep(e.Grouping...)
 			}

@@ -250,7 +250,7 @@ func (c *chunkWriter) begin() {
 }
 
 // write writes the series of a set, which are in order.
-func (c *chunkWriter) write(query int64, set storage.SeriesSet) error {
+func (c *chunkWriter) write(index int64, set storage.SeriesSet) error {
 	var it chunks.Iterator
 	for set.Next() {
 		series := storage.NewSeriesToChunkEncoder(set.At())
@@ -263,7 +263,7 @@ func (c *chunkWriter) write(query int64, set storage.SeriesSet) error {
 				MinTimeMs: chunk.MinTime, MaxTimeMs: chunk.MaxTime, Type: prompb.Chunk_Encoding(chunk.Chunk.Encoding()), Data: chunk.Chunk.Bytes(),
 			})
 			if size += len(chunk.Chunk.Bytes()); size >= frameBytes {
-				if err := c.send(query, &msg); err != nil {
+				if err := c.send(index, &msg); err != nil {
 					return err
 				}
 				msg.Chunks, size = msg.Chunks[:0], 0
@@ -273,7 +273,7 @@ func (c *chunkWriter) write(query int64, set storage.SeriesSet) error {
 			return err
 		}
 		if len(msg.Chunks) > 0 {
-			if err := c.send(query, &msg); err != nil {
+			if err := c.send(index, &msg); err != nil {
 				return err
 			}
 		}
@@ -282,8 +282,8 @@ func (c *chunkWriter) write(query int64, set storage.SeriesSet) error {
 }
 
 // send writes a frame.
-func (c *chunkWriter) send(query int64, series *prompb.ChunkedSeries) error {
-	body, err := (&prompb.ChunkedReadResponse{ChunkedSeries: []*prompb.ChunkedSeries{series}, QueryIndex: query}).Marshal()
+func (c *chunkWriter) send(index int64, series *prompb.ChunkedSeries) error {
+	body, err := (&prompb.ChunkedReadResponse{ChunkedSeries: []*prompb.ChunkedSeries{series}, QueryIndex: index}).Marshal()
 	if err != nil {
 		return err
 	}
