@@ -49,6 +49,7 @@ type work struct {
 	end       context.CancelCauseFunc
 	unbounded bool
 	ended     bool
+	collected uint64 // how often the collector had run when it began
 }
 
 // New makes a valve for a process that should take so many bytes; 0 for one that ends
@@ -74,7 +75,7 @@ func (v *Valve) Enter(ctx context.Context, unbounded bool) (within context.Conte
 	if v.limit <= 0 {
 		return within, func() { end(nil) }
 	}
-	w := &work{end: end, unbounded: unbounded}
+	w := &work{end: end, unbounded: unbounded, collected: v.memory().Collected}
 	v.mu.Lock()
 	v.under = append(v.under, w)
 	v.mu.Unlock()
@@ -134,7 +135,7 @@ func (v *Valve) look(m Memory, now time.Time) (some bool) {
 	far := m.Taken > v.limit+v.limit/16
 	settled := now.Sub(v.lastEnded) >= settling && m.Collected > v.collected
 	if far || settled && m.Live > v.limit/20*17 {
-		if w := v.next(); w != nil {
+		if w := v.next(m, far); w != nil {
 			w.ended = true
 			w.end(ErrMemory)
 			v.ended++
@@ -145,10 +146,11 @@ func (v *Valve) look(m Memory, now time.Time) (some bool) {
 }
 
 // next is the work to be ended next: that of which it is not known what it takes, and then
-// that which began first, since what takes long takes much. v.mu must be held.
-func (v *Valve) next() (next *work) {
+// that which began first, since what takes long takes much. What has begun since the collector
+// ran has no part in what was in use then. v.mu must be held.
+func (v *Valve) next(m Memory, far bool) (next *work) {
 	for _, w := range v.under {
-		if !w.ended && (next == nil || w.unbounded && !next.unbounded) {
+		if !w.ended && (far || m.Collected > w.collected) && (next == nil || w.unbounded && !next.unbounded) {
 			next = w
 		}
 	}

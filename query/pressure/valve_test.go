@@ -21,7 +21,7 @@ func TestValve(t *testing.T) {
 	}{
 		"within":         {Memory{Live: limit / 20 * 17, Taken: limit + limit/16}, time.Millisecond, []int{0, 0, 0}},
 		"in use":         {Memory{Live: limit/20*17 + 1, Taken: limit}, time.Millisecond, []int{1, 2, 3, 4, 5, 5}},
-		"slow collector": {Memory{Live: limit/20*17 + 1, Taken: limit}, 199 * time.Millisecond, []int{1, 1, 2, 2, 3, 3}},
+		"slow collector": {Memory{Live: limit/20*17 + 1, Taken: limit}, 199 * time.Millisecond, []int{0, 0, 1, 1, 2, 2}},
 		"far too much":   {Memory{Live: limit / 2, Taken: limit + limit/16 + 1}, time.Hour, []int{5, 5}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,6 +59,23 @@ func TestValve(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestValveSparesWhatHasJustBegun: what was in use when the collector ran is none of work that
+// has begun since.
+func TestValveSparesWhatHasJustBegun(t *testing.T) {
+	m := Memory{Live: 900, Taken: 1000, Collected: 7}
+	v := newValve(1000, func() Memory { return m })
+	work, leave := v.Enter(t.Context(), false)
+	defer leave()
+	now := time.Now()
+	if v.look(m, now); work.Err() != nil {
+		t.Error("ended for what was in use before it began")
+	}
+	m.Collected++
+	if v.look(m, now); work.Err() == nil {
+		t.Error("not ended for what is in use")
 	}
 }
 
