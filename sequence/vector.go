@@ -52,6 +52,20 @@ func (v Vector) Max(w Vector) Vector {
 	return out
 }
 
+// Min is the largest position that both v and w cover. It is v itself if w covers v.
+func (v Vector) Min(w Vector) Vector {
+	if w.Covers(v) {
+		return v
+	}
+	out := Vector{}
+	for r, s := range v {
+		if least := min(s, w.At(r)); least > 0 {
+			out[r] = least
+		}
+	}
+	return out
+}
+
 // Delta is what lies between v and the later position w: the non-empty range
 // of every region in which w is ahead. Regions in which w is not ahead are
 // left out.

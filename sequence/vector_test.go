@@ -13,7 +13,7 @@ func randomVector(rng *rand.Rand) Vector {
 	return v
 }
 
-// TestVectorLaws holds what Covers, Max and Delta promise of each other.
+// TestVectorLaws holds what Covers, Max, Min and Delta promise of each other.
 func TestVectorLaws(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 20_000 {
@@ -21,6 +21,14 @@ func TestVectorLaws(t *testing.T) {
 		both := v.Max(w)
 		if !both.Covers(v) || !both.Covers(w) {
 			t.Fatalf("%s is no bound of %s and %s", both, v, w)
+		}
+		if least := v.Min(w); !v.Covers(least) || !w.Covers(least) || !least.Equal(w.Min(v)) || v.Covers(w) != least.Equal(w) || !least.Max(v).Equal(v) {
+			t.Fatalf("%s is not the least of %s and %s", least, v, w)
+		}
+		for r := range both {
+			if v.Min(w).At(r) != min(v.At(r), w.At(r)) {
+				t.Fatalf("the least of %s and %s is %s in region %d", v, w, v.Min(w), r)
+			}
 		}
 		if v.Covers(w) != (len(v.Delta(w)) == 0) || v.Covers(w) != both.Equal(v) {
 			t.Fatalf("covers, delta and max disagree about %s and %s", v, w)

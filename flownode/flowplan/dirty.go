@@ -33,7 +33,7 @@ type DirtyWindow struct {
 	All     bool
 	Groups  map[string]struct{} // empty when All
 	Reason  progress.Reason     // of the first touch
-	Since   sequence.Vector     // the flow's vector before the first touch
+	Since   sequence.Vector     // a vector of the flow that every touch is after: whoever waits for more waits for the window
 	FirstAt sequence.Time       // by the database's clock
 	LastAt  sequence.Time       // by the database's clock
 	Hurried bool                // to be recomputed in this round: Hurry
@@ -91,7 +91,7 @@ func (l *DirtyList) Restore(end sequence.Time, group string, reason progress.Rea
 		w = &DirtyWindow{End: end, Groups: map[string]struct{}{}, Reason: reason, Since: since, FirstAt: firstAt, LastAt: lastAt}
 		l.windows[end] = w
 	}
-	w.FirstAt, w.LastAt = min(w.FirstAt, firstAt), max(w.LastAt, lastAt)
+	w.Since, w.FirstAt, w.LastAt = w.Since.Min(since), min(w.FirstAt, firstAt), max(w.LastAt, lastAt)
 	if group == "" {
 		w.All = true
 	} else {
@@ -99,9 +99,10 @@ func (l *DirtyList) Restore(end sequence.Time, group string, reason progress.Rea
 	}
 }
 
-// Touch makes one group of a window dirty, or with group "" all of it. The first
-// touch gives the reason and the vector; every touch moves LastAt to now. So a
-// window that is touched again and again waits, but FirstAt bounds the wait.
+// Touch makes one group of a window dirty, or with group "" all of it, for samples after a
+// vector. The first touch gives the reason; every touch moves LastAt to now. So a
+// window that is touched again and again waits, but FirstAt bounds the wait. Since need not
+// rise from touch to touch: what a correction walks on to is due to samples from before.
 func (l *DirtyList) Touch(end sequence.Time, group string, reason progress.Reason, since sequence.Vector, now sequence.Time) {
 	group = GroupName(group)
 	w := l.windows[end]
@@ -109,6 +110,7 @@ func (l *DirtyList) Touch(end sequence.Time, group string, reason progress.Reaso
 		w = &DirtyWindow{End: end, Groups: map[string]struct{}{}, Reason: reason, Since: since, FirstAt: now}
 		l.windows[end] = w
 	}
+	w.Since = w.Since.Min(since)
 	w.FirstAt, w.LastAt = min(w.FirstAt, now), now // an earlier now: the clock was set back
 	switch {
 	case w.All:

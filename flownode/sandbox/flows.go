@@ -89,7 +89,7 @@ func (s *MemStore) commitOne(r *progress.Round) progress.Outcome {
 	for _, d := range r.Add {
 		k := progress.DirtyKey{WindowEnd: d.WindowEnd, Group: d.Group}
 		if old, ok := f.Dirty[k]; ok {
-			d.Reason, d.Since, d.FirstAt = old.Reason, old.Since, old.FirstAt
+			d.Reason, d.Since, d.FirstAt = old.Reason, old.Since.Min(d.Since), old.FirstAt
 		}
 		f.Dirty[k] = d
 	}

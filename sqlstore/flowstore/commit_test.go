@@ -237,6 +237,25 @@ func TestDirtyList(t *testing.T) {
 	if d := flow.Dirty[0]; d.Reason != "late" || !d.Since.Equal(sequence.Vector{1: 1}) || d.FirstAt != 100 || d.LastAt != 200 {
 		t.Errorf("touched again: %+v; want the first reason and since, and the last time", d)
 	}
+	// Samples from before the one that was noted first: of each region the least counts.
+	r = sqltest.Rounds{Flow: flow}
+	round = r.Next()
+	for _, since := range []sequence.Vector{{1: 5, 2: 7}, {1: 2, 2: 9}, {1: 3, 2: 8, 3: 1}} {
+		again := dirty(3*sqltest.Minute, "", "upstream", 0, 200)
+		again.Since = since
+		round.Add = []progress.Dirty{again}
+		sqltest.CommitOne(t, db.Store, round)
+		round = r.Next()
+	}
+	flow = db.Take("f")
+	if d := flow.Dirty[len(flow.Dirty)-1]; d.WindowEnd != 3*sqltest.Minute || !d.Since.Equal(sequence.Vector{1: 2, 2: 7}) {
+		t.Errorf("touched by what was before: %+v", d)
+	}
+	r = sqltest.Rounds{Flow: flow}
+	round = r.Next()
+	round.Remove = []progress.DirtyKey{{WindowEnd: 3 * sqltest.Minute}}
+	sqltest.CommitOne(t, db.Store, round)
+	flow = db.Take("f")
 	r = sqltest.Rounds{Flow: flow}
 	round = r.Next()
 	round.Remove = []progress.DirtyKey{{WindowEnd: sqltest.Minute}, {WindowEnd: 2 * sqltest.Minute, Group: `{"i":"a"}`}}
