@@ -13,6 +13,9 @@ large=$(git ls-files -z | xargs -0 sh -c 'find "$@" -maxdepth 0 -size +1000k' sh
 [ -z "$large" ] || die "over 1 MB, which no source is: $large" "git rm --cached $large"
 go vet ./...
 golangci-lint run ./...
+for bug in testdata/torture/*.patch; do
+  git apply --check "$bug" || die "$bug does not apply any more" 'put the bug of its first line in again by hand, and write the patch anew with git diff'
+done
 # Known vulnerabilities that this code reaches. The database of them is on the net.
 vulndb=${GOVULNDB:-https://vuln.go.dev}
 if [[ $vulndb == file://* ]] || curl -fsS --max-time 10 -o /dev/null "$vulndb/index/db.json" 2>/dev/null; then
