@@ -28,8 +28,8 @@ func TestTogether(t *testing.T) {
 			if kept[flow] == 0 {
 				want := rnd.Int64N(6000)
 				before := total()
-				fits := a.Fits(round, flow, want) && a.Fits(round, flow, want) // what is asked for twice
-				if fits != (before+want <= most/8*7) {
+				fits, again := a.Fits(round, flow, want), a.Fits(round, flow, want)
+				if fits != again || fits != (before+want <= most/8*7) {
 					t.Fatalf("seed %d: %d beside %d: %t", seed, want, before, fits)
 				}
 				if fits {

@@ -222,7 +222,7 @@ const (
 // to be kept for late samples. It never begins earlier than it did: what was
 // dropped would be missing. State that has turned out to be larger than it may is dropped.
 func (s *flowRound) trim() {
-	if s.r.Allowance != nil && s.r.Allowance.Excess(s.Flow.ID, s.Leaves.Bytes()) {
+	if s.r.Allowance != nil && s.r.Allowance.Excess(s.ID, s.Leaves.Bytes()) {
 		for _, l := range s.Leaves {
 			if l.State != nil {
 				s.r.dropState(l)
