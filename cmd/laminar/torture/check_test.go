@@ -86,7 +86,7 @@ func (l *look) readRegions(ctx context.Context) error {
 }
 
 func (l *look) readProgress(ctx context.Context) error {
-	rows, err := l.tx.Query(ctx, `select name, id, epoch, coalesce(emitted_until, -1), coalesce(begins_after, -1),
+	rows, err := l.tx.Query(ctx, `select name, id, epoch, coalesce(emitted_until, -1), coalesce(begins_after, emitted_until, -1),
 		coalesce(watermark, -1), coalesce(newest_t, -1), coalesce(newest_at, -1), coalesce(error, ''), vector,
 		updated_at::text || epoch, array(select distinct window_end from flow_dirty d where d.flow_id = f.id) from flow f`)
 	if err != nil {
