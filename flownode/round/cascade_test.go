@@ -42,7 +42,7 @@ flows:
 // raw samples and over what the tables hold, while samples come late, repeated and
 // overwritten, flows are loaded again, commits fail, and refills run.
 func TestCascades(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range seeds(12, 3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorAuto, cascadeFlows)
@@ -57,7 +57,7 @@ func TestCascades(t *testing.T) {
 // TestCascadesFromTheEpoch: the same where time begins, at 0. The first windows read spans
 // that begin before it, in which nothing is missing.
 func TestCascadesFromTheEpoch(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range seeds(6, 2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorAuto, cascadeFlows)

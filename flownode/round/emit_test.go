@@ -12,7 +12,7 @@ import (
 // stored. A window that was open then has its final rows once it has closed, whatever
 // provisional ones stood there.
 func TestEmitChanges(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range seeds(6, 2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorColumnar, `

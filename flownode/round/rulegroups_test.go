@@ -94,7 +94,7 @@ func randomGroups(rng *rand.Rand) string {
 // repeated and overwritten samples, restarts, seals, failing commits and refills must
 // lead to the same tables once all samples have come.
 func TestRuleGroups(t *testing.T) {
-	for seed := range uint64(16) {
+	for seed := range seeds(16, 4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			text := randomGroups(rand.New(rand.NewPCG(seed, 7)))
@@ -153,7 +153,7 @@ func TestTotals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for seed := range uint64(8) {
+	for seed := range seeds(8, 2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorAuto, string(data))

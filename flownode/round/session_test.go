@@ -170,12 +170,8 @@ func checkSessions(t *testing.T, w *roundtest.World) (closed int) {
 // events: samples in and out of order, late joins and splits, overwritten ones, sealing,
 // restarts, commits that fail, refills, state that is lost.
 func TestSessions(t *testing.T) {
-	seeds := uint64(24)
-	if testing.Short() {
-		seeds = 12
-	}
 	closed := 0
-	for seed := range seeds {
+	for seed := range seeds(24, 6) {
 		w := roundtest.NewWorld(t, seed, 1+int(seed%3), "", sessionFlows)
 		for range 60 {
 			w.Act()
