@@ -158,7 +158,7 @@ func (g *grafanaAsking) dashboard(file string, d dashboard) {
 	turns := max(1, len(values["flow"]))
 	for turn := range turns {
 		replace := []string{"$__rate_interval", "20s", "$__timeFrom()", "now() - interval '3 hours'", "$__timeTo()", "now()", "$job", ".*", "$instance", ".*"}
-		if turns > 1 {
+		if len(values["flow"]) > 0 {
 			replace = append(replace, "$flow", values["flow"][turn], "${table:raw}", values["table"][turn])
 		}
 		with := strings.NewReplacer(replace...)
