@@ -14,6 +14,7 @@ import (
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/progress"
+	"laminar/query/room"
 	"laminar/query/substitute"
 	"laminar/sequence"
 )
@@ -88,7 +89,7 @@ func (s *substituting) plan(ctx context.Context, text string, expr parser.Expr, 
 		return nil, err
 	}
 	wanted := map[progress.FlowID]answering{}
-	substitute.Walk(expr, at, bareStep, func(e parser.Expr, at substitute.Times) bool {
+	substitute.Walk(expr, at, room.BareStep, func(e parser.Expr, at substitute.Times) bool {
 		if ctx.Err() != nil {
 			return true // the query has ended
 		}
@@ -257,7 +258,7 @@ func (s *substituting) divide(text string, expr parser.Expr, at substitute.Times
 	p := &plan{parts: map[string]*part{}}
 	name := freeName(expr)
 	edited, counted := []byte(text), []byte(text)
-	substitute.Walk(expr, at, bareStep, func(e parser.Expr, at substitute.Times) bool {
+	substitute.Walk(expr, at, room.BareStep, func(e parser.Expr, at substitute.Times) bool {
 		best := bestPart(e, at, lookback, standings)
 		if best == nil {
 			return false

@@ -13,6 +13,7 @@ import (
 	"laminar/flownode/promfunc"
 	"laminar/query/labelindex"
 	"laminar/query/pressure"
+	"laminar/query/room"
 	"laminar/query/rows"
 )
 
@@ -75,9 +76,6 @@ type Queries struct {
 	limits      *limits
 }
 
-// bareStep is the step of subqueries that state none, ms.
-const bareStep = int64(time.Minute / time.Millisecond)
-
 // New makes the engine; nothing is read yet.
 func New(cfg Config) *Queries {
 	q := &Queries{
@@ -111,7 +109,7 @@ func (q *Queries) newEngine(cfg Config, samples int) *promql.Engine {
 	return promql.NewEngine(promql.EngineOpts{
 		Logger: cfg.Log, MaxSamples: samples, Timeout: cfg.Timeout, LookbackDelta: cfg.Lookback,
 		EnableAtModifier: true, EnableNegativeOffset: true,
-		NoStepSubqueryIntervalFn: func(int64) int64 { return bareStep },
+		NoStepSubqueryIntervalFn: func(int64) int64 { return room.BareStep },
 		Parser:                   promfunc.Parser(q.Parser),
 	})
 }

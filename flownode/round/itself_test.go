@@ -72,20 +72,28 @@ func changed(before, now map[sequence.Time]float64, from, to sequence.Time) (n i
 	return n
 }
 
-// TestWalkLeavesTimeForNewer: while a correction walks through hours of a running total, a
-// newer one reaches the newest window, however little time a round has; and both are right
-// in the end.
-func TestWalkLeavesTimeForNewer(t *testing.T) {
+// runningTotal is a world with a running total, after so many minutes of samples. From then
+// on a round computes a window of each kind.
+func runningTotal(t *testing.T, minutes int) *roundtest.World {
+	t.Helper()
 	w := roundtest.NewWorld(t, 3, 2, flowdef.ExecutorColumnar, `
 flows:
   - {name: total, promql: 'sum(count_over_time(temperature[1m])) + (total or vector(0))', every: 1m}
 `)
-	for range 300 {
+	for range minutes {
 		w.Scrape(60_000, false)
 		w.Tick()
 	}
 	w.SettleAll()
-	w.Budget = 0 // a window of each kind in a round
+	w.Budget = 0
+	return w
+}
+
+// TestWalkLeavesTimeForNewer: while a correction walks through hours of a running total, a
+// newer one reaches the newest window, however little time a round has; and both are right
+// in the end.
+func TestWalkLeavesTimeForNewer(t *testing.T) {
+	w := runningTotal(t, 300)
 	f := w.Store.Flows[1]
 	before := values(f)
 	newest := slices.Max(slices.Collect(maps.Keys(before)))
@@ -124,16 +132,7 @@ flows:
 // the dirty list is due to what came in before it, as flow wait looks for. When none is, the
 // total is as it will be.
 func TestWalkIsWaitedFor(t *testing.T) {
-	w := roundtest.NewWorld(t, 3, 2, flowdef.ExecutorColumnar, `
-flows:
-  - {name: total, promql: 'sum(count_over_time(temperature[1m])) + (total or vector(0))', every: 1m}
-`)
-	for range 60 {
-		w.Scrape(60_000, false)
-		w.Tick()
-	}
-	w.SettleAll()
-	w.Budget = 0 // a window of each kind in a round
+	w := runningTotal(t, 60)
 	f := w.Store.Flows[1]
 	before := values(f)
 	newest := slices.Max(slices.Collect(maps.Keys(before)))

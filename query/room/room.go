@@ -20,11 +20,11 @@ const (
 	// mostPoints is how many points the engine makes room for at once.
 	mostPoints = 5000
 
-	// PointBytes is what a point takes.
-	PointBytes = 16
+	// pointBytes is what a point takes.
+	pointBytes = 16
 )
 
-// Of is for how many points the engine has made room at most at one time, of PointBytes each,
+// Of is for how many points the engine has made room at most at one time, of 16 bytes each,
 // while it evaluates a statement over the series. A series counts for perSeries points in each
 // result beside them. enough is how much it may be: more is not told exactly.
 func Of(stmt *parser.EvalStmt, series Selected, perSeries, enough int64) int64 {
@@ -96,7 +96,7 @@ func (w *weighing) had(r result, of ...result) result {
 // counted is a result with what it takes. What it is made of is computed one by one, and is
 // there until it is.
 func (w *weighing) counted(r result, of []result) result {
-	r.room = add(r.room, add(times(r.series, w.perSeries), r.bytes/PointBytes))
+	r.room = add(r.room, add(times(r.series, w.perSeries), r.bytes/pointBytes))
 	held := int64(0)
 	r.peak = 0
 	for _, o := range of {
@@ -124,7 +124,7 @@ func (w *weighing) result(expr parser.Expr) result {
 	case *parser.SubqueryExpr:
 		step := e.Step.Milliseconds()
 		if step <= 0 {
-			step = bareStep
+			step = BareStep
 		}
 		return w.within(add(w.span, e.Range.Milliseconds()), step, e.Expr)
 	case *parser.Call:
@@ -137,8 +137,8 @@ func (w *weighing) result(expr parser.Expr) result {
 	return result{series: 1, first: w.selectors, last: w.selectors} // numbers and texts
 }
 
-// bareStep is the step of subqueries that state none, ms.
-const bareStep = 60_000
+// BareStep is the step of subqueries that state none, ms.
+const BareStep int64 = 60_000
 
 // within walks an expression that is evaluated at other steps.
 func (w *weighing) within(span, interval int64, expr parser.Expr) result {
