@@ -217,7 +217,7 @@ func TestAttackUnfinishedBodies(t *testing.T) {
 	release := make(chan struct{})
 	for range attackers {
 		group.Go(func() {
-			a.count(a.unfinished("/api/v1/write", content, began, release))
+			a.count(a.unfinished("/api/v1/write", "application/x-protobuf", content, began, release))
 		})
 	}
 	for range attackers {
@@ -227,6 +227,10 @@ func TestAttackUnfinishedBodies(t *testing.T) {
 			t.Fatal("the attackers cannot send")
 		}
 	}
+	// Bodies that were refused unread would take nothing.
+	if held := a.metric("laminar_ingest_buffer_bytes"); held < float64(a.body) {
+		t.Errorf("%.0f bytes of bodies are held, want one of %d at least", held, a.body)
+	}
 	close(release)
 	group.Wait()
 	stop()
@@ -235,14 +239,14 @@ func TestAttackUnfinishedBodies(t *testing.T) {
 
 // unfinished sends content and announces one byte more. It returns the answer, if
 // one comes before release is closed.
-func (a *target) unfinished(path string, content []byte, sent chan<- struct{}, release <-chan struct{}) (code int, err error) {
+func (a *target) unfinished(path, kind string, content []byte, sent chan<- struct{}, release <-chan struct{}) (code int, err error) {
 	conn, err := net.Dial("tcp", a.Addr)
 	if err != nil {
 		sent <- struct{}{}
 		return 0, err
 	}
 	defer conn.Close()
-	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Encoding: snappy\r\nContent-Length: %d\r\n\r\n", path, len(content)+1)
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Encoding: snappy\r\nContent-Length: %d\r\n\r\n", path, kind, len(content)+1)
 	_, err = io.WriteString(conn, head)
 	if err == nil {
 		_, err = conn.Write(content)
@@ -394,7 +398,9 @@ func TestAttackReaders(t *testing.T) {
 	sizes := map[string]int{"query": 4<<20 - 1, "query_range": 4<<20 - 1, "series": 4<<20 - 1, "format_query": 4<<20 - 1, "read": 1<<20 - 1}
 	for path, size := range sizes {
 		for range attackers {
-			group.Go(func() { a.count(a.unfinished("/api/v1/"+path, make([]byte, size), began, release)) })
+			group.Go(func() {
+				a.count(a.unfinished("/api/v1/"+path, "application/x-www-form-urlencoded", make([]byte, size), began, release))
+			})
 		}
 	}
 	for range attackers * len(sizes) {
