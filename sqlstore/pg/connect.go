@@ -204,39 +204,69 @@ func inspect(ctx context.Context, pool *pgxpool.Pool) (Server, error) {
 	return info, nil
 }
 
+// How often detectPooler looks, and how long after a transaction: a pooler may
+// answer a client before it takes the client's server session back.
+const (
+	poolerLooks = 2
+	poolerPause = 5 * time.Millisecond
+)
+
 // detectPooler refuses a transaction pooler. Behind one, a session's settings,
 // its time limits and its exported snapshots belong to no client.
 //
-// A pooler that hands out the session given back last gives a second client
-// that begins a transaction the one the first client has just used; one that
-// hands out the oldest gives the first client another one each time.
+// A pooler that hands out the session given back last gives the first client
+// the one whose transaction the second client has just ended; one that hands
+// out the oldest gives the first client another one each time.
 func detectPooler(ctx context.Context, pool *pgxpool.Pool, first *pgxpool.Conn) error {
 	second, err := pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("connect to the database: %w", Interpret(err))
 	}
 	defer second.Release()
-	var pids [3]int32 // of the first client's session
-	for i := range pids {
-		if i == len(pids)-1 {
-			tx, err := second.Begin(ctx)
-			if err != nil {
-				return fmt.Errorf("begin a transaction: %w", Interpret(err))
-			}
-			defer func() { _ = tx.Rollback(ctx) }()
-			if _, err := backend(ctx, tx); err != nil {
-				return err
-			}
-		}
-		if pids[i], err = backend(ctx, first); err != nil {
+	own, err := backend(ctx, first)
+	if err != nil {
+		return err
+	}
+	for range poolerLooks {
+		seen, err := backendsBeside(ctx, first, second)
+		if err != nil {
 			return err
 		}
+		if seen != [3]int32{own, own, own} {
+			return WithHint(errors.New("the database is behind a transaction pooler: statements of one session reach different server processes"),
+				"connect directly, or set the pooler to session pooling")
+		}
 	}
-	if pids[0] == pids[1] && pids[1] == pids[2] {
-		return nil
+	return nil
+}
+
+// backendsBeside are the server processes behind the first connection before,
+// within and after a transaction of the second.
+func backendsBeside(ctx context.Context, first, second *pgxpool.Conn) (pids [3]int32, err error) {
+	if pids[0], err = backend(ctx, first); err != nil {
+		return pids, err
 	}
-	return WithHint(errors.New("the database is behind a transaction pooler: statements of one session reach different server processes"),
-		"connect directly, or set the pooler to session pooling")
+	tx, err := second.Begin(ctx)
+	if err != nil {
+		return pids, fmt.Errorf("begin a transaction: %w", Interpret(err))
+	}
+	defer func() { _ = tx.Rollback(ctx) }()
+	if _, err := backend(ctx, tx); err != nil {
+		return pids, err
+	}
+	if pids[1], err = backend(ctx, first); err != nil {
+		return pids, err
+	}
+	if err := tx.Rollback(ctx); err != nil {
+		return pids, fmt.Errorf("end a transaction: %w", Interpret(err))
+	}
+	select {
+	case <-time.After(poolerPause):
+	case <-ctx.Done():
+		return pids, fmt.Errorf("look for a pooler: %w", context.Cause(ctx))
+	}
+	pids[2], err = backend(ctx, first)
+	return pids, err
 }
 
 // backend is the server process behind a connection. It takes no prepared

@@ -322,9 +322,15 @@ func TestWarningsAndRefusals(t *testing.T) {
 	if _, _, err := open(t, sqlstore.Config{URL: "host=127.0.0.1 port=1 dbname=x sslmode=disable"}); !errors.Is(err, sequence.ErrUnavailable) {
 		t.Errorf("no server: %v", err)
 	}
-	pooler := db.TransactionPooler(t)
-	if _, _, err := open(t, sqlstore.Config{URL: pooler}); err == nil || !strings.Contains(err.Error(), "transaction pooler") || hint(err) == "" {
-		t.Errorf("a transaction pooler: %v, hint %q", err, hint(err))
+}
+
+func TestTransactionPoolersAreRefused(t *testing.T) {
+	db := sqltest.New(t)
+	for _, order := range []sqltest.PoolerOrder{{}, {OldestFirst: true}, {Late: time.Millisecond}, {OldestFirst: true, Late: time.Millisecond}} {
+		pooler := db.TransactionPooler(t, order)
+		if _, _, err := open(t, sqlstore.Config{URL: pooler}); err == nil || !strings.Contains(err.Error(), "transaction pooler") || hint(err) == "" {
+			t.Errorf("a transaction pooler %+v: %v, hint %q", order, err, hint(err))
+		}
 	}
 }
 

@@ -5,15 +5,26 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
+
+// PoolerOrder says which of its idle sessions a pooler hands out.
+type PoolerOrder struct {
+	// OldestFirst: the one that has been idle longest. Otherwise the one that
+	// was given back last.
+	OldestFirst bool
+	// Late: a client hears the end of its transaction this long before its
+	// session is given back, as from a pooler of several threads.
+	Late time.Duration
+}
 
 // TransactionPooler starts a pooler before the database that gives a server
 // session to a client for one transaction only, as the common ones do in their
 // transaction mode, and returns a connection string to it. It ends with the
 // test. Each client's login makes one more server session.
-func (db *DB) TransactionPooler(t testing.TB) string {
+func (db *DB) TransactionPooler(t testing.TB, order PoolerOrder) string {
 	t.Helper()
 	cfg, err := pgx.ParseConfig(db.URL)
 	if err != nil {
@@ -23,7 +34,8 @@ func (db *DB) TransactionPooler(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pooler{}
+	p := &pooler{order: order}
+	p.given.L = &p.mu
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -45,11 +57,15 @@ func (db *DB) TransactionPooler(t testing.TB) string {
 	return u.String()
 }
 
-// pooler hands out the session that was given back last.
+// pooler hands out sessions in its order.
 type pooler struct {
-	mu   sync.Mutex
-	idle []net.Conn
-	all  []net.Conn
+	order PoolerOrder
+
+	mu     sync.Mutex
+	given  sync.Cond  // a session was given back, or the pooler closed
+	idle   []net.Conn // the one given back last is the last
+	all    []net.Conn
+	closed bool
 }
 
 func (p *pooler) track(conn net.Conn) {
@@ -61,20 +77,28 @@ func (p *pooler) track(conn net.Conn) {
 func (p *pooler) closeAll() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.closed = true
+	p.given.Broadcast()
 	for _, conn := range p.all {
 		_ = conn.Close()
 	}
 }
 
-func (p *pooler) take() net.Conn {
+// take waits for an idle session; nil once the pooler is closed.
+func (p *pooler) take() (conn net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := len(p.idle) - 1
-	if n < 0 {
-		return nil
+	for len(p.idle) == 0 && !p.closed {
+		p.given.Wait()
 	}
-	conn := p.idle[n]
-	p.idle = p.idle[:n]
+	switch n := len(p.idle) - 1; {
+	case p.closed:
+		return nil
+	case p.order.OldestFirst:
+		conn, p.idle = p.idle[0], p.idle[1:]
+	default:
+		conn, p.idle = p.idle[n], p.idle[:n]
+	}
 	return conn
 }
 
@@ -82,6 +106,7 @@ func (p *pooler) give(conn net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.idle = append(p.idle, conn)
+	p.given.Signal()
 }
 
 // serve logs a client in to a session of its own, which then belongs to all,
@@ -102,13 +127,21 @@ func (p *pooler) serve(client net.Conn, cfg *pgx.ConnConfig) {
 		return
 	}
 	for {
-		ready, err := p.relay(client, server)
+		last, ready, err := p.relay(client, server)
 		if err != nil {
 			return
 		}
-		if ready {
-			p.give(server)
+		// In time, the session is given back before the client hears of it, so
+		// that the client's next transaction finds it there.
+		if held := server; ready && p.order.Late > 0 {
+			time.AfterFunc(p.order.Late, func() { p.give(held) })
 			server = nil
+		} else if ready {
+			p.give(held)
+			server = nil
+		}
+		if _, err := client.Write(last); err != nil {
+			return
 		}
 		msg, err := readMessage(client)
 		if err != nil || msg[0] == 'X' {
@@ -133,22 +166,23 @@ func (p *pooler) serve(client net.Conn, cfg *pgx.ConnConfig) {
 	}
 }
 
-// relay passes on answers until the server wants to hear something. ready says
-// that it is outside a transaction.
-func (p *pooler) relay(client, server net.Conn) (ready bool, err error) {
+// relay passes on answers until the server wants to hear something, and returns
+// the message that says so, which the client has not got yet. ready says that the
+// server is outside a transaction.
+func (p *pooler) relay(client, server net.Conn) (last []byte, ready bool, err error) {
 	for {
 		msg, err := readMessage(server)
 		if err != nil {
-			return false, err
-		}
-		if _, err := client.Write(msg); err != nil {
-			return false, err
+			return nil, false, err
 		}
 		switch {
 		case msg[0] == 'Z':
-			return msg[5] == 'I', nil
+			return msg, msg[5] == 'I', nil
 		case msg[0] == 'R' && wantsAnswer(msg):
-			return false, nil
+			return msg, false, nil
+		}
+		if _, err := client.Write(msg); err != nil {
+			return nil, false, err
 		}
 	}
 }
