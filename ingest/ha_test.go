@@ -1,72 +1,30 @@
 package ingest
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"laminar/ingest/ingesttest"
 	"laminar/ingest/refusal"
 	"laminar/ingest/replica"
 	"laminar/sequence"
 	"laminar/sequence/series"
 )
 
-// memElector is a replica.Elector in memory, by a clock of its own. Both the clock and
-// the answers are shared by the processes of a test, as a database is.
-type memElector struct {
-	mu    sync.Mutex
-	now   time.Duration
-	seen  map[string]time.Duration
-	who   map[string]string
-	asked int
-	away  bool
-}
-
-func newMemElector() *memElector {
-	return &memElector{seen: map[string]time.Duration{}, who: map[string]string{}}
-}
-
-func (e *memElector) Elect(_ context.Context, cluster, from string, failover time.Duration) (string, time.Duration, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.asked++; e.away {
-		return "", 0, fmt.Errorf("elect: %w", sequence.ErrUnavailable)
-	}
-	if old, ok := e.who[cluster]; !ok || old == from || e.seen[cluster] <= e.now-failover {
-		e.who[cluster], e.seen[cluster] = from, e.now
-	}
-	return e.who[cluster], e.seen[cluster] + failover - e.now, nil
-}
-
-// pass lets time pass, for the elector and the processes.
-func (e *memElector) pass(d time.Duration) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.now += d
-}
-
-func (e *memElector) clock() time.Duration {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.now
-}
-
 // openPairs opens a receiver of which pairs are told apart by the labels cluster
 // and __replica__, with a failover timeout of 30 s of the elector's clock.
-func openPairs(t *testing.T, e *memElector) *receiver {
+func openPairs(t *testing.T, e *ingesttest.Elector) *receiver {
 	t.Helper()
-	return openPairsBy(t, e, e.clock)
+	return openPairsBy(t, e, e.Clock)
 }
 
 // openPairsBy is openPairs with another clock.
-func openPairsBy(t *testing.T, e *memElector, clock func() time.Duration) *receiver {
+func openPairsBy(t *testing.T, e *ingesttest.Elector, clock func() time.Duration) *receiver {
 	t.Helper()
 	ha := replica.Config{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Failover: 30 * time.Second, Elector: e, Clock: clock}
 	return openReceiver(t, Config{HA: ha, Registerer: prometheus.NewRegistry()}, nil)
@@ -112,19 +70,19 @@ const pairSeries = "__name__\xffup\xffcluster\xffeu\xffjob\xffx\xff"
 // failover, the old one's return, a database that goes away. The values say
 // which replica's sample is stored.
 func TestPair(t *testing.T) {
-	e := newMemElector()
+	e := ingesttest.NewElector()
 	d := openPairs(t, e)
 	want, now := map[key]uint64{}, int64(0)
 	send := func(step, from string, answer error, asked int) {
 		t.Helper()
 		v := map[string]float64{"a": 1, "b": 2}[from]
 		now += 1000
-		before := e.asked
+		before := e.Asked()
 		d.sendPair(step, from, now, v, answer)
 		if answer == nil {
 			want[key{Labels: pairSeries, T: now}] = bits(v)
 		}
-		if n := e.asked - before; n != asked {
+		if n := e.Asked() - before; n != asked {
 			t.Errorf("%s: the elector was asked %d times, want %d", step, n, asked)
 		}
 	}
@@ -134,36 +92,32 @@ func TestPair(t *testing.T) {
 		send("on", "a", nil, 0)
 		send("on", "b", errNotElected, 0)
 	}
-	e.pass(9 * time.Second)
+	e.Pass(9 * time.Second)
 	send("before a refresh", "a", nil, 0)
-	e.pass(time.Second)
+	e.Pass(time.Second)
 	send("a refresh", "a", nil, 1)
 	send("once", "a", nil, 0)
-	e.pass(29 * time.Second)
+	e.Pass(29 * time.Second)
 	send("the elected one is silent", "b", errNotElected, 0)
-	e.pass(time.Second)
+	e.Pass(time.Second)
 	send("failover", "b", nil, 1)
 	send("the old one is back", "a", errNotElected, 0)
-	e.pass(10 * time.Second)
+	e.Pass(10 * time.Second)
 	send("a refresh of the new one", "b", nil, 1)
 
-	e.mu.Lock()
-	e.away = true
-	e.mu.Unlock()
+	e.SetAway(true)
 	send("away", "b", nil, 0)
 	send("away", "a", errNotElected, 0)
-	e.pass(10 * time.Second)
+	e.Pass(10 * time.Second)
 	send("away when a refresh is due", "b", nil, 1)
 	send("it is not asked every time", "b", nil, 0)
 	send("nor for the other", "a", errNotElected, 0)
-	e.pass(time.Second)
+	e.Pass(time.Second)
 	send("it is asked again", "b", nil, 1)
-	e.pass(20 * time.Second)
+	e.Pass(20 * time.Second)
 	send("nobody knows", "b", errUnknown, 1)
 	send("nobody knows", "a", errUnknown, 1)
-	e.mu.Lock()
-	e.away = false
-	e.mu.Unlock()
+	e.SetAway(false)
 	send("the first to come after that", "a", nil, 1)
 	send("the other", "b", errNotElected, 0)
 
@@ -179,20 +133,20 @@ func TestPair(t *testing.T) {
 // each of them last asked, one replica's samples are stored at a time; the
 // other's are dropped only while the elected one's come.
 func TestPairThroughTwoProcesses(t *testing.T) {
-	e := newMemElector()
+	e := ingesttest.NewElector()
 	x, y := openPairs(t, e), openPairs(t, e)
 	x.sendPair("first", "a", 1000, 1, nil)
 	y.sendPair("its pair elsewhere", "b", 2000, 2, errNotElected)
 	y.sendPair("first elsewhere", "a", 3000, 1, nil)
-	e.pass(10 * time.Second)
+	e.Pass(10 * time.Second)
 	y.sendPair("a refresh elsewhere", "a", 4000, 1, nil)
-	e.pass(20 * time.Second) // x last heard 30 s ago that a is elected
+	e.Pass(20 * time.Second) // x last heard 30 s ago that a is elected
 	x.sendPair("its pair, where nothing came for long", "b", 5000, 2, errNotElected)
-	e.pass(10 * time.Second)
+	e.Pass(10 * time.Second)
 	x.sendPair("failover here", "b", 6000, 2, nil)
 	y.sendPair("the old one, where it was last heard", "a", 7000, 1, errNotElected)
 	y.sendPair("the new one there", "b", 8000, 2, nil)
-	e.pass(30 * time.Second)
+	e.Pass(30 * time.Second)
 	y.sendPair("failover there", "a", 9000, 1, nil)
 	x.sendPair("the old one here", "b", 10_000, 2, errNotElected)
 }
@@ -200,23 +154,23 @@ func TestPairThroughTwoProcesses(t *testing.T) {
 // TestFastLocalClock: a process whose clock runs fast asks more often, and
 // decides nothing else.
 func TestFastLocalClock(t *testing.T) {
-	e := newMemElector()
-	d := openPairsBy(t, e, func() time.Duration { return 1000 * e.clock() })
+	e := ingesttest.NewElector()
+	d := openPairsBy(t, e, func() time.Duration { return 1000 * e.Clock() })
 	d.sendPair("first", "a", 1000, 1, nil)
 	for i := range int64(5) {
-		e.pass(5 * time.Second)
+		e.Pass(5 * time.Second)
 		d.sendPair("its pair", "b", 2000+i, 2, errNotElected)
 	}
 	// Nor do times of samples count.
 	d.sendPair("its pair, ahead", "b", d.store.Now+500_000, 2, errNotElected)
-	e.pass(5 * time.Second)
+	e.Pass(5 * time.Second)
 	d.sendPair("failover", "b", 3000, 2, nil)
 }
 
 // TestSeriesOfPairs: labels decide series by series, so several pairs and
 // senders without one may share a request, as through a vmagent.
 func TestSeriesOfPairs(t *testing.T) {
-	e := newMemElector()
+	e := ingesttest.NewElector()
 	d := openPairs(t, e)
 	d.sendPair("eu", "a", 1, 1, nil)
 	if _, _, err := e.Elect(t.Context(), "us", "d", time.Minute); err != nil {
@@ -276,8 +230,8 @@ func canonicalOf(labels string) []byte {
 // TestLongNames: where labels may be longer than an entry of an index, the series of a name
 // that the database could not keep is refused, and what is sent with it is stored.
 func TestLongNames(t *testing.T) {
-	e := newMemElector()
-	ha := replica.Config{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Failover: 30 * time.Second, Elector: e, Clock: e.clock}
+	e := ingesttest.NewElector()
+	ha := replica.Config{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Failover: 30 * time.Second, Elector: e, Clock: e.Clock}
 	d := openReceiver(t, Config{HA: ha, Limits: refusal.Limits{LabelBytes: 100_000}, Registerer: prometheus.NewRegistry()}, nil)
 	fits, long := strings.Repeat("x", refusal.MaxName), strings.Repeat("x", refusal.MaxName+1)
 	written, err := d.send(ts("__name__ good", at(1, 1)), ts("__name__ "+fits, at(1, 1)), ts("__name__ m l "+long, at(1, 1)),
@@ -294,7 +248,7 @@ func TestLongNames(t *testing.T) {
 // TestBadReplicas: what PostgreSQL would refuse, and the request with it, is
 // refused series by series; nothing of it is remembered.
 func TestBadReplicas(t *testing.T) {
-	e := newMemElector()
+	e := ingesttest.NewElector()
 	d := openPairs(t, e)
 	long := strings.Repeat("x", 2001)
 	written, err := d.send(ts("__name__ good", at(1, 1)),
@@ -310,7 +264,7 @@ func TestBadReplicas(t *testing.T) {
 			t.Errorf("%v samples are refused for %s, want %v", n, reason, want)
 		}
 	}
-	if id := d.registry.Replicas.Pair("any", "first"); id != 1 || e.asked != 0 {
-		t.Errorf("%d replicas are remembered, the elector was asked %d times", id-1, e.asked)
+	if id := d.registry.Replicas.Pair("any", "first"); id != 1 || e.Asked() != 0 {
+		t.Errorf("%d replicas are remembered, the elector was asked %d times", id-1, e.Asked())
 	}
 }

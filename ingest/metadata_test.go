@@ -1,47 +1,21 @@
 package ingest
 
 import (
-	"context"
 	"maps"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
+	"laminar/ingest/ingesttest"
 	"laminar/sequence/series"
 )
-
-// memMetadata is a metadata.Store in memory.
-type memMetadata struct {
-	mu    sync.Mutex
-	saved map[string]series.Metadata
-}
-
-func newMemMetadata() *memMetadata {
-	return &memMetadata{saved: map[string]series.Metadata{}}
-}
-
-func (m *memMetadata) SaveMetadata(_ context.Context, list []series.Metadata) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, one := range list {
-		m.saved[one.Metric] = one
-	}
-	return nil
-}
-
-func (m *memMetadata) content() map[string]series.Metadata {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return maps.Clone(m.saved)
-}
 
 // TestMetadata says it with samples and without, with a broken text, at last with
 // a name that cannot be one.
 func TestMetadata(t *testing.T) {
-	store := newMemMetadata()
+	store := ingesttest.NewMetadata()
 	d := openReceiver(t, Config{Metadata: store}, nil)
 	long := strings.Repeat("ü", 4096)
 	described := func(labels string, kind writev2.Metadata_MetricType, help, unit string) entry {
@@ -75,9 +49,9 @@ func TestMetadata(t *testing.T) {
 		"c":   {Metric: "c", Type: "stateset", Help: long[:4096], Unit: "bytes"},
 		"d":   {Metric: "d", Type: "unknown"},
 	}
-	for deadline := time.Now().Add(time.Minute); !maps.Equal(store.content(), want); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !maps.Equal(store.Content(), want); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("saved is %+v, want %+v", store.content(), want)
+			t.Fatalf("saved is %+v, want %+v", store.Content(), want)
 		}
 	}
 }

@@ -174,9 +174,9 @@ func spelledCanonical(set labels.Labels) string {
 // TestRelabelAfterElection: who sends is told by the labels as they were sent, whatever
 // the rules make of them, and both replicas write the same series.
 func TestRelabelAfterElection(t *testing.T) {
-	e := newMemElector()
+	e := ingesttest.NewElector()
 	d := openReceiver(t, Config{
-		HA:      replica.Config{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Elector: e, Clock: e.clock},
+		HA:      replica.Config{ClusterLabel: "cluster", ReplicaLabel: "__replica__", Elector: e, Clock: e.Clock},
 		Relabel: relabeler(t, "- {regex: 'cluster|__replica__', action: labeldrop}\n- {source_labels: [job], regex: x, action: drop}"),
 	}, nil)
 	send := func(from, job string, t int64, want error) {
@@ -188,7 +188,7 @@ func TestRelabelAfterElection(t *testing.T) {
 	send("a", "j", 1000, nil)
 	send("b", "j", 1000, errNotElected)
 	send("b", "x", 1000, nil) // left out whoever sends it
-	e.pass(replica.DefaultFailover + 1)
+	e.Pass(replica.DefaultFailover + 1)
 	send("b", "j", 2000, nil)
 	one := string(series.CanonicalLabels(nil, []series.Label{{Name: "__name__", Value: "up"}, {Name: "job", Value: "j"}}))
 	d.store.Require(t, map[key]uint64{{Labels: one, T: 1000}: ingesttest.Stamp(1, nil), {Labels: one, T: 2000}: ingesttest.Stamp(1, nil)})

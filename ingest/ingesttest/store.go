@@ -1,5 +1,5 @@
-// Package ingesttest has a store in memory for the tests of ingest and of the
-// protocols that bring samples to it.
+// Package ingesttest has, in memory, the stores that ingest and the protocols that
+// bring samples to it are tested with, and what elects replicas.
 //
 // It does not import ingest, so that ingest's own tests can use it: what begins a
 // flush is joined to ingest.Store by the tests.

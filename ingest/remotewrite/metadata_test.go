@@ -1,11 +1,9 @@
 package remotewrite
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,29 +12,9 @@ import (
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"laminar/ingest"
+	"laminar/ingest/ingesttest"
 	"laminar/sequence/series"
 )
-
-// memMetadata is a metadata.Store in memory.
-type memMetadata struct {
-	mu    sync.Mutex
-	saved map[string]series.Metadata
-}
-
-func (m *memMetadata) SaveMetadata(_ context.Context, list []series.Metadata) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, one := range list {
-		m.saved[one.Metric] = one
-	}
-	return nil
-}
-
-func (m *memMetadata) content() map[string]series.Metadata {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return maps.Clone(m.saved)
-}
 
 // describedV2 is a series with metadata.
 func describedV2(labels string, kind writev2.Metadata_MetricType, help, unit string, samples ...writev2.Sample) entryV2 {
@@ -48,7 +26,7 @@ func describedV2(labels string, kind writev2.Metadata_MetricType, help, unit str
 
 // TestMetadata sends it by both versions, with samples and without.
 func TestMetadata(t *testing.T) {
-	store := &memMetadata{saved: map[string]series.Metadata{}}
+	store := ingesttest.NewMetadata()
 	d := openReceiver(t, ingest.Config{Metadata: store}, Config{}, nil)
 	v1, err := (&prompb.WriteRequest{Metadata: []prompb.MetricMetadata{
 		{Type: prompb.MetricMetadata_STATESET, MetricFamilyName: "c", Help: "about c", Unit: "bytes"},
@@ -73,9 +51,9 @@ func TestMetadata(t *testing.T) {
 		"c": {Metric: "c", Type: "stateset", Help: "about c", Unit: "bytes"},
 		"d": {Metric: "d", Type: "unknown"},
 	}
-	for deadline := time.Now().Add(time.Minute); !maps.Equal(store.content(), want); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !maps.Equal(store.Content(), want); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("saved is %+v, want %+v", store.content(), want)
+			t.Fatalf("saved is %+v, want %+v", store.Content(), want)
 		}
 	}
 }
