@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"laminar/flownode/partial"
 	"laminar/sequence"
 )
 
@@ -136,9 +137,9 @@ func (f *Finder) session(at *Run) Session {
 	case Count:
 		s.Value = float64(at.Count)
 	case Sum:
-		s.Value = at.A + at.B
+		s.Value = partial.Total(at.A, at.B)
 	case Avg:
-		s.Value = (at.A + at.B) / float64(at.Count)
+		s.Value = partial.Mean(at.A, at.B, float64(at.Count))
 	case Increase:
 		s.Value = at.C
 	case Min, Max, First, Last:

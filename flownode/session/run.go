@@ -67,8 +67,7 @@ func (r *Rule) join(into *Run, later Run) {
 
 // plus adds the sum of another run.
 func (run *Run) plus(o Run) {
-	run.A, run.B = partial.Plus(run.A, run.B, o.A)
-	run.B += o.B
+	run.A, run.B = partial.Plus(run.A, run.B, o.A, o.B)
 }
 
 // grown is how much a counter has grown from one value to a later one. One that is

@@ -107,8 +107,12 @@ func (r *verifying) findSessions(in *reading) map[sessionKey]foundSession {
 		found, total := finder.Find(in.session.ends, nil), sizer.Find(in.session.ends, nil)
 		for i, s := range found {
 			slack := function.Relative * total[i].Value
-			if math.IsInf(slack, 0) || math.IsNaN(slack) {
-				slack = 0 // infinite values and NaN come out the same in any order
+			switch {
+			case finite(slack): // infinite values and NaN come out the same in any order
+			case rule.Value == session.Sum, rule.Value == session.Avg: // so do these, up to rounding
+				slack = function.Relative * math.MaxFloat64
+			default:
+				slack = 0
 			}
 			out[sessionKey{key, s.Last}] = foundSession{s, cols[key], slack}
 		}
