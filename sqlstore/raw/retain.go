@@ -101,7 +101,8 @@ func (r *Retainer) Keep(ctx context.Context, retention, grace time.Duration) err
 // Retain gives up the samples that are older than they are to be kept, by the
 // database's clock and not beyond the newest sample less that, at the begin of a day.
 // A step of more than a day is held back and reported, unless nothing is stored that
-// it would give up.
+// it would give up. Where nothing is given up yet, the oldest sample counts as the last
+// step.
 //
 // The time is committed first (I6). Then the partitions that lie wholly before it are
 // dropped, when the time of grace has passed and no older snapshot can read them; until
@@ -132,7 +133,7 @@ func (r *Retainer) GiveUp(ctx context.Context, keep time.Duration, upTo int64) (
 // step raises the time; confirmed is nil, or up to where a person has said yes. What
 // lies before border may be dropped: it is given up, and by the clock of now.
 func (r *Retainer) step(ctx context.Context, keep time.Duration, confirmed *int64) (report RetainReport, border int64, err error) {
-	err = r.db.Pool().QueryRow(ctx, queries.RetentionStep, keep.Milliseconds(), confirmed).Scan(&report.Earliest, &report.Held, &border)
+	err = r.onHots(ctx, queries.RetentionStep, []any{keep.Milliseconds(), confirmed}, &report.Earliest, &report.Held, &border)
 	if err != nil {
 		return report, 0, fmt.Errorf("give up samples older than %s: %w", keep, pg.Interpret(err))
 	}
@@ -143,25 +144,24 @@ func (r *Retainer) step(ctx context.Context, keep time.Duration, confirmed *int6
 // loss looks what giving up all before a time would take away.
 func (r *Retainer) loss(ctx context.Context, before int64) (Loss, error) {
 	loss := Loss{To: before}
-	for attempt := 1; ; attempt++ {
-		hot, err := r.unsealed(ctx)
-		if err == nil {
-			err = r.db.Pool().QueryRow(ctx, queries.OnHots(queries.RetentionLoses, hot), before).Scan(&loss.From, &loss.Segments)
-		}
-		if pg.NoTable(err) && attempt < snapshotAttempts {
-			continue // sealed and dropped in between
-		}
-		if err != nil {
-			return loss, fmt.Errorf("look what retention would give up: %w", pg.Interpret(err))
-		}
-		return loss, nil
+	if err := r.onHots(ctx, queries.RetentionLoses, []any{before}, &loss.From, &loss.Segments); err != nil {
+		return loss, fmt.Errorf("look what retention would give up: %w", pg.Interpret(err))
 	}
+	return loss, nil
 }
 
-// unsealed lists the generations that have hot tables to be read.
-func (r *Retainer) unsealed(ctx context.Context) (generations []int32, err error) {
-	err = r.db.Pool().QueryRow(ctx, queries.SnapshotGenerations).Scan(&generations)
-	return generations, err
+// onHots asks a query of one row over the generations that have hot tables to be read.
+func (r *Retainer) onHots(ctx context.Context, query string, args []any, into ...any) error {
+	for attempt := 1; ; attempt++ {
+		var generations []int32
+		err := r.db.Pool().QueryRow(ctx, queries.SnapshotGenerations).Scan(&generations)
+		if err == nil {
+			err = r.db.Pool().QueryRow(ctx, queries.OnHots(query, generations), args...).Scan(into...)
+		}
+		if !pg.NoTable(err) || attempt == snapshotAttempts { // sealed and dropped in between
+			return err
+		}
+	}
 }
 
 // expire marks the partitions that lie wholly before border as unused, and drops what

@@ -294,6 +294,42 @@ func TestShorterRetentionIsHeldBack(t *testing.T) {
 	}
 }
 
+// TestFirstStepIsJudgedByWhatIsStored: before the first step, and after all was taken
+// back, a shorter retention is held back on an installation that is younger than its
+// samples, too, whether they are sealed or not.
+func TestFirstStepIsJudgedByWhatIsStored(t *testing.T) {
+	for _, hot := range []bool{false, true} {
+		days := 15
+		if hot {
+			days = 0
+		}
+		k := newKeeping(t, days, time.Hour)
+		if _, err := k.people.Exec(t.Context(), "update installation set created_at = to_timestamp($1)", float64(k.at(0))/1000); err != nil {
+			t.Fatal(err)
+		}
+		if hot {
+			k.write(k.at(-15))
+		}
+		first := func() {
+			t.Helper()
+			report, err := k.store.Retainer.Retain(t.Context(), 3*24*time.Hour)
+			if err != nil || report.Held != k.at(-3) || report.Earliest != 0 || report.Loss.From > k.at(-15) {
+				t.Errorf("hot %v, kept for three days: %+v, %v", hot, report, err)
+			}
+		}
+		first()
+		// With the right setting it goes on as on every day.
+		k.retain(k.at(-15), 0)
+		if _, _, err := k.store.Retainer.Restore(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		first()
+		k.noon(1)
+		k.write(k.at(1))
+		k.retain(k.at(-14), 0)
+	}
+}
+
 // TestRetentionOfNothing: what was not stored needs nobody's word, as after a week
 // in which no process ran on a new installation.
 func TestRetentionOfNothing(t *testing.T) {
