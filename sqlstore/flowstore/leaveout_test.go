@@ -2,12 +2,15 @@ package flowstore_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"laminar/flownode/progress"
+	"laminar/sequence"
+	"laminar/sqlstore/pg"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -111,5 +114,62 @@ func TestRefusedRows(t *testing.T) {
 				t.Errorf("the other flow has %d rows", n)
 			}
 		})
+	}
+}
+
+// TestRefusedByAdditions: a flow whose rows are refused by what people have added to its
+// table, or that others have locked, says what and what to do, and never that the
+// database is not available; another flow of the same commit is stored.
+func TestRefusedByAdditions(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	db.Apply(sqltest.FlowFor(t, "f", "sum by (i) (m)"), sqltest.FlowFor(t, "other", "sum by (i) (m)"))
+	r, other := sqltest.Rounds{Flow: db.Take("f")}, sqltest.Rounds{Flow: db.Take("other")}
+	db.Exec("create function flow.no() returns trigger language plpgsql as $$ begin raise exception 'not today'; end $$")
+	end := int64(0)
+	commit := func() (refused, rest error) {
+		t.Helper()
+		end += sqltest.Minute
+		out, err := db.Store.Results.Commit(t.Context(), []progress.Round{r.Next(sqltest.Window(end, sqltest.Row("a", 1), sqltest.Row("b", 1))),
+			other.Next(sqltest.Window(end, sqltest.Row("a", 1)))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out[0].Err, out[1].Err
+	}
+	for _, c := range []struct{ add, away, text string }{
+		{"alter table flow.f add constraint small check (value < 0) not valid", "alter table flow.f drop constraint small", `"small"`},
+		{"create unique index one on flow.f (window_end)", "drop index flow.one", `"one"`},
+		{"create trigger t before insert on flow.f for each row execute function flow.no()", "drop trigger t on flow.f", "not today"},
+		{"create rule r as on insert to flow.f do instead nothing", "drop rule r on flow.f", `"f"`},
+		{"alter table flow.f drop constraint f_pkey", "alter table flow.f add primary key (window_end, i)", "constraint"},
+	} {
+		db.Exec(c.add)
+		err, rest := commit()
+		var hinted interface{ Hint() string }
+		if err == nil || !strings.Contains(err.Error(), c.text) || !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), `'\d+ "flow"."f"'`) || rest != nil {
+			t.Errorf("%s: %v and %v, want %s and a hint", c.add, err, rest, c.text)
+		}
+		db.Exec(c.away)
+		r = sqltest.Rounds{Flow: db.Take("f")}
+	}
+	if err, _ := commit(); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.Store.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "lock table flow.f"); err != nil {
+		t.Fatal(err)
+	}
+	locked, rest := commit()
+	if !pg.LockTimedOut(locked) || !errors.Is(locked, sequence.ErrUnavailable) || rest != nil {
+		t.Errorf("locked: %v and %v", locked, rest)
+	} else if text := locked.Error(); !strings.Contains(text, "others have it locked: pid ") || !strings.Contains(text, "idle in transaction for ") || !strings.Contains(text, `"lock table flow.f"`) ||
+		strings.Contains(text, sequence.ErrUnavailable.Error()) {
+		t.Errorf("locked: %s", text)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -23,7 +23,11 @@ func LockHolders(ctx context.Context, q Querier, table string) []string {
 			seconds                         int64
 		)
 		err := row.Scan(&pid, &user, &application, &state, &seconds, &query)
-		return fmt.Sprintf("pid %d, user %s, application %q, %s for %d s: %q", pid, user, application, state, seconds, query), err
+		who := fmt.Sprintf("pid %d, user %s, application %q", pid, user, application)
+		if state == "" { // of another role, where one's own may not see what its sessions do
+			return who, err
+		}
+		return fmt.Sprintf("%s, %s for %d s: %q", who, state, seconds, query), err
 	})
 	if err != nil {
 		return nil

@@ -13,6 +13,7 @@ import (
 	queries "laminar/queries/result"
 
 	"laminar/flownode/flowdef"
+	"laminar/sequence"
 	"laminar/sqlstore/pg"
 )
 
@@ -232,8 +233,8 @@ func (t *Table) Explain(ctx context.Context, tx pg.Querier, cause error) error {
 			t.Ident(), t.Ident())
 	}
 	if pg.LockTimedOut(cause) {
-		using := strings.Join(pg.LockHolders(ctx, tx, t.Ident()), "; ")
-		return pg.WithHint(fmt.Errorf("%w; in use by: %s", err, using), "wait for it to end, or select pg_terminate_backend(PID)")
+		locked := &lockedError{t.Ident(), pg.LockHolders(ctx, tx, t.Ident()), pg.Interpret(cause)}
+		return pg.WithHint(locked, "wait for it to end, or select pg_terminate_backend(PID)")
 	}
 	if !pg.Answered(cause) {
 		return err
@@ -252,8 +253,30 @@ func (t *Table) Explain(ctx context.Context, tx pg.Querier, cause error) error {
 	if changed := t.checkShape(found, unset); changed != nil {
 		return changed
 	}
-	return err
+	if errors.Is(err, sequence.ErrUnavailable) {
+		return err
+	}
+	return pg.WithHint(err, "what people have added to the table must take every row: laminar psql -c '\\d+ %s' shows constraints, indexes, triggers and rules; "+
+		"alter it, or drop table %s, which is made again, and `laminar refill %s`, which fills it again", t.Ident(), t.Ident(), t.title)
 }
+
+// lockedError is that others have the table locked. It says so in place of the server's
+// words, which would be that the database is not available.
+type lockedError struct {
+	table   string
+	holders []string
+	cause   error
+}
+
+func (e *lockedError) Error() string {
+	text := "write results to " + e.table + ": others have it locked"
+	if len(e.holders) > 0 {
+		text += ": " + strings.Join(e.holders, "; ")
+	}
+	return text
+}
+
+func (e *lockedError) Unwrap() error { return e.cause }
 
 // Drop is the statement that drops the table; Ensure or Owned must have seen
 // that it is Laminar's.
