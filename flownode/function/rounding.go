@@ -67,6 +67,12 @@ func (r *Rounding) Series(values []float64) {
 	}
 }
 
+// Beyond reports that the terms, which are finite, add up to more than a double holds.
+func (r *Rounding) Beyond() bool {
+	square := func(t Terms) bool { return t == TermsRoot || t == TermsSquares }
+	return math.IsInf(r.sum, 1) || math.IsInf(r.squares, 1) && (square(r.function) || square(r.aggregation))
+}
+
 // Slack is how far apart two values may be because terms cancel out; larger is
 // the larger of the two in absolute value. The error of a root is that of the
 // square, divided by the root where that is larger than the error.

@@ -28,13 +28,14 @@ func (r *verifying) same(in *reading, end sequence.Time, key string, a, b float6
 	case r.def.Expr.Batch:
 		return false
 	}
-	slack := 0.0
 	for i := range r.def.Expr.Leaves {
-		slack = max(slack, r.slack(in, i, end, key, larger))
+		// Terms may be so large that the engine's sum leaves the range of a double or does not,
+		// depending on their order alone: then it says nothing of what is right (partial.Plus).
+		if rounding := r.rounding(in, i, end, key); rounding.Beyond() || finite(diff) && diff <= rounding.Slack(larger) {
+			return true
+		}
 	}
-	// Terms may be so large that the engine's sum leaves the range of a double or does not,
-	// depending on their order alone: then it says nothing of what is right (partial.Plus).
-	return !finite(slack) || diff <= slack
+	return false
 }
 
 // finite reports that v is neither infinite nor NaN.
@@ -66,10 +67,10 @@ func (r *verifying) sameResult(in *reading, end sequence.Time, key string, store
 	return true
 }
 
-// slack is the difference that rounding may leave where the terms of a leaf cancel
-// out: a sum of large values near zero has a large relative error. The terms are the
-// samples of the row's group, or of all groups if a row can depend on several.
-func (r *verifying) slack(in *reading, leaf int, end int64, key string, larger float64) float64 {
+// rounding is of the terms of a leaf: where they cancel out, a sum of large values near
+// zero has a large relative error. The terms are the samples of the row's group, or of
+// all groups if a row can depend on several.
+func (r *verifying) rounding(in *reading, leaf int, end int64, key string) function.Rounding {
 	var (
 		l        = &r.def.Expr.Leaves[leaf]
 		rounding = function.RoundingOf(l.Func, l.Agg)
@@ -77,7 +78,7 @@ func (r *verifying) slack(in *reading, leaf int, end int64, key string, larger f
 		span     = r.leaves[leaf].Span(end)
 	)
 	if !rounding.NeedsSamples() {
-		return rounding.Slack(larger)
+		return rounding
 	}
 	for c, slot := range raw.Slot {
 		lset := m.Groups[m.GroupOf[slot]].Labels
@@ -87,5 +88,5 @@ func (r *verifying) slack(in *reading, leaf int, end int64, key string, larger f
 		_, vs := raw.Within(c, span)
 		rounding.Series(vs)
 	}
-	return rounding.Slack(larger)
+	return rounding
 }

@@ -360,6 +360,35 @@ func TestVerifyBound(t *testing.T) {
 	}
 }
 
+// TestVerifyNoNumbers: what is no number, or infinite, is never taken for a number of
+// moderate samples, whatever the function.
+func TestVerifyNoNumbers(t *testing.T) {
+	for _, promql := range []string{"sum by (job) (sum_over_time(temperature[1m]))", "avg by (job) (avg_over_time(temperature[1m]))",
+		"stddev by (job) (temperature)", "stdvar by (job) (temperature)", "stddev_over_time(temperature[1m])", "stdvar_over_time(temperature[1m])",
+		"deriv(temperature[1m])", "predict_linear(temperature[1m], 60)", "max by (job) (rate(requests_total[1m]))"} {
+		w := settled(t, promql)
+		tried := 0
+		for end, rows := range w.Store.Flows[1].Rows {
+			for key, old := range rows {
+				if tried > 3 || !finite(old.Value) {
+					continue
+				}
+				tried++
+				for _, wrong := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+					rows[key] = progress.Row{Columns: old.Columns, Value: wrong}
+					if r := verify(w, 1, everything()); r.Found != 1 {
+						t.Errorf("%s: %g instead of %g, window ending %d: %d differences", promql, wrong, old.Value, end, r.Found)
+					}
+				}
+				rows[key] = old
+			}
+		}
+		if tried == 0 {
+			t.Errorf("%s: nothing to verify", promql)
+		}
+	}
+}
+
 // TestVerifyBeyondDoubles: where sums leave the range of a double, tables say the same of the
 // same samples in whatever order these come, and verifying finds nothing.
 func TestVerifyBeyondDoubles(t *testing.T) {
