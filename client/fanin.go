@@ -27,7 +27,7 @@ func FanIn(ctx context.Context, sources []Source, handle func(Batch) error) erro
 			for ctx.Err() == nil {
 				batch, err := stream.Next(ctx)
 				if err != nil {
-					cancel(fmt.Errorf("follow %s: %w", source.Name, err))
+					cancel(fmt.Errorf("follow %s: %w", source.named(), err))
 					return
 				}
 				mu.Lock()

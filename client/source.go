@@ -3,6 +3,8 @@ package client
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"laminar/client/wire"
 )
@@ -39,6 +41,14 @@ type Source struct {
 	MaxRows int
 }
 
+// named is what errors call the source: its name, else what is followed of it.
+func (s Source) named() string {
+	if s.Name != "" {
+		return s.Name
+	}
+	return strings.Join(slices.Concat(s.Flows, s.Groups), ", ")
+}
+
 // DefaultMaxRows is how many rows a batch has, about, before it is handed out without a
 // position.
 const DefaultMaxRows = 10_000
@@ -69,9 +79,13 @@ const ReasonStart = "start"
 type Error struct {
 	Status int    // of HTTP
 	Text   string // what the server said
+	Try    string // what it said can be done about it; "" for nothing
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("the server answered %d: %s", e.Status, e.Text) }
+
+// Hint tells what can be done about it.
+func (e *Error) Hint() string { return e.Try }
 
 // GoneError says that a flow that was followed was deleted.
 type GoneError struct{}

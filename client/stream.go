@@ -195,12 +195,13 @@ func refusal(resp *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // what there is of it will do
 	var body struct {
 		Error string `json:"error"`
+		Hint  string `json:"hint"`
 	}
 	said := strings.TrimSpace(string(text))
 	if json.Unmarshal(text, &body) == nil && body.Error != "" {
 		said = body.Error
 	}
-	err := &Error{Status: resp.StatusCode, Text: said}
+	err := &Error{Status: resp.StatusCode, Text: said, Try: body.Hint}
 	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))                                                 // 0 where there is none
 		return &laterError{text: "subscribe: " + err.Error(), after: time.Duration(max(0, seconds)) * time.Second} // it passes

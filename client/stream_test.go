@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -134,5 +135,22 @@ func TestComesAgainWhenTold(t *testing.T) {
 	var told *laterError
 	if err := refusal(resp); !errors.As(err, &told) || told.after != 5*time.Second || told.usual {
 		t.Errorf("refused with %v", err)
+	}
+}
+
+// TestRefusedForGood: what a server refuses for good is said with what was followed, and with
+// what the server says can be done.
+func TestRefusedForGood(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"status":"error","error":"there is no flow \"x\"","hint":"laminar flow list"}`)
+	}))
+	defer server.Close()
+	for name, want := range map[string]string{"": "x, g", "eu": "eu"} {
+		err := FanIn(t.Context(), []Source{{Name: name, URLs: []string{server.URL}, Flows: []string{"x"}, Groups: []string{"g"}}}, func(Batch) error { return nil })
+		var refused *Error
+		if !errors.As(err, &refused) || refused.Hint() != "laminar flow list" || err.Error() != "follow "+want+`: the server answered 404: there is no flow "x"` {
+			t.Errorf("of the source %q: %v", name, err)
+		}
 	}
 }

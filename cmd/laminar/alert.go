@@ -64,7 +64,7 @@ func (a *app) alertHistoryCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 50, "maximum number of changes to list")
+	addLimitFlag(cmd, &limit, 50, "maximum number of changes to list")
 	a.addOutputFlag(cmd)
 	return cmd
 }

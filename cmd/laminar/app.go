@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"laminar/flownode/flowdef"
 )
 
 // app is what all commands share.
@@ -52,7 +54,7 @@ func takes(least, most int) cobra.PositionalArgs {
 			return nil
 		}
 		return &usageError{
-			err:  fmt.Errorf("%s: %d arguments given", cmd.CommandPath(), len(args)),
+			err:  fmt.Errorf("%s: %s given", cmd.CommandPath(), flowdef.FormatCount(len(args), "argument")),
 			hint: cmd.UseLine(),
 		}
 	}

@@ -37,9 +37,10 @@ const (
 func (a *app) demoCommand() *cobra.Command {
 	var duration string
 	cmd := &cobra.Command{
-		Use:   "demo",
-		Short: "Show Laminar at work: a private PostgreSQL, a simulated fleet, tables that fill",
-		Args:  takes(0, 0),
+		Use:     "demo",
+		Short:   "Show Laminar at work: a private PostgreSQL, a simulated fleet, tables that fill",
+		Example: "  laminar demo --duration 2m",
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			limit, err := parseDuration(duration)
 			if err != nil {

@@ -45,9 +45,10 @@ func addFilesFlag(cmd *cobra.Command, files *[]string) {
 func (a *app) flowValidateCommand() *cobra.Command {
 	var files []string
 	cmd := &cobra.Command{
-		Use:   "validate -f FILE",
-		Short: "Check definitions without a database, and show how each is kept",
-		Args:  takes(0, 0),
+		Use:     "validate -f FILE",
+		Short:   "Check definitions without a database, and show how each is kept",
+		Example: "  laminar flow validate -f flows.yaml\n  laminar flow validate -f 'rules/*.yml' --output json",
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load(cmd)
 			if err != nil {
@@ -97,9 +98,10 @@ func (a *app) flowApplyCommand() *cobra.Command {
 	var replace, cascade bool
 	var patience func() pg.Patience
 	cmd := &cobra.Command{
-		Use:   "apply -f FILE",
-		Short: "Write definitions to the catalogue; other flows stay as they are",
-		Args:  takes(0, 0),
+		Use:     "apply -f FILE",
+		Short:   "Write definitions to the catalogue; other flows stay as they are",
+		Example: "  laminar flow apply -f flows.yaml\n  laminar flow apply -f flows.yaml --replace",
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load(cmd)
 			if err != nil {
@@ -156,9 +158,10 @@ const emptyAtFirst = "results of new and replaced flows begin with the first win
 
 func (a *app) flowListCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List all flows and their progress",
-		Args:  takes(0, 0),
+		Use:     "list",
+		Short:   "List all flows and their progress",
+		Example: "  laminar flow list",
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				flows, err := store.Catalogue.List(ctx)
@@ -175,9 +178,10 @@ func (a *app) flowListCommand() *cobra.Command {
 
 func (a *app) flowShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "show NAME",
-		Short: "Show one flow: its definition, how it is kept, and its progress",
-		Args:  takes(1, 1),
+		Use:     "show NAME",
+		Short:   "Show one flow: its definition, how it is kept, and its progress",
+		Example: "  laminar flow show http_requests:rate5m",
+		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				flows, err := store.Catalogue.Show(ctx, args[0])
@@ -205,9 +209,10 @@ func (a *app) flowShowCommand() *cobra.Command {
 func (a *app) flowDeleteCommand() *cobra.Command {
 	var patience func() pg.Patience
 	cmd := &cobra.Command{
-		Use:   "delete NAME",
-		Short: "Delete a flow and its results",
-		Args:  takes(1, 1),
+		Use:     "delete NAME",
+		Short:   "Delete a flow and its results",
+		Example: "  laminar flow delete http_requests:rate5m",
+		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				if err := store.Catalogue.Patiently(patience()).Delete(ctx, args[0]); err != nil {
@@ -225,10 +230,17 @@ func (a *app) flowDeleteCommand() *cobra.Command {
 // addLockTimeout adds --lock-timeout, and gives how it is waited for locks once the
 // flags are parsed.
 func (a *app) addLockTimeout(cmd *cobra.Command) func() pg.Patience {
-	limit := cmd.Flags().Duration("lock-timeout", pg.DefaultLockTimeout, "how long to wait for others who use a table that is to be dropped or changed")
+	text := cmd.Flags().String("lock-timeout", view.FormatDuration(pg.DefaultLockTimeout), "how long to wait for others who use a table that is to be dropped or changed")
+	var limit time.Duration
+	before(cmd, func() (err error) {
+		if limit, err = parseDuration(*text); err != nil {
+			return fmt.Errorf("--lock-timeout: %w", err)
+		}
+		return nil
+	})
 	return func() pg.Patience {
 		return pg.Patience{
-			Limit:   max(*limit, time.Millisecond),
+			Limit:   max(limit, time.Millisecond),
 			Waiting: func(what string) { _ = term.Say(a.stderr, "%s\n", what) },
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"laminar/cmd/laminar/internal/flowstate"
+	"laminar/cmd/laminar/internal/settings"
 	"laminar/server/view"
 )
 
@@ -45,7 +46,7 @@ func (a *app) flowStateCommand() *cobra.Command {
 			var token []byte
 			if tokenFile != "" {
 				if token, err = os.ReadFile(tokenFile); err != nil {
-					return fmt.Errorf("read the token: %w", err)
+					return fmt.Errorf("read the token: %w", settings.MissingFile(tokenFile, err))
 				}
 			}
 			st, err := flowstate.Ask(cmd.Context(), *base, strings.TrimSpace(string(token)), params)

@@ -28,10 +28,11 @@ func (a *app) flowWaitCommand() *cobra.Command {
 		Long: "Wait until the tables of the named flows (by default, of all flows) include every\n" +
 			"sample that is committed at the time of the call, in every closed window. Open\n" +
 			"windows are not waited for.",
+		Example: "  laminar flow wait\n  laminar flow wait http_requests:rate5m --timeout 2m",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			limit, err := parseDuration(timeout)
 			if err != nil {
-				return err
+				return fmt.Errorf("--timeout: %w", err)
 			}
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				return a.waitForFlows(ctx, store, args, limit)

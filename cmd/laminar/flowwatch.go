@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 
@@ -38,6 +39,11 @@ func (a *app) flowWatchCommand() *cobra.Command {
 			}
 			if w.Source.After != "" && len(w.URLs) > 1 {
 				return usagef("--after is a position of one installation, and %d --url are given", len(w.URLs))
+			}
+			for _, one := range strings.Split(strings.Join(w.URLs, ","), ",") {
+				if base, err := url.Parse(one); err != nil || base.Host == "" {
+					return usagef("--url %s: want an address such as http://127.0.0.1:9201", one)
+				}
 			}
 			w.Source.Flows = args
 			if tokenFile != "" {

@@ -23,9 +23,10 @@ func (a *app) jobCommand() *cobra.Command {
 func (a *app) jobListCommand() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List jobs, newest first",
-		Args:  takes(0, 0),
+		Use:     "list",
+		Short:   "List jobs, newest first",
+		Example: "  laminar job list --limit 5",
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				jobs, err := store.Jobs.List(ctx, limit)
@@ -36,16 +37,17 @@ func (a *app) jobListCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 50, "maximum number of jobs to list")
+	addLimitFlag(cmd, &limit, 50, "maximum number of jobs to list")
 	a.addOutputFlag(cmd)
 	return cmd
 }
 
 func (a *app) jobShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "show ID",
-		Short: "Show one job",
-		Args:  takes(1, 1),
+		Use:     "show ID",
+		Short:   "Show one job",
+		Example: "  laminar job show 7",
+		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := jobID(args[0])
 			if err != nil {
@@ -66,9 +68,10 @@ func (a *app) jobShowCommand() *cobra.Command {
 
 func (a *app) jobCancelCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "cancel ID",
-		Short: "Cancel a job; the windows that it has computed stay",
-		Args:  takes(1, 1),
+		Use:     "cancel ID",
+		Short:   "Cancel a job; the windows that it has computed stay",
+		Example: "  laminar job cancel 7",
+		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := jobID(args[0])
 			if err != nil {
@@ -112,5 +115,8 @@ func jobTable(jobs []progress.Job) term.Table {
 		})
 	}
 	t.Data = data
+	if len(jobs) == 0 {
+		t = term.Table{Data: data, Note: "no jobs"}
+	}
 	return t
 }

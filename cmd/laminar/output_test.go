@@ -138,6 +138,45 @@ func TestHelpNamesValues(t *testing.T) {
 	walk(a.root())
 }
 
+// TestEveryCommandHasAnExample: the help of each command that does something shows how it is
+// typed, with flags that it has and arguments that it takes.
+func TestEveryCommandHasAnExample(t *testing.T) {
+	a := &app{environ: os.LookupEnv, listed: os.Environ}
+	seen := 0
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for _, below := range cmd.Commands() {
+			walk(below)
+		}
+		if cmd.HasSubCommands() || cmd.Parent().Name() == "completion" { // whose help is cobra's, with examples in prose
+			return
+		}
+		seen++
+		if cmd.Example == "" {
+			t.Errorf("%s has no example", cmd.CommandPath())
+		}
+		for line := range strings.SplitSeq(cmd.Example, "\n") {
+			typed, is := strings.CutPrefix(strings.SplitN(line, " > ", 2)[0], "  "+cmd.CommandPath())
+			if !is {
+				t.Errorf("an example of %s is %q", cmd.CommandPath(), line)
+				continue
+			}
+			if cmd.DisableFlagParsing { // psql, which has flags of its own
+				continue
+			}
+			if err := cmd.ParseFlags(words(typed)); err != nil {
+				t.Errorf("%s: %v", line, err)
+			} else if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+	}
+	walk(a.root())
+	if seen < 25 {
+		t.Errorf("only %d commands were found", seen)
+	}
+}
+
 // harmlessText fails where a terminal would obey, or not show, a part of what a
 // command has written: where saying it again would spell it differently.
 func harmlessText(t *testing.T, what, text string) {

@@ -22,7 +22,8 @@ func (a *app) psqlCommand() *cobra.Command {
 		Use:   "psql [ARGS]",
 		Short: "Open psql on the database in use",
 		Long: "Open psql on the database in use. What is none of Laminar's own flags is passed to\n" +
-			"psql: laminar psql --data-dir data -c 'select * from laminar.sample limit 10'",
+			"psql, whose exit code is that of the command.",
+		Example:            "  laminar psql\n  laminar psql --data-dir data -c 'select * from laminar.sample limit 10'",
 		DisableFlagParsing: true, // psql has flags of its own
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rest, help, err := ownFlags(cmd.InheritedFlags(), args)

@@ -25,9 +25,10 @@ func (a *app) retentionCommand() *cobra.Command {
 
 func (a *app) retentionShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "show",
-		Short: "Show what is given up, dropped and held back",
-		Args:  takes(0, 0),
+		Use:     "show",
+		Short:   "Show what is given up, dropped and held back",
+		Example: "  laminar retention show",
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				r, loss, err := readRetention(ctx, store)
@@ -50,7 +51,8 @@ func (a *app) retentionConfirmCommand() *cobra.Command {
 			"database's clock may have jumped, or raw.retention may have become shorter. `laminar\n" +
 			"retention show` says what it gives up. Until raw.retention_grace is over, `laminar\n" +
 			"retention restore` takes it back.",
-		Args: takes(0, 0),
+		Example: "  laminar retention confirm",
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				held, _, err := readRetention(ctx, store)
@@ -79,7 +81,8 @@ func (a *app) retentionRestoreCommand() *cobra.Command {
 		Long: "Take back what retention has given up and not dropped yet: for raw.retention_grace\n" +
 			"after it was given up. Put the clock or the setting right first, or retention gives\n" +
 			"it up again. Windows that were left out meanwhile are computed by `laminar refill`.",
-		Args: takes(0, 0),
+		Example: "  laminar retention restore",
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				was, is, err := store.Retainer.Restore(ctx)

@@ -31,5 +31,32 @@ func (a *app) root() *cobra.Command {
 		a.statusCommand(), a.seriesCommand(), a.retentionCommand(),
 		a.grantCommand(), a.tokenCommand(), a.verifyCommand(), a.psqlCommand(), a.simulateCommand(), a.demoCommand(), a.versionCommand(), a.manCommand(),
 	)
+	a.explain(cmd)
 	return cmd
+}
+
+// explain has the commands that cobra itself brings, help and completion, say of a word
+// that is none of the commands what all others say of it.
+func (a *app) explain(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "completion":
+			a.group(cmd)
+		case "help":
+			cmd.Run, cmd.Example = nil, "  laminar help flow apply"
+			cmd.RunE = func(_ *cobra.Command, args []string) error {
+				of, rest, err := root.Find(args)
+				switch {
+				case err != nil:
+					return err
+				case len(rest) > 0 && of.HasSubCommands():
+					return of.RunE(of, rest)
+				}
+				of.InitDefaultHelpFlag()
+				return of.Help()
+			}
+		}
+	}
 }

@@ -24,7 +24,8 @@ func (a *app) sealCommand() *cobra.Command {
 		Long: "Merge the hot segments now, rather than when they are old enough. Sealing waits for\n" +
 			"flows that have not read them yet, for seal.max_wait at most. With --force it does not\n" +
 			"wait, and those flows recompute what they missed from raw samples.",
-		Args: takes(0, 0),
+		Example: "  laminar seal",
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, c *settings.Config, store *sqlstore.Store) error {
 				report, err := store.Keeper.Seal(ctx, raw.SealOptions{Wait: c.Upkeep.Seal.MaxWait, Force: force, Progress: a.sealBars()})

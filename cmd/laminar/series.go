@@ -39,8 +39,6 @@ func (a *app) seriesTopCommand() *cobra.Command {
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
-			case limit < 1 || limit > 100_000:
-				return usagef("--limit %d: want 1 to 100000", limit)
 			case label != "" && cmd.Flags().Changed("by") && by != "label":
 				return usagef("--label %s shows the values of a label: leave out --by %s", label, by)
 			case by != "metric" && by != "label" && by != "sender":
@@ -60,7 +58,7 @@ func (a *app) seriesTopCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&by, "by", "metric", "metric, label or sender")
 	cmd.Flags().StringVar(&label, "label", "", "show the values of this label")
-	cmd.Flags().IntVar(&limit, "limit", 10, "how many to show")
+	addLimitFlag(cmd, &limit, 10, "how many to show")
 	a.addOutputFlag(cmd)
 	return cmd
 }

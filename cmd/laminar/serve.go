@@ -19,6 +19,8 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: "Receive samples by remote write and keep the flows up to date, in one process. Without\n" +
 			"a database URL, run a private PostgreSQL in the data directory. On SIGHUP, and on POST\n" +
 			"/-/reload, read the files of --flows again and apply what has changed in them.",
+		Example: "  laminar serve --data-dir /var/lib/laminar\n" +
+			"  laminar serve --database-url postgres://laminar@db.example.org/laminar --flows 'rules/*.yml'",
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load(cmd)

@@ -23,9 +23,10 @@ const jobsShown = 10
 
 func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Show regions, raw data, the lag of each flow, alerts, jobs, and which processes keep flows",
-		Args:  takes(0, 0),
+		Use:     "status",
+		Short:   "Show regions, raw data, the lag of each flow, alerts, jobs, and which processes keep flows",
+		Example: "  laminar status",
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd, func(ctx context.Context, _ *settings.Config, store *sqlstore.Store) error {
 				st, err := store.Status(ctx)

@@ -26,7 +26,8 @@ func (a *app) tokenNewCommand() *cobra.Command {
 		Short: "Make a token, and its entry for the file of tokens",
 		Long: "Make a token, for its bearer, and its entry for the file that web.tokens_file names.\n" +
 			"The file holds no token, only its SHA-256. serve reads it again when it changes.",
-		Args: takes(0, 0),
+		Example: "  laminar token new --scope write --name prometheus-eu",
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var may []web.Scope
 			for _, s := range scopes {

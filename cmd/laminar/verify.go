@@ -31,6 +31,7 @@ func (a *app) verifyCommand() *cobra.Command {
 			"`laminar refill` corrects what is wrong.\n\n" +
 			"Windows that may rightly differ at the moment, or whose raw samples are gone, are left\n" +
 			"out and counted.\n\n" + view.TimeForms,
+		Example: "  laminar verify\n  laminar verify http_requests:rate5m --from -1d --sample 10%",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts, err := verifyOptions(from, to, sample, seed, a.now())
 			if err != nil {

@@ -20,9 +20,10 @@ var (
 
 func (a *app) versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  takes(0, 0),
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  laminar version --output json",
+		Args:    takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			return a.print(term.Table{Note: versionText(), Data: buildVersion()})
 		},

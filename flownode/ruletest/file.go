@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -84,13 +85,16 @@ func (s *Start) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// unknownKey is what the decoder says of one, with the name of a Go type in it.
+var unknownKey = regexp.MustCompile(`field (.+) not found in type \S+`)
+
 // Read reads a unit-test file. Unknown keys are errors, as promtool has it.
 func Read(data []byte) (File, error) {
 	var f File
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return File{}, fmt.Errorf("read the test file: %w", err)
+		return File{}, fmt.Errorf("read the test file: %s", unknownKey.ReplaceAllString(err.Error(), "$1 is not a key of such a file"))
 	}
 	if f.EvaluationInterval == 0 {
 		f.EvaluationInterval = model.Duration(time.Minute)

@@ -20,14 +20,14 @@ const retryAfter = 5
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a, err := parseAsk(r, time.Now())
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "bad_data", err.Error())
+		refuse(w, http.StatusBadRequest, "bad_data", err.Error(), "")
 		return
 	}
 	who := h.cfg.Who(r)
 	if !h.enter(who) {
 		h.metrics.refused.Inc()
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
-		refuse(w, http.StatusServiceUnavailable, "unavailable", "too many subscriptions (subscribe.max_streams, of which one login or address has three quarters at most), or the process is ending")
+		refuse(w, http.StatusServiceUnavailable, "unavailable", "too many subscriptions (subscribe.max_streams, of which one login or address has three quarters at most), or the process is ending", "")
 		return
 	}
 	defer h.exit(who)
@@ -52,23 +52,28 @@ func (h *Hub) refuseOpen(w http.ResponseWriter, r *http.Request, err error) {
 	var unknown *progress.UnknownFlowError
 	switch {
 	case errors.As(err, &unknown):
-		refuse(w, http.StatusNotFound, "not_found", unknown.Error()+": "+unknown.Hint())
+		refuse(w, http.StatusNotFound, "not_found", unknown.Error(), unknown.Hint())
 	case errors.Is(err, errNoFlows):
-		refuse(w, http.StatusNotFound, "not_found", err.Error())
+		refuse(w, http.StatusNotFound, "not_found", err.Error(), "")
 	case r.Context().Err() != nil: // nobody reads the answer
 	case errors.Is(err, sequence.ErrUnavailable), errors.Is(err, errEnding), errors.Is(err, context.DeadlineExceeded):
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
-		refuse(w, http.StatusServiceUnavailable, "unavailable", h.door.Text(r.URL.Path, err))
+		refuse(w, http.StatusServiceUnavailable, "unavailable", h.door.Text(r.URL.Path, err), "")
 	default:
-		refuse(w, http.StatusInternalServerError, "internal", h.door.Text(r.URL.Path, err))
+		refuse(w, http.StatusInternalServerError, "internal", h.door.Text(r.URL.Path, err), "")
 	}
 }
 
-// refuse answers with an error, in the form of the other endpoints.
-func refuse(w http.ResponseWriter, code int, kind, text string) {
+// refuse answers with an error, in the form of the other endpoints, and with what can be
+// done about it unless that is "".
+func refuse(w http.ResponseWriter, code int, kind, text, hint string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(map[string]string{"status": "error", "errorType": kind, "error": text}) // a client that has left needs no answer
+	body := map[string]string{"status": "error", "errorType": kind, "error": text}
+	if hint != "" {
+		body["hint"] = hint
+	}
+	_ = json.NewEncoder(w).Encode(body) // a client that has left needs no answer
 }
 
 // end says bye where the client can hear it, and returns why the stream ended, for the

@@ -104,7 +104,7 @@ var table = []setting{
 		bind: func(c *Config) value { return (*bytesValue)(&c.Ingest.Buffer) }},
 	{key: "ingest.max_requests", scope: Serving, least: 1, unit: "requests", help: "maximum number of requests under way; further ones are told to retry before they are read",
 		bind: func(c *Config) value { return (*intValue)(&c.Ingest.MaxRequests) }},
-	{key: "ingest.max_series", scope: Serving, unit: "series", help: "maximum number of series with samples of late that one process remembers; samples of new ones are refused above it; 0 for no limit but memory: with a memory.limit, a quarter of it",
+	{key: "ingest.max_series", scope: Serving, unit: "series", help: "maximum number of series that one process remembers, which are those with samples in the last 6 hours; samples of new ones are refused above it; 0 for no limit but memory: with a memory.limit, a quarter of it",
 		bind: func(c *Config) value { return (*intValue)(&c.Ingest.MaxSeries) }},
 	{key: "ingest.max_series_per_metric", scope: Serving, unit: "series", help: "the same for each metric; 0 for no limit",
 		bind: func(c *Config) value { return (*intValue)(&c.Ingest.SeriesMetric) }},

@@ -17,19 +17,22 @@ import (
 // progress bar on a terminal, else as a plain line whenever a tenth more is done.
 type Bar struct {
 	w     io.Writer
-	what  string
+	what  string // printable
 	unit  string // what is counted, "windows"; of a single one "window"
 	total int64
 	began time.Time
 	shown int64                    // tenths, or -1
+	room  int                      // characters for the text beside the bar
 	live  *progressbar.ProgressBar // nil unless on a terminal
 }
 
-// barWidth is that of the bar itself, in characters; beside it are its frame and
-// the percentage.
+// barWidth is that of the bar itself, in characters, where there is room for it; beside
+// it are its frame and the percentage.
 const (
-	barWidth = 20
-	barFrame = 10
+	barWidth    = 20
+	barFrame    = 11
+	narrowWidth = 60 // of a terminal
+	narrowBar   = 6
 )
 
 // NewBar begins to show work called what, which is over when total units are done.
@@ -39,9 +42,15 @@ func NewBar(w io.Writer, what, unit string, total int64) *Bar {
 		b.unit = strings.TrimSpace(strings.TrimSuffix(first, "s") + " " + rest)
 	}
 	if IsTerminal(w) {
+		width, _ := Size(w)
+		bar := barWidth
+		if width < narrowWidth {
+			bar = narrowBar
+		}
+		b.room = width - bar - barFrame
 		b.live = progressbar.NewOptions64(b.total,
 			progressbar.OptionSetWriter(w),
-			progressbar.OptionSetWidth(barWidth),
+			progressbar.OptionSetWidth(bar),
 			progressbar.OptionSetPredictTime(false),
 			progressbar.OptionShowDescriptionAtLineEnd(),
 			progressbar.OptionOnCompletion(func() { _ = Say(w, "\n") }),
@@ -53,23 +62,33 @@ func NewBar(w io.Writer, what, unit string, total int64) *Bar {
 // Set shows that done of the total is done.
 func (b *Bar) Set(done int64) {
 	done = min(done, b.total)
-	text := b.text(done)
 	if b.live != nil {
 		if b.live.IsFinished() {
 			return
 		}
-		width, _ := Size(b.w)
-		if runes := []rune(text); len(runes) > width-barWidth-barFrame {
-			text = string(runes[:max(0, width-barWidth-barFrame)])
-		}
-		b.live.Describe(text)
+		b.live.Describe(fit(b.what, b.far(done), b.room))
 		_ = b.live.Set64(done) // a bar that cannot be drawn must not stop the work
 		return
 	}
 	if tenths := done * 10 / b.total; tenths != b.shown {
 		b.shown = tenths
-		_ = Say(b.w, "%s\n", text)
+		_ = Say(b.w, "%s: %s\n", b.what, b.far(done))
 	}
+}
+
+// fit puts what is done and how far it is into a number of characters. How far is what one
+// wants to know, so the name is cut first.
+func fit(what, far string, room int) string {
+	name, rest := []rune(what), []rune(": "+far)
+	left := room - len(rest)
+	switch {
+	case len(name) <= left:
+		return what + string(rest)
+	case left > 4: // below that a name says nothing
+		return string(name[:left-1]) + "…" + string(rest)
+	}
+	rest = rest[2:]
+	return string(rest[:max(0, min(len(rest), room))])
 }
 
 // End leaves the bar where it is, for the next line.
@@ -79,10 +98,9 @@ func (b *Bar) End() {
 	}
 }
 
-// text is the progress in words: "refill x (job 3): 430 of 1000 windows, about
-// 3s left".
-func (b *Bar) text(done int64) string {
-	text := fmt.Sprintf("%s: %d of %d %s", b.what, done, b.total, b.unit)
+// far is the progress in words: "430 of 1000 windows, about 3s left".
+func (b *Bar) far(done int64) string {
+	text := fmt.Sprintf("%d of %d %s", done, b.total, b.unit)
 	if b.live == nil { // which has the percentage beside it
 		text += fmt.Sprintf(" (%d%%)", done*100/b.total)
 	}
