@@ -17,7 +17,7 @@ began=$(date +%s)
 
 say "the fault tests $count times, with the PostgreSQL of $LAMINAR_PG_BIN"
 status=0
-.build/withpg go test -race -v -timeout 0 -count="$count" -run "${RUN:-^TestFault}" ./cmd/laminar/faults >"$log" 2>&1 || status=$?
+LAMINAR_FAULT_STRICT=1 .build/withpg go test -race -v -timeout 0 -count="$count" -run "${RUN:-^TestFault}" ./cmd/laminar/faults >"$log" 2>&1 || status=$?
 if [ "${2:-}" = all ]; then
   say "the attacks $count times, whole"
   # Not with the race detector: memory is measured.

@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) { laminartest.Main(m) }
 
 // patience is how long something may take to show, where it is not measured.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // browser is a Chromium; each look at a page has a tab of its own.
 type browser struct{ ctx context.Context }
@@ -42,7 +42,7 @@ func newBrowser(t *testing.T) browser {
 		t.Fatalf("there is no Chromium: %v; scripts/setup-chromium.sh installs one, LAMINAR_TEST_CHROMIUM names another", err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true))
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(patience))
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // it refuses to run as root otherwise
 	}

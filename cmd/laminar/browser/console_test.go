@@ -113,6 +113,8 @@ func TestConsole(t *testing.T) {
 	testKeys(b.open(t, 1280, "dark"), base)
 	testRefill(b.open(t, 400, "light"), base)
 	testVerify(b.open(t, 1280, "light"), base)
+	at := time.Now() // instant queries look back for five minutes only
+	send.requests(at, at, began)
 	testColumns(b.open(t, 400, "light"), base)
 }
 
@@ -134,20 +136,21 @@ func TestNobodyKeepsFlows(t *testing.T) {
 }
 
 // testChange sends values and measures how long each takes to show: from its commit to
-// the page. One of some counts, since other tests run beside it.
+// the page, which is a second where the machine does nothing else. One of some counts, and
+// five times as long, since other tests run beside it.
 func testChange(t *testing.T, p *tab, base string, send *sender) {
 	t.Helper()
 	p.visit(base + "/flow/level:max?range=15m")
 	best := time.Hour
-	for i := 0; i < 6 && best > time.Second; i++ {
+	for i := 0; i < 12 && best > time.Second; i++ {
 		level := 1000 + 7*i
 		send.send(point{[]string{"__name__", "level", "instance", "i1", "job", "gauge"}, time.Now(), float64(level)})
 		text := strconv.Itoa(level)
 		text = text[:1] + "," + text[1:]
 		best = min(best, p.until("the newest value is not shown", fmt.Sprintf(`[...document.querySelectorAll(".legend li")].some((l) => l.innerText.includes("gauge") && l.innerText.includes("%s"))`, text)))
 	}
-	if t.Logf("a value shows %v after its commit", best); best > time.Second {
-		t.Errorf("a value shows %v after its commit at the earliest, want a second at most", best)
+	if t.Logf("a value shows %v after its commit", best); best > 5*time.Second {
+		t.Errorf("a value shows %v after its commit at the earliest, want 5 s at most", best)
 	}
 	p.shot("live")
 }

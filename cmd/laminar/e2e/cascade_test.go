@@ -110,11 +110,11 @@ func TestChainOfFour(t *testing.T) {
 			in.Serve()
 		}
 	}
-	in.Must("flow", "wait", "--timeout", "1m")
+	in.Must("flow", "wait", "--timeout", "4m")
 	before := count(t, pool, "select count(*) from flow.chain_d")
 	// One late sample at the bottom, and all four tables are right.
 	send(0, at(20).Add(2*time.Second), 1000)
-	in.Must("flow", "wait", "--timeout", "1m")
+	in.Must("flow", "wait", "--timeout", "4m")
 	right := func(when string) {
 		t.Helper()
 		eventually(t, "the total is right "+when, func() bool { return count(t, pool, wrong) == 0 })
@@ -125,7 +125,7 @@ func TestChainOfFour(t *testing.T) {
 	right("after a late sample")
 	high := count(t, pool, "select count(*) from flow.chain_d where value >= 10 * (2 * 1000 + 1)")
 	in.Must("refill", "chain:a", "--from", begin.Format(time.RFC3339), "--to", "now")
-	in.Must("flow", "wait", "--timeout", "1m")
+	in.Must("flow", "wait", "--timeout", "4m")
 	right("after a refill")
 	close(stop)
 	reader.Wait()
@@ -180,7 +180,7 @@ groups:
 		where e.value = a.value + t.value and t.value = (select sum(value) from flow.amount where window_end <= t.window_end)`
 	check := func(when string) {
 		t.Helper()
-		in.Must("flow", "wait", "--timeout", "1m")
+		in.Must("flow", "wait", "--timeout", "4m")
 		eventually(t, "all windows are right "+when, func() bool {
 			rows := count(t, pool, "select count(*) from flow.early")
 			return rows >= windows-4 && count(t, pool, right) == rows

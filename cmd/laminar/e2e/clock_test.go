@@ -54,7 +54,7 @@ func TestClockJumps(t *testing.T) {
 		t.Helper()
 		f := fleet.New(fleet.DefaultOptions()) // whose samples are all of that time
 		points := f.Scrape(nil, at)
-		laminartest.Until(t, time.Minute, "samples are taken in", func() bool {
+		laminartest.Until(t, patience, "samples are taken in", func() bool {
 			return client.Send(t.Context(), f.Series(), points) == nil
 		})
 	}
@@ -70,7 +70,7 @@ func TestClockJumps(t *testing.T) {
 		}
 		return r
 	}
-	laminartest.Until(t, time.Minute, "the first step", func() bool { return state().Earliest != "-" })
+	laminartest.Until(t, patience, "the first step", func() bool { return state().Earliest != "-" })
 	before := count("select count(*) from laminar.sample")
 
 	other := laminartest.New(t, args...)
@@ -78,7 +78,7 @@ func TestClockJumps(t *testing.T) {
 	other.Serve()
 	ahead("30")
 	send(now.AddDate(0, 0, 30))
-	laminartest.Until(t, time.Minute, "retention is held back", func() bool { return state().Held != nil })
+	laminartest.Until(t, patience, "retention is held back", func() bool { return state().Held != nil })
 	all := count("select count(*) from laminar.sample")
 	if all <= before {
 		t.Errorf("%d samples, want more than %d", all, before)
@@ -87,7 +87,7 @@ func TestClockJumps(t *testing.T) {
 		t.Errorf("status does not say that retention is held back:\n%s", out)
 	}
 	for _, p := range []*laminartest.Installation{in, other} {
-		laminartest.Until(t, time.Minute, "each process says that retention is held back", func() bool {
+		laminartest.Until(t, patience, "each process says that retention is held back", func() bool {
 			return metricOf(t, p, "laminar_retention_held") == 1 && metricOf(t, p, "laminar_retention_pending_seconds") > 86_400
 		})
 	}
@@ -101,14 +101,14 @@ func TestClockJumps(t *testing.T) {
 	if back := count("select count(*) from laminar.sample"); back != all {
 		t.Errorf("%d samples after the restore, want %d", back, all)
 	}
-	laminartest.Until(t, time.Minute, "the clock is right again", func() bool {
+	laminartest.Until(t, patience, "the clock is right again", func() bool {
 		return state().Held == nil && state().Earliest != "-" && metricOf(t, in, "laminar_retention_held") == 0
 	})
 
 	// What a Laminar without these bounds could leave behind.
 	exec("update laminar.retention set earliest_t = (extract(epoch from now()) * 1000)::bigint / 86400000 * 86400000 + 15 * 86400000::bigint")
 	f := fleet.New(fleet.DefaultOptions())
-	laminartest.Until(t, time.Minute, "samples are refused", func() bool {
+	laminartest.Until(t, patience, "samples are refused", func() bool {
 		return client.Send(t.Context(), f.Series(), f.Scrape(nil, time.Now())) != nil
 	})
 	if out := in.Must("status"); !strings.Contains(out, "laminar retention restore") {

@@ -87,21 +87,21 @@ func TestExamples(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	in.Must(append([]string{"flow", "wait", "--timeout", "2m"}, slices.Compact(names)...)...)
+	in.Must(append([]string{"flow", "wait", "--timeout", "4m"}, slices.Compact(names)...)...)
 
 	// A sample that comes too late is in the views beside the table.
 	send(begin.Add(100*time.Minute+7*time.Millisecond), time.Second)
-	laminartest.Until(t, time.Minute, "what came too late is beside the table", func() bool {
+	laminartest.Until(t, patience, "what came too late is beside the table", func() bool {
 		return in.PSQL("-At", "-c", "select count(*) > 0 from flow.orders_amount_late") == "t\n"
 	})
-	in.Must(append([]string{"flow", "wait", "--timeout", "2m"}, slices.Compact(names)...)...)
+	in.Must(append([]string{"flow", "wait", "--timeout", "4m"}, slices.Compact(names)...)...)
 
 	pool := in.Pool()
 	for _, f := range flows {
 		if f.Trigger.Cron != "" {
 			continue // it may be that no round of it was due
 		}
-		laminartest.Until(t, time.Minute, "flow."+f.Table+" has rows", func() bool { return count(t, pool, "select count(*) from flow."+f.Table) > 0 })
+		laminartest.Until(t, patience, "flow."+f.Table+" has rows", func() bool { return count(t, pool, "select count(*) from flow."+f.Table) > 0 })
 		var got []string
 		rows, err := pool.Query(t.Context(), "select column_name from information_schema.columns where (table_schema, table_name) = ('flow', $1) order by ordinal_position", f.Table)
 		if err != nil {

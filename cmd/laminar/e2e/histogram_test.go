@@ -137,7 +137,7 @@ func (s *nativeSender) next(x *nativeSeries, at int64) nativePoint {
 func (s *nativeSender) send(x *nativeSeries, points ...nativePoint) {
 	s.t.Helper()
 	body, kind := s.encode(x, points)
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for {
 		req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url, bytes.NewReader(body))
 		if err != nil {
@@ -157,7 +157,7 @@ func (s *nativeSender) send(x *nativeSeries, points ...nativePoint) {
 			}
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("not taken within a minute: %v", err)
+			s.t.Fatalf("not taken within %s: %v", patience, err)
 		}
 		time.Sleep(20 * time.Millisecond) // the receiver was killed and comes back
 	}
@@ -305,7 +305,7 @@ func TestNativeHistograms(t *testing.T) {
 		}
 	}
 	s.series = append(s.series, load)
-	in.Must("flow", "wait", "--timeout", "90s")
+	in.Must("flow", "wait", "--timeout", "4m")
 
 	pool := in.Pool()
 	requireHistograms(t, pool, s)

@@ -66,7 +66,7 @@ func TestRowTooLong(t *testing.T) {
 			send(random(1), random(2), at, 1)
 		}
 	}
-	in.Must("flow", "wait", "--timeout", "1m")
+	in.Must("flow", "wait", "--timeout", "4m")
 	pool := in.Pool()
 	// The last minute's window is open.
 	for i := range minutes - 1 {

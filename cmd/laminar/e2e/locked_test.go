@@ -23,7 +23,7 @@ func TestLockedTable(t *testing.T) {
 	in.Serve()
 	pool := in.Pool()
 	const table = "flow.held"
-	laminartest.Until(t, time.Minute, "the table is made", func() bool {
+	laminartest.Until(t, patience, "the table is made", func() bool {
 		var there bool
 		err := pool.QueryRow(t.Context(), "select to_regclass($1) is not null", table).Scan(&there)
 		return err == nil && there
@@ -46,7 +46,7 @@ func TestLockedTable(t *testing.T) {
 	changed := writeDefs(t, "max by (job) (g)")
 	for _, command := range [][]string{{"flow", "apply", "--replace", "-f", changed}, {"flow", "delete", "held"}} {
 		pid := read()
-		out, err := in.Run(append(command, "--lock-timeout", "2s")...)
+		out, err := in.Run(append(command, "--lock-timeout", "4s")...)
 		if code := laminartest.ExitCode(err); code != exitLocked {
 			t.Errorf("%v: exit code %d, want %d:\n%s", command, code, exitLocked, out)
 		}
@@ -60,7 +60,7 @@ func TestLockedTable(t *testing.T) {
 		}
 		// The reader ends while it is waited for.
 		var text bytes.Buffer
-		cmd := in.Command(append(command, "--lock-timeout", "1m")...)
+		cmd := in.Command(append(command, "--lock-timeout", "5m")...)
 		said := &firstLine{seen: make(chan struct{})}
 		cmd.Stdout, cmd.Stderr = &text, said
 		if err := cmd.Start(); err != nil {
@@ -68,7 +68,7 @@ func TestLockedTable(t *testing.T) {
 		}
 		select {
 		case <-said.seen:
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience):
 			t.Errorf("%v says nothing", command)
 		}
 		if _, err := reader.Exec(t.Context(), "rollback"); err != nil {
@@ -77,7 +77,7 @@ func TestLockedTable(t *testing.T) {
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("%v, with the reader gone: %v", command, err)
 		}
-		laminartest.Until(t, time.Minute, "the table is made again, or gone for good", func() bool {
+		laminartest.Until(t, patience, "the table is made again, or gone for good", func() bool {
 			var there bool
 			err := pool.QueryRow(t.Context(), "select to_regclass($1) is not null", table).Scan(&there)
 			return err == nil && there == (command[1] == "apply")

@@ -17,7 +17,8 @@ import (
 )
 
 // pairFailover is how long a replica must be silent in TestPairOfSenders.
-const pairFailover = 1500 * time.Millisecond
+// None may be taken to be silent because the machine has much else to do.
+const pairFailover = 10 * time.Second
 
 // TestPairOfSenders lets a pair of senders write the same series to two
 // processes in turn. The one that is elected falls silent and comes back. In
@@ -52,9 +53,10 @@ func TestPairOfSenders(t *testing.T) {
 	}
 	first.silent.Store(true)
 	eventually(t, "the last sample of the first replica is answered", func() bool { return !first.busy.Load() })
-	fellSilent, stored := time.Now(), first.stored.Load()
+	fellSilent, stored := time.UnixMilli(first.began.Load()), first.stored.Load()
 	eventually(t, "samples of the second replica are stored", func() bool { return second.stored.Load() > 0 })
-	// What came last was taken note of a third of the timeout before at worst.
+	// What came last, after its request began, was taken note of a third of the timeout before
+	// at worst.
 	if waited := time.Since(fellSilent); waited < pairFailover/2 {
 		t.Errorf("failover came after %s, want %s at least", waited, pairFailover/2)
 	}
@@ -94,6 +96,7 @@ type replica struct {
 
 	stop, silent, busy atomic.Bool
 	stored, dropped    atomic.Int64
+	began              atomic.Int64 // the last request, Unix time in ms
 }
 
 func (r *replica) answers() int64 { return r.stored.Load() + r.dropped.Load() }
@@ -104,6 +107,7 @@ func (r *replica) run() {
 		time.Sleep(20 * time.Millisecond) // as a sender does
 		r.busy.Store(true)
 		if !r.silent.Load() {
+			r.began.Store(time.Now().UnixMilli())
 			last = max(last+2, time.Now().UnixMilli())
 			r.send(n, last)
 		}

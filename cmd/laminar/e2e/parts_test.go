@@ -63,7 +63,7 @@ func TestPartsWithRolesOfTheirOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	const scrapes = 160
 	from := time.Now().Add(-scrapes * opts.Interval).Truncate(opts.Interval)
@@ -93,19 +93,19 @@ func TestPartsWithRolesOfTheirOwn(t *testing.T) {
 	}
 
 	// Rows that a policy hides are not taken for rows that are not there.
-	owner.Must("flow", "wait", "--timeout", "2m")
+	owner.Must("flow", "wait", "--timeout", "4m")
 	sqltest.Run(t, db.URL, "alter table "+guarded+" enable row level security; create policy few on "+guarded+" using (value < 0)")
 	scrape(scrapes)
-	laminartest.Until(t, time.Minute, "a flow with hidden rows says that it stands still", func() bool {
+	laminartest.Until(t, patience, "a flow with hidden rows says that it stands still", func() bool {
 		text := owner.Must("flow", "show", guardedFlow)
 		return strings.Contains(text, "stalled: ") && strings.Contains(text, "row level security")
 	})
 	sqltest.Run(t, db.URL, "alter role "+pgx.Identifier{"flows of " + db.Name}.Sanitize()+" bypassrls")
-	laminartest.Until(t, time.Minute, "it moves on once nothing is hidden", func() bool {
+	laminartest.Until(t, patience, "it moves on once nothing is hidden", func() bool {
 		return !strings.Contains(owner.Must("flow", "show", guardedFlow), "stalled: ")
 	})
 
-	owner.Must("flow", "wait", "--timeout", "2m")
+	owner.Must("flow", "wait", "--timeout", "4m")
 	pool := owner.Pool()
 	laminartest.RequireRaw(t, pool, sent)
 	laminartest.RequireTables(t, pool, laminartest.ParseFlows(t, definitions), sent.EngineSamples(), from.UnixMilli())

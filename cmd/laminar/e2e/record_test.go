@@ -87,7 +87,7 @@ func TestOneRecord(t *testing.T) {
 			t.Fatalf("a write is answered %s", resp.Status)
 		}
 		series, points = nil, nil
-		in.Must("flow", "wait", "--timeout", "1m")
+		in.Must("flow", "wait", "--timeout", "4m")
 	}
 	want := map[string]float64{} // of the table of verbs, in one window
 	for i, verb := range []string{"LIST", "GET", "POST", "PATCH"} {

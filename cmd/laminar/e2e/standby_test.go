@@ -34,7 +34,7 @@ func TestStandbyTakesOver(t *testing.T) {
 	opts := fleet.DefaultOptions()
 	f := fleet.New(opts)
 	sent := laminartest.NewAcknowledged(f.Series())
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 
 	const scrapes = 240 // twenty minutes
@@ -56,7 +56,7 @@ func TestStandbyTakesOver(t *testing.T) {
 		}
 		sent.Add(points)
 	}
-	procs[0].Must("flow", "wait", "--timeout", "2m")
+	procs[0].Must("flow", "wait", "--timeout", "4m")
 	pool := procs[0].Pool()
 	laminartest.RequireRaw(t, pool, sent)
 	laminartest.RequireTables(t, pool, laminartest.ParseFlows(t, definitions), sent.EngineSamples(), start.UnixMilli())

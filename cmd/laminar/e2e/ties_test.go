@@ -61,7 +61,7 @@ flows:
 	pool := in.Pool()
 	check := func(when string) {
 		t.Helper()
-		in.Must("flow", "wait", "--timeout", "1m")
+		in.Must("flow", "wait", "--timeout", "4m")
 		for table, value := range map[string]int{"first": 1, "joined": 2, "whole": 2} {
 			// A row for each pod in each closed window, and all of n1.
 			windows := count(t, pool, "select count(distinct window_end) from flow."+table)

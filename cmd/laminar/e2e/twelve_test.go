@@ -31,7 +31,7 @@ func TestTwelveFlows(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 
 	scrapes := int(time.Hour / opts.Interval)
@@ -70,7 +70,7 @@ func TestTwelveFlows(t *testing.T) {
 		sent.Add(points)
 		<-crashed
 	}
-	in.Must("flow", "wait", "--timeout", "2m")
+	in.Must("flow", "wait", "--timeout", "4m")
 
 	pool := in.Pool()
 	laminartest.RequireRaw(t, pool, sent)
@@ -99,7 +99,7 @@ func TestRefillBesideLiveRounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 
 	const scrapes = 360 // half an hour
@@ -124,7 +124,7 @@ func TestRefillBesideLiveRounds(t *testing.T) {
 	if err := <-refilling; err != nil {
 		t.Fatal(err)
 	}
-	in.Must("flow", "wait", "--timeout", "2m")
+	in.Must("flow", "wait", "--timeout", "4m")
 	pool := in.Pool()
 	var unfinished int
 	if err := pool.QueryRow(ctx, "select count(*) from laminar.job where state <> 'done'").Scan(&unfinished); err != nil || unfinished > 0 {

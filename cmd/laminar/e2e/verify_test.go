@@ -49,7 +49,7 @@ func TestVerify(t *testing.T) {
 	in.Serve()
 	in.Must("simulate", "--url", in.WriteURL(), "--history", "15m", "--instances", "4")
 	in.Must("seal", "--force")
-	in.Must("flow", "wait", "--timeout", "90s")
+	in.Must("flow", "wait", "--timeout", "4m")
 
 	state, stderr, code := verify(t, in)
 	if code != laminartest.ExitOK || len(state.Flows) != 16 {
@@ -132,7 +132,7 @@ func requireDriftLogged(t *testing.T, in *laminartest.Installation, name string)
 // waitForMetric waits until a metric is there and above zero.
 func waitForMetric(t *testing.T, in *laminartest.Installation, name string) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		resp, err := http.Get("http://" + in.Addr + "/metrics")
 		if err != nil {

@@ -34,7 +34,24 @@ import (
 // samples ahead, so that at each evaluation everything is there. Sample times and
 // ranges do not meet, because Prometheus 2 also counts a sample at the very beginning of
 // a range.
+//
+// A busy machine makes Prometheus miss evaluations. Where that leaves too little to compare
+// it is done again, with other processes.
 func TestPrometheusAsWitness(t *testing.T) {
+	const times, enough = 4, 100
+	for i := range times {
+		compared := 0
+		if !t.Run(fmt.Sprint("time ", i+1), func(t *testing.T) { compared = compareWithWitness(t) }) || compared >= enough {
+			return
+		}
+		t.Logf("only %d rows could be compared", compared)
+	}
+	t.Errorf("fewer than %d rows could be compared, %d times", enough, times)
+}
+
+// compareWithWitness returns how many rows were compared.
+func compareWithWitness(t *testing.T) (compared int) {
+	t.Helper()
 	dir := t.TempDir()
 	records := witnessRules(t, dir)
 	prometheus := laminartest.FreeAddr(t)
@@ -100,7 +117,6 @@ func TestPrometheusAsWitness(t *testing.T) {
 			break
 		}
 	}
-	compared := 0
 	for _, record := range records {
 		got, want := all(in.Addr, record), all(prometheus, record)
 		n := 0
@@ -128,9 +144,7 @@ func TestPrometheusAsWitness(t *testing.T) {
 		compared += n
 	}
 	t.Logf("%d rows of %d records, of %d evaluations", compared, len(records), (until-from)/2000+1)
-	if compared < 100 {
-		t.Errorf("only %d rows were compared", compared)
-	}
+	return compared
 }
 
 // recorded is what a server has of a record up to a time, in ms.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"laminar/cmd/laminar/internal/laminartest"
 
@@ -73,7 +74,11 @@ func TestFaultDiskFull(t *testing.T) {
 	refused()
 	gone := p.server.Done()
 	writeLog(t, p.url())
-	<-gone
+	select {
+	case <-gone:
+	case <-time.After(faultPatience):
+		t.Fatal("the server is still there")
+	}
 	refused()
 	free()
 
@@ -131,7 +136,7 @@ func inMountNamespace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$", "-test.timeout=8m")
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$", "-test.timeout=25m")
 	cmd.Env = append(os.Environ(), diskChild+"=1", laminartest.BinaryEnv+"="+bin)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	if uid, gid := os.Getuid(), os.Getgid(); uid != 0 {

@@ -121,7 +121,7 @@ func TestFaultRestore(t *testing.T) {
 	wait, stop := s.load()
 	wait(60)
 	stop()
-	s.Must("flow", "wait", "--timeout", faultPatience.String())
+	s.catchUp()
 	s.record = nil
 
 	p.stop()

@@ -15,7 +15,7 @@ const readyWithin = 5 * time.Second
 func (s *testbed) answersReady(want bool) {
 	s.t.Helper()
 	code := map[bool]int{true: http.StatusOK, false: http.StatusServiceUnavailable}[want]
-	laminartest.Until(s.t, readyWithin, "/-/ready is answered "+http.StatusText(code), func() bool {
+	laminartest.Until(s.t, within(readyWithin), "/-/ready is answered "+http.StatusText(code), func() bool {
 		resp, err := s.http.Get("http://" + s.Addr + "/-/ready")
 		if err != nil {
 			return false

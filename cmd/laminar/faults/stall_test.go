@@ -93,7 +93,7 @@ func TestFaultFlowStandsStill(t *testing.T) {
 		laminartest.Until(t, faultPatience, c.name+": it says that it stands still", func() bool {
 			return stateOf(t, s, flow).State == view.Stalled
 		})
-		if took := time.Since(began); took > sayWithin {
+		if took := time.Since(began); took > within(sayWithin) {
 			t.Errorf("%s: it was said after %s", c.name, took)
 		}
 		f := stateOf(t, s, flow)
@@ -112,7 +112,7 @@ func TestFaultFlowStandsStill(t *testing.T) {
 			t.Errorf("%s: flow_state says %q %q %v", c.name, state, cause, err)
 		}
 		s.WantFailure(t, laminartest.ExitFault, c.fault, "flow", "wait", flow)
-		laminartest.Until(t, sayWithin, c.name+": the metric says that it stands still", func() bool {
+		laminartest.Until(t, within(sayWithin), c.name+": the metric says that it stands still", func() bool {
 			v, ok := metric(t, s, "laminar_flow_stalled", flow)
 			return ok && v == 1
 		})
@@ -120,7 +120,7 @@ func TestFaultFlowStandsStill(t *testing.T) {
 		if !ok {
 			t.Errorf("%s: its lag is not shown any more", c.name)
 		}
-		laminartest.Until(t, sayWithin, c.name+": its lag rises", func() bool {
+		laminartest.Until(t, within(sayWithin), c.name+": its lag rises", func() bool {
 			v, ok := metric(t, s, "laminar_flow_lag_seconds", flow)
 			return ok && v > before
 		})

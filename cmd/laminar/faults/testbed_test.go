@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,10 +23,24 @@ import (
 // How long a testbed waits for what must come. What goes well takes a few
 // seconds; these are for machines with much else to do.
 const (
-	faultPatience = 90 * time.Second
+	faultPatience = 3 * time.Minute
 	faultPace     = 25 * time.Millisecond // between two scrapes
 	faultFlows    = "../../../testdata/flows/faults.yml"
 )
+
+// strictEnv, in the environment, holds what must come in time to the documented limits.
+// `make faults` sets it.
+const strictEnv = "LAMINAR_FAULT_STRICT"
+
+// within is how long something may take that is documented to take at most so long. Beside
+// all other tests, on a machine with two busy cores, everything takes a multiple of what it
+// takes by itself; there it is held only to coming by itself, and soon.
+func within(documented time.Duration) time.Duration {
+	if os.Getenv(strictEnv) != "" {
+		return documented
+	}
+	return documented + 90*time.Second
+}
 
 // testbed is a Laminar that is run as a user runs it, on a database behind a
 // proxy, and a sender that remembers what was acknowledged. A fault test
@@ -202,7 +217,7 @@ func (s *testbed) loadAt(address *string) (wait func(n int), stop func()) {
 	wait = func(n int) {
 		s.t.Helper()
 		target := acked.Load() + int64(n)
-		s.until("scrapes are acknowledged", func() bool { return acked.Load() >= target })
+		laminartest.Until(s.t, faultPatience+time.Duration(n)*time.Second, "scrapes are acknowledged", func() bool { return acked.Load() >= target })
 	}
 	return wait, stop
 }
@@ -243,15 +258,7 @@ func (s *testbed) check() {
 	defer func() {
 		s.t.Logf("outcome: lost=%d double=%d lag=%s peak_mib=%d", stored.Lost, stored.Double+stored.Others, lag, s.PeakMemory()>>20)
 	}()
-	// While a flow stands still, flow wait ends with the cause. Whatever was wrong is
-	// right again, so the next round that is tried takes the cause back.
-	s.until("all flows catch up", func() bool {
-		out, err := s.Run("flow", "wait", "--timeout", faultPatience.String())
-		if err != nil && !strings.Contains(out, "stands still") {
-			s.t.Fatalf("flow wait: %v\n%s", err, out)
-		}
-		return err == nil
-	})
+	s.catchUp()
 	pool := s.Pool()
 	laminartest.RequireStored(s.t, pool, s.sent, &stored)
 	flows := laminartest.ParseFlows(s.t, faultFlows)
@@ -264,6 +271,20 @@ func (s *testbed) check() {
 	lag = "0"
 	s.t.Logf("%d samples, %d windows; %d requests were sent again, %d of them as they were told to",
 		s.sent.Count(), windows, s.retries.Load(), s.told.Load())
+}
+
+// catchUp waits until all flows have caught up. While a flow stands still, flow wait ends
+// with the cause. Whatever was wrong is right again, so the next round that is tried takes
+// the cause back.
+func (s *testbed) catchUp() {
+	s.t.Helper()
+	s.until("all flows catch up", func() bool {
+		out, err := s.Run("flow", "wait", "--timeout", faultPatience.String())
+		if err != nil && !strings.Contains(out, "stands still") {
+			s.t.Fatalf("flow wait: %v\n%s", err, out)
+		}
+		return err == nil
+	})
 }
 
 // requireNoLag waits until every flow's metrics, at whichever process keeps the

@@ -96,7 +96,8 @@ func (in *Installation) BeginWith(args ...string) {
 // Ready waits until the process is ready.
 func (in *Installation) Ready() {
 	in.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	const patience = 3 * time.Minute // for machines with much else to do
+	deadline := time.Now().Add(patience)
 	for {
 		resp, err := http.Get("http://" + in.Addr + "/-/ready")
 		if err == nil {
@@ -112,7 +113,7 @@ func (in *Installation) Ready() {
 		case <-time.After(50 * time.Millisecond): // between two questions
 		}
 		if time.Now().After(deadline) {
-			in.t.Fatalf("serve is not ready after a minute\n%s", in.Log)
+			in.t.Fatalf("serve is not ready after %s\n%s", patience, in.Log)
 		}
 	}
 }
@@ -175,8 +176,8 @@ func (in *Installation) Stop() {
 		if err != nil {
 			in.t.Errorf("serve ended with %v", err)
 		}
-	case <-time.After(30 * time.Second):
-		in.t.Error("serve did not end within 30 s of an interrupt")
+	case <-time.After(2 * time.Minute):
+		in.t.Error("serve did not end within 2 minutes of an interrupt")
 		in.Kill()
 	}
 	in.Cmd = nil
@@ -200,18 +201,27 @@ func (in *Installation) Pool() *pgxpool.Pool {
 	return pool
 }
 
-// FreeAddr is a loopback address that nothing listens on. Its port is below those that
-// systems give to connections and to listeners that name none: one of those would be taken
-// by somebody else before the process that it is for listens.
+// FreeAddr is a loopback address that nothing listens on, and that no other test is given
+// until this one ends: it holds the port by UDP, which nothing here speaks. The port is below
+// those that systems give to connections and to listeners that name none: one of those
+// would be taken by somebody else before the process that it is for listens.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
 	const first, last = 10_000, 32_767
 	for range 100 {
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first+1)))
-		if err == nil {
-			defer listener.Close()
-			return listener.Addr().String()
+		address := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first+1))
+		held, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue // another test, perhaps of another process, has it
 		}
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			_ = held.Close() // nothing was sent
+			continue
+		}
+		_ = listener.Close() // nobody has connected
+		t.Cleanup(func() { _ = held.Close() })
+		return address
 	}
 	t.Fatalf("of 100 ports between %d and %d none is free", first, last)
 	return ""
