@@ -22,16 +22,25 @@ import (
 	"laminar/sequence/series"
 )
 
-// eventually polls until ok, or fails after some seconds.
+// eventually polls until ok, or fails in the end.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s did not happen", what)
 		}
 		time.Sleep(time.Millisecond) // between two looks
 	}
+}
+
+// waiting polls until so many requests, with so many samples in all, have put them into the
+// buffers and wait for their commits.
+func waiting(t *testing.T, g *Ingester, requests, samples int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("that %d requests wait", requests), func() bool {
+		return g.budget.Used() == int64(requests*budget.RequestBytes+samples*bytesPerSample) && g.traffic.coming.Load() == 0
+	})
 }
 
 // TestOneCommitServesMany: requests that come while a flush commits share the
@@ -48,7 +57,7 @@ func TestOneCommitServesMany(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "that all requests wait", func() bool { return d.budget.Used() == senders*(budget.RequestBytes+bytesPerSample) })
+	waiting(t, d.Ingester, senders, senders)
 	release()
 	group.Wait()
 	if d.store.Commits > 2 {
@@ -72,7 +81,7 @@ func TestBackPressure(t *testing.T) {
 		}
 		first <- d.post(list...)
 	}()
-	eventually(t, "that the first request waits", func() bool { return d.budget.Used() == budget.RequestBytes+100*bytesPerSample })
+	waiting(t, d.Ingester, 1, 100)
 	if err := d.post(good); !errors.Is(err, budget.ErrBusy) {
 		t.Errorf("answered %v", err)
 	}
@@ -110,7 +119,7 @@ func TestOnlyTheGuiltySuffers(t *testing.T) {
 			answers[i] = d.post(ts("__name__ m job "+job, at(int64(i), 1)), ts("__name__ shared", at(5, float64(7))))
 		})
 	}
-	eventually(t, "that all requests wait", func() bool { return d.budget.Used() == 6*budget.RequestBytes+12*bytesPerSample })
+	waiting(t, d.Ingester, 6, 12)
 	release()
 	group.Wait()
 	for i, err := range answers {
@@ -343,7 +352,7 @@ func TestEndAnswersEveryone(t *testing.T) {
 	for i := range 2 {
 		go func() { answers <- d.post(ts(fmt.Sprintf("__name__ m i %d", i), at(1, 1))) }()
 	}
-	eventually(t, "that both requests wait", func() bool { return g.budget.Used() == 2*(budget.RequestBytes+bytesPerSample) })
+	waiting(t, g, 2, 2)
 	cancel()
 	eventually(t, "that the buffer is closed", func() bool {
 		g.flushers[0].buf.mu.Lock()
@@ -376,7 +385,7 @@ func TestEndDoesNotWaitForEver(t *testing.T) {
 	defer d.store.Hold(1)()
 	answers := make(chan error, 1)
 	go func() { answers <- d.post(good) }()
-	eventually(t, "that the request waits", func() bool { return g.budget.Used() == budget.RequestBytes+bytesPerSample })
+	waiting(t, g, 1, 1)
 	cancel()
 	if err := <-answers; !errors.Is(err, context.Canceled) {
 		t.Errorf("answered %v", err)

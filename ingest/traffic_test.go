@@ -4,8 +4,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"laminar/ingest/budget"
 )
 
 // TestTraffic: it is complete when as many are inside as were lately and all have
@@ -65,14 +63,14 @@ func TestLingerForWhoIsLikelyToCome(t *testing.T) {
 	for i := range 2 {
 		group.Go(func() { post(10 + i) })
 	}
-	eventually(t, "that both requests wait", func() bool { return d.budget.Used() == 2*(budget.RequestBytes+bytesPerSample) })
+	waiting(t, d.Ingester, 2, 2)
 	for _, free := range release {
 		free()
 	}
 	group.Wait()
 	before := d.store.Commits
 	group.Go(func() { post(20) })
-	eventually(t, "that the first waits", func() bool { return d.budget.Used() == budget.RequestBytes+bytesPerSample })
+	waiting(t, d.Ingester, 1, 1)
 	group.Go(func() { post(21) })
 	group.Wait()
 	if n := d.store.Commits - before; n != 1 {

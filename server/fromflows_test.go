@@ -266,7 +266,7 @@ func TestFromFlowsUnderLoad(t *testing.T) {
 	for at := a.began; at < time.Now().UnixMilli(); at += 10 * minuteMs {
 		a.send(a.advance(rng, min(at+10*minuteMs, time.Now().UnixMilli())))
 	}
-	for deadline := time.Now().Add(time.Minute); sqltest.ScanOne[int64](a.RawDB, "select coalesce(min(coalesce(emitted_until, 0)), 0) from flow") < time.Now().Add(-5*time.Minute).UnixMilli(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); sqltest.ScanOne[int64](a.RawDB, "select coalesce(min(coalesce(emitted_until, 0)), 0) from flow") < time.Now().Add(-5*time.Minute).UnixMilli(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the flows have not come to the end of the history")
 		}

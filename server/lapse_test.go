@@ -74,9 +74,9 @@ func TestNoSampleLosesItsSeries(t *testing.T) {
 			moving.Go(func() { l.removeOnce(ctx, on) })
 		}
 		moving.Wait()
-		for deadline := time.Now().Add(time.Minute); l.sent.Load() < 4*sharedSeries/3+40 && !t.Failed(); time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(5 * time.Minute); l.sent.Load() < 4*sharedSeries/3+40 && !t.Failed(); time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Errorf("after a minute %d samples were sent", l.sent.Load())
+				t.Errorf("after five minutes %d samples were sent", l.sent.Load())
 			}
 		}
 		stop()
@@ -106,7 +106,7 @@ func TestNoSampleLosesItsSeries(t *testing.T) {
 	l.clock(days + 7)
 	last := &sender{t: t, to: l.process(db.URL), of: 1}
 	last.deliver(map[sampleKey]float64{{sharedSeries + 1, l.today + (days+7)*segment.BucketMillis}: 1})
-	for deadline := time.Now().Add(time.Minute); l.count("series") > 1 || l.count("metric") > 1; {
+	for deadline := time.Now().Add(5 * time.Minute); l.count("series") > 1 || l.count("metric") > 1; {
 		l.once(t.Context(), days+6)
 		l.removeOnce(t.Context(), store)
 		if time.Now().After(deadline) {
@@ -286,7 +286,7 @@ func TestLapseKeepsWhatCanComeBack(t *testing.T) {
 		t.Errorf("after a restore %d samples can be read with their labels, want 3", n)
 	}
 	l.exec("update retention set grace_ms = 0")
-	for deadline := time.Now().Add(time.Minute); l.count("pg_inherits where inhparent = 'sealed'::regclass") > 2 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(5 * time.Minute); l.count("pg_inherits where inhparent = 'sealed'::regclass") > 2 && time.Now().Before(deadline); {
 		l.once(t.Context(), 1)
 	}
 	l.exec("update sealed set held_series = null where ctid = (select min(ctid) from sealed)")

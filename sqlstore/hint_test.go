@@ -41,7 +41,7 @@ func TestHints(t *testing.T) {
 	hear := func(want sequence.Vector, send func()) {
 		t.Helper()
 		got := sequence.Vector{}
-		deadline := time.After(20 * time.Second)
+		deadline := time.After(2 * time.Minute)
 		for !got.Covers(want) {
 			send()
 			select {
@@ -67,7 +67,7 @@ func TestHints(t *testing.T) {
 		want[progress.FlowID(1<<31-1-i)] = true
 	}
 	notifier.Changed(slices.Collect(maps.Keys(want)))
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for len(want) > 0 {
 		select {
 		case flows := <-changed:
@@ -92,7 +92,7 @@ func TestLookHints(t *testing.T) {
 	// Listening begins at some moment; until then nothing is heard.
 	hear := func(what string, do func()) {
 		t.Helper()
-		deadline := time.After(20 * time.Second)
+		deadline := time.After(2 * time.Minute)
 		for {
 			do()
 			select {
@@ -138,7 +138,7 @@ func TestHintsAreGathered(t *testing.T) {
 		notifier.Send(2, sequence.Seq(i))
 	}
 	run(t, notifier.Run)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	msg, err := conn.Conn().WaitForNotification(ctx)
 	if err != nil {

@@ -2,7 +2,6 @@ package sqlstore_test
 
 import (
 	"context"
-	"fmt"
 	"hash/fnv"
 	"sync"
 	"testing"
@@ -37,23 +36,20 @@ func (b beating) beat() int64 {
 	return term
 }
 
-// beforeExpiry is how soon a leader of which the session shows that it is gone must be
-// replaced: long before the 10 s after which it would be in any case. A machine with other
-// work takes seconds for a beat.
-const beforeExpiry = 6 * time.Second
+// renewed makes the lease have been renewed so long ago. Between two looks at it a machine
+// with other work may take seconds.
+func renewed(db *sqltest.RawDB, ago string) {
+	db.Exec("update lease set renewed_at = clock_timestamp() - interval '" + ago + "' where purpose = 'flows'")
+}
 
-// leads polls until the flownode leads, and returns its term and how long it took.
-func (b beating) leads() (int64, time.Duration) {
+// succeeds polls until the flownode leads, because the session of the leader is gone: the
+// lease was always renewed only so long ago, and so it does not run out.
+func (b beating) succeeds(db *sqltest.RawDB, ago string) {
 	b.t.Helper()
-	began := time.Now()
-	for time.Since(began) < 30*time.Second {
-		if term := b.beat(); term != 0 {
-			return term, time.Since(began)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	b.t.Fatal("the flownode does not come to lead")
-	return 0, 0
+	eventually(b.t, "the flownode leads", func() bool {
+		renewed(db, ago)
+		return b.beat() != 0
+	})
 }
 
 // TestLeadership: one of two leads, until it gives up, is not heard of for 10 s by the
@@ -80,27 +76,36 @@ func TestLeadership(t *testing.T) {
 		t.Fatal("two leaders at once")
 	}
 
-	db.Exec("update lease set renewed_at = clock_timestamp() - interval '9 seconds' where purpose = 'flows'")
-	if a.beat() != 0 {
-		t.Error("a leader was replaced after 9 s")
+	for {
+		began := time.Now()
+		renewed(db, "9 seconds")
+		got := a.beat()
+		if got == 0 {
+			break
+		}
+		if time.Since(began) < time.Second {
+			t.Fatal("a leader was replaced after 9 s")
+		}
+		a.Leave(t.Context()) // the beat came too late to tell
+		second = b.beat()
 	}
-	db.Exec("update lease set renewed_at = clock_timestamp() - interval '11 seconds' where purpose = 'flows'")
+	renewed(db, "11 seconds")
 	if got := b.beat(); got != second {
 		t.Errorf("a leader that nobody has replaced has term %d, want %d as before", got, second)
 	}
-	db.Exec("update lease set renewed_at = clock_timestamp() - interval '11 seconds' where purpose = 'flows'")
+	renewed(db, "11 seconds")
 	third := a.beat()
 	if third <= second || b.beat() != 0 {
 		t.Errorf("a leader that was not heard of for 11 s is not replaced: term %d", third)
 	}
-	db.Exec("update lease set renewed_at = clock_timestamp() + interval '1 hour' where purpose = 'flows'")
+	renewed(db, "-1 hour")
 	if fourth := b.beat(); fourth <= third {
 		t.Errorf("after the clock was set back the leader cannot be replaced: term %d", fourth)
 	}
 }
 
 // TestLeadershipBroken: a leader whose session was ended goes on in its next beat. One
-// that does not beat is replaced within few seconds.
+// that does not beat is replaced although its lease has not run out.
 func TestLeadershipBroken(t *testing.T) {
 	db := sqltest.NewRawDB(t, 1)
 	a, b := newBeating(t, db.Store), newBeating(t, db.Store)
@@ -125,9 +130,7 @@ func TestLeadershipBroken(t *testing.T) {
 		t.Fatal("a leader that beats was replaced")
 	}
 	cut()
-	if _, took := b.leads(); took > beforeExpiry {
-		t.Errorf("the session of the leader is gone, and it was replaced after %s only", took)
-	}
+	b.succeeds(db, "0 seconds")
 	eventually(t, "the leader that was replaced beats again", func() bool {
 		term, err := a.Beat(t.Context())
 		if term != 0 {
@@ -138,34 +141,33 @@ func TestLeadershipBroken(t *testing.T) {
 }
 
 // TestLeadershipLost ends the session of a leader again and again. It is told at once,
-// and mostly leads in another session, in the same term, before another flownode could
-// have taken over.
+// and leads in another session, in the same term, before another flownode could have
+// taken over, if the machine lets it.
 func TestLeadershipLost(t *testing.T) {
 	db := sqltest.NewRawDB(t, 1)
 	a, b := newBeating(t, db.Store), newBeating(t, db.Store)
 	first := a.beat()
 	const times, grace = 20, 250 * time.Millisecond // leaseGone
-	late := 0
+	least := time.Hour
 	for range times {
 		began := time.Now()
 		db.Exec("select pg_terminate_backend(pid) from lease where purpose = 'flows'")
 		select {
 		case <-a.Lost():
-		case <-time.After(30 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatal("nobody tells the leader that its session has ended")
 		}
 		if term := a.beat(); term != first {
 			t.Fatalf("term %d, want %d as before", term, first)
 		}
-		if time.Since(began) > grace {
-			late++
-		}
+		least = min(least, time.Since(began))
 		if b.beat() != 0 {
 			t.Fatal("a leader that beats was replaced")
 		}
 	}
-	if late > times/2 {
-		t.Errorf("%d times of %d it took the leader longer than %s to lead in another session", late, times, grace)
+	// The machine has other work, which can only make it slower.
+	if least > grace {
+		t.Errorf("it took the leader %s at least to lead in another session, want less than %s", least, grace)
 	}
 }
 
@@ -175,23 +177,29 @@ func TestLeadershipRestarted(t *testing.T) {
 	db := sqltest.NewRawDB(t, 1)
 	a, b := newBeating(t, db.Store), newBeating(t, db.Store)
 	a.beat()
-	before := "update lease set session_at = pg_postmaster_start_time() - interval '1 minute', renewed_at = clock_timestamp() - interval '%s' where purpose = 'flows'"
-	db.Exec(fmt.Sprintf(before, "0 seconds"))
-	if b.beat() != 0 {
-		t.Error("a leader was replaced that had no time to find the server")
+	db.Exec("update lease set session_at = pg_postmaster_start_time() - interval '1 minute' where purpose = 'flows'")
+	for {
+		began := time.Now()
+		renewed(db, "0 seconds")
+		if b.beat() == 0 {
+			break
+		}
+		if time.Since(began) < 2*time.Second {
+			t.Fatal("a leader was replaced that had no time to find the server")
+		}
+		b.Leave(t.Context()) // the beat came too late to tell
+		a.beat()
+		db.Exec("update lease set session_at = pg_postmaster_start_time() - interval '1 minute' where purpose = 'flows'")
 	}
-	db.Exec(fmt.Sprintf(before, "2 seconds"))
-	if _, took := b.leads(); took > beforeExpiry {
-		t.Errorf("a leader that did not come back was replaced after %s only", took)
-	}
+	b.succeeds(db, "2 seconds")
 }
 
 // eventually polls for what must come.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !done(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 30 s: %s", what)
+			t.Fatalf("not within two minutes: %s", what)
 		}
 	}
 }
@@ -292,7 +300,7 @@ func TestStrangers(t *testing.T) {
 			t.Errorf("a stranger may: %s", sql)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := store.Schema.Migrate(ctx); err != nil {
 		t.Errorf("migrate: %v", err)

@@ -84,7 +84,7 @@ func TestMonth(t *testing.T) {
 // was reading them, the server's own workers among them, must have ended.
 func dropAll(t *testing.T, db *sqltest.RawDB) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); sqltest.ScanOne[int](db, "select count(*) from unused_table") > 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); sqltest.ScanOne[int](db, "select count(*) from unused_table") > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("tables that nobody uses are still there")
 		}
@@ -136,7 +136,7 @@ func requireQuiet(t *testing.T, db *sqltest.RawDB) {
 		}
 		return out
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) { // sessions report what they did now and then
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) { // sessions report what they did now and then
 		db.Exec("vacuum") // what was reported as dead after the last one may have been gone by then
 		stats := read()
 		fault := ""

@@ -16,7 +16,7 @@ import (
 )
 
 // stuckAfter is StuckAfter for these tests.
-const stuckAfter = 1200 * time.Millisecond
+const stuckAfter = 3 * time.Second
 
 // slowRows is a COPY's text that comes row by row, and stops after some rows until go on
 // is closed.
@@ -62,7 +62,7 @@ func TestEndStuck(t *testing.T) {
 	if _, err := person.Exec(t.Context(), "create table stuck (line text); create table held (line text); create table kept ()"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 	var all, watch sync.WaitGroup
 	defer watch.Wait()
 	defer stop()
@@ -93,11 +93,11 @@ func TestEndStuck(t *testing.T) {
 			t.Fatal(err)
 		}
 		conn.Release()
-		var open int
-		err = person.QueryRow(ctx, "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'laminar' and state like 'idle in%'").Scan(&open)
-		if err != nil || open > 0 {
-			t.Errorf("%s: %d sessions have an open transaction (%v)", what, open, err)
-		}
+		eventually(t, what+": no session has an open transaction", func() bool { // the server needs a moment to end it
+			var open int
+			err := person.QueryRow(ctx, "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'laminar' and state like 'idle in%'").Scan(&open)
+			return err == nil && open == 0
+		})
 	}
 	all.Go(func() {
 		lose("the answer is lost", func(m sqltest.Message) bool { return m.FromServer && m.Kind == 'D' && len(m.Tx) > 1 },
@@ -112,20 +112,20 @@ func TestEndStuck(t *testing.T) {
 	defer release()
 	all.Go(func() {
 		began := time.Now()
-		defer time.AfterFunc(20*time.Second, release).Stop() // CopyFrom may wait for its reader
+		defer time.AfterFunc(2*time.Minute, release).Stop() // CopyFrom may wait for its reader
 		ended("a COPY of another process stands still", copyFrom(ctx, there.Pool(), &slowRows{rows: 10, stop: 5, goOn: forever}), began)
 	})
-	long := 4 * stuckAfter
+	long := 5 * stuckAfter / 2
 	for what, fn := range map[string]func() error{
 		"a long statement": func() error {
 			_, err := here.Pool().Exec(ctx, "select pg_sleep($1)", long.Seconds())
 			return err
 		},
 		"a slow COPY": func() error {
-			return copyFrom(ctx, here.Pool(), &slowRows{rows: 24, pause: long / 24})
+			return copyFrom(ctx, here.Pool(), &slowRows{rows: 30, pause: long / 30})
 		},
 		"a slow COPY of another process": func() error {
-			return copyFrom(ctx, there.Pool(), &slowRows{rows: 24, pause: long / 24})
+			return copyFrom(ctx, there.Pool(), &slowRows{rows: 30, pause: long / 30})
 		},
 		"a lock that is held for long": func() error {
 			tx, err := person.Begin(ctx)

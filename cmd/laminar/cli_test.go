@@ -97,7 +97,7 @@ func TestServeDoesNotWaitInVain(t *testing.T) {
 		if code != c.code || !strings.Contains(stderr, c.want) {
 			t.Errorf("laminar %v: exit code %d, want %d and %q:\n%s", c.args, code, c.code, c.want, stderr)
 		}
-		if took := time.Since(began); took > 20*time.Second {
+		if took := time.Since(began); took > 2*time.Minute {
 			t.Errorf("laminar %v: it took %s", c.args, took)
 		}
 	}

@@ -58,7 +58,7 @@ func TestResultsFromNothing(t *testing.T) {
 			}
 		}()
 		defer func() { stop(); <-ended }()
-		laminartest.Until(t, time.Minute, "serve is ready", func() bool {
+		laminartest.Until(t, 4*time.Minute, "serve is ready", func() bool {
 			resp, err := http.Get("http://" + addr + "/-/ready")
 			return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
 		})
@@ -80,7 +80,7 @@ func TestResultsFromNothing(t *testing.T) {
 	}
 	tables := []string{"objective", "lost", "at_least"}
 	serve(func(addr string) {
-		laminartest.Until(t, 2*time.Minute, "windows of all tables", func() bool {
+		laminartest.Until(t, 4*time.Minute, "windows of all tables", func() bool {
 			send(addr)
 			for _, table := range append(tables, "number") {
 				if n, _ := windows(table); n < 5 {
@@ -92,7 +92,7 @@ func TestResultsFromNothing(t *testing.T) {
 	})
 	before, _ := windows("lost")
 	serve(func(addr string) { // what lies between is computed as well
-		laminartest.Until(t, time.Minute, "windows after the restart", func() bool {
+		laminartest.Until(t, 4*time.Minute, "windows after the restart", func() bool {
 			send(addr)
 			n, _ := windows("lost")
 			return n > before+3

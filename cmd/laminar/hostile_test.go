@@ -59,7 +59,7 @@ func TestHostileNames(t *testing.T) {
 		}
 	}()
 	defer func() { stop(); <-ended }()
-	laminartest.Until(t, time.Minute, "serve is ready", func() bool {
+	laminartest.Until(t, 4*time.Minute, "serve is ready", func() bool {
 		resp, err := http.Get("http://" + addr + "/-/ready")
 		return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
 	})
@@ -127,7 +127,7 @@ func TestHostileNames(t *testing.T) {
 	}
 
 	send(t, addr)
-	run(exitOK, "flow", "wait", evil, "--timeout", "60s")
+	run(exitOK, "flow", "wait", evil, "--timeout", "4m")
 	run(exitFault, "flow", "wait", evil+"2")
 	if text := run(exitOK, "flow", "show", evil); !strings.Contains(text, `x\x1b]0;PWNED\a`) {
 		t.Errorf("flow show does not spell the name:\n%s", text)
@@ -179,7 +179,7 @@ func TestHostileNames(t *testing.T) {
 		run(exitOK, "refill", evil, "--from", "-30m", "--no-wait", "--output", output)
 		run(exitOK, "job", "cancel", "1", "--output", output)
 		run(exitOK, "flow", "wait", evil, "--output", output)
-		run(exitOK, "flow", "watch", evil, "--url", "http://"+addr, "--from", "all", "--until", "-5m", "--timeout", "60s", "--output", output)
+		run(exitOK, "flow", "watch", evil, "--url", "http://"+addr, "--from", "all", "--until", "-5m", "--timeout", "4m", "--output", output)
 		run(exitFault, "flow", "watch", evil, "--url", "http://"+addr, "--match", evil, "--output", output)
 		run(exitOK, "refill", evil, "--from", "-30m", "--plan", "--output", output)
 		run(exitOK, "version", "--output", output)

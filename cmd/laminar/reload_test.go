@@ -43,7 +43,7 @@ func TestReload(t *testing.T) {
 		}
 	}()
 	defer func() { stop(); <-ended }()
-	laminartest.Until(t, time.Minute, "serve is ready", func() bool {
+	laminartest.Until(t, 4*time.Minute, "serve is ready", func() bool {
 		resp, err := http.Get("http://" + addr + "/-/ready")
 		return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
 	})
@@ -58,7 +58,7 @@ func TestReload(t *testing.T) {
 	}
 	metric := func(want string) { // which is set a moment after the flows are there
 		t.Helper()
-		laminartest.Until(t, time.Minute, "metrics say that the last reload was "+want, func() bool {
+		laminartest.Until(t, 4*time.Minute, "metrics say that the last reload was "+want, func() bool {
 			resp, err := http.Get("http://" + addr + "/metrics")
 			if err != nil {
 				return false
@@ -117,7 +117,7 @@ func TestReload(t *testing.T) {
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	laminartest.Until(t, time.Minute, "SIGHUP has brought the flow four", func() bool { return len(flows()) == 4 })
+	laminartest.Until(t, 4*time.Minute, "SIGHUP has brought the flow four", func() bool { return len(flows()) == 4 })
 	metric("1")
 
 	// A changed definition would lose results.

@@ -16,7 +16,7 @@ import (
 func TestSimulateWithoutReceiver(t *testing.T) {
 	began := time.Now()
 	code, stdout, stderr := invoke(t.Context(), "", "simulate", "--url", "http://127.0.0.1:1/api/v1/write", "--duration", "1s", "--log-level", "error", "--output", "json")
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("a second of simulation took %s", took)
 	}
 	if code != exitFault || !strings.Contains(stderr, "Error: no sample was acknowledged, at last: ") || !strings.Contains(stderr, "connection refused") || !strings.Contains(stderr, "Try: laminar serve") {
@@ -37,7 +37,7 @@ func TestSimulateSendsAtOnce(t *testing.T) {
 	if code != exitOK || strings.HasPrefix(stdout, "0 ") || !strings.Contains(stdout, "samples acknowledged, 0 requests sent again") {
 		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 	}
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("it took %s", took)
 	}
 }

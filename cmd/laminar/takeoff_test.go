@@ -31,7 +31,7 @@ func TestLabelsWithoutValue(t *testing.T) {
 		}
 	}()
 	defer func() { stop(); <-ended }()
-	laminartest.Until(t, time.Minute, "serve is ready", func() bool {
+	laminartest.Until(t, 4*time.Minute, "serve is ready", func() bool {
 		resp, err := http.Get("http://" + addr + "/-/ready")
 		return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
 	})

@@ -16,7 +16,7 @@ func TestMergeBomb(t *testing.T) {
 	}
 	began := time.Now()
 	flows, problems := Parse("f.yml", []byte(text.String()))
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > 2*time.Minute {
 		t.Errorf("it took %s", took)
 	}
 	if len(flows) == 0 {

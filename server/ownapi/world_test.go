@@ -183,9 +183,9 @@ func (w *world) ask(method, path, body string, params ...string) (status int, an
 // until waits until something is so.
 func (w *world) until(what string, done func() bool) {
 	w.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); !done(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			w.Fatalf("waited 30 s: %s", what)
+			w.Fatalf("waited three minutes: %s", what)
 		}
 	}
 }

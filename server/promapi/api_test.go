@@ -259,7 +259,7 @@ func TestFormatLong(t *testing.T) {
 		if lines := strings.Count(got.Data, "\n"); w.Code != http.StatusOK || (lines == 0) != (n > 200) || strings.Join(strings.Fields(got.Data), " ") != expr {
 			t.Errorf("%d: %d, %d lines, %.200s", n, w.Code, lines, got.Data)
 		}
-		if took := time.Since(begun); took > 20*time.Second {
+		if took := time.Since(begun); took > 2*time.Minute {
 			t.Errorf("%d: it takes %s", n, took)
 		}
 	}

@@ -29,7 +29,7 @@ func runBoth(t *testing.T, a, b *Upkeep, enough func() bool) {
 			}
 		})
 	}
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(5 * time.Minute)
 	for !enough() && time.Now().Before(deadline) {
 		time.Sleep(50 * time.Millisecond) // between two looks
 	}

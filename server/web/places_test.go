@@ -66,6 +66,20 @@ func (c *crowd) until(what string, ok func(p *places) bool) {
 	}
 }
 
+// idle waits until so many connections are idle: they are a moment after the answer.
+func (c *crowd) idle(n int) {
+	c.Helper()
+	c.until("idle connections", func(p *places) bool {
+		found := 0
+		for held := range p.held {
+			if !held.idle.IsZero() {
+				found++
+			}
+		}
+		return found == n
+	})
+}
+
 // dial connects from an address of loopback.
 func (c *crowd) dial(from string) *visitor {
 	c.Helper()
@@ -121,6 +135,7 @@ func TestIdleMakeRoom(t *testing.T) {
 	if err := first.ask("/"); err != nil {
 		t.Fatal(err)
 	}
+	c.idle(1)
 	var hogs []*visitor
 	for range 3 {
 		v := c.dial(hog)
@@ -128,6 +143,7 @@ func TestIdleMakeRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 		hogs = append(hogs, v)
+		c.idle(1 + len(hogs))
 	}
 	if err := c.dial(guest).ask("/"); err != nil {
 		t.Errorf("a fifth connection: %v", err)

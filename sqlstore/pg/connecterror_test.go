@@ -20,7 +20,7 @@ import (
 // opening opens a database that cannot be opened.
 func opening(t *testing.T, databaseURL string) (text, hint string, wait bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	db, err := pg.Open(ctx, pg.Config{URL: databaseURL, Schema: "laminar", MaxConns: 4}, slog.New(slog.DiscardHandler))
 	if err == nil {

@@ -54,7 +54,7 @@ func TestCutConnections(t *testing.T) {
 		{"before the commit", sqltest.CutBeforeCommit, true, false},
 		{"after the commit", sqltest.CutAfterCommit, true, true},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		tx := sqltest.Begin(t, store, 1)
 		happened := proxy.CutNext(c.cut)
@@ -71,7 +71,7 @@ func TestCutConnections(t *testing.T) {
 		}
 	}
 	// A broken connection is given back in the background.
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for store.Pool().Stat().AcquiredConns() != 0 {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d connections were not given back", store.Pool().Stat().AcquiredConns())
@@ -115,7 +115,7 @@ func TestResolveWaitsForACommitUnderWay(t *testing.T) {
 // waitForLockWaiter returns when a session of the database waits for a lock.
 func waitForLockWaiter(t *testing.T, store *sqlstore.Store) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		var waiting bool
 		if err := store.Pool().QueryRow(t.Context(), `select exists (select from pg_stat_activity
@@ -141,7 +141,7 @@ func TestCommitOrderIsSequenceOrder(t *testing.T) {
 	people := db.Pool(t)
 	stores := []*sqlstore.Store{db.Store(t), db.Store(t), db.Store(t)}
 	metric := sqltest.MetricOf(t, stores[0], "up")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	var writing, watching sync.WaitGroup
 	for w := range writers {

