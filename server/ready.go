@@ -19,27 +19,47 @@ const freshFor = 2 * time.Second
 // probeFor bounds a write whose only purpose is to see whether one succeeds.
 const probeFor = 2 * time.Second
 
+// refusedFor is how long a flush that the database has refused counts although a probe
+// succeeds: a probe is not all that a flush is. If nobody sends until then, one that is
+// sent next is to be tried.
+const refusedFor = 10 * time.Second
+
+// hungAfter is after which time a flush that is still under way means that writes do not
+// get through.
+const hungAfter = 4 * time.Second
+
 // readiness is whether writes succeed now: by the last flush, or, where that is too
-// long ago, by a write of its own, made by whoever asks. It may be used by several
-// goroutines at once.
+// long ago, by a write of its own, made by whoever asks; and by flushes that hang. It may
+// be used by several goroutines at once.
 type readiness struct {
 	probe func(context.Context) error
 	now   func() time.Time
 
 	probing sync.Mutex // one probe at a time: those who wait for it use what it found
 
-	mu  sync.Mutex
-	err error     // of the last write
-	at  time.Time // of it
+	mu        sync.Mutex
+	err       error     // of the last write
+	at        time.Time // of it
+	refused   error     // of the last flush, if the database refused it
+	refusedAt time.Time
+	underWay  map[*watchedFlush]time.Time // flushes, and when they began
 }
 
-// wrote notes how a write went. What speaks against the content, or is the caller's
-// doing, says nothing about the database.
+// wrote notes how a flush went. What speaks against the content, is the caller's doing,
+// or is mended by reading again, says nothing about the database.
 func (r *readiness) wrote(err error) {
-	if err != nil && !errors.Is(err, sequence.ErrUnavailable) && !errors.Is(err, sequence.ErrCommitUnknown) {
-		return
+	for _, other := range []error{sequence.ErrBadContent, sequence.ErrMetricGone, sequence.ErrHistoryChanged, context.Canceled} {
+		if errors.Is(err, other) {
+			return
+		}
 	}
 	r.note(err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused, r.refusedAt = nil, r.at
+	if err != nil && !errors.Is(err, sequence.ErrUnavailable) && !errors.Is(err, sequence.ErrCommitUnknown) {
+		r.refused = fmt.Errorf("write to the database: %w", err)
+	}
 }
 
 // note keeps the outcome of a write for those who ask.
@@ -49,11 +69,28 @@ func (r *readiness) note(err error) {
 	r.err, r.at = err, r.now()
 }
 
-// last is how the last write went, false when that is too long ago.
+// last is how the last write went, false when that is too long ago. A flush that hangs
+// comes first: others may well get through.
 func (r *readiness) last() (fresh bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, began := range r.underWay {
+		if took := r.now().Sub(began); took >= hungAfter {
+			return true, fmt.Errorf("%w: a commit has been under way for %s", sequence.ErrUnavailable, took.Round(time.Second))
+		}
+	}
 	return !r.at.IsZero() && r.now().Sub(r.at) < freshFor, r.err
+}
+
+// probed keeps what a probe has found, and tells what that comes to.
+func (r *readiness) probed(err error) error {
+	r.mu.Lock()
+	if err == nil && r.now().Sub(r.refusedAt) < refusedFor {
+		err = r.refused
+	}
+	r.mu.Unlock()
+	r.note(err)
+	return err
 }
 
 // check says why writes cannot succeed now, nil when they can. However many ask, and
@@ -74,8 +111,7 @@ func (r *readiness) check(ctx context.Context) error {
 	if err != nil && !errors.Is(err, sequence.ErrUnavailable) {
 		err = fmt.Errorf("look whether the database can be written to: %w", err)
 	}
-	r.note(err)
-	return err
+	return r.probed(err)
 }
 
 // watchedStore is a store whose flushes tell how writing goes.
@@ -86,12 +122,16 @@ type watchedStore struct {
 
 // BeginFlush is IngestStore.BeginFlush.
 func (s watchedStore) BeginFlush(ctx context.Context, region sequence.Region, id sequence.FlushID) (ingest.FlushTx, error) {
+	f := &watchedFlush{ready: s.ready}
+	s.ready.begin(f)
 	tx, err := s.IngestStore.BeginFlush(ctx, region, id)
 	if err != nil {
+		s.ready.end(f)
 		s.ready.wrote(err)
 		return nil, err
 	}
-	return watchedFlush{tx, s.ready}, nil
+	f.FlushTx = tx
+	return f, nil
 }
 
 // watchedFlush is a flush that tells how it ends.
@@ -101,8 +141,32 @@ type watchedFlush struct {
 }
 
 // Commit is FlushTx.Commit.
-func (f watchedFlush) Commit(ctx context.Context, segments []segment.Segment) error {
+func (f *watchedFlush) Commit(ctx context.Context, segments []segment.Segment) error {
 	err := f.FlushTx.Commit(ctx, segments)
+	f.ready.end(f)
 	f.ready.wrote(err)
 	return err
+}
+
+// Rollback is FlushTx.Rollback.
+func (f *watchedFlush) Rollback(ctx context.Context) error {
+	defer f.ready.end(f)
+	return f.FlushTx.Rollback(ctx)
+}
+
+// begin notes that a flush is under way, until end.
+func (r *readiness) begin(f *watchedFlush) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.underWay == nil {
+		r.underWay = map[*watchedFlush]time.Time{}
+	}
+	r.underWay[f] = r.now()
+}
+
+// end is begin's counterpart. It may be called again.
+func (r *readiness) end(f *watchedFlush) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.underWay, f)
 }

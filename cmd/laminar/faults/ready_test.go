@@ -56,3 +56,39 @@ func TestFaultReadOnly(t *testing.T) {
 	s.answersReady(true)
 	s.settle()
 }
+
+// TestFaultNoRights: a process that may not write to a table of Laminar's, or waits for
+// somebody's lock on one, is not ready, also while no one sends.
+func TestFaultNoRights(t *testing.T) {
+	t.Parallel()
+	s := newTestbed(t)
+	s.Serve()
+	s.send(60)
+	s.answersReady(true)
+	conn, err := s.Pool().Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	// The tests' role is a superuser, of whom nothing can be revoked. A trigger of
+	// statements is asked where the rights are: also when no row is written.
+	exec(`create function flow.deny() returns trigger language plpgsql as $$ begin
+		raise insufficient_privilege using message = 'permission denied'; end $$`)
+	for _, table := range []string{"flush", "region", "series", "metric"} {
+		exec("create trigger deny before insert or update on laminar." + table + " for each statement execute function flow.deny()")
+		s.answersReady(false)
+		exec("drop trigger deny on laminar." + table)
+		s.answersReady(true)
+	}
+	exec("begin; lock table laminar.flush in share mode")
+	s.answersReady(false)
+	exec("rollback")
+	s.answersReady(true)
+	s.settle()
+}
