@@ -211,7 +211,7 @@ func soonest(flows map[progress.FlowID]*owned) trigger {
 func (g *fenceGroup) take(ctx context.Context, id progress.FlowID) (*round.Flow, error) {
 	loaded, err := g.cfg.Catalog.Take(ctx, id)
 	if err != nil {
-		return nil, fmt.Errorf("take over flow %d: %w", id, err)
+		return nil, err
 	}
 	if _, err := newTrigger(loaded.Def.Trigger); err != nil {
 		return nil, fmt.Errorf("flow %s: %w", loaded.Def.Title(), err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -144,7 +145,11 @@ func (c *Catalogue) Take(ctx context.Context, id progress.FlowID) (progress.Flow
 		return errors.Join(groupstore.Load(ctx, tx, &flow), latestore.Load(ctx, tx, &flow))
 	})
 	if err != nil {
-		return progress.Flow{}, fmt.Errorf("take flow %d: %w", id, pg.Interpret(err))
+		called := strconv.FormatInt(int64(id), 10)
+		if flow.Def.Name != "" { // it was read
+			called = flow.Def.Title()
+		}
+		return progress.Flow{}, fmt.Errorf("take over flow %s: %w", called, pg.Interpret(err))
 	}
 	// Only now: until the commit the flow may still belong to another owner.
 	c.targets.put(id, newTarget(table, rules))

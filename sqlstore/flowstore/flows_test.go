@@ -212,6 +212,10 @@ func TestTakeRefusesAStrangersTable(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", c.sql, err, c.fault)
 		case c.fault != "" && (!errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), c.hint)):
 			t.Errorf("%s: %v has not the hint %s", c.sql, err, c.hint)
+		case c.fault != "" && !strings.HasPrefix(err.Error(), "take over flow bent: "):
+			t.Errorf("%s: %v does not name the flow", c.sql, err)
+		case c.fault != "" && strings.Contains(hinted.Hint(), "laminar refill") && !strings.Contains(hinted.Hint(), "laminar refill bent --from T"):
+			t.Errorf("%s: a refill takes a span, and the hint is %s", c.sql, hinted.Hint())
 		}
 	}
 	if got := sqltest.ScanOne[string](db, "select obj_description('flow.bent'::regclass)"); got != "Laminar flow bent" {

@@ -205,9 +205,9 @@ func (t *Table) checkShape(found, mustGive []string) error {
 		}
 	}
 	if len(faults) > 0 {
-		again := fmt.Sprintf("laminar psql -c 'drop table %s', which is made again, and `laminar refill %s`, which fills it again", t.Ident(), t.title)
+		again := fmt.Sprintf("laminar psql -c 'drop table %s', which is made again, and `laminar refill %s --from T`, which fills it again from T on", t.Ident(), t.title)
 		if len(mend) == len(faults) {
-			again = fmt.Sprintf("laminar psql -c 'alter table %s %s', and `laminar refill %s` for what was stored meanwhile; or %s",
+			again = fmt.Sprintf("laminar psql -c 'alter table %s %s', and `laminar refill %s --from T` for what was stored since T; or %s",
 				t.Ident(), strings.Join(mend, ", "), t.title, again)
 		}
 		return pg.WithHint(fmt.Errorf("the table of flow %s has been changed: %s %s", t.title, t.Ident(), strings.Join(faults, " and ")), "%s", again)
@@ -248,7 +248,7 @@ func (t *Table) Explain(ctx context.Context, tx pg.Querier, cause error) error {
 		return errors.Join(err, look)
 	}
 	if !exists {
-		return pg.WithHint(err, "nothing: the table is gone, and is made again; `laminar refill %s` fills it again", t.title)
+		return pg.WithHint(err, "nothing: the table is gone, and is made again; `laminar refill %s --from T` fills it again from T on", t.title)
 	}
 	if changed := t.checkShape(found, unset); changed != nil {
 		return changed
@@ -257,7 +257,7 @@ func (t *Table) Explain(ctx context.Context, tx pg.Querier, cause error) error {
 		return err
 	}
 	return pg.WithHint(err, "what people have added to the table must take every row: laminar psql -c '\\d+ %s' shows constraints, indexes, triggers and rules; "+
-		"alter it, or drop table %s, which is made again, and `laminar refill %s`, which fills it again", t.Ident(), t.Ident(), t.title)
+		"alter it, or drop table %s, which is made again, and `laminar refill %s --from T`, which fills it again from T on", t.Ident(), t.Ident(), t.title)
 }
 
 // lockedError is that others have the table locked. It says so in place of the server's

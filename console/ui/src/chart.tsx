@@ -13,7 +13,7 @@ export const mostLines = 20;
 export const axisWidth = 58;
 
 /** How much room there is at the chart's right for half the text of a time. */
-export const axisEnd = 16;
+export const axisEnd = 20;
 
 const hues = [202, 28, 145, 338, 262, 48, 178, 8, 96, 300];
 

@@ -44,6 +44,9 @@ func List(flows []flowstore.FlowStatus) term.Table {
 		})
 	}
 	t.Data = data
+	if len(flows) == 0 {
+		t = term.Table{Data: data, Note: "no flows"}
+	}
 	return t
 }
 

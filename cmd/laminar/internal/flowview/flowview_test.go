@@ -2,6 +2,7 @@ package flowview
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -58,5 +59,16 @@ func TestShowHasEveryKey(t *testing.T) {
 		if got := view.NewFlow(status[0]).Keys[key]; got != c.value {
 			t.Errorf("%s: programs read %q, want %q", key, got, c.value)
 		}
+	}
+}
+
+// TestNoFlows: a list of nothing says so, and is an empty list to programs.
+func TestNoFlows(t *testing.T) {
+	var people, programs bytes.Buffer
+	if err := errors.Join(term.WriteTable(&people, List(nil)), term.WriteJSON(&programs, List(nil).Data)); err != nil {
+		t.Fatal(err)
+	}
+	if people.String() != "no flows\n" || programs.String() != "[]\n" {
+		t.Errorf("people read %q, programs %q", people.String(), programs.String())
 	}
 }
