@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +35,35 @@ func TestCommands(t *testing.T) {
 	}
 	in.Must("flow", "wait", "--timeout", "4m")
 
+	t.Run("metrics are documented", func(t *testing.T) {
+		pages, err := filepath.Glob("../../../docs/*.md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text []byte
+		for _, page := range pages {
+			data, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = append(text, data...)
+		}
+		named := 0
+		for line := range strings.Lines(string(get(t, "http://"+in.Addr+"/metrics"))) {
+			rest, is := strings.CutPrefix(line, "# HELP laminar_")
+			if !is {
+				continue
+			}
+			named++
+			name, _, _ := strings.Cut(rest, " ")
+			if !regexp.MustCompile("laminar_" + name + `\b`).Match(text) {
+				t.Errorf("no document says what laminar_%s is", name)
+			}
+		}
+		if named < 60 {
+			t.Errorf("only %d metrics were found", named)
+		}
+	})
 	t.Run("status", func(t *testing.T) {
 		var st struct {
 			Regions []view.Region
