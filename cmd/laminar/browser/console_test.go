@@ -69,7 +69,7 @@ func TestConsole(t *testing.T) {
 		{"explore-wrong", "/explore?expr=sum(", "parse error"},
 		{"alerts", "/alerts", "api answers"},
 		{"alert-flow", "/flow/alert:errors:HighErrorRate?range=15m", `{job="api"}`},
-		{"refill", "/refill?flow=http_requests:rate1m&from=-20m&cascade=1", "Compute"},
+		{"refill", "/refill?flow=http_requests:rate1m&from=-20m", "Compute"},
 		{"jobs", "/jobs", "No refill was asked for"},
 		{"ingest", "/ingest", "ahead"},
 		{"storage", "/storage", "http_requests_total"},
@@ -227,6 +227,7 @@ func testRefill(p *tab, base string) {
 	p.visit(base + "/flow/http_requests:rate1m")
 	p.click("Refill")
 	p.shows("What it will do")
+	p.until("the flows that read it are left out, unlike on the command line", `document.querySelector("main input[type=checkbox]").checked`)
 	p.until("the plan has no windows", `/Compute [1-9]\d* windows again/.test(document.body.innerText)`)
 	p.click(eval[string](p, `document.querySelector("button.main").innerText`))
 	p.until("the job is not in the address", `Number(new URLSearchParams(location.search).get("job")) > 0`)

@@ -21,17 +21,17 @@ export function Refill(): JSX.Element {
 }
 
 function Plans(): JSX.Element {
-  const [flow, setFlow] = useParam("flow"), [from, setFrom] = useParam("from", "-1h"), [to, setTo] = useParam("to", "now"), [cascade, setCascade] = useParam("cascade");
+  const [flow, setFlow] = useParam("flow"), [from, setFrom] = useParam("from", "-1h"), [to, setTo] = useParam("to", "now"), [cascade, setCascade] = useParam("cascade", "1"), readers = cascade !== "0";
   const flows = useFlows(0), forbidden = useForbidden(), [failure, fail] = useState<Failure>(), [busy, setBusy] = useState(false);
   const asked = useAsked(flow === "" ? null : ["plan", flow, from, to, cascade].join(" "),
-    (signal) => get<Plan>("refill/plan", { flow, from, to, cascade: String(cascade !== "") }, signal), 10_000);
+    (signal) => get<Plan>("refill/plan", { flow, from, to, cascade: String(readers) }, signal), 10_000);
   const start = async (plan: Plan): Promise<void> => {
     // What is shown is started: -1h is an hour before the plan was made.
     const [planned] = plan.flows.filter((f) => f.asked);
     if (!planned) return;
     setBusy(true);
     try {
-      const { jobs } = await post<{ jobs: Job[] }>("refill/start", { flow, from: planned.from, to: planned.to, cascade: cascade !== "" });
+      const { jobs } = await post<{ jobs: Job[] }>("refill/start", { flow, from: planned.from, to: planned.to, cascade: readers });
       go(at(["refill"], { job: jobs.map((j) => j.id).join(",") }));
     } catch (e) {
       fail(e as Failure);
@@ -45,7 +45,7 @@ function Plans(): JSX.Element {
           <datalist id="names">{flows.data?.flows.map((f) => <option key={f.flow} value={f.flow} />)}</datalist></label>
         <label>From<input value={from} size={22} onChange={(e) => setFrom(e.currentTarget.value)} /></label>
         <label>To<input value={to} size={22} onChange={(e) => setTo(e.currentTarget.value)} /></label>
-        <label class="check"><input type="checkbox" checked={cascade !== ""} onChange={(e) => setCascade(e.currentTarget.checked ? "1" : "")} />with the flows that read it</label>
+        <label class="check"><input type="checkbox" checked={readers} onChange={(e) => setCascade(e.currentTarget.checked ? "1" : "0")} />with the flows that read it</label>
       </div>
       <p class="note">Times are such as <code>-2h</code>, <code>now</code>, <code>2026-02-03T10:00:00Z</code>. Windows that end in the span are computed; stored results stay until theirs are.</p>
       {flow !== "" && (
