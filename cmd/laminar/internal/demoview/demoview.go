@@ -22,6 +22,7 @@ import (
 	"laminar/sequence"
 	"laminar/server"
 	"laminar/server/view"
+	"laminar/server/web"
 	"laminar/sqlstore/flowstore"
 )
 
@@ -76,18 +77,23 @@ func (v *View) Run(ctx context.Context) error {
 	}
 }
 
-// where says what to type in order to look at the same data.
+// where says where to look at the same data, and what to type. With the usual address and
+// directory it fits on a terminal of 80 columns.
 func (v *View) where(w io.Writer) error {
 	database := "--data-dir " + v.Config.DataDir
 	if v.Config.Database.URL != "" || v.Config.URLFile != "" {
 		database = "--database-url ..."
 	}
-	return term.Say(w, `Laminar receives samples at http://%s/api/v1/write; its own metrics are at http://%s/metrics.
+	at := "In a browser: http://" + v.Service.Address + v.Config.Web.Console
+	if v.Config.Web.Console == web.ConsoleOff {
+		at = "Laminar answers at http://" + v.Service.Address
+	}
+	return term.Say(w, `%s  (samples /api/v1/write, metrics /metrics)
 In another window:
   bin/laminar status %s
   bin/laminar psql %s -c 'table flow.http_requests_rate1m'
   bin/laminar refill http_requests:rate1m --from -5m %s
-`, v.Service.Address, v.Service.Address, database, database, database)
+`, at, database, database, database)
 }
 
 func (v *View) show(ctx context.Context) error {

@@ -49,7 +49,7 @@ var table = []setting{
 	{key: "database.start_timeout", scope: Serving, unit: "duration", help: "how long to wait for the database at startup",
 		bind: func(c *Config) value { return (*durationValue)(&c.Database.StartTimeout) }},
 
-	{key: "listen", scope: Serving, help: "address that receives samples and serves metrics",
+	{key: "listen", scope: Serving, help: "address that receives samples, answers queries and serves the console and metrics",
 		bind: func(c *Config) value { return (*textValue)(&c.Web.Listen) }},
 	{key: "web.config_file", scope: Serving, help: "file with TLS settings and users, in the format of Prometheus's exporters",
 		bind: func(c *Config) value { return (*textValue)(&c.Web.File) }},
