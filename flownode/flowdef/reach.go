@@ -120,9 +120,21 @@ func (f Flow) ClosesFrom() sequence.Time {
 	return pinned.UpTo + f.WatermarkDelay
 }
 
-// Expired reports whether results of the window with this end are not kept any
-// more, by the database's clock when the flow's newest sample came, ms.
-func (f *Flow) Expired(end, newestAt sequence.Time) bool { return f.Keep > 0 && end < newestAt-f.Keep }
+// KeptFrom is the end of the first window whose results are kept, ms; 0 or less for all.
+// They are kept for so long before the newest sample, or before the database's clock when
+// that came, whichever is behind. A flow that reads its own results goes from one window to
+// the next, however old samples are: so it keeps them for so long before the newest window
+// that is closed. Times are sequence.NoTime while they are not known.
+func (f *Flow) KeptFrom(newest, newestAt, emittedUntil sequence.Time) sequence.Time {
+	if f.Keep == 0 {
+		return 0
+	}
+	reached := min(newest, newestAt)
+	if f.Itself {
+		reached = min(reached, emittedUntil)
+	}
+	return reached - f.Keep
+}
 
 // WindowStart is where the window that ends at end begins, ms: the earliest
 // time any leaf's result stands for. end is a multiple of Every. It is the column

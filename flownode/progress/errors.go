@@ -13,9 +13,14 @@ type RetentionError struct {
 	Flow     string
 	From     sequence.Time // what was asked for
 	Earliest sequence.Time // end of the first window that can be rebuilt
+	Results  bool          // what is gone is results that windows read, and not raw samples
 }
 
 func (e *RetentionError) Error() string {
+	if e.Results {
+		return fmt.Sprintf("refill %s from %s: windows ending before %s read results that are not kept any more (keep): it would begin anew in the middle",
+			e.Flow, sequence.FormatTime(e.From), sequence.FormatTime(e.Earliest))
+	}
 	return fmt.Sprintf("refill %s from %s: raw samples of windows ending before %s are gone",
 		e.Flow, sequence.FormatTime(e.From), sequence.FormatTime(e.Earliest))
 }
@@ -29,9 +34,14 @@ func (e *RetentionError) Hint() string { return "--from " + sequence.FormatTime(
 type LeftError struct {
 	UpTo     sequence.Time // end of the last window that it left out
 	Earliest sequence.Time // raw samples before it are gone
+	Results  bool          // results that they read are gone, whatever there is of raw samples
 }
 
 func (e *LeftError) Error() string {
+	if e.Results {
+		return fmt.Sprintf("results that windows read were not kept any more when the refill came to them: windows that end up to %s stay as they are where it had not computed them yet; it computes all later ones",
+			sequence.FormatTime(e.UpTo))
+	}
 	return fmt.Sprintf("raw samples before %s were given up before the refill came to them: windows that end up to %s stay as they are where it had not computed them yet; it computes all later ones",
 		sequence.FormatTime(e.Earliest), sequence.FormatTime(e.UpTo))
 }

@@ -124,7 +124,16 @@ func (f *Flow) firstRebuildable(earliest sequence.Time) sequence.Time {
 }
 
 // expired reports whether results of the window are not kept any more.
-func (f *Flow) expired(end sequence.Time) bool { return f.Def.Expired(end, f.clock.NewestAt) }
+func (f *Flow) expired(end sequence.Time) bool { return end < f.keptFrom() }
+
+// keptFrom is flowdef.Flow.KeptFrom as of the round under way.
+func (f *Flow) keptFrom() sequence.Time {
+	emitted := f.EmittedUntil
+	if f.to != nil {
+		emitted = f.to.EmittedUntil
+	}
+	return f.Def.KeptFrom(f.clock.Newest, f.clock.NewestAt, emitted)
+}
 
 // windows is where the flow's windows end and what they read.
 func (f *Flow) windows() pane.Windows { return f.Def.Windows() }
@@ -197,7 +206,7 @@ func (f *Flow) unrebuildable(end, earliest sequence.Time) error {
 	if pinnedIsGone(f, earliest) {
 		return &progress.PinnedGoneError{Flow: f.Def.Name, Earliest: earliest}
 	}
-	return &progress.RetentionError{Flow: f.Def.Name, From: end, Earliest: f.firstRebuildable(earliest)}
+	return &progress.RetentionError{Flow: f.Def.Name, From: end, Earliest: f.firstRebuildable(earliest), Results: f.lacksResults(end)}
 }
 
 // storeIdleAfter is how long the vector of a flow that nothing touched may stay

@@ -268,11 +268,7 @@ func lateResult(s *flowRound) *progress.Late {
 	if s.left == nil {
 		return nil
 	}
-	gone := s.firstRebuildable(s.r.Pos.Earliest)
-	if s.Def.Keep > 0 {
-		// The newest sample counts as well: a clock that is ahead leaves nothing out.
-		gone = max(gone, min(s.clock.Newest, s.clock.NewestAt)-s.Def.Keep)
-	}
+	gone := max(s.firstRebuildable(s.r.Pos.Earliest), s.keptFrom())
 	out := s.left.Result(s.Late.Stretches, gone)
 	if out != nil {
 		join, _ := sideoutput.Join(&s.Def)

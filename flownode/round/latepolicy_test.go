@@ -353,7 +353,7 @@ flows:
 			t.Errorf("%s: nothing came too late", f.Flow.Def.Name)
 		}
 		for k := range f.Late.Windows {
-			if f.Flow.Def.Expired(k.WindowEnd, f.Flow.NewestAt) {
+			if k.WindowEnd < f.Flow.Def.KeptFrom(f.Flow.NewestT, f.Flow.NewestAt, f.Flow.EmittedUntil) {
 				t.Errorf("%s: window %+ds is not kept, and is said to lack samples", f.Flow.Def.Name, (k.WindowEnd-w.Base)/1000)
 			}
 		}

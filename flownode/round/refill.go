@@ -30,8 +30,8 @@ const refillWindows = 128
 // the windows with ends from first to last, and says how many there were; it is given so
 // many at a time, with 0 as many as bounded says.
 //
-// Where retention has overtaken the job it goes on with the first window that can be
-// computed. It says what it has left out, and ends as one that has failed.
+// Where retention has overtaken the job, or results that windows read are not kept any more,
+// it goes on with the first window that can be computed. It says what it has left out, and ends as one that has failed.
 func (s *flowRound) refill(ctx context.Context, job *progress.Job, chunk func(ctx context.Context, first, last sequence.Time) (int64, error), most int64) (*progress.JobStep, error) {
 	step := &progress.JobStep{ID: job.ID, NextT: job.NextT, Left: job.Error}
 	limit := s.to.EmittedUntil
@@ -58,7 +58,7 @@ func (s *flowRound) refill(ctx context.Context, job *progress.Job, chunk func(ct
 				step.Error = s.unrebuildable(first, s.r.Pos.Earliest).Error()
 				break
 			}
-			left := progress.LeftError{UpTo: min(limit, windows.Last(next-1)), Earliest: s.r.Pos.Earliest}
+			left := progress.LeftError{UpTo: min(limit, windows.Last(next-1)), Earliest: s.r.Pos.Earliest, Results: s.lacksResults(first)}
 			step.NextT, step.Left = left.UpTo, left.Error()
 			continue
 		}

@@ -47,10 +47,7 @@ func sessionFloor(s *flowRound) sequence.Time {
 	if earliest := s.r.Pos.Earliest; earliest > 0 {
 		floor = earliest - 2 + rule.Reach() // the last that Compiled.Rebuildable refuses
 	}
-	if s.Def.Keep > 0 && s.clock.NewestAt != sequence.NoTime {
-		floor = max(floor, s.clock.NewestAt-s.Def.Keep-1)
-	}
-	return floor
+	return max(floor, s.keptFrom()-1)
 }
 
 // computeSessions is compute for a flow of sessions.

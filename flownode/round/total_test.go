@@ -101,6 +101,77 @@ func TestRunningTotal(t *testing.T) {
 	}
 }
 
+// TestRunningTotalOfOldSamples: samples that are older than the total is kept, and more of
+// them than one round reads, are in it all the same; maintenance takes old rows away
+// meanwhile. A flow that is kept for so long has its newest results, too.
+func TestRunningTotalOfOldSamples(t *testing.T) {
+	for seed := range uint64(6) {
+		w := roundtest.NewWorld(t, seed, 2, flowdef.ExecutorColumnar, `
+flows:
+  - {name: total, promql: 'sum(count_over_time(temperature[1m])) + (total or vector(0))', every: 1m, keep: 10m}
+  - {name: counts, promql: 'sum(count_over_time(temperature[1m]))', every: 1m, keep: 10m}
+  - {name: newest, promql: 'total offset 1m', every: 1m}
+`)
+		if seed%2 == 0 {
+			w.Budget = 0 // a round computes a window
+		}
+		maintain := func() {
+			for _, f := range w.Store.Flows {
+				for end := range f.Rows {
+					if end < f.Flow.Def.KeptFrom(f.Flow.NewestT, f.Flow.NewestAt, f.Flow.EmittedUntil) {
+						delete(f.Rows, end)
+					}
+				}
+			}
+		}
+		for range 3 {
+			w.Store.Now = w.Clock + 40*60_000 + 3_600_000
+			w.Scrape(40*60_000, false)
+			for more := true; more; {
+				var err error
+				if more, err = w.Round(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				maintain()
+				if w.Rng.IntN(8) == 0 {
+					w.Restart()
+				}
+			}
+		}
+		w.Settle()
+		total, counts := w.Store.Flows[1], w.Store.Flows[2]
+		want := map[int64]float64{}
+		for _, s := range w.Committed() {
+			if s.Labels.Get("__name__") != "temperature" {
+				continue
+			}
+			for i, at := range s.Times {
+				if !segment.IsStale(s.Values[i]) {
+					want[(at+59_999)/60_000*60_000]++
+				}
+			}
+		}
+		sum, compared := 0.0, 0
+		last := slices.Max(slices.Collect(maps.Keys(want)))
+		for end := w.Base - w.Base%60_000; end <= last; end += 60_000 {
+			sum += want[end]
+			if end <= last-9*60_000 {
+				continue
+			}
+			compared++
+			if row, ok := rowOf(total.Rows[end], "", ""); !ok || row.Value != sum {
+				t.Errorf("seed %d: the total at %+d s is %v, %v, want %v", seed, (end-w.Base)/1000, row.Value, ok, sum)
+			}
+			if row, ok := rowOf(counts.Rows[end], "", ""); ok != (want[end] > 0) || row.Value != want[end] {
+				t.Errorf("seed %d: the count at %+d s is %v, %v, want %v", seed, (end-w.Base)/1000, row.Value, ok, want[end])
+			}
+		}
+		if compared < 9 {
+			t.Errorf("seed %d: only %d windows were compared, up to %+d s", seed, compared, (last-w.Base)/1000)
+		}
+	}
+}
+
 // grownIn reports whether a sample came in the window.
 func grownIn(grown map[int64]float64, end int64) bool {
 	_, ok := grown[end]

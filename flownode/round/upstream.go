@@ -115,12 +115,23 @@ func (u *upstream) goneUpTo(l *flowdef.Leaf, earliest sequence.Time) sequence.Ti
 	if raw && earliest != 0 {
 		gone = earliest - 1
 	}
+	return max(gone, u.unkeptUpTo(l))
+}
+
+// unkeptUpTo is the time up to which results that the leaf reads are not kept any more.
+func (u *upstream) unkeptUpTo(l *flowdef.Leaf) sequence.Time {
+	gone := sequence.Time(math.MinInt64)
 	for _, p := range u.reads {
 		if mayRead(l, p) && p.Def.Keep > 0 {
-			gone = max(gone, p.clock.NewestAt-p.Def.Keep-1)
+			gone = max(gone, p.keptFrom()-1)
 		}
 	}
 	return gone
+}
+
+// lacksResults reports whether results that the window reads are not kept any more.
+func (f *Flow) lacksResults(end sequence.Time) bool {
+	return slices.ContainsFunc(f.Leaves, func(l *keep.Leaf) bool { return l.Span(end).After < f.unkeptUpTo(l.Def) })
 }
 
 // mayRead reports whether the leaf may select results of the flow.

@@ -77,6 +77,23 @@ func (u *upstream) rawPart(def flowdef.Flow) (part flowdef.Flow, ok bool) {
 	return flowgraph.New(defs).RawPart(0)
 }
 
+// lacksResults reports whether a window reads results that are not kept any more.
+func (u *upstream) lacksResults(leaves keep.Leaves, end sequence.Time) bool {
+	for i := range u.parents {
+		p := &u.parents[i]
+		if p.Def.Keep == 0 {
+			continue
+		}
+		kept := p.Def.KeptFrom(p.NewestT, p.NewestAt, p.EmittedUntil)
+		for _, l := range leaves {
+			if l.Def.NamesMetric() && l.Def.MaySelect(p.Def.Name) && l.Span(end).After < kept-1 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // early says which series a window sees only up to before its end, as in rounds: of rules
 // behind it, and of its own.
 func (u *upstream) early(ctx context.Context, own progress.FlowID, def *flowdef.Flow, end sequence.Time) (func(sequence.SeriesID) (read.Early, bool), error) {

@@ -133,7 +133,10 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 	}
 	changing := sequence.Union(ends...)
 	part, readsRaw := r.rawPart(r.def)
-	rebuildable := func(end sequence.Time) bool { return !readsRaw || part.Expr.Rebuildable(end, earliest) }
+	kept := f.Def.KeptFrom(f.NewestT, f.NewestAt, f.EmittedUntil)
+	rebuildable := func(end sequence.Time) bool {
+		return (!readsRaw || part.Expr.Rebuildable(end, earliest)) && !r.lacksResults(r.leaves, end)
+	}
 	isDirty := func(end sequence.Time) bool { return dirty[end] }
 	if r.def.Session != nil {
 		isDirty = nearDirty.Hold
@@ -142,7 +145,7 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 		switch {
 		case !rebuildable(end):
 			return SkipRawGone
-		case r.def.Expired(end, f.NewestAt):
+		case end < kept:
 			return SkipExpired
 		case end > f.EmittedUntil: // it can go back when the flow is replaced
 			return SkipOpen

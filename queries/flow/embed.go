@@ -68,6 +68,8 @@ var (
 	FlowKeeping string
 	//go:embed flow_kept.sql
 	FlowKept string
+	//go:embed flow_reached.sql
+	FlowReached string
 )
 
 // Jobs and scheduled work.

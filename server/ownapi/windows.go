@@ -40,7 +40,7 @@ func look(ctx context.Context, snap *flowstore.Stored, all []flowstore.FlowStatu
 	}
 	f := &l.flow
 	l.known = strip.Known{
-		Windows: f.Def.Windows(), Emitted: f.EmittedUntil, Reached: f.EmittedUntil, Begins: f.BeginsAfter, Expired: sequence.NoTime,
+		Windows: f.Def.Windows(), Emitted: f.EmittedUntil, Reached: f.EmittedUntil, Begins: f.BeginsAfter,
 	}
 	if f.BeginsAfter == sequence.NoTime {
 		l.known.Begins = f.EmittedUntil // nobody has noted it: only results show what was computed
@@ -48,9 +48,7 @@ func look(ctx context.Context, snap *flowstore.Stored, all []flowstore.FlowStatu
 	if f.NewestT != sequence.NoTime {
 		l.known.Reached = max(f.EmittedUntil, l.known.Windows.From(f.NewestT))
 	}
-	if f.Def.Keep > 0 {
-		l.known.Expired = f.NewestAt - f.Def.Keep
-	}
+	l.known.Expired = f.Def.KeptFrom(f.NewestT, f.NewestAt, f.EmittedUntil)
 	for _, d := range f.Dirty {
 		l.known.Dirty = append(l.known.Dirty, d.WindowEnd)
 	}

@@ -1,6 +1,7 @@
 // Package applyplan decides what becomes of the flows of the catalogue when definitions
 // are applied, from both alone: which definition is which flow, which rules are gone, and
-// which places the flows have in their tables. It is pure; flowstore does what it says.
+// which places the flows have in their tables; and which refills of flows are refused. It is
+// pure; flowstore does what it says.
 package applyplan
 
 import (

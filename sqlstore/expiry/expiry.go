@@ -75,26 +75,26 @@ func (s *Store) Delete(ctx context.Context, now sequence.Time) (deleted int64, e
 func (s *Store) some(ctx context.Context, id progress.FlowID, now sequence.Time) (deleted int64, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		var (
-			schema     string
-			definition []byte
-			reached    *sequence.Time
+			schema                    string
+			definition                []byte
+			newest, newestAt, emitted sequence.Time
 		)
-		switch err := tx.QueryRow(ctx, queries.FlowKept, int32(id)).Scan(&schema, &definition, &reached); {
+		switch err := tx.QueryRow(ctx, queries.FlowKept, int32(id)).Scan(&schema, &definition, &newest, &newestAt, &emitted); {
 		case errors.Is(err, pgx.ErrNoRows):
 			return nil // it was deleted meanwhile
 		case err != nil:
 			return err
-		case reached == nil:
-			return nil
 		}
 		def, err := defjson.Unmarshal(definition)
 		if err != nil || def.Keep == 0 {
 			return err
 		}
-		// The newest sample of the flow counts, too: who reads nothing new keeps what it has
-		// (flowdef.Flow.Expired goes by the clock alone, and what it hides is there again
-		// when the clock is right).
-		deleted, err = resulttable.New(schema, def).Expire(ctx, tx, time.UnixMilli(min(*reached, now)-def.Keep).UTC(), s.most)
+		// Who reads nothing new keeps what it has.
+		kept := def.KeptFrom(newest, min(newestAt, now), emitted)
+		if kept <= 0 {
+			return nil
+		}
+		deleted, err = resulttable.New(schema, def).Expire(ctx, tx, time.UnixMilli(kept).UTC(), s.most)
 		return err
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package expiry_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 func TestMain(m *testing.M) { sqltest.VerifyTestMain(m) }
 
 // TestDelete: of every flow that keeps its results for a time the rows go that are older,
-// counted from the newest time that samples and clock have both reached, in pieces of any
-// size; those of other flows stay, in the same table, too.
+// counted from the newest time that samples and clock have both reached, of one that reads
+// its own results also its windows, in pieces of any size; those of other flows stay, in the same table, too.
 func TestDelete(t *testing.T) {
 	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 112))
@@ -24,6 +25,7 @@ func TestDelete(t *testing.T) {
 		flows := []flowdef.Flow{
 			sqltest.FlowFor(t, "for_ever", "sum by (i) (sum_over_time(m[1m]))"),
 			sqltest.FlowFor(t, "some", "sum by (i) (sum_over_time(m[1m]))", "keep: 30m"),
+			sqltest.FlowFor(t, "total", "sum by (i) (sum_over_time(m[1m])) + (sum by (i) (total offset 1m) or sum by (i) (m) * 0)", "keep: 20m"),
 			sqltest.FlowFor(t, "nothing_read", "sum by (i) (sum_over_time(m[1m]))", "keep: 1h"),
 		}
 		const rules = "groups:\n  - name: g\n    interval: 1m\n    rules:\n"
@@ -37,7 +39,8 @@ func TestDelete(t *testing.T) {
 		}
 		newest, at := (60+rng.Int64N(60))*sqltest.Minute, (60+rng.Int64N(60))*sqltest.Minute
 		now := (60 + rng.Int64N(60)) * sqltest.Minute
-		for i, h := range heads {
+		for _, h := range heads {
+			i := slices.IndexFunc(flows, func(f flowdef.Flow) bool { return f.Title() == h.Name })
 			if flows[i].Title() == "nothing_read" {
 				continue
 			}
@@ -56,10 +59,10 @@ func TestDelete(t *testing.T) {
 		store := db.Store.Expiry
 		store.SetMost(1 + rng.IntN(200))
 		want := int64(0)
-		left := func(keep int64) int64 {
-			n := int64(0)
+		left := func(keep int64, and ...int64) int64 {
+			n, from := int64(0), slices.Min(append(and, newest, at, now))-keep
 			for end := sqltest.Minute; end <= 60*sqltest.Minute; end += sqltest.Minute {
-				if keep == 0 || end >= min(newest, at, now)-keep {
+				if keep == 0 || end >= from {
 					n += 2
 				}
 			}
@@ -68,11 +71,12 @@ func TestDelete(t *testing.T) {
 		for _, keep := range []int64{0, 30 * sqltest.Minute, 10 * sqltest.Minute, 0} {
 			want += 120 - left(keep)
 		}
+		want += 120 - left(20*sqltest.Minute, 60*sqltest.Minute) // it reads its own results: from its last window on
 		if deleted, err := store.Delete(t.Context(), now); err != nil || deleted != want {
 			t.Fatalf("seed %d: deleted %d rows, want %d: %v", seed, deleted, want, err)
 		}
 		for table, n := range map[string]int64{
-			"flow.for_ever": 120, "flow.some": left(30 * sqltest.Minute), "flow.shared": left(10*sqltest.Minute) + 120,
+			"flow.for_ever": 120, "flow.some": left(30 * sqltest.Minute), "flow.total": left(20*sqltest.Minute, 60*sqltest.Minute), "flow.shared": left(10*sqltest.Minute) + 120,
 		} {
 			if got := sqltest.ScanOne[int64](db, "select count(*) from "+table); got != n {
 				t.Errorf("seed %d: %s has %d rows, want %d", seed, table, got, n)

@@ -83,7 +83,7 @@ type Refill struct {
 // rounds of its flow.
 //
 // It refuses with a progress.RetentionError when raw samples of such a window
-// have been given up (I6), with a progress.UnknownFlowError when there is no
+// have been given up (I6), or results of its own that it reads are not kept any more, with a progress.UnknownFlowError when there is no
 // such flow, and with a progress.EmptySpanError when no window ends in the span.
 func (j *Jobs) CreateRefills(ctx context.Context, name string, from, to int64, cascade bool) (out []Refill, err error) {
 	err = j.db.InTx(ctx, func(tx pgx.Tx) (err error) {
@@ -149,8 +149,13 @@ func planRefills(ctx context.Context, tx pgx.Tx, name string, from, to int64, ca
 		asked[flow.ID] = true
 		out = append(out, Refill{
 			ID: progress.FlowID(flow.ID), Flow: flow.Def.Title(), From: from, To: to, Asked: true,
-			Refused: cannotRefill(graph, place[flow.ID], flow, from, to, earliest),
+			Refused: applyplan.CannotRefill(graph, place[flow.ID], &flow.Def, from, to, earliest),
 		})
+		if r := &out[len(out)-1]; r.Refused == nil {
+			if r.Refused, err = goesOn(ctx, tx, &flow, from); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if !cascade {
 		return out, nil
@@ -187,35 +192,19 @@ func planRefills(ctx context.Context, tx pgx.Tx, name string, from, to int64, ca
 		}
 		out = append(out, Refill{
 			ID: progress.FlowID(flow.ID), Flow: flow.Def.Title(), From: ends.After, To: ends.UpTo,
-			Refused: cannotRefill(graph, i, flow, ends.After, ends.UpTo, earliest),
+			Refused: applyplan.CannotRefill(graph, i, &flow.Def, ends.After, ends.UpTo, earliest),
 		})
 	}
 	return out, nil
 }
 
-// cannotRefill is why the windows of a flow, at place i of the graph, cannot be computed again;
-// nil when they can. earliest is the time before which raw samples are given up.
-func cannotRefill(graph *flowgraph.Graph, i int, flow applyplan.Entry, from, to, earliest sequence.Time) error {
-	// With @ every window reads the same samples, so either all can be computed or
-	// none.
-	part, readsRaw := graph.RawPart(i)
-	if !readsRaw {
-		earliest = 0 // it reads results of flows, which stay
+// goesOn is applyplan.GoesOn as the flow stands.
+func goesOn(ctx context.Context, tx pgx.Tx, flow *applyplan.Entry, from sequence.Time) (refused, err error) {
+	var newest, newestAt, emitted sequence.Time
+	if err := tx.QueryRow(ctx, queries.FlowReached, flow.ID).Scan(&newest, &newestAt, &emitted); err != nil {
+		return nil, err
 	}
-	if part.Expr.PinnedGone(earliest) {
-		return &progress.PinnedGoneError{Flow: flow.Def.Title(), Earliest: earliest}
-	}
-	// What the job will compute first. Asking for what cannot be rebuilt is refused
-	// here, where the caller can be told; should retention overtake the job later,
-	// it ends with the same words.
-	first := flow.Def.Windows().Next(from)
-	if first > to {
-		return &progress.EmptySpanError{Flow: flow.Def.Title(), From: from, To: to, Next: first}
-	}
-	if rebuildable := part.FirstRebuildable(earliest); first < rebuildable {
-		return &progress.RetentionError{Flow: flow.Def.Title(), From: from, Earliest: rebuildable}
-	}
-	return nil
+	return applyplan.GoesOn(&flow.Def, from, flow.Def.KeptFrom(newest, newestAt, emitted)), nil
 }
 
 // graphOf is how the flows of the catalogue read each other, and the place of each by id.

@@ -88,6 +88,43 @@ func TestRefillJob(t *testing.T) {
 	}
 }
 
+// TestRefillOfATotalIsRefused where what it was before is not kept any more: it would begin
+// anew at 0 in the middle.
+func TestRefillOfATotalIsRefused(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	db.AddMetric("m", 1, 2)
+	const minute = sqltest.Minute
+	for _, f := range sqltest.Define(t, `
+flows:
+  - {name: total, promql: 'sum(count_over_time(m[1m])) + (total offset 1m or vector(0))', every: 1m, keep: 30m}
+  - {name: counts, promql: 'sum(count_over_time(m[1m]))', every: 1m, keep: 30m}
+`) {
+		db.Apply(f)
+		if _, err := sqltest.CreateRefill(t.Context(), db.Store.Jobs, f.Name, 0, 100*minute); err != nil {
+			t.Errorf("%s, which has nothing yet: %v", f.Name, err)
+		}
+		r := sqltest.Rounds{Flow: db.Take(f.Name)}
+		round := r.Next()
+		round.To.EmittedUntil, round.To.NewestT, round.To.NewestAt = 100*minute, 101*minute, 200*minute
+		sqltest.CommitOne(t, db.Store, round)
+		_, err := sqltest.CreateRefill(t.Context(), db.Store.Jobs, f.Name, 50*minute, 100*minute)
+		var gone *progress.RetentionError
+		if f.Name == "counts" {
+			if err != nil {
+				t.Errorf("%s: %v", f.Name, err)
+			}
+			continue
+		}
+		// What ends at 70 minutes is the first that is kept, and it is read for six.
+		if !errors.As(err, &gone) || !gone.Results || gone.Earliest < 76*minute || gone.Earliest > 80*minute {
+			t.Fatalf("%s: got %v, want a RetentionError of a time soon after 76 minutes", f.Name, err)
+		}
+		if _, err := sqltest.CreateRefill(t.Context(), db.Store.Jobs, f.Name, gone.Earliest-1, 100*minute); err != nil {
+			t.Errorf("what the hint says to type is refused: %v", err)
+		}
+	}
+}
+
 // TestRefillIsRefused when raw samples of its windows have been given up (I6),
 // and the refusal names what can be asked for.
 func TestRefillIsRefused(t *testing.T) {

@@ -1,0 +1,2 @@
+-- flow_reached: by which times, ms, flow $1 keeps its results: see flow_kept.
+select coalesce(newest_t, -1), coalesce(newest_at, -1), coalesce(emitted_until, -1) from flow where id = $1::integer
