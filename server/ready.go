@@ -25,8 +25,8 @@ const probeFor = 2 * time.Second
 const refusedFor = 10 * time.Second
 
 // hungAfter is after which time a flush that is still under way means that writes do not
-// get through.
-const hungAfter = 4 * time.Second
+// get through. A checkpoint on a slow disk may hold one up for some seconds.
+const hungAfter = 10 * time.Second
 
 // readiness is whether writes succeed now: by the last flush, or, where that is too
 // long ago, by a write of its own, made by whoever asks; and by flushes that hang. It may
