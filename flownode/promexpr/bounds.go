@@ -14,7 +14,7 @@ import (
 // a regular expression makes megabytes of a few bytes. Whoever may ask may ask so, and all
 // this happens before a query waits for its turn.
 const (
-	mostParts  = 2000   // operators and parentheses of an expression
+	mostParts  = 2000   // operators, parentheses, brackets and offsets of an expression
 	mostRegexp = 20_000 // parts of a regular expression beyond its length, when repetitions and classes are written out
 )
 
@@ -51,7 +51,7 @@ func (p boundedParser) ParseMetricSelectors(inputs []string) ([][]*labels.Matche
 }
 
 // Parts is how many operators and parentheses an expression has, outside of selectors'
-// braces: it cannot nest deeper. An error says that they are more than may be parsed, or
+// braces, brackets and offsets included: it cannot nest deeper. An error says that they are more than may be parsed, or
 // that a regular expression is. What else is wrong with the text is for the parser to say.
 func Parts(input string) (parts int, err error) {
 	lexer := parser.Lex(input)
@@ -74,7 +74,7 @@ func Parts(input string) (parts int, err error) {
 					return parts, err
 				}
 			}
-		case !braces && (item.Typ == parser.LEFT_PAREN || item.Typ.IsOperator()):
+		case !braces && (item.Typ == parser.LEFT_PAREN || item.Typ == parser.LEFT_BRACKET || item.Typ == parser.OFFSET || item.Typ.IsOperator()):
 			if parts++; parts > mostParts {
 				return parts, fmt.Errorf("the expression has more than %d operators and parentheses", mostParts)
 			}

@@ -24,13 +24,17 @@ func TestBounded(t *testing.T) {
 		"sets":         func(n int) string { return strings.Repeat("a or ", n) + "a" },
 		"aggregations": func(n int) string { return strings.Repeat("sum(", n) + "a" + strings.Repeat(")", n) },
 		"durations":    func(n int) string { return "a[" + strings.Repeat("1+", n) + "1]" },
+		"subqueries":   func(n int) string { return "a" + strings.Repeat("[1m:1s]", n) },
+		"ranges":       func(n int) string { return "a" + strings.Repeat("[1m]", n) },
+		"offsets":      func(n int) string { return "a" + strings.Repeat(" offset 1m", n) },
+		"times":        func(n int) string { return "a" + strings.Repeat(" @ 1", n) },
 		"comparisons":  func(n int) string { return strings.Repeat("a == bool ", n) + "a" },
 	}
 	for name, text := range nested {
 		if _, err := bounded.ParseExpr(text(1 << 20)); err == nil || !strings.Contains(err.Error(), "operators and parentheses") {
 			t.Errorf("%s, a million deep: %v", name, err)
 		}
-		if _, err := bounded.ParseExpr(text(100)); err != nil && name != "unclosed" && name != "durations" {
+		if _, err := bounded.ParseExpr(text(100)); err != nil && !strings.Contains("unclosed durations subqueries ranges offsets times", name) {
 			t.Errorf("%s, a hundred deep: %v", name, err)
 		}
 	}
