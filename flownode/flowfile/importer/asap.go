@@ -2,7 +2,9 @@ package importer
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -30,11 +32,13 @@ var asapKeys = []string{
 	"windowSize", "windowSizeMs", "tumblingWindowSize", "slideInterval", "slideIntervalMs", "windowType", "spatialFilter",
 }
 
-// asapParameters is the parameters of sketches, in all spellings: a planner and an engine
-// of ASAPQuery have different ones.
-var asapParameters = []string{
-	"K", "k", "lgK", "precision", "row_num", "col_num", "depth", "width", "heapsize", "heap_size", "count_events", "relativeAccuracy", "relative_accuracy",
-}
+// The parameters of sketches, in all spellings: a planner and an engine of ASAPQuery have
+// different ones.
+var (
+	asapSizes      = []string{"K", "k", "lgK", "precision", "row_num", "col_num", "depth", "width", "heapsize", "heap_size"}
+	asapAccuracies = []string{"relativeAccuracy", "relative_accuracy"}
+	asapParameters = slices.Concat(asapSizes, []string{"count_events"}, asapAccuracies)
+)
 
 // asapWrapped is the types of which the sub type says what is kept, and what that is.
 var asapWrapped = map[string]map[string]string{
@@ -211,7 +215,7 @@ func (r *reader) asapLabels(n *yaml.Node, f fields, what string, a *aggregation)
 }
 
 // asapParameters reads what an aggregation is asked for beside its kind. Sizes of sketches
-// that are not built here change nothing.
+// that are not built here change nothing, but must be sizes.
 func (r *reader) asapParameters(n *yaml.Node, f fields, what string, a *aggregation) {
 	if f["parameters"] == nil {
 		r.addf(n, "%s: parameters is missing; it may be empty", what)
@@ -225,9 +229,19 @@ func (r *reader) asapParameters(n *yaml.Node, f fields, what string, a *aggregat
 	if p == nil {
 		return
 	}
-	for _, key := range []string{"heapsize", "heap_size"} {
-		if k, ok := r.number(p, what, key); ok {
-			a.heap = k
+	for _, key := range asapSizes {
+		switch size, ok := r.number(p, what, key); {
+		case !ok && p[key] != nil && yamltext.Empty(p[key]), ok && (size < 1 || size > math.MaxInt32):
+			r.addf(p[key], "%s: %s: want a size from 1 to %d, not %q", what, key, math.MaxInt32, p[key].Value)
+		case ok && strings.HasPrefix(key, "heap"):
+			a.heap = size
+		}
+	}
+	for _, key := range asapAccuracies {
+		if s := r.text(p, what, key); p[key] != nil {
+			if v, err := strconv.ParseFloat(s, 64); err != nil || !(v > 0 && v < 1) {
+				r.addf(p[key], "%s: %s: want a number above 0 and below 1, not %q", what, key, s)
+			}
 		}
 	}
 	a.events = r.yes(p, what, "count_events")

@@ -208,3 +208,34 @@ func TestHostile(t *testing.T) {
 		}
 	}
 }
+
+// TestASAPSizes: a size of a sketch that is none is a fault of its line, whatever is made of
+// the sketch; others are not looked at.
+func TestASAPSizes(t *testing.T) {
+	parse := func(kind, key, value string) string {
+		_, problems := importer.Import("f", []byte("aggregations:\n- aggregationId: 1\n  aggregationType: "+kind+
+			"\n  labels: {grouping: [a], aggregated: [], rollup: []}\n  metric: m\n  windowSize: 60\n  parameters:\n    "+key+": "+value+"\n"), importer.Options{})
+		if len(problems) == 0 {
+			return ""
+		}
+		return problems[0].String()
+	}
+	for _, key := range []string{"K", "k", "lgK", "precision", "row_num", "col_num", "depth", "width", "heapsize", "heap_size", "relativeAccuracy", "relative_accuracy"} {
+		good, bad := []string{"1", "200", "2147483647", "'8'"}, []string{"abc", "-3", "0", "1.5", "1e3", "99999999999999999999", "2147483648", "", "~", "[1]", "{a: 1}", "true", ".nan", "0x10"}
+		if strings.HasPrefix(key, "relative") {
+			good, bad = []string{"0.01", "1e-3", ".5"}, []string{"abc", "-0.1", "0", "1", "2", "", "~", "[1]", ".nan", ".inf", "NaN"}
+		}
+		for _, kind := range []string{"DatasketchesKLL", "CountMinSketch", "HLL", "Sum"} {
+			for _, value := range good {
+				if got := parse(kind, key, value); got != "" {
+					t.Errorf("%s, %s: %s: %s", kind, key, value, got)
+				}
+			}
+			for _, value := range bad {
+				if got := parse(kind, key, value); !strings.HasPrefix(got, "f:8: aggregation 1: parameters: "+key+": want ") {
+					t.Errorf("%s, %s: %s: got %q, want a fault of line 8", kind, key, value, got)
+				}
+			}
+		}
+	}
+}
