@@ -155,6 +155,46 @@ func TestRelabelling(t *testing.T) {
 	}
 }
 
+// TestRelabelledChurn: of more spellings of a series than are remembered, each one is the same
+// series, whether it was seen before or not: its samples are stored once, the last of a time
+// counts, limits on new series count one, and what rules leave out is counted.
+func TestRelabelledChurn(t *testing.T) {
+	for seed := range uint64(4) {
+		rng := rand.New(rand.NewPCG(seed, 6))
+		d := openReceiver(t, Config{
+			Relabel: relabeler(t, "- {source_labels: [pod], regex: '.*7', action: drop}\n- {regex: pod, action: labeldrop}"),
+			Limits:  refusal.Limits{Series: 2},
+		}, nil)
+		want, sent, leftOut := map[key]uint64{}, map[string]bool{}, 0
+		for n := range 40 {
+			var entries []entry
+			for range 100 {
+				job, pod := pick(rng, "a", "b"), strconv.Itoa(rng.IntN(700))
+				tm, v := int64(1000*(n+1)-100*rng.IntN(30)+3000), rng.Float64()
+				set := labels.FromStrings("__name__", "up", "job", job, "pod", pod)
+				entries = append(entries, ts(spelledAnyhow(rng, set), at(tm, v)))
+				if strings.HasSuffix(pod, "7") {
+					leftOut++
+					continue
+				}
+				sent[job+pod] = true
+				want[key{Labels: spelledCanonical(labels.FromStrings("__name__", "up", "job", job)), T: tm}] = ingesttest.Stamp(v, nil)
+			}
+			if written, err := d.send(entries...); err != nil || written.Samples != len(entries) {
+				t.Fatalf("seed %d: of %d samples %d are answered for: %v", seed, len(entries), written.Samples, err)
+			}
+		}
+		d.store.Require(t, want)
+		if got := testutil.ToFloat64(d.metrics.leftOut[0]); int(got) != leftOut || leftOut < 300 {
+			t.Errorf("seed %d: %v are left out, want %d", seed, got, leftOut)
+		}
+		// Senders spell in one way as a rule; here each pod comes in up to six.
+		if got := d.registry.Held(); got.Series != 2 || len(sent) < 1000 || got.Spellings < 500 || got.Spellings > 2*255+6*70*2 {
+			t.Errorf("seed %d: %+v of %d pods, want two series, and 255 spellings of each beside what is left out", seed, got, len(sent))
+		}
+	}
+}
+
 func pick(rng *rand.Rand, from ...string) string { return from[rng.IntN(len(from))] }
 
 // spelledAnyhow is a label set as ts reads it, in any order.
