@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -157,10 +158,12 @@ func (a *app) simulate(ctx context.Context, url string, source fleet.Source, run
 	case client.Sent() == 0 && failed == nil:
 		return errors.New("no sample was acknowledged: the simulation ended before a request was answered")
 	case client.Sent() == 0:
-		return &hintedError{
-			err:  fmt.Errorf("no sample was acknowledged, at last: %w", failed),
-			hint: "laminar serve, or the --url of a remote write receiver that runs (http://127.0.0.1:9201/api/v1/write)",
+		hint := "laminar serve, or the --url of a remote write receiver that runs (http://127.0.0.1:9201/api/v1/write)"
+		var rejected *fleet.RejectedError
+		if errors.As(failed, &rejected) && (rejected.Status == http.StatusUnauthorized || rejected.Status == http.StatusForbidden) {
+			hint = "a user who may write, with the password, in --url: http://USER:PASSWORD@HOST:9201/api/v1/write"
 		}
+		return &hintedError{err: fmt.Errorf("no sample was acknowledged, at last: %w", failed), hint: hint}
 	case refused != nil:
 		return fmt.Errorf("some samples were refused, at last: %w", refused)
 	}

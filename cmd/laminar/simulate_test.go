@@ -60,3 +60,15 @@ func TestSimulateProfiles(t *testing.T) {
 		}
 	}
 }
+
+// A receiver that lets nobody in runs: who simulates is told to log in, and not to start one.
+func TestSimulateWithoutLogin(t *testing.T) {
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		code, _, stderr := invoke(t.Context(), "", "simulate", "--url", server.URL, "--duration", "1ms", "--log-level", "error")
+		server.Close()
+		if login := strings.Contains(stderr, "USER:PASSWORD@"); code != exitFault || login != (status != http.StatusBadRequest) {
+			t.Errorf("answered %d it ends with %d and says %s", status, code, stderr)
+		}
+	}
+}
