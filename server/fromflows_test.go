@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -289,18 +290,23 @@ func TestFromFlowsUnderLoad(t *testing.T) {
 	}
 	every(50*time.Millisecond, func(rng *rand.Rand) {
 		a.send(a.advance(rng, time.Now().UnixMilli()))
-		if rng.IntN(6) == 0 {
+		// As many as the flows keep up with: else all windows would be dirty.
+		if rng.IntN(6) == 0 && sqltest.ScanOne[int](a.RawDB, "select count(*) from flow_dirty") < 100 {
 			a.send(a.late(rng))
 		}
 	})
 	seals, refills := 0, 0
 	every(700*time.Millisecond, func(rng *rand.Rand) {
-		if _, err := a.Store.Keeper.Seal(ctx, raw.SealOptions{Force: rng.IntN(2) == 0, Wait: time.Second}); err != nil && ctx.Err() == nil {
+		if _, err := a.Store.Keeper.Seal(ctx, raw.SealOptions{Force: rng.IntN(2) == 0, Wait: time.Second}); err == nil {
+			seals++
+		} else if ctx.Err() == nil && !errors.Is(err, sequence.ErrUnavailable) { // a busy server is tried again
 			t.Error(err)
 		}
-		seals++
 	})
 	every(300*time.Millisecond, func(rng *rand.Rand) {
+		if sqltest.ScanOne[int](a.RawDB, "select count(*) from job where state in ('queued', 'running')") > 0 {
+			return
+		}
 		from := a.began + rng.Int64N(100)*minuteMs
 		name := []string{"job:requests:rate5m", "job:temperature:avg", "temperature:median", "job:peak"}[rng.IntN(4)]
 		if _, err := sqltest.CreateRefill(ctx, a.Store.Jobs, name, from, from+(3+rng.Int64N(10))*minuteMs); err != nil && ctx.Err() == nil {

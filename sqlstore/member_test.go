@@ -171,6 +171,27 @@ func TestLeadershipLost(t *testing.T) {
 	}
 }
 
+// TestLeaseOfASlowServer: work that waits for a lease goes on waiting where a try gets no
+// answer in the seconds that a leader would wait for one.
+func TestLeaseOfASlowServer(t *testing.T) {
+	db := sqltest.New(t)
+	proxy := db.Proxy(t)
+	store := db.Store(t, func(c *sqlstore.Config) { c.URL = proxy.URL })
+	for _, statement := range []string{"lease_look", "lease_take"} {
+		trap := proxy.Trap(func(m sqltest.Message) bool { return m.Runs(statement) })
+		_, err := store.Keeper.Freeze(t.Context())
+		select {
+		case <-trap.Sprung:
+		default:
+			t.Errorf("%s was not run", statement)
+		}
+		trap.Release(sqltest.Break)
+		if err != nil {
+			t.Errorf("%s is not answered: %v", statement, err)
+		}
+	}
+}
+
 // TestLeadershipRestarted: of a server that was started since the leader beat last, all
 // sessions are gone. That alone does not replace the leader for two seconds.
 func TestLeadershipRestarted(t *testing.T) {

@@ -289,8 +289,8 @@ func (db *DB) Leases(ctx context.Context) ([]Held, error) {
 const leasePoll = 50 * time.Millisecond
 
 // LockOut makes this the only one that does purpose, until the returned function is
-// called. It waits for another one up to limit and then returns
-// sequence.ErrUnavailable.
+// called. It waits for another one up to limit, also for a server that answers no try in
+// time, and then returns sequence.ErrUnavailable.
 //
 // Should this process stand still or lose its connection for longer than a lease
 // lasts, another one can begin: what is done must still be safe then, only not useful.
@@ -304,12 +304,18 @@ func (db *DB) LockOut(ctx context.Context, purpose string, limit time.Duration) 
 		if term != 0 {
 			return lease.keep(), nil
 		}
-		if err != nil && !LockTimedOut(err) {
+		// A try has a limit of its own, by which a leader must know where it stands. Who
+		// waits here has more time.
+		silent := errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+		over := time.Now().After(deadline)
+		if err != nil && !LockTimedOut(err) && (!silent || over) {
 			lease.Close()
 			return nil, err
 		}
-		waiting.on(by)
-		if time.Now().After(deadline) {
+		if !silent {
+			waiting.on(by)
+		}
+		if over {
 			lease.Close()
 			return nil, fmt.Errorf("%w: another process does %q: %s", sequence.ErrUnavailable, purpose, by)
 		}
