@@ -64,6 +64,7 @@ func (s source) compileFor(ofNative bool) (c Compiled, normal string, step int64
 	normal = expr.String()
 	comp := compiler{byText: map[string]int{}, lookback: s.lookback, native: ofNative}
 	comp.checkResult(expr)
+	comp.checkSteps(expr, 1)
 	comp.selections = selections(expr, s.lookback) // before rewrite takes selectors out
 	residual := comp.rewrite(expr)
 	// Refusals come first: an expression that cannot be had at all is not one that

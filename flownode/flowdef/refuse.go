@@ -69,6 +69,32 @@ func (c *compiler) checkTime(at parser.Node, timestamp *int64, startOrEnd parser
 	}
 }
 
+// SubqueryStep is the step of subqueries that name none.
+const SubqueryStep = time.Minute
+
+// maxSubquerySteps is how many times a window may have the inside of its subqueries
+// computed, those within each other multiplied. 30 days every second are 2.6 million.
+const maxSubquerySteps = 10_000_000
+
+// checkSteps refuses subqueries whose steps are absurdly small against their ranges.
+// times is how often n is computed for one window.
+func (c *compiler) checkSteps(n parser.Node, times float64) {
+	if sub, ok := n.(*parser.SubqueryExpr); ok {
+		step := sub.Step
+		if step == 0 {
+			step = SubqueryStep
+		}
+		times *= max(1, float64(sub.Range)/float64(step))
+		if times > maxSubquerySteps {
+			c.refuse(sub, "each window would compute the inside of its subqueries %.0f times, more than %d: choose a larger step or a shorter range", times, maxSubquerySteps)
+			return
+		}
+	}
+	for child := range parser.ChildrenIter(n) {
+		c.checkSteps(child, times)
+	}
+}
+
 // checkAggregation refuses what the engine would refuse in every window, and
 // what may change with the next Prometheus. Found here, a fault is the
 // definition's; found by the engine it would be a flow that stands still.

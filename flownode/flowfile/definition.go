@@ -97,6 +97,8 @@ func (p *fileParser) fault(f *flowdef.Flow, keys fields, expr *yaml.Node, fault 
 	var idle *flowdef.KeyError
 	line, text := yamltext.Line(p.lines, expr, fault.Pos), describeFault(expr.Value, fault)
 	switch {
+	case errors.Is(fault, flowdef.ErrNoStep) && keys["every"] != nil:
+		return // it is there and has a fault of its own
 	case errors.Is(fault, flowdef.ErrNoStep):
 		line = f.Line // the expression is right: a key is missing
 	case errors.As(fault, &idle):

@@ -39,7 +39,7 @@ type Vector []Sample
 var queryParser = parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
 
 // defaultStep is that of subqueries without one, ms.
-const defaultStep = int64(time.Minute / time.Millisecond)
+const defaultStep = int64(flowdef.SubqueryStep / time.Millisecond)
 
 // New returns an engine that is ready for use; it holds nothing that must be
 // closed. Its lookback is flowdef.DefaultLookback.
