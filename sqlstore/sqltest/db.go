@@ -67,7 +67,7 @@ func (db *DB) Store(t testing.TB, change ...func(*sqlstore.Config)) *sqlstore.St
 	for _, fn := range change {
 		fn(&cfg)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	store, err := sqlstore.Open(ctx, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -104,26 +104,36 @@ func (db *DB) Pool(t testing.TB) *pgxpool.Pool {
 // create makes a database and drops it when the test ends.
 func create(t testing.TB, admin, name, template string) {
 	t.Helper()
-	Run(t, admin, "create database "+name+" template "+template)
+	if err := runUnused(admin, "create database "+name+" template "+template); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { drop(t, admin, name) })
 }
 
-// drop drops a database. PostgreSQL gives the sessions it ends 5 s to go, which
-// is not always enough on a machine with much else to do, and the checkpoint that
-// a drop waits for can take minutes there.
+// drop drops a database.
 func drop(t testing.TB, admin, name string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	if err := runUnused(admin, "drop database if exists "+name+" with (force)"); err != nil {
+		t.Error(err)
+	}
+}
+
+// runUnused runs SQL for which nobody may be in a database: to drop, rename or copy it.
+// PostgreSQL gives the sessions there, of autovacuum among them, 5 s to go, which is not
+// always enough on a machine with much else to do, and the checkpoint that a drop waits for
+// can take minutes there.
+func runUnused(admin, sql string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	for {
-		err := tryRun(ctx, admin, "drop database if exists "+name+" with (force)")
+		err := tryRun(ctx, admin, sql)
 		if pg.InUse(err) && ctx.Err() == nil {
 			continue
 		}
 		if err != nil {
-			t.Errorf("drop database %s: %v", name, err)
+			return fmt.Errorf("%s: %w", sql, err)
 		}
-		return
+		return nil
 	}
 }
 
@@ -132,7 +142,7 @@ func drop(t testing.TB, admin, name string) {
 func migratedTemplate(t testing.TB, admin string) string {
 	t.Helper()
 	name := "laminar_template_" + schemaHash(t)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, admin)
 	if err != nil {
@@ -152,8 +162,11 @@ func migratedTemplate(t testing.TB, admin string) string {
 	// Under another name until it is complete: a test that is killed while it
 	// builds leaves no template that looks finished.
 	building := name + "_building"
-	Run(t, admin, "drop database if exists "+building+" with (force)")
-	Run(t, admin, "create database "+building+" template template0 encoding 'UTF8'")
+	for _, sql := range []string{"drop database if exists " + building + " with (force)", "create database " + building + " template template0 encoding 'UTF8'"} {
+		if err := runUnused(admin, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
 	store, err := sqlstore.Open(ctx, sqlstore.Config{URL: withDatabase(t, admin, building)}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +176,9 @@ func migratedTemplate(t testing.TB, admin string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	Run(t, admin, "alter database "+building+" rename to "+name)
+	if err := runUnused(admin, "alter database "+building+" rename to "+name); err != nil {
+		t.Fatal(err)
+	}
 	return name
 }
 
@@ -191,7 +206,7 @@ func schemaHash(t testing.TB) string {
 // Run runs SQL that must succeed on a connection of its own.
 func Run(t testing.TB, database, sql string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	if err := tryRun(ctx, database, sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)

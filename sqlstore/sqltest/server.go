@@ -48,7 +48,7 @@ func serverURL(t testing.TB) string {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	server, err := localpg.Start(ctx, localpg.Options{
 		Dir: filepath.Join(dir, "data"), NoFsync: true, Settings: map[string]string{"max_connections": "300"},
@@ -89,7 +89,7 @@ func Stop() error {
 	if private.server == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	err := private.server.Stop(ctx)
 	private.server = nil
