@@ -58,7 +58,8 @@ func run(ctx context.Context, args []string) (int, error) {
 		return 1, err
 	}
 	code, err := runCommand(ctx, args, server.URL())
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	// Its last checkpoint writes what all tests have left, beside whatever else the disk does.
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
 	defer cancel()
 	return code, errors.Join(err, server.Stop(limited))
 }
