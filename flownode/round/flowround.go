@@ -17,6 +17,7 @@ import (
 
 	"laminar/flownode/advance"
 	"laminar/flownode/flowdef"
+	"laminar/flownode/flowplan"
 	"laminar/flownode/late"
 	"laminar/flownode/progress"
 	"laminar/flownode/results"
@@ -187,9 +188,10 @@ func firstEnd(deltas []*advance.Leaf) sequence.Time {
 }
 
 // seeStored notes the newest sample that is stored, for a flow whose windows begin
-// before its first delta. Times beyond the database's clock do not count: they
-// would put the watermark into the future.
+// before its first delta, and when it came: senders may have been quiet for long. Times
+// beyond the database's clock do not count: they would put the watermark into the future.
 func (s *flowRound) seeStored(ctx context.Context) error {
+	raw := flowplan.Newest{T: sequence.NoTime}
 	for _, l := range s.deltas {
 		metrics := s.metrics(l.Leaf)
 		if len(metrics) == 0 {
@@ -202,7 +204,24 @@ func (s *flowRound) seeStored(ctx context.Context) error {
 		if n := len(spans); n > 0 {
 			s.clock = s.clock.See(spans[n-1].UpTo, s.r.Pos.Now, s.r.Pos.Now)
 		}
+		infos, err := s.r.Infos(ctx, slices.DeleteFunc(slices.Clone(metrics), func(m sequence.MetricID) bool { return m < 0 }), sequence.Vector{})
+		if err != nil {
+			return err
+		}
+		for i := range infos {
+			if in := &infos[i]; in.MaxT > raw.T {
+				raw = flowplan.Newest{T: in.MaxT, Region: in.Region, Seq: min(in.MaxSeq, s.r.Pos.Vector.At(in.Region))}
+			}
+		}
 	}
+	if raw.T == sequence.NoTime || raw.T != s.clock.Newest {
+		return nil // that came in this moment, or is a result
+	}
+	committed, err := s.r.committed(ctx, map[sequence.Region]sequence.Range{raw.Region: {After: raw.Seq - 1, UpTo: raw.Seq}})
+	if err != nil {
+		return err
+	}
+	s.clock.NewestAt = min(s.clock.NewestAt, committed(raw))
 	return nil
 }
 

@@ -5,6 +5,8 @@ package round
 // After: the round's work is counted.
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -60,3 +62,18 @@ type round struct {
 // but the first, so that each makes progress in every round, however slow the
 // database is.
 func (r *round) overBudget() bool { return !r.Now().Before(r.limits.Deadline) }
+
+// committed tells when samples of flushes in the ranges were committed at the latest, by the
+// database's clock. A flush that is not known any more was committed more than an hour ago.
+func (r *round) committed(ctx context.Context, ranges map[sequence.Region]sequence.Range) (of func(flowplan.Newest) sequence.Time, err error) {
+	times, err := r.cascade.Commits.Committed(ctx, ranges)
+	if err != nil {
+		return nil, fmt.Errorf("read when samples were committed: %w", err)
+	}
+	return func(n flowplan.Newest) sequence.Time {
+		if at, known := times[n.Region][n.Seq]; known {
+			return at
+		}
+		return r.Pos.Now - flowplan.QuietAfter
+	}, nil
+}

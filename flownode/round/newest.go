@@ -7,7 +7,6 @@ package round
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"laminar/flownode/flowplan"
@@ -41,8 +40,6 @@ func (g glance) freshSince(before glance) bool {
 // seeNewest notes the newest raw sample of the delta of each flow, and when it was
 // committed: whether its senders are quiet must not depend on when rounds are made. A
 // flow of which one is made each hour would else learn an hour late that they are.
-//
-// A flush that is not known any more was committed more than an hour ago.
 func (c *cohort) seeNewest(ctx context.Context, r *round) error {
 	at := glance{r.Pos.Now, r.Now()}
 	var ask []*flowRound
@@ -66,17 +63,13 @@ func (c *cohort) seeNewest(ctx context.Context, r *round) error {
 	if len(ask) == 0 {
 		return nil
 	}
-	times, err := r.cascade.Commits.Committed(ctx, ranges)
+	committed, err := r.committed(ctx, ranges)
 	if err != nil {
-		return fmt.Errorf("read when samples were committed: %w", err)
+		return err
 	}
 	for _, s := range ask {
 		n := newestOf(s)
-		committed, known := times[n.Region][n.Seq]
-		if !known {
-			committed = at.stored - flowplan.QuietAfter
-		}
-		s.clock = s.clock.See(n.T, committed, at.stored)
+		s.clock = s.clock.See(n.T, committed(n), at.stored)
 	}
 	return nil
 }
