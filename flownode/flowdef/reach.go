@@ -124,7 +124,8 @@ func (f Flow) ClosesFrom() sequence.Time {
 // They are kept for so long before the newest sample, or before the database's clock when
 // that came, whichever is behind. A flow that reads its own results goes from one window to
 // the next, however old samples are: so it keeps them for so long before the newest window
-// that is closed. Times are sequence.NoTime while they are not known.
+// that is closed. newestAt must not be later than the clock now, which may have been set
+// back. Times are sequence.NoTime while they are not known.
 func (f *Flow) KeptFrom(newest, newestAt, emittedUntil sequence.Time) sequence.Time {
 	if f.Keep == 0 {
 		return 0

@@ -47,7 +47,8 @@ func (m *Machine) Compute(ctx context.Context, reader *read.Reader, cascade *Cas
 	r := &round{Machine: m, Reader: reader, Counts: &counts, limits: limits, cascade: cascade}
 	waiting := 0
 	for _, f := range flows {
-		if f.DirtyWindows.AnyReady(reader.Pos.Now) {
+		f.now = reader.Pos.Now
+		if f.DirtyWindows.AnyReady(f.now) {
 			waiting++
 		}
 	}

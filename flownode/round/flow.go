@@ -36,6 +36,7 @@ type Flow struct {
 	StoredAt     time.Time       // when it was stored
 
 	clock  flowplan.Clock
+	now    sequence.Time // the database's clock in the last round; 0 before the first
 	looked glance
 	upstream
 	sources *sources.Sources // nil where the watermark goes by the newest sample alone
@@ -126,13 +127,19 @@ func (f *Flow) firstRebuildable(earliest sequence.Time) sequence.Time {
 // expired reports whether results of the window are not kept any more.
 func (f *Flow) expired(end sequence.Time) bool { return end < f.keptFrom() }
 
-// keptFrom is flowdef.Flow.KeptFrom as of the round under way.
+// keptFrom is flowdef.Flow.KeptFrom as of the round under way. Where the database's clock
+// was ahead and has been set back, it goes by what the clock says now: windows of these days
+// are not too old because samples of later ones came meanwhile.
 func (f *Flow) keptFrom() sequence.Time {
 	emitted := f.EmittedUntil
 	if f.to != nil {
 		emitted = f.to.EmittedUntil
 	}
-	return f.Def.KeptFrom(f.clock.Newest, f.clock.NewestAt, emitted)
+	came := f.clock.NewestAt
+	if f.now > 0 {
+		came = min(came, f.now)
+	}
+	return f.Def.KeptFrom(f.clock.Newest, came, emitted)
 }
 
 // windows is where the flow's windows end and what they read.

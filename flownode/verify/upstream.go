@@ -78,13 +78,13 @@ func (u *upstream) rawPart(def flowdef.Flow) (part flowdef.Flow, ok bool) {
 }
 
 // lacksResults reports whether a window reads results that are not kept any more.
-func (u *upstream) lacksResults(leaves keep.Leaves, end sequence.Time) bool {
+func (u *upstream) lacksResults(leaves keep.Leaves, end, now sequence.Time) bool {
 	for i := range u.parents {
 		p := &u.parents[i]
 		if p.Def.Keep == 0 {
 			continue
 		}
-		kept := p.Def.KeptFrom(p.NewestT, p.NewestAt, p.EmittedUntil)
+		kept := p.Def.KeptFrom(p.NewestT, min(p.NewestAt, now), p.EmittedUntil)
 		for _, l := range leaves {
 			if l.Def.NamesMetric() && l.Def.MaySelect(p.Def.Name) && l.Span(end).After < kept-1 {
 				return true

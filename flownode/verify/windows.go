@@ -133,9 +133,9 @@ func (r *verifying) skips(ctx context.Context, in *read.Reader, snap Snapshot) (
 	}
 	changing := sequence.Union(ends...)
 	part, readsRaw := r.rawPart(r.def)
-	kept := f.Def.KeptFrom(f.NewestT, f.NewestAt, f.EmittedUntil)
+	kept := f.Def.KeptFrom(f.NewestT, min(f.NewestAt, in.Pos.Now), f.EmittedUntil)
 	rebuildable := func(end sequence.Time) bool {
-		return (!readsRaw || part.Expr.Rebuildable(end, earliest)) && !r.lacksResults(r.leaves, end)
+		return (!readsRaw || part.Expr.Rebuildable(end, earliest)) && !r.lacksResults(r.leaves, end, in.Pos.Now)
 	}
 	isDirty := func(end sequence.Time) bool { return dirty[end] }
 	if r.def.Session != nil {

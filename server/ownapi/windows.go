@@ -48,7 +48,7 @@ func look(ctx context.Context, snap *flowstore.Stored, all []flowstore.FlowStatu
 	if f.NewestT != sequence.NoTime {
 		l.known.Reached = max(f.EmittedUntil, l.known.Windows.From(f.NewestT))
 	}
-	l.known.Expired = f.Def.KeptFrom(f.NewestT, f.NewestAt, f.EmittedUntil)
+	l.known.Expired = f.Def.KeptFrom(f.NewestT, min(f.NewestAt, snap.Position().Now), f.EmittedUntil)
 	for _, d := range f.Dirty {
 		l.known.Dirty = append(l.known.Dirty, d.WindowEnd)
 	}
