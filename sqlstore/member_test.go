@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"laminar/sequence"
 	"laminar/sqlstore"
 	"laminar/sqlstore/flowstore"
 	"laminar/sqlstore/sqltest"
@@ -27,12 +29,16 @@ func newBeating(t *testing.T, store *sqlstore.Store) beating {
 	return beating{m, t}
 }
 
-func (b beating) beat() int64 {
+// beat beats until the server answers, which takes a busy one longer than a beat waits.
+func (b beating) beat() (term int64) {
 	b.t.Helper()
-	term, err := b.Beat(b.t.Context())
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	eventually(b.t, "the server answers to a beat", func() bool {
+		var err error
+		if term, err = b.Beat(b.t.Context()); err != nil && !errors.Is(err, sequence.ErrUnavailable) {
+			b.t.Fatal(err)
+		}
+		return err == nil
+	})
 	return term
 }
 
