@@ -8,7 +8,8 @@
 -- A flow stands still when its flownode says so, or when nobody has moved it for
 -- 10 s and its trigger's interval although there is something to read: then its
 -- flownode is gone, hangs, or cannot write. Triggers that count, or follow a
--- schedule, may let samples wait.
+-- schedule, may let samples wait. A watermark that is a minute ahead of the clock is an
+-- error of a flow, too: it never is unless the clock has been set back.
 with unread as (
     select f.id, min(u.committed_at) as since
     from flow f
@@ -25,7 +26,7 @@ with unread as (
 )
 select f.id, f.fence_group, f.definition, f.table_schema, f.table_name, f.epoch, f.vector, f.flushes,
        coalesce(f.emitted_until, -1), coalesce(f.newest_t, -1), coalesce(f.newest_at, -1), coalesce(f.watermark, -1),
-       coalesce(f.error, ''),
+       coalesce(f.error, a.error, ''),
        (extract(epoch from f.created_at) * 1000)::bigint, (extract(epoch from f.updated_at) * 1000)::bigint,
        coalesce((select sum(greatest(r.last_seq - coalesce((f.vector ->> r.id::text)::bigint, 0), 0)) from region r), 0)::bigint,
        coalesce((extract(epoch from db_clock() - u.since) * 1000)::bigint, 0),
@@ -50,4 +51,9 @@ left join (select flow_id, count(*) as n, max(window_end) as newest from flow_cl
 left join unread u on u.id = f.id
 left join unmoved m on m.id = f.id
 left join flow_stall s on s.flow_id = f.id
+left join lateral (
+    select format('the database''s clock was ahead and has been set back: windows are closed up to %s, so what comes until then is late, and nobody is told of alerts; laminar flow delete and laminar flow apply begin it anew',
+                  to_char(to_timestamp(f.watermark / 1000.0) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')) as error
+    where f.watermark > (extract(epoch from db_clock()) * 1000)::bigint + 60000
+) a on true
 order by f.id

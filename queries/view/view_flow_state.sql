@@ -1,7 +1,8 @@
 -- flow_state: every flow with its state, and why it is in it:
 --   stalled    it stands still: error says why, hint what to do
---   failing    it goes on, but windows of it cannot be computed, or another rule of its
---              record gives rows of the newest window otherwise: error says why
+--   failing    it goes on, but windows of it cannot be computed, another rule of its
+--              record gives rows of the newest window otherwise, or it has closed windows
+--              of the future because the clock was ahead: error says why
 --   refilling  an unfinished refill has still to compute windows
 --   empty      it has seen no samples yet
 --   ok         none of these
@@ -13,11 +14,11 @@
 create or replace view flow_state as
 select f.title as flow, f.table_schema, f.table_name,
        case when coalesce(s.error, m.error) is not null then 'stalled'
-            when f.error is not null or c.newest >= coalesce(f.emitted_until, -1) then 'failing'
+            when coalesce(f.error, a.error) is not null or c.newest >= coalesce(f.emitted_until, -1) then 'failing'
             when exists (select from job j where j.flow_id = f.id and j.state in ('queued', 'running')) then 'refilling'
             when f.emitted_until is null and f.newest_t is null then 'empty'
             else 'ok' end as state,
-       coalesce(s.error, m.error, f.error, case when c.newest >= coalesce(f.emitted_until, -1) then c.error end) as error,
+       coalesce(s.error, m.error, f.error, a.error, case when c.newest >= coalesce(f.emitted_until, -1) then c.error end) as error,
        coalesce(nullif(s.hint, ''), case when s.error is null and m.error is not null then 'laminar serve; where it runs, its log says what it waits for' end) as hint,
        coalesce(s.since, m.since) as stalled_since,
        timestamptz 'epoch' + f.emitted_until * interval '1 millisecond' as stored_until,
@@ -44,3 +45,8 @@ left join lateral (
           > interval '10 s' + coalesce((f.definition -> 'trigger' ->> 'interval')::bigint, 0) * interval '1 ms'
       and u.since is not null
 ) m on true
+left join lateral (
+    select format('the database''s clock was ahead and has been set back: windows are closed up to %s, so what comes until then is late, and nobody is told of alerts; laminar flow delete and laminar flow apply begin it anew',
+                  to_char(to_timestamp(f.watermark / 1000.0) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')) as error
+    where f.watermark > (extract(epoch from db_clock()) * 1000)::bigint + 60000
+) a on true

@@ -439,3 +439,21 @@ func TestVectorsAreExact(t *testing.T) {
 		t.Errorf("a vector that is one off: %v, %v", out, err)
 	}
 }
+
+// TestClockWasAhead: a flow that has closed windows of the future, by a clock that was set
+// back since, does not look as if all were well; one that is at the clock does.
+func TestClockWasAhead(t *testing.T) {
+	db := sqltest.NewRawDB(t, 2)
+	db.Apply(sqltest.FlowFor(t, "f", "sum(m)"))
+	for ahead, want := range map[string]bool{"0 s": false, "50 s": false, "2 min": true, "30 days": true} {
+		db.Exec("update flow set newest_t = 1, watermark = (extract(epoch from now() + interval '" + ahead + "') * 1000)::bigint")
+		flows, err := db.Store.Catalogue.Show(t.Context(), "f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := sqltest.ScanOne[string](db, "select state from flow_state")
+		if got := strings.Contains(flows[0].Error, "clock was ahead"); got != want || (state == "failing") != want {
+			t.Errorf("a watermark %s ahead: %s, %q", ahead, state, flows[0].Error)
+		}
+	}
+}
