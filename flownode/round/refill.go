@@ -31,7 +31,8 @@ const refillWindows = 128
 // many at a time, with 0 as many as bounded says.
 //
 // Where retention has overtaken the job, or results that windows read are not kept any more,
-// it goes on with the first window that can be computed. It says what it has left out, and ends as one that has failed.
+// it goes on with the first window that can be computed. It says what it has left out, and
+// ends as one that has failed.
 func (s *flowRound) refill(ctx context.Context, job *progress.Job, chunk func(ctx context.Context, first, last sequence.Time) (int64, error), most int64) (*progress.JobStep, error) {
 	step := &progress.JobStep{ID: job.ID, NextT: job.NextT, Left: job.Error}
 	limit := s.to.EmittedUntil
