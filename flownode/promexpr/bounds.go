@@ -50,9 +50,10 @@ func (p boundedParser) ParseMetricSelectors(inputs []string) ([][]*labels.Matche
 	return p.Parser.ParseMetricSelectors(inputs)
 }
 
-// Parts is how many operators and parentheses an expression has, outside of selectors'
-// braces, brackets and offsets included: it cannot nest deeper. An error says that they are more than may be parsed, or
-// that a regular expression is. What else is wrong with the text is for the parser to say.
+// Parts is how many operators, parentheses, brackets and offsets an expression has outside
+// of selectors' braces: it cannot nest deeper. An error says that they are more than may be
+// parsed, or that a regular expression is. What else is wrong with the text is for the
+// parser to say.
 func Parts(input string) (parts int, err error) {
 	lexer := parser.Lex(input)
 	braces := false
