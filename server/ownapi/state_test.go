@@ -248,9 +248,10 @@ func TestStateIsTheFoldOfItsSamples(t *testing.T) {
 	w.stop()
 	standby, run := w.node()
 	w.serve(standby)
-	if other := get[view.StateSeen](w, "flow/state", "flow", flow); other.Here || other.Leader != nil || other.Why == "" {
-		t.Errorf("where nobody leads: %+v", other)
-	}
+	w.until("nobody leads, and why the flow is not here is said", func() bool { // a busy server may not take the lease back in time
+		other := get[view.StateSeen](w, "flow/state", "flow", flow)
+		return !other.Here && other.Leader == nil && other.Why != ""
+	})
 	defer run()()
 	w.until("the other process leads and has the same state", func() bool {
 		again := get[view.StateSeen](w, "flow/state", "flow", flow, "window", view.FormatTime(end))
