@@ -81,13 +81,20 @@ func divide(c *Config, group int64) memory {
 	return m
 }
 
-// apply tells Go's collector the limit, unless the environment has told it one.
+// programBytes is about what pages of the program's own file are resident beside the memory
+// that Go's collector knows of.
+const programBytes = 32 << 20
+
+// collectedLimit is how much of the limit is left for what the collector knows of.
+func (m memory) collectedLimit() int64 { return max(m.limit-programBytes, m.limit/2) }
+
+// apply tells Go's collector its limit, unless the environment has told it one.
 func (m memory) apply(log *slog.Logger) {
 	switch {
 	case os.Getenv("GOMEMLIMIT") != "":
 		log.Info("the memory limit of the process is the environment's", "gomemlimit", os.Getenv("GOMEMLIMIT"))
 	case m.limit > 0:
-		debug.SetMemoryLimit(m.limit)
+		debug.SetMemoryLimit(m.collectedLimit())
 		log.Info("memory is limited", "bytes", m.limit, "by", m.source, "ingest_buffer", m.buffer, "series", m.series, "flows", m.state)
 	}
 }
@@ -96,7 +103,7 @@ func (m memory) apply(log *slog.Logger) {
 // limit, or the environment has told the collector to keep none.
 func (m memory) collected() int64 {
 	if limit := debug.SetMemoryLimit(-1); m.limit > 0 && limit < math.MaxInt64 {
-		return max(m.limit, limit)
+		return max(m.collectedLimit(), limit)
 	}
 	return 0
 }

@@ -44,6 +44,16 @@ func TestGroupLimit(t *testing.T) {
 
 // TestDivide: what is set counts, then the control group, and without either
 // nothing is limited but requests.
+// TestCollectedLimit: the program's own pages count in the limit, of which the collector
+// always has half.
+func TestCollectedLimit(t *testing.T) {
+	for limit, want := range map[int64]int64{512 << 20: 480 << 20, 64 << 20: 32 << 20, 16 << 20: 8 << 20} {
+		if got := (memory{limit: limit}).collectedLimit(); got != want {
+			t.Errorf("of %d bytes the collector has %d, want %d", limit, got, want)
+		}
+	}
+}
+
 func TestDivide(t *testing.T) {
 	const GiB, MiB = 1 << 30, 1 << 20
 	for name, c := range map[string]struct {

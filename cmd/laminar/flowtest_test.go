@@ -191,7 +191,7 @@ func TestFlowTestForPrograms(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for text, want := range map[string]string{
-		"tests: [{nme: x}]":                "field nme not found",
+		"tests: [{nme: x}]":                "line 1: nme is not a key of such a file",
 		"rule_files: [r.yml]\ntests: []":   "r.yml:3: flow a: ",
 		"group_eval_order: [a, a]":         "group a is there twice",
 		"tests: [{start_timestamp: soon}]": "start_timestamp: want seconds",

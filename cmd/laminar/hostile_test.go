@@ -204,14 +204,14 @@ func TestHostileNames(t *testing.T) {
 
 	elsewhere := map[string]string{
 		"laminar serve": "runs above", "laminar demo": "TestDemo", "laminar psql": "prints what psql does",
-		"laminar help": "holds nothing but help", "laminar man": "writes files", "laminar completion": "a script",
+		"laminar help": "holds nothing but help", "laminar man": "writes files",
 	}
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for _, below := range cmd.Commands() {
 			walk(below)
 		}
-		if !cmd.HasSubCommands() && !seen[cmd.CommandPath()] && elsewhere[cmd.CommandPath()] == "" {
+		if path := cmd.CommandPath(); !cmd.HasSubCommands() && !seen[path] && elsewhere[path] == "" && !strings.HasPrefix(path, "laminar completion ") {
 			t.Errorf("%s is not walked through: give it hostile names, too", cmd.CommandPath())
 		}
 	}

@@ -71,7 +71,7 @@ var table = []setting{
 	{key: "parts", scope: Serving, help: "what this process does: ingest (takes samples in), flows (keeps flows up to date) and upkeep (migrates, seals, drops, applies flows); processes of one database share the work, each with a database role of its own if wanted",
 		bind: func(c *Config) value { return (*listValue)(&c.Parts) }},
 
-	{key: "memory.limit", scope: Serving, least: 16 << 20, unit: "bytes", help: "memory that the process should not exceed (GOMEMLIMIT, unless the environment has it); 0 for four fifths of the control group's limit, half of that with a private PostgreSQL, or none without a control group",
+	{key: "memory.limit", scope: Serving, least: 16 << 20, unit: "bytes", help: "memory that the process should not exceed (GOMEMLIMIT is set to 32 MiB less, unless the environment has it); 0 for four fifths of the control group's limit, half of that with a private PostgreSQL, or none without a control group",
 		bind: func(c *Config) value { return (*bytesValue)(&c.MemoryLimit) }},
 
 	{key: "flows", scope: Serving, help: "files, directories or glob patterns of flow definitions to apply at startup, and again on SIGHUP and POST /-/reload",
