@@ -3,10 +3,13 @@ package room
 import (
 	"math"
 	"strings"
+	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"laminar/flownode/flowdef"
 )
 
 // Selected is the series of the selectors of a query, in the order in which parser.Inspect
@@ -137,8 +140,8 @@ func (w *weighing) result(expr parser.Expr) result {
 	return result{series: 1, first: w.selectors, last: w.selectors} // numbers and texts
 }
 
-// BareStep is the step of subqueries that state none, ms.
-const BareStep int64 = 60_000
+// BareStep is the step of subqueries that state none, as in flows, ms.
+const BareStep = int64(flowdef.SubqueryStep / time.Millisecond)
 
 // within walks an expression that is evaluated at other steps.
 func (w *weighing) within(span, interval int64, expr parser.Expr) result {
