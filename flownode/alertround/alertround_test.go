@@ -14,6 +14,7 @@ import (
 	"laminar/flownode/flowfile"
 	"laminar/flownode/progress"
 	"laminar/sequence"
+	"laminar/sqlstore/applyplan"
 	"laminar/sqlstore/sqltest"
 )
 
@@ -293,9 +294,12 @@ func TestAnnotationsChangeInPlace(t *testing.T) {
 	db.Apply(define(t, "1m", "0s"))
 	o := takeOver(db, false)
 	o.commit(2*sqltest.Minute, sqltest.Window(sqltest.Minute, sqltest.Row("a", 1)), sqltest.Window(2*sqltest.Minute, sqltest.Row("a", 1)))
-	for action, flow := range map[string]flowdef.Flow{"unchanged": define(t, "1m", "0s"), "retuned": define(t, "5m", "0s")} {
-		if got := db.Apply(flow); string(got[0].Action) != action {
-			t.Errorf("applied again: %s, want %s", got[0].Action, action)
+	for _, again := range []struct {
+		holdFor string
+		want    applyplan.Applied
+	}{{"1m", applyplan.Unchanged}, {"5m", applyplan.Retuned}} {
+		if got := db.Apply(define(t, again.holdFor, "0s")); got[0].Action != again.want {
+			t.Errorf("applied again, for %s: %s, want %s", again.holdFor, got[0].Action, again.want)
 		}
 	}
 	o = takeOver(db, false)
