@@ -31,7 +31,7 @@ if [[ $1 == -* ]]; then
   exec .build/withpg go test -race -timeout 45m "$@"
 fi
 say 'go vet'
-go vet "$@"
+go vet -race "$@"
 say "go test -race -short $*, with the PostgreSQL of $LAMINAR_PG_BIN"
 .build/withpg go test -race -short -timeout 45m "$@"
 drawing=$(grep -rl --include='*_test.go' --exclude-dir='.?*' --exclude-dir=node_modules 'testing\.Short()' . | xargs -n 1 dirname | sort -u)
