@@ -190,7 +190,7 @@ func newAlertmanager(t *testing.T, receiver http.Handler) *alertmanager {
 // over, although the process that leads is killed while it fires and while it begins to;
 // and its silences hold.
 func TestAlertmanager(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	told := &pages{count: map[string]int{}, last: map[string]string{}}
 	am := newAlertmanager(t, told)
 	rules := filepath.Join(t.TempDir(), "rules.yml")

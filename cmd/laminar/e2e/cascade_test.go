@@ -43,6 +43,7 @@ const torn = `select count(*) from flow.chain_a a full join flow.chain_b b using
 // never sees one table without the others. A running total beside them, which reads
 // itself, is right up to the newest window. verify agrees at the end.
 func TestChainOfFour(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "chain.yml")
 	writeFile(t, path, chainOfFour)
 	in := laminartest.New(t, "--flows", path)
@@ -141,6 +142,7 @@ func TestChainOfFour(t *testing.T) {
 // itself, sees in PostgreSQL what they had at the evaluation before; after a late sample
 // and a refill, too.
 func TestRuleBehind(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "behind.yml")
 	writeFile(t, path, `
 groups:

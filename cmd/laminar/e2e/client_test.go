@@ -24,6 +24,7 @@ import (
 // everything was written, and the database hold it once: with a zero where each
 // counter began.
 func TestRemoteWriteClient(t *testing.T) {
+	t.Parallel()
 	in := laminartest.New(t, "--ingest-start-timestamps", "zero_sample")
 	in.Serve()
 	line := newBadLine(t, "http://"+in.Addr)

@@ -23,6 +23,7 @@ import (
 // person confirms, takes it back, and all samples are there; then one of them puts
 // a time of retention right that was in the future before there were bounds.
 func TestClockJumps(t *testing.T) {
+	t.Parallel()
 	args := []string{"--maintenance-schedule", "@every 1s", "--seal-after", "1s"}
 	in := laminartest.New(t, args...)
 	in.Serve()

@@ -23,6 +23,7 @@ import (
 // TestCommands walks through what a user does, with the program as it is
 // installed: serve, simulate, wait, look, refill, seal, apply, delete.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	definitions := filepath.Join(t.TempDir(), "demo.yaml")
 	if err := os.WriteFile(definitions, demoFlows(t), 0o600); err != nil {
 		t.Fatal(err)
@@ -320,6 +321,7 @@ func TestCommands(t *testing.T) {
 // TestPlannedRefill: a refill in the configuration of two processes is asked for
 // once at each due time, and done.
 func TestPlannedRefill(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := "flows: [" + filepath.Join(dir, "demo.yaml") + "]\n" +
 		"refills:\n  - {flow: 'http_requests:rate1m', schedule: '@every 1s', from: -5m}\n"
@@ -353,6 +355,7 @@ func TestPlannedRefill(t *testing.T) {
 // TestExposure: nobody who is not meant to can write to a Laminar that others
 // can reach.
 func TestExposure(t *testing.T) {
+	t.Parallel()
 	in := laminartest.New(t)
 	in.WantFailure(t, laminartest.ExitUsage, "--allow-unauthenticated", "serve", "--listen", "0.0.0.0:0")
 

@@ -17,6 +17,7 @@ import (
 // TestCompare holds tables against Debian's Prometheus, which has the same samples, and
 // then lacks some.
 func TestCompare(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	config, definitions := filepath.Join(dir, "prometheus.yml"), filepath.Join(dir, "flows.yaml")
 	writeFile(t, config, "global: {evaluation_interval: 15s}\n")

@@ -30,6 +30,7 @@ import (
 // select are sent, so that every table has rows, with the columns that the document says;
 // `laminar verify` finds no difference. Then every SELECT of the documents is run.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)

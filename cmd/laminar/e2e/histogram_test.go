@@ -244,6 +244,7 @@ func (s *nativeSender) engineSamples() promeval.Samples {
 // window of flows over them must be what Prometheus's engine computes from what
 // was acknowledged, verify must find nothing, and SQL must read the same counts.
 func TestNativeHistograms(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "native.yml")
 	writeFile(t, path, nativeFlows)
 	in := laminartest.New(t, "--flows", path, "--ingest-start-timestamps", "zero_sample")

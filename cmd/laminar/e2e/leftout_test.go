@@ -20,6 +20,7 @@ import (
 // out and named. The other rows of its windows, and other flows, are as they should
 // be.
 func TestRowTooLong(t *testing.T) {
+	t.Parallel()
 	defs := filepath.Join(t.TempDir(), "long.yml")
 	if err := os.WriteFile(defs, []byte(`flows:
   - name: long

@@ -19,7 +19,7 @@ const exitLocked = 5
 // for them, say for whom, and end with a code and words of their own when they have
 // waited long enough; a reader that ends in time lets them through.
 func TestLockedTable(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	in := laminartest.New(t, "--flows", writeDefs(t, "sum by (job) (g)"))
 	in.Serve()
 	pool := in.Pool()

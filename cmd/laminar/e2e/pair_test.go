@@ -26,7 +26,7 @@ const pairFailover = 10 * time.Second
 // of the first replica and then those of the second one, every one that was
 // confirmed and no other.
 func TestPairOfSenders(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	db := sqltest.New(t)
 	var urls []string
 	for range 2 {

@@ -24,6 +24,7 @@ import (
 // under them, and in the end every sample and every window is there. What a role is not
 // for is refused by the database.
 func TestPartsWithRolesOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	const (
 		definitions = "../../../testdata/flows/twelve.yml"
 		guardedFlow = "requests:rate5m"

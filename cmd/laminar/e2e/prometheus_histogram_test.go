@@ -24,6 +24,7 @@ import (
 // a program that is instrumented with Prometheus's own library, and write them to
 // Laminar. SQL must read exactly what Prometheus's query API gives.
 func TestPrometheusHistograms(t *testing.T) {
+	t.Parallel()
 	in := laminartest.New(t)
 	in.Serve()
 	reg := prometheus.NewRegistry()

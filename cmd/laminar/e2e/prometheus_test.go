@@ -19,6 +19,7 @@ import (
 // Prometheus's own query API gives, and a stale marker for every series of a
 // target that goes away.
 func TestPrometheus(t *testing.T) {
+	t.Parallel()
 	in := laminartest.New(t)
 	in.Serve()
 	dir, addr := t.TempDir(), laminartest.FreeAddr(t)

@@ -20,6 +20,7 @@ import (
 // some of them late, with a kill and a seal in between, and over samples that
 // come to the fixed time long after all windows have closed.
 func TestReach(t *testing.T) {
+	t.Parallel()
 	start := time.Now().Add(-20 * time.Minute).Truncate(time.Minute)
 	fixed := start.Add(6 * time.Minute)
 	definitions := filepath.Join(t.TempDir(), "reach.yml")

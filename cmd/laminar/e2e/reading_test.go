@@ -25,6 +25,7 @@ import (
 // project, promtool, a stock Prometheus by remote read, and vmalert, which evaluates
 // rules over Laminar and writes their results back to it.
 func TestReaders(t *testing.T) {
+	t.Parallel()
 	in := laminartest.New(t)
 	in.Serve()
 	base := "http://" + in.Addr

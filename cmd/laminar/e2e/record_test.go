@@ -44,6 +44,7 @@ const oneRecord = `groups:
 // TestOneRecord: several rules of one record are one table, with the values that
 // Prometheus gives; rows that two of them give are told, and nothing else is touched.
 func TestOneRecord(t *testing.T) {
+	t.Parallel()
 	defs := filepath.Join(t.TempDir(), "rules.yml")
 	write := func(text string) {
 		t.Helper()

@@ -19,6 +19,7 @@ import (
 // what it groups by, and its watermark stays where the slower of two clusters is, which
 // flow show and the metrics name.
 func TestRelabelAndSources(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)

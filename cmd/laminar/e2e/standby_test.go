@@ -16,6 +16,7 @@ import (
 // again: the other must go on with its flows, and nothing may be lost or
 // counted twice.
 func TestStandbyTakesOver(t *testing.T) {
+	t.Parallel()
 	const definitions = "../../../testdata/flows/twelve.yml"
 	db := sqltest.New(t)
 	var procs [2]*laminartest.Installation

@@ -45,7 +45,7 @@ const streamRules = `
 // its file, on the same samples: what the report calls exact must be equal, window by window.
 // vmagent sends to Laminar what it was given and what it made of it.
 func TestStreamAggregation(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	in := laminartest.New(t)
 	in.Serve()
 	dir := t.TempDir()

@@ -17,6 +17,7 @@ import (
 // tables, in batch mode, after a restart and after a refill, in whatever order the
 // series came; verify agrees.
 func TestEqualValues(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ties.yml")
 	writeFile(t, path, `
 flows:

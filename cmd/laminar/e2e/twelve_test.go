@@ -18,6 +18,7 @@ import (
 // by force twice. Then every closed window of twelve flows must be what
 // Prometheus's engine computes from what was acknowledged.
 func TestTwelveFlows(t *testing.T) {
+	t.Parallel()
 	const definitions = "../../../testdata/flows/twelve.yml"
 	in := laminartest.New(t, "--flows", definitions)
 	in.Serve()
@@ -86,6 +87,7 @@ func TestTwelveFlows(t *testing.T) {
 // samples arrive, late ones among them: a refill must neither overwrite newer
 // values nor merge anything twice. The database aggregates what it can.
 func TestRefillBesideLiveRounds(t *testing.T) {
+	t.Parallel()
 	const definitions = "../../../testdata/flows/twelve.yml"
 	in := laminartest.New(t, "--flows", definitions, "--flownode-executor", "pushdown")
 	in.Serve()

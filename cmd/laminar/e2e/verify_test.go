@@ -40,6 +40,7 @@ func verify(t *testing.T, in *laminartest.Installation, args ...string) (state v
 // its flows and those of the demo verify finds nothing. Then cells are changed, deleted and added by
 // hand, and verify names exactly these.
 func TestVerify(t *testing.T) {
+	t.Parallel()
 	demo := filepath.Join(t.TempDir(), "demo.yaml")
 	if err := os.WriteFile(demo, demoFlows(t), 0o600); err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ import (
 // TestVmagent pushes samples through vmagent, old (snappy) and new (zstd): what
 // was pushed must be what Laminar holds.
 func TestVmagent(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct{ program, encoding string }{
 		"of the distribution": {"vmagent", "snappy"},
 		"recent":              {"vmagent-1.150", "zstd"},
