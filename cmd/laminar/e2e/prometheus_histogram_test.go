@@ -63,7 +63,11 @@ scrape_configs:
 		work()
 		return count(t, pool, "select count(*) from laminar.histogram_sample where metric = 'work_seconds'") >= 16
 	})
+	// A scrape of before the cut may not be over. Those of a target follow each other.
 	cut := time.Now()
+	eventually(t, "a later scrape of both histograms has landed", func() bool {
+		return count(t, pool, "select count(*) from laminar.histogram_sample where metric = 'work_seconds' and ts > $1", cut) >= 2
+	})
 	want := prometheusHistograms(t, addr, "work_seconds", cut)
 	if len(want) < 14 {
 		t.Errorf("Prometheus knows only %d histograms", len(want))

@@ -45,7 +45,13 @@ scrape_configs:
 			return count(t, pool, "select count(*) from laminar.sample where metric = 'up' and value = 1 and labels->>'job' = $1", job) >= 10
 		})
 	}
+	// A scrape of before the cut may not be over. Those of a target follow each other.
 	cut := time.Now()
+	for _, job := range []string{"prometheus", "laminar"} {
+		eventually(t, "a later scrape of "+job+" has landed", func() bool {
+			return count(t, pool, "select count(*) from laminar.sample where metric = 'up' and labels->>'job' = $1 and ts > $2", job, cut) > 0
+		})
+	}
 	want := prometheusSamples(t, addr, cut)
 	requireStored(t, pool, cut, want)
 	if len(want) < 200 {

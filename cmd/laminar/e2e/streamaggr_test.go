@@ -83,7 +83,7 @@ func TestStreamAggregation(t *testing.T) {
 
 	// Counters with a reset and a series that comes later, gauges that sum up to whole
 	// numbers. No sample lies near the border of a window.
-	const step, windows, attempts = 3 * time.Second, 10, 6
+	const step, windows, attempts = 3 * time.Second, 10, 12
 	feed := func(begin time.Time, attempt int) (inTime bool) {
 		for n := range int(windows * step / (500 * time.Millisecond)) {
 			at := begin.Add(time.Duration(n) * 500 * time.Millisecond)
