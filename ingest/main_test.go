@@ -9,14 +9,13 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"laminar/ingest/refusal"
 	"laminar/ingest/registry"
+	"laminar/leaktest"
 	"laminar/sequence/series"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 func bits(v float64) uint64 { return math.Float64bits(v) }
 

@@ -13,10 +13,11 @@ import (
 
 	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/prompb"
-	"go.uber.org/goleak"
+
+	"laminar/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 // receiver is a remote write endpoint that keeps the newest value of each
 // series and time, as text, and answers with refuse's status if that is not 0.

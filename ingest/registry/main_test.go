@@ -5,13 +5,12 @@ import (
 	"slices"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"laminar/ingest/refusal"
+	"laminar/leaktest"
 	"laminar/sequence/series"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 // someLabels is the labels of a series.
 var someLabels = []series.RawLabel{{Name: []byte("__name__"), Value: []byte("m")}, {Name: []byte("job"), Value: []byte("a")}}

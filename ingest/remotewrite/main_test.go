@@ -11,14 +11,14 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	"laminar/ingest"
 	"laminar/ingest/ingesttest"
+	"laminar/leaktest"
 	"laminar/sequence"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 func bits(v float64) uint64 { return math.Float64bits(v) }
 

@@ -22,11 +22,12 @@ import (
 	"laminar/client"
 	"laminar/client/wire"
 	"laminar/flownode/flowdef"
+	"laminar/leaktest"
 	"laminar/sequence"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+	leaktest.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 
 // await waits until something holds.

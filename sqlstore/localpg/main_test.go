@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"go.uber.org/goleak"
+
+	"laminar/leaktest"
 )
 
 // The test program is also the "Laminar" that tests kill: with this variable
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 		helper(dir, os.Getenv(helperOutlive) != "")
 		return
 	}
-	goleak.VerifyTestMain(m)
+	leaktest.VerifyTestMain(m)
 }
 
 func helper(dir string, outlive bool) {

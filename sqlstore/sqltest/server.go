@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"laminar/leaktest"
 	"laminar/sqlstore/localpg"
 )
 
@@ -96,10 +97,6 @@ func Stop() error {
 	return errors.Join(err, os.RemoveAll(private.dir), private.watch.Close())
 }
 
-// goroutinePatience is how long goroutines may take to end after the tests. goleak alone
-// gives them half a second, which is little where much else runs.
-const goroutinePatience = 30 * time.Second
-
 // VerifyTestMain runs the tests, stops the private server and fails if a
 // goroutine is left. A package's TestMain calls it; without one, the server is
 // stopped when the process ends.
@@ -110,14 +107,7 @@ func VerifyTestMain(m *testing.M, opts ...goleak.Option) {
 		code = max(code, 1)
 	}
 	if code == 0 {
-		err := goleak.Find(opts...)
-		for began := time.Now(); err != nil && time.Since(began) < goroutinePatience; {
-			err = goleak.Find(opts...)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "goroutines are left:", err)
-			code = 1
-		}
+		code = leaktest.Verify(opts...)
 	}
 	os.Exit(code)
 }
