@@ -62,11 +62,19 @@ func newWorld(t *testing.T) *world {
 		now: time.Now().Add(-10*time.Minute).UnixMilli() / sqltest.Minute * sqltest.Minute,
 	}
 	t.Cleanup(func() { w.member.Leave(t.Context()) })
-	var err error
-	if w.term, err = w.member.Beat(t.Context()); err != nil || w.term == 0 {
-		t.Fatalf("no leadership: term %d, %v", w.term, err)
+	if w.term = w.beat(); w.term == 0 {
+		t.Fatal("no leadership")
 	}
 	return w
+}
+
+// beat renews the term, which counts for seconds.
+func (w *world) beat() (term int64) {
+	w.Helper()
+	if err := sqltest.Answered(w.Context(), func() (err error) { term, err = w.member.Beat(w.Context()); return err }); err != nil {
+		w.Fatal(err)
+	}
+	return term
 }
 
 // window commits the next window, with rows of these names.
@@ -159,9 +167,7 @@ func (w *world) sender(change func(*Config), urls ...string) *Sender {
 // turn tells of what is due now, once.
 func (w *world) turn(s *Sender) error {
 	w.Helper()
-	if _, err := w.member.Beat(w.Context()); err != nil { // a term counts for seconds
-		w.Fatal(err)
-	}
+	w.beat()
 	t := &telling{Sender: s, term: w.term, peers: map[string]*peer{}}
 	for i := range s.cfg.Alertmanagers {
 		t.found = append(t.found, newDiscovery(&s.cfg.Alertmanagers[i]))
@@ -265,8 +271,9 @@ func TestOneHoldsUpNoOther(t *testing.T) {
 	hanging := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	t.Cleanup(hanging.Close)
 	t.Cleanup(func() { close(release) })
-	down := newAM(t)
-	down.Close()
+	// It keeps its port, which else another program may be given.
+	down := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	t.Cleanup(down.Close)
 	a.answer = func(rw http.ResponseWriter, alerts []Alert) bool {
 		if slices.ContainsFunc(alerts, func(x Alert) bool { return x.Labels["i"] == "bad" }) {
 			rw.WriteHeader(http.StatusBadRequest)
@@ -313,7 +320,17 @@ func TestRunEnds(t *testing.T) {
 		s.Run(ctx, w.term)
 		close(ended)
 	}()
-	<-asked
+	deadline := time.After(2 * time.Minute)
+	for told := false; !told; {
+		w.beat()
+		select {
+		case <-asked:
+			told = true
+		case <-time.After(time.Second): // the term is renewed in time
+		case <-deadline:
+			t.Fatal("two minutes after a sender was started the Alertmanager is not asked")
+		}
+	}
 	cancel()
 	select {
 	case <-ended:
