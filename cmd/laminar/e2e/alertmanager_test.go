@@ -39,7 +39,7 @@ groups:
 
 // resendDelay is how often Alertmanager is told of an alert. It takes the alert to be over
 // after four times as long, in which a takeover must be done, also where much else goes on.
-const resendDelay = "15s"
+const resendDelay = "30s"
 
 // pages counts what Alertmanager tells people, as the receiver of its webhooks.
 type pages struct {

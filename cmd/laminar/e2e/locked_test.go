@@ -51,7 +51,7 @@ func TestLockedTable(t *testing.T) {
 		if code := laminartest.ExitCode(err); code != exitLocked {
 			t.Errorf("%v: exit code %d, want %d:\n%s", command, code, exitLocked, out)
 		}
-		for _, want := range []string{"waiting for ", fmt.Sprintf("pid %d, user ", pid), `application "a report"`, "held\" is in use, also after ", "Try: "} {
+		for _, want := range []string{fmt.Sprintf("pid %d, user ", pid), `application "a report"`, "held\" is in use, also after ", "Try: "} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%v does not say %q:\n%s", command, want, out)
 			}
@@ -59,10 +59,11 @@ func TestLockedTable(t *testing.T) {
 		if strings.Contains(out, "not available") {
 			t.Errorf("%v says that the database is not available:\n%s", command, out)
 		}
-		// The reader ends while it is waited for.
+		// The reader ends while it is waited for. Only here is it sure to be said: a slow attempt
+		// may be the last one in 4 s.
 		var text bytes.Buffer
 		cmd := in.Command(append(command, "--lock-timeout", "5m")...)
-		said := &firstLine{seen: make(chan struct{})}
+		said := &firstWrite{seen: make(chan struct{})}
 		cmd.Stdout, cmd.Stderr = &text, said
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -78,6 +79,11 @@ func TestLockedTable(t *testing.T) {
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("%v, with the reader gone: %v", command, err)
 		}
+		for _, want := range []string{"waiting for ", fmt.Sprintf("pid %d, user ", pid), `application "a report"`} {
+			if !strings.Contains(said.text.String(), want) {
+				t.Errorf("%v does not say %q while it waits:\n%s", command, want, &said.text)
+			}
+		}
 		laminartest.Until(t, patience, "the table is made again, or gone for good", func() bool {
 			var there bool
 			err := pool.QueryRow(t.Context(), "select to_regclass($1) is not null", table).Scan(&there)
@@ -86,18 +92,17 @@ func TestLockedTable(t *testing.T) {
 	}
 }
 
-// firstLine closes seen when something is written to it.
-type firstLine struct {
+// firstWrite closes seen when something is written to it, and keeps all.
+type firstWrite struct {
 	seen chan struct{}
-	done bool
+	text bytes.Buffer
 }
 
-func (w *firstLine) Write(p []byte) (int, error) {
-	if !w.done {
-		w.done = true
+func (w *firstWrite) Write(p []byte) (int, error) {
+	if w.text.Len() == 0 {
 		close(w.seen)
 	}
-	return len(p), nil
+	return w.text.Write(p)
 }
 
 // writeDefs is a file that defines the flow held.

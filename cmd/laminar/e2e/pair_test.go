@@ -18,7 +18,7 @@ import (
 
 // pairFailover is how long a replica must be silent in TestPairOfSenders.
 // None may be taken to be silent because the machine has much else to do.
-const pairFailover = 10 * time.Second
+const pairFailover = 30 * time.Second
 
 // TestPairOfSenders lets a pair of senders write the same series to two
 // processes in turn. The one that is elected falls silent and comes back. In
@@ -108,40 +108,51 @@ func (r *replica) run() {
 		time.Sleep(20 * time.Millisecond) // as a sender does
 		r.busy.Store(true)
 		if !r.silent.Load() {
-			r.began.Store(time.Now().UnixMilli())
 			last = max(last+2, time.Now().UnixMilli())
-			r.send(n, last)
+			for deadline := time.Now().Add(patience); !r.send(n, last); {
+				if time.Now().After(deadline) {
+					r.t.Errorf("%s is not answered within %s", r.name, patience)
+					return
+				}
+				time.Sleep(20 * time.Millisecond) // as a sender does
+			}
 		}
 		r.busy.Store(false)
 	}
 }
 
-func (r *replica) send(n int, at int64) {
+// send reports whether the sample was answered. A 5xx is no answer: a busy process gives it
+// when it does not learn in time who is elected.
+func (r *replica) send(n int, at int64) (answered bool) {
+	r.began.Store(time.Now().UnixMilli())
 	raw, err := (&prompb.WriteRequest{Timeseries: []prompb.TimeSeries{{
 		Labels:  []prompb.Label{{Name: "__name__", Value: "up"}, {Name: "__replica__", Value: r.name}, {Name: "cluster", Value: "eu"}},
 		Samples: []prompb.Sample{{Timestamp: at - at%2 + int64(r.value) - 1, Value: r.value}}, // each replica has times of its own
 	}}}).Marshal()
 	if err != nil {
 		r.t.Error(err)
-		return
+		return true
 	}
 	req, err := http.NewRequest(http.MethodPost, r.urls[n%len(r.urls)], bytes.NewReader(snappy.Encode(nil, raw)))
 	if err != nil {
 		r.t.Error(err)
-		return
+		return true
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		r.t.Error(err)
-		return
+		return true
 	}
 	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusNoContent:
+	switch {
+	case resp.StatusCode == http.StatusNoContent:
 		r.stored.Add(1)
-	case http.StatusAccepted:
+	case resp.StatusCode == http.StatusAccepted:
 		r.dropped.Add(1)
+	case resp.StatusCode/100 == 5:
+		return false
 	default:
 		r.t.Errorf("%s is answered %s", r.name, resp.Status)
 	}
+	return true
 }
