@@ -286,7 +286,8 @@ func TestCommands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tx.Exec(t.Context(), "select * from laminar.flow for update"); err != nil {
+		// In the order in which a round locks them.
+		if _, err := tx.Exec(t.Context(), "select * from laminar.flow order by id for update"); err != nil {
 			t.Fatal(err)
 		}
 		// No process beside it: a flow that cannot move for long stands still, which is told
