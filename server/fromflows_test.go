@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,10 +132,15 @@ func newAnswering(t testing.TB) *answering {
 
 // send commits samples of series.
 func (a *answering) send(samples map[*sending][]ingest.Sample) {
+	if err := sqltest.Answered(a.t.Context(), func() error { return a.trySend(samples) }); err != nil {
+		a.t.Error(err)
+	}
+}
+
+func (a *answering) trySend(samples map[*sending][]ingest.Sample) error {
 	in, err := a.ing.Begin(a.t.Context())
 	if err != nil {
-		a.t.Error(err)
-		return
+		return err
 	}
 	defer in.End()
 	in.Received()
@@ -144,18 +150,18 @@ func (a *answering) send(samples map[*sending][]ingest.Sample) {
 		if sp == nil {
 			var refused refusal.Reason
 			if sp, refused = in.Resolve(a.table, hash, key, s.labels); refused != "" {
-				a.t.Errorf("a series is refused: %s", refused)
-				return
+				return fmt.Errorf("a series is refused: %s", refused)
 			}
 		}
 		if err := in.Add(sp, list, nil); err != nil {
-			a.t.Error(err)
-			return
+			return err
 		}
 	}
-	if out, err := in.Commit(); err != nil || out.Refused > 0 {
-		a.t.Errorf("%d samples are refused, %v %s", out.Refused, err, out.Why)
+	out, err := in.Commit()
+	if err == nil && out.Refused > 0 {
+		err = fmt.Errorf("%d samples are refused: %s", out.Refused, out.Why)
 	}
+	return err
 }
 
 // advance is the samples that series have up to a time, one each 15 s.
@@ -295,10 +301,10 @@ func TestFromFlowsUnderLoad(t *testing.T) {
 			a.send(a.late(rng))
 		}
 	})
-	seals, refills := 0, 0
+	var seals, refills atomic.Int64
 	every(700*time.Millisecond, func(rng *rand.Rand) {
 		if _, err := a.Store.Keeper.Seal(ctx, raw.SealOptions{Force: rng.IntN(2) == 0, Wait: time.Second}); err == nil {
-			seals++
+			seals.Add(1)
 		} else if ctx.Err() == nil && !errors.Is(err, sequence.ErrUnavailable) { // a busy server is tried again
 			t.Error(err)
 		}
@@ -309,27 +315,35 @@ func TestFromFlowsUnderLoad(t *testing.T) {
 		}
 		from := a.began + rng.Int64N(100)*minuteMs
 		name := []string{"job:requests:rate5m", "job:temperature:avg", "temperature:median", "job:peak"}[rng.IntN(4)]
-		if _, err := sqltest.CreateRefill(ctx, a.Store.Jobs, name, from, from+(3+rng.Int64N(10))*minuteMs); err != nil && ctx.Err() == nil {
+		if _, err := sqltest.CreateRefill(ctx, a.Store.Jobs, name, from, from+(3+rng.Int64N(10))*minuteMs); err == nil {
+			refills.Add(1)
+		} else if ctx.Err() == nil && !errors.Is(err, sequence.ErrUnavailable) {
 			t.Error(err)
 		}
-		refills++
 	})
 
 	used := map[string]int{}
 	var total query.Answered
 	queries := 0
-	for _, expr := range liveExpressions {
-		for _, sh := range liveShapes {
-			at := time.Now().UnixMilli() / (4 * minuteMs) * 4 * minuteMs // where steps of all flows lie
-			got := a.both(expr, at-sh.from, at-sh.to, sh.step, used)
-			total.Steps, total.FromFlows = total.Steps+got.Steps, total.FromFlows+got.FromFlows
-			queries++
+	// How much comes of the load in the time of two hundred queries depends on the machine.
+	enough := func() bool {
+		return queries >= 200 && total.FromFlows >= total.Steps/3 && total.FromFlows < total.Steps && len(used) >= 8 && seals.Load() >= 2 && refills.Load() >= 2
+	}
+	for deadline := time.Now().Add(5 * time.Minute); !enough() && !t.Failed() && time.Now().Before(deadline); {
+		total = query.Answered{}
+		for _, expr := range liveExpressions {
+			for _, sh := range liveShapes {
+				at := time.Now().UnixMilli() / (4 * minuteMs) * 4 * minuteMs // where steps of all flows lie
+				got := a.both(expr, at-sh.from, at-sh.to, sh.step, used)
+				total.Steps, total.FromFlows = total.Steps+got.Steps, total.FromFlows+got.FromFlows
+				queries++
+			}
 		}
 	}
 	cancel()
 	load.Wait()
-	t.Logf("%d queries, %d of %d steps from flows %v; %d seals, %d refills", queries, total.FromFlows, total.Steps, used, seals, refills)
-	if queries != 200 || total.FromFlows < total.Steps/3 || total.FromFlows == total.Steps || len(used) < 8 || seals < 2 || refills < 2 {
+	t.Logf("%d queries, in the last pass %d of %d steps from flows %v; %d seals, %d refills", queries, total.FromFlows, total.Steps, used, seals.Load(), refills.Load())
+	if !enough() {
 		t.Error("the test tests too little")
 	}
 }
