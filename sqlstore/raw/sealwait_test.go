@@ -1,11 +1,14 @@
 package raw_test
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"laminar/sequence"
 	"laminar/sqlstore/raw"
 )
 
@@ -86,7 +89,9 @@ func TestSealsAtOnce(t *testing.T) {
 				default:
 				}
 				report, err := m.store.Keeper.Seal(t.Context(), raw.SealOptions{})
-				if err != nil {
+				// A machine may be busy for longer than a lease lasts, and then another one goes on.
+				overtaken := err != nil && strings.Contains(err.Error(), "is not the current one any more")
+				if err != nil && !overtaken && !errors.Is(err, sequence.ErrUnavailable) {
 					t.Error(err)
 					return
 				}

@@ -162,24 +162,26 @@ func ids32(ids []sequence.SeriesID) []int32 {
 // Freeze moves the current generation on.
 func (db *RawDB) Freeze() {
 	db.Helper()
-	err := pgx.BeginFunc(db.Context(), db.Store.Pool(), func(tx pgx.Tx) error {
-		for _, stmt := range []string{
-			"select id from region order by id for update",
-			fmt.Sprintf("create table hot_%d (like hot_template including all)", db.gen+1),
-			"update generation set state = 'frozen', frozen_at = now(), frozen_vector = '{}' where state = 'current'",
-			fmt.Sprintf("insert into generation (id) values (%d)", db.gen+1),
-			fmt.Sprintf("update region set generation = %d", db.gen+1),
-		} {
-			if _, err := tx.Exec(db.Context(), stmt); err != nil {
-				return fmt.Errorf("%s: %w", stmt, err)
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := pgx.BeginFunc(db.Context(), db.Store.Pool(), db.FreezeIn); err != nil {
 		db.Fatalf("freeze: %v", err)
 	}
+}
+
+// FreezeIn moves the current generation on in a transaction that is going to be committed.
+func (db *RawDB) FreezeIn(tx pgx.Tx) error {
+	for _, stmt := range []string{
+		"select id from region order by id for update",
+		fmt.Sprintf("create table hot_%d (like hot_template including all)", db.gen+1),
+		"update generation set state = 'frozen', frozen_at = now(), frozen_vector = '{}' where state = 'current'",
+		fmt.Sprintf("insert into generation (id) values (%d)", db.gen+1),
+		fmt.Sprintf("update region set generation = %d", db.gen+1),
+	} {
+		if _, err := tx.Exec(db.Context(), stmt); err != nil {
+			return fmt.Errorf("%s: %w", stmt, err)
+		}
+	}
 	db.gen++
+	return nil
 }
 
 // Seal merges a frozen generation: one sealed segment per region, metric and
