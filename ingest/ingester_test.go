@@ -38,9 +38,12 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // buffers and wait for their commits.
 func waiting(t *testing.T, g *Ingester, requests, samples int) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("that %d requests wait", requests), func() bool {
-		return g.budget.Used() == int64(requests*budget.RequestBytes+samples*bytesPerSample) && g.traffic.coming.Load() == 0
-	})
+	eventually(t, fmt.Sprintf("that %d requests wait", requests), func() bool { return g.wait(requests, samples) })
+}
+
+// wait reports whether so many requests, and no others, are as waiting says.
+func (g *Ingester) wait(requests, samples int) bool {
+	return g.budget.Used() == int64(requests*budget.RequestBytes+samples*bytesPerSample) && g.traffic.coming.Load() == 0
 }
 
 // TestOneCommitServesMany: requests that come while a flush commits share the

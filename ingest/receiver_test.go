@@ -175,6 +175,11 @@ func (d *receiver) send(entries ...entry) (written Tally, err error) {
 	if err != nil {
 		return Tally{}, err
 	}
+	return d.land(in, entries...)
+}
+
+// land is send of a request that has begun, and ends it.
+func (d *receiver) land(in *Intake, entries ...entry) (written Tally, err error) {
 	defer in.End()
 	in.Received()
 	for _, e := range entries {
