@@ -3,6 +3,7 @@ package remotewrite
 import (
 	"fmt"
 	"hash/maphash"
+	"math"
 	"testing"
 
 	"github.com/golang/snappy"
@@ -187,9 +188,14 @@ func TestKnownSeriesCostNoAllocation(t *testing.T) {
 	}
 	for name, once := range map[string]func(){"1.0": take(version1, v1), "2.0": take(version2, v2)} {
 		once()
-		// A pool may be emptied at any time, so single allocations are allowed.
-		if n := testing.AllocsPerRun(20, once); n > benchRequest/100 {
-			t.Errorf("%s: %v allocations for %d samples of known series", name, n, benchRequest)
+		// A pool may be emptied at any time, and loses some of what it gets under the race
+		// detector, so the best of several runs counts, and single allocations are allowed.
+		least := math.Inf(1)
+		for range 20 {
+			least = min(least, testing.AllocsPerRun(1, once))
+		}
+		if least > benchRequest/100 {
+			t.Errorf("%s: %v allocations for %d samples of known series", name, least, benchRequest)
 		}
 	}
 }
