@@ -48,6 +48,16 @@ func TestDashboards(t *testing.T) {
 	in := laminartest.New(t, "--flows", filepath.Join(deploy, "flows.yml"))
 	in.Serve()
 	in.Must("simulate", "--url", in.WriteURL(), "--history", "2h", "--interval", "15s")
+	// It goes on: a minute after the last sample windows close by the clock, and a flow of one
+	// minute has no newest row any more.
+	live := in.Command("simulate", "--url", in.WriteURL(), "--interval", "15s")
+	if err := live.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = live.Process.Kill() // it has nothing to lose
+		_ = live.Wait()         // says that it was killed
+	})
 	pool := in.Pool()
 	t.Setenv("GRAFANA_DB_PASSWORD", "it's secret")
 	for range 2 { // it runs whenever the services start
