@@ -27,10 +27,10 @@ func TestFlows(t *testing.T) {
 	var flows view.Flows
 	w.until("the flow's memory is known", func() bool {
 		flows = get[view.Flows](w, "flows")
-		return len(flows.Flows) == 2 && flows.Flows[0].Memory != nil && flows.Flows[0].Memory.Panes > 0
+		return flows.Leads && len(flows.Flows) == 2 && flows.Flows[0].Memory != nil && flows.Flows[0].Memory.Panes > 0
 	})
 	f := flows.Flows[0]
-	if !flows.Leads || f.Flow != "requests:rate1m" || f.State != view.OK || f.Every != "30s" || f.Mode != "incremental" || f.Executor != "auto" ||
+	if f.Flow != "requests:rate1m" || f.State != view.OK || f.Every != "30s" || f.Mode != "incremental" || f.Executor != "auto" ||
 		f.StoredUntil != view.FormatTime(last) || f.Memory.Series != 4 || f.Memory.Groups != 4 || f.Memory.Bytes == 0 {
 		t.Errorf("the flow is %+v with memory %+v", f, f.Memory)
 	}
@@ -49,8 +49,12 @@ func TestFlows(t *testing.T) {
 	if x := get[view.ExplainedFlows](w, "flow/explain", "flow", "requests:rate1m"); x.Flows[0].Leaves[0].Read.Series != 4 {
 		t.Errorf("explained with data as %+v", x)
 	}
-	in := get[view.Installation](w, "installation")
-	if !in.Leads || in.Leader == nil || in.Leader.Address != "127.0.0.1:1" || in.Flows != 2 || in.Version != "1.2.3" || !slices.Equal(in.May, w.may) {
+	var in view.Installation
+	w.until("this process leads", func() bool { // a busy server may not renew the lease in time
+		in = get[view.Installation](w, "installation")
+		return in.Leads && in.Leader != nil
+	})
+	if in.Leader.Address != "127.0.0.1:1" || in.Flows != 2 || in.Version != "1.2.3" || !slices.Equal(in.May, w.may) {
 		t.Errorf("the installation is %+v, led by %+v", in, in.Leader)
 	}
 
@@ -59,9 +63,10 @@ func TestFlows(t *testing.T) {
 	if other.Leads || other.Flows[0].Memory != nil || other.Flows[0].StoredUntil != f.StoredUntil {
 		t.Errorf("elsewhere the flow is %+v", other.Flows[0])
 	}
-	if in := get[view.Installation](w, "installation"); in.Leads || in.Leader == nil {
-		t.Errorf("elsewhere the installation is %+v", in)
-	}
+	w.until("elsewhere it is said that another process leads", func() bool {
+		in := get[view.Installation](w, "installation")
+		return !in.Leads && in.Leader != nil
+	})
 }
 
 // TestStripIsWhatWindowsAre compares the strip, window by window and in cells, with the view
@@ -70,6 +75,10 @@ func TestStripIsWhatWindowsAre(t *testing.T) {
 	w := newWorld(t, rateFlow)
 	const flow = "requests:rate1m"
 	w.caughtUp(flow, w.base+59*minute+30*second)
+	// The rows of the open window may be left to the next round.
+	w.until("the open window has rows", func() bool {
+		return sqltest.ScanOne[bool](w.RawDB, "select exists (select from window_state where flow = $1 and window_end = $2)", flow, time.UnixMilli(w.base+60*minute))
+	})
 	w.stop()
 	// What is due stays due, since nobody computes it.
 	rnd := rand.New(rand.NewPCG(3, 5))
