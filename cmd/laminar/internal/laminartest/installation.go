@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +20,9 @@ import (
 
 	"laminar/sqlstore/localpg"
 )
+
+// SlowAnswers is how serve says that requests were under way for too long after its end.
+const SlowAnswers = "shut the HTTP server down: context deadline exceeded"
 
 // Installation is a Laminar that is run as a process: on a private PostgreSQL in
 // its data directory, or on the database at URL. It belongs to one goroutine.
@@ -173,7 +177,11 @@ func (in *Installation) Stop() {
 	_ = in.Cmd.Process.Signal(os.Interrupt)
 	select {
 	case err := <-in.done:
-		if err != nil {
+		switch {
+		case err == nil:
+		case !Strict() && in.slowAnswers():
+			in.t.Logf("serve ended with %v: requests were not answered in time", err)
+		default:
 			in.t.Errorf("serve ended with %v", err)
 		}
 	case <-time.After(2 * time.Minute):
@@ -181,6 +189,18 @@ func (in *Installation) Stop() {
 		in.Kill()
 	}
 	in.Cmd = nil
+}
+
+// slowAnswers reports whether all that serve says against its end is that requests under way
+// took longer than the 10 s that the HTTP server gives them: a busy machine may need more.
+func (in *Installation) slowAnswers() bool {
+	var said []string
+	for line := range strings.Lines(in.Log.String()) {
+		if strings.HasPrefix(line, "Error: ") || strings.HasPrefix(line, "  and: ") {
+			said = append(said, strings.TrimSpace(line))
+		}
+	}
+	return len(said) == 1 && strings.HasSuffix(said[0], SlowAnswers)
 }
 
 // Pool connects to the database until the test ends.
