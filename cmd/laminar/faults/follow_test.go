@@ -159,7 +159,7 @@ func TestFollowersAreExact(t *testing.T) {
 			p.Kill()
 			p.Serve()
 		case i == 7:
-			s.Must("refill", "faults:rate", "--from", "-13h", "--to", "now", "--no-wait")
+			s.Must("refill", "faults:rate", "--from", longAgo, "--to", "now", "--no-wait")
 			kill()
 			cmd = f.begin(t)
 		case i == 10:
@@ -179,6 +179,7 @@ func TestFollowersAreExact(t *testing.T) {
 		}
 		wait(1 + rng.IntN(4))
 	}
+	wait(60) // so that there are enough windows to compare, however few were sent above
 	stop()
 	if err := s.deliver(s.Addr, s.fleet.Pending()); err != nil {
 		t.Fatal(err)
@@ -403,6 +404,9 @@ func TestStreamsEndWithTheServer(t *testing.T) {
 	// with an error.
 	if took := time.Since(began); took > within(8*time.Second) {
 		t.Errorf("with streams open it takes %s to stop", took)
+	}
+	if strings.Contains(s.Log.String(), laminartest.SlowAnswers) {
+		t.Error("streams were under way when the HTTP server had waited for requests")
 	}
 	text, err := io.ReadAll(read)
 	if err != nil {

@@ -20,7 +20,7 @@ type killPoint struct {
 var sealing = []string{"--seal-after", "1s", "--maintenance-schedule", "@every 1s", "--database-drop-grace", "0s"}
 
 func askRefill(s *testbed) {
-	s.Must("refill", "faults:rate", "--from", "-13h", "--to", "now", "--no-wait")
+	s.Must("refill", "faults:rate", "--from", longAgo, "--to", "now", "--no-wait")
 }
 
 // killPoints are all of them but those of migrations.

@@ -13,6 +13,18 @@ import (
 	"laminar/sqlstore/sqltest"
 )
 
+// lockCurrent locks the hot table that samples go into. Another one may have taken its place
+// by the time the lock is there; then that one is locked, too.
+const lockCurrent = `do $$
+	declare current integer;
+	begin
+		loop
+			select id into strict current from laminar.generation where state = 'current';
+			execute format('lock table laminar.hot_%s in access exclusive mode', current);
+			exit when exists (select from laminar.generation where id = current and state = 'current');
+		end loop;
+	end $$`
+
 // TestFaultLock lets somebody hold a lock that Laminar needs for some seconds.
 // Samples and rounds wait or are told to come back, and go on by themselves.
 func TestFaultLock(t *testing.T) {
@@ -20,7 +32,7 @@ func TestFaultLock(t *testing.T) {
 	for name, sql := range map[string]string{
 		"region_row":   "select from laminar.region where id = 1 for update",
 		"region_table": "lock table laminar.region in access exclusive mode",
-		"hot_table":    "lock table laminar.hot_1 in access exclusive mode",
+		"hot_table":    lockCurrent,
 		"sealed_table": "lock table laminar.sealed in access exclusive mode",
 		"series_table": "lock table laminar.series in access exclusive mode",
 		"flow_table":   "lock table laminar.flow in access exclusive mode",
@@ -98,16 +110,13 @@ func TestFaultTimeouts(t *testing.T) {
 	s.Serve()
 	wait, stop := s.load()
 	wait(20)
-	// Longer than any of the limits: sessions that do nothing, in a flush, in a
-	// round and between, and statements that wait. The round first: while a flush is held no
-	// samples come that would make one.
-	round := s.proxy.Trap(commits("flow_progress"))
-	s.sprung(round)
-	flush := s.proxy.Trap(commits("flush_begin"))
-	s.sprung(flush)
-	time.Sleep(2500 * time.Millisecond) // nothing is to happen
-	flush.Release(sqltest.Pass)
-	round.Release(sqltest.Pass)
+	failed := 0
+	for s.idle() > 7*time.Second { // Laminar's own limit, 8 s, may have ended the round
+		if failed++; failed == 10 {
+			t.Fatal("the machine is too slow: each time the round was held for longer than Laminar lets it")
+		}
+		wait(20)
+	}
 	s.holding("select from laminar.region for update", 2500*time.Millisecond)
 	wait(20)
 	stop()
@@ -117,9 +126,29 @@ func TestFaultTimeouts(t *testing.T) {
 	s.resetLimits(admin, db.Name) // the test's own queries
 	s.settle()
 	s.Stop() // its log is whole then
-	if log := s.Log.String(); strings.Contains(log, "level=WARN msg=\"round failed") || strings.Contains(log, "leadership lost") {
-		t.Error("rounds failed, or leadership was lost")
+	log := s.Log.String()
+	if n := strings.Count(log, "level=WARN msg=\"round failed"); n > failed {
+		t.Errorf("%d rounds failed, %d of them may have", n, failed)
 	}
+	if n := strings.Count(log, "leadership lost"); n > int(spareChanges()) {
+		t.Errorf("leadership was lost %d times", n)
+	}
+}
+
+// idle lets sessions do nothing for longer than any limit that people set, in a flush, in a
+// round and between. It says how long the round was held. The round comes first: while a
+// flush is held no samples come that would make one.
+func (s *testbed) idle() time.Duration {
+	s.t.Helper()
+	round := s.proxy.Trap(commits("flow_progress"))
+	s.sprung(round)
+	began := time.Now()
+	flush := s.proxy.Trap(commits("flush_begin"))
+	s.sprung(flush)
+	time.Sleep(2500 * time.Millisecond) // nothing is to happen
+	flush.Release(sqltest.Pass)
+	round.Release(sqltest.Pass)
+	return time.Since(began)
 }
 
 func (s *testbed) resetLimits(admin *pgx.Conn, database string) {

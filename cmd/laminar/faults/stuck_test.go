@@ -36,25 +36,38 @@ func TestFaultStuckRound(t *testing.T) {
 				}
 				return term
 			}
-			first := term()
-			s.sprung(s.proxy.Trap(at))
-			began := time.Now()
-			var held time.Time
-			if err := pool.QueryRow(t.Context(), "select clock_timestamp()").Scan(&held); err != nil {
-				t.Fatal(err)
+			scene := func() {
+				t.Helper()
+				s.sprung(s.proxy.Trap(at))
+				began := time.Now()
+				var held time.Time
+				if err := pool.QueryRow(t.Context(), "select clock_timestamp()").Scan(&held); err != nil {
+					t.Fatal(err)
+				}
+				s.until("the flows move again", func() bool {
+					const sql = "select count(*) from flow where updated_at < $1::timestamptz + interval '2 s'"
+					var behind int
+					err := pool.QueryRow(t.Context(), sql, held).Scan(&behind)
+					return err == nil && behind == 0
+				})
+				took := time.Since(began)
+				t.Logf("the flows stood still for %s", took.Round(100*time.Millisecond))
+				if most := within(replacedWithin); took > most {
+					t.Errorf("the flows stood still for %s, want %s at most", took, most)
+				}
 			}
-			s.until("the flows move again", func() bool {
-				var behind int
-				err := pool.QueryRow(t.Context(), "select count(*) from flow where updated_at < $1::timestamptz + interval '2 s'", held).Scan(&behind)
-				return err == nil && behind == 0
-			})
-			took := time.Since(began)
-			t.Logf("the flows stood still for %s", took.Round(100*time.Millisecond))
-			if most := within(replacedWithin); took > most {
-				t.Errorf("the flows stood still for %s, want %s at most", took, most)
-			}
-			if last := term(); last != first {
-				t.Errorf("the term is %d, was %d", last, first)
+			for spare := spareChanges(); ; spare-- {
+				first := term()
+				scene()
+				last := term()
+				if last == first {
+					break
+				}
+				if spare == 0 {
+					t.Errorf("the term is %d, was %d", last, first)
+					break
+				}
+				wait(40) // and once more: what ended the term may have ended the round
 			}
 			stop()
 			s.settle()
