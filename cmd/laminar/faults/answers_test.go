@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,29 +24,47 @@ func TestFaultAnswersNameNothing(t *testing.T) {
 	p.exec("create role secretive login password 'first'", "create database ledger owner secretive")
 	s := newTestbedAt(t, as(t, p.url(), "secretive", "first", "ledger"))
 	s.Serve()
-	const endAll = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'secretive'"
+	endAll := func() { p.exec("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'secretive'") }
+	// A session that was logging in when others were not let in any more uses the database yet.
+	rename := func() {
+		s.until("the database has another name", func() (renamed bool) {
+			endAll()
+			p.connected(func(ctx context.Context, conn *pgx.Conn) error {
+				_, _ = conn.Exec(ctx, "alter database ledger rename to moved") // refused while it is in use
+				const sql = "select exists (select from pg_database where datname = 'moved')"
+				return conn.QueryRow(ctx, sql).Scan(&renamed)
+			})
+			return renamed
+		})
+	}
 	ledger := as(t, p.url(), "", "", "ledger")
 	schema := func(sql string) func() { return func() { sqltest.Run(t, ledger, sql) } }
 	role := func(sql ...string) func() { return func() { p.exec(sql...) } }
+	nothing := func() {}
 	for _, fault := range []struct {
-		name           string
-		wrong, righted func()
+		name                string
+		wrong, end, righted func() // end makes sessions that began before see what is wrong
 	}{
-		{"another password", role("alter role secretive password 'second'", endAll), role("alter role secretive password 'first'")},
-		{"no login", role("alter role secretive nologin", endAll), role("alter role secretive login")},
-		{"no connection left", role("alter role secretive connection limit 0", endAll), role("alter role secretive connection limit -1")},
-		{"no such database", role("alter database ledger allow_connections false", endAll, "alter database ledger rename to moved"),
+		{"another password", role("alter role secretive password 'second'"), endAll,
+			role("alter role secretive password 'first'")},
+		{"no login", role("alter role secretive nologin"), endAll, role("alter role secretive login")},
+		{"no connection left", role("alter role secretive connection limit 0"), endAll,
+			role("alter role secretive connection limit -1")},
+		{"no such database", role("alter database ledger allow_connections false"), rename,
 			role("alter database moved rename to ledger", "alter database ledger allow_connections true")},
-		{"read only", role("alter database ledger set default_transaction_read_only = on", endAll),
-			role("alter database ledger reset default_transaction_read_only", endAll)},
-		{"no schema", schema("alter schema laminar rename to elsewhere"), schema("alter schema elsewhere rename to laminar")},
-		{"away", func() { s.proxy.Away(true) }, func() { s.proxy.Away(false) }},
+		{"read only", role("alter database ledger set default_transaction_read_only = on"), endAll, func() {
+			p.exec("alter database ledger reset default_transaction_read_only")
+			endAll()
+		}},
+		{"no schema", schema("alter schema laminar rename to elsewhere"), nothing,
+			schema("alter schema elsewhere rename to laminar")},
+		{"away", func() { s.proxy.Away(true) }, nothing, func() { s.proxy.Away(false) }},
 	} {
 		wait, stop := s.load()
 		wait(3)
-		told := s.told.Load()
 		fault.wrong()
-		s.until(fault.name+": senders are told to come back", func() bool { return s.told.Load() >= told+3 })
+		fault.end()
+		s.refused(fault.name, 3, fault.end)
 		if code, ready := s.get("/-/ready"); code != http.StatusOK {
 			s.requireNamesNothing(fault.name+": ready: "+ready, ready)
 		}

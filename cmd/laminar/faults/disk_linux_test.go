@@ -51,11 +51,8 @@ func TestFaultDiskFull(t *testing.T) {
 	wait, stop := s.load()
 	wait(50)
 	filler := filepath.Join(dir, "filler")
-	refused := func() {
-		t.Helper()
-		told := s.told.Load()
-		s.until("the sender is told to come back", func() bool { return s.told.Load() >= told+5 })
-	}
+	// A checkpoint makes room: it removes files of the log.
+	full := func() { fill(t, filler) }
 	free := func() {
 		t.Helper()
 		if err := os.Remove(filler); err != nil {
@@ -64,14 +61,14 @@ func TestFaultDiskFull(t *testing.T) {
 		wait(50)
 	}
 
-	fill(t, filler)
-	refused()
-	s.answersReady(false)
+	full()
+	s.refused("tables have no room", 5, full)
+	s.answersReady(false, full)
 	free()
 	s.answersReady(true)
 
-	fill(t, filler)
-	refused()
+	full()
+	s.refused("tables have no room", 5, full)
 	gone := p.server.Done()
 	writeLog(t, p.url())
 	select {
@@ -79,17 +76,17 @@ func TestFaultDiskFull(t *testing.T) {
 	case <-time.After(faultPatience):
 		t.Fatal("the server is still there")
 	}
-	refused()
+	s.refused("the log has no room", 5, full)
 	free()
 
 	stop()
 	s.settle()
 }
 
-// fill writes a file until there is no room for more.
+// fill makes a file longer until there is no room for more.
 func fill(t *testing.T, path string) {
 	t.Helper()
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}

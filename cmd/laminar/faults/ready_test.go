@@ -11,11 +11,15 @@ import (
 // readyWithin is within which time /-/ready tells whether writes succeed.
 const readyWithin = 5 * time.Second
 
-// answersReady waits until the process says that it is ready, or that it is not.
-func (s *testbed) answersReady(want bool) {
+// answersReady waits until the process says that it is ready, or that it is not. Before each
+// question it does what is to be done meanwhile.
+func (s *testbed) answersReady(want bool, meanwhile ...func()) {
 	s.t.Helper()
 	code := map[bool]int{true: http.StatusOK, false: http.StatusServiceUnavailable}[want]
 	laminartest.Until(s.t, within(readyWithin), "/-/ready is answered "+http.StatusText(code), func() bool {
+		for _, do := range meanwhile {
+			do()
+		}
 		resp, err := s.http.Get("http://" + s.Addr + "/-/ready")
 		if err != nil {
 			return false

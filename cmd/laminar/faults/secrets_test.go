@@ -32,18 +32,13 @@ func TestFaultPasswordChanges(t *testing.T) {
 	endAll := func() {
 		p.exec("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'secretive'")
 	}
-	refused := func(what string) {
-		t.Helper()
-		told := s.told.Load()
-		s.until(what+": senders are told to come back", func() bool { return s.told.Load() >= told+3 })
-	}
 	wait, stop := s.load()
 	wait(10)
 
 	p.exec("alter role secretive password 'second'")
 	wait(10) // the sessions that are there go on
 	endAll()
-	refused("the password is another")
+	s.refused("the password is another", 3, endAll)
 	write(as(t, through, "secretive", "second", "ledger"))
 	wait(10)
 
@@ -55,12 +50,12 @@ func TestFaultPasswordChanges(t *testing.T) {
 	for what, text := range map[string]string{"broken": "postgres://[", "empty": "", "another database": as(t, through, "secretive", "third", "other")} {
 		write(text)
 		endAll()
-		refused(what)
+		s.refused(what, 3, endAll)
 	}
 	if err := os.Remove(s.URLFile); err != nil {
 		t.Fatal(err)
 	}
-	refused("gone")
+	s.refused("gone", 3, endAll)
 	s.URL = as(t, through, "secretive", "third", "ledger")
 	write(s.URL)
 	wait(10)
