@@ -41,7 +41,8 @@ func TestFaultLocksFull(t *testing.T) {
 		out, err := s.Run("flow", "apply", "-f", file)
 		if err == nil {
 			// It needed no lock: the table is made by whoever takes the flow over.
-			out = s.Must("flow", "list", "--output", "json")
+			// Where even this needs a lock that there is no room for, it says so itself.
+			out, _ = s.Run("flow", "list", "--output", "json")
 		}
 		return strings.Contains(out, "else raise max_locks_per_transaction")
 	})

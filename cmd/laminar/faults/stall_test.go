@@ -70,9 +70,16 @@ func TestFaultFlowStandsStill(t *testing.T) {
 	s.Serve()
 	wait(20)
 	s.Must("flow", "wait", "--timeout", faultPatience.String())
-	if f := stateOf(t, s, flow); f.State != view.OK {
-		t.Errorf("with added columns it is %s: %s", f.State, f.Error)
-	}
+	var f view.Flow
+	defer func() {
+		if t.Failed() {
+			t.Logf("%s was %s at last: %s", flow, f.State, f.Error)
+		}
+	}()
+	laminartest.Until(t, faultPatience, "with added columns it goes on", func() bool {
+		f = stateOf(t, s, flow)
+		return f.State == view.OK
+	})
 
 	for _, c := range []struct {
 		name, harm, mend, fault, hint string
@@ -91,14 +98,15 @@ func TestFaultFlowStandsStill(t *testing.T) {
 		exec(c.harm)
 		began := time.Now()
 		laminartest.Until(t, faultPatience, c.name+": it says that it stands still", func() bool {
-			return stateOf(t, s, flow).State == view.Stalled
+			// Where rounds take long it may say before that nobody moves it.
+			f = stateOf(t, s, flow)
+			return f.State == view.Stalled && strings.Contains(f.Error, c.fault)
 		})
 		if took := time.Since(began); took > within(sayWithin) {
 			t.Errorf("%s: it was said after %s", c.name, took)
 		}
-		f := stateOf(t, s, flow)
-		if !strings.Contains(f.Error, c.fault) || !strings.Contains(f.Hint, c.hint) || f.StalledSince == "" {
-			t.Errorf("%s: error %q, hint %q, since %q; want %q and %q", c.name, f.Error, f.Hint, f.StalledSince, c.fault, c.hint)
+		if !strings.Contains(f.Hint, c.hint) || f.StalledSince == "" {
+			t.Errorf("%s: error %q, hint %q, since %q; want %q", c.name, f.Error, f.Hint, f.StalledSince, c.hint)
 		}
 		if text := s.Must("flow", "show", flow); !strings.Contains(text, "stalled: ") || !strings.Contains(text, c.fault) {
 			t.Errorf("%s: flow show says\n%s", c.name, text)
