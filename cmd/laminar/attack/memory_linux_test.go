@@ -220,16 +220,12 @@ func TestAttackUnfinishedBodies(t *testing.T) {
 			a.count(a.unfinished("/api/v1/write", "application/x-protobuf", content, began, release))
 		})
 	}
-	for range attackers {
-		select {
-		case <-began:
-		case <-time.After(patience):
-			t.Fatal("the attackers cannot send")
-		}
-	}
-	// Bodies that were refused unread would take nothing. What was sent may be on its way.
-	laminartest.Until(t, patience, "a body is held at least", func() bool {
-		return a.metric("laminar_ingest_buffer_bytes") >= float64(a.body)
+	// Bodies that were refused unread would take nothing. Each is held for a minute at most,
+	// and it may take the attackers longer than that to send them all.
+	held := false
+	laminartest.Until(t, 2*patience, "the attackers have sent, and a body is held at least", func() bool {
+		held = held || a.metric("laminar_ingest_buffer_bytes") >= float64(a.body)
+		return held && len(began) == attackers
 	})
 	close(release)
 	group.Wait()
