@@ -199,6 +199,13 @@ func (p *tab) key(keys string) {
 	p.do(chromedp.KeyEvent(keys))
 }
 
+// press clicks what an expression finds, once it is there and enabled. It looks and clicks in
+// one step: the page may be drawn anew at any time.
+func (p *tab) press(what, found string) {
+	p.t.Helper()
+	p.until(what, fmt.Sprintf("((e) => { if (!e || e.disabled) return false; e.click(); return true; })(%s)", found))
+}
+
 // click presses the link or button with a text, once it is there.
 func (p *tab) click(text string) {
 	p.t.Helper()
@@ -206,9 +213,8 @@ func (p *tab) click(text string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	one := fmt.Sprintf(`[...document.querySelectorAll("main a, main button")].find((e) => e.innerText === %s)`, quoted)
-	p.until("there is no "+text, one+" !== undefined && !"+one+".disabled")
-	p.act(one + ".click()")
+	const one = `[...document.querySelectorAll("main a, main button")].find((e) => e.innerText === %s)`
+	p.press("there is no "+text, fmt.Sprintf(one, quoted))
 }
 
 // find presses / and is in an empty field then. The driver types what a page has taken for

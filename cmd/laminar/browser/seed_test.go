@@ -120,7 +120,7 @@ const sources = `flows:
     promql: sum by (site) (sum_over_time(reading[10s]))
     every: 10s
     emit: close
-    watermark: {by: [site], idle: 10m}
+    watermark: {by: [site], idle: 5h}
     watermark_delay: 0s
     late: drop
     max_groups: 2
