@@ -43,6 +43,7 @@ func TestPsqlCommandLine(t *testing.T) {
 	}
 	t.Chdir(dir)
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Setenv("TMPDIR", t.TempDir()) // what is left behind is this test's
 	for _, url := range []string{
 		"postgres://lam:TOPSECRET@h/lam?sslpassword=KEYSECRET", `host=h user=lam dbname=lam password=TOP\SECRET sslpassword='KEYSECRET'`,
 		"postgres://h/lam?user=lam&password=TOPSECRET&sslpassword=KEYSECRET",
