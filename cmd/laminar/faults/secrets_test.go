@@ -47,10 +47,14 @@ func TestFaultPasswordChanges(t *testing.T) {
 	endAll()
 	wait(10)
 
-	for what, text := range map[string]string{"broken": "postgres://[", "empty": "", "another database": as(t, through, "secretive", "third", "other")} {
-		write(text)
+	for _, url := range []struct{ what, text string }{
+		{"broken", "postgres://["},
+		{"empty", ""},
+		{"another database", as(t, through, "secretive", "third", "other")},
+	} {
+		write(url.text)
 		endAll()
-		s.refused(what, 3, endAll)
+		s.refused(url.what, 3, endAll)
 	}
 	if err := os.Remove(s.URLFile); err != nil {
 		t.Fatal(err)
