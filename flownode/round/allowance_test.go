@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"laminar/flownode/allowance"
 	"laminar/flownode/flowdef"
@@ -24,8 +23,6 @@ func TestStateTogether(t *testing.T) {
 			w := roundtest.NewWorld(t, seed, int(seed%3)+1, flowdef.ExecutorColumnar, roundtest.OracleFlows)
 			most := []int64{2_000, 20_000, 100_000}[seed%3]
 			w.Machine.Allowance, w.Machine.MaxStateBytes = allowance.New(most), most
-			now := time.Now()
-			w.Machine.Now = func() time.Time { return now } // or open windows without state would be postponed
 			kept := func() (n int64) {
 				for _, f := range w.Flows {
 					n += f.Leaves.Bytes()
@@ -64,8 +61,6 @@ func TestStateTogether(t *testing.T) {
 func TestWindowTooLarge(t *testing.T) {
 	for _, promql := range []string{`sum by (job) (rate(requests_total[5m]))`, `max(max_over_time(rate(requests_total[5m])[10m:1m]))`} {
 		w := roundtest.NewWorld(t, 1, 1, flowdef.ExecutorColumnar, "flows:\n  - {name: large, every: 1m, promql: '"+promql+"'}\n")
-		now := time.Now()
-		w.Machine.Now = func() time.Time { return now }
 		w.Machine.Allowance, w.Machine.MaxStateBytes, w.Reading.MostBytes = allowance.New(100), 100, 100
 		var failed error
 		for range 20 {

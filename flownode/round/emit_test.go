@@ -3,8 +3,10 @@ package round_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"laminar/flownode/flowdef"
+	"laminar/flownode/round"
 	"laminar/flownode/round/roundtest"
 )
 
@@ -48,4 +50,36 @@ flows:
 			}
 		})
 	}
+}
+
+// TestOpenWindowIsPutOff: an open window that is read from raw samples every time waits four
+// times as long as it took, however many samples come, and is computed then if none does.
+func TestOpenWindowIsPutOff(t *testing.T) {
+	w := roundtest.NewWorld(t, 1, 1, flowdef.ExecutorColumnar, `flows: [{name: middle, promql: 'max(quantile_over_time(0.5, temperature[5m]))', every: 5m}]`)
+	clock, took := w.Machine.Now(), 10*time.Millisecond
+	w.Machine.Now = func() time.Time {
+		clock = clock.Add(took)
+		return clock
+	}
+	computed := func() int {
+		before := w.Counts.Windows[round.Provisional]
+		w.Tick()
+		return w.Counts.Windows[round.Provisional] - before
+	}
+	w.Scrape(60_000, false)
+	if n := computed(); n != 1 {
+		t.Fatalf("the open window was computed %d times at first", n)
+	}
+	took = 0
+	for range 3 {
+		w.Scrape(15_000, false)
+		if n := computed(); n != 0 {
+			t.Errorf("the open window was computed %d times in no time", n)
+		}
+	}
+	clock = clock.Add(40 * time.Millisecond)
+	if n := computed(); n != 1 {
+		t.Errorf("the open window was computed %d times after a while", n)
+	}
+	w.Check()
 }

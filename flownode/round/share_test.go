@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"laminar/flownode/flowdef"
 	"laminar/flownode/read"
@@ -35,7 +34,7 @@ func TestIdleVectorIsStored(t *testing.T) {
 			continue
 		}
 		at := f.Deadline()
-		if at == sequence.NoTime || at > time.Now().Add(round.StoreIdleAfter).UnixMilli() {
+		if at == sequence.NoTime || at > w.Machine.Now().Add(round.StoreIdleAfter).UnixMilli() {
 			t.Fatalf("flow %d: nothing makes its vector stored (deadline %d)", id, at)
 		}
 		f.StoredAt = f.StoredAt.Add(-round.StoreIdleAfter)

@@ -39,7 +39,7 @@ type World struct {
 	// What the owner works with.
 	Reading   read.Settings
 	Machine   round.Machine
-	Budget    time.Duration // of a round
+	Budget    time.Duration // of a round, by the machine's clock; 0 is over from the start
 	Snapshots interface {
 		Snapshot(ctx context.Context) (read.Snapshot, error)
 	}
@@ -110,13 +110,17 @@ func NewWorld(t testing.TB, seed uint64, regions int, setting flowdef.Executor, 
 			Rows: map[int64]map[string]progress.Row{}, Dirty: map[progress.DirtyKey]progress.Dirty{},
 		}
 	}
+	// A clock that stands still: no machine is so slow that a round does less than there is
+	// to do, or puts off an open window.
+	began := time.Now()
+	clock := func() time.Time { return began }
 	w.Reading = read.Settings{
-		Chooser: executor.Chooser{Setting: setting, Meter: executor.NewMeter(time.Now, nil, nil), Now: time.Now},
+		Chooser: executor.Chooser{Setting: setting, Meter: executor.NewMeter(clock, nil, nil), Now: clock},
 		AtOnce:  read.DefaultAtOnce, Lanes: 1 + int(seed/3%3), Log: slog.New(slog.DiscardHandler),
 	}
 	// Some worlds fold a few samples at a time.
 	w.Reading.AtOnce = []int{read.DefaultAtOnce, 3, 50}[seed%3]
-	w.Machine = round.Machine{Eval: promeval.New(), MaxStateBytes: 1 << 30, Now: time.Now, Log: w.Reading.Log, LateBounds: late.DefaultBounds}
+	w.Machine = round.Machine{Eval: promeval.New(), MaxStateBytes: 1 << 30, Now: clock, Log: w.Reading.Log, LateBounds: late.DefaultBounds}
 	w.Budget, w.Snapshots, w.Results = time.Second, w.Store, w.Store
 	w.Counts = round.Counts{Refills: map[progress.Reason]int{}, Windows: map[round.WindowKind]int{}}
 	w.Choices = map[executor.Choice]int{}
@@ -370,9 +374,9 @@ func (w *World) point(s *WorldSeries, t int64) float64 {
 func (w *World) Overwrite() {
 	s := w.Series[w.Rng.IntN(len(w.Series))]
 	points := map[int64]float64{}
-	for t, v := range s.Samples {
+	for _, t := range slices.Sorted(maps.Keys(s.Samples)) {
 		if w.Rng.IntN(10) == 0 {
-			if points[t] = v; w.Rng.IntN(2) == 0 {
+			if points[t] = s.Samples[t]; w.Rng.IntN(2) == 0 {
 				points[t] = w.point(s, t)
 			} else {
 				s.Hists.again(t)
